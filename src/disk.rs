@@ -1,11 +1,11 @@
-//! Layer 3: private files and directories, accessible to their owner only.
+//! Layer 3: private files and directories, which only their owner can access.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::path::Path;
 
-/// Creates a directory and its missing parents, accessible to their owner only (mode 0700 on Unix).
-/// Directories that exist already keep their permissions.
+/// Creates a directory and its missing parents. Only their owner can access them (mode 0700 on
+/// Unix). Directories that exist already keep their permissions.
 pub(crate) fn create_private_dir(directory: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
@@ -14,8 +14,8 @@ pub(crate) fn create_private_dir(directory: &Path) -> io::Result<()> {
     builder.create(directory)
 }
 
-/// Returns true if the mode of the file lets every user of this machine read it; false also if the
-/// mode cannot be read. The permissions of its parent directories are not checked, because they may
+/// Returns true if the mode of the file lets every user of this machine read it. Returns false if
+/// the mode cannot be read. Does not check the permissions of parent directories, because they may
 /// change later.
 #[cfg(all(unix, feature = "server"))]
 pub(crate) fn is_world_readable(path: &Path) -> bool {
@@ -24,8 +24,8 @@ pub(crate) fn is_world_readable(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|it| it.permissions().mode() & 0o004 != 0)
 }
 
-/// Opens a file for reading and writing. Creates it, accessible to the owner only (mode 0600 on
-/// Unix), if it does not exist; an existing file keeps its contents and permissions.
+/// Opens a file for reading and writing. If the file does not exist, creates it so that only its
+/// owner can access it (mode 0600 on Unix). An existing file keeps its contents and permissions.
 pub(crate) fn open_private_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);

@@ -8,10 +8,9 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 /// Starts the mDNS daemon of the `mdns-sd` library in a thread of its own.
 ///
-/// # Errors
-/// The thread or its socket cannot be created, or the mDNS port can be bound neither for IPv4 nor
-/// for IPv6, for example because another program has bound it exclusively. The library would not
-/// report the latter, so it is checked here.
+/// # Errors The thread or its socket cannot be created. Or the mDNS port can be bound neither for
+/// IPv4 nor for IPv6, for example because another program has bound it exclusively. The library
+/// would not report that, so it is checked here.
 pub(crate) fn start_daemon() -> Result<ServiceDaemon, Error> {
     let v4 = try_bind_shared(SocketAddr::from((Ipv4Addr::UNSPECIFIED, MDNS_PORT)));
     // One address family is enough for discovery.
@@ -23,8 +22,8 @@ pub(crate) fn start_daemon() -> Result<ServiceDaemon, Error> {
     ServiceDaemon::new()
 }
 
-/// Checks that a UDP socket can be bound to an address with address reuse, as the library does, and
-/// closes it again.
+/// Checks that a UDP socket can be bound to an address with address reuse, as the library binds it.
+/// Closes the socket again.
 fn try_bind_shared(address: SocketAddr) -> io::Result<()> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_reuse_address(true)?;

@@ -1,5 +1,5 @@
-//! Layer 3: clock and random source of the operating system. No other module uses either, so that
-//! the engines stay deterministic.
+//! Layer 3: clock and random source of the operating system. Other modules reach them only through
+//! this one. The engines use neither, so that they stay deterministic.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -8,7 +8,7 @@ use crate::model::{Moment, Timestamp};
 /// Source of monotonic time and wall-clock time. Copies of a clock return the same times.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
-    /// Instant of the operating system at which [`Moment`]s begin to count.
+    /// Instant of the operating system from which [`Moment`]s count.
     start: Instant,
 }
 
@@ -43,9 +43,8 @@ impl Clock {
 
 /// Returns `N` cryptographically secure random bytes from the operating system.
 ///
-/// # Errors
-/// The operating system's random source fails. That is permanent: a program that needs random bytes
-/// should stop.
+/// # Errors The operating system's random source fails. That is permanent: a program that needs
+/// random bytes should stop.
 #[expect(clippy::disallowed_methods, reason = "this is the random source")]
 pub fn random_bytes<const N: usize>() -> Result<[u8; N], getrandom::Error> {
     let mut bytes = [0; N];

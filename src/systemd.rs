@@ -9,7 +9,7 @@ pub(crate) fn notify_ready() {
 }
 
 /// Notifies systemd that a reload of the configuration begins (`RELOADING=1`). Call
-/// [`notify_ready`] at its end.
+/// [`notify_ready`] when the reload has ended.
 #[cfg(feature = "server")]
 pub(crate) fn notify_reloading() {
     notifier::notify_reloading();
@@ -30,8 +30,8 @@ pub(crate) fn notify_alive() {
     notifier::send("WATCHDOG=1");
 }
 
-/// Returns the watchdog timeout: systemd kills the program if no [`notify_alive`] comes for so
-/// long. `None` if systemd has set none for this program.
+/// Returns the watchdog timeout. If no [`notify_alive`] comes within this time, systemd kills the
+/// program. `None` if systemd has set no timeout for this program.
 pub(crate) fn watchdog_timeout() -> Option<Duration> {
     notifier::watchdog_timeout()
 }
@@ -45,8 +45,8 @@ mod notifier {
     use sd_notify::NotifyState;
     pub(super) use sd_notify::watchdog_enabled as watchdog_timeout;
 
-    /// Notifies systemd that a reload begins, with the current monotonic time: some versions
-    /// of systemd check that it is newer than their request.
+    /// Notifies systemd that a reload begins, with the current monotonic time. Some versions of
+    /// systemd check that this time is newer than that of their request.
     #[cfg(feature = "server")]
     pub(super) fn notify_reloading() {
         match NotifyState::monotonic_usec_now() {
@@ -55,7 +55,7 @@ mod notifier {
         }
     }
 
-    /// Sends a state string of `sd_notify(3)`. Only the first failure of the program is logged.
+    /// Sends a state string of `sd_notify(3)`. Logs only the program's first failure.
     pub(super) fn send(state: &str) {
         static HAS_WARNED: AtomicBool = AtomicBool::new(false);
         if let Err(error) = sd_notify::notify(&[NotifyState::Custom(state)])

@@ -22,13 +22,13 @@ pub(super) struct AnnounceArgs {
     text: AnnouncementText,
 }
 
-/// Runs `chat-server announce`, and prints how many users the text was sent to. Returns the exit
-/// code.
+/// Runs `chat-server announce`. Prints the number of users to whom the text was sent. Returns the
+/// exit code.
 pub(super) fn run(command: &AnnounceArgs) -> ExitCode {
     match announce(command) {
         Ok(users) => {
             let users = if users == 1 { "1 person".to_owned() } else { format!("{users} people") };
-            // The stream may be closed; the exit code reports the result as well.
+            // The stream may be closed. The exit code reports the result too.
             let _ = writeln!(stdout(), "sent to {users}");
             ExitCode::SUCCESS
         }
@@ -39,16 +39,15 @@ pub(super) fn run(command: &AnnounceArgs) -> ExitCode {
     }
 }
 
-/// Has the server send the announcement. Returns the number of users that it was sent to.
+/// Asks the server to send the announcement. Returns the number of users to whom it was sent.
 ///
-/// # Errors
-/// The server cannot be reached, does not answer in time, or refuses.
+/// # Errors The server cannot be reached, does not answer in time, or refuses.
 fn announce(command: &AnnounceArgs) -> Result<usize> {
     let request = ControlRequest::Announce(command.text.as_str().to_owned());
     let mut line = serde_json::to_vec(&request)?;
     line.push(b'\n');
     let answer = control::exchange(&command.socket.path()?, &line)?;
-    // A server of an older version sends its status, whatever it is asked.
+    // A server of an older version sends its status, whatever the request is.
     let answer = serde_json::from_str(&answer)
         .context("the server is of another version of this program; nothing was announced")?;
     match answer {

@@ -74,10 +74,10 @@ struct DirectoryArgs {
 }
 
 impl DirectoryArgs {
-    /// Returns the data directory: the one of `--data`, or else `data-dir` of the configuration file.
+    /// Returns the data directory from `--data`. Without it, returns `data-dir` of the
+    /// configuration file.
     ///
-    /// # Errors
-    /// Neither is given, or the configuration file cannot be read.
+    /// # Errors No directory is named, or the configuration file cannot be read.
     fn directory(&self) -> Result<PathBuf> {
         let named = match (&self.data_dir, &self.config) {
             (Some(named), _) => Some(named.clone()),
@@ -150,7 +150,7 @@ pub(super) struct CheckArgs {
     location: DirectoryArgs,
 }
 
-/// Parses the time of the flag `--since`. The error is a text for the user.
+/// Parses the time of the flag `--since`. The error is text for the user.
 fn parse_since(typed: &str) -> Result<Timestamp, String> {
     archive::parse_since(typed).ok_or_else(|| "no date, and no date with a time".to_owned())
 }
@@ -188,11 +188,8 @@ impl ArchiveCommand {
     }
 }
 
-/// Exports messages to standard output. If the reader closes it early, the export stops with
-/// success.
-///
-/// # Errors
-/// The log cannot be read, or the output cannot be written.
+/// Exports messages to standard output. If the reader of the output closes it early, the export
+/// stops with success.
 fn export(
     directory: &Path,
     ExportArgs { room, since, format, .. }: ExportArgs,
@@ -209,11 +206,10 @@ fn export(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Imports messages from a file, or from standard input if `file` is `-`, and prints how many were
-/// added.
+/// Imports messages from a file, or from standard input if `file` is `-`. Prints how many were
+/// added, and how many were there already.
 ///
-/// # Errors
-/// The file cannot be read or is invalid, or the log cannot be changed.
+/// # Errors The file cannot be read or is invalid, or the log cannot be changed.
 fn import(directory: &Path, file: &Path) -> Result<ExitCode> {
     let mut input: Box<dyn BufRead> = if file == Path::new("-") {
         Box::new(io::stdin().lock())
@@ -226,20 +222,17 @@ fn import(directory: &Path, file: &Path) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Copies the log, with direct messages and sessions, to a new file, and prints its size.
+/// Copies the log, with direct messages and sessions, to a new file. Prints the size of the file.
 ///
-/// # Errors
-/// The log cannot be read, or the file exists or cannot be written.
+/// # Errors The log cannot be read, or the file exists or cannot be written.
 fn backup(directory: &Path, file: &Path) -> Result<ExitCode> {
     let bytes = archive::backup(directory, file)?;
     print_line(&format!("{bytes} bytes in {}", file.display()));
     Ok(ExitCode::SUCCESS)
 }
 
-/// Checks the log for faults, and prints them and a summary. The exit code is 1 if there are any.
-///
-/// # Errors
-/// The log cannot be read.
+/// Checks the log for faults. Prints the faults and a summary. The exit code is 1 if there are
+/// faults.
 fn check(directory: &Path) -> Result<ExitCode> {
     let report = archive::check(directory)?;
     for fault in &report.faults {
@@ -258,8 +251,8 @@ fn check(directory: &Path) -> Result<ExitCode> {
     Ok(if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Prints a line of the result on standard output. Write errors are ignored.
+/// Prints a line of the result on standard output. Ignores write errors.
 fn print_line(line: &str) {
-    // The stream may be closed; the exit code reports the result as well.
+    // The stream may be closed. The exit code reports the result too.
     let _ = writeln!(io::stdout(), "{line}");
 }

@@ -147,7 +147,7 @@ enum UiMode {
     Silent,
 }
 
-/// Returns the definition of the command line, for generating man pages and completions.
+/// Returns the definition of the command line, from which man pages and completions are generated.
 #[must_use]
 pub fn command() -> clap::Command {
     Cli::command()
@@ -176,11 +176,10 @@ pub fn run() -> ExitCode {
 
 impl CommonArgs {
     /// Loads the complete settings from flags, environment and file. If no server is named,
-    /// discovers one on the local network: the only one, or, with `can_ask`, the one that the user
-    /// chooses among several.
+    /// discovers one on the local network. With `can_ask`, the user chooses among several servers.
     ///
-    /// # Errors
-    /// A setting is invalid, no server was found, or several were and the user cannot be asked.
+    /// # Errors A setting is invalid, or no server was found. Without `can_ask`, several servers
+    /// are an error too.
     fn load_config(&self, server: Option<String>, can_ask: bool) -> Result<Config, Failure> {
         let partial = self.merged_config(server).map_err(usage_failure)?;
         let is_patient = partial.wait.unwrap_or(false);
@@ -191,11 +190,8 @@ impl CommonArgs {
         partial.into_config(server).map_err(usage_failure)
     }
 
-    /// Merges the settings of flags, environment and file, in this order of precedence.
-    ///
-    /// # Errors
-    /// The environment or the configuration file has an invalid setting, or the file cannot be
-    /// read.
+    /// Merges the settings of flags, environment and file. Flags take precedence, then the
+    /// environment.
     fn merged_config(&self, server: Option<String>) -> Result<PartialConfig> {
         let flags = PartialConfig {
             server,
@@ -214,9 +210,6 @@ impl CommonArgs {
 
 /// Builds the setup of the client's driver. With `fresh`, no earlier session is resumed, and none
 /// is saved.
-///
-/// # Errors
-/// The operating system's random source fails.
 fn driver_setup(config: &Config, fresh: bool, ui_mode: UiMode) -> Result<Setup> {
     let seed = random_bytes::<8>().context("the system's random source does not work")?;
     let settings = Settings {
@@ -235,8 +228,8 @@ fn driver_setup(config: &Config, fresh: bool, ui_mode: UiMode) -> Result<Setup> 
     Ok(Setup { server: config.server.clone(), settings, state_dir: state, throttle_requests })
 }
 
-/// Runs `chat-client send`: sends one message, waits for its acknowledgement, and leaves. Without a
-/// text on the command line, sends all of standard input. Returns the exit code.
+/// Runs `chat-client send`: sends one message, waits for its acknowledgement, and leaves. If the
+/// command line has no text, sends all of standard input. Returns the exit code.
 fn send_message(send: SendArgs) -> Result<u8, Failure> {
     let config = send.common.load_config(send.server.clone(), false)?;
     let text = match send.text {
@@ -258,7 +251,7 @@ fn send_message(send: SendArgs) -> Result<u8, Failure> {
     let (requests, request_queue) = frontend::request_queue();
     let patience = Duration::from_secs(config.timeout.into());
     for command in [Command::Chat(command), Command::Finish { patience }] {
-        // The queue is empty and holds two.
+        // Sending cannot fail: the queue is empty and holds both.
         let _ = requests.try_send(Request { tag: RequestTag::default(), command });
     }
     let mut screen =
@@ -267,8 +260,8 @@ fn send_message(send: SendArgs) -> Result<u8, Failure> {
     exit_code(&end, &config, true)
 }
 
-/// Runs a chat in the terminal, with plain lines or with JSON lines, until the user leaves, the
-/// input ends or the server ends it. Returns the exit code.
+/// Runs a chat in the terminal, with plain lines or with JSON lines. Ends when the user leaves, the
+/// input ends, or the server ends it. Returns the exit code.
 fn run_chat(chat: ChatArgs) -> Result<u8, Failure> {
     let server = chat.address.clone().or(chat.server.clone());
     let is_terminal = frontend::is_interactive();
@@ -305,7 +298,7 @@ fn run_chat(chat: ChatArgs) -> Result<u8, Failure> {
             let object = serde_json::json!(
                 {"type": "end", "reason": reason, "exit": code, "text": text}
             );
-            // The output may be closed; the exit code tells the same.
+            // The output may be closed. The exit code reports the result too.
             let _ = screen.write(&object);
             return Ok(code);
         }
@@ -313,10 +306,8 @@ fn run_chat(chat: ChatArgs) -> Result<u8, Failure> {
     exit_code(&end, &config, false)
 }
 
-/// Runs the client's driver until the session has ended. A termination signal makes it leave.
-///
-/// # Errors
-/// The tokio runtime cannot be built.
+/// Runs the client's driver until the session has ended. At a termination signal the driver ends
+/// it.
 fn run_driver(
     setup: Setup,
     screen: &mut dyn Screen,
@@ -329,7 +320,8 @@ fn run_driver(
     Ok(end)
 }
 
-/// Returns the name of an end reason for the JSON object `end`, and its exit code.
+/// Returns the name of an end reason for the JSON object `end`, and the exit code. The code does
+/// not consider unsent messages and refused requests: see [`exit_code`].
 const fn end_reason_and_code(end: &EndReason) -> (&'static str, u8) {
     match end {
         EndReason::Left { .. } => ("left", 0),
@@ -344,7 +336,7 @@ const fn end_reason_and_code(end: &EndReason) -> (&'static str, u8) {
 /// [`exit::REFUSED`].
 fn exit_code(end: &EndReason, config: &Config, is_script: bool) -> Result<u8, Failure> {
     let (_, code) = end_reason_and_code(end);
-    // It contains text of the server.
+    // The text may contain text of the server.
     let failed = |text: String| Err((code, anyhow!(safe_line(&text))));
     match end {
         EndReason::Left { unsent, .. } if *unsent > 0 => Err((

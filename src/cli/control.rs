@@ -1,5 +1,5 @@
-//! Client of the control socket, by which `chat-server status` and `chat-server announce` reach the
-//! server on this machine.
+//! Client of the control socket. By this socket `chat-server status` and `chat-server announce`
+//! reach the server on this machine.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
@@ -13,13 +13,14 @@ use crate::config::server::ServerOptions;
 use crate::os::Clock;
 use crate::server::connect_control;
 
-/// Path of the control socket of the packaged systemd service, used if no other is known.
+/// Path of the control socket of the packaged systemd service. Used if no other path is known.
 const SERVICE_SOCKET: &str = "/run/chat-server/control";
 
-/// Time limit of a request over the control socket, from connecting to the last byte of the answer.
+/// Maximum time of a request over the control socket, from connecting to the last byte of the
+/// answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(6);
 
-/// Maximum length of the server's answer, in bytes.
+/// Limit of the server's answer, in bytes. A longer answer is an error.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
 
 /// Flags that locate the control socket.
@@ -40,10 +41,8 @@ pub(super) struct ControlArgs {
 }
 
 impl ControlArgs {
-    /// Returns the path of the control socket.
-    ///
-    /// # Errors
-    /// The configuration file cannot be read.
+    /// Returns the path of the control socket, from flags, environment, or configuration file. If
+    /// none names it, returns [`SERVICE_SOCKET`].
     pub(super) fn path(&self) -> Result<PathBuf> {
         let file = match &self.config {
             Some(path) => ServerOptions::from_file(path)?,
@@ -55,11 +54,11 @@ impl ControlArgs {
     }
 }
 
-/// Sends a request over the control socket at `path`, or only connects if `request` is empty.
-/// Returns the server's answer: JSON text, not empty.
+/// Sends a request over the control socket at `path`. If `request` is empty, only connects. Returns
+/// the server's answer as text, not empty.
 ///
-/// # Errors
-/// The server cannot be reached, does not answer in time, or sends an invalid answer.
+/// # Errors The server cannot be reached, does not answer in time, or sends an empty, too long or
+/// non-UTF-8 answer.
 pub(super) fn exchange(path: &Path, request: &[u8]) -> Result<String> {
     let shown = path.display();
     let clock = Clock::start();
@@ -68,8 +67,8 @@ pub(super) fn exchange(path: &Path, request: &[u8]) -> Result<String> {
         _ => Error::from(error)
             .context(format!("no server can be asked at {shown} (--control names another)")),
     })?;
-    // The server may have ended the connection already; then reading fails, too. The end of the
-    // stream tells it that nothing more comes.
+    // If the server has ended the connection already, writing fails, but an answer may still be
+    // readable. Shutting down the sending half tells the server that the request is complete.
     let _ = stream.write_all(request).and_then(|()| stream.shutdown(Shutdown::Write));
     let mut answer = Vec::new();
     let mut piece = [0; 4_096];
@@ -81,7 +80,7 @@ pub(super) fn exchange(path: &Path, request: &[u8]) -> Result<String> {
         );
         stream.set_read_timeout(Some(left))?;
         let count = match stream.read(&mut piece) {
-            // A timeout appears as `WouldBlock`; the loop checks the remaining time.
+            // A timeout appears as `WouldBlock`. The loop checks the remaining time.
             Err(error)
                 if [ErrorKind::WouldBlock, ErrorKind::Interrupted].contains(&error.kind()) =>
             {

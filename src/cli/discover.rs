@@ -14,10 +14,10 @@ use crate::client::Destination;
 use crate::client::discovery::{self, DiscoveredServer};
 use crate::ui::{escape_dangerous, safe_line};
 
-/// Maximum time of one search for servers, if none is named.
+/// Maximum time of one search for servers if none is named.
 const DISCOVERY_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Error text for the case that no server is found, with advice.
+/// Error text, with advice, if no server is found.
 const NOT_FOUND_HELP: &str = "\
 no server was found on this network. Does chat-server run, and are both machines on the same \
 network (a guest Wi-Fi often keeps them apart)? If it runs somewhere else, say where, as in \
@@ -34,11 +34,10 @@ pub(super) struct DiscoverArgs {
     wait: u16,
 }
 
-/// Runs `chat-client discover`: searches for the whole time of `--wait`, and prints the servers
+/// Runs `chat-client discover`. Searches for the whole time of `--wait`, and prints the servers
 /// found, as text or JSON lines. Returns exit code 0.
 ///
-/// # Errors
-/// No server was found, the network cannot be queried, or the output cannot be written.
+/// # Errors No server was found, the network cannot be queried, or the output cannot be written.
 pub(super) fn run(command: &DiscoverArgs) -> Result<u8, Failure> {
     let found = discovery::discover_all(Duration::from_secs(command.wait.into()));
     let found = found.context("cannot look for servers").map_err(os_failure)?;
@@ -56,12 +55,11 @@ pub(super) fn run(command: &DiscoverArgs) -> Result<u8, Failure> {
     if found.is_empty() { Err((exit::UNAVAILABLE, anyhow!(NOT_FOUND_HELP))) } else { Ok(0) }
 }
 
-/// Chooses a server on the local network: the only one found or, with `can_ask`, the one that the
-/// user selects among several. With `is_patient`, searches until one is found.
+/// Chooses a server on the local network. If only one is found, takes it. If several are found and
+/// `can_ask` is true, asks the user. If `is_patient` is true, searches until one is found.
 ///
-/// # Errors
-/// No server was found, several were and the user cannot be asked, or the network or terminal
-/// cannot be used.
+/// # Errors No server was found. Or several were found and `can_ask` is false. Or the network or
+/// the terminal cannot be used.
 pub(super) fn choose_server(can_ask: bool, is_patient: bool) -> Result<Destination, Failure> {
     let mut found = discover_servers()?;
     if found.is_empty() && is_patient {
@@ -88,27 +86,21 @@ pub(super) fn choose_server(can_ask: bool, is_patient: bool) -> Result<Destinati
     }
 }
 
-/// Searches for servers until soon after the first answer, for at most [`DISCOVERY_TIMEOUT`].
-/// Returns an empty list if there are none.
-///
-/// # Errors
-/// The network cannot be queried.
+/// Searches for servers until 1.2 seconds after the first answer, at most for
+/// [`DISCOVERY_TIMEOUT`]. Returns an empty list if there are none.
 fn discover_servers() -> Result<Vec<DiscoveredServer>, Failure> {
     discovery::discover_some(DISCOVERY_TIMEOUT)
         .context("cannot look for servers")
         .map_err(os_failure)
 }
 
-/// Prints a progress line on standard error. Write errors are ignored.
+/// Prints a progress line on standard error. Ignores write errors.
 fn print_notice(line: &str) {
     // The stream may be closed.
     let _ = writeln!(stderr(), "-- {line}");
 }
 
-/// Asks the user to select one of several servers, again until the answer is a valid number.
-///
-/// # Errors
-/// The terminal cannot be used, or its input ends.
+/// Asks the user to select one of several servers. Asks again until the answer is a valid number.
 fn prompt_for_server(several: &[DiscoveredServer]) -> Result<Destination, Failure> {
     let mut screen = stdout();
     let mut question = "Servers on this network:\n".to_owned();
@@ -133,8 +125,8 @@ fn prompt_for_server(several: &[DiscoveredServer]) -> Result<Destination, Failur
     }
 }
 
-/// Formats a discovered server as a line for the user. The server has chosen its name and version,
-/// so characters that are dangerous to a terminal are replaced.
+/// Formats a discovered server as a line for the user. The server chooses its name and version, so
+/// characters that are dangerous to a terminal are replaced.
 fn describe(server: &DiscoveredServer) -> String {
     let addresses: Vec<String> = server.addresses.iter().map(ToString::to_string).collect();
     let mut text = format!("{} at {} ({}", server.name, addresses.join(", "), server.host);

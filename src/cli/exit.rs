@@ -1,9 +1,9 @@
 //! Exit codes of the programs, as in `sysexits.h`.
 
-/// Exit code for a wrong command line, a wrong configuration of client or peer, or an invalid line
-/// in a script (`EX_USAGE`).
+/// Exit code for a wrong command line, or for a wrong configuration of client or peer. Also for an
+/// invalid line in a script (`EX_USAGE`).
 pub(super) const USAGE: u8 = 64;
-/// Exit code if no server or peer can be reached, or messages were not delivered
+/// Exit code if no server or peer can be reached, or if messages were not delivered
 /// (`EX_UNAVAILABLE`).
 #[cfg(feature = "ui")]
 pub(super) const UNAVAILABLE: u8 = 69;
@@ -13,15 +13,15 @@ pub(super) const OS: u8 = 71;
 /// Exit code if client and server do not understand each other (`EX_PROTOCOL`).
 #[cfg(feature = "client")]
 pub(super) const PROTOCOL: u8 = 76;
-/// Exit code if the server or another peer has refused the join, or a request of a script
-/// (`EX_NOPERM`).
+/// Exit code if the server or another peer has refused the join. Also if a request of a script was
+/// refused (`EX_NOPERM`).
 #[cfg(feature = "ui")]
 pub(super) const REFUSED: u8 = 77;
 /// Exit code for a wrong configuration of the server (`EX_CONFIG`).
 #[cfg(feature = "server")]
 pub(super) const BAD_CONFIG: u8 = 78;
 
-/// Failure of a program: exit code, and error to print.
+/// Failure of a program: the exit code, and the error to print.
 #[cfg(feature = "ui")]
 pub(super) type Failure = (u8, anyhow::Error);
 

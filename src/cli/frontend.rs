@@ -1,5 +1,5 @@
-//! User interface setup that `chat-client` and `chat-peer` share: opens a screen, starts the thread
-//! that reads the input, and computes the exit codes of scripts.
+//! User interface setup that `chat-client` and `chat-peer` share. It opens a screen, starts the
+//! thread that reads the input, and computes the exit codes of scripts.
 
 use std::io::{IsTerminal, Stderr, Stdout, stderr, stdin, stdout};
 use std::thread;
@@ -17,8 +17,7 @@ use crate::ui::{JsonScreen, PlainScreen, SharedViewState, read_json, read_plain}
 /// Capacity of the queue from the input thread to the driver, in requests.
 const REQUEST_QUEUE_LENGTH: usize = 16;
 
-/// Maximum time without an answer that a graceful shutdown waits, when the user of a terminal
-/// leaves.
+/// Maximum time without an answer in the graceful shutdown when the user of a terminal leaves.
 const TERMINAL_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Creates the bounded queue of requests from the input thread to the driver.
@@ -26,17 +25,16 @@ pub(super) fn request_queue() -> (Sender<Request>, Receiver<Request>) {
     mpsc::channel(REQUEST_QUEUE_LENGTH)
 }
 
-/// Returns true if standard input and standard output are both terminals, so that a user can be
+/// Returns true if standard input and standard output are both terminals. Then the user can be
 /// asked.
 pub(super) fn is_interactive() -> bool {
     stdin().is_terminal() && stdout().is_terminal()
 }
 
-/// Opens the line editor on the terminal, and starts the thread that reads its lines and queues the
+/// Opens the line editor on the terminal. Starts the thread that reads its lines and queues the
 /// requests.
 ///
-/// # Errors
-/// The terminal cannot be used (exit code [`exit::OS`]).
+/// # Errors The terminal cannot be used (exit code [`exit::OS`]).
 pub(super) fn open_terminal(
     view_state: SharedViewState,
     requests: Sender<Request>,
@@ -48,9 +46,9 @@ pub(super) fn open_terminal(
     Ok(screen)
 }
 
-/// Opens a screen of plain lines, and starts the thread that reads lines from standard input and
-/// queues the requests. At the end of the input the thread requests a graceful shutdown, which
-/// waits at most `patience` without an answer.
+/// Opens a screen of plain lines. Starts the thread that reads lines from standard input and queues
+/// the requests. At the end of the input the thread requests a graceful shutdown, with `patience`
+/// as the maximum time without an answer.
 pub(super) fn open_plain(
     view_state: SharedViewState,
     requests: Sender<Request>,
@@ -61,9 +59,9 @@ pub(super) fn open_plain(
     screen
 }
 
-/// Opens a screen of JSON lines, and starts the thread that reads JSON lines from standard input
-/// and queues the requests. At the end of the input the thread requests a graceful shutdown, which
-/// waits at most `patience` without an answer.
+/// Opens a screen of JSON lines. Starts the thread that reads JSON lines from standard input and
+/// queues the requests. At the end of the input the thread requests a graceful shutdown, with
+/// `patience` as the maximum time without an answer.
 pub(super) fn open_json(
     view_state: SharedViewState,
     requests: Sender<Request>,
@@ -73,9 +71,9 @@ pub(super) fn open_json(
     JsonScreen::new(stdout())
 }
 
-/// Computes the exit code of a run with plain or JSON lines. `exit_code` is called with true if the
-/// input is a script, that is, standard input is not a terminal. If it returns 0 but a line of the
-/// script was invalid, the exit code is [`exit::USAGE`].
+/// Computes the exit code of a run with plain or JSON lines. The input is a script if standard
+/// input is not a terminal. Calls `exit_code` with true if the input is a script. If `exit_code`
+/// returns 0 but a line of the script was invalid, the result is [`exit::USAGE`].
 pub(super) fn script_exit_code(
     view_state: &SharedViewState,
     exit_code: impl FnOnce(bool) -> Result<u8, Failure>,

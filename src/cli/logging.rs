@@ -1,5 +1,6 @@
-//! Logging of a server or a headless peer to standard error: formatted for people, or with
-//! priorities for systemd's journal. No log line may contain message texts, passwords or tokens.
+//! Logging of a server or a headless peer to standard error. Log lines are formatted for people, or
+//! have priorities for systemd's journal. No log line may contain message texts, passwords or
+//! tokens.
 
 use std::env;
 use std::fmt;
@@ -10,8 +11,8 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Format of log lines for systemd's journal: a priority prefix (`sd-daemon(3)`) and no time, which
-/// the journal adds.
+/// Format of log lines for systemd's journal. A line has a priority prefix (`sd-daemon(3)`), and no
+/// time, because the journal adds it.
 struct JournalFormat;
 
 impl<S, N> FormatEvent<S, N> for JournalFormat
@@ -38,8 +39,8 @@ where
     }
 }
 
-/// Installs the global logger. Uses [`JournalFormat`] if the variable `JOURNAL_STREAM` is set, as
-/// it is in a systemd service, and standard error is no terminal. Must be called only once.
+/// Installs the global logger. Must be called only once. Uses [`JournalFormat`] if the variable
+/// `JOURNAL_STREAM` is set, as in a systemd service, and standard error is no terminal.
 pub(super) fn init() {
     // A failure to write a log line cannot be logged.
     let base = tracing_subscriber::fmt()

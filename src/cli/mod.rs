@@ -1,5 +1,5 @@
-//! Layer 4: command lines of the three programs. Parses flags, loads settings, runs the program,
-//! reports errors and returns exit codes.
+//! Layer 4: command lines of the three programs. Each one parses flags, loads settings, runs the
+//! program, reports errors and returns an exit code.
 
 #[cfg(feature = "server")]
 mod announce;
@@ -29,7 +29,7 @@ use std::io::{Write, stderr};
 use std::process::ExitCode;
 
 /// Prints a message of clap: help and version on standard output, usage errors on standard error.
-/// Returns the exit code: [`exit::USAGE`] for an error, else success.
+/// Returns [`exit::USAGE`] for an error, otherwise success.
 fn print_clap_message(message: &clap::Error) -> ExitCode {
     // The stream may be closed.
     let _ = message.print();
@@ -38,6 +38,6 @@ fn print_clap_message(message: &clap::Error) -> ExitCode {
 
 /// Prints an error and its causes on standard error, as one line.
 fn print_error(error: &anyhow::Error) {
-    // The stream may be closed; the exit code reports the failure as well.
+    // The stream may be closed. The exit code reports the failure too.
     let _ = writeln!(stderr(), "error: {error:#}");
 }

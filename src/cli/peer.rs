@@ -24,8 +24,8 @@ use crate::systemd;
 use crate::ui::{Dialect, JsonScreen, Screen, SharedViewState, safe_line};
 use crate::wire::udp::Room;
 
-/// Maximum time without a new acknowledgement that a graceful shutdown waits, when the input of a
-/// script ends.
+/// Maximum time without a new acknowledgement in the graceful shutdown when the input of a script
+/// ends.
 const SCRIPT_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Chat without a server: with everybody in the same network.
@@ -133,7 +133,7 @@ enum UiMode {
     Headless,
 }
 
-/// Returns the definition of the command line, for generating man pages and completions.
+/// Returns the definition of the command line, from which man pages and completions are generated.
 #[must_use]
 pub fn command() -> clap::Command {
     Cli::command()
@@ -164,11 +164,8 @@ pub fn run() -> ExitCode {
 }
 
 impl CommonArgs {
-    /// Loads the complete settings of flags, environment and file, in this order of precedence.
-    /// `ask`: the flag `--ask`.
-    ///
-    /// # Errors
-    /// A setting is invalid, or a file cannot be read.
+    /// Loads the complete settings from flags, environment and file. Flags take precedence, then
+    /// the environment. `ask` is true if the flag `--ask` is given.
     fn load_config(&self, ask: bool) -> Result<Config> {
         let list = |given: &[String]| {
             (!given.is_empty()).then(|| given.iter().flat_map(|it| split_list(it)).collect())
@@ -187,11 +184,10 @@ impl CommonArgs {
     }
 }
 
-/// Returns the room with its room id and, if it is closed, the encryption key derived from its
+/// Returns the room with its room id. If the room is closed, derives the encryption key from its
 /// passphrase, which takes about a second.
 ///
-/// # Errors
-/// There is not enough memory for the derivation.
+/// # Errors There is not enough memory for the derivation.
 fn derive_room(config: &Config) -> Result<Room> {
     match &config.passphrase {
         Some(passphrase) => Room::closed(&config.room, &passphrase.0).map_err(Into::into),
@@ -199,11 +195,8 @@ fn derive_room(config: &Config) -> Result<Room> {
     }
 }
 
-/// Loads the user's signing key from the state directory, or creates it there. Without a state
+/// Loads the user's signing key from the state directory, or creates it there. If there is no state
 /// directory, creates an ephemeral key.
-///
-/// # Errors
-/// The key file cannot be used, or the random source fails.
 fn load_key() -> Result<PeerKey> {
     match state_directory() {
         Some(directory) => PeerKey::load_or_create(&directory),
@@ -219,7 +212,7 @@ fn run_doctor(common: &CommonArgs) -> Result<u8, Failure> {
     let room = Arc::new(derive_room(&config).map_err(os_failure)?);
     let (named, network) = (config.room.as_str().to_owned(), config.network);
     let report = |line: &doctor::Finding| {
-        // The stream may be closed; the exit code reports the result as well.
+        // The stream may be closed. The exit code reports the result too.
         let _ = writeln!(stdout(), "{line}");
     };
     let runtime = frontend::build_runtime().map_err(os_failure)?;
@@ -228,8 +221,8 @@ fn run_doctor(common: &CommonArgs) -> Result<u8, Failure> {
     Ok(if works { 0 } else { exit::UNAVAILABLE })
 }
 
-/// Runs a chat in the terminal, with plain lines, with JSON lines or headless, until the user
-/// leaves, the input ends or the peer is rejected. Returns the exit code.
+/// Runs a chat in the terminal, with plain lines, with JSON lines or headless. Ends when the user
+/// leaves, the input ends, or the peer is rejected. Returns the exit code.
 fn run_chat(chat: &ChatArgs) -> Result<u8, Failure> {
     let config = chat.common.load_config(chat.ask).map_err(usage_failure)?;
     let is_terminal = frontend::is_interactive();
@@ -263,7 +256,7 @@ fn run_chat(chat: &ChatArgs) -> Result<u8, Failure> {
             }
             let outcome = run_driver(setup, &mut HeadlessScreen::default(), request_queue)
                 .map_err(os_failure);
-            // Keep the queue open while the peer runs.
+            // The sender lives until here, so that the queue stays open while the peer runs.
             drop(requests);
             exit_code(&outcome?, &config, false)
         }
@@ -292,11 +285,8 @@ fn run_chat(chat: &ChatArgs) -> Result<u8, Failure> {
     }
 }
 
-/// Runs the peer's driver until the peer has left or is rejected. A termination signal makes it
-/// leave.
-///
-/// # Errors
-/// The tokio runtime cannot be built, or the driver fails.
+/// Runs the peer's driver until the peer has left or is rejected. At a termination signal the peer
+/// leaves.
 fn run_driver(
     setup: PeerSettings,
     screen: &mut dyn Screen,
@@ -318,7 +308,7 @@ fn write_end(screen: &mut JsonScreen<impl Write>, end: &End, outcome: Result<u8,
             "type": "end", "reason": "rejected", "exit": exit, "text": text, "by": by, "code": code,
         }),
     };
-    // The output may be closed; the exit code tells the same.
+    // The output may be closed. The exit code reports the result too.
     let _ = screen.write(&object);
     exit
 }
@@ -339,8 +329,8 @@ fn exit_code(end: &End, config: &Config, is_script: bool) -> Result<u8, Failure>
     }
 }
 
-/// Formats the rejection by another peer as a text for the user: that peer's name, the reason, and
-/// for names the remedy.
+/// Formats the rejection by another peer as text for the user: that peer's name and the reason. If
+/// the reason is the user's name, adds how to request another.
 fn describe_rejection(by: &str, code: u16, reason: &str, config: &Config) -> String {
     let known = ErrorCode::from_number(code);
     // The standard text of the code, then the peer's own text if it says more.
@@ -365,7 +355,7 @@ fn describe_rejection(by: &str, code: u16, reason: &str, config: &Config) -> Str
 mod tests {
     use super::*;
 
-    /// The text has a reason for known and unknown codes.
+    /// Known and unknown error codes give a text with a reason.
     #[test]
     fn rejection_names_peer_reason_and_remedy() {
         let name = Some("Anna".to_owned());

@@ -79,11 +79,11 @@ struct RunArgs {
 }
 
 impl RunArgs {
-    /// Merges flags, environment and file into checked server settings. Logs a warning if the
-    /// password is in a file that every local user can read.
+    /// Merges flags, environment and file into checked server settings. Logs a warning if every
+    /// local user can read the file with the password. Logs another if backups are configured but
+    /// messages are kept only in memory.
     ///
-    /// # Errors
-    /// The configuration file cannot be read, or a setting is invalid.
+    /// # Errors The configuration file cannot be read, or a setting is invalid.
     fn load_settings(&self) -> Result<ServerSettings> {
         let file = match &self.config {
             Some(path) => ServerOptions::from_file(path)?,
@@ -109,7 +109,7 @@ impl RunArgs {
     }
 }
 
-/// Returns the definition of the command line, for generating man pages and completions.
+/// Returns the definition of the command line, from which man pages and completions are generated.
 #[must_use]
 pub fn command() -> clap::Command {
     Cli::command()
@@ -167,11 +167,8 @@ fn run_server(run: RunArgs, settings: ServerSettings) -> Result<()> {
     outcome
 }
 
-/// Spawns a task that loads the configuration again at each SIGHUP. The receiver yields the new
+/// Starts a task that loads the configuration again at each SIGHUP. The receiver yields the new
 /// settings, or the error text if the configuration is invalid.
-///
-/// # Errors
-/// The handler for SIGHUP cannot be installed.
 fn spawn_reload_task(run: RunArgs) -> Result<Receiver<ReloadResult>> {
     use tokio::signal::unix::{SignalKind, signal};
 
@@ -197,7 +194,7 @@ fn spawn_reload_task(run: RunArgs) -> Result<Receiver<ReloadResult>> {
 }
 
 /// Raises the limit of open files (file descriptors) to the maximum that the system allows, because
-/// each connection needs one. A failure is only logged.
+/// each connection needs one. If this fails, only logs a warning.
 fn raise_file_limit() {
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         tracing::warn!("cannot raise the limit of open files: {error}");
@@ -206,9 +203,6 @@ fn raise_file_limit() {
 
 /// Installs handlers for SIGTERM and SIGINT. Returns a future that resolves at the first of these
 /// signals.
-///
-/// # Errors
-/// The handlers cannot be installed.
 fn stop_signal() -> Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
 

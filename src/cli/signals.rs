@@ -1,7 +1,7 @@
 //! Termination signals of `chat-client` and `chat-peer`.
 
 /// Resolves at the first termination signal: Ctrl-C (SIGINT), and on Unix also SIGTERM and SIGHUP.
-/// Never resolves if their handlers cannot be installed.
+/// Never resolves if the handler of SIGTERM or SIGHUP cannot be installed.
 pub(super) async fn termination_signal() {
     #[cfg(unix)]
     {

@@ -1,4 +1,4 @@
-//! The command `chat-server status`: queries the status of the server on this machine over its
+//! The command `chat-server status`. It queries the status of the server on this machine over the
 //! control socket.
 
 use std::io::{ErrorKind, Write, stdout};
@@ -22,8 +22,8 @@ pub(super) struct StatusArgs {
     socket: ControlArgs,
 }
 
-/// Runs `chat-server status`: queries the server and prints its status. Returns the exit code,
-/// failure also for a server that is not healthy.
+/// Runs `chat-server status`: queries the server and prints its status. Returns the exit code. If
+/// the server is not healthy, that is failure.
 pub(super) fn run(command: StatusArgs) -> ExitCode {
     match query_and_print(command) {
         Ok(true) => ExitCode::SUCCESS,
@@ -103,7 +103,8 @@ fn format_store(store: &StoreStatus) -> String {
     }
 }
 
-/// Formats how often limits of addresses were reached, and which address reaches most now.
+/// Formats how often limits of addresses were reached, and which address reaches them most often
+/// now.
 fn format_limits(status: &Status) -> String {
     let times: u64 = status.refusals.values().sum();
     match (&status.pressure, times) {
@@ -136,7 +137,8 @@ fn format_megabytes(bytes: u64) -> String {
     format!("{}.{} MB", tenths / 10, tenths % 10)
 }
 
-/// Formats a duration by its two largest units, such as `2 h 1 min`.
+/// Formats a duration, rounded down, in its two largest units, such as `2 h 1 min`. Below a minute:
+/// in seconds.
 fn format_duration(seconds: u64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
     match (days, hours, minutes) {

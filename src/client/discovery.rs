@@ -40,8 +40,7 @@ pub struct DiscoveredServer {
     pub host: String,
     /// TCP port.
     pub port: u16,
-    /// Socket addresses of the server, 1 to 8, in the order of [`address_rank`]: the most likely to
-    /// connect comes first.
+    /// Socket addresses of the server, 1 to 8. The one that is most likely to connect comes first.
     pub addresses: Vec<SocketAddr>,
     /// Version of the server's program from the TXT record; empty if there is none.
     pub version: String,

@@ -13,26 +13,26 @@ use crate::model::limits::MAX_PASSWORD;
 use crate::model::{HostAddress, Password};
 
 /// Optional settings from one source: flags, environment or file. The field names are the keys of
-/// the file.
+/// the file. `None` means that this source does not have the setting.
 #[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct PartialConfig {
-    /// Server address, as `host[:port]` or `chat://host[:port]`; `None`: discovered on the local
-    /// network.
+    /// Server address, as `host[:port]` or `chat://host[:port]`. Default: a server discovered on
+    /// the local network.
     pub server: Option<String>,
-    /// Requested username; `None`: the login name.
+    /// Requested username. Default: the login name.
     pub name: Option<String>,
-    /// Names of the rooms to join; `None`: the server's lobby.
+    /// Names of the rooms to join. Default: the server's lobby.
     pub rooms: Option<Vec<String>>,
     /// Password of the server, if it requires one. Takes precedence over `password_file`.
     pub password: Option<String>,
     /// Path of a file whose first line is the password.
     pub password_file: Option<PathBuf>,
-    /// True to retry the first connection until the server is reachable; false to give up when it
-    /// fails.
+    /// True to retry the first connection until the server is reachable. False to give up when it
+    /// fails. Default: false.
     pub wait: Option<bool>,
-    /// Seconds without an answer after which a script, whose input has ended, stops waiting for
-    /// acknowledgements.
+    /// Maximum time without an answer, in seconds. It counts once a script's input has ended. After
+    /// it, the client no longer waits for acknowledgements. Default: [`DEFAULT_TIMEOUT`].
     pub timeout: Option<u32>,
 }
 
@@ -42,15 +42,15 @@ pub struct Config {
     pub server: Destination,
     /// Requested username.
     pub name: String,
-    /// Names of the rooms to join; empty: the server's lobby.
+    /// Names of the rooms to join. Empty: the server's lobby.
     pub rooms: Vec<String>,
-    /// Password of the server, if it requires one.
+    /// Password of the server; `None` if the user gave none.
     pub password: Option<Password>,
-    /// True to retry the first connection until the server is reachable; false to give up when it
+    /// True to retry the first connection until the server is reachable. False to give up when it
     /// fails.
     pub wait: bool,
-    /// Seconds without an answer after which a script, whose input has ended, stops waiting for
-    /// acknowledgements.
+    /// Maximum time without an answer, in seconds. It counts once a script's input has ended. After
+    /// it, the client no longer waits for acknowledgements.
     pub timeout: u32,
 }
 
@@ -58,13 +58,13 @@ pub struct Config {
 pub const DEFAULT_TIMEOUT: u32 = 60;
 
 impl PartialConfig {
-    /// Reads the settings of a configuration file: the one at `path`, which must exist, or, without
-    /// `path`, `client.toml` in the user's configuration directory, if it exists. Without a file no
-    /// setting is set. A relative `password-file` is resolved against the directory of the file.
+    /// Reads the settings of a configuration file. With `path`, this is the file at `path`, which
+    /// must exist. Without it, this is `client.toml` in the user's configuration directory. If that
+    /// file does not exist, returns no settings. A relative `password-file` is resolved against the
+    /// directory of the file.
     ///
-    /// # Errors
-    /// The file cannot be read, or contains an unknown key or an invalid value; the error names the
-    /// key and the line.
+    /// # Errors The file cannot be read, or contains an unknown key or an invalid value. The error
+    /// names the key and the line.
     pub fn from_file(path: Option<&Path>) -> Result<Self> {
         let Some((mut partial, directory)) = read_config_file::<Self>(path, "client.toml")? else {
             return Ok(Self::default());
@@ -77,10 +77,9 @@ impl PartialConfig {
 
     /// Reads the settings in environment variables: `PI_CHAT_SERVER`, `PI_CHAT_NAME`,
     /// `PI_CHAT_ROOM`, `PI_CHAT_PASSWORD`, `PI_CHAT_PASSWORD_FILE`, `PI_CHAT_WAIT`,
-    /// `PI_CHAT_TIMEOUT`. Empty ones count as unset.
+    /// `PI_CHAT_TIMEOUT`. An empty variable counts as unset.
     ///
-    /// # Errors
-    /// `PI_CHAT_TIMEOUT` is not a number, or `PI_CHAT_WAIT` not a boolean.
+    /// # Errors `PI_CHAT_TIMEOUT` is not a number, or `PI_CHAT_WAIT` is not a boolean.
     pub fn from_environment() -> Result<Self> {
         let timeout = env_text("PI_CHAT_TIMEOUT");
         let timeout = timeout
@@ -118,10 +117,7 @@ impl PartialConfig {
         }
     }
 
-    /// Parses the server's address. `None` if no server is set.
-    ///
-    /// # Errors
-    /// The address is invalid.
+    /// Parses the server's address. Returns `None` if no server is set.
     pub fn server_address(&self) -> Result<Option<HostAddress>> {
         let parse = |text: &String| {
             text.parse().with_context(|| format!("“{text}” is no server's address"))
@@ -130,10 +126,10 @@ impl PartialConfig {
     }
 
     /// Completes the settings: reads the password file, checks the password, and fills in defaults.
-    /// `server` takes the place of [`Self::server`]. An empty password file counts as no password.
+    /// An empty password file counts as no password. `server` takes the place of [`Self::server`].
     ///
-    /// # Errors
-    /// The password file cannot be read, or the password is empty or longer than 256 bytes.
+    /// # Errors The password file cannot be read, or the password is empty or longer than 256
+    /// bytes.
     pub fn into_config(self, server: Destination) -> Result<Config> {
         let mut password = self.password;
         if let (None, Some(file)) = (&password, &self.password_file) {
@@ -155,8 +151,8 @@ impl PartialConfig {
     }
 }
 
-/// Splits a list of room names at commas and spaces, and removes leading `#` from each. Empty names
-/// are left out.
+/// Splits a list of room names at commas and spaces. Removes each leading `#` of a name. Leaves out
+/// empty names.
 #[must_use]
 pub fn split_rooms(text: &str) -> Vec<String> {
     text.split([',', ' '])
@@ -169,7 +165,7 @@ pub fn split_rooms(text: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
-    /// An unknown key is an error that names its line; a relative `password-file` is resolved
+    /// An unknown key is an error that names its line. A relative `password-file` is resolved
     /// against the directory of the file.
     #[test]
     fn config_errors_name_line_and_paths_are_relative_to_file() {

@@ -1,5 +1,5 @@
-//! Layer 4: configuration. Converts files, environment variables and flags to the settings types of
-//! the layers below.
+//! Layer 4: configuration. It converts files, environment variables and flags to the settings types
+//! of the layers below.
 
 #[cfg(feature = "client")]
 pub mod client;
@@ -15,12 +15,11 @@ use std::path::Path;
 use anyhow::{Result, anyhow};
 use serde::de::DeserializeOwned;
 
-/// Parses the TOML text of the configuration file at `path`; `path` is only for the error.
+/// Parses the TOML text of the configuration file at `path`. The path is only for the error.
 ///
-/// # Errors
-/// The text is not TOML, has an unknown key, or a value of the wrong type. The error is a single
-/// line, for `systemctl status`. It names the line of the file but does not quote it, because it
-/// may contain a password.
+/// # Errors The text is not TOML, has an unknown key, or has a value of the wrong type. The error
+/// is a single line, for `systemctl status`. It names the line of the file, but does not quote it,
+/// because it may contain a password.
 fn parse_toml<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T> {
     toml::from_str(text).map_err(|error| {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();

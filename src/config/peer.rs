@@ -14,23 +14,23 @@ use crate::model::{HostAddress, Password, RoomName, Username};
 use crate::peer::NetworkSettings;
 
 /// Optional settings from one source: flags, environment or file. The field names are the keys of
-/// the file.
+/// the file. `None` means that this source does not have the setting.
 #[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct PartialConfig {
-    /// Requested username; `None`: the login name.
+    /// Requested username. Default: the login name.
     pub name: Option<String>,
-    /// Name of the room to join; `None`: the lobby.
+    /// Name of the room to join. Default: the lobby.
     pub room: Option<String>,
     /// Path of a file whose first line is the room's passphrase.
     pub passphrase_file: Option<PathBuf>,
-    /// UDP port of the room; `None`: 2428.
+    /// UDP port of the room. Default: 2428.
     pub port: Option<u16>,
-    /// Names of the network interfaces to use; `None` or empty: all except loopbacks.
+    /// Names of the network interfaces to use. Default, also if empty: all except loopbacks.
     pub interfaces: Option<Vec<String>>,
-    /// Hosts outside the local network, as `host[:port]`, to which unicast copies are sent.
+    /// Hosts outside the local network, as `host[:port]`. Unicast copies are sent to them.
     pub peers: Option<Vec<String>>,
-    /// True to ask the user before each candidate is admitted.
+    /// True to ask the user before each candidate is admitted. Default: false.
     pub ask: Option<bool>,
 }
 
@@ -40,7 +40,7 @@ pub struct Config {
     pub name: Username,
     /// Name of the room to join.
     pub room: RoomName,
-    /// Passphrase of a closed room; `None`: an open room.
+    /// Passphrase of a closed room. `None` for an open room.
     pub passphrase: Option<Password>,
     /// UDP port, network interfaces, and hosts outside the local network.
     pub network: NetworkSettings,
@@ -49,13 +49,13 @@ pub struct Config {
 }
 
 impl PartialConfig {
-    /// Reads the settings of a configuration file: the one at `path`, which must exist, or, without
-    /// `path`, `peer.toml` in the user's configuration directory, if it exists. If there is no
-    /// file, returns no settings (all `None`). A relative `passphrase-file` is resolved against the directory of the file.
+    /// Reads the settings of a configuration file. With `path`, this is the file at `path`, which
+    /// must exist. Without it, this is `peer.toml` in the user's configuration directory. If that
+    /// file does not exist, returns no settings. A relative `passphrase-file` is resolved against
+    /// the directory of the file.
     ///
-    /// # Errors
-    /// The file cannot be read, or contains an unknown key or an invalid value; the error names the
-    /// key and the line.
+    /// # Errors The file cannot be read, or contains an unknown key or an invalid value. The error
+    /// names the key and the line.
     pub fn from_file(path: Option<&Path>) -> Result<Self> {
         let Some((mut partial, directory)) = read_config_file::<Self>(path, "peer.toml")? else {
             return Ok(Self::default());
@@ -68,10 +68,9 @@ impl PartialConfig {
 
     /// Reads the settings in environment variables: `PI_CHAT_NAME`, `PI_CHAT_ROOM`,
     /// `PI_CHAT_PASSPHRASE_FILE`, `PI_CHAT_PORT`, `PI_CHAT_INTERFACE`, `PI_CHAT_PEER`,
-    /// `PI_CHAT_ASK`. Empty ones count as unset.
+    /// `PI_CHAT_ASK`. An empty variable counts as unset.
     ///
-    /// # Errors
-    /// `PI_CHAT_PORT` is not a port number, or `PI_CHAT_ASK` not a boolean.
+    /// # Errors `PI_CHAT_PORT` is not a port number, or `PI_CHAT_ASK` is not a boolean.
     pub fn from_environment() -> Result<Self> {
         let list = |key: &str| env_text(key).map(|it| split_list(&it));
         let port = env_text("PI_CHAT_PORT");
@@ -105,11 +104,10 @@ impl PartialConfig {
     }
 
     /// Completes and checks the settings: parses names and addresses, reads the passphrase, and
-    /// fills in defaults. The passphrase comes from `passphrase_file` or, if that is not set, from
-    /// systemd's credential.
+    /// fills in defaults. The passphrase comes from `passphrase_file`. If that is not set, it comes
+    /// from systemd's credential, if any.
     ///
-    /// # Errors
-    /// A name, port or address is invalid, or the passphrase cannot be read or is empty.
+    /// # Errors A name, port or address is invalid, or the passphrase cannot be read or is empty.
     pub fn into_config(self) -> Result<Config> {
         let name = self.name.unwrap_or_else(default_username);
         let name = Username::new(&name).map_err(|it| anyhow!("“{name}” is no name: {it}"))?;
@@ -136,23 +134,22 @@ impl PartialConfig {
     }
 }
 
-/// Splits a list at commas and spaces. Empty items are left out.
+/// Splits a list at commas and spaces. Leaves out empty items.
 #[must_use]
 pub fn split_list(text: &str) -> Vec<String> {
     text.split([',', ' ']).filter(|it| !it.is_empty()).map(str::to_owned).collect()
 }
 
-/// Content of the passphrase credential that means no passphrase: the default that the unit sets
-/// with `SetCredential`.
+/// Content of the passphrase credential that means no passphrase. The systemd unit sets it as the
+/// default, with `SetCredential`.
 const EMPTY_CREDENTIAL: &[u8] = b"\n";
 
 /// Reads the passphrase that systemd passes to the service (`LoadCredential`): the first line of
-/// the file `passphrase` in `directory`. `None` if there is no such file or it is
+/// the file `passphrase` in `directory`. Returns `None` if there is no such file or if it is
 /// [`EMPTY_CREDENTIAL`].
 ///
-/// # Errors
-/// The file cannot be read, or its first line is empty. That is no open room: joining it by mistake
-/// would expose messages.
+/// # Errors The file cannot be read, or its first line is empty. An empty line does not mean an
+/// open room, because joining one by mistake would expose messages.
 fn systemd_passphrase(directory: &Path) -> Result<Option<Password>> {
     let file = directory.join("passphrase");
     if !file.exists() || fs::read(&file).is_ok_and(|it| it == EMPTY_CREDENTIAL) {
@@ -163,8 +160,7 @@ fn systemd_passphrase(directory: &Path) -> Result<Option<Password>> {
 
 /// Reads a passphrase: the first line of a file.
 ///
-/// # Errors
-/// The file cannot be read, is not UTF-8, or its first line is empty.
+/// # Errors The file cannot be read, is not UTF-8, or has an empty first line.
 fn read_passphrase(file: &Path) -> Result<Password> {
     let text = fs::read_to_string(file)
         .with_context(|| format!("cannot read the passphrase in {}", file.display()))?;
@@ -182,7 +178,7 @@ mod tests {
     /// Configuration file that the Debian package installs.
     const PACKAGED_CONFIG: &str = include_str!("../../debian/chat-peer.toml");
 
-    /// The file of the package sets nothing, and its comments show every key.
+    /// The file of the package sets nothing. Its comments show every key.
     #[test]
     fn packaged_config_is_all_comments_and_shows_every_key() {
         let is_comment = |line: &str| line.is_empty() || line.starts_with('#');
@@ -199,7 +195,7 @@ mod tests {
         assert!(name.is_some() && passphrase_file.is_some());
     }
 
-    /// An unknown key is an error that names its line; a relative `passphrase-file` is resolved
+    /// An unknown key is an error that names its line. A relative `passphrase-file` is resolved
     /// against the directory of the file.
     #[test]
     fn config_errors_name_line_and_paths_are_relative_to_file() {

@@ -1,7 +1,8 @@
 //! Configuration of `chat-server`. In order of precedence: flags, environment variables, a TOML
-//! file, built-in defaults. The struct [`ServerOptions`] describes all three sources, so that every
-//! key can be given in each of them and is documented once. It is converted to the server's
-//! settings.
+//! file, built-in defaults.
+//!
+//! The struct [`ServerOptions`] describes the first three sources together. So each option is
+//! documented once. The options are converted to the server's settings.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -168,11 +169,11 @@ enum DiskFailure {
     Refuse,
 }
 
-/// Default of the `keep-bytes` option: maximum size of the log on disk, in bytes (1 GiB).
+/// Default of the `keep-bytes` option, the maximum size of the log on disk, in bytes (1 GiB).
 const DEFAULT_KEEP_BYTES: u64 = 1 << 30;
 
-/// Smallest value of the `keep-bytes` option apart from 0, in bytes. An empty database takes a
-/// tenth of it.
+/// Minimum of the `keep-bytes` option, in bytes; 0 is allowed too. An empty database takes a tenth
+/// of it.
 const MIN_KEEP_BYTES: u64 = 1 << 20;
 
 /// Default of the `backup-keep` option: number of nightly backups to keep.
@@ -190,26 +191,24 @@ enum LookAlikes {
 }
 
 /// Returns the directory that systemd passes to the service in an environment variable, such as
-/// `STATE_DIRECTORY`; `None` if the variable is unset or does not begin with an absolute path.
+/// `STATE_DIRECTORY`. `None` if the variable is unset or does not begin with an absolute path.
 fn systemd_directory(variable: &str) -> Option<PathBuf> {
-    // The variable may hold several directories; the first is the service's own.
+    // The variable may hold several directories. The first is the service's own.
     env::split_paths(&env::var_os(variable)?).next().filter(|it| it.is_absolute())
 }
 
 impl ServerOptions {
     /// Reads the options in the configuration file at `path`.
     ///
-    /// # Errors
-    /// The file cannot be read, or contains an unknown key or a value of the wrong type; the error
-    /// names the line.
+    /// # Errors The file cannot be read, or contains an unknown key or a value of the wrong type.
+    /// The error names the line.
     pub fn from_file(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path)
             .with_context(|| format!("cannot read the configuration {}", path.display()))?;
         parse_toml(path, &text)
     }
 
-    /// Returns options with nothing set except what locates the control socket, for
-    /// [`Self::control_socket`].
+    /// Returns options with only these two set, for [`Self::control_socket`].
     #[must_use]
     pub fn for_control_socket(control: Option<PathBuf>, data_dir: Option<PathBuf>) -> Self {
         Self { control, data_dir, ..Self::default() }
@@ -220,7 +219,7 @@ impl ServerOptions {
     /// `fallback`.
     #[must_use]
     pub fn or(self, fallback: Self) -> Self {
-        // `password` and `password-file` exclude each other; the source with higher precedence wins.
+        // `password` and `password-file` exclude each other. The source of higher precedence wins.
         let (password, password_file) = if self.password.is_some() || self.password_file.is_some() {
             (self.password, self.password_file)
         } else {
@@ -259,16 +258,16 @@ impl ServerOptions {
         }
     }
 
-    /// Returns the `data-dir` option: the directory in which the log is stored on disk; `None` if
+    /// Returns the `data-dir` option, the directory in which the log is stored on disk. `None` if
     /// it is not set.
     #[must_use]
     pub fn data_dir(self) -> Option<PathBuf> {
         self.data_dir
     }
 
-    /// Returns the path of the file that contains the password: the configuration file, if the
-    /// `password` option is set (`config` is its path), or else that of the `password-file` option;
-    /// `None` if neither is set. Call it on merged options.
+    /// Returns the path of the file that contains the password. This is `config`, the path of the
+    /// configuration file, if the `password` option is set. Otherwise it is the `password-file`
+    /// option. `None` if neither is set. Call it on merged options.
     #[must_use]
     pub fn password_path<'a>(&'a self, config: Option<&'a Path>) -> Option<&'a Path> {
         match self.password {
@@ -283,13 +282,15 @@ impl ServerOptions {
         self.backup_dir.is_some() && self.log_directory().is_none()
     }
 
-    /// Returns the directory of the log on disk: the data directory, else systemd's
-    /// `STATE_DIRECTORY`; `None` for a log in memory.
+    /// Returns the directory of the log on disk: the data directory, otherwise systemd's
+    /// `STATE_DIRECTORY`. `None` for a log in memory.
     fn log_directory(&self) -> Option<PathBuf> {
         self.data_dir.clone().or_else(|| systemd_directory("STATE_DIRECTORY"))
     }
 
-    /// Returns the settings of the nightly backups, if they are wanted.
+    /// Returns the settings of the nightly backups. `None` if `backup-dir` is not set.
+    ///
+    /// # Errors `backup-keep` is 0.
     fn backup_settings(&self) -> Result<Option<BackupSettings>> {
         let keep = self.backup_keep.unwrap_or(DEFAULT_BACKUP_KEEP);
         ensure!(keep >= 1, "backup-keep: must be at least 1");
@@ -298,8 +299,8 @@ impl ServerOptions {
     }
 
     /// Returns the path of the control socket, to which `chat-server status` and `announce`
-    /// connect: the one that is set, else `control` in systemd's `RUNTIME_DIRECTORY`, else
-    /// `control.sock` in the data directory; `None` if none of these is set.
+    /// connect. This is the `control` option, otherwise `control` in systemd's `RUNTIME_DIRECTORY`,
+    /// otherwise `control.sock` in the data directory. `None` if none of these is set.
     #[must_use]
     pub fn control_socket(&self) -> Option<PathBuf> {
         let in_runtime_directory = || Some(systemd_directory("RUNTIME_DIRECTORY")?.join("control"));
@@ -310,9 +311,8 @@ impl ServerOptions {
     /// Converts the options to checked server settings: reads the password file, and fills in
     /// defaults.
     ///
-    /// # Errors
-    /// A value is out of its range, options contradict each other, or the password file cannot be
-    /// read.
+    /// # Errors A value is out of its range, options contradict each other, or the password file
+    /// cannot be read.
     pub fn into_settings(self) -> Result<ServerSettings> {
         let hub = HubSettings::default();
         let log = self.log_settings()?;
@@ -369,11 +369,10 @@ impl ServerOptions {
         Ok(settings)
     }
 
-    /// Returns the settings of the log: on disk, if a data directory is set or systemd passes a
-    /// `STATE_DIRECTORY`; else in memory.
+    /// Returns the settings of the log. The log is on disk if a data directory is set or systemd
+    /// passes a `STATE_DIRECTORY`. Otherwise it is in memory.
     ///
-    /// # Errors
-    /// A limit is below its minimum.
+    /// # Errors A limit of the chosen kind of log is below its minimum.
     fn log_settings(&self) -> Result<LogSettings> {
         let least = u32::from(HISTORY_LENGTH);
         let Some(directory) = self.log_directory() else {
@@ -439,11 +438,10 @@ fn parse_rooms(names: &[String]) -> Result<Vec<RoomName>> {
     names.iter().map(parse).collect()
 }
 
-/// Returns the server's password: `given`, or else the first line of `file`; `None` if neither is
+/// Returns the server's password: `given`, otherwise the first line of `file`. `None` if neither is
 /// set.
 ///
-/// # Errors
-/// Both are set, or the file cannot be read.
+/// # Errors Both are set, or the file cannot be read.
 fn read_password(given: Option<String>, file: Option<PathBuf>) -> Result<Option<String>> {
     match (given, file) {
         (Some(_), Some(_)) => bail!("password and password-file exclude each other"),
@@ -463,7 +461,7 @@ mod tests {
     /// Configuration file that the Debian package installs.
     const PACKAGED_CONFIG: &str = include_str!("../../debian/chat-server.toml");
 
-    /// Keys that the packaged file shows with an example value, because they have no default.
+    /// Keys that have no default. The packaged file shows them with an example value.
     const KEYS_WITHOUT_DEFAULT: &[&str] =
         &["password", "password-file", "data-dir", "backup-dir", "control"];
 
@@ -500,7 +498,7 @@ mod tests {
             ]
         );
         let bare = ServerOptions { listen: options.listen.clone(), ..ServerOptions::default() };
-        // The shown defaults are the built-in ones, both with and without a data directory.
+        // The shown defaults are the built-in ones, with a data directory and without.
         for data_dir in [None, Some(PathBuf::from("data"))] {
             let shown = ServerOptions { data_dir: data_dir.clone(), ..options.clone() };
             let bare = ServerOptions { data_dir, ..bare.clone() };

@@ -1,5 +1,5 @@
 //! Configuration that the users' programs `chat-client` and `chat-peer` share: directories, the
-//! default username, and the reading of configuration files and environment variables.
+//! default username, and reading of configuration files and environment variables.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -12,29 +12,28 @@ use super::parse_toml;
 use crate::model::Username;
 use crate::model::limits::{MAX_NAME_BYTES, MAX_NAME_CHARS};
 
-/// Returns the platform's configuration and state directories for pi-chat; `None` if the user has
+/// Returns the platform's configuration and state directories for pi-chat. `None` if the user has
 /// no home directory.
 pub(super) fn project_directories() -> Option<ProjectDirs> {
     ProjectDirs::from("", "", "pi-chat")
 }
 
-/// Returns the directory for saved state (sessions, the peer's key); `None` if the user has no home
-/// directory. The directory may not exist yet.
+/// Returns the directory for saved state (sessions, the peer's key). The directory may not exist
+/// yet. `None` if the user has no home directory.
 #[must_use]
 pub fn state_directory() -> Option<PathBuf> {
     let all = project_directories()?;
     Some(all.state_dir().unwrap_or_else(|| all.data_local_dir()).to_owned())
 }
 
-/// Reads and parses a configuration file: the one at `path`, which must exist, or, without `path`,
-/// the one named `default_name` in the user's configuration directory, if it exists.
+/// Reads and parses a configuration file. With `path`, this is the file at `path`, which must
+/// exist. Without it, this is the file `default_name` in the user's configuration directory.
 ///
-/// Returns the settings, and the directory of the file, against which relative paths in it are to
-/// be resolved. `None` if there is no file.
+/// Returns the settings and the directory of the file. Relative paths in the file must be resolved
+/// against this directory. Returns `None` if `path` is `None` and the default file does not exist.
 ///
-/// # Errors
-/// The file cannot be read, or contains an unknown key or an invalid value; the error names the key
-/// and the line.
+/// # Errors The file cannot be read, or contains an unknown key or an invalid value. The error
+/// names the key and the line.
 pub(super) fn read_config_file<T: DeserializeOwned>(
     path: Option<&Path>,
     default_name: &str,
@@ -75,15 +74,15 @@ fn parse_bool(key: &str, text: &str) -> Result<bool> {
     }
 }
 
-/// Returns the default username: the login name, changed to a valid username by
-/// [`username_from_login`].
+/// Returns the default username, which [`username_from_login`] makes from the login name.
 pub(super) fn default_username() -> String {
     username_from_login(&whoami::username().unwrap_or_default())
 }
 
-/// Converts a login name to a valid username: drops the domain, replaces characters that are not
-/// letters, digits, `-`, `_` or `.` by `-`, and cuts it to the maximum length. `CORP\anna smith`
-/// becomes `anna-smith`. Returns `guest` if no valid name is left.
+/// Converts a login name to a valid username. Drops the domain, and cuts the name to the maximum
+/// length. Drops leading characters that are not letters or digits. Replaces any other character by
+/// `-`, unless it is a letter, a digit, `-`, `_` or `.`. `CORP\anna smith` becomes `anna-smith`.
+/// Returns `guest` if the result is not a valid name.
 fn username_from_login(login: &str) -> String {
     let last = login.rsplit(['\\', '/']).next().unwrap_or_default();
     let last = last.split('@').next().unwrap_or_default();

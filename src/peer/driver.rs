@@ -19,9 +19,9 @@ use crate::wire::udp::{
     DropReason, Entry, EntryFields, Identity, Room, Sealer, Signer, UnverifiedPacket, open,
 };
 
-/// Signer of log entries for the mesh engine, which holds no keys.
+/// Signer of log entries for the mesh engine. The engine itself holds no keys.
 struct EntrySigner {
-    /// Identity of this peer, which signs.
+    /// Identity of this peer, with the signing key.
     identity: Arc<Identity>,
     /// Room whose id is part of the signed bytes.
     room: Arc<Room>,
@@ -53,14 +53,14 @@ pub(super) struct Driver<'a> {
     sealer: Sealer,
     /// UDP sockets of both address families.
     sockets: Sockets,
-    /// Names of the network interfaces to use; empty: all except loopbacks.
+    /// Names of the network interfaces to use. Empty: all except loopbacks.
     selected_interfaces: BTreeSet<String>,
-    /// Names in `selected_interfaces` that the last scan did not find: absent or down.
+    /// Names in `selected_interfaces` of interfaces that were absent or down at the last scan.
     missing_interfaces: BTreeSet<String>,
     /// True if the last scan found no usable network interface.
     is_offline: bool,
-    /// Number of times that an entry was to be sent and no copy went out. Repetitions and entries
-    /// of other authors count as well.
+    /// Number of times that an entry was sent and no copy went out. Repetitions and entries of
+    /// other authors count too.
     failed_entry_sends: usize,
     /// True once the peer has joined the room for the first time.
     has_joined: bool,
@@ -74,14 +74,13 @@ pub(super) struct Driver<'a> {
     warning_limiter: WarningLimiter,
     /// User interface that shows the events.
     screen: &'a mut dyn Screen,
-    /// True once `screen` has failed to show an event. Nothing is shown any more.
+    /// True once `screen` has failed to show an event. Then no further event is shown.
     is_output_closed: bool,
-    /// True if requests come from a script, as in [`PeerSettings`].
+    /// True if requests come from a script; see [`PeerSettings::throttle_requests`].
     pub(super) throttle_requests: bool,
-    /// Number of messages that were requested and not yet acknowledged, refused or reported as
-    /// unsent.
+    /// Number of requested messages that are not yet acknowledged, refused or reported as unsent.
     pub(super) unacknowledged: usize,
-    /// Time at which the mesh wants an [`Input::Wake`]; `None`: no wake-up is scheduled.
+    /// Time at which the mesh wants an [`Input::Wake`]. `None` if no wake-up is scheduled.
     pub(super) wake_at: Option<Moment>,
 }
 
@@ -143,17 +142,16 @@ impl<'a> Driver<'a> {
         self.mesh.handle_input(self.now(), input);
     }
 
-    /// Passes a command of the driver itself, as opposed to the user, to the mesh engine.
+    /// Passes a command to the mesh engine as the driver's own request, without a tag.
     pub(super) fn request(&mut self, command: Command) {
         self.input(Input::Request(Request { tag: RequestTag::default(), command }));
     }
 
     /// Carries out all pending outputs of the mesh engine. Returns how the peer has ended, or
-    /// `None` while it runs. If it leaves while offline, failed sends of entries count as unsent
-    /// messages.
+    /// `None` while it runs. If the peer leaves while offline, failed sends of entries count as
+    /// unsent messages.
     ///
-    /// # Errors
-    /// [`PeerError::UsedUp`] if the datagram counters are used up.
+    /// # Errors [`PeerError::UsedUp`] if the datagram counters are used up.
     pub(super) async fn process_outputs(&mut self) -> Result<Option<End>, PeerError> {
         while let Some(output) = self.mesh.poll_output() {
             match output {
@@ -180,9 +178,9 @@ impl<'a> Driver<'a> {
         Ok(None)
     }
 
-    /// Shows an event to the user, and updates `unacknowledged` and `has_joined`. If this reveals
-    /// that the output is closed, the peer finishes, except with `throttle_requests`: a script is
-    /// carried out to its end.
+    /// Shows an event to the user, and updates `unacknowledged` and `has_joined`. If showing fails,
+    /// the output is closed: no further event is shown, and the peer finishes. With
+    /// `throttle_requests` it does not finish, but carries out the script to its end.
     pub(super) fn show(&mut self, event: &Event) {
         let is_answered = match event {
             Event::Acknowledged { .. } | Event::Unsent { .. } => true,
@@ -199,24 +197,24 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Shows a problem that is not related to a request, unless the same text was reported in the
-    /// last minute.
+    /// Shows a problem that is not related to a request. Does nothing if the same text was reported
+    /// in the last minute.
     fn show_problem_limited(&mut self, text: String) {
         if self.warning_limiter.should_report(self.clock.now(), &text) {
             self.show(&Event::Problem { code: 0, text });
         }
     }
 
-    /// Logs a warning, unless the same text was reported in the last minute.
+    /// Logs a warning. Does nothing if the same text was reported in the last minute.
     fn warn_limited(&mut self, text: &str) {
         if self.warning_limiter.should_report(self.clock.now(), text) {
             tracing::warn!("{text}");
         }
     }
 
-    /// Sends copies of a datagram by all `paths` and to all `addresses`; returns the number of
-    /// copies sent. Each failure is logged. The user is told only if no copy was sent, the first
-    /// failure was on a path, and the peer is not offline.
+    /// Sends copies of a datagram by all `paths` and to all `addresses`, and returns the number of
+    /// copies sent. Logs each failure, but the same text at most once a minute. Tells the user only
+    /// if no copy was sent, the first failure was on a path, and the peer is not offline.
     async fn send(&mut self, datagram: &[u8], paths: PathSet, addresses: &[SocketAddr]) -> usize {
         let sent = self.sockets.send(datagram, paths, addresses).await;
         for (path, error) in &sent.failed {
@@ -225,7 +223,7 @@ impl<'a> Driver<'a> {
                 path.map_or("unicast", path_name)
             ));
         }
-        // While offline, the user was told already.
+        // While offline, the user knows the reason already.
         if let (0, false, Some((Some(path), error))) =
             (sent.copies_sent, self.is_offline, sent.failed.first())
         {
@@ -235,14 +233,14 @@ impl<'a> Driver<'a> {
         sent.copies_sent
     }
 
-    /// Handles a received datagram: filters it by interface and source rate, verifies it, and
-    /// passes its packet to the mesh engine. Dropped datagrams are counted. A receive error is only
-    /// logged.
+    /// Handles a received datagram. Filters it by interface and source rate, verifies it, and
+    /// passes its packet to the mesh engine. Counts it if it is dropped, unless it is the peer's
+    /// own. A receive error is only logged.
     pub(super) fn receive(&mut self, received: io::Result<Datagram>) {
         let datagram = match received {
             Ok(datagram) => datagram,
             Err(error) => {
-                // Windows reports here that a remote port is closed.
+                // For example, Windows reports here that a remote port is closed.
                 return self.warn_limited(&format!("cannot receive: {error}"));
             }
         };
@@ -278,7 +276,7 @@ impl<'a> Driver<'a> {
     }
 
     /// Tells the user once that there are peers in another room, if this peer is the only member of
-    /// its own: the room name or passphrase may be mistyped.
+    /// its own. Then the room name or passphrase may be mistyped.
     fn report_other_room(&mut self, now: Now) {
         let is_alone = || self.mesh.report(now).len() == 1;
         if self.has_joined && !self.has_reported_other_room && is_alone() {
@@ -288,8 +286,8 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Passes the resolved addresses of the hosts to the mesh engine, and shows failed lookups to
-    /// the user.
+    /// Passes the resolved addresses of the hosts to the mesh engine. Shows failed lookups to the
+    /// user.
     pub(super) fn handle_resolved_hosts(&mut self, found: ResolvedHosts) {
         for text in found.errors {
             self.show_problem_limited(text);
@@ -298,7 +296,7 @@ impl<'a> Driver<'a> {
     }
 
     /// Scans the network interfaces, tells the user of changes, and joins the multicast groups on
-    /// them. If the scan fails, the previous interfaces stay in use.
+    /// the interfaces. If the scan fails, the previous interfaces stay in use.
     pub(super) fn scan_interfaces(&mut self) {
         let found = match interfaces::scan(&self.selected_interfaces) {
             Ok(found) => found,
@@ -336,8 +334,8 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Logs each socket that could not be opened. If none is bound to the room's port, tells the
-    /// user that the peer can receive unicast only.
+    /// Logs each socket that could not be opened. If no socket is bound to the room's port, tells
+    /// the user that the peer receives only unicast.
     pub(super) fn report_unusable_sockets(&mut self, failed: &[(&'static str, io::Error)]) {
         for (what, error) in failed {
             self.warn_limited(&format!("cannot use {what}: {error}"));

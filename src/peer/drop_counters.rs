@@ -8,9 +8,9 @@ use crate::wire::udp::DropReason;
 /// Counters of datagrams that the driver has dropped since the start of the program.
 #[derive(Debug, Default)]
 pub(super) struct DropCounters {
-    /// Number of dropped datagrams by the text of the reason.
+    /// Number of dropped datagrams, by the text of the reason.
     by_reason: BTreeMap<String, u64>,
-    /// Text of the last log line, so that an unchanged one is not logged again.
+    /// Text of the last log line. An equal one is not logged again.
     last_logged: String,
 }
 
@@ -23,16 +23,16 @@ impl DropCounters {
         }
     }
 
-    /// Counts a datagram that [`crate::wire::udp::open`] has dropped. The peer's own datagrams,
-    /// which multicast and broadcast loop back to it, are not counted.
+    /// Counts a datagram that [`crate::wire::udp::open`] has dropped. Does not count the peer's own
+    /// datagrams, which multicast and broadcast loop back to it.
     pub(super) fn count_dropped(&mut self, dropped: DropReason) {
         if dropped != DropReason::Own {
             self.count(&dropped.to_string());
         }
     }
 
-    /// Logs all counters that are not 0, and those of the mesh engine (`drops`), in one line at
-    /// level info. Does nothing if no counter has changed since the last log line.
+    /// Logs all counters above 0 in one line at level info, with those of the mesh engine
+    /// (`drops`). Does nothing if the line equals the last one.
     pub(super) fn log_if_changed(&mut self, drops: Drops) {
         let Drops { replayed, unverified, too_many, unexpected, known, refused } = drops;
         let further = [

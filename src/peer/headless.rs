@@ -1,5 +1,5 @@
-//! Screen of a headless peer: logs events and reports the state to systemd. The texts of messages
-//! are never logged.
+//! Screen of a headless peer: logs events and reports the state to systemd. It never logs the texts
+//! of messages.
 
 use std::io;
 
@@ -7,18 +7,18 @@ use crate::model::Event;
 use crate::systemd;
 use crate::ui::{Screen, safe_line};
 
-/// Screen of a peer without a user: events that concern the operator go to the log and to systemd.
+/// Screen of a peer without a user. Events that concern the operator go to the log and to systemd.
 #[derive(Debug, Default)]
 pub struct HeadlessScreen {
     /// Canonical name of the room; empty before it is joined.
     room: String,
-    /// Number of members in systemd's status line; 0 before the first.
+    /// Number of members in systemd's status line. Zero before the first status.
     members: u32,
 }
 
 impl HeadlessScreen {
-    /// Updates systemd's status line if `members`, the number of members with this peer, has
-    /// changed.
+    /// Updates systemd's status line if the number of members has changed. `members` includes this
+    /// peer.
     fn update_status(&mut self, members: u32) {
         if self.members != members {
             self.members = members;

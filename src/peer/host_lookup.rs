@@ -12,7 +12,7 @@ use crate::model::HostAddress;
 /// Pause between two DNS lookups of all hosts.
 const LOOKUP_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Pause between two DNS lookups while no address of any host is known: the network may not be up
+/// Pause between two DNS lookups while no address of any host is known. The network may not be up
 /// yet.
 const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -22,14 +22,15 @@ const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
 /// Result of one DNS lookup of all hosts.
 #[derive(Debug)]
 pub(super) struct ResolvedHosts {
-    /// Socket addresses of all hosts together, earlier ones where the lookup has failed.
+    /// Socket addresses of all hosts together. A host whose lookup has failed keeps its earlier
+    /// ones.
     pub(super) addresses: Vec<SocketAddr>,
     /// Human-readable error texts, one for each host whose lookup has failed.
     pub(super) errors: Vec<String>,
 }
 
-/// Looks up the addresses of all hosts again and again, and sends each result to `found` until its
-/// receiver is dropped. A host whose lookup fails keeps its previous addresses.
+/// Looks up the addresses of all hosts again and again, and sends each result to `found`. Ends when
+/// the receiver of `found` is dropped. A host whose lookup fails keeps its previous addresses.
 pub(super) async fn resolve_repeatedly(
     hosts: Vec<HostAddress>,
     found: mpsc::Sender<ResolvedHosts>,

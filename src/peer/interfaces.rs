@@ -6,13 +6,13 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use if_addrs::{IfAddr, IfOperStatus, Ifv4Addr};
 
-/// Network interface that is up and selected: by its name or, without names, because it is no
-/// loopback.
+/// Network interface that is up and selected. It is selected by its name. If no names are given,
+/// every interface but a loopback is selected.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Interface {
-    /// Interface index. IPv6 and received datagrams name the interface by it.
+    /// Interface index, by which IPv6 and received datagrams name the interface.
     pub(super) index: u32,
-    /// Every IPv4 address of the interface, with the broadcast address of its network.
+    /// IPv4 addresses of the interface, each with the broadcast address of its network.
     pub(super) networks: Vec<Ipv4Network>,
     /// True if the interface has an IPv6 address of any kind.
     pub(super) has_v6: bool,
@@ -30,11 +30,8 @@ pub(super) struct Ipv4Network {
 /// Selected network interfaces by name.
 pub(super) type Interfaces = BTreeMap<String, Interface>;
 
-/// Lists the network interfaces that are up and whose name is in `named`; if `named` is empty, all
-/// that are up except loopbacks.
-///
-/// # Errors
-/// The operating system cannot list the interfaces.
+/// Lists the network interfaces that are up and whose name is in `named`. If `named` is empty,
+/// lists all that are up except loopbacks.
 pub(super) fn scan(named: &BTreeSet<String>) -> io::Result<Interfaces> {
     Ok(select_interfaces(if_addrs::get_if_addrs()?, named))
 }
@@ -47,9 +44,9 @@ pub(super) fn local_addresses() -> io::Result<BTreeSet<IpAddr>> {
     Ok(if_addrs::get_if_addrs()?.iter().map(if_addrs::Interface::ip).collect())
 }
 
-/// Selects the interfaces that are up and whose name is in `named`; if `named` is empty, all that
-/// are up except loopbacks. Support for multicast is not checked: a failed send reveals its
-/// absence.
+/// Selects the interfaces that are up and whose name is in `named`. If `named` is empty, selects
+/// all that are up except loopbacks. Does not check whether an interface supports multicast: if
+/// not, sending fails.
 fn select_interfaces(all: Vec<if_addrs::Interface>, named: &BTreeSet<String>) -> Interfaces {
     let mut found = Interfaces::new();
     let is_down = |it: &if_addrs::Interface| {
@@ -71,9 +68,9 @@ fn select_interfaces(all: Vec<if_addrs::Interface>, named: &BTreeSet<String>) ->
     found
 }
 
-/// Builds the [`Ipv4Network`] of an interface address. A reported broadcast address that equals the
-/// address itself is ignored. Systems report none for loopbacks, so theirs is computed from the
-/// netmask.
+/// Builds the [`Ipv4Network`] of an interface address. Ignores a reported broadcast address that
+/// equals the address itself. Computes that of a loopback from the netmask, because systems report
+/// none.
 fn ipv4_network(it: &Ifv4Addr) -> Ipv4Network {
     let broadcast_address = Ipv4Addr::from_bits(it.ip.to_bits() | !it.netmask.to_bits());
     let loopback = (it.ip.is_loopback() && broadcast_address != it.ip).then_some(broadcast_address);
@@ -127,7 +124,7 @@ mod tests {
         vec![v4("lo", [127, 0, 0, 1], 8, None), eth, eth6, down]
     }
 
-    /// Interfaces that are down are excluded as well.
+    /// Without names, loopbacks are excluded, and so are interfaces that are down.
     #[test]
     fn loopbacks_are_excluded_without_names() {
         let found = select_interfaces(test_interfaces(), &BTreeSet::new());
@@ -137,7 +134,7 @@ mod tests {
         assert_eq!(found, Interfaces::from([("eth0".to_owned(), eth0)]));
     }
 
-    /// Named loopbacks are included; absent and down interfaces are not.
+    /// Named loopbacks are included. Interfaces that are absent or down are not.
     #[test]
     fn only_named_interfaces_are_selected() {
         let named = BTreeSet::from(["lo".to_owned(), "wlan0".to_owned(), "usb0".to_owned()]);

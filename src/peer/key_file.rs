@@ -1,4 +1,4 @@
-//! Key file of a peer: the seed of an Ed25519 key, readable by its owner only.
+//! Key file of a peer: the seed of an Ed25519 key. Only its owner can read it.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
@@ -19,7 +19,7 @@ const SEED_LEN: usize = 32;
 pub struct PeerKey {
     /// Seed of the Ed25519 private key.
     pub seed: [u8; SEED_LEN],
-    /// Key file, locked against other processes while this value lives; `None` for an ephemeral
+    /// Key file, locked against other processes while this value lives. `None` for an ephemeral
     /// key, which has no file.
     lock: Option<File>,
 }
@@ -52,9 +52,8 @@ impl PeerKey {
     /// new key if they are missing. If another process has locked the file, returns an ephemeral
     /// key instead: two peers that run at the same time must not have the same key.
     ///
-    /// # Errors
-    /// [`KeyError`] if the file cannot be used or does not contain a key (it is then not
-    /// overwritten), or if the random source fails.
+    /// # Errors [`KeyError`] if the file cannot be used, if it does not contain a key, or if the
+    /// random source fails. A file that does not contain a key is not overwritten.
     pub fn load_or_create(directory: &Path) -> Result<Self, KeyError> {
         let at = |path: &Path, source| KeyError::Disk { path: path.to_owned(), source };
         create_private_dir(directory).map_err(|source| at(directory, source))?;
@@ -85,7 +84,7 @@ impl PeerKey {
         Ok(Self { seed: random_bytes()?, lock: None })
     }
 
-    /// Returns true if the key is stored in a file, so that the next start gets the same one.
+    /// Returns true if the key is stored in a file. The next start then gets the same key.
     #[must_use]
     pub const fn is_persistent(&self) -> bool {
         self.lock.is_some()
@@ -98,8 +97,8 @@ mod tests {
 
     use super::*;
 
-    /// While the first holder has the key, others get an ephemeral one. Afterwards it is available
-    /// again.
+    /// While the first holder has the key, others get an ephemeral one. Afterwards the key is
+    /// available again.
     #[test]
     fn locked_key_is_used_by_one_process_at_a_time() {
         let directory = tempfile::tempdir().unwrap();
@@ -113,7 +112,7 @@ mod tests {
         assert_eq!(PeerKey::load_or_create(&place).unwrap().seed, seed);
     }
 
-    /// Directory and file are accessible to the owner only.
+    /// Only the owner can access the directory and the file.
     #[cfg(unix)]
     #[test]
     fn key_file_is_private() {

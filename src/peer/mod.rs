@@ -1,4 +1,4 @@
-//! Layer 3: driver of the peer. It owns the sockets, the timers and the signing key, and connects
+//! Layer 3: driver of the peer. It owns the sockets, the timers and the signing key. It connects
 //! the mesh engine with the network and the user interface.
 
 pub mod doctor;
@@ -34,23 +34,24 @@ use crate::systemd;
 use crate::ui::Screen;
 use crate::wire::udp::Room;
 
-/// Maximum time without a new acknowledgement that a graceful shutdown waits, if the driver itself
-/// starts it: all senders of requests are gone, or the output of the user interface is closed.
+/// Maximum time without a new acknowledgement in a graceful shutdown that the driver itself starts.
+/// It starts one when all senders of requests are gone, or when the output of the user interface is
+/// closed.
 const DEFAULT_FINISH_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Time between two scans of the network interfaces.
 const SCAN_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Time between two log lines with the counters of dropped datagrams. No line is written if they
-/// have not changed.
+/// Time between two log lines with the counters of dropped datagrams. No line is written if the
+/// counters have not changed.
 const DROP_SUMMARY_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
-/// Maximum number of datagrams handled in a row, before timers, requests and other events get their
+/// Maximum number of datagrams handled in a row. Then timers, requests and other events get their
 /// turn.
 const MAX_DATAGRAM_BATCH: usize = 64;
 
-/// Back-pressure: number of unacknowledged messages from which on the driver takes no more requests
-/// of a script.
+/// Number of unacknowledged messages at which the driver stops taking requests of a script
+/// (back-pressure).
 const MAX_UNACKNOWLEDGED: usize = 64;
 
 /// Settings of a peer's driver.
@@ -67,9 +68,9 @@ pub struct PeerSettings {
     pub ask: bool,
     /// UDP port, network interfaces, and hosts outside the local network.
     pub network: NetworkSettings,
-    /// True if the requests come from a script, whose input can wait and ends. Then the driver
-    /// takes no more requests while 64 messages are unacknowledged, and carries out all of them
-    /// even if the output is closed.
+    /// True if the requests come from a script, whose input ends and can be paused. Then the driver
+    /// takes no requests while 64 or more messages are unacknowledged. It also carries out all
+    /// requests even if the output is closed.
     pub throttle_requests: bool,
 }
 
@@ -80,7 +81,7 @@ pub struct NetworkSettings {
     pub port: u16,
     /// Names of the network interfaces to use. Empty: all except loopbacks.
     pub interfaces: BTreeSet<String>,
-    /// Hosts outside the local network, to whose addresses unicast copies are sent.
+    /// Hosts outside the local network. Unicast copies are sent to their addresses.
     pub hosts: Vec<HostAddress>,
 }
 
@@ -93,17 +94,13 @@ pub enum PeerError {
     /// The operating system's random source fails.
     #[error("the system's random source does not work")]
     Random(#[from] getrandom::Error),
-    /// All 2⁴⁸−1 datagram counters are used up. A restart begins with new ones.
+    /// All 2⁴⁸−1 datagram counters are used up. After a restart the peer has new ones.
     #[error("this peer has sent all that it can; start it again")]
     UsedUp,
 }
 
 /// Runs a peer until its mesh engine has finished. When `interrupted` resolves, the peer is asked
-/// to quit; when all senders of `requests` are gone, to finish.
-///
-/// # Errors
-/// [`PeerError`] if the sockets cannot be opened, the random source fails, or the datagram counters
-/// are used up.
+/// to quit. When all senders of `requests` are gone, it is asked to finish.
 pub async fn run(
     setup: PeerSettings,
     screen: &mut dyn Screen,
@@ -127,7 +124,7 @@ pub async fn run(
         ticks
     };
     let watchdog = systemd::watchdog_timeout();
-    // At least twice within the timeout, with a margin for slow machines. The first tick is
+    // Notify at least twice within the timeout, with a margin for slow machines. The first tick is
     // immediate.
     let mut watchdog_ticks = ticks(watchdog.map_or(DROP_SUMMARY_INTERVAL, |limit| limit / 3));
     let (mut scan_ticks, mut drop_counters) = (ticks(SCAN_INTERVAL), ticks(DROP_SUMMARY_INTERVAL));
@@ -160,7 +157,7 @@ pub async fn run(
                 }
                 None => {
                     requests_open = false;
-                    // All senders are gone, so nobody else can request the end.
+                    // The driver must ask for the end itself: no further request can come.
                     if !is_leaving {
                         driver.request(Command::Finish { patience: DEFAULT_FINISH_PATIENCE });
                     }
@@ -183,13 +180,13 @@ pub async fn run(
     }
 }
 
-/// Returns true if the request sends a message. Each such request is later answered by an
-/// acknowledgement, a refusal, or the report that it was not sent.
+/// Returns true if the request sends a message. Such a request is answered later: by an
+/// acknowledgement, a refusal, or the report that the message was not sent.
 const fn is_message(request: &Request) -> bool {
     matches!(request.command, Command::Chat(ChatCommand::Say { .. }))
 }
 
-/// Returns the name of a path for texts that people read.
+/// Returns the name of a path, for texts for people.
 const fn path_name(path: Path) -> &'static str {
     match path {
         Path::GroupV4 => "the IPv4 group",

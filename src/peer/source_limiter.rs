@@ -9,19 +9,19 @@ use crate::model::{Moment, TokenBucket};
 /// Maximum number of datagrams that one source address may send at once.
 const BURST: u32 = 4_000;
 
-/// Datagrams per minute that one source address may send after its burst: 2,000 a second.
+/// Number of datagrams that one source address may send per minute after its burst: 2,000 a second.
 const PER_MINUTE: u32 = 120_000;
 
-/// Maximum number of source addresses with a token bucket of their own.
+/// Maximum number of source addresses that have a token bucket of their own.
 const MAX_SOURCES: usize = 1_024;
 
 /// Rate limiter with a token bucket for each source address.
 #[derive(Debug)]
 pub(super) struct SourceLimiter {
-    /// Token buckets by source address. When there are [`MAX_SOURCES`], full ones are removed to
-    /// make room.
+    /// Token buckets by source address. If there are [`MAX_SOURCES`] when a new address comes, full
+    /// buckets are removed to make room.
     buckets: HashMap<IpAddr, TokenBucket>,
-    /// Token bucket for all addresses that find no room in `buckets`, together.
+    /// Token bucket that is shared by all addresses that find no room in `buckets`.
     shared: TokenBucket,
 }
 
@@ -32,8 +32,8 @@ impl Default for SourceLimiter {
 }
 
 impl SourceLimiter {
-    /// Takes a token for one datagram from `source`. Returns false if there is none: the datagram
-    /// exceeds the limit and must be dropped.
+    /// Takes a token for one datagram from `source`, and returns true. If there is none, returns
+    /// false: the datagram exceeds the limit and must be dropped.
     pub(super) fn allow(&mut self, now: Moment, source: IpAddr) -> bool {
         let has_room = |buckets: &HashMap<IpAddr, TokenBucket>| {
             buckets.len() < MAX_SOURCES || buckets.contains_key(&source)
@@ -55,12 +55,12 @@ mod tests {
 
     use super::*;
 
-    /// Returns how many of `count` datagrams pass the limiter.
+    /// Returns the number of datagrams, out of `count`, that pass the limiter.
     fn passing(limit: &mut SourceLimiter, now: Moment, source: IpAddr, count: u32) -> u32 {
         (0..count).map(|_| u32::from(limit.allow(now, source))).sum()
     }
 
-    /// A burst passes, then the rate. Datagrams that are refused do not lower the limit further.
+    /// A burst passes, then the rate. Refused datagrams do not lower the limit further.
     #[test]
     fn sources_are_limited_independently() {
         let mut limit = SourceLimiter::default();

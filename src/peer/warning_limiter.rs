@@ -1,4 +1,4 @@
-//! Rate limit of repeated warnings, by their text.
+//! Rate limiter of repeated warnings, by their text.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::model::Moment;
 /// Minimum time between two reports of the same text.
 const REPEAT_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Limiter that suppresses a warning whose text was reported less than a minute ago.
+/// Rate limiter of warnings: it suppresses a text that was reported less than a minute ago.
 #[derive(Debug, Default)]
 pub(super) struct WarningLimiter {
     /// Time of the last report of each text. No text is ever removed.
@@ -16,8 +16,9 @@ pub(super) struct WarningLimiter {
 }
 
 impl WarningLimiter {
-    /// Returns true and notes the time if `text` was not reported within the last minute; false if
-    /// it was. Texts must not contain data from the network, because every distinct text is kept.
+    /// Returns true if `text` was not reported within the last minute, and then notes the time.
+    /// Otherwise returns false. Texts must not contain data from the network, because every
+    /// distinct text is kept.
     pub(super) fn should_report(&mut self, now: Moment, text: &str) -> bool {
         if self
             .last_reported
@@ -35,7 +36,7 @@ impl WarningLimiter {
 mod tests {
     use super::*;
 
-    /// A different text is not affected.
+    /// A text is reported again only after a minute. A different text is not affected.
     #[test]
     fn same_warning_is_reported_once_a_minute() {
         let mut warning_limiter = WarningLimiter::default();

@@ -1,5 +1,5 @@
 //! Shared harness of the tests that run the real `chat-server`: a server process, and a minimal
-//! client that speaks the TCP protocol without any logic of its own.
+//! client of the TCP protocol. The client has no logic of its own.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(clippy::disallowed_methods, reason = "tests measure how long a real program takes")]
@@ -21,11 +21,11 @@ use pi_chat::wire::tcp::{
 };
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Time limit for anything that a test waits for.
+/// Maximum time that a test waits for something.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Returns a command for one of our programs, with an empty environment. The environment variable
-/// PI_CHAT_RUNNER names a program to run it with, such as the emulator of `scripts/test arm`.
+/// PI_CHAT_RUNNER may name a program that runs it, such as the emulator of `scripts/test arm`.
 pub(crate) fn isolated_command(program: &str) -> Command {
     let runner = env::var("PI_CHAT_RUNNER").unwrap_or_default();
     let mut words = runner.split_whitespace().chain([program]);
@@ -44,7 +44,7 @@ pub(crate) fn run_server_command(arguments: &[&str]) -> Output {
     server_command().args(arguments).stdin(Stdio::null()).output().unwrap()
 }
 
-/// Captured log of a process: its standard error.
+/// Captured log of a process, from its standard error.
 #[derive(Default)]
 struct CapturedLog {
     /// Lines so far.
@@ -57,27 +57,27 @@ struct CapturedLog {
 pub(crate) struct Server {
     /// Process handle.
     child: Child,
-    /// Captured log, and the condition variable that signals new lines.
+    /// Captured log, with the condition variable that signals new lines and the end.
     log: Arc<(Mutex<CapturedLog>, Condvar)>,
-    /// Addresses that it listens on.
+    /// Addresses on which the server listens.
     addresses: Vec<SocketAddr>,
 }
 
 impl Server {
-    /// Starts a server on a free port (unless the arguments contain `--listen`) and waits until it
-    /// listens.
+    /// Starts a server and waits until it listens. It listens on a free port, unless the arguments
+    /// contain `--listen`.
     pub(crate) fn start(arguments: &[&str]) -> Self {
         Self::start_with(arguments, |_| {})
     }
 
-    /// Starts a server like [`Self::start`]; `prepare` can change its command, such as the
+    /// Starts a server like [`Self::start`]. `prepare` can change the server's command, such as its
     /// environment.
     pub(crate) fn start_with(arguments: &[&str], prepare: impl FnOnce(&mut Command)) -> Self {
         Self::start_command(server_command(), arguments, prepare)
     }
 
-    /// Starts a server like [`Self::start_with`], with a command that ends up executing the server,
-    /// such as one in a network namespace.
+    /// Starts a server like [`Self::start_with`], with a command that executes the server in the
+    /// end, such as one that enters a network namespace first.
     pub(crate) fn start_command(
         mut command: Command,
         arguments: &[&str],
@@ -107,17 +107,17 @@ impl Server {
         server
     }
 
-    /// Returns the first address that it listens on.
+    /// Returns the first address on which the server listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.addresses[0]
     }
 
-    /// Returns all addresses that it listens on.
+    /// Returns all addresses on which the server listens.
     pub(crate) fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// Returns its process id.
+    /// Returns the process id of the server.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
@@ -128,7 +128,7 @@ impl Server {
     }
 
     /// Waits until the log satisfies `wanted`, and returns all its lines. Panics after
-    /// [`PATIENCE`].
+    /// [`PATIENCE`], or when the log has ended.
     pub(crate) fn wait_for_log(&self, wanted: impl Fn(&[String]) -> bool) -> Vec<String> {
         let log = self.log.0.lock().unwrap();
         let (log, _) = self
@@ -145,12 +145,12 @@ impl Server {
         self.signal(Signal::TERM);
     }
 
-    /// Sends a signal.
+    /// Sends a signal to the process.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Waits for the process to exit, and returns its exit status.
+    /// Waits for the process to exit, and returns its exit status. Panics after [`PATIENCE`].
     pub(crate) fn wait(&mut self) -> ExitStatus {
         let log = self.log.0.lock().unwrap();
         let (log, _) = self.log.1.wait_timeout_while(log, PATIENCE, |log| !log.ended).unwrap();
@@ -159,8 +159,8 @@ impl Server {
         self.child.wait().unwrap()
     }
 
-    /// Sends SIGTERM, waits for the process to exit, and returns the exit status and the time that
-    /// it took.
+    /// Sends SIGTERM and waits for the process to exit. Returns the exit status and the time that
+    /// the exit took.
     pub(crate) fn terminate(&mut self) -> (ExitStatus, Duration) {
         let begin = Instant::now();
         self.send_sigterm();
@@ -184,7 +184,8 @@ impl Server {
         self.join_rooms(name, &[]).0
     }
 
-    /// Connects a client and joins these rooms. Returns the client and the frames up to `end`.
+    /// Connects a client and joins these rooms, or the lobby if there are none. Returns the client
+    /// and the answer to the join.
     pub(crate) fn join_rooms(&self, name: &str, rooms: &[&str]) -> (TestClient, JoinAnswer) {
         let mut client = self.connect();
         client.send_hello(0);
@@ -193,7 +194,8 @@ impl Server {
         (client, answer)
     }
 
-    /// Resumes the session of `welcome` on a new connection, with the position at sequence `at`.
+    /// Resumes the session of `welcome` on a new connection, from the position with sequence `at`.
+    /// Returns the client and the answer to the join.
     pub(crate) fn resume(
         &self,
         name: &str,
@@ -212,7 +214,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have exited already.
+        // The process may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -261,7 +263,7 @@ pub(crate) struct JoinAnswer {
     pub(crate) welcome: Welcome,
     /// One `entered` frame for each room.
     pub(crate) entered: Vec<Entered>,
-    /// Replayed or recent entries.
+    /// Entries that the server has replayed, or the recent ones.
     pub(crate) history: Vec<Entry>,
     /// The `end` frame.
     pub(crate) end: End,
@@ -274,16 +276,16 @@ impl JoinAnswer {
     }
 }
 
-/// Client connection to a server: sends and receives single frames, keeps no protocol state but the
-/// last reference.
+/// Client connection to a server. It sends and receives single frames. Its only protocol state is
+/// the last reference.
 pub(crate) struct TestClient {
     /// TCP socket, with read and write timeouts.
     stream: TcpStream,
-    /// Cuts received bytes into frames.
+    /// Splits received bytes into frames.
     reader: FrameReader,
-    /// Received frame bodies that have not been taken yet.
+    /// Received frame bodies that are not taken yet.
     bodies: VecDeque<Vec<u8>>,
-    /// Reference of the last message sent.
+    /// Reference of the last message sent. After a join, the last one that the server has taken.
     last_reference: u64,
 }
 
@@ -293,7 +295,7 @@ impl TestClient {
         Self::new(TcpStream::connect_timeout(&address, PATIENCE).unwrap())
     }
 
-    /// Makes a client of a connected socket.
+    /// Wraps a connected socket as a client.
     pub(crate) fn new(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -326,7 +328,7 @@ impl TestClient {
     }
 
     /// Returns the next frame body; `None` if the server has closed the connection. Panics after
-    /// [`PATIENCE`].
+    /// [`PATIENCE`] without bytes.
     pub(crate) fn next_body(&mut self) -> Option<Vec<u8>> {
         let mut buffer = [0; 16_384];
         loop {
@@ -335,7 +337,7 @@ impl TestClient {
             }
             let count = match self.stream.read(&mut buffer) {
                 Ok(count) => count,
-                // The process was stopped and continued.
+                // A signal, for example to stop and continue the process, interrupts the read.
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     panic!("nothing came for {PATIENCE:?}")
@@ -354,7 +356,7 @@ impl TestClient {
         }
     }
 
-    /// Returns a frame body to the front of the queue.
+    /// Puts a frame body back to the front of the queue.
     pub(crate) fn put_back(&mut self, body: Vec<u8>) {
         self.bodies.push_front(body);
     }
@@ -400,7 +402,7 @@ impl TestClient {
         assert!(next.is_none(), "not closed: {next:?}");
     }
 
-    /// Sends `hello` and returns the server's answer.
+    /// Sends `hello` with these features and returns the server's answer.
     pub(crate) fn send_hello(&mut self, features: u64) -> ServerHello {
         self.send(hello(features));
         match self.next() {
@@ -455,8 +457,8 @@ impl TestClient {
         echo
     }
 
-    /// Returns all frames that arrive until the server has processed everything sent so far (a ping
-    /// is answered).
+    /// Sends a ping, and returns all frames that arrive before its pong. By then the server has
+    /// processed everything sent so far.
     pub(crate) fn drain(&mut self) -> Vec<ServerFrame> {
         let token = 0x5e77_1ed0;
         self.send(Ping { token });
@@ -469,13 +471,14 @@ impl TestClient {
         }
     }
 
-    /// Asserts that no frame has arrived or is on its way.
+    /// Asserts that the server has sent no frame, neither before nor until it has processed
+    /// everything sent so far.
     pub(crate) fn expect_nothing(&mut self) {
         let came = self.drain();
         assert!(came.is_empty(), "{came:?}");
     }
 
-    /// Closes the sending side and waits until the server closes as well; then the name is free.
+    /// Closes the sending side and waits until the server closes too. Then the name is free.
     pub(crate) fn hang_up(mut self) {
         self.stream.shutdown(Shutdown::Write).unwrap();
         while self.next_body().is_some() {}
@@ -487,5 +490,5 @@ pub(crate) fn say(reference: u64, room: &str, text: &str) -> Say {
     Say { reference: Reference(reference), room: room.to_owned(), style: 0, text: text.to_owned() }
 }
 
-/// Session number that stands for any session, in a direct message.
+/// Session number of a direct message that may go to any session.
 pub(crate) const ANY_SESSION: SessionId = SessionId(0);

@@ -1,4 +1,4 @@
-//! Child processes that a test drives by lines of input and output, such as the programs of
+//! Child processes that a test drives by lines of input and output, such as the programs in
 //! `examples/`.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
@@ -14,7 +14,8 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-/// Time limit for anything that a test waits for. A reconnecting client backs off for some seconds.
+/// Maximum time that a test waits for something. It is long because a reconnecting client backs off
+/// for some seconds.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Returns a command for a Python program in `examples/`, independent of the user's settings.
@@ -22,8 +23,8 @@ pub(crate) fn python_example(file: &str) -> Command {
     example_command(Path::new("python3"), file)
 }
 
-/// Returns a command like [`python_example`] for a program that needs a third-party Python module:
-/// with the first interpreter that has it, as `find_python` in scripts does.
+/// Returns a command like [`python_example`], for a program that needs a third-party Python module.
+/// Uses the first interpreter that has the module, as `find_python` in scripts does.
 pub(crate) fn python_example_with_module(module: &str, file: &str) -> Command {
     let tools = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../tools/python/bin/python3");
     let named = std::env::var_os("PI_CHAT_PYTHON").map(PathBuf::from);
@@ -50,7 +51,7 @@ fn example_command(interpreter: &Path, file: &str) -> Command {
 struct CapturedOutput {
     /// Lines of standard output and standard error, in order of arrival.
     lines: Vec<String>,
-    /// Number of the two output streams that are closed.
+    /// Number of output streams that are closed: 0 to 2.
     ended: usize,
 }
 
@@ -58,9 +59,9 @@ struct CapturedOutput {
 pub(crate) struct Program {
     /// Process handle.
     child: Child,
-    /// Standard input; `None` after it has been closed.
+    /// Standard input of the program; `None` after it has been closed.
     input: Option<ChildStdin>,
-    /// Captured output, and the condition variable that signals changes.
+    /// Captured output, with the condition variable that signals changes.
     output: Arc<(Mutex<CapturedOutput>, Condvar)>,
 }
 
@@ -76,12 +77,12 @@ impl Program {
         Self { child, input, output }
     }
 
-    /// Writes a line to its input.
+    /// Writes a line to the program's input.
     pub(crate) fn type_line(&mut self, line: &str) {
         writeln!(self.input.as_mut().unwrap(), "{line}").unwrap();
     }
 
-    /// Writes a JSON object to its input, as a line.
+    /// Writes a JSON object to the program's input, as a line.
     pub(crate) fn send_json(&mut self, object: &Value) {
         self.type_line(&object.to_string());
     }
@@ -102,12 +103,13 @@ impl Program {
         self.wait_until(|output| wanted(&output.lines))
     }
 
-    /// Waits until a line contains `part`.
+    /// Waits until a line contains `part`. Panics after [`PATIENCE`].
     pub(crate) fn expect_text(&self, part: &str) {
         self.wait_until(|output| output.lines.iter().any(|line| line.contains(part)));
     }
 
-    /// Waits until a JSON object has at least these fields, and returns it.
+    /// Waits until a line is a JSON object with at least these fields, and returns the object.
+    /// Panics after [`PATIENCE`].
     pub(crate) fn expect_json(&self, fields: &Value) -> Value {
         let find = |lines: &[String]| {
             let objects = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -132,7 +134,8 @@ impl Program {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
     }
 
-    /// Closes its input, waits for it to exit, and returns the exit code and all lines.
+    /// Closes the program's input and waits for the program to exit. Returns the exit code and all
+    /// lines.
     pub(crate) fn finish(&mut self) -> (Option<i32>, Vec<String>) {
         self.input = None;
         let lines = self.wait_until(|output| output.ended == 2);
@@ -142,13 +145,13 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // It may have exited already.
+        // The program may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Spawns a thread that captures the lines of a pipe as they arrive.
+/// Starts a thread that captures the lines of a pipe as they arrive.
 fn capture_lines(pipe: impl Read + Send + 'static, output: Arc<(Mutex<CapturedOutput>, Condvar)>) {
     thread::spawn(move || {
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {

@@ -5,14 +5,14 @@ use std::net::SocketAddr;
 
 use crate::model::{Path, PathSet, PeerId};
 
-/// Maximum number of peers that are remembered; others are ignored.
+/// Maximum number of peers that are remembered. Further peers are ignored.
 const MAX_PEERS: usize = 1_000;
 
-/// Maximum number of addresses of one peer that are pinged: those first seen.
+/// Maximum number of addresses of one peer that are pinged. The ones seen first are pinged.
 const MAX_ADDRESSES: usize = 4;
 
-/// Maximum number of unicast pings to one address of a peer. There are several, because some may be
-/// lost.
+/// Maximum number of unicast pings to one address of a peer. One ping is not enough, because it may
+/// be lost.
 const MAX_PINGS_PER_ADDRESS: u32 = 3;
 
 /// Path on one network interface, such as the IPv4 group on `eth0`.
@@ -24,7 +24,7 @@ pub(super) struct InterfacePath {
     pub(super) path: Path,
 }
 
-/// Findings about one peer of this room.
+/// Results about one peer of this room.
 #[derive(Clone, Debug)]
 pub(super) struct FoundPeer {
     /// Username in its last heartbeat, made safe to display; `None` if no heartbeat was received.
@@ -33,30 +33,30 @@ pub(super) struct FoundPeer {
     pub(super) address: SocketAddr,
     /// True if that address is one of this machine's own.
     pub(super) is_local: bool,
-    /// Paths on which its heartbeats have arrived.
+    /// Paths on which the peer's heartbeats have arrived.
     pub(super) heard_on: BTreeSet<InterfacePath>,
-    /// Paths by which pings reached it: it has answered pings that were sent on them.
+    /// Paths by which pings reached the peer: it has answered pings that were sent on them.
     pub(super) answered_on: BTreeSet<InterfacePath>,
-    /// True if it has answered a unicast ping: one to its own address, or one to a host that the user
-    /// has named.
+    /// True if the peer has answered a unicast ping, sent to its own address or to a host that the
+    /// user has named.
     pub(super) answers_unicast: bool,
-    /// Its source addresses, each with the number of unicast pings sent to it.
+    /// Number of unicast pings sent to each source address of the peer.
     pings_sent: BTreeMap<SocketAddr, u32>,
 }
 
 impl FoundPeer {
-    /// Returns the set of paths by which pings reached it on any interface.
+    /// Returns the set of paths by which pings reached the peer, on any interface.
     pub(super) fn paths(&self) -> PathSet {
         self.answered_on.iter().fold(PathSet::NONE, |paths, it| paths.with(it.path))
     }
 
-    /// Returns true if it has answered any ping, sent by unicast or on a path.
+    /// Returns true if the peer has answered any ping, sent by unicast or on a path.
     pub(super) fn has_answered(&self) -> bool {
         self.answers_unicast || !self.answered_on.is_empty()
     }
 
-    /// Returns the addresses to ping now, and counts the pings: none once it answers unicast; else
-    /// each address with fewer than [`MAX_PINGS_PER_ADDRESS`] pings so far.
+    /// Returns the addresses to ping now, and counts the pings. These are the addresses with fewer
+    /// than [`MAX_PINGS_PER_ADDRESS`] pings so far. There are none once the peer answers unicast.
     fn take_next_pings(&mut self) -> impl Iterator<Item = SocketAddr> {
         let needs_ping = !self.answers_unicast;
         let due = self
@@ -70,7 +70,7 @@ impl FoundPeer {
     }
 }
 
-/// Peers of this room that were found: at most [`MAX_PEERS`], without those that have sent `bye`.
+/// Peers of this room that were found, except those that have sent `bye`.
 #[derive(Debug, Default)]
 pub(super) struct FoundPeers {
     /// Found peers by peer id.
@@ -80,8 +80,9 @@ pub(super) struct FoundPeers {
 }
 
 impl FoundPeers {
-    /// Records that a heartbeat or pong of a peer came from an address; returns its findings.
-    /// `None` if the peer is new and cannot be added: the list is frozen or holds [`MAX_PEERS`].
+    /// Records that a heartbeat or pong of a peer came from an address. Returns the peer's results.
+    /// `None` if the peer is new and cannot be added, because the set is frozen or holds
+    /// [`MAX_PEERS`].
     pub(super) fn record(
         &mut self,
         id: PeerId,
@@ -112,8 +113,8 @@ impl FoundPeers {
         self.by_id.values_mut().flat_map(FoundPeer::take_next_pings).collect()
     }
 
-    /// Returns the peers on which the conclusion rests: those on other machines or, if there are
-    /// none, those on this machine.
+    /// Returns the peers on which the conclusion rests: those on other machines. If there are none,
+    /// returns those on this machine.
     pub(super) fn relevant(&self) -> Vec<&FoundPeer> {
         let is_elsewhere = self.has_remote_peer();
         self.by_id.values().filter(|it| it.is_local != is_elsewhere).collect()
@@ -124,9 +125,9 @@ impl FoundPeers {
         self.by_id.values().any(|it| !it.is_local)
     }
 
-    /// Returns true if a multicast group works in both directions on one interface: a peer on
-    /// another machine has answered a ping sent on it, and heartbeats of such a peer have arrived
-    /// on it.
+    /// Returns true if a multicast group works in both directions on one interface. A peer on
+    /// another machine must have answered a ping sent on it. A heartbeat of such a peer must have
+    /// arrived on it.
     pub(super) fn has_two_way_group(&self) -> bool {
         let elsewhere = || self.by_id.values().filter(|it| !it.is_local);
         let mut answered = elsewhere().flat_map(|it| &it.answered_on);

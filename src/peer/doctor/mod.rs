@@ -1,6 +1,6 @@
-//! Doctor: network diagnosis of `chat-peer doctor`. Sends pings on each path, to each peer that is
-//! heard and to each named host, and reports which peers answer and by which paths they are heard.
-//! The doctor joins no room.
+//! Doctor: network diagnosis of `chat-peer doctor`. It sends pings on each path, to each peer that
+//! is heard, and to each named host. It reports which peers answer, and by which paths they are
+//! heard. The doctor joins no room.
 
 mod found_peers;
 mod other_rooms;
@@ -23,7 +23,7 @@ use super::{NetworkSettings, path_name};
 use crate::model::HostAddress;
 use crate::wire::udp::Room;
 
-/// Timeout for the DNS lookup of one named host.
+/// Maximum time for the DNS lookup of one named host.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Severity of a finding.
@@ -31,9 +31,9 @@ const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 pub enum Verdict {
     /// It works.
     Ok,
-    /// Warning: something does not work or is unknown, but chat-peer may do without it.
+    /// Warning: something does not work or is unknown, but chat-peer may work without it.
     Warn,
-    /// Failure: without it chat-peer does not work.
+    /// Failure: chat-peer does not work without it.
     Fail,
 }
 
@@ -57,9 +57,12 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Runs the network diagnosis of the room and passes each finding to `report`, in the order of the
-/// report. `name` is the room's name, for the texts. Returns true if a peer answers a ping or, if
-/// no peers are found, if a ping on some path comes back to this machine.
+/// Runs the network diagnosis of the room. Passes each finding to `report`, in the order of the
+/// report. `name` is the room's name, for the texts.
+///
+/// Returns true if a peer on another machine answers a ping. If there is none on another machine, a
+/// peer on this machine must answer. If there is no peer at all, a ping on some path must come back
+/// to this machine. Otherwise, and if the diagnosis fails, returns false.
 pub async fn diagnose(
     name: &str,
     room: &Room,
@@ -104,11 +107,8 @@ pub async fn diagnose(
     }
 }
 
-/// Returns the selected network interfaces, and all IP addresses of this machine. `named`: names of
-/// the interfaces; empty: all except loopbacks.
-///
-/// # Errors
-/// The operating system cannot list the interfaces.
+/// Returns the selected network interfaces, and all IP addresses of this machine. `named` holds the
+/// names of the interfaces. Empty: all except loopbacks.
 fn scan_interfaces(named: &BTreeSet<String>) -> io::Result<(Interfaces, BTreeSet<IpAddr>)> {
     Ok((interfaces::scan(named)?, interfaces::local_addresses()?))
 }
@@ -141,8 +141,8 @@ fn report_port(
     }
 }
 
-/// Reports whether the selected interfaces have IPv4 and IPv6 addresses: a failure if neither, a
-/// warning if only one.
+/// Reports whether the selected interfaces have IPv4 and IPv6 addresses. Only one of them is a
+/// warning; neither is a failure.
 fn report_address_families(found: &Interfaces, tell: &mut impl FnMut(Verdict, String)) {
     let has_v4 = found.values().any(|it| !it.networks.is_empty());
     let has_v6 = found.values().any(|it| it.has_v6);

@@ -1,11 +1,11 @@
-//! Other rooms on the same port, as claimed by unverified datagram headers.
+//! Other rooms on the same port, according to unverified datagram headers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::PeerId;
 use crate::wire::udp::{Room, UnverifiedHeader};
 
-/// Maximum number of peers counted in all other rooms together; more are ignored.
+/// Maximum number of peers counted in all other rooms together. Further peers are ignored.
 const MAX_PEERS: usize = 1_000;
 
 /// Peers of other rooms. A room is identified by the kind and tag in the header.
@@ -18,7 +18,7 @@ pub(super) struct OtherRooms {
 }
 
 impl OtherRooms {
-    /// Records the claimed sender of a datagram, if its header is that of another room than `room`.
+    /// Records the claimed sender of a datagram, if the header names another room than `room`.
     pub(super) fn record(&mut self, datagram: &[u8], room: &Room) {
         let Some(header) = UnverifiedHeader::of(datagram).filter(|it| !it.is_of(room)) else {
             return;

@@ -1,8 +1,9 @@
-//! Network probe: sends pings on each path, to each peer heard and to each named host, and records
-//! the results. It has an identity of its own and joins no room.
+//! Network probe: sends pings on each path, to each peer heard, and to each named host. Records the
+//! results. The probe has an identity of its own and joins no room.
 //!
-//! A ping that loops back shows that a path works within this machine, a pong that the path reaches
-//! a peer, a heartbeat that it brings datagrams of a peer.
+//! - A ping that loops back shows that a path works within this machine.
+//! - A pong shows that a path reaches a peer.
+//! - A heartbeat shows that a path brings datagrams of a peer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -24,13 +25,13 @@ use crate::wire::udp::{
     Control, Cookie, Identity, Packet, Ping, Pong, Room, Sealer, UnverifiedPacket, open,
 };
 
-/// Time to listen for new peers, from the start of the probe. Heartbeats are 2 s apart, or more in
-/// rooms of more than 50 members.
+/// Time to listen for new peers, from the start of the probe. Heartbeats are 2 s apart; in rooms of
+/// more than 50 members, they are further apart.
 const LISTEN_TIME: Duration = Duration::from_secs(5);
 
 /// Time to listen for new peers, from the start of the probe, if [`Probe::needs_long_listen_time`].
-/// A peer sends on paths that it does not need at every fifth heartbeat only: at most 11 s apart in
-/// rooms of up to 50 members.
+/// On a path that it does not need, a peer sends only every fifth heartbeat. In rooms of up to 50
+/// members these are at most 11 s apart.
 const LONG_LISTEN_TIME: Duration = Duration::from_secs(12);
 
 /// Time to wait for the last pongs after listening.
@@ -39,36 +40,36 @@ const FINAL_WAIT: Duration = Duration::from_secs(1);
 /// Time between two rounds of pings.
 const PING_INTERVAL: Duration = Duration::from_millis(900);
 
-/// Number of pings on each path and to each named host. There are several, because some may be
+/// Number of pings on each path and to each named host. One ping is not enough, because it may be
 /// lost, and in a large room many peers answer each.
 const PING_ROUNDS: u32 = 3;
 
-/// Destination of a ping.
+/// Target of a ping.
 #[derive(Clone, Debug)]
 enum Target {
     /// All peers that this path reaches.
     InterfacePath(InterfacePath),
     /// Named host, by its index in [`Probe::hosts`].
     Host(usize),
-    /// Single peer that was found, by unicast.
+    /// Single peer that was found. The ping is sent by unicast.
     Peer,
 }
 
-/// Result of the pings on one path within this machine: whether they are sent and come back.
+/// Loopback result of a path: whether pings on it are sent and come back within this machine.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LoopbackResult {
     /// True if a ping came back on the path on which it was sent.
     pub(super) has_looped_back: bool,
-    /// Error of the last ping sent on the path; `None` if all its copies were sent.
+    /// Error of the last ping on the path. `None` if all its copies were sent.
     pub(super) error: Option<String>,
 }
 
-/// Named host, a peer outside the local network, and its answers.
+/// Named host, a peer outside the local network, with its answers.
 #[derive(Clone, Debug)]
 pub(super) struct Host {
     /// Host as the user has named it.
     pub(super) named: HostAddress,
-    /// Addresses that DNS has for it.
+    /// Addresses of the host, from DNS.
     pub(super) addresses: Vec<SocketAddr>,
     /// Ids of the peers that have answered pings to this host.
     pub(super) answering_peers: BTreeSet<PeerId>,
@@ -95,28 +96,25 @@ pub(super) struct Probe<'a> {
     me: PeerId,
     /// Signs and encrypts the pings.
     sealer: Sealer,
-    /// Destination of each ping, by its cookie, which a pong repeats.
+    /// Target of each ping, by the ping's cookie. A pong repeats the cookie.
     pings_by_cookie: BTreeMap<[u8; 8], Target>,
-    /// Destination of each ping to a path or named host, by the bytes of its datagram, to recognise
-    /// it when it loops back.
+    /// Target of each ping to a path or named host, by the bytes of its datagram. A ping that loops
+    /// back is recognized by them.
     sent_datagrams: BTreeMap<Vec<u8>, Target>,
-    /// Loopback results of each path on which a ping was sent or tried.
+    /// Loopback result of each path on which a ping was sent or tried.
     pub(super) loopback_results: BTreeMap<InterfacePath, LoopbackResult>,
-    /// Named hosts that DNS has found.
+    /// Named hosts whose addresses were found.
     pub(super) hosts: Vec<Host>,
     /// Peers of this room that were found.
     pub(super) peers: FoundPeers,
     /// Rooms other than this one, with the peers in them.
     pub(super) other_rooms: OtherRooms,
-    /// Duration of the whole probe, in seconds; 0 before its end.
+    /// Duration of the whole probe, in seconds. Zero before its end.
     pub(super) duration_seconds: u64,
 }
 
 impl<'a> Probe<'a> {
-    /// Creates a probe without results, and an identity for it.
-    ///
-    /// # Errors
-    /// The operating system's random source fails.
+    /// Creates a probe without results, with a new identity.
     pub(super) fn new(
         room: &'a Room,
         interfaces: &'a Interfaces,
@@ -141,10 +139,7 @@ impl<'a> Probe<'a> {
     }
 
     /// Sends the pings and records what arrives, for [`LISTEN_TIME`] or [`LONG_LISTEN_TIME`]. Then
-    /// waits [`FINAL_WAIT`] for the last answers, and adds no new peer during that time.
-    ///
-    /// # Errors
-    /// The operating system's random source fails.
+    /// waits [`FINAL_WAIT`] for the last answers. During that time adds no new peer.
     pub(super) async fn run(
         &mut self,
         sockets: &Sockets,
@@ -184,25 +179,22 @@ impl<'a> Probe<'a> {
         Ok(())
     }
 
-    /// Returns true if a longer wait may still give results: a peer answers but has sent no
-    /// heartbeat, or there are peers on other machines and no multicast group works in both
-    /// directions yet.
+    /// Returns true if longer listening may give further results. That is so if a peer answers but
+    /// has sent no heartbeat. It is also so if there are peers on other machines, and no multicast
+    /// group works in both directions yet.
     fn needs_long_listen_time(&self) -> bool {
         let has_nameless = self.peers.by_id.values().any(|it| it.name.is_none());
         has_nameless || self.peers.has_remote_peer() && !self.peers.has_two_way_group()
     }
 
-    /// Returns true if the probe took so long that, in a room of up to 50 members, heartbeats must
-    /// have arrived on every working path, even on those that peers do not need.
+    /// Returns true if the probe has listened long enough. Then, in a room of up to 50 members,
+    /// heartbeats must have arrived on every working path, even on those that peers do not need.
     pub(super) fn is_conclusive(&self) -> bool {
         self.duration_seconds >= LONG_LISTEN_TIME.as_secs()
     }
 
-    /// Builds the datagram of a ping with a new cookie, and remembers its destination for pongs and
-    /// loopback.
-    ///
-    /// # Errors
-    /// The operating system's random source fails.
+    /// Builds the datagram of a ping with a new cookie. Remembers its target, to recognize a pong
+    /// or the looped-back ping.
     fn build_ping(&mut self, target: Target) -> Result<Vec<u8>, getrandom::Error> {
         let cookie = random_bytes()?;
         let ping = Ping { cookie: Cookie(cookie), heard: PathSet::NONE.with(Path::GroupV4) };
@@ -214,7 +206,7 @@ impl<'a> Probe<'a> {
         Ok(bytes)
     }
 
-    /// Sends a ping on each path of each selected interface, and records send errors.
+    /// Sends a ping on each path of each selected interface. Records send errors.
     async fn ping_all_paths(&mut self, sockets: &Sockets) -> Result<(), getrandom::Error> {
         let interfaces = self.interfaces;
         for (name, interface) in interfaces {
@@ -233,7 +225,7 @@ impl<'a> Probe<'a> {
         Ok(())
     }
 
-    /// Pings all addresses of each named host that has not answered.
+    /// Pings all addresses of each named host at which no peer has answered yet.
     async fn ping_hosts(&mut self, sockets: &Sockets) -> Result<(), getrandom::Error> {
         for number in 0..self.hosts.len() {
             let host = self.hosts.get(number).filter(|it| it.answering_peers.is_empty());
@@ -245,7 +237,7 @@ impl<'a> Probe<'a> {
         Ok(())
     }
 
-    /// Pings by unicast each found peer that has not answered unicast, up to the limit of each
+    /// Pings by unicast each found peer that has not answered unicast, up to the limit for each
     /// address.
     async fn ping_peers(&mut self, sockets: &Sockets) -> Result<(), getrandom::Error> {
         for address in self.peers.take_next_pings() {
@@ -255,9 +247,9 @@ impl<'a> Probe<'a> {
         Ok(())
     }
 
-    /// Returns the path on which a datagram arrived; `None` if it was unicast or came on an
-    /// interface that is not selected. If the system does not report the interface, it must be the
-    /// only selected one, else `None`.
+    /// Returns the path on which a datagram arrived. `None` if the datagram was unicast or came on
+    /// an interface that is not selected. If the system does not report the interface, returns the
+    /// path only if a single interface is selected.
     fn arrival_path(&self, sockets: &Sockets, datagram: &Datagram) -> Option<InterfacePath> {
         let path = sockets.path_of(datagram)?;
         let mut all = self.interfaces.iter();
@@ -268,8 +260,8 @@ impl<'a> Probe<'a> {
         interface.map(|(name, _)| InterfacePath { interface: name.clone(), path })
     }
 
-    /// Returns true if a datagram was sent to a group or broadcast address, rather than to an
-    /// address of this machine. An unknown destination counts as this machine's.
+    /// Returns true if a datagram was sent to a group or broadcast address, and not to an address
+    /// of this machine. An unknown destination counts as this machine.
     fn was_sent_to_many(&self, sockets: &Sockets, datagram: &Datagram) -> bool {
         let is_own = datagram.to.is_none_or(|it| self.local_addresses.contains(&it.to_canonical()));
         sockets.path_of(datagram).is_some() || !is_own
@@ -287,7 +279,7 @@ impl<'a> Probe<'a> {
             return self.record_echo(&target, interface_path.as_ref());
         }
         self.other_rooms.record(&datagram.bytes, self.room);
-        // Entries tell nothing here: nobody looks at their signatures.
+        // Entries are ignored, so their signatures need no verification.
         let is_known = |peek| matches!(peek, UnverifiedPacket::Entry { .. });
         let opened = open(&datagram.bytes, self.room, self.me, is_known);
         if let Ok((Packet::Control { sender, control, .. }, _)) = opened {
@@ -295,8 +287,8 @@ impl<'a> Probe<'a> {
         }
     }
 
-    /// Records that a ping of the probe came back: one to a path only if it arrived on that same
-    /// path (`interface_path`), one to a host in any case.
+    /// Records that a ping of the probe came back. A ping to a path counts only if it arrived on
+    /// the same path, `interface_path`. A ping to a host counts in any case.
     fn record_echo(&mut self, target: &Target, interface_path: Option<&InterfacePath>) {
         match target {
             Target::InterfacePath(sent) if Some(sent) == interface_path => {
@@ -311,7 +303,7 @@ impl<'a> Probe<'a> {
         }
     }
 
-    /// Records a verified heartbeat or pong of a peer of this room; removes the peer at its bye.
+    /// Records a verified heartbeat or pong of a peer of this room. Removes the peer at its bye.
     /// Ignores other packets.
     fn record_packet(
         &mut self,

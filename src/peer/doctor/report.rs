@@ -1,4 +1,4 @@
-//! Report of the probe's results as lines of text. Each text states what was observed, and no more.
+//! Report of the probe's results as lines of text. Each text states only what was observed.
 
 use super::Verdict;
 use super::found_peers::{FoundPeer, InterfacePath};
@@ -12,8 +12,8 @@ const MAX_LISTED_PEERS: usize = 30;
 /// Maximum number of usernames in one line of the report.
 const MAX_NAMES: usize = 5;
 
-/// Reports all results and the conclusion. Returns false if the conclusion is a failure, as
-/// [`report_conclusion`] does.
+/// Reports all results and the conclusion. Returns false if the conclusion is a failure: see
+/// [`report_conclusion`].
 pub(super) fn report_all(
     name: &str,
     probe: &Probe<'_>,
@@ -29,7 +29,7 @@ pub(super) fn report_all(
     report_conclusion(probe, tell)
 }
 
-/// Reports the loopback result of each path. These results say nothing about the network outside
+/// Reports the loopback result of each path. Such a result says nothing about the network outside
 /// this machine.
 fn report_loopback(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) {
     for (InterfacePath { interface, path }, result) in &probe.loopback_results {
@@ -47,8 +47,8 @@ fn report_loopback(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) {
 }
 
 /// Reports for each path which peers answer pings sent on it, and which peers' heartbeats arrive on
-/// it. Only the relevant peers count ([`super::found_peers::FoundPeers::relevant`]). That a path
-/// brings no heartbeats is reported only if the probe took long enough ([`Probe::is_conclusive`]).
+/// it. Considers only [the relevant peers](super::found_peers::FoundPeers::relevant). Reports that
+/// a path brings no heartbeats only if [`Probe::is_conclusive`].
 fn report_paths(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) {
     let peers = probe.peers.relevant();
     if peers.is_empty() {
@@ -69,7 +69,7 @@ fn report_paths(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) {
             peers.iter().copied().filter(|it| it.heard_on.contains(interface_path)),
         ) {
             Some(names) => (Verdict::Ok, format!("{path} brings what is sent by {names}, {place}")),
-            // A way that is not needed is used only now and then.
+            // Peers send only now and then on a path that they do not need.
             None if !probe.is_conclusive() => continue,
             None => {
                 let seconds = probe.duration_seconds;
@@ -81,8 +81,8 @@ fn report_paths(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) {
     }
 }
 
-/// Reports the number of peers found, a line for each of the first [`MAX_LISTED_PEERS`], and how
-/// many of the others answer.
+/// Reports the number of peers found, and each of the first [`MAX_LISTED_PEERS`] on a line of its
+/// own. Then reports the number of further peers, and how many of them answer.
 fn report_peers(name: &str, probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) {
     let all = &probe.peers.by_id;
     let here = all.values().filter(|it| it.is_local).count();
@@ -110,7 +110,7 @@ fn report_peers(name: &str, probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, St
     }
 }
 
-/// Reports by which paths pings reach a peer, and whether unicast does.
+/// Reports by which paths pings reach a peer, and whether unicast pings reach it.
 fn report_peer(peer: &FoundPeer, tell: &mut impl FnMut(Verdict, String)) {
     let (name, address) = (display_name(peer), peer.address);
     let paths = Path::ALL.into_iter().filter(|it| peer.paths().has(*it)).map(path_name);
@@ -147,7 +147,7 @@ fn report_host(host: &Host, probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, St
 }
 
 /// Reports the number of peers in each other room. Warns of closed rooms if no peer was found in
-/// this room: this room's passphrase may be wrong or missing.
+/// this room: the passphrase may be wrong or missing.
 fn report_other_rooms(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) {
     let rooms = &probe.other_rooms;
     for (rooms, kind) in [(&rooms.open, "open"), (&rooms.closed, "closed")] {
@@ -162,8 +162,9 @@ fn report_other_rooms(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String))
     }
 }
 
-/// Reports the conclusion: which path chat-peer will use to reach the peers. Returns false if it is
-/// a failure: no relevant peer answers or, without peers, no path works within this machine.
+/// Reports the conclusion: the paths by which chat-peer will reach the peers. Returns false if it
+/// is a failure: no relevant peer answers. If there are no peers, it is a failure if no path works
+/// within this machine.
 fn report_conclusion(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) -> bool {
     let peers = probe.peers.relevant();
     let (verdict, text) = if peers.is_empty() {
@@ -180,7 +181,7 @@ fn report_conclusion(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) 
     verdict != Verdict::Fail
 }
 
-/// Returns the conclusion for the case that no peers were found, from the loopback results.
+/// Returns the conclusion from the loopback results. Use it if no peers were found.
 fn conclude_without_peers(probe: &Probe<'_>) -> (Verdict, &'static str) {
     if probe.loopback_results.values().any(|it| it.has_looped_back) {
         let text = "chat-peer begins by all ways, and goes on by what reaches others: one group, \
@@ -193,8 +194,9 @@ fn conclude_without_peers(probe: &Probe<'_>) -> (Verdict, &'static str) {
     }
 }
 
-/// Returns the conclusion from the relevant peers that answer: the first path, in order of
-/// preference, that reaches all of them, or the fallback. A failure if there are none.
+/// Returns the conclusion from the relevant peers that answer. It names the first path, in order of
+/// preference, that reaches all of them. If there is none, it names the fallback. It is a failure
+/// if no peer answers.
 fn conclude_from_answers(answering: &[&FoundPeer]) -> (Verdict, &'static str) {
     let reaches_all = |path| answering.iter().all(|it| it.paths().has(path));
     if answering.is_empty() {
@@ -218,13 +220,13 @@ fn conclude_from_answers(answering: &[&FoundPeer]) -> (Verdict, &'static str) {
     }
 }
 
-/// Returns the username of a peer, or a text in its place if no heartbeat was received.
+/// Returns the username of a peer, or a replacement text if no heartbeat was received.
 fn display_name(peer: &FoundPeer) -> &str {
     peer.name.as_deref().unwrap_or("somebody whose name was not heard")
 }
 
-/// Joins the usernames of some peers with commas, at most [`MAX_NAMES`] of them, then the number of
-/// the others. `None` if there are no peers.
+/// Joins the usernames of peers with commas. Lists at most [`MAX_NAMES`], then the number of the
+/// others. `None` if there are no peers.
 fn join_names<'a>(peers: impl Iterator<Item = &'a FoundPeer>) -> Option<String> {
     let all: Vec<_> = peers.map(display_name).collect();
     let shown = all.iter().take(MAX_NAMES).copied().collect::<Vec<_>>().join(", ");

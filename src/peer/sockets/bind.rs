@@ -7,12 +7,12 @@ use quinn_udp::UdpSocketState;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
-/// Requested size of the receive buffer and of the send buffer of a socket, in bytes each.
+/// Requested size of a socket's receive buffer and of its send buffer, in bytes.
 const SOCKET_BUFFER_SIZE: usize = 1024 * 1024;
 
-/// Creates a non-blocking UDP socket of one address family, calls `prepare` to set its options, and
-/// binds it to the wildcard address and `port`; 0: a free port. An IPv6 socket is restricted to
-/// IPv6.
+/// Creates a non-blocking UDP socket of one address family. Calls `prepare` to set options, then
+/// binds the socket to the wildcard address and `port`, or to a free port if `port` is 0. An IPv6
+/// socket is restricted to IPv6.
 fn bind_any(
     is_v6: bool,
     port: u16,
@@ -35,7 +35,7 @@ fn bind_any(
 }
 
 /// Creates the peer's own socket, from which everything is sent, on a free port. Multicast has a
-/// hop limit of 1 and is looped back to this machine; IPv4 broadcasts are allowed.
+/// hop limit of 1 and is looped back to this machine. IPv4 broadcasts are allowed.
 pub(super) fn bind_sending(is_v6: bool) -> io::Result<UdpSocket> {
     bind_any(is_v6, 0, |socket| {
         if is_v6 {
@@ -49,12 +49,12 @@ pub(super) fn bind_sending(is_v6: bool) -> io::Result<UdpSocket> {
     })
 }
 
-/// Creates the shared socket on the room's port, which other peers of this machine can bind as
-/// well. Also returns the `quinn-udp` state for receiving with destination addresses.
+/// Creates the shared socket on the room's port. Other peers of this machine can bind the same
+/// port. Also returns the `quinn-udp` state, with which the destination of a datagram is received.
 pub(super) fn bind_shared(is_v6: bool, port: u16) -> io::Result<(UdpSocket, UdpSocketState)> {
     let socket = bind_any(is_v6, port, |socket| {
         socket.set_reuse_address(true)?;
-        // Not on Linux: SO_REUSEADDR is enough there, and SO_REUSEPORT would spread unicast
+        // Not on Linux. There SO_REUSEADDR is enough, and SO_REUSEPORT would spread unicast
         // datagrams over all sockets.
         #[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
         socket.set_reuse_port(true)?;

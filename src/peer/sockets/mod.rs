@@ -1,13 +1,13 @@
 //! UDP sockets of a peer: `docs/protocol/udp.md`, section 6.
 //!
-//! For each of IPv4 and IPv6 there are two: a *shared* socket on the room's port, which any number
-//! of peers on this machine bind, and the peer's *own* socket, from which everything is sent and to
-//! which answers come. Either address family may be absent.
+//! For each of IPv4 and IPv6 there are two sockets. The *shared* socket is on the room's port,
+//! which any number of peers on this machine bind. From the peer's *own* socket everything is sent,
+//! and answers come to it. Either address family may be absent.
 //!
 //! The destination address of a datagram tells by which path it came to the shared socket.
-//! `quinn-udp` reports it on Linux, macOS and Windows, without unsafe code here. A socket for each
-//! path, bound to the address of the group, would do on Linux, but Windows cannot bind to a group
-//! and macOS not to a broadcast address.
+//! `quinn-udp` reports it on Linux, macOS and Windows, without unsafe code here. On Linux, a socket
+//! for each path would do too, bound to the address of the group. But Windows cannot bind to a
+//! group, and macOS not to a broadcast address.
 
 mod bind;
 mod receive;
@@ -31,10 +31,11 @@ use crate::model::limits::{GROUP_V4, GROUP_V6};
 use crate::model::{Path, PathSet};
 
 /// Capacity of the queue from the sockets to the engine, in datagrams. While it is full, datagrams
-/// wait in the operating system's socket buffers; when these are full, it drops new ones.
+/// wait in the operating system's socket buffers. When these are full too, the system drops new
+/// datagrams.
 const QUEUE_CAPACITY: usize = 256;
 
-/// Timeout for sending one copy of a datagram, after which the copy counts as failed.
+/// Maximum time to send one copy of a datagram. After it, the copy counts as failed.
 const SEND_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// Received UDP datagram.
@@ -42,10 +43,10 @@ const SEND_TIMEOUT: Duration = Duration::from_millis(50);
 pub(super) struct Datagram {
     /// Source address of the datagram.
     pub(super) from: SocketAddr,
-    /// Destination address; `None` on the peer's own socket, and where the system does not report
+    /// Destination address. `None` on the peer's own socket, and where the system does not report
     /// it.
     pub(super) to: Option<IpAddr>,
-    /// Index of the receiving interface; `None` on the peer's own socket, and where the system does
+    /// Index of the receiving interface. `None` on the peer's own socket, and where the system does
     /// not report it.
     pub(super) interface: Option<u32>,
     /// Payload of the datagram.
@@ -57,7 +58,7 @@ pub(super) struct Datagram {
 pub(super) struct SendResult {
     /// Number of copies sent without error.
     pub(super) copies_sent: usize,
-    /// Error of each copy that was not sent, with its path; `None`: a unicast copy.
+    /// Error of each copy that was not sent, with its path. `None` as path: a unicast copy.
     pub(super) failed: Vec<(Option<Path>, io::Error)>,
 }
 
@@ -73,7 +74,7 @@ pub(super) struct Sockets {
     interfaces: Interfaces,
     /// Multicast groups that the shared sockets have joined.
     joined_groups: BTreeSet<GroupMembership>,
-    /// Tasks that receive datagrams, one for each socket. They are aborted when this is dropped.
+    /// Tasks that receive datagrams, one for each socket. Dropping the set aborts them.
     _receive_tasks: JoinSet<()>,
 }
 
@@ -88,27 +89,27 @@ enum GroupMembership {
 
 /// Own socket and shared socket of one address family.
 struct SocketPair {
-    /// Own socket on a free port: everything is sent from it, and unicast answers come to it.
+    /// Own socket on a free port. Everything is sent from it, and unicast answers come to it.
     own: Arc<UdpSocket>,
     /// Shared socket on the room's port; `None` if it could not be bound.
     shared: Option<Arc<UdpSocket>>,
 }
 
-/// Result of [`open`]: sockets, the queue of received datagrams, and the sockets that failed.
+/// Result of [`open`]: the sockets, the queue of received datagrams, and the failures.
 pub(super) struct OpenedSockets {
     /// All sockets that could be opened.
     pub(super) sockets: Sockets,
     /// Queue of received datagrams and receive errors of all sockets.
     pub(super) incoming: mpsc::Receiver<io::Result<Datagram>>,
-    /// Sockets that could not be opened: a name for people, and the error.
+    /// Sockets that could not be opened, each as a name for people and the error.
     pub(super) failed: Vec<(&'static str, io::Error)>,
 }
 
-/// Opens the sockets of both address families and starts a task that receives for each of them.
-/// Must be called within a tokio runtime.
+/// Opens the sockets of both address families, and starts a receiving task for each. Must be called
+/// within a tokio runtime.
 ///
-/// # Errors
-/// The own socket can be opened neither for IPv4 nor for IPv6; returns the error of IPv4.
+/// # Errors Returns the error of IPv4 if the own socket can be opened neither for IPv4 nor for
+/// IPv6.
 pub(super) fn open(port: u16) -> io::Result<OpenedSockets> {
     let (queue, incoming) = mpsc::channel(QUEUE_CAPACITY);
     let mut receive_tasks = JoinSet::new();
@@ -148,21 +149,24 @@ pub(super) fn open(port: u16) -> io::Result<OpenedSockets> {
 }
 
 impl Sockets {
-    /// Sets the network interfaces in use: leaves the multicast groups on others, and joins those
-    /// on all of these. Returns a join error only for groups that are not joined already. Call it
-    /// after each scan: it retries failed joins and repairs memberships that the system has lost.
+    /// Sets the network interfaces in use. Joins the multicast groups on each of them, and leaves
+    /// those on other interfaces. Returns the join errors, except for groups that are joined
+    /// already.
+    ///
+    /// Call it after each scan: it retries failed joins, and repairs memberships that the system
+    /// has lost.
     pub(super) fn set_interfaces(&mut self, interfaces: Interfaces) -> Vec<(Path, io::Error)> {
         let wanted: BTreeSet<GroupMembership> =
             interfaces.values().flat_map(memberships_on).collect();
         for gone in self.joined_groups.difference(&wanted) {
-            // Leaving fails if the interface is gone; then the membership is gone, too.
+            // Leaving fails if the interface is gone. Then the membership is gone too.
             let _ = self.leave(*gone);
         }
         self.joined_groups.retain(|it| wanted.contains(it));
         let mut failed = Vec::new();
         for member in wanted {
-            // Existing members join again, because an interface that was gone for a moment has
-            // lost its membership. Otherwise the error is meaningless.
+            // Existing members join again, because an interface that was gone for a moment has lost
+            // its membership. If the membership still exists, the error means nothing.
             match self.join(member) {
                 Ok(true) => drop(self.joined_groups.insert(member)),
                 Err(error) if !self.joined_groups.contains(&member) => {
@@ -175,8 +179,8 @@ impl Sockets {
         failed
     }
 
-    /// Returns the path by which a datagram arrived, judged by its destination address; `None` if
-    /// it was unicast or the destination is unknown.
+    /// Returns the path by which a datagram arrived, according to its destination address. `None`
+    /// if it was unicast or if its destination is unknown.
     pub(super) fn path_of(&self, datagram: &Datagram) -> Option<Path> {
         match datagram.to?.to_canonical() {
             IpAddr::V4(GROUP_V4) => Some(Path::GroupV4),
@@ -190,8 +194,8 @@ impl Sockets {
         }
     }
 
-    /// Returns true if a datagram arrived on a selected interface, or on one that the system did
-    /// not report.
+    /// Returns true if a datagram arrived on a selected interface. Also returns true if the system
+    /// did not report the interface.
     pub(super) fn is_on_selected_interface(&self, datagram: &Datagram) -> bool {
         let index = datagram.interface;
         index.is_none_or(|index| self.interfaces.values().any(|it| it.index == index))
@@ -202,7 +206,8 @@ impl Sockets {
         [&self.v4, &self.v6].into_iter().flatten().any(|it| it.shared.is_some())
     }
 
-    /// Sends a datagram by each of `paths` on every selected interface, and to each of `addresses`.
+    /// Sends a datagram by each of `paths` on every selected interface, and by unicast to each of
+    /// `addresses`.
     pub(super) async fn send(
         &self,
         bytes: &[u8],
@@ -229,9 +234,9 @@ impl Sockets {
         sent
     }
 
-    /// Sends a datagram by one path on one interface. Returns the result of each copy: none if the
-    /// address family has no socket or the interface no address of it; several if the interface has
-    /// several broadcast addresses.
+    /// Sends a datagram by one path on one interface, and returns the result of each copy. There is
+    /// no copy if the address family has no socket, or the interface no address of it. By broadcast
+    /// there is a copy for each broadcast address of the interface.
     pub(super) async fn send_on(
         &self,
         path: Path,
@@ -241,7 +246,7 @@ impl Sockets {
         let mut outcomes = Vec::new();
         match (path, &self.v4, &self.v6) {
             (Path::GroupV4, Some(pair), _) => {
-                // One copy for each interface, even if it is in several networks.
+                // Send one copy on the interface, even if it is in several networks.
                 if let Some(network) = interface.networks.first() {
                     let chosen = SockRef::from(&pair.own).set_multicast_if_v4(&network.address);
                     let to = SocketAddr::from((GROUP_V4, self.port));
@@ -270,8 +275,8 @@ impl Sockets {
         outcomes
     }
 
-    /// Joins a multicast group. Returns `Ok(false)` if there is no shared socket of its address
-    /// family.
+    /// Joins a multicast group and returns true. Returns false if its address family has no shared
+    /// socket.
     fn join(&self, member: GroupMembership) -> io::Result<bool> {
         match (member, self.shared_socket(member)) {
             (_, None) => return Ok(false),
@@ -283,7 +288,7 @@ impl Sockets {
         Ok(true)
     }
 
-    /// Leaves a multicast group. Does nothing if there is no shared socket of its address family.
+    /// Leaves a multicast group. Does nothing if its address family has no shared socket.
     fn leave(&self, member: GroupMembership) -> io::Result<()> {
         match (member, self.shared_socket(member)) {
             (_, None) => Ok(()),
@@ -313,7 +318,7 @@ impl GroupMembership {
 }
 
 impl SendResult {
-    /// Adds the result of one copy: counts a success, keeps an error. `path`: `None` for unicast.
+    /// Adds the result of one copy: counts a success, keeps an error. `path` is `None` for unicast.
     fn record(&mut self, path: Option<Path>, outcome: io::Result<()>) {
         match outcome {
             Ok(()) => self.copies_sent += 1,
@@ -322,16 +327,16 @@ impl SendResult {
     }
 }
 
-/// Lists the memberships to have on an interface: the IPv4 group on its first IPv4 address, if it
-/// has one, and the IPv6 group, if it has an IPv6 address.
+/// Lists the memberships to have on an interface. If it has an IPv4 address, that is the IPv4 group
+/// on its first one. If it has an IPv6 address, that is also the IPv6 group.
 fn memberships_on(interface: &Interface) -> impl Iterator<Item = GroupMembership> {
     let v4 = interface.networks.first().map(|it| GroupMembership::V4(it.address));
     let v6 = interface.has_v6.then_some(GroupMembership::V6(interface.index));
     v4.into_iter().chain(v6)
 }
 
-/// Converts an IPv4-mapped IPv6 address to IPv4. Any other address is returned unchanged, a
-/// link-local one with its scope id.
+/// Converts an IPv4-mapped IPv6 address to IPv4. Returns any other address unchanged, with its
+/// scope id.
 fn unmap_ipv4(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
         IpAddr::V4(ip) => SocketAddr::new(ip.into(), address.port()),

@@ -1,4 +1,4 @@
-//! Tasks that receive datagrams, one for each socket, into one queue.
+//! Tasks that receive datagrams into one queue. There is one task for each socket.
 
 use std::io::{self, IoSliceMut};
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use tokio::time::sleep;
 
 use super::Datagram;
 
-/// Size of a task's receive buffer, in bytes. The operating system may deliver several datagrams of
-/// one sender in one read (GRO).
+/// Size of a task's receive buffer, in bytes. One read may bring several datagrams of one sender
+/// (GRO).
 const RECEIVE_BUFFER_SIZE: usize = 64 * 1024;
 
 /// Pause after a receive error, so that a persistent error does not cause a busy loop.
 const ERROR_PAUSE: Duration = Duration::from_millis(20);
 
-/// Receives unicast datagrams on the peer's own socket, and queues them and receive errors until
+/// Receives unicast datagrams on the peer's own socket. Queues them, and receive errors too, until
 /// the receiver of the queue is dropped.
 pub(super) async fn receive_own(socket: Arc<UdpSocket>, queue: mpsc::Sender<io::Result<Datagram>>) {
     let mut buffer = vec![0; RECEIVE_BUFFER_SIZE];
@@ -38,8 +38,8 @@ pub(super) async fn receive_own(socket: Arc<UdpSocket>, queue: mpsc::Sender<io::
     }
 }
 
-/// Receives datagrams on the shared socket, with destination address and interface, and queues them
-/// and receive errors until the receiver of the queue is dropped.
+/// Receives datagrams on the shared socket, with destination address and interface. Queues them,
+/// and receive errors too, until the receiver of the queue is dropped.
 pub(super) async fn receive_shared(
     socket: Arc<UdpSocket>,
     state: UdpSocketState,
