@@ -1,4 +1,4 @@
-//! The acceptor: accepts TCP connections, one task for each address that is listened on.
+//! Acceptor: accepts TCP connections, in one task for each listening address.
 
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
@@ -11,7 +11,7 @@ use super::admission::Admission;
 use super::listen::{self, Bound, RetryingListener};
 use super::trusted_proxies::TrustedProxies;
 
-/// TCP acceptor: accepts the connections that arrive at one address.
+/// TCP acceptor: accepts the connections at one address.
 #[derive(Clone)]
 pub(super) struct Acceptor {
     /// Turns accepted sockets into connections.
@@ -21,15 +21,14 @@ pub(super) struct Acceptor {
     /// Semaphore with a permit for each file descriptor that clients' connections may use. All
     /// acceptors share it.
     pub(super) permits: Arc<Semaphore>,
-    /// List of the addresses that the server listens on. Each acceptor adds its own once it
-    /// listens.
+    /// Addresses that the server listens on. Each acceptor adds its own when it begins to listen.
     pub(super) listening: Arc<watch::Sender<Vec<SocketAddr>>>,
 }
 
 impl Acceptor {
-    /// Accepts connections for ever. If the machine does not have the address yet, waits for it
-    /// first. While all permits are in use, accepts nothing. Drops a socket on which `TCP_NODELAY`
-    /// cannot be set.
+    /// Accepts connections for ever. If the machine does not have the address, first waits for it.
+    /// While all permits are in use, accepts nothing. Drops a socket on which `TCP_NODELAY` cannot
+    /// be set.
     pub(super) async fn run(self, bound: Bound) {
         let listener = match bound {
             Bound::Listening(listener) => listener,
@@ -41,7 +40,8 @@ impl Acceptor {
         self.report_address(&listener);
         let mut listener = RetryingListener::new(listener, self.admission.clock);
         loop {
-            // Without a permit, connections wait in the kernel's queue. (It is never closed.)
+            // While there is no permit, connections wait in the kernel's queue. The semaphore is
+            // never closed.
             let Ok(permit) = self.permits.clone().acquire_owned().await else { return };
             let (stream, address) = listener.accept().await;
             // A socket whose options cannot be set is about to fail anyway.
@@ -72,8 +72,8 @@ impl Acceptor {
     }
 
     /// Prints `listening on ADDRESS` to standard error, for scripts and users that wait for this
-    /// line, and adds the address to [`Self::listening`]. Does nothing if the socket's address
-    /// cannot be read.
+    /// line. Adds the address to [`Self::listening`]. Does nothing if the socket's address cannot
+    /// be read.
     fn report_address(&self, listener: &TcpListener) {
         if let Ok(address) = listener.local_addr() {
             // Standard error may be closed.

@@ -16,15 +16,16 @@ use crate::model::limits::{DEFAULT_PORT, MDNS_SERVICE};
 /// Maximum length of a DNS label, in bytes.
 const MAX_LABEL: usize = 63;
 
-/// Suffix of the advertised host name, after the machine's name. The result must not be the
-/// machine's own name, which a responder such as avahi may advertise already: two responders that
-/// give different addresses for one name are in conflict. On a port other than the default, `-` and
-/// the port follow the suffix: a stopping server withdraws its host name, which must not be that of
-/// another server on the machine.
+/// Suffix of the advertised host name, after the machine's name. The result must differ from the
+/// machine's own name, which a responder such as avahi may advertise: two responders with different
+/// addresses for one name are in conflict.
+///
+/// If the port is not the default port, `-` and the port follow the suffix. A stopping server
+/// withdraws its host name, which another server on the machine must not have.
 const HOST_SUFFIX: &str = "-chat";
 
-/// Length reserved for the suffix that multicast DNS appends to resolve a name conflict, such as `
-/// (2)`, in bytes.
+/// Length reserved for the suffix that multicast DNS appends after a name conflict, such as ` (2)`,
+/// in bytes.
 const MAX_CONFLICT_SUFFIX: usize = 5;
 
 /// Maximum time to wait for the goodbye packet to be sent.
@@ -33,22 +34,21 @@ const GOODBYE_TIMEOUT: Duration = Duration::from_millis(300);
 /// Contents of the DNS-SD service record to advertise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Advertisement {
-    /// The server's id; `None` if its log is not on disk.
+    /// Server id; `None` if the log is not on disk.
     id: Option<ServerId>,
-    /// The server's name.
+    /// Name of the server.
     name: String,
     /// TCP port of the service.
     port: u16,
-    /// Addresses that the server listens on with this port, without loopback addresses. A wildcard
+    /// Addresses with this port on which the server listens, without loopback addresses. A wildcard
     /// address stands for all addresses of the machine.
     addresses: Vec<SocketAddr>,
 }
 
 impl Advertisement {
-    /// Returns the record for a server with these settings and listening addresses. A service
-    /// instance has exactly one port: that of the first address that is not loopback. Only the
-    /// addresses with this port are advertised. `None` if advertising is off or all addresses are
-    /// loopback.
+    /// Returns the record for a server with these settings and listening addresses. Its port is
+    /// that of the first address that is not loopback. Only addresses with this port are
+    /// advertised. `None` if advertising is off or all addresses are loopback.
     fn of(
         id: Option<ServerId>,
         settings: &ServerSettings,
@@ -65,8 +65,8 @@ impl Advertisement {
         })
     }
 
-    /// Returns the network interfaces to advertise on: for the address `[::]` all, for `0.0.0.0`
-    /// those with IPv4, for any other address the interface that has it.
+    /// Returns the network interfaces to advertise on: all interfaces for `[::]`, those with IPv4
+    /// for `0.0.0.0`, and for any other address the interface that has it.
     fn interfaces(&self) -> Vec<IfKind> {
         let kind = |address: &SocketAddr| match (address.ip().is_unspecified(), address.is_ipv6()) {
             (true, true) => IfKind::All,
@@ -78,9 +78,10 @@ impl Advertisement {
 }
 
 /// Advertises the server while it listens. When settings or addresses change the record, withdraws
-/// the old one and advertises the new one; a record that could not be advertised is tried again at
-/// the next change. Returns after all senders of `listening` are dropped and the record has been
-/// withdrawn.
+/// the old record and advertises the new one. A record that could not be advertised is tried again
+/// at the next change.
+///
+/// Returns when all senders of `listening` are dropped and the record is withdrawn.
 pub(super) async fn announce(
     id: Option<ServerId>,
     mut settings: watch::Receiver<ServerSettings>,
@@ -94,7 +95,7 @@ pub(super) async fn announce(
             withdraw(shown.take()).await;
             shown = wanted.and_then(|it| Some((it.clone(), Advertiser::begin(&it)?)));
         }
-        // When the settings end, only the addresses are watched.
+        // If the settings end, only the addresses are watched.
         tokio::select! {
             told = listening.changed() => if told.is_err() { break },
             Ok(()) = settings.changed() => {}
@@ -103,23 +104,24 @@ pub(super) async fn announce(
     withdraw(shown).await;
 }
 
-/// Withdraws an advertised record from the network; does nothing for `None`.
+/// Withdraws an advertised record from the network. Does nothing for `None`.
 async fn withdraw(shown: Option<(Advertisement, Advertiser)>) {
     if let Some((_, advertiser)) = shown {
-        // Blocks for a while; after a panic in it the record expires by its time to live.
+        // This blocks for a while. If it panics, the record expires by its time to live.
         let _ = spawn_blocking(move || advertiser.end()).await;
     }
 }
 
-/// An advertised record, with the multicast DNS thread that answers queries for it and follows
-/// changes of the machine's addresses.
+/// Advertised record, with the multicast DNS thread that answers queries for it. The thread also
+/// follows changes of the machine's addresses.
 struct Advertiser {
     /// Handle of the multicast DNS thread.
     daemon: ServiceDaemon,
 }
 
 impl Advertiser {
-    /// Starts advertising a record. Logs a failure and returns `None`; the server goes on.
+    /// Starts advertising a record. If that fails, logs the failure and returns `None`; the server
+    /// continues.
     fn begin(wanted: &Advertisement) -> Option<Self> {
         if let Err(error) = if_addrs::get_if_addrs() {
             tracing::warn!("clients cannot find this server: cannot list the networks: {error}");
@@ -134,8 +136,8 @@ impl Advertiser {
         }
     }
 
-    /// Starts advertising a record on the interfaces of [`Advertisement::interfaces`], loopback
-    /// excluded.
+    /// Starts advertising a record on the interfaces of [`Advertisement::interfaces`], except
+    /// loopback.
     ///
     /// # Errors
     /// The multicast DNS thread cannot be started or does not accept the record.
@@ -155,7 +157,7 @@ impl Advertiser {
         Ok(advertiser)
     }
 
-    /// Withdraws the record: has the thread send a goodbye packet and end. Blocks for up to
+    /// Withdraws the record: tells the thread to send a goodbye packet and end. Blocks for up to
     /// [`GOODBYE_TIMEOUT`].
     fn end(self) {
         // Shutting down the daemon sends a goodbye for all its records.
@@ -165,8 +167,8 @@ impl Advertiser {
     }
 }
 
-/// Returns the longest prefix of `text` that has at most `most` bytes and ends between two
-/// characters.
+/// Returns the longest prefix of `text` that has at most `most` bytes and does not split a
+/// character.
 fn truncate(text: &str, most: usize) -> &str {
     text.get(..text.floor_char_boundary(most)).unwrap_or(text)
 }
@@ -176,9 +178,11 @@ fn machine_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// Returns the DNS label of the host name to advertise for a server at this port. It consists of
-/// the first label of `machine`, shortened to fit and reduced to ASCII letters, digits and hyphens
-/// (`pi` if nothing is left), and [`HOST_SUFFIX`], which explains the port.
+/// Returns the DNS label of the host name to advertise for a server at this port: a machine name,
+/// then [`HOST_SUFFIX`], then `-` and the port if it is not the default port.
+///
+/// The machine name is the first label of `machine`, reduced to ASCII letters, digits and hyphens,
+/// and shortened to fit. It is `pi` if nothing is left.
 fn host_label(machine: &str, port: u16) -> String {
     let suffix = match port {
         DEFAULT_PORT => HOST_SUFFIX.to_owned(),

@@ -1,5 +1,6 @@
-//! The control socket: a Unix socket that answers each connection with a line of JSON and closes it:
-//! to a request the result, without one a status report (`docs/status.md`).
+//! Control socket: a Unix socket that answers each connection with one line of JSON, and then
+//! closes it. The answer is the result of a request, or a status report if there was no request
+//! (`docs/status.md`).
 
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};
@@ -22,21 +23,21 @@ use super::engine::EngineInput;
 use super::status::StatusSource;
 use crate::model::AnnouncementText;
 
-/// Maximum time to serve one connection, from reading the request to writing the answer.
+/// Maximum time to serve one connection: to read the request, carry it out and write the answer.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Time that a client has to begin its request. A client that has sent nothing by then gets the
-/// status report.
+/// Time that a client has to begin its request. If it sends nothing by then, it gets the status
+/// report.
 const REQUEST_BEGIN_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Maximum time to receive the rest of a request that has begun.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Maximum length of a request, in bytes: an announcement in which every character is escaped fits.
+/// Maximum length of a request, in bytes. An announcement in which every character is escaped fits.
 const MAX_REQUEST_BYTES: u64 = 8 << 10;
 
-/// A request on the control socket: a JSON object whose only key is the name of the request, such
-/// as `{"announce": "text"}`.
+/// Request on the control socket: a JSON object. Its only key is the name of the request, as in
+/// `{"announce": "text"}`.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ControlRequest {
@@ -44,17 +45,17 @@ pub enum ControlRequest {
     Announce(String),
 }
 
-/// Answer to a [`ControlRequest`]: an object with one key.
+/// Answer to a [`ControlRequest`]: a JSON object with one key.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ControlAnswer {
-    /// The text was sent to this number of users.
+    /// The announcement was made. The number is that of the connected users.
     Announced(usize),
-    /// The request was refused; the text says why.
+    /// The request was refused. The text says why.
     Error(String),
 }
 
-/// Maximum time that a starting server tries to connect to the socket, to learn whether another
+/// Maximum time that a starting server tries to connect to the socket, to find out whether another
 /// server listens there.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(10);
 
@@ -64,21 +65,22 @@ const ACCEPT_RETRY_DELAY: Duration = Duration::from_secs(1);
 /// Maximum number of connections that the kernel holds until they are accepted.
 const ACCEPT_QUEUE_LENGTH: i32 = 16;
 
-/// The listening control socket. Dropping it removes the socket's file, unless another server has
+/// Listening control socket. Dropping it removes the socket's file, unless another server has
 /// replaced the file.
 pub(super) struct Control {
-    /// The listening socket.
+    /// Listening socket.
     listener: UnixListener,
     /// Path of the socket's file.
     path: PathBuf,
-    /// Identity of the file ([`file_identity`]) when it was created: another server may have
-    /// replaced it since. `None` if it could not be read; then the file is never removed.
+    /// Identity of the socket's file ([`file_identity`]) when it was created. Another server may
+    /// replace the file later. `None` if the identity could not be read; then the file is never
+    /// removed.
     file: Option<(u64, u64)>,
 }
 
 impl Control {
-    /// Opens the control socket; `None` if none is configured. Logs a failure and returns `None`,
-    /// too; the server goes on.
+    /// Opens the control socket. `None` if none is configured. If it cannot be opened, logs the
+    /// failure and returns `None`; the server continues.
     pub(super) fn open(settings: &ServerSettings) -> Option<Self> {
         let path = settings.control.clone()?;
         match bind(&path) {
@@ -93,8 +95,8 @@ impl Control {
         }
     }
 
-    /// Answers connections for ever, one after another. A connection that takes longer than
-    /// [`RESPONSE_TIMEOUT`] is logged and dropped.
+    /// Answers connections for ever, one after another. If a connection takes longer than
+    /// [`RESPONSE_TIMEOUT`], logs that and drops it.
     pub(super) async fn serve(
         self,
         settings: watch::Receiver<ServerSettings>,
@@ -120,14 +122,15 @@ impl Control {
 impl Drop for Control {
     fn drop(&mut self) {
         if self.file.is_some() && file_identity(&self.path) == self.file {
-            // A file that is left is replaced by the next server, as nobody listens there.
+            // If the file remains, the next server replaces it, because no server listens there.
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// Reads a connection's request, carries it out and writes the answer as a line of JSON: a status
-/// report if there was no request. Writes nothing if the engine has ended. Ignores write errors.
+/// Reads a connection's request, carries it out, and writes the answer as a line of JSON. Writes a
+/// status report if there was no request. Writes nothing if the engine has ended. Ignores write
+/// errors.
 async fn answer(mut stream: UnixStream, settings: ServerSettings, status_source: &StatusSource) {
     let (reader, mut writer) = stream.split();
     let answer = match read_request(reader).await {
@@ -147,20 +150,20 @@ async fn answer(mut stream: UnixStream, settings: ServerSettings, status_source:
     }
 }
 
-/// What a client has sent on the control socket.
+/// Result of reading a request from the control socket.
 #[derive(Debug)]
 enum Request {
-    /// No byte came within [`REQUEST_BEGIN_TIMEOUT`], or the stream ended before one: the client gets
-    /// the status.
+    /// No byte arrived within [`REQUEST_BEGIN_TIMEOUT`], or the stream ended before one. The client
+    /// gets the status report.
     None,
-    /// A complete, valid request.
+    /// Complete and valid request.
     Valid(ControlRequest),
-    /// An invalid or incomplete request. The text says what is wrong.
+    /// Invalid or incomplete request. The text says what is wrong.
     Invalid(String),
 }
 
-/// Reads a request: a line of JSON, ended by a newline or the end of the stream, of at most
-/// [`MAX_REQUEST_BYTES`].
+/// Reads a request: a line of JSON of at most [`MAX_REQUEST_BYTES`]. It ends with a newline or the
+/// end of the stream.
 async fn read_request(reader: ReadHalf<'_>) -> Request {
     let mut line = Vec::new();
     let mut reader = BufReader::new(reader.take(MAX_REQUEST_BYTES));
@@ -177,7 +180,7 @@ async fn read_request(reader: ReadHalf<'_>) -> Request {
     }
 }
 
-/// Carries out a request and returns the answer, which is an error for an invalid text; `None` if
+/// Carries out a request. Returns the answer, which is an error if the text is invalid. `None` if
 /// the engine has ended.
 async fn carry_out(request: ControlRequest, status_source: &StatusSource) -> Option<ControlAnswer> {
     let ControlRequest::Announce(text) = request;
@@ -192,15 +195,15 @@ async fn carry_out(request: ControlRequest, status_source: &StatusSource) -> Opt
     Some(ControlAnswer::Announced(users))
 }
 
-/// Connects to a server's control socket. Blocks for up to `patience` while the socket's queue of
-/// connections is full.
+/// Connects to a server's control socket. While the socket's queue of connections is full, blocks
+/// for up to `patience`.
 ///
 /// # Errors
-/// [`ErrorKind::WouldBlock`] if a server listens but its queue stayed full for that time; any other
-/// error if connecting fails, for example because no server listens there.
+/// [`ErrorKind::WouldBlock`] if a server listens but its queue stayed full for `patience`. Any
+/// other error if connecting fails, for example because no server listens there.
 pub fn connect(path: &Path, patience: Duration) -> io::Result<StdStream> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // On Linux the write time-out also limits connecting.
+    // On Linux, the write time-out also limits connecting.
     socket.set_write_timeout(Some(patience))?;
     let address = SockAddr::unix(path)?;
     while let Err(error) = socket.connect(&address) {
@@ -215,8 +218,8 @@ pub fn connect(path: &Path, patience: Duration) -> io::Result<StdStream> {
 /// died.
 ///
 /// # Errors
-/// [`ErrorKind::AddrInUse`] if a running server listens there or the path is no socket; else the
-/// error of the operating system.
+/// [`ErrorKind::AddrInUse`] if a server listens there or the path is no socket. Otherwise the error
+/// of the operating system.
 fn bind(path: &Path) -> io::Result<UnixListener> {
     let in_use = || Err(io::Error::new(ErrorKind::AddrInUse, "a server listens there"));
     match connect(path, PROBE_TIMEOUT) {
@@ -225,7 +228,7 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
         Err(error) if error.kind() == ErrorKind::ConnectionRefused && is_socket(path) => {
             fs::remove_file(path)?;
         }
-        // Binding reports any other problem.
+        // Binding reports all other problems.
         Err(_) => {}
     }
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
@@ -237,13 +240,13 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
     UnixListener::from_std(socket.into())
 }
 
-/// Returns the identity of a file, device and inode number; `None` if it does not exist or cannot
-/// be read. Symbolic links are not followed.
+/// Returns the identity of a file: device and inode number. `None` if the file does not exist or
+/// cannot be read. Does not follow symbolic links.
 fn file_identity(path: &Path) -> Option<(u64, u64)> {
     fs::symlink_metadata(path).ok().map(|it| (it.dev(), it.ino()))
 }
 
-/// Returns true if there is a Unix socket at the path. Symbolic links are not followed.
+/// Returns true if the path is a Unix socket. Does not follow symbolic links.
 fn is_socket(path: &Path) -> bool {
     use std::os::unix::fs::FileTypeExt;
     fs::symlink_metadata(path).is_ok_and(|it| it.file_type().is_socket())

@@ -1,4 +1,5 @@
-//! File descriptors: clients' connections cannot use up those that the rest of the server needs.
+//! File descriptors: keeps clients' connections from using up those that the rest of the server
+//! needs.
 
 use std::sync::Arc;
 
@@ -7,25 +8,25 @@ use tokio::sync::Semaphore;
 
 use crate::model::HubSettings;
 
-/// Number of file descriptors reserved for everything but clients' connections: control socket,
-/// log, listening sockets, multicast DNS. A process that may open fewer than twice as many files
-/// reserves half of them.
+/// Number of file descriptors reserved for everything except clients' connections: control socket,
+/// log, listening sockets, multicast DNS. If a process may open fewer than twice as many files,
+/// half of them are reserved.
 const RESERVED: usize = 64;
 
-/// Denominator of the share (1/8) of the clients' descriptors that is left to connections which the
-/// hub refuses or has closed.
+/// Divisor of the clients' descriptors: one eighth is left to connections that the hub refuses or
+/// has closed.
 const CLOSING_SHARE: usize = 8;
 
-/// Denominator of the share (1/16) of the clients' descriptors that closed connections may keep
-/// while they linger. It is smaller than the share of [`CLOSING_SHARE`], so that descriptors are
-/// left for refusing connections.
+/// Divisor of the clients' descriptors: closed connections may keep one sixteenth while they
+/// linger. That is less than the part of [`CLOSING_SHARE`], so that descriptors are left for
+/// refusing connections.
 const LINGERING_SHARE: usize = 16;
 
-/// Denominator of the share (1/8) of the clients' descriptors that connections of trusted proxies
-/// may use before they have sent their PROXY header.
+/// Divisor of the clients' descriptors: connections of trusted proxies may use one eighth before they
+/// have sent their PROXY header.
 const UNPROVEN_SHARE: usize = 8;
 
-/// The number of file descriptors that clients' connections may use.
+/// Number of file descriptors that clients' connections may use.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DescriptorLimit(usize);
 
@@ -37,15 +38,15 @@ impl DescriptorLimit {
         Self::of(usize::try_from(open_files).unwrap_or(usize::MAX))
     }
 
-    /// Returns the limit for a process that may have `open_files` open files: these, less the
-    /// reserved ones.
+    /// Returns the limit for a process that may have `open_files` open files: this number less the
+    /// reserved files.
     fn of(open_files: usize) -> Self {
         Self((open_files - RESERVED.min(open_files / 2)).min(Semaphore::MAX_PERMITS))
     }
 
-    /// Lowers `max_connections` to the clients' descriptors less [`CLOSING_SHARE`], but not below
-    /// 1, and logs a warning if that changes it. So the hub refuses a connection with an error
-    /// before the descriptors are used up.
+    /// Lowers `max_connections` to the clients' descriptors less the part of [`CLOSING_SHARE`], but
+    /// not below 1. Logs a warning if that changes it. So the hub refuses a connection with an
+    /// error before the descriptors are used up.
     pub(super) fn lower_max_connections(self, settings: &mut HubSettings) {
         let most = (self.0 - self.0 / CLOSING_SHARE).max(1);
         if settings.max_connections > most {
@@ -57,14 +58,14 @@ impl DescriptorLimit {
         }
     }
 
-    /// Returns a semaphore with a permit for each connection that may be open at the same time,
-    /// closing ones included.
+    /// Returns a semaphore with one permit for each connection that may be open at the same time,
+    /// including closing ones.
     pub(super) fn permits(self) -> Arc<Semaphore> {
         Arc::new(Semaphore::new(self.0))
     }
 
-    /// Returns a semaphore with a permit for each closed connection that may linger: wait until the
-    /// client has closed its side, too.
+    /// Returns a semaphore with one permit for each closed connection that may linger, that is,
+    /// wait until the client has closed its side too.
     pub(super) fn lingering_permits(self) -> Arc<Semaphore> {
         Arc::new(Semaphore::new(self.0 / LINGERING_SHARE))
     }

@@ -1,7 +1,7 @@
-//! The engine task: owns the hub, the log and the fan-out, and moves data between them.
+//! Engine task: owns the hub, the log and the fan-out, and moves data between them.
 //!
-//! All events of all connections pass through its queue one by one, which gives every client the
-//! same order. The task never waits for a connection or for the log.
+//! All events of all connections pass through its queue one by one, so every client sees the same
+//! order. The task never waits for a connection or for the log.
 
 use std::future::poll_fn;
 use std::net::IpAddr;
@@ -28,102 +28,104 @@ use crate::model::{
 use crate::os::Clock;
 use crate::wire::tcp::{ClientFrame, Decoded, ServerFrame};
 
-/// Largest number of inputs in the engine's queue; senders wait while it is full.
+/// Maximum number of inputs in the engine's queue. While the queue is full, senders wait.
 const QUEUE_CAPACITY: usize = 1_024;
 
-/// Largest memory of all frames in the engine's queue, in bytes; connections wait while it is used up.
+/// Maximum memory of all frames in the engine's queue, in bytes. While it is used up, connections
+/// wait.
 const QUEUE_MEMORY: usize = 4 << 20;
 
-/// Maximum number of inputs taken from the queue at once. After them, their drafts are appended to
-/// the log and connections are woken.
+/// Maximum number of inputs taken from the queue at once. Then their drafts are appended to the
+/// log, and connections are woken.
 const MAX_BATCH: usize = 256;
 
-/// Time between housekeeping runs, which trim feeds, write due lines of the error log and the quota
-/// log, and look for a stalled log. A log is stalled when drafts are waiting and it has answered
-/// none of them for this time.
+/// Time between housekeeping runs. A run trims feeds, writes due lines of the error log and the
+/// quota log, and looks for a stalled log. A log is stalled if drafts are waiting and it has
+/// answered none of them for this time.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Maximum time from a shutdown request to the end of the engine, even if connections are left.
+/// Maximum time from a shutdown request to the end of the engine, even if connections remain.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(1_500);
 
-/// An event for the engine, put into its queue by connections, listeners and services.
+/// Event for the engine. Connections, listeners and services put events into the engine's queue.
 #[derive(Debug)]
 pub(super) enum EngineInput {
     /// A connection was admitted.
     Connected {
-        /// The new connection.
+        /// New connection.
         connection: ConnectionId,
-        /// The client's address.
+        /// IP address of the client.
         address: IpAddr,
-        /// Fresh random bytes: the token of the session if the client starts a new one.
+        /// Random token, new for each connection. It becomes the session token if this connection
+        /// starts a new session.
         token: Token,
-        /// Its outbox, from which its task takes frames and commands.
+        /// Outbox of the connection. The connection's task takes frames and commands from it.
         outbox: Arc<Outbox>,
     },
     /// Frames were received.
     Received {
-        /// The connection.
+        /// Connection that received the frames.
         connection: ConnectionId,
-        /// The frames, in the order received.
+        /// Frames, in the order received.
         frames: Vec<Decoded<ClientFrame>>,
-        /// Permits for the memory of the frames, a part of [`QUEUE_MEMORY`]; released when all have
-        /// been handled.
+        /// Permits for the memory of the frames, a part of [`QUEUE_MEMORY`]. They are released when
+        /// all frames are handled.
         memory: OwnedSemaphorePermit,
     },
-    /// A connection's task asks to close the connection with an error: its client violates the
-    /// protocol or is too slow.
+    /// A connection's task asks to close the connection with an error, because its client violates
+    /// the protocol or is too slow.
     Failed {
-        /// The connection.
+        /// Connection to close.
         connection: ConnectionId,
-        /// The error to send.
+        /// Error to send.
         error: ErrorCode,
     },
     /// A connection has taken everything before a [`Delivery::Mark`] out of its outbox.
     MarkReached {
-        /// The connection.
+        /// Connection that reached the mark.
         connection: ConnectionId,
     },
     /// A client has closed its sending half.
     HalfClosed {
-        /// The connection.
+        /// Connection that is half-closed.
         connection: ConnectionId,
     },
     /// A connection's task has ended.
     Disconnected {
-        /// The connection.
+        /// Connection that is gone.
         connection: ConnectionId,
     },
-    /// A liveness probe of the watchdog or the status: the hub's pong travels through the fan-out
-    /// to `outbox`.
+    /// Liveness probe of the watchdog or of a status report. The hub's `pong` travels through the
+    /// fan-out to `outbox`.
     Probe {
-        /// The connection number reserved for probes.
+        /// Connection number reserved for probes.
         connection: ConnectionId,
-        /// Receives the pong.
+        /// Outbox that receives the `pong`.
         outbox: Arc<Outbox>,
     },
-    /// A query for a snapshot of the counters.
+    /// Query for a snapshot of the counters.
     QueryStats {
         /// Receives the snapshot.
         answer: oneshot::Sender<EngineStats>,
     },
-    /// The owner's announcement to all users.
+    /// Owner's announcement to all users.
     Announce {
         /// Text of the announcement.
         text: AnnouncementText,
-        /// Receives the number of users that it was sent to.
+        /// Receives the number of connected users.
         answer: oneshot::Sender<usize>,
     },
-    /// New settings, in force from now on.
+    /// New settings, to be applied at once.
     SettingsChanged(HubSettings),
-    /// A request to close all connections with error 111 and end, once the log has answered the
-    /// drafts before it.
+    /// Shutdown request: closes all connections with error 111, and ends the engine. First, the log
+    /// must answer the drafts before the request.
     ShutDown {
-        /// Advice to clients when to reconnect, in milliseconds.
+        /// Time after which clients should reconnect, in milliseconds.
         retry_after: u32,
     },
 }
 
-/// A snapshot of the engine's counters.
+/// Snapshot of the engine's counters.
 #[derive(Debug)]
 pub(super) struct EngineStats {
     /// Counters of the hub.
@@ -132,30 +134,29 @@ pub(super) struct EngineStats {
     pub(super) messages: u64,
     /// Number of messages committed in the last 60 seconds.
     pub(super) last_minute: u64,
-    /// Number of times that address groups have reached each limit since the server was started,
-    /// for every limit.
+    /// Number of times since the start that address groups have reached a limit, for each limit.
     pub(super) refusals: Vec<(Quota, u64)>,
-    /// The address group that has reached a limit most often in this minute or the last one; `None`
-    /// if no group has.
+    /// Address group that has reached a limit most often, in this minute or the last one. `None` if
+    /// no group has.
     pub(super) pressure: Option<Pressure>,
 }
 
-/// A shutdown that waits for the log to answer the drafts appended before it.
+/// Shutdown that waits until the log has answered the drafts appended before it.
 struct PendingShutdown {
-    /// Value of [`Engine::drafts_answered`] from which on the hub may shut down.
+    /// Value of [`Engine::drafts_answered`] at which the hub may shut down.
     drafts_to_await: u64,
-    /// Time from which on the hub shuts down even if answers are missing.
+    /// Time at which the hub shuts down even if answers are missing.
     deadline: Moment,
-    /// Advice to clients when to reconnect, in milliseconds.
+    /// Time after which clients should reconnect, in milliseconds.
     retry_after: u32,
 }
 
-/// The sending end of the engine's queue.
+/// Sending end of the engine's queue.
 #[derive(Clone, Debug)]
 pub(super) struct EngineHandle {
-    /// The queue of inputs.
+    /// Queue of inputs.
     inputs: mpsc::Sender<EngineInput>,
-    /// The unused part of [`QUEUE_MEMORY`]: a permit for each byte.
+    /// Unused part of [`QUEUE_MEMORY`]: one permit for each byte.
     memory: Arc<Semaphore>,
 }
 
@@ -164,7 +165,7 @@ pub(super) struct EngineHandle {
 pub(super) struct EngineGone;
 
 impl EngineHandle {
-    /// Puts an input into the queue; waits while it is full.
+    /// Puts an input into the queue. Waits while the queue is full.
     ///
     /// # Errors
     /// [`EngineGone`] if the engine has ended.
@@ -172,8 +173,9 @@ impl EngineHandle {
         self.inputs.send(message).await.or(Err(EngineGone))
     }
 
-    /// Puts a connection's frames into the queue; waits while it is full or its memory is used up.
-    /// `memory` is the memory of the frames, in bytes; at most [`QUEUE_MEMORY`] of it is reserved.
+    /// Puts a connection's frames into the queue. Waits while the queue is full or its memory is
+    /// used up. `memory`: memory of the frames, in bytes; at most [`QUEUE_MEMORY`] of it is
+    /// reserved.
     ///
     /// # Errors
     /// [`EngineGone`] if the engine has ended.
@@ -188,9 +190,8 @@ impl EngineHandle {
         self.send(EngineInput::Received { connection, frames, memory }).await
     }
 
-    /// Puts an input into the queue without making the caller wait. If the queue is full, a spawned
-    /// task waits instead; then inputs that are sent later may arrive earlier. Drops the input if
-    /// the engine has ended.
+    /// Puts an input into the queue without waiting. If the queue is full, a spawned task waits
+    /// instead; inputs sent later may then arrive earlier. Drops the input if the engine has ended.
     pub(super) fn send_eventually(&self, message: EngineInput) {
         if let Err(mpsc::error::TrySendError::Full(message)) = self.inputs.try_send(message) {
             let sender = self.inputs.clone();
@@ -199,31 +200,31 @@ impl EngineHandle {
     }
 }
 
-/// The state of the engine task: the hub and the parts that carry out its outputs.
+/// Engine task: the hub, and the parts that carry out its outputs.
 pub(super) struct Engine {
-    /// The hub: the server's protocol logic without I/O, which makes all decisions.
+    /// Hub: the server's protocol logic without I/O. It makes all decisions.
     hub: Hub,
-    /// The log of messages and sessions.
+    /// Log of messages and sessions.
     log: Box<dyn Log>,
     /// Number of drafts appended to the log so far.
     drafts_given: u64,
     /// Number of drafts that the log has answered so far, committed or not.
     drafts_answered: u64,
-    /// A requested shutdown that still waits for the log; `None` before a request, and once the hub
-    /// has been told.
+    /// Requested shutdown that waits for the log. `None` before a request, and once the hub was
+    /// told to shut down.
     pending_shutdown: Option<PendingShutdown>,
-    /// True if the log has ended its stream of events; the engine then ends, too.
+    /// True if the log has ended its events. The engine then ends too.
     is_log_closed: bool,
-    /// Health of the log, as it reported last.
+    /// Health of the log's storage, as the log last reported it.
     storage: StorageHealth,
-    /// Time since when the log has answered no draft although some are waiting: its last answer, or
-    /// the first append after it had answered all. `None` while no draft is waiting.
+    /// Start of the time in which the log has answered no draft although some are waiting: its last
+    /// answer, or the first append after it had answered all. `None` while no draft is waiting.
     unanswered_since: Option<Moment>,
-    /// True if the hub was told that the log is stalled, and the log has not answered since.
+    /// True if the hub was told that the log is stalled, and the log has answered no draft since.
     is_stall_reported: bool,
-    /// Time at which the engine ends even if connections are left; `None` before a shutdown request.
+    /// Time at which the engine ends even if connections remain; `None` before a shutdown request.
     ends_at: Option<Moment>,
-    /// Distributes frames to the connections.
+    /// Fan-out, which distributes frames to the connections.
     fanout: Fanout,
     /// Drafts collected for the next append.
     drafts: Vec<Draft>,
@@ -239,17 +240,17 @@ pub(super) struct Engine {
     connected_users: watch::Sender<usize>,
     /// Message counters, for the status.
     message_rate: MessageRate,
-    /// The clock of the server.
+    /// Clock of the server.
     clock: Clock,
-    /// The receiving end of the engine's queue.
+    /// Receiving end of the engine's queue.
     inputs: mpsc::Receiver<EngineInput>,
-    /// True if the hub has been told to shut down.
+    /// True if the hub was told to shut down.
     stopping: bool,
 }
 
 impl Engine {
     /// Creates an engine without connections from an open log and the state restored from it.
-    /// Returns it with the handle of its queue.
+    /// Returns the engine and the handle of its queue.
     pub(super) fn new(
         settings: HubSettings,
         restored: RestoredState,
@@ -301,9 +302,9 @@ impl Engine {
         self.connected_users.subscribe()
     }
 
-    /// Runs the engine's loop until a requested shutdown is complete or late, the log has closed,
-    /// or all handles are dropped. Writes the rest of the error log, and returns the log, which the
-    /// caller must close.
+    /// Runs the engine's loop until a requested shutdown is complete or late, the log has ended its
+    /// events, or all handles are dropped. Then writes the rest of the error log, and returns the
+    /// log. The caller must close it.
     pub(super) async fn run(mut self) -> Box<dyn Log> {
         let mut batch = Vec::with_capacity(MAX_BATCH);
         // The hub may have outputs about the sessions that it has restored.
@@ -332,14 +333,14 @@ impl Engine {
         self.log
     }
 
-    /// Returns true if the loop must end: no connection is left after the hub was told to shut
-    /// down, a shutdown is late, or the log has closed.
+    /// Returns true if the loop must end: the hub was told to shut down and no connection is left,
+    /// the shutdown is late, or the log has ended its events.
     fn is_over(&self) -> bool {
         let is_late = self.ends_at.is_some_and(|at| at <= self.clock.now());
         self.is_log_closed || self.stopping && self.fanout.is_empty() || is_late
     }
 
-    /// Handles the timers that have expired: the hub's, housekeeping, a pending shutdown.
+    /// Handles the timers that have expired: of the hub, of housekeeping, of a pending shutdown.
     fn on_timers(&mut self) {
         let now = self.clock.now();
         if self.wake_at.is_some_and(|at| at <= now) {
@@ -356,8 +357,8 @@ impl Engine {
         self.shut_down_if_due();
     }
 
-    /// Reports the log as stalled to the hub, once in each stall: if drafts are waiting and it has
-    /// answered none for [`HOUSEKEEPING_INTERVAL`].
+    /// Reports the log as stalled to the hub if drafts are waiting and the log has answered none
+    /// for [`HOUSEKEEPING_INTERVAL`]. Does so once in each stall.
     fn check_log_stall(&mut self, now: Moment) {
         let is_late = |since: Moment| now.since(since) >= HOUSEKEEPING_INTERVAL;
         if !self.is_stall_reported && self.unanswered_since.is_some_and(is_late) {
@@ -367,9 +368,10 @@ impl Engine {
         }
     }
 
-    /// Handles one input, then the events that the log has. Chat messages are collected as drafts;
-    /// every other frame or event first has them appended to the log. So every other request finds
-    /// the log as its sender expects it, and a batch of chat messages costs one commit.
+    /// Handles one input, then all events that the log has. Chat messages are collected as drafts.
+    /// Before any other input or frame is handled, the drafts are appended to the log. So every
+    /// other request finds the log as its sender expects it, and a batch of chat messages costs one
+    /// commit.
     fn handle_input(&mut self, input: EngineInput) {
         if !matches!(input, EngineInput::Received { .. }) {
             self.commit();
@@ -444,8 +446,8 @@ impl Engine {
         self.poll_log();
     }
 
-    /// Passes an input caused by a client to the hub. Catches and logs a panic, and then closes
-    /// that client's connection only: with an error, or without one if that panics, too.
+    /// Passes an input caused by a client to the hub. If the hub panics, logs that and closes only
+    /// this client's connection: with an error, or without one if that panics too.
     fn input_of(&mut self, connection: ConnectionId, input: Input) {
         if catch_unwind(AssertUnwindSafe(|| self.input(input))).is_ok() {
             return;
@@ -458,16 +460,16 @@ impl Engine {
         }
     }
 
-    /// Runs `work` that no single client has caused. Catches and logs a panic; the rest of the work
-    /// does not happen.
+    /// Runs `work` that no single client has caused. If it panics, logs that and skips the rest of
+    /// the work.
     fn catch_panic(&mut self, work: impl FnOnce(&mut Self)) {
         if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
             tracing::error!("a bug in the hub; going on");
         }
     }
 
-    /// Passes an input to the hub and carries out all its outputs. Then closes the connections
-    /// whose outboxes have exceeded a limit, in the same way.
+    /// Passes an input to the hub and carries out all its outputs. Then closes, in the same way,
+    /// the connections whose outboxes have exceeded a limit.
     fn input(&mut self, input: Input) {
         let now = Now { moment: self.clock.now(), time: self.clock.time_of_day() };
         let mut next = Some(input);
@@ -480,9 +482,9 @@ impl Engine {
         }
     }
 
-    /// Returns the input that closes, with error 107, the next connection given up because an
-    /// outbox limit was exceeded; `None` if there is none. Records it in the quota log if its
-    /// address group's use of memory is the reason.
+    /// Returns the input that closes, with error 107, the next connection that was given up because
+    /// an outbox limit was exceeded. `None` if there is none. If the memory of its address group is
+    /// the reason, records that in the quota log.
     fn next_overflow(&mut self, now: Moment) -> Option<Input> {
         let (connection, group) = self.fanout.take_overflowing()?;
         if let Some(group) = group {
@@ -491,14 +493,14 @@ impl Engine {
         Some(Input::ConnectionFailed { connection, error: ErrorCode::TooSlow })
     }
 
-    /// Appends the collected drafts to the log, then handles all events that the log has now.
+    /// Appends the collected drafts to the log, then handles all events that the log has.
     fn commit(&mut self) {
         self.append_drafts();
         self.poll_log();
     }
 
-    /// Appends the collected drafts to the log, in order, and has it do its maintenance. Starts the
-    /// stall timer unless it runs. Does nothing without drafts.
+    /// Appends the collected drafts to the log, in order, and lets the log do its maintenance.
+    /// Starts the stall timer if it is not running. Does nothing without drafts.
     fn append_drafts(&mut self) {
         if self.drafts.is_empty() {
             return;
@@ -511,7 +513,7 @@ impl Engine {
         self.log.maintain(&|room| self.hub.is_room_open(room));
     }
 
-    /// Handles all events that the log has now.
+    /// Handles all events that the log has.
     fn poll_log(&mut self) {
         let mut context = Context::from_waker(Waker::noop());
         while let Poll::Ready(event) = self.log.poll_event(&mut context) {
@@ -523,7 +525,7 @@ impl Engine {
     }
 
     /// Handles an event of the log: counts answered drafts and messages, and passes the event to
-    /// the hub. `None` means that the log has closed, which ends the engine.
+    /// the hub. `None` means that the log has ended its events, which ends the engine.
     fn on_log_event(&mut self, event: Option<LogEvent>) {
         let answered = self.drafts_answered;
         match event {
@@ -555,8 +557,9 @@ impl Engine {
         self.shut_down_if_due();
     }
 
-    /// Restarts the stall timer if drafts are still unanswered, else stops it. Ends a reported stall:
-    /// tells the hub the health that the log reported last. Call it when the log has answered drafts.
+    /// Restarts the stall timer if drafts are unanswered; otherwise stops it. Ends a reported
+    /// stall: tells the hub the health that the log last reported. Call it when the log has
+    /// answered drafts.
     fn on_drafts_answered(&mut self) {
         let is_waiting = self.drafts_answered < self.drafts_given;
         self.unanswered_since = is_waiting.then(|| self.clock.now());
@@ -584,7 +587,7 @@ impl Engine {
         match output {
             Output::Append(draft) => self.drafts.push(draft),
             Output::Read { tag, request } => {
-                // The read must find the messages accepted before it.
+                // The read must see the messages accepted before it.
                 self.append_drafts();
                 self.log.read(tag, request);
             }
@@ -602,7 +605,7 @@ impl Engine {
                 self.log.persist_session(record);
             }
             Output::DeleteSession { session } => {
-                // Direct messages accepted before it must be deleted with the session.
+                // Direct messages accepted before must be deleted with the session.
                 self.append_drafts();
                 self.log.delete_session(session);
             }
@@ -616,7 +619,7 @@ impl Engine {
         }
     }
 
-    /// Puts a delivery into a connection's outbox. Passes an error frame to the error log as well.
+    /// Puts a delivery into a connection's outbox. Also records an error frame in the error log.
     fn deliver(&mut self, connection: ConnectionId, after: Sequence, delivery: Delivery) {
         if let Delivery::Frame(ServerFrame::Error(error)) = &delivery {
             self.error_log.record(connection, error.code);
@@ -625,7 +628,7 @@ impl Engine {
     }
 }
 
-/// Returns true for frames that become drafts when they are valid: `say` and `direct`.
+/// Returns true for frames that become drafts if they are valid: `say` and `direct`.
 const fn is_chat_message(frame: &Decoded<ClientFrame>) -> bool {
     matches!(frame, Decoded::Frame(ClientFrame::Say(_) | ClientFrame::Direct(_)))
 }

@@ -1,4 +1,4 @@
-//! Rate-limited log lines about errors that clients were sent.
+//! Rate-limited log lines about errors sent to clients.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -9,22 +9,23 @@ use crate::model::{AddressGroup, ErrorCode, Moment};
 /// Time between summary log lines.
 const SUMMARY_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
-/// Maximum number of address groups that have a summary line of their own; all further ones share
-/// one line.
+/// Maximum number of address groups with a summary line of their own. All further groups share one
+/// line.
 const MAX_GROUPS: usize = 100;
 
-/// Rate-limited log lines about errors sent to clients. The first error of each code to each
-/// address group is logged at once. Repetitions are counted, and logged every [`SUMMARY_INTERVAL`]
-/// as a summary with one line for each group; then the next error of each code is a first one
-/// again.
+/// Rate-limited log lines about errors sent to clients.
+///
+/// The first error of each code to each address group is logged at once. Repetitions are counted.
+/// Every [`SUMMARY_INTERVAL`] a summary is logged, with one line for each group. Then the next
+/// error of each code is a first one again.
 #[derive(Debug, Default)]
 pub(super) struct ErrorLog {
     /// Time of the last summary.
     summarized_at: Moment,
-    /// The address group of each connection.
+    /// Address group of each connection.
     groups: HashMap<ConnectionId, AddressGroup>,
-    /// Number of repetitions by address group and error code since the last summary. The first
-    /// error counts as 0. `None` stands for all groups beyond [`MAX_GROUPS`], and for unknown
+    /// Number of repetitions since the last summary, by address group and error code. The first
+    /// error counts as 0. `None` stands for all groups beyond [`MAX_GROUPS`] and for unknown
     /// connections.
     repeated: BTreeMap<Option<AddressGroup>, BTreeMap<u16, u64>>,
 }
@@ -40,9 +41,11 @@ impl ErrorLog {
         self.groups.remove(&connection);
     }
 
-    /// Records an error sent to a client: logs it if it is the first of its code to this address
-    /// group since the last summary, else counts it. Ignores errors that leave the connection open,
-    /// except a wrong password, and the errors of a regular end: `shutting_down` and `replaced`.
+    /// Records an error sent to a client. If it is the first of its code to this address group
+    /// since the last summary, logs it; otherwise counts it.
+    ///
+    /// Ignores errors that leave the connection open, except a wrong password. Also ignores the
+    /// errors of a regular end, `shutting_down` and `replaced`.
     pub(super) fn record(&mut self, connection: ConnectionId, code: u16) {
         let is_of_interest = |error: &ErrorCode| match error {
             ErrorCode::ShuttingDown | ErrorCode::Replaced => false,
@@ -66,7 +69,7 @@ impl ErrorLog {
         tracing::warn!(address, "a client was told: {} ({})", error.name(), error.default_text());
     }
 
-    /// Logs a summary if [`SUMMARY_INTERVAL`] has passed since the last one. Call it every few
+    /// Logs a summary if the last one was at least [`SUMMARY_INTERVAL`] ago. Call it every few
     /// seconds.
     pub(super) fn flush_if_due(&mut self, now: Moment) {
         if now.since(self.summarized_at) >= SUMMARY_INTERVAL {
@@ -75,8 +78,7 @@ impl ErrorLog {
         }
     }
 
-    /// Logs a summary of the counted repetitions now, unless there are none, and starts counting
-    /// anew.
+    /// Logs a summary of the counted repetitions, if there are any, and starts counting again.
     pub(super) fn flush(&mut self) {
         for (group, counts) in std::mem::take(&mut self.repeated) {
             if let Some(summary) = summary(&counts) {
@@ -87,12 +89,12 @@ impl ErrorLog {
     }
 }
 
-/// Returns an address group as text, `others` for `None`.
+/// Returns an address group as text; `others` for `None`.
 fn display_group(group: Option<AddressGroup>) -> String {
     group.map_or_else(|| "others".to_owned(), |it| it.to_string())
 }
 
-/// Returns the numbers of repetitions with the names of their errors; `None` if nothing was
+/// Returns the counts of repetitions with the names of their errors; `None` if nothing was
 /// repeated.
 fn summary(counts: &BTreeMap<u16, u64>) -> Option<String> {
     let repeated: Vec<String> = counts

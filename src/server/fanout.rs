@@ -1,4 +1,4 @@
-//! The fan-out: carries the hub's outputs to the connections, through feeds and outboxes.
+//! Fan-out: carries the hub's outputs to the connections, through feeds and outboxes.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,60 +14,60 @@ use crate::model::limits::SLOW_READER_TIMEOUT;
 use crate::model::{AddressGroup, Moment, Sequence, SharedEntry};
 use crate::wire::tcp::{ServerFrame, entry_frame};
 
-/// The published head: the sequence up to which entries are in the feeds of all rooms.
+/// Published head: the sequence up to which the feeds of all rooms hold their entries.
 ///
 /// Connections send no entry after it. So entries of several rooms are sent in ascending order.
 #[derive(Debug, Default)]
 pub(super) struct PublishedHead(AtomicU64);
 
 impl PublishedHead {
-    /// Returns the head. Every feed holds all its room's entries up to it.
+    /// Returns the published head. Each feed holds its room's entries up to it.
     pub(super) fn get(&self) -> Sequence {
         Sequence(self.0.load(Ordering::Acquire))
     }
 
-    /// Advances the head. Call it after the batches are in all feeds.
+    /// Advances the published head. Call it when the batches are in all feeds.
     fn set(&self, head: Sequence) {
         self.0.store(head.0, Ordering::Release);
     }
 }
 
-/// The feed of a room, and its readers.
+/// Feed of a room, and its readers.
 #[derive(Debug)]
 struct Room {
-    /// The room's feed.
+    /// Feed of the room.
     feed: SharedFeed,
-    /// Connections that read the room, to be woken when entries are published.
+    /// Connections that read the room. They are woken when entries are published.
     readers: HashMap<ConnectionId, Arc<Outbox>>,
-    /// The batch under construction.
+    /// Batch under construction.
     batch: BatchBuilder,
 }
 
-/// Denominator of the share (1/4) of the budget of all outboxes that one address group may use.
+/// Divisor of the budget of all outboxes: one address group may use a quarter of it.
 const GROUP_SHARE: usize = 4;
 
-/// The outboxes of all connections and the feeds of all rooms. Owned by the engine's task, which
-/// shares each outbox and feed with connections' tasks.
+/// Outboxes of all connections and feeds of all rooms. The engine's task owns it, and shares each
+/// outbox and feed with connections' tasks.
 #[derive(Debug)]
 pub(super) struct Fanout {
-    /// The outbox of each connection.
+    /// Outbox of each connection.
     outboxes: Outboxes,
     /// Rooms that have readers.
     rooms: HashMap<RoomId, Room>,
     /// Rooms whose batch under construction is not empty.
     dirty_rooms: Vec<RoomId>,
-    /// Outboxes with new items whose connections have not been woken yet.
+    /// Outboxes with new items whose connections are not woken.
     to_wake: Vec<Arc<Outbox>>,
-    /// Connections to be closed as too slow, each with its address group if the group's use of the
-    /// budget is the reason, else `None`.
+    /// Connections to be closed as too slow. Each comes with its address group if the group's use
+    /// of memory is the reason; otherwise with `None`.
     overflowing: Vec<(ConnectionId, Option<AddressGroup>)>,
-    /// The published head.
+    /// Published head.
     head: Arc<PublishedHead>,
     /// Limits of feeds and outboxes.
     limits: FanoutLimits,
     /// Size of all feeds together, in bytes.
     feed_bytes: usize,
-    /// The memory budget of all outboxes.
+    /// Memory budget of all outboxes.
     budget: Arc<MemoryBudget>,
 }
 
@@ -76,22 +76,25 @@ pub(super) struct Fanout {
 pub struct FanoutLimits {
     /// Maximum size of a room's feed, in bytes. A reader that falls further behind is closed.
     pub feed_bytes: usize,
-    /// Maximum size of all feeds together, in bytes; all outboxes together have the same limit.
-    /// Beyond it the largest feeds shrink first, so the readers furthest behind are closed first,
-    /// and the address group whose outboxes use most loses its largest one. The outboxes of one
-    /// group may have a quarter of it, or `feed_bytes` if that is more.
+    /// Maximum size of all feeds together, in bytes. All outboxes together have the same limit.
+    ///
+    /// When the feeds exceed it, the largest feeds shrink first, so the readers furthest behind are
+    /// closed first. When the outboxes exceed it, the address group that uses most loses its
+    /// largest outbox.
+    ///
+    /// The outboxes of one group may use a quarter of it, or `feed_bytes` if that is more.
     pub total_bytes: usize,
 }
 
 impl Default for FanoutLimits {
-    /// Returns limits for a Raspberry Pi with 512 MB.
+    /// Returns the limits for a Raspberry Pi with 512 MB.
     fn default() -> Self {
         Self { feed_bytes: 1 << 20, total_bytes: 64 << 20 }
     }
 }
 
 impl Fanout {
-    /// Creates a fan-out without connections; `head` is the last sequence of the restored log.
+    /// Creates a fan-out without connections. `head`: last sequence of the restored log.
     pub(super) fn new(limits: FanoutLimits, head: Sequence) -> Self {
         Self {
             outboxes: Outboxes::new((limits.total_bytes / GROUP_SHARE).max(limits.feed_bytes)),
@@ -106,7 +109,7 @@ impl Fanout {
         }
     }
 
-    /// Returns the memory budget of all outboxes, for those of new connections.
+    /// Returns the memory budget of all outboxes, for new connections.
     pub(super) fn budget(&self) -> Arc<MemoryBudget> {
         self.budget.clone()
     }
@@ -121,7 +124,7 @@ impl Fanout {
         self.outboxes.insert(connection, outbox);
     }
 
-    /// Removes a connection, also from the readers of all rooms: puts `Close` into its outbox and
+    /// Removes a connection, also from the readers of all rooms. Puts `Close` into its outbox and
     /// wakes it. Does nothing for an unknown connection.
     pub(super) fn disconnect(&mut self, connection: ConnectionId) {
         let Some(outbox) = self.outboxes.remove(connection) else { return };
@@ -133,8 +136,8 @@ impl Fanout {
         }
     }
 
-    /// Wakes the connections that have new items, then removes one without closing it. For probes,
-    /// which read no rooms.
+    /// Wakes the connections that have new items. Then removes one connection without closing it.
+    /// Use it for probes, which read no rooms.
     pub(super) fn forget(&mut self, connection: ConnectionId) {
         self.wake();
         self.outboxes.remove(connection);
@@ -157,7 +160,7 @@ impl Fanout {
     }
 
     /// Publishes the collected batches: moves them into the feeds, enforces the limit of all feeds
-    /// together, advances the published head to `head`, and wakes the rooms' readers.
+    /// together, advances the published head to `head`, and wakes the readers of their rooms.
     pub(super) fn published(&mut self, now: Moment, head: Sequence) {
         for room in &self.dirty_rooms {
             if let Some(it) = self.rooms.get_mut(room) {
@@ -177,8 +180,8 @@ impl Fanout {
         }
     }
 
-    /// Enforces the limit of all feeds together: beyond it, drops the oldest batches of the largest
-    /// feeds, down to 7/8 of the limit, so that the search for the largest is not repeated with
+    /// Enforces the limit of all feeds together. If it is exceeded, drops the oldest batches of the
+    /// largest feeds, until at most 7/8 of it is used. So the largest feed is not searched for with
     /// every batch.
     fn shrink(&mut self) {
         let limit = self.limits.total_bytes;
@@ -198,8 +201,8 @@ impl Fanout {
         }
     }
 
-    /// Puts a delivery into a connection's outbox, and updates the room's readers if it begins or
-    /// ends reading a room. Does nothing for an unknown connection. Call [`Self::take_overflowing`]
+    /// Puts a delivery into a connection's outbox. If it begins or ends reading a room, updates the
+    /// room's readers. Does nothing for an unknown connection. Call [`Self::take_overflowing`]
     /// afterwards.
     pub(super) fn deliver(
         &mut self,
@@ -232,8 +235,8 @@ impl Fanout {
         self.put(connection, Queued { after, item });
     }
 
-    /// Puts the same frame, encoded once, into the outboxes of the known ones of these connections.
-    /// Call [`Self::take_overflowing`] afterwards.
+    /// Puts the same frame, encoded once, into the outboxes of these connections. Skips unknown
+    /// connections. Call [`Self::take_overflowing`] afterwards.
     pub(super) fn deliver_all(
         &mut self,
         connections: &[ConnectionId],
@@ -246,10 +249,12 @@ impl Fanout {
         }
     }
 
-    /// Puts an item into a connection's outbox and notes the connection to be woken. If that outbox
-    /// is full, gives it up and drops the item. If the share of its address group is used up, first
-    /// gives up the group's largest outbox, and if the budget is used up, the largest of the group
-    /// that uses most; repeats this until the item fits.
+    /// Puts an item into a connection's outbox, and records that the connection must be woken.
+    /// Gives up outboxes until the item fits:
+    /// - If the item would exceed the share of its address group ([`Outboxes::over_share`]), the
+    ///   group's largest outbox.
+    /// - If the memory budget is used up, the largest outbox of the group that uses most.
+    /// - If the outbox itself is full, this outbox; then the item is dropped.
     fn put(&mut self, connection: ConnectionId, mut queued: Queued) {
         let Some(outbox) = self.outboxes.get(connection).cloned() else { return };
         if let Some(group) = outbox.group() {
@@ -276,8 +281,8 @@ impl Fanout {
         self.to_wake.push(outbox);
     }
 
-    /// Aborts the outbox of a connection and notes that the connection has to be closed. `group` is
-    /// its address group if the group's use of memory is the reason, else `None`.
+    /// Aborts the outbox of a connection, and records that the connection must be closed. `group`:
+    /// its address group if the group's use of memory is the reason; otherwise `None`.
     fn give_up(&mut self, connection: ConnectionId, group: Option<AddressGroup>) {
         if let Some(outbox) = self.outboxes.get(connection) {
             outbox.abort();
@@ -286,9 +291,9 @@ impl Fanout {
         }
     }
 
-    /// Returns the next connection that the caller must close as too slow at once, and has its
-    /// emptied outbox take items again. With it returns its address group if the group's use of
-    /// memory is the reason. Call it until it returns `None`: no connection is left to close.
+    /// Returns the next connection that the caller must close at once as too slow. `None` if none
+    /// is left. Its address group comes with it if the group's use of memory is the reason. Its
+    /// outbox was emptied, and accepts items again. Call it until it returns `None`.
     pub(super) fn take_overflowing(&mut self) -> Option<(ConnectionId, Option<AddressGroup>)> {
         let overflowing = self.overflowing.pop()?;
         if let Some(outbox) = self.outboxes.get(overflowing.0) {
@@ -304,12 +309,13 @@ impl Fanout {
         }
     }
 
-    /// Wakes the connections whose outboxes have new items. Call it when the hub has no more outputs.
+    /// Wakes the connections whose outboxes have new items. Call it when the hub has no more
+    /// outputs.
     pub(super) fn wake(&mut self) {
         self.to_wake.drain(..).for_each(|outbox| outbox.wake());
     }
 
-    /// Drops batches older than the slow-reader timeout from all feeds. Call it every few seconds.
+    /// Drops batches older than [`SLOW_READER_TIMEOUT`] from all feeds. Call it every few seconds.
     pub(super) fn trim(&mut self, now: Moment) {
         for room in self.rooms.values() {
             let mut feed = lock_feed(&room.feed);
@@ -320,7 +326,7 @@ impl Fanout {
     }
 }
 
-/// Returns an encoded frame.
+/// Encodes a frame.
 fn encoded(frame: &ServerFrame) -> Bytes {
     let mut buffer = Vec::new();
     frame.encode(&mut buffer);
@@ -333,7 +339,7 @@ mod tests {
     use crate::wire::tcp::{Notice, ServerFrame};
 
     /// Delivers a frame of about `bytes` bytes, at most 500, to a connection. Returns the
-    /// connections that have to be closed.
+    /// connections that must be closed.
     fn deliver(fanout: &mut Fanout, connection: u64, bytes: usize) -> Vec<u64> {
         let code = crate::model::NoticeCode::SlowDown;
         let frame = ServerFrame::from(Notice::new(code, &"x".repeat(bytes)));
@@ -341,7 +347,7 @@ mod tests {
         std::iter::from_fn(|| fanout.take_overflowing()).map(|(it, _)| it.0).collect()
     }
 
-    /// When the budget is used up, the largest outbox of the group that uses most has to go, although
+    /// When the budget is used up, the group that uses most loses its largest outbox, although
     /// another group has a larger one.
     #[test]
     fn the_group_that_uses_most_makes_room_for_others() {
@@ -359,7 +365,7 @@ mod tests {
         }
         let closed: Vec<u64> = (0..3).flat_map(|_| deliver(&mut fanout, 5, 500)).collect();
         assert_eq!(closed, [3]);
-        // The closed connection gets what is delivered from now on: its error.
+        // The closed connection gets deliveries from now on: its error.
         assert_eq!(deliver(&mut fanout, 3, 100), [0; 0]);
         assert!(fanout.outboxes.get(ConnectionId(3)).unwrap().bytes() > 100);
     }

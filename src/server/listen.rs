@@ -19,31 +19,31 @@ const ACCEPT_QUEUE_LENGTH: i32 = 4_096;
 /// Linux's error number for “address family not supported by protocol”, which `std` does not name.
 const EAFNOSUPPORT: i32 = 97;
 
-/// Time between attempts to bind to an address that the machine does not have yet.
+/// Time between attempts to bind to an address that the machine does not have.
 const BIND_RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Pause after a failed accept: its usual reason, no free file descriptors, lasts for a while.
+/// Pause after a failed accept. Its usual reason, no free file descriptors, lasts for a while.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// Minimum time between two warnings about failed accepts.
 const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Error: an address cannot be listened on, and waiting would not help. No socket is left for it.
+/// Error of listening on an address. Waiting would not help. The socket is closed.
 #[derive(Debug, Error)]
 #[error("cannot listen on {address}")]
 pub struct ListenError {
-    /// The address.
+    /// Address that cannot be listened on.
     pub address: SocketAddr,
-    /// The error of the operating system.
+    /// Error of the operating system.
     #[source]
     pub source: io::Error,
 }
 
 /// Result of binding to an address.
 pub(super) enum Bound {
-    /// A listening socket.
+    /// Listening socket.
     Listening(TcpListener),
-    /// The machine does not have this address now but may get it later.
+    /// Address that the machine does not have now, but may get later.
     NotYet(SocketAddr),
 }
 
@@ -63,7 +63,7 @@ pub(super) fn bind(address: SocketAddr) -> Result<Bound, ListenError> {
     }
 }
 
-/// Returns the default address: the default port on all addresses of IPv6 and IPv4.
+/// Returns the default address: the default port on all addresses, IPv6 and IPv4.
 pub(super) fn default_address() -> SocketAddr {
     SocketAddr::from((Ipv6Addr::UNSPECIFIED, DEFAULT_PORT))
 }
@@ -75,7 +75,7 @@ fn is_without_ipv6(error: &io::Error) -> bool {
         || error.raw_os_error() == Some(EAFNOSUPPORT)
 }
 
-/// Creates a non-blocking listening socket; one on `[::]` accepts IPv4 too.
+/// Creates a non-blocking listening socket. A socket on `[::]` also accepts IPv4.
 fn try_bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
@@ -93,8 +93,9 @@ fn is_any(address: SocketAddr) -> bool {
     address.ip().is_unspecified()
 }
 
-/// Waits until the machine has the address, and listens on it; tries every [`BIND_RETRY_INTERVAL`].
-/// Other failures, such as an address in use, do not end the waiting; the first is logged.
+/// Waits until the machine has the address, and listens on it. Tries every [`BIND_RETRY_INTERVAL`].
+/// Also tries again after any other failure, such as an address in use. Logs the first such
+/// failure.
 pub(super) async fn bind_when_available(address: SocketAddr) -> TcpListener {
     let mut has_warned = false;
     loop {
@@ -111,14 +112,14 @@ pub(super) async fn bind_when_available(address: SocketAddr) -> TcpListener {
     }
 }
 
-/// A listening socket whose failures to accept are logged at most once a minute and retried: their
-/// usual reason, no free file descriptors, lasts for a while.
+/// Listening socket that retries after a failed accept. Failures are logged at most once in each
+/// [`WARNING_INTERVAL`].
 pub(super) struct RetryingListener {
-    /// The socket.
+    /// Listening socket.
     listener: TcpListener,
-    /// Time of the last warning; `None` before the first.
+    /// Time of the last warning; `None` before the first one.
     warned_at: Option<Moment>,
-    /// The clock of the server.
+    /// Clock of the server.
     clock: Clock,
 }
 
@@ -128,8 +129,8 @@ impl RetryingListener {
         Self { listener, warned_at: None, clock }
     }
 
-    /// Waits for the next connection and returns it with the client's address. After a failure
-    /// tries again after [`ACCEPT_RETRY_DELAY`].
+    /// Waits for the next connection. Returns it with the client's address. After a failure, pauses
+    /// for [`ACCEPT_RETRY_DELAY`] and tries again.
     pub(super) async fn accept(&mut self) -> (TcpStream, SocketAddr) {
         loop {
             match self.listener.accept().await {

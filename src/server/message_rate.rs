@@ -1,4 +1,4 @@
-//! Message counters: the total since the start, and the last minute.
+//! Message counters: the total since the start, and the number in the last minute.
 
 use std::collections::VecDeque;
 
@@ -12,13 +12,13 @@ const MINUTE: u64 = 60;
 pub(super) struct MessageRate {
     /// Number of messages since the start.
     total: u64,
-    /// Seconds of the window that had messages, since the start of the clock, each with its number
-    /// of messages.
+    /// Seconds of the window that had messages, each with its number of messages. Seconds are
+    /// counted from the start of the clock.
     seconds: VecDeque<(u64, u64)>,
 }
 
 impl MessageRate {
-    /// Adds messages that were committed at `now`, and drops the counts that have left the window.
+    /// Counts messages that were committed at `now`. Drops the counts that have left the window.
     pub(super) fn count(&mut self, now: Moment, messages: usize) {
         let (second, messages) = (now.since_start().as_secs(), messages as u64);
         self.total = self.total.saturating_add(messages);
@@ -34,14 +34,14 @@ impl MessageRate {
         self.total
     }
 
-    /// Returns the number of messages in the current second and the 59 seconds before it, and drops
+    /// Returns the number of messages in the current second and the 59 seconds before it. Drops
     /// older counts.
     pub(super) fn last_minute(&mut self, now: Moment) -> u64 {
         self.expire(now.since_start().as_secs());
         self.seconds.iter().map(|(_, count)| count).sum()
     }
 
-    /// Drops the counts of seconds that have left the window when the current one is `second`.
+    /// Drops the counts of seconds that have left the window. `second`: the current second.
     fn expire(&mut self, second: u64) {
         while self.seconds.front().is_some_and(|(at, _)| at + MINUTE <= second) {
             self.seconds.pop_front();

@@ -1,13 +1,13 @@
-//! Layer 3: the server's driver: sockets, clock, log and systemd around the hub, without decisions
-//! of its own.
+//! Layer 3: the server's driver: sockets, clock, log and systemd around the hub. It makes no
+//! decisions.
 //!
 //! ```text
 //! socket ─ connection ─▶ engine: hub ─▶ log ─▶ hub ─▶ fanout ─▶ feed ─▶ outgoing ─ connection ─ socket
 //! ```
 //!
 //! There is a task for each connection and each listener, and one for the engine, which owns the
-//! hub, the log and the fan-out. Connections share with it only their outbox and the feeds of their
-//! rooms.
+//! hub, the log and the fan-out. The engine shares with a connection only its outbox and the feeds
+//! of its rooms.
 
 mod acceptor;
 mod admission;
@@ -63,32 +63,31 @@ use crate::model::{HubSettings, IpNetwork};
 use crate::os::Clock;
 use crate::systemd;
 
-/// Advice of a stopping server to its clients when to reconnect, in milliseconds: about the duration
-/// of a restart.
+/// Time after which clients of a stopping server should reconnect, in milliseconds: about the
+/// duration of a restart.
 const RESTART_RETRY_AFTER: u32 = 2_000;
 
-/// Maximum time that a stopping server waits until its advertisement has been withdrawn from the
-/// network.
+/// Maximum time that a stopping server waits until its advertisement is withdrawn from the network.
 const GOODBYE_TIMEOUT: Duration = Duration::from_millis(400);
 
-/// All settings of a server, made by `config`.
+/// All settings of a server. `config` builds them.
 #[derive(Clone, Debug)]
 pub struct ServerSettings {
     /// Settings of the hub.
     pub hub: HubSettings,
-    /// Addresses to listen on; if empty, the default port on all addresses.
+    /// Addresses to listen on. Empty: the default port on all addresses.
     pub listen: Vec<SocketAddr>,
     /// Networks of trusted proxies, whose connections begin with a PROXY header.
     pub trusted_proxies: Vec<IpNetwork>,
-    /// Kind of log, on disk or in memory, and its settings.
+    /// Kind of the log (on disk or in memory), and its settings.
     pub log: LogSettings,
     /// Limits of the memory for unsent frames.
     pub backlog: FanoutLimits,
-    /// Path of the control socket, for status reports and requests; `None` to have no such socket.
+    /// Path of the control socket, for status reports and requests; `None`: no control socket.
     pub control: Option<PathBuf>,
     /// True if the server is advertised on the local network.
     pub announce: bool,
-    /// Nightly backups; `None` to make none. Without a log on disk none are made.
+    /// Settings of the nightly backups; `None`: no backups. A log in memory is not backed up.
     pub backup: Option<BackupSettings>,
 }
 
@@ -108,7 +107,7 @@ impl Default for ServerSettings {
     }
 }
 
-/// Error: a server cannot start or go on.
+/// Error of a server that cannot start or continue.
 #[derive(Debug, Error)]
 pub enum ServerError {
     /// An address cannot be listened on.
@@ -117,10 +116,11 @@ pub enum ServerError {
     /// The log cannot be opened.
     #[error("cannot open the log")]
     Log(#[from] StoreError),
-    /// The engine has ended without a request, or opening or closing the log has panicked: a bug.
+    /// The engine has ended without a request, or opening or closing the log has panicked. Both are
+    /// bugs.
     #[error("a bug has ended the server's engine")]
     Engine,
-    /// The operating system has no randomness.
+    /// The operating system has no random numbers.
     #[error("no random numbers")]
     Random(#[source] getrandom::Error),
 }
@@ -134,9 +134,9 @@ impl From<LogOpenError> for ServerError {
     }
 }
 
-/// Runs a server until `stop` completes, then closes all connections and returns: within two
-/// seconds, unless the disk takes longer to store what was accepted. Configurations from `reloads`
-/// are applied while it runs, except for settings that need a restart.
+/// Runs a server until `stop` completes. Then closes all connections and returns, within two
+/// seconds unless the disk takes longer to store accepted messages. While it runs, applies the
+/// configurations from `reloads`, except for settings that need a restart.
 ///
 /// # Errors
 /// [`ServerError`] if the server cannot start, or if its engine has ended.
@@ -147,7 +147,7 @@ pub async fn run(
 ) -> Result<(), ServerError> {
     let clock = Clock::start();
     let log = settings.log.clone();
-    // Opening a large log may block for a while.
+    // Opening a large log blocks for a while.
     let opened = tokio::task::spawn_blocking(|| log.open()).await;
     let OpenedLog { log, restored, server_id } = opened.map_err(|_| ServerError::Engine)??;
 
@@ -209,7 +209,7 @@ pub async fn run(
 
     let outcome = tokio::select! {
         () = stop => Ok(()),
-        // Nothing works without the engine: let systemd restart the service.
+        // Nothing works without the engine, so let systemd restart the service.
         _ = &mut engine => return Err(ServerError::Engine),
     };
     systemd::notify_stopping();
@@ -228,7 +228,7 @@ pub async fn run(
     outcome
 }
 
-/// Binds to all `addresses`, or to the default address if there are none.
+/// Binds to all `addresses`; if there are none, to the default address.
 ///
 /// # Errors
 /// [`ListenError`] of the first address that fails.

@@ -1,4 +1,4 @@
-//! The outbox of a connection: frames and commands from the engine for this connection alone.
+//! Outbox of a connection: queue of frames and commands from the engine for this connection alone.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,41 +13,41 @@ use crate::model::limits::MAX_FRAME;
 use crate::model::{AddressGroup, LogEntry, Sequence, SharedEntry};
 use crate::wire::tcp::entry_frame;
 
-/// A room's feed, shared by the fan-out and the connections that read the room.
+/// Feed of a room, shared by the fan-out and the connections that read the room.
 pub(super) type SharedFeed = Arc<Mutex<Feed>>;
 
-/// An outbox item with its place in the connection's order.
+/// Outbox item, with its place among the room entries.
 #[derive(Debug)]
 pub(super) struct Queued {
-    /// The item comes after every entry of the connection's rooms up to and including this sequence,
-    /// and before every later one.
+    /// Place of the item: after all entries of the connection's rooms up to and including this
+    /// sequence, and before all later ones.
     pub(super) after: Sequence,
-    /// The item.
+    /// Frame or command.
     pub(super) item: Item,
 }
 
-/// A frame or a command for a connection's task.
+/// Frame or command for a connection's task.
 #[derive(Debug)]
 pub(super) enum Item {
     /// Encoded frames to send.
     Frames(Bytes),
-    /// Entries to send (a replay), encoded only as they are sent. The number is the flags of their
-    /// frames.
+    /// Entries to send (a replay). They are encoded just before they are sent. The number is the
+    /// flags of their frames.
     Entries(Vec<SharedEntry>, u8),
-    /// A further room to read, with its feed.
+    /// Begin to read this room, whose feed is given.
     Subscribe(RoomId, SharedFeed),
-    /// A room that is not read any more.
+    /// Stop reading this room.
     Unsubscribe(RoomId),
-    /// A mark: the connection reports [`super::engine::EngineInput::MarkReached`] when everything
-    /// before it has been taken.
+    /// Flow-control mark. The connection reports [`super::engine::EngineInput::MarkReached`] when
+    /// everything before the mark is taken.
     Mark,
-    /// The end: the connection sends what is due, then closes.
+    /// End of the connection: it sends what is pending, then closes.
     Close,
 }
 
 impl Item {
     /// Returns the memory that the item holds, in bytes; 0 for `Close`. Entries are counted in
-    /// full, although they may be shared with the log.
+    /// full, although the log may share them.
     pub(super) fn bytes(&self) -> usize {
         match self {
             Self::Frames(frames) => size_of::<Queued>() + frames.len(),
@@ -65,20 +65,20 @@ impl Item {
 /// Maximum size of one connection's outbox, in bytes.
 const MAX_OUTBOX_BYTES: usize = 1 << 20;
 
-/// Maximum number of items in one connection's outbox; a `Close` always fits.
+/// Maximum number of items in one connection's outbox. A `Close` fits in any case.
 const MAX_OUTBOX_ITEMS: usize = 4_096;
 
-/// The memory that the outboxes of all connections use together, in bytes, and its limit.
+/// Memory budget of the outboxes of all connections together.
 #[derive(Debug)]
 pub(super) struct MemoryBudget {
-    /// Largest number of bytes.
+    /// Maximum number of bytes.
     limit: usize,
     /// Number of bytes in use.
     used: AtomicUsize,
 }
 
 impl Default for MemoryBudget {
-    /// A budget without a limit.
+    /// Returns a budget without a limit.
     fn default() -> Self {
         Self::new(usize::MAX)
     }
@@ -90,8 +90,8 @@ impl MemoryBudget {
         Self { limit, used: AtomicUsize::new(0) }
     }
 
-    /// Takes bytes from the budget and returns true. If fewer are left, takes none and returns
-    /// false. [`Self::release`] gives them back.
+    /// Takes bytes from the budget and returns true. If fewer are left, takes nothing and returns
+    /// false. [`Self::release`] gives the bytes back.
     fn reserve(&self, bytes: usize) -> bool {
         let take = |used: usize| used.checked_add(bytes).filter(|used| *used <= self.limit);
         self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
@@ -103,69 +103,70 @@ impl MemoryBudget {
     }
 }
 
-/// The queue from the engine's task to one connection's task, with the connection's wake-up.
+/// Queue from the engine's task to one connection's task, with the connection's wake-up.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    /// The queued items.
+    /// Queued items.
     queue: Mutex<Queue>,
     /// Wakes the connection's task when there are new items, or new entries in a room that it reads.
     wakeup: Notify,
-    /// The budget of all outboxes together.
+    /// Memory budget of all outboxes together.
     budget: Arc<MemoryBudget>,
     /// Address group of the client; `None` for a probe.
     group: Option<AddressGroup>,
 }
 
-/// The queued items and their size.
+/// Queued items and their size.
 #[derive(Debug, Default)]
 struct Queue {
-    /// Items in order.
+    /// Items, in the order in which they are to be sent.
     items: VecDeque<Queued>,
-    /// The entries that are being sent, in front of the items.
+    /// Replay that is being encoded. It comes before the items.
     replay: Option<Replay>,
-    /// Memory of items and replay, in bytes, taken from the budget.
+    /// Memory of items and replay, in bytes. It is reserved in the budget.
     bytes: usize,
-    /// True if the engine has given the connection up ([`Outbox::abort`]); stays true.
+    /// True if the engine has given the connection up ([`Outbox::abort`]). It stays true.
     is_aborted: bool,
-    /// True if new items are dropped, except `Close`: from [`Outbox::abort`] to
+    /// True if new items are dropped, except `Close`: after [`Outbox::abort`], until
     /// [`Outbox::stop_discarding`].
     is_discarding: bool,
 }
 
-/// Place of an outbox's next item, and the state to look at before taking it.
+/// Place of the next item in an outbox, and the state to check before taking it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peek {
-    /// Sequence after which the next item has its place; `None` if there is no item.
+    /// Sequence after which the next item is to be sent; `None` if there is no item.
     pub(super) after: Option<Sequence>,
-    /// True if a replay has begun and is not encoded completely. It comes before the next item.
+    /// True if a replay has begun and is not completely encoded. It comes before the next item.
     pub(super) has_replay: bool,
     /// True if the engine has given the connection up. Items are lost, so the connection must send
-    /// nothing more from its rooms, only the items that are queued.
+    /// nothing more from its rooms, but only the queued items.
     pub(super) is_aborted: bool,
 }
 
-/// Entries from the log that are not all encoded yet.
+/// Replay: entries from the log that are not all encoded.
 #[derive(Debug)]
 struct Replay {
-    /// The remaining entries.
+    /// Entries that are not encoded.
     entries: std::vec::IntoIter<SharedEntry>,
     /// Flags of their frames.
     flags: u8,
-    /// Memory of all the entries, in bytes, until the last one is encoded.
+    /// Memory of all entries of the replay, in bytes. It does not shrink until the last one is
+    /// encoded.
     bytes: usize,
 }
 
 /// Error: an item does not fit into an outbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Overflow {
-    /// The outbox itself is full: it would exceed [`MAX_OUTBOX_BYTES`] or [`MAX_OUTBOX_ITEMS`].
+    /// The outbox is full: it would exceed [`MAX_OUTBOX_BYTES`] or [`MAX_OUTBOX_ITEMS`].
     Outbox,
-    /// The budget of all outboxes together is used up.
+    /// The memory budget of all outboxes is used up.
     Budget,
 }
 
 impl Outbox {
-    /// Creates the empty outbox of a client, which shares `budget` with all others.
+    /// Creates the empty outbox of a client. All outboxes share `budget`.
     pub(super) fn new(budget: Arc<MemoryBudget>, group: AddressGroup) -> Self {
         let (queue, wakeup) = Default::default();
         Self { queue, wakeup, budget, group: Some(group) }
@@ -176,17 +177,19 @@ impl Outbox {
         self.group
     }
 
-    /// Returns the memory that the outbox uses, in bytes, a replay in progress included.
+    /// Returns the memory that the outbox uses, in bytes, including a replay in progress.
     pub(super) fn bytes(&self) -> usize {
         self.lock().bytes
     }
 
-    /// Appends an item without waking the connection: call [`Self::wake`] afterwards. `Close`
-    /// always fits. After [`Self::abort`], drops any other item and returns `Ok`, until
-    /// [`Self::stop_discarding`].
+    /// Appends an item without waking the connection; call [`Self::wake`] afterwards. `Close` fits
+    /// in any case.
+    ///
+    /// After [`Self::abort`] and until [`Self::stop_discarding`], drops any other item and returns
+    /// `Ok`.
     ///
     /// # Errors
-    /// [`Overflow`], with the item; the outbox is unchanged.
+    /// [`Overflow`], with the item. The outbox is unchanged.
     pub(super) fn put(&self, queued: Queued) -> Result<(), (Overflow, Queued)> {
         let mut queue = self.lock();
         let bytes = queued.item.bytes();
@@ -206,10 +209,11 @@ impl Outbox {
         Ok(())
     }
 
-    /// Discards all items except `Close`, and the rest of a replay; their memory is free at once.
-    /// From now on drops new items as well, and has the connection stop reading its rooms. For a
-    /// connection that is about to be closed with an error: call [`Self::stop_discarding`] before
-    /// that error is put.
+    /// Discards all items except `Close`, and the rest of a replay. Frees their memory at once.
+    /// Then drops new items too, and makes the connection stop reading its rooms.
+    ///
+    /// Use it for a connection that is about to be closed with an error. Call
+    /// [`Self::stop_discarding`] before that error is put.
     pub(super) fn abort(&self) {
         let mut queue = self.lock();
         self.budget.release(queue.bytes);
@@ -224,7 +228,7 @@ impl Outbox {
         self.lock().is_discarding = false;
     }
 
-    /// Returns the place of the next item and the state of the outbox, and changes nothing.
+    /// Returns the place of the next item and the state of the outbox. Changes nothing.
     pub(super) fn peek(&self) -> Peek {
         let queue = self.lock();
         Peek {
@@ -234,7 +238,7 @@ impl Outbox {
         }
     }
 
-    /// Removes and returns the next item, and gives its memory back to the budget; `None` if there
+    /// Removes and returns the next item, and gives its memory back to the budget. `None` if there
     /// is no item.
     pub(super) fn take(&self) -> Option<Item> {
         let mut queue = self.lock();
@@ -246,8 +250,8 @@ impl Outbox {
         Some(queued.item)
     }
 
-    /// If the next item is a replay, begins it and returns true: call [`Self::encode_replay`] until
-    /// it returns `None`. Else returns false. The replay's memory stays in use until its end.
+    /// If the next item is a replay, begins it and returns true: then call [`Self::encode_replay`]
+    /// until it returns `None`. Otherwise returns false. The replay uses its memory until it ends.
     pub(super) fn begin_replay(&self) -> bool {
         let mut queue = self.lock();
         if !matches!(queue.items.front().map(|it| &it.item), Some(Item::Entries(..))) {
@@ -262,8 +266,8 @@ impl Outbox {
     }
 
     /// Encodes the next entries of the replay, until they have at least `size` bytes or none is
-    /// left. With the last entry the replay ends and its memory is given back. Returns `None` if
-    /// there is no replay.
+    /// left. After the last entry, ends the replay and gives its memory back. `None` if there is no
+    /// replay.
     pub(super) fn encode_replay(&self, size: usize) -> Option<Vec<u8>> {
         let mut queue = self.lock();
         let replay = queue.replay.as_mut()?;
@@ -281,7 +285,7 @@ impl Outbox {
         Some(buffer)
     }
 
-    /// Drops the rest of the replay, if there is one, and gives its memory back.
+    /// Drops the rest of the replay, and gives its memory back. Does nothing if there is no replay.
     pub(super) fn drop_replay(&self) {
         let mut queue = self.lock();
         if let Some(replay) = queue.replay.take() {
@@ -289,24 +293,24 @@ impl Outbox {
         }
     }
 
-    /// Subtracts bytes from the queue's size and gives them back to the budget.
+    /// Subtracts bytes from the queue's size, and gives them back to the budget.
     fn release(&self, queue: &mut Queue, bytes: usize) {
         queue.bytes = queue.bytes.saturating_sub(bytes);
         self.budget.release(bytes);
     }
 
-    /// Wakes the connection's task. A wake-up before the task waits is kept for its next wait.
+    /// Wakes the connection's task. If the task is not waiting, its next wait returns at once.
     pub(super) fn wake(&self) {
         self.wakeup.notify_one();
     }
 
-    /// Waits for a wake-up; returns at once if one was kept.
+    /// Waits for a wake-up. Returns at once if there was one since the last wait.
     pub(super) async fn woken(&self) {
         self.wakeup.notified().await;
     }
 
-    /// Locks the queue. Poison is ignored: a task that panicked while it held the lock has left a
-    /// consistent queue, as each change is a single push or pop.
+    /// Locks the queue. Poison is ignored: if a task panics while it holds the lock, the queue is
+    /// consistent, because each change is a single push or pop.
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -319,7 +323,7 @@ impl Drop for Outbox {
     }
 }
 
-/// Locks a feed. Poison is ignored for the reason given at [`Outbox::lock`].
+/// Locks a feed. Poison is ignored, for the reason given at [`Outbox::lock`].
 pub(super) fn lock_feed(feed: &SharedFeed) -> MutexGuard<'_, Feed> {
     feed.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -331,7 +335,7 @@ mod tests {
         Draft, MessageText, Reference, RoomName, SessionId, Style, Target, Timestamp, Username,
     };
 
-    /// Returns a queued item of frames with this many bytes, placed before every entry.
+    /// Returns a queued item: frames of this many bytes, placed before every entry.
     fn item_of(bytes: usize) -> Queued {
         Queued { after: Sequence::ZERO, item: Item::Frames(vec![0; bytes].into()) }
     }

@@ -1,5 +1,5 @@
-//! The outboxes of all connections by address group, and which connection has to be given up when
-//! their memory is used up.
+//! Outboxes of all connections, by address group. Chooses the connection to give up when their
+//! memory is used up.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -8,24 +8,23 @@ use super::outbox::Outbox;
 use crate::hub::ConnectionId;
 use crate::model::AddressGroup;
 
-/// Smallest size, in bytes, of an item that is checked against its group's share. Smaller items use
-/// up the share as well, but checking them is not worth adding up the group's outboxes.
+/// Minimum size of an item that is checked against its group's share, in bytes. Smaller items use
+/// the share too, but do not justify adding up the group's outboxes.
 const CHECKED_SIZE: usize = 4_096;
 
-/// The outboxes of all connections.
+/// Outboxes of all connections.
 #[derive(Debug)]
 pub(super) struct Outboxes {
     /// Outbox by connection.
     by_connection: HashMap<ConnectionId, Arc<Outbox>>,
-    /// Connections by address group, without those of probes, which have no group.
+    /// Connections by address group. Probes have no group, so they are not included.
     by_group: HashMap<AddressGroup, HashSet<ConnectionId>>,
     /// Maximum size of all outboxes of one group together, in bytes.
     share: usize,
 }
 
 impl Outboxes {
-    /// Creates an empty set. `share` is the maximum size of all outboxes of one group together, in
-    /// bytes.
+    /// Creates an empty set. `share`: maximum size of all outboxes of one group together, in bytes.
     pub(super) fn new(share: usize) -> Self {
         Self { by_connection: HashMap::new(), by_group: HashMap::new(), share }
     }
@@ -57,14 +56,14 @@ impl Outboxes {
         self.by_connection.get(&connection)
     }
 
-    /// Returns true if there is no outbox, of a client or a probe.
+    /// Returns true if there is no outbox, neither of a client nor of a probe.
     pub(super) fn is_empty(&self) -> bool {
         self.by_connection.is_empty()
     }
 
-    /// Returns the connection of a group to give up so that an item of `bytes` bytes fits into the
-    /// group's share: the one with the largest outbox. `None` if the item fits, is smaller than
-    /// [`CHECKED_SIZE`], or no outbox of the group uses any memory.
+    /// Returns the connection of a group with the largest outbox if an item of `bytes` bytes would
+    /// exceed the group's share: that connection must be given up. `None` if the item fits, if it
+    /// is smaller than [`CHECKED_SIZE`], or if no outbox of the group uses memory.
     pub(super) fn over_share(&self, group: AddressGroup, bytes: usize) -> Option<ConnectionId> {
         if bytes < CHECKED_SIZE {
             return None;
@@ -73,17 +72,18 @@ impl Outboxes {
         largest.filter(|_| used.saturating_add(bytes) > self.share)
     }
 
-    /// Returns the connection with the largest outbox of the address group whose outboxes together
-    /// use most memory; `None` if none of them uses any memory. Outboxes without a group, of
-    /// probes, are left out. Slow with thousands of connections, but each call is followed by
-    /// closing a connection.
+    /// Returns the connection with the largest outbox in the address group whose outboxes together
+    /// use most memory. `None` if no outbox uses memory. Ignores the outboxes of probes, which have
+    /// no group.
+    ///
+    /// It is slow with thousands of connections, but each call is followed by closing a connection.
     pub(super) fn largest_of_largest_group(&self) -> Option<ConnectionId> {
         let usages = self.by_group.keys().map(|group| self.usage(*group));
         usages.max_by_key(|(used, _)| *used)?.1
     }
 
     /// Returns the memory of all outboxes of a group, in bytes, and the connection with the largest
-    /// one; `None` if no outbox uses any memory.
+    /// one; `None` if no outbox uses memory.
     fn usage(&self, group: AddressGroup) -> (usize, Option<ConnectionId>) {
         let connections = self.by_group.get(&group).into_iter().flatten();
         let sizes = connections.filter_map(|it| Some((self.get(*it)?.bytes(), *it)));

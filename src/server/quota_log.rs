@@ -1,4 +1,4 @@
-//! Rate-limited log lines and counters about address groups that reach a limit.
+//! Counters and rate-limited log lines about address groups that reach a limit.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,16 +9,16 @@ use crate::model::{AddressGroup, Moment};
 /// Minimum time between two log lines.
 const LINE_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Maximum number of pairs of an address group and a limit that are counted between two log lines;
-/// events of further pairs are counted in the totals only.
+/// Maximum number of pairs of address group and limit that are counted between two log lines.
+/// Further pairs count only in the totals.
 const MAX_COUNTED: usize = 1_024;
 
-/// An address group that has reached a limit, and how often.
+/// Address group that has reached a limit, and how often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pressure {
-    /// The group.
+    /// Address group.
     pub(super) group: AddressGroup,
-    /// The limit.
+    /// Limit that the group has reached.
     pub(super) quota: Quota,
     /// Number of times that the group has reached the limit between two log lines, or since the
     /// last one.
@@ -26,24 +26,24 @@ pub(super) struct Pressure {
 }
 
 /// Counters and rate-limited log lines of the times that address groups reach their limits. The
-/// first time is logged at once. From then on, the group and limit with the largest count are
-/// logged every [`LINE_INTERVAL`], until a whole interval passes without such an event.
+/// first time is logged at once. Then the group and limit with the largest count are logged every
+/// [`LINE_INTERVAL`], until no limit is reached for a whole interval.
 #[derive(Debug, Default)]
 pub(super) struct QuotaLog {
     /// Number of times that any group has reached each limit since the start.
     totals: HashMap<Quota, u64>,
-    /// Number of times by address group and limit since the last line.
+    /// Number of times since the last line, by address group and limit.
     recent: HashMap<(AddressGroup, Quota), u64>,
-    /// Largest count between the last two lines; `None` if there was no event.
+    /// Largest count between the last two lines; `None` if no limit was reached.
     previous: Option<Pressure>,
-    /// Time of the last line, or of the last flush that had a single event and wrote no line;
+    /// Time of the last line, or of the last flush that wrote no line because of a single event.
     /// `None` if the next event is to be logged at once.
     logged_at: Option<Moment>,
 }
 
 impl QuotaLog {
-    /// Records that a group has reached a limit. Logs it if nothing is waiting for
-    /// [`LINE_INTERVAL`] to pass.
+    /// Records that a group has reached a limit. If no [`LINE_INTERVAL`] is running, logs it and
+    /// starts one.
     pub(super) fn record(&mut self, now: Moment, group: AddressGroup, quota: Quota) {
         *self.totals.entry(quota).or_default() += 1;
         let is_known = self.recent.contains_key(&(group, quota));
@@ -58,8 +58,8 @@ impl QuotaLog {
     }
 
     /// If [`LINE_INTERVAL`] has passed since the last line, logs the group and limit with the
-    /// largest count since, and starts counting anew. A single event, which was logged at once,
-    /// gives no line. Call it every few seconds.
+    /// largest count since then, and starts counting again. A single event gives no line, because
+    /// it was logged at once. Call it every few seconds.
     pub(super) fn flush_if_due(&mut self, now: Moment) {
         if self.logged_at.is_none_or(|at| now.since(at) < LINE_INTERVAL) {
             return;
@@ -79,8 +79,8 @@ impl QuotaLog {
         }
     }
 
-    /// Returns the address group and limit with the largest count since the last line; `None` if
-    /// there was no event.
+    /// Returns the address group and limit with the largest count since the last line; `None` if no
+    /// limit was reached.
     fn greatest_recent(&self) -> Option<Pressure> {
         let greatest = self.recent.iter().max_by_key(|(_, times)| **times);
         greatest.map(|((group, quota), times)| Pressure {
@@ -90,14 +90,14 @@ impl QuotaLog {
         })
     }
 
-    /// Returns the address group that has reached one limit most often, since the last line or
-    /// between the last two; `None` if no group has reached any.
+    /// Returns the address group and limit with the largest count, since the last line or between
+    /// the last two. `None` if no limit was reached.
     pub(super) fn pressure(&self) -> Option<Pressure> {
         let candidates = [self.greatest_recent(), self.previous];
         candidates.into_iter().flatten().max_by_key(|it| it.times)
     }
 
-    /// Returns the number of times that each limit was reached since the start, for every limit.
+    /// Returns the number of times since the start that each limit was reached.
     pub(super) fn totals(&self) -> Vec<(Quota, u64)> {
         let count = |quota: &Quota| self.totals.get(quota).copied().unwrap_or_default();
         Quota::ALL.iter().map(|quota| (*quota, count(quota))).collect()

@@ -8,17 +8,16 @@ use super::engine::{EngineHandle, EngineInput};
 use crate::log::LogSettings;
 use crate::systemd;
 
-/// Result of reading the configuration again: the settings, or a description of the error on one
-/// line.
+/// Result of reading the configuration again: the settings, or an error text of one line.
 pub type ReloadResult = Result<Box<ServerSettings>, String>;
 
 /// Applies reloaded configurations.
 pub(super) struct Reloader {
-    /// The settings in force.
+    /// Settings in force.
     pub(super) current: watch::Sender<ServerSettings>,
     /// Handle of the engine.
     pub(super) engine: EngineHandle,
-    /// The number of file descriptors for clients, which limits `max_connections`.
+    /// Number of file descriptors for clients, which limits `max_connections`.
     pub(super) descriptors: DescriptorLimit,
     /// Publishes the problem with the configuration, for systemd's status line; `None` if there is
     /// none.
@@ -26,8 +25,8 @@ pub(super) struct Reloader {
 }
 
 impl Reloader {
-    /// Applies every reloaded configuration that it receives, and notifies systemd after each. An invalid one is
-    /// logged, published as the problem, and changes no settings. Never returns.
+    /// Applies every reloaded configuration that it receives, and then notifies systemd. An invalid
+    /// one changes no settings: it is logged and published as the problem. Never returns.
     pub(super) async fn run(self, mut reloads: mpsc::Receiver<ReloadResult>) {
         while let Some(reread) = reloads.recv().await {
             match reread {
@@ -40,12 +39,12 @@ impl Reloader {
             }
             systemd::notify_ready();
         }
-        // Without a sender the settings stay as they are; others still watch them.
+        // Without a sender, the settings do not change, but other tasks still watch them.
         std::future::pending().await
     }
 
-    /// Applies the settings that can change at run time: tells the engine and publishes them. Logs
-    /// the keys that need a restart, and publishes them as the problem.
+    /// Applies the settings that can change at run time: sends them to the engine, and publishes
+    /// them. Logs the keys that need a restart, and publishes these as the problem.
     async fn apply(&self, mut wanted: ServerSettings) {
         self.descriptors.lower_max_connections(&mut wanted.hub);
         let (settings, later) = applicable(&self.current.borrow(), wanted);
@@ -62,9 +61,9 @@ impl Reloader {
     }
 }
 
-/// Returns the settings to put in force, and the keys of changed settings that need a restart.
-/// Those keep the old value. If the log's kind or directory has changed, the retention keeps its old
-/// value too.
+/// Returns the settings to put in force, and the keys of changed settings that need a restart. The
+/// latter settings keep their old values. If the log's kind or directory has changed, the retention
+/// also keeps its old value.
 fn applicable(old: &ServerSettings, wanted: ServerSettings) -> (ServerSettings, Vec<&'static str>) {
     let mut new = wanted;
     let mut later = Vec::new();
@@ -104,7 +103,7 @@ mod tests {
     use crate::log::{Durability, StoreSettings};
     use crate::model::{HubSettings, Retention};
 
-    /// Returns settings with a log on disk in `directory`, which keeps messages for `days` days.
+    /// Returns settings with a log on disk in `directory` that keeps messages for `days` days.
     fn durable(directory: &str, durability: Durability, days: u32) -> ServerSettings {
         let retention = Retention { days, ..Retention::default() };
         let directory = directory.into();
@@ -124,7 +123,7 @@ mod tests {
         assert_eq!(later, ["listen", "durability"]);
         assert_eq!((new.hub.server_name.as_str(), new.hub.retention.days), ("attic", 2));
         assert!(new.listen.is_empty() && !new.announce);
-        // Keys that need a restart are named at each reload.
+        // Each reload names the keys that need a restart.
         assert_eq!(applicable(&new, wanted).1, later);
     }
 

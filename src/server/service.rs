@@ -14,18 +14,18 @@ use crate::model::Timestamp;
 use crate::os::Clock;
 use crate::systemd;
 
-/// Minimum time between updates of the status line.
+/// Minimum time between two updates of the status line.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Time between updates of the age of the last backup in the status line.
 const BACKUP_AGE_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
-/// Connection number reserved for probes; clients' connections begin at 1.
+/// Connection number reserved for probes. Clients' connections start at 1.
 const PROBE_CONNECTION: ConnectionId = ConnectionId(0);
 
-/// Updates systemd's status line whenever its text changes: the number of connected users, the
-/// problem with the configuration, the last backup. Returns when the engine has ended, or another
-/// sender of these values is gone.
+/// Updates systemd's status line when its text changes: the problem with the configuration, the
+/// number of connected users, the last backup. Returns when a sender of one of these values is
+/// gone, for example because the engine has ended.
 pub(super) async fn update_status_line(
     mut people: watch::Receiver<usize>,
     mut config_problem: watch::Receiver<Option<String>>,
@@ -64,7 +64,7 @@ pub(super) async fn update_status_line(
     }
 }
 
-/// Formats the age of the last backup, in hours or days, or the reason why there is none.
+/// Formats the age of the last backup, in hours or days. If backups fail, formats the error.
 fn format_backup(backup: &BackupState, now: Timestamp) -> String {
     let hours = backup.age(now).map(|age| age / 3_600);
     match (&backup.error, hours) {
@@ -77,11 +77,11 @@ fn format_backup(backup: &BackupState, now: Timestamp) -> String {
 }
 
 /// Notifies systemd's watchdog each time a probe has passed through hub and fan-out, and at no
-/// other time. Logs an error if a probe takes longer than the watchdog's time-out. Returns at once
+/// other time. If a probe takes longer than the watchdog's time-out, logs an error. Returns at once
 /// if no watchdog is configured, and when the engine has ended.
 pub(super) async fn feed_watchdog(engine: EngineHandle) {
     let Some(limit) = systemd::watchdog_timeout() else { return };
-    // At least two probes within the limit, with a margin for slow machines.
+    // At least two probes fit into the limit, with a margin for slow machines.
     let mut ticks = interval(limit / 3);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -95,7 +95,7 @@ pub(super) async fn feed_watchdog(engine: EngineHandle) {
 }
 
 /// Sends a liveness probe through the engine's queue, hub and fan-out. Returns true when it has
-/// come back, false if the engine has ended.
+/// come back; false if the engine has ended.
 pub(super) async fn probe(engine: &EngineHandle) -> bool {
     let outbox = Arc::new(Outbox::default());
     let message = EngineInput::Probe { connection: PROBE_CONNECTION, outbox: outbox.clone() };

@@ -17,11 +17,11 @@ use crate::model::Timestamp;
 use crate::os::Clock;
 use crate::systemd;
 
-/// A status report. Its fields are the JSON keys of the page; none of them is secret.
+/// Status report. Its fields are the JSON keys of the page. None of them is secret.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Status {
-    /// True if the log stores every message as configured: `store.state` is `Sound`. (An engine that
-    /// does not answer gives no report.)
+    /// True if the log stores every message as configured: `store.state` is `Sound`. If the engine
+    /// does not answer, there is no report.
     pub healthy: bool,
     /// The server's name, as configured.
     pub name: String,
@@ -33,7 +33,7 @@ pub struct Status {
     pub uptime: u64,
     /// Number of connected users: sessions that have a connection.
     pub people: usize,
-    /// Number of connections, those that have not joined included.
+    /// Number of connections, including those that have not joined.
     pub connections: usize,
     /// Number of rooms with at least one member.
     pub rooms: usize,
@@ -45,16 +45,17 @@ pub struct Status {
     pub head: u64,
     /// Resident memory of the process, in bytes; `None` if it cannot be read.
     pub memory: Option<u64>,
-    /// Number of times since the start that address groups have reached each limit, by its name.
+    /// Number of times since the start that address groups have reached each limit, by the limit's
+    /// name.
     #[serde(default)]
     pub refusals: BTreeMap<String, u64>,
-    /// The address group that has reached a limit most often in this minute or the last one; `None`
-    /// if no group has.
+    /// Address group that has reached a limit most often, in this minute or the last one. `None` if
+    /// no group has.
     #[serde(default)]
     pub pressure: Option<PressureStatus>,
-    /// The message store.
+    /// Message store.
     pub store: StoreStatus,
-    /// The nightly backups; `None` if none are made.
+    /// Nightly backups; `None` if none are made.
     #[serde(default)]
     pub backup: Option<BackupStatus>,
     /// Time-out of systemd's watchdog, in seconds; `None` if there is no watchdog.
@@ -63,18 +64,18 @@ pub struct Status {
     pub listening: Vec<SocketAddr>,
 }
 
-/// An address group that presses against a limit, as reported.
+/// Address group that has reached a limit, as reported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PressureStatus {
-    /// The group: an IPv4 address, or an IPv6 network such as `2001:db8::/64`.
+    /// Address group: an IPv4 address, or an IPv6 network such as `2001:db8::/64`.
     pub address: String,
     /// Name of the limit, as in [`Status::refusals`].
     pub limit: String,
-    /// Number of times that the group has reached it within a minute.
+    /// Number of times that the group has reached the limit within a minute.
     pub times: u64,
 }
 
-/// The nightly backups, as reported.
+/// Nightly backups, as reported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackupStatus {
     /// Directory of the backups.
@@ -83,12 +84,12 @@ pub struct BackupStatus {
     pub time: Option<String>,
     /// Age of the last good backup, in seconds; `None` if there is none.
     pub age: Option<u64>,
-    /// Error of the last attempt, or before the first attempt, of looking for the last backup;
+    /// Error of the last attempt; before the first attempt, error of looking for the last backup.
     /// `None` if that succeeded.
     pub error: Option<String>,
 }
 
-/// The message store, as reported.
+/// Message store, as reported.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoreStatus {
     /// Kind of log.
@@ -97,7 +98,7 @@ pub struct StoreStatus {
     pub state: StoreState,
     /// Directory of a log on disk; `None` for a log in memory.
     pub directory: Option<PathBuf>,
-    /// Size of the files in this directory, in bytes; `None` for a log in memory, or if it cannot
+    /// Size of the files in this directory, in bytes. `None` for a log in memory, or if it cannot
     /// be read.
     pub bytes: Option<u64>,
     /// `relaxed` or `strict`; `None` for a log in memory.
@@ -120,15 +121,15 @@ pub enum StoreKind {
 pub enum StoreState {
     /// Messages are stored as configured.
     Sound,
-    /// The disk cannot be written; new messages are kept in memory.
+    /// The disk cannot be written. New messages are kept in memory.
     MemoryOnly,
     /// The disk does not answer.
     Stalled,
-    /// The disk cannot be written; new messages are refused.
+    /// The disk cannot be written. New messages are refused.
     Refusing,
 }
 
-/// The sources of a status report: the engine, and what only the driver knows.
+/// Sources of a status report: the engine, and values that only the driver knows.
 pub(super) struct StatusSource {
     /// Handle of the engine.
     pub(super) engine: EngineHandle,
@@ -141,8 +142,8 @@ pub(super) struct StatusSource {
 }
 
 impl StatusSource {
-    /// Collects a status report; returns `None` if the engine has ended. Waits until a probe has passed
-    /// through hub and fan-out, like the watchdog's, so a report shows that both are alive.
+    /// Collects a status report; `None` if the engine has ended. First waits until a probe has
+    /// passed through hub and fan-out, so a report shows that both are alive.
     pub(super) async fn status(&self, settings: ServerSettings) -> Option<Status> {
         if !service::probe(&self.engine).await {
             return None;
@@ -183,7 +184,7 @@ impl StatusSource {
 }
 
 impl BackupState {
-    /// Reports on the nightly backups.
+    /// Returns the report on the nightly backups.
     fn status(&self, now: Timestamp) -> BackupStatus {
         let Self { directory, last, error } = self.clone();
         BackupStatus {
@@ -227,15 +228,15 @@ fn store(settings: &ServerSettings, storage: StorageHealth) -> StoreStatus {
     }
 }
 
-/// Returns the size of all files in a directory, in bytes, except files whose size cannot be read;
+/// Returns the size of all files in a directory, in bytes. Skips files whose size cannot be read.
 /// `None` if the directory cannot be read.
 fn bytes_in(directory: &Path) -> Option<u64> {
     let entries = directory.read_dir().ok()?;
     Some(entries.filter_map(|it| Some(it.ok()?.metadata().ok()?.len())).sum())
 }
 
-/// Returns the resident memory of this process, in bytes; `None` if it cannot be read, as on
-/// systems without `/proc`.
+/// Returns the resident memory of this process, in bytes. `None` if it cannot be read, for example
+/// without `/proc`.
 fn memory() -> Option<u64> {
     let told = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = told.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

@@ -1,4 +1,4 @@
-//! The files of the nightly backups: naming, making and removing them.
+//! Files of the nightly backups: names, making and removing them.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind};
@@ -30,14 +30,14 @@ pub(super) struct BackupName {
 }
 
 impl BackupName {
-    /// Returns the name for a further backup of a date: its number is one more than the largest
-    /// number of that date in `taken`, or 1. Gaps are not filled.
+    /// Returns the name for a further backup of a date. Its number is one more than the largest
+    /// number of that date in `taken`; 1 if there is none. Gaps are not filled.
     fn next(date: Date, taken: &[Self]) -> Self {
         let last = taken.iter().filter(|it| it.date == date).map(|it| it.number).max();
         Self { date, number: last.unwrap_or(0).saturating_add(1) }
     }
 
-    /// Parses a file name; `None` if it is not spelled exactly as [`Self::file_name`] spells it.
+    /// Parses a file name; `None` if [`Self::file_name`] would spell it differently.
     fn parse(name: &str) -> Option<Self> {
         let stem = name.strip_prefix("chat-")?.strip_suffix(".db")?;
         let (date, rest) = (stem.get(..10)?, stem.get(10..)?);
@@ -49,7 +49,7 @@ impl BackupName {
         (found.file_name() == name).then_some(found)
     }
 
-    /// Returns the name as text.
+    /// Returns the file name as text.
     fn file_name(self) -> String {
         let Self { date, number } = self;
         let date = date.strftime("%Y-%m-%d");
@@ -60,8 +60,9 @@ impl BackupName {
     }
 }
 
-/// Returns the oldest backups, in order, whose removal leaves `keep` (at least 1). `made`, the backup
-/// made just now, counts but is never removed, even if a wrong clock makes it look like the oldest.
+/// Returns the oldest backups, in order, that must be removed so that `keep` (at least 1) are left.
+/// `made`, the backup that was just made, counts but is not returned, even if a wrong clock makes
+/// it look like the oldest.
 fn surplus(mut backups: Vec<BackupName>, made: BackupName, keep: usize) -> Vec<BackupName> {
     backups.retain(|it| *it != made);
     backups.sort_unstable();
@@ -77,7 +78,7 @@ pub(super) struct BackupFiles {
     pub(super) directory: PathBuf,
     /// Directory of the server's log.
     pub(super) log_directory: PathBuf,
-    /// Identifier of the server, which each of its backups contains. Backups of other servers in the
+    /// Server id, which each backup of this server contains. Backups of other servers in the
     /// directory are neither counted nor removed.
     pub(super) server_id: ServerId,
     /// Number of backups to keep; 0 counts as 1.
@@ -85,9 +86,9 @@ pub(super) struct BackupFiles {
 }
 
 impl BackupFiles {
-    /// Returns the latest modification time of the server's backups, without times that
-    /// [`schedule::is_future`] rejects. `None` if there is none, or the directory does not exist.
-    /// Blocks.
+    /// Returns the latest modification time of the server's backups. Skips times that
+    /// [`schedule::is_future`] rejects. `None` if there is no backup, or the directory does not
+    /// exist. Blocks.
     ///
     /// # Errors
     /// The directory exists but cannot be read.
@@ -96,9 +97,9 @@ impl BackupFiles {
         Ok(times.filter(|time| !schedule::is_future(*time, now)).max())
     }
 
-    /// Creates the directory if it is missing, removes the files of interrupted backups, makes a
-    /// backup for this date, and removes the server's oldest backups beyond [`Self::keep`]. A backup
-    /// that cannot be removed is logged. Blocks.
+    /// Makes a backup for this date. First creates the directory if it is missing, and removes the
+    /// files of interrupted backups. Then removes the server's oldest backups beyond
+    /// [`Self::keep`]. If one cannot be removed, logs that. Blocks.
     ///
     /// # Errors
     /// No backup was made, or only syncing its directory has failed ([`archive::backup`]). No older
@@ -110,7 +111,7 @@ impl BackupFiles {
         let taken = self.list()?;
         let mut name = BackupName::next(date, &taken);
         let path = |name: BackupName| self.directory.join(name.file_name());
-        // Something that is no file may have the name.
+        // The name may be taken by something that is no file.
         while path(name).symlink_metadata().is_ok() {
             name.number = name.number.saturating_add(1);
         }
@@ -125,7 +126,7 @@ impl BackupFiles {
     }
 
     /// Creates the directory, with access for the owner only, if it does not exist. Does not create
-    /// its parent, which may be a disk that is not mounted.
+    /// its parent, because that may be a disk that is not mounted.
     ///
     /// # Errors
     /// There is no such directory, and it cannot be created.
@@ -138,7 +139,7 @@ impl BackupFiles {
         }
     }
 
-    /// Checks that the file system of the backups has space for a copy of the log and
+    /// Checks that the file system of the backups has space for a copy of the log, plus
     /// [`RESERVED_SPACE`]. The log may be in the same file system, which must not become full.
     ///
     /// # Errors
@@ -160,8 +161,8 @@ impl BackupFiles {
         Ok(())
     }
 
-    /// Returns the names in the directory that have the form of a backup's, in no particular order.
-    /// They may belong to other servers' backups, or to something that is no file.
+    /// Returns the names in the directory that have the form of a backup name, in any order. They
+    /// may be backups of other servers, or things that are no files.
     ///
     /// # Errors
     /// The directory exists but cannot be read.
@@ -170,8 +171,8 @@ impl BackupFiles {
         Ok(names.iter().filter_map(|name| BackupName::parse(name)).collect())
     }
 
-    /// Returns the backup files that hold this server's id, with their modification times; a time
-    /// is `None` if it cannot be read.
+    /// Returns the names of the backup files that contain this server's id, with their modification
+    /// times. A time is `None` if it cannot be read.
     ///
     /// # Errors
     /// The directory exists but cannot be read.
@@ -187,8 +188,8 @@ impl BackupFiles {
         Ok(self.list()?.into_iter().filter_map(own).collect())
     }
 
-    /// Removes the partial files of interrupted backups, with their SQLite journals. Keeps a file
-    /// that is locked: another process is making that backup now. Ignores errors.
+    /// Removes the partial files of interrupted backups, with their SQLite journals. Keeps a locked
+    /// file: another process is making that backup. Ignores errors.
     fn remove_interrupted(&self) {
         let is_partial = |name: &&String| {
             name.strip_suffix(PARTIAL_SUFFIX).is_some_and(|it| BackupName::parse(it).is_some())
@@ -197,8 +198,8 @@ impl BackupFiles {
             let path = self.directory.join(name);
             let is_abandoned = File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
             if is_abandoned {
-                // A file that stays is reported when it prevents a backup. The journal goes
-                // first: without the other file it would not be found again.
+                // If the file remains, it is reported when it prevents a backup. The journal is
+                // removed first, because without the other file it would not be found again.
                 let _ = fs::remove_file(self.directory.join(format!("{name}-journal")));
                 let _ = fs::remove_file(&path);
             }
@@ -271,7 +272,7 @@ mod tests {
         assert_eq!(surplus(names(&all), made, 3), []);
         assert_eq!(surplus(names(&all), made, 2), names(&all[2..]));
         assert_eq!(surplus(names(&all), made, 1), names(&["chat-2026-11-22.db", all[1]]));
-        // The clock was wrong: the new one looks like the oldest.
+        // The clock was wrong: the new backup looks like the oldest.
         assert_eq!(surplus(names(&all), names(&all)[2], 2), names(&[all[1]]));
     }
 }

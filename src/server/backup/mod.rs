@@ -27,12 +27,12 @@ use crate::os::Clock;
 
 pub(super) use self::schedule::format_utc;
 
-/// Delay from the start of the server, or from a change of its settings, until a backup that is due
+/// Time from the start of the server, or from a change of its settings, until a backup that is due
 /// is made.
 const START_DELAY: Duration = Duration::from_secs(5);
 
-/// Time between two checks whether a backup is due. A timer until the next night would not follow a
-/// wall clock that is set.
+/// Time between two checks whether a backup is due. A timer until the next night would not follow
+/// changes of the wall clock.
 const CHECK_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Settings of the nightly backups.
@@ -49,25 +49,25 @@ pub struct BackupSettings {
 pub(super) struct BackupState {
     /// Directory of the backups.
     pub(super) directory: PathBuf,
-    /// Time of the last good backup; `None` if there is none, or none was found because of an
+    /// Time of the last good backup. `None` if there is none, or if none was found because of an
     /// error.
     pub(super) last: Option<Timestamp>,
-    /// Error of the last attempt, or before the first attempt, of looking for the last backup;
+    /// Error of the last attempt; before the first attempt, error of looking for the last backup.
     /// `None` if that succeeded.
     pub(super) error: Option<String>,
 }
 
 impl BackupState {
-    /// Returns the age of the last good backup, in seconds; 0 if its time is in the future, `None`
+    /// Returns the age of the last good backup, in seconds. 0 if its time is in the future; `None`
     /// if there is none.
     pub(super) fn age(&self, now: Timestamp) -> Option<u64> {
         self.last.map(|last| now.0.saturating_sub(last.0) / 1_000)
     }
 }
 
-/// Makes a backup each night while the settings ask for backups, and publishes their state: `None`
-/// without a backup directory or without a log on disk. A failed backup is tried again after an
-/// hour, or soon after a change of the backup settings. Never returns.
+/// Makes a backup each night while the settings ask for backups, and publishes their state. The
+/// state is `None` without a backup directory or without a log on disk. A failed backup is tried
+/// again after an hour, or soon after a change of the backup settings. Never returns.
 pub(super) async fn make_backups(
     server_id: Option<ServerId>,
     clock: Clock,
@@ -102,8 +102,8 @@ pub(super) async fn make_backups(
     }
 }
 
-/// Returns the location of the backups; `None` if the settings ask for none or the log is not on
-/// disk.
+/// Returns the location of the backups; `None` if the settings ask for no backups or the log is not
+/// on disk.
 fn backup_files(server_id: Option<ServerId>, settings: &ServerSettings) -> Option<BackupFiles> {
     let BackupSettings { directory, keep } = settings.backup.clone()?;
     let LogSettings::Disk(log) = &settings.log else { return None };
@@ -115,7 +115,7 @@ fn backup_files(server_id: Option<ServerId>, settings: &ServerSettings) -> Optio
     })
 }
 
-/// Returns the state before the first attempt, with the time of the last backup found in the
+/// Returns the state before the first attempt. It has the time of the last backup found in the
 /// directory, or the error of reading it. `None` if `files` is `None`.
 async fn look_up(files: Option<BackupFiles>, clock: Clock) -> Option<BackupState> {
     let directory = files.as_ref()?.directory.clone();
@@ -132,16 +132,16 @@ async fn look_up(files: Option<BackupFiles>, clock: Clock) -> Option<BackupState
 /// Makes a backup for the local date of `now`, on a thread for blocking work.
 ///
 /// # Errors
-/// As for [`BackupFiles::make`]; also if the time has no date because the clock is wrong, or if the
-/// thread panics.
+/// The errors of [`BackupFiles::make`]; an error if the time has no date because the clock is
+/// wrong, or if the thread panics.
 async fn make(files: BackupFiles, schedule: &Schedule, now: Timestamp) -> Result<(), Error> {
     let date = schedule.date(now).ok_or_else(|| anyhow!("the clock is wrong"))?;
     let made = spawn_blocking(move || files.make(date)).await;
     made.unwrap_or_else(|_| Err(internal_error()))
 }
 
-/// Returns the state after the attempt `made`, and logs its outcome. After a failure, `last` is
-/// kept as the time of the last good backup.
+/// Returns the state after the attempt `made`, and logs its outcome. After a failure, the time of
+/// the last good backup stays `last`.
 fn next_state(
     files: &BackupFiles,
     last: Option<Timestamp>,
@@ -162,7 +162,7 @@ fn next_state(
     }
 }
 
-/// Returns the error that stands for a panic on a thread for blocking work.
+/// Returns the error for a panic on a thread for blocking work.
 fn internal_error() -> Error {
     anyhow!("a bug in the server")
 }

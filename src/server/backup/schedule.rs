@@ -1,4 +1,4 @@
-//! The schedule of backups: decides when the next one is due, without I/O or a clock of its own.
+//! Schedule of backups: decides when the next one is due, without I/O or a clock of its own.
 
 use std::time::Duration;
 
@@ -14,33 +14,34 @@ const BACKUP_HOUR: i8 = 3;
 /// Time between a failed backup and the next attempt.
 const RETRY_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
-/// Earliest wall-clock time that is believed, the start of 2020. An earlier time means that the
-/// clock has not been set yet.
+/// Earliest wall-clock time that is believed: the start of 2020. An earlier time means that the
+/// clock is not set.
 const CLOCK_UNSET_BEFORE: Timestamp = Timestamp(1_577_836_800_000);
 
-/// Maximum time by which the last backup may lie in the future, in milliseconds. More means that
-/// the clock was wrong when it was made.
+/// Maximum time by which the last backup may lie in the future, in milliseconds. Beyond it, a clock
+/// was wrong.
 const MAX_FUTURE: u64 = 24 * 60 * 60 * 1_000;
 
 /// Decides when a backup is due: each night at [`BACKUP_HOUR`], and at once if that was missed.
-/// After a failed attempt it is due again after [`RETRY_INTERVAL`].
+/// After a failed attempt, a backup is due again after [`RETRY_INTERVAL`].
 #[derive(Clone, Debug)]
 pub(super) struct Schedule {
     /// Local time zone.
     zone: TimeZone,
-    /// Time of the last attempt, if that failed; `None` if it succeeded or there was none.
+    /// Time of the last attempt if that failed; `None` if it succeeded or there was none.
     failed_at: Option<Moment>,
 }
 
 impl Schedule {
-    /// Returns a schedule for this time zone that knows of no failed attempt.
+    /// Creates a schedule for this time zone, without a failed attempt.
     pub(super) const fn new(zone: TimeZone) -> Self {
         Self { zone, failed_at: None }
     }
 
     /// Returns true if a backup is due: 3 o'clock has passed since `last`, the time of the last
-    /// good backup, or there is none. A `last` that [`is_future`] rejects counts as none. Returns
-    /// false while the clock is not set, and for [`RETRY_INTERVAL`] after a failed attempt.
+    /// good backup, or there is none. A `last` that [`is_future`] rejects counts as none.
+    ///
+    /// Returns false while the clock is not set, and for [`RETRY_INTERVAL`] after a failed attempt.
     pub(super) fn is_due(&self, now: Now, last: Option<Timestamp>) -> bool {
         let waits = self.failed_at.is_some_and(|at| now.moment.since(at) < RETRY_INTERVAL);
         if waits || now.time < CLOCK_UNSET_BEFORE {
@@ -50,8 +51,8 @@ impl Schedule {
         last.and_then(|last| self.night_after(last)).is_none_or(|night| night <= now.time)
     }
 
-    /// Records the outcome of an attempt: a failed one delays the next by [`RETRY_INTERVAL`], a
-    /// good one ends such a delay.
+    /// Records the outcome of an attempt. A failed attempt delays the next one by
+    /// [`RETRY_INTERVAL`]. A good one ends such a delay.
     pub(super) fn record_attempt(&mut self, now: Moment, has_failed: bool) {
         self.failed_at = has_failed.then_some(now);
     }
@@ -72,8 +73,8 @@ impl Schedule {
     }
 }
 
-/// Returns true if `time` is later than `now` by more than [`MAX_FUTURE`], so that one of the two
-/// was taken from a wrong clock.
+/// Returns true if `time` is later than `now` by more than [`MAX_FUTURE`]: one of the two comes
+/// from a wrong clock.
 pub(super) fn is_future(time: Timestamp, now: Timestamp) -> bool {
     time.0 > now.0.saturating_add(MAX_FUTURE)
 }
@@ -98,8 +99,8 @@ mod tests {
         Timestamp(u64::try_from(instant.as_millisecond()).unwrap())
     }
 
-    /// Returns the time of both clocks at an RFC 3339 text. The monotonic clock starts with the
-    /// year 2026.
+    /// Returns both clock readings at an RFC 3339 text. The monotonic clock starts with the year
+    /// 2026.
     fn now(text: &str) -> Now {
         let elapsed = time(text).0.saturating_sub(time("2026-01-01T00:00:00Z").0);
         let moment = Moment::after_start(Duration::from_millis(elapsed));
@@ -123,7 +124,7 @@ mod tests {
 
     #[test]
     fn missed_night_is_made_up_for() {
-        // Also if the last backup is less than a day old: it was made late, too.
+        // This also holds if the last backup is less than a day old, because it was made late.
         for last in [None, Some(time("2026-11-21T09:00:05Z")), Some(time("2025-01-01T00:00:00Z"))] {
             assert!(schedule().is_due(now("2026-11-22T08:00:00Z"), last));
         }
@@ -131,7 +132,8 @@ mod tests {
 
     #[test]
     fn nights_of_clock_changes_have_one_backup() {
-        // The clock jumps from 2 to 3 o'clock, and from 3 back to 2: 3 o'clock always exists.
+        // The clock jumps from 2 to 3 o'clock, and from 3 back to 2. So 3 o'clock exists in both
+        // nights.
         for (last, night) in [
             ("2026-03-28T02:00:10Z", "2026-03-29T01:00:00Z"),
             ("2026-10-24T01:00:10Z", "2026-10-25T02:00:00Z"),
@@ -159,7 +161,7 @@ mod tests {
     fn wrong_clock_neither_prevents_nor_repeats_backups() {
         let last = |text| Some(time(text));
         assert!(!schedule().is_due(now("1970-01-01T00:01:00Z"), None));
-        // The last one is from the year 2040: its clock was wrong.
+        // The last backup is from the year 2040: its clock was wrong.
         assert!(schedule().is_due(now("2026-11-22T12:00:00Z"), last("2040-01-01T00:00:00Z")));
         // The clock was set back by an hour.
         assert!(!schedule().is_due(now("2026-11-22T01:30:00Z"), last("2026-11-22T02:00:05Z")));

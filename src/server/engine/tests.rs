@@ -1,4 +1,4 @@
-//! Tests of the engine without its loop: inputs are passed to it by hand.
+//! Tests of the engine without its loop: the tests pass inputs to it.
 
 use super::*;
 use crate::log::{MemoryLimits, MemoryLog};
@@ -6,8 +6,7 @@ use crate::model::LogId;
 use crate::server::outbox::Item;
 use crate::wire::tcp::{Hello, Join, MAGIC, Ping};
 
-/// Returns an engine with default settings and a log in memory. Its loop does not run: tests pass
-/// it inputs.
+/// Returns an engine with default settings and a log in memory. Its loop does not run.
 fn engine() -> Engine {
     let log = Box::new(MemoryLog::new(MemoryLimits::default()));
     let restored = RestoredState::empty(LogId([0; 16]));
@@ -15,8 +14,8 @@ fn engine() -> Engine {
     Engine::new(settings, restored, log, FanoutLimits::default(), Clock::start()).0
 }
 
-/// Connects a client from 127.0.0.1, joins as `guest` and its number, and returns its outbox,
-/// emptied.
+/// Connects a client from 127.0.0.1 and joins as `guest` with this number. Returns the client's
+/// outbox, emptied.
 fn joined_client(engine: &mut Engine, number: u64) -> Arc<Outbox> {
     let outbox = Arc::new(Outbox::default());
     let connection = ConnectionId(number);
@@ -84,12 +83,13 @@ fn panic_in_hub_closes_only_the_triggering_connection() {
     joined_client(&mut engine, 3);
 }
 
-/// Log that answers nothing until `answers` is true; then it answers each draft with `NotStored`.
+/// Log that answers nothing while `answers` is false. When it is true, answers each draft with
+/// `NotStored`.
 #[derive(Default)]
 struct SlowLog {
-    /// Drafts that are not answered yet, in order.
+    /// Drafts without an answer, in order.
     unanswered: std::collections::VecDeque<Draft>,
-    /// True if the log may answer.
+    /// True if the log answers.
     answers: Arc<std::sync::atomic::AtomicBool>,
 }
 
@@ -121,7 +121,7 @@ impl Log for SlowLog {
     fn close(self: Box<Self>) {}
 }
 
-/// Takes all items out of an outbox, and returns the codes of the notices among them.
+/// Takes all items out of an outbox. Returns the codes of the notices among them.
 fn take_notices(outbox: &Outbox) -> Vec<u16> {
     let code = |frame: &ServerFrame| match frame {
         ServerFrame::Notice(notice) => Some(notice.code),

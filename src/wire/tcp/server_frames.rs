@@ -123,9 +123,9 @@ pub struct DirectEntry {
     pub to_session: SessionId,
     /// Username of the recipient when the message was sent.
     pub to: String,
-    /// Wall-clock time of the server when it received the message.
-    pub time: Timestamp,
     /// Wall-clock time at which the server appended the message to its log.
+    pub time: Timestamp,
+    /// Reference that the author gave the message.
     pub reference: Reference,
     /// Display style of the text.
     pub style: u8,
