@@ -207,7 +207,7 @@ pub(super) struct Engine {
     /// Log of messages and sessions.
     log: Box<dyn Log>,
     /// Number of drafts appended to the log so far.
-    drafts_given: u64,
+    drafts_appended: u64,
     /// Number of drafts that the log has answered so far, committed or not.
     drafts_answered: u64,
     /// Requested shutdown that waits for the log. `None` before a request, and once the hub was
@@ -245,7 +245,7 @@ pub(super) struct Engine {
     /// Receiving end of the engine's queue.
     inputs: mpsc::Receiver<EngineInput>,
     /// True if the hub was told to shut down.
-    stopping: bool,
+    is_stopping: bool,
 }
 
 impl Engine {
@@ -264,7 +264,7 @@ impl Engine {
         let engine = Self {
             hub: Hub::new(now, settings, restored),
             log,
-            drafts_given: 0,
+            drafts_appended: 0,
             drafts_answered: 0,
             pending_shutdown: None,
             is_log_closed: false,
@@ -282,7 +282,7 @@ impl Engine {
             message_rate: MessageRate::default(),
             clock,
             inputs,
-            stopping: false,
+            is_stopping: false,
         };
         (engine, EngineHandle { inputs: sender, memory: Arc::new(Semaphore::new(QUEUE_MEMORY)) })
     }
@@ -337,7 +337,7 @@ impl Engine {
     /// the shutdown is late, or the log has ended its events.
     fn is_over(&self) -> bool {
         let is_late = self.ends_at.is_some_and(|at| at <= self.clock.now());
-        self.is_log_closed || self.stopping && self.fanout.is_empty() || is_late
+        self.is_log_closed || self.is_stopping && self.fanout.is_empty() || is_late
     }
 
     /// Handles the timers that have expired: of the hub, of housekeeping, of a pending shutdown.
@@ -436,7 +436,7 @@ impl Engine {
                 self.ends_at = Some(now + SHUTDOWN_TIMEOUT);
                 let deadline = now + SHUTDOWN_TIMEOUT / 2;
                 self.pending_shutdown = Some(PendingShutdown {
-                    drafts_to_await: self.drafts_given,
+                    drafts_to_await: self.drafts_appended,
                     deadline,
                     retry_after,
                 });
@@ -507,7 +507,7 @@ impl Engine {
         }
         let now = Now { moment: self.clock.now(), time: self.clock.time_of_day() };
         let drafts = std::mem::take(&mut self.drafts);
-        self.drafts_given += drafts.len() as u64;
+        self.drafts_appended += drafts.len() as u64;
         self.unanswered_since.get_or_insert(now.moment);
         self.log.append(now, drafts);
         self.log.maintain(&|room| self.hub.is_room_open(room));
@@ -561,7 +561,7 @@ impl Engine {
     /// stall: tells the hub the health that the log last reported. Call it when the log has
     /// answered drafts.
     fn on_drafts_answered(&mut self) {
-        let is_waiting = self.drafts_answered < self.drafts_given;
+        let is_waiting = self.drafts_answered < self.drafts_appended;
         self.unanswered_since = is_waiting.then(|| self.clock.now());
         if std::mem::replace(&mut self.is_stall_reported, false) {
             let storage = self.storage;
@@ -577,7 +577,7 @@ impl Engine {
             it.drafts_to_await <= self.drafts_answered || it.deadline <= now
         };
         if let Some(PendingShutdown { retry_after, .. }) = self.pending_shutdown.take_if(is_due) {
-            self.stopping = true;
+            self.is_stopping = true;
             self.catch_panic(|it| it.input(Input::ShutDown { retry_after }));
         }
     }

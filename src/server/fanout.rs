@@ -251,14 +251,15 @@ impl Fanout {
 
     /// Puts an item into a connection's outbox, and records that the connection must be woken.
     /// Gives up outboxes until the item fits:
-    /// - If the item would exceed the share of its address group ([`Outboxes::over_share`]), the
+    /// - If the item would exceed the share of its address group ([`Outboxes::largest_if_over_share`]), the
     ///   group's largest outbox.
     /// - If the memory budget is used up, the largest outbox of the group that uses most.
     /// - If the outbox itself is full, this outbox; then the item is dropped.
     fn put(&mut self, connection: ConnectionId, mut queued: Queued) {
         let Some(outbox) = self.outboxes.get(connection).cloned() else { return };
         if let Some(group) = outbox.group() {
-            while let Some(victim) = self.outboxes.over_share(group, queued.item.bytes()) {
+            while let Some(victim) = self.outboxes.largest_if_over_share(group, queued.item.bytes())
+            {
                 self.give_up(victim, Some(group));
             }
         }

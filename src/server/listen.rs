@@ -55,7 +55,7 @@ pub(super) enum Bound {
 pub(super) fn bind(address: SocketAddr) -> Result<Bound, ListenError> {
     match try_bind(address) {
         Ok(listener) => Ok(Bound::Listening(listener)),
-        Err(error) if is_any(address) && address.is_ipv6() && is_without_ipv6(&error) => {
+        Err(error) if is_wildcard(address) && address.is_ipv6() && is_without_ipv6(&error) => {
             bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())))
         }
         Err(error) if error.kind() == ErrorKind::AddrNotAvailable => Ok(Bound::NotYet(address)),
@@ -79,7 +79,7 @@ fn is_without_ipv6(error: &io::Error) -> bool {
 fn try_bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
-        socket.set_only_v6(!is_any(address))?;
+        socket.set_only_v6(!is_wildcard(address))?;
     }
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
@@ -89,7 +89,7 @@ fn try_bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Returns true for the wildcard addresses `0.0.0.0` and `[::]`.
-fn is_any(address: SocketAddr) -> bool {
+fn is_wildcard(address: SocketAddr) -> bool {
     address.ip().is_unspecified()
 }
 

@@ -64,7 +64,11 @@ impl Outboxes {
     /// Returns the connection of a group with the largest outbox if an item of `bytes` bytes would
     /// exceed the group's share: that connection must be given up. `None` if the item fits, if it
     /// is smaller than [`CHECKED_SIZE`], or if no outbox of the group uses memory.
-    pub(super) fn over_share(&self, group: AddressGroup, bytes: usize) -> Option<ConnectionId> {
+    pub(super) fn largest_if_over_share(
+        &self,
+        group: AddressGroup,
+        bytes: usize,
+    ) -> Option<ConnectionId> {
         if bytes < CHECKED_SIZE {
             return None;
         }
@@ -114,10 +118,10 @@ mod tests {
             outboxes.insert(ConnectionId(number), outbox);
         }
         assert_eq!(outboxes.largest_of_largest_group(), Some(ConnectionId(2)));
-        assert_eq!(outboxes.over_share(other, 7_000), None);
-        assert_eq!(outboxes.over_share(other, 9_000), Some(ConnectionId(2)));
-        assert_eq!(outboxes.over_share(one, 9_000), None);
-        assert_eq!(outboxes.over_share(one, 12_000), Some(ConnectionId(1)));
+        assert_eq!(outboxes.largest_if_over_share(other, 7_000), None);
+        assert_eq!(outboxes.largest_if_over_share(other, 9_000), Some(ConnectionId(2)));
+        assert_eq!(outboxes.largest_if_over_share(one, 9_000), None);
+        assert_eq!(outboxes.largest_if_over_share(one, 12_000), Some(ConnectionId(1)));
         for number in 1..=3 {
             assert!(outboxes.remove(ConnectionId(number)).is_some());
         }

@@ -47,7 +47,7 @@ impl Reloader {
     /// them. Logs the keys that need a restart, and publishes these as the problem.
     async fn apply(&self, mut wanted: ServerSettings) {
         self.descriptors.lower_max_connections(&mut wanted.hub);
-        let (settings, later) = applicable(&self.current.borrow(), wanted);
+        let (settings, later) = settings_to_apply(&self.current.borrow(), wanted);
         // An engine that has ended also ends the server.
         let _ = self.engine.send(EngineInput::SettingsChanged(settings.hub.clone())).await;
         self.current.send_replace(settings);
@@ -64,7 +64,10 @@ impl Reloader {
 /// Returns the settings to put in force, and the keys of changed settings that need a restart. The
 /// latter settings keep their old values. If the log's kind or directory has changed, the retention
 /// also keeps its old value.
-fn applicable(old: &ServerSettings, wanted: ServerSettings) -> (ServerSettings, Vec<&'static str>) {
+fn settings_to_apply(
+    old: &ServerSettings,
+    wanted: ServerSettings,
+) -> (ServerSettings, Vec<&'static str>) {
     let mut new = wanted;
     let mut later = Vec::new();
     let mut keep = |is_other: bool, key| {
@@ -119,19 +122,19 @@ mod tests {
         wanted.hub.server_name = "attic".to_owned();
         wanted.listen = vec!["[::1]:1".parse().unwrap()];
         wanted.announce = false;
-        let (new, later) = applicable(&old, wanted.clone());
+        let (new, later) = settings_to_apply(&old, wanted.clone());
         assert_eq!(later, ["listen", "durability"]);
         assert_eq!((new.hub.server_name.as_str(), new.hub.retention.days), ("attic", 2));
         assert!(new.listen.is_empty() && !new.announce);
         // Each reload names the keys that need a restart.
-        assert_eq!(applicable(&new, wanted).1, later);
+        assert_eq!(settings_to_apply(&new, wanted).1, later);
     }
 
     #[test]
     fn reload_defers_a_change_of_log_with_its_retention() {
         let old = durable("a", Durability::Relaxed, 1);
         for wanted in [durable("b", Durability::Relaxed, 2), ServerSettings::default()] {
-            let (new, later) = applicable(&old, wanted);
+            let (new, later) = settings_to_apply(&old, wanted);
             assert_eq!(later, ["data-dir"]);
             assert_eq!((new.hub.retention.days, new.hub.is_durable), (1, true));
         }

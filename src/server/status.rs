@@ -23,7 +23,7 @@ pub struct Status {
     /// True if the log stores every message as configured: `store.state` is `Sound`. If the engine
     /// does not answer, there is no report.
     pub healthy: bool,
-    /// The server's name, as configured.
+    /// Name of the server, as configured.
     pub name: String,
     /// Version of the program.
     pub version: String,
@@ -152,7 +152,9 @@ impl StatusSource {
         self.engine.send(EngineInput::QueryStats { answer }).await.ok()?;
         let EngineStats { hub, messages, last_minute, refusals, pressure } = told.await.ok()?;
         let (store, memory) =
-            spawn_blocking(move || (store(&settings, hub.storage), memory())).await.ok()?;
+            spawn_blocking(move || (store_status(&settings, hub.storage), resident_memory()))
+                .await
+                .ok()?;
         Some(Status {
             healthy: store.state == StoreState::Sound,
             name: hub.server_name,
@@ -197,7 +199,7 @@ impl BackupState {
 }
 
 /// Returns the report on the message store. Reads a directory, so it may block on the disk.
-fn store(settings: &ServerSettings, storage: StorageHealth) -> StoreStatus {
+fn store_status(settings: &ServerSettings, storage: StorageHealth) -> StoreStatus {
     let state = match storage {
         StorageHealth::Sound => StoreState::Sound,
         StorageHealth::MemoryOnly => StoreState::MemoryOnly,
@@ -221,7 +223,7 @@ fn store(settings: &ServerSettings, storage: StorageHealth) -> StoreStatus {
                 kind: StoreKind::Disk,
                 state,
                 directory: Some(disk.directory.clone()),
-                bytes: bytes_in(&disk.directory),
+                bytes: directory_size(&disk.directory),
                 durability: Some(durability.to_owned()),
             }
         }
@@ -230,14 +232,14 @@ fn store(settings: &ServerSettings, storage: StorageHealth) -> StoreStatus {
 
 /// Returns the size of all files in a directory, in bytes. Skips files whose size cannot be read.
 /// `None` if the directory cannot be read.
-fn bytes_in(directory: &Path) -> Option<u64> {
+fn directory_size(directory: &Path) -> Option<u64> {
     let entries = directory.read_dir().ok()?;
     Some(entries.filter_map(|it| Some(it.ok()?.metadata().ok()?.len())).sum())
 }
 
 /// Returns the resident memory of this process, in bytes. `None` if it cannot be read, for example
 /// without `/proc`.
-fn memory() -> Option<u64> {
+fn resident_memory() -> Option<u64> {
     let told = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = told.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;

@@ -92,8 +92,8 @@ impl BackupFiles {
     ///
     /// # Errors
     /// The directory exists but cannot be read.
-    pub(super) fn last(&self, now: Timestamp) -> Result<Option<Timestamp>> {
-        let times = self.own()?.into_iter().filter_map(|(_, time)| time);
+    pub(super) fn last_backup_time(&self, now: Timestamp) -> Result<Option<Timestamp>> {
+        let times = self.own_backups()?.into_iter().filter_map(|(_, time)| time);
         Ok(times.filter(|time| !schedule::is_future(*time, now)).max())
     }
 
@@ -108,7 +108,7 @@ impl BackupFiles {
         self.create_directory()?;
         self.remove_interrupted();
         self.check_space()?;
-        let taken = self.list()?;
+        let taken = self.backup_names()?;
         let mut name = BackupName::next(date, &taken);
         let path = |name: BackupName| self.directory.join(name.file_name());
         // The name may be taken by something that is no file.
@@ -116,7 +116,8 @@ impl BackupFiles {
             name.number = name.number.saturating_add(1);
         }
         archive::backup(&self.log_directory, &path(name))?;
-        let own = self.own().unwrap_or_default().into_iter().map(|(name, _)| name).collect();
+        let own =
+            self.own_backups().unwrap_or_default().into_iter().map(|(name, _)| name).collect();
         for name in surplus(own, name, self.keep) {
             if let Err(error) = fs::remove_file(path(name)) {
                 tracing::warn!("cannot remove the backup {}: {error}", path(name).display());
@@ -166,7 +167,7 @@ impl BackupFiles {
     ///
     /// # Errors
     /// The directory exists but cannot be read.
-    fn list(&self) -> Result<Vec<BackupName>> {
+    fn backup_names(&self) -> Result<Vec<BackupName>> {
         let names = self.file_names()?;
         Ok(names.iter().filter_map(|name| BackupName::parse(name)).collect())
     }
@@ -176,7 +177,7 @@ impl BackupFiles {
     ///
     /// # Errors
     /// The directory exists but cannot be read.
-    fn own(&self) -> Result<Vec<(BackupName, Option<Timestamp>)>> {
+    fn own_backups(&self) -> Result<Vec<(BackupName, Option<Timestamp>)>> {
         let own = |name: BackupName| {
             let path = self.directory.join(name.file_name());
             let metadata = path.symlink_metadata().ok().filter(fs::Metadata::is_file)?;
@@ -185,7 +186,7 @@ impl BackupFiles {
             let made = made.and_then(|it| u64::try_from(it.as_millis()).ok()).map(Timestamp);
             Some((name, made))
         };
-        Ok(self.list()?.into_iter().filter_map(own).collect())
+        Ok(self.backup_names()?.into_iter().filter_map(own).collect())
     }
 
     /// Removes the partial files of interrupted backups, with their SQLite journals. Keeps a locked
@@ -216,13 +217,14 @@ impl BackupFiles {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries.and_then(Iterator::collect::<io::Result<Vec<_>>>),
         };
-        let entries = entries.with_context(|| format!("cannot read {}", shown(&self.directory)))?;
+        let entries =
+            entries.with_context(|| format!("cannot read {}", display_path(&self.directory)))?;
         Ok(entries.into_iter().filter_map(|it| it.file_name().into_string().ok()).collect())
     }
 }
 
 /// Returns a path as text for error messages.
-fn shown(path: &Path) -> String {
+fn display_path(path: &Path) -> String {
     path.display().to_string()
 }
 

@@ -82,7 +82,7 @@ pub(super) async fn make_backups(
         if wanted != files {
             files = wanted;
             schedule = Schedule::new(TimeZone::system());
-            state.send_replace(look_up(files.clone(), clock).await);
+            state.send_replace(initial_state(files.clone(), clock).await);
         }
         tokio::select! {
             () = sleep(delay) => delay = CHECK_INTERVAL,
@@ -117,10 +117,10 @@ fn backup_files(server_id: Option<ServerId>, settings: &ServerSettings) -> Optio
 
 /// Returns the state before the first attempt. It has the time of the last backup found in the
 /// directory, or the error of reading it. `None` if `files` is `None`.
-async fn look_up(files: Option<BackupFiles>, clock: Clock) -> Option<BackupState> {
+async fn initial_state(files: Option<BackupFiles>, clock: Clock) -> Option<BackupState> {
     let directory = files.as_ref()?.directory.clone();
     let now = clock.time_of_day();
-    let found = spawn_blocking(move || files.map_or(Ok(None), |it| it.last(now))).await;
+    let found = spawn_blocking(move || files.map_or(Ok(None), |it| it.last_backup_time(now))).await;
     let found = found.unwrap_or_else(|_| Err(internal_error()));
     let (last, error) = match found {
         Ok(last) => (last, None),

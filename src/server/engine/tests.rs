@@ -158,7 +158,7 @@ fn stalled_log_is_announced_once_and_does_not_delay_shutdown() {
     send(&mut engine, 1, say(2));
     engine.commit();
     engine.handle_input(EngineInput::ShutDown { retry_after: 7 });
-    assert!(!engine.stopping, "what is under way is waited for");
+    assert!(!engine.is_stopping, "what is under way is waited for");
     engine.pending_shutdown.as_mut().unwrap().deadline = engine.clock.now();
     engine.on_timers();
     let (told, is_end) = take_frames(&anna);
