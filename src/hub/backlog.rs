@@ -5,25 +5,25 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use super::contract::{ReadRange, ReadRequest};
 use crate::model::{NameKey, Sequence, SharedEntry, Target};
 
-/// Buffer of the entries committed since the oldest pending read was registered. Empty while no
-/// read is registered.
+/// Buffer of the entries committed since the oldest registered read began. Empty while no read is
+/// registered.
 #[derive(Default)]
 pub(super) struct Backlog {
-    /// Number of registered reads, by the hub's head at their registration.
+    /// Number of registered reads, by the hub's head when they were registered.
     read_heads: BTreeMap<Sequence, usize>,
-    /// Entries after the lowest of those heads, in ascending order of sequence.
+    /// Entries after the lowest of these heads, in ascending order of sequence.
     entries: VecDeque<SharedEntry>,
 }
 
 impl Backlog {
-    /// Registers a read. `head` is the hub's head, the sequence of its last committed entry. Call
+    /// Registers a read. `head` is the hub's head: the sequence of its last committed entry. Call
     /// [`Self::end`] with the same `head` when the read is answered or cancelled.
     pub(super) fn begin(&mut self, head: Sequence) {
         let reads = self.read_heads.entry(head).or_default();
         *reads = reads.saturating_add(1);
     }
 
-    /// Unregisters a read that was registered at `head`, and drops the entries that no other read
+    /// Unregisters a read that was registered at `head`. Drops the entries that no other read
     /// needs.
     pub(super) fn end(&mut self, head: Sequence) {
         if let Some(reads) = self.read_heads.get_mut(&head) {
@@ -42,21 +42,21 @@ impl Backlog {
         }
     }
 
-    /// Buffers a newly committed entry if any read is registered.
+    /// Buffers a committed entry. Does nothing if no read is registered.
     pub(super) fn push(&mut self, entry: &SharedEntry) {
         if !self.read_heads.is_empty() {
             self.entries.push_back(entry.clone());
         }
     }
 
-    /// Adds the buffered entries after `head` that match the request's rooms and session to `found`,
-    /// the last page of a read. (Added to a page with `more` they would leave a hole.) `head` is the
-    /// log's head at the read; afterwards `found` reaches up to the hub's head. `found` must ascend
-    /// by sequence, and still does afterwards.
+    /// Adds the buffered entries after `head` that belong to the request's rooms and session to
+    /// `found`. `head`: head of the log when it was read. `found`: last page of a read, in
+    /// ascending order of sequence, which is kept. Then `found` reaches up to the hub's head.
     ///
-    /// If entries were added and the range is [`ReadRange::Latest`], reduces `found` to the limit
-    /// again. The limits and filters of other ranges are not applied: all matching entries are
-    /// added.
+    /// Do not call it for a page with `more`: that would leave a hole.
+    ///
+    /// If entries were added and the range is [`ReadRange::Latest`], then reduces `found` to the
+    /// limit. The limits and filters of other ranges are not applied.
     ///
     /// Call it before [`Self::end`].
     pub(super) fn add_later_entries(
@@ -89,7 +89,7 @@ impl Backlog {
     }
 }
 
-/// Removes all but the latest `limit` entries of each room and the latest `limit` direct messages.
+/// Keeps only the latest `limit` entries of each room, and the latest `limit` direct messages.
 /// `entries` must ascend by sequence.
 fn keep_latest(entries: &mut Vec<SharedEntry>, limit: u16) {
     let mut seen: HashMap<Option<NameKey>, u16> = HashMap::new();

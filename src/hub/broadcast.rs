@@ -18,7 +18,7 @@ impl Hub {
     }
 
     /// Records the health of the log's storage. If it has changed, broadcasts notice
-    /// `StorageFailing`, or `StorageSound` if it is healthy again.
+    /// `StorageFailing`, or `StorageSound` if the storage is healthy again.
     pub(super) fn handle_storage_changed(&mut self, storage: StorageHealth) {
         let before = std::mem::replace(&mut self.storage, storage);
         if before == storage {
@@ -39,15 +39,15 @@ impl Hub {
         self.broadcast(notice);
     }
 
-    /// Sends a notice to a client that has just joined if the log's storage is failing.
+    /// If the log's storage is failing, sends a notice to a client that has just joined.
     pub(super) fn send_storage_notice(&mut self, id: ConnectionId) {
         if let Some(notice) = storage_failure_notice(self.storage) {
             self.send_frame(id, notice);
         }
     }
 
-    /// Sends a notice to all connections that have joined. Those whose replay is still being sent
-    /// do not get it.
+    /// Sends a notice to all connections that have joined. A connection whose replay is not
+    /// completely queued does not get it.
     fn broadcast(&mut self, notice: Notice) {
         let joined = self
             .connections

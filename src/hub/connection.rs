@@ -9,23 +9,23 @@ use crate::model::limits::{
 use crate::model::{AddressGroup, ErrorCode, Moment, Sequence, SessionId, Token};
 use crate::wire::tcp::{ClientFrame, Decoded, ServerFrame, feature, kind};
 
-/// A log read that is not answered yet.
+/// Log read that is not answered.
 pub(super) struct PendingRead {
     /// Client request that the read serves.
     pub(super) purpose: ReadPurpose,
-    /// Query that was sent to the log or, between two replay pages, is to be sent next.
+    /// Query that was sent to the log. Between two replay pages: the query to be sent next.
     pub(super) request: ReadRequest,
-    /// Hub's head when the read was registered with the [backlog](super::backlog); out of date
-    /// between two replay pages. `None` for a read that is not registered, because later entries do
-    /// not belong to its answer (`history`, `search`).
+    /// Hub's head when the read was registered with the [backlog](super::backlog). Out of date
+    /// between two replay pages. `None` if the read is not registered, because later entries do not
+    /// belong to its answer (`history`, `search`).
     pub(super) backlog_start: Option<Sequence>,
-    /// Frames that wait until the answer to the request is sent; with a replay, until its last page
-    /// is.
+    /// Frames that wait until the answer to the request is sent. For a replay: until its last page
+    /// is sent.
     pub(super) frames_after: Vec<ServerFrame>,
 }
 
-/// Fields of the `welcome` frame that are determined when the `join` is accepted, before the frame
-/// is sent.
+/// Fields of the `welcome` that are determined when the `join` is accepted, before the frame is
+/// sent.
 pub(super) struct WelcomeData {
     /// Session token. The hub keeps it only until the welcome is sent.
     pub(super) token: Token,
@@ -33,14 +33,14 @@ pub(super) struct WelcomeData {
     pub(super) flags: u8,
 }
 
-/// Reason why a joined connection is blocked: until it is gone, received frames are deferred.
+/// Reason why a joined connection is blocked. While it is blocked, received frames are deferred.
 pub(super) enum BlockedOn {
     /// A log read is pending.
     Read(Box<PendingRead>),
     /// The connection has not reached its [`Delivery::Mark`](super::Delivery::Mark) (flow control).
     Mark,
-    /// This request is throttled: it waits for tokens of its address group, which are reserved for
-    /// it already.
+    /// The request is throttled: it waits for tokens of its address group. The tokens are reserved
+    /// for it.
     Quota(Box<ClientFrame>),
 }
 
@@ -62,36 +62,36 @@ pub(super) enum ConnectionState {
     Joining {
         /// Session of the connection.
         session: SessionId,
-        /// Pending log read; while `is_paused`, the read to request next, which is not registered
-        /// with the backlog.
+        /// Pending log read. While `is_paused`: the next read, which is not registered with the
+        /// backlog.
         read: Box<PendingRead>,
         /// Data for the welcome; `None` once the welcome is sent.
         welcome: Option<WelcomeData>,
-        /// True between two pages: the next read starts when the client has taken the previous
+        /// True between two pages. The next read starts when the client has taken the previous
         /// page.
         is_paused: bool,
     },
-    /// Joined: the replay is queued, and frames are handled unless the connection is blocked.
+    /// Joined: the whole replay is queued. Frames are handled unless the connection is blocked.
     Joined {
         /// Session of the connection.
         session: SessionId,
         /// Reason why the connection is blocked; `None` if its frames are handled at once.
         blocked_on: Option<BlockedOn>,
     },
-    /// The last frame is queued. Waiting for [`Input::Disconnected`](super::Input::Disconnected).
+    /// The last frame is queued. Waits for [`Input::Disconnected`](super::Input::Disconnected).
     Closing,
 }
 
 /// Action that a connection's timers require.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TimerAction {
-    /// No action before this moment.
+    /// No action is due before this moment.
     WaitUntil(Moment),
     /// Send a `ping`.
     SendPing,
     /// Close the connection with this error.
     Close(ErrorCode),
-    /// No action at any time: the connection is closing.
+    /// No action is due at any time, because the connection is closing.
     Nothing,
 }
 
@@ -99,18 +99,18 @@ pub(super) enum TimerAction {
 pub(super) struct Connection {
     /// Address group of the client.
     pub(super) group: AddressGroup,
-    /// Random token, to become the session token if the connection starts a new session; `None`
+    /// Random token. It becomes the session token if the connection starts a new session. `None`
     /// once a `join` was accepted.
     pub(super) token: Option<Token>,
     /// Negotiated feature bits ([`feature`]); 0 before `hello`.
     pub(super) features: u64,
     /// Handshake and session state.
     pub(super) state: ConnectionState,
-    /// Queue of deferred frames: received ones that wait until the connection is no longer blocked.
+    /// Queue of deferred frames: received frames that wait while the connection is blocked.
     deferred: VecDeque<Decoded<ClientFrame>>,
-    /// Moment when the last frame was received; before the first one, when the client connected.
+    /// Moment when the last frame was received. Before the first one: when the client connected.
     last_received: Moment,
-    /// True if a `ping` was sent since the last received frame.
+    /// True if a `ping` was sent after the last received frame.
     ping_pending: bool,
 }
 
@@ -144,7 +144,7 @@ impl Connection {
         matches!(self.state, ConnectionState::Closing)
     }
 
-    /// Returns the session of the connection; `None` before a `join` is accepted, and while
+    /// Returns the session of the connection. `None` before a `join` is accepted, and while
     /// closing.
     pub(super) const fn session(&self) -> Option<SessionId> {
         match self.state {
@@ -155,7 +155,7 @@ impl Connection {
         }
     }
 
-    /// Returns the session of the connection once the whole replay is queued; `None` before, and
+    /// Returns the session of the connection if the whole replay is queued. `None` before that, and
     /// while closing.
     pub(super) const fn joined_session(&self) -> Option<SessionId> {
         match self.state {
@@ -164,8 +164,8 @@ impl Connection {
         }
     }
 
-    /// Accepts the `hello`: stores the negotiated features and waits for `join` until the same
-    /// deadline. Does nothing after the first `hello`.
+    /// Accepts the `hello`: stores the negotiated features and waits for `join`. The deadline does
+    /// not change. Does nothing after the first `hello`.
     pub(super) fn accept_hello(&mut self, features: u64) {
         if let ConnectionState::Connected { deadline } = self.state {
             self.features = features;
@@ -173,8 +173,9 @@ impl Connection {
         }
     }
 
-    /// Counts a refused `join` and restarts the handshake timeout. Returns true if the client may
-    /// try again, false after [`MAX_JOIN_ATTEMPTS`] refused `join`s or if no `join` is expected.
+    /// Counts a refused `join`, and restarts the handshake timeout. Returns true if the client may
+    /// try again. Returns false after [`MAX_JOIN_ATTEMPTS`] refused `join`s, or if no `join` is
+    /// expected.
     #[must_use]
     pub(super) fn count_refused_join(&mut self, now: Moment) -> bool {
         let ConnectionState::Greeted { deadline, refused_joins } = &mut self.state else {
@@ -185,7 +186,7 @@ impl Connection {
         *refused_joins < MAX_JOIN_ATTEMPTS
     }
 
-    /// Returns true if received frames must be deferred: while joining, or blocked after that.
+    /// Returns true if received frames must be deferred: while joining, or while blocked.
     pub(super) const fn is_blocked(&self) -> bool {
         matches!(
             self.state,
@@ -193,19 +194,19 @@ impl Connection {
         )
     }
 
-    /// Blocks a joined connection: its received frames are deferred from now on. Replaces an
-    /// earlier reason. Does nothing in other states.
+    /// Blocks a joined connection: its received frames are then deferred. Replaces an earlier
+    /// reason. Does nothing in other states.
     pub(super) fn block_on(&mut self, what: BlockedOn) {
         if let ConnectionState::Joined { blocked_on, .. } = &mut self.state {
             *blocked_on = Some(what);
         }
     }
 
-    /// Takes the pending read when the log has answered it. Returns session, read, and the data for
-    /// the welcome if that is not sent yet; `None` if no read with this purpose is pending.
+    /// Takes the pending read that the log has answered. Returns the session, the read, and the
+    /// data for the welcome if that is not sent. `None` if no read with this purpose is pending.
     ///
-    /// The connection is in state `Joined` and not blocked afterwards: call [`Self::pause_replay`]
-    /// if another page follows, and handle [`Self::next_deferred`].
+    /// The connection is then in state `Joined` and not blocked. If another page follows, call
+    /// [`Self::pause_replay`]. Then handle [`Self::next_deferred`].
     #[must_use]
     pub(super) fn complete_read(
         &mut self,
@@ -236,16 +237,18 @@ impl Connection {
         Some((session, read, welcome))
     }
 
-    /// Returns to state `Joining` between two replay pages. `read` is the read of the next page,
-    /// which [`Self::resume_at_mark`] starts when the client has taken the previous page.
+    /// Returns to state `Joining` between two replay pages. `read`: read of the next page, which
+    /// [`Self::resume_at_mark`] starts when the client has taken the previous page.
     pub(super) fn pause_replay(&mut self, session: SessionId, read: Box<PendingRead>) {
         self.state = ConnectionState::Joining { session, read, welcome: None, is_paused: true };
     }
 
-    /// Continues after a flow-control mark was reached. While joining, returns the read of the next
-    /// replay page: register it with the backlog at `head`, the hub's head, and request it. Once
-    /// joined, unblocks the connection and returns `None`: handle [`Self::next_deferred`] then.
-    /// Returns `None` and does nothing if no mark was awaited.
+    /// Continues after a flow-control mark was reached.
+    /// - While joining: returns the read of the next replay page. Register it with the backlog at
+    ///   `head`, the hub's head, and request it.
+    /// - Once joined: unblocks the connection and returns `None`. Then handle
+    ///   [`Self::next_deferred`].
+    /// - If no mark was awaited: does nothing and returns `None`.
     pub(super) fn resume_at_mark(&mut self, head: Sequence) -> Option<ReadRequest> {
         match &mut self.state {
             ConnectionState::Joined { blocked_on: blocked_on @ Some(BlockedOn::Mark), .. } => {
@@ -261,8 +264,8 @@ impl Connection {
         }
     }
 
-    /// Takes the throttled request, whose tokens are available now, and unblocks the connection:
-    /// handle the request, then [`Self::next_deferred`]. `None` if no request is throttled.
+    /// Takes the throttled request, whose tokens are now available, and unblocks the connection.
+    /// Handle the request, then [`Self::next_deferred`]. `None` if no request is throttled.
     #[must_use]
     pub(super) fn take_throttled(&mut self) -> Option<ClientFrame> {
         let ConnectionState::Joined { blocked_on, .. } = &mut self.state else {
@@ -278,8 +281,7 @@ impl Connection {
     }
 
     /// Defers a frame if the connection is blocked or earlier frames are deferred; otherwise
-    /// returns it. Frames that need no answer (`pong`, unknown kinds) are dropped instead of
-    /// deferred.
+    /// returns it. Frames that need no answer (`pong`, unknown kinds) are not deferred but dropped.
     #[must_use]
     pub(super) fn defer_if_blocked(
         &mut self,
@@ -300,8 +302,8 @@ impl Connection {
         self.deferred.len()
     }
 
-    /// Takes the next deferred frame, unless the connection is blocked or closing. Call it until it
-    /// returns `None`.
+    /// Takes the next deferred frame. `None` if there is none, or if the connection is blocked or
+    /// closing. Call it until it returns `None`.
     pub(super) fn next_deferred(&mut self) -> Option<Decoded<ClientFrame>> {
         if self.is_blocked() || self.is_closing() {
             return None;
@@ -313,9 +315,9 @@ impl Connection {
         next
     }
 
-    /// Checks a frame against the protocol: returns the error code with which the connection must
-    /// be closed if the frame is not allowed in the current state or is malformed, else `None`.
-    /// These are steps 3, 5 and 6 of section 15 of the page.
+    /// Checks a frame against the protocol: steps 3, 5 and 6 of section 15 of the page. Returns the
+    /// error code with which the connection must be closed, if the frame is malformed or not
+    /// allowed in the current state. Otherwise `None`.
     pub(super) fn protocol_violation(&self, frame: &Decoded<ClientFrame>) -> Option<ErrorCode> {
         let (kind, readable) = match frame {
             Decoded::Frame(frame) => (Some(frame.kind()), true),
@@ -340,8 +342,8 @@ impl Connection {
     }
 
     /// Returns the action that the timers (handshake, idle, ping) require at `now`. A ping is due
-    /// once no frame has come for [`PING_INTERVAL`], but not before `hello`, and no second one
-    /// before the next frame.
+    /// if no frame has arrived for [`PING_INTERVAL`]. No ping is sent before `hello`, and no second
+    /// one before the next frame.
     pub(super) fn timer_action(&self, now: Moment) -> TimerAction {
         if self.is_closing() {
             return TimerAction::Nothing;

@@ -8,21 +8,21 @@ use crate::model::{
 };
 use crate::wire::tcp::{ClientFrame, Decoded, ServerFrame};
 
-/// Identifier of a connection, assigned by the driver. It is never reused while the server runs.
+/// Identifier of a connection, assigned by the driver. It is not reused while the server runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub u64);
 
 /// Identifier of an open room, assigned by the hub. A room that is closed and opened again gets a
-/// new one; an identifier is used again only after 2³² rooms.
+/// new one. An identifier is used again only after 2³² rooms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RoomId(pub u32);
 
-/// The current time by both clocks, passed in with every input.
+/// Current time by both clocks, passed in with every input.
 #[derive(Clone, Copy, Debug)]
 pub struct Now {
     /// Monotonic time, for timers.
     pub moment: Moment,
-    /// Wall-clock time, for display and for what is stored.
+    /// Wall-clock time, for display and storage.
     pub time: Timestamp,
 }
 
@@ -31,17 +31,18 @@ pub struct Now {
 pub struct RestoredState {
     /// Id of the log that all sequences belong to.
     pub log_id: LogId,
-    /// Log's head: greatest assigned sequence that the log still knows.
+    /// Head of the log: greatest assigned sequence that the log knows.
     pub head: Sequence,
     /// Session number of the next new session: greater than all numbers used in this log; not 0.
     pub next_session: SessionId,
     /// Records of the stored sessions, in any order. The hub removes those that have expired.
     pub sessions: Vec<SessionRecord>,
-    /// Names of rooms that have entries, in the spelling of the log, least recently used first. The
-    /// log may leave out the least recently used ones.
+    /// Names of rooms that have entries, in the spelling of the log. The least recently used room
+    /// comes first. The log may omit the least recently used ones.
     pub rooms: Vec<RoomName>,
     /// Sequence gaps: unused ranges of sequences, `(first, second]`. A client whose position lies
-    /// in such a range has seen entries that the log has lost, so its position is not accepted.
+    /// in such a range has seen entries that the log has lost. The hub does not accept that
+    /// position.
     pub sequence_gaps: Vec<(Sequence, Sequence)>,
 }
 
@@ -63,28 +64,28 @@ impl RestoredState {
 /// Health of the log's storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StorageHealth {
-    /// Healthy: the log stores entries as durably as it is configured to do.
+    /// Healthy: the log stores entries as durably as configured.
     Sound,
     /// Writing fails. New entries are kept in memory only, until they can be written.
     MemoryOnly,
-    /// Writing fails and the log refuses new entries: every draft is answered by
+    /// Writing fails, and the log refuses new entries: it answers every draft with
     /// [`Input::NotStored`].
     Refusing,
-    /// The log has not answered for some time. The driver reports this state, not the log; when the
-    /// log answers again, the driver repeats the state that the log reported last.
+    /// The log has not answered for some time. The driver reports this state, not the log. When the
+    /// log answers again, the driver reports the log's last state again.
     Stalled,
 }
 
 /// Quota: limit on a resource that one address group may hold or use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Quota {
-    /// Number of connections. A new one is refused, or one is closed to admit a connection of
+    /// Number of connections. A new connection is refused, or a connection is evicted for one of
     /// another group.
     Connections,
     /// Rate of `join`s. The connection is closed.
     Joins,
-    /// Number of wrong passwords. Every `join` with a password is refused during a pause, and its
-    /// connection closed.
+    /// Number of wrong passwords. During a pause, every `join` with a password is refused, and its
+    /// connection is closed.
     Passwords,
     /// Number of open rooms: those that the group has opened, or all rooms of the server. A `join`
     /// or `enter` that would open another one is refused.
@@ -94,7 +95,7 @@ pub enum Quota {
     /// Rate of `history` and `search` requests. The request waits, or its connection is closed.
     Requests,
     /// Number of unsent bytes for slow readers. A connection is closed. Only the driver counts
-    /// them.
+    /// these bytes.
     Unsent,
 }
 
@@ -134,7 +135,7 @@ pub struct HubStats {
     pub connected_users: usize,
     /// Number of connections, including those that have not joined and those that are closing.
     pub connections: usize,
-    /// Number of open rooms, which have members.
+    /// Number of open rooms.
     pub rooms: usize,
     /// Hub's head: sequence of the last committed entry.
     pub head: Sequence,
@@ -142,7 +143,7 @@ pub struct HubStats {
     pub storage: StorageHealth,
 }
 
-/// An event that the driver reports to the hub.
+/// Event that the driver reports to the hub.
 #[derive(Debug)]
 pub enum Input {
     /// A client has connected.
@@ -159,38 +160,37 @@ pub enum Input {
     Received {
         /// Connection on which it arrived.
         connection: ConnectionId,
-        /// The decoded frame.
+        /// Decoded frame.
         frame: Decoded<ClientFrame>,
     },
-    /// The driver asks the hub to close a connection with an error: undecodable bytes, a reader
-    /// that is too slow, a panic.
+    /// The driver asks the hub to close a connection with an error: because of undecodable bytes, a
+    /// slow reader or a panic.
     ConnectionFailed {
         /// Connection to close.
         connection: ConnectionId,
-        /// Error code to send; it must be one that closes the connection.
+        /// Error code to send. It must be one that closes the connection.
         error: ErrorCode,
     },
     /// The client has closed its sending half, but may still read. The hub answers all frames that
-    /// have arrived, waits until the log has answered for the messages among them, and then
-    /// delivers [`Delivery::Close`].
+    /// have arrived. It waits until the log has answered the messages among them, and then delivers
+    /// [`Delivery::Close`].
     HalfClosed {
         /// Connection that is half-closed.
         connection: ConnectionId,
     },
-    /// A connection is gone: the driver has closed its socket. The driver discards later deliveries
-    /// to it.
+    /// A connection is gone: the driver has closed its socket, and discards later deliveries to it.
     Disconnected {
         /// Connection that is gone.
         connection: ConnectionId,
     },
-    /// The log has committed entries, in the order of the log: those that this hub appended and,
-    /// with a distributed log, those of other nodes.
+    /// The log has committed entries, in the order of the log. Some may not come from this hub, if
+    /// the log is distributed.
     Committed {
         /// Committed entries in ascending order of sequence. Skipped sequences stay unused (a
         /// sequence gap). The hub ignores entries up to its head.
         entries: Vec<SharedEntry>,
     },
-    /// The log could not store a draft, and never will.
+    /// The log could not store a draft, and will not store it later.
     NotStored {
         /// Session of the author.
         session: SessionId,
@@ -213,29 +213,29 @@ pub enum Input {
     StorageChanged(StorageHealth),
     /// The wall clock was set by more than [`crate::model::limits::MAX_CLOCK_STEP`].
     ClockChanged,
-    /// The owner's announcement to all users: every joined connection gets it as notice 3.
+    /// Owner's announcement to all users. Every joined connection gets it as notice 3.
     Announce(AnnouncementText),
     /// Health probe of the driver's watchdog. The hub answers with a `pong` through
-    /// [`Output::Deliver`], also if the connection is unknown.
+    /// [`Output::Deliver`], even if it does not know the connection.
     Probe {
         /// Connection that receives the `pong`.
         connection: ConnectionId,
         /// Token that the `pong` repeats.
         token: u64,
     },
-    /// The moment of the last [`Output::WakeAt`] has come. The hub tolerates an earlier `Wake`.
+    /// The moment of the last [`Output::WakeAt`] has come. A `Wake` before that moment is harmless.
     Wake,
-    /// The settings were reloaded. Existing connections, sessions and rooms stay even above new
-    /// limits; `is_durable` keeps its value.
+    /// The settings were reloaded. Existing connections, sessions and rooms stay, even above new
+    /// limits. `is_durable` keeps its value.
     SettingsChanged(HubSettings),
-    /// The server shuts down: the hub closes all connections and refuses new ones.
+    /// The server shuts down: the hub closes all connections, and refuses new ones.
     ShutDown {
         /// Time after which clients should reconnect, in milliseconds; 0 for no advice.
         retry_after: u32,
     },
 }
 
-/// An action that the driver must perform.
+/// Action that the driver must perform.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Output {
     /// Append this draft to the log. The log answers with [`Input::Committed`] or
@@ -256,7 +256,7 @@ pub enum Output {
         entry: SharedEntry,
     },
     /// End of a batch of `Publish` outputs: all entries up to `head` are published, so the
-    /// subscribed connections may send them. Comes once for each [`Input::Committed`].
+    /// subscribed connections may send them. One follows each [`Input::Committed`].
     Published {
         /// Hub's head: sequence of the last committed entry.
         head: Sequence,
@@ -265,47 +265,46 @@ pub enum Output {
     Deliver {
         /// Connection that receives it.
         connection: ConnectionId,
-        /// Position of the item among the room entries: the connection sends it after all entries
-        /// of its rooms up to and including this sequence, and before all later ones.
+        /// Place of the item among the room entries. The connection sends it after all entries of
+        /// its rooms up to and including this sequence, and before all later ones.
         after: Sequence,
         /// Item to deliver.
         delivery: Delivery,
     },
-    /// Deliver the same frame to several connections, as `Deliver` does to one. It is encoded once.
+    /// Deliver one frame to several connections, as `Deliver` does to one. It is encoded once.
     DeliverAll {
         /// Connections that receive it.
         connections: Vec<ConnectionId>,
-        /// Position among the room entries, as in `Deliver`.
+        /// Place among the room entries, as in `Deliver`.
         after: Sequence,
         /// Frame to send.
         frame: ServerFrame,
     },
-    /// A room is closed: it has no members or subscribers left, and its identifier is no longer
-    /// used.
+    /// A room is closed. It has no members or subscribers, and its identifier is no longer used.
     RoomClosed {
         /// Room that is closed.
         room: RoomId,
     },
-    /// Persist this session record, replacing the previous one of the same session. Comes before
-    /// the session's first `Append`.
+    /// Persist this session record. It replaces the previous record of the session. The first one
+    /// comes before the session's first `Append`.
     PersistSession(SessionRecord),
-    /// Delete a session that has expired or was evicted, together with the direct messages that are
-    /// kept for it. Its number is not used again.
+    /// Delete a session that has expired or was evicted, with the direct messages that are kept for
+    /// it. Its number is not used again.
     DeleteSession {
         /// Session to delete.
         session: SessionId,
     },
     /// Send [`Input::Wake`] at this moment. Replaces the previous `WakeAt`.
     WakeAt(Moment),
-    /// An address group has reached a limit, so a connection or request of it was refused, delayed
-    /// or closed, or a session evicted. For the server's log file and the status report.
+    /// An address group has reached a limit. A connection or request of it was refused, delayed or
+    /// closed, or a session was evicted. For the server's log file and the status report.
     QuotaReached {
         /// Group that reached the limit.
         group: AddressGroup,
         /// Limit that it reached.
         quota: Quota,
     },
-    /// Number of connected sessions (users). Comes when it changes.
+    /// Number of connected sessions (users). It is output when it changes.
     ConnectedUsers(usize),
 }
 
@@ -326,16 +325,15 @@ pub enum Delivery {
     Subscribe(RoomId),
     /// Unsubscribe the connection from a room.
     Unsubscribe(RoomId),
-    /// Flow-control mark. The driver answers with [`Input::MarkReached`] once the connection has
-    /// passed everything before the mark to the operating system, except for a bounded number of
-    /// bytes.
+    /// Flow-control mark. The driver answers with [`Input::MarkReached`] when the connection has
+    /// passed everything before the mark to the operating system, except a bounded number of bytes.
     Mark,
     /// Send everything that is pending, then close the connection. Nothing is delivered after it.
-    /// The driver reports [`Input::Disconnected`] afterwards.
+    /// The driver then reports [`Input::Disconnected`].
     Close,
 }
 
-/// Tag that matches a read's answer to its request; opaque to the driver.
+/// Tag that matches the answer of a read to its request. The driver does not interpret it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadTag {
     /// Connection that waits for the answer.
@@ -370,24 +368,24 @@ pub(super) enum ReadPurpose {
 pub struct ReadRequest {
     /// Rooms whose entries are read.
     pub rooms: Vec<RoomName>,
-    /// Session whose direct messages, sent and received, are read as well; `None`: no direct
-    /// messages. Only used with [`ReadRange::Latest`] and [`ReadRange::After`].
+    /// Session whose direct messages, sent and received, are read too; `None`: no direct messages.
+    /// Used only with [`ReadRange::Latest`] and [`ReadRange::After`].
     pub session: Option<SessionId>,
     /// Range of entries to read.
     pub range: ReadRange,
 }
 
-/// Range of log entries to read. Each `u16` is a limit: a maximum number of entries.
+/// Range of log entries to read. Each `u16` is a limit: the maximum number of entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadRange {
-    /// The latest entries: up to the limit for each room, and up to the limit of direct messages.
+    /// The latest entries: up to the limit for each room, and up to the limit for direct messages.
     Latest(u16),
-    /// The first entries after this sequence, up to the limit for rooms and direct messages
+    /// The first entries after this sequence: up to the limit for rooms and direct messages
     /// together.
     After(Sequence, u16),
-    /// The latest entries before this sequence, up to the limit for each room.
+    /// The latest entries before this sequence: up to the limit for each room.
     Before(Sequence, u16),
-    /// The latest entries of the rooms that match a search query, up to the query's limit for all
+    /// The latest entries of the rooms that match a search query: up to the query's limit for all
     /// rooms together.
     Matching(SearchQuery),
 }
@@ -395,20 +393,19 @@ pub enum ReadRange {
 /// Result of a log read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadOutcome {
-    /// Entries in ascending order of sequence, rooms and direct messages mixed.
+    /// Entries in ascending order of sequence. Rooms and direct messages are mixed.
     pub entries: Vec<SharedEntry>,
-    /// Log's head at the time of the read: the result contains every matching entry up to it,
-    /// within the range. The hub has got all of these entries by [`Input::Committed`] before this
-    /// result.
+    /// Head of the log when it was read. The result contains every matching entry up to it, within
+    /// the range. The hub has got all these entries by [`Input::Committed`] before this result.
     pub head: Sequence,
     /// Rooms in which entries after the range's sequence are missing, because retention has deleted
-    /// them. Only used with [`ReadRange::After`].
+    /// them. Used only with [`ReadRange::After`].
     pub gaps: Vec<RoomName>,
     /// True if more entries match: older ones ([`ReadRange::Before`] with one room,
-    /// [`ReadRange::Matching`]) or later ones up to `head` ([`ReadRange::After`]).
+    /// [`ReadRange::Matching`]), or later ones up to `head` ([`ReadRange::After`]).
     pub more: bool,
 }
 
-/// Error: the log could not be read. The same read may succeed later.
+/// Error of a log read. The same read may succeed later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadFailed;

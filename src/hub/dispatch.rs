@@ -7,10 +7,10 @@ use crate::wire::tcp::{ClientFrame, Decoded, Error, Pong};
 
 impl Hub {
     /// Handles a received frame, or defers it while the connection is blocked. Restarts the
-    /// connection's ping and idle timers. Ignores frames of unknown and of closing connections.
+    /// connection's ping and idle timers. Ignores frames of unknown or closing connections.
     ///
-    /// Closes the connection with error `internal` if too many frames are deferred. A slow log
-    /// leads to this; a slow client does not, because the driver stops reading from it.
+    /// Closes the connection with error `internal` if too many frames are deferred. The cause is a
+    /// slow log. A slow client is not, because the driver stops reading from it.
     pub(super) fn handle_received(
         &mut self,
         now: Now,
@@ -34,17 +34,17 @@ impl Hub {
         }
     }
 
-    /// Handles the deferred frames in order until one of them blocks the connection again. Call it
-    /// whenever the connection may have been unblocked.
+    /// Handles the deferred frames in order, until one of them blocks the connection again. Call it
+    /// whenever the connection may be unblocked.
     pub(super) fn process_deferred(&mut self, now: Now, id: ConnectionId) {
         while let Some(frame) = self.connections.get_mut(&id).and_then(|it| it.next_deferred()) {
             self.process_frame(now, id, frame);
         }
     }
 
-    /// Checks a frame that need not be deferred, or no longer, and dispatches it: steps 3 to 9 of
-    /// section 15 of the page. Closes the connection if the frame violates the protocol. Ignores an
-    /// unknown kind of frame.
+    /// Checks a frame that is not deferred, or no longer, and dispatches it: steps 3 to 9 of
+    /// section 15 of the page. Closes the connection if the frame violates the protocol. Ignores a
+    /// frame of unknown kind.
     fn process_frame(&mut self, now: Now, id: ConnectionId, frame: Decoded<ClientFrame>) {
         let Some(connection) = self.connections.get(&id) else {
             return;
@@ -73,9 +73,9 @@ impl Hub {
         }
     }
 
-    /// Dispatches a frame to its handler. It must have passed the checks of `process_frame`, and
-    /// the tokens that it costs must be taken. Ignores requests and messages of a connection that
-    /// is not joined.
+    /// Dispatches a frame to its handler. The frame must have passed the checks of `process_frame`,
+    /// and its tokens must be taken. Ignores requests and messages of a connection that has not
+    /// joined.
     pub(super) fn handle_frame(&mut self, now: Now, id: ConnectionId, frame: ClientFrame) {
         let Some(connection) = self.connections.get(&id) else {
             return;
@@ -107,8 +107,8 @@ impl Hub {
         }
     }
 
-    /// Sends an error frame that answers the request of this kind and reference, and does not close
-    /// the connection.
+    /// Sends an error frame that answers the request of this kind and reference. The connection
+    /// stays open.
     pub(super) fn send_request_error(
         &mut self,
         id: ConnectionId,
@@ -120,8 +120,8 @@ impl Hub {
     }
 }
 
-/// Returns true if a frame is a request that must have a reference other than 0. Messages (`say`,
-/// `direct`) are not among them: `check_reference` checks their references.
+/// Returns true if a frame is a request that must have a reference other than 0. False for messages
+/// (`say`, `direct`): `check_reference` checks their references.
 const fn requires_reference(frame: &ClientFrame) -> bool {
     matches!(
         frame,
@@ -133,7 +133,7 @@ const fn requires_reference(frame: &ClientFrame) -> bool {
     )
 }
 
-/// Returns the reference of a frame, or [`Reference::NONE`] if frames of its kind have none.
+/// Returns the reference of a frame; [`Reference::NONE`] if frames of its kind have none.
 pub(super) const fn reference_of(frame: &ClientFrame) -> Reference {
     match frame {
         ClientFrame::Say(it) => it.reference,

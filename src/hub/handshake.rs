@@ -18,13 +18,13 @@ use crate::model::{
 };
 use crate::wire::tcp::{Error, Hello, Join, MAGIC, ServerHello, VERSION, feature, flag, kind};
 
-/// A `join` that passed all checks.
+/// `join` that passed all checks.
 struct ValidatedJoin {
     /// Username to join with.
     username: Username,
     /// Rooms to join, without duplicates, in the order of the `join`.
     rooms: Vec<RoomName>,
-    /// Session to resume, and its token; `None`: a new session starts.
+    /// Session to resume, and its token; `None`: a new session.
     resumed: Option<(SessionId, Token)>,
 }
 
@@ -58,8 +58,8 @@ impl Hub {
         }
     }
 
-    /// Handles `join`: accepts it and starts reading history or missed entries, or sends an error.
-    /// Closes the connection after the last permitted attempt, and if a quota for `join`s or wrong
+    /// Handles `join`: accepts it and starts to read history or missed entries, or sends an error.
+    /// Closes the connection after the last permitted attempt, or if a quota for `join`s or wrong
     /// passwords is used up.
     pub(super) fn handle_join(&mut self, now: Now, id: ConnectionId, join: &Join) {
         let Some(group) = self.connections.get(&id).map(|it| it.group) else {
@@ -98,9 +98,8 @@ impl Hub {
         }
     }
 
-    /// Validates a `join`: password, username, rooms, token and availability of the name, in the
-    /// order of the page. An unknown or expired token is no error: a new session starts. Changes
-    /// nothing.
+    /// Validates a `join` in the order of the page: password, username, rooms, token, availability
+    /// of the name. An unknown or expired token is no error: a new session starts. Changes nothing.
     fn check_join(
         &self,
         now: Moment,
@@ -128,9 +127,9 @@ impl Hub {
         Ok(ValidatedJoin { username, rooms, resumed })
     }
 
-    /// Accepts a `join`: attaches the connection to its new or resumed session, name and rooms,
-    /// persists the session, and starts reading history or missed entries. For a new session,
-    /// evicts another one if there are too many. `send_replay_page` continues.
+    /// Accepts a `join`: attaches the connection to its new or resumed session, name and rooms, and
+    /// persists the session. For a new session, first evicts another one if there are too many.
+    /// Starts to read history or missed entries; `send_replay_page` continues.
     fn accept_join(
         &mut self,
         now: Now,
@@ -164,8 +163,8 @@ impl Hub {
         let durable_flag = if self.settings.is_durable { flag::DURABLE } else { 0 };
         let welcome =
             Some(WelcomeData { token, flags: session_flag | position_flag | durable_flag });
-        // Even a new session may have direct messages: those sent to it while the read is pending.
-        // They belong to its history.
+        // Direct messages may be sent to a new session while the read is pending. They belong to
+        // its history.
         let request = ReadRequest { rooms: names, session: Some(session), range };
         let read = Box::new(PendingRead {
             purpose: ReadPurpose::Join,
@@ -190,8 +189,8 @@ impl Hub {
         log_id == self.log_id && sequence <= self.head && !self.sequence_gaps.iter().any(is_in_gap)
     }
 
-    /// Evicts a session that is away, emits `DeleteSession`, and returns true, if there are `max`
-    /// sessions or more. Returns false if there are fewer, or if no session is away.
+    /// If there are `max` sessions or more, evicts a session that is away, emits `DeleteSession`,
+    /// and returns true. Returns false if there are fewer sessions, or if none is away.
     pub(super) fn evict_session_if_full(&mut self, max: usize) -> bool {
         let Some((session, group)) = self.sessions.evict_if_full(max) else {
             return false;
@@ -203,12 +202,11 @@ impl Hub {
         true
     }
 
-    /// Moves a session from its previous connection, name and rooms to the new ones, and closes the
-    /// previous connection with error `replaced`. Returns the names of the new rooms in their
-    /// canonical spelling.
+    /// Moves a session from its previous connection, name and rooms to the new ones. Closes the
+    /// previous connection with error `replaced`. Returns the canonical names of the new rooms.
     ///
-    /// Records no presence change in rooms in which the session stays under the same spelling of
-    /// its name.
+    /// If the session stays in a room under the same spelling of its name, records no presence
+    /// change there.
     fn attach_session(
         &mut self,
         now: Moment,
@@ -255,7 +253,7 @@ impl Hub {
     }
 }
 
-/// Parses the room names of a `join`: drops duplicates, and returns the lobby for an empty list.
+/// Parses the room names of a `join`. Drops duplicates. Returns the lobby for an empty list.
 ///
 /// # Errors
 /// [`ErrorCode::RoomInvalid`] if a name is not valid.

@@ -10,21 +10,21 @@ use crate::model::limits::GREETING_TIMEOUT;
 use crate::model::{AddressGroup, ErrorCode, Moment, Reference, SessionId, Token};
 use crate::wire::tcp::{Error, Ping, ServerFrame};
 
-/// Value of `retry_after` if a connection is refused or evicted because the server, or its address
-/// group, has too many connections: time until the client should reconnect, in milliseconds.
+/// Time after which a client should reconnect, in milliseconds, if its connection is refused or
+/// evicted because the server or its address group has too many connections.
 const SERVER_FULL_RETRY_AFTER_MS: u32 = 30_000;
 
-/// Limit on connections that are closing after eviction, as a divisor of `max-connections`: a
-/// connection is evicted for a new one only if the number of connections, closing ones included,
-/// exceeds the maximum by at most this fraction of it.
+/// Divisor of `max-connections`: bound on evicted connections that are still closing. A connection
+/// is evicted for a new one only if the number of connections, closing ones included, exceeds the
+/// maximum by at most an eighth of it.
 const CLOSING_EXCESS_DIVISOR: usize = 8;
 
-/// Minimum time between two checks of all connections' timers, so a timer expires up to this late.
+/// Minimum time between two checks of all connections' timers. A timer may expire this late.
 const MIN_TIMER_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Hub {
-    /// Handles a new connection: admits it, perhaps after evicting another one, or refuses it with
-    /// an error and closes it. The hub keeps nothing about a refused connection.
+    /// Handles a new connection: admits it, or refuses it with an error and closes it. It may evict
+    /// another connection to admit this one. The hub keeps nothing about a refused connection.
     pub(super) fn handle_connected(
         &mut self,
         now: Now,
@@ -57,12 +57,14 @@ impl Hub {
     }
 
     /// Evicts a connection to make room for a new one of the address group `newcomer`, and returns
-    /// true. The evicted connection belongs to the group with the most live connections, which must
-    /// have at least twice as many as `newcomer` will have. It is the newest connection of this
-    /// group that has not joined, else the newest one.
+    /// true.
     ///
-    /// Returns false if that group has fewer, or if too many evicted connections are still closing
-    /// ([`CLOSING_EXCESS_DIVISOR`]).
+    /// The evicted connection belongs to the group with the most live connections. That group must
+    /// have at least twice as many as `newcomer` will have. The evicted one is the group's newest
+    /// connection that has not joined; if all have joined, its newest one.
+    ///
+    /// Returns false if that group has fewer connections, or if too many evicted connections are
+    /// closing ([`CLOSING_EXCESS_DIVISOR`]).
     fn make_room_for(&mut self, now: Now, newcomer: AddressGroup) -> bool {
         let limit = self.settings.max_connections;
         if self.connections.len() > limit.saturating_add(limit / CLOSING_EXCESS_DIVISOR) {
@@ -85,8 +87,7 @@ impl Hub {
     }
 
     /// Closes a connection with error 109 `too_many_from_address`, and reports that its address
-    /// group has reached a limit. `about` is the kind and the reference of the frame that this
-    /// answers.
+    /// group has reached a limit. `about`: kind and reference of the frame that this answers.
     pub(super) fn close_for_quota(
         &mut self,
         now: Now,
@@ -112,8 +113,9 @@ impl Hub {
         }
     }
 
-    /// Closes the half-closed connections that have nothing left to answer: they are not blocked,
-    /// so no frame is deferred, and have no message in flight. Call it after each input.
+    /// Closes the half-closed connections that have nothing left to answer. Such a connection is
+    /// not blocked, so no frame is deferred, and has no message in flight. Call it after each
+    /// input.
     pub(super) fn close_half_closed(&mut self, now: Now) {
         if self.half_closed.is_empty() {
             return;
@@ -128,8 +130,8 @@ impl Hub {
             if connection.is_blocked() || has_in_flight {
                 return true;
             }
-            // The client may reconnect as soon as it sees the end: this connection must not count
-            // any longer then.
+            // The client may reconnect when it sees the end. This connection must not count any
+            // longer then.
             self.deliver(*id, Delivery::Close);
             self.handle_disconnected(now, *id);
             false
@@ -137,9 +139,9 @@ impl Hub {
         self.half_closed = half_closed;
     }
 
-    /// Removes a connection that is gone, and disconnects its session. If the connection has
-    /// joined, frames that are deferred because of a flow-control mark are still handled. Frames
-    /// that are deferred for another reason are dropped.
+    /// Removes a connection that is gone, and disconnects its session. If the connection has joined
+    /// and waits for a flow-control mark, first handles its deferred frames. If it is blocked for
+    /// another reason, drops them.
     pub(super) fn handle_disconnected(&mut self, now: Now, id: ConnectionId) {
         if self.connections.get(&id).is_some_and(|it| it.joined_session().is_some()) {
             self.handle_mark_reached(now, id);
@@ -151,14 +153,14 @@ impl Hub {
         self.quotas.remove_connection(connection.group, id, now.moment);
     }
 
-    /// Closes a connection with an error that answers no particular frame. Does nothing if it is
-    /// closing.
+    /// Closes a connection with an error that answers no particular frame. Does nothing if the
+    /// connection is closing.
     pub(super) fn close_with_code(&mut self, now: Now, id: ConnectionId, code: ErrorCode) {
         self.close_with_error(now, id, Error::new(code));
     }
 
     /// Closes a connection with an error frame, and disconnects its session at once. Does nothing
-    /// if it is closing.
+    /// if the connection is closing.
     pub(super) fn close_with_error(&mut self, now: Now, id: ConnectionId, error: Error) {
         if self.connections.get(&id).is_none_or(Connection::is_closing) {
             return;
@@ -168,9 +170,9 @@ impl Hub {
         self.release_session(now, id);
     }
 
-    /// Disconnects the session of a connection: releases its name and rooms. The session is away
-    /// afterwards, and the connection closing. A connection without a session is only switched to
-    /// `Closing`.
+    /// Disconnects the session of a connection: releases its name and rooms, and persists it. The
+    /// session is then away, and the connection is closing. If the connection has no session, only
+    /// switches it to `Closing`.
     fn release_session(&mut self, now: Now, id: ConnectionId) {
         let Some(session) = self.detach_session(now.moment, id) else {
             return;
@@ -189,10 +191,11 @@ impl Hub {
         self.persist_session(session);
     }
 
-    /// Switches a connection to state `Closing`, removes it from the live connections of its
-    /// address group, and cancels its pending read and its presence subscriptions. Returns its
-    /// session, if it has one. The session keeps name and rooms: the caller must release them or
-    /// move them to another connection.
+    /// Switches a connection to state `Closing`. Removes it from the live connections of its
+    /// address group, and cancels its pending read and its presence subscriptions.
+    ///
+    /// Returns its session; `None` if it has none. The session keeps its name and rooms: the caller
+    /// must release them or move them to another connection.
     fn detach_session(&mut self, now: Moment, id: ConnectionId) -> Option<SessionId> {
         let connection = self.connections.get_mut(&id)?;
         let state = connection.begin_closing();
@@ -229,7 +232,7 @@ impl Hub {
         self.detach_session(now, id);
     }
 
-    /// Closes a room and emits `RoomClosed` if it has no members left.
+    /// If a room has no members left, closes it and emits `RoomClosed`.
     pub(super) fn close_if_empty(&mut self, room: RoomId, now: Moment) {
         if let Some(closed) = self.rooms.close_if_empty(room) {
             if let Some(group) = closed.opened_by {
@@ -239,8 +242,8 @@ impl Hub {
         }
     }
 
-    /// Runs all timers that have expired: of connections, throttled requests, quotas, presence
-    /// updates and sessions.
+    /// Handles all expired timers: of connections, throttled requests, quotas, presence updates and
+    /// sessions.
     pub(super) fn handle_wake(&mut self, now: Now) {
         self.wake_at = None;
         self.run_connection_timers(now);
@@ -261,10 +264,10 @@ impl Hub {
         }
     }
 
-    /// Checks the timers of all connections if the check is due: sends pings, closes connections
+    /// If the check is due, checks the timers of all connections: sends pings, closes connections
     /// that have timed out, and schedules the next check.
     ///
-    /// The check is not rescheduled when a frame arrives, because that only postpones timers.
+    /// A received frame does not reschedule the check, because it only postpones timers.
     fn run_connection_timers(&mut self, now: Now) {
         if self.next_timer_check.is_none_or(|at| now.moment < at) {
             return;
@@ -294,8 +297,8 @@ impl Hub {
         }
     }
 
-    /// Handles the shutdown of the server: closes all connections with error `shutting_down`; new
-    /// ones are refused from now on.
+    /// Handles the shutdown of the server: closes all connections with error `shutting_down`. New
+    /// ones are then refused.
     pub(super) fn handle_shut_down(&mut self, now: Now, retry_after: u32) {
         self.shutting_down = Some(retry_after);
         let connections: Vec<ConnectionId> = self.connections.keys().copied().collect();

@@ -26,7 +26,7 @@ impl RoomMembers {
         self.0.len()
     }
 
-    /// Returns the number of members as a frame's `u32` field, at most `u32::MAX`.
+    /// Returns the number of members for a frame's `u32` field; at most `u32::MAX`.
     pub(super) fn count(&self) -> u32 {
         u32::try_from(self.0.len()).unwrap_or(u32::MAX)
     }
@@ -36,9 +36,9 @@ impl RoomMembers {
         self.0.get(name.key()).is_some_and(|it| it.as_str() == name.as_str())
     }
 
-    /// Returns a page of members' names, in the order of name keys: at most [`MAX_LISTED_NAMES`] of
-    /// those after the name `after`, and true if more follow. An empty `after` starts at the first
-    /// name; for the next page, pass the last name of this one.
+    /// Returns a page of members' names, ordered by name key, and true if more follow. The page has
+    /// at most [`MAX_LISTED_NAMES`] names, all after the name `after`. An empty `after` starts at
+    /// the first name. For the next page, pass the last name of this one.
     pub(super) fn page(&self, after: &str) -> (Vec<String>, bool) {
         let after = NameKey::of(after);
         let mut behind = self.0.range((Bound::Excluded(after), Bound::Unbounded));

@@ -5,36 +5,36 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::Reference;
 use crate::model::limits::MAX_REFUSED_REFERENCES;
 
-/// Processing status of a message, as far as its reference tells.
+/// Status of a message, as far as its reference tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MessageStatus {
-    /// Never submitted to the log, or refused: it may be submitted.
+    /// Never submitted to the log, or refused. It may be submitted.
     New,
-    /// Submitted to the log, which has not answered yet.
+    /// Submitted to the log, which has not answered.
     InFlight,
-    /// Counts as stored in the log, so a message with this reference is a duplicate: the reference
-    /// is not above the greatest submitted one, not in flight and not among the refused ones.
+    /// Counts as stored in the log, so a message with this reference is a duplicate. The reference
+    /// is not above the greatest submitted one, not in flight and not refused.
     Accepted,
 }
 
-/// References of a session's messages, for deduplication: no message is stored twice, and no
+/// References of a session's messages, for deduplication. No message is stored twice, and no
 /// refused message is acknowledged.
 #[derive(Debug, Default)]
 pub(super) struct MessageDedup {
-    /// Greatest reference submitted to the log, whether stored or not.
+    /// Greatest reference submitted to the log, stored or not.
     last_submitted: Reference,
     /// Greatest reference that the log has stored.
     last_stored: Reference,
-    /// References submitted to the log and not answered yet, with the kind numbers of their frames.
+    /// References submitted to the log and not answered, with the kind numbers of their frames.
     in_flight: BTreeMap<Reference, u16>,
-    /// References of messages that the hub or the log refused, so they may be submitted again. At
-    /// most [`MAX_REFUSED_REFERENCES`]: the lowest are dropped.
+    /// References of messages that the hub or the log refused. They may be submitted again. At most
+    /// [`MAX_REFUSED_REFERENCES`]; the lowest are dropped.
     refused: BTreeSet<Reference>,
 }
 
 impl MessageDedup {
-    /// Restores the references of a session after a restart: all references up to `last`, but not
-    /// those in `refused`, count as stored.
+    /// Restores the references of a session after a restart. All references up to `last` count as
+    /// stored, except those in `refused`.
     pub(super) fn restored(last: Reference, refused: Vec<Reference>) -> Self {
         let mut dedup = Self { last_submitted: last, last_stored: last, ..Self::default() };
         for reference in refused {
@@ -43,7 +43,7 @@ impl MessageDedup {
         dedup
     }
 
-    /// Returns true if any message is in flight: submitted to the log, which has not answered yet.
+    /// Returns true if any message is in flight: submitted to the log and not answered.
     pub(super) fn has_in_flight(&self) -> bool {
         !self.in_flight.is_empty()
     }
@@ -54,8 +54,8 @@ impl MessageDedup {
     }
 
     /// Returns the references that may be submitted again after a restart of the server: the
-    /// refused ones, and those in flight below the greatest stored one. Ascending, at most
-    /// [`MAX_REFUSED_REFERENCES`]: the lowest are left out.
+    /// refused ones, and those in flight that are below the greatest stored one. Ascending, at most
+    /// [`MAX_REFUSED_REFERENCES`]; the lowest are dropped.
     pub(super) fn resubmittable(&self) -> Vec<Reference> {
         let in_flight = self.in_flight.keys().filter(|it| **it < self.last_stored);
         let all: BTreeSet<Reference> = in_flight.chain(&self.refused).copied().collect();
@@ -79,7 +79,7 @@ impl MessageDedup {
         }
     }
 
-    /// Records that a message is submitted to the log. `kind` is the kind number of its frame.
+    /// Records that a message is submitted to the log. `kind`: kind number of its frame.
     pub(super) fn submit(&mut self, reference: Reference, kind: u16) {
         self.refused.remove(&reference);
         self.last_submitted = self.last_submitted.max(reference);
@@ -92,17 +92,17 @@ impl MessageDedup {
         self.last_stored = self.last_stored.max(reference);
     }
 
-    /// Records that the log could not store a message. Returns the kind number of its frame, or
-    /// `None` if the message was not in flight.
+    /// Records that the log could not store a message. Returns the kind number of its frame; `None`
+    /// if the message was not in flight.
     pub(super) fn mark_not_stored(&mut self, reference: Reference) -> Option<u16> {
         let kind = self.in_flight.remove(&reference)?;
         self.mark_refused(reference);
         Some(kind)
     }
 
-    /// Records that a message was refused, so that it does not count as a duplicate when the client
-    /// sends it again. That may be after later messages, if the connection ended before the client
-    /// got the error. Forgets the lowest refused reference beyond [`MAX_REFUSED_REFERENCES`].
+    /// Records that a message was refused, so that it is no duplicate when the client sends it
+    /// again. The client may send it after later messages, if the connection ended before the error
+    /// arrived. Beyond [`MAX_REFUSED_REFERENCES`], forgets the lowest refused reference.
     pub(super) fn mark_refused(&mut self, reference: Reference) {
         self.refused.insert(reference);
         if self.refused.len() > MAX_REFUSED_REFERENCES {
@@ -115,7 +115,7 @@ impl MessageDedup {
 mod tests {
     use super::*;
 
-    /// A refused message may be submitted again, also after a later one.
+    /// A refused message may be submitted again, even after a later one.
     #[test]
     fn refused_message_may_be_submitted_again() {
         let mut dedup = MessageDedup::default();

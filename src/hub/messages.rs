@@ -31,7 +31,7 @@ impl Hub {
         }
     }
 
-    /// Validates a `say` in the order of the protocol: room, then text. Returns both. Changes nothing.
+    /// Validates a `say`: first the room, then the text. Returns both. Changes nothing.
     fn check_say(&self, session: SessionId, say: &Say) -> Result<(Target, MessageText), ErrorCode> {
         let room = self.joined_room(session, &say.room).and_then(|room| self.rooms.get(room));
         let target = Target::Room(room.ok_or(ErrorCode::NotInRoom)?.name.clone());
@@ -61,8 +61,8 @@ impl Hub {
         }
     }
 
-    /// Refuses a message: sends an error, records the reference as refused, so that the client may
-    /// send the message again, and persists the session.
+    /// Refuses a message: records its reference as refused, persists the session, and sends an
+    /// error. The client may send the message again.
     fn refuse_message(
         &mut self,
         id: ConnectionId,
@@ -78,10 +78,11 @@ impl Hub {
         self.send_request_error(id, code, kind, reference);
     }
 
-    /// Checks the reference of a message: returns true if the message is new. Otherwise returns
-    /// false and sends `accepted` for a duplicate of a stored message, or an error for reference 0.
-    /// A duplicate of a message in flight gets no answer of its own: the log's answer is still to
-    /// come.
+    /// Checks the reference of a message. Returns true if the message is new. Otherwise returns
+    /// false, and answers:
+    /// - `accepted` for a duplicate of a stored message;
+    /// - an error for reference 0;
+    /// - nothing for a duplicate of a message in flight: the log's answer will come.
     fn check_reference(
         &mut self,
         id: ConnectionId,
@@ -104,10 +105,10 @@ impl Hub {
     }
 
     /// Finds the recipient of a direct message by username: the connected session that holds the
-    /// name, else the session that held it last, if that can still be resumed.
+    /// name. If there is none, the session that held the name last, if it can be resumed.
     ///
     /// # Errors
-    /// [`ErrorCode::RecipientUnknown`] if there is no such session, [`ErrorCode::RecipientChanged`]
+    /// [`ErrorCode::RecipientUnknown`] if there is no such session. [`ErrorCode::RecipientChanged`]
     /// if `required_session` is neither 0 nor this session.
     fn find_recipient(
         &self,
@@ -128,9 +129,9 @@ impl Hub {
         Ok(Target::Session(found, recipient.username.clone()))
     }
 
-    /// Submits a message to the log (`Append`) and marks its reference as in flight. The
-    /// recipient's session of a direct message is no longer disposable. The log answers with
-    /// `Committed` or `NotStored`.
+    /// Submits a message to the log (`Append`), and marks its reference as in flight. The log
+    /// answers with `Committed` or `NotStored`. If it is a direct message, the recipient's session
+    /// is no longer disposable.
     fn append_message(
         &mut self,
         session: SessionId,
@@ -152,9 +153,9 @@ impl Hub {
         self.outputs.push_back(Output::Append(draft));
     }
 
-    /// Handles committed entries: advances the hub's head, records sequence gaps, publishes room
-    /// messages, sends direct messages to recipient and author, and acknowledges messages to their
-    /// authors. Entries up to the current head are ignored.
+    /// Handles committed entries: advances the hub's head, records sequence gaps, and adds the
+    /// entries to the backlog. Publishes room messages, and sends direct messages to recipient and
+    /// author. Acknowledges messages to their authors. Ignores entries up to the current head.
     pub(super) fn handle_committed(&mut self, entries: Vec<SharedEntry>) {
         for entry in entries {
             if entry.sequence <= self.head {
@@ -190,8 +191,8 @@ impl Hub {
         self.outputs.push_back(Output::Published { head: self.head });
     }
 
-    /// Sends a stored direct message to a session if it has joined. A session that is joining gets
-    /// the message by its replay instead, a session that is away when it resumes.
+    /// Sends a stored direct message to a session if its connection has joined. A session that is
+    /// joining or away gets the message by its replay.
     fn send_direct_entry(&mut self, session: SessionId, entry: &SharedEntry) {
         let connection = self.sessions.get(session).and_then(|it| it.connection);
         if let Some(id) = connection
@@ -201,11 +202,11 @@ impl Hub {
         }
     }
 
-    /// Acknowledges a stored room message to its author. An author in the room gets the published
-    /// entry, the echo, and nothing else; an author who has left the room gets `accepted`.
+    /// Acknowledges a stored room message to its author. An author in the room gets only the
+    /// published entry, which is the echo. An author who has left the room gets `accepted`.
     ///
     /// While the author's replay or this room's history is being read, `accepted` waits until that
-    /// replay or history is sent. It is dropped if the entry was part of it.
+    /// is sent. It is dropped if the entry is part of that.
     fn acknowledge_room_message(
         &mut self,
         author: SessionId,
@@ -234,8 +235,8 @@ impl Hub {
     }
 
     /// Acknowledges a stored direct message if its author is joining: `accepted` waits until the
-    /// replay is sent, and is dropped if the entry was part of it. A joined author has got the echo
-    /// and needs no `accepted`.
+    /// replay is sent. It is dropped if the entry is part of the replay. An author who has joined
+    /// has got the echo, so gets no `accepted`.
     fn acknowledge_direct_message(&mut self, author: SessionId, reference: Reference) {
         let connection = self.sessions.get(author).and_then(|it| it.connection);
         if let Some(id) = connection
@@ -247,7 +248,7 @@ impl Hub {
     }
 
     /// Handles a message that the log could not store: records its reference as refused, persists
-    /// the session and sends error `not_stored` to the author. Ignores a message that is not in
+    /// the session, and sends error `not_stored` to the author. Ignores a message that is not in
     /// flight.
     pub(super) fn handle_not_stored(&mut self, session: SessionId, reference: Reference) {
         let kind =
@@ -267,7 +268,7 @@ fn parse_text(text: &str) -> Result<MessageText, ErrorCode> {
     MessageText::new(text).map_err(|_| ErrorCode::TextInvalid)
 }
 
-/// Returns true if a pending read serves an `enter` into this room; false if `room` is `None`.
+/// Returns true if a pending read serves an `enter` into this room. False if `room` is `None`.
 fn is_entering(read: &PendingRead, room: Option<&RoomName>) -> bool {
     matches!(&read.purpose, ReadPurpose::Enter(_, entering) if Some(entering) == room)
 }

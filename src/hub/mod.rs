@@ -1,8 +1,8 @@
 //! Layer 2: the server's engine, the hub. It decides about sessions, names, rooms, presence and
-//! limits, without I/O, clock or randomness.
+//! limits. It uses no I/O, no clock and no randomness.
 //!
-//! The driver (`server`) calls [`Hub::handle_input`] for every event and then [`Hub::poll_output`]
-//! until it returns `None`. Time and random tokens come in with the inputs.
+//! The driver (`server`) calls [`Hub::handle_input`] for every event, and then [`Hub::poll_output`]
+//! until it returns `None`. Time and random tokens come with the inputs.
 //!
 //! | file | concern |
 //! |---|---|
@@ -61,35 +61,37 @@ use sessions::Sessions;
 use crate::model::{AddressGroup, HubSettings, LogId, Moment, RoomName, Sequence, SessionId};
 use crate::wire::tcp::{Pong, ServerFrame};
 
-/// The server's engine: a state machine for all connections, sessions and rooms.
+/// Server's engine: a state machine for all connections, sessions and rooms.
 pub struct Hub {
     /// Current settings.
     settings: HubSettings,
-    /// Maximum number of deferred frames of a connection. A reload of the settings can only raise
-    /// it, so that connected clients keep the rate that their welcome has stated.
+    /// Maximum number of deferred frames of a connection. Reloaded settings can only raise it, so
+    /// that connected clients keep the rate stated in their welcome.
     max_deferred_frames: usize,
     /// Id of the log that all sequences belong to.
     log_id: LogId,
-    /// Hub's head: sequence of the last committed entry that the log has reported.
+    /// Hub's head: sequence of the last committed entry.
     head: Sequence,
-    /// Sequence gaps: unused ranges of sequences, `(first, second]`, restored at the start or found
-    /// in commits.
+    /// Sequence gaps: unused ranges of sequences, `(first, second]`. They were restored at the
+    /// start or found in commits.
     sequence_gaps: Vec<(Sequence, Sequence)>,
     /// Session number of the next new session.
     next_session: SessionId,
     /// Connections by identifier, closing ones included. A connection is removed when the driver
-    /// reports it as gone; a half-closed one as soon as the hub closes it. Connections that were
-    /// refused at once are not among them. Ordered, so that the same inputs give the same outputs.
+    /// reports it as gone. A half-closed one is removed when the hub closes it. Connections that
+    /// were refused at once are not included. The map is ordered, so that the same inputs give the
+    /// same outputs.
     connections: BTreeMap<ConnectionId, Connection>,
-    /// Half-closed connections that still wait for an answer: they are blocked, or have a message
-    /// in flight.
+    /// Half-closed connections that wait for an answer: they are blocked, or have a message in
+    /// flight.
     half_closed: BTreeSet<ConnectionId>,
     /// Usage and limits of each address group.
     quotas: Quotas,
-    /// Throttled connections: those with a request that waits for tokens of its address group, with
-    /// the moment when the tokens are available. A connection that closes stays until that moment.
+    /// Throttled connections: they have a request that waits for tokens of its address group. Each
+    /// comes with the moment when the tokens are available. A connection that closes stays in the
+    /// set until that moment.
     throttled: BTreeSet<(Moment, ConnectionId)>,
-    /// Sessions, connected and away (disconnected).
+    /// Sessions, connected or away (disconnected).
     sessions: Sessions,
     /// Usernames in use.
     names: NameRegistry,
@@ -97,12 +99,12 @@ pub struct Hub {
     rooms: Rooms,
     /// Entries committed while reads are pending.
     backlog: Backlog,
-    /// Health of the log's storage, as the driver reported it last.
+    /// Health of the log's storage, as the driver last reported it.
     storage: StorageHealth,
-    /// Moment of the next check of all connections' timers; `None` before the first connection, and
+    /// Moment of the next check of all connections' timers. `None` before the first connection, and
     /// after a check that found no running timer.
     next_timer_check: Option<Moment>,
-    /// Time after which clients should reconnect, in milliseconds, 0 for no advice; `None` until
+    /// Time after which clients should reconnect, in milliseconds; 0 for no advice. `None` until
     /// the server shuts down.
     shutting_down: Option<u32>,
     /// Queue of outputs that the driver has not polled.
@@ -111,14 +113,14 @@ pub struct Hub {
     wake_at: Option<Moment>,
     /// Number of connected users in the last `ConnectedUsers` output; 0 before the first one.
     reported_users: usize,
-    /// Connection whose next frame panics, for tests of the driver: see [`Hub::inject_panic`].
+    /// Connection whose next frame panics, for tests of the driver ([`Hub::inject_panic`]).
     #[cfg(test)]
     injected_panic: Option<ConnectionId>,
 }
 
 impl Hub {
-    /// Creates a hub from the state that the log has restored. Call [`Self::poll_output`]
-    /// afterwards until it returns `None`.
+    /// Creates a hub from the state that the log has restored. Then call [`Self::poll_output`]
+    /// until it returns `None`.
     #[must_use]
     pub fn new(now: Now, settings: HubSettings, restored: RestoredState) -> Self {
         let names = NameRegistry::new(settings.refuse_lookalikes);
@@ -151,7 +153,7 @@ impl Hub {
         hub
     }
 
-    /// Handles an input (event). Call [`Self::poll_output`] afterwards until it returns `None`.
+    /// Handles an input (event). Then call [`Self::poll_output`] until it returns `None`.
     pub fn handle_input(&mut self, now: Now, input: Input) {
         #[cfg(test)]
         self.panic_if_injected(&input);
@@ -195,8 +197,8 @@ impl Hub {
         }
     }
 
-    /// Applies reloaded settings, except for `is_durable`. The maximum number of deferred frames
-    /// only rises. Connections, sessions and rooms above a new limit stay.
+    /// Applies reloaded settings, except `is_durable`. The maximum number of deferred frames can
+    /// only rise. Connections, sessions and rooms above a new limit stay.
     fn apply_settings(&mut self, settings: HubSettings) {
         self.names.set_refuse_lookalikes(settings.refuse_lookalikes);
         self.quotas.set_limits(GroupLimits::new(&settings));
@@ -225,8 +227,8 @@ impl Hub {
         }
     }
 
-    /// Takes the next output from the queue; the driver must perform outputs in this order. `None`:
-    /// the queue is empty until the next [`Self::handle_input`].
+    /// Takes the next output from the queue. The driver must perform the outputs in this order.
+    /// `None` if the queue is empty.
     #[must_use]
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
@@ -242,8 +244,8 @@ impl Hub {
         self.outputs.push_back(Output::Deliver { connection, after: self.head, delivery });
     }
 
-    /// Emits the same frame for several connections, as [`Self::send_frame`] does for one. Does
-    /// nothing without connections.
+    /// Emits one frame for several connections, as [`Self::send_frame`] does for one. Does nothing
+    /// if there are no connections.
     fn send_frame_to_all(&mut self, connections: Vec<ConnectionId>, frame: ServerFrame) {
         if !connections.is_empty() {
             self.outputs.push_back(Output::DeliverAll { connections, after: self.head, frame });
@@ -255,7 +257,7 @@ impl Hub {
         self.outputs.push_back(Output::QuotaReached { group, quota });
     }
 
-    /// Emits `ConnectedUsers` if the number of connected users has changed since the last time.
+    /// If the number of connected users has changed since the last output, emits `ConnectedUsers`.
     fn report_connected_users(&mut self) {
         let users = self.sessions.connected_count();
         if users != self.reported_users {
@@ -264,8 +266,8 @@ impl Hub {
         }
     }
 
-    /// Emits a `WakeAt` for the earliest moment at which any timer expires, unless no timer runs or
-    /// the last `WakeAt` was for the same moment.
+    /// Emits a `WakeAt` for the earliest moment at which a timer expires. Does nothing if no timer
+    /// runs, or if the last `WakeAt` was for the same moment.
     fn schedule_wake(&mut self) {
         let timers = [
             self.next_timer_check,
@@ -283,8 +285,8 @@ impl Hub {
     }
 }
 
-/// Returns the maximum number of deferred frames of a connection: the number that the rate limit
-/// allows in ten seconds, burst included.
+/// Returns the maximum number of deferred frames of a connection: the burst, plus the number that
+/// the rate limit allows in ten seconds.
 fn deferred_frame_limit(settings: &HubSettings) -> usize {
     let frames = settings.burst.saturating_add(settings.frames_per_minute / 6);
     usize::try_from(frames).unwrap_or(usize::MAX)

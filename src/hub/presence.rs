@@ -1,4 +1,4 @@
-//! Presence: batched updates about the users that join and leave a room.
+//! Presence: batched updates about users that join or leave a room.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,24 +9,24 @@ use crate::model::limits::{LARGE_ROOM_PRESENCE_DELAY, MAX_LISTED_NAMES, PRESENCE
 use crate::model::{Moment, Reference, RoomName, Username};
 use crate::wire::tcp::{Presence, Roster, ServerFrame, flag};
 
-/// Presence changes of a room since the last presence update, and the subscribers of the updates.
+/// Presence changes of a room since the last presence update, and the subscribers.
 #[derive(Default)]
 pub(super) struct PresenceChanges {
-    /// Users that joined or left since the last update, keyed by the exact spelling of the name,
+    /// Users that joined or left since the last update. The key is the exact spelling of the name,
     /// because clients compare the names in these frames byte by byte.
     changed: BTreeMap<String, Username>,
     /// Moment of the next update; `None` if nothing has changed.
     deadline: Option<Moment>,
-    /// True if the last frame to any subscriber gave only the number of members, without names.
-    /// Subscribers then need a whole roster as soon as the room is small enough for names.
+    /// True if the last frame to any subscriber had only the number of members, no names.
+    /// Subscribers then need a whole roster when the room is small enough for names.
     names_withheld: bool,
-    /// Subscribers: connections that want presence updates and have got a roster of the room.
+    /// Subscribers: connections that get presence updates. Each has got a roster of the room.
     subscribers: BTreeSet<ConnectionId>,
 }
 
 impl PresenceChanges {
     /// Records that a user joined or left. If this is the first change since the last update,
-    /// returns the deadline at which to call [`Self::take_frames`], else `None`.
+    /// returns the deadline at which to call [`Self::take_frames`]. Otherwise `None`.
     #[must_use]
     pub(super) fn record(
         &mut self,
@@ -42,14 +42,15 @@ impl PresenceChanges {
         self.deadline
     }
 
-    /// Returns the moment of the next update, when to call [`Self::take_frames`]; `None` if nothing
-    /// has changed.
+    /// Returns the deadline of the next update, at which to call [`Self::take_frames`]. `None` if
+    /// nothing has changed.
     pub(super) const fn deadline(&self) -> Option<Moment> {
         self.deadline
     }
 
-    /// Subscribes a connection to presence updates. Returns the roster to send to it first. The
-    /// roster has no names if the room has more than [`MAX_LISTED_NAMES`] members.
+    /// Subscribes a connection to presence updates. Returns the roster, which must be sent to the
+    /// connection first. If the room has more than [`MAX_LISTED_NAMES`] members, the roster has no
+    /// names.
     pub(super) fn add_subscriber(
         &mut self,
         connection: ConnectionId,
@@ -72,16 +73,15 @@ impl PresenceChanges {
         self.subscribers.iter().copied().collect()
     }
 
-    /// Takes the collected changes and returns the presence update as frames, to be sent to every
-    /// subscriber:
+    /// Takes the collected changes. Returns the presence update as frames, for every subscriber:
     ///
-    /// - with more than [`MAX_LISTED_NAMES`] members, one `presence` with only their number;
-    /// - at the first update with no more members than that, the whole `roster`;
-    /// - otherwise `presence` frames with the names of the changed users: joined if the user is a
-    ///   member now, else left.
+    /// - With more than [`MAX_LISTED_NAMES`] members: one `presence` with only their number.
+    /// - At the first update with no more members than that: the whole `roster`.
+    /// - Otherwise: `presence` frames with the names of the changed users. A user who is a member
+    ///   now has joined; another one has left.
     ///
-    /// Call it at the deadline; the next [`Self::record`] sets a new one. Empty if there are no
-    /// subscribers.
+    /// Empty if there are no subscribers, or if nothing has changed. Call it at the deadline; the
+    /// next [`Self::record`] sets a new one.
     #[must_use]
     pub(super) fn take_frames(
         &mut self,
@@ -117,13 +117,13 @@ impl PresenceChanges {
     }
 }
 
-/// Returns the time for which presence changes are collected in a room with this number of members.
+/// Returns the time for which a room with this number of members collects presence changes.
 const fn collection_delay(members: usize) -> Duration {
     if members > MAX_LISTED_NAMES { LARGE_ROOM_PRESENCE_DELAY } else { PRESENCE_DELAY }
 }
 
-/// Builds a `roster` frame that was not requested, without names if the room has more than
-/// [`MAX_LISTED_NAMES`] members.
+/// Builds a `roster` frame that answers no request. If the room has more than [`MAX_LISTED_NAMES`]
+/// members, it has no names.
 fn roster(room: &RoomName, members: &RoomMembers) -> ServerFrame {
     let count_only = members.len() > MAX_LISTED_NAMES;
     let names = if count_only { Vec::new() } else { members.page("").0 };

@@ -1,7 +1,7 @@
 //! Quotas by address group: usage and limits of connections, rooms, `join`s, wrong passwords, and
 //! requests that read the log.
 //!
-//! The quota of sessions is in `sessions`, that of unsent bytes in the driver's fan-out.
+//! The quota of sessions is in `sessions`. The quota of unsent bytes is in the driver's fan-out.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -9,29 +9,29 @@ use std::time::Duration;
 use super::contract::ConnectionId;
 use crate::model::{AddressGroup, HubSettings, Moment, TokenBucket};
 
-/// Maximum number of idle groups (without connections and rooms) whose recent usage is remembered.
+/// Maximum number of remembered idle groups. An idle group has no connections and no rooms.
 const MAX_IDLE_GROUPS: usize = 4_096;
 
-/// Number of rooms that each group may open in any case, as long as the server's maximum allows:
-/// the maximum number of rooms of one session.
+/// Number of rooms that each group may open in any case, within the server's maximum. It equals the
+/// maximum number of rooms of one session.
 const MIN_ROOM_SHARE: usize = 16;
 
-/// Maximum time that a request waits for its group's tokens. It is so short that a client which
+/// Maximum time that a request waits for its group's tokens. It is short enough that a client which
 /// keeps its connection's rate limit does not exceed the maximum number of deferred frames
 /// meanwhile.
 const MAX_REQUEST_WAIT: Duration = Duration::from_secs(10);
 
-/// Pause after the first wrong password beyond the free ones. It doubles with each further one.
+/// Pause after the first wrong password beyond the free ones. Each further one doubles it.
 const MIN_PASSWORD_PAUSE: Duration = Duration::from_secs(1);
 
 /// Maximum pause after a wrong password.
 const MAX_PASSWORD_PAUSE: Duration = Duration::from_secs(5 * 60);
 
-/// Time after which a group's wrong passwords are forgotten, from the end of the last pause.
+/// Time from the end of the last pause until a group's wrong passwords are forgotten.
 const PASSWORD_FAILURES_LIFETIME: Duration = Duration::from_secs(10 * 60);
 
-/// Limits of each group. Most are derived from `max-connections-per-address`, because a group with
-/// more connections needs more of everything else.
+/// Limits of each group. Most are derived from `max-connections-per-address`: a group with more
+/// connections needs more of everything else.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct GroupLimits {
     /// Maximum number of connections of a group.
@@ -70,17 +70,17 @@ impl GroupLimits {
 /// Wrong passwords of a group, and the pause that follows them.
 #[derive(Clone, Copy, Debug, Default)]
 struct PasswordFailures {
-    /// Number of wrong passwords that are not forgotten.
+    /// Number of wrong passwords, without forgotten ones.
     count: u32,
-    /// End of the last pause; not after now if there is no pause.
+    /// End of the last pause. If it is not after now, there is no pause.
     paused_until: Moment,
-    /// Moment when the wrong passwords are forgotten, unless another one follows before.
+    /// Moment when the wrong passwords are forgotten, unless another one comes before.
     forgotten_at: Moment,
 }
 
 impl PasswordFailures {
-    /// Counts a wrong password; earlier ones that are to be forgotten count no more. Each one after
-    /// the first `free` ones begins a pause, twice as long as the one before, at most
+    /// Counts a wrong password. First forgets earlier ones whose time is over. Each one after the
+    /// first `free` ones begins a pause, twice as long as the one before, at most
     /// [`MAX_PASSWORD_PAUSE`].
     fn record(&mut self, now: Moment, free: u32) {
         if self.forgotten_at <= now {
@@ -99,14 +99,14 @@ impl PasswordFailures {
     }
 }
 
-/// Usage of one group: the resources that it holds or has used recently.
+/// Usage of one group: resources that it holds or has used recently.
 #[derive(Debug)]
 struct GroupUsage {
     /// Number of connections, closing ones included.
     connections: usize,
-    /// Live connections: those that are not closing.
+    /// Live connections: connections that are not closing.
     live: BTreeSet<ConnectionId>,
-    /// Number of open rooms that count for the group, because it has opened them.
+    /// Number of open rooms that the group has opened, so they count for it.
     rooms: usize,
     /// Token bucket (rate limit) of `join`s.
     joins: TokenBucket,
@@ -114,31 +114,32 @@ struct GroupUsage {
     requests: TokenBucket,
     /// Wrong passwords.
     failures: PasswordFailures,
-    /// Moment when the group can be forgotten: its key in [`Quotas::idle`]; `None` if it is not
-    /// idle.
+    /// Moment when the group can be forgotten, which is its key in [`Quotas::idle`]. `None` if the
+    /// group is not idle.
     forgotten_at: Option<Moment>,
 }
 
 /// Decision about a `history` or `search` request, by the rate limit of its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RequestQuota {
-    /// Its tokens were available and are taken: handle the request at once.
+    /// The request's tokens are taken. Handle the request at once.
     Now,
-    /// Its tokens are taken in advance: handle the request at this moment.
+    /// The request's tokens are taken in advance. Handle the request at this moment.
     At(Moment),
-    /// It would have to wait longer than [`MAX_REQUEST_WAIT`]: refuse it. No tokens were taken.
+    /// The request would have to wait longer than [`MAX_REQUEST_WAIT`]. Refuse it. No tokens were
+    /// taken.
     Exhausted,
 }
 
-/// Usage of all groups that hold connections or rooms, or have used other resources recently.
+/// Usage of all groups that hold connections or rooms, or have recently used other resources.
 pub(super) struct Quotas {
     /// Limits of each group.
     limits: GroupLimits,
     /// Usage by group.
     groups: HashMap<AddressGroup, GroupUsage>,
-    /// Groups that have live connections, by the number of these.
+    /// Groups with live connections, by the number of these.
     by_connections: BTreeSet<(usize, AddressGroup)>,
-    /// Idle groups (without connections and rooms), by the moment when they can be forgotten.
+    /// Idle groups, by the moment when they can be forgotten.
     idle: BTreeSet<(Moment, AddressGroup)>,
 }
 
@@ -153,8 +154,8 @@ impl Quotas {
         }
     }
 
-    /// Changes the limits. Connections and rooms above a new limit stay, and a group that is
-    /// remembered keeps its rate limits until it is forgotten.
+    /// Changes the limits. Connections and rooms above a new limit stay. A remembered group keeps
+    /// its rate limits until it is forgotten.
     pub(super) fn set_limits(&mut self, limits: GroupLimits) {
         self.limits = limits;
     }
@@ -165,8 +166,7 @@ impl Quotas {
         connections >= self.limits.connections
     }
 
-    /// Counts a new connection of a group. Before that, forgets the idle groups whose usage is
-    /// over.
+    /// Counts a new connection of a group. First forgets the idle groups whose usage is over.
     pub(super) fn add_connection(&mut self, group: AddressGroup, id: ConnectionId, now: Moment) {
         self.forget_idle(now);
         self.update(group, now, |usage, _| {
@@ -175,8 +175,8 @@ impl Quotas {
         });
     }
 
-    /// Records that a connection is closing: it is no longer live, so it does not count for
-    /// [`Self::eviction_candidates`].
+    /// Records that a connection is closing: it is no longer live, so [`Self::eviction_candidates`]
+    /// does not return it.
     pub(super) fn mark_closing(&mut self, group: AddressGroup, id: ConnectionId, now: Moment) {
         self.update(group, now, |usage, _| _ = usage.live.remove(&id));
     }
@@ -189,9 +189,9 @@ impl Quotas {
         });
     }
 
-    /// Returns the group with the most live connections, and these, newest first, if one of them
-    /// may be evicted for a new connection of the group `newcomer`: if the group has at least twice
-    /// as many as `newcomer` will have. Otherwise returns `None`.
+    /// Returns the group with the most live connections, and these connections, newest first. One
+    /// of them may be evicted for a new connection of the group `newcomer`. `None` if the group has
+    /// less than twice as many connections as `newcomer` will have.
     pub(super) fn eviction_candidates(
         &self,
         newcomer: AddressGroup,
@@ -202,10 +202,12 @@ impl Quotas {
         Some((group, usage.live.iter().rev().copied()))
     }
 
-    /// Returns true if a group may open `count` further rooms while `open` rooms are open on the
-    /// whole server. There must be as many left, and the group may then hold at most a third of the
-    /// number that is left now, or [`MIN_ROOM_SHARE`] if that is more. So a single group gets about
-    /// a quarter of all rooms, and other groups still find some left.
+    /// Returns true if a group may open `count` further rooms. `open`: number of rooms that are
+    /// open on the whole server.
+    ///
+    /// At least `count` rooms must be left. The group may then hold at most a third of the rooms
+    /// that are left now, or [`MIN_ROOM_SHARE`] if that is more. So a single group gets about a
+    /// quarter of all rooms, and other groups still find some left.
     pub(super) fn may_open_rooms(&self, group: AddressGroup, count: usize, open: usize) -> bool {
         let held = self.groups.get(&group).map_or(0, |it| it.rooms);
         let left = self.limits.rooms.saturating_sub(open);
@@ -222,14 +224,15 @@ impl Quotas {
         self.update(group, now, |usage, _| usage.rooms = usage.rooms.saturating_sub(1));
     }
 
-    /// Takes a token for a `join`. Returns false, and takes nothing, if the group has none left.
+    /// Takes a token for a `join`, and returns true. If the group has no token left, takes nothing
+    /// and returns false.
     #[must_use]
     pub(super) fn take_join(&mut self, group: AddressGroup, now: Moment) -> bool {
         self.update(group, now, |usage, _| usage.joins.try_take(now))
     }
 
     /// Takes tokens of a group for a `history` or `search` request that costs this number of units.
-    /// Returns when to handle the request; takes nothing if it must be refused.
+    /// Returns when to handle the request. If the request must be refused, takes nothing.
     #[must_use]
     pub(super) fn take_request(
         &mut self,
@@ -255,21 +258,21 @@ impl Quotas {
         (now < until).then(|| until.since(now))
     }
 
-    /// Counts a wrong password of a group. Beyond the free ones, this begins a pause.
+    /// Counts a wrong password of a group. Beyond the free ones, it begins a pause.
     pub(super) fn record_password_failure(&mut self, group: AddressGroup, now: Moment) {
         self.update(group, now, |usage, limits| {
             usage.failures.record(now, limits.free_failures);
         });
     }
 
-    /// Forgets the wrong passwords of a group that has sent the right one. A client that does not know
-    /// the password cannot cause this.
+    /// Forgets the wrong passwords of a group that has sent the right one. A client that does not
+    /// know the password cannot cause this.
     pub(super) fn clear_password_failures(&mut self, group: AddressGroup, now: Moment) {
         self.update(group, now, |usage, _| usage.failures = PasswordFailures::default());
     }
 
-    /// Forgets the idle groups whose usage is over: token buckets full, wrong passwords forgotten.
-    /// Call it at every timer; [`Self::add_connection`] calls it as well.
+    /// Forgets the idle groups whose usage is over: their token buckets are full, and their wrong
+    /// passwords are forgotten. Call it at every timer; [`Self::add_connection`] calls it too.
     pub(super) fn forget_idle(&mut self, now: Moment) {
         while let Some((at, group)) = self.idle.first().copied()
             && at <= now
@@ -279,9 +282,11 @@ impl Quotas {
         }
     }
 
-    /// Changes the usage of a group by `change`, keeps the indexes up to date, and returns the
-    /// result of `change`. Forgets the group if it holds nothing and its usage is over. Beyond
-    /// [`MAX_IDLE_GROUPS`] also forgets the idle group whose usage is over first.
+    /// Applies `change` to the usage of a group, updates the indexes, and returns the result of
+    /// `change`.
+    ///
+    /// If the group is then idle and its usage is over, forgets it. If there are more than
+    /// [`MAX_IDLE_GROUPS`] idle groups, forgets the one whose usage is over first.
     fn update<T>(
         &mut self,
         group: AddressGroup,
@@ -329,7 +334,7 @@ impl Quotas {
         result
     }
 
-    /// Returns true if no group holds anything, and all usage is over at `now`.
+    /// Returns true if no group holds connections or rooms, and all usage is over at `now`.
     #[cfg(test)]
     pub(super) fn is_empty(&self, now: Moment) -> bool {
         self.by_connections.is_empty()

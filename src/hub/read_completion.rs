@@ -10,7 +10,7 @@ use crate::wire::tcp::{Accepted, End, Entered, ServerFrame, flag, kind};
 
 impl PendingRead {
     /// Drops the waiting `accepted` frames for messages of `author` that are among `entries`: these
-    /// entries are their echo.
+    /// entries are the echoes.
     pub(super) fn drop_redundant_accepted(&mut self, author: SessionId, entries: &[SharedEntry]) {
         self.frames_after.retain(|frame| match frame {
             ServerFrame::Accepted(Accepted { reference }) => !entries
@@ -43,7 +43,7 @@ impl Hub {
             (ReadPurpose::Join, Ok(outcome)) => {
                 self.send_replay_page(now, id, session, read, welcome, outcome);
             }
-            // The client reconnects and gets everything then.
+            // The client reconnects, and then gets everything.
             (ReadPurpose::Join, Err(ReadFailed)) => {
                 self.close_with_code(now, id, ErrorCode::Internal);
             }
@@ -63,8 +63,8 @@ impl Hub {
         self.process_deferred(now, id);
     }
 
-    /// Adds the entries of the backlog to the result of a read that is registered with it. Adds
-    /// nothing to a page that is not the last one, because later pages contain these entries.
+    /// Adds the entries of the backlog to the result of a read that is registered with the backlog.
+    /// Adds nothing to a page before the last one: later pages contain these entries.
     fn with_backlog(&self, read: &PendingRead, mut outcome: ReadOutcome) -> ReadOutcome {
         if read.backlog_start.is_some() && !outcome.more {
             self.backlog.add_later_entries(&mut outcome.entries, outcome.head, &read.request);
@@ -72,8 +72,8 @@ impl Hub {
         outcome
     }
 
-    /// Completes an `enter`: sends `entered`, the room's history, `end`, the roster and the waiting
-    /// frames, and subscribes the connection to the room.
+    /// Completes an `enter`: sends `entered`, the room's history and `end`. Subscribes the
+    /// connection to the room. Then sends the roster and the waiting frames.
     fn finish_enter(
         &mut self,
         id: ConnectionId,
@@ -97,7 +97,7 @@ impl Hub {
     }
 
     /// Undoes an `enter` whose history could not be read: removes the session from the room, and
-    /// sends error `unavailable` and the waiting frames. The client has not got `entered` yet.
+    /// sends error `unavailable` and the waiting frames. The client has not received `entered`.
     fn undo_enter(
         &mut self,
         now: Now,
@@ -116,8 +116,8 @@ impl Hub {
         }
     }
 
-    /// Completes a `history` or `search` request: sends the entries and `end` (with the flag `MORE`
-    /// if more entries match), or error `unavailable` if the log could not be read. `about` is the
+    /// Completes a `history` or `search` request: sends the entries and `end`, with the flag `MORE`
+    /// if more entries match. If the log could not be read, sends error `unavailable`. `about`:
     /// kind number of the request.
     fn finish_history_or_search(
         &mut self,
@@ -134,8 +134,8 @@ impl Hub {
         self.send_entries_and_end(id, outcome.entries, flags, about, reference, more);
     }
 
-    /// Sends `entered` for a room with this reference (0 after a `join`), and with the gap flag if
-    /// the room is among `gaps`.
+    /// Sends `entered` for a room, with the gap flag if the room is among `gaps`. `reference`: 0
+    /// after a `join`.
     pub(super) fn send_entered(
         &mut self,
         id: ConnectionId,
@@ -155,7 +155,7 @@ impl Hub {
         self.send_frame(id, entered);
     }
 
-    /// Sends entries to a connection, if there are any.
+    /// Sends entries to a connection. Does nothing if there are none.
     pub(super) fn send_entries(&mut self, id: ConnectionId, entries: Vec<SharedEntry>, flags: u8) {
         if !entries.is_empty() {
             self.deliver(id, Delivery::Entries { entries, flags });
@@ -163,9 +163,10 @@ impl Hub {
     }
 
     /// Sends the last entries of an answer, each with `flags`, and then `end` with the flags
-    /// `more`. `about` is the kind number of the request. If there are entries, blocks the
-    /// connection until the client has taken them (flow control), so that no client can request
-    /// more than it reads.
+    /// `more`. `about`: kind number of the request.
+    ///
+    /// If there are entries, blocks the connection until the client has taken them (flow control),
+    /// so that no client can request more than it reads.
     pub(super) fn send_entries_and_end(
         &mut self,
         id: ConnectionId,
@@ -184,8 +185,8 @@ impl Hub {
         }
     }
 
-    /// Sends the roster of a room, and subscribes the connection to presence updates of the room,
-    /// if the client negotiated presence.
+    /// Sends the roster of a room, and subscribes the connection to the room's presence updates.
+    /// Does nothing if the client did not negotiate presence.
     pub(super) fn start_presence(&mut self, id: ConnectionId, room: RoomId) {
         if !self.connections.get(&id).is_some_and(|it| it.wants_presence()) {
             return;

@@ -13,13 +13,14 @@ use crate::model::{Reference, RoomName, SessionId};
 use crate::wire::tcp::{Welcome, flag, kind};
 
 impl Hub {
-    /// Sends a page of history or missed entries (replay) to a joining client, with the welcome
-    /// before the first page.
+    /// Sends a page of history or missed entries (replay) to a joining client. Before the first
+    /// page, sends the welcome.
     ///
     /// If more entries follow, the next page is read when the client has taken this one. So the
-    /// memory for a replay is bounded, even if the client has missed many entries. After the last
-    /// page, sends `end`, a notice if the storage is failing, subscriptions, rosters and the
-    /// waiting frames.
+    /// memory for a replay is bounded, even if the client has missed many entries.
+    ///
+    /// After the last page, sends `end` and, if the storage is failing, a notice. Then sends the
+    /// subscriptions, the rosters and the waiting frames.
     pub(super) fn send_replay_page(
         &mut self,
         now: Now,
@@ -108,8 +109,8 @@ impl Hub {
     }
 
     /// Handles a reached flow-control mark: requests the next replay page from the log, or unblocks
-    /// the connection and handles its deferred frames. Does nothing if the connection awaits no
-    /// mark.
+    /// the connection. Then handles the deferred frames that are not blocked. Without an awaited
+    /// mark, changes nothing else.
     pub(super) fn handle_mark_reached(&mut self, now: Now, id: ConnectionId) {
         let next = self.connections.get_mut(&id).and_then(|it| it.resume_at_mark(self.head));
         if let Some(request) = next {

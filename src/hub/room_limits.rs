@@ -1,12 +1,12 @@
-//! Limits of rooms: which rooms a session may open, and which can always be entered.
+//! Limits of rooms: which rooms a session may open, and which rooms are always allowed.
 
 use super::Hub;
 use super::contract::{Quota, RoomId};
 use crate::model::{AddressGroup, ErrorCode, Moment, RoomName};
 
 impl Hub {
-    /// Returns true if the limits of rooms allow a session of this address group to be in these
-    /// rooms. Rooms that are open, and reserved ones, are always allowed.
+    /// Returns true if a session of this address group may be in these rooms, by the limits of
+    /// rooms. Open and reserved rooms are always allowed.
     pub(super) fn may_open(&self, group: AddressGroup, names: &[RoomName]) -> bool {
         let is_new = |name: &&RoomName| !self.is_reserved(name) && self.rooms.find(name).is_none();
         match names.iter().filter(is_new).count() {
@@ -15,14 +15,14 @@ impl Hub {
         }
     }
 
-    /// Returns true for a room that can always be entered: the lobby, or one of the owner's
-    /// reserved rooms.
+    /// Returns true if a room is reserved: the lobby, or one of the owner's reserved rooms. Limits
+    /// of rooms do not apply to it.
     fn is_reserved(&self, name: &RoomName) -> bool {
         *name == RoomName::lobby() || self.settings.reserved_rooms.contains(name)
     }
 
-    /// Returns the room with this name. If it is not open, opens it; unless it is reserved, it
-    /// counts for the quota of `group`. The caller must add a member at once.
+    /// Returns the room with this name. If it is not open, opens it; the caller must then add a
+    /// member at once. Unless it is reserved, it counts for the quota of `group`.
     pub(super) fn find_or_open_room(
         &mut self,
         name: &RoomName,
@@ -39,8 +39,8 @@ impl Hub {
         self.rooms.open(name, opened_by)
     }
 
-    /// Reports that a group has reached its quota of rooms if `code` is [`ErrorCode::RoomsFull`];
-    /// else does nothing.
+    /// If `code` is [`ErrorCode::RoomsFull`], reports that a group has reached its quota of rooms.
+    /// Otherwise does nothing.
     pub(super) fn report_room_refusal(&mut self, group: AddressGroup, code: ErrorCode) {
         if code == ErrorCode::RoomsFull {
             self.report_quota(group, Quota::Rooms);

@@ -1,4 +1,4 @@
-//! Open rooms: those with members.
+//! Open rooms: rooms with members.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
@@ -8,23 +8,23 @@ use super::presence::PresenceChanges;
 use crate::model::{AddressGroup, Moment, NameKey, RoomName, Username};
 use crate::wire::tcp::ServerFrame;
 
-/// An open room: a room with members.
+/// Open room: a room with members.
 pub(super) struct Room {
-    /// Name in its canonical spelling: the one remembered in [`ClosedRoomNames`] when the room was
-    /// opened, or else that of the session that opened it.
+    /// Canonical spelling of the name: the one remembered in [`ClosedRoomNames`] when the room was
+    /// opened. If there was none, the spelling of the session that opened the room.
     pub(super) name: RoomName,
     /// Member list.
     pub(super) members: RoomMembers,
-    /// Presence changes that are not sent yet, and the subscribers of presence updates.
+    /// Unsent presence changes, and the subscribers of presence updates.
     pub(super) presence: PresenceChanges,
-    /// Address group that opened the room, for whose quota the room counts; `None` for a reserved
+    /// Address group that opened the room, and for whose quota it counts; `None` for a reserved
     /// room.
     pub(super) opened_by: Option<AddressGroup>,
 }
 
 impl Room {
-    /// Subscribes a connection to presence updates of the room. Returns the roster to send to it
-    /// first.
+    /// Subscribes a connection to presence updates of the room. Returns the roster, which must be
+    /// sent to the connection first.
     pub(super) fn add_subscriber(&mut self, connection: ConnectionId) -> ServerFrame {
         self.presence.add_subscriber(connection, &self.name, &self.members)
     }
@@ -33,8 +33,7 @@ impl Room {
 /// Maximum number of closed rooms whose canonical spelling is remembered.
 const MAX_CLOSED_ROOM_NAMES: usize = 1_000;
 
-/// Canonical spellings of closed rooms: those of the last [`MAX_CLOSED_ROOM_NAMES`] that were
-/// closed.
+/// Canonical spellings of closed rooms, at most [`MAX_CLOSED_ROOM_NAMES`]: those closed last.
 #[derive(Default)]
 struct ClosedRoomNames {
     /// Canonical spelling, by name key.
@@ -44,7 +43,7 @@ struct ClosedRoomNames {
 }
 
 impl ClosedRoomNames {
-    /// Remembers the spelling of a room that is closed, and drops the oldest one above the maximum.
+    /// Remembers the spelling of a room that is closed. Beyond the maximum, drops the oldest one.
     fn remember(&mut self, name: RoomName) {
         let key = name.key().clone();
         if self.names.insert(key.clone(), name).is_some() {
@@ -58,8 +57,8 @@ impl ClosedRoomNames {
         }
     }
 
-    /// Takes the remembered spelling of a room that is opened again; returns `name` unchanged if no
-    /// spelling is remembered.
+    /// Removes and returns the remembered spelling of a room that is opened again. Returns `name`
+    /// unchanged if none is remembered.
     fn take(&mut self, name: &RoomName) -> RoomName {
         match self.names.remove(name.key()) {
             Some(former) => {
@@ -71,25 +70,25 @@ impl ClosedRoomNames {
     }
 }
 
-/// All open rooms. (Rooms without members exist only in the log, by the names of their entries.)
+/// All open rooms. A room without members exists only in the log, by the names in its entries.
 #[derive(Default)]
 pub(super) struct Rooms {
     /// Open rooms by identifier.
     by_id: BTreeMap<RoomId, Room>,
     /// Identifiers of the open rooms by name key.
     by_name: HashMap<NameKey, RoomId>,
-    /// Canonical spellings of closed rooms, so that a room that is opened again keeps the spelling
+    /// Canonical spellings of closed rooms. By them, a room that is opened again keeps the spelling
     /// of its entries in the log.
     closed_names: ClosedRoomNames,
     /// Number of the [`RoomId`] that was assigned last; 0 before the first one.
     last_id: u32,
-    /// Deadlines of the scheduled presence updates, earliest first, with their rooms.
+    /// Deadlines of the scheduled presence updates with their rooms, earliest first.
     presence_deadlines: BTreeSet<(Moment, RoomId)>,
 }
 
 impl Rooms {
-    /// Restores the spellings of closed rooms from a list that ends with the most recently used
-    /// one. Keeps only its last [`MAX_CLOSED_ROOM_NAMES`] names.
+    /// Restores the spellings of closed rooms from a list. The most recently used room comes last.
+    /// Keeps only the last [`MAX_CLOSED_ROOM_NAMES`] names.
     pub(super) fn restore(&mut self, names: Vec<RoomName>) {
         for name in names {
             self.closed_names.remember(name);
@@ -106,7 +105,7 @@ impl Rooms {
         self.by_id.get(&id)
     }
 
-    /// Returns an open room by its identifier, for changes; `None` if there is none.
+    /// Returns an open room by its identifier, mutably; `None` if there is none.
     pub(super) fn get_mut(&mut self, id: RoomId) -> Option<&mut Room> {
         self.by_id.get_mut(&id)
     }
@@ -116,8 +115,9 @@ impl Rooms {
         self.by_name.get(name.key()).copied()
     }
 
-    /// Opens the room with this name and returns its identifier. The room must not be open, and the
-    /// caller must add a member at once. `opened_by` is the group for whose quota the room counts.
+    /// Opens the room with this name, and returns its identifier. The room must not be open, and
+    /// the caller must add a member at once. `opened_by`: address group for whose quota the room
+    /// counts; `None` for a reserved room.
     pub(super) fn open(&mut self, name: &RoomName, opened_by: Option<AddressGroup>) -> RoomId {
         // Identifiers wrap around after 2^32 rooms: skip those in use.
         loop {
@@ -135,8 +135,8 @@ impl Rooms {
         id
     }
 
-    /// Adds a member to a room and records the presence change. Does nothing if the user is a
-    /// member under exactly this spelling.
+    /// Adds a member to a room, and records the presence change. Does nothing if the user is a
+    /// member in exactly this spelling.
     pub(super) fn add_member(&mut self, id: RoomId, username: &Username, now: Moment) {
         if let Some(room) = self.by_id.get_mut(&id)
             && !room.members.contains_exactly(username)
@@ -146,8 +146,8 @@ impl Rooms {
         }
     }
 
-    /// Removes a member from a room and records the presence change. Does nothing if the user is no
-    /// member. Call [`Self::close_if_empty`] afterwards, unless a member is about to be added.
+    /// Removes a member from a room, and records the presence change. Does nothing if the user is
+    /// no member. Then call [`Self::close_if_empty`], unless a member is about to be added.
     pub(super) fn remove_member(&mut self, id: RoomId, username: &Username, now: Moment) {
         if let Some(room) = self.by_id.get_mut(&id)
             && room.members.remove(username)
@@ -165,7 +165,7 @@ impl Rooms {
         }
     }
 
-    /// Closes a room if it has no members, remembers its spelling and cancels its presence update.
+    /// Closes a room if it has no members. Remembers its spelling and cancels its presence update.
     /// Returns the closed room; `None` if it has members or is not open.
     #[must_use]
     pub(super) fn close_if_empty(&mut self, id: RoomId) -> Option<Room> {
@@ -184,9 +184,9 @@ impl Rooms {
         self.presence_deadlines.first().map(|(deadline, _)| *deadline)
     }
 
-    /// Takes the presence update of one room whose deadline has come: its frames and the
-    /// subscribers to send them to. Call it until it returns `None`, and again at
-    /// [`Self::next_presence_deadline`].
+    /// Takes the presence update of one room whose deadline has passed: its frames, and the
+    /// subscribers to send them to. `None` if no update is due. Call it until it returns `None`,
+    /// and again at [`Self::next_presence_deadline`].
     #[must_use]
     pub(super) fn take_due_presence(
         &mut self,

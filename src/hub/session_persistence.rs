@@ -7,14 +7,14 @@ use super::contract::{Now, Output};
 use crate::model::limits::SESSION_LIFETIME;
 use crate::model::{RoomName, SessionId, SessionRecord, Token, TokenHash};
 
-/// Hashes a session token with SHA-256. Only the hash is kept.
+/// Hashes a session token with SHA-256. The server stores only the hash.
 pub(super) fn hash_token(token: &Token) -> TokenHash {
     TokenHash(Sha256::digest(token.0).into())
 }
 
 impl Hub {
-    /// Restores sessions and room names from the log. All sessions are away; those that were
-    /// connected when the server stopped count as away since now. Removes expired sessions, and
+    /// Restores sessions and room names from the log. All sessions are then away. Sessions that
+    /// were connected when the server stopped count as away from now. Removes expired sessions, and
     /// evicts sessions above the maximum.
     pub(super) fn restore(
         &mut self,
@@ -22,9 +22,9 @@ impl Hub {
         mut sessions: Vec<SessionRecord>,
         rooms: Vec<RoomName>,
     ) {
-        // The session restored last counts as the last holder of its name, so the latest
-        // disconnection must come last. Times after `now` come from a clock that was set back, and
-        // count as now.
+        // The session that is restored last counts as the last holder of its name, so the latest
+        // disconnection must come last. A time after `now` comes from a clock that was set back,
+        // and counts as `now`.
         sessions
             .sort_by_key(|it| (it.away_since.map_or(now.time, |at| at.min(now.time)), it.session));
         for record in sessions {
@@ -43,7 +43,7 @@ impl Hub {
         self.rooms.restore(rooms);
     }
 
-    /// Emits `PersistSession` with the current record of a session, which the log persists.
+    /// Emits `PersistSession` with the current record of a session.
     pub(super) fn persist_session(&mut self, session: SessionId) {
         self.outputs.extend(self.sessions.to_record(session).map(Output::PersistSession));
     }

@@ -22,8 +22,8 @@ const CLOSING_SHARE: usize = 8;
 /// refusing connections.
 const LINGERING_SHARE: usize = 16;
 
-/// Divisor of the clients' descriptors: connections of trusted proxies may use one eighth before they
-/// have sent their PROXY header.
+/// Divisor of the clients' descriptors: connections of trusted proxies may use one eighth before
+/// they have sent their PROXY header.
 const UNPROVEN_SHARE: usize = 8;
 
 /// Number of file descriptors that clients' connections may use.
@@ -70,8 +70,8 @@ impl DescriptorLimit {
         Arc::new(Semaphore::new(self.0 / LINGERING_SHARE))
     }
 
-    /// Returns a semaphore with a permit for each connection of a trusted proxy that may be without
-    /// a complete PROXY header.
+    /// Returns a semaphore with one permit for each connection of a trusted proxy that may be
+    /// without a complete PROXY header.
     pub(super) fn unproven_permits(self) -> Arc<Semaphore> {
         Arc::new(Semaphore::new((self.0 / UNPROVEN_SHARE).max(1)))
     }
