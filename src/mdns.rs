@@ -8,9 +8,10 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 /// Starts the mDNS daemon of the `mdns-sd` library in a thread of its own.
 ///
-/// # Errors The thread or its socket cannot be created. Or the mDNS port can be bound neither for
-/// IPv4 nor for IPv6, for example because another program has bound it exclusively. The library
-/// would not report that, so it is checked here.
+/// # Errors
+/// The thread or its socket cannot be created. Or the mDNS port can be bound neither for IPv4 nor
+/// for IPv6, for example because another program has bound it exclusively. The library would not
+/// report that, so it is checked here.
 pub(crate) fn start_daemon() -> Result<ServiceDaemon, Error> {
     let v4 = try_bind_shared(SocketAddr::from((Ipv4Addr::UNSPECIFIED, MDNS_PORT)));
     // One address family is enough for discovery.

@@ -43,8 +43,9 @@ impl Clock {
 
 /// Returns `N` cryptographically secure random bytes from the operating system.
 ///
-/// # Errors The operating system's random source fails. That is permanent: a program that needs
-/// random bytes should stop.
+/// # Errors
+/// The operating system's random source fails. That is permanent: a program that needs random bytes
+/// should stop.
 #[expect(clippy::disallowed_methods, reason = "this is the random source")]
 pub fn random_bytes<const N: usize>() -> Result<[u8; N], getrandom::Error> {
     let mut bytes = [0; N];

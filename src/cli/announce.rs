@@ -41,7 +41,8 @@ pub(super) fn run(command: &AnnounceArgs) -> ExitCode {
 
 /// Asks the server to send the announcement. Returns the number of users to whom it was sent.
 ///
-/// # Errors The server cannot be reached, does not answer in time, or refuses.
+/// # Errors
+/// The server cannot be reached, does not answer in time, or refuses.
 fn announce(command: &AnnounceArgs) -> Result<usize> {
     let request = ControlRequest::Announce(command.text.as_str().to_owned());
     let mut line = serde_json::to_vec(&request)?;

@@ -77,7 +77,8 @@ impl DirectoryArgs {
     /// Returns the data directory from `--data`. Without it, returns `data-dir` of the
     /// configuration file.
     ///
-    /// # Errors No directory is named, or the configuration file cannot be read.
+    /// # Errors
+    /// No directory is named, or the configuration file cannot be read.
     fn directory(&self) -> Result<PathBuf> {
         let named = match (&self.data_dir, &self.config) {
             (Some(named), _) => Some(named.clone()),
@@ -209,7 +210,8 @@ fn export(
 /// Imports messages from a file, or from standard input if `file` is `-`. Prints how many were
 /// added, and how many were there already.
 ///
-/// # Errors The file cannot be read or is invalid, or the log cannot be changed.
+/// # Errors
+/// The file cannot be read or is invalid, or the log cannot be changed.
 fn import(directory: &Path, file: &Path) -> Result<ExitCode> {
     let mut input: Box<dyn BufRead> = if file == Path::new("-") {
         Box::new(io::stdin().lock())
@@ -224,7 +226,8 @@ fn import(directory: &Path, file: &Path) -> Result<ExitCode> {
 
 /// Copies the log, with direct messages and sessions, to a new file. Prints the size of the file.
 ///
-/// # Errors The log cannot be read, or the file exists or cannot be written.
+/// # Errors
+/// The log cannot be read, or the file exists or cannot be written.
 fn backup(directory: &Path, file: &Path) -> Result<ExitCode> {
     let bytes = archive::backup(directory, file)?;
     print_line(&format!("{bytes} bytes in {}", file.display()));

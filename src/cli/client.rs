@@ -178,8 +178,9 @@ impl CommonArgs {
     /// Loads the complete settings from flags, environment and file. If no server is named,
     /// discovers one on the local network. With `can_ask`, the user chooses among several servers.
     ///
-    /// # Errors A setting is invalid, or no server was found. Without `can_ask`, several servers
-    /// are an error too.
+    /// # Errors
+    /// A setting is invalid, or no server was found. Without `can_ask`, several servers are an
+    /// error too.
     fn load_config(&self, server: Option<String>, can_ask: bool) -> Result<Config, Failure> {
         let partial = self.merged_config(server).map_err(usage_failure)?;
         let is_patient = partial.wait.unwrap_or(false);

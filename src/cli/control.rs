@@ -57,8 +57,9 @@ impl ControlArgs {
 /// Sends a request over the control socket at `path`. If `request` is empty, only connects. Returns
 /// the server's answer as text, not empty.
 ///
-/// # Errors The server cannot be reached, does not answer in time, or sends an empty, too long or
-/// non-UTF-8 answer.
+/// # Errors
+/// The server cannot be reached, does not answer in time, or sends an empty, too long or non-UTF-8
+/// answer.
 pub(super) fn exchange(path: &Path, request: &[u8]) -> Result<String> {
     let shown = path.display();
     let clock = Clock::start();

@@ -37,7 +37,8 @@ pub(super) struct DiscoverArgs {
 /// Runs `chat-client discover`. Searches for the whole time of `--wait`, and prints the servers
 /// found, as text or JSON lines. Returns exit code 0.
 ///
-/// # Errors No server was found, the network cannot be queried, or the output cannot be written.
+/// # Errors
+/// No server was found, the network cannot be queried, or the output cannot be written.
 pub(super) fn run(command: &DiscoverArgs) -> Result<u8, Failure> {
     let found = discovery::discover_all(Duration::from_secs(command.wait.into()));
     let found = found.context("cannot look for servers").map_err(os_failure)?;
@@ -58,8 +59,9 @@ pub(super) fn run(command: &DiscoverArgs) -> Result<u8, Failure> {
 /// Chooses a server on the local network. If only one is found, takes it. If several are found and
 /// `can_ask` is true, asks the user. If `is_patient` is true, searches until one is found.
 ///
-/// # Errors No server was found. Or several were found and `can_ask` is false. Or the network or
-/// the terminal cannot be used.
+/// # Errors
+/// No server was found. Or several were found and `can_ask` is false. Or the network or the
+/// terminal cannot be used.
 pub(super) fn choose_server(can_ask: bool, is_patient: bool) -> Result<Destination, Failure> {
     let mut found = discover_servers()?;
     if found.is_empty() && is_patient {

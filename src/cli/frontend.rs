@@ -34,7 +34,8 @@ pub(super) fn is_interactive() -> bool {
 /// Opens the line editor on the terminal. Starts the thread that reads its lines and queues the
 /// requests.
 ///
-/// # Errors The terminal cannot be used (exit code [`exit::OS`]).
+/// # Errors
+/// The terminal cannot be used (exit code [`exit::OS`]).
 pub(super) fn open_terminal(
     view_state: SharedViewState,
     requests: Sender<Request>,

@@ -187,7 +187,8 @@ impl CommonArgs {
 /// Returns the room with its room id. If the room is closed, derives the encryption key from its
 /// passphrase, which takes about a second.
 ///
-/// # Errors There is not enough memory for the derivation.
+/// # Errors
+/// There is not enough memory for the derivation.
 fn derive_room(config: &Config) -> Result<Room> {
     match &config.passphrase {
         Some(passphrase) => Room::closed(&config.room, &passphrase.0).map_err(Into::into),

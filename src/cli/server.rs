@@ -83,7 +83,8 @@ impl RunArgs {
     /// local user can read the file with the password. Logs another if backups are configured but
     /// messages are kept only in memory.
     ///
-    /// # Errors The configuration file cannot be read, or a setting is invalid.
+    /// # Errors
+    /// The configuration file cannot be read, or a setting is invalid.
     fn load_settings(&self) -> Result<ServerSettings> {
         let file = match &self.config {
             Some(path) => ServerOptions::from_file(path)?,

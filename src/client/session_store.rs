@@ -67,8 +67,9 @@ impl SessionStore {
     /// the directory if necessary. Returns `None` if another process has locked the store. Then
     /// this process must do without the saved session.
     ///
-    /// # Errors The directory or the lock file cannot be created, or locking fails. A client can go
-    /// on without a store.
+    /// # Errors
+    /// The directory or the lock file cannot be created, or locking fails. A client can go on
+    /// without a store.
     pub(super) fn open(
         directory: &Path,
         server: &Destination,
@@ -113,7 +114,8 @@ impl SessionStore {
     /// Saves the session and replaces the file atomically. If the program crashes, the file has
     /// either the old or the new content.
     ///
-    /// # Errors The file cannot be written. The old file is unchanged.
+    /// # Errors
+    /// The file cannot be written. The old file is unchanged.
     pub(super) fn save(&self, saved: &SavedSession) -> Result<(), StoreError> {
         let file = SessionFile {
             server: self.server.clone(),

@@ -63,8 +63,9 @@ impl PartialConfig {
     /// file does not exist, returns no settings. A relative `password-file` is resolved against the
     /// directory of the file.
     ///
-    /// # Errors The file cannot be read, or contains an unknown key or an invalid value. The error
-    /// names the key and the line.
+    /// # Errors
+    /// The file cannot be read, or contains an unknown key or an invalid value. The error names the
+    /// key and the line.
     pub fn from_file(path: Option<&Path>) -> Result<Self> {
         let Some((mut partial, directory)) = read_config_file::<Self>(path, "client.toml")? else {
             return Ok(Self::default());
@@ -79,7 +80,8 @@ impl PartialConfig {
     /// `PI_CHAT_ROOM`, `PI_CHAT_PASSWORD`, `PI_CHAT_PASSWORD_FILE`, `PI_CHAT_WAIT`,
     /// `PI_CHAT_TIMEOUT`. An empty variable counts as unset.
     ///
-    /// # Errors `PI_CHAT_TIMEOUT` is not a number, or `PI_CHAT_WAIT` is not a boolean.
+    /// # Errors
+    /// `PI_CHAT_TIMEOUT` is not a number, or `PI_CHAT_WAIT` is not a boolean.
     pub fn from_environment() -> Result<Self> {
         let timeout = env_text("PI_CHAT_TIMEOUT");
         let timeout = timeout
@@ -128,8 +130,8 @@ impl PartialConfig {
     /// Completes the settings: reads the password file, checks the password, and fills in defaults.
     /// An empty password file counts as no password. `server` takes the place of [`Self::server`].
     ///
-    /// # Errors The password file cannot be read, or the password is empty or longer than 256
-    /// bytes.
+    /// # Errors
+    /// The password file cannot be read, or the password is empty or longer than 256 bytes.
     pub fn into_config(self, server: Destination) -> Result<Config> {
         let mut password = self.password;
         if let (None, Some(file)) = (&password, &self.password_file) {

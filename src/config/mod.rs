@@ -17,8 +17,9 @@ use serde::de::DeserializeOwned;
 
 /// Parses the TOML text of the configuration file at `path`. The path is only for the error.
 ///
-/// # Errors The text is not TOML, has an unknown key, or has a value of the wrong type. The error
-/// is a single line, for `systemctl status`. It names the line of the file, but does not quote it,
+/// # Errors
+/// The text is not TOML, has an unknown key, or has a value of the wrong type. The error is a
+/// single line, for `systemctl status`. It names the line of the file, but does not quote it,
 /// because it may contain a password.
 fn parse_toml<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T> {
     toml::from_str(text).map_err(|error| {

@@ -54,8 +54,9 @@ impl PartialConfig {
     /// file does not exist, returns no settings. A relative `passphrase-file` is resolved against
     /// the directory of the file.
     ///
-    /// # Errors The file cannot be read, or contains an unknown key or an invalid value. The error
-    /// names the key and the line.
+    /// # Errors
+    /// The file cannot be read, or contains an unknown key or an invalid value. The error names the
+    /// key and the line.
     pub fn from_file(path: Option<&Path>) -> Result<Self> {
         let Some((mut partial, directory)) = read_config_file::<Self>(path, "peer.toml")? else {
             return Ok(Self::default());
@@ -70,7 +71,8 @@ impl PartialConfig {
     /// `PI_CHAT_PASSPHRASE_FILE`, `PI_CHAT_PORT`, `PI_CHAT_INTERFACE`, `PI_CHAT_PEER`,
     /// `PI_CHAT_ASK`. An empty variable counts as unset.
     ///
-    /// # Errors `PI_CHAT_PORT` is not a port number, or `PI_CHAT_ASK` is not a boolean.
+    /// # Errors
+    /// `PI_CHAT_PORT` is not a port number, or `PI_CHAT_ASK` is not a boolean.
     pub fn from_environment() -> Result<Self> {
         let list = |key: &str| env_text(key).map(|it| split_list(&it));
         let port = env_text("PI_CHAT_PORT");
@@ -107,7 +109,8 @@ impl PartialConfig {
     /// fills in defaults. The passphrase comes from `passphrase_file`. If that is not set, it comes
     /// from systemd's credential, if any.
     ///
-    /// # Errors A name, port or address is invalid, or the passphrase cannot be read or is empty.
+    /// # Errors
+    /// A name, port or address is invalid, or the passphrase cannot be read or is empty.
     pub fn into_config(self) -> Result<Config> {
         let name = self.name.unwrap_or_else(default_username);
         let name = Username::new(&name).map_err(|it| anyhow!("“{name}” is no name: {it}"))?;
@@ -148,8 +151,9 @@ const EMPTY_CREDENTIAL: &[u8] = b"\n";
 /// the file `passphrase` in `directory`. Returns `None` if there is no such file or if it is
 /// [`EMPTY_CREDENTIAL`].
 ///
-/// # Errors The file cannot be read, or its first line is empty. An empty line does not mean an
-/// open room, because joining one by mistake would expose messages.
+/// # Errors
+/// The file cannot be read, or its first line is empty. An empty line does not mean an open room,
+/// because joining one by mistake would expose messages.
 fn systemd_passphrase(directory: &Path) -> Result<Option<Password>> {
     let file = directory.join("passphrase");
     if !file.exists() || fs::read(&file).is_ok_and(|it| it == EMPTY_CREDENTIAL) {
@@ -160,7 +164,8 @@ fn systemd_passphrase(directory: &Path) -> Result<Option<Password>> {
 
 /// Reads a passphrase: the first line of a file.
 ///
-/// # Errors The file cannot be read, is not UTF-8, or has an empty first line.
+/// # Errors
+/// The file cannot be read, is not UTF-8, or has an empty first line.
 fn read_passphrase(file: &Path) -> Result<Password> {
     let text = fs::read_to_string(file)
         .with_context(|| format!("cannot read the passphrase in {}", file.display()))?;

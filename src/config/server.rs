@@ -200,8 +200,9 @@ fn systemd_directory(variable: &str) -> Option<PathBuf> {
 impl ServerOptions {
     /// Reads the options in the configuration file at `path`.
     ///
-    /// # Errors The file cannot be read, or contains an unknown key or a value of the wrong type.
-    /// The error names the line.
+    /// # Errors
+    /// The file cannot be read, or contains an unknown key or a value of the wrong type. The error
+    /// names the line.
     pub fn from_file(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path)
             .with_context(|| format!("cannot read the configuration {}", path.display()))?;
@@ -290,7 +291,8 @@ impl ServerOptions {
 
     /// Returns the settings of the nightly backups. `None` if `backup-dir` is not set.
     ///
-    /// # Errors `backup-keep` is 0.
+    /// # Errors
+    /// `backup-keep` is 0.
     fn backup_settings(&self) -> Result<Option<BackupSettings>> {
         let keep = self.backup_keep.unwrap_or(DEFAULT_BACKUP_KEEP);
         ensure!(keep >= 1, "backup-keep: must be at least 1");
@@ -311,8 +313,9 @@ impl ServerOptions {
     /// Converts the options to checked server settings: reads the password file, and fills in
     /// defaults.
     ///
-    /// # Errors A value is out of its range, options contradict each other, or the password file
-    /// cannot be read.
+    /// # Errors
+    /// A value is out of its range, options contradict each other, or the password file cannot be
+    /// read.
     pub fn into_settings(self) -> Result<ServerSettings> {
         let hub = HubSettings::default();
         let log = self.log_settings()?;
@@ -372,7 +375,8 @@ impl ServerOptions {
     /// Returns the settings of the log. The log is on disk if a data directory is set or systemd
     /// passes a `STATE_DIRECTORY`. Otherwise it is in memory.
     ///
-    /// # Errors A limit of the chosen kind of log is below its minimum.
+    /// # Errors
+    /// A limit of the chosen kind of log is below its minimum.
     fn log_settings(&self) -> Result<LogSettings> {
         let least = u32::from(HISTORY_LENGTH);
         let Some(directory) = self.log_directory() else {
@@ -441,7 +445,8 @@ fn parse_rooms(names: &[String]) -> Result<Vec<RoomName>> {
 /// Returns the server's password: `given`, otherwise the first line of `file`. `None` if neither is
 /// set.
 ///
-/// # Errors Both are set, or the file cannot be read.
+/// # Errors
+/// Both are set, or the file cannot be read.
 fn read_password(given: Option<String>, file: Option<PathBuf>) -> Result<Option<String>> {
     match (given, file) {
         (Some(_), Some(_)) => bail!("password and password-file exclude each other"),

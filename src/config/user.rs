@@ -32,8 +32,9 @@ pub fn state_directory() -> Option<PathBuf> {
 /// Returns the settings and the directory of the file. Relative paths in the file must be resolved
 /// against this directory. Returns `None` if `path` is `None` and the default file does not exist.
 ///
-/// # Errors The file cannot be read, or contains an unknown key or an invalid value. The error
-/// names the key and the line.
+/// # Errors
+/// The file cannot be read, or contains an unknown key or an invalid value. The error names the key
+/// and the line.
 pub(super) fn read_config_file<T: DeserializeOwned>(
     path: Option<&Path>,
     default_name: &str,

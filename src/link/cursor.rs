@@ -14,8 +14,8 @@ const MAX_ROOMS: usize = 1_000;
 pub(super) enum Novelty {
     /// The entry was not received before: show it.
     New {
-        /// True if entries are missing between this entry and the newest one received before in its
-        /// room, unless the report of the gap is suppressed.
+        /// True if entries of the room are missing between the newest one received and this one.
+        /// False also if the report of the gap is suppressed.
         gap: bool,
     },
     /// The entry was received before: do not show it.
@@ -26,12 +26,12 @@ pub(super) enum Novelty {
 /// whether the next gap is reported.
 #[derive(Debug, Default)]
 struct RoomProgress {
-    /// Sequence before which `history` continues with older entries. It is that of the first new
-    /// entry, or a lower one from an answer to `history`. `None` if no entry was shown.
+    /// Sequence before which `history` continues with older entries: that of the first new entry,
+    /// or a lower one from an answer to `history`. `None` if no entry was shown.
     oldest_shown: Option<Sequence>,
     /// Sequence of the last new entry; answers to `history` do not count. `None` if there was none.
     newest_received: Option<Sequence>,
-    /// True if the next new entry reports no gap before it, because the user knows of the gap or it
+    /// True if the next new entry must not report a gap before it: the user knows of the gap, or it
     /// is expected. That entry clears the flag.
     is_gap_suppressed: bool,
 }
@@ -230,9 +230,8 @@ mod tests {
         assert_eq!(entry(&mut cursor, 1, 0), Novelty::New { gap: false });
     }
 
-    /// If the server does not replay from the position although the log id is the same, the
-    /// position and the progress of rooms are reset. The log has lost its end and reuses these
-    /// sequences.
+    /// The log id is the same, but the server does not replay from the position. The log has lost
+    /// its end and reuses these sequences, so the position and the progress of rooms are reset.
     #[test]
     fn refused_position_clears_cursor() {
         let mut cursor = ReceiveCursor::default();

@@ -28,9 +28,11 @@ impl Link {
     }
 
     /// Handles an error after which the server closes the connection. Ends the link if the error is
-    /// final or reports a protocol violation. Otherwise drops the connection and reconnects, after
-    /// at least the delay that the server advises. A request that the error answers is refused
-    /// before, so that it is not sent again, with the same outcome, after every reconnect.
+    /// final or reports a protocol violation.
+    ///
+    /// In any other case, first refuses the request that the error answers, if any. The link would
+    /// otherwise resend it after every reconnect, with the same outcome. Then drops the connection
+    /// and reconnects, after at least the delay that the server advises.
     fn on_closing_error(&mut self, now: Moment, known: Option<ErrorCode>, error: Error) {
         let is_protocol = matches!(
             known,
@@ -58,10 +60,10 @@ impl Link {
 
     /// Handles an error that refuses the join.
     ///
-    /// - If the server wants a password, and one is known and was not in the last join: sends the
-    ///   join again with it.
-    /// - If it wants one otherwise, the user can be asked, and no join was completed before: asks
-    ///   the user.
+    /// - If the server wants a password, and a known one was not in the last join: sends the join
+    ///   again with it.
+    /// - If it still wants one, the user can be asked, and no join was completed before: asks the
+    ///   user.
     /// - In any other case: ends the link.
     fn on_join_refused(&mut self, now: Moment, known: Option<ErrorCode>, error: Error) {
         let wants_password =
@@ -100,8 +102,8 @@ impl Link {
         self.send_unsent();
     }
 
-    /// Removes the pending request that an error answers, and returns it. Returns `None` if there
-    /// is no such request. Restarts the timeout of a graceful shutdown.
+    /// Removes and returns the pending request that an error answers. Restarts the timeout of a
+    /// graceful shutdown. `None`, without an effect, if there is no such request.
     fn take_answered(&mut self, now: Moment, error: &Error) -> Option<PendingRequest> {
         let session = self.own_sessions.last().copied()?;
         let item = match error.about {

@@ -165,9 +165,9 @@ impl Link {
     /// Handles `entered`. Reports the room as entered, with the tag of the `enter` request that the
     /// frame answers, if any. Reports a gap if the server announces one.
     ///
-    /// The next entry of the room is checked for a gap only if the replay continues where the
-    /// client was in this room. The entries from before the client entered a room are not a gap,
-    /// and neither are those between the last entry received and the recent history.
+    /// Checks for a gap before the room's next entry only if the replay continues where the client
+    /// was in this room. Entries from before the client entered the room are no gap. Entries
+    /// between the last one received and the recent history are no gap either.
     fn on_entered(&mut self, now: Moment, entered: &Entered) {
         let position_kept =
             self.welcome.as_ref().is_some_and(|it| it.flags & flag::POSITION_KEPT != 0);
@@ -339,7 +339,7 @@ impl Link {
         }
     }
 
-    /// Returns true if the user had left all rooms before the last reconnect, whose join names none.
+    /// Returns true if the user has left all rooms. The join of a reconnect then names no room.
     const fn has_left_all_rooms(&self) -> bool {
         self.has_joined && self.rooms.is_empty()
     }

@@ -245,9 +245,10 @@ impl Link {
         self.outputs.pop_front()
     }
 
-    /// Returns true if less than a quarter of the queue of unanswered requests is in use, by number
-    /// and by bytes of message text. A driver that can pause its input reads it only while this is
-    /// true. The value may change with every input.
+    /// Returns true if less than a quarter of the queue of unanswered requests is in use. Both the
+    /// number of requests and the bytes of message text must be below a quarter of their limits. A
+    /// driver that can pause its input reads it only while this is true. The value may change with
+    /// every input.
     #[must_use]
     pub fn has_capacity(&self) -> bool {
         self.pending.len() < MAX_PENDING_REQUESTS / 4
@@ -318,10 +319,10 @@ impl Link {
     /// Chooses the rooms of the first `join`, and whether it includes the position. `seen` are the
     /// rooms that the saved position covers.
     ///
-    /// With the position, the server replays the later entries of every room in the join, even of a
-    /// room that the position does not cover. So the join names only covered rooms. The others are
-    /// entered after the replay, before any other pending request. If no requested room is covered,
-    /// the join names all requested rooms and includes no position.
+    /// With the position, the server replays the later entries of every room in the join. That
+    /// includes rooms that the position does not cover. So the join names only covered rooms. The
+    /// others are entered after the replay, before any other pending request. If no requested room
+    /// is covered, the join names all requested rooms and includes no position.
     fn choose_join_rooms(&mut self, seen: &[String]) {
         if self.rooms.is_empty() {
             self.rooms.push(RoomName::lobby().as_str().to_owned());

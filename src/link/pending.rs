@@ -126,9 +126,11 @@ impl PendingRequests {
     /// anything is sent. Marks all requests as unsent, and discards partial search results.
     ///
     /// `last_reference` is the greatest message reference that the server has taken from the
-    /// session. The queue continues after it; in a kept session, after the greater one of it and
-    /// its own. If the log has changed and the session was not kept, forgets how requests were
-    /// sent: other users may have the former session numbers now.
+    /// session. New messages get the references after it. In a kept session, they get those after
+    /// the greater one of `last_reference` and the queue's own.
+    ///
+    /// If the log has changed and the session was not kept, forgets how requests were sent. Other
+    /// users may have the former session numbers now.
     pub(super) fn begin_session(
         &mut self,
         session_kept: bool,

@@ -168,8 +168,9 @@ impl Link {
 /// is returned in the server's spelling. Any other name is returned unchanged and the server
 /// decides, because its `enter` may be in flight.
 ///
-/// # Errors Fails if the selector names no room and none is joined, or if it requires a single room
-/// and several are joined. The error text is for the user.
+/// # Errors
+/// Fails if the selector names no room and none is joined, or if it requires a single room and
+/// several are joined. The error text is for the user.
 fn resolve_room(rooms: &[String], room: &RoomSelector) -> Result<String, &'static str> {
     match room {
         RoomSelector::Named(name) => {

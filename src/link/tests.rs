@@ -591,7 +591,7 @@ fn request_refused_by_closing_error_is_not_sent_again() {
 }
 
 /// After a reconnect without a position, the first entry of a room may follow entries that did not
-/// come again: that is no gap.
+/// come again. That is no gap.
 #[test]
 fn reconnect_without_position_reports_no_gap() {
     let mut sim = Simulation::new(Settings { observe: false, ..settings() }, ModelServer::new());
@@ -607,7 +607,8 @@ fn reconnect_without_position_reports_no_gap() {
     assert_eq!(sim.count_events(|it| matches!(it, Event::Gap { .. })), 0);
 }
 
-/// What was said in the lobby while the user was in no room is no gap when a reconnect joins it.
+/// A reconnect joins the lobby although the user is in no room. Messages that were sent there
+/// meanwhile are no gap.
 #[test]
 fn lobby_joined_only_by_reconnect_reports_no_gap() {
     let mut sim = Simulation::new(settings(), ModelServer::new());

@@ -151,7 +151,8 @@ impl<'a> Driver<'a> {
     /// `None` while it runs. If the peer leaves while offline, failed sends of entries count as
     /// unsent messages.
     ///
-    /// # Errors [`PeerError::UsedUp`] if the datagram counters are used up.
+    /// # Errors
+    /// [`PeerError::UsedUp`] if the datagram counters are used up.
     pub(super) async fn process_outputs(&mut self) -> Result<Option<End>, PeerError> {
         while let Some(output) = self.mesh.poll_output() {
             match output {

@@ -52,8 +52,9 @@ impl PeerKey {
     /// new key if they are missing. If another process has locked the file, returns an ephemeral
     /// key instead: two peers that run at the same time must not have the same key.
     ///
-    /// # Errors [`KeyError`] if the file cannot be used, if it does not contain a key, or if the
-    /// random source fails. A file that does not contain a key is not overwritten.
+    /// # Errors
+    /// [`KeyError`] if the file cannot be used, if it does not contain a key, or if the random
+    /// source fails. A file that does not contain a key is not overwritten.
     pub fn load_or_create(directory: &Path) -> Result<Self, KeyError> {
         let at = |path: &Path, source| KeyError::Disk { path: path.to_owned(), source };
         create_private_dir(directory).map_err(|source| at(directory, source))?;

@@ -86,8 +86,9 @@ pub(super) enum ParsedLine {
 /// Parses a typed line, without its line ending, in a dialect. `here` selects the room for
 /// messages, and for commands without a room argument.
 ///
-/// # Errors The command is unknown or not available in this dialect, or its arguments are invalid.
-/// The error text is for the user.
+/// # Errors
+/// The command is unknown or not available in this dialect, or its arguments are invalid. The error
+/// text is for the user.
 pub(super) fn parse_line(
     line: &str,
     here: RoomSelector,

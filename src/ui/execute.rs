@@ -94,8 +94,9 @@ fn send_chat_command(
 /// Builds the search for the text typed after `/search`. If the text is empty, builds the search
 /// for the page before the last result.
 ///
-/// # Errors The text is not a valid query, or the last search result has no older page. The error
-/// text is for the user.
+/// # Errors
+/// The text is not a valid query, or the last search result has no older page. The error text is
+/// for the user.
 fn build_search(typed: &str, view: &SharedViewState) -> Result<SearchRequest, String> {
     if typed.is_empty() {
         let nothing = "There is nothing older to show. /search WORDS looks for messages.";

@@ -68,7 +68,8 @@ impl RequestObject {
     /// Converts the object to a command. `patience` is the maximum time without an answer for a
     /// graceful `quit`.
     ///
-    /// # Errors The object is not a valid request of this dialect. The error text says why.
+    /// # Errors
+    /// The object is not a valid request of this dialect. The error text says why.
     fn into_command(self, dialect: Dialect, patience: Duration) -> Result<Command, String> {
         match (dialect, self.kind.as_str()) {
             (_, "quit") if self.now == Some(true) => Ok(Command::Quit),
@@ -89,7 +90,8 @@ impl RequestObject {
 
     /// Converts an object of type `peers`, `block` or `admit` to a command.
     ///
-    /// # Errors A required field is missing, or the name is empty. The error text names the field.
+    /// # Errors
+    /// A required field is missing, or the name is empty. The error text names the field.
     fn into_peer_command(self) -> Result<PeerCommand, String> {
         let needs = |field: &str| format!("{} needs {field}", self.kind);
         let name = self.name.filter(|it| !it.is_empty()).ok_or(needs("name"));
@@ -105,8 +107,9 @@ impl RequestObject {
 
     /// Converts an object of type `search` to a search request.
     ///
-    /// # Errors A time is not in RFC 3339 format, or not after the start of 1970. The error text
-    /// names the field.
+    /// # Errors
+    /// A time is not in RFC 3339 format, or not after the start of 1970. The error text names the
+    /// field.
     fn into_search(self) -> Result<SearchRequest, String> {
         let time = |field: &str, written: Option<String>| {
             let wrong = format!("{field} is a time such as 2026-11-22T14:03:07.123Z");
@@ -125,8 +128,9 @@ impl RequestObject {
 
     /// Converts an object of any other type to a chat command.
     ///
-    /// # Errors The type is unknown, a required field is missing, or the style is invalid. The
-    /// error text says why.
+    /// # Errors
+    /// The type is unknown, a required field is missing, or the style is invalid. The error text
+    /// says why.
     fn into_chat_command(self) -> Result<ChatCommand, String> {
         let room = self.room.map_or(RoomSelector::Only, RoomSelector::Named);
         let style = match self.style.as_deref() {
@@ -167,8 +171,9 @@ impl RequestObject {
 /// Parses a line as a JSON request. `patience` is the maximum time without an answer for a graceful
 /// `quit`.
 ///
-/// # Errors The line is not a valid request. The error holds the text and the request id. The id is
-/// `None` if it is missing or too long, or if the object cannot be read.
+/// # Errors
+/// The line is not a valid request. The error holds the text and the request id. The id is `None`
+/// if it is missing or too long, or if the object cannot be read.
 fn parse_request(
     line: &str,
     dialect: Dialect,

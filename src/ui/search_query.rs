@@ -13,8 +13,9 @@ const FILTER_SYNTAX: &str = "from:NAME, in:ROOM, before:DATE and after:DATE";
 /// the search. Dates are in the time zone `time`. `now` is the current time, for `today` and
 /// `yesterday`.
 ///
-/// # Errors A filter is unknown, has no value, occurs twice, or has an invalid date. The error text
-/// is for the user.
+/// # Errors
+/// A filter is unknown, has no value, occurs twice, or has an invalid date. The error text is for
+/// the user.
 pub(super) fn parse_search(
     typed: &str,
     time: &LocalTimeZone,

@@ -18,8 +18,8 @@ fn log_change_is_reported_and_replayed() {
     assert_eq!(sim.shown_messages("lobby").len(), 2);
 }
 
-/// The client's message is not acknowledged by another user's message that has the client's former
-/// session number in the new log.
+/// In the new log, another user has the client's former session number. That user's message does
+/// not acknowledge the client's message.
 #[test]
 fn former_session_number_does_not_acknowledge_in_new_log() {
     let mut sim = Simulation::new(settings(), ModelServer::new());
@@ -35,9 +35,9 @@ fn former_session_number_does_not_acknowledge_in_new_log() {
     assert_eq!(texts, ["a stranger's", "mine 1"]);
 }
 
-/// Direct messages to a session of a former log are refused with their text, whether they name the
-/// session or answer it, and whether they were sent before or not. Other direct messages are sent
-/// again.
+/// Direct messages to a session of a former log are refused with their text. It does not matter
+/// whether they name the session or answer it, or whether they were sent before. Other direct
+/// messages are sent again.
 #[test]
 fn direct_to_session_of_former_log_is_refused() {
     use crate::model::ErrorCode;

@@ -108,8 +108,8 @@ pub(super) struct OpenedSockets {
 /// Opens the sockets of both address families, and starts a receiving task for each. Must be called
 /// within a tokio runtime.
 ///
-/// # Errors Returns the error of IPv4 if the own socket can be opened neither for IPv4 nor for
-/// IPv6.
+/// # Errors
+/// Returns the error of IPv4 if the own socket can be opened neither for IPv4 nor for IPv6.
 pub(super) fn open(port: u16) -> io::Result<OpenedSockets> {
     let (queue, incoming) = mpsc::channel(QUEUE_CAPACITY);
     let mut receive_tasks = JoinSet::new();

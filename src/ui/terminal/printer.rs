@@ -52,7 +52,8 @@ impl Printer {
 
     /// Queues a text for printing. Blocks while the queue is full.
     ///
-    /// # Errors The printing thread has ended: the terminal is gone.
+    /// # Errors
+    /// The printing thread has ended: the terminal is gone.
     pub(super) fn print(&self, text: String) -> io::Result<()> {
         let sent = self.texts.as_ref().is_some_and(|texts| texts.send(text).is_ok());
         if sent { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
