@@ -18,8 +18,8 @@ pub struct Destination {
 
 impl Destination {
     /// Returns true if it is certain which server this is: it has an id, or its host name is no
-    /// instance name. A server with an instance name and no id is uncertain until it has been
-    /// found, because it may announce an id.
+    /// instance name. Otherwise it is uncertain until it has been found, because it may announce an
+    /// id.
     #[must_use]
     pub fn is_certain(&self) -> bool {
         self.id.is_some() || !is_service_instance(&self.address.host)

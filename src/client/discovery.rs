@@ -115,9 +115,10 @@ fn matches_destination(sought: &Destination, found: &DiscoveredServer) -> bool {
 }
 
 /// Selects the server `sought` among `kept`, the servers collected. If several match, prefers the
-/// one with the same instance name. If none matches, but one of the others has a TXT record, the
-/// result is [`Rediscovery::Replaced`]: [`collect_action`] keeps no other server than one with the
-/// instance name.
+/// one with the same instance name.
+///
+/// If none matches, but one of the others has a TXT record, returns [`Rediscovery::Replaced`]. Such
+/// a server has the instance name, because [`collect_action`] keeps no other.
 fn select_server(kept: BTreeMap<String, DiscoveredServer>, sought: &Destination) -> Rediscovery {
     let is_replaced = kept.values().any(|it| !matches_destination(sought, it) && it.has_txt_record);
     let its = kept.into_values().filter(|it| matches_destination(sought, it));

@@ -69,10 +69,11 @@ struct Driver<'a> {
     /// Directory for saved sessions. `None` if nothing is to be saved, or once the driver has tried
     /// to open the store.
     state_dir: Option<PathBuf>,
+    /// Store of the saved session. `None` before it is opened, if it cannot be used, or after a
+    /// failed write.
+    store: Option<SessionStore>,
     /// Session loaded from the store. `None` if there is none, or once it has been passed to the
     /// link.
-    store: Option<SessionStore>,
-    /// Session loaded from the store, until it is passed to the link.
     saved: Option<SavedSession>,
     /// Screen that shows events.
     screen: &'a mut dyn Screen,
@@ -81,7 +82,7 @@ struct Driver<'a> {
     screen_failed: bool,
     /// True to take requests only while the link has capacity; see [`Setup::throttle_requests`].
     throttle_requests: bool,
-    /// Time at which the link wants [`Input::Wake`]; `None` if no wake-up is due.
+    /// Time at which the link wants [`Input::Wake`]; `None` if no wake-up is scheduled.
     wake_at: Option<Moment>,
 }
 
@@ -171,8 +172,8 @@ impl Driver<'_> {
                     }
                 }
                 Output::Disconnect => self.connection.close().await,
-                // If the output can no longer be shown (for example, a closed pipe), a script's
-                // requests are still carried out, up to the end of its input.
+                // The output may be closed, for example a pipe. A script's requests are still carried
+                // out, up to the end of its input.
                 Output::Event(event) => {
                     if !self.screen_failed && self.screen.show(&event).is_err() {
                         self.screen_failed = true;

@@ -80,10 +80,13 @@ pub(super) fn default_username() -> String {
     username_from_login(&whoami::username().unwrap_or_default())
 }
 
-/// Converts a login name to a valid username. Drops the domain, and cuts the name to the maximum
-/// length. Drops leading characters that are not letters or digits. Replaces any other character by
-/// `-`, unless it is a letter, a digit, `-`, `_` or `.`. `CORP\anna smith` becomes `anna-smith`.
-/// Returns `guest` if the result is not a valid name.
+/// Converts a login name to a valid username; `CORP\anna smith` becomes `anna-smith`.
+///
+/// - Drops the domain.
+/// - Replaces each character by `-`, unless it is a letter, a digit, `-`, `_` or `.`.
+/// - Drops leading characters that are not letters or digits.
+/// - Cuts the name to the maximum length.
+/// - Returns `guest` if the result is not a valid name.
 fn username_from_login(login: &str) -> String {
     let last = login.rsplit(['\\', '/']).next().unwrap_or_default();
     let last = last.split('@').next().unwrap_or_default();

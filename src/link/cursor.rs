@@ -82,7 +82,7 @@ impl ReceiveCursor {
     ///
     /// - If the log is another, the whole cursor is reset.
     /// - If the position was sent and not kept, the cursor is reset too. The log has lost its end
-    ///   and assigns the same sequences again, so entries that seem to be duplicates may be new.
+    ///   and assigns the same sequences again. So entries that seem to be duplicates may be new.
     /// - If no position was sent, only the position is discarded. The progress within rooms stays.
     pub(super) fn on_welcome(
         &mut self,

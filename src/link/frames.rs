@@ -379,8 +379,8 @@ impl Link {
         self.send_unsent();
     }
 
-    /// Handles `left`. Removes the room from the joined ones and reports it as left, with the tag
-    /// of the `leave` request that the frame answers, if any.
+    /// Handles `left`. Removes the room from the joined ones and reports it as left. The event has
+    /// the tag of the `leave` request that the frame answers, if any.
     fn on_left(&mut self, now: Moment, left: Left) {
         let key = NameKey::of(&left.room);
         self.rooms.retain(|it| NameKey::of(it) != key);
@@ -432,9 +432,9 @@ impl Link {
         self.emit(Event::Presence { room, members, joined, left });
     }
 
-    /// Removes and returns the pending request of this frame kind that was sent on this connection
-    /// with this reference. Restarts the timeout of a graceful shutdown. `None`, without an effect,
-    /// if there is no such request.
+    /// Removes and returns the pending request of this frame kind with this reference, sent on this
+    /// connection. Restarts the timeout of a graceful shutdown. `None`, without an effect, if there
+    /// is no such request.
     fn take_request(
         &mut self,
         now: Moment,

@@ -217,8 +217,8 @@ impl PendingRequests {
         self.remove(at)
     }
 
-    /// Removes and returns the message that was sent in this session with this reference, on any
-    /// connection. `None` if there is none.
+    /// Removes and returns the message with this reference. It must have been sent in this session,
+    /// on any connection. `None` if there is none.
     pub(super) fn take_message(
         &mut self,
         session: SessionId,
@@ -230,8 +230,8 @@ impl PendingRequests {
         self.remove(at)
     }
 
-    /// Removes and returns the request of this frame kind that was sent in this session with this
-    /// reference, on the current connection. `None` if there is none.
+    /// Removes and returns the request of this frame kind with this reference. It must have been
+    /// sent in this session and on the current connection. `None` if there is none.
     pub(super) fn take_request(
         &mut self,
         session: SessionId,

@@ -213,9 +213,9 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Sends copies of a datagram by all `paths` and to all `addresses`, and returns the number of
-    /// copies sent. Logs each failure, but the same text at most once a minute. Tells the user only
-    /// if no copy was sent, the first failure was on a path, and the peer is not offline.
+    /// Sends copies of a datagram by all `paths` and to all `addresses`. Returns the number of
+    /// copies sent. Logs each failure, but the same text at most once a minute. Tells the user if
+    /// no copy was sent and the first failure was on a path, unless the peer is offline.
     async fn send(&mut self, datagram: &[u8], paths: PathSet, addresses: &[SocketAddr]) -> usize {
         let sent = self.sockets.send(datagram, paths, addresses).await;
         for (path, error) in &sent.failed {
@@ -276,8 +276,8 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Tells the user once that there are peers in another room, if this peer is the only member of
-    /// its own. Then the room name or passphrase may be mistyped.
+    /// If this peer has joined its room and is the only member, tells the user once that there are
+    /// peers in another room. The room name or passphrase may be mistyped.
     fn report_other_room(&mut self, now: Now) {
         let is_alone = || self.mesh.report(now).len() == 1;
         if self.has_joined && !self.has_reported_other_room && is_alone() {

@@ -34,7 +34,7 @@ struct RequestObject {
     kind: String,
     /// Request id, any JSON value. The events that answer the request repeat it.
     id: Option<Value>,
-    /// Name of the room that the request concerns. If missing: the only joined room. For a search:
+    /// Name of the room that the request concerns. If missing: the only joined room; for a search,
     /// all rooms.
     room: Option<String>,
     /// Message text or search query.

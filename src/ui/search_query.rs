@@ -69,8 +69,10 @@ fn split_terms(typed: &str) -> impl Iterator<Item = &str> {
 /// Splits a term at its first colon into filter name and value. Removes quotes around the value.
 /// Returns `None` if the term is text.
 ///
-/// A known filter name always makes the term a filter. Any other name of letters makes it a
-/// misspelt filter, unless the value is empty or begins with `//`, as in a URL.
+/// - A known filter name always makes the term a filter.
+/// - Another name of letters makes it a misspelt filter. But the term is text if the value is empty
+///   or begins with `//`, as in a URL.
+/// - Any other term is text.
 fn split_filter(piece: &str) -> Option<(&str, &str)> {
     let (filter, value) = piece.split_once(':')?;
     let is_word = !filter.is_empty() && filter.chars().all(char::is_alphabetic);

@@ -144,7 +144,7 @@ impl ViewState {
     ///
     /// - `Enter` makes its room the target at once. Only `Enter` has a tag, by which its refusal is
     ///   recognized.
-    /// - `Leave` of a named room clears the target if it is that room, even if the room is still
+    /// - `Leave` of a named room clears the target if it is that room, even while the room is
     ///   being entered.
     /// - Other commands change nothing.
     pub fn prepare_request(&mut self, command: &ChatCommand) -> RequestTag {

@@ -76,8 +76,8 @@ impl Server {
         Self::start_command(server_command(), arguments, prepare)
     }
 
-    /// Starts a server like [`Self::start_with`], with a command that executes the server in the
-    /// end, such as one that enters a network namespace first.
+    /// Starts a server like [`Self::start_with`], with a command that ends up executing the server.
+    /// For example, it may enter a network namespace first.
     pub(crate) fn start_command(
         mut command: Command,
         arguments: &[&str],
@@ -471,8 +471,8 @@ impl TestClient {
         }
     }
 
-    /// Asserts that the server has sent no frame, neither before nor until it has processed
-    /// everything sent so far.
+    /// Asserts that the server has sent nothing that is not read yet, and sends nothing in answer
+    /// to what was sent so far.
     pub(crate) fn expect_nothing(&mut self) {
         let came = self.drain();
         assert!(came.is_empty(), "{came:?}");

@@ -179,16 +179,17 @@ impl<'a> Probe<'a> {
         Ok(())
     }
 
-    /// Returns true if longer listening may give further results. That is so if a peer answers but
-    /// has sent no heartbeat. It is also so if there are peers on other machines, and no multicast
-    /// group works in both directions yet.
+    /// Returns true if longer listening may give further results. One case: a peer answers but has
+    /// sent no heartbeat. The other case: there are peers on other machines, and no multicast group
+    /// works in both directions yet.
     fn needs_long_listen_time(&self) -> bool {
         let has_nameless = self.peers.by_id.values().any(|it| it.name.is_none());
         has_nameless || self.peers.has_remote_peer() && !self.peers.has_two_way_group()
     }
 
-    /// Returns true if the probe has listened long enough. Then, in a room of up to 50 members,
-    /// heartbeats must have arrived on every working path, even on those that peers do not need.
+    /// Returns true if the probe has listened long enough to draw a conclusion from a silent path.
+    /// In a room of up to 50 members, heartbeats must then have arrived on every working path. That
+    /// includes paths that the peers do not need.
     pub(super) fn is_conclusive(&self) -> bool {
         self.duration_seconds >= LONG_LISTEN_TIME.as_secs()
     }
@@ -260,8 +261,8 @@ impl<'a> Probe<'a> {
         interface.map(|(name, _)| InterfacePath { interface: name.clone(), path })
     }
 
-    /// Returns true if a datagram was sent to a group or broadcast address, and not to an address
-    /// of this machine. An unknown destination counts as this machine.
+    /// Returns true if a datagram was sent to a group or broadcast address. Returns false if it was
+    /// sent to an address of this machine, or if its destination is unknown.
     fn was_sent_to_many(&self, sockets: &Sockets, datagram: &Datagram) -> bool {
         let is_own = datagram.to.is_none_or(|it| self.local_addresses.contains(&it.to_canonical()));
         sockets.path_of(datagram).is_some() || !is_own

@@ -10,9 +10,9 @@ use tokio::net::UdpSocket;
 /// Requested size of a socket's receive buffer and of its send buffer, in bytes.
 const SOCKET_BUFFER_SIZE: usize = 1024 * 1024;
 
-/// Creates a non-blocking UDP socket of one address family. Calls `prepare` to set options, then
-/// binds the socket to the wildcard address and `port`, or to a free port if `port` is 0. An IPv6
-/// socket is restricted to IPv6.
+/// Creates a non-blocking UDP socket of one address family. Calls `prepare` to set options. Then
+/// binds the socket to the wildcard address and `port`; 0 means a free port. An IPv6 socket is
+/// restricted to IPv6.
 fn bind_any(
     is_v6: bool,
     port: u16,

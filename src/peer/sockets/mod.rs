@@ -234,9 +234,9 @@ impl Sockets {
         sent
     }
 
-    /// Sends a datagram by one path on one interface, and returns the result of each copy. There is
-    /// no copy if the address family has no socket, or the interface no address of it. By broadcast
-    /// there is a copy for each broadcast address of the interface.
+    /// Sends a datagram by one path on one interface, and returns the result of each copy. Sends no
+    /// copy if the address family has no socket, or if the interface has no address of it.
+    /// Broadcast sends a copy to each broadcast address of the interface.
     pub(super) async fn send_on(
         &self,
         path: Path,
@@ -327,8 +327,8 @@ impl SendResult {
     }
 }
 
-/// Lists the memberships to have on an interface. If it has an IPv4 address, that is the IPv4 group
-/// on its first one. If it has an IPv6 address, that is also the IPv6 group.
+/// Lists the memberships to have on an interface. The IPv4 group is joined on its first IPv4
+/// address, if it has one. The IPv6 group is joined if the interface has an IPv6 address.
 fn memberships_on(interface: &Interface) -> impl Iterator<Item = GroupMembership> {
     let v4 = interface.networks.first().map(|it| GroupMembership::V4(it.address));
     let v6 = interface.has_v6.then_some(GroupMembership::V6(interface.index));

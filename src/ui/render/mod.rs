@@ -22,11 +22,9 @@ const MAX_LISTED_NAMES: usize = 50;
 /// Kind of a rendered text, which determines its output stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LineKind {
-    /// Chat: messages, changes of rooms and members, answers to commands. Written to standard
-    /// output.
+    /// Chat: messages, changes of rooms and members, answers to commands.
     Chat,
-    /// Status: the connection to a server or to peers, and errors. Written to standard error by
-    /// [`super::PlainScreen`].
+    /// Status: the connection to a server or to peers, and errors.
     Status,
 }
 
@@ -286,7 +284,7 @@ impl Renderer {
             out.push(self.room_line(room, &format!("{members} people are here")));
             return;
         };
-        // The user knows already that the user has joined.
+        // The user's own joining is known already.
         let me = self.view.with(|it| it.own_name.as_deref().map(NameKey::of));
         let others = |names: &[String]| -> Vec<String> {
             names.iter().filter(|it| Some(NameKey::of(it)) != me).cloned().collect()

@@ -1,3 +1,5 @@
+//! Line editor interface on a terminal. Events are printed above the line that the user is typing.
+//!
 //! - `completion`: tab completion, and hooks at the beginning and the end of a line
 //! - `printer`: printing thread
 //! - `access`: coordination between the printing and the reading thread
