@@ -80,8 +80,8 @@ impl PresenceChanges {
     /// - Otherwise: `presence` frames with the names of the changed users. A user who is a member
     ///   now has joined; another one has left.
     ///
-    /// Empty if there are no subscribers, or if nothing has changed. Call it at the deadline; the
-    /// next [`Self::record`] sets a new one.
+    /// Empty if there are no subscribers. Call it at the deadline; the next [`Self::record`] sets a
+    /// new one.
     #[must_use]
     pub(super) fn take_frames(
         &mut self,

@@ -190,8 +190,8 @@ impl Quotas {
     }
 
     /// Returns the group with the most live connections, and these connections, newest first. One
-    /// of them may be evicted for a new connection of the group `newcomer`. `None` if the group has
-    /// less than twice as many connections as `newcomer` will have.
+    /// of them may be evicted for a new connection of the group `newcomer`. `None` if no group has
+    /// at least twice as many live connections as `newcomer` will have.
     pub(super) fn eviction_candidates(
         &self,
         newcomer: AddressGroup,

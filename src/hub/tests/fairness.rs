@@ -14,8 +14,8 @@ const ATTACKER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 66));
 /// Address of a household.
 const HOUSEHOLD: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 
-/// Returns the errors that a client has received since the last call.
-fn errors(harness: &mut Harness, connection: ConnectionId) -> Vec<Error> {
+/// Removes the events that a client has received since the last call. Returns the errors.
+fn take_errors(harness: &mut Harness, connection: ConnectionId) -> Vec<Error> {
     let errors = harness.take_received(connection).into_iter().filter_map(|it| match it {
         ClientEvent::Frame(ServerFrame::Error(error)) => Some(error),
         _ => None,
@@ -23,14 +23,15 @@ fn errors(harness: &mut Harness, connection: ConnectionId) -> Vec<Error> {
     errors.collect()
 }
 
-/// Returns true if the first thing that a client has received since the last call is a welcome.
-fn is_welcome(harness: &mut Harness, connection: ConnectionId) -> bool {
+/// Removes the events that a client has received since the last call. Returns true if the first one
+/// is a welcome.
+fn takes_welcome(harness: &mut Harness, connection: ConnectionId) -> bool {
     harness.take_summaries(connection).first().is_some_and(|it| it.starts_with("welcome"))
 }
 
-/// Returns the first word of each event that a client has received since the last call, such as the
-/// name of an error.
-fn error_names(harness: &mut Harness, connection: ConnectionId) -> Vec<String> {
+/// Removes the events that a client has received since the last call. Returns the first word of
+/// each, such as the name of an error.
+fn take_first_words(harness: &mut Harness, connection: ConnectionId) -> Vec<String> {
     let summaries = harness.take_summaries(connection);
     summaries.iter().filter_map(|it| it.split(' ').next().map(str::to_owned)).collect()
 }
@@ -40,7 +41,7 @@ fn room_names(prefix: &str, count: usize) -> Vec<String> {
     (0..count).map(|it| format!("{prefix}{it}")).collect()
 }
 
-/// Joins from an address with 16 rooms that no other name joins; returns the connection.
+/// Joins from an address with 16 rooms that contain `name`. Returns the connection.
 fn join_with_rooms(harness: &mut Harness, address: IpAddr, name: &str) -> ConnectionId {
     let rooms = room_names(&format!("{name}-"), 16);
     let rooms: Vec<&str> = rooms.iter().map(String::as_str).collect();
@@ -58,20 +59,20 @@ fn a_group_gets_a_quarter_of_the_rooms_and_the_lobby_is_always_open() {
     let open = harness.hub.stats().rooms;
     assert!((225..=260).contains(&open), "{open}");
     assert_eq!(harness.reached_quotas.last(), Some(&(ATTACKER.to_string(), Quota::Rooms)));
-    assert_eq!(error_names(&mut harness, attackers[62]), ["rooms_full"]);
+    assert_eq!(take_first_words(&mut harness, attackers[62]), ["rooms_full"]);
     let anna = harness.join_from(HOUSEHOLD, join("anna", &[]));
-    assert!(is_welcome(&mut harness, anna));
+    assert!(takes_welcome(&mut harness, anna));
     harness.send(anna, enter(1, "attic"));
     assert_eq!(harness.take_summaries(anna)[0], "entered attic 0 of 1");
-    // The attacker, too, gets into the lobby, and into rooms that are open.
+    // The attacker may join the lobby, and rooms that are open.
     harness.send(attackers[62], join("x62", &["lobby", "attic"]));
-    assert!(is_welcome(&mut harness, attackers[62]));
-    // Rooms that are closed count no more.
+    assert!(takes_welcome(&mut harness, attackers[62]));
+    // Closed rooms do not count.
     for attacker in attackers {
         harness.disconnect(attacker);
     }
     let again = join_with_rooms(&mut harness, ATTACKER, "again");
-    assert!(is_welcome(&mut harness, again));
+    assert!(takes_welcome(&mut harness, again));
 }
 
 /// If many groups take their share of the rooms, some rooms are left for the next group.
@@ -86,7 +87,7 @@ fn many_groups_leave_rooms_for_a_newcomer() {
     }
     assert!(harness.hub.stats().rooms < 900, "{}", harness.hub.stats().rooms);
     let anna = join_with_rooms(&mut harness, HOUSEHOLD, "anna");
-    assert!(is_welcome(&mut harness, anna));
+    assert!(takes_welcome(&mut harness, anna));
 }
 
 /// Reserved rooms are entered above every limit, in any spelling.
@@ -119,8 +120,8 @@ fn join_and_leave_cycles_do_not_evict_sessions_of_others() {
     }
     for number in 0..1_000 {
         let attacker = harness.join_from(ATTACKER, join(&format!("x{number}"), &[]));
-        assert!(is_welcome(&mut harness, attacker));
-        // What is sent is worth keeping, so each session would outlive a silent one.
+        assert!(takes_welcome(&mut harness, attacker));
+        // A message makes a session worth keeping: it would outlive a silent one.
         harness.send(attacker, say(1, "x"));
         harness.disconnect(attacker);
         harness.advance(150);
@@ -163,7 +164,7 @@ fn joins_of_a_group_are_limited() {
     let mut welcomes = 0;
     for number in 0..500 {
         let attacker = harness.join_from(ATTACKER, join(&format!("x{number}"), &[]));
-        match errors(&mut harness, attacker).as_slice() {
+        match take_errors(&mut harness, attacker).as_slice() {
             [] => welcomes += 1,
             [error] => {
                 assert_eq!((error.code, error.about, error.retry_after), (109, 2, 5_000));
@@ -175,10 +176,10 @@ fn joins_of_a_group_are_limited() {
     assert_eq!(welcomes, 128);
     assert_eq!(harness.reached_quotas.last(), Some(&(ATTACKER.to_string(), Quota::Joins)));
     let anna = harness.join_from(HOUSEHOLD, join("anna", &[]));
-    assert!(is_welcome(&mut harness, anna));
+    assert!(takes_welcome(&mut harness, anna));
     harness.advance(1_000);
     let attacker = harness.join_from(ATTACKER, join("x", &[]));
-    assert!(is_welcome(&mut harness, attacker), "later there are tokens again");
+    assert!(takes_welcome(&mut harness, attacker), "later there are tokens again");
 }
 
 /// Returns a `join` with this password and no rooms.
@@ -186,10 +187,11 @@ fn join_with(name: &str, password: &str) -> Join {
     Join { password: Some(password.to_owned()), ..join(name, &[]) }
 }
 
-/// Tries a password from an address; returns the error, if there was one, and its `retry_after`.
+/// Tries a password from an address. Returns the error code and the `retry_after`; `None` if there
+/// was no error.
 fn try_password(harness: &mut Harness, address: IpAddr, password: &str) -> Option<(u16, u32)> {
     let client = harness.join_from(address, join_with("guest", password));
-    let error = errors(harness, client).first().map(|it| (it.code, it.retry_after));
+    let error = take_errors(harness, client).first().map(|it| (it.code, it.retry_after));
     harness.disconnect(client);
     error
 }
@@ -207,7 +209,7 @@ fn failed_passwords_pause_the_group_only() {
     }
     for pause in [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 256_000, 300_000] {
         assert_eq!(try_password(&mut harness, ATTACKER, "guess"), Some((204, 0)));
-        // The right password is not looked at during a pause.
+        // During a pause, the right password is refused too.
         assert_eq!(try_password(&mut harness, ATTACKER, "sesame"), Some((109, pause)));
         assert_eq!(try_password(&mut harness, HOUSEHOLD, "sesame"), None);
         harness.advance(pause.into());
@@ -215,9 +217,9 @@ fn failed_passwords_pause_the_group_only() {
     assert_eq!(harness.reached_quotas.last(), Some(&(ATTACKER.to_string(), Quota::Passwords)));
     assert_eq!(try_password(&mut harness, ATTACKER, "guess"), Some((204, 0)));
     assert_eq!(try_password(&mut harness, ATTACKER, "guess"), Some((109, 300_000)));
-    // A client without a password is told that it needs one, as always.
+    // A client without a password is told that it needs one, even during a pause.
     let client = harness.join_from(ATTACKER, join("guest", &[]));
-    assert_eq!(error_names(&mut harness, client), ["password_required"]);
+    assert_eq!(take_first_words(&mut harness, client), ["password_required"]);
     harness.disconnect(client);
     // Failures are forgotten, and a success clears them.
     harness.advance(900_001);
@@ -243,18 +245,18 @@ fn a_full_server_makes_room_for_another_group() {
         })
         .collect();
     let fifth = harness.connect_from(ATTACKER);
-    assert_eq!(error_names(&mut harness, fifth), ["server_full", "closed"]);
+    assert_eq!(take_first_words(&mut harness, fifth), ["server_full", "closed"]);
     let anna = harness.join_from(HOUSEHOLD, join("anna", &[]));
-    assert!(is_welcome(&mut harness, anna));
-    let told = errors(&mut harness, attackers[1]);
+    assert!(takes_welcome(&mut harness, anna));
+    let told = take_errors(&mut harness, attackers[1]);
     assert_eq!((told.len(), told[0].code, told[0].retry_after), (1, 108, 30_000));
     harness.disconnect(attackers[1]);
     // 3 of the attacker are not twice the 2 that the household would have.
     let bob = harness.connect_from(HOUSEHOLD);
-    assert_eq!(error_names(&mut harness, bob), ["server_full", "closed"]);
+    assert_eq!(take_first_words(&mut harness, bob), ["server_full", "closed"]);
     let carla = harness.join_from(crowd_address(0), join("carla", &[]));
-    assert!(is_welcome(&mut harness, carla));
-    assert_eq!(error_names(&mut harness, attackers[3]).last().unwrap(), "closed");
+    assert!(takes_welcome(&mut harness, carla));
+    assert_eq!(take_first_words(&mut harness, attackers[3]).last().unwrap(), "closed");
     assert_eq!(harness.hub.stats().connected_users, 4);
 }
 
@@ -267,11 +269,11 @@ fn closing_connections_do_not_add_up() {
     let newcomers: Vec<_> =
         (0..40).map(|it| harness.connect_from(crowd_address(it * 10))).collect();
     assert_eq!(harness.hub.stats().connections, 91);
-    assert_eq!(error_names(&mut harness, newcomers[39]), ["server_full", "closed"]);
+    assert_eq!(take_first_words(&mut harness, newcomers[39]), ["server_full", "closed"]);
 }
 
-/// Returns the number of reads that the hub has requested from the log so far.
-fn reads(harness: &Harness) -> usize {
+/// Returns the number of reads that the hub has requested so far.
+fn read_count(harness: &Harness) -> usize {
     harness.read_requests.len()
 }
 
@@ -284,22 +286,22 @@ fn requests_of_a_group_wait_for_their_tokens() {
         (0..128).map(|it| harness.join_from(ATTACKER, join(&format!("x{it}"), &[]))).collect();
     let anna = harness.join_from(HOUSEHOLD, join("anna", &[]));
     harness.take_received(anna);
-    let before = reads(&harness);
+    let before = read_count(&harness);
     for attacker in &attackers {
         harness.send(*attacker, search(1, "", "tea", 0, 0));
         harness.send(*attacker, say(1, "hello"));
     }
-    assert_eq!(reads(&harness) - before, 60, "the burst");
+    assert_eq!(read_count(&harness) - before, 60, "the burst");
     assert_eq!(harness.reached_quotas.last(), Some(&(ATTACKER.to_string(), Quota::Requests)));
     harness.send(anna, search(2, "", "tea", 0, 0));
-    assert_eq!(reads(&harness) - before, 61);
-    // One search of 5 units is handled each 98 ms, and the frames behind it with it.
+    assert_eq!(read_count(&harness) - before, 61);
+    // One search of 5 units is handled every 98 ms, with the frames after it.
     harness.advance(1_000);
-    assert_eq!(reads(&harness) - before, 71);
+    assert_eq!(read_count(&harness) - before, 71);
     assert_eq!(harness.log.len(), 70);
     harness.disconnect(attackers[127]);
     harness.advance(10_000);
-    assert_eq!(reads(&harness) - before, 128);
+    assert_eq!(read_count(&harness) - before, 128);
     assert_eq!((harness.log.len(), harness.wake_at.is_some()), (127, true));
 }
 
@@ -322,7 +324,7 @@ fn too_many_waiting_requests_close_their_connection() {
         for _ in 0..2 {
             harness.send(*attacker, search(7, "", "tea", 0, 0));
         }
-        if let [error] = errors(&mut harness, *attacker).as_slice() {
+        if let [error] = take_errors(&mut harness, *attacker).as_slice() {
             assert_eq!((error.code, error.about, error.retry_after), (109, 11, 5_000));
             assert_eq!(error.reference.0, 7);
             closed += 1;
@@ -342,9 +344,9 @@ fn a_household_of_thirty_notices_nothing() {
             .map(|it| {
                 let name = format!("user{it}");
                 let user = harness.join_from(HOUSEHOLD, join_with(&name, "sesam"));
-                assert_eq!(error_names(&mut harness, user), ["password_wrong"]);
+                assert_eq!(take_first_words(&mut harness, user), ["password_wrong"]);
                 harness.send(user, join_with(&name, "sesame"));
-                assert!(is_welcome(&mut harness, user));
+                assert!(takes_welcome(&mut harness, user));
                 user
             })
             .collect();
@@ -356,7 +358,7 @@ fn a_household_of_thirty_notices_nothing() {
             harness.send(*user, search(3, "", "tea", 0, 0));
         }
         for user in users {
-            assert!(errors(&mut harness, user).is_empty());
+            assert!(take_errors(&mut harness, user).is_empty());
             harness.disconnect(user);
         }
         harness.advance(5_000);

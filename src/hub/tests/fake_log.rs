@@ -1,4 +1,5 @@
-//! Simulated log of the harness: commits, rejects and reads, at once or step by step.
+//! Simulated log of the harness: commits and rejects drafts, and performs reads, at once or step by
+//! step.
 
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ impl Harness {
         {}
     }
 
-    /// Commits up to `most` drafts. Returns false if there are none.
+    /// Commits up to `most` drafts. Returns false if no draft is pending.
     pub(super) fn commit(&mut self, most: usize) -> bool {
         let mut entries = Vec::new();
         while entries.len() < most {
@@ -45,14 +46,14 @@ impl Harness {
         entry
     }
 
-    /// Rejects one draft (`NotStored`). Returns false if there is none.
+    /// Rejects one draft (`NotStored`). Returns false if no draft is pending.
     pub(super) fn reject_draft(&mut self) -> bool {
         let Some(draft) = self.pending_drafts.pop_front() else { return false };
         self.input(Input::NotStored { session: draft.session, reference: draft.reference });
         true
     }
 
-    /// Performs one read and queues its outcome. Returns false if there is none.
+    /// Performs one read and queues its outcome. Returns false if no read is pending.
     pub(super) fn perform_read(&mut self) -> bool {
         let Some((tag, request)) = self.pending_reads.pop_front() else { return false };
         let outcome = self.read_log(&request);
@@ -60,14 +61,15 @@ impl Harness {
         true
     }
 
-    /// Passes one queued read outcome to the hub. Returns false if there is none.
+    /// Passes one queued outcome to the hub. Returns false if no outcome is queued.
     pub(super) fn deliver_outcome(&mut self) -> bool {
         let Some((tag, outcome)) = self.pending_outcomes.pop_front() else { return false };
         self.input(Input::ReadDone { tag, outcome });
         true
     }
 
-    /// Fails one read (`ReadFailed`), and tells the hub at once. Returns false if there is none.
+    /// Fails one read (`ReadFailed`), and reports that to the hub at once. Returns false if no read
+    /// is pending.
     pub(super) fn fail_read(&mut self) -> bool {
         let Some((tag, _)) = self.pending_reads.pop_front() else { return false };
         self.input(Input::ReadDone { tag, outcome: Err(ReadFailed) });

@@ -42,7 +42,7 @@ pub(super) fn say_in(room: &str, reference: u64, text: &str) -> ClientFrame {
     Say { reference: Reference(reference), room, style: 0, text }.into()
 }
 
-/// Builds a `direct` message; `session` is 0 for whichever session holds the name.
+/// Builds a `direct` message. `session`: session that must hold the name; 0: any session.
 pub(super) fn direct(to: &str, session: u64, reference: u64, text: &str) -> ClientFrame {
     Direct {
         reference: Reference(reference),
@@ -70,7 +70,7 @@ pub(super) fn history(reference: u64, room: &str, before: u64, limit: u16) -> Cl
     History { reference: Reference(reference), room: room.to_owned(), before, limit }.into()
 }
 
-/// Builds a `search` request; an empty room searches all.
+/// Builds a `search` request. `room`: empty for all rooms.
 pub(super) fn search(
     reference: u64,
     room: &str,
@@ -97,12 +97,12 @@ pub(super) fn members(reference: u64, room: &str, after: &str) -> ClientFrame {
     Members { reference: Reference(reference), room: room.to_owned(), after }.into()
 }
 
-/// An event that a client observes on its connection.
+/// Event that a client receives on its connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ClientEvent {
-    /// Received frame, log entries included.
+    /// The client has received a frame. Each log entry is a frame.
     Frame(ServerFrame),
-    /// Connection closed by the server.
+    /// The server has closed the connection.
     Closed,
 }
 

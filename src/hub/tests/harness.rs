@@ -19,21 +19,21 @@ use super::frames::{ClientEvent, hello, join, summarize, welcome};
 /// Log identifier used by all tests.
 pub(super) const LOG: LogId = LogId([7; 16]);
 
-/// A client's connection as the driver sees it.
+/// Connection of a client, as the driver sees it.
 #[derive(Default)]
 pub(super) struct ClientConnection {
-    /// Subscribed rooms, each with the sequence after which it receives their entries.
+    /// Subscribed rooms. Each comes with the sequence after which the client receives its entries.
     subscribed: BTreeMap<RoomId, Sequence>,
-    /// Sequence up to which the connection has been sent all entries; later deliveries must not be
+    /// Sequence up to which all entries were sent to the connection. Later deliveries must not come
     /// before it.
     sent_up_to: Sequence,
     /// Frames and close events received so far.
     pub(super) received: Vec<ClientEvent>,
-    /// True if a flow-control mark was delivered and not reached yet.
+    /// True if a flow-control mark was delivered but not reached.
     mark_pending: bool,
-    /// True once the connection is closed: nothing may be delivered any more.
+    /// True if the connection is closed. Nothing may be delivered then.
     closed: bool,
-    /// True once the client has disconnected: deliveries are discarded.
+    /// True if the client has disconnected. Deliveries are then discarded.
     disconnected: bool,
 }
 
@@ -61,7 +61,7 @@ pub(super) struct Harness {
     pub(super) pending_drafts: VecDeque<Draft>,
     /// Queue of reads that the log has not performed.
     pub(super) pending_reads: VecDeque<(ReadTag, ReadRequest)>,
-    /// Queue of outcomes of performed reads that the hub has not got.
+    /// Queue of outcomes of performed reads that were not passed to the hub.
     pub(super) pending_outcomes: VecDeque<(ReadTag, Result<ReadOutcome, ReadFailed>)>,
     /// All read requests so far.
     pub(super) read_requests: Vec<ReadRequest>,
@@ -71,9 +71,9 @@ pub(super) struct Harness {
     pub(super) deleted_sessions: Vec<SessionId>,
     /// Rooms closed so far.
     pub(super) closed_rooms: Vec<RoomId>,
-    /// Limits that address groups have reached so far.
+    /// Address groups that have reached a limit so far, each with the limit.
     pub(super) reached_quotas: Vec<(String, Quota)>,
-    /// Number of the connection created last; 0 before the first one.
+    /// Number of the last created connection; 0 before the first one.
     pub(super) last_connection: u64,
 }
 
@@ -82,7 +82,7 @@ pub(super) fn at(millis: u64) -> Moment {
     Moment::after_start(Duration::from_millis(millis))
 }
 
-/// Returns the address of a client in a crowd: ten consecutive numbers share one.
+/// Returns the address of a client in a crowd. Ten consecutive numbers share an address.
 pub(super) fn crowd_address(number: u64) -> IpAddr {
     let number = u32::try_from(number / 10).unwrap();
     IpAddr::V4(Ipv4Addr::from_bits(Ipv4Addr::new(10, 0, 0, 0).to_bits() + number))
@@ -122,8 +122,8 @@ impl Harness {
         }
     }
 
-    /// Passes an input to the hub, performs its outputs, and lets the log answer unless it is
-    /// manual.
+    /// Passes an input to the hub and performs its outputs. Then lets the log answer, unless the
+    /// log is manual.
     pub(super) fn input(&mut self, input: Input) {
         self.hub.handle_input(self.current_time(), input);
         self.run_outputs();
@@ -146,7 +146,7 @@ impl Harness {
         }
     }
 
-    /// Performs one output as the driver does, and checks the contract.
+    /// Performs one output as the driver does. Asserts that it obeys the contract.
     fn apply_output(&mut self, output: Output) {
         match output {
             Output::Append(draft) => {
@@ -198,7 +198,7 @@ impl Harness {
         }
     }
 
-    /// Delivers an item to a client, as the driver does, and checks the order.
+    /// Delivers an item to a client as the driver does. Asserts the order of deliveries.
     fn deliver(&mut self, connection: ConnectionId, after: Sequence, delivery: Delivery) {
         let client = self.clients.get_mut(&connection).expect("a known connection");
         if client.disconnected {
@@ -231,7 +231,7 @@ impl Harness {
         }
     }
 
-    /// Reports the mark of one connection as reached. Returns false if none is pending.
+    /// Reports a pending mark of one connection as reached. Returns false if no mark is pending.
     pub(super) fn reach_mark(&mut self) -> bool {
         let Some((id, client)) = self.clients.iter_mut().find(|(_, client)| client.mark_pending)
         else {
@@ -243,7 +243,7 @@ impl Harness {
         true
     }
 
-    /// Advances the clock, waking the hub at every moment that it has asked for.
+    /// Advances the clock. Wakes the hub at each moment for which it has asked.
     pub(super) fn advance(&mut self, millis: u64) {
         let end = self.now + Duration::from_millis(millis);
         while let Some(wake_at) = self.wake_at.filter(|it| *it <= end) {
@@ -280,7 +280,7 @@ impl Harness {
         self.input(Input::Received { connection, frame });
     }
 
-    /// Disconnects a client, tells the hub, and forgets what the client has received.
+    /// Disconnects a client and reports that to the hub. Forgets what the client has received.
     pub(super) fn disconnect(&mut self, connection: ConnectionId) {
         let client = self.clients.get_mut(&connection).unwrap();
         (client.disconnected, client.closed, client.mark_pending) = (true, true, false);
@@ -306,7 +306,7 @@ impl Harness {
         connection
     }
 
-    /// Connects a client with presence and joins; returns its connection and welcome.
+    /// Connects a client with presence, and joins. Returns its connection and its welcome.
     pub(super) fn join(&mut self, name: &str, rooms: &[&str]) -> (ConnectionId, Welcome) {
         let connection = self.connect_and_greet(1);
         self.send(connection, join(name, rooms));
@@ -314,7 +314,7 @@ impl Harness {
         (connection, welcome)
     }
 
-    /// Connects a client and joins with a token, and with a position in the log if there is one.
+    /// Connects a client, and joins with a token. If a position is given, joins with that too.
     pub(super) fn resume(
         &mut self,
         name: &str,
@@ -328,12 +328,12 @@ impl Harness {
         connection
     }
 
-    /// Takes the events that a client has received since the last call.
+    /// Removes and returns the events that a client has received since the last call.
     pub(super) fn take_received(&mut self, connection: ConnectionId) -> Vec<ClientEvent> {
         std::mem::take(&mut self.clients.get_mut(&connection).unwrap().received)
     }
 
-    /// Takes the events that a client has received since the last call, as summaries.
+    /// Removes the events that a client has received since the last call. Returns their summaries.
     pub(super) fn take_summaries(&mut self, connection: ConnectionId) -> Vec<String> {
         self.take_received(connection).iter().map(summarize).collect()
     }
@@ -345,8 +345,8 @@ impl Harness {
         connection
     }
 
-    /// Joins the lobby with a new client and returns the number of outputs that this took. The
-    /// outputs are not recorded.
+    /// Joins the lobby with a new client. Returns the number of outputs that this took. The harness
+    /// does not record these outputs.
     pub(super) fn join_counting_outputs(&mut self, number: u64) -> usize {
         let connection = ConnectionId(number);
         let now = Now { moment: self.now, time: Timestamp(0) };

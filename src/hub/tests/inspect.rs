@@ -12,8 +12,8 @@ pub(super) fn session_of(received: &[ClientEvent]) -> Option<SessionId> {
     })
 }
 
-/// Returns the sequence of an entry, or the head of an `end`: both count towards the client's
-/// position. `None` for other events.
+/// Returns the sequence of an entry or the head of an `end`: both count for the client's position.
+/// `None` for other events.
 pub(super) fn sequence_of(received: &ClientEvent) -> Option<Sequence> {
     match received {
         ClientEvent::Frame(ServerFrame::Entry(it)) => Some(it.sequence),
@@ -23,7 +23,7 @@ pub(super) fn sequence_of(received: &ClientEvent) -> Option<Sequence> {
     }
 }
 
-/// Returns the sequence of a live or replayed entry; `None` for other events and for entries that
+/// Returns the sequence of a live or replayed entry. `None` for other events, and for entries that
 /// answer a `history` or `search`.
 pub(super) fn new_entry(received: &ClientEvent) -> Option<Sequence> {
     match received {
@@ -35,8 +35,8 @@ pub(super) fn new_entry(received: &ClientEvent) -> Option<Sequence> {
     }
 }
 
-/// Returns true if this event answers the message with this session and reference: `accepted`, an
-/// error, or a live echo.
+/// Returns true if this event answers the message with this session and reference: it is
+/// `accepted`, an error, or a live echo.
 pub(super) fn is_answer(received: &ClientEvent, session: SessionId, reference: Reference) -> bool {
     match received {
         ClientEvent::Frame(ServerFrame::Accepted(it)) => it.reference == reference,
@@ -53,8 +53,8 @@ pub(super) fn is_answer(received: &ClientEvent, session: SessionId, reference: R
     }
 }
 
-/// Returns true if this event is the entry of the message with this session and reference (its
-/// echo), live or as history.
+/// Returns true if this event is the echo of the message with this session and reference: its
+/// entry, live or as history.
 pub(super) fn is_echo(received: &ClientEvent, session: SessionId, reference: Reference) -> bool {
     match received {
         ClientEvent::Frame(ServerFrame::Entry(it)) => {

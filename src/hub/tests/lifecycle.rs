@@ -8,7 +8,7 @@ use crate::hub::Input;
 use crate::model::{AnnouncementText, ErrorCode, HubSettings};
 use crate::wire::tcp::{Notice, Ping, Pong, ServerFrame, flag};
 
-/// Returns the `retry_after` of the first event, an error.
+/// Returns the `retry_after` of the first event, which must be an error.
 fn retry_after(received: &[ClientEvent]) -> u32 {
     match received.first() {
         Some(ClientEvent::Frame(ServerFrame::Error(error))) => error.retry_after,

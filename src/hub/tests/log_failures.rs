@@ -6,7 +6,7 @@ use crate::hub::{ConnectionId, Input, StorageHealth};
 use crate::model::{HubSettings, Sequence};
 use crate::wire::tcp::ServerFrame;
 
-/// Returns a harness whose log is manual from now on, with `anna` in the lobby: her connection and
+/// Returns a harness with a manual log and `anna` in the lobby. Also returns her connection and her
 /// welcome.
 fn manual_log_harness() -> (Harness, ConnectionId, crate::wire::tcp::Welcome) {
     let mut harness = Harness::new();
@@ -178,7 +178,7 @@ fn search_finds_entries_and_reports_errors_in_order() {
     );
 }
 
-/// Takes the code and text of each notice that a connection has received.
+/// Removes the events that a connection has received. Returns the code and text of each notice.
 fn take_notices(harness: &mut Harness, connection: ConnectionId) -> Vec<(u16, String)> {
     let notice = |it| match it {
         ClientEvent::Frame(ServerFrame::Notice(it)) => Some((it.code, it.text)),

@@ -6,9 +6,9 @@ use crate::hub::{ConnectionId, Input, ReadRange};
 use crate::model::limits::REPLAY_PAGE;
 use crate::model::{Sequence, Token};
 
-/// Returns a harness with a manual log that reads two entries at a time; anna, who has missed five
-/// messages by bob, is resuming in the lobby and the attic. Returns anna's and bob's connections
-/// and anna's token.
+/// Returns a harness with a manual log that reads two entries at a time. Anna has missed five
+/// messages by bob, and is resuming in the lobby and the attic. Also returns anna's and bob's
+/// connections and anna's token.
 fn resume_after_five_missed() -> (Harness, ConnectionId, ConnectionId, Token) {
     let mut harness = Harness::new();
     harness.page_limit = 2;

@@ -5,7 +5,7 @@ use super::harness::*;
 use crate::hub::ConnectionId;
 use crate::model::HubSettings;
 
-/// Joins the lobby with clients `from..to`, without presence; returns their connections.
+/// Joins the lobby with the clients `from..to`, without presence. Returns their connections.
 fn join_crowd(harness: &mut Harness, from: usize, to: usize) -> Vec<ConnectionId> {
     let mut connections = Vec::new();
     for number in from..to {

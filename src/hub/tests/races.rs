@@ -5,7 +5,7 @@ use super::harness::*;
 use crate::hub::Input;
 use crate::model::HubSettings;
 
-/// Returns a harness whose log is manual from now on, with `anna` in the lobby: her connection and
+/// Returns a harness with a manual log and `anna` in the lobby. Also returns her connection and her
 /// welcome.
 fn manual_log_harness() -> (Harness, crate::hub::ConnectionId, crate::wire::tcp::Welcome) {
     let mut harness = Harness::new();

@@ -15,7 +15,7 @@ use crate::model::{
 const A_DAY: u64 = 24 * 60 * 60 * 1_000;
 
 impl Harness {
-    /// Returns the session records that the log would restore: the persisted ones, updated by the
+    /// Returns the session records that the log would restore: the persisted ones, corrected by the
     /// committed entries.
     fn session_records(&self) -> Vec<SessionRecord> {
         let mut sessions: BTreeMap<SessionId, SessionRecord> =

@@ -2,16 +2,16 @@
 
 use proptest::prelude::*;
 
-/// User names to choose from: two have the same key, two look alike.
+/// User names to choose from. Two have the same key; two look alike.
 pub(super) const NAMES: &[&str] = &["anna", "Anna", "bob", "b\u{43e}b", "carl"];
 
-/// Room names to choose from: two have the same key.
+/// Room names to choose from. Two have the same key.
 pub(super) const ROOMS: &[&str] = &["lobby", "attic", "Attic", "cellar"];
 
-/// A random step. Numbers select among the clients, names or rooms that exist.
+/// Random step. Its numbers select among the existing clients, names or rooms.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
-    /// A client connects and joins, perhaps with a token and a position.
+    /// A client connects and joins, with or without a token and a position.
     Join { name: usize, rooms: Vec<usize>, features: u64, token: Option<usize>, position: u8 },
     /// A client disconnects.
     Disconnect(usize),
@@ -51,7 +51,7 @@ pub(super) enum Step {
     Restart,
     /// The clock advances by this number of milliseconds.
     Advance(u64),
-    /// The hub is woken without having asked for it.
+    /// The hub is woken without a request.
     Wake,
 }
 
