@@ -13,15 +13,22 @@ use crate::wire::tcp::{ClientFrame, Decoded, ServerFrame, feature, kind};
 pub(super) struct PendingRead {
     /// Client request that the read serves.
     pub(super) purpose: ReadPurpose,
-    /// Query that was sent to the log. Between two replay pages: the query to be sent next.
+    /// Query that was sent to the log, or is to be sent when the read's turn comes.
     pub(super) request: ReadRequest,
-    /// Hub's head when the read was registered with the [backlog](super::backlog). Out of date
-    /// between two replay pages. `None` if the read is not registered, because later entries do not
-    /// belong to its answer (`history`, `search`).
+    /// Hub's head when the read was registered with the [backlog](super::backlog). `None` while the
+    /// read is not registered: until it is sent to the log, and always for `history` and `search`,
+    /// because later entries do not belong to their answers.
     pub(super) backlog_start: Option<Sequence>,
     /// Frames that wait until the answer to the request is sent. For a replay: until its last page
     /// is sent.
     pub(super) frames_after: Vec<ServerFrame>,
+}
+
+impl PendingRead {
+    /// Creates a read that has not been sent to the log.
+    pub(super) fn new(purpose: ReadPurpose, request: ReadRequest) -> Box<Self> {
+        Box::new(Self { purpose, request, backlog_start: None, frames_after: Vec::new() })
+    }
 }
 
 /// Fields of the `welcome` that are determined when the `join` is accepted, before the frame is
@@ -35,7 +42,7 @@ pub(super) struct WelcomeData {
 
 /// Reason why a joined connection is blocked. While it is blocked, received frames are deferred.
 pub(super) enum BlockedOn {
-    /// A log read is pending.
+    /// A log read waits for its turn or is in progress.
     Read(Box<PendingRead>),
     /// The connection has not reached its [`Delivery::Mark`](super::Delivery::Mark) (flow control).
     Mark,
@@ -62,12 +69,11 @@ pub(super) enum ConnectionState {
     Joining {
         /// Session of the connection.
         session: SessionId,
-        /// Pending log read. While `is_paused`: the next read, which is not registered with the
-        /// backlog.
+        /// Pending log read; while `is_paused`, the read to queue next.
         read: Box<PendingRead>,
         /// Data for the welcome; `None` once the welcome is sent.
         welcome: Option<WelcomeData>,
-        /// True between two pages. The next read starts when the client has taken the previous
+        /// True between two pages: the next read is queued when the client has taken the previous
         /// page.
         is_paused: bool,
     },
@@ -202,8 +208,18 @@ impl Connection {
         }
     }
 
-    /// Takes the pending read that the log has answered. Returns the session, the read, and the
-    /// data for the welcome if that is not sent. `None` if no read with this purpose is pending.
+    /// Returns the pending log read, which waits for its turn or is in progress; `None` if there is
+    /// none, and between two replay pages.
+    pub(super) fn pending_read(&mut self) -> Option<&mut PendingRead> {
+        match &mut self.state {
+            ConnectionState::Joining { read, is_paused: false, .. }
+            | ConnectionState::Joined { blocked_on: Some(BlockedOn::Read(read)), .. } => Some(read),
+            _ => None,
+        }
+    }
+
+    /// Takes the pending read when the log has answered it. Returns session, read, and the data for
+    /// the welcome if that is not sent yet; `None` if no read with this purpose is pending.
     ///
     /// The connection is then in state `Joined` and not blocked. If another page follows, call
     /// [`Self::pause_replay`]. Then handle [`Self::next_deferred`].
@@ -212,14 +228,7 @@ impl Connection {
         &mut self,
         purpose: &ReadPurpose,
     ) -> Option<(SessionId, Box<PendingRead>, Option<WelcomeData>)> {
-        let is_awaited = match &self.state {
-            ConnectionState::Joining { read, is_paused: false, .. }
-            | ConnectionState::Joined { blocked_on: Some(BlockedOn::Read(read)), .. } => {
-                read.purpose == *purpose
-            }
-            _ => false,
-        };
-        if !is_awaited {
+        if self.pending_read().is_none_or(|read| read.purpose != *purpose) {
             return None;
         }
         let (session, read, welcome) =
@@ -237,30 +246,28 @@ impl Connection {
         Some((session, read, welcome))
     }
 
-    /// Returns to state `Joining` between two replay pages. `read`: read of the next page, which
-    /// [`Self::resume_at_mark`] starts when the client has taken the previous page.
-    pub(super) fn pause_replay(&mut self, session: SessionId, read: Box<PendingRead>) {
+    /// Returns to state `Joining` between two replay pages. `read` is the read of the next page,
+    /// which is due when the client has taken the previous page ([`Self::resume_at_mark`]).
+    pub(super) fn pause_replay(&mut self, session: SessionId, mut read: Box<PendingRead>) {
+        read.backlog_start = None;
         self.state = ConnectionState::Joining { session, read, welcome: None, is_paused: true };
     }
 
-    /// Continues after a flow-control mark was reached.
-    /// - While joining: returns the read of the next replay page. Register it with the backlog at
-    ///   `head`, the hub's head, and request it.
-    /// - Once joined: unblocks the connection and returns `None`. Then handle
-    ///   [`Self::next_deferred`].
-    /// - If no mark was awaited: does nothing and returns `None`.
-    pub(super) fn resume_at_mark(&mut self, head: Sequence) -> Option<ReadRequest> {
+    /// Continues after a flow-control mark was reached. While joining, returns true: queue the read
+    /// of the next replay page. Once joined, unblocks the connection and returns false: handle
+    /// [`Self::next_deferred`] then. Returns false and does nothing if no mark was awaited.
+    #[must_use]
+    pub(super) fn resume_at_mark(&mut self) -> bool {
         match &mut self.state {
             ConnectionState::Joined { blocked_on: blocked_on @ Some(BlockedOn::Mark), .. } => {
                 *blocked_on = None;
-                None
+                false
             }
-            ConnectionState::Joining { read, is_paused: is_paused @ true, .. } => {
+            ConnectionState::Joining { is_paused: is_paused @ true, .. } => {
                 *is_paused = false;
-                read.backlog_start = Some(head);
-                Some(read.request.clone())
+                true
             }
-            _ => None,
+            _ => false,
         }
     }
 

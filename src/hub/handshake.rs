@@ -6,9 +6,7 @@ use subtle::ConstantTimeEq;
 
 use super::Hub;
 use super::connection::{ConnectionState, PendingRead, WelcomeData};
-use super::contract::{
-    ConnectionId, Now, Output, Quota, ReadPurpose, ReadRange, ReadRequest, ReadTag,
-};
+use super::contract::{ConnectionId, Now, Output, Quota, ReadPurpose, ReadRange, ReadRequest};
 use super::session_persistence::hash_token;
 use super::throttle::QUOTA_RETRY_AFTER;
 use crate::model::limits::{HISTORY_LENGTH, MAX_ROOMS, REPLAY_PAGE};
@@ -166,19 +164,12 @@ impl Hub {
         // Direct messages may be sent to a new session while the read is pending. They belong to
         // its history.
         let request = ReadRequest { rooms: names, session: Some(session), range };
-        let read = Box::new(PendingRead {
-            purpose: ReadPurpose::Join,
-            request: request.clone(),
-            backlog_start: Some(self.head),
-            frames_after: Vec::new(),
-        });
-        self.backlog.begin(self.head);
+        let read = PendingRead::new(ReadPurpose::Join, request);
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.state =
                 ConnectionState::Joining { session, read, welcome, is_paused: false };
         }
-        let tag = ReadTag { connection: id, purpose: ReadPurpose::Join };
-        self.outputs.push_back(Output::Read { tag, request });
+        self.queue_read(id, ReadPurpose::Join);
     }
 
     /// Returns true if a replay can start at this position: it is in this log, not after the hub's

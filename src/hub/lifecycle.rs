@@ -200,20 +200,21 @@ impl Hub {
         let connection = self.connections.get_mut(&id)?;
         let state = connection.begin_closing();
         self.quotas.mark_closing(connection.group, id, now);
-        let (session, backlog_start) = match state {
-            ConnectionState::Joining { session, read, is_paused, .. } => {
-                (session, read.backlog_start.filter(|_| !is_paused))
-            }
-            ConnectionState::Joined { session, blocked_on: Some(BlockedOn::Read(read)) } => {
-                (session, read.backlog_start)
+        let (session, read) = match state {
+            ConnectionState::Joining { session, read, .. }
+            | ConnectionState::Joined { session, blocked_on: Some(BlockedOn::Read(read)) } => {
+                (session, Some(read))
             }
             ConnectionState::Joined { session, .. } => (session, None),
             ConnectionState::Connected { .. }
             | ConnectionState::Greeted { .. }
             | ConnectionState::Closing => return None,
         };
-        if let Some(head) = backlog_start {
-            self.backlog.end(head);
+        if let Some(read) = read {
+            self.reads.cancel(connection.group, id, &read.purpose);
+            if let Some(head) = read.backlog_start {
+                self.backlog.end(head);
+            }
         }
         let known = self.sessions.get(session)?;
         for room in &known.rooms {

@@ -14,6 +14,7 @@
 //! | `messages` | `say`, `direct`, and the log's commits |
 //! | `requests` | `enter`, `leave`, `history`, `members`, `search` |
 //! | `read_completion` | answers to requests, once the log has read or failed to read |
+//! | `read_queue` | which log read comes next: turns between sessions and address groups |
 //! | `replay` | the welcome, then history and missed entries page by page |
 //! | `room_limits` | who may open a room |
 //! | `throttle` | requests that wait for their address group's tokens |
@@ -36,6 +37,7 @@ mod names;
 mod presence;
 mod quotas;
 mod read_completion;
+mod read_queue;
 mod replay;
 mod requests;
 mod room_limits;
@@ -55,6 +57,7 @@ use backlog::Backlog;
 use connection::Connection;
 use names::NameRegistry;
 use quotas::{GroupLimits, Quotas};
+use read_queue::ReadQueue;
 use rooms::Rooms;
 use sessions::Sessions;
 
@@ -97,7 +100,9 @@ pub struct Hub {
     names: NameRegistry,
     /// Open rooms: those with members.
     rooms: Rooms,
-    /// Entries committed while reads are pending.
+    /// Log reads that wait for their turn or are in progress.
+    reads: ReadQueue,
+    /// Entries committed while reads are in progress.
     backlog: Backlog,
     /// Health of the log's storage, as the driver last reported it.
     storage: StorageHealth,
@@ -138,6 +143,7 @@ impl Hub {
             sessions: Sessions::default(),
             names,
             rooms: Rooms::default(),
+            reads: ReadQueue::new(),
             backlog: Backlog::default(),
             storage: StorageHealth::Sound,
             next_timer_check: None,

@@ -23,13 +23,17 @@ impl PendingRead {
 
 impl Hub {
     /// Handles the log's answer to a read: answers the request that the read serves, then handles
-    /// the deferred frames. Does nothing if the connection is gone or no such read is pending.
+    /// the deferred frames. Starts the next read before that. Does nothing more if the connection is
+    /// gone, and ignores an answer to no read in progress.
     pub(super) fn handle_read_done(
         &mut self,
         now: Now,
         tag: &ReadTag,
         outcome: Result<ReadOutcome, ReadFailed>,
     ) {
+        if !self.finish_read(tag) {
+            return;
+        }
         let id = tag.connection;
         let finished = self.connections.get_mut(&id).and_then(|it| it.complete_read(&tag.purpose));
         let Some((session, read, welcome)) = finished else {

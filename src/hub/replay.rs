@@ -3,9 +3,7 @@
 
 use super::Hub;
 use super::connection::{PendingRead, WelcomeData};
-use super::contract::{
-    ConnectionId, Delivery, Now, Output, ReadOutcome, ReadPurpose, ReadRange, ReadTag,
-};
+use super::contract::{ConnectionId, Delivery, Now, ReadOutcome, ReadPurpose, ReadRange};
 use crate::model::limits::{
     HISTORY_LENGTH, IDLE_TIMEOUT, MAX_ROOMS, MAX_TEXT, PING_INTERVAL, SESSION_LIFETIME,
 };
@@ -108,15 +106,12 @@ impl Hub {
         }
     }
 
-    /// Handles a reached flow-control mark: requests the next replay page from the log, or unblocks
-    /// the connection. Then handles the deferred frames that are not blocked. Without an awaited
-    /// mark, changes nothing else.
+    /// Handles a reached flow-control mark: queues the read of the next replay page, or unblocks the
+    /// connection and handles its deferred frames. Does nothing if the connection awaits no
+    /// mark.
     pub(super) fn handle_mark_reached(&mut self, now: Now, id: ConnectionId) {
-        let next = self.connections.get_mut(&id).and_then(|it| it.resume_at_mark(self.head));
-        if let Some(request) = next {
-            self.backlog.begin(self.head);
-            let tag = ReadTag { connection: id, purpose: ReadPurpose::Join };
-            self.outputs.push_back(Output::Read { tag, request });
+        if self.connections.get_mut(&id).is_some_and(|it| it.resume_at_mark()) {
+            self.queue_read(id, ReadPurpose::Join);
         }
         self.process_deferred(now, id);
     }

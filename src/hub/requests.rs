@@ -3,9 +3,7 @@
 
 use super::Hub;
 use super::connection::{BlockedOn, PendingRead};
-use super::contract::{
-    ConnectionId, Delivery, Output, ReadPurpose, ReadRange, ReadRequest, ReadTag, RoomId,
-};
+use super::contract::{ConnectionId, Delivery, ReadPurpose, ReadRange, ReadRequest, RoomId};
 use crate::model::limits::{HISTORY_LENGTH, MAX_HISTORY_PAGE, MAX_ROOMS, MAX_SEARCH_PAGE};
 use crate::model::{
     AddressGroup, ErrorCode, Moment, NameKey, RoomName, SearchQuery, SearchTerms, Sequence,
@@ -21,7 +19,7 @@ impl Hub {
         self.sessions.get(session)?.rooms.contains(&room).then_some(room)
     }
 
-    /// Handles `enter`: adds the session to the room and starts reading its history, or sends an
+    /// Handles `enter`: adds the session to the room and queues the read of its history, or sends an
     /// error. `finish_enter` continues.
     pub(super) fn handle_enter(
         &mut self,
@@ -48,8 +46,7 @@ impl Hub {
         }
         let range = ReadRange::Latest(HISTORY_LENGTH);
         let purpose = ReadPurpose::Enter(enter.reference, name.clone());
-        self.backlog.begin(self.head);
-        self.start_read(id, purpose, vec![name], range, Some(self.head));
+        self.block_on_read(id, purpose, vec![name], range);
     }
 
     /// Checks that a session may enter a room with this name: valid name, not a member yet, limits
@@ -75,25 +72,20 @@ impl Hub {
         Ok(name)
     }
 
-    /// Starts a log read for a request, and blocks the connection until `handle_read_done`.
-    /// `backlog_start` is the head at which the caller has registered the read with the backlog;
-    /// `None` if it has not.
-    fn start_read(
+    /// Queues a log read for a request, and blocks the connection until `handle_read_done`.
+    fn block_on_read(
         &mut self,
         id: ConnectionId,
         purpose: ReadPurpose,
         rooms: Vec<RoomName>,
         range: ReadRange,
-        backlog_start: Option<Sequence>,
     ) {
-        let tag = ReadTag { connection: id, purpose: purpose.clone() };
         let request = ReadRequest { rooms, session: None, range };
+        let read = PendingRead::new(purpose.clone(), request);
         if let Some(connection) = self.connections.get_mut(&id) {
-            let (request, frames_after) = (request.clone(), Vec::new());
-            let read = PendingRead { purpose, request, backlog_start, frames_after };
-            connection.block_on(BlockedOn::Read(Box::new(read)));
+            connection.block_on(BlockedOn::Read(read));
         }
-        self.outputs.push_back(Output::Read { tag, request });
+        self.queue_read(id, purpose);
     }
 
     /// Handles `leave`: unsubscribes the connection from the room, sends `left`, and removes the
@@ -127,7 +119,7 @@ impl Hub {
         self.close_if_empty(room, now);
     }
 
-    /// Handles `history`: starts reading a page of older entries of a room, or sends error
+    /// Handles `history`: queues the read of a page of older entries of a room, or sends error
     /// `not_in_room`. A limit of 0, or above [`MAX_HISTORY_PAGE`], counts as that maximum.
     /// `finish_history_or_search` continues.
     pub(super) fn handle_history(
@@ -154,16 +146,16 @@ impl Hub {
             _ => MAX_HISTORY_PAGE,
         };
         let purpose = ReadPurpose::History(history.reference);
-        self.start_read(id, purpose, vec![name], ReadRange::Before(before, limit), None);
+        self.block_on_read(id, purpose, vec![name], ReadRange::Before(before, limit));
     }
 
-    /// Handles `search`: starts a search in one room or all rooms of the session, or sends an
+    /// Handles `search`: queues a search in one room or all rooms of the session, or sends an
     /// error. `finish_history_or_search` continues.
     pub(super) fn handle_search(&mut self, id: ConnectionId, session: SessionId, search: &Search) {
         match self.check_search(session, search) {
             Ok((rooms, query)) => {
                 let purpose = ReadPurpose::Search(search.reference);
-                self.start_read(id, purpose, rooms, ReadRange::Matching(query), None);
+                self.block_on_read(id, purpose, rooms, ReadRange::Matching(query));
             }
             Err(code) => self.send_request_error(id, code, kind::SEARCH, search.reference),
         }

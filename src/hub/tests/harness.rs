@@ -385,6 +385,7 @@ impl Harness {
             && self.hub.sessions.is_empty()
             && self.hub.names.is_empty()
             && self.hub.rooms.is_empty()
+            && self.hub.reads.is_empty()
             && self.hub.backlog.is_empty()
     }
 }

@@ -13,6 +13,7 @@ mod paging;
 mod presence;
 mod races;
 mod random;
+mod read_queue;
 mod restart;
 mod rooms;
 mod steps;

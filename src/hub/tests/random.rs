@@ -9,6 +9,7 @@ use super::frames::*;
 use super::harness::*;
 use super::inspect::{is_answer, is_echo, is_entering, new_entry, sequence_of, session_of};
 use super::steps::{NAMES, ROOMS, Step, step};
+use crate::hub::read_queue::ReadQueue;
 use crate::hub::{ConnectionId, Input, StorageHealth};
 use crate::model::{HubSettings, Position, Reference, Sequence, SessionId, Token, Username};
 use crate::wire::tcp::{ClientFrame, Join, ServerFrame, feature, flag};
@@ -44,6 +45,8 @@ impl Simulation {
         let mut harness = Harness::with(settings());
         harness.manual_log = true;
         harness.page_limit = 2;
+        // Reads wait for their turn with a few clients, too.
+        harness.hub.reads = ReadQueue::with_limits(2, 1, 1);
         Self {
             harness,
             clients: Vec::new(),

@@ -1,0 +1,187 @@
+//! Queue of log reads: which read is handed to the log next (`docs/protocol/tcp.md`, section 12).
+//!
+//! A read belongs to one of three lanes: arrivals (`join` and `enter`), history, searches. Each lane
+//! has its own limit of reads in progress, so one kind of read does not wait for another, and their
+//! results use bounded memory. In a lane, address groups take turns, and within a group its
+//! connections do. A connection has one read at a time.
+
+use std::collections::{HashMap, VecDeque};
+
+use super::Hub;
+use super::contract::{ConnectionId, Output, ReadPurpose, ReadTag};
+use crate::model::AddressGroup;
+
+/// Maximum number of reads for `join` and `enter` in progress, pages of a replay included. Several,
+/// so that the log has the next one at hand when a thousand clients come back at once.
+const MAX_ARRIVAL_READS: usize = 8;
+
+/// Maximum number of reads for `history` in progress.
+const MAX_HISTORY_READS: usize = 2;
+
+/// Maximum number of searches in progress: one, because a search may take long, and the next one of
+/// another group then waits for it alone.
+const MAX_SEARCHES: usize = 1;
+
+/// Reads of one kind: those that wait, and those in progress.
+struct Lane {
+    /// Maximum number of reads in progress.
+    limit: usize,
+    /// Tags of the reads in progress: handed to the log and not answered.
+    in_progress: Vec<ReadTag>,
+    /// Waiting reads of each address group that has any, oldest first.
+    waiting: HashMap<AddressGroup, VecDeque<ReadTag>>,
+    /// The groups of `waiting`, each once, in the order of their turns.
+    turns: VecDeque<AddressGroup>,
+}
+
+impl Lane {
+    /// Creates an empty lane.
+    fn new(limit: usize) -> Self {
+        let (in_progress, waiting, turns) = Default::default();
+        Self { limit, in_progress, waiting, turns }
+    }
+
+    /// Adds a read to the waiting ones of its group.
+    fn push(&mut self, group: AddressGroup, tag: ReadTag) {
+        let waiting = self.waiting.entry(group).or_default();
+        if waiting.is_empty() {
+            self.turns.push_back(group);
+        }
+        waiting.push_back(tag);
+    }
+
+    /// Takes the next waiting read and counts it as in progress: the oldest of the group whose turn
+    /// it is, which then has the last turn. `None` if none waits or the limit is reached.
+    fn start_next(&mut self) -> Option<ReadTag> {
+        if self.in_progress.len() >= self.limit {
+            return None;
+        }
+        let group = self.turns.pop_front()?;
+        let waiting = self.waiting.get_mut(&group)?;
+        let tag = waiting.pop_front()?;
+        if waiting.is_empty() {
+            self.waiting.remove(&group);
+        } else {
+            self.turns.push_back(group);
+        }
+        self.in_progress.push(tag.clone());
+        Some(tag)
+    }
+
+    /// Removes the waiting read of a connection of this group, if there is one.
+    fn cancel(&mut self, group: AddressGroup, connection: ConnectionId) {
+        let Some(waiting) = self.waiting.get_mut(&group) else {
+            return;
+        };
+        waiting.retain(|it| it.connection != connection);
+        if waiting.is_empty() {
+            self.waiting.remove(&group);
+            self.turns.retain(|it| *it != group);
+        }
+    }
+}
+
+/// All reads that wait for the log or are in progress.
+pub(super) struct ReadQueue {
+    /// Reads for `join` and `enter`.
+    arrivals: Lane,
+    /// Reads for `history`.
+    history: Lane,
+    /// Searches.
+    searches: Lane,
+}
+
+impl ReadQueue {
+    /// Creates an empty queue.
+    pub(super) fn new() -> Self {
+        Self::with_limits(MAX_ARRIVAL_READS, MAX_HISTORY_READS, MAX_SEARCHES)
+    }
+
+    /// Creates an empty queue with these limits of reads in progress.
+    pub(super) fn with_limits(arrivals: usize, history: usize, searches: usize) -> Self {
+        Self {
+            arrivals: Lane::new(arrivals),
+            history: Lane::new(history),
+            searches: Lane::new(searches),
+        }
+    }
+
+    /// Returns the lane of reads with this purpose.
+    const fn lane(&mut self, purpose: &ReadPurpose) -> &mut Lane {
+        match purpose {
+            ReadPurpose::Join | ReadPurpose::Enter(..) => &mut self.arrivals,
+            ReadPurpose::History(_) => &mut self.history,
+            ReadPurpose::Search(_) => &mut self.searches,
+        }
+    }
+
+    /// Takes the next read of any lane and counts it as in progress; `None` if none may start. Call
+    /// it until it returns `None`.
+    fn start_next(&mut self) -> Option<ReadTag> {
+        let Self { arrivals, history, searches } = self;
+        [arrivals, history, searches].into_iter().find_map(Lane::start_next)
+    }
+
+    /// Records the log's answer to a read, which is no longer in progress. Returns false if no read
+    /// with this tag was.
+    fn finish(&mut self, tag: &ReadTag) -> bool {
+        let in_progress = &mut self.lane(&tag.purpose).in_progress;
+        let found = in_progress.iter().position(|it| it == tag);
+        found.map(|at| in_progress.swap_remove(at)).is_some()
+    }
+
+    /// Removes the waiting read of a connection that closes. A read in progress stays so until the
+    /// log answers it.
+    pub(super) fn cancel(
+        &mut self,
+        group: AddressGroup,
+        connection: ConnectionId,
+        purpose: &ReadPurpose,
+    ) {
+        self.lane(purpose).cancel(group, connection);
+    }
+
+    /// Returns true if no read waits.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        let lanes = [&self.arrivals, &self.history, &self.searches];
+        lanes.iter().all(|it| it.waiting.is_empty() && it.turns.is_empty())
+    }
+}
+
+impl Hub {
+    /// Queues the pending read of a connection, and starts it if its turn has come.
+    pub(super) fn queue_read(&mut self, connection: ConnectionId, purpose: ReadPurpose) {
+        if let Some(group) = self.connections.get(&connection).map(|it| it.group) {
+            let tag = ReadTag { connection, purpose };
+            self.reads.lane(&tag.purpose).push(group, tag.clone());
+            self.start_reads();
+        }
+    }
+
+    /// Records that the log has answered a read, and starts the next ones. Returns false if no read
+    /// with this tag was in progress.
+    pub(super) fn finish_read(&mut self, tag: &ReadTag) -> bool {
+        let is_known = self.reads.finish(tag);
+        self.start_reads();
+        is_known
+    }
+
+    /// Starts the waiting reads whose turn has come: registers them with the backlog if later
+    /// entries belong to their answer, and requests them from the log.
+    fn start_reads(&mut self) {
+        while let Some(tag) = self.reads.start_next() {
+            let connection = self.connections.get_mut(&tag.connection);
+            let Some(read) = connection.and_then(|it| it.pending_read()) else {
+                self.reads.finish(&tag);
+                continue;
+            };
+            if matches!(tag.purpose, ReadPurpose::Join | ReadPurpose::Enter(..)) {
+                self.backlog.begin(self.head);
+                read.backlog_start = Some(self.head);
+            }
+            let request = read.request.clone();
+            self.outputs.push_back(Output::Read { tag, request });
+        }
+    }
+}
