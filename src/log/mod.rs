@@ -98,6 +98,9 @@ pub trait Log: Send {
 
     /// Requests a read of entries. One [`LogEvent::ReadDone`] with this tag answers it, after the
     /// answers to all drafts appended before this call. The read sees the entries of these drafts.
+    ///
+    /// The hub has only a few reads in progress at a time, and decides which one comes next. So an
+    /// implementation needs neither a limit of reads nor fairness between clients.
     fn read(&mut self, tag: ReadTag, request: ReadRequest);
 
     /// Stores a session record, so that the session can be resumed after a restart of the server.
