@@ -1,5 +1,5 @@
-//! Layer 3: clock and random source of the operating system. Other modules reach them only through
-//! this one. The engines use neither, so that they stay deterministic.
+//! Layer 3: clock and random source of the operating system. The engines use neither, so that they
+//! stay deterministic.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

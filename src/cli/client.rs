@@ -177,6 +177,7 @@ pub fn run() -> ExitCode {
 impl CommonArgs {
     /// Loads the complete settings from flags, environment and file. If no server is named,
     /// discovers one on the local network. With `can_ask`, the user chooses among several servers.
+    /// With the `wait` setting, the search goes on until one is found.
     ///
     /// # Errors
     /// A setting is invalid, or no server was found. Without `can_ask`, several servers are an

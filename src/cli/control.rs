@@ -20,7 +20,7 @@ const SERVICE_SOCKET: &str = "/run/chat-server/control";
 /// answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(6);
 
-/// Limit of the server's answer, in bytes. A longer answer is an error.
+/// Limit of the server's answer, in bytes. An answer of this length or more is an error.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
 
 /// Flags that locate the control socket.

@@ -40,7 +40,8 @@ where
 }
 
 /// Installs the global logger. Must be called only once. Uses [`JournalFormat`] if the variable
-/// `JOURNAL_STREAM` is set, as in a systemd service, and standard error is no terminal.
+/// `JOURNAL_STREAM` is set, as in a systemd service, and standard error is no terminal. Otherwise
+/// formats log lines for people.
 pub(super) fn init() {
     // A failure to write a log line cannot be logged.
     let base = tracing_subscriber::fmt()

@@ -261,8 +261,8 @@ impl Driver<'_> {
     }
 
     /// Reads from the socket and passes the received frames to the link. Stops when nothing more is
-    /// available, after [`MAX_READS_PER_WAKE`] reads, or when the connection ends. Reports the end
-    /// of the connection to the link.
+    /// available, after [`MAX_READS_PER_WAKE`] reads, or when the connection ends. Reports to the
+    /// link the end of the connection, and bytes that are not frames.
     fn read_frames(&mut self) {
         for _ in 0..MAX_READS_PER_WAKE {
             let Connection::Open(open) = &mut self.connection else {

@@ -64,8 +64,8 @@ pub(super) struct SessionStore {
 
 impl SessionStore {
     /// Opens and locks the store for `name` on `server`, in a directory below `directory`. Creates
-    /// the directory if necessary. Returns `None` if another process has locked the store. Then
-    /// this process must do without the saved session.
+    /// the directory if necessary. Returns `None` if the store is locked already, for example by
+    /// another process. Then this process must do without the saved session.
     ///
     /// # Errors
     /// The directory or the lock file cannot be created, or locking fails. A client can go on

@@ -31,8 +31,8 @@ pub struct PartialConfig {
     /// True to retry the first connection until the server is reachable. False to give up when it
     /// fails. Default: false.
     pub wait: Option<bool>,
-    /// Maximum time without an answer, in seconds. It counts once a script's input has ended. After
-    /// it, the client no longer waits for acknowledgements. Default: [`DEFAULT_TIMEOUT`].
+    /// Maximum time without an answer once the input has ended, in seconds. After it, the client no
+    /// longer waits for acknowledgements. Default: [`DEFAULT_TIMEOUT`].
     pub timeout: Option<u32>,
 }
 
@@ -49,8 +49,8 @@ pub struct Config {
     /// True to retry the first connection until the server is reachable. False to give up when it
     /// fails.
     pub wait: bool,
-    /// Maximum time without an answer, in seconds. It counts once a script's input has ended. After
-    /// it, the client no longer waits for acknowledgements.
+    /// Maximum time without an answer once the input has ended, in seconds. After it, the client no
+    /// longer waits for acknowledgements.
     pub timeout: u32,
 }
 

@@ -14,8 +14,8 @@ use crate::wire::tcp::{
     ServerHello, VERSION, Welcome, flag, kind,
 };
 
-/// Number of collected member names at which the link requests no further page of a `members`
-/// answer. It bounds memory.
+/// Number of member names from earlier pages of a `members` answer at which the link requests no
+/// further page. It bounds memory.
 const MAX_COLLECTED_MEMBERS: usize = 50_000;
 
 impl Link {
@@ -391,7 +391,7 @@ impl Link {
 
     /// Handles `roster`, the members of a room. A roster without a reference is reported at once.
     /// Any other is a page of the answer to `members`. After each page the link requests the next
-    /// one, and after the last page it reports all together.
+    /// one. After the last page, or at [`MAX_COLLECTED_MEMBERS`], it reports all pages together.
     fn on_roster(&mut self, now: Moment, roster: Roster) {
         let Roster { reference, room, flags, members, names } = roster;
         if reference == Reference::NONE {

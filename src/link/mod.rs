@@ -137,8 +137,7 @@ pub struct Link {
     /// Session numbers that this client has had within the current log, the current one last.
     /// Before the first `welcome` it holds at most that of the restored session.
     own_sessions: Vec<SessionId>,
-    /// Last `welcome` received, for its limits, intervals and rooms. It is kept after the
-    /// connection ends. `None` before the first.
+    /// Last `welcome` received; `None` before the first. It is kept after the connection ends.
     welcome: Option<Welcome>,
     /// Name and version of the server's program, separated by a space, from the last
     /// `server_hello`; empty before it.

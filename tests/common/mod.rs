@@ -127,8 +127,8 @@ impl Server {
         without_addresses(&self.log.0.lock().unwrap().lines)
     }
 
-    /// Waits until the log satisfies `wanted`, and returns all its lines. Panics after
-    /// [`PATIENCE`], or when the log has ended.
+    /// Waits until the log satisfies `wanted`, and returns all its lines. Panics if that does not
+    /// happen within [`PATIENCE`] and before the end of the log.
     pub(crate) fn wait_for_log(&self, wanted: impl Fn(&[String]) -> bool) -> Vec<String> {
         let log = self.log.0.lock().unwrap();
         let (log, _) = self
