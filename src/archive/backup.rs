@@ -21,7 +21,7 @@ use crate::model::ServerId;
 /// old id, clients would miss those messages silently.
 ///
 /// # Errors
-/// [`ArchiveError`]; `file` then does not exist, with two exceptions:
+/// [`ArchiveError`]. Then `file` does not exist, with two exceptions:
 /// - It existed before: it is unchanged ([`ArchiveError::Exists`]).
 /// - Only syncing its directory has failed: it is complete, but may be lost in a power cut.
 pub fn backup(directory: &Path, file: &Path) -> Result<u64, ArchiveError> {

@@ -35,7 +35,8 @@ pub struct CheckReport {
 }
 
 impl CheckReport {
-    /// Adds a fault to the list; only counts it if the list already has [`MAX_LISTED_FAULTS`].
+    /// Adds a fault to the list. If the list already has [`MAX_LISTED_FAULTS`], only counts the
+    /// fault.
     fn add_fault(&mut self, fault: impl Into<String>) {
         if self.faults.len() < MAX_LISTED_FAULTS {
             self.faults.push(fault.into());

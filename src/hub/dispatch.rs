@@ -9,8 +9,8 @@ impl Hub {
     /// Handles a received frame, or defers it while the connection is blocked. Restarts the
     /// connection's ping and idle timers. Ignores frames of unknown or closing connections.
     ///
-    /// Closes the connection with error `internal` if too many frames are deferred. The cause is a
-    /// slow log. A slow client is not, because the driver stops reading from it.
+    /// If too many frames are deferred, closes the connection with error `internal`. Only a slow
+    /// log leads to this: the driver stops reading from a slow client.
     pub(super) fn handle_received(
         &mut self,
         now: Now,

@@ -10,13 +10,13 @@ use crate::model::limits::GREETING_TIMEOUT;
 use crate::model::{AddressGroup, ErrorCode, Moment, Reference, SessionId, Token};
 use crate::wire::tcp::{Error, Ping, ServerFrame};
 
-/// Time after which a client should reconnect, in milliseconds, if its connection is refused or
-/// evicted because the server or its address group has too many connections.
+/// Time after which a refused or evicted client should reconnect, in milliseconds. The server or
+/// the client's address group has too many connections.
 const SERVER_FULL_RETRY_AFTER_MS: u32 = 30_000;
 
-/// Divisor of `max-connections`: bound on evicted connections that are still closing. A connection
-/// is evicted for a new one only if the number of connections, closing ones included, exceeds the
-/// maximum by at most an eighth of it.
+/// Divisor of `max-connections` that bounds the evicted connections still closing. No connection is
+/// evicted while the number of connections, closing ones included, exceeds the maximum by more than
+/// an eighth.
 const CLOSING_EXCESS_DIVISOR: usize = 8;
 
 /// Minimum time between two checks of all connections' timers. A timer may expire this late.

@@ -16,9 +16,8 @@ const MAX_IDLE_GROUPS: usize = 4_096;
 /// maximum number of rooms of one session.
 const MIN_ROOM_SHARE: usize = 16;
 
-/// Maximum time that a request waits for its group's tokens. It is short enough that a client which
-/// keeps its connection's rate limit does not exceed the maximum number of deferred frames
-/// meanwhile.
+/// Maximum time that a request waits for its group's tokens. It is short enough: a client within
+/// its connection's rate limit does not exceed the maximum number of deferred frames meanwhile.
 const MAX_REQUEST_WAIT: Duration = Duration::from_secs(10);
 
 /// Pause after the first wrong password beyond the free ones. Each further one doubles it.

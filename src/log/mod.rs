@@ -64,9 +64,9 @@ use crate::model::{Draft, Reference, Retention, RoomName, SessionId, SessionReco
 /// # Commitment
 ///
 /// - A committed entry is final: its sequence, its time and its `previous` sequence never change.
-///   It disappears only by a limit on how much is kept (retention, [`Log::maintain`]) or by
-///   [`Log::delete_session`]. A read after a position that is before a deleted room entry reports
-///   the room as a gap. Deleted direct messages are not reported.
+///   It disappears only by a limit (retention, [`Log::maintain`]) or by [`Log::delete_session`]. If
+///   a read starts at a position before a deleted room entry, it reports the room as a gap. Deleted
+///   direct messages are not reported.
 /// - The log commits an entry when it is stored as durably as configured, not earlier. Only in the
 ///   state [`StorageHealth::MemoryOnly`] does it commit entries that are not stored.
 /// - Within a log id, no sequence is given to two entries, not even if the first one was committed

@@ -75,7 +75,7 @@ fn split_service_instance(text: &str) -> Option<(&str, Option<&str>)> {
 ///
 /// # Errors
 /// [`AddressError::Tls`] for the scheme `chats://`, [`AddressError::Scheme`] for any other.
-fn without_scheme(text: &str) -> Result<&str, AddressError> {
+fn strip_scheme(text: &str) -> Result<&str, AddressError> {
     match text.split_once("://") {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("chat") => {
             Ok(rest.strip_suffix('/').unwrap_or(rest))
@@ -119,7 +119,7 @@ impl FromStr for HostAddress {
         let entry = split_service_instance(text.strip_prefix("chat://").unwrap_or(text));
         let (host, port) = match entry {
             Some(split) => split,
-            None => split_host(without_scheme(text)?)?,
+            None => split_host(strip_scheme(text)?)?,
         };
         let port = match port {
             None => DEFAULT_PORT,

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Prefix length of the IPv6 network that forms a group, in bits: the smallest network that a
-/// provider usually assigns to a customer.
+/// Prefix length of the IPv6 network that forms a group, in bits. A provider usually assigns no
+/// smaller network to a customer.
 const IPV6_PREFIX: u32 = 64;
 
-/// Group of addresses that share one set of the server's quotas, because they probably belong to
-/// one household: a single IPv4 address, or an IPv6 network with a prefix of 64 bits.
+/// Group of addresses that share one set of the server's quotas: a single IPv4 address, or an IPv6
+/// network with a prefix of 64 bits. The addresses probably belong to one household.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AddressGroup(
     /// The IPv4 address, or the first address of the IPv6 network.

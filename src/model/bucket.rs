@@ -12,15 +12,14 @@ pub struct TokenBucket {
     capacity: Duration,
     /// Time in which the bucket gains one token.
     interval: Duration,
-    /// Moment when the bucket is full if no more tokens are taken; in the past if it is full
-    /// already. Stored instead of a token count, so that no timer has to refill the bucket.
+    /// Moment when the bucket is full if no more tokens are taken. In the past if the bucket is
+    /// full. It is stored instead of a token count, so that no timer has to refill the bucket.
     full_at: Moment,
 }
 
 impl TokenBucket {
-    /// Creates a full bucket, which holds `burst` tokens and gains `per_minute` tokens per minute.
-    /// An argument of 0 counts as 1, because a bucket that never refills would block a connection
-    /// for good.
+    /// Creates a full bucket that holds `burst` tokens and gains `per_minute` tokens per minute. An
+    /// argument of 0 counts as 1: a bucket that never refills would block a connection for ever.
     #[must_use]
     pub fn new(burst: u32, per_minute: u32) -> Self {
         let interval = Duration::from_secs(60) / per_minute.max(1);
@@ -28,8 +27,8 @@ impl TokenBucket {
         Self { capacity, interval, full_at: Moment::START }
     }
 
-    /// Takes a token and returns true, without overdrawing the bucket. If it holds less than one
-    /// token, returns false and changes nothing.
+    /// Takes a token and returns true. If the bucket holds less than one token, returns false and
+    /// changes nothing.
     #[must_use]
     pub fn try_take(&mut self, now: Moment) -> bool {
         let mut after = *self;
@@ -46,8 +45,8 @@ impl TokenBucket {
         self.full_at <= now
     }
 
-    /// Returns the moment when the bucket is full if no more tokens are taken; in the past if it is
-    /// full already.
+    /// Returns the moment when the bucket is full if no more tokens are taken. In the past if the
+    /// bucket is full.
     #[must_use]
     pub const fn full_at(&self) -> Moment {
         self.full_at

@@ -27,8 +27,8 @@ macro_rules! error_codes {
                 match number { $($number => Some(Self::$variant),)* _ => None }
             }
 
-            /// Returns the registered name, such as `name_taken`, by which programs recognise the
-            /// code. It never changes.
+            /// Returns the registered name, such as `name_taken`. It never changes, so programs
+            /// recognise the code by it.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
@@ -75,8 +75,8 @@ error_codes! {
     /// Slow reader: the client takes the server's frames too slowly. It should reconnect and
     /// resume: nothing is lost.
     TooSlow = 107, "too_slow", true, false, "The connection could not keep up.";
-    /// Connection limit of the server reached: the connection is refused, or closed in favour of
-    /// another one. The client should try again after `retry_after`.
+    /// Connection limit of the server reached: the connection is refused, or evicted for another
+    /// one. The client should try again after `retry_after`.
     ServerFull = 108, "server_full", true, false, "The server has as many guests as it can take.";
     /// Limit (quota) of the client's address group reached. The client should try again after
     /// `retry_after`.

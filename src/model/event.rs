@@ -41,7 +41,8 @@ pub enum Event {
         /// Room with the gap.
         room: String,
     },
-    /// All old messages that a join, an `Enter` or a `History` brought were reported.
+    /// End of the history: all old messages that a join, an `Enter` or a `History` brought were
+    /// reported.
     HistoryEnd {
         /// Tag of the `Enter` or `History` request; empty after a join.
         tag: RequestTag,

@@ -52,7 +52,7 @@ pub struct Reference(pub u64);
 
 impl Reference {
     /// Reference 0: none. A frame from the server with this reference answers no message or
-    /// request, or one without a reference, such as `hello` and `join`.
+    /// request. Or it answers one without a reference, such as `hello` or `join`.
     pub const NONE: Self = Self(0);
 
     /// Returns the reference after this one; the greatest one is its own successor.
@@ -64,8 +64,9 @@ impl Reference {
 
 /// Random id of a log: sequences and session numbers are valid only within the log with this id.
 ///
-/// A log on disk gets a new id when it is created, copied, or merged with an import, and when it
-/// may have lost its last entries in a power cut. A log in memory gets a new id at each start.
+/// A log on disk gets a new id when it is created, copied, or merged with an import. It also gets
+/// one if it may have lost its last entries in a power cut. A log in memory gets a new id at each
+/// start.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LogId(pub [u8; 16]);
 

@@ -44,8 +44,8 @@ pub const MAX_ERROR_TEXT: usize = 512;
 /// Maximum number of rooms that one session may be in.
 pub const MAX_ROOMS: u16 = 16;
 
-/// Maximum number of latest messages of each room that are sent as history after a `join` without
-/// an accepted position, or after an `enter`.
+/// Maximum number of messages of each room that are sent as history: the latest ones, after a
+/// `join` without an accepted position, or after an `enter`.
 pub const HISTORY_LENGTH: u16 = 10;
 
 /// Maximum number of entries in one answer to `history`.
@@ -136,12 +136,12 @@ pub const MAX_PEER_TEXT: usize = 1_000;
 /// Maximum length of the human-readable text of an `object`, in bytes.
 pub const MAX_OBJECTION_TEXT: usize = 100;
 
-/// Exclusive upper bound of datagram counters, Lamport timestamps and entry times: 6 bytes, or 7 as
-/// a varint.
+/// Exclusive upper bound of datagram counters, Lamport timestamps and entry times. Smaller values
+/// fit into 6 bytes, or 7 as a varint.
 pub const COUNTER_END: u64 = 1 << 48;
 
-/// Maximum number of agreements in an `announce`. It is also the number of members, the most senior
-/// ones, that vote on a candidate.
+/// Maximum number of agreements in an `announce`. It is also the number of members that vote on a
+/// candidate: the most senior ones.
 pub const MAX_AGREEMENTS: usize = 8;
 
 /// Maximum number of peers in the page of a `heartbeat`, and of authors' marks in a `recent`.

@@ -27,8 +27,8 @@ pub enum NameError {
     First,
 }
 
-/// Comparison key of a name: two names are the same if their keys are equal. It is the name after
-/// NFKC, full case folding and NFKC again, and is never sent or displayed.
+/// Comparison key of a name: two names are the same if their keys are equal. The key is the name
+/// after NFKC, full case folding and NFKC again. It is not sent or displayed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NameKey(Arc<str>);
 

@@ -9,16 +9,17 @@ use thiserror::Error;
 /// IP network: all addresses with a common prefix. A network with the full prefix is one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IpNetwork {
-    /// First address of the network: all bits after the prefix are 0. Never an IPv4-mapped one.
+    /// First address of the network: all bits after the prefix are 0. Not an IPv4-mapped IPv6
+    /// address.
     first: IpAddr,
     /// Length of the prefix, in bits.
     prefix: u32,
 }
 
-/// Error: a text is no IP network.
+/// Error for a text that is no IP network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum NetworkError {
-    /// The text is neither an address nor an address, a slash and a length of a prefix.
+    /// The text is no address, and no address followed by a slash and a prefix length.
     #[error("not an IP address, or a network such as 192.0.2.0/24 or 2001:db8::/32")]
     Syntax,
     /// The address has bits after the prefix.
@@ -27,7 +28,7 @@ pub enum NetworkError {
 }
 
 impl IpNetwork {
-    /// Returns the network with a prefix of `prefix` bits that contains `address`; `None` if the
+    /// Returns the network that has a prefix of `prefix` bits and contains `address`. `None` if the
     /// address has fewer bits.
     fn around(address: IpAddr, prefix: u32) -> Option<Self> {
         let first = match address {
@@ -56,8 +57,8 @@ impl IpNetwork {
 impl FromStr for IpNetwork {
     type Err = NetworkError;
 
-    /// Parses an address, or an address, `/` and the length of the prefix in bits. An IPv4-mapped
-    /// IPv6 address has to be written as IPv4.
+    /// Parses an address, or an address, `/` and the prefix length in bits. An IPv4-mapped IPv6
+    /// address must be written as IPv4.
     fn from_str(text: &str) -> Result<Self, NetworkError> {
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),

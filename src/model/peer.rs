@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Id of a peer, and of the log that it writes: the first 8 bytes of a hash of its public key and
-/// its incarnation (random bytes of one run of the program).
+/// Id of a peer, and of the log that it writes: the first 8 bytes of a hash of public key and
+/// incarnation. The incarnation is random bytes of one run of the program.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PeerId(pub [u8; 8]);
 

@@ -100,8 +100,8 @@ pub enum ChatCommand {
 pub enum PeerCommand {
     /// Requests the list of peers and the route to each: [`super::Event::Peers`].
     Peers,
-    /// Blocks a peer by username. Hides the messages of the peer that holds the name, and
-    /// objects to candidates that have the name or that peer's key.
+    /// Blocks a peer by username. Hides the messages of the peer that holds the name. Objects to
+    /// candidates that have the name or that peer's key.
     Block {
         /// Username to block, in any spelling.
         name: String,
@@ -136,8 +136,8 @@ impl fmt::Debug for Password {
     }
 }
 
-/// Search filters as the user gave them, not validated. A message must pass all of them; a filter
-/// that is `None` or empty lets every message pass.
+/// Search filters from the user, not validated. A message must pass all of them. A filter that is
+/// `None` or empty lets every message pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SearchRequest {
     /// Room to search, in any spelling; `None`: all joined rooms.

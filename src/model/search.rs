@@ -11,7 +11,7 @@ use super::limits::{MAX_SEARCH_TEXT, MAX_SEARCH_WORDS};
 use super::{LogEntry, NameKey, Sequence, Timestamp};
 
 /// Phrase of a search: words that must occur next to each other, in this order. A single word is a
-/// phrase as well.
+/// phrase too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phrase {
     /// Text as typed, with a trailing `*` if there was one, for a full-text index with a tokenizer
@@ -43,9 +43,9 @@ pub enum SearchError {
 }
 
 impl SearchTerms {
-    /// Parses a search text: words are separated by white space, phrases stand between double
-    /// quotes, and a `*` at the end of a word or phrase makes its last word a prefix. Parts without
-    /// a letter or digit are ignored. An empty text has no phrases.
+    /// Parses a search text. Words are separated by white space. Phrases stand between double
+    /// quotes. A `*` at the end of a word or phrase makes its last word a prefix. Parts without a
+    /// letter or digit are ignored. An empty text has no phrases.
     ///
     /// # Errors
     /// [`SearchError`] if the text is too long, has too many words, or is not empty and has no

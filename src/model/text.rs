@@ -69,8 +69,8 @@ impl fmt::Debug for MessageText {
     }
 }
 
-/// Validated text of an announcement, notice 3 (`docs/protocol/README.md`, section 8): one line of 1
-/// to 512 bytes without control characters.
+/// Validated text of an announcement, notice 3 (`docs/protocol/README.md`, section 8): one line of
+/// 1 to 512 bytes without control characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnnouncementText(String);
 

@@ -16,7 +16,7 @@ use super::trusted_proxies::TrustedProxies;
 pub(super) struct Acceptor {
     /// Turns accepted sockets into connections.
     pub(super) admission: Admission,
-    /// Reads the PROXY headers of trusted proxies.
+    /// Reader of the PROXY headers of trusted proxies.
     pub(super) proxies: TrustedProxies,
     /// Semaphore with a permit for each file descriptor that clients' connections may use. All
     /// acceptors share it.
@@ -57,9 +57,11 @@ impl Acceptor {
         }
     }
 
-    /// Spawns a task that reads the PROXY header of a connection from `proxy` and then admits the
-    /// client, so that a slow header holds up no other connection. Closes the connection if too
-    /// many wait for their headers, or there is no valid header.
+    /// Spawns a task that reads the PROXY header of a connection from `proxy`, and then admits the
+    /// client. So a slow header delays no other connection.
+    ///
+    /// Closes the connection if too many connections wait for their headers, or if there is no
+    /// valid header.
     fn admit_proxied(&self, stream: TcpStream, proxy: IpAddr, permit: OwnedSemaphorePermit) {
         let Some(place) = self.proxies.reserve(proxy) else { return };
         let (proxies, admission) = (self.proxies.clone(), self.admission.clone());

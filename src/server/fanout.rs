@@ -74,7 +74,7 @@ pub(super) struct Fanout {
 /// Limits of the memory for unsent frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FanoutLimits {
-    /// Maximum size of a room's feed, in bytes. A reader that falls further behind is closed.
+    /// Maximum size of a room's feed, in bytes. A connection that falls further behind is closed.
     pub feed_bytes: usize,
     /// Maximum size of all feeds together, in bytes. All outboxes together have the same limit.
     ///

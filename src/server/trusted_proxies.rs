@@ -1,8 +1,8 @@
-//! Trusted proxies: reverse proxies whose connections begin with a PROXY header, which states the
-//! client's address.
+//! Trusted proxies: reverse proxies whose connections begin with a PROXY header. The header states
+//! the client's address.
 //!
-//! The header is read before the connection is admitted, and before the transport's own bytes, so
-//! it is the same for all transports. Until then the connection counts for no address group.
+//! The header comes before the transport's own bytes, so it is the same for all transports. Until
+//! it is read, the connection is not admitted and counts for no address group.
 
 use std::fmt;
 use std::io::ErrorKind;
@@ -20,7 +20,7 @@ use crate::os::Clock;
 use crate::wire::{ProxyHeaderReader, ProxySource};
 
 /// Maximum time from accepting a connection of a trusted proxy to the end of its PROXY header. The
-/// specification asks for at least 3 seconds, in which a lost packet is sent again.
+/// specification demands at least 3 seconds, so that a lost packet can be sent again.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Minimum time between two log lines about proxies.
@@ -29,22 +29,22 @@ const LINE_INTERVAL: Duration = Duration::from_secs(60);
 /// Maximum number of bytes read at a time.
 const READ_SIZE: usize = 512;
 
-/// Reads the PROXY headers of trusted proxies. All acceptors share one.
+/// Reader of the PROXY headers of trusted proxies. All acceptors share it.
 #[derive(Clone)]
 pub(super) struct TrustedProxies {
-    /// The settings in force, with the networks of trusted proxies.
+    /// Settings in force, with the networks of trusted proxies.
     settings: watch::Receiver<ServerSettings>,
-    /// Semaphore with a permit for each connection whose header may be incomplete.
+    /// Semaphore with one permit for each connection that may have an incomplete header.
     pending: Arc<Semaphore>,
     /// Rate-limited log lines.
     warnings: Arc<Mutex<ProxyWarnings>>,
-    /// The clock of the server.
+    /// Clock of the server.
     clock: Clock,
 }
 
 impl TrustedProxies {
-    /// Creates the reader. `pending` has a permit for each connection whose header may be
-    /// incomplete.
+    /// Creates the reader. `pending`: semaphore with one permit for each connection that may have
+    /// an incomplete header.
     pub(super) fn new(
         settings: watch::Receiver<ServerSettings>,
         pending: Arc<Semaphore>,
@@ -53,13 +53,14 @@ impl TrustedProxies {
         Self { settings, pending, warnings: Arc::default(), clock }
     }
 
-    /// Returns true if connections from this address have to begin with a PROXY header.
+    /// Returns true if connections from this address must begin with a PROXY header.
     pub(super) fn contains(&self, address: IpAddr) -> bool {
         self.settings.borrow().trusted_proxies.iter().any(|it| it.contains(address))
     }
 
-    /// Reserves a place for a new connection of `proxy`, whose header is not received yet. `None`,
-    /// and a log line, if too many connections of proxies have none: close it.
+    /// Reserves a permit for a new connection of `proxy`, until its header is read. If too many
+    /// connections of proxies wait for their headers, logs that and returns `None`: close the
+    /// connection.
     pub(super) fn reserve(&self, proxy: IpAddr) -> Option<OwnedSemaphorePermit> {
         let permit = self.pending.clone().try_acquire_owned().ok();
         if permit.is_none() {
@@ -68,10 +69,12 @@ impl TrustedProxies {
         permit
     }
 
-    /// Reads the PROXY header of a connection from `proxy`, and no byte after it, for at most
-    /// [`HEADER_TIMEOUT`]. Returns the client's address, or that of the proxy if the header states
-    /// none. `None` if there is no valid header: close the connection. The reason is logged, except
-    /// if the proxy has closed the connection without a byte, as some health checks do.
+    /// Reads the PROXY header of a connection from `proxy`, and no byte after it. Returns the
+    /// client's address, or the proxy's if the header states none.
+    ///
+    /// `None` if there is no valid header within [`HEADER_TIMEOUT`]: close the connection. The
+    /// reason is logged, unless reading has failed or the proxy has closed the connection without a
+    /// byte, as some health checks do.
     pub(super) async fn client_address(&self, stream: &TcpStream, proxy: IpAddr) -> Option<IpAddr> {
         match timeout(HEADER_TIMEOUT, read_header(stream)).await {
             Ok(Ok(ProxySource::Client(address))) => Some(address),
@@ -89,8 +92,8 @@ impl TrustedProxies {
         }
     }
 
-    /// Logs why a connection of `proxy` is closed, unless a line was logged in the last
-    /// [`LINE_INTERVAL`].
+    /// Logs the reason why a connection of `proxy` is closed. Logs nothing if the last line is less
+    /// than [`LINE_INTERVAL`] ago.
     fn warn(&self, proxy: IpAddr, problem: impl fmt::Display) {
         let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(unlogged) = warnings.next_line(self.clock.now()) {
@@ -106,8 +109,8 @@ impl TrustedProxies {
 
 /// Reads a PROXY header, and no byte after it.
 ///
-/// # Errors
-/// A description for the log; `None` if the stream has ended without a byte, or has failed.
+/// # Errors A text for the program's log. `None` if the stream has ended without a byte, or has
+/// failed.
 async fn read_header(stream: &TcpStream) -> Result<ProxySource, Option<String>> {
     let mut reader = ProxyHeaderReader::default();
     loop {
@@ -133,15 +136,15 @@ async fn read_header(stream: &TcpStream) -> Result<ProxySource, Option<String>> 
 /// Rate limit of the log lines about proxies.
 #[derive(Debug, Default)]
 struct ProxyWarnings {
-    /// Time of the last line; `None` before the first.
+    /// Time of the last line; `None` before the first one.
     logged_at: Option<Moment>,
-    /// Number of closed connections since then that have no line.
+    /// Number of connections closed since the last line, which were not logged.
     unlogged: u64,
 }
 
 impl ProxyWarnings {
-    /// Counts a closed connection. If a line is due, returns the number of connections without one
-    /// since the last line.
+    /// Counts a closed connection. If a line is due, returns the number of connections since the last
+    /// line that were not logged. Otherwise `None`.
     fn next_line(&mut self, now: Moment) -> Option<u64> {
         if self.logged_at.is_some_and(|at| now.since(at) < LINE_INTERVAL) {
             self.unlogged = self.unlogged.saturating_add(1);

@@ -1,4 +1,4 @@
-//! PROXY protocol, version 2: the header in which a reverse proxy states the address of its client.
+//! PROXY protocol, version 2: a header by which a reverse proxy states the address of its client.
 //!
 //! The header comes before anything else on a TCP connection. The specification is HAProxy's
 //! `proxy-protocol.txt`; its version 1, a line of text, is recognised only to refuse it.
@@ -23,21 +23,22 @@ const IPV4_LEN: usize = 12;
 /// Length of the addresses and ports of TCP over IPv6, in bytes.
 const IPV6_LEN: usize = 36;
 
-/// Maximum length of a header after its fixed part, in bytes. Addresses take at most 216; the rest
-/// is for TLVs (type-length-value fields), which are skipped.
+/// Maximum length of a header after its fixed part, in bytes. Addresses take at most 216 bytes. The
+/// rest is for TLVs (type-length-value fields), which are skipped.
 pub const MAX_PROXY_HEADER_REST: usize = 4_096;
 
 /// Address that a header states for its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProxySource {
-    /// The client's address; an IPv4-mapped IPv6 address is given as IPv4.
+    /// Address of the client. An IPv4-mapped IPv6 address is converted to IPv4.
     Client(IpAddr),
-    /// None: the connection counts as the proxy's own. Either it is (command LOCAL, a health
-    /// check), or the client has no IP address.
+    /// No address: the connection counts as the proxy's own. Either the proxy uses it itself
+    /// (command LOCAL, a health check), or the client has no IP address.
     Proxy,
 }
 
-/// Error: a stream does not begin with a valid header. Nothing more can be read from it.
+/// Error of a stream that does not begin with a valid header. Nothing more can be read from the
+/// stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ProxyHeaderError {
     /// The stream begins with other bytes.
@@ -55,12 +56,13 @@ pub enum ProxyHeaderError {
     TooLong,
 }
 
-/// Incremental decoder of one header. It needs a few bytes of memory however long the header is.
+/// Incremental decoder of one header. It needs few bytes of memory, whatever the length of the
+/// header.
 #[derive(Debug)]
 pub struct ProxyHeaderReader {
-    /// Beginning of the header, as far as it is received: fixed part and addresses.
+    /// Received bytes of the header's fixed part and addresses.
     bytes: [u8; FIXED_LEN + IPV6_LEN],
-    /// Number of bytes received, skipped ones included.
+    /// Number of bytes received, including skipped ones.
     received: usize,
 }
 
@@ -72,8 +74,8 @@ impl Default for ProxyHeaderReader {
 }
 
 impl ProxyHeaderReader {
-    /// Returns the number of bytes that belong to the header for certain and are not received yet:
-    /// read at most so many from the socket. Zero when the header is complete.
+    /// Returns the number of missing bytes that certainly belong to the header. Read at most this
+    /// number from the socket. Zero when the header is complete.
     #[must_use]
     pub fn missing(&self) -> usize {
         let rest = if self.received < FIXED_LEN { 0 } else { self.rest_len() };
@@ -86,12 +88,11 @@ impl ProxyHeaderReader {
         self.received == 0
     }
 
-    /// Takes the next bytes of the stream, at most [`Self::missing`] of them; ignores further ones.
-    /// Returns the stated address when the header is complete, `None` before.
+    /// Takes the next bytes of the stream, at most [`Self::missing`]; ignores further ones. Returns
+    /// the stated address when the header is complete; `None` before.
     ///
-    /// # Errors
-    /// [`ProxyHeaderError`] as soon as the bytes cannot become a valid header. The reader must not
-    /// be used any more.
+    /// # Errors [`ProxyHeaderError`] if the bytes cannot become a valid header. Do not use the
+    /// reader again.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<Option<ProxySource>, ProxyHeaderError> {
         let bytes = bytes.get(..self.missing()).unwrap_or(bytes);
         let kept = self.bytes.iter_mut().skip(self.received);
@@ -104,7 +105,7 @@ impl ProxyHeaderReader {
         if self.missing() > 0 { Ok(None) } else { self.source().map(Some) }
     }
 
-    /// Compares what is received with the signatures of both versions.
+    /// Compares the received bytes with the signatures of both versions.
     fn check_signature(&self) -> Result<(), ProxyHeaderError> {
         let begins_with = |signature: &[u8]| {
             self.bytes.iter().take(self.received).zip(signature).all(|(byte, other)| byte == other)
@@ -134,18 +135,21 @@ impl ProxyHeaderReader {
     fn source(&self) -> Result<ProxySource, ProxyHeaderError> {
         let [.., version_and_command, family_and_transport, _, _] = self.fixed();
         match (version_and_command, family_and_transport) {
-            // LOCAL: whatever the address, it does not count.
+            // LOCAL: an address does not count.
             (0x20, _) => Ok(ProxySource::Proxy),
             (0x21, 0x11) => self.client(IPV4_LEN),
             (0x21, 0x21) => self.client(IPV6_LEN),
-            // No statement, or a Unix socket.
+            // No address, or a Unix socket.
             (0x21, 0x00 | 0x31) => Ok(ProxySource::Proxy),
             _ => Err(ProxyHeaderError::Malformed),
         }
     }
 
-    /// Returns the client's address, the first one of the addresses and ports, which have this
-    /// length.
+    /// Returns the client's address, which comes first in the addresses and ports. `length`: length
+    /// of the addresses and ports, in bytes.
+    ///
+    /// # Errors
+    /// [`ProxyHeaderError::Malformed`] if the header is shorter.
     fn client(&self, length: usize) -> Result<ProxySource, ProxyHeaderError> {
         if self.rest_len() < length {
             return Err(ProxyHeaderError::Malformed);
@@ -171,7 +175,7 @@ mod tests {
         [&SIGNATURE[..], &[command, family], &length, rest].concat()
     }
 
-    /// Decodes a header, `piece` bytes at a time; returns the result and the number of bytes taken.
+    /// Decodes a header, `piece` bytes at a time. Returns the result and the number of bytes taken.
     fn decode(
         bytes: &[u8],
         piece: usize,
@@ -188,7 +192,8 @@ mod tests {
         }
     }
 
-    /// Decodes a header that is followed by other bytes, whole and in pieces, with the same result.
+    /// Decodes a header that is followed by other bytes: at once and in pieces. Asserts that the results
+    /// are equal.
     fn decode_all_ways(bytes: &[u8]) -> Result<Option<ProxySource>, ProxyHeaderError> {
         let stream = [bytes, b"\0\x1fframes"].concat();
         let (whole, taken) = decode(&stream, usize::MAX);

@@ -174,7 +174,8 @@ impl Sequencer {
     }
 
     /// Makes a plan effective: sets the sequencer to the plan's resulting state. Call it once, when
-    /// the plan's changes are written or kept as pending. Make no other plan before.
+    /// the plan's changes are written or kept as pending. Do not make another plan before this
+    /// call.
     pub(super) fn commit(&mut self, plan: &mut Plan) {
         self.head = plan.delta.head;
         self.last_in_room.extend(plan.delta.last_in_room.drain());

@@ -112,8 +112,8 @@ pub struct PageItem {
     pub author: PeerId,
     /// Mark: the sender has all entries of the author up to this sequence.
     pub have: u32,
-    /// Time since the sender last heard the author directly, in half seconds. Or
-    /// [`PageItem::INDIRECT`] or [`PageItem::ABSENT`].
+    /// Time since the sender last heard the author directly, in half seconds. The values
+    /// [`PageItem::INDIRECT`] and [`PageItem::ABSENT`] mean something else.
     pub ago: u8,
 }
 

@@ -44,8 +44,8 @@ impl Room {
     }
 
     /// Creates the closed room of this name and passphrase. Key derivation takes 64 MiB and about a
-    /// second on a small machine, on purpose: so does every guess of an attacker. Do not call it on
-    /// a thread that must not block.
+    /// second on a small machine. That is intended: each guess of an attacker costs the same. Do
+    /// not call it on a thread that must not block.
     ///
     /// # Errors
     /// [`PassphraseError`] if there is not enough memory.

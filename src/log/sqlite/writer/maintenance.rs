@@ -30,7 +30,7 @@ impl Writer {
     }
 
     /// Adds up to [`INDEX_BATCH`] messages to the search index. Returns the number added. The
-    /// commit is not synced, because lost indexing can be repeated.
+    /// commit is not synced: after a crash, indexing is repeated.
     pub(super) fn index_messages(&mut self) -> rusqlite::Result<usize> {
         let sync = self.ordering_sync();
         self.store.set_sync_level(sync)?;
