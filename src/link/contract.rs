@@ -19,7 +19,8 @@ pub struct Settings {
     /// later client still receives the missed messages.
     pub observe: bool,
     /// True to reconnect even before the first completed join. If false, the link ends when a
-    /// connection fails or ends before that. After a completed join the link always reconnects.
+    /// connection fails or ends before that. After a completed join the link reconnects in any
+    /// case, unless the server's error is final.
     pub retry_first_connect: bool,
     /// True if the user can answer [`Event::PasswordWanted`]. The link asks only before the first
     /// completed join.

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use crate::model::{LogId, NameKey, Position, Sequence};
 
 /// Maximum number of rooms whose progress is tracked. It bounds the memory that a server can make
-/// the client use. No server allows so many rooms. In further rooms every entry counts as new.
+/// the client use. In further rooms every entry counts as new.
 const MAX_ROOMS: usize = 1_000;
 
 /// Result of duplicate and gap detection for one received entry.

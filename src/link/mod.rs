@@ -1,5 +1,5 @@
 //! Layer 2: the client's protocol engine. It manages one user's session on one server. It joins,
-//! and after every connection loss it reconnects and resumes. It resends unanswered requests,
+//! and after a connection loss it reconnects and resumes. It resends unanswered requests,
 //! removes duplicate messages, and reports gaps.
 //!
 //! The engine does no I/O and reads no clock. A driver passes each [`Input`] to
@@ -107,7 +107,7 @@ struct Draining {
 /// The client's protocol engine. See the module documentation for how to drive it.
 #[derive(Debug)]
 pub struct Link {
-    /// Settings passed to [`Link::new`]. Only the password changes later, when the user enters one.
+    /// Settings passed to [`Link::new`]. Later only the password changes, when the user enters one.
     settings: Settings,
     /// Phase of the connection.
     phase: Phase,

@@ -1,4 +1,5 @@
-//! Report of the probe's results as lines of text. Each text states only what was observed.
+//! Report of the probe's results as lines of text. A text about a path, peer or host states only what
+//! was observed.
 
 use super::Verdict;
 use super::found_peers::{FoundPeer, InterfacePath};
