@@ -204,7 +204,8 @@ impl Driver<'_> {
         None
     }
 
-    /// Passes an event of the connection to the link.
+    /// Handles an event of the connection, and passes the resulting inputs to the link. When a
+    /// connection is established, also records its server and opens the session store.
     fn on_connection_event(&mut self, event: ConnectionEvent) {
         match event {
             ConnectionEvent::ConnectDone(Ok((stream, server))) => {

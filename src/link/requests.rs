@@ -149,8 +149,8 @@ impl Link {
         }
     }
 
-    /// Removes the first unsent request and reports it as refused. `code` is an error code, or 0 if
-    /// the link itself refuses.
+    /// Removes the first unsent request and reports it as refused. Does nothing if there is none.
+    /// `code` is an error code, or 0 if the link itself refuses.
     fn refuse_next_unsent(&mut self, code: u16, why: &str) {
         if let Some(item) = self.pending.remove_next_unsent() {
             self.refuse(item.tag, code, why.to_owned(), &item.command);

@@ -356,7 +356,7 @@ pub(super) fn error_line(line: &str) -> RenderedText {
 /// Renders a refused request as an error line with the reason. The text of a refused message
 /// follows below, so that the user does not lose it.
 fn render_refusal(refusal: &Refusal) -> RenderedText {
-    // The server's error texts refer to "this name" or "this room". So the name is added.
+    // Most error texts of the server refer to "this name" or "this room". So the name is added.
     let is_about_it = ![0, ErrorCode::SearchInvalid.number()].contains(&refusal.code);
     let why = if !is_about_it || refusal.to.is_empty() {
         safe_line(&refusal.text)
