@@ -191,6 +191,9 @@ impl ArchiveCommand {
 
 /// Exports messages to standard output. If the reader of the output closes it early, the export
 /// stops with success.
+///
+/// # Errors
+/// The log cannot be read, or the output cannot be written.
 fn export(
     directory: &Path,
     ExportArgs { room, since, format, .. }: ExportArgs,
@@ -236,6 +239,9 @@ fn backup(directory: &Path, file: &Path) -> Result<ExitCode> {
 
 /// Checks the log for faults. Prints the faults and a summary. The exit code is 1 if there are
 /// faults.
+///
+/// # Errors
+/// The log cannot be read.
 fn check(directory: &Path) -> Result<ExitCode> {
     let report = archive::check(directory)?;
     for fault in &report.faults {

@@ -194,6 +194,10 @@ impl CommonArgs {
 
     /// Merges the settings of flags, environment and file. Flags take precedence, then the
     /// environment.
+    ///
+    /// # Errors
+    /// The environment or the configuration file has an invalid setting, or the file cannot be
+    /// read.
     fn merged_config(&self, server: Option<String>) -> Result<PartialConfig> {
         let flags = PartialConfig {
             server,
@@ -212,6 +216,9 @@ impl CommonArgs {
 
 /// Builds the setup of the client's driver. With `fresh`, no earlier session is resumed, and none
 /// is saved.
+///
+/// # Errors
+/// The operating system's random source fails.
 fn driver_setup(config: &Config, fresh: bool, ui_mode: UiMode) -> Result<Setup> {
     let seed = random_bytes::<8>().context("the system's random source does not work")?;
     let settings = Settings {
@@ -310,6 +317,9 @@ fn run_chat(chat: ChatArgs) -> Result<u8, Failure> {
 
 /// Runs the client's driver until the session has ended. At a termination signal the driver ends
 /// it.
+///
+/// # Errors
+/// The tokio runtime cannot be built.
 fn run_driver(
     setup: Setup,
     screen: &mut dyn Screen,

@@ -43,6 +43,9 @@ pub(super) struct ControlArgs {
 impl ControlArgs {
     /// Returns the path of the control socket, from flags, environment, or configuration file. If
     /// none names it, returns [`SERVICE_SOCKET`].
+    ///
+    /// # Errors
+    /// The configuration file cannot be read.
     pub(super) fn path(&self) -> Result<PathBuf> {
         let file = match &self.config {
             Some(path) => ServerOptions::from_file(path)?,

@@ -17,7 +17,7 @@ use crate::ui::{escape_dangerous, safe_line};
 /// Maximum time of one search for servers if none is named.
 const DISCOVERY_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Error text, with advice, if no server is found.
+/// Error text with advice, used if no server is found.
 const NOT_FOUND_HELP: &str = "\
 no server was found on this network. Does chat-server run, and are both machines on the same \
 network (a guest Wi-Fi often keeps them apart)? If it runs somewhere else, say where, as in \
@@ -90,6 +90,9 @@ pub(super) fn choose_server(can_ask: bool, is_patient: bool) -> Result<Destinati
 
 /// Searches for servers until 1.2 seconds after the first answer, at most for
 /// [`DISCOVERY_TIMEOUT`]. Returns an empty list if there are none.
+///
+/// # Errors
+/// The network cannot be queried.
 fn discover_servers() -> Result<Vec<DiscoveredServer>, Failure> {
     discovery::discover_some(DISCOVERY_TIMEOUT)
         .context("cannot look for servers")
@@ -103,6 +106,9 @@ fn print_notice(line: &str) {
 }
 
 /// Asks the user to select one of several servers. Asks again until the answer is a valid number.
+///
+/// # Errors
+/// The terminal cannot be used, or its input ends.
 fn prompt_for_server(several: &[DiscoveredServer]) -> Result<Destination, Failure> {
     let mut screen = stdout();
     let mut question = "Servers on this network:\n".to_owned();

@@ -166,6 +166,9 @@ pub fn run() -> ExitCode {
 impl CommonArgs {
     /// Loads the complete settings from flags, environment and file. Flags take precedence, then
     /// the environment. `ask` is true if the flag `--ask` is given.
+    ///
+    /// # Errors
+    /// A setting is invalid, or a file cannot be read.
     fn load_config(&self, ask: bool) -> Result<Config> {
         let list = |given: &[String]| {
             (!given.is_empty()).then(|| given.iter().flat_map(|it| split_list(it)).collect())
@@ -198,6 +201,9 @@ fn derive_room(config: &Config) -> Result<Room> {
 
 /// Loads the user's signing key from the state directory, or creates it there. If there is no state
 /// directory, creates an ephemeral key.
+///
+/// # Errors
+/// The key file cannot be used, or the random source fails.
 fn load_key() -> Result<PeerKey> {
     match state_directory() {
         Some(directory) => PeerKey::load_or_create(&directory),
@@ -288,6 +294,9 @@ fn run_chat(chat: &ChatArgs) -> Result<u8, Failure> {
 
 /// Runs the peer's driver until the peer has left or is rejected. At a termination signal the peer
 /// leaves.
+///
+/// # Errors
+/// The tokio runtime cannot be built, or the driver fails.
 fn run_driver(
     setup: PeerSettings,
     screen: &mut dyn Screen,

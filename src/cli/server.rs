@@ -170,6 +170,9 @@ fn run_server(run: RunArgs, settings: ServerSettings) -> Result<()> {
 
 /// Starts a task that loads the configuration again at each SIGHUP. The receiver yields the new
 /// settings, or the error text if the configuration is invalid.
+///
+/// # Errors
+/// The handler for SIGHUP cannot be installed.
 fn spawn_reload_task(run: RunArgs) -> Result<Receiver<ReloadResult>> {
     use tokio::signal::unix::{SignalKind, signal};
 
@@ -204,6 +207,9 @@ fn raise_file_limit() {
 
 /// Installs handlers for SIGTERM and SIGINT. Returns a future that resolves at the first of these
 /// signals.
+///
+/// # Errors
+/// The handlers cannot be installed.
 fn stop_signal() -> Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
 

@@ -122,6 +122,9 @@ impl OpenConnection {
 
     /// Writes as much of the send buffer as the socket accepts now. Call it after queueing frames,
     /// and again when the socket is writable.
+    ///
+    /// # Errors
+    /// The connection is broken.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         while !self.outgoing.is_empty() {
             match self.stream.try_write(&self.outgoing) {
@@ -135,6 +138,9 @@ impl OpenConnection {
 
     /// Reads up to [`READ_SIZE`] available bytes. Returns `None` if there are none for now, and an
     /// empty vector at the end of the stream. To empty the socket, call it until it returns `None`.
+    ///
+    /// # Errors
+    /// The connection is broken.
     pub(super) fn read(&mut self) -> io::Result<Option<Vec<u8>>> {
         let mut buffer = vec![0; READ_SIZE];
         match self.stream.try_read(&mut buffer) {

@@ -73,6 +73,9 @@ pub fn discover_all(patience: Duration) -> Result<Vec<DiscoveredServer>, Discove
 
 /// Discovers the servers that answer first, and returns them sorted by instance name. Blocks until
 /// 1.2 seconds after the first answer, and at most for `patience`.
+///
+/// # Errors
+/// The network cannot be queried.
 pub fn discover_some(patience: Duration) -> Result<Vec<DiscoveredServer>, DiscoveryError> {
     Ok(browse(patience, |_| CollectAction::KeepThenStopSoon)?.into_values().collect())
 }
@@ -89,6 +92,9 @@ pub(super) enum Rediscovery {
 }
 
 /// Searches for the server `sought`, which was discovered before. Blocks for at most `patience`.
+///
+/// # Errors
+/// The network cannot be queried.
 pub(super) fn rediscover(
     sought: &Destination,
     patience: Duration,
@@ -144,6 +150,9 @@ enum CollectAction {
 
 /// Browses the network for announced servers for at most `patience`. Returns those that
 /// `collect_action` keeps, by instance name.
+///
+/// # Errors
+/// The network cannot be queried.
 fn browse(
     patience: Duration,
     collect_action: impl Fn(&DiscoveredServer) -> CollectAction,

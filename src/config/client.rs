@@ -120,6 +120,9 @@ impl PartialConfig {
     }
 
     /// Parses the server's address. Returns `None` if no server is set.
+    ///
+    /// # Errors
+    /// The address is invalid.
     pub fn server_address(&self) -> Result<Option<HostAddress>> {
         let parse = |text: &String| {
             text.parse().with_context(|| format!("“{text}” is no server's address"))

@@ -58,7 +58,7 @@ impl Link {
     }
 
     /// Queues a message with [`Self::queue`], which sends it if possible. Refuses it if its text is
-    /// invalid or longer than the last `welcome` allows.
+    /// invalid, if it is longer than the last `welcome` allows, or if the queue is full.
     fn queue_message(&mut self, tag: RequestTag, command: ChatCommand) {
         let text = command.message_text().unwrap_or_default();
         let most = self.welcome.as_ref().map(|it| it.max_text);

@@ -32,6 +32,9 @@ pub(super) type Interfaces = BTreeMap<String, Interface>;
 
 /// Lists the network interfaces that are up and whose name is in `named`. If `named` is empty,
 /// lists all that are up except loopbacks.
+///
+/// # Errors
+/// The operating system cannot list the interfaces.
 pub(super) fn scan(named: &BTreeSet<String>) -> io::Result<Interfaces> {
     Ok(select_interfaces(if_addrs::get_if_addrs()?, named))
 }

@@ -101,6 +101,10 @@ pub enum PeerError {
 
 /// Runs a peer until its mesh engine has finished. When `interrupted` resolves, the peer is asked
 /// to quit. When all senders of `requests` are gone, it is asked to finish.
+///
+/// # Errors
+/// [`PeerError`] if the sockets cannot be opened, the random source fails, or the datagram counters
+/// are used up.
 pub async fn run(
     setup: PeerSettings,
     screen: &mut dyn Screen,

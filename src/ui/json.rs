@@ -27,6 +27,9 @@ impl<O: Write> JsonScreen<O> {
     }
 
     /// Writes a JSON object as one line, with dangerous characters escaped, and flushes the stream.
+    ///
+    /// # Errors
+    /// The output cannot be written any more.
     pub fn write(&mut self, object: &Value) -> io::Result<()> {
         writeln!(self.out, "{}", escape_dangerous(&object.to_string()))?;
         self.out.flush()

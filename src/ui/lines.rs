@@ -20,6 +20,9 @@ pub(super) enum Line {
 
 /// Reads the next line. It ends with `\n`, with `\r\n`, or at the end of the input. Returns `None`
 /// if the input has ended.
+///
+/// # Errors
+/// The input cannot be read.
 pub(super) fn read_line(input: &mut impl BufRead) -> io::Result<Option<Line>> {
     let mut bytes = Vec::new();
     let mut count = io::Read::take(&mut *input, MAX_LINE_BYTES).read_until(b'\n', &mut bytes)?;

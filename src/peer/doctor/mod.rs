@@ -109,6 +109,9 @@ pub async fn diagnose(
 
 /// Returns the selected network interfaces, and all IP addresses of this machine. `named` holds the
 /// names of the interfaces. Empty: all except loopbacks.
+///
+/// # Errors
+/// The operating system cannot list the interfaces.
 fn scan_interfaces(named: &BTreeSet<String>) -> io::Result<(Interfaces, BTreeSet<IpAddr>)> {
     Ok((interfaces::scan(named)?, interfaces::local_addresses()?))
 }

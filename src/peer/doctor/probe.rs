@@ -115,6 +115,9 @@ pub(super) struct Probe<'a> {
 
 impl<'a> Probe<'a> {
     /// Creates a probe without results, with a new identity.
+    ///
+    /// # Errors
+    /// The operating system's random source fails.
     pub(super) fn new(
         room: &'a Room,
         interfaces: &'a Interfaces,
@@ -140,6 +143,9 @@ impl<'a> Probe<'a> {
 
     /// Sends the pings and records what arrives, for [`LISTEN_TIME`] or [`LONG_LISTEN_TIME`]. Then
     /// waits [`FINAL_WAIT`] for the last answers. During that time adds no new peer.
+    ///
+    /// # Errors
+    /// The operating system's random source fails.
     pub(super) async fn run(
         &mut self,
         sockets: &Sockets,
@@ -196,6 +202,9 @@ impl<'a> Probe<'a> {
 
     /// Builds the datagram of a ping with a new cookie. Remembers its target, to recognize a pong
     /// or the looped-back ping.
+    ///
+    /// # Errors
+    /// The operating system's random source fails.
     fn build_ping(&mut self, target: Target) -> Result<Vec<u8>, getrandom::Error> {
         let cookie = random_bytes()?;
         let ping = Ping { cookie: Cookie(cookie), heard: PathSet::NONE.with(Path::GroupV4) };

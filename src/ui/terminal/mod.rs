@@ -79,6 +79,9 @@ pub struct TerminalInput {
 
 /// Opens the terminal for line editing. Returns its screen and its input reader. Drop the screen
 /// last, because it restores the terminal modes.
+///
+/// # Errors
+/// There is no terminal, or it cannot be used for line editing.
 pub fn open(view: SharedViewState) -> Result<(TerminalScreen, TerminalInput), TerminalError> {
     let modes = TerminalModes::save();
     let config = Config::builder()

@@ -33,6 +33,9 @@ pub(super) struct Printer {
 impl Printer {
     /// Starts the printing thread. It prints with `printer` when `access` allows, and ends when
     /// printing fails.
+    ///
+    /// # Errors
+    /// No thread can be started.
     pub(super) fn spawn<P>(mut printer: P, access: Arc<TerminalAccess>) -> io::Result<Self>
     where
         P: ExternalPrinter + Send + 'static,
