@@ -11,7 +11,7 @@ use crate::model::{NameKey, Sequence, SharedEntry, Target};
 pub(super) struct Backlog {
     /// Number of registered reads, by the hub's head when they were registered.
     read_heads: BTreeMap<Sequence, usize>,
-    /// Entries after the lowest of these heads, in ascending order of sequence.
+    /// Entries after the lowest head in `read_heads`, in ascending order of sequence.
     entries: VecDeque<SharedEntry>,
 }
 
@@ -50,8 +50,8 @@ impl Backlog {
     }
 
     /// Adds the buffered entries after `head` that belong to the request's rooms and session to
-    /// `found`. `head`: head of the log when it was read. `found`: last page of a read, in
-    /// ascending order of sequence, which is kept. Then `found` reaches up to the hub's head.
+    /// `found`. So `found` reaches up to the hub's head. `head`: head of the log when it was read.
+    /// `found`: last page of a read; it is sorted by sequence, and stays so.
     ///
     /// Do not call it for a page with `more`: that would leave a hole.
     ///

@@ -13,11 +13,11 @@ use crate::wire::tcp::{ClientFrame, Decoded, ServerFrame, feature, kind};
 pub(super) struct PendingRead {
     /// Client request that the read serves.
     pub(super) purpose: ReadPurpose,
-    /// Query that was sent to the log, or is to be sent when the read's turn comes.
+    /// Query for the log. It is sent when the read's turn comes.
     pub(super) request: ReadRequest,
-    /// Hub's head when the read was registered with the [backlog](super::backlog). `None` while the
-    /// read is not registered: until it is sent to the log, and always for `history` and `search`,
-    /// because later entries do not belong to their answers.
+    /// Hub's head when the read was registered with the [backlog](super::backlog). `None` until the
+    /// read is sent to the log. `None` for `history` and `search`, which are not registered: later
+    /// entries do not belong to their answers.
     pub(super) backlog_start: Option<Sequence>,
     /// Frames that wait until the answer to the request is sent. For a replay: until its last page
     /// is sent.
@@ -69,11 +69,11 @@ pub(super) enum ConnectionState {
     Joining {
         /// Session of the connection.
         session: SessionId,
-        /// Pending log read; while `is_paused`, the read to queue next.
+        /// Pending log read. While `is_paused`: the read to queue next.
         read: Box<PendingRead>,
         /// Data for the welcome; `None` once the welcome is sent.
         welcome: Option<WelcomeData>,
-        /// True between two pages: the next read is queued when the client has taken the previous
+        /// True between two pages. The next read is queued when the client has taken the previous
         /// page.
         is_paused: bool,
     },
@@ -208,7 +208,7 @@ impl Connection {
         }
     }
 
-    /// Returns the pending log read, which waits for its turn or is in progress; `None` if there is
+    /// Returns the pending log read: it waits for its turn or is in progress. `None` if there is
     /// none, and between two replay pages.
     pub(super) fn pending_read(&mut self) -> Option<&mut PendingRead> {
         match &mut self.state {
@@ -218,8 +218,8 @@ impl Connection {
         }
     }
 
-    /// Takes the pending read when the log has answered it. Returns session, read, and the data for
-    /// the welcome if that is not sent yet; `None` if no read with this purpose is pending.
+    /// Takes the pending read that the log has answered. Returns the session, the read, and the
+    /// data for the welcome if that is not sent. `None` if no read with this purpose is pending.
     ///
     /// The connection is then in state `Joined` and not blocked. If another page follows, call
     /// [`Self::pause_replay`]. Then handle [`Self::next_deferred`].
@@ -246,16 +246,18 @@ impl Connection {
         Some((session, read, welcome))
     }
 
-    /// Returns to state `Joining` between two replay pages. `read` is the read of the next page,
-    /// which is due when the client has taken the previous page ([`Self::resume_at_mark`]).
+    /// Returns to state `Joining` between two replay pages. `read`: read of the next page. It is
+    /// due when the client has taken the previous page ([`Self::resume_at_mark`]).
     pub(super) fn pause_replay(&mut self, session: SessionId, mut read: Box<PendingRead>) {
         read.backlog_start = None;
         self.state = ConnectionState::Joining { session, read, welcome: None, is_paused: true };
     }
 
-    /// Continues after a flow-control mark was reached. While joining, returns true: queue the read
-    /// of the next replay page. Once joined, unblocks the connection and returns false: handle
-    /// [`Self::next_deferred`] then. Returns false and does nothing if no mark was awaited.
+    /// Continues after a flow-control mark was reached.
+    /// - While joining: returns true. Then queue the read of the next replay page.
+    /// - Once joined: unblocks the connection and returns false. Then handle
+    ///   [`Self::next_deferred`].
+    /// - If no mark was awaited: does nothing and returns false.
     #[must_use]
     pub(super) fn resume_at_mark(&mut self) -> bool {
         match &mut self.state {

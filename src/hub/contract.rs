@@ -79,23 +79,25 @@ pub enum StorageHealth {
 /// Quota: limit on a resource that one address group may hold or use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Quota {
-    /// Number of connections. A new connection is refused, or a connection is evicted for one of
-    /// another group.
+    /// Number of connections. Beyond it, a new connection is refused, or a connection is evicted
+    /// for one of another group.
     Connections,
-    /// Rate of `join`s. The connection is closed.
+    /// Rate of `join`s. Beyond it, the connection is closed.
     Joins,
-    /// Number of wrong passwords. During a pause, every `join` with a password is refused, and its
-    /// connection is closed.
+    /// Number of wrong passwords. Beyond it, a pause begins: every `join` with a password is
+    /// refused, and its connection is closed.
     Passwords,
     /// Number of open rooms: those that the group has opened, or all rooms of the server. A `join`
     /// or `enter` that would open another one is refused.
     Rooms,
-    /// Number of sessions that are away. One of them is evicted.
+    /// Number of sessions that are away. If the server has too many sessions, one of the group is
+    /// evicted.
     Sessions,
-    /// Rate of `history` and `search` requests. The request waits, or its connection is closed.
+    /// Rate of `history` and `search` requests. Beyond it, the request waits, or its connection is
+    /// closed.
     Requests,
-    /// Number of unsent bytes for slow readers. A connection is closed. Only the driver counts
-    /// these bytes.
+    /// Number of unsent bytes for slow readers. Beyond it, a connection is closed. Only the driver
+    /// counts these bytes.
     Unsent,
 }
 

@@ -42,9 +42,9 @@ impl Hub {
         }
     }
 
-    /// Checks a frame that is not deferred, or no longer, and dispatches it: steps 3 to 9 of
-    /// section 15 of the page. Closes the connection if the frame violates the protocol. Ignores a
-    /// frame of unknown kind.
+    /// Checks and dispatches a frame: steps 3 to 9 of section 15 of the page. Call it when the
+    /// frame need not be deferred. Closes the connection if the frame violates the protocol.
+    /// Ignores a frame of unknown kind.
     fn process_frame(&mut self, now: Now, id: ConnectionId, frame: Decoded<ClientFrame>) {
         let Some(connection) = self.connections.get(&id) else {
             return;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::Reference;
 use crate::model::limits::MAX_REFUSED_REFERENCES;
 
-/// Status of a message, as far as its reference tells.
+/// Status of a message, derived from its reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MessageStatus {
     /// Never submitted to the log, or refused. It may be submitted.

@@ -205,8 +205,8 @@ impl Hub {
     /// Acknowledges a stored room message to its author. An author in the room gets only the
     /// published entry, which is the echo. An author who has left the room gets `accepted`.
     ///
-    /// While the author's replay or this room's history is being read, `accepted` waits until that
-    /// is sent. It is dropped if the entry is part of that.
+    /// While the author's replay or this room's history is being read, `accepted` waits until the
+    /// replay or history is sent. If the entry is part of it, `accepted` is dropped.
     fn acknowledge_room_message(
         &mut self,
         author: SessionId,

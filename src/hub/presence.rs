@@ -76,7 +76,7 @@ impl PresenceChanges {
     /// Takes the collected changes. Returns the presence update as frames, for every subscriber:
     ///
     /// - With more than [`MAX_LISTED_NAMES`] members: one `presence` with only their number.
-    /// - At the first update with no more members than that: the whole `roster`.
+    /// - With fewer members, after an update without names: the whole `roster`.
     /// - Otherwise: `presence` frames with the names of the changed users. A user who is a member
     ///   now has joined; another one has left.
     ///

@@ -22,9 +22,11 @@ impl PendingRead {
 }
 
 impl Hub {
-    /// Handles the log's answer to a read: answers the request that the read serves, then handles
-    /// the deferred frames. Starts the next read before that. Does nothing more if the connection is
-    /// gone, and ignores an answer to no read in progress.
+    /// Handles the log's answer to a read. First starts the next waiting reads. Then answers the
+    /// request that this read serves, and handles the deferred frames.
+    ///
+    /// If the connection is gone, only starts the next reads. If no such read is in progress,
+    /// answers nothing.
     pub(super) fn handle_read_done(
         &mut self,
         now: Now,

@@ -1,9 +1,12 @@
-//! Queue of log reads: which read is handed to the log next (`docs/protocol/tcp.md`, section 12).
+//! Queue of log reads: decides which read is sent to the log next (`docs/protocol/tcp.md`, section
+//! 12).
 //!
-//! A read belongs to one of three lanes: arrivals (`join` and `enter`), history, searches. Each lane
-//! has its own limit of reads in progress, so one kind of read does not wait for another, and their
-//! results use bounded memory. In a lane, address groups take turns, and within a group its
-//! connections do. A connection has one read at a time.
+//! A read belongs to one of three lanes: arrivals (`join` and `enter`), history, searches. Each
+//! lane has its own limit of reads in progress. So one kind of read does not wait for another, and
+//! the results use bounded memory.
+//!
+//! In a lane, address groups take turns. In a group, its connections take turns. A connection has
+//! one read at a time.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -11,26 +14,26 @@ use super::Hub;
 use super::contract::{ConnectionId, Output, ReadPurpose, ReadTag};
 use crate::model::AddressGroup;
 
-/// Maximum number of reads for `join` and `enter` in progress, pages of a replay included. Several,
-/// so that the log has the next one at hand when a thousand clients come back at once.
+/// Maximum number of reads for `join` and `enter` in progress, pages of a replay included. It is
+/// above 1, so that the log always has a next read when a thousand clients come back at once.
 const MAX_ARRIVAL_READS: usize = 8;
 
 /// Maximum number of reads for `history` in progress.
 const MAX_HISTORY_READS: usize = 2;
 
-/// Maximum number of searches in progress: one, because a search may take long, and the next one of
-/// another group then waits for it alone.
+/// Maximum number of searches in progress. A search may take long; with 1, the next group waits for
+/// one search only.
 const MAX_SEARCHES: usize = 1;
 
-/// Reads of one kind: those that wait, and those in progress.
+/// Lane: reads of one kind, waiting or in progress.
 struct Lane {
     /// Maximum number of reads in progress.
     limit: usize,
-    /// Tags of the reads in progress: handed to the log and not answered.
+    /// Tags of the reads in progress: sent to the log and not answered.
     in_progress: Vec<ReadTag>,
-    /// Waiting reads of each address group that has any, oldest first.
+    /// Waiting reads by address group, oldest first. Groups without waiting reads are not included.
     waiting: HashMap<AddressGroup, VecDeque<ReadTag>>,
-    /// The groups of `waiting`, each once, in the order of their turns.
+    /// Groups in `waiting`, each once, in the order of their turns.
     turns: VecDeque<AddressGroup>,
 }
 
@@ -50,8 +53,9 @@ impl Lane {
         waiting.push_back(tag);
     }
 
-    /// Takes the next waiting read and counts it as in progress: the oldest of the group whose turn
-    /// it is, which then has the last turn. `None` if none waits or the limit is reached.
+    /// Takes the next waiting read, and counts it as in progress. It is the oldest read of the
+    /// group whose turn it is. That group then has the last turn. `None` if no read waits or the
+    /// limit is reached.
     fn start_next(&mut self) -> Option<ReadTag> {
         if self.in_progress.len() >= self.limit {
             return None;
@@ -68,7 +72,7 @@ impl Lane {
         Some(tag)
     }
 
-    /// Removes the waiting read of a connection of this group, if there is one.
+    /// Removes the waiting read of a connection of this group. Does nothing if there is none.
     fn cancel(&mut self, group: AddressGroup, connection: ConnectionId) {
         let Some(waiting) = self.waiting.get_mut(&group) else {
             return;
@@ -115,23 +119,23 @@ impl ReadQueue {
         }
     }
 
-    /// Takes the next read of any lane and counts it as in progress; `None` if none may start. Call
-    /// it until it returns `None`.
+    /// Takes the next read of any lane, and counts it as in progress. `None` if no read may start.
+    /// Call it until it returns `None`.
     fn start_next(&mut self) -> Option<ReadTag> {
         let Self { arrivals, history, searches } = self;
         [arrivals, history, searches].into_iter().find_map(Lane::start_next)
     }
 
-    /// Records the log's answer to a read, which is no longer in progress. Returns false if no read
-    /// with this tag was.
+    /// Records that the log has answered a read: it is no longer in progress. Returns false if no
+    /// read with this tag was in progress.
     fn finish(&mut self, tag: &ReadTag) -> bool {
         let in_progress = &mut self.lane(&tag.purpose).in_progress;
         let found = in_progress.iter().position(|it| it == tag);
         found.map(|at| in_progress.swap_remove(at)).is_some()
     }
 
-    /// Removes the waiting read of a connection that closes. A read in progress stays so until the
-    /// log answers it.
+    /// Removes the waiting read of a connection that closes. A read in progress stays in progress
+    /// until the log answers it.
     pub(super) fn cancel(
         &mut self,
         group: AddressGroup,
@@ -167,8 +171,9 @@ impl Hub {
         is_known
     }
 
-    /// Starts the waiting reads whose turn has come: registers them with the backlog if later
-    /// entries belong to their answer, and requests them from the log.
+    /// Starts the waiting reads whose turn has come: requests them from the log. First registers
+    /// reads for `join` and `enter` with the backlog, because later entries belong to their
+    /// answers.
     fn start_reads(&mut self) {
         while let Some(tag) = self.reads.start_next() {
             let connection = self.connections.get_mut(&tag.connection);
