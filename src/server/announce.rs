@@ -21,7 +21,7 @@ const MAX_LABEL: usize = 63;
 /// addresses for one name are in conflict.
 ///
 /// If the port is not the default port, `-` and the port follow the suffix. A stopping server
-/// withdraws its host name, which another server on the machine must not have.
+/// withdraws its host name, so two servers on a machine must not share one.
 const HOST_SUFFIX: &str = "-chat";
 
 /// Length reserved for the suffix that multicast DNS appends after a name conflict, such as ` (2)`,

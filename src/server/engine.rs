@@ -117,8 +117,8 @@ pub(super) enum EngineInput {
     },
     /// New settings, to be applied at once.
     SettingsChanged(HubSettings),
-    /// Shutdown request: closes all connections with error 111, and ends the engine. First, the log
-    /// must answer the drafts before the request.
+    /// Shutdown request: closes all connections with error 111, and ends the engine. Before that,
+    /// waits for the log to answer the drafts, for at most half of [`SHUTDOWN_TIMEOUT`].
     ShutDown {
         /// Time after which clients should reconnect, in milliseconds.
         retry_after: u32,

@@ -52,7 +52,7 @@ const GROUP_SHARE: usize = 4;
 pub(super) struct Fanout {
     /// Outbox of each connection.
     outboxes: Outboxes,
-    /// Rooms that have readers.
+    /// Rooms to which a connection has subscribed, until they are closed.
     rooms: HashMap<RoomId, Room>,
     /// Rooms whose batch under construction is not empty.
     dirty_rooms: Vec<RoomId>,
@@ -212,7 +212,7 @@ impl Fanout {
     ) {
         let Some(outbox) = self.outboxes.get(connection) else { return };
         let item = match delivery {
-            Delivery::Frame(frame) => Item::Frames(encoded(&frame)),
+            Delivery::Frame(frame) => Item::Frames(encode_frame(&frame)),
             Delivery::Entries { entries, flags } => Item::Entries(entries, flags),
             Delivery::Subscribe(room) => {
                 let it = self.rooms.entry(room).or_insert_with(|| Room {
@@ -243,7 +243,7 @@ impl Fanout {
         after: Sequence,
         frame: &ServerFrame,
     ) {
-        let bytes = encoded(frame);
+        let bytes = encode_frame(frame);
         for connection in connections {
             self.put(*connection, Queued { after, item: Item::Frames(bytes.clone()) });
         }
@@ -328,7 +328,7 @@ impl Fanout {
 }
 
 /// Encodes a frame.
-fn encoded(frame: &ServerFrame) -> Bytes {
+fn encode_frame(frame: &ServerFrame) -> Bytes {
     let mut buffer = Vec::new();
     frame.encode(&mut buffer);
     buffer.into()

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::model::Moment;
 
 /// Length of the sliding window, in seconds.
-const MINUTE: u64 = 60;
+const WINDOW_SECS: u64 = 60;
 
 /// Counts messages in total and over a sliding window of one minute.
 #[derive(Debug, Default)]
@@ -43,7 +43,7 @@ impl MessageRate {
 
     /// Drops the counts of seconds that have left the window. `second`: the current second.
     fn expire(&mut self, second: u64) {
-        while self.seconds.front().is_some_and(|(at, _)| at + MINUTE <= second) {
+        while self.seconds.front().is_some_and(|(at, _)| at + WINDOW_SECS <= second) {
             self.seconds.pop_front();
         }
     }
