@@ -133,7 +133,7 @@ enum UiMode {
     Headless,
 }
 
-/// Returns the definition of the command line, from which man pages and completions are generated.
+/// Returns the definition of the command line, for man pages and completions.
 #[must_use]
 pub fn command() -> clap::Command {
     Cli::command()
@@ -187,8 +187,8 @@ impl CommonArgs {
     }
 }
 
-/// Returns the room with its room id. If the room is closed, derives the encryption key from its
-/// passphrase, which takes about a second.
+/// Returns the room with its room id. For a closed room, derives the encryption key from the
+/// passphrase. The derivation takes about a second.
 ///
 /// # Errors
 /// There is not enough memory for the derivation.

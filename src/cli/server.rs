@@ -110,7 +110,7 @@ impl RunArgs {
     }
 }
 
-/// Returns the definition of the command line, from which man pages and completions are generated.
+/// Returns the definition of the command line, for man pages and completions.
 #[must_use]
 pub fn command() -> clap::Command {
     Cli::command()

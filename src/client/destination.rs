@@ -25,8 +25,8 @@ impl Destination {
         self.id.is_some() || !is_service_instance(&self.address.host)
     }
 
-    /// Returns the key under which saved sessions of this server are stored: its id. Without an id,
-    /// its address in lower case.
+    /// Returns the key of this server in the session store: its id. Without an id, its address in
+    /// lower case.
     #[must_use]
     pub fn key(&self) -> String {
         match self.id {

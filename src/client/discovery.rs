@@ -271,9 +271,9 @@ fn to_socket_address(address: &ScopedIp, port: u16) -> SocketAddr {
     }
 }
 
-/// Returns true if the address can belong to a server on another machine. Announcements may come
-/// from strangers, so port 0 and unspecified, multicast, broadcast and loopback addresses are
-/// excluded.
+/// Returns true if the address can belong to a server on another machine. Excludes port 0 and
+/// unspecified, multicast, broadcast and loopback addresses, because announcements may come from
+/// strangers.
 fn is_usable_address(address: &SocketAddr) -> bool {
     let ip = address.ip().to_canonical();
     let is_nobodys = ip.is_unspecified() || ip.is_multicast() || ip == Ipv4Addr::BROADCAST;

@@ -298,7 +298,7 @@ impl Driver<'_> {
         }
     }
 
-    /// Handles an error of the connection. First reads what was received before, which may hold an
+    /// Handles an error of the connection. First reads what was received before: it may hold an
     /// error frame with the reason. Then closes the connection and reports it to the link, unless
     /// reading did so.
     fn on_connection_error(&mut self, error: &std::io::Error) {

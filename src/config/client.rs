@@ -98,8 +98,9 @@ impl PartialConfig {
         })
     }
 
-    /// Merges two sources: returns these settings, with missing ones taken from `other`, which has
-    /// lower precedence. If a password or password file is set here, neither is taken from `other`.
+    /// Merges two sources. Returns these settings; missing ones are taken from `other`, the source
+    /// of lower precedence. If a password or password file is set here, neither is taken from
+    /// `other`.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         let has_password = self.password.is_some() || self.password_file.is_some();

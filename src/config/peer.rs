@@ -90,8 +90,8 @@ impl PartialConfig {
         })
     }
 
-    /// Merges two sources: returns these settings, with missing ones taken from `other`, which has
-    /// lower precedence.
+    /// Merges two sources. Returns these settings; missing ones are taken from `other`, the source
+    /// of lower precedence.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self {

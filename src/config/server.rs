@@ -215,9 +215,9 @@ impl ServerOptions {
         Self { control, data_dir, ..Self::default() }
     }
 
-    /// Merges two sources: returns these options, with missing ones taken from `fallback`, which
-    /// has lower precedence. If a password or password file is set here, neither is taken from
-    /// `fallback`.
+    /// Merges two sources. Returns these options; missing ones are taken from `fallback`, the
+    /// source of lower precedence. If a password or password file is set here, neither is taken
+    /// from `fallback`.
     #[must_use]
     pub fn or(self, fallback: Self) -> Self {
         // `password` and `password-file` exclude each other. The source of higher precedence wins.
@@ -300,9 +300,9 @@ impl ServerOptions {
         Ok(directory.map(|directory| BackupSettings { directory, keep }))
     }
 
-    /// Returns the path of the control socket, to which `chat-server status` and `announce`
-    /// connect. This is the `control` option, otherwise `control` in systemd's `RUNTIME_DIRECTORY`,
-    /// otherwise `control.sock` in the data directory. `None` if none of these is set.
+    /// Returns the path of the control socket for `chat-server status` and `announce`. This is the
+    /// `control` option, otherwise `control` in systemd's `RUNTIME_DIRECTORY`, otherwise
+    /// `control.sock` in the data directory. `None` if none of these is set.
     #[must_use]
     pub fn control_socket(&self) -> Option<PathBuf> {
         let in_runtime_directory = || Some(systemd_directory("RUNTIME_DIRECTORY")?.join("control"));

@@ -13,7 +13,8 @@ const MAX_DELAY: Duration = Duration::from_secs(60);
 /// Maximum reconnect delay if the server advises one, jitter included.
 const MAX_ADVISED_DELAY: Duration = Duration::from_secs(600);
 
-/// Minimum time from a join to the end of its connection after which the attempt count is reset.
+/// Minimum age of a joined connection, counted from its join, for its end to reset the attempt
+/// count.
 const STABLE_AFTER: Duration = Duration::from_secs(10);
 
 /// Back-off state: counts attempts and draws delays.

@@ -138,9 +138,9 @@ impl ReceiveCursor {
         Novelty::New { gap }
     }
 
-    /// Records an entry of an answer to `history`, which is shown even if it was shown before.
-    /// Raises the position, because the answer may contain the greatest sequence so far. Lowers the
-    /// room's oldest shown sequence. Does not affect duplicate and gap detection.
+    /// Records an entry of an answer to `history`; such an entry is always shown. Raises the
+    /// position, because the answer may contain the greatest sequence so far. Lowers the room's
+    /// oldest shown sequence. Does not affect duplicate and gap detection.
     pub(super) fn on_requested_entry(&mut self, room: &str, sequence: Sequence) {
         self.advance(sequence);
         if let Some(room) = self.room_mut(room) {
@@ -149,8 +149,8 @@ impl ReceiveCursor {
         }
     }
 
-    /// Returns the sequence before which `history` of a room continues with older entries. `None`
-    /// if no entry of the room was shown.
+    /// Returns the sequence before which `history` of a room continues. `None` if no entry of the
+    /// room was shown.
     pub(super) fn oldest_shown(&self, room: &str) -> Option<Sequence> {
         self.rooms.get(&NameKey::of(room)).and_then(|it| it.oldest_shown)
     }
@@ -176,7 +176,7 @@ impl ReceiveCursor {
         self.replay_start = Sequence::ZERO;
     }
 
-    /// Returns the progress of a room, whose name may have any spelling. Starts tracking the room
+    /// Returns the progress of the room with this name, in any spelling. Starts tracking the room
     /// if necessary. Returns `None` if the room is not tracked and [`MAX_ROOMS`] are.
     fn room_mut(&mut self, name: &str) -> Option<&mut RoomProgress> {
         let key = NameKey::of(name);

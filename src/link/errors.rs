@@ -11,9 +11,9 @@ use crate::wire::tcp::{Error, kind};
 impl Link {
     /// Handles an `error` frame.
     ///
-    /// - A code after which the server closes the connection concerns the connection. So does an
+    /// - An error with a closing code concerns the connection: the server closes it. So does an
     ///   unknown code from 100 to 199.
-    /// - Another code concerns the join if it answers one.
+    /// - Another error concerns the join if it answers one.
     /// - Any other error concerns a single request.
     pub(super) fn on_error(&mut self, now: Moment, error: Error) {
         let known = ErrorCode::from_number(error.code);

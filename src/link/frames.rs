@@ -14,8 +14,8 @@ use crate::wire::tcp::{
     ServerHello, VERSION, Welcome, flag, kind,
 };
 
-/// Number of member names from earlier pages of a `members` answer at which the link requests no
-/// further page. It bounds memory.
+/// Maximum number of member names in the earlier pages of a `members` answer for the link to
+/// request a further page. It bounds memory.
 const MAX_COLLECTED_MEMBERS: usize = 50_000;
 
 impl Link {
@@ -312,7 +312,8 @@ impl Link {
     }
 
     /// Handles `end`. During the replay after a join, ends the replay. Later, completes the answer
-    /// to an `enter`, `history` or `search`, and removes that request from the queue.
+    /// to an `enter`, `history` or `search`: removes that request from the queue and reports the
+    /// end.
     fn on_end(&mut self, now: Moment, end: End) {
         self.cursor.advance(end.head);
         self.schedule_persist(now);

@@ -378,8 +378,8 @@ impl Link {
     /// Handles the end of the connection or a failed attempt.
     ///
     /// Reports a room as left if its `leave` was sent and need not be repeated. Then schedules a
-    /// reconnect, after at least the delay in `advice`, which comes from the server. If no join has
-    /// been completed yet and [`Settings::retry_first_connect`] is false, ends the link instead.
+    /// reconnect. `advice` is the minimum delay, if the server gives one. If no join has been
+    /// completed yet and [`Settings::retry_first_connect`] is false, ends the link instead.
     fn on_connection_lost(&mut self, now: Moment, reason: String, advice: Option<Duration>) {
         for (tag, room) in self.pending.remove_sent_leaves() {
             let key = NameKey::of(&room);

@@ -21,7 +21,7 @@ pub(super) struct SourceLimiter {
     /// Token buckets by source address. If there are [`MAX_SOURCES`] when a new address comes, full
     /// buckets are removed to make room.
     buckets: HashMap<IpAddr, TokenBucket>,
-    /// Token bucket that is shared by all addresses that find no room in `buckets`.
+    /// Token bucket shared by all addresses that are not in `buckets`.
     shared: TokenBucket,
 }
 

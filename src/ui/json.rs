@@ -47,8 +47,8 @@ impl<O: Write> Screen for JsonScreen<O> {
     }
 }
 
-/// Escapes characters on which a terminal might act, such as control and bidirectional characters,
-/// as `\uXXXX`. In JSON text they occur only within strings, so the result is equivalent JSON.
+/// Escapes dangerous characters as `\uXXXX`: control, bidirectional and others on which a terminal
+/// might act. In JSON text they occur only within strings, so the result is equivalent JSON.
 pub(crate) fn escape_dangerous(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
@@ -246,7 +246,7 @@ pub(super) fn input_error_object(line: u64, text: &str, id: Option<&Value>) -> V
     object
 }
 
-/// Adds the request id, which is the JSON text in the tag, to an object as `id`. Leaves the object
+/// Adds the request id to an object, as `id`. The id is the JSON text in the tag. Leaves the object
 /// as it is if there is no tag or its text is no JSON.
 fn with_id(mut object: Value, tag: &RequestTag) -> Value {
     let id = tag.0.as_deref().and_then(|it| serde_json::from_str::<Value>(it).ok());

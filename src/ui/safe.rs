@@ -21,8 +21,8 @@ pub fn safe_line(text: &str) -> String {
 }
 
 /// Sanitizes a name for display, so that it cannot imitate the text around it. Replaces dangerous
-/// characters, whitespace and ASCII punctuation by U+FFFD, but keeps `-`, `_` and `.`. Cuts the
-/// name to [`MAX_SHOWN_NAME_CHARS`]. Returns U+FFFD for an empty name.
+/// characters, whitespace and ASCII punctuation by U+FFFD. Keeps `-`, `_` and `.`. Cuts the name to
+/// [`MAX_SHOWN_NAME_CHARS`]. Returns U+FFFD for an empty name.
 pub(super) fn safe_name(name: &str) -> String {
     let is_plain = |c: char| {
         let is_sign = c.is_ascii_punctuation() && !matches!(c, '-' | '_' | '.');

@@ -471,8 +471,8 @@ impl TestClient {
         }
     }
 
-    /// Asserts that the server has sent nothing that is not read yet, and sends nothing in answer
-    /// to what was sent so far.
+    /// Asserts that there is no unread frame from the server, now or after it has processed
+    /// everything sent so far.
     pub(crate) fn expect_nothing(&mut self) {
         let came = self.drain();
         assert!(came.is_empty(), "{came:?}");

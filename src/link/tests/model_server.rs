@@ -56,7 +56,7 @@ impl ModelServer {
         Self::with_log(1)
     }
 
-    /// Creates a server with an empty log, whose id consists of this number.
+    /// Creates a server with an empty log. The log id consists of bytes with this number.
     pub(super) fn with_log(number: u8) -> Self {
         Self {
             log_id: LogId([number; 16]),

@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::{ErrorCode, SearchRequest, SearchResult, Sequence};
 
-/// Returns a simulation whose server can search, with a client in `lobby` that has been shown
+/// Returns a simulation whose server can search. The client is in `lobby` and has been shown
 /// messages 5 to 14.
 fn search_simulation() -> Simulation {
     let mut server = ModelServer::new();
@@ -108,7 +108,8 @@ fn search_and_history_answers_are_told_apart() {
     assert_eq!((shown_history(&sim), sequences(results(&sim)[1])), (vec![3, 4, 1, 2], vec![1]));
 }
 
-/// A search whose answer is interrupted by a connection loss is repeated. It reports nothing twice.
+/// A connection loss interrupts the answer to a search. The search is repeated and reports nothing
+/// twice.
 #[test]
 fn interrupted_search_is_repeated_without_duplicates() {
     let mut sim = search_simulation();

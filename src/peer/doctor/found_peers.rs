@@ -45,7 +45,7 @@ pub(super) struct FoundPeer {
 }
 
 impl FoundPeer {
-    /// Returns the set of paths by which pings reached the peer, on any interface.
+    /// Returns the paths by which pings reached the peer, on any interface.
     pub(super) fn paths(&self) -> PathSet {
         self.answered_on.iter().fold(PathSet::NONE, |paths, it| paths.with(it.path))
     }

@@ -50,7 +50,7 @@ pub(super) fn bind_sending(is_v6: bool) -> io::Result<UdpSocket> {
 }
 
 /// Creates the shared socket on the room's port. Other peers of this machine can bind the same
-/// port. Also returns the `quinn-udp` state, with which the destination of a datagram is received.
+/// port. Also returns the socket's `quinn-udp` state, which receiving needs.
 pub(super) fn bind_shared(is_v6: bool, port: u16) -> io::Result<(UdpSocket, UdpSocketState)> {
     let socket = bind_any(is_v6, port, |socket| {
         socket.set_reuse_address(true)?;

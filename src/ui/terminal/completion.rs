@@ -58,9 +58,11 @@ impl Completer for LineHelper {
 /// Completes the word at the end of `line`. Returns the byte offset where the text to replace
 /// begins, and the possible completions, each with a separator.
 ///
-/// A `/` at the beginning of the line begins a command. After `/room`, `/leave`, `/who`, and after
-/// `in:` in a search, the word is the name of a joined room. Anywhere else it is a member's name.
-/// An empty word has no completions.
+/// - A `/` at the beginning of the line begins a command.
+/// - After `/room`, `/leave` and `/who`, the word is the name of a joined room. In a search, it is
+///   so after `in:`.
+/// - Anywhere else, the word is a member's name.
+/// - An empty word has no completions.
 fn complete(line: &str, view: &ViewState) -> (usize, Vec<String>) {
     let start = line.rfind(char::is_whitespace).map_or(0, |at| {
         at + line.get(at..).and_then(|it| it.chars().next()).map_or(1, char::len_utf8)
