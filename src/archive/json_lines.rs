@@ -101,8 +101,8 @@ enum NumberOrString {
 }
 
 impl NumberOrString {
-    /// Converts an integer: to a JSON number up to [`MAX_EXACT_NUMBER`], to a string of digits
-    /// beyond.
+    /// Converts an integer. Up to [`MAX_EXACT_NUMBER`] it becomes a JSON number, beyond that a
+    /// string of digits.
     fn from_u64(number: u64) -> Self {
         if number > MAX_EXACT_NUMBER { Self::Text(number.to_string()) } else { Self::Small(number) }
     }

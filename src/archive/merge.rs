@@ -36,9 +36,9 @@ const DROP_DUPLICATES: &str = "
     )
 ";
 
-/// SQL: numbers all messages, stored and staged, in the order of time. At equal times, those of the
-/// log come first, and the previous order is kept. Direct messages of the log are numbered too.
-/// Each session in the staging table gets a new number, greater than `:last_session`.
+/// SQL: numbers all messages, stored and staged, in the order of time. At equal times, messages of
+/// the log come first; each kind keeps its order. Direct messages of the log are numbered too. Each
+/// session in the staging table gets a new number, greater than `:last_session`.
 const ORDER_MESSAGES: &str = "
     CREATE TEMP TABLE numbers (old INTEGER PRIMARY KEY, new INTEGER NOT NULL) STRICT;
     INSERT INTO temp.numbers

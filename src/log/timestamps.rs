@@ -71,7 +71,8 @@ mod tests {
 
     use super::*;
 
-    /// Clock readings `moment` milliseconds after the start, with the wall clock at `time`.
+    /// Returns the clock readings `moment` milliseconds after the start, with the wall clock at
+    /// `time`.
     fn now(moment: u64, time: u64) -> Now {
         Now { moment: Moment::after_start(Duration::from_millis(moment)), time: Timestamp(time) }
     }

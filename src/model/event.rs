@@ -48,9 +48,11 @@ pub enum Event {
         tag: RequestTag,
         /// Room whose messages were reported. `None` after a join: all rooms of the join.
         room: Option<String>,
-        /// True if it answers a `History` request and the log holds older messages of the room.
+        /// True if the event answers a `History` request and the log holds older messages of the
+        /// room.
         more: bool,
-        /// True if it answers a [`super::ChatCommand::History`], false after a join or `Enter`.
+        /// True if the event answers a [`super::ChatCommand::History`]. False after a join or
+        /// `Enter`.
         requested: bool,
     },
     /// Result of a [`super::ChatCommand::Search`].
@@ -66,7 +68,7 @@ pub enum Event {
         /// Members' names. `None` if the list was not requested and the room is too large for
         /// names.
         names: Option<Vec<String>>,
-        /// True if it answers a [`super::ChatCommand::Members`].
+        /// True if the event answers a [`super::ChatCommand::Members`].
         requested: bool,
     },
     /// Presence update: members have joined or left a room.
@@ -105,7 +107,7 @@ pub enum Event {
     Unsent {
         /// Tag of the request.
         tag: RequestTag,
-        /// Room or username that it was addressed to.
+        /// Room or username to which the message was addressed.
         to: String,
         /// Text of the message.
         text: String,
@@ -160,14 +162,14 @@ pub enum Event {
 pub enum ConnectionState {
     /// A connection is being established, or a room of peers is being joined.
     Connecting,
-    /// Connected; [`Event::JoinedServer`] follows when the join is accepted.
+    /// The connection is established. [`Event::JoinedServer`] follows when the join is accepted.
     Connected,
     /// The connection has ended.
     Disconnected {
         /// Human-readable reason.
         reason: String,
     },
-    /// Reconnection is scheduled.
+    /// A reconnection is scheduled.
     Reconnecting {
         /// Time until the next attempt.
         delay: Duration,
@@ -209,9 +211,10 @@ pub struct JoinedServer {
 /// Message in a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// Sequence in the server's log; among peers, in the log of its author.
+    /// Sequence in the server's log. Among peers: sequence in the author's log.
     pub sequence: Sequence,
-    /// Time at which the server appended it to its log; among peers, at which the author wrote it.
+    /// Time at which the server appended the message to its log. Among peers: time at which the
+    /// author wrote it.
     pub time: Timestamp,
     /// Canonical name of the room.
     pub room: String,
@@ -223,15 +226,15 @@ pub struct Message {
     pub style: Style,
     /// Text, not sanitised.
     pub text: String,
-    /// True if it is an old message (replayed or requested). False if it is live.
+    /// True if the message is old (replayed or requested). False if it is live.
     pub history: bool,
-    /// True if it answers a [`super::ChatCommand::History`].
+    /// True if the message answers a [`super::ChatCommand::History`].
     pub requested: bool,
-    /// True if it was written in a session of this user: the current one, or an earlier one that
-    /// the engine remembers.
+    /// True if the message was written in a session of this user: the current one, or an earlier
+    /// one that the engine remembers.
     pub own: bool,
-    /// True if it sorts before a message that was already reported. Only messages of peers can be
-    /// late.
+    /// True if the message sorts before one that was already reported. Only messages of peers can
+    /// be late.
     pub late: bool,
     /// Tag of the pending request that sent this message. Empty if no pending request did.
     pub tag: RequestTag,
@@ -242,7 +245,7 @@ pub struct Message {
 pub struct DirectMessage {
     /// Sequence in the server's log.
     pub sequence: Sequence,
-    /// Time at which the server appended it to its log.
+    /// Time at which the server appended the message to its log.
     pub time: Timestamp,
     /// Author's session number.
     pub from_session: SessionId,
@@ -256,10 +259,10 @@ pub struct DirectMessage {
     pub style: Style,
     /// Text, not sanitised.
     pub text: String,
-    /// True if it is an old message (replayed). False if it is live.
+    /// True if the message is old (replayed). False if it is live.
     pub history: bool,
-    /// True if it was written in a session of this user: the current one, or an earlier one that
-    /// the engine remembers.
+    /// True if the message was written in a session of this user: the current one, or an earlier
+    /// one that the engine remembers.
     pub own: bool,
     /// Tag of the pending request that sent this message. Empty if no pending request did.
     pub tag: RequestTag,
@@ -334,30 +337,31 @@ pub struct PeerReport {
     /// Address to which this peer would send: a verified one if there is one. `None` for this peer
     /// itself, or if no address is known.
     pub address: Option<SocketAddr>,
-    /// Route by which this peer sends to it.
+    /// Route by which this peer sends to the reported peer.
     pub route: PeerRoute,
     /// Packet loss: share of the peer's heartbeats that did not arrive since the current
     /// measurement began, in thousandths. 0 for this peer itself.
     pub loss: u16,
-    /// Clock skew: its wall clock minus this machine's, in milliseconds; positive if its clock is
-    /// ahead.
+    /// Clock skew: the peer's wall clock minus this machine's, in milliseconds. Positive if the
+    /// peer's clock is ahead.
     pub skew: i64,
-    /// Time since the peer was last heard, by this peer or, according to its heartbeat, by another
-    /// peer. Zero for this peer itself.
+    /// Time since the peer was last heard: by this peer, or by another peer that reports it in a
+    /// heartbeat. Zero for this peer itself.
     pub silence: Duration,
 }
 
 /// Route by which a peer is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PeerRoute {
-    /// No route: the peer is this peer itself.
+    /// No route: the report is about this peer itself.
     Local,
-    /// Multicast or broadcast by this path: the most preferred path by which the peer hears this
-    /// one. [`Path::GroupV4`] if that is unknown.
+    /// Multicast or broadcast by this path: the most preferred one by which the reported peer hears
+    /// this peer. [`Path::GroupV4`] if that is unknown.
     Path(Path),
-    /// Unicast to the peer's own address, because the peer hears none of the multicast and
+    /// Unicast to the reported peer's own address, because it hears none of the multicast and
     /// broadcast paths.
     Unicast,
-    /// Through other peers, because this peer has never heard it directly, or not recently.
+    /// Through other peers, because this peer has never heard the reported peer directly, or not
+    /// recently.
     Indirect,
 }

@@ -42,8 +42,8 @@ pub(super) struct QuotaLog {
 }
 
 impl QuotaLog {
-    /// Records that a group has reached a limit. If no [`LINE_INTERVAL`] is running, logs it and
-    /// starts one.
+    /// Records that a group has reached a limit. If the last [`LINE_INTERVAL`] is over, logs it and
+    /// begins a new one.
     pub(super) fn record(&mut self, now: Moment, group: AddressGroup, quota: Quota) {
         *self.totals.entry(quota).or_default() += 1;
         let is_known = self.recent.contains_key(&(group, quota));

@@ -72,7 +72,7 @@ pub(super) struct Sequencer {
     last_in_room: HashMap<NameKey, Sequence>,
     /// Greatest reference of each session that has a record or has sent a message.
     last_references: HashMap<SessionId, Reference>,
-    /// Sessions with entries whose references are in no stored session record.
+    /// Sessions with a last reference that is in no stored session record.
     unpersisted_sessions: HashSet<SessionId>,
 }
 

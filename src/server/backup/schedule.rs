@@ -73,7 +73,7 @@ impl Schedule {
     }
 }
 
-/// Returns true if `time` is later than `now` by more than [`MAX_FUTURE`]: one of the two comes
+/// Returns true if `time` is later than `now` by more than [`MAX_FUTURE`]. Then one of them comes
 /// from a wrong clock.
 pub(super) fn is_future(time: Timestamp, now: Timestamp) -> bool {
     time.0 > now.0.saturating_add(MAX_FUTURE)

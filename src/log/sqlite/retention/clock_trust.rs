@@ -7,8 +7,8 @@ use crate::hub::Now;
 use crate::log::TimestampSource;
 use crate::model::Moment;
 
-/// Time without a clock step after which the wall clock is trusted. Within this time, the system or
-/// its owner corrects a wrong clock.
+/// Time without a clock step after which the wall clock is trusted. By then, the system or its
+/// owner has usually corrected a wrong clock.
 pub(super) const TRUST_AFTER: Duration = Duration::from_secs(60 * 60);
 
 /// Decides whether the wall clock is trusted: detects clock steps, and measures the time since the

@@ -9,14 +9,14 @@ use super::super::rows::read_room_name;
 use super::{HISTORY_LENGTH, RetentionStep};
 use crate::model::NameKey;
 
-/// Number of rooms to which eviction reduces the log. Eviction begins when the log has over an
-/// eighth more.
+/// Number of rooms to which eviction reduces the log. Eviction begins when the number is more than
+/// an eighth above it.
 pub(super) const MAX_ROOMS: i64 = 10_000;
 
 /// Queue of rooms to evict, in this order.
 pub(super) type EvictionQueue = VecDeque<RoomToEvict>;
 
-/// Room chosen for eviction. If it gets a new message before, it is not evicted.
+/// Room chosen for eviction. If the room gets a new message before its eviction, it is not evicted.
 #[derive(Debug)]
 pub(super) struct RoomToEvict {
     /// Row id of the room.

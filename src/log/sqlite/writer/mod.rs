@@ -77,8 +77,8 @@ pub(super) struct WriterState {
     storage_health: StorageHealth,
     /// Changes that are committed in memory but not written. Empty while the storage is sound.
     pending: PendingWrites,
-    /// True after a failed write or sync, until the write-ahead log is truncated. It may be
-    /// incomplete on the disk, although reading it shows no error.
+    /// True after a failed write or sync, until the write-ahead log is truncated. The write-ahead
+    /// log may be incomplete on the disk, although it is read without an error.
     is_wal_suspect: bool,
     /// Time of the next attempt to write. Used only while the disk fails.
     retry_at: Moment,
