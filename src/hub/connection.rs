@@ -81,7 +81,7 @@ pub(super) enum ConnectionState {
     Joined {
         /// Session of the connection.
         session: SessionId,
-        /// Reason why the connection is blocked; `None` if its frames are handled at once.
+        /// Reason why the connection is blocked; `None` if received frames are handled at once.
         blocked_on: Option<BlockedOn>,
     },
     /// The last frame is queued. Waits for [`Input::Disconnected`](super::Input::Disconnected).

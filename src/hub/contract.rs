@@ -79,12 +79,12 @@ pub enum StorageHealth {
 /// Quota: limit on a resource that one address group may hold or use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Quota {
-    /// Number of connections. Beyond it, a new connection is refused, or a connection is evicted
-    /// for one of another group.
+    /// Number of connections. Beyond the limit, a new connection is refused, or a connection is
+    /// evicted for one of another group.
     Connections,
-    /// Rate of `join`s. Beyond it, the connection is closed.
+    /// Rate of `join`s. Beyond the limit, the connection is closed.
     Joins,
-    /// Number of wrong passwords. Beyond it, a pause begins: every `join` with a password is
+    /// Number of wrong passwords. Beyond the limit, a pause begins: every `join` with a password is
     /// refused, and its connection is closed.
     Passwords,
     /// Number of open rooms: those that the group has opened, or all rooms of the server. A `join`
@@ -93,11 +93,11 @@ pub enum Quota {
     /// Number of sessions that are away. If the server has too many sessions, one of the group is
     /// evicted.
     Sessions,
-    /// Rate of `history` and `search` requests. Beyond it, the request waits, or its connection is
-    /// closed.
+    /// Rate of `history` and `search` requests. Beyond the limit, the request waits, or its
+    /// connection is closed.
     Requests,
-    /// Number of unsent bytes for slow readers. Beyond it, a connection is closed. Only the driver
-    /// counts these bytes.
+    /// Number of unsent bytes for slow readers. Beyond the limit, a connection is closed. Only the
+    /// driver counts these bytes.
     Unsent,
 }
 
@@ -160,7 +160,7 @@ pub enum Input {
     },
     /// A frame has arrived from a client.
     Received {
-        /// Connection on which it arrived.
+        /// Connection on which the frame arrived.
         connection: ConnectionId,
         /// Decoded frame.
         frame: Decoded<ClientFrame>,
@@ -265,7 +265,7 @@ pub enum Output {
     },
     /// Deliver an item to one connection.
     Deliver {
-        /// Connection that receives it.
+        /// Connection that receives the item.
         connection: ConnectionId,
         /// Place of the item among the room entries. The connection sends it after all entries of
         /// its rooms up to and including this sequence, and before all later ones.
@@ -275,7 +275,7 @@ pub enum Output {
     },
     /// Deliver one frame to several connections, as `Deliver` does to one. It is encoded once.
     DeliverAll {
-        /// Connections that receive it.
+        /// Connections that receive the frame.
         connections: Vec<ConnectionId>,
         /// Place among the room entries, as in `Deliver`.
         after: Sequence,
@@ -303,7 +303,7 @@ pub enum Output {
     QuotaReached {
         /// Group that reached the limit.
         group: AddressGroup,
-        /// Limit that it reached.
+        /// Limit that the group reached.
         quota: Quota,
     },
     /// Number of connected sessions (users). It is output when it changes.

@@ -90,9 +90,9 @@ pub struct Hub {
     half_closed: BTreeSet<ConnectionId>,
     /// Usage and limits of each address group.
     quotas: Quotas,
-    /// Throttled connections: they have a request that waits for tokens of its address group. Each
-    /// comes with the moment when the tokens are available. A connection that closes stays in the
-    /// set until that moment.
+    /// Throttled connections: each has a request that waits for tokens of the address group. The
+    /// moment is when the tokens are available. A connection that closes stays in the set until
+    /// that moment.
     throttled: BTreeSet<(Moment, ConnectionId)>,
     /// Sessions, connected or away (disconnected).
     sessions: Sessions,

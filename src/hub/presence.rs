@@ -13,7 +13,7 @@ use crate::wire::tcp::{Presence, Roster, ServerFrame, flag};
 #[derive(Default)]
 pub(super) struct PresenceChanges {
     /// Users that joined or left since the last update. The key is the exact spelling of the name,
-    /// because clients compare the names in these frames byte by byte.
+    /// because clients compare names byte by byte.
     changed: BTreeMap<String, Username>,
     /// Moment of the next update; `None` if nothing has changed.
     deadline: Option<Moment>,

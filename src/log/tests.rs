@@ -50,11 +50,11 @@ const QUERIES: &[&str] = &[
 /// Random operation to perform on both logs.
 #[derive(Clone, Debug)]
 enum Step {
-    /// Appends messages, each given by three indices.
-    /// - The first is that of the author in [`NAMES`].
-    /// - The second is that of the room in [`ROOMS`]. If it is beyond the end of `ROOMS`, the rest
-    ///   is that of the recipient of a direct message in [`NAMES`].
-    /// - The third is that of the text in [`TEXTS`].
+    /// Appends messages, each given by three indices:
+    /// - of the author in [`NAMES`];
+    /// - of the room in [`ROOMS`], or, beyond its end, of the recipient of a direct message in
+    ///   [`NAMES`] (after subtracting the length of `ROOMS`);
+    /// - of the text in [`TEXTS`].
     Say(Vec<(usize, usize, usize)>),
     /// Reads a range of entries. First: indices of the rooms in [`ROOMS`]. Second: index in
     /// [`NAMES`] of the user whose direct messages are read too, if any.

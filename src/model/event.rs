@@ -358,8 +358,8 @@ pub enum PeerRoute {
     /// Multicast or broadcast by this path: the most preferred one by which the reported peer hears
     /// this peer. [`Path::GroupV4`] if that is unknown.
     Path(Path),
-    /// Unicast to the reported peer's own address, because it hears none of the multicast and
-    /// broadcast paths.
+    /// Unicast to the reported peer's own address, because that peer hears none of the multicast
+    /// and broadcast paths.
     Unicast,
     /// Through other peers, because this peer has never heard the reported peer directly, or not
     /// recently.

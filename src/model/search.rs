@@ -19,7 +19,8 @@ pub struct Phrase {
     pub raw: String,
     /// Words, folded for comparison; at least one, and none is empty.
     pub words: Vec<String>,
-    /// True if the phrase ends with `*`: its last word then matches every word that begins with it.
+    /// True if the phrase ends with `*`. Its last word then matches every word that begins with
+    /// that word.
     pub is_prefix: bool,
 }
 

@@ -84,7 +84,7 @@ pub(super) struct Plan {
     /// `Committed` events to send once the changes are committed. Consecutive entries share an
     /// event. Each [`WriteRequest::ClockSet`] begins a new event.
     pub(super) events: Vec<LogEvent>,
-    /// Resulting state of the sequencer: the new head, and those elements of its maps that change.
+    /// Resulting state of the sequencer: the new head, and the map elements that change.
     delta: Sequencer,
 }
 
