@@ -320,12 +320,15 @@ mod tests {
         }
     }
 
-    /// Returns the result of looking for the server `sought` if `there` are the announced servers.
-    fn rediscover_among(sought: &DiscoveredServer, there: &[DiscoveredServer]) -> Rediscovery {
+    /// Returns the result of looking for the server `sought` among the announced servers.
+    fn rediscover_among(sought: &DiscoveredServer, announced: &[DiscoveredServer]) -> Rediscovery {
         let sought = sought.destination();
         let is_kept = |it: &&DiscoveredServer| collect_action(&sought, it) != CollectAction::Ignore;
-        let kept =
-            there.iter().filter(is_kept).map(|it| (it.instance_name.clone(), it.clone())).collect();
+        let kept = announced
+            .iter()
+            .filter(is_kept)
+            .map(|it| (it.instance_name.clone(), it.clone()))
+            .collect();
         select_server(kept, &sought)
     }
 

@@ -55,15 +55,15 @@ fn select_interfaces(all: Vec<if_addrs::Interface>, named: &BTreeSet<String>) ->
     let is_down = |it: &if_addrs::Interface| {
         matches!(it.oper_status, IfOperStatus::Down | IfOperStatus::NotPresent)
     };
-    for one in all {
+    for entry in all {
         let is_wanted =
-            if named.is_empty() { !one.is_loopback() } else { named.contains(&one.name) };
-        let Some(index) = one.index.filter(|_| is_wanted && !is_down(&one)) else {
+            if named.is_empty() { !entry.is_loopback() } else { named.contains(&entry.name) };
+        let Some(index) = entry.index.filter(|_| is_wanted && !is_down(&entry)) else {
             continue;
         };
-        let interface = found.entry(one.name).or_default();
+        let interface = found.entry(entry.name).or_default();
         interface.index = index;
-        match one.addr {
+        match entry.addr {
             IfAddr::V4(it) => interface.networks.push(ipv4_network(&it)),
             IfAddr::V6(_) => interface.has_v6 = true,
         }

@@ -92,9 +92,9 @@ impl Program {
         let output = self.output.0.lock().unwrap();
         let (output, _) =
             self.output.1.wait_timeout_while(output, PATIENCE, |output| !wanted(output)).unwrap();
-        let (is_so, lines) = (wanted(&output), output.lines.clone());
+        let (is_satisfied, lines) = (wanted(&output), output.lines.clone());
         drop(output);
-        assert!(is_so, "it has shown only {lines:#?}");
+        assert!(is_satisfied, "it has shown only {lines:#?}");
         lines
     }
 

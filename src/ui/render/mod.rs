@@ -357,8 +357,8 @@ pub(super) fn error_line(line: &str) -> RenderedText {
 /// follows below, so that the user does not lose it.
 fn render_refusal(refusal: &Refusal) -> RenderedText {
     // Most error texts of the server refer to "this name" or "this room". So the name is added.
-    let is_about_it = ![0, ErrorCode::SearchInvalid.number()].contains(&refusal.code);
-    let why = if !is_about_it || refusal.to.is_empty() {
+    let refers_to_target = ![0, ErrorCode::SearchInvalid.number()].contains(&refusal.code);
+    let why = if !refers_to_target || refusal.to.is_empty() {
         safe_line(&refusal.text)
     } else {
         format!("{}: {}", safe_name(&refusal.to), safe_line(&refusal.text))

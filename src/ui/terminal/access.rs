@@ -64,9 +64,9 @@ impl TerminalAccess {
     }
 
     /// Blocks while the condition holds, at most for `patience`.
-    fn wait_while(&self, patience: Duration, is_so: impl Fn(&AccessState) -> bool) {
+    fn wait_while(&self, patience: Duration, condition: impl Fn(&AccessState) -> bool) {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(self.changed.wait_timeout_while(state, patience, |state| is_so(state)));
+        drop(self.changed.wait_timeout_while(state, patience, |state| condition(state)));
     }
 }
 
