@@ -1,4 +1,4 @@
-//! Quotas by address group: one hostile group must not take anything from the others.
+//! Quotas by address group: a hostile group must take nothing from the others.
 
 use std::net::IpAddr;
 
@@ -48,7 +48,7 @@ fn join_with_rooms(harness: &mut Harness, address: IpAddr, name: &str) -> Connec
     harness.join_from(address, join(name, &rooms))
 }
 
-/// One address opens as many rooms as it can; all other addresses can still enter the lobby and
+/// One address opens as many rooms as it can. All other addresses can still enter the lobby and
 /// open rooms.
 #[test]
 fn a_group_gets_a_quarter_of_the_rooms_and_the_lobby_is_always_open() {
@@ -90,7 +90,7 @@ fn many_groups_leave_rooms_for_a_newcomer() {
     assert!(takes_welcome(&mut harness, anna));
 }
 
-/// Reserved rooms are entered above every limit, in any spelling.
+/// Reserved rooms can be entered above every limit, in any spelling.
 #[test]
 fn reserved_rooms_are_entered_above_the_limit() {
     let reserved_rooms = vec![crate::model::RoomName::new("News").unwrap()];
@@ -136,8 +136,8 @@ fn join_and_leave_cycles_do_not_evict_sessions_of_others() {
     }
 }
 
-/// Sessions restored after a restart belong to no known address. They are evicted after those of a
-/// group with many sessions.
+/// Sessions restored after a restart belong to no known address. Sessions of a group with many
+/// sessions are evicted before them.
 #[test]
 fn restored_sessions_are_not_evicted_by_one_address() {
     let settings =
@@ -157,7 +157,7 @@ fn restored_sessions_are_not_evicted_by_one_address() {
     assert!(last.is_some_and(|it| it > 60), "{last:?}");
 }
 
-/// Joins are limited for each address; the others join meanwhile.
+/// Joins are limited for each address. Other addresses can join meanwhile.
 #[test]
 fn joins_of_a_group_are_limited() {
     let mut harness = Harness::new();
@@ -196,8 +196,8 @@ fn try_password(harness: &mut Harness, address: IpAddr, password: &str) -> Optio
     error
 }
 
-/// After many wrong passwords an address has to wait, longer each time. The right password from
-/// another address is accepted meanwhile.
+/// After many wrong passwords an address must wait, longer each time. Meanwhile the right password
+/// is accepted from another address.
 #[test]
 fn failed_passwords_pause_the_group_only() {
     let password = Some("sesame".to_owned());
@@ -233,7 +233,7 @@ fn failed_passwords_pause_the_group_only() {
 }
 
 /// If the server is full, a connection of the group with the most connections is evicted for a
-/// newcomer: its newest one that has not joined, else its newest one.
+/// newcomer. It is the newest one that has not joined; if all have joined, the newest one.
 #[test]
 fn a_full_server_makes_room_for_another_group() {
     let settings = HubSettings { max_connections: 4, ..HubSettings::default() };
@@ -277,8 +277,8 @@ fn read_count(harness: &Harness) -> usize {
     harness.read_requests.len()
 }
 
-/// Searches and history requests of one address wait for its tokens, in the order of arrival;
-/// requests of other addresses do not wait.
+/// Searches and history requests of one address wait for its tokens, in the order of arrival.
+/// Requests of other addresses do not wait.
 #[test]
 fn requests_of_a_group_wait_for_their_tokens() {
     let mut harness = Harness::new();
@@ -305,7 +305,7 @@ fn requests_of_a_group_wait_for_their_tokens() {
     assert_eq!((harness.log.len(), harness.wake_at.is_some()), (127, true));
 }
 
-/// A group with too many requests waiting loses the connections that ask for more.
+/// If too many requests of a group wait, its connections that send more are closed.
 #[test]
 fn too_many_waiting_requests_close_their_connection() {
     let mut harness = Harness::new();
@@ -333,8 +333,8 @@ fn too_many_waiting_requests_close_their_connection() {
     assert!((50..200).contains(&closed), "{closed}");
 }
 
-/// Thirty users behind one address come at once, come back at once, enter rooms, read and search,
-/// and mistype the password: nothing is refused or delayed.
+/// Thirty users behind one address connect at once, resume at once, enter rooms, read and search,
+/// and mistype the password. Nothing is refused or delayed.
 #[test]
 fn a_household_of_thirty_notices_nothing() {
     let password = Some("sesame".to_owned());
@@ -366,7 +366,8 @@ fn a_household_of_thirty_notices_nothing() {
     assert_eq!(harness.reached_quotas, []);
 }
 
-/// A pause before any success: thirty guests who all mistype the password at first still get in.
+/// Thirty wrong passwords without a right one begin no pause: thirty guests who all mistype the
+/// password first can still join.
 #[test]
 fn thirty_wrong_passwords_in_a_row_are_free() {
     let password = Some("sesame".to_owned());
@@ -377,7 +378,7 @@ fn thirty_wrong_passwords_in_a_row_are_free() {
     assert_eq!(try_password(&mut harness, HOUSEHOLD, "sesame"), None);
 }
 
-/// The number of remembered groups is bounded, and idle groups are forgotten with time.
+/// The number of remembered groups is bounded. Idle groups are forgotten after some time.
 #[test]
 fn memory_of_groups_is_bounded() {
     let mut harness = Harness::new();
@@ -392,8 +393,8 @@ fn memory_of_groups_is_bounded() {
     harness.disconnect(user);
 }
 
-/// A request that waits for tokens is dropped with its connection, and a half-closed connection
-/// still gets its answer.
+/// A request that waits for tokens is dropped with its connection. A half-closed connection still
+/// gets its answer.
 #[test]
 fn half_closed_connection_gets_its_delayed_answer() {
     let mut harness = Harness::new();

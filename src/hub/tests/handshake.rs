@@ -5,10 +5,10 @@ use super::harness::*;
 use crate::model::{HubSettings, LogId, Position, Sequence, Token};
 use crate::wire::tcp::{Decoded, Hello, Join};
 
-/// A day and one millisecond, in milliseconds.
+/// Length of a day plus one, in milliseconds.
 const A_DAY: u64 = 24 * 60 * 60 * 1_000 + 1;
 
-/// A first join is answered as documented, and a message is echoed.
+/// A first join is answered as documented. A message is then echoed.
 #[test]
 fn first_join_gets_welcome_and_echo() {
     let mut harness = Harness::new();
@@ -30,7 +30,7 @@ fn first_join_gets_welcome_and_echo() {
     assert_eq!(harness.take_summaries(anna), ["1:lobby anna: hi (0)"]);
 }
 
-/// History is sent in log order, at most ten entries for each room; without presence there is no
+/// History is sent in log order, at most ten entries for each room. Without presence there is no
 /// roster.
 #[test]
 fn join_history_merges_rooms_in_log_order() {
@@ -228,7 +228,7 @@ fn frames_after_a_violation_are_ignored() {
     harness.join("anna", &[]);
 }
 
-/// A resume replays the entries after the position once, and acknowledges stored messages.
+/// A resume replays the entries after the position once. It acknowledges stored messages.
 #[test]
 fn resume_replays_missed_entries_once() {
     let mut harness = Harness::new();
@@ -250,7 +250,7 @@ fn resume_replays_missed_entries_once() {
     assert_eq!(harness.take_summaries(anna), ["accepted 1", "14:lobby anna: two (0)"]);
 }
 
-/// Token and position are checked independently; an invalid position counts as none.
+/// Token and position are checked independently. An invalid position counts as none.
 #[test]
 fn token_and_position_are_independent() {
     let mut harness = Harness::new();
@@ -287,8 +287,7 @@ fn resume_with_other_name_checks_availability() {
     assert_eq!(harness.connected_users, 2);
 }
 
-/// A resume replaces the stale connection, and rooms that the session stays in see no presence
-/// change.
+/// A resume replaces the stale connection. Rooms in which the session stays see no presence change.
 #[test]
 fn resume_replaces_stale_connection_without_presence_change() {
     let mut harness = Harness::new();
@@ -326,7 +325,7 @@ fn resume_with_other_spelling_changes_presence() {
     harness.take_received(anna);
 }
 
-/// A session expires after a day, and no state of it remains.
+/// A session expires after a day. None of its state remains.
 #[test]
 fn session_expires_after_a_day() {
     let mut harness = Harness::new();
@@ -344,7 +343,7 @@ fn session_expires_after_a_day() {
     assert_eq!(harness.take_summaries(anna)[0], "welcome anna 0 last 0");
 }
 
-/// If there are too many sessions, the one away longest is evicted.
+/// If there are too many sessions, the one that was away longest is evicted.
 #[test]
 fn session_limit_evicts_longest_away() {
     let settings = HubSettings { max_sessions: 3, max_connections: 3, ..HubSettings::default() };

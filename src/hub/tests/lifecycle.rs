@@ -16,7 +16,7 @@ fn retry_after(received: &[ClientEvent]) -> u32 {
     }
 }
 
-/// The number of connections is limited; a slot is free once the connection is gone.
+/// The number of connections is limited. A slot is free when its connection is gone.
 #[test]
 fn connection_limit_refuses_new_connections() {
     let settings = HubSettings { max_connections: 2, ..HubSettings::default() };
@@ -40,8 +40,8 @@ fn connection_limit_refuses_new_connections() {
     assert_eq!(harness.take_summaries(third), [""; 0]);
 }
 
-/// The number of connections from one address is limited, also if it is written as a mapped IPv6
-/// address.
+/// The number of connections from one address is limited. An IPv4-mapped IPv6 address counts as the
+/// IPv4 address.
 #[test]
 fn address_limit_covers_mapped_addresses() {
     let settings = HubSettings { max_connections_per_address: 1, ..HubSettings::default() };
@@ -151,7 +151,7 @@ fn connection_timers_are_checked_at_most_once_a_second() {
     }
 }
 
-/// Pings are answered once the client has greeted, and probes also on an unknown connection.
+/// Pings are answered after `hello`. Probes are answered even on an unknown connection.
 #[test]
 fn pings_and_probes_are_answered() {
     let mut harness = Harness::new();
@@ -233,7 +233,7 @@ fn announcement_is_broadcast_to_joined_clients() {
     assert_eq!(harness.take_summaries(greeted), [""; 0]);
 }
 
-/// Waking the hub too early makes it repeat its deadline; a closed room has none.
+/// If the hub is woken too early, it repeats its deadline. A closed room has no deadline.
 #[test]
 fn early_wake_is_harmless() {
     let mut harness = Harness::new();
@@ -248,7 +248,7 @@ fn early_wake_is_harmless() {
     assert_eq!(harness.wake_at, Some(at(1_000 + 24 * 60 * 60 * 1_000)), "for the session only");
 }
 
-/// A half-closed connection no longer counts when its close is delivered.
+/// When the close of a half-closed connection is delivered, the connection does not count any more.
 #[test]
 fn half_closed_connection_is_released_before_close() {
     let settings = HubSettings { max_connections_per_address: 1, ..HubSettings::default() };
@@ -264,7 +264,7 @@ fn half_closed_connection_is_released_before_close() {
     }
 }
 
-/// Reloaded settings apply to new joins; connected clients stay.
+/// Reloaded settings apply to new joins. Connected clients stay.
 #[test]
 fn reloaded_settings_apply_to_new_joins() {
     let wanted = HubSettings { max_rooms: 1, is_durable: true, ..HubSettings::default() };

@@ -1,4 +1,4 @@
-//! A log that cannot be read or written.
+//! Tests of a log that cannot be read or written.
 
 use super::frames::*;
 use super::harness::*;
@@ -15,7 +15,7 @@ fn manual_log_harness() -> (Harness, ConnectionId, crate::wire::tcp::Welcome) {
     (harness, anna, welcome)
 }
 
-/// A `join` whose history cannot be read closes the connection; only the session remains.
+/// If the history of a `join` cannot be read, the connection is closed. Only the session remains.
 #[test]
 fn failed_join_read_closes_connection_and_leaves_no_state() {
     let (mut harness, anna, _) = manual_log_harness();
@@ -59,7 +59,8 @@ fn position_in_sequence_gap_is_not_kept() {
     }
 }
 
-/// A replay page that cannot be read closes the connection; the client resumes after the last page.
+/// If a replay page cannot be read, the connection is closed. The client resumes after the last
+/// page.
 #[test]
 fn failed_replay_page_closes_connection_and_resume_continues() {
     let (mut harness, anna, welcome) = manual_log_harness();
@@ -84,7 +85,8 @@ fn failed_replay_page_closes_connection_and_resume_continues() {
     );
 }
 
-/// An `enter` whose history cannot be read is undone; queued and deferred frames are handled.
+/// If the history of an `enter` cannot be read, the `enter` is undone. Queued and deferred frames
+/// are handled.
 #[test]
 fn failed_enter_read_leaves_room_and_sends_queued_frames() {
     let (mut harness, anna, _) = manual_log_harness();
@@ -119,7 +121,7 @@ fn failed_enter_read_leaves_room_and_sends_queued_frames() {
     assert_eq!(harness.take_summaries(anna)[0], "entered lobby 0 of 2");
 }
 
-/// Requests whose read fails are answered by `unavailable`.
+/// If the read of a request fails, the answer is `unavailable`.
 #[test]
 fn failed_history_and_search_reads_are_answered_unavailable() {
     let (mut harness, anna, _) = manual_log_harness();

@@ -37,7 +37,7 @@ fn refused_messages_leave_reference_usable() {
     assert_eq!(harness.take_summaries(anna), ["1:lobby anna: x (0)"]);
 }
 
-/// A reference is stored once; skipped references are allowed.
+/// A reference is stored once. Skipped references are allowed.
 #[test]
 fn duplicate_references_are_accepted_without_storing() {
     let mut harness = Harness::new();
@@ -57,7 +57,7 @@ fn duplicate_references_are_accepted_without_storing() {
     );
 }
 
-/// A refused message that is sent again behind later ones is not taken for a duplicate.
+/// A refused message that is sent again after later ones is not a duplicate.
 #[test]
 fn refused_message_is_processed_when_resent() {
     let mut harness = Harness::new();
@@ -103,7 +103,7 @@ fn in_flight_messages_are_not_acknowledged() {
     assert_eq!(harness.take_summaries(anna), ["1:lobby anna: x (0)", "accepted 1"]);
 }
 
-/// A message reaches the members of its room only.
+/// A message reaches only the members of its room.
 #[test]
 fn messages_reach_only_room_members() {
     let mut harness = Harness::new();
@@ -115,7 +115,7 @@ fn messages_reach_only_room_members() {
     assert_eq!(harness.take_summaries(bob), ["2:attic bob: y (0)"]);
 }
 
-/// A direct message reaches recipient and sender, and once if they are the same.
+/// A direct message reaches recipient and sender. If they are the same, it arrives once.
 #[test]
 fn direct_messages_reach_sender_and_recipient() {
     let mut harness = Harness::new();
@@ -132,8 +132,8 @@ fn direct_messages_reach_sender_and_recipient() {
     assert_eq!(harness.take_summaries(carl), [""; 0]);
 }
 
-/// A direct message to a session that is away is delivered on resume, and not to another session
-/// that takes the name.
+/// A direct message to a session that is away is delivered when it resumes. Another session that
+/// takes the name does not get it.
 #[test]
 fn direct_messages_wait_for_away_session() {
     let mut harness = Harness::new();

@@ -30,8 +30,8 @@ fn complete_read(harness: &mut Harness) {
     assert!(harness.perform_read() && harness.deliver_outcome());
 }
 
-/// Each page is read when the previous one has been taken; the welcome comes before the first page,
-/// everything else behind the last.
+/// Each page is read when the client has taken the previous one. The welcome comes before the first
+/// page, everything else after the last one.
 #[test]
 fn replay_is_read_page_by_page() {
     let (mut harness, anna, _, _) = resume_after_five_missed();
@@ -70,7 +70,7 @@ fn replay_is_read_page_by_page() {
     assert_eq!(asked, [after(0), after(2), after(4)]);
 }
 
-/// Messages sent during a replay are part of its pages, once and in order; the client's own frames
+/// Messages sent during a replay are part of its pages, once and in order. The client's own frames
 /// wait for the end.
 #[test]
 fn messages_between_pages_are_replayed_once() {
@@ -108,7 +108,7 @@ fn messages_between_pages_are_replayed_once() {
     assert_eq!(harness.take_summaries(anna), ["9:lobby anna: z (0)"]);
 }
 
-/// An empty page with more entries following continues after the head of its read.
+/// If a page is empty but more entries follow, the replay continues after the head of its read.
 #[test]
 fn empty_page_continues_after_its_head() {
     let (mut harness, anna, _, _) = resume_after_five_missed();
@@ -122,7 +122,7 @@ fn empty_page_continues_after_its_head() {
     assert_eq!(summaries[3..6], ["4:lobby bob: x (1)", "5:bob>anna: y (1)", "end 2 5 0"]);
 }
 
-/// Messages stored during a replay that no page contains are acknowledged behind the last page.
+/// Messages stored during a replay that no page contains are acknowledged after the last page.
 #[test]
 fn acknowledgements_wait_for_last_page() {
     let (mut harness, anna, _, token) = resume_after_five_missed();
@@ -140,7 +140,7 @@ fn acknowledgements_wait_for_last_page() {
     assert_eq!(summaries[4..], ["accepted 2"]);
 }
 
-/// A client that disconnects between pages or is replaced leaves no state.
+/// A client that disconnects or is replaced between two pages leaves no state.
 #[test]
 fn disconnect_between_pages_leaves_no_state() {
     for at in 0..4 {
@@ -170,7 +170,8 @@ fn disconnect_between_pages_leaves_no_state() {
     }
 }
 
-/// Requests sent together are answered one at a time, each when the previous answer has been taken.
+/// Requests sent together are answered one at a time: each when the client has taken the previous
+/// answer.
 #[test]
 fn requests_wait_for_flow_control_mark() {
     let (mut harness, anna, bob, _) = resume_after_five_missed();
@@ -210,7 +211,7 @@ fn unexpected_mark_is_ignored() {
     assert_eq!(harness.take_summaries(anna)[8], "end 2 5 0");
 }
 
-/// A half-closed connection gets all its answers before the close, and its messages are stored.
+/// A half-closed connection gets all its answers before it is closed. Its messages are stored.
 #[test]
 fn half_closed_connection_gets_all_answers() {
     let (mut harness, anna, bob, _) = resume_after_five_missed();

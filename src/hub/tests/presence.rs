@@ -60,8 +60,8 @@ fn presence_update_is_split_into_frames_of_a_hundred_names() {
     assert!(summaries[1].contains("+[] -[\"p00100\"") && summaries[1].ends_with("\"p00129\"]"));
 }
 
-/// Above a hundred members only their number is sent, every five seconds; below, the full roster
-/// again.
+/// With more than a hundred members, only their number is sent, every five seconds. With fewer, the
+/// full roster is sent again.
 #[test]
 fn crowded_room_sends_member_count_only() {
     let mut harness = Harness::new();
@@ -77,7 +77,7 @@ fn crowded_room_sends_member_count_only() {
     let bob = harness.connect_and_greet(0);
     harness.send(bob, join("bob", &[]));
     harness.disconnect(bob);
-    // The room was crowded for a moment only: every client's list is still valid.
+    // The room was crowded only for a moment, so every client's list is still valid.
     harness.advance(5_000);
     assert_eq!(harness.take_summaries(anna), ["presence lobby 0 100 +[] -[\"bob\"]"]);
     let bob = harness.connect_and_greet(1);

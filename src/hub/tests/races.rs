@@ -107,7 +107,7 @@ fn messages_during_join_read_are_in_history() {
     assert!(harness.is_empty());
 }
 
-/// Messages committed while a room is entered belong to its history; other rooms continue.
+/// Messages committed while a room is being entered belong to its history. Other rooms continue.
 #[test]
 fn messages_during_enter_read_are_in_history() {
     let (mut harness, anna, _) = manual_log_harness();
@@ -172,8 +172,8 @@ fn commit_after_resume_is_delivered_once() {
     assert_eq!(harness.take_summaries(back), ["1:lobby anna: x (0)"]);
 }
 
-/// A message to a room that the session did not rejoin gets `accepted` after the welcome, and a
-/// rejected one its error.
+/// If the session did not rejoin the room, a stored message gets `accepted` after the welcome. A
+/// rejected one gets its error.
 #[test]
 fn commit_for_room_not_rejoined_gets_accepted() {
     let (mut harness, anna, welcome) = manual_log_harness();
@@ -205,7 +205,8 @@ fn disconnect_during_join_read_leaves_no_state() {
     harness.join("bob", &[]);
 }
 
-/// A connection replaced during the read of its join is closed, also repeatedly.
+/// If a connection is replaced during the read of its join, it is closed; this may happen
+/// repeatedly.
 #[test]
 fn resume_replaces_connection_during_join_read() {
     let (mut harness, anna, welcome) = manual_log_harness();
@@ -259,7 +260,7 @@ fn shutdown_during_reads_and_writes() {
     assert!(harness.is_empty());
 }
 
-/// A message committed during an `enter` and beyond the history limit gets `accepted`.
+/// A message committed during an `enter` but beyond the history limit gets `accepted`.
 #[test]
 fn echo_beyond_history_limit_gets_accepted() {
     let (mut harness, anna, _) = manual_log_harness();
@@ -304,7 +305,7 @@ fn direct_echo_beyond_history_limit_gets_accepted() {
     assert_eq!(summaries.last().unwrap(), "accepted 1");
 }
 
-/// A read that is answered twice, or for another request, is ignored.
+/// An answer to a read is ignored if it comes twice or belongs to another request.
 #[test]
 fn stale_read_answer_is_ignored() {
     let (mut harness, _, _) = manual_log_harness();

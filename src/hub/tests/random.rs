@@ -61,13 +61,13 @@ impl Simulation {
         }
     }
 
-    /// Selects a connected client by `who`, modulo their number; `None` if there is none.
+    /// Selects a connected client: `who` modulo the number of clients. `None` if there is none.
     fn pick_client(&self, who: usize) -> Option<ConnectionId> {
         self.clients.get(who % self.clients.len().max(1)).copied()
     }
 
-    /// Selects a client as [`Self::pick_client`] does, and returns it with its session; `None` if
-    /// it has not joined, is closed or half-closed.
+    /// Selects a client as [`Self::pick_client`] does. Returns the client and its session. `None`
+    /// if the client has not joined, or is closed or half-closed.
     fn pick_joined(&self, who: usize) -> Option<(ConnectionId, SessionId)> {
         let id = self.pick_client(who)?;
         let received = &self.harness.clients[&id].received;
@@ -167,7 +167,7 @@ impl Simulation {
         self.harness.disconnect(id);
     }
 
-    /// Forgets a client's connection: its messages will be sent again.
+    /// Forgets a client's connection. Its messages will be sent again.
     fn forget_client(&mut self, id: ConnectionId) {
         let session = session_of(&self.harness.clients[&id].received);
         if let (Some(session), Some(sent)) = (session, self.sent.remove(&id)) {
@@ -176,8 +176,8 @@ impl Simulation {
         self.clients.retain(|it| *it != id);
     }
 
-    /// Sends again, in order, all messages of the session's earlier connections, as a client does
-    /// that received no answer. Those connections may still exist.
+    /// Sends all messages of the session's earlier connections again, in order, as a client without
+    /// answers does. Those connections may still exist.
     fn resend_messages(&mut self, id: ConnectionId, session: SessionId) {
         let earlier = self.sent.iter_mut().filter(|(client, _)| **client != id);
         for (client, sent) in earlier {
@@ -193,7 +193,8 @@ impl Simulation {
         }
     }
 
-    /// Sends a message with the next reference of the session, after repeating unanswered ones.
+    /// Sends a message with the next reference of the session. First sends unanswered messages
+    /// again.
     fn send_message(&mut self, who: usize, frame: impl Fn(u64) -> ClientFrame) {
         if let Some((id, session)) = self.pick_joined(who) {
             self.resend_messages(id, session);
@@ -228,7 +229,7 @@ impl Simulation {
         }
     }
 
-    /// Checks the invariants that hold at any time, in addition to the checks of the harness.
+    /// Checks the invariants that hold at any time. The harness checks others.
     fn check_invariants(&self) {
         let mut names = HashSet::new();
         let mut sessions = HashSet::new();
@@ -262,7 +263,7 @@ impl Simulation {
         }
     }
 
-    /// Runs the log until it is idle, then checks the guarantees that hold for completed requests.
+    /// Runs the log until it is idle. Then checks the guarantees that hold for completed requests.
     fn check_when_idle(&mut self) {
         self.harness.run_log();
         // A client may time out meanwhile.
@@ -283,8 +284,8 @@ impl Simulation {
         }
     }
 
-    /// Checks that every message was answered, by its echo, `accepted` or an error, and no more
-    /// often than it was sent.
+    /// Checks that every message was answered: by its echo, `accepted` or an error. Checks that it
+    /// was not answered more often than it was sent.
     fn check_answers(&self, id: ConnectionId, session: SessionId, received: &[ClientEvent]) {
         for (reference, _) in self.sent.get(&id).into_iter().flatten() {
             let answers = received.iter().filter(|it| is_answer(it, session, *reference)).count();
@@ -295,8 +296,8 @@ impl Simulation {
         }
     }
 
-    /// Checks that no entry is missing: of the client's rooms since it entered them or since its
-    /// position, nor of its direct messages.
+    /// Checks that no entry is missing: neither in the client's rooms, since it entered them or
+    /// since its position, nor among its direct messages.
     fn check_complete(&self, id: ConnectionId, session: SessionId, received: &[ClientEvent]) {
         let kept = welcome(received).flags & flag::POSITION_KEPT != 0;
         let first = received.iter().take_while(|it| !is_entering(it)).find_map(new_entry);
@@ -372,7 +373,7 @@ impl Simulation {
         }
     }
 
-    /// Disconnects all clients and checks that no state is left once their sessions have expired.
+    /// Disconnects all clients. Checks that no state is left when their sessions have expired.
     fn check_cleanup(&mut self) {
         for id in self.clients.clone() {
             self.disconnect(id);

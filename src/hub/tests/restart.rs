@@ -11,7 +11,7 @@ use crate::model::{
     HubSettings, Reference, RoomName, Sequence, SessionId, SessionRecord, Target, Timestamp, Token,
 };
 
-/// A day, in milliseconds.
+/// Length of a day, in milliseconds.
 const A_DAY: u64 = 24 * 60 * 60 * 1_000;
 
 impl Harness {
@@ -139,7 +139,7 @@ fn sessions_resume_after_crash() {
     assert_eq!(carls.session, SessionId(3));
 }
 
-/// After a restart, a refused message may be sent again; a stored one is a duplicate.
+/// After a restart, a refused message may be sent again. A stored one is a duplicate.
 #[test]
 fn refused_references_survive_restart() {
     let mut harness = Harness::new();
@@ -212,7 +212,7 @@ fn session_lifetime_continues_across_restart() {
     assert!(harness.is_empty());
 }
 
-/// No session outlives a day because the clock was set back, and none expires early.
+/// If the clock is set back, no session outlives a day, and none expires early.
 #[test]
 fn session_lifetime_is_bounded_when_clock_goes_back() {
     let mut harness = Harness::new();
@@ -227,7 +227,7 @@ fn session_lifetime_is_bounded_when_clock_goes_back() {
     assert_eq!(harness.take_summaries(anna)[0], "welcome anna 1 last 0");
 }
 
-/// A direct message goes to the session that held the name last, also after a restart.
+/// After a restart too, a direct message goes to the session that last held the name.
 #[test]
 fn last_holder_of_name_survives_restart() {
     let mut harness = Harness::new();
@@ -264,7 +264,7 @@ fn lower_session_limit_evicts_longest_away_on_restart() {
     assert_eq!(harness.deleted_sessions, [sessions[0], sessions[2]]);
 }
 
-/// Restored spellings of rooms are limited to the latest ones.
+/// Only the latest spellings of room names are restored.
 #[test]
 fn latest_room_spellings_are_restored() {
     let restored = RestoredState {

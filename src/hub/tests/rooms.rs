@@ -5,7 +5,7 @@ use super::harness::*;
 use crate::hub::ReadRange;
 use crate::model::{HubSettings, Sequence};
 
-/// `enter` sends the history and subscribes; `leave` unsubscribes.
+/// `enter` sends the history and subscribes. `leave` unsubscribes.
 #[test]
 fn enter_sends_history_and_leave_ends_subscription() {
     let mut harness = Harness::new();
@@ -98,7 +98,7 @@ fn history_is_paged() {
     }
 }
 
-/// Members are listed page by page in the order of keys.
+/// Members are listed page by page, ordered by name key.
 #[test]
 fn members_are_paged_in_key_order() {
     let mut harness = Harness::new();

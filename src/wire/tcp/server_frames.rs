@@ -34,7 +34,8 @@ pub struct Welcome {
     pub token: Token,
     /// Bits of [`super::flag`]: `SESSION_KEPT`, `POSITION_KEPT`, `DURABLE`.
     pub flags: u8,
-    /// Greatest message reference that the server has accepted in this session; 0 in a new session.
+    /// Greatest reference of the messages that the server has passed to its log in this session; 0
+    /// in a new session.
     pub last_reference: Reference,
     /// Id of the log to which all sequences belong.
     pub log_id: LogId,
