@@ -24,7 +24,7 @@ const VERSION: u32 = 1;
 const MAX_EXACT_NUMBER: u64 = 1 << 53;
 
 /// Maximum length of a line, in bytes without its newline. The longest text, with every character
-/// escaped, takes a third of it.
+/// escaped, takes less than half of it.
 pub(super) const MAX_LINE_BYTES: u64 = 1 << 16;
 
 /// Header: the first line of a JSON lines file.
