@@ -156,6 +156,7 @@ impl Mesh {
                 return;
             }
         }
+        self.logs.note_answer(author, sender);
         match self.logs.insert(now.moment, entry.clone()) {
             InsertOutcome::New => self.schedule_want(now.moment, author),
             InsertOutcome::Duplicate => self.drops.known += 1,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::log::Log;
 use super::timers::GIVE_UP_TIMEOUT;
+use crate::model::limits::MAX_WANTED;
 use crate::model::{Lamport, Moment, PeerId};
 use crate::wire::udp::{Entry, EntryId, Mark};
 
@@ -168,7 +169,7 @@ impl Logs {
     /// it. If the holder is the author itself, the claim also states what it has written, and may
     /// lower `have` ([`Log::note_written`]). If entries are missing, starts the give-up timer
     /// unless it runs, and remembers another peer than the author as holder, unless that peer has
-    /// answered `lost`.
+    /// answered `lost` for all of them.
     pub(super) fn note_claim(
         &mut self,
         now: Moment,
@@ -189,24 +190,40 @@ impl Logs {
         }
         log.highest_claimed = log.highest_claimed.max(sequence);
         log.stalled_since.get_or_insert(now);
-        if holder == author || log.is_lost_by(holder) {
+        log.note_answer(holder);
+        if holder == author || sequence <= log.lost_up_to(holder) {
             // The author is asked anyway, without being a holder; a peer that has answered `lost`
             // would be asked for ever.
         } else if let Some(known) = log.holders.iter_mut().find(|(it, _)| *it == holder) {
             known.1 = sequence;
-        } else if log.holders.len() < MAX_HOLDERS {
-            log.holders.push((holder, sequence));
         } else {
-            log.holders.remove(0);
+            if log.holders.len() >= MAX_HOLDERS {
+                log.holders.remove(0);
+            }
             log.holders.push((holder, sequence));
         }
         true
     }
 
-    /// Records that entries of an author up to `sequence` were requested.
-    pub(super) fn note_requested(&mut self, author: PeerId, sequence: u32) {
+    /// Records that these ranges of an author's entries were requested of `source`, in ascending
+    /// order.
+    pub(super) fn note_requested(
+        &mut self,
+        author: PeerId,
+        source: PeerId,
+        ranges: Vec<(u32, u32)>,
+    ) {
         if let Some(log) = self.logs.get_mut(&author) {
-            log.requested_up_to = log.requested_up_to.max(sequence);
+            let last = ranges.last().map_or(0, |it| it.1);
+            log.requested_up_to = log.requested_up_to.max(last);
+            log.asked.insert(source, ranges);
+        }
+    }
+
+    /// Notes that a peer has sent an entry of an author, so that it may be asked for more.
+    pub(super) fn note_answer(&mut self, author: PeerId, sender: PeerId) {
+        if let Some(log) = self.logs.get_mut(&author) {
+            log.note_answer(sender);
         }
     }
 
@@ -308,9 +325,7 @@ impl Logs {
         let have = log.have;
         log.lost_by.retain(|_, last| *last > have);
         if log.have >= log.highest_claimed {
-            log.stalled_since = None;
-            log.want_at = None;
-            log.holders.clear();
+            log.clear_repair();
         }
         while self.order.len() > MAX_RETAINED {
             let Some((_, oldest)) = self.order.pop_first() else { break };
@@ -324,19 +339,28 @@ impl Logs {
     /// it if no peer is left to ask. Returns false and changes nothing if the timeout has not
     /// passed.
     ///
-    /// If out-of-order entries are held, skips the missing entries before the first one, and
-    /// returns true; skipped entries are not accepted any more. If peers have answered `lost`,
-    /// skips only the part that all of them lack. Moves entries that follow without a gap into
-    /// order.
+    /// If out-of-order entries are held, skips the missing entries before the first one; skipped
+    /// entries are not accepted any more. If peers have answered `lost`, skips only the part that
+    /// all of them lack. Moves entries that follow without a gap into order, and returns true if
+    /// there are any.
     ///
     /// Otherwise forgets the claim that more entries exist, and returns false: a false claim must
-    /// not raise `have`. Also removes an author of which only a claim is known.
-    pub(super) fn give_up_gap(&mut self, now: Moment, author: PeerId) -> bool {
+    /// not raise `have`. Also removes an author of which only a claim is known. Does neither if
+    /// `can_ask_behind` is true: a peer can be asked for entries behind the gap.
+    pub(super) fn give_up_gap(
+        &mut self,
+        now: Moment,
+        author: PeerId,
+        can_ask_behind: bool,
+    ) -> bool {
         let Some(log) = self.logs.get_mut(&author) else { return false };
         if log.stalled_since.is_none_or(|it| now.since(it) < GIVE_UP_TIMEOUT) {
             return false;
         }
         let next = log.out_of_order.keys().next().copied();
+        if next.is_none() && can_ask_behind {
+            return false;
+        }
         match next {
             // Peers that have answered `lost` may have entries after the part that all of them lack.
             Some(next) => {
@@ -349,7 +373,8 @@ impl Logs {
             }
             None => log.highest_claimed = log.have,
         }
-        if next.is_none_or(|it| it == log.have + 1) {
+        let is_bridged = next.is_some_and(|it| it == log.have + 1);
+        if next.is_none() || is_bridged {
             log.stalled_since = Some(now);
         }
         let attempts = log.attempts;
@@ -359,7 +384,16 @@ impl Logs {
             // `want`s.
             log.attempts = if next.is_some() { 0 } else { attempts };
         }
-        next.is_some()
+        is_bridged
+    }
+
+    /// Returns true if so many entries of an author may still be held out of order as one `want`
+    /// can bring.
+    pub(super) fn has_room_behind(&self, author: PeerId) -> bool {
+        let brings = usize::try_from(MAX_WANTED).unwrap_or(usize::MAX);
+        let own = self.logs.get(&author).map_or(0, |it| it.out_of_order.len());
+        let all: usize = self.logs.values().map(|it| it.out_of_order.len()).sum();
+        own + brings <= MAX_OUT_OF_ORDER && all + brings <= MAX_OUT_OF_ORDER_TOTAL
     }
 
     /// Restarts the give-up timers that run, at `now`. Call it after a time in which nothing could
@@ -497,7 +531,7 @@ mod tests {
         let mut logs = Logs::new(PeerId([0; 8]), Moment::START);
         let (author, liar) = (PeerId([1; 8]), PeerId([2; 8]));
         assert!(logs.note_claim(Moment::START, author, 5, liar));
-        assert!(!logs.give_up_gap(Moment::START + GIVE_UP_TIMEOUT, author));
+        assert!(!logs.give_up_gap(Moment::START + GIVE_UP_TIMEOUT, author, false));
         assert!(logs.get(author).is_none());
     }
 }

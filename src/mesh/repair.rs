@@ -1,11 +1,10 @@
 //! Anti-entropy repair: requesting missing entries (`want`), serving them, and `lost`. Section 10.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::log::Log;
 use super::timers::{
-    GIVE_UP_TIMEOUT, WANT_COALESCE_WINDOW, WANT_DEDUP_WINDOW, WANT_DELAY_MS, WANT_RETRY_MS,
-    gone_after,
+    WANT_COALESCE_WINDOW, WANT_DEDUP_WINDOW, WANT_DELAY_MS, WANT_RETRY_MS, gone_after,
 };
 use super::{Mesh, Now, Outgoing, Phase};
 use crate::model::limits::{MAX_RANGES, MAX_WANTED};
@@ -122,8 +121,9 @@ impl Mesh {
     }
 
     /// Sends the `want`s that are due, one packet per source, and schedules the next ones. If there
-    /// is no source to ask for an author, gives up its gap once it has stalled for
-    /// [`GIVE_UP_TIMEOUT`]. Does nothing before the history is complete.
+    /// is no source to ask for an author's next entry, gives up its gap once it has stalled for
+    /// [`GIVE_UP_TIMEOUT`], and asks for entries behind it. Does nothing before the history is
+    /// complete.
     pub(super) fn send_due_wants(&mut self, now: Now) {
         if !matches!(self.phase, Phase::In)
             || self.repair.next_want_at.is_none_or(|it| it > now.moment)
@@ -138,23 +138,26 @@ impl Mesh {
         };
         let due = self.logs.iter().filter(|(_, log)| log.is_incomplete() && is_due(log));
         let due: Vec<PeerId> = due.map(|(author, _)| author).collect();
-        let mut wants: BTreeMap<PeerId, Vec<EntryRange>> = BTreeMap::new();
-        for author in due {
-            let source = self.choose_source(now.moment, author);
-            if source.is_none() && self.logs.give_up_gap(now.moment, author) {
-                let room = self.settings.room.as_str().to_owned();
-                self.emit(Event::Gap { room });
+        let mut wants: BTreeMap<PeerId, Vec<PeerId>> = BTreeMap::new();
+        for author in &due {
+            let mut source = self.choose_source(now.moment, *author);
+            if source.is_none() {
+                let can_ask_behind = !self.sources_behind(now.moment, *author).is_empty();
+                if self.logs.give_up_gap(now.moment, *author, can_ask_behind) {
+                    let room = self.settings.room.as_str().to_owned();
+                    self.emit(Event::Gap { room });
+                }
+                source = self.choose_source_behind(now.moment, *author);
             }
             if let Some(source) = source {
-                self.add_ranges(author, wants.entry(source).or_default());
-                if source != author
-                    && let Some(log) = self.logs.get_mut(author)
-                {
-                    // If it does not answer, another peer is asked next. It becomes a holder again
-                    // when it repeats its claim.
-                    log.forget_holder(source);
-                }
+                wants.entry(source).or_default().push(*author);
             }
+        }
+        for (source, authors) in wants {
+            let ranges = self.ranges_for(source, authors);
+            self.send_want(now.moment, source, ranges);
+        }
+        for author in due {
             let attempts = self.logs.get_mut(author).map_or(1, |log| {
                 log.attempts = log.attempts.saturating_add(1);
                 log.attempts
@@ -166,9 +169,6 @@ impl Mesh {
             if self.logs.get(author).is_some_and(Log::is_incomplete) {
                 self.schedule_want_at(author, now.moment + delay);
             }
-        }
-        for (source, ranges) in wants {
-            self.send_want(now.moment, source, ranges);
         }
         let behind = self.logs.iter().filter(|(_, log)| log.is_incomplete());
         self.repair.next_want_at = behind.filter_map(|(_, log)| log.want_at).min();
@@ -199,22 +199,90 @@ impl Mesh {
         }
     }
 
-    /// Adds the missing ranges of an author to a `want`, up to [`MAX_RANGES`] ranges and
-    /// [`MAX_WANTED`] entries in the packet. Records them as requested.
-    fn add_ranges(&mut self, author: PeerId, ranges: &mut Vec<EntryRange>) {
-        let asked: u64 = ranges.iter().map(|it| u64::from(it.last - it.first) + 1).sum();
-        let Some(log) = self.logs.get(author) else { return };
-        let missing = log.missing_ranges(MAX_WANTED.saturating_sub(asked));
-        let room = MAX_RANGES.saturating_sub(ranges.len());
-        let mut greatest = 0;
-        for (first, last) in missing.into_iter().take(room) {
-            ranges.push(EntryRange { author, first, last });
-            greatest = last;
+    /// Returns the ranges of a `want` to `source` about these authors, at most [`MAX_RANGES`] ranges
+    /// and [`MAX_WANTED`] entries, which the authors share evenly. Records them as requested.
+    fn ranges_for(&mut self, source: PeerId, mut authors: Vec<PeerId>) -> Vec<EntryRange> {
+        // If there is not enough room for all, others come first the next time.
+        self.random.shuffle(&mut authors);
+        let mut wanted = Vec::new();
+        let mut left = MAX_WANTED;
+        for (index, author) in authors.iter().enumerate() {
+            let others = u64::try_from(authors.len() - index).unwrap_or(1);
+            let room = MAX_RANGES.saturating_sub(wanted.len()) / (authors.len() - index);
+            let mut ranges = self.missing_of(source, *author, left.div_ceil(others), room.max(1));
+            ranges.truncate(MAX_RANGES.saturating_sub(wanted.len()));
+            left -= ranges.iter().map(|it| u64::from(it.1 - it.0) + 1).sum::<u64>().min(left);
+            let author = *author;
+            wanted.extend(ranges.iter().map(|&(first, last)| EntryRange { author, first, last }));
+            if !ranges.is_empty() {
+                self.logs.note_requested(author, source, ranges);
+            }
         }
-        self.logs.note_requested(author, greatest);
+        wanted
     }
 
-    /// Chooses the peer to ask for an author's missing entries; `None` if there is none. Only
+    /// Returns the ranges of an author's entries to request of `source`: what is missing behind
+    /// those that the source has lost. At most `most` entries and `room` ranges.
+    fn missing_of(
+        &self,
+        source: PeerId,
+        author: PeerId,
+        most: u64,
+        room: usize,
+    ) -> Vec<(u32, u32)> {
+        let Some(log) = self.logs.get(author) else { return Vec::new() };
+        let (lost, claimed) = (log.lost_up_to(source), log.highest_claimed);
+        let is_missing = !log.out_of_order.contains_key(&lost.saturating_add(1));
+        let mut ranges = if lost > log.have && is_missing {
+            let held = log.out_of_order.range(lost..).next();
+            let end = held.map_or(claimed, |(sequence, _)| sequence.saturating_sub(1));
+            let most = most.min(u64::try_from(room).unwrap_or(most).saturating_mul(2));
+            log.probe_ranges(lost, end, most)
+        } else {
+            log.missing_ranges(lost, claimed, most)
+        };
+        ranges.truncate(room);
+        ranges
+    }
+
+    /// Returns true if a peer may be asked for entries: it is a member with a known address, heard
+    /// within half of G(n).
+    fn can_be_asked(&self, now: Moment, peer: PeerId) -> bool {
+        let silence = gone_after(self.member_count()) / 2;
+        self.contacts.member(peer).is_some_and(|contact| {
+            contact.last_heard.is_some_and(|heard| now.since(heard) < silence)
+                && contact.has_address()
+        })
+    }
+
+    /// Returns the peers that may be asked for entries of an author behind those that they have
+    /// answered `lost` for, each with the last sequence that it lacks.
+    fn sources_behind(&self, now: Moment, author: PeerId) -> Vec<(PeerId, u32)> {
+        let Some(log) = self.logs.get(author) else { return Vec::new() };
+        let sources = log.sources_behind(author).filter(|it| self.can_be_asked(now, it.0));
+        sources.collect()
+    }
+
+    /// Chooses a peer to ask for entries of an author behind those that it has answered `lost` for,
+    /// if nobody is left to ask for these; `None` if there is none. First the one that lacks least:
+    /// where its entries begin has to be found before the gap can be given up. Then any one, as
+    /// long as there is room for entries out of order.
+    fn choose_source_behind(&mut self, now: Moment, author: PeerId) -> Option<PeerId> {
+        let sources = self.sources_behind(now, author);
+        let log = self.logs.get(author)?;
+        let is_unknown =
+            |lost: u32| !log.out_of_order.range(..=lost.saturating_add(1)).any(|_| true);
+        let searched = sources.iter().filter(|it| is_unknown(it.1)).min_by_key(|it| it.1);
+        if let Some((peer, ..)) = searched {
+            return Some(*peer);
+        }
+        if !self.logs.has_room_behind(author) {
+            return None;
+        }
+        self.random.choice(&sources).map(|it| it.0)
+    }
+
+    /// Chooses the peer to ask for an author's next missing entries; `None` if there is none. Only
     /// members with a known address and heard within half of G(n) are asked.
     ///
     /// The author is asked first, then by turns a random holder and the author. The author is left
@@ -222,13 +290,7 @@ impl Mesh {
     /// asked each time.
     fn choose_source(&mut self, now: Moment, author: PeerId) -> Option<PeerId> {
         let log = self.logs.get(author)?;
-        let silence = gone_after(self.member_count()) / 2;
-        let can_be_asked = |it: &PeerId| {
-            self.contacts.member(*it).is_some_and(|contact| {
-                contact.last_heard.is_some_and(|heard| now.since(heard) < silence)
-                    && contact.has_address()
-            })
-        };
+        let can_be_asked = |it: &PeerId| self.can_be_asked(now, *it);
         let is_home = log.lacks_written() && !log.is_lost_by(author) && can_be_asked(&author);
         let holders: Vec<PeerId> = log.holders().filter(can_be_asked).collect();
         if is_home && (log.attempts == 0 || holders.is_empty() || log.attempts % 2 == 0) {
@@ -275,26 +337,21 @@ impl Mesh {
         }
     }
 
-    /// Handles `lost`: for each author of whom the peer lacks the next missing entry, records that,
-    /// so that the peer is not asked for it again. Ignores ranges without the next missing entry.
-    /// Schedules the next `want` no later than the time at which the gap may be given up.
+    /// Handles `lost`: for each author, records what the peer lacks, so that it is not asked for
+    /// that again. If it lacks more than was known, the next `want` is due at once: behind that, or
+    /// to another peer.
     pub(super) fn on_lost(&mut self, now: Now, id: PeerId, lost: &Lost) {
-        let authors: BTreeSet<PeerId> = lost.ranges.iter().map(|it| it.author).collect();
-        for author in authors {
+        let mut by_author: BTreeMap<PeerId, Vec<(u32, u32)>> = BTreeMap::new();
+        for it in &lost.ranges {
+            by_author.entry(it.author).or_default().push((it.first, it.last));
+        }
+        for (author, mut ranges) in by_author {
+            ranges.sort_unstable();
             let Some(log) = self.logs.get_mut(author) else { continue };
-            let next = log.have.saturating_add(1);
-            let concerns =
-                |it: &&EntryRange| it.author == author && it.first <= next && next <= it.last;
-            let Some(range) = lost.ranges.iter().find(concerns) else { continue };
-            if id == author {
-                log.note_lost_by_author(id, range.last);
-            } else {
-                log.note_lost(id, range.last);
-            }
-            // If no peer is left to ask, the gap is given up when this `want` is due.
-            let due = log.stalled_since.map(|it| (it + GIVE_UP_TIMEOUT).max(now.moment));
-            if let Some(due) = due {
-                let at = log.want_at.map_or(due, |it| it.min(due));
+            if log.is_incomplete() && log.note_lost(id, author, &ranges) {
+                log.attempts = 0;
+                let at = now.moment + WANT_COALESCE_WINDOW;
+                let at = log.want_at.map_or(at, |it| it.min(at));
                 self.schedule_want_at(author, at);
             }
         }

@@ -1,6 +1,7 @@
 //! Tests of rooms with several peers on a network without faults, in virtual time. (With faults:
 //! `tests/sim_mesh`.)
 
+mod healing;
 mod hostile;
 mod limits;
 

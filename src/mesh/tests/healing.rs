@@ -1,0 +1,93 @@
+//! Tests of what a room recovers from: long splits and long sleeps.
+
+use super::SimRoom;
+use crate::model::Event;
+
+/// Returns the texts that a peer was shown and how often it was told of a gap, since its event
+/// number `from`.
+fn shown_since(room: &SimRoom, number: u8, from: usize) -> (Vec<String>, usize) {
+    let events = &room.peers[&number].events[from..];
+    let texts = events.iter().filter_map(|it| match it {
+        Event::Message(it) => Some(it.text.clone()),
+        _ => None,
+    });
+    let gaps = events.iter().filter(|it| matches!(it, Event::Gap { .. })).count();
+    (texts.collect(), gaps)
+}
+
+/// Has the two peers of each half say `count` messages each, as fast as they may.
+fn talk(room: &mut SimRoom, count: usize) {
+    for index in 0..count {
+        for number in 1..=4 {
+            room.say(number, &format!("{number}:{index}"));
+        }
+        // 25 messages a second may be said.
+        room.advance(40);
+    }
+    room.advance(2_000);
+}
+
+/// Returns a room whose two halves of two peers each were split while each half said
+/// `2 * count` messages, and that has just merged.
+fn merged_halves(count: usize) -> SimRoom {
+    let mut room = SimRoom::default();
+    for number in 1..=4 {
+        room.start(number, &format!("peer{number}"));
+        room.advance(3_000);
+    }
+    for number in 3..=4 {
+        room.peers.get_mut(&number).unwrap().partition = 1;
+    }
+    room.advance(15_000);
+    talk(&mut room, count);
+    for number in 3..=4 {
+        room.peers.get_mut(&number).unwrap().partition = 0;
+    }
+    room
+}
+
+/// Two halves that have each said far more than anybody keeps exchange what they keep, and each is
+/// told of the gap within 10 s of hearing the other.
+#[test]
+fn halves_heal_after_more_messages_than_are_kept() {
+    let mut room = merged_halves(2_500);
+    let from: Vec<usize> = (1..=4).map(|it| room.peers[&it].events.len()).collect();
+    room.advance(14_000);
+    for number in 1..=4 {
+        let (_, gaps) = shown_since(&room, number, from[usize::from(number) - 1]);
+        assert!(gaps > 0, "peer {number} was not told of the gap");
+    }
+    room.advance(26_000);
+    for number in 1..=4 {
+        let (texts, gaps) = shown_since(&room, number, from[usize::from(number) - 1]);
+        // Each half keeps 2,000; of both together only the newest 2,000 have to survive.
+        println!("peer {number} was shown {} messages and {gaps} gaps", texts.len());
+        assert!(texts.len() >= 1_000, "peer {number} was shown only {}", texts.len());
+        for other in if number <= 2 { [3, 4] } else { [1, 2] } {
+            let newest = format!("{other}:2499");
+            assert!(texts.contains(&newest), "peer {number} lacks {newest}");
+        }
+        assert!(gaps <= 4, "peer {number} was told of {gaps} gaps");
+    }
+}
+
+/// A peer that was cut off for longer than the others keep gets what they keep, and a gap.
+#[test]
+fn peer_heals_after_missing_more_messages_than_are_kept() {
+    let mut room = SimRoom::default();
+    for number in 1..=4 {
+        room.start(number, &format!("peer{number}"));
+        room.advance(3_000);
+    }
+    room.peers.get_mut(&4).unwrap().partition = 1;
+    for index in 0..3_000 {
+        room.say(1, &format!("1:{index}"));
+        room.advance(40);
+    }
+    room.peers.get_mut(&4).unwrap().partition = 0;
+    let from = room.peers[&4].events.len();
+    room.advance(30_000);
+    let (texts, gaps) = shown_since(&room, 4, from);
+    assert_eq!(texts, (1_000..3_000).map(|it| format!("1:{it}")).collect::<Vec<_>>());
+    assert_eq!(gaps, 1);
+}
