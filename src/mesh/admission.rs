@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use super::dispatch::PacketMeta;
 use super::timers::{APPROVAL_TIMEOUT, MAX_AGREE_DELAY_MS};
+use super::verification::preferred_path;
 use super::{Mesh, Now};
 use crate::model::limits::MIN_ANNOUNCE;
 use crate::model::{ErrorCode, Event, Moment, NameKey, PeerId, RequestTag, RoomClock, Username};
@@ -131,6 +132,12 @@ impl Mesh {
             self.object(now, meta.from, announce.nonce, code, name.as_str(), holder);
             return;
         }
+        let is_own_vote_listed = announce.agreed.contains(&self.me.id);
+        if is_own_vote_listed && !self.contacts.get(meta.sender.id).is_some_and(|it| it.is_verified)
+        {
+            // Its `pong` to the `agree` was lost: without one it would get no history.
+            self.ping(now, meta.sender.id);
+        }
         let Some(candidate) = self.record_candidate(now, meta, &announce, name) else { return };
         match candidate.approval {
             Approval::Denied => {}
@@ -138,7 +145,6 @@ impl Mesh {
                 self.agree(now, meta.sender.id, Agree::ASKING)
             }
             Approval::Granted => {
-                let is_own_vote_listed = announce.agreed.contains(&self.me.id);
                 if (is_voter || self.settings.ask)
                     && !is_own_vote_listed
                     && has_no_pending_agree(&self.admission, meta.sender.id)
@@ -288,6 +294,10 @@ impl Mesh {
             lamport: self.logs.lamport(),
             time: now.time,
         };
+        if let Some(contact) = self.contacts.get_mut(id) {
+            // The `pong` to its cookie confirms what it says about paths, as one to a ping does.
+            contact.pinged_path = preferred_path(agree.heard);
+        }
         self.send_to(address, Control::Agree(agree));
     }
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::contacts::Seniority;
 use super::dispatch::PacketMeta;
@@ -22,6 +23,8 @@ struct MemberVote {
     /// Address that announces are sent to: the source of its `agree`, or the best known one when
     /// its first heartbeat arrived.
     address: SocketAddr,
+    /// Time at which it joined, as it states; not before this peer started.
+    joined_at: Moment,
     /// Its vote so far.
     vote: Vote,
 }
@@ -65,10 +68,11 @@ impl Candidacy {
     }
 
     /// Returns the ids of the 8 most senior members known, the most senior first. A pending vote is
-    /// waited for only if it is one of theirs.
+    /// waited for only if it is one of theirs. Leaves out those that have joined since the first
+    /// announce: they were candidates themselves, and have heard it as rivals.
     fn most_senior(&self) -> Vec<PeerId> {
-        let mut seniorities: Vec<Seniority> =
-            self.votes.iter().map(|(id, it)| (it.since, *id)).collect();
+        let older = self.votes.iter().filter(|(_, it)| it.joined_at <= self.started_at);
+        let mut seniorities: Vec<Seniority> = older.map(|(id, it)| (it.since, *id)).collect();
         seniorities.sort_unstable();
         seniorities.into_iter().take(admission::VOTERS).map(|(_, id)| id).collect()
     }
@@ -179,7 +183,8 @@ impl Mesh {
         let is_asking = agree.flags & Agree::ASKING != 0;
         let vote = if is_asking { Vote::Deferred(now.moment) } else { Vote::Yes(agree.lamport) };
         let address = meta.from;
-        let voter = MemberVote { since: agree.since, address, vote };
+        let joined_at = joined_at(now.moment, agree.clock.since(agree.since));
+        let voter = MemberVote { since: agree.since, address, joined_at, vote };
         match candidacy.votes.get_mut(&id) {
             Some(known) => match known.vote {
                 // It was deferred before, or has answered already.
@@ -187,6 +192,11 @@ impl Mesh {
                 _ => *known = voter,
             },
             None => drop(candidacy.votes.insert(id, voter)),
+        }
+        // If that was the last vote to be waited for, there is nothing to wait for any more.
+        let window_end = candidacy.started_at + JOIN_WINDOW;
+        if candidacy.is_settled(now.moment) {
+            candidacy.announce_at = candidacy.announce_at.min(now.moment.max(window_end));
         }
         let elapsed = |it: (RoomClock, Moment)| it.0.after(now.moment.since(it.1));
         if candidacy.clock.is_none_or(|it| elapsed(it) < agree.clock) {
@@ -208,11 +218,19 @@ impl Mesh {
     }
 
     /// Adds a member whose heartbeat was received to the voters, as pending; a known voter stays as
-    /// it is. Does nothing if this peer is no candidate.
-    pub(super) fn note_voter(&mut self, id: PeerId, address: SocketAddr, since: RoomClock) {
+    /// it is. `present` is its time in the room, as it states. Does nothing if this peer is no candidate.
+    pub(super) fn note_voter(
+        &mut self,
+        now: Moment,
+        id: PeerId,
+        address: SocketAddr,
+        since: RoomClock,
+        present: Duration,
+    ) {
         let Phase::Announcing(candidacy) = &mut self.phase else { return };
-        let vote = Vote::Pending(0);
-        candidacy.votes.entry(id).or_insert(MemberVote { since, address, vote });
+        let (joined_at, vote) = (joined_at(now, present), Vote::Pending(0));
+        let voter = MemberVote { since, address, joined_at, vote };
+        candidacy.votes.entry(id).or_insert(voter);
     }
 
     /// Removes a peer that has sent `bye` from the voters. Does nothing if this peer is no
@@ -278,6 +296,13 @@ impl Mesh {
         self.send_plan = None;
         let sources: Vec<PeerId> =
             self.contacts.members_by_seniority().iter().map(|(_, id)| *id).collect();
+        self.joined_alone = sources.is_empty().then_some((now.moment, candidacy.nonce));
+        // Members that are silent since then are to be noticed. By which paths they are heard shows
+        // from now on: during the candidacy they had no reason to send much.
+        for (_, contact) in self.contacts.iter_mut().filter(|(_, it)| it.is_member()) {
+            contact.known_at = now.moment;
+        }
+        self.schedule_sweep(now.moment);
         self.phase = Phase::Recalling(HistoryFetch::new(candidacy.nonce, now.moment, sources));
         self.heartbeats.begin(now.moment);
         self.drive_history_fetch(now);
@@ -299,4 +324,10 @@ impl Mesh {
         };
         self.emit(Event::JoinedMesh(admitted));
     }
+}
+
+/// Returns the time at which a member joined that has been in the room for `present`; the start of
+/// this program if that was earlier.
+fn joined_at(now: Moment, present: Duration) -> Moment {
+    Moment::after_start(now.since_start().saturating_sub(present))
 }

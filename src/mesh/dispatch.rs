@@ -109,7 +109,7 @@ impl Mesh {
             Control::Lost(it) if is_member => self.on_lost(now, id, &it),
             Control::Recall(it) if is_member => self.on_recall(now, id, it),
             Control::Recent(it) => self.on_recent(now, id, it),
-            Control::Where(it) if is_member => self.on_where(id, &it),
+            Control::Where(it) if is_member => self.on_where(now, id, &it),
             Control::Peers(it) if is_member => self.on_peers(now, id, &it),
             _ => self.drops.unexpected += 1,
         }

@@ -113,11 +113,14 @@ impl Mesh {
         }
     }
 
-    /// Notifies the user, once per author, if the author's clock differs by at least 6 seconds.
+    /// Notifies the user, once per author and deviation, if the author's clock differs by at least 6 seconds.
     /// Does nothing if the author is no known contact.
     fn report_clock_skew(&mut self, entry: &Arc<Entry>) {
         let Some(contact) = self.contacts.get_mut(entry.author.id) else { return };
         let seconds = contact.skew / 1_000;
+        if seconds.abs() <= 5 {
+            contact.is_skew_reported = false;
+        }
         if contact.is_skew_reported || seconds.abs() <= 5 {
             return;
         }

@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 
 use super::contact::{Contact, Profile, Stage};
-use super::timers::{ALL_PATHS_EVERY, FOLLOW_UP_DELAY, REDISCOVERY_INTERVAL, heartbeat_interval};
+use super::timers::{
+    ALL_PATHS_EVERY, FOLLOW_UP_DELAY, REDISCOVERY_INTERVAL, SKEW_HOLIDAY, heartbeat_interval,
+};
 use super::{Mesh, Now, Outgoing, Phase};
 use crate::model::limits::MAX_PAGE;
 use crate::model::{Event, Moment, NameKey, PathSet, PeerId, RoomClock, Timestamp};
@@ -195,10 +197,11 @@ impl Mesh {
     /// Of a verified sender, a member also takes over the room clock, resolves a name conflict, and
     /// handles the sequence and the page. A heartbeat of an unverified sender counts as dropped.
     pub(super) fn on_heartbeat(&mut self, now: Now, id: PeerId, it: &Heartbeat, is_verified: bool) {
+        let present = it.clock.since(it.since);
         if let Phase::Announcing(_) = self.phase {
             let address = self.contacts.get(id).and_then(Contact::address);
             if let Some(address) = address {
-                self.note_voter(id, address, it.since);
+                self.note_voter(now.moment, id, address, it.since, present);
             }
         }
         if is_verified && self.is_member() {
@@ -219,6 +222,9 @@ impl Mesh {
             return;
         }
         self.resolve_name_conflict(now, id, it.clock);
+        if self.contacts.member(id).is_some() && self.fetch_belated_history(now, id, present) {
+            return;
+        }
         if self.logs.note_claim(now.moment, id, it.sequence, id) {
             self.schedule_want(now.moment, id);
         }
@@ -295,19 +301,38 @@ impl Mesh {
         }
         let former = self.contacts.set_profile(id, profile);
         if let Some(contact) = self.contacts.get_mut(id) {
-            contact.note_skew(Self::clock_skew(now, time));
+            // What waited in the socket while the machine slept says nothing about clocks.
+            if self.resumed_at.is_none_or(|it| now.moment.since(it) >= SKEW_HOLIDAY) {
+                contact.note_skew(Self::clock_skew(now, time));
+            }
         }
         if let Some(former) = former {
-            let name = self.contacts.get(id).map_or("", Contact::name).to_owned();
-            self.report_presence(vec![name], vec![former]);
+            self.report_new_name(id, former);
         }
         self.promote(now.moment, id);
+    }
+
+    /// Reports the new name of a member as joined and its former one as left. Leaves out a name
+    /// that somebody else holds as well: that name was and stays there.
+    fn report_new_name(&mut self, id: PeerId, former: String) {
+        let name = self.contacts.get(id).map_or("", Contact::name).to_owned();
+        let joined = if self.is_held_by_another(id, &name) { Vec::new() } else { vec![name] };
+        let left = if self.is_held_by_another(id, &former) { Vec::new() } else { vec![former] };
+        if !joined.is_empty() || !left.is_empty() {
+            self.report_presence(joined, left);
+        }
+    }
+
+    /// Returns true if a member other than `id`, this peer included, holds this name.
+    pub(super) fn is_held_by_another(&self, id: PeerId, name: &str) -> bool {
+        let key = NameKey::of(name);
+        *self.name.key() == key || self.contacts.holders(&key).any(|it| it != id)
     }
 
     /// Reports the names that have joined and left to the user. Does nothing before this peer's
     /// history is complete.
     pub(super) fn report_presence(&mut self, joined: Vec<String>, left: Vec<String>) {
-        if !matches!(self.phase, Phase::In) {
+        if !self.has_joined() {
             return;
         }
         self.emit(Event::Presence {

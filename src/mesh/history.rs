@@ -2,11 +2,16 @@
 //! Section 8.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::contact::Contact;
+use super::contacts::Contacts;
 use super::logs::{Logs, order_key};
-use super::timers::{MAX_HISTORY_WANTS, MAX_RECALLS_PER_SOURCE, RECALL_RETRY_INTERVAL};
+use super::timers::{
+    BELATED_HISTORY_TIMEOUT, HISTORY_TIMEOUT, JOIN_WINDOW, MAX_HISTORY_WANTS,
+    MAX_RECALLS_PER_SOURCE, RECALL_RETRY_INTERVAL,
+};
 use super::{Mesh, Now, Outgoing, Phase};
 use crate::model::limits::{HISTORY_LENGTH, MAX_PAGE};
 use crate::model::{Event, Moment, PathSet, PeerId};
@@ -26,6 +31,11 @@ pub(super) struct HistoryFetch {
     nonce: Nonce,
     /// Members to fetch from, the most senior first.
     sources: Vec<PeerId>,
+    /// Time at which the fetch began. After [`HISTORY_TIMEOUT`] no further round through the
+    /// sources begins.
+    started_at: Moment,
+    /// True if this peer joined before, seemingly as the first, and has reported that.
+    is_belated: bool,
     /// Index of the current source.
     source_index: usize,
     /// Number of requests to the current source since its last page: `recall`s for the next page,
@@ -53,6 +63,8 @@ impl HistoryFetch {
         Self {
             nonce,
             sources,
+            started_at: now,
+            is_belated: false,
             source_index: 0,
             attempts: 0,
             request_at: now,
@@ -73,6 +85,11 @@ impl HistoryFetch {
         }
     }
 
+    /// Returns true if this peer joined before, seemingly as the first.
+    pub(super) const fn is_belated(&self) -> bool {
+        self.is_belated
+    }
+
     /// Returns the number of remembered entries, entry ids and marks together.
     pub(super) fn stats(&self) -> usize {
         self.received.len() + self.newest_ids.len() + self.marks.len()
@@ -89,6 +106,18 @@ impl HistoryFetch {
     /// Returns true if all pages of marks of the current source have arrived.
     fn has_all_pages(&self) -> bool {
         self.page_count.is_some_and(|pages| self.next_page >= pages)
+    }
+
+    /// Returns the address of the current source, or of the first one after it that is a member and
+    /// has an address; moves on to that. `None` if there is none.
+    fn next_address(&mut self, contacts: &Contacts) -> Option<SocketAddr> {
+        loop {
+            let source = self.sources.get(self.source_index)?;
+            match contacts.member(*source).and_then(Contact::address) {
+                Some(address) => return Some(address),
+                None => self.advance_source(),
+            }
+        }
     }
 
     /// Moves on to the next source, and discards the entry ids and marks that the previous one has
@@ -115,8 +144,9 @@ impl Mesh {
     /// complete; when all pages have arrived and [`MAX_HISTORY_WANTS`] `want`s have not brought all
     /// entries; or when no source is left.
     ///
-    /// After [`MAX_RECALLS_PER_SOURCE`] unanswered `recall`s moves on to the next source. Skips
-    /// sources that are not members any more or have no known address.
+    /// After [`MAX_RECALLS_PER_SOURCE`] unanswered `recall`s moves on to the next source, and after
+    /// the last one to the first again, until [`HISTORY_TIMEOUT`]. Skips sources that are not
+    /// members any more or have no known address.
     pub(super) fn drive_history_fetch(&mut self, now: Now) {
         let Phase::Recalling(history) = &mut self.phase else { return };
         if now.moment < history.request_at
@@ -135,13 +165,11 @@ impl Mesh {
         if is_tried {
             history.advance_source();
         }
-        let address = loop {
-            let Some(source) = history.sources.get(history.source_index) else { break None };
-            match self.contacts.member(*source).and_then(Contact::address) {
-                Some(address) => break Some(address),
-                None => history.advance_source(),
-            }
-        };
+        let mut address = history.next_address(&self.contacts);
+        if address.is_none() && now.moment.since(history.started_at) < HISTORY_TIMEOUT {
+            history.source_index = 0;
+            address = history.next_address(&self.contacts);
+        }
         let Some(address) = address else {
             self.finish_history(now);
             return;
@@ -192,6 +220,9 @@ impl Mesh {
     fn finish_history(&mut self, now: Now) {
         let ended = std::mem::replace(&mut self.phase, Phase::In);
         let Phase::Recalling(mut history) = ended else { return };
+        if !history.has_all_pages() && !history.is_belated {
+            self.joined_alone = Some((now.moment, history.nonce));
+        }
         let own = self.me.id;
         for mark in history.marks.iter().filter(|it| it.author != own) {
             self.logs.set_floor(*mark);
@@ -209,7 +240,9 @@ impl Mesh {
         history_entries.retain(|it| self.logs.insert_history(now.moment, it.clone()));
         let source = history.sources.get(history.source_index).copied();
         self.display.start_after(self.logs.lamport());
-        self.report_joined(source);
+        if !history.is_belated {
+            self.report_joined(source);
+        }
         for entry in history_entries {
             self.display_entry(&entry, true, false);
         }
@@ -223,6 +256,31 @@ impl Mesh {
                 self.schedule_want(now.moment, author);
             }
         }
+    }
+
+    /// Fetches the history of a member that this peer has just met, if this peer joined a short time
+    /// ago as the first, because nothing of that member had reached it. Otherwise the whole log
+    /// would come as new messages. The member has been here for longer than a candidacy takes, and
+    /// nothing was said or shown here yet. Returns true if the fetch begins.
+    pub(super) fn fetch_belated_history(
+        &mut self,
+        now: Now,
+        id: PeerId,
+        present: std::time::Duration,
+    ) -> bool {
+        let is_new = |at: Moment| now.moment.since(at) < BELATED_HISTORY_TIMEOUT;
+        let Some((at, nonce)) = self.joined_alone.filter(|it| is_new(it.0)) else { return false };
+        let was_here = present > now.moment.since(at) + JOIN_WINDOW;
+        let is_untouched = self.outbox.sequence == 0 && self.logs.is_nothing_retained();
+        if !matches!(self.phase, Phase::In) || !was_here || !is_untouched {
+            return false;
+        }
+        self.joined_alone = None;
+        let mut history = HistoryFetch::new(nonce, now.moment, vec![id]);
+        history.is_belated = true;
+        self.phase = Phase::Recalling(history);
+        self.drive_history_fetch(now);
+        true
     }
 
     /// Handles `recall` of a newcomer: sends the requested page of marks, and with page 0 also the

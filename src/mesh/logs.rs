@@ -410,6 +410,11 @@ impl Logs {
         std::mem::take(&mut self.ready)
     }
 
+    /// Returns true if no entry of any author is retained.
+    pub(super) fn is_nothing_retained(&self) -> bool {
+        self.order.is_empty()
+    }
+
     /// Iterates over all retained entries in room order.
     pub(super) fn iter_in_room_order(&self) -> impl DoubleEndedIterator<Item = &Arc<Entry>> {
         self.order.values()

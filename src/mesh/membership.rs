@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::contact::Stage;
 use super::timers::{gone_after, heartbeat_interval};
 use super::{Mesh, Now};
-use crate::model::{Moment, NameKey, PeerId};
+use crate::model::{Moment, PeerId};
 use crate::wire::udp::PageItem;
 
 /// Time after a peer's going within which a page's report that it was heard does not bring it back.
@@ -26,6 +26,7 @@ impl Mesh {
             }
         }
         self.logs.restart_stall_timers(now);
+        self.resumed_at = Some(now);
     }
 
     /// Moves a peer to stage gone, as unverified and without further pings. Reports that it has
@@ -38,7 +39,7 @@ impl Mesh {
         (contact.ping_at, contact.pings) = (None, 0);
         let name = contact.name().to_owned();
         // A peer that comes back at once under the same name has not left.
-        if self.contacts.holders(&NameKey::of(&name)).next().is_none() {
+        if !self.is_held_by_another(id, &name) {
             self.report_presence(Vec::new(), vec![name]);
         }
     }
@@ -68,10 +69,10 @@ impl Mesh {
         contact.last_vouched = contact.last_vouched.max(contact.last_heard.unwrap_or_default());
         contact.heartbeats = (0, now);
         let name = contact.name().to_owned();
-        let is_known = self.contacts.holders(&NameKey::of(&name)).next().is_some();
+        let is_known = self.is_held_by_another(id, &name);
         self.contacts.set_stage(id, Stage::Member);
         self.send_plan = None;
-        if self.is_member() && matches!(self.phase, super::Phase::In) {
+        if self.has_joined() {
             self.logs.ensure_author(id);
         }
         if !is_known {

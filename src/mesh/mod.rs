@@ -76,7 +76,7 @@ pub use contract::{Drops, End, Input, Now, Outgoing, Output, Settings, Sign};
 pub use stats::MeshStats;
 
 use crate::model::{Event, Moment, NameKey, Path, PathSet, PeerId, RoomClock, Username};
-use crate::wire::udp::{Control, Cookie, Entry, Signer};
+use crate::wire::udp::{Control, Cookie, Entry, Nonce, Signer};
 
 /// Phase of this peer's stay in the room: the first table of section 16.
 #[derive(Debug)]
@@ -108,6 +108,11 @@ pub struct Mesh {
     /// Room clock's value when this peer joined (*since* on the page). Moves along when the room
     /// clock jumps.
     since: RoomClock,
+    /// Time at which this peer joined without a history, and the nonce of its candidacy; `None` if
+    /// it was given one, then or since.
+    joined_alone: Option<(Moment, Nonce)>,
+    /// Time of the last suspension of the machine that was noticed; `None` if there was none.
+    resumed_at: Option<Moment>,
     /// All other peers that are known.
     contacts: Contacts,
     /// Copies of all authors' logs, this peer's own included.
@@ -158,6 +163,8 @@ impl Mesh {
             phase: Phase::Announcing(candidacy),
             clock: (RoomClock(0), now.moment),
             since: RoomClock(0),
+            joined_alone: None,
+            resumed_at: None,
             contacts: Contacts::default(),
             logs: Logs::new(me.id, now.moment),
             display: DisplayQueue::default(),
@@ -286,6 +293,15 @@ impl Mesh {
     /// Returns true if this peer is a member, with or without its history.
     const fn is_member(&self) -> bool {
         matches!(self.phase, Phase::Recalling(_) | Phase::In)
+    }
+
+    /// Returns true if this peer has reported to its user that it has joined.
+    const fn has_joined(&self) -> bool {
+        match &self.phase {
+            Phase::In => true,
+            Phase::Recalling(history) => history.is_belated(),
+            Phase::Announcing(_) | Phase::Ended => false,
+        }
     }
 
     /// Returns the current value of the room clock, limited to [`heartbeats::CLOCK_END`].

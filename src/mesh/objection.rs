@@ -130,7 +130,7 @@ impl Mesh {
     fn objection_text(&self, now: Now, code: ErrorCode, (since, holder): Seniority) -> String {
         let name = match self.contacts.member(holder) {
             Some(contact) => contact.name(),
-            None if holder == self.me.id => self.name.as_str(),
+            None if holder == self.me.id && self.is_member() => self.name.as_str(),
             // The holder is a candidate, about which there is nothing to say.
             None => return code.default_text().to_owned(),
         };

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{End, Mesh, Now, Outgoing, Phase};
+use super::{End, Mesh, Now, Outgoing};
 use crate::model::limits::MAX_PEER_TEXT;
 use crate::model::{
     ErrorCode, Event, MessageText, Moment, Request, RequestTag, Style, TokenBucket,
@@ -115,7 +115,7 @@ impl Mesh {
     /// allows; schedules the next flush if some are left. Does nothing else than clear the schedule
     /// before the history is complete.
     pub(super) fn flush_outbox(&mut self, now: Now) {
-        if !matches!(self.phase, Phase::In) {
+        if !self.has_joined() {
             // This function runs again when the history is complete.
             self.outbox.send_at = None;
             return;
@@ -183,7 +183,7 @@ impl Mesh {
         // Other peers need a moment to notice what they lack.
         let has_lingered = now.moment.since(self.outbox.last_said) >= LEAVE_DELAY;
         let is_alone = self.contacts.member_count() == 0;
-        let is_done = left == 0 && matches!(self.phase, Phase::In) && (has_lingered || is_alone);
+        let is_done = left == 0 && self.has_joined() && (has_lingered || is_alone);
         if is_patient && !is_done {
             leaving.check_at = now.moment + Duration::from_millis(100);
             self.outbox.leaving = Some(leaving);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::publish::{Leaving, MAX_DEFERRED_REQUESTS};
-use super::{Mesh, Now, Phase};
+use super::{Mesh, Now};
 use crate::model::{
     ChatCommand, Command, ErrorCode, Event, NameKey, Path, PathSet, PeerCommand, PeerId,
     PeerReport, PeerRoute, Refusal, Request, RequestTag, RoomSelector, SessionId,
@@ -25,7 +25,7 @@ impl Mesh {
             Command::Chat(ChatCommand::Members { .. })
                 | Command::Peer(PeerCommand::Peers | PeerCommand::Block { .. })
         );
-        if is_about_others && !matches!(self.phase, Phase::In) {
+        if is_about_others && !self.has_joined() {
             if self.outbox.deferred.len() < MAX_DEFERRED_REQUESTS {
                 self.outbox.deferred.push(request);
             } else {

@@ -4,6 +4,7 @@
 mod healing;
 mod hostile;
 mod limits;
+mod reports;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -49,11 +50,16 @@ struct SimPeer {
     sent: usize,
     /// Network partition that it is in; only peers of one partition hear each other.
     partition: u8,
+    /// Network that it is in; only peers of one network hear each other by the group.
+    network: u8,
+    /// Last byte of its IP address.
+    host: u8,
+    /// True while its machine sleeps: packets wait in the socket, and timers stand still.
+    sleeps: bool,
 }
 
-/// Simulated room of peers that all hear the IPv4 group within their partition. No packet is lost;
-/// each takes 1 ms.
-#[derive(Default)]
+/// Simulated room of peers that all hear the IPv4 group within their network, and unicast within
+/// their partition. Each packet takes 1 ms.
 struct SimRoom {
     /// Peers by their number, which is the last byte of their addresses. Ended ones stay.
     peers: BTreeMap<u8, SimPeer>,
@@ -62,6 +68,17 @@ struct SimRoom {
     /// Packets in flight: arrival time in milliseconds, sender, receiver, path (`None`: unicast),
     /// size and packet.
     in_flight: Vec<(u64, u8, u8, Option<Path>, usize, Packet)>,
+    /// Share of all datagrams that are lost, in per cent.
+    loss: u8,
+    /// Decides which datagrams are lost; always in the same way.
+    dice: fastrand::Rng,
+}
+
+impl Default for SimRoom {
+    fn default() -> Self {
+        let (peers, in_flight, dice) = (BTreeMap::new(), Vec::new(), fastrand::Rng::with_seed(1));
+        Self { peers, now: 0, in_flight, loss: 0, dice }
+    }
 }
 
 impl SimRoom {
@@ -94,8 +111,21 @@ impl SimRoom {
         };
         let mesh = Mesh::new(settings, Box::new(NoSignature(signer)), self.now());
         let (events, end, wake, counter, sent, partition) = (Vec::new(), None, None, 0, 0, 0);
-        let pongs = 0;
-        let peer = SimPeer { mesh, signer, events, end, wake, counter, pongs, sent, partition };
+        let (pongs, network, host) = (0, 0, number);
+        let peer = SimPeer {
+            mesh,
+            signer,
+            events,
+            end,
+            wake,
+            counter,
+            pongs,
+            sent,
+            partition,
+            network,
+            host,
+            sleeps: false,
+        };
         self.peers.insert(number, peer);
         self.collect(number);
     }
@@ -103,8 +133,12 @@ impl SimRoom {
     /// Carries out all outputs of a peer: puts packets in flight to the peers of its partition, and
     /// stores events, the next wake-up and the end.
     fn collect(&mut self, number: u8) {
-        let partitions: BTreeMap<u8, u8> =
-            self.peers.iter().map(|(n, it)| (*n, it.partition)).collect();
+        let others: Vec<_> = self
+            .peers
+            .iter()
+            .filter(|(other, _)| **other != number)
+            .map(|(other, it)| (*other, it.partition, it.network, it.host))
+            .collect();
         let peer = self.peers.get_mut(&number).unwrap();
         while let Some(output) = peer.mesh.poll_output() {
             match output {
@@ -121,18 +155,25 @@ impl SimRoom {
                             (Packet::Entry { sender: peer.signer.id, entry }, 400)
                         }
                     };
-                    for (other, partition) in &partitions {
-                        let is_reached = *partition == peer.partition && *other != number;
-                        let alone = addresses.contains(&Self::address(*other));
-                        let at = self.now + 1;
-                        if is_reached && paths.has(Path::GroupV4) {
+                    for (other, partition, network, host) in &others {
+                        let is_reached = *partition == peer.partition;
+                        let is_named = |it: &SocketAddr| it.ip() == Self::address(*host).ip();
+                        let alone = addresses.iter().any(is_named);
+                        let by_group = paths.has(Path::GroupV4) && *network == peer.network;
+                        let copies = [(by_group, Some(Path::GroupV4)), (alone, None)];
+                        for (_, path) in copies.into_iter().filter(|it| it.0 && is_reached) {
                             peer.sent += 1;
-                            let path = Some(Path::GroupV4);
-                            self.in_flight.push((at, number, *other, path, size, packet.clone()));
-                        }
-                        if is_reached && alone {
-                            peer.sent += 1;
-                            self.in_flight.push((at, number, *other, None, size, packet.clone()));
+                            if self.dice.u8(0..100) >= self.loss {
+                                let at = self.now + 1;
+                                self.in_flight.push((
+                                    at,
+                                    number,
+                                    *other,
+                                    path,
+                                    size,
+                                    packet.clone(),
+                                ));
+                            }
                         }
                     }
                 }
@@ -149,18 +190,19 @@ impl SimRoom {
         for _ in 0..milliseconds {
             self.now += 1;
             let now = self.now();
-            let (due, later) =
-                std::mem::take(&mut self.in_flight).into_iter().partition(|it| it.0 <= self.now);
+            let (due, later) = std::mem::take(&mut self.in_flight)
+                .into_iter()
+                .partition(|it| it.0 <= self.now && !self.peers[&it.2].sleeps);
             self.in_flight = later;
             let due: Vec<_> = due;
             for (_, from, to, path, size, packet) in due {
-                let from = Self::address(from);
+                let from = Self::address(self.peers[&from].host);
                 self.input(to, Input::Received { from, path, size, packet });
             }
             let waking: Vec<u8> = self
                 .peers
                 .iter()
-                .filter(|(_, it)| it.wake.is_some_and(|at| at <= now.moment))
+                .filter(|(_, it)| !it.sleeps && it.wake.is_some_and(|at| at <= now.moment))
                 .map(|(number, _)| *number)
                 .collect();
             for number in waking {

@@ -31,9 +31,14 @@ pub(super) const MAX_AGREE_DELAY_MS: u64 = 100;
 pub(super) const RECALL_RETRY_INTERVAL: Duration = Duration::from_millis(400);
 /// Maximum number of unanswered `recall`s for one page to one peer; then the next peer is asked.
 pub(super) const MAX_RECALLS_PER_SOURCE: u8 = 3;
+/// Time for which a newcomer asks for its history, in rounds through all members that it knows.
+pub(super) const HISTORY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time after joining in which a newcomer that got no history still fetches that of a member that
+/// it meets.
+pub(super) const BELATED_HISTORY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Maximum number of `want`s for the newcomer's history entries that have not arrived; then the
 /// history is shown without them.
-pub(super) const MAX_HISTORY_WANTS: u8 = 6;
+pub(super) const MAX_HISTORY_WANTS: u8 = 10;
 /// Delay of the follow-up heartbeat after an own message.
 pub(super) const FOLLOW_UP_DELAY: Duration = Duration::from_millis(300);
 /// Period, in regular heartbeats, of those that go by all paths: one in this number.
@@ -66,6 +71,9 @@ pub(super) const REDISCOVERY_INTERVAL: Duration = Duration::from_secs(10);
 /// Minimum lateness of a wake-up that counts as a suspension of the machine. After it, a candidate
 /// starts a new attempt, and a member does not count the silence.
 pub(super) const SUSPEND_THRESHOLD: Duration = Duration::from_secs(3);
+/// Time after a suspension for which clocks stated by others are not measured: their packets may
+/// have waited in the socket.
+pub(super) const SKEW_HOLIDAY: Duration = Duration::from_secs(2);
 /// Minimum time between sweeps over all contacts; longer in a room with more than 50 members.
 pub(super) const MIN_SWEEP_INTERVAL: Duration = Duration::from_millis(100);
 

@@ -25,6 +25,7 @@ impl Mesh {
         let ping = Ping { cookie: cookie(address), heard: self.paths_heard_from(now.moment, id) };
         self.send_to(address, Control::Ping(ping));
         let interval = heartbeat_interval(self.member_count());
+        let is_alone = self.contacts.member_count() == 0;
         let Some(contact) = self.contacts.get_mut(id) else { return };
         contact.pinged_path = preferred_path(ping.heard);
         contact.is_told_uncertain |= contact.told_path != contact.pinged_path;
@@ -32,6 +33,8 @@ impl Mesh {
         contact.is_pinged = true;
         let doublings = match contact.stage {
             Stage::Member => contact.pings.saturating_sub(QUICK_PINGS),
+            // Nobody else can tell this peer who is there.
+            _ if is_alone => contact.pings.saturating_sub(QUICK_PINGS),
             _ => contact.pings,
         };
         // In a large room many members may fall silent at once.
@@ -57,8 +60,8 @@ impl Mesh {
 
     /// Handles `where`: answers with the shareable addresses of those members asked for that have
     /// one, at most [`MAX_PEERS`]; sends nothing if there are none. If the asker has no verified
-    /// address, notes instead that one is needed.
-    pub(super) fn on_where(&mut self, asker: PeerId, asked: &Where) {
+    /// address, has it pinged instead.
+    pub(super) fn on_where(&mut self, now: Now, asker: PeerId, asked: &Where) {
         let address = |id: &PeerId| {
             let address = self.contacts.member(*id)?.shareable_address()?;
             let octets = match address.ip() {
@@ -68,13 +71,9 @@ impl Mesh {
             Some(PeerAddress { peer: *id, address: octets, port: address.port() })
         };
         let peers: Vec<_> = asked.peers.iter().take(MAX_PEERS).filter_map(address).collect();
-        let to = self.contacts.get(asker).and_then(Contact::verified_address);
-        match to {
-            Some(to) if !peers.is_empty() => {
-                self.send_to(to, Control::Peers(Peers { peers }));
-            }
-            Some(_) => {}
-            None => self.require_verified_address(asker),
+        let to = self.verified_address(now, asker);
+        if let Some(to) = to.filter(|_| !peers.is_empty()) {
+            self.send_to(to, Control::Peers(Peers { peers }));
         }
     }
 

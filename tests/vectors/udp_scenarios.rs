@@ -11,10 +11,7 @@ use peer::Peer;
 use simulated_peers::SimulatedPeers;
 
 /// Scenarios that our engine is known not to pass: name and what it does otherwise.
-const KNOWN_DIFFERENCES: &[(&str, &str)] = &[(
-    "silent since the join, then gone",
-    "for the first ten seconds it does not look who is silent: bert is gone without a ping",
-)];
+const KNOWN_DIFFERENCES: &[(&str, &str)] = &[];
 
 /// Returns true if our engine is known not to pass the scenario of this name.
 fn is_known_difference(name: &str) -> bool {

@@ -91,3 +91,87 @@ fn peer_heals_after_missing_more_messages_than_are_kept() {
     assert_eq!(texts, (1_000..3_000).map(|it| format!("1:{it}")).collect::<Vec<_>>());
     assert_eq!(gaps, 1);
 }
+
+/// With 30 % of all datagrams lost and one member to ask, no newcomer comes in without history.
+#[test]
+fn every_newcomer_gets_its_history_under_loss() {
+    let (mut without, mut incomplete, mut flooded) = (0, 0, 0);
+    for seed in 0..100 {
+        let mut room = SimRoom { dice: fastrand::Rng::with_seed(seed), ..SimRoom::default() };
+        room.start(1, "anna");
+        room.advance(10_000);
+        for index in 0..15 {
+            room.say(1, &format!("m{index}"));
+        }
+        room.advance(1_000);
+        room.loss = 30;
+        room.start(2, "bert");
+        room.advance(15_000);
+        without += usize::from(room.texts(2, true).is_empty());
+        incomplete += usize::from(room.texts(2, true).len() < 10);
+        flooded += usize::from(!room.texts(2, false).is_empty());
+    }
+    println!(
+        "of 100 newcomers {without} without history, {incomplete} with less than ten messages"
+    );
+    assert_eq!((without, flooded), (0, 0));
+    assert!(incomplete <= 2, "{incomplete}");
+}
+
+/// Returns the longest time in milliseconds that one of `count` peers needs until it is in, if they
+/// start within 300 ms in an empty room and `loss` per cent of all datagrams are lost.
+fn slowest_start(count: u8, loss: u8) -> u64 {
+    let dice = fastrand::Rng::with_seed(7);
+    let mut room = SimRoom { loss, dice, ..SimRoom::default() };
+    let mut started = Vec::new();
+    for number in 1..=count {
+        started.push(room.now);
+        room.start(number, &format!("peer{number}"));
+        room.advance(if number % 3 == 0 { 10 } else { 0 });
+    }
+    let mut slowest = 0;
+    let is_in = |room: &SimRoom, number: u8| {
+        room.peers[&number].events.iter().any(|it| matches!(it, Event::JoinedMesh(_)))
+    };
+    let mut waiting: Vec<u8> = (1..=count).collect();
+    while !waiting.is_empty() && room.now < 60_000 {
+        room.advance(20);
+        waiting.retain(|number| {
+            let joined = is_in(&room, *number);
+            if joined {
+                slowest = slowest.max(room.now - started[usize::from(*number) - 1]);
+            }
+            !joined
+        });
+    }
+    assert!(waiting.is_empty(), "{waiting:?} are not in");
+    slowest
+}
+
+/// Peers that start at once in an empty room are in after two seconds, however many they are and
+/// however much is lost: none waits for one that came in while it was announcing itself.
+#[test]
+fn peers_that_start_at_once_are_in_after_two_seconds() {
+    for (count, loss, most) in [(10, 0, 2_200), (60, 0, 2_200), (10, 50, 2_200), (60, 50, 2_200)] {
+        let slowest = slowest_start(count, loss);
+        println!("{count} peers at once, {loss} % loss: the last was in after {slowest} ms");
+        assert!(slowest <= most, "{count} peers, {loss} % loss: {slowest} ms");
+    }
+}
+
+/// Those that have agreed to a newcomer do not ping it afterwards, as nothing is to be told.
+#[test]
+fn newcomer_is_not_pinged_about_paths() {
+    let mut room = SimRoom::default();
+    for number in 1..=6 {
+        room.start(number, &format!("peer{number}"));
+        room.advance(3_000);
+    }
+    room.advance(10_000);
+    let before: usize = room.peers.values().map(|it| it.pongs).sum();
+    room.start(7, "newcomer");
+    room.advance(20_000);
+    let pongs: usize = room.peers.values().map(|it| it.pongs).sum();
+    // One for each agreement.
+    assert_eq!(pongs - before, 6);
+}
