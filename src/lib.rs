@@ -6,7 +6,7 @@
 //! | layer | modules | contents |
 //! |---|---|---|
 //! | 4 | `cli`, `config` | command lines, configuration files |
-//! | 3 | `server`, `log`, `archive`, `client`, `peer`, `ui`, `os`, `disk`, `mdns`, `systemd` | drivers: sockets, clock, randomness, disk, terminal |
+//! | 3 | `server`, `log`, `archive`, `client`, `peer`, `ui`, `os`, `disk`, `text_input`, `mdns`, `systemd` | drivers: sockets, clock, randomness, disk, terminal |
 //! | 2 | `hub`, `link`, `mesh` | engines of the server, the client and the peer, without I/O |
 //! | 1 | [`wire`] | conversion between bytes and values |
 //! | 0 | [`model`] | vocabulary: names, texts, ids, times, limits, error codes |
@@ -46,6 +46,8 @@ pub mod peer;
 pub mod server;
 #[cfg(any(feature = "server", feature = "peer"))]
 mod systemd;
+#[cfg(feature = "programs")]
+pub mod text_input;
 #[cfg(feature = "ui")]
 pub mod ui;
 pub mod wire;

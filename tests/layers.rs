@@ -21,6 +21,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("mesh", 2),
     ("os", 3),
     ("disk", 3),
+    ("text_input", 3),
     ("mdns", 3),
     ("systemd", 3),
     ("log", 3),

@@ -9,6 +9,7 @@ use super::{ArchiveError, json_lines, merge};
 use crate::log::StoreError;
 use crate::log::sqlite::database::{open_to_read, open_to_write};
 use crate::log::sqlite::directory::LockedDirectory;
+use crate::text_input::without_byte_order_mark;
 
 /// Result of an import: numbers of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +64,7 @@ fn stage_lines(connection: &Connection, input: &mut impl BufRead) -> Result<u64,
             return Err(wrong(format!("it is longer than {} bytes", json_lines::MAX_LINE_BYTES)));
         }
         if number == 1 {
-            json_lines::Header::check(&buffer).map_err(wrong)?;
+            json_lines::Header::check(without_byte_order_mark(&buffer)).map_err(wrong)?;
             continue;
         }
         if !is_there {

@@ -20,6 +20,7 @@ use crate::config::user::state_directory;
 use crate::link::{EndReason, Settings};
 use crate::model::{ChatCommand, Command, ErrorCode, Request, RequestTag, RoomSelector, Style};
 use crate::os::random_bytes;
+use crate::text_input;
 use crate::ui::{PlainScreen, Screen, SharedViewState, safe_line};
 
 /// Chat on a pi-chat server.
@@ -244,11 +245,9 @@ fn send_message(send: SendArgs) -> Result<u8, Failure> {
     let text = match send.text {
         Some(text) => text,
         None => {
-            let mut text = String::new();
-            stdin()
-                .read_to_string(&mut text)
-                .context("cannot read the input")
-                .map_err(usage_failure)?;
+            let mut bytes = Vec::new();
+            let text = stdin().read_to_end(&mut bytes).and_then(|_| text_input::decode(&bytes));
+            let text = text.context("cannot read the input").map_err(usage_failure)?;
             text.trim_end_matches(['\n', '\r']).replace("\r\n", "\n")
         }
     };

@@ -1,16 +1,16 @@
 //! Configuration of `chat-client`. In order of precedence: flags, environment variables, the file
 //! `client.toml`, built-in defaults.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-use super::user::{default_username, env_bool, env_text, read_config_file};
+use super::user::{default_username, env_bool, read_config_file};
 use crate::client::Destination;
 use crate::model::limits::MAX_PASSWORD;
-use crate::model::{HostAddress, Password};
+use crate::model::{HostAddress, Password, strip_room_prefix};
+use crate::text_input::{env_path, env_text, read_first_line};
 
 /// Optional settings from one source: flags, environment or file. The field names are the keys of
 /// the file. `None` means that this source does not have the setting.
@@ -81,18 +81,17 @@ impl PartialConfig {
     /// `PI_CHAT_TIMEOUT`. An empty variable counts as unset.
     ///
     /// # Errors
-    /// `PI_CHAT_TIMEOUT` is not a number, or `PI_CHAT_WAIT` is not a boolean.
+    /// `PI_CHAT_TIMEOUT` is not a number, `PI_CHAT_WAIT` not a boolean, or another value not UTF-8.
     pub fn from_environment() -> Result<Self> {
-        let timeout = env_text("PI_CHAT_TIMEOUT");
-        let timeout = timeout
+        let timeout = env_text("PI_CHAT_TIMEOUT")?
             .map(|it| it.parse().with_context(|| format!("PI_CHAT_TIMEOUT={it} is no number")))
             .transpose()?;
         Ok(Self {
-            server: env_text("PI_CHAT_SERVER"),
-            name: env_text("PI_CHAT_NAME"),
-            rooms: env_text("PI_CHAT_ROOM").map(|it| split_rooms(&it)),
-            password: env_text("PI_CHAT_PASSWORD"),
-            password_file: env_text("PI_CHAT_PASSWORD_FILE").map(PathBuf::from),
+            server: env_text("PI_CHAT_SERVER")?,
+            name: env_text("PI_CHAT_NAME")?,
+            rooms: env_text("PI_CHAT_ROOM")?.map(|it| split_rooms(&it)),
+            password: env_text("PI_CHAT_PASSWORD")?,
+            password_file: env_path("PI_CHAT_PASSWORD_FILE"),
             wait: env_bool("PI_CHAT_WAIT")?,
             timeout,
         })
@@ -132,16 +131,16 @@ impl PartialConfig {
     }
 
     /// Completes the settings: reads the password file, checks the password, and fills in defaults.
-    /// An empty password file counts as no password. `server` takes the place of [`Self::server`].
+    /// `server` takes the place of [`Self::server`].
     ///
     /// # Errors
     /// The password file cannot be read, or the password is empty or longer than 256 bytes.
     pub fn into_config(self, server: Destination) -> Result<Config> {
         let mut password = self.password;
         if let (None, Some(file)) = (&password, &self.password_file) {
-            let text = fs::read_to_string(file)
+            let line = read_first_line(file)
                 .with_context(|| format!("cannot read the password in {}", file.display()))?;
-            password = text.lines().next().map(str::to_owned);
+            password = Some(line);
         }
         if password.as_ref().is_some_and(|it| it.is_empty() || it.len() > MAX_PASSWORD) {
             bail!("a password has 1 to {MAX_PASSWORD} bytes");
@@ -162,13 +161,15 @@ impl PartialConfig {
 #[must_use]
 pub fn split_rooms(text: &str) -> Vec<String> {
     text.split([',', ' '])
-        .map(|it| it.trim_start_matches('#').to_owned())
+        .map(|it| strip_room_prefix(it).to_owned())
         .filter(|it| !it.is_empty())
         .collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     /// An unknown key is an error that names its line. A relative `password-file` is resolved

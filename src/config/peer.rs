@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 
-use super::user::{default_username, env_bool, env_text, read_config_file};
+use super::user::{default_username, env_bool, read_config_file};
 use crate::model::limits::DEFAULT_PORT;
-use crate::model::{HostAddress, Password, RoomName, Username};
+use crate::model::{HostAddress, Password, RoomName, Username, strip_room_prefix};
 use crate::peer::NetworkSettings;
+use crate::text_input::{env_path, env_text, read_first_line};
 
 /// Optional settings from one source: flags, environment or file. The field names are the keys of
 /// the file. `None` means that this source does not have the setting.
@@ -72,20 +73,19 @@ impl PartialConfig {
     /// `PI_CHAT_ASK`. An empty variable counts as unset.
     ///
     /// # Errors
-    /// `PI_CHAT_PORT` is not a port number, or `PI_CHAT_ASK` is not a boolean.
+    /// `PI_CHAT_PORT` is not a port number, `PI_CHAT_ASK` not a boolean, or another value not UTF-8.
     pub fn from_environment() -> Result<Self> {
-        let list = |key: &str| env_text(key).map(|it| split_list(&it));
-        let port = env_text("PI_CHAT_PORT");
-        let port = port
+        let list = |key: &str| env_text(key).map(|text| text.map(|it| split_list(&it)));
+        let port = env_text("PI_CHAT_PORT")?
             .map(|it| it.parse().with_context(|| format!("PI_CHAT_PORT={it} is no port")))
             .transpose()?;
         Ok(Self {
-            name: env_text("PI_CHAT_NAME"),
-            room: env_text("PI_CHAT_ROOM"),
-            passphrase_file: env_text("PI_CHAT_PASSPHRASE_FILE").map(PathBuf::from),
+            name: env_text("PI_CHAT_NAME")?,
+            room: env_text("PI_CHAT_ROOM")?,
+            passphrase_file: env_path("PI_CHAT_PASSPHRASE_FILE"),
             port,
-            interfaces: list("PI_CHAT_INTERFACE"),
-            peers: list("PI_CHAT_PEER"),
+            interfaces: list("PI_CHAT_INTERFACE")?,
+            peers: list("PI_CHAT_PEER")?,
             ask: env_bool("PI_CHAT_ASK")?,
         })
     }
@@ -115,7 +115,7 @@ impl PartialConfig {
         let name = self.name.unwrap_or_else(default_username);
         let name = Username::new(&name).map_err(|it| anyhow!("“{name}” is no name: {it}"))?;
         let room = match self.room {
-            Some(room) => RoomName::new(room.trim_start_matches('#'))
+            Some(room) => RoomName::new(strip_room_prefix(&room))
                 .map_err(|it| anyhow!("“{room}” is no room's name: {it}"))?,
             None => RoomName::lobby(),
         };
@@ -165,15 +165,14 @@ fn systemd_passphrase(directory: &Path) -> Result<Option<Password>> {
 /// Reads a passphrase: the first line of a file.
 ///
 /// # Errors
-/// The file cannot be read, is not UTF-8, or has an empty first line.
+/// The file cannot be read, is not text, or its first line is empty.
 fn read_passphrase(file: &Path) -> Result<Password> {
-    let text = fs::read_to_string(file)
+    let line = read_first_line(file)
         .with_context(|| format!("cannot read the passphrase in {}", file.display()))?;
-    let line = text.lines().next().unwrap_or_default();
     if line.is_empty() {
         bail!("the first line of {} is empty: it has to be the passphrase", file.display());
     }
-    Ok(Password(line.to_owned()))
+    Ok(Password(line))
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@
 //! The struct [`ServerOptions`] describes the first three sources together. So each option is
 //! documented once. The options are converted to the server's settings.
 
+use std::env;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::{env, fs};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::{Args, ValueEnum};
@@ -15,8 +15,11 @@ use serde::Deserialize;
 use super::parse_toml;
 use crate::log::{Durability, LogSettings, MemoryLimits, OnFailure, StoreSettings};
 use crate::model::limits::{HISTORY_LENGTH, MAX_FRAME};
-use crate::model::{HubSettings, IpNetwork, NetworkError, Retention, RoomName};
+use crate::model::{
+    HubSettings, IpNetwork, NetworkError, Retention, RoomName, strip_room_prefix,
+};
 use crate::server::{BackupSettings, FanoutLimits, ServerSettings};
+use crate::text_input;
 
 /// Options of the server from one source (flags and environment, or the file), each of them
 /// optional. The field names are the keys of the file and the flags.
@@ -204,7 +207,7 @@ impl ServerOptions {
     /// The file cannot be read, or contains an unknown key or a value of the wrong type. The error
     /// names the line.
     pub fn from_file(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path)
+        let text = text_input::read_file(path)
             .with_context(|| format!("cannot read the configuration {}", path.display()))?;
         parse_toml(path, &text)
     }
@@ -437,7 +440,8 @@ fn parse_networks(texts: &[String]) -> Result<Vec<IpNetwork>> {
 /// A name is not a valid room name.
 fn parse_rooms(names: &[String]) -> Result<Vec<RoomName>> {
     let parse = |name: &String| {
-        RoomName::new(name).map_err(|_| anyhow!("reserved-rooms: not the name of a room: {name}"))
+        RoomName::new(strip_room_prefix(name))
+            .map_err(|_| anyhow!("reserved-rooms: not the name of a room: {name}"))
     };
     names.iter().map(parse).collect()
 }
@@ -452,15 +456,17 @@ fn read_password(given: Option<String>, file: Option<PathBuf>) -> Result<Option<
         (Some(_), Some(_)) => bail!("password and password-file exclude each other"),
         (given, None) => Ok(given),
         (None, Some(path)) => {
-            let text = fs::read_to_string(&path)
+            let line = text_input::read_first_line(&path)
                 .with_context(|| format!("cannot read the password from {}", path.display()))?;
-            Ok(Some(text.lines().next().unwrap_or_default().to_owned()))
+            Ok(Some(line))
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     /// Configuration file that the Debian package installs.

@@ -1,8 +1,7 @@
 //! Configuration that the users' programs `chat-client` and `chat-peer` share: directories, the
-//! default username, and reading of configuration files and environment variables.
+//! default username, and the reading of configuration files and boolean environment variables.
 
 use std::path::{Path, PathBuf};
-use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
 use directories::ProjectDirs;
@@ -11,6 +10,7 @@ use serde::de::DeserializeOwned;
 use super::parse_toml;
 use crate::model::Username;
 use crate::model::limits::{MAX_NAME_BYTES, MAX_NAME_CHARS};
+use crate::text_input::{self, env_text};
 
 /// Returns the platform's configuration and state directories for pi-chat. `None` if the user has
 /// no home directory.
@@ -43,24 +43,19 @@ pub(super) fn read_config_file<T: DeserializeOwned>(
     let Some(found) = path.map(Path::to_owned).or_else(|| default.filter(|it| it.exists())) else {
         return Ok(None);
     };
-    let text =
-        fs::read_to_string(&found).with_context(|| format!("cannot read {}", found.display()))?;
+    let text = text_input::read_file(&found)
+        .with_context(|| format!("cannot read {}", found.display()))?;
     let settings = parse_toml(&found, &text)?;
     let directory = found.parent().unwrap_or(Path::new("")).to_owned();
     Ok(Some((settings, directory)))
 }
 
-/// Returns the value of an environment variable; `None` if it is unset, empty or not UTF-8.
-pub(super) fn env_text(key: &str) -> Option<String> {
-    env::var(key).ok().filter(|it| !it.is_empty())
-}
-
-/// Returns the value of a boolean environment variable; `None` if it is unset, empty or not UTF-8.
+/// Returns the value of a boolean environment variable; `None` if it is unset or empty.
 ///
 /// # Errors
 /// The value is neither true (`1`, `true`, `yes`) nor false (`0`, `false`, `no`).
 pub(super) fn env_bool(key: &str) -> Result<Option<bool>> {
-    env_text(key).map(|text| parse_bool(key, &text)).transpose()
+    env_text(key)?.map(|text| parse_bool(key, &text)).transpose()
 }
 
 /// Parses the value of a boolean environment variable. `key` is its name, for the error.

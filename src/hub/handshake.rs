@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use subtle::ConstantTimeEq;
+use unicode_normalization::UnicodeNormalization;
 
 use super::Hub;
 use super::connection::{ConnectionState, PendingRead, WelcomeData};
@@ -106,7 +107,7 @@ impl Hub {
     ) -> Result<ValidatedJoin, ErrorCode> {
         if let Some(password) = &self.settings.password {
             let given = join.password.as_ref().ok_or(ErrorCode::PasswordRequired)?;
-            if !bool::from(given.as_bytes().ct_eq(password.as_bytes())) {
+            if !are_equal_passwords(given, password) {
                 return Err(ErrorCode::PasswordWrong);
             }
         }
@@ -242,6 +243,14 @@ impl Hub {
         self.sessions.connect(session, (id, group), username, new_rooms);
         names
     }
+}
+
+/// Returns true if two passwords are equal in Unicode's normalization form NFC. Keyboards and
+/// systems differ in the form that they send. The comparison takes the same time wherever the
+/// passwords differ.
+fn are_equal_passwords(given: &str, expected: &str) -> bool {
+    let normalized = |password: &str| password.nfc().collect::<String>();
+    normalized(given).as_bytes().ct_eq(normalized(expected).as_bytes()).into()
 }
 
 /// Parses the room names of a `join`. Drops duplicates. Returns the lobby for an empty list.

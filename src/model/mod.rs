@@ -33,7 +33,7 @@ pub use event::{
     PeerRoute, Refusal, SearchResult,
 };
 pub use id::{LogId, Position, Reference, Sequence, ServerId, ServerIdError, SessionId, Token};
-pub use name::{NameError, NameKey, RoomName, Username};
+pub use name::{NameError, NameKey, RoomName, Username, strip_room_prefix};
 pub use network::{IpNetwork, NetworkError};
 pub use peer::{Lamport, Path, PathSet, PeerId, RoomClock};
 pub use request::{

@@ -99,6 +99,13 @@ impl Name {
     }
 }
 
+/// Removes the `#` signs at the beginning of a room name that a user wrote. Rooms are displayed with
+/// one, but it is not part of the name and no name begins with it.
+#[must_use]
+pub fn strip_room_prefix(text: &str) -> &str {
+    text.trim_start_matches('#')
+}
+
 /// Returns true if `c` is a letter or a decimal digit: a name may begin with it.
 fn is_letter_or_digit(c: char) -> bool {
     c.general_category_group() == GeneralCategoryGroup::Letter

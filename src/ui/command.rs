@@ -1,7 +1,7 @@
 //! Parsing of typed lines as messages and slash commands, and the help text.
 
 use super::view_state::Dialect;
-use crate::model::{ChatCommand, PeerCommand, RoomSelector, Style};
+use crate::model::{ChatCommand, PeerCommand, RoomSelector, Style, strip_room_prefix};
 
 /// Help text of the server dialect.
 const SERVER_HELP: &str = "\
@@ -194,12 +194,6 @@ fn unavailable_command(word: &str, text: &str, dialect: Dialect) -> Option<&'sta
         }
         _ => None,
     }
-}
-
-/// Strips one leading `#` from a room name, if any. Users type it because room names are displayed
-/// with it.
-pub(super) fn strip_room_prefix(text: &str) -> &str {
-    text.strip_prefix('#').unwrap_or(text)
 }
 
 #[cfg(test)]

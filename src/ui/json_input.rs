@@ -14,7 +14,7 @@ use super::local_time::parse_time;
 use super::view_state::{Dialect, SharedViewState};
 use crate::model::{
     ChatCommand, Command, PeerCommand, Request, RoomSelector, SearchRequest, Sequence, SessionId,
-    Style,
+    Style, strip_room_prefix,
 };
 
 /// Number of messages that `history` and `search` request if the object gives no limit.
@@ -116,7 +116,7 @@ impl RequestObject {
             written.map(|it| parse_time(&it).ok_or(wrong)).transpose()
         };
         Ok(SearchRequest {
-            room: self.room,
+            room: self.room.as_deref().map(|it| strip_room_prefix(it).to_owned()),
             from: self.from,
             text: self.text.unwrap_or_default(),
             since: time("since", self.since)?,
@@ -132,7 +132,10 @@ impl RequestObject {
     /// The type is unknown, a required field is missing, or the style is invalid. The error text
     /// says why.
     fn into_chat_command(self) -> Result<ChatCommand, String> {
-        let room = self.room.map_or(RoomSelector::Only, RoomSelector::Named);
+        let room = self
+            .room
+            .as_deref()
+            .map_or(RoomSelector::Only, |it| RoomSelector::Named(strip_room_prefix(it).to_owned()));
         let style = match self.style.as_deref() {
             None | Some("said") => Style::SAID,
             Some("action") => Style::ACTION,
@@ -318,6 +321,17 @@ mod tests {
         let line = r#"{"type":"say","id":"x7"}"#;
         let (_, id) = parse_request(line, Dialect::Server, Duration::ZERO).unwrap_err();
         assert_eq!(id, Some(Value::from("x7")));
+    }
+
+    /// Rooms are displayed as `#den`, so users write them so.
+    #[test]
+    fn room_may_begin_with_the_sign_that_rooms_are_displayed_with() {
+        for kind in
+            [r#""say","text":"x""#, r#""join""#, r#""leave""#, r#""history""#, r#""search""#]
+        {
+            let written = |room| format!(r##"{{"type":{kind},"room":"{room}"}}"##);
+            assert_eq!(command(&written("#den")), command(&written("den")), "{kind}");
+        }
     }
 
     /// Each dialect accepts only its own requests.

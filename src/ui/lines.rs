@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead};
 
+use crate::text_input::without_byte_order_mark;
+
 /// Maximum length of a line that is kept, in bytes, line ending included. The content of a longer
 /// line is discarded.
 const MAX_LINE_BYTES: u64 = 256 * 1024;
@@ -18,8 +20,8 @@ pub(super) enum Line {
     InvalidUtf8,
 }
 
-/// Reads the next line. It ends with `\n`, with `\r\n`, or at the end of the input. Returns `None`
-/// if the input has ended.
+/// Reads the next line. It ends with `\n`, with `\r\n`, or at the end of the input. A byte order
+/// mark at its beginning is not part of its text. Returns `None` if the input has ended.
 ///
 /// # Errors
 /// The input cannot be read.
@@ -44,7 +46,8 @@ pub(super) fn read_line(input: &mut impl BufRead) -> io::Result<Option<Line>> {
             bytes.pop();
         }
     }
-    Ok(Some(String::from_utf8(bytes).map_or(Line::InvalidUtf8, Line::Text)))
+    let text = str::from_utf8(without_byte_order_mark(&bytes));
+    Ok(Some(text.map_or(Line::InvalidUtf8, |it| Line::Text(it.to_owned()))))
 }
 
 #[cfg(test)]
@@ -62,6 +65,13 @@ mod tests {
         let text = |it: &str| Line::Text(it.to_owned());
         assert_eq!(read_lines(b"a\r\nb\n\n c"), [text("a"), text("b"), text(""), text(" c")]);
         assert_eq!(read_lines(b"\xff\nb"), [Line::InvalidUtf8, text("b")]);
+    }
+
+    #[test]
+    fn byte_order_marks_at_the_beginning_of_lines_are_removed() {
+        let text = |it: &str| Line::Text(it.to_owned());
+        let input = "\u{feff}/me waves\r\na\u{feff}\n\u{feff}b";
+        assert_eq!(read_lines(input.as_bytes()), [text("/me waves"), text("a\u{feff}"), text("b")]);
     }
 
     /// An overlong line is measured and discarded. Then the next line is read.

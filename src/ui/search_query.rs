@@ -1,7 +1,7 @@
 //! Parsing of the query typed after `/search`: words, phrases, and filters such as `from:anna`.
 
 use super::local_time::LocalTimeZone;
-use crate::model::{SearchRequest, Timestamp};
+use crate::model::{SearchRequest, Timestamp, strip_room_prefix};
 
 /// Maximum number of messages in one page of search results.
 const RESULTS_PER_PAGE: u16 = 20;
@@ -36,9 +36,7 @@ pub(super) fn parse_search(
             "from" => {
                 set_filter(&mut search.from, value.strip_prefix('@').unwrap_or(value).to_owned())
             }
-            "in" => {
-                set_filter(&mut search.room, value.strip_prefix('#').unwrap_or(value).to_owned())
-            }
+            "in" => set_filter(&mut search.room, strip_room_prefix(value).to_owned()),
             "before" => set_filter(&mut search.until, date()?),
             "after" => set_filter(&mut search.since, date()?),
             _ => {
