@@ -12,6 +12,7 @@ import select
 import signal
 import subprocess
 import sys
+import termios
 import time
 
 PATIENCE = 20  # seconds
@@ -21,12 +22,12 @@ PASTE_BEGIN, PASTE_END = "\x1b[200~", "\x1b[201~"
 class Terminal:
     """A program on a pseudo terminal, and its output that no expectation has consumed yet."""
 
-    def __init__(self, *command):
-        """Starts the program."""
+    def __init__(self, *command, kind="xterm"):
+        """Starts the program on a terminal of this kind (TERM)."""
         self.seen = ""
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.environ["TERM"] = "xterm"
+            os.environ["TERM"] = kind
             os.execv(command[0], command)
 
     def type(self, text):
@@ -56,6 +57,15 @@ class Terminal:
         self.seen += piece.decode(errors="replace")
         return bool(piece)
 
+    def stop_and_continue(self):
+        """Stops the program, sets the terminal modes that a shell uses, and continues the program."""
+        os.kill(self.pid, signal.SIGSTOP)
+        os.waitpid(self.pid, os.WUNTRACED)
+        modes = termios.tcgetattr(self.fd)
+        modes[3] |= termios.ECHO | termios.ICANON
+        termios.tcsetattr(self.fd, termios.TCSANOW, modes)
+        os.kill(self.pid, signal.SIGCONT)
+
     def end(self):
         """Waits for the program to exit; returns its exit status."""
         deadline = time.monotonic() + PATIENCE
@@ -63,6 +73,12 @@ class Terminal:
             pass
         pid, self.pid = self.pid, None
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    def expect_success(self):
+        """Waits for the program to exit, with status 0."""
+        status = self.end()
+        if status != 0:
+            sys.exit(f"exit status {status}")
 
     def kill(self):
         """Kills the program if it is still running."""
@@ -119,10 +135,30 @@ def main(client, server):
         terminal.expect("/who")
         terminal.type("\r")
         terminal.expect("here: anna")
+        # A program that was stopped and is continued goes on editing; the arrow keys move the cursor.
+        terminal.type("abc")
+        terminal.expect("abc")
+        terminal.stop_and_continue()
+        terminal.expect("> abc")
+        terminal.type("\x1b[D\x1b[DX\r")
+        terminal.expect(r"\] anna: aXbc\r?\n")
         terminal.type("\x04")
-        status = terminal.end()
-        if status != 0:
-            sys.exit(f"exit status {status}")
+        terminal.expect_success()
+    finally:
+        terminal.kill()
+    for kind in "dumb", "emacs":
+        use_dumb_terminal(client, server, kind)
+
+
+def use_dumb_terminal(client, server, kind):
+    """Sends a message on a terminal that cannot move its cursor."""
+    terminal = Terminal(client, server, "--name", kind, "--fresh", kind=kind)
+    try:
+        terminal.expect(f"you are {kind} in #lobby")
+        terminal.type("hello\n")
+        terminal.expect(rf"\] {kind}: hello\r?\n")
+        terminal.type("\x04")
+        terminal.expect_success()
     finally:
         terminal.kill()
 

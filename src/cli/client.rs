@@ -272,7 +272,7 @@ fn send_message(send: SendArgs) -> Result<u8, Failure> {
 /// input ends, or the server ends it. Returns the exit code.
 fn run_chat(chat: ChatArgs) -> Result<u8, Failure> {
     let server = chat.address.clone().or(chat.server.clone());
-    let is_terminal = frontend::is_interactive();
+    let is_terminal = frontend::can_edit_lines();
     let config = chat.common.load_config(server, is_terminal && !chat.json)?;
     let ui_mode = match (chat.json, chat.plain) {
         (true, _) => UiMode::Json,

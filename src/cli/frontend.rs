@@ -1,6 +1,7 @@
 //! User interface setup that `chat-client` and `chat-peer` share. It opens a screen, starts the
 //! thread that reads the input, and computes the exit codes of scripts.
 
+use std::env;
 use std::io::{IsTerminal, Stderr, Stdout, stderr, stdin, stdout};
 use std::thread;
 use std::time::Duration;
@@ -25,13 +26,24 @@ pub(super) fn request_queue() -> (Sender<Request>, Receiver<Request>) {
     mpsc::channel(REQUEST_QUEUE_LENGTH)
 }
 
-/// Returns true if standard input and standard output are both terminals. Then the user can be
+/// Values of `TERM` for terminals that cannot move the cursor, so that no line can be edited.
+const DUMB_TERMINALS: [&str; 3] = ["dumb", "cons25", "emacs"];
+
+/// Returns true if standard input and standard output are both terminals, so that a user can be
 /// asked.
 pub(super) fn is_interactive() -> bool {
     stdin().is_terminal() && stdout().is_terminal()
 }
 
-/// Opens the line editor on the terminal. Starts the thread that reads its lines and queues the
+/// Returns true if standard input and standard output are terminals on which the user can edit
+/// lines. On other terminals the programs read and print plain lines.
+pub(super) fn can_edit_lines() -> bool {
+    let is_dumb = env::var_os("TERM")
+        .is_some_and(|term| DUMB_TERMINALS.iter().any(|it| term.eq_ignore_ascii_case(it)));
+    is_interactive() && !is_dumb
+}
+
+/// Opens the line editor on the terminal, and starts the thread that reads its lines and queues the
 /// requests.
 ///
 /// # Errors

@@ -232,7 +232,7 @@ fn run_doctor(common: &CommonArgs) -> Result<u8, Failure> {
 /// leaves, the input ends, or the peer is rejected. Returns the exit code.
 fn run_chat(chat: &ChatArgs) -> Result<u8, Failure> {
     let config = chat.common.load_config(chat.ask).map_err(usage_failure)?;
-    let is_terminal = frontend::is_interactive();
+    let is_terminal = frontend::can_edit_lines();
     let ui_mode = match (chat.headless, chat.json, chat.plain) {
         (true, ..) => UiMode::Headless,
         (_, true, _) => UiMode::Json,

@@ -8,18 +8,21 @@ use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Context, Helper, Highlighter};
 
 use super::access::TerminalAccess;
+use super::modes::EditingModes;
 use crate::ui::command::command_names;
 use crate::ui::safe::safe_name;
 use crate::ui::view_state::{SharedViewState, ViewState};
 
-/// Helper of the line editor. It completes commands, room names and member names. It reports the
-/// beginning and the end of each line to [`TerminalAccess`].
+/// Helper of the line editor: completes commands, room names and member names, and reports the
+/// beginning and end of each line to [`TerminalAccess`] and [`EditingModes`].
 #[derive(Helper, Highlighter)]
 pub(super) struct LineHelper {
     /// View state, for the names to complete.
     pub(super) view: SharedViewState,
     /// Coordination with the printing thread.
     pub(super) access: Arc<TerminalAccess>,
+    /// Terminal modes of the editor.
+    pub(super) modes: Arc<EditingModes>,
 }
 
 impl Hinter for LineHelper {
@@ -28,6 +31,7 @@ impl Hinter for LineHelper {
     /// Marks the line as begun. The editor calls it when a line begins and at each key. Always
     /// returns `None`, so there are no hints.
     fn hint(&self, _line: &str, _pos: usize, _ctx: &Context<'_>) -> Option<String> {
+        self.modes.begin_line();
         self.access.begin_line();
         None
     }
@@ -38,6 +42,7 @@ impl Validator for LineHelper {
     /// line, before the editor leaves raw mode.
     fn validate(&self, _ctx: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
         self.access.end_line();
+        self.modes.end_line();
         Ok(ValidationResult::Valid(None))
     }
 }

@@ -21,7 +21,7 @@ use tokio::sync::mpsc::Sender;
 
 use self::access::TerminalAccess;
 use self::completion::LineHelper;
-use self::modes::TerminalModes;
+use self::modes::{EditingModes, TerminalModes};
 use self::printer::Printer;
 use super::Screen;
 use super::execute::{AfterLine, execute_line, request_finish};
@@ -93,7 +93,13 @@ pub fn open(view: SharedViewState) -> Result<(TerminalScreen, TerminalInput), Te
     let history = MemHistory::with_config(&config);
     let mut editor = Editor::with_history(config, history)?;
     let access = Arc::new(TerminalAccess::default());
-    editor.set_helper(Some(LineHelper { view: view.clone(), access: access.clone() }));
+    let editing_modes = Arc::new(EditingModes::default());
+    editing_modes.restore_when_continued()?;
+    editor.set_helper(Some(LineHelper {
+        view: view.clone(),
+        access: access.clone(),
+        modes: editing_modes,
+    }));
     let printer = Printer::spawn(editor.create_external_printer()?, access.clone())?;
     let renderer = Renderer::new(LocalTimeZone::system(), true, view.clone());
     let (commands, command_receiver) = mpsc::channel();
