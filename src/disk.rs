@@ -27,9 +27,27 @@ pub(crate) fn is_world_readable(path: &Path) -> bool {
 /// Opens a file for reading and writing. If the file does not exist, creates it so that only its
 /// owner can access it (mode 0600 on Unix). An existing file keeps its contents and permissions.
 pub(crate) fn open_private_file(path: &Path) -> io::Result<File> {
+    private_file_options().open(path)
+}
+
+/// Opens or creates a file like [`open_private_file`], for a program that overwrites it.
+///
+/// # Errors
+/// Those of opening a file. The path is a symbolic link: overwriting its target, which may be any
+/// file of the user, could destroy it.
+#[cfg(all(unix, feature = "server"))]
+pub(crate) fn open_private_file_without_link(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    let no_link = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+    private_file_options().custom_flags(no_link).open(path)
+}
+
+/// Returns the options of [`open_private_file`].
+fn private_file_options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    options
 }

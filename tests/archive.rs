@@ -324,3 +324,25 @@ fn directory_comes_from_flag_environment_or_config() {
     assert!(nowhere.contains("there is no log in"), "{nowhere}");
     assert!(!workspace.path("nowhere").exists());
 }
+
+/// SQLite takes names that begin with `file:` for URIs; the programs take them for names.
+#[test]
+fn data_directory_may_be_named_like_a_uri() {
+    let workspace = Workspace::new();
+    let run = |arguments: &[&str]| {
+        let mut command = server_command();
+        command.current_dir(workspace.parent.path()).args(arguments);
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        assert_eq!(to_text(&output.stderr), "", "{arguments:?}");
+        to_text(&output.stdout)
+    };
+    {
+        let server = Server::start_with(&["--data", "file:chat?mode=ro"], |command| {
+            command.current_dir(workspace.parent.path());
+        });
+        server.join("anna").say_in_lobby("kept");
+    }
+    assert!(run(&["export", "--data", "file:chat?mode=ro"]).contains("kept"));
+    run(&["backup", "--data", "file:chat?mode=ro", "file:copy"]);
+    assert!(workspace.path("file:copy").exists());
+}

@@ -276,6 +276,32 @@ fn key_is_private_and_locked() {
 /// The doctor reports which paths work inside this machine and which peers answer or do not, and
 /// its exit code tells if any peer can be reached. It does not join the room, and claims nothing
 /// about other machines.
+/// A home directory in which nothing can be written (here because its `.local` is a file), and one
+/// with a damaged key file, do not keep anybody from chatting.
+#[test]
+fn peer_that_cannot_use_its_key_file_warns_and_chats() {
+    let room = TestRoom::new();
+    let home = |name: &str| {
+        let home = room.home.path().join(name);
+        fs::create_dir_all(&home).unwrap();
+        home
+    };
+    fs::write(home("anna").join(".local"), "a file").unwrap();
+    let state = home("bob").join(".local/state/pi-chat");
+    fs::create_dir_all(&state).unwrap();
+    fs::write(state.join("peer.key"), "my diary").unwrap();
+    for (name, told) in [("anna", "Not a directory"), ("bob", "holds no key")] {
+        let command = room.program(name, &["--json"]);
+        let output = run_with_input(command, "{\"type\":\"say\",\"text\":\"hi\"}\n");
+        let (shown, warned) = (to_text(&output.stdout), to_text(&output.stderr));
+        assert_eq!(output.status.code(), Some(0), "{shown} {warned}");
+        assert!(shown.contains(r#""text":"hi""#), "{shown}");
+        assert_eq!(warned.lines().count(), 1, "{warned}");
+        assert!(warned.starts_with("warning: ") && warned.contains(told), "{warned}");
+    }
+    assert_eq!(fs::read(state.join("peer.key")).unwrap(), b"my diary");
+}
+
 #[test]
 fn doctor_reports_paths_and_peers() {
     let room = TestRoom::new();

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::{ArchiveError, open};
 use crate::disk::open_private_file;
-use crate::log::sqlite::database::{fact, read_fact, write_fact};
+use crate::log::sqlite::database::{fact, not_a_uri, read_fact, write_fact};
 use crate::model::ServerId;
 
 /// Copies the log of a directory to the new file `file`. Returns the size of the copy, in bytes. A
@@ -43,7 +43,7 @@ pub fn backup(directory: &Path, file: &Path) -> Result<u64, ArchiveError> {
 /// be read, or is no backup.
 pub fn server_of_backup(file: &Path) -> Option<ServerId> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let copy = Connection::open_with_flags(file, flags).ok()?;
+    let copy = Connection::open_with_flags(not_a_uri(file), flags).ok()?;
     read_fact(&copy, fact::SERVER_ID).ok()?.map(ServerId)
 }
 
@@ -73,7 +73,7 @@ fn lock_partial_file(part: &Path) -> io::Result<File> {
 /// Copies the database to the empty partial file, without deleted content. Marks the copy as not
 /// properly closed, so that a log opened from it gets a new log id.
 fn copy_database(source: &Connection, part: &Path) -> Result<(), ArchiveError> {
-    let Some(name) = part.to_str() else {
+    let Some(name) = not_a_uri(part).to_str().map(str::to_owned) else {
         let source = io::Error::new(io::ErrorKind::InvalidInput, "its name is not UTF-8");
         return Err(file_error(part)(source));
     };
@@ -81,7 +81,7 @@ fn copy_database(source: &Connection, part: &Path) -> Result<(), ArchiveError> {
     source.pragma_update(None, "query_only", false)?;
     source.execute("VACUUM INTO ?", [name])?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut copy = Connection::open_with_flags(part, flags)?;
+    let mut copy = Connection::open_with_flags(not_a_uri(part), flags)?;
     // No journal file: an incomplete copy is thrown away anyway.
     copy.pragma_update(None, "journal_mode", "memory")?;
     let transaction = copy.transaction()?;

@@ -36,6 +36,13 @@ fn print_clap_message(message: &clap::Error) -> ExitCode {
     if message.use_stderr() { ExitCode::from(exit::USAGE) } else { ExitCode::SUCCESS }
 }
 
+/// Prints a warning on standard error, as one line.
+#[cfg(feature = "peer")]
+fn print_warning(text: &str) {
+    // The stream may be closed; the program goes on without the warning.
+    let _ = writeln!(stderr(), "warning: {text}");
+}
+
 /// Prints an error and its causes on standard error, as one line.
 fn print_error(error: &anyhow::Error) {
     // The stream may be closed. The exit code reports the failure too.

@@ -14,12 +14,12 @@ use tokio::sync::mpsc::Receiver;
 use super::exit::{self, Failure, os_failure, usage_failure};
 use super::frontend;
 use super::signals::termination_signal;
-use super::{logging, print_clap_message, print_error};
+use super::{logging, print_clap_message, print_error, print_warning};
 use crate::config::peer::{Config, PartialConfig, split_list};
 use crate::config::user::state_directory;
 use crate::mesh::End;
 use crate::model::{ErrorCode, Request};
-use crate::peer::{HeadlessScreen, PeerKey, PeerSettings, doctor, run as drive};
+use crate::peer::{HeadlessScreen, KeyError, PeerKey, PeerSettings, doctor, run as drive};
 use crate::systemd;
 use crate::ui::{Dialect, JsonScreen, Screen, SharedViewState, safe_line};
 use crate::wire::udp::Room;
@@ -199,17 +199,22 @@ fn derive_room(config: &Config) -> Result<Room> {
     }
 }
 
-/// Loads the user's signing key from the state directory, or creates it there. If there is no state
-/// directory, creates an ephemeral key.
+/// Loads the user's signing key from the state directory, or creates it there. If the key file
+/// cannot be used (a home directory that is full, read-only or without file locks), calls `warn`
+/// with the reason and creates an ephemeral key: chatting is possible without a place for a key.
+/// Creates an ephemeral key without a warning if there is no state directory.
 ///
 /// # Errors
-/// The key file cannot be used, or the random source fails.
-fn load_key() -> Result<PeerKey> {
-    match state_directory() {
-        Some(directory) => PeerKey::load_or_create(&directory),
-        None => PeerKey::ephemeral(),
+/// The random source fails.
+fn load_key(warn: impl FnOnce(&str)) -> Result<PeerKey> {
+    let Some(directory) = state_directory() else { return Ok(PeerKey::ephemeral()?) };
+    match PeerKey::load_or_create(&directory) {
+        Err(error @ (KeyError::Disk { .. } | KeyError::NotAKey { .. })) => {
+            warn(&format!("{:#}: this run has a key of its own", anyhow!(error)));
+            Ok(PeerKey::ephemeral()?)
+        }
+        key => Ok(key?),
     }
-    .map_err(Into::into)
 }
 
 /// Runs `chat-peer doctor`: prints which paths to other peers work. Returns exit code 0 or
@@ -239,9 +244,16 @@ fn run_chat(chat: &ChatArgs) -> Result<u8, Failure> {
         (.., false) if is_terminal => UiMode::Terminal,
         _ => UiMode::Plain,
     };
+    if ui_mode == UiMode::Headless {
+        logging::init();
+    }
+    let key = load_key(|warning| match ui_mode {
+        UiMode::Headless => tracing::warn!("{warning}"),
+        UiMode::Terminal | UiMode::Plain | UiMode::Json => print_warning(warning),
+    });
     let setup = PeerSettings {
         wire_room: derive_room(&config).map_err(os_failure)?,
-        key: load_key().map_err(os_failure)?,
+        key: key.map_err(os_failure)?,
         username: config.name.clone(),
         room: config.room.clone(),
         // A headless peer has no user to ask.
@@ -253,7 +265,6 @@ fn run_chat(chat: &ChatArgs) -> Result<u8, Failure> {
     let (requests, request_queue) = frontend::request_queue();
     match ui_mode {
         UiMode::Headless => {
-            logging::init();
             if !setup.key.is_persistent() {
                 tracing::info!("another peer has the key, or there is no place for one");
             }

@@ -1,6 +1,6 @@
 //! Database connections, and the table `facts`, which holds values about the whole log.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::config::DbConfig;
 use rusqlite::types::{FromSql, ToSql};
@@ -94,6 +94,11 @@ fn skip_checkpoint_on_close(connection: &Connection, skips: bool) -> rusqlite::R
     Ok(())
 }
 
+/// Returns the path in a form that SQLite takes as a path: it takes `file:chat` as a URI.
+pub(crate) fn not_a_uri(path: &Path) -> PathBuf {
+    if path.is_absolute() { path.to_owned() } else { Path::new(".").join(path) }
+}
+
 /// Opens a connection with these flags, a busy timeout, and no checkpoint when it is closed.
 /// Changes nothing in the database.
 fn open_connection(
@@ -102,6 +107,7 @@ fn open_connection(
     vfs: Option<&str>,
 ) -> Result<Connection, StoreError> {
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let path = not_a_uri(path);
     let connection = match vfs {
         Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs)?,
         None => Connection::open_with_flags(path, flags)?,

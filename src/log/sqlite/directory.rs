@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::settings::StoreError;
-use crate::disk::{create_private_dir, open_private_file};
+use crate::disk::{create_private_dir, open_private_file, open_private_file_without_link};
 
 /// File name of the database.
 const DATABASE_FILE: &str = "chat.db";
@@ -46,7 +46,7 @@ impl LockedDirectory {
         create_private_dir(path).map_err(wrap(path))?;
         warn_if_accessible(path);
         let lock_path = path.join(LOCK_FILE);
-        let mut lock = open_private_file(&lock_path).map_err(wrap(&lock_path))?;
+        let mut lock = open_private_file_without_link(&lock_path).map_err(wrap(&lock_path))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -154,6 +154,17 @@ mod tests {
         }
         drop(first);
         LockedDirectory::lock(&path).unwrap();
+    }
+
+    #[test]
+    fn lock_file_that_is_a_link_is_refused_and_its_target_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let precious = directory.path().join("precious");
+        fs::write(&precious, "my diary").unwrap();
+        std::os::unix::fs::symlink(&precious, directory.path().join(LOCK_FILE)).unwrap();
+        let refused = LockedDirectory::lock(directory.path());
+        assert!(matches!(refused, Err(StoreError::Directory { .. })), "{refused:?}");
+        assert_eq!(fs::read(&precious).unwrap(), b"my diary");
     }
 
     #[test]
