@@ -15,9 +15,7 @@ use serde::Deserialize;
 use super::parse_toml;
 use crate::log::{Durability, LogSettings, MemoryLimits, OnFailure, StoreSettings};
 use crate::model::limits::{HISTORY_LENGTH, MAX_FRAME};
-use crate::model::{
-    HubSettings, IpNetwork, NetworkError, Retention, RoomName, strip_room_prefix,
-};
+use crate::model::{HubSettings, IpNetwork, NetworkError, Retention, RoomName, strip_room_prefix};
 use crate::server::{BackupSettings, FanoutLimits, ServerSettings};
 use crate::text_input;
 
