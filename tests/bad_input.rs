@@ -303,6 +303,23 @@ fn resident_memory(server: &Server) -> usize {
     kib * 1_024
 }
 
+/// Returns the number of bytes that the operating system holds for a client: those that the server
+/// has written and the client has not acknowledged.
+fn system_queue(server: &Server, client: &TcpStream) -> usize {
+    let (from, to) = (server.address().port(), client.local_addr().unwrap().port());
+    let has_port = |field: Option<&str>, port: u16| {
+        field.is_some_and(|it| it.ends_with(&format!(":{port:04X}")))
+    };
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let queues = table.lines().find_map(|line| {
+        let mut fields = line.split_whitespace().skip(1);
+        let is_it = has_port(fields.next(), from) && has_port(fields.next(), to);
+        is_it.then(|| fields.nth(1))?
+    });
+    let unsent = queues.unwrap().split_once(':').unwrap().0;
+    usize::from_str_radix(unsent, 16).unwrap()
+}
+
 /// Opens a connection with a small receive buffer, which is full soon if it is not read.
 fn connect_with_small_buffer(server: &Server) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
@@ -384,6 +401,8 @@ fn unread_history_requests_use_bounded_memory() {
     assert!(sent < 50_000_000, "it reads for ever");
     let grown = resident_memory(&server).saturating_sub(before);
     assert!(grown < 16_000_000, "grown by {grown} bytes");
+    let queued = system_queue(&server, &greedy);
+    assert!((1..400_000).contains(&queued), "the system holds {queued} bytes");
     anna.say_in_lobby("and I am served");
     bystanders.finish();
 }

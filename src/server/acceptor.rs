@@ -11,6 +11,12 @@ use super::admission::Admission;
 use super::listen::{self, Bound, RetryingListener};
 use super::trusted_proxies::TrustedProxies;
 
+/// Maximum number of bytes of a socket that the operating system has taken and not sent (Linux). Else
+/// it would take megabytes for each client that does not read, which count for the service and in no
+/// limit of ours.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const MAX_UNSENT_BYTES: u32 = 64 << 10;
+
 /// TCP acceptor: accepts the connections at one address.
 #[derive(Clone)]
 pub(super) struct Acceptor {
@@ -27,8 +33,7 @@ pub(super) struct Acceptor {
 
 impl Acceptor {
     /// Accepts connections for ever. If the machine does not have the address, first waits for it.
-    /// While all permits are in use, accepts nothing. Drops a socket on which `TCP_NODELAY` cannot
-    /// be set.
+    /// While all permits are in use, accepts nothing. Drops a socket whose options cannot be set.
     pub(super) async fn run(self, bound: Bound) {
         let listener = match bound {
             Bound::Listening(listener) => listener,
@@ -45,7 +50,7 @@ impl Acceptor {
             let Ok(permit) = self.permits.clone().acquire_owned().await else { return };
             let (stream, address) = listener.accept().await;
             // A socket whose options cannot be set is about to fail anyway.
-            if stream.set_nodelay(true).is_err() {
+            if set_options(&stream).is_err() {
                 continue;
             }
             let address = address.ip().to_canonical();
@@ -83,4 +88,16 @@ impl Acceptor {
             self.listening.send_modify(|all| all.push(address));
         }
     }
+}
+
+/// Sets the options of an accepted socket: frames are sent without delay, and few bytes wait in the
+/// operating system.
+///
+/// # Errors
+/// The operating system refuses an option, usually because the client has closed already.
+fn set_options(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    socket2::SockRef::from(stream).set_tcp_notsent_lowat(MAX_UNSENT_BYTES)?;
+    Ok(())
 }
