@@ -26,6 +26,7 @@ mod tests;
 mod timestamps;
 
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 pub use memory::{MemoryLimits, MemoryLog};
 pub use settings::{LogOpenError, LogSettings, OpenedLog};
@@ -34,6 +35,10 @@ pub use timestamps::TimestampSource;
 
 use crate::hub::{Now, ReadFailed, ReadOutcome, ReadRequest, ReadTag, StorageHealth};
 use crate::model::{Draft, Reference, Retention, RoomName, SessionId, SessionRecord, SharedEntry};
+
+/// Maximum duration of a search. A longer search fails, so that it does not delay the searches
+/// after it.
+const SEARCH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Contract of a log: an ordered, readable store of entries and session records.
 ///

@@ -193,10 +193,8 @@ impl LogPair {
         let disk = self.disk.as_mut().unwrap();
         let event = poll_fn(|context| disk.poll_event(context));
         let disk = self.runtime.block_on(event).expect("an event");
-        let mut context = Context::from_waker(std::task::Waker::noop());
-        let Poll::Ready(Some(memory)) = self.memory.poll_event(&mut context) else {
-            panic!("the log in memory says nothing to {disk:?}");
-        };
+        let event = poll_fn(|context| self.memory.poll_event(context));
+        let memory = self.runtime.block_on(event).expect("an event");
         assert_eq!(disk, memory, "the log on disk, and that in memory");
     }
 

@@ -5,11 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::ops::Add;
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
 use std::time::Duration;
 
 use pi_chat::hub::{
-    ConnectionId, Delivery, Hub, Input, Now, Output, ReadFailed, RestoredState, RoomId,
+    ConnectionId, Delivery, Hub, Input, Now, Output, ReadFailed, ReadRange, ReadRequest, ReadTag,
+    RestoredState, RoomId,
 };
 use pi_chat::log::{Log, LogEvent, MemoryLimits, MemoryLog};
 use pi_chat::model::{
@@ -99,6 +102,15 @@ impl Add for Summary {
             entries_received: self.entries_received + other.entries_received,
             pages: self.pages + other.pages,
         }
+    }
+}
+
+/// Waker that unparks a thread.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
     }
 }
 
@@ -331,6 +343,26 @@ impl World {
         }
     }
 
+    /// Has the log perform a read. A search has a thread of its own: waits for its answer, so that the
+    /// same bytes always have the same effect.
+    fn read(&mut self, tag: ReadTag, request: ReadRequest) {
+        let is_search = matches!(request.range, ReadRange::Matching(_));
+        self.log.read(tag.clone(), request);
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let mut is_answered = !is_search;
+        while !is_answered {
+            match self.log.poll_event(&mut Context::from_waker(&waker)) {
+                Poll::Ready(event) => {
+                    let event = event.unwrap();
+                    is_answered =
+                        matches!(&event, LogEvent::ReadDone { tag: it, .. } if *it == tag);
+                    self.delayed.push_back(event);
+                }
+                Poll::Pending => thread::park(),
+            }
+        }
+    }
+
     /// Passes an answer of the log to the hub.
     fn pass_on(&mut self, event: LogEvent) {
         match event {
@@ -360,7 +392,7 @@ impl World {
     fn perform(&mut self, now: Now, output: Output) {
         match output {
             Output::Append(draft) => self.log.append(now, vec![draft]),
-            Output::Read { tag, request } => self.log.read(tag, request),
+            Output::Read { tag, request } => self.read(tag, request),
             Output::PersistSession(record) => self.log.persist_session(record),
             Output::DeleteSession { session } => self.log.delete_session(session),
             Output::Publish { room, entry } => self.publish(room, &entry),

@@ -1,6 +1,11 @@
 //! In-memory log: its entries are lost when the process ends.
+//!
+//! Everything but searches is answered at once. A search reads the whole log, so a thread performs it
+//! on a snapshot (`search`): the rings share their entries with it (`chunks`).
 
+mod chunks;
 mod ring;
+mod search;
 #[cfg(test)]
 mod tests;
 
@@ -9,6 +14,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use self::ring::{Ring, memory_cost};
+use self::search::{SearchJob, Searcher};
 use super::{Log, LogEvent, TimestampSource};
 use crate::hub::{Now, ReadOutcome, ReadRange, ReadRequest, ReadTag};
 use crate::model::limits::{HISTORY_LENGTH, MAX_KEPT_DIRECT_MESSAGES};
@@ -71,6 +77,8 @@ pub struct MemoryLog {
     evicted_up_to: Sequence,
     /// Events that [`Log::poll_event`] returns next.
     events: VecDeque<LogEvent>,
+    /// Search thread. Its cost grows with the log, so it works on a snapshot.
+    searcher: Searcher,
 }
 
 impl MemoryLog {
@@ -88,6 +96,7 @@ impl MemoryLog {
             room_bytes: 0,
             evicted_up_to: Sequence::ZERO,
             events: VecDeque::new(),
+            searcher: Searcher::new(),
         }
     }
 
@@ -224,7 +233,7 @@ impl MemoryLog {
         }
     }
 
-    /// Performs a read: returns the entries of the requested range, and the requested rooms that
+    /// Performs a read that is no search: returns the entries of the requested range, and the requested rooms that
     /// have gaps.
     fn find_entries(&self, request: &ReadRequest) -> ReadOutcome {
         let rooms = request.rooms.iter().filter_map(|room| self.rooms.get(room.key()));
@@ -236,7 +245,7 @@ impl MemoryLog {
         let mut merged = BTreeMap::new();
         let mut more = false;
         for ring in rooms.chain(directs) {
-            let mut keep = |entry: &SharedEntry| {
+            let keep = |entry: &SharedEntry| {
                 merged.insert(entry.sequence, entry.clone());
             };
             match &request.range {
@@ -251,26 +260,15 @@ impl MemoryLog {
                     entries.for_each(keep);
                     more |= has_older;
                 }
-                ReadRange::Matching(query) => {
-                    let most = usize::from(query.limit).saturating_add(1);
-                    ring.matching_newest_first(query).take(most).for_each(&mut keep);
-                }
+                // The search thread does that.
+                ReadRange::Matching(_) => {}
             }
         }
-        match &request.range {
-            ReadRange::After(_, count) => {
-                while merged.len() > usize::from(*count) {
-                    merged.pop_last();
-                    more = true;
-                }
+        if let ReadRange::After(_, count) = &request.range {
+            while merged.len() > usize::from(*count) {
+                merged.pop_last();
+                more = true;
             }
-            ReadRange::Matching(query) => {
-                while merged.len() > usize::from(query.limit) {
-                    merged.pop_first();
-                    more = true;
-                }
-            }
-            ReadRange::Latest(_) | ReadRange::Before(..) => {}
         }
         ReadOutcome {
             entries: merged.into_values().collect(),
@@ -300,6 +298,11 @@ impl Log for MemoryLog {
     }
 
     fn read(&mut self, tag: ReadTag, request: ReadRequest) {
+        if let ReadRange::Matching(query) = request.range {
+            let rooms = request.rooms.iter().filter_map(|room| self.rooms.get(room.key()));
+            let rooms = rooms.map(|ring| ring.entries.clone()).collect();
+            return self.searcher.search(SearchJob { tag, query, rooms, head: self.head });
+        }
         let outcome = Ok(self.find_entries(&request));
         self.events.push_back(LogEvent::ReadDone { tag, outcome });
     }
@@ -323,8 +326,11 @@ impl Log for MemoryLog {
         self.limits.total_bytes = whole(retention.bytes);
     }
 
-    fn poll_event(&mut self, _: &mut Context<'_>) -> Poll<Option<LogEvent>> {
-        self.events.pop_front().map_or(Poll::Pending, |event| Poll::Ready(Some(event)))
+    fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<LogEvent>> {
+        match self.events.pop_front() {
+            Some(event) => Poll::Ready(Some(event)),
+            None => self.searcher.poll_event(context),
+        }
     }
 
     fn close(self: Box<Self>) {}

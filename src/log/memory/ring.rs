@@ -1,15 +1,14 @@
 //! Ring of the latest entries of one room or of one session.
 
-use std::collections::VecDeque;
-
-use crate::model::{LogEntry, RoomName, SearchQuery, Sequence, SharedEntry, Target};
+use super::chunks::Chunks;
+use crate::model::{LogEntry, RoomName, Sequence, SharedEntry, Target};
 
 /// Ring (bounded queue) of the latest entries of one room, or of the latest direct messages of one
 /// session. The log bounds it by [`Ring::drop_oldest`].
 #[derive(Debug, Default)]
 pub(super) struct Ring {
     /// Entries in ascending order of sequence.
-    pub(super) entries: VecDeque<SharedEntry>,
+    pub(super) entries: Chunks,
     /// Sequence of the last entry that was dropped from this ring. For a room it begins as
     /// `MemoryLog::evicted_up_to`, because the room may have existed before and been evicted.
     pub(super) last_dropped: Sequence,
@@ -47,12 +46,6 @@ impl Ring {
         freed
     }
 
-    /// Returns the index of the first entry after `sequence`; the number of entries if there is
-    /// none.
-    pub(super) fn index_after(&self, sequence: Sequence) -> usize {
-        self.entries.partition_point(|entry| entry.sequence <= sequence)
-    }
-
     /// Returns the latest `count` entries before `sequence` (exclusive), in ascending order, and
     /// true if the ring has older entries than these.
     pub(super) fn latest_before(
@@ -60,9 +53,9 @@ impl Ring {
         sequence: Sequence,
         count: u16,
     ) -> (impl Iterator<Item = &SharedEntry>, bool) {
-        let end = self.entries.partition_point(|entry| entry.sequence < sequence);
+        let end = self.entries.index_of(sequence);
         let start = end.saturating_sub(count.into());
-        (self.entries.range(start..end), start > 0)
+        (self.entries.range(start, end - start), start > 0)
     }
 
     /// Returns the first entries after `sequence` (exclusive), in ascending order: up to `count` +
@@ -72,16 +65,8 @@ impl Ring {
         sequence: Sequence,
         count: u16,
     ) -> impl Iterator<Item = &SharedEntry> {
-        let start = self.index_after(sequence);
-        self.entries.range(start..).take(usize::from(count).saturating_add(1))
-    }
-
-    /// Returns all entries that match a search query, newest first. The query's `limit` is ignored.
-    pub(super) fn matching_newest_first<'a>(
-        &'a self,
-        query: &'a SearchQuery,
-    ) -> impl Iterator<Item = &'a SharedEntry> {
-        self.entries.iter().rev().filter(|entry| query.matches(entry))
+        let start = self.entries.index_of(sequence.next());
+        self.entries.range(start, usize::from(count).saturating_add(1))
     }
 }
 

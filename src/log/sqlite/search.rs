@@ -5,13 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::time::Duration;
 
 use rusqlite::{Connection, Rows, params};
 
 use super::database::{fact, read_fact, write_fact};
 use super::queries::EntriesBySequence;
 use super::rows::{self, ENTRY_COLUMNS, sequence_to_sql, u64_to_sql};
+use crate::log::SEARCH_TIMEOUT;
 use crate::model::{
     LogEntry, NameKey, Phrase, RoomName, SearchQuery, Sequence, Timestamp, Username,
 };
@@ -19,10 +19,6 @@ use crate::os::Clock;
 
 /// Milliseconds of a day.
 const DAY_MILLIS: i64 = 24 * 60 * 60 * 1_000;
-
-/// Maximum duration of a search. A longer search fails, so that it does not delay the searches
-/// after it.
-const SEARCH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Maximum number of messages that a search scans because they are not in the index. Only an
 /// upgrade from a format without search leaves more. Searches then fail until enough messages are

@@ -1,0 +1,163 @@
+//! Queue of entries in shared chunks, of which a snapshot costs little.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::model::{Sequence, SharedEntry};
+
+/// Maximum number of entries in a chunk. A snapshot costs one reference count for each chunk, and
+/// the first change of a chunk afterwards one for each entry in it.
+const CHUNK_ENTRIES: usize = 512;
+
+/// Queue of entries in ascending order of sequence. A clone is a snapshot: it shares the chunks, and
+/// a later change of either copies at most one chunk.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Chunks {
+    /// Chunks of entries, none of them empty. All but the first and the last have
+    /// [`CHUNK_ENTRIES`].
+    chunks: VecDeque<Arc<VecDeque<SharedEntry>>>,
+    /// Number of entries.
+    len: usize,
+}
+
+impl Chunks {
+    /// Returns the number of entries.
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Returns true if there is no entry.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Returns the oldest entry; `None` if there is none.
+    pub(super) fn front(&self) -> Option<&SharedEntry> {
+        self.chunks.front()?.front()
+    }
+
+    /// Returns the newest entry; `None` if there is none.
+    pub(super) fn back(&self) -> Option<&SharedEntry> {
+        self.chunks.back()?.back()
+    }
+
+    /// Adds an entry at the newest end.
+    pub(super) fn push_back(&mut self, entry: SharedEntry) {
+        self.len += 1;
+        match self.chunks.back_mut() {
+            Some(last) if last.len() < CHUNK_ENTRIES => Arc::make_mut(last).push_back(entry),
+            _ => self.chunks.push_back(Arc::new(VecDeque::from([entry]))),
+        }
+    }
+
+    /// Removes and returns the oldest entry; `None` if there is none.
+    pub(super) fn pop_front(&mut self) -> Option<SharedEntry> {
+        let first = Arc::make_mut(self.chunks.front_mut()?);
+        let entry = first.pop_front();
+        if first.is_empty() {
+            self.chunks.pop_front();
+        }
+        self.len -= usize::from(entry.is_some());
+        entry
+    }
+
+    /// Returns the entry with this index, counted from the oldest; `None` if there are fewer.
+    fn get(&self, index: usize) -> Option<&SharedEntry> {
+        let first = self.chunks.front()?;
+        match index.checked_sub(first.len()) {
+            None => first.get(index),
+            Some(rest) => self.chunks.get(1 + rest / CHUNK_ENTRIES)?.get(rest % CHUNK_ENTRIES),
+        }
+    }
+
+    /// Returns the index of the first entry with at least this sequence; the number of entries if
+    /// there is none.
+    pub(super) fn index_of(&self, sequence: Sequence) -> usize {
+        let (mut low, mut high) = (0, self.len);
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.get(middle).is_some_and(|it| it.sequence < sequence) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
+
+    /// Returns up to `count` entries from an index on, oldest first.
+    pub(super) fn range(&self, start: usize, count: usize) -> impl Iterator<Item = &SharedEntry> {
+        (start..start.saturating_add(count)).map_while(|index| self.get(index))
+    }
+
+    /// Returns all entries, newest first.
+    pub(super) fn newest_first(&self) -> impl Iterator<Item = &SharedEntry> {
+        self.chunks.iter().rev().flat_map(|chunk| chunk.iter().rev())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{
+        Draft, LogEntry, MessageText, Reference, RoomName, SessionId, Style, Target, Timestamp,
+        Username,
+    };
+
+    /// Returns an entry with this sequence.
+    fn entry(sequence: u64) -> SharedEntry {
+        let draft = Draft {
+            session: SessionId(1),
+            username: Username::new("anna").unwrap(),
+            reference: Reference(1),
+            target: Target::Room(RoomName::lobby()),
+            style: Style::SAID,
+            text: MessageText::new("hi").unwrap(),
+        };
+        let sequence = Sequence(sequence);
+        Arc::new(LogEntry { sequence, previous: Sequence::ZERO, time: Timestamp(0), draft })
+    }
+
+    /// Returns all sequences, oldest first, and asserts that every way to them agrees.
+    fn sequences(chunks: &Chunks) -> Vec<u64> {
+        let all: Vec<u64> = chunks.range(0, usize::MAX).map(|it| it.sequence.0).collect();
+        let mut newest_first: Vec<u64> = chunks.newest_first().map(|it| it.sequence.0).collect();
+        newest_first.reverse();
+        assert_eq!(all, newest_first);
+        assert_eq!((all.len(), all.is_empty()), (chunks.len(), chunks.is_empty()));
+        assert_eq!(chunks.front().map(|it| it.sequence.0), all.first().copied());
+        assert_eq!(chunks.back().map(|it| it.sequence.0), all.last().copied());
+        for (index, sequence) in all.iter().enumerate() {
+            assert_eq!(chunks.index_of(Sequence(*sequence)), index);
+        }
+        assert_eq!(chunks.index_of(Sequence(u64::MAX)), all.len());
+        all
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 30, ..ProptestConfig::default() })]
+        /// Behaves as a plain queue, and a snapshot keeps what it had.
+        #[test]
+        fn chunks_are_a_queue_whose_snapshots_do_not_change(
+            steps in prop::collection::vec((0_u64..1_200, 0_usize..1_200), 1..6),
+        ) {
+            let (mut chunks, mut plain, mut last) = (Chunks::default(), VecDeque::new(), 0);
+            for (pushes, pops) in steps {
+                let (snapshot, before) = (chunks.clone(), sequences(&chunks));
+                for _ in 0..pushes {
+                    last += 1;
+                    chunks.push_back(entry(last));
+                    plain.push_back(last);
+                }
+                for _ in 0..pops {
+                    let popped = chunks.pop_front().map(|it| it.sequence.0);
+                    prop_assert_eq!(popped, plain.pop_front());
+                }
+                prop_assert_eq!(sequences(&chunks), plain.iter().copied().collect::<Vec<_>>());
+                prop_assert_eq!(sequences(&snapshot), before);
+            }
+        }
+    }
+}
