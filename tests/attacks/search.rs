@@ -39,3 +39,15 @@ fn searches_in_a_log_on_disk() {
     };
     attack.run(flood_with_searches);
 }
+
+#[test]
+fn searches_in_a_log_in_memory() {
+    let attack = Attack {
+        name: "searches, log in memory",
+        on_disk: false,
+        newcomer_searches: true,
+        prepare: &fill_log,
+        ..Attack::default()
+    };
+    attack.run(flood_with_searches);
+}

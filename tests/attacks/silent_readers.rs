@@ -1,11 +1,12 @@
 //! Clients that request much and read nothing.
 
+use std::io::Write;
 use std::net::SocketAddr;
 
 use pi_chat::model::{Reference, Sequence};
 use pi_chat::wire::tcp::History;
 
-use crate::client::{self, Client, encoded};
+use crate::client::{self, Client, encoded, greeting};
 use crate::common;
 use crate::flood::{Reading, flood};
 use crate::harness::{ATTACKER, Attack, fill};
@@ -27,11 +28,24 @@ fn reader(address: SocketAddr, number: usize) -> Client {
     client
 }
 
+/// Fills the room that the attackers request.
+fn fill_room(address: SocketAddr) {
+    fill(address, common::join("filler", &["attic"]), MESSAGES, |_| "x".repeat(4_000));
+}
+
+/// Returns many requests for all messages of the room, encoded.
+fn requests() -> Vec<u8> {
+    let request = History {
+        reference: Reference(1),
+        room: "attic".to_owned(),
+        before: Sequence::ZERO,
+        limit: 100,
+    };
+    encoded(request).repeat(100)
+}
+
 #[test]
 fn clients_that_request_history_and_do_not_read() {
-    let fill_room = |address| {
-        fill(address, common::join("filler", &["attic"]), MESSAGES, |_| "x".repeat(4_000));
-    };
     let recruit = |address| (0..CONNECTIONS).map(|number| reader(address, number)).collect();
     let attack = Attack {
         name: "readers that do not read",
@@ -39,12 +53,26 @@ fn clients_that_request_history_and_do_not_read() {
         recruit: &recruit,
         ..Attack::default()
     };
-    let request = History {
-        reference: Reference(1),
-        room: "attic".to_owned(),
-        before: Sequence::ZERO,
-        limit: 100,
-    };
-    let frames = encoded(request).repeat(100);
+    let frames = requests();
     attack.run(|target| flood(target, target.recruits(), &frames, Reading::Nothing));
+}
+
+#[test]
+fn clients_that_join_and_never_read() {
+    let attack = Attack {
+        name: "joining readers that do not read",
+        prepare: &fill_room,
+        ..Attack::default()
+    };
+    let frames = requests();
+    attack.run(|target| {
+        let rooms = ["lobby".to_owned(), "attic".to_owned()];
+        let join = |number| {
+            let mut stream = client::connect(ATTACKER, target.address, RECEIVE_BUFFER).ok()?;
+            stream.write_all(&greeting(&format!("mallory{number}"), &rooms)).ok()?;
+            Some(Client::over(stream))
+        };
+        let clients = (0..CONNECTIONS).map_while(join).collect();
+        flood(target, clients, &frames, Reading::Nothing);
+    });
 }
