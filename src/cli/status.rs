@@ -64,11 +64,12 @@ fn format_status(status: &Status) -> String {
         None => "none".to_owned(),
     };
     let limits = format_limits(status);
+    let waiting = format_waiting_names(status.waiting_names);
     let listening: Vec<String> = status.listening.iter().map(ToString::to_string).collect();
     format!(
         "“{name}” is {state} (chat-server {version}, process {})\n\
          running    {}\n\
-         people     {people} ({connections} connections, {rooms} rooms)\n\
+         people     {people} ({connections} connections, {rooms} rooms{waiting})\n\
          messages   {messages} since the start, {rate:.2} a second in the last minute\n\
          log        at {}, kept {}\n\
          memory     {memory}\n\
@@ -100,6 +101,16 @@ fn format_store(store: &StoreStatus) -> String {
         StoreState::Stalled => format!("{place}: THE DISK DOES NOT ANSWER"),
         StoreState::MemoryOnly => format!("{place}: THE DISK FAILS, in memory only for now"),
         StoreState::Refusing => format!("{place}: THE DISK FAILS, messages are refused"),
+    }
+}
+
+/// Formats the number of names that wait for users who have lost their connections, as a further
+/// item of a list; empty without such names.
+fn format_waiting_names(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        1 => ", 1 name waits".to_owned(),
+        _ => format!(", {count} names wait"),
     }
 }
 
@@ -164,6 +175,12 @@ mod tests {
             (format_megabytes(99_999), format_megabytes(4_750_000)),
             ("0.0 MB".into(), "4.7 MB".into())
         );
+    }
+
+    #[test]
+    fn waiting_names_are_shown_if_there_are_any() {
+        let texts = [0, 1, 2].map(format_waiting_names);
+        assert_eq!(texts, ["", ", 1 name waits", ", 2 names wait"]);
     }
 
     #[test]

@@ -118,6 +118,11 @@ pub(super) struct Connection {
     last_received: Moment,
     /// True if a `ping` was sent after the last received frame.
     ping_pending: bool,
+    /// True if the client certainly has the token of its session: its `join` brought it, or `end`
+    /// was sent after the welcome.
+    pub(super) has_token: bool,
+    /// True if the client leaves: it has closed its sending half after a whole frame.
+    pub(super) is_leaving: bool,
 }
 
 impl Connection {
@@ -131,6 +136,8 @@ impl Connection {
             deferred: VecDeque::new(),
             last_received: now,
             ping_pending: false,
+            has_token: false,
+            is_leaving: false,
         }
     }
 
@@ -143,6 +150,18 @@ impl Connection {
     /// Returns true if the client negotiated presence (`roster` and `presence` frames).
     pub(super) const fn wants_presence(&self) -> bool {
         self.features & feature::PRESENCE != 0
+    }
+
+    /// Returns true if the client negotiated `resume`: its name waits for it when the connection is
+    /// lost.
+    pub(super) const fn comes_back(&self) -> bool {
+        self.features & feature::RESUME != 0
+    }
+
+    /// Returns true if the name of the session waits when the connection ends now in another way
+    /// than by a final error.
+    pub(super) const fn keeps_name_when_lost(&self) -> bool {
+        self.comes_back() && self.has_token && !self.is_leaving
     }
 
     /// Returns true if the connection is closing: its last frame is queued.

@@ -96,6 +96,9 @@ pub enum Quota {
     /// Rate of `history` and `search` requests. Beyond the limit, the request waits, or its
     /// connection is closed.
     Requests,
+    /// Number of names, including those that wait for a session that has lost its connection. Beyond
+    /// the limit, one of those that wait is freed early.
+    Names,
     /// Number of unsent bytes for slow readers. Beyond the limit, a connection is closed. Only the
     /// driver counts these bytes.
     Unsent,
@@ -110,6 +113,7 @@ impl Quota {
         Self::Rooms,
         Self::Sessions,
         Self::Requests,
+        Self::Names,
         Self::Unsent,
     ];
 
@@ -123,6 +127,7 @@ impl Quota {
             Self::Rooms => "rooms",
             Self::Sessions => "sessions",
             Self::Requests => "requests",
+            Self::Names => "names",
             Self::Unsent => "unsent",
         }
     }
@@ -139,6 +144,8 @@ pub struct HubStats {
     pub connections: usize,
     /// Number of open rooms.
     pub rooms: usize,
+    /// Number of names that wait for sessions that have lost their connections.
+    pub waiting_names: usize,
     /// Hub's head: sequence of the last committed entry.
     pub head: Sequence,
     /// Health of the log's storage.
@@ -179,6 +186,9 @@ pub enum Input {
     HalfClosed {
         /// Connection that is half-closed.
         connection: ConnectionId,
+        /// True if the stream has ended inside a frame, so the connection was cut off. Otherwise the
+        /// client leaves.
+        in_frame: bool,
     },
     /// A connection is gone: the driver has closed its socket, and discards later deliveries to it.
     Disconnected {

@@ -1,13 +1,14 @@
 //! Handshake: `hello` and `join` (`docs/protocol/tcp.md`, sections 4 to 6).
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use subtle::ConstantTimeEq;
 use unicode_normalization::UnicodeNormalization;
 
 use super::Hub;
-use super::connection::{ConnectionState, PendingRead, WelcomeData};
-use super::contract::{ConnectionId, Now, Output, Quota, ReadPurpose, ReadRange, ReadRequest};
+use super::connection::{Connection, ConnectionState, PendingRead, WelcomeData};
+use super::contract::{ConnectionId, Now, Quota, ReadPurpose, ReadRange, ReadRequest};
 use super::session_persistence::hash_token;
 use super::throttle::QUOTA_RETRY_AFTER;
 use crate::model::limits::{HISTORY_LENGTH, MAX_ROOMS, REPLAY_PAGE};
@@ -27,6 +28,39 @@ struct ValidatedJoin {
     resumed: Option<(SessionId, Token)>,
 }
 
+/// Refusal of a `join`.
+struct JoinRefusal {
+    /// Error code.
+    code: ErrorCode,
+    /// Time for which the name still waits for the session that holds it; `None` if the refusal has
+    /// another reason, or that session is connected.
+    name_waits: Option<Duration>,
+}
+
+impl From<ErrorCode> for JoinRefusal {
+    fn from(code: ErrorCode) -> Self {
+        Self { code, name_waits: None }
+    }
+}
+
+impl JoinRefusal {
+    /// Builds the error frame. If a name waits, its text and `retry_after` say for how long.
+    fn to_error(&self) -> Error {
+        let error = Error::about(self.code, kind::JOIN, Reference::NONE);
+        let Some(wait) = self.name_waits else {
+            return error;
+        };
+        let retry_after = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX).max(1);
+        let text = format!(
+            "{} They have just lost their connection: if they do not come back, the name is free \
+             in {} s.",
+            error.text,
+            retry_after.div_ceil(1_000)
+        );
+        Error { retry_after, text, ..error }
+    }
+}
+
 impl Hub {
     /// Handles `hello`: negotiates version and features, or closes the connection with an error.
     pub(super) fn handle_hello(&mut self, now: Now, id: ConnectionId, hello: &Hello) {
@@ -38,7 +72,8 @@ impl Hub {
             return self.close_with_error(now, id, error);
         }
         let in_common = (hello.min_version..=hello.max_version).contains(&VERSION);
-        let features = hello.features & (feature::PRESENCE | feature::SEARCH);
+        let provided = feature::PRESENCE | feature::SEARCH | feature::RESUME;
+        let features = hello.features & provided;
         let answer = ServerHello {
             version: if in_common { VERSION } else { 0 },
             min_version: VERSION,
@@ -79,12 +114,13 @@ impl Hub {
                 self.quotas.clear_password_failures(group, now.moment);
                 self.accept_join(now, id, valid, join.position);
             }
-            Err(code) => {
+            Err(refusal) => {
+                let code = refusal.code;
                 self.report_room_refusal(group, code);
                 if code == ErrorCode::PasswordWrong {
                     self.quotas.record_password_failure(group, now.moment);
                 }
-                self.send_request_error(id, code, kind::JOIN, Reference::NONE);
+                self.send_frame(id, refusal.to_error());
                 let may_try_again = self
                     .connections
                     .get_mut(&id)
@@ -104,25 +140,29 @@ impl Hub {
         now: Moment,
         group: AddressGroup,
         join: &Join,
-    ) -> Result<ValidatedJoin, ErrorCode> {
+    ) -> Result<ValidatedJoin, JoinRefusal> {
         if let Some(password) = &self.settings.password {
             let given = join.password.as_ref().ok_or(ErrorCode::PasswordRequired)?;
             if !are_equal_passwords(given, password) {
-                return Err(ErrorCode::PasswordWrong);
+                return Err(ErrorCode::PasswordWrong.into());
             }
         }
         let username = Username::new(&join.username).map_err(|_| ErrorCode::NameInvalid)?;
         let rooms = parse_rooms(&join.rooms)?;
         if rooms.len() > usize::from(MAX_ROOMS) {
-            return Err(ErrorCode::TooManyRooms);
+            return Err(ErrorCode::TooManyRooms.into());
         }
         if !self.may_open(group, &rooms) {
-            return Err(ErrorCode::RoomsFull);
+            return Err(ErrorCode::RoomsFull.into());
         }
         let resumed = join.token.and_then(|token| {
             Some((self.sessions.find_by_token(&hash_token(&token), now)?, token))
         });
-        self.names.check_available(&username, resumed.map(|(session, _)| session))?;
+        let own = resumed.map(|(session, _)| session);
+        self.names.check_available(&username, own).map_err(|conflict| JoinRefusal {
+            code: conflict.code,
+            name_waits: self.waiting_names.remaining(conflict.holder, now),
+        })?;
         Ok(ValidatedJoin { username, rooms, resumed })
     }
 
@@ -144,6 +184,7 @@ impl Hub {
             return;
         };
         let ValidatedJoin { username, rooms, resumed } = join;
+        connection.has_token = resumed.is_some();
         let (session, token) = resumed.unwrap_or((self.next_session, fresh));
         if resumed.is_none() {
             self.evict_session_if_full(self.settings.max_sessions);
@@ -151,6 +192,7 @@ impl Hub {
             self.sessions.create(session, hash_token(&token), username.clone());
         }
         let names = self.attach_session(now.moment, (id, group), session, username, &rooms);
+        self.limit_names(group);
         self.persist_session(session);
 
         let position = position.filter(|it| self.can_replay_from(*it));
@@ -187,7 +229,7 @@ impl Hub {
         let Some((session, group)) = self.sessions.evict_if_full(max) else {
             return false;
         };
-        self.outputs.push_back(Output::DeleteSession { session });
+        self.delete_session(session);
         if let Some(group) = group {
             self.report_quota(group, Quota::Sessions);
         }
@@ -233,6 +275,7 @@ impl Hub {
         for room in old_rooms {
             self.close_if_empty(room, now);
         }
+        self.waiting_names.remove(session);
         self.names.release(&old_name, session);
         self.names.claim(&username, session);
         let names = new_rooms
@@ -240,7 +283,8 @@ impl Hub {
             .filter_map(|room| self.rooms.get(*room))
             .map(|room| room.name.clone())
             .collect();
-        self.sessions.connect(session, (id, group), username, new_rooms);
+        let comes_back = self.connections.get(&id).is_some_and(Connection::comes_back);
+        self.sessions.connect(session, (id, group), comes_back, username, new_rooms);
         names
     }
 }

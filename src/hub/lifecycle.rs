@@ -106,9 +106,10 @@ impl Hub {
     }
 
     /// Handles a half-closed connection: its client will send no more frames. `close_half_closed`
-    /// closes it.
-    pub(super) fn handle_half_closed(&mut self, id: ConnectionId) {
-        if self.connections.contains_key(&id) {
+    /// closes it. Unless the stream has ended inside a frame, the client leaves.
+    pub(super) fn handle_half_closed(&mut self, id: ConnectionId, in_frame: bool) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.is_leaving = !in_frame;
             self.half_closed.insert(id);
         }
     }
@@ -146,7 +147,7 @@ impl Hub {
         if self.connections.get(&id).is_some_and(|it| it.joined_session().is_some()) {
             self.handle_mark_reached(now, id);
         }
-        self.release_session(now, id);
+        self.release_session(now, id, true);
         let Some(connection) = self.connections.remove(&id) else {
             return;
         };
@@ -165,15 +166,24 @@ impl Hub {
         if self.connections.get(&id).is_none_or(Connection::is_closing) {
             return;
         }
+        let may_come_back = ErrorCode::from_number(error.code).is_none_or(|it| !it.is_final());
         self.send_frame(id, error);
         self.deliver(id, Delivery::Close);
-        self.release_session(now, id);
+        self.release_session(now, id, may_come_back);
     }
 
-    /// Disconnects the session of a connection: releases its name and rooms, and persists it. The
+    /// Disconnects the session of a connection: releases its rooms and its name, and persists it. The
     /// session is then away, and the connection is closing. If the connection has no session, only
     /// switches it to `Closing`.
-    fn release_session(&mut self, now: Now, id: ConnectionId) {
+    ///
+    /// The name waits for the session if the client has the feature for it, has its token, does not
+    /// leave, and may come back: the connection does not end by a final error.
+    fn release_session(&mut self, now: Now, id: ConnectionId, may_come_back: bool) {
+        let Some(connection) = self.connections.get(&id) else {
+            return;
+        };
+        let keeps_name = may_come_back && connection.keeps_name_when_lost();
+        let group = connection.group;
         let Some(session) = self.detach_session(now.moment, id) else {
             return;
         };
@@ -186,8 +196,12 @@ impl Hub {
             self.rooms.remove_member(room, &username, now.moment);
             self.close_if_empty(room, now.moment);
         }
-        self.names.release(&username, session);
-        self.sessions.disconnect(session, now);
+        self.sessions.disconnect(session, now, keeps_name);
+        if keeps_name {
+            self.let_name_wait(session, username, group, now.moment);
+        } else {
+            self.names.release(&username, session);
+        }
         self.persist_session(session);
     }
 
@@ -243,8 +257,8 @@ impl Hub {
         }
     }
 
-    /// Handles all expired timers: of connections, throttled requests, quotas, presence updates and
-    /// sessions.
+    /// Handles all expired timers: of connections, throttled requests, quotas, presence updates,
+    /// names that wait, and sessions.
     pub(super) fn handle_wake(&mut self, now: Now) {
         self.wake_at = None;
         self.run_connection_timers(now);
@@ -255,14 +269,23 @@ impl Hub {
                 self.send_frame_to_all(subscribers.clone(), frame);
             }
         }
+        self.free_expired_names(now.moment);
         self.remove_expired_sessions(now.moment);
     }
 
     /// Removes expired sessions and emits `DeleteSession` for each.
     pub(super) fn remove_expired_sessions(&mut self, now: Moment) {
         for session in self.sessions.remove_expired(now) {
-            self.outputs.push_back(Output::DeleteSession { session });
+            self.delete_session(session);
         }
+    }
+
+    /// Frees the name that waits for a session that was removed, and emits `DeleteSession`.
+    pub(super) fn delete_session(&mut self, session: SessionId) {
+        if let Some(username) = self.waiting_names.remove(session) {
+            self.names.release(&username, session);
+        }
+        self.outputs.push_back(Output::DeleteSession { session });
     }
 
     /// If the check is due, checks the timers of all connections: sends pings, closes connections

@@ -20,6 +20,7 @@
 //! | `throttle` | requests that wait for their address group's tokens |
 //! | `quotas` | usage and limits of each address group |
 //! | `broadcast` | notices to all joined clients |
+//! | `waiting_names` | names that wait for sessions that have lost their connections |
 //! | `session_persistence` | session records that survive a restart |
 //! | `sessions`, `message_dedup`, `names`, `rooms`, `members`, `presence`, `backlog` | the hub's state |
 
@@ -45,6 +46,7 @@ mod rooms;
 mod session_persistence;
 mod sessions;
 mod throttle;
+mod waiting_names;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -60,6 +62,7 @@ use quotas::{GroupLimits, Quotas};
 use read_queue::ReadQueue;
 use rooms::Rooms;
 use sessions::Sessions;
+use waiting_names::WaitingNames;
 
 use crate::model::{AddressGroup, HubSettings, LogId, Moment, RoomName, Sequence, SessionId};
 use crate::wire::tcp::{Pong, ServerFrame};
@@ -96,8 +99,10 @@ pub struct Hub {
     throttled: BTreeSet<(Moment, ConnectionId)>,
     /// Sessions, connected or away (disconnected).
     sessions: Sessions,
-    /// Usernames in use.
+    /// Usernames in use, including those that wait.
     names: NameRegistry,
+    /// Names that wait for sessions that have lost their connections.
+    waiting_names: WaitingNames,
     /// Open rooms: those with members.
     rooms: Rooms,
     /// Log reads that wait for their turn or are in progress.
@@ -142,6 +147,7 @@ impl Hub {
             half_closed: BTreeSet::new(),
             sessions: Sessions::default(),
             names,
+            waiting_names: WaitingNames::default(),
             rooms: Rooms::default(),
             reads: ReadQueue::new(),
             backlog: Backlog::default(),
@@ -171,7 +177,9 @@ impl Hub {
             Input::ConnectionFailed { connection, error } => {
                 self.close_with_code(now, connection, error)
             }
-            Input::HalfClosed { connection } => self.handle_half_closed(connection),
+            Input::HalfClosed { connection, in_frame } => {
+                self.handle_half_closed(connection, in_frame);
+            }
             Input::Disconnected { connection } => self.handle_disconnected(now, connection),
             Input::Committed { entries } => self.handle_committed(entries),
             Input::NotStored { session, reference } => self.handle_not_stored(session, reference),
@@ -198,6 +206,7 @@ impl Hub {
             connected_users: self.sessions.connected_count(),
             connections: self.connections.len(),
             rooms: self.rooms.len(),
+            waiting_names: self.waiting_names.len(),
             head: self.head,
             storage: self.storage,
         }
@@ -279,6 +288,7 @@ impl Hub {
             self.next_timer_check,
             self.rooms.next_presence_deadline(),
             self.sessions.next_expiry(),
+            self.waiting_names.next_deadline(),
             self.throttled.first().map(|(moment, _)| *moment),
         ];
         let earliest = timers.into_iter().flatten().min();

@@ -1,11 +1,20 @@
-//! Registry of the usernames in use.
+//! Registry of the usernames in use, and of those that wait.
 
 use std::collections::HashMap;
 
 use crate::model::{ErrorCode, NameKey, SessionId, Username};
 
-/// Registry of the usernames of all connected sessions. At most one session holds a name, and only
-/// while it is connected.
+/// Name that is not available, because another session holds it or one that looks like it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NameConflict {
+    /// [`ErrorCode::NameTaken`] or [`ErrorCode::NameLookalike`].
+    pub(super) code: ErrorCode,
+    /// The other session.
+    pub(super) holder: SessionId,
+}
+
+/// Registry of the usernames of all connected sessions, and of those that
+/// [wait](super::waiting_names) for a session. At most one session holds a name.
 pub(super) struct NameRegistry {
     /// Session that holds each name, by name key.
     holders: HashMap<NameKey, SessionId>,
@@ -38,20 +47,20 @@ impl NameRegistry {
     /// [`Self::claim`].
     ///
     /// # Errors
-    /// [`ErrorCode::NameTaken`] or [`ErrorCode::NameLookalike`].
+    /// The conflict with the other session.
     pub(super) fn check_available(
         &self,
         name: &Username,
         session: Option<SessionId>,
-    ) -> Result<(), ErrorCode> {
+    ) -> Result<(), NameConflict> {
         let other = |holder: &&SessionId| Some(**holder) != session;
-        if self.holders.get(name.key()).filter(other).is_some() {
-            return Err(ErrorCode::NameTaken);
+        if let Some(holder) = self.holders.get(name.key()).filter(other) {
+            return Err(NameConflict { code: ErrorCode::NameTaken, holder: *holder });
         }
         if self.refuse_lookalikes
-            && self.skeleton_holders.get(&name.key().skeleton()).filter(other).is_some()
+            && let Some(holder) = self.skeleton_holders.get(&name.key().skeleton()).filter(other)
         {
-            return Err(ErrorCode::NameLookalike);
+            return Err(NameConflict { code: ErrorCode::NameLookalike, holder: *holder });
         }
         Ok(())
     }
@@ -77,7 +86,8 @@ impl NameRegistry {
         }
     }
 
-    /// Returns the connected session that holds the name with this key; `None` if the name is free.
+    /// Returns the session that holds the name with this key, connected or away with a name that
+    /// waits for it; `None` if the name is free.
     pub(super) fn holder(&self, key: &NameKey) -> Option<SessionId> {
         self.holders.get(key).copied()
     }

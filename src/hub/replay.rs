@@ -62,6 +62,9 @@ impl Hub {
         for frame in read.frames_after {
             self.send_frame(id, frame);
         }
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.has_token = true;
+        }
     }
 
     /// Sends `welcome`, and `entered` for each room of the session.

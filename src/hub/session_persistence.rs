@@ -14,8 +14,9 @@ pub(super) fn hash_token(token: &Token) -> TokenHash {
 
 impl Hub {
     /// Restores sessions and room names from the log. All sessions are then away. Sessions that
-    /// were connected when the server stopped count as away from now. Removes expired sessions, and
-    /// evicts sessions above the maximum.
+    /// were connected when the server stopped count as away from now. Names wait from now
+    /// on for the sessions that keep them. Removes expired sessions, and evicts sessions above the
+    /// maximum.
     pub(super) fn restore(
         &mut self,
         now: Now,
@@ -27,9 +28,13 @@ impl Hub {
         // and counts as `now`.
         sessions
             .sort_by_key(|it| (it.away_since.map_or(now.time, |at| at.min(now.time)), it.session));
+        let mut waiting_names = Vec::new();
         for record in sessions {
             let session = record.session;
             let was_connected = record.away_since.is_none();
+            if record.keeps_name {
+                waiting_names.push((session, record.username.clone()));
+            }
             let away_since = record.away_since.unwrap_or(now.time);
             let left = SESSION_LIFETIME.saturating_sub(away_since.until(now.time));
             self.sessions.restore(record, away_since, now.moment + left);
@@ -37,6 +42,7 @@ impl Hub {
                 self.persist_session(session);
             }
         }
+        self.restore_waiting_names(waiting_names, now.moment);
         self.remove_expired_sessions(now.moment);
         let one_more = self.settings.max_sessions.saturating_add(1);
         while self.evict_session_if_full(one_more) {}

@@ -30,6 +30,8 @@ pub(super) struct Session {
     expires: Option<Moment>,
     /// Wall-clock time of the disconnection; `None` while the session is connected.
     away_since: Option<Timestamp>,
+    /// True if the username waits for the session after a restart, as in [`SessionRecord`].
+    keeps_name: bool,
 }
 
 /// Maximum rank of the restored sessions ([`AwaySessions::rank`]): an address group with more
@@ -78,6 +80,8 @@ pub(super) struct Sessions {
     groups_by_rank: BTreeSet<(usize, Option<AddressGroup>)>,
     /// Session that held each name last, by name key, if it is away.
     away_names: HashMap<NameKey, SessionId>,
+    /// Number of connected sessions of each address group that has any.
+    connected_by_group: HashMap<AddressGroup, usize>,
 }
 
 impl Sessions {
@@ -121,6 +125,7 @@ impl Sessions {
             group: None,
             expires: None,
             away_since: None,
+            keeps_name: false,
         };
         self.by_id.insert(id, session);
     }
@@ -129,12 +134,21 @@ impl Sessions {
     /// sessions with one name, the session that is restored last counts as the last holder. A
     /// restored session is not disposable, because it may have direct messages.
     pub(super) fn restore(&mut self, record: SessionRecord, since: Timestamp, expires: Moment) {
-        let SessionRecord { session: id, token, username, last_reference, refused, .. } = record;
+        let SessionRecord {
+            session: id,
+            token,
+            username,
+            last_reference,
+            refused,
+            keeps_name,
+            away_since: _,
+        } = record;
         self.create(id, token, username);
         if let Some(session) = self.by_id.get_mut(&id) {
             session.dedup = MessageDedup::restored(last_reference, refused);
             session.away_since = Some(since);
             session.expires = Some(expires);
+            session.keeps_name = keeps_name;
             self.away_names.insert(session.username.key().clone(), id);
             self.index_away(id, None, expires, false);
         }
@@ -151,33 +165,67 @@ impl Sessions {
             away_since: session.away_since,
             last_reference: session.dedup.last_stored(),
             refused: session.dedup.resubmittable(),
+            keeps_name: session.keeps_name,
         })
     }
 
     /// Marks a session as connected and sets its connection, name and rooms. The caller must have
-    /// released the previous ones.
+    /// released the previous ones. `comes_back`: the client has the feature `resume`.
     pub(super) fn connect(
         &mut self,
         id: SessionId,
         (connection, group): (ConnectionId, AddressGroup),
+        comes_back: bool,
         username: Username,
         rooms: Vec<RoomId>,
     ) {
         self.remove_from_away_indexes(id);
+        self.uncount_connected(id);
         if let Some(session) = self.by_id.get_mut(&id) {
+            *self.connected_by_group.entry(group).or_default() += 1;
             session.connection = Some(connection);
             session.group = Some(group);
+            session.keeps_name = comes_back;
             session.username = username;
             session.rooms = rooms;
         }
     }
 
+    /// Removes a session from the number of connected ones of its address group, if it is
+    /// connected.
+    fn uncount_connected(&mut self, id: SessionId) {
+        let connected = self.by_id.get(&id).filter(|it| it.connection.is_some());
+        if let Some(group) = connected.and_then(|it| it.group)
+            && let Some(count) = self.connected_by_group.get_mut(&group)
+        {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.connected_by_group.remove(&group);
+            }
+        }
+    }
+
+    /// Returns the number of connected sessions of an address group.
+    pub(super) fn connected_count_of(&self, group: AddressGroup) -> usize {
+        self.connected_by_group.get(&group).copied().unwrap_or_default()
+    }
+
+    /// Records whether the username of a session waits for it after a restart. The caller must
+    /// persist the session.
+    pub(super) fn set_keeps_name(&mut self, id: SessionId, keeps_name: bool) {
+        if let Some(session) = self.by_id.get_mut(&id) {
+            session.keeps_name = keeps_name;
+        }
+    }
+
     /// Marks a session as away: it can be resumed for [`SESSION_LIFETIME`] from now. The caller
-    /// must have released name and rooms.
-    pub(super) fn disconnect(&mut self, id: SessionId, now: Now) {
+    /// must have released the rooms, and must release the name unless it waits (`keeps_name`).
+    pub(super) fn disconnect(&mut self, id: SessionId, now: Now, keeps_name: bool) {
+        self.uncount_connected(id);
         let Some(session) = self.by_id.get_mut(&id) else {
             return;
         };
+        session.keeps_name = keeps_name;
         let end = now.moment + SESSION_LIFETIME;
         session.connection = None;
         session.rooms = Vec::new();
@@ -316,6 +364,7 @@ impl Sessions {
             && self.away_by_group.is_empty()
             && self.groups_by_rank.is_empty()
             && self.away_names.is_empty()
+            && self.connected_by_group.is_empty()
     }
 }
 
@@ -332,7 +381,7 @@ mod tests {
         if has_spoken {
             sessions.get_mut(id).unwrap().dedup.submit(Reference(1), 3);
         }
-        sessions.disconnect(id, Now { moment: away, time: Timestamp(0) });
+        sessions.disconnect(id, Now { moment: away, time: Timestamp(0) }, false);
     }
 
     /// Sessions without messages are evicted before sessions with messages.

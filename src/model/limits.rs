@@ -94,6 +94,10 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Time for which a session can be resumed after its connection has ended.
 pub const SESSION_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Time for which the name of a client with the feature `resume` waits for its session when the
+/// connection is lost, and after a restart of the server.
+pub const NAME_WAIT: Duration = Duration::from_secs(30);
+
 /// Delay of a presence update: time from the first change in a room to the update with all changes.
 pub const PRESENCE_DELAY: Duration = Duration::from_millis(500);
 

@@ -89,6 +89,8 @@ pub(super) enum EngineInput {
     HalfClosed {
         /// Connection that is half-closed.
         connection: ConnectionId,
+        /// True if its stream has ended inside a frame.
+        in_frame: bool,
     },
     /// A connection's task has ended.
     Disconnected {
@@ -397,8 +399,8 @@ impl Engine {
             EngineInput::MarkReached { connection } => {
                 self.input_of(connection, Input::MarkReached { connection });
             }
-            EngineInput::HalfClosed { connection } => {
-                self.input_of(connection, Input::HalfClosed { connection });
+            EngineInput::HalfClosed { connection, in_frame } => {
+                self.input_of(connection, Input::HalfClosed { connection, in_frame });
             }
             EngineInput::Disconnected { connection } => {
                 self.input_of(connection, Input::Disconnected { connection });

@@ -37,6 +37,9 @@ pub struct Status {
     pub connections: usize,
     /// Number of rooms with at least one member.
     pub rooms: usize,
+    /// Number of names that wait for users who have lost their connections.
+    #[serde(default)]
+    pub waiting_names: usize,
     /// Number of messages committed since the server was started.
     pub messages: u64,
     /// Number of messages committed in the last 60 seconds.
@@ -164,6 +167,7 @@ impl StatusSource {
             people: hub.connected_users,
             connections: hub.connections,
             rooms: hub.rooms,
+            waiting_names: hub.waiting_names,
             messages,
             messages_last_minute: last_minute,
             head: hub.head.0,

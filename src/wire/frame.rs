@@ -82,6 +82,13 @@ impl FrameReader {
         Ok(())
     }
 
+    /// Returns true if bytes are buffered: a part of a frame, and the complete frames that the caller
+    /// of [`Self::feed`] has not taken.
+    #[must_use]
+    pub const fn has_rest(&self) -> bool {
+        !self.buffered.is_empty()
+    }
+
     /// Hands out the complete frames at the start of `bytes`, until `on_body` returns false.
     /// Returns the bytes that were not handed out.
     fn split_frames<'a>(

@@ -207,8 +207,9 @@ impl World {
     /// Ends a connection in one of the ways that a driver reports.
     fn end_connection(&mut self, bytes: &mut Bytes<'_>) {
         let Some(connection) = self.any_connection(bytes) else { return };
-        match bytes.u8() % 3 {
-            0 => self.input(Input::HalfClosed { connection }),
+        match bytes.u8() % 4 {
+            0 => self.input(Input::HalfClosed { connection, in_frame: false }),
+            3 => self.input(Input::HalfClosed { connection, in_frame: true }),
             1 => self.input(Input::ConnectionFailed { connection, error: ErrorCode::TooSlow }),
             _ => self.disconnect(connection),
         }

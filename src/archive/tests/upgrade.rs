@@ -21,12 +21,14 @@ fn settings(directory: &Path) -> StoreSettings {
     StoreSettings { directory: directory.to_path_buf(), ..StoreSettings::default() }
 }
 
-/// Creates a database of format 1 with 20 messages in the lobby. Returns its path.
+/// Creates a database of format 1 with 20 messages of a session in the lobby. Returns its path.
 fn create_format_1(directory: &Path) -> PathBuf {
     let path = directory.join("chat.db");
     let connection = Connection::open(&path).unwrap();
     schema::create_old_format(&connection, 1);
     connection.execute_batch("INSERT INTO rooms (key, name) VALUES ('lobby', 'Lobby')").unwrap();
+    let session = "INSERT INTO sessions VALUES (1, zeroblob(32), 'anna', NULL, 20, x'', 20)";
+    connection.execute_batch(session).unwrap();
     for number in 1..=20 {
         let entry = LogEntry {
             sequence: Sequence(number),
@@ -59,6 +61,8 @@ fn format_1_is_upgraded_without_loss_and_searchable() {
     let (log, restored) = SqliteLog::open(settings(directory.path())).unwrap();
     assert_eq!(restored.head, Sequence(20));
     assert_eq!(restored.rooms.iter().map(RoomName::as_str).collect::<Vec<_>>(), ["Lobby"]);
+    let sessions: Vec<_> = restored.sessions.iter().map(|it| (it.session, it.keeps_name)).collect();
+    assert_eq!(sessions, [(SessionId(1), false)]);
     drop(log);
     let report = check(directory.path()).unwrap();
     assert_eq!((report.messages, report.faults), (20, Vec::new()));

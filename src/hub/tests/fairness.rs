@@ -405,7 +405,7 @@ fn half_closed_connection_gets_its_delayed_answer() {
         harness.send(*attacker, search(1, "", "tea", 0, 0));
     }
     assert_eq!(harness.take_summaries(attackers[61]), [""; 0]);
-    harness.input(crate::hub::Input::HalfClosed { connection: attackers[61] });
+    harness.input(crate::hub::Input::HalfClosed { connection: attackers[61], in_frame: false });
     assert_eq!(harness.take_summaries(attackers[61]), [""; 0]);
     harness.advance(1_000);
     let head = Sequence::ZERO.0;

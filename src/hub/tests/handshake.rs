@@ -13,12 +13,12 @@ const A_DAY: u64 = 24 * 60 * 60 * 1_000 + 1;
 fn first_join_gets_welcome_and_echo() {
     let mut harness = Harness::new();
     let anna = harness.connect();
-    harness.send(anna, hello(7));
+    harness.send(anna, hello(15));
     harness.send(anna, join("anna", &[]));
     assert_eq!(
         harness.take_summaries(anna),
         [
-            "server_hello 1 3",
+            "server_hello 1 7",
             "welcome anna 0 last 0",
             "entered lobby 0 of 1",
             "end 2 0 0",

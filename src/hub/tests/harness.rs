@@ -384,6 +384,7 @@ impl Harness {
             && self.hub.quotas.is_empty(self.now)
             && self.hub.sessions.is_empty()
             && self.hub.names.is_empty()
+            && self.hub.waiting_names.is_empty()
             && self.hub.rooms.is_empty()
             && self.hub.reads.is_empty()
             && self.hub.backlog.is_empty()

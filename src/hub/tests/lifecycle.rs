@@ -255,10 +255,10 @@ fn half_closed_connection_is_released_before_close() {
     let mut harness = Harness::with(settings);
     for _ in 0..2 {
         let (anna, _) = harness.join("anna", &[]);
-        harness.input(Input::HalfClosed { connection: anna });
+        harness.input(Input::HalfClosed { connection: anna, in_frame: false });
         assert_eq!(harness.take_summaries(anna), ["closed"]);
         let greeted = harness.connect_and_greet(0);
-        harness.input(Input::HalfClosed { connection: greeted });
+        harness.input(Input::HalfClosed { connection: greeted, in_frame: false });
         assert_eq!(harness.take_summaries(greeted), ["closed"]);
         harness.disconnect(anna);
     }

@@ -17,3 +17,4 @@ mod read_queue;
 mod restart;
 mod rooms;
 mod steps;
+mod waiting_names;

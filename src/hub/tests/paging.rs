@@ -221,7 +221,7 @@ fn half_closed_connection_gets_all_answers() {
         harness.send(bob, frame);
     }
     harness.send(bob, say(7, "two"));
-    harness.input(Input::HalfClosed { connection: bob });
+    harness.input(Input::HalfClosed { connection: bob, in_frame: false });
     assert_eq!((harness.take_summaries(bob), harness.connected_users), (vec![], 2));
     harness.run_log();
     let summaries = harness.take_summaries(bob);
@@ -229,8 +229,8 @@ fn half_closed_connection_gets_all_answers() {
     assert_eq!(summaries[summaries.len() - 2..], ["7:lobby bob: two (0)", "closed"]);
     assert_eq!(harness.connected_users, 1);
     harness.disconnect(bob);
-    harness.input(Input::HalfClosed { connection: bob });
-    harness.input(Input::HalfClosed { connection: anna });
+    harness.input(Input::HalfClosed { connection: bob, in_frame: false });
+    harness.input(Input::HalfClosed { connection: anna, in_frame: false });
     assert_eq!(harness.take_summaries(anna).last().unwrap(), "closed");
     harness.disconnect(anna);
     harness.advance(2 * 24 * 60 * 60 * 1_000);

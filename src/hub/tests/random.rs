@@ -87,10 +87,11 @@ impl Simulation {
                     self.disconnect(id);
                 }
             }
-            Step::HalfClose(who) => {
+            Step::HalfClose(who, in_frame) => {
                 if let Some(connection) = self.pick_client(*who) {
                     self.half_closed.insert(connection);
-                    self.harness.input(Input::HalfClosed { connection });
+                    let in_frame = *in_frame;
+                    self.harness.input(Input::HalfClosed { connection, in_frame });
                 }
             }
             Step::Say(who, room) => self.send_message(*who, |it| say_in(ROOMS[*room], it, "x")),
@@ -388,7 +389,13 @@ impl Simulation {
 
 /// Returns settings with low limits, so that every limit can be reached.
 fn settings() -> HubSettings {
-    HubSettings { max_sessions: 12, max_connections: 12, max_rooms: 3, ..HubSettings::default() }
+    HubSettings {
+        max_sessions: 12,
+        max_connections: 12,
+        max_connections_per_address: 8,
+        max_rooms: 3,
+        ..HubSettings::default()
+    }
 }
 
 proptest! {

@@ -95,6 +95,7 @@ fn session_is_persisted_on_join_resume_and_disconnect() {
         away_since,
         last_reference: Reference(last),
         refused: refused.iter().copied().map(Reference).collect(),
+        keeps_name: false,
     };
     assert_eq!(
         harness.persisted_sessions,

@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use crate::wire::tcp::feature;
+
 /// User names to choose from. Two have the same key; two look alike.
 pub(super) const NAMES: &[&str] = &["anna", "Anna", "bob", "b\u{43e}b", "carl"];
 
@@ -15,8 +17,8 @@ pub(super) enum Step {
     Join { name: usize, rooms: Vec<usize>, features: u64, token: Option<usize>, position: u8 },
     /// A client disconnects.
     Disconnect(usize),
-    /// A client half-closes its connection.
-    HalfClose(usize),
+    /// A client half-closes its connection, perhaps inside a frame.
+    HalfClose(usize, bool),
     /// A client sends a message to a room: client, room.
     Say(usize, usize),
     /// A client sends a direct message: client, name of the recipient.
@@ -60,7 +62,12 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
     let join = (
         0..NAMES.len(),
         prop::collection::vec(0..ROOMS.len(), 0..4),
-        0_u64..2,
+        prop::sample::select(vec![
+            0,
+            feature::PRESENCE,
+            feature::RESUME,
+            feature::PRESENCE | feature::RESUME,
+        ]),
         prop::option::of(any::<usize>()),
         0_u8..3,
     )
@@ -74,7 +81,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => join,
         2 => any::<usize>().prop_map(Step::Disconnect),
-        1 => any::<usize>().prop_map(Step::HalfClose),
+        1 => any::<(usize, bool)>().prop_map(|(who, in_frame)| Step::HalfClose(who, in_frame)),
         8 => (any::<usize>(), 0..ROOMS.len()).prop_map(|(who, room)| Step::Say(who, room)),
         4 => (any::<usize>(), 0..NAMES.len()).prop_map(|(who, to)| Step::Direct(who, to)),
         2 => any::<usize>().prop_map(Step::Resend),

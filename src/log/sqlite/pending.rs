@@ -93,6 +93,7 @@ mod tests {
                 away_since: None,
                 last_reference: Reference(turn),
                 refused: Vec::new(),
+                keeps_name: false,
             };
             pending.add(&[Change::PersistSession(record, Sequence(turn))]);
         }

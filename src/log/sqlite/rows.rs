@@ -209,8 +209,9 @@ pub(crate) fn upsert_session(
     noted: Sequence,
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
-        "INSERT OR REPLACE INTO sessions (id, token, username, away_since, last_reference, refused, noted)
-         VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO sessions
+             (id, token, username, away_since, last_reference, refused, noted, keeps_name)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     )?;
     let refused: Vec<u8> = record.refused.iter().flat_map(|it| it.0.to_be_bytes()).collect();
     statement.execute(params![
@@ -221,6 +222,7 @@ pub(crate) fn upsert_session(
         u64_to_sql(record.last_reference.0),
         refused,
         sequence_to_sql(noted),
+        record.keeps_name,
     ])?;
     Ok(())
 }
@@ -245,7 +247,8 @@ pub(crate) fn for_each_session(
     mut take: impl FnMut(rusqlite::Result<(SessionRecord, Sequence)>) -> rusqlite::Result<()>,
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare(
-        "SELECT id, token, username, away_since, last_reference, refused, noted FROM sessions",
+        "SELECT id, token, username, away_since, last_reference, refused, noted, keeps_name
+         FROM sessions",
     )?;
     let mut found_rows = statement.query([])?;
     while let Some(row) = found_rows.next()? {
@@ -269,6 +272,7 @@ fn read_session(row: &Row<'_>) -> rusqlite::Result<(SessionRecord, Sequence)> {
             .iter()
             .map(|it| Reference(u64::from_be_bytes(*it)))
             .collect(),
+        keeps_name: row.get(7)?,
     };
     Ok((record, sequence_from_sql(row.get(6)?)))
 }

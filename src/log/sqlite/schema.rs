@@ -55,6 +55,11 @@ const MIGRATIONS: &[&str] = &[
         day INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL
     ) STRICT;
     ",
+    // Format 3: names that wait for their sessions.
+    "
+    -- Whether the session's username waits for it after a restart.
+    ALTER TABLE sessions ADD COLUMN keeps_name INTEGER NOT NULL DEFAULT 0;
+    ",
 ];
 
 /// Returns the latest format (schema version), which this program reads and writes.

@@ -86,6 +86,12 @@ impl Inbound {
         Cut { frames, memory, wait, error: outcome.err() }
     }
 
+    /// Returns true if received bytes are not cut yet: a part of a frame, and the frames that the
+    /// rate limit delays.
+    pub(super) const fn has_rest(&self) -> bool {
+        self.reader.has_rest()
+    }
+
     /// Returns true if the client must be sent a `slow_down` notice now, and records that it was
     /// sent. Returns false until the client's bucket has been full again since the last notice.
     /// Call it when [`Cut::wait`] is not zero.

@@ -272,8 +272,18 @@ impl<T: Transport> Driver<T> {
         }
     }
 
+    /// Returns the event that the client has closed its sending half.
+    fn half_closed(&self) -> EngineInput {
+        let in_frame = self.inbound.has_rest();
+        EngineInput::HalfClosed { connection: self.connection.id, in_frame }
+    }
+
     /// Writes due frames once. Returns false if the socket takes no more bytes now; it counts as
     /// blocked from the first such write on.
+    ///
+    /// # Errors
+    /// [`Gone`] if the socket has failed. If it has failed because the client closed it (a broken
+    /// pipe, not a reset), and that end was not read yet, the engine is told so: the client leaves.
     fn write_once(&mut self) -> Result<bool, Gone> {
         let due = self.outgoing.due();
         let mut slices = [IoSlice::new(&[]); WRITE_SLICES];
@@ -293,7 +303,12 @@ impl<T: Transport> Driver<T> {
                 Ok(false)
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(true),
-            Err(error) => Err(error.into()),
+            Err(error) => {
+                if error.kind() == ErrorKind::BrokenPipe && self.reading != Reading::Over {
+                    self.connection.engine.send_eventually(self.half_closed());
+                }
+                Err(error.into())
+            }
         }
     }
 
@@ -306,8 +321,7 @@ impl<T: Transport> Driver<T> {
             // The client sends nothing more but may still want to receive what is due; the engine
             // closes the connection when that has been sent.
             self.reading = Reading::Over;
-            let message = EngineInput::HalfClosed { connection: self.connection.id };
-            self.connection.engine.send(message).await.or(Err(Gone))?;
+            self.connection.engine.send(self.half_closed()).await.or(Err(Gone))?;
         }
         Ok(())
     }

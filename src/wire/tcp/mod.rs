@@ -73,6 +73,9 @@ pub mod feature {
     pub const PRESENCE: u64 = 1;
     /// The server answers `search`, whether or not the client has set this bit.
     pub const SEARCH: u64 = 2;
+    /// The client keeps its token and comes back by itself, so its name waits for it when the
+    /// connection is lost.
+    pub const RESUME: u64 = 4;
 }
 
 /// Bits of the `flags` fields. A bit means different things in different frames.

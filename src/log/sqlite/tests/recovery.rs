@@ -106,6 +106,7 @@ fn last_reference_survives_retention_and_a_kill() {
         away_since: None,
         last_reference: Reference(0),
         refused: Vec::new(),
+        keeps_name: false,
     });
     log.append(now, (1..=5).map(|it| draft(1, it)).collect());
     log.append(now, (1..=600).map(|it| draft(2, it)).collect());

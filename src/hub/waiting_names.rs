@@ -1,0 +1,160 @@
+//! Names that wait for the sessions that have lost their connections: `docs/protocol/tcp.md`,
+//! section 6.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use super::Hub;
+use super::contract::Quota;
+use crate::model::limits::NAME_WAIT;
+use crate::model::{AddressGroup, Moment, SessionId, Username};
+
+/// Name that waits for its session. The [registry](super::names) still has the session as its
+/// holder.
+struct WaitingName {
+    /// The name.
+    username: Username,
+    /// Address group for which the name counts; `None` if it waits since before a restart.
+    group: Option<AddressGroup>,
+    /// Moment when the name is free.
+    until: Moment,
+}
+
+/// All names that wait, by session, with their indexes.
+#[derive(Default)]
+pub(super) struct WaitingNames {
+    /// Names by session.
+    by_session: BTreeMap<SessionId, WaitingName>,
+    /// Sessions by the moment when their names are free.
+    by_deadline: BTreeSet<(Moment, SessionId)>,
+    /// Sessions of each address group, by the moment when their names are free: the name that has
+    /// waited longest comes first.
+    by_group: HashMap<AddressGroup, BTreeSet<(Moment, SessionId)>>,
+}
+
+impl WaitingNames {
+    /// Adds a name that waits for its session from `now` on. `group` is the address group for which
+    /// it counts; `None` after a restart.
+    fn insert(
+        &mut self,
+        session: SessionId,
+        username: Username,
+        group: Option<AddressGroup>,
+        now: Moment,
+    ) {
+        let until = now + NAME_WAIT;
+        self.by_deadline.insert((until, session));
+        if let Some(group) = group {
+            self.by_group.entry(group).or_default().insert((until, session));
+        }
+        self.by_session.insert(session, WaitingName { username, group, until });
+    }
+
+    /// Removes the name that waits for a session, and returns it. `None` if no name does.
+    pub(super) fn remove(&mut self, session: SessionId) -> Option<Username> {
+        let WaitingName { username, group, until } = self.by_session.remove(&session)?;
+        self.by_deadline.remove(&(until, session));
+        if let Some(group) = group
+            && let Some(of_group) = self.by_group.get_mut(&group)
+        {
+            of_group.remove(&(until, session));
+            if of_group.is_empty() {
+                self.by_group.remove(&group);
+            }
+        }
+        Some(username)
+    }
+
+    /// Returns the time for which the name of a session still waits; `None` if it does not wait.
+    pub(super) fn remaining(&self, session: SessionId, now: Moment) -> Option<Duration> {
+        self.by_session.get(&session).map(|it| it.until.since(now))
+    }
+
+    /// Returns the number of names that wait.
+    pub(super) fn len(&self) -> usize {
+        self.by_session.len()
+    }
+
+    /// Returns the number of names that wait and count for an address group, and the session whose
+    /// name has waited longest; `None` if no name of the group waits.
+    fn of_group(&self, group: AddressGroup) -> Option<(usize, SessionId)> {
+        let of_group = self.by_group.get(&group)?;
+        of_group.first().map(|(_, session)| (of_group.len(), *session))
+    }
+
+    /// Returns a session whose name has waited long enough at `now`; `None` if there is none.
+    fn expired(&self, now: Moment) -> Option<SessionId> {
+        self.by_deadline.first().filter(|(until, _)| *until <= now).map(|(_, session)| *session)
+    }
+
+    /// Returns the moment when the next name is free; `None` if no name waits.
+    pub(super) fn next_deadline(&self) -> Option<Moment> {
+        self.by_deadline.first().map(|(until, _)| *until)
+    }
+
+    /// Returns true if no name waits.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_session.is_empty() && self.by_deadline.is_empty() && self.by_group.is_empty()
+    }
+}
+
+impl Hub {
+    /// Lets the name of a session that has lost its connection wait for it. The session must still
+    /// be registered as the holder of the name. If the address group then holds too many names,
+    /// those that have waited longest are free.
+    pub(super) fn let_name_wait(
+        &mut self,
+        session: SessionId,
+        username: Username,
+        group: AddressGroup,
+        now: Moment,
+    ) {
+        self.waiting_names.insert(session, username, Some(group), now);
+        self.limit_names(group);
+    }
+
+    /// Lets the names of restored sessions wait for them, those that come last before others with
+    /// the same name.
+    pub(super) fn restore_waiting_names(&mut self, names: Vec<(SessionId, Username)>, now: Moment) {
+        for (session, username) in names.into_iter().rev() {
+            if self.names.holder(username.key()).is_some() {
+                self.sessions.set_keeps_name(session, false);
+                self.persist_session(session);
+                continue;
+            }
+            self.names.claim(&username, session);
+            self.waiting_names.insert(session, username, None, now);
+        }
+    }
+
+    /// Frees the names of an address group that have waited longest while the group holds more
+    /// names than it may have connections, by connected sessions and names that wait. Call it when
+    /// either number has grown.
+    pub(super) fn limit_names(&mut self, group: AddressGroup) {
+        while let Some((waiting, oldest)) = self.waiting_names.of_group(group)
+            && waiting + self.sessions.connected_count_of(group)
+                > self.settings.max_connections_per_address
+        {
+            self.free_waiting_name(oldest);
+            self.report_quota(group, Quota::Names);
+        }
+    }
+
+    /// Frees the names that have waited long enough.
+    pub(super) fn free_expired_names(&mut self, now: Moment) {
+        while let Some(session) = self.waiting_names.expired(now) {
+            self.free_waiting_name(session);
+        }
+    }
+
+    /// Frees the name that waits for a session, and persists that it no longer does. Does nothing if
+    /// no name waits for the session.
+    fn free_waiting_name(&mut self, session: SessionId) {
+        if let Some(username) = self.waiting_names.remove(session) {
+            self.names.release(&username, session);
+            self.sessions.set_keeps_name(session, false);
+            self.persist_session(session);
+        }
+    }
+}
