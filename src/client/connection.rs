@@ -104,6 +104,15 @@ impl Connection {
             let _ = timeout(CLOSING_TIMEOUT, open.shut_down()).await;
         }
     }
+
+    /// Resets the connection, so that the server does not take its end for leaving. A connection
+    /// attempt is abandoned.
+    pub(super) fn reset(&mut self) {
+        if let Self::Open(open) = std::mem::replace(self, Self::Closed) {
+            // If this fails, the connection is closed instead, and the name does not wait.
+            let _ = SockRef::from(&open.stream).set_linger(Some(Duration::ZERO));
+        }
+    }
 }
 
 impl OpenConnection {
@@ -217,4 +226,29 @@ async fn connect(mut server: Destination) -> ConnectResult {
         }
     }
     Err(format!("No connection to {server} ({}).", failures.join("; ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{ErrorKind, Read};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// Connects to a listener, ends the connection, and returns what the other side reads then.
+    async fn read_after(end: impl AsyncFnOnce(&mut Connection)) -> Result<usize, ErrorKind> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut server, _) = listener.accept().unwrap();
+        let reading =
+            spawn_blocking(move || server.read(&mut [0; 1]).map_err(|error| error.kind()));
+        end(&mut Connection::Open(OpenConnection::new(stream))).await;
+        reading.await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn reset_differs_from_close_for_the_server() {
+        assert_eq!(read_after(async |it| it.close().await).await, Ok(0));
+        assert_eq!(read_after(async |it| it.reset()).await, Err(ErrorKind::ConnectionReset));
+    }
 }

@@ -172,6 +172,7 @@ impl Driver<'_> {
                     }
                 }
                 Output::Disconnect => self.connection.close().await,
+                Output::Abandon => self.connection.reset(),
                 // The output may be closed, for example a pipe. A script's requests are still carried
                 // out, up to the end of its input.
                 Output::Event(event) => {

@@ -90,6 +90,10 @@ pub enum Output {
     /// Send all queued frames, then close the connection. Pass no further input from this
     /// connection.
     Disconnect,
+    /// Give up the connection at once: drop the queued frames and reset it. If it were closed, its
+    /// end would tell the server that the client leaves, and its name would not wait for it. Pass no
+    /// further input from this connection.
+    Abandon,
     /// Show this event to the user.
     Event(Event),
     /// Save this session to disk, replacing the one saved before.

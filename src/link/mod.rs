@@ -59,9 +59,12 @@ const MAX_PENDING_REQUESTS: usize = 1_000;
 /// refused.
 const MAX_PENDING_BYTES: usize = 1 << 20;
 
-/// Protocol features that `hello` requests if [`Settings::observe`] is true, as bits of
-/// [`feature`]. Otherwise `hello` requests none.
-const REQUESTED_FEATURES: u64 = feature::PRESENCE | feature::SEARCH;
+/// Protocol features that `hello` requests in any case, as bits of [`feature`]: the link keeps its
+/// token and comes back by itself.
+const REQUESTED_FEATURES: u64 = feature::RESUME;
+
+/// Protocol features that `hello` requests besides if [`Settings::observe`] is true.
+const OBSERVER_FEATURES: u64 = feature::PRESENCE | feature::SEARCH;
 
 /// Phase of the connection: the state of the link's state machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -289,11 +292,12 @@ impl Link {
         self.last_received = now;
         self.ping_outstanding = false;
         self.emit(Event::Connection(ConnectionState::Connected));
+        let observer_features = if self.settings.observe { OBSERVER_FEATURES } else { 0 };
         self.send(Hello {
             magic: MAGIC,
             min_version: VERSION,
             max_version: VERSION,
-            features: if self.settings.observe { REQUESTED_FEATURES } else { 0 },
+            features: REQUESTED_FEATURES | observer_features,
             client_name: self.settings.program.to_owned(),
             client_version: self.settings.version.to_owned(),
         });
@@ -401,6 +405,13 @@ impl Link {
     fn drop_connection(&mut self, now: Moment, reason: String, advice: Option<Duration>) {
         self.push_output(Output::Disconnect);
         self.on_connection_lost(now, reason, advice);
+    }
+
+    /// Gives up the connection without closing it in order, because the server no longer answers,
+    /// and handles its loss: see [`Link::on_connection_lost`].
+    fn abandon_connection(&mut self, now: Moment, reason: &str) {
+        self.push_output(Output::Abandon);
+        self.on_connection_lost(now, reason.to_owned(), None);
     }
 
     /// Ends the link because the server violated the protocol or speaks no common version. `reason`

@@ -29,6 +29,8 @@ struct Simulation {
     wants_connection: bool,
     /// True if there is a connection.
     connected: bool,
+    /// Number of connections that the link has given up without closing them in order.
+    resets: usize,
     /// Frames sent to the server and not delivered yet.
     to_server: VecDeque<ClientFrame>,
     /// Frames sent to the client and not delivered yet.
@@ -70,6 +72,7 @@ impl Simulation {
             wake: None,
             wants_connection: false,
             connected: false,
+            resets: 0,
             to_server: VecDeque::new(),
             to_client: VecDeque::new(),
             events: Vec::new(),
@@ -105,6 +108,14 @@ impl Simulation {
                     while self.deliver_to_server() {}
                     self.server.disconnect();
                     self.to_client.clear();
+                }
+                Output::Abandon => {
+                    assert!(self.connected);
+                    self.connected = false;
+                    self.resets += 1;
+                    self.to_server.clear();
+                    self.to_client.clear();
+                    self.server.disconnect();
                 }
                 Output::Event(event) => self.events.push(event),
                 Output::Persist(saved) => self.saved = Some(saved),
@@ -467,6 +478,32 @@ fn silence_causes_ping_then_disconnect() {
     assert!(!sim.connected);
     sim.run_until_idle();
     assert_eq!(sim.end, None);
+}
+
+/// The link asks for the feature `resume`. A connection that it gives up in order to come back is
+/// reset; a connection that it leaves, or that the server closes with an error, is closed in order.
+#[test]
+fn only_abandoned_connections_are_reset() {
+    for observe in [true, false] {
+        let mut sim = Simulation::new(Settings { observe, ..settings() }, ModelServer::new());
+        sim.connect();
+        let Some(ClientFrame::Hello(hello)) = sim.to_server.front() else {
+            panic!("no hello");
+        };
+        let others = if observe { feature::PRESENCE | feature::SEARCH } else { 0 };
+        assert_eq!(hello.features, feature::RESUME | others);
+        sim.run_until_idle();
+        sim.advance(Duration::from_secs(60));
+        assert!(!sim.connected);
+        assert_eq!(sim.resets, 1, "the server fell silent");
+        sim.run_until_idle();
+        let error = Error::new(crate::model::ErrorCode::TooSlow);
+        sim.input(Input::Received(Decoded::Frame(error.into())));
+        sim.run_until_idle();
+        sim.request(Command::Quit);
+        assert!(sim.end.is_some() && !sim.connected);
+        assert_eq!(sim.resets, 1);
+    }
 }
 
 /// On a connection that is given up before `server_hello`, the link sends no join. Such a join

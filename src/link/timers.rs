@@ -25,9 +25,9 @@ impl Link {
         if let Phase::AwaitingHello { since } | Phase::AwaitingWelcome { since } = self.phase
             && now >= since + HANDSHAKE_TIMEOUT
         {
-            self.drop_connection(now, "Nobody answered there.".to_owned(), None);
+            self.abandon_connection(now, "Nobody answered there.");
         } else if self.is_connected() && now >= self.last_received + idle_after {
-            self.drop_connection(now, "The server fell silent.".to_owned(), None);
+            self.abandon_connection(now, "The server fell silent.");
         } else if self.sends_pings()
             && !self.ping_outstanding
             && now >= self.last_received + ping_after

@@ -151,7 +151,7 @@ impl Talker {
                 match output {
                     Output::Connect => connect = true,
                     Output::Send(frame) => frame.encode(&mut due),
-                    Output::Disconnect => stream = None,
+                    Output::Disconnect | Output::Abandon => stream = None,
                     Output::Event(event) => self.record_event(event),
                     Output::Persist(_) => {}
                     Output::WakeAt(moment) => wake = Some(moment),

@@ -219,7 +219,7 @@ impl Client {
             match output {
                 Output::Connect => self.asked = Some(self.now),
                 Output::Send(frame) => self.note_frame(&frame),
-                Output::Disconnect => {}
+                Output::Disconnect | Output::Abandon => {}
                 Output::Event(event) => self.note_event(event),
                 Output::Persist(saved) => self.saved = Some(saved),
                 Output::WakeAt(at) => self.wake = Some(at),
