@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 
-use super::feed::{BatchBuilder, Feed};
-use super::outbox::{Item, MemoryBudget, Outbox, Overflow, Queued, SharedFeed, lock_feed};
+use super::feed::{BatchBuilder, Feed, FeedMemory, FeedReader, SharedFeed, lock_feed};
+use super::outbox::{Item, MemoryBudget, Outbox, Overflow, Queued};
 use super::outboxes::Outboxes;
 use crate::hub::{ConnectionId, Delivery, RoomId};
 use crate::model::limits::SLOW_READER_TIMEOUT;
@@ -65,8 +65,8 @@ pub(super) struct Fanout {
     head: Arc<PublishedHead>,
     /// Limits of feeds and outboxes.
     limits: FanoutLimits,
-    /// Size of all feeds together, in bytes.
-    feed_bytes: usize,
+    /// Memory of all feeds together.
+    feed_memory: Arc<FeedMemory>,
     /// Memory budget of all outboxes.
     budget: Arc<MemoryBudget>,
 }
@@ -74,7 +74,8 @@ pub(super) struct Fanout {
 /// Limits of the memory for unsent frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FanoutLimits {
-    /// Maximum size of a room's feed, in bytes. A connection that falls further behind is closed.
+    /// Maximum memory of a room's feed, in bytes. A feed holds what some connection has not taken
+    /// yet. A connection that falls further behind is closed.
     pub feed_bytes: usize,
     /// Maximum size of all feeds together, in bytes. All outboxes together have the same limit.
     ///
@@ -104,7 +105,7 @@ impl Fanout {
             overflowing: Vec::new(),
             head: Arc::new(PublishedHead(AtomicU64::new(head.0))),
             limits,
-            feed_bytes: 0,
+            feed_memory: Arc::default(),
             budget: Arc::new(MemoryBudget::new(limits.total_bytes)),
         }
     }
@@ -165,10 +166,7 @@ impl Fanout {
         for room in &self.dirty_rooms {
             if let Some(it) = self.rooms.get_mut(room) {
                 let batch = std::mem::take(&mut it.batch).finish(now);
-                let mut feed = lock_feed(&it.feed);
-                let before = feed.bytes();
-                feed.push(batch);
-                self.feed_bytes = self.feed_bytes + feed.bytes() - before;
+                lock_feed(&it.feed).push(batch);
             }
         }
         self.shrink();
@@ -185,19 +183,17 @@ impl Fanout {
     /// every batch.
     fn shrink(&mut self) {
         let limit = self.limits.total_bytes;
-        if self.feed_bytes <= limit {
+        if self.feed_memory.get() <= limit {
             return;
         }
-        while self.feed_bytes > limit - limit / 8 {
+        while self.feed_memory.get() > limit - limit / 8 {
             let size = |room: &&Room| lock_feed(&room.feed).bytes();
             let Some(largest) = self.rooms.values().max_by_key(size) else { return };
             let mut feed = lock_feed(&largest.feed);
-            let before = feed.bytes();
-            feed.drop_oldest();
-            if feed.bytes() == before {
+            if feed.bytes() == 0 {
                 return;
             }
-            self.feed_bytes = self.feed_bytes + feed.bytes() - before;
+            feed.drop_oldest();
         }
     }
 
@@ -216,12 +212,15 @@ impl Fanout {
             Delivery::Entries { entries, flags } => Item::Entries(entries, flags),
             Delivery::Subscribe(room) => {
                 let it = self.rooms.entry(room).or_insert_with(|| Room {
-                    feed: Arc::new(Mutex::new(Feed::new(self.limits.feed_bytes))),
+                    feed: Arc::new(Mutex::new(Feed::new(
+                        self.limits.feed_bytes,
+                        self.feed_memory.clone(),
+                    ))),
                     readers: HashMap::new(),
                     batch: BatchBuilder::default(),
                 });
                 it.readers.insert(connection, outbox.clone());
-                Item::Subscribe(room, it.feed.clone())
+                Item::Subscribe(room, FeedReader::new(it.feed.clone(), after))
             }
             Delivery::Unsubscribe(room) => {
                 if let Some(it) = self.rooms.get_mut(&room) {
@@ -305,9 +304,7 @@ impl Fanout {
 
     /// Drops a closed room: its feed, its readers and its batch.
     pub(super) fn close_room(&mut self, room: RoomId) {
-        if let Some(room) = self.rooms.remove(&room) {
-            self.feed_bytes -= lock_feed(&room.feed).bytes();
-        }
+        self.rooms.remove(&room);
     }
 
     /// Wakes the connections whose outboxes have new items. Call it when the hub has no more
@@ -319,10 +316,7 @@ impl Fanout {
     /// Drops batches older than [`SLOW_READER_TIMEOUT`] from all feeds. Call it every few seconds.
     pub(super) fn trim(&mut self, now: Moment) {
         for room in self.rooms.values() {
-            let mut feed = lock_feed(&room.feed);
-            let before = feed.bytes();
-            feed.trim(now, SLOW_READER_TIMEOUT);
-            self.feed_bytes = self.feed_bytes + feed.bytes() - before;
+            lock_feed(&room.feed).trim(now, SLOW_READER_TIMEOUT);
         }
     }
 }

@@ -7,14 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::feed::Feed;
+use super::feed::FeedReader;
 use crate::hub::RoomId;
 use crate::model::limits::MAX_FRAME;
 use crate::model::{AddressGroup, LogEntry, Sequence, SharedEntry};
 use crate::wire::tcp::entry_frame;
-
-/// Feed of a room, shared by the fan-out and the connections that read the room.
-pub(super) type SharedFeed = Arc<Mutex<Feed>>;
 
 /// Outbox item, with its place among the room entries.
 #[derive(Debug)]
@@ -34,8 +31,8 @@ pub(super) enum Item {
     /// Entries to send (a replay). They are encoded just before they are sent. The number is the
     /// flags of their frames.
     Entries(Vec<SharedEntry>, u8),
-    /// Begin to read this room, whose feed is given.
-    Subscribe(RoomId, SharedFeed),
+    /// Begin to read this room, by this reader of its feed.
+    Subscribe(RoomId, FeedReader),
     /// Stop reading this room.
     Unsubscribe(RoomId),
     /// Flow-control mark. The connection reports [`super::engine::EngineInput::MarkReached`] when
@@ -321,11 +318,6 @@ impl Drop for Outbox {
         let bytes = self.lock().bytes;
         self.budget.release(bytes);
     }
-}
-
-/// Locks a feed. Poison is ignored, for the reason given at [`Outbox::lock`].
-pub(super) fn lock_feed(feed: &SharedFeed) -> MutexGuard<'_, Feed> {
-    feed.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use bytes::{Buf, Bytes};
 
 use crate::hub::RoomId;
 use crate::model::Sequence;
-use crate::server::feed::{Behind, Cursor};
-use crate::server::outbox::{Item, Outbox, SharedFeed, lock_feed};
+use crate::server::feed::{Behind, FeedReader};
+use crate::server::outbox::{Item, Outbox};
 
 /// Limit of due bytes: once it is reached, nothing more is collected until some are written. It
 /// bounds the memory of a connection. The rest of an aborted outbox is collected in any case.
@@ -24,10 +24,8 @@ const REPLAY_CHUNK: usize = 16 << 10;
 struct Subscription {
     /// The room.
     room: RoomId,
-    /// The room's feed.
-    feed: SharedFeed,
-    /// This connection's position in the feed.
-    cursor: Cursor,
+    /// The connection's reader of the room's feed.
+    reader: FeedReader,
 }
 
 /// The outgoing half of a connection, without the socket.
@@ -110,8 +108,7 @@ impl Outgoing {
 
     /// Returns true if the feed of any room no longer holds this connection's next entry.
     pub(super) fn is_behind(&self) -> bool {
-        let is_lost = |it: &Subscription| lock_feed(&it.feed).peek(it.cursor).is_err();
-        self.subscriptions.iter().any(is_lost)
+        self.subscriptions.iter().any(|it| it.reader.peek().is_err())
     }
 
     /// Collects the frames of all rooms up to sequence `limit`, merged in ascending order.
@@ -125,7 +122,7 @@ impl Outgoing {
             due.push_back(bytes);
         };
         if let [only] = subscriptions.as_mut_slice() {
-            return lock_feed(&only.feed).take(&mut only.cursor, limit, sink);
+            return only.reader.take(limit, sink);
         }
         loop {
             // The room with the smallest next sequence, and the sequence up to which it is the only
@@ -133,7 +130,7 @@ impl Outgoing {
             let mut first: Option<(Sequence, usize)> = None;
             let mut turn_ends = limit;
             for (index, subscription) in subscriptions.iter().enumerate() {
-                let next = lock_feed(&subscription.feed).peek(subscription.cursor)?;
+                let next = subscription.reader.peek()?;
                 let Some(next) = next.filter(|next| *next <= limit) else { continue };
                 match first {
                     Some((oldest, _)) if oldest <= next => turn_ends = turn_ends.min(next),
@@ -145,8 +142,8 @@ impl Outgoing {
                 }
             }
             let chosen = first.and_then(|(_, index)| subscriptions.get_mut(index));
-            let Some(Subscription { feed, cursor, .. }) = chosen else { return Ok(()) };
-            lock_feed(feed).take(cursor, turn_ends, &mut sink)?;
+            let Some(Subscription { reader, .. }) = chosen else { return Ok(()) };
+            reader.take(turn_ends, &mut sink)?;
         }
     }
 
@@ -162,9 +159,10 @@ impl Outgoing {
             Item::Subscribe(..) if self.rooms_stopped => {}
             // Begun by `begin_replay`, unless rooms are not read any more.
             Item::Entries(..) => {}
-            Item::Subscribe(room, feed) => {
-                let cursor = lock_feed(&feed).cursor_after(after)?;
-                self.subscriptions.push(Subscription { room, feed, cursor });
+            Item::Subscribe(room, mut reader) => {
+                // Entries before the item's place belong to those who read the room already.
+                reader.take(after, drop)?;
+                self.subscriptions.push(Subscription { room, reader });
                 self.has_joined = true;
             }
             Item::Unsubscribe(room) => self.subscriptions.retain(|it| it.room != room),
@@ -247,7 +245,7 @@ mod tests {
 
     use super::*;
     use crate::model::Moment;
-    use crate::server::feed::{BatchBuilder, Feed};
+    use crate::server::feed::{BatchBuilder, Feed, SharedFeed, lock_feed};
     use crate::server::outbox::Queued;
 
     /// Publishes a batch in which each frame is its sequence as one byte.
@@ -265,9 +263,10 @@ mod tests {
         let outbox = Arc::new(Outbox::default());
         let mut outgoing = Outgoing::new(outbox.clone());
         let feeds: Vec<SharedFeed> =
-            (0..rooms).map(|_| Arc::new(Mutex::new(Feed::new(1_000)))).collect();
+            (0..rooms).map(|_| Arc::new(Mutex::new(Feed::new(100_000, Arc::default())))).collect();
         for (room, feed) in (0..rooms).zip(&feeds) {
-            let item = Item::Subscribe(RoomId(room), feed.clone());
+            let reader = FeedReader::new(feed.clone(), Sequence::ZERO);
+            let item = Item::Subscribe(RoomId(room), reader);
             outbox.put(Queued { after: Sequence::ZERO, item }).unwrap();
         }
         outgoing.collect(Sequence::ZERO).unwrap();
