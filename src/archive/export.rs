@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
 use super::{ArchiveError, json_lines, open, time_format};
 use crate::log::sqlite::database::{fact, read_fact};
@@ -36,8 +36,16 @@ pub struct ExportOptions {
     pub format: ExportFormat,
 }
 
+/// Number of messages read from the database at a time.
+const PAGE_MESSAGES: i64 = 256;
+
 /// Writes the room messages of a log to `out`, in ascending order of sequence, and flushes it.
 /// Direct messages are not exported, because they belong to two people. A server may run meanwhile.
+///
+/// It reads page by page, each in a transaction of its own, and never while it writes. So `out`
+/// may take as long as it likes, and holds back nothing in the database. Exported are the messages
+/// that were there at the beginning, each once; those that are deleted before their page is read
+/// are left out.
 ///
 /// # Errors
 /// [`ArchiveError`]; part of the output may have been written.
@@ -47,40 +55,95 @@ pub fn export(
     out: &mut impl Write,
 ) -> Result<(), ArchiveError> {
     let connection = open(directory)?;
-    // All queries see one state of the database, even if a server writes meanwhile.
-    let transaction = connection.unchecked_transaction()?;
-    let room = match &options.room {
-        None => None,
-        Some(room) => {
-            let known = rows::find_room(&transaction, room.key())?;
-            Some(known.ok_or_else(|| ArchiveError::NoRoom(room.to_string()))?.0)
-        }
-    };
+    let mut pages = Pages::begin(&connection, options)?;
     if options.format == ExportFormat::JsonLines {
-        let header = json_lines::Header::for_log(log_id(&transaction)?);
+        let header = json_lines::Header::for_log(pages.log_id);
         let header = serde_json::to_string(&header).map_err(io::Error::from);
         header.and_then(|it| writeln!(out, "{it}")).map_err(ArchiveError::Output)?;
     }
-    // A cross join looks up each room. The other order would sort all messages.
-    let rest = "FROM entries e CROSS JOIN rooms r ON r.id = e.room WHERE e.time >= ?1";
-    let only = room.map_or("", |_| "AND e.room = ?2");
-    let mut statement = transaction
-        .prepare(&format!("SELECT {ENTRY_COLUMNS}, r.name {rest} {only} ORDER BY e.sequence"))?;
-    let since = options.since.map_or(i64::MIN, |it| i64::try_from(it.0).unwrap_or(i64::MAX));
-    let mut found = match room {
-        None => statement.query([since])?,
-        Some(room) => statement.query(params![since, room])?,
-    };
-    while let Some(row) = found.next()? {
-        let room = rows::read_room_name(row, 8)?;
-        let entry = rows::read_room_entry(row, &room)?;
-        let written = match options.format {
-            ExportFormat::JsonLines => json_lines::format(&entry, &room).map_err(io::Error::from),
-            ExportFormat::Text => Ok(format_text(&entry, &room)),
-        };
-        written.and_then(|it| writeln!(out, "{it}")).map_err(ArchiveError::Output)?;
+    while let Some(lines) = pages.read_next()? {
+        out.write_all(lines.as_bytes()).map_err(ArchiveError::Output)?;
     }
     out.flush().map_err(ArchiveError::Output)
+}
+
+/// The pages of an export.
+struct Pages<'a> {
+    /// Connection to the database, without a transaction between pages.
+    connection: &'a Connection,
+    /// Filters and format.
+    options: &'a ExportOptions,
+    /// Log id at the beginning.
+    log_id: LogId,
+    /// Sequence of the last message that was read, as an SQL integer.
+    position: i64,
+    /// Sequence of the log's last message at the beginning, as an SQL integer: the end.
+    end: i64,
+}
+
+impl<'a> Pages<'a> {
+    /// Begins an export: notes the log's id and its last message.
+    ///
+    /// # Errors
+    /// [`ArchiveError::NoRoom`] if the room of the options is not there; the database fails.
+    fn begin(connection: &'a Connection, options: &'a ExportOptions) -> Result<Self, ArchiveError> {
+        let transaction = connection.unchecked_transaction()?;
+        if let Some(room) = &options.room
+            && rows::find_room(&transaction, room.key())?.is_none()
+        {
+            return Err(ArchiveError::NoRoom(room.to_string()));
+        }
+        let log_id = log_id(&transaction)?;
+        let ask = "SELECT ifnull(max(sequence), 0) FROM entries";
+        let end = transaction.query_row(ask, [], |row| row.get(0))?;
+        Ok(Self { connection, options, log_id, position: 0, end })
+    }
+
+    /// Reads and formats the next page, in a transaction of its own. Returns `None` at the end.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Replaced`] if sequences have got another meaning since the beginning; the
+    /// database fails.
+    fn read_next(&mut self) -> Result<Option<String>, ArchiveError> {
+        let transaction = self.connection.unchecked_transaction()?;
+        if log_id(&transaction)? != self.log_id {
+            return Err(ArchiveError::Replaced);
+        }
+        let since = self.options.since;
+        let since = since.map_or(i64::MIN, |it| i64::try_from(it.0).unwrap_or(i64::MAX));
+        // The room's row is looked up for each page: it may be deleted and made again meanwhile.
+        let (room, only) = match &self.options.room {
+            None => (0, ""),
+            Some(room) => match rows::find_room(&transaction, room.key())? {
+                Some((number, _)) => (number, "AND e.room = ?5"),
+                None => return Ok(None),
+            },
+        };
+        // A cross join looks up each room. The other order would sort all messages.
+        let mut statement = transaction.prepare_cached(&format!(
+            "SELECT {ENTRY_COLUMNS}, r.name FROM entries e CROSS JOIN rooms r ON r.id = e.room
+             WHERE e.sequence > ?1 AND e.sequence <= ?2 AND e.time >= ?3 {only}
+             ORDER BY e.sequence LIMIT ?4"
+        ))?;
+        let values = [self.position, self.end, since, PAGE_MESSAGES, room];
+        let values = if only.is_empty() { &values[..4] } else { &values };
+        let mut found = statement.query(rusqlite::params_from_iter(values))?;
+        let mut lines = String::new();
+        while let Some(row) = found.next()? {
+            self.position = row.get(0)?;
+            let room = rows::read_room_name(row, 8)?;
+            let entry = rows::read_room_entry(row, &room)?;
+            match self.options.format {
+                ExportFormat::JsonLines => {
+                    let line = json_lines::format(&entry, &room).map_err(io::Error::from);
+                    lines.push_str(&line.map_err(ArchiveError::Output)?);
+                }
+                ExportFormat::Text => lines.push_str(&format_text(&entry, &room)),
+            }
+            lines.push('\n');
+        }
+        Ok(Some(lines).filter(|it| !it.is_empty()))
+    }
 }
 
 /// Returns the log id; all zeros if the database has none, because no server has opened it yet.

@@ -19,7 +19,9 @@ use crate::model::{RoomName, Timestamp};
 pub(super) enum ArchiveCommand {
     /// Write the messages of all rooms to standard output
     ///
-    /// In the order of the log; a server may be running. Direct messages are
+    /// In the order of the log; a server may be running, and is not held up
+    /// however slowly the output is read: what was there at the beginning is written, but
+    /// for messages that the server deletes before their turn. Direct messages are
     /// never exported, for they belong to two people.
     ///
     /// Exit status: 0 done, 1 failed, 64 wrong usage, 78 no directory is named

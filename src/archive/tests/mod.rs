@@ -3,6 +3,7 @@
 mod faults;
 mod import_merge;
 mod round_trip;
+mod slow_export;
 mod upgrade;
 
 use std::path::Path;
