@@ -7,11 +7,13 @@ use std::path::Path;
 use rusqlite::{Connection, Row};
 
 use super::links::LinkChecker;
+use super::words::{Reindexer, WordHashes};
 use super::{ArchiveError, open};
 use crate::log::sqlite::database::{fact, read_fact};
 use crate::log::sqlite::retention::used_bytes;
 use crate::log::sqlite::rows::{self, DIRECT_COLUMNS, ENTRY_COLUMNS, sequence_to_sql};
 use crate::log::sqlite::search;
+use crate::log::sqlite::sequence_gaps::{self, MAX_GAPS, MIN_GAP, SequenceGap};
 
 /// Maximum number of faults listed in a report; further ones are only counted.
 const MAX_LISTED_FAULTS: usize = 50;
@@ -71,7 +73,9 @@ const CHECKS: &[(&str, CheckFn)] = &[
     ("mailboxes", check_mailboxes),
     ("sessions", check_sessions),
     ("facts", check_facts),
+    ("sequences", check_sequences),
     ("search", check_search_index),
+    ("words", check_words),
 ];
 
 /// Checks the integrity of a directory's log without changing it. Faults, and parts that cannot be
@@ -253,9 +257,62 @@ fn check_facts(connection: &Connection, report: &mut CheckReport) -> rusqlite::R
     })
 }
 
+/// Checks the stored sequence gaps, and that they explain the jumps of the sequences:
+/// - A gap ascends, and no message lies in it. (The oldest one may be several that were joined,
+///   with the messages between them.)
+/// - Where the sequences of neighbouring messages, or of the last message and the log's head, are
+///   further apart than [`MIN_GAP`], gaps make up the difference. Shorter jumps are where messages
+///   were deleted, which the links between messages check.
+fn check_sequences(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
+    let bytes = read_fact::<Vec<u8>>(connection, fact::SEQUENCE_GAPS)?.unwrap_or_default();
+    let gaps = sequence_gaps::read_all(connection)?;
+    if bytes.len() != gaps.len() * size_of::<SequenceGap>() {
+        report.add_fault(format!("{}: the list is cut off", fact::SEQUENCE_GAPS));
+    }
+    for (from, to) in &gaps {
+        if from >= to {
+            report.add_fault(format!("{}: {from} to {to} is no range", fact::SEQUENCE_GAPS));
+        }
+    }
+    let exact_gaps = gaps.get(usize::from(gaps.len() >= MAX_GAPS)..).unwrap_or_default();
+    let mut last = 0;
+    let mut check_next = |report: &mut CheckReport, sequence: i64| {
+        let jump = u64::try_from(sequence.saturating_sub(last)).unwrap_or(0);
+        if jump > MIN_GAP {
+            let is_between = |(from, to): &&SequenceGap| {
+                sequence_to_sql(*from) >= last && sequence_to_sql(*to) < sequence
+            };
+            let between = gaps.iter().filter(is_between);
+            let explained = between
+                .map(|(from, to)| to.0.saturating_sub(from.0))
+                .fold(MIN_GAP, u64::saturating_add);
+            if jump > explained {
+                report.add_fault(format!(
+                    "sequence {sequence} comes after {last}, and nothing says why"
+                ));
+            }
+        }
+        last = sequence;
+    };
+    let query = "SELECT sequence FROM entries UNION ALL SELECT sequence FROM directs ORDER BY 1";
+    for_each_row(connection, query, |row| {
+        let sequence: i64 = row.get(0)?;
+        let is_within = |(from, to): &&SequenceGap| {
+            sequence_to_sql(*from) < sequence && sequence <= sequence_to_sql(*to)
+        };
+        if let Some((from, to)) = exact_gaps.iter().find(is_within) {
+            report.add_fault(format!("message {sequence}: {from} to {to} were never given"));
+        }
+        check_next(report, sequence);
+        Ok(())
+    })?;
+    let head = read_fact::<i64>(connection, fact::HEAD).ok().flatten().unwrap_or(0);
+    check_next(report, head.saturating_add(1));
+    Ok(())
+}
+
 /// Checks that the search index contains every message up to [`search::indexed_up_to`], and no
-/// message that does not exist. The indexed words are not checked, because that would mean building
-/// the index again.
+/// message that does not exist. [`check_words`] compares the words.
 fn check_search_index(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
     let indexed = sequence_to_sql(search::indexed_up_to(connection)?);
     let query = format!(
@@ -268,4 +325,25 @@ fn check_search_index(connection: &Connection, report: &mut CheckReport) -> rusq
     fault_for_each_row(connection, report, query, |it| {
         format!("a search finds {it}, which is not there")
     })
+}
+
+/// Checks that the indexed words of each message are those of its room, author and text: else one
+/// of them was changed in the file. Indexes all valid messages once more, a few at a time and in
+/// memory. What leaves the words as they are (case, accents, punctuation) is not seen.
+fn check_words(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
+    let indexed = sequence_to_sql(search::indexed_up_to(connection)?);
+    let stored = WordHashes::read(connection)?;
+    let mut reindexer = Reindexer::new()?;
+    while let Some((sequences, expected)) = reindexer.index_next(connection, indexed)? {
+        for sequence in sequences {
+            // A message that is not in the index at all is reported by `check_search_index`.
+            if let Some(words) = stored.get(sequence)
+                && Some(words) != expected.get(sequence)
+            {
+                let told = "its room, author or text is not the one that was indexed";
+                report.add_fault(format!("message {sequence}: {told}"));
+            }
+        }
+    }
+    Ok(())
 }

@@ -165,6 +165,8 @@ pub(super) fn merge(connection: &Connection) -> Result<(), ArchiveError> {
     )?;
     write_fact(connection, fact::LOG_ID, log_id)?;
     write_fact(connection, fact::HEAD, sequence_to_sql(head))?;
+    // The new sequences have no gaps: positions within an old one would be refused.
+    connection.execute("DELETE FROM facts WHERE name = ?", [fact::SEQUENCE_GAPS])?;
     write_fact(connection, fact::EVICTED_UP_TO, 0)?;
     write_fact(connection, fact::INDEXED_UP_TO, 0)?;
     // The commit is synced, and no client knows the new log id yet.

@@ -9,7 +9,7 @@
 //! | `export` | writes the log as JSON lines or text |
 //! | `import`, `merge` | reads and checks JSON lines; merges new messages into the log |
 //! | `backup` | copies the database |
-//! | `check`, `links` | integrity check of a log; of the links between its messages |
+//! | `check`, `links`, `words` | integrity check of a log; of the links between its messages; of the search index |
 
 mod backup;
 mod check;
@@ -19,6 +19,7 @@ mod json_lines;
 mod links;
 mod merge;
 mod time_format;
+mod words;
 
 use std::io;
 use std::path::{Path, PathBuf};

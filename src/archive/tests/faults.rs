@@ -56,6 +56,25 @@ fn check_reports_each_kind_of_fault() {
         ("UPDATE facts SET value = -1 WHERE name = 'forgotten'", "forgotten: -1 is not between"),
         ("DELETE FROM found WHERE rowid = 2", "message 2 cannot be found"),
         ("DELETE FROM entries WHERE sequence = 3", "a search finds 3"),
+        ("UPDATE entries SET text = 'd' WHERE sequence = 3", "message 3: its room, author or text"),
+        ("UPDATE entries SET username = 'ann' WHERE sequence = 1", "message 1: its room, author"),
+        (
+            "UPDATE entries SET sequence = 8589934592 WHERE sequence = 3",
+            "sequence 8589934592 comes after 10",
+        ),
+        (
+            "UPDATE facts SET value = 8589934592 WHERE name = 'head'",
+            "sequence 8589934593 comes after",
+        ),
+        (
+            "INSERT INTO facts VALUES ('voids', x'00000000000000010000000000000002')",
+            "message 2: 1 to 2 were never given",
+        ),
+        (
+            "INSERT INTO facts VALUES ('voids', x'00000000000000020000000000000001')",
+            "voids: 2 to 1 is no range",
+        ),
+        ("INSERT INTO facts VALUES ('voids', x'0000000000000001')", "voids: the list is cut off"),
         ("DELETE FROM found_data WHERE id > 10", "the database: "),
     ] {
         let directory = tempfile::tempdir().unwrap();
@@ -65,6 +84,59 @@ fn check_reports_each_kind_of_fault() {
         let faults = check(directory.path()).unwrap().faults;
         assert!(faults.iter().any(|it| it.starts_with(told)), "{statements}: {faults:#?}");
     }
+}
+
+/// A jump of the sequences is no fault if the database says that it has skipped them, wherever
+/// messages were deleted around it; an import numbers all messages anew and forgets the gap.
+#[test]
+fn stored_sequence_gaps_are_no_fault() {
+    let directory = tempfile::tempdir().unwrap();
+    create_log(directory.path());
+    let (from, to) = (12_u64, 12 + (1_u64 << 33));
+    let gap = [from, to].map(u64::to_be_bytes).concat();
+    let connection = Connection::open(directory.path().join("chat.db")).unwrap();
+    connection.execute("INSERT INTO facts VALUES ('voids', ?)", [gap]).unwrap();
+    connection
+        .execute("UPDATE facts SET value = ? WHERE name = 'head'", [to.cast_signed()])
+        .unwrap();
+    check_without_faults(directory.path());
+    let say =
+        "INSERT INTO entries SELECT ?, room, 3, session, username, time, reference, style, text
+               FROM entries WHERE sequence = 3";
+    connection.execute(say, [to.cast_signed() + 5]).unwrap();
+    check_without_faults(directory.path());
+    import_all(directory.path(), &[message(5, "carla", 1, 1, "d")]);
+    check_without_faults(directory.path());
+    let ask = "SELECT count(*) FROM facts WHERE name = 'voids'";
+    assert_eq!(connection.query_row(ask, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
+}
+
+/// The words are compared in each batch, and those of deleted and of unindexed messages are left
+/// out.
+#[test]
+fn changed_texts_are_found_among_many() {
+    let directory = tempfile::tempdir().unwrap();
+    let all: Vec<_> = (1..=2_500)
+        .map(|it| message(it, "anna", 1, it, &format!("Nümber {it}, of \"many\" {}", it % 7)))
+        .collect();
+    import_all(directory.path(), &all);
+    change(
+        directory.path(),
+        "DELETE FROM entries WHERE sequence % 5 = 0; DELETE FROM found WHERE rowid % 5 = 0;
+         UPDATE rooms SET dropped = 2500; UPDATE entries SET previous = sequence - 2 WHERE sequence % 5 = 1;
+         UPDATE entries SET previous = 0 WHERE sequence = 1;
+         INSERT INTO entries VALUES (2501, 1, 2499, 1, 'anna', 2501, 2501, 0, 'not indexed');",
+    );
+    check_without_faults(directory.path());
+    change(
+        directory.path(),
+        "UPDATE entries SET text = replace(text, 'many', 'few') WHERE sequence IN (7, 1001, 2499);
+         UPDATE entries SET text = upper(text) WHERE sequence = 8;
+         UPDATE entries SET text = 'said later' WHERE sequence = 2501;",
+    );
+    let faults = check(directory.path()).unwrap().faults;
+    let numbers: Vec<_> = faults.iter().filter_map(|it| it.split([' ', ':']).nth(1)).collect();
+    assert_eq!(numbers, ["7", "1001", "2499"], "{faults:#?}");
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub(crate) mod retention;
 pub(crate) mod rows;
 pub(crate) mod schema;
 pub(crate) mod search;
-mod sequence_gaps;
+pub(crate) mod sequence_gaps;
 mod sequencer;
 mod settings;
 mod store;

@@ -108,6 +108,11 @@ pub(super) fn migrate(connection: &mut Connection, format: i64) -> Result<(), St
     Ok(())
 }
 
+/// Creates the tables of the latest format in an empty database.
+pub(crate) fn create_tables(connection: &Connection) -> rusqlite::Result<()> {
+    MIGRATIONS.iter().try_for_each(|statements| connection.execute_batch(statements))
+}
+
 /// Creates the tables of an older format in an empty database, for tests of migrations.
 #[cfg(test)]
 pub(crate) fn create_old_format(connection: &Connection, format: usize) {

@@ -12,16 +12,20 @@ use rusqlite::Connection;
 use super::database::{fact, read_fact, write_fact};
 use crate::model::Sequence;
 
+/// Minimum length of a gap. A log whose sequences jump by more has stored a gap there, because so
+/// many messages cannot have been deleted.
+pub(crate) const MIN_GAP: u64 = 1 << 32;
+
 /// Maximum number of gaps stored. If there is one more, the two oldest gaps are joined. The joined
 /// gap also covers the assigned sequences between them. A client with such a position starts again
 /// without a position, which does no harm.
-const MAX_GAPS: usize = 64;
+pub(crate) const MAX_GAPS: usize = 64;
 
 /// Sequence gap: an unused range of sequences, `(first, second]`.
-pub(super) type SequenceGap = (Sequence, Sequence);
+pub(crate) type SequenceGap = (Sequence, Sequence);
 
 /// Reads all stored sequence gaps, oldest first.
-pub(super) fn read_all(connection: &Connection) -> rusqlite::Result<Vec<SequenceGap>> {
+pub(crate) fn read_all(connection: &Connection) -> rusqlite::Result<Vec<SequenceGap>> {
     let bytes: Vec<u8> = read_fact(connection, fact::SEQUENCE_GAPS)?.unwrap_or_default();
     let number = |bytes: [u8; 8]| Sequence(u64::from_be_bytes(bytes));
     let numbers: Vec<Sequence> = bytes.as_chunks().0.iter().map(|it| number(*it)).collect();

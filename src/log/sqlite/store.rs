@@ -201,7 +201,11 @@ fn apply_change(
             Ok(())
         }
         Change::DeleteSession(session, head) => delete_session(connection, *session, *head),
-        Change::SkipSequences(from, to) => sequence_gaps::store(connection, *from, *to),
+        Change::SkipSequences(from, to) => {
+            sequence_gaps::store(connection, *from, *to)?;
+            // No sequence of the gap may be assigned, even if no message follows.
+            write_fact(connection, fact::HEAD, sequence_to_sql(*to))
+        }
     }
 }
 
