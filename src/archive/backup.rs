@@ -21,9 +21,8 @@ use crate::model::ServerId;
 /// old id, clients would miss those messages silently.
 ///
 /// # Errors
-/// [`ArchiveError`]. Then `file` does not exist, with two exceptions:
-/// - It existed before: it is unchanged ([`ArchiveError::Exists`]).
-/// - Only syncing its directory has failed: it is complete, but may be lost in a power cut.
+/// [`ArchiveError`]. Then `file` does not exist, unless it existed before: then it is unchanged
+/// ([`ArchiveError::Exists`]).
 pub fn backup(directory: &Path, file: &Path) -> Result<u64, ArchiveError> {
     let source = open(directory)?;
     if file.symlink_metadata().is_ok() {
@@ -31,7 +30,8 @@ pub fn backup(directory: &Path, file: &Path) -> Result<u64, ArchiveError> {
     }
     let part = partial_path(file);
     let locked = lock_partial_file(&part).map_err(file_error(&part))?;
-    let made = copy_database(&source, &part).and_then(|()| sync_and_rename(&locked, &part, file));
+    let made = copy_database(&source, &part)
+        .and_then(|()| sync_and_rename(&locked, &part, file, sync_directory));
     if made.is_err() {
         // The first error is reported; this may fail for the same reason.
         let _ = fs::remove_file(&part);
@@ -93,9 +93,15 @@ fn copy_database(source: &Connection, part: &Path) -> Result<(), ArchiveError> {
     Ok(())
 }
 
-/// Syncs the partial file to the disk, renames it to `file`, and syncs the directory. Returns the
-/// file's size, in bytes.
-fn sync_and_rename(locked: &File, part: &Path, file: &Path) -> Result<u64, ArchiveError> {
+/// Syncs the partial file to the disk, renames it to `file`, and syncs the directory by
+/// `sync_directory`. Returns its size, in bytes. If only syncing the directory fails, as it does on
+/// some network file systems, the backup is there all the same: that is logged, and no error.
+fn sync_and_rename(
+    locked: &File,
+    part: &Path,
+    file: &Path,
+    sync_directory: impl FnOnce(&Path) -> io::Result<()>,
+) -> Result<u64, ArchiveError> {
     locked.sync_all().map_err(file_error(part))?;
     let bytes = locked.metadata().map_err(file_error(part))?.len();
     fs::rename(part, file).map_err(file_error(file))?;
@@ -103,12 +109,45 @@ fn sync_and_rename(locked: &File, part: &Path, file: &Path) -> Result<u64, Archi
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    File::open(parent).and_then(|it| it.sync_all()).map_err(file_error(parent))?;
+    if let Err(error) = sync_directory(parent) {
+        let file = file.display();
+        tracing::warn!("{file} is complete, but a power cut now may remove its name: {error}");
+    }
     Ok(bytes)
+}
+
+/// Syncs a directory to the disk: the names in it.
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
 }
 
 /// Returns a function that wraps an I/O error in [`ArchiveError::File`] with this path.
 fn file_error(path: &Path) -> impl Fn(io::Error) -> ArchiveError {
     let path = path.to_path_buf();
     move |source| ArchiveError::File { path: path.clone(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_that_is_there_is_a_success_although_its_directory_cannot_be_synced() {
+        let parent = tempfile::tempdir().unwrap();
+        let [part, file] = ["backup.part", "backup"].map(|it| parent.path().join(it));
+        fs::write(&part, "all of it").unwrap();
+        let locked = lock_for_test(&part);
+        let fail = |directory: &Path| {
+            assert_eq!(directory, parent.path());
+            Err(io::ErrorKind::InvalidInput.into())
+        };
+        assert_eq!(sync_and_rename(&locked, &part, &file, fail).unwrap(), 9);
+        assert_eq!(fs::read(&file).unwrap(), b"all of it");
+        assert!(!part.exists());
+    }
+
+    /// Opens a file to write, without emptying it.
+    fn lock_for_test(part: &Path) -> File {
+        File::options().write(true).open(part).unwrap()
+    }
 }
