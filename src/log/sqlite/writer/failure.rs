@@ -1,7 +1,10 @@
 //! Writer while the disk fails: commits in memory or refuses messages, and retries to write.
 
+use std::time::Duration;
+
 use rusqlite::ErrorCode;
 
+use super::super::sequence_gaps::MIN_GAP;
 use super::super::sequencer::{Change, Plan, WriteRequest};
 use super::super::settings::OnFailure;
 use super::{LogEvent, RETRY_INTERVAL, Writer};
@@ -13,10 +16,18 @@ use crate::os::random_bytes;
 /// until everything pending is written.
 const MAX_PENDING_BYTES: usize = 32 << 20;
 
-/// Minimum number of sequences skipped when the disk begins to fail. The entries that follow are in
-/// memory only and may be lost. The skip puts their sequences beyond all that the database can
-/// reach.
-const MIN_SKIPPED_SEQUENCES: u64 = 1 << 32;
+/// Number of times as long as a failed attempt took that the writer waits before the next one, if
+/// that is longer than [`RETRY_INTERVAL`]. An attempt writes everything that is pending, so
+/// attempts become dearer the longer the disk fails.
+const RETRY_PAUSE_FACTOR: u32 = 20;
+
+/// Maximum time between attempts to write while the disk fails.
+const MAX_RETRY_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Returns the time from a failed attempt to write, which took `duration`, to the next one.
+pub(super) fn retry_pause(duration: Duration) -> Duration {
+    duration.saturating_mul(RETRY_PAUSE_FACTOR).clamp(RETRY_INTERVAL, MAX_RETRY_INTERVAL)
+}
 
 impl Writer {
     /// Handles a failed write or sync. Reports the new storage health, and sets the time of the
@@ -24,8 +35,8 @@ impl Writer {
     /// much is pending, refuses them in any case. Keeps changes of sessions in memory.
     ///
     /// With [`OnFailure::Continue`] it first skips a random number of sequences, at least
-    /// [`MIN_SKIPPED_SEQUENCES`], so that sequences of lost entries are not used again. It skips
-    /// none if the operating system has no random numbers.
+    /// [`MIN_GAP`], so that sequences of lost entries are not used again. It skips none if the
+    /// operating system has no random numbers.
     pub(super) fn enter_failure_mode(
         &mut self,
         error: &rusqlite::Error,
@@ -39,10 +50,11 @@ impl Writer {
             OnFailure::Refuse => StorageHealth::Refusing,
         };
         self.set_storage_health(storage);
-        // The position of a lost entry must not be taken for that of a later entry.
+        // The position of a lost entry must not be taken for that of a later entry. The skip puts
+        // the sequences of entries in memory beyond all that the database can reach.
         let head = match (storage, random_bytes()) {
             (StorageHealth::MemoryOnly, Ok(random)) => {
-                let leap = MIN_SKIPPED_SEQUENCES.saturating_add(u64::from_be_bytes(random) >> 28);
+                let leap = MIN_GAP.saturating_add(u64::from_be_bytes(random) >> 28);
                 Sequence(self.sequencer.head.0.saturating_add(leap))
             }
             _ => self.sequencer.head,
@@ -90,11 +102,13 @@ impl Writer {
     }
 
     /// Tries to write and sync the pending changes. If that succeeds, reports the storage as sound.
-    /// Otherwise sets the time of the next attempt.
+    /// Otherwise sets the time of the next attempt, later if this one took long.
     pub(super) fn retry_writes(&mut self) {
+        let begin = self.clock.now();
         if let Err(error) = self.write_pending() {
             tracing::debug!("still cannot write messages: {error}");
-            self.state.retry_at = self.clock.now() + RETRY_INTERVAL;
+            let end = self.clock.now();
+            self.state.retry_at = end + retry_pause(end.since(begin));
         } else {
             self.set_storage_health(StorageHealth::Sound);
         }

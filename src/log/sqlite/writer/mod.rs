@@ -8,6 +8,8 @@
 
 mod failure;
 mod maintenance;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -44,7 +46,7 @@ const MAX_BATCH: usize = 4_096;
 /// Time between syncs of the disk with [`Durability::Relaxed`], while messages are written.
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Time between attempts to write while the disk fails.
+/// Minimum time between attempts to write while the disk fails.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Number of committed messages after which maintenance (search index, retention) runs without
@@ -123,7 +125,7 @@ impl Writer {
     pub(super) fn run(mut self, jobs: &Receiver<Job>) {
         let mut batch = VecDeque::new();
         loop {
-            match jobs.recv_timeout(self.time_until_due()) {
+            match jobs.recv_timeout(self.next_due_at().since(self.clock.now())) {
                 Ok(job) => {
                     batch.push_back(job);
                     while batch.len() < MAX_BATCH
@@ -141,17 +143,17 @@ impl Writer {
         self.close();
     }
 
-    /// Returns the time until the first timer expires: maintenance, sync or retry. Zero if one has
-    /// expired.
-    fn time_until_due(&self) -> Duration {
-        let mut at = self.state.maintenance_at;
-        if self.state.is_unsynced {
-            at = at.min(self.state.last_timed_sync + SYNC_INTERVAL);
-        }
+    /// Returns the time at which [`Self::run_due_tasks`] has something to do next: a retry while
+    /// the disk fails, else maintenance or a sync. It must be no earlier, because the thread would
+    /// spin until then.
+    fn next_due_at(&self) -> Moment {
         if self.state.storage_health != StorageHealth::Sound {
-            at = at.min(self.state.retry_at);
+            return self.state.retry_at;
         }
-        at.since(self.clock.now())
+        if self.state.is_unsynced {
+            return self.state.maintenance_at.min(self.state.last_timed_sync + SYNC_INTERVAL);
+        }
+        self.state.maintenance_at
     }
 
     /// Handles all jobs of the batch: sets retention limits, writes all requests in one

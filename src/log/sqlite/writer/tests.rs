@@ -1,0 +1,150 @@
+//! Tests of the writer on a full disk: a database that may not grow.
+
+use std::sync::atomic::AtomicUsize;
+
+use tempfile::TempDir;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::super::database::open_to_write;
+use super::failure::retry_pause;
+use super::*;
+use crate::model::{
+    Draft, MessageText, Reference, RoomName, SessionId, Style, Timestamp, Username,
+};
+
+/// A writer with an empty database, and what its tests look at.
+struct Fixture {
+    /// The writer.
+    writer: Writer,
+    /// Events that it has sent.
+    events: UnboundedReceiver<LogEvent>,
+    /// Number of transactions that have failed.
+    failed: Arc<AtomicUsize>,
+    /// Number of transactions that were committed.
+    committed: Arc<AtomicUsize>,
+    /// Number of messages written so far, also in memory.
+    messages: u64,
+    /// The database's directory.
+    _directory: TempDir,
+}
+
+impl Fixture {
+    /// Creates a writer on a disk with space.
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("chat.db");
+        std::fs::File::create(&path).unwrap();
+        let mut connection = open_to_write(&path, None).unwrap();
+        let [failed, committed] = [(), ()].map(|()| Arc::new(AtomicUsize::new(0)));
+        let count = failed.clone();
+        let hook = move || _ = count.fetch_add(1, Ordering::Relaxed);
+        connection.rollback_hook(Some(hook)).unwrap();
+        let count = committed.clone();
+        let hook = move || {
+            count.fetch_add(1, Ordering::Relaxed);
+            false
+        };
+        connection.commit_hook(Some(hook)).unwrap();
+        let clock = Clock::start();
+        let (sender, events) = unbounded_channel();
+        let writer = Writer {
+            store: Store::new(connection).unwrap(),
+            state: WriterState::new(clock.now(), BTreeSet::new()),
+            sequencer: Sequencer::default(),
+            settings: StoreSettings::default(),
+            clock,
+            events: sender,
+            read_queues: ReadQueues::new().0,
+            queued_draft_bytes: Arc::default(),
+        };
+        let messages = 0;
+        Self { writer, events, failed, committed, messages, _directory: directory }
+    }
+
+    /// Sets whether the disk is full: the database must not grow.
+    fn set_full(&self, is_full: bool) {
+        let connection = &self.writer.store.connection;
+        let pages: i64 =
+            connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        let most = if is_full { pages } else { pages * 1_000 };
+        connection.query_row(&format!("PRAGMA max_page_count = {most}"), [], |_| Ok(())).unwrap();
+    }
+
+    /// Has the writer write a message of 4,000 bytes, as it does for a job, and do what is due.
+    fn say(&mut self) {
+        self.messages += 1;
+        let draft = Draft {
+            session: SessionId(1),
+            username: Username::new("anna").unwrap(),
+            reference: Reference(self.messages),
+            target: Target::Room(RoomName::lobby()),
+            style: Style::SAID,
+            text: MessageText::new(&"x".repeat(4_000)).unwrap(),
+        };
+        self.writer.write_requests(vec![WriteRequest::Draft(Timestamp(self.messages), draft)]);
+        self.writer.run_due_tasks();
+    }
+
+    /// Returns the number of messages in the database.
+    fn stored(&self) -> u64 {
+        let ask = "SELECT count(*) FROM entries";
+        let count: i64 = self.writer.store.connection.query_row(ask, [], |row| row.get(0)).unwrap();
+        count.cast_unsigned()
+    }
+}
+
+/// Messages that were written and not yet synced when the disk became full must not wake the thread
+/// before its next attempt: it would spin, because nothing is synced meanwhile.
+#[test]
+fn writer_rests_between_attempts_while_the_disk_is_full() {
+    let mut fixture = Fixture::new();
+    fixture.say();
+    fixture.writer.state.is_unsynced = true;
+    fixture.set_full(true);
+    fixture.say();
+    assert_eq!(fixture.writer.state.storage_health, StorageHealth::MemoryOnly);
+    for _ in 0..1_000 {
+        fixture.say();
+        assert_eq!(fixture.writer.next_due_at(), fixture.writer.state.retry_at);
+    }
+}
+
+/// However many messages arrive while the disk is full, the writer tries once for all of them, at
+/// most every two seconds; when the disk has space again, it writes all of them at once.
+#[test]
+fn one_attempt_covers_all_messages_that_wait() {
+    let mut fixture = Fixture::new();
+    fixture.say();
+    fixture.set_full(true);
+    let begin = fixture.writer.clock.now();
+    for _ in 0..1_000 {
+        fixture.say();
+    }
+    // Plans for the first and last moment at which an attempt may fall.
+    let most = 2 + fixture.writer.clock.now().since(begin).as_secs() / RETRY_INTERVAL.as_secs();
+    let attempts = fixture.failed.load(Ordering::Relaxed) as u64;
+    assert!((1..=most).contains(&attempts), "{attempts} attempts");
+    assert_eq!(fixture.stored(), 1);
+    fixture.set_full(false);
+    let before = fixture.committed.load(Ordering::Relaxed);
+    fixture.writer.state.retry_at = fixture.writer.clock.now();
+    fixture.writer.run_due_tasks();
+    assert_eq!(fixture.writer.state.storage_health, StorageHealth::Sound);
+    assert_eq!(fixture.committed.load(Ordering::Relaxed) - before, 2, "the messages, and a sync");
+    assert_eq!(fixture.stored(), fixture.messages);
+    let mut committed = 0;
+    while let Ok(event) = fixture.events.try_recv() {
+        if let LogEvent::Committed { entries, .. } = event {
+            committed += entries.len() as u64;
+        }
+    }
+    assert_eq!(committed, fixture.messages, "each was delivered");
+}
+
+#[test]
+fn attempts_that_take_long_are_made_less_often() {
+    for (duration, pause) in [(0, 2_000), (100, 2_000), (1_000, 20_000), (90_000, 60_000)] {
+        let (duration, pause) = (Duration::from_millis(duration), Duration::from_millis(pause));
+        assert_eq!(retry_pause(duration), pause);
+    }
+}
