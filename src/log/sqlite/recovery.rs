@@ -172,7 +172,7 @@ fn apply_later_messages(
 }
 
 /// Returns the sequence of the last entry of each room, by the key of the room's name. Rooms
-/// without entries are not included.
+/// without entries and rooms with damaged keys are not included.
 pub(super) fn last_sequence_by_room(
     connection: &Connection,
 ) -> rusqlite::Result<HashMap<NameKey, Sequence>> {
@@ -181,10 +181,11 @@ pub(super) fn last_sequence_by_room(
     )?;
     let rows = statement.query_map([], |row| {
         let last: Option<i64> = row.get(1)?;
-        let key = NameKey::of(row.get_ref(0)?.as_str()?);
-        Ok(last.map(|last| Ok((key, sequence_from_sql(last)))))
+        let key = row.get_ref(0)?.as_str().map(NameKey::of).map_err(rusqlite::Error::from);
+        let key = rows::skip_damaged(key)?;
+        Ok(key.zip(last.map(sequence_from_sql)))
     })?;
-    rows.filter_map(Result::transpose).map(Result::flatten).collect()
+    rows.filter_map(Result::transpose).collect()
 }
 
 /// Returns the time of the last room message; `None` if there is none.

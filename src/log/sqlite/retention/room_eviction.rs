@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use rusqlite::{OptionalExtension, params};
 
 use super::super::database::{fact, read_fact, write_fact};
-use super::super::rows::read_room_name;
 use super::{HISTORY_LENGTH, RetentionStep};
 use crate::model::NameKey;
 
@@ -28,9 +27,9 @@ pub(super) struct RoomToEvict {
 impl RetentionStep<'_> {
     /// Evicts rooms with all their messages if there are too many, as far as the delete budget
     /// allows. A room with many messages takes several steps. Each evicted room costs one more unit
-    /// of the budget. Returns the rooms that are deleted completely.
+    /// of the budget. Returns the rooms that are deleted completely, except those with damaged keys.
     pub(super) fn evict_rooms(&mut self) -> rusqlite::Result<Vec<NameKey>> {
-        let mut gone = Vec::new();
+        let (mut gone, mut has_evicted) = (Vec::new(), false);
         if self.delete_budget == 0 {
             return Ok(gone);
         }
@@ -43,15 +42,17 @@ impl RetentionStep<'_> {
                 self.progress.eviction_queue.pop_front()
         {
             let mut statement = self.connection.prepare_cached(
-                "SELECT name, (SELECT max(sequence) FROM entries WHERE room = rooms.id)
+                "SELECT key, (SELECT max(sequence) FROM entries WHERE room = rooms.id)
                  FROM rooms WHERE id = ?",
             )?;
             let found = statement
                 .query_row([room], |row| {
-                    Ok((read_room_name(row, 0)?, row.get::<_, Option<i64>>(1)?))
+                    // A room with a damaged key is evicted like any other; nobody can find it.
+                    let key = row.get_ref(0)?.as_str().ok().map(NameKey::of);
+                    Ok((key, row.get::<_, Option<i64>>(1)?))
                 })
                 .optional()?;
-            let Some((name, newest)) = found else { continue };
+            let Some((key, newest)) = found else { continue };
             if newest.is_some_and(|newest| newest > last) {
                 // The room has new messages: it is in use again.
                 continue;
@@ -71,9 +72,10 @@ impl RetentionStep<'_> {
             self.delete_budget = self.delete_budget.saturating_sub(1);
             self.progress.counts.forget_room(room);
             forgotten = forgotten.max(last);
-            gone.push(name.key().clone());
+            has_evicted = true;
+            gone.extend(key);
         }
-        if !gone.is_empty() {
+        if has_evicted {
             write_fact(self.connection, fact::EVICTED_UP_TO, forgotten)?;
         }
         Ok(gone)

@@ -238,6 +238,27 @@ fn room_eviction_takes_several_steps_and_stops_if_the_room_is_used() {
     }
 }
 
+/// A room whose name or key is damaged is evicted like any other, and holds up neither the rooms
+/// behind it nor the other limits.
+#[test]
+fn damaged_room_names_do_not_stall_eviction() {
+    let (_directory, mut store) = store(&["a", "b", "c"]);
+    let damage = "UPDATE rooms SET name = '' WHERE key = 'a';
+                  UPDATE rooms SET name = 'x y', key = CAST(x'ff' AS TEXT) WHERE key = 'b'";
+    store.connection.execute_batch(damage).unwrap();
+    let mut progress = RetentionProgress::default();
+    progress
+        .eviction_queue
+        .extend((1..=3).map(|it| RoomToEvict { room_id: it, last_sequence: it }));
+    let none = Retention::default();
+    let touched = BTreeSet::new();
+    let step = run_step(&mut store.connection, &mut progress, none, &touched, now(0), Sequence(3))
+        .unwrap();
+    assert_eq!(step.evicted, ["a", "c"].map(NameKey::of));
+    assert_eq!(left(&store).len(), 0);
+    assert_eq!(read_fact(&store.connection, fact::EVICTED_UP_TO).unwrap(), Some(3));
+}
+
 #[test]
 fn deleted_text_is_overwritten_in_the_file() {
     let (directory, mut store) = store(&["a"; 700]);
