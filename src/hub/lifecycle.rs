@@ -14,9 +14,9 @@ use crate::wire::tcp::{Error, Ping, ServerFrame};
 /// the client's address group has too many connections.
 const SERVER_FULL_RETRY_AFTER_MS: u32 = 30_000;
 
-/// Divisor of `max-connections` that bounds the evicted connections still closing. No connection is
-/// evicted while the number of connections, closing ones included, exceeds the maximum by more than
-/// an eighth.
+/// Divisor of `max-connections` that bounds the evicted connections still closing. A connection is
+/// evicted only while the number of connections, closing ones included, exceeds the maximum by less
+/// than this fraction of it; by 0 if the fraction is below one.
 const CLOSING_EXCESS_DIVISOR: usize = 8;
 
 /// Minimum time between two checks of all connections' timers. A timer may expire this late.
@@ -67,7 +67,8 @@ impl Hub {
     /// closing ([`CLOSING_EXCESS_DIVISOR`]).
     fn make_room_for(&mut self, now: Now, newcomer: AddressGroup) -> bool {
         let limit = self.settings.max_connections;
-        if self.connections.len() > limit.saturating_add(limit / CLOSING_EXCESS_DIVISOR) {
+        let excess = (limit / CLOSING_EXCESS_DIVISOR).max(1);
+        if self.connections.len() >= limit.saturating_add(excess) {
             return false;
         }
         let Some((group, mut candidates)) = self.quotas.eviction_candidates(newcomer) else {
