@@ -9,6 +9,7 @@ use super::drop_counters::DropCounters;
 use super::host_lookup::ResolvedHosts;
 use super::sockets::{Datagram, Sockets};
 use super::source_limiter::SourceLimiter;
+use super::unsent_messages::UnsentMessages;
 use super::warning_limiter::WarningLimiter;
 use super::{DEFAULT_FINISH_PATIENCE, PeerError, PeerKey, PeerSettings, interfaces, path_name};
 use crate::mesh::{End, Input, Mesh, Now, Outgoing, Output, Settings, Sign};
@@ -59,9 +60,8 @@ pub(super) struct Driver<'a> {
     missing_interfaces: BTreeSet<String>,
     /// True if the last scan found no usable network interface.
     is_offline: bool,
-    /// Number of times that an entry was sent and no copy went out. Repetitions and entries of
-    /// other authors count too.
-    failed_entry_sends: usize,
+    /// Own messages of which no copy has ever gone out.
+    unsent_messages: UnsentMessages,
     /// True once the peer has joined the room for the first time.
     has_joined: bool,
     /// True once the user was told that there are peers in another room.
@@ -118,7 +118,7 @@ impl<'a> Driver<'a> {
             selected_interfaces,
             missing_interfaces: BTreeSet::new(),
             is_offline: false,
-            failed_entry_sends: 0,
+            unsent_messages: UnsentMessages::default(),
             has_joined: false,
             has_reported_other_room: false,
             source_limiter: SourceLimiter::default(),
@@ -148,8 +148,8 @@ impl<'a> Driver<'a> {
     }
 
     /// Carries out all pending outputs of the mesh engine. Returns how the peer has ended, or
-    /// `None` while it runs. If the peer leaves while offline, failed sends of entries count as
-    /// unsent messages.
+    /// `None` while it runs. If the peer leaves while offline, own messages of which no copy went
+    /// out count as unsent.
     ///
     /// # Errors
     /// [`PeerError::UsedUp`] if the datagram counters are used up.
@@ -163,14 +163,17 @@ impl<'a> Driver<'a> {
                     };
                     let datagram = datagram.ok_or(PeerError::UsedUp)?;
                     let copies = self.send(&datagram, paths, &addresses).await;
-                    let is_entry = matches!(packet, Outgoing::Entry(_));
-                    self.failed_entry_sends += usize::from(is_entry && copies == 0);
+                    if let Outgoing::Entry(entry) = &packet
+                        && entry.author == self.me
+                    {
+                        self.unsent_messages.record(entry.fields.sequence, copies);
+                    }
                 }
                 Output::Event(event) => self.show(&event),
                 Output::WakeAt(moment) => self.wake_at = Some(moment),
                 Output::Finished(End::Left { unsent, refused }) if self.is_offline => {
                     // Nobody has received what was sent while offline.
-                    let unsent = unsent.max(self.failed_entry_sends);
+                    let unsent = unsent.max(self.unsent_messages.count());
                     return Ok(Some(End::Left { unsent, refused }));
                 }
                 Output::Finished(end) => return Ok(Some(end)),

@@ -10,6 +10,7 @@ mod interfaces;
 mod key_file;
 mod sockets;
 mod source_limiter;
+mod unsent_messages;
 mod warning_limiter;
 
 use std::collections::BTreeSet;

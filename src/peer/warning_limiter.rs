@@ -11,14 +11,15 @@ const REPEAT_INTERVAL: Duration = Duration::from_secs(60);
 /// Rate limiter of warnings: it suppresses a text that was reported less than a minute ago.
 #[derive(Debug, Default)]
 pub(super) struct WarningLimiter {
-    /// Time of the last report of each text. No text is ever removed.
+    /// Time of the last report of each text. Texts that were reported longer than
+    /// [`REPEAT_INTERVAL`] ago are removed with the next new one.
     last_reported: HashMap<String, Moment>,
 }
 
 impl WarningLimiter {
     /// Returns true if `text` was not reported within the last minute, and then notes the time.
     /// Otherwise returns false. Texts must not contain data from the network, because every
-    /// distinct text is kept.
+    /// distinct text is kept for a minute.
     pub(super) fn should_report(&mut self, now: Moment, text: &str) -> bool {
         if self
             .last_reported
@@ -27,6 +28,7 @@ impl WarningLimiter {
         {
             return false;
         }
+        self.last_reported.retain(|_, reported| now.since(*reported) < REPEAT_INTERVAL);
         self.last_reported.insert(text.to_owned(), now);
         true
     }
@@ -45,5 +47,16 @@ mod tests {
         assert!(warning_limiter.should_report(at(1), "no port"));
         assert!(!warning_limiter.should_report(at(59), "no network"));
         assert!(warning_limiter.should_report(at(60), "no network"));
+    }
+
+    /// Error texts may contain numbers, such as that of an interface.
+    #[test]
+    fn old_warnings_are_forgotten() {
+        let mut warning_limiter = WarningLimiter::default();
+        for second in 0..10_000 {
+            let now = Moment::START + Duration::from_secs(second);
+            assert!(warning_limiter.should_report(now, &format!("no network {second}")));
+            assert!(warning_limiter.last_reported.len() <= 60);
+        }
     }
 }
