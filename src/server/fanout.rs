@@ -321,6 +321,17 @@ impl Fanout {
     }
 }
 
+impl Drop for Fanout {
+    /// Closes the connections that are left: nothing comes from the engine any more.
+    fn drop(&mut self) {
+        for outbox in self.outboxes.all() {
+            // `Close` always fits.
+            let _ = outbox.put(Queued { after: Sequence::ZERO, item: Item::Close });
+            outbox.wake();
+        }
+    }
+}
+
 /// Encodes a frame.
 fn encode_frame(frame: &ServerFrame) -> Bytes {
     let mut buffer = Vec::new();
@@ -340,6 +351,16 @@ mod tests {
         let frame = ServerFrame::from(Notice::new(code, &"x".repeat(bytes)));
         fanout.deliver(ConnectionId(connection), Sequence::ZERO, Delivery::Frame(frame));
         std::iter::from_fn(|| fanout.take_overflowing()).map(|(it, _)| it.0).collect()
+    }
+
+    #[test]
+    fn connections_are_closed_when_the_engine_ends() {
+        let mut fanout = Fanout::new(FanoutLimits::default(), Sequence::ZERO);
+        let group = AddressGroup::of([192, 0, 2, 1].into());
+        let outbox = Arc::new(Outbox::new(fanout.budget(), group));
+        fanout.connect(ConnectionId(1), outbox.clone());
+        drop(fanout);
+        assert!(matches!(outbox.take(), Some(Item::Close)));
     }
 
     /// When the budget is used up, the group that uses most loses its largest outbox, although

@@ -186,7 +186,9 @@ pub async fn run(
         helpers.spawn(control.serve(current.subscribe(), status_source));
     }
     let announcing = announce::announce(server_id, current.subscribe(), listening.subscribe());
-    let announced = tokio::spawn(announcing);
+    // In a set, so that it is aborted if the server ends early.
+    let mut announcer = JoinSet::new();
+    announcer.spawn(announcing);
     drop(listening);
     // The control socket is open before the first "listening on" line is printed.
     let mut listeners = JoinSet::new();
@@ -220,7 +222,7 @@ pub async fn run(
     // Accepted messages are stored, however long the disk takes.
     let closed = tokio::task::spawn_blocking(|| log.close()).await;
     closed.map_err(|_| ServerError::Engine)?;
-    if timeout(GOODBYE_TIMEOUT, announced).await.is_err() {
+    if timeout(GOODBYE_TIMEOUT, announcer.join_next()).await.is_err() {
         tracing::debug!("the network was not told of the end in time");
     }
     // This also removes the file of the control socket.

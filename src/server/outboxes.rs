@@ -56,6 +56,11 @@ impl Outboxes {
         self.by_connection.get(&connection)
     }
 
+    /// Returns all outboxes, of clients and probes.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Outbox>> {
+        self.by_connection.values()
+    }
+
     /// Returns true if there is no outbox, neither of a client nor of a probe.
     pub(super) fn is_empty(&self) -> bool {
         self.by_connection.is_empty()
