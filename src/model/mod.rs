@@ -39,7 +39,7 @@ pub use peer::{Lamport, Path, PathSet, PeerId, RoomClock};
 pub use request::{
     ChatCommand, Command, Password, PeerCommand, Request, RequestTag, RoomSelector, SearchRequest,
 };
-pub use sanitize::{REPLACEMENT, is_unsafe_char, sanitize_text};
+pub use sanitize::{REPLACEMENT, displayable_chars, is_unsafe_char, sanitize_text};
 pub use search::{Phrase, SearchError, SearchQuery, SearchTerms};
 pub use session::{SessionRecord, TokenHash};
 pub use settings::{HubSettings, Retention, SettingsError};

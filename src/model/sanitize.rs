@@ -1,5 +1,18 @@
 //! Sanitising of untrusted text before it is displayed: `docs/protocol/README.md`, section 3.
 
+use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
+
+/// Maximum number of combining marks in a row that are displayed. No language needs more than eight
+/// above and below a letter; endless ones cover the lines around them.
+const MAX_MARKS: usize = 10;
+
+/// Maximum number of tag characters in a row that are displayed: six and the end of the flag of a
+/// region, such as Scotland.
+const MAX_FLAG_TAGS: usize = 7;
+
+/// Black flag, U+1F3F4: tag characters after it select the flag of a region.
+const BLACK_FLAG: char = '\u{1f3f4}';
+
 /// Replacement character, U+FFFD: stands for a character that is unsafe to display.
 pub const REPLACEMENT: char = '\u{fffd}';
 
@@ -19,10 +32,10 @@ pub fn is_unsafe_char(c: char) -> bool {
 
 /// Sanitises a multi-line text for display: keeps newlines and tabs, turns Unicode's line and
 /// paragraph separators into newlines, and replaces every other unsafe character by
-/// [`REPLACEMENT`].
+/// [`REPLACEMENT`]. Also replaces what [`displayable_chars`] replaces.
 #[must_use]
 pub fn sanitize_text(text: &str) -> String {
-    text.chars()
+    displayable_chars(text)
         .map(|c| match c {
             '\n' | '\t' => c,
             '\u{2028}' | '\u{2029}' => '\n',
@@ -30,4 +43,97 @@ pub fn sanitize_text(text: &str) -> String {
             c => c,
         })
         .collect()
+}
+
+/// Returns the characters of a text for display. [`REPLACEMENT`] stands for each run of invisible
+/// tag characters (U+E0000 to U+E007F) that is not part of a flag, and for all combining marks of a
+/// run after the first [`MAX_MARKS`]. The other characters are returned as they are; some may be
+/// unsafe ([`is_unsafe_char`]).
+pub fn displayable_chars(text: &str) -> impl Iterator<Item = char> {
+    let mut previous = RunKind::Other;
+    let mut length = 0_usize;
+    let mut is_flag = false;
+    text.chars().filter_map(move |c| {
+        let kind = RunKind::of(c);
+        if kind == previous {
+            length = length.saturating_add(1);
+        } else {
+            is_flag = kind == RunKind::Tag && is_flag;
+            (previous, length) = (kind, 1);
+        }
+        let limit = match kind {
+            RunKind::Other => {
+                is_flag = c == BLACK_FLAG;
+                return Some(c);
+            }
+            RunKind::Mark => MAX_MARKS,
+            RunKind::Tag if is_flag => MAX_FLAG_TAGS,
+            RunKind::Tag => 0,
+        };
+        // One replacement for the whole rest of the run.
+        if length <= limit { Some(c) } else { (length == limit + 1).then_some(REPLACEMENT) }
+    })
+}
+
+/// Kind of a character, of which a run is limited.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum RunKind {
+    /// Combining mark.
+    Mark,
+    /// Tag character.
+    Tag,
+    /// Every other character, without a limit.
+    Other,
+}
+
+impl RunKind {
+    /// Returns the kind of a character.
+    fn of(c: char) -> Self {
+        match c {
+            '\0'..='\u{2ff}' => Self::Other,
+            '\u{e0000}'..='\u{e007f}' => Self::Tag,
+            c if c.general_category_group() == GeneralCategoryGroup::Mark => Self::Mark,
+            _ => Self::Other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the characters that are displayed.
+    fn displayed(text: &str) -> String {
+        displayable_chars(text).collect()
+    }
+
+    #[test]
+    fn hidden_tags_are_replaced_and_flags_kept() {
+        let scotland = "\u{1f3f4}\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}";
+        for text in [scotland, "\u{1f3f4}", "a\u{1f3f4}b"] {
+            assert_eq!(displayed(text), text);
+        }
+        let hidden = "\u{e0068}\u{e0069}\u{e0001}".repeat(100);
+        assert_eq!(displayed(&format!("a{hidden}b{hidden}")), "a\u{fffd}b\u{fffd}");
+        assert_eq!(
+            displayed(&format!("{scotland}{hidden}")),
+            format!("{scotland}\u{e0068}\u{fffd}")
+        );
+        assert_eq!(displayed(&format!("\u{1f3f4}a{hidden}")), "\u{1f3f4}a\u{fffd}");
+    }
+
+    #[test]
+    fn endless_combining_marks_are_cut() {
+        for text in ["o\u{308}", "ש\u{5c1}\u{5b8}", "ที่นี่", "👩\u{200d}👧", "❤\u{fe0f}"]
+        {
+            assert_eq!(displayed(text), text);
+        }
+        let marks = "\u{300}".repeat(MAX_MARKS);
+        assert_eq!(displayed(&format!("a{marks}b{marks}")), format!("a{marks}b{marks}"));
+        let endless = "\u{300}\u{489}".repeat(1_000);
+        assert_eq!(displayed(&endless).chars().count(), MAX_MARKS + 1);
+        let once = displayed(&format!("a{endless}b"));
+        assert!(once.ends_with("\u{fffd}b"));
+        assert_eq!(displayed(&once), once, "nothing is replaced twice");
+    }
 }
