@@ -474,6 +474,8 @@ class Session:
             raise Refused(message)
         elif 100 <= frame.code <= 199:  # the server closes: read on until then, at most 5 s (section 17)
             self.show(f"!! {message}")
+            if frame.about in (7, 11):  # answered: sent again, it might get the same error for ever (section 6)
+                self.take_pending(frame.reference, "history", "search")
             self.retry_after, self.is_closing, self.answer_deadline = frame.retry_after / 1000, True, now + 5
         else:  # one request was refused, the connection goes on
             name = FRAMES.get(frame.about, ("", ()))[0]

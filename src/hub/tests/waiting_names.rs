@@ -99,7 +99,6 @@ fn token_gets_the_name_that_waits() {
 /// is not final keeps its name; one that leaves, or violates the protocol, does not.
 #[test]
 fn name_waits_only_after_an_unclean_end() {
-    type End = fn(&mut Harness, ConnectionId);
     let fail = |error| {
         move |harness: &mut Harness, connection| {
             harness.input(Input::ConnectionFailed { connection, error });
@@ -113,11 +112,12 @@ fn name_waits_only_after_an_unclean_end() {
     let (slow, internal) = (fail(ErrorCode::TooSlow), fail(ErrorCode::Internal));
     let (malformed, too_large) = (fail(ErrorCode::Malformed), fail(ErrorCode::FrameTooLarge));
     let (cut_off, leave) = (half_close(true), half_close(false));
-    let cases: [(&str, bool, &dyn Fn(&mut Harness, ConnectionId)); 9] = [
-        ("reset", true, &(Harness::disconnect as End)),
+    type End<'a> = &'a dyn Fn(&mut Harness, ConnectionId);
+    let cases: [(&str, bool, End<'_>); 9] = [
+        ("reset", true, &Harness::disconnect),
         ("too slow", true, &slow),
         ("internal error", true, &internal),
-        ("idle", true, &(|harness: &mut Harness, _| harness.advance(61_000)) as _),
+        ("idle", true, &|harness: &mut Harness, _| harness.advance(61_000)),
         ("end inside a frame", true, &cut_off),
         ("closed sending half", false, &leave),
         ("malformed", false, &malformed),
