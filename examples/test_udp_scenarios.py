@@ -17,6 +17,7 @@ START, WALL_CLOCK = 100.0, 1_760_000_000_000  # the engine's clock in seconds, t
 
 # Scenarios that this engine does not pass, and why.
 KNOWN_DIFFERENCES = {
+    "joining: the objection of a stranger does not count": "it takes each objection for a rejection",
     "a loss, asked for again, repaired by another": "it asks again after 400 to 600 ms in place of 200 to 300",
     "a peer that only others hear": "it asks for the address a second too early",
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::contacts::Seniority;
 use super::dispatch::PacketMeta;
+use super::received_objections::ReceivedObjections;
 use super::timers::{
     ANNOUNCE_RETRY_INTERVAL, ANNOUNCE_TIMES, DEFERRED_VOTE_TIMEOUT, JOIN_TIMEOUT, JOIN_WINDOW,
     MAX_UNICAST_ANNOUNCES, SUSPEND_THRESHOLD,
@@ -17,7 +18,7 @@ use crate::wire::udp::{Agree, Announce, Control, Nonce, Object, Pong};
 
 /// Member known to the candidate, with its vote.
 #[derive(Debug)]
-struct MemberVote {
+pub(super) struct MemberVote {
     /// Value of the room clock when the member joined, as the member states it.
     since: RoomClock,
     /// Address that announces are sent to: the source of its `agree`, or the best known one when
@@ -26,12 +27,12 @@ struct MemberVote {
     /// Time at which it joined, as it states; not before this peer started.
     joined_at: Moment,
     /// Its vote so far.
-    vote: Vote,
+    pub(super) vote: Vote,
 }
 
-/// Vote of a member on this candidate. There is no `No`: an objection ends the candidacy at once.
+/// Vote of a member on this candidate. There is no `No`: see [`ReceivedObjections`].
 #[derive(Debug)]
-enum Vote {
+pub(super) enum Vote {
     /// No vote yet; number of unicast announces sent to the member.
     Pending(u8),
     /// Deferred since this time, because the member asks its user.
@@ -46,14 +47,16 @@ pub(super) struct Candidacy {
     /// Nonce of the attempt; `agree` and `object` repeat it.
     nonce: Nonce,
     /// Time of the first announce.
-    started_at: Moment,
+    pub(super) started_at: Moment,
     /// Number of announces sent to everybody (by all paths), at most the number of
     /// [`ANNOUNCE_TIMES`].
     announces_sent: usize,
     /// Time of the next announce, or of the next check whether the vote is settled.
     announce_at: Moment,
     /// Votes of all members known to the candidate, by peer id.
-    votes: BTreeMap<PeerId, MemberVote>,
+    pub(super) votes: BTreeMap<PeerId, MemberVote>,
+    /// Objections to this candidate that are not decided yet.
+    pub(super) objections: ReceivedObjections,
     /// Room clock of that `agree` whose clock is furthest ahead, and its time of arrival; `None`
     /// before the first `agree`.
     clock: Option<(RoomClock, Moment)>,
@@ -63,8 +66,15 @@ impl Candidacy {
     /// Starts an attempt with a random nonce other than zero; the first announce is due at once.
     pub(super) fn new(now: Moment, random: &mut fastrand::Rng) -> Self {
         let nonce = Nonce(random.u64(1..).to_le_bytes());
-        let votes = BTreeMap::new();
-        Self { nonce, started_at: now, announces_sent: 0, announce_at: now, votes, clock: None }
+        Self {
+            nonce,
+            started_at: now,
+            announces_sent: 0,
+            announce_at: now,
+            votes: BTreeMap::new(),
+            objections: ReceivedObjections::default(),
+            clock: None,
+        }
     }
 
     /// Returns the ids of the 8 most senior members known, the most senior first. A pending vote is
@@ -135,9 +145,16 @@ impl Mesh {
         }
         let is_over = now.moment.since(candidacy.started_at) >= JOIN_WINDOW;
         if is_over && candidacy.is_settled(now.moment) {
-            self.join(now);
-            return;
+            if self.settle_objections(now) {
+                self.join(now);
+                return;
+            }
+            if self.is_ended() {
+                return;
+            }
         }
+        self.ask_about_objectors();
+        let Phase::Announcing(candidacy) = &mut self.phase else { return };
         let to_all = candidacy.announces_sent < ANNOUNCE_TIMES.len();
         candidacy.announces_sent += usize::from(to_all);
         candidacy.announce_at = match ANNOUNCE_TIMES.get(candidacy.announces_sent) {
@@ -209,6 +226,7 @@ impl Mesh {
         }
         self.update_profile(now, id, &agree.username, agree.clock, agree.since, agree.time);
         self.send_pong(now, meta, agree.cookie);
+        self.decide_objections(now.moment);
     }
 
     /// Sends a cookie back to the source of a packet, in a `pong`.
@@ -241,19 +259,25 @@ impl Mesh {
         }
     }
 
-    /// Handles `object`: a candidate is rejected if the nonce is its own; a member checks whether
+    /// Handles `object`: a candidate considers it if the nonce is its own; a member checks whether
     /// it must change its name if the sender is verified. Drops all others.
-    pub(super) fn on_object(&mut self, now: Now, object: &Object, is_verified: bool) {
+    pub(super) fn on_object(
+        &mut self,
+        now: Now,
+        meta: PacketMeta,
+        object: &Object,
+        is_verified: bool,
+    ) {
         match &self.phase {
             Phase::Announcing(candidacy) if object.nonce == candidacy.nonce => {
-                self.reject(object.by.clone(), object.code, object.text.clone());
+                self.on_rejection(now, meta, object);
             }
             Phase::Recalling(_) | Phase::In if is_verified => self.on_late_objection(now, object),
             _ => self.drops.unexpected += 1,
         }
     }
 
-    /// Ends the mesh with the result "rejected": `by` is the name of the objecting peer.
+    /// Ends the mesh with the result "rejected": `by` is the name of the rival.
     fn reject(&mut self, by: String, code: u16, reason: String) {
         self.finish(End::Rejected { by, code, reason });
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::replay_window::ReplayWindow;
-use crate::model::{Moment, NameKey, Path, PathSet, PeerId, RoomClock, TokenBucket};
+use crate::model::{AddressGroup, Moment, NameKey, Path, PathSet, PeerId, RoomClock, TokenBucket};
 use crate::wire::udp::Signer;
 
 /// Maximum number of addresses remembered per peer.
@@ -271,6 +271,12 @@ impl Contact {
     pub(super) fn verified_address(&self) -> Option<SocketAddr> {
         let verified = self.addresses.iter().filter(|it| it.is_verified);
         verified.max_by_key(|it| it.last_heard).map(|it| it.address)
+    }
+
+    /// Returns the address group of the best known address: the unit by which peers are counted
+    /// that one machine could invent. `None` if no address is known.
+    pub(super) fn group(&self) -> Option<AddressGroup> {
+        self.address().map(|it| AddressGroup::of_peer(it.ip()))
     }
 
     /// Returns the address heard last that may be passed on in `peers`, verified or not: IPv4, or

@@ -96,7 +96,7 @@ impl Mesh {
             Control::Ping(it) => self.on_ping(now, meta, it),
             Control::Pong(it) => self.on_pong(now, meta, it),
             Control::Agree(it) => self.on_agree(now, meta, it),
-            Control::Object(it) => self.on_object(now, &it, is_verified),
+            Control::Object(it) => self.on_object(now, meta, &it, is_verified),
             Control::Heartbeat(it) => self.on_heartbeat(now, id, &it, is_verified),
             Control::Bye(_) if is_verified || is_gone => self.on_bye(now, id),
             Control::Recall(_) if is_member && !is_verified => {
@@ -111,6 +111,9 @@ impl Mesh {
             Control::Recent(it) => self.on_recent(now, id, it),
             Control::Where(it) if is_member => self.on_where(now, id, &it),
             Control::Peers(it) if is_member => self.on_peers(now, id, &it),
+            Control::Peers(it) => {
+                self.note_vouchers(now.moment, id, it.peers.iter().map(|it| it.peer))
+            }
             _ => self.drops.unexpected += 1,
         }
     }

@@ -192,7 +192,7 @@ impl Mesh {
     }
 
     /// Handles `heartbeat`: counts it for the loss estimate, and takes over the profile. A
-    /// candidate also notes the sender as a voter.
+    /// candidate also notes the sender as a voter, and which objectors a verified sender lists.
     ///
     /// Of a verified sender, a member also takes over the room clock, resolves a name conflict, and
     /// handles the sequence and the page. A heartbeat of an unverified sender counts as dropped.
@@ -219,6 +219,7 @@ impl Mesh {
             return;
         }
         if !self.is_member() {
+            self.note_vouchers_in_page(now.moment, id, &it.page);
             return;
         }
         self.resolve_name_conflict(now, id, it.clock);

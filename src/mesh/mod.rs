@@ -15,6 +15,7 @@
 //! | `history` | joining: fetching the latest messages and the floors, and serving them |
 //! | `admission` | other candidates: votes (`agree`), approval by the user, blocking |
 //! | `objection` | other candidates: reasons to object, and `object` packets |
+//! | `received_objections` | objections to this candidate: which of them count |
 //! | `log`, `logs` | copies of all authors' logs: reassembly, gaps, room order |
 //! | `repair` | anti-entropy: requesting missing entries, and serving them |
 //! | `heartbeats` | heartbeats and their pages, room clock, profiles of other peers |
@@ -46,6 +47,7 @@ mod name_conflict;
 mod objection;
 mod path_selection;
 mod publish;
+mod received_objections;
 mod repair;
 mod replay_window;
 mod requests;

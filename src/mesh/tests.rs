@@ -5,6 +5,7 @@ mod healing;
 mod hostile;
 mod limits;
 mod reports;
+mod objections;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

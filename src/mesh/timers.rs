@@ -22,6 +22,12 @@ pub(super) const DEFERRED_VOTE_TIMEOUT: Duration = Duration::from_secs(12);
 /// Longest time from the first announce until the candidate joins, whatever votes are missing.
 pub(super) const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Time from the first objection of a peer for which a candidate waits for others to vouch for that
+/// peer. Longer than I(n) of a room with up to 50 members.
+pub(super) const VOUCH_TIMEOUT: Duration = Duration::from_millis(2_500);
+/// Longest time beyond the window for which objections alone hold up a candidate.
+pub(super) const MAX_OBJECTION_WAIT: Duration = Duration::from_secs(3);
+
 /// Time that the user has to approve or refuse a newcomer; then the answer counts as yes. Also the
 /// time since the last announce for which a candidate counts as a rival for its name.
 pub(super) const APPROVAL_TIMEOUT: Duration = Duration::from_secs(10);

@@ -135,6 +135,7 @@ impl Mesh {
         }
         self.note_hears(now.moment, id, pong.heard, meta.counter);
         self.promote(now.moment, id);
+        self.decide_objections(now.moment);
     }
 
     /// Records by which paths a peer hears this one, unless a packet with the same or a greater

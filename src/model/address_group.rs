@@ -1,4 +1,5 @@
-//! Address groups: the unit by which the server counts the resources that its clients use.
+//! Address groups: the unit by which the server counts the resources that its clients use, and
+//! peers count each other.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -28,6 +29,16 @@ impl AddressGroup {
             }
         })
     }
+
+    /// Returns the group of a peer's address: as [`Self::of`], except that each IPv6 link-local
+    /// address is a group of its own. All machines on a network share their prefix.
+    #[must_use]
+    pub fn of_peer(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V6(address) if address.is_unicast_link_local() => Self(address.into()),
+            address => Self::of(address),
+        }
+    }
 }
 
 impl fmt::Display for AddressGroup {
@@ -35,6 +46,7 @@ impl fmt::Display for AddressGroup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             IpAddr::V4(address) => address.fmt(f),
+            IpAddr::V6(address) if address.is_unicast_link_local() => address.fmt(f),
             IpAddr::V6(network) => write!(f, "{network}/{IPV6_PREFIX}"),
         }
     }
@@ -58,5 +70,14 @@ mod tests {
         assert_eq!(group("2001:db8:1:2:ffff::"), group("2001:db8:1:2::1"));
         assert_ne!(group("2001:db8:1:3::"), group("2001:db8:1:2::"));
         assert_eq!(group("::1"), "::/64");
+    }
+
+    #[test]
+    fn link_local_addresses_of_peers_are_groups_of_their_own() {
+        let group = |address: &str| AddressGroup::of_peer(address.parse().unwrap()).to_string();
+        assert_eq!(group("fe80::1"), "fe80::1");
+        assert_ne!(group("fe80::1"), group("fe80::2"));
+        assert_eq!(group("2001:db8::1"), "2001:db8::/64");
+        assert_eq!(group("::ffff:192.0.2.7"), "192.0.2.7");
     }
 }

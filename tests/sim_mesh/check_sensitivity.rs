@@ -232,7 +232,7 @@ fn check_2_detects_an_ignored_objection() {
         Some(Control::Object(object)) if object.nonce != Nonce::default() => None,
         _ => Some(packet),
     });
-    assert_fail(&["2 one_objection_rejects"], two_annas, fault_injector);
+    assert_fail(&["2 members_objection_rejects"], two_annas, fault_injector);
 }
 
 /// Fault: one peer never receives the entries of another. (Its user is not shown them either.)

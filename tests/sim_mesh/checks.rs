@@ -16,7 +16,7 @@ pub(crate) type Check = (&'static str, fn(&World) -> Vec<String>);
 /// All checks.
 pub(crate) const ALL: [Check; 8] = [
     ("1 names_are_unique", names_are_unique),
-    ("2 one_objection_rejects", one_objection_rejects),
+    ("2 members_objection_rejects", members_objection_rejects),
     ("3 same_messages_same_order", same_messages_same_order),
     ("4 each_message_is_shown_once", each_message_is_shown_once),
     ("5 history_is_that_of_the_most_senior", history_is_that_of_the_most_senior),
@@ -68,11 +68,16 @@ pub(crate) fn names_are_unique(world: &World) -> Vec<String> {
         .collect()
 }
 
-/// **One objection rejects** (section 7): an objection that reaches a candidate rejects it at once,
-/// whoever sends it and however many have agreed.
-pub(crate) fn one_objection_rejects(world: &World) -> Vec<String> {
-    let ignored = world.objections.iter().filter(|it| !it.was_heeded);
+/// **A member's objection rejects** (section 7): in a world without loss, an objection of a member
+/// that all others know rejects the candidate, however many have agreed.
+pub(crate) fn members_objection_rejects(world: &World) -> Vec<String> {
+    let counts = |it: &&super::observer::Objection| {
+        let stays = world.connected_since(it.by, it.to).is_some_and(|since| since <= it.at);
+        it.is_by_known_member && stays && world.worst_loss == 0.0
+    };
+    let ignored = world.objections.iter().filter(counts);
     ignored
+        .filter(|it| world.runs[it.to].admitted.is_some())
         .map(|it| {
             format!("{} was not rejected when {} objected at {} s", it.to, it.by, seconds(it.at))
         })

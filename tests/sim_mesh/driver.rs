@@ -222,9 +222,21 @@ impl World {
             self.give(to, Input::Received { from, path, size: datagram.size, packet });
         }
         if let Some(mut objection) = objection {
-            objection.was_heeded = self.runs[to].stage == Stage::Rejected;
+            objection.is_by_known_member = self.is_known_to_all(objection.by, to);
             self.objections.push(objection);
         }
+    }
+
+    /// Returns true if a run is a member that can talk to a candidate, and is known as a member to
+    /// each other member that can.
+    fn is_known_to_all(&mut self, member: RunId, candidate: RunId) -> bool {
+        let near: Vec<RunId> = self
+            .awake()
+            .filter(|it| *it != candidate && self.runs[*it].stage == Stage::In)
+            .filter(|it| self.connected_since(*it, candidate).is_some())
+            .collect();
+        near.contains(&member)
+            && near.iter().all(|it| *it == member || self.read_members(*it).contains(&member))
     }
 
     /// Returns the runs that an engine reports as members.

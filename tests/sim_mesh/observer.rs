@@ -36,8 +36,9 @@ pub(crate) struct Objection {
     pub(crate) by: RunId,
     /// Time of arrival.
     pub(crate) at: u64,
-    /// True if the candidate was rejected at once.
-    pub(crate) was_heeded: bool,
+    /// True if every other member that the candidate could talk to knew the objecting one, so that
+    /// it has to count.
+    pub(crate) is_by_known_member: bool,
 }
 
 /// Departure of a member, as another member has reported it.
@@ -197,7 +198,7 @@ impl World {
             to,
             by: datagram.from,
             at: self.time,
-            was_heeded: false,
+            is_by_known_member: false,
         })
     }
 

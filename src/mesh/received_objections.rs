@@ -1,0 +1,242 @@
+//! Objections that this candidate has received: which of them count. Section 7, rules 11 and 20 to
+//! 23.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::candidacy::{Candidacy, Vote};
+use super::contact::Contact;
+use super::dispatch::PacketMeta;
+use super::timers::{JOIN_WINDOW, MAX_OBJECTION_WAIT, VOUCH_TIMEOUT};
+use super::{End, Mesh, Now, Phase};
+use crate::model::limits::MAX_PEERS;
+use crate::model::{ErrorCode, Event, Moment, NameKey, PeerId};
+use crate::wire::udp::{Control, Object, PageItem, Where};
+
+/// Maximum number of remembered objections of one candidacy.
+const MAX_OBJECTIONS: usize = 64;
+/// Maximum number of remembered objections from one address group.
+const MAX_OBJECTIONS_PER_GROUP: usize = 8;
+/// Maximum number of peers remembered per objector as having vouched for it.
+const MAX_VOUCHERS: usize = 8;
+/// Name under which an objector is shown whose name is not known.
+const UNKNOWN: &str = "somebody unknown";
+
+/// Latest objection of one peer to this candidate.
+#[derive(Debug)]
+struct ReceivedObjection {
+    /// The packet.
+    object: Object,
+    /// Time of the first objection of this peer.
+    first_at: Moment,
+    /// Peers that list the objector as a member, verified or not.
+    vouchers: BTreeSet<PeerId>,
+}
+
+/// Objections to this candidate that are not decided yet, by the id of the objecting peer.
+#[derive(Debug, Default)]
+pub(super) struct ReceivedObjections {
+    /// The objections, at most [`MAX_OBJECTIONS`].
+    by_peer: BTreeMap<PeerId, ReceivedObjection>,
+}
+
+impl ReceivedObjections {
+    /// Returns true if a peer has objected and the objection is not decided yet.
+    fn is_objector(&self, id: PeerId) -> bool {
+        self.by_peer.contains_key(&id)
+    }
+
+    /// Records that `voucher` lists the objector `id` as a member.
+    fn note_voucher(&mut self, id: PeerId, voucher: PeerId) {
+        if let Some(it) = self.by_peer.get_mut(&id)
+            && it.vouchers.len() < MAX_VOUCHERS
+        {
+            it.vouchers.insert(voucher);
+        }
+    }
+
+    /// Iterates over the peers that vouch for the objector `id`: those that list it, and other
+    /// objectors that name it as the holder of the name.
+    fn vouchers(&self, id: PeerId) -> impl Iterator<Item = PeerId> {
+        let listing = self.by_peer.get(&id).into_iter().flat_map(|it| it.vouchers.iter().copied());
+        let is_about_name = |it: &Object| {
+            let names = [ErrorCode::NameTaken, ErrorCode::NameLookalike];
+            names.map(ErrorCode::number).contains(&it.code)
+        };
+        let naming = self
+            .by_peer
+            .iter()
+            .filter(move |(_, it)| it.object.holder == id && is_about_name(&it.object));
+        listing.chain(naming.map(|(by, _)| *by))
+    }
+}
+
+impl Mesh {
+    /// Handles an objection to this candidate: remembers it, pings the sender unless it is
+    /// verified, and decides if it counts already. Drops it if there are too many, from its address
+    /// group or in all.
+    pub(super) fn on_rejection(&mut self, now: Now, meta: PacketMeta, object: &Object) {
+        let id = meta.sender.id;
+        let is_verified = self.contacts.get(id).is_some_and(|it| it.is_verified);
+        let group = self.contacts.get(id).and_then(Contact::group);
+        let is_of_group = |it: &&PeerId| self.contacts.get(**it).and_then(Contact::group) == group;
+        let Phase::Announcing(candidacy) = &mut self.phase else { return };
+        let objections = &mut candidacy.objections.by_peer;
+        if !objections.contains_key(&id) {
+            let of_group = objections.keys().filter(is_of_group).count();
+            if objections.len() >= MAX_OBJECTIONS || of_group >= MAX_OBJECTIONS_PER_GROUP {
+                self.drops.too_many += 1;
+                return;
+            }
+        }
+        let (first_at, vouchers) = match objections.remove(&id) {
+            Some(it) => (it.first_at, it.vouchers),
+            None => (now.moment, BTreeSet::new()),
+        };
+        objections.insert(id, ReceivedObjection { object: object.clone(), first_at, vouchers });
+        if !is_verified {
+            self.ping(now, id);
+        }
+        self.decide_objections(now.moment);
+    }
+
+    /// Notes which objectors the page of a heartbeat lists as members, and decides. Does nothing if
+    /// this peer is no candidate.
+    pub(super) fn note_vouchers_in_page(&mut self, now: Moment, by: PeerId, page: &[PageItem]) {
+        let present = page.iter().filter(|it| it.ago != PageItem::ABSENT);
+        self.note_vouchers(now, by, present.map(|it| it.author));
+    }
+
+    /// Notes that a peer lists these others as members, as far as they have objected, and decides.
+    /// Does nothing if this peer is no candidate.
+    pub(super) fn note_vouchers(
+        &mut self,
+        now: Moment,
+        by: PeerId,
+        listed: impl Iterator<Item = PeerId>,
+    ) {
+        let Phase::Announcing(candidacy) = &mut self.phase else { return };
+        listed.for_each(|id| candidacy.objections.note_voucher(id, by));
+        self.decide_objections(now);
+    }
+
+    /// Ends the candidacy if an objection counts: the objector is verified, and a verified peer of
+    /// another address group vouches for it, or, once the window is over, nobody else can tell.
+    /// Call it when a peer is verified, too.
+    pub(super) fn decide_objections(&mut self, now: Moment) {
+        let Phase::Announcing(candidacy) = &self.phase else { return };
+        let is_over = now.since(candidacy.started_at) >= JOIN_WINDOW;
+        let counts = |id: &&PeerId| {
+            self.is_verified_peer(**id)
+                && (candidacy.objections.vouchers(**id).any(|it| self.are_independent(**id, it))
+                    || is_over && !self.can_others_tell(candidacy, **id))
+        };
+        let counting = candidacy.objections.by_peer.keys().find(counts).copied();
+        if let Some(id) = counting {
+            self.reject_by(id);
+        }
+    }
+
+    /// Decides on the objections that do not count yet, when the window is over and the votes are
+    /// settled. Returns true if the candidate may come in.
+    ///
+    /// Others have some time to vouch for an objector; after that the objection does not count, and
+    /// the user is told.
+    pub(super) fn settle_objections(&mut self, now: Now) -> bool {
+        self.decide_objections(now.moment);
+        let Phase::Announcing(candidacy) = &self.phase else { return false };
+        let latest = candidacy.started_at + JOIN_WINDOW + MAX_OBJECTION_WAIT;
+        let objections = candidacy.objections.by_peer.iter();
+        let strangers: Vec<Moment> = objections
+            .filter(|(id, _)| self.is_verified_peer(**id))
+            .map(|(_, it)| (it.first_at + VOUCH_TIMEOUT).min(latest))
+            .collect();
+        if strangers.iter().any(|it| now.moment < *it) {
+            return false;
+        }
+        if !strangers.is_empty() {
+            let text = "Somebody unknown has objected to you. None of those here knows it, so it \
+                        does not count.";
+            self.emit(Event::Problem { code: 0, text: text.to_owned() });
+        }
+        true
+    }
+
+    /// Returns true if a peer of another address group than the objector has agreed or is asking
+    /// its user: such a peer can tell whether the objector is a member.
+    fn can_others_tell(&self, candidacy: &Candidacy, objector: PeerId) -> bool {
+        candidacy.answered_voters().any(|voter| self.are_independent(objector, voter))
+    }
+
+    /// Asks each peer that has answered, and that is of another address group than they, about the
+    /// objectors that are verified and that nobody has vouched for. One `where` to each.
+    pub(super) fn ask_about_objectors(&mut self) {
+        let Phase::Announcing(candidacy) = &self.phase else { return };
+        let objectors: Vec<PeerId> = candidacy
+            .objections
+            .by_peer
+            .keys()
+            .filter(|it| self.is_verified_peer(**it))
+            .copied()
+            .collect();
+        if objectors.is_empty() {
+            return;
+        }
+        let voters: Vec<PeerId> = candidacy.answered_voters().collect();
+        for voter in voters {
+            let others = objectors.iter().filter(|it| self.are_independent(**it, voter));
+            let peers: Vec<PeerId> = others.take(MAX_PEERS).copied().collect();
+            let address = self.contacts.get(voter).and_then(Contact::verified_address);
+            if let Some(address) = address.filter(|_| !peers.is_empty()) {
+                self.send_to(address, Control::Where(Where { peers }));
+            }
+        }
+    }
+
+    /// Returns true if a peer is verified, and an address of it too.
+    fn is_verified_peer(&self, id: PeerId) -> bool {
+        self.contacts.get(id).is_some_and(|it| it.is_verified && it.verified_address().is_some())
+    }
+
+    /// Returns true if two verified peers are of different address groups.
+    fn are_independent(&self, one: PeerId, other: PeerId) -> bool {
+        let group = |id| self.contacts.get(id).and_then(Contact::group);
+        one != other
+            && self.is_verified_peer(one)
+            && self.is_verified_peer(other)
+            && group(one) != group(other)
+    }
+
+    /// Ends the candidacy because of the objection of this peer.
+    fn reject_by(&mut self, id: PeerId) {
+        let by = self.name_of_objector(id);
+        let Phase::Announcing(candidacy) = &self.phase else { return };
+        let Some(it) = candidacy.objections.by_peer.get(&id) else { return };
+        let (code, reason) = (it.object.code, it.object.text.clone());
+        self.finish(End::Rejected { by, code, reason });
+    }
+
+    /// Returns the name under which an objector is shown: the one that it states in its heartbeats,
+    /// or else in its objection. If another peer states the same name, it is shown as unknown.
+    fn name_of_objector(&self, id: PeerId) -> String {
+        let Phase::Announcing(candidacy) = &self.phase else { return UNKNOWN.to_owned() };
+        let stated = self.contacts.get(id).map(Contact::name).filter(|it| !it.is_empty());
+        let claimed = candidacy.objections.by_peer.get(&id).map(|it| it.object.by.as_str());
+        let name = stated.or(claimed).unwrap_or(UNKNOWN);
+        let key = NameKey::of(name);
+        let is_held_by_another = self.contacts.iter().any(|(other, it)| {
+            other != id
+                && !candidacy.objections.is_objector(other)
+                && it.is_verified
+                && it.profile.as_ref().is_some_and(|it| it.key == key)
+        });
+        if is_held_by_another { UNKNOWN.to_owned() } else { name.to_owned() }
+    }
+}
+
+impl Candidacy {
+    /// Iterates over the voters that have agreed or are asking their user.
+    pub(super) fn answered_voters(&self) -> impl Iterator<Item = PeerId> {
+        let has_answered = |it: &Vote| matches!(it, Vote::Yes(_) | Vote::Deferred(_));
+        self.votes.iter().filter(move |(_, it)| has_answered(&it.vote)).map(|(id, _)| *id)
+    }
+}

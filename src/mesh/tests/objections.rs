@@ -1,0 +1,174 @@
+//! Tests of objections that a candidate receives: those of members count, those of strangers do
+//! not.
+
+use super::hostile::{FakePeer, TestBench, agree_from, candidate_nonce};
+use crate::mesh::{End, Outgoing};
+use crate::model::{ErrorCode, Event, PeerId, RoomClock};
+use crate::wire::udp::{Control, Object, PageItem};
+
+/// Returns an objection to the peer under test, with this name and holder.
+fn objection(bench: &TestBench, code: ErrorCode, by: &str, holder: PeerId) -> Control {
+    Control::Object(Object {
+        nonce: candidate_nonce(bench),
+        code: code.number(),
+        by: by.to_owned(),
+        username: "anna".to_owned(),
+        holder,
+        clock: RoomClock(1_000_000 + bench.now),
+        since: RoomClock(0),
+        text: "No.".to_owned(),
+    })
+}
+
+/// Returns a page that lists these peers as heard just now.
+fn page(members: &[&FakePeer]) -> Vec<PageItem> {
+    let item = |it: &&FakePeer| PageItem { author: it.signer.id, have: 0, ago: 0 };
+    members.iter().map(item).collect()
+}
+
+impl TestBench {
+    /// Delivers an `agree` of a fake member to the candidate under test.
+    fn receive_agree(&mut self, who: &mut FakePeer) {
+        let agree = agree_from(self, who, candidate_nonce(self), 0, 0);
+        self.receive(who, agree);
+    }
+
+    /// Delivers an objection of a fake peer, and its answer to the ping.
+    fn receive_objection(&mut self, who: &mut FakePeer, by: &str) {
+        let before = self.sent.len();
+        let object = objection(self, ErrorCode::Blocked, by, who.signer.id);
+        self.receive(who, object);
+        if self.end.is_none() {
+            self.answer_cookies(who, before);
+        }
+    }
+
+    /// Returns the name that has rejected the peer under test; `None` if it was not rejected.
+    fn rejected_by(&self) -> Option<&str> {
+        match &self.end {
+            Some(End::Rejected { by, .. }) => Some(by),
+            _ => None,
+        }
+    }
+
+    /// Returns true if the peer under test has told its user that it has joined.
+    fn has_joined(&self) -> bool {
+        self.events.iter().any(|it| matches!(it, Event::JoinedMesh(_)))
+    }
+}
+
+/// A stranger that the members do not know cannot reject a newcomer, however often it objects and
+/// under however many keys. The user is told.
+#[test]
+fn strangers_do_not_reject_a_newcomer() {
+    let mut bench = TestBench::candidate();
+    let mut bert = FakePeer::new(1);
+    let address = FakePeer::new(66).address;
+    let mut strangers: Vec<_> = (100..200).map(|it| FakePeer::new(it).at(address)).collect();
+    bench.receive_agree(&mut bert);
+    for round in 0..5 {
+        for stranger in &mut strangers {
+            bench.receive_objection(stranger, "bert");
+        }
+        bench.receive_heartbeat(&mut bert, "bert", 0, vec![]);
+        bench.advance(500 + round);
+    }
+    assert_eq!(bench.rejected_by(), None);
+    bench.advance(4_000);
+    assert!(bench.has_joined());
+    let is_told =
+        |it: &Event| matches!(it, Event::Problem { text, .. } if text.contains("unknown"));
+    assert_eq!(bench.events.iter().filter(|it| is_told(it)).count(), 1);
+}
+
+/// An objector that does not answer the ping counts for nothing, even if nobody else is there.
+#[test]
+fn unverified_objection_does_not_reject() {
+    let mut bench = TestBench::candidate();
+    let mut stranger = FakePeer::new(1);
+    let id = stranger.signer.id;
+    for _ in 0..4 {
+        let object = objection(&bench, ErrorCode::NameTaken, "anna", id);
+        bench.receive(&mut stranger, object);
+        bench.advance(400);
+    }
+    bench.advance(3_000);
+    assert!(bench.has_joined());
+    let pings = bench.bytes_to(stranger.address);
+    let asked = objection(&bench, ErrorCode::NameTaken, "anna", id).datagram_len() * 4;
+    assert!(pings <= asked, "{pings} {asked}");
+}
+
+/// An objection of a member rejects as soon as another peer lists the member, and is shown under
+/// the name that the member's key holds.
+#[test]
+fn member_rejects_under_its_own_name() {
+    let mut bench = TestBench::candidate();
+    let (mut bert, mut carl) = (FakePeer::new(1), FakePeer::new(2));
+    bench.receive_agree(&mut bert);
+    bench.receive_heartbeat(&mut carl, "carl", 0, vec![]);
+    bench.receive_objection(&mut carl, "bert");
+    bench.advance(100);
+    assert_eq!(bench.rejected_by(), None);
+    bench.receive_heartbeat(&mut bert, "bert", 0, page(&[&carl]));
+    assert_eq!(bench.rejected_by(), Some("carl"));
+}
+
+/// A name that its holder and another member defend rejects at once: each names the holder.
+#[test]
+fn holder_and_voter_reject_at_once() {
+    let mut bench = TestBench::candidate();
+    let (mut anna, mut bert) = (FakePeer::new(1), FakePeer::new(2));
+    let holder = anna.signer.id;
+    for (who, by) in [(&mut anna, "Anna"), (&mut bert, "bert")] {
+        let before = bench.sent.len();
+        let object = objection(&bench, ErrorCode::NameTaken, by, holder);
+        bench.receive(who, object);
+        bench.answer_cookies(who, before);
+    }
+    assert_eq!(bench.rejected_by(), Some("Anna"));
+}
+
+/// The name of another member, claimed in an objection, is not shown.
+#[test]
+fn borrowed_name_is_not_shown() {
+    let mut bench = TestBench::candidate();
+    let (mut bert, mut mallory) = (FakePeer::new(1), FakePeer::new(2));
+    bench.receive_agree(&mut bert);
+    let name = format!("member {}", bert.address);
+    bench.receive_objection(&mut mallory, &name);
+    bench.receive_heartbeat(&mut bert, &name, 0, page(&[&mallory]));
+    assert_eq!(bench.rejected_by(), Some("somebody unknown"));
+}
+
+/// A lone newcomer believes a verified objector at the end of the window: nobody else can tell.
+#[test]
+fn lone_newcomer_believes_a_verified_objector() {
+    let mut bench = TestBench::candidate();
+    let mut anna = FakePeer::new(1);
+    bench.receive_objection(&mut anna, "Anna");
+    bench.advance(1_900);
+    assert_eq!(bench.rejected_by(), None);
+    bench.advance(200);
+    assert_eq!(bench.rejected_by(), Some("Anna"));
+}
+
+/// A candidate asks those that have agreed about an objector, and their `peers` counts as a vouch.
+#[test]
+fn voters_are_asked_about_an_objector() {
+    let mut bench = TestBench::candidate();
+    let (mut bert, mut carl) = (FakePeer::new(1), FakePeer::new(2));
+    bench.receive_agree(&mut bert);
+    bench.receive_objection(&mut carl, "carl");
+    bench.advance(600);
+    let is_where = |it: &Control| matches!(it, Control::Where(it) if it.peers == [carl.signer.id]);
+    assert!(bench.count_sent(is_where) >= 1);
+    assert!(bench.sent.iter().all(|it| match &it.packet {
+        Outgoing::Control(Control::Where(_)) => it.addresses == [bert.address],
+        _ => true,
+    }));
+    let address = crate::wire::udp::PeerAddress { peer: carl.signer.id, address: [1; 16], port: 1 };
+    let peers = crate::wire::udp::Peers { peers: vec![address] };
+    bench.receive(&mut bert, Control::Peers(peers));
+    assert_eq!(bench.rejected_by(), Some("carl"));
+}
