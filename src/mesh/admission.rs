@@ -119,6 +119,9 @@ impl Mesh {
             self.drops.unexpected += 1;
             return;
         }
+        if let Some(contact) = self.contacts.get_mut(meta.sender.id) {
+            contact.has_announced = true;
+        }
         let is_voter = self.is_voter();
         let Ok(name) = Username::new(&announce.username) else {
             if is_voter {

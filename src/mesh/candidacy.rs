@@ -7,14 +7,21 @@ use std::time::Duration;
 
 use super::contacts::Seniority;
 use super::dispatch::PacketMeta;
+use super::heartbeats::MAX_ADOPTED_CLOCK;
 use super::received_objections::ReceivedObjections;
 use super::timers::{
     ANNOUNCE_RETRY_INTERVAL, ANNOUNCE_TIMES, DEFERRED_VOTE_TIMEOUT, JOIN_TIMEOUT, JOIN_WINDOW,
     MAX_UNICAST_ANNOUNCES, SUSPEND_THRESHOLD,
 };
 use super::{End, HistoryFetch, Mesh, Now, Outgoing, Phase, admission};
-use crate::model::{ErrorCode, Event, JoinedMesh, Lamport, Moment, PathSet, PeerId, RoomClock};
+use crate::model::{
+    AddressGroup, ErrorCode, Event, JoinedMesh, Lamport, Moment, PathSet, PeerId, RoomClock,
+};
 use crate::wire::udp::{Agree, Announce, Control, Nonce, Object, Pong};
+
+/// Maximum number of voters of one address group that have not answered. Strangers could invent any
+/// number of senior ones.
+const MAX_PENDING_PER_GROUP: usize = admission::VOTERS;
 
 /// Member known to the candidate, with its vote.
 #[derive(Debug)]
@@ -216,7 +223,8 @@ impl Mesh {
             candidacy.announce_at = candidacy.announce_at.min(now.moment.max(window_end));
         }
         let elapsed = |it: (RoomClock, Moment)| it.0.after(now.moment.since(it.1));
-        if candidacy.clock.is_none_or(|it| elapsed(it) < agree.clock) {
+        let is_taken = agree.clock <= MAX_ADOPTED_CLOCK;
+        if is_taken && candidacy.clock.is_none_or(|it| elapsed(it) < agree.clock) {
             candidacy.clock = Some((agree.clock, now.moment));
         }
         if let Some(contact) = self.contacts.get_mut(id) {
@@ -236,7 +244,8 @@ impl Mesh {
     }
 
     /// Adds a member whose heartbeat was received to the voters, as pending; a known voter stays as
-    /// it is. `present` is its time in the room, as it states. Does nothing if this peer is no candidate.
+    /// it is. `present` is its time in the room, as it states. Does nothing if this peer is no
+    /// candidate, or if [`MAX_PENDING_PER_GROUP`] voters of the address group have not answered.
     pub(super) fn note_voter(
         &mut self,
         now: Moment,
@@ -246,6 +255,13 @@ impl Mesh {
         present: Duration,
     ) {
         let Phase::Announcing(candidacy) = &mut self.phase else { return };
+        let group = AddressGroup::of_peer(address.ip());
+        let is_pending = |it: &&MemberVote| {
+            matches!(it.vote, Vote::Pending(_)) && AddressGroup::of_peer(it.address.ip()) == group
+        };
+        if candidacy.votes.values().filter(is_pending).count() >= MAX_PENDING_PER_GROUP {
+            return;
+        }
         let (joined_at, vote) = (joined_at(now, present), Vote::Pending(0));
         let voter = MemberVote { since, address, joined_at, vote };
         candidacy.votes.entry(id).or_insert(voter);
@@ -272,7 +288,9 @@ impl Mesh {
             Phase::Announcing(candidacy) if object.nonce == candidacy.nonce => {
                 self.on_rejection(now, meta, object);
             }
-            Phase::Recalling(_) | Phase::In if is_verified => self.on_late_objection(now, object),
+            Phase::Recalling(_) | Phase::In if is_verified => {
+                self.on_late_objection(now, meta.sender.id, object);
+            }
             _ => self.drops.unexpected += 1,
         }
     }
@@ -316,6 +334,7 @@ impl Mesh {
             self.clock = (RoomClock(0), now.moment);
         }
         self.since = self.room_clock(now.moment);
+        self.name_since = self.since;
         self.logs.start_lamport_at(candidacy.lamport());
         self.send_plan = None;
         let sources: Vec<PeerId> =

@@ -71,6 +71,15 @@ pub(super) struct Contact {
     /// Profile that it last stated; `None` before the first. Change it by `Contacts::set_profile`
     /// only.
     pub(super) profile: Option<Profile>,
+    /// Value of this peer's room clock when the contact was added, if this peer was a settled member
+    /// then: it has seen the other one come. `None` if the other one may have been there before.
+    /// Moves along when the room clock jumps.
+    pub(super) witnessed_since: Option<RoomClock>,
+    /// True if it has announced itself to this peer as a member: it was not in the room before.
+    pub(super) has_announced: bool,
+    /// Value of this peer's room clock when this member took its name, if it had another one before.
+    /// Moves along when the room clock jumps.
+    pub(super) renamed_at: Option<RoomClock>,
     /// Known addresses of the peer, at most [`MAX_ADDRESSES`].
     addresses: Vec<Address>,
     /// Anti-replay window of its packet counters.
@@ -84,6 +93,9 @@ pub(super) struct Contact {
     /// Time at which this contact was added (by a packet or a page), or at which it returned after
     /// it was gone.
     pub(super) first_heard: Moment,
+    /// Time from which on the two have been together: as `first_heard`, or later if this machine was
+    /// suspended.
+    pub(super) met_at: Moment,
     /// Time at which its current state began: when the contact was added or returned, then when it
     /// first stated a name, then when it became a member.
     pub(super) known_at: Moment,
@@ -147,12 +159,16 @@ impl Contact {
             stage,
             is_verified: false,
             profile: None,
+            witnessed_since: None,
+            has_announced: false,
+            renamed_at: None,
             addresses: Vec::new(),
             window: ReplayWindow::default(),
             controls: TokenBucket::new(CONTROL_RATE.0, CONTROL_RATE.1),
             answers: TokenBucket::new(ANSWER_RATE_PER_PEER.0, ANSWER_RATE_PER_PEER.1),
             entries: TokenBucket::new(ENTRY_RATE.0, ENTRY_RATE.1),
             first_heard: now,
+            met_at: now,
             known_at: now,
             last_heard: None,
             last_vouched: now,
@@ -316,9 +332,17 @@ impl Contact {
         self.profile.as_ref().map_or("", |it| &it.name)
     }
 
-    /// Returns the value of the room clock when it joined; the greatest possible value if it has
-    /// stated none, so that it counts as the most junior.
+    /// Returns the value of the room clock when it joined: the one that it claims, but not earlier
+    /// than this peer has seen it come. The greatest possible value if it has stated none, so that
+    /// it counts as the most junior.
     pub(super) fn since(&self) -> RoomClock {
+        let claimed = self.claimed_since();
+        self.witnessed_since.map_or(claimed, |it| it.max(claimed))
+    }
+
+    /// Returns the value of the room clock when it joined, as it claims; the greatest possible value
+    /// if it has stated none.
+    pub(super) fn claimed_since(&self) -> RoomClock {
         self.profile.as_ref().map_or(RoomClock(u64::MAX), |it| it.since)
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::contact::{Contact, Profile, Stage};
-use crate::model::{Moment, NameKey, PeerId, RoomClock};
+use crate::model::{AddressGroup, Moment, NameKey, PeerId, RoomClock};
 use crate::wire::udp::Signer;
 
 /// Maximum number of contacts in stage heard; checked only when a new one is added.
@@ -14,6 +14,25 @@ const MAX_HEARD: usize = 256;
 const MAX_CONTACTS: usize = 4_096;
 /// Maximum number of contacts in stage listed that the pages of one peer account for.
 const MAX_LISTED: usize = 128;
+
+/// Maximum number of members. Leaves places for the logs of authors that have gone.
+const MAX_MEMBERS: usize = 896;
+/// Maximum number of members of one address group.
+const MAX_MEMBERS_PER_GROUP: usize = 128;
+
+/// Place for a new member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// There is one.
+    Free,
+    /// There is one if this member, the newest one of the address group with the most members, is
+    /// marked as gone.
+    Instead(PeerId),
+    /// There is none: the new member's address group has its share of members.
+    GroupFull(Option<AddressGroup>),
+    /// There is none: the room is full, and no address group has more than twice as many members.
+    Full,
+}
 
 /// Seniority of a member: value of the room clock when it joined, then id. The smaller one is more
 /// senior.
@@ -33,6 +52,9 @@ pub(super) struct Contacts {
     member_count: usize,
     /// Number of contacts in stage heard.
     heard_count: usize,
+    /// Room clock of this peer, as a value at a moment, from when on it sees others come: it has
+    /// been a member long enough to have heard of all that were there before. `None` before.
+    witness_clock: Option<(RoomClock, Moment)>,
 }
 
 impl Contacts {
@@ -67,7 +89,7 @@ impl Contacts {
         }
         if is_new {
             self.heard_count += 1;
-            self.contacts.insert(signer.id, Contact::new(now, Stage::Heard));
+            self.insert_new(now, signer.id, Stage::Heard);
         } else if self.get(signer.id).is_some_and(|it| it.stage == Stage::Listed) {
             self.set_stage(signer.id, Stage::Heard);
         }
@@ -91,11 +113,68 @@ impl Contacts {
             if listed >= MAX_LISTED || self.contacts.len() >= MAX_CONTACTS {
                 return None;
             }
-            self.contacts.insert(id, Contact::new(now, Stage::Listed));
+            self.insert_new(now, id, Stage::Listed);
         }
         let contact = self.contacts.get_mut(&id)?;
         contact.listed_by.get_or_insert(by);
         Some(contact)
+    }
+
+    /// Adds a contact, with the time at which it has come if this peer can know that.
+    fn insert_new(&mut self, now: Moment, id: PeerId, stage: Stage) {
+        let mut contact = Contact::new(now, stage);
+        contact.witnessed_since = self.witness_clock.map(|(clock, at)| clock.after(now.since(at)));
+        self.contacts.insert(id, contact);
+    }
+
+    /// Sets the room clock, as a value at a moment, by which the coming of further peers is noted.
+    pub(super) fn set_witness_clock(&mut self, clock: RoomClock, at: Moment) {
+        self.witness_clock = Some((clock, at));
+    }
+
+    /// Returns true if the coming of further peers is noted.
+    pub(super) const fn is_witness(&self) -> bool {
+        self.witness_clock.is_some()
+    }
+
+    /// Moves all noted times along with a jump of the room clock, in milliseconds.
+    pub(super) fn shift_witnessed(&mut self, jump: u64) {
+        let shift = |it: &mut Option<RoomClock>| {
+            *it = it.map(|it| RoomClock(it.0.saturating_add(jump)));
+        };
+        for contact in self.contacts.values_mut() {
+            shift(&mut contact.witnessed_since);
+            shift(&mut contact.renamed_at);
+        }
+    }
+
+    /// Returns whether there is a place for `id` as a member: at most [`MAX_MEMBERS_PER_GROUP`] of
+    /// its address group, and [`MAX_MEMBERS`] in all. If the room is full, the newest member of the
+    /// group that has most of them makes room for a group with less than half as many. So the
+    /// places of those that were verified longest, and of other addresses, are kept.
+    pub(super) fn place_for(&self, id: PeerId) -> Place {
+        let group = self.get(id).and_then(Contact::group);
+        if self.member_count < MAX_MEMBERS_PER_GROUP {
+            return Place::Free;
+        }
+        let mut sizes: BTreeMap<Option<AddressGroup>, usize> = BTreeMap::new();
+        let members = || self.iter().filter(|(_, it)| it.is_member());
+        members().for_each(|(_, it)| *sizes.entry(it.group()).or_default() += 1);
+        let own = sizes.get(&group).copied().unwrap_or(0);
+        if own >= MAX_MEMBERS_PER_GROUP {
+            return Place::GroupFull(group);
+        }
+        if self.member_count < MAX_MEMBERS {
+            return Place::Free;
+        }
+        let greatest = sizes.iter().max_by_key(|(_, size)| **size);
+        let Some((greatest, _)) = greatest.filter(|(_, size)| own * 2 < **size) else {
+            return Place::Full;
+        };
+        let newest = members()
+            .filter(|(_, it)| it.group() == *greatest)
+            .max_by_key(|(id, it)| (it.known_at, *id));
+        newest.map_or(Place::Full, |(id, _)| Place::Instead(id))
     }
 
     /// Removes one contact in stage heard: one at the IP address that most of them share, an

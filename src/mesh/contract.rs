@@ -1,6 +1,6 @@
 //! Contract of the mesh with its driver: inputs, outputs and settings.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::model::{Event, Moment, Path, PathSet, Request, RoomName, Timestamp, Username};
@@ -57,6 +57,8 @@ pub enum Input {
     },
     /// Resolved addresses of the hosts that the user has named; replaces the previous list.
     Hosts(Vec<SocketAddr>),
+    /// Addresses of this machine; replaces the previous list.
+    OwnAddresses(Vec<IpAddr>),
     /// Request of the user.
     Request(Request),
     /// Wake-up: the time of the last [`Output::WakeAt`] has come. Harmless if it comes early.

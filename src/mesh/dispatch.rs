@@ -79,6 +79,7 @@ impl Mesh {
         if is_gone && !matches!(control, Control::Bye(_)) {
             contact.is_verified = false;
             (contact.first_heard, contact.known_at) = (now.moment, now.moment);
+            contact.met_at = now.moment;
             self.contacts.set_stage(id, Stage::Heard);
         }
         let (mut is_verified, mut is_as_expected) = (false, false);

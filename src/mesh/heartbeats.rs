@@ -2,6 +2,7 @@
 //! Sections 10 and 13.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::contact::{Contact, Profile, Stage};
 use super::timers::{
@@ -18,9 +19,14 @@ use crate::wire::udp::{Control, Heartbeat, PageItem};
 const MEMBERS_IN_PAGE: usize = 45;
 /// Greatest value of a room clock; greater ones count as this one.
 pub(super) const CLOCK_END: RoomClock = RoomClock(1 << 47);
+/// Greatest room clock of another peer that is taken over, in milliseconds: about 34 years. So no
+/// lie brings a room clock to its end.
+pub(super) const MAX_ADOPTED_CLOCK: RoomClock = RoomClock(1 << 40);
 /// Minimum difference between two room clocks, in milliseconds (exclusive), at which *since* is
 /// converted: after a jump of the own clock, and when another peer's clock is apart.
 const CLOCK_JUMP_MS: u64 = 1_000;
+/// Time beyond 1.1 × I(n) in which a peer has heard of all members that were there when it came.
+const WITNESS_SLACK: Duration = Duration::from_secs(1);
 /// Maximum number of gone members, one address each, that are tried at a time while this peer is
 /// alone.
 const MAX_REDISCOVERY_ADDRESSES: usize = 16;
@@ -256,18 +262,37 @@ impl Mesh {
         }
     }
 
-    /// Takes over a greater room clock; ignores one that is not greater. If it is greater by more
+    /// Takes over a greater room clock; ignores one that is not greater, or above
+    /// [`MAX_ADOPTED_CLOCK`]. If it is greater by more
     /// than [`CLOCK_JUMP_MS`], this peer's *since* moves along, so that its time in the room stays
     /// the same.
     fn advance_room_clock(&mut self, now: Moment, theirs: RoomClock) {
         let own = self.room_clock(now);
-        if theirs <= own {
+        if theirs <= own || theirs > MAX_ADOPTED_CLOCK {
             return;
         }
         let jump = theirs.0 - own.0;
         self.clock = (theirs, now);
         if jump > CLOCK_JUMP_MS {
             self.since = RoomClock(self.since.0 + jump);
+            self.name_since = RoomClock(self.name_since.0 + jump);
+            self.contacts.shift_witnessed(jump);
+        }
+        if self.contacts.is_witness() {
+            self.contacts.set_witness_clock(theirs, now);
+        }
+    }
+
+    /// Begins to note when other peers come, once this peer has been a member for long enough to
+    /// have heard of all that were there before it.
+    pub(super) fn begin_witnessing(&mut self, now: Moment) {
+        if self.contacts.is_witness() || !matches!(self.phase, Phase::In) {
+            return;
+        }
+        let clock = self.room_clock(now);
+        let grace = heartbeat_interval(self.member_count()) * 11 / 10 + WITNESS_SLACK;
+        if clock.since(self.since) >= grace {
+            self.contacts.set_witness_clock(clock, now);
         }
     }
 
@@ -301,6 +326,11 @@ impl Mesh {
             contact.known_at = now.moment;
         }
         let former = self.contacts.set_profile(id, profile);
+        if former.as_ref().is_some_and(|it| NameKey::of(it) != NameKey::of(name))
+            && let Some(contact) = self.contacts.get_mut(id)
+        {
+            contact.renamed_at = Some(own);
+        }
         if let Some(contact) = self.contacts.get_mut(id) {
             // What waited in the socket while the machine slept says nothing about clocks.
             if self.resumed_at.is_none_or(|it| now.moment.since(it) >= SKEW_HOLIDAY) {

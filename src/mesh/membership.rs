@@ -4,10 +4,14 @@
 use std::time::Duration;
 
 use super::contact::Stage;
+use super::contacts::Place;
 use super::timers::{gone_after, heartbeat_interval};
 use super::{Mesh, Now};
-use crate::model::{Moment, PeerId};
+use crate::model::{Event, Moment, PeerId};
 use crate::wire::udp::PageItem;
+
+/// Maximum number of notices about full tables that the user is shown.
+const MAX_FULL_NOTICES: usize = 16;
 
 /// Time after a peer's going within which a page's report that it was heard does not bring it back.
 /// Allows for rounding and travel time.
@@ -24,6 +28,8 @@ impl Mesh {
             if contact.is_member() {
                 contact.last_vouched = contact.last_vouched.max(heard);
             }
+            // For the others this peer may have been gone, and has come back to them.
+            contact.met_at = now;
         }
         self.logs.restart_stall_timers(now);
         self.resumed_at = Some(now);
@@ -55,16 +61,42 @@ impl Mesh {
         }
     }
 
-    /// Makes a heard or listed peer a member if it is verified and has stated its name; otherwise
-    /// does nothing. Restarts its loss estimate. If this peer's history is complete, also adds an
+    /// Returns true if there is a place for a further member; marks another one as gone for it if
+    /// need be. Tells the user once if there is none.
+    fn make_place(&mut self, now: Moment, id: PeerId) -> bool {
+        let text = match self.contacts.place_for(id) {
+            Place::Free => return true,
+            Place::Instead(newest) => {
+                self.mark_gone(now, newest);
+                return true;
+            }
+            Place::GroupFull(Some(group)) => {
+                format!("Too many peers come from {group}: no more are let in from there.")
+            }
+            Place::GroupFull(None) | Place::Full => {
+                "This room is full: further peers are not let in.".to_owned()
+            }
+        };
+        if self.full_notices.len() < MAX_FULL_NOTICES && self.full_notices.insert(text.clone()) {
+            self.emit(Event::Problem { code: 0, text });
+        }
+        false
+    }
+
+    /// Makes a heard or listed peer a member if it is verified and has stated its name, and there is
+    /// a place for it; otherwise does nothing. Restarts its loss estimate. If this peer's history is complete, also adds an
     /// empty log of the new member, and reports that it has joined, unless another member holds its
     /// name.
     pub(super) fn promote(&mut self, now: Moment, id: PeerId) {
         let Some(contact) = self.contacts.get_mut(id) else { return };
         let is_ready = contact.is_verified && contact.profile.is_some();
-        if !is_ready || !matches!(contact.stage, Stage::Heard | Stage::Listed) {
+        if !is_ready
+            || !matches!(contact.stage, Stage::Heard | Stage::Listed)
+            || !self.make_place(now, id)
+        {
             return;
         }
+        let Some(contact) = self.contacts.get_mut(id) else { return };
         contact.known_at = now;
         contact.last_vouched = contact.last_vouched.max(contact.last_heard.unwrap_or_default());
         contact.heartbeats = (0, now);
@@ -110,6 +142,9 @@ impl Mesh {
                 return;
             }
             self.contacts.set_stage(id, Stage::Listed);
+            if let Some(contact) = self.contacts.get_mut(id) {
+                contact.met_at = now;
+            }
         }
         let Some(contact) = self.contacts.get_mut(id) else { return };
         if is_heard {

@@ -58,7 +58,7 @@ mod verification;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -77,7 +77,9 @@ use sha2::{Digest, Sha256};
 pub use contract::{Drops, End, Input, Now, Outgoing, Output, Settings, Sign};
 pub use stats::MeshStats;
 
-use crate::model::{Event, Moment, NameKey, Path, PathSet, PeerId, RoomClock, Username};
+use crate::model::{
+    AddressGroup, Event, Moment, NameKey, Path, PathSet, PeerId, RoomClock, Username,
+};
 use crate::wire::udp::{Control, Cookie, Entry, Nonce, Signer};
 
 /// Phase of this peer's stay in the room: the first table of section 16.
@@ -115,8 +117,15 @@ pub struct Mesh {
     joined_alone: Option<(Moment, Nonce)>,
     /// Time of the last suspension of the machine that was noticed; `None` if there was none.
     resumed_at: Option<Moment>,
+    /// Value of the room clock when this peer took its current name: *since*, or later if it was
+    /// renamed. Moves along when the room clock jumps.
+    name_since: RoomClock,
+    /// Address groups of this machine's own addresses.
+    own_groups: BTreeSet<AddressGroup>,
     /// All other peers that are known.
     contacts: Contacts,
+    /// Notices about full tables that the user was shown.
+    full_notices: BTreeSet<String>,
     /// Copies of all authors' logs, this peer's own included.
     logs: Logs,
     /// Entries that are ready in their log and wait for their turn in the display order.
@@ -167,6 +176,9 @@ impl Mesh {
             since: RoomClock(0),
             joined_alone: None,
             resumed_at: None,
+            name_since: RoomClock(0),
+            own_groups: BTreeSet::new(),
+            full_notices: BTreeSet::new(),
             contacts: Contacts::default(),
             logs: Logs::new(me.id, now.moment),
             display: DisplayQueue::default(),
@@ -203,6 +215,9 @@ impl Mesh {
                 self.dispatch_packet(now, from, path, size, packet);
             }
             Input::Hosts(hosts) => self.hosts = hosts,
+            Input::OwnAddresses(addresses) => {
+                self.own_groups = addresses.into_iter().map(AddressGroup::of_peer).collect();
+            }
             Input::Request(request) => self.on_request(now, request),
             Input::Wake => {}
         }
@@ -257,6 +272,7 @@ impl Mesh {
     fn run_due_timers(&mut self, now: Now) {
         self.drive_candidacy(now);
         self.drive_history_fetch(now);
+        self.begin_witnessing(now.moment);
         self.flush_outbox(now);
         self.send_due_agreements(now);
         self.send_due_heartbeat(now);

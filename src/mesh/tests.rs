@@ -1,11 +1,13 @@
 //! Tests of rooms with several peers on a network without faults, in virtual time. (With faults:
 //! `tests/sim_mesh`.)
 
+mod crowds;
 mod healing;
 mod hostile;
 mod limits;
-mod reports;
 mod objections;
+mod reports;
+mod seniority;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

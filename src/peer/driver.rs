@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::drop_counters::DropCounters;
@@ -58,6 +58,8 @@ pub(super) struct Driver<'a> {
     selected_interfaces: BTreeSet<String>,
     /// Names in `selected_interfaces` of interfaces that were absent or down at the last scan.
     missing_interfaces: BTreeSet<String>,
+    /// Addresses of this machine, as the last scan found them.
+    own_addresses: BTreeSet<IpAddr>,
     /// True if the last scan found no usable network interface.
     is_offline: bool,
     /// Own messages of which no copy has ever gone out.
@@ -117,6 +119,7 @@ impl<'a> Driver<'a> {
             sockets,
             selected_interfaces,
             missing_interfaces: BTreeSet::new(),
+            own_addresses: BTreeSet::new(),
             is_offline: false,
             unsent_messages: UnsentMessages::default(),
             has_joined: false,
@@ -309,6 +312,7 @@ impl<'a> Driver<'a> {
                     .show_problem_limited(format!("The networks cannot be listed: {error}."));
             }
         };
+        self.pass_own_addresses();
         let missing_interfaces: BTreeSet<String> = self
             .selected_interfaces
             .iter()
@@ -335,6 +339,16 @@ impl<'a> Driver<'a> {
         (self.missing_interfaces, self.is_offline) = (missing_interfaces, is_offline);
         for (path, error) in self.sockets.set_interfaces(found) {
             self.warn_limited(&format!("cannot join {}: {error}", path_name(path)));
+        }
+    }
+
+    /// Passes the addresses of this machine to the mesh engine if they have changed.
+    fn pass_own_addresses(&mut self) {
+        if let Ok(addresses) = interfaces::local_addresses()
+            && addresses != self.own_addresses
+        {
+            self.input(Input::OwnAddresses(addresses.iter().copied().collect()));
+            self.own_addresses = addresses;
         }
     }
 

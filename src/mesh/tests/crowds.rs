@@ -1,0 +1,114 @@
+//! Tests of one peer against a crowd of invented members.
+
+use std::net::SocketAddr;
+
+use super::hostile::{FakePeer, TestBench};
+use crate::model::{Event, PeerId};
+use crate::wire::udp::{Control, Heartbeat, PageItem};
+
+impl TestBench {
+    /// Delivers a heartbeat of a fake peer that claims to have been here since the room began.
+    pub(super) fn receive_claim(&mut self, who: &mut FakePeer, name: &str, clock: u64) {
+        let beat = Heartbeat {
+            clock: crate::model::RoomClock(clock),
+            since: crate::model::RoomClock(0),
+            username: name.to_owned(),
+            time: crate::model::Timestamp(self.now),
+            members: 2,
+            sequence: 0,
+            page: Vec::<PageItem>::new(),
+        };
+        self.receive(who, Control::Heartbeat(beat));
+    }
+
+    /// Has a fake peer become a member without announcing itself: heartbeat, and its `pong` to the
+    /// ping that follows within I(n).
+    pub(super) fn meet(&mut self, who: &mut FakePeer, name: &str) {
+        let before = self.sent.len();
+        self.receive_heartbeat(who, name, 0, vec![]);
+        for _ in 0..30 {
+            self.advance(100);
+            if self.answer_cookies(who, before) {
+                return;
+            }
+        }
+    }
+
+    /// Returns the number of problems that the user was shown.
+    pub(super) fn problems(&self) -> usize {
+        self.events.iter().filter(|it| matches!(it, Event::Problem { .. })).count()
+    }
+}
+
+/// Thousands of members that one address invents leave places for others, do not push those out
+/// that were there before, and do not take the votes from them. The user is told once.
+#[test]
+fn invented_members_of_one_address_are_limited() {
+    let mut bench = TestBench::alone();
+    let mut bert = FakePeer::new(1);
+    assert!(bench.admit(&mut bert, "bert"));
+    bench.advance(5_000);
+    bench.receive_heartbeat(&mut bert, "bert", 0, vec![]);
+    let crowd = SocketAddr::from(([10, 0, 0, 66], 6));
+    for number in 0..1_000 {
+        let mut invented = FakePeer::new(1_000 + number).at(crowd);
+        let before = bench.sent.len();
+        let announce = crate::wire::udp::Announce::new(
+            crate::wire::udp::Nonce(invented.signer.id.0),
+            format!("x{number}"),
+            vec![],
+        );
+        bench.receive(&mut invented, Control::Announce(announce));
+        bench.advance(if number < 150 { 101 } else { 5 });
+        bench.answer_cookies(&mut invented, before);
+        bench.receive_claim(&mut invented, &format!("x{number}"), bench.now);
+        if number % 100 == 0 {
+            bench.receive_heartbeat(&mut bert, "bert", 0, vec![]);
+        }
+    }
+    assert!(bench.mesh.stats().members <= 129, "{:?}", bench.mesh.stats());
+    assert!(bench.mesh.is_voter());
+    assert_eq!(bench.problems(), 1);
+    bench.receive_heartbeat(&mut bert, "bert", 0, vec![]);
+    let mut honest = FakePeer::new(5_000);
+    assert!(bench.admit(&mut honest, "carl"));
+    assert!(bench.names().contains("bert") && bench.names().contains("carl"));
+}
+
+/// In a full room a newcomer from an address with few members takes the place of the newest one
+/// from the address with most of them.
+#[test]
+fn full_room_makes_place_for_another_address() {
+    let mut bench = TestBench::alone();
+    let mut bert = FakePeer::new(1);
+    assert!(bench.admit(&mut bert, "bert"));
+    let mut all: Vec<FakePeer> = Vec::new();
+    for group in 0..8 {
+        for number in 0..120 {
+            let address = SocketAddr::from(([10, 9, 9, group], 6));
+            all.push(FakePeer::new(1_000 + u16::from(group) * 200 + number).at(address));
+        }
+    }
+    // Members that a member lists are verified, which saves the pings.
+    for chunk in 0..all.len().div_ceil(60) {
+        let ids: Vec<PeerId> =
+            all.iter().skip(chunk * 60).take(60).map(|it| it.signer.id).collect();
+        let page = ids.iter().map(|id| PageItem { author: *id, have: 0, ago: 0 }).collect();
+        bench.receive_heartbeat(&mut bert, "bert", 0, page);
+        for number in chunk * 60..(chunk * 60 + 60).min(all.len()) {
+            bench.receive_heartbeat(&mut all[number], &format!("m{number}"), 0, vec![]);
+        }
+        bench.advance(20);
+    }
+    assert_eq!(bench.mesh.stats().members, 896);
+    let mut honest = FakePeer::new(5_000);
+    bench.receive_heartbeat(
+        &mut bert,
+        "bert",
+        0,
+        vec![PageItem { author: honest.signer.id, have: 0, ago: 0 }],
+    );
+    bench.receive_heartbeat(&mut honest, "carl", 0, vec![]);
+    assert_eq!(bench.mesh.stats().members, 896);
+    assert!(bench.names().contains("bert") && bench.names().contains("carl"));
+}
