@@ -74,7 +74,7 @@ fn strangers_do_not_reject_a_newcomer() {
         bench.advance(500 + round);
     }
     assert_eq!(bench.rejected_by(), None);
-    bench.advance(4_000);
+    bench.advance(15_000);
     assert!(bench.has_joined());
     let is_told =
         |it: &Event| matches!(it, Event::Problem { text, .. } if text.contains("unknown"));
