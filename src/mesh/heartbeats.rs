@@ -198,7 +198,7 @@ impl Mesh {
     }
 
     /// Handles `heartbeat`: counts it for the loss estimate, and takes over the profile. A
-    /// candidate also notes the sender as a voter, and which objectors a verified sender lists.
+    /// candidate also notes the sender as a voter, and which members a verified sender lists.
     ///
     /// Of a verified sender, a member also takes over the room clock, resolves a name conflict, and
     /// handles the sequence and the page. A heartbeat of an unverified sender counts as dropped.

@@ -16,8 +16,12 @@ use crate::wire::udp::{Control, Object, PageItem, Where};
 const MAX_OBJECTIONS: usize = 64;
 /// Maximum number of remembered objections from one address group.
 const MAX_OBJECTIONS_PER_GROUP: usize = 8;
-/// Maximum number of peers remembered per objector as having vouched for it.
-const MAX_VOUCHERS: usize = 8;
+/// Maximum number of verified peers of which it is remembered whom they list as members.
+const MAX_LISTERS: usize = 32;
+/// Maximum number of those from one address group.
+const MAX_LISTERS_PER_GROUP: usize = 4;
+/// Maximum number of members remembered as listed by one peer.
+const MAX_LISTED: usize = 512;
 /// Name under which an objector is shown whose name is not known.
 const UNKNOWN: &str = "somebody unknown";
 
@@ -28,8 +32,6 @@ struct ReceivedObjection {
     object: Object,
     /// Time of the first objection of this peer.
     first_at: Moment,
-    /// Peers that list the objector as a member, verified or not.
-    vouchers: BTreeSet<PeerId>,
 }
 
 /// Objections to this candidate that are not decided yet, by the id of the objecting peer.
@@ -37,6 +39,8 @@ struct ReceivedObjection {
 pub(super) struct ReceivedObjections {
     /// The objections, at most [`MAX_OBJECTIONS`].
     by_peer: BTreeMap<PeerId, ReceivedObjection>,
+    /// Members that verified peers list, by the id of the listing peer.
+    listed: BTreeMap<PeerId, BTreeSet<PeerId>>,
 }
 
 impl ReceivedObjections {
@@ -45,19 +49,10 @@ impl ReceivedObjections {
         self.by_peer.contains_key(&id)
     }
 
-    /// Records that `voucher` lists the objector `id` as a member.
-    fn note_voucher(&mut self, id: PeerId, voucher: PeerId) {
-        if let Some(it) = self.by_peer.get_mut(&id)
-            && it.vouchers.len() < MAX_VOUCHERS
-        {
-            it.vouchers.insert(voucher);
-        }
-    }
-
     /// Iterates over the peers that vouch for the objector `id`: those that list it, and other
     /// objectors that name it as the holder of the name.
     fn vouchers(&self, id: PeerId) -> impl Iterator<Item = PeerId> {
-        let listing = self.by_peer.get(&id).into_iter().flat_map(|it| it.vouchers.iter().copied());
+        let listing = self.listed.iter().filter(move |(_, it)| it.contains(&id)).map(|it| *it.0);
         let is_about_name = |it: &Object| {
             let names = [ErrorCode::NameTaken, ErrorCode::NameLookalike];
             names.map(ErrorCode::number).contains(&it.code)
@@ -88,34 +83,44 @@ impl Mesh {
                 return;
             }
         }
-        let (first_at, vouchers) = match objections.remove(&id) {
-            Some(it) => (it.first_at, it.vouchers),
-            None => (now.moment, BTreeSet::new()),
-        };
-        objections.insert(id, ReceivedObjection { object: object.clone(), first_at, vouchers });
+        let first_at = objections.get(&id).map_or(now.moment, |it| it.first_at);
+        objections.insert(id, ReceivedObjection { object: object.clone(), first_at });
         if !is_verified {
             self.ping(now, id);
         }
         self.decide_objections(now.moment);
     }
 
-    /// Notes which objectors the page of a heartbeat lists as members, and decides. Does nothing if
-    /// this peer is no candidate.
+    /// Notes which members the page of a verified peer's heartbeat lists, and decides. Does nothing
+    /// if this peer is no candidate.
     pub(super) fn note_vouchers_in_page(&mut self, now: Moment, by: PeerId, page: &[PageItem]) {
         let present = page.iter().filter(|it| it.ago != PageItem::ABSENT);
         self.note_vouchers(now, by, present.map(|it| it.author));
     }
 
-    /// Notes that a peer lists these others as members, as far as they have objected, and decides.
-    /// Does nothing if this peer is no candidate.
+    /// Notes that a verified peer lists these others as members, and decides. Does nothing if this
+    /// peer is no candidate, or if too many peers of the address group have listed others already.
     pub(super) fn note_vouchers(
         &mut self,
         now: Moment,
         by: PeerId,
-        listed: impl Iterator<Item = PeerId>,
+        members: impl Iterator<Item = PeerId>,
     ) {
+        let group = |id: PeerId| self.contacts.get(id).and_then(Contact::group);
+        let own = group(by);
         let Phase::Announcing(candidacy) = &mut self.phase else { return };
-        listed.for_each(|id| candidacy.objections.note_voucher(id, by));
+        let listed = &mut candidacy.objections.listed;
+        let of_group = listed.keys().filter(|it| group(**it) == own).count();
+        let is_full = listed.len() >= MAX_LISTERS || of_group >= MAX_LISTERS_PER_GROUP;
+        if is_full && !listed.contains_key(&by) {
+            return;
+        }
+        let listed = listed.entry(by).or_default();
+        for member in members {
+            if listed.len() < MAX_LISTED {
+                listed.insert(member);
+            }
+        }
         self.decide_objections(now);
     }
 
