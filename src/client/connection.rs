@@ -1,4 +1,5 @@
 //! The client's TCP connection: address lookup, connecting, reading, writing and closing.
+//! Connecting includes the greeting: see [`super::race`].
 
 use std::future::pending;
 use std::io;
@@ -14,15 +15,13 @@ use tokio::time::timeout;
 
 use super::Destination;
 use super::discovery::{self, DiscoveredServer, Rediscovery};
+use super::race::{GreetedConnection, describe_failures, race};
 use crate::model::{HostAddress, is_service_instance};
 use crate::wire::FrameReader;
-use crate::wire::tcp::ClientFrame;
+use crate::wire::tcp::{ClientFrame, Hello};
 
 /// Maximum time to resolve a host name, or to find a discovered server again by multicast DNS.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Maximum time to connect to one address.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Maximum time to close a connection: to send the queued frames and to read to the end of the
 /// server's stream.
@@ -34,9 +33,9 @@ const READ_SIZE: usize = 16 * 1024;
 /// Future of a connection attempt.
 type ConnectFuture = Pin<Box<dyn Future<Output = ConnectResult>>>;
 
-/// Result of a connection attempt: the stream and the server to which it leads. On failure, the
-/// reason as text for the user.
-type ConnectResult = Result<(TcpStream, Destination), String>;
+/// Result of a connection attempt: the connection, on which the server has answered `hello`, and
+/// the server to which it leads. On failure, the reason as text for the user.
+type ConnectResult = Result<(GreetedConnection, Destination), String>;
 
 /// Connection to the server, in any state.
 pub(super) enum Connection {
@@ -70,10 +69,12 @@ pub(super) enum ConnectionEvent {
 }
 
 impl Connection {
-    /// Starts a connection attempt. Drops a former connection at once, without
-    /// [`Connection::close`].
-    pub(super) fn connect(&mut self, server: Destination) {
-        *self = Self::Connecting(Box::pin(connect(server)));
+    /// Starts a connection attempt, which sends `hello`. Drops a former connection or attempt at
+    /// once, without [`Connection::close`].
+    pub(super) fn connect(&mut self, server: Destination, hello: Hello) {
+        let mut encoded = Vec::new();
+        ClientFrame::from(hello).encode(&mut encoded);
+        *self = Self::Connecting(Box::pin(connect(server, encoded)));
     }
 
     /// Waits for the next event of the connection or of the attempt. Never returns if there is
@@ -207,9 +208,10 @@ async fn rediscover_server(server: &Destination) -> Result<DiscoveredServer, Str
     }
 }
 
-/// Connects to a server: tries its addresses one after the other. Finds a discovered server by
-/// multicast DNS first. If every address fails, the error text lists each failure.
-async fn connect(mut server: Destination) -> ConnectResult {
+/// Connects to a server: tries its addresses in a race, and returns the connection on which the
+/// server answered `hello` first. Finds a discovered server by multicast DNS first. If every
+/// address fails, the error text names the most useful reason.
+async fn connect(mut server: Destination, hello: Vec<u8>) -> ConnectResult {
     let addresses = if is_service_instance(&server.address.host) {
         let found = rediscover_server(&server).await?;
         server = found.destination();
@@ -217,15 +219,12 @@ async fn connect(mut server: Destination) -> ConnectResult {
     } else {
         resolve_host(&server.address).await?
     };
-    let mut failures = Vec::new();
-    for candidate in addresses {
-        match timeout(CONNECT_TIMEOUT, TcpStream::connect(candidate)).await {
-            Ok(Ok(stream)) => return Ok((stream, server)),
-            Ok(Err(error)) => failures.push(format!("{candidate}: {error}")),
-            Err(_) => failures.push(format!("{candidate}: no answer")),
+    match race(addresses, &hello).await {
+        Ok(greeted) => Ok((greeted, server)),
+        Err(failures) => {
+            Err(format!("No connection to {server} ({}).", describe_failures(&failures)))
         }
     }
-    Err(format!("No connection to {server} ({}).", failures.join("; ")))
 }
 
 #[cfg(test)]

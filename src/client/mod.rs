@@ -2,6 +2,7 @@
 //! carries inputs and outputs between the link, the server and the user interface.
 //!
 //! - `connection`: the TCP connection: connecting, reading, writing, closing
+//! - `race`: simultaneous attempts to connect to the addresses of a server
 //! - `discovery`: servers on the local network (DNS-SD over multicast DNS)
 //! - `destination`: identity of the server to connect to
 //! - `session_store`: the saved session on disk
@@ -9,6 +10,7 @@
 mod connection;
 mod destination;
 pub mod discovery;
+mod race;
 mod session_store;
 #[cfg(test)]
 mod tests;
@@ -165,7 +167,9 @@ impl Driver<'_> {
     async fn run_outputs(&mut self) -> Option<EndReason> {
         while let Some(output) = self.link.poll_output() {
             match output {
-                Output::Connect => self.connection.connect(self.server.clone()),
+                Output::Connect { hello } => {
+                    self.connection.connect(self.server.clone(), hello);
+                }
                 Output::Send(frame) => {
                     if let Connection::Open(open) = &mut self.connection {
                         open.queue_frame(&frame);
@@ -209,11 +213,12 @@ impl Driver<'_> {
     /// connection is established, also records its server and opens the session store.
     fn on_connection_event(&mut self, event: ConnectionEvent) {
         match event {
-            ConnectionEvent::ConnectDone(Ok((stream, server))) => {
-                self.connection = Connection::Open(OpenConnection::new(stream));
+            ConnectionEvent::ConnectDone(Ok((greeted, server))) => {
+                self.connection = Connection::Open(OpenConnection::new(greeted.stream));
                 self.on_server_identified(server);
                 let saved = self.saved.take();
                 self.handle_input(Input::Connected { saved });
+                self.pass_received(&greeted.received);
             }
             ConnectionEvent::ConnectDone(Err(reason)) => {
                 self.connection = Connection::Closed;
@@ -286,17 +291,28 @@ impl Driver<'_> {
                 self.handle_input(Input::Disconnected { reason });
                 return;
             }
-            let (link, now) = (&mut self.link, self.clock.now());
-            link.handle_input(now, Input::BytesReceived);
-            let outcome = open.reader.feed(&chunk, |body| {
-                link.handle_input(now, Input::Received(ServerFrame::decode(body)));
-                true
-            });
-            if outcome.is_err() {
-                link.handle_input(now, Input::FramingError);
+            if !self.pass_received(&chunk) {
                 return;
             }
         }
+    }
+
+    /// Splits received bytes into frames and passes these to the link. Returns false if there is no
+    /// connection, or if the bytes are not frames; the link is told of the latter.
+    fn pass_received(&mut self, bytes: &[u8]) -> bool {
+        let Connection::Open(open) = &mut self.connection else {
+            return false;
+        };
+        let (link, now) = (&mut self.link, self.clock.now());
+        link.handle_input(now, Input::BytesReceived);
+        let outcome = open.reader.feed(bytes, |body| {
+            link.handle_input(now, Input::Received(ServerFrame::decode(body)));
+            true
+        });
+        if outcome.is_err() {
+            link.handle_input(now, Input::FramingError);
+        }
+        outcome.is_ok()
     }
 
     /// Handles an error of the connection. First reads what was received before: it may hold an

@@ -1,7 +1,7 @@
 //! The link's contract with its driver: settings, inputs and outputs.
 
 use crate::model::{ErrorCode, Event, Moment, Password, Position, Request, SessionId, Token};
-use crate::wire::tcp::{ClientFrame, Decoded, ServerFrame};
+use crate::wire::tcp::{ClientFrame, Decoded, Hello, ServerFrame};
 
 /// Settings of a link, fixed when it is created. Only the password can change later, when the user
 /// enters one.
@@ -51,7 +51,7 @@ pub struct SavedSession {
 /// Input that the driver passes to the link.
 #[derive(Debug)]
 pub enum Input {
-    /// The connection requested by [`Output::Connect`] is established.
+    /// The connection requested by [`Output::Connect`] is established, and its `hello` is sent.
     Connected {
         /// Session that an earlier process saved for this server. Ignored if the link has a session
         /// already.
@@ -82,8 +82,16 @@ pub enum Input {
 /// Output of the link: an action for the driver to carry out, in order.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Connect to the server; answer with [`Input::Connected`] or [`Input::ConnectFailed`].
-    Connect,
+    /// Connect to the server and send `hello`; answer with [`Input::Connected`] or
+    /// [`Input::ConnectFailed`]. Replaces an attempt that is still in progress.
+    ///
+    /// A driver may connect to several addresses of the server at once, send `hello` on each
+    /// connection, and keep the one on which `server_hello` arrives first. It passes only what it
+    /// receives on that one, after [`Input::Connected`].
+    Connect {
+        /// First frame of the connection.
+        hello: Hello,
+    },
     /// Send this frame, after those of earlier outputs. If the connection has broken meanwhile,
     /// drop it.
     Send(ClientFrame),

@@ -276,11 +276,20 @@ impl Link {
     fn connect(&mut self) {
         self.phase = Phase::Connecting;
         self.emit(Event::Connection(ConnectionState::Connecting));
-        self.push_output(Output::Connect);
+        let observer_features = if self.settings.observe { OBSERVER_FEATURES } else { 0 };
+        let hello = Hello {
+            magic: MAGIC,
+            min_version: VERSION,
+            max_version: VERSION,
+            features: REQUESTED_FEATURES | observer_features,
+            client_name: self.settings.program.to_owned(),
+            client_version: self.settings.version.to_owned(),
+        };
+        self.push_output(Output::Connect { hello });
     }
 
     /// Handles an established connection. If the link has no session yet, restores `saved`. Then
-    /// sends `hello`. Does nothing unless the phase is [`Phase::Connecting`].
+    /// waits for `server_hello`. Does nothing unless the phase is [`Phase::Connecting`].
     fn on_connected(&mut self, now: Moment, saved: Option<SavedSession>) {
         if self.phase != Phase::Connecting {
             return;
@@ -292,15 +301,6 @@ impl Link {
         self.last_received = now;
         self.ping_outstanding = false;
         self.emit(Event::Connection(ConnectionState::Connected));
-        let observer_features = if self.settings.observe { OBSERVER_FEATURES } else { 0 };
-        self.send(Hello {
-            magic: MAGIC,
-            min_version: VERSION,
-            max_version: VERSION,
-            features: REQUESTED_FEATURES | observer_features,
-            client_name: self.settings.program.to_owned(),
-            client_version: self.settings.version.to_owned(),
-        });
     }
 
     /// Restores a session that an earlier link has saved. If [`Settings::observe`] is true, the

@@ -25,8 +25,8 @@ struct Simulation {
     now: Moment,
     /// Wake-up time that the link announced last; `None` if it has passed or none was announced.
     wake: Option<Moment>,
-    /// True if the link has asked for a connection that is not established yet.
-    wants_connection: bool,
+    /// `hello` of the connection that the link has asked for and that is not established yet.
+    wanted_hello: Option<Hello>,
     /// True if there is a connection.
     connected: bool,
     /// Number of connections that the link has given up without closing them in order.
@@ -70,7 +70,7 @@ impl Simulation {
             server,
             now: Moment::START,
             wake: None,
-            wants_connection: false,
+            wanted_hello: None,
             connected: false,
             resets: 0,
             to_server: VecDeque::new(),
@@ -96,7 +96,7 @@ impl Simulation {
         while let Some(output) = self.link.poll_output() {
             assert!(self.end.is_none(), "{output:?} after the end");
             match output {
-                Output::Connect => self.wants_connection = true,
+                Output::Connect { hello } => self.wanted_hello = Some(hello),
                 Output::Send(frame) => {
                     assert!(self.connected, "{frame:?} without a connection");
                     self.to_server.push_back(frame);
@@ -148,9 +148,9 @@ impl Simulation {
 
     /// Establishes the connection if the link has asked for one.
     fn connect(&mut self) {
-        if std::mem::take(&mut self.wants_connection) {
+        if let Some(hello) = self.wanted_hello.take() {
             self.connected = true;
-            self.to_server.clear();
+            self.to_server = VecDeque::from([hello.into()]);
             self.to_client.clear();
             let saved = self.initial_saved.take();
             self.input(Input::Connected { saved });
@@ -444,7 +444,7 @@ fn first_connect_failure_ends_link_unless_retry_is_set() {
     assert!(matches!(sim.end, Some(EndReason::Unavailable { .. })));
     let mut sim =
         Simulation::new(Settings { retry_first_connect: true, ..settings() }, ModelServer::new());
-    sim.wants_connection = false;
+    sim.wanted_hello = None;
     sim.input(failed());
     assert_eq!(sim.end, None);
     sim.run_until_idle();
@@ -459,7 +459,7 @@ fn joined_link_reconnects_without_limit() {
     sim.break_connection();
     for _ in 0..500 {
         sim.advance(Duration::from_secs(61));
-        assert!(std::mem::take(&mut sim.wants_connection));
+        assert!(sim.wanted_hello.take().is_some());
         sim.input(Input::ConnectFailed { reason: "no".to_owned() });
     }
     assert_eq!(sim.end, None);
@@ -594,9 +594,9 @@ fn only_final_closing_errors_end_the_link() {
                 |it: &Event| matches!(it, Event::Connection(ConnectionState::Reconnecting { .. }));
             assert_eq!(sim.count_events(waits), 1);
             sim.advance(Duration::from_millis(4_900));
-            assert!(!sim.wants_connection);
+            assert!(sim.wanted_hello.is_none());
             sim.advance(Duration::from_millis(2_700));
-            assert!(sim.wants_connection);
+            assert!(sim.wanted_hello.is_some());
         }
     }
 }

@@ -17,7 +17,7 @@ use pi_chat::model::{
 };
 use pi_chat::os::Clock;
 use pi_chat::wire::FrameReader;
-use pi_chat::wire::tcp::ServerFrame;
+use pi_chat::wire::tcp::{ClientFrame, ServerFrame};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -146,10 +146,10 @@ impl Talker {
         let (mut stream, mut reader) = (None, FrameReader::from_server());
         let (mut wake, mut due) = (None, Vec::new());
         loop {
-            let mut connect = false;
+            let mut connect = None;
             while let Some(output) = self.link.poll_output() {
                 match output {
-                    Output::Connect => connect = true,
+                    Output::Connect { hello } => connect = Some(hello),
                     Output::Send(frame) => frame.encode(&mut due),
                     Output::Disconnect | Output::Abandon => stream = None,
                     Output::Event(event) => self.record_event(event),
@@ -158,8 +158,9 @@ impl Talker {
                     Output::Finished(end) => return self.record_problem(&end),
                 }
             }
-            if connect {
+            if let Some(hello) = connect {
                 (reader, due) = (FrameReader::from_server(), Vec::new());
+                ClientFrame::from(hello).encode(&mut due);
                 stream = self.connect(&mut server).await;
                 continue;
             }

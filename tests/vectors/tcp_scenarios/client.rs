@@ -8,7 +8,7 @@ use pi_chat::model::{
     ChatCommand, Command, Event, LogId, Moment, Password, Position, Request, RequestTag,
     RoomSelector, Sequence, SessionId, Style, Token,
 };
-use pi_chat::wire::tcp::{self, ClientFrame, ServerFrame};
+use pi_chat::wire::tcp::{self, ClientFrame, Hello, ServerFrame};
 use serde_json::{Value, json};
 
 use crate::scenario::{as_vector, list};
@@ -58,8 +58,9 @@ pub(super) struct Client {
     now: u64,
     /// Time of the next wake-up.
     wake: Option<Moment>,
-    /// Time at which the link asked for the connection that it still waits for, in milliseconds.
-    asked: Option<u64>,
+    /// Time at which the link asked for the connection that it still waits for, in milliseconds,
+    /// and the `hello` to send on it.
+    asked: Option<(u64, Hello)>,
     /// Session that the link persisted last.
     saved: Option<SavedSession>,
     /// True once the link has finished.
@@ -159,7 +160,8 @@ impl Client {
 
     /// Gives the client the connection that it has asked for; gives the time at which it did.
     pub(super) fn connect(&mut self) -> Result<u64, String> {
-        let asked = self.asked.take().ok_or("it has not asked for a connection")?;
+        let (asked, hello) = self.asked.take().ok_or("it has not asked for a connection")?;
+        self.note_frame(&hello.into());
         let saved = if self.has_connected { None } else { self.kept.clone() };
         self.has_connected = true;
         self.feed(RecordedInput::Connected(saved));
@@ -217,7 +219,7 @@ impl Client {
     fn collect(&mut self) {
         while let Some(output) = self.link.poll_output() {
             match output {
-                Output::Connect => self.asked = Some(self.now),
+                Output::Connect { hello } => self.asked = Some((self.now, hello)),
                 Output::Send(frame) => self.note_frame(&frame),
                 Output::Disconnect | Output::Abandon => {}
                 Output::Event(event) => self.note_event(event),

@@ -1,0 +1,399 @@
+//! Race of connection attempts to the addresses of a server (“Happy Eyeballs”, RFC 8305).
+//!
+//! Addresses are tried in the given order, with both address families in turn. The next attempt
+//! starts [`ATTEMPT_DELAY`] after the one before, or at once when an attempt has failed. All
+//! attempts go on until one has won: the first whose `server_hello` has arrived. An open TCP
+//! connection alone proves little, because it may end at a proxy, or at a server that hangs.
+//!
+//! An attempt sends nothing but `hello`, so the others can be dropped without a trace in the
+//! server's sessions.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::wire::FrameReader;
+use crate::wire::tcp::{Decoded, ServerFrame, VERSION};
+
+/// Time between the starts of two attempts, if the first of them has not failed before (RFC 8305,
+/// section 5).
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+
+/// Maximum number of attempts at the same time. Each holds a socket here and perhaps a connection
+/// of the server.
+const MAX_ATTEMPTS_IN_FLIGHT: usize = 8;
+
+/// Maximum number of addresses that one race tries. It bounds the duration of the race.
+const MAX_RACED_ADDRESSES: usize = 64;
+
+/// Maximum time to connect to one address.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Maximum time from `hello` to `server_hello` (`docs/protocol/tcp.md`, section 17).
+const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Maximum number of bytes that a server may send before its first frame of a known kind is
+/// complete. It bounds memory.
+const MAX_GREETING_BYTES: usize = 64 * 1024;
+
+/// Size of one read during the greeting, in bytes.
+const READ_SIZE: usize = 4 * 1024;
+
+/// Connection on which `hello` was sent and the server's first frame was received.
+#[derive(Debug)]
+pub(super) struct GreetedConnection {
+    /// TCP socket.
+    pub(super) stream: TcpStream,
+    /// All bytes received so far. They begin with the server's first frame, or are no frames.
+    pub(super) received: Vec<u8>,
+}
+
+/// Result of an attempt that received an answer to `hello`.
+#[derive(Debug)]
+enum Answer {
+    /// A `server_hello` with the version of this program: the race is won.
+    Greeting(GreetedConnection),
+    /// Anything else, such as an `error` or another protocol. The caller gets this connection, and
+    /// so the reason, only if no attempt receives a `server_hello`.
+    Other(GreetedConnection),
+}
+
+/// Failed connection attempt to one address.
+#[derive(Debug)]
+pub(super) struct FailedAttempt {
+    /// Address that was tried.
+    address: SocketAddr,
+    /// Reason why the attempt failed.
+    reason: AttemptError,
+}
+
+/// Reason why a connection attempt has failed.
+#[derive(Debug)]
+enum AttemptError {
+    /// The connection was established, and nothing came from there within [`GREETING_TIMEOUT`].
+    NoGreeting,
+    /// The connection was established, and ended before the first frame of the server.
+    Closed,
+    /// The connection could not be established, or broke.
+    Io(io::Error),
+    /// The connection was not established within [`CONNECT_TIMEOUT`].
+    NoAnswer,
+}
+
+impl AttemptError {
+    /// Returns how little the error says about the server: 0 for the most useful reason. The nearer
+    /// to the server an attempt got, the more useful its reason.
+    fn usefulness_rank(&self) -> u8 {
+        match self {
+            Self::NoGreeting | Self::Closed => 0,
+            Self::Io(error) => match error.kind() {
+                ErrorKind::ConnectionRefused
+                | ErrorKind::ConnectionReset
+                | ErrorKind::ConnectionAborted
+                | ErrorKind::PermissionDenied => 1,
+                ErrorKind::HostUnreachable | ErrorKind::TimedOut => 3,
+                ErrorKind::NetworkUnreachable | ErrorKind::AddrNotAvailable => 4,
+                _ => 2,
+            },
+            Self::NoAnswer => 3,
+        }
+    }
+}
+
+impl fmt::Display for AttemptError {
+    /// Writes the reason for users.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoGreeting => f.write_str("connected, but nobody answered there"),
+            Self::Closed => f.write_str("the server closed the connection"),
+            Self::Io(error) => error.fmt(f),
+            Self::NoAnswer => f.write_str("no answer"),
+        }
+    }
+}
+
+/// Describes the failed attempts of a race for users: the most useful reason with its address, and
+/// the number of the others.
+pub(super) fn describe_failures(failures: &[FailedAttempt]) -> String {
+    let Some(FailedAttempt { address, reason }) =
+        failures.iter().min_by_key(|it| it.reason.usefulness_rank())
+    else {
+        return "it has no address".to_owned();
+    };
+    match failures.len() - 1 {
+        0 => format!("{address}: {reason}"),
+        1 => format!("{address}: {reason}; another address failed as well"),
+        others => format!("{address}: {reason}; {others} other addresses failed as well"),
+    }
+}
+
+/// Connects to the addresses of one server in a race, and returns the connection on which
+/// `server_hello` arrived first. If none has one, but something else came from an address, returns
+/// that connection. `hello` is the encoded frame that each attempt sends.
+///
+/// # Errors
+/// All attempts failed, in this order. Empty if there was no address.
+pub(super) async fn race(
+    addresses: Vec<SocketAddr>,
+    hello: &[u8],
+) -> Result<GreetedConnection, Vec<FailedAttempt>> {
+    let mut waiting = interleave_families(addresses);
+    waiting.truncate(MAX_RACED_ADDRESSES);
+    // Dropping the set ends the attempts that have lost.
+    let mut attempts = JoinSet::new();
+    let (mut failures, mut fallback) = (Vec::new(), None);
+    let mut next_start = Instant::now();
+    loop {
+        let has_room = attempts.len() < MAX_ATTEMPTS_IN_FLIGHT;
+        if has_room
+            && Instant::now() >= next_start
+            && let Some(address) = waiting.pop_front()
+        {
+            attempts.spawn(attempt(address, hello.to_vec()));
+            next_start = Instant::now() + ATTEMPT_DELAY;
+            continue;
+        }
+        tokio::select! {
+            Some(ended) = attempts.join_next() => {
+                match ended {
+                    Ok(Ok(Answer::Greeting(won))) => return Ok(won),
+                    Ok(Ok(Answer::Other(other))) => drop(fallback.get_or_insert(other)),
+                    Ok(Err(failed)) => failures.push(failed),
+                    // The attempt was aborted, which happens only when the runtime ends.
+                    Err(_) => {}
+                }
+                next_start = Instant::now();
+            }
+            () = sleep_until(next_start), if has_room && !waiting.is_empty() => {}
+            else => return fallback.ok_or(failures),
+        }
+    }
+}
+
+/// Orders addresses for a race: the address families take turns, beginning with that of the first
+/// address. The order within a family stays. Removes duplicates.
+fn interleave_families(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
+    let is_first_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (first, second): (Vec<_>, Vec<_>) =
+        addresses.into_iter().partition(|it| it.is_ipv6() == is_first_v6);
+    let (mut first, mut second) = (first.into_iter(), second.into_iter());
+    let mut ordered = VecDeque::new();
+    loop {
+        let next = (first.next(), second.next());
+        if next == (None, None) {
+            return ordered;
+        }
+        for address in [next.0, next.1].into_iter().flatten() {
+            if !ordered.contains(&address) {
+                ordered.push_back(address);
+            }
+        }
+    }
+}
+
+/// Connects to one address, sends `hello`, and waits for the server's first frame.
+async fn attempt(address: SocketAddr, hello: Vec<u8>) -> Result<Answer, FailedAttempt> {
+    let failed = |reason| FailedAttempt { address, reason };
+    let stream = match timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return Err(failed(AttemptError::Io(error))),
+        Err(_) => return Err(failed(AttemptError::NoAnswer)),
+    };
+    match timeout(GREETING_TIMEOUT, greet(stream, &hello)).await {
+        Ok(outcome) => outcome.map_err(failed),
+        Err(_) => Err(failed(AttemptError::NoGreeting)),
+    }
+}
+
+/// Sends `hello` on a new connection, and reads until the first frame of a server is complete.
+async fn greet(mut stream: TcpStream, hello: &[u8]) -> Result<Answer, AttemptError> {
+    // A server that is full sends an error before it reads. So read, even if writing fails.
+    let written = stream.write_all(hello).await;
+    let (mut reader, mut received) = (FrameReader::from_server(), Vec::new());
+    loop {
+        let mut buffer = [0; READ_SIZE];
+        let count = stream.read(&mut buffer).await.map_err(AttemptError::Io)?;
+        let chunk = buffer.get(..count).unwrap_or_default();
+        if chunk.is_empty() {
+            return Err(written.err().map_or(AttemptError::Closed, AttemptError::Io));
+        }
+        received.extend_from_slice(chunk);
+        match is_greeting(&mut reader, chunk) {
+            Some(true) => return Ok(Answer::Greeting(GreetedConnection { stream, received })),
+            Some(false) => return Ok(Answer::Other(GreetedConnection { stream, received })),
+            None if received.len() > MAX_GREETING_BYTES => {
+                return Ok(Answer::Other(GreetedConnection { stream, received }));
+            }
+            None => {}
+        }
+    }
+}
+
+/// Returns true if the next frame of the server is a `server_hello` with the version of this
+/// program, and false if it is anything else or no frame. `None` if it is not complete yet. Skips
+/// the frames that a client ignores before `server_hello`.
+fn is_greeting(reader: &mut FrameReader, chunk: &[u8]) -> Option<bool> {
+    let mut verdict = None;
+    let outcome = reader.feed(chunk, |body| {
+        verdict = match ServerFrame::decode(body) {
+            Decoded::Frame(ServerFrame::ServerHello(hello)) => Some(hello.version == VERSION),
+            Decoded::Frame(ServerFrame::Error(_)) | Decoded::Malformed(_) => Some(false),
+            Decoded::Frame(_) | Decoded::Ignored => None,
+        };
+        verdict.is_none()
+    });
+    if outcome.is_err() { Some(false) } else { verdict }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::sync::mpsc;
+    use std::thread;
+
+    use super::*;
+    use crate::model::ErrorCode;
+    use crate::wire::tcp::{Error, ServerHello};
+
+    /// Bytes that every attempt of these tests sends.
+    const HELLO: &[u8] = b"hello";
+
+    /// Encodes a frame of a server.
+    fn encoded(frame: impl Into<ServerFrame>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        frame.into().encode(&mut bytes);
+        bytes
+    }
+
+    /// Returns an encoded `server_hello`.
+    fn server_hello() -> Vec<u8> {
+        encoded(ServerHello {
+            version: VERSION,
+            min_version: VERSION,
+            max_version: VERSION,
+            features: 0,
+            server_program: "test".to_owned(),
+            server_version: "1".to_owned(),
+        })
+    }
+
+    /// Listens on a free port of the loopback.
+    fn listen() -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address)
+    }
+
+    /// Returns an address that refuses connections.
+    fn closed_port() -> SocketAddr {
+        listen().1
+    }
+
+    /// Starts a server that answers each `hello` with these bytes. Returns its address, and the
+    /// bytes that each of its connections received up to its end.
+    fn answering(answer: Vec<u8>) -> (SocketAddr, mpsc::Receiver<Vec<u8>>) {
+        use std::io::{Read, Write};
+        let (listener, address) = listen();
+        let (told, received) = mpsc::channel();
+        thread::spawn(move || {
+            for mut stream in listener.incoming().map_while(Result::ok) {
+                let mut bytes = vec![0; HELLO.len()];
+                stream.read_exact(&mut bytes).unwrap();
+                stream.write_all(&answer).unwrap();
+                let _ = stream.read_to_end(&mut bytes);
+                // A test need not look at what its server received.
+                let _ = told.send(bytes);
+            }
+        });
+        (address, received)
+    }
+
+    /// Runs a race, and returns its result and its duration.
+    fn run_race(
+        addresses: Vec<SocketAddr>,
+    ) -> (Result<GreetedConnection, Vec<FailedAttempt>>, Duration) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let start = std::time::Instant::now();
+        let outcome = runtime.block_on(race(addresses, HELLO));
+        (outcome, start.elapsed())
+    }
+
+    /// A server that accepts and never answers, and a closed port, delay the connection to the good
+    /// address by the attempt delay only. Nothing but `hello` is said to the loser.
+    #[test]
+    fn handshake_decides_the_race() {
+        let (silent, silent_received) = answering(Vec::new());
+        let (good, _) = answering(server_hello());
+        let (won, duration) = run_race(vec![silent, closed_port(), good]);
+        let won = won.unwrap();
+        assert_eq!(won.stream.peer_addr().unwrap(), good);
+        assert_eq!(won.received, server_hello());
+        assert!(duration >= ATTEMPT_DELAY && duration < CONNECT_TIMEOUT, "{duration:?}");
+        assert_eq!(silent_received.recv_timeout(CONNECT_TIMEOUT).unwrap(), HELLO);
+    }
+
+    /// A server that says no loses against one that greets, even if its answer comes first. Without
+    /// another one, its answer is the result.
+    #[test]
+    fn refusal_wins_only_if_nobody_greets() {
+        let refusal = encoded(Error::new(ErrorCode::ServerFull));
+        let (full, _) = answering(refusal.clone());
+        let (good, _) = answering(server_hello());
+        let (won, _) = run_race(vec![full, good]);
+        assert_eq!(won.unwrap().stream.peer_addr().unwrap(), good);
+        let (only, _) = run_race(vec![closed_port(), full]);
+        assert_eq!(only.unwrap().received, refusal);
+        let (foreign, _) = answering(b"SSH-2.0-OpenSSH_9.9\r\n".to_vec());
+        assert!(run_race(vec![foreign]).0.is_ok());
+    }
+
+    /// If all attempts fail, the text names the reason that came nearest to the server.
+    #[test]
+    fn most_useful_reason_is_described() {
+        let address = closed_port();
+        let failed = |reason| FailedAttempt { address, reason };
+        let io = |kind: ErrorKind| AttemptError::Io(kind.into());
+        let failures = [
+            failed(io(ErrorKind::NetworkUnreachable)),
+            failed(AttemptError::NoAnswer),
+            failed(io(ErrorKind::ConnectionRefused)),
+        ];
+        let text = describe_failures(&failures);
+        assert!(text.starts_with(&format!("{address}: connection refused")), "{text}");
+        assert!(text.ends_with("2 other addresses failed as well"), "{text}");
+        let (all_failed, _) = run_race(vec![address, closed_port()]);
+        assert_eq!(all_failed.unwrap_err().len(), 2);
+        assert_eq!(describe_failures(&run_race(Vec::new()).0.unwrap_err()), "it has no address");
+    }
+
+    /// At most 8 attempts are in flight.
+    #[test]
+    fn attempts_in_flight_are_bounded() {
+        let silent: Vec<_> = (0..MAX_ATTEMPTS_IN_FLIGHT).map(|_| answering(Vec::new())).collect();
+        let (good, received) = answering(server_hello());
+        let addresses = silent.iter().map(|(address, _)| *address).chain([good]).collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        // Without the bound, the last attempt would start in this time.
+        let patience = ATTEMPT_DELAY * 11;
+        let outcome = runtime.block_on(async { timeout(patience, race(addresses, HELLO)).await });
+        assert!(outcome.is_err());
+        assert!(received.try_recv().is_err());
+    }
+
+    /// The families take turns, beginning with the first address. The order within a family stays.
+    #[test]
+    fn address_families_take_turns() {
+        let parse = |it: &str| -> SocketAddr { it.parse().unwrap() };
+        let given = ["[::1]:1", "[::2]:1", "[::1]:1", "[::3]:1", "1.0.0.1:1", "1.0.0.2:1"];
+        let ordered: Vec<_> = interleave_families(given.map(parse).into()).into();
+        let expected = ["[::1]:1", "1.0.0.1:1", "[::2]:1", "1.0.0.2:1", "[::3]:1"];
+        assert_eq!(ordered, expected.map(parse));
+    }
+}
