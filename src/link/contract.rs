@@ -22,8 +22,8 @@ pub struct Settings {
     /// connection fails or ends before that. After a completed join the link reconnects in any
     /// case, unless the server's error is final.
     pub retry_first_connect: bool,
-    /// True if the user can answer [`Event::PasswordWanted`]. The link asks only before the first
-    /// completed join.
+    /// True if there is a user at the keyboard, who can answer [`Event::PasswordWanted`] and is told
+    /// when a request waits. The link asks for the password only before the first completed join.
     pub can_prompt: bool,
     /// Name of the client program, sent in `hello`; at most 32 bytes.
     pub program: &'static str,

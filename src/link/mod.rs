@@ -13,10 +13,13 @@
 //! - `frames`, `errors`: frames and errors received from the server
 //! - `cursor`, `accepted`: the position, duplicate detection and gap detection
 //! - `timers`, `backoff`: timeouts, pings, reconnect delays
+//! - `answer_watch`: notices a dead connection by an unanswered request
+//! - `reconnect`: connecting at once for the user
 //!
 //! The protocol is described in `docs/protocol/tcp.md`. Its section 6 covers resuming.
 
 mod accepted;
+mod answer_watch;
 mod backoff;
 mod contract;
 mod cursor;
@@ -25,6 +28,7 @@ mod errors;
 mod frames;
 mod pending;
 mod pinned;
+mod reconnect;
 mod requests;
 mod search;
 #[cfg(test)]
@@ -37,6 +41,7 @@ use std::time::Duration;
 pub use contract::{EndReason, Input, Output, SavedSession, Settings};
 
 use self::accepted::AcceptedMessages;
+use self::answer_watch::AnswerWatch;
 use self::backoff::Backoff;
 use self::cursor::ReceiveCursor;
 use self::pending::PendingRequests;
@@ -118,6 +123,8 @@ pub struct Link {
     outputs: VecDeque<Output>,
     /// Back-off state, which determines the delay before each reconnect.
     backoff: Backoff,
+    /// Time of the last [`Output::Connect`].
+    last_attempt: Moment,
     /// Cursor into the server's log: the position to resume from, duplicate and gap detection.
     cursor: ReceiveCursor,
     /// Own messages that `accepted` has acknowledged. They were shown at that time, so their
@@ -163,6 +170,8 @@ pub struct Link {
     last_received: Moment,
     /// True if a ping has been sent since `last_received`.
     ping_outstanding: bool,
+    /// Watch over the answers to requests in flight.
+    answer_watch: AnswerWatch,
     /// Time of the scheduled write of the position to disk; `None` if none is scheduled.
     persist_at: Option<Moment>,
     /// Graceful shutdown in progress; `None` if none was requested.
@@ -181,6 +190,7 @@ impl Link {
             phase: Phase::Connecting,
             outputs: VecDeque::new(),
             backoff: Backoff::new(settings.seed),
+            last_attempt: Moment::START,
             cursor: ReceiveCursor::default(),
             accepted_messages: AcceptedMessages::default(),
             pending: PendingRequests::default(),
@@ -198,13 +208,14 @@ impl Link {
             password_sent: false,
             last_received: Moment::START,
             ping_outstanding: false,
+            answer_watch: AnswerWatch::default(),
             persist_at: None,
             draining: None,
             refused_count: 0,
             announced_wake: None,
             settings,
         };
-        link.connect();
+        link.connect(Moment::START);
         link
     }
 
@@ -273,8 +284,9 @@ impl Link {
     }
 
     /// Enters [`Phase::Connecting`], reports it, and asks the driver for a connection.
-    fn connect(&mut self) {
+    fn connect(&mut self, now: Moment) {
         self.phase = Phase::Connecting;
+        self.last_attempt = now;
         self.emit(Event::Connection(ConnectionState::Connecting));
         let observer_features = if self.settings.observe { OBSERVER_FEATURES } else { 0 };
         let hello = Hello {
@@ -366,6 +378,7 @@ impl Link {
     fn on_bytes_received(&mut self, now: Moment) {
         self.last_received = now;
         self.ping_outstanding = false;
+        self.end_silence();
     }
 
     /// Returns true if a connection is established, by the current phase.

@@ -98,6 +98,23 @@ impl PendingRequests {
             .count()
     }
 
+    /// Returns true if a request was sent on the current connection and is not answered.
+    pub(super) fn has_in_flight(&self) -> bool {
+        self.items.iter().any(|item| item.in_flight)
+    }
+
+    /// Returns true if a request is in flight for which the server reads its log. It answers later
+    /// requests and pings only after that.
+    pub(super) fn has_log_read_in_flight(&self) -> bool {
+        let reads_log = |it: &ChatCommand| {
+            matches!(
+                it,
+                ChatCommand::Enter { .. } | ChatCommand::History { .. } | ChatCommand::Search(_)
+            )
+        };
+        self.items.iter().any(|item| item.in_flight && reads_log(&item.command))
+    }
+
     /// Removes the `leave` requests that were sent on the lost connection, and returns their tags
     /// and rooms. Call it when the connection is lost. Those rooms count as left, since the next
     /// join does not name them.

@@ -4,8 +4,8 @@ use super::contract::{EndReason, Output};
 use super::encode::FrameContext;
 use super::{Draining, Link, MAX_PENDING_BYTES, MAX_PENDING_REQUESTS, Phase};
 use crate::model::{
-    ChatCommand, Command, ErrorCode, Event, MessageText, Moment, NameKey, Refusal, Request,
-    RequestTag, RoomSelector,
+    ChatCommand, Command, ConnectionState, ErrorCode, Event, MessageText, Moment, NameKey, Refusal,
+    Request, RequestTag, RoomSelector,
 };
 use crate::wire::tcp::feature;
 
@@ -47,12 +47,13 @@ impl Link {
             Command::Password(password) => {
                 self.settings.password = Some(password);
                 if self.phase == Phase::AwaitingPassword {
-                    self.connect();
+                    self.connect(now);
                 }
             }
             Command::Finish { patience } => {
                 self.draining = Some(Draining { patience, last_answer: now });
             }
+            Command::Reconnect { is_forced } => self.reconnect(now, is_forced),
             Command::Quit => self.finish_left(),
         }
     }
@@ -78,7 +79,8 @@ impl Link {
     }
 
     /// Appends a command to the queue, then sends all requests that can be sent. Refuses the
-    /// command if the queue is full.
+    /// command if the queue is full. Tells a user at the keyboard if the command waits because the
+    /// server cannot be reached or does not answer.
     pub(super) fn queue(&mut self, tag: RequestTag, command: ChatCommand) {
         let bytes = self.pending.bytes() + command.message_text().map_or(0, str::len);
         if self.pending.len() >= MAX_PENDING_REQUESTS || bytes > MAX_PENDING_BYTES {
@@ -91,6 +93,11 @@ impl Link {
         }
         self.pending.push(tag, command);
         self.send_unsent();
+        let is_away = !self.is_connected() || self.answer_watch.is_asking();
+        if is_away && self.has_joined && self.settings.can_prompt {
+            let requests = self.pending.len();
+            self.emit(Event::Connection(ConnectionState::Waiting { requests }));
+        }
     }
 
     /// Sends the unsent requests in order, and refuses those that cannot be sent. Stops before the

@@ -1,6 +1,7 @@
 //! Tests of the link against a model server, in virtual time, with connections that break at any
 //! point.
 
+mod answers;
 mod log_change;
 mod model_server;
 mod search;

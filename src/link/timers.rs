@@ -19,7 +19,7 @@ impl Link {
         if let Phase::BackingOff { until } = self.phase
             && now >= until
         {
-            self.connect();
+            self.connect(now);
         }
         let (ping_after, idle_after) = self.silence_limits();
         if let Phase::AwaitingHello { since } | Phase::AwaitingWelcome { since } = self.phase
@@ -35,6 +35,7 @@ impl Link {
             self.ping_outstanding = true;
             self.send(Ping { token: 0 });
         }
+        self.run_answer_watch(now);
         if self.persist_at.is_some_and(|at| now >= at) {
             self.persist_at = None;
             self.persist();
@@ -87,6 +88,7 @@ impl Link {
                     self.last_received
                         + if self.ping_outstanding { idle_after } else { ping_after },
                 );
+                due.extend(self.answer_due());
             }
         }
         due.extend(self.draining.map(|it| it.last_answer + it.patience));

@@ -174,6 +174,19 @@ pub enum ConnectionState {
         /// Time until the next attempt.
         delay: Duration,
     },
+    /// A request is unanswered, and the server has sent nothing for 5 seconds. If that goes on, the
+    /// connection is given up.
+    Unresponsive {
+        /// Number of unanswered requests.
+        requests: usize,
+    },
+    /// The server has sent something after [`Self::Unresponsive`].
+    Responsive,
+    /// A request of the user waits, because there is no connection or the server does not answer.
+    Waiting {
+        /// Number of unanswered requests.
+        requests: usize,
+    },
 }
 
 /// Session and server details of an accepted join, from the server's `welcome`.

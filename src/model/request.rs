@@ -20,8 +20,8 @@ pub struct Request {
     pub command: Command,
 }
 
-/// Command for an engine: a chat command, a command that only peers support, a password, or a
-/// disconnection.
+/// Command for an engine: a chat command, a command that only peers support, a password, a
+/// reconnection, or a disconnection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Carries out a chat command. A client's engine queues it until the client has joined.
@@ -35,6 +35,12 @@ pub enum Command {
     Finish {
         /// Longest time to wait for the next answer.
         patience: Duration,
+    },
+    /// Connects to the server at once, without waiting for the end of the reconnect delay. Drops a
+    /// connection first whose server does not answer. Peers ignore it.
+    Reconnect {
+        /// True to drop a connection in any case.
+        is_forced: bool,
     },
     /// Disconnects immediately.
     Quit,

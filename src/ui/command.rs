@@ -18,6 +18,7 @@ a line            is said to the room
                   also \"A PHRASE\", BEGIN*, from:NAME, in:ROOM, before:DATE, after:DATE
                   (2026-11-03, 2026-11-03T14:30, today, yesterday)
                   without words: older messages of the last search
+/reconnect        connects again at once; so does Enter while the server does not answer
 /quit             leaves
 /help             this";
 
@@ -37,8 +38,19 @@ a line            is said to the room
 
 /// Command names of the server dialect, sorted, for tab completion. Aliases such as `/exit` are
 /// left out.
-const SERVER_COMMANDS: &[&str] =
-    &["/help", "/history", "/join", "/leave", "/me", "/msg", "/quit", "/room", "/search", "/who"];
+const SERVER_COMMANDS: &[&str] = &[
+    "/help",
+    "/history",
+    "/join",
+    "/leave",
+    "/me",
+    "/msg",
+    "/quit",
+    "/reconnect",
+    "/room",
+    "/search",
+    "/who",
+];
 
 /// Command names of the peer dialect, sorted, for tab completion. Aliases are left out.
 const PEER_COMMANDS: &[&str] =
@@ -79,6 +91,8 @@ pub(super) enum ParsedLine {
     Search(String),
     /// Select this room as the target of typed lines. `None`: show which room is the target.
     SelectRoom(Option<String>),
+    /// Connect to the server again at once.
+    Reconnect,
     /// Quit once all requests are answered.
     Quit,
 }
@@ -127,6 +141,7 @@ pub(super) fn parse_line(
     match word.as_str() {
         "help" | "?" => Ok(ParsedLine::Help),
         "quit" | "exit" => Ok(ParsedLine::Quit),
+        "reconnect" => Ok(ParsedLine::Reconnect),
         "me" if text.is_empty() => Err("/me TEXT: what do you do?".to_owned()),
         "me" => say(text, Style::ACTION),
         "msg" => match text.split_once(char::is_whitespace) {
@@ -189,6 +204,9 @@ fn unavailable_command(word: &str, text: &str, dialect: Dialect) -> Option<&'sta
         (Dialect::Peers, "search") => {
             Some("There is nothing to search in: the messages are with the peers, not on a server.")
         }
+        (Dialect::Peers, "reconnect") => {
+            Some("There is no server: a peer finds the others by itself.")
+        }
         (Dialect::Server, "peers" | "block" | "yes" | "no") => {
             Some("That is for chat-peer, where there is no server.")
         }
@@ -244,6 +262,7 @@ mod tests {
         );
         assert_eq!(parsed("/room"), ParsedLine::SelectRoom(None));
         assert_eq!(parsed("/quit"), ParsedLine::Quit);
+        assert_eq!(parsed("/reconnect"), ParsedLine::Reconnect);
         assert_eq!(parsed("/search  a \"b  c\" "), ParsedLine::Search("a \"b  c\"".into()));
         assert_eq!(parsed("/search"), ParsedLine::Search(String::new()));
         let ParsedLine::ChatCommand(ChatCommand::Direct { to, text, .. }) =
@@ -268,9 +287,16 @@ mod tests {
         assert_eq!(command("/YES bob "), PeerCommand::Admit { name: name(), is_welcome: true });
         assert_eq!(command("/no bob"), PeerCommand::Admit { name: name(), is_welcome: false });
         assert_eq!(peers("/msg bob hi").unwrap_err(), "There are no direct messages among peers.");
-        for line in
-            ["/join x", "/leave", "/room x", "/history", "/search x", "/block", "/yes", "/no"]
-        {
+        for line in [
+            "/join x",
+            "/leave",
+            "/room x",
+            "/history",
+            "/search x",
+            "/block",
+            "/yes",
+            "/reconnect",
+        ] {
             assert!(peers(line).is_err(), "{line}");
         }
         assert_eq!(peers("/room"), Ok(ParsedLine::SelectRoom(None)));

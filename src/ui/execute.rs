@@ -42,6 +42,7 @@ pub(super) fn execute_line(
                 return AfterLine::Stop;
             }
         }
+        Ok(ParsedLine::Reconnect) => request_reconnect(requests, true),
         Ok(ParsedLine::ChatCommand(command)) => return send_chat_command(command, view, requests),
         Ok(ParsedLine::Search(typed)) => match build_search(&typed, view) {
             Ok(search) => return send_chat_command(ChatCommand::Search(search), view, requests),
@@ -103,6 +104,14 @@ fn build_search(typed: &str, view: &SharedViewState) -> Result<SearchRequest, St
         return view.with(|it| it.older_search.clone()).ok_or_else(|| nothing.to_owned());
     }
     parse_search(typed, &LocalTimeZone::system(), Clock::start().time_of_day())
+}
+
+/// Requests a new connection to the server at once. Without `is_forced`, a connection whose server
+/// answers is kept. Does nothing if the driver has ended.
+pub(super) fn request_reconnect(requests: &Sender<Request>, is_forced: bool) {
+    let command = Command::Reconnect { is_forced };
+    // If the driver has ended, reading the next line finds out.
+    let _ = requests.blocking_send(Request { tag: RequestTag::default(), command });
 }
 
 /// Requests a graceful shutdown. The driver ends once all requests are answered, or when no answer

@@ -175,6 +175,13 @@ fn connection_state_object(state: &ConnectionState) -> Value {
             let delay = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
             json!({"type": "state", "state": "reconnecting", "delay_ms": delay})
         }
+        ConnectionState::Unresponsive { requests } => {
+            json!({"type": "state", "state": "unresponsive", "requests": requests})
+        }
+        ConnectionState::Responsive => json!({"type": "state", "state": "responsive"}),
+        ConnectionState::Waiting { requests } => {
+            json!({"type": "state", "state": "waiting", "requests": requests})
+        }
     }
 }
 

@@ -80,7 +80,8 @@ impl RequestObject {
             (Dialect::Server, "peers" | "block" | "admit") => {
                 Err(format!("{} is for chat-peer", self.kind))
             }
-            (Dialect::Peers, "direct" | "join" | "leave" | "history" | "search") => {
+            (Dialect::Server, "reconnect") => Ok(Command::Reconnect { is_forced: true }),
+            (Dialect::Peers, "direct" | "join" | "leave" | "history" | "search" | "reconnect") => {
                 Err(format!("there is no {} among peers", self.kind))
             }
             (_, "search") => self.into_search().map(|it| Command::Chat(ChatCommand::Search(it))),

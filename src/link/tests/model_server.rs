@@ -300,7 +300,7 @@ impl ModelServer {
             idle_timeout: 60,
             session_lifetime: 1,
             burst: 1,
-            per_minute: 1,
+            per_minute: 600,
             keep_days: 0,
             keep_messages: 0,
             keep_bytes: 0,

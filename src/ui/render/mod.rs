@@ -313,6 +313,16 @@ impl Renderer {
                 let line = format!("trying again in {:.1} s", delay.as_secs_f32());
                 out.push(self.status_line(&line));
             }
+            ConnectionState::Unresponsive { requests } => {
+                let waits = counted_waiting(*requests);
+                out.push(self.status_line(&format!("the server does not answer; {waits}")));
+            }
+            ConnectionState::Responsive => out.push(self.status_line("the server answers again")),
+            ConnectionState::Waiting { requests } => {
+                let waits = counted_waiting(*requests);
+                let line = format!("{waits} for the server; Enter or /reconnect tries at once");
+                out.push(self.status_line(&line));
+            }
             ConnectionState::Connecting if self.view.with(|it| it.dialect) == Dialect::Peers => {
                 out.push(self.status_line("looking for others"));
             }
@@ -351,6 +361,12 @@ impl Renderer {
 /// Renders sanitized text as an error line, which begins with `!!`.
 pub(super) fn error_line(line: &str) -> RenderedText {
     RenderedText { text: format!("!! {line}"), kind: LineKind::Status, bell: false }
+}
+
+/// Returns the number of waiting requests as words: “1 message waits”, “2 messages wait”. Other
+/// requests are rare, and counted as messages.
+fn counted_waiting(requests: usize) -> String {
+    if requests == 1 { "1 message waits".to_owned() } else { format!("{requests} messages wait") }
 }
 
 /// Renders a refused request as an error line with the reason. The text of a refused message

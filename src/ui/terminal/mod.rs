@@ -24,7 +24,7 @@ use self::completion::LineHelper;
 use self::modes::{EditingModes, TerminalModes};
 use self::printer::Printer;
 use super::Screen;
-use super::execute::{AfterLine, execute_line, request_finish};
+use super::execute::{AfterLine, execute_line, request_finish, request_reconnect};
 use super::local_time::LocalTimeZone;
 use super::plain::terminal_width;
 use super::render::{RenderedText, Renderer};
@@ -171,6 +171,8 @@ impl TerminalInput {
         let tell = |rendered: RenderedText| drop(writeln!(io::stdout(), "{}", rendered.text));
         loop {
             match self.editor.readline(PROMPT) {
+                // A user who presses Enter does not want to wait for the reconnect delay.
+                Ok(line) if line.trim().is_empty() => request_reconnect(requests, false),
                 Ok(line) => {
                     // Several lines that are pasted at once are one message.
                     if execute_line(&line, &self.view, requests, tell) == AfterLine::Stop {
