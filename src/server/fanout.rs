@@ -322,8 +322,10 @@ impl Fanout {
 }
 
 impl Drop for Fanout {
-    /// Closes the connections that are left: nothing comes from the engine any more.
+    /// Closes the connections that are left, because nothing comes from the engine any more. Their
+    /// items must not wait for entries that were to be published.
     fn drop(&mut self) {
+        self.head.set(Sequence(u64::MAX));
         for outbox in self.outboxes.all() {
             // `Close` always fits.
             let _ = outbox.put(Queued { after: Sequence::ZERO, item: Item::Close });
@@ -359,8 +361,13 @@ mod tests {
         let group = AddressGroup::of([192, 0, 2, 1].into());
         let outbox = Arc::new(Outbox::new(fanout.budget(), group));
         fanout.connect(ConnectionId(1), outbox.clone());
+        // It waits for an entry that is not published yet.
+        fanout.deliver(ConnectionId(1), Sequence(5), Delivery::Mark);
+        let head = fanout.head();
+        assert!(outbox.peek().after > Some(head.get()));
         drop(fanout);
-        assert!(matches!(outbox.take(), Some(Item::Close)));
+        assert!(outbox.peek().after <= Some(head.get()));
+        assert!(matches!((outbox.take(), outbox.take()), (Some(Item::Mark), Some(Item::Close))));
     }
 
     /// When the budget is used up, the group that uses most loses its largest outbox, although
