@@ -28,7 +28,7 @@ use pi_chat::model::ErrorCode;
 use pi_chat::wire::tcp::{Join, ServerFrame, feature};
 use program::Program;
 use serde_json::Value;
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 
 /// Joins the lobby with the feature `resume`. Returns the client and the answer to the join.
 fn join_to_come_back(server: &Server, name: &str) -> (TestClient, JoinAnswer) {
@@ -102,6 +102,40 @@ fn name_waits_after_the_end_of_the_stream_inside_a_frame() {
     anna.stream().write_all(&[0, 12, 3]).unwrap();
     anna.stream().shutdown(Shutdown::Write).unwrap();
     assert!(waiting_time(&server, "anna").is_some());
+}
+
+/// A client that does not read is closed as too slow, and its name waits.
+#[test]
+fn name_waits_after_too_slow() {
+    let server = Server::start(&["--max-backlog", "65536", "--burst", "100000"]);
+    let mut bob = server.join("bob");
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    socket.connect(&server.address().into()).unwrap();
+    let mut anna = TestClient::new(socket.into());
+    anna.send_hello(feature::RESUME);
+    anna.send(join("anna", &[]));
+    let token = anna.join_answer().welcome.token;
+    let text = "x".repeat(4_000);
+    let begin = Instant::now();
+    loop {
+        bob.say_in_lobby(&text);
+        let mut other = server.connect();
+        other.send_hello(0);
+        other.send(join("anna", &[]));
+        if matches!(other.next(), ServerFrame::Error(error) if error.retry_after > 0) {
+            break;
+        }
+        for _ in 0..100 {
+            bob.say_in_lobby(&text);
+        }
+        assert!(begin.elapsed() < PATIENCE, "a client that reads nothing is not closed");
+    }
+    let mut again = server.connect();
+    again.send_hello(feature::RESUME);
+    again.send(Join { token: Some(token), ..join("anna", &[]) });
+    assert_eq!(again.join_answer().welcome.token, token);
+    drop(anna);
 }
 
 /// A client that closes its sending half, or its connection, leaves: its name is free at once.
