@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use super::drop_counters::DropCounters;
 use super::host_lookup::ResolvedHosts;
+use super::signature_budget::SignatureBudget;
 use super::sockets::{Datagram, Sockets};
 use super::source_limiter::SourceLimiter;
 use super::unsent_messages::UnsentMessages;
 use super::warning_limiter::WarningLimiter;
 use super::{DEFAULT_FINISH_PATIENCE, PeerError, PeerKey, PeerSettings, interfaces, path_name};
 use crate::mesh::{End, Input, Mesh, Now, Outgoing, Output, Settings, Sign};
-use crate::model::{Command, Event, Moment, PathSet, Request, RequestTag};
+use crate::model::{AddressGroup, Command, Event, Moment, PathSet, Request, RequestTag};
 use crate::os::{Clock, random_bytes};
 use crate::ui::Screen;
 use crate::wire::udp::{
@@ -70,6 +71,8 @@ pub(super) struct Driver<'a> {
     has_reported_other_room: bool,
     /// Rate limit of received datagrams by source address.
     source_limiter: SourceLimiter,
+    /// Budget of signature checks for datagrams of strangers.
+    signature_budget: SignatureBudget,
     /// Counters of datagrams that were dropped before they reached the mesh.
     pub(super) drop_counters: DropCounters,
     /// Limiter of repeated warnings in the log and problems shown to the user.
@@ -125,6 +128,7 @@ impl<'a> Driver<'a> {
             has_joined: false,
             has_reported_other_room: false,
             source_limiter: SourceLimiter::default(),
+            signature_budget: SignatureBudget::default(),
             drop_counters: DropCounters::default(),
             warning_limiter: WarningLimiter::default(),
             screen,
@@ -259,16 +263,26 @@ impl<'a> Driver<'a> {
         if !self.source_limiter.allow(now.moment, datagram.from.ip()) {
             return self.drop_counters.count("too many from one address");
         }
-        let mesh = &self.mesh;
-        let is_known = |peek| match peek {
+        let (mesh, budget) = (&self.mesh, &mut self.signature_budget);
+        let mut is_over_budget = false;
+        let is_dropped = |peek| match peek {
             UnverifiedPacket::Entry { sender, author, sequence } => {
                 !mesh.accepts_entries_from(sender, datagram.from) || mesh.is_known(author, sequence)
             }
             UnverifiedPacket::Control { sender, counter } => {
-                mesh.is_replayed(now.moment, sender, counter, path)
+                let is_replayed = mesh.is_replayed(now.moment, sender, counter, path);
+                // A verified sender at its own address has the whole rate of its address.
+                let is_stranger = !mesh.accepts_entries_from(sender, datagram.from);
+                let group = AddressGroup::of_peer(datagram.from.ip());
+                is_over_budget = !is_replayed && is_stranger && !budget.allow(now.moment, group);
+                is_replayed || is_over_budget
             }
         };
-        match open(&datagram.bytes, &self.room, self.me.id, is_known) {
+        let opened = open(&datagram.bytes, &self.room, self.me.id, is_dropped);
+        if is_over_budget {
+            return self.drop_counters.count("too many of strangers");
+        }
+        match opened {
             Ok((packet, size)) => {
                 let from = datagram.from;
                 self.mesh.handle_input(now, Input::Received { from, path, size, packet });

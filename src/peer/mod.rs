@@ -8,6 +8,7 @@ mod headless;
 mod host_lookup;
 mod interfaces;
 mod key_file;
+mod signature_budget;
 mod sockets;
 mod source_limiter;
 mod unsent_messages;
