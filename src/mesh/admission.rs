@@ -13,6 +13,12 @@ use crate::wire::udp::{Agree, Announce, Control, Nonce};
 
 /// Number of most senior members that vote on a candidate for the whole room.
 pub(super) const VOTERS: usize = 8;
+/// Number of voters that agree to one announce that came by a path: the most senior of those that
+/// it does not list as having agreed. Their answers together are at most twice its size.
+const VOTERS_TO_MANY: usize = 4;
+/// Number of most senior members that object to an announce that came by a path for a reason that
+/// is not their own, beside the holder of the name.
+const OBJECTORS_TO_MANY: usize = 2;
 /// Maximum number of candidates remembered at one time; a new one evicts the one heard longest ago.
 const MAX_CANDIDATES: usize = 256;
 
@@ -123,8 +129,10 @@ impl Mesh {
             contact.has_announced = true;
         }
         let is_voter = self.is_voter();
+        // An announce to many would otherwise bring many answers to an address that may be forged.
+        let is_heard = !meta.is_to_many || self.is_among_most_senior(OBJECTORS_TO_MANY, &[]);
         let Ok(name) = Username::new(&announce.username) else {
-            if is_voter {
+            if is_voter && is_heard {
                 let holder = self.seniority();
                 let code = ErrorCode::NameInvalid;
                 self.object(now, meta.from, announce.nonce, code, "", holder);
@@ -132,7 +140,10 @@ impl Mesh {
             return;
         };
         if let Some((code, holder)) = self.find_objection(now, meta, &announce, &name, is_voter) {
-            self.object(now, meta.from, announce.nonce, code, name.as_str(), holder);
+            let is_own = holder.1 == self.me.id && code != ErrorCode::VersionUnsupported;
+            if is_own || is_heard {
+                self.object(now, meta.from, announce.nonce, code, name.as_str(), holder);
+            }
             return;
         }
         let is_own_vote_listed = announce.agreed.contains(&self.me.id);
@@ -148,7 +159,9 @@ impl Mesh {
                 self.agree(now, meta.sender.id, Agree::ASKING)
             }
             Approval::Granted => {
-                if (is_voter || self.settings.ask)
+                let is_turn =
+                    !meta.is_to_many || self.is_among_most_senior(VOTERS_TO_MANY, &announce.agreed);
+                if (is_voter && is_turn || self.settings.ask)
                     && !is_own_vote_listed
                     && has_no_pending_agree(&self.admission, meta.sender.id)
                 {

@@ -75,6 +75,8 @@ pub(super) struct Contact {
     /// then: it has seen the other one come. `None` if the other one may have been there before.
     /// Moves along when the room clock jumps.
     pub(super) witnessed_since: Option<RoomClock>,
+    /// True if it has been a member, as far as this peer knows.
+    pub(super) was_member: bool,
     /// True if it has announced itself to this peer as a member: it was not in the room before.
     pub(super) has_announced: bool,
     /// Value of this peer's room clock when this member took its name, if it had another one before.
@@ -160,6 +162,7 @@ impl Contact {
             is_verified: false,
             profile: None,
             witnessed_since: None,
+            was_member: false,
             has_announced: false,
             renamed_at: None,
             addresses: Vec::new(),

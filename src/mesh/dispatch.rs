@@ -21,6 +21,8 @@ pub(super) struct PacketMeta {
     pub(super) size: usize,
     /// Packet counter of the header.
     pub(super) counter: u64,
+    /// True if it came by a path, so that others have received it as well.
+    pub(super) is_to_many: bool,
 }
 
 impl Mesh {
@@ -45,7 +47,8 @@ impl Mesh {
                     }
                     self.drops.replayed += 1;
                 } else {
-                    let meta = PacketMeta { sender, from, size, counter };
+                    let is_to_many = path.is_some();
+                    let meta = PacketMeta { sender, from, size, counter, is_to_many };
                     self.dispatch_control(now, meta, path, control);
                 }
             }
@@ -103,7 +106,9 @@ impl Mesh {
             Control::Recall(_) if is_member && !is_verified => {
                 // Its `pong` was lost. It will ask again after the ping.
                 self.drops.unverified += 1;
-                self.ping(now, id);
+                if !meta.is_to_many || self.is_among_nearest(2, id.0) {
+                    self.ping(now, id);
+                }
             }
             _ if !is_verified => self.drops.unverified += 1,
             Control::Want(it) if is_member => self.on_want(now, id, &it),

@@ -56,6 +56,10 @@ impl Mesh {
             SweepContext::new(self.member_count(), now.moment, self.is_member(), self.me.id);
         for (id, contact) in self.contacts.iter() {
             match context.action(contact) {
+                ContactAction::Ping if !self.is_turn_to_ping(now.moment, id, contact) => {
+                    let end = contact.last_heard.unwrap_or(contact.known_at) + HEARD_TIMEOUT;
+                    next = Some(next.map_or(end, |next| next.min(end)));
+                }
                 ContactAction::Wait(at) => next = Some(next.map_or(at, |next| next.min(at))),
                 action => actions.push((id, action)),
             }
@@ -72,6 +76,20 @@ impl Mesh {
         if let Some(at) = next {
             self.schedule_sweep_at(at);
         }
+    }
+
+    /// Returns true if it is this peer's turn to ping another one. To a peer that is not verified,
+    /// and never was a member, one datagram brings the pings of two members only: the nearest to its id. With each further
+    /// I(n) in which it is heard, twice as many may ping it: the first ones may not hear it.
+    fn is_turn_to_ping(&self, now: Moment, id: PeerId, contact: &Contact) -> bool {
+        if contact.stage != Stage::Heard || contact.was_member || contact.needs_verified_address {
+            return true;
+        }
+        let heard_for = contact.last_heard.unwrap_or(now).since(contact.known_at);
+        let interval = heartbeat_interval(self.member_count()) * 9 / 10;
+        let rounds = heard_for.as_millis() / interval.as_millis().max(1);
+        let count = 2_usize << u32::try_from(rounds).unwrap_or(u32::MAX).min(16);
+        self.is_among_nearest(count, id.0)
     }
 
     /// Ends the stage of a contact whose time is over: a member is marked as gone, any other

@@ -98,6 +98,7 @@ impl Mesh {
         }
         let Some(contact) = self.contacts.get_mut(id) else { return };
         contact.known_at = now;
+        contact.was_member = true;
         contact.last_vouched = contact.last_vouched.max(contact.last_heard.unwrap_or_default());
         contact.heartbeats = (0, now);
         let name = contact.name().to_owned();

@@ -340,10 +340,26 @@ impl Mesh {
 
     /// Returns true if this peer is among the 8 most senior members, which vote on candidates.
     fn is_voter(&self) -> bool {
+        self.is_among_most_senior(admission::VOTERS, &[])
+    }
+
+    /// Returns true if this peer is among the `count` most senior members, those in `except` not
+    /// counted.
+    fn is_among_most_senior(&self, count: usize, except: &[PeerId]) -> bool {
         let me = self.seniority();
         let members = self.contacts.iter().filter(|(_, it)| it.is_member());
-        let older = members.filter(|(id, it)| (it.since(), *id) < me);
-        older.take(admission::VOTERS).count() < admission::VOTERS
+        let older = members.filter(|(id, it)| (it.since(), *id) < me && !except.contains(id));
+        older.take(count).count() < count
+    }
+
+    /// Returns true if this peer is one of the `count` members nearest to `target`: those whose ids
+    /// XOR the target are smallest. So each target chooses others.
+    fn is_among_nearest(&self, count: usize, target: [u8; 8]) -> bool {
+        let distance = |id: PeerId| u64::from_be_bytes(id.0) ^ u64::from_be_bytes(target);
+        let own = distance(self.me.id);
+        let members = self.contacts.iter().filter(|(_, it)| it.is_member());
+        let nearer = members.filter(|(id, _)| distance(*id) < own);
+        nearer.take(count).count() < count
     }
 
     /// Queues an event for the user.

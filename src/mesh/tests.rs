@@ -1,6 +1,7 @@
 //! Tests of rooms with several peers on a network without faults, in virtual time. (With faults:
 //! `tests/sim_mesh`.)
 
+mod amplification;
 mod crowds;
 mod healing;
 mod hostile;
@@ -75,12 +76,17 @@ struct SimRoom {
     loss: u8,
     /// Decides which datagrams are lost; always in the same way.
     dice: fastrand::Rng,
+    /// Number of bytes sent by unicast to the address of [`STRANGER`], which no peer has.
+    bytes_to_stranger: usize,
 }
+
+/// Number of a peer that the room does not run: tests send its packets by hand.
+const STRANGER: u8 = 99;
 
 impl Default for SimRoom {
     fn default() -> Self {
         let (peers, in_flight, dice) = (BTreeMap::new(), Vec::new(), fastrand::Rng::with_seed(1));
-        Self { peers, now: 0, in_flight, loss: 0, dice }
+        Self { peers, now: 0, in_flight, loss: 0, dice, bytes_to_stranger: 0 }
     }
 }
 
@@ -147,6 +153,12 @@ impl SimRoom {
             match output {
                 Output::Send { paths, addresses, packet } => {
                     peer.counter += 1;
+                    if addresses.contains(&Self::address(STRANGER)) {
+                        self.bytes_to_stranger += match &packet {
+                            Outgoing::Control(control) => control.datagram_len(),
+                            Outgoing::Entry(entry) => entry.datagram_len(),
+                        };
+                    }
                     let (packet, size) = match packet {
                         Outgoing::Control(control) => {
                             let is_pong = matches!(control, Control::Pong(_));

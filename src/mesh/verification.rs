@@ -11,6 +11,8 @@ use crate::model::limits::MAX_PEERS;
 use crate::model::{Moment, Path, PathSet, PeerId};
 use crate::wire::udp::{Control, PeerAddress, Peers, Ping, Pong, Where};
 
+/// Size of a `ping` without padding and of a `pong`, in bytes, before sealing.
+const MIN_PING: usize = 137;
 /// Number of pings to a silent member at the shortest pause; after each further ping the pause
 /// doubles.
 const QUICK_PINGS: u32 = 10;
@@ -99,10 +101,16 @@ impl Mesh {
     }
 
     /// Handles `ping`: records by which paths the sender hears this peer, and answers with a `pong`
-    /// to the source address.
+    /// to the source address. Of those that receive a ping by a path, only the members nearest to
+    /// its cookie answer, more of them if the ping is padded.
     pub(super) fn on_ping(&mut self, now: Now, meta: PacketMeta, ping: Ping) {
         let id = meta.sender.id;
         self.note_hears(now.moment, id, ping.heard, meta.counter);
+        // All answers together are at most twice as large as a ping to many.
+        let answers = 2 * meta.size / MIN_PING;
+        if meta.is_to_many && !self.is_among_nearest(answers, ping.cookie.0) {
+            return;
+        }
         let heard = self.paths_heard_from(now.moment, id);
         self.send_to(meta.from, Control::Pong(Pong { cookie: ping.cookie, heard }));
         // The pong may be lost. Only the pong to an own ping proves that the peer was told.

@@ -44,6 +44,9 @@ const PING_INTERVAL: Duration = Duration::from_millis(900);
 /// lost, and in a large room many peers answer each.
 const PING_ROUNDS: u32 = 3;
 
+/// Size of a ping on a path, in bytes: padded so that up to 17 peers answer each.
+const PADDED_PING: usize = 1_200;
+
 /// Target of a ping.
 #[derive(Clone, Debug)]
 enum Target {
@@ -208,7 +211,9 @@ impl<'a> Probe<'a> {
     fn build_ping(&mut self, target: Target) -> Result<Vec<u8>, getrandom::Error> {
         let cookie = random_bytes()?;
         let ping = Ping { cookie: Cookie(cookie), heard: PathSet::NONE.with(Path::GroupV4) };
-        let bytes = self.sealer.control(&Control::Ping(ping)).unwrap_or_default();
+        // A ping to many is answered by as many peers as twice its size allows.
+        let size = if matches!(target, Target::InterfacePath(_)) { PADDED_PING } else { 0 };
+        let bytes = self.sealer.padded_control(&Control::Ping(ping), size).unwrap_or_default();
         self.pings_by_cookie.insert(cookie, target.clone());
         if !matches!(target, Target::Peer) {
             self.sent_datagrams.insert(bytes.clone(), target);

@@ -12,7 +12,7 @@ use crate::wire::codec;
 const ENTRY_KIND: u16 = 7;
 
 /// Length of an Ed25519 signature, in bytes.
-const SIGNATURE_LEN: usize = 64;
+pub(super) const SIGNATURE_LEN: usize = 64;
 
 /// Minimum length of an unsealed body, in bytes: kind, public key, incarnation, signature.
 pub(super) const MIN_BODY_LEN: usize = 1 + 32 + 8 + SIGNATURE_LEN;

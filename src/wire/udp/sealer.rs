@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::body::SIGNATURE_LEN;
 use super::identity::packet_signing_input;
 use super::{Control, Entry, Header, Identity, Room};
 use crate::model::limits::COUNTER_END;
@@ -35,8 +36,16 @@ impl Sealer {
     /// Builds and signs the datagram of a control packet. In a closed room, encrypts it. `None` if
     /// all 2⁴⁸−1 counters are used up; then this peer must stop.
     pub fn control(&mut self, control: &Control) -> Option<Vec<u8>> {
+        self.padded_control(control, 0)
+    }
+
+    /// As [`Self::control`], with zeros behind the last field, which receivers ignore, so that the
+    /// datagram has at least `len` bytes before encryption.
+    pub fn padded_control(&mut self, control: &Control, len: usize) -> Option<Vec<u8>> {
         let header = self.next_header()?;
         let mut body = control.encode_unsigned(&self.identity.signer());
+        let padded = len.saturating_sub(Header::LEN + SIGNATURE_LEN);
+        body.resize(body.len().max(padded), 0);
         let signature = self.identity.sign(&packet_signing_input(&self.room, &header, &body));
         body.extend_from_slice(&signature);
         self.room.seal(&header, &body)
@@ -65,8 +74,23 @@ impl Sealer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::RoomName;
-    use crate::wire::udp::Bye;
+    use crate::model::{PeerId, RoomName};
+    use crate::wire::udp::{Bye, Packet};
+
+    /// A padded packet has the stated length, and means the same.
+    #[test]
+    fn padding_is_ignored_by_receivers() {
+        let room = Arc::new(Room::open(&RoomName::lobby()));
+        let identity = Arc::new(Identity::new([1; 32], [1; 8]));
+        let mut sealer = Sealer::new(identity, room.clone());
+        let datagram = sealer.padded_control(&Control::Bye(Bye {}), 1_200).unwrap();
+        assert_eq!(datagram.len(), 1_200);
+        let (packet, size) =
+            crate::wire::udp::open(&datagram, &room, PeerId([0; 8]), |_| false).unwrap();
+        assert_eq!(size, 1_200);
+        let is_bye = |it: &Packet| matches!(it, Packet::Control { control: Control::Bye(_), .. });
+        assert!(is_bye(&packet));
+    }
 
     #[test]
     fn sealer_stops_when_counters_are_used_up() {
