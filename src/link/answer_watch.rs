@@ -12,8 +12,8 @@ use crate::wire::tcp::Ping;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Cost of the dearest request for whose answer the watch drops a connection, plus that of the
-/// ping, in units of the server's rate limit (section 12).
-const WATCHED_UNITS: u32 = 3;
+/// ping, in units of the server's rate limit (section 12): 5 for the longest message, and 1.
+const WATCHED_UNITS: u32 = 6;
 
 /// State of the watch. The default: no request is in flight.
 #[derive(Debug, Default)]

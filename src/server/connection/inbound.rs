@@ -15,6 +15,10 @@ const GREETING_BURST: u32 = 16;
 /// Rate limit of a connection that has not joined, in units per minute after the burst.
 const GREETING_UNITS_PER_MINUTE: u32 = 60;
 
+/// Length of a body that the units of its kind pay for, in bytes. Each further such length that the
+/// body has begun costs one unit more.
+const BYTES_PER_UNIT: usize = 1_024;
+
 /// Inbound half of a connection: cuts received bytes into frames, no faster than the client's rate
 /// limit allows.
 pub(super) struct Inbound {
@@ -78,7 +82,8 @@ impl Inbound {
         let mut memory = 0;
         let outcome = reader.feed(bytes, |body| {
             let frame = ClientFrame::decode(body);
-            wait = bucket.take_many(now, units(&frame, free_pong_at, now));
+            let units = units_of_kind(&frame, free_pong_at, now) + units_of_length(body.len());
+            wait = bucket.take_many(now, units);
             memory += size_of_val(&frame) + body.len();
             frames.push(frame);
             wait.is_zero()
@@ -100,10 +105,20 @@ impl Inbound {
     }
 }
 
-/// Returns the cost of a frame, in units. A frame that cannot be decoded costs 1. A `pong` is free
+/// Returns the cost of a body's length beyond the first [`BYTES_PER_UNIT`], in units.
+fn units_of_length(length: usize) -> u32 {
+    u32::try_from(length.saturating_sub(1) / BYTES_PER_UNIT).unwrap_or(u32::MAX)
+}
+
+/// Returns the cost of a frame of up to [`BYTES_PER_UNIT`] bytes, in units. A frame that cannot be
+/// decoded costs 1. A `pong` is free
 /// if the last free one is at least [`PING_INTERVAL`] ago, as the server pings no more often; this
 /// sets `free_pong_at`, the time of the last free one, to now.
-fn units(frame: &Decoded<ClientFrame>, free_pong_at: &mut Option<Moment>, now: Moment) -> u32 {
+fn units_of_kind(
+    frame: &Decoded<ClientFrame>,
+    free_pong_at: &mut Option<Moment>,
+    now: Moment,
+) -> u32 {
     let Decoded::Frame(frame) = frame else { return 1 };
     match frame {
         ClientFrame::Pong(_) if free_pong_at.is_none_or(|at| now.since(at) >= PING_INTERVAL) => {
@@ -127,7 +142,7 @@ fn units(frame: &Decoded<ClientFrame>, free_pong_at: &mut Option<Moment>, now: M
 mod tests {
     use super::*;
     use crate::model::{Reference, Sequence, Timestamp};
-    use crate::wire::tcp::{Hello, MAGIC, Pong, Search};
+    use crate::wire::tcp::{Hello, MAGIC, Pong, Say, Search};
 
     /// Returns the inbound half of a connection that has received the client's `hello`; the client
     /// has not joined. Once it has, its rate limit is a burst of 60 units and 600 units per minute.
@@ -190,5 +205,22 @@ mod tests {
             limit: 1,
         };
         assert_eq!(passed(&mut inbound, search, 100), 60 / 5 + 1);
+    }
+
+    #[test]
+    fn long_frames_cost_more_units() {
+        // A `say` of this length in the room `r` has 6 bytes besides the text, or 7 from 128 on.
+        for (length, units) in [(1, 1), (64, 1), (1_000, 1), (1_017, 1), (1_018, 2), (4_096, 5)] {
+            let mut inbound = greeted();
+            inbound.set_joined();
+            let (room, text) = ("r".to_owned(), "x".repeat(length));
+            let say = Say { reference: Reference(1), room, style: 0, text };
+            assert_eq!(passed(&mut inbound, say, 100), 60 / units + 1, "{length}");
+        }
+        let mut inbound = greeted();
+        inbound.set_joined();
+        let unknown = [&[0x40, 0, 0x3f], &[0; 16_383][..]].concat();
+        let passed = inbound.cut(&unknown.repeat(100), Moment::START).frames.len();
+        assert_eq!(passed, 60 / 16 + 1);
     }
 }
