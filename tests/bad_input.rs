@@ -441,6 +441,23 @@ fn rate_limit_delays_messages_and_loses_none() {
     assert_eq!(server.log(), Vec::<String>::new());
 }
 
+/// A connection that is being closed is not read for as long as its client goes on sending: a flood
+/// would cost as much as the network brings in a second.
+#[test]
+fn closing_connection_takes_only_a_bounded_flood() {
+    let server = start_server(&[]);
+    let mut client = server.connect();
+    // A frame without a body is an error.
+    client.send_bytes(&[0, 0]);
+    let chunk = vec![0; 64 << 10];
+    let mut taken = 0;
+    let mut stream = client.stream();
+    while let Ok(count) = stream.write(&chunk) {
+        taken += count;
+        assert!(taken < 32 << 20, "the server reads on and on");
+    }
+}
+
 /// Covers all cases of the ten-second handshake timeout in one test, to wait only once.
 #[test]
 fn incomplete_handshake_times_out_after_ten_seconds() {

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use tokio::io::{Interest, Ready};
 use tokio::sync::Semaphore;
+use tokio::task::yield_now;
 use tokio::time::sleep_until;
 
 use self::inbound::{Cut, Inbound};
@@ -40,6 +41,11 @@ const READ_SIZE: usize = 8_192;
 
 /// Maximum number of slices (pieces of due frames) in one write.
 const WRITE_SLICES: usize = 64;
+
+/// Number of bytes after which a connection that has more to write lets other tasks run first. A
+/// socket that takes all would otherwise hold up all of them: on the loopback interface it takes
+/// megabytes at once.
+const WRITE_TURN: usize = 128 << 10;
 
 /// The identity of a connection and its links to the rest of the server; made by
 /// [`super::admission`].
@@ -245,9 +251,15 @@ impl<T: Transport> Driver<T> {
 
     /// Collects and writes frames until nothing is due or the socket takes no more bytes. Also
     /// applies what was collected: the rate limit of a joined client, a mark (reported to the
-    /// engine), and the engine's `Close`, which starts the deadline of the connection.
+    /// engine), and the engine's `Close`, which starts the deadline of the connection. Lets other
+    /// tasks run after each [`WRITE_TURN`].
     async fn write_due(&mut self) -> Result<(), Gone> {
+        let mut written = 0;
         loop {
+            if written >= WRITE_TURN {
+                written = 0;
+                yield_now().await;
+            }
             if self.outgoing.collect(self.connection.head.get()).is_err() {
                 self.give_up(ErrorCode::TooSlow).await?;
             }
@@ -266,8 +278,9 @@ impl<T: Transport> Driver<T> {
                 self.blocked_since = None;
                 return Ok(());
             }
-            if !self.write_once()? {
-                return Ok(());
+            match self.write_once()? {
+                Some(count) => written += count,
+                None => return Ok(()),
             }
         }
     }
@@ -278,13 +291,13 @@ impl<T: Transport> Driver<T> {
         EngineInput::HalfClosed { connection: self.connection.id, in_frame }
     }
 
-    /// Writes due frames once. Returns false if the socket takes no more bytes now; it counts as
-    /// blocked from the first such write on.
+    /// Writes due frames once, and returns the number of bytes that the socket has taken; `None` if
+    /// it takes no more now: it counts as blocked from the first such write on.
     ///
     /// # Errors
     /// [`Gone`] if the socket has failed. If it has failed because the client closed it (a broken
     /// pipe, not a reset), and that end was not read yet, the engine is told so: the client leaves.
-    fn write_once(&mut self) -> Result<bool, Gone> {
+    fn write_once(&mut self) -> Result<Option<usize>, Gone> {
         let due = self.outgoing.due();
         let mut slices = [IoSlice::new(&[]); WRITE_SLICES];
         for (slice, bytes) in slices.iter_mut().zip(due) {
@@ -296,13 +309,13 @@ impl<T: Transport> Driver<T> {
             Ok(count) => {
                 self.outgoing.written(count);
                 self.blocked_since = None;
-                Ok(true)
+                Ok(Some(count))
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 self.blocked_since.get_or_insert(self.connection.clock.now());
-                Ok(false)
+                Ok(None)
             }
-            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(true),
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(Some(0)),
             Err(error) => {
                 if error.kind() == ErrorKind::BrokenPipe && self.reading != Reading::Over {
                     self.connection.engine.send_eventually(self.half_closed());

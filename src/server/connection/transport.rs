@@ -17,6 +17,10 @@ use tokio::time::timeout;
 /// has closed its sending half.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// Maximum number of bytes to read and discard meanwhile: more than the kernel's usual receive
+/// buffers hold. A side that goes on sending without reading does not keep the server busy.
+const MAX_LINGER_BYTES: usize = 1 << 20;
+
 /// Socket that carries the bytes of frames. Reading and writing do not wait and buffer no frames.
 pub(in crate::server) trait Transport: Send + Sync + 'static {
     /// Waits until the socket is ready for one of `interest`. Spurious wake-ups are allowed.
@@ -54,24 +58,31 @@ impl Transport for TcpStream {
         self.try_write_vectored(frames)
     }
 
-    /// Closes the sending half and reads until the other side closes, for at most [`LINGER`]: a
-    /// socket that is closed while it holds unread bytes discards what the other side has not read
-    /// yet.
+    /// Closes the sending half and reads until the other side closes, for at most [`LINGER`] and at
+    /// most [`MAX_LINGER_BYTES`]: a socket that is closed while it holds unread bytes discards what
+    /// the other side has not read yet.
     async fn close(mut self) {
         let drain = async {
             self.shutdown().await?;
-            let mut buffer = [0; 1_024];
-            loop {
+            let mut discarded = 0;
+            while discarded < MAX_LINGER_BYTES {
                 self.readable().await?;
-                match Self::try_read(&self, &mut buffer) {
-                    Ok(0) => return Ok(()),
-                    Ok(_) => {}
+                match discard(&self) {
+                    Ok(0) => break,
+                    Ok(count) => discarded += count,
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                     Err(error) => return Err(error),
                 }
             }
+            Ok(())
         };
         // An error here only means that the other side did not close properly.
         let _: Result<io::Result<()>, _> = timeout(LINGER, drain).await;
     }
+}
+
+/// Reads once, discards the bytes and returns their number. Not `async`, because the buffer must not
+/// become a part of the task.
+fn discard(stream: &TcpStream) -> io::Result<usize> {
+    stream.try_read(&mut [0; 8_192])
 }
