@@ -189,15 +189,38 @@ pub(crate) fn indexed_up_to(connection: &Connection) -> rusqlite::Result<Sequenc
     Ok(rows::sequence_from_sql(read_fact(connection, fact::INDEXED_UP_TO)?.unwrap_or(0)))
 }
 
+/// Result of one step of indexing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct IndexStep {
+    /// Sequence up to which messages are indexed after the step.
+    pub(crate) last: Sequence,
+    /// Number of messages added.
+    pub(crate) count: usize,
+    /// True if the step ended at one of its limits, so that more messages may be left.
+    pub(crate) more: bool,
+}
+
 /// Adds the next messages to the search index, at most `limit`, in ascending order of sequence.
-/// Returns the sequence up to which messages are then indexed, and the number added.
-///
-/// Also extends the table `days`, which holds the first and last indexed sequence of each day. A
-/// message with a damaged author or text is indexed without it. Call it within a transaction.
+/// Returns the sequence up to which messages are then indexed, and the number added. See
+/// [`index_step`].
 pub(crate) fn index_next(
     connection: &Connection,
     limit: usize,
 ) -> rusqlite::Result<(Sequence, usize)> {
+    let step = index_step(connection, limit, usize::MAX)?;
+    Ok((step.last, step.count))
+}
+
+/// Adds the next messages to the search index, in ascending order of sequence: at most `limit`, and
+/// none after the one with which their texts have at least `max_bytes` bytes together.
+///
+/// Also extends the table `days`, which holds the first and last indexed sequence of each day. A
+/// message with a damaged author or text is indexed without it. Call it within a transaction.
+pub(crate) fn index_step(
+    connection: &Connection,
+    limit: usize,
+    max_bytes: usize,
+) -> rusqlite::Result<IndexStep> {
     let indexed = indexed_up_to(connection)?;
     let mut select = connection.prepare_cached(
         "SELECT sequence, room, username, time, text FROM entries WHERE sequence > ?
@@ -207,10 +230,12 @@ pub(crate) fn index_next(
         connection.prepare_cached("INSERT INTO found (rowid, tags, text) VALUES (?, ?, ?)")?;
     let mut days: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
     let mut last = sequence_to_sql(indexed);
-    let mut count: usize = 0;
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut found_rows = select.query(params![sequence_to_sql(indexed), limit])?;
-    while let Some(row) = found_rows.next()? {
+    let (mut count, mut bytes) = (0_usize, 0_usize);
+    let row_limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut found_rows = select.query(params![sequence_to_sql(indexed), row_limit])?;
+    while bytes < max_bytes
+        && let Some(row) = found_rows.next()?
+    {
         last = row.get(0)?;
         count = count.saturating_add(1);
         let (room, time): (i64, i64) = (row.get(1)?, row.get(3)?);
@@ -218,6 +243,7 @@ pub(crate) fn index_next(
         let author = row.get_ref(2)?.as_str().ok().and_then(|it| Username::new(it).ok());
         let author = author.map(|it| author_tag(it.key())).unwrap_or_default();
         let text = row.get_ref(4)?.as_str().unwrap_or_default();
+        bytes = bytes.saturating_add(text.len());
         insert.execute(params![last, format!("r{room} {author}"), text])?;
         days.entry(time / DAY_MILLIS).or_insert((last, last)).1 = last;
     }
@@ -231,7 +257,8 @@ pub(crate) fn index_next(
     if count > 0 {
         write_fact(connection, fact::INDEXED_UP_TO, last)?;
     }
-    Ok((rows::sequence_from_sql(last), count))
+    let more = count == limit || bytes >= max_bytes;
+    Ok(IndexStep { last: rows::sequence_from_sql(last), count, more })
 }
 
 /// Returns the UTC day of a time, in days since 1970. `time`: milliseconds since 1970.

@@ -18,6 +18,10 @@ const MAINTENANCE_STEP_DELAY: Duration = Duration::from_millis(10);
 /// Maximum number of messages added to the search index in one step.
 const INDEX_BATCH: usize = 500;
 
+/// Length of the texts after which a step adds no more messages to the search index, in bytes. New
+/// messages wait meanwhile, about 10 ms: indexing is what costs most about long ones.
+const INDEX_BYTES: usize = 64 << 10;
+
 impl Writer {
     /// Replaces the retention limits. Schedules a maintenance step at once, which checks all rooms.
     pub(super) fn set_retention(&mut self, retention: Retention) {
@@ -29,17 +33,17 @@ impl Writer {
         }
     }
 
-    /// Adds up to [`INDEX_BATCH`] messages to the search index. Returns the number added. The
-    /// commit is not synced: after a crash, indexing is repeated.
-    pub(super) fn index_messages(&mut self) -> rusqlite::Result<usize> {
+    /// Adds up to [`INDEX_BATCH`] messages with about [`INDEX_BYTES`] to the search index. Returns
+    /// true if more may be left. The commit is not synced: after a crash, indexing is repeated.
+    pub(super) fn index_messages(&mut self) -> rusqlite::Result<bool> {
         let sync = self.ordering_sync();
         self.store.set_sync_level(sync)?;
         let transaction = self.store.connection.transaction()?;
-        let (_, count) = search::index_next(&transaction, INDEX_BATCH)?;
-        if count > 0 {
+        let step = search::index_step(&transaction, INDEX_BATCH, INDEX_BYTES)?;
+        if step.count > 0 {
             transaction.commit()?;
         }
-        Ok(count)
+        Ok(step.more)
     }
 
     /// Runs the tasks that are due. While the disk fails, only retries to write, and postpones
@@ -90,7 +94,7 @@ impl Writer {
     /// # Errors
     /// Each of the three tasks is committed separately. Tasks before the failed one are kept.
     pub(super) fn run_maintenance(&mut self) -> rusqlite::Result<bool> {
-        let mut more = self.index_messages()? == INDEX_BATCH;
+        let mut more = self.index_messages()?;
         // Until they are stored, last references are recovered from messages. Retention may delete
         // those next.
         let references = self.sequencer.unpersisted_references();
