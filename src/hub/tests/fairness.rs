@@ -1,5 +1,6 @@
 //! Quotas by address group: a hostile group must take nothing from the others.
 
+use std::cell::Cell;
 use std::net::IpAddr;
 
 use super::frames::*;
@@ -10,6 +11,37 @@ use crate::wire::tcp::{Error, Join, ServerFrame};
 
 /// Address of the attacker.
 const ATTACKER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 66));
+
+/// An attacker: one IPv4 address, or as many addresses as it wants of one IPv6 network of 64 bits.
+struct Attacker {
+    /// Number of IPv6 addresses used so far; `None` for the IPv4 address.
+    hosts: Option<Cell<u64>>,
+}
+
+impl Attacker {
+    /// Returns an address: always [`ATTACKER`], or another one of the network each time.
+    fn address(&self) -> IpAddr {
+        let Some(hosts) = &self.hosts else { return ATTACKER };
+        // Hosts far from one another, all in one network.
+        hosts.set(hosts.get().wrapping_add(0x9e37_79b9_7f4a_7c15));
+        let network = 0x2001_0db8_0000_0066_u128 << 64;
+        IpAddr::V6((network | u128::from(hosts.get())).into())
+    }
+
+    /// Returns its address group, as the log names it.
+    fn group(&self) -> String {
+        match self.hosts {
+            None => ATTACKER.to_string(),
+            Some(_) => "2001:db8:0:66::/64".to_owned(),
+        }
+    }
+}
+
+/// Calls `check` for an attacker with one IPv4 address, and for one with an IPv6 network.
+fn for_each_attacker(check: impl Fn(&Attacker)) {
+    check(&Attacker { hosts: None });
+    check(&Attacker { hosts: Some(Cell::new(0)) });
+}
 
 /// Address of a household.
 const HOUSEHOLD: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
@@ -52,27 +84,29 @@ fn join_with_rooms(harness: &mut Harness, address: IpAddr, name: &str) -> Connec
 /// open rooms.
 #[test]
 fn a_group_gets_a_quarter_of_the_rooms_and_the_lobby_is_always_open() {
-    let mut harness = Harness::new();
-    let attackers: Vec<ConnectionId> = (0..63)
-        .map(|number| join_with_rooms(&mut harness, ATTACKER, &format!("x{number}")))
-        .collect();
-    let open = harness.hub.stats().rooms;
-    assert!((225..=260).contains(&open), "{open}");
-    assert_eq!(harness.reached_quotas.last(), Some(&(ATTACKER.to_string(), Quota::Rooms)));
-    assert_eq!(take_first_words(&mut harness, attackers[62]), ["rooms_full"]);
-    let anna = harness.join_from(HOUSEHOLD, join("anna", &[]));
-    assert!(takes_welcome(&mut harness, anna));
-    harness.send(anna, enter(1, "attic"));
-    assert_eq!(harness.take_summaries(anna)[0], "entered attic 0 of 1");
-    // The attacker may join the lobby, and rooms that are open.
-    harness.send(attackers[62], join("x62", &["lobby", "attic"]));
-    assert!(takes_welcome(&mut harness, attackers[62]));
-    // Closed rooms do not count.
-    for attacker in attackers {
-        harness.disconnect(attacker);
-    }
-    let again = join_with_rooms(&mut harness, ATTACKER, "again");
-    assert!(takes_welcome(&mut harness, again));
+    for_each_attacker(|attacker| {
+        let mut harness = Harness::new();
+        let attackers: Vec<ConnectionId> = (0..63)
+            .map(|number| join_with_rooms(&mut harness, attacker.address(), &format!("x{number}")))
+            .collect();
+        let open = harness.hub.stats().rooms;
+        assert!((225..=260).contains(&open), "{open}");
+        assert_eq!(harness.reached_quotas.last(), Some(&(attacker.group(), Quota::Rooms)));
+        assert_eq!(take_first_words(&mut harness, attackers[62]), ["rooms_full"]);
+        let anna = harness.join_from(HOUSEHOLD, join("anna", &[]));
+        assert!(takes_welcome(&mut harness, anna));
+        harness.send(anna, enter(1, "attic"));
+        assert_eq!(harness.take_summaries(anna)[0], "entered attic 0 of 1");
+        // The attacker may join the lobby, and rooms that are open.
+        harness.send(attackers[62], join("x62", &["lobby", "attic"]));
+        assert!(takes_welcome(&mut harness, attackers[62]));
+        // Closed rooms do not count.
+        for attacker in attackers {
+            harness.disconnect(attacker);
+        }
+        let again = join_with_rooms(&mut harness, attacker.address(), "again");
+        assert!(takes_welcome(&mut harness, again));
+    });
 }
 
 /// If many groups take their share of the rooms, some rooms are left for the next group.
@@ -109,31 +143,34 @@ fn reserved_rooms_are_entered_above_the_limit() {
 /// Thousands of clients that join and leave evict only sessions of their own address.
 #[test]
 fn join_and_leave_cycles_do_not_evict_sessions_of_others() {
-    let settings =
-        HubSettings { max_sessions: 100, max_connections: 100, ..HubSettings::default() };
-    let mut harness = Harness::with(settings);
-    let mut tokens = Vec::new();
-    for number in 0..30 {
-        let anna = harness.join_from(HOUSEHOLD, join(&format!("anna{number}"), &[]));
-        tokens.push(welcome(&harness.take_received(anna)).token);
-        harness.disconnect(anna);
-    }
-    for number in 0..1_000 {
-        let attacker = harness.join_from(ATTACKER, join(&format!("x{number}"), &[]));
-        assert!(takes_welcome(&mut harness, attacker));
-        // A message makes a session worth keeping: it would outlive a silent one.
-        harness.send(attacker, say(1, "x"));
-        harness.disconnect(attacker);
-        harness.advance(150);
-    }
-    assert!(harness.deleted_sessions.len() > 900);
-    assert_eq!(harness.reached_quotas.last(), Some(&(ATTACKER.to_string(), Quota::Sessions)));
-    for (number, token) in tokens.into_iter().enumerate() {
-        let name = format!("anna{number}");
-        let anna = harness.join_from(HOUSEHOLD, Join { token: Some(token), ..join(&name, &[]) });
-        assert_eq!(harness.take_summaries(anna)[0], format!("welcome {name} 1 last 0"));
-        harness.disconnect(anna);
-    }
+    for_each_attacker(|attacker| {
+        let settings =
+            HubSettings { max_sessions: 100, max_connections: 100, ..HubSettings::default() };
+        let mut harness = Harness::with(settings);
+        let mut tokens = Vec::new();
+        for number in 0..30 {
+            let anna = harness.join_from(HOUSEHOLD, join(&format!("anna{number}"), &[]));
+            tokens.push(welcome(&harness.take_received(anna)).token);
+            harness.disconnect(anna);
+        }
+        for number in 0..1_000 {
+            let attacker = harness.join_from(attacker.address(), join(&format!("x{number}"), &[]));
+            assert!(takes_welcome(&mut harness, attacker));
+            // A message makes a session worth keeping: it would outlive a silent one.
+            harness.send(attacker, say(1, "x"));
+            harness.disconnect(attacker);
+            harness.advance(150);
+        }
+        assert!(harness.deleted_sessions.len() > 900);
+        assert_eq!(harness.reached_quotas.last(), Some(&(attacker.group(), Quota::Sessions)));
+        for (number, token) in tokens.into_iter().enumerate() {
+            let name = format!("anna{number}");
+            let anna =
+                harness.join_from(HOUSEHOLD, Join { token: Some(token), ..join(&name, &[]) });
+            assert_eq!(harness.take_summaries(anna)[0], format!("welcome {name} 1 last 0"));
+            harness.disconnect(anna);
+        }
+    });
 }
 
 /// Sessions restored after a restart belong to no known address. Sessions of a group with many
@@ -160,26 +197,28 @@ fn restored_sessions_are_not_evicted_by_one_address() {
 /// Joins are limited for each address. Other addresses can join meanwhile.
 #[test]
 fn joins_of_a_group_are_limited() {
-    let mut harness = Harness::new();
-    let mut welcomes = 0;
-    for number in 0..500 {
-        let attacker = harness.join_from(ATTACKER, join(&format!("x{number}"), &[]));
-        match take_errors(&mut harness, attacker).as_slice() {
-            [] => welcomes += 1,
-            [error] => {
-                assert_eq!((error.code, error.about, error.retry_after), (109, 2, 5_000));
+    for_each_attacker(|attacker| {
+        let mut harness = Harness::new();
+        let mut welcomes = 0;
+        for number in 0..500 {
+            let attacker = harness.join_from(attacker.address(), join(&format!("x{number}"), &[]));
+            match take_errors(&mut harness, attacker).as_slice() {
+                [] => welcomes += 1,
+                [error] => {
+                    assert_eq!((error.code, error.about, error.retry_after), (109, 2, 5_000));
+                }
+                more => panic!("{more:?}"),
             }
-            more => panic!("{more:?}"),
+            harness.disconnect(attacker);
         }
-        harness.disconnect(attacker);
-    }
-    assert_eq!(welcomes, 128);
-    assert_eq!(harness.reached_quotas.last(), Some(&(ATTACKER.to_string(), Quota::Joins)));
-    let anna = harness.join_from(HOUSEHOLD, join("anna", &[]));
-    assert!(takes_welcome(&mut harness, anna));
-    harness.advance(1_000);
-    let attacker = harness.join_from(ATTACKER, join("x", &[]));
-    assert!(takes_welcome(&mut harness, attacker), "later there are tokens again");
+        assert_eq!(welcomes, 128);
+        assert_eq!(harness.reached_quotas.last(), Some(&(attacker.group(), Quota::Joins)));
+        let anna = harness.join_from(HOUSEHOLD, join("anna", &[]));
+        assert!(takes_welcome(&mut harness, anna));
+        harness.advance(1_000);
+        let attacker = harness.join_from(attacker.address(), join("x", &[]));
+        assert!(takes_welcome(&mut harness, attacker), "later there are tokens again");
+    });
 }
 
 /// Returns a `join` with this password and no rooms.
@@ -200,64 +239,72 @@ fn try_password(harness: &mut Harness, address: IpAddr, password: &str) -> Optio
 /// is accepted from another address.
 #[test]
 fn failed_passwords_pause_the_group_only() {
-    let password = Some("sesame".to_owned());
-    let mut harness = Harness::with(HubSettings { password, ..HubSettings::default() });
-    for _ in 0..32 {
-        assert_eq!(try_password(&mut harness, ATTACKER, "guess"), Some((204, 0)));
-        assert_eq!(try_password(&mut harness, HOUSEHOLD, "sesame"), None);
-        harness.advance(200);
-    }
-    for pause in [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 256_000, 300_000] {
-        assert_eq!(try_password(&mut harness, ATTACKER, "guess"), Some((204, 0)));
-        // During a pause, the right password is refused too.
-        assert_eq!(try_password(&mut harness, ATTACKER, "sesame"), Some((109, pause)));
-        assert_eq!(try_password(&mut harness, HOUSEHOLD, "sesame"), None);
-        harness.advance(pause.into());
-    }
-    assert_eq!(harness.reached_quotas.last(), Some(&(ATTACKER.to_string(), Quota::Passwords)));
-    assert_eq!(try_password(&mut harness, ATTACKER, "guess"), Some((204, 0)));
-    assert_eq!(try_password(&mut harness, ATTACKER, "guess"), Some((109, 300_000)));
-    // A client without a password is told that it needs one, even during a pause.
-    let client = harness.join_from(ATTACKER, join("guest", &[]));
-    assert_eq!(take_first_words(&mut harness, client), ["password_required"]);
-    harness.disconnect(client);
-    // Failures are forgotten, and a success clears them.
-    harness.advance(900_001);
-    for _ in 0..32 {
-        assert_eq!(try_password(&mut harness, ATTACKER, "guess"), Some((204, 0)));
-        harness.advance(200);
-    }
-    assert_eq!(try_password(&mut harness, ATTACKER, "sesame"), None);
-    assert_eq!(try_password(&mut harness, ATTACKER, "guess"), Some((204, 0)));
-    assert_eq!(try_password(&mut harness, ATTACKER, "sesame"), None);
+    for_each_attacker(|attacker| {
+        let password = Some("sesame".to_owned());
+        let mut harness = Harness::with(HubSettings { password, ..HubSettings::default() });
+        for _ in 0..32 {
+            assert_eq!(try_password(&mut harness, attacker.address(), "guess"), Some((204, 0)));
+            assert_eq!(try_password(&mut harness, HOUSEHOLD, "sesame"), None);
+            harness.advance(200);
+        }
+        for pause in [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 256_000, 300_000]
+        {
+            assert_eq!(try_password(&mut harness, attacker.address(), "guess"), Some((204, 0)));
+            // During a pause, the right password is refused too.
+            assert_eq!(
+                try_password(&mut harness, attacker.address(), "sesame"),
+                Some((109, pause))
+            );
+            assert_eq!(try_password(&mut harness, HOUSEHOLD, "sesame"), None);
+            harness.advance(pause.into());
+        }
+        assert_eq!(harness.reached_quotas.last(), Some(&(attacker.group(), Quota::Passwords)));
+        assert_eq!(try_password(&mut harness, attacker.address(), "guess"), Some((204, 0)));
+        assert_eq!(try_password(&mut harness, attacker.address(), "guess"), Some((109, 300_000)));
+        // A client without a password is told that it needs one, even during a pause.
+        let client = harness.join_from(attacker.address(), join("guest", &[]));
+        assert_eq!(take_first_words(&mut harness, client), ["password_required"]);
+        harness.disconnect(client);
+        // Failures are forgotten, and a success clears them.
+        harness.advance(900_001);
+        for _ in 0..32 {
+            assert_eq!(try_password(&mut harness, attacker.address(), "guess"), Some((204, 0)));
+            harness.advance(200);
+        }
+        assert_eq!(try_password(&mut harness, attacker.address(), "sesame"), None);
+        assert_eq!(try_password(&mut harness, attacker.address(), "guess"), Some((204, 0)));
+        assert_eq!(try_password(&mut harness, attacker.address(), "sesame"), None);
+    });
 }
 
 /// If the server is full, a connection of the group with the most connections is evicted for a
 /// newcomer. It is the newest one that has not joined; if all have joined, the newest one.
 #[test]
 fn a_full_server_makes_room_for_another_group() {
-    let settings = HubSettings { max_connections: 4, ..HubSettings::default() };
-    let mut harness = Harness::with(settings);
-    let attackers: Vec<ConnectionId> = (0..4)
-        .map(|it| match it {
-            1 => harness.connect_from(ATTACKER),
-            _ => harness.join_from(ATTACKER, join(&format!("x{it}"), &[])),
-        })
-        .collect();
-    let fifth = harness.connect_from(ATTACKER);
-    assert_eq!(take_first_words(&mut harness, fifth), ["server_full", "closed"]);
-    let anna = harness.join_from(HOUSEHOLD, join("anna", &[]));
-    assert!(takes_welcome(&mut harness, anna));
-    let told = take_errors(&mut harness, attackers[1]);
-    assert_eq!((told.len(), told[0].code, told[0].retry_after), (1, 108, 30_000));
-    harness.disconnect(attackers[1]);
-    // 3 of the attacker are not twice the 2 that the household would have.
-    let bob = harness.connect_from(HOUSEHOLD);
-    assert_eq!(take_first_words(&mut harness, bob), ["server_full", "closed"]);
-    let carla = harness.join_from(crowd_address(0), join("carla", &[]));
-    assert!(takes_welcome(&mut harness, carla));
-    assert_eq!(take_first_words(&mut harness, attackers[3]).last().unwrap(), "closed");
-    assert_eq!(harness.hub.stats().connected_users, 4);
+    for_each_attacker(|attacker| {
+        let settings = HubSettings { max_connections: 4, ..HubSettings::default() };
+        let mut harness = Harness::with(settings);
+        let attackers: Vec<ConnectionId> = (0..4)
+            .map(|it| match it {
+                1 => harness.connect_from(attacker.address()),
+                _ => harness.join_from(attacker.address(), join(&format!("x{it}"), &[])),
+            })
+            .collect();
+        let fifth = harness.connect_from(attacker.address());
+        assert_eq!(take_first_words(&mut harness, fifth), ["server_full", "closed"]);
+        let anna = harness.join_from(HOUSEHOLD, join("anna", &[]));
+        assert!(takes_welcome(&mut harness, anna));
+        let told = take_errors(&mut harness, attackers[1]);
+        assert_eq!((told.len(), told[0].code, told[0].retry_after), (1, 108, 30_000));
+        harness.disconnect(attackers[1]);
+        // 3 of the attacker are not twice the 2 that the household would have.
+        let bob = harness.connect_from(HOUSEHOLD);
+        assert_eq!(take_first_words(&mut harness, bob), ["server_full", "closed"]);
+        let carla = harness.join_from(crowd_address(0), join("carla", &[]));
+        assert!(takes_welcome(&mut harness, carla));
+        assert_eq!(take_first_words(&mut harness, attackers[3]).last().unwrap(), "closed");
+        assert_eq!(harness.hub.stats().connected_users, 4);
+    });
 }
 
 /// The number of evicted connections that are still closing is bounded.
