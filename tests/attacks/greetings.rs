@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::client::greeting;
-use crate::harness::Attack;
+use crate::harness::{Attack, Origin};
 
 /// Number of attacking connections, at most: more than the server takes from one address.
 const CONNECTIONS: usize = 300;
@@ -15,7 +15,17 @@ const INTERVAL: Duration = Duration::from_millis(100);
 
 #[test]
 fn slow_greetings() {
-    let attack = Attack { name: "slow greetings", ..Attack::default() };
+    greet_slowly(Origin::Address);
+}
+
+#[test]
+fn slow_greetings_from_many_addresses_of_one_network() {
+    greet_slowly(Origin::Network);
+}
+
+/// Attacks with slow greetings.
+fn greet_slowly(origin: Origin) {
+    let attack = Attack { name: "slow greetings", origin, ..Attack::default() };
     attack.run(|target| {
         let connections: Vec<_> = (0..CONNECTIONS).map_while(|_| target.connect().ok()).collect();
         let bytes = greeting("mallory", &[]);

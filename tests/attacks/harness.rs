@@ -9,9 +9,10 @@
 //! both limits in milliseconds grow with the pair's own latency beyond [`QUIET_LATENCY`], up to
 //! [`MAX_NOISE`] times. The other two promises hold in each try.
 
+use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -26,8 +27,11 @@ use crate::common::{self, Server};
 use crate::memory::MemoryWatch;
 use crate::pair::Pair;
 
-/// Address of every attacker.
+/// Address of every attacker, or of the proxy of those with many addresses.
 pub(crate) const ATTACKER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+
+/// IPv6 network of 64 bits from which attackers come with [`Origin::Network`].
+const ATTACKERS_NETWORK: u128 = 0x2001_0db8_0000_0066 << 64;
 
 /// Address of the newcomer.
 const NEWCOMER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
@@ -45,7 +49,7 @@ const NEVER_ALLOWED: Duration = Duration::from_millis(100);
 const QUIET_LATENCY: Duration = Duration::from_millis(1);
 
 /// Greatest factor by which noise raises the limits.
-const MAX_NOISE: f64 = 10.0;
+const MAX_NOISE: f64 = 3.0;
 
 /// Greatest resident memory of the server, in bytes.
 const MAX_MEMORY: u64 = 64 << 20;
@@ -81,10 +85,22 @@ const MANY_JOINS: &str = "max-connections-per-address = 2000\n";
 /// Attacks run one after the other, so that one does not disturb the measurements of another.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
+/// Where the connections of [`Target::connect`] come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// All from [`ATTACKER`].
+    Address,
+    /// Each from another address of one IPv6 network, which a proxy at [`ATTACKER`] states; the
+    /// server trusts the proxy.
+    Network,
+}
+
 /// A kind of attack and the server that it needs.
 pub(crate) struct Attack<'a> {
     /// Name, for the figures that are printed.
     pub(crate) name: &'a str,
+    /// Where the attacker connects from.
+    pub(crate) origin: Origin,
     /// Arguments of the server besides the packaged configuration.
     pub(crate) arguments: &'a [&'a str],
     /// Whether the server keeps its messages on disk, as the packaged service does.
@@ -111,6 +127,7 @@ impl Default for Attack<'_> {
     fn default() -> Self {
         Self {
             name: "",
+            origin: Origin::Address,
             arguments: &[],
             on_disk: true,
             password: None,
@@ -130,6 +147,10 @@ pub(crate) struct Target<'a> {
     pub(crate) address: SocketAddr,
     /// Path of its control socket.
     pub(crate) control: &'a Path,
+    /// Where the attacker connects from.
+    origin: Origin,
+    /// Number of connections so far.
+    connections: AtomicU64,
     /// Attackers that have joined already.
     recruits: Mutex<Vec<Client>>,
     /// The attack is over.
@@ -147,9 +168,14 @@ impl Target<'_> {
         std::mem::take(&mut *self.recruits.lock().unwrap())
     }
 
-    /// Connects an attacker.
+    /// Connects an attacker from [`Attack::origin`].
     pub(crate) fn connect(&self) -> std::io::Result<Client> {
-        Client::connect(ATTACKER, self.address)
+        let mut client = Client::connect(ATTACKER, self.address)?;
+        if self.origin == Origin::Network {
+            let host = self.connections.fetch_add(1, Ordering::Relaxed);
+            client.stream.write_all(&proxy_header(ATTACKERS_NETWORK + u128::from(host)))?;
+        }
+        Ok(client)
     }
 
     /// Connects attackers that join rooms, up to `count` of them or until the server refuses one.
@@ -203,6 +229,10 @@ impl Attack<'_> {
             arguments.extend(["--password-file", &password_file]);
         }
         arguments.extend(self.arguments);
+        let proxy = ATTACKER.to_string();
+        if self.origin == Origin::Network {
+            arguments.extend(["--trusted-proxies", &proxy]);
+        }
         let mut command = common::server_command();
         if let Some(limit) = self.open_files {
             let program = command.get_program().to_owned();
@@ -246,7 +276,14 @@ impl Attack<'_> {
         let own = pair.measure(BEFORE);
         let over = AtomicBool::new(false);
         let recruits = Mutex::new(fortress.recruits);
-        let target = Target { address, control: &fortress.control, recruits, over: &over };
+        let target = Target {
+            address,
+            control: &fortress.control,
+            origin: self.origin,
+            connections: AtomicU64::new(0),
+            recruits,
+            over: &over,
+        };
         let (under, newcomer) = thread::scope(|scope| {
             scope.spawn(|| {
                 setpriority_process(None, ATTACKER_NICENESS).unwrap();
@@ -272,12 +309,18 @@ impl Attack<'_> {
             under.worst,
             peak as f64 / 1_048_576.0,
         );
-        eprintln!("{}: {figures}", self.name);
+        eprintln!("{} ({:?}): {figures}", self.name, self.origin);
         assert!(newcomer.is_ok(), "{}: the newcomer was refused: {figures}", self.name);
         assert!(peak <= MAX_MEMORY, "{}: too much memory: {figures}", self.name);
         (self.after)(address);
         if under.p99 > allowed { Err(figures) } else { Ok(()) }
     }
+}
+
+/// Returns the PROXY protocol header for a client with this IPv6 address.
+fn proxy_header(address: u128) -> Vec<u8> {
+    let addresses = [&address.to_be_bytes()[..], &[0; 20]].concat();
+    [&b"\r\n\r\n\0\r\nQUIT\n\x21\x21\0\x24"[..], &addresses].concat()
 }
 
 /// Puts another configuration in force.

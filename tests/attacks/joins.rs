@@ -5,7 +5,7 @@ use std::time::Duration;
 use socket2::SockRef;
 
 use crate::client::greeting;
-use crate::harness::{Attack, Target};
+use crate::harness::{Attack, Origin, Target};
 
 /// Number of connections that one round of [`cycle`] opens at once.
 const AT_ONCE: usize = 32;
@@ -38,7 +38,17 @@ pub(crate) fn cycle(target: &Target<'_>, most: usize) -> usize {
 
 #[test]
 fn joins_by_the_second() {
-    let attack = Attack { name: "joins by the second", ..Attack::default() };
+    join_and_leave(Origin::Address);
+}
+
+#[test]
+fn joins_by_the_second_from_many_addresses_of_one_network() {
+    join_and_leave(Origin::Network);
+}
+
+/// Attacks with as many joins as the server takes.
+fn join_and_leave(origin: Origin) {
+    let attack = Attack { name: "joins by the second", origin, ..Attack::default() };
     attack.run(|target| {
         cycle(target, MOST);
     });

@@ -26,6 +26,7 @@ mod half_closed;
 mod harness;
 mod joins;
 mod large_frames;
+mod long_messages;
 mod memory;
 mod pages;
 mod pair;

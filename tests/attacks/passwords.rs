@@ -7,7 +7,7 @@ use pi_chat::wire::tcp::{Join, ServerFrame};
 
 use crate::client::encoded;
 use crate::common;
-use crate::harness::{Attack, Target};
+use crate::harness::{Attack, Origin, Target};
 
 /// Error: the password is wrong.
 const PASSWORD_WRONG: u16 = 204;
@@ -40,8 +40,19 @@ fn guess(target: &Target<'_>) -> usize {
 
 #[test]
 fn password_guesses_are_slowed_down_for_the_guesser_alone() {
+    guess_passwords(Origin::Address);
+}
+
+#[test]
+fn password_guesses_are_slowed_down_for_all_addresses_of_one_network() {
+    guess_passwords(Origin::Network);
+}
+
+/// Attacks with guesses of the password, and asserts that few were answered.
+fn guess_passwords(origin: Origin) {
     let answered = AtomicUsize::new(0);
-    let attack = Attack { name: "password guesses", password: Some("sesame"), ..Attack::default() };
+    let password = Some("sesame");
+    let attack = Attack { name: "password guesses", origin, password, ..Attack::default() };
     attack.run(|target| answered.store(guess(target), Ordering::Relaxed));
     let answered = answered.into_inner();
     assert!(answered <= MOST, "{answered} guesses were answered");

@@ -8,7 +8,7 @@ use pi_chat::wire::tcp::{Join, ServerFrame, Welcome, flag};
 
 use crate::client::Client;
 use crate::common;
-use crate::harness::Attack;
+use crate::harness::{Attack, Origin};
 use crate::joins::cycle;
 
 /// Number of sessions of others that sleep.
@@ -36,6 +36,16 @@ fn visit(address: SocketAddr, number: usize, token: Option<Token>) -> Welcome {
 
 #[test]
 fn sleeping_sessions_survive_join_and_leave_cycles() {
+    evict_sessions(Origin::Address);
+}
+
+#[test]
+fn sleeping_sessions_survive_join_and_leave_cycles_of_one_network() {
+    evict_sessions(Origin::Network);
+}
+
+/// Attacks with more sessions than the server remembers, and asserts that others keep theirs.
+fn evict_sessions(origin: Origin) {
     let tokens: Mutex<Vec<Token>> = Mutex::default();
     let sleep = |address| {
         let visits = (0..SLEEPERS).map(|number| visit(address, number, None).token);
@@ -49,6 +59,7 @@ fn sleeping_sessions_survive_join_and_leave_cycles() {
     };
     Attack {
         name: "join-and-leave cycles",
+        origin,
         arguments: &["--max-connections", "400", "--max-sessions", MAX_SESSIONS],
         prepare: &sleep,
         after: &wake,
