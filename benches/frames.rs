@@ -6,7 +6,8 @@
 //!
 //! Prints a Markdown table for a log in memory and one for a log on disk, with the frame's units
 //! (`docs/protocol/tcp.md`, section 12) and the ratio of its CPU time to that of the cheapest frame
-//! that costs as many units; of several rounds the cheapest counts. `docs/threats.md` shows the tables.
+//! that is charged the same: as many units, and units of its address or not; of several rounds the
+//! cheapest counts. `docs/threats.md` shows the tables.
 
 #![allow(
     clippy::unwrap_used,
@@ -51,6 +52,15 @@ const LAST: u64 = u64::MAX;
 
 /// Longest time without a byte of an answer.
 const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Time after which a thread of the server that has nothing to do has ended: 10 s, and some more.
+const IDLE_THREAD_LIFETIME: Duration = Duration::from_secs(12);
+
+/// Time for which a server that has nothing to do uses less than [`QUIET_CPU_TIME`].
+const QUIET_TIME: Duration = Duration::from_millis(300);
+
+/// CPU time that a server may use in [`QUIET_TIME`] and count as having nothing to do.
+const QUIET_CPU_TIME: Duration = Duration::from_micros(500);
 
 /// Size of a measurement.
 #[derive(Clone, Copy)]
@@ -106,6 +116,24 @@ fn encoded(frame: impl Into<ClientFrame>) -> Vec<u8> {
     bytes
 }
 
+/// Returns a frame of an unknown kind whose body has this length, in bytes.
+fn unknown(length: u16) -> Vec<u8> {
+    let mut body = vec![0; length.into()];
+    body[0] = 0x3f;
+    [&length.to_be_bytes()[..], &body].concat()
+}
+
+/// Returns true if the frame's requests also cost units of the client's address.
+fn is_charged_to_address(name: &str) -> bool {
+    name.starts_with("`history`") || name.starts_with("`search`")
+}
+
+/// Returns an encoded message to the room in which the client is alone.
+fn say_alone(number: u64, text: String) -> Vec<u8> {
+    let room = "alone".to_owned();
+    encoded(Say { reference: Reference(number), room, style: 0, text })
+}
+
 /// Frames of a joined client, with their units.
 fn kinds() -> Vec<Kind> {
     let kind = |name, units, request: Box<dyn Fn(u64) -> Vec<u8> + Send + Sync>| Kind {
@@ -138,12 +166,11 @@ fn kinds() -> Vec<Kind> {
         }
     };
     vec![
-        kind("unknown kind, no body", 1, Box::new(|_| vec![0, 1, 0x3f])),
-        kind(
-            "unknown kind, 16 KiB",
-            1,
-            Box::new(|_| [&[0x40, 0, 0x3f], &[0; 16_383][..]].concat()),
-        ),
+        kind("unknown kind, no fields", 1, Box::new(|_| unknown(1))),
+        kind("unknown kind, 1,025 bytes", 2, Box::new(|_| unknown(1_025))),
+        kind("unknown kind, 2,049 bytes", 3, Box::new(|_| unknown(2_049))),
+        kind("unknown kind, 4,097 bytes", 5, Box::new(|_| unknown(4_097))),
+        kind("unknown kind, 16 KiB", 16, Box::new(|_| unknown(16_384))),
         kind("`pong` that nobody asked for", 1, Box::new(|_| encoded(Pong { token: 1 }))),
         kind("`ping`", 1, Box::new(|number| encoded(Ping { token: number }))),
         kind(
@@ -156,22 +183,19 @@ fn kinds() -> Vec<Kind> {
         kind(
             "`say`, 64 bytes, alone in the room",
             1,
-            Box::new(|number| {
-                let room = "alone".to_owned();
-                encoded(Say { reference: Reference(number), room, style: 0, text: TEXT.to_owned() })
-            }),
+            Box::new(|number| say_alone(number, TEXT.to_owned())),
         ),
         kind(
-            "`say`, 4 KiB, alone in the room",
-            1,
+            "`say`, 4 KiB of one letter, alone in the room",
+            5,
+            Box::new(|number| say_alone(number, "x".repeat(4_096))),
+        ),
+        kind(
+            "`say`, 4 KiB of words, alone in the room",
+            5,
             Box::new(|number| {
-                let room = "alone".to_owned();
-                encoded(Say {
-                    reference: Reference(number),
-                    room,
-                    style: 0,
-                    text: "x".repeat(4_096),
-                })
+                let words = (0..512).map(|word| format!("{:07x} ", number * 4_096 + word));
+                say_alone(number, words.collect())
             }),
         ),
         kind(
@@ -232,18 +256,22 @@ fn kinds() -> Vec<Kind> {
 fn measure_all(load: Load, on_disk: bool) -> Vec<(&'static str, Option<u32>, Price)> {
     let data = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let (mut server, address) = start_server(on_disk.then(|| data.path().to_str().unwrap()));
+    // The thread that has opened the log ends, and its CPU time is no longer counted.
+    thread::sleep(IDLE_THREAD_LIFETIME);
     fill(address, load.messages);
-    let crowd: Vec<_> = (0..MEMBERS).map(|number| join(address, number, &[CROWD])).collect();
     // Its units are those of its two frames; the join counts against its address, too.
     let greeting = cheapest(load, || greeting(address, &server, load));
     let mut rows = vec![("connection with `hello` and `join`", None, greeting)];
     for kind in kinds() {
+        // Its members do not answer pings, so they do not stay for long.
+        let _crowd: Vec<_> = (0..if kind.name.starts_with("`members`") { MEMBERS } else { 0 })
+            .map(|number| join(address, number, &[CROWD]))
+            .collect();
         // Searching a log in memory reads all of it.
-        let count = if kind.units == 5 { load.count / 200 } else { load.count };
+        let count = if kind.name.starts_with("`search`") { load.count / 200 } else { load.count };
         let price = cheapest(load, || measure(&kind, address, &server, count.max(1)));
         rows.push((kind.name, Some(kind.units), price));
     }
-    drop(crowd);
     server.kill().unwrap();
     server.wait().unwrap();
     rows
@@ -255,19 +283,23 @@ fn cheapest(load: Load, measure: impl Fn() -> Price) -> Price {
     rounds.min_by(|a, b| a.cpu.total_cmp(&b.cpu)).unwrap()
 }
 
-/// Prints prices as a table, with ratios to the cheapest of the same units.
+/// Prints prices as a table, with ratios to the cheapest that is charged the same.
 fn print_table(rows: &[(&'static str, Option<u32>, Price)]) {
-    let mut cheapest: BTreeMap<u32, f64> = BTreeMap::new();
-    for (_, units, price) in rows {
+    let mut cheapest: BTreeMap<(u32, bool), f64> = BTreeMap::new();
+    for (name, units, price) in rows {
         if let Some(units) = units {
-            let least = cheapest.entry(*units).or_insert(f64::INFINITY);
+            let charge = (*units, is_charged_to_address(name));
+            let least = cheapest.entry(charge).or_insert(f64::INFINITY);
             *least = least.min(price.cpu);
         }
     }
     println!("| frame | units | CPU, µs | bytes out | CPU, ratio |\n|---|---|---|---|---|");
     for (name, units, price) in rows {
         let (units, ratio) = match units {
-            Some(units) => (units.to_string(), format!("{:.1}", price.cpu / cheapest[units])),
+            Some(units) => {
+                let least = cheapest[&(*units, is_charged_to_address(name))];
+                (units.to_string(), format!("{:.1}", price.cpu / least))
+            }
             None => ("–".to_owned(), "–".to_owned()),
         };
         println!("| {name} | {units} | {:.1} | {:.0} | {ratio} |", price.cpu, price.bytes);
@@ -278,7 +310,7 @@ fn print_table(rows: &[(&'static str, Option<u32>, Price)]) {
 /// waits for their answers.
 fn measure(kind: &Kind, address: SocketAddr, server: &Child, count: u64) -> Price {
     let (mut stream, mut reader) = join_as(address, "price", &[FULL, CROWD, "alone"]);
-    let before = cpu_time(server.id());
+    let before = settled_cpu_time(server.id());
     let mut bytes_received = 0;
     // Answers come in order, but the echoes of messages when the log has stored them.
     let has_echo = kind.name.starts_with("`say`, ") || kind.name.starts_with("`direct`");
@@ -304,7 +336,7 @@ fn measure(kind: &Kind, address: SocketAddr, server: &Child, count: u64) -> Pric
         });
         first += batch;
     }
-    let cpu = cpu_time(server.id()) - before;
+    let cpu = settled_cpu_time(server.id()) - before;
     // The name is free when the server has closed.
     stream.shutdown(Shutdown::Write).unwrap();
     while stream.read(&mut [0; 4_096]).unwrap() > 0 {}
@@ -314,7 +346,7 @@ fn measure(kind: &Kind, address: SocketAddr, server: &Child, count: u64) -> Pric
 /// Measures connections that join the room [`FULL`] and leave again.
 fn greeting(address: SocketAddr, server: &Child, load: Load) -> Price {
     let count = (load.count / 4).max(1);
-    let before = cpu_time(server.id());
+    let before = settled_cpu_time(server.id());
     let mut bytes_received = 0;
     for _ in 0..count {
         let mut stream = connect(address);
@@ -324,7 +356,7 @@ fn greeting(address: SocketAddr, server: &Child, load: Load) -> Price {
         stream.read_to_end(&mut answer).unwrap();
         bytes_received += answer.len();
     }
-    price_of(cpu_time(server.id()) - before, bytes_received, count)
+    price_of(settled_cpu_time(server.id()) - before, bytes_received, count)
 }
 
 /// Returns the price of one of `count` requests.
@@ -441,6 +473,20 @@ fn start_server(data: Option<&str>) -> (Child, SocketAddr) {
     };
     thread::spawn(move || lines.for_each(drop));
     (child, address)
+}
+
+/// Waits until a process has nothing more to do, for the log indexes messages some time later, and
+/// returns the CPU time that it has used.
+fn settled_cpu_time(pid: u32) -> Duration {
+    let mut before = cpu_time(pid);
+    loop {
+        thread::sleep(QUIET_TIME);
+        let now = cpu_time(pid);
+        if now >= before && now - before < QUIET_CPU_TIME {
+            return now;
+        }
+        before = now;
+    }
 }
 
 /// CPU time used by all threads of a process.
