@@ -227,10 +227,13 @@ impl Mesh {
         if is_taken && candidacy.clock.is_none_or(|it| elapsed(it) < agree.clock) {
             candidacy.clock = Some((agree.clock, now.moment));
         }
+        // Announces go to named hosts, too; otherwise it has heard one by a path.
+        let is_by_path = self.hosts.is_empty();
         if let Some(contact) = self.contacts.get_mut(id) {
             contact.verify_address(meta.from);
             contact.hears = Some(agree.heard);
             contact.hears_counter = meta.counter;
+            contact.has_answered_by_path |= is_by_path;
         }
         self.update_profile(now, id, &agree.username, agree.clock, agree.since, agree.time);
         self.send_pong(now, meta, agree.cookie);

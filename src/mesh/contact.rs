@@ -119,6 +119,8 @@ pub(super) struct Contact {
     pub(super) pinged_path: Option<Path>,
     /// Paths by which it hears this peer, as it last stated; `None` if it has stated nothing.
     pub(super) hears: Option<PathSet>,
+    /// True if it has answered an announce that went out by paths only, so that it hears some path.
+    pub(super) has_answered_by_path: bool,
     /// Packet counter of the packet that stated `hears`; statements with a smaller counter are
     /// ignored.
     pub(super) hears_counter: u64,
@@ -134,7 +136,7 @@ pub(super) struct Contact {
     /// address is verified.
     pub(super) needs_verified_address: bool,
     /// Peer whose page has listed it, which is asked for its address: the last one while it is in
-    /// stage listed, otherwise the first. `None` if no page has listed it.
+    /// stage listed or silent, otherwise the first. `None` if no page has listed it.
     pub(super) listed_by: Option<PeerId>,
     /// Time of the next `where` about it; `None` if none is scheduled.
     pub(super) where_at: Option<Moment>,
@@ -180,6 +182,7 @@ impl Contact {
             is_told_uncertain: false,
             pinged_path: None,
             hears: None,
+            has_answered_by_path: false,
             hears_counter: 0,
             ping_at: None,
             pings: 0,
@@ -202,6 +205,7 @@ impl Contact {
         self.last_heard = Some(now);
         self.last_vouched = now;
         (self.is_pinged, self.is_asked) = (false, false);
+        self.where_at = None;
         if let Some(slot) = path.and_then(|it| self.last_heard_by.get_mut(path_index(it))) {
             *slot = Some(now);
         }
@@ -246,11 +250,55 @@ impl Contact {
     }
 
     /// Adds an address that another peer has stated. Does nothing if the address is known, or if a
-    /// control packet of the peer itself has arrived.
-    pub(super) fn suggest_address(&mut self, address: SocketAddr) {
-        if self.last_heard.is_none() && !self.addresses().any(|it| it == address) {
+    /// control packet of the peer itself has arrived within `patience`.
+    pub(super) fn suggest_address(&mut self, now: Moment, patience: Duration, address: SocketAddr) {
+        let is_silent = self.is_silent(now, patience);
+        if is_silent && !self.addresses().any(|it| it == address) {
             self.add_address(address, None);
         }
+    }
+
+    /// Returns true if no control packet of it has arrived for the time `patience`, or ever.
+    pub(super) fn is_silent(&self, now: Moment, patience: Duration) -> bool {
+        self.last_heard.is_none_or(|it| now.since(it) >= patience)
+    }
+
+    /// Returns true if anything has ever arrived from it by a path, rather than by unicast.
+    pub(super) fn is_heard_by_path(&self) -> bool {
+        self.last_heard_by.iter().any(Option::is_some)
+    }
+
+    /// Returns the address that it seems to have moved to: an unverified one from which it was
+    /// heard, while nothing came from its verified ones for the time `patience` before. `None` if
+    /// there is none, or it has no verified address.
+    fn moved_to(&self, patience: Duration) -> Option<SocketAddr> {
+        let latest = |is_verified: bool| {
+            let such = self.addresses.iter().filter(move |it| it.is_verified == is_verified);
+            such.max_by_key(|it| it.last_heard)
+        };
+        let (proven, new) = (latest(true)?, latest(false)?);
+        let (before, at) = (proven.last_heard.unwrap_or_default(), new.last_heard?);
+        (at.since(before) >= patience).then_some(new.address)
+    }
+
+    /// Returns true if it seems to have moved to another address, which is to be verified.
+    pub(super) fn has_moved(&self, patience: Duration) -> bool {
+        self.moved_to(patience).is_some()
+    }
+
+    /// Returns the address to ping: the one that it seems to have moved to, else the best one. If
+    /// it is silent for the time `patience`, all known ones in turns. `None` if none is known.
+    pub(super) fn address_to_ping(&self, now: Moment, patience: Duration) -> Option<SocketAddr> {
+        if let Some(address) = self.moved_to(patience) {
+            return Some(address);
+        }
+        if !self.is_silent(now, patience) {
+            return self.address();
+        }
+        let mut known: Vec<_> = self.addresses.iter().collect();
+        known.sort_by_key(|it| std::cmp::Reverse((it.is_verified, it.last_heard)));
+        let turn = usize::try_from(self.pings).unwrap_or(0).checked_rem(known.len())?;
+        known.get(turn).map(|it| it.address)
     }
 
     /// Marks the peer as verified, and this address if it is known, after a cookie or a nonce has

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::contact::Stage;
 use super::logs::InsertOutcome;
+use super::timers::address_patience;
 use super::{Mesh, Now, Phase};
 use crate::model::{Path, PeerId};
 use crate::wire::udp::{Control, Entry, Packet, Signer};
@@ -68,6 +69,7 @@ impl Mesh {
         control: Control,
     ) {
         let id = meta.sender.id;
+        let patience = address_patience(self.member_count());
         let Some(contact) = self.contacts.add_heard(now.moment, meta.sender) else {
             self.drops.unverified += 1;
             return;
@@ -77,7 +79,10 @@ impl Mesh {
             self.drops.too_many += 1;
             return;
         }
+        let proven = contact.verified_address();
         contact.record_packet(now.moment, meta.from, path);
+        let is_elsewhere = contact.verified_address() != proven;
+        let has_moved = contact.has_moved(patience);
         let is_gone = matches!(contact.stage, Stage::Gone { .. });
         if is_gone && !matches!(control, Control::Bye(_)) {
             contact.is_verified = false;
@@ -90,7 +95,11 @@ impl Mesh {
             is_verified = contact.is_verified;
             is_as_expected = contact.is_member() && (path.is_none() || path == contact.told_path);
         }
-        if !is_as_expected {
+        if is_elsewhere {
+            // It sends from another of its addresses now.
+            self.send_plan = None;
+        }
+        if !is_as_expected || has_moved {
             self.schedule_sweep(now.moment);
         }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::contact::{Contact, Stage};
 use super::timers::{
-    GONE_RETENTION, HEARD_TIMEOUT, MIN_SWEEP_INTERVAL, gone_after, heartbeat_interval,
-    path_report_delay,
+    GONE_RETENTION, HEARD_TIMEOUT, MIN_SWEEP_INTERVAL, address_patience, gone_after,
+    heartbeat_interval, path_report_delay,
 };
 use super::verification::preferred_path;
 use super::{Mesh, Now};
@@ -114,6 +114,8 @@ struct SweepContext {
     gone: Duration,
     /// W(n), the silence after which a path counts as not working.
     path_timeout: Duration,
+    /// Time without a packet after which another address of a peer is looked for.
+    address_patience: Duration,
     /// Time to observe a new member before telling it by which paths it is heard.
     report_delay: Duration,
     /// Time of the sweep.
@@ -129,8 +131,8 @@ impl SweepContext {
     fn new(size: usize, now: Moment, is_member: bool, me: PeerId) -> Self {
         let (interval, gone) = (heartbeat_interval(size), gone_after(size));
         let path_timeout = super::timers::path_timeout(size);
-        let report_delay = path_report_delay(size);
-        Self { interval, gone, path_timeout, report_delay, now, is_member, me }
+        let (report_delay, address_patience) = (path_report_delay(size), address_patience(size));
+        Self { interval, gone, path_timeout, address_patience, report_delay, now, is_member, me }
     }
 
     /// Returns the action that is due for a contact, by its stage. A gone one is removed after
@@ -191,8 +193,10 @@ impl SweepContext {
             return ContactAction::Wait(end);
         }
         // Delayed, because another peer may list it meanwhile.
-        let at =
-            contact.ping_at.unwrap_or_else(|| contact.known_at + self.first_ping_delay(contact));
+        // But nobody else may hear one that came by unicast only.
+        let is_alone = contact.profile.is_some() && !contact.is_heard_by_path();
+        let delay = if is_alone { Duration::ZERO } else { self.first_ping_delay(contact) };
+        let at = contact.ping_at.unwrap_or(contact.known_at + delay);
         self.ping_at(at, end)
     }
 
@@ -213,6 +217,12 @@ impl SweepContext {
         if gone <= self.now {
             return ContactAction::Remove;
         }
+        let is_silent = contact.is_silent(self.now, self.address_patience);
+        let where_at = contact.where_at.filter(|_| self.is_member && is_silent).unwrap_or(gone);
+        if where_at <= self.now {
+            return ContactAction::AskAddress;
+        }
+        let gone = gone.min(where_at);
         if !self.is_member || !contact.has_address() {
             return ContactAction::Wait(gone);
         }
@@ -225,7 +235,11 @@ impl SweepContext {
         let wanted_path = preferred_path(contact.recent_paths(self.now, self.path_timeout));
         let is_told = contact.told_path == wanted_path && !contact.is_told_uncertain;
         let is_told = is_told || !is_known_enough || contact.last_heard.is_none();
-        if silent <= self.now || !is_told || contact.needs_verified_address {
+        if silent <= self.now
+            || !is_told
+            || contact.needs_verified_address
+            || contact.has_moved(self.address_patience)
+        {
             return self.ping_at(contact.ping_at.unwrap_or(self.now), gone);
         }
         let observed_at = if is_known_enough { gone } else { contact.known_at + self.report_delay };

@@ -143,7 +143,7 @@ impl Mesh {
 
     /// Builds a heartbeat with the current state and the next page; advances the position in the
     /// pages.
-    fn build_heartbeat(&mut self, now: Now) -> Heartbeat {
+    pub(super) fn build_heartbeat(&mut self, now: Now) -> Heartbeat {
         Heartbeat {
             clock: self.room_clock(now.moment),
             since: self.since,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::contact::Stage;
 use super::contacts::Place;
-use super::timers::{gone_after, heartbeat_interval};
+use super::timers::{address_patience, gone_after};
 use super::{Mesh, Now};
 use crate::model::{Event, Moment, PeerId};
 use crate::wire::udp::PageItem;
@@ -102,6 +102,10 @@ impl Mesh {
         contact.last_vouched = contact.last_vouched.max(contact.last_heard.unwrap_or_default());
         contact.heartbeats = (0, now);
         let name = contact.name().to_owned();
+        if !contact.is_heard_by_path() && contact.verified_address().is_none() {
+            // It has to be reached by unicast.
+            contact.needs_verified_address = true;
+        }
         let is_known = self.is_held_by_another(id, &name);
         self.contacts.set_stage(id, Stage::Member);
         self.send_plan = None;
@@ -133,8 +137,18 @@ impl Mesh {
             if is_heard {
                 contact.last_vouched = contact.last_vouched.max(heard);
             }
+            if is_heard && contact.is_silent(now, address_patience(size)) {
+                // It may have another address now, which others know.
+                contact.listed_by = Some(by);
+                if contact.where_at.is_none() {
+                    contact.where_at = Some(now);
+                    self.schedule_sweep(now);
+                }
+            }
             return;
         }
+        // Who is behind a host that only unicast reaches will not be heard without being asked for.
+        let is_behind_host = self.contacts.get(by).is_some_and(|it| !it.is_heard_by_path());
         let Some(contact) = self.contacts.add_listed(now, id, by) else { return };
         if let Stage::Gone { at } = contact.stage {
             // An old report does not bring a peer back. (*ago* is rounded down, and the packet took
@@ -154,7 +168,8 @@ impl Mesh {
         if contact.stage == Stage::Listed {
             contact.listed_by = Some(by);
             // Wait for its own heartbeat first, which is due within 1.1 × I(n).
-            let at = now + heartbeat_interval(size) * 3 / 2 + Duration::from_secs(1);
+            let wait = if is_behind_host { Duration::ZERO } else { address_patience(size) };
+            let at = now + wait;
             let at = *contact.where_at.get_or_insert(at);
             self.schedule_sweep_at(at);
         }

@@ -34,13 +34,22 @@ impl Mesh {
         };
         let members = self.contacts.iter().filter(|(_, it)| is_reached(it));
         self.send_plan.get_or_insert_with(|| {
-            let default = PathSet::NONE.with(Path::GroupV4);
-            let left = members
-                .map(|(_, it)| (it.hears.unwrap_or(default), it.verified_address()))
-                .collect::<Vec<_>>();
-            choose_paths(left)
+            choose_paths(
+                members.map(|(_, it)| (believed_paths(it), it.verified_address())).collect(),
+            )
         })
     }
+}
+
+/// Returns the paths by which a peer is believed to hear this one: those that it has stated. If it
+/// has stated nothing, or the IPv4 group, which everybody states at first, this is believed only if
+/// it was itself heard by a path, has answered what went by paths, or cannot be reached by unicast.
+fn believed_paths(contact: &Contact) -> PathSet {
+    let default = PathSet::NONE.with(Path::GroupV4);
+    let stated = contact.hears.unwrap_or(default);
+    let is_proven = contact.is_heard_by_path() || contact.has_answered_by_path;
+    let is_doubtful = stated == default && !is_proven;
+    if is_doubtful && contact.verified_address().is_some() { PathSet::NONE } else { stated }
 }
 
 /// Chooses paths greedily from one (paths that the peer hears, verified address) pair for each

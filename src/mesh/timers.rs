@@ -98,6 +98,12 @@ pub(super) fn gone_after(members: usize) -> Duration {
     (heartbeat_interval(members) * 5 / 2).max(Duration::from_secs(10))
 }
 
+/// Returns the time without a packet from a peer, or from its verified address, after which another
+/// address of it is looked for: 1.5 × I(n), so that one heartbeat may be lost, and one second.
+pub(super) fn address_patience(members: usize) -> Duration {
+    heartbeat_interval(members) * 3 / 2 + Duration::from_secs(1)
+}
+
 /// Returns W(n), the silence on a path after which the path counts as not working: 12 × I(n).
 pub(super) fn path_timeout(members: usize) -> Duration {
     heartbeat_interval(members) * 12

@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use super::contact::{Contact, Stage};
 use super::dispatch::PacketMeta;
-use super::timers::{PING_RETRY_MAX, PING_RETRY_MIN, heartbeat_interval, path_report_delay};
+use super::timers::{
+    PING_RETRY_MAX, PING_RETRY_MIN, address_patience, heartbeat_interval, path_report_delay,
+};
 use super::{Mesh, Now};
 use crate::model::limits::MAX_PEERS;
 use crate::model::{Moment, Path, PathSet, PeerId};
@@ -17,13 +19,18 @@ const MIN_PING: usize = 137;
 /// doubles.
 const QUICK_PINGS: u32 = 10;
 
+/// Number of pings to a peer that is no member before the pause begins to double.
+const EARLY_PINGS: u32 = 5;
+
 impl Mesh {
-    /// Sends a `ping` to the best known address of a peer, and schedules the next one: the pause
-    /// doubles up to [`PING_RETRY_MAX`]. Records in the contact that it was pinged, and with which
+    /// Sends a `ping` to the address of a peer that is to be verified, or the best known one, and
+    /// schedules the next ping: the pause doubles up to [`PING_RETRY_MAX`]. Records in the contact that it was pinged, and with which
     /// preferred path. Does nothing if no address is known.
     pub(super) fn ping(&mut self, now: Now, id: PeerId) {
         let cookie = |it| self.cookie(now.moment, id, it, 0);
-        let Some(address) = self.contacts.get(id).and_then(Contact::address) else { return };
+        let patience = address_patience(self.member_count());
+        let address = self.contacts.get(id).and_then(|it| it.address_to_ping(now.moment, patience));
+        let Some(address) = address else { return };
         let ping = Ping { cookie: cookie(address), heard: self.paths_heard_from(now.moment, id) };
         self.send_to(address, Control::Ping(ping));
         let interval = heartbeat_interval(self.member_count());
@@ -37,7 +44,8 @@ impl Mesh {
             Stage::Member => contact.pings.saturating_sub(QUICK_PINGS),
             // Nobody else can tell this peer who is there.
             _ if is_alone => contact.pings.saturating_sub(QUICK_PINGS),
-            _ => contact.pings,
+            // The first few may have been lost.
+            _ => contact.pings.saturating_sub(EARLY_PINGS - 1).max(1),
         };
         // In a large room many members may fall silent at once.
         let first = PING_RETRY_MIN.max(interval / 2);
@@ -83,6 +91,7 @@ impl Mesh {
     /// schedules pings to these. Ignores all other contacts, and addresses that nobody can be
     /// reached at by unicast.
     pub(super) fn on_peers(&mut self, now: Now, by: PeerId, told: &Peers) {
+        let patience = address_patience(self.member_count());
         for it in told.peers.iter().take(MAX_PEERS) {
             let contact = self.contacts.get_mut(it.peer);
             // Accept addresses only from the peer that has listed the contact.
@@ -93,7 +102,7 @@ impl Mesh {
                 && !ip.is_multicast()
                 && ip != IpAddr::V4(std::net::Ipv4Addr::BROADCAST);
             if it.port != 0 && is_one {
-                contact.suggest_address(SocketAddr::new(ip, it.port));
+                contact.suggest_address(now.moment, patience, SocketAddr::new(ip, it.port));
                 contact.ping_at.get_or_insert(now.moment);
             }
         }
@@ -136,7 +145,9 @@ impl Mesh {
             return;
         };
         self.send_plan = None;
+        let mut is_first = false;
         if let Some(contact) = self.contacts.get_mut(id) {
+            is_first = contact.verified_address().is_none();
             contact.verify_address(address);
             (contact.ping_at, contact.pings) = (None, 0);
             (contact.told_path, contact.is_told_uncertain) = (contact.pinged_path, false);
@@ -144,6 +155,20 @@ impl Mesh {
         self.note_hears(now.moment, id, pong.heard, meta.counter);
         self.promote(now.moment, id);
         self.decide_objections(now.moment);
+        if is_first {
+            self.introduce_to(now, id);
+        }
+    }
+
+    /// Sends a heartbeat to the verified address of a peer that was never heard by a path. It may
+    /// not hear this peer either, and then knows neither its name nor what it has.
+    fn introduce_to(&mut self, now: Now, id: PeerId) {
+        let contact = self.contacts.get(id).filter(|it| !it.is_heard_by_path());
+        let address = contact.and_then(Contact::verified_address);
+        if let Some(address) = address.filter(|_| self.is_member()) {
+            let heartbeat = self.build_heartbeat(now);
+            self.send_to(address, Control::Heartbeat(heartbeat));
+        }
     }
 
     /// Records by which paths a peer hears this one, unless a packet with the same or a greater

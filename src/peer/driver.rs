@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::drop_counters::DropCounters;
 use super::host_lookup::ResolvedHosts;
@@ -20,6 +21,9 @@ use crate::ui::Screen;
 use crate::wire::udp::{
     DropReason, Entry, EntryFields, Identity, Room, Sealer, Signer, UnverifiedPacket, open,
 };
+
+/// Minimum time between two scans of the network interfaces that failed sends cause.
+const MIN_SCAN_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Signer of log entries for the mesh engine. The engine itself holds no keys.
 struct EntrySigner {
@@ -61,6 +65,8 @@ pub(super) struct Driver<'a> {
     missing_interfaces: BTreeSet<String>,
     /// Addresses of this machine, as the last scan found them.
     own_addresses: BTreeSet<IpAddr>,
+    /// Time of the last scan of the network interfaces.
+    scanned_at: Moment,
     /// True if the last scan found no usable network interface.
     is_offline: bool,
     /// Own messages of which no copy has ever gone out.
@@ -123,6 +129,7 @@ impl<'a> Driver<'a> {
             selected_interfaces,
             missing_interfaces: BTreeSet::new(),
             own_addresses: BTreeSet::new(),
+            scanned_at: Moment::START,
             is_offline: false,
             unsent_messages: UnsentMessages::default(),
             has_joined: false,
@@ -241,6 +248,12 @@ impl<'a> Driver<'a> {
             let path = path_name(*path);
             self.show_problem_limited(format!("Nothing can be sent by {path}: {error}."));
         }
+        // The interface may have another address since the last scan.
+        let has_path_failed = sent.failed.iter().any(|(path, _)| path.is_some());
+        let since_scan = self.clock.now().since(self.scanned_at);
+        if has_path_failed && since_scan >= MIN_SCAN_INTERVAL {
+            self.scan_interfaces();
+        }
         sent.copies_sent
     }
 
@@ -285,6 +298,9 @@ impl<'a> Driver<'a> {
         match opened {
             Ok((packet, size)) => {
                 let from = datagram.from;
+                if datagram.is_shared && path.is_none() {
+                    self.sockets.note_caller(now.moment, from);
+                }
                 self.mesh.handle_input(now, Input::Received { from, path, size, packet });
             }
             Err(dropped) => {
@@ -319,6 +335,8 @@ impl<'a> Driver<'a> {
     /// Scans the network interfaces, tells the user of changes, and joins the multicast groups on
     /// the interfaces. If the scan fails, the previous interfaces stay in use.
     pub(super) fn scan_interfaces(&mut self) {
+        self.scanned_at = self.clock.now();
+        self.sockets.expire_callers(self.scanned_at);
         let found = match interfaces::scan(&self.selected_interfaces) {
             Ok(found) => found,
             Err(error) => {

@@ -264,6 +264,25 @@ impl Machine {
         self.holder.command(self.options, program)
     }
 
+    /// Replaces its IPv4 address in its first network, as DHCP may do.
+    pub(crate) fn change_address(&mut self, last_byte: u8) {
+        let old = self.addresses[0].clone();
+        let (network, _) = old.rsplit_once('.').unwrap();
+        let new = format!("{network}.{last_byte}");
+        let lines = format!(
+            "address del {old}/24 dev eth0\n\
+             address add {new}/24 broadcast {network}.255 dev eth0\n"
+        );
+        run(self.command("ip").args(["-batch", "-"]), &lines).unwrap();
+        self.addresses[0] = new;
+    }
+
+    /// Installs a stateful firewall: of unicast only answers come in, from the address and port
+    /// that was sent to. Groups and broadcast do not come in at all.
+    pub(crate) fn install_firewall(&self) {
+        self.drop_incoming("meta l4proto udp ct state new");
+    }
+
     /// Silently drops incoming datagrams that match an nftables filter.
     pub(crate) fn drop_incoming(&self, filter: &str) {
         self.nft(&format!("add rule inet lab incoming {filter} drop\n"));

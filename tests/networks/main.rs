@@ -14,6 +14,7 @@
     reason = "tests fail by panicking, and measure how long a real program takes"
 )]
 
+mod addresses;
 #[cfg(all(feature = "server", feature = "client"))]
 #[path = "../common/mod.rs"]
 mod common;

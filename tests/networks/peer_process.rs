@@ -113,6 +113,12 @@ impl PeerProcess {
         self.send(&json!({"type": "say", "text": text}));
     }
 
+    /// Leaves, and waits until the process says that it ends.
+    pub(crate) fn quit(&mut self) -> Value {
+        self.send(&json!({"type": "quit"}));
+        self.wait_for_type("end")
+    }
+
     /// Returns the first object that matches, among those received and those to come. Panics with
     /// the transcript, naming `expected`, after [`PATIENCE`].
     pub(crate) fn wait_for(&mut self, expected: &str, is_wanted: impl Fn(&Value) -> bool) -> Value {

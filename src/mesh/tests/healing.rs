@@ -1,7 +1,10 @@
 //! Tests of what a room recovers from: long splits and long sleeps.
 
+use std::time::Duration;
+
+use super::super::{End, Input};
 use super::SimRoom;
-use crate::model::Event;
+use crate::model::{Command, Event};
 
 /// Returns the texts that a peer was shown and how often it was told of a gap, since its event
 /// number `from`.
@@ -174,4 +177,97 @@ fn newcomer_is_not_pinged_about_paths() {
     let pongs: usize = room.peers.values().map(|it| it.pongs).sum();
     // One for each agreement.
     assert_eq!(pongs - before, 6);
+}
+
+/// A peer that gets another IP address while it is in the room goes on receiving and being heard;
+/// what was lost meanwhile comes, too.
+#[test]
+fn peer_that_changes_its_address_is_proven_anew() {
+    for pause in [1_000, 6_000, 16_000] {
+        let mut room = SimRoom::default();
+        for (number, name) in [(1, "anna"), (2, "bert")] {
+            room.start(number, name);
+            room.advance(3_000);
+        }
+        room.advance(5_000);
+        room.peers.get_mut(&1).unwrap().partition = 1;
+        room.say(1, "a lost");
+        room.say(2, "b lost");
+        room.advance(pause);
+        let anna = room.peers.get_mut(&1).unwrap();
+        (anna.partition, anna.host) = (0, 111);
+        room.advance(500);
+        room.say(1, "a later");
+        room.say(2, "b later");
+        room.advance(12_000);
+        for number in 1..=2 {
+            let mut texts = room.texts(number, false);
+            texts.sort_unstable();
+            assert_eq!(texts, ["a later", "a lost", "b later", "b lost"], "{number}, {pause} ms");
+        }
+        // Nothing is left that could not be delivered: leaving does not wait.
+        room.request(1, Command::Finish { patience: Duration::from_secs(60) });
+        room.advance(2_000);
+        assert!(matches!(room.peers[&1].end, Some(End::Left { unsent: 0, .. })), "{pause} ms");
+    }
+}
+
+/// The same where only unicast works, and both change their addresses one after the other.
+#[test]
+fn addresses_change_where_only_unicast_works() {
+    let mut room = SimRoom::default();
+    for (number, name) in [(1, "anna"), (2, "bert"), (3, "carl")] {
+        room.start(number, name);
+        room.peers.get_mut(&number).unwrap().network = number;
+        room.input(number, Input::Hosts(vec![SimRoom::address(1)]));
+    }
+    room.advance(10_000);
+    for (number, host) in [(2, 102), (3, 103), (2, 202)] {
+        room.peers.get_mut(&number).unwrap().host = host;
+        room.advance(15_000);
+        for other in 1..=3 {
+            room.say(other, &format!("{other} after {host}"));
+        }
+        room.advance(3_000);
+        for other in 1..=3 {
+            let texts = room.texts(other, false);
+            assert!((1..=3).all(|it| texts.contains(&format!("{it} after {host}").as_str())));
+        }
+    }
+}
+
+/// Returns the time in milliseconds until all peers see one another, if each is in a network of its
+/// own, they start at once, and `named` says who names whose host.
+fn time_until_all_see_all(count: u8, named: &[(u8, u8)], loss: u8) -> u64 {
+    let mut room = SimRoom { loss, ..SimRoom::default() };
+    for number in 1..=count {
+        room.start(number, &format!("peer{number}"));
+        room.peers.get_mut(&number).unwrap().network = number;
+        let hosts = named.iter().filter(|it| it.0 == number).map(|it| SimRoom::address(it.1));
+        room.input(number, Input::Hosts(hosts.collect()));
+    }
+    let sees_all = |room: &SimRoom, number: u8| room.names(number).len() == usize::from(count);
+    while room.now < 120_000 && !(1..=count).all(|it| sees_all(&room, it)) {
+        room.advance(10);
+    }
+    room.now
+}
+
+/// Peers that know one another only by named hosts see one another within five seconds, and their
+/// messages arrive.
+#[test]
+fn named_hosts_are_enough_to_see_one_another_soon() {
+    let cases: [(&str, u8, &[(u8, u8)]); 4] = [
+        ("two that name each other", 2, &[(1, 2), (2, 1)]),
+        ("two of which one names the other", 2, &[(1, 2)]),
+        ("three that name one", 3, &[(2, 1), (3, 1)]),
+        ("six that name one", 6, &[(2, 1), (3, 1), (4, 1), (5, 1), (6, 1)]),
+    ];
+    for (what, count, named) in cases {
+        let (clean, lossy) =
+            (time_until_all_see_all(count, named, 0), time_until_all_see_all(count, named, 30));
+        println!("{what}: {clean} ms, with 30 % loss {lossy} ms");
+        assert!(clean < 5_000, "{what}: {clean} ms");
+        assert!(lossy < 30_000, "{what}, 30 % loss: {lossy} ms");
+    }
 }

@@ -12,13 +12,13 @@
 mod bind;
 mod receive;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
 use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::SockRef;
+use socket2::{InterfaceIndexOrAddress, SockRef};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -28,7 +28,7 @@ use self::bind::{bind_sending, bind_shared};
 use self::receive::{receive_own, receive_shared};
 use super::interfaces::{Interface, Interfaces};
 use crate::model::limits::{GROUP_V4, GROUP_V6};
-use crate::model::{Path, PathSet};
+use crate::model::{Moment, Path, PathSet};
 
 /// Capacity of the queue from the sockets to the engine, in datagrams. While it is full, datagrams
 /// wait in the operating system's socket buffers. When these are full too, the system drops new
@@ -37,6 +37,13 @@ const QUEUE_CAPACITY: usize = 256;
 
 /// Maximum time to send one copy of a datagram. After it, the copy counts as failed.
 const SEND_TIMEOUT: Duration = Duration::from_millis(50);
+
+/// Time for which what is sent to a caller leaves from the shared socket as well, counted from its
+/// last unicast datagram to that socket.
+const CALLER_RETENTION: Duration = Duration::from_secs(60);
+
+/// Maximum number of callers remembered; further ones are not, until others have expired.
+const MAX_CALLERS: usize = 256;
 
 /// Received UDP datagram.
 #[derive(Debug)]
@@ -49,6 +56,8 @@ pub(super) struct Datagram {
     /// Index of the receiving interface. `None` on the peer's own socket, and where the system does
     /// not report it.
     pub(super) interface: Option<u32>,
+    /// True if it came to the shared socket, rather than to the peer's own one.
+    pub(super) is_shared: bool,
     /// Payload of the datagram.
     pub(super) bytes: Vec<u8>,
 }
@@ -72,6 +81,10 @@ pub(super) struct Sockets {
     v6: Option<SocketPair>,
     /// Selected network interfaces, as set by [`Self::set_interfaces`].
     interfaces: Interfaces,
+    /// Addresses that have sent unicast to a shared socket lately, each with the time of the last
+    /// datagram; at most [`MAX_CALLERS`]. A firewall there may only let in what comes from the port
+    /// that they have sent to.
+    callers: BTreeMap<SocketAddr, Moment>,
     /// Multicast groups that the shared sockets have joined.
     joined_groups: BTreeSet<GroupMembership>,
     /// Tasks that receive datagrams, one for each socket. Dropping the set aborts them.
@@ -81,8 +94,8 @@ pub(super) struct Sockets {
 /// Membership of a shared socket in a multicast group on one interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum GroupMembership {
-    /// Membership in the IPv4 group, on the interface with this address.
-    V4(Ipv4Addr),
+    /// Membership in the IPv4 group, on the interface with this index, whose address may change.
+    V4(u32),
     /// Membership in the IPv6 group, on the interface with this index.
     V6(u32),
 }
@@ -142,9 +155,10 @@ pub(super) fn open(port: u16) -> io::Result<OpenedSockets> {
         }
     };
     let (v4, v6) = (keep("IPv4", v4), keep("IPv6", v6));
-    let (interfaces, joined_groups) = (Interfaces::new(), BTreeSet::new());
+    let (interfaces, callers) = (Interfaces::new(), BTreeMap::new());
+    let joined_groups = BTreeSet::new();
     let sockets =
-        Sockets { port, v4, v6, interfaces, joined_groups, _receive_tasks: receive_tasks };
+        Sockets { port, v4, v6, interfaces, callers, joined_groups, _receive_tasks: receive_tasks };
     Ok(OpenedSockets { sockets, incoming, failed })
 }
 
@@ -206,8 +220,21 @@ impl Sockets {
         [&self.v4, &self.v6].into_iter().flatten().any(|it| it.shared.is_some())
     }
 
+    /// Notes that unicast has come from an address to a shared socket, so that what is sent there
+    /// leaves from the shared socket as well. At most [`MAX_CALLERS`] are noted.
+    pub(super) fn note_caller(&mut self, now: Moment, from: SocketAddr) {
+        if self.callers.len() < MAX_CALLERS || self.callers.contains_key(&from) {
+            self.callers.insert(from, now);
+        }
+    }
+
+    /// Forgets all callers whose last datagram is older than [`CALLER_RETENTION`].
+    pub(super) fn expire_callers(&mut self, now: Moment) {
+        self.callers.retain(|_, at| now.since(*at) < CALLER_RETENTION);
+    }
+
     /// Sends a datagram by each of `paths` on every selected interface, and by unicast to each of
-    /// `addresses`.
+    /// `addresses`: to callers and to the room's port a second time, from the shared socket.
     pub(super) async fn send(
         &self,
         bytes: &[u8],
@@ -230,6 +257,13 @@ impl Sockets {
                 None => Err(io::ErrorKind::NetworkUnreachable.into()),
             };
             sent.record(None, outcome);
+            let is_caller = address.port() == self.port || self.callers.contains_key(&address);
+            if let Some(shared) = pair.as_ref().and_then(|it| it.shared.as_ref())
+                && is_caller
+            {
+                // If this one fails, the first one has failed, too, or is enough.
+                let _ = send_to(shared, bytes, address).await;
+            }
         }
         sent
     }
@@ -280,8 +314,8 @@ impl Sockets {
     fn join(&self, member: GroupMembership) -> io::Result<bool> {
         match (member, self.shared_socket(member)) {
             (_, None) => return Ok(false),
-            (GroupMembership::V4(address), Some(it)) => {
-                it.join_multicast_v4(&GROUP_V4, &address)?
+            (GroupMembership::V4(index), Some(it)) => {
+                it.join_multicast_v4_n(&GROUP_V4, &InterfaceIndexOrAddress::Index(index))?
             }
             (GroupMembership::V6(index), Some(it)) => it.join_multicast_v6(&GROUP_V6, index)?,
         }
@@ -292,7 +326,9 @@ impl Sockets {
     fn leave(&self, member: GroupMembership) -> io::Result<()> {
         match (member, self.shared_socket(member)) {
             (_, None) => Ok(()),
-            (GroupMembership::V4(address), Some(it)) => it.leave_multicast_v4(&GROUP_V4, &address),
+            (GroupMembership::V4(index), Some(it)) => {
+                it.leave_multicast_v4_n(&GROUP_V4, &InterfaceIndexOrAddress::Index(index))
+            }
             (GroupMembership::V6(index), Some(it)) => it.leave_multicast_v6(&GROUP_V6, index),
         }
     }
@@ -327,10 +363,10 @@ impl SendResult {
     }
 }
 
-/// Lists the memberships to have on an interface. The IPv4 group is joined on its first IPv4
-/// address, if it has one. The IPv6 group is joined if the interface has an IPv6 address.
+/// Lists the memberships to have on an interface. The IPv4 group is joined if it has
+/// an IPv4 address. The IPv6 group is joined if the interface has an IPv6 address.
 fn memberships_on(interface: &Interface) -> impl Iterator<Item = GroupMembership> {
-    let v4 = interface.networks.first().map(|it| GroupMembership::V4(it.address));
+    let v4 = (!interface.networks.is_empty()).then_some(GroupMembership::V4(interface.index));
     let v6 = interface.has_v6.then_some(GroupMembership::V6(interface.index));
     v4.into_iter().chain(v6)
 }

@@ -26,7 +26,7 @@ pub(super) async fn receive_own(socket: Arc<UdpSocket>, queue: mpsc::Sender<io::
     loop {
         let received = socket.recv_from(&mut buffer).await.map(|(count, from)| {
             let bytes = buffer.get(..count).unwrap_or_default().to_vec();
-            Datagram { from, to: None, interface: None, bytes }
+            Datagram { from, to: None, interface: None, is_shared: false, bytes }
         });
         let has_failed = received.is_err();
         if queue.send(received).await.is_err() {
@@ -66,6 +66,7 @@ pub(super) async fn receive_shared(
                 from: meta.addr,
                 to: meta.dst_ip,
                 interface: meta.interface_index,
+                is_shared: true,
                 bytes: piece.to_vec(),
             };
             if queue.send(Ok(datagram)).await.is_err() {
