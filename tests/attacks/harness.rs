@@ -83,7 +83,7 @@ const UNLIMITED: &str = "burst = 1000000\nper-minute = 100000000\n";
 const MANY_JOINS: &str = "max-connections-per-address = 2000\n";
 
 /// Attacks run one after the other, so that one does not disturb the measurements of another.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+pub(crate) static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// Where the connections of [`Target::connect`] come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

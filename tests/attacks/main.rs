@@ -31,6 +31,8 @@ mod memory;
 mod pages;
 mod pair;
 mod passwords;
+#[cfg(feature = "peer")]
+mod peer_flood;
 mod rooms;
 mod search;
 mod sessions;
