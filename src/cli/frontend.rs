@@ -60,8 +60,8 @@ pub(super) fn open_terminal(
 }
 
 /// Opens a screen of plain lines. Starts the thread that reads lines from standard input and queues
-/// the requests. At the end of the input the thread requests a graceful shutdown, with `patience`
-/// as the maximum time without an answer.
+/// the requests. At the end of the input or at `/quit`, the thread requests a graceful shutdown,
+/// with `patience` as the maximum time without an answer.
 pub(super) fn open_plain(
     view_state: SharedViewState,
     requests: Sender<Request>,

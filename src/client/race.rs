@@ -1,7 +1,7 @@
 //! Race of connection attempts to the addresses of a server (“Happy Eyeballs”, RFC 8305).
 //!
 //! Addresses are tried in the given order, with both address families in turn. The next attempt
-//! starts [`ATTEMPT_DELAY`] after the one before, or at once when an attempt has failed. All
+//! starts [`ATTEMPT_DELAY`] after the one before, or at once when an attempt has ended. All
 //! attempts go on until one has won: the first whose `server_hello` has arrived. An open TCP
 //! connection alone proves little, because it may end at a proxy, or at a server that hangs.
 //!
@@ -22,8 +22,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use crate::wire::FrameReader;
 use crate::wire::tcp::{Decoded, ServerFrame, VERSION};
 
-/// Time between the starts of two attempts, if the first of them has not failed before (RFC 8305,
-/// section 5).
+/// Time between the starts of two attempts, if no attempt ends meanwhile (RFC 8305, section 5).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 /// Maximum number of attempts at the same time. Each holds a socket here and perhaps a connection
@@ -46,12 +45,13 @@ const MAX_GREETING_BYTES: usize = 64 * 1024;
 /// Size of one read during the greeting, in bytes.
 const READ_SIZE: usize = 4 * 1024;
 
-/// Connection on which `hello` was sent and the server's first frame was received.
+/// Connection on which the other side has answered `hello`, or sent something before reading it.
 #[derive(Debug)]
 pub(super) struct GreetedConnection {
     /// TCP socket.
     pub(super) stream: TcpStream,
-    /// All bytes received so far. They begin with the server's first frame, or are no frames.
+    /// All bytes received so far. Frames that a client ignores may come before the answer. The
+    /// bytes may also be no frames at all.
     pub(super) received: Vec<u8>,
 }
 
@@ -77,9 +77,9 @@ pub(super) struct FailedAttempt {
 /// Reason why a connection attempt has failed.
 #[derive(Debug)]
 enum AttemptError {
-    /// The connection was established, and nothing came from there within [`GREETING_TIMEOUT`].
+    /// The connection was established, and no answer was complete within [`GREETING_TIMEOUT`].
     NoGreeting,
-    /// The connection was established, and ended before the first frame of the server.
+    /// The connection was established, and ended before an answer was complete.
     Closed,
     /// The connection could not be established, or broke.
     Io(io::Error),
@@ -88,7 +88,7 @@ enum AttemptError {
 }
 
 impl AttemptError {
-    /// Returns how little the error says about the server: 0 for the most useful reason. The nearer
+    /// Returns the rank of the reason by its usefulness for users; 0 is the most useful. The nearer
     /// to the server an attempt got, the more useful its reason.
     fn usefulness_rank(&self) -> u8 {
         match self {
@@ -135,11 +135,12 @@ pub(super) fn describe_failures(failures: &[FailedAttempt]) -> String {
 }
 
 /// Connects to the addresses of one server in a race, and returns the connection on which
-/// `server_hello` arrived first. If none has one, but something else came from an address, returns
-/// that connection. `hello` is the encoded frame that each attempt sends.
+/// `server_hello` arrived first. If no attempt receives one, returns the first connection with any
+/// other answer. `hello` is the encoded frame that each attempt sends.
 ///
 /// # Errors
-/// All attempts failed, in this order. Empty if there was no address.
+/// All attempts failed. The error lists them in the order in which they failed. It is empty if
+/// there was no address.
 pub(super) async fn race(
     addresses: Vec<SocketAddr>,
     hello: &[u8],
@@ -198,7 +199,7 @@ fn interleave_families(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
     }
 }
 
-/// Connects to one address, sends `hello`, and waits for the server's first frame.
+/// Connects to one address, sends `hello`, and waits for the answer.
 async fn attempt(address: SocketAddr, hello: Vec<u8>) -> Result<Answer, FailedAttempt> {
     let failed = |reason| FailedAttempt { address, reason };
     let stream = match timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
@@ -212,7 +213,8 @@ async fn attempt(address: SocketAddr, hello: Vec<u8>) -> Result<Answer, FailedAt
     }
 }
 
-/// Sends `hello` on a new connection, and reads until the first frame of a server is complete.
+/// Sends `hello` on a new connection, and reads until an answer is complete. More than
+/// [`MAX_GREETING_BYTES`] of ignored frames count as [`Answer::Other`].
 async fn greet(mut stream: TcpStream, hello: &[u8]) -> Result<Answer, AttemptError> {
     // A server that is full sends an error before it reads. So read, even if writing fails.
     let written = stream.write_all(hello).await;

@@ -11,8 +11,8 @@ use crate::wire::tcp::Ping;
 /// ping. Also the minimum time without a received byte from this ping to the end of the connection.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Cost of the dearest request for whose answer the watch drops a connection, plus that of the
-/// ping, in units of the server's rate limit (section 12): 5 for the longest message, and 1.
+/// Cost in units of the server's rate limit (section 12): 5 for the longest message and 1 for the
+/// ping. The watch abandons a connection for no dearer request.
 const WATCHED_UNITS: u32 = 6;
 
 /// State of the watch. The default: no request is in flight.
@@ -48,12 +48,13 @@ impl Link {
         }
     }
 
-    /// Runs the watch. When a request is in flight and nothing was received for
-    /// [`ANSWER_TIMEOUT`], sends a ping and tells the user. When nothing follows, drops the
-    /// connection.
+    /// Runs the watch. If a request is in flight and nothing was received for [`ANSWER_TIMEOUT`],
+    /// sends a ping and tells the user, unless `is_reported` is true. If nothing is received for
+    /// [`Self::answer_patience`] after the ping, abandons the connection.
     ///
-    /// Does not drop it while the server may be reading its log for a request: it answers the ping
-    /// only after that, and the disk may be slow. Then the idle timeout decides.
+    /// Keeps the connection while the server may be reading its log for a request. The server
+    /// answers the ping only after that, and its disk may be slow. Then the idle timeout decides.
+    /// Resets the watch if the link is not live or no request is in flight.
     pub(super) fn run_answer_watch(&mut self, now: Moment) {
         if self.phase != Phase::Live || !self.pending.has_in_flight() {
             self.answer_watch = AnswerWatch::default();
@@ -77,7 +78,8 @@ impl Link {
         }
     }
 
-    /// Returns the time at which the watch has to act next; `None` if it has nothing to do.
+    /// Returns the time at which the watch has to act next. `None` if no silence has begun, or if
+    /// the server may be reading its log after the ping.
     pub(super) fn answer_due(&self) -> Option<Moment> {
         match (self.answer_watch.silent_since, self.answer_watch.asked_at) {
             (None, _) => None,

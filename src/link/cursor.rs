@@ -75,7 +75,7 @@ impl ReceiveCursor {
     }
 
     /// Updates the cursor for a `welcome` and starts the replay. Call it for each `welcome`.
-    /// Returns true if the log is not the one known before.
+    /// Returns true if another log was known before.
     ///
     /// `position_sent` is true if the join included the position. `position_kept` is true if the
     /// server replays from it.

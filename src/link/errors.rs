@@ -11,8 +11,8 @@ use crate::wire::tcp::{Error, kind};
 impl Link {
     /// Handles an `error` frame.
     ///
-    /// - An error with a closing code concerns the connection: the server closes it. So does an
-    ///   unknown code from 100 to 199.
+    /// - An error with a closing code, or with an unknown code from 100 to 199, concerns the
+    ///   connection: the server closes it.
     /// - Another error concerns the join if it answers one.
     /// - Any other error concerns a single request.
     pub(super) fn on_error(&mut self, now: Moment, error: Error) {
@@ -62,8 +62,8 @@ impl Link {
     ///
     /// - If the server wants a password, and a known one was not in the last join: sends the join
     ///   again with it.
-    /// - If it still wants one, the user can be asked, and no join was completed before: asks the
-    ///   user.
+    /// - If it still wants one, the user can be asked, and no join was completed before:
+    ///   disconnects and asks the user.
     /// - In any other case: ends the link.
     fn on_join_refused(&mut self, now: Moment, known: Option<ErrorCode>, error: Error) {
         let wants_password =

@@ -14,8 +14,8 @@ use crate::wire::tcp::{
     ServerHello, VERSION, Welcome, flag, kind,
 };
 
-/// Maximum number of member names in the earlier pages of a `members` answer for the link to
-/// request a further page. It bounds memory.
+/// Number of member names at which the link requests no further page of a `members` answer. The
+/// names of the page just received do not count. It bounds memory.
 const MAX_COLLECTED_MEMBERS: usize = 50_000;
 
 impl Link {
@@ -77,8 +77,8 @@ impl Link {
         }
     }
 
-    /// Handles `server_hello`. Records features and program of the server, then sends `join`. If
-    /// there is no common version, ends the link instead.
+    /// Handles `server_hello`. Records features and program of the server, then sends `join` and
+    /// enters [`Phase::AwaitingWelcome`]. If there is no common version, ends the link instead.
     fn on_hello(&mut self, now: Moment, hello: ServerHello) {
         let ServerHello { version, min_version, max_version, .. } = hello;
         self.phase = Phase::AwaitingWelcome { since: now };
@@ -144,7 +144,8 @@ impl Link {
     }
 
     /// Adopts the log of a `welcome`, and returns true if it is not the log known before. In that
-    /// case discards the state that refers to session numbers of the former log.
+    /// case discards the preserved position, the pins, the acknowledged messages and the own
+    /// session numbers. Pending direct messages for a session of the former log will be refused.
     ///
     /// Compares the log also with that of the preserved position, because without
     /// [`super::Settings::observe`] the cursor of a new process knows no log.
@@ -242,8 +243,9 @@ impl Link {
     }
 
     /// Handles `direct_entry`, a direct message to or from this client. Reports it unless it is a
-    /// duplicate or was shown before. Then pins the sender's name to its session, unless the sender
-    /// is this client. Acknowledges the pending message that the entry echoes.
+    /// duplicate or was shown before. If it is reported and another client sent it, pins the
+    /// sender's name to the sender's session. Acknowledges the pending message that the entry
+    /// echoes.
     fn on_direct(&mut self, now: Moment, entry: DirectEntry) {
         self.schedule_persist(now);
         let verdict = self.cursor.on_direct(entry.sequence);

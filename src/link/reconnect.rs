@@ -5,20 +5,23 @@ use std::time::Duration;
 use super::{Link, Phase};
 use crate::model::Moment;
 
-/// Minimum time between two connection attempts. It bounds what a key that is held down can cause.
+/// Minimum time from the last connection attempt to one that the user asks for. It bounds what a
+/// key that is held down can cause.
 const MIN_ATTEMPT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Minimum age of an attempt or of a greeting for the user to restart it.
+/// Minimum time since the last connection attempt began for the user to restart it. While the
+/// connection is not joined yet, the attempt counts as not finished.
 const STALE_ATTEMPT_AGE: Duration = Duration::from_secs(5);
 
 impl Link {
-    /// Connects at once, at the earliest [`MIN_ATTEMPT_INTERVAL`] after the last attempt.
+    /// Connects anew because the user asks for it. The new attempt starts at once if the phase is
+    /// [`Phase::Connecting`], otherwise at the earliest [`MIN_ATTEMPT_INTERVAL`] after the last one.
     ///
-    /// - Between two attempts, the next one starts.
-    /// - An attempt or a greeting that takes long is restarted.
-    /// - A connection whose server does not answer is dropped. With `is_forced`, any connection is.
+    /// - Between two attempts, ends the wait.
+    /// - Restarts an attempt that is at least [`STALE_ATTEMPT_AGE`] old.
+    /// - Drops a joined connection if its server does not answer, or if `is_forced` is true.
     ///
-    /// Does nothing before the first completed join, except between two attempts.
+    /// Keeps an established connection in any case before the first completed join.
     pub(super) fn reconnect(&mut self, now: Moment, is_forced: bool) {
         let is_stale = now >= self.last_attempt + STALE_ATTEMPT_AGE;
         match self.phase {
@@ -40,7 +43,7 @@ impl Link {
         }
     }
 
-    /// Gives the connection up because the user wants a new one.
+    /// Abandons the connection because the user wants a new one.
     fn drop_for_user(&mut self, now: Moment) {
         self.abandon_connection(now, "Connecting again.");
     }

@@ -232,7 +232,9 @@ impl<'a> Driver<'a> {
 
     /// Sends copies of a datagram by all `paths` and to all `addresses`. Returns the number of
     /// copies sent. Logs each failure, but the same text at most once a minute. Tells the user if
-    /// no copy was sent and the first failure was on a path, unless the peer is offline.
+    /// no copy was sent and the first failure was on a path, unless the peer is offline. After a
+    /// failure on a path, scans the interfaces, unless the last scan is younger than
+    /// [`MIN_SCAN_INTERVAL`].
     async fn send(&mut self, datagram: &[u8], paths: PathSet, addresses: &[SocketAddr]) -> usize {
         let sent = self.sockets.send(datagram, paths, addresses).await;
         for (path, error) in &sent.failed {
@@ -257,9 +259,10 @@ impl<'a> Driver<'a> {
         sent.copies_sent
     }
 
-    /// Handles a received datagram. Filters it by interface and source rate, verifies it, and
-    /// passes its packet to the mesh engine. Counts it if it is dropped, unless it is the peer's
-    /// own. A receive error is only logged.
+    /// Handles a received datagram. Filters it by interface, source rate and signature budget,
+    /// verifies it, and passes its packet to the mesh engine. Remembers the source of unicast to
+    /// the shared socket as a caller. Counts a dropped datagram, unless it is the peer's own. A
+    /// receive error is only logged.
     pub(super) fn receive(&mut self, received: io::Result<Datagram>) {
         let datagram = match received {
             Ok(datagram) => datagram,
@@ -332,8 +335,10 @@ impl<'a> Driver<'a> {
         self.input(Input::Hosts(found.addresses));
     }
 
-    /// Scans the network interfaces, tells the user of changes, and joins the multicast groups on
-    /// the interfaces. If the scan fails, the previous interfaces stay in use.
+    /// Scans the network interfaces and joins the multicast groups on them. Passes changed own
+    /// addresses to the mesh engine. Tells the user if a selected interface, or the whole network,
+    /// has vanished or come back. If the scan fails, the previous interfaces stay in use. Forgets
+    /// expired callers in any case.
     pub(super) fn scan_interfaces(&mut self) {
         self.scanned_at = self.clock.now();
         self.sockets.expire_callers(self.scanned_at);

@@ -14,7 +14,8 @@ const GROUP_RATE: (u32, u32) = (600, 9_000);
 const RESERVED_RATE: (u32, u32) = (8, 240);
 /// Checks for all strangers together, beside the reserved ones: burst, and checks per minute.
 const SHARED_RATE: (u32, u32) = (600, 48_000);
-/// Maximum number of address groups with buckets of their own.
+/// Maximum number of address groups with buckets of their own. Further groups have only the shared
+/// budget.
 const MAX_GROUPS: usize = 1_024;
 
 /// Token buckets of one address group.

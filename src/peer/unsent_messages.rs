@@ -16,7 +16,8 @@ pub(super) struct UnsentMessages {
 
 impl UnsentMessages {
     /// Records an attempt to send an own message, with the number of copies that went out. A message
-    /// is repeated, so there may be several attempts.
+    /// is repeated, so there may be several attempts. A failed one is ignored if a copy of this or a
+    /// later message has gone out.
     pub(super) fn record(&mut self, sequence: u32, copies: usize) {
         if copies > 0 {
             self.sequences.remove(&sequence);

@@ -199,9 +199,10 @@ fn parse_request(
     }
 }
 
-/// Reads JSON lines and sends their requests to the driver. Ends after a `quit` request, or at the
-/// end of the input. At the end of the input, requests a graceful shutdown, with `patience` as the
-/// maximum time without an answer.
+/// Reads JSON lines and sends their requests to the driver. Returns after a `quit` request, at the
+/// end of the input, at a read error, or when the driver has ended. At the end of the input and at
+/// a read error, requests a graceful shutdown, with `patience` as the maximum time without an
+/// answer.
 ///
 /// Skips blank lines. Reports invalid lines on standard output, and counts them in the view state.
 /// Blocks: run it in a thread of its own.

@@ -54,7 +54,7 @@ impl SharedViewState {
         Self(Arc::new(Mutex::new(ViewState { dialect, ..ViewState::default() })))
     }
 
-    /// Calls a function with exclusive access to the view state, and returns its result. The
+    /// Locks the view state, calls a function with it, and returns the function's result. The
     /// function must not call `with` of the same state, because that would deadlock.
     pub fn with<T>(&self, with: impl FnOnce(&mut ViewState) -> T) -> T {
         // If a thread has panicked while it held the lock, the state is valid nevertheless, because
@@ -226,10 +226,11 @@ mod tests {
         RoomSelector::Named(room.to_owned())
     }
 
-    /// Typed lines go to a room as soon as the user asks to enter it. If that is refused, they go
-    /// to the former room.
+    /// Typed lines go to a room as soon as the user asks to enter it, and stay there once it is
+    /// entered. If the request is refused, they go to the former room. If the refused room is
+    /// joined already, they go to that room.
     #[test]
-    fn typed_lines_go_to_pending_room_until_refused() {
+    fn typed_lines_follow_request_to_enter_room() {
         let (mut view, tag) = view_entering_kitchen();
         assert_eq!(
             (view.target_room(), view.current_room()),

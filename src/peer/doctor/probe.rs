@@ -40,8 +40,8 @@ const FINAL_WAIT: Duration = Duration::from_secs(1);
 /// Time between two rounds of pings.
 const PING_INTERVAL: Duration = Duration::from_millis(900);
 
-/// Number of pings on each path and to each named host. One ping is not enough, because it may be
-/// lost, and in a large room many peers answer each.
+/// Number of rounds of pings on each path, and to each named host that has not answered. One ping
+/// is not enough, because it may be lost, and in a large room many peers answer each.
 const PING_ROUNDS: u32 = 3;
 
 /// Size of a ping on a path, in bytes: padded so that up to 17 peers answer each.

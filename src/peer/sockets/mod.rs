@@ -1,8 +1,9 @@
 //! UDP sockets of a peer: `docs/protocol/udp.md`, section 6.
 //!
 //! For each of IPv4 and IPv6 there are two sockets. The *shared* socket is on the room's port,
-//! which any number of peers on this machine bind. From the peer's *own* socket everything is sent,
-//! and answers come to it. Either address family may be absent.
+//! which any number of peers on this machine bind. From the peer's *own* socket every copy is sent,
+//! and answers come to it. Some unicast copies are sent from the shared socket too: see
+//! [`Sockets::send`]. Either address family may be absent.
 //!
 //! The destination address of a datagram tells by which path it came to the shared socket.
 //! `quinn-udp` reports it on Linux, macOS and Windows, without unsafe code here. On Linux, a socket
@@ -38,11 +39,10 @@ const QUEUE_CAPACITY: usize = 256;
 /// Maximum time to send one copy of a datagram. After it, the copy counts as failed.
 const SEND_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// Time for which what is sent to a caller leaves from the shared socket as well, counted from its
-/// last unicast datagram to that socket.
+/// Time for which an address counts as a caller, from its last unicast datagram to a shared socket.
 const CALLER_RETENTION: Duration = Duration::from_secs(60);
 
-/// Maximum number of callers remembered; further ones are not, until others have expired.
+/// Maximum number of callers remembered. A further one is ignored until another has expired.
 const MAX_CALLERS: usize = 256;
 
 /// Received UDP datagram.
@@ -81,9 +81,9 @@ pub(super) struct Sockets {
     v6: Option<SocketPair>,
     /// Selected network interfaces, as set by [`Self::set_interfaces`].
     interfaces: Interfaces,
-    /// Addresses that have sent unicast to a shared socket lately, each with the time of the last
-    /// datagram; at most [`MAX_CALLERS`]. A firewall there may only let in what comes from the port
-    /// that they have sent to.
+    /// Callers: addresses that have sent unicast to a shared socket lately, each with the time of
+    /// its last datagram. A caller's firewall may let in only datagrams from the port to which the
+    /// caller has sent.
     callers: BTreeMap<SocketAddr, Moment>,
     /// Multicast groups that the shared sockets have joined.
     joined_groups: BTreeSet<GroupMembership>,
@@ -94,7 +94,7 @@ pub(super) struct Sockets {
 /// Membership of a shared socket in a multicast group on one interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum GroupMembership {
-    /// Membership in the IPv4 group, on the interface with this index, whose address may change.
+    /// Membership in the IPv4 group, on the interface with this index.
     V4(u32),
     /// Membership in the IPv6 group, on the interface with this index.
     V6(u32),
@@ -102,7 +102,7 @@ enum GroupMembership {
 
 /// Own socket and shared socket of one address family.
 struct SocketPair {
-    /// Own socket on a free port. Everything is sent from it, and unicast answers come to it.
+    /// Own socket on a free port. Every copy is sent from it, and unicast answers come to it.
     own: Arc<UdpSocket>,
     /// Shared socket on the room's port; `None` if it could not be bound.
     shared: Option<Arc<UdpSocket>>,
@@ -220,21 +220,22 @@ impl Sockets {
         [&self.v4, &self.v6].into_iter().flatten().any(|it| it.shared.is_some())
     }
 
-    /// Notes that unicast has come from an address to a shared socket, so that what is sent there
-    /// leaves from the shared socket as well. At most [`MAX_CALLERS`] are noted.
+    /// Remembers that unicast has come from an address to a shared socket. [`Self::send`] then uses
+    /// the shared socket too for this address. Ignores a new address if there are [`MAX_CALLERS`].
     pub(super) fn note_caller(&mut self, now: Moment, from: SocketAddr) {
         if self.callers.len() < MAX_CALLERS || self.callers.contains_key(&from) {
             self.callers.insert(from, now);
         }
     }
 
-    /// Forgets all callers whose last datagram is older than [`CALLER_RETENTION`].
+    /// Forgets all callers whose last datagram is at least [`CALLER_RETENTION`] old.
     pub(super) fn expire_callers(&mut self, now: Moment) {
         self.callers.retain(|_, at| now.since(*at) < CALLER_RETENTION);
     }
 
     /// Sends a datagram by each of `paths` on every selected interface, and by unicast to each of
-    /// `addresses`: to callers and to the room's port a second time, from the shared socket.
+    /// `addresses`. If an address is a caller or has the room's port, sends it a second copy from
+    /// the shared socket. The result leaves out these second copies.
     pub(super) async fn send(
         &self,
         bytes: &[u8],
@@ -363,8 +364,8 @@ impl SendResult {
     }
 }
 
-/// Lists the memberships to have on an interface. The IPv4 group is joined if it has
-/// an IPv4 address. The IPv6 group is joined if the interface has an IPv6 address.
+/// Lists the memberships to have on an interface: the IPv4 group if the interface has an IPv4
+/// address, and the IPv6 group if it has an IPv6 address.
 fn memberships_on(interface: &Interface) -> impl Iterator<Item = GroupMembership> {
     let v4 = (!interface.networks.is_empty()).then_some(GroupMembership::V4(interface.index));
     let v6 = interface.has_v6.then_some(GroupMembership::V6(interface.index));

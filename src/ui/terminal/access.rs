@@ -47,8 +47,8 @@ impl TerminalAccess {
         self.update(|state| state.is_between_lines = false);
     }
 
-    /// Waits until a line is being edited, at most for [`PRINTER_PATIENCE`]. Then calls `print` and
-    /// returns its result.
+    /// Waits while a line has ended and the next one has not begun, at most for
+    /// [`PRINTER_PATIENCE`]. Then calls `print` and returns its result.
     pub(super) fn print<T>(&self, print: impl FnOnce() -> T) -> T {
         self.wait_while(PRINTER_PATIENCE, |state| state.is_between_lines);
         self.update(|state| state.is_printing = true);

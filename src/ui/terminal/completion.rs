@@ -64,8 +64,8 @@ impl Completer for LineHelper {
 /// begins, and the possible completions, each with a separator.
 ///
 /// - A `/` at the beginning of the line begins a command.
-/// - After `/room`, `/leave` and `/who`, the word is the name of a joined room. In a search, it is
-///   so after `in:`.
+/// - After `/room`, `/leave` and `/who`, the word is the name of a joined room.
+/// - In a search, text after `in:` is the name of a joined room, and after `from:` a member's name.
 /// - Anywhere else, the word is a member's name.
 /// - An empty word has no completions.
 fn complete(line: &str, view: &ViewState) -> (usize, Vec<String>) {

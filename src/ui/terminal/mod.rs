@@ -57,7 +57,7 @@ pub struct TerminalScreen {
     renderer: Renderer,
     /// View state shared with the reader.
     view: SharedViewState,
-    /// Channel of commands to the reading thread.
+    /// Sender of commands to the reading thread.
     commands: mpsc::Sender<ReaderCommand>,
     /// True if [`ReaderCommand::ReadLines`] has been sent.
     reader_started: bool,
@@ -73,7 +73,7 @@ pub struct TerminalInput {
     view: SharedViewState,
     /// Coordination with the printing thread.
     access: Arc<TerminalAccess>,
-    /// Channel of commands from the screen.
+    /// Receiver of commands from the screen.
     commands: mpsc::Receiver<ReaderCommand>,
 }
 
@@ -148,11 +148,12 @@ impl Screen for TerminalScreen {
 
 impl TerminalInput {
     /// Until the user has joined, asks for the password each time the screen demands it. Then reads
-    /// lines and executes them.
+    /// lines and executes them. A blank line requests a new connection if the server does not
+    /// answer.
     ///
     /// At Ctrl-D or `/quit`, requests a graceful shutdown, with `patience` as the maximum time
-    /// without an answer. At Ctrl-C or a read error, requests to quit at once. Blocks: run it in a
-    /// thread of its own.
+    /// without an answer. At Ctrl-C or a read error, requests to quit at once. Returns after that,
+    /// or when the driver has ended. Blocks: run it in a thread of its own.
     pub fn run(mut self, requests: &Sender<Request>, patience: Duration) {
         let quit = Request { tag: RequestTag::default(), command: Command::Quit };
         while let Ok(command) = self.commands.recv() {
