@@ -8,11 +8,12 @@ use std::net::{IpAddr, Ipv6Addr};
 /// smaller network to a customer.
 const IPV6_PREFIX: u32 = 64;
 
-/// Group of addresses that share one set of the server's quotas: a single IPv4 address, or an IPv6
-/// network with a prefix of 64 bits. The addresses probably belong to one household.
+/// Group of addresses that share one set of quotas: a single IPv4 address, or an IPv6 network with
+/// a prefix of 64 bits. The addresses probably belong to one household. Among peers, a single IPv6
+/// link-local address is a group too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AddressGroup(
-    /// The IPv4 address, or the first address of the IPv6 network.
+    /// The single address, or the first address of the IPv6 network.
     IpAddr,
 );
 
@@ -42,7 +43,7 @@ impl AddressGroup {
 }
 
 impl fmt::Display for AddressGroup {
-    /// Writes an IPv4 address, or an IPv6 network such as `2001:db8::/64`.
+    /// Writes an IPv4 or IPv6 link-local address, or an IPv6 network such as `2001:db8::/64`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             IpAddr::V4(address) => address.fmt(f),

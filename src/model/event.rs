@@ -241,7 +241,8 @@ pub struct Message {
     pub text: String,
     /// True if the message is old (replayed or requested). False if it is live.
     pub history: bool,
-    /// True if the message answers a [`super::ChatCommand::History`].
+    /// True if the message answers a [`super::ChatCommand::History`] or
+    /// [`super::ChatCommand::Search`].
     pub requested: bool,
     /// True if the message was written in a session of this user: the current one, or an earlier
     /// one that the engine remembers.

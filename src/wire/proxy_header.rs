@@ -91,8 +91,8 @@ impl ProxyHeaderReader {
     /// Takes the next bytes of the stream, at most [`Self::missing`]; ignores further ones. Returns
     /// the stated address when the header is complete; `None` before.
     ///
-    /// # Errors [`ProxyHeaderError`] if the bytes cannot become a valid header. Do not use the
-    /// reader again.
+    /// # Errors
+    /// [`ProxyHeaderError`] if the bytes cannot become a valid header. Do not use the reader again.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<Option<ProxySource>, ProxyHeaderError> {
         let bytes = bytes.get(..self.missing()).unwrap_or(bytes);
         let kept = self.bytes.iter_mut().skip(self.received);

@@ -28,7 +28,8 @@ use crate::model::PeerId;
 /// Version of the UDP protocol that this crate speaks.
 pub const VERSION: u8 = 1;
 
-/// Public identity of a peer: public key, incarnation, and the [`PeerId`] derived from both.
+/// Public identity of a peer: public key, incarnation, and the [`PeerId`] derived from both. It
+/// verifies the peer's signatures. It holds no private key, so it cannot sign: [`Identity`] does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Signer {
     /// Ed25519 public key, which verifies the peer's signatures.
@@ -56,7 +57,7 @@ pub struct Entry {
 pub enum Control {
     /// `announce`, kind 1: a candidate asks to join.
     Announce(Announce),
-    /// `agree`, kind 2: a member admits a candidate.
+    /// `agree`, kind 2: a member admits a candidate, or tells it to wait.
     Agree(Agree),
     /// `object`, kind 3: a peer refuses a candidate, or disputes the name of a member.
     Object(Object),
@@ -72,11 +73,12 @@ pub enum Control {
     Lost(Lost),
     /// `recall`, kind 10: a candidate requests a page of the history.
     Recall(Recall),
-    /// `recent`, kind 11: answer to a `recall`.
+    /// `recent`, kind 11: answer to a `recall`: a page of the marks and the ids of the newest
+    /// entries.
     Recent(Recent),
     /// `where`, kind 12: requests the addresses of peers.
     Where(Where),
-    /// `peers`, kind 13: answer to a `where`.
+    /// `peers`, kind 13: answer to a `where`: addresses of peers.
     Peers(Peers),
     /// `bye`, kind 14: the sender leaves the room.
     Bye(Bye),

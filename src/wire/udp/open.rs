@@ -122,7 +122,8 @@ impl From<DecodeError> for DropReason {
 /// Returns the packet and the length of the datagram before sealing, in bytes.
 ///
 /// Calls `is_known` at most once, before the expensive signature check. If `is_known` returns true,
-/// the packet is dropped. `is_known` must change no state, because its argument is not verified.
+/// the packet is dropped. `is_known` must not record the packet as received, because its argument
+/// is not verified.
 ///
 /// # Errors
 /// [`DropReason`]: the first one that applies in the order of section 14.

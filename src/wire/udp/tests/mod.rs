@@ -32,7 +32,7 @@ fn sealer(number: u8, room: &Arc<Room>) -> Sealer {
     Sealer::new(somebody(number), Arc::clone(room))
 }
 
-/// Opens a datagram as a peer that knows no packets yet.
+/// Opens a datagram as the peer [`OWN`], with an `is_known` callback that refuses no packet.
 fn open_new(datagram: &[u8], room: &Room) -> Result<(Packet, usize), DropReason> {
     open(datagram, room, OWN, |_| false)
 }
