@@ -109,13 +109,16 @@ impl Admission {
 }
 
 impl Mesh {
-    /// Handles `announce` as a member: objects at once if there is a reason. Otherwise it records
-    /// the candidate. If the user is asked or is still to be asked, it sends an `agree` with the
-    /// flag `ASKING` at once; else it schedules an `agree` after a random delay. Schedules none if
-    /// this peer neither votes nor asks its user, or if the announce lists its vote already. Drops
-    /// announces below the minimum size.
+    /// Handles `announce`. While this peer is a candidate itself, treats the sender as a rival. A
+    /// member drops announces below the minimum size.
     ///
-    /// While this peer is a candidate itself, it treats the sender as a rival.
+    /// If there is a reason to object, sends an `object` at once. To an announce that came by a
+    /// path, does so only for a reason of its own, or as one of [`OBJECTORS_TO_MANY`].
+    ///
+    /// Otherwise records the candidate. If the user is asked or is still to be asked, sends an
+    /// `agree` with the flag `ASKING` at once; else schedules an `agree` after a random delay.
+    /// Schedules none if the announce lists this peer's vote already, or if this peer does not ask
+    /// its user and does not vote, or is not one of [`VOTERS_TO_MANY`].
     pub(super) fn on_announce(&mut self, now: Now, meta: PacketMeta, announce: Announce) {
         if !self.is_member() {
             self.on_rival(now, meta, &announce);

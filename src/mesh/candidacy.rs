@@ -64,8 +64,8 @@ pub(super) struct Candidacy {
     pub(super) votes: BTreeMap<PeerId, MemberVote>,
     /// Objections to this candidate that are not decided yet.
     pub(super) objections: ReceivedObjections,
-    /// Room clock of that `agree` whose clock is furthest ahead, and its time of arrival; `None`
-    /// before the first `agree`.
+    /// Room clock of that `agree` whose clock is furthest ahead, and its time of arrival. A clock
+    /// above [`MAX_ADOPTED_CLOCK`] does not count. `None` before the first one that counts.
     clock: Option<(RoomClock, Moment)>,
 }
 
@@ -138,7 +138,10 @@ impl Mesh {
         }
     }
 
-    /// Joins if the vote is settled and [`JOIN_WINDOW`] is over; otherwise sends the next announce.
+    /// Joins if [`JOIN_WINDOW`] is over, the vote is settled, and no objection is undecided. An
+    /// objection that counts ends the mesh instead. In any other case asks voters about verified
+    /// objectors, and sends the next announce.
+    ///
     /// Does nothing before it is due. Starts a new attempt if it is late by [`SUSPEND_THRESHOLD`]
     /// or more, because the machine was suspended.
     pub(super) fn drive_candidacy(&mut self, now: Now) {
@@ -190,9 +193,9 @@ impl Mesh {
     }
 
     /// Handles `agree`: records the vote, the clock, the paths and the profile, marks the sender
-    /// and its address as verified, and answers with a `pong`. A deferral replaces no earlier
-    /// deferral or yes. A peer that has joined already only sends the `pong`; a candidate drops an
-    /// `agree` with another nonce.
+    /// and its address as verified, answers with a `pong`, and decides on objections. A deferral
+    /// replaces no earlier deferral or yes. A peer that has joined already only sends the `pong`; a
+    /// candidate drops an `agree` with another nonce.
     pub(super) fn on_agree(&mut self, now: Now, meta: PacketMeta, agree: Agree) {
         let id = meta.sender.id;
         let Phase::Announcing(candidacy) = &mut self.phase else {

@@ -92,14 +92,15 @@ pub(super) struct Contact {
     pub(super) answers: TokenBucket,
     /// Rate limit for entries of its own log that arrive unrequested.
     pub(super) entries: TokenBucket,
-    /// Time at which this contact was added (by a packet or a page), or at which it returned after
-    /// it was gone.
+    /// Time at which this contact was added (by a packet or a page), or at which its first packet
+    /// came after it was gone.
     pub(super) first_heard: Moment,
-    /// Time from which on the two have been together: as `first_heard`, or later if this machine was
-    /// suspended.
+    /// Time since which this peer and the contact have been together: when the contact was added,
+    /// when it returned after it was gone (by a packet or a page), or when a suspension of this
+    /// machine ended, whichever was last.
     pub(super) met_at: Moment,
-    /// Time at which its current state began: when the contact was added or returned, then when it
-    /// first stated a name, then when it became a member.
+    /// Time at which its current state began: when the contact was added, or a packet came after it
+    /// was gone; then when it first stated a name; then when it or this peer became a member.
     pub(super) known_at: Moment,
     /// Time of its last control packet; `None` if none has arrived.
     pub(super) last_heard: Option<Moment>,
@@ -200,7 +201,7 @@ impl Contact {
     }
 
     /// Records the time, path and source address of a control packet that is no duplicate. Adds a
-    /// new address, and clears `is_pinged` and `is_asked`.
+    /// new address, and clears `is_pinged`, `is_asked` and `where_at`.
     pub(super) fn record_packet(&mut self, now: Moment, from: SocketAddr, path: Option<Path>) {
         self.last_heard = Some(now);
         self.last_vouched = now;
@@ -340,8 +341,8 @@ impl Contact {
         verified.max_by_key(|it| it.last_heard).map(|it| it.address)
     }
 
-    /// Returns the address group of the best known address: the unit by which peers are counted
-    /// that one machine could invent. `None` if no address is known.
+    /// Returns the address group of the best known address. Limits count the peers of a group
+    /// together, because one machine could invent them all. `None` if no address is known.
     pub(super) fn group(&self) -> Option<AddressGroup> {
         self.address().map(|it| AddressGroup::of_peer(it.ip()))
     }

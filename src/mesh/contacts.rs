@@ -15,7 +15,8 @@ const MAX_CONTACTS: usize = 4_096;
 /// Maximum number of contacts in stage listed that the pages of one peer account for.
 const MAX_LISTED: usize = 128;
 
-/// Maximum number of members. Leaves places for the logs of authors that have gone.
+/// Maximum number of members, without this peer. Leaves places for the logs of authors that have
+/// gone.
 const MAX_MEMBERS: usize = 896;
 /// Maximum number of members of one address group.
 const MAX_MEMBERS_PER_GROUP: usize = 128;
@@ -30,7 +31,8 @@ pub(super) enum Place {
     Instead(PeerId),
     /// There is none: the new member's address group has its share of members.
     GroupFull(Option<AddressGroup>),
-    /// There is none: the room is full, and no address group has more than twice as many members.
+    /// There is none: the room is full, and no address group has more than twice as many members as
+    /// that of the new member.
     Full,
 }
 
@@ -52,8 +54,8 @@ pub(super) struct Contacts {
     member_count: usize,
     /// Number of contacts in stage heard.
     heard_count: usize,
-    /// Room clock of this peer, as a value at a moment, from when on it sees others come: it has
-    /// been a member long enough to have heard of all that were there before. `None` before.
+    /// Room clock of this peer, as its value at a moment, to note when other peers come. `None`
+    /// until this peer has been a member long enough to have heard of all that were there before.
     witness_clock: Option<(RoomClock, Moment)>,
 }
 
@@ -120,7 +122,8 @@ impl Contacts {
         Some(contact)
     }
 
-    /// Adds a contact, with the time at which it has come if this peer can know that.
+    /// Adds a contact. If `witness_clock` is set, notes the present room clock as the time at which
+    /// the contact has come.
     fn insert_new(&mut self, now: Moment, id: PeerId, stage: Stage) {
         let mut contact = Contact::new(now, stage);
         contact.witnessed_since = self.witness_clock.map(|(clock, at)| clock.after(now.since(at)));

@@ -113,8 +113,8 @@ impl Mesh {
         }
     }
 
-    /// Notifies the user, once per author and deviation, if the author's clock differs by at least 6 seconds.
-    /// Does nothing if the author is no known contact.
+    /// Notifies the user if the author's clock differs by at least 6 seconds. Does so once, until
+    /// the difference has been smaller again. Does nothing if the author is no known contact.
     fn report_clock_skew(&mut self, entry: &Arc<Entry>) {
         let Some(contact) = self.contacts.get_mut(entry.author.id) else { return };
         let seconds = contact.skew / 1_000;

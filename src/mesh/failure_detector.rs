@@ -42,8 +42,9 @@ impl Mesh {
         self.sweep_at = Some(self.sweep_at.map_or(at, |due| due.min(at)));
     }
 
-    /// Runs the sweep if it is due: carries out the due action of each contact, and schedules the
-    /// next sweep for the earliest waiting one, or soon if there was any action.
+    /// Runs the sweep if it is due: carries out the due action of each contact, except pings that
+    /// are not this peer's turn. Schedules the next sweep for the earliest waiting contact, or soon
+    /// if there was any action.
     pub(super) fn sweep_contacts(&mut self, now: Now) {
         if self.sweep_at.is_none_or(|it| it > now.moment) {
             return;
@@ -78,9 +79,10 @@ impl Mesh {
         }
     }
 
-    /// Returns true if it is this peer's turn to ping another one. To a peer that is not verified,
-    /// and never was a member, one datagram brings the pings of two members only: the nearest to its id. With each further
-    /// I(n) in which it is heard, twice as many may ping it: the first ones may not hear it.
+    /// Returns true if it is this peer's turn to ping another one. The turn matters only for a peer
+    /// in stage heard that never was a member and needs no verified address. One datagram of such a
+    /// peer brings the pings of two members only: the nearest to its id. With each further
+    /// 0.9 × I(n) in which it is heard, twice as many may ping it: the first ones may not hear it.
     fn is_turn_to_ping(&self, now: Moment, id: PeerId, contact: &Contact) -> bool {
         if contact.stage != Stage::Heard || contact.was_member || contact.needs_verified_address {
             return true;
@@ -209,9 +211,10 @@ impl SweepContext {
         self.interval * u32::from(byte) / 256
     }
 
-    /// Returns the action for a member: removal if nobody has vouched for it for G(n); a ping if it
-    /// is silent, was not told the right path, or needs a verified address. It is not pinged while
-    /// this peer is a candidate, or if no address of it is known.
+    /// Returns the action for a member: removal if nobody has vouched for it for G(n); else a
+    /// `where` if it is silent and one is due; else a ping if it is silent, was not told the right
+    /// path, has moved, or needs a verified address. It is not pinged while this peer is a
+    /// candidate, or if no address of it is known.
     fn action_for_member(&self, contact: &Contact) -> ContactAction {
         let gone = contact.last_vouched + self.gone;
         if gone <= self.now {

@@ -25,7 +25,8 @@ pub(super) const MAX_ADOPTED_CLOCK: RoomClock = RoomClock(1 << 40);
 /// Minimum difference between two room clocks, in milliseconds (exclusive), at which *since* is
 /// converted: after a jump of the own clock, and when another peer's clock is apart.
 const CLOCK_JUMP_MS: u64 = 1_000;
-/// Time beyond 1.1 × I(n) in which a peer has heard of all members that were there when it came.
+/// Time beyond 1.1 × I(n) that must pass after a join. Then the peer counts as having heard of all
+/// members that were there before it.
 const WITNESS_SLACK: Duration = Duration::from_secs(1);
 /// Maximum number of gone members, one address each, that are tried at a time while this peer is
 /// alone.
@@ -200,8 +201,9 @@ impl Mesh {
     /// Handles `heartbeat`: counts it for the loss estimate, and takes over the profile. A
     /// candidate also notes the sender as a voter, and which members a verified sender lists.
     ///
-    /// Of a verified sender, a member also takes over the room clock, resolves a name conflict, and
-    /// handles the sequence and the page. A heartbeat of an unverified sender counts as dropped.
+    /// Of a verified sender, a member also takes over the room clock and resolves a name conflict.
+    /// Then it begins a belated history fetch if that is due, otherwise it handles the sequence and
+    /// the page. A heartbeat of an unverified sender counts as dropped.
     pub(super) fn on_heartbeat(&mut self, now: Now, id: PeerId, it: &Heartbeat, is_verified: bool) {
         let present = it.clock.since(it.since);
         if let Phase::Announcing(_) = self.phase {
@@ -263,9 +265,8 @@ impl Mesh {
     }
 
     /// Takes over a greater room clock; ignores one that is not greater, or above
-    /// [`MAX_ADOPTED_CLOCK`]. If it is greater by more
-    /// than [`CLOCK_JUMP_MS`], this peer's *since* moves along, so that its time in the room stays
-    /// the same.
+    /// [`MAX_ADOPTED_CLOCK`]. If it is greater by more than [`CLOCK_JUMP_MS`], this peer's *since*
+    /// and all noted times move along, so that times in the room stay the same.
     fn advance_room_clock(&mut self, now: Moment, theirs: RoomClock) {
         let own = self.room_clock(now);
         if theirs <= own || theirs > MAX_ADOPTED_CLOCK {
@@ -296,9 +297,9 @@ impl Mesh {
         }
     }
 
-    /// Updates a peer's profile and clock skew from `agree` or `heartbeat`. If a member has changed
-    /// its name, reports the new name as joined and the old one as left. Makes the peer a member if
-    /// it is verified and was heard or listed.
+    /// Updates a peer's profile and clock skew from `agree` or `heartbeat`. Leaves the skew as it is
+    /// for [`SKEW_HOLIDAY`] after a suspension. If a member has changed its name, reports the new
+    /// name as joined and the old one as left. Makes the peer a member if [`Self::promote`] allows.
     pub(super) fn update_profile(
         &mut self,
         now: Now,
@@ -360,8 +361,8 @@ impl Mesh {
         *self.name.key() == key || self.contacts.holders(&key).any(|it| it != id)
     }
 
-    /// Reports the names that have joined and left to the user. Does nothing before this peer's
-    /// history is complete.
+    /// Reports the names that have joined and left to the user. Does nothing before this peer has
+    /// reported its own joining.
     pub(super) fn report_presence(&mut self, joined: Vec<String>, left: Vec<String>) {
         if !self.has_joined() {
             return;

@@ -215,8 +215,8 @@ impl Mesh {
     }
 
     /// Ends the fetch: enters phase `In`, sets the floors, adds logs for all members, reports that
-    /// this peer has joined, and shows the history. Then inserts the other received entries of
-    /// authors that have a log.
+    /// this peer has joined (unless the fetch is belated), and shows the history. Then inserts the
+    /// other received entries of authors that have a log.
     fn finish_history(&mut self, now: Now) {
         let ended = std::mem::replace(&mut self.phase, Phase::In);
         let Phase::Recalling(mut history) = ended else { return };
@@ -258,10 +258,14 @@ impl Mesh {
         }
     }
 
-    /// Fetches the history of a member that this peer has just met, if this peer joined a short time
-    /// ago as the first, because nothing of that member had reached it. Otherwise the whole log
-    /// would come as new messages. The member has been here for longer than a candidacy takes, and
-    /// nothing was said or shown here yet. Returns true if the fetch begins.
+    /// Begins to fetch the history of a member that this peer has just met, and returns true. Does
+    /// so if all of these hold; otherwise does nothing and returns false:
+    ///
+    /// - This peer joined without a history less than [`BELATED_HISTORY_TIMEOUT`] ago.
+    /// - The member was in the room for longer than [`JOIN_WINDOW`] before that.
+    /// - This peer has published nothing and retains no entry.
+    ///
+    /// Without the fetch, the member's whole log would come as new messages.
     pub(super) fn fetch_belated_history(
         &mut self,
         now: Now,

@@ -167,9 +167,11 @@ impl Logs {
     ///
     /// Adds the author if it is new; ignores the claim and returns false if there is no place for
     /// it. If the holder is the author itself, the claim also states what it has written, and may
-    /// lower `have` ([`Log::note_written`]). If entries are missing, starts the give-up timer
-    /// unless it runs, and remembers another peer than the author as holder, unless that peer has
-    /// answered `lost` for all of them.
+    /// lower `have` ([`Log::note_written`]).
+    ///
+    /// If entries are missing, starts the give-up timer unless it runs, and allows to ask the
+    /// holder again. Remembers the holder, unless it is the author or has answered `lost` for all of
+    /// them.
     pub(super) fn note_claim(
         &mut self,
         now: Moment,
@@ -247,9 +249,9 @@ impl Logs {
     }
 
     /// Inserts an entry of an author that has a log, raises the Lamport counter to the entry's, and
-    /// reassembles the author's log. Also records the sequence as written by the author, resets the
-    /// count of `want`s, and restarts the give-up timer if the entry is the next one. Changes
-    /// nothing unless it returns [`InsertOutcome::New`].
+    /// reassembles the author's log. Also records the sequence as written by the author, and resets
+    /// the count of `want`s. Restarts the give-up timer if the entry is the next one; otherwise
+    /// starts it unless it runs. Changes nothing unless it returns [`InsertOutcome::New`].
     pub(super) fn insert(&mut self, now: Moment, entry: Arc<Entry>) -> InsertOutcome {
         let (author, sequence) = (entry.author.id, entry.fields.sequence);
         if self.is_known(author, sequence) {
@@ -387,8 +389,8 @@ impl Logs {
         is_bridged
     }
 
-    /// Returns true if so many entries of an author may still be held out of order as one `want`
-    /// can bring.
+    /// Returns true if the limits of out-of-order entries leave room for all entries of an author
+    /// that one `want` can bring ([`MAX_WANTED`]).
     pub(super) fn has_room_behind(&self, author: PeerId) -> bool {
         let brings = usize::try_from(MAX_WANTED).unwrap_or(usize::MAX);
         let own = self.logs.get(&author).map_or(0, |it| it.out_of_order.len());

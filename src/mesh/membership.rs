@@ -20,6 +20,7 @@ const REPORT_SLACK: Duration = Duration::from_secs(1);
 impl Mesh {
     /// Handles the end of a suspension of the machine: silence in that time does not count. Each
     /// member gets at least half of G(n) to be heard again, and the give-up timers of gaps restart.
+    /// All contacts count as met only now.
     pub(super) fn on_resume(&mut self, now: Moment) {
         let since_start = now.since_start();
         let grace = gone_after(self.member_count()) / 2;
@@ -84,9 +85,9 @@ impl Mesh {
     }
 
     /// Makes a heard or listed peer a member if it is verified and has stated its name, and there is
-    /// a place for it; otherwise does nothing. Restarts its loss estimate. If this peer's history is complete, also adds an
-    /// empty log of the new member, and reports that it has joined, unless another member holds its
-    /// name.
+    /// a place for it; otherwise does nothing. Restarts its loss estimate. If this peer has reported
+    /// its own joining, also adds an empty log of the new member, and reports that it has joined,
+    /// unless another member holds its name.
     pub(super) fn promote(&mut self, now: Moment, id: PeerId) {
         let Some(contact) = self.contacts.get_mut(id) else { return };
         let is_ready = contact.is_verified && contact.profile.is_some();
@@ -122,10 +123,13 @@ impl Mesh {
     /// it, or (*ago* is `INDIRECT`) only knows that it is a member. This verifies the peer, but not
     /// its address, and may make it a member.
     ///
-    /// If the listed peer is a member already, being heard by `by` only counts as a sign of life. A
-    /// new peer is added in stage listed, unless the contacts are at their limit, and is asked for by
-    /// `where` if it is still silent after 1.5 × I(n) + 1 s. A gone peer returns only if it was heard after its going (see
-    /// [`REPORT_SLACK`]).
+    /// - If the listed peer is a member already, being heard by `by` counts as a sign of life. If it
+    ///   is silent here, `by` is asked for its address by `where`.
+    /// - A new peer is added in stage listed, unless the contacts are at their limit. If it is still
+    ///   silent after 1.5 × I(n) + 1 s, `by` is asked for its address. If nothing of `by` has ever
+    ///   arrived by a path, `by` is asked at once.
+    /// - A gone peer returns to stage listed only if it was heard after its going (see
+    ///   [`REPORT_SLACK`]).
     pub(super) fn on_vouch(&mut self, now: Moment, by: PeerId, item: PageItem) {
         let id = item.author;
         let ago = Duration::from_millis(500) * u32::from(item.ago);

@@ -112,8 +112,9 @@ pub struct Mesh {
     /// Room clock's value when this peer joined (*since* on the page). Moves along when the room
     /// clock jumps.
     since: RoomClock,
-    /// Time at which this peer joined without a history, and the nonce of its candidacy; `None` if
-    /// it was given one, then or since.
+    /// Time at which this peer joined without a history, and the nonce of its candidacy. `None`
+    /// before it has joined, if it was given a history then, or once it has begun to fetch one
+    /// belatedly.
     joined_alone: Option<(Moment, Nonce)>,
     /// Time of the last suspension of the machine that was noticed; `None` if there was none.
     resumed_at: Option<Moment>,
@@ -124,7 +125,7 @@ pub struct Mesh {
     own_groups: BTreeSet<AddressGroup>,
     /// All other peers that are known.
     contacts: Contacts,
-    /// Notices about full tables that the user was shown.
+    /// Texts of the notices about full tables that the user was shown.
     full_notices: BTreeSet<String>,
     /// Copies of all authors' logs, this peer's own included.
     logs: Logs,
@@ -199,8 +200,9 @@ impl Mesh {
         mesh
     }
 
-    /// Processes one event, and then everything that is due. Poll all outputs afterwards. Does
-    /// nothing once the mesh has ended.
+    /// Processes one event, and then everything that is due. If the last wake-up is late by
+    /// [`timers::SUSPEND_THRESHOLD`], first handles the end of a suspension of the machine. Poll all
+    /// outputs afterwards. Does nothing once the mesh has ended.
     pub fn handle_input(&mut self, now: Now, input: Input) {
         if matches!(self.phase, Phase::Ended) {
             return;
@@ -385,8 +387,8 @@ impl Mesh {
         }
     }
 
-    /// Returns the cookie that peer `id` has to send back from `address`, as of `minutes_ago`
-    /// minutes ago.
+    /// Returns the cookie that is sent to peer `id` at `address`, as of `minutes_ago` minutes ago.
+    /// By sending it back, the peer proves that it receives at that address.
     ///
     /// It is a keyed hash, so no state is kept for it and it cannot be guessed. It changes each
     /// minute; the current and the previous one are accepted, so it is good for at most two

@@ -26,7 +26,8 @@ struct Sides {
     /// True if a member with a verified address, of another address group, has come with the other
     /// holder.
     has_their_witness: bool,
-    /// True if any other peer has come with the other holder, listed ones included.
+    /// True if a peer of another or an unknown address group has come with the other holder, listed
+    /// ones included.
     has_their_company: bool,
 }
 
@@ -151,8 +152,8 @@ impl Mesh {
     }
 
     /// Handles an objection to the name of this member: takes a new name if the stated holder is
-    /// verified and this peer gives way to it. Ignores other error codes, other names, and objections whose room
-    /// clock differs by more than [`CLOCK_TOLERANCE_MS`].
+    /// verified and this peer gives way to it. Ignores other error codes, other names, and
+    /// objections whose room clock differs by more than [`CLOCK_TOLERANCE_MS`].
     pub(super) fn on_late_objection(&mut self, now: Now, by: PeerId, object: &Object) {
         let is_alike = self.room_clock(now.moment).0.abs_diff(object.clock.0) <= CLOCK_TOLERANCE_MS;
         let is_taken = object.code == ErrorCode::NameTaken.number();
@@ -181,8 +182,9 @@ impl Mesh {
     }
 }
 
-/// Returns true if a peer was known by `met`, or, if it has stated since when it is in the room, was
-/// in it by `latest` of this peer's room clock.
+/// Returns true if a member or listed peer has come in time. If it has stated since when it is in
+/// the room, that must be at most `latest` of this peer's room clock. Otherwise the two peers must
+/// have met by `met`. False in other stages.
 fn has_come_by(it: &Contact, met: Moment, latest: RoomClock) -> bool {
     matches!(it.stage, Stage::Member | Stage::Listed)
         && it.profile.as_ref().map_or(it.met_at <= met, |it| it.since <= latest)

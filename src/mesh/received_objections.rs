@@ -18,7 +18,7 @@ const MAX_OBJECTIONS: usize = 64;
 const MAX_OBJECTIONS_PER_GROUP: usize = 8;
 /// Maximum number of verified peers of which it is remembered whom they list as members.
 const MAX_LISTERS: usize = 32;
-/// Maximum number of those from one address group.
+/// Maximum number of such listing peers from one address group.
 const MAX_LISTERS_PER_GROUP: usize = 4;
 /// Maximum number of members remembered as listed by one peer.
 const MAX_LISTED: usize = 512;
@@ -34,10 +34,10 @@ struct ReceivedObjection {
     first_at: Moment,
 }
 
-/// Objections to this candidate that are not decided yet, by the id of the objecting peer.
+/// Objections to this candidate that are not decided yet, and the members that verified peers list.
 #[derive(Debug, Default)]
 pub(super) struct ReceivedObjections {
-    /// The objections, at most [`MAX_OBJECTIONS`].
+    /// Objections by the id of the objecting peer, at most [`MAX_OBJECTIONS`].
     by_peer: BTreeMap<PeerId, ReceivedObjection>,
     /// Members that verified peers list, by the id of the listing peer.
     listed: BTreeMap<PeerId, BTreeSet<PeerId>>,
@@ -99,7 +99,8 @@ impl Mesh {
     }
 
     /// Notes that a verified peer lists these others as members, and decides. Does nothing if this
-    /// peer is no candidate, or if too many peers of the address group have listed others already.
+    /// peer is no candidate, or if the peer is new and [`MAX_LISTERS`] or [`MAX_LISTERS_PER_GROUP`]
+    /// have listed others already.
     pub(super) fn note_vouchers(
         &mut self,
         now: Moment,
@@ -172,8 +173,9 @@ impl Mesh {
         candidacy.answered_voters().any(|voter| self.are_independent(objector, voter))
     }
 
-    /// Asks each peer that has answered, and that is of another address group than they, about the
-    /// objectors that are verified and that nobody has vouched for. One `where` to each.
+    /// Asks voters about the verified objectors whose objections are undecided. Sends one `where` to
+    /// each voter that has agreed or is asking its user, about the objectors of other address
+    /// groups than the voter's.
     pub(super) fn ask_about_objectors(&mut self) {
         let Phase::Announcing(candidacy) = &self.phase else { return };
         let objectors: Vec<PeerId> = candidacy
@@ -221,7 +223,8 @@ impl Mesh {
     }
 
     /// Returns the name under which an objector is shown: the one that it states in its heartbeats,
-    /// or else in its objection. If another peer states the same name, it is shown as unknown.
+    /// or else in its objection. Returns [`UNKNOWN`] if it states none, or if another verified peer,
+    /// which has not objected, states the same one.
     fn name_of_objector(&self, id: PeerId) -> String {
         let Phase::Announcing(candidacy) = &self.phase else { return UNKNOWN.to_owned() };
         let stated = self.contacts.get(id).map(Contact::name).filter(|it| !it.is_empty());

@@ -121,9 +121,9 @@ impl Mesh {
     }
 
     /// Sends the `want`s that are due, one packet per source, and schedules the next ones. If there
-    /// is no source to ask for an author's next entry, gives up its gap once it has stalled for
-    /// [`GIVE_UP_TIMEOUT`], and asks for entries behind it. Does nothing before the history is
-    /// complete.
+    /// is no source to ask for an author's next entry, gives up its gap if
+    /// [`give_up_gap`](super::logs::Logs::give_up_gap) allows, reports a gap that was skipped to the
+    /// user, and asks for entries behind it. Does nothing before the history is complete.
     pub(super) fn send_due_wants(&mut self, now: Now) {
         if !matches!(self.phase, Phase::In)
             || self.repair.next_want_at.is_none_or(|it| it > now.moment)
@@ -263,10 +263,11 @@ impl Mesh {
         sources.collect()
     }
 
-    /// Chooses a peer to ask for entries of an author behind those that it has answered `lost` for,
-    /// if nobody is left to ask for these; `None` if there is none. First the one that lacks least:
-    /// where its entries begin has to be found before the gap can be given up. Then any one, as
-    /// long as there is room for entries out of order.
+    /// Chooses a peer to ask for entries of an author behind those that it has answered `lost` for.
+    /// Call it if no peer is left to ask for the latter. Chooses the peer that lacks least, while it
+    /// is unknown where the entries of any peer begin: that must be found before the gap can be
+    /// given up. Later chooses any peer, if there is room for entries out of order. `None` if there
+    /// is no such peer or no room.
     fn choose_source_behind(&mut self, now: Moment, author: PeerId) -> Option<PeerId> {
         let sources = self.sources_behind(now, author);
         let log = self.logs.get(author)?;
@@ -337,9 +338,9 @@ impl Mesh {
         }
     }
 
-    /// Handles `lost`: for each author, records what the peer lacks, so that it is not asked for
-    /// that again. If it lacks more than was known, the next `want` is due at once: behind that, or
-    /// to another peer.
+    /// Handles `lost`: for each author with missing entries, records what the peer lacks, so that it
+    /// is not asked for that again. If it lacks more than was known, the next `want` is due after
+    /// [`WANT_COALESCE_WINDOW`]: behind that, or to another peer.
     pub(super) fn on_lost(&mut self, now: Now, id: PeerId, lost: &Lost) {
         let mut by_author: BTreeMap<PeerId, Vec<(u32, u32)>> = BTreeMap::new();
         for it in &lost.ranges {

@@ -17,7 +17,7 @@ pub(super) const fn session(id: PeerId) -> SessionId {
 impl Mesh {
     /// Handles a request of the user. Before the history is complete, requests about other peers
     /// (members, peers, block) are deferred; those beyond [`MAX_DEFERRED_REQUESTS`] are refused.
-    /// `Password` is ignored.
+    /// `Password` and `Reconnect` are ignored.
     pub(super) fn on_request(&mut self, now: Now, request: Request) {
         // The members are known only after joining.
         let is_about_others = matches!(

@@ -37,7 +37,8 @@ pub(super) const MAX_AGREE_DELAY_MS: u64 = 100;
 pub(super) const RECALL_RETRY_INTERVAL: Duration = Duration::from_millis(400);
 /// Maximum number of unanswered `recall`s for one page to one peer; then the next peer is asked.
 pub(super) const MAX_RECALLS_PER_SOURCE: u8 = 3;
-/// Time for which a newcomer asks for its history, in rounds through all members that it knows.
+/// Time after which a newcomer begins no further round through the members that it knows, to ask
+/// for its history.
 pub(super) const HISTORY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time after joining in which a newcomer that got no history still fetches that of a member that
 /// it meets.

@@ -15,17 +15,18 @@ use crate::wire::udp::{Control, PeerAddress, Peers, Ping, Pong, Where};
 
 /// Size of a `ping` without padding and of a `pong`, in bytes, before sealing.
 const MIN_PING: usize = 137;
-/// Number of pings to a silent member at the shortest pause; after each further ping the pause
-/// doubles.
+/// Number of pings to a silent member, or to any peer while this one is alone, at the shortest
+/// pause. After each further ping the pause doubles.
 const QUICK_PINGS: u32 = 10;
 
-/// Number of pings to a peer that is no member before the pause begins to double.
+/// Number of pings to a peer that is no member at twice the shortest pause, unless this peer is
+/// alone. After each further ping the pause doubles.
 const EARLY_PINGS: u32 = 5;
 
 impl Mesh {
-    /// Sends a `ping` to the address of a peer that is to be verified, or the best known one, and
-    /// schedules the next ping: the pause doubles up to [`PING_RETRY_MAX`]. Records in the contact that it was pinged, and with which
-    /// preferred path. Does nothing if no address is known.
+    /// Sends a `ping` to a peer at its [`Contact::address_to_ping`]. Schedules the next ping: the
+    /// pause doubles up to [`PING_RETRY_MAX`]. Records in the contact that it was pinged, and with
+    /// which preferred path. Does nothing if no address is known.
     pub(super) fn ping(&mut self, now: Now, id: PeerId) {
         let cookie = |it| self.cookie(now.moment, id, it, 0);
         let patience = address_patience(self.member_count());
@@ -128,10 +129,12 @@ impl Mesh {
         }
     }
 
-    /// Handles `pong`: if the cookie is of this or the last minute and fits the source or another
-    /// known address, verifies the peer and that address, and may make the peer a member. Ends the
-    /// series of pings, and takes the path stated in the last ping as told. Otherwise only counts
-    /// the packet as unexpected.
+    /// Handles `pong`. If the cookie is not of this or the last minute, or fits neither the source
+    /// nor another known address, only counts the packet as unexpected.
+    ///
+    /// Otherwise verifies the peer and that address, ends the series of pings, and takes the path
+    /// stated in the last ping as told. May make the peer a member, and decides on objections. If it
+    /// is the first verified address, calls [`Self::introduce_to`].
     pub(super) fn on_pong(&mut self, now: Now, meta: PacketMeta, pong: Pong) {
         let id = meta.sender.id;
         let is_from = |address: &SocketAddr| {

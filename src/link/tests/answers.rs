@@ -14,8 +14,8 @@ fn count_states(sim: &Simulation, state: &ConnectionState) -> usize {
     sim.count_events(|it| matches!(it, Event::Connection(it) if it == state))
 }
 
-/// Returns the number of pings among the frames that were sent and not delivered. Loses these
-/// frames.
+/// Returns the number of pings among the frames that were sent and not delivered. Discards all of
+/// these frames.
 fn take_pings(sim: &mut Simulation) -> usize {
     sim.to_server.drain(..).filter(|it| matches!(it, ClientFrame::Ping(_))).count()
 }
