@@ -53,7 +53,7 @@ pub(super) fn read_config_file<T: DeserializeOwned>(
 /// Returns the value of a boolean environment variable; `None` if it is unset or empty.
 ///
 /// # Errors
-/// The value is neither true (`1`, `true`, `yes`) nor false (`0`, `false`, `no`).
+/// The value is not UTF-8, or neither true (`1`, `true`, `yes`) nor false (`0`, `false`, `no`).
 pub(super) fn env_bool(key: &str) -> Result<Option<bool>> {
     env_text(key)?.map(|text| parse_bool(key, &text)).transpose()
 }

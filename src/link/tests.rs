@@ -466,7 +466,7 @@ fn joined_link_reconnects_without_limit() {
     assert_eq!(sim.end, None);
 }
 
-/// After silence the link sends a ping. After more silence it disconnects.
+/// After silence the link sends a ping. After more silence it abandons the connection.
 #[test]
 fn silence_causes_ping_then_disconnect() {
     let mut sim = Simulation::new(settings(), ModelServer::new());
@@ -656,7 +656,7 @@ fn lobby_joined_only_by_reconnect_reports_no_gap() {
     sim.request(Command::Chat(ChatCommand::Leave { room: RoomSelector::First }));
     sim.run_until_idle();
     sim.server.other_says("lobby");
-    // The answer to this direct message raises the position above the entry that was not received.
+    // This direct message raises the position above the entry that was not received.
     sim.to_client.extend(sim.server.other_sends_direct("bob", 77));
     sim.run_until_idle();
     sim.break_connection();

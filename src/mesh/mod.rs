@@ -200,9 +200,9 @@ impl Mesh {
         mesh
     }
 
-    /// Processes one event, and then everything that is due. If the last wake-up is late by
-    /// [`timers::SUSPEND_THRESHOLD`], first handles the end of a suspension of the machine. Poll all
-    /// outputs afterwards. Does nothing once the mesh has ended.
+    /// Processes one event, and then everything that is due. If the requested wake-up is late by 3
+    /// seconds or more, first handles the end of a suspension of the machine. Poll all outputs
+    /// afterwards. Does nothing once the mesh has ended.
     pub fn handle_input(&mut self, now: Now, input: Input) {
         if matches!(self.phase, Phase::Ended) {
             return;

@@ -62,10 +62,11 @@ struct SimPeer {
     sleeps: bool,
 }
 
-/// Simulated room of peers that all hear the IPv4 group within their network, and unicast within
-/// their partition. Each packet takes 1 ms.
+/// Simulated room of peers. Peers of one partition hear each other by unicast, and also by the IPv4
+/// group if they are in one network. Each packet takes 1 ms.
 struct SimRoom {
-    /// Peers by their number, which is the last byte of their addresses. Ended ones stay.
+    /// Peers by their number, which is the last byte of the address with which they start. Ended
+    /// ones stay.
     peers: BTreeMap<u8, SimPeer>,
     /// Virtual time in milliseconds.
     now: u64,
@@ -97,7 +98,7 @@ impl SimRoom {
         Now { moment, time: Timestamp(1_000_000 + self.now) }
     }
 
-    /// Returns the address of the peer with this number: 10.0.0.`number`, port 9.
+    /// Returns the address 10.0.0.`number`, port 9: that with which the peer of this number starts.
     fn address(number: u8) -> SocketAddr {
         SocketAddr::from(([10, 0, 0, number], 9))
     }
@@ -139,8 +140,8 @@ impl SimRoom {
         self.collect(number);
     }
 
-    /// Carries out all outputs of a peer: puts packets in flight to the peers of its partition, and
-    /// stores events, the next wake-up and the end.
+    /// Carries out all outputs of a peer: puts packets that are not lost in flight to the peers of
+    /// its partition, and stores events, the next wake-up and the end.
     fn collect(&mut self, number: u8) {
         let others: Vec<_> = self
             .peers
@@ -243,7 +244,7 @@ impl SimRoom {
         self.input(number, Input::Request(Request { tag: RequestTag::default(), command }));
     }
 
-    /// Passes a request to a peer to say this text in its room.
+    /// Has a peer say this text in its room.
     fn say(&mut self, number: u8, text: &str) {
         let text = text.to_owned();
         let task = ChatCommand::Say { room: RoomSelector::Only, style: Style::SAID, text };

@@ -47,8 +47,8 @@ pub fn sanitize_text(text: &str) -> String {
 
 /// Returns the characters of a text for display. [`REPLACEMENT`] stands for each run of invisible
 /// tag characters (U+E0000 to U+E007F) that is not part of a flag, and for all combining marks of a
-/// run after the first [`MAX_MARKS`]. The other characters are returned as they are; some may be
-/// unsafe ([`is_unsafe_char`]).
+/// run after the first 10. The other characters are returned as they are; some may be unsafe
+/// ([`is_unsafe_char`]).
 pub fn displayable_chars(text: &str) -> impl Iterator<Item = char> {
     let mut previous = RunKind::Other;
     let mut length = 0_usize;

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Creates a simulation of a user at the keyboard that is live.
+/// Creates a simulation whose link is live, for a user at the keyboard.
 fn live() -> Simulation {
     let mut sim = Simulation::new(Settings { can_prompt: true, ..settings() }, ModelServer::new());
     sim.run_until_idle();
@@ -111,8 +111,8 @@ fn fail_until_long_delay(sim: &mut Simulation) {
     }
 }
 
-/// The user need not wait for the reconnect delay. A key that is held down causes one attempt per
-/// second.
+/// The user need not wait for the reconnect delay, only until one second after the last attempt. An
+/// attempt is restarted only if it takes 5 seconds.
 #[test]
 fn user_ends_reconnect_delay() {
     let mut sim = live();

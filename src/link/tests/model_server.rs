@@ -30,7 +30,7 @@ pub(super) struct ModelServer {
     directs: u64,
     /// Sessions that have not expired.
     sessions: Vec<Session>,
-    /// Last session number given out.
+    /// Last session number given out. It begins with the number of the log.
     session_count: u8,
     /// Session of the connected client; `None` if no client is connected.
     connected_session: Option<SessionId>,
@@ -140,7 +140,8 @@ impl ModelServer {
         self.append(room, session, Reference(reference), "a stranger's");
     }
 
-    /// Sends a direct message of another user to the client, and returns its frame.
+    /// Counts a direct message of another user to the client. Returns its frame; `None` if no client
+    /// is connected.
     pub(super) fn other_sends_direct(&mut self, from: &str, session: u64) -> Option<ServerFrame> {
         self.directs += 1;
         Some(

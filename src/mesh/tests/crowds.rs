@@ -7,7 +7,8 @@ use crate::model::{Event, PeerId};
 use crate::wire::udp::{Control, Heartbeat, PageItem};
 
 impl TestBench {
-    /// Delivers a heartbeat of a fake peer that claims to have been here since the room began.
+    /// Delivers a heartbeat of a fake peer that states this name and room clock, and claims to have
+    /// been here since the room began.
     pub(super) fn receive_claim(&mut self, who: &mut FakePeer, name: &str, clock: u64) {
         let beat = Heartbeat {
             clock: crate::model::RoomClock(clock),

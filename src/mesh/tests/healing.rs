@@ -212,7 +212,8 @@ fn peer_that_changes_its_address_is_proven_anew() {
     }
 }
 
-/// The same where only unicast works, and both change their addresses one after the other.
+/// Three peers that only unicast connects go on receiving all messages when two of them change
+/// their addresses, one of them twice.
 #[test]
 fn addresses_change_where_only_unicast_works() {
     let mut room = SimRoom::default();

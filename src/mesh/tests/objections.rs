@@ -6,7 +6,7 @@ use crate::mesh::{End, Outgoing};
 use crate::model::{ErrorCode, Event, PeerId, RoomClock};
 use crate::wire::udp::{Control, Object, PageItem};
 
-/// Returns an objection to the peer under test, with this name and holder.
+/// Returns an objection to the peer under test, with this code, name of the objector and holder.
 fn objection(bench: &TestBench, code: ErrorCode, by: &str, holder: PeerId) -> Control {
     Control::Object(Object {
         nonce: candidate_nonce(bench),

@@ -7,7 +7,7 @@ use crate::wire::udp::{Control, Nonce, Object, PageItem};
 /// A huge room clock, of about 30 years.
 const HUGE: u64 = 1_000_000_000_000;
 
-/// Returns a bench whose peer "anna" is a settled member with the older member bert, both heard.
+/// Returns a bench whose peer "anna" is a settled member, with the more junior member bert.
 fn bench_with_bert() -> (TestBench, FakePeer) {
     let mut bench = TestBench::alone();
     let mut bert = FakePeer::new(1);
@@ -172,7 +172,8 @@ fn absurd_room_clock_is_not_taken_over() {
 }
 
 impl TestBench {
-    /// Delivers a heartbeat of a fake peer that states this *since*.
+    /// Delivers a heartbeat of a fake peer that states this name and *since*, and the right room
+    /// clock.
     fn receive_since(&mut self, who: &mut FakePeer, name: &str, since: u64) {
         let beat = crate::wire::udp::Heartbeat {
             clock: self.clock(),
