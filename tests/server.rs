@@ -374,6 +374,32 @@ fn sigterm_sends_shutdown_error_to_all_connections() {
     assert_eq!(server.log(), Vec::<String>::new());
 }
 
+/// The first line of a server tells its owner where messages are kept, and whether any are there:
+/// a mistyped directory shows by it.
+#[test]
+fn server_says_at_the_start_what_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let data = data.to_str().unwrap();
+    let summary = |arguments: &[&str]| {
+        let server = Server::start(arguments);
+        server.join("anna").say_in_lobby("x");
+        let mut told = String::new();
+        server.wait_for_log(|lines| {
+            let found = lines.iter().find(|line| line.contains(common::SUMMARY));
+            found.inspect(|line| told.clone_from(line)).is_some()
+        });
+        told
+    };
+    let told = summary(&["--name", "attic", "--announce", "false"]);
+    let expected = "this is “attic”; messages are kept in memory until it stops; \
+                    everybody who reaches it may join";
+    assert!(told.ends_with(expected), "{told}");
+    let kept = format!("messages are kept in {data}");
+    assert!(summary(&["--data", data]).contains(&format!("{kept}, where there are none yet; ")));
+    assert!(summary(&["--data", data]).contains(&format!("{kept}; ")));
+}
+
 #[test]
 fn sigint_stops_server() {
     let mut server = Server::start(&[]);
@@ -454,7 +480,8 @@ fn journal_lines_have_priorities() {
     wrong.expect_error(100);
     server.terminate();
     let log = server.log();
-    assert!(log.len() == 1 && log[0].starts_with("<4>"), "{log:#?}");
+    assert!(log.len() == 2 && log[0].starts_with("<6>"), "{log:#?}");
+    assert!(log[1].starts_with("<4>"), "{log:#?}");
 }
 
 #[test]
@@ -534,10 +561,10 @@ fn closed_stderr_does_not_stop_service() {
     let mut command = server_command();
     command.args(["--listen", "127.0.0.1:0"]).stdin(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    let mut line = String::new();
-    // The reader is dropped at the end of this statement, which closes the pipe.
-    BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
-    let address = line.trim().strip_prefix("listening on ").unwrap().parse().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let address = lines.find_map(|it| it.strip_prefix("listening on ")?.parse().ok()).unwrap();
+    // Closes the pipe.
+    drop(lines);
     for _ in 0..2 {
         let mut stranger = TestClient::connect(address);
         stranger.send_bytes(b"GET / HTTP/1.0\r\n\r\n");

@@ -95,6 +95,9 @@ fn validate_rejects_invalid_configurations() {
         "burst =",
         "[chat]",
         "name = \"a\\u202Eb\"",
+        "keep-messages = 3",
+        "keep-bytes = 1",
+        "log-length = 9",
     ] {
         let (code, told) = run_with_config(text, &["validate"]);
         assert_eq!(code, Some(78), "{text}: {told}");

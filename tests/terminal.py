@@ -1,6 +1,6 @@
 """Tests chat-client on a pseudo terminal; run by tests/terminal.rs.
 
-    terminal.py CHAT_CLIENT HOST:PORT
+    terminal.py CHAT_CLIENT HOST:PORT CHAT_SERVER
 
 If the terminal does not show what it should, prints what is missing and exits with 1.
 """
@@ -87,8 +87,8 @@ class Terminal:
             os.waitpid(self.pid, 0)
 
 
-def main(client, server):
-    """Runs the session as anna, with messages from a second client, bob."""
+def main(client, server, server_program):
+    """Runs the session as anna, with messages from a second client, bob, and further short ones."""
 
     def bob_says(text):
         """Sends a message from bob, and waits until it has arrived."""
@@ -102,12 +102,13 @@ def main(client, server):
         terminal.expect("you are anna in #lobby")
         terminal.expect(r"\] anna: early\r?\n")
         terminal.expect(r"\] anna: bird\r?\n")
-        terminal.expect("> ")
+        # The prompt says to which room a line goes.
+        terminal.expect("#lobby> ")
         terminal.type("half a li")
         terminal.expect("half a li")
         # A message that arrives is printed above the line being edited, which is redrawn.
         bob_says("hello")
-        terminal.expect(r"bob: hello\r?\n.*> half a li")
+        terminal.expect(r"bob: hello\r?\n.*#lobby> half a li")
         terminal.type("ne\r")
         terminal.expect(r"\] anna: half a line\r?\n")
         # Text pasted right after output must be handled without waiting for the next key.
@@ -148,6 +149,7 @@ def main(client, server):
         terminal.kill()
     for kind in "dumb", "emacs":
         use_dumb_terminal(client, server, kind)
+    close_terminal_of(server_program)
 
 
 def use_dumb_terminal(client, server, kind):
@@ -159,6 +161,28 @@ def use_dumb_terminal(client, server, kind):
         terminal.expect(rf"\] {kind}: hello\r?\n")
         terminal.type("\x04")
         terminal.expect_success()
+    finally:
+        terminal.kill()
+
+
+def close_terminal_of(server_program):
+    """Closes the terminal on which a server runs, which stops it."""
+    terminal = Terminal(server_program, "--listen", "127.0.0.1:0", "--announce", "false")
+    try:
+        terminal.expect("listening on 127.0.0.1:")
+        os.close(terminal.fd)
+        pid, terminal.pid = terminal.pid, None
+        for _ in range(PATIENCE * 100):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                break
+            time.sleep(0.01)
+        else:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            sys.exit("the server goes on after its terminal was closed")
+        if os.waitstatus_to_exitcode(status) != 0:
+            sys.exit(f"exit status {os.waitstatus_to_exitcode(status)} of the server")
     finally:
         terminal.kill()
 

@@ -1,4 +1,4 @@
-//! Test of `chat-client` on a terminal. The script `terminal.py` provides the pseudo terminal, with
+//! Test of `chat-client` and `chat-server` on a terminal. The script `terminal.py` provides the pseudo terminal, with
 //! Python's standard library.
 
 #![allow(
@@ -22,6 +22,7 @@ fn terminal_session_edits_completes_and_shows_messages() {
     let output = Command::new("python3")
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/terminal.py"))
         .args([env!("CARGO_BIN_EXE_chat-client"), &server.address().to_string()])
+        .arg(env!("CARGO_BIN_EXE_chat-server"))
         .output()
         .unwrap();
     let told = String::from_utf8_lossy(&output.stderr);

@@ -91,8 +91,7 @@ fn result(output: &Output) -> (Option<i32>, String) {
 #[test]
 fn passwords_are_read_from_files_of_other_systems() {
     let written = "Brötchen\n";
-    let files =
-        [format!("\u{feff}Brötchen\r\n").into_bytes(), utf16("Brötchen\r\n"), written.into()];
+    let files = ["\u{feff}Brötchen\r\n".into(), utf16("Brötchen\r\n"), written.into()];
     for of_server in &files {
         let server = PasswordServer::start(of_server);
         for of_client in &files {

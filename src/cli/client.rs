@@ -1,11 +1,12 @@
 //! Command line of `chat-client`.
 
 use std::io::{Read, stderr, stdin, stdout};
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use tokio::sync::mpsc::Receiver;
 
@@ -104,7 +105,10 @@ struct ChatArgs {
     /// this network]
     #[arg(id = "place", value_name = "SERVER")]
     address: Option<String>,
-    /// The same, as a flag
+    /// The server's port, as in host:port
+    #[arg(requires = "place", value_parser = clap::value_parser!(u16).range(1..))]
+    port: Option<u16>,
+    /// The same as SERVER, as a flag
     #[arg(long, value_name = "SERVER", conflicts_with = "place")]
     server: Option<String>,
     /// Lines in and out, also on a terminal
@@ -128,8 +132,9 @@ struct SendArgs {
     /// Say it to this person only
     #[arg(long, value_name = "NAME")]
     to: Option<String>,
-    /// What to say [default: all of the input]
-    text: Option<String>,
+    /// What to say [default: all of the input]; before it may stand the server
+    #[arg(value_name = "[SERVER] TEXT", num_args = 0..=2)]
+    words: Vec<String>,
     /// Shared flags.
     #[command(flatten)]
     common: CommonArgs,
@@ -171,6 +176,35 @@ pub fn run() -> ExitCode {
         Err((code, error)) => {
             print_error(&error);
             code.into()
+        }
+    }
+}
+
+impl ChatArgs {
+    /// Returns the address of the server as one text; `None` if none is given.
+    fn server(&self) -> Option<String> {
+        let place = self.address.as_ref().or(self.server.as_ref())?;
+        Some(match self.port {
+            // An IPv6 address needs brackets before a port.
+            Some(port) if place.parse::<Ipv6Addr>().is_ok() => format!("[{place}]:{port}"),
+            Some(port) => format!("{place}:{port}"),
+            None => place.clone(),
+        })
+    }
+}
+
+impl SendArgs {
+    /// Returns the server, `None` if none is given, and the text, `None` to read the input. A
+    /// single word is the text.
+    ///
+    /// # Errors
+    /// The server is given twice.
+    fn server_and_text(&self) -> Result<(Option<String>, Option<String>)> {
+        match (&self.server, self.words.as_slice()) {
+            (server, []) => Ok((server.clone(), None)),
+            (server, [text]) => Ok((server.clone(), Some(text.clone()))),
+            (None, [server, text, ..]) => Ok((Some(server.clone()), Some(text.clone()))),
+            (Some(_), [..]) => bail!("the server is given twice: as a flag and before the text"),
         }
     }
 }
@@ -241,8 +275,9 @@ fn driver_setup(config: &Config, fresh: bool, ui_mode: UiMode) -> Result<Setup> 
 /// Runs `chat-client send`: sends one message, waits for its acknowledgement, and leaves. If the
 /// command line has no text, sends all of standard input. Returns the exit code.
 fn send_message(send: SendArgs) -> Result<u8, Failure> {
-    let config = send.common.load_config(send.server.clone(), false)?;
-    let text = match send.text {
+    let (server, text) = send.server_and_text().map_err(usage_failure)?;
+    let config = send.common.load_config(server, false)?;
+    let text = match text {
         Some(text) => text,
         None => {
             let mut bytes = Vec::new();
@@ -271,7 +306,7 @@ fn send_message(send: SendArgs) -> Result<u8, Failure> {
 /// Runs a chat in the terminal, with plain lines or with JSON lines. Ends when the user leaves, the
 /// input ends, or the server ends it. Returns the exit code.
 fn run_chat(chat: ChatArgs) -> Result<u8, Failure> {
-    let server = chat.address.clone().or(chat.server.clone());
+    let server = chat.server();
     let is_terminal = frontend::can_edit_lines();
     let config = chat.common.load_config(server, is_terminal && !chat.json)?;
     let ui_mode = match (chat.json, chat.plain) {
@@ -370,5 +405,44 @@ fn exit_code(end: &EndReason, config: &Config, is_script: bool) -> Result<u8, Fa
             _ => reason.clone(),
         }),
         EndReason::Protocol { reason } => failed(format!("{reason} ({})", config.server)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Parses a command line of `chat-client`.
+    fn parse(words: &[&str]) -> Option<Cli> {
+        Cli::try_parse_from([&["chat-client"], words].concat()).ok()
+    }
+
+    #[test]
+    fn server_and_port_may_be_two_words() {
+        let server = |words: &[&str]| parse(words).map(|it| it.chat.server());
+        let text = |it: &str| Some(Some(it.to_owned()));
+        assert_eq!(server(&[]), Some(None));
+        assert_eq!(server(&["pi"]), text("pi"));
+        assert_eq!(server(&["pi", "2428"]), text("pi:2428"));
+        assert_eq!(server(&["fe80::1", "2428"]), text("[fe80::1]:2428"));
+        assert_eq!(server(&["--server", "pi"]), text("pi"));
+        assert_eq!(server(&["pi", "hello"]), None);
+        assert_eq!(server(&["pi", "0"]), None);
+    }
+
+    #[test]
+    fn server_may_stand_before_the_text_to_send() {
+        let send = |words: &[&str]| match parse(&[&["send"], words].concat())?.action? {
+            Action::Send(send) => send.server_and_text().ok(),
+            Action::Discover(_) => None,
+        };
+        let text = |it: &str| Some(it.to_owned());
+        assert_eq!(send(&[]), Some((None, None)));
+        assert_eq!(send(&["hi"]), Some((None, text("hi"))));
+        assert_eq!(send(&["pi", "hi"]), Some((text("pi"), text("hi"))));
+        assert_eq!(send(&["--server", "pi", "hi"]), Some((text("pi"), text("hi"))));
+        assert_eq!(send(&["--server", "pi"]), Some((text("pi"), None)));
+        assert_eq!(send(&["--server", "pi", "pi", "hi"]), None);
+        assert_eq!(send(&["pi", "hi", "there"]), None);
     }
 }

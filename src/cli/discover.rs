@@ -12,6 +12,7 @@ use serde_json::json;
 use super::exit::{self, Failure, os_failure, usage_failure};
 use crate::client::Destination;
 use crate::client::discovery::{self, DiscoveredServer};
+use crate::model::NameKey;
 use crate::ui::{escape_dangerous, safe_line};
 
 /// Maximum time of one search for servers if none is named.
@@ -105,7 +106,8 @@ fn print_notice(line: &str) {
     let _ = writeln!(stderr(), "-- {line}");
 }
 
-/// Asks the user to select one of several servers. Asks again until the answer is a valid number.
+/// Asks the user to select one of several servers. Asks again until the answer is a number of the
+/// list, or the name or host of one server in it.
 ///
 /// # Errors
 /// The terminal cannot be used, or its input ends.
@@ -117,7 +119,7 @@ fn prompt_for_server(several: &[DiscoveredServer]) -> Result<Destination, Failur
         let _ = writeln!(question, "{number:3}  {}", describe(server));
     }
     loop {
-        let asked = write!(screen, "{question}Which one (1 to {})? ", several.len());
+        let asked = write!(screen, "{question}Which one (a name, or 1 to {})? ", several.len());
         asked.and_then(|()| screen.flush()).context("cannot ask").map_err(os_failure)?;
         let mut line = String::new();
         let count =
@@ -125,12 +127,26 @@ fn prompt_for_server(several: &[DiscoveredServer]) -> Result<Destination, Failur
         if count == 0 {
             return Err(usage_failure(anyhow!("no server was chosen")));
         }
-        let chosen = line.trim().parse::<usize>().ok().and_then(|it| it.checked_sub(1));
-        if let Some(server) = chosen.and_then(|it| several.get(it)) {
+        if let Some(server) = find_choice(several, line.trim()) {
             return Ok(server.destination());
         }
         question.clear();
     }
+}
+
+/// Returns the server that an answer names: by its number in the list, counted from 1, or by its
+/// name or host in any case, if only one server has it. `None` if the answer names none.
+fn find_choice<'a>(several: &'a [DiscoveredServer], answer: &str) -> Option<&'a DiscoveredServer> {
+    if let Ok(number) = answer.parse::<usize>() {
+        return several.get(number.checked_sub(1)?);
+    }
+    let key = NameKey::of(answer);
+    let is_named = |server: &&DiscoveredServer| {
+        let short_host = server.host.split('.').next().unwrap_or_default();
+        [server.name.as_str(), &server.host, short_host].iter().any(|it| NameKey::of(it) == key)
+    };
+    let mut named = several.iter().filter(is_named);
+    named.next().filter(|_| named.next().is_none())
 }
 
 /// Formats a discovered server as a line for the user. The server chooses its name and version, so
@@ -158,4 +174,46 @@ fn to_json(server: &DiscoveredServer) -> serde_json::Value {
         "entry": server.instance_name,
         "id": server.id.map(|it| it.to_string()).unwrap_or_default(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns a discovered server with this name on this host.
+    fn server(name: &str, host: &str) -> DiscoveredServer {
+        DiscoveredServer {
+            name: name.to_owned(),
+            instance_name: format!("{name}._pi-chat._tcp.local"),
+            host: host.to_owned(),
+            port: 1,
+            addresses: Vec::new(),
+            version: String::new(),
+            id: None,
+            has_txt_record: true,
+        }
+    }
+
+    #[test]
+    fn server_is_chosen_by_number_name_or_host() {
+        let several =
+            [server("Attic", "pi.local"), server("Küche", "pi2.local"), server("x", "pi2.local")];
+        let chosen = |answer| find_choice(&several, answer).map(|it| it.name.as_str());
+        for (answer, name) in [
+            ("1", Some("Attic")),
+            ("3", Some("x")),
+            ("0", None),
+            ("4", None),
+            ("", None),
+            ("attic", Some("Attic")),
+            ("KÜCHE", Some("Küche")),
+            ("pi", Some("Attic")),
+            ("pi.local", Some("Attic")),
+            // Two servers have this host.
+            ("pi2", None),
+            ("cellar", None),
+        ] {
+            assert_eq!(chosen(answer), name, "{answer}");
+        }
+    }
 }

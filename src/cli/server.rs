@@ -1,10 +1,12 @@
 //! Command line of `chat-server`.
 
+use std::io::{IsTerminal, stdin};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{self, Receiver};
 use tokio::task::spawn_blocking;
 
@@ -26,9 +28,10 @@ use crate::{disk, systemd};
 ///
 /// SIGHUP has it read its configuration again: what can be applied while it
 /// runs is applied, what needs a restart is named in the log, and a wrong
-/// configuration changes nothing.
+/// configuration changes nothing. On a terminal SIGHUP stops it, because the
+/// terminal has been closed.
 ///
-/// Exit status: 0 after SIGTERM or SIGINT, 64 wrong usage, 78 wrong
+/// Exit status: 0 after SIGTERM, SIGINT or its terminal is closed, 64 wrong usage, 78 wrong
 /// configuration, 1 anything else.
 #[derive(Debug, Parser)]
 #[command(name = "chat-server", version, args_conflicts_with_subcommands = true)]
@@ -151,7 +154,7 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Runs the server in a multi-threaded tokio runtime until SIGTERM or SIGINT.
+/// Runs the server in a multi-threaded tokio runtime until a signal stops it.
 ///
 /// # Errors
 /// The server cannot start, or its engine has ended.
@@ -159,8 +162,11 @@ fn run_server(run: RunArgs, settings: ServerSettings) -> Result<()> {
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
-        let stop = stop_signal()?;
-        let reloads = spawn_reload_task(run)?;
+        let hangup = hangup_signal()?;
+        let (stop_at, reload_at) =
+            if stdin().is_terminal() { (Some(hangup), None) } else { (None, Some(hangup)) };
+        let stop = stop_signal(stop_at)?;
+        let reloads = spawn_reload_task(run, reload_at);
         server::run(settings, stop, reloads).await.map_err(anyhow::Error::from)
     });
     // The server has already waited for its connections to close.
@@ -168,16 +174,19 @@ fn run_server(run: RunArgs, settings: ServerSettings) -> Result<()> {
     outcome
 }
 
-/// Starts a task that loads the configuration again at each SIGHUP. The receiver yields the new
-/// settings, or the error text if the configuration is invalid.
+/// Installs the handler for SIGHUP.
 ///
 /// # Errors
-/// The handler for SIGHUP cannot be installed.
-fn spawn_reload_task(run: RunArgs) -> Result<Receiver<ReloadResult>> {
-    use tokio::signal::unix::{SignalKind, signal};
+/// It cannot be installed.
+fn hangup_signal() -> Result<Signal> {
+    signal(SignalKind::hangup()).context("cannot wait for SIGHUP")
+}
 
-    let mut hangup = signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?;
+/// Starts a task that loads the configuration again at each signal. The receiver yields the new
+/// settings, or the error text if the configuration is invalid. Without a signal it yields nothing.
+fn spawn_reload_task(run: RunArgs, hangup: Option<Signal>) -> Receiver<ReloadResult> {
     let (sender, receiver) = mpsc::channel(1);
+    let Some(mut hangup) = hangup else { return receiver };
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
             systemd::notify_reloading();
@@ -194,7 +203,7 @@ fn spawn_reload_task(run: RunArgs) -> Result<Receiver<ReloadResult>> {
             }
         }
     });
-    Ok(receiver)
+    receiver
 }
 
 /// Raises the limit of open files (file descriptors) to the maximum that the system allows, because
@@ -206,19 +215,26 @@ fn raise_file_limit() {
 }
 
 /// Installs handlers for SIGTERM and SIGINT. Returns a future that resolves at the first of these
-/// signals.
+/// signals, or of `hangup` if that is given.
 ///
 /// # Errors
 /// The handlers cannot be installed.
-fn stop_signal() -> Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-
+fn stop_signal(mut hangup: Option<Signal>) -> Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
     Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            _ = next_signal(&mut hangup) => {}
         }
     })
+}
+
+/// Waits for the next signal. Never resolves without one to wait for.
+async fn next_signal(signal: &mut Option<Signal>) -> Option<()> {
+    match signal {
+        Some(signal) => signal.recv().await,
+        None => std::future::pending().await,
+    }
 }

@@ -377,14 +377,14 @@ impl ServerOptions {
     /// passes a `STATE_DIRECTORY`. Otherwise it is in memory.
     ///
     /// # Errors
-    /// A limit of the chosen kind of log is below its minimum.
+    /// A limit of either kind of log is below its minimum. So `validate`, which does not know the
+    /// directory that systemd passes, refuses what the service would refuse.
     fn log_settings(&self) -> Result<LogSettings> {
-        let least = u32::from(HISTORY_LENGTH);
+        self.check_log_limits()?;
         let Some(directory) = self.log_directory() else {
             let log = MemoryLimits::default();
             let room_entries = self.log_length.unwrap_or(log.room_entries);
             let total_bytes = self.log_bytes.unwrap_or(log.total_bytes);
-            ensure!(room_entries >= least as usize, "log-length: must be at least {least}");
             return Ok(LogSettings::Memory(MemoryLimits {
                 room_entries,
                 total_bytes,
@@ -396,12 +396,6 @@ impl ServerOptions {
             messages: self.keep_messages.unwrap_or(0),
             bytes: self.keep_bytes.unwrap_or(DEFAULT_KEEP_BYTES),
         };
-        let Retention { messages, bytes, .. } = retention;
-        ensure!(messages == 0 || messages >= least, "keep-messages: must be 0 or at least {least}");
-        ensure!(
-            bytes == 0 || bytes >= MIN_KEEP_BYTES,
-            "keep-bytes: must be 0 or at least {MIN_KEEP_BYTES}"
-        );
         let durability = match self.durability {
             None | Some(DurabilityMode::Relaxed) => Durability::Relaxed,
             Some(DurabilityMode::Strict) => Durability::Strict,
@@ -418,6 +412,26 @@ impl ServerOptions {
             on_failure,
             ..defaults
         }))
+    }
+
+    /// Checks the limits of both kinds of log. 0 means no limit for `keep-messages` and
+    /// `keep-bytes`.
+    ///
+    /// # Errors
+    /// A limit is below its minimum.
+    fn check_log_limits(&self) -> Result<()> {
+        let least = u32::from(HISTORY_LENGTH);
+        let is_enough = |limit: Option<u32>| limit.is_none_or(|it| it >= least);
+        let log_length = self.log_length.map(|it| u32::try_from(it).unwrap_or(u32::MAX));
+        ensure!(is_enough(log_length), "log-length: must be at least {least}");
+        let messages = self.keep_messages.filter(|it| *it != 0);
+        ensure!(is_enough(messages), "keep-messages: must be 0 or at least {least}");
+        let bytes = self.keep_bytes.filter(|it| *it != 0);
+        ensure!(
+            bytes.is_none_or(|it| it >= MIN_KEEP_BYTES),
+            "keep-bytes: must be 0 or at least {MIN_KEEP_BYTES}"
+        );
+        Ok(())
     }
 }
 

@@ -59,7 +59,7 @@ use self::reload::Reloader;
 use self::status::StatusSource;
 use self::trusted_proxies::TrustedProxies;
 use crate::log::{LogOpenError, LogSettings, MemoryLimits, OpenedLog, StoreError};
-use crate::model::{HubSettings, IpNetwork};
+use crate::model::{HubSettings, IpNetwork, Sequence};
 use crate::os::Clock;
 use crate::systemd;
 
@@ -150,6 +150,7 @@ pub async fn run(
     // Opening a large log blocks for a while.
     let opened = tokio::task::spawn_blocking(|| log.open()).await;
     let OpenedLog { log, restored, server_id } = opened.map_err(|_| ServerError::Engine)??;
+    let is_empty = restored.head == Sequence::ZERO;
 
     let descriptors = DescriptorLimit::read();
     descriptors.lower_max_connections(&mut settings.hub);
@@ -173,6 +174,7 @@ pub async fn run(
         listening: listening.clone(),
     };
     let addresses = bind_all(&settings.listen)?;
+    tracing::info!("{}", startup_summary(&settings, is_empty));
     let mut helpers = JoinSet::new();
     let (backup_sender, backup) = watch::channel(None);
     helpers.spawn(backup::make_backups(server_id, clock, current.subscribe(), backup_sender));
@@ -228,6 +230,26 @@ pub async fn run(
     // This also removes the file of the control socket.
     helpers.shutdown().await;
     outcome
+}
+
+/// Returns a line for the owner: the server's name, where it keeps messages, and how users get in.
+/// `is_empty` is true if the log has never had a message: a mistyped data directory shows by it.
+fn startup_summary(settings: &ServerSettings, is_empty: bool) -> String {
+    let log = match &settings.log {
+        LogSettings::Memory(_) => "messages are kept in memory until it stops".to_owned(),
+        LogSettings::Disk(store) => {
+            let found = if is_empty { ", where there are none yet" } else { "" };
+            format!("messages are kept in {}{found}", store.directory.display())
+        }
+    };
+    let access = match settings.hub.password {
+        Some(_) => "the password lets users in",
+        None => "everybody who reaches it may join",
+    };
+    let discovery = if settings.announce { "chat-client finds it on this network" } else { "" };
+    let name = format!("this is “{}”", settings.hub.server_name);
+    let parts = [name.as_str(), &log, access, discovery];
+    parts.into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
 /// Binds to all `addresses`; if there are none, to the default address.

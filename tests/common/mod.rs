@@ -122,14 +122,14 @@ impl Server {
         self.child.id()
     }
 
-    /// Returns the log so far, without the lines about listening addresses.
+    /// Returns the log so far, without the lines with which every start begins.
     pub(crate) fn log(&self) -> Vec<String> {
-        without_addresses(&self.log.0.lock().unwrap().lines)
+        without_start(&self.log.0.lock().unwrap().lines)
     }
 
     /// Waits until the log satisfies `wanted`, and returns all its lines. Panics if that does not
     /// happen within [`PATIENCE`] and before the end of the log.
-    pub(crate) fn wait_for_log(&self, wanted: impl Fn(&[String]) -> bool) -> Vec<String> {
+    pub(crate) fn wait_for_log(&self, mut wanted: impl FnMut(&[String]) -> bool) -> Vec<String> {
         let log = self.log.0.lock().unwrap();
         let (log, _) = self
             .log
@@ -228,9 +228,13 @@ fn listen_addresses(lines: &[String]) -> impl Iterator<Item = SocketAddr> {
     lines.iter().filter_map(|line| line.strip_prefix(LISTEN_PREFIX)?.parse().ok())
 }
 
-/// Returns the log lines that are not about listening addresses.
-fn without_addresses(lines: &[String]) -> Vec<String> {
-    lines.iter().filter(|line| !line.starts_with(LISTEN_PREFIX)).cloned().collect()
+/// Text in the log line that says what a started server is.
+pub(crate) const SUMMARY: &str = "INFO this is “";
+
+/// Returns the log lines without the summary of the start and without the listening addresses.
+fn without_start(lines: &[String]) -> Vec<String> {
+    let is_of_start = |line: &str| line.starts_with(LISTEN_PREFIX) || line.contains(SUMMARY);
+    lines.iter().filter(|line| !is_of_start(line)).cloned().collect()
 }
 
 /// Builds a `join` frame without password, token and position.

@@ -28,11 +28,15 @@ use super::execute::{AfterLine, execute_line, request_finish, request_reconnect}
 use super::local_time::LocalTimeZone;
 use super::plain::terminal_width;
 use super::render::{RenderedText, Renderer};
+use super::safe::safe_name;
 use super::view_state::SharedViewState;
 use crate::model::{Command, Event, Password, Request, RequestTag};
 
-/// Prompt of the line editor.
-const PROMPT: &str = "> ";
+/// Returns the prompt of the line editor, with the room to which a typed line goes.
+fn prompt(view: &SharedViewState) -> String {
+    let room = view.with(|it| it.current_room().map(safe_name));
+    room.map_or_else(|| "> ".to_owned(), |room| format!("#{room}> "))
+}
 
 /// Maximum number of lines in the editor's history of typed lines.
 const MAX_HISTORY: usize = 500;
@@ -171,7 +175,7 @@ impl TerminalInput {
         }
         let tell = |rendered: RenderedText| drop(writeln!(io::stdout(), "{}", rendered.text));
         loop {
-            match self.editor.readline(PROMPT) {
+            match self.editor.readline(&prompt(&self.view)) {
                 // A user who presses Enter does not want to wait for the reconnect delay.
                 Ok(line) if line.trim().is_empty() => request_reconnect(requests, false),
                 Ok(line) => {
