@@ -151,10 +151,10 @@ impl Contacts {
         }
     }
 
-    /// Returns whether there is a place for `id` as a member: at most [`MAX_MEMBERS_PER_GROUP`] of
-    /// its address group, and [`MAX_MEMBERS`] in all. If the room is full, the newest member of the
-    /// group that has most of them makes room for a group with less than half as many. So the
-    /// places of those that were verified longest, and of other addresses, are kept.
+    /// Returns the place for `id` as a member, or why there is none. There are at most
+    /// [`MAX_MEMBERS_PER_GROUP`] members of its address group, and [`MAX_MEMBERS`] in all. If the
+    /// room is full, the newest member of the group that has most of them makes room for a group
+    /// with less than half as many. So members that came earlier, or from other addresses, stay.
     pub(super) fn place_for(&self, id: PeerId) -> Place {
         let group = self.get(id).and_then(Contact::group);
         if self.member_count < MAX_MEMBERS_PER_GROUP {

@@ -263,7 +263,7 @@ impl Mesh {
     ///
     /// - This peer joined without a history less than [`BELATED_HISTORY_TIMEOUT`] ago.
     /// - The member was in the room for longer than [`JOIN_WINDOW`] before that.
-    /// - This peer has published nothing and retains no entry.
+    /// - This peer has published nothing, retains no entry, and is fetching no history now.
     ///
     /// Without the fetch, the member's whole log would come as new messages.
     pub(super) fn fetch_belated_history(
