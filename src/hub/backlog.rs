@@ -1,4 +1,4 @@
-//! Backlog: entries that the log commits while reads are pending.
+//! Backlog: entries that the log commits while reads for `join` and `enter` are in progress.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 

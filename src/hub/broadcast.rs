@@ -47,7 +47,7 @@ impl Hub {
     }
 
     /// Sends a notice to all connections that have joined. A connection whose replay is not
-    /// completely queued does not get it.
+    /// completely queued never gets it, not even after its replay.
     fn broadcast(&mut self, notice: Notice) {
         let joined = self
             .connections

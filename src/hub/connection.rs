@@ -152,8 +152,8 @@ impl Connection {
         self.features & feature::PRESENCE != 0
     }
 
-    /// Returns true if the client negotiated `resume`: its name waits for it when the connection is
-    /// lost.
+    /// Returns true if the client negotiated `resume`: its name may wait for it when the connection
+    /// is lost.
     pub(super) const fn comes_back(&self) -> bool {
         self.features & feature::RESUME != 0
     }

@@ -133,7 +133,8 @@ impl Quota {
     }
 }
 
-/// Snapshot of the hub's counters, for the status report.
+/// Snapshot of the hub's state for the status report: counters, server name, head, and storage
+/// health.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HubStats {
     /// Name of the server, from the settings.

@@ -56,7 +56,7 @@ impl Hub {
         self.next_timer_check = Some(self.next_timer_check.map_or(deadline, |at| at.min(deadline)));
     }
 
-    /// Evicts a connection to make room for a new one of the address group `newcomer`, and returns
+    /// Evicts a connection in favor of a new one of the address group `newcomer`, and returns
     /// true.
     ///
     /// The evicted connection belongs to the group with the most live connections. That group must
@@ -115,9 +115,9 @@ impl Hub {
         }
     }
 
-    /// Closes the half-closed connections that have nothing left to answer. Such a connection is
-    /// not blocked, so no frame is deferred, and has no message in flight. Call it after each
-    /// input.
+    /// Closes the half-closed connections that have nothing left to answer, and removes them at
+    /// once. Such a connection is not blocked, so no frame is deferred, and has no message in flight.
+    /// Call it after each input.
     pub(super) fn close_half_closed(&mut self, now: Now) {
         if self.half_closed.is_empty() {
             return;
@@ -248,7 +248,8 @@ impl Hub {
         self.detach_session(now, id);
     }
 
-    /// If a room has no members left, closes it and emits `RoomClosed`.
+    /// If a room has no members left, closes it and emits `RoomClosed`. It then no longer counts for
+    /// the group that had opened it.
     pub(super) fn close_if_empty(&mut self, room: RoomId, now: Moment) {
         if let Some(closed) = self.rooms.close_if_empty(room) {
             if let Some(group) = closed.opened_by {
@@ -281,7 +282,7 @@ impl Hub {
         }
     }
 
-    /// Frees the name that waits for a session that was removed, and emits `DeleteSession`.
+    /// Emits `DeleteSession` for a session that was removed. Frees its name, if that waits.
     pub(super) fn delete_session(&mut self, session: SessionId) {
         if let Some(username) = self.waiting_names.remove(session) {
             self.names.release(&username, session);

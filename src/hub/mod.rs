@@ -83,10 +83,10 @@ pub struct Hub {
     sequence_gaps: Vec<(Sequence, Sequence)>,
     /// Session number of the next new session.
     next_session: SessionId,
-    /// Connections by identifier, closing ones included. A connection is removed when the driver
-    /// reports it as gone. A half-closed one is removed when the hub closes it. Connections that
-    /// were refused at once are not included. The map is ordered, so that the same inputs give the
-    /// same outputs.
+    /// Connections by identifier, closing ones included; a refused connection is never added. A
+    /// connection is removed when the driver reports it as gone. A half-closed one is removed
+    /// earlier, if the hub closes it without an error. The map is ordered, so that the same inputs
+    /// give the same outputs.
     connections: BTreeMap<ConnectionId, Connection>,
     /// Half-closed connections that wait for an answer: they are blocked, or have a message in
     /// flight.
@@ -123,7 +123,8 @@ pub struct Hub {
     wake_at: Option<Moment>,
     /// Number of connected users in the last `ConnectedUsers` output; 0 before the first one.
     reported_users: usize,
-    /// Connection whose next frame panics, for tests of the driver ([`Hub::inject_panic`]).
+    /// Connection whose frames make the hub panic, for tests of the driver
+    /// ([`Hub::inject_panic`]).
     #[cfg(test)]
     injected_panic: Option<ConnectionId>,
 }
@@ -198,7 +199,8 @@ impl Hub {
         self.schedule_wake();
     }
 
-    /// Returns a snapshot of the hub's counters.
+    /// Returns a snapshot of the hub's state for the status report: counters, server name, head, and
+    /// storage health.
     #[must_use]
     pub fn stats(&self) -> HubStats {
         HubStats {
@@ -228,7 +230,8 @@ impl Hub {
         self.rooms.find(room).is_some()
     }
 
-    /// Makes the next frame of this connection panic (fault injection).
+    /// Makes the hub panic when a frame of this connection arrives (fault injection). Replaces an
+    /// earlier choice of connection.
     #[cfg(test)]
     pub(crate) fn inject_panic(&mut self, connection: ConnectionId) {
         self.injected_panic = Some(connection);
@@ -282,7 +285,7 @@ impl Hub {
     }
 
     /// Emits a `WakeAt` for the earliest moment at which a timer expires. Does nothing if no timer
-    /// runs, or if the last `WakeAt` was for the same moment.
+    /// runs, or if a `WakeAt` for the same moment was emitted since the last `Wake`.
     fn schedule_wake(&mut self) {
         let timers = [
             self.next_timer_check,

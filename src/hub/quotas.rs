@@ -1,7 +1,8 @@
 //! Quotas by address group: usage and limits of connections, rooms, `join`s, wrong passwords, and
 //! requests that read the log.
 //!
-//! The quota of sessions is in `sessions`. The quota of unsent bytes is in the driver's fan-out.
+//! The quota of sessions is in `sessions`, that of names in `waiting_names`. The quota of unsent
+//! bytes is in the driver's fan-out.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;

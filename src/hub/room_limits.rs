@@ -1,12 +1,12 @@
-//! Limits of rooms: which rooms a session may open, and which rooms are always allowed.
+//! Limits of rooms: which rooms an address group may open, and which rooms are always allowed.
 
 use super::Hub;
 use super::contract::{Quota, RoomId};
 use crate::model::{AddressGroup, ErrorCode, Moment, RoomName};
 
 impl Hub {
-    /// Returns true if a session of this address group may be in these rooms, by the limits of
-    /// rooms. Open and reserved rooms are always allowed.
+    /// Returns true if an address group may open those of these rooms that are not open. Reserved
+    /// rooms may always be opened.
     pub(super) fn may_open(&self, group: AddressGroup, names: &[RoomName]) -> bool {
         let is_new = |name: &&RoomName| !self.is_reserved(name) && self.rooms.find(name).is_none();
         match names.iter().filter(is_new).count() {

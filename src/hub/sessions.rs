@@ -78,7 +78,8 @@ pub(super) struct Sessions {
     /// Groups that have sessions away, by [`AwaySessions::rank`]: the last group loses a session
     /// first.
     groups_by_rank: BTreeSet<(usize, Option<AddressGroup>)>,
-    /// Session that held each name last, by name key, if it is away.
+    /// Session that was disconnected last under each name, by name key. Removed when the session is
+    /// resumed, evicted or expires.
     away_names: HashMap<NameKey, SessionId>,
     /// Number of connected sessions of each address group that has any.
     connected_by_group: HashMap<AddressGroup, usize>,
@@ -101,8 +102,9 @@ impl Sessions {
         self.by_token.get(token).copied().filter(|id| self.is_resumable(*id, now))
     }
 
-    /// Finds the session that held this name last, by name key; `None` if it is connected or has
-    /// expired.
+    /// Finds the session that was disconnected last under this name, by name key. `None` if there is
+    /// none, or if it was resumed or removed since, or has expired. Ignores connected sessions with
+    /// this name.
     pub(super) fn find_away_by_name(&self, key: &NameKey, now: Moment) -> Option<SessionId> {
         self.away_names.get(key).copied().filter(|id| self.is_resumable(*id, now))
     }
@@ -299,7 +301,7 @@ impl Sessions {
         }
     }
 
-    /// Removes a session from all indexes.
+    /// Removes a session that is away, with its places in all indexes.
     fn remove(&mut self, id: SessionId) {
         self.remove_from_away_indexes(id);
         if let Some(session) = self.by_id.remove(&id)
@@ -309,9 +311,9 @@ impl Sessions {
         }
     }
 
-    /// Evicts one session that is away, if there are `max` sessions or more, and returns it with
-    /// its address group. Returns `None` if there are fewer, or if no session is away. Call it
-    /// before a new session is created.
+    /// If there are `max` sessions or more, evicts one that is away. Returns its number and its
+    /// address group, which is `None` for a restored session. Returns `None` if there are fewer
+    /// sessions, or if none is away. Call it before a new session is created.
     ///
     /// The session is taken from the group with the highest [`AwaySessions::rank`]: of its
     /// disposable sessions, or else of the others, the one that has been away longest. So clients
@@ -331,7 +333,7 @@ impl Sessions {
         Some((id, group))
     }
 
-    /// Removes all sessions that have expired at `now`, and returns them. Call it again at
+    /// Removes all sessions that have expired at `now`, and returns their numbers. Call it again at
     /// [`Self::next_expiry`].
     #[must_use]
     pub(super) fn remove_expired(&mut self, now: Moment) -> Vec<SessionId> {

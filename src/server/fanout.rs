@@ -250,8 +250,8 @@ impl Fanout {
 
     /// Puts an item into a connection's outbox, and records that the connection must be woken.
     /// Gives up outboxes until the item fits:
-    /// - If the item would exceed the share of its address group ([`Outboxes::largest_if_over_share`]), the
-    ///   group's largest outbox.
+    /// - If the item would exceed the share of its address group
+    ///   ([`Outboxes::largest_if_over_share`]), the group's largest outbox.
     /// - If the memory budget is used up, the largest outbox of the group that uses most.
     /// - If the outbox itself is full, this outbox; then the item is dropped.
     fn put(&mut self, connection: ConnectionId, mut queued: Queued) {

@@ -61,9 +61,9 @@ impl Reloader {
     }
 }
 
-/// Returns the settings to put in force, and the keys of changed settings that need a restart. The
-/// latter settings keep their old values. If the log's kind or directory has changed, the retention
-/// also keeps its old value.
+/// Returns the settings to put in force, and the keys of the changed settings that need a restart.
+/// Settings that need a restart keep their old values. If the kind or directory of the log has
+/// changed, the key is `data-dir`, and the retention keeps its old value too.
 fn settings_to_apply(
     old: &ServerSettings,
     wanted: ServerSettings,

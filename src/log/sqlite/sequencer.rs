@@ -10,7 +10,8 @@ use crate::model::{
     Timestamp,
 };
 
-/// Write request: a call of the log that changes the database.
+/// Write request: a call of the log that is planned in order with the others. All of them except
+/// [`Self::ClockSet`] change the database.
 #[derive(Clone, Debug)]
 pub(super) enum WriteRequest {
     /// A message to append, with the timestamp of the append.
@@ -28,10 +29,11 @@ pub(super) enum WriteRequest {
 pub(super) enum Change {
     /// An entry to insert.
     Entry(SharedEntry),
-    /// A session record to store. Its `last_reference` covers all entries up to this sequence.
+    /// A session record to store. The sequence is the head of the log at that point: the record's
+    /// `last_reference` covers the session's entries up to it.
     PersistSession(SessionRecord, Sequence),
-    /// A new `last_reference` for a stored session record. It covers all entries up to this
-    /// sequence.
+    /// A new `last_reference` for a stored session record. It covers the session's entries up to
+    /// this sequence.
     PersistLastReference(SessionId, Reference, Sequence),
     /// A session to delete. The sequence is the head of the log at that point.
     DeleteSession(SessionId, Sequence),
@@ -77,14 +79,14 @@ pub(super) struct Sequencer {
 }
 
 /// Plan for a list of write requests: the changes to write, the events to send afterwards, and the
-/// resulting state of the sequencer. It has no effect until [`Sequencer::commit`].
+/// update of the sequencer. Only [`Sequencer::commit`] applies the update.
 pub(super) struct Plan {
     /// Changes to write, in this order.
     pub(super) changes: Vec<Change>,
     /// `Committed` events to send once the changes are committed. Consecutive entries share an
     /// event. Each [`WriteRequest::ClockSet`] begins a new event.
     pub(super) events: Vec<LogEvent>,
-    /// Resulting state of the sequencer: the new head, and the map elements that change.
+    /// Update of the sequencer: the new head, and only those map elements that change.
     delta: Sequencer,
 }
 
@@ -173,7 +175,7 @@ impl Sequencer {
         delta.last_references.get(&session).or_else(|| self.last_references.get(&session)).copied()
     }
 
-    /// Makes a plan effective: sets the sequencer to the plan's resulting state. Call it once, when
+    /// Applies a plan's update to the sequencer. Call it once, when
     /// the plan's changes are written or kept as pending. Do not make another plan before this
     /// call.
     pub(super) fn commit(&mut self, plan: &mut Plan) {

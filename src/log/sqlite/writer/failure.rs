@@ -12,19 +12,19 @@ use crate::hub::StorageHealth;
 use crate::model::Sequence;
 use crate::os::random_bytes;
 
-/// Maximum memory of pending writes, in bytes. If a message would exceed it, messages are refused
-/// until everything pending is written.
+/// Maximum memory of pending writes, in bytes. If further changes would exceed it, messages are
+/// refused until everything pending is written. Changes of sessions may exceed it.
 const MAX_PENDING_BYTES: usize = 32 << 20;
 
-/// Number of times as long as a failed attempt took that the writer waits before the next one, if
-/// that is longer than [`RETRY_INTERVAL`]. An attempt writes everything that is pending, so
-/// attempts become dearer the longer the disk fails.
+/// Pause after a failed attempt to write, as a multiple of the attempt's duration. An attempt writes
+/// everything that is pending, so attempts take longer the longer the disk fails.
 const RETRY_PAUSE_FACTOR: u32 = 20;
 
 /// Maximum time between attempts to write while the disk fails.
 const MAX_RETRY_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Returns the time from a failed attempt to write, which took `duration`, to the next one.
+/// Returns the pause after a failed attempt to write that took `duration`: from [`RETRY_INTERVAL`] to
+/// [`MAX_RETRY_INTERVAL`].
 pub(super) fn retry_pause(duration: Duration) -> Duration {
     duration.saturating_mul(RETRY_PAUSE_FACTOR).clamp(RETRY_INTERVAL, MAX_RETRY_INTERVAL)
 }
