@@ -39,7 +39,7 @@ impl Hub {
             self.report_quota(group, Quota::Connections);
             Some((ErrorCode::TooManyFromAddress, SERVER_FULL_RETRY_AFTER_MS))
         } else if self.connections.len() >= self.settings.max_connections
-            && !self.make_room_for(now, group)
+            && !self.evict_connection_for(now, group)
         {
             Some((ErrorCode::ServerFull, SERVER_FULL_RETRY_AFTER_MS))
         } else {
@@ -65,7 +65,7 @@ impl Hub {
     ///
     /// Returns false if that group has fewer connections, or if too many evicted connections are
     /// closing ([`CLOSING_EXCESS_DIVISOR`]).
-    fn make_room_for(&mut self, now: Now, newcomer: AddressGroup) -> bool {
+    fn evict_connection_for(&mut self, now: Now, newcomer: AddressGroup) -> bool {
         let limit = self.settings.max_connections;
         let excess = (limit / CLOSING_EXCESS_DIVISOR).max(1);
         if self.connections.len() >= limit.saturating_add(excess) {
