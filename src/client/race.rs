@@ -262,6 +262,7 @@ mod tests {
 
     use super::*;
     use crate::model::ErrorCode;
+    use crate::os::Clock;
     use crate::wire::tcp::{Error, ServerHello};
 
     /// Bytes that every attempt of these tests sends.
@@ -322,9 +323,9 @@ mod tests {
         addresses: Vec<SocketAddr>,
     ) -> (Result<GreetedConnection, Vec<FailedAttempt>>, Duration) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let start = std::time::Instant::now();
+        let clock = Clock::start();
         let outcome = runtime.block_on(race(addresses, HELLO));
-        (outcome, start.elapsed())
+        (outcome, clock.now().since_start())
     }
 
     /// A server that accepts and never answers, and a closed port, delay the connection to the good

@@ -94,6 +94,6 @@ impl Link {
     /// frames of a fast client late.
     fn answer_patience(&self) -> Duration {
         let per_minute = self.welcome.as_ref().map_or(1, |it| it.per_minute.max(1));
-        ANSWER_TIMEOUT.max(Duration::from_secs(60) * WATCHED_UNITS / u32::from(per_minute))
+        ANSWER_TIMEOUT.max(Duration::from_secs(60) * WATCHED_UNITS / per_minute)
     }
 }

@@ -258,7 +258,9 @@ fn time_until_all_see_all(count: u8, named: &[(u8, u8)], loss: u8) -> u64 {
 /// messages arrive.
 #[test]
 fn named_hosts_are_enough_to_see_one_another_soon() {
-    let cases: [(&str, u8, &[(u8, u8)]); 4] = [
+    /// Name, number of peers, and who names whom.
+    type Case = (&'static str, u8, &'static [(u8, u8)]);
+    let cases: [Case; 4] = [
         ("two that name each other", 2, &[(1, 2), (2, 1)]),
         ("two of which one names the other", 2, &[(1, 2)]),
         ("three that name one", 3, &[(2, 1), (3, 1)]),
