@@ -7,6 +7,9 @@ use super::replay_window::ReplayWindow;
 use crate::model::{AddressGroup, Moment, NameKey, Path, PathSet, PeerId, RoomClock, TokenBucket};
 use crate::wire::udp::Signer;
 
+/// Time in milliseconds by which a peer may claim to have come before this one has noticed it: its
+/// first packets may be lost.
+const WITNESS_TOLERANCE_MS: u64 = 5_000;
 /// Maximum number of addresses remembered per peer.
 const MAX_ADDRESSES: usize = 4;
 /// Rate limit for control packets received from one sender: burst, and packets per minute.
@@ -343,8 +346,14 @@ impl Contact {
 
     /// Returns the address group of the best known address. Limits count the peers of a group
     /// together, because one machine could invent them all. `None` if no address is known.
+    ///
+    /// An IPv4 address comes first: it says more than an IPv6 network, which many may share.
     pub(super) fn group(&self) -> Option<AddressGroup> {
-        self.address().map(|it| AddressGroup::of_peer(it.ip()))
+        let best = self
+            .addresses
+            .iter()
+            .max_by_key(|it| (it.is_verified, it.address.is_ipv4(), it.last_heard));
+        best.map(|it| AddressGroup::of_peer(it.address.ip()))
     }
 
     /// Returns the address heard last that may be passed on in `peers`, verified or not: IPv4, or
@@ -384,12 +393,13 @@ impl Contact {
         self.profile.as_ref().map_or("", |it| &it.name)
     }
 
-    /// Returns the value of the room clock when it joined: the one that it claims, but not earlier
-    /// than this peer has seen it come. The greatest possible value if it has stated none, so that
+    /// Returns the value of the room clock when it joined: the one that it claims, unless it is
+    /// earlier than this peer has seen it come by more than [`WITNESS_TOLERANCE_MS`]. The greatest possible value if it has stated none, so that
     /// it counts as the most junior.
     pub(super) fn since(&self) -> RoomClock {
         let claimed = self.claimed_since();
-        self.witnessed_since.map_or(claimed, |it| it.max(claimed))
+        let is_false = |it: &RoomClock| it.0 > claimed.0.saturating_add(WITNESS_TOLERANCE_MS);
+        self.witnessed_since.filter(is_false).unwrap_or(claimed)
     }
 
     /// Returns the value of the room clock when it joined, as it claims; the greatest possible value
