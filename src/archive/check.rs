@@ -258,11 +258,11 @@ fn check_facts(connection: &Connection, report: &mut CheckReport) -> rusqlite::R
 }
 
 /// Checks the stored sequence gaps, and that they explain the jumps of the sequences:
-/// - A gap ascends, and no message lies in it. (The oldest one may be several that were joined,
-///   with the messages between them.)
-/// - Where the sequences of neighbouring messages, or of the last message and the log's head, are
-///   further apart than [`MIN_GAP`], gaps make up the difference. Shorter jumps are where messages
-///   were deleted, which the links between messages check.
+/// - Each gap `(first, second]` ascends, and no message lies in it. If the list is full, messages
+///   may lie in the oldest gap, because it may join several gaps.
+/// - From one message to the next, the sequence rises by at most [`MIN_GAP`] plus the gaps between
+///   them. The same holds from 0 to the first message, and from the last message to the log's head.
+///   Jumps within that limit are deleted messages, which the links between messages check.
 fn check_sequences(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
     let bytes = read_fact::<Vec<u8>>(connection, fact::SEQUENCE_GAPS)?.unwrap_or_default();
     let gaps = sequence_gaps::read_all(connection)?;
@@ -327,9 +327,10 @@ fn check_search_index(connection: &Connection, report: &mut CheckReport) -> rusq
     })
 }
 
-/// Checks that the indexed words of each message are those of its room, author and text: else one
-/// of them was changed in the file. Indexes all valid messages once more, a few at a time and in
-/// memory. What leaves the words as they are (case, accents, punctuation) is not seen.
+/// Checks that the indexed words of each message are those of its room, author and text. If they
+/// are not, one of these was changed in the database file. A change of case, accents or punctuation
+/// is not found, because the words stay the same. Indexes all valid messages again, in memory and a
+/// few at a time.
 fn check_words(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
     let indexed = sequence_to_sql(search::indexed_up_to(connection)?);
     let stored = WordHashes::read(connection)?;

@@ -1,7 +1,8 @@
 //! Layer 3: the owner's tools for a log on disk: export, import, backup and check.
 //!
-//! Backup and check read one state of the database without changing it, export reads page by page. A
-//! server may run meanwhile. Import changes the log and locks its directory, so no server may run.
+//! Export, backup and check do not change the log, so a server may run meanwhile. Backup and check
+//! read one state of the database. Export reads page by page. Import changes the log and locks its
+//! directory, so no server may run.
 //!
 //! | module | contents |
 //! |---|---|
@@ -49,8 +50,8 @@ pub enum ArchiveError {
     /// The log has no room of the name that an export asks for.
     #[error("there is no room {0} in the log")]
     NoRoom(String),
-    /// During an export the log got another id: an import has numbered all messages anew, or a server
-    /// has found the end of the log missing.
+    /// During an export the log got another id: an import has numbered all messages anew, or a
+    /// server has found the end of the log missing.
     #[error("the messages were replaced or numbered anew meanwhile; export again")]
     Replaced,
     /// The output of an export cannot be written.

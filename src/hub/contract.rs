@@ -96,8 +96,8 @@ pub enum Quota {
     /// Rate of `history` and `search` requests. Beyond the limit, the request waits, or its
     /// connection is closed.
     Requests,
-    /// Number of names, including those that wait for a session that has lost its connection. Beyond
-    /// the limit, one of those that wait is freed early.
+    /// Number of names, including those that wait for a session that has lost its connection.
+    /// Beyond the limit, one of those that wait is freed early.
     Names,
     /// Number of unsent bytes for slow readers. Beyond the limit, a connection is closed. Only the
     /// driver counts these bytes.
@@ -187,8 +187,8 @@ pub enum Input {
     HalfClosed {
         /// Connection that is half-closed.
         connection: ConnectionId,
-        /// True if the stream has ended inside a frame, so the connection was cut off. Otherwise the
-        /// client leaves.
+        /// True if the stream has ended inside a frame, so the connection was cut off. Otherwise
+        /// the client leaves.
         in_frame: bool,
     },
     /// A connection is gone: the driver has closed its socket, and discards later deliveries to it.

@@ -116,8 +116,8 @@ impl Hub {
     }
 
     /// Closes the half-closed connections that have nothing left to answer, and removes them at
-    /// once. Such a connection is not blocked, so no frame is deferred, and has no message in flight.
-    /// Call it after each input.
+    /// once. Such a connection is not blocked, so no frame is deferred, and has no message in
+    /// flight. Call it after each input.
     pub(super) fn close_half_closed(&mut self, now: Now) {
         if self.half_closed.is_empty() {
             return;
@@ -173,9 +173,9 @@ impl Hub {
         self.release_session(now, id, may_come_back);
     }
 
-    /// Disconnects the session of a connection: releases its rooms and its name, and persists it. The
-    /// session is then away, and the connection is closing. If the connection has no session, only
-    /// switches it to `Closing`.
+    /// Disconnects the session of a connection: releases its rooms and its name, and persists it.
+    /// The session is then away, and the connection is closing. If the connection has no session,
+    /// only switches it to `Closing`.
     ///
     /// The name waits for the session if the client has the feature for it, has its token, does not
     /// leave, and may come back: the connection does not end by a final error.
@@ -248,8 +248,8 @@ impl Hub {
         self.detach_session(now, id);
     }
 
-    /// If a room has no members left, closes it and emits `RoomClosed`. It then no longer counts for
-    /// the group that had opened it.
+    /// If a room has no members left, closes it and emits `RoomClosed`. It then no longer counts
+    /// for the group that had opened it.
     pub(super) fn close_if_empty(&mut self, room: RoomId, now: Moment) {
         if let Some(closed) = self.rooms.close_if_empty(room) {
             if let Some(group) = closed.opened_by {

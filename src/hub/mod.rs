@@ -199,8 +199,8 @@ impl Hub {
         self.schedule_wake();
     }
 
-    /// Returns a snapshot of the hub's state for the status report: counters, server name, head, and
-    /// storage health.
+    /// Returns a snapshot of the hub's state for the status report: counters, server name, head,
+    /// and storage health.
     #[must_use]
     pub fn stats(&self) -> HubStats {
         HubStats {

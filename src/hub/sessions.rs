@@ -102,9 +102,9 @@ impl Sessions {
         self.by_token.get(token).copied().filter(|id| self.is_resumable(*id, now))
     }
 
-    /// Finds the session that was disconnected last under this name, by name key. `None` if there is
-    /// none, or if it was resumed or removed since, or has expired. Ignores connected sessions with
-    /// this name.
+    /// Finds the session that was disconnected last under this name, by name key. `None` if there
+    /// is none, or if it was resumed or removed since, or has expired. Ignores connected sessions
+    /// with this name.
     pub(super) fn find_away_by_name(&self, key: &NameKey, now: Moment) -> Option<SessionId> {
         self.away_names.get(key).copied().filter(|id| self.is_resumable(*id, now))
     }

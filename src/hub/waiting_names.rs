@@ -149,8 +149,8 @@ impl Hub {
         }
     }
 
-    /// Frees the name that waits for a session, and persists that it no longer does. Does nothing if
-    /// no name waits for the session.
+    /// Frees the name that waits for a session, and persists that it no longer does. Does nothing
+    /// if no name waits for the session.
     fn free_waiting_name(&mut self, session: SessionId) {
         if let Some(username) = self.waiting_names.remove(session) {
             self.names.release(&username, session);

@@ -7,7 +7,7 @@ use crate::hub::RestoredState;
 use crate::model::{LogId, ServerId};
 use crate::os::random_bytes;
 
-/// The log implementation to use, with its settings.
+/// Log implementation to use, with its settings.
 #[derive(Clone, Debug)]
 pub enum LogSettings {
     /// A [`MemoryLog`] with these limits: entries are lost when the process ends.

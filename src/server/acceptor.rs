@@ -11,9 +11,9 @@ use super::admission::Admission;
 use super::listen::{self, Bound, RetryingListener};
 use super::trusted_proxies::TrustedProxies;
 
-/// Maximum number of bytes of a socket that the operating system has taken and not sent (Linux). Else
-/// it would take megabytes for each client that does not read, which count for the service and in no
-/// limit of ours.
+/// Maximum number of bytes of a socket that the operating system has taken and not sent (Linux).
+/// Without it, the operating system takes megabytes for each client that does not read. They count
+/// as memory of the service, but none of the server's limits includes them.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const MAX_UNSENT_BYTES: u32 = 64 << 10;
 

@@ -21,27 +21,28 @@ use crate::os::{Clock, random_bytes};
 pub(super) struct Admission {
     /// Id of the next connection.
     pub(super) next_id: Arc<AtomicU64>,
-    /// The published head: the sequence up to which entries are in the feeds of all rooms.
+    /// Published head: the sequence up to which the feeds of all rooms hold their entries.
     pub(super) head: Arc<PublishedHead>,
     /// Memory budget of all outboxes together.
     pub(super) budget: Arc<MemoryBudget>,
-    /// Handle of the engine, which is told of each connection.
+    /// Handle of the engine, which receives an event for each connection.
     pub(super) engine: EngineHandle,
-    /// The settings in force, for the rate limit of new connections.
+    /// Settings in force, for the rate limit of new connections.
     pub(super) settings: watch::Receiver<ServerSettings>,
-    /// The clock of the server.
+    /// Clock of the server.
     pub(super) clock: Clock,
-    /// Semaphore with a permit for each closed connection that may linger: wait until the client
-    /// has closed its side, too.
+    /// Semaphore that limits the number of lingering connections. A connection lingers when it
+    /// waits, after its end, until the client has closed its side too.
     pub(super) lingering: Arc<Semaphore>,
 }
 
 impl Admission {
-    /// Announces a connection from `address`, that of the client, to the engine and spawns its task. Waits while the
-    /// engine's queue is full. Releases `permit` when the task has ended, and the socket is closed.
+    /// Announces a connection to the engine, and spawns its task. Waits while the engine's queue is
+    /// full. `address`: IP address of the client. `permit` is released when the task has ended and
+    /// the socket is closed.
     ///
-    /// Drops the socket without sending an error if there are no random numbers (logged) or the
-    /// engine has ended.
+    /// If the operating system has no random numbers (logged), or the engine has ended, drops the
+    /// socket without sending an error.
     pub(super) async fn admit(
         &self,
         transport: impl Transport,
@@ -81,8 +82,7 @@ impl Admission {
         });
     }
 
-    /// Returns a full token bucket with the burst and the rate that the settings in force allow a
-    /// joined client.
+    /// Returns the rate limit of a joined client by the settings in force: a full token bucket.
     fn rate_limit(&self) -> TokenBucket {
         let settings = self.settings.borrow();
         TokenBucket::new(settings.hub.burst, settings.hub.frames_per_minute)

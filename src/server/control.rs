@@ -153,8 +153,8 @@ async fn answer(mut stream: UnixStream, settings: ServerSettings, status_source:
 /// Result of reading a request from the control socket.
 #[derive(Debug)]
 enum Request {
-    /// No byte arrived within [`REQUEST_BEGIN_TIMEOUT`], or the stream ended before one. The client
-    /// gets the status report.
+    /// No request: no byte arrived within [`REQUEST_BEGIN_TIMEOUT`], or the stream ended or failed
+    /// before one. The client gets the status report.
     None,
     /// Complete and valid request.
     Valid(ControlRequest),

@@ -130,7 +130,7 @@ pub(super) enum EngineInput {
 /// Snapshot of the engine's counters.
 #[derive(Debug)]
 pub(super) struct EngineStats {
-    /// Counters of the hub.
+    /// State of the hub: counters, server name, head, and storage health.
     pub(super) hub: HubStats,
     /// Number of messages committed since the server was started.
     pub(super) messages: u64,

@@ -1,10 +1,11 @@
-//! A room's feed: published entries that some connection has not taken yet, encoded once for all.
+//! Feed of a room: published entries that some connection has not taken, encoded once for all.
 //!
-//! A feed is the newest end of a room's log: batches of frames shared by all connections that read
-//! the room. Each connection has a [`FeedReader`] with a cursor into it. A batch is dropped as soon
-//! as every reader has passed it, so a feed whose readers are up to date is empty. For readers that
-//! lag, a feed is bounded in bytes and in age: a cursor that points before its beginning is lost,
-//! and its connection has to resume from the log.
+//! A feed is the newest end of a room's log: batches of frames, shared by all connections that read
+//! the room. Each connection has a [`FeedReader`] with a cursor into the feed. A batch is dropped
+//! when every reader has passed it. So a feed is empty if all its readers are up to date.
+//!
+//! A feed is bounded in bytes and in age. If it has dropped the next entry of a slow reader, that
+//! reader is [`Behind`]: its connection is closed, and the client resumes from the log.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,10 +16,10 @@ use bytes::Bytes;
 
 use crate::model::{Moment, Sequence};
 
-/// The frames of entries that were published together in one room.
+/// Batch: frames of entries that were published together in one room.
 #[derive(Clone, Debug)]
 pub(super) struct Batch {
-    /// The frames, concatenated.
+    /// Frames, concatenated.
     bytes: Bytes,
     /// Sequence of each entry, and the offset of the end of its frame in `bytes`.
     ends: Box<[(Sequence, usize)]>,
@@ -28,28 +29,28 @@ pub(super) struct Batch {
     published: Moment,
 }
 
-/// A [`Batch`] under construction.
+/// Batch under construction.
 #[derive(Debug, Default)]
 pub(super) struct BatchBuilder {
-    /// The frames so far; see [`Batch::bytes`].
+    /// Frames of the entries added so far, concatenated.
     bytes: Vec<u8>,
-    /// The entries so far; see [`Batch::ends`].
+    /// Sequence of each entry, and the offset of the end of its frame in `bytes`.
     ends: Vec<(Sequence, usize)>,
 }
 
 impl BatchBuilder {
-    /// Adds an entry; `encode` appends its frame to the buffer. Sequences must ascend.
+    /// Adds an entry. `encode` must append its frame to the buffer. Sequences must ascend.
     pub(super) fn push(&mut self, sequence: Sequence, encode: impl FnOnce(&mut Vec<u8>)) {
         encode(&mut self.bytes);
         self.ends.push((sequence, self.bytes.len()));
     }
 
-    /// Returns true if no entry has been added.
+    /// Returns true if no entry was added.
     pub(super) fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// Finishes the batch, published at `now`.
+    /// Builds the finished batch. `now`: time of its publication.
     pub(super) fn finish(self, now: Moment) -> Batch {
         let memory = size_of::<Slot>() + self.bytes.capacity() + size_of_val(self.ends.as_slice());
         Batch { bytes: self.bytes.into(), ends: self.ends.into(), memory, published: now }
@@ -57,9 +58,9 @@ impl BatchBuilder {
 }
 
 impl Batch {
-    /// Returns the frames from entry number `first` to the last one whose sequence is at most
-    /// `limit`, and the number of the entry after them. Without such an entry, returns no bytes and
-    /// `first`.
+    /// Returns the frames from entry number `first` to the last entry whose sequence is at most
+    /// `limit`, and the number of the entry after them. If there is no such entry, returns no bytes
+    /// and `first`.
     fn slice(&self, first: usize, limit: Sequence) -> (Bytes, usize) {
         let fits = |(sequence, _): &(Sequence, usize)| *sequence <= limit;
         let end = match self.ends.last() {
@@ -72,15 +73,15 @@ impl Batch {
         (self.bytes.slice(self.offset(first)..self.offset(end)), end)
     }
 
-    /// Returns the offset in the batch's bytes at which the frame of entry `number` begins. The
-    /// number after the last entry gives the end of the bytes.
+    /// Returns the offset in the batch's bytes at which the frame of entry `number` begins. Returns
+    /// the length of the bytes for the number after the last entry.
     fn offset(&self, number: usize) -> usize {
         let before = number.checked_sub(1).and_then(|index| self.ends.get(index));
         before.map_or(0, |(_, end)| *end)
     }
 }
 
-/// Memory of all feeds together, in bytes; they share it.
+/// Counter of the memory of all feeds together, in bytes. All feeds share it.
 #[derive(Debug, Default)]
 pub(super) struct FeedMemory(AtomicUsize);
 
@@ -91,35 +92,35 @@ impl FeedMemory {
     }
 }
 
-/// A batch in a feed.
+/// Batch in a feed, with its cursors.
 #[derive(Debug)]
 struct Slot {
-    /// The batch.
+    /// Batch.
     batch: Batch,
-    /// Number of cursors at an entry of this batch.
+    /// Number of cursors in this batch: their next entry belongs to it.
     cursors: usize,
 }
 
-/// The batches of one room that some reader has not passed yet.
+/// Feed of a room: the batches that some reader has not passed.
 #[derive(Debug)]
 pub(super) struct Feed {
-    /// Batches in ascending order of sequence. The oldest one has a cursor.
+    /// Batches in ascending order of sequence. At least one cursor is in the oldest one.
     batches: VecDeque<Slot>,
-    /// Number of the oldest batch held: the number of batches that have been dropped.
+    /// Number of the oldest batch. Batches are counted from 0, so it is the number of dropped ones.
     first: u64,
-    /// Number of cursors behind the newest batch: those of readers that are up to date.
+    /// Number of cursors after the newest batch: those of readers that are up to date.
     cursors_at_end: usize,
     /// Memory of the batches, in bytes.
     bytes: usize,
-    /// Limit of `bytes`. The newest batch is kept even if it alone is larger.
+    /// Maximum of `bytes`. The newest batch is kept even if it alone exceeds the maximum.
     max_bytes: usize,
     /// Memory of all feeds together, which includes `bytes`.
     memory: Arc<FeedMemory>,
-    /// Sequence of the last entry that was dropped; zero if none was.
+    /// Sequence of the last entry that was dropped; 0 if none was.
     last_dropped: Sequence,
 }
 
-/// A reader's position in a feed: its next entry.
+/// Position of a reader in a feed: its next entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Cursor {
     /// Number of the batch, as counted by [`Feed::first`].
@@ -128,12 +129,12 @@ struct Cursor {
     entry: usize,
 }
 
-/// Error: a reader's next entry has been dropped from the feed.
+/// Error: the feed has dropped the reader's next entry, so the connection must be closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Behind;
 
 impl Feed {
-    /// Creates an empty feed that holds up to `max_bytes` of batches and counts them in `memory`.
+    /// Creates an empty feed of at most `max_bytes` bytes. It counts its memory in `memory` too.
     pub(super) fn new(max_bytes: usize, memory: Arc<FeedMemory>) -> Self {
         Self {
             batches: VecDeque::new(),
@@ -146,8 +147,8 @@ impl Feed {
         }
     }
 
-    /// Appends a batch, then drops the oldest batches while the feed exceeds its limit of bytes.
-    /// The newest batch is kept whatever its size. Without a reader the feed stays empty.
+    /// Appends a batch. Then drops the oldest batches while the feed exceeds its maximum size, but
+    /// keeps the newest one. If the feed has no readers, it stays empty.
     pub(super) fn push(&mut self, batch: Batch) {
         self.bytes += batch.memory;
         self.memory.0.fetch_add(batch.memory, Ordering::Relaxed);
@@ -170,13 +171,13 @@ impl Feed {
         }
     }
 
-    /// Returns the memory of all batches held, in bytes.
+    /// Returns the memory of the batches in the feed, in bytes.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Drops the oldest batch, if there is one, whoever lacks it, and those after it that nobody
-    /// lacks. Cursors in it are behind from now on.
+    /// Drops the oldest batch, even if readers have not passed it: they are then [`Behind`]. Also
+    /// drops the batches after it that every cursor has passed. Does nothing if the feed is empty.
     pub(super) fn drop_oldest(&mut self) {
         self.pop_oldest();
         self.drop_passed();
@@ -189,7 +190,7 @@ impl Feed {
         }
     }
 
-    /// Removes the oldest batch, if there is one.
+    /// Removes the oldest batch, and only that. Does nothing if the feed is empty.
     fn pop_oldest(&mut self) {
         if let Some(Slot { batch, .. }) = self.batches.pop_front() {
             self.first += 1;
@@ -200,8 +201,8 @@ impl Feed {
         }
     }
 
-    /// Adds a cursor at the first entry after `sequence`, which need not be published yet. The
-    /// cursor is behind if an entry after `sequence` has been dropped.
+    /// Adds a cursor at the first entry after `sequence`. That entry may be published later. If an
+    /// entry after `sequence` was dropped, the cursor is [`Behind`].
     fn add_cursor(&mut self, sequence: Sequence) -> Cursor {
         if sequence < self.last_dropped {
             return Cursor { batch: self.first.saturating_sub(1), entry: 0 };
@@ -214,7 +215,7 @@ impl Feed {
         Cursor { batch: self.first + index as u64, entry }
     }
 
-    /// Removes a cursor, and drops the batches that all others have passed.
+    /// Removes a cursor, and drops the oldest batches that all other cursors have passed.
     fn remove_cursor(&mut self, cursor: Cursor) {
         if let Ok(index) = self.index_of(cursor.batch) {
             *self.cursors_at(index) -= 1;
@@ -222,7 +223,8 @@ impl Feed {
         }
     }
 
-    /// Returns the number of cursors in the batch at this index, or behind the newest batch.
+    /// Returns the number of cursors in the batch at this index. If there is no such batch, returns
+    /// the number of cursors after the newest one.
     fn cursors_at(&mut self, index: usize) -> &mut usize {
         match self.batches.get_mut(index) {
             Some(slot) => &mut slot.cursors,
@@ -230,21 +232,21 @@ impl Feed {
         }
     }
 
-    /// Returns the sequence of the entry at the cursor; `None` if it is not published yet.
+    /// Returns the sequence of the entry at the cursor; `None` if it is not published.
     ///
     /// # Errors
-    /// [`Behind`] if the entry has been dropped.
+    /// [`Behind`] if the entry was dropped.
     fn peek(&self, cursor: Cursor) -> Result<Option<Sequence>, Behind> {
         let slot = self.batches.get(self.index_of(cursor.batch)?);
         let entry = slot.and_then(|it| it.batch.ends.get(cursor.entry));
         Ok(entry.map(|(sequence, _)| *sequence))
     }
 
-    /// Passes the frames from the cursor up to and including sequence `limit` to `sink`, advances
-    /// the cursor past them, and drops the batches that every cursor has passed.
+    /// Passes the frames from the cursor up to and including sequence `limit` to `sink`. Advances
+    /// the cursor past them. Drops the oldest batches that every cursor has passed.
     ///
     /// # Errors
-    /// [`Behind`] if the entry at the cursor has been dropped; nothing was passed on.
+    /// [`Behind`] if the entry at the cursor was dropped. Then nothing is passed to `sink`.
     fn take(
         &mut self,
         cursor: &mut Cursor,
@@ -274,10 +276,10 @@ impl Feed {
         Ok(())
     }
 
-    /// Returns the index in [`Self::batches`] of the batch of this number.
+    /// Returns the index in [`Self::batches`] of the batch with this number.
     ///
     /// # Errors
-    /// [`Behind`] if the batch has been dropped.
+    /// [`Behind`] if the batch was dropped.
     fn index_of(&self, batch: u64) -> Result<usize, Behind> {
         let index = batch.checked_sub(self.first).ok_or(Behind)?;
         Ok(usize::try_from(index).unwrap_or(usize::MAX))
@@ -290,45 +292,47 @@ impl Drop for Feed {
     }
 }
 
-/// A room's feed, shared by the fan-out and the readers of the room.
+/// Feed of a room, shared by the fan-out and the readers of the room.
 pub(super) type SharedFeed = Arc<Mutex<Feed>>;
 
-/// Locks a feed. Poison is ignored: a task that panicked while it held the lock has left a feed
-/// that can be read, at worst one that holds batches longer than necessary.
+/// Locks a feed. Poison is ignored: if a task panics while it holds the lock, the feed can still be
+/// read. At worst it keeps batches longer than necessary.
 pub(super) fn lock_feed(feed: &SharedFeed) -> MutexGuard<'_, Feed> {
     feed.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A connection's subscription to a feed: the feed holds what this reader has not taken, within
-/// its limits, until the reader is dropped. Do not drop it while the feed is locked.
+/// Reader of a feed, for one connection. Within its limits, the feed keeps the entries that the
+/// reader has not taken. Dropping the reader locks the feed, so do not drop it while the feed is
+/// locked.
 #[derive(Debug)]
 pub(super) struct FeedReader {
-    /// The feed.
+    /// Feed that is read.
     feed: SharedFeed,
-    /// The reader's position in it.
+    /// Position of the reader in the feed.
     cursor: Cursor,
 }
 
 impl FeedReader {
-    /// Creates a reader of the entries after `sequence`, which need not be published yet. It is
-    /// behind if one of them has been dropped.
+    /// Creates a reader of the entries after `sequence`. If one of them was dropped, the reader is
+    /// [`Behind`].
     pub(super) fn new(feed: SharedFeed, sequence: Sequence) -> Self {
         let cursor = lock_feed(&feed).add_cursor(sequence);
         Self { feed, cursor }
     }
 
-    /// Returns the sequence of the next entry; `None` if it is not published yet.
+    /// Returns the sequence of the next entry; `None` if it is not published.
     ///
     /// # Errors
-    /// [`Behind`] if the next entry has been dropped.
+    /// [`Behind`] if the next entry was dropped.
     pub(super) fn peek(&self) -> Result<Option<Sequence>, Behind> {
         lock_feed(&self.feed).peek(self.cursor)
     }
 
-    /// Passes the frames of the next entries, up to and including sequence `limit`, to `sink`.
+    /// Passes the frames of the next entries, up to and including sequence `limit`, to `sink`. The
+    /// reader has then taken these entries.
     ///
     /// # Errors
-    /// [`Behind`] if the next entry has been dropped; nothing was passed on.
+    /// [`Behind`] if the next entry was dropped. Then nothing is passed to `sink`.
     pub(super) fn take(&mut self, limit: Sequence, sink: impl FnMut(Bytes)) -> Result<(), Behind> {
         lock_feed(&self.feed).take(&mut self.cursor, limit, sink)
     }
@@ -366,7 +370,7 @@ mod tests {
         lock_feed(feed).push(batch(sequences));
     }
 
-    /// Returns the bytes that `take` passes to its sink, concatenated.
+    /// Takes the next entries up to `limit` from a reader. Returns the bytes of their frames.
     fn taken(reader: &mut FeedReader, limit: u64) -> Result<Vec<u8>, Behind> {
         let mut bytes = Vec::new();
         reader.take(Sequence(limit), |piece| bytes.extend_from_slice(&piece))?;
@@ -475,8 +479,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever readers do, a feed holds the batches from the slowest cursor on, and every
-        /// reader gets every entry once.
+        /// A feed holds the batches from the slowest cursor on, and every reader gets every entry
+        /// once. The steps publish, and add, drop or advance readers, in any order.
         #[test]
         fn feed_holds_what_the_slowest_reader_lacks(
             steps in prop::collection::vec((0_usize..6, 1_u8..4), 1..150),

@@ -36,14 +36,14 @@ pub(super) struct QuotaLog {
     recent: HashMap<(AddressGroup, Quota), u64>,
     /// Largest count between the last two lines; `None` if no limit was reached.
     previous: Option<Pressure>,
-    /// Time of the last line, or of the last flush that wrote no line because of a single event.
-    /// `None` if the next event is to be logged at once.
+    /// Start of the running [`LINE_INTERVAL`]: time of the last line, or of the last flush that
+    /// found a single event. `None` if no interval runs: then the next event is logged at once.
     logged_at: Option<Moment>,
 }
 
 impl QuotaLog {
-    /// Records that a group has reached a limit. If the last [`LINE_INTERVAL`] is over, logs it and
-    /// begins a new one.
+    /// Records that a group has reached a limit. If no [`LINE_INTERVAL`] runs, logs this event at
+    /// once and begins an interval.
     pub(super) fn record(&mut self, now: Moment, group: AddressGroup, quota: Quota) {
         *self.totals.entry(quota).or_default() += 1;
         let is_known = self.recent.contains_key(&(group, quota));
@@ -57,9 +57,9 @@ impl QuotaLog {
         }
     }
 
-    /// If [`LINE_INTERVAL`] has passed since the last line, logs the group and limit with the
-    /// largest count since then, and starts counting again. A single event gives no line, because
-    /// it was logged at once. Call it every few seconds.
+    /// If the running [`LINE_INTERVAL`] is over, logs the group and limit with the largest count in
+    /// it, and begins the next interval. A single event gives no line. If there was no event, no
+    /// interval begins. Call it every few seconds.
     pub(super) fn flush_if_due(&mut self, now: Moment) {
         if self.logged_at.is_none_or(|at| now.since(at) < LINE_INTERVAL) {
             return;

@@ -345,8 +345,8 @@ impl Harness {
         connection
     }
 
-    /// Joins the lobby with a new client. Returns the number of outputs that this took. The harness
-    /// does not record these outputs.
+    /// Joins the lobby with a new client. Returns the number of outputs that this took. Of these
+    /// outputs, the harness records only the number of connected users.
     pub(super) fn join_counting_outputs(&mut self, number: u64) -> usize {
         let connection = ConnectionId(number);
         let now = Now { moment: self.now, time: Timestamp(0) };

@@ -1,16 +1,16 @@
-//! Queue of entries in shared chunks, of which a snapshot costs little.
+//! Queue of entries in shared chunks. A snapshot of it costs little.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::model::{Sequence, SharedEntry};
 
-/// Maximum number of entries in a chunk. A snapshot costs one reference count for each chunk, and
-/// the first change of a chunk afterwards one for each entry in it.
+/// Maximum number of entries in a chunk. A snapshot costs one reference count for each chunk. The
+/// first change of a chunk after a snapshot costs one for each entry of the chunk.
 const CHUNK_ENTRIES: usize = 512;
 
-/// Queue of entries in ascending order of sequence. A clone is a snapshot: it shares the chunks, and
-/// a later change of either copies at most one chunk.
+/// Queue of entries in ascending order of sequence. A clone is a snapshot: it shares the chunks.
+/// Each later change, of queue or snapshot, copies at most one chunk.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Chunks {
     /// Chunks of entries, none of them empty. All but the first and the last have
@@ -120,7 +120,7 @@ mod tests {
         Arc::new(LogEntry { sequence, previous: Sequence::ZERO, time: Timestamp(0), draft })
     }
 
-    /// Returns all sequences, oldest first, and asserts that every way to them agrees.
+    /// Returns all sequences, oldest first. Asserts that all accessors agree with them.
     fn sequences(chunks: &Chunks) -> Vec<u64> {
         let all: Vec<u64> = chunks.range(0, usize::MAX).map(|it| it.sequence.0).collect();
         let mut newest_first: Vec<u64> = chunks.newest_first().map(|it| it.sequence.0).collect();
@@ -138,7 +138,7 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig { cases: 30, ..ProptestConfig::default() })]
-        /// Behaves as a plain queue, and a snapshot keeps what it had.
+        /// The chunks behave as a plain queue, and a snapshot keeps its entries.
         #[test]
         fn chunks_are_a_queue_whose_snapshots_do_not_change(
             steps in prop::collection::vec((0_u64..1_200, 0_usize..1_200), 1..6),

@@ -1,7 +1,8 @@
 //! In-memory log: its entries are lost when the process ends.
 //!
-//! Everything but searches is answered at once. A search reads the whole log, so a thread performs it
-//! on a snapshot (`search`): the rings share their entries with it (`chunks`).
+//! All calls except searches are answered at once. A search reads the whole log, so a thread
+//! performs it on a snapshot (`search`). The rings share their entries with the snapshot
+//! (`chunks`).
 
 mod chunks;
 mod ring;
@@ -23,23 +24,24 @@ use crate::model::{
     Target,
 };
 
-/// Limits of how much a [`MemoryLog`] keeps.
+/// Limits of the entries that a [`MemoryLog`] keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryLimits {
     /// Maximum number of entries of each room. A value below [`HISTORY_LENGTH`] counts as
     /// [`HISTORY_LENGTH`].
     pub room_entries: usize,
-    /// Maximum memory, in bytes, of all room entries together; and, separately, of all direct
-    /// messages together. Each entry counts with the length of its text and a fixed amount.
+    /// Maximum memory of all room entries together, in bytes. All direct messages together have the
+    /// same limit, counted separately. Each entry counts with the length of its text and a fixed
+    /// amount.
     ///
-    /// When room entries exceed it, the largest rooms lose their oldest entries until seven eighths
-    /// of it are used; each room keeps its last [`HISTORY_LENGTH`] entries. When direct messages
-    /// exceed it, the oldest of all sessions are dropped.
+    /// When room entries exceed the limit, the largest rooms lose their oldest entries, until at
+    /// most 7/8 of the limit is used. Each room keeps its last [`HISTORY_LENGTH`] entries. When
+    /// direct messages exceed the limit, the oldest ones are dropped, over all sessions.
     pub total_bytes: usize,
-    /// Number of rooms to which [`Log::maintain`] reduces the log when this is exceeded by more
-    /// than an eighth. It evicts only rooms that are not open: first those with fewer than
-    /// [`HISTORY_LENGTH`] entries, those with the fewest entries first; then those whose last entry
-    /// is oldest.
+    /// Target number of rooms. When it is exceeded by more than an eighth, [`Log::maintain`] evicts
+    /// rooms until this number is left. It evicts only rooms that are not open. Rooms with fewer
+    /// than [`HISTORY_LENGTH`] entries go first, those with the fewest entries before the others.
+    /// Then go those whose last entry is oldest.
     pub rooms: usize,
 }
 
@@ -54,9 +56,9 @@ impl Default for MemoryLimits {
 /// each session, so that a busy room does not displace the entries of a quiet one.
 #[derive(Debug)]
 pub struct MemoryLog {
-    /// Limits of how much is kept.
+    /// Limits of the entries that are kept.
     limits: MemoryLimits,
-    /// Last sequence that was assigned; zero if none was.
+    /// Last sequence that was assigned; 0 if none was.
     head: Sequence,
     /// Source of the entries' timestamps.
     timestamps: TimestampSource,
@@ -65,8 +67,8 @@ pub struct MemoryLog {
     /// Latest direct messages of each session, sent and received. A message is put in the rings of
     /// both sessions.
     directs: HashMap<SessionId, Ring>,
-    /// Sequence and session of each entry in `directs`, in ascending order of sequence. It may also
-    /// contain stale elements: of entries that have been dropped from `directs`.
+    /// Sequence and session of each entry in `directs`, in ascending order of sequence. May also
+    /// contain stale elements, whose entries were dropped from `directs`.
     direct_order: VecDeque<(Sequence, SessionId)>,
     /// Memory of all entries in `directs`, in bytes. A message in two rings counts twice.
     direct_bytes: usize,
@@ -77,7 +79,7 @@ pub struct MemoryLog {
     evicted_up_to: Sequence,
     /// Events that [`Log::poll_event`] returns next.
     events: VecDeque<LogEvent>,
-    /// Search thread. Its cost grows with the log, so it works on a snapshot.
+    /// Search thread. It works on snapshots, because a search takes longer the larger the log is.
     searcher: Searcher,
 }
 
@@ -101,7 +103,7 @@ impl MemoryLog {
     }
 
     /// Assigns sequences and one time to drafts, stores them as entries, and trims all rings to the
-    /// limits. Returns the entries, and true if the clock has been set since the previous call.
+    /// limits. Returns the entries, and true if the clock was set since the previous call.
     fn append_drafts(
         &mut self,
         now: Now,
@@ -163,9 +165,9 @@ impl MemoryLog {
         }
     }
 
-    /// Evicts the oldest direct messages, over all sessions, until all together take at most
-    /// [`MemoryLimits::total_bytes`]. Also removes stale elements from `direct_order`: always those
-    /// at its front, the others once they are many.
+    /// Drops the oldest direct messages, over all sessions, until all together use at most
+    /// [`MemoryLimits::total_bytes`]. Also removes the stale elements at the front of
+    /// `direct_order`, and all others when there are many.
     fn trim_directs(&mut self) {
         while let Some((sequence, session)) = self.direct_order.front().copied() {
             let ring = self.directs.get_mut(&session);
@@ -193,14 +195,14 @@ impl MemoryLog {
         }
     }
 
-    /// Drops the oldest entries of the largest rooms if all rooms together exceed
-    /// [`MemoryLimits::total_bytes`]. Frees an eighth more than necessary; every room keeps its
-    /// last [`HISTORY_LENGTH`] entries.
+    /// If all rooms together exceed [`MemoryLimits::total_bytes`], drops the oldest entries of the
+    /// largest rooms, until at most 7/8 of that is used. Every room keeps its last
+    /// [`HISTORY_LENGTH`] entries.
     fn trim_rooms(&mut self) {
         if self.room_bytes <= self.limits.total_bytes {
             return;
         }
-        // Free an eighth more than necessary, so that rooms are not trimmed at each append.
+        // Free an eighth of the limit in addition, so that rooms are not trimmed at each append.
         while self.room_bytes > self.limits.total_bytes - self.limits.total_bytes / 8 {
             let spare = |ring: &&mut Ring| ring.entries.len() > usize::from(HISTORY_LENGTH);
             let largest = self.rooms.values_mut().filter(spare).max_by_key(|ring| ring.bytes);
@@ -209,9 +211,9 @@ impl MemoryLog {
         }
     }
 
-    /// Evicts rooms that are not open, with all their entries, if there are too many rooms (see
-    /// [`MemoryLimits::rooms`] for the limit and the order). Does nothing until the limit is
-    /// exceeded by an eighth, so that it does not sort the rooms at each message.
+    /// If there are too many rooms, evicts rooms that are not open, with all their entries.
+    /// [`MemoryLimits::rooms`] says the limit and the order. Does nothing until the limit is
+    /// exceeded by more than an eighth, so that the rooms are not sorted at each message.
     fn evict_rooms(&mut self, is_room_open: impl Fn(&RoomName) -> bool) {
         if self.rooms.len() <= self.limits.rooms + self.limits.rooms / 8 {
             return;
@@ -233,8 +235,8 @@ impl MemoryLog {
         }
     }
 
-    /// Performs a read that is no search: returns the entries of the requested range, and the requested rooms that
-    /// have gaps.
+    /// Performs a read that is no search. Returns the entries of the requested range, and the
+    /// requested rooms that have gaps. For a search, returns no entries.
     fn find_entries(&self, request: &ReadRequest) -> ReadOutcome {
         let rooms = request.rooms.iter().filter_map(|room| self.rooms.get(room.key()));
         let session = match request.range {
@@ -260,7 +262,7 @@ impl MemoryLog {
                     entries.for_each(keep);
                     more |= has_older;
                 }
-                // The search thread does that.
+                // The search thread does this.
                 ReadRange::Matching(_) => {}
             }
         }
@@ -318,8 +320,8 @@ impl Log for MemoryLog {
         self.evict_rooms(is_room_open);
     }
 
-    /// Replaces the limits of room entries and of memory. They apply from the next append on. Zero
-    /// does not mean "no limit" here, but the least that is kept. The maximum age is ignored.
+    /// Replaces the limits of room entries and of memory. They apply from the next append on. Here
+    /// 0 does not mean "no limit": it keeps the least possible. The maximum age is ignored.
     fn set_retention(&mut self, retention: Retention) {
         let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         self.limits.room_entries = whole(retention.messages.into());

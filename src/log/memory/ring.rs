@@ -17,7 +17,7 @@ pub(super) struct Ring {
 }
 
 impl Ring {
-    /// Returns the sequence of the newest entry; zero if the ring is empty.
+    /// Returns the sequence of the newest entry; 0 if the ring is empty.
     pub(super) fn last_sequence(&self) -> Sequence {
         self.entries.back().map_or(Sequence::ZERO, |entry| entry.sequence)
     }

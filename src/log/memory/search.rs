@@ -48,8 +48,8 @@ impl Searcher {
         Self { jobs: None, sender, events }
     }
 
-    /// Starts a search. One `ReadDone` answers it: [`Self::poll_event`] returns it. The search fails
-    /// if the operating system has no further thread.
+    /// Starts a search. One `ReadDone` answers it: [`Self::poll_event`] returns it. The search
+    /// fails if the operating system has no further thread.
     pub(super) fn search(&mut self, job: SearchJob) {
         let tag = job.tag.clone();
         if self.jobs.is_none() {
@@ -73,8 +73,8 @@ impl Searcher {
     }
 }
 
-/// Runs the search thread: performs the searches in its job queue. Returns when the queue is closed.
-/// A bug in a search makes it fail, and the thread goes on.
+/// Runs the search thread: performs the searches in its job queue. Returns when the queue is
+/// closed. A bug in a search makes it fail, and the thread goes on.
 fn run(jobs: &Receiver<SearchJob>, events: &UnboundedSender<LogEvent>) {
     let clock = Clock::start();
     while let Ok(job) = jobs.recv() {

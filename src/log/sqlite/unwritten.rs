@@ -23,8 +23,8 @@ pub(super) fn outcome_without_database(request: &ReadRequest) -> Option<ReadOutc
 }
 
 /// Adds the unwritten entries that match a request to the outcome of the database. Applies the
-/// request's limit to stored and unwritten entries together. Sets the outcome's `head` to `head`, the
-/// last sequence of the log.
+/// request's limit to stored and unwritten entries together. Sets the outcome's `head` to `head`,
+/// the last sequence of the log.
 ///
 /// Unwritten entries must be later than every entry of the database.
 pub(super) fn add_unwritten(

@@ -1,4 +1,4 @@
-//! The inbound half of a connection: cuts received bytes into frames, and charges them to the
+//! Inbound half of a connection: cuts received bytes into frames, and charges them to the
 //! client's rate limit: `docs/protocol/tcp.md`, section 12.
 
 use std::time::Duration;
@@ -8,51 +8,51 @@ use crate::model::{Moment, TokenBucket};
 use crate::wire::tcp::{ClientFrame, Decoded};
 use crate::wire::{FrameError, FrameReader};
 
-/// Burst of a connection that has not joined, in units: enough for a greeting with all permitted
+/// Burst of a connection that has not joined, in units. It is enough for `hello` and all permitted
 /// attempts to join.
 const GREETING_BURST: u32 = 16;
 
 /// Rate limit of a connection that has not joined, in units per minute after the burst.
 const GREETING_UNITS_PER_MINUTE: u32 = 60;
 
-/// Length of a body that the units of its kind pay for, in bytes. Each further such length that the
-/// body has begun costs one unit more.
+/// Length of a body that is paid by the units of the frame's kind, in bytes. Beyond it, each begun
+/// piece of this length costs one more unit.
 const BYTES_PER_UNIT: usize = 1_024;
 
 /// Inbound half of a connection: cuts received bytes into frames, no faster than the client's rate
 /// limit allows.
 pub(super) struct Inbound {
-    /// Holds received bytes that are not cut yet: an incomplete frame, and frames that the rate
+    /// Buffer of received bytes that are not cut: an incomplete frame, and frames that the rate
     /// limit delays.
     reader: FrameReader,
-    /// Rate limit in force, in units: until [`Self::set_joined`] that of a connection that has not
-    /// joined.
+    /// Rate limit in force, in units. Until [`Self::set_joined`], it is the one for connections
+    /// that have not joined.
     bucket: TokenBucket,
-    /// Rate limit from joining on; `None` once it is in force.
+    /// Rate limit once the client has joined; `None` when it is in force.
     joined_bucket: Option<TokenBucket>,
-    /// Time of the last `pong` that was free of charge; `None` before the first.
+    /// Time of the last `pong` that was free of charge; `None` before the first one.
     free_pong_at: Option<Moment>,
-    /// True from sending the `slow_down` notice until a call of [`Self::cut`] finds the bucket full.
+    /// True after the `slow_down` notice, until a call of [`Self::cut`] finds the bucket full.
     is_slow_down_sent: bool,
 }
 
 /// Result of cutting received bytes into frames.
 pub(super) struct Cut {
-    /// The frames, in the order received.
+    /// Frames, in the order received.
     pub(super) frames: Vec<Decoded<ClientFrame>>,
-    /// Estimated memory of the frames, in bytes: the size of each one's struct and the length of
-    /// its body.
+    /// Estimated memory of the frames, in bytes: for each one, the size of the struct and the
+    /// length of the body.
     pub(super) memory: usize,
-    /// Time to wait before more bytes are read and cut; zero if the rate limit was not exceeded.
+    /// Time to wait before more bytes may be read and cut. Zero if the rate limit was not exceeded.
     pub(super) wait: Duration,
-    /// Framing error that follows the last of `frames`; nothing more can be read from this client.
-    /// `None` if there is none.
+    /// Framing error after the last of `frames`; `None` if there is none. After an error, nothing
+    /// more can be read from this client.
     pub(super) error: Option<FrameError>,
 }
 
 impl Inbound {
-    /// Creates the inbound half of a connection that has received nothing. `joined_bucket` is its
-    /// rate limit from joining on.
+    /// Creates the inbound half of a connection that has received nothing. `joined_bucket`: rate
+    /// limit once the client has joined.
     pub(super) fn new(joined_bucket: TokenBucket) -> Self {
         Self {
             reader: FrameReader::from_client(),
@@ -63,17 +63,18 @@ impl Inbound {
         }
     }
 
-    /// Puts the rate limit of a joined client in force. Calls after the first have no effect.
+    /// Puts the rate limit of a joined client in force. Further calls have no effect.
     pub(super) fn set_joined(&mut self) {
         if let Some(bucket) = self.joined_bucket.take() {
             self.bucket = bucket;
         }
     }
 
-    /// Cuts frames from `bytes` and from the bytes that earlier calls have left. Stops after the
-    /// first frame that exceeds the rate limit; that frame is still returned. If [`Cut::wait`] is
-    /// not zero, call it again when that time is over, with no bytes: what is left may hold whole
-    /// frames.
+    /// Cuts frames from the bytes that earlier calls have left, and then from `bytes`. Stops after
+    /// the first frame that exceeds the rate limit; that frame is still returned.
+    ///
+    /// If [`Cut::wait`] is not zero, call it again without bytes when that time is over: the bytes
+    /// that are left may contain whole frames.
     pub(super) fn cut(&mut self, bytes: &[u8], now: Moment) -> Cut {
         let Self { reader, bucket, free_pong_at, is_slow_down_sent, .. } = self;
         *is_slow_down_sent &= !bucket.is_full(now);
@@ -91,15 +92,15 @@ impl Inbound {
         Cut { frames, memory, wait, error: outcome.err() }
     }
 
-    /// Returns true if received bytes are not cut yet: a part of a frame, and the frames that the
-    /// rate limit delays.
+    /// Returns true if received bytes are left that are not cut: a part of a frame, or frames that
+    /// the rate limit delays.
     pub(super) const fn has_rest(&self) -> bool {
         self.reader.has_rest()
     }
 
-    /// Returns true if the client must be sent a `slow_down` notice now, and records that it was
-    /// sent. Returns false until the client's bucket has been full again since the last notice.
-    /// Call it when [`Cut::wait`] is not zero.
+    /// Returns true if a `slow_down` notice must be sent now, and records it as sent. Returns false
+    /// if the rate limit was not full again since the last notice. Call it when [`Cut::wait`] is
+    /// not zero.
     pub(super) fn must_send_slow_down(&mut self) -> bool {
         !std::mem::replace(&mut self.is_slow_down_sent, true)
     }
@@ -110,10 +111,11 @@ fn units_of_length(length: usize) -> u32 {
     u32::try_from(length.saturating_sub(1) / BYTES_PER_UNIT).unwrap_or(u32::MAX)
 }
 
-/// Returns the cost of a frame of up to [`BYTES_PER_UNIT`] bytes, in units. A frame that cannot be
-/// decoded costs 1. A `pong` is free
-/// if the last free one is at least [`PING_INTERVAL`] ago, as the server pings no more often; this
-/// sets `free_pong_at`, the time of the last free one, to now.
+/// Returns the cost of a frame by its kind, in units. It pays for a body of up to
+/// [`BYTES_PER_UNIT`] bytes. A frame that cannot be decoded costs 1.
+///
+/// A `pong` is free if the last free one was at least [`PING_INTERVAL`] ago, because the server
+/// pings no more often. A free one sets its time, `free_pong_at`, to `now`.
 fn units_of_kind(
     frame: &Decoded<ClientFrame>,
     free_pong_at: &mut Option<Moment>,

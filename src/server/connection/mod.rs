@@ -1,5 +1,5 @@
-//! A client's connection: a task that owns the socket, passes received frames to the engine, and
-//! writes what is due.
+//! Client's connection: a task that owns the socket, passes received frames to the engine, and
+//! writes the frames that are due.
 //!
 //! | file | part |
 //! |---|---|
@@ -42,34 +42,34 @@ const READ_SIZE: usize = 8_192;
 /// Maximum number of slices (pieces of due frames) in one write.
 const WRITE_SLICES: usize = 64;
 
-/// Number of bytes after which a connection that has more to write lets other tasks run first. A
-/// socket that takes all would otherwise hold up all of them: on the loopback interface it takes
-/// megabytes at once.
+/// Number of bytes after which a connection lets other tasks run before it writes more. A socket
+/// may take megabytes at once, for instance on the loopback interface. Writing them in one go would
+/// hold up other tasks.
 const WRITE_TURN: usize = 128 << 10;
 
-/// The identity of a connection and its links to the rest of the server; made by
+/// Identity of a connection, and its handles to the rest of the server. Created by
 /// [`super::admission`].
 pub(super) struct Connection {
     /// Id of the connection.
     pub(super) id: ConnectionId,
     /// Outbox: frames and commands of the engine for this connection alone.
     pub(super) outbox: Arc<Outbox>,
-    /// The published head: the sequence up to which entries are in the feeds of all rooms.
+    /// Published head: the sequence up to which the feeds of all rooms hold their entries.
     pub(super) head: Arc<PublishedHead>,
-    /// Receives this connection's frames and events.
+    /// Handle of the engine, which receives this connection's frames and events.
     pub(super) engine: EngineHandle,
-    /// The clock of the server.
+    /// Clock of the server.
     pub(super) clock: Clock,
-    /// Semaphore with a permit for each closed connection that may linger: wait until the client
-    /// has closed its side, too.
+    /// Semaphore that limits the number of lingering connections. A connection lingers when it
+    /// waits, after its end, until the client has closed its side too.
     pub(super) lingering: Arc<Semaphore>,
 }
 
-/// The task of a connection: its transport, both directions, and the state between them.
+/// State of a connection's task: the transport, both directions, and the state between them.
 struct Driver<T> {
-    /// The connection's identity and links.
+    /// Identity and handles of the connection.
     connection: Connection,
-    /// The socket.
+    /// Socket.
     transport: T,
     /// Inbound half: framing and rate limit.
     inbound: Inbound,
@@ -77,11 +77,11 @@ struct Driver<T> {
     outgoing: Outgoing,
     /// State of the receiving side.
     reading: Reading,
-    /// Time of the first write that the blocked socket has refused; `None` if the socket takes
-    /// bytes or nothing is due.
+    /// Time since when the socket is blocked: of the first refused write after it last took bytes.
+    /// `None` if the socket takes bytes or nothing is due.
     blocked_since: Option<Moment>,
-    /// Time at which the connection is cut off even if frames are unsent; `None` until its end has
-    /// been requested, by this task ([`Self::give_up`]) or by the engine (`Close`).
+    /// Deadline of a closing connection: it is then cut off even if frames are unsent. `None` until
+    /// its end was requested, by this task ([`Self::give_up`]) or by the engine (`Close`).
     ends_at: Option<Moment>,
 }
 
@@ -90,10 +90,10 @@ struct Driver<T> {
 enum Reading {
     /// Bytes are read as they arrive.
     Open,
-    /// Nothing is read until this time, for the client has exceeded its rate limit.
+    /// Nothing is read until this time, because the client has exceeded its rate limit.
     Paused(Moment),
     /// Nothing is read any more: the client has closed its sending half, or the end of the
-    /// connection has been requested.
+    /// connection was requested.
     Over,
 }
 
@@ -109,9 +109,9 @@ impl From<io::Error> for Gone {
 }
 
 impl Connection {
-    /// Serves the client over `transport` until the connection ends. `bucket` is the client's rate
-    /// limit from joining on. After a regular end, lingers if a permit is free. The engine is told
-    /// of the end in any case, even after a panic.
+    /// Serves the client over `transport` until the connection ends. `bucket`: rate limit of the
+    /// client once it has joined. After a regular end, lingers if a permit is free. Then reports
+    /// the end to the engine, even if this task panics.
     pub(super) async fn run(self, transport: impl Transport, bucket: TokenBucket) {
         let disconnect = DisconnectOnDrop { engine: self.engine.clone(), id: self.id };
         let lingering = self.lingering.clone();
@@ -137,9 +137,9 @@ impl Connection {
 
 /// Guard that sends [`EngineInput::Disconnected`] for a connection when it is dropped.
 struct DisconnectOnDrop {
-    /// Receives the event.
+    /// Handle of the engine, which receives the event.
     engine: EngineHandle,
-    /// The connection's number.
+    /// Id of the connection.
     id: ConnectionId,
 }
 
@@ -151,10 +151,10 @@ impl Drop for DisconnectOnDrop {
 
 impl<T: Transport> Driver<T> {
     /// Runs the connection's loop: writes what is due, waits for an event and handles it. Returns
-    /// when everything has been sent after the engine has closed the connection.
+    /// when the engine has closed the connection and everything is sent.
     ///
     /// # Errors
-    /// [`Gone`] if the connection is lost before.
+    /// [`Gone`] if the connection is lost earlier.
     async fn serve(&mut self) -> Result<(), Gone> {
         loop {
             self.write_due().await?;
@@ -176,7 +176,7 @@ impl<T: Transport> Driver<T> {
     }
 
     /// Handles a wake-up of the outbox. While the socket is blocked, gives the client up as too
-    /// slow if the feed of a room no longer holds its next entry. The loop writes what is new.
+    /// slow if the feed of a room no longer holds its next entry. The loop then writes new frames.
     async fn on_wakeup(&mut self) -> Result<(), Gone> {
         if self.blocked_since.is_some() && self.outgoing.is_behind() {
             self.give_up(ErrorCode::TooSlow).await?;
@@ -185,8 +185,8 @@ impl<T: Transport> Driver<T> {
     }
 
     /// Returns the readiness to wait for at the socket: writable while it is blocked, else readable
-    /// while [`Reading::Open`], else `None`. A client that does not take what is due is not read
-    /// either, which bounds what it can request.
+    /// while [`Reading::Open`], else `None`. Nothing is read while the socket is blocked, which
+    /// bounds what a slow client can request.
     fn interest(&self) -> Option<Interest> {
         if self.blocked_since.is_some() {
             Some(Interest::WRITABLE)
@@ -197,21 +197,21 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// Returns when the next timer expires: the end of a rate-limit pause, the slow-reader time-out, or
-    /// the deadline of a closing connection. `None` if no timer runs.
+    /// Returns the time at which the next timer expires: the end of a rate-limit pause, the
+    /// slow-reader time-out, or the deadline of a closing connection. `None` if no timer runs.
     fn deadline(&self) -> Option<Moment> {
         let paused = match self.reading {
             Reading::Paused(until) => Some(until),
             Reading::Open | Reading::Over => None,
         };
-        // Once the end has been requested, only its own deadline counts.
+        // Once the end was requested, its own deadline replaces the slow-reader time-out.
         let blocked = self.blocked_since.filter(|_| self.ends_at.is_none());
         let blocked = blocked.map(|since| since + SLOW_READER_TIMEOUT);
         [paused, blocked, self.ends_at].into_iter().flatten().min()
     }
 
-    /// Handles the timers of [`Self::deadline`] that have expired. After a rate-limit pause, cuts
-    /// the delayed bytes; after the slow-reader time-out, gives the client up as too slow.
+    /// Handles the timers of [`Self::deadline`] that have expired. After a rate-limit pause, passes
+    /// on the delayed frames. After the slow-reader time-out, gives the client up as too slow.
     ///
     /// # Errors
     /// [`Gone`] if the deadline of a closing connection has passed.
@@ -230,10 +230,9 @@ impl<T: Transport> Driver<T> {
         Ok(())
     }
 
-    /// Asks the engine to end this connection with `error`; does nothing if the end has been
-    /// requested already. From now on nothing is read, and no entries of the rooms are collected.
-    /// The connection closes when the engine's error frame has been written, or after
-    /// [`SHUTDOWN_GRACE`].
+    /// Asks the engine to close this connection with `error`. Does nothing if the end was requested
+    /// already. From now on nothing is read, and no entries of the rooms are collected. The
+    /// connection closes when the engine's error frame is written, or after [`SHUTDOWN_GRACE`].
     async fn give_up(&mut self, error: ErrorCode) -> Result<(), Gone> {
         if self.ends_at.is_none() {
             self.outgoing.stop_reading_rooms();
@@ -249,10 +248,12 @@ impl<T: Transport> Driver<T> {
         Ok(())
     }
 
-    /// Collects and writes frames until nothing is due or the socket takes no more bytes. Also
-    /// applies what was collected: the rate limit of a joined client, a mark (reported to the
-    /// engine), and the engine's `Close`, which starts the deadline of the connection. Lets other
-    /// tasks run after each [`WRITE_TURN`].
+    /// Collects and writes frames until nothing is due or the socket takes no more bytes. Lets
+    /// other tasks run after each [`WRITE_TURN`].
+    ///
+    /// Also handles the collected commands: applies the rate limit of a client that has joined,
+    /// reports a mark to the engine, and starts the deadline at the engine's `Close`. If a feed no
+    /// longer holds the next entry, gives the client up as too slow.
     async fn write_due(&mut self) -> Result<(), Gone> {
         let mut written = 0;
         loop {
@@ -291,12 +292,13 @@ impl<T: Transport> Driver<T> {
         EngineInput::HalfClosed { connection: self.connection.id, in_frame }
     }
 
-    /// Writes due frames once, and returns the number of bytes that the socket has taken; `None` if
-    /// it takes no more now: it counts as blocked from the first such write on.
+    /// Writes due frames once. Returns the number of bytes that the socket has taken; 0 if a signal
+    /// has interrupted the write. Returns `None` if the socket takes no bytes now: it then counts
+    /// as blocked.
     ///
     /// # Errors
-    /// [`Gone`] if the socket has failed. If it has failed because the client closed it (a broken
-    /// pipe, not a reset), and that end was not read yet, the engine is told so: the client leaves.
+    /// [`Gone`] if the socket has failed. If the error is a broken pipe, the client has closed the
+    /// socket. Unless reading is over, first reports a half-close to the engine: the client leaves.
     fn write_once(&mut self) -> Result<Option<usize>, Gone> {
         let due = self.outgoing.due();
         let mut slices = [IoSlice::new(&[]); WRITE_SLICES];
@@ -340,8 +342,8 @@ impl<T: Transport> Driver<T> {
     }
 
     /// Reads once. Returns the frames, and true if the client has closed its sending half; `None`
-    /// if there was nothing to read. Not `async`, because the buffer must not become a part of the
-    /// task, of which there are thousands.
+    /// if there was nothing to read. It is not `async`: otherwise the buffer would be a part of
+    /// each of thousands of tasks.
     fn read_and_cut(&mut self) -> Result<Option<(Cut, bool)>, Gone> {
         let mut buffer = [0; READ_SIZE];
         match self.transport.try_read(&mut buffer) {
@@ -354,8 +356,8 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// Passes frames to the engine, pauses a client that exceeds its rate limit, and requests the
-    /// end of the connection after a violation of the framing rules.
+    /// Pauses a client that exceeds its rate limit, and passes the frames to the engine. After a
+    /// violation of the framing rules, requests the end of the connection.
     async fn pass_on(&mut self, cut: Cut) -> Result<(), Gone> {
         let connection = self.connection.id;
         self.slow_down(cut.wait);
@@ -389,7 +391,7 @@ impl<T: Transport> Driver<T> {
     }
 }
 
-/// Waits until the socket is ready for `interest`; for ever if that is `None`.
+/// Waits until the socket is ready for `interest`. Never returns if that is `None`.
 async fn ready(transport: &impl Transport, interest: Option<Interest>) -> io::Result<Ready> {
     match interest {
         Some(interest) => transport.ready(interest).await,
@@ -397,7 +399,7 @@ async fn ready(transport: &impl Transport, interest: Option<Interest>) -> io::Re
     }
 }
 
-/// Waits until `deadline`; for ever if that is `None`.
+/// Waits until `deadline`. Never returns if that is `None`.
 async fn wait_until(deadline: Option<Moment>, clock: Clock) {
     match deadline {
         Some(at) => sleep_until(clock.instant(at).into()).await,

@@ -1,5 +1,5 @@
-//! The outgoing half of a connection: merges the feeds of its rooms and its outbox into one stream
-//! of frames in which sequences only ascend.
+//! Outgoing half of a connection: merges the feeds of its rooms and its outbox into one stream of
+//! frames. In the stream, the sequences of published entries ascend.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,40 +11,41 @@ use crate::model::Sequence;
 use crate::server::feed::{Behind, FeedReader};
 use crate::server::outbox::{Item, Outbox};
 
-/// Limit of due bytes: once it is reached, nothing more is collected until some are written. It
-/// bounds the memory of a connection. The rest of an aborted outbox is collected in any case.
+/// Limit of due bytes. Once it is reached, nothing more is collected until some bytes are written.
+/// So the memory of a connection is bounded. The rest of an aborted outbox is collected in any
+/// case.
 const MAX_DUE_BYTES: usize = 128 << 10;
 
-/// Limit of due bytes for replays: once it is reached, encoding a replay pauses until some are
-/// written. Replayed frames, unlike those of feeds, are not shared between connections.
+/// Limit of due bytes for replays. Once it is reached, encoding a replay pauses until some bytes
+/// are written. It is lower, because connections do not share replayed frames, as they share those
+/// of feeds.
 const REPLAY_CHUNK: usize = 16 << 10;
 
 /// Subscription of the connection to a room's feed.
 #[derive(Debug)]
 struct Subscription {
-    /// The room.
+    /// Room that is read.
     room: RoomId,
-    /// The connection's reader of the room's feed.
+    /// Connection's reader of the room's feed.
     reader: FeedReader,
 }
 
-/// The outgoing half of a connection, without the socket.
+/// Outgoing half of a connection, without the socket.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     /// Outbox: frames and commands of the engine for this connection.
     outbox: Arc<Outbox>,
     /// Feeds of the rooms that the connection reads.
     subscriptions: Vec<Subscription>,
-    /// Collected frames that are not written yet, in order.
+    /// Due bytes: collected frames that are not written, in order.
     due: VecDeque<Bytes>,
     /// Number of bytes in `due`.
     due_bytes: usize,
-    /// True if the engine has ever given the connection a room to read; stays true when the room is
-    /// left.
+    /// True if the connection has ever subscribed to a room. It stays true when the room is left.
     has_joined: bool,
     /// True if feeds and replays are not read any more, after [`Self::stop_reading_rooms`].
     rooms_stopped: bool,
-    /// True if a mark was reached that [`Self::take_mark`] has not returned yet.
+    /// True if a mark was reached that [`Self::take_mark`] has not returned.
     marked: bool,
     /// True if `Close` was reached: nothing more is collected.
     closing: bool,
@@ -65,8 +66,8 @@ impl Outgoing {
         }
     }
 
-    /// Collects frames into [`Self::due`], up to sequence `head`, the published head. Call it after
-    /// each wake-up, and again whenever all due frames have been written, until none are due.
+    /// Collects frames into [`Self::due`], up to the published head `head`. Call it after each
+    /// wake-up. When all due frames are written, call it again, until none are due.
     ///
     /// # Errors
     /// [`Behind`] if a feed no longer holds the next entry: the connection must be closed.
@@ -77,7 +78,7 @@ impl Outgoing {
                 self.stop_reading_rooms();
                 continue;
             }
-            // What is left of an aborted outbox is short, and its end must not wait for the client.
+            // The rest of an aborted outbox is short, and its end must not wait for the client.
             if self.due_bytes >= MAX_DUE_BYTES && !next.is_aborted {
                 break;
             }
@@ -90,8 +91,8 @@ impl Outgoing {
                 }
                 continue;
             }
-            // An item that follows an entry which is not published in all rooms yet has to wait:
-            // the engine wakes this task again when it is.
+            // An item waits while the published head has not reached its place. The engine wakes
+            // this task again when it has.
             let after = next.after;
             self.collect_feeds(after.map_or(head, |after| after.min(head)))?;
             match after {
@@ -147,9 +148,10 @@ impl Outgoing {
         }
     }
 
-    /// Applies an outbox item: appends its frames, begins or ends reading a room, or notes a mark
-    /// or the end. Call it when everything up to `after`, the item's place, has been collected.
-    /// Ignores new rooms and entries once rooms are not read any more.
+    /// Applies an outbox item: appends its frames, begins or ends reading a room, or records a mark
+    /// or the end. Call it when everything up to `after`, the item's place, is collected. Ignores
+    /// new rooms once rooms are not read any more. Always ignores replays: [`Self::begin_replay`]
+    /// handles them.
     ///
     /// # Errors
     /// [`Behind`] if the feed of a new room has already dropped entries after `after`.
@@ -172,7 +174,7 @@ impl Outgoing {
         Ok(())
     }
 
-    /// Returns true if an [`Item::Mark`] has been reached since the last call. The caller must then
+    /// Returns true if an [`Item::Mark`] was reached since the last call. The caller must then
     /// send [`EngineInput::MarkReached`](crate::server::engine::EngineInput::MarkReached) to the
     /// engine.
     #[must_use]
@@ -180,8 +182,8 @@ impl Outgoing {
         std::mem::replace(&mut self.marked, false)
     }
 
-    /// Begins the replay that is the next item of the outbox. Returns false if the next item is
-    /// another one, or rooms are not read any more.
+    /// If the next item of the outbox is a replay, begins it and returns true. Returns false if it
+    /// is another item, or if rooms are not read any more.
     fn begin_replay(&self) -> bool {
         !self.rooms_stopped && self.outbox.begin_replay()
     }
@@ -199,7 +201,7 @@ impl Outgoing {
         &self.due
     }
 
-    /// Removes the first `count` bytes from those due. Call it after each write.
+    /// Removes the first `count` due bytes. Call it after each write.
     pub(super) fn written(&mut self, mut count: usize) {
         self.due_bytes = self.due_bytes.saturating_sub(count);
         while let Some(front) = self.due.front_mut() {
@@ -212,8 +214,8 @@ impl Outgoing {
         }
     }
 
-    /// Returns true if the client has joined: the engine has given the connection a room to read,
-    /// now or earlier.
+    /// Returns true if the client has joined: the connection has subscribed to a room, even if it
+    /// has left the room since.
     pub(super) const fn has_joined(&self) -> bool {
         self.has_joined
     }
@@ -223,13 +225,14 @@ impl Outgoing {
         self.closing
     }
 
-    /// Returns true if `Close` was reached and everything due has been written.
+    /// Returns true if `Close` was reached and all due frames are written.
     pub(super) fn is_finished(&self) -> bool {
         self.closing && self.due.is_empty()
     }
 
-    /// Drops all subscriptions and the replay in progress, and ignores further ones: only frames from
-    /// the outbox are sent from now on. For a connection that is about to be closed with an error.
+    /// Drops all subscriptions and the replay in progress, and ignores later ones. From now on,
+    /// only frames from the outbox are collected. Use it when the connection is about to be closed
+    /// with an error.
     pub(super) fn stop_reading_rooms(&mut self) {
         self.subscriptions.clear();
         self.outbox.drop_replay();

@@ -1,9 +1,10 @@
-//! The socket of a connection, as far as frames are concerned.
+//! Transport: the socket of a connection, as a stream of frames.
 //!
-//! A [`Transport`] carries the frames of [tcp.md](../../../docs/protocol/tcp.md), lengths included, as
-//! a stream of bytes. Over plain TCP that stream is the socket's own. Another transport (a
+//! A [`Transport`] carries the frames of [tcp.md](../../../docs/protocol/tcp.md), lengths included,
+//! as a stream of bytes. Over plain TCP that stream is the socket's own. Another transport (a
 //! WebSocket) wraps it: it unwraps what it reads, and puts a header of its own in front of what it
-//! writes. Limits, rates and time-outs are the connection's and the same for all transports.
+//! writes. Limits, rates and time-outs belong to the connection: they are the same for all
+//! transports.
 
 use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice};
@@ -13,35 +14,36 @@ use tokio::io::{AsyncWriteExt, Interest, Ready};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// Maximum time to wait until the other side has read the last frames and closed, once this side
-/// has closed its sending half.
+/// Maximum time that a closed socket lingers: from closing its sending half until the other side
+/// has closed too.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Maximum number of bytes to read and discard meanwhile: more than the kernel's usual receive
-/// buffers hold. A side that goes on sending without reading does not keep the server busy.
+/// Maximum number of bytes that are read and discarded while a socket lingers. It is more than the
+/// kernel's usual receive buffers hold. So a client that only sends cannot keep the server busy.
 const MAX_LINGER_BYTES: usize = 1 << 20;
 
-/// Socket that carries the bytes of frames. Reading and writing do not wait and buffer no frames.
+/// Socket that carries the bytes of frames. Reading and writing do not wait, and buffer no frames.
 pub(in crate::server) trait Transport: Send + Sync + 'static {
-    /// Waits until the socket is ready for one of `interest`. Spurious wake-ups are allowed.
+    /// Waits until the socket is ready to read or write, as `interest` says. It may return although
+    /// the socket is not ready.
     fn ready(&self, interest: Interest) -> impl Future<Output = io::Result<Ready>> + Send;
 
-    /// Reads once into `buffer`; returns the number of bytes of frames in it. 0 means that the
-    /// client sends no more.
+    /// Reads once into `buffer`. Returns the number of bytes of frames in it; 0 if the client has
+    /// closed its sending half.
     ///
     /// # Errors
     /// [`ErrorKind::WouldBlock`] if there is nothing to read now: call [`Self::ready`] first. Any
     /// other error ends the connection.
     fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
 
-    /// Writes once from the beginning of `frames`, which is not empty; returns the number of bytes
-    /// of frames taken.
+    /// Writes once from the beginning of `frames`, which must not be empty. Returns the number of
+    /// bytes of frames that the socket has taken.
     ///
     /// # Errors
     /// As for [`Self::try_read`]. After `WouldBlock` the next call begins with the same bytes.
     fn try_write(&mut self, frames: &[IoSlice<'_>]) -> io::Result<usize>;
 
-    /// Closes the socket so that what was written still arrives, if the other side reads it soon.
+    /// Closes the socket so that written bytes still arrive, if the other side reads them soon.
     fn close(self) -> impl Future<Output = ()> + Send;
 }
 
@@ -58,9 +60,9 @@ impl Transport for TcpStream {
         self.try_write_vectored(frames)
     }
 
-    /// Closes the sending half and reads until the other side closes, for at most [`LINGER`] and at
-    /// most [`MAX_LINGER_BYTES`]: a socket that is closed while it holds unread bytes discards what
-    /// the other side has not read yet.
+    /// Closes the sending half, and discards received bytes until the other side closes: for at
+    /// most [`LINGER`], and at most about [`MAX_LINGER_BYTES`]. If a socket is closed with unread
+    /// bytes, the other side may lose bytes that it has not read.
     async fn close(mut self) {
         let drain = async {
             self.shutdown().await?;
@@ -81,8 +83,8 @@ impl Transport for TcpStream {
     }
 }
 
-/// Reads once, discards the bytes and returns their number. Not `async`, because the buffer must not
-/// become a part of the task.
+/// Reads once, discards the bytes and returns their number. It is not `async`: otherwise the buffer
+/// would be a part of the task.
 fn discard(stream: &TcpStream) -> io::Result<usize> {
     stream.try_read(&mut [0; 8_192])
 }

@@ -16,15 +16,15 @@ use crate::os::random_bytes;
 /// refused until everything pending is written. Changes of sessions may exceed it.
 const MAX_PENDING_BYTES: usize = 32 << 20;
 
-/// Pause after a failed attempt to write, as a multiple of the attempt's duration. An attempt writes
-/// everything that is pending, so attempts take longer the longer the disk fails.
+/// Pause after a failed attempt to write, as a multiple of the attempt's duration. An attempt
+/// writes everything that is pending, so attempts take longer the longer the disk fails.
 const RETRY_PAUSE_FACTOR: u32 = 20;
 
 /// Maximum time between attempts to write while the disk fails.
 const MAX_RETRY_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Returns the pause after a failed attempt to write that took `duration`: from [`RETRY_INTERVAL`] to
-/// [`MAX_RETRY_INTERVAL`].
+/// Returns the pause after a failed attempt to write that took `duration`: from [`RETRY_INTERVAL`]
+/// to [`MAX_RETRY_INTERVAL`].
 pub(super) fn retry_pause(duration: Duration) -> Duration {
     duration.saturating_mul(RETRY_PAUSE_FACTOR).clamp(RETRY_INTERVAL, MAX_RETRY_INTERVAL)
 }
