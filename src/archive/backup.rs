@@ -94,8 +94,10 @@ fn copy_database(source: &Connection, part: &Path) -> Result<(), ArchiveError> {
 }
 
 /// Syncs the partial file to the disk, renames it to `file`, and syncs the directory by
-/// `sync_directory`. Returns its size, in bytes. If only syncing the directory fails, as it does on
-/// some network file systems, the backup is there all the same: that is logged, and no error.
+/// `sync_directory`. Returns the size of the file, in bytes.
+///
+/// Syncing the directory fails on some network file systems, although the backup is complete. That
+/// is logged, and is no error.
 fn sync_and_rename(
     locked: &File,
     part: &Path,
@@ -116,7 +118,7 @@ fn sync_and_rename(
     Ok(bytes)
 }
 
-/// Syncs a directory to the disk: the names in it.
+/// Syncs a directory to the disk, so that the names of its files are durable.
 fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }

@@ -42,10 +42,9 @@ const PAGE_MESSAGES: i64 = 256;
 /// Writes the room messages of a log to `out`, in ascending order of sequence, and flushes it.
 /// Direct messages are not exported, because they belong to two people. A server may run meanwhile.
 ///
-/// It reads page by page, each in a transaction of its own, and never while it writes. So `out`
-/// may take as long as it likes, and holds back nothing in the database. Exported are the messages
-/// that were there at the beginning, each once; those that are deleted before their page is read
-/// are left out.
+/// It reads page by page, each in a transaction of its own. No transaction is open while it writes,
+/// so a slow `out` does not hinder the database. It exports the messages that exist at the
+/// beginning, each once. Messages that are deleted before their page is read are left out.
 ///
 /// # Errors
 /// [`ArchiveError`]; part of the output may have been written.
@@ -67,7 +66,7 @@ pub fn export(
     out.flush().map_err(ArchiveError::Output)
 }
 
-/// The pages of an export.
+/// Pages of an export: reads and formats them one by one.
 struct Pages<'a> {
     /// Connection to the database, without a transaction between pages.
     connection: &'a Connection,
@@ -75,17 +74,19 @@ struct Pages<'a> {
     options: &'a ExportOptions,
     /// Log id at the beginning.
     log_id: LogId,
-    /// Sequence of the last message that was read, as an SQL integer.
+    /// Sequence of the last message that was read, as an SQL integer; 0 before the first one.
     position: i64,
-    /// Sequence of the log's last message at the beginning, as an SQL integer: the end.
+    /// Sequence of the last message to export, as an SQL integer: the log's last room message at
+    /// the beginning.
     end: i64,
 }
 
 impl<'a> Pages<'a> {
-    /// Begins an export: notes the log's id and its last message.
+    /// Begins an export: remembers the log's id and its last message.
     ///
     /// # Errors
-    /// [`ArchiveError::NoRoom`] if the room of the options is not there; the database fails.
+    /// [`ArchiveError::NoRoom`] if the log has no room of the requested name. An error of the
+    /// database.
     fn begin(connection: &'a Connection, options: &'a ExportOptions) -> Result<Self, ArchiveError> {
         let transaction = connection.unchecked_transaction()?;
         if let Some(room) = &options.room
@@ -99,11 +100,12 @@ impl<'a> Pages<'a> {
         Ok(Self { connection, options, log_id, position: 0, end })
     }
 
-    /// Reads and formats the next page, in a transaction of its own. Returns `None` at the end.
+    /// Reads and formats the next page, in a transaction of its own. Returns `None` at the end, or
+    /// if the room to export was deleted.
     ///
     /// # Errors
-    /// [`ArchiveError::Replaced`] if sequences have got another meaning since the beginning; the
-    /// database fails.
+    /// [`ArchiveError::Replaced`] if the log id has changed since the beginning. An error of the
+    /// database.
     fn read_next(&mut self) -> Result<Option<String>, ArchiveError> {
         let transaction = self.connection.unchecked_transaction()?;
         if log_id(&transaction)? != self.log_id {
@@ -111,7 +113,7 @@ impl<'a> Pages<'a> {
         }
         let since = self.options.since;
         let since = since.map_or(i64::MIN, |it| i64::try_from(it.0).unwrap_or(i64::MAX));
-        // The room's row is looked up for each page: it may be deleted and made again meanwhile.
+        // Each page looks up the room's row, because it may be deleted and created again.
         let (room, only) = match &self.options.room {
             None => (0, ""),
             Some(room) => match rows::find_room(&transaction, room.key())? {
@@ -146,7 +148,7 @@ impl<'a> Pages<'a> {
     }
 }
 
-/// Returns the log id; all zeros if the database has none, because no server has opened it yet.
+/// Returns the log id; all zeros if the database has none, because no server has opened it.
 fn log_id(connection: &Connection) -> rusqlite::Result<LogId> {
     Ok(LogId(read_fact(connection, fact::LOG_ID)?.unwrap_or_default()))
 }

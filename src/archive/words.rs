@@ -13,13 +13,13 @@ use crate::model::RoomName;
 /// Number of messages that are indexed in memory at a time.
 const BATCH: usize = 1_000;
 
-/// A hash of all indexed words of each message, with their places, by the message's sequence.
+/// Hash of the indexed words of each message and their places, by the message's sequence.
 #[derive(Debug, Default)]
 pub(super) struct WordHashes(HashMap<i64, u64>);
 
 impl WordHashes {
-    /// Reads the words from the search index of a database. Uses a table of the connection's
-    /// temporary database, and leaves the connection able to write.
+    /// Reads the words from the search index of a database. Creates a table in the connection's
+    /// temporary database. Lifts the write protection of the connection, and does not restore it.
     pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
         // Lifts the write protection of the connection, for the temporary database.
         connection.pragma_update(None, "query_only", false)?;
@@ -48,25 +48,25 @@ impl WordHashes {
     }
 }
 
-/// Builds the search index of messages again, a few at a time.
+/// Indexes messages again, a batch at a time, in a log in memory.
 #[derive(Debug)]
 pub(super) struct Reindexer {
-    /// An empty log in memory.
+    /// Log in memory, with the messages of the last batch and their index.
     memory: Connection,
-    /// Sequence of the last message that was indexed, as an SQL integer.
+    /// Sequence of the last message that was read, valid or not, as an SQL integer.
     position: i64,
 }
 
 impl Reindexer {
-    /// Creates the log in memory.
+    /// Creates a reindexer that begins at the first message.
     pub(super) fn new() -> rusqlite::Result<Self> {
         let memory = Connection::open_in_memory()?;
         schema::create_tables(&memory)?;
         Ok(Self { memory, position: 0 })
     }
 
-    /// Indexes the next messages of `connection` up to the sequence `last`. Returns the sequences of
-    /// those that are valid, and the hashes of their words; `None` at the end.
+    /// Indexes the next [`BATCH`] messages of `connection`, up to the sequence `last`. Returns the
+    /// sequences of the valid ones, and the hashes of their words. `None` if no message is left.
     pub(super) fn index_next(
         &mut self,
         connection: &Connection,

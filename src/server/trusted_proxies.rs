@@ -109,8 +109,8 @@ impl TrustedProxies {
 
 /// Reads a PROXY header, and no byte after it.
 ///
-/// # Errors A text for the program's log. `None` if the stream has ended without a byte, or has
-/// failed.
+/// # Errors
+/// Text for the program's log. `None` if the stream has ended without a byte, or has failed.
 async fn read_header(stream: &TcpStream) -> Result<ProxySource, Option<String>> {
     let mut reader = ProxyHeaderReader::default();
     loop {

@@ -102,8 +102,7 @@ impl BackupFiles {
     /// [`Self::keep`]. If one cannot be removed, logs that. Blocks.
     ///
     /// # Errors
-    /// No backup was made, or only syncing its directory has failed ([`archive::backup`]). No older
-    /// backup was removed.
+    /// No backup was made, and no older backup was removed.
     pub(super) fn make(&self, date: Date) -> Result<()> {
         self.create_directory()?;
         self.remove_interrupted();
