@@ -138,7 +138,7 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let [part, file] = ["backup.part", "backup"].map(|it| parent.path().join(it));
         fs::write(&part, "all of it").unwrap();
-        let locked = lock_for_test(&part);
+        let locked = open_to_write(&part);
         let fail = |directory: &Path| {
             assert_eq!(directory, parent.path());
             Err(io::ErrorKind::InvalidInput.into())
@@ -149,7 +149,7 @@ mod tests {
     }
 
     /// Opens a file to write, without emptying it.
-    fn lock_for_test(part: &Path) -> File {
+    fn open_to_write(part: &Path) -> File {
         File::options().write(true).open(part).unwrap()
     }
 }
