@@ -12,14 +12,14 @@ use crate::wire::tcp::{Error, Join, ServerFrame};
 /// Address of the attacker.
 const ATTACKER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 66));
 
-/// An attacker: one IPv4 address, or as many addresses as it wants of one IPv6 network of 64 bits.
+/// Attacker with one IPv4 address, or with any number of addresses of one IPv6 network of 64 bits.
 struct Attacker {
-    /// Number of IPv6 addresses used so far; `None` for the IPv4 address.
+    /// Host part of the last IPv6 address; `None` for the IPv4 address.
     hosts: Option<Cell<u64>>,
 }
 
 impl Attacker {
-    /// Returns an address: always [`ATTACKER`], or another one of the network each time.
+    /// Returns the IPv4 address [`ATTACKER`], or each time another address of the IPv6 network.
     fn address(&self) -> IpAddr {
         let Some(hosts) = &self.hosts else { return ATTACKER };
         // Hosts far from one another, all in one network.
@@ -28,7 +28,7 @@ impl Attacker {
         IpAddr::V6((network | u128::from(hosts.get())).into())
     }
 
-    /// Returns its address group, as the log names it.
+    /// Returns the text of the attacker's address group.
     fn group(&self) -> String {
         match self.hosts {
             None => ATTACKER.to_string(),

@@ -5,7 +5,7 @@ use super::harness::*;
 use crate::model::{HubSettings, LogId, Position, Sequence, Token};
 use crate::wire::tcp::{Decoded, Hello, Join};
 
-/// Length of a day plus one, in milliseconds.
+/// One millisecond more than a day, in milliseconds.
 const A_DAY: u64 = 24 * 60 * 60 * 1_000 + 1;
 
 /// A first join is answered as documented. A message is then echoed.

@@ -1,4 +1,4 @@
-//! Searches in a thread of their own, because their cost grows with the log.
+//! Search thread: a search takes longer the larger the log is, so it does not run in the engine.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -30,7 +30,8 @@ pub(super) struct SearchJob {
     pub(super) head: Sequence,
 }
 
-/// Search thread, from outside. It begins with the first search and ends when this is dropped.
+/// Handle of the search thread. The thread starts with the first search. It ends when the handle is
+/// dropped.
 #[derive(Debug)]
 pub(super) struct Searcher {
     /// Job queue of the thread; `None` before the first search.
@@ -74,7 +75,7 @@ impl Searcher {
 }
 
 /// Runs the search thread: performs the searches in its job queue. Returns when the queue is
-/// closed. A bug in a search makes it fail, and the thread goes on.
+/// closed. If a search panics, only this search fails.
 fn run(jobs: &Receiver<SearchJob>, events: &UnboundedSender<LogEvent>) {
     let clock = Clock::start();
     while let Ok(job) = jobs.recv() {

@@ -21,8 +21,8 @@ const ARGON2_MEMORY_KIB: u32 = 65_536;
 /// Time cost of deriving a key from a passphrase with Argon2id: number of passes over the memory.
 const ARGON2_PASSES: u32 = 3;
 
-/// No key could be derived from the passphrase: there is not enough memory, or the passphrase is
-/// too long (gigabytes).
+/// Error: no key could be derived from the passphrase. There is not enough memory, or the
+/// passphrase is too long (gigabytes).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("no key can be made of the passphrase; 64 MiB of memory are needed for a moment")]
 pub struct PassphraseError;

@@ -15,12 +15,12 @@ pub struct Sealer {
     identity: Arc<Identity>,
     /// Room of the datagrams.
     room: Arc<Room>,
-    /// Counter of the last datagram built; 0: none yet.
+    /// Counter of the last datagram built; 0 before the first one.
     last_counter: u64,
 }
 
 impl Sealer {
-    /// Creates the sealer of an identity that has sent nothing yet. The first counter is 1.
+    /// Creates the sealer of an identity that has sent nothing. The first counter is 1.
     #[must_use]
     pub const fn new(identity: Arc<Identity>, room: Arc<Room>) -> Self {
         Self::after(0, identity, room)
@@ -39,8 +39,8 @@ impl Sealer {
         self.padded_control(control, 0)
     }
 
-    /// As [`Self::control`], with zeros behind the last field, which receivers ignore, so that the
-    /// datagram has at least `len` bytes before encryption.
+    /// Builds a datagram as [`Self::control`] does, with at least `len` bytes before encryption.
+    /// Pads the body with zeros after the last field. Receivers ignore the zeros.
     pub fn padded_control(&mut self, control: &Control, len: usize) -> Option<Vec<u8>> {
         let header = self.next_header()?;
         let mut body = control.encode_unsigned(&self.identity.signer());

@@ -1,5 +1,5 @@
-//! Number of messages in each room. Messages are counted once; the number is then updated when
-//! messages are added or deleted.
+//! Number of messages in each room. Each message is counted once. When a counted message is
+//! deleted, the number is reduced.
 
 use std::collections::HashMap;
 

@@ -18,8 +18,8 @@ const MAINTENANCE_STEP_DELAY: Duration = Duration::from_millis(10);
 /// Maximum number of messages added to the search index in one step.
 const INDEX_BATCH: usize = 500;
 
-/// Length of the texts after which a step adds no more messages to the search index, in bytes. New
-/// messages wait meanwhile, about 10 ms: indexing is what costs most about long ones.
+/// Maximum total length of the texts that one step adds to the search index, in bytes. The text
+/// that reaches the maximum is still added. New messages wait for the step, for about 10 ms.
 const INDEX_BYTES: usize = 64 << 10;
 
 impl Writer {
@@ -33,8 +33,9 @@ impl Writer {
         }
     }
 
-    /// Adds up to [`INDEX_BATCH`] messages with about [`INDEX_BYTES`] to the search index. Returns
-    /// true if more may be left. The commit is not synced: after a crash, indexing is repeated.
+    /// Adds the next messages to the search index: at most [`INDEX_BATCH`], until their texts have
+    /// [`INDEX_BYTES`]. Returns true if more may be left. The commit is not synced: after a crash,
+    /// indexing is repeated.
     pub(super) fn index_messages(&mut self) -> rusqlite::Result<bool> {
         let sync = self.ordering_sync();
         self.store.set_sync_level(sync)?;

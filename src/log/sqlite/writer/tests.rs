@@ -12,11 +12,11 @@ use crate::model::{
     Draft, MessageText, Reference, RoomName, SessionId, Style, Timestamp, Username,
 };
 
-/// A writer with an empty database, and what its tests look at.
+/// Writer with a database of its own, and the values that its tests check.
 struct Fixture {
-    /// The writer.
+    /// Writer under test.
     writer: Writer,
-    /// Events that it has sent.
+    /// Events that the writer has sent.
     events: UnboundedReceiver<LogEvent>,
     /// Number of transactions that have failed.
     failed: Arc<AtomicUsize>,
@@ -24,7 +24,7 @@ struct Fixture {
     committed: Arc<AtomicUsize>,
     /// Number of messages written so far, also in memory.
     messages: u64,
-    /// The database's directory.
+    /// Directory of the database.
     _directory: TempDir,
 }
 
@@ -61,7 +61,7 @@ impl Fixture {
         Self { writer, events, failed, committed, messages, _directory: directory }
     }
 
-    /// Sets whether the disk is full: the database must not grow.
+    /// Simulates a full disk if `is_full`: the database cannot grow. Otherwise lets it grow again.
     fn set_full(&self, is_full: bool) {
         let connection = &self.writer.store.connection;
         let pages: i64 =
@@ -70,7 +70,7 @@ impl Fixture {
         connection.query_row(&format!("PRAGMA max_page_count = {most}"), [], |_| Ok(())).unwrap();
     }
 
-    /// Has the writer write a message of 4,000 bytes, as it does for a job, and do what is due.
+    /// Lets the writer write a message of 4,000 bytes, as it does for a job, and run its due tasks.
     fn say(&mut self) {
         self.messages += 1;
         let draft = Draft {
@@ -93,8 +93,8 @@ impl Fixture {
     }
 }
 
-/// Messages that were written and not yet synced when the disk became full must not wake the thread
-/// before its next attempt: it would spin, because nothing is synced meanwhile.
+/// While the disk is full, unsynced messages do not wake the thread before its next attempt to
+/// write. Otherwise the thread would spin, because nothing is synced meanwhile.
 #[test]
 fn writer_rests_between_attempts_while_the_disk_is_full() {
     let mut fixture = Fixture::new();
