@@ -307,11 +307,11 @@ fn send_message(send: SendArgs) -> Result<u8, Failure> {
 /// input ends, or the server ends it. Returns the exit code.
 fn run_chat(chat: ChatArgs) -> Result<u8, Failure> {
     let server = chat.server();
-    let is_terminal = frontend::can_edit_lines();
-    let config = chat.common.load_config(server, is_terminal && !chat.json)?;
+    let can_ask = frontend::is_interactive() && !chat.json;
+    let config = chat.common.load_config(server, can_ask)?;
     let ui_mode = match (chat.json, chat.plain) {
         (true, _) => UiMode::Json,
-        (_, false) if is_terminal => UiMode::Terminal,
+        (_, false) if frontend::can_edit_lines() => UiMode::Terminal,
         _ => UiMode::Plain,
     };
     let setup = driver_setup(&config, chat.common.fresh, ui_mode).map_err(os_failure)?;

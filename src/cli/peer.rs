@@ -237,11 +237,10 @@ fn run_doctor(common: &CommonArgs) -> Result<u8, Failure> {
 /// leaves, the input ends, or the peer is rejected. Returns the exit code.
 fn run_chat(chat: &ChatArgs) -> Result<u8, Failure> {
     let config = chat.common.load_config(chat.ask).map_err(usage_failure)?;
-    let is_terminal = frontend::can_edit_lines();
     let ui_mode = match (chat.headless, chat.json, chat.plain) {
         (true, ..) => UiMode::Headless,
         (_, true, _) => UiMode::Json,
-        (.., false) if is_terminal => UiMode::Terminal,
+        (.., false) if frontend::can_edit_lines() => UiMode::Terminal,
         _ => UiMode::Plain,
     };
     if ui_mode == UiMode::Headless {

@@ -273,14 +273,18 @@ impl Contact {
     }
 
     /// Returns the address that it seems to have moved to: an unverified one from which it was
-    /// heard, while nothing came from its verified ones for the time `patience` before. `None` if
-    /// there is none, or it has no verified address.
+    /// heard, while nothing came from its verified ones for the time `patience` before. Only
+    /// addresses of the family of the verified one that was heard last count: a peer that sends by
+    /// paths of both families has an address of each. `None` if there is none, or it has no
+    /// verified address.
     fn moved_to(&self, patience: Duration) -> Option<SocketAddr> {
-        let latest = |is_verified: bool| {
-            let such = self.addresses.iter().filter(move |it| it.is_verified == is_verified);
-            such.max_by_key(|it| it.last_heard)
-        };
-        let (proven, new) = (latest(true)?, latest(false)?);
+        let verified = self.addresses.iter().filter(|it| it.is_verified);
+        let proven = verified.max_by_key(|it| it.last_heard)?;
+        let others = self
+            .addresses
+            .iter()
+            .filter(|it| !it.is_verified && it.address.is_ipv4() == proven.address.is_ipv4());
+        let new = others.max_by_key(|it| it.last_heard)?;
         let (before, at) = (proven.last_heard.unwrap_or_default(), new.last_heard?);
         (at.since(before) >= patience).then_some(new.address)
     }
