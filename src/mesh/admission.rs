@@ -162,8 +162,14 @@ impl Mesh {
                 self.agree(now, meta.sender.id, Agree::ASKING)
             }
             Approval::Granted => {
-                let is_turn =
-                    !meta.is_to_many || self.is_among_most_senior(VOTERS_TO_MANY, &announce.agreed);
+                // Members may differ in whom they believe to be senior, so the number counts, too.
+                let wanted = VOTERS.saturating_sub(announce.agreed.len());
+                let is_turn = if meta.is_to_many {
+                    let count = wanted.min(VOTERS_TO_MANY);
+                    self.is_among_most_senior(count, &announce.agreed)
+                } else {
+                    wanted > 0
+                };
                 if (is_voter && is_turn || self.settings.ask)
                     && !is_own_vote_listed
                     && has_no_pending_agree(&self.admission, meta.sender.id)
