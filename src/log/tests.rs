@@ -124,7 +124,7 @@ struct LogPair {
     disk: Option<SqliteLog>,
     /// Parent directory of the log on disk.
     directory: TempDir,
-    /// Runtime that polls the log on disk.
+    /// Runtime in which both logs are polled.
     runtime: tokio::runtime::Runtime,
     /// Current session of each user, by index in [`NAMES`].
     sessions: Vec<SessionId>,
@@ -173,8 +173,8 @@ impl LogPair {
         self.memory.persist_session(record);
     }
 
-    /// Returns a user's session record as the hub persists it at the start of the session. It does
-    /// not know the references of later messages.
+    /// Returns a user's session record as the hub persists it at the start of the session: without
+    /// the references of later messages.
     fn record(&self, who: usize) -> SessionRecord {
         let session = self.sessions[who];
         SessionRecord {

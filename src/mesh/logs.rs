@@ -15,7 +15,7 @@ use crate::wire::udp::{Entry, EntryId, Mark};
 pub(super) const MAX_RETAINED: usize = 2_000;
 /// Maximum number of authors with a log.
 const MAX_AUTHORS: usize = 1_024;
-/// Maximum number of authors that one peer has introduced and that are known only from its claims.
+/// Maximum number of authors known only from the claims of one and the same peer.
 const MAX_INTRODUCED: usize = 128;
 /// Maximum number of out-of-order entries of one author.
 const MAX_OUT_OF_ORDER: usize = 256;
@@ -114,8 +114,8 @@ impl Logs {
     }
 
     /// Removes the log of one author, and its entries from the room order. Chooses an author that
-    /// was only introduced, if there is any; among those, or else among all, the one with the
-    /// smallest Lamport counter of its last entry in order. Never this peer.
+    /// was only introduced, if there is any; among those, or else among all, the one whose last
+    /// entry in order has the smallest Lamport counter. Never this peer.
     fn evict_author(&mut self) {
         let least = self
             .logs

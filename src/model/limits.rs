@@ -137,7 +137,7 @@ pub const MAX_PADDING: usize = 400;
 /// Maximum length of a message text among peers, in bytes.
 pub const MAX_PEER_TEXT: usize = 1_000;
 
-/// Maximum length of the human-readable text of an `object`, in bytes.
+/// Maximum length of the human-readable text of an `object` packet, in bytes.
 pub const MAX_OBJECTION_TEXT: usize = 100;
 
 /// Exclusive upper bound of datagram counters, Lamport timestamps and entry times. Smaller values
@@ -157,7 +157,7 @@ pub const MAX_RECENT: usize = 10;
 /// Maximum number of sequence ranges in a `want` or `lost`.
 pub const MAX_RANGES: usize = 32;
 
-/// Maximum number of entries that one `want` requests.
+/// Maximum number of entries requested by one `want` packet.
 pub const MAX_WANTED: u64 = 64;
 
 /// Maximum number of peers in a `where` or `peers` datagram.

@@ -18,8 +18,9 @@ const MAX_SOURCES: usize = 1_024;
 /// Rate limiter with a token bucket for each source address.
 #[derive(Debug)]
 pub(super) struct SourceLimiter {
-    /// Token buckets by source address. If there are [`MAX_SOURCES`] when a new address comes, full
-    /// buckets are removed to make room.
+    /// Token buckets by source address. If there are [`MAX_SOURCES`] when a new address comes, the
+    /// full buckets, which are those of idle sources, are removed. If none is full, the new address
+    /// uses `shared`.
     buckets: HashMap<IpAddr, TokenBucket>,
     /// Token bucket shared by all addresses that are not in `buckets`.
     shared: TokenBucket,
@@ -60,7 +61,8 @@ mod tests {
         (0..count).map(|_| u32::from(limit.allow(now, source))).sum()
     }
 
-    /// A burst passes, then the rate. Refused datagrams do not lower the limit further.
+    /// Each source may send its burst, then its rate, whatever others send. Refused datagrams take no
+    /// tokens.
     #[test]
     fn sources_are_limited_independently() {
         let mut limit = SourceLimiter::default();

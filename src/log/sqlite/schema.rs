@@ -108,7 +108,8 @@ pub(super) fn migrate(connection: &mut Connection, format: i64) -> Result<(), St
     Ok(())
 }
 
-/// Creates the tables of the latest format in an empty database.
+/// Creates the tables of the latest format in an empty database. Does not set the application id
+/// and the format number.
 pub(crate) fn create_tables(connection: &Connection) -> rusqlite::Result<()> {
     MIGRATIONS.iter().try_for_each(|statements| connection.execute_batch(statements))
 }

@@ -61,7 +61,8 @@ impl Completer for LineHelper {
 }
 
 /// Completes the word at the end of `line`. Returns the byte offset where the text to replace
-/// begins, and the possible completions, each with a separator.
+/// begins, and the possible completions. A space follows each, or `: ` a name at the
+/// beginning of the line.
 ///
 /// - A `/` at the beginning of the line begins a command.
 /// - After `/room`, `/leave` and `/who`, the word is the name of a joined room.
@@ -102,7 +103,7 @@ mod tests {
 
     /// Commands, member names and room names are completed.
     #[test]
-    fn commands_names_and_rooms_are_completed() {
+    fn commands_members_and_rooms_are_completed() {
         let mut view = ViewState::default();
         view.update(&Event::Roster {
             tag: RequestTag::default(),

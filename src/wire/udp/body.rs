@@ -152,7 +152,8 @@ controls! {
 
 impl Announce {
     /// Builds an announce of this protocol version, padded to [`MIN_ANNOUNCE`] bytes, because a
-    /// shorter one gets no answer. `agreed`: ids of the peers that have agreed, at most 8.
+    /// shorter one gets no answer. `agreed`: ids of the peers that have agreed to this candidate,
+    /// at most 8.
     #[must_use]
     pub fn new(nonce: Nonce, username: String, agreed: Vec<PeerId>) -> Self {
         let (lowest, highest) = (VERSION, VERSION);
