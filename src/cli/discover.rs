@@ -190,6 +190,7 @@ mod tests {
             addresses: Vec::new(),
             version: String::new(),
             id: None,
+            has_likely_address: true,
             has_txt_record: true,
         }
     }

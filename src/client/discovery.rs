@@ -2,12 +2,13 @@
 //! `docs/protocol/discovery.md`.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV6};
 use std::time::Duration;
 
 use mdns_sd::{Receiver, ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent};
 
 use super::Destination;
+use super::candidates::{Likeliness, LocalNetworks};
 use crate::mdns;
 use crate::model::limits::MDNS_SERVICE;
 use crate::model::{HostAddress, ServerId};
@@ -24,8 +25,9 @@ const FURTHER_ANSWERS_WAIT: Duration = Duration::from_millis(1_200);
 /// memory if a machine floods the network with announcements.
 const MAX_SERVERS: usize = 256;
 
-/// Maximum number of addresses kept of each server. Each may cost a connection timeout.
-const MAX_ADDRESSES: usize = 8;
+/// Maximum number of addresses kept of each server, the most likely ones. It bounds memory and the
+/// time of a connection attempt if a stranger announces many.
+const MAX_ADDRESSES: usize = 32;
 
 /// Server that announces itself on the local network.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,8 +42,11 @@ pub struct DiscoveredServer {
     pub host: String,
     /// TCP port.
     pub port: u16,
-    /// Socket addresses of the server, 1 to 8. The one that is most likely to connect comes first.
+    /// Socket addresses of the server, 1 to 32. The one that is most likely to connect comes first.
     pub addresses: Vec<SocketAddr>,
+    /// True if an address is likely to connect: it is in a network of this machine, or global.
+    /// Before that, more addresses may follow.
+    pub has_likely_address: bool,
     /// Version of the server's program from the TXT record; empty if there is none.
     pub version: String,
     /// Server id from the TXT record; `None` if there is none or it is invalid. The id stays the
@@ -159,15 +164,17 @@ fn browse(
 ) -> Result<BTreeMap<String, DiscoveredServer>, DiscoveryError> {
     let guard = DaemonGuard { daemon: mdns::start_daemon()? };
     let events = guard.daemon.browse(MDNS_SERVICE)?;
-    Ok(collect_servers(&events, patience, collect_action))
+    Ok(collect_servers(&events, patience, &LocalNetworks::scan(), collect_action))
 }
 
-/// Collects announced servers from the daemon's events. Returns those that `collect_action` keeps,
+/// Collects announced servers from the daemon's events. `networks` are those of this machine.
+/// Returns those that `collect_action` keeps,
 /// by instance name. Removes a server that withdraws its announcement. Stops when `patience` is
 /// over, when `collect_action` says so, or when the daemon ends.
 fn collect_servers(
     events: &Receiver<ServiceEvent>,
     patience: Duration,
+    networks: &LocalNetworks,
     collect_action: impl Fn(&DiscoveredServer) -> CollectAction,
 ) -> BTreeMap<String, DiscoveredServer> {
     let clock = Clock::start();
@@ -180,13 +187,12 @@ fn collect_servers(
         }
         match event {
             ServiceEvent::ServiceResolved(service) => {
-                let Some(found) = parse_service(&service) else { continue };
-                let has_txt_record = found.has_txt_record;
+                let Some(found) = parse_service(&service, networks) else { continue };
+                let is_complete = found.has_txt_record && found.has_likely_address;
                 let action = match collect_action(&found) {
-                    // Do not stop yet: the TXT record may arrive separately.
-                    CollectAction::KeepAndStop if !has_txt_record => {
-                        CollectAction::KeepThenStopSoon
-                    }
+                    // Do not stop yet: the TXT record and the addresses of the other family may
+                    // arrive separately.
+                    CollectAction::KeepAndStop if !is_complete => CollectAction::KeepThenStopSoon,
                     other => other,
                 };
                 if action == CollectAction::Ignore || all.len() >= MAX_SERVERS {
@@ -229,9 +235,10 @@ fn unescape_full_name(fullname: &str) -> String {
     fullname.trim_end_matches('.').replace("\\.", ".")
 }
 
-/// Converts a resolved DNS-SD service to a server. Returns `None` if it has no usable address, or
-/// if its name does not end with the pi-chat service type.
-fn parse_service(service: &ResolvedService) -> Option<DiscoveredServer> {
+/// Converts a resolved DNS-SD service to a server, with its addresses ranked for a machine in
+/// `networks`. Returns `None` if it has no usable address, or if its name does not end with the
+/// pi-chat service type.
+fn parse_service(service: &ResolvedService, networks: &LocalNetworks) -> Option<DiscoveredServer> {
     let instance_name = unescape_full_name(&service.fullname);
     let text = |key| service.get_property_val_str(key).unwrap_or_default().to_owned();
     let label =
@@ -243,8 +250,10 @@ fn parse_service(service: &ResolvedService) -> Option<DiscoveredServer> {
         .map(|it| to_socket_address(it, service.port))
         .filter(is_usable_address)
         .collect();
-    addresses.sort_by_key(|it| (address_rank(it), *it));
+    networks.sort(&mut addresses);
     addresses.truncate(MAX_ADDRESSES);
+    let has_likely_address =
+        addresses.first().is_some_and(|it| networks.likeliness(it) <= Likeliness::Global);
     let name = name.unwrap_or_else(|| label.to_owned());
     (!addresses.is_empty()).then(|| DiscoveredServer {
         name,
@@ -254,6 +263,7 @@ fn parse_service(service: &ResolvedService) -> Option<DiscoveredServer> {
         id: text("id").parse().ok(),
         has_txt_record: !service.txt_properties.is_empty(),
         addresses,
+        has_likely_address,
         instance_name,
     })
 }
@@ -280,16 +290,6 @@ fn is_usable_address(address: &SocketAddr) -> bool {
     address.port() != 0 && !is_nobodys && !ip.is_loopback()
 }
 
-/// Returns the rank of an address; addresses with a low rank are tried first. IPv4 comes first,
-/// then IPv6, then link-local addresses of both.
-fn address_rank(address: &SocketAddr) -> u8 {
-    match address.ip() {
-        IpAddr::V4(v4) if !v4.is_link_local() => 0,
-        IpAddr::V6(v6) if !v6.is_unicast_link_local() => 1,
-        _ => 2,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::slice;
@@ -314,6 +314,7 @@ mod tests {
             host: "pi-chat.local".to_owned(),
             port: 2428,
             addresses: Vec::new(),
+            has_likely_address: true,
             version: String::new(),
             id: id.map(|it| ServerId([it; 16])),
             has_txt_record: true,
@@ -372,17 +373,5 @@ mod tests {
         let is_good = |it: &&str| is_usable_address(&it.parse().unwrap());
         assert!(of_machines.iter().all(&is_good));
         assert!(!of_nobody.iter().any(is_good));
-    }
-
-    /// Link-local addresses come last. Before them, IPv4 comes before IPv6.
-    #[test]
-    fn addresses_are_sorted_by_rank() {
-        let mut all: Vec<SocketAddr> =
-            ["[fe80::1%2]:1", "[2001:db8::1]:1", "169.254.0.1:1", "192.0.2.1:1"]
-                .map(|it| it.parse().unwrap())
-                .into();
-        all.sort_by_key(address_rank);
-        let order: Vec<String> = all.iter().map(ToString::to_string).collect();
-        assert_eq!(order, ["192.0.2.1:1", "[2001:db8::1]:1", "[fe80::1%2]:1", "169.254.0.1:1"]);
     }
 }

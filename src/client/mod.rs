@@ -4,9 +4,11 @@
 //! - `connection`: the TCP connection: connecting, reading, writing, closing
 //! - `race`: simultaneous attempts to connect to the addresses of a server
 //! - `discovery`: servers on the local network (DNS-SD over multicast DNS)
+//! - `candidates`: ranking of a discovered server's addresses
 //! - `destination`: identity of the server to connect to
 //! - `session_store`: the saved session on disk
 
+mod candidates;
 mod connection;
 mod destination;
 pub mod discovery;

@@ -1,15 +1,16 @@
 //! Advertises the server on the local network, by DNS-SD over multicast DNS:
 //! `docs/protocol/discovery.md`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use mdns_sd::{IfKind, ServiceDaemon, ServiceInfo};
+use mdns_sd::{IfKind, IfPredicate, ServiceDaemon, ServiceInfo};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use super::ServerSettings;
 use crate::mdns;
+use crate::mdns::bridges::{is_bridge_port, is_container_bridge};
 use crate::model::ServerId;
 use crate::model::limits::{DEFAULT_PORT, MDNS_SERVICE};
 
@@ -66,10 +67,21 @@ impl Advertisement {
     }
 
     /// Returns the network interfaces to advertise on: all interfaces for `[::]`, those with IPv4
-    /// for `0.0.0.0`, and for any other address the interface that has it.
+    /// for `0.0.0.0`, and for any other address the interface that has it. The addresses of these
+    /// interfaces are advertised.
+    ///
+    /// For `[::]`, link-local addresses of containers are left out. The library advertises an
+    /// address on the interfaces that are in the same network. All link-local IPv6 addresses look
+    /// as if they were in one, so those of all interfaces are advertised on each.
     fn interfaces(&self) -> Vec<IfKind> {
         let kind = |address: &SocketAddr| match (address.ip().is_unspecified(), address.is_ipv6()) {
-            (true, true) => IfKind::All,
+            (true, true) => IfKind::Predicate(IfPredicate::new(|interface| {
+                let is_link_local = matches!(
+                    interface.ip(),
+                    IpAddr::V6(v6) if v6.is_unicast_link_local()
+                );
+                !is_link_local || !is_container_bridge(&interface.name)
+            })),
             (true, false) => IfKind::IPv4,
             (false, _) => IfKind::Addr(address.ip()),
         };
@@ -137,14 +149,16 @@ impl Advertiser {
     }
 
     /// Starts advertising a record on the interfaces of [`Advertisement::interfaces`], except
-    /// loopback.
+    /// loopbacks and ports of bridges. What such a port hears, the bridge hears too.
     ///
     /// # Errors
     /// The multicast DNS thread cannot be started or does not accept the record.
     fn try_begin(wanted: &Advertisement) -> Result<Self, mdns_sd::Error> {
         let advertiser = Self { daemon: mdns::start_daemon()? };
         let daemon = &advertiser.daemon;
-        daemon.disable_interface(vec![IfKind::LoopbackV4, IfKind::LoopbackV6])?;
+        let ports = IfPredicate::new(|interface| is_bridge_port(&interface.name));
+        let unused = [IfKind::LoopbackV4, IfKind::LoopbackV6, IfKind::Predicate(ports)];
+        daemon.disable_interface(unused.to_vec())?;
         let mut text =
             vec![("name", wanted.name.clone()), ("version", env!("CARGO_PKG_VERSION").to_owned())];
         text.extend(wanted.id.map(|it| ("id", it.to_string())));

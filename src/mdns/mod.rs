@@ -1,4 +1,8 @@
 //! Layer 3: multicast DNS (mDNS), for announcing and discovering servers.
+//!
+//! - `bridges`: interfaces of this machine that lead only to its containers
+
+pub(crate) mod bridges;
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};

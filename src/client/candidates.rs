@@ -1,0 +1,174 @@
+//! Ranking of the addresses that a server announces, by how likely they are to be reachable from
+//! this machine (`docs/protocol/discovery.md`).
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use if_addrs::IfAddr;
+
+use crate::mdns::bridges::{is_bridge_port, is_container_bridge};
+
+/// Likeliness that an address is reachable; the most likely value is the smallest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Likeliness {
+    /// In the network of an interface of this machine.
+    OnLink,
+    /// Valid in the whole Internet.
+    Global,
+    /// Link-local, with the interface on which it was heard.
+    LinkLocal,
+    /// Private address of a network in which this machine is not.
+    Elsewhere,
+    /// In a network of this machine's own containers. Other machines use the same addresses for
+    /// theirs. Or link-local without an interface.
+    Unlikely,
+}
+
+/// Address of an interface of this machine, with its network.
+#[derive(Clone, Copy, Debug)]
+struct LocalNetwork {
+    /// Address.
+    address: IpAddr,
+    /// Mask of the network, as an address of the same family.
+    mask: IpAddr,
+    /// Index of the interface; 0 if the system has not told it.
+    interface: u32,
+    /// True if the interface leads only to containers of this machine.
+    is_of_containers: bool,
+}
+
+/// Networks of this machine, without loopbacks.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LocalNetworks(Vec<LocalNetwork>);
+
+impl LocalNetworks {
+    /// Lists the networks of this machine. If the system cannot list them, there are none.
+    pub(super) fn scan() -> Self {
+        let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+        let networks = interfaces.into_iter().filter(|it| !it.is_loopback()).map(|it| {
+            let mask = match &it.addr {
+                IfAddr::V4(v4) => IpAddr::V4(v4.netmask),
+                IfAddr::V6(v6) => IpAddr::V6(v6.netmask),
+            };
+            LocalNetwork {
+                address: it.ip(),
+                mask,
+                interface: it.index.unwrap_or_default(),
+                is_of_containers: is_container_bridge(&it.name) || is_bridge_port(&it.name),
+            }
+        });
+        Self(networks.collect())
+    }
+
+    /// Returns how likely this machine is to reach an address.
+    pub(super) fn likeliness(&self, address: &SocketAddr) -> Likeliness {
+        if let SocketAddr::V6(v6) = address
+            && v6.ip().is_unicast_link_local()
+        {
+            let scope = v6.scope_id();
+            let is_useless =
+                scope == 0 || self.0.iter().any(|it| it.interface == scope && it.is_of_containers);
+            return if is_useless { Likeliness::Unlikely } else { Likeliness::LinkLocal };
+        }
+        let ip = address.ip().to_canonical();
+        let holds = |of_containers: bool| {
+            self.0.iter().any(|it| it.is_of_containers == of_containers && it.contains(ip))
+        };
+        if holds(false) {
+            Likeliness::OnLink
+        } else if holds(true) {
+            Likeliness::Unlikely
+        } else if is_global(ip) {
+            Likeliness::Global
+        } else if matches!(ip, IpAddr::V4(v4) if v4.is_link_local()) {
+            Likeliness::LinkLocal
+        } else {
+            Likeliness::Elsewhere
+        }
+    }
+
+    /// Sorts addresses by likeliness; within one likeliness, IPv4 before IPv6.
+    pub(super) fn sort(&self, addresses: &mut [SocketAddr]) {
+        addresses.sort_by_key(|it| (self.likeliness(it), *it));
+    }
+}
+
+impl LocalNetwork {
+    /// Returns true if the network contains an address.
+    fn contains(&self, other: IpAddr) -> bool {
+        match (self.address, self.mask, other) {
+            (IpAddr::V4(own), IpAddr::V4(mask), IpAddr::V4(other)) => {
+                (own.to_bits() ^ other.to_bits()) & mask.to_bits() == 0
+            }
+            (IpAddr::V6(own), IpAddr::V6(mask), IpAddr::V6(other)) => {
+                (own.to_bits() ^ other.to_bits()) & mask.to_bits() == 0
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Returns true if an address is valid in the whole Internet: an IPv4 address that is not reserved
+/// for private networks or for those of providers, or an IPv6 address in `2000::/3`.
+fn is_global(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => {
+            let is_providers = v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64;
+            !v4.is_private() && !v4.is_link_local() && !is_providers
+        }
+        IpAddr::V6(v6) => {
+            v6.to_bits() >> 125 == Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0).to_bits() >> 125
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns a network of this machine.
+    fn network(address: &str, mask: &str, interface: u32, is_of_containers: bool) -> LocalNetwork {
+        let [address, mask] = [address, mask].map(|it| it.parse().unwrap());
+        LocalNetwork { address, mask, interface, is_of_containers }
+    }
+
+    /// Returns the networks of a test machine: a home network with IPv6, and containers.
+    fn test_networks() -> LocalNetworks {
+        let v6_mask = "ffff:ffff:ffff:ffff::";
+        LocalNetworks(vec![
+            network("192.168.1.9", "255.255.255.0", 2, false),
+            network("2001:db8:1::9", v6_mask, 2, false),
+            network("fe80::9", v6_mask, 2, false),
+            network("172.17.0.1", "255.255.0.0", 3, true),
+            network("fe80::17", v6_mask, 3, true),
+        ])
+    }
+
+    /// The server of a machine with containers: the address in the common network comes first, then
+    /// those that may work, and last those that are the containers' on any machine.
+    #[test]
+    fn addresses_are_ranked_by_likeliness() {
+        let ranked = [
+            ("192.168.1.7:1", Likeliness::OnLink),
+            ("[2001:db8:1::7]:1", Likeliness::OnLink),
+            ("8.8.8.8:1", Likeliness::Global),
+            ("[2a00::7]:1", Likeliness::Global),
+            ("169.254.3.4:1", Likeliness::LinkLocal),
+            ("[fe80::7%2]:1", Likeliness::LinkLocal),
+            ("10.3.2.1:1", Likeliness::Elsewhere),
+            ("100.64.0.1:1", Likeliness::Elsewhere),
+            ("[fd00::7]:1", Likeliness::Elsewhere),
+            ("172.17.0.1:1", Likeliness::Unlikely),
+            ("[fe80::5]:1", Likeliness::Unlikely),
+            ("[fe80::6%3]:1", Likeliness::Unlikely),
+        ];
+        let networks = test_networks();
+        let parse = |it: &str| -> SocketAddr { it.parse().unwrap() };
+        for (address, likeliness) in ranked {
+            assert_eq!(networks.likeliness(&parse(address)), likeliness, "{address}");
+        }
+        let mut sorted = ranked.map(|(it, _)| parse(it));
+        sorted.reverse();
+        networks.sort(&mut sorted);
+        assert_eq!(sorted, ranked.map(|(it, _)| parse(it)));
+    }
+}
