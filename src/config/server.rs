@@ -5,13 +5,13 @@
 //! documented once. The options are converted to the server's settings.
 
 use std::env;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
+use super::listen_address::ListenAddress;
 use super::parse_toml;
 use crate::log::{Durability, LogSettings, MemoryLimits, OnFailure, StoreSettings};
 use crate::model::limits::{HISTORY_LENGTH, MAX_FRAME};
@@ -24,10 +24,11 @@ use crate::text_input;
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ServerOptions {
-    /// Listen here; may be given several times. Port 0 takes a free one
+    /// Listen here; may be given several times. Port 0 takes a free one. A link-local IPv6
+    /// address has its interface after a %: [fe80::1%eth0]:2428
     /// [default: [::]:2428, all addresses of IPv6 and IPv4]
     #[arg(long, value_name = "ADDR:PORT", env = "CHAT_SERVER_LISTEN", value_delimiter = ',')]
-    listen: Option<Vec<SocketAddr>>,
+    listen: Option<Vec<ListenAddress>>,
 
     /// Reverse proxies, as addresses or networks: their connections, and no others, have to begin
     /// with a PROXY protocol header of version 2, which states the client's address [default: none]
@@ -334,7 +335,7 @@ impl ServerOptions {
         let server = ServerSettings::default();
         let max_connections = self.max_connections.unwrap_or(hub.max_connections);
         let settings = ServerSettings {
-            listen: self.listen.unwrap_or_default(),
+            listen: self.listen.unwrap_or_default().into_iter().map(|it| it.0).collect(),
             trusted_proxies: parse_networks(&self.trusted_proxies.unwrap_or_default())?,
             control,
             backup,

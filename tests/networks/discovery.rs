@@ -112,6 +112,25 @@ fn only_server_on_the_network_is_used() {
     }
 }
 
+/// A server with containers announces on its network only what can be reached there. The client puts
+/// the common network first.
+#[test]
+fn addresses_of_containers_are_not_announced_to_others() {
+    let Some(lab) = Lab::new() else { return };
+    let machines = lab.machines(2, Family::Both);
+    machines[0].add_container_bridges();
+    let program = machines[0].command_with_sysfs(env!("CARGO_BIN_EXE_chat-server"));
+    let server = Server::start_command(program, &["--listen", "[::]:0"], |command| {
+        command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    });
+    let (_, all) = discovered_servers(start_discovery(&machines[1], "2"));
+    let port = server.address().port();
+    let addresses = all[0]["addresses"].as_array().unwrap();
+    assert_eq!(addresses.len(), 2, "{addresses:?}");
+    assert_eq!(addresses[0], format!("{}:{port}", machines[0].addresses[0]));
+    assert!(addresses[1].as_str().unwrap().starts_with("[fe80:"), "{addresses:?}");
+}
+
 /// With several servers a user at a terminal chooses one; a script gets a usage error that lists
 /// them.
 #[test]

@@ -294,6 +294,33 @@ impl Machine {
         self.drop_incoming("ip6 daddr ff00::/8");
     }
 
+    /// Adds two bridges, `docker0` and `docker1`, with a container's cable between them. Each has a
+    /// link-local address, and `docker0` also 172.17.0.1.
+    pub(crate) fn add_container_bridges(&self) {
+        let mut lines = "link add veth0 type veth peer name veth1\n".to_owned();
+        for number in 0..2 {
+            lines.push_str(&format!(
+                "link add docker{number} type bridge\n\
+                 link set docker{number} addrgenmode none\n\
+                 link set veth{number} addrgenmode none\n\
+                 link set docker{number} up\n\
+                 link set veth{number} master docker{number} up\n\
+                 address add fe80::d0c:{number}/64 dev docker{number} nodad\n\
+                 address add fe80::d0c:1{number}/64 dev veth{number} nodad\n"
+            ));
+        }
+        lines.push_str("address add 172.17.0.1/16 broadcast + dev docker0\n");
+        run(self.command("ip").args(["-batch", "-"]), &lines).unwrap();
+    }
+
+    /// A command that runs on the machine and sees its interfaces in `/sys` as well.
+    pub(crate) fn command_with_sysfs(&self, program: &str) -> Command {
+        let mut command = self.command("unshare");
+        let script = "mount -t sysfs none /sys && exec \"$0\" \"$@\"";
+        command.args(["--mount", "sh", "-c", script, program]);
+        command
+    }
+
     /// Installs the nftables table with the [`COUNTERS`].
     fn install_counters(&self) {
         let mut rules = "add table inet lab\n\
