@@ -91,7 +91,7 @@ pub struct ServerOptions {
     #[arg(long, value_name = "BYTES", env = "CHAT_SERVER_MAX_BACKLOG")]
     max_backlog: Option<usize>,
 
-    /// Bytes that may wait for all slow readers together [default: 67108864]
+    /// Bytes that may wait for all slow readers together [default: 33554432]
     #[arg(long, value_name = "BYTES", env = "CHAT_SERVER_MAX_BACKLOG_TOTAL")]
     max_backlog_total: Option<usize>,
 

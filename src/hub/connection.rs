@@ -1,8 +1,7 @@
 //! State machine and timers of one connection: `docs/protocol/tcp.md`, sections 3, 16 and 17.
 
-use std::collections::VecDeque;
-
 use super::contract::{ReadPurpose, ReadRequest};
+use super::deferred_frames::{DeferredFrames, MAX_DEFERRED_BYTES};
 use crate::model::limits::{
     GREETING_TIMEOUT, IDLE_TIMEOUT, MAX_JOIN_ATTEMPTS, NEXT_JOIN_TIMEOUT, PING_INTERVAL,
 };
@@ -112,8 +111,8 @@ pub(super) struct Connection {
     pub(super) features: u64,
     /// Handshake and session state.
     pub(super) state: ConnectionState,
-    /// Queue of deferred frames: received frames that wait while the connection is blocked.
-    deferred: VecDeque<Decoded<ClientFrame>>,
+    /// Received frames that wait while the connection is blocked.
+    deferred: DeferredFrames,
     /// Moment when the last frame was received. Before the first one: when the client connected.
     last_received: Moment,
     /// True if a `ping` was sent after the last received frame.
@@ -133,7 +132,7 @@ impl Connection {
             token: Some(token),
             features: 0,
             state: ConnectionState::Connected { deadline: now + GREETING_TIMEOUT },
-            deferred: VecDeque::new(),
+            deferred: DeferredFrames::default(),
             last_received: now,
             ping_pending: false,
             has_token: false,
@@ -320,14 +319,15 @@ impl Connection {
         }
         // These need no answer, so they need not wait.
         if !matches!(frame, Decoded::Ignored | Decoded::Frame(ClientFrame::Pong(_))) {
-            self.deferred.push_back(frame);
+            self.deferred.push(frame);
         }
         None
     }
 
-    /// Returns the number of deferred frames.
-    pub(super) fn deferred_count(&self) -> usize {
-        self.deferred.len()
+    /// Returns true if more than `max_frames` frames, or more than [`MAX_DEFERRED_BYTES`] bytes, are
+    /// deferred.
+    pub(super) fn has_deferred_too_much(&self, max_frames: usize) -> bool {
+        self.deferred.len() > max_frames || self.deferred.bytes() > MAX_DEFERRED_BYTES
     }
 
     /// Takes the next deferred frame. `None` if there is none, or if the connection is blocked or
@@ -336,11 +336,7 @@ impl Connection {
         if self.is_blocked() || self.is_closing() {
             return None;
         }
-        let next = self.deferred.pop_front();
-        if next.is_none() {
-            self.deferred = VecDeque::new();
-        }
-        next
+        self.deferred.pop()
     }
 
     /// Checks a frame against the protocol: steps 3, 5 and 6 of section 15 of the page. If the
@@ -416,7 +412,7 @@ impl Connection {
     /// Switches to state `Closing`, drops the deferred frames and returns the previous state.
     #[must_use]
     pub(super) fn begin_closing(&mut self) -> ConnectionState {
-        self.deferred = VecDeque::new();
+        self.deferred = DeferredFrames::default();
         std::mem::replace(&mut self.state, ConnectionState::Closing)
     }
 }

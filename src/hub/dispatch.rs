@@ -9,8 +9,8 @@ impl Hub {
     /// Handles a received frame, or defers it while the connection is blocked. Restarts the
     /// connection's ping and idle timers. Ignores frames of unknown or closing connections.
     ///
-    /// If too many frames are deferred, closes the connection with error `internal`. Only a slow
-    /// log leads to this: the driver stops reading from a slow client.
+    /// If too many frames or bytes are deferred, closes the connection with error `internal`. The
+    /// client comes back and sends again what was not taken.
     pub(super) fn handle_received(
         &mut self,
         now: Now,
@@ -27,7 +27,7 @@ impl Hub {
         connection.record_activity(now.moment);
         match connection.defer_if_blocked(frame) {
             Some(frame) => self.process_frame(now, id, frame),
-            None if connection.deferred_count() > limit => {
+            None if connection.has_deferred_too_much(limit) => {
                 self.close_with_code(now, id, ErrorCode::Internal);
             }
             None => {}

@@ -9,6 +9,7 @@
 //! | `contract` | inputs and outputs |
 //! | `connection` | state machine and timers of one connection |
 //! | `lifecycle` | connecting, closing, timers, shutdown |
+//! | `deferred_frames` | received frames that wait while their connection is blocked |
 //! | `dispatch` | received frames: deferring, state checks, dispatch to the handlers |
 //! | `handshake` | `hello` and `join` |
 //! | `messages` | `say`, `direct`, and the log's commits |
@@ -28,6 +29,7 @@ mod backlog;
 mod broadcast;
 mod connection;
 mod contract;
+mod deferred_frames;
 mod dispatch;
 mod handshake;
 mod lifecycle;

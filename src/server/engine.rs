@@ -15,8 +15,9 @@ use tokio::time::sleep_until;
 
 use super::error_log::ErrorLog;
 use super::fanout::{Fanout, FanoutLimits, PublishedHead};
+use super::memory_budget::MemoryBudget;
 use super::message_rate::MessageRate;
-use super::outbox::{MemoryBudget, Outbox};
+use super::outbox::Outbox;
 use super::quota_log::{Pressure, QuotaLog};
 use crate::hub::{
     ConnectionId, Delivery, Hub, HubStats, Input, Now, Output, Quota, RestoredState, StorageHealth,
@@ -294,7 +295,7 @@ impl Engine {
         self.fanout.head()
     }
 
-    /// Returns the memory budget of all outboxes, for the connections.
+    /// Returns the memory budget of all feeds and outboxes, for the connections.
     pub(super) fn budget(&self) -> Arc<MemoryBudget> {
         self.fanout.budget()
     }
@@ -485,9 +486,12 @@ impl Engine {
     }
 
     /// Returns the input that closes, with error 107, the next connection that was given up because
-    /// an outbox limit was exceeded. `None` if there is none. If the memory of its address group is
-    /// the reason, records that in the quota log.
+    /// an outbox limit was exceeded. `None` if there is none. Records in the quota log the address
+    /// groups whose use of memory was the reason to give up something.
     fn next_overflow(&mut self, now: Moment) -> Option<Input> {
+        if let Some(group) = self.fanout.take_pressing_group() {
+            self.quota_log.record(now, group, Quota::Unsent);
+        }
         let (connection, group) = self.fanout.take_overflowing()?;
         if let Some(group) = group {
             self.quota_log.record(now, group, Quota::Unsent);

@@ -1,13 +1,14 @@
 //! Fan-out: carries the hub's outputs to the connections, through feeds and outboxes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 
-use super::feed::{BatchBuilder, Feed, FeedMemory, FeedReader, SharedFeed, lock_feed};
-use super::outbox::{Item, MemoryBudget, Outbox, Overflow, Queued};
+use super::feed::{BatchBuilder, Feed, FeedReader, SharedFeed, lock_feed};
+use super::memory_budget::MemoryBudget;
+use super::outbox::{Item, Outbox, Overflow, Queued};
 use super::outboxes::Outboxes;
 use crate::hub::{ConnectionId, Delivery, RoomId};
 use crate::model::limits::SLOW_READER_TIMEOUT;
@@ -43,8 +44,25 @@ struct Room {
     batch: BatchBuilder,
 }
 
-/// Divisor of the budget of all outboxes: one address group may use a quarter of it.
+/// Divisor of the budget of all feeds and outboxes: the outboxes of one address group may use a quarter of it.
 const GROUP_SHARE: usize = 4;
+
+/// Memory that waits because of the clients of one address group.
+#[derive(Clone, Copy, Debug, Default)]
+struct GroupMemory {
+    /// Size of its outboxes, and of the feeds in which its readers are furthest behind, in bytes.
+    bytes: usize,
+    /// Size and room of the largest of these feeds; `None` if there is none.
+    largest_feed: Option<(usize, RoomId)>,
+}
+
+impl GroupMemory {
+    /// Adds a feed in which the group's readers are furthest behind.
+    fn add_feed(&mut self, room: RoomId, bytes: usize) {
+        self.bytes += bytes;
+        self.largest_feed = self.largest_feed.max(Some((bytes, room)));
+    }
+}
 
 /// Outboxes of all connections and feeds of all rooms. The engine's task owns it, and shares each
 /// outbox and feed with connections' tasks.
@@ -65,9 +83,9 @@ pub(super) struct Fanout {
     head: Arc<PublishedHead>,
     /// Limits of feeds and outboxes.
     limits: FanoutLimits,
-    /// Memory of all feeds together.
-    feed_memory: Arc<FeedMemory>,
-    /// Memory budget of all outboxes.
+    /// Address group at whose expense a feed was shrunk last. `None` if the engine knows.
+    pressing_group: Option<AddressGroup>,
+    /// Memory budget of all feeds and outboxes together.
     budget: Arc<MemoryBudget>,
 }
 
@@ -77,11 +95,10 @@ pub struct FanoutLimits {
     /// Maximum memory of a room's feed, in bytes. A feed holds what some connection has not taken
     /// yet. A connection that falls further behind is closed.
     pub feed_bytes: usize,
-    /// Maximum size of all feeds together, in bytes. All outboxes together have the same limit.
+    /// Maximum size of all feeds and outboxes together, in bytes.
     ///
-    /// When the feeds exceed it, the largest feeds shrink first, so the readers furthest behind are
-    /// closed first. When the outboxes exceed it, the address group that uses most loses its
-    /// largest outbox.
+    /// When they exceed it, the address group that uses most loses first: its largest outbox, or
+    /// the oldest batch of the largest feed in which its readers are furthest behind.
     ///
     /// The outboxes of one group may use a quarter of it, or `feed_bytes` if that is more.
     pub total_bytes: usize,
@@ -90,7 +107,7 @@ pub struct FanoutLimits {
 impl Default for FanoutLimits {
     /// Returns the limits for a Raspberry Pi with 512 MB.
     fn default() -> Self {
-        Self { feed_bytes: 1 << 20, total_bytes: 64 << 20 }
+        Self { feed_bytes: 1 << 20, total_bytes: 32 << 20 }
     }
 }
 
@@ -105,12 +122,12 @@ impl Fanout {
             overflowing: Vec::new(),
             head: Arc::new(PublishedHead(AtomicU64::new(head.0))),
             limits,
-            feed_memory: Arc::default(),
+            pressing_group: None,
             budget: Arc::new(MemoryBudget::new(limits.total_bytes)),
         }
     }
 
-    /// Returns the memory budget of all outboxes, for new connections.
+    /// Returns the memory budget of all feeds and outboxes, for new connections.
     pub(super) fn budget(&self) -> Arc<MemoryBudget> {
         self.budget.clone()
     }
@@ -160,8 +177,9 @@ impl Fanout {
         }
     }
 
-    /// Publishes the collected batches: moves them into the feeds, enforces the limit of all feeds
-    /// together, advances the published head to `head`, and wakes the readers of their rooms.
+    /// Publishes the collected batches: moves them into the feeds, advances the published head to
+    /// `head`, and wakes the readers of their rooms. Frees memory if the feeds exceed the budget;
+    /// call [`Self::take_overflowing`] afterwards.
     pub(super) fn published(&mut self, now: Moment, head: Sequence) {
         for room in &self.dirty_rooms {
             if let Some(it) = self.rooms.get_mut(room) {
@@ -169,7 +187,7 @@ impl Fanout {
                 lock_feed(&it.feed).push(batch);
             }
         }
-        self.shrink();
+        while self.budget.excess() > 0 && self.free_memory() {}
         self.head.set(head);
         for room in self.dirty_rooms.drain(..) {
             if let Some(it) = self.rooms.get(&room) {
@@ -178,21 +196,44 @@ impl Fanout {
         }
     }
 
-    /// Enforces the limit of all feeds together. If it is exceeded, drops the oldest batches of the
-    /// largest feeds, until at most 7/8 of it is used. So the largest feed is not searched for with
-    /// every batch.
-    fn shrink(&mut self) {
-        let limit = self.limits.total_bytes;
-        if self.feed_memory.get() <= limit {
-            return;
-        }
-        while self.feed_memory.get() > limit - limit / 8 {
-            let size = |room: &&Room| lock_feed(&room.feed).bytes();
-            let Some(largest) = self.rooms.values().max_by_key(size) else { return };
-            let mut feed = lock_feed(&largest.feed);
-            if feed.bytes() == 0 {
-                return;
+    /// Frees memory for others at the expense of the address group that uses most: gives up its
+    /// largest outbox, or drops batches of the largest feed in which its readers are furthest
+    /// behind, whichever is larger. A feed loses an eighth, so that this is not called with every
+    /// batch. Returns false if nobody uses memory.
+    fn free_memory(&mut self) -> bool {
+        let mut groups: HashMap<AddressGroup, GroupMemory> = HashMap::new();
+        for (room, it) in &self.rooms {
+            let feed = lock_feed(&it.feed);
+            for group in feed.slowest_groups().collect::<HashSet<_>>() {
+                groups.entry(group).or_default().add_feed(*room, feed.bytes());
             }
+        }
+        for (group, bytes) in self.outboxes.usages() {
+            groups.entry(group).or_default().bytes += bytes;
+        }
+        let Some((group, memory)) = groups.iter().max_by_key(|(_, it)| it.bytes) else {
+            return false;
+        };
+        match (memory.largest_feed, self.outboxes.largest(*group)) {
+            (Some((feed, room)), outbox) if outbox.is_none_or(|(bytes, _)| bytes <= feed) => {
+                self.pressing_group = Some(*group);
+                self.shrink_feed(room);
+                true
+            }
+            (_, Some((_, connection))) => {
+                self.give_up(connection, Some(*group));
+                true
+            }
+            (_, None) => false,
+        }
+    }
+
+    /// Drops the oldest batches of a feed, until it holds at most 7/8 of what it did.
+    fn shrink_feed(&mut self, room: RoomId) {
+        let Some(it) = self.rooms.get(&room) else { return };
+        let mut feed = lock_feed(&it.feed);
+        let wanted = feed.bytes() - feed.bytes().div_ceil(8);
+        while feed.bytes() > wanted {
             feed.drop_oldest();
         }
     }
@@ -214,13 +255,13 @@ impl Fanout {
                 let it = self.rooms.entry(room).or_insert_with(|| Room {
                     feed: Arc::new(Mutex::new(Feed::new(
                         self.limits.feed_bytes,
-                        self.feed_memory.clone(),
+                        self.budget.clone(),
                     ))),
                     readers: HashMap::new(),
                     batch: BatchBuilder::default(),
                 });
                 it.readers.insert(connection, outbox.clone());
-                Item::Subscribe(room, FeedReader::new(it.feed.clone(), after))
+                Item::Subscribe(room, FeedReader::new(it.feed.clone(), after, outbox.group()))
             }
             Delivery::Unsubscribe(room) => {
                 if let Some(it) = self.rooms.get_mut(&room) {
@@ -252,7 +293,7 @@ impl Fanout {
     /// Gives up outboxes until the item fits:
     /// - If the item would exceed the share of its address group
     ///   ([`Outboxes::largest_if_over_share`]), the group's largest outbox.
-    /// - If the memory budget is used up, the largest outbox of the group that uses most.
+    /// - If the memory budget is used up, what [`Self::free_memory`] chooses.
     /// - If the outbox itself is full, this outbox; then the item is dropped.
     fn put(&mut self, connection: ConnectionId, mut queued: Queued) {
         let Some(outbox) = self.outboxes.get(connection).cloned() else { return };
@@ -267,15 +308,10 @@ impl Fanout {
                 Ok(()) => break,
                 Err(refused) => refused,
             };
-            let victim = match overflow {
-                Overflow::Outbox => connection,
-                Overflow::Budget => self.outboxes.largest_of_largest_group().unwrap_or(connection),
-            };
-            let group = self.outboxes.get(victim).and_then(|it| it.group());
-            self.give_up(victim, group.filter(|_| overflow == Overflow::Budget));
-            if victim == connection {
-                break;
+            if overflow == Overflow::Outbox || !self.free_memory() {
+                self.give_up(connection, None);
             }
+            // If this outbox was given up, it drops the item.
             queued = back;
         }
         self.to_wake.push(outbox);
@@ -300,6 +336,12 @@ impl Fanout {
             outbox.stop_discarding();
         }
         Some(overflowing)
+    }
+
+    /// Returns the address group at whose expense a feed was shrunk since the last call; `None` if
+    /// none was. If there were several, returns the last one.
+    pub(super) fn take_pressing_group(&mut self) -> Option<AddressGroup> {
+        self.pressing_group.take()
     }
 
     /// Drops a closed room: its feed, its readers and its batch.
@@ -344,6 +386,10 @@ fn encode_frame(frame: &ServerFrame) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{
+        Draft, LogEntry, MessageText, Reference, RoomName, SessionId, Style, Target, Timestamp,
+        Username,
+    };
     use crate::wire::tcp::{Notice, ServerFrame};
 
     /// Delivers a frame of about `bytes` bytes, at most 500, to a connection. Returns the
@@ -391,5 +437,77 @@ mod tests {
         // The closed connection gets deliveries from now on: its error.
         assert_eq!(deliver(&mut fanout, 3, 100), [0; 0]);
         assert!(fanout.outboxes.get(ConnectionId(3)).unwrap().bytes() > 100);
+    }
+
+    /// Returns a fan-out with these limits and the outboxes of connections 1 and up, each of the
+    /// address group with this number.
+    fn fanout_for(limits: FanoutLimits, groups: &[u8]) -> (Fanout, Vec<Arc<Outbox>>) {
+        let mut fanout = Fanout::new(limits, Sequence::ZERO);
+        let mut outboxes = Vec::new();
+        for (connection, group) in (1..).zip(groups) {
+            let group = AddressGroup::of([192, 0, 2, *group].into());
+            let outbox = Arc::new(Outbox::new(fanout.budget(), group));
+            fanout.connect(ConnectionId(connection), outbox.clone());
+            outboxes.push(outbox);
+        }
+        (fanout, outboxes)
+    }
+
+    /// Returns an entry with a text of 500 bytes.
+    fn entry(sequence: u64) -> SharedEntry {
+        Arc::new(LogEntry {
+            sequence: Sequence(sequence),
+            previous: Sequence::ZERO,
+            time: Timestamp(0),
+            draft: Draft {
+                session: SessionId(1),
+                username: Username::new("anna").unwrap(),
+                reference: Reference(1),
+                target: Target::Room(RoomName::lobby()),
+                style: Style(0),
+                text: MessageText::new(&"x".repeat(500)).unwrap(),
+            },
+        })
+    }
+
+    /// Small items count against the share of a group like large ones.
+    #[test]
+    fn small_items_cannot_exceed_the_share_of_a_group() {
+        let limits = FanoutLimits { feed_bytes: 1_000, total_bytes: 40_000 };
+        let (mut fanout, outboxes) = fanout_for(limits, &[66; 8]);
+        let mut closed = 0;
+        for round in 0..80 {
+            closed += deliver(&mut fanout, 1 + round % 8, 500).len();
+            let used: usize = outboxes.iter().map(|it| it.bytes()).sum();
+            assert!(used <= 10_000 + 600, "{used} bytes");
+        }
+        assert!(closed > 0);
+    }
+
+    /// Feeds and outboxes have one budget. The group that uses most loses, by its feeds too, and a
+    /// slow reader of another group keeps what it lacks.
+    #[test]
+    fn feeds_and_outboxes_share_a_budget_and_the_greatest_user_loses() {
+        let limits = FanoutLimits { feed_bytes: 100_000, total_bytes: 60_000 };
+        let (mut fanout, outboxes) = fanout_for(limits, &[66, 66, 1]);
+        for (connection, room) in [(1, 1), (2, 2), (3, 3)] {
+            let delivery = Delivery::Subscribe(RoomId(room));
+            fanout.deliver(ConnectionId(connection), Sequence::ZERO, delivery);
+        }
+        let take_reader = |outbox: &Outbox| match outbox.take() {
+            Some(Item::Subscribe(_, reader)) => reader,
+            other => panic!("{other:?}"),
+        };
+        let readers: Vec<_> = outboxes.iter().map(|it| take_reader(it)).collect();
+        for sequence in 1..=300 {
+            // Room 3 gets a tenth of the messages.
+            let room = if sequence % 10 == 0 && sequence <= 200 { 3 } else { 1 + sequence % 2 };
+            fanout.publish(RoomId(u32::try_from(room).unwrap()), &entry(sequence));
+            fanout.published(Moment::START, Sequence(sequence));
+            assert!(fanout.budget.used() <= 60_000, "{} bytes", fanout.budget.used());
+        }
+        assert_eq!(fanout.take_pressing_group(), Some(AddressGroup::of([192, 0, 2, 66].into())));
+        assert!(readers[0].peek().is_err() && readers[1].peek().is_err());
+        assert_eq!(readers[2].peek(), Ok(Some(Sequence(10))));
     }
 }

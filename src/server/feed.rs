@@ -8,13 +8,13 @@
 //! reader is [`Behind`]: its connection is closed, and the client resumes from the log.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::model::{Moment, Sequence};
+use super::memory_budget::MemoryBudget;
+use crate::model::{AddressGroup, Moment, Sequence};
 
 /// Batch: frames of entries that were published together in one room.
 #[derive(Clone, Debug)]
@@ -81,17 +81,6 @@ impl Batch {
     }
 }
 
-/// Counter of the memory of all feeds together, in bytes. All feeds share it.
-#[derive(Debug, Default)]
-pub(super) struct FeedMemory(AtomicUsize);
-
-impl FeedMemory {
-    /// Returns the number of bytes.
-    pub(super) fn get(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
 /// Batch in a feed, with its cursors.
 #[derive(Debug)]
 struct Slot {
@@ -110,12 +99,16 @@ pub(super) struct Feed {
     first: u64,
     /// Number of cursors after the newest batch: those of readers that are up to date.
     cursors_at_end: usize,
+    /// Readers, by their number in [`FeedReader::number`]. A place that is free is `None`.
+    readers: Vec<Option<ReaderState>>,
+    /// Numbers of the free places in `readers`.
+    free_numbers: Vec<usize>,
     /// Memory of the batches, in bytes.
     bytes: usize,
     /// Maximum of `bytes`. The newest batch is kept even if it alone exceeds the maximum.
     max_bytes: usize,
-    /// Memory of all feeds together, which includes `bytes`.
-    memory: Arc<FeedMemory>,
+    /// Memory budget of all feeds and outboxes, from which `bytes` are taken.
+    budget: Arc<MemoryBudget>,
     /// Sequence of the last entry that was dropped; 0 if none was.
     last_dropped: Sequence,
 }
@@ -129,20 +122,32 @@ struct Cursor {
     entry: usize,
 }
 
+/// Reader, as its feed knows it.
+#[derive(Clone, Copy, Debug)]
+struct ReaderState {
+    /// Position of the reader.
+    cursor: Cursor,
+    /// Address group of the client; `None` in tests.
+    group: Option<AddressGroup>,
+}
+
 /// Error: the feed has dropped the reader's next entry, so the connection must be closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Behind;
 
 impl Feed {
-    /// Creates an empty feed of at most `max_bytes` bytes. It counts its memory in `memory` too.
-    pub(super) fn new(max_bytes: usize, memory: Arc<FeedMemory>) -> Self {
+    /// Creates an empty feed of at most `max_bytes` bytes. It takes its memory from `budget`, also
+    /// beyond the budget's limit.
+    pub(super) fn new(max_bytes: usize, budget: Arc<MemoryBudget>) -> Self {
         Self {
             batches: VecDeque::new(),
             first: 0,
             cursors_at_end: 0,
+            readers: Vec::new(),
+            free_numbers: Vec::new(),
             bytes: 0,
             max_bytes,
-            memory,
+            budget,
             last_dropped: Sequence::ZERO,
         }
     }
@@ -151,7 +156,7 @@ impl Feed {
     /// keeps the newest one. If the feed has no readers, it stays empty.
     pub(super) fn push(&mut self, batch: Batch) {
         self.bytes += batch.memory;
-        self.memory.0.fetch_add(batch.memory, Ordering::Relaxed);
+        self.budget.take(batch.memory);
         let cursors = std::mem::take(&mut self.cursors_at_end);
         self.batches.push_back(Slot { batch, cursors });
         self.drop_passed();
@@ -195,10 +200,46 @@ impl Feed {
         if let Some(Slot { batch, .. }) = self.batches.pop_front() {
             self.first += 1;
             self.bytes -= batch.memory;
-            self.memory.0.fetch_sub(batch.memory, Ordering::Relaxed);
+            self.budget.release(batch.memory);
             self.last_dropped =
                 batch.ends.last().map_or(self.last_dropped, |(sequence, _)| *sequence);
         }
+    }
+
+    /// Returns the address groups of the readers that are furthest behind: because of them the feed
+    /// holds its oldest batch. A group with several such readers occurs as often.
+    pub(super) fn slowest_groups(&self) -> impl Iterator<Item = AddressGroup> {
+        let is_slowest =
+            |it: &&ReaderState| !self.batches.is_empty() && it.cursor.batch == self.first;
+        self.readers.iter().flatten().filter(is_slowest).filter_map(|it| it.group)
+    }
+
+    /// Adds a reader of the entries after `sequence`. If one of them was dropped, the reader is
+    /// [`Behind`]. Returns the reader's number.
+    fn add_reader(&mut self, sequence: Sequence, group: Option<AddressGroup>) -> usize {
+        let state = ReaderState { cursor: self.add_cursor(sequence), group };
+        let number = self.free_numbers.pop().unwrap_or(self.readers.len());
+        match self.readers.get_mut(number) {
+            Some(place) => *place = Some(state),
+            None => self.readers.push(Some(state)),
+        }
+        number
+    }
+
+    /// Removes a reader, and drops the oldest batches that all other readers have passed.
+    fn remove_reader(&mut self, number: usize) {
+        if let Some(state) = self.readers.get_mut(number).and_then(Option::take) {
+            self.free_numbers.push(number);
+            self.remove_cursor(state.cursor);
+        }
+    }
+
+    /// Returns the position of a reader.
+    ///
+    /// # Errors
+    /// [`Behind`] if there is no such reader, which cannot be.
+    fn cursor(&self, number: usize) -> Result<Cursor, Behind> {
+        self.readers.get(number).copied().flatten().map(|it| it.cursor).ok_or(Behind)
     }
 
     /// Adds a cursor at the first entry after `sequence`. That entry may be published later. If an
@@ -232,27 +273,29 @@ impl Feed {
         }
     }
 
-    /// Returns the sequence of the entry at the cursor; `None` if it is not published.
+    /// Returns the sequence of a reader's next entry; `None` if it is not published.
     ///
     /// # Errors
     /// [`Behind`] if the entry was dropped.
-    fn peek(&self, cursor: Cursor) -> Result<Option<Sequence>, Behind> {
+    fn peek(&self, reader: usize) -> Result<Option<Sequence>, Behind> {
+        let cursor = self.cursor(reader)?;
         let slot = self.batches.get(self.index_of(cursor.batch)?);
         let entry = slot.and_then(|it| it.batch.ends.get(cursor.entry));
         Ok(entry.map(|(sequence, _)| *sequence))
     }
 
-    /// Passes the frames from the cursor up to and including sequence `limit` to `sink`. Advances
-    /// the cursor past them. Drops the oldest batches that every cursor has passed.
+    /// Passes a reader's next frames, up to and including sequence `limit`, to `sink`. Advances the
+    /// reader past them. Drops the oldest batches that every reader has passed.
     ///
     /// # Errors
-    /// [`Behind`] if the entry at the cursor was dropped. Then nothing is passed to `sink`.
+    /// [`Behind`] if the next entry was dropped. Then nothing is passed to `sink`.
     fn take(
         &mut self,
-        cursor: &mut Cursor,
+        reader: usize,
         limit: Sequence,
         mut sink: impl FnMut(Bytes),
     ) -> Result<(), Behind> {
+        let mut cursor = self.cursor(reader)?;
         let start = self.index_of(cursor.batch)?;
         let mut index = start;
         while let Some(Slot { batch, .. }) = self.batches.get(index) {
@@ -267,8 +310,11 @@ impl Feed {
             index += 1;
             cursor.entry = 0;
         }
+        cursor.batch += (index - start) as u64;
+        if let Some(Some(state)) = self.readers.get_mut(reader) {
+            state.cursor = cursor;
+        }
         if index != start {
-            cursor.batch += (index - start) as u64;
             *self.cursors_at(index) += 1;
             *self.cursors_at(start) -= 1;
             self.drop_passed();
@@ -288,7 +334,7 @@ impl Feed {
 
 impl Drop for Feed {
     fn drop(&mut self) {
-        self.memory.0.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.budget.release(self.bytes);
     }
 }
 
@@ -308,16 +354,16 @@ pub(super) fn lock_feed(feed: &SharedFeed) -> MutexGuard<'_, Feed> {
 pub(super) struct FeedReader {
     /// Feed that is read.
     feed: SharedFeed,
-    /// Position of the reader in the feed.
-    cursor: Cursor,
+    /// Number by which the feed knows the reader.
+    number: usize,
 }
 
 impl FeedReader {
-    /// Creates a reader of the entries after `sequence`. If one of them was dropped, the reader is
-    /// [`Behind`].
-    pub(super) fn new(feed: SharedFeed, sequence: Sequence) -> Self {
-        let cursor = lock_feed(&feed).add_cursor(sequence);
-        Self { feed, cursor }
+    /// Creates a reader of the entries after `sequence`, for a client of this address group. If one
+    /// of the entries was dropped, the reader is [`Behind`].
+    pub(super) fn new(feed: SharedFeed, sequence: Sequence, group: Option<AddressGroup>) -> Self {
+        let number = lock_feed(&feed).add_reader(sequence, group);
+        Self { feed, number }
     }
 
     /// Returns the sequence of the next entry; `None` if it is not published.
@@ -325,7 +371,7 @@ impl FeedReader {
     /// # Errors
     /// [`Behind`] if the next entry was dropped.
     pub(super) fn peek(&self) -> Result<Option<Sequence>, Behind> {
-        lock_feed(&self.feed).peek(self.cursor)
+        lock_feed(&self.feed).peek(self.number)
     }
 
     /// Passes the frames of the next entries, up to and including sequence `limit`, to `sink`. The
@@ -334,13 +380,13 @@ impl FeedReader {
     /// # Errors
     /// [`Behind`] if the next entry was dropped. Then nothing is passed to `sink`.
     pub(super) fn take(&mut self, limit: Sequence, sink: impl FnMut(Bytes)) -> Result<(), Behind> {
-        lock_feed(&self.feed).take(&mut self.cursor, limit, sink)
+        lock_feed(&self.feed).take(self.number, limit, sink)
     }
 }
 
 impl Drop for FeedReader {
     fn drop(&mut self) {
-        lock_feed(&self.feed).remove_cursor(self.cursor);
+        lock_feed(&self.feed).remove_reader(self.number);
     }
 }
 
@@ -365,6 +411,11 @@ mod tests {
         Arc::new(Mutex::new(Feed::new(max_bytes, Arc::default())))
     }
 
+    /// Returns a reader of the entries after `sequence`.
+    fn reader_after(feed: &SharedFeed, sequence: Sequence) -> FeedReader {
+        FeedReader::new(feed.clone(), sequence, None)
+    }
+
     /// Publishes a batch as [`batch`] makes it.
     fn publish(feed: &SharedFeed, sequences: &[u8]) {
         lock_feed(feed).push(batch(sequences));
@@ -380,7 +431,7 @@ mod tests {
     #[test]
     fn reader_receives_each_entry_once_under_any_limit() {
         let feed = feed(1_000);
-        let mut reader = FeedReader::new(feed.clone(), Sequence(0));
+        let mut reader = reader_after(&feed, Sequence(0));
         publish(&feed, &[1, 3, 4]);
         publish(&feed, &[6]);
         assert_eq!(taken(&mut reader, 3).unwrap(), [1, 3]);
@@ -397,13 +448,13 @@ mod tests {
     #[test]
     fn reader_starts_at_any_sequence_that_is_held() {
         let feed = feed(1_000);
-        let _slow = FeedReader::new(feed.clone(), Sequence(0));
+        let _slow = reader_after(&feed, Sequence(0));
         publish(&feed, &[1, 3]);
         publish(&feed, &[5, 7]);
         for (after, expected) in
             [(0, vec![1, 3, 5, 7]), (1, vec![3, 5, 7]), (4, vec![5, 7]), (7, vec![])]
         {
-            let mut reader = FeedReader::new(feed.clone(), Sequence(after));
+            let mut reader = reader_after(&feed, Sequence(after));
             assert_eq!(taken(&mut reader, 100).unwrap(), expected, "after {after}");
         }
     }
@@ -413,8 +464,7 @@ mod tests {
         let feed = feed(1 << 20);
         publish(&feed, &[1]);
         assert_eq!(lock_feed(&feed).bytes(), 0, "there is no reader");
-        let mut readers: Vec<_> =
-            (0..5).map(|_| FeedReader::new(feed.clone(), Sequence(1))).collect();
+        let mut readers: Vec<_> = (0..5).map(|_| reader_after(&feed, Sequence(1))).collect();
         for sequence in 2..=200 {
             publish(&feed, &[sequence]);
             for reader in &mut readers {
@@ -422,56 +472,56 @@ mod tests {
             }
             assert_eq!(lock_feed(&feed).bytes(), 0);
         }
-        let memory = lock_feed(&feed).memory.clone();
-        assert_eq!(memory.get(), 0);
+        let budget = lock_feed(&feed).budget.clone();
+        assert_eq!(budget.used(), 0);
     }
 
     #[test]
     fn slow_reader_holds_what_it_lacks_and_no_more_than_the_limit() {
         let limit = 10 * batch(&[1]).memory;
         let feed = feed(limit);
-        let memory = lock_feed(&feed).memory.clone();
-        let mut slow = FeedReader::new(feed.clone(), Sequence(0));
-        let mut quick = FeedReader::new(feed.clone(), Sequence(0));
+        let budget = lock_feed(&feed).budget.clone();
+        let mut slow = reader_after(&feed, Sequence(0));
+        let mut quick = reader_after(&feed, Sequence(0));
         for sequence in 1..=5 {
             publish(&feed, &[sequence]);
             taken(&mut quick, 5).unwrap();
         }
-        assert_eq!(memory.get(), limit / 2);
+        assert_eq!(budget.used(), limit / 2);
         assert_eq!(taken(&mut slow, 3).unwrap(), [1, 2, 3]);
-        assert_eq!(memory.get(), limit / 5, "it lacks two of them");
+        assert_eq!(budget.used(), limit / 5, "it lacks two of them");
         for sequence in 6..=200 {
             publish(&feed, &[sequence]);
             taken(&mut quick, 200).unwrap();
-            assert!(memory.get() <= limit);
+            assert!(budget.used() <= limit);
         }
         assert_eq!(taken(&mut slow, 200), Err(Behind));
         drop(slow);
         taken(&mut quick, 200).unwrap();
         publish(&feed, &[201]);
         taken(&mut quick, 201).unwrap();
-        assert_eq!(memory.get(), 0, "nobody lacks anything");
+        assert_eq!(budget.used(), 0, "nobody lacks anything");
         publish(&feed, &[202]);
-        assert_ne!(memory.get(), 0);
+        assert_ne!(budget.used(), 0);
         drop((feed, quick));
-        assert_eq!(memory.get(), 0, "the room is closed");
+        assert_eq!(budget.used(), 0, "the room is closed");
     }
 
     #[test]
     fn reader_behind_the_feed_is_reported() {
         let feed = feed(batch(&[1, 2]).memory + batch(&[5]).memory);
-        let mut early = FeedReader::new(feed.clone(), Sequence(0));
-        let mut late = FeedReader::new(feed.clone(), Sequence(0));
+        let mut early = reader_after(&feed, Sequence(0));
+        let mut late = reader_after(&feed, Sequence(0));
         publish(&feed, &[1, 2]);
         assert_eq!(taken(&mut late, 9).unwrap(), [1, 2]);
         publish(&feed, &[3, 4]);
         publish(&feed, &[5]);
         assert_eq!(taken(&mut early, 9), Err(Behind));
-        assert_eq!(FeedReader::new(feed.clone(), Sequence(1)).peek(), Err(Behind));
-        let mut later = FeedReader::new(feed.clone(), Sequence(3));
+        assert_eq!(reader_after(&feed, Sequence(1)).peek(), Err(Behind));
+        let mut later = reader_after(&feed, Sequence(3));
         assert_eq!(taken(&mut later, 9).unwrap(), [4, 5]);
         assert_eq!(taken(&mut late, 9).unwrap(), [3, 4, 5]);
-        let last = FeedReader::new(feed.clone(), Sequence(5));
+        let last = reader_after(&feed, Sequence(5));
         publish(&feed, &[6]);
         let (end, most) = (Moment::START + Duration::from_secs(31), Duration::from_secs(30));
         lock_feed(&feed).trim(end, most);
@@ -498,7 +548,7 @@ mod tests {
                         publish(&feed, &sequences);
                     }
                     2 => readers.push((
-                        FeedReader::new(feed.clone(), Sequence(published.into())),
+                        reader_after(&feed, Sequence(published.into())),
                         published,
                     )),
                     3 => drop(readers.pop()),
@@ -519,5 +569,30 @@ mod tests {
                 prop_assert_eq!(lock_feed(&feed).bytes(), expected);
             }
         }
+    }
+
+    #[test]
+    fn feed_knows_whose_readers_are_furthest_behind() {
+        let feed = feed(1_000);
+        let groups: Vec<_> = (1..=3).map(|it| AddressGroup::of([192, 0, 2, it].into())).collect();
+        let mut readers: Vec<_> = [0, 1, 1, 2]
+            .map(|it: usize| FeedReader::new(feed.clone(), Sequence(0), Some(groups[it])))
+            .into();
+        let slowest = || lock_feed(&feed).slowest_groups().collect::<Vec<_>>();
+        assert_eq!(slowest(), [], "everybody is up to date");
+        publish(&feed, &[1]);
+        publish(&feed, &[2]);
+        assert_eq!(slowest().len(), 4);
+        for number in [0, 3] {
+            taken(&mut readers[number], 9).unwrap();
+        }
+        assert_eq!(slowest(), [groups[1], groups[1]]);
+        taken(&mut readers[1], 1).unwrap();
+        assert_eq!(slowest(), [groups[1]]);
+        // Its place is used again.
+        drop(readers.remove(2));
+        readers.push(FeedReader::new(feed.clone(), Sequence(0), Some(groups[0])));
+        assert_eq!(slowest(), [groups[1]], "the new one is behind what is dropped");
+        assert_eq!(lock_feed(&feed).readers.len(), 4);
     }
 }

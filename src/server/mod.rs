@@ -21,6 +21,7 @@ mod error_log;
 mod fanout;
 mod feed;
 mod listen;
+mod memory_budget;
 mod message_rate;
 mod outbox;
 mod outboxes;

@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::feed::FeedReader;
+use super::memory_budget::MemoryBudget;
 use crate::hub::RoomId;
 use crate::model::limits::MAX_FRAME;
 use crate::model::{AddressGroup, LogEntry, Sequence, SharedEntry};
@@ -65,41 +66,6 @@ const MAX_OUTBOX_BYTES: usize = 1 << 20;
 /// Maximum number of items in one connection's outbox. A `Close` fits in any case.
 const MAX_OUTBOX_ITEMS: usize = 4_096;
 
-/// Memory budget of the outboxes of all connections together.
-#[derive(Debug)]
-pub(super) struct MemoryBudget {
-    /// Maximum number of bytes.
-    limit: usize,
-    /// Number of bytes in use.
-    used: AtomicUsize,
-}
-
-impl Default for MemoryBudget {
-    /// Returns a budget without a limit.
-    fn default() -> Self {
-        Self::new(usize::MAX)
-    }
-}
-
-impl MemoryBudget {
-    /// Creates a budget of this many bytes.
-    pub(super) const fn new(limit: usize) -> Self {
-        Self { limit, used: AtomicUsize::new(0) }
-    }
-
-    /// Takes bytes from the budget and returns true. If fewer are left, takes nothing and returns
-    /// false. [`Self::release`] gives the bytes back.
-    fn reserve(&self, bytes: usize) -> bool {
-        let take = |used: usize| used.checked_add(bytes).filter(|used| *used <= self.limit);
-        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
-    }
-
-    /// Gives bytes back to the budget.
-    fn release(&self, bytes: usize) {
-        self.used.fetch_sub(bytes, Ordering::Relaxed);
-    }
-}
-
 /// Queue from the engine's task to one connection's task, with the connection's wake-up.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
@@ -107,10 +73,13 @@ pub(super) struct Outbox {
     queue: Mutex<Queue>,
     /// Wakes the connection's task when there are new items, or new entries in a room that it reads.
     wakeup: Notify,
-    /// Memory budget of all outboxes together.
+    /// Memory budget of all feeds and outboxes together.
     budget: Arc<MemoryBudget>,
     /// Address group of the client; `None` for a probe.
     group: Option<AddressGroup>,
+    /// Memory of all outboxes of the group together, in bytes. Not set for a probe, and before
+    /// [`Self::count_in`].
+    group_bytes: OnceLock<Arc<AtomicUsize>>,
 }
 
 /// Queued items and their size.
@@ -158,15 +127,22 @@ struct Replay {
 pub(super) enum Overflow {
     /// The outbox is full: it would exceed [`MAX_OUTBOX_BYTES`] or [`MAX_OUTBOX_ITEMS`].
     Outbox,
-    /// The memory budget of all outboxes is used up.
+    /// The memory budget of all feeds and outboxes is used up.
     Budget,
 }
 
 impl Outbox {
     /// Creates the empty outbox of a client. All outboxes share `budget`.
     pub(super) fn new(budget: Arc<MemoryBudget>, group: AddressGroup) -> Self {
-        let (queue, wakeup) = Default::default();
-        Self { queue, wakeup, budget, group: Some(group) }
+        let (queue, wakeup, group_bytes) = Default::default();
+        Self { queue, wakeup, budget, group: Some(group), group_bytes }
+    }
+
+    /// Counts the memory of this outbox, from now on, in that of its group, too. Call it once,
+    /// while the outbox is empty.
+    pub(super) fn count_in(&self, group_bytes: Arc<AtomicUsize>) {
+        // A second call would have no effect.
+        let _ = self.group_bytes.set(group_bytes);
     }
 
     /// Returns the address group of the client; `None` for a probe.
@@ -200,6 +176,9 @@ impl Outbox {
             if !self.budget.reserve(bytes) {
                 return Err((Overflow::Budget, queued));
             }
+            if let Some(group_bytes) = self.group_bytes.get() {
+                group_bytes.fetch_add(bytes, Ordering::Relaxed);
+            }
             queue.bytes += bytes;
         }
         queue.items.push_back(queued);
@@ -213,7 +192,7 @@ impl Outbox {
     /// [`Self::stop_discarding`] before that error is put.
     pub(super) fn abort(&self) {
         let mut queue = self.lock();
-        self.budget.release(queue.bytes);
+        self.give_back(queue.bytes);
         let mut items = std::mem::take(&mut queue.items);
         items.retain(|it| matches!(it.item, Item::Close));
         let (is_aborted, is_discarding) = (true, true);
@@ -293,7 +272,15 @@ impl Outbox {
     /// Subtracts bytes from the queue's size, and gives them back to the budget.
     fn release(&self, queue: &mut Queue, bytes: usize) {
         queue.bytes = queue.bytes.saturating_sub(bytes);
+        self.give_back(bytes);
+    }
+
+    /// Gives bytes back to the budget, and subtracts them from the group's memory.
+    fn give_back(&self, bytes: usize) {
         self.budget.release(bytes);
+        if let Some(group_bytes) = self.group_bytes.get() {
+            group_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        }
     }
 
     /// Wakes the connection's task. If the task is not waiting, its next wait returns at once.
@@ -316,7 +303,7 @@ impl Outbox {
 impl Drop for Outbox {
     fn drop(&mut self) {
         let bytes = self.lock().bytes;
-        self.budget.release(bytes);
+        self.give_back(bytes);
     }
 }
 
@@ -366,7 +353,7 @@ mod tests {
         put(&other, 10).unwrap();
         assert!(other.take().is_some());
         drop((one, other));
-        assert_eq!(budget.used.load(Ordering::Relaxed), 0);
+        assert_eq!(budget.used(), 0);
     }
 
     #[test]
@@ -380,14 +367,14 @@ mod tests {
             outbox.put(Queued { after: Sequence::ZERO, item }).unwrap();
             assert!(outbox.begin_replay() && !outbox.begin_replay());
             assert!(outbox.encode_replay(1).is_some() && outbox.peek().has_replay);
-            assert_eq!(budget.used.load(Ordering::Relaxed), bytes);
+            assert_eq!(budget.used(), bytes);
             if is_dropped {
                 outbox.drop_replay();
             } else {
                 assert!(outbox.encode_replay(1).is_some());
             }
             assert!(!outbox.peek().has_replay && outbox.encode_replay(1).is_none());
-            assert_eq!(budget.used.load(Ordering::Relaxed), 0);
+            assert_eq!(budget.used(), 0);
         }
     }
 }

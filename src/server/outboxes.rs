@@ -1,26 +1,32 @@
-//! Outboxes of all connections, by address group. Chooses the connection to give up when their
-//! memory is used up.
+//! Outboxes of all connections, by address group, and the memory that each group uses.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::outbox::Outbox;
 use crate::hub::ConnectionId;
 use crate::model::AddressGroup;
-
-/// Minimum size of an item that is checked against its group's share, in bytes. Smaller items use
-/// the share too, but do not justify adding up the group's outboxes.
-const CHECKED_SIZE: usize = 4_096;
 
 /// Outboxes of all connections.
 #[derive(Debug)]
 pub(super) struct Outboxes {
     /// Outbox by connection.
     by_connection: HashMap<ConnectionId, Arc<Outbox>>,
-    /// Connections by address group. Probes have no group, so they are not included.
-    by_group: HashMap<AddressGroup, HashSet<ConnectionId>>,
+    /// Outboxes of each address group. Probes have no group, so they are not included.
+    by_group: HashMap<AddressGroup, GroupOutboxes>,
     /// Maximum size of all outboxes of one group together, in bytes.
     share: usize,
+}
+
+/// Outboxes of one address group.
+#[derive(Debug, Default)]
+struct GroupOutboxes {
+    /// Connections of the group.
+    connections: HashSet<ConnectionId>,
+    /// Memory of their outboxes together, in bytes. Also counts outboxes whose connections were
+    /// removed, while their tasks still send what is left.
+    bytes: Arc<AtomicUsize>,
 }
 
 impl Outboxes {
@@ -29,10 +35,12 @@ impl Outboxes {
         Self { by_connection: HashMap::new(), by_group: HashMap::new(), share }
     }
 
-    /// Adds the outbox of a connection.
+    /// Adds the outbox of a connection, which must be empty.
     pub(super) fn insert(&mut self, connection: ConnectionId, outbox: Arc<Outbox>) {
         if let Some(group) = outbox.group() {
-            self.by_group.entry(group).or_default().insert(connection);
+            let group = self.by_group.entry(group).or_default();
+            group.connections.insert(connection);
+            outbox.count_in(group.bytes.clone());
         }
         self.by_connection.insert(connection, outbox);
     }
@@ -41,10 +49,10 @@ impl Outboxes {
     pub(super) fn remove(&mut self, connection: ConnectionId) -> Option<Arc<Outbox>> {
         let outbox = self.by_connection.remove(&connection)?;
         if let Some(group) = outbox.group()
-            && let Some(connections) = self.by_group.get_mut(&group)
+            && let Some(it) = self.by_group.get_mut(&group)
         {
-            connections.remove(&connection);
-            if connections.is_empty() {
+            it.connections.remove(&connection);
+            if it.connections.is_empty() {
                 self.by_group.remove(&group);
             }
         }
@@ -67,47 +75,41 @@ impl Outboxes {
     }
 
     /// Returns the connection of a group with the largest outbox if an item of `bytes` bytes would
-    /// exceed the group's share: that connection must be given up. `None` if the item fits, if it
-    /// is smaller than [`CHECKED_SIZE`], or if no outbox of the group uses memory.
+    /// exceed the group's share: that connection must be given up. `None` if the item fits, or if
+    /// no outbox of the group uses memory.
     pub(super) fn largest_if_over_share(
         &self,
         group: AddressGroup,
         bytes: usize,
     ) -> Option<ConnectionId> {
-        if bytes < CHECKED_SIZE {
+        let used = self.by_group.get(&group)?.bytes.load(Ordering::Relaxed);
+        if used.saturating_add(bytes) <= self.share {
             return None;
         }
-        let (used, largest) = self.usage(group);
-        largest.filter(|_| used.saturating_add(bytes) > self.share)
+        self.largest(group).map(|(_, connection)| connection)
     }
 
-    /// Returns the connection with the largest outbox in the address group whose outboxes together
-    /// use most memory. `None` if no outbox uses memory. Ignores the outboxes of probes, which have
-    /// no group.
+    /// Returns the memory of the outboxes of each group together, in bytes.
+    pub(super) fn usages(&self) -> impl Iterator<Item = (AddressGroup, usize)> {
+        self.by_group.iter().map(|(group, it)| (*group, it.bytes.load(Ordering::Relaxed)))
+    }
+
+    /// Returns the size in bytes and the connection of a group's largest outbox. `None` if no
+    /// outbox of the group uses memory.
     ///
-    /// It is slow with thousands of connections, but each call is followed by closing a connection.
-    pub(super) fn largest_of_largest_group(&self) -> Option<ConnectionId> {
-        let usages = self.by_group.keys().map(|group| self.usage(*group));
-        usages.max_by_key(|(used, _)| *used)?.1
-    }
-
-    /// Returns the memory of all outboxes of a group, in bytes, and the connection with the largest
-    /// one; `None` if no outbox uses memory.
-    fn usage(&self, group: AddressGroup) -> (usize, Option<ConnectionId>) {
-        let connections = self.by_group.get(&group).into_iter().flatten();
+    /// It takes time in proportion to the group's connections, but each call is followed by closing
+    /// one of them.
+    pub(super) fn largest(&self, group: AddressGroup) -> Option<(usize, ConnectionId)> {
+        let connections = self.by_group.get(&group)?.connections.iter();
         let sizes = connections.filter_map(|it| Some((self.get(*it)?.bytes(), *it)));
-        let (mut used, mut largest) = (0, (0, None));
-        for (bytes, connection) in sizes {
-            used += bytes;
-            largest = largest.max((bytes, Some(connection)));
-        }
-        (used, largest.1.filter(|_| used > 0))
+        sizes.max().filter(|(bytes, _)| *bytes > 0)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::outbox::{Item, MemoryBudget, Queued};
+    use super::super::memory_budget::MemoryBudget;
+    use super::super::outbox::{Item, Queued};
     use super::*;
     use crate::model::Sequence;
 
@@ -118,19 +120,24 @@ mod tests {
         let [one, other] = [1, 2].map(|it| AddressGroup::of([192, 0, 2, it].into()));
         for (number, group, bytes) in [(1, one, 9_000), (2, other, 7_000), (3, other, 5_000)] {
             let outbox = Arc::new(Outbox::new(budget.clone(), group));
+            outboxes.insert(ConnectionId(number), outbox.clone());
             let item = Item::Frames(vec![0; bytes].into());
             outbox.put(Queued { after: Sequence::ZERO, item }).unwrap();
-            outboxes.insert(ConnectionId(number), outbox);
         }
-        assert_eq!(outboxes.largest_of_largest_group(), Some(ConnectionId(2)));
-        assert_eq!(outboxes.largest_if_over_share(other, 7_000), None);
-        assert_eq!(outboxes.largest_if_over_share(other, 9_000), Some(ConnectionId(2)));
+        let largest = |group| outboxes.largest(group).map(|it| it.1);
+        assert_eq!((largest(one), largest(other)), (Some(ConnectionId(1)), Some(ConnectionId(2))));
+        let used: HashMap<_, _> = outboxes.usages().collect();
+        assert!(used[&other] > 12_000 && used[&one] < 12_000);
+        // However small the item is.
+        assert_eq!(outboxes.largest_if_over_share(other, 20_000 - used[&other]), None);
+        let too_much = 20_001 - used[&other];
+        assert_eq!(outboxes.largest_if_over_share(other, too_much), Some(ConnectionId(2)));
         assert_eq!(outboxes.largest_if_over_share(one, 9_000), None);
         assert_eq!(outboxes.largest_if_over_share(one, 12_000), Some(ConnectionId(1)));
-        for number in 1..=3 {
-            assert!(outboxes.remove(ConnectionId(number)).is_some());
-        }
-        assert_eq!(outboxes.largest_of_largest_group(), None);
+        let removed: Vec<_> =
+            (1..=3).map(|it| outboxes.remove(ConnectionId(it)).unwrap()).collect();
         assert!(outboxes.is_empty() && outboxes.by_group.is_empty());
+        drop(removed);
+        assert_eq!(budget.used(), 0);
     }
 }

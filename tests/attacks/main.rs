@@ -37,3 +37,4 @@ mod rooms;
 mod search;
 mod sessions;
 mod silent_readers;
+mod waiting_frames;

@@ -352,6 +352,33 @@ fn requests_of_a_group_wait_for_their_tokens() {
     assert_eq!((harness.log.len(), harness.wake_at.is_some()), (127, true));
 }
 
+/// While a request waits, a bounded number of bytes of the frames behind it is kept. A connection
+/// that sends more is closed; the others of its address are not.
+#[test]
+fn frames_behind_a_waiting_request_are_bounded_in_bytes() {
+    let mut harness = Harness::new();
+    let attackers: Vec<ConnectionId> =
+        (0..80).map(|it| harness.join_from(ATTACKER, join(&format!("x{it}"), &[]))).collect();
+    for attacker in &attackers {
+        harness.send(*attacker, search(1, "", "tea", 0, 0));
+        harness.take_received(*attacker);
+    }
+    let (modest, greedy) = (attackers[78], attackers[79]);
+    let text = "x".repeat(4_000);
+    for number in 1..=7 {
+        harness.send(modest, say(number, &text));
+        harness.send(greedy, say(number, &text));
+    }
+    assert_eq!(take_errors(&mut harness, greedy), []);
+    for number in 8..=9 {
+        harness.send(greedy, say(number, &text));
+    }
+    let errors = take_errors(&mut harness, greedy);
+    assert_eq!(errors.iter().map(|it| it.code).collect::<Vec<_>>(), [112]);
+    harness.advance(10_000);
+    assert_eq!((take_errors(&mut harness, modest), harness.log.len()), (Vec::new(), 7));
+}
+
 /// If too many requests of a group wait, its connections that send more are closed.
 #[test]
 fn too_many_waiting_requests_close_their_connection() {

@@ -85,7 +85,7 @@ impl Inbound {
             let frame = ClientFrame::decode(body);
             let units = units_of_kind(&frame, free_pong_at, now) + units_of_length(body.len());
             wait = bucket.take_many(now, units);
-            memory += size_of_val(&frame) + body.len();
+            memory += frame.bytes();
             frames.push(frame);
             wait.is_zero()
         });

@@ -268,7 +268,7 @@ mod tests {
         let feeds: Vec<SharedFeed> =
             (0..rooms).map(|_| Arc::new(Mutex::new(Feed::new(100_000, Arc::default())))).collect();
         for (room, feed) in (0..rooms).zip(&feeds) {
-            let reader = FeedReader::new(feed.clone(), Sequence::ZERO);
+            let reader = FeedReader::new(feed.clone(), Sequence::ZERO, None);
             let item = Item::Subscribe(RoomId(room), reader);
             outbox.put(Queued { after: Sequence::ZERO, item }).unwrap();
         }

@@ -8,7 +8,7 @@ pub use server_frames::*;
 
 use super::codec::{self, Malformed};
 use super::frame::LENGTH_PREFIX_LEN;
-use crate::model::limits::{MAX_FRAME, MAX_PASSWORD, MAX_PROGRAM_NAME};
+use crate::model::limits::{MAX_FRAME, MAX_JOIN_ROOM_NAMES, MAX_PASSWORD, MAX_PROGRAM_NAME};
 use crate::model::{ErrorCode, LogEntry, NoticeCode, Reference, Target};
 
 /// Version of the TCP protocol that this crate speaks.
@@ -196,8 +196,9 @@ impl ClientFrame {
         decode_body(body, Self::decode_fields, Self::is_within_limits)
     }
 
-    /// Returns true if program name, program version and password are within their limits, and the
-    /// lowest version of a `hello` is not above its highest. Other fields are not checked.
+    /// Returns true if program name, program version, password and number of rooms are within their
+    /// limits, and the lowest version of a `hello` is not above its highest. Other fields are not
+    /// checked.
     fn is_within_limits(&self) -> bool {
         match self {
             Self::Hello(hello) => {
@@ -205,9 +206,47 @@ impl ClientFrame {
                     && hello.client_version.len() <= MAX_PROGRAM_NAME
                     && hello.min_version <= hello.max_version
             }
-            Self::Join(join) => join.password.as_ref().is_none_or(|it| it.len() <= MAX_PASSWORD),
+            Self::Join(join) => {
+                join.password.as_ref().is_none_or(|it| it.len() <= MAX_PASSWORD)
+                    && join.rooms.len() <= MAX_JOIN_ROOM_NAMES
+            }
             _ => true,
         }
+    }
+
+    /// Returns the memory that the fields of the frame hold beside the frame itself, in bytes.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        let strings: &[&String] = match self {
+            Self::Hello(it) => &[&it.client_name, &it.client_version],
+            Self::Join(it) => {
+                let names = it.rooms.iter().map(String::capacity).sum::<usize>();
+                let list = it.rooms.capacity() * size_of::<String>();
+                let password = it.password.as_ref().map_or(0, String::capacity);
+                return names + list + password + it.username.capacity();
+            }
+            Self::Say(it) => &[&it.room, &it.text],
+            Self::Direct(it) => &[&it.to, &it.text],
+            Self::Enter(it) => &[&it.room],
+            Self::Leave(it) => &[&it.room],
+            Self::History(it) => &[&it.room],
+            Self::Members(it) => &[&it.room, &it.after],
+            Self::Search(it) => &[&it.room, &it.from, &it.text],
+            Self::Ping(_) | Self::Pong(_) => &[],
+        };
+        strings.iter().map(|it| it.capacity()).sum()
+    }
+}
+
+impl Decoded<ClientFrame> {
+    /// Returns the memory that the result holds, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let heap = match self {
+            Self::Frame(frame) => frame.heap_bytes(),
+            Self::Ignored | Self::Malformed(_) => 0,
+        };
+        size_of::<Self>() + heap
     }
 }
 

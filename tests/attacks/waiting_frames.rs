@@ -1,0 +1,42 @@
+//! Frames that the server has to keep, because the requests before them wait for their tokens.
+
+use std::net::SocketAddr;
+
+use pi_chat::model::{Reference, Sequence};
+use pi_chat::wire::tcp::{ClientFrame, History};
+
+use crate::client::{Client, encoded};
+use crate::common;
+use crate::flood::{Reading, flood};
+use crate::harness::{ATTACKER, Attack};
+
+/// Number of attacking connections.
+const CONNECTIONS: usize = 160;
+
+/// Number of requests of each connection: together more than the address has tokens for.
+const REQUESTS: usize = 4;
+
+/// Number of room names in the largest `join`, each of them a byte in the frame.
+const NAMES: usize = 16_300;
+
+/// Joins a client.
+fn joined(address: SocketAddr, number: usize) -> Client {
+    let mut client = Client::connect(ATTACKER, address).unwrap();
+    client.join(common::join(&format!("mallory{number}"), &["lobby"])).unwrap();
+    client
+}
+
+#[test]
+fn lists_of_names_behind_requests_that_wait() {
+    let recruit = |address| (0..CONNECTIONS).map(|number| joined(address, number)).collect();
+    let attack = Attack { name: "waiting frames", recruit: &recruit, ..Attack::default() };
+    let request = ClientFrame::from(History {
+        reference: Reference(1),
+        room: "lobby".to_owned(),
+        before: Sequence::ZERO,
+        limit: 100,
+    });
+    let names = encoded(common::join("x", &[""; NAMES]));
+    let frames = [encoded(request).repeat(REQUESTS), names.repeat(100)].concat();
+    attack.run(|target| flood(target, target.recruits(), &frames, Reading::Everything));
+}
