@@ -382,28 +382,29 @@ fn say_something(address: SocketAddr, password: Option<&str>) {
     fill(address, join, 10, |number| format!("message {number}"));
 }
 
+/// Number of messages that [`fill`] says at once: far fewer than what a server keeps for one reader.
+const MESSAGES_AT_ONCE: u64 = 500;
+
 /// Joins, says messages in the first room of the join, and leaves when all are stored.
-pub(crate) fn fill(
-    address: SocketAddr,
-    join: Join,
-    count: u64,
-    text: impl Fn(u64) -> String + Send,
-) {
+pub(crate) fn fill(address: SocketAddr, join: Join, count: u64, text: impl Fn(u64) -> String) {
     let room = join.rooms.first().map_or("lobby", String::as_str).to_owned();
     let mut client = Client::connect(Ipv4Addr::LOCALHOST, address).unwrap();
     client.join(join).unwrap();
-    let mut writer = Client::over(client.stream.try_clone().unwrap());
-    thread::scope(|scope| {
-        scope.spawn(move || {
-            for number in 1..=count {
-                writer.send(common::say(number, &room, &text(number))).unwrap();
+    let mut said = 0;
+    while said < count {
+        let last = count.min(said + MESSAGES_AT_ONCE);
+        for number in said + 1..=last {
+            client.send(common::say(number, &room, &text(number))).unwrap();
+        }
+        loop {
+            match client.next().unwrap() {
+                ServerFrame::Entry(entry) if entry.reference.0 == last => break,
+                ServerFrame::Error(error) => panic!("filling the room: {error:?}"),
+                _ => {}
             }
-        });
-        while !matches!(
-            client.next().unwrap(),
-            ServerFrame::Entry(entry) if entry.reference.0 == count
-        ) {}
-    });
+        }
+        said = last;
+    }
 }
 
 /// Returns the greatest latency under attack that is allowed to a pair with this own latency.
