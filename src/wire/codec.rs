@@ -4,7 +4,7 @@
 use std::marker::PhantomData;
 
 use postcard::ser_flavors::Flavor;
-use serde::de::{SeqAccess, Visitor};
+use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
 
@@ -106,10 +106,22 @@ where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    /// Visitor that collects the items of a list into a vector.
-    struct VecVisitor<T>(PhantomData<T>);
+    vec_of_at_most::<_, _, { usize::MAX }>(deserializer)
+}
 
-    impl<'de, T: Deserialize<'de>> Visitor<'de> for VecVisitor<T> {
+/// Deserialises a list like [`vec_without_prealloc`], and fails at the first item after `MAX` items:
+/// it costs no more time and memory than these.
+pub(super) fn vec_of_at_most<'de, D, T, const MAX: usize>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    /// Visitor that collects at most `MAX` items of a list into a vector.
+    struct VecVisitor<T, const MAX: usize>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for VecVisitor<T, MAX> {
         type Value = Vec<T>;
 
         fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -119,11 +131,14 @@ where
         fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
             let mut items = Vec::new();
             while let Some(item) = seq.next_element()? {
+                if items.len() == MAX {
+                    return Err(A::Error::invalid_length(MAX.saturating_add(1), &self));
+                }
                 items.push(item);
             }
             Ok(items)
         }
     }
 
-    deserializer.deserialize_seq(VecVisitor(PhantomData))
+    deserializer.deserialize_seq(VecVisitor::<T, MAX>(PhantomData))
 }

@@ -3,8 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::limits::MAX_JOIN_ROOM_NAMES;
 use crate::model::{Position, Reference, Sequence, SessionId, Timestamp, Token};
-use crate::wire::codec::vec_without_prealloc;
+use crate::wire::codec::vec_of_at_most;
 
 /// `hello`, kind 1: first frame of a client, which negotiates version and features.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,8 +31,9 @@ pub struct Join {
     pub username: String,
     /// Password of the server, at most 256 bytes; `None` if the user has given none.
     pub password: Option<String>,
-    /// Names of all rooms that the session is to be in, also if it is resumed. Empty: `lobby`.
-    #[serde(deserialize_with = "vec_without_prealloc")]
+    /// Names of all rooms that the session is to be in, also if it is resumed. Empty: `lobby`. At
+    /// most [`MAX_JOIN_ROOM_NAMES`], repetitions included.
+    #[serde(deserialize_with = "vec_of_at_most::<_, _, MAX_JOIN_ROOM_NAMES>")]
     pub rooms: Vec<String>,
     /// Token of the session to resume, from an earlier `welcome`; `None`: a new session.
     pub token: Option<Token>,

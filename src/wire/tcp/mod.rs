@@ -8,7 +8,7 @@ pub use server_frames::*;
 
 use super::codec::{self, Malformed};
 use super::frame::LENGTH_PREFIX_LEN;
-use crate::model::limits::{MAX_FRAME, MAX_JOIN_ROOM_NAMES, MAX_PASSWORD, MAX_PROGRAM_NAME};
+use crate::model::limits::{MAX_FRAME, MAX_PASSWORD, MAX_PROGRAM_NAME};
 use crate::model::{ErrorCode, LogEntry, NoticeCode, Reference, Target};
 
 /// Version of the TCP protocol that this crate speaks.
@@ -196,9 +196,8 @@ impl ClientFrame {
         decode_body(body, Self::decode_fields, Self::is_within_limits)
     }
 
-    /// Returns true if program name, program version, password and number of rooms are within their
-    /// limits, and the lowest version of a `hello` is not above its highest. Other fields are not
-    /// checked.
+    /// Returns true if program name, program version and password are within their limits, and the
+    /// lowest version of a `hello` is not above its highest. Other fields are not checked.
     fn is_within_limits(&self) -> bool {
         match self {
             Self::Hello(hello) => {
@@ -206,10 +205,7 @@ impl ClientFrame {
                     && hello.client_version.len() <= MAX_PROGRAM_NAME
                     && hello.min_version <= hello.max_version
             }
-            Self::Join(join) => {
-                join.password.as_ref().is_none_or(|it| it.len() <= MAX_PASSWORD)
-                    && join.rooms.len() <= MAX_JOIN_ROOM_NAMES
-            }
+            Self::Join(join) => join.password.as_ref().is_none_or(|it| it.len() <= MAX_PASSWORD),
             _ => true,
         }
     }
