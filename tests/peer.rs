@@ -427,6 +427,33 @@ fn json_peers_lists_names_and_addresses() {
     assert!(peers[1]["address"].as_str().unwrap().starts_with("127.0.0.1:"), "{peers:?}");
 }
 
+/// The JSON objects of a message are the same place in the common order for every peer: Lamport
+/// counter, author's id as digits, sequence. An answer has a greater counter than its question.
+#[test]
+fn json_messages_state_their_place_in_common_order() {
+    let room = TestRoom::new();
+    let (mut anna, mut bob) = (room.start("anna", &[]), room.start("bob", &[]));
+    let ids = [&mut anna, &mut bob].map(|it| it.next_of_type("admitted")["session"].clone());
+    assert!(ids.iter().all(|it| it.as_str().unwrap().len() == 16), "{ids:?}");
+    anna.wait_for_members(&["bob"]);
+    bob.wait_for_members(&["anna"]);
+    let place = |it: &Value| {
+        let lamport = it["lamport"].as_u64().unwrap();
+        (lamport, it["session"].clone(), it["seq"].as_u64().unwrap())
+    };
+    anna.say("tea?");
+    let question = place(&bob.next_of_type("message"));
+    assert_eq!(question, place(&anna.next_of_type("message")));
+    bob.say("please");
+    let answer = place(&anna.next_of_type("message"));
+    assert_eq!(answer, place(&bob.next_of_type("message")));
+    assert_eq!((&question.1, &answer.1), (&ids[0], &ids[1]));
+    assert!(question.0 < answer.0, "{question:?} {answer:?}");
+    anna.request(&json!({"type": "peers"}));
+    let peers = anna.next_of_type("peers");
+    assert_eq!([&peers["peers"][0]["session"], &peers["peers"][1]["session"]], [&ids[0], &ids[1]]);
+}
+
 /// A user who is asked may reject a newcomer, which is told so.
 #[test]
 fn admission_answer_admits_or_rejects() {

@@ -238,6 +238,7 @@ impl Link {
             requested: entry.flags & flag::REQUESTED != 0,
             late: false,
             own: self.own_sessions.contains(&entry.session),
+            lamport: None,
             tag: RequestTag::default(),
         }
     }

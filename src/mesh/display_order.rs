@@ -105,6 +105,7 @@ impl Mesh {
             requested: false,
             own: is_own,
             late: is_late,
+            lamport: Some(fields.lamport),
             tag: tag.clone().unwrap_or_default(),
         }));
         if let Some(tag) = tag {

@@ -6,7 +6,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Path, RequestTag, Retention, SearchRequest, Sequence, SessionId, Style, Timestamp};
+use super::{
+    Lamport, Path, RequestTag, Retention, SearchRequest, Sequence, SessionId, Style, Timestamp,
+};
 
 /// Event that the user interface receives, from an engine or from the program around it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -250,6 +252,9 @@ pub struct Message {
     /// True if the message sorts before one that was already reported. Only messages of peers can
     /// be late.
     pub late: bool,
+    /// Lamport counter of the message among peers, for the common order: (Lamport counter, author's
+    /// id, sequence). `None` for a message from a server.
+    pub lamport: Option<Lamport>,
     /// Tag of the pending request that sent this message. Empty if no pending request did.
     pub tag: RequestTag,
 }

@@ -11,8 +11,12 @@ use super::local_time::format_utc;
 use super::safe::is_unsafe_char;
 use crate::model::{
     ConnectionState, DirectMessage, ErrorCode, Event, Message, Path, PeerReport, PeerRoute,
-    Refusal, RequestTag, Style, Timestamp,
+    Refusal, RequestTag, SessionId, Style, Timestamp,
 };
+
+/// Greatest integer that is written as a JSON number: 2^53. A 64-bit floating-point number
+/// represents every integer up to it exactly.
+const MAX_EXACT_NUMBER: u64 = 1 << 53;
 
 /// Screen that writes events as JSON lines.
 pub struct JsonScreen<O> {
@@ -66,6 +70,12 @@ fn time_value(time: Timestamp) -> Value {
     format_utc(time).map_or(Value::Null, Value::String)
 }
 
+/// Returns a number that a server may choose freely as JSON: as a number up to 2^53, and as a string
+/// of digits above.
+fn number_value(number: u64) -> Value {
+    if number <= MAX_EXACT_NUMBER { number.into() } else { number.to_string().into() }
+}
+
 /// Returns the JSON name of a message style: `action`, or `said` for every other style.
 const fn style_name(style: Style) -> &'static str {
     match style {
@@ -80,12 +90,12 @@ fn event_object(event: &Event) -> Value {
     match event {
         Event::Connection(state) => connection_state_object(state),
         Event::JoinedServer(it) => json!({
-            "type": "welcome", "session": it.session.0, "name": it.username,
+            "type": "welcome", "session": number_value(it.session.0), "name": it.username,
             "server": it.server_name, "program": it.server_program, "rooms": it.rooms,
             "time": time_value(it.time), "max_text": it.max_text, "session_kept": it.session_kept,
             "position_kept": it.position_kept, "log_changed": it.log_changed,
             "durable": it.is_durable, "keep_days": it.retention.days,
-            "keep_messages": it.retention.messages, "keep_bytes": it.retention.bytes,
+            "keep_messages": it.retention.messages, "keep_bytes": number_value(it.retention.bytes),
         }),
         Event::Entered { tag, room, members } => {
             with_id(json!({"type": "entered", "room": room, "members": members}), tag)
@@ -101,7 +111,7 @@ fn event_object(event: &Event) -> Value {
         Event::SearchResult(it) => with_id(
             json!({
                 "type": "search_end", "found": it.messages.len(), "more": it.more,
-                "before": it.older().and_then(|it| it.before).map(|it| it.0),
+                "before": it.older().and_then(|it| it.before).map(|it| number_value(it.0)),
             }),
             &it.tag,
         ),
@@ -117,7 +127,7 @@ fn event_object(event: &Event) -> Value {
         Event::Notice { code, text } => json!({"type": "notice", "code": code, "text": text}),
         Event::Acknowledged { tag, sequence, time: when, unechoed } => with_id(
             json!({
-                "type": "acknowledged", "seq": sequence.map(|it| it.0), "time": when.map(time_value),
+                "type": "acknowledged", "seq": sequence.map(|it| number_value(it.0)), "time": when.map(time_value),
                 "text": unechoed,
             }),
             tag,
@@ -129,7 +139,7 @@ fn event_object(event: &Event) -> Value {
         ),
         Event::PasswordWanted { again } => json!({"type": "password_wanted", "again": again}),
         Event::JoinedMesh(it) => json!({
-            "type": "admitted", "session": it.session.0, "name": it.username, "room": it.room,
+            "type": "admitted", "session": peer_id(it.session), "name": it.username, "room": it.room,
             "closed": it.is_closed, "members": it.members, "history_from": it.history_from,
         }),
         Event::AdmissionRequested { name } => json!({"type": "admission_asked", "name": name}),
@@ -148,7 +158,7 @@ fn event_object(event: &Event) -> Value {
 fn peer_object(it: &PeerReport) -> Value {
     let milliseconds = |it: Duration| u64::try_from(it.as_millis()).unwrap_or(u64::MAX);
     json!({
-        "name": it.name, "session": it.session.0, "self": it.is_self,
+        "name": it.name, "session": peer_id(it.session), "self": it.is_self,
         "present_ms": milliseconds(it.present), "address": it.address.map(|it| it.to_string()),
         "reach": match it.route {
             PeerRoute::Local => "here",
@@ -185,24 +195,33 @@ fn connection_state_object(state: &ConnectionState) -> Value {
     }
 }
 
-/// Returns the JSON object of a message in a room.
+/// Returns the JSON object of a message in a room. That of a peer has its Lamport counter, and the
+/// id of its author as session.
 fn message_object(it: &Message) -> Value {
-    with_id(
-        json!({
-            "type": "message", "seq": it.sequence.0, "time": time_value(it.time), "room": it.room,
-            "from": it.from, "session": it.session.0, "style": style_name(it.style), "text": it.text,
-            "history": it.history, "requested": it.requested, "own": it.own, "late": it.late,
-        }),
-        &it.tag,
-    )
+    let mut object = json!({
+        "type": "message", "seq": number_value(it.sequence.0), "time": time_value(it.time), "room": it.room,
+        "from": it.from, "session": number_value(it.session.0), "style": style_name(it.style), "text": it.text,
+        "history": it.history, "requested": it.requested, "own": it.own, "late": it.late,
+    });
+    if let Some(lamport) = it.lamport {
+        object["session"] = peer_id(it.session).into();
+        object["lamport"] = lamport.0.into();
+    }
+    with_id(object, &it.tag)
+}
+
+/// Returns the id of a peer as 16 lower-case hexadecimal digits, which sort as the ids do. As a
+/// number it would be rounded by a reader that has only floating-point numbers.
+fn peer_id(session: SessionId) -> String {
+    format!("{:016x}", session.0)
 }
 
 /// Returns the JSON object of one message of a search result. `tag` is the tag of the search.
 fn search_result_object(it: &Message, tag: &RequestTag) -> Value {
     with_id(
         json!({
-            "type": "found", "seq": it.sequence.0, "time": time_value(it.time), "room": it.room,
-            "from": it.from, "session": it.session.0, "style": style_name(it.style), "text": it.text,
+            "type": "found", "seq": number_value(it.sequence.0), "time": time_value(it.time), "room": it.room,
+            "from": it.from, "session": number_value(it.session.0), "style": style_name(it.style), "text": it.text,
             "own": it.own,
         }),
         tag,
@@ -213,8 +232,8 @@ fn search_result_object(it: &Message, tag: &RequestTag) -> Value {
 fn direct_object(it: &DirectMessage) -> Value {
     with_id(
         json!({
-            "type": "direct", "seq": it.sequence.0, "time": time_value(it.time), "from": it.from,
-            "from_session": it.from_session.0, "to": it.to, "to_session": it.to_session.0,
+            "type": "direct", "seq": number_value(it.sequence.0), "time": time_value(it.time), "from": it.from,
+            "from_session": number_value(it.from_session.0), "to": it.to, "to_session": number_value(it.to_session.0),
             "style": style_name(it.style), "text": it.text, "history": it.history, "own": it.own,
         }),
         &it.tag,
@@ -276,7 +295,7 @@ pub(super) fn tag_from_id(id: Option<&Value>) -> RequestTag {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{JoinedMesh, SearchRequest, SearchResult, Sequence, SessionId};
+    use crate::model::{JoinedMesh, Lamport, SearchRequest, SearchResult, Sequence};
 
     /// Returns the lines that are written for an event.
     fn json_lines(event: &Event) -> String {
@@ -290,27 +309,62 @@ mod tests {
     fn message_text_round_trips_without_dangerous_characters() {
         let text = "a\n\u{9b}31m\u{202e}\u{7f}\"é";
         let event = Event::Message(Message {
-            sequence: Sequence(7),
-            time: Timestamp(1_795_384_987_123),
-            late: false,
-            room: "lobby".to_owned(),
-            session: SessionId(u64::MAX),
-            from: "anna".to_owned(),
-            style: Style::SAID,
             text: text.to_owned(),
-            history: false,
-            requested: false,
             own: true,
             tag: tag_from_id(Some(&json!({"n": 1}))),
+            ..message(7, 1, None)
         });
         let line = json_lines(&event);
         assert!(!line.trim_end().chars().any(is_unsafe_char), "{line}");
         let value: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(value["text"], text);
         assert_eq!(value["seq"], 7);
-        assert_eq!(value["session"], u64::MAX);
         assert_eq!(value["time"], "2026-11-22T22:03:07.123Z");
         assert_eq!(value["id"], json!({"n": 1}));
+    }
+
+    /// Returns a message with these numbers, from a peer if it has a Lamport counter, else from a
+    /// server.
+    fn message(sequence: u64, session: u64, lamport: Option<u64>) -> Message {
+        Message {
+            sequence: Sequence(sequence),
+            time: Timestamp(1_795_384_987_123),
+            late: false,
+            room: "lobby".to_owned(),
+            session: SessionId(session),
+            from: "anna".to_owned(),
+            style: Style::SAID,
+            text: "hi".to_owned(),
+            history: false,
+            requested: false,
+            own: false,
+            lamport: lamport.map(Lamport),
+            tag: RequestTag::default(),
+        }
+    }
+
+    /// The JSON object of a peer's message has its Lamport counter, and the id of its author as
+    /// digits that sort as the ids do.
+    #[test]
+    fn message_of_peer_has_lamport_counter_and_author_id() {
+        let value = |it| message_object(&message(7, it, Some((1 << 48) - 1)));
+        let first = value(0x9da7_e1c3_f01b_22a6);
+        assert_eq!(first["session"], "9da7e1c3f01b22a6");
+        assert_eq!(first["lamport"], (1_u64 << 48) - 1);
+        assert_eq!(first["seq"], 7);
+        assert_eq!(value(0x0a)["session"], "000000000000000a");
+    }
+
+    /// The JSON object of a server's message has no Lamport counter. Numbers that a floating-point
+    /// number cannot hold are strings of digits.
+    #[test]
+    fn message_of_server_has_exact_numbers_and_no_lamport_counter() {
+        let value = message_object(&message(1 << 53, 7, None));
+        assert_eq!((&value["seq"], &value["session"]), (&json!(1_u64 << 53), &json!(7)));
+        assert_eq!(value.get("lamport"), None);
+        let value = message_object(&message(u64::MAX, (1 << 53) + 1, None));
+        assert_eq!(value["seq"], "18446744073709551615");
+        assert_eq!(value["session"], "9007199254740993");
     }
 
     /// A search result is written as its messages and an end object, each with the id of the
@@ -318,18 +372,12 @@ mod tests {
     #[test]
     fn search_results_and_end_are_written_with_id() {
         let message = |sequence| Message {
-            sequence: Sequence(sequence),
-            time: Timestamp(1_795_384_987_123),
-            late: false,
-            room: "lobby".to_owned(),
-            session: SessionId(2),
             from: "bob".to_owned(),
             style: Style::ACTION,
             text: "makes tea".to_owned(),
             history: true,
             requested: true,
-            own: false,
-            tag: RequestTag::default(),
+            ..message(sequence, 2, None)
         };
         let mut found = SearchResult {
             tag: tag_from_id(Some(&json!("s1"))),
@@ -371,7 +419,7 @@ mod tests {
         let event = Event::Peers { tag: tag_from_id(Some(&json!(7))), peers: vec![report] };
         let value: Value = serde_json::from_str(&json_lines(&event)).unwrap();
         let bob = json!({
-            "name": "bob", "session": 2, "self": false, "present_ms": 60_000,
+            "name": "bob", "session": "0000000000000002", "self": false, "present_ms": 60_000,
             "address": "10.0.0.7:4000", "reach": "group4", "loss": 0.025, "skew_ms": -7_000,
             "silence_ms": 1_500,
         });
@@ -382,7 +430,7 @@ mod tests {
     #[test]
     fn admission_events_are_written() {
         let admitted = Event::JoinedMesh(JoinedMesh {
-            session: SessionId(7),
+            session: SessionId(0x9da7_e1c3_f01b_22a6),
             username: "anna".to_owned(),
             room: "lobby".to_owned(),
             is_closed: true,
@@ -393,7 +441,7 @@ mod tests {
         assert_eq!(
             value,
             json!({
-                "type": "admitted", "session": 7, "name": "anna", "room": "lobby", "closed": true,
+                "type": "admitted", "session": "9da7e1c3f01b22a6", "name": "anna", "room": "lobby", "closed": true,
                 "members": ["anna", "bob"], "history_from": "bob",
             })
         );

@@ -24,6 +24,33 @@ const DEFAULT_LIMIT: u16 = 20;
 /// answered.
 const MAX_ID_BYTES: usize = 256;
 
+/// Number of a server, as the JSON output has it: a number, or a string of digits if it is large.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "a number or a string of digits was expected")]
+enum Number {
+    /// A JSON number.
+    Exact(u64),
+    /// A JSON string of digits.
+    Digits(String),
+}
+
+impl Number {
+    /// Returns the number.
+    ///
+    /// # Errors
+    /// The string is no number below 2^64. The error text names the field.
+    fn parse(self, field: &str) -> Result<u64, String> {
+        match self {
+            Self::Exact(number) => Ok(number),
+            Self::Digits(it) => {
+                let digits = it.bytes().all(|it| it.is_ascii_digit()).then_some(it);
+                let number = digits.and_then(|it| it.parse().ok());
+                number.ok_or(format!("{field} is a number or a string of digits"))
+            }
+        }
+    }
+}
+
 /// JSON request object, with the fields of all types. The type determines which fields are
 /// required. Fields of other types are ignored. Unknown fields are errors.
 #[derive(Debug, Deserialize)]
@@ -51,13 +78,13 @@ struct RequestObject {
     welcome: Option<bool>,
     /// Session number that the recipient of a direct message must have. Otherwise the server
     /// refuses the message.
-    session: Option<u64>,
+    session: Option<Number>,
     /// Earliest time of messages to find, inclusive, in RFC 3339 format.
     since: Option<String>,
     /// Latest time of messages to find, exclusive, in RFC 3339 format.
     until: Option<String>,
     /// Sequence below which the messages of `history` or `search` must be.
-    before: Option<u64>,
+    before: Option<Number>,
     /// Maximum number of messages of `history` or `search`.
     limit: Option<u16>,
     /// True to quit at once. Otherwise the program quits after all answers.
@@ -109,8 +136,8 @@ impl RequestObject {
     /// Converts an object of type `search` to a search request.
     ///
     /// # Errors
-    /// A time is not in RFC 3339 format, or not after the start of 1970. The error text names the
-    /// field.
+    /// A time is not in RFC 3339 format, or not after the start of 1970; or `before` is no number.
+    /// The error text names the field.
     fn into_search(self) -> Result<SearchRequest, String> {
         let time = |field: &str, written: Option<String>| {
             let wrong = format!("{field} is a time such as 2026-11-22T14:03:07.123Z");
@@ -122,7 +149,7 @@ impl RequestObject {
             text: self.text.unwrap_or_default(),
             since: time("since", self.since)?,
             until: time("until", self.until)?,
-            before: self.before.map(Sequence),
+            before: self.before.map(|it| it.parse("before")).transpose()?.map(Sequence),
             limit: self.limit.unwrap_or(DEFAULT_LIMIT),
         })
     }
@@ -130,8 +157,8 @@ impl RequestObject {
     /// Converts an object of any other type to a chat command.
     ///
     /// # Errors
-    /// The type is unknown, a required field is missing, or the style is invalid. The error text
-    /// says why.
+    /// The type is unknown, a required field is missing, or a style or number is invalid. The error
+    /// text says why.
     fn into_chat_command(self) -> Result<ChatCommand, String> {
         let room = self
             .room
@@ -152,7 +179,7 @@ impl RequestObject {
             }),
             "direct" => Ok(ChatCommand::Direct {
                 to: self.to.ok_or(needs("to"))?,
-                session: self.session.map(SessionId),
+                session: self.session.map(|it| it.parse("session")).transpose()?.map(SessionId),
                 style,
                 text: self.text.ok_or(needs("text"))?,
             }),
@@ -164,7 +191,7 @@ impl RequestObject {
             "members" => Ok(ChatCommand::Members { room }),
             "history" => Ok(ChatCommand::History {
                 room,
-                before: self.before.map(Sequence),
+                before: self.before.map(|it| it.parse("before")).transpose()?.map(Sequence),
                 limit: self.limit.unwrap_or(DEFAULT_LIMIT),
             }),
             other => Err(format!("there is no type {other}")),
@@ -276,6 +303,22 @@ mod tests {
             command(r#"{"type":"history","before":7}"#),
             Ok(Command::Chat(ChatCommand::History { .. }))
         ));
+    }
+
+    /// Sequences and sessions may be numbers or strings of digits, as the output has them.
+    #[test]
+    fn large_numbers_are_parsed_from_digits() {
+        let history = |before: &str| command(&format!(r#"{{"type":"history","before":{before}}}"#));
+        assert_eq!(history("7"), history(r#""7""#));
+        let session =
+            r#"{"type":"direct","to":"bob","text":"hi","session":"18446744073709551615"}"#;
+        let Ok(Command::Chat(ChatCommand::Direct { session, .. })) = command(session) else {
+            panic!("it is a direct message")
+        };
+        assert_eq!(session, Some(SessionId(u64::MAX)));
+        for wrong in [r#""""#, r#""+7""#, r#""18446744073709551616""#, "-7", "7.5", "[7]"] {
+            assert!(history(wrong).is_err(), "{wrong}");
+        }
     }
 
     /// All fields of a search are parsed; times need date, time and zone.

@@ -270,6 +270,7 @@ mod tests {
             requested: true,
             own: false,
             late: false,
+            lamport: None,
             tag: RequestTag::default(),
         };
         let search = SearchRequest { text: "tea".to_owned(), limit: 1, ..SearchRequest::default() };

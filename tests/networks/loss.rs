@@ -82,16 +82,16 @@ fn thirty_percent_loss_is_repaired() {
 }
 
 /// The messages of a view, sorted so that views can be compared.
-fn sorted_messages(view: &[ShownMessage]) -> Vec<(u64, u64, &str)> {
+fn sorted_messages(view: &[ShownMessage]) -> Vec<(&str, u64, &str)> {
     let mut all: Vec<_> =
-        view.iter().map(|it| (it.author, it.sequence, it.text.as_str())).collect();
+        view.iter().map(|it| (it.author.as_str(), it.sequence, it.text.as_str())).collect();
     all.sort_unstable();
     all
 }
 
 /// The order of the messages in `view`, without those that are late in it or in `other`.
-fn order_without_late(view: &[ShownMessage], other: &[ShownMessage]) -> Vec<(u64, u64)> {
-    let place = |it: &ShownMessage| (it.author, it.sequence);
+fn order_without_late(view: &[ShownMessage], other: &[ShownMessage]) -> Vec<(String, u64)> {
+    let place = |it: &ShownMessage| (it.author.clone(), it.sequence);
     let late: BTreeSet<_> = view.iter().chain(other).filter(|it| it.is_late).map(place).collect();
     view.iter().map(place).filter(|it| !late.contains(it)).collect()
 }

@@ -39,8 +39,8 @@ pub(crate) struct PeerProcess {
 /// A message as a peer has shown it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ShownMessage {
-    /// Session number of its author.
-    pub(crate) author: u64,
+    /// Id of its author, in hexadecimal.
+    pub(crate) author: String,
     /// Its sequence in the author's log.
     pub(crate) sequence: u64,
     /// Its text.
@@ -236,7 +236,7 @@ impl PeerProcess {
         let messages = self.received.iter().map(|(_, it)| it).filter(|it| it["type"] == "message");
         messages
             .map(|it| ShownMessage {
-                author: it["session"].as_u64().unwrap(),
+                author: it["session"].as_str().unwrap().to_owned(),
                 sequence: it["seq"].as_u64().unwrap(),
                 text: it["text"].as_str().unwrap().to_owned(),
                 is_late: it["late"] == true,

@@ -30,6 +30,7 @@ fn message_from(from: &str, text: &str) -> Message {
         history: false,
         requested: false,
         own: false,
+        lamport: None,
         tag: RequestTag::default(),
     }
 }
