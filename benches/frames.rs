@@ -25,7 +25,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use pi_chat::model::{Reference, Sequence, SessionId, Timestamp};
+use pi_chat::model::limits::REPLAY_PAGE;
+use pi_chat::model::{Position, Reference, Sequence, SessionId, Timestamp};
 use pi_chat::wire::FrameReader;
 use pi_chat::wire::tcp::{
     ClientFrame, Decoded, Direct, Enter, Hello, History, Join, Leave, MAGIC, Members, Ping, Pong,
@@ -261,7 +262,11 @@ fn measure_all(load: Load, on_disk: bool) -> Vec<(&'static str, Option<u32>, Pri
     fill(address, load.messages);
     // Its units are those of its two frames; the join counts against its address, too.
     let greeting = cheapest(load, || greeting(address, &server, load));
-    let mut rows = vec![("connection with `hello` and `join`", None, greeting)];
+    let pages = cheapest(load, || replay(address, &server, load));
+    let mut rows = vec![
+        ("connection with `hello` and `join`", None, greeting),
+        ("page of a replay, 100 entries", None, pages),
+    ];
     for kind in kinds() {
         // Its members do not answer pings, so they do not stay for long.
         let _crowd: Vec<_> = (0..if kind.name.starts_with("`members`") { MEMBERS } else { 0 })
@@ -337,9 +342,7 @@ fn measure(kind: &Kind, address: SocketAddr, server: &Child, count: u64) -> Pric
         first += batch;
     }
     let cpu = settled_cpu_time(server.id()) - before;
-    // The name is free when the server has closed.
-    stream.shutdown(Shutdown::Write).unwrap();
-    while stream.read(&mut [0; 4_096]).unwrap() > 0 {}
+    leave(&mut stream);
     price_of(cpu, bytes_received, count)
 }
 
@@ -350,7 +353,7 @@ fn greeting(address: SocketAddr, server: &Child, load: Load) -> Price {
     let mut bytes_received = 0;
     for _ in 0..count {
         let mut stream = connect(address);
-        stream.write_all(&join_bytes("price", &[FULL])).unwrap();
+        stream.write_all(&join_bytes("price", &[FULL], None)).unwrap();
         stream.shutdown(Shutdown::Write).unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).unwrap();
@@ -359,31 +362,66 @@ fn greeting(address: SocketAddr, server: &Child, load: Load) -> Price {
     price_of(settled_cpu_time(server.id()) - before, bytes_received, count)
 }
 
+/// Measures the pages of replays: connections that join the room [`FULL`] at its first message.
+fn replay(address: SocketAddr, server: &Child, load: Load) -> Price {
+    let pages = load.messages.div_ceil(REPLAY_PAGE.into()).max(1);
+    let rounds = (load.count / pages).max(1);
+    let (mut stream, mut reader) = (connect(address), FrameReader::from_server());
+    stream.write_all(&join_bytes("price", &[FULL], None)).unwrap();
+    let mut log_id = None;
+    read(&mut stream, &mut reader, &mut 0, |frame| {
+        if let ServerFrame::Welcome(welcome) = &frame {
+            log_id = Some(welcome.log_id);
+        }
+        matches!(frame, ServerFrame::End(_))
+    });
+    leave(&mut stream);
+    let position = log_id.map(|log_id| Position { log_id, sequence: Sequence::ZERO });
+    let before = settled_cpu_time(server.id());
+    let mut bytes_received = 0;
+    for _ in 0..rounds {
+        let (mut stream, mut reader) = (connect(address), FrameReader::from_server());
+        stream.write_all(&join_bytes("price", &[FULL], position)).unwrap();
+        read(&mut stream, &mut reader, &mut bytes_received, |frame| {
+            matches!(frame, ServerFrame::End(_))
+        });
+        leave(&mut stream);
+    }
+    price_of(settled_cpu_time(server.id()) - before, bytes_received, rounds * pages)
+}
+
+/// Closes the sending half and reads to the end: the name is then free.
+fn leave(stream: &mut TcpStream) {
+    stream.shutdown(Shutdown::Write).unwrap();
+    while stream.read(&mut [0; 4_096]).unwrap() > 0 {}
+}
+
 /// Returns the price of one of `count` requests.
 fn price_of(cpu: Duration, bytes: usize, count: u64) -> Price {
     let count = count as f64;
     Price { cpu: cpu.as_secs_f64() * 1e6 / count, bytes: bytes as f64 / count }
 }
 
-/// Says `count` messages in the room [`FULL`]; leaves when all are stored.
+/// Says `count` messages in the room [`FULL`], [`BATCH`] at a time; leaves when all are stored.
 fn fill(address: SocketAddr, count: u64) {
     let (mut stream, mut reader) = join_as(address, "filler", &[FULL]);
-    let mut writer = stream.try_clone().unwrap();
-    thread::scope(|scope| {
-        scope.spawn(move || {
-            for number in 1..=count {
-                let text = format!("{TEXT} cup{number}");
-                let (reference, room) = (Reference(number), FULL.to_owned());
-                writer.write_all(&encoded(Say { reference, room, style: 0, text })).unwrap();
-            }
-        });
+    let mut said = 0;
+    while said < count {
+        let last = count.min(said + BATCH);
+        let message = |number| {
+            let (reference, room) = (Reference(number), FULL.to_owned());
+            encoded(Say { reference, room, style: 0, text: format!("{TEXT} cup{number}") })
+        };
+        let bytes: Vec<u8> = (said + 1..=last).flat_map(message).collect();
+        stream.write_all(&bytes).unwrap();
         read(
             &mut stream,
             &mut reader,
             &mut 0,
-            |frame| matches!(frame, ServerFrame::Entry(entry) if entry.reference.0 == count),
+            |frame| matches!(frame, ServerFrame::Entry(entry) if entry.reference.0 == last),
         );
-    });
+        said = last;
+    }
 }
 
 /// Reads frames until `is_last` returns true; adds their bytes to `bytes`.
@@ -424,7 +462,7 @@ fn join(address: SocketAddr, number: usize, rooms: &[&str]) -> TcpStream {
 /// Joins rooms under a name and reads to the end of the history.
 fn join_as(address: SocketAddr, name: &str, rooms: &[&str]) -> (TcpStream, FrameReader) {
     let mut stream = connect(address);
-    stream.write_all(&join_bytes(name, rooms)).unwrap();
+    stream.write_all(&join_bytes(name, rooms, None)).unwrap();
     let mut reader = FrameReader::from_server();
     read(&mut stream, &mut reader, &mut 0, |frame| match frame {
         ServerFrame::End(_) => true,
@@ -434,8 +472,8 @@ fn join_as(address: SocketAddr, name: &str, rooms: &[&str]) -> (TcpStream, Frame
     (stream, reader)
 }
 
-/// Encodes `hello` and `join`.
-fn join_bytes(name: &str, rooms: &[&str]) -> Vec<u8> {
+/// Encodes `hello`, and a `join` with this position.
+fn join_bytes(name: &str, rooms: &[&str], position: Option<Position>) -> Vec<u8> {
     let hello = Hello {
         magic: MAGIC,
         min_version: 1,
@@ -449,7 +487,7 @@ fn join_bytes(name: &str, rooms: &[&str]) -> Vec<u8> {
         password: None,
         rooms: rooms.iter().map(|it| (*it).to_owned()).collect(),
         token: None,
-        position: None,
+        position,
     };
     [encoded(hello), encoded(join)].concat()
 }

@@ -73,7 +73,7 @@ pub(super) enum ConnectionState {
         /// Data for the welcome; `None` once the welcome is sent.
         welcome: Option<WelcomeData>,
         /// True between two pages. The next read is queued when the client has taken the previous
-        /// page.
+        /// page, and its address group has a token.
         is_paused: bool,
     },
     /// Joined: the whole replay is queued. Frames are handled unless the connection is blocked.
@@ -265,28 +265,33 @@ impl Connection {
     }
 
     /// Returns to state `Joining` between two replay pages. `read`: read of the next page. It is
-    /// due when the client has taken the previous page ([`Self::resume_at_mark`]).
+    /// due when the client has taken the previous page, and its address group has a token.
     pub(super) fn pause_replay(&mut self, session: SessionId, mut read: Box<PendingRead>) {
         read.backlog_start = None;
         self.state = ConnectionState::Joining { session, read, welcome: None, is_paused: true };
     }
 
-    /// Continues after a flow-control mark was reached.
-    /// - While joining: returns true. Then queue the read of the next replay page.
-    /// - Once joined: unblocks the connection and returns false. Then handle
-    ///   [`Self::next_deferred`].
-    /// - If no mark was awaited: does nothing and returns false.
+    /// Unblocks a joined connection that awaits a flow-control mark. Then handle
+    /// [`Self::next_deferred`]. Does nothing if the connection is blocked on something else.
+    pub(super) fn unblock_at_mark(&mut self) {
+        if let ConnectionState::Joined { blocked_on: blocked_on @ Some(BlockedOn::Mark), .. } =
+            &mut self.state
+        {
+            *blocked_on = None;
+        }
+    }
+
+    /// Returns true between two replay pages.
+    pub(super) const fn is_replay_paused(&self) -> bool {
+        matches!(self.state, ConnectionState::Joining { is_paused: true, .. })
+    }
+
+    /// Ends the pause between two replay pages, and returns true. Then queue the read of the next
+    /// page. Returns false if no replay is paused.
     #[must_use]
-    pub(super) fn resume_at_mark(&mut self) -> bool {
+    pub(super) const fn continue_replay(&mut self) -> bool {
         match &mut self.state {
-            ConnectionState::Joined { blocked_on: blocked_on @ Some(BlockedOn::Mark), .. } => {
-                *blocked_on = None;
-                false
-            }
-            ConnectionState::Joining { is_paused: is_paused @ true, .. } => {
-                *is_paused = false;
-                true
-            }
+            ConnectionState::Joining { is_paused, .. } => std::mem::replace(is_paused, false),
             _ => false,
         }
     }

@@ -95,9 +95,9 @@ pub struct Hub {
     half_closed: BTreeSet<ConnectionId>,
     /// Usage and limits of each address group.
     quotas: Quotas,
-    /// Throttled connections: each has a request that waits for tokens of the address group. The
-    /// moment is when the tokens are available. A connection that closes stays in the set until
-    /// that moment.
+    /// Throttled connections: each has a request or a replay that waits for tokens of the address
+    /// group. The moment is when the tokens are available. A connection that closes stays in the set
+    /// until that moment.
     throttled: BTreeSet<(Moment, ConnectionId)>,
     /// Sessions, connected or away (disconnected).
     sessions: Sessions,

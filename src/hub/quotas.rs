@@ -21,6 +21,9 @@ const MIN_ROOM_SHARE: usize = 16;
 /// its connection's rate limit does not exceed the maximum number of deferred frames meanwhile.
 const MAX_REQUEST_WAIT: Duration = Duration::from_secs(10);
 
+/// Units that each page of a replay after the first one costs the address group.
+const REPLAY_PAGE_UNITS: u32 = 1;
+
 /// Pause after the first wrong password beyond the free ones. Each further one doubles it.
 const MIN_PASSWORD_PAUSE: Duration = Duration::from_secs(1);
 
@@ -42,9 +45,10 @@ pub(super) struct GroupLimits {
     join_burst: u32,
     /// Rate limit of `join`s: number per minute after the burst.
     joins_per_minute: u32,
-    /// Burst of `history` and `search` requests, in units.
+    /// Burst of `history` and `search` requests and of further replay pages, in units.
     request_burst: u32,
-    /// Rate limit of `history` and `search` requests, in units per minute after the burst.
+    /// Rate limit of `history` and `search` requests and of further replay pages, in units per
+    /// minute after the burst.
     requests_per_minute: u32,
     /// Number of wrong passwords before the first pause.
     free_failures: u32,
@@ -110,7 +114,8 @@ struct GroupUsage {
     rooms: usize,
     /// Token bucket (rate limit) of `join`s.
     joins: TokenBucket,
-    /// Token bucket (rate limit) of `history` and `search` requests, in units.
+    /// Token bucket (rate limit) of `history` and `search` requests and of further replay pages, in
+    /// units.
     requests: TokenBucket,
     /// Wrong passwords.
     failures: PasswordFailures,
@@ -249,6 +254,14 @@ impl Quotas {
             usage.requests = after;
             if wait.is_zero() { RequestQuota::Now } else { RequestQuota::At(now + wait) }
         })
+    }
+
+    /// Takes a token of a group for a further page of a replay, in advance if there is none. Returns
+    /// the moment from which the page may be read. A page is never refused: each joining connection
+    /// waits for one page at a time, so the wait is bounded.
+    #[must_use]
+    pub(super) fn take_replay_page(&mut self, group: AddressGroup, now: Moment) -> Moment {
+        self.update(group, now, |usage, _| now + usage.requests.take_many(now, REPLAY_PAGE_UNITS))
     }
 
     /// Returns the remaining time of a group's pause after wrong passwords; `None` if there is no

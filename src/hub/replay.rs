@@ -109,13 +109,25 @@ impl Hub {
         }
     }
 
-    /// Handles a reached flow-control mark: queues the read of the next replay page, or unblocks the
+    /// Handles a reached flow-control mark: requests the next replay page, or unblocks the
     /// connection and handles its deferred frames. Does nothing if the connection awaits no
     /// mark.
     pub(super) fn handle_mark_reached(&mut self, now: Now, id: ConnectionId) {
-        if self.connections.get_mut(&id).is_some_and(|it| it.resume_at_mark()) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        if connection.is_replay_paused() {
+            self.request_replay_page(now, id);
+        } else {
+            connection.unblock_at_mark();
+            self.process_deferred(now, id);
+        }
+    }
+
+    /// Queues the read of the next page of a paused replay. Does nothing if no replay is paused.
+    pub(super) fn continue_replay(&mut self, id: ConnectionId) {
+        if self.connections.get_mut(&id).is_some_and(|it| it.continue_replay()) {
             self.queue_read(id, ReadPurpose::Join);
         }
-        self.process_deferred(now, id);
     }
 }

@@ -1,4 +1,4 @@
-//! Requests that wait for their address group's tokens: `docs/protocol/tcp.md`, section 12.
+//! Requests and replay pages that wait for their address group's tokens: `docs/protocol/tcp.md`, section 12.
 
 use std::time::Duration;
 
@@ -56,13 +56,30 @@ impl Hub {
         None
     }
 
-    /// Handles the throttled requests whose tokens are available now, then the deferred frames of
-    /// their connections. Call it again at the first moment of `throttled`.
+    /// Charges the next page of a paused replay to the address group of its connection. Continues the
+    /// replay at once if the group has a token, otherwise when it gets one.
+    pub(super) fn request_replay_page(&mut self, now: Now, id: ConnectionId) {
+        let Some(group) = self.connections.get(&id).map(|it| it.group) else {
+            return;
+        };
+        let moment = self.quotas.take_replay_page(group, now.moment);
+        if moment <= now.moment {
+            self.continue_replay(id);
+        } else {
+            self.throttled.insert((moment, id));
+            self.report_quota(group, Quota::Requests);
+        }
+    }
+
+    /// Handles the throttled requests and continues the throttled replays whose tokens are available
+    /// now. After a request, handles the deferred frames of its connection. Call it again at the
+    /// first moment of `throttled`.
     pub(super) fn handle_throttled(&mut self, now: Now) {
         while let Some((moment, id)) = self.throttled.first().copied()
             && moment <= now.moment
         {
             self.throttled.remove(&(moment, id));
+            self.continue_replay(id);
             let request = self.connections.get_mut(&id).and_then(|it| it.take_throttled());
             if let Some(frame) = request {
                 self.handle_frame(now, id, frame);

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::frames::*;
 use super::harness::*;
 use crate::hub::{ConnectionId, Quota};
-use crate::model::{HubSettings, Sequence};
+use crate::model::{HubSettings, Position, Sequence};
 use crate::wire::tcp::{Error, Join, ServerFrame};
 
 /// Address of the attacker.
@@ -350,6 +350,39 @@ fn requests_of_a_group_wait_for_their_tokens() {
     harness.advance(10_000);
     assert_eq!(read_count(&harness) - before, 128);
     assert_eq!((harness.log.len(), harness.wake_at.is_some()), (127, true));
+}
+
+/// Each page of a replay after the first one costs a token of the address. So a household is not
+/// delayed, and who joins at position 0 again and again is. No page is refused.
+#[test]
+fn replays_of_a_group_wait_for_their_tokens() {
+    let mut harness = Harness::new();
+    harness.page_limit = 2;
+    let anna = harness.join_from(HOUSEHOLD, join("anna", &[]));
+    for reference in 1..=20 {
+        harness.send(anna, say(reference, "tea"));
+    }
+    let position = Some(Position { log_id: LOG, sequence: Sequence::ZERO });
+    let replay = |name: String| Join { position, ..join(&name, &[]) };
+    let before = read_count(&harness);
+    for number in 0..30 {
+        let member = harness.join_from(HOUSEHOLD, replay(format!("member{number}")));
+        assert_eq!(harness.take_summaries(member).len(), 23, "welcome, entered, messages, end");
+    }
+    assert_eq!((read_count(&harness) - before, harness.reached_quotas.len()), (300, 0));
+    let attackers: Vec<ConnectionId> =
+        (0..50).map(|it| harness.join_from(ATTACKER, replay(format!("x{it}")))).collect();
+    assert_eq!(read_count(&harness) - before, 300 + 50 + 300, "first pages and the burst");
+    assert_eq!(harness.reached_quotas.last(), Some(&(ATTACKER.to_string(), Quota::Requests)));
+    harness.send(anna, search(2, "", "tea", 0, 0));
+    assert_eq!(read_count(&harness) - before, 651);
+    harness.advance(1_000);
+    assert_eq!(read_count(&harness) - before, 651 + 51);
+    harness.disconnect(attackers[49]);
+    harness.advance(3_000);
+    for attacker in &attackers[..49] {
+        assert_eq!(harness.take_summaries(*attacker).len(), 23);
+    }
 }
 
 /// While a request waits, a bounded number of bytes of the frames behind it is kept. A connection
