@@ -91,6 +91,23 @@ fn status_reports_counters_and_health() {
     assert!(error_text(&run_status(&path, &[])).contains("no server can be asked"));
 }
 
+/// Requests that are begun and never completed do not keep others waiting. Those here are held for
+/// a second each, so one after another they would take longer than the status command waits.
+#[test]
+fn half_sent_requests_delay_nobody() {
+    let (_directory, path, control) = control_path();
+    let _server = Server::start(&["--control", &control]);
+    let begun: Vec<UnixStream> = (0..14)
+        .map(|_| {
+            let mut stream = UnixStream::connect(&path).unwrap();
+            stream.write_all(b"{").unwrap();
+            stream
+        })
+        .collect();
+    assert_eq!(json_status(&path).1, Some(0));
+    drop(begun);
+}
+
 #[test]
 fn control_socket_defaults_to_data_directory() {
     let directory = tempfile::tempdir().unwrap();

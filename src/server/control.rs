@@ -8,6 +8,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream as StdStream;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::ReadHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::ServerSettings;
@@ -59,6 +61,9 @@ pub enum ControlAnswer {
 /// server listens there.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(10);
 
+/// Maximum number of connections that are served at a time. Others wait until one has ended.
+const MAX_CONNECTIONS: usize = 64;
+
 /// Pause after a failed accept.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_secs(1);
 
@@ -95,23 +100,29 @@ impl Control {
         }
     }
 
-    /// Answers connections for ever, one after another. If a connection takes longer than
-    /// [`RESPONSE_TIMEOUT`], logs that and drops it.
+    /// Answers connections for ever, at most [`MAX_CONNECTIONS`] at a time. If a connection takes
+    /// longer than [`RESPONSE_TIMEOUT`], logs that and drops it.
     pub(super) async fn serve(
         self,
         settings: watch::Receiver<ServerSettings>,
         status_source: StatusSource,
     ) {
+        let status_source = Arc::new(status_source);
+        let mut answers = JoinSet::new();
         loop {
-            match self.listener.accept().await {
+            let accepted = tokio::select! {
+                accepted = self.listener.accept(), if answers.len() < MAX_CONNECTIONS => accepted,
+                Some(_) = answers.join_next() => continue,
+            };
+            match accepted {
                 Ok((stream, _)) => {
-                    let settings = settings.borrow().clone();
-                    if timeout(RESPONSE_TIMEOUT, answer(stream, settings, &status_source))
-                        .await
-                        .is_err()
-                    {
-                        tracing::warn!("somebody at the control socket had to be sent away");
-                    }
+                    let (settings, source) = (settings.borrow().clone(), status_source.clone());
+                    answers.spawn(async move {
+                        let answer = answer(stream, settings, &source);
+                        if timeout(RESPONSE_TIMEOUT, answer).await.is_err() {
+                            tracing::warn!("somebody at the control socket had to be sent away");
+                        }
+                    });
                 }
                 Err(_) => sleep(ACCEPT_RETRY_DELAY).await,
             }
