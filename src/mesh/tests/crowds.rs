@@ -1,5 +1,6 @@
 //! Tests of one peer against a crowd of invented members.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use super::hostile::{FakePeer, TestBench};
@@ -111,5 +112,12 @@ fn full_room_makes_place_for_another_address() {
     );
     bench.receive_heartbeat(&mut honest, "carl", 0, vec![]);
     assert_eq!(bench.mesh.stats().members, 896);
-    assert!(bench.names().contains("bert") && bench.names().contains("carl"));
+    let names = bench.names();
+    assert!(names.contains("bert") && names.contains("carl"));
+    // The newest ones make room: five for others of the eighth address, which has less than half of
+    // what each full one has, and one for carl.
+    let missing: Vec<usize> = (0..895).filter(|it| !names.contains(&format!("m{it}"))).collect();
+    let addresses: BTreeSet<usize> = missing.iter().map(|it| it / 120).collect();
+    assert!(missing.len() == 6 && addresses.len() == 6, "{missing:?}");
+    assert!(missing.iter().all(|it| it % 120 >= 60), "{missing:?}");
 }

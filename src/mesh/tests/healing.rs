@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::super::{End, Input};
 use super::SimRoom;
+use super::hostile::{FakePeer, TestBench};
 use crate::model::{Command, Event};
+use crate::wire::udp::Control;
 
 /// Returns the texts that a peer was shown and how often it was told of a gap, since its event
 /// number `from`.
@@ -213,7 +215,7 @@ fn peer_that_changes_its_address_is_proven_anew() {
 }
 
 /// Three peers that only unicast connects go on receiving all messages when two of them change
-/// their addresses, one of them twice.
+/// their addresses, one of them twice and then both at once.
 #[test]
 fn addresses_change_where_only_unicast_works() {
     let mut room = SimRoom::default();
@@ -223,16 +225,19 @@ fn addresses_change_where_only_unicast_works() {
         room.input(number, Input::Hosts(vec![SimRoom::address(1)]));
     }
     room.advance(10_000);
-    for (number, host) in [(2, 102), (3, 103), (2, 202)] {
-        room.peers.get_mut(&number).unwrap().host = host;
+    let changes: [&[(u8, u8)]; 4] = [&[(2, 102)], &[(3, 103)], &[(2, 202)], &[(2, 112), (3, 113)]];
+    for change in changes {
+        for (number, host) in change {
+            room.peers.get_mut(number).unwrap().host = *host;
+        }
         room.advance(15_000);
         for other in 1..=3 {
-            room.say(other, &format!("{other} after {host}"));
+            room.say(other, &format!("{other} after {change:?}"));
         }
         room.advance(3_000);
         for other in 1..=3 {
             let texts = room.texts(other, false);
-            assert!((1..=3).all(|it| texts.contains(&format!("{it} after {host}").as_str())));
+            assert!((1..=3).all(|it| texts.contains(&format!("{it} after {change:?}").as_str())));
         }
     }
 }
@@ -273,4 +278,24 @@ fn named_hosts_are_enough_to_see_one_another_soon() {
         assert!(clean < 5_000, "{what}: {clean} ms");
         assert!(lossy < 30_000, "{what}, 30 % loss: {lossy} ms");
     }
+}
+
+/// A peer that also sends from an address of the other family has not moved, and is not pinged; its
+/// IPv4 address names its group.
+#[test]
+fn address_of_the_other_family_is_no_move() {
+    let mut bench = TestBench::alone();
+    let mut bert = FakePeer::new(1);
+    assert!(bench.admit(&mut bert, "bert"));
+    let by_ipv4 = bench.mesh.contacts.get(bert.signer.id).unwrap().group();
+    bench.sent.clear();
+    bert.address = "[2001:db8::1]:9".parse().unwrap();
+    for _ in 0..4 {
+        bench.receive_heartbeat(&mut bert, "bert", 0, vec![]);
+        bench.advance(1_500);
+    }
+    assert_eq!(bench.count_sent(|it| matches!(it, Control::Ping(_))), 0);
+    let contact = bench.mesh.contacts.get_mut(bert.signer.id).unwrap();
+    contact.verify_address(bert.address);
+    assert_eq!(contact.group(), by_ipv4);
 }

@@ -1,12 +1,12 @@
 //! Tests of limits that one peer keeps towards its own user and towards voters.
 
-use super::hostile::{FakePeer, TestBench};
+use super::hostile::{FakePeer, TestBench, agree_from, candidate_nonce};
 use crate::mesh::Outgoing;
 use crate::mesh::publish::MAX_DEFERRED_REQUESTS;
 use crate::mesh::timers::MAX_UNICAST_ANNOUNCES;
 use crate::mesh::{Input, Phase};
 use crate::model::{ChatCommand, Command, Event, Request, RequestTag, RoomSelector, Style};
-use crate::wire::udp::Control;
+use crate::wire::udp::{Announce, Control, Nonce};
 
 impl TestBench {
     /// Passes a request of its user to the peer under test, with the default tag.
@@ -61,4 +61,61 @@ fn message_without_a_sequence_is_refused() {
     let (room, style, text) = (RoomSelector::Only, Style::SAID, "last".to_owned());
     bench.request(ChatCommand::Say { room, style, text });
     assert_eq!(bench.refused(), (1, 1));
+}
+
+/// Senior voters that one address invents are remembered in a limited number.
+#[test]
+fn silent_voters_of_one_address_are_limited() {
+    let mut bench = TestBench::candidate();
+    let address = FakePeer::new(66).address;
+    for number in 0..100 {
+        let mut invented = FakePeer::new(number).at(address);
+        bench.receive_heartbeat(&mut invented, "voter", 0, vec![]);
+    }
+    let Phase::Announcing(candidacy) = &bench.mesh.phase else { panic!() };
+    assert_eq!(candidacy.votes.len(), 8);
+}
+
+/// A candidate whose last awaited vote comes after the window joins at once.
+#[test]
+fn last_vote_ends_the_candidacy_at_once() {
+    let mut bench = TestBench::candidate();
+    let mut voter = FakePeer::new(1);
+    bench.receive_heartbeat(&mut voter, "voter", 0, vec![]);
+    bench.advance(2_100);
+    assert!(matches!(bench.mesh.phase, Phase::Announcing(_)));
+    let agree = agree_from(&bench, &voter, candidate_nonce(&bench), 0, 0);
+    bench.receive(&mut voter, agree);
+    bench.advance(1);
+    assert!(bench.mesh.is_member());
+}
+
+/// A candidate that says that eight have agreed gets no further `agree`.
+#[test]
+fn candidate_with_eight_agreements_gets_no_further_one() {
+    for (agreed, expected) in [(8, 0), (7, 1)] {
+        let mut bench = TestBench::alone();
+        let mut bert = FakePeer::new(1);
+        let agreed = (10..10 + agreed).map(|it| FakePeer::new(it).signer.id).collect();
+        let announce = Announce::new(Nonce([2; 8]), "bert".to_owned(), agreed);
+        bench.receive(&mut bert, Control::Announce(announce));
+        bench.advance(200);
+        assert_eq!(bench.count_sent(|it| matches!(it, Control::Agree(_))), expected);
+    }
+}
+
+/// A candidate that has this peer's vote but has not answered its `agree` is pinged: otherwise it
+/// would get no history.
+#[test]
+fn candidate_whose_pong_was_lost_is_pinged() {
+    let mut bench = TestBench::alone();
+    let mut bert = FakePeer::new(1);
+    let pings = |bench: &TestBench| bench.count_sent(|it| matches!(it, Control::Ping(_)));
+    let agreed = vec![bench.mesh.me.id];
+    let announce = Control::Announce(Announce::new(Nonce([2; 8]), "bert".to_owned(), agreed));
+    bench.receive(&mut bert, announce.clone());
+    assert_eq!(pings(&bench), 1);
+    assert!(bench.answer_cookies(&mut bert, 0));
+    bench.receive(&mut bert, announce);
+    assert_eq!(pings(&bench), 1);
 }

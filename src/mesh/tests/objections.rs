@@ -81,6 +81,42 @@ fn strangers_do_not_reject_a_newcomer() {
     assert_eq!(bench.events.iter().filter(|it| is_told(it)).count(), 1);
 }
 
+/// Strangers of one address do not vouch for one another.
+#[test]
+fn strangers_of_one_address_do_not_vouch_for_one_another() {
+    let mut bench = TestBench::candidate();
+    let mut bert = FakePeer::new(1);
+    let (mut one, mut other) = (FakePeer::new(66), FakePeer::new(67));
+    other.address = one.address;
+    bench.receive_agree(&mut bert);
+    bench.receive_objection(&mut one, "one");
+    bench.receive_objection(&mut other, "other");
+    bench.receive_heartbeat(&mut other, "other", 0, page(&[&one]));
+    assert_eq!(bench.rejected_by(), None);
+    bench.advance(15_000);
+    assert!(bench.has_joined());
+}
+
+/// However many strangers of one address object, and list others, there is room for a member's
+/// objection and for those that vouch for it.
+#[test]
+fn crowd_of_one_address_leaves_room_for_a_member() {
+    let mut bench = TestBench::candidate();
+    let (mut bert, mut carl, dora) = (FakePeer::new(1), FakePeer::new(2), FakePeer::new(3));
+    bench.receive_agree(&mut bert);
+    let address = FakePeer::new(66).address;
+    let mut strangers: Vec<_> = (100..200).map(|it| FakePeer::new(it).at(address)).collect();
+    for stranger in &mut strangers {
+        bench.receive_objection(stranger, "x");
+        bench.receive_agree(stranger);
+        bench.receive_heartbeat(stranger, "x", 0, page(&[&dora]));
+    }
+    bench.receive_objection(&mut carl, "carl");
+    assert_eq!(bench.rejected_by(), None);
+    bench.receive_heartbeat(&mut bert, "bert", 0, page(&[&carl]));
+    assert_eq!(bench.rejected_by(), Some("carl"));
+}
+
 /// An objector that does not answer the ping counts for nothing, even if nobody else is there.
 #[test]
 fn unverified_objection_does_not_reject() {

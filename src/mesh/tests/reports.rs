@@ -4,24 +4,30 @@ use std::collections::BTreeSet;
 
 use super::super::End;
 use super::SimRoom;
-use crate::model::{Event, NameKey, NoticeCode};
+use super::hostile::{FakePeer, TestBench};
+use crate::mesh::Outgoing;
+use crate::model::{ErrorCode, Event, NameKey, NoticeCode, Timestamp};
+use crate::wire::udp::{Announce, Bye, Control, Heartbeat, Nonce};
 
 /// Returns the keys of the names that are present according to the events of a peer: the members
-/// when it joined, then what `presence` and `renamed` have changed.
-fn present(room: &SimRoom, number: u8) -> BTreeSet<NameKey> {
+/// when it joined, then what `presence` and `renamed` have changed. No name may join that is there,
+/// and none leave that is not.
+fn present(events: &[Event]) -> BTreeSet<NameKey> {
     let mut keys = BTreeSet::new();
-    for event in &room.peers[&number].events {
+    for event in events {
         match event {
             Event::JoinedMesh(it) => keys = it.members.iter().map(|it| NameKey::of(it)).collect(),
             Event::Presence { joined, left, .. } => {
                 for name in left.iter().flatten() {
-                    assert!(keys.remove(&NameKey::of(name)), "{number}: {name} was never here");
+                    assert!(keys.remove(&NameKey::of(name)), "{name} was never here");
                 }
-                keys.extend(joined.iter().flatten().map(|it| NameKey::of(it)));
+                for name in joined.iter().flatten() {
+                    assert!(keys.insert(NameKey::of(name)), "{name} was here already");
+                }
             }
             Event::Renamed { from, to } => {
                 // Who has the former name was not announced as joined: it was and stays present.
-                assert!(keys.contains(&NameKey::of(from)), "{number}: {from}");
+                assert!(keys.contains(&NameKey::of(from)), "{from}");
                 keys.insert(NameKey::of(to));
             }
             _ => {}
@@ -54,13 +60,58 @@ fn presence_adds_up_after_a_merge() {
         let names: BTreeSet<NameKey> =
             room.names(number).iter().map(|it| NameKey::of(it)).collect();
         assert_eq!(names.len(), 5);
-        assert_eq!(present(&room, number), names, "{number}");
+        assert_eq!(present(&room.peers[&number].events), names, "{number}");
+    }
+}
+
+/// A name that two members hold is reported as joined with the first of them, and as left with the
+/// last.
+#[test]
+fn name_of_two_holders_joins_and_leaves_once() {
+    let mut bench = TestBench::alone();
+    let (mut bert, mut carl, mut dora) = (FakePeer::new(1), FakePeer::new(2), FakePeer::new(3));
+    assert!(bench.admit(&mut bert, "bert") && bench.admit(&mut carl, "carl"));
+    let keys = |names: &[&str]| names.iter().map(|it| NameKey::of(it)).collect::<BTreeSet<_>>();
+    assert_eq!(present(&bench.events), keys(&["anna", "bert", "carl"]));
+    bench.receive_heartbeat(&mut carl, "bert", 0, vec![]);
+    assert_eq!(present(&bench.events), keys(&["anna", "bert"]));
+    bench.meet(&mut dora, "bert");
+    assert_eq!(bench.mesh.member_count(), 4);
+    assert_eq!(present(&bench.events), keys(&["anna", "bert"]));
+    for (who, left) in [(&mut carl, false), (&mut bert, false), (&mut dora, true)] {
+        bench.receive(who, Control::Bye(Bye {}));
+        let expected: &[&str] = if left { &["anna"] } else { &["anna", "bert"] };
+        assert_eq!(present(&bench.events), keys(expected));
     }
 }
 
 /// A candidate that objects to a rival does not claim to have been in the room for 0 seconds.
 #[test]
+fn objection_to_a_rival_does_not_say_who_is_here() {
+    let mut bench = TestBench::candidate();
+    // Of two rivals the one with the smaller id objects.
+    let mut rivals = (1..).map(FakePeer::new);
+    let mut rival = rivals.find(|it| it.signer.id > bench.mesh.me.id).unwrap();
+    let announce = Control::Announce(Announce::new(Nonce([7; 8]), "anna".to_owned(), vec![]));
+    bench.receive(&mut rival, announce.clone());
+    assert!(bench.answer_cookies(&mut rival, 0));
+    bench.receive(&mut rival, announce);
+    let texts: Vec<_> = bench
+        .sent
+        .iter()
+        .filter_map(|it| match &it.packet {
+            Outgoing::Control(Control::Object(it)) => Some(it.text.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(texts, [ErrorCode::NameTaken.default_text()]);
+}
+
+/// A candidate that was rejected in favour of a rival is not told that the rival has been in the
+/// room for 0 seconds.
+#[test]
 fn rival_is_not_said_to_be_here() {
+    let mut rejected = 0;
     for loss in [0, 40] {
         for seed in 0..20 {
             let dice = fastrand::Rng::with_seed(seed);
@@ -68,17 +119,20 @@ fn rival_is_not_said_to_be_here() {
             room.start(1, "anna");
             room.advance(100);
             room.start(2, "anna");
-            room.advance(1_900);
+            room.advance(6_000);
             let ends = room.peers.values().filter_map(|it| it.end.clone());
             for end in ends {
                 let End::Rejected { reason, .. } = end else { continue };
-                assert!(!reason.contains("has been here"), "{reason}");
+                assert!(!reason.contains("has been here for 0 "), "{reason}");
+                rejected += 1;
             }
         }
     }
+    assert!(rejected >= 30, "{rejected}");
 }
 
-/// Heartbeats that have waited while the machine slept say nothing about the clocks of others.
+/// Heartbeats that have waited while the machine slept say nothing about the clocks of others, not
+/// even when a message comes that has waited behind old ones.
 #[test]
 fn sleep_is_not_reported_as_wrong_clocks() {
     let mut room = SimRoom::default();
@@ -88,7 +142,9 @@ fn sleep_is_not_reported_as_wrong_clocks() {
     }
     room.advance(5_000);
     room.peers.get_mut(&1).unwrap().sleeps = true;
-    room.advance(60_000);
+    room.advance(30_000);
+    room.say(2, "in the night");
+    room.advance(30_000);
     room.peers.get_mut(&1).unwrap().sleeps = false;
     room.say(2, "good morning");
     room.advance(10_000);
@@ -97,5 +153,40 @@ fn sleep_is_not_reported_as_wrong_clocks() {
     let differs = NoticeCode::ClockDiffers.number();
     let is_it = |it: &&Event| matches!(it, Event::Notice { code, .. } if *code == differs);
     assert_eq!(room.peers[&1].events.iter().filter(is_it).count(), 0);
-    assert_eq!(room.texts(1, false), ["good morning", "still there?"]);
+    assert_eq!(room.texts(1, false), ["in the night", "good morning", "still there?"]);
+}
+
+impl TestBench {
+    /// Delivers two heartbeats of bert, whose clock is ahead by this number of milliseconds, and
+    /// then his entry with this sequence. Returns the number of notices about clocks so far.
+    fn clock_notices(&mut self, bert: &mut FakePeer, ahead: i64, sequence: u32) -> usize {
+        for _ in 0..2 {
+            self.advance(1_000);
+            let (clock, time) = (self.clock(), Timestamp(self.now.saturating_add_signed(ahead)));
+            let (username, page) = ("bert".to_owned(), vec![]);
+            let since = clock;
+            let beat = Heartbeat { clock, since, username, time, members: 2, sequence: 0, page };
+            self.receive(bert, Control::Heartbeat(beat));
+        }
+        let entry = bert.entry(sequence, sequence.into());
+        self.receive_entry(bert, entry);
+        assert_eq!(self.texts().len(), usize::try_from(sequence).unwrap());
+        let differs = NoticeCode::ClockDiffers.number();
+        let is_it = |it: &&Event| matches!(it, Event::Notice { code, .. } if *code == differs);
+        self.events.iter().filter(is_it).count()
+    }
+}
+
+/// A clock that differs by more than 5 s is reported, in both directions, and again only once it
+/// has differed by less.
+#[test]
+fn clock_that_differs_by_more_than_five_seconds_is_reported() {
+    let mut bench = TestBench::alone();
+    bench.advance(20_000);
+    let mut bert = FakePeer::new(1);
+    assert!(bench.admit(&mut bert, "bert"));
+    let steps = [(5_000, 0), (5_001, 1), (9_000, 1), (-5_000, 1), (-5_001, 2), (5_000, 2)];
+    for (index, (ahead, notices)) in (1..).zip(steps) {
+        assert_eq!(bench.clock_notices(&mut bert, ahead, index), notices, "{ahead} ms");
+    }
 }

@@ -1,8 +1,10 @@
 //! Tests of claims about seniority: what a peer has seen beats what another one claims.
 
 use super::hostile::{FakePeer, TestBench, agree_from, candidate_nonce};
-use crate::model::{ErrorCode, Event, RoomClock};
-use crate::wire::udp::{Control, Nonce, Object, PageItem};
+use crate::mesh::Input;
+use crate::mesh::contact::{Contact, Profile, Stage};
+use crate::model::{ErrorCode, Event, Moment, NameKey, PathSet, RoomClock};
+use crate::wire::udp::{Announce, Control, Cookie, Nonce, Object, PageItem, Ping};
 
 /// A huge room clock, of about 30 years.
 const HUGE: u64 = 1_000_000_000_000;
@@ -24,19 +26,63 @@ fn is_renamed(bench: &TestBench) -> bool {
     bench.events.iter().any(|it| matches!(it, Event::Renamed { .. }))
 }
 
+/// Returns a bench whose peer "anna" is a settled member, alone in its room.
+fn settled_bench() -> TestBench {
+    let mut bench = TestBench::alone();
+    bench.advance(10_000);
+    bench
+}
+
 /// A member that has announced itself, and then claims to have been here for years under the name
-/// of another one, takes no name.
+/// of another one, takes no name and no seniority, even from a peer that has no witness.
 #[test]
 fn newcomer_that_claims_to_be_the_oldest_takes_no_name() {
-    let (mut bench, _bert) = bench_with_bert();
+    let benches = || [bench_with_bert().0, settled_bench()];
+    for (bench, first) in benches().into_iter().chain(benches()).zip(["x", "x", "anna", "anna"]) {
+        let (mut bench, mut mallory) = (bench, FakePeer::new(2));
+        let before = bench.sent.len();
+        let announce = Announce::new(Nonce([2; 8]), "mallory".to_owned(), vec![]);
+        bench.receive(&mut mallory, Control::Announce(announce));
+        bench.advance(150);
+        assert!(bench.answer_cookies(&mut mallory, before));
+        bench.receive_heartbeat(&mut mallory, first, 0, vec![]);
+        for clock in [HUGE, HUGE + 2_000, (1 << 47) - 1, u64::MAX] {
+            bench.receive_claim(&mut mallory, "anna", clock);
+            bench.advance(2_000);
+            bench.receive_claim(&mut mallory, "anna", bench.room_clock());
+        }
+        assert!(!is_renamed(&bench), "{first}");
+        // Bert states its since by the new clock only with its next heartbeat.
+        assert!(bench.mesh.is_among_most_senior(1, &[FakePeer::new(1).signer.id]), "{first}");
+    }
+}
+
+/// A stranger that comes under another name, and then claims the name of a peer without a witness,
+/// does not take it.
+#[test]
+fn stranger_takes_no_name_by_renaming_itself() {
+    let mut bench = settled_bench();
     let mut mallory = FakePeer::new(2);
-    assert!(bench.admit(&mut mallory, "mallory"));
-    for clock in [HUGE, HUGE + 2_000, (1 << 47) - 1, u64::MAX] {
-        bench.receive_claim(&mut mallory, "anna", clock);
-        bench.advance(2_000);
+    bench.meet(&mut mallory, "mallory");
+    for _ in 0..3 {
+        bench.receive_claim(&mut mallory, "anna", HUGE);
+        bench.advance(1_000);
+        bench.receive_claim(&mut mallory, "anna", bench.room_clock());
     }
     assert!(!is_renamed(&bench));
-    assert!(bench.mesh.is_voter());
+}
+
+/// A claim of up to 5 s before a peer was noticed is believed; one of more counts as the time at
+/// which it was noticed.
+#[test]
+fn claim_is_believed_up_to_the_tolerance() {
+    let mut contact = Contact::new(Moment::START, Stage::Heard);
+    contact.witnessed_since = Some(RoomClock(10_000));
+    for (claimed, counted) in [(5_000, 5_000), (4_999, 10_000), (12_000, 12_000)] {
+        let (name, key, since) = ("bert".to_owned(), NameKey::of("bert"), RoomClock(claimed));
+        contact.profile = Some(Profile { name, key, since });
+        assert_eq!(contact.since(), RoomClock(counted));
+    }
 }
 
 /// A stranger that turns up alone, without announcing itself, and claims to have been here for
@@ -123,6 +169,97 @@ fn lone_peer_gives_way_to_a_group() {
     assert!(is_renamed(&bench));
 }
 
+/// A peer that comes back from a sleep gives way to a group, although it had a companion before.
+#[test]
+fn peer_back_from_sleep_gives_way_to_a_group() {
+    let (mut bench, mut bert) = bench_with_bert();
+    bench.now += 8_000;
+    bench.receive_heartbeat(&mut bert, "bert", 0, vec![]);
+    let (mut anna, mut carl) = (FakePeer::new(2), FakePeer::new(3));
+    bench.meet(&mut carl, "carl");
+    bench.meet(&mut anna, "anna");
+    for _ in 0..3 {
+        bench.receive_since(&mut carl, "carl", 15_000);
+        bench.receive_since(&mut anna, "anna", 15_000);
+        bench.advance(1_000);
+    }
+    assert!(is_renamed(&bench));
+}
+
+/// A companion on this peer's own machine is no witness of another holder.
+#[test]
+fn companion_on_the_own_machine_is_no_witness() {
+    let mut bench = settled_bench();
+    let (mut anna, mut carl) = (FakePeer::new(2), FakePeer::new(3));
+    bench.input(Input::OwnAddresses(vec![carl.address.ip()]));
+    bench.meet(&mut carl, "carl");
+    bench.meet(&mut anna, "anna");
+    for _ in 0..3 {
+        bench.receive_since(&mut carl, "carl", 8_000);
+        bench.receive_since(&mut anna, "anna", 8_000);
+        bench.advance(1_000);
+    }
+    assert!(!is_renamed(&bench));
+}
+
+/// What a senior member says about another holder of this peer's name counts, unless the holder is
+/// of its own address, has announced itself, or calls itself otherwise.
+#[test]
+fn senior_witness_is_believed_about_an_unannounced_holder() {
+    /// What the holder has done before.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Holder {
+        Unheard,
+        HeardElsewhere,
+        HeardAtTheWitness,
+        Announced,
+        OtherName,
+    }
+    use Holder::*;
+    for what in [Unheard, HeardElsewhere, HeardAtTheWitness, Announced, OtherName] {
+        let mut bench = TestBench::candidate();
+        let (mut senior, mut holder) = (FakePeer::new(1), FakePeer::new(2));
+        let agree = agree_from(&bench, &senior, candidate_nonce(&bench), 0, 0);
+        bench.receive(&mut senior, agree);
+        // No history comes, so this peer goes on without, and soon does not ask for one any more.
+        for _ in 0..60 {
+            bench.advance(1_000);
+            bench.receive_since(&mut senior, "senior", 0);
+        }
+        assert!(bench.mesh.is_member());
+        if what == HeardAtTheWitness {
+            holder.address = senior.address;
+        }
+        let announce = Announce::new(Nonce([2; 8]), "x".to_owned(), vec![]);
+        match what {
+            Unheard => {}
+            Announced => bench.receive(&mut holder, Control::Announce(announce)),
+            OtherName => bench.receive_since(&mut holder, "carl", 0),
+            HeardElsewhere | HeardAtTheWitness => {
+                let ping = Ping { cookie: Cookie([1; 8]), heard: PathSet(1) };
+                bench.receive(&mut holder, Control::Ping(ping));
+            }
+        }
+        let page = vec![PageItem { author: holder.signer.id, have: 0, ago: 0 }];
+        bench.receive_heartbeat(&mut senior, "senior", 0, page);
+        // The witness was here first, as its heartbeat says.
+        bench.receive_since(&mut senior, "senior", 0);
+        let (clock, since) = (RoomClock(bench.room_clock()), RoomClock(0));
+        let object = Object {
+            nonce: Nonce::default(),
+            code: ErrorCode::NameTaken.number(),
+            by: "senior".to_owned(),
+            username: "anna".to_owned(),
+            holder: holder.signer.id,
+            clock,
+            since,
+            text: String::new(),
+        };
+        bench.receive(&mut senior, Control::Object(object));
+        assert_eq!(is_renamed(&bench), matches!(what, Unheard | HeardElsewhere), "{what:?}");
+    }
+}
+
 /// A member that was there before this peer takes its name by calling itself so only later: the
 /// name was held already.
 #[test]
@@ -171,12 +308,30 @@ fn absurd_room_clock_is_not_taken_over() {
     assert_eq!(clock, bench.clock());
 }
 
+/// Nor does a candidate take one over from an `agree`.
+#[test]
+fn candidate_takes_no_absurd_room_clock() {
+    let mut bench = TestBench::candidate();
+    let mut senior = FakePeer::new(1);
+    let nonce = candidate_nonce(&bench);
+    let Control::Agree(mut agree) = agree_from(&bench, &senior, nonce, 0, 0) else { panic!() };
+    agree.clock = RoomClock((1 << 40) + 1);
+    bench.receive(&mut senior, Control::Agree(agree));
+    bench.advance(2_000);
+    assert_eq!(bench.mesh.room_clock(bench.now().moment), RoomClock(0));
+}
+
 impl TestBench {
+    /// Returns the room clock of the peer under test, in milliseconds.
+    fn room_clock(&self) -> u64 {
+        self.mesh.room_clock(self.now().moment).0
+    }
+
     /// Delivers a heartbeat of a fake peer that states this name and *since*, and the right room
     /// clock.
     fn receive_since(&mut self, who: &mut FakePeer, name: &str, since: u64) {
         let beat = crate::wire::udp::Heartbeat {
-            clock: self.clock(),
+            clock: RoomClock(self.room_clock()),
             since: RoomClock(since),
             username: name.to_owned(),
             time: crate::model::Timestamp(self.now),
