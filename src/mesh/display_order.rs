@@ -11,6 +11,9 @@ use super::{Mesh, Now};
 use crate::model::{Event, Lamport, Message, Moment, RequestTag, Sequence, Style, Timestamp};
 use crate::wire::udp::Entry;
 
+/// Greatest clock skew that is not reported to the user, in milliseconds.
+const MAX_UNREPORTED_SKEW_MS: u64 = 5_000;
+
 /// Hold-back queue of entries that may have to wait for entries with smaller Lamport counters.
 #[derive(Debug, Default)]
 pub(super) struct DisplayQueue {
@@ -114,23 +117,22 @@ impl Mesh {
         }
     }
 
-    /// Notifies the user if the author's clock differs by at least 6 seconds. Does so once, until
-    /// the difference has been smaller again. Does nothing if the author is no known contact.
+    /// Notifies the user if the author's clock differs by more than [`MAX_UNREPORTED_SKEW_MS`]. Does
+    /// so once, until the difference has been smaller again. Does nothing if the author is no known
+    /// contact.
     fn report_clock_skew(&mut self, entry: &Arc<Entry>) {
         let Some(contact) = self.contacts.get_mut(entry.author.id) else { return };
-        let seconds = contact.skew / 1_000;
-        if seconds.abs() <= 5 {
-            contact.is_skew_reported = false;
-        }
-        if contact.is_skew_reported || seconds.abs() <= 5 {
+        let differs = contact.skew.unsigned_abs() > MAX_UNREPORTED_SKEW_MS;
+        let is_new = differs && !contact.is_skew_reported;
+        contact.is_skew_reported = differs;
+        if !is_new {
             return;
         }
-        contact.is_skew_reported = true;
-        let how = if seconds > 0 { "ahead of" } else { "behind" };
+        let how = if contact.skew > 0 { "ahead of" } else { "behind" };
         let text = format!(
             "The clock of {} is {} {how} yours: the times of those messages differ by that.",
             contact.name(),
-            duration_text(seconds.unsigned_abs())
+            duration_text(contact.skew.unsigned_abs() / 1_000)
         );
         self.emit(Event::Notice { code: crate::model::NoticeCode::ClockDiffers.number(), text });
     }
