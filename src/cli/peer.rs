@@ -33,6 +33,8 @@ const SCRIPT_PATIENCE: Duration = Duration::from_secs(60);
 /// Lines that you type are messages; /help lists the commands. Without a
 /// terminal, lines of the input are messages, and at its end it leaves.
 /// A room with a passphrase can be read only by those who know it.
+/// /block NAME hides from you what somebody writes, and objects when they
+/// join again; /unblock NAME ends that.
 #[derive(Parser)]
 #[command(
     name = "chat-peer",

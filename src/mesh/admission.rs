@@ -1,6 +1,6 @@
-//! Admission of other candidates: votes (`agree`), approval by the user, and blocking. Section 7.
+//! Admission of other candidates: votes (`agree`) and approval by the user. Section 7.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::dispatch::PacketMeta;
@@ -8,7 +8,7 @@ use super::timers::{APPROVAL_TIMEOUT, MAX_AGREE_DELAY_MS};
 use super::verification::preferred_path;
 use super::{Mesh, Now};
 use crate::model::limits::MIN_ANNOUNCE;
-use crate::model::{ErrorCode, Event, Moment, NameKey, PeerId, RequestTag, RoomClock, Username};
+use crate::model::{ErrorCode, Event, Moment, NameKey, PeerId, RoomClock, Username};
 use crate::wire::udp::{Agree, Announce, Control, Nonce};
 
 /// Number of most senior members that vote on a candidate for the whole room.
@@ -53,7 +53,7 @@ pub(super) enum Approval {
     Denied,
 }
 
-/// Candidates that this member knows, and the names and public keys that the user has blocked.
+/// Candidates that this member knows.
 #[derive(Debug, Default)]
 pub(super) struct Admission {
     /// Candidates by peer id, at most [`MAX_CANDIDATES`]. Candidates not heard for twice the
@@ -61,11 +61,6 @@ pub(super) struct Admission {
     pub(super) candidates: BTreeMap<PeerId, Candidate>,
     /// Time at which the next `agree` or end of an approval is due; `None` if nothing is pending.
     decide_at: Option<Moment>,
-    /// Comparison keys of blocked names: candidates with such a name get an objection.
-    pub(super) blocked_names: BTreeSet<NameKey>,
-    /// Blocked public keys: their messages are hidden, and candidates with such a key get an
-    /// objection.
-    blocked_keys: BTreeSet<[u8; 32]>,
 }
 
 impl Admission {
@@ -93,18 +88,6 @@ impl Admission {
     /// Returns the number of remembered candidates.
     pub(super) fn candidate_count(&self) -> usize {
         self.candidates.len()
-    }
-
-    /// Adds a name to the blocked names and, if it is given, a public key to the blocked keys.
-    pub(super) fn block(&mut self, name: NameKey, key: Option<[u8; 32]>) {
-        self.blocked_names.insert(name);
-        self.blocked_keys.extend(key);
-    }
-
-    /// Returns true if this public key of an author is blocked, so that its messages are hidden.
-    /// Blocked names are not considered, because a name can pass to another peer.
-    pub(super) fn is_blocked(&self, key: &[u8; 32]) -> bool {
-        self.blocked_keys.contains(key)
     }
 }
 
@@ -324,29 +307,6 @@ impl Mesh {
             contact.pinged_path = preferred_path(agree.heard);
         }
         self.send_to(address, Control::Agree(agree));
-    }
-
-    /// Blocks a name at the user's request, and the public key of the member that holds it, if any:
-    /// hides the member's messages, and objects to candidates with the name or the key. Refuses an
-    /// invalid name and this peer's own name.
-    pub(super) fn block(&mut self, tag: RequestTag, name: &str) {
-        let Ok(name) = Username::new(name) else {
-            self.refuse(tag, 0, "That is no name.".to_owned(), None);
-            return;
-        };
-        let key = name.key().clone();
-        if key == *self.name.key() {
-            self.refuse(tag, 0, "That is you.".to_owned(), None);
-            return;
-        }
-        let holder = self.contacts.holders(&key).next();
-        let signer = holder.and_then(|it| self.contacts.get(it)).and_then(|it| it.signer);
-        self.admission.block(key, signer.map(|it| it.key));
-        let text = match signer {
-            Some(_) => format!("{name} is blocked: hidden now, and not let in again."),
-            None => format!("{name} is not here; whoever comes by this name is not let in."),
-        };
-        self.emit(Event::Done { tag, text });
     }
 }
 

@@ -89,7 +89,7 @@ impl Mesh {
         self.display.shown_lamport = self.display.shown_lamport.max(fields.lamport.0);
         let is_own = entry.author.id == self.me.id;
         let tag = if is_own { self.display.tags.remove(&fields.sequence) } else { None };
-        if self.admission.is_blocked(&entry.author.key) {
+        if self.block_list.has_key(&entry.author.key) {
             return;
         }
         if !is_history && !is_own {

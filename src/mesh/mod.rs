@@ -13,7 +13,8 @@
 //! | `replay_window` | anti-replay window for packet counters |
 //! | `candidacy` | joining: this peer as a candidate |
 //! | `history` | joining: fetching the latest messages and the floors, and serving them |
-//! | `admission` | other candidates: votes (`agree`), approval by the user, blocking |
+//! | `admission` | other candidates: votes (`agree`), approval by the user |
+//! | `block_list` | names and keys that the user has blocked |
 //! | `objection` | other candidates: reasons to object, and `object` packets |
 //! | `received_objections` | objections to this candidate: which of them count |
 //! | `log`, `logs` | copies of all authors' logs: reassembly, gaps, room order |
@@ -31,6 +32,7 @@
 //! | `stats` | counters of remembered items |
 
 mod admission;
+mod block_list;
 mod candidacy;
 mod contact;
 mod contacts;
@@ -63,6 +65,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use admission::Admission;
+use block_list::BlockList;
 use candidacy::Candidacy;
 use contacts::{Contacts, Seniority};
 use display_order::DisplayQueue;
@@ -137,6 +140,8 @@ pub struct Mesh {
     heartbeats: Heartbeats,
     /// Other candidates, and what the user blocks.
     admission: Admission,
+    /// Names and public keys that the user has blocked.
+    block_list: BlockList,
     /// Timer of this peer's `want`s, and recent `want`s of others.
     repair: RepairState,
     /// Cached plan of paths and addresses that reach everybody; `None` when it is out of date.
@@ -186,6 +191,7 @@ impl Mesh {
             outbox: Outbox::default(),
             heartbeats: Heartbeats::new(now.moment),
             admission: Admission::default(),
+            block_list: BlockList::default(),
             repair: RepairState::default(),
             send_plan: None,
             hosts: Vec::new(),

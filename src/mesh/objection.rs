@@ -59,8 +59,8 @@ impl Mesh {
         if let Some(holder) = self.look_alike(name, meta, is_voter) {
             return Some((ErrorCode::NameLookalike, holder));
         }
-        let blocked = self.admission.blocked_names.contains(name.key())
-            || self.admission.is_blocked(&meta.sender.key);
+        let blocked =
+            self.block_list.has_name(name.key()) || self.block_list.has_key(&meta.sender.key);
         if blocked {
             return Some((ErrorCode::Blocked, me));
         }

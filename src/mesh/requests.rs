@@ -16,14 +16,19 @@ pub(super) const fn session(id: PeerId) -> SessionId {
 
 impl Mesh {
     /// Handles a request of the user. Before the history is complete, requests about other peers
-    /// (members, peers, block) are deferred; those beyond [`MAX_DEFERRED_REQUESTS`] are refused.
+    /// (members, peers, block, unblock) are deferred; those beyond [`MAX_DEFERRED_REQUESTS`] are refused.
     /// `Password` and `Reconnect` are ignored.
     pub(super) fn on_request(&mut self, now: Now, request: Request) {
         // The members are known only after joining.
         let is_about_others = matches!(
             request.command,
             Command::Chat(ChatCommand::Members { .. })
-                | Command::Peer(PeerCommand::Peers | PeerCommand::Block { .. })
+                | Command::Peer(
+                    PeerCommand::Peers
+                        | PeerCommand::Block { .. }
+                        | PeerCommand::Unblock { .. }
+                        | PeerCommand::ListBlocked
+                )
         );
         if is_about_others && !self.has_joined() {
             if self.outbox.deferred.len() < MAX_DEFERRED_REQUESTS {
@@ -42,6 +47,8 @@ impl Mesh {
                 self.emit(Event::Peers { tag, peers });
             }
             Command::Peer(PeerCommand::Block { name }) => self.block(tag, &name),
+            Command::Peer(PeerCommand::Unblock { name }) => self.unblock(tag, &name),
+            Command::Peer(PeerCommand::ListBlocked) => self.report_block_list(tag),
             Command::Peer(PeerCommand::Admit { name, is_welcome }) => {
                 if self.resolve_approval(now, &name, is_welcome) {
                     let may = if is_welcome { "may" } else { "may not" };

@@ -2,6 +2,7 @@
 //! `tests/sim_mesh`.)
 
 mod amplification;
+mod blocking;
 mod crowds;
 mod healing;
 mod hostile;
@@ -111,7 +112,11 @@ impl SimRoom {
     /// Starts a peer in partition 0; `ask`: it asks its user about newcomers. Its keys follow from
     /// its number.
     fn start_with(&mut self, number: u8, name: &str, ask: bool) {
-        let signer = Signer::new([number; 32], [number; 8]);
+        self.start_as(number, name, ask, Signer::new([number; 32], [number; 8]));
+    }
+
+    /// Starts a peer in partition 0 with this identity; `ask`: it asks its user about newcomers.
+    fn start_as(&mut self, number: u8, name: &str, ask: bool, signer: Signer) {
         let settings = Settings {
             username: Username::new(name).unwrap(),
             room: RoomName::lobby(),

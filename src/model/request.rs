@@ -112,6 +112,14 @@ pub enum PeerCommand {
         /// Username to block, in any spelling.
         name: String,
     },
+    /// Ends the block of a username, and of the keys that were blocked by it or that its present
+    /// holder has.
+    Unblock {
+        /// Username to unblock, in any spelling.
+        name: String,
+    },
+    /// Requests the list of blocked usernames.
+    ListBlocked,
     /// Admits or rejects a candidate: the answer to [`super::Event::AdmissionRequested`].
     Admit {
         /// Username of the candidate.

@@ -29,7 +29,9 @@ a line            is said to the room
 /me TEXT          says what you do: * anna waves
 /who              tells who is there
 /peers            tells who is there since when, and how each one is reached
-/block NAME       hides what somebody says, and keeps them out when they come again
+/block NAME       hides from you what somebody writes, and objects when they join again
+/block            tells who is blocked
+/unblock NAME     ends a block
 /yes NAME         lets somebody in who wants to come in (--ask)
 /no NAME          does not
 /room             tells which room this is
@@ -54,7 +56,7 @@ const SERVER_COMMANDS: &[&str] = &[
 
 /// Command names of the peer dialect, sorted, for tab completion. Aliases are left out.
 const PEER_COMMANDS: &[&str] =
-    &["/block", "/help", "/me", "/no", "/peers", "/quit", "/room", "/who", "/yes"];
+    &["/block", "/help", "/me", "/no", "/peers", "/quit", "/room", "/unblock", "/who", "/yes"];
 
 /// Returns the help text of a dialect.
 pub(super) const fn help_text(dialect: Dialect) -> &'static str {
@@ -176,7 +178,9 @@ pub(super) fn parse_line(
         }
         "search" => Ok(ParsedLine::Search(text.to_owned())),
         "peers" => Ok(ParsedLine::PeerCommand(PeerCommand::Peers)),
+        "block" if text.is_empty() => Ok(ParsedLine::PeerCommand(PeerCommand::ListBlocked)),
         "block" => by_name(|name| PeerCommand::Block { name }),
+        "unblock" => by_name(|name| PeerCommand::Unblock { name }),
         "yes" => by_name(|name| PeerCommand::Admit { name, is_welcome: true }),
         "no" => by_name(|name| PeerCommand::Admit { name, is_welcome: false }),
         _ => Err(format!(
@@ -207,7 +211,7 @@ fn unavailable_command(word: &str, text: &str, dialect: Dialect) -> Option<&'sta
         (Dialect::Peers, "reconnect") => {
             Some("There is no server: a peer finds the others by itself.")
         }
-        (Dialect::Server, "peers" | "block" | "yes" | "no") => {
+        (Dialect::Server, "peers" | "block" | "unblock" | "yes" | "no") => {
             Some("That is for chat-peer, where there is no server.")
         }
         _ => None,
@@ -284,6 +288,8 @@ mod tests {
         let name = || "bob".to_owned();
         assert_eq!(command("/peers"), PeerCommand::Peers);
         assert_eq!(command("/block @bob"), PeerCommand::Block { name: name() });
+        assert_eq!(command("/block"), PeerCommand::ListBlocked);
+        assert_eq!(command("/unblock bob"), PeerCommand::Unblock { name: name() });
         assert_eq!(command("/YES bob "), PeerCommand::Admit { name: name(), is_welcome: true });
         assert_eq!(command("/no bob"), PeerCommand::Admit { name: name(), is_welcome: false });
         assert_eq!(peers("/msg bob hi").unwrap_err(), "There are no direct messages among peers.");
@@ -293,14 +299,14 @@ mod tests {
             "/room x",
             "/history",
             "/search x",
-            "/block",
+            "/unblock",
             "/yes",
             "/reconnect",
         ] {
             assert!(peers(line).is_err(), "{line}");
         }
         assert_eq!(peers("/room"), Ok(ParsedLine::SelectRoom(None)));
-        for line in ["/peers", "/block bob", "/yes bob", "/no bob"] {
+        for line in ["/peers", "/block bob", "/unblock bob", "/yes bob", "/no bob"] {
             let error_text = parse_line(line, RoomSelector::First, Dialect::Server).unwrap_err();
             assert!(error_text.contains("chat-peer"), "{error_text}");
         }
@@ -314,6 +320,7 @@ mod tests {
             let mut listed: Vec<_> =
                 words.filter(|it| it.starts_with('/') && !it.starts_with("//")).collect();
             listed.sort_unstable();
+            listed.dedup();
             assert_eq!(listed, command_names(dialect));
         }
     }

@@ -72,7 +72,7 @@ struct RequestObject {
     to: Option<String>,
     /// Username of the author, to restrict a search.
     from: Option<String>,
-    /// Username of the peer or candidate that `block` or `admit` concerns.
+    /// Username of the peer or candidate that `block`, `unblock` or `admit` concerns.
     name: Option<String>,
     /// True to admit the candidate, false to reject it.
     welcome: Option<bool>,
@@ -101,10 +101,10 @@ impl RequestObject {
         match (dialect, self.kind.as_str()) {
             (_, "quit") if self.now == Some(true) => Ok(Command::Quit),
             (_, "quit") => Ok(Command::Finish { patience }),
-            (Dialect::Peers, "peers" | "block" | "admit") => {
+            (Dialect::Peers, "peers" | "block" | "unblock" | "blocked" | "admit") => {
                 self.into_peer_command().map(Command::Peer)
             }
-            (Dialect::Server, "peers" | "block" | "admit") => {
+            (Dialect::Server, "peers" | "block" | "unblock" | "blocked" | "admit") => {
                 Err(format!("{} is for chat-peer", self.kind))
             }
             (Dialect::Server, "reconnect") => Ok(Command::Reconnect { is_forced: true }),
@@ -116,7 +116,7 @@ impl RequestObject {
         }
     }
 
-    /// Converts an object of type `peers`, `block` or `admit` to a command.
+    /// Converts an object of type `peers`, `block`, `unblock`, `blocked` or `admit` to a command.
     ///
     /// # Errors
     /// A required field is missing, or the name is empty. The error text names the field.
@@ -125,7 +125,9 @@ impl RequestObject {
         let name = self.name.filter(|it| !it.is_empty()).ok_or(needs("name"));
         match self.kind.as_str() {
             "peers" => Ok(PeerCommand::Peers),
+            "blocked" => Ok(PeerCommand::ListBlocked),
             "block" => Ok(PeerCommand::Block { name: name? }),
+            "unblock" => Ok(PeerCommand::Unblock { name: name? }),
             _ => Ok(PeerCommand::Admit {
                 name: name?,
                 is_welcome: self.welcome.ok_or(needs("welcome"))?,
@@ -387,6 +389,8 @@ mod tests {
         for (line, peer_command) in [
             (r#"{"type":"peers"}"#, PeerCommand::Peers),
             (r#"{"type":"block","name":"bob"}"#, PeerCommand::Block { name: name() }),
+            (r#"{"type":"blocked"}"#, PeerCommand::ListBlocked),
+            (r#"{"type":"unblock","name":"bob"}"#, PeerCommand::Unblock { name: name() }),
             (
                 r#"{"type":"admit","name":"bob","welcome":false}"#,
                 PeerCommand::Admit { name: name(), is_welcome: false },
@@ -403,6 +407,7 @@ mod tests {
             r#"{"type":"search"}"#,
             r#"{"type":"block"}"#,
             r#"{"type":"block","name":""}"#,
+            r#"{"type":"unblock"}"#,
             "[]",
             r#"{"type":"admit","name":"bob"}"#,
         ] {

@@ -1,0 +1,123 @@
+//! Block list: names and public keys that the user has blocked. Sections 7 and 13.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Mesh;
+use crate::model::{Event, NameKey, RequestTag, Username};
+
+/// Names and public keys that the user has blocked.
+#[derive(Debug, Default)]
+pub(super) struct BlockList {
+    /// Comparison keys of blocked names: candidates with such a name get an objection.
+    names: BTreeSet<NameKey>,
+    /// Blocked public keys, each with the name by which it was blocked: their messages are hidden,
+    /// and candidates with such a key get an objection.
+    keys: BTreeMap<[u8; 32], NameKey>,
+}
+
+impl BlockList {
+    /// Adds a name, and the public key of its holder if it is known.
+    fn add(&mut self, name: NameKey, key: Option<[u8; 32]>) {
+        self.keys.extend(key.map(|it| (it, name.clone())));
+        self.names.insert(name);
+    }
+
+    /// Removes a name, the public keys that were blocked by this name, and `key` if it is given.
+    /// Returns false if none of them was blocked.
+    fn remove(&mut self, name: &NameKey, key: Option<[u8; 32]>) -> bool {
+        let before = self.keys.len();
+        self.keys.retain(|it, by| by != name && Some(*it) != key);
+        self.names.remove(name) || self.keys.len() < before
+    }
+
+    /// Returns true if this name is blocked.
+    pub(super) fn has_name(&self, name: &NameKey) -> bool {
+        self.names.contains(name)
+    }
+
+    /// Returns true if this public key is blocked, so that the messages of its authors are hidden.
+    /// Blocked names are not considered, because a name can pass to another peer.
+    pub(super) fn has_key(&self, key: &[u8; 32]) -> bool {
+        self.keys.contains_key(key)
+    }
+
+    /// Returns human-readable text that lists the blocked names, and says of which of them no key
+    /// is blocked.
+    fn to_text(&self) -> String {
+        let by_key: BTreeSet<_> = self.keys.values().collect();
+        let all: BTreeSet<_> = by_key.iter().copied().chain(&self.names).collect();
+        if all.is_empty() {
+            return "Nobody is blocked.".to_owned();
+        }
+        let item = |it: &&NameKey| {
+            let what = if by_key.contains(*it) { "" } else { " (only the name)" };
+            format!("{}{what}", it.as_str())
+        };
+        format!("Blocked: {}.", all.iter().map(item).collect::<Vec<_>>().join(", "))
+    }
+}
+
+impl Mesh {
+    /// Blocks a name at the user's request, and the public key of the member that holds it, if any:
+    /// hides the member's messages, and objects to candidates with the name or the key. Refuses an
+    /// invalid name and this peer's own name.
+    pub(super) fn block(&mut self, tag: RequestTag, name: &str) {
+        let Ok(name) = Username::new(name) else {
+            self.refuse(tag, 0, "That is no name.".to_owned(), None);
+            return;
+        };
+        let name_key = name.key().clone();
+        if name_key == *self.name.key() {
+            self.refuse(tag, 0, "That is you.".to_owned(), None);
+            return;
+        }
+        let key = self.key_of_holder(&name_key);
+        self.block_list.add(name_key, key);
+        let text = match key {
+            Some(_) => format!(
+                "{name} is blocked. What {name} writes with the present key is hidden from you, \
+                 also under another name; the others still read it, and {name} still reads what \
+                 you write. Your peer objects to anybody who joins with this key or as {name}. \
+                 Somebody else who gets the name in another way is not hidden, and {name} with a \
+                 new key and another name is not recognised. To end it: /unblock {name}, or quit."
+            ),
+            None => format!(
+                "The name {name} is blocked. No {name} is here whose key is known, so nothing is \
+                 hidden: block again to hide what a {name} who is here writes. Your peer objects \
+                 to anybody who joins as {name}. To end it: /unblock {name}, or quit."
+            ),
+        };
+        self.emit(Event::Done { tag, text });
+    }
+
+    /// Ends the block of a name at the user's request, and of the public keys that were blocked by
+    /// this name or that its present holder has. Refuses a name for which nothing is blocked.
+    pub(super) fn unblock(&mut self, tag: RequestTag, name: &str) {
+        let name_key = NameKey::of(name);
+        let key = self.key_of_holder(&name_key);
+        if self.block_list.remove(&name_key, key) {
+            let text = format!(
+                "{name} is not blocked any more. What was hidden stays hidden; what {name} writes \
+                 from now on is shown. Your peer does not object any more; others may have blocked \
+                 {name} as well."
+            );
+            self.emit(Event::Done { tag, text });
+        } else {
+            let text = format!("{name} is not blocked. /block without a name lists who is.");
+            self.refuse(tag, 0, text, None);
+        }
+    }
+
+    /// Tells the user which names are blocked.
+    pub(super) fn report_block_list(&mut self, tag: RequestTag) {
+        let text = self.block_list.to_text();
+        self.emit(Event::Done { tag, text });
+    }
+
+    /// Returns the public key of the member that holds a name. `None` if no other member does, or
+    /// if its key is not known yet.
+    fn key_of_holder(&self, name: &NameKey) -> Option<[u8; 32]> {
+        let holder = self.contacts.holders(name).next()?;
+        self.contacts.get(holder)?.signer.map(|it| it.key)
+    }
+}
