@@ -27,11 +27,18 @@ struct GroupBudget {
     reserved: TokenBucket,
 }
 
+impl GroupBudget {
+    /// Returns true if both buckets are full at `now`, so that new ones would allow the same.
+    fn is_full(&self, now: Moment) -> bool {
+        self.all.is_full(now) && self.reserved.is_full(now)
+    }
+}
+
 /// Budget of signature checks for datagrams whose sender is not verified at their source address.
 #[derive(Debug)]
 pub(super) struct SignatureBudget {
-    /// Buckets by address group. When there are [`MAX_GROUPS`], those with a full bucket are removed
-    /// to make room.
+    /// Buckets by address group. When there are [`MAX_GROUPS`], those of idle groups, both buckets
+    /// of which are full, are removed to make room.
     groups: HashMap<AddressGroup, GroupBudget>,
     /// Bucket for all strangers together.
     shared: TokenBucket,
@@ -49,7 +56,7 @@ impl SignatureBudget {
     /// none: the datagram must be dropped without a check.
     pub(super) fn allow(&mut self, now: Moment, source: AddressGroup) -> bool {
         if self.groups.len() >= MAX_GROUPS && !self.groups.contains_key(&source) {
-            self.groups.retain(|_, it| !it.all.is_full(now));
+            self.groups.retain(|_, it| !it.is_full(now));
         }
         if self.groups.len() >= MAX_GROUPS && !self.groups.contains_key(&source) {
             return self.shared.try_take(now);
@@ -74,31 +81,44 @@ mod tests {
         AddressGroup::of_peer(IpAddr::from((0x0a00_0000 + number).to_be_bytes()))
     }
 
-    /// Returns how many checks per second 10,000 bad signatures a second from this number of sources
-    /// cause in the long run, and how many of the 4 datagrams a second of another source pass then.
-    fn flooded_by(sources: u32) -> (u32, u32) {
+    /// Returns how many checks per second a flood of bad signatures causes in the long run, and how
+    /// many of the 4 datagrams a second of another source pass then. `sources` take turns in sending
+    /// `per_second` datagrams a second in all, at most 10,000.
+    fn flooded_by(sources: u32, per_second: u32) -> (u32, u32) {
         let mut budget = SignatureBudget::default();
         let (mut checks, mut honest) = (0, 0);
-        for tenth_of_ms in 0..200_000_u32 {
-            let now = Moment::START + Duration::from_micros(u64::from(tenth_of_ms) * 100);
-            let is_allowed = budget.allow(now, group(tenth_of_ms % sources));
-            let is_counted = tenth_of_ms >= 100_000;
+        for number in 0..per_second * 20 {
+            let at = Duration::from_secs(u64::from(number)) / per_second;
+            let now = Moment::START + at;
+            let is_allowed = budget.allow(now, group(number % sources));
+            let is_counted = number >= per_second * 10;
             checks += u32::from(is_allowed && is_counted);
-            if tenth_of_ms % 2_500 == 0 {
-                honest += u32::from(budget.allow(now, group(9_999)) && is_counted);
+            if number % (per_second / 4) == 0 {
+                honest += u32::from(budget.allow(now, group(99_999)) && is_counted);
             }
         }
         (checks / 10, honest / 10)
     }
 
-    /// However many sources a flood has, it causes hardly more checks than the shared budget, and a
-    /// source that sends little is not starved.
+    /// A flood causes hardly more checks than the shared budget and the reserved checks of its
+    /// sources, and a source that sends little is not starved.
     #[test]
     fn flood_causes_limited_checks_and_starves_nobody() {
         for (sources, most) in [(1, 160), (30, 930), (200, 1_610), (1_000, 4_900)] {
-            let (checks, honest) = flooded_by(sources);
+            let (checks, honest) = flooded_by(sources, 10_000);
             assert!(checks <= most, "{sources} sources: {checks} checks a second");
             assert_eq!(honest, 4, "{sources} sources");
+        }
+    }
+
+    /// A flood from more sources than there are buckets causes no more checks than one from as many
+    /// sources as there are buckets.
+    #[test]
+    fn flood_from_more_sources_than_buckets_causes_limited_checks() {
+        for (sources, per_second) in [(1_050, 5_000), (2_000, 10_000)] {
+            let (checks, honest) = flooded_by(sources, per_second);
+            assert!(checks <= 4_900, "{sources} sources: {checks} checks a second");
+            assert!(honest >= 1, "{sources} sources");
         }
     }
 
