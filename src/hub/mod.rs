@@ -193,7 +193,7 @@ impl Hub {
             Input::Announce(text) => self.handle_announce(&text),
             Input::Probe { connection, token } => self.send_frame(connection, Pong { token }),
             Input::Wake => self.handle_wake(now),
-            Input::SettingsChanged(settings) => self.apply_settings(settings),
+            Input::SettingsChanged(settings) => self.apply_settings(now, settings),
             Input::ShutDown { retry_after } => self.handle_shut_down(now, retry_after),
         }
         self.close_half_closed(now);
@@ -218,9 +218,9 @@ impl Hub {
 
     /// Applies reloaded settings, except `is_durable`. The maximum number of deferred frames can
     /// only rise. Connections, sessions and rooms above a new limit stay.
-    fn apply_settings(&mut self, settings: HubSettings) {
+    fn apply_settings(&mut self, now: Now, settings: HubSettings) {
         self.names.set_refuse_lookalikes(settings.refuse_lookalikes);
-        self.quotas.set_limits(GroupLimits::new(&settings));
+        self.quotas.set_limits(GroupLimits::new(&settings), now.moment);
         self.max_deferred_frames = self.max_deferred_frames.max(deferred_frame_limit(&settings));
         let is_durable = self.settings.is_durable;
         self.settings = HubSettings { is_durable, ..settings };

@@ -159,10 +159,17 @@ impl Quotas {
         }
     }
 
-    /// Changes the limits. Connections and rooms above a new limit stay. A remembered group keeps
-    /// its rate limits until it is forgotten.
-    pub(super) fn set_limits(&mut self, limits: GroupLimits) {
+    /// Changes the limits, also of the groups that are remembered. Connections and rooms above a
+    /// new limit stay.
+    pub(super) fn set_limits(&mut self, limits: GroupLimits, now: Moment) {
         self.limits = limits;
+        let groups: Vec<AddressGroup> = self.groups.keys().copied().collect();
+        for group in groups {
+            self.update(group, now, |usage, limits| {
+                usage.joins.set_rate(now, limits.join_burst, limits.joins_per_minute);
+                usage.requests.set_rate(now, limits.request_burst, limits.requests_per_minute);
+            });
+        }
     }
 
     /// Returns true if the group has the maximum number of connections, closing ones included.

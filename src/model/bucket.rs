@@ -27,6 +27,17 @@ impl TokenBucket {
         Self { capacity, interval, full_at: Moment::START }
     }
 
+    /// Changes burst and rate, as [`Self::new`] takes them. The tokens that are missing at `now` stay
+    /// missing, so a larger burst can be used at once. If more are missing than the new burst, or
+    /// the bucket is overdrawn, it is empty afterwards.
+    pub fn set_rate(&mut self, now: Moment, burst: u32, per_minute: u32) {
+        let missing = self.full_at.since(now).as_nanos() / self.interval.as_nanos().max(1);
+        let missing = u32::try_from(missing).unwrap_or(u32::MAX);
+        let new = Self::new(burst, per_minute);
+        let full_at = now + new.interval.saturating_mul(missing).min(new.capacity);
+        *self = Self { full_at, ..new };
+    }
+
     /// Takes a token and returns true. If the bucket holds less than one token, returns false and
     /// changes nothing.
     #[must_use]
@@ -87,6 +98,21 @@ mod tests {
         assert_eq!(waits, [0, 0, 0, 100, 200]);
         assert!(!bucket.is_full(at(499)) && bucket.is_full(at(500)));
         assert_eq!(bucket.take(at(10_000)), Duration::ZERO);
+    }
+
+    #[test]
+    fn changed_rate_keeps_the_missing_tokens() {
+        let taken = |bucket: &mut TokenBucket| (0..100).filter(|_| bucket.try_take(at(0))).count();
+        let mut bucket = TokenBucket::new(3, 600);
+        assert_eq!(taken(&mut bucket), 3);
+        bucket.set_rate(at(0), 5, 1_200);
+        assert_eq!(taken(&mut bucket), 2);
+        assert!(!bucket.is_full(at(249)) && bucket.is_full(at(250)), "5 tokens, 50 ms each");
+        bucket.set_rate(at(0), 2, 60);
+        assert_eq!(taken(&mut bucket), 0);
+        assert!(!bucket.is_full(at(1_999)) && bucket.is_full(at(2_000)), "empty, not overdrawn");
+        bucket.set_rate(at(5_000), 1, 60);
+        assert_eq!(bucket.take(at(5_000)), Duration::ZERO, "full");
     }
 
     proptest! {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::frames::*;
 use super::harness::*;
-use crate::hub::{ConnectionId, Quota};
+use crate::hub::{ConnectionId, Input, Quota};
 use crate::model::{HubSettings, Position, Sequence};
 use crate::wire::tcp::{Error, Join, ServerFrame};
 
@@ -219,6 +219,38 @@ fn joins_of_a_group_are_limited() {
         let attacker = harness.join_from(attacker.address(), join("x", &[]));
         assert!(takes_welcome(&mut harness, attacker), "later there are tokens again");
     });
+}
+
+/// Reloaded limits apply to an address that has reached the old ones.
+#[test]
+fn reloaded_limits_apply_to_groups_in_use() {
+    let mut harness = Harness::new();
+    let mut number = 0;
+    let mut welcomes = |harness: &mut Harness, address| {
+        let joins = (0..600).filter(|_| {
+            number += 1;
+            let client = harness.join_from(address, join(&format!("x{number}"), &[]));
+            let is_welcome = takes_welcome(harness, client);
+            harness.disconnect(client);
+            is_welcome
+        });
+        joins.count()
+    };
+    let anna = harness.join_from(HOUSEHOLD, join("anna", &[]));
+    assert_eq!(welcomes(&mut harness, HOUSEHOLD), 127);
+    let max_connections_per_address = 1_024;
+    let settings = HubSettings { max_connections_per_address, ..HubSettings::default() };
+    harness.input(Input::SettingsChanged(settings));
+    assert_eq!(welcomes(&mut harness, HOUSEHOLD), 512 - 128);
+    harness.disconnect(anna);
+    // The time when an idle address is forgotten follows from its rates.
+    harness.input(Input::SettingsChanged(HubSettings::default()));
+    assert_eq!(welcomes(&mut harness, HOUSEHOLD), 0);
+    harness.advance(12_800);
+    assert_eq!(welcomes(&mut harness, HOUSEHOLD), 128);
+    harness.advance(60_000);
+    harness.input(Input::SettingsChanged(HubSettings::default()));
+    assert_eq!(harness.hub.quotas.group_count(), 0);
 }
 
 /// Returns a `join` with this password and no rooms.
@@ -512,7 +544,7 @@ fn half_closed_connection_gets_its_delayed_answer() {
         harness.send(*attacker, search(1, "", "tea", 0, 0));
     }
     assert_eq!(harness.take_summaries(attackers[61]), [""; 0]);
-    harness.input(crate::hub::Input::HalfClosed { connection: attackers[61], in_frame: false });
+    harness.input(Input::HalfClosed { connection: attackers[61], in_frame: false });
     assert_eq!(harness.take_summaries(attackers[61]), [""; 0]);
     harness.advance(1_000);
     let head = Sequence::ZERO.0;
