@@ -37,14 +37,18 @@ fn server_listens_on_two_addresses() {
     }
 }
 
-/// An address that this machine does not have (here one reserved for documentation) is retried, and
-/// the others are served meanwhile.
+/// Addresses that this machine does not have (here one reserved for documentation, and one of an
+/// interface that does not exist) are retried, and the others are served meanwhile.
 #[test]
 fn missing_address_is_retried() {
-    let server = Server::start(&["--listen", "203.0.113.7:0,127.0.0.1:0"]);
+    let missing = ["203.0.113.7:0", "[fe80::1%no-such]:0"];
+    let server =
+        Server::start(&["--listen", &format!("{},{},127.0.0.1:0", missing[0], missing[1])]);
     assert!(server.address().ip().is_loopback());
-    let told = "203.0.113.7:0 is no address of this machine yet";
-    server.wait_for_log(|lines| lines.iter().any(|line| line.contains(told)));
+    for address in missing {
+        let told = format!("{address} is no address of this machine yet");
+        server.wait_for_log(|lines| lines.iter().any(|line| line.contains(&told)));
+    }
     server.join("anna");
 }
 

@@ -3,8 +3,6 @@
 
 #[cfg(feature = "client")]
 pub mod client;
-#[cfg(feature = "server")]
-mod listen_address;
 #[cfg(feature = "peer")]
 pub mod peer;
 #[cfg(feature = "server")]

@@ -11,12 +11,11 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
-use super::listen_address::ListenAddress;
 use super::parse_toml;
 use crate::log::{Durability, LogSettings, MemoryLimits, OnFailure, StoreSettings};
 use crate::model::limits::{HISTORY_LENGTH, MAX_FRAME};
 use crate::model::{HubSettings, IpNetwork, NetworkError, Retention, RoomName, strip_room_prefix};
-use crate::server::{BackupSettings, FanoutLimits, ServerSettings};
+use crate::server::{BackupSettings, FanoutLimits, ListenAddress, ServerSettings};
 use crate::text_input;
 
 /// Options of the server from one source (flags and environment, or the file), each of them
@@ -335,7 +334,7 @@ impl ServerOptions {
         let server = ServerSettings::default();
         let max_connections = self.max_connections.unwrap_or(hub.max_connections);
         let settings = ServerSettings {
-            listen: self.listen.unwrap_or_default().into_iter().map(|it| it.0).collect(),
+            listen: self.listen.unwrap_or_default(),
             trusted_proxies: parse_networks(&self.trusted_proxies.unwrap_or_default())?,
             control,
             backup,

@@ -39,7 +39,7 @@ impl Acceptor {
             Bound::Listening(listener) => listener,
             Bound::NotYet(address) => {
                 tracing::warn!("{address} is no address of this machine yet; waiting for it");
-                listen::bind_when_available(address).await
+                listen::bind_when_available(&address).await
             }
         };
         self.report_address(&listener);

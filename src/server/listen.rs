@@ -9,6 +9,7 @@ use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
+use super::listen_address::ListenAddress;
 use crate::model::Moment;
 use crate::model::limits::DEFAULT_PORT;
 use crate::os::Clock;
@@ -18,6 +19,10 @@ const ACCEPT_QUEUE_LENGTH: i32 = 4_096;
 
 /// Linux's error number for “address family not supported by protocol”, which `std` does not name.
 const EAFNOSUPPORT: i32 = 97;
+
+/// Unix's error number for “no such device”, which `std` does not name: there is no interface with
+/// the number that is the address's scope.
+const ENODEV: i32 = 19;
 
 /// Time between attempts to bind to an address that the machine does not have.
 const BIND_RETRY_INTERVAL: Duration = Duration::from_secs(2);
@@ -33,7 +38,7 @@ const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 #[error("cannot listen on {address}")]
 pub struct ListenError {
     /// Address that cannot be listened on.
-    pub address: SocketAddr,
+    pub address: ListenAddress,
     /// Error of the operating system.
     #[source]
     pub source: io::Error,
@@ -44,28 +49,34 @@ pub(super) enum Bound {
     /// Listening socket.
     Listening(TcpListener),
     /// Address that the machine does not have now, but may get later.
-    NotYet(SocketAddr),
+    NotYet(ListenAddress),
 }
 
-/// Listens on `address`. If that is `[::]` and IPv6 is switched off, listens on `0.0.0.0` with the
-/// same port. Returns [`Bound::NotYet`] if the machine does not have the address.
+/// Listens on `wanted`. If that is `[::]` and IPv6 is switched off, listens on `0.0.0.0` with the
+/// same port. Returns [`Bound::NotYet`] if the machine does not have the address or its interface.
 ///
 /// # Errors
 /// [`ListenError`] for every other failure.
-pub(super) fn bind(address: SocketAddr) -> Result<Bound, ListenError> {
+pub(super) fn bind(wanted: &ListenAddress) -> Result<Bound, ListenError> {
+    let Some(address) = wanted.resolve() else { return Ok(Bound::NotYet(wanted.clone())) };
     match try_bind(address) {
         Ok(listener) => Ok(Bound::Listening(listener)),
         Err(error) if is_wildcard(address) && address.is_ipv6() && is_without_ipv6(&error) => {
-            bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())))
+            bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())).into())
         }
-        Err(error) if error.kind() == ErrorKind::AddrNotAvailable => Ok(Bound::NotYet(address)),
-        Err(source) => Err(ListenError { address, source }),
+        Err(error) if is_missing(&error) => Ok(Bound::NotYet(wanted.clone())),
+        Err(source) => Err(ListenError { address: wanted.clone(), source }),
     }
 }
 
+/// Returns true if this error of binding means that the machine has no such address or interface.
+fn is_missing(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(ENODEV)
+}
+
 /// Returns the default address: the default port on all addresses, IPv6 and IPv4.
-pub(super) fn default_address() -> SocketAddr {
-    SocketAddr::from((Ipv6Addr::UNSPECIFIED, DEFAULT_PORT))
+pub(super) fn default_address() -> ListenAddress {
+    SocketAddr::from((Ipv6Addr::UNSPECIFIED, DEFAULT_PORT)).into()
 }
 
 /// Returns true if this error of binding to `[::]` means that IPv6 is switched off.
@@ -96,7 +107,7 @@ fn is_wildcard(address: SocketAddr) -> bool {
 /// Waits until the machine has the address, and listens on it. Tries every [`BIND_RETRY_INTERVAL`].
 /// Also tries again after any other failure, such as an address in use. Logs the first such
 /// failure.
-pub(super) async fn bind_when_available(address: SocketAddr) -> TcpListener {
+pub(super) async fn bind_when_available(address: &ListenAddress) -> TcpListener {
     let mut has_warned = false;
     loop {
         sleep(BIND_RETRY_INTERVAL).await;
@@ -143,6 +154,24 @@ impl RetryingListener {
                     }
                     sleep(ACCEPT_RETRY_DELAY).await;
                 }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Interfaces that do not exist are waited for, named by their names or by their numbers.
+    #[test]
+    fn missing_interface_is_waited_for() {
+        for text in ["[fe80::1%no-such]:0", "[fe80::1%4000000000]:0"] {
+            let address: ListenAddress = text.parse().unwrap();
+            match bind(&address) {
+                Ok(Bound::NotYet(missing)) => assert_eq!(missing, address),
+                Ok(Bound::Listening(_)) => panic!("listens on {text}"),
+                Err(error) => panic!("{error}: {}", error.source),
             }
         }
     }

@@ -21,6 +21,7 @@ mod error_log;
 mod fanout;
 mod feed;
 mod listen;
+mod listen_address;
 mod memory_budget;
 mod message_rate;
 mod outbox;
@@ -35,11 +36,11 @@ pub use backup::BackupSettings;
 pub use control::{ControlAnswer, ControlRequest, connect as connect_control};
 pub use fanout::FanoutLimits;
 pub use listen::ListenError;
+pub use listen_address::{ListenAddress, ListenAddressError};
 pub use reload::ReloadResult;
 pub use status::{BackupStatus, PressureStatus, Status, StoreKind, StoreState, StoreStatus};
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -77,7 +78,7 @@ pub struct ServerSettings {
     /// Settings of the hub.
     pub hub: HubSettings,
     /// Addresses to listen on. Empty: the default port on all addresses.
-    pub listen: Vec<SocketAddr>,
+    pub listen: Vec<ListenAddress>,
     /// Networks of trusted proxies, whose connections begin with a PROXY header.
     pub trusted_proxies: Vec<IpNetwork>,
     /// Kind of the log (on disk or in memory), and its settings.
@@ -257,9 +258,9 @@ fn startup_summary(settings: &ServerSettings, is_empty: bool) -> String {
 ///
 /// # Errors
 /// [`ListenError`] of the first address that fails.
-fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<Bound>, ListenError> {
+fn bind_all(addresses: &[ListenAddress]) -> Result<Vec<Bound>, ListenError> {
     if addresses.is_empty() {
-        return Ok(vec![listen::bind(listen::default_address())?]);
+        return Ok(vec![listen::bind(&listen::default_address())?]);
     }
-    addresses.iter().map(|address| listen::bind(*address)).collect()
+    addresses.iter().map(listen::bind).collect()
 }

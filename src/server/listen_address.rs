@@ -1,0 +1,143 @@
+//! Address to listen on, as people write it.
+
+use std::fmt;
+use std::net::{SocketAddr, SocketAddrV6};
+use std::str::FromStr;
+
+use serde::Deserialize;
+use thiserror::Error;
+
+/// Maximum length of the name of a network interface, in bytes.
+const MAX_INTERFACE_NAME: usize = 15;
+
+/// IP address and port to listen on. Differs from [`SocketAddr`] in that the scope of an IPv6
+/// address may be the name of an interface, as in `[fe80::1%eth0]:2428`. The interface need not
+/// exist: at boot it may come later than the server.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct ListenAddress {
+    /// Address and port. Without a scope if there is a name of an interface.
+    address: SocketAddr,
+    /// Name of the interface of an IPv6 address; `None` if its scope is a number, or there is none.
+    interface: Option<String>,
+}
+
+/// Error of parsing a text that is no [`ListenAddress`].
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("not an IP address and a port, such as 192.0.2.7:2428, [::]:2428 or [fe80::1%eth0]:2428")]
+pub struct ListenAddressError;
+
+impl ListenAddress {
+    /// Returns the address with the number of its interface. `None` if the machine has no interface
+    /// of this name now, or the interface has no address.
+    pub(super) fn resolve(&self) -> Option<SocketAddr> {
+        match (self.address, &self.interface) {
+            (SocketAddr::V6(mut address), Some(name)) => {
+                address.set_scope_id(interface_index(name)?);
+                Some(address.into())
+            }
+            (address, _) => Some(address),
+        }
+    }
+}
+
+impl From<SocketAddr> for ListenAddress {
+    fn from(address: SocketAddr) -> Self {
+        Self { address, interface: None }
+    }
+}
+
+impl FromStr for ListenAddress {
+    type Err = ListenAddressError;
+
+    /// Parses an IP address and a port.
+    fn from_str(text: &str) -> Result<Self, ListenAddressError> {
+        if let Ok(address) = text.parse::<SocketAddr>() {
+            return Ok(address.into());
+        }
+        parse_with_interface(text).ok_or(ListenAddressError)
+    }
+}
+
+impl TryFrom<String> for ListenAddress {
+    type Error = ListenAddressError;
+
+    fn try_from(text: String) -> Result<Self, ListenAddressError> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { address, interface } = self;
+        match interface {
+            Some(name) => write!(f, "[{}%{name}]:{}", address.ip(), address.port()),
+            None => address.fmt(f),
+        }
+    }
+}
+
+/// Parses an IPv6 address with the name of an interface, and a port. `None` if the text is none.
+fn parse_with_interface(text: &str) -> Option<ListenAddress> {
+    let (host, port) = text.strip_prefix('[')?.split_once("]:")?;
+    let (ip, name) = host.split_once('%')?;
+    let is_name = (1..=MAX_INTERFACE_NAME).contains(&name.len())
+        && !name.contains(|c: char| c == '/' || c.is_whitespace());
+    let address = SocketAddrV6::new(ip.parse().ok()?, port.parse().ok()?, 0, 0).into();
+    is_name.then(|| ListenAddress { address, interface: Some(name.to_owned()) })
+}
+
+/// Returns the index of the network interface with this name; `None` if it does not exist or has no
+/// address.
+fn interface_index(name: &str) -> Option<u32> {
+    let interfaces = if_addrs::get_if_addrs().ok()?;
+    interfaces.into_iter().find(|it| it.name == name)?.index
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An interface is named by its number or its name.
+    #[test]
+    fn scope_may_be_an_interface_name() {
+        let interfaces = if_addrs::get_if_addrs().unwrap();
+        let loopback = interfaces.iter().find(|it| it.is_loopback()).unwrap();
+        let index = loopback.index.unwrap();
+        let text = format!("[fe80::1%{}]:7", loopback.name);
+        let named: ListenAddress = text.parse().unwrap();
+        let numbered: ListenAddress = format!("[fe80::1%{index}]:7").parse().unwrap();
+        assert_eq!(named.resolve(), numbered.resolve());
+        let Some(SocketAddr::V6(address)) = named.resolve() else { panic!("{named:?}") };
+        assert_eq!((address.scope_id(), address.port()), (index, 7));
+        assert_eq!(named.to_string(), text);
+    }
+
+    /// An interface that does not exist is no error: it may come later.
+    #[test]
+    fn interface_may_be_missing() {
+        let address: ListenAddress = "[fe80::1%no-such]:7".parse().unwrap();
+        assert_eq!(address.resolve(), None);
+        assert_eq!(address.to_string(), "[fe80::1%no-such]:7");
+    }
+
+    /// Other texts are refused.
+    #[test]
+    fn other_texts_are_refused() {
+        for text in [
+            "",
+            "localhost:7",
+            "1.2.3.4",
+            "[::1]",
+            "[fe80::1%]:7",
+            "[fe80::1%]7",
+            "[1.2.3.4%lo]:7",
+            "[fe80::1%no such]:7",
+            "[fe80::1%longer-than-names-are]:7",
+        ] {
+            assert_eq!(text.parse::<ListenAddress>(), Err(ListenAddressError), "{text}");
+        }
+        let all: SocketAddr = "[::]:0".parse().unwrap();
+        assert_eq!("[::]:0".parse(), Ok(ListenAddress::from(all)));
+    }
+}
