@@ -4,6 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use if_addrs::Interface;
 use mdns_sd::{IfKind, IfPredicate, ServiceDaemon, ServiceInfo};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
@@ -83,7 +84,10 @@ impl Advertisement {
                 !is_link_local || !is_container_bridge(&interface.name)
             })),
             (true, false) => IfKind::IPv4,
-            (false, _) => IfKind::Addr(address.ip()),
+            (false, _) => {
+                let address = *address;
+                IfKind::Predicate(IfPredicate::new(move |it| is_address_of(it, address)))
+            }
         };
         self.addresses.iter().map(kind).collect()
     }
@@ -181,6 +185,16 @@ impl Advertiser {
     }
 }
 
+/// Returns true if this is the interface, and its address, that a socket address names. A link-local
+/// IPv6 address may be that of several interfaces; its scope says of which.
+fn is_address_of(interface: &Interface, address: SocketAddr) -> bool {
+    let scope = match address {
+        SocketAddr::V6(address) => address.scope_id(),
+        SocketAddr::V4(_) => 0,
+    };
+    interface.ip() == address.ip() && (scope == 0 || interface.index == Some(scope))
+}
+
 /// Returns the longest prefix of `text` that has at most `most` bytes and does not split a
 /// character.
 fn truncate(text: &str, most: usize) -> &str {
@@ -211,6 +225,8 @@ fn host_label(machine: &str, port: u16) -> String {
 
 #[cfg(test)]
 mod tests {
+    use if_addrs::{IfAddr, Ifv6Addr};
+
     use super::*;
 
     /// Returns the advertisement for a server with default settings and these listening addresses.
@@ -229,6 +245,25 @@ mod tests {
         assert_eq!((port, addresses.len()), (8, 2));
         let silent = ServerSettings { announce: false, ..ServerSettings::default() };
         assert_eq!(Advertisement::of(None, &silent, &["[::]:2428".parse().unwrap()]), None);
+    }
+
+    /// Two interfaces may have the same link-local address. Only the one whose number is the scope
+    /// is advertised on.
+    #[test]
+    fn link_local_address_is_that_of_one_interface() {
+        let loopback = if_addrs::get_if_addrs().unwrap().into_iter().next().unwrap();
+        let interface = |index, ip: &str| {
+            let ip = ip.parse().unwrap();
+            let (netmask, prefixlen, broadcast) = (ip, 64, None);
+            let addr = IfAddr::V6(Ifv6Addr { ip, netmask, prefixlen, broadcast });
+            Interface { index: Some(index), addr, ..loopback.clone() }
+        };
+        let listening = "[fe80::1%3]:2428".parse().unwrap();
+        assert!(is_address_of(&interface(3, "fe80::1"), listening));
+        assert!(!is_address_of(&interface(2, "fe80::1"), listening));
+        assert!(!is_address_of(&interface(3, "2001:db8::1"), listening));
+        let listening = "[2001:db8::1]:2428".parse().unwrap();
+        assert!(is_address_of(&interface(2, "2001:db8::1"), listening));
     }
 
     #[test]
