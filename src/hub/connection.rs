@@ -8,7 +8,7 @@ use crate::model::limits::{
 use crate::model::{AddressGroup, ErrorCode, Moment, Sequence, SessionId, Token};
 use crate::wire::tcp::{ClientFrame, Decoded, ServerFrame, feature, kind};
 
-/// Log read that is not answered.
+/// Log read that the log has not answered: it waits for its turn or is in progress.
 pub(super) struct PendingRead {
     /// Client request that the read serves.
     pub(super) purpose: ReadPurpose,
@@ -117,8 +117,8 @@ pub(super) struct Connection {
     last_received: Moment,
     /// True if a `ping` was sent after the last received frame.
     ping_pending: bool,
-    /// True if the client certainly has the token of its session: its `join` brought it, or `end`
-    /// was sent after the welcome.
+    /// True if the client counts as having the token of its session: its `join` brought the token,
+    /// or the whole replay is queued.
     pub(super) has_token: bool,
     /// True if the client leaves: it has closed its sending half after a whole frame.
     pub(super) is_leaving: bool,
@@ -157,8 +157,8 @@ impl Connection {
         self.features & feature::RESUME != 0
     }
 
-    /// Returns true if the name of the session waits when the connection ends now in another way
-    /// than by a final error.
+    /// Returns true if the session's name would wait for it if the connection ended now. After a
+    /// final error, no name waits; the caller checks that.
     pub(super) const fn keeps_name_when_lost(&self) -> bool {
         self.comes_back() && self.has_token && !self.is_leaving
     }

@@ -200,7 +200,7 @@ pub enum Input {
     /// the log is distributed.
     Committed {
         /// Committed entries in ascending order of sequence. Skipped sequences stay unused (a
-        /// sequence gap). The hub ignores entries up to its head.
+        /// sequence gap). The hub ignores entries whose sequence is not above its head.
         entries: Vec<SharedEntry>,
     },
     /// The log could not store a draft, and will not store it later.
@@ -309,8 +309,8 @@ pub enum Output {
     },
     /// Send [`Input::Wake`] at this moment. Replaces the previous `WakeAt`.
     WakeAt(Moment),
-    /// An address group has reached a limit. A connection or request of it was refused, delayed or
-    /// closed, or a session was evicted. For the server's log file and the status report.
+    /// An address group has reached a limit; [`Quota`] says what happens then. For the server's log
+    /// file and the status report.
     QuotaReached {
         /// Group that reached the limit.
         group: AddressGroup,

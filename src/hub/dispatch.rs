@@ -10,7 +10,7 @@ impl Hub {
     /// connection's ping and idle timers. Ignores frames of unknown or closing connections.
     ///
     /// If too many frames or bytes are deferred, closes the connection with error `internal`. The
-    /// client comes back and sends again what was not taken.
+    /// client reconnects, and sends its unanswered messages again.
     pub(super) fn handle_received(
         &mut self,
         now: Now,

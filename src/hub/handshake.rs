@@ -44,7 +44,8 @@ impl From<ErrorCode> for JoinRefusal {
 }
 
 impl JoinRefusal {
-    /// Builds the error frame. If a name waits, its text and `retry_after` say for how long.
+    /// Builds the error frame. If a name waits, the frame's text and `retry_after` say for how
+    /// long.
     fn to_error(&self) -> Error {
         let error = Error::about(self.code, kind::JOIN, Reference::NONE);
         let Some(wait) = self.name_waits else {

@@ -14,9 +14,9 @@ use crate::wire::tcp::{Error, Ping, ServerFrame};
 /// the client's address group has too many connections.
 const SERVER_FULL_RETRY_AFTER_MS: u32 = 30_000;
 
-/// Divisor of `max-connections` that bounds the evicted connections still closing. A connection is
-/// evicted only while the number of connections, closing ones included, exceeds the maximum by less
-/// than this fraction of it; by 0 if the fraction is below one.
+/// Divisor of `max-connections`, which bounds the evicted connections that are still closing. No
+/// connection is evicted while there are `max-connections` and an eighth (at least 1) connections,
+/// closing ones included.
 const CLOSING_EXCESS_DIVISOR: usize = 8;
 
 /// Minimum time between two checks of all connections' timers. A timer may expire this late.
@@ -107,7 +107,7 @@ impl Hub {
     }
 
     /// Handles a half-closed connection: its client will send no more frames. `close_half_closed`
-    /// closes it. Unless the stream has ended inside a frame, the client leaves.
+    /// closes it. If the stream has not ended inside a frame, marks the client as leaving.
     pub(super) fn handle_half_closed(&mut self, id: ConnectionId, in_frame: bool) {
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.is_leaving = !in_frame;
@@ -116,8 +116,8 @@ impl Hub {
     }
 
     /// Closes the half-closed connections that have nothing left to answer, and removes them at
-    /// once. Such a connection is not blocked, so no frame is deferred, and has no message in
-    /// flight. Call it after each input.
+    /// once. Such a connection is not blocked, so it has no deferred frames. Its session has no
+    /// message in flight. Call it after each input.
     pub(super) fn close_half_closed(&mut self, now: Now) {
         if self.half_closed.is_empty() {
             return;
@@ -206,8 +206,8 @@ impl Hub {
         self.persist_session(session);
     }
 
-    /// Switches a connection to state `Closing`. Removes it from the live connections of its
-    /// address group, and cancels its pending read and its presence subscriptions.
+    /// Switches a connection to state `Closing`. Drops its deferred frames, and cancels its pending
+    /// read and its presence subscriptions. Its address group counts it as no longer live.
     ///
     /// Returns its session; `None` if it has none. The session keeps its name and rooms: the caller
     /// must release them or move them to another connection.

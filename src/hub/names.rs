@@ -4,12 +4,13 @@ use std::collections::HashMap;
 
 use crate::model::{ErrorCode, NameKey, SessionId, Username};
 
-/// Name that is not available, because another session holds it or one that looks like it.
+/// Conflict of a wanted name with another session: that session holds the name, or a name that
+/// looks like it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NameConflict {
     /// [`ErrorCode::NameTaken`] or [`ErrorCode::NameLookalike`].
     pub(super) code: ErrorCode,
-    /// The other session.
+    /// Session that holds the name or the similar name.
     pub(super) holder: SessionId,
 }
 

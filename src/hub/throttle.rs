@@ -9,10 +9,10 @@ use super::dispatch::reference_of;
 use super::quotas::RequestQuota;
 use crate::wire::tcp::ClientFrame;
 
-/// Units that a `history` request costs its address group, as it costs its connection.
+/// Units that a `history` request costs its address group. It costs its connection as many.
 const HISTORY_UNITS: u32 = 3;
 
-/// Units that a `search` request costs its address group, as it costs its connection.
+/// Units that a `search` request costs its address group. It costs its connection as many.
 const SEARCH_UNITS: u32 = 5;
 
 /// Advice to clients whose address group has used up its tokens: time until they should reconnect.
@@ -21,8 +21,8 @@ pub(super) const QUOTA_RETRY_AFTER: Duration = Duration::from_secs(5);
 impl Hub {
     /// Charges a request that reads the log to the address group of its connection. Returns the
     /// frame if it may be handled now; a frame of another kind is free. Otherwise returns `None`:
-    /// the connection is blocked until the group's tokens are available, or closed if that would
-    /// take too long, because too many requests wait for tokens.
+    /// the connection is blocked until the group's tokens are available. If that would take too
+    /// long, the connection is closed.
     pub(super) fn throttle(
         &mut self,
         now: Now,

@@ -16,7 +16,7 @@ struct WaitingName {
     username: Username,
     /// Address group for which the name counts; `None` if it waits since before a restart.
     group: Option<AddressGroup>,
-    /// Moment when the name is free.
+    /// Moment when the name is freed.
     until: Moment,
 }
 
@@ -25,10 +25,10 @@ struct WaitingName {
 pub(super) struct WaitingNames {
     /// Names by session.
     by_session: BTreeMap<SessionId, WaitingName>,
-    /// Sessions by the moment when their names are free.
+    /// Sessions by the moment when their names are freed.
     by_deadline: BTreeSet<(Moment, SessionId)>,
-    /// Sessions of each address group, by the moment when their names are free: the name that has
-    /// waited longest comes first.
+    /// Sessions of each address group, by the moment when their names are freed. The session whose
+    /// name has waited longest comes first.
     by_group: HashMap<AddressGroup, BTreeSet<(Moment, SessionId)>>,
 }
 
@@ -87,7 +87,7 @@ impl WaitingNames {
         self.by_deadline.first().filter(|(until, _)| *until <= now).map(|(_, session)| *session)
     }
 
-    /// Returns the moment when the next name is free; `None` if no name waits.
+    /// Returns the moment when the next name is freed; `None` if no name waits.
     pub(super) fn next_deadline(&self) -> Option<Moment> {
         self.by_deadline.first().map(|(until, _)| *until)
     }

@@ -1,4 +1,4 @@
-//! Quotas by address group: a hostile group must take nothing from the others.
+//! Tests of the quotas by address group: a hostile group must not displace or delay other groups.
 
 use std::cell::Cell;
 use std::net::IpAddr;
@@ -19,7 +19,8 @@ struct Attacker {
 }
 
 impl Attacker {
-    /// Returns the IPv4 address [`ATTACKER`], or each time another address of the IPv6 network.
+    /// Returns the address of the next connection: [`ATTACKER`], or a new address of the IPv6
+    /// network at each call.
     fn address(&self) -> IpAddr {
         let Some(hosts) = &self.hosts else { return ATTACKER };
         // Hosts far from one another, all in one network.
@@ -43,7 +44,7 @@ fn for_each_attacker(check: impl Fn(&Attacker)) {
     check(&Attacker { hosts: Some(Cell::new(0)) });
 }
 
-/// Address of a household.
+/// Address that the users of one household share.
 const HOUSEHOLD: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 
 /// Removes the events that a client has received since the last call. Returns the errors.
@@ -73,15 +74,16 @@ fn room_names(prefix: &str, count: usize) -> Vec<String> {
     (0..count).map(|it| format!("{prefix}{it}")).collect()
 }
 
-/// Joins from an address with 16 rooms that contain `name`. Returns the connection.
+/// Joins from an address under this username, with 16 rooms whose names begin with it. Returns the
+/// connection, whether the `join` is accepted or not.
 fn join_with_rooms(harness: &mut Harness, address: IpAddr, name: &str) -> ConnectionId {
     let rooms = room_names(&format!("{name}-"), 16);
     let rooms: Vec<&str> = rooms.iter().map(String::as_str).collect();
     harness.join_from(address, join(name, &rooms))
 }
 
-/// One address opens as many rooms as it can. All other addresses can still enter the lobby and
-/// open rooms.
+/// One address can open about a quarter of the rooms. Other addresses can then still join the lobby
+/// and open rooms.
 #[test]
 fn a_group_gets_a_quarter_of_the_rooms_and_the_lobby_is_always_open() {
     for_each_attacker(|attacker| {
@@ -173,8 +175,8 @@ fn join_and_leave_cycles_do_not_evict_sessions_of_others() {
     });
 }
 
-/// Sessions restored after a restart belong to no known address. Sessions of a group with many
-/// sessions are evicted before them.
+/// An address that leaves many sessions loses its own ones, not the sessions that were restored
+/// after a restart.
 #[test]
 fn restored_sessions_are_not_evicted_by_one_address() {
     let settings =
@@ -267,8 +269,8 @@ fn try_password(harness: &mut Harness, address: IpAddr, password: &str) -> Optio
     error
 }
 
-/// After many wrong passwords an address must wait, longer each time. Meanwhile the right password
-/// is accepted from another address.
+/// After many wrong passwords, an address must pause before its next password. The pause doubles
+/// each time, up to five minutes. Other addresses can use the password meanwhile.
 #[test]
 fn failed_passwords_pause_the_group_only() {
     for_each_attacker(|attacker| {
@@ -339,7 +341,8 @@ fn a_full_server_makes_room_for_another_group() {
     });
 }
 
-/// The number of evicted connections that are still closing is bounded.
+/// While the server has an eighth more connections than its maximum, closing ones included, no
+/// further one is evicted.
 #[test]
 fn closing_connections_do_not_add_up() {
     let settings = HubSettings { max_connections: 80, ..HubSettings::default() };
@@ -356,8 +359,8 @@ fn read_count(harness: &Harness) -> usize {
     harness.read_requests.len()
 }
 
-/// Searches and history requests of one address wait for its tokens, in the order of arrival.
-/// Requests of other addresses do not wait.
+/// If the searches of one address use up its tokens, later ones wait for tokens. A search of
+/// another address does not wait.
 #[test]
 fn requests_of_a_group_wait_for_their_tokens() {
     let mut harness = Harness::new();
@@ -444,7 +447,7 @@ fn frames_behind_a_waiting_request_are_bounded_in_bytes() {
     assert_eq!((take_errors(&mut harness, modest), harness.log.len()), (Vec::new(), 7));
 }
 
-/// If too many requests of a group wait, its connections that send more are closed.
+/// If too many requests of a group wait, a further request closes its connection.
 #[test]
 fn too_many_waiting_requests_close_their_connection() {
     let mut harness = Harness::new();
@@ -505,8 +508,7 @@ fn a_household_of_thirty_notices_nothing() {
     assert_eq!(harness.reached_quotas, []);
 }
 
-/// Thirty wrong passwords without a right one begin no pause: thirty guests who all mistype the
-/// password first can still join.
+/// Thirty wrong passwords in a row begin no pause: the right password is accepted afterwards.
 #[test]
 fn thirty_wrong_passwords_in_a_row_are_free() {
     let password = Some("sesame".to_owned());
@@ -532,8 +534,7 @@ fn memory_of_groups_is_bounded() {
     harness.disconnect(user);
 }
 
-/// A request that waits for tokens is dropped with its connection. A half-closed connection still
-/// gets its answer.
+/// A half-closed connection whose request waits for tokens gets the answer before it is closed.
 #[test]
 fn half_closed_connection_gets_its_delayed_answer() {
     let mut harness = Harness::new();

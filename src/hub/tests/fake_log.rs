@@ -32,7 +32,7 @@ impl Harness {
         true
     }
 
-    /// Appends a draft to the log.
+    /// Appends a draft to the log as an entry with the next sequence. Returns the entry.
     fn append(&mut self, draft: Draft) -> SharedEntry {
         let last = Sequence(u64::try_from(self.log.len()).unwrap());
         let previous = match &draft.target {
@@ -46,14 +46,15 @@ impl Harness {
         entry
     }
 
-    /// Rejects one draft (`NotStored`). Returns false if no draft is pending.
+    /// Rejects the oldest pending draft (`NotStored`). Returns false if no draft is pending.
     pub(super) fn reject_draft(&mut self) -> bool {
         let Some(draft) = self.pending_drafts.pop_front() else { return false };
         self.input(Input::NotStored { session: draft.session, reference: draft.reference });
         true
     }
 
-    /// Performs one read and queues its outcome. Returns false if no read is pending.
+    /// Performs the oldest pending read and queues its outcome. Returns false if no read is
+    /// pending.
     pub(super) fn perform_read(&mut self) -> bool {
         let Some((tag, request)) = self.pending_reads.pop_front() else { return false };
         let outcome = self.read_log(&request);
@@ -61,22 +62,22 @@ impl Harness {
         true
     }
 
-    /// Passes one queued outcome to the hub. Returns false if no outcome is queued.
+    /// Passes the oldest queued outcome to the hub. Returns false if no outcome is queued.
     pub(super) fn deliver_outcome(&mut self) -> bool {
         let Some((tag, outcome)) = self.pending_outcomes.pop_front() else { return false };
         self.input(Input::ReadDone { tag, outcome });
         true
     }
 
-    /// Fails one read (`ReadFailed`), and reports that to the hub at once. Returns false if no read
-    /// is pending.
+    /// Fails the oldest pending read (`ReadFailed`), and reports that to the hub at once. Returns
+    /// false if no read is pending.
     pub(super) fn fail_read(&mut self) -> bool {
         let Some((tag, _)) = self.pending_reads.pop_front() else { return false };
         self.input(Input::ReadDone { tag, outcome: Err(ReadFailed) });
         true
     }
 
-    /// Returns the outcome of a read.
+    /// Reads the log, and returns the outcome without passing it to the hub.
     pub(super) fn read_log(&self, request: &ReadRequest) -> ReadOutcome {
         let mut lists: Vec<Vec<SharedEntry>> = request
             .rooms

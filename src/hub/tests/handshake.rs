@@ -1,4 +1,4 @@
-//! `hello`, `join` and resume.
+//! Tests of `hello`, `join` and resume.
 
 use super::frames::*;
 use super::harness::*;
@@ -152,7 +152,7 @@ fn hello_is_validated() {
     }
 }
 
-/// Every kind of frame, decodable or not, is allowed or refused in each state as documented.
+/// Each kind of frame, decodable or not, is allowed or refused in each state as documented.
 #[test]
 fn frames_are_checked_against_state_table() {
     let mut harness = Harness::new();
@@ -228,7 +228,8 @@ fn frames_after_a_violation_are_ignored() {
     harness.join("anna", &[]);
 }
 
-/// A resume replays the entries after the position once. It acknowledges stored messages.
+/// A resume replays the entries after the position once. A stored message that is sent again gets
+/// `accepted`.
 #[test]
 fn resume_replays_missed_entries_once() {
     let mut harness = Harness::new();
@@ -250,7 +251,8 @@ fn resume_replays_missed_entries_once() {
     assert_eq!(harness.take_summaries(anna), ["accepted 1", "14:lobby anna: two (0)"]);
 }
 
-/// Token and position are checked independently. An invalid position counts as none.
+/// Token and position are checked independently. An unknown token starts a new session, and an
+/// invalid position counts as none.
 #[test]
 fn token_and_position_are_independent() {
     let mut harness = Harness::new();
@@ -343,7 +345,7 @@ fn session_expires_after_a_day() {
     assert_eq!(harness.take_summaries(anna)[0], "welcome anna 0 last 0");
 }
 
-/// If there are too many sessions, the one that was away longest is evicted.
+/// If there are too many sessions, the session that has been away longest is evicted.
 #[test]
 fn session_limit_evicts_longest_away() {
     let settings = HubSettings { max_sessions: 3, max_connections: 3, ..HubSettings::default() };

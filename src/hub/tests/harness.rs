@@ -22,12 +22,12 @@ pub(super) const LOG: LogId = LogId([7; 16]);
 /// Connection of a client, as the driver sees it.
 #[derive(Default)]
 pub(super) struct ClientConnection {
-    /// Subscribed rooms. Each comes with the sequence after which the client receives its entries.
+    /// Subscribed rooms, each with the sequence after which the client receives the room's entries.
     subscribed: BTreeMap<RoomId, Sequence>,
     /// Sequence up to which all entries were sent to the connection. Later deliveries must not come
     /// before it.
     sent_up_to: Sequence,
-    /// Frames and close events received so far.
+    /// Frames and close events received since they were last taken.
     pub(super) received: Vec<ClientEvent>,
     /// True if a flow-control mark was delivered but not reached.
     mark_pending: bool,
@@ -63,7 +63,7 @@ pub(super) struct Harness {
     pub(super) pending_reads: VecDeque<(ReadTag, ReadRequest)>,
     /// Queue of outcomes of performed reads that were not passed to the hub.
     pub(super) pending_outcomes: VecDeque<(ReadTag, Result<ReadOutcome, ReadFailed>)>,
-    /// All read requests so far.
+    /// Read requests of the hub so far.
     pub(super) read_requests: Vec<ReadRequest>,
     /// Session records persisted so far.
     pub(super) persisted_sessions: Vec<SessionRecord>,
@@ -231,7 +231,8 @@ impl Harness {
         }
     }
 
-    /// Reports a pending mark of one connection as reached. Returns false if no mark is pending.
+    /// Reports the pending mark of one connection as reached. Returns false if no connection has
+    /// one.
     pub(super) fn reach_mark(&mut self) -> bool {
         let Some((id, client)) = self.clients.iter_mut().find(|(_, client)| client.mark_pending)
         else {
@@ -288,7 +289,7 @@ impl Harness {
         self.clients.remove(&connection);
     }
 
-    /// Connects a client and sends `hello` with these features.
+    /// Connects a client from localhost and sends `hello` with these features. Discards the answer.
     pub(super) fn connect_and_greet(&mut self, features: u64) -> ConnectionId {
         let connection = self.connect();
         self.send(connection, hello(features));
@@ -306,7 +307,8 @@ impl Harness {
         connection
     }
 
-    /// Connects a client with presence, and joins. Returns its connection and its welcome.
+    /// Connects a client with the feature presence, and joins. Returns its connection and its
+    /// welcome.
     pub(super) fn join(&mut self, name: &str, rooms: &[&str]) -> (ConnectionId, Welcome) {
         let connection = self.connect_and_greet(1);
         self.send(connection, join(name, rooms));
@@ -314,7 +316,8 @@ impl Harness {
         (connection, welcome)
     }
 
-    /// Connects a client, and joins with a token. If a position is given, joins with that too.
+    /// Connects a client with the feature presence, and joins with a token. With a position too, if
+    /// one is given.
     pub(super) fn resume(
         &mut self,
         name: &str,
@@ -345,8 +348,9 @@ impl Harness {
         connection
     }
 
-    /// Joins the lobby with a new client. Returns the number of outputs that this took. Of these
-    /// outputs, the harness records only the number of connected users.
+    /// Joins the lobby with a new client. Returns the number of outputs of the hub meanwhile. The
+    /// harness answers reads and records the number of connected users, and ignores the other
+    /// outputs.
     pub(super) fn join_counting_outputs(&mut self, number: u64) -> usize {
         let connection = ConnectionId(number);
         let now = Now { moment: self.now, time: Timestamp(0) };
@@ -377,7 +381,8 @@ impl Harness {
         count
     }
 
-    /// Returns true if the hub holds no state of any connection, session or room.
+    /// Returns true if the hub holds no state of any connection, session or room, and no usage of
+    /// any address group.
     pub(super) fn is_empty(&self) -> bool {
         self.hub.connections.is_empty()
             && self.hub.half_closed.is_empty()

@@ -12,8 +12,8 @@ pub(super) fn session_of(received: &[ClientEvent]) -> Option<SessionId> {
     })
 }
 
-/// Returns the sequence of an entry or the head of an `end`: both count for the client's position.
-/// `None` for other events.
+/// Returns the sequence of an entry, or the head of an `end`. Either can advance the client's
+/// position. `None` for other events.
 pub(super) fn sequence_of(received: &ClientEvent) -> Option<Sequence> {
     match received {
         ClientEvent::Frame(ServerFrame::Entry(it)) => Some(it.sequence),
@@ -23,8 +23,8 @@ pub(super) fn sequence_of(received: &ClientEvent) -> Option<Sequence> {
     }
 }
 
-/// Returns the sequence of a live or replayed entry. `None` for other events, and for entries that
-/// answer a `history` or `search`.
+/// Returns the sequence of an entry that is live or was sent after a `join` or `enter`. `None` for
+/// other events, and for entries that answer a `history` or `search`.
 pub(super) fn new_entry(received: &ClientEvent) -> Option<Sequence> {
     match received {
         ClientEvent::Frame(ServerFrame::Entry(it)) if it.flags & flag::REQUESTED == 0 => {
@@ -36,7 +36,7 @@ pub(super) fn new_entry(received: &ClientEvent) -> Option<Sequence> {
 }
 
 /// Returns true if this event answers the message with this session and reference: it is
-/// `accepted`, an error, or a live echo.
+/// `accepted`, an error, or the live entry.
 pub(super) fn is_answer(received: &ClientEvent, session: SessionId, reference: Reference) -> bool {
     match received {
         ClientEvent::Frame(ServerFrame::Accepted(it)) => it.reference == reference,

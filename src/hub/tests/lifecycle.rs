@@ -1,4 +1,4 @@
-//! Limits, timers, closing.
+//! Tests of connection limits, timers, broadcasts and closing.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -16,7 +16,8 @@ fn retry_after(received: &[ClientEvent]) -> u32 {
     }
 }
 
-/// The number of connections is limited. A slot is free when its connection is gone.
+/// A server with the maximum number of connections refuses a new one. A connection that is closing
+/// still counts.
 #[test]
 fn connection_limit_refuses_new_connections() {
     let settings = HubSettings { max_connections: 2, ..HubSettings::default() };
@@ -130,7 +131,7 @@ fn idle_connection_is_pinged_then_closed() {
     harness.join("bob", &[]);
 }
 
-/// Timers of many connections cause at most one check a second.
+/// The timers of many connections cause about one wake-up a second.
 #[test]
 fn connection_timers_are_checked_at_most_once_a_second() {
     let mut harness = Harness::new();
@@ -151,7 +152,7 @@ fn connection_timers_are_checked_at_most_once_a_second() {
     }
 }
 
-/// Pings are answered after `hello`. Probes are answered even on an unknown connection.
+/// A ping is answered after `hello`. A probe is answered even on an unknown connection.
 #[test]
 fn pings_and_probes_are_answered() {
     let mut harness = Harness::new();
@@ -167,7 +168,7 @@ fn pings_and_probes_are_answered() {
     assert_eq!(harness.take_summaries(probe), ["pong 8"]);
 }
 
-/// A connection failure reported by the driver is sent once.
+/// If the driver reports several failures of a connection, the client gets only the first error.
 #[test]
 fn connection_failure_is_reported_once() {
     let mut harness = Harness::new();
@@ -233,7 +234,7 @@ fn announcement_is_broadcast_to_joined_clients() {
     assert_eq!(harness.take_summaries(greeted), [""; 0]);
 }
 
-/// If the hub is woken too early, it repeats its deadline. A closed room has no deadline.
+/// If the hub is woken too early, it asks for the same moment again. A closed room has no deadline.
 #[test]
 fn early_wake_is_harmless() {
     let mut harness = Harness::new();
@@ -248,7 +249,8 @@ fn early_wake_is_harmless() {
     assert_eq!(harness.wake_at, Some(at(1_000 + 24 * 60 * 60 * 1_000)), "for the session only");
 }
 
-/// When the close of a half-closed connection is delivered, the connection does not count any more.
+/// When a half-closed connection is closed, it no longer counts for its address: the client can
+/// connect again at once.
 #[test]
 fn half_closed_connection_is_released_before_close() {
     let settings = HubSettings { max_connections_per_address: 1, ..HubSettings::default() };

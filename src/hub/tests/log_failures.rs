@@ -6,8 +6,8 @@ use crate::hub::{ConnectionId, Input, StorageHealth};
 use crate::model::{HubSettings, Sequence};
 use crate::wire::tcp::ServerFrame;
 
-/// Returns a harness with a manual log and `anna` in the lobby. Also returns her connection and her
-/// welcome.
+/// Returns a harness with `anna` in the lobby, whose log then answers only when told to. Also
+/// returns her connection and her welcome.
 fn manual_log_harness() -> (Harness, ConnectionId, crate::wire::tcp::Welcome) {
     let mut harness = Harness::new();
     let (anna, welcome) = harness.join("anna", &[]);
@@ -85,8 +85,8 @@ fn failed_replay_page_closes_connection_and_resume_continues() {
     );
 }
 
-/// If the history of an `enter` cannot be read, the `enter` is undone. Queued and deferred frames
-/// are handled.
+/// If the history of an `enter` cannot be read, the `enter` is undone. The waiting frames are sent,
+/// and the deferred frames are handled.
 #[test]
 fn failed_enter_read_leaves_room_and_sends_queued_frames() {
     let (mut harness, anna, _) = manual_log_harness();
@@ -180,7 +180,8 @@ fn search_finds_entries_and_reports_errors_in_order() {
     );
 }
 
-/// Removes the events that a connection has received. Returns the code and text of each notice.
+/// Removes the events that a connection has received. Returns the code and text of each notice
+/// among them.
 fn take_notices(harness: &mut Harness, connection: ConnectionId) -> Vec<(u16, String)> {
     let notice = |it| match it {
         ClientEvent::Frame(ServerFrame::Notice(it)) => Some((it.code, it.text)),

@@ -1,4 +1,4 @@
-//! Room messages and direct messages.
+//! Tests of room messages and direct messages.
 
 use super::frames::*;
 use super::harness::*;
@@ -37,7 +37,8 @@ fn refused_messages_leave_reference_usable() {
     assert_eq!(harness.take_summaries(anna), ["1:lobby anna: x (0)"]);
 }
 
-/// A reference is stored once. Skipped references are allowed.
+/// A reference that is not above the greatest stored one gets `accepted`, and nothing is stored.
+/// References may be skipped.
 #[test]
 fn duplicate_references_are_accepted_without_storing() {
     let mut harness = Harness::new();
@@ -84,7 +85,8 @@ fn requests_without_reference_are_refused() {
     assert_eq!(harness.take_summaries(anna), expected);
 }
 
-/// A message is not acknowledged before the log has stored it.
+/// A message in flight is not acknowledged, and its duplicate is not answered. If the log rejects
+/// the message, its reference may be used again.
 #[test]
 fn in_flight_messages_are_not_acknowledged() {
     let mut harness = Harness::new();

@@ -1,4 +1,4 @@
-//! Paged replay and flow control.
+//! Tests of paged replay and flow control.
 
 use super::frames::*;
 use super::harness::*;
@@ -70,8 +70,8 @@ fn replay_is_read_page_by_page() {
     assert_eq!(asked, [after(0), after(2), after(4)]);
 }
 
-/// Messages sent during a replay are part of its pages, once and in order. The client's own frames
-/// wait for the end.
+/// Messages that others send during a replay are part of its pages, once and in order. The frames
+/// of the resuming client wait until the replay is over.
 #[test]
 fn messages_between_pages_are_replayed_once() {
     let (mut harness, anna, bob, _) = resume_after_five_missed();
@@ -108,7 +108,8 @@ fn messages_between_pages_are_replayed_once() {
     assert_eq!(harness.take_summaries(anna), ["9:lobby anna: z (0)"]);
 }
 
-/// If a page is empty but more entries follow, the replay continues after the head of its read.
+/// If a page is empty but more entries follow, the replay continues after the head that this read
+/// returned.
 #[test]
 fn empty_page_continues_after_its_head() {
     let (mut harness, anna, _, _) = resume_after_five_missed();
@@ -122,7 +123,8 @@ fn empty_page_continues_after_its_head() {
     assert_eq!(summaries[3..6], ["4:lobby bob: x (1)", "5:bob>anna: y (1)", "end 2 5 0"]);
 }
 
-/// Messages stored during a replay that no page contains are acknowledged after the last page.
+/// A message of the client that is stored during its replay gets `accepted` after the last page,
+/// unless a page contains the message.
 #[test]
 fn acknowledgements_wait_for_last_page() {
     let (mut harness, anna, _, token) = resume_after_five_missed();
@@ -211,7 +213,8 @@ fn unexpected_mark_is_ignored() {
     assert_eq!(harness.take_summaries(anna)[8], "end 2 5 0");
 }
 
-/// A half-closed connection gets all its answers before it is closed. Its messages are stored.
+/// A half-closed connection gets all answers before it is closed, and the messages that it had sent
+/// are stored.
 #[test]
 fn half_closed_connection_gets_all_answers() {
     let (mut harness, anna, bob, _) = resume_after_five_missed();
@@ -237,7 +240,8 @@ fn half_closed_connection_gets_all_answers() {
     assert!(harness.is_empty());
 }
 
-/// A message deferred by a flow-control mark is stored although the client disconnects.
+/// A message that is deferred until a flow-control mark is stored, although the client disconnects
+/// before.
 #[test]
 fn frames_deferred_by_mark_survive_disconnect() {
     let (mut harness, _, bob, _) = resume_after_five_missed();

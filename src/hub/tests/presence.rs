@@ -1,11 +1,12 @@
-//! Presence updates.
+//! Tests of presence updates.
 
 use super::frames::*;
 use super::harness::*;
 use crate::hub::ConnectionId;
 use crate::model::HubSettings;
 
-/// Joins the lobby with the clients `from..to`, without presence. Returns their connections.
+/// Joins the lobby with clients named after the numbers `from..to`, without the feature presence.
+/// Returns their connections.
 fn join_crowd(harness: &mut Harness, from: usize, to: usize) -> Vec<ConnectionId> {
     let mut connections = Vec::new();
     for number in from..to {
@@ -100,7 +101,8 @@ fn crowded_room_sends_member_count_only() {
     assert_eq!(harness.take_summaries(anna), ["presence lobby 0 99 +[] -[\"p00001\"]"]);
 }
 
-/// A client that got a count gets the names, even if no other client was sent a count.
+/// A client that got a roster without names gets the names when the room has fewer members, even if
+/// no update without names was sent.
 #[test]
 fn roster_follows_member_count_for_new_subscriber() {
     let mut harness = Harness::new();
@@ -114,7 +116,7 @@ fn roster_follows_member_count_for_new_subscriber() {
     assert!(harness.take_summaries(bob)[0].starts_with("roster lobby 0 100 [\"anna\", \"bob\""));
 }
 
-/// The number of outputs grows linearly with the number of members.
+/// The number of the hub's outputs grows linearly with the number of members.
 #[test]
 fn presence_cost_grows_linearly_with_members() {
     let max_connections_per_address = 10_000;

@@ -1,12 +1,12 @@
-//! Races between clients and a slow log.
+//! Tests of races between clients and a slow log.
 
 use super::frames::*;
 use super::harness::*;
 use crate::hub::Input;
 use crate::model::HubSettings;
 
-/// Returns a harness with a manual log and `anna` in the lobby. Also returns her connection and her
-/// welcome.
+/// Returns a harness with `anna` in the lobby, whose log then answers only when told to. Also
+/// returns her connection and her welcome.
 fn manual_log_harness() -> (Harness, crate::hub::ConnectionId, crate::wire::tcp::Welcome) {
     let mut harness = Harness::new();
     let (anna, welcome) = harness.join("anna", &[]);
@@ -40,7 +40,8 @@ fn frames_are_deferred_until_welcome() {
     assert_eq!(harness.take_summaries(anna).last().unwrap(), "1:lobby bob: one (0)");
 }
 
-/// A violation among deferred frames is reported in its turn.
+/// A deferred frame that violates the protocol closes the connection in its turn: after the frames
+/// before it, and before those after it.
 #[test]
 fn violations_are_deferred_in_order() {
     let (mut harness, _, _) = manual_log_harness();
@@ -107,7 +108,8 @@ fn messages_during_join_read_are_in_history() {
     assert!(harness.is_empty());
 }
 
-/// Messages committed while a room is being entered belong to its history. Other rooms continue.
+/// Messages committed while a room is being entered belong to its history. Messages in other rooms
+/// are sent meanwhile.
 #[test]
 fn messages_during_enter_read_are_in_history() {
     let (mut harness, anna, _) = manual_log_harness();
@@ -133,7 +135,7 @@ fn messages_during_enter_read_are_in_history() {
     assert_eq!(harness.take_summaries(bob), ["3:attic anna: again (0)"]);
 }
 
-/// A client that leaves before the commit gets `accepted`.
+/// A client that leaves the room before its message is committed gets `accepted`.
 #[test]
 fn leave_before_commit_gets_accepted() {
     let (mut harness, anna, _) = manual_log_harness();
@@ -143,7 +145,8 @@ fn leave_before_commit_gets_accepted() {
     assert_eq!(harness.take_summaries(anna), ["left lobby", "accepted 1"]);
 }
 
-/// A message committed during a resume is replayed or echoed, once.
+/// A message in flight during a resume reaches its author once: in the replay if it is committed
+/// before the replay ends, else as echo.
 #[test]
 fn commit_after_resume_is_delivered_once() {
     for looked_before in [true, false] {
@@ -172,8 +175,8 @@ fn commit_after_resume_is_delivered_once() {
     assert_eq!(harness.take_summaries(back), ["1:lobby anna: x (0)"]);
 }
 
-/// If the session did not rejoin the room, a stored message gets `accepted` after the welcome. A
-/// rejected one gets its error.
+/// If a message is stored during a resume that does not rejoin its room, the author gets `accepted`
+/// after the replay. If a message is rejected, the author gets the error after the replay.
 #[test]
 fn commit_for_room_not_rejoined_gets_accepted() {
     let (mut harness, anna, welcome) = manual_log_harness();
@@ -205,8 +208,8 @@ fn disconnect_during_join_read_leaves_no_state() {
     harness.join("bob", &[]);
 }
 
-/// If a connection is replaced during the read of its join, it is closed; this may happen
-/// repeatedly.
+/// A connection that is replaced during the read of its join is closed, also if the next connection
+/// is replaced in turn.
 #[test]
 fn resume_replaces_connection_during_join_read() {
     let (mut harness, anna, welcome) = manual_log_harness();
@@ -242,7 +245,7 @@ fn leave_is_deferred_until_enter_completes() {
     );
 }
 
-/// Shutdown during reads and writes leaves no state.
+/// A shutdown while reads and drafts are pending leaves no state.
 #[test]
 fn shutdown_during_reads_and_writes() {
     let (mut harness, anna, _) = manual_log_harness();
@@ -284,7 +287,8 @@ fn echo_beyond_history_limit_gets_accepted() {
     assert_eq!(summaries.last().unwrap(), "accepted 1");
 }
 
-/// A direct message beyond the history limit gets `accepted` after a resume without position.
+/// A direct message committed during a resume without position, but beyond the history limit, gets
+/// `accepted`.
 #[test]
 fn direct_echo_beyond_history_limit_gets_accepted() {
     let (mut harness, anna, welcome) = manual_log_harness();
@@ -305,7 +309,7 @@ fn direct_echo_beyond_history_limit_gets_accepted() {
     assert_eq!(summaries.last().unwrap(), "accepted 1");
 }
 
-/// An answer to a read is ignored if it comes twice or belongs to another request.
+/// An answer to a read is ignored if it comes a second time, even while another read is pending.
 #[test]
 fn stale_read_answer_is_ignored() {
     let (mut harness, _, _) = manual_log_harness();

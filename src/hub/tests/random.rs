@@ -1,5 +1,5 @@
-//! Property test: random steps with a slow log. The guarantees of the protocol page hold at every
-//! step.
+//! Property test: random steps with a slow log. Invariants are checked after each step, and the
+//! guarantees of the protocol page whenever the log is idle.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -20,16 +20,17 @@ struct Simulation {
     harness: Harness,
     /// Connected clients.
     clients: Vec<ConnectionId>,
-    /// Clients that have half-closed their connection.
+    /// Clients that have half-closed their connections.
     half_closed: HashSet<ConnectionId>,
     /// Position that each client brought with its `join`.
     positions: HashMap<ConnectionId, Sequence>,
     /// Messages that each client has sent, answered or not.
     sent: BTreeMap<ConnectionId, Vec<(Reference, ClientFrame)>>,
-    /// Messages that each session sent on lost connections. They are sent again before any new
-    /// message.
+    /// Messages that each session sent on connections that are lost. They are sent again before the
+    /// session's next new message.
     unacknowledged: HashMap<SessionId, BTreeMap<Reference, ClientFrame>>,
-    /// Number of times that each message was sent on a connection.
+    /// Maximum number of answers that each message may get on a connection: one for each time that
+    /// it was sent there, and one if it was sent on an earlier connection.
     send_counts: HashMap<(ConnectionId, Reference), usize>,
     /// Tokens received, with their sessions.
     tokens: Vec<(Token, SessionId)>,
@@ -61,7 +62,8 @@ impl Simulation {
         }
     }
 
-    /// Selects a connected client: `who` modulo the number of clients. `None` if there is none.
+    /// Returns the connected client at index `who` modulo the number of clients; `None` if there is
+    /// none.
     fn pick_client(&self, who: usize) -> Option<ConnectionId> {
         self.clients.get(who % self.clients.len().max(1)).copied()
     }
@@ -76,7 +78,7 @@ impl Simulation {
         (!is_over).then_some((id, session))
     }
 
-    /// Applies a step, then checks the invariants.
+    /// Performs a step, records the progress, and checks the invariants.
     fn apply(&mut self, step: &Step) {
         match step {
             Step::Join { name, rooms, features, token, position } => {
@@ -177,8 +179,8 @@ impl Simulation {
         self.clients.retain(|it| *it != id);
     }
 
-    /// Sends all messages of the session's earlier connections again, in order, as a client without
-    /// answers does. Those connections may still exist.
+    /// Sends all messages of the session's earlier connections again, in order. Those connections
+    /// may still exist.
     fn resend_messages(&mut self, id: ConnectionId, session: SessionId) {
         let earlier = self.sent.iter_mut().filter(|(client, _)| **client != id);
         for (client, sent) in earlier {
@@ -194,8 +196,8 @@ impl Simulation {
         }
     }
 
-    /// Sends a message with the next reference of the session. First sends unanswered messages
-    /// again.
+    /// Sends a message with the next reference of the session, if the selected client has joined.
+    /// First sends the messages of earlier connections again.
     fn send_message(&mut self, who: usize, frame: impl Fn(u64) -> ClientFrame) {
         if let Some((id, session)) = self.pick_joined(who) {
             self.resend_messages(id, session);
@@ -264,7 +266,8 @@ impl Simulation {
         }
     }
 
-    /// Runs the log until it is idle. Then checks the guarantees that hold for completed requests.
+    /// Runs the log until nothing is pending, and sends all presence updates. Then checks the
+    /// guarantees that hold for completed requests.
     fn check_when_idle(&mut self) {
         self.harness.run_log();
         // A client may time out meanwhile.
@@ -285,8 +288,8 @@ impl Simulation {
         }
     }
 
-    /// Checks that every message was answered: by its echo, `accepted` or an error. Checks that it
-    /// was not answered more often than it was sent.
+    /// Checks that each message of a client was answered: by its echo, `accepted` or an error.
+    /// Checks that it got no more answers than `max_answers` permits.
     fn check_answers(&self, id: ConnectionId, session: SessionId, received: &[ClientEvent]) {
         for (reference, _) in self.sent.get(&id).into_iter().flatten() {
             let answers = received.iter().filter(|it| is_answer(it, session, *reference)).count();
@@ -297,8 +300,9 @@ impl Simulation {
         }
     }
 
-    /// Checks that no entry is missing: neither in the client's rooms, since it entered them or
-    /// since its position, nor among its direct messages.
+    /// Checks that the client has got each entry of its rooms and each direct message since it
+    /// entered, or since its position if that was kept. Checks that the replay has no entries up to
+    /// the position.
     fn check_complete(&self, id: ConnectionId, session: SessionId, received: &[ClientEvent]) {
         let kept = welcome(received).flags & flag::POSITION_KEPT != 0;
         let first = received.iter().take_while(|it| !is_entering(it)).find_map(new_entry);
@@ -341,7 +345,8 @@ impl Simulation {
         }
     }
 
-    /// Checks that the member lists kept by a client are those of the hub.
+    /// Checks that the member lists that follow from the client's rosters and presence updates
+    /// equal those of the hub.
     fn check_presence(&self, received: &[ClientEvent]) {
         let mut lists: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         let mut wanted = false;
@@ -399,7 +404,7 @@ fn settings() -> HubSettings {
 }
 
 proptest! {
-    /// The guarantees of the protocol page hold for any sequence of steps.
+    /// The guarantees of the protocol page hold for random sequences of steps.
     #[test]
     fn protocol_invariants_hold_for_random_operations(steps in prop::collection::vec(step(), 1..120)) {
         let mut simulation = Simulation::new();

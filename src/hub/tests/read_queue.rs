@@ -10,8 +10,8 @@ use crate::hub::{ConnectionId, ReadRange};
 /// Address of all attackers.
 const ATTACKER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 66));
 
-/// Returns a harness whose log answers step by step, with clients of [`ATTACKER`] and one of another
-/// address, all in the lobby.
+/// Returns a harness with this number of clients of [`ATTACKER`] and one client of another address,
+/// all in the lobby. The log then answers only when told to. Also returns their connections.
 fn crowd(attackers: usize) -> (Harness, Vec<ConnectionId>, ConnectionId) {
     let mut harness = Harness::new();
     let attackers = (0..attackers)
@@ -23,8 +23,8 @@ fn crowd(attackers: usize) -> (Harness, Vec<ConnectionId>, ConnectionId) {
     (harness, attackers, anna)
 }
 
-/// Lets the log answer reads, one after the other, until a client has received something. Returns
-/// their number.
+/// Lets the log answer one read after the other until a client has received something. Returns the
+/// number of reads.
 fn reads_until_answered(harness: &mut Harness, client: ConnectionId) -> usize {
     let mut reads = 0;
     while harness.take_received(client).is_empty() {
@@ -34,8 +34,8 @@ fn reads_until_answered(harness: &mut Harness, client: ConnectionId) -> usize {
     reads
 }
 
-/// However many reads one address has waiting, another one is next but for those in progress and
-/// one of that address.
+/// If many reads of one address wait, a read of another address waits for at most one of them, and
+/// for the reads in progress.
 #[test]
 fn history_and_searches_take_turns_between_address_groups() {
     for frame in [history(1, "lobby", 0, 0), search(1, "", "tea", 0, 0)] {
@@ -55,7 +55,7 @@ fn history_and_searches_take_turns_between_address_groups() {
     }
 }
 
-/// Within an address group its connections take turns.
+/// The connections of an address group take turns, however many requests each has sent.
 #[test]
 fn requests_of_a_connection_do_not_delay_those_of_its_neighbour() {
     let (mut harness, attackers, _) = crowd(3);
@@ -69,7 +69,7 @@ fn requests_of_a_connection_do_not_delay_those_of_its_neighbour() {
     assert_eq!(reads_until_answered(&mut harness, attackers[2]), 3);
 }
 
-/// Nobody waits for searches or history to join.
+/// A `join` or `enter` does not wait for searches or history.
 #[test]
 fn joins_do_not_wait_for_other_reads() {
     let (mut harness, attackers, anna) = crowd(50);
@@ -84,7 +84,8 @@ fn joins_do_not_wait_for_other_reads() {
     assert_eq!(ranges[in_progress..], [ReadRange::Latest(10), ReadRange::Latest(10)]);
 }
 
-/// Reads in progress are bounded, so that their results are, too.
+/// At most 8 reads for `join` are in progress. A `join` of another address waits for at most one
+/// further read of a busy address.
 #[test]
 fn joins_in_progress_are_bounded_and_take_turns() {
     let (mut harness, ..) = crowd(1);
@@ -96,8 +97,8 @@ fn joins_in_progress_are_bounded_and_take_turns() {
     assert!(reads_until_answered(&mut harness, bob) <= 8 + 2);
 }
 
-/// A message that is committed while a join waits for its turn comes once, before or after the
-/// read.
+/// A message that is committed while a `join` waits for its turn arrives once, whether it is
+/// committed before or after the read.
 #[test]
 fn message_committed_while_a_join_waits_arrives_once() {
     for commits_late in [false, true] {
@@ -125,7 +126,8 @@ fn message_committed_while_a_join_waits_arrives_once() {
     }
 }
 
-/// A connection that closes leaves the queue, and its read in progress counts until it is answered.
+/// When a connection closes, its waiting read is dropped. Its read in progress counts until the log
+/// has answered it.
 #[test]
 fn closed_connections_leave_the_read_queue() {
     let (mut harness, attackers, anna) = crowd(10);

@@ -15,8 +15,8 @@ use crate::model::{
 const A_DAY: u64 = 24 * 60 * 60 * 1_000;
 
 impl Harness {
-    /// Returns the session records that the log would restore: the persisted ones, corrected by the
-    /// committed entries.
+    /// Returns the session records that the log would restore: the persisted ones, with the
+    /// references of the committed entries applied. Deleted sessions are left out.
     fn session_records(&self) -> Vec<SessionRecord> {
         let mut sessions: BTreeMap<SessionId, SessionRecord> =
             self.persisted_sessions.iter().map(|it| (it.session, it.clone())).collect();
@@ -169,8 +169,8 @@ fn refused_references_survive_restart() {
     assert_eq!(harness.take_summaries(anna), ["accepted 1"]);
 }
 
-/// A message that was in flight at the end of the connection does not count as stored after a
-/// restart.
+/// A message that was in flight when the connection ended does not count as stored after a restart:
+/// it can be sent again.
 #[test]
 fn in_flight_messages_are_resent_after_restart() {
     let mut harness = Harness::new();
@@ -186,8 +186,8 @@ fn in_flight_messages_are_resent_after_restart() {
     assert_eq!(harness.take_summaries(anna), ["1:lobby anna: x (0)"]);
 }
 
-/// The lifetime of a session continues while the server is down. Sessions that were connected count
-/// as away since the restart.
+/// The lifetime of a session that is away continues while the server is down. A session that was
+/// connected counts as away since the restart.
 #[test]
 fn session_lifetime_continues_across_restart() {
     let mut harness = Harness::new();
@@ -213,7 +213,8 @@ fn session_lifetime_continues_across_restart() {
     assert!(harness.is_empty());
 }
 
-/// If the clock is set back, no session outlives a day, and none expires early.
+/// If the wall clock is set back before a restart, a session still expires a day after the restart,
+/// not earlier or later.
 #[test]
 fn session_lifetime_is_bounded_when_clock_goes_back() {
     let mut harness = Harness::new();
@@ -265,7 +266,7 @@ fn lower_session_limit_evicts_longest_away_on_restart() {
     assert_eq!(harness.deleted_sessions, [sessions[0], sessions[2]]);
 }
 
-/// Only the latest spellings of room names are restored.
+/// The spellings of the 1,000 latest room names are restored.
 #[test]
 fn latest_room_spellings_are_restored() {
     let restored = RestoredState {

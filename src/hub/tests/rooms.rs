@@ -1,4 +1,4 @@
-//! `enter`, `leave`, `history`, `members`.
+//! Tests of `enter`, `leave`, `history` and `members`.
 
 use super::frames::*;
 use super::harness::*;
@@ -72,7 +72,8 @@ fn reopened_room_keeps_history_and_gets_new_id() {
     assert_eq!(harness.closed_rooms.len(), 1);
 }
 
-/// History is read in pages of limited size.
+/// History is read in pages from the latest to the oldest. The size of a page is limited to 100
+/// entries.
 #[test]
 fn history_is_paged() {
     let mut harness = Harness::new();

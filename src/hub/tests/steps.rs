@@ -10,14 +10,15 @@ pub(super) const NAMES: &[&str] = &["anna", "Anna", "bob", "b\u{43e}b", "carl"];
 /// Room names to choose from. Two have the same key.
 pub(super) const ROOMS: &[&str] = &["lobby", "attic", "Attic", "cellar"];
 
-/// Random step. Its numbers select among the existing clients, names or rooms.
+/// Random step. Its `usize` numbers select a client, name, room or token, except in `Commit`.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
-    /// A client connects and joins, with or without a token and a position.
+    /// A client connects and joins, with or without a token. `position`: 0 for none, 1 for the
+    /// start of the log, 2 for the last sequence that the session has received.
     Join { name: usize, rooms: Vec<usize>, features: u64, token: Option<usize>, position: u8 },
     /// A client disconnects.
     Disconnect(usize),
-    /// A client half-closes its connection, perhaps inside a frame.
+    /// A client half-closes its connection: client, true if inside a frame.
     HalfClose(usize, bool),
     /// A client sends a message to a room: client, room.
     Say(usize, usize),
@@ -33,7 +34,7 @@ pub(super) enum Step {
     History(usize, usize),
     /// A client searches in all its rooms.
     Search(usize),
-    /// A client violates the protocol.
+    /// A client violates the protocol: it sends a second `hello`.
     Violate(usize),
     /// The log commits up to this number of drafts.
     Commit(usize),
@@ -53,7 +54,7 @@ pub(super) enum Step {
     Restart,
     /// The clock advances by this number of milliseconds.
     Advance(u64),
-    /// The hub is woken without a request.
+    /// The hub is woken at a moment for which it has not asked.
     Wake,
 }
 

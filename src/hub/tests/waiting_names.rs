@@ -1,4 +1,5 @@
-//! Names that wait for clients with the feature `resume`: `docs/protocol/tcp.md`, section 6.
+//! Tests of names that wait for clients with the feature `resume`: `docs/protocol/tcp.md`, section
+//! 6.
 
 use std::net::IpAddr;
 
@@ -11,7 +12,7 @@ use crate::wire::tcp::{ClientFrame, Decoded, Join, ServerFrame, Welcome, feature
 /// Time for which a name waits, in milliseconds.
 const WAIT: u64 = 30_000;
 
-/// Time after which timers have certainly expired, because they may be up to a second late.
+/// Maximum delay of a timer, in milliseconds.
 const LATE: u64 = 1_000;
 
 impl Harness {
@@ -24,7 +25,8 @@ impl Harness {
         (connection, welcome)
     }
 
-    /// Sends the `join` of a new client without the feature and returns the first answer.
+    /// Sends the `join` of a new client without the feature `resume`, and returns the first answer.
+    /// Then disconnects the client.
     fn first_answer(&mut self, join: Join) -> ServerFrame {
         let connection = self.connect_and_greet(0);
         self.send(connection, join);
@@ -36,8 +38,8 @@ impl Harness {
         }
     }
 
-    /// Asserts that a newcomer is refused this name with an error, and returns for how long the
-    /// name waits, in milliseconds.
+    /// Asserts that a newcomer is refused this name with this error. Returns the `retry_after`: the
+    /// time for which the name waits, in milliseconds; 0 if the name does not wait.
     fn refused_for(&mut self, name: &str, code: ErrorCode) -> u32 {
         match self.first_answer(join(name, &[])) {
             ServerFrame::Error(error) if error.code == code.number() => error.retry_after,
@@ -45,7 +47,8 @@ impl Harness {
         }
     }
 
-    /// Asserts that a newcomer gets this name.
+    /// Asserts that a newcomer without the feature `resume` gets this name. Then disconnects the
+    /// newcomer.
     fn assert_free(&mut self, name: &str) {
         let answer = self.first_answer(join(name, &[]));
         assert!(matches!(answer, ServerFrame::Welcome(_)), "{name} is not free: {answer:?}");
@@ -79,7 +82,8 @@ fn name_waits_after_a_reset() {
     assert_eq!(harness.hub.stats().waiting_names, 0);
 }
 
-/// The token of the session gets the name while it waits, and later as well if it is free.
+/// A client with the session's token gets the name while the name waits, and also later if the name
+/// is free.
 #[test]
 fn token_gets_the_name_that_waits() {
     for pause in [0, WAIT - 1, WAIT + LATE] {
@@ -95,8 +99,8 @@ fn token_gets_the_name_that_waits() {
     }
 }
 
-/// A client with the feature that is cut off or loses its connection by an error of the server that
-/// is not final keeps its name; one that leaves, or violates the protocol, does not.
+/// A name waits for a client with the feature if the connection is cut off or ends by an error that
+/// is not final. No name waits if the client leaves or violates the protocol.
 #[test]
 fn name_waits_only_after_an_unclean_end() {
     let fail = |error| {
@@ -144,7 +148,8 @@ fn name_waits_only_after_an_unclean_end() {
     }
 }
 
-/// A client that has closed its sending half leaves, whatever ends its connection afterwards.
+/// A client that has closed its sending half leaves: its name is free, even if a reset ends the
+/// connection afterwards.
 #[test]
 fn reset_after_leaving_frees_the_name() {
     let mut harness = Harness::new();
@@ -163,8 +168,8 @@ fn reset_after_leaving_frees_the_name() {
     harness.assert_free("anna");
 }
 
-/// A name does not wait for a client that has not got its token: one whose `join` was not answered
-/// up to `end`, unless it brought the token.
+/// If the connection ends before `end` is sent, the name waits only if the client's `join` brought
+/// the token.
 #[test]
 fn name_waits_only_for_a_client_that_has_its_token() {
     let mut harness = Harness::new();
@@ -184,7 +189,7 @@ fn name_waits_only_for_a_client_that_has_its_token() {
     assert_eq!(harness.refused_for("anna", ErrorCode::NameTaken), 30_000);
 }
 
-/// Names that look like one that waits are refused like those that look like one in use.
+/// A name that looks like a waiting name is refused while that name waits.
 #[test]
 fn lookalike_of_a_waiting_name_is_refused() {
     let mut harness = Harness::new();
@@ -196,7 +201,7 @@ fn lookalike_of_a_waiting_name_is_refused() {
     harness.assert_free("\u{430}nna");
 }
 
-/// A session that comes back under another name frees the one that waits for it.
+/// If a session resumes under another name, the name that waited for it is free.
 #[test]
 fn coming_back_under_another_name_frees_the_one_that_waits() {
     let mut harness = Harness::new();
@@ -209,7 +214,8 @@ fn coming_back_under_another_name_frees_the_one_that_waits() {
     assert_eq!(harness.refused_for("annika", ErrorCode::NameTaken), 0);
 }
 
-/// A client with the feature takes its name from its own stale connection, and no name waits then.
+/// A client that resumes while its stale connection still exists gets its name at once, and no name
+/// waits afterwards.
 #[test]
 fn replaced_connection_leaves_no_name_that_waits() {
     let mut harness = Harness::new();
@@ -243,8 +249,8 @@ fn session_is_away_while_its_name_waits() {
     assert_eq!(harness.take_summaries(bob), ["presence lobby 0 2 +[\"anna\"] -[]"]);
 }
 
-/// An address group holds no more names than it may have connections: those that have waited longest
-/// are freed. The names of others wait on.
+/// An address group has at most as many names, in use and waiting, as it may have connections.
+/// Beyond that, the names that have waited longest are freed. Names of other groups still wait.
 #[test]
 fn waiting_names_of_a_group_are_limited() {
     let settings = HubSettings { max_connections_per_address: 10, ..HubSettings::default() };
@@ -278,8 +284,8 @@ fn waiting_names_of_a_group_are_limited() {
     harness.assert_free("n100");
 }
 
-/// When a household of 30 loses its connection to the network at once, everybody gets their name
-/// back, and nobody else gets it meanwhile.
+/// If all 30 users of a household lose their connections at once, each gets their name back. Nobody
+/// else gets one of these names meanwhile.
 #[test]
 fn a_household_of_thirty_keeps_its_names() {
     let mut harness = Harness::new();
@@ -298,7 +304,7 @@ fn a_household_of_thirty_keeps_its_names() {
     assert_eq!(harness.reached_quotas, []);
 }
 
-/// A session that is evicted takes its name with it.
+/// If a session is evicted, the name that waits for it is freed.
 #[test]
 fn evicted_session_frees_its_name() {
     let settings = HubSettings { max_sessions: 2, max_connections: 2, ..HubSettings::default() };
@@ -361,7 +367,7 @@ fn freed_name_does_not_wait_after_a_restart() {
     harness.assert_free("anna");
 }
 
-/// Nothing is left of a name that has waited.
+/// When a waiting name and its session have expired, the hub holds no state of them.
 #[test]
 fn state_of_waiting_names_is_bounded() {
     let mut harness = Harness::new();
