@@ -31,7 +31,7 @@ struct Simulation {
     unacknowledged: HashMap<SessionId, BTreeMap<Reference, ClientFrame>>,
     /// Maximum number of answers that each message may get on a connection: one for each time that
     /// it was sent there, and one if it was sent on an earlier connection.
-    send_counts: HashMap<(ConnectionId, Reference), usize>,
+    max_answers: HashMap<(ConnectionId, Reference), usize>,
     /// Tokens received, with their sessions.
     tokens: Vec<(Token, SessionId)>,
     /// Greatest sequence that each session has received.
@@ -55,7 +55,7 @@ impl Simulation {
             positions: HashMap::new(),
             sent: BTreeMap::new(),
             unacknowledged: HashMap::new(),
-            send_counts: HashMap::new(),
+            max_answers: HashMap::new(),
             tokens: Vec::new(),
             greatest_sequences: HashMap::new(),
             last_references: HashMap::new(),
@@ -102,7 +102,7 @@ impl Simulation {
                 if let Some((id, _)) = self.pick_joined(*who)
                     && let Some((reference, frame)) = self.sent.get(&id).and_then(|it| it.last())
                 {
-                    *self.send_counts.entry((id, *reference)).or_default() += 1;
+                    *self.max_answers.entry((id, *reference)).or_default() += 1;
                     let frame = frame.clone();
                     self.harness.send(id, frame);
                 }
@@ -191,7 +191,7 @@ impl Simulation {
         for (reference, frame) in self.unacknowledged.remove(&session).unwrap_or_default() {
             self.sent.entry(id).or_default().push((reference, frame.clone()));
             // The first copy may still be answered here.
-            self.send_counts.insert((id, reference), 2);
+            self.max_answers.insert((id, reference), 2);
             self.harness.send(id, frame);
         }
     }
@@ -205,7 +205,7 @@ impl Simulation {
             *reference += 1;
             let (reference, frame) = (Reference(*reference), frame(*reference));
             self.sent.entry(id).or_default().push((reference, frame.clone()));
-            self.send_counts.insert((id, reference), 1);
+            self.max_answers.insert((id, reference), 1);
             self.harness.send(id, frame);
         }
     }
@@ -294,7 +294,7 @@ impl Simulation {
         for (reference, _) in self.sent.get(&id).into_iter().flatten() {
             let answers = received.iter().filter(|it| is_answer(it, session, *reference)).count();
             let shown = received.iter().filter(|it| is_echo(it, session, *reference)).count();
-            let sent = self.send_counts[&(id, *reference)];
+            let sent = self.max_answers[&(id, *reference)];
             assert!(answers <= sent, "{reference:?} sent {sent} times: {received:?}");
             assert!(answers >= 1 || shown >= 1, "{reference:?} not answered: {received:?}");
         }
