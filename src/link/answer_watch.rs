@@ -11,8 +11,8 @@ use crate::wire::tcp::Ping;
 /// ping. Also the minimum time without a received byte from this ping to the end of the connection.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Cost in units of the server's rate limit (section 12): 5 for the longest message and 1 for the
-/// ping. The watch abandons a connection for no dearer request.
+/// Maximum cost of a watched request and the ping together, in units of the server's rate limit
+/// (section 12): 5 for the longest message and 1 for the ping.
 const WATCHED_UNITS: u32 = 6;
 
 /// State of the watch. The default: no request is in flight.

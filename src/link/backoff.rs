@@ -6,8 +6,8 @@ use fastrand::Rng;
 
 use crate::model::Moment;
 
-/// Maximum reconnect delay if the server advises none. The bound of the random delay starts at one
-/// second and doubles up to this value.
+/// Maximum reconnect delay if the server advises none. The delay is random. Its upper bound starts
+/// at one second and doubles up to this value.
 const MAX_DELAY: Duration = Duration::from_secs(60);
 
 /// Maximum reconnect delay if the server advises one, jitter included.
@@ -44,7 +44,9 @@ impl Backoff {
     /// since its join.
     ///
     /// `advice` is the server's `retry_after`. With advice, the delay is between the advice and 1.5
-    /// times the advice, and at most [`MAX_ADVISED_DELAY`]. Without, it is random.
+    /// times the advice, and at most [`MAX_ADVISED_DELAY`]. Without advice, it is a random time
+    /// between zero and a bound. The bound is one second at first, and doubles with each attempt up
+    /// to [`MAX_DELAY`].
     pub(super) fn next_delay(&mut self, now: Moment, advice: Option<Duration>) -> Duration {
         if self.joined_at.take().is_some_and(|since| now.since(since) >= STABLE_AFTER) {
             self.attempts = 0;

@@ -62,8 +62,8 @@ impl Link {
     ///
     /// - If the server wants a password, and a known one was not in the last join: sends the join
     ///   again with it.
-    /// - If it still wants one, the user can be asked, and no join was completed before:
-    ///   disconnects and asks the user.
+    /// - Otherwise, if the server wants a password, the user can be asked, and no join was
+    ///   completed before: disconnects and asks the user.
     /// - In any other case: ends the link.
     fn on_join_refused(&mut self, now: Moment, known: Option<ErrorCode>, error: Error) {
         let wants_password =

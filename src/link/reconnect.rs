@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::{Link, Phase};
 use crate::model::Moment;
 
-/// Minimum time from the last connection attempt to one that the user asks for. It bounds what a
-/// key that is held down can cause.
+/// Minimum time from the last connection attempt to one that the user asks for. It bounds the
+/// attempts that a key held down can cause.
 const MIN_ATTEMPT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Minimum time since the last connection attempt began for the user to restart it. While the
-/// connection is not joined yet, the attempt counts as not finished.
+/// Minimum age of a connection attempt that the user can restart, counted from its beginning. The
+/// attempt lasts until `welcome` arrives.
 const STALE_ATTEMPT_AGE: Duration = Duration::from_secs(5);
 
 impl Link {

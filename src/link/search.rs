@@ -36,9 +36,9 @@ impl Link {
     }
 }
 
-/// Adds an entry to the results collected for a search. Drops it if they have reached the search's
-/// limit. The results are reported together at the end of the answer, so a repeated search reports
-/// nothing twice.
+/// Adds an entry to the results collected for a search. Drops the entry if the results have reached
+/// the search's limit. The results are reported together at the end of the answer, so a search that
+/// is sent again reports nothing twice.
 pub(super) fn collect(item: &mut PendingRequest, message: Message) {
     if let ChatCommand::Search(search) = &item.command
         && item.found.len() < usize::from(search.limit)

@@ -191,7 +191,7 @@ impl Simulation {
         self.to_client.extend(self.server.other_says(room));
     }
 
-    /// Advances the virtual time, and wakes the link if its time has come.
+    /// Advances the virtual time. If the link's wake-up time has come, wakes the link.
     fn advance(&mut self, time: Duration) {
         self.now = self.now + time;
         if self.wake.is_some_and(|at| at <= self.now) {
@@ -398,8 +398,8 @@ fn leave_is_resent_after_unanswered_enter_of_same_room() {
     assert_eq!(sim.server.rooms(), ["lobby"]);
 }
 
-/// A second run joins one more room. It gets the missed messages of the first room, and only the
-/// recent history of the new one.
+/// A second process joins one more room. It gets the missed messages of the first room, and only
+/// the recent history of the new one.
 #[test]
 fn new_room_in_second_run_gets_recent_history_only() {
     let mut sim = Simulation::new(settings(), ModelServer::new());
@@ -466,7 +466,7 @@ fn joined_link_reconnects_without_limit() {
     assert_eq!(sim.end, None);
 }
 
-/// After silence the link sends a ping. After more silence it abandons the connection.
+/// After 30 seconds of silence the link sends a ping. After 60 seconds it abandons the connection.
 #[test]
 fn silence_causes_ping_then_disconnect() {
     let mut sim = Simulation::new(settings(), ModelServer::new());
@@ -481,8 +481,9 @@ fn silence_causes_ping_then_disconnect() {
     assert_eq!(sim.end, None);
 }
 
-/// The link asks for the feature `resume`. A connection that it gives up in order to come back is
-/// reset; a connection that it leaves, or that the server closes with an error, is closed in order.
+/// The link asks for the feature `resume`. It resets a connection that it gives up because of
+/// silence. It closes a connection in order when the user quits, or when the server closes with an
+/// error.
 #[test]
 fn only_abandoned_connections_are_reset() {
     for observe in [true, false] {
@@ -537,7 +538,8 @@ fn finish_waits_for_answers_until_timeout() {
     assert_eq!(sim.count_events(|it| matches!(it, Event::Unsent { perhaps_taken: false, .. })), 1);
 }
 
-/// The password is sent only to a server that asks for it. If there is none, the link ends.
+/// The password is sent only to a server that asks for it. If the user gave none and cannot be
+/// asked, the link ends.
 #[test]
 fn password_is_sent_only_on_demand() {
     let password = Some(crate::model::Password("secret".to_owned()));

@@ -90,9 +90,11 @@ error_codes! {
     Internal = 112, "internal", true, false, "Something went wrong in the server.";
     /// Invalid username. The client should ask for another name and `join` again.
     NameInvalid = 200, "name_invalid", false, true, "This cannot be a username: use letters, digits, -, _ and ..";
-    /// Username in use. The client should ask for another name and `join` again.
+    /// Username in use, or waiting for a session that has lost its connection. The client should
+    /// ask for another name and `join` again.
     NameTaken = 201, "name_taken", false, true, "Somebody here has this name.";
-    /// Username looks like one in use. The client should ask for another name and `join` again.
+    /// Username looks like one that is in use or waiting. The client should ask for another name
+    /// and `join` again.
     NameLookalike = 202, "name_lookalike", false, true, "This looks too much like the name of somebody here.";
     /// Password required. The client should ask for the password and `join` again.
     PasswordRequired = 203, "password_required", false, true, "This server wants a password.";
@@ -109,7 +111,8 @@ error_codes! {
     RoomInvalid = 302, "room_invalid", false, false, "This cannot be a room's name.";
     /// Room limit of the session reached. The client should `leave` one first.
     TooManyRooms = 303, "too_many_rooms", false, false, "You are in as many rooms as is allowed.";
-    /// Room limit of the server reached. The client should use a room that exists.
+    /// Room limit of the server, or of the client's address group, reached. The client should use a
+    /// room that is open.
     RoomsFull = 304, "rooms_full", false, false, "The server has as many rooms as it can take.";
     /// Already a member of the room. The client should do nothing.
     AlreadyInRoom = 305, "already_in_room", false, false, "You are in this room already.";

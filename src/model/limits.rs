@@ -44,8 +44,8 @@ pub const MAX_ERROR_TEXT: usize = 512;
 /// Maximum number of rooms that one session may be in.
 pub const MAX_ROOMS: u16 = 16;
 
-/// Maximum number of room names in a `join`, repetitions included. A name of one byte in the frame
-/// takes an allocation of its own, so a frame full of names would be dear.
+/// Maximum number of room names in a `join`, repetitions included. Each decoded name takes an
+/// allocation of its own, so a frame full of short names would take much memory.
 pub const MAX_JOIN_ROOM_NAMES: usize = 64;
 
 /// Maximum number of messages of each room that are sent as history: the latest ones, after a

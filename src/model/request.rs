@@ -36,10 +36,11 @@ pub enum Command {
         /// Longest time to wait for the next answer.
         patience: Duration,
     },
-    /// Connects to the server at once, without waiting for the end of the reconnect delay. Drops a
-    /// connection first whose server does not answer. Peers ignore it.
+    /// Connects to the server at once, without waiting for the end of the reconnect delay. If there
+    /// is a connection whose server does not answer, drops that connection first. Peers ignore the
+    /// command.
     Reconnect {
-        /// True to drop a connection in any case.
+        /// True to drop an existing connection even if its server answers.
         is_forced: bool,
     },
     /// Disconnects immediately.

@@ -6,8 +6,8 @@ use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 /// above and below a letter; endless ones cover the lines around them.
 const MAX_MARKS: usize = 10;
 
-/// Maximum number of tag characters in a row that are displayed: six and the end of the flag of a
-/// region, such as Scotland.
+/// Maximum number of tag characters in a row that are displayed. The flag of a region, such as
+/// Scotland, has up to six and an end tag.
 const MAX_FLAG_TAGS: usize = 7;
 
 /// Black flag, U+1F3F4: tag characters after it select the flag of a region.
@@ -75,7 +75,7 @@ pub fn displayable_chars(text: &str) -> impl Iterator<Item = char> {
     })
 }
 
-/// Kind of a character, of which a run is limited.
+/// Kind of a character. The length of a run of marks or tags is limited.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum RunKind {
     /// Combining mark.

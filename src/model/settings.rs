@@ -17,7 +17,7 @@ pub struct HubSettings {
     /// True if the server refuses usernames that look like one in use (error 202 `name_lookalike`).
     pub refuse_lookalikes: bool,
     /// Maximum number of connections, including those that have not joined. While evicted
-    /// connections are closing, up to an eighth more may exist, or one more.
+    /// connections are closing, up to an eighth more (at least one) may exist.
     pub max_connections: usize,
     /// Maximum number of connections of one address group, closing ones included. Most other limits
     /// of a group are derived from it.

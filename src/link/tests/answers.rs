@@ -27,8 +27,8 @@ fn wait(sim: &mut Simulation, milliseconds: u64) {
     }
 }
 
-/// A connection that takes a message and answers nothing is asked after 5 seconds, and given up
-/// after 10. The message then arrives once.
+/// If the server does not answer a message, the link sends a ping after 5 seconds, and gives the
+/// connection up after 10. The message then arrives once.
 #[test]
 fn unanswered_message_reveals_dead_connection() {
     let mut sim = live();
@@ -52,8 +52,8 @@ fn unanswered_message_reveals_dead_connection() {
     assert_eq!(sim.server.texts("lobby").len(), 2);
 }
 
-/// Any byte keeps the connection. A user is told once of the silences around one message, also if
-/// the server is asked again.
+/// Any byte keeps the connection. While a message is unanswered, the user is told of silence only
+/// once.
 #[test]
 fn any_byte_keeps_the_connection() {
     let mut sim = live();
@@ -69,7 +69,7 @@ fn any_byte_keeps_the_connection() {
     assert_eq!(count_states(&sim, &ConnectionState::Responsive), 1);
 }
 
-/// Without an unanswered request, silence means nothing for 30 seconds.
+/// Without an unanswered request, silence causes no ping before 30 seconds.
 #[test]
 fn silence_without_request_is_no_sign() {
     let mut sim = live();
@@ -80,7 +80,8 @@ fn silence_without_request_is_no_sign() {
     assert!(sim.connected);
 }
 
-/// A server that reads its log for long is asked, but not given up before the idle timeout.
+/// If the server takes long to read its log, the link sends a ping, but keeps the connection until
+/// the idle timeout.
 #[test]
 fn slow_history_does_not_end_connection_early() {
     let mut sim = live();
@@ -133,8 +134,8 @@ fn user_ends_reconnect_delay() {
     assert_eq!(sim.end, None);
 }
 
-/// A connection whose server answers is replaced only by force; one whose server does not, also
-/// without.
+/// A forced reconnect replaces a connection whose server answers. An unforced one replaces only a
+/// connection whose server does not answer.
 #[test]
 fn user_replaces_connection() {
     let mut sim = live();

@@ -30,7 +30,7 @@ pub(super) struct ModelServer {
     directs: u64,
     /// Sessions that have not expired.
     sessions: Vec<Session>,
-    /// Last session number given out. It begins with the number of the log.
+    /// Last session number given out; before the first session, the number of the log.
     session_count: u8,
     /// Session of the connected client; `None` if no client is connected.
     connected_session: Option<SessionId>,

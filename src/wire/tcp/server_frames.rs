@@ -141,8 +141,8 @@ pub struct End {
     pub about: u16,
     /// Reference of the request; 0 for a `join`.
     pub reference: Reference,
-    /// Head of the log (its greatest sequence) when the entries were read. It counts for the
-    /// client's position (section 6).
+    /// Head of the log (its greatest sequence) when the server answered. It counts for the client's
+    /// position (section 6).
     pub head: Sequence,
     /// Bit 0 (`MORE`): there are older entries of the room (`history`) or older matches (`search`).
     pub flags: u8,

@@ -22,7 +22,7 @@ static ROOMS: LazyLock<[Arc<Room>; 2]> = LazyLock::new(|| {
 /// Id of the receiving peer.
 const OWN: PeerId = PeerId([1; 8]);
 
-/// Returns the identity with this number.
+/// Returns an identity whose key and incarnation are derived from this number.
 fn somebody(number: u8) -> Arc<Identity> {
     Arc::new(Identity::new([number; 32], [number; 8]))
 }
@@ -176,7 +176,7 @@ fn datagrams_of_other_rooms_are_dropped() {
     }
 }
 
-/// Another spelling of name or passphrase gives the same room.
+/// Another spelling of the name, or another Unicode form of the passphrase, gives the same room.
 #[test]
 fn room_id_depends_on_name_key_and_nfc_passphrase() {
     let [lobby, closed] = &*ROOMS;
