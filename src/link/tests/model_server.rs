@@ -31,7 +31,7 @@ pub(super) struct ModelServer {
     /// Sessions that have not expired.
     sessions: Vec<Session>,
     /// Last session number given out; before the first session, the number of the log.
-    session_count: u8,
+    last_session_number: u8,
     /// Session of the connected client; `None` if no client is connected.
     connected_session: Option<SessionId>,
     /// Rooms that the client is in.
@@ -63,7 +63,7 @@ impl ModelServer {
             log: Vec::new(),
             directs: 0,
             sessions: Vec::new(),
-            session_count: number,
+            last_session_number: number,
             connected_session: None,
             rooms: Vec::new(),
             password: None,
@@ -269,10 +269,10 @@ impl ModelServer {
         }
         let kept = self.sessions.iter().position(|it| Some(it.token) == join.token);
         let at = kept.unwrap_or_else(|| {
-            self.session_count += 1;
+            self.last_session_number += 1;
             self.sessions.push(Session {
-                id: SessionId(self.session_count.into()),
-                token: Token([self.session_count; 16]),
+                id: SessionId(self.last_session_number.into()),
+                token: Token([self.last_session_number; 16]),
                 last_reference: Reference::NONE,
             });
             self.sessions.len() - 1
