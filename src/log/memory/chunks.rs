@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use crate::model::{Sequence, SharedEntry};
 
-/// Maximum number of entries in a chunk. A snapshot costs one reference count for each chunk. The
-/// first change of a chunk after a snapshot costs one for each entry of the chunk.
+/// Maximum number of entries in a chunk. A snapshot raises one reference count for each chunk. The
+/// first change of a chunk after a snapshot copies the chunk, and raises one reference count for
+/// each of its entries.
 const CHUNK_ENTRIES: usize = 512;
 
 /// Queue of entries in ascending order of sequence. A clone is a snapshot: it shares the chunks.

@@ -94,7 +94,8 @@ fn skip_checkpoint_on_close(connection: &Connection, skips: bool) -> rusqlite::R
     Ok(())
 }
 
-/// Returns the path in a form that SQLite takes as a path: it takes `file:chat` as a URI.
+/// Returns the path in a form that SQLite does not take for a URI, as it would take `file:chat`: a
+/// relative path gets the prefix `./`.
 pub(crate) fn not_a_uri(path: &Path) -> PathBuf {
     if path.is_absolute() { path.to_owned() } else { Path::new(".").join(path) }
 }

@@ -32,8 +32,8 @@ impl PendingWrites {
         &self.changes
     }
 
-    /// Appends changes. If the queue is then longer than twice its length after the last compaction
-    /// plus 1,000, compacts it.
+    /// Appends changes. If the queue is then longer than 1,000 plus twice `compacted_len`, compacts
+    /// it.
     pub(super) fn add(&mut self, changes: &[Change]) {
         if changes.iter().any(|it| matches!(it, Change::Entry(_))) {
             self.entries = None;

@@ -121,8 +121,8 @@ pub(super) fn first_directs_after(
 }
 
 /// Returns the requested rooms with a gap: an entry after the start of the range was deleted. If a
-/// room has no row, its entries count as evicted. Returns no rooms if the range is not
-/// [`ReadRange::After`].
+/// room has no row, it counts as evicted: it has a gap if an evicted entry of any room is after the
+/// start of the range. Returns no rooms if the range is not [`ReadRange::After`].
 pub(super) fn rooms_with_gaps(
     connection: &Connection,
     request: &ReadRequest,

@@ -211,8 +211,8 @@ pub(crate) fn index_next(
     Ok((step.last, step.count))
 }
 
-/// Adds the next messages to the search index, in ascending order of sequence: at most `limit`, and
-/// none after the one with which their texts have at least `max_bytes` bytes together.
+/// Adds the next messages to the search index, in ascending order of sequence, at most `limit`.
+/// Ends after the message with which the texts have `max_bytes` bytes or more in total.
 ///
 /// Also extends the table `days`, which holds the first and last indexed sequence of each day. A
 /// message with a damaged author or text is indexed without it. Call it within a transaction.

@@ -10,8 +10,8 @@ use crate::model::{
     Timestamp,
 };
 
-/// Write request: a call of the log that is planned in order with the others. All of them except
-/// [`Self::ClockSet`] change the database.
+/// Request to the log that writes: to append a message, or to store or delete a session; or the
+/// mark of a clock change among them. [`Sequencer::plan`] turns write requests into changes.
 #[derive(Clone, Debug)]
 pub(super) enum WriteRequest {
     /// A message to append, with the timestamp of the append.
@@ -175,9 +175,8 @@ impl Sequencer {
         delta.last_references.get(&session).or_else(|| self.last_references.get(&session)).copied()
     }
 
-    /// Applies a plan's update to the sequencer. Call it once, when
-    /// the plan's changes are written or kept as pending. Do not make another plan before this
-    /// call.
+    /// Applies a plan's update to the sequencer. Call it once, when the plan's changes are written
+    /// or kept as pending. Do not make another plan before this call.
     pub(super) fn commit(&mut self, plan: &mut Plan) {
         self.head = plan.delta.head;
         self.last_in_room.extend(plan.delta.last_in_room.drain());

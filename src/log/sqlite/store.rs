@@ -86,8 +86,8 @@ impl Store {
     }
 
     /// Runs a checkpoint if the write-ahead log has at least [`CHECKPOINT_PAGES`] pages. A
-    /// checkpoint copies its pages into the database file. It is not run at each commit: so a page
-    /// that changes often is copied once for many commits.
+    /// checkpoint copies the pages of the write-ahead log into the database file. It is not run at
+    /// each commit, so a page that changes often is copied once for many commits.
     pub(super) fn checkpoint_if_large(&mut self) -> rusqlite::Result<()> {
         if self.wal_pages.load(Ordering::Relaxed) < CHECKPOINT_PAGES {
             return Ok(());

@@ -7,7 +7,7 @@ use super::super::*;
 use crate::hub::ReadRange;
 use crate::model::Sequence;
 
-/// Returns the next event of a log.
+/// Waits for the next event of a log, and returns it. `None` if the events have ended.
 fn next(log: &mut SqliteLog) -> Option<LogEvent> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(poll_fn(|context| log.poll_event(context)))

@@ -22,7 +22,7 @@ struct Fixture {
     failed: Arc<AtomicUsize>,
     /// Number of transactions that were committed.
     committed: Arc<AtomicUsize>,
-    /// Number of messages written so far, also in memory.
+    /// Number of messages written so far, in the database or in memory.
     messages: u64,
     /// Directory of the database.
     _directory: TempDir,
@@ -93,8 +93,8 @@ impl Fixture {
     }
 }
 
-/// While the disk is full, unsynced messages do not wake the thread before its next attempt to
-/// write. Otherwise the thread would spin, because nothing is synced meanwhile.
+/// While the disk is full, the thread sleeps until its next attempt to write, even if messages are
+/// unsynced. Otherwise it would spin, because nothing is synced meanwhile.
 #[test]
 fn writer_rests_between_attempts_while_the_disk_is_full() {
     let mut fixture = Fixture::new();
@@ -109,8 +109,8 @@ fn writer_rests_between_attempts_while_the_disk_is_full() {
     }
 }
 
-/// However many messages arrive while the disk is full, the writer tries once for all of them, at
-/// most every two seconds; when the disk has space again, it writes all of them at once.
+/// While the disk is full, the writer tries to write at most every two seconds, once for all
+/// messages that wait. When the disk has space again, one transaction writes all of them.
 #[test]
 fn one_attempt_covers_all_messages_that_wait() {
     let mut fixture = Fixture::new();
