@@ -33,8 +33,8 @@ pub(crate) fn open_private_file(path: &Path) -> io::Result<File> {
 /// Opens or creates a file like [`open_private_file`], for a program that overwrites it.
 ///
 /// # Errors
-/// Those of opening a file. The path is a symbolic link: overwriting its target, which may be any
-/// file of the user, could destroy it.
+/// The file cannot be opened, or the path is a symbolic link. A link is refused, because
+/// overwriting its target could destroy any file of the user.
 #[cfg(all(unix, feature = "server"))]
 pub(crate) fn open_private_file_without_link(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;

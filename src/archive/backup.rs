@@ -21,8 +21,8 @@ use crate::model::ServerId;
 /// old id, clients would miss those messages silently.
 ///
 /// # Errors
-/// [`ArchiveError`]. Then `file` does not exist, unless it existed before: then it is unchanged
-/// ([`ArchiveError::Exists`]).
+/// [`ArchiveError`]. If `file` existed before, it is unchanged ([`ArchiveError::Exists`]).
+/// Otherwise it does not exist.
 pub fn backup(directory: &Path, file: &Path) -> Result<u64, ArchiveError> {
     let source = open(directory)?;
     if file.symlink_metadata().is_ok() {

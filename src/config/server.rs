@@ -438,7 +438,7 @@ impl ServerOptions {
 /// Parses the addresses and networks of the `trusted-proxies` option.
 ///
 /// # Errors
-/// One is no address or network.
+/// A text is no address or network.
 fn parse_networks(texts: &[String]) -> Result<Vec<IpNetwork>> {
     let parse = |text: &String| {
         text.parse().map_err(|error: NetworkError| anyhow!("trusted-proxies: {text}: {error}"))

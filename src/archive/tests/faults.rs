@@ -1,4 +1,4 @@
-//! Tests of check and backup: faults in the database, files in the way.
+//! Tests of check and backup: faults in the database, and files that exist already.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -86,8 +86,8 @@ fn check_reports_each_kind_of_fault() {
     }
 }
 
-/// A jump of the sequences is no fault if the database says that it has skipped them, wherever
-/// messages were deleted around it; an import numbers all messages anew and forgets the gap.
+/// A jump of the sequences is no fault if a stored sequence gap explains it. An import numbers all
+/// messages anew, and deletes the stored gaps.
 #[test]
 fn stored_sequence_gaps_are_no_fault() {
     let directory = tempfile::tempdir().unwrap();
@@ -111,8 +111,8 @@ fn stored_sequence_gaps_are_no_fault() {
     assert_eq!(connection.query_row(ask, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
 }
 
-/// The words are compared in each batch, and those of deleted and of unindexed messages are left
-/// out.
+/// The words are compared in each batch of messages. Deleted and unindexed messages are not
+/// compared.
 #[test]
 fn changed_texts_are_found_among_many() {
     let directory = tempfile::tempdir().unwrap();

@@ -7,14 +7,14 @@ use super::*;
 /// Number of messages in the log at the beginning: several pages.
 const MESSAGES: u64 = 1_000;
 
-/// Output of an export that calls `work` with a connection to the database before it takes the
-/// bytes of each call.
+/// Output of an export. Each write first calls `work` with a connection to the database of the
+/// export.
 struct SlowOutput<F> {
     /// Connection to the database of the export.
     connection: Connection,
-    /// What happens meanwhile.
+    /// Function that is called before each write.
     work: F,
-    /// The bytes taken.
+    /// Bytes written so far.
     bytes: Vec<u8>,
 }
 
@@ -29,8 +29,9 @@ impl<F: FnMut(&Connection)> Write for SlowOutput<F> {
     }
 }
 
-/// Exports a log of [`MESSAGES`] messages of the lobby as JSON lines, while `work` is called as by
-/// [`SlowOutput`]. Returns the result and the bytes that were written.
+/// Exports a log with [`MESSAGES`] messages in the lobby as JSON lines. `room`: room to export;
+/// `None` for all. Calls `work` before each write to the output. Returns the result and the bytes
+/// written.
 fn export_while(
     room: Option<&str>,
     work: impl FnMut(&Connection),
@@ -52,7 +53,7 @@ const SAY: &str =
     "INSERT INTO entries SELECT max(sequence) + 1, room, max(sequence), session, username,
                    time, reference, style, 'said meanwhile' FROM entries";
 
-/// While the output is not read, the write-ahead log can be emptied; so it does not grow.
+/// While an export waits for its output, a checkpoint can empty the write-ahead log.
 #[test]
 fn export_holds_back_no_checkpoint_while_it_writes() {
     let mut calls = 0;
@@ -69,8 +70,8 @@ fn export_holds_back_no_checkpoint_while_it_writes() {
     assert_eq!(exported.len() as u64, MESSAGES, "those that were there at the beginning");
 }
 
-/// What is deleted before its page is read is left out; everything else comes once and in order,
-/// also if the room is deleted altogether.
+/// Messages that are deleted before their page is read are left out. All other messages are
+/// exported once and in order. If the room itself is deleted, the export ends without an error.
 #[test]
 fn export_leaves_out_what_is_deleted_meanwhile() {
     for room in [None, Some("lobby")] {
@@ -94,7 +95,7 @@ fn export_leaves_out_what_is_deleted_meanwhile() {
     }
 }
 
-/// An import numbers all messages anew, so the position of an export means nothing any more.
+/// If an import gives all messages new sequences during an export, the export fails.
 #[test]
 fn export_ends_with_an_error_if_messages_are_numbered_anew() {
     let (done, _) = export_while(None, |connection| {
