@@ -420,8 +420,8 @@ fn replays_of_a_group_wait_for_their_tokens() {
     }
 }
 
-/// While a request waits, a bounded number of bytes of the frames behind it is kept. A connection
-/// that sends more is closed; the others of its address are not.
+/// While a request waits, the deferred frames of its connection are bounded in bytes. A connection
+/// that sends more is closed. Other connections of its address stay open.
 #[test]
 fn frames_behind_a_waiting_request_are_bounded_in_bytes() {
     let mut harness = Harness::new();
