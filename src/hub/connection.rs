@@ -73,7 +73,7 @@ pub(super) enum ConnectionState {
         /// Data for the welcome; `None` once the welcome is sent.
         welcome: Option<WelcomeData>,
         /// True between two pages. The next read is queued when the client has taken the previous
-        /// page, and its address group has a token.
+        /// page and its address group has a token.
         is_paused: bool,
     },
     /// Joined: the whole replay is queued. Frames are handled unless the connection is blocked.
@@ -271,8 +271,8 @@ impl Connection {
         self.state = ConnectionState::Joining { session, read, welcome: None, is_paused: true };
     }
 
-    /// Unblocks a joined connection that awaits a flow-control mark. Then handle
-    /// [`Self::next_deferred`]. Does nothing if the connection is blocked on something else.
+    /// Unblocks a joined connection that awaits a flow-control mark. Does nothing in any other
+    /// state. Then handle [`Self::next_deferred`].
     pub(super) fn unblock_at_mark(&mut self) {
         if let ConnectionState::Joined { blocked_on: blocked_on @ Some(BlockedOn::Mark), .. } =
             &mut self.state
@@ -281,7 +281,7 @@ impl Connection {
         }
     }
 
-    /// Returns true between two replay pages.
+    /// Returns true if a replay is paused between two pages.
     pub(super) const fn is_replay_paused(&self) -> bool {
         matches!(self.state, ConnectionState::Joining { is_paused: true, .. })
     }

@@ -93,8 +93,8 @@ pub enum Quota {
     /// Number of sessions that are away. If the server has too many sessions, one of the group is
     /// evicted.
     Sessions,
-    /// Rate of `history` and `search` requests. Beyond the limit, the request waits, or its
-    /// connection is closed.
+    /// Rate of `history` and `search` requests, and of replay pages after the first one. Beyond the
+    /// limit, a request waits, or its connection is closed. A replay waits.
     Requests,
     /// Number of names, including those that wait for a session that has lost its connection.
     /// Beyond the limit, one of those that wait is freed early.

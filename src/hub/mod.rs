@@ -18,7 +18,7 @@
 //! | `read_queue` | which log read comes next: turns between sessions and address groups |
 //! | `replay` | the welcome, then history and missed entries page by page |
 //! | `room_limits` | who may open a room |
-//! | `throttle` | requests that wait for their address group's tokens |
+//! | `throttle` | requests and replays that wait for their address group's tokens |
 //! | `quotas` | usage and limits of each address group |
 //! | `broadcast` | notices to all joined clients |
 //! | `waiting_names` | names that wait for sessions that have lost their connections |

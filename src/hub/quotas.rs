@@ -263,9 +263,9 @@ impl Quotas {
         })
     }
 
-    /// Takes a token of a group for a further page of a replay, in advance if there is none. Returns
-    /// the moment from which the page may be read. A page is never refused: each joining connection
-    /// waits for one page at a time, so the wait is bounded.
+    /// Takes a token of a group for a further page of a replay; if there is none, in advance.
+    /// Returns the moment from which the page may be read. No page is refused. The wait is bounded,
+    /// because each joining connection waits for one page at a time.
     #[must_use]
     pub(super) fn take_replay_page(&mut self, group: AddressGroup, now: Moment) -> Moment {
         self.update(group, now, |usage, _| now + usage.requests.take_many(now, REPLAY_PAGE_UNITS))

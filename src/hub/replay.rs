@@ -14,8 +14,9 @@ impl Hub {
     /// Sends a page of history or missed entries (replay) to a joining client. Before the first
     /// page, sends the welcome.
     ///
-    /// If more entries follow, the next page is read when the client has taken this one. So the
-    /// memory for a replay is bounded, even if the client has missed many entries.
+    /// If more entries follow, the next page is read when the client has taken this one and its
+    /// address group has a token. So the memory for a replay is bounded, even if the client has
+    /// missed many entries.
     ///
     /// After the last page, sends `end` and, if the storage is failing, a notice. Then sends the
     /// subscriptions, the rosters and the waiting frames.

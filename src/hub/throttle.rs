@@ -1,4 +1,5 @@
-//! Requests and replay pages that wait for their address group's tokens: `docs/protocol/tcp.md`, section 12.
+//! Requests and replay pages that wait for their address group's tokens: `docs/protocol/tcp.md`,
+//! //! section 12.
 
 use std::time::Duration;
 
@@ -56,8 +57,9 @@ impl Hub {
         None
     }
 
-    /// Charges the next page of a paused replay to the address group of its connection. Continues the
-    /// replay at once if the group has a token, otherwise when it gets one.
+    /// Charges the next page of a paused replay to the address group of its connection. If the
+    /// group has a token, continues the replay at once. Otherwise reports that the group has
+    /// reached its quota, and the replay continues when the token is available.
     pub(super) fn request_replay_page(&mut self, now: Now, id: ConnectionId) {
         let Some(group) = self.connections.get(&id).map(|it| it.group) else {
             return;

@@ -27,9 +27,9 @@ impl TokenBucket {
         Self { capacity, interval, full_at: Moment::START }
     }
 
-    /// Changes burst and rate, as [`Self::new`] takes them. The tokens that are missing at `now` stay
-    /// missing, so a larger burst can be used at once. If more are missing than the new burst, or
-    /// the bucket is overdrawn, it is empty afterwards.
+    /// Changes burst and rate; the arguments are those of [`Self::new`]. The number of missing
+    /// tokens at `now` stays the same, up to the new burst. So a larger burst can be used at once,
+    /// and an overdrawn bucket is empty afterwards.
     pub fn set_rate(&mut self, now: Moment, burst: u32, per_minute: u32) {
         let missing = self.full_at.since(now).as_nanos() / self.interval.as_nanos().max(1);
         let missing = u32::try_from(missing).unwrap_or(u32::MAX);

@@ -146,7 +146,7 @@ pub enum NoticeCode {
     ClockChanged,
     /// Announcement of the server's operator.
     Announcement,
-    /// Among peers: another peer's clock differs from this machine's by at least 6 seconds.
+    /// Among peers: another peer's clock differs from this machine's by more than 5 seconds.
     ClockDiffers,
     /// The server's storage fails: messages cannot be written to the disk, or the disk does not
     /// answer.

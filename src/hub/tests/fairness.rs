@@ -223,7 +223,7 @@ fn joins_of_a_group_are_limited() {
     });
 }
 
-/// Reloaded limits apply to an address that has reached the old ones.
+/// Reloaded limits apply at once, also to an address that has reached the old limits.
 #[test]
 fn reloaded_limits_apply_to_groups_in_use() {
     let mut harness = Harness::new();
@@ -387,8 +387,8 @@ fn requests_of_a_group_wait_for_their_tokens() {
     assert_eq!((harness.log.len(), harness.wake_at.is_some()), (127, true));
 }
 
-/// Each page of a replay after the first one costs a token of the address. So a household is not
-/// delayed, and who joins at position 0 again and again is. No page is refused.
+/// Each page of a replay after the first one costs a token of the address. A household of 30 is not
+/// delayed. An address that requests many more pages is delayed, but no page is refused.
 #[test]
 fn replays_of_a_group_wait_for_their_tokens() {
     let mut harness = Harness::new();
