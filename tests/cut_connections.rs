@@ -170,6 +170,7 @@ fn start(number: usize, address: SocketAddr, progress: Rc<watch::Sender<()>>) ->
             observe: true,
             retry_first_connect: false,
             can_prompt: false,
+            can_ask_name: false,
             program: "cut_connections",
             version: "",
             seed: u64::try_from(number).unwrap(),

@@ -11,20 +11,43 @@
 
 mod common;
 
+use std::net::UdpSocket;
 use std::path::Path;
 use std::process::Command;
 
 use common::Server;
 
+/// Runs a Python script of this directory, which exits with 0 if it finds no fault.
+fn run_script(name: &str, arguments: &[&str]) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name);
+    let output = Command::new("python3").arg("-B").arg(script).args(arguments).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+}
+
 #[test]
 fn terminal_session_edits_completes_and_shows_messages() {
     let server = Server::start(&[]);
-    let output = Command::new("python3")
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/terminal.py"))
-        .args([env!("CARGO_BIN_EXE_chat-client"), &server.address().to_string()])
-        .arg(env!("CARGO_BIN_EXE_chat-server"))
-        .output()
-        .unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{told}");
+    let (client, program) = (env!("CARGO_BIN_EXE_chat-client"), env!("CARGO_BIN_EXE_chat-server"));
+    run_script("terminal.py", &[client, &server.address().to_string(), program]);
+}
+
+/// Users of one login name meet: the second is asked for another name, where Enter takes the one
+/// suggested, and has it the next time.
+#[test]
+fn taken_or_invalid_name_asks_for_another() {
+    let server = Server::start(&[]);
+    let directory = tempfile::tempdir().unwrap();
+    let port = UdpSocket::bind(("0.0.0.0", 0)).unwrap().local_addr().unwrap().port();
+    let (client, peer) = (env!("CARGO_BIN_EXE_chat-client"), env!("CARGO_BIN_EXE_chat-peer"));
+    run_script(
+        "name_question.py",
+        &[
+            client,
+            peer,
+            &server.address().to_string(),
+            &port.to_string(),
+            directory.path().to_str().unwrap(),
+        ],
+    );
 }

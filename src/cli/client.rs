@@ -12,12 +12,13 @@ use tokio::sync::mpsc::Receiver;
 
 use super::discover::{self, DiscoverArgs};
 use super::exit::{self, Failure, os_failure, usage_failure};
-use super::frontend;
+use super::frontend::{self, RememberingScreen};
 use super::signals::termination_signal;
 use super::{print_clap_message, print_error};
 use crate::client::{Setup, run as drive};
 use crate::config::client::{Config, PartialConfig, split_rooms};
-use crate::config::user::state_directory;
+use crate::config::remembered_name::RememberedName;
+use crate::config::user::{default_username, state_directory};
 use crate::link::{EndReason, Settings};
 use crate::model::{ChatCommand, Command, ErrorCode, Request, RequestTag, RoomSelector, Style};
 use crate::os::random_bytes;
@@ -212,13 +213,17 @@ impl SendArgs {
 impl CommonArgs {
     /// Loads the complete settings from flags, environment and file. If no server is named,
     /// discovers one on the local network. With `can_ask`, the user chooses among several servers.
-    /// With the `wait` setting, the search goes on until one is found.
+    /// With the `wait` setting, the search goes on until one is found. The default of the username
+    /// is then the remembered one.
     ///
     /// # Errors
     /// A setting is invalid, or no server was found. Without `can_ask`, several servers are an
     /// error too.
     fn load_config(&self, server: Option<String>, can_ask: bool) -> Result<Config, Failure> {
-        let partial = self.merged_config(server).map_err(usage_failure)?;
+        let mut partial = self.merged_config(server).map_err(usage_failure)?;
+        if can_ask {
+            partial.name = partial.name.or_else(|| remembered_name()?.load());
+        }
         let is_patient = partial.wait.unwrap_or(false);
         let server = match partial.server_address().map_err(usage_failure)? {
             Some(address) => address.into(),
@@ -249,12 +254,22 @@ impl CommonArgs {
     }
 }
 
+/// Returns the file with the username that the user has chosen when another was refused.
+fn remembered_name() -> Option<RememberedName> {
+    RememberedName::in_state_directory("client.name")
+}
+
 /// Builds the setup of the client's driver. With `fresh`, no earlier session is resumed, and none
 /// is saved.
 ///
 /// # Errors
 /// The operating system's random source fails.
-fn driver_setup(config: &Config, fresh: bool, ui_mode: UiMode) -> Result<Setup> {
+fn driver_setup(
+    config: &Config,
+    fresh: bool,
+    ui_mode: UiMode,
+    can_ask_name: bool,
+) -> Result<Setup> {
     let seed = random_bytes::<8>().context("the system's random source does not work")?;
     let settings = Settings {
         username: config.name.clone(),
@@ -263,6 +278,7 @@ fn driver_setup(config: &Config, fresh: bool, ui_mode: UiMode) -> Result<Setup> 
         observe: ui_mode != UiMode::Silent,
         retry_first_connect: config.wait,
         can_prompt: ui_mode == UiMode::Terminal,
+        can_ask_name,
         program: "chat-client",
         version: env!("CARGO_PKG_VERSION"),
         seed: u64::from_ne_bytes(seed),
@@ -290,7 +306,8 @@ fn send_message(send: SendArgs) -> Result<u8, Failure> {
         Some(to) => ChatCommand::Direct { to, session: None, style: Style::SAID, text },
         None => ChatCommand::Say { room: RoomSelector::First, style: Style::SAID, text },
     };
-    let setup = driver_setup(&config, send.common.fresh, UiMode::Silent).map_err(os_failure)?;
+    let setup =
+        driver_setup(&config, send.common.fresh, UiMode::Silent, false).map_err(os_failure)?;
     let (requests, request_queue) = frontend::request_queue();
     let patience = Duration::from_secs(config.timeout.into());
     for command in [Command::Chat(command), Command::Finish { patience }] {
@@ -314,17 +331,21 @@ fn run_chat(chat: ChatArgs) -> Result<u8, Failure> {
         (_, false) if frontend::can_edit_lines() => UiMode::Terminal,
         _ => UiMode::Plain,
     };
-    let setup = driver_setup(&config, chat.common.fresh, ui_mode).map_err(os_failure)?;
+    let setup = driver_setup(&config, chat.common.fresh, ui_mode, can_ask).map_err(os_failure)?;
     let view_state = SharedViewState::default();
+    view_state.with(|it| it.name_question.usual_name = Some(default_username()));
+    let name_file = remembered_name().filter(|_| !chat.common.fresh);
     let (requests, request_queue) = frontend::request_queue();
     let patience = Duration::from_secs(config.timeout.into());
     let end = match ui_mode {
         UiMode::Terminal => {
             let mut screen = frontend::open_terminal(view_state, requests)?;
+            let mut screen = RememberingScreen::new(&mut screen, name_file, false);
             run_driver(setup, &mut screen, request_queue).map_err(os_failure)?
         }
         UiMode::Plain | UiMode::Silent => {
             let mut screen = frontend::open_plain(view_state.clone(), requests, patience);
+            let mut screen = RememberingScreen::new(&mut screen, name_file, false);
             let end = run_driver(setup, &mut screen, request_queue).map_err(os_failure)?;
             return frontend::script_exit_code(&view_state, |is_script| {
                 exit_code(&end, &config, is_script)

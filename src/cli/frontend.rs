@@ -2,7 +2,7 @@
 //! thread that reads the input, and computes the exit codes of scripts.
 
 use std::env;
-use std::io::{IsTerminal, Stderr, Stdout, stderr, stdin, stdout};
+use std::io::{self, IsTerminal, Stderr, Stdout, stderr, stdin, stdout};
 use std::thread;
 use std::time::Duration;
 
@@ -11,9 +11,10 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use super::exit::{self, Failure, os_failure};
-use crate::model::Request;
+use crate::config::remembered_name::RememberedName;
+use crate::model::{Event, Request};
 use crate::ui::terminal::{self, TerminalScreen};
-use crate::ui::{JsonScreen, PlainScreen, SharedViewState, read_json, read_plain};
+use crate::ui::{JsonScreen, PlainScreen, Screen, SharedViewState, read_json, read_plain};
 
 /// Capacity of the queue from the input thread to the driver, in requests.
 const REQUEST_QUEUE_LENGTH: usize = 16;
@@ -82,6 +83,47 @@ pub(super) fn open_json(
 ) -> JsonScreen<Stdout> {
     thread::spawn(move || read_json(&mut stdin().lock(), &view_state, &requests, patience));
     JsonScreen::new(stdout())
+}
+
+/// Screen that passes all events on, and remembers the username that the user has chosen when
+/// another was refused.
+pub(super) struct RememberingScreen<'a> {
+    /// Screen that shows the events.
+    screen: &'a mut dyn Screen,
+    /// File to remember the name in; `None` to remember nothing.
+    file: Option<RememberedName>,
+    /// True if the user has been asked for a name that has not been remembered yet.
+    is_asked: bool,
+}
+
+impl<'a> RememberingScreen<'a> {
+    /// Creates the screen. `is_asked` is true if the user has chosen the name already.
+    pub(super) fn new(
+        screen: &'a mut dyn Screen,
+        file: Option<RememberedName>,
+        is_asked: bool,
+    ) -> Self {
+        Self { screen, file, is_asked }
+    }
+}
+
+impl Screen for RememberingScreen<'_> {
+    fn show(&mut self, event: &Event) -> io::Result<()> {
+        let name = match event {
+            Event::JoinedServer(joined) => Some(&joined.username),
+            Event::JoinedMesh(joined) => Some(&joined.username),
+            _ => None,
+        };
+        self.is_asked |= matches!(event, Event::NameWanted { .. });
+        if let (true, Some(name)) = (self.is_asked, name) {
+            self.is_asked = false;
+            // Chatting works without it; the next time the user is asked again.
+            if let Some(Err(error)) = self.file.as_ref().map(|it| it.save(name)) {
+                tracing::debug!("the name cannot be remembered: {error}");
+            }
+        }
+        self.screen.show(event)
+    }
 }
 
 /// Computes the exit code of a run with plain or JSON lines. The input is a script if standard

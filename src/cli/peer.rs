@@ -1,27 +1,30 @@
 //! Command line of `chat-peer`.
 
-use std::io::{Write, stdout};
+use std::io::{Write, stdin, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use serde_json::json;
 use tokio::sync::mpsc::Receiver;
 
 use super::exit::{self, Failure, os_failure, usage_failure};
-use super::frontend;
+use super::frontend::{self, RememberingScreen};
 use super::signals::termination_signal;
 use super::{logging, print_clap_message, print_error, print_warning};
 use crate::config::peer::{Config, PartialConfig, split_list};
-use crate::config::user::state_directory;
+use crate::config::remembered_name::RememberedName;
+use crate::config::user::{default_username, state_directory};
 use crate::mesh::End;
-use crate::model::{ErrorCode, Request};
-use crate::peer::{HeadlessScreen, KeyError, PeerKey, PeerSettings, doctor, run as drive};
+use crate::model::{ErrorCode, Request, Username};
+use crate::peer::{
+    HeadlessScreen, KeyError, PeerKey, PeerSettings, doctor, rejection_reason, run as drive,
+};
 use crate::systemd;
-use crate::ui::{Dialect, JsonScreen, Screen, SharedViewState, safe_line};
+use crate::ui::{Dialect, JsonScreen, NameQuestion, Screen, SharedViewState, safe_line};
 use crate::wire::udp::Room;
 
 /// Maximum time without a new acknowledgement in the graceful shutdown when the input of a script
@@ -171,7 +174,7 @@ impl CommonArgs {
     ///
     /// # Errors
     /// A setting is invalid, or a file cannot be read.
-    fn load_config(&self, ask: bool) -> Result<Config> {
+    fn merged_config(&self, ask: bool) -> Result<PartialConfig> {
         let list = |given: &[String]| {
             (!given.is_empty()).then(|| given.iter().flat_map(|it| split_list(it)).collect())
         };
@@ -185,7 +188,41 @@ impl CommonArgs {
             ask: ask.then_some(true),
         };
         let environment = PartialConfig::from_environment()?;
-        flags.or(environment).or(PartialConfig::from_file(self.config.as_deref())?).into_config()
+        Ok(flags.or(environment).or(PartialConfig::from_file(self.config.as_deref())?))
+    }
+}
+
+/// Returns the file with the username that the user has chosen when another was refused.
+fn remembered_name() -> Option<RememberedName> {
+    RememberedName::in_state_directory("peer.name")
+}
+
+/// Asks the user on the terminal for another username until one is valid, if `name` is not. Returns
+/// the valid name, and true if the user was asked. `None` is returned unchanged.
+///
+/// # Errors
+/// The terminal cannot be used, or its input ends.
+fn ask_for_valid_name(name: Option<String>) -> Result<(Option<String>, bool), Failure> {
+    let Some(invalid) = name.as_ref().filter(|it| Username::new(it).is_err()) else {
+        return Ok((name, false));
+    };
+    let mut question = NameQuestion::default();
+    let mut refusal = question.refuse(invalid);
+    loop {
+        let mut out = stdout();
+        let asked =
+            write!(out, "{}\n{}", refusal.join("\n"), question.prompt().unwrap_or_default());
+        asked.and_then(|()| out.flush()).context("cannot ask").map_err(os_failure)?;
+        let mut line = String::new();
+        let count =
+            stdin().read_line(&mut line).context("cannot read the answer").map_err(os_failure)?;
+        if count == 0 {
+            return Err(usage_failure(anyhow!("no name was chosen")));
+        }
+        match question.answer(&line) {
+            Ok(chosen) => return Ok((Some(chosen), true)),
+            Err(lines) => refusal = lines,
+        }
     }
 }
 
@@ -222,7 +259,8 @@ fn load_key(warn: impl FnOnce(&str)) -> Result<PeerKey> {
 /// Runs `chat-peer doctor`: prints which paths to other peers work. Returns exit code 0 or
 /// [`exit::UNAVAILABLE`].
 fn run_doctor(common: &CommonArgs) -> Result<u8, Failure> {
-    let config = common.load_config(false).map_err(usage_failure)?;
+    let config = common.merged_config(false).and_then(PartialConfig::into_config);
+    let config = config.map_err(usage_failure)?;
     let room = Arc::new(derive_room(&config).map_err(os_failure)?);
     let (named, network) = (config.room.as_str().to_owned(), config.network);
     let report = |line: &doctor::Finding| {
@@ -238,7 +276,14 @@ fn run_doctor(common: &CommonArgs) -> Result<u8, Failure> {
 /// Runs a chat in the terminal, with plain lines, with JSON lines or headless. Ends when the user
 /// leaves, the input ends, or the peer is rejected. Returns the exit code.
 fn run_chat(chat: &ChatArgs) -> Result<u8, Failure> {
-    let config = chat.common.load_config(chat.ask).map_err(usage_failure)?;
+    let can_ask_name = frontend::is_interactive() && !chat.json && !chat.headless;
+    let mut partial = chat.common.merged_config(chat.ask).map_err(usage_failure)?;
+    let mut is_name_chosen = false;
+    if can_ask_name {
+        let name = partial.name.or_else(|| remembered_name()?.load());
+        (partial.name, is_name_chosen) = ask_for_valid_name(name)?;
+    }
+    let config = partial.into_config().map_err(usage_failure)?;
     let ui_mode = match (chat.headless, chat.json, chat.plain) {
         (true, ..) => UiMode::Headless,
         (_, true, _) => UiMode::Json,
@@ -259,10 +304,13 @@ fn run_chat(chat: &ChatArgs) -> Result<u8, Failure> {
         room: config.room.clone(),
         // A headless peer has no user to ask.
         ask: config.ask && ui_mode != UiMode::Headless,
+        can_ask_name,
         network: config.network.clone(),
         throttle_requests: matches!(ui_mode, UiMode::Plain | UiMode::Json),
     };
     let view_state = SharedViewState::with_dialect(Dialect::Peers);
+    view_state.with(|it| it.name_question.usual_name = Some(default_username()));
+    let name_file = remembered_name();
     let (requests, request_queue) = frontend::request_queue();
     match ui_mode {
         UiMode::Headless => {
@@ -281,12 +329,14 @@ fn run_chat(chat: &ChatArgs) -> Result<u8, Failure> {
         }
         UiMode::Terminal => {
             let mut screen = frontend::open_terminal(view_state, requests)?;
-            let end = run_driver(setup, &mut screen, request_queue).map_err(os_failure)?;
+            let mut remembering = RememberingScreen::new(&mut screen, name_file, is_name_chosen);
+            let end = run_driver(setup, &mut remembering, request_queue).map_err(os_failure)?;
             drop(screen);
             exit_code(&end, &config, false)
         }
         UiMode::Plain => {
             let mut screen = frontend::open_plain(view_state.clone(), requests, SCRIPT_PATIENCE);
+            let mut screen = RememberingScreen::new(&mut screen, name_file, is_name_chosen);
             let end = run_driver(setup, &mut screen, request_queue).map_err(os_failure)?;
             frontend::script_exit_code(&view_state, |is_script| exit_code(&end, &config, is_script))
         }
@@ -354,18 +404,9 @@ fn exit_code(end: &End, config: &Config, is_script: bool) -> Result<u8, Failure>
 /// Formats the rejection by another peer as text for the user: that peer's name and the reason. If
 /// the reason is the user's name, adds how to request another.
 fn describe_rejection(by: &str, code: u16, reason: &str, config: &Config) -> String {
-    let known = ErrorCode::from_number(code);
-    // The standard text of the code, then the peer's own text if it says more.
-    let meaning = known.map_or("", ErrorCode::default_text);
-    let own = Some(reason.trim()).filter(|it| !it.is_empty() && *it != meaning);
-    let reason = match (meaning, own) {
-        ("", None) => "no reason is given.".to_owned(),
-        ("", Some(own)) => own.to_owned(),
-        (meaning, None) => meaning.to_owned(),
-        (meaning, Some(own)) => format!("{meaning} {own}"),
-    };
-    let hint = match known {
-        Some(ErrorCode::NameInvalid | ErrorCode::NameTaken | ErrorCode::NameLookalike) => {
+    let reason = rejection_reason(code, reason);
+    let hint = match ErrorCode::from_number(code) {
+        Some(code) if code.is_about_name() => {
             format!(" You asked for “{}”; --name asks for another.", config.name.as_str())
         }
         _ => String::new(),

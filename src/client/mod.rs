@@ -28,7 +28,7 @@ pub use destination::Destination;
 use self::connection::{Connection, ConnectionEvent, OpenConnection};
 use self::session_store::{SessionStore, StoreError};
 use crate::link::{EndReason, Input, Link, Output, SavedSession, Settings};
-use crate::model::{Command, Event, Moment, Request, RequestTag};
+use crate::model::{Command, Event, Moment, NameKey, Request, RequestTag};
 use crate::os::Clock;
 use crate::ui::Screen;
 use crate::wire::tcp::ServerFrame;
@@ -70,12 +70,15 @@ struct Driver<'a> {
     is_server_certain: bool,
     /// Requested username. With the server it determines the session file.
     username: String,
-    /// Directory for saved sessions. `None` if nothing is to be saved, or once the driver has tried
-    /// to open the store.
+    /// Directory for saved sessions. `None` if nothing is to be saved.
     state_dir: Option<PathBuf>,
+    /// True once the driver has tried to open the store for the server and the username.
+    is_store_tried: bool,
     /// Store of the saved session. `None` before it is opened, if it cannot be used, or after a
     /// failed write.
     store: Option<SessionStore>,
+    /// Stores of usernames that were refused, until a session is saved under another.
+    former_stores: Vec<SessionStore>,
     /// Session loaded from the store. `None` if there is none, or once it has been passed to the
     /// link.
     saved: Option<SavedSession>,
@@ -107,7 +110,9 @@ pub async fn run(
         is_server_certain: setup.server.is_certain(),
         server: setup.server,
         state_dir: setup.state_dir,
+        is_store_tried: false,
         store: None,
+        former_stores: Vec::new(),
         saved: None,
         screen,
         screen_failed: false,
@@ -130,6 +135,9 @@ pub async fn run(
             event = driver.connection.next_event() => driver.on_connection_event(event),
             request = requests.recv(), if takes_requests => match request {
                 Some(request) => {
+                    if let Command::Name(name) = &request.command {
+                        driver.change_username(name);
+                    }
                     is_leaving |= matches!(request.command, Command::Finish { .. });
                     driver.handle_input(Input::Request(request));
                 }
@@ -189,14 +197,7 @@ impl Driver<'_> {
                         }
                     }
                 }
-                Output::Persist(saved) => {
-                    let outcome = self.store.as_ref().map(|store| store.save(&saved));
-                    if let Some(Err(error)) = outcome {
-                        // Do not try again: the next write would probably fail with the same error.
-                        self.store = None;
-                        self.report_store_error(&error);
-                    }
-                }
+                Output::Persist(saved) => self.save_session(&saved),
                 Output::WakeAt(moment) => self.wake_at = Some(moment),
                 Output::Finished(end) => return Some(end),
             }
@@ -249,12 +250,54 @@ impl Driver<'_> {
         self.open_store();
     }
 
-    /// Opens the session store and loads the saved session. Does nothing on further calls. If the
+    /// Saves the session, if there is a store. A session that was saved under a username before that
+    /// was refused is kept under the new one only. Reports a failed write.
+    fn save_session(&mut self, saved: &SavedSession) {
+        let Some(store) = &self.store else { return };
+        match store.save(saved) {
+            Ok(()) => {
+                let is_moved =
+                    |it: &SessionStore| it.load().is_some_and(|it| it.token == saved.token);
+                for former in self.former_stores.drain(..).filter(is_moved) {
+                    former.remove();
+                }
+            }
+            Err(error) => {
+                // Do not try again: the next write would probably fail with the same error.
+                self.store = None;
+                self.report_store_error(&error);
+            }
+        }
+    }
+
+    /// Changes the username, because the former one was refused. The next connection opens the
+    /// store of the new one.
+    fn change_username(&mut self, name: &str) {
+        if NameKey::of(name) != NameKey::of(&self.username) {
+            self.former_stores.extend(self.store.take());
+            self.is_store_tried = false;
+        }
+        name.clone_into(&mut self.username);
+    }
+
+    /// Opens the session store and loads the saved session. Does nothing on further calls with the
+    /// same username. If the
     /// store cannot be opened, reports it. The client then works without a store, but a later
     /// process cannot resume exactly.
     fn open_store(&mut self) {
-        let Some(directory) = self.state_dir.take() else { return };
-        match SessionStore::open(&directory, &self.server, &self.username) {
+        if self.is_store_tried {
+            return;
+        }
+        self.is_store_tried = true;
+        let Some(directory) = &self.state_dir else { return };
+        // A name that was refused and is asked for again.
+        let key = NameKey::of(&self.username);
+        if let Some(at) = self.former_stores.iter().position(|it| it.is_of(&key)) {
+            self.store = Some(self.former_stores.swap_remove(at));
+            self.saved = self.store.as_ref().and_then(SessionStore::load);
+            return;
+        }
+        match SessionStore::open(directory, &self.server, &self.username) {
             Ok(store) => self.store = store,
             Err(error) => self.report_store_error(&error),
         }

@@ -130,6 +130,16 @@ impl SessionStore {
         self.write(&file).map_err(|source| store_error(&self.path, source))
     }
 
+    /// Returns true if this is the store of the username with this key.
+    pub(super) fn is_of(&self, name: &NameKey) -> bool {
+        self.name == name.as_str()
+    }
+
+    /// Removes the session file, if there is one and it can be removed.
+    pub(super) fn remove(&self) {
+        let _ = fs::remove_file(&self.path);
+    }
+
     /// Writes the content to a temporary file that only its owner can read. Then renames it over
     /// the session file.
     fn write(&self, content: &SessionFile) -> io::Result<()> {

@@ -169,6 +169,7 @@ fn run_client(port: u16, asks_to_leave: bool, state: Option<PathBuf>) -> (EndRea
         observe: true,
         retry_first_connect: false,
         can_prompt: false,
+        can_ask_name: false,
         program: "test",
         version: "1",
         seed: 1,

@@ -5,6 +5,8 @@
 pub mod client;
 #[cfg(feature = "peer")]
 pub mod peer;
+#[cfg(feature = "ui")]
+pub mod remembered_name;
 #[cfg(feature = "server")]
 pub mod server;
 #[cfg(feature = "ui")]

@@ -9,7 +9,6 @@ use serde::de::DeserializeOwned;
 
 use super::parse_toml;
 use crate::model::Username;
-use crate::model::limits::{MAX_NAME_BYTES, MAX_NAME_CHARS};
 use crate::text_input::{self, env_text};
 
 /// Returns the platform's configuration and state directories for pi-chat. `None` if the user has
@@ -71,33 +70,18 @@ fn parse_bool(key: &str, text: &str) -> Result<bool> {
 }
 
 /// Returns the default username, which [`username_from_login`] makes from the login name.
-pub(super) fn default_username() -> String {
+#[must_use]
+pub fn default_username() -> String {
     username_from_login(&whoami::username().unwrap_or_default())
 }
 
 /// Converts a login name to a valid username; `CORP\anna smith` becomes `anna-smith`.
 ///
-/// - Drops the domain.
-/// - Replaces each character by `-`, unless it is a letter, a digit, `-`, `_` or `.`.
-/// - Drops leading characters that are not letters or digits.
-/// - Cuts the name to the maximum length.
-/// - Returns `guest` if the result is not a valid name.
+/// Drops the domain, and what [`Username::from_text`] drops.
 fn username_from_login(login: &str) -> String {
     let last = login.rsplit(['\\', '/']).next().unwrap_or_default();
     let last = last.split('@').next().unwrap_or_default();
-    let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let mut name = String::new();
-    for c in last.chars().map(|c| if fits(c) { c } else { '-' }) {
-        let is_full =
-            name.chars().count() >= MAX_NAME_CHARS || name.len() + c.len_utf8() > MAX_NAME_BYTES;
-        if !is_full && (!name.is_empty() || c.is_alphanumeric()) {
-            name.push(c);
-        }
-    }
-    match Username::new(&name) {
-        Ok(name) => name.as_str().to_owned(),
-        Err(_) => "guest".to_owned(),
-    }
+    Username::from_text(last).as_str().to_owned()
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use crate::model::{ErrorCode, Event, Moment, Password, Position, Request, SessionId, Token};
 use crate::wire::tcp::{ClientFrame, Decoded, Hello, ServerFrame};
 
-/// Settings of a link, fixed when it is created. Only the password can change later, when the user
-/// enters one.
+/// Settings of a link, fixed when it is created. Only the password and the username can change
+/// later, when the user enters others.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Username to request. The server validates it.
@@ -25,6 +25,9 @@ pub struct Settings {
     /// True if there is a user at the keyboard, who can answer [`Event::PasswordWanted`] and is told
     /// when a request waits. The link asks for the password only before the first completed join.
     pub can_prompt: bool,
+    /// True if there is a user who can answer [`Event::NameWanted`]. False to end if the username is
+    /// refused.
+    pub can_ask_name: bool,
     /// Name of the client program, sent in `hello`; at most 32 bytes.
     pub program: &'static str,
     /// Version of the client program, sent in `hello`; at most 32 bytes.

@@ -60,6 +60,8 @@ impl Link {
 
     /// Handles an error that refuses the join.
     ///
+    /// - If the username is the reason, and the user can be asked: disconnects and asks the user for
+    ///   another. Token and position stay (`docs/protocol/tcp.md`, section 13).
     /// - If the server wants a password, and a known one was not in the last join: sends the join
     ///   again with it.
     /// - Otherwise, if the server wants a password, the user can be asked, and no join was
@@ -68,6 +70,13 @@ impl Link {
     fn on_join_refused(&mut self, now: Moment, known: Option<ErrorCode>, error: Error) {
         let wants_password =
             matches!(known, Some(ErrorCode::PasswordRequired | ErrorCode::PasswordWrong));
+        if known.is_some_and(ErrorCode::is_about_name) && self.settings.can_ask_name {
+            self.push_output(Output::Disconnect);
+            self.phase = Phase::AwaitingName;
+            let name = self.settings.username.clone();
+            self.emit(Event::NameWanted { name, text: error.text });
+            return;
+        }
         if !wants_password {
             self.finish_refused(error.code, error.text);
             return;

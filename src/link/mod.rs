@@ -88,6 +88,8 @@ enum Phase {
     },
     /// Disconnected; the user has been asked for the server's password.
     AwaitingPassword,
+    /// Disconnected; the user has been asked for another username.
+    AwaitingName,
     /// `welcome` has been received. The server replays entries until `end`. Requests wait for it.
     Replaying,
     /// Joined, and the replay has ended: requests are sent as soon as the user makes them.
@@ -115,7 +117,8 @@ struct Draining {
 /// The client's protocol engine. See the module documentation for how to drive it.
 #[derive(Debug)]
 pub struct Link {
-    /// Settings passed to [`Link::new`]. Later only the password changes, when the user enters one.
+    /// Settings passed to [`Link::new`]. Later only the password and the username change, when the
+    /// user enters others.
     settings: Settings,
     /// Phase of the connection.
     phase: Phase,

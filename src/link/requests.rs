@@ -23,8 +23,8 @@ const MAX_MESSAGES_IN_FLIGHT: usize = 64;
 
 impl Link {
     /// Handles a request of the user interface. A chat command is queued, and sent as soon as the
-    /// link is live. A command for peers is refused. Other commands set the password, start a
-    /// graceful shutdown, or end the link.
+    /// link is live. A command for peers is refused. Other commands set the password or the
+    /// username, start a graceful shutdown, or end the link.
     pub(super) fn on_request(&mut self, now: Moment, request: Request) {
         let Request { tag, command } = request;
         match command {
@@ -47,6 +47,12 @@ impl Link {
             Command::Password(password) => {
                 self.settings.password = Some(password);
                 if self.phase == Phase::AwaitingPassword {
+                    self.connect(now);
+                }
+            }
+            Command::Name(name) => {
+                if self.phase == Phase::AwaitingName {
+                    self.settings.username = name;
                     self.connect(now);
                 }
             }

@@ -4,6 +4,7 @@
 mod answers;
 mod log_change;
 mod model_server;
+mod names;
 mod search;
 
 use std::collections::VecDeque;
@@ -57,6 +58,7 @@ fn settings() -> Settings {
         observe: true,
         retry_first_connect: false,
         can_prompt: false,
+        can_ask_name: false,
         program: "test",
         version: "1",
         seed: 7,
@@ -200,13 +202,14 @@ impl Simulation {
         }
     }
 
-    /// Delivers frames and advances the time, until no frame is undelivered and the link is live or
-    /// has ended.
+    /// Delivers frames and advances the time, until no frame is undelivered and the link is live, has
+    /// ended or waits for a username.
     fn run_until_idle(&mut self) {
         for _ in 0..100_000 {
             self.connect();
             if !self.deliver_to_server() && !self.deliver_to_client() {
-                if self.end.is_some() || (self.connected && self.link.phase == Phase::Live) {
+                let is_live = self.connected && self.link.phase == Phase::Live;
+                if self.end.is_some() || is_live || self.link.phase == Phase::AwaitingName {
                     return;
                 }
                 self.advance(Duration::from_millis(500));

@@ -81,7 +81,7 @@ impl Link {
             Phase::AwaitingHello { since } | Phase::AwaitingWelcome { since } => {
                 due.push(since + HANDSHAKE_TIMEOUT);
             }
-            Phase::Connecting | Phase::AwaitingPassword => {}
+            Phase::Connecting | Phase::AwaitingPassword | Phase::AwaitingName => {}
             Phase::Replaying | Phase::Live => {
                 let (ping_after, idle_after) = self.silence_limits();
                 due.push(

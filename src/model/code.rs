@@ -136,6 +136,15 @@ error_codes! {
     NotAdmitted = 401, "not_admitted", false, true, "Somebody here was asked and said no.";
 }
 
+impl ErrorCode {
+    /// Returns true if the username that was asked for is the reason for the error, so that
+    /// another may be accepted.
+    #[must_use]
+    pub const fn is_about_name(self) -> bool {
+        matches!(self, Self::NameInvalid | Self::NameTaken | Self::NameLookalike)
+    }
+}
+
 /// Notice code of the protocol registry. A notice is a text for users, and needs no answer. Clients
 /// display a notice with an unassigned code like an announcement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

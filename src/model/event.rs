@@ -121,6 +121,13 @@ pub enum Event {
         /// True if the user gave a password and it was wrong.
         again: bool,
     },
+    /// The requested username is taken or cannot be one. Answer with [`super::Command::Name`].
+    NameWanted {
+        /// Username that was refused.
+        name: String,
+        /// Human-readable reason.
+        text: String,
+    },
     /// This peer has joined a room of peers.
     JoinedMesh(JoinedMesh),
     /// A candidate asks to join the room of peers, and this peer's user may reject it. Answer with

@@ -33,6 +33,8 @@ pub use event::{
     PeerRoute, Refusal, SearchResult,
 };
 pub use id::{LogId, Position, Reference, Sequence, ServerId, ServerIdError, SessionId, Token};
+#[cfg(feature = "ui")]
+pub use name::NAME_RULE;
 pub use name::{NameError, NameKey, RoomName, Username, strip_room_prefix};
 pub use network::{IpNetwork, NetworkError};
 pub use peer::{Lamport, Path, PathSet, PeerId, RoomClock};

@@ -62,6 +62,11 @@ impl NameKey {
     }
 }
 
+/// Rule for names, as text for users.
+#[cfg(feature = "ui")]
+pub const NAME_RULE: &str =
+    "1 to 32 letters and digits, “-”, “_”, “.”, at most 64 bytes; a letter or digit first";
+
 /// Validated name with its key: the common representation of [`Username`] and [`RoomName`].
 #[derive(Clone)]
 struct Name {
@@ -199,6 +204,49 @@ name_type!(
     RoomName
 );
 
+#[cfg(feature = "ui")]
+impl Username {
+    /// Converts any text to a valid username; `anna smith` becomes `anna-smith`.
+    ///
+    /// - Replaces each character by `-`, unless it is a letter, a digit, `-`, `_` or `.`.
+    /// - Drops leading characters that are not letters or digits.
+    /// - Cuts the name to the maximum length.
+    /// - Returns `guest` if the result is not a valid name.
+    #[must_use]
+    pub fn from_text(text: &str) -> Self {
+        let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let mut name = String::new();
+        for c in text.chars().map(|c| if fits(c) { c } else { '-' }) {
+            let is_full = name.chars().count() >= MAX_NAME_CHARS
+                || name.len() + c.len_utf8() > MAX_NAME_BYTES;
+            if !is_full && (!name.is_empty() || c.is_alphanumeric()) {
+                name.push(c);
+            }
+        }
+        Self::new(&name).unwrap_or_else(|_| Self::guest())
+    }
+
+    /// Returns the variant of this name that ends with `number`, cut to the maximum length;
+    /// `anna` and 2 become `anna2`.
+    #[must_use]
+    pub fn numbered(&self, number: u32) -> Self {
+        let number = number.to_string();
+        let mut stem = self.as_str().to_owned();
+        while stem.chars().count() + number.len() > MAX_NAME_CHARS
+            || stem.len() + number.len() > MAX_NAME_BYTES
+        {
+            stem.pop();
+        }
+        Self::new(&(stem + &number)).unwrap_or_else(|_| Self::guest())
+    }
+
+    /// Returns the name of a user of whom no name is known.
+    fn guest() -> Self {
+        let shown: Arc<str> = "guest".into();
+        Self(Name { key: NameKey(shown.clone()), shown })
+    }
+}
+
 impl RoomName {
     /// Returns the name of the default room, `lobby`: a join without rooms enters it.
     #[must_use]
@@ -218,6 +266,19 @@ mod tests {
         let made = RoomName::lobby();
         let checked = RoomName::new("lobby").unwrap();
         assert_eq!((made.as_str(), made.key()), (checked.as_str(), checked.key()));
+    }
+
+    #[cfg(feature = "ui")]
+    #[test]
+    fn numbered_names_are_cut_to_fit() {
+        let numbered =
+            |name: &str, number| Username::new(name).unwrap().numbered(number).as_str().to_owned();
+        assert_eq!(numbered("anna", 2), "anna2");
+        assert_eq!(numbered(&"x".repeat(32), 10), "x".repeat(30) + "10");
+        // 21 characters of 3 bytes, and 1 byte.
+        assert_eq!(numbered(&("名".repeat(21) + "a"), 2), "名".repeat(21) + "2");
+        assert_eq!(Username::guest(), Username::new("guest").unwrap());
+        assert_eq!(Username::from_text("  ?"), Username::guest());
     }
 
     #[cfg(any(feature = "server", feature = "peer"))]

@@ -21,7 +21,7 @@ pub struct Request {
 }
 
 /// Command for an engine: a chat command, a command that only peers support, a password, a
-/// reconnection, or a disconnection.
+/// username, a reconnection, or a disconnection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Carries out a chat command. A client's engine queues it until the client has joined.
@@ -30,6 +30,9 @@ pub enum Command {
     Peer(PeerCommand),
     /// Supplies the password that [`super::Event::PasswordWanted`] asked for. Peers ignore it.
     Password(Password),
+    /// Requests another username, which [`super::Event::NameWanted`] asked for. Ignored if none was
+    /// asked for.
+    Name(String),
     /// Disconnects as soon as every request is answered, or when no answer has arrived for
     /// `patience`.
     Finish {

@@ -13,9 +13,15 @@ use super::sockets::{Datagram, Sockets};
 use super::source_limiter::SourceLimiter;
 use super::unsent_messages::UnsentMessages;
 use super::warning_limiter::WarningLimiter;
-use super::{DEFAULT_FINISH_PATIENCE, PeerError, PeerKey, PeerSettings, interfaces, path_name};
+use super::{
+    DEFAULT_FINISH_PATIENCE, PeerError, PeerKey, PeerSettings, interfaces, path_name,
+    rejection_reason,
+};
 use crate::mesh::{End, Input, Mesh, Now, Outgoing, Output, Settings, Sign};
-use crate::model::{AddressGroup, Command, Event, Moment, PathSet, Request, RequestTag};
+use crate::model::{
+    AddressGroup, Command, ConnectionState, ErrorCode, Event, Moment, PathSet, Request, RequestTag,
+    Username,
+};
 use crate::os::{Clock, random_bytes};
 use crate::ui::Screen;
 use crate::wire::udp::{
@@ -43,6 +49,19 @@ impl Sign for EntrySigner {
     }
 }
 
+/// Creates a new identity of the key, with the signer of its entries for the room.
+///
+/// # Errors
+/// [`PeerError::Random`] if the random source fails.
+fn create_identity(
+    key: &PeerKey,
+    room: &Arc<Room>,
+) -> Result<(Arc<Identity>, EntrySigner), PeerError> {
+    let identity = Arc::new(Identity::new(key.seed, random_bytes()?));
+    let signer = EntrySigner { identity: identity.clone(), room: room.clone() };
+    Ok((identity, signer))
+}
+
 /// State of the peer's driver: clock, engine, sockets, user interface and counters.
 pub(super) struct Driver<'a> {
     /// Monotonic clock and wall clock.
@@ -52,7 +71,16 @@ pub(super) struct Driver<'a> {
     /// Public identity of this peer. Datagrams with its id as sender are dropped.
     me: Signer,
     /// Signing key. Holds the lock on the key file until the driver is dropped.
-    _key: PeerKey,
+    key: PeerKey,
+    /// Settings of the mesh engine. Only the username changes, when the user chooses another.
+    settings: Settings,
+    /// True if there is a user who can be asked for another username.
+    can_ask_name: bool,
+    /// True while the mesh engine has ended because of the username, and the user is asked for
+    /// another.
+    pub(super) is_asking_name: bool,
+    /// Addresses of the hosts outside the local network, as the last lookup found them.
+    host_addresses: Vec<SocketAddr>,
     /// Room whose datagrams are accepted.
     room: Arc<Room>,
     /// Signs, encrypts and numbers outgoing datagrams.
@@ -108,7 +136,6 @@ impl<'a> Driver<'a> {
     ) -> Result<Self, PeerError> {
         let clock = Clock::start();
         let room = Arc::new(setup.wire_room);
-        let identity = Arc::new(Identity::new(setup.key.seed, random_bytes()?));
         let settings = Settings {
             username: setup.username,
             room: setup.room,
@@ -116,13 +143,17 @@ impl<'a> Driver<'a> {
             ask: setup.ask,
             secret: random_bytes()?,
         };
-        let signer = EntrySigner { identity: identity.clone(), room: room.clone() };
+        let (identity, signer) = create_identity(&setup.key, &room)?;
         let now = Now { moment: clock.now(), time: clock.time_of_day() };
         Ok(Self {
             clock,
-            mesh: Mesh::new(settings, Box::new(signer), now),
+            mesh: Mesh::new(settings.clone(), Box::new(signer), now),
             me: identity.signer(),
-            _key: setup.key,
+            key: setup.key,
+            settings,
+            can_ask_name: setup.can_ask_name,
+            is_asking_name: false,
+            host_addresses: Vec::new(),
             sealer: Sealer::new(identity, room.clone()),
             room,
             sockets,
@@ -144,6 +175,50 @@ impl<'a> Driver<'a> {
             unacknowledged: 0,
             wake_at: None,
         })
+    }
+
+    /// Asks the user for another username if the mesh engine has ended because of it and a user is
+    /// there. Returns any other end.
+    pub(super) fn ask_name_after(&mut self, end: End) -> Option<End> {
+        let End::Rejected { code, reason, .. } = &end else { return Some(end) };
+        let is_about_name = ErrorCode::from_number(*code).is_some_and(ErrorCode::is_about_name);
+        if !is_about_name || !self.can_ask_name || self.is_output_closed {
+            return Some(end);
+        }
+        self.is_asking_name = true;
+        let name = self.settings.username.as_str().to_owned();
+        self.show(&Event::NameWanted { name, text: rejection_reason(*code, reason) });
+        None
+    }
+
+    /// Starts again as a candidate with another username: with a new mesh engine and a new identity
+    /// of the same key, as a new process would have. Asks again if the name is not valid.
+    ///
+    /// # Errors
+    /// [`PeerError::Random`] if the random source fails.
+    pub(super) fn try_username(&mut self, name: &str) -> Result<(), PeerError> {
+        match Username::new(name) {
+            Ok(username) => self.settings.username = username,
+            Err(error) => {
+                let text = format!("This cannot be a username: {error}.");
+                self.show(&Event::NameWanted { name: name.to_owned(), text });
+                return Ok(());
+            }
+        }
+        self.settings.secret = random_bytes()?;
+        let (identity, signer) = create_identity(&self.key, &self.room)?;
+        self.me = identity.signer();
+        self.sealer = Sealer::new(identity, self.room.clone());
+        self.mesh = Mesh::new(self.settings.clone(), Box::new(signer), self.now());
+        self.is_asking_name = false;
+        (self.wake_at, self.unacknowledged) = (None, 0);
+        self.show(&Event::Connection(ConnectionState::Connecting));
+        self.unsent_messages = UnsentMessages::default();
+        self.input(Input::OwnAddresses(self.own_addresses.iter().copied().collect()));
+        if !self.host_addresses.is_empty() {
+            self.input(Input::Hosts(self.host_addresses.clone()));
+        }
+        Ok(())
     }
 
     /// Returns the current time of both clocks.
@@ -332,6 +407,7 @@ impl<'a> Driver<'a> {
         for text in found.errors {
             self.show_problem_limited(text);
         }
+        self.host_addresses.clone_from(&found.addresses);
         self.input(Input::Hosts(found.addresses));
     }
 

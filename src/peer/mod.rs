@@ -30,7 +30,8 @@ use self::driver::Driver;
 use self::sockets::OpenedSockets;
 use crate::mesh::{End, Input};
 use crate::model::{
-    ChatCommand, Command, ConnectionState, Event, HostAddress, Path, Request, RoomName, Username,
+    ChatCommand, Command, ConnectionState, ErrorCode, Event, HostAddress, Path, Request, RoomName,
+    Username,
 };
 use crate::systemd;
 use crate::ui::Screen;
@@ -56,6 +57,9 @@ const MAX_DATAGRAM_BATCH: usize = 64;
 /// (back-pressure).
 const MAX_UNACKNOWLEDGED: usize = 64;
 
+/// End of a peer whose user leaves instead of choosing another username.
+const LEFT_UNJOINED: End = End::Left { unsent: 0, refused: 0 };
+
 /// Settings of a peer's driver.
 pub struct PeerSettings {
     /// Requested username.
@@ -68,6 +72,9 @@ pub struct PeerSettings {
     pub key: PeerKey,
     /// True if the user is asked before a candidate is admitted.
     pub ask: bool,
+    /// True if there is a user who can answer [`Event::NameWanted`]. False to end if the username is
+    /// refused.
+    pub can_ask_name: bool,
     /// UDP port, network interfaces, and hosts outside the local network.
     pub network: NetworkSettings,
     /// True if the requests come from a script, whose input ends and can be paused. Then the driver
@@ -140,7 +147,9 @@ pub async fn run(
     // Scan first, so that the first datagrams go out on all networks.
     driver.scan_interfaces();
     loop {
-        if let Some(end) = driver.process_outputs().await? {
+        if let Some(end) = driver.process_outputs().await?
+            && let Some(end) = driver.ask_name_after(end)
+        {
             driver.drop_counters.log_if_changed(driver.mesh.drops());
             return Ok(end);
         }
@@ -156,11 +165,18 @@ pub async fn run(
                 }
             }
             request = requests.recv(), if takes_requests => match request {
+                Some(request) if driver.is_asking_name => match request.command {
+                    Command::Name(name) => driver.try_username(&name)?,
+                    Command::Quit | Command::Finish { .. } => return Ok(LEFT_UNJOINED),
+                    // Nobody is there to carry it out.
+                    _ => {}
+                },
                 Some(request) => {
                     is_leaving |= matches!(request.command, Command::Finish { .. });
                     driver.unacknowledged += usize::from(is_message(&request));
                     driver.input(Input::Request(request));
                 }
+                None if driver.is_asking_name => return Ok(LEFT_UNJOINED),
                 None => {
                     requests_open = false;
                     // The driver must ask for the end itself: no further request can come.
@@ -180,9 +196,26 @@ pub async fn run(
             () = &mut interrupted, if awaits_interrupt => {
                 awaits_interrupt = false;
                 systemd::notify_stopping();
+                if driver.is_asking_name {
+                    return Ok(LEFT_UNJOINED);
+                }
                 driver.request(Command::Quit);
             }
         }
+    }
+}
+
+/// Returns the reason of a rejection as text for the user: the standard text of the code, then the
+/// other peer's own text if it says more.
+#[must_use]
+pub fn rejection_reason(code: u16, reason: &str) -> String {
+    let meaning = ErrorCode::from_number(code).map_or("", ErrorCode::default_text);
+    let own = Some(reason.trim()).filter(|it| !it.is_empty() && *it != meaning);
+    match (meaning, own) {
+        ("", None) => "no reason is given.".to_owned(),
+        ("", Some(own)) => own.to_owned(),
+        (meaning, None) => meaning.to_owned(),
+        (meaning, Some(own)) => format!("{meaning} {own}"),
     }
 }
 

@@ -6,6 +6,7 @@ use tokio::sync::mpsc::Sender;
 
 use super::command::{ParsedLine, help_text, parse_line};
 use super::local_time::LocalTimeZone;
+use super::name_question::execute_answer;
 use super::render::{LineKind, RenderedText, error_line};
 use super::safe::safe_name;
 use super::search_query::parse_search;
@@ -22,7 +23,7 @@ pub(super) enum AfterLine {
     Stop,
 }
 
-/// Executes a typed line: sends its request to the driver, or carries it out here. Passes texts for
+/// Executes a typed line: takes it as a username if one was asked for, sends its request to the driver, or carries it out here. Passes texts for
 /// the user to `tell`, and counts errors in the view state. Blocks while the queue of requests is
 /// full.
 pub(super) fn execute_line(
@@ -33,6 +34,9 @@ pub(super) fn execute_line(
 ) -> AfterLine {
     let information =
         |text: &str| RenderedText { text: text.to_owned(), kind: LineKind::Chat, bell: false };
+    if let Some(after) = execute_answer(line, view, requests, &mut tell) {
+        return after;
+    }
     let (dialect, place) = view.with(|it| (it.dialect, it.target_room()));
     match parse_line(line, place, dialect) {
         Ok(ParsedLine::Empty) => {}

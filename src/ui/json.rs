@@ -137,6 +137,9 @@ fn event_object(event: &Event) -> Value {
             json!({"type": "unsent", "to": to, "text": text, "perhaps_taken": perhaps_taken}),
             tag,
         ),
+        Event::NameWanted { name, text } => {
+            json!({"type": "name_wanted", "name": name, "text": text})
+        }
         Event::PasswordWanted { again } => json!({"type": "password_wanted", "again": again}),
         Event::JoinedMesh(it) => json!({
             "type": "admitted", "session": peer_id(it.session), "name": it.username, "room": it.room,

@@ -7,6 +7,7 @@
 //!
 //! - `view_state`: state that screen and reader share
 //! - `command`, `search_query`, `execute`: parsing and executing typed lines
+//! - `name_question`: the question for another username
 //! - `render`, `local_time`, `safe`: rendering events as text
 //! - `plain`, `lines`: plain lines
 //! - `json`, `json_input`: JSON lines, `docs/json.md`
@@ -18,6 +19,7 @@ mod json;
 mod json_input;
 mod lines;
 mod local_time;
+mod name_question;
 mod plain;
 mod render;
 mod safe;
@@ -31,6 +33,7 @@ pub use json::JsonScreen;
 #[cfg(feature = "client")]
 pub(crate) use json::escape_dangerous;
 pub use json_input::read_json;
+pub use name_question::NameQuestion;
 pub use plain::{PlainScreen, read_plain};
 pub use safe::{safe_line, sanitize_text};
 pub use view_state::{Dialect, SharedViewState, ViewState};

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::NameQuestion;
 use crate::model::{ChatCommand, Event, NameKey, RequestTag, RoomSelector, SearchRequest};
 
 /// Maximum number of member names kept of each room. Further names are ignored.
@@ -41,6 +42,8 @@ pub struct ViewState {
     pub older_search: Option<SearchRequest>,
     /// Number of invalid input lines so far.
     pub input_errors: usize,
+    /// Question for another username, which is open while a refused one is to be replaced.
+    pub name_question: NameQuestion,
 }
 
 /// View state shared by screen and input reader, which run in different threads.
@@ -80,6 +83,7 @@ impl ViewState {
                 let names = admitted.members.iter().take(MAX_MEMBERS_PER_ROOM).cloned().collect();
                 self.members = BTreeMap::from([(NameKey::of(&admitted.room), names)]);
             }
+            Event::NameWanted { name, .. } => self.name_question.open(name),
             Event::Renamed { to, .. } => self.own_name = Some(to.clone()),
             Event::Entered { room, .. } => {
                 if !self.rooms.contains(room) {

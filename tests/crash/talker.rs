@@ -121,6 +121,7 @@ impl Talker {
             observe: true,
             retry_first_connect: true,
             can_prompt: false,
+            can_ask_name: false,
             program: "crash",
             version: "",
             seed,

@@ -1,7 +1,9 @@
 //! Minimal model of a server with one client, for the tests of the link. It follows
 //! `docs/protocol/tcp.md`.
 
-use crate::model::{ErrorCode, LogId, Position, Reference, Sequence, SessionId, Timestamp, Token};
+use crate::model::{
+    ErrorCode, LogId, NameKey, Position, Reference, Sequence, SessionId, Timestamp, Token,
+};
 use crate::wire::tcp::{
     Accepted, ClientFrame, Direct, DirectEntry, End, Entered, Entry, Error, History, Join, Left,
     Pong, Search, ServerFrame, ServerHello, Welcome, flag,
@@ -38,6 +40,8 @@ pub(super) struct ModelServer {
     rooms: Vec<String>,
     /// Password that joins must include; `None` if none is required.
     pub(super) password: Option<&'static str>,
+    /// Username that somebody else has; `None` if all are free.
+    pub(super) taken_name: Option<&'static str>,
     /// Features granted in `server_hello`.
     pub(super) features: u64,
     /// Error with which searches are answered; `None` to answer with results.
@@ -67,6 +71,7 @@ impl ModelServer {
             connected_session: None,
             rooms: Vec::new(),
             password: None,
+            taken_name: None,
             joins: Vec::new(),
             received_directs: Vec::new(),
             features: 0,
@@ -266,6 +271,9 @@ impl ModelServer {
                 }
                 Some(_) => {}
             }
+        }
+        if self.taken_name.is_some_and(|it| NameKey::of(it) == NameKey::of(&join.username)) {
+            return vec![Error::about(ErrorCode::NameTaken, 2, Reference::NONE).into()];
         }
         let kept = self.sessions.iter().position(|it| Some(it.token) == join.token);
         let at = kept.unwrap_or_else(|| {

@@ -134,6 +134,11 @@ impl Renderer {
                 out.push(error_line(&format!("{how}{to}: {text}")));
             }
             Event::Problem { text, .. } => out.push(error_line(&safe_line(text))),
+            Event::NameWanted { name, text } => {
+                let lines = self.view.with(|it| it.name_question.render(name, text));
+                let line = |text| RenderedText { text, kind: LineKind::Status, bell: false };
+                out.extend(lines.into_iter().map(line));
+            }
             Event::JoinedMesh(it) => out.push(self.status_line(&peers::admitted_text(it))),
             Event::AdmissionRequested { name } => {
                 let mut question = self.chat_line(&peers::admission_question(name));

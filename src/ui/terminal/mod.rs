@@ -32,10 +32,14 @@ use super::safe::safe_name;
 use super::view_state::SharedViewState;
 use crate::model::{Command, Event, Password, Request, RequestTag};
 
-/// Returns the prompt of the line editor, with the room to which a typed line goes.
+/// Returns the prompt of the line editor, with the room to which a typed line goes, or with the
+/// suggestion while a username is asked for.
 fn prompt(view: &SharedViewState) -> String {
-    let room = view.with(|it| it.current_room().map(safe_name));
-    room.map_or_else(|| "> ".to_owned(), |room| format!("#{room}> "))
+    view.with(|it| match (it.name_question.prompt(), it.current_room()) {
+        (Some(question), _) => question,
+        (None, Some(room)) => format!("#{}> ", safe_name(room)),
+        (None, None) => "> ".to_owned(),
+    })
 }
 
 /// Maximum number of lines in the editor's history of typed lines.
@@ -50,6 +54,8 @@ enum ReaderCommand {
     ReadLines,
     /// Ask the user for the password. The value is true if the previous password was wrong.
     AskPassword(bool),
+    /// Ask the user for another username.
+    AskName,
 }
 
 /// Screen of the line editor interface: prints events above the line that the user is typing.
@@ -131,6 +137,10 @@ impl TerminalScreen {
 impl Screen for TerminalScreen {
     fn show(&mut self, event: &Event) -> io::Result<()> {
         self.view.with(|it| it.update(event));
+        if matches!(event, Event::NameWanted { .. }) && !self.reader_started {
+            // What was typed before the question is no answer to it.
+            modes::discard_typed();
+        }
         self.renderer.set_width(terminal_width());
         for rendered in self.renderer.render(event) {
             self.print(&rendered)?;
@@ -144,6 +154,10 @@ impl Screen for TerminalScreen {
             Event::PasswordWanted { again } => {
                 drop(self.commands.send(ReaderCommand::AskPassword(*again)))
             }
+            // Afterwards the lines that are being read answer the question.
+            Event::NameWanted { .. } if !self.reader_started => {
+                drop(self.commands.send(ReaderCommand::AskName));
+            }
             _ => {}
         }
         Ok(())
@@ -151,33 +165,42 @@ impl Screen for TerminalScreen {
 }
 
 impl TerminalInput {
-    /// Until the user has joined, asks for the password each time the screen demands it. Then reads
-    /// lines and executes them. A blank line requests a new connection if the server does not
-    /// answer.
+    /// Until the user has joined, asks for the password or another username each time the screen
+    /// demands it. Then reads lines and executes them. A blank line requests a new connection if the
+    /// server does not answer.
     ///
     /// At Ctrl-D or `/quit`, requests a graceful shutdown, with `patience` as the maximum time
     /// without an answer. At Ctrl-C or a read error, requests to quit at once. Returns after that,
     /// or when the driver has ended. Blocks: run it in a thread of its own.
     pub fn run(mut self, requests: &Sender<Request>, patience: Duration) {
         let quit = Request { tag: RequestTag::default(), command: Command::Quit };
+        let tell = |rendered: RenderedText| drop(writeln!(io::stdout(), "{}", rendered.text));
         while let Ok(command) = self.commands.recv() {
-            let ReaderCommand::AskPassword(again) = command else {
-                break;
+            let is_sent = match command {
+                ReaderCommand::ReadLines => break,
+                ReaderCommand::AskPassword(again) => {
+                    let command = ask_password(again);
+                    let request = Request { tag: RequestTag::default(), command };
+                    requests.blocking_send(request).is_ok()
+                }
+                ReaderCommand::AskName => match self.ask_name(requests, tell) {
+                    AfterLine::Continue => true,
+                    AfterLine::Stop => {
+                        let _ = requests.blocking_send(quit);
+                        return;
+                    }
+                },
             };
-            let question = if again { "Wrong. The password: " } else { "The server's password: " };
-            let command = match rpassword::prompt_password(question) {
-                Ok(password) => Command::Password(Password(password)),
-                Err(_) => Command::Quit,
-            };
-            if requests.blocking_send(Request { tag: RequestTag::default(), command }).is_err() {
+            if !is_sent {
                 return;
             }
         }
-        let tell = |rendered: RenderedText| drop(writeln!(io::stdout(), "{}", rendered.text));
         loop {
             match self.editor.readline(&prompt(&self.view)) {
                 // A user who presses Enter does not want to wait for the reconnect delay.
-                Ok(line) if line.trim().is_empty() => request_reconnect(requests, false),
+                Ok(line) if line.trim().is_empty() && !self.is_asking_name() => {
+                    request_reconnect(requests, false);
+                }
                 Ok(line) => {
                     // Several lines that are pasted at once are one message.
                     if execute_line(&line, &self.view, requests, tell) == AfterLine::Stop {
@@ -194,5 +217,39 @@ impl TerminalInput {
         // The printer must not wait for a further line: none will begin.
         self.access.begin_line();
         request_finish(requests, patience);
+    }
+
+    /// Returns true if a username is asked for, which the next line gives.
+    fn is_asking_name(&self) -> bool {
+        self.view.with(|it| it.name_question.suggestion().is_some())
+    }
+
+    /// Reads lines until one has answered the question for another username. Returns
+    /// [`AfterLine::Stop`] if the user wants to leave instead, or if the driver has ended.
+    fn ask_name(
+        &mut self,
+        requests: &Sender<Request>,
+        tell: impl Fn(RenderedText) + Copy,
+    ) -> AfterLine {
+        let mut after = AfterLine::Continue;
+        while after == AfterLine::Continue && self.is_asking_name() {
+            after = match self.editor.readline(&prompt(&self.view)) {
+                Ok(line) => execute_line(&line, &self.view, requests, tell),
+                Err(_) => AfterLine::Stop,
+            };
+        }
+        // The printer must not wait for a further line: none begins before the user has joined.
+        self.access.begin_line();
+        after
+    }
+}
+
+/// Asks the user for the server's password, without showing it. `again` is true if the previous one
+/// was wrong. Returns the command for the driver: to quit if there is no answer.
+fn ask_password(again: bool) -> Command {
+    let question = if again { "Wrong. The password: " } else { "The server's password: " };
+    match rpassword::prompt_password(question) {
+        Ok(password) => Command::Password(Password(password)),
+        Err(_) => Command::Quit,
     }
 }

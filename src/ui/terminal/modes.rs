@@ -11,7 +11,7 @@ mod platform {
     use std::thread;
 
     use rustix::process::{Signal, getpid, kill_process};
-    use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+    use rustix::termios::{OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcsetattr};
     use tokio::runtime::Builder;
     use tokio::signal::unix::{SignalKind, signal};
 
@@ -36,6 +36,12 @@ mod platform {
                 let _ = tcsetattr(stdin(), OptionalActions::Now, modes);
             }
         }
+    }
+
+    /// Discards what was typed and has not been read.
+    pub(in crate::ui::terminal) fn discard_typed() {
+        // Without effect if the input is no terminal.
+        let _ = tcflush(stdin(), QueueSelector::IFlush);
     }
 
     /// Terminal modes of the line editor while it edits a line; `None` between lines.
@@ -110,6 +116,9 @@ mod platform {
         }
     }
 
+    /// Does nothing: what was typed is read.
+    pub(in crate::ui::terminal) const fn discard_typed() {}
+
     /// Placeholder without effect.
     #[derive(Default)]
     pub(in crate::ui::terminal) struct EditingModes;
@@ -128,4 +137,4 @@ mod platform {
     }
 }
 
-pub(super) use platform::{EditingModes, TerminalModes};
+pub(super) use platform::{EditingModes, TerminalModes, discard_typed};

@@ -100,6 +100,7 @@ impl Client {
             observe: true,
             retry_first_connect: true,
             can_prompt: false,
+            can_ask_name: false,
             program: "test",
             version: "1",
             seed: 7,

@@ -1,0 +1,69 @@
+//! Username that the user has chosen when another was refused. It is the default from then on.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::user::state_directory;
+use crate::disk::create_private_dir;
+use crate::model::Username;
+
+/// Maximum length of the file that is read, in bytes. A longer one holds no name.
+const MAX_FILE_LENGTH: u64 = 1024;
+
+/// File with the username that a program remembers.
+#[derive(Clone, Debug)]
+pub struct RememberedName(PathBuf);
+
+impl RememberedName {
+    /// Returns the file with this name in the user's state directory. `None` if the user has no
+    /// home directory.
+    #[must_use]
+    pub fn in_state_directory(file_name: &str) -> Option<Self> {
+        Some(Self(state_directory()?.join(file_name)))
+    }
+
+    /// Loads the remembered username. Returns `None` if there is none, or if the file cannot be read
+    /// or holds no name: remembering is no condition of chatting.
+    #[must_use]
+    pub fn load(&self) -> Option<String> {
+        let mut text = String::new();
+        File::open(&self.0).ok()?.take(MAX_FILE_LENGTH).read_to_string(&mut text).ok()?;
+        Username::new(text.trim()).ok().map(|it| it.as_str().to_owned())
+    }
+
+    /// Remembers a username. Creates the directory if necessary, and replaces the file atomically.
+    ///
+    /// # Errors
+    /// The file cannot be written. The old file is unchanged.
+    pub fn save(&self, name: &str) -> io::Result<()> {
+        let directory = self.0.parent().unwrap_or(Path::new("."));
+        create_private_dir(directory)?;
+        let mut temporary = tempfile::NamedTempFile::new_in(directory)?;
+        writeln!(temporary, "{name}")?;
+        temporary.persist(&self.0).map_err(|failed| failed.error)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn only_a_valid_name_is_remembered() {
+        let directory = tempfile::tempdir().unwrap();
+        let remembered = RememberedName(directory.path().join("state").join("client.name"));
+        assert_eq!(remembered.load(), None);
+        remembered.save("anna2").unwrap();
+        assert_eq!(remembered.load().as_deref(), Some("anna2"));
+        remembered.save("Zoë").unwrap();
+        assert_eq!(remembered.load().as_deref(), Some("Zoë"));
+        for wrong in [&b""[..], b"two words\n", b"\xff", &[b'a'; 5000]] {
+            fs::write(&remembered.0, wrong).unwrap();
+            assert_eq!(remembered.load(), None);
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Question for another username, when the one that was asked for is refused.
+
+use tokio::sync::mpsc::Sender;
+
+use super::execute::AfterLine;
+use super::render::{LineKind, RenderedText};
+use super::safe::{safe_line, safe_name};
+use super::view_state::SharedViewState;
+use crate::model::{Command, NAME_RULE, NameKey, Request, RequestTag, Username};
+
+/// Maximum number of refused names that are remembered, so that none of them is suggested again.
+const MAX_REFUSED_NAMES: usize = 100;
+
+/// State of the question for another username.
+#[derive(Debug, Default)]
+pub struct NameQuestion {
+    /// Default username of this user, without a number; `None` if it is not known. It is suggested
+    /// if a numbered variant of it is refused.
+    pub usual_name: Option<String>,
+    /// Names that were refused since the program was started, the last one last.
+    refused: Vec<String>,
+    /// Name that an empty line takes. `None` if the question is not open.
+    suggestion: Option<Username>,
+}
+
+impl NameQuestion {
+    /// Opens the question, because `name` was refused.
+    pub fn open(&mut self, name: &str) {
+        if self.refused.len() >= MAX_REFUSED_NAMES {
+            self.refused.remove(0);
+        }
+        self.refused.push(name.to_owned());
+        self.suggestion = Some(self.suggest(name));
+    }
+
+    /// Returns the name that an empty line takes; `None` if the question is not open.
+    #[must_use]
+    pub const fn suggestion(&self) -> Option<&Username> {
+        self.suggestion.as_ref()
+    }
+
+    /// Returns the prompt for the answer; `None` if the question is not open.
+    #[must_use]
+    pub fn prompt(&self) -> Option<String> {
+        let suggestion = safe_name(self.suggestion.as_ref()?.as_str());
+        Some(format!("name [{suggestion}]> "))
+    }
+
+    /// Opens the question, because `name` cannot be one. Returns the lines that ask it.
+    pub fn refuse(&mut self, name: &str) -> Vec<String> {
+        self.open(name);
+        let reason = match Username::new(name) {
+            Ok(_) => String::new(),
+            Err(error) => format!("This cannot be a username: {error}."),
+        };
+        self.render(name, &reason)
+    }
+
+    /// Renders the question after `name` was refused for a reason, as lines. Renders nothing if it
+    /// is not open.
+    pub(super) fn render(&self, name: &str, reason: &str) -> Vec<String> {
+        let Some(suggestion) = &self.suggestion else { return Vec::new() };
+        let suggestion = safe_name(suggestion.as_str());
+        vec![
+            format!("!! {}: {}", safe_line(name), safe_line(reason)),
+            format!("-- Which name instead? {NAME_RULE}. Enter takes {suggestion}."),
+        ]
+    }
+
+    /// Answers the open question with a typed line. Returns the name to ask for: the suggestion for
+    /// an empty line.
+    ///
+    /// # Errors
+    /// The line cannot be a name. The question stays open, with a suggestion made from the line.
+    /// Returns the lines that ask it.
+    pub fn answer(&mut self, line: &str) -> Result<String, Vec<String>> {
+        let typed = line.trim();
+        if let Some(suggestion) = &self.suggestion
+            && typed.is_empty()
+        {
+            let name = suggestion.as_str().to_owned();
+            self.suggestion = None;
+            return Ok(name);
+        }
+        match Username::new(typed) {
+            Ok(name) => {
+                self.suggestion = None;
+                Ok(name.as_str().to_owned())
+            }
+            Err(_) => Err(self.refuse(typed)),
+        }
+    }
+
+    /// Returns a valid name like `name` that was not refused yet: without the characters that are
+    /// not allowed, otherwise with a number.
+    fn suggest(&self, name: &str) -> Username {
+        let is_free = |it: &Username| !self.refused.iter().any(|no| NameKey::of(no) == *it.key());
+        let valid = Username::from_text(name);
+        if is_free(&valid) {
+            return valid;
+        }
+        let stem = valid.as_str().trim_end_matches(|c: char| c.is_ascii_digit());
+        let (stem, first) = match (Username::new(stem), valid.as_str().get(stem.len()..)) {
+            (Ok(stem), Some(digits)) => {
+                (stem, digits.parse().map_or(2, |it: u32| it.saturating_add(1)))
+            }
+            _ => (valid.clone(), 2),
+        };
+        let usual = self.usual_name.as_deref().and_then(|it| Username::new(it).ok());
+        let usual = usual.filter(|it| *it == stem && is_free(it));
+        usual.unwrap_or_else(|| {
+            let mut numbered = (first..).map(|number| stem.numbered(number));
+            numbered.find(is_free).unwrap_or(valid)
+        })
+    }
+}
+
+/// Takes a typed line as the answer if the question for a username is open: requests the name, or
+/// tells why the line cannot be one. Returns `None` without an effect if the question is not open
+/// or the line is a command. Blocks while the queue of requests is full.
+pub(super) fn execute_answer(
+    line: &str,
+    view: &SharedViewState,
+    requests: &Sender<Request>,
+    tell: &mut impl FnMut(RenderedText),
+) -> Option<AfterLine> {
+    let is_open = view.with(|it| it.name_question.suggestion().is_some());
+    if !is_open || line.starts_with('/') {
+        return None;
+    }
+    match view.with(|it| it.name_question.answer(line)) {
+        Ok(name) => {
+            let request = Request { tag: RequestTag::default(), command: Command::Name(name) };
+            let sent = requests.blocking_send(request).is_ok();
+            Some(if sent { AfterLine::Continue } else { AfterLine::Stop })
+        }
+        Err(lines) => {
+            for text in lines {
+                tell(RenderedText { text, kind: LineKind::Status, bell: false });
+            }
+            Some(AfterLine::Continue)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the suggestions after each of these names was refused.
+    fn suggestions(usual: Option<&str>, refused: &[&str]) -> Vec<String> {
+        let usual_name = usual.map(str::to_owned);
+        let mut question = NameQuestion { usual_name, ..NameQuestion::default() };
+        let mut suggest = |name: &&str| {
+            question.open(name);
+            question.suggestion().unwrap().as_str().to_owned()
+        };
+        refused.iter().map(&mut suggest).collect()
+    }
+
+    #[test]
+    fn suggested_names_are_valid_and_were_not_refused() {
+        assert_eq!(suggestions(None, &["anna", "anna2", "ANNA3"]), ["anna2", "anna3", "ANNA4"]);
+        assert_eq!(suggestions(None, &["Anna Smith", "Anna-Smith"]), ["Anna-Smith", "Anna-Smith2"]);
+        assert_eq!(suggestions(None, &["", "guest", "42"]), ["guest", "guest2", "422"]);
+        // A numbered variant of the usual name that is taken, for it was remembered.
+        assert_eq!(suggestions(Some("anna"), &["anna2", "anna"]), ["anna", "anna3"]);
+        assert_eq!(suggestions(Some("anna"), &["bob2"]), ["bob3"]);
+        let long = "x".repeat(31) + "9";
+        assert_eq!(suggestions(None, &[&long]), ["x".repeat(30) + "10"]);
+    }
+
+    #[test]
+    fn empty_line_takes_suggestion_and_wrong_name_keeps_question_open() {
+        let mut question = NameQuestion::default();
+        question.open("anna");
+        assert_eq!(question.answer(" \n").as_deref(), Ok("anna2"));
+        assert_eq!(question.suggestion(), None);
+        question.open("anna2");
+        let asked = question.answer("two words").unwrap_err().join("\n");
+        for part in ["!! two words: ", "are allowed", "1 to 32", "Enter takes two-words."] {
+            assert!(asked.contains(part), "{asked}");
+        }
+        assert_eq!(question.answer("").as_deref(), Ok("two-words"));
+        question.open("two-words");
+        assert_eq!(question.answer("kitty").as_deref(), Ok("kitty"));
+    }
+}
