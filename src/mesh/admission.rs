@@ -11,30 +11,32 @@ use crate::model::limits::MIN_ANNOUNCE;
 use crate::model::{ErrorCode, Event, Moment, NameKey, PeerId, RoomClock, Username};
 use crate::wire::udp::{Agree, Announce, Control, Nonce};
 
-/// Number of most senior members that vote on a candidate for the whole room.
+/// Number of voters: the most senior members, which vote on a candidate for the whole room.
 pub(super) const VOTERS: usize = 8;
-/// Number of voters that agree to one announce that came by a path: the most senior of those that
-/// it does not list as having agreed. Their answers together are at most twice its size.
+/// Number of voters that agree to one announce that came by a path. They are the most senior
+/// members that the announce does not list as agreed. Their answers together are at most twice as
+/// long as the announce.
 const VOTERS_TO_MANY: usize = 4;
-/// Number of most senior members that object to an announce that came by a path for a reason that
-/// is not their own, beside the holder of the name.
+/// Number of most senior members that object, on behalf of others, to an announce that came by a
+/// path. The holder of the name objects in any case.
 const OBJECTORS_TO_MANY: usize = 2;
-/// Maximum number of candidates remembered at one time; a new one evicts the one heard longest ago.
+/// Maximum number of remembered candidates. Beyond it, a new candidate evicts the candidate heard
+/// longest ago.
 const MAX_CANDIDATES: usize = 256;
 
-/// Candidate that has announced itself to this member without an objection. It stays here, as
-/// denied, if the user rejects it.
+/// Candidate whose announce met no objection of this member. If the user rejects the candidate, it
+/// stays here as denied.
 #[derive(Debug)]
 pub(super) struct Candidate {
     /// Nonce of its attempt to join.
     pub(super) nonce: Nonce,
     /// Username that it asks for.
     pub(super) name: Username,
-    /// Source address of its last announce.
+    /// Source address of the candidate's last announce that met no objection.
     address: SocketAddr,
-    /// Time of its last announce that met no objection.
+    /// Time of the candidate's last announce that met no objection.
     pub(super) last_heard: Moment,
-    /// Time at which an `agree` is to be sent to it; `None` if none is scheduled.
+    /// Time at which to send an `agree` to the candidate; `None` if none is scheduled.
     agree_at: Option<Moment>,
     /// State of the user's approval.
     pub(super) approval: Approval,
@@ -43,21 +45,22 @@ pub(super) struct Candidate {
 /// State of the user's approval of a candidate.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Approval {
-    /// Granted: the user is not asked at all (setting), has said yes, or has not answered in time.
+    /// Granted: the user has said yes, has not answered in time, or is not asked because of the
+    /// settings.
     Granted,
-    /// The user is to be asked, but was not yet: the candidate is not verified to be alive.
+    /// The user must be asked, but was not yet, because the candidate is not verified to be alive.
     NotAsked,
-    /// The user was asked and has until this time to answer; then it counts as a yes.
+    /// The user was asked, and can answer until this time. After it, silence counts as a yes.
     Pending(Moment),
     /// Denied by the user.
     Denied,
 }
 
-/// Candidates that this member knows.
+/// Candidates known to this member.
 #[derive(Debug, Default)]
 pub(super) struct Admission {
-    /// Candidates by peer id, at most [`MAX_CANDIDATES`]. Candidates not heard for twice the
-    /// approval timeout are removed only when a new one is added.
+    /// Candidates by peer id, at most [`MAX_CANDIDATES`]. Adding one removes those not heard for
+    /// twice [`APPROVAL_TIMEOUT`].
     pub(super) candidates: BTreeMap<PeerId, Candidate>,
     /// Time at which the next `agree` or end of an approval is due; `None` if nothing is pending.
     decide_at: Option<Moment>,
@@ -70,13 +73,13 @@ impl Admission {
         self.decide_at
     }
 
-    /// Brings the next deadline forward to `at`, if it is later or not set.
+    /// Sets the next deadline to `at`, unless an earlier one is set.
     fn schedule(&mut self, at: Moment) {
         self.decide_at = Some(self.decide_at.map_or(at, |due| due.min(at)));
     }
 
-    /// Computes the earliest `agree` time or approval deadline of all candidates; `None` if there
-    /// is none.
+    /// Returns the earliest of all candidates' `agree` times and approval deadlines; `None` if
+    /// there is none.
     fn earliest_deadline(&self) -> Option<Moment> {
         let user_deadline = |it: &Candidate| match it.approval {
             Approval::Pending(until) => Some(until),
@@ -92,16 +95,19 @@ impl Admission {
 }
 
 impl Mesh {
-    /// Handles `announce`. While this peer is a candidate itself, treats the sender as a rival. A
-    /// member drops announces below the minimum size.
+    /// Handles `announce`. If this peer is not a member, treats the sender as a rival
+    /// ([`Self::on_rival`]). A member drops an announce below [`MIN_ANNOUNCE`] bytes.
     ///
     /// If there is a reason to object, sends an `object` at once. To an announce that came by a
-    /// path, does so only for a reason of its own, or as one of [`OBJECTORS_TO_MANY`].
+    /// path, sends it only if the reason is this peer's own, or this peer is one of
+    /// [`OBJECTORS_TO_MANY`].
     ///
-    /// Otherwise records the candidate. If the user is asked or is still to be asked, sends an
-    /// `agree` with the flag `ASKING` at once; else schedules an `agree` after a random delay.
-    /// Schedules none if the announce lists this peer's vote already, or if this peer does not ask
-    /// its user and does not vote, or is not one of [`VOTERS_TO_MANY`].
+    /// Otherwise records the candidate. If the user's approval is missing, sends an `agree` with
+    /// the flag `ASKING` at once. If the user has denied it, sends nothing.
+    ///
+    /// Otherwise schedules an `agree` after a random delay, if this peer asks its user, or is a
+    /// voter whose turn it is ([`VOTERS_TO_MANY`]). Schedules none if the announce lists this
+    /// peer's vote already, or if one is scheduled.
     pub(super) fn on_announce(&mut self, now: Now, meta: PacketMeta, announce: Announce) {
         if !self.is_member() {
             self.on_rival(now, meta, &announce);
@@ -167,9 +173,10 @@ impl Mesh {
         }
     }
 
-    /// Records an announce that met no objection: adds the candidate (a new nonce replaces its
-    /// former attempt), or updates its time and address. If the sender is verified, asks the user
-    /// where that is still to be done, and objects to rivals for the name.
+    /// Records an announce that met no objection: adds the candidate, or updates its time and
+    /// address. A new nonce replaces the candidate's former attempt. If the sender is verified,
+    /// asks the user if that is not done yet, and objects to rivals for the name. Returns the
+    /// candidate.
     fn record_candidate(
         &mut self,
         now: Now,
@@ -212,9 +219,9 @@ impl Mesh {
         self.admission.candidates.get(&id)
     }
 
-    /// Sends an objection to each rival of the verified candidate `winner`, and forgets the rival:
-    /// a candidate with a greater id and the same name, announced within the approval timeout, that
-    /// is not a member. Does nothing if this peer does not vote.
+    /// Sends an objection to each rival of the verified candidate `winner`, and forgets the rival.
+    /// A rival is a candidate with the same name and a greater id, heard less than
+    /// [`APPROVAL_TIMEOUT`] ago, that is no member. Does nothing if this peer is no voter.
     fn object_to_rivals(&mut self, now: Now, winner: PeerId, key: &NameKey) {
         if !self.is_voter() {
             return;
@@ -236,8 +243,8 @@ impl Mesh {
         }
     }
 
-    /// Sends each `agree` that is due, and grants each approval whose time is over, because silence
-    /// of the user counts as a yes.
+    /// Sends each `agree` that is due. Grants each pending approval whose time is over, because the
+    /// user's silence counts as a yes.
     pub(super) fn send_due_agreements(&mut self, now: Now) {
         if self.admission.decide_at.is_none_or(|it| it > now.moment) {
             return;
@@ -259,9 +266,9 @@ impl Mesh {
         }
     }
 
-    /// Records the user's answer about the candidate of this name: schedules an `agree` for now, or
-    /// sends an `object`. Returns false if the user was not asked about such a candidate, or its
-    /// time to answer is over.
+    /// Records the user's answer about a candidate by name, and returns true. For a yes schedules
+    /// an `agree` for now; for a no sends an `object`. Returns false if no approval is pending for
+    /// this name.
     pub(super) fn resolve_approval(&mut self, now: Now, name: &str, is_welcome: bool) -> bool {
         let key = NameKey::of(name);
         let waiting = self
@@ -284,9 +291,8 @@ impl Mesh {
         true
     }
 
-    /// Sends an `agree` with these flags to the address of a candidate's last announce:
-    /// `Agree::ASKING` while the user is asked, 0 for a yes. Does nothing if the candidate is not
-    /// remembered.
+    /// Sends an `agree` to the address of a candidate's last announce. `flags`: `Agree::ASKING`
+    /// while the user is asked, 0 for a yes. Does nothing if the candidate is not remembered.
     fn agree(&mut self, now: Now, id: PeerId, flags: u8) {
         let Some(candidate) = self.admission.candidates.get(&id) else { return };
         let (address, nonce) = (candidate.address, candidate.nonce);

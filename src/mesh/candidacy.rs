@@ -19,43 +19,45 @@ use crate::model::{
 };
 use crate::wire::udp::{Agree, Announce, Control, Nonce, Object, Pong};
 
-/// Maximum number of voters of one address group that have not answered. Strangers could invent any
-/// number of senior ones.
+/// Maximum number of voters of one address group whose votes are pending. Strangers could invent
+/// any number of senior voters.
 const MAX_PENDING_PER_GROUP: usize = admission::VOTERS;
 
-/// Member known to the candidate, with its vote.
+/// Member known to this candidate, with its vote.
 #[derive(Debug)]
 pub(super) struct MemberVote {
     /// Value of the room clock when the member joined, as the member states it.
     since: RoomClock,
-    /// Address that announces are sent to: the source of its `agree`, or the best known one when
-    /// its first heartbeat arrived.
+    /// Address that announces are sent to: the source of the member's `agree`, or, before it, the
+    /// best known address when its first heartbeat arrived.
     address: SocketAddr,
-    /// Time at which it joined, as it states; not before this peer started.
+    /// Time at which the member joined, as it states. If that was before this program started, the
+    /// time of the start.
     joined_at: Moment,
-    /// Its vote so far.
+    /// Vote of the member so far.
     pub(super) vote: Vote,
 }
 
-/// Vote of a member on this candidate. There is no `No`: see [`ReceivedObjections`].
+/// Vote of a member on this candidate. A no is an objection instead ([`ReceivedObjections`]).
 #[derive(Debug)]
 pub(super) enum Vote {
-    /// No vote yet; number of unicast announces sent to the member.
+    /// No vote yet. Holds the number of unicast announces sent to the member.
     Pending(u8),
-    /// Deferred since this time, because the member asks its user.
+    /// Deferred, because the member asks its user. Holds the time at which the first such `agree`
+    /// arrived.
     Deferred(Moment),
-    /// Agreed; value of the Lamport counter that the member has stated.
+    /// Agreed. Holds the Lamport counter that the member has stated.
     Yes(Lamport),
 }
 
 /// State of this peer's current attempt to join.
 #[derive(Debug)]
 pub(super) struct Candidacy {
-    /// Nonce of the attempt; `agree` and `object` repeat it.
+    /// Nonce of the attempt. The answers `agree` and `object` repeat it.
     nonce: Nonce,
     /// Time of the first announce.
     pub(super) started_at: Moment,
-    /// Number of announces sent to everybody (by all paths), at most the number of
+    /// Number of announces sent to everybody, by all paths. At most the length of
     /// [`ANNOUNCE_TIMES`].
     announces_sent: usize,
     /// Time of the next announce, or of the next check whether the vote is settled.
@@ -64,13 +66,13 @@ pub(super) struct Candidacy {
     pub(super) votes: BTreeMap<PeerId, MemberVote>,
     /// Objections to this candidate that are not decided yet.
     pub(super) objections: ReceivedObjections,
-    /// Room clock of that `agree` whose clock is furthest ahead, and its time of arrival. A clock
-    /// above [`MAX_ADOPTED_CLOCK`] does not count. `None` before the first one that counts.
+    /// Room clock that is furthest ahead of those stated in `agree`s, and the arrival time of that
+    /// `agree`. Clocks above [`MAX_ADOPTED_CLOCK`] are ignored. `None` if there was no other clock.
     clock: Option<(RoomClock, Moment)>,
 }
 
 impl Candidacy {
-    /// Starts an attempt with a random nonce other than zero; the first announce is due at once.
+    /// Starts an attempt with a random nonce other than zero. The first announce is due at once.
     pub(super) fn new(now: Moment, random: &mut fastrand::Rng) -> Self {
         let nonce = Nonce(random.u64(1..).to_le_bytes());
         Self {
@@ -84,9 +86,9 @@ impl Candidacy {
         }
     }
 
-    /// Returns the ids of the 8 most senior members known, the most senior first. A pending vote is
-    /// waited for only if it is one of theirs. Leaves out those that have joined since the first
-    /// announce: they were candidates themselves, and have heard it as rivals.
+    /// Returns the ids of the 8 most senior known members, the most senior first. Of the pending
+    /// votes, only theirs are waited for. Leaves out members that have joined since the first
+    /// announce: they were candidates then, and have heard the announce as rivals.
     fn most_senior(&self) -> Vec<PeerId> {
         let older = self.votes.iter().filter(|(_, it)| it.joined_at <= self.started_at);
         let mut seniorities: Vec<Seniority> = older.map(|(id, it)| (it.since, *id)).collect();
@@ -94,9 +96,9 @@ impl Candidacy {
         seniorities.into_iter().take(admission::VOTERS).map(|(_, id)| id).collect()
     }
 
-    /// Returns the Lamport counter to start with: the median of those that the 8 most senior
-    /// members have stated in their votes; the lower one of two middle values; 0 without votes. A
-    /// single extreme value does not move it beyond the others.
+    /// Returns the Lamport counter to start with: the median of the counters that the 8 most senior
+    /// members have stated in their votes. Of two middle values it is the lower one. 0 if there are
+    /// no such votes. A single extreme value does not move the median beyond the others.
     fn lamport(&self) -> Lamport {
         let votes = self.most_senior().into_iter().filter_map(|id| self.votes.get(&id));
         let mut counters: Vec<Lamport> = votes
@@ -109,10 +111,12 @@ impl Candidacy {
         counters.get(counters.len().saturating_sub(1) / 2).copied().unwrap_or_default()
     }
 
-    /// Returns true if no vote needs to be waited for any longer, or [`JOIN_TIMEOUT`] has passed
-    /// since the first announce. A deferred vote is waited for until [`DEFERRED_VOTE_TIMEOUT`]; a
-    /// pending one only if it is one of the 8 most senior, and until [`MAX_UNICAST_ANNOUNCES`] were
-    /// sent.
+    /// Returns true if the vote is settled: no vote has to be waited for, or [`JOIN_TIMEOUT`] has
+    /// passed since the first announce.
+    ///
+    /// A deferred vote is waited for until [`DEFERRED_VOTE_TIMEOUT`] has passed. A pending vote is
+    /// waited for if its member is one of the 8 most senior, until that member was sent
+    /// [`MAX_UNICAST_ANNOUNCES`].
     ///
     /// The timeout is needed because strangers could invent any number of senior peers that never
     /// answer.
@@ -129,7 +133,7 @@ impl Candidacy {
 }
 
 impl Mesh {
-    /// Returns the time of the candidate's next announce or check; `None` if this peer is no
+    /// Returns the time of the next announce or check of the vote; `None` if this peer is no
     /// candidate.
     pub(super) fn candidacy_deadline(&self) -> Option<Moment> {
         match &self.phase {
@@ -138,12 +142,12 @@ impl Mesh {
         }
     }
 
-    /// Joins if [`JOIN_WINDOW`] is over, the vote is settled, and no objection is undecided. An
-    /// objection that counts ends the mesh instead. In any other case asks voters about verified
-    /// objectors, and sends the next announce.
+    /// Drives the candidacy. If [`JOIN_WINDOW`] is over, the vote is settled, and no objection is
+    /// undecided, this peer joins. If an objection counts, the mesh ends. Otherwise asks voters
+    /// about verified objectors, and sends the next announce.
     ///
-    /// Does nothing before it is due. Starts a new attempt if it is late by [`SUSPEND_THRESHOLD`]
-    /// or more, because the machine was suspended.
+    /// Does nothing before the time [`Self::candidacy_deadline`]. If it is late by
+    /// [`SUSPEND_THRESHOLD`] or more, the machine was suspended; then starts a new attempt.
     pub(super) fn drive_candidacy(&mut self, now: Now) {
         let Phase::Announcing(candidacy) = &mut self.phase else { return };
         if now.moment < candidacy.announce_at {
@@ -192,10 +196,12 @@ impl Mesh {
         self.send(paths, addresses, Outgoing::Control(Control::Announce(announce)));
     }
 
-    /// Handles `agree`: records the vote, the clock, the paths and the profile, marks the sender
-    /// and its address as verified, answers with a `pong`, and decides on objections. A deferral
-    /// replaces no earlier deferral or yes. A peer that has joined already only sends the `pong`; a
-    /// candidate drops an `agree` with another nonce.
+    /// Handles `agree`: records the vote, the room clock, the paths and the profile, marks the
+    /// sender and its address as verified, answers with a `pong`, and decides on objections. A
+    /// deferral does not replace an earlier deferral or yes.
+    ///
+    /// A peer that has joined already only sends the `pong`. A candidate drops an `agree` with
+    /// another nonce.
     pub(super) fn on_agree(&mut self, now: Now, meta: PacketMeta, agree: Agree) {
         let id = meta.sender.id;
         let Phase::Announcing(candidacy) = &mut self.phase else {
@@ -243,15 +249,15 @@ impl Mesh {
         self.decide_objections(now.moment);
     }
 
-    /// Sends a cookie back to the source of a packet, in a `pong`.
+    /// Sends a `pong` with `cookie` to the source of a packet.
     fn send_pong(&mut self, now: Now, meta: PacketMeta, cookie: crate::wire::udp::Cookie) {
         let heard = self.paths_heard_from(now.moment, meta.sender.id);
         self.send_to(meta.from, Control::Pong(Pong { cookie, heard }));
     }
 
-    /// Adds a member whose heartbeat was received to the voters, as pending; a known voter stays as
-    /// it is. `present` is its time in the room, as it states. Does nothing if this peer is no
-    /// candidate, or if [`MAX_PENDING_PER_GROUP`] voters of the address group have not answered.
+    /// Adds a member whose heartbeat was received to the voters, with a pending vote. `present`:
+    /// its time in the room, as it states. Does nothing if this peer is no candidate, the voter is
+    /// known, or [`MAX_PENDING_PER_GROUP`] votes of its address group are pending.
     pub(super) fn note_voter(
         &mut self,
         now: Moment,
@@ -281,8 +287,9 @@ impl Mesh {
         }
     }
 
-    /// Handles `object`: a candidate considers it if the nonce is its own; a member checks whether
-    /// it must change its name if the sender is verified. Drops all others.
+    /// Handles `object`. A candidate considers it if the nonce is that of its attempt. A member
+    /// considers it if the sender is verified, and may have to change its name. Drops it in any
+    /// other case.
     pub(super) fn on_object(
         &mut self,
         now: Now,
@@ -301,14 +308,14 @@ impl Mesh {
         }
     }
 
-    /// Ends the mesh with the result "rejected": `by` is the name of the rival.
+    /// Ends the mesh with [`End::Rejected`]. `by`: name of the rival.
     fn reject(&mut self, by: String, code: u16, reason: String) {
         self.finish(End::Rejected { by, code, reason });
     }
 
-    /// Handles an `announce` of another candidate while this peer is one. If both want the same
-    /// name, the smaller id wins: this peer is rejected, or sends an `object`. A sender that is not
-    /// verified is only pinged.
+    /// Handles an `announce` of another candidate while this peer is a candidate. If both want the
+    /// same name, the smaller id wins: either this peer is rejected, or it sends an `object`. If
+    /// the rival is not verified, only pings it.
     pub(super) fn on_rival(&mut self, now: Now, meta: PacketMeta, announce: &Announce) {
         let Phase::Announcing(candidacy) = &self.phase else { return };
         let key = crate::model::NameKey::of(&announce.username);
@@ -329,8 +336,8 @@ impl Mesh {
         }
     }
 
-    /// Becomes a member after the vote: sets the room clock (0 without any `agree`), *since* and
-    /// the Lamport counter, and starts heartbeats and the history fetch.
+    /// Becomes a member after the vote. Sets the room clock (0 if no `agree` has stated one),
+    /// `since` and the Lamport counter. Starts the heartbeats and the history fetch.
     fn join(&mut self, now: Now) {
         let ended = std::mem::replace(&mut self.phase, Phase::In);
         let Phase::Announcing(candidacy) = ended else { return };
@@ -357,8 +364,8 @@ impl Mesh {
         self.drive_history_fetch(now);
     }
 
-    /// Reports to the user that this peer has joined, with the sorted names of all members and the
-    /// name of the peer that the history came from (`None`: no history).
+    /// Reports to the user that this peer has joined, with the sorted names of all members.
+    /// `history_from`: peer that the history came from; `None` if there was no history.
     pub(super) fn report_joined(&mut self, history_from: Option<PeerId>) {
         let mut members = self.names_of_members();
         members.sort();
@@ -375,8 +382,8 @@ impl Mesh {
     }
 }
 
-/// Returns the time at which a member joined that has been in the room for `present`; the start of
-/// this program if that was earlier.
+/// Returns the time at which a member joined: the time `present` before `now`, or the start of this
+/// program if that is later.
 fn joined_at(now: Moment, present: Duration) -> Moment {
     Moment::after_start(now.since_start().saturating_sub(present))
 }

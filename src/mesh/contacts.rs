@@ -8,36 +8,37 @@ use super::contact::{Contact, Profile, Stage};
 use crate::model::{AddressGroup, Moment, NameKey, PeerId, RoomClock};
 use crate::wire::udp::Signer;
 
-/// Maximum number of contacts in stage heard; checked only when a new one is added.
+/// Maximum number of contacts in stage heard. It is checked only when an unknown peer is added.
 const MAX_HEARD: usize = 256;
-/// Maximum number of contacts in all stages. (Rooms are made for some hundreds of members.)
+/// Maximum number of contacts in all stages together.
 const MAX_CONTACTS: usize = 4_096;
-/// Maximum number of contacts in stage listed that the pages of one peer account for.
+/// Maximum number of contacts in stage listed that are known from the pages of one peer.
 const MAX_LISTED: usize = 128;
 
-/// Maximum number of members, without this peer. Leaves places for the logs of authors that have
-/// gone.
+/// Maximum number of members, this peer not counted. It is below the maximum number of authors, so
+/// that logs of authors that have gone find a place.
 const MAX_MEMBERS: usize = 896;
 /// Maximum number of members of one address group.
 const MAX_MEMBERS_PER_GROUP: usize = 128;
 
-/// Place for a new member.
+/// Answer to the question whether there is a place for a new member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// There is one.
+    /// There is a place.
     Free,
-    /// There is one if this member, the newest one of the address group with the most members, is
-    /// marked as gone.
+    /// There is a place if this member is marked as gone. It is the newest member of the address
+    /// group with the most members.
     Instead(PeerId),
-    /// There is none: the new member's address group has its share of members.
+    /// There is none: the new member's address group has [`MAX_MEMBERS_PER_GROUP`] members. `None`
+    /// if that group is unknown.
     GroupFull(Option<AddressGroup>),
     /// There is none: the room is full, and no address group has more than twice as many members as
-    /// that of the new member.
+    /// the new member's group.
     Full,
 }
 
-/// Seniority of a member: value of the room clock when it joined, then id. The smaller one is more
-/// senior.
+/// Seniority of a member: value of the room clock when it joined, then its id. The smaller pair is
+/// more senior.
 pub(super) type Seniority = (RoomClock, PeerId);
 
 /// Set of all other peers by id, with an index of member names.
@@ -45,42 +46,43 @@ pub(super) type Seniority = (RoomClock, PeerId);
 pub(super) struct Contacts {
     /// All contacts by peer id.
     contacts: BTreeMap<PeerId, Contact>,
-    /// Index of members (without this peer): ids by the comparison keys of their names.
+    /// Index of members: ids by the comparison key of the name. This peer is not in it.
     names: BTreeMap<NameKey, BTreeSet<PeerId>>,
-    /// Index of those name keys by their look-alike skeletons (UTS #39). Computed when a name is
-    /// added, not at each comparison.
+    /// Index of the keys in `names` by their look-alike skeletons (UTS #39).
     skeletons: BTreeMap<String, BTreeSet<NameKey>>,
     /// Number of contacts in stage member.
     member_count: usize,
     /// Number of contacts in stage heard.
     heard_count: usize,
-    /// Room clock of this peer, as its value at a moment, to note when other peers come. `None`
-    /// until this peer has been a member long enough to have heard of all that were there before.
+    /// Room clock of this peer, stored as its value at a moment. It dates the coming of new
+    /// contacts (`Contact::witnessed_since`). `None` until this peer has been a member long enough
+    /// to have heard of all earlier members.
     witness_clock: Option<(RoomClock, Moment)>,
 }
 
 impl Contacts {
-    /// Returns a contact by id; `None` if it is unknown.
+    /// Returns a contact by id; `None` if the id is unknown.
     pub(super) fn get(&self, id: PeerId) -> Option<&Contact> {
         self.contacts.get(&id)
     }
 
-    /// Returns a contact by id, mutably. Change its stage and profile by [`Self::set_stage`] and
-    /// [`Self::set_profile`] only, which keep the indexes up to date.
+    /// Returns a contact by id, mutably; `None` if the id is unknown. Change its stage and profile
+    /// only by [`Self::set_stage`] and [`Self::set_profile`], which keep the indexes up to date.
     pub(super) fn get_mut(&mut self, id: PeerId) -> Option<&mut Contact> {
         self.contacts.get_mut(&id)
     }
 
-    /// Returns a contact by id; `None` if it is unknown or not a member.
+    /// Returns a member by id; `None` if the id is unknown or the contact is not a member.
     pub(super) fn member(&self, id: PeerId) -> Option<&Contact> {
         self.get(id).filter(|it| it.is_member())
     }
 
-    /// Returns the contact of the sender of a control packet, and stores its identity. Adds a new
-    /// one in stage heard, and moves a listed one to that stage; other stages stay.
+    /// Returns the contact of the sender of a control packet, and stores the sender's identity in
+    /// it. Adds an unknown sender in stage heard. Moves a listed contact to stage heard.
     ///
-    /// A new one evicts another one in stage heard at the limit of those, and a listed or gone one
-    /// at the limit of all. `None` if there is none of the latter to evict.
+    /// If there are [`MAX_HEARD`] contacts in stage heard, adding evicts one of those. If there are
+    /// [`MAX_CONTACTS`] contacts, adding evicts a listed or gone one. Returns `None` if there is no
+    /// listed or gone one to evict.
     pub(super) fn add_heard(&mut self, now: Moment, signer: Signer) -> Option<&mut Contact> {
         let is_new = !self.contacts.contains_key(&signer.id);
         if is_new && self.heard_count >= MAX_HEARD {
@@ -100,9 +102,9 @@ impl Contacts {
         Some(contact)
     }
 
-    /// Returns the contact of a peer that the page of `by` lists; adds it in stage listed if it is
-    /// unknown, without evicting any. `None` if it is unknown and the contacts listed by `by`, or
-    /// all contacts, are at their limit.
+    /// Returns the contact of a peer that the page of `by` lists. Adds an unknown peer in stage
+    /// listed. `None` if the peer is unknown and the contacts listed by `by`, or all contacts, are
+    /// at their limit: nothing is evicted.
     pub(super) fn add_listed(
         &mut self,
         now: Moment,
@@ -122,25 +124,26 @@ impl Contacts {
         Some(contact)
     }
 
-    /// Adds a contact. If `witness_clock` is set, notes the present room clock as the time at which
-    /// the contact has come.
+    /// Adds a contact. If `witness_clock` is set, stores the current room clock in the contact's
+    /// `witnessed_since`.
     fn insert_new(&mut self, now: Moment, id: PeerId, stage: Stage) {
         let mut contact = Contact::new(now, stage);
         contact.witnessed_since = self.witness_clock.map(|(clock, at)| clock.after(now.since(at)));
         self.contacts.insert(id, contact);
     }
 
-    /// Sets the room clock, as a value at a moment, by which the coming of further peers is noted.
+    /// Sets the room clock that dates the coming of new contacts: its value at the moment `at`.
     pub(super) fn set_witness_clock(&mut self, clock: RoomClock, at: Moment) {
         self.witness_clock = Some((clock, at));
     }
 
-    /// Returns true if the coming of further peers is noted.
+    /// Returns true if this peer notes when new contacts come: it has been a member long enough.
     pub(super) const fn is_witness(&self) -> bool {
         self.witness_clock.is_some()
     }
 
-    /// Moves all noted times along with a jump of the room clock, in milliseconds.
+    /// Adds a jump of the room clock, in milliseconds, to `witnessed_since` and `renamed_at` of all
+    /// contacts.
     pub(super) fn shift_witnessed(&mut self, jump: u64) {
         let shift = |it: &mut Option<RoomClock>| {
             *it = it.map(|it| RoomClock(it.0.saturating_add(jump)));
@@ -151,10 +154,10 @@ impl Contacts {
         }
     }
 
-    /// Returns the place for `id` as a member, or why there is none. There are at most
-    /// [`MAX_MEMBERS_PER_GROUP`] members of its address group, and [`MAX_MEMBERS`] in all. If the
-    /// room is full, the newest member of the group that has most of them makes room for a group
-    /// with less than half as many. So members that came earlier, or from other addresses, stay.
+    /// Returns whether there is a place for `id` as a member. An address group has at most
+    /// [`MAX_MEMBERS_PER_GROUP`] members, the room at most [`MAX_MEMBERS`]. If the room is full,
+    /// the newest member of the largest group can be replaced, if `id` is of a group with less than
+    /// half as many members. Changes nothing.
     pub(super) fn place_for(&self, id: PeerId) -> Place {
         let group = self.get(id).and_then(Contact::group);
         if self.member_count < MAX_MEMBERS_PER_GROUP {
@@ -180,9 +183,9 @@ impl Contacts {
         newest.map_or(Place::Full, |(id, _)| Place::Instead(id))
     }
 
-    /// Removes one contact in stage heard: one at the IP address that most of them share, an
-    /// unverified one if possible, and of those the oldest. So an attacker that invents many peers
-    /// at one address evicts only its own.
+    /// Removes one contact in stage heard. Chooses the IP address with the most such contacts,
+    /// there an unverified contact if possible, and of those the oldest. So an attacker that
+    /// invents many peers at one address evicts only those.
     fn evict_heard(&mut self) {
         let ip = |it: &Contact| it.address().map(|it| it.ip());
         let heard = || self.iter().filter(|(_, it)| it.stage == Stage::Heard);
@@ -195,8 +198,9 @@ impl Contacts {
         }
     }
 
-    /// Returns true if there is a place for a new contact. If there are too many, removes the
-    /// listed or gone one that was vouched for least recently; returns false if there is none.
+    /// Makes room for a new contact and returns true. If there are [`MAX_CONTACTS`], removes the
+    /// listed or gone contact with the earliest `last_vouched`. Returns false if there is none to
+    /// remove.
     fn make_room(&mut self) -> bool {
         if self.contacts.len() < MAX_CONTACTS {
             return true;
@@ -210,8 +214,8 @@ impl Contacts {
         oldest.is_some()
     }
 
-    /// Moves a contact to a stage, and updates the counters and the name index. Does nothing if it
-    /// is unknown.
+    /// Moves a contact to a stage, and updates the counters and the name index. Does nothing if the
+    /// contact is unknown.
     pub(super) fn set_stage(&mut self, id: PeerId, stage: Stage) {
         let Some(contact) = self.contacts.get_mut(&id) else { return };
         let before = std::mem::replace(&mut contact.stage, stage);
@@ -231,8 +235,8 @@ impl Contacts {
         }
     }
 
-    /// Replaces the profile of a contact, and updates the name index. Returns its former name if it
-    /// is a member and its name has changed in any character; otherwise `None`.
+    /// Replaces the profile of a contact, and updates the name index. Returns the former name if
+    /// the contact is a member and its name has changed in any character; otherwise `None`.
     pub(super) fn set_profile(&mut self, id: PeerId, profile: Profile) -> Option<String> {
         let contact = self.contacts.get_mut(&id)?;
         let is_member = contact.is_member();
@@ -254,8 +258,8 @@ impl Contacts {
         self.names.entry(key).or_default().insert(id);
     }
 
-    /// Removes a member from the index of names. If no other member has the name, removes the name
-    /// from the index of skeletons, too.
+    /// Removes a member from the index of names. If no other member has the name, also removes the
+    /// name from the index of skeletons.
     fn unindex_name(&mut self, key: &NameKey, id: PeerId) {
         if let Some(holders) = self.names.get_mut(key) {
             holders.remove(&id);
@@ -283,7 +287,7 @@ impl Contacts {
         (self.contacts.len(), self.heard_count)
     }
 
-    /// Returns the number of members, without this peer.
+    /// Returns the number of members, this peer not counted.
     pub(super) const fn member_count(&self) -> usize {
         self.member_count
     }
@@ -293,33 +297,33 @@ impl Contacts {
         self.contacts.iter().map(|(id, contact)| (*id, contact))
     }
 
-    /// Iterates over all contacts in the order of their ids, mutably. Stage and profile must not be
-    /// changed.
+    /// Iterates over all contacts in the order of their ids, mutably. Do not change stage and
+    /// profile here.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (PeerId, &mut Contact)> {
         self.contacts.iter_mut().map(|(id, contact)| (*id, contact))
     }
 
-    /// Iterates over the members with greater ids than this one, in the order of their ids.
+    /// Iterates over the members with greater ids than `id`, in the order of their ids.
     pub(super) fn members_after(&self, id: PeerId) -> impl Iterator<Item = (PeerId, &Contact)> {
         use std::ops::Bound::{Excluded, Unbounded};
         let later = self.contacts.range((Excluded(id), Unbounded));
         later.map(|(id, contact)| (*id, contact)).filter(|(_, it)| it.is_member())
     }
 
-    /// Iterates over the ids of the members (without this peer) whose names have this comparison
-    /// key, in order.
+    /// Iterates over the ids of the members whose names have this comparison key, in ascending
+    /// order. This peer is not among them.
     pub(super) fn holders(&self, key: &NameKey) -> impl Iterator<Item = PeerId> {
         self.names.get(key).into_iter().flatten().copied()
     }
 
-    /// Iterates over the ids of the members (without this peer) whose names have this look-alike
-    /// skeleton.
+    /// Iterates over the ids of the members whose names have this look-alike skeleton. This peer is
+    /// not among them.
     pub(super) fn look_alikes(&self, skeleton: &str) -> impl Iterator<Item = PeerId> {
         let keys = self.skeletons.get(skeleton).into_iter().flatten();
         keys.flat_map(|key| self.holders(key))
     }
 
-    /// Returns the seniorities of all members but this peer, the most senior first.
+    /// Returns the seniorities of all members except this peer, the most senior first.
     pub(super) fn members_by_seniority(&self) -> Vec<Seniority> {
         let members = self.iter().filter(|(_, it)| it.is_member());
         let mut seniorities: Vec<_> = members.map(|(id, it)| (it.since(), id)).collect();

@@ -13,17 +13,17 @@ pub struct Settings {
     pub username: Username,
     /// Room to join.
     pub room: RoomName,
-    /// True if the room has a passphrase. Only reported to the user; the mesh does not seal
-    /// datagrams.
+    /// True if the room has a passphrase. The mesh only reports this to the user; the driver seals
+    /// the datagrams.
     pub is_closed: bool,
     /// True to ask the user for approval of each newcomer.
     pub ask: bool,
-    /// Secret for cookies and for the seed of random delays: fresh bytes from the system's random
-    /// source.
+    /// Secret for cookies and for the seed of random delays. It must be fresh bytes from the
+    /// system's random source.
     pub secret: [u8; 32],
 }
 
-/// Signer of this peer's entries. A trait, so that simulations can do without real signatures.
+/// Signs this peer's entries. It is a trait so that simulations need no real signatures.
 pub trait Sign {
     /// Returns the identity that signs: public key, incarnation and id.
     fn signer(&self) -> Signer;
@@ -44,11 +44,11 @@ pub struct Now {
 /// Event that the driver passes to the mesh.
 #[derive(Debug)]
 pub enum Input {
-    /// Datagram that was received and unsealed, and whose signature was checked.
+    /// Received datagram, unsealed and decoded, with a valid signature.
     Received {
         /// Source address.
         from: SocketAddr,
-        /// Path by which it came; `None` for unicast to this peer.
+        /// Path by which the datagram came; `None` if it was sent to this peer by unicast.
         path: Option<Path>,
         /// Length of the unsealed datagram in bytes.
         size: usize,
@@ -61,19 +61,19 @@ pub enum Input {
     OwnAddresses(Vec<IpAddr>),
     /// Request of the user.
     Request(Request),
-    /// Wake-up: the time of the last [`Output::WakeAt`] has come. Harmless if it comes early.
+    /// Wake-up: the time of the last [`Output::WakeAt`] has come. An early wake-up does no harm.
     Wake,
 }
 
 /// Action that the driver has to carry out.
 #[derive(Debug)]
 pub enum Output {
-    /// Send one datagram: sign and seal it with the next counter, and send the same bytes to all
-    /// destinations.
+    /// Send one datagram to several destinations. Sign a control packet with the next counter, seal
+    /// the datagram, and send the same bytes to all destinations.
     Send {
-        /// Paths to send it by.
+        /// Paths to send the datagram by.
         paths: PathSet,
-        /// Unicast addresses to send it to as well.
+        /// Unicast addresses to send the datagram to as well.
         addresses: Vec<SocketAddr>,
         /// Packet to put into the datagram.
         packet: Outgoing,
@@ -82,7 +82,7 @@ pub enum Output {
     Event(Event),
     /// Pass [`Input::Wake`] at this time; replaces the previous wake-up.
     WakeAt(Moment),
-    /// The mesh has ended. It is the last output; further inputs are ignored.
+    /// The mesh has ended. This is the last output; further inputs are ignored.
     Finished(End),
 }
 
@@ -105,34 +105,35 @@ pub enum End {
         /// Number of the user's requests that were refused.
         refused: usize,
     },
-    /// This candidate was rejected: a peer has objected, or a rival candidate wins the name.
+    /// This candidate was rejected: a peer's objection counted, or a rival candidate won the name.
     Rejected {
         /// Username of the objecting peer or of the rival.
         by: String,
-        /// Error code of the objection; may be one that the registry does not list.
+        /// Error code of the objection. The registry may not list it.
         code: u16,
         /// Human-readable reason, as the objecting peer worded it.
         reason: String,
     },
 }
 
-/// Counters of packets that were dropped, by reason. Some have a limited effect nevertheless, for
+/// Counters of dropped packets, by reason. A few dropped packets still have a limited effect, for
 /// example a copy by another path, or an unverified heartbeat.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Drops {
     /// Control packets whose counter was seen before or is below the anti-replay window.
     pub replayed: u64,
-    /// Packets of senders that are not verified or for which there is no place; also entries from
-    /// an address from which their sender has sent no control packet.
+    /// Packets of senders that are not verified or for which there is no place. Also entries from
+    /// an address at which no control packet of their sender has come in.
     pub unverified: u64,
-    /// Control packets beyond the rate limit of their sender, and unrequested entries beyond that
-    /// of their author.
+    /// Control packets beyond their sender's rate limit, unrequested entries beyond their author's
+    /// rate limit, and objections to this candidate beyond their maximum number.
     pub too_many: u64,
-    /// Packets that are not expected in the current state, or do not fit to a request of this peer.
+    /// Packets that are not expected in the current state, packets that answer no request of this
+    /// peer, and announces that are too short.
     pub unexpected: u64,
-    /// Entries that are here already (duplicates), or whose sequence is not awaited any more.
+    /// Entries that are here already (duplicates), or whose sequence is no longer awaited.
     pub known: u64,
-    /// Entries that were not accepted: unrequested and the author is not a member, author without a
-    /// log, Lamport counter that jumps too far, or too many entries out of order.
+    /// Refused entries: unrequested and the author is no member, the author has no log, the Lamport
+    /// counter jumps too far, or too many entries are out of order.
     pub refused: u64,
 }

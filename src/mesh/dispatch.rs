@@ -22,14 +22,14 @@ pub(super) struct PacketMeta {
     pub(super) size: usize,
     /// Packet counter of the header.
     pub(super) counter: u64,
-    /// True if it came by a path, so that others have received it as well.
+    /// True if the packet came by a path, so that other peers have received it as well.
     pub(super) is_to_many: bool,
 }
 
 impl Mesh {
     /// Handles a received packet with a valid signature: an entry, or a control packet. Ignores
-    /// this peer's own control packets. Counts one that was seen before as replayed, and notes the
-    /// path of a copy of the sender's newest one.
+    /// this peer's own control packets. Drops a replayed control packet; if it is a copy of the
+    /// sender's newest one, records the copy's path.
     pub(super) fn dispatch_packet(
         &mut self,
         now: Now,
@@ -58,9 +58,9 @@ impl Mesh {
     }
 
     /// Handles a control packet that is no duplicate: adds or updates the sender's contact, and
-    /// calls the handler if the sender's state and this peer's phase allow it. Drops and counts the
-    /// packet if there is no place for the contact, or beyond the sender's rate limit. A packet of
-    /// a gone peer, except `bye`, moves it to stage heard.
+    /// calls the handler if the sender's state and this peer's phase allow it. A packet of a gone
+    /// peer, except `bye`, moves that peer to stage heard. Drops the packet if there is no place
+    /// for the contact, or beyond the sender's rate limit.
     fn dispatch_control(
         &mut self,
         now: Now,
@@ -133,17 +133,18 @@ impl Mesh {
         }
     }
 
-    /// Returns true if entries are accepted from this sender at this address: the sender is
-    /// verified, and a control packet signed by it has come from there.
+    /// Returns true if entries are accepted from `sender` at the address `from`: the sender is
+    /// verified, and has sent a control packet from that address.
     #[must_use]
     pub fn accepts_entries_from(&self, sender: PeerId, from: SocketAddr) -> bool {
         self.contacts.get(sender).is_some_and(|it| it.is_verified && it.has_sent_from(from))
     }
 
     /// Handles an entry, sent by its author or passed on by another peer. During the history fetch,
-    /// passes it to that; as a member, inserts it into the author's log. Drops and counts it if,
-    /// for example, the sender is not accepted, the entry is known already, or it is unrequested
-    /// and its author is no member or beyond the rate limit.
+    /// gives it to the fetch. After it, inserts the entry into the author's log. Drops the entry if
+    /// the sender is not accepted, this peer is no member, the entry is known, or the log refuses
+    /// it. Drops an unrequested entry if its author is no member, or beyond the author's rate
+    /// limit.
     fn on_entry(&mut self, now: Now, from: SocketAddr, sender: PeerId, entry: &Arc<Entry>) {
         let (author, sequence) = (entry.author.id, entry.fields.sequence);
         if !self.accepts_entries_from(sender, from) {

@@ -1,5 +1,5 @@
-//! Display order: a hold-back queue that shows messages in room order as far as possible. Section
-//! 9.
+//! Display order: a hold-back queue, so that messages are shown in room order as far as possible.
+//! Section 9.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -19,18 +19,18 @@ const MAX_UNREPORTED_SKEW_MS: u64 = 5_000;
 pub(super) struct DisplayQueue {
     /// Held-back entries in room order, each with the time at which it was queued.
     held: BTreeMap<OrderKey, (Arc<Entry>, Moment)>,
-    /// Greatest Lamport counter shown or treated as shown.
+    /// Greatest Lamport counter that was shown, or counts as shown.
     shown_lamport: u64,
-    /// Greatest sort key shown, those of blocked authors included; entries below it are shown as
-    /// late. `None` if none was shown.
+    /// Greatest sort key of the shown entries; entries below it are shown as late. Entries of
+    /// blocked authors count as shown. `None` if none was shown.
     last_shown: Option<OrderKey>,
     /// Request tags of own messages by sequence, until the messages are shown.
     tags: HashMap<u32, RequestTag>,
 }
 
 impl DisplayQueue {
-    /// Treats every Lamport counter up to this one as shown: an entry with the next one need not
-    /// wait.
+    /// Treats every Lamport counter up to `lamport` as shown. So an entry with the next counter
+    /// does not have to wait.
     pub(super) fn start_after(&mut self, lamport: Lamport) {
         self.shown_lamport = self.shown_lamport.max(lamport.0);
     }
@@ -45,14 +45,14 @@ impl DisplayQueue {
         self.held.len()
     }
 
-    /// Returns the time at which the first held-back entry in room order may be shown in any case;
-    /// `None` if none is held.
+    /// Returns the time at which the first held-back entry in room order has waited for
+    /// [`HOLD_BACK_TIMEOUT`]; `None` if none is held.
     pub(super) fn next_deadline(&self) -> Option<Moment> {
         self.held.first_key_value().map(|(_, (_, since))| *since + HOLD_BACK_TIMEOUT)
     }
 
-    /// Removes and returns the first held-back entry in room order if it may be shown: its Lamport
-    /// counter is at most one above the greatest one shown, or it has waited for
+    /// Removes and returns the first held-back entry in room order, if it may be shown. It may if
+    /// its Lamport counter is at most `shown_lamport` + 1, or if it has waited for
     /// [`HOLD_BACK_TIMEOUT`]. Otherwise returns `None`.
     fn pop_ready(&mut self, now: Moment) -> Option<Arc<Entry>> {
         let waiting = self.held.first_entry()?;
@@ -66,8 +66,8 @@ impl DisplayQueue {
 }
 
 impl Mesh {
-    /// Queues the entries that were moved into their author's order, and shows all that need not
-    /// wait (any longer).
+    /// Queues the entries that were moved into their author's order. Then shows all queued entries
+    /// that do not have to wait.
     pub(super) fn deliver_ready(&mut self, now: Now) {
         for entry in self.logs.take_ready() {
             self.display.held.insert(order_key(&entry), (entry, now.moment));
@@ -78,9 +78,9 @@ impl Mesh {
         }
     }
 
-    /// Shows an entry to the user and advances the display order. If its author is blocked, only
-    /// advances the display order. If it is an own message with a request tag, also acknowledges
-    /// the request.
+    /// Shows an entry to the user, and advances the display order. If the author is blocked, only
+    /// advances the display order. If the entry is an own message with a request tag, also
+    /// acknowledges the request.
     pub(super) fn display_entry(&mut self, entry: &Arc<Entry>, is_history: bool, is_late: bool) {
         let fields = &entry.fields;
         let last =
@@ -145,8 +145,8 @@ impl Mesh {
     }
 }
 
-/// Returns a human-readable duration for a number of seconds, in whole units, rounded down. The
-/// unit changes at 2 minutes, 2 hours and 2 days.
+/// Returns a number of seconds as a human-readable duration, in whole units, rounded down. The unit
+/// is minutes from 2 minutes on, hours from 2 hours on, and days from 2 days on.
 pub(super) fn duration_text(seconds: u64) -> String {
     match seconds {
         0..120 => format!("{seconds} seconds"),

@@ -1,4 +1,4 @@
-//! Failure detector: a periodic sweep over all contacts that pings silent peers and drops those
+//! Failure detector: a periodic sweep over all contacts. It pings silent peers, and drops peers
 //! that nobody has heard. Section 11.
 
 use std::time::Duration;
@@ -12,28 +12,29 @@ use super::verification::preferred_path;
 use super::{Mesh, Now};
 use crate::model::{Moment, PeerId};
 
-/// Action that is due for a contact.
+/// Action that the sweep takes for a contact.
 #[derive(Debug, PartialEq, Eq)]
 enum ContactAction {
     /// Nothing is due before this time.
     Wait(Moment),
-    /// End its stage: mark a member as gone, or forget another contact.
+    /// End the contact's stage: mark a member as gone, or forget any other contact.
     Remove,
-    /// Ping it, to learn whether it is alive or to tell it by which paths it is heard.
+    /// Ping the contact: to learn whether it is alive, to verify an address, or to tell it by which
+    /// paths it is heard.
     Ping,
-    /// Ask the peer that has listed it for its address, by `where`.
+    /// Send a `where` to the peer that has listed the contact, to ask for the contact's address.
     AskAddress,
 }
 
 impl Mesh {
-    /// Schedules a sweep over all contacts as soon as the minimum interval allows, because a
-    /// contact has changed.
+    /// Schedules a sweep as soon as the minimum interval allows. Call it if a contact has changed.
     pub(super) fn schedule_sweep(&mut self, now: Moment) {
         self.schedule_sweep_at(now);
     }
 
-    /// Schedules a sweep at `at`, but not within the minimum interval after the last one: 2 ms for
-    /// each member, at least [`MIN_SWEEP_INTERVAL`]. A sweep that is scheduled earlier stays.
+    /// Schedules a sweep at `at`, or when the minimum interval since the last sweep has passed, if
+    /// that is later. The minimum interval is 2 ms for each member, at least
+    /// [`MIN_SWEEP_INTERVAL`]. If an earlier sweep is scheduled already, changes nothing.
     pub(super) fn schedule_sweep_at(&mut self, at: Moment) {
         // A sweep takes longer with more members, so it runs less often.
         let pause =
@@ -42,9 +43,9 @@ impl Mesh {
         self.sweep_at = Some(self.sweep_at.map_or(at, |due| due.min(at)));
     }
 
-    /// Runs the sweep if it is due: carries out the due action of each contact, except pings that
-    /// are not this peer's turn. Schedules the next sweep for the earliest waiting contact, or soon
-    /// if there was any action.
+    /// Runs the sweep if it is due: takes the due action for each contact, except pings for which
+    /// it is not this peer's turn. Schedules the next sweep for the earliest time at which an
+    /// action is due, or in [`MIN_SWEEP_INTERVAL`] if it has taken any action.
     pub(super) fn sweep_contacts(&mut self, now: Now) {
         if self.sweep_at.is_none_or(|it| it > now.moment) {
             return;
@@ -79,10 +80,12 @@ impl Mesh {
         }
     }
 
-    /// Returns true if it is this peer's turn to ping another one. The turn matters only for a peer
-    /// in stage heard that never was a member and needs no verified address. One datagram of such a
-    /// peer brings the pings of two members only: the nearest to its id. With each further
-    /// 0.9 × I(n) in which it is heard, twice as many may ping it: the first ones may not hear it.
+    /// Returns true if it is this peer's turn to ping a contact. Turns apply only to a contact in
+    /// stage heard that never was a member and needs no verified address; for others returns true.
+    ///
+    /// One datagram of such a contact causes pings of only two members, the nearest to its id. The
+    /// number doubles with each 0.9 × I(n) between `known_at` and the last packet, because the
+    /// nearest members may not hear the contact.
     fn is_turn_to_ping(&self, now: Moment, id: PeerId, contact: &Contact) -> bool {
         if contact.stage != Stage::Heard || contact.was_member || contact.needs_verified_address {
             return true;
@@ -94,8 +97,8 @@ impl Mesh {
         self.is_among_nearest(count, id.0)
     }
 
-    /// Ends the stage of a contact whose time is over: a member is marked as gone, any other
-    /// contact is forgotten.
+    /// Ends the stage of a contact whose time is over: marks a member as gone, forgets any other
+    /// contact.
     fn expire(&mut self, now: Now, id: PeerId) {
         match self.contacts.get(id).map(|it| it.stage) {
             Some(Stage::Member) => self.mark_gone(now.moment, id),
@@ -116,13 +119,14 @@ struct SweepContext {
     gone: Duration,
     /// W(n), the silence after which a path counts as not working.
     path_timeout: Duration,
-    /// Time without a packet after which another address of a peer is looked for.
+    /// Time without a packet of a peer after which this peer looks for another address of it.
     address_patience: Duration,
-    /// Time to observe a new member before telling it by which paths it is heard.
+    /// Time for which a new member is observed before it is told by which paths it is heard.
     report_delay: Duration,
     /// Time of the sweep.
     now: Moment,
-    /// True if this peer is a member. If not, it pings neither heard contacts nor members.
+    /// True if this peer is a member. A candidate pings neither contacts in stage heard nor
+    /// members.
     is_member: bool,
     /// Id of this peer.
     me: PeerId,
@@ -137,7 +141,7 @@ impl SweepContext {
         Self { interval, gone, path_timeout, address_patience, report_delay, now, is_member, me }
     }
 
-    /// Returns the action that is due for a contact, by its stage. A gone one is removed after
+    /// Returns the action for a contact, by its stage. A gone contact is removed after
     /// [`GONE_RETENTION`].
     fn action(&self, contact: &Contact) -> ContactAction {
         match contact.stage {
@@ -148,18 +152,20 @@ impl SweepContext {
         }
     }
 
-    /// Returns `Remove` if `at` has come, else `Wait` until then.
+    /// Returns `Remove` if `at` has come, otherwise `Wait(at)`.
     fn remove_at(&self, at: Moment) -> ContactAction {
         if at <= self.now { ContactAction::Remove } else { ContactAction::Wait(at) }
     }
 
-    /// Returns `Ping` if `at` has come, else `Wait` until `at` or `latest`, whichever is earlier.
+    /// Returns `Ping` if `at` has come, otherwise `Wait` until the earlier one of `at` and
+    /// `latest`.
     fn ping_at(&self, at: Moment, latest: Moment) -> ContactAction {
         if at <= self.now { ContactAction::Ping } else { ContactAction::Wait(at.min(latest)) }
     }
 
-    /// Returns the action for a contact in stage listed: removal if nobody has vouched for it for
-    /// G(n); else a ping if an address is known, else a `where`, each at its scheduled time.
+    /// Returns the action for a contact in stage listed. If nobody has vouched for it for G(n), it
+    /// is removed. Otherwise it is pinged if an address is known; if not, a `where` is sent. Ping
+    /// and `where` wait for their scheduled times.
     fn action_for_listed(&self, contact: &Contact) -> ContactAction {
         let end = contact.last_vouched + self.gone;
         if end <= self.now {
@@ -175,9 +181,9 @@ impl SweepContext {
         }
     }
 
-    /// Returns the action for a contact in stage heard: removal after a silence of
-    /// [`HEARD_TIMEOUT`]; else one ping since it was last heard, if this peer is a member and the
-    /// contact is not verified and has stated a name or needs a verified address.
+    /// Returns the action for a contact in stage heard. After a silence of [`HEARD_TIMEOUT`] it is
+    /// removed. A member pings it once after each of its packets, if it is unverified, and has
+    /// stated a name or needs a verified address.
     fn action_for_heard(&self, contact: &Contact) -> ContactAction {
         let end = contact.last_heard.unwrap_or(contact.known_at) + HEARD_TIMEOUT;
         if end <= self.now {
@@ -202,19 +208,19 @@ impl SweepContext {
         self.ping_at(at, end)
     }
 
-    /// Returns the delay of the first ping to a contact in stage heard: below I(n), from the last
-    /// bytes of both ids. It differs from peer to peer, so that the first ones to ping the contact
-    /// spare the others the ping.
+    /// Returns the delay of the first ping to a contact in stage heard: below I(n), computed from
+    /// the last bytes of both ids. The delay differs among peers, so that the first pings make
+    /// those of the other peers needless.
     fn first_ping_delay(&self, contact: &Contact) -> Duration {
         let last = |it: PeerId| it.0.last().copied().unwrap_or_default();
         let byte = contact.signer.map_or(0, |it| last(it.id) ^ last(self.me));
         self.interval * u32::from(byte) / 256
     }
 
-    /// Returns the action for a member: removal if nobody has vouched for it for G(n); else a
-    /// `where` if it is silent and one is due; else a ping if it is silent, was not told the right
-    /// path, has moved, or needs a verified address. It is not pinged while this peer is a
-    /// candidate, or if no address of it is known.
+    /// Returns the action for a member. If nobody has vouched for it for G(n), it is removed.
+    /// Otherwise, if it is silent and a `where` is due, that is sent. Otherwise it is pinged if it
+    /// is silent, was not told the right path, has moved, or needs a verified address. It is not
+    /// pinged while this peer is a candidate, or if no address of it is known.
     fn action_for_member(&self, contact: &Contact) -> ContactAction {
         let gone = contact.last_vouched + self.gone;
         if gone <= self.now {

@@ -13,44 +13,44 @@ use crate::model::limits::MAX_PAGE;
 use crate::model::{Event, Moment, NameKey, PathSet, PeerId, RoomClock, Timestamp};
 use crate::wire::udp::{Control, Heartbeat, PageItem};
 
-/// Number of the [`MAX_PAGE`] places in a page that are reserved for members. Absent authors may
-/// take the other places, and those that members leave free; members may take what absent authors
-/// leave free.
+/// Number of places reserved for members in a page of [`MAX_PAGE`] places. The other places are
+/// reserved for absent authors. Places that one kind leaves free may be taken by the other.
 const MEMBERS_IN_PAGE: usize = 45;
-/// Greatest value of a room clock; greater ones count as this one.
+/// Greatest value of a room clock. Greater values count as this one.
 pub(super) const CLOCK_END: RoomClock = RoomClock(1 << 47);
-/// Greatest room clock of another peer that is taken over, in milliseconds: about 34 years. So no
+/// Greatest room clock, in milliseconds, that this peer adopts from another: about 34 years. So no
 /// lie brings a room clock to its end.
 pub(super) const MAX_ADOPTED_CLOCK: RoomClock = RoomClock(1 << 40);
-/// Minimum difference between two room clocks, in milliseconds (exclusive), at which *since* is
-/// converted: after a jump of the own clock, and when another peer's clock is apart.
+/// Difference of two room clocks, in milliseconds, beyond which *since* is converted from one clock
+/// to the other. The two are this peer's clock before and after a jump, or another peer's clock and
+/// this peer's.
 const CLOCK_JUMP_MS: u64 = 1_000;
-/// Time beyond 1.1 × I(n) that must pass after a join. Then the peer counts as having heard of all
-/// members that were there before it.
+/// Extra time, beyond 1.1 × I(n) after joining, until this peer begins to note when other peers
+/// come. By then it has heard of all earlier members.
 const WITNESS_SLACK: Duration = Duration::from_secs(1);
-/// Maximum number of gone members, one address each, that are tried at a time while this peer is
-/// alone.
+/// Maximum number of gone peers to which a lone peer sends a heartbeat at one time, each at one
+/// address.
 const MAX_REDISCOVERY_ADDRESSES: usize = 16;
-/// Number of heartbeats received from a peer after which its loss estimate starts again from zero.
+/// Number of heartbeats received from a peer after which the loss estimate of the peer restarts.
 const LOSS_WINDOW: u32 = 32;
 
-/// Schedule of this peer's heartbeats, and the position in its pages.
+/// Schedule of this peer's heartbeats, and the position of the next page.
 #[derive(Debug)]
 pub(super) struct Heartbeats {
     /// Time of the next regular heartbeat; `None` before this peer has joined.
     next_at: Option<Moment>,
     /// Time of the follow-up heartbeat after an own message; `None` if none is scheduled.
     follow_up_at: Option<Moment>,
-    /// Number of regular heartbeats sent since [`Heartbeats::schedule_now`] or the start. If it is
-    /// a multiple of [`ALL_PATHS_EVERY`], the next one goes by all paths.
+    /// Number of regular heartbeats sent since the start or the last [`Heartbeats::schedule_now`].
+    /// If it is a multiple of [`ALL_PATHS_EVERY`], the next regular heartbeat goes by all paths.
     sent: u32,
-    /// Last member listed in the latest page; the next page continues after it. All zero if that
-    /// page listed none.
+    /// Last member listed in the latest page. The next page continues after it. All zero if the
+    /// latest page listed no member.
     last_member: PeerId,
-    /// Last absent author listed in the latest page; the next page continues after it. All zero if
-    /// that page listed none.
+    /// Last absent author listed in the latest page. The next page continues after it. All zero if
+    /// the latest page listed no absent author.
     last_author: PeerId,
-    /// Time of the last heartbeat to addresses of gone members; at first the time of creation.
+    /// Time of the last heartbeat to addresses of gone peers; at first the time of creation.
     last_rediscovery: Moment,
 }
 
@@ -68,17 +68,18 @@ impl Heartbeats {
         }
     }
 
-    /// Starts the heartbeats, when this peer has joined; the first one is due at once.
+    /// Starts the heartbeats; the first one is due at once. Call it when this peer has joined.
     pub(super) fn begin(&mut self, now: Moment) {
         self.next_at = Some(now);
     }
 
-    /// Schedules a follow-up heartbeat after an own message; replaces the one scheduled before.
+    /// Schedules a follow-up heartbeat [`FOLLOW_UP_DELAY`] after an own message. Replaces a
+    /// follow-up that is scheduled already.
     pub(super) fn schedule_follow_up(&mut self, now: Moment) {
         self.follow_up_at = Some(now + FOLLOW_UP_DELAY);
     }
 
-    /// Makes the next regular heartbeat due at once, by all paths.
+    /// Makes the next regular heartbeat due at once; it goes by all paths.
     pub(super) fn schedule_now(&mut self, now: Moment) {
         self.sent = 0;
         self.next_at = Some(now);
@@ -91,12 +92,13 @@ impl Heartbeats {
 }
 
 impl Mesh {
-    /// Sends a heartbeat if this peer is a member and a regular or a follow-up one is due; either
-    /// cancels a pending follow-up. After a regular one, schedules the next one at I(n) ± 10 %.
+    /// Sends a heartbeat if this peer is a member and a regular or a follow-up heartbeat is due.
+    /// Cancels a scheduled follow-up. After a regular heartbeat, schedules the next one after I(n)
+    /// ± 10 %.
     ///
-    /// A regular one goes by all paths, and to named hosts without a known member, if this peer is
-    /// alone or it is its turn ([`ALL_PATHS_EVERY`]). If this peer is alone, it also goes to
-    /// addresses of gone members every [`REDISCOVERY_INTERVAL`].
+    /// If this peer is alone, and otherwise each [`ALL_PATHS_EVERY`]th time, a regular heartbeat
+    /// goes by all paths, and to named hosts without a known member. If this peer is alone, it also
+    /// goes to addresses of gone peers every [`REDISCOVERY_INTERVAL`].
     pub(super) fn send_due_heartbeat(&mut self, now: Now) {
         let is_regular = self.heartbeats.next_at.is_some_and(|it| it <= now.moment);
         let is_follow_up = self.heartbeats.follow_up_at.is_some_and(|it| it <= now.moment);
@@ -130,8 +132,8 @@ impl Mesh {
         self.heartbeats.next_at = Some(now.moment + period);
     }
 
-    /// Returns the verified addresses of gone peers, one each, the last gone first; at most
-    /// [`MAX_REDISCOVERY_ADDRESSES`]. Leaves out unverified addresses, which may belong to victims.
+    /// Returns one verified address of each gone peer that has one, the last gone first; at most
+    /// [`MAX_REDISCOVERY_ADDRESSES`]. Unverified addresses may belong to victims.
     fn rediscovery_addresses(&self) -> Vec<std::net::SocketAddr> {
         let gone = |it: &Contact| match it.stage {
             Stage::Gone { at } => Some((at, it.verified_address()?)),
@@ -142,8 +144,8 @@ impl Mesh {
         old.into_iter().map(|(_, address)| address).take(MAX_REDISCOVERY_ADDRESSES).collect()
     }
 
-    /// Builds a heartbeat with the current state and the next page; advances the position in the
-    /// pages.
+    /// Builds a heartbeat with the current state and the next page. The next call continues with
+    /// the page after that.
     pub(super) fn build_heartbeat(&mut self, now: Now) -> Heartbeat {
         Heartbeat {
             clock: self.room_clock(now.moment),
@@ -156,9 +158,9 @@ impl Mesh {
         }
     }
 
-    /// Returns the next page and advances the positions: first other members, then absent authors
-    /// of which entries are here or below the floor (`have` above 0). Each list continues
-    /// round-robin where the latest page has stopped.
+    /// Returns the next page and advances the position. The page lists other members, then absent
+    /// authors whose `have` is above 0. Each of the two lists continues round-robin after its last
+    /// item in the latest page.
     fn next_page(&mut self, now: Moment) -> Vec<PageItem> {
         let member = |(id, contact): (PeerId, &Contact)| PageItem {
             author: id,
@@ -193,17 +195,18 @@ impl Mesh {
         page
     }
 
-    /// Returns true if an author is neither a member nor this peer.
+    /// Returns true if an author is absent: neither a member nor this peer.
     fn is_absent_author(&self, id: PeerId) -> bool {
         id != self.me.id && self.contacts.member(id).is_none()
     }
 
-    /// Handles `heartbeat`: counts it for the loss estimate, and takes over the profile. A
-    /// candidate also notes the sender as a voter, and which members a verified sender lists.
+    /// Handles `heartbeat`: counts it for the loss estimate, and updates the sender's profile. A
+    /// candidate also notes the sender as a voter. If the sender is verified, the candidate also
+    /// notes the members that its page lists.
     ///
-    /// Of a verified sender, a member also takes over the room clock and resolves a name conflict.
-    /// Then it begins a belated history fetch if that is due, otherwise it handles the sequence and
-    /// the page. A heartbeat of an unverified sender counts as dropped.
+    /// If the sender is verified, a member also adopts the room clock, and resolves a name
+    /// conflict. Then it begins a belated history fetch if possible; otherwise it handles the
+    /// sequence and the page. If the sender is unverified, the heartbeat also counts as dropped.
     pub(super) fn on_heartbeat(&mut self, now: Now, id: PeerId, it: &Heartbeat, is_verified: bool) {
         let present = it.clock.since(it.since);
         if let Phase::Announcing(_) = self.phase {
@@ -243,8 +246,9 @@ impl Mesh {
     }
 
     /// Handles one page item of the verified sender `by`. An item about this peer states up to
-    /// which sequence the sender has its entries. Another one states who was heard, and what the
-    /// sender has of that author's log; it is ignored until the history is complete.
+    /// which sequence the sender has this peer's entries. An item about another peer states when
+    /// that peer was heard, and what the sender has of its log; until the history is complete, such
+    /// an item is ignored.
     fn on_page_item(&mut self, now: Moment, by: PeerId, item: PageItem) {
         let id = item.author;
         if id == self.me.id {
@@ -264,9 +268,10 @@ impl Mesh {
         }
     }
 
-    /// Takes over a greater room clock; ignores one that is not greater, or above
-    /// [`MAX_ADOPTED_CLOCK`]. If it is greater by more than [`CLOCK_JUMP_MS`], this peer's *since*
-    /// and all noted times move along, so that times in the room stay the same.
+    /// Sets the room clock to `theirs` if that is greater and at most [`MAX_ADOPTED_CLOCK`]. If it
+    /// is greater by more than [`CLOCK_JUMP_MS`], adds the jump to this peer's `since` and
+    /// `name_since`, and to the times noted in contacts. So the durations of stays in the room do
+    /// not change.
     fn advance_room_clock(&mut self, now: Moment, theirs: RoomClock) {
         let own = self.room_clock(now);
         if theirs <= own || theirs > MAX_ADOPTED_CLOCK {
@@ -284,8 +289,9 @@ impl Mesh {
         }
     }
 
-    /// Begins to note when other peers come, once this peer has been a member for long enough to
-    /// have heard of all that were there before it.
+    /// Begins to note when other peers come, once this peer has been a member for 1.1 × I(n) and
+    /// [`WITNESS_SLACK`]. By then it has heard of all earlier members. Does nothing before the
+    /// history is complete.
     pub(super) fn begin_witnessing(&mut self, now: Moment) {
         if self.contacts.is_witness() || !matches!(self.phase, Phase::In) {
             return;
@@ -297,9 +303,10 @@ impl Mesh {
         }
     }
 
-    /// Updates a peer's profile and clock skew from `agree` or `heartbeat`. Leaves the skew as it is
-    /// for [`SKEW_HOLIDAY`] after a suspension. If a member has changed its name, reports the new
-    /// name as joined and the old one as left. Makes the peer a member if [`Self::promote`] allows.
+    /// Updates the profile and clock skew of a peer from its `agree` or `heartbeat`. For
+    /// [`SKEW_HOLIDAY`] after a suspension, does not measure the skew. If a member has changed its
+    /// name, reports that to the user ([`Self::report_new_name`]). Then calls [`Self::promote`],
+    /// which may make the peer a member.
     pub(super) fn update_profile(
         &mut self,
         now: Now,
@@ -344,8 +351,8 @@ impl Mesh {
         self.promote(now.moment, id);
     }
 
-    /// Reports the new name of a member as joined and its former one as left. Leaves out a name
-    /// that somebody else holds as well: that name was and stays there.
+    /// Reports the new name of a member as joined and its former name as left. Leaves out a name
+    /// that another member holds as well.
     fn report_new_name(&mut self, id: PeerId, former: String) {
         let name = self.contacts.get(id).map_or("", Contact::name).to_owned();
         let joined = if self.is_held_by_another(id, &name) { Vec::new() } else { vec![name] };
@@ -361,8 +368,8 @@ impl Mesh {
         *self.name.key() == key || self.contacts.holders(&key).any(|it| it != id)
     }
 
-    /// Reports the names that have joined and left to the user. Does nothing before this peer has
-    /// reported its own joining.
+    /// Reports to the user the names that have joined and the names that have left. Does nothing
+    /// before this peer has reported its own joining.
     pub(super) fn report_presence(&mut self, joined: Vec<String>, left: Vec<String>) {
         if !self.has_joined() {
             return;
@@ -375,8 +382,8 @@ impl Mesh {
         });
     }
 
-    /// Returns the share of a peer's heartbeats that did not arrive, in thousandths, of those due
-    /// since the loss estimate started. 0 if none was due yet.
+    /// Returns the heartbeat loss of a peer in thousandths: the share of lost ones among the
+    /// heartbeats due since its loss estimate started. 0 if none was due yet.
     pub(super) fn heartbeat_loss(&self, now: Moment, contact: &Contact) -> u16 {
         let (received, since) = contact.heartbeats;
         let period = heartbeat_interval(self.member_count()).as_millis().max(1);
@@ -385,8 +392,8 @@ impl Mesh {
         u16::try_from((missing * 1_000).checked_div(due).unwrap_or(0)).unwrap_or(1_000)
     }
 
-    /// Returns the named hosts whose IP address (any port) is not the best known address of a
-    /// member.
+    /// Returns the addresses of the named hosts at which no member is known. Compares the IP
+    /// address, without the port, with the best known address of each member.
     fn hosts_without_members(&self) -> Vec<std::net::SocketAddr> {
         let members = self.contacts.iter().filter(|(_, it)| it.is_member());
         let known: BTreeSet<_> =
@@ -402,8 +409,8 @@ impl Mesh {
     }
 }
 
-/// Returns *ago* of a page item: half seconds since the last control packet of a peer, rounded
-/// down; [`PageItem::INDIRECT`] if none has arrived, or not for 127 seconds.
+/// Returns *ago* of a page item: the time since the last control packet of a contact, in half
+/// seconds, rounded down. [`PageItem::INDIRECT`] if none has arrived, or none for 127 seconds.
 fn ago(now: Moment, contact: &Contact) -> u8 {
     let Some(heard) = contact.last_heard else { return PageItem::INDIRECT };
     let half_seconds = now.since(heard).as_millis() / 500;

@@ -17,48 +17,51 @@ use crate::model::limits::{HISTORY_LENGTH, MAX_PAGE};
 use crate::model::{Event, Moment, PathSet, PeerId};
 use crate::wire::udp::{Control, Entry, EntryId, EntryRange, Mark, Nonce, Recall, Recent, Want};
 
-/// Maximum number of entries kept aside during the fetch. Entries that the source has listed as its
-/// newest are kept beyond it.
+/// Maximum number of entries kept during the fetch. History entries, which the source has listed,
+/// are kept beyond it.
 const MAX_RECEIVED: usize = 256;
-/// Maximum number of pages of marks to fetch: enough for 1,024 authors, 60 a page. Further pages
-/// are not requested.
+/// Maximum number of pages of marks to fetch; further pages are not requested. A page has 60 marks,
+/// so they are enough for 1,024 authors.
 const MAX_PAGES: u16 = 18;
 
-/// State of the newcomer's history fetch.
+/// State of this newcomer's history fetch.
 #[derive(Debug)]
 pub(super) struct HistoryFetch {
-    /// Nonce of the candidacy.
+    /// Nonce of this peer's candidacy; `recall` and `recent` repeat it.
     nonce: Nonce,
     /// Members to fetch from, the most senior first.
     sources: Vec<PeerId>,
-    /// Time at which the fetch began. After [`HISTORY_TIMEOUT`] no further round through the
-    /// sources begins.
+    /// Time at which the fetch began. When [`HISTORY_TIMEOUT`] has passed, no further round through
+    /// the sources begins.
     started_at: Moment,
-    /// True if this peer joined before, seemingly as the first, and has reported that.
+    /// True if this is a belated fetch: this peer has already joined without a history, and has
+    /// reported that it has joined.
     is_belated: bool,
     /// Index of the current source.
     source_index: usize,
-    /// Number of requests to the current source since its last page: `recall`s for the next page,
-    /// then `want`s for missing history entries.
+    /// Number of requests to the current source since its last page arrived. They are `recall`s for
+    /// the next page or, after the last page, `want`s for history entries.
     attempts: u8,
-    /// Time of the next request, or of the end of the fetch if no request is left.
+    /// Time of the next step: the next request, or the end of the fetch if no request is left.
     request_at: Moment,
     /// Number of the next page of marks to request.
     next_page: u16,
-    /// Number of pages to fetch, as the latest page has stated, at most [`MAX_PAGES`]; `None` until
-    /// the current source has sent a page.
+    /// Number of pages to fetch, as the latest page has stated, at most [`MAX_PAGES`]. `None` if
+    /// the current source has sent no page.
     page_count: Option<u16>,
-    /// Ids of the history entries: the newest entries, as the current source has listed them.
+    /// Ids of the history entries: the newest entries of the room, as listed by the current source.
     newest_ids: Vec<EntryId>,
-    /// Marks received from the current source: the sequence up to which it has the entries of each
-    /// author. They become the floors.
+    /// Marks received from the current source: for each author, the sequence up to which the source
+    /// has the entries. The marks become the floors.
     marks: Vec<Mark>,
-    /// Entries received so far, from any peer: those of the history, and those published meanwhile.
+    /// Entries received during the fetch, from any peer: history entries, and entries published
+    /// meanwhile.
     received: BTreeMap<(PeerId, u32), Arc<Entry>>,
 }
 
 impl HistoryFetch {
-    /// Creates the state of a fetch from the first of `sources`; the first request is due at once.
+    /// Creates the state of a fetch that begins with the first of `sources`. The first request is
+    /// due at once.
     pub(super) fn new(nonce: Nonce, now: Moment, sources: Vec<PeerId>) -> Self {
         Self {
             nonce,
@@ -76,8 +79,8 @@ impl HistoryFetch {
         }
     }
 
-    /// Keeps an entry aside until the fetch ends. Drops it if [`MAX_RECEIVED`] entries are kept and
-    /// the source has not listed it.
+    /// Keeps an entry until the fetch ends. Drops the entry if [`MAX_RECEIVED`] are kept and the
+    /// current source has not listed it.
     pub(super) fn on_entry(&mut self, entry: &Arc<Entry>) {
         let name = EntryId { author: entry.author.id, sequence: entry.fields.sequence };
         if self.received.len() < MAX_RECEIVED || self.newest_ids.contains(&name) {
@@ -85,7 +88,7 @@ impl HistoryFetch {
         }
     }
 
-    /// Returns true if this peer joined before, seemingly as the first.
+    /// Returns true if this is a belated fetch: this peer has already joined without a history.
     pub(super) const fn is_belated(&self) -> bool {
         self.is_belated
     }
@@ -95,7 +98,7 @@ impl HistoryFetch {
         self.received.len() + self.newest_ids.len() + self.marks.len()
     }
 
-    /// Returns a range for each history entry that has not arrived.
+    /// Returns a range of one sequence for each history entry that has not arrived.
     fn missing_ranges(&self) -> Vec<EntryRange> {
         let is_missing = |it: &&EntryId| !self.received.contains_key(&(it.author, it.sequence));
         let range =
@@ -108,8 +111,8 @@ impl HistoryFetch {
         self.page_count.is_some_and(|pages| self.next_page >= pages)
     }
 
-    /// Returns the address of the current source, or of the first one after it that is a member and
-    /// has an address; moves on to that. `None` if there is none.
+    /// Returns the address of the current source. If that source is no member or has no address,
+    /// moves on to the next source that is and has. `None` if no source is left.
     fn next_address(&mut self, contacts: &Contacts) -> Option<SocketAddr> {
         loop {
             let source = self.sources.get(self.source_index)?;
@@ -120,8 +123,8 @@ impl HistoryFetch {
         }
     }
 
-    /// Moves on to the next source, and discards the entry ids and marks that the previous one has
-    /// sent. Received entries are kept.
+    /// Moves on to the next source. Discards the entry ids and marks of the former source; keeps
+    /// the received entries.
     fn advance_source(&mut self) {
         self.source_index += 1;
         (self.attempts, self.next_page, self.page_count) = (0, 0, None);
@@ -131,8 +134,7 @@ impl HistoryFetch {
 }
 
 impl Mesh {
-    /// Returns the time at which the fetch has to be driven next; `None` if no history is being
-    /// fetched.
+    /// Returns the time of the fetch's next step; `None` if no history is being fetched.
     pub(super) fn history_deadline(&self) -> Option<Moment> {
         match &self.phase {
             Phase::Recalling(history) => Some(history.request_at),
@@ -140,13 +142,13 @@ impl Mesh {
         }
     }
 
-    /// Sends the next `recall` or `want` if it is due, or finishes the fetch: at once when it is
-    /// complete; when all pages have arrived and [`MAX_HISTORY_WANTS`] `want`s have not brought all
-    /// entries; or when no source is left.
+    /// Sends the next `recall` or `want` if it is due, or finishes the fetch. The fetch finishes at
+    /// once when all pages and history entries have arrived. It also finishes when
+    /// [`MAX_HISTORY_WANTS`] `want`s have not brought all entries, and when no source is left.
     ///
-    /// After [`MAX_RECALLS_PER_SOURCE`] unanswered `recall`s moves on to the next source, and after
-    /// the last one to the first again, until [`HISTORY_TIMEOUT`]. Skips sources that are not
-    /// members any more or have no known address.
+    /// After [`MAX_RECALLS_PER_SOURCE`] unanswered `recall`s, moves on to the next source. After
+    /// the last source, begins again with the first, unless [`HISTORY_TIMEOUT`] has passed. Skips
+    /// sources that are no longer members or have no known address.
     pub(super) fn drive_history_fetch(&mut self, now: Now) {
         let Phase::Recalling(history) = &mut self.phase else { return };
         if now.moment < history.request_at
@@ -184,9 +186,9 @@ impl Mesh {
         self.send_to(address, control);
     }
 
-    /// Handles `recent`: stores its marks, and from page 0 the ids of the history entries; then
-    /// requests the next page. Ignores it and counts it as unexpected unless it is the page that is
-    /// awaited from the current source, with the nonce of this candidacy.
+    /// Handles `recent`: stores the marks of the page, and, from page 0, the ids of the history
+    /// entries. Then requests the next page. Drops the packet unless it is the awaited page of the
+    /// current source, with the nonce of this peer's candidacy.
     pub(super) fn on_recent(&mut self, now: Now, id: PeerId, recent: Recent) {
         let Phase::Recalling(history) = &mut self.phase else {
             self.drops.unexpected += 1;
@@ -214,9 +216,9 @@ impl Mesh {
         self.drive_history_fetch(now);
     }
 
-    /// Ends the fetch: enters phase `In`, sets the floors, adds logs for all members, reports that
-    /// this peer has joined (unless the fetch is belated), and shows the history. Then inserts the
-    /// other received entries of authors that have a log.
+    /// Ends the fetch: enters phase `In`, sets the floors, and adds logs for all members. Unless
+    /// the fetch is belated, reports that this peer has joined. Then shows the history, and inserts
+    /// the other received entries of authors that have a log.
     fn finish_history(&mut self, now: Now) {
         let ended = std::mem::replace(&mut self.phase, Phase::In);
         let Phase::Recalling(mut history) = ended else { return };
@@ -258,14 +260,15 @@ impl Mesh {
         }
     }
 
-    /// Begins to fetch the history of a member that this peer has just met, and returns true. Does
-    /// so if all of these hold; otherwise does nothing and returns false:
+    /// Begins a belated history fetch from a member that this peer has just met, and returns true,
+    /// if all of these hold. Otherwise does nothing and returns false.
     ///
-    /// - This peer joined without a history less than [`BELATED_HISTORY_TIMEOUT`] ago.
-    /// - The member was in the room for longer than [`JOIN_WINDOW`] before that.
+    /// - This peer joined without getting a history, less than [`BELATED_HISTORY_TIMEOUT`] ago.
+    /// - The member had been in the room for longer than [`JOIN_WINDOW`] when this peer joined.
     /// - This peer has published nothing, retains no entry, and is fetching no history now.
     ///
-    /// Without the fetch, the member's whole log would come as new messages.
+    /// `present`: time that the member has been in the room. Without the fetch, the member's whole
+    /// log would come as new messages.
     pub(super) fn fetch_belated_history(
         &mut self,
         now: Now,
@@ -287,9 +290,9 @@ impl Mesh {
         true
     }
 
-    /// Handles `recall` of a newcomer: sends the requested page of marks, and with page 0 also the
-    /// ids of the newest entries and those entries, to its verified address. If it has none, sends
-    /// nothing and has a ping sent.
+    /// Handles `recall` of a newcomer: sends the requested page of marks to its verified address.
+    /// For page 0, also sends the newest entries and their ids. If the newcomer has no verified
+    /// address, only has it pinged.
     pub(super) fn on_recall(&mut self, now: Now, id: PeerId, recall: Recall) {
         let Some(address) = self.verified_address(now, id) else { return };
         let mut entries = Vec::new();

@@ -7,55 +7,57 @@ use std::sync::Arc;
 use crate::model::{Lamport, Moment, PeerId};
 use crate::wire::udp::Entry;
 
-/// Copy of one author's log. Up to `have` nothing is missing above the floor (the low-water mark of
-/// the author when this peer joined), except entries that were given up or dropped. Beyond `have`
-/// there may be gaps.
+/// Copy of one author's log. The floor is the author's low-water mark when this peer joined.
+/// Between the floor and `have`, only entries are missing that were given up or dropped. Beyond
+/// `have` there may be gaps.
 #[derive(Debug, Default)]
 pub(super) struct Log {
-    /// Greatest sequence up to which no entry is awaited any more; at first 0 or the floor. Lowered
-    /// only by [`Log::note_written`].
+    /// Greatest sequence up to which no entry is awaited; at first 0 or the floor. Lowered only by
+    /// [`Log::note_written`].
     pub(super) have: u32,
-    /// Greatest sequence that any peer has claimed or an entry has proven to exist. Claims that
-    /// were given up are forgotten.
+    /// Greatest sequence that a peer has claimed, or that an entry has proven to exist. Giving up a
+    /// claim lowers it.
     pub(super) highest_claimed: u32,
     /// Greatest sequence that the author itself has stated, or an entry has proven.
     pub(super) highest_written: u32,
-    /// Greatest Lamport counter of the entries in order and of the history; 0 if there are none.
+    /// Greatest Lamport counter of the entries in order and of the history entries; 0 if there are
+    /// none.
     pub(super) last_lamport: Lamport,
-    /// Entries beyond a gap, by sequence: they wait until the entries before them arrive or are
+    /// Entries beyond a gap, by sequence. They wait until the entries before them arrive or are
     /// given up.
     pub(super) out_of_order: BTreeMap<u32, Arc<Entry>>,
-    /// Entries in order that are retained to serve them to other peers, by sequence.
+    /// Entries in order and history entries that are retained, to serve them to other peers, by
+    /// sequence.
     pub(super) retained: BTreeMap<u32, Arc<Entry>>,
-    /// Peers other than the author that claim to have missing entries, with the greatest sequence
-    /// of their last claim; in the order in which they were added. At most `MAX_HOLDERS`.
+    /// Peers other than the author that claim to have missing entries, each with the sequence of
+    /// its last claim. They stand in the order in which they were added. At most `MAX_HOLDERS`.
     pub(super) holders: Vec<(PeerId, u32)>,
-    /// Peers that have answered `lost` for the next missing entry, with the last sequence that they
-    /// lack without a break. Until `have` reaches that sequence, they are asked only behind it.
+    /// Peers that have answered `lost` for the next missing entry, each with the end of the
+    /// unbroken range that it lacks. Until `have` reaches that end, the peer is asked only for
+    /// entries behind it.
     pub(super) lost_by: BTreeMap<PeerId, u32>,
     /// Ranges last requested of each peer that has not answered yet. A holder that is listed here
     /// is not asked again until it answers or repeats its claim.
     pub(super) asked: BTreeMap<PeerId, Vec<(u32, u32)>>,
-    /// Start of the give-up timer: time at which a gap was noticed or skipped, or the next missing
-    /// entry arrived, whichever was last; a suspension of the machine restarts it. Cleared when
-    /// reassembly finds nothing missing.
+    /// Start of the give-up timer; `None` if nothing is missing. The timer starts when a gap is
+    /// noticed. It restarts when the next missing entry arrives, when a gap is skipped, and after a
+    /// suspension of the machine.
     pub(super) stalled_since: Option<Moment>,
     /// Time of the next `want` for missing entries; `None` if none is scheduled.
     pub(super) want_at: Option<Moment>,
-    /// Number of times that a `want` was due, even if there was no peer to ask, since an entry of
-    /// the author was accepted or a gap was skipped.
+    /// Number of due `want`s since an entry of the author was accepted, a `lost` brought news, or a
+    /// gap was skipped. It counts a due `want` even if there was no peer to ask.
     pub(super) attempts: u32,
     /// Greatest sequence that was requested; 0 if none. Never decreases.
     pub(super) requested_up_to: u32,
-    /// Peer whose claim is the only reason to know this author; `None` if there is a better one:
-    /// the author is this peer or a member, or stands in a mark or in the history.
+    /// Peer whose claim is the only reason to know this author. `None` if the author is this peer
+    /// or a member, or stands in a mark or in the history.
     pub(super) introduced_by: Option<PeerId>,
 }
 
 impl Log {
-    /// Returns the ranges (first, last) of missing sequences above `after` and up to `end`, in
-    /// ascending order, both ends included. Together they have at most `most` sequences: the
-    /// smallest ones.
+    /// Returns the ranges (first, last) of missing sequences above `after` and up to `end`, both
+    /// included, in ascending order. Stops after the first `most` missing sequences.
     pub(super) fn missing_ranges(&self, after: u32, end: u32, most: u64) -> Vec<(u32, u32)> {
         let mut ranges = Vec::new();
         let (mut next, mut left) = (after.saturating_add(1), most);
@@ -72,9 +74,10 @@ impl Log {
         ranges
     }
 
-    /// Returns ranges to request behind a long run of entries that a peer has lost: missing ones
-    /// directly above `after`, and single ones at even distances up to `end`, at most `most`
-    /// sequences in all. So a few requests find where the peer's entries begin.
+    /// Returns ranges to request behind the entries that a peer has lost, at most `most` sequences
+    /// in all. Half of them are the missing sequences directly above `after`. The others are single
+    /// sequences at even distances up to `end`. So a few requests find where the peer's entries
+    /// begin.
     pub(super) fn probe_ranges(&self, after: u32, end: u32, most: u64) -> Vec<(u32, u32)> {
         if u64::from(end.saturating_sub(after)) <= most {
             return self.missing_ranges(after, end, most);
@@ -95,8 +98,8 @@ impl Log {
         self.have < self.highest_claimed
     }
 
-    /// Iterates over the peers other than the author that claim to have the next missing entry,
-    /// have not answered `lost` for it, and were not asked in vain since their claim.
+    /// Iterates over the peers other than the author that can be asked for the next missing entry:
+    /// they claim to have it, have not answered `lost` for it, and owe no answer to a request.
     pub(super) fn holders(&self) -> impl Iterator<Item = PeerId> {
         let can_be_asked =
             |peer: &PeerId| !self.is_lost_by(*peer) && !self.asked.contains_key(peer);
@@ -104,14 +107,15 @@ impl Log {
         holders.map(|(peer, _)| *peer).filter(can_be_asked)
     }
 
-    /// Returns the last sequence that a peer lacks without a break above `have`, by its answers
-    /// `lost`; `have` if it has answered none.
+    /// Returns the end of the unbroken range above `have` that a peer lacks, by its answers `lost`.
+    /// Returns `have` if there is no such range.
     pub(super) fn lost_up_to(&self, peer: PeerId) -> u32 {
         self.lost_by.get(&peer).map_or(self.have, |last| self.have.max(*last))
     }
 
-    /// Iterates over the peers that have answered `lost` for the next missing entry and claim to
-    /// have later ones, each with the last sequence that it lacks.
+    /// Iterates over the peers, the author included, that have answered `lost` for the next missing
+    /// entry but claim later entries. Each comes with its [`Self::lost_up_to`]. Leaves out peers
+    /// other than the author that owe an answer to a request.
     pub(super) fn sources_behind(&self, author: PeerId) -> impl Iterator<Item = (PeerId, u32)> {
         let claims = self.holders.iter().copied().chain([(author, self.highest_written)]);
         let lost = claims.map(|(peer, claim)| (peer, self.lost_up_to(peer), claim));
@@ -122,10 +126,10 @@ impl Log {
         later.map(|(peer, lost, _)| (peer, lost))
     }
 
-    /// Records a sequence that the author states to have written; `highest_written` never
-    /// decreases. If `have` is above `highest_written`, lowers `have` and `highest_claimed` to it:
-    /// the floor, from the history's source, was a false one, and later entries of the author would
-    /// be ignored.
+    /// Records the last sequence that the author states to have written: raises `highest_written`
+    /// to it. If `have` is above `highest_written` then, the floor from the history's source was
+    /// false. In that case lowers `have` and `highest_claimed` to `highest_written`, so that later
+    /// entries of the author are not ignored.
     pub(super) fn note_written(&mut self, sequence: u32) {
         self.highest_written = self.highest_written.max(sequence);
         if self.highest_written < self.have {
@@ -134,27 +138,29 @@ impl Log {
         }
     }
 
-    /// Forgets everything about the repair of this log, because nothing is missing any more.
+    /// Forgets the state of the repair: give-up timer, time of the next `want`, holders, and open
+    /// requests. Call it if nothing is missing.
     pub(super) fn clear_repair(&mut self) {
         (self.stalled_since, self.want_at) = (None, None);
         self.holders.clear();
         self.asked.clear();
     }
 
-    /// Returns true if an entry is missing that the author itself has stated, or an entry has
-    /// proven, to be written. The author is asked only then: if only other peers claim a sequence,
-    /// the author may not have written it yet, and would answer `lost`.
+    /// Returns true if an entry is missing that is known to be written: the author has stated it,
+    /// or a later entry proves it. The author is asked only then. If only other peers claim a
+    /// sequence, the author may not have written it yet, and would answer `lost`.
     pub(super) fn lacks_written(&self) -> bool {
         self.have < self.highest_written
     }
 
-    /// Records the answer `lost` of a peer with these ranges of sequences. Goes through the ranges
-    /// that it was asked for: as far as all are lost, the peer lacks them and what lies between. If
-    /// it was not asked for them, only the range with the next missing entry counts. The author
-    /// lacks nothing beyond `highest_written`.
+    /// Records the answer `lost` of a peer. `lost` holds ranges of sequences, and they are compared
+    /// with the ranges that the peer was asked for. Up to the first asked sequence that is not
+    /// lost, the peer counts as lacking everything. If it was not asked, only the lost range with
+    /// the next missing entry counts. The author counts as lacking nothing beyond
+    /// `highest_written`.
     ///
-    /// Returns true if it is known to lack more than before. Then it may be asked for what it
-    /// claims to have behind that.
+    /// Returns true if the peer is now known to lack more than before. It may then be asked for the
+    /// entries behind those.
     pub(super) fn note_lost(&mut self, by: PeerId, author: PeerId, lost: &[(u32, u32)]) -> bool {
         let before = self.lost_up_to(by);
         let end_of = |sequence: u32| {
@@ -187,18 +193,18 @@ impl Log {
         true
     }
 
-    /// Returns true if this peer has answered `lost` for the next missing entry.
+    /// Returns true if `peer` has answered `lost` for the next missing entry.
     pub(super) fn is_lost_by(&self, peer: PeerId) -> bool {
         self.lost_by.get(&peer).is_some_and(|last| *last > self.have)
     }
 
-    /// Returns the greatest sequence up to which every peer that has answered `lost` for the next
-    /// missing entry lacks the entries; `None` if no peer has.
+    /// Returns the sequence up to which all peers that have answered `lost` for the next missing
+    /// entry lack the entries. `None` if no peer has answered `lost` for it.
     pub(super) fn lost_by_all_up_to(&self) -> Option<u32> {
         self.lost_by.values().filter(|last| **last > self.have).min().copied()
     }
 
-    /// Notes that a peer may be asked again: it has answered, or repeated its claim.
+    /// Lets a peer be asked again. Call it if the peer has answered, or has repeated its claim.
     pub(super) fn note_answer(&mut self, peer: PeerId) {
         self.asked.remove(&peer);
     }

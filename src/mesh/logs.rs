@@ -10,7 +10,7 @@ use crate::model::limits::MAX_WANTED;
 use crate::model::{Lamport, Moment, PeerId};
 use crate::wire::udp::{Entry, EntryId, Mark};
 
-/// Maximum number of retained entries of all authors together. Beyond it, the first ones in room
+/// Maximum number of retained entries of all authors together. Beyond it, the first entries in room
 /// order are dropped.
 pub(super) const MAX_RETAINED: usize = 2_000;
 /// Maximum number of authors with a log.
@@ -21,16 +21,16 @@ const MAX_INTRODUCED: usize = 128;
 const MAX_OUT_OF_ORDER: usize = 256;
 /// Maximum number of out-of-order entries of all authors together.
 const MAX_OUT_OF_ORDER_TOTAL: usize = 2_048;
-/// Maximum number of peers remembered per author as holders of missing entries. Beyond it, the one
-/// added first is replaced.
+/// Maximum number of peers remembered per author as holders of missing entries. Beyond it, a new
+/// holder replaces the holder that was added first.
 const MAX_HOLDERS: usize = 8;
 /// Exclusive upper bound of Lamport counters.
 const LAMPORT_END: u64 = 1 << 48;
-/// Rate limit for raising this peer's Lamport counter to that of entries: amount per second, and
-/// amount available at the start.
+/// Rate limit for raising this peer's Lamport counter to that of entries: steps allowed per second,
+/// and steps allowed at the start.
 ///
-/// The unused amount is saved up without a limit: otherwise a peer that missed a jump which others
-/// have accepted could never accept an entry again.
+/// Unused steps are saved up without a limit. Otherwise a peer that missed a jump could never
+/// accept a later entry.
 const LAMPORT_RATE: u64 = 65_536;
 
 /// Sort key of an entry in room order: (Lamport counter, author, sequence).
@@ -44,14 +44,14 @@ pub(super) fn order_key(entry: &Entry) -> OrderKey {
 /// Outcome of inserting an entry.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum InsertOutcome {
-    /// The entry was accepted: moved into order, or held as out of order. Reassembly may still drop
-    /// it; see [`Logs::reassemble`].
+    /// The entry was accepted. It was moved into order, is held as out of order, or was dropped by
+    /// reassembly ([`Logs::reassemble`]).
     New,
-    /// Not accepted, because its sequence is dealt with: the entry is here or was dropped, it was
-    /// in a gap that was given up, or it is at or below the floor.
+    /// Not accepted, because its sequence is no longer awaited: the entry is here or was dropped,
+    /// its gap was given up, or it is at or below the floor.
     Duplicate,
-    /// Not accepted: its author has no log, its Lamport counter jumps too far, or it is not the
-    /// next one and too many entries are out of order.
+    /// Not accepted: the author has no log, the Lamport counter jumps too far, or the entry is not
+    /// the author's next one and too many entries are out of order.
     Refused,
 }
 
@@ -64,11 +64,11 @@ pub(super) struct Logs {
     logs: BTreeMap<PeerId, Log>,
     /// All retained entries in room order.
     order: BTreeMap<OrderKey, Arc<Entry>>,
-    /// Entries that were moved into their author's order since the last [`Logs::take_ready`].
+    /// Entries moved into their author's order since the last [`Logs::take_ready`].
     ready: Vec<Arc<Entry>>,
     /// Lamport counter of this peer: the greatest one seen or used.
     lamport: u64,
-    /// Allowance for raising the Lamport counter: amount left, and the time at which it was
+    /// Allowance for raising the Lamport counter: steps left, and the time at which they were
     /// computed.
     allowance: (u64, Moment),
 }
@@ -86,9 +86,8 @@ impl Logs {
         }
     }
 
-    /// Returns the log of an author, and marks the author as not merely introduced by a peer's
-    /// claim (clears `introduced_by`). If the author is new, adds an empty log; if there are
-    /// [`MAX_AUTHORS`] already, evicts another author first.
+    /// Returns the log of an author, and clears its `introduced_by`. If the author is new, adds an
+    /// empty log. If there are [`MAX_AUTHORS`] logs already, evicts another author first.
     pub(super) fn ensure_author(&mut self, author: PeerId) -> &mut Log {
         if !self.logs.contains_key(&author) && self.logs.len() >= MAX_AUTHORS {
             self.evict_author();
@@ -99,7 +98,7 @@ impl Logs {
     }
 
     /// Returns the log of an author whose entries `by` claims to have. If the author is new, adds
-    /// an empty log introduced by `by`; returns `None` instead if there are [`MAX_AUTHORS`]
+    /// an empty log introduced by `by`. `None` if the author is new and there are [`MAX_AUTHORS`]
     /// authors, or `by` has introduced [`MAX_INTRODUCED`].
     fn ensure_introduced(&mut self, author: PeerId, by: PeerId) -> Option<&mut Log> {
         if !self.logs.contains_key(&author) {
@@ -113,9 +112,9 @@ impl Logs {
         self.logs.get_mut(&author)
     }
 
-    /// Removes the log of one author, and its entries from the room order. Chooses an author that
-    /// was only introduced, if there is any; among those, or else among all, the one whose last
-    /// entry in order has the smallest Lamport counter. Never this peer.
+    /// Removes the log of one author, and the author's entries from the room order. Authors that
+    /// were only introduced go first. Among equals, the author with the smallest `last_lamport`
+    /// goes. This peer's own log stays.
     fn evict_author(&mut self) {
         let least = self
             .logs
@@ -130,12 +129,12 @@ impl Logs {
         }
     }
 
-    /// Returns the log of an author; `None` if it has none.
+    /// Returns the log of an author; `None` if the author has none.
     pub(super) fn get(&self, author: PeerId) -> Option<&Log> {
         self.logs.get(&author)
     }
 
-    /// Returns the log of an author, mutably; `None` if it has none.
+    /// Returns the log of an author, mutably; `None` if the author has none.
     pub(super) fn get_mut(&mut self, author: PeerId) -> Option<&mut Log> {
         self.logs.get_mut(&author)
     }
@@ -152,9 +151,9 @@ impl Logs {
         self.logs.range((Excluded(author), Unbounded)).map(|(author, log)| (*author, log))
     }
 
-    /// Raises `have` of an author to that of a mark, as its floor; adds the author if it is new.
-    /// Entries at or below the floor are neither requested nor accepted, unless
-    /// [`Log::note_written`] lowers it again.
+    /// Sets the floor of an author: raises `have` to that of the mark. Adds the author if it is
+    /// new. Entries at or below the floor are neither requested nor accepted, unless
+    /// [`Log::note_written`] lowers `have` again.
     pub(super) fn set_floor(&mut self, mark: Mark) {
         let log = self.ensure_author(mark.author);
         log.have = log.have.max(mark.have);
@@ -162,16 +161,16 @@ impl Logs {
         self.reassemble(mark.author);
     }
 
-    /// Records a claim of `holder` that it has the entries of `author` up to `sequence`. Returns
-    /// true if some of those are missing here.
+    /// Records a claim of `holder` to have the entries of `author` up to `sequence`. Returns true
+    /// if some of those entries are missing here.
     ///
-    /// Adds the author if it is new; ignores the claim and returns false if there is no place for
-    /// it. If the holder is the author itself, the claim also states what it has written, and may
-    /// lower `have` ([`Log::note_written`]).
+    /// Adds the author if it is new. If there is no place for a new author, ignores the claim and
+    /// returns false. If the holder is the author itself, the claim also states what the author has
+    /// written, and may lower `have` ([`Log::note_written`]).
     ///
-    /// If entries are missing, starts the give-up timer unless it runs, and allows to ask the
-    /// holder again. Remembers the holder, unless it is the author or has answered `lost` for all of
-    /// them.
+    /// If entries are missing, starts the give-up timer unless it runs, and lets the holder be
+    /// asked again. Remembers the holder, unless it is the author or has answered `lost` up to
+    /// `sequence`.
     pub(super) fn note_claim(
         &mut self,
         now: Moment,
@@ -207,8 +206,8 @@ impl Logs {
         true
     }
 
-    /// Records that these ranges of an author's entries were requested of `source`, in ascending
-    /// order.
+    /// Records that ranges of an author's entries were requested of `source`; replaces the ranges
+    /// recorded for `source` before. `ranges` must ascend.
     pub(super) fn note_requested(
         &mut self,
         author: PeerId,
@@ -222,21 +221,22 @@ impl Logs {
         }
     }
 
-    /// Notes that a peer has sent an entry of an author, so that it may be asked for more.
+    /// Records that `sender` has sent an entry of an author, so that it may be asked for more of
+    /// them.
     pub(super) fn note_answer(&mut self, author: PeerId, sender: PeerId) {
         if let Some(log) = self.logs.get_mut(&author) {
             log.note_answer(sender);
         }
     }
 
-    /// Returns true if this or a greater sequence of the author was requested.
+    /// Returns true if `sequence` or a greater sequence of the author was requested.
     pub(super) fn was_requested(&self, author: PeerId, sequence: u32) -> bool {
         self.logs.get(&author).is_some_and(|log| log.requested_up_to >= sequence)
     }
 
-    /// Returns true if this sequence needs no entry any more: the entry is here, possibly out of
-    /// order, or the sequence is not greater than `have` (at or below the floor, given up, or
-    /// dropped).
+    /// Returns true if an entry is no longer awaited: it is here, in order or out of order, or its
+    /// sequence is at or below the floor, given up, or dropped. Returns false if the author has no
+    /// log.
     pub(super) fn is_known(&self, author: PeerId, sequence: u32) -> bool {
         self.logs
             .get(&author)
@@ -249,9 +249,11 @@ impl Logs {
     }
 
     /// Inserts an entry of an author that has a log, raises the Lamport counter to the entry's, and
-    /// reassembles the author's log. Also records the sequence as written by the author, and resets
-    /// the count of `want`s. Restarts the give-up timer if the entry is the next one; otherwise
-    /// starts it unless it runs. Changes nothing unless it returns [`InsertOutcome::New`].
+    /// reassembles the author's log. Changes nothing unless it returns [`InsertOutcome::New`].
+    ///
+    /// Also records the sequence as written by the author, and resets `attempts`. If the entry is
+    /// the author's next one, restarts the give-up timer; otherwise starts the timer unless it
+    /// runs.
     pub(super) fn insert(&mut self, now: Moment, entry: Arc<Entry>) -> InsertOutcome {
         let (author, sequence) = (entry.author.id, entry.fields.sequence);
         if self.is_known(author, sequence) {
@@ -281,11 +283,12 @@ impl Logs {
         InsertOutcome::New
     }
 
-    /// Retains an entry of the newcomer's history, which is usually at or below the author's floor.
-    /// Adds the author if it is new, but leaves `have` as it is and does not make the entry ready.
+    /// Retains an entry of the newcomer's history, usually at or below the author's floor, and
+    /// returns true. Adds the author if it is new. Does not change `have`, and does not make the
+    /// entry ready.
     ///
-    /// Changes nothing and returns false if the Lamport counter of the entry jumps too far: the
-    /// entry would stay the newest one for ever.
+    /// If the entry's Lamport counter jumps too far, changes nothing and returns false: the entry
+    /// would stay the newest one for ever.
     pub(super) fn insert_history(&mut self, now: Moment, entry: Arc<Entry>) -> bool {
         if !self.raise_lamport(now, entry.fields.lamport) {
             return false;
@@ -298,12 +301,11 @@ impl Logs {
     }
 
     /// Moves the out-of-order entries of an author that have no gap before them into order: raises
-    /// `have`, retains them, and makes them ready. An entry whose Lamport counter is not greater
-    /// than that of the entry before it is dropped instead.
+    /// `have`, retains the entries, and makes them ready. Drops an entry whose Lamport counter is
+    /// not greater than that of the entry before it.
     ///
-    /// If nothing is missing then, clears the give-up timer, the time of the next `want`, and the
-    /// holders. Finally drops the first retained entries in room order, of any author, beyond
-    /// [`MAX_RETAINED`].
+    /// If nothing is missing then, forgets the state of the repair ([`Log::clear_repair`]). Finally
+    /// drops the first retained entries in room order, of any author, beyond [`MAX_RETAINED`].
     fn reassemble(&mut self, author: PeerId) {
         let Some(log) = self.logs.get_mut(&author) else { return };
         while let Some((&sequence, _)) = log.out_of_order.first_key_value() {
@@ -337,18 +339,18 @@ impl Logs {
         }
     }
 
-    /// Gives up missing entries of an author if its log has stalled for [`GIVE_UP_TIMEOUT`]. Call
-    /// it if no peer is left to ask. Returns false and changes nothing if the timeout has not
-    /// passed.
+    /// Gives up missing entries of an author whose log has stalled for [`GIVE_UP_TIMEOUT`]. Call it
+    /// if no peer is left to ask. Before the timeout, returns false and changes nothing.
     ///
-    /// If out-of-order entries are held, skips the missing entries before the first one; skipped
-    /// entries are not accepted any more. If peers have answered `lost`, skips only the part that
-    /// all of them lack. Moves entries that follow without a gap into order, and returns true if
-    /// there are any.
+    /// If out-of-order entries are held, skips the missing entries before the first of them. If
+    /// peers have answered `lost`, skips only the part that all of those peers lack. Skipped
+    /// entries are no longer accepted. If the gap is closed by this, moves the entries after it
+    /// into order and returns true; otherwise returns false.
     ///
-    /// Otherwise forgets the claim that more entries exist, and returns false: a false claim must
-    /// not raise `have`. Also removes an author of which only a claim is known. Does neither if
-    /// `can_ask_behind` is true: a peer can be asked for entries behind the gap.
+    /// If none are held, forgets the claim that more entries exist, removes an author of which only
+    /// a claim is known, and returns false: a false claim must not raise `have`. If
+    /// `can_ask_behind` is true, a peer can be asked for entries behind the gap; then forgets and
+    /// removes nothing.
     pub(super) fn give_up_gap(
         &mut self,
         now: Moment,
@@ -398,7 +400,7 @@ impl Logs {
         own + brings <= MAX_OUT_OF_ORDER && all + brings <= MAX_OUT_OF_ORDER_TOTAL
     }
 
-    /// Restarts the give-up timers that run, at `now`. Call it after a time in which nothing could
+    /// Restarts all running give-up timers at `now`. Call it after a time in which nothing could
     /// arrive.
     pub(super) fn restart_stall_timers(&mut self, now: Moment) {
         for log in self.logs.values_mut().filter(|it| it.stalled_since.is_some()) {
@@ -407,7 +409,7 @@ impl Logs {
     }
 
     /// Removes and returns the entries that were moved into their author's order since the last
-    /// call. Those of one author are in ascending order of sequences.
+    /// call. The entries of each author are in ascending order of sequences.
     pub(super) fn take_ready(&mut self) -> Vec<Arc<Entry>> {
         std::mem::take(&mut self.ready)
     }
@@ -449,14 +451,14 @@ impl Logs {
         Lamport(self.lamport)
     }
 
-    /// Raises the Lamport counter to the room's when this peer joins, but not above half of the
-    /// range; never lowers it below that. The rate limit does not apply.
+    /// Raises the Lamport counter to `lamport`, the room's, when this peer joins. Limits the result
+    /// to half of the range. The rate limit does not apply.
     pub(super) fn start_lamport_at(&mut self, lamport: Lamport) {
         self.lamport = self.lamport.max(lamport.0).min(LAMPORT_END / 2);
     }
 
-    /// Advances the Lamport counter by one for a new entry of this peer, and returns it. Returns
-    /// `None`, and changes nothing, at the end of the range.
+    /// Advances the Lamport counter by one for a new entry of this peer, and returns it. At the end
+    /// of the range, returns `None` and changes nothing.
     pub(super) fn next_lamport(&mut self) -> Option<Lamport> {
         let next = self.lamport + 1;
         (next < LAMPORT_END).then(|| {
@@ -465,9 +467,9 @@ impl Logs {
         })
     }
 
-    /// Raises the Lamport counter to that of an entry, and takes the difference from the allowance
-    /// ([`LAMPORT_RATE`]). Returns true without a change if the counter is as great already.
-    /// Returns false, and changes nothing, if the allowance is too small.
+    /// Raises the Lamport counter to that of an entry, takes the difference from the allowance
+    /// ([`LAMPORT_RATE`]), and returns true. If the counter is as great already, returns true
+    /// without a change. If the allowance is too small, returns false without a change.
     fn raise_lamport(&mut self, now: Moment, lamport: Lamport) -> bool {
         let jump = lamport.0.saturating_sub(self.lamport);
         if jump == 0 {
@@ -491,8 +493,8 @@ mod tests {
     use crate::model::Timestamp;
     use crate::wire::udp::{EntryFields, Signer};
 
-    /// Returns an unsigned entry with username and text "a", and the sequence as its Lamport
-    /// counter. `author` determines the key.
+    /// Returns an entry with username and text "a", an invalid signature, and the sequence as its
+    /// Lamport counter. `author` is the number of the author's key.
     fn entry(author: u16, sequence: u32) -> Arc<Entry> {
         let [high, low] = author.to_be_bytes();
         let mut key = [0; 32];
@@ -503,7 +505,7 @@ mod tests {
         Arc::new(Entry::with_signature(Signer::new(key, [0; 8]), fields, [0; 64]))
     }
 
-    /// This peer's own log stays when more than the maximum number of authors are added.
+    /// This peer's own log stays when more than [`MAX_AUTHORS`] authors are added.
     #[test]
     fn own_log_is_never_evicted() {
         let own = PeerId([0; 8]);
@@ -516,8 +518,8 @@ mod tests {
         assert_eq!(logs.stats().0, MAX_AUTHORS);
     }
 
-    /// Out-of-order entries of all authors together stay within their limit; at the limit, the next
-    /// entry in order is still accepted.
+    /// Out-of-order entries of all authors together stay within their limit. At the limit, an
+    /// author's next entry is still accepted.
     #[test]
     fn out_of_order_entries_are_limited() {
         let mut logs = Logs::new(PeerId([0; 8]), Moment::START);

@@ -1,5 +1,5 @@
-//! Membership: peers become members, are vouched for by other peers' pages, and are gone. Section
-//! 11.
+//! Membership: how peers become members, are vouched for by the pages of other peers, and go.
+//! Section 11.
 
 use std::time::Duration;
 
@@ -10,17 +10,17 @@ use super::{Mesh, Now};
 use crate::model::{Event, Moment, PeerId};
 use crate::wire::udp::PageItem;
 
-/// Maximum number of notices about full tables that the user is shown.
+/// Maximum number of notices shown to the user about a full room or address group.
 const MAX_FULL_NOTICES: usize = 16;
 
-/// Time after a peer's going within which a page's report that it was heard does not bring it back.
-/// Allows for rounding and travel time.
+/// Minimum time, exclusive, between a peer's going and the time at which a page says it was heard,
+/// for the page to bring the peer back. Allows for rounding and travel time.
 const REPORT_SLACK: Duration = Duration::from_secs(1);
 
 impl Mesh {
-    /// Handles the end of a suspension of the machine: silence in that time does not count. Each
-    /// member gets at least half of G(n) to be heard again, and the give-up timers of gaps restart.
-    /// All contacts count as met only now.
+    /// Handles the end of a suspension of the machine: silence during it does not count. Gives each
+    /// member at least half of G(n) to be heard again, restarts the give-up timers of gaps, and
+    /// sets `met_at` of all contacts to `now`.
     pub(super) fn on_resume(&mut self, now: Moment) {
         let since_start = now.since_start();
         let grace = gone_after(self.member_count()) / 2;
@@ -36,8 +36,8 @@ impl Mesh {
         self.resumed_at = Some(now);
     }
 
-    /// Moves a peer to stage gone, as unverified and without further pings. Reports that it has
-    /// left, unless another member holds its name.
+    /// Moves a peer to stage gone, marks it as unverified, and ends its series of pings. Reports to
+    /// the user that it has left, unless another member holds its name.
     pub(super) fn mark_gone(&mut self, now: Moment, id: PeerId) {
         self.contacts.set_stage(id, Stage::Gone { at: now });
         self.send_plan = None;
@@ -51,8 +51,8 @@ impl Mesh {
         }
     }
 
-    /// Handles `bye`: the peer is gone, and no longer a voter. Reports that it has left only if it
-    /// was a member.
+    /// Handles `bye`: moves the peer to stage gone, and removes it from the voters. If it was a
+    /// member, reports that it has left ([`Self::mark_gone`]).
     pub(super) fn on_bye(&mut self, now: Now, id: PeerId) {
         self.forget_voter(id);
         match self.contacts.get(id).map(|it| it.stage) {
@@ -62,8 +62,9 @@ impl Mesh {
         }
     }
 
-    /// Returns true if there is a place for a further member; marks another one as gone for it if
-    /// need be. Tells the user once if there is none.
+    /// Returns true if there is a place for `id` as a member. If another member has to give up its
+    /// place for `id`, marks that member as gone. If there is no place, returns false, and tells
+    /// the user so once.
     fn make_place(&mut self, now: Moment, id: PeerId) -> bool {
         let text = match self.contacts.place_for(id) {
             Place::Free => return true,
@@ -84,10 +85,12 @@ impl Mesh {
         false
     }
 
-    /// Makes a heard or listed peer a member if it is verified and has stated its name, and there is
-    /// a place for it; otherwise does nothing. Restarts its loss estimate. If this peer has reported
-    /// its own joining, also adds an empty log of the new member, and reports that it has joined,
-    /// unless another member holds its name.
+    /// Makes a peer in stage heard or listed a member, if it is verified, has stated its name, and
+    /// there is a place for it. Otherwise does nothing, except what [`Self::make_place`] does.
+    ///
+    /// Restarts the loss estimate of the new member. If this peer has reported its own joining,
+    /// ensures a log for the new member, and reports that it has joined, unless another member
+    /// holds its name.
     pub(super) fn promote(&mut self, now: Moment, id: PeerId) {
         let Some(contact) = self.contacts.get_mut(id) else { return };
         let is_ready = contact.is_verified && contact.profile.is_some();
@@ -119,17 +122,17 @@ impl Mesh {
         self.schedule_sweep(now);
     }
 
-    /// Handles an item of a page of the verified peer `by` that lists another peer: `by` has heard
-    /// it, or (*ago* is `INDIRECT`) only knows that it is a member. This verifies the peer, but not
-    /// its address, and may make it a member.
+    /// Handles a page item by which the verified peer `by` vouches for another peer. If *ago* is
+    /// below `INDIRECT`, `by` has heard that peer; otherwise `by` only knows that it is a member.
+    /// Marks the listed peer as verified, but none of its addresses, and may make it a member.
     ///
-    /// - If the listed peer is a member already, being heard by `by` counts as a sign of life. If it
-    ///   is silent here, `by` is asked for its address by `where`.
-    /// - A new peer is added in stage listed, unless the contacts are at their limit. If it is still
-    ///   silent after 1.5 × I(n) + 1 s, `by` is asked for its address. If nothing of `by` has ever
-    ///   arrived by a path, `by` is asked at once.
-    /// - A gone peer returns to stage listed only if it was heard after its going (see
-    ///   [`REPORT_SLACK`]).
+    /// - If the listed peer is a member and `by` has heard it, that is a sign of life. If it is
+    ///   also silent here, `by` is asked for its address by `where`.
+    /// - An unknown peer is added in stage listed, unless the contacts are at their limit. If the
+    ///   peer is still silent after 1.5 × I(n) + 1 s, `by` is asked for its address. If nothing of
+    ///   `by` has ever arrived by a path, `by` is asked at once.
+    /// - A gone peer returns to stage listed only if `by` has heard it after it went
+    ///   ([`REPORT_SLACK`]).
     pub(super) fn on_vouch(&mut self, now: Moment, by: PeerId, item: PageItem) {
         let id = item.author;
         let ago = Duration::from_millis(500) * u32::from(item.ago);

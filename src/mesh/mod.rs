@@ -110,45 +110,46 @@ pub struct Mesh {
     name: Username,
     /// Phase of this peer's stay in the room.
     phase: Phase,
-    /// Room clock: its value at a moment. See [`Mesh::room_clock`].
+    /// Room clock, stored as its value at a moment. [`Mesh::room_clock`] returns the current value.
     clock: (RoomClock, Moment),
-    /// Room clock's value when this peer joined (*since* on the page). Moves along when the room
-    /// clock jumps.
+    /// Value of the room clock when this peer joined (*since* on the page). A jump of the room
+    /// clock is added to it.
     since: RoomClock,
-    /// Time at which this peer joined without a history, and the nonce of its candidacy. `None`
-    /// before it has joined, if it was given a history then, or once it has begun to fetch one
-    /// belatedly.
+    /// Time at which this peer joined without getting a history, and the nonce of its candidacy.
+    /// `None` if this peer has not joined, has got a history, or has begun a belated history fetch.
     joined_alone: Option<(Moment, Nonce)>,
     /// Time of the last suspension of the machine that was noticed; `None` if there was none.
     resumed_at: Option<Moment>,
-    /// Value of the room clock when this peer took its current name: *since*, or later if it was
-    /// renamed. Moves along when the room clock jumps.
+    /// Value of the room clock when this peer took its current name: `since`, or later if it was
+    /// renamed. A jump of the room clock is added to it.
     name_since: RoomClock,
     /// Address groups of this machine's own addresses.
     own_groups: BTreeSet<AddressGroup>,
-    /// All other peers that are known.
+    /// All other peers that this peer knows.
     contacts: Contacts,
-    /// Texts of the notices about full tables that the user was shown.
+    /// Texts of the notices about a full room or address group that were shown. Each text is shown
+    /// once.
     full_notices: BTreeSet<String>,
     /// Copies of all authors' logs, this peer's own included.
     logs: Logs,
     /// Entries that are ready in their log and wait for their turn in the display order.
     display: DisplayQueue,
-    /// User's messages that wait to be published, and leaving.
+    /// Outbox: the user's messages that wait to be published, and the state of leaving.
     outbox: Outbox,
     /// Schedule and page position of this peer's heartbeats.
     heartbeats: Heartbeats,
-    /// Other candidates, and what the user blocks.
+    /// Other candidates that are known to this peer.
     admission: Admission,
     /// Names and public keys that the user has blocked.
     block_list: BlockList,
-    /// Timer of this peer's `want`s, and recent `want`s of others.
+    /// Time of this peer's next `want`, and recent `want`s of other peers.
     repair: RepairState,
-    /// Cached plan of paths and addresses that reach everybody; `None` when it is out of date.
+    /// Cached plan of the paths and addresses that reach everybody; `None` if it must be computed
+    /// again.
     send_plan: Option<SendPlan>,
     /// Resolved addresses of the hosts that the user has named.
     hosts: Vec<SocketAddr>,
-    /// Time of the next sweep over all contacts.
+    /// Time of the next sweep over all contacts; `None` if none is scheduled.
     sweep_at: Option<Moment>,
     /// Time of the last sweep over all contacts.
     last_sweep: Moment,
@@ -158,7 +159,8 @@ pub struct Mesh {
     drops: Drops,
     /// Queue of outputs that were not polled yet.
     out: VecDeque<Output>,
-    /// Time of the last [`Output::WakeAt`]; `None` if none was emitted or that time has come.
+    /// Time that the last [`Output::WakeAt`] asked for. `None` if none was emitted, or that time
+    /// has come.
     wake_at: Option<Moment>,
 }
 
@@ -206,9 +208,10 @@ impl Mesh {
         mesh
     }
 
-    /// Processes one event, and then everything that is due. If the requested wake-up is late by 3
-    /// seconds or more, first handles the end of a suspension of the machine. Poll all outputs
-    /// afterwards. Does nothing once the mesh has ended.
+    /// Handles one input, then runs everything that is due. If the requested wake-up is late by
+    /// [`SUSPEND_THRESHOLD`](timers::SUSPEND_THRESHOLD) or more, first handles the end of a
+    /// suspension of the machine. Does nothing once the mesh has ended. Poll all outputs
+    /// afterwards.
     pub fn handle_input(&mut self, now: Now, input: Input) {
         if matches!(self.phase, Phase::Ended) {
             return;
@@ -237,19 +240,19 @@ impl Mesh {
         self.out.pop_front()
     }
 
-    /// Returns true if this entry needs no signature check, because it would be ignored: it is here
-    /// already, its sequence is not awaited any more, or this peer is its author.
+    /// Returns true if an entry needs no signature check, because the mesh would ignore it: the
+    /// entry is here already, its sequence is no longer awaited, or this peer is its author.
     #[must_use]
     pub fn is_known(&self, author: PeerId, sequence: u32) -> bool {
         author == self.me.id || self.logs.is_known(author, sequence)
     }
 
-    /// Returns true if the counter of a control packet was seen before or is below the sender's
-    /// anti-replay window, so that the packet can be dropped without a signature check. Returns
-    /// false if the sender is unknown.
+    /// Returns true if a control packet can be dropped without a signature check: its counter was
+    /// seen before, is below the sender's anti-replay window, or is 0. Returns false if the sender
+    /// is unknown.
     ///
-    /// Also returns false for a copy of the sender's latest packet by a path on which nothing has
-    /// arrived for W(n): such a copy shows that the path works.
+    /// Also returns false for a copy of the sender's newest packet if nothing has arrived by the
+    /// copy's path for W(n): the copy shows that the path works.
     #[must_use]
     pub fn is_replayed(
         &self,
@@ -264,19 +267,19 @@ impl Mesh {
         contact.window.has_seen(counter) && !(is_path_silent && contact.window.is_newest(counter))
     }
 
-    /// Returns the counters of dropped packets.
+    /// Returns the counters of dropped packets, by reason.
     #[must_use]
     pub const fn drops(&self) -> Drops {
         self.drops
     }
 
-    /// Returns all retained entries in room order.
+    /// Iterates over all retained entries in room order.
     pub fn entries(&self) -> impl DoubleEndedIterator<Item = &Arc<Entry>> {
         self.logs.iter_in_room_order()
     }
 
-    /// Runs everything that is due, and emits [`Output::WakeAt`] if the time of the next wake-up
-    /// has changed. A wake-up that is not needed any more is not revoked.
+    /// Runs everything that is due. If the time of the next wake-up has changed, emits
+    /// [`Output::WakeAt`]. Does not revoke a wake-up that is no longer needed.
     fn run_due_timers(&mut self, now: Now) {
         self.drive_candidacy(now);
         self.drive_history_fetch(now);
@@ -321,7 +324,7 @@ impl Mesh {
         matches!(self.phase, Phase::Recalling(_) | Phase::In)
     }
 
-    /// Returns true if this peer has reported to its user that it has joined.
+    /// Returns true if this peer has reported to its user that it has joined, and has not ended.
     const fn has_joined(&self) -> bool {
         match &self.phase {
             Phase::In => true,
@@ -330,7 +333,7 @@ impl Mesh {
         }
     }
 
-    /// Returns the current value of the room clock, limited to [`heartbeats::CLOCK_END`].
+    /// Returns the current value of the room clock, at most [`heartbeats::CLOCK_END`].
     fn room_clock(&self, now: Moment) -> RoomClock {
         let (clock, at) = self.clock;
         clock.after(now.since(at)).min(heartbeats::CLOCK_END)
@@ -346,13 +349,13 @@ impl Mesh {
         self.contacts.member_count() + 1
     }
 
-    /// Returns true if this peer is among the 8 most senior members, which vote on candidates.
+    /// Returns true if this peer is one of the 8 most senior members, which vote on candidates.
     fn is_voter(&self) -> bool {
         self.is_among_most_senior(admission::VOTERS, &[])
     }
 
-    /// Returns true if this peer is among the `count` most senior members, those in `except` not
-    /// counted.
+    /// Returns true if this peer is one of the `count` most senior members. Members in `except` are
+    /// not counted.
     fn is_among_most_senior(&self, count: usize, except: &[PeerId]) -> bool {
         let me = self.seniority();
         let members = self.contacts.iter().filter(|(_, it)| it.is_member());
@@ -360,8 +363,8 @@ impl Mesh {
         older.take(count).count() < count
     }
 
-    /// Returns true if this peer is one of the `count` members nearest to `target`: those whose ids
-    /// XOR the target are smallest. So each target chooses others.
+    /// Returns true if this peer is one of the `count` members nearest to `target`. The distance is
+    /// the member's id XOR `target`, so different targets select different members.
     fn is_among_nearest(&self, count: usize, target: [u8; 8]) -> bool {
         let distance = |id: PeerId| u64::from_be_bytes(id.0) ^ u64::from_be_bytes(target);
         let own = distance(self.me.id);
@@ -381,23 +384,23 @@ impl Mesh {
         self.out.push_back(Output::Finished(end));
     }
 
-    /// Queues a control packet to one address.
+    /// Queues a control packet to be sent to one address.
     fn send_to(&mut self, address: SocketAddr, control: Control) {
         self.send(PathSet::NONE, vec![address], Outgoing::Control(control));
     }
 
-    /// Queues a packet by paths and to addresses; does nothing if both are empty.
+    /// Queues a packet to be sent by `paths` and to `addresses`. Does nothing if both are empty.
     fn send(&mut self, paths: PathSet, addresses: Vec<SocketAddr>, packet: Outgoing) {
         if !paths.is_empty() || !addresses.is_empty() {
             self.out.push_back(Output::Send { paths, addresses, packet });
         }
     }
 
-    /// Returns the cookie that is sent to peer `id` at `address`, as of `minutes_ago` minutes ago.
-    /// By sending it back, the peer proves that it receives at that address.
+    /// Returns the cookie for peer `id` at `address`, as it was `minutes_ago` minutes ago. By
+    /// sending it back, the peer proves that it receives at that address.
     ///
-    /// It is a keyed hash, so no state is kept for it and it cannot be guessed. It changes each
-    /// minute; the current and the previous one are accepted, so it is good for at most two
+    /// The cookie is a keyed hash: it needs no state and cannot be guessed. It changes each minute.
+    /// The current and the previous cookie are accepted, so a cookie is valid for at most two
     /// minutes.
     fn cookie(&self, now: Moment, id: PeerId, address: SocketAddr, minutes_ago: u64) -> Cookie {
         let minute = (now.since_start().as_secs() / 60).wrapping_sub(minutes_ago);
@@ -413,7 +416,7 @@ impl Mesh {
         Cookie(hash.finalize().first_chunk().copied().unwrap_or_default())
     }
 
-    /// Returns a random delay between two numbers of milliseconds, both included.
+    /// Returns a random delay from `least` to `most` milliseconds, both included.
     fn random_delay(&mut self, (least, most): (u64, u64)) -> std::time::Duration {
         std::time::Duration::from_millis(self.random.u64(least..=most))
     }

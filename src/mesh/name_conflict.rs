@@ -10,34 +10,37 @@ use crate::model::limits::{MAX_NAME_BYTES, MAX_NAME_CHARS};
 use crate::model::{ErrorCode, Event, Moment, NameKey, PeerId, RoomClock, Username};
 use crate::wire::udp::{Nonce, Object};
 
-/// Largest difference of two room clocks, in milliseconds, at which seniorities count as
-/// comparable.
+/// Largest difference of two room clocks, in milliseconds, at which seniorities are comparable.
 const CLOCK_TOLERANCE_MS: u64 = 1_000;
 
-/// Tolerance for the time at which a peer was vouched for: *ago* in pages is rounded, and packets
+/// Tolerance for the time at which a peer was vouched for: a page's *ago* is rounded, and packets
 /// take time to travel.
 const VOUCH_ROUNDING: Duration = Duration::from_secs(1);
 
-/// Members on both sides of a merge, for the decision between two holders of one name.
+/// Who was on which side before a merge of two parts of the room. Used to decide between two
+/// holders of one name: this peer and the other holder.
 #[derive(Debug, Default)]
 struct Sides {
-    /// True if a member of another address group was here before the other holder.
+    /// True if a witness is on this peer's side: a member that this peer met before it met the
+    /// other holder.
     has_own_witness: bool,
-    /// True if a member with a verified address, of another address group, has come with the other
-    /// holder.
+    /// True if a witness is on the other holder's side: a peer with a verified address that has
+    /// come with the other holder.
     has_their_witness: bool,
-    /// True if a peer of another or an unknown address group has come with the other holder, listed
-    /// ones included.
+    /// True if any peer has come with the other holder, even one that is only listed or has no
+    /// known address.
     has_their_company: bool,
 }
 
 impl Mesh {
-    /// Resolves a conflict about the name that a verified member has just stated: takes a new name
-    /// if it is this peer's name and it gives way to that member. Sends it an `object` if this peer,
-    /// or (if this peer votes) another holder, is more senior. Marks the member's former
-    /// incarnation as gone first.
+    /// Resolves a conflict about the name that the verified member `id` has just stated. First
+    /// marks the member's former incarnation as gone. If the name is this peer's and this peer
+    /// gives way, takes a new name. Otherwise, if this peer holds the name and is more senior than
+    /// the member, sends the member an `object`. A voter also does so for another, more senior
+    /// holder.
     ///
-    /// Does nothing if the room clocks differ by more than [`CLOCK_TOLERANCE_MS`].
+    /// `clock`: the member's room clock. Does nothing if it differs from this peer's by more than
+    /// [`CLOCK_TOLERANCE_MS`].
     pub(super) fn resolve_name_conflict(&mut self, now: Now, id: PeerId, clock: RoomClock) {
         let is_alike = self.room_clock(now.moment).0.abs_diff(clock.0) <= CLOCK_TOLERANCE_MS;
         let Some(contact) = self.contacts.member(id).filter(|_| is_alike) else { return };
@@ -65,9 +68,9 @@ impl Mesh {
         }
     }
 
-    /// Marks another member as gone if it has this name and the public key of `id`, and was not
-    /// vouched for since the contact `id` was added: it is the former incarnation of that peer,
-    /// which ended without a `bye`.
+    /// Marks the former incarnation of the peer `id` as gone, if that ended without a `bye`. It is
+    /// a member with this name and the public key of `id`, for which nobody has vouched since `id`
+    /// was first heard.
     fn retire_former_incarnation(&mut self, now: Now, id: PeerId, name: &NameKey) {
         let Some(contact) = self.contacts.get(id) else { return };
         let Some(signer) = contact.signer else { return };
@@ -84,8 +87,8 @@ impl Mesh {
         }
     }
 
-    /// Returns true if this peer gives way to member `id`, which holds the same name. Section 13,
-    /// rule 10.
+    /// Returns true if this peer gives way to the member `id`, which holds the same name: this peer
+    /// must take a new one. Section 13, rule 10.
     fn yields_to(&self, now: Moment, id: PeerId) -> bool {
         let Some(contact) = self.contacts.get(id) else { return false };
         let (claimed, mine) = ((contact.claimed_since(), id), (self.name_since, self.me.id));
@@ -105,8 +108,8 @@ impl Mesh {
         }
     }
 
-    /// Returns who else was on this peer's side, and who has come with member `id`, when the two
-    /// met. Members of the same address group as that one, or as this machine, prove nothing.
+    /// Returns who was on this peer's side, and who on the side of member `id`, when the two met.
+    /// Peers of the address group of `id`, or of an own group, are ignored: they prove nothing.
     fn sides_of(&self, now: Moment, id: PeerId, holder: &Contact) -> Sides {
         let slack = heartbeat_interval(self.member_count()) * 11 / 10 + VOUCH_ROUNDING;
         let met = holder.met_at;
@@ -131,10 +134,10 @@ impl Mesh {
         sides
     }
 
-    /// Returns true if an objection of a verified peer names a holder of this peer's name to which
-    /// it gives way: by its own judgement, or because a member that is more senior than this peer
-    /// says so, which has seen who came when. The holder itself, and another peer of its address
-    /// group, are no witnesses.
+    /// Returns true if this peer gives way to the holder of its name that an objection of the
+    /// verified peer `by` states. It does so by its own judgement ([`Self::yields_to`]). It also
+    /// does so if `by` is a witness: a member more senior than this peer, of another address group
+    /// than the holder's. Then the stated seniority decides. The holder must be verified.
     fn yields_to_stated(&self, now: Moment, by: PeerId, object: &Object) -> bool {
         let holder = self.contacts.get(object.holder).filter(|it| it.is_verified);
         let (Some(holder), Some(objector)) = (holder, self.contacts.member(by)) else {
@@ -151,9 +154,9 @@ impl Mesh {
         is_witness && is_stated || holder.profile.is_some() && self.yields_to(now, object.holder)
     }
 
-    /// Handles an objection to the name of this member: takes a new name if the stated holder is
-    /// verified and this peer gives way to it. Ignores other error codes, other names, and
-    /// objections whose room clock differs by more than [`CLOCK_TOLERANCE_MS`].
+    /// Handles an objection to the name of this member: takes a new name if this peer gives way to
+    /// the stated holder ([`Self::yields_to_stated`]). Ignores other error codes than a taken name,
+    /// other names, and objections whose room clock differs by more than [`CLOCK_TOLERANCE_MS`].
     pub(super) fn on_late_objection(&mut self, now: Now, by: PeerId, object: &Object) {
         let is_alike = self.room_clock(now.moment).0.abs_diff(object.clock.0) <= CLOCK_TOLERANCE_MS;
         let is_taken = object.code == ErrorCode::NameTaken.number();
@@ -163,9 +166,8 @@ impl Mesh {
         }
     }
 
-    /// Takes the first free name of the form `username-number`, from 2 on, because a more senior
-    /// member holds the current one. The username is the configured one. Makes a heartbeat due at
-    /// once, and tells the user.
+    /// Takes the first free name of the form `username-number`, with the configured username and
+    /// numbers from 2 on. Makes a heartbeat due at once, and tells the user.
     fn take_new_name(&mut self, now: Now) {
         let before = self.name.clone();
         let Some(name) = (2..=u32::MAX).find_map(|number| {
@@ -182,15 +184,15 @@ impl Mesh {
     }
 }
 
-/// Returns true if a member or listed peer has come in time. If it has stated since when it is in
-/// the room, that must be at most `latest` of this peer's room clock. Otherwise the two peers must
-/// have met by `met`. False in other stages.
+/// Returns true if a peer has come early enough. If it has stated a profile, its `since` must be at
+/// most `latest`. Otherwise this peer must have met it by `met`. False in other stages than member
+/// and listed.
 fn has_come_by(it: &Contact, met: Moment, latest: RoomClock) -> bool {
     matches!(it.stage, Stage::Member | Stage::Listed)
         && it.profile.as_ref().map_or(it.met_at <= met, |it| it.since <= latest)
 }
 
-/// Returns a name with `-number` appended; the name is shortened at its end so that both fit the
+/// Returns `name` with `-number` appended. Shortens `name` at its end, so that the result keeps the
 /// limits of names.
 fn with_number(name: &str, number: u32) -> String {
     let ending = format!("-{number}");
@@ -208,7 +210,7 @@ fn with_number(name: &str, number: u32) -> String {
 mod tests {
     use super::*;
 
-    /// A numbered name obeys the name rule, however long the old one was.
+    /// A numbered name is a valid username, even if the old name has the maximum length.
     #[test]
     fn numbered_names_are_valid() {
         assert_eq!(with_number("anna", 2), "anna-2");

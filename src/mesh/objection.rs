@@ -12,18 +12,19 @@ use super::{Mesh, Now};
 use crate::model::{ErrorCode, PeerId, RoomClock, Username};
 use crate::wire::udp::{Announce, Control, Nonce, Object, VERSION};
 
-/// Minimum silence of a name's holder, in seconds, for which the text of an objection suggests
-/// trying again: the holder may be about to time out.
+/// Minimum silence of a name's holder, in seconds, from which on the text of an objection suggests
+/// trying again. Such a holder may be about to time out.
 const MIN_REPORTED_SILENCE_SECS: u64 = 3;
 
 impl Mesh {
-    /// Returns the error code of the first reason to object to a candidate, and a seniority: of the
-    /// holder of a taken or look-alike name, otherwise of this peer. `None` if there is no reason.
+    /// Returns the error code of the first reason to object to a candidate, and a seniority; `None`
+    /// if there is no reason. For a taken or look-alike name, it is the seniority of the name's
+    /// holder, otherwise this peer's.
     ///
-    /// Every member checks its own name, its own blocks, and its user's denial of the same attempt.
-    /// Only voters (`is_voter`) object to an unsupported version, and for the names of other
-    /// members and of verified rivals with a smaller id. With an unsupported version nothing else
-    /// is checked.
+    /// Every member checks its own name, the names and keys that its user has blocked, and its
+    /// user's denial of this attempt. Only a voter checks the version, the names of other members,
+    /// and the names of verified rivals with a smaller id. If the version is unsupported, nothing
+    /// else is checked.
     pub(super) fn find_objection(
         &self,
         now: Now,
@@ -70,24 +71,24 @@ impl Mesh {
         was_denied.then_some((ErrorCode::NotAdmitted, me))
     }
 
-    /// Returns true if a contact has the public key of the packet's sender: it is the sender itself
-    /// or its former incarnation.
+    /// Returns true if `member` has the public key of the packet's sender. Then it is the sender
+    /// itself or an earlier incarnation of the sender.
     fn is_same_key(&self, member: PeerId, meta: PacketMeta) -> bool {
         let signer = self.contacts.get(member).and_then(|it| it.signer);
         signer.is_some_and(|it| it.key == meta.sender.key)
     }
 
-    /// Returns true if a candidate is in stage heard, is verified, and does not have the public key
-    /// of the sender.
+    /// Returns true if the candidate `id` is a live rival of the packet's sender: it is verified,
+    /// in stage heard, and has another public key.
     fn is_live_rival(&self, id: PeerId, meta: PacketMeta) -> bool {
         let contact = self.contacts.get(id);
         let is_outside = |it: &Contact| it.stage == Stage::Heard && it.is_verified;
         contact.is_some_and(is_outside) && !self.is_same_key(id, meta)
     }
 
-    /// Returns the seniority of the first member whose name has the same look-alike skeleton: this
-    /// peer, or, if it is a voter, another member with another public key than the sender. `None`
-    /// if there is none.
+    /// Returns the seniority of a member whose name looks like `name`: both have the same skeleton.
+    /// Checks this peer first. A voter then checks the other members, except those with the
+    /// sender's public key. `None` if there is none.
     fn look_alike(&self, name: &Username, meta: PacketMeta, is_voter: bool) -> Option<Seniority> {
         let skeleton = name.key().skeleton();
         if self.name.key().skeleton() == skeleton {
@@ -99,9 +100,9 @@ impl Mesh {
         Some((since, holder))
     }
 
-    /// Sends an `object` to this address: to a candidate with the nonce of its attempt, or to a
-    /// member about its name with nonce zero. `username` is the name objected to; then follows the
-    /// seniority of its holder.
+    /// Sends an `object` to a candidate or a member. `nonce`: that of the candidate's attempt, or
+    /// zero for a member. `username`: the name objected to. `since` and `holder`: seniority of the
+    /// name's holder.
     pub(super) fn object(
         &mut self,
         now: Now,
@@ -124,9 +125,10 @@ impl Mesh {
         self.send_to(address, Control::Object(object));
     }
 
-    /// Returns the human-readable text of an objection. For a taken or look-alike name it says how
-    /// long the holder has been present; for a taken name whose holder is silent, for how long. For
-    /// other codes, and if the holder is no member, it is the default text of the code.
+    /// Returns the human-readable text of an objection. For a taken or look-alike name, the text
+    /// says for how long the holder has been present. If the holder of a taken name is silent, the
+    /// text says for how long instead. For other codes, and if the holder is no member, it is the
+    /// code's default text.
     fn objection_text(&self, now: Now, code: ErrorCode, (since, holder): Seniority) -> String {
         let name = match self.contacts.member(holder) {
             Some(contact) => contact.name(),

@@ -1,4 +1,5 @@
-//! Path selection: which multicast paths and unicast copies reach everybody. Section 12.
+//! Path selection: the multicast or broadcast paths and the unicast copies that reach everybody.
+//! Section 12.
 
 use std::net::SocketAddr;
 
@@ -11,22 +12,24 @@ use crate::model::{Path, PathSet};
 pub(super) struct SendPlan {
     /// Paths to send by.
     paths: PathSet,
-    /// Verified addresses of the peers that none of the paths reaches; they get unicast copies.
+    /// Verified addresses of the peers that none of the paths reaches. These peers get unicast
+    /// copies.
     pub(super) addresses: Vec<SocketAddr>,
 }
 
 impl Mesh {
-    /// Sends one packet to all members by the send plan, with copies as needed.
+    /// Sends one packet to all members by the send plan, with unicast copies as needed.
     pub(super) fn send_to_all(&mut self, packet: Outgoing) {
         let SendPlan { paths, addresses } = self.send_plan().clone();
         self.send(paths, addresses, packet);
     }
 
-    /// Returns the plan for reaching all members, and those verified peers in stage heard that have
-    /// a verified address. The plan is cached until the field is set to `None`.
+    /// Returns the plan for reaching all members. It also covers the verified peers in stage heard
+    /// that have a verified address. The plan is cached until the field `send_plan` is set to
+    /// `None`.
     ///
-    /// Peers without a verified address get no unicast copies: the address might belong to somebody
-    /// else.
+    /// Peers without a verified address get no unicast copies: their address might belong to
+    /// somebody else.
     pub(super) fn send_plan(&mut self) -> &SendPlan {
         let is_reached = |it: &Contact| {
             let is_new = it.stage == Stage::Heard && it.is_verified;
@@ -41,9 +44,12 @@ impl Mesh {
     }
 }
 
-/// Returns the paths by which a peer is believed to hear this one: those that it has stated. If it
-/// has stated nothing, or the IPv4 group, which everybody states at first, this is believed only if
-/// it was itself heard by a path, has answered what went by paths, or cannot be reached by unicast.
+/// Returns the paths by which a peer is believed to hear this peer. They are the paths that it has
+/// stated; the IPv4 group if it has stated nothing.
+///
+/// Everybody states the IPv4 group at first, so the IPv4 group alone is doubtful. It is believed if
+/// the peer was heard by a path, has answered an announce by paths, or has no verified address.
+/// Otherwise returns no path.
 fn believed_paths(contact: &Contact) -> PathSet {
     let default = PathSet::NONE.with(Path::GroupV4);
     let stated = contact.hears.unwrap_or(default);
@@ -52,13 +58,13 @@ fn believed_paths(contact: &Contact) -> PathSet {
     if is_doubtful && contact.verified_address().is_some() { PathSet::NONE } else { stated }
 }
 
-/// Chooses paths greedily from one (paths that the peer hears, verified address) pair for each
-/// peer. Repeatedly takes the path that reaches most of the remaining peers, while it reaches at
-/// least two, or one without an address (which counts as two). Remaining peers with an address get
-/// unicast copies; without any peer, the plan is the IPv4 group.
+/// Chooses paths greedily. `left` has one pair for each peer: the paths that it hears, and its
+/// verified address. Repeatedly takes the path that reaches most of the remaining peers, as long as
+/// it reaches at least two. A peer without an address counts as two. The remaining peers with an
+/// address get unicast copies. If there are no peers, the plan is the IPv4 group.
 ///
-/// If there is only one peer, a path that reaches it is chosen, too: it costs the same as unicast,
-/// and the peer keeps seeing that it works.
+/// If there is only one peer, a path that reaches it is chosen: that costs the same as unicast, and
+/// the peer keeps seeing that the path works.
 fn choose_paths(mut left: Vec<(PathSet, Option<SocketAddr>)>) -> SendPlan {
     let mut paths = PathSet::NONE;
     if left.is_empty() {
@@ -85,13 +91,14 @@ fn choose_paths(mut left: Vec<(PathSet, Option<SocketAddr>)>) -> SendPlan {
 mod tests {
     use super::*;
 
-    /// Returns a (paths, address) pair of a peer that hears the paths with these bits, with the
-    /// verified address 127.0.0.1 and this port.
+    /// Returns the pair for a peer that hears the paths with these bits, and whose verified address
+    /// is 127.0.0.1 with this port.
     fn hears(bits: u8, port: u16) -> (PathSet, Option<SocketAddr>) {
         (PathSet(bits), Some(SocketAddr::from(([127, 0, 0, 1], port))))
     }
 
-    /// One datagram is planned where one path reaches everybody; the rest get unicast copies.
+    /// If one path reaches all peers, it is the whole plan. Peers that it does not reach get
+    /// unicast copies.
     #[test]
     fn paths_are_preferred_over_copies() {
         let plan = choose_paths(vec![hears(7, 1), hears(1, 2), hears(3, 3)]);

@@ -35,9 +35,9 @@ pub(super) struct Outbox {
     send_at: Option<Moment>,
     /// Time at which the last own message was published; the start if none was.
     last_said: Moment,
-    /// Sequence of the last own entry; 0 if none.
+    /// Sequence of the last own entry; 0 if there is none.
     pub(super) sequence: u32,
-    /// Number of requests refused in this session.
+    /// Number of the user's requests refused since the start.
     pub(super) refused: usize,
     /// State of leaving after delivery; `None` if the user has not asked for it.
     pub(super) leaving: Option<Leaving>,
@@ -46,13 +46,12 @@ pub(super) struct Outbox {
 /// State of leaving after delivery.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Leaving {
-    /// Time without progress after which this peer leaves anyway.
+    /// Maximum time without progress; after it, this peer leaves even if messages are undelivered.
     pub(super) patience: Duration,
-    /// Time of the last progress: the number of undelivered messages fell below its lowest value so
-    /// far.
+    /// Time of the last progress: the number of undelivered messages fell below its lowest value.
+    /// At first the time of the request.
     pub(super) progress_at: Moment,
-    /// Number of undelivered messages at that time; the greatest possible number before the first
-    /// check.
+    /// Lowest number of undelivered messages so far; `usize::MAX` before the first check.
     pub(super) undelivered: usize,
     /// Time of the next check whether to leave.
     pub(super) check_at: Moment,
@@ -76,16 +75,16 @@ impl Default for Outbox {
 }
 
 impl Outbox {
-    /// Returns the earlier time of the next flush and the next check whether to leave; `None` if
-    /// neither is scheduled.
+    /// Returns the time of the next flush or of the next check whether to leave, whichever is
+    /// earlier; `None` if neither is scheduled.
     pub(super) fn next_deadline(&self) -> Option<Moment> {
         [self.send_at, self.leaving.map(|it| it.check_at)].into_iter().flatten().min()
     }
 }
 
 impl Mesh {
-    /// Adds a message to the outbox, to be flushed at once if possible. Refuses it with an event if
-    /// its text is invalid or longer than [`MAX_PEER_TEXT`] bytes, or the outbox is full.
+    /// Adds a message to the outbox, and makes a flush due. Refuses the message if its text is
+    /// invalid or longer than [`MAX_PEER_TEXT`] bytes, or if the outbox is full.
     pub(super) fn enqueue_message(&mut self, now: Now, tag: RequestTag, style: Style, text: &str) {
         let bytes = text.len();
         let checked = MessageText::new(text);
@@ -112,11 +111,11 @@ impl Mesh {
     }
 
     /// Runs the deferred requests, and publishes the queued messages as far as the rate limit
-    /// allows; schedules the next flush if some are left. Does nothing else than clear the schedule
-    /// before the history is complete.
+    /// allows. If messages are left, schedules the next flush. If this peer has not joined, only
+    /// clears the scheduled flush.
     pub(super) fn flush_outbox(&mut self, now: Now) {
         if !self.has_joined() {
-            // This function runs again when the history is complete.
+            // This function runs again when this peer has joined.
             self.outbox.send_at = None;
             return;
         }
@@ -136,7 +135,7 @@ impl Mesh {
     }
 
     /// Publishes one message: signs an entry with the next sequence, inserts it into the own log,
-    /// sends it to everybody, and schedules a follow-up heartbeat. Refuses it if the
+    /// sends it to everybody, and schedules a follow-up heartbeat. Refuses the message if the
     /// sequences are used up or the Lamport counter is at its end.
     fn publish(&mut self, now: Now, tag: RequestTag, style: Style, text: &MessageText) {
         let Some(sequence) = self.outbox.sequence.checked_add(1) else {
@@ -167,9 +166,9 @@ impl Mesh {
         self.heartbeats.schedule_follow_up(now.moment);
     }
 
-    /// Leaves if the user has asked for it, and either everything was delivered, or the number of
-    /// undelivered messages has not fallen for the time `patience`. Otherwise schedules the next
-    /// check in 100 ms.
+    /// Leaves if everything was delivered, or if there was no progress for [`Leaving::patience`].
+    /// Otherwise schedules the next check in 100 ms. Does nothing if the user has not asked for it,
+    /// or before the next check is due.
     pub(super) fn leave_when_delivered(&mut self, now: Now) {
         let Some(mut leaving) = self.outbox.leaving else { return };
         if self.is_ended() || now.moment < leaving.check_at {
@@ -192,8 +191,8 @@ impl Mesh {
         }
     }
 
-    /// Returns the number of own messages that are queued, or that some member may lack by its
-    /// pages. Members whose pages have never listed this peer are not counted as lacking any.
+    /// Returns the number of undelivered own messages: those in the queue, and those that some
+    /// member lacks by its pages. Ignores members whose pages have never listed this peer.
     fn undelivered(&self) -> usize {
         // Members whose pages never list this peer, which they need not, are not waited for.
         let members = self.contacts.iter().filter(|(_, it)| it.is_member());
@@ -203,9 +202,8 @@ impl Mesh {
         self.outbox.queue.len() + usize::try_from(behind).unwrap_or(usize::MAX)
     }
 
-    /// Leaves at once: sends `bye` twice if this peer is a member, reports each queued message as
-    /// unsent, and ends the mesh. The result states the numbers of undelivered messages and of
-    /// refused requests.
+    /// Leaves at once: sends `bye` twice if this peer is a member, reports each queued message to
+    /// the user as unsent, and ends the mesh with [`End::Left`].
     pub(super) fn leave(&mut self) {
         let unsent = self.undelivered();
         if self.is_member() {

@@ -14,43 +14,43 @@ use crate::wire::udp::{Control, Object, PageItem, Where};
 
 /// Maximum number of remembered objections of one candidacy.
 const MAX_OBJECTIONS: usize = 64;
-/// Maximum number of remembered objections from one address group.
+/// Maximum number of remembered objections of one address group.
 const MAX_OBJECTIONS_PER_GROUP: usize = 8;
-/// Maximum number of verified peers of which it is remembered whom they list as members.
+/// Maximum number of listing peers: verified peers whose lists of members are remembered.
 const MAX_LISTERS: usize = 32;
-/// Maximum number of such listing peers from one address group.
+/// Maximum number of listing peers of one address group.
 const MAX_LISTERS_PER_GROUP: usize = 4;
-/// Maximum number of members remembered as listed by one peer.
+/// Maximum number of members remembered from the lists of one peer.
 const MAX_LISTED: usize = 512;
-/// Name under which an objector is shown whose name is not known.
+/// Name shown for an objector whose name is unknown or doubtful.
 const UNKNOWN: &str = "somebody unknown";
 
 /// Latest objection of one peer to this candidate.
 #[derive(Debug)]
 struct ReceivedObjection {
-    /// The packet.
+    /// Packet of the objection.
     object: Object,
     /// Time of the first objection of this peer.
     first_at: Moment,
 }
 
-/// Objections to this candidate that are not decided yet, and the members that verified peers list.
+/// Undecided objections to this candidate, and the members that verified peers list.
 #[derive(Debug, Default)]
 pub(super) struct ReceivedObjections {
     /// Objections by the id of the objecting peer, at most [`MAX_OBJECTIONS`].
     by_peer: BTreeMap<PeerId, ReceivedObjection>,
-    /// Members that verified peers list, by the id of the listing peer.
+    /// Members listed by verified peers, by the id of the listing peer.
     listed: BTreeMap<PeerId, BTreeSet<PeerId>>,
 }
 
 impl ReceivedObjections {
-    /// Returns true if a peer has objected and the objection is not decided yet.
+    /// Returns true if a peer has objected.
     fn is_objector(&self, id: PeerId) -> bool {
         self.by_peer.contains_key(&id)
     }
 
-    /// Iterates over the peers that vouch for the objector `id`: those that list it, and other
-    /// objectors that name it as the holder of the name.
+    /// Iterates over the peers that vouch for the objector `id`: the peers that list it as a
+    /// member, and the objectors that state it as the holder of the name.
     fn vouchers(&self, id: PeerId) -> impl Iterator<Item = PeerId> {
         let listing = self.listed.iter().filter(move |(_, it)| it.contains(&id)).map(|it| *it.0);
         let is_about_name = |it: &Object| {
@@ -66,9 +66,9 @@ impl ReceivedObjections {
 }
 
 impl Mesh {
-    /// Handles an objection to this candidate: remembers it, pings the sender unless it is
-    /// verified, and decides if it counts already. Drops it if there are too many, from its address
-    /// group or in all.
+    /// Handles an objection to this candidate: remembers it, pings the sender unless the sender is
+    /// verified, and decides ([`Self::decide_objections`]). Drops the objection of a new objector
+    /// at the limits [`MAX_OBJECTIONS`] and [`MAX_OBJECTIONS_PER_GROUP`].
     pub(super) fn on_rejection(&mut self, now: Now, meta: PacketMeta, object: &Object) {
         let id = meta.sender.id;
         let is_verified = self.contacts.get(id).is_some_and(|it| it.is_verified);
@@ -91,16 +91,16 @@ impl Mesh {
         self.decide_objections(now.moment);
     }
 
-    /// Notes which members the page of a verified peer's heartbeat lists, and decides. Does nothing
-    /// if this peer is no candidate.
+    /// Records the members listed in a page of the verified peer `by`, and decides on objections.
+    /// Absent authors in the page do not count. Does nothing if this peer is no candidate.
     pub(super) fn note_vouchers_in_page(&mut self, now: Moment, by: PeerId, page: &[PageItem]) {
         let present = page.iter().filter(|it| it.ago != PageItem::ABSENT);
         self.note_vouchers(now, by, present.map(|it| it.author));
     }
 
-    /// Notes that a verified peer lists these others as members, and decides. Does nothing if this
-    /// peer is no candidate, or if the peer is new and [`MAX_LISTERS`] or [`MAX_LISTERS_PER_GROUP`]
-    /// have listed others already.
+    /// Records that the verified peer `by` lists these peers as members, and decides on objections.
+    /// Does nothing if this peer is no candidate. Also does nothing if `by` is a new listing peer
+    /// and the limit [`MAX_LISTERS`] or [`MAX_LISTERS_PER_GROUP`] is reached.
     pub(super) fn note_vouchers(
         &mut self,
         now: Moment,
@@ -125,9 +125,10 @@ impl Mesh {
         self.decide_objections(now);
     }
 
-    /// Ends the candidacy if an objection counts: the objector is verified, and a verified peer of
-    /// another address group vouches for it, or, once the window is over, nobody else can tell.
-    /// Call it when a peer is verified, too.
+    /// Ends the candidacy as rejected if an objection counts. The objector must be verified. Then
+    /// its objection counts if a verified peer of another address group vouches for it. After
+    /// [`JOIN_WINDOW`] it also counts if no such peer could tell ([`Self::can_others_tell`]). Call
+    /// it also when a peer has become verified.
     pub(super) fn decide_objections(&mut self, now: Moment) {
         let Phase::Announcing(candidacy) = &self.phase else { return };
         let is_over = now.since(candidacy.started_at) >= JOIN_WINDOW;
@@ -142,11 +143,12 @@ impl Mesh {
         }
     }
 
-    /// Decides on the objections that do not count yet, when the window is over and the votes are
-    /// settled. Returns true if the candidate may come in.
+    /// Settles the remaining objections. Call it when the window is over and the vote is settled.
+    /// Returns true if the candidate may join; false if it must wait, or was rejected.
     ///
-    /// Others have some time to vouch for an objector; after that the objection does not count, and
-    /// the user is told.
+    /// Other peers have [`VOUCH_TIMEOUT`] to vouch for a verified objector, but at most
+    /// [`MAX_OBJECTION_WAIT`] after the window. After that the objection does not count, and the
+    /// user is told so.
     pub(super) fn settle_objections(&mut self, now: Now) -> bool {
         self.decide_objections(now.moment);
         let Phase::Announcing(candidacy) = &self.phase else { return false };
@@ -167,15 +169,15 @@ impl Mesh {
         true
     }
 
-    /// Returns true if a peer of another address group than the objector has agreed or is asking
-    /// its user: such a peer can tell whether the objector is a member.
+    /// Returns true if a verified peer of another address group than the objector's has agreed or
+    /// is asking its user. Such a peer can tell whether the objector is a member.
     fn can_others_tell(&self, candidacy: &Candidacy, objector: PeerId) -> bool {
         candidacy.answered_voters().any(|voter| self.are_independent(objector, voter))
     }
 
-    /// Asks voters about the verified objectors whose objections are undecided. Sends one `where` to
-    /// each voter that has agreed or is asking its user, about the objectors of other address
-    /// groups than the voter's.
+    /// Asks voters about the verified objectors. Sends a `where` to each voter that has agreed or
+    /// is asking its user. The `where` asks for the objectors that are not of the voter's address
+    /// group; without such an objector none is sent.
     pub(super) fn ask_about_objectors(&mut self) {
         let Phase::Announcing(candidacy) = &self.phase else { return };
         let objectors: Vec<PeerId> = candidacy
@@ -199,12 +201,12 @@ impl Mesh {
         }
     }
 
-    /// Returns true if a peer is verified, and an address of it too.
+    /// Returns true if a peer is verified and has a verified address.
     fn is_verified_peer(&self, id: PeerId) -> bool {
         self.contacts.get(id).is_some_and(|it| it.is_verified && it.verified_address().is_some())
     }
 
-    /// Returns true if two verified peers are of different address groups.
+    /// Returns true if two peers are both verified and of different address groups.
     fn are_independent(&self, one: PeerId, other: PeerId) -> bool {
         let group = |id| self.contacts.get(id).and_then(Contact::group);
         one != other
@@ -213,7 +215,7 @@ impl Mesh {
             && group(one) != group(other)
     }
 
-    /// Ends the candidacy because of the objection of this peer.
+    /// Ends the mesh as rejected, because of the objection of the peer `id`.
     fn reject_by(&mut self, id: PeerId) {
         let by = self.name_of_objector(id);
         let Phase::Announcing(candidacy) = &self.phase else { return };
@@ -222,9 +224,9 @@ impl Mesh {
         self.finish(End::Rejected { by, code, reason });
     }
 
-    /// Returns the name under which an objector is shown: the one that it states in its heartbeats,
-    /// or else in its objection. Returns [`UNKNOWN`] if it states none, or if another verified peer,
-    /// which has not objected, states the same one.
+    /// Returns the name to show for an objector: the name that it last stated in an `agree` or
+    /// heartbeat, else the name in its objection. Returns [`UNKNOWN`] if there is none, or if a
+    /// verified peer that has not objected states the same name.
     fn name_of_objector(&self, id: PeerId) -> String {
         let Phase::Announcing(candidacy) = &self.phase else { return UNKNOWN.to_owned() };
         let stated = self.contacts.get(id).map(Contact::name).filter(|it| !it.is_empty());

@@ -11,37 +11,37 @@ use crate::model::limits::{MAX_RANGES, MAX_WANTED};
 use crate::model::{Event, Moment, PathSet, PeerId, TokenBucket};
 use crate::wire::udp::{Control, EntryRange, Lost, Want};
 
-/// Rate limit for entries served on request to all peers together: burst, and entries per minute.
+/// Rate limit for entries served at the request of all peers together: burst, and entries per
+/// minute.
 const TOTAL_ANSWER_RATE: (u32, u32) = (256, 12_000);
-/// Maximum number of entries remembered as wanted recently. At the limit, expired ones are removed;
-/// if none has expired, a further `want` is not remembered.
+/// Maximum number of remembered recent `want`s. At the limit, expired ones are removed. If none has
+/// expired, a further `want` is not remembered.
 const MAX_RECENT_WANTS: usize = 1_024;
-/// Number of due `want`s for an author without an entry arriving (some ten seconds) at which the
-/// retry interval grows.
+/// Number of due `want`s for an author, without an entry arriving, from which on the retry interval
+/// is longer. That takes about ten seconds.
 const WANTS_BEFORE_BACKOFF: u32 = 40;
-/// Factor by which the retry interval is multiplied once `attempts` has reached
-/// [`WANTS_BEFORE_BACKOFF`].
+/// Factor by which the retry interval is multiplied from [`WANTS_BEFORE_BACKOFF`] attempts on.
 const BACKOFF_FACTOR: u64 = 16;
 
-/// Recent `want` of another peer for one entry, remembered to answer several peers with one
-/// multicast.
+/// Recent `want` of another peer for one entry. It is remembered so that a second peer's `want` is
+/// answered to everybody.
 #[derive(Clone, Copy, Debug)]
 struct RecentWant {
     /// Time of the `want`.
     at: Moment,
-    /// Peer that sent it; `None` if it was answered to everybody.
+    /// Peer that sent the `want`; `None` if the entry was sent to everybody.
     by: Option<PeerId>,
 }
 
-/// State of repair: recent `want`s of other peers, and the time of this peer's next `want`.
+/// Repair state: recent `want`s of other peers, and the time of this peer's next `want`.
 #[derive(Debug)]
 pub(super) struct RepairState {
-    /// Recent `want`s of other peers for entries that are here, by (author, sequence). May hold
+    /// Recent `want`s of other peers for entries that are here, by (author, sequence). It may hold
     /// expired ones.
     recent_wants: BTreeMap<(PeerId, u32), RecentWant>,
-    /// Rate limit for entries served to all peers.
+    /// Rate limit for entries served to all peers together.
     bucket: TokenBucket,
-    /// Time at which the earliest `want` for any author is due; `None` if none is scheduled.
+    /// Time of the earliest scheduled `want` for any author; `None` if none is scheduled.
     next_want_at: Option<Moment>,
 }
 
@@ -69,15 +69,15 @@ impl RepairState {
 enum Recipients {
     /// Only the peer that has asked.
     Asker,
-    /// Everybody, because another peer has wanted it within [`WANT_DEDUP_WINDOW`].
+    /// Everybody, because another peer wanted the entry less than [`WANT_DEDUP_WINDOW`] ago.
     All,
-    /// Nobody, because it was sent to everybody within [`WANT_DEDUP_WINDOW`].
+    /// Nobody, because the entry was sent to everybody less than [`WANT_DEDUP_WINDOW`] ago.
     Nobody,
 }
 
 impl RepairState {
-    /// Decides on the recipients of an entry that `asker` wants. Remembers the `want`, unless there
-    /// are no recipients or too many are remembered ([`MAX_RECENT_WANTS`]).
+    /// Returns the recipients of an entry that `asker` wants. Remembers the `want`, unless the
+    /// recipients are nobody or [`MAX_RECENT_WANTS`] are remembered.
     fn recipients(&mut self, now: Moment, entry: (PeerId, u32), asker: PeerId) -> Recipients {
         let before = self
             .recent_wants
@@ -111,8 +111,8 @@ impl Mesh {
         }
     }
 
-    /// Sets the time of the next `want` for an author's missing entries, replacing an earlier
-    /// setting. Does nothing if the author has no log.
+    /// Sets the time of the next `want` for an author's missing entries; replaces the time set
+    /// before. Does nothing if the author has no log.
     fn schedule_want_at(&mut self, author: PeerId, at: Moment) {
         if let Some(log) = self.logs.get_mut(author) {
             log.want_at = Some(at);
@@ -120,10 +120,12 @@ impl Mesh {
         }
     }
 
-    /// Sends the `want`s that are due, one packet per source, and schedules the next ones. If there
-    /// is no source to ask for an author's next entry, gives up its gap if
-    /// [`give_up_gap`](super::logs::Logs::give_up_gap) allows, reports a gap that was skipped to the
-    /// user, and asks for entries behind it. Does nothing before the history is complete.
+    /// Sends the `want`s that are due, one packet per source, and schedules the next ones. Does
+    /// nothing before the history is complete.
+    ///
+    /// If no peer can be asked for an author's next entry, calls
+    /// [`give_up_gap`](super::logs::Logs::give_up_gap), and reports a skipped gap to the user. Then
+    /// asks a peer for entries behind the gap.
     pub(super) fn send_due_wants(&mut self, now: Now) {
         if !matches!(self.phase, Phase::In)
             || self.repair.next_want_at.is_none_or(|it| it > now.moment)
@@ -174,11 +176,11 @@ impl Mesh {
         self.repair.next_want_at = behind.filter_map(|(_, log)| log.want_at).min();
     }
 
-    /// Sends a `want` to the best known address of a peer; does nothing if it has none.
+    /// Sends a `want` to the best known address of a peer. Does nothing if no address is known.
     ///
-    /// If that peer has no verified address, sends at most one range, and nothing if it was sent a
-    /// `want` since it was last heard: its address may belong to a victim, and claims cost an
-    /// attacker nothing. If something was left out, has its address verified.
+    /// If the peer has no verified address, its address may belong to a victim. Then sends at most
+    /// one range, and no range if the peer was sent a `want` since it was last heard. If ranges
+    /// were left out, or the peer was sent a `want` before, also requires a verified address of it.
     fn send_want(&mut self, now: Moment, source: PeerId, mut ranges: Vec<EntryRange>) {
         let Some(contact) = self.contacts.get_mut(source) else { return };
         let Some(address) = contact.address() else { return };
@@ -199,8 +201,9 @@ impl Mesh {
         }
     }
 
-    /// Returns the ranges of a `want` to `source` about these authors, at most [`MAX_RANGES`] ranges
-    /// and [`MAX_WANTED`] entries, which the authors share evenly. Records them as requested.
+    /// Returns the ranges of a `want` to `source` about these authors, and records them as
+    /// requested. They are at most [`MAX_RANGES`] ranges and [`MAX_WANTED`] entries, shared evenly
+    /// among the authors.
     fn ranges_for(&mut self, source: PeerId, mut authors: Vec<PeerId>) -> Vec<EntryRange> {
         // If there is not enough room for all, others come first the next time.
         self.random.shuffle(&mut authors);
@@ -221,8 +224,8 @@ impl Mesh {
         wanted
     }
 
-    /// Returns the ranges of an author's entries to request of `source`: what is missing behind
-    /// those that the source has lost. At most `most` entries and `room` ranges.
+    /// Returns the ranges of an author's missing entries to request of `source`. Leaves out the
+    /// entries that the source has lost. At most `most` entries and `room` ranges.
     fn missing_of(
         &self,
         source: PeerId,
@@ -245,8 +248,8 @@ impl Mesh {
         ranges
     }
 
-    /// Returns true if a peer may be asked for entries: it is a member with a known address, heard
-    /// within half of G(n).
+    /// Returns true if a peer may be asked for entries: it is a member with a known address, and
+    /// was heard less than half of G(n) ago.
     fn can_be_asked(&self, now: Moment, peer: PeerId) -> bool {
         let silence = gone_after(self.member_count()) / 2;
         self.contacts.member(peer).is_some_and(|contact| {
@@ -255,19 +258,21 @@ impl Mesh {
         })
     }
 
-    /// Returns the peers that may be asked for entries of an author behind those that they have
-    /// answered `lost` for, each with the last sequence that it lacks.
+    /// Returns the peers that may be asked for entries of an author behind the ones that they have
+    /// lost. Each comes with the last sequence that it lacks.
     fn sources_behind(&self, now: Moment, author: PeerId) -> Vec<(PeerId, u32)> {
         let Some(log) = self.logs.get(author) else { return Vec::new() };
         let sources = log.sources_behind(author).filter(|it| self.can_be_asked(now, it.0));
         sources.collect()
     }
 
-    /// Chooses a peer to ask for entries of an author behind those that it has answered `lost` for.
-    /// Call it if no peer is left to ask for the latter. Chooses the peer that lacks least, while it
-    /// is unknown where the entries of any peer begin: that must be found before the gap can be
-    /// given up. Later chooses any peer, if there is room for entries out of order. `None` if there
-    /// is no such peer or no room.
+    /// Chooses a peer to ask for entries of an author behind the ones that the peer has lost. Call
+    /// it if no peer can be asked for the author's next missing entry.
+    ///
+    /// If for some peers it is unknown where their entries begin, chooses the one of them that
+    /// lacks least: the beginning must be found before the gap can be given up. Otherwise chooses a
+    /// random peer, if there is room for entries out of order. `None` if there is no peer or no
+    /// room.
     fn choose_source_behind(&mut self, now: Moment, author: PeerId) -> Option<PeerId> {
         let sources = self.sources_behind(now, author);
         let log = self.logs.get(author)?;
@@ -283,12 +288,12 @@ impl Mesh {
         self.random.choice(&sources).map(|it| it.0)
     }
 
-    /// Chooses the peer to ask for an author's next missing entries; `None` if there is none. Only
-    /// members with a known address and heard within half of G(n) are asked.
+    /// Chooses the peer to ask for an author's next missing entries; `None` if there is none. Asks
+    /// only peers for which [`Self::can_be_asked`] is true.
     ///
-    /// The author is asked first, then by turns a random holder and the author. The author is left
-    /// out if it has not written what is missing or has answered `lost`; without a holder it is
-    /// asked each time.
+    /// The author is asked first. Then a random holder and the author take turns; without a holder
+    /// the author is asked each time. The author is left out if it has answered `lost`, or if only
+    /// other peers claim the missing entries.
     fn choose_source(&mut self, now: Moment, author: PeerId) -> Option<PeerId> {
         let log = self.logs.get(author)?;
         let can_be_asked = |it: &PeerId| self.can_be_asked(now, *it);
@@ -300,9 +305,9 @@ impl Mesh {
         self.random.choice(&holders).copied()
     }
 
-    /// Handles `want`: serves the retained entries, and answers `lost` for the others. At the first
-    /// entry beyond a rate limit it stops, and sends no `lost` either. If the asker has no verified
-    /// address, it only has a ping sent.
+    /// Handles `want`: sends the retained entries, and answers `lost` for the others. Stops at the
+    /// first entry beyond a rate limit, and then sends no `lost`. If the asker has no verified
+    /// address, only has it pinged.
     ///
     /// The wire layer has checked that a `want` asks for at most [`MAX_WANTED`] entries.
     pub(super) fn on_want(&mut self, now: Now, asker: PeerId, want: &Want) {
@@ -338,9 +343,9 @@ impl Mesh {
         }
     }
 
-    /// Handles `lost`: for each author with missing entries, records what the peer lacks, so that it
-    /// is not asked for that again. If it lacks more than was known, the next `want` is due after
-    /// [`WANT_COALESCE_WINDOW`]: behind that, or to another peer.
+    /// Handles `lost`: for each author with missing entries, records what the peer lacks, so that
+    /// it is not asked for that again. If the peer lacks more than was known, brings the next
+    /// `want` forward to [`WANT_COALESCE_WINDOW`] from now.
     pub(super) fn on_lost(&mut self, now: Now, id: PeerId, lost: &Lost) {
         let mut by_author: BTreeMap<PeerId, Vec<(u32, u32)>> = BTreeMap::new();
         for it in &lost.ranges {

@@ -1,8 +1,8 @@
-//! Anti-replay window: the counters of a sender that were seen. Section 14, step 9.
+//! Anti-replay window: the packet counters that were seen from a sender. Section 14, step 9.
 
 /// Number of 64-bit words in the bitmap.
 const WORDS: usize = 16;
-/// Width of the window: number of counters that are remembered, the greatest one included.
+/// Width of the window: number of remembered counters, up to and including the greatest one.
 const WIDTH: u64 = 64 * WORDS as u64;
 
 /// Sliding window of the packet counters seen from one sender.
@@ -10,14 +10,14 @@ const WIDTH: u64 = 64 * WORDS as u64;
 pub(super) struct ReplayWindow {
     /// Greatest counter seen; 0 if none.
     greatest: u64,
-    /// Bitmap of seen counters: bit `c % WIDTH` for counter `c`, for the last `WIDTH` counters.
-    /// Empty until the first counter is recorded.
+    /// Bitmap of the last `WIDTH` counters: bit `c % WIDTH` is set if counter `c` was seen. Empty
+    /// until the first counter is recorded.
     seen_bits: Vec<u64>,
 }
 
 impl ReplayWindow {
-    /// Returns true if a packet with `counter` has to be dropped: it was seen, is below the window,
-    /// or is 0.
+    /// Returns true if a packet with `counter` must be dropped: the counter was seen, is below the
+    /// window, or is 0.
     pub(super) fn has_seen(&self, counter: u64) -> bool {
         if counter == 0 {
             return true;
@@ -29,13 +29,13 @@ impl ReplayWindow {
         self.greatest - counter >= WIDTH || self.seen_bits.get(word).is_some_and(|it| it & bit != 0)
     }
 
-    /// Returns true if `counter` is the greatest one seen: a further copy of that packet may come
-    /// by another path.
+    /// Returns true if `counter` is the greatest counter seen. A further copy of that packet may
+    /// come by another path.
     pub(super) const fn is_newest(&self, counter: u64) -> bool {
         self.greatest == counter
     }
 
-    /// Marks `counter` as seen; if it is greater than all before, moves the window up to it.
+    /// Marks `counter` as seen. If it is greater than all before, moves the window up to it.
     /// `counter` must not be below the window.
     pub(super) fn record(&mut self, counter: u64) {
         self.seen_bits.resize(WORDS, 0);
@@ -68,8 +68,7 @@ fn bitmap_place(counter: u64) -> (usize, u64) {
 mod tests {
     use super::*;
 
-    /// Each counter is accepted once, also out of order; counters below the window are not
-    /// accepted.
+    /// Each counter is accepted once, in any order. Counters below the window are not accepted.
     #[test]
     fn each_counter_is_accepted_once() {
         let mut window = ReplayWindow::default();
@@ -85,7 +84,8 @@ mod tests {
         assert!(window.has_seen(5_000 - 1_024));
     }
 
-    /// A huge step of the counter clears the window and costs no more than its width.
+    /// A huge step of the counter clears the window. The test would not end if the cost grew with
+    /// the step.
     #[test]
     fn huge_step_clears_the_window() {
         let mut window = ReplayWindow::default();

@@ -1,4 +1,4 @@
-//! Requests of the user, and the report about other peers.
+//! Requests of the user, and the report about peers.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::model::{
     PeerReport, PeerRoute, Refusal, Request, RequestTag, RoomSelector, SessionId,
 };
 
-/// Returns the session number that users see for a peer: its id as a big-endian number.
+/// Returns the session id that users see for a peer: the peer's id as a big-endian number.
 pub(super) const fn session(id: PeerId) -> SessionId {
     SessionId(u64::from_be_bytes(id.0))
 }
@@ -67,9 +67,8 @@ impl Mesh {
         }
     }
 
-    /// Handles a chat command, a kind of request that clients of a server have as well: queues a
-    /// message for this room, or reports the members. Refuses all others, for example direct
-    /// messages and searches.
+    /// Handles a chat command. `Say` for this room queues a message; `Members` reports the members.
+    /// Refuses all others, for example direct messages and searches, which only servers offer.
     fn on_chat_command(&mut self, now: Now, tag: RequestTag, task: ChatCommand) {
         match task {
             ChatCommand::Say { room, style, text } if self.is_here(&room) => {
@@ -109,7 +108,7 @@ impl Mesh {
         }
     }
 
-    /// Returns true if the selector means this peer's room: it names the room, or names none.
+    /// Returns true if the selector means this peer's room: it names this room, or names no room.
     fn is_here(&self, room: &RoomSelector) -> bool {
         match room {
             RoomSelector::Named(room) => NameKey::of(room) == *self.settings.room.key(),
@@ -117,8 +116,9 @@ impl Mesh {
         }
     }
 
-    /// Refuses a request: counts it, and emits the reason together with the message text, if the
-    /// request had one, so that the user gets it back.
+    /// Refuses a request: counts the refusal, and reports it to the user. `text`: reason.
+    /// `message`: text of the refused message, so that the user gets it back; `None` if the request
+    /// had none.
     pub(super) fn refuse(
         &mut self,
         tag: RequestTag,
@@ -138,8 +138,8 @@ impl Mesh {
         names.chain([self.name.as_str().to_owned()]).collect()
     }
 
-    /// Returns a report on this peer and each member: address, route, loss, clock skew and silence.
-    /// This peer comes first, then the others, the most senior first.
+    /// Returns a report on each member: address, route, loss, clock skew and silence. This peer
+    /// comes first, then the other members, the most senior first.
     #[must_use]
     pub fn report(&self, now: Now) -> Vec<PeerReport> {
         let clock = self.room_clock(now.moment);

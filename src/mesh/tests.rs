@@ -1,5 +1,5 @@
-//! Tests of rooms with several peers on a network without faults, in virtual time. (With faults:
-//! `tests/sim_mesh`.)
+//! Tests of simulated rooms with several peers, in virtual time. Tests with many kinds of faults
+//! are in `tests/sim_mesh`.
 
 mod amplification;
 mod blocking;
@@ -22,7 +22,7 @@ use crate::model::{
 };
 use crate::wire::udp::{Control, Entry, EntryFields, Packet, Signer};
 
-/// Signer that signs with zeros.
+/// Signer whose signatures are zeros.
 struct NoSignature(Signer);
 
 impl Sign for NoSignature {
@@ -35,54 +35,54 @@ impl Sign for NoSignature {
     }
 }
 
-/// One simulated peer, and what it has output.
+/// Simulated peer, with the outputs of its engine.
 struct SimPeer {
     /// Engine of the peer.
     mesh: Mesh,
     /// Identity of the peer.
     signer: Signer,
-    /// Events that it has emitted, the oldest first.
+    /// Events that the peer has emitted, the oldest first.
     events: Vec<Event>,
-    /// Result with which it ended; `None` while it runs.
+    /// Result with which the peer ended; `None` while it runs.
     end: Option<End>,
-    /// Time of its next wake-up; `None` if none is requested.
+    /// Time of the peer's next wake-up; `None` if none is requested.
     wake: Option<Moment>,
     /// Last packet counter used.
     counter: u64,
     /// Number of `pong` packets sent, copies not counted.
     pongs: usize,
-    /// Number of datagrams sent: each copy to each receiver counts.
+    /// Number of datagrams sent. Each copy to each receiver counts, lost ones included.
     sent: usize,
-    /// Network partition that it is in; only peers of one partition hear each other.
+    /// Network partition that the peer is in. Only peers of one partition hear each other.
     partition: u8,
-    /// Network that it is in; only peers of one network hear each other by the group.
+    /// Network that the peer is in. Only peers of one network hear each other by the IPv4 group.
     network: u8,
-    /// Last byte of its IP address.
+    /// Last byte of the peer's IP address.
     host: u8,
-    /// True while its machine sleeps: packets wait in the socket, and timers stand still.
+    /// True while the peer's machine sleeps: packets wait in the socket, and wake-ups wait.
     sleeps: bool,
 }
 
 /// Simulated room of peers. Peers of one partition hear each other by unicast, and also by the IPv4
 /// group if they are in one network. Each packet takes 1 ms.
 struct SimRoom {
-    /// Peers by their number, which is the last byte of the address with which they start. Ended
-    /// ones stay.
+    /// Peers by number. The number is the last byte of the address with which the peer starts.
+    /// Ended peers stay.
     peers: BTreeMap<u8, SimPeer>,
     /// Virtual time in milliseconds.
     now: u64,
     /// Packets in flight: arrival time in milliseconds, sender, receiver, path (`None`: unicast),
     /// size and packet.
     in_flight: Vec<(u64, u8, u8, Option<Path>, usize, Packet)>,
-    /// Share of all datagrams that are lost, in per cent.
+    /// Share of datagrams that are lost, in per cent.
     loss: u8,
-    /// Decides which datagrams are lost; always in the same way.
+    /// Seeded random generator that decides which datagrams are lost.
     dice: fastrand::Rng,
-    /// Number of bytes sent by unicast to the address of [`STRANGER`], which no peer has.
+    /// Number of bytes that peers have sent by unicast to the address of [`STRANGER`].
     bytes_to_stranger: usize,
 }
 
-/// Number of a peer that the room does not run: tests send its packets by hand.
+/// Number of a peer that the room does not run. Tests make its packets by hand.
 const STRANGER: u8 = 99;
 
 impl Default for SimRoom {
@@ -99,18 +99,18 @@ impl SimRoom {
         Now { moment, time: Timestamp(1_000_000 + self.now) }
     }
 
-    /// Returns the address 10.0.0.`number`, port 9: that with which the peer of this number starts.
+    /// Returns the address 10.0.0.`number`, port 9, with which the peer of this number starts.
     fn address(number: u8) -> SocketAddr {
         SocketAddr::from(([10, 0, 0, number], 9))
     }
 
-    /// Starts a peer in partition 0 that does not ask its user about newcomers.
+    /// Starts a peer in partition 0 and network 0 that does not ask its user about newcomers.
     fn start(&mut self, number: u8, name: &str) {
         self.start_with(number, name, false);
     }
 
-    /// Starts a peer in partition 0; `ask`: it asks its user about newcomers. Its keys follow from
-    /// its number.
+    /// Starts a peer in partition 0 and network 0. `ask`: true if it asks its user about newcomers.
+    /// The peer's key follows from its number.
     fn start_with(&mut self, number: u8, name: &str, ask: bool) {
         self.start_as(number, name, ask, Signer::new([number; 32], [number; 8]));
     }
@@ -145,8 +145,8 @@ impl SimRoom {
         self.collect(number);
     }
 
-    /// Carries out all outputs of a peer: puts packets that are not lost in flight to the peers of
-    /// its partition, and stores events, the next wake-up and the end.
+    /// Carries out all outputs of a peer. Puts packets in flight to the peers of its partition,
+    /// unless they are lost. Stores events, the next wake-up and the end.
     fn collect(&mut self, number: u8) {
         let others: Vec<_> = self
             .peers
@@ -205,8 +205,8 @@ impl SimRoom {
         }
     }
 
-    /// Advances the virtual time millisecond by millisecond, and delivers packets, then wake-ups,
-    /// that are due.
+    /// Advances the virtual time by a number of milliseconds. In each millisecond, delivers the
+    /// packets that are due, then the wake-ups.
     fn advance(&mut self, milliseconds: u64) {
         for _ in 0..milliseconds {
             self.now += 1;
@@ -244,20 +244,20 @@ impl SimRoom {
         }
     }
 
-    /// Passes a request of its user to a peer, with the default tag.
+    /// Passes a request of the user to a peer, with the default tag.
     fn request(&mut self, number: u8, command: Command) {
         self.input(number, Input::Request(Request { tag: RequestTag::default(), command }));
     }
 
-    /// Has a peer say this text in its room.
+    /// Has a peer send this message to its room.
     fn say(&mut self, number: u8, text: &str) {
         let text = text.to_owned();
         let task = ChatCommand::Say { room: RoomSelector::Only, style: Style::SAID, text };
         self.request(number, Command::Chat(task));
     }
 
-    /// Returns the message texts that a peer has shown, in their order: only those of the history
-    /// if `history` is true, else only the others.
+    /// Returns the message texts that a peer has shown, in their order. If `history` is true, only
+    /// those of its history; otherwise only the others.
     fn texts(&self, number: u8, history: bool) -> Vec<&str> {
         let events = &self.peers[&number].events;
         events
@@ -274,7 +274,7 @@ impl SimRoom {
         self.peers[&number].mesh.report(self.now())[0].name.clone()
     }
 
-    /// Returns the names of the members that a peer knows, its own included, sorted.
+    /// Returns the sorted names of the members that a peer knows, its own included.
     fn names(&self, number: u8) -> Vec<String> {
         let report = self.peers[&number].mesh.report(self.now());
         let mut names: Vec<_> = report.into_iter().map(|it| it.name).collect();
@@ -283,7 +283,7 @@ impl SimRoom {
     }
 }
 
-/// Messages of three peers are shown by all of them, the author included, in the same order.
+/// All three peers show all messages, in the same order.
 #[test]
 fn messages_of_three_peers_reach_everybody() {
     let mut room = SimRoom::default();
@@ -315,7 +315,7 @@ fn peers_that_start_at_once_find_each_other() {
     }
 }
 
-/// A candidate with a taken name is rejected, and learns by whom.
+/// A candidate that wants a taken name is rejected, and learns the holder's name.
 #[test]
 fn taken_name_is_rejected_by_its_holder() {
     let mut room = SimRoom::default();
@@ -329,7 +329,7 @@ fn taken_name_is_rejected_by_its_holder() {
     assert!(matches!(end, Some(End::Rejected { by, code: 201, .. }) if by == "anna"));
 }
 
-/// Of two candidates that announce one name at the same moment exactly one joins.
+/// If two candidates announce the same name at the same moment, exactly one of them joins.
 #[test]
 fn one_of_two_rivals_is_rejected() {
     let mut room = SimRoom::default();
@@ -363,7 +363,7 @@ fn newcomer_gets_the_last_ten_messages() {
     assert_eq!(room.texts(3, false), ["more"]);
 }
 
-/// A user's denial rejects a candidate; a user's silence admits it.
+/// If the user denies a candidate, it is rejected. If the user is silent, the candidate joins.
 #[test]
 fn denial_rejects_and_silence_admits() {
     let mut room = SimRoom::default();
@@ -382,7 +382,8 @@ fn denial_rejects_and_silence_admits() {
     assert_eq!(room.names(1), ["anna", "carl"]);
 }
 
-/// Two halves of a split room that meet again have all messages, and one holder of each name.
+/// When the two halves of a split room meet again, each peer gets all messages, and each name has
+/// one holder.
 #[test]
 fn merge_gives_one_order_and_unique_names() {
     let mut room = SimRoom::default();
@@ -416,7 +417,7 @@ fn merge_gives_one_order_and_unique_names() {
     }
 }
 
-/// An idle room sends hardly more than its heartbeats.
+/// An idle room sends few datagrams besides its heartbeats.
 #[test]
 fn idle_room_sends_few_datagrams() {
     let mut room = SimRoom::default();
@@ -436,8 +437,8 @@ fn idle_room_sends_few_datagrams() {
     }
 }
 
-/// A returning peer is not pinged by everybody: the first ones to verify it tell the others. (About
-/// √2n ping it.)
+/// A returning peer is pinged by few of 20 members: the first members that verify it list it to the
+/// others.
 #[test]
 fn returning_peer_gets_few_pings() {
     let mut room = SimRoom::default();

@@ -14,74 +14,77 @@ pub(super) const ANNOUNCE_TIMES: [Duration; 5] = [
 pub(super) const JOIN_WINDOW: Duration = Duration::from_secs(2);
 /// Time between unicast announces to voters that have not answered.
 pub(super) const ANNOUNCE_RETRY_INTERVAL: Duration = Duration::from_millis(500);
-/// Maximum number of unicast announces to a voter; one that has left all of them without an answer
-/// counts as gone.
+/// Maximum number of unicast announces to a voter. A voter that has answered none of them counts as
+/// gone.
 pub(super) const MAX_UNICAST_ANNOUNCES: u8 = 7;
-/// Longest time that a candidate waits for a voter that asks its user.
+/// Maximum time that a candidate waits for a voter that asks its user.
 pub(super) const DEFERRED_VOTE_TIMEOUT: Duration = Duration::from_secs(12);
-/// Longest time from the first announce until the candidate joins, whatever votes are missing.
+/// Maximum time, from the first announce, that a candidate waits for votes.
 pub(super) const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Time from the first objection of a peer for which a candidate waits for others to vouch for that
-/// peer. Longer than I(n) of a room with up to 50 members.
+/// Time, from the first objection of a peer, for which a candidate waits for others to vouch for
+/// that peer. It is longer than I(n) of a room with up to 50 members.
 pub(super) const VOUCH_TIMEOUT: Duration = Duration::from_millis(2_500);
-/// Longest time beyond the window for which objections alone hold up a candidate.
+/// Maximum time, from the end of [`JOIN_WINDOW`], for which undecided objections hold up a
+/// candidate.
 pub(super) const MAX_OBJECTION_WAIT: Duration = Duration::from_secs(3);
 
-/// Time that the user has to approve or refuse a newcomer; then the answer counts as yes. Also the
-/// time since the last announce for which a candidate counts as a rival for its name.
+/// Time that the user has to approve or refuse a newcomer. After it, silence counts as a yes. Also
+/// the time, from its last announce, for which a candidate counts as a rival for its name.
 pub(super) const APPROVAL_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest random delay of an `agree`, in milliseconds.
+/// Maximum random delay of an `agree`, in milliseconds.
 pub(super) const MAX_AGREE_DELAY_MS: u64 = 100;
 /// Time between requests (`recall` or `want`) for the history.
 pub(super) const RECALL_RETRY_INTERVAL: Duration = Duration::from_millis(400);
-/// Maximum number of unanswered `recall`s for one page to one peer; then the next peer is asked.
+/// Maximum number of unanswered `recall`s to one peer for one page. After them, the next peer is
+/// asked.
 pub(super) const MAX_RECALLS_PER_SOURCE: u8 = 3;
-/// Time after which a newcomer begins no further round through the members that it knows, to ask
-/// for its history.
+/// Time, from the start of the history fetch, after which a newcomer begins no further round
+/// through the members that it asks.
 pub(super) const HISTORY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time after joining in which a newcomer that got no history still fetches that of a member that
-/// it meets.
+/// Time after joining within which a newcomer that got no history still fetches it from a member
+/// that it meets.
 pub(super) const BELATED_HISTORY_TIMEOUT: Duration = Duration::from_secs(30);
-/// Maximum number of `want`s for the newcomer's history entries that have not arrived; then the
-/// history is shown without them.
+/// Maximum number of `want`s for history entries that a newcomer sends. After them, the history is
+/// shown without the entries that are missing.
 pub(super) const MAX_HISTORY_WANTS: u8 = 10;
 /// Delay of the follow-up heartbeat after an own message.
 pub(super) const FOLLOW_UP_DELAY: Duration = Duration::from_millis(300);
-/// Period, in regular heartbeats, of those that go by all paths: one in this number.
+/// Number of regular heartbeats of which one goes by all paths.
 pub(super) const ALL_PATHS_EVERY: u32 = 5;
-/// Delay of the first `want` after a gap is noticed: least and most, in milliseconds.
+/// Delay of the first `want` after a gap is noticed: minimum and maximum, in milliseconds.
 pub(super) const WANT_DELAY_MS: (u64, u64) = (30, 150);
-/// Delay until the next `want` for the same author: least and most, in milliseconds. Multiplied by
-/// a factor after many attempts.
+/// Delay until the next `want` for the same author: minimum and maximum, in milliseconds. After
+/// many attempts it is multiplied by a factor.
 pub(super) const WANT_RETRY_MS: (u64, u64) = (200, 300);
-/// Window within which repeated `want`s that are almost due are sent together.
+/// Time by which a repeated `want` may be sent early, together with `want`s that are due.
 pub(super) const WANT_COALESCE_WINDOW: Duration = Duration::from_millis(20);
-/// Time without progress after which a gap is given up if there is no peer to ask.
+/// Time without progress after which a gap is given up, if there is no peer to ask.
 pub(super) const GIVE_UP_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest time that an entry is held back for one with a smaller Lamport counter.
+/// Maximum time for which an entry is held back, to wait for entries with smaller Lamport counters.
 pub(super) const HOLD_BACK_TIMEOUT: Duration = Duration::from_secs(1);
-/// Window within which a second peer's `want` for the same entry is answered to everybody.
+/// Time after a `want` within which a second peer's `want` for the same entry is answered to
+/// everybody.
 pub(super) const WANT_DEDUP_WINDOW: Duration = Duration::from_millis(500);
-/// Shortest pause between pings to one peer; half of I(n) if that is longer. The pause doubles with
+/// Shortest pause between pings to one peer, unless half of I(n) is longer. The pause doubles with
 /// further pings, up to [`PING_RETRY_MAX`].
 pub(super) const PING_RETRY_MIN: Duration = Duration::from_secs(1);
 /// Longest pause between pings to one peer.
 pub(super) const PING_RETRY_MAX: Duration = Duration::from_secs(30);
-/// Time since the last control packet after which a peer in stage heard (not a member) is
-/// forgotten.
+/// Time since its last control packet after which a peer in stage heard is forgotten. Such a peer
+/// is not a member.
 pub(super) const HEARD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time for which a gone peer is remembered, counted from its going.
 pub(super) const GONE_RETENTION: Duration = Duration::from_secs(600);
-/// Minimum time between heartbeats to addresses of gone members while this peer is alone.
+/// Minimum time between heartbeats to addresses of gone peers while this peer is alone.
 pub(super) const REDISCOVERY_INTERVAL: Duration = Duration::from_secs(10);
-/// Minimum lateness of a wake-up that counts as a suspension of the machine. After it, a candidate
-/// starts a new attempt, and a member does not count the silence.
+/// Minimum lateness of a wake-up that counts as a suspension of the machine. After a suspension, a
+/// candidate starts a new attempt, and a member does not count the silence.
 pub(super) const SUSPEND_THRESHOLD: Duration = Duration::from_secs(3);
-/// Time after a suspension for which clocks stated by others are not measured: their packets may
-/// have waited in the socket.
+/// Time after a suspension for which the clock skew of other peers is not measured. Their packets
+/// may have waited in the socket.
 pub(super) const SKEW_HOLIDAY: Duration = Duration::from_secs(2);
-/// Minimum time between sweeps over all contacts; longer in a room with more than 50 members.
+/// Minimum time between sweeps over all contacts. In a room with more than 50 members it is longer.
 pub(super) const MIN_SWEEP_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Minimum time until the next wake-up, so that timers cannot spin.
@@ -99,8 +102,8 @@ pub(super) fn gone_after(members: usize) -> Duration {
     (heartbeat_interval(members) * 5 / 2).max(Duration::from_secs(10))
 }
 
-/// Returns the time without a packet from a peer, or from its verified address, after which another
-/// address of it is looked for: 1.5 × I(n), so that one heartbeat may be lost, and one second.
+/// Returns the silence of a peer, or of its verified address, after which another address of the
+/// peer is looked for: 1.5 × I(n) + 1 s. So one lost heartbeat does not matter.
 pub(super) fn address_patience(members: usize) -> Duration {
     heartbeat_interval(members) * 3 / 2 + Duration::from_secs(1)
 }
@@ -111,7 +114,7 @@ pub(super) fn path_timeout(members: usize) -> Duration {
 }
 
 /// Returns the time for which a new member is observed before it is told by which paths it is
-/// heard: 1.25 × I(n), at least 2 seconds. By then at least one heartbeat should have arrived.
+/// heard: 1.25 × I(n), at least 2 seconds. In that time at least one heartbeat should arrive.
 pub(super) fn path_report_delay(members: usize) -> Duration {
     (heartbeat_interval(members) * 5 / 4).max(Duration::from_secs(2))
 }

@@ -1,5 +1,5 @@
-//! Verification: liveness of peers and ownership of their addresses, by pings and cookies; address
-//! lookup for peers that were never heard. Sections 11 and 12.
+//! Verification of peers: pings and cookies prove that a peer is alive and owns its address. Also
+//! the lookup of addresses of silent peers (`where`, `peers`). Sections 11 and 12.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -13,20 +13,20 @@ use crate::model::limits::MAX_PEERS;
 use crate::model::{Moment, Path, PathSet, PeerId};
 use crate::wire::udp::{Control, PeerAddress, Peers, Ping, Pong, Where};
 
-/// Size of a `ping` without padding and of a `pong`, in bytes, before sealing.
+/// Length of a `pong`, and of a `ping` without padding, in bytes, before sealing.
 const MIN_PING: usize = 137;
-/// Number of pings to a silent member, or to any peer while this one is alone, at the shortest
-/// pause. After each further ping the pause doubles.
+/// Number of pings with the shortest pause to a member, or to any peer while this peer is alone.
+/// After each further ping the pause doubles.
 const QUICK_PINGS: u32 = 10;
 
-/// Number of pings to a peer that is no member at twice the shortest pause, unless this peer is
+/// Number of pings with twice the shortest pause to a peer that is no member, unless this peer is
 /// alone. After each further ping the pause doubles.
 const EARLY_PINGS: u32 = 5;
 
 impl Mesh {
-    /// Sends a `ping` to a peer at its [`Contact::address_to_ping`]. Schedules the next ping: the
-    /// pause doubles up to [`PING_RETRY_MAX`]. Records in the contact that it was pinged, and with
-    /// which preferred path. Does nothing if no address is known.
+    /// Sends a `ping` to a peer at its [`Contact::address_to_ping`]. Schedules the next ping; the
+    /// pause grows up to [`PING_RETRY_MAX`]. Records in the contact that it was pinged, and the
+    /// path that the ping tells it. Does nothing if no address is known.
     pub(super) fn ping(&mut self, now: Now, id: PeerId) {
         let cookie = |it| self.cookie(now.moment, id, it, 0);
         let patience = address_patience(self.member_count());
@@ -54,9 +54,9 @@ impl Mesh {
         contact.ping_at = Some(now.moment + wait);
     }
 
-    /// Asks the peer that has listed `id` for its address (`where`), and schedules the next
-    /// `where`. Sends nothing if the lister is no member; if the lister has no verified address,
-    /// has it pinged instead.
+    /// Sends a `where` about the peer `id` to the peer that has listed it, and schedules the next
+    /// `where`. Sends nothing if the lister is no member. If the lister has no verified address,
+    /// has the lister pinged instead.
     pub(super) fn send_where(&mut self, now: Now, id: PeerId) {
         let Some(contact) = self.contacts.get_mut(id) else { return };
         contact.where_at = Some(now.moment + PING_RETRY_MAX / 10);
@@ -69,9 +69,9 @@ impl Mesh {
         }
     }
 
-    /// Handles `where`: answers with the shareable addresses of those members asked for that have
-    /// one, at most [`MAX_PEERS`]; sends nothing if there are none. If the asker has no verified
-    /// address, has it pinged instead.
+    /// Handles `where`: answers with the shareable addresses of the members that it asks for, at
+    /// most [`MAX_PEERS`]. Sends nothing if no address can be shared. If the asker has no verified
+    /// address, has the asker pinged instead.
     pub(super) fn on_where(&mut self, now: Now, asker: PeerId, asked: &Where) {
         let address = |id: &PeerId| {
             let address = self.contacts.member(*id)?.shareable_address()?;
@@ -88,9 +88,9 @@ impl Mesh {
         }
     }
 
-    /// Handles `peers`: adds suggested addresses to contacts that the sender has listed, and
-    /// schedules pings to these. Ignores all other contacts, and addresses that nobody can be
-    /// reached at by unicast.
+    /// Handles `peers`: adds the stated addresses to contacts that the sender has listed, and
+    /// schedules pings to these contacts. Ignores other contacts, and addresses that are no unicast
+    /// addresses.
     pub(super) fn on_peers(&mut self, now: Now, by: PeerId, told: &Peers) {
         let patience = address_patience(self.member_count());
         for it in told.peers.iter().take(MAX_PEERS) {
@@ -111,8 +111,8 @@ impl Mesh {
     }
 
     /// Handles `ping`: records by which paths the sender hears this peer, and answers with a `pong`
-    /// to the source address. Of those that receive a ping by a path, only the members nearest to
-    /// its cookie answer, more of them if the ping is padded.
+    /// to the source address. To a ping that came by a path, only the members nearest to its cookie
+    /// answer: as many as their answers are together at most twice as long as the ping.
     pub(super) fn on_ping(&mut self, now: Now, meta: PacketMeta, ping: Ping) {
         let id = meta.sender.id;
         self.note_hears(now.moment, id, ping.heard, meta.counter);
@@ -129,12 +129,13 @@ impl Mesh {
         }
     }
 
-    /// Handles `pong`. If the cookie is not of this or the last minute, or fits neither the source
-    /// nor another known address, only counts the packet as unexpected.
+    /// Handles `pong`. The cookie must be of this or the last minute, and of the source address or
+    /// another known address of the sender. If not, drops the packet.
     ///
-    /// Otherwise verifies the peer and that address, ends the series of pings, and takes the path
-    /// stated in the last ping as told. May make the peer a member, and decides on objections. If it
-    /// is the first verified address, calls [`Self::introduce_to`].
+    /// Otherwise marks the sender and that address as verified, ends the series of pings, and
+    /// records the path stated in the last ping as told. Then may make the sender a member, and
+    /// decides on objections. If the address is the sender's first verified one, calls
+    /// [`Self::introduce_to`].
     pub(super) fn on_pong(&mut self, now: Now, meta: PacketMeta, pong: Pong) {
         let id = meta.sender.id;
         let is_from = |address: &SocketAddr| {
@@ -163,8 +164,9 @@ impl Mesh {
         }
     }
 
-    /// Sends a heartbeat to the verified address of a peer that was never heard by a path. It may
-    /// not hear this peer either, and then knows neither its name nor what it has.
+    /// Sends a heartbeat to the verified address of a peer that was never heard by a path. That
+    /// peer may not hear this peer by a path either, and so may not know its name and entries. Does
+    /// nothing if this peer is no member.
     fn introduce_to(&mut self, now: Now, id: PeerId) {
         let contact = self.contacts.get(id).filter(|it| !it.is_heard_by_path());
         let address = contact.and_then(Contact::verified_address);
@@ -174,9 +176,10 @@ impl Mesh {
         }
     }
 
-    /// Records by which paths a peer hears this one, unless a packet with the same or a greater
-    /// counter has said so already. If that has changed and a member has no verified address,
-    /// requests one, because it may need unicast copies.
+    /// Records by which paths a peer hears this peer. `counter`: packet counter of the statement; a
+    /// statement that is not newer than the recorded one is ignored. If the paths have changed and
+    /// the peer is a member without a verified address, requires such an address: the peer may need
+    /// unicast copies.
     fn note_hears(&mut self, now: Moment, id: PeerId, heard: PathSet, counter: u64) {
         let Some(contact) = self.contacts.get_mut(id) else { return };
         if counter <= contact.hears_counter {
@@ -193,9 +196,9 @@ impl Mesh {
         }
     }
 
-    /// Returns the paths by which a peer was heard within W(n), as to be stated to it. For peers
-    /// that are unknown or known for less than [`path_report_delay`], it is the IPv4 group, which
-    /// they assume anyway.
+    /// Returns the paths to state to a peer: those by which it was heard within W(n). If the peer
+    /// is unknown, or known for less than [`path_report_delay`], returns the IPv4 group, which it
+    /// assumes anyway.
     pub(super) fn paths_heard_from(&self, now: Moment, id: PeerId) -> PathSet {
         let path_timeout = super::timers::path_timeout(self.member_count());
         let report_delay = path_report_delay(self.member_count());
@@ -203,8 +206,8 @@ impl Mesh {
         known.map_or(PathSet::NONE.with(Path::GroupV4), |it| it.recent_paths(now, path_timeout))
     }
 
-    /// Returns the verified address of a peer, for an answer larger than its question. If there is
-    /// none, returns `None`, and has a ping sent to the peer at the next sweep.
+    /// Returns the verified address of a peer, for an answer that is larger than its question. If
+    /// there is none, returns `None`, and has the peer pinged by the next sweep.
     pub(super) fn verified_address(&mut self, now: Now, id: PeerId) -> Option<SocketAddr> {
         let address = self.contacts.get(id).and_then(Contact::verified_address);
         if address.is_none() {
@@ -214,8 +217,8 @@ impl Mesh {
         address
     }
 
-    /// Notes that a verified address of a peer is needed, so that a later sweep pings it. Schedules
-    /// no sweep.
+    /// Marks that this peer needs a verified address of a peer, so that a later sweep pings that
+    /// peer. Does not schedule the sweep.
     fn require_verified_address(&mut self, id: PeerId) {
         if let Some(contact) = self.contacts.get_mut(id) {
             contact.needs_verified_address = true;
@@ -223,8 +226,8 @@ impl Mesh {
     }
 }
 
-/// Returns the most preferred path of a set, in the order of [`Path::ALL`]: the one that the other
-/// peer should use. `None` if the set is empty.
+/// Returns the preferred path of a set: the first one in the order of [`Path::ALL`]. `None` if the
+/// set is empty. `heard`: paths by which a peer is heard; it should use the returned one.
 pub(super) fn preferred_path(heard: PathSet) -> Option<Path> {
     Path::ALL.into_iter().find(|it| heard.has(*it))
 }

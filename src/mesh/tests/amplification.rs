@@ -1,4 +1,5 @@
-//! Tests of what a whole room answers to one datagram, whose source may be forged.
+//! Tests of amplification: the bytes that a whole room answers to one datagram, whose source may be
+//! forged.
 
 use super::{STRANGER, SimRoom};
 use crate::mesh::Input;
@@ -8,7 +9,7 @@ use crate::wire::udp::{Announce, Control, Cookie, Heartbeat, Nonce, Packet, Ping
 /// Number of peers in the room.
 const PEERS: u8 = 10;
 
-/// Returns a room of ten peers, which know each other.
+/// Returns a room of [`PEERS`] peers that know each other.
 fn room_of_ten() -> SimRoom {
     let mut room = SimRoom::default();
     for number in 1..=PEERS {
@@ -20,8 +21,9 @@ fn room_of_ten() -> SimRoom {
     room
 }
 
-/// Delivers one datagram of a stranger to all peers by the IPv4 group, and returns its size and the
-/// bytes that they send to its address within 30 s.
+/// Delivers one datagram of a stranger to all peers by the IPv4 group. Returns the number of bytes
+/// that the peers send to the stranger's address within 30 s. `counter`: makes the stranger's
+/// identity differ for each call.
 fn answers_to(room: &mut SimRoom, counter: u64, control: Control, size: usize) -> usize {
     let before = room.bytes_to_stranger;
     let sender = Signer::new([STRANGER; 32], counter.to_be_bytes());
@@ -34,8 +36,8 @@ fn answers_to(room: &mut SimRoom, counter: u64, control: Control, size: usize) -
     room.bytes_to_stranger - before
 }
 
-/// To one datagram to the group, whatever its kind, ten peers together answer at most twice its
-/// size.
+/// Ten peers together answer one datagram to the group with at most twice its size, whatever its
+/// kind.
 #[test]
 fn answers_to_one_datagram_are_at_most_twice_its_size() {
     let mut room = room_of_ten();
@@ -65,8 +67,7 @@ fn answers_to_one_datagram_are_at_most_twice_its_size() {
     }
 }
 
-/// A ping that is padded is answered by as many peers as twice its size allows, so that a doctor
-/// sees them all.
+/// A padded ping is answered by as many peers as twice its size allows. So the doctor sees all ten.
 #[test]
 fn padded_ping_is_answered_by_all() {
     let mut room = room_of_ten();

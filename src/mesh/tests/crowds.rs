@@ -1,4 +1,4 @@
-//! Tests of one peer against a crowd of invented members.
+//! Tests of one peer that faces a crowd of invented members.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -8,8 +8,8 @@ use crate::model::{Event, PeerId};
 use crate::wire::udp::{Control, Heartbeat, PageItem};
 
 impl TestBench {
-    /// Delivers a heartbeat of a fake peer that states this name and room clock, and claims to have
-    /// been here since the room began.
+    /// Delivers a heartbeat of a fake peer with this name and room clock. It states *since* 0: the
+    /// peer claims to have been here since the room began.
     pub(super) fn receive_claim(&mut self, who: &mut FakePeer, name: &str, clock: u64) {
         let beat = Heartbeat {
             clock: crate::model::RoomClock(clock),
@@ -23,8 +23,8 @@ impl TestBench {
         self.receive(who, Control::Heartbeat(beat));
     }
 
-    /// Has a fake peer become a member without announcing itself: heartbeat, and its `pong` to the
-    /// ping that follows within I(n).
+    /// Makes a fake peer a member without an announce. It sends a heartbeat, and a `pong` to the
+    /// ping that follows. Gives up after 3 s.
     pub(super) fn meet(&mut self, who: &mut FakePeer, name: &str) {
         let before = self.sent.len();
         self.receive_heartbeat(who, name, 0, vec![]);
@@ -36,14 +36,14 @@ impl TestBench {
         }
     }
 
-    /// Returns the number of problems that the user was shown.
+    /// Returns the number of [`Event::Problem`]s that the user was shown.
     pub(super) fn problems(&self) -> usize {
         self.events.iter().filter(|it| matches!(it, Event::Problem { .. })).count()
     }
 }
 
-/// Thousands of members that one address invents leave places for others, do not push those out
-/// that were there before, and do not take the votes from them. The user is told once.
+/// 1,000 members invented at one address get at most 128 places. They do not push out earlier
+/// members, and do not take their votes. The user is told once.
 #[test]
 fn invented_members_of_one_address_are_limited() {
     let mut bench = TestBench::alone();
@@ -77,8 +77,8 @@ fn invented_members_of_one_address_are_limited() {
     assert!(bench.names().contains("bert") && bench.names().contains("carl"));
 }
 
-/// In a full room a newcomer from an address with few members takes the place of the newest one
-/// from the address with most of them.
+/// In a full room, a newcomer from an address group with few members takes the place of the newest
+/// member of the largest group.
 #[test]
 fn full_room_makes_place_for_another_address() {
     let mut bench = TestBench::alone();

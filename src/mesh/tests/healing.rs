@@ -1,4 +1,4 @@
-//! Tests of what a room recovers from: long splits and long sleeps.
+//! Tests of recovery: splits, lost datagrams, and changes of addresses.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use super::hostile::{FakePeer, TestBench};
 use crate::model::{Command, Event};
 use crate::wire::udp::Control;
 
-/// Returns the texts that a peer was shown and how often it was told of a gap, since its event
-/// number `from`.
+/// Returns the texts that a peer has shown, and the number of gaps reported to its user. Counts its
+/// events from index `from` on.
 fn shown_since(room: &SimRoom, number: u8, from: usize) -> (Vec<String>, usize) {
     let events = &room.peers[&number].events[from..];
     let texts = events.iter().filter_map(|it| match it {
@@ -20,7 +20,7 @@ fn shown_since(room: &SimRoom, number: u8, from: usize) -> (Vec<String>, usize) 
     (texts.collect(), gaps)
 }
 
-/// Has the two peers of each half say `count` messages each, as fast as they may.
+/// Has each of the peers 1 to 4 send `count` messages, as fast as the rate limit allows.
 fn talk(room: &mut SimRoom, count: usize) {
     for index in 0..count {
         for number in 1..=4 {
@@ -32,8 +32,8 @@ fn talk(room: &mut SimRoom, count: usize) {
     room.advance(2_000);
 }
 
-/// Returns a room whose two halves of two peers each were split while each half said
-/// `2 * count` messages, and that has just merged.
+/// Returns a room of four peers that was split into two halves and has just merged. While it was
+/// split, each half sent `2 * count` messages.
 fn merged_halves(count: usize) -> SimRoom {
     let mut room = SimRoom::default();
     for number in 1..=4 {
@@ -51,8 +51,8 @@ fn merged_halves(count: usize) -> SimRoom {
     room
 }
 
-/// Two halves that have each said far more than anybody keeps exchange what they keep, and each is
-/// told of the gap within 10 s of hearing the other.
+/// Two halves have each sent more messages than a peer retains. After the merge they exchange what
+/// they retain. Each peer's user is told of the gap within 14 s.
 #[test]
 fn halves_heal_after_more_messages_than_are_kept() {
     let mut room = merged_halves(2_500);
@@ -76,7 +76,8 @@ fn halves_heal_after_more_messages_than_are_kept() {
     }
 }
 
-/// A peer that was cut off for longer than the others keep gets what they keep, and a gap.
+/// A peer was cut off while the others sent more than they retain. Then it gets what they retain,
+/// and its user is told of one gap.
 #[test]
 fn peer_heals_after_missing_more_messages_than_are_kept() {
     let mut room = SimRoom::default();
@@ -97,7 +98,8 @@ fn peer_heals_after_missing_more_messages_than_are_kept() {
     assert_eq!(gaps, 1);
 }
 
-/// With 30 % of all datagrams lost and one member to ask, no newcomer comes in without history.
+/// With 30 % of the datagrams lost and one member to ask, each newcomer gets a history, and at most
+/// 2 of 100 an incomplete one.
 #[test]
 fn every_newcomer_gets_its_history_under_loss() {
     let (mut without, mut incomplete, mut flooded) = (0, 0, 0);
@@ -123,8 +125,8 @@ fn every_newcomer_gets_its_history_under_loss() {
     assert!(incomplete <= 2, "{incomplete}");
 }
 
-/// Returns the longest time in milliseconds that one of `count` peers needs until it is in, if they
-/// start within 300 ms in an empty room and `loss` per cent of all datagrams are lost.
+/// Returns the longest time, in milliseconds, from a peer's start until it joins. `count` peers
+/// start within 300 ms in an empty room, and `loss` per cent of the datagrams are lost.
 fn slowest_start(count: u8, loss: u8) -> u64 {
     let dice = fastrand::Rng::with_seed(7);
     let mut room = SimRoom { loss, dice, ..SimRoom::default() };
@@ -153,8 +155,9 @@ fn slowest_start(count: u8, loss: u8) -> u64 {
     slowest
 }
 
-/// Peers that start at once in an empty room are in after two seconds, however many they are and
-/// however much is lost: none waits for one that came in while it was announcing itself.
+/// Peers that start at once in an empty room join after about two seconds, even if they are many or
+/// half of the datagrams are lost. No peer waits for the vote of a peer that joined while it was
+/// announcing itself.
 #[test]
 fn peers_that_start_at_once_are_in_after_two_seconds() {
     for (count, loss, most) in [(10, 0, 2_200), (60, 0, 2_200), (10, 50, 2_200), (60, 50, 2_200)] {
@@ -164,7 +167,7 @@ fn peers_that_start_at_once_are_in_after_two_seconds() {
     }
 }
 
-/// Those that have agreed to a newcomer do not ping it afterwards, as nothing is to be told.
+/// Members that have agreed to a newcomer do not ping it afterwards: it has been told its path.
 #[test]
 fn newcomer_is_not_pinged_about_paths() {
     let mut room = SimRoom::default();
@@ -181,8 +184,8 @@ fn newcomer_is_not_pinged_about_paths() {
     assert_eq!(pongs - before, 6);
 }
 
-/// A peer that gets another IP address while it is in the room goes on receiving and being heard;
-/// what was lost meanwhile comes, too.
+/// A peer whose IP address changes still sends and receives messages. Messages lost meanwhile are
+/// repaired.
 #[test]
 fn peer_that_changes_its_address_is_proven_anew() {
     for pause in [1_000, 6_000, 16_000] {
@@ -207,7 +210,7 @@ fn peer_that_changes_its_address_is_proven_anew() {
             texts.sort_unstable();
             assert_eq!(texts, ["a later", "a lost", "b later", "b lost"], "{number}, {pause} ms");
         }
-        // Nothing is left that could not be delivered: leaving does not wait.
+        // All messages are delivered, so leaving does not wait.
         room.request(1, Command::Finish { patience: Duration::from_secs(60) });
         room.advance(2_000);
         assert!(matches!(room.peers[&1].end, Some(End::Left { unsent: 0, .. })), "{pause} ms");
@@ -242,8 +245,9 @@ fn addresses_change_where_only_unicast_works() {
     }
 }
 
-/// Returns the time in milliseconds until all peers see one another, if each is in a network of its
-/// own, they start at once, and `named` says who names whose host.
+/// Returns the time, in milliseconds, until all `count` peers know all others as members; 120,000
+/// if they do not. They start at once, each in a network of its own. `named`: pairs of a peer and a
+/// peer whose host it names.
 fn time_until_all_see_all(count: u8, named: &[(u8, u8)], loss: u8) -> u64 {
     let mut room = SimRoom { loss, ..SimRoom::default() };
     for number in 1..=count {
@@ -259,11 +263,11 @@ fn time_until_all_see_all(count: u8, named: &[(u8, u8)], loss: u8) -> u64 {
     room.now
 }
 
-/// Peers that know one another only by named hosts see one another within five seconds, and their
-/// messages arrive.
+/// Peers that are connected only by named hosts know all others as members within 5 s, or 30 s if
+/// 30 % of the datagrams are lost.
 #[test]
 fn named_hosts_are_enough_to_see_one_another_soon() {
-    /// Name, number of peers, and who names whom.
+    /// Description, number of peers, and pairs of a peer and a peer whose host it names.
     type Case = (&'static str, u8, &'static [(u8, u8)]);
     let cases: [Case; 4] = [
         ("two that name each other", 2, &[(1, 2), (2, 1)]),

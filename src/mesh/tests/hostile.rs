@@ -1,4 +1,4 @@
-//! Tests of one peer against malicious members, strangers and replayed packets.
+//! Tests of one peer that faces malicious members, strangers and replayed packets.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -16,14 +16,14 @@ use crate::wire::udp::*;
 pub(super) struct FakePeer {
     /// Identity of the peer.
     pub(super) signer: Signer,
-    /// Address that it sends from.
+    /// Address that the peer sends from.
     pub(super) address: SocketAddr,
     /// Last packet counter used.
     pub(super) counter: u64,
 }
 
 impl FakePeer {
-    /// Creates a fake peer whose key and address (10.1.x.y, port 9) follow from `number`.
+    /// Creates a fake peer. Its key and its address, 10.1.x.y with port 9, follow from `number`.
     pub(super) fn new(number: u16) -> Self {
         let [high, low] = number.to_be_bytes();
         let mut key = [0; 32];
@@ -32,12 +32,12 @@ impl FakePeer {
         Self { signer, address: SocketAddr::from(([10, 1, high, low], 9)), counter: 0 }
     }
 
-    /// Returns the same peer at another address, which several fake peers may share.
+    /// Returns the same peer with another address. Several fake peers may share an address.
     pub(super) fn at(self, address: SocketAddr) -> Self {
         Self { address, ..self }
     }
 
-    /// Returns an entry of this peer's own log by the name "liar", with the sequence as its text
+    /// Returns an entry of this peer's own log, with the username "liar", the sequence as its text,
     /// and a signature of zeros.
     pub(super) fn entry(&self, sequence: u32, lamport: u64) -> Arc<Entry> {
         let fields = EntryFields {
@@ -52,40 +52,41 @@ impl FakePeer {
     }
 }
 
-/// Packet that the peer under test has sent.
+/// Packet sent by the peer under test.
 #[derive(Debug)]
 pub(super) struct Sent {
-    /// Multicast or broadcast paths that it was sent by.
+    /// Multicast or broadcast paths that the packet was sent by.
     pub(super) paths: PathSet,
-    /// Unicast addresses that it was sent to.
+    /// Unicast addresses that the packet was sent to.
     pub(super) addresses: Vec<SocketAddr>,
-    /// The packet itself.
+    /// Packet without its destinations.
     pub(super) packet: Outgoing,
 }
 
-/// Test bench: the peer under test, and everything that it has output.
+/// Test bench: the engine of the peer under test, and its outputs.
 pub(super) struct TestBench {
     /// Engine of the peer under test.
     pub(super) mesh: Mesh,
     /// Virtual time in milliseconds.
     pub(super) now: u64,
-    /// Time of its next wake-up; `None` if none is requested.
+    /// Time of the engine's next wake-up; `None` if none is requested.
     pub(super) wake: Option<Moment>,
-    /// Number of wake-ups so far.
+    /// Number of wake-ups delivered so far.
     pub(super) wakes: usize,
-    /// Packets that it has sent, the oldest first; tests clear it.
+    /// Packets that the engine has sent, the oldest first. Tests may clear the list.
     pub(super) sent: Vec<Sent>,
-    /// Events that it has emitted, the oldest first.
+    /// Events that the engine has emitted, the oldest first.
     pub(super) events: Vec<Event>,
-    /// Result with which it ended; `None` while it runs.
+    /// Result with which the engine ended; `None` while it runs.
     pub(super) end: Option<End>,
 }
 
-/// Virtual time in milliseconds within which a candidate joins an empty room.
+/// Time within which a candidate joins an empty room, in milliseconds of virtual time.
 pub(super) const JOIN_TIME_MS: u64 = 3_000;
 
 impl TestBench {
-    /// Creates a bench whose peer "anna" is a candidate that does not ask its user, at time 0.
+    /// Creates a bench at time 0. Its peer "anna" is a candidate and does not ask its user about
+    /// newcomers.
     pub(super) fn candidate() -> Self {
         let settings = Settings {
             username: Username::new("anna").unwrap(),
@@ -103,8 +104,8 @@ impl TestBench {
         bench
     }
 
-    /// Creates a bench whose peer "anna" is the only member of its room; packets sent so far are
-    /// cleared.
+    /// Creates a bench whose peer "anna" is the only member of its room. Its list of sent packets
+    /// is empty.
     pub(super) fn alone() -> Self {
         let mut bench = Self::candidate();
         bench.advance(JOIN_TIME_MS);
@@ -118,12 +119,13 @@ impl TestBench {
         Now { moment, time: Timestamp(self.now) }
     }
 
-    /// Returns the room clock of a room that the peer under test has started: it began at 2 s.
+    /// Returns the room clock of a room that the peer under test has started: the time since 2 s,
+    /// when it joined.
     pub(super) fn clock(&self) -> RoomClock {
         RoomClock(self.now.saturating_sub(2_000))
     }
 
-    /// Stores all outputs of the peer under test.
+    /// Stores all pending outputs of the peer under test.
     pub(super) fn collect(&mut self) {
         while let Some(output) = self.mesh.poll_output() {
             match output {
@@ -143,8 +145,8 @@ impl TestBench {
         self.collect();
     }
 
-    /// Advances the virtual time millisecond by millisecond, and wakes the peer under test when it
-    /// has requested it.
+    /// Advances the virtual time by a number of milliseconds. Wakes the peer under test each time
+    /// that it has requested.
     pub(super) fn advance(&mut self, milliseconds: u64) {
         for _ in 0..milliseconds {
             self.now += 1;
@@ -159,8 +161,8 @@ impl TestBench {
         }
     }
 
-    /// Delivers a control packet of a fake peer to the peer under test, by the IPv4 group, with the
-    /// next packet counter and the real size.
+    /// Delivers a control packet of a fake peer to the peer under test, by the IPv4 group. The
+    /// packet has the fake peer's next counter and its real size.
     pub(super) fn receive(&mut self, who: &mut FakePeer, control: Control) {
         who.counter += 1;
         let (sender, counter, size) = (who.signer, who.counter, control.datagram_len());
@@ -174,8 +176,8 @@ impl TestBench {
         self.input(Input::Received { from: who.address, path: Some(Path::GroupV4), size, packet });
     }
 
-    /// Delivers a heartbeat of a fake peer with this name, last sequence and page. It states 2
-    /// members, and that the sender has joined just now.
+    /// Delivers a heartbeat of a fake peer with this name, last sequence and page. The heartbeat
+    /// states 2 members, the right room clock, and that the sender has joined just now.
     pub(super) fn receive_heartbeat(
         &mut self,
         who: &mut FakePeer,
@@ -189,8 +191,8 @@ impl TestBench {
         self.receive(who, Control::Heartbeat(beat));
     }
 
-    /// Answers with a `pong` each `ping` and `agree` that was sent to the fake peer's address since
-    /// index `since` of `sent`. Returns true if there were any.
+    /// Answers each `ping` and `agree` that was sent to the fake peer's address with a `pong`.
+    /// `since`: index in `sent` from which on packets are answered. Returns true if there were any.
     pub(super) fn answer_cookies(&mut self, who: &mut FakePeer, since: usize) -> bool {
         let cookies: Vec<Cookie> = self.sent[since..]
             .iter()
@@ -207,8 +209,8 @@ impl TestBench {
         !cookies.is_empty()
     }
 
-    /// Has a fake peer join as an honest one does: announce, pongs after 150 ms, heartbeat. Returns
-    /// false if it was sent no cookie.
+    /// Makes a fake peer join as an honest peer does: with an announce, a `pong` to each cookie
+    /// after 150 ms, and a heartbeat. Returns false if the fake peer was sent no cookie.
     pub(super) fn admit(&mut self, who: &mut FakePeer, name: &str) -> bool {
         let before = self.sent.len();
         let nonce = Nonce(who.signer.id.0);
@@ -234,8 +236,8 @@ impl TestBench {
         controls.filter(|it| is_it(it)).count()
     }
 
-    /// Returns the texts of all messages that the peer under test has shown, of the history or not,
-    /// in their order.
+    /// Returns the texts of all messages that the peer under test has shown, in their order.
+    /// Messages of the history are included.
     pub(super) fn texts(&self) -> Vec<&str> {
         let texts = self.events.iter().filter_map(|it| match it {
             Event::Message(it) => Some(it.text.as_str()),
@@ -258,8 +260,8 @@ pub(super) fn datagram_len(packet: &Outgoing) -> usize {
     }
 }
 
-/// Returns an `agree` packet of a fake member with the greatest possible seniority (since 0), with
-/// these flags and this Lamport counter.
+/// Returns an `agree` of a fake member, with these flags and this Lamport counter. It states
+/// *since* 0, the greatest possible seniority.
 pub(super) fn agree_from(
     bench: &TestBench,
     who: &FakePeer,
@@ -290,8 +292,9 @@ pub(super) fn candidate_nonce(bench: &TestBench) -> Nonce {
     bench.sent.iter().find_map(nonce).unwrap()
 }
 
-/// If the only source of the history does not answer, the newcomer begins again with it until it is
-/// gone, then goes on, and does not wake up in a loop although a gap is known.
+/// If the only source of the history does not answer, the newcomer asks it again and again until
+/// the source is gone. Then the newcomer joins without a history. It does not wake up in a loop,
+/// although it knows of a gap.
 #[test]
 fn recall_without_answer_ends_and_does_not_spin() {
     let mut bench = TestBench::candidate();
@@ -312,7 +315,7 @@ fn recall_without_answer_ends_and_does_not_spin() {
     assert!(bench.wake.is_some() && bench.wakes < 100, "{}", bench.wakes);
 }
 
-/// However many candidates one attacker invents, an honest newcomer joins.
+/// An honest newcomer joins although an attacker has invented 2,000 candidates.
 #[test]
 fn honest_newcomer_joins_despite_invented_candidates() {
     let mut bench = TestBench::alone();
@@ -328,7 +331,7 @@ fn honest_newcomer_joins_despite_invented_candidates() {
     assert!(bench.names().contains("bert"));
 }
 
-/// While an attacker keeps inventing peers, an honest peer is not evicted before it can answer a
+/// While an attacker invents 3,000 peers, an honest peer is not evicted before it can answer a
 /// ping.
 #[test]
 fn heard_peer_is_not_evicted_by_a_flood() {
@@ -346,7 +349,8 @@ fn heard_peer_is_not_evicted_by_a_flood() {
     assert!(bench.names().contains("bert"));
 }
 
-/// Delivers heartbeats, 20 ms apart, that each list 60 further peers that do not exist.
+/// Delivers `beats` heartbeats of a liar, 20 ms apart. Each lists 60 further peers that do not
+/// exist.
 fn receive_phantom_pages(bench: &mut TestBench, liar: &mut FakePeer, beats: u16) {
     for beat in 0..beats {
         let item = |number: u16| PageItem {
@@ -359,8 +363,8 @@ fn receive_phantom_pages(bench: &mut TestBench, liar: &mut FakePeer, beats: u16)
     }
 }
 
-/// A member that lists thousands of phantoms keeps nobody out, and causes a limited number of
-/// `where`s.
+/// A member that lists 9,000 peers that do not exist keeps nobody out, and causes a limited number
+/// of `where`s.
 #[test]
 fn listed_phantoms_keep_nobody_out() {
     let mut bench = TestBench::alone();
@@ -374,8 +378,8 @@ fn listed_phantoms_keep_nobody_out() {
     assert!(bench.names().contains("bert"));
 }
 
-/// Ever new strangers that defer their votes or seem to be senior cannot keep a candidate out for
-/// ever.
+/// A candidate joins although each second one more stranger defers its vote, and one more seems to
+/// be a senior member.
 #[test]
 fn candidate_joins_despite_endless_deferred_votes() {
     let mut bench = TestBench::candidate();
@@ -390,8 +394,8 @@ fn candidate_joins_despite_endless_deferred_votes() {
     assert!(bench.events.iter().any(|it| matches!(it, Event::JoinedMesh(_))));
 }
 
-/// Returns a bench whose peer is about to fetch its history from this fake member, which has agreed
-/// with this Lamport counter.
+/// Returns a bench whose peer has begun to fetch its history from this fake member. The member's
+/// `agree` has stated this Lamport counter.
 fn bench_recalling_from(oldest: &mut FakePeer, lamport: u64) -> TestBench {
     let mut bench = TestBench::candidate();
     let agree = agree_from(&bench, oldest, candidate_nonce(&bench), 0, lamport);
@@ -400,8 +404,8 @@ fn bench_recalling_from(oldest: &mut FakePeer, lamport: u64) -> TestBench {
     bench
 }
 
-/// Delivers a `recent` packet of a fake member that answers the last `recall` of the peer under
-/// test, with this number of pages, these entry ids and these marks.
+/// Delivers a `recent` of a fake member: the answer to the last `recall` of the peer under test,
+/// with this number of pages, these entry ids and these marks.
 fn receive_recent(
     bench: &mut TestBench,
     oldest: &mut FakePeer,
@@ -420,7 +424,7 @@ fn receive_recent(
     bench.receive(oldest, Control::Recent(Recent { nonce, page, pages, entries, marks }));
 }
 
-/// A history with endless pages is cut off.
+/// A newcomer joins after 18 pages of marks, although its source states 65,535 pages.
 #[test]
 fn endless_history_pages_are_cut_off() {
     let mut oldest = FakePeer::new(1);
@@ -432,7 +436,7 @@ fn endless_history_pages_are_cut_off() {
     assert!(bench.events.iter().any(|it| matches!(it, Event::JoinedMesh(_))));
 }
 
-/// A flood of entries does not keep a newcomer from its history.
+/// A newcomer gets its history although 300 other entries have arrived before.
 #[test]
 fn flooded_newcomer_gets_its_history() {
     let mut oldest = FakePeer::new(1);
@@ -449,8 +453,8 @@ fn flooded_newcomer_gets_its_history() {
     assert_eq!(bench.texts()[0], "7");
 }
 
-/// A peer that was alone while an attacker has pushed the Lamport counter of the others still
-/// accepts their messages.
+/// A peer was alone while an attacker pushed up the Lamport counter of others. It still accepts
+/// their messages, but not a Lamport counter at the end of the range.
 #[test]
 fn pushed_lamport_counter_does_not_deafen() {
     let mut bench = TestBench::alone();
@@ -462,15 +466,15 @@ fn pushed_lamport_counter_does_not_deafen() {
     bench.receive_entry(&bert, pushed);
     bench.advance(1_100);
     assert_eq!(bench.texts(), ["1"]);
-    // But it cannot be pushed to its end.
+    // A jump to the end of the range is refused.
     let end = bert.entry(2, (1 << 48) - 1);
     bench.receive_entry(&bert, end);
     bench.advance(1_100);
     assert_eq!(bench.texts(), ["1"]);
 }
 
-/// One liar among three voters gives a newcomer neither a useless Lamport counter nor a history
-/// entry that stays the newest for ever.
+/// One liar among three voters does not give a newcomer a useless Lamport counter. A history entry
+/// with a false counter is not shown.
 #[test]
 fn one_false_counter_does_not_mislead_a_newcomer() {
     for false_counter in [0, (1 << 48) - 1] {
@@ -502,7 +506,7 @@ fn one_false_counter_does_not_mislead_a_newcomer() {
     }
 }
 
-/// A false floor in the history does not hide the messages of a member that is there.
+/// A false floor in the history does not hide the messages of a member.
 #[test]
 fn false_floor_does_not_hide_a_member() {
     let (mut oldest, mut bert) = (FakePeer::new(1), FakePeer::new(2));
@@ -518,8 +522,8 @@ fn false_floor_does_not_hide_a_member() {
     assert_eq!(bench.texts(), ["1"]);
 }
 
-/// A false claim about entries that an author has not written yet does not stop their repair once
-/// they are written.
+/// A liar claims entries that an author has not written yet. Once the author has written entries,
+/// they are still requested of it.
 #[test]
 fn claim_of_unwritten_entries_does_not_stop_repair() {
     let mut bench = TestBench::alone();
@@ -539,7 +543,7 @@ fn claim_of_unwritten_entries_does_not_stop_repair() {
             bench.receive(&mut bert, Control::Lost(Lost { ranges }));
         }
     }
-    // The first entry was lost on the way, and bert has it.
+    // The first entry of bert was lost on the way.
     let entry = bert.entry(2, 2);
     bench.receive_entry(&bert, entry);
     bench.receive_heartbeat(&mut bert, "bert", 2, vec![]);
@@ -554,8 +558,8 @@ fn claim_of_unwritten_entries_does_not_stop_repair() {
     assert!(to_bert.filter(is_want).count() > 0);
 }
 
-/// A peer that a member has listed and that replays packets from a victim's address causes no
-/// copies of messages to the victim, and no more bytes than came from there (times two).
+/// An attacker replays packets of a listed peer from a victim's address. The victim gets no unicast
+/// copies, and at most twice the bytes that came from its address.
 #[test]
 fn unverified_address_gets_no_copies() {
     let mut bench = TestBench::alone();
@@ -585,7 +589,8 @@ fn unverified_address_gets_no_copies() {
     assert!(beats >= 8, "all others still receive of one: {beats}");
 }
 
-/// A replayed heartbeat causes one ping.
+/// One heartbeat of a peer that is silent afterwards, as a replayed one would be, causes only one
+/// ping.
 #[test]
 fn replayed_heartbeat_gets_one_ping() {
     let mut bench = TestBench::alone();
@@ -595,8 +600,8 @@ fn replayed_heartbeat_gets_one_ping() {
     assert_eq!(bench.count_sent(|it| matches!(it, Control::Ping(_))), 1);
 }
 
-/// Many announces of one name from a victim's address do not cause as many objections each time
-/// that the winner of the name announces it.
+/// 99 rivals for a name each get at most one objection, although the winner of the name announces
+/// itself 51 times. All rivals use a victim's address.
 #[test]
 fn rivals_get_one_objection_each() {
     let mut bench = TestBench::alone();
@@ -622,7 +627,7 @@ fn rivals_get_one_objection_each() {
     assert!(bench.count_sent(|it| matches!(it, Control::Object(_))) <= rivals.len());
 }
 
-/// A member that has missed a `bye` does not bring the gone peer back by its pages.
+/// A member that has missed a peer's `bye` still lists the peer. That does not bring the peer back.
 #[test]
 fn stale_report_does_not_bring_a_gone_peer_back() {
     for shift in 0..10 {
@@ -643,8 +648,7 @@ fn stale_report_does_not_bring_a_gone_peer_back() {
     }
 }
 
-/// A newcomer whose cookie was lost gets another one as soon as it asks for its history, because it
-/// asks only three times.
+/// A newcomer whose cookie was lost gets another cookie as soon as it asks for its history.
 #[test]
 fn recall_of_unverified_newcomer_is_answered_by_a_ping() {
     let mut bench = TestBench::alone();
@@ -660,7 +664,8 @@ fn recall_of_unverified_newcomer_is_answered_by_a_ping() {
     assert_eq!(bench.count_sent(|it| matches!(it, Control::Recent(_))), 1);
 }
 
-/// A candidate whose machine was suspended starts again, because what it has heard is out of date.
+/// A candidate whose machine was suspended starts a new attempt, because what it has heard is out
+/// of date.
 #[test]
 fn suspended_candidate_starts_again() {
     let mut bench = TestBench::candidate();
@@ -673,7 +678,7 @@ fn suspended_candidate_starts_again() {
     assert!(bench.count_sent(|it| matches!(it, Control::Announce(_))) >= 8);
 }
 
-/// With more members than a page holds, consecutive pages list all of them.
+/// With 100 members, any two consecutive pages of 60 places list all of them.
 #[test]
 fn pages_list_all_members_in_turns() {
     let mut bench = TestBench::alone();

@@ -1,4 +1,4 @@
-//! Tests of limits that one peer keeps towards its own user and towards voters.
+//! Tests of limits on requests of the peer's own user, and on announces to a voter.
 
 use super::hostile::{FakePeer, TestBench, agree_from, candidate_nonce};
 use crate::mesh::Outgoing;
@@ -9,13 +9,14 @@ use crate::model::{ChatCommand, Command, Event, Request, RequestTag, RoomSelecto
 use crate::wire::udp::{Announce, Control, Nonce};
 
 impl TestBench {
-    /// Passes a request of its user to the peer under test, with the default tag.
+    /// Passes a chat command of the user to the peer under test, with the default tag.
     fn request(&mut self, command: ChatCommand) {
         let command = Command::Chat(command);
         self.input(Input::Request(Request { tag: RequestTag::default(), command }));
     }
 
-    /// Returns the number of requests that were refused, and how many of them gave a text back.
+    /// Returns the number of refused requests, and the number of refusals that gave back a message
+    /// text.
     fn refused(&self) -> (usize, usize) {
         let refusals = self.events.iter().filter_map(|it| match it {
             Event::Refused(it) => Some(it),
@@ -26,7 +27,7 @@ impl TestBench {
     }
 }
 
-/// A voter that does not answer is sent as many unicast announces as the page says, and no more.
+/// A voter that does not answer is sent seven unicast announces. Then the candidate joins.
 #[test]
 fn silent_voter_gets_seven_unicast_announces() {
     let mut bench = TestBench::candidate();
@@ -40,7 +41,8 @@ fn silent_voter_gets_seven_unicast_announces() {
     assert!(matches!(bench.mesh.phase, Phase::In));
 }
 
-/// Requests beyond those that wait for the history are refused, not forgotten.
+/// Requests beyond the maximum number of deferred requests are refused. Deferred requests are
+/// answered after joining.
 #[test]
 fn deferred_requests_beyond_the_limit_are_refused() {
     let mut bench = TestBench::candidate();
@@ -53,7 +55,7 @@ fn deferred_requests_beyond_the_limit_are_refused() {
     assert_eq!(rosters, MAX_DEFERRED_REQUESTS);
 }
 
-/// A message that gets no sequence any more is refused, with its text.
+/// If the sequences are used up, a message is refused, and its text is given back.
 #[test]
 fn message_without_a_sequence_is_refused() {
     let mut bench = TestBench::alone();

@@ -1,12 +1,12 @@
-//! Tests of objections that a candidate receives: those of members count, those of strangers do
-//! not.
+//! Tests of objections to this candidate: those of members count, those of strangers do not.
 
 use super::hostile::{FakePeer, TestBench, agree_from, candidate_nonce};
 use crate::mesh::{End, Outgoing};
 use crate::model::{ErrorCode, Event, PeerId, RoomClock};
 use crate::wire::udp::{Control, Object, PageItem};
 
-/// Returns an objection to the peer under test, with this code, name of the objector and holder.
+/// Returns an objection to the peer under test with this code. `by`: name of the objector.
+/// `holder`: holder of the name.
 fn objection(bench: &TestBench, code: ErrorCode, by: &str, holder: PeerId) -> Control {
     Control::Object(Object {
         nonce: candidate_nonce(bench),
@@ -20,20 +20,21 @@ fn objection(bench: &TestBench, code: ErrorCode, by: &str, holder: PeerId) -> Co
     })
 }
 
-/// Returns a page that lists these peers as heard just now.
+/// Returns a page that lists these peers as members heard just now.
 fn page(members: &[&FakePeer]) -> Vec<PageItem> {
     let item = |it: &&FakePeer| PageItem { author: it.signer.id, have: 0, ago: 0 };
     members.iter().map(item).collect()
 }
 
 impl TestBench {
-    /// Delivers an `agree` of a fake member to the candidate under test.
+    /// Delivers a yes of a fake member, an `agree` without flags, to the candidate under test.
     fn receive_agree(&mut self, who: &mut FakePeer) {
         let agree = agree_from(self, who, candidate_nonce(self), 0, 0);
         self.receive(who, agree);
     }
 
-    /// Delivers an objection of a fake peer, and its answer to the ping.
+    /// Delivers an objection (code `Blocked`) of a fake peer, and its `pong` to the ping that
+    /// follows. `by`: name that the objection states.
     fn receive_objection(&mut self, who: &mut FakePeer, by: &str) {
         let before = self.sent.len();
         let object = objection(self, ErrorCode::Blocked, by, who.signer.id);
@@ -43,7 +44,8 @@ impl TestBench {
         }
     }
 
-    /// Returns the name that has rejected the peer under test; `None` if it was not rejected.
+    /// Returns the name shown for the peer that has rejected the peer under test; `None` if it was
+    /// not rejected.
     fn rejected_by(&self) -> Option<&str> {
         match &self.end {
             Some(End::Rejected { by, .. }) => Some(by),
@@ -57,8 +59,8 @@ impl TestBench {
     }
 }
 
-/// A stranger that the members do not know cannot reject a newcomer, however often it objects and
-/// under however many keys. The user is told.
+/// A stranger that no member knows cannot reject a newcomer, although it objects under 100 keys and
+/// five times with each. The user is told once.
 #[test]
 fn strangers_do_not_reject_a_newcomer() {
     let mut bench = TestBench::candidate();
@@ -117,7 +119,8 @@ fn crowd_of_one_address_leaves_room_for_a_member() {
     assert_eq!(bench.rejected_by(), Some("carl"));
 }
 
-/// An objector that does not answer the ping counts for nothing, even if nobody else is there.
+/// An objection does not count if the objector does not answer the ping, even if nobody else is
+/// there.
 #[test]
 fn unverified_objection_does_not_reject() {
     let mut bench = TestBench::candidate();
@@ -135,8 +138,8 @@ fn unverified_objection_does_not_reject() {
     assert!(pings <= asked, "{pings} {asked}");
 }
 
-/// An objection of a member rejects as soon as another peer lists the member, and is shown under
-/// the name that the member's key holds.
+/// The objection of a member counts as soon as another member lists that member. It is shown under
+/// the name of the member's heartbeats, not the name in the objection.
 #[test]
 fn member_rejects_under_its_own_name() {
     let mut bench = TestBench::candidate();
@@ -150,7 +153,8 @@ fn member_rejects_under_its_own_name() {
     assert_eq!(bench.rejected_by(), Some("carl"));
 }
 
-/// A name that its holder and another member defend rejects at once: each names the holder.
+/// If the holder of a name and another member both object, the objection counts at once: both state
+/// the holder.
 #[test]
 fn holder_and_voter_reject_at_once() {
     let mut bench = TestBench::candidate();
@@ -165,7 +169,7 @@ fn holder_and_voter_reject_at_once() {
     assert_eq!(bench.rejected_by(), Some("Anna"));
 }
 
-/// The name of another member, claimed in an objection, is not shown.
+/// If an objection claims the name of another member, that name is not shown.
 #[test]
 fn borrowed_name_is_not_shown() {
     let mut bench = TestBench::candidate();
@@ -177,7 +181,7 @@ fn borrowed_name_is_not_shown() {
     assert_eq!(bench.rejected_by(), Some("somebody unknown"));
 }
 
-/// A lone newcomer believes a verified objector at the end of the window: nobody else can tell.
+/// If nobody else can tell, the objection of a verified peer counts at the end of the join window.
 #[test]
 fn lone_newcomer_believes_a_verified_objector() {
     let mut bench = TestBench::candidate();
@@ -189,7 +193,8 @@ fn lone_newcomer_believes_a_verified_objector() {
     assert_eq!(bench.rejected_by(), Some("Anna"));
 }
 
-/// A candidate asks those that have agreed about an objector, and their `peers` counts as a vouch.
+/// A candidate asks the members that have agreed about an objector. Their answer `peers` vouches
+/// for the objector.
 #[test]
 fn voters_are_asked_about_an_objector() {
     let mut bench = TestBench::candidate();

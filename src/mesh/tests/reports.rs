@@ -1,4 +1,4 @@
-//! Tests of what a peer tells its user about others: presence, clocks, reasons of rejections.
+//! Tests of reports to the user about other peers: presence, clocks, and reasons of rejections.
 
 use std::collections::BTreeSet;
 
@@ -9,9 +9,9 @@ use crate::mesh::Outgoing;
 use crate::model::{ErrorCode, Event, NameKey, NoticeCode, Timestamp};
 use crate::wire::udp::{Announce, Bye, Control, Heartbeat, Nonce};
 
-/// Returns the keys of the names that are present according to the events of a peer: the members
-/// when it joined, then what `presence` and `renamed` have changed. No name may join that is there,
-/// and none leave that is not.
+/// Returns the keys of the names that are present according to a peer's events: the names when it
+/// joined, changed by each `Presence` and `Renamed` since. No name may join that is there, and none
+/// leave that is not.
 fn present(events: &[Event]) -> BTreeSet<NameKey> {
     let mut keys = BTreeSet::new();
     for event in events {
@@ -26,7 +26,8 @@ fn present(events: &[Event]) -> BTreeSet<NameKey> {
                 }
             }
             Event::Renamed { from, to } => {
-                // Who has the former name was not announced as joined: it was and stays present.
+                // The other holder of the former name was never reported as joined: that name stays
+                // present.
                 assert!(keys.contains(&NameKey::of(from)), "{from}");
                 keys.insert(NameKey::of(to));
             }
@@ -36,8 +37,8 @@ fn present(events: &[Event]) -> BTreeSet<NameKey> {
     keys
 }
 
-/// After a merge with one name on both sides, the reports of joined and left names add up to the
-/// members: nobody is reported as gone who was never reported as there.
+/// After a merge with one name on both sides, the reported names add up to the members. No name is
+/// reported as left that was not present.
 #[test]
 fn presence_adds_up_after_a_merge() {
     let mut room = SimRoom::default();
@@ -85,7 +86,7 @@ fn name_of_two_holders_joins_and_leaves_once() {
     }
 }
 
-/// A candidate that objects to a rival does not claim to have been in the room for 0 seconds.
+/// The objection of a candidate to its rival does not say that the candidate has been in the room.
 #[test]
 fn objection_to_a_rival_does_not_say_who_is_here() {
     let mut bench = TestBench::candidate();

@@ -1,4 +1,4 @@
-//! Tests of claims about seniority: what a peer has seen beats what another one claims.
+//! Tests of claims about seniority: what a peer has seen beats what others claim.
 
 use super::hostile::{FakePeer, TestBench, agree_from, candidate_nonce};
 use crate::mesh::Input;
@@ -6,10 +6,11 @@ use crate::mesh::contact::{Contact, Profile, Stage};
 use crate::model::{ErrorCode, Event, Moment, NameKey, PathSet, RoomClock};
 use crate::wire::udp::{Announce, Control, Cookie, Nonce, Object, PageItem, Ping};
 
-/// A huge room clock, of about 30 years.
+/// Huge room clock, in milliseconds: about 30 years.
 const HUGE: u64 = 1_000_000_000_000;
 
-/// Returns a bench whose peer "anna" is a settled member, with the more junior member bert.
+/// Returns a bench whose peer "anna" has been a member long enough to note when others come, and
+/// the more junior member bert.
 fn bench_with_bert() -> (TestBench, FakePeer) {
     let mut bench = TestBench::alone();
     let mut bert = FakePeer::new(1);
@@ -21,7 +22,7 @@ fn bench_with_bert() -> (TestBench, FakePeer) {
     (bench, bert)
 }
 
-/// Returns true if the peer under test has lost its name.
+/// Returns true if the peer under test has taken a new name.
 fn is_renamed(bench: &TestBench) -> bool {
     bench.events.iter().any(|it| matches!(it, Event::Renamed { .. }))
 }
@@ -85,8 +86,8 @@ fn claim_is_believed_up_to_the_tolerance() {
     }
 }
 
-/// A stranger that turns up alone, without announcing itself, and claims to have been here for
-/// years takes no name from a member that others have been with.
+/// A stranger turns up alone, without an announce, and claims this peer's name and to have been
+/// here for years. It does not get the name, because this peer has a witness.
 #[test]
 fn lone_stranger_that_claims_to_be_the_oldest_takes_no_name() {
     let (mut bench, mut bert) = bench_with_bert();
@@ -102,7 +103,7 @@ fn lone_stranger_that_claims_to_be_the_oldest_takes_no_name() {
     assert!(bench.count_sent(is_told) > 0, "it is told to give way");
 }
 
-/// The same stranger with helpers of its own address takes no name either.
+/// A stranger with three helpers at its own address does not get this peer's name either.
 #[test]
 fn helpers_of_one_address_are_no_witnesses() {
     let (mut bench, mut bert) = bench_with_bert();
@@ -127,7 +128,7 @@ fn helpers_of_one_address_are_no_witnesses() {
     assert!(!is_renamed(&bench));
 }
 
-/// Two rooms with several peers each that meet: the more senior holder keeps the name, as before.
+/// When two rooms with several peers each meet, the more senior holder keeps the name.
 #[test]
 fn merge_of_two_rooms_is_decided_by_seniority() {
     let (mut bench, mut bert) = bench_with_bert();
@@ -151,8 +152,8 @@ fn merge_of_two_rooms_is_decided_by_seniority() {
     assert!(is_renamed(&bench));
 }
 
-/// A peer that was alone gives way to a group that it meets, although it claims to be more senior
-/// itself: the group has witnesses.
+/// A peer that was alone gives way to a group that it meets, although it is more senior: the group
+/// has witnesses.
 #[test]
 fn lone_peer_gives_way_to_a_group() {
     let mut bench = TestBench::alone();
@@ -160,7 +161,7 @@ fn lone_peer_gives_way_to_a_group() {
     let (mut anna, mut carl) = (FakePeer::new(2), FakePeer::new(3));
     bench.meet(&mut carl, "carl");
     bench.meet(&mut anna, "anna");
-    // By their claims this peer is more senior.
+    // By their claims, this peer is more senior.
     for _ in 0..3 {
         bench.receive_since(&mut carl, "carl", 15_000);
         bench.receive_since(&mut anna, "anna", 15_000);
@@ -260,8 +261,8 @@ fn senior_witness_is_believed_about_an_unannounced_holder() {
     }
 }
 
-/// A member that was there before this peer takes its name by calling itself so only later: the
-/// name was held already.
+/// A member that is more senior than this peer takes this peer's name later. It does not get the
+/// name, because this peer held it first.
 #[test]
 fn senior_member_takes_no_name_by_renaming_itself() {
     let mut bench = TestBench::candidate();
@@ -277,7 +278,8 @@ fn senior_member_takes_no_name_by_renaming_itself() {
     assert!(!is_renamed(&bench));
 }
 
-/// A junior member that says that an unheard peer holds this peer's name for longer is no witness.
+/// A junior member states that a peer that nobody has heard is the senior holder of this peer's
+/// name. The junior member is no witness, so this peer keeps its name.
 #[test]
 fn junior_member_is_no_witness_for_an_invented_holder() {
     let (mut bench, mut bert) = bench_with_bert();
@@ -299,7 +301,7 @@ fn junior_member_is_no_witness_for_an_invented_holder() {
     assert!(!is_renamed(&bench));
 }
 
-/// No stated room clock brings that of this peer near its end, so newcomers stay comparable.
+/// A stated room clock that is absurdly great is not adopted.
 #[test]
 fn absurd_room_clock_is_not_taken_over() {
     let (mut bench, mut bert) = bench_with_bert();
@@ -327,8 +329,7 @@ impl TestBench {
         self.mesh.room_clock(self.now().moment).0
     }
 
-    /// Delivers a heartbeat of a fake peer that states this name and *since*, and the right room
-    /// clock.
+    /// Delivers a heartbeat of a fake peer with this name and *since*, and the right room clock.
     fn receive_since(&mut self, who: &mut FakePeer, name: &str, since: u64) {
         let beat = crate::wire::udp::Heartbeat {
             clock: RoomClock(self.room_clock()),
