@@ -8,22 +8,22 @@ use crate::model::{Event, NameKey, RequestTag, Username};
 /// Names and public keys that the user has blocked.
 #[derive(Debug, Default)]
 pub(super) struct BlockList {
-    /// Comparison keys of blocked names: candidates with such a name get an objection.
+    /// Comparison keys of blocked names. This peer objects to candidates with such a name.
     names: BTreeSet<NameKey>,
-    /// Blocked public keys, each with the name by which it was blocked: their messages are hidden,
-    /// and candidates with such a key get an objection.
+    /// Blocked public keys, each with the name by which it was blocked. Messages signed with them
+    /// are hidden, and this peer objects to candidates with such a key.
     keys: BTreeMap<[u8; 32], NameKey>,
 }
 
 impl BlockList {
-    /// Adds a name, and the public key of its holder if it is known.
+    /// Adds a name. Also adds the public key of its holder, if `key` is given.
     fn add(&mut self, name: NameKey, key: Option<[u8; 32]>) {
         self.keys.extend(key.map(|it| (it, name.clone())));
         self.names.insert(name);
     }
 
     /// Removes a name, the public keys that were blocked by this name, and `key` if it is given.
-    /// Returns false if none of them was blocked.
+    /// Returns true if any of them was blocked.
     fn remove(&mut self, name: &NameKey, key: Option<[u8; 32]>) -> bool {
         let before = self.keys.len();
         self.keys.retain(|it, by| by != name && Some(*it) != key);
@@ -35,14 +35,14 @@ impl BlockList {
         self.names.contains(name)
     }
 
-    /// Returns true if this public key is blocked, so that the messages of its authors are hidden.
-    /// Blocked names are not considered, because a name can pass to another peer.
+    /// Returns true if a public key is blocked, so that messages signed with it are hidden. Ignores
+    /// blocked names, because a name can pass to another peer.
     pub(super) fn has_key(&self, key: &[u8; 32]) -> bool {
         self.keys.contains_key(key)
     }
 
-    /// Returns human-readable text that lists the blocked names, and says of which of them no key
-    /// is blocked.
+    /// Returns a human-readable list of the blocked names. Marks the names for which no key is
+    /// blocked.
     fn to_text(&self) -> String {
         let by_key: BTreeSet<_> = self.keys.values().collect();
         let all: BTreeSet<_> = by_key.iter().copied().chain(&self.names).collect();
@@ -58,9 +58,9 @@ impl BlockList {
 }
 
 impl Mesh {
-    /// Blocks a name at the user's request, and the public key of the member that holds it, if any:
-    /// hides the member's messages, and objects to candidates with the name or the key. Refuses an
-    /// invalid name and this peer's own name.
+    /// Blocks a name at the user's request. If another member holds the name, also blocks its
+    /// public key. From then on, the member's messages are hidden, and this peer objects to
+    /// candidates with the name or the key. Refuses an invalid name and this peer's own name.
     pub(super) fn block(&mut self, tag: RequestTag, name: &str) {
         let Ok(name) = Username::new(name) else {
             self.refuse(tag, 0, "That is no name.".to_owned(), None);
@@ -90,8 +90,9 @@ impl Mesh {
         self.emit(Event::Done { tag, text });
     }
 
-    /// Ends the block of a name at the user's request, and of the public keys that were blocked by
-    /// this name or that its present holder has. Refuses a name for which nothing is blocked.
+    /// Unblocks a name at the user's request, together with the public keys that were blocked by
+    /// this name and the key of its present holder. Refuses the request if none of these is
+    /// blocked.
     pub(super) fn unblock(&mut self, tag: RequestTag, name: &str) {
         let name_key = NameKey::of(name);
         let key = self.key_of_holder(&name_key);
@@ -114,8 +115,8 @@ impl Mesh {
         self.emit(Event::Done { tag, text });
     }
 
-    /// Returns the public key of the member that holds a name. `None` if no other member does, or
-    /// if its key is not known yet.
+    /// Returns the public key of the member that holds a name. `None` if no other member holds the
+    /// name, or if the holder's key is not known yet.
     fn key_of_holder(&self, name: &NameKey) -> Option<[u8; 32]> {
         let holder = self.contacts.holders(name).next()?;
         self.contacts.get(holder)?.signer.map(|it| it.key)

@@ -14,7 +14,7 @@ use crate::wire::udp::Entry;
 /// Greatest clock skew that is not reported to the user, in milliseconds.
 const MAX_UNREPORTED_SKEW_MS: u64 = 5_000;
 
-/// Hold-back queue of entries that may have to wait for entries with smaller Lamport counters.
+/// Hold-back queue: entries that may have to wait for entries with smaller Lamport counters.
 #[derive(Debug, Default)]
 pub(super) struct DisplayQueue {
     /// Held-back entries in room order, each with the time at which it was queued.
@@ -117,9 +117,9 @@ impl Mesh {
         }
     }
 
-    /// Notifies the user if the author's clock differs by more than [`MAX_UNREPORTED_SKEW_MS`]. Does
-    /// so once, until the difference has been smaller again. Does nothing if the author is no known
-    /// contact.
+    /// Notifies the user if the clock of an entry's author differs by more than
+    /// [`MAX_UNREPORTED_SKEW_MS`]. Notifies again only after the difference was smaller. Does
+    /// nothing if the author is no known contact.
     fn report_clock_skew(&mut self, entry: &Arc<Entry>) {
         let Some(contact) = self.contacts.get_mut(entry.author.id) else { return };
         let differs = contact.skew.unsigned_abs() > MAX_UNREPORTED_SKEW_MS;

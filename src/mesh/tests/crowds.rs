@@ -114,8 +114,8 @@ fn full_room_makes_place_for_another_address() {
     assert_eq!(bench.mesh.stats().members, 896);
     let names = bench.names();
     assert!(names.contains("bert") && names.contains("carl"));
-    // The newest ones make room: five for others of the eighth address, which has less than half of
-    // what each full one has, and one for carl.
+    // Six of the newest members made room: one for carl, and five for members of the eighth address
+    // while it had less than half as many as a full address.
     let missing: Vec<usize> = (0..895).filter(|it| !names.contains(&format!("m{it}"))).collect();
     let addresses: BTreeSet<usize> = missing.iter().map(|it| it / 120).collect();
     assert!(missing.len() == 6 && addresses.len() == 6, "{missing:?}");

@@ -217,8 +217,8 @@ fn peer_that_changes_its_address_is_proven_anew() {
     }
 }
 
-/// Three peers that only unicast connects go on receiving all messages when two of them change
-/// their addresses, one of them twice and then both at once.
+/// Three peers that only unicast connects still get all messages after two of them change their
+/// addresses, first one at a time, then both at once.
 #[test]
 fn addresses_change_where_only_unicast_works() {
     let mut room = SimRoom::default();
@@ -284,8 +284,8 @@ fn named_hosts_are_enough_to_see_one_another_soon() {
     }
 }
 
-/// A peer that also sends from an address of the other family has not moved, and is not pinged; its
-/// IPv4 address names its group.
+/// A peer that also sends from an IPv6 address has not moved, and is not pinged. Its group is still
+/// that of its IPv4 address.
 #[test]
 fn address_of_the_other_family_is_no_move() {
     let mut bench = TestBench::alone();

@@ -65,7 +65,7 @@ fn message_without_a_sequence_is_refused() {
     assert_eq!(bench.refused(), (1, 1));
 }
 
-/// Senior voters that one address invents are remembered in a limited number.
+/// Of 100 silent voters at one address, a candidate remembers 8.
 #[test]
 fn silent_voters_of_one_address_are_limited() {
     let mut bench = TestBench::candidate();
@@ -78,7 +78,7 @@ fn silent_voters_of_one_address_are_limited() {
     assert_eq!(candidacy.votes.len(), 8);
 }
 
-/// A candidate whose last awaited vote comes after the window joins at once.
+/// If the last awaited vote comes after the join window, the candidate joins at once.
 #[test]
 fn last_vote_ends_the_candidacy_at_once() {
     let mut bench = TestBench::candidate();
@@ -92,7 +92,7 @@ fn last_vote_ends_the_candidacy_at_once() {
     assert!(bench.mesh.is_member());
 }
 
-/// A candidate that says that eight have agreed gets no further `agree`.
+/// A candidate whose announce lists eight agreements gets no further `agree`.
 #[test]
 fn candidate_with_eight_agreements_gets_no_further_one() {
     for (agreed, expected) in [(8, 0), (7, 1)] {
@@ -106,7 +106,7 @@ fn candidate_with_eight_agreements_gets_no_further_one() {
     }
 }
 
-/// A candidate that has this peer's vote but has not answered its `agree` is pinged: otherwise it
+/// A candidate that lists this peer's vote but has not answered its `agree` is pinged. Otherwise it
 /// would get no history.
 #[test]
 fn candidate_whose_pong_was_lost_is_pinged() {

@@ -83,7 +83,7 @@ fn strangers_do_not_reject_a_newcomer() {
     assert_eq!(bench.events.iter().filter(|it| is_told(it)).count(), 1);
 }
 
-/// Strangers of one address do not vouch for one another.
+/// A stranger's vouching for another stranger of its address does not count.
 #[test]
 fn strangers_of_one_address_do_not_vouch_for_one_another() {
     let mut bench = TestBench::candidate();
@@ -99,8 +99,8 @@ fn strangers_of_one_address_do_not_vouch_for_one_another() {
     assert!(bench.has_joined());
 }
 
-/// However many strangers of one address object, and list others, there is room for a member's
-/// objection and for those that vouch for it.
+/// 100 strangers of one address object, and list others. There is still room for a member's
+/// objection, and for the member that vouches for it.
 #[test]
 fn crowd_of_one_address_leaves_room_for_a_member() {
     let mut bench = TestBench::candidate();

@@ -65,8 +65,8 @@ fn presence_adds_up_after_a_merge() {
     }
 }
 
-/// A name that two members hold is reported as joined with the first of them, and as left with the
-/// last.
+/// A name that several members hold is reported as joined with the first holder, and as left with
+/// the last.
 #[test]
 fn name_of_two_holders_joins_and_leaves_once() {
     let mut bench = TestBench::alone();
@@ -90,7 +90,7 @@ fn name_of_two_holders_joins_and_leaves_once() {
 #[test]
 fn objection_to_a_rival_does_not_say_who_is_here() {
     let mut bench = TestBench::candidate();
-    // Of two rivals the one with the smaller id objects.
+    // Of two rivals, the one with the smaller id objects.
     let mut rivals = (1..).map(FakePeer::new);
     let mut rival = rivals.find(|it| it.signer.id > bench.mesh.me.id).unwrap();
     let announce = Control::Announce(Announce::new(Nonce([7; 8]), "anna".to_owned(), vec![]));
@@ -108,8 +108,8 @@ fn objection_to_a_rival_does_not_say_who_is_here() {
     assert_eq!(texts, [ErrorCode::NameTaken.default_text()]);
 }
 
-/// A candidate that was rejected in favour of a rival is not told that the rival has been in the
-/// room for 0 seconds.
+/// The reason of a rejection in favour of a rival does not say that the rival has been here for 0
+/// seconds.
 #[test]
 fn rival_is_not_said_to_be_here() {
     let mut rejected = 0;
@@ -132,8 +132,8 @@ fn rival_is_not_said_to_be_here() {
     assert!(rejected >= 30, "{rejected}");
 }
 
-/// Heartbeats that have waited while the machine slept say nothing about the clocks of others, not
-/// even when a message comes that has waited behind old ones.
+/// Heartbeats and messages that have waited in the socket while the machine slept cause no notice
+/// about wrong clocks.
 #[test]
 fn sleep_is_not_reported_as_wrong_clocks() {
     let mut room = SimRoom::default();
@@ -158,8 +158,8 @@ fn sleep_is_not_reported_as_wrong_clocks() {
 }
 
 impl TestBench {
-    /// Delivers two heartbeats of bert, whose clock is ahead by this number of milliseconds, and
-    /// then his entry with this sequence. Returns the number of notices about clocks so far.
+    /// Delivers two heartbeats of bert, then his entry with this sequence. Returns the total number
+    /// of notices about clocks. `ahead`: how far his clock is ahead, in milliseconds.
     fn clock_notices(&mut self, bert: &mut FakePeer, ahead: i64, sequence: u32) -> usize {
         for _ in 0..2 {
             self.advance(1_000);
@@ -178,7 +178,7 @@ impl TestBench {
     }
 }
 
-/// A clock that differs by more than 5 s is reported, in both directions, and again only once it
+/// A clock that is ahead or behind by more than 5 s is reported. It is reported again only after it
 /// has differed by less.
 #[test]
 fn clock_that_differs_by_more_than_five_seconds_is_reported() {

@@ -27,15 +27,16 @@ fn is_renamed(bench: &TestBench) -> bool {
     bench.events.iter().any(|it| matches!(it, Event::Renamed { .. }))
 }
 
-/// Returns a bench whose peer "anna" is a settled member, alone in its room.
+/// Returns a bench whose peer "anna" is alone in its room, and has been a member long enough to
+/// note when others come.
 fn settled_bench() -> TestBench {
     let mut bench = TestBench::alone();
     bench.advance(10_000);
     bench
 }
 
-/// A member that has announced itself, and then claims to have been here for years under the name
-/// of another one, takes no name and no seniority, even from a peer that has no witness.
+/// A member has announced itself. Then it claims this peer's name, and to have been here for years.
+/// It gets neither the name nor a greater seniority, even if this peer has no witness.
 #[test]
 fn newcomer_that_claims_to_be_the_oldest_takes_no_name() {
     let benches = || [bench_with_bert().0, settled_bench()];
@@ -53,13 +54,13 @@ fn newcomer_that_claims_to_be_the_oldest_takes_no_name() {
             bench.receive_claim(&mut mallory, "anna", bench.room_clock());
         }
         assert!(!is_renamed(&bench), "{first}");
-        // Bert states its since by the new clock only with its next heartbeat.
+        // Bert is left out: his *since* is converted to the new clock only with his next heartbeat.
         assert!(bench.mesh.is_among_most_senior(1, &[FakePeer::new(1).signer.id]), "{first}");
     }
 }
 
-/// A stranger that comes under another name, and then claims the name of a peer without a witness,
-/// does not take it.
+/// A stranger comes under another name, then claims the name of a peer without a witness. It does
+/// not get the name.
 #[test]
 fn stranger_takes_no_name_by_renaming_itself() {
     let mut bench = settled_bench();
@@ -73,8 +74,8 @@ fn stranger_takes_no_name_by_renaming_itself() {
     assert!(!is_renamed(&bench));
 }
 
-/// A claim of up to 5 s before a peer was noticed is believed; one of more counts as the time at
-/// which it was noticed.
+/// A claim to have joined up to 5 s before the peer was noticed is believed. An earlier claim
+/// counts as the time at which it was noticed.
 #[test]
 fn claim_is_believed_up_to_the_tolerance() {
     let mut contact = Contact::new(Moment::START, Stage::Heard);
@@ -170,7 +171,7 @@ fn lone_peer_gives_way_to_a_group() {
     assert!(is_renamed(&bench));
 }
 
-/// A peer that comes back from a sleep gives way to a group, although it had a companion before.
+/// After a sleep, a peer gives way to a group that it meets, although it had a companion before.
 #[test]
 fn peer_back_from_sleep_gives_way_to_a_group() {
     let (mut bench, mut bert) = bench_with_bert();
@@ -187,7 +188,7 @@ fn peer_back_from_sleep_gives_way_to_a_group() {
     assert!(is_renamed(&bench));
 }
 
-/// A companion on this peer's own machine is no witness of another holder.
+/// A peer at an address of this peer's own machine is no witness for another holder of the name.
 #[test]
 fn companion_on_the_own_machine_is_no_witness() {
     let mut bench = settled_bench();
@@ -203,11 +204,11 @@ fn companion_on_the_own_machine_is_no_witness() {
     assert!(!is_renamed(&bench));
 }
 
-/// What a senior member says about another holder of this peer's name counts, unless the holder is
-/// of its own address, has announced itself, or calls itself otherwise.
+/// A senior member's statement about another holder of this peer's name counts. It does not count
+/// if the holder shares the member's address, has announced itself, or has another name.
 #[test]
 fn senior_witness_is_believed_about_an_unannounced_holder() {
-    /// What the holder has done before.
+    /// What this peer knows of the holder before the statement.
     #[derive(Clone, Copy, Debug, PartialEq)]
     enum Holder {
         Unheard,
@@ -222,7 +223,8 @@ fn senior_witness_is_believed_about_an_unannounced_holder() {
         let (mut senior, mut holder) = (FakePeer::new(1), FakePeer::new(2));
         let agree = agree_from(&bench, &senior, candidate_nonce(&bench), 0, 0);
         bench.receive(&mut senior, agree);
-        // No history comes, so this peer goes on without, and soon does not ask for one any more.
+        // The senior sends no history, so this peer joins without one, and later no longer asks for
+        // it.
         for _ in 0..60 {
             bench.advance(1_000);
             bench.receive_since(&mut senior, "senior", 0);
@@ -243,7 +245,7 @@ fn senior_witness_is_believed_about_an_unannounced_holder() {
         }
         let page = vec![PageItem { author: holder.signer.id, have: 0, ago: 0 }];
         bench.receive_heartbeat(&mut senior, "senior", 0, page);
-        // The witness was here first, as its heartbeat says.
+        // The heartbeat says that the witness was here first.
         bench.receive_since(&mut senior, "senior", 0);
         let (clock, since) = (RoomClock(bench.room_clock()), RoomClock(0));
         let object = Object {
@@ -310,7 +312,7 @@ fn absurd_room_clock_is_not_taken_over() {
     assert_eq!(clock, bench.clock());
 }
 
-/// Nor does a candidate take one over from an `agree`.
+/// A candidate does not adopt an absurdly great room clock from an `agree`.
 #[test]
 fn candidate_takes_no_absurd_room_clock() {
     let mut bench = TestBench::candidate();
