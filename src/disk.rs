@@ -4,8 +4,8 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::path::Path;
 
-/// Creates a directory and its missing parents. Only their owner can access them (mode 0700 on
-/// Unix). Directories that exist already keep their permissions.
+/// Creates a directory and its missing parents, accessible only by their owner (mode 0700 on Unix).
+/// Existing directories keep their permissions.
 pub(crate) fn create_private_dir(directory: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
@@ -24,8 +24,8 @@ pub(crate) fn is_world_readable(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|it| it.permissions().mode() & 0o004 != 0)
 }
 
-/// Opens a file for reading and writing. If the file does not exist, creates it so that only its
-/// owner can access it (mode 0600 on Unix). An existing file keeps its contents and permissions.
+/// Opens a file for reading and writing. Creates a missing file, accessible only by its owner (mode
+/// 0600 on Unix). An existing file keeps its contents and permissions.
 pub(crate) fn open_private_file(path: &Path) -> io::Result<File> {
     private_file_options().open(path)
 }

@@ -2,8 +2,7 @@
 //! standard input.
 //!
 //! Programs on Windows begin text with a byte order mark (U+FEFF), and PowerShell writes files in
-//! UTF-16. Everything here reads such text as its author meant it, and reports text that cannot be
-//! decoded instead of ignoring it.
+//! UTF-16. The functions here decode such text, and report text that cannot be decoded.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
@@ -17,8 +16,8 @@ const UTF16_LE_MARK: &[u8] = b"\xff\xfe";
 /// Byte order mark in UTF-16 with the most significant byte first.
 const UTF16_BE_MARK: &[u8] = b"\xfe\xff";
 
-/// Removes the byte order mark, if there is one, from the beginning of a line in UTF-8. Files that
-/// were concatenated have one in the middle, so it is removed from every line, not only the first.
+/// Removes a byte order mark from the beginning of a line in UTF-8. Call it for every line, not
+/// only the first: concatenated files have byte order marks in the middle.
 #[must_use]
 pub fn without_byte_order_mark(line: &[u8]) -> &[u8] {
     line.strip_prefix(UTF8_MARK).unwrap_or(line)
@@ -42,7 +41,8 @@ pub fn read_first_line(path: &Path) -> io::Result<String> {
     Ok(read_file(path)?.lines().next().unwrap_or_default().to_owned())
 }
 
-/// Decodes text in UTF-8, or in UTF-16 if it begins with a byte order mark, and removes the mark.
+/// Decodes text in UTF-8, or in UTF-16 with a byte order mark. Removes one byte order mark from the
+/// beginning.
 ///
 /// # Errors
 /// [`io::ErrorKind::InvalidData`] if the bytes are not text.

@@ -18,7 +18,7 @@ use crate::model::ServerId;
 /// server may run meanwhile.
 ///
 /// A log opened from the copy gets a new log id, because the copy lacks later messages. With the
-/// old id, clients would miss those messages silently.
+/// old id, clients would miss the later messages without notice.
 ///
 /// # Errors
 /// [`ArchiveError`]. If `file` existed before, it is unchanged ([`ArchiveError::Exists`]).
@@ -54,11 +54,11 @@ fn partial_path(file: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Opens the partial file of a backup, or creates it, readable by its owner only. Locks and empties
-/// it: an interrupted backup may have left it.
+/// Opens or creates the partial file of a backup, readable by its owner only. Locks the file, and
+/// empties it: an interrupted backup may have left contents.
 ///
-/// Keep the returned file open until the end: closing any handle of this process on the file would
-/// release SQLite's own locks.
+/// Keep the returned file open until the backup is complete. If this process closed any handle of
+/// the file, SQLite's own locks would be released.
 ///
 /// # Errors
 /// The file cannot be used, or another backup has locked it.

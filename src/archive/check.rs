@@ -60,8 +60,8 @@ impl CheckReport {
     }
 }
 
-/// Function that checks one part of the log, and adds its faults to the report. Returns an error if
-/// it cannot go on.
+/// Function that checks one part of the log, and adds the faults found to the report. Returns an
+/// error if the check cannot go on.
 type CheckFn = fn(&Connection, &mut CheckReport) -> rusqlite::Result<()>;
 
 /// All checks, in order. Each has the name of the part that it reads, for error texts.
@@ -259,10 +259,10 @@ fn check_facts(connection: &Connection, report: &mut CheckReport) -> rusqlite::R
 
 /// Checks the stored sequence gaps, and that they explain the jumps of the sequences:
 /// - Each gap `(first, second]` ascends, and no message lies in it. If the list is full, messages
-///   may lie in the oldest gap, because it may join several gaps.
+///   may lie in the oldest gap, because that may consist of several joined gaps.
 /// - From one message to the next, the sequence rises by at most [`MIN_GAP`] plus the gaps between
 ///   them. The same holds from 0 to the first message, and from the last message to the log's head.
-///   Jumps within that limit are deleted messages, which the links between messages check.
+///   Smaller jumps are deleted messages; [`check_messages`] checks the links between messages.
 fn check_sequences(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
     let bytes = read_fact::<Vec<u8>>(connection, fact::SEQUENCE_GAPS)?.unwrap_or_default();
     let gaps = sequence_gaps::read_all(connection)?;
@@ -311,8 +311,8 @@ fn check_sequences(connection: &Connection, report: &mut CheckReport) -> rusqlit
     Ok(())
 }
 
-/// Checks that the search index contains every message up to [`search::indexed_up_to`], and no
-/// message that does not exist. [`check_words`] compares the words.
+/// Checks that the search index contains every message up to [`search::indexed_up_to`], and only
+/// existing messages. [`check_words`] compares the words.
 fn check_search_index(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
     let indexed = sequence_to_sql(search::indexed_up_to(connection)?);
     let query = format!(
@@ -327,10 +327,10 @@ fn check_search_index(connection: &Connection, report: &mut CheckReport) -> rusq
     })
 }
 
-/// Checks that the indexed words of each message are those of its room, author and text. If they
-/// are not, one of these was changed in the database file. A change of case, accents or punctuation
-/// is not found, because the words stay the same. Indexes all valid messages again, in memory and a
-/// few at a time.
+/// Checks that the indexed words of each message are those of its room, author and text. Finds
+/// messages that were changed in the database file. A change of case, accents or punctuation is not
+/// found, because the words stay the same. Indexes all valid messages again, in memory, a batch at
+/// a time.
 fn check_words(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
     let indexed = sequence_to_sql(search::indexed_up_to(connection)?);
     let stored = WordHashes::read(connection)?;

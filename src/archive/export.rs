@@ -39,12 +39,13 @@ pub struct ExportOptions {
 /// Number of messages read from the database at a time.
 const PAGE_MESSAGES: i64 = 256;
 
-/// Writes the room messages of a log to `out`, in ascending order of sequence, and flushes it.
+/// Writes the room messages of a log to `out`, in ascending order of sequence. Flushes `out`.
 /// Direct messages are not exported, because they belong to two people. A server may run meanwhile.
 ///
-/// It reads page by page, each in a transaction of its own. No transaction is open while it writes,
-/// so a slow `out` does not hinder the database. It exports the messages that exist at the
-/// beginning, each once. Messages that are deleted before their page is read are left out.
+/// The log is read page by page, each page in a transaction of its own. No transaction is open
+/// during a write, so a slow `out` does not hinder the database. The messages that exist at the
+/// beginning are exported, each once. Messages that are deleted before their page is read are left
+/// out.
 ///
 /// # Errors
 /// [`ArchiveError`]; part of the output may have been written.

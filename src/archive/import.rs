@@ -23,11 +23,11 @@ pub struct ImportSummary {
 /// Merges the messages of a JSON lines export into the log of a directory, ordered by time. Creates
 /// the log if it does not exist. Locks the directory, so no server may use it meanwhile.
 ///
-/// If any message is new, the log gets a new log id and all its messages get new sequences. Clients
-/// then start again without a position. If no message is new, the log is not changed.
+/// If any message is new, the log gets a new log id, and all its messages get new sequences.
+/// Clients then start again without a position. Otherwise the log stays unchanged.
 ///
 /// # Errors
-/// [`ArchiveError`]; no message was added. A new, empty log may have been created.
+/// [`ArchiveError`]. No message was added, but an empty log may have been created.
 pub fn import(directory: &Path, input: &mut impl BufRead) -> Result<ImportSummary, ArchiveError> {
     let directory = LockedDirectory::lock(directory)?;
     let path = directory.database();

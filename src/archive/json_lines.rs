@@ -116,8 +116,8 @@ impl NumberOrString {
     /// Returns the integer that the value contains.
     ///
     /// # Errors
-    /// Human-readable text that begins with `name`, the name of the field, if the value is no
-    /// integer below 2^64.
+    /// Human-readable text, if the value is no integer below 2^64. The text begins with `name`, the
+    /// name of the field.
     fn to_u64(&self, name: &str) -> Result<u64, String> {
         match self {
             Self::Small(number) => Some(*number),
@@ -133,8 +133,8 @@ impl NumberOrString {
     /// 1970.
     ///
     /// # Errors
-    /// Human-readable text, if the value is no time, or is 2^63 ms or later: the database cannot
-    /// order such a time.
+    /// Human-readable text, if the value is no time. Also for a time of 2^63 ms or later, because
+    /// the database cannot order it.
     fn to_time(&self) -> Result<Timestamp, String> {
         let written = match self {
             Self::Text(text) => time_format::parse_rfc3339(text),

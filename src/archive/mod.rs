@@ -50,8 +50,8 @@ pub enum ArchiveError {
     /// The log has no room of the name that an export asks for.
     #[error("there is no room {0} in the log")]
     NoRoom(String),
-    /// During an export the log got another id: an import has numbered all messages anew, or a
-    /// server has found the end of the log missing.
+    /// During an export, the log got another id: by an import, or by a server that had to assume a
+    /// lost end of the log.
     #[error("the messages were replaced or numbered anew meanwhile; export again")]
     Replaced,
     /// The output of an export cannot be written.

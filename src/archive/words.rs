@@ -1,5 +1,5 @@
-//! Comparison of the search index with the messages: hashes of the indexed words of each message,
-//! and an index in memory that is built from the messages as they are in the file.
+//! Comparison of the search index with the messages. Hashes of the indexed words are compared with
+//! those of a second index, which is built in memory from the stored messages.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -64,7 +64,7 @@ impl PartialConfig {
     /// directory of the file.
     ///
     /// # Errors
-    /// The file cannot be read, or contains an unknown key or an invalid value. The error names the
+    /// The file cannot be read, has an unknown key, or has an invalid value. The error names the
     /// key and the line.
     pub fn from_file(path: Option<&Path>) -> Result<Self> {
         let Some((mut partial, directory)) = read_config_file::<Self>(path, "client.toml")? else {
@@ -97,9 +97,8 @@ impl PartialConfig {
         })
     }
 
-    /// Merges two sources. Returns these settings; missing ones are taken from `other`, the source
-    /// of lower precedence. If a password or password file is set here, neither is taken from
-    /// `other`.
+    /// Merges two sources: missing settings are taken from `other`, the source of lower precedence.
+    /// If a password or password file is set here, neither is taken from `other`.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         let has_password = self.password.is_some() || self.password_file.is_some();

@@ -56,7 +56,7 @@ impl PartialConfig {
     /// the directory of the file.
     ///
     /// # Errors
-    /// The file cannot be read, or contains an unknown key or an invalid value. The error names the
+    /// The file cannot be read, has an unknown key, or has an invalid value. The error names the
     /// key and the line.
     pub fn from_file(path: Option<&Path>) -> Result<Self> {
         let Some((mut partial, directory)) = read_config_file::<Self>(path, "peer.toml")? else {
@@ -90,8 +90,7 @@ impl PartialConfig {
         })
     }
 
-    /// Merges two sources. Returns these settings; missing ones are taken from `other`, the source
-    /// of lower precedence.
+    /// Merges two sources: missing settings are taken from `other`, the source of lower precedence.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self {
@@ -105,9 +104,9 @@ impl PartialConfig {
         }
     }
 
-    /// Completes and checks the settings: parses names and addresses, reads the passphrase, and
-    /// fills in defaults. The passphrase comes from `passphrase_file`. If that is not set, it comes
-    /// from systemd's credential, if any.
+    /// Completes and checks the settings. Parses names and addresses, reads the passphrase, and
+    /// fills in defaults. The passphrase comes from `passphrase_file`, otherwise from systemd's
+    /// credential. If there is neither, the room is open.
     ///
     /// # Errors
     /// A name, port or address is invalid, or the passphrase cannot be read or is empty.
@@ -152,8 +151,8 @@ const EMPTY_CREDENTIAL: &[u8] = b"\n";
 /// [`EMPTY_CREDENTIAL`].
 ///
 /// # Errors
-/// The file cannot be read, or its first line is empty. An empty line does not mean an open room,
-/// because joining one by mistake would expose messages.
+/// The file cannot be read, or its first line is empty. Such a file does not mean an open room:
+/// joining an open room by mistake would expose messages.
 fn systemd_passphrase(directory: &Path) -> Result<Option<Password>> {
     let file = directory.join("passphrase");
     if !file.exists() || fs::read(&file).is_ok_and(|it| it == EMPTY_CREDENTIAL) {

@@ -202,7 +202,7 @@ impl ServerOptions {
     /// Reads the options in the configuration file at `path`.
     ///
     /// # Errors
-    /// The file cannot be read, or contains an unknown key or a value of the wrong type. The error
+    /// The file cannot be read, has an unknown key, or has a value of the wrong type. The error
     /// names the line.
     pub fn from_file(path: &Path) -> Result<Self> {
         let text = text_input::read_file(path)
@@ -311,7 +311,7 @@ impl ServerOptions {
         self.control.clone().or_else(in_runtime_directory).or_else(in_data)
     }
 
-    /// Converts the options to checked server settings: reads the password file, and fills in
+    /// Converts the options to checked server settings. Reads the password file, and fills in
     /// defaults.
     ///
     /// # Errors
@@ -377,8 +377,8 @@ impl ServerOptions {
     /// passes a `STATE_DIRECTORY`. Otherwise it is in memory.
     ///
     /// # Errors
-    /// A limit of either kind of log is below its minimum. So `validate`, which does not know the
-    /// directory that systemd passes, refuses what the service would refuse.
+    /// A limit of either kind of log is below its minimum. Both kinds are checked, because
+    /// `validate` does not know the directory that systemd passes to the service.
     fn log_settings(&self) -> Result<LogSettings> {
         self.check_log_limits()?;
         let Some(directory) = self.log_directory() else {

@@ -32,7 +32,7 @@ pub fn state_directory() -> Option<PathBuf> {
 /// against this directory. Returns `None` if `path` is `None` and the default file does not exist.
 ///
 /// # Errors
-/// The file cannot be read, or contains an unknown key or an invalid value. The error names the key
+/// The file cannot be read, has an unknown key, or has an invalid value. The error names the key
 /// and the line.
 pub(super) fn read_config_file<T: DeserializeOwned>(
     path: Option<&Path>,

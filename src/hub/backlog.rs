@@ -49,14 +49,14 @@ impl Backlog {
         }
     }
 
-    /// Adds the buffered entries after `head` that belong to the request's rooms and session to
-    /// `found`. So `found` reaches up to the hub's head. `head`: head of the log when it was read.
-    /// `found`: last page of a read; it is sorted by sequence, and stays so.
+    /// Adds buffered entries to `found`: those after `head` that belong to the rooms and the
+    /// session of the request. So `found` reaches up to the hub's head. `head`: head of the log
+    /// when the log was read. `found`: last page of a read, in ascending order of sequence.
     ///
-    /// Do not call it for a page with `more`: that would leave a hole.
+    /// Do not call it for a page that is not the last one: the result would have a hole.
     ///
-    /// If entries were added and the range is [`ReadRange::Latest`], then reduces `found` to the
-    /// limit. The limits and filters of other ranges are not applied.
+    /// If entries were added and the range is [`ReadRange::Latest`], applies the limit to `found`.
+    /// Limits and filters of other ranges are not applied.
     ///
     /// Call it before [`Self::end`].
     pub(super) fn add_later_entries(

@@ -15,8 +15,8 @@ pub(super) struct PendingRead {
     /// Query for the log. It is sent when the read's turn comes.
     pub(super) request: ReadRequest,
     /// Hub's head when the read was registered with the [backlog](super::backlog). `None` until the
-    /// read is sent to the log. `None` for `history` and `search`, which are not registered: later
-    /// entries do not belong to their answers.
+    /// read is sent to the log. Reads for `history` and `search` are not registered, so it stays
+    /// `None`: later entries do not belong to their answers.
     pub(super) backlog_start: Option<Sequence>,
     /// Frames that wait until the answer to the request is sent. For a replay: until its last page
     /// is sent.
@@ -45,8 +45,8 @@ pub(super) enum BlockedOn {
     Read(Box<PendingRead>),
     /// The connection has not reached its [`Delivery::Mark`](super::Delivery::Mark) (flow control).
     Mark,
-    /// The request is throttled: it waits for tokens of its address group. The tokens are reserved
-    /// for it.
+    /// The request is throttled: it waits for tokens of its address group, which are reserved for
+    /// this request.
     Quota(Box<ClientFrame>),
 }
 
@@ -76,7 +76,8 @@ pub(super) enum ConnectionState {
         /// page and its address group has a token.
         is_paused: bool,
     },
-    /// Joined: the whole replay is queued. Frames are handled unless the connection is blocked.
+    /// Joined: the whole replay is queued. Received frames are handled, or deferred while the
+    /// connection is blocked.
     Joined {
         /// Session of the connection.
         session: SessionId,
@@ -312,8 +313,9 @@ impl Connection {
         }
     }
 
-    /// Defers a frame if the connection is blocked or earlier frames are deferred; otherwise
-    /// returns it. Frames that need no answer (`pong`, unknown kinds) are not deferred but dropped.
+    /// Defers a frame if the connection is blocked or earlier frames are deferred, and returns
+    /// `None`. Otherwise returns the frame. A frame that would be deferred but needs no answer
+    /// (`pong`, unknown kind) is dropped.
     #[must_use]
     pub(super) fn defer_if_blocked(
         &mut self,

@@ -96,8 +96,8 @@ pub enum Quota {
     /// Rate of `history` and `search` requests, and of replay pages after the first one. Beyond the
     /// limit, a request waits, or its connection is closed. A replay waits.
     Requests,
-    /// Number of names, including those that wait for a session that has lost its connection.
-    /// Beyond the limit, one of those that wait is freed early.
+    /// Number of names, in use and waiting for a session that has lost its connection. Beyond the
+    /// limit, a waiting name is freed early.
     Names,
     /// Number of unsent bytes for slow readers. Beyond the limit, a connection is closed. Only the
     /// driver counts these bytes.
@@ -182,7 +182,7 @@ pub enum Input {
         error: ErrorCode,
     },
     /// The client has closed its sending half, but may still read. The hub answers all frames that
-    /// have arrived. It waits until the log has answered the messages among them, and then delivers
+    /// have arrived. When the log has answered the messages among these frames, the hub delivers
     /// [`Delivery::Close`].
     HalfClosed {
         /// Connection that is half-closed.
@@ -203,7 +203,7 @@ pub enum Input {
         /// sequence gap). The hub ignores entries whose sequence is not above its head.
         entries: Vec<SharedEntry>,
     },
-    /// The log could not store a draft, and will not store it later.
+    /// The log has refused a draft: the draft is not stored, now or later.
     NotStored {
         /// Session of the author.
         session: SessionId,
@@ -278,13 +278,14 @@ pub enum Output {
     Deliver {
         /// Connection that receives the item.
         connection: ConnectionId,
-        /// Place of the item among the room entries. The connection sends it after all entries of
-        /// its rooms up to and including this sequence, and before all later ones.
+        /// Place of the item among the room entries. The connection sends the item after all
+        /// entries of its rooms up to and including this sequence, and before all later entries.
         after: Sequence,
         /// Item to deliver.
         delivery: Delivery,
     },
-    /// Deliver one frame to several connections, as `Deliver` does to one. It is encoded once.
+    /// Deliver one frame to several connections, as `Deliver` does to one. The frame is encoded
+    /// once.
     DeliverAll {
         /// Connections that receive the frame.
         connections: Vec<ConnectionId>,
@@ -293,13 +294,14 @@ pub enum Output {
         /// Frame to send.
         frame: ServerFrame,
     },
-    /// A room is closed. It has no members or subscribers, and its identifier is no longer used.
+    /// A room is closed: the room has no members and no subscribers. Its identifier is no longer
+    /// used.
     RoomClosed {
         /// Room that is closed.
         room: RoomId,
     },
-    /// Persist this session record. It replaces the previous record of the session. The first one
-    /// comes before the session's first `Append`.
+    /// Persist this session record, in place of the session's previous record. The first record of
+    /// a session comes before its first `Append`.
     PersistSession(SessionRecord),
     /// Delete a session that has expired or was evicted, with the direct messages that are kept for
     /// it. Its number is not used again.
@@ -408,8 +410,9 @@ pub enum ReadRange {
 pub struct ReadOutcome {
     /// Entries in ascending order of sequence. Rooms and direct messages are mixed.
     pub entries: Vec<SharedEntry>,
-    /// Head of the log when it was read. The result contains every matching entry up to it, within
-    /// the range. The hub has got all these entries by [`Input::Committed`] before this result.
+    /// Head of the log when it was read. The result contains every matching entry up to this head,
+    /// within the range. The hub has got all entries up to this head by [`Input::Committed`]
+    /// before.
     pub head: Sequence,
     /// Rooms in which entries after the range's sequence are missing, because retention has deleted
     /// them. Used only with [`ReadRange::After`].

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::wire::tcp::{ClientFrame, Decoded};
 
 /// Maximum memory of the deferred frames of one connection, in bytes. It is more than the largest
-/// frame takes. An address has this much for each of its connections.
+/// frame takes.
 pub(super) const MAX_DEFERRED_BYTES: usize = 32 << 10;
 
 /// Queue of deferred frames, and its size.

@@ -216,8 +216,8 @@ impl Hub {
         self.queue_read(id, ReadPurpose::Join);
     }
 
-    /// Returns true if a replay can start at this position: it is in this log, not after the hub's
-    /// head, and not in a sequence gap.
+    /// Returns true if a replay can start at this position. The position must be in this log, not
+    /// after the hub's head, and not in a sequence gap.
     fn can_replay_from(&self, position: Position) -> bool {
         let Position { log_id, sequence } = position;
         let is_in_gap = |(from, to): &(Sequence, Sequence)| *from < sequence && sequence <= *to;
@@ -237,8 +237,9 @@ impl Hub {
         true
     }
 
-    /// Moves a session from its previous connection, name and rooms to the new ones. Closes the
-    /// previous connection with error `replaced`. Returns the canonical names of the new rooms.
+    /// Moves a session to this connection, name and rooms. Releases the previous name and rooms,
+    /// and closes the previous connection with error `replaced`. Returns the canonical names of the
+    /// new rooms.
     ///
     /// If the session stays in a room under the same spelling of its name, records no presence
     /// change there.

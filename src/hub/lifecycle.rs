@@ -23,8 +23,9 @@ const CLOSING_EXCESS_DIVISOR: usize = 8;
 const MIN_TIMER_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Hub {
-    /// Handles a new connection: admits it, or refuses it with an error and closes it. It may evict
-    /// another connection to admit this one. The hub keeps nothing about a refused connection.
+    /// Handles a new connection: admits the connection, or closes it with an error. If the server
+    /// is full, may evict another connection to admit this one. The hub keeps nothing about a
+    /// refused connection.
     pub(super) fn handle_connected(
         &mut self,
         now: Now,
@@ -60,8 +61,8 @@ impl Hub {
     /// true.
     ///
     /// The evicted connection belongs to the group with the most live connections. That group must
-    /// have at least twice as many as `newcomer` will have. The evicted one is the group's newest
-    /// connection that has not joined; if all have joined, its newest one.
+    /// have at least twice as many as `newcomer` will have. The newest connection of the group that
+    /// has not joined is evicted. If all have joined, the newest one is.
     ///
     /// Returns false if that group has fewer connections, or if too many evicted connections are
     /// closing ([`CLOSING_EXCESS_DIVISOR`]).
@@ -115,9 +116,8 @@ impl Hub {
         }
     }
 
-    /// Closes the half-closed connections that have nothing left to answer, and removes them at
-    /// once. Such a connection is not blocked, so it has no deferred frames. Its session has no
-    /// message in flight. Call it after each input.
+    /// Closes and removes each half-closed connection that is not blocked and whose session has no
+    /// message in flight: nothing is left to answer. Call it after each input.
     pub(super) fn close_half_closed(&mut self, now: Now) {
         if self.half_closed.is_empty() {
             return;
@@ -142,8 +142,8 @@ impl Hub {
     }
 
     /// Removes a connection that is gone, and disconnects its session. If the connection has joined
-    /// and waits for a flow-control mark, first handles its deferred frames. If it is blocked for
-    /// another reason, drops them.
+    /// and waits for a flow-control mark, first handles its deferred frames. Otherwise drops the
+    /// deferred frames.
     pub(super) fn handle_disconnected(&mut self, now: Now, id: ConnectionId) {
         if self.connections.get(&id).is_some_and(|it| it.joined_session().is_some()) {
             self.handle_mark_reached(now, id);
@@ -173,12 +173,13 @@ impl Hub {
         self.release_session(now, id, may_come_back);
     }
 
-    /// Disconnects the session of a connection: releases its rooms and its name, and persists it.
-    /// The session is then away, and the connection is closing. If the connection has no session,
-    /// only switches it to `Closing`.
+    /// Disconnects the session of a connection: releases the session's rooms and name, and persists
+    /// the session. The session is then away, and the connection is closing. A connection without a
+    /// session is only switched to `Closing`.
     ///
-    /// The name waits for the session if the client has the feature for it, has its token, does not
-    /// leave, and may come back: the connection does not end by a final error.
+    /// The name is not released but waits for the session, if `may_come_back` is true and
+    /// [`Connection::keeps_name_when_lost`] returns true. `may_come_back`: false if the connection
+    /// ends by a final error.
     fn release_session(&mut self, now: Now, id: ConnectionId, may_come_back: bool) {
         let Some(connection) = self.connections.get(&id) else {
             return;
@@ -206,11 +207,11 @@ impl Hub {
         self.persist_session(session);
     }
 
-    /// Switches a connection to state `Closing`. Drops its deferred frames, and cancels its pending
-    /// read and its presence subscriptions. Its address group counts it as no longer live.
+    /// Switches a connection to state `Closing`. Drops the deferred frames, the pending read and
+    /// the presence subscriptions. The connection is no longer live for its address group.
     ///
-    /// Returns its session; `None` if it has none. The session keeps its name and rooms: the caller
-    /// must release them or move them to another connection.
+    /// Returns the session of the connection; `None` if there is none. The session keeps its name
+    /// and rooms. The caller must release them, or move the session to another connection.
     fn detach_session(&mut self, now: Moment, id: ConnectionId) -> Option<SessionId> {
         let connection = self.connections.get_mut(&id)?;
         let state = connection.begin_closing();
@@ -259,8 +260,8 @@ impl Hub {
         }
     }
 
-    /// Handles all expired timers: of connections, throttled requests, quotas, presence updates,
-    /// names that wait, and sessions.
+    /// Handles all expired timers: of connections, throttled requests and replays, quotas, presence
+    /// updates, waiting names, and sessions.
     pub(super) fn handle_wake(&mut self, now: Now) {
         self.wake_at = None;
         self.run_connection_timers(now);

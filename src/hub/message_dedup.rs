@@ -12,8 +12,8 @@ pub(super) enum MessageStatus {
     New,
     /// Submitted to the log, which has not answered.
     InFlight,
-    /// Counts as stored in the log, so a message with this reference is a duplicate. The reference
-    /// is not above the greatest submitted one, not in flight and not refused.
+    /// Counts as stored in the log: a further message with this reference is a duplicate. The
+    /// reference is at most the greatest submitted one, and is neither in flight nor refused.
     Accepted,
 }
 
@@ -100,9 +100,9 @@ impl MessageDedup {
         Some(kind)
     }
 
-    /// Records that a message was refused, so that it is no duplicate when the client sends it
-    /// again. The client may send it after later messages, if the connection ended before the error
-    /// arrived. Beyond [`MAX_REFUSED_REFERENCES`], forgets the lowest refused reference.
+    /// Records that a message was refused: if the client sends the message again, even after later
+    /// ones, it is no duplicate. Beyond [`MAX_REFUSED_REFERENCES`], forgets the lowest refused
+    /// reference.
     pub(super) fn mark_refused(&mut self, reference: Reference) {
         self.refused.insert(reference);
         if self.refused.len() > MAX_REFUSED_REFERENCES {

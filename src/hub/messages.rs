@@ -104,8 +104,9 @@ impl Hub {
         }
     }
 
-    /// Finds the recipient of a direct message by username: the connected session that holds the
-    /// name. If there is none, the session that held the name last, if it can be resumed.
+    /// Finds the recipient of a direct message by username: the session that holds the name,
+    /// connected or with a waiting name. If no session holds the name, finds the session that was
+    /// disconnected last under it, if that can be resumed.
     ///
     /// # Errors
     /// [`ErrorCode::RecipientUnknown`] if there is no such session. [`ErrorCode::RecipientChanged`]
@@ -206,7 +207,8 @@ impl Hub {
     /// published entry, which is the echo. An author who has left the room gets `accepted`.
     ///
     /// While the author's replay or this room's history is being read, `accepted` waits until the
-    /// replay or history is sent. If the entry is part of it, `accepted` is dropped.
+    /// replay or history is sent. If the replay or history contains the entry, `accepted` is
+    /// dropped.
     fn acknowledge_room_message(
         &mut self,
         author: SessionId,
@@ -235,8 +237,8 @@ impl Hub {
     }
 
     /// Acknowledges a stored direct message if its author is joining: `accepted` waits until the
-    /// replay is sent. It is dropped if the entry is part of the replay. An author who has joined
-    /// has got the echo, so gets no `accepted`.
+    /// replay is sent. If the entry is part of the replay, `accepted` is dropped. An author who has
+    /// joined gets the echo, and no `accepted`.
     fn acknowledge_direct_message(&mut self, author: SessionId, reference: Reference) {
         let connection = self.sessions.get(author).and_then(|it| it.connection);
         if let Some(id) = connection

@@ -73,8 +73,8 @@ use crate::wire::tcp::{Pong, ServerFrame};
 pub struct Hub {
     /// Current settings.
     settings: HubSettings,
-    /// Maximum number of deferred frames of a connection. Reloaded settings can only raise it, so
-    /// that connected clients keep the rate stated in their welcome.
+    /// Maximum number of deferred frames of a connection. Reloaded settings can only raise this
+    /// maximum, so that connected clients keep the rate stated in their welcome.
     max_deferred_frames: usize,
     /// Id of the log that all sequences belong to.
     log_id: LogId,
@@ -85,7 +85,7 @@ pub struct Hub {
     sequence_gaps: Vec<(Sequence, Sequence)>,
     /// Session number of the next new session.
     next_session: SessionId,
-    /// Connections by identifier, closing ones included; a refused connection is never added. A
+    /// Connections by identifier, closing ones included. A refused connection is not added. A
     /// connection is removed when the driver reports it as gone. A half-closed one is removed
     /// earlier, if the hub closes it without an error. The map is ordered, so that the same inputs
     /// give the same outputs.

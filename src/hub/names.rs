@@ -19,8 +19,8 @@ pub(super) struct NameConflict {
 pub(super) struct NameRegistry {
     /// Session that holds each name, by name key.
     holders: HashMap<NameKey, SessionId>,
-    /// Session that holds each name, by the confusable skeleton of the name; empty unless
-    /// look-alikes are refused.
+    /// Session that holds each name, by the confusable skeleton of the name. Empty if look-alikes
+    /// are allowed.
     skeleton_holders: HashMap<String, SessionId>,
     /// Look-alike policy: true if names that look like a name in use are refused.
     refuse_lookalikes: bool,
@@ -43,9 +43,9 @@ impl NameRegistry {
         }
     }
 
-    /// Checks that no other session holds this name or, if look-alikes are refused, a similar one.
-    /// `session` is the session that wants the name; `None`: a new one. Call it before
-    /// [`Self::claim`].
+    /// Checks that no other session holds this name. If look-alikes are refused, also checks that
+    /// no other session holds a similar name. `session`: the session that wants the name; `None`
+    /// for a new session. Call it before [`Self::claim`].
     ///
     /// # Errors
     /// The conflict with the other session.
@@ -74,7 +74,7 @@ impl NameRegistry {
         }
     }
 
-    /// Releases a name if this session holds it, so that others may claim it.
+    /// Releases a name if this session holds it. Does nothing if another session does.
     pub(super) fn release(&mut self, name: &Username, session: SessionId) {
         if self.holders.get(name.key()) == Some(&session) {
             self.holders.remove(name.key());

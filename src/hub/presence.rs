@@ -77,11 +77,11 @@ impl PresenceChanges {
     ///
     /// - With more than [`MAX_LISTED_NAMES`] members: one `presence` with only their number.
     /// - With fewer members, after an update without names: the whole `roster`.
-    /// - Otherwise: `presence` frames with the names of the changed users. A user who is a member
-    ///   now has joined; another one has left.
+    /// - Otherwise: `presence` frames with the names of the changed users. A changed user who is a
+    ///   member counts as joined, any other as left.
     ///
-    /// Empty if there are no subscribers. Call it at the deadline; the next [`Self::record`] sets a
-    /// new one.
+    /// Returns no frames if there are no subscribers. Call it at the deadline. The next
+    /// [`Self::record`] sets a new deadline.
     #[must_use]
     pub(super) fn take_frames(
         &mut self,

@@ -17,14 +17,15 @@ const MAX_IDLE_GROUPS: usize = 4_096;
 /// maximum number of rooms of one session.
 const MIN_ROOM_SHARE: usize = 16;
 
-/// Maximum time that a request waits for its group's tokens. It is short enough: a client within
-/// its connection's rate limit does not exceed the maximum number of deferred frames meanwhile.
+/// Maximum time that a request waits for its group's tokens. Meanwhile, a client within its own
+/// rate limit does not exceed the maximum number of deferred frames.
 const MAX_REQUEST_WAIT: Duration = Duration::from_secs(10);
 
 /// Units that each page of a replay after the first one costs the address group.
 const REPLAY_PAGE_UNITS: u32 = 1;
 
-/// Pause after the first wrong password beyond the free ones. Each further one doubles it.
+/// Pause after the first wrong password beyond the free ones. Each further wrong password doubles
+/// the pause.
 const MIN_PASSWORD_PAUSE: Duration = Duration::from_secs(1);
 
 /// Maximum pause after a wrong password.
@@ -76,16 +77,16 @@ impl GroupLimits {
 struct PasswordFailures {
     /// Number of wrong passwords, without forgotten ones.
     count: u32,
-    /// End of the last pause. If it is not after now, there is no pause.
+    /// End of the last pause. There is no pause from this moment on.
     paused_until: Moment,
-    /// Moment when the wrong passwords are forgotten, unless another one comes before.
+    /// Moment when the wrong passwords are forgotten. A further wrong password postpones it.
     forgotten_at: Moment,
 }
 
 impl PasswordFailures {
-    /// Counts a wrong password. First forgets earlier ones whose time is over. Each one after the
-    /// first `free` ones begins a pause, twice as long as the one before, at most
-    /// [`MAX_PASSWORD_PAUSE`].
+    /// Counts a wrong password. First forgets earlier wrong passwords whose time is over. The first
+    /// `free` wrong passwords cause no pause. Each further one causes a pause, twice as long as the
+    /// one before, at most [`MAX_PASSWORD_PAUSE`].
     fn record(&mut self, now: Moment, free: u32) {
         if self.forgotten_at <= now {
             *self = Self::default();
@@ -110,7 +111,7 @@ struct GroupUsage {
     connections: usize,
     /// Live connections: connections that are not closing.
     live: BTreeSet<ConnectionId>,
-    /// Number of open rooms that the group has opened, so they count for it.
+    /// Number of open rooms that count for the group, because the group has opened them.
     rooms: usize,
     /// Token bucket (rate limit) of `join`s.
     joins: TokenBucket,
@@ -187,8 +188,8 @@ impl Quotas {
         });
     }
 
-    /// Records that a connection is closing: it is no longer live, so [`Self::eviction_candidates`]
-    /// does not return it.
+    /// Records that a connection is closing. A closing connection is not live, and is no eviction
+    /// candidate.
     pub(super) fn mark_closing(&mut self, group: AddressGroup, id: ConnectionId, now: Moment) {
         self.update(group, now, |usage, _| _ = usage.live.remove(&id));
     }
@@ -201,9 +202,9 @@ impl Quotas {
         });
     }
 
-    /// Returns the group with the most live connections, and these connections, newest first. One
-    /// of them may be evicted for a new connection of the group `newcomer`. `None` if no group has
-    /// at least twice as many live connections as `newcomer` will have.
+    /// Returns the group with the most live connections, and its live connections, newest first.
+    /// One of these connections may be evicted for a new connection of the group `newcomer`. `None`
+    /// if no group has at least twice as many live connections as `newcomer` will have.
     pub(super) fn eviction_candidates(
         &self,
         newcomer: AddressGroup,
@@ -291,8 +292,8 @@ impl Quotas {
         self.update(group, now, |usage, _| usage.failures = PasswordFailures::default());
     }
 
-    /// Forgets the idle groups whose usage is over: their token buckets are full, and their wrong
-    /// passwords are forgotten. Call it at every timer; [`Self::add_connection`] calls it too.
+    /// Removes the idle groups whose usage is over: the token buckets are full, and no wrong
+    /// password counts any more. Call it at each wake-up. [`Self::add_connection`] calls it too.
     pub(super) fn forget_idle(&mut self, now: Moment) {
         while let Some((at, group)) = self.idle.first().copied()
             && at <= now
@@ -305,8 +306,8 @@ impl Quotas {
     /// Applies `change` to the usage of a group, updates the indexes, and returns the result of
     /// `change`.
     ///
-    /// If the group is then idle and its usage is over, forgets it. If there are more than
-    /// [`MAX_IDLE_GROUPS`] idle groups, forgets the one whose usage is over first.
+    /// If the group is then idle and its usage is over, removes the group. If there are more than
+    /// [`MAX_IDLE_GROUPS`] idle groups, removes the one whose usage is over first.
     fn update<T>(
         &mut self,
         group: AddressGroup,

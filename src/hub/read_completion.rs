@@ -171,8 +171,8 @@ impl Hub {
     /// Sends the last entries of an answer, each with `flags`, and then `end` with the flags
     /// `more`. `about`: kind number of the request.
     ///
-    /// If there are entries, blocks the connection until the client has taken them (flow control),
-    /// so that no client can request more than it reads.
+    /// If there are entries, blocks the connection until the client has taken them (flow control).
+    /// So no client can request more than it reads.
     pub(super) fn send_entries_and_end(
         &mut self,
         id: ConnectionId,

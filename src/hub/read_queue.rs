@@ -2,8 +2,8 @@
 //! 12).
 //!
 //! A read belongs to one of three lanes: arrivals (`join` and `enter`), history, searches. Each
-//! lane has its own limit of reads in progress. So one kind of read does not wait for another, and
-//! the results use bounded memory.
+//! lane has its own limit of reads in progress. So no kind of read waits for another kind, and the
+//! memory for results is bounded.
 //!
 //! In a lane, address groups take turns. In a group, its connections take turns. A connection has
 //! one read at a time.
@@ -53,9 +53,8 @@ impl Lane {
         waiting.push_back(tag);
     }
 
-    /// Takes the next waiting read, and counts it as in progress. It is the oldest read of the
-    /// group whose turn it is. That group then has the last turn. `None` if no read waits or the
-    /// limit is reached.
+    /// Takes the oldest waiting read of the group whose turn it is, and counts the read as in
+    /// progress. The group then has the last turn. `None` if no read waits or the limit is reached.
     fn start_next(&mut self) -> Option<ReadTag> {
         if self.in_progress.len() >= self.limit {
             return None;
@@ -119,8 +118,8 @@ impl ReadQueue {
         }
     }
 
-    /// Takes the next read of any lane, and counts it as in progress. `None` if no read may start.
-    /// Call it until it returns `None`.
+    /// Takes the next waiting read of a lane that is below its limit, and counts the read as in
+    /// progress. `None` if no lane has one. Call it until it returns `None`.
     fn start_next(&mut self) -> Option<ReadTag> {
         let Self { arrivals, history, searches } = self;
         [arrivals, history, searches].into_iter().find_map(Lane::start_next)

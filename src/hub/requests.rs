@@ -49,8 +49,8 @@ impl Hub {
         self.block_on_read(id, purpose, vec![name], range);
     }
 
-    /// Checks that a session may enter a room with this name: valid name, not a member yet, limits
-    /// of the session and of rooms. Changes nothing.
+    /// Checks that a session may enter a room with this name. The name must be valid, the session
+    /// not a member yet, and no limit of rooms reached. Changes nothing.
     fn check_enter(
         &self,
         session: SessionId,

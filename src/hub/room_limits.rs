@@ -21,8 +21,9 @@ impl Hub {
         *name == RoomName::lobby() || self.settings.reserved_rooms.contains(name)
     }
 
-    /// Returns the room with this name. If it is not open, opens it; the caller must then add a
-    /// member at once. Unless it is reserved, it counts for the quota of `group`.
+    /// Returns the room with this name. If the room is not open, opens it, and the caller must add
+    /// a member at once. A room that is opened counts for the quota of `group`, except a reserved
+    /// one.
     pub(super) fn find_or_open_room(
         &mut self,
         name: &RoomName,

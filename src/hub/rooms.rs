@@ -147,7 +147,7 @@ impl Rooms {
     }
 
     /// Removes a member from a room, and records the presence change. Does nothing if the user is
-    /// no member. Then call [`Self::close_if_empty`], unless a member is about to be added.
+    /// no member. Then call [`Self::close_if_empty`], or add another member at once.
     pub(super) fn remove_member(&mut self, id: RoomId, username: &Username, now: Moment) {
         if let Some(room) = self.by_id.get_mut(&id)
             && room.members.remove(username)
@@ -165,8 +165,8 @@ impl Rooms {
         }
     }
 
-    /// Closes a room if it has no members. Remembers its spelling and cancels its presence update.
-    /// Returns the closed room; `None` if it has members or is not open.
+    /// Closes a room if it has no members. Remembers the room's spelling and cancels its presence
+    /// update. Returns the closed room; `None` if the room has members or is not open.
     #[must_use]
     pub(super) fn close_if_empty(&mut self, id: RoomId) -> Option<Room> {
         self.by_id.get(&id).filter(|room| room.members.len() == 0)?;
@@ -184,9 +184,9 @@ impl Rooms {
         self.presence_deadlines.first().map(|(deadline, _)| *deadline)
     }
 
-    /// Takes the presence update of one room whose deadline has passed: its frames, and the
-    /// subscribers to send them to. `None` if no update is due. Call it until it returns `None`,
-    /// and again at [`Self::next_presence_deadline`].
+    /// Takes the presence update of one room whose deadline has passed. Returns the frames, and the
+    /// subscribers to send the frames to. `None` if no update is due. Call it until it returns
+    /// `None`, and again at [`Self::next_presence_deadline`].
     #[must_use]
     pub(super) fn take_due_presence(
         &mut self,

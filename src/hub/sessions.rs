@@ -34,16 +34,16 @@ pub(super) struct Session {
     keeps_name: bool,
 }
 
-/// Maximum rank of the restored sessions ([`AwaySessions::rank`]): an address group with more
-/// sessions away than this loses one of them before a restored session is evicted. A household has
-/// fewer.
+/// Maximum rank ([`AwaySessions::rank`]) of the group of restored sessions. While an address group
+/// has at least this number of sessions away, its sessions are evicted before restored ones. A
+/// household has fewer.
 const MAX_RESTORED_RANK: usize = 30;
 
 /// Sessions of one address group that are away, for eviction.
 #[derive(Default)]
 struct AwaySessions {
-    /// Sessions to evict first, by expiry: none of their messages was submitted to the log, and no
-    /// direct message was sent to them while away, so nothing is lost with them.
+    /// Sessions to evict first, by expiry. A disposable session has submitted no message to the
+    /// log, and got no direct message while it was away. So nothing is lost with the session.
     disposable: BTreeSet<(Moment, SessionId)>,
     /// Other sessions, by expiry.
     valuable: BTreeSet<(Moment, SessionId)>,
@@ -102,9 +102,9 @@ impl Sessions {
         self.by_token.get(token).copied().filter(|id| self.is_resumable(*id, now))
     }
 
-    /// Finds the session that was disconnected last under this name, by name key. `None` if there
-    /// is none, or if it was resumed or removed since, or has expired. Ignores connected sessions
-    /// with this name.
+    /// Finds the session that was disconnected last under the name with this key. `None` if there
+    /// is none, or if that session was resumed or removed since, or has expired. Ignores connected
+    /// sessions.
     pub(super) fn find_away_by_name(&self, key: &NameKey, now: Moment) -> Option<SessionId> {
         self.away_names.get(key).copied().filter(|id| self.is_resumable(*id, now))
     }
@@ -172,7 +172,8 @@ impl Sessions {
     }
 
     /// Marks a session as connected and sets its connection, name and rooms. The caller must have
-    /// released the previous ones. `comes_back`: the client has the feature `resume`.
+    /// released the previous ones. `comes_back`: the client has the feature `resume`, so the name
+    /// waits for the session after a restart.
     pub(super) fn connect(
         &mut self,
         id: SessionId,
@@ -193,8 +194,8 @@ impl Sessions {
         }
     }
 
-    /// Removes a session from the number of connected ones of its address group, if it is
-    /// connected.
+    /// If a session is connected, reduces the number of connected sessions of its address group by
+    /// one.
     fn uncount_connected(&mut self, id: SessionId) {
         let connected = self.by_id.get(&id).filter(|it| it.connection.is_some());
         if let Some(group) = connected.and_then(|it| it.group)
@@ -221,7 +222,8 @@ impl Sessions {
     }
 
     /// Marks a session as away: it can be resumed for [`SESSION_LIFETIME`] from now. The caller
-    /// must have released the rooms, and must release the name unless it waits (`keeps_name`).
+    /// must have released the rooms. If `keeps_name` is false, the caller must also release the
+    /// name.
     pub(super) fn disconnect(&mut self, id: SessionId, now: Now, keeps_name: bool) {
         self.uncount_connected(id);
         let Some(session) = self.by_id.get_mut(&id) else {
@@ -311,13 +313,14 @@ impl Sessions {
         }
     }
 
-    /// If there are `max` sessions or more, evicts one that is away. Returns its number and its
-    /// address group, which is `None` for a restored session. Returns `None` if there are fewer
-    /// sessions, or if none is away. Call it before a new session is created.
+    /// If there are `max` sessions or more, evicts a session that is away. Returns the session's
+    /// number and address group; the group of a restored session is `None`. Returns `None` if there
+    /// are fewer sessions, or if none is away. Call it before a new session is created.
     ///
-    /// The session is taken from the group with the highest [`AwaySessions::rank`]: of its
-    /// disposable sessions, or else of the others, the one that has been away longest. So clients
-    /// that only come and go cannot displace the sessions of other groups.
+    /// Evicts from the group with the highest [`AwaySessions::rank`]: the disposable session that
+    /// has been away longest. If the group has no disposable session, evicts the valuable one that
+    /// has been away longest. So clients that only come and go cannot displace the sessions of
+    /// other groups.
     #[must_use]
     pub(super) fn evict_if_full(
         &mut self,

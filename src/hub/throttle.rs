@@ -1,5 +1,5 @@
 //! Requests and replay pages that wait for their address group's tokens: `docs/protocol/tcp.md`,
-//! //! section 12.
+//! section 12.
 
 use std::time::Duration;
 

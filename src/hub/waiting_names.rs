@@ -100,9 +100,9 @@ impl WaitingNames {
 }
 
 impl Hub {
-    /// Lets the name of a session that has lost its connection wait for it. The session must still
-    /// be registered as the holder of the name. If the address group then has too many names, frees
-    /// those that have waited longest ([`Self::limit_names`]).
+    /// Lets the name of a session that has lost its connection wait for this session. The session
+    /// must still be registered as the holder of the name. If the address group then has too many
+    /// names, frees those that have waited longest ([`Self::limit_names`]).
     pub(super) fn let_name_wait(
         &mut self,
         session: SessionId,
@@ -114,9 +114,9 @@ impl Hub {
         self.limit_names(group);
     }
 
-    /// Claims the names of restored sessions, and lets them wait for these sessions. If several
-    /// sessions have the same name, the last one in `names` gets it. The others are persisted
-    /// without a name that waits.
+    /// Lets the names of restored sessions wait for these sessions. If several sessions have the
+    /// same name, the name waits for the last one in `names`. The others are persisted without a
+    /// waiting name.
     pub(super) fn restore_waiting_names(&mut self, names: Vec<(SessionId, Username)>, now: Moment) {
         for (session, username) in names.into_iter().rev() {
             if self.names.holder(username.key()).is_some() {
@@ -129,9 +129,9 @@ impl Hub {
         }
     }
 
-    /// Limits the names of an address group, in use and waiting, to `max_connections_per_address`:
-    /// frees those that have waited longest, and reports each. Names in use are not freed. Call it
-    /// when the group has a further connected session or waiting name.
+    /// While an address group has more than `max_connections_per_address` names, in use and
+    /// waiting, frees the name that has waited longest, and reports it. Names in use are not freed.
+    /// Call it when the group has a further connected session or waiting name.
     pub(super) fn limit_names(&mut self, group: AddressGroup) {
         while let Some((waiting, oldest)) = self.waiting_names.of_group(group)
             && waiting + self.sessions.connected_count_of(group)

@@ -13,8 +13,9 @@ pub(super) struct AcceptedMessages {
 }
 
 impl AcceptedMessages {
-    /// Maximum number of messages remembered. Beyond it, the message acknowledged first is
-    /// forgotten. If its entry comes later, it is shown a second time.
+    /// Maximum number of messages remembered. Beyond this number, the message that was acknowledged
+    /// first is forgotten. If the entry of a forgotten message comes later, it is shown a second
+    /// time.
     const MAX_MESSAGES: usize = 1_000;
 
     /// Adds a message. If there are more than [`Self::MAX_MESSAGES`], removes the oldest.

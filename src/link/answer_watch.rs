@@ -11,8 +11,8 @@ use crate::wire::tcp::Ping;
 /// ping. Also the minimum time without a received byte from this ping to the end of the connection.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Maximum cost of a watched request and the ping together, in units of the server's rate limit
-/// (section 12): 5 for the longest message and 1 for the ping.
+/// Maximum cost of a watched request and the ping, in units of the server's rate limit (section
+/// 12). The longest message costs 5 units, the ping 1.
 const WATCHED_UNITS: u32 = 6;
 
 /// State of the watch. The default: no request is in flight.
@@ -49,12 +49,12 @@ impl Link {
     }
 
     /// Runs the watch. If a request is in flight and nothing was received for [`ANSWER_TIMEOUT`],
-    /// sends a ping and tells the user, unless `is_reported` is true. If nothing is received for
+    /// sends a ping. Also tells the user, if `is_reported` is false. If nothing is received for
     /// [`Self::answer_patience`] after the ping, abandons the connection.
     ///
-    /// Keeps the connection while the server may be reading its log for a request. The server
-    /// answers the ping only after that, and its disk may be slow. Then the idle timeout decides.
-    /// Resets the watch if the link is not live or no request is in flight.
+    /// While the server may be reading its log for a request, keeps the connection until the idle
+    /// timeout: the disk may be slow, and the server answers the ping only after the read. If the
+    /// link is not live or no request is in flight, only resets the watch.
     pub(super) fn run_answer_watch(&mut self, now: Moment) {
         if self.phase != Phase::Live || !self.pending.has_in_flight() {
             self.answer_watch = AnswerWatch::default();

@@ -14,13 +14,13 @@ pub struct Settings {
     /// Password of the server; `None` if the user gave none. It is sent only after the server has
     /// asked for one.
     pub password: Option<Password>,
-    /// True if the client shows messages: it resumes from the saved position and advances it. False
-    /// if the client only sends: it sends no position and saves the former one unchanged. So a
-    /// later client still receives the missed messages.
+    /// True if the client shows messages: the link resumes from the saved position and advances it.
+    /// False if the client only sends: the link joins without a position, and keeps the saved one.
+    /// So a later client still receives the missed messages.
     pub observe: bool,
-    /// True to reconnect even before the first completed join. If false, the link ends when a
-    /// connection fails or ends before that. After a completed join the link reconnects in any
-    /// case, unless the server's error is final.
+    /// True to reconnect before the first completed join. If false, the link ends when a connection
+    /// fails or ends before that join. After a completed join, only a final error of the server
+    /// ends reconnecting.
     pub retry_first_connect: bool,
     /// True if there is a user at the keyboard, who can answer [`Event::PasswordWanted`] and is told
     /// when a request waits. The link asks for the password only before the first completed join.
@@ -96,7 +96,7 @@ pub enum Output {
         hello: Hello,
     },
     /// Send this frame, after those of earlier outputs. If the connection has broken meanwhile,
-    /// drop it.
+    /// drop the frame.
     Send(ClientFrame),
     /// Send all queued frames, then close the connection. Pass no further input from this
     /// connection.
@@ -118,9 +118,8 @@ pub enum Output {
 /// Reason why the link has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EndReason {
-    /// The client ended because the user or the driver asked for it.
-    /// [`crate::model::Command::Quit`] ends it so at any time. [`crate::model::Command::Finish`]
-    /// ends it so only after a completed join.
+    /// The user or the driver asked for the end: by [`crate::model::Command::Quit`], or by
+    /// [`crate::model::Command::Finish`] after a completed join.
     Left {
         /// Number of messages that the server had not acknowledged.
         unsent: usize,

@@ -14,8 +14,8 @@ const MAX_ROOMS: usize = 1_000;
 pub(super) enum Novelty {
     /// The entry was not received before: show it.
     New {
-        /// True if entries of the room are missing between the newest one received and this one.
-        /// False also if the report of the gap is suppressed.
+        /// True if entries of the room are missing between the newest received entry and this one,
+        /// and the report of this gap is not suppressed.
         gap: bool,
     },
     /// The entry was received before: do not show it.
@@ -101,21 +101,21 @@ impl ReceiveCursor {
     }
 
     /// Suppresses the report of a gap before the next new entry of this room. Call it if the server
-    /// has announced the gap. Call it also if the room was entered anew, because missing entries
-    /// are expected then.
+    /// has announced the gap, or if the room was entered anew, so that missing entries are
+    /// expected.
     pub(super) fn suppress_next_gap(&mut self, room: &str) {
         if let Some(room) = self.room_mut(room) {
             room.is_gap_suppressed = true;
         }
     }
 
-    /// Records an entry of a room: raises the position to it, and returns whether it is new. Call
-    /// it once for each entry, in the order of arrival.
+    /// Records an entry of a room: raises the position to it, and returns whether the entry is new.
+    /// Call it once for each entry, in the order of arrival. `previous`: sequence of the entry
+    /// before this one in the room.
     ///
-    /// An entry is a duplicate if its sequence is at most the start of the current replay. It is
-    /// also a duplicate if its sequence is at most the newest one of the room. In a room that is
-    /// not tracked, every entry is new. `previous` is the sequence of the entry before it in the
-    /// room.
+    /// An entry is a duplicate if its sequence is at most the start of the current replay, or at
+    /// most that of the room's newest entry. In a room that is not tracked, every entry counts as
+    /// new.
     pub(super) fn on_entry(
         &mut self,
         room: &str,
@@ -155,9 +155,9 @@ impl ReceiveCursor {
         self.rooms.get(&NameKey::of(room)).and_then(|it| it.oldest_shown)
     }
 
-    /// Records a direct message: raises the position to it, and returns whether it is new. It is
-    /// new if its sequence is above the start of the current replay and above every earlier direct
-    /// message. Never reports a gap.
+    /// Records a direct message: raises the position to it, and returns whether the message is new.
+    /// A new message has a sequence above the start of the current replay and above all earlier
+    /// direct messages. Reports no gaps.
     pub(super) fn on_direct(&mut self, sequence: Sequence) -> Novelty {
         let is_known = sequence <= self.newest_direct || sequence <= self.replay_start;
         self.advance(sequence);
@@ -165,8 +165,8 @@ impl ReceiveCursor {
         if is_known { Novelty::Duplicate } else { Novelty::New { gap: false } }
     }
 
-    /// Raises the position to `sequence`, unless it is there or further. Call it for the `head` of
-    /// an `end` frame. The handlers of entries call it themselves.
+    /// Raises the position to `sequence`. A higher position stays. Call it for the `head` of an
+    /// `end` frame; the functions that record entries call it themselves.
     pub(super) fn advance(&mut self, sequence: Sequence) {
         self.max_sequence = self.max_sequence.max(Some(sequence));
     }

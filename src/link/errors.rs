@@ -11,8 +11,8 @@ use crate::wire::tcp::{Error, kind};
 impl Link {
     /// Handles an `error` frame.
     ///
-    /// - An error with a closing code, or with an unknown code from 100 to 199, concerns the
-    ///   connection: the server closes it.
+    /// - An error concerns the connection if its code closes, or if its code is unknown and from
+    ///   100 to 199. The server then closes the connection.
     /// - Another error concerns the join if it answers one.
     /// - Any other error concerns a single request.
     pub(super) fn on_error(&mut self, now: Moment, error: Error) {
@@ -112,7 +112,7 @@ impl Link {
     }
 
     /// Removes and returns the pending request that an error answers. Restarts the timeout of a
-    /// graceful shutdown. `None`, without an effect, if there is no such request.
+    /// graceful shutdown. If there is no such request, only returns `None`.
     fn take_answered(&mut self, now: Moment, error: &Error) -> Option<PendingRequest> {
         let session = self.own_sessions.last().copied()?;
         let item = match error.about {

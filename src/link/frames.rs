@@ -99,8 +99,8 @@ impl Link {
         }
     }
 
-    /// Handles `welcome`: the join has succeeded. Adopts the log and the session, marks all
-    /// requests as unsent, persists the new token, and reports the join. Enters
+    /// Handles `welcome`: the join has succeeded. Adopts the log and the session, and marks all
+    /// requests as unsent. Persists the new token, and reports the join. Enters
     /// [`Phase::Replaying`].
     fn on_welcome(&mut self, now: Moment, welcome: Welcome) {
         let session_kept = welcome.flags & flag::SESSION_KEPT != 0;
@@ -166,9 +166,9 @@ impl Link {
     /// Handles `entered`. Reports the room as entered, with the tag of the `enter` request that the
     /// frame answers, if any. Reports a gap if the server announces one.
     ///
-    /// Checks for a gap before the room's next entry only if the replay continues where the client
-    /// was in this room. Entries from before the client entered the room are no gap. Entries
-    /// between the last one received and the recent history are no gap either.
+    /// A gap before the room's next entry is reported only if the replay continues from the
+    /// client's position in this room. Otherwise entries may be missing: those from before the
+    /// client entered, or those before the recent history.
     fn on_entered(&mut self, now: Moment, entered: &Entered) {
         let position_kept =
             self.welcome.as_ref().is_some_and(|it| it.flags & flag::POSITION_KEPT != 0);
@@ -189,8 +189,8 @@ impl Link {
     }
 
     /// Handles `entry`, a message in a room. If a search requested the entry, only adds it to the
-    /// results of that search. Otherwise reports it unless it was shown before; an answer to
-    /// `history` is always reported. Acknowledges the pending message that the entry echoes.
+    /// results of that search. An answer to `history` is reported. Any other entry is reported if
+    /// it was not shown before. Acknowledges the pending message that the entry echoes.
     fn on_entry(&mut self, now: Moment, entry: Entry) {
         let (session, reference, previous) = (entry.session, entry.reference, entry.previous);
         let message = self.to_message(entry);
@@ -243,10 +243,10 @@ impl Link {
         }
     }
 
-    /// Handles `direct_entry`, a direct message to or from this client. Reports it unless it is a
-    /// duplicate or was shown before. If it is reported and another client sent it, pins the
-    /// sender's name to the sender's session. Acknowledges the pending message that the entry
-    /// echoes.
+    /// Handles `direct_entry`, a direct message to or from this client. Reports the message if it
+    /// is no duplicate and was not shown when `accepted` came. If another client sent the reported
+    /// message, pins the sender's name to the sender's session. Acknowledges the pending message
+    /// that the entry echoes.
     fn on_direct(&mut self, now: Moment, entry: DirectEntry) {
         self.schedule_persist(now);
         let verdict = self.cursor.on_direct(entry.sequence);
@@ -274,9 +274,9 @@ impl Link {
         self.emit_acknowledgement(tag, (entry.sequence, entry.time));
     }
 
-    /// Removes the pending message that was sent in this session with this reference, and returns
-    /// its tag. Restarts the timeout of a graceful shutdown. `None`, without an effect, if there is
-    /// no such message.
+    /// Removes the pending message that was sent in this session with this reference. Returns its
+    /// tag, and restarts the timeout of a graceful shutdown. If there is no such message, only
+    /// returns `None`.
     fn take_answered_message(
         &mut self,
         now: Moment,
@@ -299,8 +299,8 @@ impl Link {
     }
 
     /// Handles `accepted`: the log has the pending message, but the server will not echo it now.
-    /// Reports the message with its text, and remembers it. If the room is entered again, its entry
-    /// may come after all, and must not be shown a second time.
+    /// Reports the message as acknowledged, with its text. Remembers the message: if the room is
+    /// entered again, its entry may come after all, and must not be shown a second time.
     fn on_accepted(&mut self, now: Moment, reference: Reference) {
         let Some(session) = self.own_sessions.last().copied() else {
             return;
@@ -394,8 +394,8 @@ impl Link {
     }
 
     /// Handles `roster`, the members of a room. A roster without a reference is reported at once.
-    /// Any other is a page of the answer to `members`. After each page the link requests the next
-    /// one. After the last page, or at [`MAX_COLLECTED_MEMBERS`], it reports all pages together.
+    /// Any other is a page of the answer to `members`: requests the next page. After the last page,
+    /// or at [`MAX_COLLECTED_MEMBERS`], reports all pages together.
     fn on_roster(&mut self, now: Moment, roster: Roster) {
         let Roster { reference, room, flags, members, names } = roster;
         if reference == Reference::NONE {
@@ -437,8 +437,8 @@ impl Link {
     }
 
     /// Removes and returns the pending request of this frame kind with this reference, sent on this
-    /// connection. Restarts the timeout of a graceful shutdown. `None`, without an effect, if there
-    /// is no such request.
+    /// connection. Restarts the timeout of a graceful shutdown. If there is no such request, only
+    /// returns `None`.
     fn take_request(
         &mut self,
         now: Moment,

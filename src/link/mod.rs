@@ -130,8 +130,8 @@ pub struct Link {
     last_attempt: Moment,
     /// Cursor into the server's log: the position to resume from, duplicate and gap detection.
     cursor: ReceiveCursor,
-    /// Own messages that `accepted` has acknowledged. They were shown at that time, so their
-    /// entries are not shown.
+    /// Own messages that `accepted` has acknowledged. Such a message was shown when `accepted`
+    /// came, so its entry is not shown.
     accepted_messages: AcceptedMessages,
     /// Queue of unanswered requests.
     pending: PendingRequests,
@@ -148,7 +148,7 @@ pub struct Link {
     /// True if the next `join` includes the position, if there is one.
     sends_position: bool,
     /// Session numbers that this client has had within the current log, the current one last.
-    /// Before the first `welcome` it holds at most that of the restored session.
+    /// Before the first `welcome`: only the number of the restored session, if any.
     own_sessions: Vec<SessionId>,
     /// Last `welcome` received; `None` before the first. It is kept after the connection ends.
     welcome: Option<Welcome>,
@@ -157,9 +157,9 @@ pub struct Link {
     server_program: String,
     /// Features that the last `server_hello` granted, as bits of [`feature`]; zero before it.
     features: u64,
-    /// Rooms that the next `join` names. Until the first replay has ended, they are those chosen
-    /// for the first join. Afterwards they are the joined ones. A room that the user enters is
-    /// added when its history has arrived.
+    /// Rooms that the next `join` names. Until the first replay has ended: the rooms chosen for the
+    /// first join. Afterwards: the joined rooms. A room that the user enters is added when its
+    /// history has arrived.
     rooms: Vec<String>,
     /// True once the first replay after a `welcome` has ended.
     has_joined: bool,
@@ -261,10 +261,10 @@ impl Link {
         self.outputs.pop_front()
     }
 
-    /// Returns true if less than a quarter of the queue of unanswered requests is in use. Both the
-    /// number of requests and the bytes of message text must be below a quarter of their limits. A
-    /// driver that can pause its input reads it only while this is true. The value may change with
-    /// every input.
+    /// Returns true if the queue of unanswered requests is less than a quarter full: the number of
+    /// requests and the bytes of message text are both below a quarter of their limits. A driver
+    /// that can pause the user's input reads it only while this is true. The value may change with
+    /// each input of the link.
     #[must_use]
     pub fn has_capacity(&self) -> bool {
         self.pending.len() < MAX_PENDING_REQUESTS / 4
@@ -304,7 +304,7 @@ impl Link {
     }
 
     /// Handles an established connection. If the link has no session yet, restores `saved`. Then
-    /// waits for `server_hello`. Does nothing unless the phase is [`Phase::Connecting`].
+    /// waits for `server_hello`. Does nothing if the phase is not [`Phase::Connecting`].
     fn on_connected(&mut self, now: Moment, saved: Option<SavedSession>) {
         if self.phase != Phase::Connecting {
             return;
@@ -337,10 +337,10 @@ impl Link {
     /// Chooses the rooms of the first `join`, and whether it includes the position. `seen` are the
     /// rooms that the saved position covers.
     ///
-    /// With the position, the server replays the later entries of every room in the join. That
-    /// includes rooms that the position does not cover. So the join names only covered rooms. The
-    /// others are entered after the replay, before any other pending request. If no requested room
-    /// is covered, the join names all requested rooms and includes no position.
+    /// If the join includes the position, the server replays the later entries of each room in the
+    /// join. So such a join names only covered rooms. The other requested rooms are entered after
+    /// the replay, before any other pending request. If no requested room is covered, the join
+    /// names all requested rooms and includes no position.
     fn choose_join_rooms(&mut self, seen: &[String]) {
         if self.rooms.is_empty() {
             self.rooms.push(RoomName::lobby().as_str().to_owned());
@@ -360,7 +360,7 @@ impl Link {
         }
     }
 
-    /// Sends `join`. It includes the password only if this server has asked for one, and the
+    /// Sends `join`. The frame includes the password only if this server has asked for one, and the
     /// position only if `sends_position` is true.
     ///
     /// Call it only after `server_hello`. Otherwise a join on an abandoned connection could reach

@@ -1,6 +1,6 @@
-//! Queue of unanswered requests, in the order in which they were made, except those put at the
-//! front. After a connection loss they are sent again, except most `leave` requests
-//! (`docs/protocol/tcp.md`, section 6).
+//! Queue of unanswered requests, in the order in which they were made; some are put at the front.
+//! After a connection loss, unanswered requests are sent again. Most `leave` requests are dropped
+//! instead (`docs/protocol/tcp.md`, section 6).
 
 use std::collections::VecDeque;
 
@@ -116,11 +116,11 @@ impl PendingRequests {
     }
 
     /// Removes the `leave` requests that were sent on the lost connection, and returns their tags
-    /// and rooms. Call it when the connection is lost. Those rooms count as left, since the next
+    /// and rooms. Call it when the connection is lost. The rooms count as left, because the next
     /// join does not name them.
     ///
-    /// Keeps a `leave` behind an unanswered `enter` of the same room, or behind an unanswered
-    /// message to it. That earlier request is sent again, and then the `leave`.
+    /// Keeps a `leave` that is behind an unanswered `enter` of the room or an unanswered message to
+    /// the room. Both are then sent again, in this order.
     pub(super) fn remove_sent_leaves(&mut self) -> Vec<(RequestTag, String)> {
         let mut left = Vec::new();
         let mut rooms_of_earlier: Vec<NameKey> = Vec::new();
@@ -143,11 +143,11 @@ impl PendingRequests {
     /// anything is sent. Marks all requests as unsent, and discards partial search results.
     ///
     /// `last_reference` is the greatest message reference that the server has taken from the
-    /// session. New messages get the references after it. In a kept session, they get those after
-    /// the greater one of `last_reference` and the queue's own.
+    /// session. New messages get the references after `last_reference`. In a kept session, the
+    /// queue's own last reference counts if it is greater.
     ///
-    /// If the log has changed and the session was not kept, forgets how requests were sent. Other
-    /// users may have the former session numbers now.
+    /// If the log has changed and the session was not kept, forgets the sessions and references
+    /// with which requests were sent. Other users may have these session numbers now.
     pub(super) fn begin_session(
         &mut self,
         session_kept: bool,
@@ -168,8 +168,9 @@ impl PendingRequests {
         }
     }
 
-    /// Marks direct messages that were meant for a certain session of the former log. They are then
-    /// refused and not sent. Call it when the log has changed, before the pins are cleared.
+    /// Marks direct messages that were meant for a certain session of the former log. Such messages
+    /// are then refused and not sent. Call it when the log has changed, before the pins are
+    /// cleared.
     ///
     /// A message is marked if its command or its last frame names a session, or if its recipient is
     /// pinned to one.
@@ -196,9 +197,9 @@ impl PendingRequests {
         self.items.iter_mut().find(|item| !item.in_flight).map(|item| &mut item.command)
     }
 
-    /// Marks the first unsent request as sent and returns its frame; `None` if there is none. A
-    /// message that was sent in this session before keeps its reference. Any other request gets the
-    /// next reference.
+    /// Marks the first unsent request as sent, and returns its frame. `None` if there is none. A
+    /// message that was already sent in this session keeps its reference. Any other request gets
+    /// the next reference.
     pub(super) fn send_next(
         &mut self,
         session: SessionId,
@@ -234,8 +235,8 @@ impl PendingRequests {
         self.remove(at)
     }
 
-    /// Removes and returns the message with this reference. It must have been sent in this session,
-    /// on any connection. `None` if there is none.
+    /// Removes and returns the message that was sent with this reference in this session, on any
+    /// connection. `None` if there is none.
     pub(super) fn take_message(
         &mut self,
         session: SessionId,
@@ -247,8 +248,8 @@ impl PendingRequests {
         self.remove(at)
     }
 
-    /// Removes and returns the request of this frame kind with this reference. It must have been
-    /// sent in this session and on the current connection. `None` if there is none.
+    /// Removes and returns the request of this frame kind that was sent with this reference, in
+    /// this session and on the current connection. `None` if there is none.
     pub(super) fn take_request(
         &mut self,
         session: SessionId,
@@ -274,8 +275,8 @@ impl PendingRequests {
         matches!(first.command, ChatCommand::Search(_)).then_some(first)
     }
 
-    /// Puts a request other than a message at the front of the queue, as unsent. Use it for a
-    /// request for a further page, and for one that must precede all others.
+    /// Puts a request at the front of the queue, as unsent: a request for a further page, or one
+    /// that must precede all others. It must not be a message.
     pub(super) fn push_front(
         &mut self,
         tag: RequestTag,
@@ -285,8 +286,8 @@ impl PendingRequests {
         self.items.push_front(PendingRequest::new(tag, command, members_so_far));
     }
 
-    /// Removes all requests. Returns each with a flag: true if it was ever sent, so that the server
-    /// may have taken it.
+    /// Removes and returns all requests, each with a flag: true if the request was ever sent, so
+    /// the server may have taken it.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = (PendingRequest, bool)> + '_ {
         self.bytes = 0;
         self.items.drain(..).map(|item| {

@@ -14,14 +14,15 @@ const MIN_ATTEMPT_INTERVAL: Duration = Duration::from_secs(1);
 const STALE_ATTEMPT_AGE: Duration = Duration::from_secs(5);
 
 impl Link {
-    /// Connects anew because the user asks for it. The new attempt starts at once if the phase is
-    /// [`Phase::Connecting`], otherwise at the earliest [`MIN_ATTEMPT_INTERVAL`] after the last one.
+    /// Connects anew because the user asks for it:
     ///
-    /// - Between two attempts, ends the wait.
+    /// - Between two attempts, connects at once, or [`MIN_ATTEMPT_INTERVAL`] after the last attempt
+    ///   if that is later.
     /// - Restarts an attempt that is at least [`STALE_ATTEMPT_AGE`] old.
-    /// - Drops a joined connection if its server does not answer, or if `is_forced` is true.
+    /// - Drops a joined connection if its server does not answer, or if `is_forced` is true. Then
+    ///   connects as between two attempts.
     ///
-    /// Keeps an established connection in any case before the first completed join.
+    /// Before the first completed join, an established connection is kept.
     pub(super) fn reconnect(&mut self, now: Moment, is_forced: bool) {
         let is_stale = now >= self.last_attempt + STALE_ATTEMPT_AGE;
         match self.phase {

@@ -64,8 +64,8 @@ impl Link {
         }
     }
 
-    /// Queues a message with [`Self::queue`], which sends it if possible. Refuses it if its text is
-    /// invalid, if it is longer than the last `welcome` allows, or if the queue is full.
+    /// Queues a message, and sends it if possible ([`Self::queue`]). Refuses the message if its
+    /// text is invalid or longer than the last `welcome` allows, or if the queue is full.
     fn queue_message(&mut self, tag: RequestTag, command: ChatCommand) {
         let text = command.message_text().unwrap_or_default();
         let most = self.welcome.as_ref().map(|it| it.max_text);
@@ -177,13 +177,13 @@ impl Link {
     }
 }
 
-/// Resolves a room selector to a room name. `rooms` are the joined rooms. The name of a joined room
-/// is returned in the server's spelling. Any other name is returned unchanged and the server
-/// decides, because its `enter` may be in flight.
+/// Resolves a room selector to a room name. `rooms`: the joined rooms. Returns the name of a joined
+/// room in the server's spelling. Returns any other name unchanged: the server decides, because an
+/// `enter` of that room may be in flight.
 ///
 /// # Errors
-/// Fails if the selector names no room and none is joined, or if it requires a single room and
-/// several are joined. The error text is for the user.
+/// Text for the user, if the selector names no room and no room is joined. Also if the selector is
+/// [`RoomSelector::Only`] and several rooms are joined.
 fn resolve_room(rooms: &[String], room: &RoomSelector) -> Result<String, &'static str> {
     match room {
         RoomSelector::Named(name) => {

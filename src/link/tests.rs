@@ -324,8 +324,8 @@ proptest! {
     }
 }
 
-/// A message that is sent again keeps its reference in the same session. In another session it gets
-/// a new one.
+/// A message that is sent again keeps its reference in the same session. In another session, the
+/// message gets a new reference.
 #[test]
 fn resend_keeps_reference_in_same_session_only() {
     for is_kept in [true, false] {
@@ -439,7 +439,7 @@ fn send_only_link_leaves_saved_position_unchanged() {
     assert_eq!(sim.saved, Some(before));
 }
 
-/// A failed first connection attempt ends the link unless it is set to retry.
+/// A failed first connection attempt ends the link if [`Settings::retry_first_connect`] is false.
 #[test]
 fn first_connect_failure_ends_link_unless_retry_is_set() {
     let failed = || Input::ConnectFailed { reason: "no".to_owned() };

@@ -101,11 +101,12 @@ pub trait Log: Send {
     /// the sessions of its sender and its recipient.
     fn append(&mut self, now: Now, drafts: Vec<Draft>);
 
-    /// Requests a read of entries. One [`LogEvent::ReadDone`] with this tag answers it, after the
-    /// answers to all drafts appended before this call. The read sees the entries of these drafts.
+    /// Requests a read of entries. One [`LogEvent::ReadDone`] with this tag is the answer. It comes
+    /// after the answers to all drafts appended before this call, and the read sees the entries of
+    /// these drafts.
     ///
-    /// The hub has only a few reads in progress at a time, and decides which one comes next. So an
-    /// implementation needs neither a limit of reads nor fairness between clients.
+    /// The hub has only a few reads in progress at a time, and decides which read comes next. So an
+    /// implementation need not limit reads or be fair to clients.
     fn read(&mut self, tag: ReadTag, request: ReadRequest);
 
     /// Stores a session record, so that the session can be resumed after a restart of the server.
@@ -127,20 +128,21 @@ pub trait Log: Send {
     /// direct message keeps its copy. No event answers the call.
     fn delete_session(&mut self, session: SessionId);
 
-    /// Performs maintenance that depends on which rooms are open. An implementation may evict rooms
-    /// for which `is_room_open` returns false: it deletes all their entries, and later reads report
-    /// these rooms as gaps. No event answers the call.
+    /// Performs maintenance that depends on which rooms are open. An implementation may evict a
+    /// room for which `is_room_open` returns false: it deletes all entries of the room, and later
+    /// reads report the room as a gap. No event answers the call.
     ///
-    /// The engine calls it after each [`Log::append`], so it must return quickly when there is
-    /// nothing to do. An implementation with a maintenance thread of its own may ignore the call.
+    /// The engine calls this function after each [`Log::append`], so it must return quickly if
+    /// there is nothing to do. An implementation with its own maintenance thread may ignore the
+    /// call.
     fn maintain(&mut self, is_room_open: &dyn Fn(&RoomName) -> bool);
 
     /// Replaces the retention limits. The engine calls it when the configuration is reloaded.
     /// Entries beyond the new limits are deleted over time, not at once. No event answers the call.
     fn set_retention(&mut self, retention: Retention);
 
-    /// Returns the next event. The engine calls it after each call of another function, until it
-    /// returns [`Poll::Pending`]. It calls it again whenever the waker of `context` is called. The
+    /// Returns the next event. After each call of another function, and whenever the waker of
+    /// `context` is called, the engine calls this function until it returns [`Poll::Pending`]. The
     /// waker need not be called for events that another function of this trait adds during its
     /// call.
     ///

@@ -52,8 +52,8 @@ const QUERIES: &[&str] = &[
 enum Step {
     /// Appends messages, each given by three indices:
     /// - of the author in [`NAMES`];
-    /// - of the room in [`ROOMS`], or, beyond its end, of the recipient of a direct message in
-    ///   [`NAMES`] (after subtracting the length of `ROOMS`);
+    /// - of the room in [`ROOMS`]; beyond its end, of the recipient of a direct message: index in
+    ///   [`NAMES`] plus the length of `ROOMS`;
     /// - of the text in [`TEXTS`].
     Say(Vec<(usize, usize, usize)>),
     /// Reads a range of entries. First: indices of the rooms in [`ROOMS`]. Second: index in

@@ -4,14 +4,13 @@ use crate::hub::Now;
 use crate::model::limits::MAX_CLOCK_STEP;
 use crate::model::{Moment, Timestamp};
 
-/// Generator of message timestamps. They are monotonic (never go back), except when the clock is
-/// set.
+/// Generator of message timestamps, which are monotonic: they go back only when the clock is set.
 ///
-/// If the wall clock goes back by up to [`MAX_CLOCK_STEP`] since its previous reading, as NTP
-/// corrects it, the last timestamp is repeated until the clock has caught up.
+/// If the wall clock goes back by up to [`MAX_CLOCK_STEP`] since its previous reading, as by a
+/// correction of NTP, the last timestamp is repeated until the clock has caught up.
 ///
-/// If it goes back by more, the timestamps follow it. Otherwise a Raspberry Pi without a clock
-/// battery could be stuck in a wrong future.
+/// If the wall clock goes back by more, the timestamps follow. Otherwise a Raspberry Pi without a
+/// clock battery could be stuck in a wrong future.
 #[derive(Debug, Default)]
 pub struct TimestampSource {
     /// Last generated timestamp, with the clock readings at that time. `None` before the first

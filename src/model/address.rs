@@ -45,9 +45,9 @@ fn service_type() -> &'static str {
     MDNS_SERVICE.trim_end_matches('.')
 }
 
-/// Returns true if `host` is the mDNS service instance name of a server, such as `Anna's pi
-/// (2)._pi-chat._tcp.local`: a label, a dot and the service type. The label may be empty. The
-/// service type is case-sensitive.
+/// Returns true if `host` is the mDNS service instance name of a server: a label, a dot and the
+/// service type. Example: `Anna's pi (2)._pi-chat._tcp.local`. The label may be empty. The service
+/// type is case-sensitive.
 #[must_use]
 pub fn is_service_instance(host: &str) -> bool {
     instance_label(host).is_some()
@@ -63,7 +63,7 @@ pub fn instance_label(entry: &str) -> Option<&str> {
 
 /// Splits a text into a service instance name and the optional port after it. The name ends with
 /// the last service type in the text. The port is not validated. `None` if the text does not begin
-/// with such a name, or if the text after the name does not begin with a colon.
+/// with such a name, or if a character other than a colon follows the name.
 fn split_service_instance(text: &str) -> Option<(&str, Option<&str>)> {
     let (entry, behind) = text.split_at(text.rfind(service_type())? + service_type().len());
     let port = behind.strip_prefix(':');
@@ -90,8 +90,8 @@ fn strip_scheme(text: &str) -> Result<&str, AddressError> {
 /// address. A text with several colons and no brackets is an IPv6 address without a port.
 ///
 /// # Errors
-/// [`AddressError::Character`] if the closing bracket is missing, [`AddressError::Port`] if
-/// anything but a colon follows it.
+/// [`AddressError::Character`] if the closing bracket is missing. [`AddressError::Port`] if the
+/// text after that bracket does not begin with a colon.
 fn split_host(text: &str) -> Result<(&str, Option<&str>), AddressError> {
     let Some(inside) = text.strip_prefix('[') else {
         // Several colons: a bare IPv6 address.

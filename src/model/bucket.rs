@@ -116,7 +116,7 @@ mod tests {
     }
 
     proptest! {
-        /// A sender that waits for the time that `take` returns never exceeds burst and rate, and
+        /// If a sender waits for the time that `take` returns, it never exceeds burst and rate. It
         /// never waits longer than the time in which one token is added.
         #[test]
         fn bucket_never_exceeds_burst_plus_rate(

@@ -27,8 +27,8 @@ macro_rules! error_codes {
                 match number { $($number => Some(Self::$variant),)* _ => None }
             }
 
-            /// Returns the registered name, such as `name_taken`. It never changes, so programs
-            /// recognise the code by it.
+            /// Returns the registered name, such as `name_taken`. Names never change, so programs
+            /// can recognise a code by its name.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }

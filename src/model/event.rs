@@ -360,7 +360,7 @@ pub struct PeerReport {
     pub is_self: bool,
     /// Time since the peer joined the room.
     pub present: Duration,
-    /// Address to which this peer would send: a verified one if there is one. `None` for this peer
+    /// Address to which this peer would send; a verified address is preferred. `None` for this peer
     /// itself, or if no address is known.
     pub address: Option<SocketAddr>,
     /// Route by which this peer sends to the reported peer.

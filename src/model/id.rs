@@ -17,7 +17,7 @@ impl Sequence {
     /// Sequence 0: less than that of every entry. No entry has it.
     pub const ZERO: Self = Self(0);
 
-    /// Returns the sequence after this one; the greatest one is its own successor.
+    /// Returns the sequence after this one. The greatest sequence is returned unchanged.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
@@ -55,7 +55,7 @@ impl Reference {
     /// that has no reference, such as `hello` or `join`.
     pub const NONE: Self = Self(0);
 
-    /// Returns the reference after this one; the greatest one is its own successor.
+    /// Returns the reference after this one. The greatest reference is returned unchanged.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
@@ -64,8 +64,8 @@ impl Reference {
 
 /// Random id of a log: sequences and session numbers are valid only within the log with this id.
 ///
-/// A log on disk gets a new id when it is created, copied, or merged with an import. It also gets
-/// one if it may have lost its last entries in a power cut. A log in memory gets a new id at each
+/// A log on disk gets a new id when it is created, copied, or merged with an import. It also gets a
+/// new id if its last entries may be lost after a power cut. A log in memory gets a new id at each
 /// start.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LogId(pub [u8; 16]);

@@ -48,8 +48,8 @@ pub const MAX_ROOMS: u16 = 16;
 /// allocation of its own, so a frame full of short names would take much memory.
 pub const MAX_JOIN_ROOM_NAMES: usize = 64;
 
-/// Maximum number of messages of each room that are sent as history: the latest ones, after a
-/// `join` without an accepted position, or after an `enter`.
+/// Maximum number of the latest messages of each room that are sent as history: after a `join`
+/// without an accepted position, and after an `enter`.
 pub const HISTORY_LENGTH: u16 = 10;
 
 /// Maximum number of entries in one answer to `history`.
@@ -98,8 +98,8 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Time for which a session can be resumed after its connection has ended.
 pub const SESSION_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Time for which the name of a client with the feature `resume` waits for its session when the
-/// connection is lost, and after a restart of the server.
+/// Time for which a name waits for its session after a lost connection or a restart of the server.
+/// Only the names of clients with the feature `resume` wait.
 pub const NAME_WAIT: Duration = Duration::from_secs(30);
 
 /// Delay of a presence update: time from the first change in a room to the update with all changes.
@@ -109,8 +109,8 @@ pub const PRESENCE_DELAY: Duration = Duration::from_millis(500);
 /// members.
 pub const LARGE_ROOM_PRESENCE_DELAY: Duration = Duration::from_secs(5);
 
-/// Slow reader timeout. A connection is closed if data waits and its client has taken nothing for
-/// this time, or if it is behind the live messages by more than this time.
+/// Slow reader timeout. A connection is closed if data waits and the client has taken nothing for
+/// this time. It is also closed if the client is behind the live messages by more than this time.
 pub const SLOW_READER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Time that a closing connection has to send the data that waits for its client.

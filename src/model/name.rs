@@ -104,8 +104,8 @@ impl Name {
     }
 }
 
-/// Removes the `#` signs at the beginning of a room name that a user wrote. Rooms are displayed with
-/// one, but it is not part of the name and no name begins with it.
+/// Removes the `#` signs at the beginning of a room name that a user wrote. Rooms are displayed
+/// with a `#`, which is not part of their names.
 #[must_use]
 pub fn strip_room_prefix(text: &str) -> &str {
     text.trim_start_matches('#')

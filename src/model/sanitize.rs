@@ -17,9 +17,9 @@ const BLACK_FLAG: char = '\u{1f3f4}';
 pub const REPLACEMENT: char = '\u{fffd}';
 
 /// Returns true if a character is unsafe to display, because it can affect more than its own cell
-/// on the screen: control characters (newline and tab too), bidirectional controls, line and
-/// paragraph separators, and invisible formatting. Zero-width joiners are safe: scripts and emoji
-/// need them.
+/// on the screen. Unsafe are control characters (newline and tab too), bidirectional controls, line
+/// and paragraph separators, and invisible formatting. Zero-width joiners count as safe, because
+/// scripts and emoji need them.
 #[must_use]
 pub fn is_unsafe_char(c: char) -> bool {
     c.is_control()
@@ -30,9 +30,9 @@ pub fn is_unsafe_char(c: char) -> bool {
             | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
-/// Sanitises a multi-line text for display: keeps newlines and tabs, turns Unicode's line and
-/// paragraph separators into newlines, and replaces every other unsafe character by
-/// [`REPLACEMENT`]. Also replaces what [`displayable_chars`] replaces.
+/// Sanitises a multi-line text for display. Keeps newlines and tabs. Turns Unicode's line and
+/// paragraph separators into newlines. Replaces every other unsafe character by [`REPLACEMENT`],
+/// and replaces what [`displayable_chars`] replaces.
 #[must_use]
 pub fn sanitize_text(text: &str) -> String {
     displayable_chars(text)
@@ -45,9 +45,9 @@ pub fn sanitize_text(text: &str) -> String {
         .collect()
 }
 
-/// Returns the characters of a text for display. [`REPLACEMENT`] stands for each run of invisible
-/// tag characters (U+E0000 to U+E007F) that is not part of a flag, and for all combining marks of a
-/// run after the first 10. The other characters are returned as they are; some may be unsafe
+/// Returns the characters of a text for display. One [`REPLACEMENT`] stands for a run of invisible
+/// tag characters (U+E0000 to U+E007F) outside of a flag. Another one stands for the combining
+/// marks of a run after the first 10. All other characters are unchanged; some may be unsafe
 /// ([`is_unsafe_char`]).
 pub fn displayable_chars(text: &str) -> impl Iterator<Item = char> {
     let mut previous = RunKind::Other;

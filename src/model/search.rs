@@ -49,8 +49,8 @@ impl SearchTerms {
     /// letter or digit are ignored. An empty text has no phrases.
     ///
     /// # Errors
-    /// [`SearchError`] if the text is too long, has too many words, or is not empty and has no
-    /// word.
+    /// [`SearchError`] if the text is too long or has too many words. Also if the text has no word
+    /// and is not empty.
     pub fn new(raw: &str) -> Result<Self, SearchError> {
         if raw.len() > MAX_SEARCH_TEXT {
             return Err(SearchError::TooLong);
@@ -155,8 +155,8 @@ fn is_accent(char: char) -> bool {
     bit.is_some_and(|it| it & 1 == 1)
 }
 
-/// Folds a word for comparison, as `unicode61` does: lower case, no combining accents, and ASCII
-/// base letters in place of precomposed Latin letters.
+/// Folds a word for comparison, as `unicode61` does. Converts to lower case, removes combining
+/// accents, and replaces accented Latin letters by their ASCII base letters.
 fn fold(word: &str) -> String {
     // The usual case: without tables, which are a hundred times slower.
     if word.is_ascii() {

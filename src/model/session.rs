@@ -34,7 +34,7 @@ pub struct SessionRecord {
     /// references can be below `last_reference`. When the server starts, the log removes the
     /// references of messages that are stored after all.
     pub refused: Vec<Reference>,
-    /// True if the username waits for the session after a restart: the session is connected, by a
-    /// client with the feature `resume`, or it has lost its connection and its name waits already.
+    /// True if the username waits for the session after a restart. Either a client with the feature
+    /// `resume` is connected, or the name waits already, because the connection was lost.
     pub keeps_name: bool,
 }

@@ -20,7 +20,7 @@ pub struct HubSettings {
     /// connections are closing, up to an eighth more (at least one) may exist.
     pub max_connections: usize,
     /// Maximum number of connections of one address group, closing ones included. Most other limits
-    /// of a group are derived from it.
+    /// of a group are derived from this number.
     pub max_connections_per_address: usize,
     /// Maximum number of open rooms (with members) of the whole server. Only reserved rooms can be
     /// opened beyond it.

@@ -16,8 +16,8 @@ pub struct Malformed;
 /// Decodes a value from the start of `bytes`. Returns the value and the bytes after it.
 ///
 /// # Errors
-/// [`Malformed`] if the bytes end too soon, have an invalid value, or are not the canonical
-/// encoding of the value.
+/// [`Malformed`] if the bytes end too soon or have an invalid value. Also if they are not the
+/// canonical encoding of the value.
 pub(super) fn decode_prefix<'a, T>(bytes: &'a [u8]) -> Result<(T, &'a [u8]), Malformed>
 where
     T: Serialize + Deserialize<'a>,

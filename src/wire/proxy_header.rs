@@ -1,7 +1,7 @@
 //! PROXY protocol, version 2: a header by which a reverse proxy states the address of its client.
 //!
 //! The header comes before anything else on a TCP connection. The specification is HAProxy's
-//! `proxy-protocol.txt`; its version 1, a line of text, is recognised only to refuse it.
+//! `proxy-protocol.txt`. Version 1 of the protocol, a line of text, is recognised and refused.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -35,9 +35,9 @@ fn former_session_number_does_not_acknowledge_in_new_log() {
     assert_eq!(texts, ["a stranger's", "mine 1"]);
 }
 
-/// Direct messages to a session of a former log are refused with their text. It does not matter
-/// whether they name the session or answer it, or whether they were sent before. Other direct
-/// messages are sent again.
+/// Direct messages to a session of a former log are refused with their text. This holds for
+/// messages that name the session and for replies, sent before or not. Other direct messages are
+/// sent again.
 #[test]
 fn direct_to_session_of_former_log_is_refused() {
     use crate::model::ErrorCode;

@@ -1,7 +1,7 @@
 //! In-memory log: its entries are lost when the process ends.
 //!
 //! All calls except searches are answered at once. A search reads the whole log, so a thread
-//! performs it on a snapshot (`search`). The rings share their entries with the snapshot
+//! performs the search on a snapshot (`search`). Rings and snapshots share their entries
 //! (`chunks`).
 
 mod chunks;
@@ -39,9 +39,9 @@ pub struct MemoryLimits {
     /// direct messages exceed the limit, the oldest ones are dropped, over all sessions.
     pub total_bytes: usize,
     /// Target number of rooms. When it is exceeded by more than an eighth, [`Log::maintain`] evicts
-    /// rooms until this number is left. It evicts only rooms that are not open. Rooms with fewer
-    /// than [`HISTORY_LENGTH`] entries go first, those with the fewest entries before the others.
-    /// Then go those whose last entry is oldest.
+    /// rooms until this number is left. Open rooms are not evicted. Rooms with fewer than
+    /// [`HISTORY_LENGTH`] entries are evicted first, the smallest of them first. Then follow the
+    /// rooms whose last entry is oldest.
     pub rooms: usize,
 }
 
@@ -52,8 +52,8 @@ impl Default for MemoryLimits {
     }
 }
 
-/// Log in memory. It has a ring of latest entries for each room, and one for the direct messages of
-/// each session, so that a busy room does not displace the entries of a quiet one.
+/// Log in memory. It has a ring of the latest entries for each room, and a ring of direct messages
+/// for each session. So a busy room does not displace the entries of a quiet room.
 #[derive(Debug)]
 pub struct MemoryLog {
     /// Limits of the entries that are kept.
@@ -280,8 +280,8 @@ impl MemoryLog {
         }
     }
 
-    /// Returns the requested rooms with a gap: those that have lost entries after the start of the
-    /// range, or may have lost some. Returns none unless the range is [`ReadRange::After`].
+    /// Returns the requested rooms that have lost, or may have lost, entries after the start of the
+    /// range. Empty if the range is not [`ReadRange::After`].
     fn rooms_with_gaps(&self, request: &ReadRequest) -> Vec<RoomName> {
         let ReadRange::After(sequence, _) = request.range else { return Vec::new() };
         let has_gap = |room: &&RoomName| {
@@ -320,8 +320,9 @@ impl Log for MemoryLog {
         self.evict_rooms(is_room_open);
     }
 
-    /// Replaces the limits of room entries and of memory. They apply from the next append on. Here
-    /// 0 does not mean "no limit": it keeps the least possible. The maximum age is ignored.
+    /// Replaces the limits of room entries and of memory. The new limits apply from the next append
+    /// on. 0 does not mean "no limit" here: it keeps the least possible. The maximum age is
+    /// ignored.
     fn set_retention(&mut self, retention: Retention) {
         let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         self.limits.room_entries = whole(retention.messages.into());

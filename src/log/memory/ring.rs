@@ -58,8 +58,8 @@ impl Ring {
         (self.entries.range(start, end - start), start > 0)
     }
 
-    /// Returns the first entries after `sequence` (exclusive), in ascending order: up to `count` +
-    /// 1, so that the caller sees if there are more than `count`.
+    /// Returns the first entries after `sequence` (exclusive), in ascending order. Returns up to
+    /// `count` + 1 entries, so that the caller sees if there are more than `count`.
     pub(super) fn first_after(
         &self,
         sequence: Sequence,

@@ -94,8 +94,8 @@ fn skip_checkpoint_on_close(connection: &Connection, skips: bool) -> rusqlite::R
     Ok(())
 }
 
-/// Returns the path in a form that SQLite does not take for a URI, as it would take `file:chat`: a
-/// relative path gets the prefix `./`.
+/// Returns the path in a form that SQLite does not take for a URI: a relative path gets the prefix
+/// `./`. SQLite would take `file:chat` for a URI.
 pub(crate) fn not_a_uri(path: &Path) -> PathBuf {
     if path.is_absolute() { path.to_owned() } else { Path::new(".").join(path) }
 }

@@ -34,10 +34,10 @@ impl LockedDirectory {
     /// of the log.
     ///
     /// # Errors
-    /// [`StoreError::InUse`] if another process has locked it. [`StoreError::Directory`] if the
-    /// directory, its lock file or its database file cannot be created or used.
+    /// [`StoreError::InUse`] if another process has locked the directory. [`StoreError::Directory`]
+    /// if the directory, its lock file or its database file cannot be created or used.
     ///
-    /// If permissions cannot be changed, the program's log reports it, and this function succeeds.
+    /// Permissions that cannot be changed are no error: they are reported in the program's log.
     pub(crate) fn lock(path: &Path) -> Result<Self, StoreError> {
         let wrap = |at: &Path| {
             let path = at.to_path_buf();

@@ -120,9 +120,9 @@ pub(super) fn first_directs_after(
     collect_entries(&mut found_rows, limit, rows::read_direct_entry, found)
 }
 
-/// Returns the requested rooms with a gap: an entry after the start of the range was deleted. If a
-/// room has no row, it counts as evicted: it has a gap if an evicted entry of any room is after the
-/// start of the range. Returns no rooms if the range is not [`ReadRange::After`].
+/// Returns the requested rooms of which an entry after the start of the range was deleted. For a
+/// room without a row, the evicted entries of all rooms count, because the room may have been
+/// evicted. Empty if the range is not [`ReadRange::After`].
 pub(super) fn rooms_with_gaps(
     connection: &Connection,
     request: &ReadRequest,

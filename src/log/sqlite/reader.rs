@@ -32,8 +32,7 @@ pub(super) struct ReadJob {
 }
 
 /// Guard, held by a reader thread, that sends a signal when the thread ends, even by a panic. The
-/// log then ends its events: without readers it is of no use, although its other threads could go
-/// on.
+/// log then ends its events, because it is of no use without reader threads.
 #[derive(Debug)]
 pub(super) struct ThreadEndNotifier(pub(super) UnboundedSender<()>);
 
@@ -46,8 +45,8 @@ impl Drop for ThreadEndNotifier {
 /// Maximum number of searches in the queue of the search thread. Further searches fail.
 const MAX_QUEUED_SEARCHES: usize = 64;
 
-/// Sending ends of the job queues of the two reader threads. Searches have a thread of their own,
-/// so that other reads, such as those for joins, do not wait for searches.
+/// Sending ends of the job queues of the two reader threads. Searches have their own thread, so
+/// that other reads do not wait for searches.
 #[derive(Debug)]
 pub(super) struct ReadQueues {
     /// Queue of the search thread, bounded by [`MAX_QUEUED_SEARCHES`].
@@ -68,8 +67,8 @@ impl ReadQueues {
     /// Queues a read for its reader thread.
     ///
     /// # Errors
-    /// The read's tag, if the read will not be performed: the search queue is full, or the thread
-    /// has ended.
+    /// The tag of the read, if the search queue is full or the thread has ended. The read will not
+    /// be performed.
     pub(super) fn send(&self, job: ReadJob) -> Result<(), ReadTag> {
         let refused = match job.request.range {
             ReadRange::Matching(_) => self.searches.try_send(job),

@@ -40,8 +40,8 @@ const MAX_RESTORED_ROOMS: i64 = 1_000;
 /// - The operating system has not been rebooted since: it then still has everything that a killed
 ///   process has written.
 ///
-/// In all other cases, the log gets a new id. It also gets a new id if the file is a copy (it has
-/// another inode number).
+/// In all other cases, the log gets a new id. A copied file, which has another inode number, gets a
+/// new id too.
 pub(super) fn establish_log_id(
     connection: &mut Connection,
     settings: &StoreSettings,
@@ -143,10 +143,9 @@ fn read_head(connection: &Connection) -> rusqlite::Result<Sequence> {
     Ok(sequence_from_sql(noted.max(kept)))
 }
 
-/// Corrects session records by messages that were committed later, or were in flight when the
-/// records were stored. Each record is given with its `noted` sequence. Raises `last_reference`,
-/// and removes the references of these messages from `refused`. So the hub accepts none of these
-/// messages twice.
+/// Corrects session records by the stored messages after the lowest `noted` sequence, and by those
+/// that may have been in flight then. Raises `last_reference` to the references of these messages,
+/// and removes these references from `refused`. So the hub accepts none of the messages twice.
 fn apply_later_messages(
     connection: &Connection,
     sessions: &mut [(SessionRecord, Sequence)],

@@ -52,8 +52,8 @@ fn damaged_value(
 /// each time it is read.
 static SKIPPED_ROW_READS: AtomicU64 = AtomicU64::new(0);
 
-/// Returns the value read from a row. `None` if the row is damaged: a column has a wrong type or an
-/// invalid value. So one damaged row does not make the others unreadable.
+/// Returns the value that was read from a row. `None` if the row is damaged: a column has a wrong
+/// type or an invalid value. So a damaged row does not prevent reading the others.
 ///
 /// The program's log reports only the 1st, 2nd, 4th, 8th, … skipped row, because the same row is
 /// read again and again.
@@ -180,7 +180,7 @@ fn read_text(row: &Row<'_>, column: usize) -> rusqlite::Result<MessageText> {
 
 /// Looks up a room by its key. Returns its row id and its name in the stored spelling (the first
 /// spelling that was used). `None` if the room has no row. If the stored name is damaged, returns
-/// the key in its place.
+/// the key as the name.
 pub(crate) fn find_room(
     connection: &Connection,
     key: &NameKey,

@@ -80,8 +80,8 @@ pub(crate) fn find_matches(
     find_unindexed(connection, rooms, query, head, found)
 }
 
-/// Scans the messages of all rooms, up to `head`, that are not in the index. Adds those that match
-/// the query and belong to one of `rooms`.
+/// Scans all messages up to `head` that are not in the index. Adds to `found` those that match the
+/// query and belong to one of `rooms`.
 ///
 /// # Errors
 /// There are more than [`MAX_UNINDEXED_MESSAGES`] unindexed messages, or SQLite fails.
@@ -130,8 +130,9 @@ fn collect_matches(
     Ok(())
 }
 
-/// Returns a range of sequences (first, last; both inclusive) that holds all indexed messages from
-/// the day of the query's `since` to the day of its `until`. It may hold other messages too.
+/// Returns the first and last sequence (inclusive) of a range that contains all indexed messages
+/// from the day of the query's `since` to the day of its `until`. The range may contain other
+/// messages too.
 ///
 /// The range is empty (first > last) if there are no such messages. Without `since` or `until`, the
 /// range has no bound on that side.
@@ -157,8 +158,8 @@ fn sequence_bounds(connection: &Connection, query: &SearchQuery) -> rusqlite::Re
 /// Returns the FTS5 MATCH expression of a query: any of the rooms, the author if one is given, and
 /// all phrases.
 ///
-/// Phrases stand between double quotes and contain none, so FTS5 interprets nothing in them. FTS5
-/// splits and folds them in the same way as messages.
+/// A phrase stands between double quotes and contains none, so FTS5 interprets nothing in it. FTS5
+/// splits and folds phrases in the same way as messages.
 fn match_expression(rooms: &[(i64, RoomName)], query: &SearchQuery) -> String {
     let mut expression = String::from("tags : (");
     for (at, (number, _)) in rooms.iter().enumerate() {

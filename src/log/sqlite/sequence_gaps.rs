@@ -1,10 +1,10 @@
 //! Sequence gaps: ranges of sequences that the log has skipped and never assigned.
 //!
 //! When the disk begins to fail, the log skips far ahead and commits entries in memory. If the
-//! server ends before they are written, those entries are lost.
+//! server ends before these entries are written, they are lost.
 //!
-//! The log then continues from before the gap. If it skips again, its sequences may pass those of
-//! the lost entries. A client that has received lost entries has a position within a gap, so the
+//! The log then continues from before the gap. If the log skips again, its sequences may pass those
+//! of the lost entries. A client that has received lost entries has a position within a gap. The
 //! hub does not accept such a position.
 
 use rusqlite::Connection;

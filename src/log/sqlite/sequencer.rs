@@ -10,8 +10,8 @@ use crate::model::{
     Timestamp,
 };
 
-/// Request to the log that writes: to append a message, or to store or delete a session; or the
-/// mark of a clock change among them. [`Sequencer::plan`] turns write requests into changes.
+/// Write request to the log: append a message, store a session record, or delete a session. A clock
+/// change is marked by a write request too. [`Sequencer::plan`] turns write requests into changes.
 #[derive(Clone, Debug)]
 pub(super) enum WriteRequest {
     /// A message to append, with the timestamp of the append.
@@ -103,8 +103,8 @@ impl Sequencer {
     /// Plans write requests in this order, without changing the sequencer. The first sequence
     /// assigned is the one after `head`.
     ///
-    /// `head` must not be less than the sequencer's own head. If it is greater, the first change
-    /// stores the sequence gap between them.
+    /// `head` must be at least the sequencer's own head. If `head` is greater, the first change
+    /// stores the sequence gap between both heads.
     pub(super) fn plan(
         &self,
         head: Sequence,
@@ -222,9 +222,8 @@ impl Sequencer {
 }
 
 impl Plan {
-    /// Converts the plan back into its write requests, so that they can be planned again: with
-    /// other sequences, or without the drafts. A [`WriteRequest::ClockSet`] without a draft after
-    /// it is dropped.
+    /// Converts the plan back into its write requests, to plan them again with other sequences or
+    /// without the drafts. Drops a [`WriteRequest::ClockSet`] after the last draft.
     pub(super) fn into_requests(self) -> Vec<WriteRequest> {
         let mut requests = Vec::with_capacity(self.changes.len());
         let set_before: Vec<Sequence> = self

@@ -97,8 +97,8 @@ impl Store {
     }
 
     /// Runs a checkpoint of the complete write-ahead log (WAL), and truncates it to nothing. Call
-    /// it after a failed sync: pages of the write-ahead log may then be missing on the disk,
-    /// although the operating system still returns them from its cache without an error.
+    /// it after a failed sync. Pages of the write-ahead log may then be missing on the disk. The
+    /// operating system still returns these pages from its cache, without an error.
     ///
     /// # Errors
     /// The checkpoint has failed, or a reader has prevented it.
@@ -291,9 +291,8 @@ fn delete_from_mailbox(
     Ok(dropped.len())
 }
 
-/// Deletes a session record, and empties the session's mailbox. If that removes a message, also
-/// stores `head`, the last sequence of the log, so that the message's sequence is not assigned
-/// again.
+/// Deletes a session record, and empties the session's mailbox. If a message is removed, also
+/// stores `head`, the last sequence of the log: the message's sequence is then not assigned again.
 fn delete_session(
     connection: &Connection,
     session: SessionId,

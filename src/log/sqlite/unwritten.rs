@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, HashMap};
 use crate::hub::{ReadOutcome, ReadRange, ReadRequest};
 use crate::model::{NameKey, Sequence, SharedEntry, Target};
 
-/// Returns the outcome of a read if the database cannot be read. It has no entries, so that
-/// unwritten ones can be added.
-/// - For the latest entries, it reports no gaps.
-/// - For entries after a position, it reports all requested rooms as gaps, because their stored
-///   entries are missing.
-/// - For older entries and searches it is `None`: the read must fail, because the entries in memory
-///   are not enough.
+/// Returns the outcome of a read if the database cannot be read. The outcome has no entries; the
+/// caller adds unwritten ones.
+/// - For the latest entries, the outcome reports no gaps.
+/// - For entries after a position, the outcome reports all requested rooms as gaps, because their
+///   stored entries are missing.
+/// - For older entries and searches, returns `None`: the read must fail, because the entries in
+///   memory are not enough.
 pub(super) fn outcome_without_database(request: &ReadRequest) -> Option<ReadOutcome> {
     let gaps = match request.range {
         ReadRange::Latest(_) => Vec::new(),
@@ -61,8 +61,8 @@ pub(super) fn add_unwritten(
     outcome
 }
 
-/// Returns true if a read request asks for this entry: its room or session is requested, and it is
-/// in the requested range. Ignores the range's limit.
+/// Returns true if a read request asks for this entry: the entry's room or session is requested,
+/// and the entry is in the requested range. Ignores the range's limit.
 fn is_requested(entry: &SharedEntry, request: &ReadRequest) -> bool {
     let is_ours = match &entry.draft.target {
         Target::Room(room) => request.rooms.contains(room),

@@ -73,7 +73,7 @@ pub struct Direct {
 /// `enter`, kind 5: enters another room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Enter {
-    /// Any number except 0; the answer repeats it.
+    /// Reference of the request: any number except 0. The answer repeats it.
     pub reference: Reference,
     /// Name of the room, in any spelling.
     pub room: String,
@@ -82,7 +82,7 @@ pub struct Enter {
 /// `leave`, kind 6: leaves a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leave {
-    /// Any number except 0; the answer repeats it.
+    /// Reference of the request: any number except 0. The answer repeats it.
     pub reference: Reference,
     /// Name of the room, in any spelling.
     pub room: String,
@@ -91,7 +91,7 @@ pub struct Leave {
 /// `history`, kind 7: requests older entries of a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
-    /// Any number except 0; the answer repeats it.
+    /// Reference of the request: any number except 0. The answer repeats it.
     pub reference: Reference,
     /// Room whose entries are requested; the session must be in it.
     pub room: String,
@@ -105,7 +105,7 @@ pub struct History {
 /// `members`, kind 8: requests a page of the members of a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Members {
-    /// Any number except 0; the answer repeats it.
+    /// Reference of the request: any number except 0. The answer repeats it.
     pub reference: Reference,
     /// Room whose members are requested; the session must be in it.
     pub room: String,
@@ -117,7 +117,7 @@ pub struct Members {
 /// `search`, kind 11: searches the log for messages that satisfy all fields. Section 10.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Search {
-    /// Any number except 0; the answer repeats it.
+    /// Reference of the request: any number except 0. The answer repeats it.
     pub reference: Reference,
     /// Room to search; the session must be in it. Empty: all rooms that the session is in.
     pub room: String,

@@ -73,7 +73,7 @@ pub mod feature {
     pub const PRESENCE: u64 = 1;
     /// The server answers `search`, whether or not the client has set this bit.
     pub const SEARCH: u64 = 2;
-    /// The client keeps its token and comes back by itself, so its name waits for it when the
+    /// The client keeps its token and reconnects by itself. So its name waits for it when the
     /// connection is lost.
     pub const RESUME: u64 = 4;
 }
@@ -196,8 +196,9 @@ impl ClientFrame {
         decode_body(body, Self::decode_fields, Self::is_within_limits)
     }
 
-    /// Returns true if program name, program version and password are within their limits, and the
-    /// lowest version of a `hello` is not above its highest. Other fields are not checked.
+    /// Returns true if program name, program version and password are within their limits. In a
+    /// `hello`, the lowest version must also not be above the highest. Other fields are not
+    /// checked.
     fn is_within_limits(&self) -> bool {
         match self {
             Self::Hello(hello) => {

@@ -157,8 +157,8 @@ pub struct Left {
     pub room: String,
 }
 
-/// `roster`, kind 71: members of a room. In answer to `members` it is one page; without a request
-/// it is the whole list.
+/// `roster`, kind 71: members of a room. A `roster` that answers `members` is one page of the list.
+/// An unrequested one is the whole list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Roster {
     /// Reference of the `members`. 0: sent without a request; it replaces the client's list.

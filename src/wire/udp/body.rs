@@ -166,8 +166,8 @@ impl Announce {
 }
 
 impl Entry {
-    /// Builds an entry from its parts. The signature is not verified, so simulations can pass any;
-    /// [`Identity::sign_entry`] makes valid ones.
+    /// Builds an entry from its parts. The signature is not verified, so a simulation can pass any
+    /// bytes. [`Identity::sign_entry`] makes valid signatures.
     #[must_use]
     pub fn with_signature(author: Signer, fields: EntryFields, signature: [u8; 64]) -> Self {
         let mut body = encode_unsigned_entry(&author, &fields);

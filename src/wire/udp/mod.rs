@@ -29,7 +29,7 @@ use crate::model::PeerId;
 pub const VERSION: u8 = 1;
 
 /// Public identity of a peer: public key, incarnation, and the [`PeerId`] derived from both. It
-/// verifies the peer's signatures. It holds no private key, so it cannot sign: [`Identity`] does.
+/// verifies the peer's signatures. [`Identity`] holds the private key and signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Signer {
     /// Ed25519 public key, which verifies the peer's signatures.

@@ -126,7 +126,7 @@ impl From<DecodeError> for DropReason {
 /// is not verified.
 ///
 /// # Errors
-/// [`DropReason`]: the first one that applies in the order of section 14.
+/// [`DropReason`]: the first that applies, in the order of section 14.
 pub fn open(
     datagram: &[u8],
     room: &Room,

@@ -21,9 +21,9 @@ struct RoomCount {
 }
 
 impl MessageCounts {
-    /// Counts up to `budget` further messages of a room. Reduces the budget by their number plus
-    /// one. Returns the room's message count so far, and true if it found fewer messages than the
-    /// budget: then no messages are left to count.
+    /// Counts up to `budget` further messages of a room. Reduces the budget by the number counted
+    /// plus one. Returns the room's message count so far, and true if all its messages are counted:
+    /// fewer than the budget were left.
     pub(super) fn count_more(
         &mut self,
         connection: &Connection,

@@ -131,9 +131,9 @@ struct RetentionStep<'a> {
 }
 
 impl RetentionStep<'_> {
-    /// Applies all limits, as far as the budgets allow, in this order: age, number in each room,
-    /// size, number of direct messages, number of rooms. `now`: current time; if it is `None`, the
-    /// limit of age is not applied.
+    /// Applies all limits, as far as the budgets allow: first age, then number in each room, size,
+    /// number of direct messages, number of rooms. `now`: current time; `None`: the limit of age is
+    /// not applied.
     fn run(
         &mut self,
         retention: Retention,
@@ -166,10 +166,10 @@ impl RetentionStep<'_> {
     }
 
     /// Deletes room messages and direct messages older than `days` days, as far as the budget
-    /// allows. Room messages that are not in the search index are kept until they are.
+    /// allows. Room messages that are not in the search index are kept.
     ///
-    /// Call it with an unused delete budget: if it finds no old room message, it assumes that none
-    /// is left.
+    /// Call it while the delete budget is unused: if this function finds no old room message, it
+    /// concludes that none is left.
     fn delete_by_age(&mut self, days: u32, now: Timestamp) -> rusqlite::Result<()> {
         let end = u64_to_sql(now.0.saturating_sub(u64::from(days).saturating_mul(DAY_MILLIS)));
         let day = search::day_of(end.cast_unsigned());
@@ -211,9 +211,9 @@ impl RetentionStep<'_> {
         Ok(is_all && self.progress.counts.counted(room) <= most)
     }
 
-    /// Deletes the oldest messages of all rooms, as many as the budgets allow, but not the last
-    /// [`HISTORY_LENGTH`] of a room. Call it while the database exceeds its maximum size. Returns
-    /// true if a budget stopped it. Returns false if it examined all messages.
+    /// Deletes the oldest messages of all rooms, as many as the budgets allow. Keeps the last
+    /// [`HISTORY_LENGTH`] of each room. Call it while the database exceeds its maximum size.
+    /// Returns false if all messages were examined; true if a budget ended the deletion before.
     fn delete_by_size(&mut self) -> rusqlite::Result<bool> {
         let mut statement = self.connection.prepare_cached(
             "SELECT sequence, room, EXISTS (SELECT 1 FROM entries

@@ -25,9 +25,10 @@ pub(super) struct RoomToEvict {
 }
 
 impl RetentionStep<'_> {
-    /// Evicts rooms with all their messages if there are too many, as far as the delete budget
-    /// allows. A room with many messages takes several steps. Each evicted room costs one more unit
-    /// of the budget. Returns the rooms that are deleted completely, except those with damaged keys.
+    /// If there are too many rooms, evicts rooms with all their messages, as far as the delete
+    /// budget allows. A room with many messages takes several steps. Each evicted room costs one
+    /// more unit of the budget. Returns the keys of the rooms that are deleted completely; damaged
+    /// keys are left out.
     pub(super) fn evict_rooms(&mut self) -> rusqlite::Result<Vec<NameKey>> {
         let (mut gone, mut has_evicted) = (Vec::new(), false);
         if self.delete_budget == 0 {
@@ -81,10 +82,10 @@ impl RetentionStep<'_> {
         Ok(gone)
     }
 
-    /// Chooses the rooms to evict; none unless [`MAX_ROOMS`] is exceeded by more than an eighth.
-    /// Rooms with fewer than [`HISTORY_LENGTH`] messages come first, those with the fewest at the
-    /// front: otherwise a user could displace messages of others by creating new rooms. Then come
-    /// the rooms used least recently.
+    /// Chooses the rooms to evict, in order. None, if [`MAX_ROOMS`] is exceeded by at most an
+    /// eighth. Rooms with fewer than [`HISTORY_LENGTH`] messages come first, the smallest at the
+    /// front, so that a user cannot displace messages of others by creating rooms. Then come the
+    /// rooms used least recently.
     fn choose_rooms_to_evict(&self) -> rusqlite::Result<EvictionQueue> {
         let mut statement = self.connection.prepare_cached("SELECT count(*) FROM rooms")?;
         let count: i64 = statement.query_row([], |row| row.get(0))?;

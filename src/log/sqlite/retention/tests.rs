@@ -238,8 +238,8 @@ fn room_eviction_takes_several_steps_and_stops_if_the_room_is_used() {
     }
 }
 
-/// A room whose name or key is damaged is evicted like any other, and holds up neither the rooms
-/// behind it nor the other limits.
+/// A room with a damaged name or key is evicted like any other. The rooms behind it are evicted
+/// too.
 #[test]
 fn damaged_room_names_do_not_stall_eviction() {
     let (_directory, mut store) = store(&["a", "b", "c"]);

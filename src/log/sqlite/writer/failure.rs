@@ -34,9 +34,9 @@ impl Writer {
     /// first retry. Commits the messages in memory or refuses them, as [`OnFailure`] says. If too
     /// much is pending, refuses them in any case. Keeps changes of sessions in memory.
     ///
-    /// With [`OnFailure::Continue`] it first skips a random number of sequences, at least
-    /// [`MIN_GAP`], so that sequences of lost entries are not used again. It skips none if the
-    /// operating system has no random numbers.
+    /// With [`OnFailure::Continue`], first skips a random number of sequences, at least
+    /// [`MIN_GAP`]. So the sequences of lost entries are not used again. If the operating system
+    /// has no random numbers, skips none.
     pub(super) fn enter_failure_mode(
         &mut self,
         error: &rusqlite::Error,

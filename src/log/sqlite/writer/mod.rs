@@ -96,9 +96,9 @@ pub(super) struct WriterState {
     entries_since_maintenance: usize,
     /// Time of the next maintenance step.
     maintenance_at: Moment,
-    /// Rooms whose number of messages retention must check: all rooms at the start and after a
-    /// change of the limits, and each room that gets a new message. Retention removes the rooms
-    /// that are within the limit.
+    /// Rooms whose number of messages retention must check. At the start and after a change of the
+    /// limits, all rooms are added. Later, each room that gets a message is added. Retention
+    /// removes the rooms that are within the limit.
     rooms_to_trim: BTreeSet<NameKey>,
 }
 
