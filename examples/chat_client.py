@@ -659,7 +659,7 @@ class Client:
         Raise ConnectionLost, or OSError if it cannot connect.
         """
         self.session.begin_connection(time.monotonic())
-        with socket.create_connection(self.server, timeout=10) as sock:
+        with socket.create_connection(self.server, timeout=5) as sock:
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.session.connected(time.monotonic())

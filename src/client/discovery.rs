@@ -38,7 +38,8 @@ pub struct DiscoveredServer {
     /// DNS-SD service instance name, unique on this network, without the final dot; for example
     /// `attic._pi-chat._tcp.local`.
     pub instance_name: String,
-    /// DNS host name of the server's machine, without the final dot.
+    /// DNS host name under which the server's addresses are announced, without the final dot. It
+    /// differs from the name of the machine; for example `raspberrypi-chat.local`.
     pub host: String,
     /// TCP port.
     pub port: u16,

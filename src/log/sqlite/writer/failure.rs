@@ -42,7 +42,7 @@ impl Writer {
         error: &rusqlite::Error,
         requests: Vec<WriteRequest>,
     ) {
-        tracing::error!("cannot write messages; trying again every 2 s: {error}");
+        tracing::error!("cannot write messages; trying again until it works: {error}");
         self.state.is_wal_suspect = true;
         self.state.retry_at = self.clock.now() + RETRY_INTERVAL;
         let storage = match self.settings.on_failure {
