@@ -30,6 +30,21 @@ pub struct Draft {
     pub text: MessageText,
 }
 
+#[cfg(test)]
+impl Draft {
+    /// Returns a message for tests: “hello” of anna, session 1, to the lobby, with reference 1.
+    pub(crate) fn example() -> Self {
+        Self {
+            session: SessionId(1),
+            username: Username::new("anna").unwrap(),
+            reference: Reference(1),
+            target: Target::Room(RoomName::lobby()),
+            style: Style::SAID,
+            text: MessageText::new("hello").unwrap(),
+        }
+    }
+}
+
 /// Entry of the log: a draft with the sequence and time that the log assigned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogEntry {

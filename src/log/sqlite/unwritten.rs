@@ -42,7 +42,7 @@ pub(super) fn add_unwritten(
         }
         ReadRange::Before(_, count) => {
             outcome.entries.extend(wanted.cloned());
-            outcome.more |= drop_oldest(&mut outcome.entries, *count);
+            outcome.more |= keep_latest_per_room(&mut outcome.entries, *count);
         }
         ReadRange::Matching(query) => {
             outcome.entries.extend(wanted.cloned());
@@ -88,8 +88,8 @@ fn drop_oldest(entries: &mut Vec<SharedEntry>, count: u16) -> bool {
 }
 
 /// Keeps only the latest `count` entries of each room, and the latest `count` direct messages.
-/// Sorts them by sequence, ascending.
-fn keep_latest_per_room(entries: &mut Vec<SharedEntry>, count: u16) {
+/// Sorts them by sequence, ascending. Returns true if it removed any.
+fn keep_latest_per_room(entries: &mut Vec<SharedEntry>, count: u16) -> bool {
     let mut by_room: HashMap<Option<NameKey>, Vec<SharedEntry>> = HashMap::new();
     for entry in entries.drain(..) {
         let room = match &entry.draft.target {
@@ -99,9 +99,47 @@ fn keep_latest_per_room(entries: &mut Vec<SharedEntry>, count: u16) {
         by_room.entry(room).or_default().push(entry);
     }
     let mut kept = BTreeMap::new();
+    let mut dropped = false;
     for mut list in by_room.into_values() {
-        drop_oldest(&mut list, count);
+        dropped |= drop_oldest(&mut list, count);
         kept.extend(list.into_iter().map(|entry| (entry.sequence, entry)));
     }
     entries.extend(kept.into_values());
+    dropped
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::{Draft, LogEntry, RoomName, Timestamp};
+
+    /// Returns an entry of a room.
+    fn entry(sequence: u64, room: &str) -> SharedEntry {
+        let target = Target::Room(RoomName::new(room).unwrap());
+        let (sequence, previous, time) = (Sequence(sequence), Sequence::ZERO, Timestamp(0));
+        Arc::new(LogEntry { sequence, previous, time, draft: Draft { target, ..Draft::example() } })
+    }
+
+    /// Returns the sequences of the entries before 9 of two rooms, at most `count` of each, and
+    /// whether there are more. The database has 1 and 2, and the others are unwritten.
+    fn before_nine(count: u16) -> (Vec<u64>, bool) {
+        let rooms = ["a", "b"].map(|it| RoomName::new(it).unwrap()).to_vec();
+        let range = ReadRange::Before(Sequence(9), count);
+        let request = ReadRequest { rooms, session: None, range };
+        let entries = vec![entry(1, "a"), entry(2, "b")];
+        let found = ReadOutcome { entries, head: Sequence(2), gaps: Vec::new(), more: false };
+        let unwritten = [(3, "a"), (4, "a"), (5, "c"), (9, "b")].map(|(n, room)| entry(n, room));
+        let outcome = add_unwritten(found, &unwritten, &request, Sequence(9));
+        (outcome.entries.iter().map(|it| it.sequence.0).collect(), outcome.more)
+    }
+
+    /// The limit of older entries is one for each room.
+    #[test]
+    fn older_entries_are_limited_for_each_room() {
+        assert_eq!(before_nine(1), (vec![2, 4], true));
+        assert_eq!(before_nine(2), (vec![2, 3, 4], true));
+        assert_eq!(before_nine(3), (vec![1, 2, 3, 4], false));
+    }
 }
