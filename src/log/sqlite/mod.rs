@@ -194,7 +194,6 @@ fn spawn_thread(
 
 impl Log for SqliteLog {
     fn append(&mut self, now: Now, drafts: Vec<Draft>) {
-        let (time, clock_was_set) = self.timestamps.generate(now);
         let cost = |draft: &Draft| size_of::<WriteRequest>() + draft.text.as_str().len();
         let bytes: usize = drafts.iter().map(cost).sum();
         if self.queued_draft_bytes.load(Ordering::Relaxed) + bytes > MAX_QUEUED_DRAFT_BYTES {
@@ -205,6 +204,8 @@ impl Log for SqliteLog {
             self.immediate_events.extend(refused);
             return;
         }
+        // Not before: if the clock was set, this reports it once, for the drafts that follow.
+        let (time, clock_was_set) = self.timestamps.generate(now);
         self.queued_draft_bytes.fetch_add(bytes, Ordering::Relaxed);
         let set = clock_was_set.then_some(WriteRequest::ClockSet);
         let requests =

@@ -87,6 +87,31 @@ fn draft(session: u64, reference: u64) -> Draft {
     }
 }
 
+/// If the messages after a change of the clock are refused because too many wait, the next ones that
+/// are not report the change.
+#[test]
+fn clock_change_before_messages_beyond_the_queue_is_reported_later() {
+    let parent = tempfile::tempdir().unwrap();
+    let directory = parent.path().join("log");
+    let (mut log, _) = SqliteLog::open(StoreSettings { directory, ..Default::default() }).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let mut append = |time, reference, queued_bytes| {
+        log.queued_draft_bytes.fetch_add(queued_bytes, Ordering::Relaxed);
+        let now = Now { moment: Moment::START, time: Timestamp(time) };
+        log.append(now, vec![draft(1, reference)]);
+        log.queued_draft_bytes.fetch_sub(queued_bytes, Ordering::Relaxed);
+        match runtime.block_on(poll_fn(|context| log.poll_event(context))).unwrap() {
+            LogEvent::Committed { clock_was_set, .. } => Some(clock_was_set),
+            LogEvent::NotStored { .. } => None,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(append(1_000_000, 1, 0), Some(false));
+    assert_eq!(append(1, 2, MAX_QUEUED_DRAFT_BYTES), None);
+    assert_eq!(append(1, 3, 0), Some(true));
+    assert_eq!(append(1, 4, 0), Some(false));
+}
+
 /// After a kill, the log knows the references of messages that retention has deleted. So none of
 /// these messages is accepted twice.
 #[test]

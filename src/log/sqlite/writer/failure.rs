@@ -83,8 +83,8 @@ impl Writer {
     }
 
     /// Answers all drafts of a plan with `NotStored`. Returns a plan of its other requests. That
-    /// plan assigns and skips no sequences.
-    pub(super) fn refuse_drafts(&self, plan: Plan) -> Plan {
+    /// plan assigns and skips no sequences. A clock change is kept for the next draft.
+    pub(super) fn refuse_drafts(&mut self, plan: Plan) -> Plan {
         let mut left = Vec::new();
         for request in plan.into_requests() {
             match request {
@@ -92,7 +92,7 @@ impl Writer {
                     let (session, reference) = (draft.session, draft.reference);
                     self.send_event(LogEvent::NotStored { session, reference });
                 }
-                WriteRequest::ClockSet => {}
+                WriteRequest::ClockSet => self.state.has_unreported_clock_change = true,
                 WriteRequest::PersistSession(_) | WriteRequest::DeleteSession(_) => {
                     left.push(request)
                 }

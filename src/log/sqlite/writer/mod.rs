@@ -82,6 +82,9 @@ pub(super) struct WriterState {
     /// True after a failed write or sync, until the write-ahead log is truncated. The write-ahead
     /// log may be incomplete on the disk, although it is read without an error.
     is_wal_suspect: bool,
+    /// True if the clock was set before a draft that was refused, and no draft came later. The next
+    /// one reports it.
+    has_unreported_clock_change: bool,
     /// Time of the next attempt to write. Used only while the disk fails.
     retry_at: Moment,
     /// Time of the last full sync that was made because [`SYNC_INTERVAL`] had passed. Full syncs
@@ -109,6 +112,7 @@ impl WriterState {
             storage_health: StorageHealth::Sound,
             pending: PendingWrites::default(),
             is_wal_suspect: false,
+            has_unreported_clock_change: false,
             retry_at: now,
             last_timed_sync: now,
             is_unsynced: false,
@@ -183,7 +187,12 @@ impl Writer {
     }
 
     /// Plans requests and commits them: in the database or, while the disk fails, in memory.
-    fn write_requests(&mut self, requests: Vec<WriteRequest>) {
+    fn write_requests(&mut self, mut requests: Vec<WriteRequest>) {
+        if requests.iter().any(|it| matches!(it, WriteRequest::Draft(..)))
+            && std::mem::take(&mut self.state.has_unreported_clock_change)
+        {
+            requests.insert(0, WriteRequest::ClockSet);
+        }
         let plan = self.sequencer.plan(self.sequencer.head, requests);
         if self.state.storage_health == StorageHealth::Sound {
             match self.write(&plan.changes) {

@@ -6,11 +6,10 @@ use tempfile::TempDir;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::super::database::open_to_write;
+use super::super::settings::OnFailure;
 use super::failure::retry_pause;
 use super::*;
-use crate::model::{
-    Draft, MessageText, Reference, RoomName, SessionId, Style, Timestamp, Username,
-};
+use crate::model::{Draft, MessageText, Reference, SessionId, Timestamp};
 
 /// Writer with a database of its own, and the values that its tests check.
 struct Fixture {
@@ -72,17 +71,30 @@ impl Fixture {
 
     /// Lets the writer write a message of 4,000 bytes, as it does for a job, and run its due tasks.
     fn say(&mut self) {
+        self.write(vec![]);
+    }
+
+    /// As [`Self::say`], with other requests before the message.
+    fn write(&mut self, mut requests: Vec<WriteRequest>) {
         self.messages += 1;
-        let draft = Draft {
-            session: SessionId(1),
-            username: Username::new("anna").unwrap(),
-            reference: Reference(self.messages),
-            target: Target::Room(RoomName::lobby()),
-            style: Style::SAID,
-            text: MessageText::new(&"x".repeat(4_000)).unwrap(),
-        };
-        self.writer.write_requests(vec![WriteRequest::Draft(Timestamp(self.messages), draft)]);
+        let reference = Reference(self.messages);
+        let text = MessageText::new(&"x".repeat(4_000)).unwrap();
+        let draft = Draft { reference, text, ..Draft::example() };
+        requests.push(WriteRequest::Draft(Timestamp(self.messages), draft));
+        self.writer.write_requests(requests);
         self.writer.run_due_tasks();
+    }
+
+    /// Removes the events that the writer has sent. Returns of each commit whether the clock was set
+    /// before.
+    fn take_clock_changes(&mut self) -> Vec<bool> {
+        let mut changes = Vec::new();
+        while let Ok(event) = self.events.try_recv() {
+            if let LogEvent::Committed { clock_was_set, .. } = event {
+                changes.push(clock_was_set);
+            }
+        }
+        changes
     }
 
     /// Returns the number of messages in the database.
@@ -139,6 +151,26 @@ fn one_attempt_covers_all_messages_that_wait() {
         }
     }
     assert_eq!(committed, fixture.messages, "each was delivered");
+}
+
+/// If a draft after a change of the clock is refused, the next one that is not reports the change.
+#[test]
+fn clock_change_before_a_refused_message_is_reported_later() {
+    let mut fixture = Fixture::new();
+    fixture.writer.settings.on_failure = OnFailure::Refuse;
+    fixture.say();
+    fixture.set_full(true);
+    fixture.write(vec![WriteRequest::ClockSet]);
+    fixture.say();
+    assert_eq!(fixture.writer.state.storage_health, StorageHealth::Refusing);
+    fixture.set_full(false);
+    fixture.writer.state.retry_at = fixture.writer.clock.now();
+    fixture.writer.run_due_tasks();
+    assert_eq!(fixture.take_clock_changes(), [false]);
+    fixture.writer.write_requests(vec![WriteRequest::DeleteSession(SessionId(7))]);
+    fixture.say();
+    fixture.say();
+    assert_eq!(fixture.take_clock_changes(), [true, false]);
 }
 
 #[test]
