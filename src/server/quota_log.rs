@@ -39,6 +39,9 @@ pub(super) struct QuotaLog {
     /// Start of the running [`LINE_INTERVAL`]: time of the last line, or of the last flush that
     /// found a single event. `None` if no interval runs: then the next event is logged at once.
     logged_at: Option<Moment>,
+    /// True if the running interval began with an event that was logged at once. If that is the
+    /// only one, there is nothing to add.
+    is_first_logged: bool,
 }
 
 impl QuotaLog {
@@ -52,30 +55,41 @@ impl QuotaLog {
         }
         if self.logged_at.is_none() {
             self.logged_at = Some(now);
+            self.is_first_logged = true;
             let limit = quota.name();
             tracing::warn!("{group} has reached the limit of an address: {limit}");
         }
     }
 
     /// If the running [`LINE_INTERVAL`] is over, logs the group and limit with the largest count in
-    /// it, and begins the next interval. A single event gives no line. If there was no event, no
-    /// interval begins. Call it every few seconds.
+    /// it, and begins the next interval. An event that was logged at once gives no further line. If
+    /// there was no event, no interval begins. Call it every few seconds.
     pub(super) fn flush_if_due(&mut self, now: Moment) {
+        if let Some(line) = self.due_line(now) {
+            tracing::warn!("{line}");
+        }
+    }
+
+    /// Returns the log line that is due at `now`, and begins the next interval; see
+    /// [`Self::flush_if_due`]. `None` if no line is due.
+    fn due_line(&mut self, now: Moment) -> Option<String> {
         if self.logged_at.is_none_or(|at| now.since(at) < LINE_INTERVAL) {
-            return;
+            return None;
         }
         self.previous = self.greatest_recent();
         let others = self.recent.len().saturating_sub(1);
         self.recent = HashMap::new();
         self.logged_at = self.previous.map(|_| now);
-        if let Some(Pressure { group, quota, times }) = self.previous
-            && (times > 1 || others > 0)
-        {
-            let limit = quota.name();
-            tracing::warn!(
+        let is_logged = std::mem::take(&mut self.is_first_logged);
+        let Pressure { group, quota, times } = self.previous?;
+        let limit = quota.name();
+        match (times, others) {
+            (1, 0) if is_logged => None,
+            (1, 0) => Some(format!("{group} has reached the limit of an address: {limit}")),
+            _ => Some(format!(
                 "{group} has reached the limit of an address {times} times: {limit} ({others} \
                  further addresses or limits)"
-            );
+            )),
         }
     }
 
@@ -127,5 +141,23 @@ mod tests {
         assert_eq!((log.pressure(), log.logged_at), (None, None));
         let totals: Vec<_> = log.totals().into_iter().filter(|(_, count)| *count > 0).collect();
         assert_eq!(totals, [(Quota::Joins, 1), (Quota::Rooms, 2)]);
+    }
+
+    /// An event alone in its interval is logged, and only once.
+    #[test]
+    fn single_event_of_each_interval_is_logged() {
+        let at = |seconds| Moment::after_start(Duration::from_secs(seconds));
+        let group = AddressGroup::of([192, 0, 2, 1].into());
+        let mut log = QuotaLog::default();
+        log.record(at(10), group, Quota::Joins);
+        assert_eq!(log.due_line(at(70)), None, "it was logged at once");
+        log.record(at(71), group, Quota::Rooms);
+        let line = "192.0.2.1 has reached the limit of an address: rooms";
+        assert_eq!(log.due_line(at(130)).as_deref(), Some(line));
+        log.record(at(131), group, Quota::Rooms);
+        assert_eq!(log.due_line(at(190)).as_deref(), Some(line));
+        assert_eq!((log.due_line(at(250)), log.logged_at), (None, None));
+        log.record(at(300), group, Quota::Rooms);
+        assert_eq!(log.due_line(at(360)), None, "it was logged at once");
     }
 }
