@@ -1,23 +1,46 @@
 //! Termination signals of `chat-client` and `chat-peer`.
 
+#[cfg(unix)]
+use tokio::signal::unix::{SignalKind, signal};
+
 /// Resolves at the first termination signal: Ctrl-C (SIGINT), and on Unix also SIGTERM and SIGHUP.
-/// Never resolves if the handler of SIGTERM or SIGHUP cannot be installed.
+/// A signal whose handler cannot be installed does what the operating system does by default.
 pub(super) async fn termination_signal() {
     #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let kinds = [SignalKind::terminate(), SignalKind::hangup()];
-        let [Ok(mut terminate), Ok(mut hangup)] = kinds.map(signal) else {
-            return std::future::pending().await;
-        };
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
+    tokio::select! {
+        () = received(SignalKind::interrupt()) => {}
+        () = received(SignalKind::terminate()) => {}
+        () = received(SignalKind::hangup()) => {}
     }
     #[cfg(not(unix))]
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending().await
+    }
+}
+
+/// Resolves when the process receives a signal of this kind. Never resolves if the handler cannot be
+/// installed.
+#[cfg(unix)]
+async fn received(kind: SignalKind) {
+    match signal(kind) {
+        Ok(mut signals) => _ = signals.recv().await,
+        Err(_) => std::future::pending().await,
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// A signal that cannot be handled, such as SIGKILL, does not count as received.
+    #[tokio::test]
+    async fn signal_without_a_handler_is_not_received() {
+        let kill = SignalKind::from_raw(9);
+        assert!(signal(kill).is_err());
+        assert!(timeout(Duration::ZERO, received(kill)).await.is_err());
     }
 }
