@@ -130,7 +130,7 @@ fn missed_backup_is_made_soon_after_start() {
         (&json!(place.path("backups")), &json!(null))
     );
     assert!(backup["time"].as_str().unwrap().ends_with('Z'), "{backup}");
-    assert!(server.log().iter().any(|line| line.contains("backup made in")));
+    server.wait_for_log(|lines| lines.iter().any(|line| line.contains("backup made in")));
     let names = place.backups();
     assert_eq!(names.len(), 4, "{names:?}");
     assert_eq!(
