@@ -74,12 +74,14 @@ impl ViewState {
             Event::JoinedServer(joined) => {
                 self.own_name = Some(joined.username.clone());
                 self.rooms.clone_from(&joined.rooms);
+                self.keep_selection_if_joined();
                 self.members.clear();
                 self.older_search.take_if(|_| joined.log_changed);
             }
             Event::JoinedMesh(admitted) => {
                 self.own_name = Some(admitted.username.clone());
                 self.rooms = vec![admitted.room.clone()];
+                self.keep_selection_if_joined();
                 let names = admitted.members.iter().take(MAX_MEMBERS_PER_ROOM).cloned().collect();
                 self.members = BTreeMap::from([(NameKey::of(&admitted.room), names)]);
             }
@@ -125,6 +127,12 @@ impl ViewState {
             }
             _ => {}
         }
+    }
+
+    /// Clears the selection if its room is not joined. Otherwise takes the server's spelling of now.
+    fn keep_selection_if_joined(&mut self) {
+        let Some(selected) = self.selected_room.take() else { return };
+        self.selected_room = self.rooms.iter().find(|it| is_same_room(it, &selected)).cloned();
     }
 
     /// Returns the selector of the room to which typed lines go: the room being entered, otherwise
@@ -210,7 +218,10 @@ fn enter_tag(room: &str) -> RequestTag {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Message, Refusal, SearchResult, Sequence, SessionId, Style, Timestamp};
+    use crate::model::{
+        JoinedServer, Message, Refusal, Retention, SearchResult, Sequence, SessionId, Style,
+        Timestamp,
+    };
 
     /// Returns the state of a user in the lobby who has asked to enter the kitchen, and the
     /// request's tag.
@@ -256,6 +267,34 @@ mod tests {
         let tag = view.prepare_request(&ChatCommand::Enter { room: "Kitchen".to_owned() });
         view.update(&refused(&tag));
         assert_eq!(view.target_room(), named_room("kitchen"));
+    }
+
+    /// A room that the user is not in after a reconnect is not the target of typed lines.
+    #[test]
+    fn selected_room_that_is_lost_on_reconnect_is_no_target() {
+        let joined = |rooms: &[&str]| {
+            Event::JoinedServer(JoinedServer {
+                session: SessionId(1),
+                username: "anna".to_owned(),
+                server_name: String::new(),
+                server_program: String::new(),
+                rooms: rooms.iter().copied().map(str::to_owned).collect(),
+                time: Timestamp(0),
+                max_text: 4_096,
+                is_durable: false,
+                retention: Retention::default(),
+                session_kept: true,
+                position_kept: true,
+                log_changed: false,
+            })
+        };
+        let mut view = ViewState::default();
+        view.update(&joined(&["lobby", "kitchen"]));
+        view.select_room("kitchen");
+        view.update(&joined(&["lobby", "Kitchen"]));
+        assert_eq!(view.current_room(), Some("Kitchen"));
+        view.update(&joined(&["lobby"]));
+        assert_eq!((view.target_room(), view.current_room()), (RoomSelector::First, Some("lobby")));
     }
 
     /// After a search result, the older search is for the page before it. If there is no such page,
