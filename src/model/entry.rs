@@ -30,7 +30,7 @@ pub struct Draft {
     pub text: MessageText,
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "server"))]
 impl Draft {
     /// Returns a message for tests: “hello” of anna, session 1, to the lobby, with reference 1.
     pub(crate) fn example() -> Self {
