@@ -7,19 +7,19 @@ use if_addrs::IfAddr;
 
 use crate::mdns::bridges::{is_bridge_port, is_container_bridge};
 
-/// Likeliness that an address is reachable; the most likely value is the smallest.
+/// Likeliness that an address is reachable. A smaller value is more likely.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Likeliness {
     /// In the network of an interface of this machine.
     OnLink,
     /// Valid in the whole Internet.
     Global,
-    /// Link-local, with the interface on which it was heard.
+    /// IPv4 link-local, or IPv6 link-local with the interface on which it was heard.
     LinkLocal,
-    /// Private address of a network in which this machine is not.
+    /// Any other address: private, of a network to which this machine does not belong.
     Elsewhere,
-    /// In a network of this machine's own containers. Other machines use the same addresses for
-    /// theirs. Or link-local without an interface.
+    /// In a network of this machine's own containers, because other machines use the same addresses
+    /// for theirs. Or IPv6 link-local without an interface, or with one of containers.
     Unlikely,
 }
 
@@ -30,7 +30,7 @@ struct LocalNetwork {
     address: IpAddr,
     /// Mask of the network, as an address of the same family.
     mask: IpAddr,
-    /// Index of the interface; 0 if the system has not told it.
+    /// Index of the interface; 0 if it is unknown.
     interface: u32,
     /// True if the interface leads only to containers of this machine.
     is_of_containers: bool,
@@ -86,7 +86,8 @@ impl LocalNetworks {
         }
     }
 
-    /// Sorts addresses by likeliness; within one likeliness, IPv4 before IPv6.
+    /// Sorts addresses by likeliness, the most likely first. Addresses of equal likeliness are
+    /// sorted with IPv4 before IPv6.
     pub(super) fn sort(&self, addresses: &mut [SocketAddr]) {
         addresses.sort_by_key(|it| (self.likeliness(it), *it));
     }
@@ -131,7 +132,8 @@ mod tests {
         LocalNetwork { address, mask, interface, is_of_containers }
     }
 
-    /// Returns the networks of a test machine: a home network with IPv6, and containers.
+    /// Returns the networks of a test machine: a home network with IPv4 and IPv6, and one of
+    /// containers.
     fn test_networks() -> LocalNetworks {
         let v6_mask = "ffff:ffff:ffff:ffff::";
         LocalNetworks(vec![
@@ -143,8 +145,8 @@ mod tests {
         ])
     }
 
-    /// The server of a machine with containers: the address in the common network comes first, then
-    /// those that may work, and last those that are the containers' on any machine.
+    /// Addresses in a common network come first, then those that may work. Those of containers, and
+    /// link-local ones without an interface, come last.
     #[test]
     fn addresses_are_ranked_by_likeliness() {
         let ranked = [

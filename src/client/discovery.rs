@@ -45,16 +45,16 @@ pub struct DiscoveredServer {
     pub port: u16,
     /// Socket addresses of the server, 1 to 32. The one that is most likely to connect comes first.
     pub addresses: Vec<SocketAddr>,
-    /// True if an address is likely to connect: it is in a network of this machine, or global.
-    /// Before that, more addresses may follow.
+    /// True if at least one address is likely to connect: it is in a network of this machine, or
+    /// global. If false, more addresses may follow.
     pub has_likely_address: bool,
     /// Version of the server's program from the TXT record; empty if there is none.
     pub version: String,
     /// Server id from the TXT record; `None` if there is none or it is invalid. The id stays the
     /// same when the instance name changes.
     pub id: Option<ServerId>,
-    /// True if the TXT record was received with at least one property. Before that, name, version
-    /// and id may still change.
+    /// True if the TXT record was received, with at least one property. If false, name, version and
+    /// id may still change.
     pub has_txt_record: bool,
 }
 
@@ -108,7 +108,8 @@ pub(super) fn rediscover(
     Ok(select_server(browse(patience, |it| collect_action(sought, it))?, sought))
 }
 
-/// Decides what to do with an announced server, `found`, during the search for the server `sought`.
+/// Returns the decision about an announced server, `found`, during the search for the server
+/// `sought`.
 fn collect_action(sought: &Destination, found: &DiscoveredServer) -> CollectAction {
     let has_instance_name = found.instance_name == sought.address.host;
     match (matches_destination(sought, found), has_instance_name) {
@@ -168,10 +169,10 @@ fn browse(
     Ok(collect_servers(&events, patience, &LocalNetworks::scan(), collect_action))
 }
 
-/// Collects announced servers from the daemon's events. `networks` are those of this machine.
-/// Returns those that `collect_action` keeps,
-/// by instance name. Removes a server that withdraws its announcement. Stops when `patience` is
-/// over, when `collect_action` says so, or when the daemon ends.
+/// Collects announced servers from the daemon's events. Returns the servers that `collect_action`
+/// keeps, by instance name. Removes a server that withdraws its announcement. Stops when `patience`
+/// is over, when `collect_action` says so, or when the daemon ends. `networks`: networks of this
+/// machine.
 fn collect_servers(
     events: &Receiver<ServiceEvent>,
     patience: Duration,

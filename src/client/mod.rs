@@ -72,12 +72,13 @@ struct Driver<'a> {
     username: String,
     /// Directory for saved sessions. `None` if nothing is to be saved.
     state_dir: Option<PathBuf>,
-    /// True once the driver has tried to open the store for the server and the username.
+    /// True once the driver has tried to open the store for the current server and username.
     is_store_tried: bool,
     /// Store of the saved session. `None` before it is opened, if it cannot be used, or after a
     /// failed write.
     store: Option<SessionStore>,
-    /// Stores of usernames that were refused, until a session is saved under another.
+    /// Session stores of former usernames, which the server refused. Dropped when a session is
+    /// saved under another name.
     former_stores: Vec<SessionStore>,
     /// Session loaded from the store. `None` if there is none, or once it has been passed to the
     /// link.
@@ -250,8 +251,8 @@ impl Driver<'_> {
         self.open_store();
     }
 
-    /// Saves the session, if there is a store. A session that was saved under a username before that
-    /// was refused is kept under the new one only. Reports a failed write.
+    /// Saves the session, if there is a store. Removes the files of the same session under former,
+    /// refused usernames. If writing fails, reports it, and saves no further session.
     fn save_session(&mut self, saved: &SavedSession) {
         let Some(store) = &self.store else { return };
         match store.save(saved) {
@@ -271,7 +272,7 @@ impl Driver<'_> {
     }
 
     /// Changes the username, because the former one was refused. The next connection opens the
-    /// store of the new one.
+    /// session store of the new username.
     fn change_username(&mut self, name: &str) {
         if NameKey::of(name) != NameKey::of(&self.username) {
             self.former_stores.extend(self.store.take());
@@ -281,16 +282,15 @@ impl Driver<'_> {
     }
 
     /// Opens the session store and loads the saved session. Does nothing on further calls with the
-    /// same username. If the
-    /// store cannot be opened, reports it. The client then works without a store, but a later
-    /// process cannot resume exactly.
+    /// same username. If the store cannot be opened, reports that. The client then works without a
+    /// store, but a later process cannot resume exactly.
     fn open_store(&mut self) {
         if self.is_store_tried {
             return;
         }
         self.is_store_tried = true;
         let Some(directory) = &self.state_dir else { return };
-        // A name that was refused and is asked for again.
+        // The name was refused before, and is asked for again.
         let key = NameKey::of(&self.username);
         if let Some(at) = self.former_stores.iter().position(|it| it.is_of(&key)) {
             self.store = Some(self.former_stores.swap_remove(at));

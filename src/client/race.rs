@@ -299,8 +299,8 @@ mod tests {
         listen().1
     }
 
-    /// Starts a server that answers each `hello` with these bytes. Returns its address, and the
-    /// bytes that each of its connections received up to its end.
+    /// Starts a server that answers each `hello` with these bytes. Returns its address, and a
+    /// channel with the bytes that each of its connections received up to its end.
     fn answering(answer: Vec<u8>) -> (SocketAddr, mpsc::Receiver<Vec<u8>>) {
         use std::io::{Read, Write};
         let (listener, address) = listen();
@@ -328,8 +328,8 @@ mod tests {
         (outcome, clock.now().since_start())
     }
 
-    /// A server that accepts and never answers, and a closed port, delay the connection to the good
-    /// address by the attempt delay only. Nothing but `hello` is said to the loser.
+    /// A server that never answers and a closed port delay the connection to the good address only
+    /// by the attempt delay. The loser receives nothing but `hello`.
     #[test]
     fn handshake_decides_the_race() {
         let (silent, silent_received) = answering(Vec::new());
@@ -342,8 +342,8 @@ mod tests {
         assert_eq!(silent_received.recv_timeout(CONNECT_TIMEOUT).unwrap(), HELLO);
     }
 
-    /// A server that says no loses against one that greets, even if its answer comes first. Without
-    /// another one, its answer is the result.
+    /// A server that refuses loses against a server that greets, even if the refusal comes first.
+    /// If no server greets, the refusal is the result.
     #[test]
     fn refusal_wins_only_if_nobody_greets() {
         let refusal = encoded(Error::new(ErrorCode::ServerFull));

@@ -1,4 +1,4 @@
-//! Tests of the driver on real sockets, against a scripted server.
+//! Tests of the client's driver on real sockets, against a scripted server.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -16,7 +16,7 @@ use crate::wire::tcp::{
     ClientFrame, Decoded, End as EndFrame, Entered, Entry, Error, ServerHello, Welcome,
 };
 
-/// Screen that records the events it is shown.
+/// Screen that records the events.
 #[derive(Default)]
 struct Recorder(Vec<Event>);
 
@@ -75,7 +75,8 @@ impl ServerConnection {
         self.stream.write_all(second).unwrap();
     }
 
-    /// Completes the handshake and returns the token in the client's join; `None` if it had none.
+    /// Completes the handshake. Returns the token in the client's join; `None` if the join has
+    /// none.
     fn accept_join(&mut self) -> Option<Token> {
         let Some(ClientFrame::Hello(_)) = self.read() else { panic!() };
         let hello = ServerHello {
@@ -138,7 +139,8 @@ impl ServerConnection {
     }
 }
 
-/// Runs a client that sends one message and leaves. The server follows `script`.
+/// Runs a client that sends one message and leaves, against a server that follows `script`. Returns
+/// the reason of the client's end, its events, and the result of `script`.
 fn run_against<T: Send + 'static>(
     script: impl FnOnce(TcpListener) -> T + Send + 'static,
 ) -> (EndReason, Vec<Event>, T) {
@@ -150,7 +152,7 @@ fn run_against<T: Send + 'static>(
 }
 
 /// Server script: accepts one client and echoes its message. Returns the token in the client's
-/// join; `None` if it had none.
+/// join; `None` if the join has none.
 fn serve_one_client(listener: &TcpListener) -> Option<Token> {
     let mut connection = ServerConnection::accept(listener);
     let token = connection.accept_join();
@@ -159,8 +161,8 @@ fn serve_one_client(listener: &TcpListener) -> Option<Token> {
     token
 }
 
-/// Runs a client that sends one message. If `asks_to_leave`, it then leaves by command; otherwise
-/// its requests just end.
+/// Runs a client that sends one message. If `asks_to_leave`, the client then leaves by command;
+/// otherwise its requests just end. Returns the reason of its end and its events.
 fn run_client(port: u16, asks_to_leave: bool, state: Option<PathBuf>) -> (EndReason, Vec<Event>) {
     let settings = Settings {
         username: "anna".to_owned(),

@@ -1,7 +1,7 @@
-//! Interfaces that lead only to containers or virtual machines of this machine. Their addresses are
-//! of no use in other networks.
+//! Detection of interfaces that lead only to containers or virtual machines of this machine. Their
+//! addresses are of no use in other networks.
 //!
-//! Read from `/sys/class/net` on Linux. Elsewhere no interface counts as one of these.
+//! Reads `/sys/class/net` on Linux. On other systems no interface counts as such.
 
 use std::fs;
 use std::path::Path;
@@ -15,18 +15,18 @@ pub(crate) fn is_bridge_port(interface: &str) -> bool {
     is_bridge_port_in(Path::new(INTERFACES), interface)
 }
 
-/// Returns true if the interface is a bridge without any network device: all its ports are virtual,
-/// as those of containers are, or it has none.
+/// Returns true if the interface is a bridge whose ports are all virtual, as those of containers
+/// are. Also true for a bridge without ports.
 pub(crate) fn is_container_bridge(interface: &str) -> bool {
     is_container_bridge_in(Path::new(INTERFACES), interface)
 }
 
-/// [`is_bridge_port`] with the interfaces that `root` describes.
+/// Does the work of [`is_bridge_port`]. `root`: directory that describes the interfaces.
 fn is_bridge_port_in(root: &Path, interface: &str) -> bool {
     root.join(interface).join("brport").exists()
 }
 
-/// [`is_container_bridge`] with the interfaces that `root` describes.
+/// Does the work of [`is_container_bridge`]. `root`: directory that describes the interfaces.
 fn is_container_bridge_in(root: &Path, interface: &str) -> bool {
     // A file for each port. Only bridges have this directory.
     let Ok(ports) = fs::read_dir(root.join(interface).join("brif")) else { return false };
@@ -46,7 +46,8 @@ fn is_based_on_device(interface: &Path) -> bool {
 mod tests {
     use super::*;
 
-    /// A bridge is one of containers unless one of its ports leads out of the machine.
+    /// A bridge is a container bridge unless one of its ports leads out of the machine. A port of a
+    /// bridge is recognized.
     #[test]
     fn container_bridge_has_only_virtual_ports() {
         let root = tempfile::tempdir().unwrap();

@@ -49,7 +49,8 @@ impl Sign for EntrySigner {
     }
 }
 
-/// Creates a new identity of the key, with the signer of its entries for the room.
+/// Creates an identity with a new incarnation from the signing key. Also returns the signer of its
+/// entries for the room.
 ///
 /// # Errors
 /// [`PeerError::Random`] if the random source fails.
@@ -72,12 +73,12 @@ pub(super) struct Driver<'a> {
     me: Signer,
     /// Signing key. Holds the lock on the key file until the driver is dropped.
     key: PeerKey,
-    /// Settings of the mesh engine. Only the username changes, when the user chooses another.
+    /// Settings of the mesh engine. If the user chooses another username, the username and the
+    /// secret change.
     settings: Settings,
     /// True if there is a user who can be asked for another username.
     can_ask_name: bool,
-    /// True while the mesh engine has ended because of the username, and the user is asked for
-    /// another.
+    /// True while the user is asked for another username. The mesh engine has ended then.
     pub(super) is_asking_name: bool,
     /// Addresses of the hosts outside the local network, as the last lookup found them.
     host_addresses: Vec<SocketAddr>,
@@ -109,7 +110,7 @@ pub(super) struct Driver<'a> {
     signature_budget: SignatureBudget,
     /// Counters of datagrams that were dropped before they reached the mesh.
     pub(super) drop_counters: DropCounters,
-    /// Limiter of repeated warnings in the log and problems shown to the user.
+    /// Limiter of repeated warnings in the log and of repeated problems shown to the user.
     warning_limiter: WarningLimiter,
     /// User interface that shows the events.
     screen: &'a mut dyn Screen,
@@ -177,8 +178,9 @@ impl<'a> Driver<'a> {
         })
     }
 
-    /// Asks the user for another username if the mesh engine has ended because of it and a user is
-    /// there. Returns any other end.
+    /// Handles the end of the mesh engine. If the engine has ended because of the username, and
+    /// there is a user to ask, asks for another username and returns `None`. Otherwise returns
+    /// `end`.
     pub(super) fn ask_name_after(&mut self, end: End) -> Option<End> {
         let End::Rejected { code, reason, .. } = &end else { return Some(end) };
         let is_about_name = ErrorCode::from_number(*code).is_some_and(ErrorCode::is_about_name);
@@ -191,8 +193,8 @@ impl<'a> Driver<'a> {
         None
     }
 
-    /// Starts again as a candidate with another username: with a new mesh engine and a new identity
-    /// of the same key, as a new process would have. Asks again if the name is not valid.
+    /// Starts again as a candidate with another username, as a new process would: with a new mesh
+    /// engine, and a new identity of the same key. If the name is invalid, asks again instead.
     ///
     /// # Errors
     /// [`PeerError::Random`] if the random source fails.
@@ -306,10 +308,11 @@ impl<'a> Driver<'a> {
     }
 
     /// Sends copies of a datagram by all `paths` and to all `addresses`. Returns the number of
-    /// copies sent. Logs each failure, but the same text at most once a minute. Tells the user if
-    /// no copy was sent and the first failure was on a path, unless the peer is offline. After a
-    /// failure on a path, scans the interfaces, unless the last scan is younger than
-    /// [`MIN_SCAN_INTERVAL`].
+    /// copies sent.
+    ///
+    /// Logs each failure, but the same text at most once a minute. If no copy was sent and the
+    /// first failure was on a path, tells the user, unless the peer is offline. After a failure on
+    /// a path, scans the interfaces, unless the last scan is younger than [`MIN_SCAN_INTERVAL`].
     async fn send(&mut self, datagram: &[u8], paths: PathSet, addresses: &[SocketAddr]) -> usize {
         let sent = self.sockets.send(datagram, paths, addresses).await;
         for (path, error) in &sent.failed {

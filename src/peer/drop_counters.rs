@@ -10,7 +10,7 @@ use crate::wire::udp::DropReason;
 pub(super) struct DropCounters {
     /// Number of dropped datagrams, by the text of the reason.
     by_reason: BTreeMap<String, u64>,
-    /// Text of the last log line. An equal one is not logged again.
+    /// Text of the last log line. A line with the same text is not logged again.
     last_logged: String,
 }
 

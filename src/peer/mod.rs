@@ -45,8 +45,8 @@ const DEFAULT_FINISH_PATIENCE: Duration = Duration::from_secs(60);
 /// Time between two scans of the network interfaces.
 const SCAN_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Time between two log lines with the counters of dropped datagrams. No line is written if the
-/// counters have not changed.
+/// Time between two log lines with the counters of dropped datagrams. If the counters have not
+/// changed, no line is written.
 const DROP_SUMMARY_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
 /// Maximum number of datagrams handled in a row. Then timers, requests and other events get their
@@ -57,7 +57,7 @@ const MAX_DATAGRAM_BATCH: usize = 64;
 /// (back-pressure).
 const MAX_UNACKNOWLEDGED: usize = 64;
 
-/// End of a peer whose user leaves instead of choosing another username.
+/// Result of a peer whose user leaves instead of choosing another username.
 const LEFT_UNJOINED: End = End::Left { unsent: 0, refused: 0 };
 
 /// Settings of a peer's driver.
@@ -72,8 +72,8 @@ pub struct PeerSettings {
     pub key: PeerKey,
     /// True if the user is asked before a candidate is admitted.
     pub ask: bool,
-    /// True if there is a user who can answer [`Event::NameWanted`]. False to end if the username is
-    /// refused.
+    /// True if there is a user who can answer [`Event::NameWanted`]. If false, the peer ends when
+    /// the username is refused.
     pub can_ask_name: bool,
     /// UDP port, network interfaces, and hosts outside the local network.
     pub network: NetworkSettings,
@@ -108,8 +108,9 @@ pub enum PeerError {
     UsedUp,
 }
 
-/// Runs a peer until its mesh engine has finished. When `interrupted` resolves, the peer is asked
-/// to quit. When all senders of `requests` are gone, it is asked to finish.
+/// Runs a peer until its mesh engine has finished, and returns how it has ended. When `interrupted`
+/// resolves, the engine is asked to quit. When all senders of `requests` are gone, the engine is
+/// asked to finish. If the username is refused, the user may be asked for another.
 ///
 /// # Errors
 /// [`PeerError`] if the sockets cannot be opened, the random source fails, or the datagram counters

@@ -1,18 +1,19 @@
 //! Budget of signature checks for datagrams of strangers. A check costs more than forging a
-//! datagram, and all datagrams wait in one queue, so checks for strangers delay the messages of
+//! datagram. All datagrams wait in one queue, so checks for strangers delay the messages of
 //! members.
 
 use std::collections::HashMap;
 
 use crate::model::{AddressGroup, Moment, TokenBucket};
 
-/// Checks for one address group: burst, and checks per minute. A household whose 30 peers start at
-/// once stays below.
+/// Rate limit of checks for one address group: burst, and checks per minute. A household whose 30
+/// peers start at once stays below it.
 const GROUP_RATE: (u32, u32) = (600, 9_000);
-/// Checks for one address group that it may have even if others use up the shared budget: burst,
-/// and checks per minute.
+/// Rate of reserved checks, which one address group has even if others use up the shared budget:
+/// burst, and checks per minute.
 const RESERVED_RATE: (u32, u32) = (8, 240);
-/// Checks for all strangers together, beside the reserved ones: burst, and checks per minute.
+/// Rate limit of checks for all strangers together, reserved checks not counted: burst, and checks
+/// per minute.
 const SHARED_RATE: (u32, u32) = (600, 48_000);
 /// Maximum number of address groups with buckets of their own. Further groups have only the shared
 /// budget.
@@ -21,9 +22,9 @@ const MAX_GROUPS: usize = 1_024;
 /// Token buckets of one address group.
 #[derive(Debug)]
 struct GroupBudget {
-    /// All checks for the group.
+    /// Bucket for all checks of the group.
     all: TokenBucket,
-    /// Checks that do not depend on the shared budget.
+    /// Bucket for reserved checks, which take nothing from the shared budget.
     reserved: TokenBucket,
 }
 
@@ -37,8 +38,8 @@ impl GroupBudget {
 /// Budget of signature checks for datagrams whose sender is not verified at their source address.
 #[derive(Debug)]
 pub(super) struct SignatureBudget {
-    /// Buckets by address group. When there are [`MAX_GROUPS`], those of idle groups, both buckets
-    /// of which are full, are removed to make room.
+    /// Buckets by address group. If there are [`MAX_GROUPS`] when a new group comes, groups whose
+    /// buckets are both full are removed.
     groups: HashMap<AddressGroup, GroupBudget>,
     /// Bucket for all strangers together.
     shared: TokenBucket,
@@ -52,8 +53,8 @@ impl Default for SignatureBudget {
 }
 
 impl SignatureBudget {
-    /// Takes a token for one check of a datagram that came from `source`. Returns false if there is
-    /// none: the datagram must be dropped without a check.
+    /// Takes the tokens for one check of a datagram that came from `source`, and returns true. If
+    /// there are none, returns false: the datagram must be dropped without a check.
     pub(super) fn allow(&mut self, now: Moment, source: AddressGroup) -> bool {
         if self.groups.len() >= MAX_GROUPS && !self.groups.contains_key(&source) {
             self.groups.retain(|_, it| !it.is_full(now));
@@ -76,14 +77,14 @@ mod tests {
 
     use super::*;
 
-    /// Returns the address group of a number.
+    /// Returns an address group that differs for each number.
     fn group(number: u32) -> AddressGroup {
         AddressGroup::of_peer(IpAddr::from((0x0a00_0000 + number).to_be_bytes()))
     }
 
-    /// Returns how many checks per second a flood of bad signatures causes in the long run, and how
-    /// many of the 4 datagrams a second of another source pass then. `sources` take turns in sending
-    /// `per_second` datagrams a second in all, at most 10,000.
+    /// Simulates a flood of bad signatures for 20 s: `sources` take turns in sending `per_second`
+    /// datagrams a second in all. Another source sends 4 a second. Returns the checks per second of
+    /// the flood, and those of the other source, both in the last 10 s.
     fn flooded_by(sources: u32, per_second: u32) -> (u32, u32) {
         let mut budget = SignatureBudget::default();
         let (mut checks, mut honest) = (0, 0);
@@ -100,8 +101,8 @@ mod tests {
         (checks / 10, honest / 10)
     }
 
-    /// A flood causes hardly more checks than the shared budget and the reserved checks of its
-    /// sources, and a source that sends little is not starved.
+    /// A flood causes few more checks than the shared budget and the reserved checks of its sources
+    /// allow. A source that sends little gets all its checks.
     #[test]
     fn flood_causes_limited_checks_and_starves_nobody() {
         for (sources, most) in [(1, 160), (30, 930), (200, 1_610), (1_000, 4_900)] {
@@ -111,8 +112,8 @@ mod tests {
         }
     }
 
-    /// A flood from more sources than there are buckets causes no more checks than one from as many
-    /// sources as there are buckets.
+    /// A flood from more sources than [`MAX_GROUPS`] causes no more checks than a flood from about
+    /// as many sources.
     #[test]
     fn flood_from_more_sources_than_buckets_causes_limited_checks() {
         for (sources, per_second) in [(1_050, 5_000), (2_000, 10_000)] {
@@ -122,8 +123,8 @@ mod tests {
         }
     }
 
-    /// Thirty peers behind one address that start at the same moment, with some ten datagrams each
-    /// in two seconds, do not notice the budget.
+    /// Thirty peers behind one address start at once. All their checks are allowed: about ten for
+    /// each peer in two seconds.
     #[test]
     fn household_that_starts_at_once_stays_below() {
         let mut budget = SignatureBudget::default();
@@ -135,7 +136,7 @@ mod tests {
         }
     }
 
-    /// The number of buckets stays bounded.
+    /// The number of address groups with buckets stays bounded.
     #[test]
     fn forged_sources_do_not_exhaust_memory() {
         let mut budget = SignatureBudget::default();

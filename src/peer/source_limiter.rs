@@ -73,7 +73,7 @@ mod tests {
         assert_eq!(passing(&mut limit, later, one, 100_000), 2_000);
     }
 
-    /// The number of buckets stays bounded, and a new source is allowed again after some seconds.
+    /// The number of buckets stays bounded. Three seconds after the flood, a new source is allowed.
     #[test]
     fn forged_source_addresses_do_not_exhaust_memory() {
         let mut limit = SourceLimiter::default();

@@ -2,21 +2,21 @@
 
 use std::collections::BTreeSet;
 
-/// Maximum number of sequences remembered; beyond it the oldest is forgotten.
+/// Maximum number of sequences remembered. Beyond it, the smallest one is forgotten.
 const MAX_MESSAGES: usize = 4_096;
 
 /// Own messages of which no copy has ever gone out, because every attempt to send has failed.
 #[derive(Debug, Default)]
 pub(super) struct UnsentMessages {
-    /// Their sequences.
+    /// Sequences of these messages.
     sequences: BTreeSet<u32>,
     /// Greatest sequence of a message of which a copy has gone out; 0 if there is none.
     last_sent: u32,
 }
 
 impl UnsentMessages {
-    /// Records an attempt to send an own message, with the number of copies that went out. A message
-    /// is repeated, so there may be several attempts. A failed one is ignored if a copy of this or a
+    /// Records an attempt to send an own message, with the number of copies that went out. There
+    /// may be several attempts for one message. A failed attempt is ignored if a copy of this or a
     /// later message has gone out.
     pub(super) fn record(&mut self, sequence: u32, copies: usize) {
         if copies > 0 {

@@ -11,15 +11,15 @@ const REPEAT_INTERVAL: Duration = Duration::from_secs(60);
 /// Rate limiter of warnings: it suppresses a text that was reported less than a minute ago.
 #[derive(Debug, Default)]
 pub(super) struct WarningLimiter {
-    /// Time of the last report of each text. Texts that were reported longer than
-    /// [`REPEAT_INTERVAL`] ago are removed with the next new one.
+    /// Time of the last report of each text. Each new report removes the texts that were last
+    /// reported [`REPEAT_INTERVAL`] ago or earlier.
     last_reported: HashMap<String, Moment>,
 }
 
 impl WarningLimiter {
-    /// Returns true if `text` was not reported within the last minute, and then notes the time.
-    /// Otherwise returns false. Texts must not contain data from the network, because every
-    /// distinct text is kept for a minute.
+    /// Returns true if `text` was not reported in the last minute, and records it as reported now.
+    /// Otherwise returns false. Texts must not contain data from the network, because each distinct
+    /// text is kept for a minute.
     pub(super) fn should_report(&mut self, now: Moment, text: &str) -> bool {
         if self
             .last_reported
@@ -49,7 +49,7 @@ mod tests {
         assert!(warning_limiter.should_report(at(60), "no network"));
     }
 
-    /// Error texts may contain numbers, such as that of an interface.
+    /// Texts that were last reported a minute ago or earlier are forgotten.
     #[test]
     fn old_warnings_are_forgotten() {
         let mut warning_limiter = WarningLimiter::default();

@@ -189,8 +189,8 @@ pub(super) fn parse_line(
     }
 }
 
-/// Returns the error text for a command that only the other dialect has. Also for one that takes an
-/// argument only there. Returns `None` for any other command. `text` is the argument.
+/// Returns the error text for a command that only the other dialect has, or that takes an argument
+/// only there. Returns `None` for any other command. `text` is the argument.
 fn unavailable_command(word: &str, text: &str, dialect: Dialect) -> Option<&'static str> {
     match (dialect, word) {
         (Dialect::Peers, "msg") => Some("There are no direct messages among peers."),

@@ -70,8 +70,8 @@ fn time_value(time: Timestamp) -> Value {
     format_utc(time).map_or(Value::Null, Value::String)
 }
 
-/// Returns a number that a server may choose freely as JSON: as a number up to 2^53, and as a string
-/// of digits above.
+/// Returns an integer as JSON: a number up to [`MAX_EXACT_NUMBER`], a string of digits beyond. For
+/// integers that a server may choose freely.
 fn number_value(number: u64) -> Value {
     if number <= MAX_EXACT_NUMBER { number.into() } else { number.to_string().into() }
 }
@@ -198,8 +198,8 @@ fn connection_state_object(state: &ConnectionState) -> Value {
     }
 }
 
-/// Returns the JSON object of a message in a room. That of a peer has its Lamport counter, and the
-/// id of its author as session.
+/// Returns the JSON object of a message in a room. For a peer's message, the object also has the
+/// Lamport counter, and its session is the author's id.
 fn message_object(it: &Message) -> Value {
     let mut object = json!({
         "type": "message", "seq": number_value(it.sequence.0), "time": time_value(it.time), "room": it.room,
@@ -214,7 +214,7 @@ fn message_object(it: &Message) -> Value {
 }
 
 /// Returns the id of a peer as 16 lower-case hexadecimal digits, which sort as the ids do. As a
-/// number it would be rounded by a reader that has only floating-point numbers.
+/// JSON number, the id would be rounded by a reader that has only floating-point numbers.
 fn peer_id(session: SessionId) -> String {
     format!("{:016x}", session.0)
 }
@@ -326,8 +326,8 @@ mod tests {
         assert_eq!(value["id"], json!({"n": 1}));
     }
 
-    /// Returns a message with these numbers, from a peer if it has a Lamport counter, else from a
-    /// server.
+    /// Returns a message with these numbers. With a Lamport counter it is a peer's message,
+    /// otherwise a server's.
     fn message(sequence: u64, session: u64, lamport: Option<u64>) -> Message {
         Message {
             sequence: Sequence(sequence),
@@ -346,8 +346,8 @@ mod tests {
         }
     }
 
-    /// The JSON object of a peer's message has its Lamport counter, and the id of its author as
-    /// digits that sort as the ids do.
+    /// The JSON object of a peer's message has its Lamport counter, and the author's id as
+    /// hexadecimal digits.
     #[test]
     fn message_of_peer_has_lamport_counter_and_author_id() {
         let value = |it| message_object(&message(7, it, Some((1 << 48) - 1)));

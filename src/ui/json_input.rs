@@ -24,21 +24,22 @@ const DEFAULT_LIMIT: u16 = 20;
 /// answered.
 const MAX_ID_BYTES: usize = 256;
 
-/// Number of a server, as the JSON output has it: a number, or a string of digits if it is large.
+/// Integer in a request, as the JSON output writes it: a number, or a string of digits if it is
+/// large.
 #[derive(Debug, Deserialize)]
 #[serde(untagged, expecting = "a number or a string of digits was expected")]
 enum Number {
-    /// A JSON number.
+    /// JSON number.
     Exact(u64),
-    /// A JSON string of digits.
+    /// JSON string, which should consist of digits.
     Digits(String),
 }
 
 impl Number {
-    /// Returns the number.
+    /// Returns the integer. `field`: name of the field, for the error text.
     ///
     /// # Errors
-    /// The string is no number below 2^64. The error text names the field.
+    /// The string is no decimal number below 2^64. The error text names the field.
     fn parse(self, field: &str) -> Result<u64, String> {
         match self {
             Self::Exact(number) => Ok(number),
@@ -307,7 +308,7 @@ mod tests {
         ));
     }
 
-    /// Sequences and sessions may be numbers or strings of digits, as the output has them.
+    /// Sequences and sessions may be numbers or strings of digits, as in the JSON output.
     #[test]
     fn large_numbers_are_parsed_from_digits() {
         let history = |before: &str| command(&format!(r#"{{"type":"history","before":{before}}}"#));
@@ -323,7 +324,7 @@ mod tests {
         }
     }
 
-    /// All fields of a search are parsed; times need date, time and zone.
+    /// All fields of a search are parsed. A time needs a date, a time of day and a zone.
     #[test]
     fn search_fields_are_parsed() {
         let search = |line: &str| match command(line) {
@@ -370,7 +371,7 @@ mod tests {
         assert_eq!(id, Some(Value::from("x7")));
     }
 
-    /// Rooms are displayed as `#den`, so users write them so.
+    /// A room in a request may begin with `#`, as rooms are displayed.
     #[test]
     fn room_may_begin_with_the_sign_that_rooms_are_displayed_with() {
         for kind in

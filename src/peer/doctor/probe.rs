@@ -30,8 +30,8 @@ use crate::wire::udp::{
 const LISTEN_TIME: Duration = Duration::from_secs(5);
 
 /// Time to listen for new peers, from the start of the probe, if [`Probe::needs_long_listen_time`].
-/// On a path that it does not need, a peer sends only every fifth heartbeat. In rooms of up to 50
-/// members these are at most 11 s apart.
+/// On a path that a peer does not need, it sends only every fifth heartbeat. In rooms of up to 50
+/// members, these heartbeats are at most 11 s apart.
 const LONG_LISTEN_TIME: Duration = Duration::from_secs(12);
 
 /// Time to wait for the last pongs after listening.
@@ -41,10 +41,10 @@ const FINAL_WAIT: Duration = Duration::from_secs(1);
 const PING_INTERVAL: Duration = Duration::from_millis(900);
 
 /// Number of rounds of pings on each path, and to each named host that has not answered. One ping
-/// is not enough, because it may be lost, and in a large room many peers answer each.
+/// may be lost. In a large room, more peers would answer a ping than may answer it.
 const PING_ROUNDS: u32 = 3;
 
-/// Size of a ping on a path, in bytes: padded so that up to 17 peers answer each.
+/// Size of a ping on a path, in bytes. It is padded so that up to 17 peers answer each ping.
 const PADDED_PING: usize = 1_200;
 
 /// Target of a ping.

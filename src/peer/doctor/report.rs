@@ -47,9 +47,9 @@ fn report_loopback(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) {
     }
 }
 
-/// Reports for each path which peers answer pings sent on it. Reports also whose heartbeats arrive
-/// on it. Considers only [the relevant peers](super::found_peers::FoundPeers::relevant). Reports
-/// that a path brings no heartbeats only if [`Probe::is_conclusive`].
+/// Reports for each path the peers that answer pings sent on it, and the peers whose heartbeats
+/// arrive on it. Considers only [the relevant peers](super::found_peers::FoundPeers::relevant).
+/// Reports that a path brings no heartbeats only if [`Probe::is_conclusive`].
 fn report_paths(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) {
     let peers = probe.peers.relevant();
     if peers.is_empty() {

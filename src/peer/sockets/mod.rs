@@ -1,9 +1,9 @@
 //! UDP sockets of a peer: `docs/protocol/udp.md`, section 6.
 //!
-//! For each of IPv4 and IPv6 there are two sockets. The *shared* socket is on the room's port,
-//! which any number of peers on this machine bind. From the peer's *own* socket every copy is sent,
-//! and answers come to it. Some unicast copies are sent from the shared socket too: see
-//! [`Sockets::send`]. Either address family may be absent.
+//! For each of IPv4 and IPv6 there are two sockets. The *shared* socket is bound to the room's
+//! port, as are those of other peers on this machine. The *own* socket is bound to a free port.
+//! Every copy is sent from the own socket, and answers come to it. Some unicast copies are also
+//! sent from the shared socket: see [`Sockets::send`]. Either address family may be absent.
 //!
 //! The destination address of a datagram tells by which path it came to the shared socket.
 //! `quinn-udp` reports it on Linux, macOS and Windows, without unsafe code here. On Linux, a socket
@@ -42,7 +42,8 @@ const SEND_TIMEOUT: Duration = Duration::from_millis(50);
 /// Time for which an address counts as a caller, from its last unicast datagram to a shared socket.
 const CALLER_RETENTION: Duration = Duration::from_secs(60);
 
-/// Maximum number of callers remembered. A further one is ignored until another has expired.
+/// Maximum number of callers remembered. Beyond it, a new caller is ignored until another has
+/// expired.
 const MAX_CALLERS: usize = 256;
 
 /// Received UDP datagram.
@@ -56,7 +57,7 @@ pub(super) struct Datagram {
     /// Index of the receiving interface. `None` on the peer's own socket, and where the system does
     /// not report it.
     pub(super) interface: Option<u32>,
-    /// True if it came to the shared socket, rather than to the peer's own one.
+    /// True if the datagram came to the shared socket, false if to the peer's own socket.
     pub(super) is_shared: bool,
     /// Payload of the datagram.
     pub(super) bytes: Vec<u8>,
@@ -67,7 +68,7 @@ pub(super) struct Datagram {
 pub(super) struct SendResult {
     /// Number of copies sent without error.
     pub(super) copies_sent: usize,
-    /// Error of each copy that was not sent, with its path. `None` as path: a unicast copy.
+    /// Error of each copy that was not sent, with its path; for a unicast copy the path is `None`.
     pub(super) failed: Vec<(Option<Path>, io::Error)>,
 }
 

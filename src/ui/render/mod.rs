@@ -53,12 +53,12 @@ pub(super) struct Renderer {
     last_date: Option<Date>,
     /// Screen width to which messages are wrapped, in columns. `None`: no wrapping.
     width: Option<usize>,
-    /// True once the history after a join has been shown completely.
+    /// True once the history after the first join has been shown completely.
     has_joined: bool,
     /// True from a welcome to the end of the history that follows it.
     is_replaying: bool,
-    /// Text about retention at the last welcome; `None` before the first. Later welcomes show only
-    /// a change of it.
+    /// Text about retention at the last welcome; `None` before the first one. A later welcome shows
+    /// the text only if it has changed.
     last_retention: Option<String>,
 }
 

@@ -1,5 +1,5 @@
-//! Coordination of terminal access between the reading and the printing thread: nothing is printed
-//! between two lines.
+//! Coordination of terminal access between the reading and the printing thread: normally nothing is
+//! printed between two lines.
 //!
 //! While the editor is editing a line, it queues texts, and prints them once it has read all
 //! pending keys. Between two lines it lets the printer write to the terminal directly. Such a text

@@ -49,8 +49,8 @@ mod platform {
     pub(in crate::ui::terminal) struct EditingModes(Mutex<Option<Termios>>);
 
     impl EditingModes {
-        /// Saves the current modes of the terminal, which are the editor's, unless they are saved
-        /// already.
+        /// Saves the current modes of the terminal, which are the editor's. Does nothing if modes
+        /// are saved already.
         pub(in crate::ui::terminal) fn begin_line(&self) {
             let mut modes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             if modes.is_none() {
@@ -63,8 +63,8 @@ mod platform {
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
         }
 
-        /// Puts the saved modes in force and makes the editor draw its line again. Does nothing
-        /// between lines.
+        /// Restores the saved modes, and makes the editor draw its line again. Does nothing between
+        /// lines.
         fn restore(&self) {
             let modes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(modes) = &*modes {
