@@ -9,7 +9,7 @@ import sys
 import termios
 import time
 
-PATIENCE = 20  # seconds
+PATIENCE = 60  # seconds
 
 
 class Terminal:

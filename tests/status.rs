@@ -55,6 +55,77 @@ fn error_text(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
+/// Runs a subcommand of `chat-server` without naming a server, with this runtime directory.
+fn run_unnamed(runtime: &Path, arguments: &[&str]) -> Output {
+    server_command().args(arguments).env("XDG_RUNTIME_DIR", runtime).output().unwrap()
+}
+
+/// Servers that were started by hand, without a configuration, are found in the user's private
+/// directory, and told apart.
+#[test]
+fn servers_started_by_hand_are_found_and_told_apart() {
+    let runtime = tempfile::tempdir().unwrap();
+    let private = |mode| fs::set_permissions(runtime.path(), fs::Permissions::from_mode(mode));
+    private(0o700).unwrap();
+    let start = |name: &str| {
+        Server::start_with(&["--name", name], |it| {
+            it.env("XDG_RUNTIME_DIR", runtime.path());
+        })
+    };
+    let told = error_text(&run_unnamed(runtime.path(), &["status"]));
+    assert!(told.contains("no server can be asked: none that you have started by hand"), "{told}");
+    let attic = start("attic");
+    let sockets = runtime.path().join("pi-chat");
+    assert_eq!(fs::metadata(&sockets).unwrap().permissions().mode() & 0o777, 0o700);
+    let output = run_unnamed(runtime.path(), &["status"]);
+    assert!(String::from_utf8(output.stdout).unwrap().contains("“attic” is healthy"));
+    let output = run_unnamed(runtime.path(), &["announce", "dinner is ready"]);
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "sent to 0 people\n");
+
+    let cellar = start("cellar");
+    let told = error_text(&run_unnamed(runtime.path(), &["status"]));
+    for (name, server) in [("attic", &attic), ("cellar", &cellar)] {
+        let socket = sockets.join(format!("server-{}", server.id()));
+        let (address, socket) = (server.address(), socket.display());
+        let line = format!("“{name}” on {address}: --control {socket}");
+        assert!(told.contains(&line), "{told}");
+    }
+    let socket = sockets.join(format!("server-{}", cellar.id()));
+    assert_eq!(json_status(&socket).0["name"], "cellar");
+
+    // A server that was killed leaves its socket. The next one removes it.
+    drop(cellar);
+    assert!(socket.exists());
+    let output = run_unnamed(runtime.path(), &["status"]);
+    assert!(String::from_utf8(output.stdout).unwrap().contains("“attic”"));
+    let _other = start("other");
+    assert!(!socket.exists());
+}
+
+/// A directory for sockets that others may enter is not used, and the server says what to give.
+#[test]
+fn socket_directory_of_others_is_not_used() {
+    let temporary = tempfile::tempdir().unwrap();
+    let user = rustix::process::geteuid().as_raw();
+    let directory = temporary.path().join(format!("pi-chat-{user}"));
+    fs::create_dir(&directory).unwrap();
+    fs::set_permissions(&directory, fs::Permissions::from_mode(0o777)).unwrap();
+    let start = || {
+        Server::start_with(&[], |it| {
+            it.env("TMPDIR", temporary.path());
+        })
+    };
+    let server = start();
+    let is_warning = |line: &String| {
+        line.contains("is not a private directory of this user; --control names a socket")
+    };
+    server.wait_for_log(|lines| lines.iter().any(is_warning));
+    assert_eq!(fs::read_dir(&directory).unwrap().count(), 0);
+    fs::set_permissions(&directory, fs::Permissions::from_mode(0o700)).unwrap();
+    let server = start();
+    assert!(directory.join(format!("server-{}", server.id())).exists());
+}
+
 #[test]
 fn status_reports_counters_and_health() {
     let (_directory, path, control) = control_path();

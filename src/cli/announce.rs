@@ -47,7 +47,7 @@ fn announce(command: &AnnounceArgs) -> Result<usize> {
     let request = ControlRequest::Announce(command.text.as_str().to_owned());
     let mut line = serde_json::to_vec(&request)?;
     line.push(b'\n');
-    let answer = control::exchange(&command.socket.path()?, &line)?;
+    let answer = control::exchange(&command.socket.locate()?, &line)?;
     // A server of an older version sends its status, whatever the request is.
     let answer = serde_json::from_str(&answer)
         .context("the server is of another version of this program; nothing was announced")?;

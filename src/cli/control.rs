@@ -6,12 +6,12 @@ use std::net::Shutdown;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result, anyhow, ensure};
+use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 use clap::Args;
 
 use crate::config::server::ServerOptions;
 use crate::os::Clock;
-use crate::server::connect_control;
+use crate::server::{Status, connect_control, running_servers};
 
 /// Path of the control socket of the packaged systemd service. Used if no other path is known.
 const SERVICE_SOCKET: &str = "/run/chat-server/control";
@@ -27,7 +27,7 @@ const MAX_ANSWER_BYTES: usize = 1 << 20;
 #[derive(Args, Debug)]
 pub(super) struct ControlArgs {
     /// The server's socket [default: as the server finds it, else that of the service,
-    /// /run/chat-server/control]
+    /// /run/chat-server/control, else that of the server that you have started by hand]
     #[arg(long, value_name = "SOCKET", env = "CHAT_SERVER_CONTROL")]
     control: Option<PathBuf>,
 
@@ -42,19 +42,50 @@ pub(super) struct ControlArgs {
 
 impl ControlArgs {
     /// Returns the path of the control socket, from flags, environment, or configuration file. If
-    /// none names it, returns [`SERVICE_SOCKET`].
+    /// none names it: [`SERVICE_SOCKET`] if the service can be asked there, otherwise the socket of
+    /// the only server that this user has started by hand.
     ///
     /// # Errors
-    /// The configuration file cannot be read.
-    pub(super) fn path(&self) -> Result<PathBuf> {
+    /// The configuration file cannot be read. Or no server can be asked, or several; the text says
+    /// what to give.
+    pub(super) fn locate(&self) -> Result<PathBuf> {
         let file = match &self.config {
             Some(path) => ServerOptions::from_file(path)?,
             None => ServerOptions::default(),
         };
         let (control, data_dir) = (self.control.clone(), self.data_dir.clone());
         let options = ServerOptions::for_control_socket(control, data_dir).or(file);
-        Ok(options.control_socket().unwrap_or_else(|| SERVICE_SOCKET.into()))
+        if let Some(path) = options.control_socket() {
+            return Ok(path);
+        }
+        let service = match connect_control(Path::new(SERVICE_SOCKET), ANSWER_TIMEOUT) {
+            Ok(_) => return Ok(SERVICE_SOCKET.into()),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(SERVICE_SOCKET.into()),
+            Err(error) => error,
+        };
+        let mut servers = running_servers();
+        match servers.as_slice() {
+            [_] => Ok(servers.remove(0)),
+            [] => Err(Error::from(service).context(format!(
+                "no server can be asked: none that you have started by hand, and not the service \
+                 at {SERVICE_SOCKET} (--control or --data names another)"
+            ))),
+            several => {
+                let lines: String = several.iter().map(|it| describe_server(it)).collect();
+                bail!("several servers of yours run here; say which one:{lines}")
+            }
+        }
     }
+}
+
+/// Returns a line about the server with this socket, with the flag that names it, after a newline.
+fn describe_server(socket: &Path) -> String {
+    let status = exchange(socket, b"").and_then(|it| Ok(serde_json::from_str::<Status>(&it)?));
+    let what = status.map_or("a server that does not answer".to_owned(), |it| {
+        let listening: Vec<String> = it.listening.iter().map(ToString::to_string).collect();
+        format!("“{}” on {}", it.name, listening.join(", "))
+    });
+    format!("\n  {what}: --control {}", socket.display())
 }
 
 /// Sends a request over the control socket at `path`. If `request` is empty, only connects. Returns

@@ -40,7 +40,7 @@ pub(super) fn run(command: StatusArgs) -> ExitCode {
 /// # Errors
 /// The server cannot be reached, does not answer in time, or sends an invalid answer.
 fn query_and_print(command: StatusArgs) -> Result<bool> {
-    let answer = control::exchange(&command.socket.path()?, b"")?;
+    let answer = control::exchange(&command.socket.locate()?, b"")?;
     let status: Status = serde_json::from_str(&answer)
         .context("the server's answer is of another version of this program")?;
     let shown = if command.json { answer } else { format_status(&status) };

@@ -15,7 +15,7 @@ use super::parse_toml;
 use crate::log::{Durability, LogSettings, MemoryLimits, OnFailure, StoreSettings};
 use crate::model::limits::{HISTORY_LENGTH, MAX_FRAME};
 use crate::model::{HubSettings, IpNetwork, NetworkError, Retention, RoomName, strip_room_prefix};
-use crate::server::{BackupSettings, FanoutLimits, ListenAddress, ServerSettings};
+use crate::server::{BackupSettings, ControlSocket, FanoutLimits, ListenAddress, ServerSettings};
 use crate::text_input;
 
 /// Options of the server from one source (flags and environment, or the file), each of them
@@ -140,7 +140,8 @@ pub struct ServerOptions {
     backup_keep: Option<usize>,
 
     /// Tell whoever runs `chat-server status` here how the server fares: a Unix socket
-    /// [default: control in systemd's RUNTIME_DIRECTORY, else control.sock in --data, else none]
+    /// [default: control in systemd's RUNTIME_DIRECTORY, else control.sock in --data, else in a
+    /// private directory of yours]
     #[arg(long, value_name = "SOCKET", env = "CHAT_SERVER_CONTROL")]
     control: Option<PathBuf>,
 
@@ -303,7 +304,8 @@ impl ServerOptions {
 
     /// Returns the path of the control socket for `chat-server status` and `announce`. This is the
     /// `control` option, otherwise `control` in systemd's `RUNTIME_DIRECTORY`, otherwise
-    /// `control.sock` in the data directory. `None` if none of these is set.
+    /// `control.sock` in the data directory. `None` if none of these is set; then the server uses a
+    /// private directory of the user.
     #[must_use]
     pub fn control_socket(&self) -> Option<PathBuf> {
         let in_runtime_directory = || Some(systemd_directory("RUNTIME_DIRECTORY")?.join("control"));
@@ -320,7 +322,7 @@ impl ServerOptions {
     pub fn into_settings(self) -> Result<ServerSettings> {
         let hub = HubSettings::default();
         let log = self.log_settings()?;
-        let control = self.control_socket();
+        let control = self.control_socket().map_or(ControlSocket::OfUser, ControlSocket::At);
         let backup = self.backup_settings()?;
         let is_durable = matches!(log, LogSettings::Disk(_));
         let retention = match &log {

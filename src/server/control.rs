@@ -2,6 +2,7 @@
 //! closes it. The answer is the result of a request, or a status report if there was no request
 //! (`docs/status.md`).
 
+use std::fmt::Display;
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
@@ -23,6 +24,7 @@ use tokio::time::{sleep, timeout};
 use super::ServerSettings;
 use super::engine::EngineInput;
 use super::status::StatusSource;
+use super::user_sockets;
 use crate::model::AnnouncementText;
 
 /// Maximum time to serve one connection: to read the request, carry it out and write the answer.
@@ -37,6 +39,19 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Maximum length of a request, in bytes. An announcement in which every character is escaped fits.
 const MAX_REQUEST_BYTES: u64 = 8 << 10;
+
+/// Place of the control socket.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ControlSocket {
+    /// No control socket.
+    #[default]
+    None,
+    /// Socket at this path.
+    At(PathBuf),
+    /// Socket of its own in the user's private directory for sockets: for a server that is started
+    /// by hand.
+    OfUser,
+}
 
 /// Request on the control socket: a JSON object. Its only key is the name of the request, as in
 /// `{"announce": "text"}`.
@@ -84,17 +99,23 @@ pub(super) struct Control {
 }
 
 impl Control {
-    /// Opens the control socket. `None` if none is configured. If it cannot be opened, logs the
+    /// Opens the control socket. `None` if there is to be none. If it cannot be opened, logs the
     /// failure and returns `None`; the server continues.
     pub(super) fn open(settings: &ServerSettings) -> Option<Self> {
-        let path = settings.control.clone()?;
+        let warn = |problem: &dyn Display| {
+            tracing::warn!("`chat-server status` and `announce` will not work: {problem}");
+        };
+        let path = match &settings.control {
+            ControlSocket::None => return None,
+            ControlSocket::At(path) => path.clone(),
+            ControlSocket::OfUser => user_sockets::create_own()
+                .inspect_err(|error| warn(&format!("{error}; --control names a socket")))
+                .ok()?,
+        };
         match bind(&path) {
             Ok(listener) => Some(Self { listener, file: file_identity(&path), path }),
             Err(error) => {
-                let path = path.display();
-                tracing::warn!(
-                    "`chat-server status` and `announce` will not work: cannot use {path}: {error}"
-                );
+                warn(&format!("cannot use {}: {error}", path.display()));
                 None
             }
         }

@@ -31,17 +31,18 @@ mod reload;
 mod service;
 mod status;
 mod trusted_proxies;
+mod user_sockets;
 
 pub use backup::BackupSettings;
-pub use control::{ControlAnswer, ControlRequest, connect as connect_control};
+pub use control::{ControlAnswer, ControlRequest, ControlSocket, connect as connect_control};
 pub use fanout::FanoutLimits;
 pub use listen::ListenError;
 pub use listen_address::{ListenAddress, ListenAddressError};
 pub use reload::ReloadResult;
 pub use status::{BackupStatus, PressureStatus, Status, StoreKind, StoreState, StoreStatus};
+pub use user_sockets::running_servers;
 
 use std::future::Future;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -85,8 +86,8 @@ pub struct ServerSettings {
     pub log: LogSettings,
     /// Limits of the memory for unsent frames.
     pub backlog: FanoutLimits,
-    /// Path of the control socket, for status reports and requests; `None`: no control socket.
-    pub control: Option<PathBuf>,
+    /// Place of the control socket, for status reports and requests.
+    pub control: ControlSocket,
     /// True if the server is advertised on the local network.
     pub announce: bool,
     /// Settings of the nightly backups; `None`: no backups. A log in memory is not backed up.
@@ -102,7 +103,7 @@ impl Default for ServerSettings {
             trusted_proxies: Vec::new(),
             log: LogSettings::Memory(MemoryLimits::default()),
             backlog: FanoutLimits::default(),
-            control: None,
+            control: ControlSocket::None,
             announce: true,
             backup: None,
         }
