@@ -67,7 +67,7 @@ pub fn export(
     out.flush().map_err(ArchiveError::Output)
 }
 
-/// Pages of an export: reads and formats them one by one.
+/// Reader of an export: reads and formats the messages page by page.
 struct Pages<'a> {
     /// Connection to the database, without a transaction between pages.
     connection: &'a Connection,

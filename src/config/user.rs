@@ -69,7 +69,7 @@ fn parse_bool(key: &str, text: &str) -> Result<bool> {
     }
 }
 
-/// Returns the default username, which [`username_from_login`] makes from the login name.
+/// Returns the default username: the login name, converted to a valid username.
 #[must_use]
 pub fn default_username() -> String {
     username_from_login(&whoami::username().unwrap_or_default())

@@ -21,8 +21,8 @@ const MAX_ARRIVAL_READS: usize = 8;
 /// Maximum number of reads for `history` in progress.
 const MAX_HISTORY_READS: usize = 2;
 
-/// Maximum number of searches in progress. Searches may take long, so the next group waits for one
-/// search only.
+/// Maximum number of searches in progress. A search may take long, and the next group waits for one
+/// search at most.
 const MAX_SEARCHES: usize = 1;
 
 /// Lane: reads of one kind, waiting or in progress.

@@ -22,7 +22,7 @@ struct Simulation {
     clients: Vec<ConnectionId>,
     /// Clients that have half-closed their connections.
     half_closed: HashSet<ConnectionId>,
-    /// Position that each client brought with its `join`.
+    /// Position in each client's `join`, for clients that sent one.
     positions: HashMap<ConnectionId, Sequence>,
     /// Messages that each client has sent, answered or not.
     sent: BTreeMap<ConnectionId, Vec<(Reference, ClientFrame)>>,

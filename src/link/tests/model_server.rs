@@ -96,7 +96,7 @@ impl ModelServer {
         self.connected_session = None;
     }
 
-    /// Expires all sessions except that of the connection.
+    /// Removes all sessions except that of the connected client.
     pub(super) fn expire_disconnected_sessions(&mut self) {
         self.sessions.retain(|it| Some(it.id) == self.connected_session);
     }

@@ -166,8 +166,8 @@ impl MemoryLog {
     }
 
     /// Drops the oldest direct messages, over all sessions, until all together use at most
-    /// [`MemoryLimits::total_bytes`]. Also removes the stale elements at the front of
-    /// `direct_order`, and all others when there are many.
+    /// [`MemoryLimits::total_bytes`]. Also removes stale elements of `direct_order`: those at the
+    /// front, and all of them if the queue is long.
     fn trim_directs(&mut self) {
         while let Some((sequence, session)) = self.direct_order.front().copied() {
             let ring = self.directs.get_mut(&session);

@@ -25,8 +25,8 @@ pub(super) fn keep_latest(found: &mut EntriesBySequence, count: u16) -> bool {
     dropped
 }
 
-/// Adds the entries of the first `limit` undamaged rows to `found`. Skips damaged rows without
-/// counting them. The caller relies on this: fewer than `limit` entries mean that no more exist.
+/// Adds the entries of the first `limit` undamaged rows to `found`. Damaged rows are skipped and do
+/// not count. So if fewer than `limit` entries are added, no more exist; callers rely on this.
 fn collect_entries(
     found_rows: &mut Rows<'_>,
     limit: i64,

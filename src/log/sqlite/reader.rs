@@ -26,8 +26,8 @@ pub(super) struct ReadJob {
     /// Last sequence of the log. The answer contains no entry after it.
     pub(super) head: Sequence,
     /// Entries that are committed in memory but not in the database, in ascending order of
-    /// sequence. `None` if the disk works: then there are no such entries, and the read fails if
-    /// the database cannot be read.
+    /// sequence. `None` while the disk works: there are no such entries then. If the database
+    /// cannot be read then, the read fails.
     pub(super) unwritten: Option<Arc<[SharedEntry]>>,
 }
 

@@ -69,7 +69,7 @@ impl Fixture {
         connection.query_row(&format!("PRAGMA max_page_count = {most}"), [], |_| Ok(())).unwrap();
     }
 
-    /// Lets the writer write a message of 4,000 bytes, as it does for a job, and run its due tasks.
+    /// Lets the writer write a message of 4,000 bytes, and then run its due tasks.
     fn say(&mut self) {
         self.write(vec![]);
     }
