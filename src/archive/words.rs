@@ -48,7 +48,7 @@ impl WordHashes {
     }
 }
 
-/// Indexes messages again, a batch at a time, in a log in memory.
+/// Builder of a search index in memory: indexes messages again, a batch at a time.
 #[derive(Debug)]
 pub(super) struct Reindexer {
     /// Log in memory, with the messages of the last batch and their index.

@@ -241,16 +241,16 @@ impl Hub {
         Some(session)
     }
 
-    /// Closes the old connection of a session that is resumed on another one, with error
-    /// `replaced`. The session keeps its name and rooms.
+    /// Closes a connection with error `replaced`, because its session is resumed on another
+    /// connection. The session keeps its name and rooms.
     pub(super) fn close_replaced_connection(&mut self, now: Moment, id: ConnectionId) {
         self.send_frame(id, Error::new(ErrorCode::Replaced));
         self.deliver(id, Delivery::Close);
         self.detach_session(now, id);
     }
 
-    /// If a room has no members left, closes it and emits `RoomClosed`. It then no longer counts
-    /// for the group that had opened it.
+    /// If a room has no members left, closes it and emits `RoomClosed`. The room then no longer
+    /// counts for the group that had opened it.
     pub(super) fn close_if_empty(&mut self, room: RoomId, now: Moment) {
         if let Some(closed) = self.rooms.close_if_empty(room) {
             if let Some(group) = closed.opened_by {

@@ -123,7 +123,7 @@ const fn collection_delay(members: usize) -> Duration {
 }
 
 /// Builds a `roster` frame that answers no request. If the room has more than [`MAX_LISTED_NAMES`]
-/// members, it has no names.
+/// members, the frame has no names.
 fn roster(room: &RoomName, members: &RoomMembers) -> ServerFrame {
     let count_only = members.len() > MAX_LISTED_NAMES;
     let names = if count_only { Vec::new() } else { members.page("").0 };

@@ -75,7 +75,7 @@ impl GroupLimits {
 /// Wrong passwords of a group, and the pause that follows them.
 #[derive(Clone, Copy, Debug, Default)]
 struct PasswordFailures {
-    /// Number of wrong passwords, without forgotten ones.
+    /// Number of wrong passwords since the last time that they were forgotten.
     count: u32,
     /// End of the last pause. There is no pause from this moment on.
     paused_until: Moment,

@@ -12,8 +12,8 @@ use crate::model::{
 use crate::wire::tcp::{Enter, History, Leave, Left, Members, Roster, Search, flag, kind};
 
 impl Hub {
-    /// Returns the room with this name, in any spelling, if the session is a member; `None` if it
-    /// is not, or if the name is invalid.
+    /// Returns the room with this name, in any spelling, if the session is a member. `None` if the
+    /// session is no member, or if the name is invalid.
     pub(super) fn joined_room(&self, session: SessionId, name: &str) -> Option<RoomId> {
         let room = self.rooms.find(&RoomName::new(name).ok()?)?;
         self.sessions.get(session)?.rooms.contains(&room).then_some(room)

@@ -31,8 +31,8 @@ struct RoomProgress {
     oldest_shown: Option<Sequence>,
     /// Sequence of the last new entry; answers to `history` do not count. `None` if there was none.
     newest_received: Option<Sequence>,
-    /// True if the next new entry must not report a gap before it: the user knows of the gap, or it
-    /// is expected. That entry clears the flag.
+    /// True if a gap before the next new entry is not reported, because the user knows of the gap
+    /// or it is expected. The next new entry clears the flag.
     is_gap_suppressed: bool,
 }
 

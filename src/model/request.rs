@@ -116,8 +116,8 @@ pub enum PeerCommand {
         /// Username to block, in any spelling.
         name: String,
     },
-    /// Ends the block of a username, and of the keys that were blocked by it or that its present
-    /// holder has.
+    /// Unblocks a username. Also unblocks the keys that were blocked by this name, and the key of
+    /// its present holder.
     Unblock {
         /// Username to unblock, in any spelling.
         name: String,

@@ -16,7 +16,7 @@ fn join_crowd(harness: &mut Harness, from: usize, to: usize) -> Vec<ConnectionId
     connections
 }
 
-/// Presence changes are collected for half a second and sent as a set.
+/// Presence changes are collected for half a second and sent together.
 #[test]
 fn presence_changes_are_batched() {
     let mut harness = Harness::new();

@@ -17,7 +17,7 @@ use crate::model::{
 };
 use crate::os::Clock;
 
-/// Milliseconds of a day.
+/// Length of a day, in milliseconds.
 const DAY_MILLIS: i64 = 24 * 60 * 60 * 1_000;
 
 /// Maximum number of messages that a search scans because they are not in the index. Only an

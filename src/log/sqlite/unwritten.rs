@@ -115,15 +115,16 @@ mod tests {
     use super::*;
     use crate::model::{Draft, LogEntry, RoomName, Timestamp};
 
-    /// Returns an entry of a room.
+    /// Returns an entry of this room with this sequence.
     fn entry(sequence: u64, room: &str) -> SharedEntry {
         let target = Target::Room(RoomName::new(room).unwrap());
         let (sequence, previous, time) = (Sequence(sequence), Sequence::ZERO, Timestamp(0));
         Arc::new(LogEntry { sequence, previous, time, draft: Draft { target, ..Draft::example() } })
     }
 
-    /// Returns the sequences of the entries before 9 of two rooms, at most `count` of each, and
-    /// whether there are more. The database has 1 and 2, and the others are unwritten.
+    /// Reads the entries before sequence 9 of two rooms, at most `count` of each room. Entries 1
+    /// and 2 are in the database, later ones are unwritten. Returns the sequences, and true if
+    /// there are older entries.
     fn before_nine(count: u16) -> (Vec<u64>, bool) {
         let rooms = ["a", "b"].map(|it| RoomName::new(it).unwrap()).to_vec();
         let range = ReadRange::Before(Sequence(9), count);
@@ -135,7 +136,7 @@ mod tests {
         (outcome.entries.iter().map(|it| it.sequence.0).collect(), outcome.more)
     }
 
-    /// The limit of older entries is one for each room.
+    /// The limit of a read of older entries applies to each room separately.
     #[test]
     fn older_entries_are_limited_for_each_room() {
         assert_eq!(before_nine(1), (vec![2, 4], true));

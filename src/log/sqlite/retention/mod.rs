@@ -36,7 +36,7 @@ const MAX_COUNTED_PER_STEP: usize = 20_000;
 /// Maximum number of messages examined in one step when the database exceeds its maximum size.
 const MAX_SCANNED_PER_STEP: usize = 2_000;
 
-/// Milliseconds of a day.
+/// Length of a day, in milliseconds.
 const DAY_MILLIS: u64 = 24 * 60 * 60 * 1_000;
 
 /// Maximum number of direct messages kept, for all sessions together.
