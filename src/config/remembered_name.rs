@@ -1,4 +1,5 @@
-//! Username that the user has chosen when another was refused. It is the default from then on.
+//! Remembered username: the user chose it after another username was refused. It is the default
+//! from then on.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -8,23 +9,23 @@ use super::user::state_directory;
 use crate::disk::create_private_dir;
 use crate::model::Username;
 
-/// Maximum length of the file that is read, in bytes. A longer one holds no name.
+/// Maximum number of bytes that are read from the file.
 const MAX_FILE_LENGTH: u64 = 1024;
 
-/// File with the username that a program remembers.
+/// File in which a program remembers the username.
 #[derive(Clone, Debug)]
 pub struct RememberedName(PathBuf);
 
 impl RememberedName {
-    /// Returns the file with this name in the user's state directory. `None` if the user has no
-    /// home directory.
+    /// Creates a handle of the file with this name in the user's state directory. `None` if the
+    /// user has no home directory. Does not access the file.
     #[must_use]
     pub fn in_state_directory(file_name: &str) -> Option<Self> {
         Some(Self(state_directory()?.join(file_name)))
     }
 
-    /// Loads the remembered username. Returns `None` if there is none, or if the file cannot be read
-    /// or holds no name: remembering is no condition of chatting.
+    /// Loads the remembered username. `None` if there is no file, or if it cannot be read or holds
+    /// no valid username.
     #[must_use]
     pub fn load(&self) -> Option<String> {
         let mut text = String::new();

@@ -60,8 +60,10 @@ impl Link {
 
     /// Handles an error that refuses the join.
     ///
-    /// - If the username is the reason, and the user can be asked: disconnects and asks the user for
-    ///   another. Token and position stay (`docs/protocol/tcp.md`, section 13).
+    /// - If the username is the reason, and
+    ///   [`Settings::can_ask_name`](super::Settings::can_ask_name) is true: disconnects and asks
+    ///   the user for another username. Token and position stay (`docs/protocol/tcp.md`, section
+    ///   13).
     /// - If the server wants a password, and a known one was not in the last join: sends the join
     ///   again with it.
     /// - Otherwise, if the server wants a password, the user can be asked, and no join was

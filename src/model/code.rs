@@ -137,8 +137,8 @@ error_codes! {
 }
 
 impl ErrorCode {
-    /// Returns true if the username that was asked for is the reason for the error, so that
-    /// another may be accepted.
+    /// Returns true if the error refuses the requested username, so that another username may be
+    /// accepted.
     #[must_use]
     pub const fn is_about_name(self) -> bool {
         matches!(self, Self::NameInvalid | Self::NameTaken | Self::NameLookalike)

@@ -32,7 +32,7 @@ pub struct Draft {
 
 #[cfg(all(test, feature = "server"))]
 impl Draft {
-    /// Returns a message for tests: “hello” of anna, session 1, to the lobby, with reference 1.
+    /// Returns a draft for tests: `hello` from `anna` (session 1) to the lobby, with reference 1.
     pub(crate) fn example() -> Self {
         Self {
             session: SessionId(1),

@@ -121,7 +121,8 @@ pub enum Event {
         /// True if the user gave a password and it was wrong.
         again: bool,
     },
-    /// The requested username is taken or cannot be one. Answer with [`super::Command::Name`].
+    /// The requested username was refused: it is invalid, taken, or looks like another one. Answer
+    /// with [`super::Command::Name`].
     NameWanted {
         /// Username that was refused.
         name: String,

@@ -226,8 +226,8 @@ impl Username {
         Self::new(&name).unwrap_or_else(|_| Self::guest())
     }
 
-    /// Returns the variant of this name that ends with `number`, cut to the maximum length;
-    /// `anna` and 2 become `anna2`.
+    /// Returns this name with `number` appended: `anna` and 2 become `anna2`. A name that would be
+    /// too long is cut before the number.
     #[must_use]
     pub fn numbered(&self, number: u32) -> Self {
         let number = number.to_string();
@@ -240,7 +240,7 @@ impl Username {
         Self::new(&(stem + &number)).unwrap_or_else(|_| Self::guest())
     }
 
-    /// Returns the name of a user of whom no name is known.
+    /// Returns the username `guest`, for a user without a usable name.
     fn guest() -> Self {
         let shown: Arc<str> = "guest".into();
         Self(Name { key: NameKey(shown.clone()), shown })

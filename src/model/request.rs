@@ -30,8 +30,8 @@ pub enum Command {
     Peer(PeerCommand),
     /// Supplies the password that [`super::Event::PasswordWanted`] asked for. Peers ignore it.
     Password(Password),
-    /// Requests another username, which [`super::Event::NameWanted`] asked for. Ignored if none was
-    /// asked for.
+    /// Supplies another username, as [`super::Event::NameWanted`] asked for. Ignored if the engine
+    /// has not asked.
     Name(String),
     /// Disconnects as soon as every request is answered, or when no answer has arrived for
     /// `patience`.

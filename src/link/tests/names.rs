@@ -15,8 +15,8 @@ fn server_with_anna() -> ModelServer {
     server
 }
 
-/// A user whose name is taken is asked while the connection is closed, as often as needed. Without
-/// a user the link ends.
+/// If the username is taken, the link disconnects and asks the user for another, again if that one
+/// is taken too. If the user cannot be asked, the link ends.
 #[test]
 fn user_is_asked_for_another_name() {
     let mut sim = Simulation::new(asking(), server_with_anna());
@@ -39,8 +39,8 @@ fn user_is_asked_for_another_name() {
     assert!(matches!(sim.end, Some(EndReason::Refused { code: it, .. }) if it == code));
 }
 
-/// A name that was taken while the connection was lost: another one continues the session, and what
-/// waited is sent.
+/// If the username was taken while the connection was lost, the user is asked for another. Then the
+/// session continues under the other username, and waiting requests are sent.
 #[test]
 fn another_name_continues_the_session() {
     let mut sim = Simulation::new(asking(), ModelServer::new());
@@ -59,7 +59,7 @@ fn another_name_continues_the_session() {
     assert_eq!(sim.acknowledged_tags(), [1]);
 }
 
-/// The user may leave instead of choosing a name.
+/// The user can quit while the link waits for another username.
 #[test]
 fn user_may_leave_at_the_question_for_a_name() {
     let mut sim = Simulation::new(asking(), server_with_anna());

@@ -87,8 +87,8 @@ fn draft(session: u64, reference: u64) -> Draft {
     }
 }
 
-/// If the messages after a change of the clock are refused because too many wait, the next ones that
-/// are not report the change.
+/// If drafts after a clock change are refused because too many wait, the clock change is reported
+/// with the next committed ones.
 #[test]
 fn clock_change_before_messages_beyond_the_queue_is_reported_later() {
     let parent = tempfile::tempdir().unwrap();

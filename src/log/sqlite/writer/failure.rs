@@ -82,8 +82,9 @@ impl Writer {
         self.complete_plan(plan);
     }
 
-    /// Answers all drafts of a plan with `NotStored`. Returns a plan of its other requests. That
-    /// plan assigns and skips no sequences. A clock change is kept for the next draft.
+    /// Answers all drafts of a plan with `NotStored`. Returns a plan of its other requests. The
+    /// returned plan assigns and skips no sequences. A clock change is reported with the next
+    /// draft.
     pub(super) fn refuse_drafts(&mut self, plan: Plan) -> Plan {
         let mut left = Vec::new();
         for request in plan.into_requests() {

@@ -74,7 +74,7 @@ impl Fixture {
         self.write(vec![]);
     }
 
-    /// As [`Self::say`], with other requests before the message.
+    /// Lets the writer write a message as [`Self::say`] does, after these other requests.
     fn write(&mut self, mut requests: Vec<WriteRequest>) {
         self.messages += 1;
         let reference = Reference(self.messages);
@@ -85,8 +85,8 @@ impl Fixture {
         self.writer.run_due_tasks();
     }
 
-    /// Removes the events that the writer has sent. Returns of each commit whether the clock was set
-    /// before.
+    /// Removes the events that the writer has sent. Returns the `clock_was_set` of each `Committed`
+    /// event among them.
     fn take_clock_changes(&mut self) -> Vec<bool> {
         let mut changes = Vec::new();
         while let Ok(event) = self.events.try_recv() {
@@ -153,7 +153,8 @@ fn one_attempt_covers_all_messages_that_wait() {
     assert_eq!(committed, fixture.messages, "each was delivered");
 }
 
-/// If a draft after a change of the clock is refused, the next one that is not reports the change.
+/// If a draft after a clock change is refused, the clock change is reported with the next draft
+/// that is committed.
 #[test]
 fn clock_change_before_a_refused_message_is_reported_later() {
     let mut fixture = Fixture::new();
