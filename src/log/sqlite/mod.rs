@@ -204,7 +204,7 @@ impl Log for SqliteLog {
             self.immediate_events.extend(refused);
             return;
         }
-        // Not before: if the clock was set, this reports it once, for the drafts that follow.
+        // Called only for accepted drafts, because a clock change is reported once.
         let (time, clock_was_set) = self.timestamps.generate(now);
         self.queued_draft_bytes.fetch_add(bytes, Ordering::Relaxed);
         let set = clock_was_set.then_some(WriteRequest::ClockSet);

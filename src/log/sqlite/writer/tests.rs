@@ -132,7 +132,7 @@ fn one_attempt_covers_all_messages_that_wait() {
     for _ in 0..1_000 {
         fixture.say();
     }
-    // Plans for the first and last moment at which an attempt may fall.
+    // Allows for one attempt at the first moment and one at the last.
     let most = 2 + fixture.writer.clock.now().since(begin).as_secs() / RETRY_INTERVAL.as_secs();
     let attempts = fixture.failed.load(Ordering::Relaxed) as u64;
     assert!((1..=most).contains(&attempts), "{attempts} attempts");
