@@ -18,6 +18,7 @@ fn status_answers_while_clients_use_up_the_descriptors() {
         name: "descriptors used up",
         arguments: &["--max-connections-per-address", "40"],
         open_files: Some(OPEN_FILES),
+        reaches: &["connections"],
         ..Attack::default()
     };
     attack.run(|target| {

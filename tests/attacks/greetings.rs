@@ -25,7 +25,8 @@ fn slow_greetings_from_many_addresses_of_one_network() {
 
 /// Attacks with slow greetings.
 fn greet_slowly(origin: Origin) {
-    let attack = Attack { name: "slow greetings", origin, ..Attack::default() };
+    let attack =
+        Attack { name: "slow greetings", origin, reaches: &["connections"], ..Attack::default() };
     attack.run(|target| {
         let connections: Vec<_> = (0..CONNECTIONS).map_while(|_| target.connect().ok()).collect();
         let bytes = greeting("mallory", &[]);

@@ -22,8 +22,12 @@ fn half_closed_connections_that_do_not_read() {
     let fill_room = |address| {
         fill(address, common::join("filler", &["attic"]), 100, |_| "x".repeat(4_000));
     };
-    let attack =
-        Attack { name: "half-closed connections", prepare: &fill_room, ..Attack::default() };
+    let attack = Attack {
+        name: "half-closed connections",
+        prepare: &fill_room,
+        reaches: &["joins", "requests"],
+        ..Attack::default()
+    };
     let request = History {
         reference: Reference(1),
         room: "attic".to_owned(),

@@ -9,7 +9,7 @@
 //! both limits in milliseconds grow with the pair's own latency beyond [`QUIET_LATENCY`], up to
 //! [`MAX_NOISE`] times. The other two promises hold in each try.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,8 +18,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pi_chat::model::{Reference, Sequence, Timestamp};
+use pi_chat::server::connect_control;
 use pi_chat::wire::tcp::{Join, Search, ServerFrame};
 use rustix::process::{Signal, setpriority_process};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::client::Client;
@@ -32,6 +34,9 @@ pub(crate) const ATTACKER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
 /// IPv6 network of 64 bits from which attackers come with [`Origin::Network`].
 const ATTACKERS_NETWORK: u128 = 0x2001_0db8_0000_0066 << 64;
+
+/// Text of [`ATTACKERS_NETWORK`].
+const ATTACKERS_NETWORK_TEXT: &str = "2001:db8:0:66::/64";
 
 /// Address of the newcomer.
 const NEWCOMER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
@@ -113,6 +118,9 @@ pub(crate) struct Attack<'a> {
     pub(crate) pair_room: &'a str,
     /// Whether the newcomer searches, too, and has to get an answer within [`SEARCH_TIME`].
     pub(crate) newcomer_searches: bool,
+    /// Limits that the attacker has to reach, by their names in `refusals` of the status: otherwise it
+    /// has not attacked what it is meant to. The server has to name the attacker's address for them.
+    pub(crate) reaches: &'a [&'a str],
     /// Called before each try with the server's address; clients have no rate limit until it returns.
     pub(crate) prepare: &'a dyn Fn(SocketAddr),
     /// Called before each try, after `prepare`: returns attackers that have joined already, without the
@@ -134,6 +142,7 @@ impl Default for Attack<'_> {
             open_files: None,
             pair_room: "lobby",
             newcomer_searches: false,
+            reaches: &[],
             prepare: &|_| {},
             recruit: &|_| Vec::new(),
             after: &|_| {},
@@ -313,7 +322,30 @@ impl Attack<'_> {
         assert!(newcomer.is_ok(), "{}: the newcomer was refused: {figures}", self.name);
         assert!(peak <= MAX_MEMORY, "{}: too much memory: {figures}", self.name);
         (self.after)(address);
+        self.assert_reached(&fortress.control);
         if under.p99 > allowed { Err(figures) } else { Ok(()) }
+    }
+}
+
+impl Attack<'_> {
+    /// Asserts that the attacker has reached the limits of [`Self::reaches`], and that the server
+    /// names its address.
+    fn assert_reached(&self, control: &Path) {
+        let mut status = String::new();
+        let mut stream = connect_control(control, SEARCH_TIME).unwrap();
+        stream.read_to_string(&mut status).unwrap();
+        let status: Value = serde_json::from_str(&status).unwrap();
+        for limit in self.reaches {
+            let times = status["refusals"][limit].as_u64().unwrap();
+            assert!(times > 0, "{}: the limit of {limit} was not reached: {status}", self.name);
+        }
+        if !self.reaches.is_empty() {
+            let attacker = match self.origin {
+                Origin::Address => ATTACKER.to_string(),
+                Origin::Network => ATTACKERS_NETWORK_TEXT.to_owned(),
+            };
+            assert_eq!(status["pressure"]["address"], attacker, "{}: {status}", self.name);
+        }
     }
 }
 

@@ -48,7 +48,8 @@ fn joins_by_the_second_from_many_addresses_of_one_network() {
 
 /// Attacks with as many joins as the server takes.
 fn join_and_leave(origin: Origin) {
-    let attack = Attack { name: "joins by the second", origin, ..Attack::default() };
+    let attack =
+        Attack { name: "joins by the second", origin, reaches: &["joins"], ..Attack::default() };
     attack.run(|target| {
         cycle(target, MOST);
     });

@@ -16,7 +16,12 @@ fn greatest_answers_at_full_speed() {
     let fill_room = |address| {
         fill(address, common::join("filler", &["crowd"]), 1_000, |_| "x".repeat(1_000));
     };
-    let attack = Attack { name: "members and history", prepare: &fill_room, ..Attack::default() };
+    let attack = Attack {
+        name: "members and history",
+        prepare: &fill_room,
+        reaches: &["requests"],
+        ..Attack::default()
+    };
     let room = "crowd".to_owned();
     let members =
         encoded(Members { reference: Reference(1), room: room.clone(), after: String::new() });

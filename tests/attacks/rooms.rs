@@ -3,11 +3,11 @@
 use crate::flood::hold;
 use crate::harness::{Attack, Origin};
 
-/// Number of connections that are in as many rooms as a session may be: nearly `max-rooms` together.
-const CONNECTIONS: usize = 62;
+/// Number of rooms that the server has: as many as one session may be in, and the pair's.
+const MAX_ROOMS: &str = "17";
 
-/// Number of connections that take what is left, a room each.
-const MORE: usize = 16;
+/// Number of connections. The first one takes all rooms that are left.
+const CONNECTIONS: usize = 2;
 
 /// Number of rooms that a session may be in.
 const ROOMS: usize = 16;
@@ -22,16 +22,19 @@ fn lobby_can_be_entered_while_one_network_holds_all_rooms() {
     hold_all_rooms(Origin::Network);
 }
 
-/// Attacks by holding as many rooms as possible.
+/// Attacks by holding all rooms.
 fn hold_all_rooms(origin: Origin) {
     // Nobody is in the lobby, so it has to be opened for the newcomer.
-    let attack =
-        Attack { name: "all rooms taken", origin, pair_room: "parlour", ..Attack::default() };
+    let attack = Attack {
+        name: "all rooms taken",
+        origin,
+        arguments: &["--max-rooms", MAX_ROOMS],
+        pair_room: "parlour",
+        reaches: &["rooms"],
+        ..Attack::default()
+    };
     attack.run(|target| {
-        let rooms = |number| {
-            let count = if number < CONNECTIONS { ROOMS } else { 1 };
-            (0..count).map(|room| format!("m{number}-{room}")).collect()
-        };
-        hold(target, target.join_all(CONNECTIONS + MORE, rooms));
+        let rooms = |number| (0..ROOMS).map(|room| format!("m{number}-{room}")).collect();
+        hold(target, target.join_all(CONNECTIONS, rooms));
     });
 }

@@ -35,6 +35,7 @@ fn searches_in_a_log_on_disk() {
         name: "searches, log on disk",
         newcomer_searches: true,
         prepare: &fill_log,
+        reaches: &["requests"],
         ..Attack::default()
     };
     attack.run(flood_with_searches);
@@ -47,6 +48,7 @@ fn searches_in_a_log_in_memory() {
         on_disk: false,
         newcomer_searches: true,
         prepare: &fill_log,
+        reaches: &["requests"],
         ..Attack::default()
     };
     attack.run(flood_with_searches);

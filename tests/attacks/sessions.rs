@@ -15,9 +15,10 @@ use crate::joins::cycle;
 const SLEEPERS: usize = 20;
 
 /// Sessions that the server remembers in the test; by default it is 20,000.
-const MAX_SESSIONS: &str = "400";
+const MAX_SESSIONS: &str = "100";
 
-/// Number of join-and-leave cycles: several times [`MAX_SESSIONS`].
+/// Greatest number of join-and-leave cycles. The rate of joins of an address lets pass 120 at once,
+/// which are more than [`MAX_SESSIONS`] already.
 const CYCLES: usize = 2_000;
 
 /// Joins from an address that is not the attacker's, and leaves again; returns the `welcome`.
@@ -60,7 +61,8 @@ fn evict_sessions(origin: Origin) {
     Attack {
         name: "join-and-leave cycles",
         origin,
-        arguments: &["--max-connections", "400", "--max-sessions", MAX_SESSIONS],
+        arguments: &["--max-connections", MAX_SESSIONS, "--max-sessions", MAX_SESSIONS],
+        reaches: &["sessions"],
         prepare: &sleep,
         after: &wake,
         ..Attack::default()

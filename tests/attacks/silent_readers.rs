@@ -50,6 +50,7 @@ fn clients_that_request_history_and_do_not_read() {
     let attack = Attack {
         name: "readers that do not read",
         prepare: &fill_room,
+        reaches: &["unsent"],
         recruit: &recruit,
         ..Attack::default()
     };
@@ -62,6 +63,7 @@ fn clients_that_join_and_never_read() {
     let attack = Attack {
         name: "joining readers that do not read",
         prepare: &fill_room,
+        reaches: &["unsent"],
         ..Attack::default()
     };
     let frames = requests();

@@ -16,8 +16,11 @@ const CONNECTIONS: usize = 160;
 /// Number of requests of each connection: together more than the address has tokens for.
 const REQUESTS: usize = 4;
 
-/// Number of room names in the largest `join`, each of them a byte in the frame.
-const NAMES: usize = 16_300;
+/// Number of room names in a `join`: as many as it may have.
+const NAMES: usize = 64;
+
+/// Length of a room name in bytes. It makes the frame nearly as long as a frame may be.
+const NAME_LENGTH: usize = 250;
 
 /// Joins a client.
 fn joined(address: SocketAddr, number: usize) -> Client {
@@ -29,14 +32,20 @@ fn joined(address: SocketAddr, number: usize) -> Client {
 #[test]
 fn lists_of_names_behind_requests_that_wait() {
     let recruit = |address| (0..CONNECTIONS).map(|number| joined(address, number)).collect();
-    let attack = Attack { name: "waiting frames", recruit: &recruit, ..Attack::default() };
+    let attack = Attack {
+        name: "waiting frames",
+        recruit: &recruit,
+        reaches: &["requests"],
+        ..Attack::default()
+    };
     let request = ClientFrame::from(History {
         reference: Reference(1),
         room: "lobby".to_owned(),
         before: Sequence::ZERO,
         limit: 100,
     });
-    let names = encoded(common::join("x", &[""; NAMES]));
+    let name = "x".repeat(NAME_LENGTH);
+    let names = encoded(common::join("x", &[name.as_str(); NAMES]));
     let frames = [encoded(request).repeat(REQUESTS), names.repeat(100)].concat();
     attack.run(|target| flood(target, target.recruits(), &frames, Reading::Everything));
 }
