@@ -46,7 +46,7 @@ mod notifier {
     pub(super) use sd_notify::watchdog_enabled as watchdog_timeout;
 
     /// Notifies systemd that a reload begins, with the current monotonic time. Some versions of
-    /// systemd check that it is later than their request.
+    /// systemd check that this time is later than their request.
     #[cfg(feature = "server")]
     pub(super) fn notify_reloading() {
         match NotifyState::monotonic_usec_now() {

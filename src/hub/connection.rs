@@ -265,8 +265,8 @@ impl Connection {
         Some((session, read, welcome))
     }
 
-    /// Returns to state `Joining` between two replay pages. `read`: read of the next page. It is
-    /// due when the client has taken the previous page, and its address group has a token.
+    /// Returns to state `Joining` between two replay pages. `read`: read of the next page. The read
+    /// is due when the client has taken the previous page and its address group has a token.
     pub(super) fn pause_replay(&mut self, session: SessionId, mut read: Box<PendingRead>) {
         read.backlog_start = None;
         self.state = ConnectionState::Joining { session, read, welcome: None, is_paused: true };

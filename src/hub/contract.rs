@@ -335,8 +335,8 @@ pub enum Delivery {
         /// Value of the `flags` field of each entry's frame.
         flags: u8,
     },
-    /// Subscribe the connection to a room: it sends the entries that are published there after the
-    /// delivery's `after`.
+    /// Subscribe the connection to a room: the connection then sends the entries that are published
+    /// there after the delivery's `after`.
     Subscribe(RoomId),
     /// Unsubscribe the connection from a room.
     Unsubscribe(RoomId),

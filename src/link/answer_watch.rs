@@ -19,14 +19,15 @@ const WATCHED_UNITS: u32 = 6;
 #[derive(Debug, Default)]
 pub(super) struct AnswerWatch {
     /// Start of the current silence: a request has been in flight since then, and nothing was
-    /// received. `None` if no request is in flight.
+    /// received. `None` if no request is in flight, or if the watch has not run since bytes
+    /// arrived.
     silent_since: Option<Moment>,
     /// Time of the ping that was sent in the current silence; `None` if none was sent.
     asked_at: Option<Moment>,
     /// True if the user was told of the current silence.
     is_unresponsive: bool,
-    /// True if the user was told of any silence since the last time that no request was in flight.
-    /// The user is then not told again, because a slow disk may cause many short silences.
+    /// True if the user was told of a silence and a request has been in flight ever since. The user
+    /// is then not told of further silences: a slow disk may cause many short ones.
     is_reported: bool,
 }
 

@@ -23,13 +23,13 @@ pub(super) struct PendingRequest {
     /// Session and reference with which the request was last sent. `None` if it was not sent, or if
     /// a change of the log has made them meaningless.
     sent_as: Option<(SessionId, Reference)>,
-    /// True if the request was sent within a former log, so that `sent_as` was cleared.
+    /// True if the request was sent within a former log. `sent_as` was then cleared.
     sent_in_former_log: bool,
     /// Session number in the last frame of a direct message. Zero if the frame named no session, or
     /// if none was sent.
     addressed_session: SessionId,
-    /// True if the direct message was meant for a session of a former log. It must not be sent,
-    /// because another user may have this session number now.
+    /// True if the direct message was meant for a session of a former log. The message must not be
+    /// sent, because another user may have this session number now.
     has_void_recipient: bool,
     /// True if the request was sent on the current connection.
     in_flight: bool,

@@ -51,8 +51,8 @@ impl fmt::Display for SessionId {
 pub struct Reference(pub u64);
 
 impl Reference {
-    /// Reference 0: none. A frame from the server with this reference answers nothing, or a frame
-    /// that has no reference, such as `hello` or `join`.
+    /// Reference 0: none. A frame from the server with this reference answers no frame, or answers
+    /// one without a reference, such as `hello` or `join`.
     pub const NONE: Self = Self(0);
 
     /// Returns the reference after this one. The greatest reference is returned unchanged.

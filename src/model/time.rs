@@ -50,7 +50,7 @@ impl Moment {
 impl std::ops::Add<Duration> for Moment {
     type Output = Self;
 
-    /// Returns the moment `delay` later; the latest possible one if that is out of range.
+    /// Returns the moment `delay` later, or the latest possible moment if that is out of range.
     fn add(self, delay: Duration) -> Self {
         Self(self.0.saturating_add(delay))
     }

@@ -341,8 +341,8 @@ fn a_full_server_makes_room_for_another_group() {
     });
 }
 
-/// While the server has an eighth more connections than its maximum, closing ones included, no
-/// further one is evicted.
+/// Closing connections included, a server may have an eighth more connections than its maximum. At
+/// this number, it evicts none for a newcomer, but refuses the newcomer.
 #[test]
 fn closing_connections_do_not_add_up() {
     let settings = HubSettings { max_connections: 80, ..HubSettings::default() };

@@ -117,7 +117,7 @@ fn messages_reach_only_room_members() {
     assert_eq!(harness.take_summaries(bob), ["2:attic bob: y (0)"]);
 }
 
-/// A direct message reaches recipient and sender. If they are the same, it arrives once.
+/// A direct message reaches recipient and sender. A message to oneself arrives once.
 #[test]
 fn direct_messages_reach_sender_and_recipient() {
     let mut harness = Harness::new();
@@ -170,7 +170,9 @@ fn expired_session_is_unknown_recipient() {
     assert_eq!(harness.take_summaries(anna), ["recipient_unknown 4 1"]);
 }
 
-/// Resuming an older session under another name does not change the last holder of a name.
+/// A direct message goes to the last holder of a name, also after an older session with this name
+/// resumes under another one. After the last holder resumes under another name, the recipient is
+/// unknown.
 #[test]
 fn direct_message_goes_to_last_holder_of_name() {
     let mut harness = Harness::new();

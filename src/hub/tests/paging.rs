@@ -123,8 +123,8 @@ fn empty_page_continues_after_its_head() {
     assert_eq!(summaries[3..6], ["4:lobby bob: x (1)", "5:bob>anna: y (1)", "end 2 5 0"]);
 }
 
-/// A message of the client that is stored during its replay gets `accepted` after the last page,
-/// unless a page contains the message.
+/// If a client's message is stored during the client's replay, the client gets `accepted` after the
+/// last page, unless a page contains the message.
 #[test]
 fn acknowledgements_wait_for_last_page() {
     let (mut harness, anna, _, token) = resume_after_five_missed();
@@ -240,8 +240,8 @@ fn half_closed_connection_gets_all_answers() {
     assert!(harness.is_empty());
 }
 
-/// A message that is deferred until a flow-control mark is stored, although the client disconnects
-/// before.
+/// A message waits for a flow-control mark. If the client disconnects before the mark, the message
+/// is stored nevertheless.
 #[test]
 fn frames_deferred_by_mark_survive_disconnect() {
     let (mut harness, _, bob, _) = resume_after_five_missed();

@@ -101,8 +101,8 @@ fn crowded_room_sends_member_count_only() {
     assert_eq!(harness.take_summaries(anna), ["presence lobby 0 99 +[] -[\"p00001\"]"]);
 }
 
-/// A client that got a roster without names gets the names when the room has fewer members, even if
-/// no update without names was sent.
+/// A client gets a roster without names, because the room is crowded. When the room has fewer
+/// members, the client gets the names, even if no update without names was sent in between.
 #[test]
 fn roster_follows_member_count_for_new_subscriber() {
     let mut harness = Harness::new();

@@ -263,7 +263,8 @@ fn shutdown_during_reads_and_writes() {
     assert!(harness.is_empty());
 }
 
-/// A message committed during an `enter` but beyond the history limit gets `accepted`.
+/// A message is committed during its author's `enter`, but the history limit leaves it out of the
+/// answer. The author gets `accepted`.
 #[test]
 fn echo_beyond_history_limit_gets_accepted() {
     let (mut harness, anna, _) = manual_log_harness();
@@ -287,8 +288,8 @@ fn echo_beyond_history_limit_gets_accepted() {
     assert_eq!(summaries.last().unwrap(), "accepted 1");
 }
 
-/// A direct message committed during a resume without position, but beyond the history limit, gets
-/// `accepted`.
+/// A direct message is committed during its author's resume without position, but the history limit
+/// leaves it out of the replay. The author gets `accepted`.
 #[test]
 fn direct_echo_beyond_history_limit_gets_accepted() {
     let (mut harness, anna, welcome) = manual_log_harness();

@@ -43,7 +43,7 @@ fn sequences(found: &SearchResult) -> Vec<u64> {
     found.messages.iter().map(|it| it.sequence.0).collect()
 }
 
-/// Requests the two messages before those shown.
+/// Requests the two messages before the oldest one shown in the first room.
 fn request_history(sim: &mut Simulation) {
     let room = RoomSelector::First;
     sim.request(Command::Chat(ChatCommand::History { room, before: None, limit: 2 }));

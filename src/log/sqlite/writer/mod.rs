@@ -148,8 +148,8 @@ impl Writer {
     }
 
     /// Returns the time at which [`Self::run_due_tasks`] has something to do next: a retry while
-    /// the disk fails, else maintenance or a sync. It must be no earlier, because the thread would
-    /// spin until then.
+    /// the disk fails, else maintenance or a sync. The returned time must not be earlier than that:
+    /// the thread would spin until then.
     fn next_due_at(&self) -> Moment {
         if self.state.storage_health != StorageHealth::Sound {
             return self.state.retry_at;

@@ -116,7 +116,8 @@ fn flipped_bit_drops_control_packet() {
     }
 }
 
-/// In an open room, changes of sender and counter pass, because the author does not sign them.
+/// An entry with one flipped bit is dropped. In an open room, an entry with a flipped bit in sender
+/// or counter passes, because the author does not sign these.
 #[test]
 fn flipped_bit_drops_entry() {
     for room in &*ROOMS {
