@@ -283,7 +283,8 @@ impl Hub {
         }
     }
 
-    /// Emits `DeleteSession` for a session that was removed. Frees its name, if that waits.
+    /// Emits `DeleteSession` for a session that was removed. If the session's name waits, frees the
+    /// name.
     pub(super) fn delete_session(&mut self, session: SessionId) {
         if let Some(username) = self.waiting_names.remove(session) {
             self.names.release(&username, session);

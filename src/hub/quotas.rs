@@ -279,7 +279,7 @@ impl Quotas {
         (now < until).then(|| until.since(now))
     }
 
-    /// Counts a wrong password of a group. Beyond the free ones, it begins a pause.
+    /// Counts a wrong password of a group. A wrong password beyond the free ones begins a pause.
     pub(super) fn record_password_failure(&mut self, group: AddressGroup, now: Moment) {
         self.update(group, now, |usage, limits| {
             usage.failures.record(now, limits.free_failures);

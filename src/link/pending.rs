@@ -103,8 +103,8 @@ impl PendingRequests {
         self.items.iter().any(|item| item.in_flight)
     }
 
-    /// Returns true if a request is in flight for which the server reads its log. It answers later
-    /// requests and pings only after that.
+    /// Returns true if a request is in flight for which the server reads its log. The server
+    /// answers later requests and pings only after this read.
     pub(super) fn has_log_read_in_flight(&self) -> bool {
         let reads_log = |it: &ChatCommand| {
             matches!(

@@ -206,7 +206,7 @@ mod tests {
         whole
     }
 
-    /// Returns a decoded client's address.
+    /// Returns the result of decoding a header that states this client address.
     fn client(address: &str) -> Result<Option<ProxySource>, ProxyHeaderError> {
         Ok(Some(ProxySource::Client(address.parse().unwrap())))
     }

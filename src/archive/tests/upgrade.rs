@@ -115,7 +115,7 @@ fn tools_refuse_an_older_format_and_leave_it_unchanged() {
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 
-/// A closed database is not changed, and neither is one with a write-ahead log.
+/// A database of a newer format is not changed, whether it was closed or has a write-ahead log.
 #[test]
 fn newer_format_is_refused_and_left_unchanged() {
     for is_closed in [true, false] {

@@ -23,7 +23,8 @@ const INDEX_BATCH: usize = 500;
 const INDEX_BYTES: usize = 64 << 10;
 
 impl Writer {
-    /// Replaces the retention limits. Schedules a maintenance step at once, which checks all rooms.
+    /// Replaces the retention limits. Makes a maintenance step due at once. The step checks all
+    /// rooms.
     pub(super) fn set_retention(&mut self, retention: Retention) {
         self.settings.retention = retention;
         self.state.maintenance_at = self.clock.now();
