@@ -145,8 +145,8 @@ mod tests {
         ])
     }
 
-    /// Addresses in a common network come first, then those that may work. Those of containers, and
-    /// link-local ones without an interface, come last.
+    /// Addresses in a common network come first, then addresses that may work. Addresses of
+    /// containers come last, and link-local addresses without an interface.
     #[test]
     fn addresses_are_ranked_by_likeliness() {
         let ranked = [

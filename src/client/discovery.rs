@@ -25,8 +25,8 @@ const FURTHER_ANSWERS_WAIT: Duration = Duration::from_millis(1_200);
 /// memory if a machine floods the network with announcements.
 const MAX_SERVERS: usize = 256;
 
-/// Maximum number of addresses kept of each server, the most likely ones. It bounds memory and the
-/// time of a connection attempt if a stranger announces many.
+/// Maximum number of addresses kept of each server. The most likely addresses are kept. It bounds
+/// memory, and the time of a connection attempt, if a stranger announces many.
 const MAX_ADDRESSES: usize = 32;
 
 /// Server that announces itself on the local network.
@@ -43,7 +43,8 @@ pub struct DiscoveredServer {
     pub host: String,
     /// TCP port.
     pub port: u16,
-    /// Socket addresses of the server, 1 to 32. The one that is most likely to connect comes first.
+    /// Socket addresses of the server, 1 to 32. The address that is most likely to connect comes
+    /// first.
     pub addresses: Vec<SocketAddr>,
     /// True if at least one address is likely to connect: it is in a network of this machine, or
     /// global. If false, more addresses may follow.
@@ -127,11 +128,11 @@ fn matches_destination(sought: &Destination, found: &DiscoveredServer) -> bool {
     sought.id.map_or(found.instance_name == sought.address.host, |id| found.id == Some(id))
 }
 
-/// Selects the server `sought` among `kept`, the servers collected. If several match, prefers the
-/// one with the same instance name.
+/// Selects the server `sought` among `kept`, the servers collected. If several match, prefers a
+/// server with the same instance name.
 ///
-/// If none matches, but one of the others has a TXT record, returns [`Rediscovery::Replaced`]. Such
-/// a server has the instance name, because [`collect_action`] keeps no other.
+/// If none matches, but a server in `kept` has a TXT record, returns [`Rediscovery::Replaced`].
+/// That server has the sought instance name, because [`collect_action`] keeps no other.
 fn select_server(kept: BTreeMap<String, DiscoveredServer>, sought: &Destination) -> Rediscovery {
     let is_replaced = kept.values().any(|it| !matches_destination(sought, it) && it.has_txt_record);
     let its = kept.into_values().filter(|it| matches_destination(sought, it));
@@ -192,7 +193,7 @@ fn collect_servers(
                 let Some(found) = parse_service(&service, networks) else { continue };
                 let is_complete = found.has_txt_record && found.has_likely_address;
                 let action = match collect_action(&found) {
-                    // Do not stop yet: the TXT record and the addresses of the other family may
+                    // Do not stop yet: the TXT record, and addresses of the other family, may
                     // arrive separately.
                     CollectAction::KeepAndStop if !is_complete => CollectAction::KeepThenStopSoon,
                     other => other,

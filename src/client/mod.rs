@@ -342,8 +342,9 @@ impl Driver<'_> {
         }
     }
 
-    /// Splits received bytes into frames and passes these to the link. Returns false if there is no
-    /// connection, or if the bytes are not frames; the link is told of the latter.
+    /// Splits received bytes into frames and passes these to the link. Returns true if all bytes
+    /// were split. Returns false if there is no connection. If the bytes are not frames, tells the
+    /// link so and returns false.
     fn pass_received(&mut self, bytes: &[u8]) -> bool {
         let Connection::Open(open) = &mut self.connection else {
             return false;
@@ -360,9 +361,9 @@ impl Driver<'_> {
         outcome.is_ok()
     }
 
-    /// Handles an error of the connection. First reads what was received before: it may hold an
-    /// error frame with the reason. Then closes the connection and reports it to the link, unless
-    /// reading did so.
+    /// Handles an error of the connection. First reads the bytes that were received before: they
+    /// may hold an error frame with the reason. Then closes the connection and reports its end to
+    /// the link, unless reading did so.
     fn on_connection_error(&mut self, error: &std::io::Error) {
         self.read_frames();
         if !matches!(self.connection, Connection::Open(_)) {

@@ -1,12 +1,12 @@
 //! Race of connection attempts to the addresses of a server (“Happy Eyeballs”, RFC 8305).
 //!
 //! Addresses are tried in the given order, with both address families in turn. The next attempt
-//! starts [`ATTEMPT_DELAY`] after the one before, or at once when an attempt has ended. All
-//! attempts go on until one has won: the first whose `server_hello` has arrived. An open TCP
-//! connection alone proves little, because it may end at a proxy, or at a server that hangs.
+//! starts [`ATTEMPT_DELAY`] after the previous attempt has started, or at once when an attempt has
+//! ended. All attempts go on until the first `server_hello` arrives: its attempt has won. An open
+//! TCP connection alone proves little, because it may end at a proxy, or at a server that hangs.
 //!
-//! An attempt sends nothing but `hello`, so the others can be dropped without a trace in the
-//! server's sessions.
+//! An attempt sends nothing but `hello`, so losing attempts leave no trace in the server's
+//! sessions.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -120,7 +120,7 @@ impl fmt::Display for AttemptError {
 }
 
 /// Describes the failed attempts of a race for users: the most useful reason with its address, and
-/// the number of the others.
+/// the number of further failed addresses.
 pub(super) fn describe_failures(failures: &[FailedAttempt]) -> String {
     let Some(FailedAttempt { address, reason }) =
         failures.iter().min_by_key(|it| it.reason.usefulness_rank())
@@ -135,8 +135,8 @@ pub(super) fn describe_failures(failures: &[FailedAttempt]) -> String {
 }
 
 /// Connects to the addresses of one server in a race, and returns the connection on which
-/// `server_hello` arrived first. If no attempt receives one, returns the first connection with any
-/// other answer. `hello` is the encoded frame that each attempt sends.
+/// `server_hello` arrived first. If no attempt receives a `server_hello`, returns the first
+/// connection with any other answer. `hello` is the encoded frame that each attempt sends.
 ///
 /// # Errors
 /// All attempts failed. The error lists them in the order in which they failed. It is empty if
@@ -178,8 +178,8 @@ pub(super) async fn race(
     }
 }
 
-/// Orders addresses for a race: the address families take turns, beginning with that of the first
-/// address. The order within a family stays. Removes duplicates.
+/// Orders addresses for a race: the address families take turns, beginning with the family of the
+/// first address. The order within a family stays. Removes duplicates.
 fn interleave_families(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
     let is_first_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let (first, second): (Vec<_>, Vec<_>) =

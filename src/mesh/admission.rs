@@ -59,8 +59,8 @@ pub(super) enum Approval {
 /// Candidates known to this member.
 #[derive(Debug, Default)]
 pub(super) struct Admission {
-    /// Candidates by peer id, at most [`MAX_CANDIDATES`]. Adding one removes those not heard for
-    /// twice [`APPROVAL_TIMEOUT`].
+    /// Candidates by peer id, at most [`MAX_CANDIDATES`]. Adding a candidate removes the candidates
+    /// not heard for twice [`APPROVAL_TIMEOUT`].
     pub(super) candidates: BTreeMap<PeerId, Candidate>,
     /// Time at which the next `agree` or end of an approval is due; `None` if nothing is pending.
     decide_at: Option<Moment>,
@@ -73,7 +73,7 @@ impl Admission {
         self.decide_at
     }
 
-    /// Sets the next deadline to `at`, unless an earlier one is set.
+    /// Sets the next deadline to `at`, unless an earlier deadline is set.
     fn schedule(&mut self, at: Moment) {
         self.decide_at = Some(self.decide_at.map_or(at, |due| due.min(at)));
     }
@@ -106,8 +106,8 @@ impl Mesh {
     /// the flag `ASKING` at once. If the user has denied it, sends nothing.
     ///
     /// Otherwise schedules an `agree` after a random delay, if this peer asks its user, or is a
-    /// voter whose turn it is ([`VOTERS_TO_MANY`]). Schedules none if the announce lists this
-    /// peer's vote already, or if one is scheduled.
+    /// voter whose turn it is ([`VOTERS_TO_MANY`]). Schedules no `agree` if the announce lists this
+    /// peer's vote already, or if an `agree` is scheduled.
     pub(super) fn on_announce(&mut self, now: Now, meta: PacketMeta, announce: Announce) {
         if !self.is_member() {
             self.on_rival(now, meta, &announce);
@@ -151,7 +151,7 @@ impl Mesh {
                 self.agree(now, meta.sender.id, Agree::ASKING)
             }
             Approval::Granted => {
-                // Members may differ in whom they believe to be senior, so the number counts, too.
+                // Members may disagree about seniority, so the number of agreements counts, too.
                 let wanted = VOTERS.saturating_sub(announce.agreed.len());
                 let is_turn = if meta.is_to_many {
                     let count = wanted.min(VOTERS_TO_MANY);
@@ -189,8 +189,7 @@ impl Mesh {
         if is_new {
             let recently = |it: &Candidate| now.moment.since(it.last_heard) < APPROVAL_TIMEOUT * 2;
             self.admission.candidates.retain(|_, it| recently(it));
-            // Evict the one heard longest ago, not the new one: strangers can invent any number of
-            // candidates.
+            // Evict the candidate heard longest ago: strangers can invent any number of candidates.
             while self.admission.candidates.len() >= MAX_CANDIDATES {
                 let longest = self.admission.candidates.iter().min_by_key(|(_, it)| it.last_heard);
                 let Some((longest, _)) = longest else { break };
@@ -309,7 +308,7 @@ impl Mesh {
             time: now.time,
         };
         if let Some(contact) = self.contacts.get_mut(id) {
-            // The `pong` to its cookie confirms what it says about paths, as one to a ping does.
+            // The `pong` to the cookie confirms the paths stated here, as a `pong` to a ping does.
             contact.pinged_path = preferred_path(agree.heard);
         }
         self.send_to(address, Control::Agree(agree));

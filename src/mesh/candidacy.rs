@@ -19,8 +19,8 @@ use crate::model::{
 };
 use crate::wire::udp::{Agree, Announce, Control, Nonce, Object, Pong};
 
-/// Maximum number of voters of one address group whose votes are pending. Strangers could invent
-/// any number of senior voters.
+/// Maximum number of pending votes of one address group. Strangers could invent any number of
+/// senior voters.
 const MAX_PENDING_PER_GROUP: usize = admission::VOTERS;
 
 /// Member known to this candidate, with its vote.
@@ -31,7 +31,7 @@ pub(super) struct MemberVote {
     /// Address that announces are sent to: the source of the member's `agree`, or, before it, the
     /// best known address when its first heartbeat arrived.
     address: SocketAddr,
-    /// Time at which the member joined, as it states. If that was before this program started, the
+    /// Time at which the member states to have joined. If that was before this program started, the
     /// time of the start.
     joined_at: Moment,
     /// Vote of the member so far.
@@ -43,8 +43,8 @@ pub(super) struct MemberVote {
 pub(super) enum Vote {
     /// No vote yet. Holds the number of unicast announces sent to the member.
     Pending(u8),
-    /// Deferred, because the member asks its user. Holds the time at which the first such `agree`
-    /// arrived.
+    /// Deferred, because the member asks its user. Holds the arrival time of its first `agree` that
+    /// says so.
     Deferred(Moment),
     /// Agreed. Holds the Lamport counter that the member has stated.
     Yes(Lamport),
@@ -66,8 +66,9 @@ pub(super) struct Candidacy {
     pub(super) votes: BTreeMap<PeerId, MemberVote>,
     /// Objections to this candidate that are not decided yet.
     pub(super) objections: ReceivedObjections,
-    /// Room clock that is furthest ahead of those stated in `agree`s, and the arrival time of that
-    /// `agree`. Clocks above [`MAX_ADOPTED_CLOCK`] are ignored. `None` if there was no other clock.
+    /// Room clock that is furthest ahead among the clocks stated in `agree`s, and the arrival time
+    /// of its `agree`. Clocks above [`MAX_ADOPTED_CLOCK`] are ignored. `None` if no other clock was
+    /// stated.
     clock: Option<(RoomClock, Moment)>,
 }
 
@@ -97,8 +98,9 @@ impl Candidacy {
     }
 
     /// Returns the Lamport counter to start with: the median of the counters that the 8 most senior
-    /// members have stated in their votes. Of two middle values it is the lower one. 0 if there are
-    /// no such votes. A single extreme value does not move the median beyond the others.
+    /// members have stated in their votes. Of two middle values it is the lower value. 0 if none of
+    /// these members has voted yes. A single extreme value does not move the median beyond the
+    /// others.
     fn lamport(&self) -> Lamport {
         let votes = self.most_senior().into_iter().filter_map(|id| self.votes.get(&id));
         let mut counters: Vec<Lamport> = votes
@@ -226,7 +228,7 @@ impl Mesh {
             },
             None => drop(candidacy.votes.insert(id, voter)),
         }
-        // If that was the last vote to be waited for, there is nothing to wait for any more.
+        // If that was the last awaited vote, the candidate need not wait any longer.
         let window_end = candidacy.started_at + JOIN_WINDOW;
         if candidacy.is_settled(now.moment) {
             candidacy.announce_at = candidacy.announce_at.min(now.moment.max(window_end));
@@ -236,7 +238,8 @@ impl Mesh {
         if is_taken && candidacy.clock.is_none_or(|it| elapsed(it) < agree.clock) {
             candidacy.clock = Some((agree.clock, now.moment));
         }
-        // Announces go to named hosts, too; otherwise it has heard one by a path.
+        // Announces go to named hosts, too. Without named hosts, the sender has heard an announce
+        // by a path.
         let is_by_path = self.hosts.is_empty();
         if let Some(contact) = self.contacts.get_mut(id) {
             contact.verify_address(meta.from);
@@ -256,8 +259,8 @@ impl Mesh {
     }
 
     /// Adds a member whose heartbeat was received to the voters, with a pending vote. `present`:
-    /// its time in the room, as it states. Does nothing if this peer is no candidate, the voter is
-    /// known, or [`MAX_PENDING_PER_GROUP`] votes of its address group are pending.
+    /// time that it states to have been in the room. Does nothing if this peer is no candidate, the
+    /// voter is known, or [`MAX_PENDING_PER_GROUP`] votes of its address group are pending.
     pub(super) fn note_voter(
         &mut self,
         now: Moment,
@@ -287,7 +290,7 @@ impl Mesh {
         }
     }
 
-    /// Handles `object`. A candidate considers it if the nonce is that of its attempt. A member
+    /// Handles `object`. A candidate considers it if the nonce is the candidate's own. A member
     /// considers it if the sender is verified, and may have to change its name. Drops it in any
     /// other case.
     pub(super) fn on_object(

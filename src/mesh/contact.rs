@@ -1,4 +1,4 @@
-//! State of one other peer: section 11, and the tables of section 16.
+//! State of a single other peer: section 11, and the tables of section 16.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -108,7 +108,7 @@ pub(super) struct Contact {
     pub(super) met_at: Moment,
     /// Time of the contact's last change of state. It is the latest of these: the contact was
     /// added; a packet came after it was gone; it first stated a name; it became a member; this
-    /// peer became one.
+    /// peer became a member.
     pub(super) known_at: Moment,
     /// Time of the contact's last control packet; `None` if none has arrived.
     pub(super) last_heard: Option<Moment>,
@@ -116,8 +116,8 @@ pub(super) struct Contact {
     /// heard it. At first the time of adding the contact. A suspension of this machine moves a
     /// member's time forward.
     pub(super) last_vouched: Moment,
-    /// Time of the last control packet or copy of one by each path, in the order of [`path_index`];
-    /// `None` if there was none.
+    /// Time of the last control packet, or copy of a control packet, by each path, in the order of
+    /// [`path_index`]. `None` if none has arrived by the path.
     last_heard_by: [Option<Moment>; 3],
     /// Path that the contact was told to use, as its `pong` has confirmed. `None` if it was told to
     /// use no path but unicast copies. At first the IPv4 group, which new members assume.
@@ -150,14 +150,15 @@ pub(super) struct Contact {
     /// True if this peer needs a verified address of the contact, and so has to ping it. Cleared
     /// when an address is verified.
     pub(super) needs_verified_address: bool,
-    /// Peer whose page has listed the contact: it is asked for the contact's address. It is the
-    /// first such peer; while the contact is in stage listed, or is a silent member, it is the last
-    /// one. `None` if no page has listed the contact.
+    /// Peer whose page has listed the contact, and that is asked for the contact's address. `None`
+    /// if no page has listed the contact. It is the first peer whose page did; while the contact is
+    /// in stage listed, or is a silent member, the last one.
     pub(super) listed_by: Option<PeerId>,
     /// Time of the next `where` about the contact; `None` if none is scheduled.
     pub(super) where_at: Option<Moment>,
-    /// Clock skew in milliseconds: how far the contact's wall clock is ahead of this machine's. Of
-    /// the last two measurements it is the one closer to zero; 0 before the second measurement.
+    /// Clock skew in milliseconds: how far the contact's wall clock is ahead of this machine's. It
+    /// is that of the last two measurements that is closer to zero; 0 before the second
+    /// measurement.
     pub(super) skew: i64,
     /// Last measurement of the clock skew, in milliseconds; `None` before the first.
     last_skew: Option<i64>,
@@ -255,10 +256,9 @@ impl Contact {
         self.skew = if before.unsigned_abs() < skew.unsigned_abs() { before } else { skew };
     }
 
-    /// Adds an unverified address. If there are [`MAX_ADDRESSES`] already, replaces the unverified
-    /// address heard longest ago or never, or, without an unverified one, the verified address
-    /// heard longest ago. Verified addresses stay longer because recordings can be replayed from
-    /// any address.
+    /// Adds an unverified address. If there are [`MAX_ADDRESSES`] already, replaces the address
+    /// heard longest ago or never. Replaces a verified address only if all are verified, because
+    /// recordings can be replayed from any address.
     fn add_address(&mut self, address: SocketAddr, last_heard: Option<Moment>) {
         let new = Address { address, last_heard, is_verified: false };
         if self.addresses.len() < MAX_ADDRESSES {
@@ -314,9 +314,9 @@ impl Contact {
         self.moved_to(patience).is_some()
     }
 
-    /// Returns the address to ping: the address that the contact seems to have moved to, else its
-    /// best one. If the contact is silent for the time `patience`, successive pings go to all known
-    /// addresses in turn. `None` if no address is known.
+    /// Returns the address to ping; `None` if no address is known. It is the address that the
+    /// contact seems to have moved to, otherwise the best address. If the contact is silent for the
+    /// time `patience`, successive pings go to all known addresses in turn.
     pub(super) fn address_to_ping(&self, now: Moment, patience: Duration) -> Option<SocketAddr> {
         if let Some(address) = self.moved_to(patience) {
             return Some(address);
@@ -372,8 +372,8 @@ impl Contact {
     /// Returns the address group of the best known address; `None` if no address is known. Limits
     /// count the peers of a group together, because one machine could invent them all.
     ///
-    /// Prefers verified addresses, among those IPv4 ones, and among those the one heard last. An
-    /// IPv4 address says more than an IPv6 network, which many peers may share.
+    /// The best address is a verified one if possible, then an IPv4 address, then the address heard
+    /// last. An IPv4 address says more than an IPv6 network, which many peers may share.
     pub(super) fn group(&self) -> Option<AddressGroup> {
         let best = self
             .addresses
@@ -382,8 +382,8 @@ impl Contact {
         best.map(|it| AddressGroup::of_peer(it.address.ip()))
     }
 
-    /// Returns the address to pass on in `peers`: the one heard last, verified or not, that is not
-    /// an IPv6 link-local address. `None` if there is none.
+    /// Returns the address to pass on in `peers`: the address heard last, verified or not, except
+    /// IPv6 link-local addresses. `None` if there is none.
     pub(super) fn shareable_address(&self) -> Option<SocketAddr> {
         let is_lasting = |it: &&Address| match it.address {
             SocketAddr::V4(_) => true,
@@ -393,8 +393,8 @@ impl Contact {
         heard.filter(is_lasting).max_by_key(|it| it.last_heard).map(|it| it.address)
     }
 
-    /// Returns the paths by which a control packet or a copy of one has arrived from the contact
-    /// less than `lately` ago.
+    /// Returns the paths by which a control packet of the contact, or a copy, has arrived less than
+    /// `lately` ago.
     pub(super) fn recent_paths(&self, now: Moment, lately: Duration) -> PathSet {
         Path::ALL.into_iter().zip(self.last_heard_by).fold(PathSet::NONE, |heard, (path, at)| {
             if at.is_some_and(|at| now.since(at) < lately) { heard.with(path) } else { heard }
@@ -429,8 +429,9 @@ impl Contact {
         self.witnessed_since.filter(is_false).unwrap_or(claimed)
     }
 
-    /// Returns the value of the room clock when the contact joined, as it claims. If it has stated
-    /// none, returns the greatest possible value, so that the contact counts as the most junior.
+    /// Returns the value of the room clock at which the contact claims to have joined. If it has
+    /// stated none, returns the greatest possible value, so that the contact counts as the most
+    /// junior.
     pub(super) fn claimed_since(&self) -> RoomClock {
         self.profile.as_ref().map_or(RoomClock(u64::MAX), |it| it.since)
     }

@@ -80,9 +80,9 @@ impl Contacts {
     /// Returns the contact of the sender of a control packet, and stores the sender's identity in
     /// it. Adds an unknown sender in stage heard. Moves a listed contact to stage heard.
     ///
-    /// If there are [`MAX_HEARD`] contacts in stage heard, adding evicts one of those. If there are
-    /// [`MAX_CONTACTS`] contacts, adding evicts a listed or gone one. Returns `None` if there is no
-    /// listed or gone one to evict.
+    /// If there are [`MAX_HEARD`] contacts in stage heard, adding a contact evicts one of these. If
+    /// there are [`MAX_CONTACTS`] contacts, it evicts a listed or gone contact, and returns `None`
+    /// if there is none.
     pub(super) fn add_heard(&mut self, now: Moment, signer: Signer) -> Option<&mut Contact> {
         let is_new = !self.contacts.contains_key(&signer.id);
         if is_new && self.heard_count >= MAX_HEARD {
@@ -183,9 +183,9 @@ impl Contacts {
         newest.map_or(Place::Full, |(id, _)| Place::Instead(id))
     }
 
-    /// Removes one contact in stage heard. Chooses the IP address with the most such contacts,
-    /// there an unverified contact if possible, and of those the oldest. So an attacker that
-    /// invents many peers at one address evicts only those.
+    /// Removes one contact in stage heard. It is at the IP address with the most contacts in stage
+    /// heard, unverified if possible, and the oldest. So an attacker that invents many peers at one
+    /// address evicts only invented peers.
     fn evict_heard(&mut self) {
         let ip = |it: &Contact| it.address().map(|it| it.ip());
         let heard = || self.iter().filter(|(_, it)| it.stage == Stage::Heard);
@@ -235,8 +235,8 @@ impl Contacts {
         }
     }
 
-    /// Replaces the profile of a contact, and updates the name index. Returns the former name if
-    /// the contact is a member and its name has changed in any character; otherwise `None`.
+    /// Replaces the profile of a contact, and updates the name index. Returns the old name if the
+    /// contact is a member and its name has changed in any character; otherwise `None`.
     pub(super) fn set_profile(&mut self, id: PeerId, profile: Profile) -> Option<String> {
         let contact = self.contacts.get_mut(&id)?;
         let is_member = contact.is_member();

@@ -1,5 +1,5 @@
-//! Packet dispatch: section 14 from step 8 on, and the second table of section 16. Drops packets
-//! that the sender's state does not allow, and passes the others to their handlers.
+//! Packet dispatch: drops packets that the sender's state does not allow, and passes all other
+//! packets to their handlers. Section 14 from step 8 on, and the second table of section 16.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,8 +28,8 @@ pub(super) struct PacketMeta {
 
 impl Mesh {
     /// Handles a received packet with a valid signature: an entry, or a control packet. Ignores
-    /// this peer's own control packets. Drops a replayed control packet; if it is a copy of the
-    /// sender's newest one, records the copy's path.
+    /// this peer's own control packets. Drops a replayed control packet. If it is a copy of the
+    /// sender's newest packet, records the copy's path.
     pub(super) fn dispatch_packet(
         &mut self,
         now: Now,

@@ -1,5 +1,5 @@
 //! Failure detector: a periodic sweep over all contacts. It pings silent peers, and drops peers
-//! that nobody has heard. Section 11.
+//! that no peer has heard. Section 11.
 
 use std::time::Duration;
 
@@ -83,7 +83,7 @@ impl Mesh {
     /// Returns true if it is this peer's turn to ping a contact. Turns apply only to a contact in
     /// stage heard that never was a member and needs no verified address; for others returns true.
     ///
-    /// One datagram of such a contact causes pings of only two members, the nearest to its id. The
+    /// One datagram of that contact causes pings of only two members, the nearest to its id. The
     /// number doubles with each 0.9 × I(n) between `known_at` and the last packet, because the
     /// nearest members may not hear the contact.
     fn is_turn_to_ping(&self, now: Moment, id: PeerId, contact: &Contact) -> bool {
@@ -111,7 +111,7 @@ impl Mesh {
     }
 }
 
-/// Values that all decisions of one sweep share.
+/// Values shared by all decisions of one sweep.
 struct SweepContext {
     /// I(n), the heartbeat interval.
     interval: Duration,
@@ -163,7 +163,7 @@ impl SweepContext {
         if at <= self.now { ContactAction::Ping } else { ContactAction::Wait(at.min(latest)) }
     }
 
-    /// Returns the action for a contact in stage listed. If nobody has vouched for it for G(n), it
+    /// Returns the action for a contact in stage listed. If no peer has vouched for it for G(n), it
     /// is removed. Otherwise it is pinged if an address is known; if not, a `where` is sent. Ping
     /// and `where` wait for their scheduled times.
     fn action_for_listed(&self, contact: &Contact) -> ContactAction {
@@ -200,8 +200,8 @@ impl SweepContext {
         if contact.is_pinged {
             return ContactAction::Wait(end);
         }
-        // Delayed, because another peer may list it meanwhile.
-        // But nobody else may hear one that came by unicast only.
+        // Delayed, because another peer may list it meanwhile. But a contact that came by unicast
+        // only may be heard by no other peer.
         let is_alone = contact.profile.is_some() && !contact.is_heard_by_path();
         let delay = if is_alone { Duration::ZERO } else { self.first_ping_delay(contact) };
         let at = contact.ping_at.unwrap_or(contact.known_at + delay);
@@ -210,17 +210,19 @@ impl SweepContext {
 
     /// Returns the delay of the first ping to a contact in stage heard: below I(n), computed from
     /// the last bytes of both ids. The delay differs among peers, so that the first pings make
-    /// those of the other peers needless.
+    /// further pings needless.
     fn first_ping_delay(&self, contact: &Contact) -> Duration {
         let last = |it: PeerId| it.0.last().copied().unwrap_or_default();
         let byte = contact.signer.map_or(0, |it| last(it.id) ^ last(self.me));
         self.interval * u32::from(byte) / 256
     }
 
-    /// Returns the action for a member. If nobody has vouched for it for G(n), it is removed.
-    /// Otherwise, if it is silent and a `where` is due, that is sent. Otherwise it is pinged if it
-    /// is silent, was not told the right path, has moved, or needs a verified address. It is not
-    /// pinged while this peer is a candidate, or if no address of it is known.
+    /// Returns the action for a member, the first that applies:
+    /// - Removal, if no peer has vouched for the member for G(n).
+    /// - A `where`, if the member is silent and a `where` is due.
+    /// - A ping, if the member is silent, was not told the right path, has moved, or needs a
+    ///   verified address. No ping while this peer is a candidate, or if no address of the member
+    ///   is known.
     fn action_for_member(&self, contact: &Contact) -> ContactAction {
         let gone = contact.last_vouched + self.gone;
         if gone <= self.now {

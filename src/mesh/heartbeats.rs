@@ -13,8 +13,8 @@ use crate::model::limits::MAX_PAGE;
 use crate::model::{Event, Moment, NameKey, PathSet, PeerId, RoomClock, Timestamp};
 use crate::wire::udp::{Control, Heartbeat, PageItem};
 
-/// Number of places reserved for members in a page of [`MAX_PAGE`] places. The other places are
-/// reserved for absent authors. Places that one kind leaves free may be taken by the other.
+/// Number of places reserved for members in a page of [`MAX_PAGE`] places. The rest is reserved for
+/// absent authors. Members may take free places of absent authors, and vice versa.
 const MEMBERS_IN_PAGE: usize = 45;
 /// Greatest value of a room clock. Greater values count as this one.
 pub(super) const CLOCK_END: RoomClock = RoomClock(1 << 47);
@@ -22,8 +22,8 @@ pub(super) const CLOCK_END: RoomClock = RoomClock(1 << 47);
 /// lie brings a room clock to its end.
 pub(super) const MAX_ADOPTED_CLOCK: RoomClock = RoomClock(1 << 40);
 /// Difference of two room clocks, in milliseconds, beyond which *since* is converted from one clock
-/// to the other. The two are this peer's clock before and after a jump, or another peer's clock and
-/// this peer's.
+/// to the other. Used for a jump of this peer's clock, and for another peer's clock that differs
+/// from this peer's.
 const CLOCK_JUMP_MS: u64 = 1_000;
 /// Extra time, beyond 1.1 × I(n) after joining, until this peer begins to note when other peers
 /// come. By then it has heard of all earlier members.
@@ -132,7 +132,7 @@ impl Mesh {
         self.heartbeats.next_at = Some(now.moment + period);
     }
 
-    /// Returns one verified address of each gone peer that has one, the last gone first; at most
+    /// Returns the verified addresses of gone peers, one for each, the last gone first; at most
     /// [`MAX_REDISCOVERY_ADDRESSES`]. Unverified addresses may belong to victims.
     fn rediscovery_addresses(&self) -> Vec<std::net::SocketAddr> {
         let gone = |it: &Contact| match it.stage {
@@ -245,10 +245,10 @@ impl Mesh {
         }
     }
 
-    /// Handles one page item of the verified sender `by`. An item about this peer states up to
-    /// which sequence the sender has this peer's entries. An item about another peer states when
-    /// that peer was heard, and what the sender has of its log; until the history is complete, such
-    /// an item is ignored.
+    /// Handles a page item of the verified sender `by`. An item about this peer states up to which
+    /// sequence the sender has this peer's entries. An item about another peer states when that
+    /// peer was heard, and up to which sequence the sender has its entries. Items about other peers
+    /// are ignored until the history is complete.
     fn on_page_item(&mut self, now: Moment, by: PeerId, item: PageItem) {
         let id = item.author;
         if id == self.me.id {
@@ -382,8 +382,8 @@ impl Mesh {
         });
     }
 
-    /// Returns the heartbeat loss of a peer in thousandths: the share of lost ones among the
-    /// heartbeats due since its loss estimate started. 0 if none was due yet.
+    /// Returns the heartbeat loss of a peer, in thousandths: the share of its heartbeats that did
+    /// not arrive, of those due since the loss estimate started. 0 if none was due.
     pub(super) fn heartbeat_loss(&self, now: Moment, contact: &Contact) -> u16 {
         let (received, since) = contact.heartbeats;
         let period = heartbeat_interval(self.member_count()).as_millis().max(1);

@@ -1,5 +1,5 @@
-//! Copy of one author's log: what is here, what is missing, and which peers have it. Sections 9 and
-//! 10.
+//! Copy of one author's log: the entries that are here, the missing ones, and the peers that have
+//! those. Sections 9 and 10.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -108,7 +108,7 @@ impl Log {
     }
 
     /// Returns the end of the unbroken range above `have` that a peer lacks, by its answers `lost`.
-    /// Returns `have` if there is no such range.
+    /// Returns `have` if it lacks no such range.
     pub(super) fn lost_up_to(&self, peer: PeerId) -> u32 {
         self.lost_by.get(&peer).map_or(self.have, |last| self.have.max(*last))
     }
@@ -159,8 +159,8 @@ impl Log {
     /// the next missing entry counts. The author counts as lacking nothing beyond
     /// `highest_written`.
     ///
-    /// Returns true if the peer is now known to lack more than before. It may then be asked for the
-    /// entries behind those.
+    /// Returns true if the peer is now known to lack more than before. The peer may then be asked
+    /// for later entries.
     pub(super) fn note_lost(&mut self, by: PeerId, author: PeerId, lost: &[(u32, u32)]) -> bool {
         let before = self.lost_up_to(by);
         let end_of = |sequence: u32| {

@@ -15,7 +15,7 @@ use crate::wire::udp::{Entry, EntryId, Mark};
 pub(super) const MAX_RETAINED: usize = 2_000;
 /// Maximum number of authors with a log.
 const MAX_AUTHORS: usize = 1_024;
-/// Maximum number of authors known only from the claims of one and the same peer.
+/// Maximum number of authors that are known only from the claims of a single peer.
 const MAX_INTRODUCED: usize = 128;
 /// Maximum number of out-of-order entries of one author.
 const MAX_OUT_OF_ORDER: usize = 256;
@@ -26,8 +26,8 @@ const MAX_OUT_OF_ORDER_TOTAL: usize = 2_048;
 const MAX_HOLDERS: usize = 8;
 /// Exclusive upper bound of Lamport counters.
 const LAMPORT_END: u64 = 1 << 48;
-/// Rate limit for raising this peer's Lamport counter to that of entries: steps allowed per second,
-/// and steps allowed at the start.
+/// Rate limit for raising this peer's Lamport counter to the counters of entries: steps allowed per
+/// second, and steps allowed at the start.
 ///
 /// Unused steps are saved up without a limit. Otherwise a peer that missed a jump could never
 /// accept a later entry.
@@ -66,7 +66,7 @@ pub(super) struct Logs {
     order: BTreeMap<OrderKey, Arc<Entry>>,
     /// Entries moved into their author's order since the last [`Logs::take_ready`].
     ready: Vec<Arc<Entry>>,
-    /// Lamport counter of this peer: the greatest one seen or used.
+    /// Lamport counter of this peer: the greatest counter seen or used.
     lamport: u64,
     /// Allowance for raising the Lamport counter: steps left, and the time at which they were
     /// computed.
@@ -151,8 +151,8 @@ impl Logs {
         self.logs.range((Excluded(author), Unbounded)).map(|(author, log)| (*author, log))
     }
 
-    /// Sets the floor of an author: raises `have` to that of the mark. Adds the author if it is
-    /// new. Entries at or below the floor are neither requested nor accepted, unless
+    /// Sets the floor of an author: raises `have` to `mark.have`. Adds the author if it is new.
+    /// Entries at or below the floor are neither requested nor accepted, unless
     /// [`Log::note_written`] lowers `have` again.
     pub(super) fn set_floor(&mut self, mark: Mark) {
         let log = self.ensure_author(mark.author);
@@ -288,7 +288,7 @@ impl Logs {
     /// entry ready.
     ///
     /// If the entry's Lamport counter jumps too far, changes nothing and returns false: the entry
-    /// would stay the newest one for ever.
+    /// would be the newest for ever.
     pub(super) fn insert_history(&mut self, now: Moment, entry: Arc<Entry>) -> bool {
         if !self.raise_lamport(now, entry.fields.lamport) {
             return false;
@@ -301,8 +301,8 @@ impl Logs {
     }
 
     /// Moves the out-of-order entries of an author that have no gap before them into order: raises
-    /// `have`, retains the entries, and makes them ready. Drops an entry whose Lamport counter is
-    /// not greater than that of the entry before it.
+    /// `have`, retains the entries, and makes them ready. Drops an entry if its Lamport counter is
+    /// not greater than the counter of the entry before it.
     ///
     /// If nothing is missing then, forgets the state of the repair ([`Log::clear_repair`]). Finally
     /// drops the first retained entries in room order, of any author, beyond [`MAX_RETAINED`].
@@ -343,9 +343,9 @@ impl Logs {
     /// if no peer is left to ask. Before the timeout, returns false and changes nothing.
     ///
     /// If out-of-order entries are held, skips the missing entries before the first of them. If
-    /// peers have answered `lost`, skips only the part that all of those peers lack. Skipped
-    /// entries are no longer accepted. If the gap is closed by this, moves the entries after it
-    /// into order and returns true; otherwise returns false.
+    /// peers have answered `lost`, skips only the part that all these peers lack. Skipped entries
+    /// are no longer accepted. If the gap is closed by this, moves the entries after it into order
+    /// and returns true; otherwise returns false.
     ///
     /// If none are held, forgets the claim that more entries exist, removes an author of which only
     /// a claim is known, and returns false: a false claim must not raise `have`. If
@@ -467,9 +467,10 @@ impl Logs {
         })
     }
 
-    /// Raises the Lamport counter to that of an entry, takes the difference from the allowance
-    /// ([`LAMPORT_RATE`]), and returns true. If the counter is as great already, returns true
-    /// without a change. If the allowance is too small, returns false without a change.
+    /// Raises the Lamport counter to `lamport`, the counter of an entry, takes the difference from
+    /// the allowance ([`LAMPORT_RATE`]), and returns true. If the counter is as great already,
+    /// returns true without a change. If the allowance is too small, returns false without a
+    /// change.
     fn raise_lamport(&mut self, now: Moment, lamport: Lamport) -> bool {
         let jump = lamport.0.saturating_sub(self.lamport);
         if jump == 0 {

@@ -29,7 +29,7 @@ impl Mesh {
             if contact.is_member() {
                 contact.last_vouched = contact.last_vouched.max(heard);
             }
-            // For the others this peer may have been gone, and has come back to them.
+            // Other peers may have marked this peer as gone, and see it come back now.
             contact.met_at = now;
         }
         self.logs.restart_stall_timers(now);
@@ -145,7 +145,7 @@ impl Mesh {
                 contact.last_vouched = contact.last_vouched.max(heard);
             }
             if is_heard && contact.is_silent(now, address_patience(size)) {
-                // It may have another address now, which others know.
+                // It may have moved to an address that other peers know.
                 contact.listed_by = Some(by);
                 if contact.where_at.is_none() {
                     contact.where_at = Some(now);
@@ -154,7 +154,7 @@ impl Mesh {
             }
             return;
         }
-        // Who is behind a host that only unicast reaches will not be heard without being asked for.
+        // A peer behind a host that only unicast reaches is not heard before its address is known.
         let is_behind_host = self.contacts.get(by).is_some_and(|it| !it.is_heard_by_path());
         let Some(contact) = self.contacts.add_listed(now, id, by) else { return };
         if let Stage::Gone { at } = contact.stage {

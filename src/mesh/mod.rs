@@ -219,7 +219,8 @@ impl Mesh {
         if self.wake_at.is_some_and(|it| now.moment.since(it) >= timers::SUSPEND_THRESHOLD) {
             self.on_resume(now.moment);
         }
-        // A wake-up whose time has come is used up, whether this input is the wake-up or another one.
+        // A wake-up is used up once its time has come, even if this input is not the wake-up
+        // itself.
         self.wake_at = self.wake_at.filter(|it| *it > now.moment);
         match input {
             Input::Received { from, path, size, packet } => {

@@ -27,7 +27,7 @@ struct Sides {
     /// True if a witness is on the other holder's side: a peer with a verified address that has
     /// come with the other holder.
     has_their_witness: bool,
-    /// True if any peer has come with the other holder, even one that is only listed or has no
+    /// True if any peer has come with the other holder. The peer may be only listed, or have no
     /// known address.
     has_their_company: bool,
 }
@@ -68,9 +68,9 @@ impl Mesh {
         }
     }
 
-    /// Marks the former incarnation of the peer `id` as gone, if that ended without a `bye`. It is
-    /// a member with this name and the public key of `id`, for which nobody has vouched since `id`
-    /// was first heard.
+    /// Marks the former incarnation of the peer `id` as gone, if it ended without a `bye`. The
+    /// former incarnation is a member with this name and the public key of `id`, for which no peer
+    /// has vouched since `id` was first heard.
     fn retire_former_incarnation(&mut self, now: Now, id: PeerId, name: &NameKey) {
         let Some(contact) = self.contacts.get(id) else { return };
         let Some(signer) = contact.signer else { return };
@@ -87,13 +87,14 @@ impl Mesh {
         }
     }
 
-    /// Returns true if this peer gives way to the member `id`, which holds the same name: this peer
-    /// must take a new one. Section 13, rule 10.
+    /// Returns true if this peer gives way to the member `id`, which holds the same name. Then this
+    /// peer must take a new name. Section 13, rule 10.
     fn yields_to(&self, now: Moment, id: PeerId) -> bool {
         let Some(contact) = self.contacts.get(id) else { return false };
         let (claimed, mine) = ((contact.claimed_since(), id), (self.name_since, self.me.id));
         if contact.witnessed_since.is_none() {
-            // It may have been here before this peer. A name that it has taken since is a new one.
+            // It may have been here before this peer. If it has changed its name since, it holds
+            // the new name from then on.
             let held_since = contact.renamed_at.map_or(claimed.0, |it| it.max(claimed.0));
             return (held_since, id) < mine;
         }

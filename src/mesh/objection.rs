@@ -100,7 +100,7 @@ impl Mesh {
         Some((since, holder))
     }
 
-    /// Sends an `object` to a candidate or a member. `nonce`: that of the candidate's attempt, or
+    /// Sends an `object` to a candidate or a member. `nonce`: nonce of the candidate's attempt, or
     /// zero for a member. `username`: the name objected to. `since` and `holder`: seniority of the
     /// name's holder.
     pub(super) fn object(

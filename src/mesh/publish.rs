@@ -12,34 +12,35 @@ use crate::wire::udp::{Bye, Control, EntryFields};
 
 /// Rate limit for publishing own messages: burst, and messages per minute.
 const SAY_RATE: (u32, u32) = (20, 1_500);
-/// Minimum time between the last own message and leaving after delivery, so that other peers can
-/// notice a loss. Not waited for while this peer is alone.
+/// Minimum time between the last own message and leaving after delivery. In it, other peers can
+/// notice a loss. A peer that is alone does not wait for it.
 const LEAVE_DELAY: Duration = Duration::from_secs(1);
-/// Maximum number of requests deferred until the history is complete; further ones are refused.
+/// Maximum number of requests that are deferred until this peer has joined. Further requests are
+/// refused.
 pub(super) const MAX_DEFERRED_REQUESTS: usize = 100;
-/// Maximum number of messages in the outbox; further ones are refused.
+/// Maximum number of messages in the outbox. Further messages are refused.
 const MAX_QUEUE: usize = 10_000;
 
 /// Outbox: the user's messages that wait to be published, and deferred requests.
 #[derive(Debug)]
 pub(super) struct Outbox {
-    /// Messages that wait until the history is complete or the rate limit allows them, the oldest
+    /// Messages that wait until this peer has joined and the rate limit allows them, the oldest
     /// first.
     queue: VecDeque<(RequestTag, Style, MessageText)>,
-    /// Requests that wait until the history is complete, the oldest first.
+    /// Requests that wait until this peer has joined, the oldest first.
     pub(super) deferred: Vec<Request>,
     /// Rate limit for publishing own messages.
     bucket: TokenBucket,
-    /// Time at which to flush the outbox next; `None` if it is empty, or the history is not
-    /// complete yet.
+    /// Time at which to flush the outbox next; `None` if the queue is empty or this peer has not
+    /// joined.
     send_at: Option<Moment>,
-    /// Time at which the last own message was published; the start if none was.
+    /// Time at which the last own message was published; [`Moment::START`] if none was.
     last_said: Moment,
     /// Sequence of the last own entry; 0 if there is none.
     pub(super) sequence: u32,
     /// Number of the user's requests refused since the start.
     pub(super) refused: usize,
-    /// State of leaving after delivery; `None` if the user has not asked for it.
+    /// State of leaving after delivery; `None` if the user has not asked to leave after delivery.
     pub(super) leaving: Option<Leaving>,
 }
 
@@ -179,7 +180,7 @@ impl Mesh {
             (leaving.undelivered, leaving.progress_at) = (left, now.moment);
         }
         let is_patient = now.moment.since(leaving.progress_at) < leaving.patience;
-        // Other peers need a moment to notice what they lack.
+        // Other peers need a moment to notice that they lack entries.
         let has_lingered = now.moment.since(self.outbox.last_said) >= LEAVE_DELAY;
         let is_alone = self.contacts.member_count() == 0;
         let is_done = left == 0 && self.has_joined() && (has_lingered || is_alone);
@@ -194,7 +195,7 @@ impl Mesh {
     /// Returns the number of undelivered own messages: those in the queue, and those that some
     /// member lacks by its pages. Ignores members whose pages have never listed this peer.
     fn undelivered(&self) -> usize {
-        // Members whose pages never list this peer, which they need not, are not waited for.
+        // Members need not list this peer in their pages. So do not wait for members that never do.
         let members = self.contacts.iter().filter(|(_, it)| it.is_member());
         let least = members.filter_map(|(_, it)| it.has_own_up_to).min();
         let least = least.unwrap_or(self.outbox.sequence);

@@ -127,8 +127,8 @@ impl Mesh {
 
     /// Ends the candidacy as rejected if an objection counts. The objector must be verified. Then
     /// its objection counts if a verified peer of another address group vouches for it. After
-    /// [`JOIN_WINDOW`] it also counts if no such peer could tell ([`Self::can_others_tell`]). Call
-    /// it also when a peer has become verified.
+    /// [`JOIN_WINDOW`] it also counts if [`Self::can_others_tell`] is false. Call it also when a
+    /// peer has become verified.
     pub(super) fn decide_objections(&mut self, now: Moment) {
         let Phase::Announcing(candidacy) = &self.phase else { return };
         let is_over = now.since(candidacy.started_at) >= JOIN_WINDOW;
@@ -176,8 +176,8 @@ impl Mesh {
     }
 
     /// Asks voters about the verified objectors. Sends a `where` to each voter that has agreed or
-    /// is asking its user. The `where` asks for the objectors that are not of the voter's address
-    /// group; without such an objector none is sent.
+    /// is asking its user. The `where` asks for the objectors of other address groups than the
+    /// voter's; if there are none, nothing is sent.
     pub(super) fn ask_about_objectors(&mut self) {
         let Phase::Announcing(candidacy) = &self.phase else { return };
         let objectors: Vec<PeerId> = candidacy

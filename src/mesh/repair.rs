@@ -14,8 +14,8 @@ use crate::wire::udp::{Control, EntryRange, Lost, Want};
 /// Rate limit for entries served at the request of all peers together: burst, and entries per
 /// minute.
 const TOTAL_ANSWER_RATE: (u32, u32) = (256, 12_000);
-/// Maximum number of remembered recent `want`s. At the limit, expired ones are removed. If none has
-/// expired, a further `want` is not remembered.
+/// Maximum number of remembered recent `want`s. At the limit, expired `want`s are removed. If none
+/// has expired, a further `want` is not remembered.
 const MAX_RECENT_WANTS: usize = 1_024;
 /// Number of due `want`s for an author, without an entry arriving, from which on the retry interval
 /// is longer. That takes about ten seconds.
@@ -36,8 +36,8 @@ struct RecentWant {
 /// Repair state: recent `want`s of other peers, and the time of this peer's next `want`.
 #[derive(Debug)]
 pub(super) struct RepairState {
-    /// Recent `want`s of other peers for entries that are here, by (author, sequence). It may hold
-    /// expired ones.
+    /// Recent `want`s of other peers for entries that are here, by (author, sequence). Expired ones
+    /// may be among them.
     recent_wants: BTreeMap<(PeerId, u32), RecentWant>,
     /// Rate limit for entries served to all peers together.
     bucket: TokenBucket,
@@ -77,7 +77,7 @@ enum Recipients {
 
 impl RepairState {
     /// Returns the recipients of an entry that `asker` wants. Remembers the `want`, unless the
-    /// recipients are nobody or [`MAX_RECENT_WANTS`] are remembered.
+    /// result is [`Recipients::Nobody`] or [`MAX_RECENT_WANTS`] are remembered.
     fn recipients(&mut self, now: Moment, entry: (PeerId, u32), asker: PeerId) -> Recipients {
         let before = self
             .recent_wants
@@ -258,16 +258,16 @@ impl Mesh {
         })
     }
 
-    /// Returns the peers that may be asked for entries of an author behind the ones that they have
-    /// lost. Each comes with the last sequence that it lacks.
+    /// Returns the peers that have lost an author's next entries, but may be asked for later
+    /// entries. Each comes with the last sequence that it lacks.
     fn sources_behind(&self, now: Moment, author: PeerId) -> Vec<(PeerId, u32)> {
         let Some(log) = self.logs.get(author) else { return Vec::new() };
         let sources = log.sources_behind(author).filter(|it| self.can_be_asked(now, it.0));
         sources.collect()
     }
 
-    /// Chooses a peer to ask for entries of an author behind the ones that the peer has lost. Call
-    /// it if no peer can be asked for the author's next missing entry.
+    /// Chooses a peer to ask for later entries of an author, although the peer has lost the next
+    /// ones. Call it if no peer can be asked for the author's next missing entry.
     ///
     /// If for some peers it is unknown where their entries begin, chooses the one of them that
     /// lacks least: the beginning must be found before the gap can be given up. Otherwise chooses a
@@ -305,9 +305,9 @@ impl Mesh {
         self.random.choice(&holders).copied()
     }
 
-    /// Handles `want`: sends the retained entries, and answers `lost` for the others. Stops at the
-    /// first entry beyond a rate limit, and then sends no `lost`. If the asker has no verified
-    /// address, only has it pinged.
+    /// Handles `want`: sends the retained entries among those asked for, and answers `lost` for the
+    /// rest. Stops at the first entry beyond a rate limit, and then sends no `lost`. If the asker
+    /// has no verified address, only has it pinged.
     ///
     /// The wire layer has checked that a `want` asks for at most [`MAX_WANTED`] entries.
     pub(super) fn on_want(&mut self, now: Now, asker: PeerId, want: &Want) {
@@ -343,9 +343,9 @@ impl Mesh {
         }
     }
 
-    /// Handles `lost`: for each author with missing entries, records what the peer lacks, so that
-    /// it is not asked for that again. If the peer lacks more than was known, brings the next
-    /// `want` forward to [`WANT_COALESCE_WINDOW`] from now.
+    /// Handles `lost`: for each author with missing entries, records which entries the peer lacks,
+    /// so that it is not asked for them again. If the peer lacks more than was known, brings the
+    /// next `want` forward to [`WANT_COALESCE_WINDOW`] from now.
     pub(super) fn on_lost(&mut self, now: Now, id: PeerId, lost: &Lost) {
         let mut by_author: BTreeMap<PeerId, Vec<(u32, u32)>> = BTreeMap::new();
         for it in &lost.ranges {

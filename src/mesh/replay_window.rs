@@ -2,7 +2,7 @@
 
 /// Number of 64-bit words in the bitmap.
 const WORDS: usize = 16;
-/// Width of the window: number of remembered counters, up to and including the greatest one.
+/// Width of the window: number of remembered counters, including the greatest.
 const WIDTH: u64 = 64 * WORDS as u64;
 
 /// Sliding window of the packet counters seen from one sender.

@@ -257,7 +257,7 @@ impl SimRoom {
     }
 
     /// Returns the message texts that a peer has shown, in their order. If `history` is true, only
-    /// those of its history; otherwise only the others.
+    /// texts of its history; otherwise only texts of new messages.
     fn texts(&self, number: u8, history: bool) -> Vec<&str> {
         let events = &self.peers[&number].events;
         events

@@ -50,7 +50,7 @@ pub(super) const BELATED_HISTORY_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) const MAX_HISTORY_WANTS: u8 = 10;
 /// Delay of the follow-up heartbeat after an own message.
 pub(super) const FOLLOW_UP_DELAY: Duration = Duration::from_millis(300);
-/// Number of regular heartbeats of which one goes by all paths.
+/// Interval between heartbeats by all paths, counted in regular heartbeats.
 pub(super) const ALL_PATHS_EVERY: u32 = 5;
 /// Delay of the first `want` after a gap is noticed: minimum and maximum, in milliseconds.
 pub(super) const WANT_DELAY_MS: (u64, u64) = (30, 150);

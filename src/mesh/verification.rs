@@ -178,8 +178,8 @@ impl Mesh {
 
     /// Records by which paths a peer hears this peer. `counter`: packet counter of the statement; a
     /// statement that is not newer than the recorded one is ignored. If the paths have changed and
-    /// the peer is a member without a verified address, requires such an address: the peer may need
-    /// unicast copies.
+    /// the peer is a member without a verified address, requires a verified address: the peer may
+    /// need unicast copies.
     fn note_hears(&mut self, now: Moment, id: PeerId, heard: PathSet, counter: u64) {
         let Some(contact) = self.contacts.get_mut(id) else { return };
         if counter <= contact.hears_counter {
@@ -196,9 +196,9 @@ impl Mesh {
         }
     }
 
-    /// Returns the paths to state to a peer: those by which it was heard within W(n). If the peer
-    /// is unknown, or known for less than [`path_report_delay`], returns the IPv4 group, which it
-    /// assumes anyway.
+    /// Returns the paths to state to a peer: the paths by which it was heard within W(n). If the
+    /// peer is unknown, or known for less than [`path_report_delay`], returns the IPv4 group, which
+    /// it assumes anyway.
     pub(super) fn paths_heard_from(&self, now: Moment, id: PeerId) -> PathSet {
         let path_timeout = super::timers::path_timeout(self.member_count());
         let report_delay = path_report_delay(self.member_count());
@@ -226,8 +226,8 @@ impl Mesh {
     }
 }
 
-/// Returns the preferred path of a set: the first one in the order of [`Path::ALL`]. `None` if the
-/// set is empty. `heard`: paths by which a peer is heard; it should use the returned one.
+/// Returns the path that a peer should use: the first path of `heard` in the order of
+/// [`Path::ALL`]. `None` if `heard` is empty. `heard`: paths by which the peer is heard.
 pub(super) fn preferred_path(heard: PathSet) -> Option<Path> {
     Path::ALL.into_iter().find(|it| heard.has(*it))
 }

@@ -263,7 +263,7 @@ impl<'a> Driver<'a> {
                 Output::Event(event) => self.show(&event),
                 Output::WakeAt(moment) => self.wake_at = Some(moment),
                 Output::Finished(End::Left { unsent, refused }) if self.is_offline => {
-                    // Nobody has received what was sent while offline.
+                    // Messages sent while offline have reached no peer.
                     let unsent = unsent.max(self.unsent_messages.count());
                     return Ok(Some(End::Left { unsent, refused }));
                 }

@@ -23,7 +23,7 @@ const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct ResolvedHosts {
     /// Socket addresses of all hosts together. A host whose lookup has failed keeps its earlier
-    /// ones.
+    /// addresses.
     pub(super) addresses: Vec<SocketAddr>,
     /// Human-readable error texts, one for each host whose lookup has failed.
     pub(super) errors: Vec<String>,

@@ -72,8 +72,8 @@ fn select_interfaces(all: Vec<if_addrs::Interface>, named: &BTreeSet<String>) ->
 }
 
 /// Builds the [`Ipv4Network`] of an interface address. Ignores a reported broadcast address that
-/// equals the address itself. Computes that of a loopback from the netmask, because systems report
-/// none.
+/// equals the address itself. Computes a loopback's broadcast address from the netmask, because
+/// systems report none.
 fn ipv4_network(it: &Ifv4Addr) -> Ipv4Network {
     let broadcast_address = Ipv4Addr::from_bits(it.ip.to_bits() | !it.netmask.to_bits());
     let loopback = (it.ip.is_loopback() && broadcast_address != it.ip).then_some(broadcast_address);
@@ -111,8 +111,8 @@ mod tests {
         }
     }
 
-    /// Lists the interfaces of a test machine: a loopback, one with IPv4 and IPv6, and one that is
-    /// down.
+    /// Lists the interfaces of a test machine: a loopback, an interface with IPv4 and IPv6, and an
+    /// interface that is down.
     fn test_interfaces() -> Vec<if_addrs::Interface> {
         let six = Ifv6Addr {
             ip: "fe80::1".parse().unwrap(),

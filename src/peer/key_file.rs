@@ -98,7 +98,7 @@ mod tests {
 
     use super::*;
 
-    /// While the first holder has the key, others get an ephemeral one. Afterwards the key is
+    /// While the first holder has the key, others get an ephemeral key. Afterwards the key is
     /// available again.
     #[test]
     fn locked_key_is_used_by_one_process_at_a_time() {

@@ -38,8 +38,8 @@ use crate::ui::Screen;
 use crate::wire::udp::Room;
 
 /// Maximum time without a new acknowledgement in a graceful shutdown that the driver itself starts.
-/// It starts one when all senders of requests are gone, or when the output of the user interface is
-/// closed.
+/// The driver shuts down when all senders of requests are gone, or when the output of the user
+/// interface is closed.
 const DEFAULT_FINISH_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Time between two scans of the network interfaces.
@@ -103,7 +103,7 @@ pub enum PeerError {
     /// The operating system's random source fails.
     #[error("the system's random source does not work")]
     Random(#[from] getrandom::Error),
-    /// All 2⁴⁸−1 datagram counters are used up. After a restart the peer has new ones.
+    /// All 2⁴⁸−1 datagram counters are used up. After a restart, the counters begin anew.
     #[error("this peer has sent all that it can; start it again")]
     UsedUp,
 }

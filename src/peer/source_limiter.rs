@@ -18,9 +18,9 @@ const MAX_SOURCES: usize = 1_024;
 /// Rate limiter with a token bucket for each source address.
 #[derive(Debug)]
 pub(super) struct SourceLimiter {
-    /// Token buckets by source address. If there are [`MAX_SOURCES`] when a new address comes, the
-    /// full buckets, which are those of idle sources, are removed. If none is full, the new address
-    /// uses `shared`.
+    /// Token buckets by source address. If there are [`MAX_SOURCES`] when a new address comes, full
+    /// buckets are removed: their sources are idle. If no bucket is full, the new address uses
+    /// `shared`.
     buckets: HashMap<IpAddr, TokenBucket>,
     /// Token bucket shared by all addresses that are not in `buckets`.
     shared: TokenBucket,

@@ -11,9 +11,9 @@ use super::admission::Admission;
 use super::listen::{self, Bound, RetryingListener};
 use super::trusted_proxies::TrustedProxies;
 
-/// Maximum number of bytes of a socket that the operating system has taken and not sent (Linux).
-/// Without it, the operating system takes megabytes for each client that does not read. They count
-/// as memory of the service, but none of the server's limits includes them.
+/// Maximum number of unsent bytes that the operating system holds for a socket (Linux). Without
+/// this limit, it holds megabytes for each client that does not read. They count as memory of the
+/// service, but none of the server's own limits includes them.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const MAX_UNSENT_BYTES: u32 = 64 << 10;
 
@@ -24,7 +24,7 @@ pub(super) struct Acceptor {
     pub(super) admission: Admission,
     /// Reader of the PROXY headers of trusted proxies.
     pub(super) proxies: TrustedProxies,
-    /// Semaphore with a permit for each file descriptor that clients' connections may use. All
+    /// Semaphore with one permit for each file descriptor that clients' connections may use. All
     /// acceptors share it.
     pub(super) permits: Arc<Semaphore>,
     /// Addresses that the server listens on. Each acceptor adds its own when it begins to listen.

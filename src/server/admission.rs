@@ -1,4 +1,4 @@
-//! Admission: turns an accepted socket into a connection, whatever its transport.
+//! Admission: turns an accepted socket into a connection. It is the same for all transports.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -16,15 +16,15 @@ use crate::hub::ConnectionId;
 use crate::model::{AddressGroup, Token, TokenBucket};
 use crate::os::{Clock, random_bytes};
 
-/// Turns accepted sockets into connections: gives each one an id, a session token, an outbox and a
-/// rate limit. The acceptors' clones share ids, memory budget and permits.
+/// Turns accepted sockets into connections: gives each connection an id, a session token, an outbox
+/// and a rate limit. The acceptors' clones share ids, memory budget and permits.
 #[derive(Clone)]
 pub(super) struct Admission {
     /// Id of the next connection.
     pub(super) next_id: Arc<AtomicU64>,
     /// Published head: the sequence up to which the feeds of all rooms hold their entries.
     pub(super) head: Arc<PublishedHead>,
-    /// Memory budget of all outboxes together.
+    /// Memory budget of all feeds and outboxes together.
     pub(super) budget: Arc<MemoryBudget>,
     /// Handle of the engine, which receives an event for each connection.
     pub(super) engine: EngineHandle,
@@ -32,8 +32,8 @@ pub(super) struct Admission {
     pub(super) settings: watch::Receiver<ServerSettings>,
     /// Clock of the server.
     pub(super) clock: Clock,
-    /// Semaphore that limits the number of lingering connections. A connection lingers when it
-    /// waits, after its end, until the client has closed its side too.
+    /// Semaphore that limits the number of lingering connections. A connection lingers if, after
+    /// its end, it waits until the client has closed its side too.
     pub(super) lingering: Arc<Semaphore>,
 }
 

@@ -18,12 +18,12 @@ use crate::model::limits::{DEFAULT_PORT, MDNS_SERVICE};
 /// Maximum length of a DNS label, in bytes.
 const MAX_LABEL: usize = 63;
 
-/// Suffix of the advertised host name, after the machine's name. The result must differ from the
-/// machine's own name, which a responder such as avahi may advertise: two responders with different
-/// addresses for one name are in conflict.
+/// Suffix of the advertised host name, after the machine's name. The host name must differ from the
+/// machine's own name, because a responder such as avahi may advertise that: two responders with
+/// different addresses for one name are in conflict.
 ///
 /// If the port is not the default port, `-` and the port follow the suffix. A stopping server
-/// withdraws its host name, so two servers on a machine must not share one.
+/// withdraws its host name, so two servers on a machine must have different host names.
 const HOST_SUFFIX: &str = "-chat";
 
 /// Length reserved for the suffix that multicast DNS appends after a name conflict, such as ` (2)`,
@@ -48,8 +48,8 @@ struct Advertisement {
 }
 
 impl Advertisement {
-    /// Returns the record for a server with these settings and listening addresses. Its port is
-    /// that of the first address that is not loopback. Only addresses with this port are
+    /// Returns the record for a server with these settings and listening addresses. Its port is the
+    /// port of the first address that is not loopback. Only addresses with this port are
     /// advertised. `None` if advertising is off or all addresses are loopback.
     fn of(
         id: Option<ServerId>,
@@ -73,7 +73,7 @@ impl Advertisement {
     ///
     /// For `[::]`, link-local addresses of containers are left out. The library advertises an
     /// address on the interfaces that are in the same network. All link-local IPv6 addresses look
-    /// as if they were in one, so those of all interfaces are advertised on each.
+    /// as if they were in the same network, so each of them is advertised on all interfaces.
     fn interfaces(&self) -> Vec<IfKind> {
         let kind = |address: &SocketAddr| match (address.ip().is_unspecified(), address.is_ipv6()) {
             (true, true) => IfKind::Predicate(IfPredicate::new(|interface| {
@@ -153,7 +153,7 @@ impl Advertiser {
     }
 
     /// Starts advertising a record on the interfaces of [`Advertisement::interfaces`], except
-    /// loopbacks and ports of bridges. What such a port hears, the bridge hears too.
+    /// loopbacks and ports of bridges. The bridge hears what its ports hear.
     ///
     /// # Errors
     /// The multicast DNS thread cannot be started or does not accept the record.
@@ -185,8 +185,8 @@ impl Advertiser {
     }
 }
 
-/// Returns true if this is the interface, and its address, that a socket address names. A link-local
-/// IPv6 address may be that of several interfaces; its scope says of which.
+/// Returns true if `interface` has the IP address of `address`. Several interfaces may have the
+/// same link-local IPv6 address; then the scope of `address` selects one of them.
 fn is_address_of(interface: &Interface, address: SocketAddr) -> bool {
     let scope = match address {
         SocketAddr::V6(address) => address.scope_id(),
@@ -247,8 +247,8 @@ mod tests {
         assert_eq!(Advertisement::of(None, &silent, &["[::]:2428".parse().unwrap()]), None);
     }
 
-    /// Two interfaces may have the same link-local address. Only the one whose number is the scope
-    /// is advertised on.
+    /// Two interfaces may have the same link-local address. The server is advertised only on the
+    /// interface whose index is the scope.
     #[test]
     fn link_local_address_is_that_of_one_interface() {
         let loopback = if_addrs::get_if_addrs().unwrap().into_iter().next().unwrap();

@@ -66,7 +66,7 @@ pub enum ControlRequest {
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ControlAnswer {
-    /// The announcement was made. The number is that of the connected users.
+    /// The announcement was made. The number is the number of connected users.
     Announced(usize),
     /// The request was refused. The text says why.
     Error(String),
@@ -76,7 +76,7 @@ pub enum ControlAnswer {
 /// server listens there.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(10);
 
-/// Maximum number of connections that are served at a time. Others wait until one has ended.
+/// Maximum number of connections that are served at a time. Further connections wait.
 const MAX_CONNECTIONS: usize = 64;
 
 /// Pause after a failed accept.
@@ -186,11 +186,11 @@ async fn answer(mut stream: UnixStream, settings: ServerSettings, status_source:
 #[derive(Debug)]
 enum Request {
     /// No request: no byte arrived within [`REQUEST_BEGIN_TIMEOUT`], or the stream ended or failed
-    /// before one. The client gets the status report.
+    /// before the first byte. The client gets the status report.
     None,
     /// Complete and valid request.
     Valid(ControlRequest),
-    /// Invalid or incomplete request. The text says what is wrong.
+    /// Invalid or incomplete request, with the error text.
     Invalid(String),
 }
 

@@ -31,7 +31,7 @@ const UNPROVEN_SHARE: usize = 8;
 pub(super) struct DescriptorLimit(usize);
 
 impl DescriptorLimit {
-    /// Returns the process's soft limit of open files, less the reserved ones. If there is no such
+    /// Returns the process's soft limit of open files, less the reserved files. If there is no soft
     /// limit, or it cannot be read, the result limits nothing.
     pub(super) fn read() -> Self {
         let open_files = Resource::NOFILE.get_soft().unwrap_or(u64::MAX);

@@ -213,21 +213,22 @@ pub(super) struct Engine {
     drafts_appended: u64,
     /// Number of drafts that the log has answered so far, committed or not.
     drafts_answered: u64,
-    /// Requested shutdown that waits for the log. `None` before a request, and once the hub was
+    /// Requested shutdown that waits for the log. `None` before a request, and after the hub was
     /// told to shut down.
     pending_shutdown: Option<PendingShutdown>,
     /// True if the log has ended its events. The engine then ends too.
     is_log_closed: bool,
     /// Health of the log's storage, as the log last reported it.
     storage: StorageHealth,
-    /// Start of the time in which the log has answered no draft although some are waiting: its last
-    /// answer, or the first append after it had answered all. `None` while no draft is waiting.
+    /// Start of the stall timer: time since which drafts wait and the log has answered none. It is
+    /// the last answer, or the first append after all drafts were answered. `None` if no draft
+    /// waits.
     unanswered_since: Option<Moment>,
     /// True if the hub was told that the log is stalled, and the log has answered no draft since.
     is_stall_reported: bool,
     /// Time at which the engine ends even if connections remain; `None` before a shutdown request.
     ends_at: Option<Moment>,
-    /// Fan-out, which distributes frames to the connections.
+    /// Fan-out: distributes frames to the connections.
     fanout: Fanout,
     /// Drafts collected for the next append.
     drafts: Vec<Draft>,
@@ -373,8 +374,8 @@ impl Engine {
 
     /// Handles one input, then all events that the log has. Chat messages are collected as drafts.
     /// Before any other input or frame is handled, the drafts are appended to the log. So every
-    /// other request finds the log as its sender expects it, and a batch of chat messages costs one
-    /// commit.
+    /// other request finds the log as its sender expects it, and a batch of chat messages costs a
+    /// single commit.
     fn handle_input(&mut self, input: EngineInput) {
         if !matches!(input, EngineInput::Received { .. }) {
             self.commit();
@@ -463,8 +464,8 @@ impl Engine {
         }
     }
 
-    /// Runs `work` that no single client has caused. If it panics, logs that and skips the rest of
-    /// the work.
+    /// Runs work that was not caused by a single client. If it panics, logs that and skips the rest
+    /// of the work.
     fn catch_panic(&mut self, work: impl FnOnce(&mut Self)) {
         if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
             tracing::error!("a bug in the hub; going on");
@@ -485,9 +486,9 @@ impl Engine {
         }
     }
 
-    /// Returns the input that closes, with error 107, the next connection that was given up because
-    /// an outbox limit was exceeded. `None` if there is none. Records in the quota log the address
-    /// groups whose use of memory was the reason to give up something.
+    /// Returns the input that closes the next connection whose outbox was given up, with error 107;
+    /// `None` if there is none. If an address group's use of memory was the reason to give up an
+    /// outbox or to shrink a feed, records that in the quota log.
     fn next_overflow(&mut self, now: Moment) -> Option<Input> {
         if let Some(group) = self.fanout.take_pressing_group() {
             self.quota_log.record(now, group, Quota::Unsent);
@@ -563,8 +564,8 @@ impl Engine {
         self.shut_down_if_due();
     }
 
-    /// Restarts the stall timer if drafts are unanswered; otherwise stops it. Ends a reported
-    /// stall: tells the hub the health that the log last reported. Call it when the log has
+    /// Restarts the stall timer if drafts are unanswered; otherwise stops it. If a stall was
+    /// reported, tells the hub the health that the log last reported. Call it when the log has
     /// answered drafts.
     fn on_drafts_answered(&mut self) {
         let is_waiting = self.drafts_answered < self.drafts_appended;

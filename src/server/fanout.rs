@@ -44,13 +44,15 @@ struct Room {
     batch: BatchBuilder,
 }
 
-/// Divisor of the budget of all feeds and outboxes: the outboxes of one address group may use a quarter of it.
+/// Divisor of the budget of all feeds and outboxes: the outboxes of one address group may use a
+/// quarter of the budget.
 const GROUP_SHARE: usize = 4;
 
 /// Memory that waits because of the clients of one address group.
 #[derive(Clone, Copy, Debug, Default)]
 struct GroupMemory {
-    /// Size of its outboxes, and of the feeds in which its readers are furthest behind, in bytes.
+    /// Size of the group's outboxes, and of the feeds in which the group's readers are furthest
+    /// behind, together in bytes.
     bytes: usize,
     /// Size and room of the largest of these feeds; `None` if there is none.
     largest_feed: Option<(usize, RoomId)>,
@@ -70,7 +72,7 @@ impl GroupMemory {
 pub(super) struct Fanout {
     /// Outbox of each connection.
     outboxes: Outboxes,
-    /// Rooms to which a connection has subscribed, until they are closed.
+    /// Rooms to which some connection has ever subscribed, until they are closed.
     rooms: HashMap<RoomId, Room>,
     /// Rooms whose batch under construction is not empty.
     dirty_rooms: Vec<RoomId>,
@@ -83,7 +85,8 @@ pub(super) struct Fanout {
     head: Arc<PublishedHead>,
     /// Limits of feeds and outboxes.
     limits: FanoutLimits,
-    /// Address group at whose expense a feed was shrunk last. `None` if the engine knows.
+    /// Address group because of which a feed was shrunk last. `None` if none was since the last
+    /// [`Self::take_pressing_group`].
     pressing_group: Option<AddressGroup>,
     /// Memory budget of all feeds and outboxes together.
     budget: Arc<MemoryBudget>,
@@ -196,10 +199,10 @@ impl Fanout {
         }
     }
 
-    /// Frees memory for others at the expense of the address group that uses most: gives up its
-    /// largest outbox, or drops batches of the largest feed in which its readers are furthest
-    /// behind, whichever is larger. A feed loses an eighth, so that this is not called with every
-    /// batch. Returns false if nobody uses memory.
+    /// Frees memory of the address group that uses most: gives up its largest outbox, or shrinks
+    /// the largest feed in which its readers are furthest behind, whichever is larger. A feed loses
+    /// an eighth, so that this is not needed for every batch. Returns false if no group uses
+    /// memory.
     fn free_memory(&mut self) -> bool {
         let mut groups: HashMap<AddressGroup, GroupMemory> = HashMap::new();
         for (room, it) in &self.rooms {
@@ -228,7 +231,7 @@ impl Fanout {
         }
     }
 
-    /// Drops the oldest batches of a feed, until it holds at most 7/8 of what it did.
+    /// Drops the oldest batches of a feed until it holds at most 7/8 of its memory.
     fn shrink_feed(&mut self, room: RoomId) {
         let Some(it) = self.rooms.get(&room) else { return };
         let mut feed = lock_feed(&it.feed);
@@ -327,9 +330,9 @@ impl Fanout {
         }
     }
 
-    /// Returns the next connection that the caller must close at once as too slow. `None` if none
-    /// is left. Its address group comes with it if the group's use of memory is the reason. Its
-    /// outbox was emptied, and accepts items again. Call it until it returns `None`.
+    /// Returns the next connection that the caller must close at once as too slow; `None` if none
+    /// is left. If an address group's use of memory is the reason, also returns the group. The
+    /// connection's outbox was emptied, and accepts items again. Call it until it returns `None`.
     pub(super) fn take_overflowing(&mut self) -> Option<(ConnectionId, Option<AddressGroup>)> {
         let overflowing = self.overflowing.pop()?;
         if let Some(outbox) = self.outboxes.get(overflowing.0) {
@@ -338,8 +341,8 @@ impl Fanout {
         Some(overflowing)
     }
 
-    /// Returns the address group at whose expense a feed was shrunk since the last call; `None` if
-    /// none was. If there were several, returns the last one.
+    /// Returns the address group because of which a feed was shrunk since the last call; `None` if
+    /// no feed was shrunk. If there were several, returns the last one.
     pub(super) fn take_pressing_group(&mut self) -> Option<AddressGroup> {
         self.pressing_group.take()
     }
@@ -364,8 +367,8 @@ impl Fanout {
 }
 
 impl Drop for Fanout {
-    /// Closes the connections that are left, because nothing comes from the engine any more. Their
-    /// items must not wait for entries that were to be published.
+    /// Closes the connections that are left, because the engine has ended. Queued items no longer
+    /// wait for entries that will not be published.
     fn drop(&mut self) {
         self.head.set(Sequence(u64::MAX));
         for outbox in self.outboxes.all() {
@@ -407,7 +410,7 @@ mod tests {
         let group = AddressGroup::of([192, 0, 2, 1].into());
         let outbox = Arc::new(Outbox::new(fanout.budget(), group));
         fanout.connect(ConnectionId(1), outbox.clone());
-        // It waits for an entry that is not published yet.
+        // The mark waits for an entry that is not published yet.
         fanout.deliver(ConnectionId(1), Sequence(5), Delivery::Mark);
         let head = fanout.head();
         assert!(outbox.peek().after > Some(head.get()));
@@ -416,8 +419,8 @@ mod tests {
         assert!(matches!((outbox.take(), outbox.take()), (Some(Item::Mark), Some(Item::Close))));
     }
 
-    /// When the budget is used up, the group that uses most loses its largest outbox, although
-    /// another group has a larger one.
+    /// If the budget is used up, the group that uses most loses its largest outbox, even if another
+    /// group has a larger one.
     #[test]
     fn the_group_that_uses_most_makes_room_for_others() {
         let limits = FanoutLimits { feed_bytes: 10_000, total_bytes: 10_000 };
@@ -434,13 +437,13 @@ mod tests {
         }
         let closed: Vec<u64> = (0..3).flat_map(|_| deliver(&mut fanout, 5, 500)).collect();
         assert_eq!(closed, [3]);
-        // The closed connection gets deliveries from now on: its error.
+        // From now on, the closed connection gets deliveries again: its error.
         assert_eq!(deliver(&mut fanout, 3, 100), [0; 0]);
         assert!(fanout.outboxes.get(ConnectionId(3)).unwrap().bytes() > 100);
     }
 
-    /// Returns a fan-out with these limits and the outboxes of connections 1 and up, each of the
-    /// address group with this number.
+    /// Returns a fan-out with these limits, and the outboxes of its connections. The connections
+    /// are numbered from 1; `groups` has the number of the address group of each.
     fn fanout_for(limits: FanoutLimits, groups: &[u8]) -> (Fanout, Vec<Arc<Outbox>>) {
         let mut fanout = Fanout::new(limits, Sequence::ZERO);
         let mut outboxes = Vec::new();
@@ -470,7 +473,7 @@ mod tests {
         })
     }
 
-    /// Small items count against the share of a group like large ones.
+    /// The share of a group also limits many small items.
     #[test]
     fn small_items_cannot_exceed_the_share_of_a_group() {
         let limits = FanoutLimits { feed_bytes: 1_000, total_bytes: 40_000 };
@@ -484,8 +487,8 @@ mod tests {
         assert!(closed > 0);
     }
 
-    /// Feeds and outboxes have one budget. The group that uses most loses, by its feeds too, and a
-    /// slow reader of another group keeps what it lacks.
+    /// Feeds and outboxes share a budget. The group that uses most, by its feeds, loses entries. A
+    /// slow reader of another group loses none.
     #[test]
     fn feeds_and_outboxes_share_a_budget_and_the_greatest_user_loses() {
         let limits = FanoutLimits { feed_bytes: 100_000, total_bytes: 60_000 };

@@ -93,13 +93,14 @@ struct Slot {
 /// Feed of a room: the batches that some reader has not passed.
 #[derive(Debug)]
 pub(super) struct Feed {
-    /// Batches in ascending order of sequence. At least one cursor is in the oldest one.
+    /// Batches in ascending order of sequence. At least one cursor is in the oldest batch.
     batches: VecDeque<Slot>,
-    /// Number of the oldest batch. Batches are counted from 0, so it is the number of dropped ones.
+    /// Number of the oldest batch. Batches are numbered from 0, so it equals the number of dropped
+    /// batches.
     first: u64,
-    /// Number of cursors after the newest batch: those of readers that are up to date.
+    /// Number of cursors after the newest batch: the readers that are up to date.
     cursors_at_end: usize,
-    /// Readers, by their number in [`FeedReader::number`]. A place that is free is `None`.
+    /// Readers, by [`FeedReader::number`]. `None` is a free place.
     readers: Vec<Option<ReaderState>>,
     /// Numbers of the free places in `readers`.
     free_numbers: Vec<usize>,
@@ -122,7 +123,7 @@ struct Cursor {
     entry: usize,
 }
 
-/// Reader, as its feed knows it.
+/// State of a reader in its feed.
 #[derive(Clone, Copy, Debug)]
 struct ReaderState {
     /// Position of the reader.
@@ -136,8 +137,8 @@ struct ReaderState {
 pub(super) struct Behind;
 
 impl Feed {
-    /// Creates an empty feed of at most `max_bytes` bytes. It takes its memory from `budget`, also
-    /// beyond the budget's limit.
+    /// Creates an empty feed of at most `max_bytes` bytes. The feed takes its memory from `budget`,
+    /// even beyond the budget's limit.
     pub(super) fn new(max_bytes: usize, budget: Arc<MemoryBudget>) -> Self {
         Self {
             batches: VecDeque::new(),
@@ -153,7 +154,7 @@ impl Feed {
     }
 
     /// Appends a batch. Then drops the oldest batches while the feed exceeds its maximum size, but
-    /// keeps the newest one. If the feed has no readers, it stays empty.
+    /// keeps the newest batch. If the feed has no readers, it stays empty.
     pub(super) fn push(&mut self, batch: Batch) {
         self.bytes += batch.memory;
         self.budget.take(batch.memory);
@@ -206,8 +207,8 @@ impl Feed {
         }
     }
 
-    /// Returns the address groups of the readers that are furthest behind: because of them the feed
-    /// holds its oldest batch. A group with several such readers occurs as often.
+    /// Iterates over the address groups of the readers that are furthest behind: those because of
+    /// which the feed holds its oldest batch. A group occurs once for each such reader.
     pub(super) fn slowest_groups(&self) -> impl Iterator<Item = AddressGroup> {
         let is_slowest =
             |it: &&ReaderState| !self.batches.is_empty() && it.cursor.batch == self.first;
@@ -237,7 +238,7 @@ impl Feed {
     /// Returns the position of a reader.
     ///
     /// # Errors
-    /// [`Behind`] if there is no such reader, which cannot be.
+    /// [`Behind`] if there is no such reader, which does not happen.
     fn cursor(&self, number: usize) -> Result<Cursor, Behind> {
         self.readers.get(number).copied().flatten().map(|it| it.cursor).ok_or(Behind)
     }
@@ -264,8 +265,8 @@ impl Feed {
         }
     }
 
-    /// Returns the number of cursors in the batch at this index. If there is no such batch, returns
-    /// the number of cursors after the newest one.
+    /// Returns the number of cursors in the batch at this index, mutably. If there is no batch at
+    /// this index, returns the number of cursors after the newest batch.
     fn cursors_at(&mut self, index: usize) -> &mut usize {
         match self.batches.get_mut(index) {
             Some(slot) => &mut slot.cursors,
@@ -529,8 +530,8 @@ mod tests {
     }
 
     proptest! {
-        /// A feed holds the batches from the slowest cursor on, and every reader gets every entry
-        /// once. The steps publish, and add, drop or advance readers, in any order.
+        /// A feed holds the batches from the slowest cursor on, and each reader gets each entry
+        /// once. The steps publish batches, and add, drop or advance readers, in any order.
         #[test]
         fn feed_holds_what_the_slowest_reader_lacks(
             steps in prop::collection::vec((0_usize..6, 1_u8..4), 1..150),
@@ -589,7 +590,7 @@ mod tests {
         assert_eq!(slowest(), [groups[1], groups[1]]);
         taken(&mut readers[1], 1).unwrap();
         assert_eq!(slowest(), [groups[1]]);
-        // Its place is used again.
+        // The place of the dropped reader is used again.
         drop(readers.remove(2));
         readers.push(FeedReader::new(feed.clone(), Sequence(0), Some(groups[0])));
         assert_eq!(slowest(), [groups[1]], "the new one is behind what is dropped");

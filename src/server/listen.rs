@@ -20,8 +20,8 @@ const ACCEPT_QUEUE_LENGTH: i32 = 4_096;
 /// Linux's error number for “address family not supported by protocol”, which `std` does not name.
 const EAFNOSUPPORT: i32 = 97;
 
-/// Unix's error number for “no such device”, which `std` does not name: there is no interface with
-/// the number that is the address's scope.
+/// Unix's error number for “no such device”, which `std` does not name. Binding to an address fails
+/// with it if there is no interface with the address's scope.
 const ENODEV: i32 = 19;
 
 /// Time between attempts to bind to an address that the machine does not have.
@@ -69,7 +69,7 @@ pub(super) fn bind(wanted: &ListenAddress) -> Result<Bound, ListenError> {
     }
 }
 
-/// Returns true if this error of binding means that the machine has no such address or interface.
+/// Returns true if an error of binding means that the machine has no such address or interface.
 fn is_missing(error: &io::Error) -> bool {
     error.kind() == ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(ENODEV)
 }
@@ -79,7 +79,7 @@ pub(super) fn default_address() -> ListenAddress {
     SocketAddr::from((Ipv6Addr::UNSPECIFIED, DEFAULT_PORT)).into()
 }
 
-/// Returns true if this error of binding to `[::]` means that IPv6 is switched off.
+/// Returns true if an error of binding to `[::]` means that IPv6 is switched off.
 fn is_without_ipv6(error: &io::Error) -> bool {
     error.kind() == ErrorKind::AddrNotAvailable
         || error.kind() == ErrorKind::Unsupported
@@ -104,9 +104,8 @@ fn is_wildcard(address: SocketAddr) -> bool {
     address.ip().is_unspecified()
 }
 
-/// Waits until the machine has the address, and listens on it. Tries every [`BIND_RETRY_INTERVAL`].
-/// Also tries again after any other failure, such as an address in use. Logs the first such
-/// failure.
+/// Waits until the machine has the address, and listens on it. Tries every [`BIND_RETRY_INTERVAL`],
+/// also after any other failure, such as an address in use. Logs the first such failure.
 pub(super) async fn bind_when_available(address: &ListenAddress) -> TcpListener {
     let mut has_warned = false;
     loop {
@@ -163,7 +162,8 @@ impl RetryingListener {
 mod tests {
     use super::*;
 
-    /// Interfaces that do not exist are waited for, named by their names or by their numbers.
+    /// An address whose interface does not exist is waited for, whether the address names it or
+    /// states its index.
     #[test]
     fn missing_interface_is_waited_for() {
         for text in ["[fe80::1%no-such]:0", "[fe80::1%4000000000]:0"] {

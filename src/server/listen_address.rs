@@ -1,4 +1,4 @@
-//! Address to listen on, as people write it.
+//! Address to listen on, in the form that people write.
 
 use std::fmt;
 use std::net::{SocketAddr, SocketAddrV6};
@@ -10,26 +10,27 @@ use thiserror::Error;
 /// Maximum length of the name of a network interface, in bytes.
 const MAX_INTERFACE_NAME: usize = 15;
 
-/// IP address and port to listen on. Differs from [`SocketAddr`] in that the scope of an IPv6
-/// address may be the name of an interface, as in `[fe80::1%eth0]:2428`. The interface need not
-/// exist: at boot it may come later than the server.
+/// IP address and port to listen on. Unlike in a [`SocketAddr`], the scope of an IPv6 address may
+/// be the name of an interface, as in `[fe80::1%eth0]:2428`. The interface need not exist: at boot
+/// it may come later than the server.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct ListenAddress {
-    /// Address and port. Without a scope if there is a name of an interface.
+    /// Address and port. If `interface` is given, the address has no scope.
     address: SocketAddr,
-    /// Name of the interface of an IPv6 address; `None` if its scope is a number, or there is none.
+    /// Name of the interface of an IPv6 address. `None` if the scope is a number, or if there is no
+    /// scope.
     interface: Option<String>,
 }
 
-/// Error of parsing a text that is no [`ListenAddress`].
+/// Error: the parsed text is no [`ListenAddress`].
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("not an IP address and a port, such as 192.0.2.7:2428, [::]:2428 or [fe80::1%eth0]:2428")]
 pub struct ListenAddressError;
 
 impl ListenAddress {
-    /// Returns the address with the number of its interface. `None` if the machine has no interface
-    /// of this name now, or the interface has no address.
+    /// Returns the address, with the index of its interface as scope. `None` if the machine now has
+    /// no interface of this name, or the interface has no address.
     pub(super) fn resolve(&self) -> Option<SocketAddr> {
         match (self.address, &self.interface) {
             (SocketAddr::V6(mut address), Some(name)) => {
@@ -50,7 +51,7 @@ impl From<SocketAddr> for ListenAddress {
 impl FromStr for ListenAddress {
     type Err = ListenAddressError;
 
-    /// Parses an IP address and a port.
+    /// Parses an IP address and a port, with an optional scope.
     fn from_str(text: &str) -> Result<Self, ListenAddressError> {
         if let Ok(address) = text.parse::<SocketAddr>() {
             return Ok(address.into());
@@ -77,7 +78,8 @@ impl fmt::Display for ListenAddress {
     }
 }
 
-/// Parses an IPv6 address with the name of an interface, and a port. `None` if the text is none.
+/// Parses a text of the form `[address%interface]:port`, with an IPv6 address. `None` if the text
+/// has another form.
 fn parse_with_interface(text: &str) -> Option<ListenAddress> {
     let (host, port) = text.strip_prefix('[')?.split_once("]:")?;
     let (ip, name) = host.split_once('%')?;
@@ -87,8 +89,8 @@ fn parse_with_interface(text: &str) -> Option<ListenAddress> {
     is_name.then(|| ListenAddress { address, interface: Some(name.to_owned()) })
 }
 
-/// Returns the index of the network interface with this name; `None` if it does not exist or has no
-/// address.
+/// Returns the index of the network interface with this name. `None` if there is no interface of
+/// this name, or it has no address.
 fn interface_index(name: &str) -> Option<u32> {
     let interfaces = if_addrs::get_if_addrs().ok()?;
     interfaces.into_iter().find(|it| it.name == name)?.index
@@ -98,7 +100,7 @@ fn interface_index(name: &str) -> Option<u32> {
 mod tests {
     use super::*;
 
-    /// An interface is named by its number or its name.
+    /// A scope may be the index or the name of an interface.
     #[test]
     fn scope_may_be_an_interface_name() {
         let interfaces = if_addrs::get_if_addrs().unwrap();
@@ -113,7 +115,7 @@ mod tests {
         assert_eq!(named.to_string(), text);
     }
 
-    /// An interface that does not exist is no error: it may come later.
+    /// An address whose interface does not exist is parsed, because the interface may come later.
     #[test]
     fn interface_may_be_missing() {
         let address: ListenAddress = "[fe80::1%no-such]:7".parse().unwrap();
@@ -121,7 +123,7 @@ mod tests {
         assert_eq!(address.to_string(), "[fe80::1%no-such]:7");
     }
 
-    /// Other texts are refused.
+    /// Texts of other forms are refused.
     #[test]
     fn other_texts_are_refused() {
         for text in [

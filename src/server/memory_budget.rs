@@ -1,4 +1,4 @@
-//! Memory budget of everything that waits for clients: feeds and outboxes together.
+//! Memory budget for data that waits for clients: feeds and outboxes together.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -19,20 +19,20 @@ impl Default for MemoryBudget {
 }
 
 impl MemoryBudget {
-    /// Creates a budget of this many bytes.
+    /// Creates a budget of `limit` bytes.
     pub(super) const fn new(limit: usize) -> Self {
         Self { limit, used: AtomicUsize::new(0) }
     }
 
-    /// Takes bytes from the budget and returns true. If fewer are left, takes nothing and returns
-    /// false. [`Self::release`] gives the bytes back.
+    /// Takes bytes from the budget and returns true. If too few bytes are left, takes nothing and
+    /// returns false. [`Self::release`] gives the bytes back.
     pub(super) fn reserve(&self, bytes: usize) -> bool {
         let take = |used: usize| used.checked_add(bytes).filter(|used| *used <= self.limit);
         self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
     }
 
-    /// Takes bytes from the budget, even if fewer are left. Then something must be given up until
-    /// [`Self::excess`] is 0. [`Self::release`] gives the bytes back.
+    /// Takes bytes from the budget, even if too few bytes are left. Then the caller must free
+    /// memory until [`Self::excess`] is 0. [`Self::release`] gives the bytes back.
     pub(super) fn take(&self, bytes: usize) {
         self.used.fetch_add(bytes, Ordering::Relaxed);
     }

@@ -1,5 +1,5 @@
-//! Layer 3: the server's driver: sockets, clock, log and systemd around the hub. It makes no
-//! decisions.
+//! Layer 3: the server's driver. It connects the hub with sockets, clock, log and systemd, and
+//! makes no decisions.
 //!
 //! ```text
 //! socket ─ connection ─▶ engine: hub ─▶ log ─▶ hub ─▶ fanout ─▶ feed ─▶ outgoing ─ connection ─ socket
@@ -70,7 +70,8 @@ use crate::systemd;
 /// duration of a restart.
 const RESTART_RETRY_AFTER: u32 = 2_000;
 
-/// Maximum time that a stopping server waits until its advertisement is withdrawn from the network.
+/// Maximum time for which a stopping server waits until its advertisement is withdrawn from the
+/// network.
 const GOODBYE_TIMEOUT: Duration = Duration::from_millis(400);
 
 /// All settings of a server. `config` builds them.
@@ -224,7 +225,7 @@ pub async fn run(
     listeners.abort_all();
     handle.send_eventually(EngineInput::ShutDown { retry_after: RESTART_RETRY_AFTER });
     let log = engine.await.map_err(|_| ServerError::Engine)?;
-    // Accepted messages are stored, however long the disk takes.
+    // Accepted messages are stored, even if the disk takes long.
     let closed = tokio::task::spawn_blocking(|| log.close()).await;
     closed.map_err(|_| ServerError::Engine)?;
     if timeout(GOODBYE_TIMEOUT, announcer.join_next()).await.is_err() {
@@ -236,7 +237,8 @@ pub async fn run(
 }
 
 /// Returns a line for the owner: the server's name, where it keeps messages, and how users get in.
-/// `is_empty` is true if the log has never had a message: a mistyped data directory shows by it.
+/// `is_empty`: true if the log has never had a message. The line then says so, because the data
+/// directory may be mistyped.
 fn startup_summary(settings: &ServerSettings, is_empty: bool) -> String {
     let log = match &settings.log {
         LogSettings::Memory(_) => "messages are kept in memory until it stops".to_owned(),

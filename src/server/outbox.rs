@@ -29,8 +29,8 @@ pub(super) struct Queued {
 pub(super) enum Item {
     /// Encoded frames to send.
     Frames(Bytes),
-    /// Entries to send (a replay). They are encoded just before they are sent. The number is the
-    /// flags of their frames.
+    /// Replay: entries to send, and the flags of their frames. The entries are encoded just before
+    /// they are sent.
     Entries(Vec<SharedEntry>, u8),
     /// Begin to read this room, by this reader of its feed.
     Subscribe(RoomId, FeedReader),
@@ -77,8 +77,8 @@ pub(super) struct Outbox {
     budget: Arc<MemoryBudget>,
     /// Address group of the client; `None` for a probe.
     group: Option<AddressGroup>,
-    /// Memory of all outboxes of the group together, in bytes. Not set for a probe, and before
-    /// [`Self::count_in`].
+    /// Memory of all outboxes of the group together, in bytes. It is not set for a probe, and
+    /// before [`Self::count_in`].
     group_bytes: OnceLock<Arc<AtomicUsize>>,
 }
 
@@ -101,12 +101,12 @@ struct Queue {
 /// Place of the next item in an outbox, and the state to check before taking it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peek {
-    /// Sequence after which the next item is to be sent; `None` if there is no item.
+    /// Place of the next item ([`Queued::after`]); `None` if there is no item.
     pub(super) after: Option<Sequence>,
     /// True if a replay has begun and is not completely encoded. It comes before the next item.
     pub(super) has_replay: bool,
     /// True if the engine has given the connection up. Items are lost, so the connection must send
-    /// nothing more from its rooms, but only the queued items.
+    /// only the queued items, and nothing more from its rooms.
     pub(super) is_aborted: bool,
 }
 
@@ -117,7 +117,7 @@ struct Replay {
     entries: std::vec::IntoIter<SharedEntry>,
     /// Flags of their frames.
     flags: u8,
-    /// Memory of all entries of the replay, in bytes. It does not shrink until the last one is
+    /// Memory of all entries of the replay, in bytes. It stays the same until the last entry is
     /// encoded.
     bytes: usize,
 }
@@ -138,8 +138,8 @@ impl Outbox {
         Self { queue, wakeup, budget, group: Some(group), group_bytes }
     }
 
-    /// Counts the memory of this outbox, from now on, in that of its group, too. Call it once,
-    /// while the outbox is empty.
+    /// Adds the memory of this outbox, from now on, to `group_bytes`, the memory of its group. Call
+    /// it once, while the outbox is empty.
     pub(super) fn count_in(&self, group_bytes: Arc<AtomicUsize>) {
         // A second call would have no effect.
         let _ = self.group_bytes.set(group_bytes);
@@ -186,10 +186,11 @@ impl Outbox {
     }
 
     /// Discards all items except `Close`, and the rest of a replay. Frees their memory at once.
-    /// Then drops new items too, and makes the connection stop reading its rooms.
+    /// Until [`Self::stop_discarding`], new items are dropped too. The connection stops reading its
+    /// rooms.
     ///
     /// Use it for a connection that is about to be closed with an error. Call
-    /// [`Self::stop_discarding`] before that error is put.
+    /// [`Self::stop_discarding`] before you put that error.
     pub(super) fn abort(&self) {
         let mut queue = self.lock();
         self.give_back(queue.bytes);
@@ -314,7 +315,7 @@ mod tests {
         Draft, MessageText, Reference, RoomName, SessionId, Style, Target, Timestamp, Username,
     };
 
-    /// Returns a queued item: frames of this many bytes, placed before every entry.
+    /// Returns a queued item with frames of `bytes` bytes, placed before every entry.
     fn item_of(bytes: usize) -> Queued {
         Queued { after: Sequence::ZERO, item: Item::Frames(vec![0; bytes].into()) }
     }

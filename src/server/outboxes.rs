@@ -1,4 +1,4 @@
-//! Outboxes of all connections, by address group, and the memory that each group uses.
+//! Outboxes of all connections, and the memory that each address group uses.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -24,8 +24,8 @@ pub(super) struct Outboxes {
 struct GroupOutboxes {
     /// Connections of the group.
     connections: HashSet<ConnectionId>,
-    /// Memory of their outboxes together, in bytes. Also counts outboxes whose connections were
-    /// removed, while their tasks still send what is left.
+    /// Memory of the group's outboxes together, in bytes. It includes the outboxes of removed
+    /// connections whose tasks still send the rest.
     bytes: Arc<AtomicUsize>,
 }
 
@@ -64,7 +64,7 @@ impl Outboxes {
         self.by_connection.get(&connection)
     }
 
-    /// Returns all outboxes, of clients and probes.
+    /// Iterates over all outboxes, of clients and probes.
     pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Outbox>> {
         self.by_connection.values()
     }
@@ -74,9 +74,9 @@ impl Outboxes {
         self.by_connection.is_empty()
     }
 
-    /// Returns the connection of a group with the largest outbox if an item of `bytes` bytes would
-    /// exceed the group's share: that connection must be given up. `None` if the item fits, or if
-    /// no outbox of the group uses memory.
+    /// Checks whether an item of `bytes` bytes would exceed the share of a group. If so, returns
+    /// the group's connection with the largest outbox, which must be given up. `None` if the item
+    /// fits, or if no outbox of the group uses memory.
     pub(super) fn largest_if_over_share(
         &self,
         group: AddressGroup,
@@ -89,7 +89,7 @@ impl Outboxes {
         self.largest(group).map(|(_, connection)| connection)
     }
 
-    /// Returns the memory of the outboxes of each group together, in bytes.
+    /// Iterates over the address groups, each with the memory of its outboxes together, in bytes.
     pub(super) fn usages(&self) -> impl Iterator<Item = (AddressGroup, usize)> {
         self.by_group.iter().map(|(group, it)| (*group, it.bytes.load(Ordering::Relaxed)))
     }
@@ -97,8 +97,7 @@ impl Outboxes {
     /// Returns the size in bytes and the connection of a group's largest outbox. `None` if no
     /// outbox of the group uses memory.
     ///
-    /// It takes time in proportion to the group's connections, but each call is followed by closing
-    /// one of them.
+    /// It takes time in proportion to the number of the group's connections.
     pub(super) fn largest(&self, group: AddressGroup) -> Option<(usize, ConnectionId)> {
         let connections = self.by_group.get(&group)?.connections.iter();
         let sizes = connections.filter_map(|it| Some((self.get(*it)?.bytes(), *it)));
@@ -128,7 +127,7 @@ mod tests {
         assert_eq!((largest(one), largest(other)), (Some(ConnectionId(1)), Some(ConnectionId(2))));
         let used: HashMap<_, _> = outboxes.usages().collect();
         assert!(used[&other] > 12_000 && used[&one] < 12_000);
-        // However small the item is.
+        // The share is an exact limit.
         assert_eq!(outboxes.largest_if_over_share(other, 20_000 - used[&other]), None);
         let too_much = 20_001 - used[&other];
         assert_eq!(outboxes.largest_if_over_share(other, too_much), Some(ConnectionId(2)));

@@ -21,7 +21,7 @@ pub(super) struct Pressure {
     /// Limit that the group has reached.
     pub(super) quota: Quota,
     /// Number of times that the group has reached the limit between two log lines, or since the
-    /// last one.
+    /// last line.
     pub(super) times: u64,
 }
 
@@ -39,8 +39,8 @@ pub(super) struct QuotaLog {
     /// Start of the running [`LINE_INTERVAL`]: time of the last line, or of the last flush that
     /// found a single event. `None` if no interval runs: then the next event is logged at once.
     logged_at: Option<Moment>,
-    /// True if the running interval began with an event that was logged at once. If that is the
-    /// only one, there is nothing to add.
+    /// True if the running interval began with an event that was logged at once. Such an event
+    /// gives no further line.
     is_first_logged: bool,
 }
 
@@ -70,8 +70,8 @@ impl QuotaLog {
         }
     }
 
-    /// Returns the log line that is due at `now`, and begins the next interval; see
-    /// [`Self::flush_if_due`]. `None` if no line is due.
+    /// Returns the log line that is due at `now`; `None` if no line is due. Begins the next
+    /// interval as [`Self::flush_if_due`] says.
     fn due_line(&mut self, now: Moment) -> Option<String> {
         if self.logged_at.is_none_or(|at| now.since(at) < LINE_INTERVAL) {
             return None;
@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(totals, [(Quota::Joins, 1), (Quota::Rooms, 2)]);
     }
 
-    /// An event alone in its interval is logged, and only once.
+    /// The only event of an interval is logged once.
     #[test]
     fn single_event_of_each_interval_is_logged() {
         let at = |seconds| Moment::after_start(Duration::from_secs(seconds));

@@ -20,13 +20,13 @@ pub(super) struct Reloader {
     /// Number of file descriptors for clients, which limits `max_connections`.
     pub(super) descriptors: DescriptorLimit,
     /// Publishes the problem with the configuration, for systemd's status line; `None` if there is
-    /// none.
+    /// no problem.
     pub(super) config_problem: watch::Sender<Option<String>>,
 }
 
 impl Reloader {
-    /// Applies every reloaded configuration that it receives, and then notifies systemd. An invalid
-    /// one changes no settings: it is logged and published as the problem. Never returns.
+    /// Applies each reloaded configuration, and then notifies systemd. An invalid configuration
+    /// changes no settings: its problem is logged and published. Never returns.
     pub(super) async fn run(self, mut reloads: mpsc::Receiver<ReloadResult>) {
         while let Some(reread) = reloads.recv().await {
             match reread {
@@ -61,9 +61,10 @@ impl Reloader {
     }
 }
 
-/// Returns the settings to put in force, and the keys of the changed settings that need a restart.
-/// Settings that need a restart keep their old values. If the kind or directory of the log has
-/// changed, the key is `data-dir`, and the retention keeps its old value too.
+/// Returns the settings to put in force: the wanted ones, but with the old values of those that
+/// need a restart. Also returns the keys of changed settings that need a restart. If the kind or
+/// directory of the log has changed, the key is `data-dir`, and the retention keeps its old value
+/// too.
 fn settings_to_apply(
     old: &ServerSettings,
     wanted: ServerSettings,

@@ -1,4 +1,4 @@
-//! Question for another username, when the one that was asked for is refused.
+//! Question to the user for another username, after a username was refused.
 
 use tokio::sync::mpsc::Sender;
 
@@ -8,23 +8,24 @@ use super::safe::{safe_line, safe_name};
 use super::view_state::SharedViewState;
 use crate::model::{Command, NAME_RULE, NameKey, Request, RequestTag, Username};
 
-/// Maximum number of refused names that are remembered, so that none of them is suggested again.
+/// Maximum number of refused names that are remembered. Remembered names are not suggested again.
 const MAX_REFUSED_NAMES: usize = 100;
 
 /// State of the question for another username.
 #[derive(Debug, Default)]
 pub struct NameQuestion {
-    /// Default username of this user, without a number; `None` if it is not known. It is suggested
-    /// if a numbered variant of it is refused.
+    /// Default username of this user, without a number; `None` if it is unknown. It is suggested
+    /// after a numbered variant of it was refused.
     pub usual_name: Option<String>,
-    /// Names that were refused since the program was started, the last one last.
+    /// Names that were refused since the program was started, the latest at the end.
     refused: Vec<String>,
-    /// Name that an empty line takes. `None` if the question is not open.
+    /// Suggested name: the answer if the user enters an empty line. `None` if the question is not
+    /// open.
     suggestion: Option<Username>,
 }
 
 impl NameQuestion {
-    /// Opens the question, because `name` was refused.
+    /// Opens the question, because `name` was refused. Makes a new suggestion.
     pub fn open(&mut self, name: &str) {
         if self.refused.len() >= MAX_REFUSED_NAMES {
             self.refused.remove(0);
@@ -33,7 +34,8 @@ impl NameQuestion {
         self.suggestion = Some(self.suggest(name));
     }
 
-    /// Returns the name that an empty line takes; `None` if the question is not open.
+    /// Returns the suggested name: the answer if the user enters an empty line. `None` if the
+    /// question is not open.
     #[must_use]
     pub const fn suggestion(&self) -> Option<&Username> {
         self.suggestion.as_ref()
@@ -46,7 +48,7 @@ impl NameQuestion {
         Some(format!("name [{suggestion}]> "))
     }
 
-    /// Opens the question, because `name` cannot be one. Returns the lines that ask it.
+    /// Opens the question, because `name` cannot be a username. Returns the lines of the question.
     pub fn refuse(&mut self, name: &str) -> Vec<String> {
         self.open(name);
         let reason = match Username::new(name) {
@@ -56,8 +58,8 @@ impl NameQuestion {
         self.render(name, &reason)
     }
 
-    /// Renders the question after `name` was refused for a reason, as lines. Renders nothing if it
-    /// is not open.
+    /// Returns the lines of the question, after `name` was refused for `reason`. Returns no lines
+    /// if the question is not open.
     pub(super) fn render(&self, name: &str, reason: &str) -> Vec<String> {
         let Some(suggestion) = &self.suggestion else { return Vec::new() };
         let suggestion = safe_name(suggestion.as_str());
@@ -67,12 +69,12 @@ impl NameQuestion {
         ]
     }
 
-    /// Answers the open question with a typed line. Returns the name to ask for: the suggestion for
-    /// an empty line.
+    /// Answers the open question with a typed line. Returns the name to request; for an empty line,
+    /// the suggestion.
     ///
     /// # Errors
-    /// The line cannot be a name. The question stays open, with a suggestion made from the line.
-    /// Returns the lines that ask it.
+    /// The line cannot be a username. The question stays open, with a suggestion made from the
+    /// line. Returns the lines of the question.
     pub fn answer(&mut self, line: &str) -> Result<String, Vec<String>> {
         let typed = line.trim();
         if let Some(suggestion) = &self.suggestion
@@ -91,8 +93,8 @@ impl NameQuestion {
         }
     }
 
-    /// Returns a valid name like `name` that was not refused yet: without the characters that are
-    /// not allowed, otherwise with a number.
+    /// Returns a valid name similar to `name` that was not refused: `name` without forbidden
+    /// characters if possible, otherwise with a number.
     fn suggest(&self, name: &str) -> Username {
         let is_free = |it: &Username| !self.refused.iter().any(|no| NameKey::of(no) == *it.key());
         let valid = Username::from_text(name);
@@ -115,9 +117,9 @@ impl NameQuestion {
     }
 }
 
-/// Takes a typed line as the answer if the question for a username is open: requests the name, or
-/// tells why the line cannot be one. Returns `None` without an effect if the question is not open
-/// or the line is a command. Blocks while the queue of requests is full.
+/// If the question is open, takes a typed line as the answer: requests the name, or tells the user
+/// why the line cannot be a username. Blocks while the queue of requests is full. If the question
+/// is not open, or the line is a command, does nothing and returns `None`.
 pub(super) fn execute_answer(
     line: &str,
     view: &SharedViewState,
@@ -147,7 +149,7 @@ pub(super) fn execute_answer(
 mod tests {
     use super::*;
 
-    /// Returns the suggestions after each of these names was refused.
+    /// Refuses each of the names in turn. Returns the suggestion after each refusal.
     fn suggestions(usual: Option<&str>, refused: &[&str]) -> Vec<String> {
         let usual_name = usual.map(str::to_owned);
         let mut question = NameQuestion { usual_name, ..NameQuestion::default() };
@@ -163,7 +165,7 @@ mod tests {
         assert_eq!(suggestions(None, &["anna", "anna2", "ANNA3"]), ["anna2", "anna3", "ANNA4"]);
         assert_eq!(suggestions(None, &["Anna Smith", "Anna-Smith"]), ["Anna-Smith", "Anna-Smith2"]);
         assert_eq!(suggestions(None, &["", "guest", "42"]), ["guest", "guest2", "422"]);
-        // A numbered variant of the usual name that is taken, for it was remembered.
+        // The refused name is a numbered variant of the usual name, as one that was remembered.
         assert_eq!(suggestions(Some("anna"), &["anna2", "anna"]), ["anna", "anna3"]);
         assert_eq!(suggestions(Some("anna"), &["bob2"]), ["bob3"]);
         let long = "x".repeat(31) + "9";

@@ -41,7 +41,7 @@ mod tests {
 
     use super::*;
 
-    /// Returns true if the text has no dangerous characters except the allowed ones.
+    /// Returns true if the text has no dangerous characters other than `allowed`.
     fn is_clean(text: &str, allowed: &[char]) -> bool {
         text.chars().all(|c| allowed.contains(&c) || !is_unsafe_char(c))
     }

@@ -42,7 +42,8 @@ pub struct ViewState {
     pub older_search: Option<SearchRequest>,
     /// Number of invalid input lines so far.
     pub input_errors: usize,
-    /// Question for another username, which is open while a refused one is to be replaced.
+    /// Question for another username. It is open after a username was refused, until the user
+    /// answers.
     pub name_question: NameQuestion,
 }
 
@@ -129,7 +130,8 @@ impl ViewState {
         }
     }
 
-    /// Clears the selection if its room is not joined. Otherwise takes the server's spelling of now.
+    /// Clears the selection if its room is not joined. Otherwise updates the room's spelling to the
+    /// server's current one.
     fn keep_selection_if_joined(&mut self) {
         let Some(selected) = self.selected_room.take() else { return };
         self.selected_room = self.rooms.iter().find(|it| is_same_room(it, &selected)).cloned();
@@ -241,9 +243,9 @@ mod tests {
         RoomSelector::Named(room.to_owned())
     }
 
-    /// Typed lines go to a room as soon as the user asks to enter it, and stay there once it is
-    /// entered. If the request is refused, they go to the former room. If the refused room is
-    /// joined already, they go to that room.
+    /// Typed lines go to a room as soon as the user asks to enter it, and after it is entered. If
+    /// the request is refused, they go to the previous room. If the refused room is joined already,
+    /// they go to that room.
     #[test]
     fn typed_lines_follow_request_to_enter_room() {
         let (mut view, tag) = view_entering_kitchen();
@@ -269,7 +271,8 @@ mod tests {
         assert_eq!(view.target_room(), named_room("kitchen"));
     }
 
-    /// A room that the user is not in after a reconnect is not the target of typed lines.
+    /// If the selected room is not joined after a reconnect, it is no longer the target of typed
+    /// lines.
     #[test]
     fn selected_room_that_is_lost_on_reconnect_is_no_target() {
         let joined = |rooms: &[&str]| {

@@ -6,7 +6,7 @@ use crate::model::{Command, Event, PeerCommand, Refusal};
 use crate::wire::udp::Signer;
 
 impl SimRoom {
-    /// Has the user of a peer request this. Returns the text of the answer.
+    /// Passes a request of the user to a peer. Returns the text of the answer.
     fn answer_to(&mut self, number: u8, request: PeerCommand) -> String {
         self.request(number, Command::Peer(request));
         match self.peers[&number].events.last() {
@@ -34,8 +34,8 @@ impl SimRoom {
     }
 }
 
-/// Messages of a blocked key are hidden from the peer that has blocked it, and from no other. After
-/// the end of the block, only later ones are shown.
+/// Messages of a blocked key are hidden only from the peer that has blocked it. After the block
+/// ends, later messages are shown.
 #[test]
 fn blocked_key_is_hidden_until_it_is_unblocked() {
     let mut room = SimRoom::default();
@@ -73,8 +73,8 @@ fn blocked_name_is_kept_out_until_it_is_unblocked() {
     assert_eq!(room.names(1), ["anna", "bert"]);
 }
 
-/// A blocked key keeps its owner out under another name as well, until the name by which it was
-/// blocked is unblocked.
+/// A candidate with a blocked key is rejected under another name, too, until the name by which the
+/// key was blocked is unblocked.
 #[test]
 fn blocked_key_is_kept_out_under_another_name() {
     let mut room = SimRoom::default();
@@ -82,7 +82,7 @@ fn blocked_key_is_kept_out_under_another_name() {
     room.block(1, "bert");
     room.request(2, Command::Quit);
     room.advance(1_000);
-    // They have the key of bert.
+    // This peer has the key of bert.
     room.start_as(3, "rob", false, Signer::new([2; 32], [3; 8]));
     room.advance(4_000);
     assert!(matches!(room.peers[&3].end, Some(End::Rejected { code: 400, .. })));
@@ -92,7 +92,7 @@ fn blocked_key_is_kept_out_under_another_name() {
     assert_eq!(room.names(1), ["anna", "rob"]);
 }
 
-/// The list names all that is blocked; what is not blocked cannot be unblocked.
+/// The list has all blocked names. A name that is not blocked cannot be unblocked.
 #[test]
 fn block_list_is_reported() {
     let mut room = SimRoom::default();

@@ -589,8 +589,7 @@ fn unverified_address_gets_no_copies() {
     assert!(beats >= 8, "all others still receive of one: {beats}");
 }
 
-/// One heartbeat of a peer that is silent afterwards, as a replayed one would be, causes only one
-/// ping.
+/// A single heartbeat, as an attacker might replay it, causes only one ping.
 #[test]
 fn replayed_heartbeat_gets_one_ping() {
     let mut bench = TestBench::alone();

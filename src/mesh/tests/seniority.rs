@@ -280,8 +280,8 @@ fn senior_member_takes_no_name_by_renaming_itself() {
     assert!(!is_renamed(&bench));
 }
 
-/// A junior member states that a peer that nobody has heard is the senior holder of this peer's
-/// name. The junior member is no witness, so this peer keeps its name.
+/// A junior member states that an unheard peer is the senior holder of this peer's name. The junior
+/// member is no witness, so this peer keeps its name.
 #[test]
 fn junior_member_is_no_witness_for_an_invented_holder() {
     let (mut bench, mut bert) = bench_with_bert();

@@ -8,7 +8,7 @@ use crate::model::{Path, PathSet, PeerId};
 /// Maximum number of peers that are remembered. Further peers are ignored.
 const MAX_PEERS: usize = 1_000;
 
-/// Maximum number of addresses of one peer that are pinged. The ones seen first are pinged.
+/// Maximum number of addresses of one peer that are pinged. The addresses seen first are pinged.
 const MAX_ADDRESSES: usize = 4;
 
 /// Maximum number of unicast pings to one address of a peer. One ping is not enough, because it may
@@ -75,7 +75,7 @@ impl FoundPeer {
 pub(super) struct FoundPeers {
     /// Found peers by peer id.
     pub(super) by_id: BTreeMap<PeerId, FoundPeer>,
-    /// True if no new peer is added any more, because too little time is left for its answers.
+    /// True if no new peer is added, because too little time is left for its answers.
     pub(super) is_frozen: bool,
 }
 
@@ -113,8 +113,8 @@ impl FoundPeers {
         self.by_id.values_mut().flat_map(FoundPeer::take_next_pings).collect()
     }
 
-    /// Returns the peers on which the conclusion rests: those on other machines. If there are none,
-    /// returns those on this machine.
+    /// Returns the peers on which the conclusion rests: the peers on other machines, or, if there
+    /// are none, the peers on this machine.
     pub(super) fn relevant(&self) -> Vec<&FoundPeer> {
         let is_elsewhere = self.has_remote_peer();
         self.by_id.values().filter(|it| it.is_local != is_elsewhere).collect()
@@ -125,9 +125,9 @@ impl FoundPeers {
         self.by_id.values().any(|it| !it.is_local)
     }
 
-    /// Returns true if a multicast group works in both directions on one interface. A peer on
-    /// another machine must have answered a ping sent on it. A heartbeat of such a peer must have
-    /// arrived on it.
+    /// Returns true if a multicast group works in both directions on one interface: a peer on
+    /// another machine has answered a ping sent on it, and a heartbeat of a peer on another machine
+    /// has arrived on it.
     pub(super) fn has_two_way_group(&self) -> bool {
         let elsewhere = || self.by_id.values().filter(|it| !it.is_local);
         let mut answered = elsewhere().flat_map(|it| &it.answered_on);

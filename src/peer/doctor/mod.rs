@@ -160,8 +160,8 @@ fn report_address_families(found: &Interfaces, tell: &mut impl FnMut(Verdict, St
     }
 }
 
-/// Looks up the addresses of the named hosts by DNS. Returns the hosts that were found, and reports
-/// the others.
+/// Looks up the addresses of the named hosts by DNS. Returns the hosts that were found. Reports the
+/// hosts that were not found.
 async fn resolve_hosts(named: &[HostAddress], tell: &mut impl FnMut(Verdict, String)) -> Vec<Host> {
     let mut hosts = Vec::new();
     for host in named {

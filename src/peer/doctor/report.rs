@@ -226,8 +226,8 @@ fn display_name(peer: &FoundPeer) -> &str {
     peer.name.as_deref().unwrap_or("somebody whose name was not heard")
 }
 
-/// Joins the usernames of peers with commas. Lists at most [`MAX_NAMES`], then the number of the
-/// others. `None` if there are no peers.
+/// Joins the usernames of peers with commas. Lists at most [`MAX_NAMES`], then the number of
+/// further peers. `None` if there are no peers.
 fn join_names<'a>(peers: impl Iterator<Item = &'a FoundPeer>) -> Option<String> {
     let all: Vec<_> = peers.map(display_name).collect();
     let shown = all.iter().take(MAX_NAMES).copied().collect::<Vec<_>>().join(", ");

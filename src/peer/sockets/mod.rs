@@ -164,9 +164,9 @@ pub(super) fn open(port: u16) -> io::Result<OpenedSockets> {
 }
 
 impl Sockets {
-    /// Sets the network interfaces in use. Joins the multicast groups on each of them, and leaves
-    /// those on other interfaces. Returns the join errors, except for groups that are joined
-    /// already.
+    /// Sets the network interfaces in use. Joins the multicast groups on each of these interfaces,
+    /// and leaves the groups on other interfaces. Returns the join errors, except for groups that
+    /// are joined already.
     ///
     /// Call it after each scan: it retries failed joins, and repairs memberships that the system
     /// has lost.
@@ -263,7 +263,7 @@ impl Sockets {
             if let Some(shared) = pair.as_ref().and_then(|it| it.shared.as_ref())
                 && is_caller
             {
-                // If this one fails, the first one has failed, too, or is enough.
+                // If this copy fails, the first copy has failed, too, or is enough.
                 let _ = send_to(shared, bytes, address).await;
             }
         }

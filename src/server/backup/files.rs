@@ -99,7 +99,7 @@ impl BackupFiles {
 
     /// Makes a backup for this date. First creates the directory if it is missing, and removes the
     /// files of interrupted backups. Then removes the server's oldest backups beyond
-    /// [`Self::keep`]. If one cannot be removed, logs that. Blocks.
+    /// [`Self::keep`]. If a backup cannot be removed, logs that. Blocks.
     ///
     /// # Errors
     /// No backup was made, and no older backup was removed.

@@ -1,4 +1,4 @@
-//! Schedule of backups: decides when the next one is due, without I/O or a clock of its own.
+//! Schedule of backups: decides when the next backup is due, without I/O or a clock of its own.
 
 use std::time::Duration;
 
@@ -51,8 +51,8 @@ impl Schedule {
         last.and_then(|last| self.night_after(last)).is_none_or(|night| night <= now.time)
     }
 
-    /// Records the outcome of an attempt. A failed attempt delays the next one by
-    /// [`RETRY_INTERVAL`]. A good one ends such a delay.
+    /// Records the outcome of an attempt. After a failed attempt, the next attempt waits for
+    /// [`RETRY_INTERVAL`]. A good attempt ends this delay.
     pub(super) fn record_attempt(&mut self, now: Moment, has_failed: bool) {
         self.failed_at = has_failed.then_some(now);
     }

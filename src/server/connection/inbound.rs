@@ -15,8 +15,8 @@ const GREETING_BURST: u32 = 16;
 /// Rate limit of a connection that has not joined, in units per minute after the burst.
 const GREETING_UNITS_PER_MINUTE: u32 = 60;
 
-/// Length of a body that is paid by the units of the frame's kind, in bytes. Beyond it, each begun
-/// piece of this length costs one more unit.
+/// Maximum length of a body, in bytes, that is paid by the units of the frame's kind. Beyond it,
+/// each further piece of up to this length costs one more unit.
 const BYTES_PER_UNIT: usize = 1_024;
 
 /// Inbound half of a connection: cuts received bytes into frames, no faster than the client's rate
@@ -25,7 +25,7 @@ pub(super) struct Inbound {
     /// Buffer of received bytes that are not cut: an incomplete frame, and frames that the rate
     /// limit delays.
     reader: FrameReader,
-    /// Rate limit in force, in units. Until [`Self::set_joined`], it is the one for connections
+    /// Rate limit in force, in units. Until [`Self::set_joined`], it is the limit for connections
     /// that have not joined.
     bucket: TokenBucket,
     /// Rate limit once the client has joined; `None` when it is in force.
@@ -40,7 +40,7 @@ pub(super) struct Inbound {
 pub(super) struct Cut {
     /// Frames, in the order received.
     pub(super) frames: Vec<Decoded<ClientFrame>>,
-    /// Estimated memory of the frames, in bytes: for each one, the size of the struct and the
+    /// Estimated memory of the frames, in bytes: for each frame, the size of the struct and the
     /// length of the body.
     pub(super) memory: usize,
     /// Time to wait before more bytes may be read and cut. Zero if the rate limit was not exceeded.
@@ -99,8 +99,8 @@ impl Inbound {
     }
 
     /// Returns true if a `slow_down` notice must be sent now, and records it as sent. Returns false
-    /// if the rate limit was not full again since the last notice. Call it when [`Cut::wait`] is
-    /// not zero.
+    /// if the bucket was not full again since the last notice. Call it when [`Cut::wait`] is not
+    /// zero.
     pub(super) fn must_send_slow_down(&mut self) -> bool {
         !std::mem::replace(&mut self.is_slow_down_sent, true)
     }
@@ -114,8 +114,8 @@ fn units_of_length(length: usize) -> u32 {
 /// Returns the cost of a frame by its kind, in units. It pays for a body of up to
 /// [`BYTES_PER_UNIT`] bytes. A frame that cannot be decoded costs 1.
 ///
-/// A `pong` is free if the last free one was at least [`PING_INTERVAL`] ago, because the server
-/// pings no more often. A free one sets its time, `free_pong_at`, to `now`.
+/// A `pong` is free if the last free `pong` was at least [`PING_INTERVAL`] ago, because the server
+/// pings no more often. A free `pong` sets `free_pong_at` to `now`.
 fn units_of_kind(
     frame: &Decoded<ClientFrame>,
     free_pong_at: &mut Option<Moment>,
@@ -146,8 +146,9 @@ mod tests {
     use crate::model::{Reference, Sequence, Timestamp};
     use crate::wire::tcp::{Hello, MAGIC, Pong, Say, Search};
 
-    /// Returns the inbound half of a connection that has received the client's `hello`; the client
-    /// has not joined. Once it has, its rate limit is a burst of 60 units and 600 units per minute.
+    /// Returns the inbound half of a connection that has received the client's `hello`. The client
+    /// has not joined; after joining, its rate limit is a burst of 60 units and 600 units per
+    /// minute.
     fn greeted() -> Inbound {
         let mut inbound = Inbound::new(TokenBucket::new(60, 600));
         let hello = Hello {

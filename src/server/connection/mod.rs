@@ -42,9 +42,9 @@ const READ_SIZE: usize = 8_192;
 /// Maximum number of slices (pieces of due frames) in one write.
 const WRITE_SLICES: usize = 64;
 
-/// Number of bytes after which a connection lets other tasks run before it writes more. A socket
-/// may take megabytes at once, for instance on the loopback interface. Writing them in one go would
-/// hold up other tasks.
+/// Number of written bytes after which a connection lets other tasks run before it writes more. A
+/// socket may take megabytes at once, for instance on the loopback interface, and writing them
+/// would hold up other tasks.
 const WRITE_TURN: usize = 128 << 10;
 
 /// Identity of a connection, and its handles to the rest of the server. Created by
@@ -60,8 +60,8 @@ pub(super) struct Connection {
     pub(super) engine: EngineHandle,
     /// Clock of the server.
     pub(super) clock: Clock,
-    /// Semaphore that limits the number of lingering connections. A connection lingers when it
-    /// waits, after its end, until the client has closed its side too.
+    /// Semaphore that limits the number of lingering connections. A connection lingers if, after
+    /// its end, it waits until the client has closed its side too.
     pub(super) lingering: Arc<Semaphore>,
 }
 
@@ -77,11 +77,12 @@ struct Driver<T> {
     outgoing: Outgoing,
     /// State of the receiving side.
     reading: Reading,
-    /// Time since when the socket is blocked: of the first refused write after it last took bytes.
+    /// Time at which the socket became blocked: the first refused write since it last took bytes.
     /// `None` if the socket takes bytes or nothing is due.
     blocked_since: Option<Moment>,
-    /// Deadline of a closing connection: it is then cut off even if frames are unsent. `None` until
-    /// its end was requested, by this task ([`Self::give_up`]) or by the engine (`Close`).
+    /// Deadline of a closing connection: at this time it is cut off, even if frames are unsent.
+    /// `None` until the end is requested, by this task ([`Self::give_up`]) or by the engine
+    /// (`Close`).
     ends_at: Option<Moment>,
 }
 
@@ -92,8 +93,8 @@ enum Reading {
     Open,
     /// Nothing is read until this time, because the client has exceeded its rate limit.
     Paused(Moment),
-    /// Nothing is read any more: the client has closed its sending half, or the end of the
-    /// connection was requested.
+    /// Nothing more is read: the client has closed its sending half, or the end of the connection
+    /// was requested.
     Over,
 }
 
@@ -124,8 +125,8 @@ impl Connection {
             ends_at: None,
             connection: self,
         };
-        // A connection that may not linger is closed at once, which may destroy what the client has
-        // not read yet.
+        // A connection that may not linger is closed at once. Then bytes that the client has not
+        // read yet may be lost.
         if driver.serve().await.is_ok()
             && let Ok(_permit) = lingering.try_acquire()
         {
@@ -150,8 +151,8 @@ impl Drop for DisconnectOnDrop {
 }
 
 impl<T: Transport> Driver<T> {
-    /// Runs the connection's loop: writes what is due, waits for an event and handles it. Returns
-    /// when the engine has closed the connection and everything is sent.
+    /// Runs the connection's loop: writes the due frames, waits for an event and handles it.
+    /// Returns when the engine has closed the connection and everything is sent.
     ///
     /// # Errors
     /// [`Gone`] if the connection is lost earlier.
@@ -175,8 +176,9 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// Handles a wake-up of the outbox. While the socket is blocked, gives the client up as too
-    /// slow if the feed of a room no longer holds its next entry. The loop then writes new frames.
+    /// Handles a wake-up of the outbox. If the socket is blocked and the feed of a room no longer
+    /// holds the connection's next entry, gives the client up as too slow. The loop writes new
+    /// frames afterwards.
     async fn on_wakeup(&mut self) -> Result<(), Gone> {
         if self.blocked_since.is_some() && self.outgoing.is_behind() {
             self.give_up(ErrorCode::TooSlow).await?;
@@ -184,9 +186,9 @@ impl<T: Transport> Driver<T> {
         Ok(())
     }
 
-    /// Returns the readiness to wait for at the socket: writable while it is blocked, else readable
-    /// while [`Reading::Open`], else `None`. Nothing is read while the socket is blocked, which
-    /// bounds what a slow client can request.
+    /// Returns the readiness to wait for at the socket: writable while it is blocked, otherwise
+    /// readable while [`Reading::Open`], otherwise `None`. While the socket is blocked nothing is
+    /// read, so a slow client can request only a limited amount.
     fn interest(&self) -> Option<Interest> {
         if self.blocked_since.is_some() {
             Some(Interest::WRITABLE)
@@ -249,7 +251,7 @@ impl<T: Transport> Driver<T> {
     }
 
     /// Collects and writes frames until nothing is due or the socket takes no more bytes. Lets
-    /// other tasks run after each [`WRITE_TURN`].
+    /// other tasks run after each [`WRITE_TURN`] bytes.
     ///
     /// Also handles the collected commands: applies the rate limit of a client that has joined,
     /// reports a mark to the engine, and starts the deadline at the engine's `Close`. If a feed no
@@ -333,8 +335,8 @@ impl<T: Transport> Driver<T> {
         let Some((cut, at_end)) = self.read_and_cut()? else { return Ok(()) };
         self.pass_on(cut).await?;
         if at_end && self.reading == Reading::Open {
-            // The client sends nothing more but may still want to receive what is due; the engine
-            // closes the connection when that has been sent.
+            // The client sends nothing more, but may still want to receive the due frames. The
+            // engine closes the connection when they are sent.
             self.reading = Reading::Over;
             self.connection.engine.send(self.half_closed()).await.or(Err(Gone))?;
         }
@@ -356,7 +358,7 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// Pauses a client that exceeds its rate limit, and passes the frames to the engine. After a
+    /// Passes the cut frames to the engine. Pauses a client that exceeds its rate limit. After a
     /// violation of the framing rules, requests the end of the connection.
     async fn pass_on(&mut self, cut: Cut) -> Result<(), Gone> {
         let connection = self.connection.id;
@@ -373,8 +375,8 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// Pauses reading for `wait`, and queues a `slow_down` notice unless the client got one since
-    /// its bucket was last full. If `wait` is zero, opens reading again instead.
+    /// Pauses reading for `wait`, and queues a `slow_down` notice, unless one was queued since the
+    /// client's bucket was last full. If `wait` is zero, opens reading again instead.
     fn slow_down(&mut self, wait: Duration) {
         if wait.is_zero() {
             self.reading = Reading::Open;

@@ -11,14 +11,12 @@ use crate::model::Sequence;
 use crate::server::feed::{Behind, FeedReader};
 use crate::server::outbox::{Item, Outbox};
 
-/// Limit of due bytes. Once it is reached, nothing more is collected until some bytes are written.
-/// So the memory of a connection is bounded. The rest of an aborted outbox is collected in any
-/// case.
+/// Number of due bytes from which on nothing more is collected until some bytes are written. It
+/// bounds the memory of a connection. The rest of an aborted outbox is collected in any case.
 const MAX_DUE_BYTES: usize = 128 << 10;
 
-/// Limit of due bytes for replays. Once it is reached, encoding a replay pauses until some bytes
-/// are written. It is lower, because connections do not share replayed frames, as they share those
-/// of feeds.
+/// Number of due bytes from which on encoding a replay pauses until some bytes are written. It is
+/// lower than [`MAX_DUE_BYTES`], because connections do not share replayed frames.
 const REPLAY_CHUNK: usize = 16 << 10;
 
 /// Subscription of the connection to a room's feed.
@@ -26,7 +24,7 @@ const REPLAY_CHUNK: usize = 16 << 10;
 struct Subscription {
     /// Room that is read.
     room: RoomId,
-    /// Connection's reader of the room's feed.
+    /// Reader of the room's feed, for this connection.
     reader: FeedReader,
 }
 
@@ -43,7 +41,7 @@ pub(super) struct Outgoing {
     due_bytes: usize,
     /// True if the connection has ever subscribed to a room. It stays true when the room is left.
     has_joined: bool,
-    /// True if feeds and replays are not read any more, after [`Self::stop_reading_rooms`].
+    /// True after [`Self::stop_reading_rooms`]: feeds and replays are no longer read.
     rooms_stopped: bool,
     /// True if a mark was reached that [`Self::take_mark`] has not returned.
     marked: bool,
@@ -149,9 +147,9 @@ impl Outgoing {
     }
 
     /// Applies an outbox item: appends its frames, begins or ends reading a room, or records a mark
-    /// or the end. Call it when everything up to `after`, the item's place, is collected. Ignores
-    /// new rooms once rooms are not read any more. Always ignores replays: [`Self::begin_replay`]
-    /// handles them.
+    /// or the end. Call it when everything up to `after`, the item's place, is collected. After
+    /// [`Self::stop_reading_rooms`], ignores new rooms. Always ignores replays:
+    /// [`Self::begin_replay`] handles them.
     ///
     /// # Errors
     /// [`Behind`] if the feed of a new room has already dropped entries after `after`.
@@ -159,10 +157,10 @@ impl Outgoing {
         match item {
             Item::Frames(frames) => self.push(frames),
             Item::Subscribe(..) if self.rooms_stopped => {}
-            // Begun by `begin_replay`, unless rooms are not read any more.
+            // Begun by `begin_replay`, unless rooms are no longer read.
             Item::Entries(..) => {}
             Item::Subscribe(room, mut reader) => {
-                // Entries before the item's place belong to those who read the room already.
+                // Entries up to the item's place are not for this connection.
                 reader.take(after, drop)?;
                 self.subscriptions.push(Subscription { room, reader });
                 self.has_joined = true;
@@ -182,13 +180,13 @@ impl Outgoing {
         std::mem::replace(&mut self.marked, false)
     }
 
-    /// If the next item of the outbox is a replay, begins it and returns true. Returns false if it
-    /// is another item, or if rooms are not read any more.
+    /// If the next item of the outbox is a replay, begins the replay and returns true. Returns
+    /// false if it is another item, or after [`Self::stop_reading_rooms`].
     fn begin_replay(&self) -> bool {
         !self.rooms_stopped && self.outbox.begin_replay()
     }
 
-    /// Appends encoded frames behind all that are due.
+    /// Appends encoded frames to the due bytes.
     pub(super) fn push(&mut self, bytes: Bytes) {
         if !bytes.is_empty() {
             self.due_bytes += bytes.len();
@@ -260,8 +258,8 @@ mod tests {
         lock_feed(feed).push(builder.finish(Moment::START));
     }
 
-    /// Returns an outgoing half that reads the feeds of `rooms` rooms from the beginning, with its
-    /// outbox and these feeds.
+    /// Returns an outgoing half that reads the feeds of `rooms` rooms from the beginning. Also
+    /// returns its outbox and the feeds.
     fn outgoing_with_rooms(rooms: u32) -> (Outgoing, Arc<Outbox>, Vec<SharedFeed>) {
         let outbox = Arc::new(Outbox::default());
         let mut outgoing = Outgoing::new(outbox.clone());
@@ -285,8 +283,8 @@ mod tests {
     }
 
     proptest! {
-        /// Entries and outbox items come once and in order, however they are spread over rooms and
-        /// batches.
+        /// Entries and outbox items are collected once and in order, for any distribution over
+        /// rooms and batches.
         #[test]
         fn rooms_and_outbox_are_merged_in_order(
             rooms in prop::collection::vec(0_u32..3, 1..100),

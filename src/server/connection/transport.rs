@@ -2,9 +2,9 @@
 //!
 //! A [`Transport`] carries the frames of [tcp.md](../../../docs/protocol/tcp.md), lengths included,
 //! as a stream of bytes. Over plain TCP that stream is the socket's own. Another transport (a
-//! WebSocket) wraps it: it unwraps what it reads, and puts a header of its own in front of what it
-//! writes. Limits, rates and time-outs belong to the connection: they are the same for all
-//! transports.
+//! WebSocket) wraps the stream: it unwraps the bytes that it reads, and puts a header of its own in
+//! front of the bytes that it writes. Limits, rates and time-outs belong to the connection: they
+//! are the same for all transports.
 
 use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice};

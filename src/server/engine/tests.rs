@@ -1,4 +1,4 @@
-//! Tests of the engine without its loop: the tests pass inputs to it.
+//! Tests of the engine without its loop: the tests pass inputs to the engine.
 
 use super::*;
 use crate::log::{MemoryLimits, MemoryLog};
@@ -14,8 +14,8 @@ fn engine() -> Engine {
     Engine::new(settings, restored, log, FanoutLimits::default(), Clock::start()).0
 }
 
-/// Connects a client from 127.0.0.1 and joins as `guest` with this number. Returns the client's
-/// outbox, emptied.
+/// Connects a client from 127.0.0.1, and joins with the username `guest` and `number`. Returns the
+/// client's outbox, emptied.
 fn joined_client(engine: &mut Engine, number: u64) -> Arc<Outbox> {
     let outbox = Arc::new(Outbox::default());
     let connection = ConnectionId(number);
@@ -83,13 +83,13 @@ fn panic_in_hub_closes_only_the_triggering_connection() {
     joined_client(&mut engine, 3);
 }
 
-/// Log that answers nothing while `answers` is false. When it is true, answers each draft with
-/// `NotStored`.
+/// Log that answers each draft with `NotStored` if `answers` is true. If it is false, answers
+/// nothing.
 #[derive(Default)]
 struct SlowLog {
     /// Drafts without an answer, in order.
     unanswered: std::collections::VecDeque<Draft>,
-    /// True if the log answers.
+    /// True if the log answers drafts.
     answers: Arc<std::sync::atomic::AtomicBool>,
 }
 

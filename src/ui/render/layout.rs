@@ -4,8 +4,7 @@ use unicode_width::UnicodeWidthChar;
 
 use super::Renderer;
 
-/// Prefix of each line of a message after the first. No such line can then look like a message of
-/// its own.
+/// Prefix of each line of a message after the first. So no such line can look like another message.
 pub(super) const CONTINUATION_PREFIX: &str = "         | ";
 
 /// Minimum screen width in columns. A narrower screen is treated as this wide. It leaves room for

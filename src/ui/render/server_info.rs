@@ -21,8 +21,8 @@ impl Renderer {
     }
 
     /// Renders the retention of messages as a status line. At the first welcome, does so only if
-    /// messages survive a restart of the server. At a later one, does so only if the retention has
-    /// changed.
+    /// messages survive a restart of the server. At a later welcome, does so only if the retention
+    /// has changed.
     pub(super) fn render_retention(&mut self, joined: &JoinedServer, out: &mut Vec<RenderedText>) {
         let text = retention_text(joined);
         let before = self.last_retention.replace(text.clone());

@@ -2,8 +2,9 @@
 //! printed between two lines.
 //!
 //! While the editor is editing a line, it queues texts, and prints them once it has read all
-//! pending keys. Between two lines it lets the printer write to the terminal directly. Such a text
-//! would overtake the queued ones. So the printer waits until the next line has begun.
+//! pending keys. Between two lines it lets the printer write to the terminal directly. A text
+//! printed then would overtake the queued texts. So the printer waits until the next line has
+//! begun.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -19,7 +20,7 @@ const READER_PATIENCE: Duration = Duration::from_millis(10);
 /// State of the terminal access, protected by a mutex.
 #[derive(Debug, Default)]
 struct AccessState {
-    /// True if a line has ended and the next one has not begun.
+    /// True if a line has ended and the next line has not begun.
     is_between_lines: bool,
     /// True while the printer is printing a text.
     is_printing: bool,
@@ -47,8 +48,8 @@ impl TerminalAccess {
         self.update(|state| state.is_between_lines = false);
     }
 
-    /// Waits while a line has ended and the next one has not begun, at most for
-    /// [`PRINTER_PATIENCE`]. Then calls `print` and returns its result.
+    /// Waits, between two lines, until the next line has begun, at most for [`PRINTER_PATIENCE`].
+    /// Then calls `print` and returns its result.
     pub(super) fn print<T>(&self, print: impl FnOnce() -> T) -> T {
         self.wait_while(PRINTER_PATIENCE, |state| state.is_between_lines);
         self.update(|state| state.is_printing = true);

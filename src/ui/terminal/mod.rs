@@ -32,8 +32,8 @@ use super::safe::safe_name;
 use super::view_state::SharedViewState;
 use crate::model::{Command, Event, Password, Request, RequestTag};
 
-/// Returns the prompt of the line editor, with the room to which a typed line goes, or with the
-/// suggestion while a username is asked for.
+/// Returns the prompt of the line editor. It shows the room to which a typed line goes, or, while a
+/// username is asked for, the suggested name.
 fn prompt(view: &SharedViewState) -> String {
     view.with(|it| match (it.name_question.prompt(), it.current_room()) {
         (Some(question), _) => question,
@@ -138,7 +138,7 @@ impl Screen for TerminalScreen {
     fn show(&mut self, event: &Event) -> io::Result<()> {
         self.view.with(|it| it.update(event));
         if matches!(event, Event::NameWanted { .. }) && !self.reader_started {
-            // What was typed before the question is no answer to it.
+            // Keys typed before the question do not answer it.
             modes::discard_typed();
         }
         self.renderer.set_width(terminal_width());
@@ -154,7 +154,7 @@ impl Screen for TerminalScreen {
             Event::PasswordWanted { again } => {
                 drop(self.commands.send(ReaderCommand::AskPassword(*again)))
             }
-            // Afterwards the lines that are being read answer the question.
+            // If the reader has started, its next line answers the question.
             Event::NameWanted { .. } if !self.reader_started => {
                 drop(self.commands.send(ReaderCommand::AskName));
             }
@@ -165,9 +165,9 @@ impl Screen for TerminalScreen {
 }
 
 impl TerminalInput {
-    /// Until the user has joined, asks for the password or another username each time the screen
-    /// demands it. Then reads lines and executes them. A blank line requests a new connection if the
-    /// server does not answer.
+    /// Until the user has joined, asks for the password or another username each time that the
+    /// screen demands it. Then reads lines and executes them. A blank line requests a new
+    /// connection if the server does not answer.
     ///
     /// At Ctrl-D or `/quit`, requests a graceful shutdown, with `patience` as the maximum time
     /// without an answer. At Ctrl-C or a read error, requests to quit at once. Returns after that,
@@ -219,13 +219,13 @@ impl TerminalInput {
         request_finish(requests, patience);
     }
 
-    /// Returns true if a username is asked for, which the next line gives.
+    /// Returns true if a username is asked for: the next line is the answer.
     fn is_asking_name(&self) -> bool {
         self.view.with(|it| it.name_question.suggestion().is_some())
     }
 
-    /// Reads lines until one has answered the question for another username. Returns
-    /// [`AfterLine::Stop`] if the user wants to leave instead, or if the driver has ended.
+    /// Reads lines until the question for another username is answered. Returns [`AfterLine::Stop`]
+    /// if the user wants to leave instead, or if the driver has ended.
     fn ask_name(
         &mut self,
         requests: &Sender<Request>,
@@ -244,8 +244,9 @@ impl TerminalInput {
     }
 }
 
-/// Asks the user for the server's password, without showing it. `again` is true if the previous one
-/// was wrong. Returns the command for the driver: to quit if there is no answer.
+/// Asks the user for the server's password, and does not show the typed text. `again`: true if the
+/// previous password was wrong. Returns the command for the driver: the password, or to quit if
+/// there is no answer.
 fn ask_password(again: bool) -> Command {
     let question = if again { "Wrong. The password: " } else { "The server's password: " };
     match rpassword::prompt_password(question) {

@@ -38,7 +38,7 @@ mod platform {
         }
     }
 
-    /// Discards what was typed and has not been read.
+    /// Discards typed keys that were not read yet.
     pub(in crate::ui::terminal) fn discard_typed() {
         // Without effect if the input is no terminal.
         let _ = tcflush(stdin(), QueueSelector::IFlush);
@@ -116,7 +116,7 @@ mod platform {
         }
     }
 
-    /// Does nothing: what was typed is read.
+    /// Does nothing: typed keys are read later.
     pub(in crate::ui::terminal) const fn discard_typed() {}
 
     /// Placeholder without effect.
