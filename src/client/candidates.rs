@@ -108,8 +108,8 @@ impl LocalNetwork {
     }
 }
 
-/// Returns true if an address is valid in the whole Internet: an IPv4 address that is not reserved
-/// for private networks or for those of providers, or an IPv6 address in `2000::/3`.
+/// Returns true if an address is valid in the whole Internet: an IPv4 address that is neither
+/// private, nor link-local, nor in a provider's `100.64.0.0/10`, or an IPv6 address in `2000::/3`.
 fn is_global(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(v4) => {
@@ -132,7 +132,7 @@ mod tests {
         LocalNetwork { address, mask, interface, is_of_containers }
     }
 
-    /// Returns the networks of a test machine: a home network with IPv4 and IPv6, and one of
+    /// Returns the networks of a test machine: a home network with IPv4 and IPv6, and a network of
     /// containers.
     fn test_networks() -> LocalNetworks {
         let v6_mask = "ffff:ffff:ffff:ffff::";

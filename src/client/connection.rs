@@ -69,7 +69,7 @@ pub(super) enum ConnectionEvent {
 }
 
 impl Connection {
-    /// Starts a connection attempt, which sends `hello`. Drops a former connection or attempt at
+    /// Starts a connection attempt, which sends `hello`. Drops an earlier connection or attempt at
     /// once, without [`Connection::close`].
     pub(super) fn connect(&mut self, server: Destination, hello: Hello) {
         let mut encoded = Vec::new();
@@ -77,8 +77,8 @@ impl Connection {
         *self = Self::Connecting(Box::pin(connect(server, encoded)));
     }
 
-    /// Waits for the next event of the connection or of the attempt. Never returns if there is
-    /// neither. Cancel-safe.
+    /// Waits for the next event of the connection or of the connection attempt. Never returns if
+    /// there is neither. Cancel-safe.
     pub(super) async fn next_event(&mut self) -> ConnectionEvent {
         match self {
             Self::Closed => pending().await,
@@ -97,17 +97,17 @@ impl Connection {
         }
     }
 
-    /// Closes the connection in order, within [`CLOSING_TIMEOUT`]. Sends the queued frames, closes
-    /// the sending half, and reads to the end of the stream. So the server can read everything that
-    /// was sent. A connection attempt is abandoned.
+    /// Closes the connection gracefully, within [`CLOSING_TIMEOUT`]: sends the queued frames,
+    /// closes the sending half, and reads to the end of the stream. So the server can read all sent
+    /// frames. Abandons a connection attempt.
     pub(super) async fn close(&mut self) {
         if let Self::Open(mut open) = std::mem::replace(self, Self::Closed) {
             let _ = timeout(CLOSING_TIMEOUT, open.shut_down()).await;
         }
     }
 
-    /// Resets the connection, so that the server does not take its end for leaving. A connection
-    /// attempt is abandoned.
+    /// Resets the connection, so that the server does not treat its end as leaving. Abandons a
+    /// connection attempt.
     pub(super) fn reset(&mut self) {
         if let Self::Open(open) = std::mem::replace(self, Self::Closed) {
             // If this fails, the connection is closed instead, and the name does not wait.
@@ -163,8 +163,8 @@ impl OpenConnection {
         }
     }
 
-    /// Writes the rest of the send buffer and closes the sending half. Then discards what the
-    /// server still sends, up to the end of the stream.
+    /// Writes the rest of the send buffer and closes the sending half. Then discards all bytes that
+    /// the server still sends, up to the end of the stream.
     async fn shut_down(&mut self) -> io::Result<()> {
         while !self.outgoing.is_empty() {
             self.stream.writable().await?;
@@ -234,7 +234,8 @@ mod tests {
 
     use super::*;
 
-    /// Connects to a listener, ends the connection, and returns what the other side reads then.
+    /// Connects to a listener, and ends the connection with `end`. Returns the result of reading on
+    /// the other side.
     async fn read_after(end: impl AsyncFnOnce(&mut Connection)) -> Result<usize, ErrorKind> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();

@@ -50,8 +50,8 @@ pub struct Setup {
     /// True if requests come from an input that ends and can be paused, such as a script. Then the
     /// driver takes requests only while [`Link::has_capacity`] is true (backpressure).
     ///
-    /// It also decides what happens when the screen can no longer show events. If true, the driver
-    /// continues to the end of the input. If false, it shuts down gracefully.
+    /// If the screen can no longer show events, the driver continues to the end of the input if
+    /// this is true. If it is false, the driver shuts down gracefully.
     pub throttle_requests: bool,
 }
 
@@ -77,8 +77,8 @@ struct Driver<'a> {
     /// Store of the saved session. `None` before it is opened, if it cannot be used, or after a
     /// failed write.
     store: Option<SessionStore>,
-    /// Session stores of former usernames, which the server refused. Dropped when a session is
-    /// saved under another name.
+    /// Session stores of earlier usernames, which were refused. They are dropped when a session is
+    /// saved under the new name.
     former_stores: Vec<SessionStore>,
     /// Session loaded from the store. `None` if there is none, or once it has been passed to the
     /// link.
@@ -251,7 +251,7 @@ impl Driver<'_> {
         self.open_store();
     }
 
-    /// Saves the session, if there is a store. Removes the files of the same session under former,
+    /// Saves the session, if there is a store. Removes the files of the same session under earlier,
     /// refused usernames. If writing fails, reports it, and saves no further session.
     fn save_session(&mut self, saved: &SavedSession) {
         let Some(store) = &self.store else { return };
@@ -271,8 +271,8 @@ impl Driver<'_> {
         }
     }
 
-    /// Changes the username, because the former one was refused. The next connection opens the
-    /// session store of the new username.
+    /// Changes the username, because the server refused the current one. The next connection opens
+    /// the session store of the new username.
     fn change_username(&mut self, name: &str) {
         if NameKey::of(name) != NameKey::of(&self.username) {
             self.former_stores.extend(self.store.take());

@@ -10,7 +10,7 @@ use std::path::Path;
 const INTERFACES: &str = "/sys/class/net";
 
 /// Returns true if the interface is a port of a bridge, such as the host's end of a container's
-/// cable. Only the bridge's own addresses are reachable through it.
+/// virtual cable. Only the bridge's own addresses are reachable through a port.
 pub(crate) fn is_bridge_port(interface: &str) -> bool {
     is_bridge_port_in(Path::new(INTERFACES), interface)
 }

@@ -112,9 +112,9 @@ pub(super) struct Contact {
     pub(super) known_at: Moment,
     /// Time of the contact's last control packet; `None` if none has arrived.
     pub(super) last_heard: Option<Moment>,
-    /// Latest time at which this peer heard the contact, or another peer's page says that that peer
-    /// heard it. At first the time of adding the contact. A suspension of this machine moves a
-    /// member's time forward.
+    /// Latest time at which the contact was heard: by this peer, or by another peer according to
+    /// that peer's page. At first the time of adding the contact. A suspension of this machine
+    /// moves a member's time forward.
     pub(super) last_vouched: Moment,
     /// Time of the last control packet, or copy of a control packet, by each path, in the order of
     /// [`path_index`]. `None` if none has arrived by the path.
@@ -243,7 +243,7 @@ impl Contact {
     }
 
     /// Returns true if nothing has arrived from the contact by a path for the time `lately` or
-    /// longer, or ever.
+    /// longer. Also returns true if nothing has ever arrived by the path.
     pub(super) fn is_path_silent(&self, now: Moment, path: Path, lately: Duration) -> bool {
         !self.recent_paths(now, lately).has(path)
     }
@@ -279,8 +279,8 @@ impl Contact {
         }
     }
 
-    /// Returns true if no control packet of the contact has arrived for the time `patience`, or
-    /// ever.
+    /// Returns true if no control packet of the contact has arrived for the time `patience` or
+    /// longer. Also returns true if none has ever arrived.
     pub(super) fn is_silent(&self, now: Moment, patience: Duration) -> bool {
         self.last_heard.is_none_or(|it| now.since(it) >= patience)
     }

@@ -17,8 +17,8 @@ const CLOCK_TOLERANCE_MS: u64 = 1_000;
 /// take time to travel.
 const VOUCH_ROUNDING: Duration = Duration::from_secs(1);
 
-/// Who was on which side before a merge of two parts of the room. Used to decide between two
-/// holders of one name: this peer and the other holder.
+/// Sides of a merge of two parts of the room: whether this peer and the other holder of its name
+/// have witnesses. Used to decide which of the two keeps the name.
 #[derive(Debug, Default)]
 struct Sides {
     /// True if a witness is on this peer's side: a member that this peer met before it met the

@@ -217,8 +217,8 @@ impl Mesh {
         address
     }
 
-    /// Marks that this peer needs a verified address of a peer, so that a later sweep pings that
-    /// peer. Does not schedule the sweep.
+    /// Marks a peer as needing a verified address, so that a later sweep pings it. Does not
+    /// schedule the sweep.
     fn require_verified_address(&mut self, id: PeerId) {
         if let Some(contact) = self.contacts.get_mut(id) {
             contact.needs_verified_address = true;

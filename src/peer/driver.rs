@@ -28,7 +28,7 @@ use crate::wire::udp::{
     DropReason, Entry, EntryFields, Identity, Room, Sealer, Signer, UnverifiedPacket, open,
 };
 
-/// Minimum time between two scans of the network interfaces that failed sends cause.
+/// Minimum time from the last scan of the network interfaces to a scan because of a failed send.
 const MIN_SCAN_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Signer of log entries for the mesh engine. The engine itself holds no keys.
@@ -274,8 +274,8 @@ impl<'a> Driver<'a> {
     }
 
     /// Shows an event to the user, and updates `unacknowledged` and `has_joined`. If showing fails,
-    /// the output is closed: no further event is shown, and the peer finishes. With
-    /// `throttle_requests` it does not finish, but carries out the script to its end.
+    /// the output is closed: no further event is shown. The peer then finishes, or, with
+    /// `throttle_requests`, carries out the script to its end.
     pub(super) fn show(&mut self, event: &Event) {
         let is_answered = match event {
             Event::Acknowledged { .. } | Event::Unsent { .. } => true,

@@ -31,8 +31,8 @@ impl DropCounters {
         }
     }
 
-    /// Logs all counters above 0 in one line at level info, with those of the mesh engine
-    /// (`drops`). Does nothing if the line equals the last one.
+    /// Logs all counters above 0, and those in `drops` of the mesh engine, in one line at level
+    /// info. Does nothing if the line equals the last line.
     pub(super) fn log_if_changed(&mut self, drops: Drops) {
         let Drops { replayed, unverified, too_many, unexpected, known, refused } = drops;
         let further = [

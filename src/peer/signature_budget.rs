@@ -29,7 +29,7 @@ struct GroupBudget {
 }
 
 impl GroupBudget {
-    /// Returns true if both buckets are full at `now`, so that new ones would allow the same.
+    /// Returns true if both buckets are full at `now`. New buckets would then allow the same.
     fn is_full(&self, now: Moment) -> bool {
         self.all.is_full(now) && self.reserved.is_full(now)
     }
@@ -84,7 +84,7 @@ mod tests {
 
     /// Simulates a flood of bad signatures for 20 s: `sources` take turns in sending `per_second`
     /// datagrams a second in all. Another source sends 4 a second. Returns the checks per second of
-    /// the flood, and those of the other source, both in the last 10 s.
+    /// the flood and of the other source, both in the last 10 s.
     fn flooded_by(sources: u32, per_second: u32) -> (u32, u32) {
         let mut budget = SignatureBudget::default();
         let (mut checks, mut honest) = (0, 0);
@@ -112,8 +112,8 @@ mod tests {
         }
     }
 
-    /// A flood from more sources than [`MAX_GROUPS`] causes no more checks than a flood from about
-    /// as many sources.
+    /// A flood from more sources than [`MAX_GROUPS`] causes no more checks than a flood from 1,000
+    /// sources.
     #[test]
     fn flood_from_more_sources_than_buckets_causes_limited_checks() {
         for (sources, per_second) in [(1_050, 5_000), (2_000, 10_000)] {

@@ -212,8 +212,8 @@ async fn read_request(reader: ReadHalf<'_>) -> Request {
     }
 }
 
-/// Carries out a request. Returns the answer, which is an error if the text is invalid. `None` if
-/// the engine has ended.
+/// Carries out a request, and returns the answer. If the text is invalid, the answer is an error.
+/// `None` if the engine has ended.
 async fn carry_out(request: ControlRequest, status_source: &StatusSource) -> Option<ControlAnswer> {
     let ControlRequest::Announce(text) = request;
     let text = match AnnouncementText::new(&text) {

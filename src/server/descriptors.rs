@@ -13,12 +13,12 @@ use crate::model::HubSettings;
 /// half of them are reserved.
 const RESERVED: usize = 64;
 
-/// Divisor of the clients' descriptors: one eighth is left to connections that the hub refuses or
+/// Divisor of the clients' descriptors: one eighth is kept for connections that the hub refuses or
 /// has closed.
 const CLOSING_SHARE: usize = 8;
 
 /// Divisor of the clients' descriptors: closed connections may keep one sixteenth while they
-/// linger. That is less than the part of [`CLOSING_SHARE`], so that descriptors are left for
+/// linger. That is less than the eighth of [`CLOSING_SHARE`], so that descriptors are left for
 /// refusing connections.
 const LINGERING_SHARE: usize = 16;
 
@@ -44,8 +44,8 @@ impl DescriptorLimit {
         Self((open_files - RESERVED.min(open_files / 2)).min(Semaphore::MAX_PERMITS))
     }
 
-    /// Lowers `max_connections` to the clients' descriptors less the part of [`CLOSING_SHARE`], but
-    /// not below 1. Logs a warning if that changes it. So the hub refuses a connection with an
+    /// Lowers `max_connections` to at most seven eighths of the clients' descriptors, but not below
+    /// 1. If that changes the setting, logs a warning. So the hub refuses a connection with an
     /// error before the descriptors are used up.
     pub(super) fn lower_max_connections(self, settings: &mut HubSettings) {
         let most = (self.0 - self.0 / CLOSING_SHARE).max(1);

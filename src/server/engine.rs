@@ -451,7 +451,8 @@ impl Engine {
     }
 
     /// Passes an input caused by a client to the hub. If the hub panics, logs that and closes only
-    /// this client's connection: with an error, or without one if that panics too.
+    /// this client's connection, with an error. If sending the error panics too, closes it without
+    /// an error.
     fn input_of(&mut self, connection: ConnectionId, input: Input) {
         if catch_unwind(AssertUnwindSafe(|| self.input(input))).is_ok() {
             return;
@@ -472,8 +473,8 @@ impl Engine {
         }
     }
 
-    /// Passes an input to the hub and carries out all its outputs. Then closes, in the same way,
-    /// the connections whose outboxes have exceeded a limit.
+    /// Passes an input to the hub and carries out all its outputs. Then does the same with inputs
+    /// that close the connections whose outboxes were given up.
     fn input(&mut self, input: Input) {
         let now = Now { moment: self.clock.now(), time: self.clock.time_of_day() };
         let mut next = Some(input);

@@ -59,7 +59,8 @@ struct GroupMemory {
 }
 
 impl GroupMemory {
-    /// Adds a feed in which the group's readers are furthest behind.
+    /// Adds the size of a feed in which the group's readers are furthest behind. Remembers the feed
+    /// if it is the largest.
     fn add_feed(&mut self, room: RoomId, bytes: usize) {
         self.bytes += bytes;
         self.largest_feed = self.largest_feed.max(Some((bytes, room)));
@@ -95,15 +96,16 @@ pub(super) struct Fanout {
 /// Limits of the memory for unsent frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FanoutLimits {
-    /// Maximum memory of a room's feed, in bytes. A feed holds what some connection has not taken
-    /// yet. A connection that falls further behind is closed.
+    /// Maximum memory of a room's feed, in bytes. A feed holds the entries that some connection has
+    /// not taken. A connection that falls further behind is closed.
     pub feed_bytes: usize,
     /// Maximum size of all feeds and outboxes together, in bytes.
     ///
-    /// When they exceed it, the address group that uses most loses first: its largest outbox, or
-    /// the oldest batch of the largest feed in which its readers are furthest behind.
+    /// If they exceed it, the address group that uses most loses its largest outbox, or the oldest
+    /// batches of the largest feed in which its readers are furthest behind.
     ///
-    /// The outboxes of one group may use a quarter of it, or `feed_bytes` if that is more.
+    /// The outboxes of one group may use a quarter of this maximum, or `feed_bytes` if that is
+    /// more.
     pub total_bytes: usize,
 }
 
@@ -293,11 +295,11 @@ impl Fanout {
     }
 
     /// Puts an item into a connection's outbox, and records that the connection must be woken.
-    /// Gives up outboxes until the item fits:
+    /// Frees memory until the item fits:
     /// - If the item would exceed the share of its address group
-    ///   ([`Outboxes::largest_if_over_share`]), the group's largest outbox.
-    /// - If the memory budget is used up, what [`Self::free_memory`] chooses.
-    /// - If the outbox itself is full, this outbox; then the item is dropped.
+    ///   ([`Outboxes::largest_if_over_share`]), gives up the group's largest outbox.
+    /// - If the memory budget is used up, calls [`Self::free_memory`].
+    /// - If the outbox itself is full, gives it up. Then the item is dropped.
     fn put(&mut self, connection: ConnectionId, mut queued: Queued) {
         let Some(outbox) = self.outboxes.get(connection).cloned() else { return };
         if let Some(group) = outbox.group() {

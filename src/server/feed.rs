@@ -59,8 +59,8 @@ impl BatchBuilder {
 
 impl Batch {
     /// Returns the frames from entry number `first` to the last entry whose sequence is at most
-    /// `limit`, and the number of the entry after them. If there is no such entry, returns no bytes
-    /// and `first`.
+    /// `limit`, and the number of the entry after them. If no entry is left up to `limit`, returns
+    /// no bytes and `first`.
     fn slice(&self, first: usize, limit: Sequence) -> (Bytes, usize) {
         let fits = |(sequence, _): &(Sequence, usize)| *sequence <= limit;
         let end = match self.ends.last() {
@@ -207,8 +207,8 @@ impl Feed {
         }
     }
 
-    /// Iterates over the address groups of the readers that are furthest behind: those because of
-    /// which the feed holds its oldest batch. A group occurs once for each such reader.
+    /// Iterates over the address groups of the readers that are furthest behind. Because of these
+    /// readers, the feed holds its oldest batch. A group occurs once for each of its readers.
     pub(super) fn slowest_groups(&self) -> impl Iterator<Item = AddressGroup> {
         let is_slowest =
             |it: &&ReaderState| !self.batches.is_empty() && it.cursor.batch == self.first;

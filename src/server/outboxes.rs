@@ -35,7 +35,7 @@ impl Outboxes {
         Self { by_connection: HashMap::new(), by_group: HashMap::new(), share }
     }
 
-    /// Adds the outbox of a connection, which must be empty.
+    /// Adds the outbox of a connection. The outbox must be empty.
     pub(super) fn insert(&mut self, connection: ConnectionId, outbox: Arc<Outbox>) {
         if let Some(group) = outbox.group() {
             let group = self.by_group.entry(group).or_default();

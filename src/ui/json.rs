@@ -33,7 +33,7 @@ impl<O: Write> JsonScreen<O> {
     /// Writes a JSON object as one line, with dangerous characters escaped, and flushes the stream.
     ///
     /// # Errors
-    /// The output cannot be written any more.
+    /// The output can no longer be written.
     pub fn write(&mut self, object: &Value) -> io::Result<()> {
         writeln!(self.out, "{}", escape_dangerous(&object.to_string()))?;
         self.out.flush()
@@ -51,8 +51,9 @@ impl<O: Write> Screen for JsonScreen<O> {
     }
 }
 
-/// Escapes dangerous characters as `\uXXXX`: control, bidirectional and others on which a terminal
-/// might act. In JSON text they occur only within strings, so the result is equivalent JSON.
+/// Escapes dangerous characters as `\uXXXX`: control characters, bidirectional characters, and
+/// others on which a terminal might act. In JSON text they occur only within strings, so the result
+/// is equivalent JSON.
 pub(crate) fn escape_dangerous(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
@@ -213,8 +214,8 @@ fn message_object(it: &Message) -> Value {
     with_id(object, &it.tag)
 }
 
-/// Returns the id of a peer as 16 lower-case hexadecimal digits, which sort as the ids do. As a
-/// JSON number, the id would be rounded by a reader that has only floating-point numbers.
+/// Returns the id of a peer as 16 lower-case hexadecimal digits. Their order is that of the ids. As
+/// a JSON number, the id would be rounded by a reader that has only floating-point numbers.
 fn peer_id(session: SessionId) -> String {
     format!("{:016x}", session.0)
 }
@@ -276,7 +277,7 @@ pub(super) fn input_error_object(line: u64, text: &str, id: Option<&Value>) -> V
 }
 
 /// Adds the request id to an object, as `id`. The id is the JSON text in the tag. Leaves the object
-/// as it is if there is no tag or its text is no JSON.
+/// unchanged if the tag is empty or its text is no JSON.
 fn with_id(mut object: Value, tag: &RequestTag) -> Value {
     let id = tag.0.as_deref().and_then(|it| serde_json::from_str::<Value>(it).ok());
     if let (Some(map), Some(id)) = (object.as_object_mut(), id) {

@@ -20,8 +20,8 @@ pub(super) enum Line {
     InvalidUtf8,
 }
 
-/// Reads the next line. It ends with `\n`, with `\r\n`, or at the end of the input. A byte order
-/// mark at its beginning is not part of its text. Returns `None` if the input has ended.
+/// Reads the next line; `None` if the input has ended. A line ends with `\n`, with `\r\n`, or at
+/// the end of the input. A byte order mark at its beginning is not part of its text.
 ///
 /// # Errors
 /// The input cannot be read.

@@ -45,6 +45,6 @@ pub trait Screen {
     /// Shows one event. Call it for every event, in order. It may block while the output is slow.
     ///
     /// # Errors
-    /// The output cannot be written any more. Do not call it again.
+    /// The output can no longer be written. Do not call `show` again.
     fn show(&mut self, event: &Event) -> io::Result<()>;
 }

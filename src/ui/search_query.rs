@@ -10,8 +10,7 @@ const RESULTS_PER_PAGE: u16 = 20;
 const FILTER_SYNTAX: &str = "from:NAME, in:ROOM, before:DATE and after:DATE";
 
 /// Parses a typed query as a search for its first page. Terms other than filters become the text of
-/// the search. Dates are in the time zone `time`. `now` is the current time, for `today` and
-/// `yesterday`.
+/// the search. `time`: time zone of the dates. `now`: current time, for `today` and `yesterday`.
 ///
 /// # Errors
 /// A filter is unknown, has no value, occurs twice, or has an invalid date. The error text is for

@@ -40,8 +40,8 @@ const FINAL_WAIT: Duration = Duration::from_secs(1);
 /// Time between two rounds of pings.
 const PING_INTERVAL: Duration = Duration::from_millis(900);
 
-/// Number of rounds of pings on each path, and to each named host that has not answered. One ping
-/// may be lost. In a large room, more peers would answer a ping than may answer it.
+/// Number of rounds of pings on each path, and to each named host that has not answered. A ping may
+/// be lost. In a large room, only some of the peers answer each ping.
 const PING_ROUNDS: u32 = 3;
 
 /// Size of a ping on a path, in bytes. It is padded so that up to 17 peers answer each ping.
@@ -102,7 +102,7 @@ pub(super) struct Probe<'a> {
     /// Target of each ping, by the ping's cookie. A pong repeats the cookie.
     pings_by_cookie: BTreeMap<[u8; 8], Target>,
     /// Target of each ping to a path or named host, by the bytes of its datagram. A ping that loops
-    /// back is recognized by them.
+    /// back is recognized by its bytes.
     sent_datagrams: BTreeMap<Vec<u8>, Target>,
     /// Loopback result of each path on which a ping was sent or tried.
     pub(super) loopback_results: BTreeMap<InterfacePath, LoopbackResult>,
@@ -144,8 +144,9 @@ impl<'a> Probe<'a> {
         })
     }
 
-    /// Sends the pings and records what arrives, for [`LISTEN_TIME`] or [`LONG_LISTEN_TIME`]. Then
-    /// waits [`FINAL_WAIT`] for the last answers. During that time adds no new peer.
+    /// Sends the pings and records the received datagrams, for [`LISTEN_TIME`] or
+    /// [`LONG_LISTEN_TIME`]. Then waits [`FINAL_WAIT`] for the last answers. In this last time,
+    /// adds no new peer.
     ///
     /// # Errors
     /// The operating system's random source fails.
@@ -188,9 +189,9 @@ impl<'a> Probe<'a> {
         Ok(())
     }
 
-    /// Returns true if longer listening may give further results. One case: a peer answers but has
-    /// sent no heartbeat. The other case: there are peers on other machines, and no multicast group
-    /// works in both directions yet.
+    /// Returns true if longer listening may give further results: a peer answers but has sent no
+    /// heartbeat, or there are peers on other machines and no multicast group works in both
+    /// directions yet.
     fn needs_long_listen_time(&self) -> bool {
         let has_nameless = self.peers.by_id.values().any(|it| it.name.is_none());
         has_nameless || self.peers.has_remote_peer() && !self.peers.has_two_way_group()

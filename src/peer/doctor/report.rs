@@ -163,8 +163,8 @@ fn report_other_rooms(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String))
     }
 }
 
-/// Reports the conclusion: the paths by which chat-peer will reach the peers. Returns false if it
-/// is a failure: no relevant peer answers. If there are no peers, it is a failure if no path works
+/// Reports the conclusion: the paths by which chat-peer will reach the peers. Returns false if the
+/// conclusion is a failure: no relevant peer answers, or, if there are no peers, no path works
 /// within this machine.
 fn report_conclusion(probe: &Probe<'_>, tell: &mut impl FnMut(Verdict, String)) -> bool {
     let peers = probe.peers.relevant();
@@ -196,8 +196,8 @@ fn conclude_without_peers(probe: &Probe<'_>) -> (Verdict, &'static str) {
 }
 
 /// Returns the conclusion from the relevant peers that answer. It names the first path, in order of
-/// preference, that reaches all of them. If there is none, it names the fallback. It is a failure
-/// if no peer answers.
+/// preference, that reaches all of them, otherwise the fallback. Without an answering peer, the
+/// conclusion is a failure.
 fn conclude_from_answers(answering: &[&FoundPeer]) -> (Verdict, &'static str) {
     let reaches_all = |path| answering.iter().all(|it| it.paths().has(path));
     if answering.is_empty() {

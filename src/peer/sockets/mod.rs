@@ -119,7 +119,7 @@ pub(super) struct OpenedSockets {
     pub(super) failed: Vec<(&'static str, io::Error)>,
 }
 
-/// Opens the sockets of both address families, and starts a receiving task for each. Must be called
+/// Opens the sockets of both address families, and starts a receiving task for each socket. Call it
 /// within a tokio runtime.
 ///
 /// # Errors
@@ -271,7 +271,7 @@ impl Sockets {
     }
 
     /// Sends a datagram by one path on one interface, and returns the result of each copy. Sends no
-    /// copy if the address family has no socket, or if the interface has no address of it.
+    /// copy if the address family has no socket, or if the interface has no address of that family.
     /// Broadcast sends a copy to each broadcast address of the interface.
     pub(super) async fn send_on(
         &self,

@@ -228,9 +228,9 @@ impl Outgoing {
         self.closing && self.due.is_empty()
     }
 
-    /// Drops all subscriptions and the replay in progress, and ignores later ones. From now on,
-    /// only frames from the outbox are collected. Use it when the connection is about to be closed
-    /// with an error.
+    /// Drops all subscriptions and the replay in progress, and ignores later subscriptions and
+    /// replays. From now on, only frames from the outbox are collected. Use it when the connection
+    /// is about to be closed with an error.
     pub(super) fn stop_reading_rooms(&mut self) {
         self.subscriptions.clear();
         self.outbox.drop_replay();

@@ -239,8 +239,8 @@ impl Renderer {
         RenderedText { text, kind: LineKind::Chat, bell: bell && self.is_terminal }
     }
 
-    /// If the local date of `time` differs from the last date, renders a line with it. Remembers
-    /// the date.
+    /// If the local date of `time` differs from the last date, renders a line with the new date.
+    /// Stores the date as the last one.
     fn render_date_change(&mut self, time: Timestamp, out: &mut Vec<RenderedText>) {
         let Some(date) = self.local_time.date(time) else {
             return;
@@ -368,8 +368,8 @@ pub(super) fn error_line(line: &str) -> RenderedText {
     RenderedText { text: format!("!! {line}"), kind: LineKind::Status, bell: false }
 }
 
-/// Returns the number of waiting requests as words: “1 message waits”, “2 messages wait”. Other
-/// requests are rare, and counted as messages.
+/// Returns the number of waiting requests as words: “1 message waits”, “2 messages wait”. Counts
+/// other requests as messages, because they are rare.
 fn counted_waiting(requests: usize) -> String {
     if requests == 1 { "1 message waits".to_owned() } else { format!("{requests} messages wait") }
 }

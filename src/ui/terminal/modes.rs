@@ -27,8 +27,8 @@ mod platform {
     }
 
     impl Drop for TerminalModes {
-        /// Clears the current line, switches off bracketed paste, which the editor has enabled, and
-        /// restores the modes. Does nothing if no modes were saved.
+        /// Clears the current line, switches off the editor's bracketed paste, and restores the
+        /// modes. Does nothing if no modes were saved.
         fn drop(&mut self) {
             if let Some(modes) = &self.0 {
                 let _ = write!(stdout(), "\r\u{1b}[K\u{1b}[?2004l");
@@ -75,8 +75,8 @@ mod platform {
         }
 
         /// Starts a thread that restores the editor's modes whenever the process was stopped and is
-        /// continued (SIGCONT). The shell has set its own modes meanwhile, and the editor does not
-        /// notice when another thread than its own was stopped first.
+        /// continued (SIGCONT). Meanwhile the shell has set its own modes. The editor does not
+        /// notice that if a thread other than its own was stopped first.
         ///
         /// # Errors
         /// No thread can be started, or it cannot receive the signal.
