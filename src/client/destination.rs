@@ -14,6 +14,9 @@ pub struct Destination {
     /// Id that a discovered server announces. `None` if it announces none, or if the server was
     /// given by host name.
     pub id: Option<ServerId>,
+    /// DNS host name of a discovered server's own, which stays when its instance name changes.
+    /// `None` if the server was not found yet, or was given by host name.
+    pub dns_host: Option<String>,
 }
 
 impl Destination {
@@ -38,7 +41,7 @@ impl Destination {
 
 impl From<HostAddress> for Destination {
     fn from(address: HostAddress) -> Self {
-        Self { address, id: None }
+        Self { address, id: None, dns_host: None }
     }
 }
 

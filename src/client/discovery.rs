@@ -60,12 +60,12 @@ pub struct DiscoveredServer {
 }
 
 impl DiscoveredServer {
-    /// Returns the destination by which to connect to this server again. It holds the instance name
-    /// and the id, not the current addresses.
+    /// Returns the destination by which to connect to this server again. It holds the instance
+    /// name, the id and the DNS host name, not the current addresses.
     #[must_use]
     pub fn destination(&self) -> Destination {
         let address = HostAddress { host: self.instance_name.clone(), port: self.port };
-        Destination { address, id: self.id }
+        Destination { address, id: self.id, dns_host: Some(self.host.clone()) }
     }
 }
 
@@ -115,7 +115,8 @@ fn collect_action(sought: &Destination, found: &DiscoveredServer) -> CollectActi
     let has_instance_name = found.instance_name == sought.address.host;
     match (matches_destination(sought, found), has_instance_name) {
         (true, true) => CollectAction::KeepAndStop,
-        // Continue for a moment: a copy of the server's database may announce the same id.
+        // Continue for a moment: a copy of the server's database may announce the same id, and a
+        // server without an id may still have its instance name.
         (true, false) => CollectAction::KeepThenStopSoon,
         (false, true) => CollectAction::Keep,
         (false, false) => CollectAction::Ignore,
@@ -123,9 +124,19 @@ fn collect_action(sought: &Destination, found: &DiscoveredServer) -> CollectActi
 }
 
 /// Returns true if `found` can be the server `sought`. If `sought` has an id, `found` must have the
-/// same id. Otherwise `found` must have the same instance name.
+/// same id. Otherwise `found` must have the same instance name, or be the same server under another
+/// name: without an id, too, and with the same DNS host name and port.
 fn matches_destination(sought: &Destination, found: &DiscoveredServer) -> bool {
-    sought.id.map_or(found.instance_name == sought.address.host, |id| found.id == Some(id))
+    if let Some(id) = sought.id {
+        return found.id == Some(id);
+    }
+    let has_same_host = || {
+        let host = sought.dns_host.as_ref();
+        host.is_some_and(|it| it.eq_ignore_ascii_case(&found.host))
+            && found.port == sought.address.port
+    };
+    let is_without_id = found.id.is_none() && found.has_txt_record;
+    found.instance_name == sought.address.host || (is_without_id && has_same_host())
 }
 
 /// Selects the server `sought` among `kept`, the servers collected. If several match, prefers a
@@ -351,11 +362,31 @@ mod tests {
         assert_eq!(rediscover_among(&pi, &[unsaid]), Rediscovery::NotFound);
         assert_eq!(rediscover_among(&pi, &[discovered("attic", Some(2))]), Rediscovery::NotFound);
         let silent = discovered("pi", None);
-        assert_eq!(
-            rediscover_among(&silent, &[discovered("attic", None), other.clone()]),
-            here(&other)
-        );
-        assert_eq!(rediscover_among(&silent, &[discovered("attic", None)]), Rediscovery::NotFound);
+        let elsewhere =
+            DiscoveredServer { host: "b.local".to_owned(), ..discovered("attic", None) };
+        assert_eq!(rediscover_among(&silent, &[elsewhere.clone(), other.clone()]), here(&other));
+        assert_eq!(rediscover_among(&silent, &[elsewhere]), Rediscovery::NotFound);
+    }
+
+    /// A server that keeps its messages in memory has no id. Under another name it is found by its
+    /// host and port, unless its instance name is still there.
+    #[test]
+    fn renamed_server_without_id_is_found_by_host_and_port() {
+        let (attic, renamed) = (discovered("attic", None), discovered("cellar", None));
+        let found = |it: &DiscoveredServer| Rediscovery::Found(it.clone());
+        assert_eq!(rediscover_among(&attic, slice::from_ref(&renamed)), found(&renamed));
+        assert_eq!(rediscover_among(&attic, &[renamed.clone(), attic.clone()]), found(&attic));
+        let others = [
+            DiscoveredServer { port: 2429, ..renamed.clone() },
+            DiscoveredServer { host: "other.local".to_owned(), ..renamed.clone() },
+            DiscoveredServer { has_txt_record: false, ..renamed.clone() },
+            discovered("cellar", Some(1)),
+        ];
+        for other in others {
+            assert_eq!(rediscover_among(&attic, &[other]), Rediscovery::NotFound);
+        }
+        let durable = discovered("attic", Some(1));
+        assert_eq!(rediscover_among(&durable, &[renamed]), Rediscovery::NotFound);
     }
 
     /// Addresses that no other machine can have are excluded.

@@ -209,6 +209,7 @@ mod tests {
         let found = |host: &str, id| Destination {
             address: format!("{host}._pi-chat._tcp.local").parse().unwrap(),
             id: Some(ServerId([id; 16])),
+            dns_host: None,
         };
         let at =
             |server: &Destination| SessionStore::open(directory.path(), server, "anna").unwrap();

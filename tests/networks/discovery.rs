@@ -289,6 +289,29 @@ fn client_finds_its_server_at_a_new_address() {
     assert_eq!(anna.finish().0, Some(0));
 }
 
+/// A server in memory, which has no id, is found again under another name, by its host and port.
+#[test]
+fn client_follows_a_memory_server_to_another_name() {
+    let Some(lab) = Lab::new() else { return };
+    let machines = lab.machines(2, Family::Both);
+    let home = tempfile::tempdir().unwrap();
+    let start = |name: &str, address: &str| {
+        let program = machines[0].command(env!("CARGO_BIN_EXE_chat-server"));
+        Server::start_command(program, &["--listen", address, "--name", name], |command| {
+            command.env_clear();
+        })
+    };
+    let mut server = start("attic", "[::]:0");
+    let mut anna =
+        Program::start(client_command(&machines[1], &home, &["--json", "--name", "anna"]));
+    anna.expect_json(&json!({"type": "welcome"}));
+    server.terminate();
+    let _server = start("cellar", &server.address().to_string());
+    anna.send_json(&json!({"type": "say", "text": "hello", "id": 1}));
+    anna.expect_json(&json!({"type": "acknowledged", "id": 1}));
+    assert_eq!(anna.finish().0, Some(0));
+}
+
 /// Two servers of one name get numbers in their instance names, and swap them when they start in
 /// another order. A client that has discovered one of them stays with it, because the server keeps
 /// its id.
