@@ -16,7 +16,7 @@ pub(super) enum Likeliness {
     Global,
     /// IPv4 link-local, or IPv6 link-local with the interface on which it was heard.
     LinkLocal,
-    /// Any other address: private, of a network to which this machine does not belong.
+    /// Any other address, such as a private address of another network.
     Elsewhere,
     /// In a network of this machine's own containers, because other machines use the same addresses
     /// for theirs. Or IPv6 link-local without an interface, or with one of containers.

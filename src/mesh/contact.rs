@@ -151,14 +151,13 @@ pub(super) struct Contact {
     /// when an address is verified.
     pub(super) needs_verified_address: bool,
     /// Peer whose page has listed the contact, and that is asked for the contact's address. `None`
-    /// if no page has listed the contact. It is the first peer whose page did; while the contact is
-    /// in stage listed, or is a silent member, the last one.
+    /// if no page has listed the contact. It is the first such peer. While the contact is in stage
+    /// listed, or is a silent member, it is the last such peer.
     pub(super) listed_by: Option<PeerId>,
     /// Time of the next `where` about the contact; `None` if none is scheduled.
     pub(super) where_at: Option<Moment>,
-    /// Clock skew in milliseconds: how far the contact's wall clock is ahead of this machine's. It
-    /// is that of the last two measurements that is closer to zero; 0 before the second
-    /// measurement.
+    /// Clock skew in milliseconds: how far the contact's wall clock is ahead of this machine's. Of
+    /// the last two measurements, the one closer to zero; 0 before the second measurement.
     pub(super) skew: i64,
     /// Last measurement of the clock skew, in milliseconds; `None` before the first.
     last_skew: Option<i64>,
@@ -420,9 +419,9 @@ impl Contact {
         self.profile.as_ref().map_or("", |it| &it.name)
     }
 
-    /// Returns the value of the room clock when the contact joined. It is the claimed value,
+    /// Returns the value of the room clock when the contact joined: the claimed value,
     /// [`Self::claimed_since`]. If the claim is more than [`WITNESS_TOLERANCE_MS`] before
-    /// `witnessed_since`, it is `witnessed_since`.
+    /// `witnessed_since`, returns `witnessed_since` instead.
     pub(super) fn since(&self) -> RoomClock {
         let claimed = self.claimed_since();
         let is_false = |it: &RoomClock| it.0 > claimed.0.saturating_add(WITNESS_TOLERANCE_MS);

@@ -29,8 +29,8 @@ pub(super) enum Place {
     /// There is a place if this member is marked as gone. It is the newest member of the address
     /// group with the most members.
     Instead(PeerId),
-    /// There is none: the new member's address group has [`MAX_MEMBERS_PER_GROUP`] members. `None`
-    /// if that group is unknown.
+    /// There is none: the new member's address group has [`MAX_MEMBERS_PER_GROUP`] members. Holds
+    /// that group; `None` if it is unknown.
     GroupFull(Option<AddressGroup>),
     /// There is none: the room is full, and no address group has more than twice as many members as
     /// the new member's group.
@@ -183,9 +183,9 @@ impl Contacts {
         newest.map_or(Place::Full, |(id, _)| Place::Instead(id))
     }
 
-    /// Removes one contact in stage heard. It is at the IP address with the most contacts in stage
-    /// heard, unverified if possible, and the oldest. So an attacker that invents many peers at one
-    /// address evicts only invented peers.
+    /// Removes one contact in stage heard. Takes the IP address with the most of them, and there
+    /// the oldest contact, an unverified one if possible. So an attacker that invents many peers at
+    /// one address evicts only invented peers.
     fn evict_heard(&mut self) {
         let ip = |it: &Contact| it.address().map(|it| it.ip());
         let heard = || self.iter().filter(|(_, it)| it.stage == Stage::Heard);

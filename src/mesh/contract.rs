@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::model::{Event, Moment, Path, PathSet, Request, RoomName, Timestamp, Username};
 use crate::wire::udp::{Control, Entry, EntryFields, Packet, Signer};
 
-/// Settings of a peer, such as its name and room; fixed for its lifetime.
+/// Settings of a peer, such as its name and room. They are fixed for the lifetime of the mesh.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Username that the user asked for.

@@ -21,7 +21,7 @@ use crate::wire::udp::{Control, Entry, EntryId, EntryRange, Mark, Nonce, Recall,
 /// are kept beyond it.
 const MAX_RECEIVED: usize = 256;
 /// Maximum number of pages of marks to fetch; further pages are not requested. A page has 60 marks,
-/// so they are enough for 1,024 authors.
+/// so these pages are enough for 1,024 authors.
 const MAX_PAGES: u16 = 18;
 
 /// State of this newcomer's history fetch.

@@ -153,7 +153,7 @@ impl Log {
         self.have < self.highest_written
     }
 
-    /// Records the answer `lost` of a peer. `lost` holds ranges of sequences, and they are compared
+    /// Records the answer `lost` of a peer. `lost`: ranges of lost sequences. They are compared
     /// with the ranges that the peer was asked for. Up to the first asked sequence that is not
     /// lost, the peer counts as lacking everything. If it was not asked, only the lost range with
     /// the next missing entry counts. The author counts as lacking nothing beyond

@@ -13,8 +13,8 @@ use crate::wire::udp::PageItem;
 /// Maximum number of notices shown to the user about a full room or address group.
 const MAX_FULL_NOTICES: usize = 16;
 
-/// Minimum time, exclusive, between a peer's going and the time at which a page says it was heard,
-/// for the page to bring the peer back. Allows for rounding and travel time.
+/// Slack for pages that list a gone peer. A page brings the peer back only if it says that the peer
+/// was heard more than this time after it went. Allows for rounding and travel time.
 const REPORT_SLACK: Duration = Duration::from_secs(1);
 
 impl Mesh {

@@ -109,8 +109,9 @@ impl Mesh {
         }
     }
 
-    /// Returns who was on this peer's side, and who on the side of member `id`, when the two met.
-    /// Peers of the address group of `id`, or of an own group, are ignored: they prove nothing.
+    /// Returns the witnesses on this peer's side, and on the side of member `id`, when the two met.
+    /// Ignores peers of the address group of `id`, and of this machine's own groups: they prove
+    /// nothing.
     fn sides_of(&self, now: Moment, id: PeerId, holder: &Contact) -> Sides {
         let slack = heartbeat_interval(self.member_count()) * 11 / 10 + VOUCH_ROUNDING;
         let met = holder.met_at;
@@ -135,10 +136,13 @@ impl Mesh {
         sides
     }
 
-    /// Returns true if this peer gives way to the holder of its name that an objection of the
-    /// verified peer `by` states. It does so by its own judgement ([`Self::yields_to`]). It also
-    /// does so if `by` is a witness: a member more senior than this peer, of another address group
-    /// than the holder's. Then the stated seniority decides. The holder must be verified.
+    /// Returns true if this peer gives way because of an objection of the verified peer `by`. The
+    /// objection states a holder of this peer's name, which must be verified and must not have
+    /// announced itself.
+    ///
+    /// This peer gives way by its own judgement ([`Self::yields_to`]), or if `by` is a witness and
+    /// the stated seniority of the holder is greater. A witness is a member that is more senior
+    /// than this peer, and not of the holder's address group.
     fn yields_to_stated(&self, now: Moment, by: PeerId, object: &Object) -> bool {
         let holder = self.contacts.get(object.holder).filter(|it| it.is_verified);
         let (Some(holder), Some(objector)) = (holder, self.contacts.member(by)) else {

@@ -111,8 +111,9 @@ impl Mesh {
     }
 
     /// Handles `ping`: records by which paths the sender hears this peer, and answers with a `pong`
-    /// to the source address. To a ping that came by a path, only the members nearest to its cookie
-    /// answer: as many as their answers are together at most twice as long as the ping.
+    /// to the source address. To a ping that came by a path, only some members answer, those
+    /// nearest to its cookie: so many that their answers together are at most twice as long as the
+    /// ping.
     pub(super) fn on_ping(&mut self, now: Now, meta: PacketMeta, ping: Ping) {
         let id = meta.sender.id;
         self.note_hears(now.moment, id, ping.heard, meta.counter);
@@ -129,8 +130,8 @@ impl Mesh {
         }
     }
 
-    /// Handles `pong`. The cookie must be of this or the last minute, and of the source address or
-    /// another known address of the sender. If not, drops the packet.
+    /// Handles `pong`. The cookie must have been made in this or the last minute, for the source
+    /// address or another known address of the sender. If not, drops the packet.
     ///
     /// Otherwise marks the sender and that address as verified, ends the series of pings, and
     /// records the path stated in the last ping as told. Then may make the sender a member, and

@@ -48,8 +48,8 @@ pub enum ControlSocket {
     None,
     /// Socket at this path.
     At(PathBuf),
-    /// Socket of its own in the user's private directory for sockets: for a server that is started
-    /// by hand.
+    /// Socket in the user's private directory for sockets, named after this process. For a server
+    /// that is started by hand.
     OfUser,
 }
 

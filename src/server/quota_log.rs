@@ -39,8 +39,8 @@ pub(super) struct QuotaLog {
     /// Start of the running [`LINE_INTERVAL`]: time of the last line, or of the last flush that
     /// found a single event. `None` if no interval runs: then the next event is logged at once.
     logged_at: Option<Moment>,
-    /// True if the running interval began with an event that was logged at once. Such an event
-    /// gives no further line.
+    /// True if the running interval began with an event that was logged at once. If that stays the
+    /// only event, no further line follows.
     is_first_logged: bool,
 }
 
@@ -62,7 +62,7 @@ impl QuotaLog {
     }
 
     /// If the running [`LINE_INTERVAL`] is over, logs the group and limit with the largest count in
-    /// it, and begins the next interval. An event that was logged at once gives no further line. If
+    /// it, and begins the next interval. If the only event was logged at once, logs nothing. If
     /// there was no event, no interval begins. Call it every few seconds.
     pub(super) fn flush_if_due(&mut self, now: Moment) {
         if let Some(line) = self.due_line(now) {

@@ -1,5 +1,6 @@
-//! Control sockets of servers that users start by hand, in a private directory of the user: its
-//! place, the names of the sockets, and the search for running servers (`docs/status.md`).
+//! Control sockets of servers that users start by hand (`docs/status.md`). Each user has a private
+//! directory for them. This module finds the directory, names the sockets, and lists the running
+//! servers.
 
 use std::env;
 use std::fs::{self, DirBuilder};
@@ -16,11 +17,11 @@ use super::control::connect;
 /// Maximum time to connect to a socket, to find out whether a server listens there.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Prefix of the name of a socket. The process id of its server follows.
+/// Prefix of the file name of a socket. The process id of the socket's server follows.
 const NAME_PREFIX: &str = "server-";
 
-/// Returns the path of this process's own socket. Creates the directory if necessary, and removes
-/// the sockets of dead servers in it.
+/// Returns the path for the socket of this process. Creates the directory if it is missing, and
+/// removes the sockets of dead servers in it.
 ///
 /// # Errors
 /// The directory cannot be created, or others may have access to it.
@@ -40,7 +41,7 @@ pub(super) fn create_own() -> io::Result<PathBuf> {
     for (socket, pid) in sockets_in(&directory) {
         let is_dead = pid.is_some_and(|pid| test_kill_process(pid) == Err(rustix::io::Errno::SRCH));
         if is_dead && !is_listening(&socket) {
-            // If it remains, it is removed the next time.
+            // If the socket remains, the next server removes it.
             let _ = fs::remove_file(&socket);
         }
     }
@@ -61,18 +62,19 @@ pub fn running_servers() -> Vec<PathBuf> {
 }
 
 /// Returns the directory for sockets in the user's runtime directory, `XDG_RUNTIME_DIR`. `None` if
-/// there is no such directory.
+/// that is not set, or is no private directory of the user.
 fn runtime_directory() -> Option<PathBuf> {
     let directory = PathBuf::from(env::var_os("XDG_RUNTIME_DIR")?);
     is_private(&directory).then(|| directory.join("pi-chat"))
 }
 
-/// Returns the directory for sockets where the user has no runtime directory.
+/// Returns the directory for sockets of a user without a runtime directory: in the directory for
+/// temporary files.
 fn temporary_directory() -> PathBuf {
     env::temp_dir().join(format!("pi-chat-{}", geteuid().as_raw()))
 }
 
-/// Returns true if the path is a directory that belongs to this user and to which nobody else has
+/// Returns true if the path is a private directory: it belongs to this user, and no other user has
 /// access. Does not follow symbolic links: in the directory for temporary files, others could set a
 /// trap.
 fn is_private(directory: &Path) -> bool {
@@ -80,7 +82,8 @@ fn is_private(directory: &Path) -> bool {
         .is_ok_and(|it| it.is_dir() && it.uid() == geteuid().as_raw() && it.mode() & 0o077 == 0)
 }
 
-/// Lists the sockets in a directory, with the process id of each if its name holds a valid one.
+/// Lists the entries of a directory with names that begin with [`NAME_PREFIX`]. Each comes with the
+/// process id in its name; `None` if that is no valid process id.
 fn sockets_in(directory: &Path) -> impl Iterator<Item = (PathBuf, Option<Pid>)> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     entries.filter_map(|entry| {
@@ -90,7 +93,7 @@ fn sockets_in(directory: &Path) -> impl Iterator<Item = (PathBuf, Option<Pid>)> 
     })
 }
 
-/// Returns true if a server listens on a socket.
+/// Returns true if a server listens on a socket, even if the socket's queue of connections is full.
 fn is_listening(socket: &Path) -> bool {
     match connect(socket, PROBE_TIMEOUT) {
         Ok(_) => true,

@@ -58,7 +58,7 @@ mod platform {
             }
         }
 
-        /// Forgets the saved modes: the editor leaves them.
+        /// Forgets the saved modes. Call it when the editor is about to leave them.
         pub(in crate::ui::terminal) fn end_line(&self) {
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
         }
