@@ -160,8 +160,7 @@ impl Quotas {
         }
     }
 
-    /// Changes the limits, also of the groups that are remembered. Connections and rooms above a
-    /// new limit stay.
+    /// Changes the limits of all groups. Connections and rooms above a new limit stay.
     pub(super) fn set_limits(&mut self, limits: GroupLimits, now: Moment) {
         self.limits = limits;
         let groups: Vec<AddressGroup> = self.groups.keys().copied().collect();

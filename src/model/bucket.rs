@@ -28,8 +28,8 @@ impl TokenBucket {
     }
 
     /// Changes burst and rate; the arguments are those of [`Self::new`]. The number of missing
-    /// tokens at `now` stays the same, up to the new burst. So a larger burst can be used at once,
-    /// and an overdrawn bucket is empty afterwards.
+    /// tokens at `now` stays the same, so a larger burst can be used at once. If more tokens are
+    /// missing than the new burst, the bucket is empty afterwards, not overdrawn.
     pub fn set_rate(&mut self, now: Moment, burst: u32, per_minute: u32) {
         let missing = self.full_at.since(now).as_nanos() / self.interval.as_nanos().max(1);
         let missing = u32::try_from(missing).unwrap_or(u32::MAX);

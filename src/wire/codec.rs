@@ -109,8 +109,8 @@ where
     vec_of_at_most::<_, _, { usize::MAX }>(deserializer)
 }
 
-/// Deserialises a list like [`vec_without_prealloc`], and fails at the first item after `MAX` items:
-/// it costs no more time and memory than these.
+/// Deserialises a list like [`vec_without_prealloc`], but fails at the first item after `MAX`
+/// items. Decoding takes no more time and memory than for `MAX` items.
 pub(super) fn vec_of_at_most<'de, D, T, const MAX: usize>(
     deserializer: D,
 ) -> Result<Vec<T>, D::Error>
