@@ -45,10 +45,13 @@ pub fn sanitize_text(text: &str) -> String {
         .collect()
 }
 
-/// Returns the characters of a text for display. One [`REPLACEMENT`] stands for a run of invisible
-/// tag characters (U+E0000 to U+E007F) outside of a flag. Another one stands for the combining
-/// marks of a run after the first 10. All other characters are unchanged; some may be unsafe
-/// ([`is_unsafe_char`]).
+/// Returns the characters of a text for display. One [`REPLACEMENT`] stands for each of these:
+/// - a run of invisible tag characters (U+E0000 to U+E007F) that does not directly follow a black
+///   flag;
+/// - the tag characters of a run after the first 7, if the run follows a black flag;
+/// - the combining marks of a run after the first 10.
+///
+/// All other characters are unchanged; some may be unsafe ([`is_unsafe_char`]).
 pub fn displayable_chars(text: &str) -> impl Iterator<Item = char> {
     let mut previous = RunKind::Other;
     let mut length = 0_usize;

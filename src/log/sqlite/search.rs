@@ -134,8 +134,8 @@ fn collect_matches(
 /// from the day of the query's `since` to the day of its `until`. The range may contain other
 /// messages too.
 ///
-/// The range is empty (first > last) if there are no such messages. Without `since` or `until`, the
-/// range has no bound on that side.
+/// If there are no such messages, the range may be empty (first > last). Without `since` or
+/// `until`, the range has no bound on that side.
 fn sequence_bounds(connection: &Connection, query: &SearchQuery) -> rusqlite::Result<(i64, i64)> {
     let day = |time: Timestamp| i64::try_from(time.0).unwrap_or(i64::MAX) / DAY_MILLIS;
     let first = match query.since {

@@ -82,7 +82,7 @@ impl RetentionStep<'_> {
         Ok(gone)
     }
 
-    /// Chooses the rooms to evict, in order. None, if [`MAX_ROOMS`] is exceeded by at most an
+    /// Chooses the rooms to evict, in order. Empty if there are at most [`MAX_ROOMS`] rooms plus an
     /// eighth. Rooms with fewer than [`HISTORY_LENGTH`] messages come first, the smallest at the
     /// front, so that a user cannot displace messages of others by creating rooms. Then come the
     /// rooms used least recently.

@@ -83,8 +83,8 @@ impl Writer {
     }
 
     /// Answers all drafts of a plan with `NotStored`. Returns a plan of its other requests. The
-    /// returned plan assigns and skips no sequences. A clock change is reported with the next
-    /// draft.
+    /// returned plan assigns and skips no sequences. A clock change in the plan is reported with
+    /// the next draft that is committed.
     pub(super) fn refuse_drafts(&mut self, plan: Plan) -> Plan {
         let mut left = Vec::new();
         for request in plan.into_requests() {
