@@ -126,7 +126,7 @@ mod tests {
     /// Thirty peers behind one address start at once. All their checks are allowed: about ten for
     /// each peer in two seconds.
     #[test]
-    fn household_that_starts_at_once_stays_below() {
+    fn household_that_starts_at_once_stays_below_budget() {
         let mut budget = SignatureBudget::default();
         for ms in 0..2_000_u64 {
             let now = Moment::START + Duration::from_millis(ms);

@@ -113,7 +113,7 @@ mod tests {
     use crate::model::Sequence;
 
     #[test]
-    fn the_largest_outbox_of_a_group_has_to_go_first() {
+    fn largest_outbox_of_group_is_given_up_first() {
         let mut outboxes = Outboxes::new(20_000);
         let budget = Arc::new(MemoryBudget::new(1_000_000));
         let [one, other] = [1, 2].map(|it| AddressGroup::of([192, 0, 2, it].into()));

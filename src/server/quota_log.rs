@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_group_that_presses_most_is_reported_until_it_stops() {
+    fn group_with_most_events_is_reported_until_it_stops() {
         let at = |seconds| Moment::after_start(Duration::from_secs(seconds));
         let [one, other] = [1, 2].map(|it| AddressGroup::of([192, 0, 2, it].into()));
         let mut log = QuotaLog::default();

@@ -373,7 +373,7 @@ mod tests {
 
     /// A room in a request may begin with `#`, as rooms are displayed.
     #[test]
-    fn room_may_begin_with_the_sign_that_rooms_are_displayed_with() {
+    fn room_may_begin_with_number_sign() {
         for kind in
             [r#""say","text":"x""#, r#""join""#, r#""leave""#, r#""history""#, r#""search""#]
         {

@@ -159,7 +159,7 @@ fn slowest_start(count: u8, loss: u8) -> u64 {
 /// half of the datagrams are lost. No peer waits for the vote of a peer that joined while it was
 /// announcing itself.
 #[test]
-fn peers_that_start_at_once_are_in_after_two_seconds() {
+fn peers_that_start_at_once_join_after_two_seconds() {
     for (count, loss, most) in [(10, 0, 2_200), (60, 0, 2_200), (10, 50, 2_200), (60, 50, 2_200)] {
         let slowest = slowest_start(count, loss);
         println!("{count} peers at once, {loss} % loss: the last was in after {slowest} ms");

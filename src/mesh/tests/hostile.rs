@@ -456,7 +456,7 @@ fn flooded_newcomer_gets_its_history() {
 /// A peer was alone while an attacker pushed up the Lamport counter of others. It still accepts
 /// their messages, but not a Lamport counter at the end of the range.
 #[test]
-fn pushed_lamport_counter_does_not_deafen() {
+fn messages_are_accepted_after_pushed_lamport_counter() {
     let mut bench = TestBench::alone();
     let mut bert = FakePeer::new(1);
     assert!(bench.admit(&mut bert, "bert"));

@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn missed_night_is_made_up_for() {
+    fn missed_backup_is_due_at_once() {
         // This also holds if the last backup is less than a day old, because it was made late.
         for last in [None, Some(time("2026-11-21T09:00:05Z")), Some(time("2025-01-01T00:00:00Z"))] {
             assert!(schedule().is_due(now("2026-11-22T08:00:00Z"), last));

@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn dear_requests_cost_more_units() {
+    fn expensive_requests_cost_more_units() {
         let mut inbound = greeted();
         inbound.set_joined();
         let search = Search {
