@@ -246,6 +246,7 @@ mod tests {
         reading.await.unwrap()
     }
 
+    /// After `close`, the other side reads the end of the stream. After `reset`, it gets an error.
     #[tokio::test]
     async fn reset_differs_from_close_for_the_server() {
         assert_eq!(read_after(async |it| it.close().await).await, Ok(0));

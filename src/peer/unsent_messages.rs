@@ -40,6 +40,8 @@ impl UnsentMessages {
 mod tests {
     use super::*;
 
+    /// A message counts once, even if several attempts to send it fail. It no longer counts once a
+    /// copy has gone out.
     #[test]
     fn message_counts_once_however_often_sending_it_fails() {
         let mut unsent = UnsentMessages::default();

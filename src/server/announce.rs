@@ -235,6 +235,8 @@ mod tests {
         Advertisement::of(None, &ServerSettings::default(), &listening)
     }
 
+    /// Loopback addresses are not advertised, and only addresses with the port of the first other
+    /// address are. Without such an address, or with `announce` off, there is no record.
     #[test]
     fn loopback_addresses_are_not_announced() {
         assert_eq!(advertisement_for(&[]), None);
@@ -266,6 +268,7 @@ mod tests {
         assert!(is_address_of(&interface(2, "2001:db8::1"), listening));
     }
 
+    /// A host label has only valid characters and a valid length.
     #[test]
     fn host_labels_fit_into_dns() {
         assert_eq!(host_label("raspberrypi", DEFAULT_PORT), "raspberrypi-chat");

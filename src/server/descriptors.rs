@@ -81,6 +81,8 @@ impl DescriptorLimit {
 mod tests {
     use super::*;
 
+    /// For several limits of open files, checks the number of clients' descriptors and the lowered
+    /// `max_connections`.
     #[test]
     fn descriptors_are_reserved_and_max_connections_lowered() {
         for (open_files, clients, connections) in

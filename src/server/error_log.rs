@@ -112,6 +112,7 @@ fn summary(counts: &BTreeMap<u16, u64>) -> Option<String> {
 mod tests {
     use super::*;
 
+    /// Repetitions are counted for each address group. Groups beyond the limit share one count.
     #[test]
     fn repetitions_are_counted_by_group_and_groups_are_bounded() {
         let mut log = ErrorLog::default();

@@ -406,6 +406,7 @@ mod tests {
         std::iter::from_fn(|| fanout.take_overflowing()).map(|(it, _)| it.0).collect()
     }
 
+    /// When the fan-out is dropped, queued items can be taken at once, and `Close` follows.
     #[test]
     fn connections_are_closed_when_the_engine_ends() {
         let mut fanout = Fanout::new(FanoutLimits::default(), Sequence::ZERO);

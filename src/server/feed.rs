@@ -429,6 +429,7 @@ mod tests {
         Ok(bytes)
     }
 
+    /// A reader takes each entry once, for limits at, between and beyond the sequences.
     #[test]
     fn reader_receives_each_entry_once_under_any_limit() {
         let feed = feed(1_000);
@@ -446,6 +447,7 @@ mod tests {
         assert_eq!(taken(&mut reader, 10).unwrap(), [10]);
     }
 
+    /// A reader may start after any sequence that the feed still holds.
     #[test]
     fn reader_starts_at_any_sequence_that_is_held() {
         let feed = feed(1_000);
@@ -460,6 +462,7 @@ mod tests {
         }
     }
 
+    /// A feed without readers, or with readers that are up to date, uses no memory.
     #[test]
     fn feed_is_empty_while_no_reader_lacks_anything() {
         let feed = feed(1 << 20);
@@ -477,6 +480,8 @@ mod tests {
         assert_eq!(budget.used(), 0);
     }
 
+    /// For a slow reader, the feed holds the entries that the reader lacks, up to the feed's limit.
+    /// Dropping the reader or the feed gives the memory back.
     #[test]
     fn slow_reader_holds_what_it_lacks_and_no_more_than_the_limit() {
         let limit = 10 * batch(&[1]).memory;
@@ -508,6 +513,8 @@ mod tests {
         assert_eq!(budget.used(), 0, "the room is closed");
     }
 
+    /// A reader is `Behind` if its next entry was dropped because of the feed's size or age. A
+    /// reader that starts after that entry is not.
     #[test]
     fn reader_behind_the_feed_is_reported() {
         let feed = feed(batch(&[1, 2]).memory + batch(&[5]).memory);
@@ -572,6 +579,7 @@ mod tests {
         }
     }
 
+    /// The slowest groups are those of the readers that have not passed the oldest batch.
     #[test]
     fn feed_knows_whose_readers_are_furthest_behind() {
         let feed = feed(1_000);

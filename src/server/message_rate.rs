@@ -55,6 +55,7 @@ mod tests {
 
     use super::*;
 
+    /// Only messages of the current second and the 59 before it count as the last minute.
     #[test]
     fn last_minute_counts_the_last_60_seconds() {
         let at = |second| Moment::after_start(Duration::from_secs(second));

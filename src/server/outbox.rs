@@ -333,6 +333,8 @@ mod tests {
         LogEntry { sequence: Sequence(1), previous: Sequence(0), time: Timestamp(0), draft }
     }
 
+    /// An item is refused if the outbox or the shared budget is full. After `abort`, items are
+    /// dropped until `stop_discarding`.
     #[test]
     fn outbox_size_is_bounded_per_connection_and_in_total() {
         let budget = Arc::new(MemoryBudget::new(1_500_000));
@@ -357,6 +359,7 @@ mod tests {
         assert_eq!(budget.used(), 0);
     }
 
+    /// A replay uses its full memory until its last entry is encoded or the replay is dropped.
     #[test]
     fn replay_counts_until_it_is_encoded_or_dropped() {
         let entry = Arc::new(entry());

@@ -112,6 +112,8 @@ mod tests {
     use super::*;
     use crate::model::Sequence;
 
+    /// If an item would exceed a group's share, the connection with the group's largest outbox is
+    /// returned.
     #[test]
     fn largest_outbox_of_group_is_given_up_first() {
         let mut outboxes = Outboxes::new(20_000);

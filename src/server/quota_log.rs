@@ -122,6 +122,8 @@ impl QuotaLog {
 mod tests {
     use super::*;
 
+    /// The address group and limit with the largest count are reported as pressure, until an
+    /// interval passes without an event.
     #[test]
     fn group_with_most_events_is_reported_until_it_stops() {
         let at = |seconds| Moment::after_start(Duration::from_secs(seconds));

@@ -116,6 +116,8 @@ mod tests {
         ServerSettings { hub, log: LogSettings::Disk(store), ..ServerSettings::default() }
     }
 
+    /// Settings that can change at run time are applied. The keys of the other changed settings are
+    /// returned at each reload.
     #[test]
     fn reload_applies_live_settings_and_names_the_rest() {
         let old = durable("a", Durability::Relaxed, 1);
@@ -131,6 +133,7 @@ mod tests {
         assert_eq!(settings_to_apply(&new, wanted).1, later);
     }
 
+    /// If the kind or directory of the log changes, the retention keeps its old value.
     #[test]
     fn reload_defers_a_change_of_log_with_its_retention() {
         let old = durable("a", Durability::Relaxed, 1);

@@ -112,6 +112,7 @@ pub(super) async fn probe(engine: &EngineHandle) -> bool {
 mod tests {
     use super::*;
 
+    /// The status line states the age of the last backup, or the error if backups fail.
     #[test]
     fn status_line_tells_age_of_last_backup() {
         let now = Timestamp(1_000_000_000_000);

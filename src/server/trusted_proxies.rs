@@ -159,6 +159,8 @@ impl ProxyWarnings {
 mod tests {
     use super::*;
 
+    /// At most one line is due in a minute. It comes with the number of connections that were not
+    /// logged.
     #[test]
     fn closed_connections_are_logged_once_a_minute_and_counted() {
         let at = |seconds| Moment::after_start(Duration::from_secs(seconds));

@@ -67,6 +67,7 @@ mod tests {
         assert_eq!(read_lines(b"\xff\nb"), [Line::InvalidUtf8, text("b")]);
     }
 
+    /// A byte order mark is removed at the beginning of a line only.
     #[test]
     fn byte_order_marks_at_the_beginning_of_lines_are_removed() {
         let text = |it: &str| Line::Text(it.to_owned());

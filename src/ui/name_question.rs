@@ -160,6 +160,7 @@ mod tests {
         refused.iter().map(&mut suggest).collect()
     }
 
+    /// Each suggestion is a valid name that was not refused before.
     #[test]
     fn suggested_names_are_valid_and_were_not_refused() {
         assert_eq!(suggestions(None, &["anna", "anna2", "ANNA3"]), ["anna2", "anna3", "ANNA4"]);
@@ -172,6 +173,8 @@ mod tests {
         assert_eq!(suggestions(None, &[&long]), ["x".repeat(30) + "10"]);
     }
 
+    /// An empty line takes the suggestion. An invalid name keeps the question open, with a new
+    /// suggestion.
     #[test]
     fn empty_line_takes_suggestion_and_wrong_name_keeps_question_open() {
         let mut question = NameQuestion::default();

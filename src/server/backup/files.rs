@@ -236,6 +236,7 @@ mod tests {
         names.iter().map(|it| BackupName::parse(it).unwrap()).collect()
     }
 
+    /// Only a file name in the exact form that the server writes is parsed.
     #[test]
     fn only_exact_names_are_backups() {
         for name in ["chat-2026-11-22.db", "chat-2026-11-22-2.db", "chat-2026-02-01-31.db"] {
@@ -257,6 +258,7 @@ mod tests {
         }
     }
 
+    /// The next name of a date has a number that was not used on that date.
     #[test]
     fn name_is_new_within_its_day() {
         let taken = names(&["chat-2026-11-22-2.db", "chat-2026-11-21.db"]);
@@ -266,6 +268,7 @@ mod tests {
         assert_eq!(next("2026-11-20"), "chat-2026-11-20.db");
     }
 
+    /// The oldest backups are surplus, but never the backup that was just made.
     #[test]
     fn oldest_backups_are_surplus() {
         let all = ["chat-2026-11-22-10.db", "chat-2026-11-22-2.db", "chat-2026-11-22.db"];

@@ -112,6 +112,7 @@ mod tests {
         Schedule::new(TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap())
     }
 
+    /// A backup is due from 3 o'clock local time on, once a night.
     #[test]
     fn backup_is_due_at_three_each_night() {
         let last = Some(time("2026-11-21T02:00:05Z"));
@@ -122,6 +123,7 @@ mod tests {
         );
     }
 
+    /// If a night was missed, a backup is due at once.
     #[test]
     fn missed_backup_is_due_at_once() {
         // This also holds if the last backup is less than a day old, because it was made late.
@@ -130,6 +132,7 @@ mod tests {
         }
     }
 
+    /// In the nights in which daylight saving begins and ends, one backup is due.
     #[test]
     fn nights_of_clock_changes_have_one_backup() {
         // The clock jumps from 2 to 3 o'clock, and from 3 back to 2. So 3 o'clock exists in both
@@ -147,6 +150,7 @@ mod tests {
         }
     }
 
+    /// After a failed attempt, a backup is due again after an hour. A good attempt ends the delay.
     #[test]
     fn failed_backup_is_retried_each_hour() {
         let mut schedule = schedule();
@@ -157,6 +161,8 @@ mod tests {
         assert!(schedule.is_due(now("2026-11-22T03:00:01Z"), None));
     }
 
+    /// No backup is due while the clock is not set. A last backup from the far future counts as
+    /// none.
     #[test]
     fn wrong_clock_neither_prevents_nor_repeats_backups() {
         let last = |text| Some(time(text));

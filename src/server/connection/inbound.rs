@@ -175,6 +175,7 @@ mod tests {
         inbound.cut(&encoded(frame).repeat(count), Moment::START).frames.len()
     }
 
+    /// Before joining, one `pong` is free, and further ones are charged.
     #[test]
     fn unsolicited_pongs_are_charged_before_joining_too() {
         // 1 of the 16 units went to the hello, the first pong is free, and the frame that exceeds
@@ -182,6 +183,7 @@ mod tests {
         assert_eq!(passed(&mut greeted(), Pong { token: 1 }, 2_000), 1 + 15 + 1);
     }
 
+    /// One `pong` in each ping interval is free.
     #[test]
     fn a_pong_is_free_once_in_a_ping_interval() {
         let mut inbound = greeted();
@@ -193,6 +195,7 @@ mod tests {
         }
     }
 
+    /// A search costs 5 units.
     #[test]
     fn expensive_requests_cost_more_units() {
         let mut inbound = greeted();
@@ -210,6 +213,8 @@ mod tests {
         assert_eq!(passed(&mut inbound, search, 100), 60 / 5 + 1);
     }
 
+    /// A frame costs one more unit for each further piece of its body, even if it cannot be
+    /// decoded.
     #[test]
     fn long_frames_cost_more_units() {
         // A `say` of this length in the room `r` has 6 bytes besides the text, or 7 from 128 on.

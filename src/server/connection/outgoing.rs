@@ -319,6 +319,8 @@ mod tests {
         }
     }
 
+    /// After `Unsubscribe`, no later entry of the room is sent. After `Close`, the connection is
+    /// finished once all due bytes are written.
     #[test]
     fn unsubscribe_and_close_take_effect_at_their_sequence() {
         let (mut outgoing, outbox, feeds) = outgoing_with_rooms(2);
@@ -333,6 +335,7 @@ mod tests {
         assert!(outgoing.is_finished());
     }
 
+    /// After a partial write, the bytes that are left are still due.
     #[test]
     fn partial_writes_lose_nothing() {
         let (mut outgoing, _, feeds) = outgoing_with_rooms(1);

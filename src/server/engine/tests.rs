@@ -69,6 +69,8 @@ fn take_frames(outbox: &Outbox) -> (Vec<ServerFrame>, bool) {
     (frames, is_end)
 }
 
+/// If the hub panics on a client's input, that client gets the error `internal` and is closed.
+/// Other clients are served as before.
 #[test]
 fn panic_in_hub_closes_only_the_triggering_connection() {
     let mut engine = engine();
@@ -130,6 +132,8 @@ fn take_notices(outbox: &Outbox) -> Vec<u16> {
     take_frames(outbox).0.iter().filter_map(code).collect()
 }
 
+/// A stalled log is announced to users once, and its end too. A shutdown waits for the log only
+/// until its deadline.
 #[test]
 fn stalled_log_is_announced_once_and_does_not_delay_shutdown() {
     let mut engine = engine();
