@@ -208,10 +208,9 @@ impl Mesh {
         mesh
     }
 
-    /// Handles one input, then runs everything that is due. If the requested wake-up is late by
-    /// [`SUSPEND_THRESHOLD`](timers::SUSPEND_THRESHOLD) or more, first handles the end of a
-    /// suspension of the machine. Does nothing once the mesh has ended. Poll all outputs
-    /// afterwards.
+    /// Handles one input, then runs everything that is due. If the requested wake-up is late by 3
+    /// seconds or more, first handles the end of a suspension of the machine. Does nothing once the
+    /// mesh has ended. Poll all outputs afterwards.
     pub fn handle_input(&mut self, now: Now, input: Input) {
         if matches!(self.phase, Phase::Ended) {
             return;
