@@ -167,9 +167,10 @@ impl Mesh {
         self.heartbeats.schedule_follow_up(now.moment);
     }
 
-    /// Leaves if everything was delivered, or if there was no progress for [`Leaving::patience`].
-    /// Otherwise schedules the next check in 100 ms. Does nothing if the user has not asked for it,
-    /// or before the next check is due.
+    /// Leaves if everything was delivered and the last own message is at least [`LEAVE_DELAY`] old.
+    /// A peer that is alone does not wait for that delay. Also leaves if there was no progress for
+    /// [`Leaving::patience`]. Otherwise schedules the next check in 100 ms. Does nothing if the
+    /// user has not asked to leave, or before the next check is due.
     pub(super) fn leave_when_delivered(&mut self, now: Now) {
         let Some(mut leaving) = self.outbox.leaving else { return };
         if self.is_ended() || now.moment < leaving.check_at {

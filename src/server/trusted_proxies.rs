@@ -92,8 +92,8 @@ impl TrustedProxies {
         }
     }
 
-    /// Logs the reason why a connection of `proxy` is closed. Logs nothing if the last line is less
-    /// than [`LINE_INTERVAL`] ago.
+    /// Logs the reason why a connection of `proxy` is closed. If the last line is less than
+    /// [`LINE_INTERVAL`] ago, only counts the connection.
     fn warn(&self, proxy: IpAddr, problem: impl fmt::Display) {
         let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(unlogged) = warnings.next_line(self.clock.now()) {
