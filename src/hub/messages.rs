@@ -131,8 +131,8 @@ impl Hub {
     }
 
     /// Submits a message to the log (`Append`), and marks its reference as in flight. The log
-    /// answers with `Committed` or `NotStored`. After a direct message, the recipient's session is
-    /// no longer disposable.
+    /// answers with `Committed` or `NotStored`. A recipient's session that is away is then no
+    /// longer disposable.
     fn append_message(
         &mut self,
         session: SessionId,

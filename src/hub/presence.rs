@@ -17,8 +17,8 @@ pub(super) struct PresenceChanges {
     changed: BTreeMap<String, Username>,
     /// Moment of the next update; `None` if nothing has changed.
     deadline: Option<Moment>,
-    /// True if the last frame to at least one subscriber had no names, only the number of members.
-    /// When the room is small enough for names, all subscribers then get the whole roster.
+    /// True if a subscriber may have got only the number of members last, without names. When the
+    /// room is small enough for names, all subscribers then get the whole roster.
     names_withheld: bool,
     /// Subscribers: connections that get presence updates. Each has got a roster of the room.
     subscribers: BTreeSet<ConnectionId>,

@@ -14,7 +14,7 @@ use crate::model::{AddressGroup, Moment, SessionId, Username};
 struct WaitingName {
     /// The name.
     username: Username,
-    /// Address group for which the name counts; `None` if it waits since before a restart.
+    /// Address group for which the name counts; `None` if the name was restored after a restart.
     group: Option<AddressGroup>,
     /// Moment when the name is freed.
     until: Moment,

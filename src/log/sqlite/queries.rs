@@ -120,9 +120,9 @@ pub(super) fn first_directs_after(
     collect_entries(&mut found_rows, limit, rows::read_direct_entry, found)
 }
 
-/// Returns the requested rooms of which an entry after the start of the range was deleted. For a
-/// room without a row, the evicted entries of all rooms count, because the room may have been
-/// evicted. Empty if the range is not [`ReadRange::After`].
+/// Returns the requested rooms that have lost, or may have lost, entries after the start of the
+/// range. For a room without a row, the evicted entries of all rooms count, because the room may
+/// have been evicted. Empty if the range is not [`ReadRange::After`].
 pub(super) fn rooms_with_gaps(
     connection: &Connection,
     request: &ReadRequest,
@@ -139,8 +139,8 @@ pub(super) fn rooms_with_gaps(
     Ok(gaps)
 }
 
-/// Returns the greatest sequence of a room's deleted entries; 0 if none was deleted; `None` if the
-/// room has no row.
+/// Returns the column `dropped` of a room: no entry after this sequence was deleted. 0 if none was
+/// deleted at all. `None` if the room has no row.
 fn dropped_sequence(connection: &Connection, key: &NameKey) -> rusqlite::Result<Option<i64>> {
     let mut statement = connection.prepare_cached("SELECT dropped FROM rooms WHERE key = ?")?;
     statement.query_row([key.as_str()], |row| row.get(0)).optional()

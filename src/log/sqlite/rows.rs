@@ -201,8 +201,8 @@ pub(crate) fn read_room_name(row: &Row<'_>, column: usize) -> rusqlite::Result<R
     RoomName::new(row.get_ref(column)?.as_str()?).map_err(|error| damaged_value(column, error))
 }
 
-/// Inserts a session record, or replaces the session's earlier one. Its `last_reference` must cover
-/// all entries up to the sequence `noted`.
+/// Inserts a session record, or replaces the session's earlier one. The record's `last_reference`
+/// must cover all entries up to the sequence `noted`.
 pub(crate) fn upsert_session(
     connection: &Connection,
     record: &SessionRecord,

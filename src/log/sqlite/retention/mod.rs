@@ -64,7 +64,8 @@ pub(super) struct RetentionStepResult {
     pub(super) more: bool,
     /// Rooms of `rooms_to_trim` that are within the maximum number of messages.
     pub(super) trimmed: Vec<NameKey>,
-    /// Rooms that were evicted: their messages and their rows are deleted.
+    /// Keys of the rooms that this step has evicted: their messages and their rows are deleted.
+    /// Damaged keys are left out.
     pub(super) evicted: Vec<NameKey>,
 }
 
@@ -74,7 +75,7 @@ pub(super) struct RetentionStepResult {
 ///   message, and removed when a step reports it as trimmed.
 /// - `now`: clock readings. Messages are deleted by age only while the wall clock is trusted
 ///   ([`ClockTrust`]).
-/// - `head`: last sequence of the log. It is stored if messages are deleted.
+/// - `head`: last sequence of the log. It is stored if messages or rooms are deleted.
 ///
 /// # Errors
 /// Nothing is deleted. `progress` is reset, except for the trust in the clock.

@@ -20,7 +20,8 @@ pub(super) type EvictionQueue = VecDeque<RoomToEvict>;
 pub(super) struct RoomToEvict {
     /// Row id of the room.
     pub(super) room_id: i64,
-    /// Greatest sequence of the room's messages, deleted ones included, when the room was chosen.
+    /// Greatest sequence of the room's messages, when the room was chosen; the column `dropped` if
+    /// that is greater.
     pub(super) last_sequence: i64,
 }
 

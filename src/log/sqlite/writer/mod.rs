@@ -205,7 +205,8 @@ impl Writer {
     }
 
     /// Makes a plan effective and sends its events. Call it when the plan's changes are committed.
-    /// If [`MAINTENANCE_AFTER`] messages have been committed, schedules maintenance at once.
+    /// If [`MAINTENANCE_AFTER`] messages were committed since maintenance was last complete, makes
+    /// maintenance due at once.
     fn complete_plan(&mut self, mut plan: Plan) {
         self.sequencer.commit(&mut plan);
         for change in &plan.changes {
