@@ -414,8 +414,8 @@ pub struct ReadOutcome {
     /// within the range. The hub has got all entries up to this head by [`Input::Committed`]
     /// before.
     pub head: Sequence,
-    /// Rooms in which entries after the range's sequence are missing, because retention has deleted
-    /// them. Used only with [`ReadRange::After`].
+    /// Rooms in which entries after the range's sequence are missing, or may be missing, because
+    /// the log has deleted entries. Used only with [`ReadRange::After`].
     pub gaps: Vec<RoomName>,
     /// True if more entries match: older ones ([`ReadRange::Before`] with one room,
     /// [`ReadRange::Matching`]), or later ones up to `head` ([`ReadRange::After`]).

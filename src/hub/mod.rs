@@ -15,7 +15,7 @@
 //! | `messages` | `say`, `direct`, and the log's commits |
 //! | `requests` | `enter`, `leave`, `history`, `members`, `search` |
 //! | `read_completion` | answers to requests, once the log has read or failed to read |
-//! | `read_queue` | which log read comes next: turns between sessions and address groups |
+//! | `read_queue` | which log read comes next: turns between connections and address groups |
 //! | `replay` | the welcome, then history and missed entries page by page |
 //! | `room_limits` | who may open a room |
 //! | `throttle` | requests and replays that wait for their address group's tokens |

@@ -15,8 +15,8 @@ pub(super) struct PinnedSessions {
 }
 
 impl PinnedSessions {
-    /// Maximum number of pins. Beyond it, the oldest is removed, by the time of its last
-    /// [`Self::pin`].
+    /// Maximum number of pins. Beyond this number, the pin whose last [`Self::pin`] is oldest is
+    /// removed.
     const MAX_PINS: usize = 1_000;
 
     /// Pins a username to a session that has just sent a direct message. Replaces an earlier pin of

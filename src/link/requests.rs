@@ -24,7 +24,7 @@ const MAX_MESSAGES_IN_FLIGHT: usize = 64;
 impl Link {
     /// Handles a request of the user interface. A chat command is queued, and sent as soon as the
     /// link is live. A command for peers is refused. Other commands set the password or the
-    /// username, start a graceful shutdown, or end the link.
+    /// username, connect anew, start a graceful shutdown, or end the link.
     pub(super) fn on_request(&mut self, now: Moment, request: Request) {
         let Request { tag, command } = request;
         match command {
@@ -85,8 +85,8 @@ impl Link {
     }
 
     /// Appends a command to the queue, then sends all requests that can be sent. Refuses the
-    /// command if the queue is full. Tells a user at the keyboard if the command waits because the
-    /// server cannot be reached or does not answer.
+    /// command if the queue is full. After the first completed join, tells a user at the keyboard
+    /// if the command waits because the server cannot be reached or does not answer.
     pub(super) fn queue(&mut self, tag: RequestTag, command: ChatCommand) {
         let bytes = self.pending.bytes() + command.message_text().map_or(0, str::len);
         if self.pending.len() >= MAX_PENDING_REQUESTS || bytes > MAX_PENDING_BYTES {
