@@ -20,7 +20,9 @@ pub struct PartialConfig {
     /// Server address, as `host[:port]` or `chat://host[:port]`. Default: a server discovered on
     /// the local network.
     pub server: Option<String>,
-    /// Requested username. Default: the login name.
+    /// Requested username. Default, if the user can be asked: the
+    /// [remembered](super::remembered_name) one. Otherwise, or if none is remembered: the login
+    /// name.
     pub name: Option<String>,
     /// Names of the rooms to join. Default: the server's lobby.
     pub rooms: Option<Vec<String>>,

@@ -19,7 +19,9 @@ use crate::text_input::{env_path, env_text, read_first_line};
 #[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct PartialConfig {
-    /// Requested username. Default: the login name.
+    /// Requested username. Default, if the user can be asked: the
+    /// [remembered](super::remembered_name) one. Otherwise, or if none is remembered: the login
+    /// name.
     pub name: Option<String>,
     /// Name of the room to join. Default: the lobby.
     pub room: Option<String>,

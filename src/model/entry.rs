@@ -51,7 +51,7 @@ pub struct LogEntry {
     /// Sequence in the log; not [`Sequence::ZERO`].
     pub sequence: Sequence,
     /// Sequence of the previous entry in the same room. [`Sequence::ZERO`] for a direct message,
-    /// and if the room has no earlier entry or all earlier ones were evicted.
+    /// and if the log knows no earlier entry of the room.
     pub previous: Sequence,
     /// Wall-clock time at which the server appended the message. After a small step back of the
     /// clock, the log repeats its last time until the clock has caught up.

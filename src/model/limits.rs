@@ -131,8 +131,8 @@ pub const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff12, 0, 0, 0, 0, 0, 0, 0x2428);
 /// fragmented.
 pub const MAX_DATAGRAM: usize = 1_232;
 
-/// Minimum length of an `announce` datagram before sealing, in bytes. The answers are not longer,
-/// so a forged sender address brings no amplification.
+/// Minimum length of an `announce` datagram before sealing, in bytes. No single answer is longer,
+/// which limits the amplification by a forged sender address.
 pub const MIN_ANNOUNCE: usize = 400;
 
 /// Maximum length of the padding in an `announce`, in bytes.

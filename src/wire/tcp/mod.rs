@@ -82,8 +82,9 @@ pub mod feature {
 pub mod flag {
     /// `welcome`: the session of the token was resumed.
     pub const SESSION_KEPT: u8 = 1;
-    /// `welcome`: the client receives all entries after its position. If not set, it receives only
-    /// the 10 most recent ones of each room.
+    /// `welcome`: the client receives all entries after its position, except deleted ones. If not
+    /// set, it receives only the 10 most recent entries of each room and the 10 most recent direct
+    /// messages.
     pub const POSITION_KEPT: u8 = 2;
     /// `welcome`: messages and sessions survive a restart of the server.
     pub const DURABLE: u8 = 4;

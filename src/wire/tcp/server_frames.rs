@@ -158,7 +158,7 @@ pub struct Left {
 }
 
 /// `roster`, kind 71: members of a room. A `roster` that answers `members` is one page of the list.
-/// An unrequested one is the whole list.
+/// An unrequested `roster` is the whole list, or only the number of members.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Roster {
     /// Reference of the `members`. 0: sent without a request; it replaces the client's list.
