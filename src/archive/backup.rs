@@ -133,6 +133,7 @@ fn file_error(path: &Path) -> impl Fn(io::Error) -> ArchiveError {
 mod tests {
     use super::*;
 
+    /// A complete backup is a success, even if its directory cannot be synced.
     #[test]
     fn file_that_is_there_is_a_success_although_its_directory_cannot_be_synced() {
         let parent = tempfile::tempdir().unwrap();

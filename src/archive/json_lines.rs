@@ -244,6 +244,7 @@ mod tests {
     /// Valid message line.
     const GOOD: &str = r#"{"sequence":1,"time":"2026-11-03T14:30:05.123Z","room":"a","username":"b","session":"3","reference":4,"style":0,"text":"x"}"#;
 
+    /// Each case has one invalid field. The error names this field or the cause.
     #[test]
     fn parse_errors_name_the_wrong_field() {
         parse(GOOD.as_bytes()).unwrap();
@@ -265,6 +266,7 @@ mod tests {
         }
     }
 
+    /// A header round-trips. Other lines, and headers of another format or version, are refused.
     #[test]
     fn header_is_written_and_checked() {
         let header = serde_json::to_string(&Header::for_log(LogId([1; 16]))).unwrap();

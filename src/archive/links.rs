@@ -33,6 +33,8 @@ impl LinkChecker {
 mod tests {
     use super::*;
 
+    /// A link must lead to the message before it in its room, or to a deleted message between the
+    /// two.
     #[test]
     fn link_must_lead_to_previous_or_dropped_message() {
         let mut links = LinkChecker::default();

@@ -76,6 +76,7 @@ mod tests {
         }
     }
 
+    /// The years 1970 to 9999 are formatted. Times before 1970 are not parsed.
     #[test]
     fn time_range_ends_are_handled() {
         assert_eq!(format_rfc3339(Timestamp(0)).unwrap(), "1970-01-01T00:00:00.000Z");

@@ -490,12 +490,15 @@ mod tests {
     const KEYS_WITHOUT_DEFAULT: &[&str] =
         &["password", "password-file", "data-dir", "backup-dir", "control"];
 
+    /// The configuration file of the package sets nothing.
     #[test]
     fn packaged_config_equals_defaults() {
         let options: ServerOptions = toml::from_str(PACKAGED_CONFIG).unwrap();
         assert_eq!(options, ServerOptions::default());
     }
 
+    /// The commented lines of the packaged file show each key that has a default, with this
+    /// default.
     #[test]
     fn packaged_config_shows_every_key_with_its_default() {
         let shown: String = PACKAGED_CONFIG

@@ -100,6 +100,8 @@ mod tests {
         assert_eq!(bucket.take(at(10_000)), Duration::ZERO);
     }
 
+    /// A larger burst can be used at once. After a smaller burst, the bucket is empty but not
+    /// overdrawn.
     #[test]
     fn changed_rate_keeps_the_missing_tokens() {
         let taken = |bucket: &mut TokenBucket| (0..100).filter(|_| bucket.try_take(at(0))).count();

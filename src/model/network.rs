@@ -112,6 +112,7 @@ mod tests {
         assert!(contains("::1", "::1") && !contains("::1", "::2"));
     }
 
+    /// Texts that are no network are refused with the reason.
     #[test]
     fn other_texts_are_refused() {
         for text in [

@@ -25,6 +25,7 @@ fn change(directory: &Path, statements: &str) {
     connection.execute_batch(statements).unwrap();
 }
 
+/// Each case damages the database in one way. The check reports the fault with the expected text.
 #[test]
 fn check_reports_each_kind_of_fault() {
     for (statements, told) in [
@@ -139,6 +140,8 @@ fn changed_texts_are_found_among_many() {
     assert_eq!(numbers, ["7", "1001", "2499"], "{faults:#?}");
 }
 
+/// Many bytes of the database file are changed: the check reports faults, or an error of the
+/// database.
 #[test]
 fn damaged_file_is_reported_without_panic() {
     let directory = tempfile::tempdir().unwrap();

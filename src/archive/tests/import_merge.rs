@@ -79,6 +79,8 @@ fn server_log(directory: &Path) -> RestoredState {
     open_and_close(directory)
 }
 
+/// An import into a log of a server gives all messages new sequences. Direct messages and session
+/// records stay, and the authors of imported messages get new session numbers.
 #[test]
 fn import_preserves_direct_messages_and_sessions() {
     let directory = tempfile::tempdir().unwrap();

@@ -43,6 +43,8 @@ fn identities(messages: &[TestMessage]) -> Vec<(u64, String, String, u64, String
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
+    /// An import adds the new messages, ordered by time. An export that is imported elsewhere gives
+    /// the same messages. An import of known messages changes nothing.
     #[test]
     fn export_and_import_preserve_messages(
         first in prop::collection::vec(any_message(), 0..40),
@@ -92,6 +94,8 @@ fn import_assigns_one_new_session_per_session_of_the_file() {
     assert_eq!((session(0), session(1), session(2), session(3), session(4)), (1, 2, 3, 4, 3));
 }
 
+/// Further lines of a text are indented, and unsafe characters are replaced. The filters for time
+/// and room apply.
 #[test]
 fn text_export_is_readable_and_unambiguous() {
     let directory = tempfile::tempdir().unwrap();

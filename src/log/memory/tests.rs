@@ -46,6 +46,8 @@ fn read(log: &MemoryLog, rooms: &[&str], session: Option<u64>, range: ReadRange)
     outcome.entries.iter().map(|entry| entry.sequence.0).collect()
 }
 
+/// Beyond the memory limit, the busy room loses entries, not the quiet one. The busy room keeps its
+/// last 10.
 #[test]
 fn busy_room_does_not_displace_the_last_10_of_a_quiet_room() {
     let limits = MemoryLimits { room_entries: 50, total_bytes: 4_000, rooms: 10 };
@@ -54,6 +56,8 @@ fn busy_room_does_not_displace_the_last_10_of_a_quiet_room() {
     assert_eq!(read(&log, &["busy"], None, ReadRange::Latest(10)).len(), 10);
 }
 
+/// The entries of both rooms come in ascending order of sequence. A room that has dropped entries
+/// after the position is reported as a gap.
 #[test]
 fn read_after_a_position_is_ordered_and_reports_gaps() {
     let limits = MemoryLimits { room_entries: 20, ..MemoryLimits::default() };
@@ -88,6 +92,8 @@ fn history_is_read_page_by_page() {
     assert!(log.find_entries(&request(1, 10)).entries.is_empty());
 }
 
+/// `previous` is the last sequence of the room, even if older entries of the room were dropped. It
+/// is 0 in a new room.
 #[test]
 fn previous_is_per_room_and_survives_trimming() {
     let limits = MemoryLimits { room_entries: 10, ..MemoryLimits::default() };
@@ -108,6 +114,8 @@ fn direct_messages_are_kept_for_both_sessions() {
     assert!(read(&log, &[], Some(2), ReadRange::Latest(10)).is_empty());
 }
 
+/// Beyond the memory limit, the oldest direct messages are dropped, over all sessions. The indexes
+/// stay small.
 #[test]
 fn oldest_direct_messages_are_dropped_beyond_the_limit() {
     let limits = MemoryLimits { total_bytes: 3_000, ..MemoryLimits::default() };
@@ -127,6 +135,7 @@ fn oldest_direct_messages_are_dropped_beyond_the_limit() {
     assert_eq!(log.direct_bytes, 0);
 }
 
+/// A room with fewer than 10 entries is evicted before an older room with 10.
 #[test]
 fn eviction_drops_rooms_with_fewest_messages_first() {
     let limits = MemoryLimits { rooms: 2, ..MemoryLimits::default() };
@@ -136,6 +145,7 @@ fn eviction_drops_rooms_with_fewest_messages_first() {
     assert!(read(&log, &["b"], None, ReadRange::Latest(10)).is_empty());
 }
 
+/// An open room is not evicted. An evicted room is reported as a gap, also after a new entry.
 #[test]
 fn eviction_drops_the_least_recently_used_closed_room_first() {
     let limits = MemoryLimits { rooms: 2, ..MemoryLimits::default() };

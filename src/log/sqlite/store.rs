@@ -312,6 +312,8 @@ mod tests {
     use super::*;
     use crate::model::{Draft, MessageText, Reference, Style, Timestamp};
 
+    /// A new room may have been evicted before, so its column `dropped` starts at the greatest
+    /// evicted sequence.
     #[test]
     fn recreated_room_reports_evicted_messages_as_missing() {
         let directory = tempfile::tempdir().unwrap();

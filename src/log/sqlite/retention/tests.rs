@@ -88,6 +88,8 @@ fn dropped(store: &Store, room: &str) -> i64 {
     store.connection.query_row(ask, [room], |row| row.get(0)).unwrap()
 }
 
+/// Each message older than two days is deleted, also one with a wrong timestamp. The head of the
+/// log is stored.
 #[test]
 fn retention_deletes_messages_beyond_max_age() {
     let (_directory, mut store) = store(&["a", "b", "a", "b", "a"]);
@@ -148,6 +150,8 @@ fn retention_by_age_waits_until_the_clock_is_trusted() {
     assert_eq!(left_at(at(5, 4 * hour), 4 * hour), 2, "right for an hour");
 }
 
+/// A step deletes at most 256 messages of all rooms together. Rooms that were not passed to the
+/// step are not trimmed. Messages that arrive later are counted too.
 #[test]
 fn retention_step_deletes_a_bounded_number_of_messages() {
     let rooms: Vec<&str> = ["a", "b", "c"].into_iter().cycle().take(900).collect();
@@ -168,6 +172,8 @@ fn retention_step_deletes_a_bounded_number_of_messages() {
     assert_eq!((kept.len(), kept[kept.len() - 50]), (400, 911));
 }
 
+/// After a step that was rolled back, messages are counted anew, so the next steps delete the right
+/// number.
 #[test]
 fn failed_retention_step_resets_message_counts() {
     let (_directory, mut store) = store(&["a"; 30]);
@@ -182,6 +188,7 @@ fn failed_retention_step_resets_message_counts() {
     assert_eq!(remaining(&store), (11..=30).collect::<Vec<_>>());
 }
 
+/// Each call counts only the messages that earlier calls have not counted.
 #[test]
 fn message_count_resumes_where_it_stopped() {
     let (_directory, store) = store(&["a"; 30]);
@@ -190,6 +197,7 @@ fn message_count_resumes_where_it_stopped() {
     assert_eq!([count(20), count(20), count(20)], [(20, false), (30, true), (30, true)]);
 }
 
+/// The rooms with one message are evicted, oldest first. The lobby, which has 10 messages, stays.
 #[test]
 fn eviction_deletes_rooms_with_fewest_messages_first() {
     let most = usize::try_from(MAX_ROOMS + MAX_ROOMS / 8).unwrap();
@@ -207,6 +215,8 @@ fn eviction_deletes_rooms_with_fewest_messages_first() {
     assert_eq!(forgotten, Some(i64::try_from(first.len()).unwrap() + 10));
 }
 
+/// A large room is evicted in several steps. If the room gets a message between two steps, it keeps
+/// its other messages.
 #[test]
 fn room_eviction_takes_several_steps_and_stops_if_the_room_is_used() {
     for somebody_speaks in [false, true] {

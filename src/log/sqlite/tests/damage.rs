@@ -13,6 +13,7 @@ fn next(log: &mut SqliteLog) -> Option<LogEvent> {
     runtime.block_on(poll_fn(|context| log.poll_event(context)))
 }
 
+/// Events from before the end of the thread are still returned, then `None`.
 #[test]
 fn events_end_when_a_reader_thread_dies() {
     let directory = tempfile::tempdir().unwrap();
@@ -33,6 +34,7 @@ fn events_end_when_a_reader_thread_dies() {
     assert_eq!(next(&mut log), None, "and nothing comes after that");
 }
 
+/// Damaged messages and sessions are skipped. Reads return as many undamaged messages as requested.
 #[test]
 fn damaged_rows_are_skipped() {
     let parent = tempfile::tempdir().unwrap();

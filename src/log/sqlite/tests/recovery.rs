@@ -31,6 +31,8 @@ fn open(directory: &Path, boot_id: &str, durability: Durability, closes: bool) -
     restored.log_id
 }
 
+/// The log gets a new id only if the system went down while the log was open, and commits were not
+/// synced.
 #[test]
 fn log_id_changes_only_if_the_end_may_be_lost() {
     let directory = tempfile::tempdir().unwrap();
@@ -43,6 +45,7 @@ fn log_id_changes_only_if_the_end_may_be_lost() {
     assert_eq!(open("4", Durability::Relaxed, true), second, "everything was synced");
 }
 
+/// A copy in the place of the original is recognised by its inode number, once.
 #[test]
 fn copied_database_gets_a_new_log_id() {
     let directory = tempfile::tempdir().unwrap();
@@ -63,6 +66,7 @@ fn server_id(directory: &Path) -> ServerId {
     log.server_id()
 }
 
+/// A copy of the database has the same server id. Another database has another one.
 #[test]
 fn server_id_moves_with_the_database() {
     let directories = [(); 3].map(|()| tempfile::tempdir().unwrap());

@@ -174,6 +174,7 @@ fn clock_change_before_a_refused_message_is_reported_later() {
     assert_eq!(fixture.take_clock_changes(), [true, false]);
 }
 
+/// The pause after an attempt is 20 times its duration, but from 2 to 60 seconds.
 #[test]
 fn attempts_that_take_long_are_made_less_often() {
     for (duration, pause) in [(0, 2_000), (100, 2_000), (1_000, 20_000), (90_000, 60_000)] {

@@ -55,6 +55,7 @@ fn open_entry(datagram: &[u8], room: &Room) -> (PeerId, Arc<Entry>, usize) {
     }
 }
 
+/// Packets with all fields at their limits fit into a datagram, and are decoded unchanged.
 #[test]
 fn longest_control_packets_round_trip() {
     for room in &*ROOMS {
@@ -190,6 +191,8 @@ fn room_id_depends_on_name_key_and_nfc_passphrase() {
     assert_ne!(composed.id(), closed.id());
 }
 
+/// An announce has at least the minimum length, and at most one byte of padding more than
+/// necessary.
 #[test]
 fn announce_is_padded_to_minimum_length() {
     for len in 0..=256 {
