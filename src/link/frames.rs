@@ -405,6 +405,7 @@ impl Link {
                 room,
                 members,
                 names,
+                notes: None,
                 requested: false,
             });
             return;
@@ -420,7 +421,8 @@ impl Link {
         members_so_far.extend(names);
         if is_last {
             let names = Some(members_so_far);
-            self.emit(Event::Roster { tag, room, members, names, requested: true });
+            let notes = None;
+            self.emit(Event::Roster { tag, room, members, names, notes, requested: true });
         } else {
             self.pending.push_front(tag, command, members_so_far);
             self.send_unsent();

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::audibility::Hearing;
 use super::replay_window::ReplayWindow;
 use crate::model::{AddressGroup, Moment, NameKey, Path, PathSet, PeerId, RoomClock, TokenBucket};
 use crate::wire::udp::Signer;
@@ -170,6 +171,8 @@ pub(super) struct Contact {
     /// Greatest sequence of this peer's own log that the contact has, by its pages; `None` if its
     /// pages have never listed this peer.
     pub(super) has_own_up_to: Option<u32>,
+    /// Signs that the other peer hears this one, or does not.
+    pub(super) hearing: Hearing,
 }
 
 impl Contact {
@@ -214,6 +217,7 @@ impl Contact {
             is_skew_reported: false,
             heartbeats: (0, now),
             has_own_up_to: None,
+            hearing: Hearing::default(),
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::contact::Stage;
 use super::logs::InsertOutcome;
-use super::timers::address_patience;
+use super::timers::{address_patience, gone_after};
 use super::{Mesh, Now, Phase};
 use crate::model::{Path, PeerId};
 use crate::wire::udp::{Control, Entry, Packet, Signer};
@@ -70,6 +70,7 @@ impl Mesh {
     ) {
         let id = meta.sender.id;
         let patience = address_patience(self.member_count());
+        let gone = gone_after(self.member_count());
         let Some(contact) = self.contacts.add_heard(now.moment, meta.sender) else {
             self.drops.unverified += 1;
             return;
@@ -78,6 +79,10 @@ impl Mesh {
         if !contact.controls.try_take(now.moment) {
             self.drops.too_many += 1;
             return;
+        }
+        if contact.is_silent(now.moment, gone) {
+            // It had no chance to say that it hears this peer.
+            contact.hearing.restart(now.moment);
         }
         let proven = contact.verified_address();
         contact.record_packet(now.moment, meta.from, path);
@@ -103,6 +108,7 @@ impl Mesh {
             self.schedule_sweep(now.moment);
         }
 
+        self.note_sign_of_hearing(meta.is_to_many, &control);
         let is_member = self.is_member();
         match control {
             Control::Announce(it) => self.on_announce(now, meta, it),

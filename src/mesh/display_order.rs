@@ -95,6 +95,9 @@ impl Mesh {
         if !is_history && !is_own {
             self.report_clock_skew(entry);
         }
+        if self.contacts.member(entry.author.id).is_none() {
+            self.indirect.invalidate();
+        }
         let sequence = Sequence(fields.sequence.into());
         self.emit(Event::Message(Message {
             sequence,

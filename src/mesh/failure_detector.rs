@@ -75,6 +75,7 @@ impl Mesh {
             }
             self.schedule_sweep_at(now.moment + MIN_SWEEP_INTERVAL);
         }
+        self.indirect.invalidate();
         if let Some(at) = next {
             self.schedule_sweep_at(at);
         }

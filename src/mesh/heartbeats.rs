@@ -15,7 +15,7 @@ use crate::wire::udp::{Control, Heartbeat, PageItem};
 
 /// Number of places reserved for members in a page of [`MAX_PAGE`] places. The rest is reserved for
 /// absent authors. Members may take free places of absent authors, and vice versa.
-const MEMBERS_IN_PAGE: usize = 45;
+pub(super) const MEMBERS_IN_PAGE: usize = 45;
 /// Greatest value of a room clock. Greater values count as this one.
 pub(super) const CLOCK_END: RoomClock = RoomClock(1 << 47);
 /// Greatest room clock, in milliseconds, that this peer adopts from another: about 34 years. So no
@@ -225,6 +225,10 @@ impl Mesh {
             contact.heartbeats.0 += 1;
         }
         self.update_profile(now, id, &it.username, it.clock, it.since, it.time);
+        if let Some(own) = it.page.iter().find(|it| is_verified && it.author == self.me.id) {
+            self.note_own_listing(now.moment, id, *own);
+        }
+        self.hint_if_unheard(now, id);
         if !is_verified {
             self.drops.unverified += 1;
             return;
@@ -362,10 +366,13 @@ impl Mesh {
         }
     }
 
-    /// Returns true if a member other than `id`, this peer included, holds this name.
+    /// Returns true if a member other than `id`, this peer included, or a peer that is shown though
+    /// it is known through others only, holds this name.
     pub(super) fn is_held_by_another(&self, id: PeerId, name: &str) -> bool {
         let key = NameKey::of(name);
-        *self.name.key() == key || self.contacts.holders(&key).any(|it| it != id)
+        *self.name.key() == key
+            || self.contacts.holders(&key).any(|it| it != id)
+            || self.indirect.is_held_by_another(id, &key)
     }
 
     /// Reports to the user the names that have joined and the names that have left. Does nothing
@@ -376,7 +383,7 @@ impl Mesh {
         }
         self.emit(Event::Presence {
             room: self.settings.room.as_str().to_owned(),
-            members: u32::try_from(self.member_count()).unwrap_or(u32::MAX),
+            members: u32::try_from(self.member_count() + self.indirect.len()).unwrap_or(u32::MAX),
             joined: Some(joined),
             left: Some(left),
         });

@@ -7,7 +7,7 @@ use super::contact::Stage;
 use super::contacts::Place;
 use super::timers::{address_patience, gone_after};
 use super::{Mesh, Now};
-use crate::model::{Event, Moment, PeerId};
+use crate::model::{Event, Moment, NameKey, PeerId};
 use crate::wire::udp::PageItem;
 
 /// Maximum number of notices shown to the user about a full room or address group.
@@ -29,11 +29,13 @@ impl Mesh {
             if contact.is_member() {
                 contact.last_vouched = contact.last_vouched.max(heard);
             }
+            contact.hearing.restart(now);
             // Other peers may have marked this peer as gone, and see it come back now.
             contact.met_at = now;
         }
         self.logs.restart_stall_timers(now);
         self.resumed_at = Some(now);
+        self.unheard_hint.clear();
     }
 
     /// Moves a peer to stage gone, marks it as unverified, and ends its series of pings. Reports to
@@ -58,7 +60,10 @@ impl Mesh {
         match self.contacts.get(id).map(|it| it.stage) {
             Some(Stage::Member) => self.mark_gone(now.moment, id),
             Some(Stage::Gone { .. }) | None => {}
-            Some(_) => self.contacts.set_stage(id, Stage::Gone { at: now.moment }),
+            Some(_) => {
+                self.contacts.set_stage(id, Stage::Gone { at: now.moment });
+                self.indirect.invalidate();
+            }
         }
     }
 
@@ -116,10 +121,20 @@ impl Mesh {
         if self.has_joined() {
             self.logs.ensure_author(id);
         }
-        if !is_known {
-            self.report_presence(vec![name], Vec::new());
-        }
+        self.report_new_member(id, name, is_known);
         self.schedule_sweep(now);
+    }
+
+    /// Reports that a new member has joined, unless its name is known from another one or it was
+    /// shown before, as known through others only. A name under which it was shown has left.
+    fn report_new_member(&mut self, id: PeerId, name: String, is_known: bool) {
+        let former = self.indirect.remove(id);
+        let is_same = former.as_ref().is_some_and(|it| NameKey::of(it) == NameKey::of(&name));
+        let joined = if is_known || is_same { Vec::new() } else { vec![name] };
+        let left = former.filter(|it| !is_same && !self.is_held_by_another(id, it));
+        if !joined.is_empty() || left.is_some() {
+            self.report_presence(joined, left.into_iter().collect());
+        }
     }
 
     /// Handles a page item by which the verified peer `by` vouches for another peer. If *ago* is
@@ -185,6 +200,7 @@ impl Mesh {
         {
             contact.is_verified = true;
             self.send_plan = None;
+            self.indirect.invalidate();
             self.promote(now, id);
         }
     }

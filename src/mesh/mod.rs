@@ -11,6 +11,7 @@
 //! | `timers` | timer constants and intervals |
 //! | `dispatch` | admission of received packets by the sender's state, and their handlers |
 //! | `replay_window` | anti-replay window for packet counters |
+//! | `audibility` | which peers do not hear this one, and the hint if nobody does |
 //! | `candidacy` | joining: this peer as a candidate |
 //! | `history` | joining: fetching the latest messages and the floors, and serving them |
 //! | `admission` | other candidates: votes (`agree`), approval by the user |
@@ -29,9 +30,11 @@
 //! | `verification` | liveness of peers and their addresses: pings, cookies, address lookup |
 //! | `path_selection` | paths and unicast addresses that reach everybody |
 //! | `name_conflict` | two members with one name |
+//! | `roster` | who is here as far as the user is told, peers known through others included |
 //! | `stats` | counters of remembered items |
 
 mod admission;
+mod audibility;
 mod block_list;
 mod candidacy;
 mod contact;
@@ -53,6 +56,7 @@ mod received_objections;
 mod repair;
 mod replay_window;
 mod requests;
+mod roster;
 mod stats;
 mod timers;
 mod verification;
@@ -65,6 +69,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use admission::Admission;
+use audibility::UnheardHint;
 use block_list::BlockList;
 use candidacy::Candidacy;
 use contacts::{Contacts, Seniority};
@@ -75,6 +80,7 @@ use logs::Logs;
 use path_selection::SendPlan;
 use publish::Outbox;
 use repair::RepairState;
+use roster::IndirectPeers;
 use sha2::{Digest, Sha256};
 
 pub use contract::{Drops, End, Input, Now, Outgoing, Output, Settings, Sign};
@@ -130,6 +136,10 @@ pub struct Mesh {
     /// Texts of the notices about a full room or address group that were shown. Each text is shown
     /// once.
     full_notices: BTreeSet<String>,
+    /// Peers that are known through others only and shown to the user.
+    indirect: IndirectPeers,
+    /// State of the hint that nobody hears this peer.
+    unheard_hint: UnheardHint,
     /// Copies of all authors' logs, this peer's own included.
     logs: Logs,
     /// Entries that are ready in their log and wait for their turn in the display order.
@@ -188,6 +198,8 @@ impl Mesh {
             own_groups: BTreeSet::new(),
             full_notices: BTreeSet::new(),
             contacts: Contacts::default(),
+            indirect: IndirectPeers::default(),
+            unheard_hint: UnheardHint::default(),
             logs: Logs::new(me.id, now.moment),
             display: DisplayQueue::default(),
             outbox: Outbox::default(),
@@ -290,6 +302,7 @@ impl Mesh {
         self.send_due_wants(now);
         self.sweep_contacts(now);
         self.deliver_ready(now);
+        self.update_indirect_peers();
         self.leave_when_delivered(now);
         let next = [
             self.candidacy_deadline(),

@@ -95,15 +95,7 @@ impl Mesh {
                 self.refuse(tag, 0, why, None);
             }
             ChatCommand::Members { .. } => {
-                let mut names = self.names_of_members();
-                names.sort();
-                self.emit(Event::Roster {
-                    tag,
-                    room: self.settings.room.as_str().to_owned(),
-                    members: u32::try_from(names.len()).unwrap_or(u32::MAX),
-                    names: Some(names),
-                    requested: true,
-                });
+                self.report_roster(now, tag);
             }
         }
     }
@@ -139,7 +131,8 @@ impl Mesh {
     }
 
     /// Returns a report on each member: address, route, loss, clock skew and silence. This peer
-    /// comes first, then the other members, the most senior first.
+    /// comes first, then the other members, the most senior first, then those that are known
+    /// through others only.
     #[must_use]
     pub fn report(&self, now: Now) -> Vec<PeerReport> {
         let clock = self.room_clock(now.moment);
@@ -153,6 +146,8 @@ impl Mesh {
             loss: 0,
             skew: 0,
             silence: Duration::ZERO,
+            through: None,
+            hears_me: true,
         }];
         for (_, id) in self.contacts.members_by_seniority() {
             let Some(contact) = self.contacts.get(id) else { continue };
@@ -174,8 +169,23 @@ impl Mesh {
                 loss: self.heartbeat_loss(now.moment, contact),
                 skew: contact.skew,
                 silence: now.moment.since(contact.last_vouched),
+                through: self.heard_through(now.moment, contact),
+                hears_me: !self.is_deaf(now.moment, contact),
             });
         }
+        reports.extend(self.indirect_peers().map(|(id, contact, name)| PeerReport {
+            name: name.to_owned(),
+            session: session(id),
+            is_self: false,
+            present: now.moment.since(contact.met_at),
+            address: None,
+            route: PeerRoute::Indirect,
+            loss: 0,
+            skew: 0,
+            silence: now.moment.since(contact.last_vouched),
+            through: self.heard_through(now.moment, contact),
+            hears_me: true,
+        }));
         reports
     }
 }

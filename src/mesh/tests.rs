@@ -8,10 +8,11 @@ mod healing;
 mod hostile;
 mod limits;
 mod objections;
+mod one_way;
 mod reports;
 mod seniority;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -74,6 +75,8 @@ struct SimRoom {
     /// Packets in flight: arrival time in milliseconds, sender, receiver, path (`None`: unicast),
     /// size and packet.
     in_flight: Vec<(u64, u8, u8, Option<Path>, usize, Packet)>,
+    /// Links on which everything is lost: sender and receiver.
+    blocked: BTreeSet<(u8, u8)>,
     /// Share of datagrams that are lost, in per cent.
     loss: u8,
     /// Seeded random generator that decides which datagrams are lost.
@@ -87,8 +90,15 @@ const STRANGER: u8 = 99;
 
 impl Default for SimRoom {
     fn default() -> Self {
-        let (peers, in_flight, dice) = (BTreeMap::new(), Vec::new(), fastrand::Rng::with_seed(1));
-        Self { peers, now: 0, in_flight, loss: 0, dice, bytes_to_stranger: 0 }
+        Self {
+            peers: BTreeMap::new(),
+            now: 0,
+            in_flight: Vec::new(),
+            blocked: BTreeSet::new(),
+            loss: 0,
+            dice: fastrand::Rng::with_seed(1),
+            bytes_to_stranger: 0,
+        }
     }
 }
 
@@ -177,7 +187,8 @@ impl SimRoom {
                         }
                     };
                     for (other, partition, network, host) in &others {
-                        let is_reached = *partition == peer.partition;
+                        let is_reached = *partition == peer.partition
+                            && !self.blocked.contains(&(number, *other));
                         let is_named = |it: &SocketAddr| it.ip() == Self::address(*host).ip();
                         let alone = addresses.iter().any(is_named);
                         let by_group = paths.has(Path::GroupV4) && *network == peer.network;

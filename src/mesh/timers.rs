@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::heartbeats::MEMBERS_IN_PAGE;
+
 /// Times of a candidate's announces to everybody, counted from the first one.
 pub(super) const ANNOUNCE_TIMES: [Duration; 5] = [
     Duration::ZERO,
@@ -84,6 +86,9 @@ pub(super) const SUSPEND_THRESHOLD: Duration = Duration::from_secs(3);
 /// Time after a suspension for which the clock skew of other peers is not measured. Their packets
 /// may have waited in the socket.
 pub(super) const SKEW_HOLIDAY: Duration = Duration::from_secs(2);
+/// Time in which no peer that is heard has answered, after which the user is told that nobody seems
+/// to hear this peer.
+pub(super) const UNHEARD_HINT_DELAY: Duration = Duration::from_secs(30);
 /// Minimum time between sweeps over all contacts. In a room with more than 50 members it is longer.
 pub(super) const MIN_SWEEP_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -106,6 +111,13 @@ pub(super) fn gone_after(members: usize) -> Duration {
 /// peer is looked for: 1.5 × I(n) + 1 s. So one lost heartbeat does not matter.
 pub(super) fn address_patience(members: usize) -> Duration {
     heartbeat_interval(members) * 3 / 2 + Duration::from_secs(1)
+}
+
+/// Returns the time after which a peer counts as not hearing this one, if its pages have listed this
+/// peer before: four rounds of pages with 45 members each, and 30 seconds.
+pub(super) fn listing_patience(members: usize) -> Duration {
+    let pages = u32::try_from(members.div_ceil(MEMBERS_IN_PAGE)).unwrap_or(u32::MAX);
+    Duration::from_secs(30) + heartbeat_interval(members).saturating_mul(pages).saturating_mul(4)
 }
 
 /// Returns W(n), the silence on a path after which the path counts as not working: 12 × I(n).

@@ -154,6 +154,7 @@ impl Mesh {
         if let Some(contact) = self.contacts.get_mut(id) {
             is_first = contact.verified_address().is_none();
             contact.verify_address(address);
+            contact.hearing.restart(now.moment);
             (contact.ping_at, contact.pings) = (None, 0);
             (contact.told_path, contact.is_told_uncertain) = (contact.pinged_path, false);
         }

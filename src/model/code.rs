@@ -162,6 +162,8 @@ pub enum NoticeCode {
     StorageFailing,
     /// The server's storage works again, after `StorageFailing`.
     StorageSound,
+    /// Among peers: nobody seems to hear this peer, although it hears others.
+    NotHeard,
 }
 
 impl NoticeCode {
@@ -175,6 +177,7 @@ impl NoticeCode {
             Self::ClockDiffers => 4,
             Self::StorageFailing => 5,
             Self::StorageSound => 6,
+            Self::NotHeard => 7,
         }
     }
 }

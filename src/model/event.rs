@@ -70,6 +70,8 @@ pub enum Event {
         /// Members' names. `None` if the list was not requested and the room is too large for
         /// names.
         names: Option<Vec<String>>,
+        /// Notes about members that are not known as usual. `None` in a room of a server.
+        notes: Option<Vec<RosterNote>>,
         /// True if the event answers a [`super::ChatCommand::Members`].
         requested: bool,
     },
@@ -375,6 +377,45 @@ pub struct PeerReport {
     /// Time since the peer was last heard: by this peer, or by another peer that reports it in a
     /// heartbeat. Zero for this peer itself.
     pub silence: Duration,
+    /// With [`PeerRoute::Indirect`], name of the peer through which it is known; `None` if that is
+    /// unknown.
+    pub through: Option<String>,
+    /// False if the peer is heard, but has not heard this one for some time.
+    pub hears_me: bool,
+}
+
+impl PeerReport {
+    /// Returns the note about this peer in the member list; `None` if there is nothing to say.
+    #[must_use]
+    pub fn note(&self) -> Option<RosterNote> {
+        let status = match self.route {
+            PeerRoute::Indirect => RosterStatus::Indirect { through: self.through.clone() },
+            _ if !self.hears_me => RosterStatus::Deaf,
+            _ => return None,
+        };
+        Some(RosterNote { name: self.name.clone(), status })
+    }
+}
+
+/// Note about a member in the member list of a room of peers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RosterNote {
+    /// Username of the member.
+    pub name: String,
+    /// How the member is known.
+    pub status: RosterStatus,
+}
+
+/// How a member of a room of peers is known that is not reached as usual.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RosterStatus {
+    /// Heard through other peers only.
+    Indirect {
+        /// Name of the peer that has listed it last; `None` if that is unknown.
+        through: Option<String>,
+    },
+    /// Heard, but does not hear this peer.
+    Deaf,
 }
 
 /// Route by which a peer is reached.

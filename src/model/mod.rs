@@ -30,7 +30,7 @@ pub use code::{ErrorCode, NoticeCode};
 pub use entry::{Draft, LogEntry, SharedEntry, Target};
 pub use event::{
     ConnectionState, DirectMessage, Event, JoinedMesh, JoinedServer, Message, PeerReport,
-    PeerRoute, Refusal, SearchResult,
+    PeerRoute, Refusal, RosterNote, RosterStatus, SearchResult,
 };
 pub use id::{LogId, Position, Reference, Sequence, ServerId, ServerIdError, SessionId, Token};
 #[cfg(feature = "ui")]

@@ -11,7 +11,7 @@ use super::local_time::format_utc;
 use super::safe::is_unsafe_char;
 use crate::model::{
     ConnectionState, DirectMessage, ErrorCode, Event, Message, Path, PeerReport, PeerRoute,
-    Refusal, RequestTag, SessionId, Style, Timestamp,
+    Refusal, RequestTag, RosterNote, RosterStatus, SessionId, Style, Timestamp,
 };
 
 /// Greatest integer that is written as a JSON number: 2^53. A 64-bit floating-point number
@@ -116,12 +116,16 @@ fn event_object(event: &Event) -> Value {
             }),
             &it.tag,
         ),
-        Event::Roster { tag, room, members, names, requested } => with_id(
-            json!({
+        Event::Roster { tag, room, members, names, notes, requested } => {
+            let mut object = json!({
                 "type": "roster", "room": room, "members": members, "names": names, "asked": requested,
-            }),
-            tag,
-        ),
+            });
+            if let (Some(notes), Value::Object(object)) = (notes, &mut object) {
+                let notes = notes.iter().map(roster_note_object).collect();
+                object.insert("notes".to_owned(), notes);
+            }
+            with_id(object, tag)
+        }
         Event::Presence { room, members, joined, left } => json!({
             "type": "presence", "room": room, "members": members, "joined": joined, "left": left,
         }),
@@ -157,6 +161,15 @@ fn event_object(event: &Event) -> Value {
     }
 }
 
+/// Returns the JSON object of a note about a member in a `roster`.
+fn roster_note_object(it: &RosterNote) -> Value {
+    let (note, through) = match &it.status {
+        RosterStatus::Indirect { through } => ("indirect", through.as_deref()),
+        RosterStatus::Deaf => ("deaf", None),
+    };
+    json!({"name": it.name, "note": note, "through": through})
+}
+
 /// Returns the JSON object of a peer in the answer to `peers`. Durations are in milliseconds. The
 /// loss is a fraction from 0 to 1.
 fn peer_object(it: &PeerReport) -> Value {
@@ -173,7 +186,7 @@ fn peer_object(it: &PeerReport) -> Value {
             PeerRoute::Indirect => "indirect",
         },
         "loss": f64::from(it.loss) / 1000.0, "skew_ms": it.skew,
-        "silence_ms": milliseconds(it.silence),
+        "silence_ms": milliseconds(it.silence), "through": it.through, "hears_you": it.hears_me,
     })
 }
 
@@ -419,15 +432,44 @@ mod tests {
             loss: 25,
             skew: -7_000,
             silence: Duration::from_millis(1_500),
+            through: None,
+            hears_me: true,
         };
         let event = Event::Peers { tag: tag_from_id(Some(&json!(7))), peers: vec![report] };
         let value: Value = serde_json::from_str(&json_lines(&event)).unwrap();
         let bob = json!({
             "name": "bob", "session": "0000000000000002", "self": false, "present_ms": 60_000,
             "address": "10.0.0.7:4000", "reach": "group4", "loss": 0.025, "skew_ms": -7_000,
-            "silence_ms": 1_500,
+            "silence_ms": 1_500, "through": null, "hears_you": true,
         });
         assert_eq!(value, json!({"type": "peers", "peers": [bob], "id": 7}));
+    }
+
+    /// A member list among peers says how a member is known that is not reached as usual.
+    #[test]
+    fn roster_notes_are_written() {
+        let note = |name: &str, status| RosterNote { name: name.to_owned(), status };
+        let through = Some("bert".to_owned());
+        let notes = vec![
+            note("dora", RosterStatus::Indirect { through }),
+            note("emil", RosterStatus::Deaf),
+        ];
+        let roster = |notes| Event::Roster {
+            tag: RequestTag::default(),
+            room: "lobby".to_owned(),
+            members: 2,
+            names: None,
+            notes,
+            requested: true,
+        };
+        let value: Value = serde_json::from_str(&json_lines(&roster(Some(notes)))).unwrap();
+        let expected = json!([
+            {"name": "dora", "note": "indirect", "through": "bert"},
+            {"name": "emil", "note": "deaf", "through": null},
+        ]);
+        assert_eq!(value["notes"], expected);
+        let value: Value = serde_json::from_str(&json_lines(&roster(None))).unwrap();
+        assert!(value.get("notes").is_none());
     }
 
     /// Admission events are written with their fields.

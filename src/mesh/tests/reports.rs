@@ -12,7 +12,7 @@ use crate::wire::udp::{Announce, Bye, Control, Heartbeat, Nonce};
 /// Returns the keys of the names that are present according to a peer's events: the names when it
 /// joined, changed by each `Presence` and `Renamed` since. Panics if a present name joins, or an
 /// absent name leaves.
-fn present(events: &[Event]) -> BTreeSet<NameKey> {
+pub(super) fn present(events: &[Event]) -> BTreeSet<NameKey> {
     let mut keys = BTreeSet::new();
     for event in events {
         match event {

@@ -17,7 +17,7 @@ use crate::model::{
 };
 
 /// Maximum number of names that one line lists. Further names are only counted.
-const MAX_LISTED_NAMES: usize = 50;
+pub(super) const MAX_LISTED_NAMES: usize = 50;
 
 /// Kind of a rendered text, which determines its output stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,10 +114,10 @@ impl Renderer {
                 self.is_replaying = false;
             }
             Event::SearchResult(found) => self.render_search_results(found, &mut out),
-            Event::Roster { room, members, names, .. } => {
-                let names = names.as_deref();
+            Event::Roster { room, members, names, notes, .. } => {
+                let notes = notes.as_deref().unwrap_or_default();
                 let line = match names {
-                    Some(names) => format!("here: {} ({members})", self.list_names(names)),
+                    Some(names) => format!("here: {} ({members})", peers::list_names(names, notes)),
                     None => format!("{members} people are here"),
                 };
                 out.push(self.room_line(room, &line));
@@ -297,10 +297,10 @@ impl Renderer {
         let (joined, left) = (others(joined), others(left));
         let mut parts = Vec::new();
         if !joined.is_empty() {
-            parts.push(format!("{} joined", self.list_names(&joined)));
+            parts.push(format!("{} joined", peers::list_names(&joined, &[])));
         }
         if !left.is_empty() {
-            parts.push(format!("{} left", self.list_names(&left)));
+            parts.push(format!("{} left", peers::list_names(&left, &[])));
         }
         if !parts.is_empty() {
             out.push(self.room_line(room, &parts.join("; ")));
@@ -338,15 +338,6 @@ impl Renderer {
     /// Renders text as a dimmed status line.
     fn status_line(&self, line: &str) -> RenderedText {
         RenderedText { text: self.dim(&format!("-- {line}")), kind: LineKind::Status, bell: false }
-    }
-
-    /// Joins names to a comma-separated list. Beyond [`MAX_LISTED_NAMES`], the rest is only
-    /// counted.
-    fn list_names(&self, names: &[String]) -> String {
-        let shown: Vec<_> = names.iter().take(MAX_LISTED_NAMES).map(|it| safe_name(it)).collect();
-        let rest = names.len().saturating_sub(MAX_LISTED_NAMES);
-        let shown = shown.join(", ");
-        if rest > 0 { format!("{shown} and {rest} others") } else { shown }
     }
 
     /// Returns true if the text contains the user's own name as a word, in any spelling. Returns

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::model::{JoinedMesh, Path, PeerReport, PeerRoute};
+use super::MAX_LISTED_NAMES;
+use crate::model::{JoinedMesh, Path, PeerReport, PeerRoute, RosterNote, RosterStatus};
 use crate::ui::safe::safe_name;
 
 /// Maximum number of other members that are named when the user is admitted. If there are more,
@@ -33,6 +34,30 @@ pub(super) fn admitted_text(it: &JoinedMesh) -> String {
 pub(super) fn admission_question(name: &str) -> String {
     let name = safe_name(name);
     format!("-- {name} wants to come in: /yes {name} or /no {name} (in 10 s it is a yes)")
+}
+
+/// Joins the first [`MAX_LISTED_NAMES`] names of a member list, each with its note, as `anna, dora
+/// (heard through bert)`, and the number of the others.
+pub(super) fn list_names(names: &[String], notes: &[RosterNote]) -> String {
+    let shown = names.iter().take(MAX_LISTED_NAMES).map(|name| {
+        let note = notes.iter().find(|it| it.name == *name);
+        let note = note.map_or(String::new(), |it| format!(" ({})", status_text(&it.status)));
+        format!("{}{note}", safe_name(name))
+    });
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    let rest = names.len().saturating_sub(MAX_LISTED_NAMES);
+    if rest > 0 { format!("{shown} and {rest} others") } else { shown }
+}
+
+/// Describes how a member is known that is not reached as usual.
+fn status_text(status: &RosterStatus) -> String {
+    match status {
+        RosterStatus::Indirect { through: Some(name) } => {
+            format!("heard through {}", safe_name(name))
+        }
+        RosterStatus::Indirect { through: None } => "heard through others".to_owned(),
+        RosterStatus::Deaf => "does not hear you".to_owned(),
+    }
 }
 
 /// Returns the error text for a change of the user's own name after a name conflict.
@@ -74,11 +99,12 @@ fn peer_row(it: &PeerReport) -> [String; 6] {
     }
     let reach = match it.route {
         PeerRoute::Local => "–",
+        PeerRoute::Indirect => "others only",
+        _ if !it.hears_me => "not reached",
         PeerRoute::Path(Path::GroupV4) => "IPv4 group",
         PeerRoute::Path(Path::GroupV6) => "IPv6 group",
         PeerRoute::Path(Path::Broadcast) => "broadcast",
         PeerRoute::Unicast => "unicast",
-        PeerRoute::Indirect => "others only",
     };
     let heard = match it.silence.as_secs() {
         0..5 => "now".to_owned(),
@@ -148,6 +174,23 @@ mod tests {
         assert!(admitted_text(&closed).contains("#lobby (closed) as anna"));
     }
 
+    /// A member list says how a member is known that is not reached as usual, with safe names.
+    #[test]
+    fn member_list_has_notes() {
+        let names = ["anna", "bert", "dora\u{1b}", "emil"].map(str::to_owned);
+        let note = |name: &str, status| RosterNote { name: name.to_owned(), status };
+        let notes = [
+            note("bert", RosterStatus::Deaf),
+            note("dora\u{1b}", RosterStatus::Indirect { through: Some("x\u{1b}".to_owned()) }),
+            note("emil", RosterStatus::Indirect { through: None }),
+        ];
+        assert_eq!(
+            list_names(&names, &notes),
+            "anna, bert (does not hear you), dora\u{fffd} (heard through x\u{fffd}), emil (heard \
+             through others)"
+        );
+    }
+
     /// Columns are aligned even if names have wide characters.
     #[test]
     fn peers_table_columns_are_aligned() {
@@ -161,6 +204,8 @@ mod tests {
             loss: 25,
             skew: -7_000,
             silence: Duration::from_secs(7),
+            through: None,
+            hears_me: true,
         };
         let me = PeerReport { name: "anna".to_owned(), is_self: true, ..bob.clone() };
         let far = PeerReport {
@@ -168,15 +213,18 @@ mod tests {
             route: PeerRoute::Indirect,
             skew: 90_000,
             silence: Duration::ZERO,
+            hears_me: false,
             ..bob.clone()
         };
+        let deaf = PeerReport { name: "dora".to_owned(), hears_me: false, ..bob.clone() };
         assert_eq!(
-            peers_table(&[me, bob, far]),
+            peers_table(&[me, bob, far, deaf]),
             [
                 "--  name        here for   reached by   heard    loss   clock",
                 "--  anna (you)  2 h 5 min  –            –        –      –",
                 "--  b好b        2 h 5 min  IPv4 group   7 s ago  2.5 %  7.0 s slow",
                 "--  carol\u{fffd}      2 h 5 min  others only  now      2.5 %  1 min 30 s fast",
+                "--  dora        2 h 5 min  not reached  7 s ago  2.5 %  7.0 s slow",
             ]
         );
     }

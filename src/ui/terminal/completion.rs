@@ -110,6 +110,7 @@ mod tests {
             room: "lobby".to_owned(),
             members: 2,
             names: Some(vec!["Anna".to_owned(), "bob".to_owned()]),
+            notes: None,
             requested: false,
         });
         view.rooms = vec!["lobby".to_owned()];

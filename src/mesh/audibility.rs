@@ -1,0 +1,149 @@
+//! Audibility: which peers do not hear this one, and the hint if nobody does. Section 11, rules 22
+//! and 23.
+
+use std::time::Duration;
+
+use super::contact::{Contact, Stage};
+use super::timers::{UNHEARD_HINT_DELAY, gone_after, listing_patience};
+use super::{Mesh, Now};
+use crate::model::{Event, Moment, NoticeCode, PeerId};
+use crate::wire::udp::{Control, PageItem};
+
+/// Maximum number of usernames in the hint that nobody hears this peer.
+const MAX_NAMES_IN_HINT: usize = 3;
+
+/// Signs that another peer hears this one, or does not: from its pages.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Hearing {
+    /// Time of its last page that listed this peer as heard; `None` if there was none.
+    listed_at: Option<Moment>,
+    /// Time since which its pages list this peer as not heard; `None` if the last one that listed
+    /// this peer says that it was heard, or if none has listed it.
+    deaf_since: Option<Moment>,
+}
+
+impl Hearing {
+    /// Notes an item about this peer in a page of the other one. `patience`: the greatest *ago*
+    /// that counts as heard.
+    fn note(&mut self, now: Moment, item: PageItem, patience: Duration) {
+        let ago = Duration::from_millis(500) * u32::from(item.ago);
+        if item.ago < PageItem::INDIRECT && ago < patience {
+            *self = Self { listed_at: Some(now), deaf_since: None };
+        } else {
+            self.deaf_since.get_or_insert(now);
+        }
+    }
+
+    /// Counts the time up to `now` as one in which the other peer has heard this one, if it did so
+    /// before: after an answer of it, or a suspension of the machine.
+    pub(super) fn restart(&mut self, now: Moment) {
+        self.listed_at = self.listed_at.map(|_| now);
+        self.deaf_since = None;
+    }
+
+    /// Returns true if the other peer does not hear this one, in a room with `members` members.
+    fn is_deaf(&self, now: Moment, members: usize) -> bool {
+        let has_lasted = |it: Option<Moment>, time| it.is_some_and(|it| now.since(it) >= time);
+        has_lasted(self.deaf_since, gone_after(members))
+            || has_lasted(self.listed_at, listing_patience(members))
+    }
+}
+
+/// State of the hint that nobody hears this peer.
+#[derive(Debug, Default)]
+pub(super) struct UnheardHint {
+    /// Time since which this peer hears others and nobody hears it; `None` if that is not so, as
+    /// far as known.
+    since: Option<Moment>,
+    /// Time of the last heartbeat of a peer that does not answer.
+    last_heartbeat: Moment,
+    /// True if the user was told.
+    is_reported: bool,
+}
+
+impl UnheardHint {
+    /// Ends the time in which nobody seems to hear this peer.
+    pub(super) fn clear(&mut self) {
+        self.since = None;
+    }
+}
+
+impl Mesh {
+    /// Notes that a control packet shows that its sender hears this peer, or has learnt its address
+    /// from a peer that does: it came by unicast, and is none of those that go to named hosts.
+    pub(super) fn note_sign_of_hearing(&mut self, is_to_many: bool, control: &Control) {
+        let is_to_all =
+            matches!(control, Control::Heartbeat(_) | Control::Announce(_) | Control::Bye(_));
+        if !is_to_many && !is_to_all {
+            self.unheard_hint.clear();
+        }
+    }
+
+    /// Notes what a page item about this peer says about whether the sender of the page hears it.
+    pub(super) fn note_own_listing(&mut self, now: Moment, by: PeerId, item: PageItem) {
+        let patience = gone_after(self.member_count()) * 3 / 2;
+        if let Some(contact) = self.contacts.get_mut(by) {
+            contact.hearing.note(now, item, patience);
+        }
+    }
+
+    /// Returns true if a member is heard directly, but does not hear this peer.
+    pub(super) fn is_deaf(&self, now: Moment, contact: &Contact) -> bool {
+        contact.is_member()
+            && self.is_audible(now, contact)
+            && contact.hearing.is_deaf(now, self.member_count())
+    }
+
+    /// Returns true if a peer has stated its name, and was heard directly within G(n).
+    pub(super) fn is_audible(&self, now: Moment, contact: &Contact) -> bool {
+        contact.profile.is_some() && !contact.is_silent(now, gone_after(self.member_count()))
+    }
+
+    /// Returns true if this peer has no answer from a peer that it hears: it is not verified, or is
+    /// a member that does not hear this one.
+    fn is_unanswering(&self, now: Moment, contact: &Contact) -> bool {
+        let is_stranger = contact.stage == Stage::Heard && !contact.is_verified;
+        is_stranger || self.is_deaf(now, contact)
+    }
+
+    /// Notes a heartbeat of a peer. If all peers that are heard have not answered this member for
+    /// [`UNHEARD_HINT_DELAY`], tells the user, once.
+    pub(super) fn hint_if_unheard(&mut self, now: Now, by: PeerId) {
+        let now = now.moment;
+        let gone = gone_after(self.member_count());
+        let is_lone = self.contacts.get(by).is_some_and(|it| self.is_unanswering(now, it))
+            && !self
+                .contacts
+                .iter()
+                .any(|(_, it)| self.is_audible(now, it) && !self.is_unanswering(now, it));
+        if !is_lone || !self.is_member() {
+            self.unheard_hint.clear();
+            return;
+        }
+        let hint = &mut self.unheard_hint;
+        if now.since(hint.last_heartbeat) >= gone {
+            hint.clear();
+        }
+        hint.last_heartbeat = now;
+        let since = *hint.since.get_or_insert(now);
+        if hint.is_reported || now.since(since) < UNHEARD_HINT_DELAY {
+            return;
+        }
+        hint.is_reported = true;
+        let text = self.unheard_text(now);
+        self.emit(Event::Notice { code: NoticeCode::NotHeard.number(), text });
+    }
+
+    /// Returns the text of the hint that nobody hears this peer, with the names of some that it
+    /// hears.
+    fn unheard_text(&self, now: Moment) -> String {
+        let heard = self.contacts.iter().filter(|(_, it)| self.is_audible(now, it));
+        let names: Vec<&str> = heard.map(|(_, it)| it.name()).take(MAX_NAMES_IN_HINT + 1).collect();
+        let shown = names.get(..MAX_NAMES_IN_HINT).unwrap_or(&names).join(", ");
+        let others = if names.len() > MAX_NAMES_IN_HINT { " and others" } else { "" };
+        format!(
+            "Nobody seems to hear you, though you hear {shown}{others}. Something blocks one \
+             direction, here or there: run \"chat-peer doctor\" on both machines."
+        )
+    }
+}
