@@ -520,6 +520,22 @@ fn named_host_is_reached_by_unicast() {
     assert_eq!(bob.next_messages(2)[1], "anna: hello yourself");
 }
 
+/// A port that another program has for itself, on IPv4 only: the peer says so and goes on.
+#[test]
+fn port_that_another_program_has_is_reported() {
+    let taken = UdpSocket::bind(("0.0.0.0", 0)).unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let room = TestRoom { port, home: tempfile::tempdir().unwrap() };
+    let mut anna = room.start("anna", &[]);
+    let problem = anna.next_of_type("error");
+    let text = problem["text"].as_str().unwrap();
+    assert!(text.starts_with("Another program has port "), "{text}");
+    assert!(text.ends_with("by IPv4 this peer hears only those that it speaks to."), "{text}");
+    anna.next_of_type("admitted");
+    let (end, status) = anna.finish();
+    assert_eq!((&end["reason"], status.code()), (&json!("left"), Some(0)));
+}
+
 /// Invalid settings are reported before anything is sent.
 #[test]
 fn invalid_settings_are_rejected() {

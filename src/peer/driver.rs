@@ -1,6 +1,6 @@
 //! State of the peer's driver, and the handler of each kind of event.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use super::drop_counters::DropCounters;
 use super::host_lookup::ResolvedHosts;
+use super::path_failures::PathFailures;
 use super::signature_budget::SignatureBudget;
-use super::sockets::{Datagram, Sockets};
+use super::sockets::{Datagram, FailedJoin, Sockets};
 use super::source_limiter::SourceLimiter;
 use super::unsent_messages::UnsentMessages;
 use super::warning_limiter::WarningLimiter;
@@ -19,8 +20,8 @@ use super::{
 };
 use crate::mesh::{End, Input, Mesh, Now, Outgoing, Output, Settings, Sign};
 use crate::model::{
-    AddressGroup, Command, ConnectionState, ErrorCode, Event, Moment, PathSet, Request, RequestTag,
-    Username,
+    AddressGroup, Command, ConnectionState, ErrorCode, Event, Moment, Path, PathSet, Request,
+    RequestTag, Username,
 };
 use crate::os::{Clock, random_bytes};
 use crate::ui::Screen;
@@ -30,6 +31,9 @@ use crate::wire::udp::{
 
 /// Minimum time from the last scan of the network interfaces to a scan because of a failed send.
 const MIN_SCAN_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Maximum number of interface names in one report.
+const MAX_SHOWN_INTERFACES: usize = 3;
 
 /// Signer of log entries for the mesh engine. The engine itself holds no keys.
 struct EntrySigner {
@@ -100,6 +104,10 @@ pub(super) struct Driver<'a> {
     is_offline: bool,
     /// Own messages of which no copy has ever gone out.
     unsent_messages: UnsentMessages,
+    /// Groups and interfaces of which the user was told that the group could not be joined there.
+    failed_joins: BTreeSet<(Path, String)>,
+    /// Paths on which sending fails.
+    path_failures: PathFailures,
     /// True once the peer has joined the room for the first time.
     has_joined: bool,
     /// True once the user was told that there are peers in another room.
@@ -164,6 +172,8 @@ impl<'a> Driver<'a> {
             scanned_at: Moment::START,
             is_offline: false,
             unsent_messages: UnsentMessages::default(),
+            failed_joins: BTreeSet::new(),
+            path_failures: PathFailures::default(),
             has_joined: false,
             has_reported_other_room: false,
             source_limiter: SourceLimiter::default(),
@@ -328,6 +338,20 @@ impl<'a> Driver<'a> {
             let path = path_name(*path);
             self.show_problem_limited(format!("Nothing can be sent by {path}: {error}."));
         }
+        let now = self.clock.now();
+        for path in Path::ALL.into_iter().filter(|it| paths.has(*it)) {
+            let error = sent.failed.iter().find(|(failed, _)| *failed == Some(path));
+            if sent.working.has(path) {
+                self.path_failures.record_success(path);
+            } else if let Some((_, error)) = error
+                && sent.copies_sent > 0
+                && self.path_failures.record_failure(now, path)
+            {
+                let path = path_name(path);
+                let text = format!("Nothing goes out by {path}: {error}. Other paths work.");
+                self.show(&Event::Problem { code: 0, text });
+            }
+        }
         // The interface may have another address since the last scan.
         let has_path_failed = sent.failed.iter().any(|(path, _)| path.is_some());
         let since_scan = self.clock.now().since(self.scanned_at);
@@ -453,9 +477,17 @@ impl<'a> Driver<'a> {
             self.show(&Event::Done { tag: RequestTag::default(), text });
         }
         (self.missing_interfaces, self.is_offline) = (missing_interfaces, is_offline);
-        for (path, error) in self.sockets.set_interfaces(found) {
-            self.warn_limited(&format!("cannot join {}: {error}", path_name(path)));
+        let failed = self.sockets.set_interfaces(found);
+        self.report_failed_joins(&failed);
+    }
+
+    /// Tells the user of multicast groups that could not be joined, once for each group and
+    /// interface, as long as the failure lasts. Interfaces with one reason share a line.
+    fn report_failed_joins(&mut self, failed: &[FailedJoin]) {
+        for text in failed_join_texts(&self.failed_joins, failed) {
+            self.show(&Event::Problem { code: 0, text });
         }
+        self.failed_joins = failed.iter().map(|it| (it.path, it.interface.clone())).collect();
     }
 
     /// Passes the addresses of this machine to the mesh engine if they have changed.
@@ -468,17 +500,98 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Logs each socket that could not be opened. If no socket is bound to the room's port, tells
-    /// the user that the peer receives only unicast.
-    pub(super) fn report_unusable_sockets(&mut self, failed: &[(&'static str, io::Error)]) {
+    /// Tells the user of each socket that could not be opened, and what that means.
+    pub(super) fn report_unusable_sockets(
+        &mut self,
+        port: u16,
+        failed: &[(&'static str, io::Error)],
+    ) {
         for (what, error) in failed {
-            self.warn_limited(&format!("cannot use {what}: {error}"));
-        }
-        if let (false, Some((what, error))) = (self.sockets.has_shared_socket(), failed.first()) {
-            let text = format!(
-                "This peer hears only those that it speaks to: {what} cannot be used ({error})."
-            );
+            let text = unusable_socket_text(port, what, error);
             self.show(&Event::Problem { code: 0, text });
         }
+    }
+}
+
+/// Returns a text for each path and reason of groups that could not be joined, with the interfaces.
+/// Leaves out those in `known`, of which the user was told.
+fn failed_join_texts(known: &BTreeSet<(Path, String)>, failed: &[FailedJoin]) -> Vec<String> {
+    let mut interfaces: BTreeMap<(Path, String), Vec<&str>> = BTreeMap::new();
+    let is_new = |it: &&FailedJoin| !known.contains(&(it.path, it.interface.clone()));
+    for it in failed.iter().filter(is_new) {
+        let names = interfaces.entry((it.path, it.error.to_string())).or_default();
+        names.push(&it.interface);
+    }
+    let text = |((path, error), names): ((Path, String), Vec<&str>)| {
+        let shown = names.get(..MAX_SHOWN_INTERFACES).unwrap_or(&names).join(", ");
+        let rest = match names.len().saturating_sub(MAX_SHOWN_INTERFACES) {
+            0 => String::new(),
+            rest => format!(" and {rest} others"),
+        };
+        let path = path_name(path);
+        format!("This peer does not hear what is sent to {path} on {shown}{rest}: {error}.")
+    };
+    interfaces.into_iter().map(text).collect()
+}
+
+/// Returns the text about a socket that could not be opened. `what` is its name in
+/// [`OpenedSockets::failed`](super::sockets::OpenedSockets::failed).
+fn unusable_socket_text(port: u16, what: &str, error: &io::Error) -> String {
+    match what.strip_prefix("the ").and_then(|it| it.strip_suffix(" port")) {
+        Some(family) if error.kind() == io::ErrorKind::AddrInUse => format!(
+            "Another program has port {port} for itself ({error}): by {family} this peer hears only those that it speaks to."
+        ),
+        Some(family) => format!(
+            "Port {port} cannot be used ({error}): by {family} this peer hears only those that it speaks to."
+        ),
+        None => format!("{what} cannot be used ({error}): this peer goes on without it."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Interfaces with one reason share a text, and each group and interface is reported once.
+    #[test]
+    fn failed_joins_are_reported_once() {
+        let failed = |path, interface: &str, kind: io::ErrorKind| FailedJoin {
+            path,
+            interface: interface.to_owned(),
+            error: kind.into(),
+        };
+        let mut all: Vec<_> = ["br0", "br1", "br2", "br3", "br4"]
+            .iter()
+            .map(|it| failed(Path::GroupV4, it, io::ErrorKind::OutOfMemory))
+            .collect();
+        let known = |all: &[FailedJoin]| {
+            all.iter().map(|it| (it.path, it.interface.clone())).collect::<BTreeSet<_>>()
+        };
+        let texts = failed_join_texts(&BTreeSet::new(), &all);
+        assert_eq!(texts.len(), 1);
+        assert!(texts[0].contains("the IPv4 group on br0, br1, br2 and 2 others: "), "{texts:?}");
+        let before = known(&all);
+        all.push(failed(Path::GroupV6, "br0", io::ErrorKind::PermissionDenied));
+        let texts = failed_join_texts(&before, &all);
+        assert_eq!(
+            texts,
+            ["This peer does not hear what is sent to the IPv6 group on br0: permission denied."]
+        );
+        assert!(failed_join_texts(&known(&all), &all).is_empty());
+    }
+
+    #[test]
+    fn unusable_socket_text_says_what_goes_on() {
+        let text = |what, kind: io::ErrorKind| unusable_socket_text(2428, what, &kind.into());
+        let taken = text("the IPv4 port", io::ErrorKind::AddrInUse);
+        assert!(taken.starts_with("Another program has port 2428 for itself ("), "{taken}");
+        assert!(
+            taken.ends_with("by IPv4 this peer hears only those that it speaks to."),
+            "{taken}"
+        );
+        let refused = text("the IPv6 port", io::ErrorKind::PermissionDenied);
+        assert!(refused.starts_with("Port 2428 cannot be used (permission denied)"), "{refused}");
+        let off = text("IPv6", io::ErrorKind::Unsupported);
+        assert_eq!(off, "IPv6 cannot be used (unsupported): this peer goes on without it.");
     }
 }

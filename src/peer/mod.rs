@@ -8,6 +8,7 @@ mod headless;
 mod host_lookup;
 mod interfaces;
 mod key_file;
+mod path_failures;
 mod signature_budget;
 mod sockets;
 mod source_limiter;
@@ -123,10 +124,9 @@ pub async fn run(
 ) -> Result<End, PeerError> {
     let OpenedSockets { sockets, mut incoming, failed } =
         sockets::open(setup.network.port).map_err(PeerError::Network)?;
-    let (hosts, selected_interfaces) =
-        (setup.network.hosts.clone(), setup.network.interfaces.clone());
+    let NetworkSettings { port, interfaces: selected_interfaces, hosts } = setup.network.clone();
     let mut driver = Driver::new(setup, sockets, selected_interfaces, screen)?;
-    driver.report_unusable_sockets(&failed);
+    driver.report_unusable_sockets(port, &failed);
     let (found, mut lookups) = mpsc::channel(1);
     let mut background_tasks = JoinSet::new();
     if !hosts.is_empty() {

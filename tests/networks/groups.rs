@@ -61,6 +61,28 @@ fn multicast_carries_each_message_in_one_datagram() {
     assert_name_is_refused(&machines[3], "Bob");
 }
 
+/// A group that cannot be joined is reported, with its interface. The peer talks by the other
+/// paths.
+#[test]
+fn group_that_cannot_be_joined_is_reported() {
+    let Some(lab) = Lab::new() else { return };
+    let machines = lab.machines(2, Family::Both);
+    let mut sysctl = machines[0].command("sysctl");
+    sysctl.args(["-qw", "net.ipv4.igmp_max_memberships=0"]);
+    assert!(sysctl.status().unwrap().success());
+    let mut anna = PeerProcess::start(&machines[0], "anna", &[]);
+    let problem = anna.wait_for_type("error");
+    let text = problem["text"].as_str().unwrap();
+    assert!(
+        text.starts_with("This peer does not hear what is sent to the IPv4 group on eth0: "),
+        "{text}"
+    );
+    anna.wait_for_type("admitted");
+    let mut bob = PeerProcess::join(&machines[1], "bob");
+    bob.say("hello");
+    anna.wait_for_messages(&["hello"]);
+}
+
 /// If multicast is dropped, peers find each other by broadcast, and messages use it as well.
 #[test]
 fn broadcast_carries_messages_where_multicast_is_dropped() {

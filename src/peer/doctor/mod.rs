@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 use self::probe::{Host, Probe};
 use super::interfaces::{self, Interfaces};
-use super::sockets::{self, OpenedSockets, Sockets};
+use super::sockets::{self, FailedJoin, OpenedSockets, Sockets};
 use super::{NetworkSettings, path_name};
 use crate::model::HostAddress;
 use crate::wire::udp::Room;
@@ -118,8 +118,9 @@ fn scan_interfaces(named: &BTreeSet<String>) -> io::Result<(Interfaces, BTreeSet
 
 /// Joins the multicast groups on all selected interfaces, and reports failures.
 fn join_groups(sockets: &mut Sockets, found: &Interfaces, tell: &mut impl FnMut(Verdict, String)) {
-    for (path, error) in sockets.set_interfaces(found.clone()) {
-        tell(Verdict::Warn, format!("{} cannot be joined: {error}", path_name(path)));
+    for FailedJoin { path, interface, error } in sockets.set_interfaces(found.clone()) {
+        let path = path_name(path);
+        tell(Verdict::Warn, format!("interface {interface}: {path} cannot be joined: {error}"));
     }
 }
 

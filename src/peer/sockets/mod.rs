@@ -64,12 +64,25 @@ pub(super) struct Datagram {
 }
 
 /// Result of sending a datagram by several paths and to several addresses.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct SendResult {
     /// Number of copies sent without error.
     pub(super) copies_sent: usize,
+    /// Paths by which at least one copy was sent.
+    pub(super) working: PathSet,
     /// Error of each copy that was not sent, with its path; for a unicast copy the path is `None`.
     pub(super) failed: Vec<(Option<Path>, io::Error)>,
+}
+
+/// Multicast group that could not be joined on an interface.
+#[derive(Debug)]
+pub(super) struct FailedJoin {
+    /// Path of the group.
+    pub(super) path: Path,
+    /// Name of the interface.
+    pub(super) interface: String,
+    /// Reason.
+    pub(super) error: io::Error,
 }
 
 /// All UDP sockets of a peer, and its multicast group memberships.
@@ -170,7 +183,7 @@ impl Sockets {
     ///
     /// Call it after each scan: it retries failed joins, and repairs memberships that the system
     /// has lost.
-    pub(super) fn set_interfaces(&mut self, interfaces: Interfaces) -> Vec<(Path, io::Error)> {
+    pub(super) fn set_interfaces(&mut self, interfaces: Interfaces) -> Vec<FailedJoin> {
         let wanted: BTreeSet<GroupMembership> =
             interfaces.values().flat_map(memberships_on).collect();
         for gone in self.joined_groups.difference(&wanted) {
@@ -185,7 +198,9 @@ impl Sockets {
             match self.join(member) {
                 Ok(true) => drop(self.joined_groups.insert(member)),
                 Err(error) if !self.joined_groups.contains(&member) => {
-                    failed.push((member.path(), error))
+                    let on = interfaces.iter().find(|(_, it)| it.index == member.interface());
+                    let interface = on.map(|(name, _)| name.clone()).unwrap_or_default();
+                    failed.push(FailedJoin { path: member.path(), interface, error });
                 }
                 Ok(false) | Err(_) => {}
             }
@@ -243,7 +258,7 @@ impl Sockets {
         paths: PathSet,
         addresses: &[SocketAddr],
     ) -> SendResult {
-        let mut sent = SendResult::default();
+        let mut sent = SendResult { copies_sent: 0, working: PathSet::NONE, failed: Vec::new() };
         for path in Path::ALL.into_iter().filter(|it| paths.has(*it)) {
             for interface in self.interfaces.values() {
                 for outcome in self.send_on(path, interface, bytes).await {
@@ -346,6 +361,13 @@ impl Sockets {
 }
 
 impl GroupMembership {
+    /// Returns the index of the interface.
+    const fn interface(self) -> u32 {
+        match self {
+            Self::V4(index) | Self::V6(index) => index,
+        }
+    }
+
     /// Returns the path by which datagrams to this group arrive.
     const fn path(self) -> Path {
         match self {
@@ -359,7 +381,10 @@ impl SendResult {
     /// Adds the result of one copy: counts a success, keeps an error. `path` is `None` for unicast.
     fn record(&mut self, path: Option<Path>, outcome: io::Result<()>) {
         match outcome {
-            Ok(()) => self.copies_sent += 1,
+            Ok(()) => {
+                self.copies_sent += 1;
+                self.working = path.map_or(self.working, |it| self.working.with(it));
+            }
             Err(error) => self.failed.push((path, error)),
         }
     }
