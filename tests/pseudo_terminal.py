@@ -50,6 +50,10 @@ class Terminal:
         self.seen += piece.decode(errors="replace")
         return bool(piece)
 
+    def resize(self, columns):
+        """Gives the terminal another width."""
+        termios.tcsetwinsize(self.fd, (24, columns))
+
     def stop_and_continue(self):
         """Stops the program, sets the terminal modes that a shell uses, and continues the program."""
         os.kill(self.pid, signal.SIGSTOP)

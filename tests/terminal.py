@@ -6,6 +6,7 @@ If the terminal does not show what it should, prints what is missing and exits w
 """
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -72,6 +73,7 @@ def main(client, server, server_program):
         terminal.expect("> abc")
         terminal.type("\x1b[D\x1b[DX\r")
         terminal.expect(r"\] anna: aXbc\r?\n")
+        widen(terminal, bob_says)
         terminal.type("\x04")
         terminal.expect_success()
     finally:
@@ -79,6 +81,28 @@ def main(client, server, server_program):
     for kind in "dumb", "emacs":
         use_dumb_terminal(client, server, kind)
     close_terminal_of(server_program)
+
+
+def widen(terminal, bob_says):
+    """Widens the terminal while a line of two rows is edited, which must not erase what is above. Many terminals join the two
+    rows then, so the cursor is in the first one."""
+    text = "x" * 60
+    terminal.resize(40)
+    terminal.type(text)
+    terminal.expect("(?s)#lobby> x{32}.*x{28}")
+    bob_says("above")
+    terminal.expect(rf"bob: above\r?\n.*#lobby> {text}")
+    terminal.seen = ""
+    terminal.resize(80)
+    drawn = terminal.expect(rf"(?s)(.*?)#lobby> {text}").group(1)
+    row = 0
+    for move in re.finditer(r"\n|\x1b\[(\d*)([AB])", drawn):
+        count = int(move.group(1) or 1)
+        row += {"A": -count, "B": count, None: 1}[move.group(2)]
+        if row < 0:
+            sys.exit(f"the row above is erased: {drawn!r}")
+    terminal.type("\r")
+    terminal.expect(rf"\] anna: {text}\r?\n")
 
 
 def use_dumb_terminal(client, server, kind):

@@ -23,6 +23,7 @@ use crate::link::{EndReason, Settings};
 use crate::model::{ChatCommand, Command, ErrorCode, Request, RequestTag, RoomSelector, Style};
 use crate::os::random_bytes;
 use crate::text_input;
+use crate::ui::terminal::hold_resize_signal;
 use crate::ui::{PlainScreen, Screen, SharedViewState, safe_line};
 
 /// Chat on a pi-chat server.
@@ -323,6 +324,7 @@ fn send_message(send: SendArgs) -> Result<u8, Failure> {
 /// Runs a chat in the terminal, with plain lines or with JSON lines. Ends when the user leaves, the
 /// input ends, or the server ends it. Returns the exit code.
 fn run_chat(chat: ChatArgs) -> Result<u8, Failure> {
+    hold_resize_signal();
     let server = chat.server();
     let can_ask = frontend::is_interactive() && !chat.json;
     let config = chat.common.load_config(server, can_ask)?;

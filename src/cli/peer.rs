@@ -24,6 +24,7 @@ use crate::peer::{
     HeadlessScreen, KeyError, PeerKey, PeerSettings, doctor, rejection_reason, run as drive,
 };
 use crate::systemd;
+use crate::ui::terminal::hold_resize_signal;
 use crate::ui::{Dialect, JsonScreen, NameQuestion, Screen, SharedViewState, safe_line};
 use crate::wire::udp::Room;
 
@@ -276,6 +277,7 @@ fn run_doctor(common: &CommonArgs) -> Result<u8, Failure> {
 /// Runs a chat in the terminal, with plain lines, with JSON lines or headless. Ends when the user
 /// leaves, the input ends, or the peer is rejected. Returns the exit code.
 fn run_chat(chat: &ChatArgs) -> Result<u8, Failure> {
+    hold_resize_signal();
     let can_ask_name = frontend::is_interactive() && !chat.json && !chat.headless;
     let mut partial = chat.common.merged_config(chat.ask).map_err(usage_failure)?;
     let mut is_name_chosen = false;

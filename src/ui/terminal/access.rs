@@ -24,6 +24,8 @@ struct AccessState {
     is_between_lines: bool,
     /// True while the printer is printing a text.
     is_printing: bool,
+    /// True while the printer must wait because the size of the terminal has changed.
+    is_resizing: bool,
 }
 
 /// Coordination of terminal access between the reading and the printing thread.
@@ -48,10 +50,20 @@ impl TerminalAccess {
         self.update(|state| state.is_between_lines = false);
     }
 
-    /// Waits, between two lines, until the next line has begun, at most for [`PRINTER_PATIENCE`].
+    /// Waits for a print in progress, at most for [`READER_PATIENCE`]. Then calls `action`, and keeps
+    /// the printer from printing meanwhile.
+    pub(super) fn pause_printing(&self, action: impl FnOnce()) {
+        self.update(|state| state.is_resizing = true);
+        self.wait_while(READER_PATIENCE, |state| state.is_printing);
+        action();
+        self.update(|state| state.is_resizing = false);
+    }
+
+    /// Waits, between two lines, until the next line has begun, and while the terminal's size
+    /// changes, at most for [`PRINTER_PATIENCE`].
     /// Then calls `print` and returns its result.
     pub(super) fn print<T>(&self, print: impl FnOnce() -> T) -> T {
-        self.wait_while(PRINTER_PATIENCE, |state| state.is_between_lines);
+        self.wait_while(PRINTER_PATIENCE, |state| state.is_between_lines || state.is_resizing);
         self.update(|state| state.is_printing = true);
         let printed = print();
         self.update(|state| state.is_printing = false);

@@ -8,6 +8,7 @@ use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Context, Helper, Highlighter};
 
 use super::access::TerminalAccess;
+use super::edited_line::EditedLine;
 use super::modes::EditingModes;
 use crate::ui::command::command_names;
 use crate::ui::safe::safe_name;
@@ -19,6 +20,8 @@ use crate::ui::view_state::{SharedViewState, ViewState};
 pub(super) struct LineHelper {
     /// View state, for the names to complete.
     pub(super) view: SharedViewState,
+    /// Line that is being edited.
+    pub(super) line: EditedLine,
     /// Coordination with the printing thread.
     pub(super) access: Arc<TerminalAccess>,
     /// Terminal modes of the editor.
@@ -28,9 +31,10 @@ pub(super) struct LineHelper {
 impl Hinter for LineHelper {
     type Hint = String;
 
-    /// Marks the line as begun. The editor calls it when a line begins and at each key. Always
-    /// returns `None`, so there are no hints.
-    fn hint(&self, _line: &str, _pos: usize, _ctx: &Context<'_>) -> Option<String> {
+    /// Marks the line as begun and notes its text. The editor calls it when a line begins and at
+    /// each key. Always returns `None`, so there are no hints.
+    fn hint(&self, line: &str, pos: usize, _ctx: &Context<'_>) -> Option<String> {
+        self.line.set_text(line, pos);
         self.modes.begin_line();
         self.access.begin_line();
         None

@@ -3,12 +3,15 @@
 //! - `completion`: tab completion, and hooks at the beginning and the end of a line
 //! - `printer`: printing thread
 //! - `access`: coordination between the printing and the reading thread
+//! - `edited_line`, `resize`: drawing the line again when the terminal's size changes
 //! - `modes`: saving and restoring of the terminal modes
 
 mod access;
 mod completion;
+mod edited_line;
 mod modes;
 mod printer;
+mod resize;
 
 use std::io::{self, Write};
 use std::sync::{Arc, mpsc};
@@ -21,8 +24,11 @@ use tokio::sync::mpsc::Sender;
 
 use self::access::TerminalAccess;
 use self::completion::LineHelper;
+use self::edited_line::EditedLine;
 use self::modes::{EditingModes, TerminalModes};
 use self::printer::Printer;
+pub use self::resize::hold_resize_signal;
+use self::resize::watch_size;
 use super::Screen;
 use super::execute::{AfterLine, execute_line, request_finish, request_reconnect};
 use super::local_time::LocalTimeZone;
@@ -83,6 +89,8 @@ pub struct TerminalInput {
     view: SharedViewState,
     /// Coordination with the printing thread.
     access: Arc<TerminalAccess>,
+    /// Line that is being edited.
+    line: EditedLine,
     /// Receiver of commands from the screen.
     commands: mpsc::Receiver<ReaderCommand>,
 }
@@ -105,7 +113,10 @@ pub fn open(view: SharedViewState) -> Result<(TerminalScreen, TerminalInput), Te
     let access = Arc::new(TerminalAccess::default());
     let editing_modes = Arc::new(EditingModes::default());
     editing_modes.restore_when_continued()?;
+    let line = EditedLine::default();
+    watch_size(line.clone(), access.clone())?;
     editor.set_helper(Some(LineHelper {
+        line: line.clone(),
         view: view.clone(),
         access: access.clone(),
         modes: editing_modes,
@@ -121,7 +132,7 @@ pub fn open(view: SharedViewState) -> Result<(TerminalScreen, TerminalInput), Te
         reader_started: false,
         _modes: modes,
     };
-    Ok((screen, TerminalInput { editor, view, access, commands: command_receiver }))
+    Ok((screen, TerminalInput { editor, view, access, line, commands: command_receiver }))
 }
 
 impl TerminalScreen {
@@ -196,7 +207,7 @@ impl TerminalInput {
             }
         }
         loop {
-            match self.editor.readline(&prompt(&self.view)) {
+            match self.read_line() {
                 // A user who presses Enter does not want to wait for the reconnect delay.
                 Ok(line) if line.trim().is_empty() && !self.is_asking_name() => {
                     request_reconnect(requests, false);
@@ -219,6 +230,15 @@ impl TerminalInput {
         request_finish(requests, patience);
     }
 
+    /// Reads a line with the prompt of the moment. Blocks.
+    fn read_line(&mut self) -> Result<String, ReadlineError> {
+        let prompt = prompt(&self.view);
+        self.line.set_prompt(&prompt);
+        let read = self.editor.readline(&prompt);
+        self.line.end();
+        read
+    }
+
     /// Returns true if a username is asked for: the next line is the answer.
     fn is_asking_name(&self) -> bool {
         self.view.with(|it| it.name_question.suggestion().is_some())
@@ -233,7 +253,7 @@ impl TerminalInput {
     ) -> AfterLine {
         let mut after = AfterLine::Continue;
         while after == AfterLine::Continue && self.is_asking_name() {
-            after = match self.editor.readline(&prompt(&self.view)) {
+            after = match self.read_line() {
                 Ok(line) => execute_line(&line, &self.view, requests, tell),
                 Err(_) => AfterLine::Stop,
             };
