@@ -345,6 +345,7 @@ impl<'a> Driver<'a> {
                 self.path_failures.record_success(path);
             } else if let Some((_, error)) = error
                 && sent.copies_sent > 0
+                && !self.sockets.is_loopback_only()
                 && self.path_failures.record_failure(now, path)
             {
                 let path = path_name(path);

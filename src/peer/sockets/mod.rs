@@ -224,6 +224,13 @@ impl Sockets {
         }
     }
 
+    /// Returns true if all selected interfaces are loopbacks. Many systems have no IPv6 multicast
+    /// there, which is no fault.
+    pub(super) fn is_loopback_only(&self) -> bool {
+        let mut networks = self.interfaces.values().flat_map(|it| &it.networks);
+        networks.all(|it| it.address.is_loopback())
+    }
+
     /// Returns true if a datagram arrived on a selected interface. Also returns true if the system
     /// did not report the interface.
     pub(super) fn is_on_selected_interface(&self, datagram: &Datagram) -> bool {
