@@ -1,6 +1,7 @@
 //! Layer 3: driver of the peer. It owns the sockets, the timers and the signing key. It connects
 //! the mesh engine with the network and the user interface.
 
+mod bounded_buckets;
 pub mod doctor;
 mod driver;
 mod drop_counters;

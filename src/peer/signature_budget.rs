@@ -2,8 +2,7 @@
 //! datagram. All datagrams wait in one queue, so checks for strangers delay the messages of
 //! members.
 
-use std::collections::HashMap;
-
+use super::bounded_buckets::{BoundedBuckets, SourceBuckets};
 use crate::model::{AddressGroup, Moment, TokenBucket};
 
 /// Rate limit of checks for one address group: burst, and checks per minute. A household whose 30
@@ -15,9 +14,6 @@ const RESERVED_RATE: (u32, u32) = (8, 240);
 /// Rate limit of checks for all strangers together, reserved checks not counted: burst, and checks
 /// per minute.
 const SHARED_RATE: (u32, u32) = (600, 48_000);
-/// Maximum number of address groups with buckets of their own. Further groups have only the shared
-/// budget.
-const MAX_GROUPS: usize = 1_024;
 
 /// Token buckets of one address group.
 #[derive(Debug)]
@@ -28,8 +24,16 @@ struct GroupBudget {
     reserved: TokenBucket,
 }
 
-impl GroupBudget {
-    /// Returns true if both buckets are full at `now`. New buckets would then allow the same.
+impl Default for GroupBudget {
+    fn default() -> Self {
+        Self {
+            all: TokenBucket::new(GROUP_RATE.0, GROUP_RATE.1),
+            reserved: TokenBucket::new(RESERVED_RATE.0, RESERVED_RATE.1),
+        }
+    }
+}
+
+impl SourceBuckets for GroupBudget {
     fn is_full(&self, now: Moment) -> bool {
         self.all.is_full(now) && self.reserved.is_full(now)
     }
@@ -38,9 +42,8 @@ impl GroupBudget {
 /// Budget of signature checks for datagrams whose sender is not verified at their source address.
 #[derive(Debug)]
 pub(super) struct SignatureBudget {
-    /// Buckets by address group. If there are [`MAX_GROUPS`] when a new group comes, groups whose
-    /// buckets are both full are removed.
-    groups: HashMap<AddressGroup, GroupBudget>,
+    /// Buckets by address group. Groups for which it has no room have only the shared budget.
+    groups: BoundedBuckets<AddressGroup, GroupBudget>,
     /// Bucket for all strangers together.
     shared: TokenBucket,
 }
@@ -48,7 +51,7 @@ pub(super) struct SignatureBudget {
 impl Default for SignatureBudget {
     fn default() -> Self {
         let shared = TokenBucket::new(SHARED_RATE.0, SHARED_RATE.1);
-        Self { groups: HashMap::new(), shared }
+        Self { groups: BoundedBuckets::default(), shared }
     }
 }
 
@@ -56,17 +59,12 @@ impl SignatureBudget {
     /// Takes the tokens for one check of a datagram that came from `source`, and returns true. If
     /// there are none, returns false: the datagram must be dropped without a check.
     pub(super) fn allow(&mut self, now: Moment, source: AddressGroup) -> bool {
-        if self.groups.len() >= MAX_GROUPS && !self.groups.contains_key(&source) {
-            self.groups.retain(|_, it| !it.is_full(now));
+        match self.groups.get(now, source, GroupBudget::default) {
+            Some(GroupBudget { all, reserved }) => {
+                all.try_take(now) && (reserved.try_take(now) || self.shared.try_take(now))
+            }
+            None => self.shared.try_take(now),
         }
-        if self.groups.len() >= MAX_GROUPS && !self.groups.contains_key(&source) {
-            return self.shared.try_take(now);
-        }
-        let group = self.groups.entry(source).or_insert_with(|| GroupBudget {
-            all: TokenBucket::new(GROUP_RATE.0, GROUP_RATE.1),
-            reserved: TokenBucket::new(RESERVED_RATE.0, RESERVED_RATE.1),
-        });
-        group.all.try_take(now) && (group.reserved.try_take(now) || self.shared.try_take(now))
     }
 }
 
@@ -134,15 +132,5 @@ mod tests {
                 assert!(budget.allow(now, group(1)), "after {ms} ms");
             }
         }
-    }
-
-    /// The number of address groups with buckets stays bounded.
-    #[test]
-    fn forged_sources_do_not_exhaust_memory() {
-        let mut budget = SignatureBudget::default();
-        for number in 0..100_000 {
-            budget.allow(Moment::START, group(number));
-        }
-        assert!(budget.groups.len() <= MAX_GROUPS);
     }
 }
