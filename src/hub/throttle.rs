@@ -10,12 +10,6 @@ use super::dispatch::reference_of;
 use super::quotas::RequestQuota;
 use crate::wire::tcp::ClientFrame;
 
-/// Units that a `history` request costs its address group. It costs its connection as many.
-const HISTORY_UNITS: u32 = 3;
-
-/// Units that a `search` request costs its address group. It costs its connection as many.
-const SEARCH_UNITS: u32 = 5;
-
 /// Advice to clients whose address group has used up its tokens: time until they should reconnect.
 pub(super) const QUOTA_RETRY_AFTER: Duration = Duration::from_secs(5);
 
@@ -30,9 +24,9 @@ impl Hub {
         id: ConnectionId,
         frame: ClientFrame,
     ) -> Option<ClientFrame> {
-        let units = match frame {
-            ClientFrame::History(_) => HISTORY_UNITS,
-            ClientFrame::Search(_) => SEARCH_UNITS,
+        // A request costs its address group as many units as its connection.
+        let units = match &frame {
+            ClientFrame::History(_) | ClientFrame::Search(_) => frame.units(),
             _ => return Some(frame),
         };
         let connection = self.connections.get_mut(&id)?;

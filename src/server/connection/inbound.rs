@@ -121,22 +121,15 @@ fn units_of_kind(
     free_pong_at: &mut Option<Moment>,
     now: Moment,
 ) -> u32 {
-    let Decoded::Frame(frame) = frame else { return 1 };
     match frame {
-        ClientFrame::Pong(_) if free_pong_at.is_none_or(|at| now.since(at) >= PING_INTERVAL) => {
+        Decoded::Frame(ClientFrame::Pong(_))
+            if free_pong_at.is_none_or(|at| now.since(at) >= PING_INTERVAL) =>
+        {
             *free_pong_at = Some(now);
             0
         }
-        ClientFrame::Enter(_) | ClientFrame::Members(_) => 2,
-        ClientFrame::History(_) => 3,
-        ClientFrame::Search(_) => 5,
-        ClientFrame::Hello(_)
-        | ClientFrame::Join(_)
-        | ClientFrame::Say(_)
-        | ClientFrame::Direct(_)
-        | ClientFrame::Leave(_)
-        | ClientFrame::Ping(_)
-        | ClientFrame::Pong(_) => 1,
+        Decoded::Frame(frame) => frame.units(),
+        Decoded::Ignored | Decoded::Malformed(_) => 1,
     }
 }
 

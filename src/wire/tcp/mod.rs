@@ -212,6 +212,24 @@ impl ClientFrame {
         }
     }
 
+    /// Returns the cost of the frame by its kind, in units of the rate limit (section 12). It covers
+    /// a body of up to 1,024 bytes. A `pong` that answers a `ping` is free; any other one costs this.
+    #[must_use]
+    pub const fn units(&self) -> u32 {
+        match self {
+            Self::Enter(_) | Self::Members(_) => 2,
+            Self::History(_) => 3,
+            Self::Search(_) => 5,
+            Self::Hello(_)
+            | Self::Join(_)
+            | Self::Say(_)
+            | Self::Direct(_)
+            | Self::Leave(_)
+            | Self::Ping(_)
+            | Self::Pong(_) => 1,
+        }
+    }
+
     /// Returns the memory that the fields of the frame hold beside the frame itself, in bytes.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
