@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use if_addrs::IfAddr;
 
 use crate::mdns::bridges::{is_bridge_port, is_container_bridge};
+use crate::model::IpNetwork;
 
 /// Likeliness that an address is reachable. A smaller value is more likely.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,13 +24,11 @@ pub(super) enum Likeliness {
     Unlikely,
 }
 
-/// Address of an interface of this machine, with its network.
+/// Network of an interface of this machine.
 #[derive(Clone, Copy, Debug)]
 struct LocalNetwork {
-    /// Address.
-    address: IpAddr,
-    /// Mask of the network, as an address of the same family.
-    mask: IpAddr,
+    /// Addresses of the network.
+    addresses: IpNetwork,
     /// Index of the interface; 0 if it is unknown.
     interface: u32,
     /// True if the interface leads only to containers of this machine.
@@ -44,17 +43,16 @@ impl LocalNetworks {
     /// Lists the networks of this machine. If the system cannot list them, there are none.
     pub(super) fn scan() -> Self {
         let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-        let networks = interfaces.into_iter().filter(|it| !it.is_loopback()).map(|it| {
-            let mask = match &it.addr {
-                IfAddr::V4(v4) => IpAddr::V4(v4.netmask),
-                IfAddr::V6(v6) => IpAddr::V6(v6.netmask),
+        let networks = interfaces.into_iter().filter(|it| !it.is_loopback()).filter_map(|it| {
+            let prefix = match &it.addr {
+                IfAddr::V4(v4) => v4.prefixlen,
+                IfAddr::V6(v6) => v6.prefixlen,
             };
-            LocalNetwork {
-                address: it.ip(),
-                mask,
+            Some(LocalNetwork {
+                addresses: IpNetwork::around(it.ip(), prefix.into())?,
                 interface: it.index.unwrap_or_default(),
                 is_of_containers: is_container_bridge(&it.name) || is_bridge_port(&it.name),
-            }
+            })
         });
         Self(networks.collect())
     }
@@ -71,7 +69,9 @@ impl LocalNetworks {
         }
         let ip = address.ip().to_canonical();
         let holds = |of_containers: bool| {
-            self.0.iter().any(|it| it.is_of_containers == of_containers && it.contains(ip))
+            self.0
+                .iter()
+                .any(|it| it.is_of_containers == of_containers && it.addresses.contains(ip))
         };
         if holds(false) {
             Likeliness::OnLink
@@ -90,21 +90,6 @@ impl LocalNetworks {
     /// sorted with IPv4 before IPv6.
     pub(super) fn sort(&self, addresses: &mut [SocketAddr]) {
         addresses.sort_by_key(|it| (self.likeliness(it), *it));
-    }
-}
-
-impl LocalNetwork {
-    /// Returns true if the network contains an address.
-    fn contains(&self, other: IpAddr) -> bool {
-        match (self.address, self.mask, other) {
-            (IpAddr::V4(own), IpAddr::V4(mask), IpAddr::V4(other)) => {
-                (own.to_bits() ^ other.to_bits()) & mask.to_bits() == 0
-            }
-            (IpAddr::V6(own), IpAddr::V6(mask), IpAddr::V6(other)) => {
-                (own.to_bits() ^ other.to_bits()) & mask.to_bits() == 0
-            }
-            _ => false,
-        }
     }
 }
 
@@ -127,21 +112,19 @@ mod tests {
     use super::*;
 
     /// Returns a network of this machine.
-    fn network(address: &str, mask: &str, interface: u32, is_of_containers: bool) -> LocalNetwork {
-        let [address, mask] = [address, mask].map(|it| it.parse().unwrap());
-        LocalNetwork { address, mask, interface, is_of_containers }
+    fn network(addresses: &str, interface: u32, is_of_containers: bool) -> LocalNetwork {
+        LocalNetwork { addresses: addresses.parse().unwrap(), interface, is_of_containers }
     }
 
     /// Returns the networks of a test machine: a home network with IPv4 and IPv6, and a network of
     /// containers.
     fn test_networks() -> LocalNetworks {
-        let v6_mask = "ffff:ffff:ffff:ffff::";
         LocalNetworks(vec![
-            network("192.168.1.9", "255.255.255.0", 2, false),
-            network("2001:db8:1::9", v6_mask, 2, false),
-            network("fe80::9", v6_mask, 2, false),
-            network("172.17.0.1", "255.255.0.0", 3, true),
-            network("fe80::17", v6_mask, 3, true),
+            network("192.168.1.0/24", 2, false),
+            network("2001:db8:1::/64", 2, false),
+            network("fe80::/64", 2, false),
+            network("172.17.0.0/16", 3, true),
+            network("fe80::/64", 3, true),
         ])
     }
 

@@ -30,9 +30,11 @@ pub enum NetworkError {
 
 impl IpNetwork {
     /// Returns the network that has a prefix of `prefix` bits and contains `address`. `None` if the
-    /// address has fewer bits.
-    fn around(address: IpAddr, prefix: u32) -> Option<Self> {
+    /// address has fewer bits, or is an IPv4-mapped IPv6 address.
+    #[must_use]
+    pub fn around(address: IpAddr, prefix: u32) -> Option<Self> {
         let first = match address {
+            address if address != address.to_canonical() => return None,
             IpAddr::V4(address) => {
                 let host_bits = u32::BITS.checked_sub(prefix)?;
                 let mask = u32::MAX.checked_shl(host_bits).unwrap_or(0);
@@ -66,9 +68,6 @@ impl FromStr for IpNetwork {
             None => (text, None),
         };
         let address: IpAddr = address.parse().or(Err(NetworkError::Syntax))?;
-        if address != address.to_canonical() {
-            return Err(NetworkError::Syntax);
-        }
         let prefix = match prefix {
             Some(digits) if digits.bytes().all(|it| it.is_ascii_digit()) => {
                 digits.parse().or(Err(NetworkError::Syntax))?
