@@ -9,8 +9,8 @@ use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
+use super::line_limiter::LineLimiter;
 use super::listen_address::ListenAddress;
-use crate::model::Moment;
 use crate::model::limits::DEFAULT_PORT;
 use crate::os::Clock;
 
@@ -29,9 +29,6 @@ const BIND_RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Pause after a failed accept. Its usual reason, no free file descriptors, lasts for a while.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
-
-/// Minimum time between two warnings about failed accepts.
-const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Error of listening on an address. Waiting would not help. The socket is closed.
 #[derive(Debug, Error)]
@@ -122,21 +119,20 @@ pub(super) async fn bind_when_available(address: &ListenAddress) -> TcpListener 
     }
 }
 
-/// Listening socket that retries after a failed accept. Failures are logged at most once in each
-/// [`WARNING_INTERVAL`].
+/// Listening socket that retries after a failed accept. Failures are logged at most once a minute.
 pub(super) struct RetryingListener {
     /// Listening socket.
     listener: TcpListener,
-    /// Time of the last warning; `None` before the first one.
-    warned_at: Option<Moment>,
+    /// Rate limit of the log lines about failures.
+    warnings: LineLimiter,
     /// Clock of the server.
     clock: Clock,
 }
 
 impl RetryingListener {
     /// Wraps a listening socket.
-    pub(super) const fn new(listener: TcpListener, clock: Clock) -> Self {
-        Self { listener, warned_at: None, clock }
+    pub(super) fn new(listener: TcpListener, clock: Clock) -> Self {
+        Self { listener, warnings: LineLimiter::default(), clock }
     }
 
     /// Waits for the next connection. Returns it with the client's address. After a failure, pauses
@@ -146,9 +142,7 @@ impl RetryingListener {
             match self.listener.accept().await {
                 Ok(accepted) => return accepted,
                 Err(error) => {
-                    let now = self.clock.now();
-                    if self.warned_at.is_none_or(|at| now.since(at) >= WARNING_INTERVAL) {
-                        self.warned_at = Some(now);
+                    if self.warnings.next_line(self.clock.now()).is_some() {
                         tracing::warn!("cannot accept connections for now: {error}");
                     }
                     sleep(ACCEPT_RETRY_DELAY).await;

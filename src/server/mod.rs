@@ -20,6 +20,7 @@ mod engine;
 mod error_log;
 mod fanout;
 mod feed;
+mod line_limiter;
 mod listen;
 mod listen_address;
 mod memory_budget;

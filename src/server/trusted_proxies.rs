@@ -15,16 +15,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
 use super::ServerSettings;
-use crate::model::Moment;
+use super::line_limiter::LineLimiter;
 use crate::os::Clock;
 use crate::wire::{ProxyHeaderReader, ProxySource};
 
 /// Maximum time from accepting a connection of a trusted proxy to the end of its PROXY header. The
 /// specification demands at least 3 seconds, so that a lost packet can be sent again.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Minimum time between two log lines about proxies.
-const LINE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Maximum number of bytes read at a time.
 const READ_SIZE: usize = 512;
@@ -36,8 +33,8 @@ pub(super) struct TrustedProxies {
     settings: watch::Receiver<ServerSettings>,
     /// Semaphore with one permit for each connection that may have an incomplete header.
     pending: Arc<Semaphore>,
-    /// Rate-limited log lines.
-    warnings: Arc<Mutex<ProxyWarnings>>,
+    /// Rate limit of the log lines about closed connections.
+    warnings: Arc<Mutex<LineLimiter>>,
     /// Clock of the server.
     clock: Clock,
 }
@@ -92,8 +89,8 @@ impl TrustedProxies {
         }
     }
 
-    /// Logs the reason why a connection of `proxy` is closed. If the last line is less than
-    /// [`LINE_INTERVAL`] ago, only counts the connection.
+    /// Logs the reason why a connection of `proxy` is closed. If the last line is less than a minute
+    /// ago, only counts the connection.
     fn warn(&self, proxy: IpAddr, problem: impl fmt::Display) {
         let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(unlogged) = warnings.next_line(self.clock.now()) {
@@ -130,42 +127,5 @@ async fn read_header(stream: &TcpStream) -> Result<ProxySource, Option<String>> 
                 if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
             Err(_) => return Err(None),
         }
-    }
-}
-
-/// Rate limit of the log lines about proxies.
-#[derive(Debug, Default)]
-struct ProxyWarnings {
-    /// Time of the last line; `None` before the first one.
-    logged_at: Option<Moment>,
-    /// Number of connections closed since the last line, which were not logged.
-    unlogged: u64,
-}
-
-impl ProxyWarnings {
-    /// Counts a closed connection. If a line is due, returns the number of connections since the last
-    /// line that were not logged. Otherwise `None`.
-    fn next_line(&mut self, now: Moment) -> Option<u64> {
-        if self.logged_at.is_some_and(|at| now.since(at) < LINE_INTERVAL) {
-            self.unlogged = self.unlogged.saturating_add(1);
-            return None;
-        }
-        self.logged_at = Some(now);
-        Some(std::mem::take(&mut self.unlogged))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// At most one line is due in a minute. It comes with the number of connections that were not
-    /// logged.
-    #[test]
-    fn closed_connections_are_logged_once_a_minute_and_counted() {
-        let at = |seconds| Moment::after_start(Duration::from_secs(seconds));
-        let mut warnings = ProxyWarnings::default();
-        let lines = [1, 2, 60, 61, 62, 200].map(|seconds| warnings.next_line(at(seconds)));
-        assert_eq!(lines, [Some(0), None, None, Some(2), None, Some(1)]);
     }
 }
