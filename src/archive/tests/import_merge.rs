@@ -9,7 +9,7 @@ use crate::log::sqlite::{recovery, rows, search};
 use crate::log::{SqliteLog, StoreSettings};
 use crate::model::{
     Draft, LogEntry, MessageText, Reference, RoomName, SearchQuery, SearchTerms, Sequence,
-    SessionId, SessionRecord, Style, Target, TokenHash, Username,
+    SessionId, SessionRecord, Target, TokenHash, Username,
 };
 
 /// Opens the log of a directory as a server does, and closes it. Returns the restored state.
@@ -31,11 +31,10 @@ fn entry(sequence: u64, time: u64, target: Target) -> LogEntry {
         time: Timestamp(time),
         draft: Draft {
             session: SessionId(3),
-            username: Username::new("anna").unwrap(),
             reference: Reference(sequence),
             target,
-            style: Style::SAID,
             text: MessageText::new(&format!("number {sequence}")).unwrap(),
+            ..Draft::example()
         },
     }
 }

@@ -12,7 +12,7 @@ use crate::log::sqlite::{rows, schema, search};
 use crate::log::{SqliteLog, StoreError, StoreSettings};
 use crate::model::{
     Draft, LogEntry, MessageText, Reference, RoomName, SearchQuery, SearchTerms, Sequence,
-    SessionId, Style, Target, Timestamp, Username,
+    SessionId, Timestamp,
 };
 use crate::os::Clock;
 
@@ -35,12 +35,9 @@ fn create_format_1(directory: &Path) -> PathBuf {
             previous: Sequence(number - 1),
             time: Timestamp(number),
             draft: Draft {
-                session: SessionId(1),
-                username: Username::new("anna").unwrap(),
                 reference: Reference(number),
-                target: Target::Room(RoomName::lobby()),
-                style: Style::SAID,
                 text: MessageText::new(&format!("number {number}")).unwrap(),
+                ..Draft::example()
             },
         };
         rows::insert_room_entry(&connection, 1, &entry).unwrap();

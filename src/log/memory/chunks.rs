@@ -102,21 +102,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{
-        Draft, LogEntry, MessageText, Reference, RoomName, SessionId, Style, Target, Timestamp,
-        Username,
-    };
+    use crate::model::{Draft, LogEntry, Timestamp};
 
     /// Returns an entry with this sequence.
     fn entry(sequence: u64) -> SharedEntry {
-        let draft = Draft {
-            session: SessionId(1),
-            username: Username::new("anna").unwrap(),
-            reference: Reference(1),
-            target: Target::Room(RoomName::lobby()),
-            style: Style::SAID,
-            text: MessageText::new("hi").unwrap(),
-        };
+        let draft = Draft::example();
         let sequence = Sequence(sequence);
         Arc::new(LogEntry { sequence, previous: Sequence::ZERO, time: Timestamp(0), draft })
     }

@@ -1,18 +1,11 @@
 //! Tests of the log in memory.
 
 use super::*;
-use crate::model::{MessageText, Moment, Reference, Style, Timestamp, Username};
+use crate::model::{MessageText, Moment, Timestamp, Username};
 
 /// Returns a draft of session 1.
 fn draft(target: Target, text: &str) -> Draft {
-    Draft {
-        session: SessionId(1),
-        username: Username::new("anna").unwrap(),
-        reference: Reference(1),
-        target,
-        style: Style::SAID,
-        text: MessageText::new(text).unwrap(),
-    }
+    Draft { target, text: MessageText::new(text).unwrap(), ..Draft::example() }
 }
 
 /// Returns a validated room name.

@@ -310,7 +310,7 @@ fn delete_session(
 mod tests {
     use super::super::database::open_to_write;
     use super::*;
-    use crate::model::{Draft, MessageText, Reference, Style, Timestamp};
+    use crate::model::{Draft, MessageText, Timestamp};
 
     /// A new room may have been evicted before, so its column `dropped` starts at the greatest
     /// evicted sequence.
@@ -321,14 +321,7 @@ mod tests {
         std::fs::File::create(&path).unwrap();
         let mut store = Store::new(open_to_write(&path, None).unwrap()).unwrap();
         write_fact(&store.connection, fact::EVICTED_UP_TO, 7).unwrap();
-        let draft = Draft {
-            session: SessionId(1),
-            username: Username::new("anna").unwrap(),
-            reference: Reference(1),
-            target: Target::Room(RoomName::new("lobby").unwrap()),
-            style: Style::SAID,
-            text: MessageText::new("here again").unwrap(),
-        };
+        let draft = Draft { text: MessageText::new("here again").unwrap(), ..Draft::example() };
         let (sequence, previous) = (Sequence(8), Sequence::ZERO);
         let entry = LogEntry { sequence, previous, time: Timestamp(1), draft };
         store.write(&[Change::Entry(entry.into())], SyncLevel::Ordered).unwrap();

@@ -7,9 +7,7 @@ use super::clock_trust::TRUST_AFTER;
 use super::room_eviction::{MAX_ROOMS, RoomToEvict};
 use super::*;
 use crate::model::Moment;
-use crate::model::{
-    Draft, LogEntry, MessageText, Reference, RoomName, SessionId, Style, Target, Username,
-};
+use crate::model::{Draft, LogEntry, MessageText, Reference, RoomName, Target};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -30,12 +28,10 @@ fn store(rooms: &[&str]) -> (TempDir, Store) {
 /// day.
 fn entry(day: u64, room: &str) -> Change {
     let draft = Draft {
-        session: SessionId(1),
-        username: Username::new("anna").unwrap(),
         reference: Reference(day),
         target: Target::Room(RoomName::new(room).unwrap()),
-        style: Style::SAID,
         text: MessageText::new(&format!("word{day} {}", "filler ".repeat(100))).unwrap(),
+        ..Draft::example()
     };
     let (sequence, time) = (Sequence(day), Timestamp(day * DAY_MILLIS));
     Change::Entry(LogEntry { sequence, previous: Sequence::ZERO, time, draft }.into())

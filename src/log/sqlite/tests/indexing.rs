@@ -4,20 +4,14 @@ use super::super::database::open_to_write;
 use super::super::search::{self, IndexStep};
 use super::super::sequencer::Change;
 use super::super::store::{Store, SyncLevel};
-use crate::model::{
-    Draft, LogEntry, MessageText, Reference, RoomName, Sequence, SessionId, Style, Target,
-    Timestamp, Username,
-};
+use crate::model::{Draft, LogEntry, MessageText, Reference, Sequence, Timestamp};
 
 /// Returns the change that inserts a message with a text of this length.
 fn entry(sequence: u64, length: usize) -> Change {
     let draft = Draft {
-        session: SessionId(1),
-        username: Username::new("anna").unwrap(),
         reference: Reference(sequence),
-        target: Target::Room(RoomName::lobby()),
-        style: Style::SAID,
         text: MessageText::new(&"x".repeat(length)).unwrap(),
+        ..Draft::example()
     };
     let (sequence, previous) = (Sequence(sequence), Sequence::ZERO);
     Change::Entry(LogEntry { sequence, previous, time: Timestamp(1), draft }.into())

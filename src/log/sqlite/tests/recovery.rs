@@ -6,10 +6,7 @@ use std::path::Path;
 
 use super::super::*;
 use crate::hub::ReadRange;
-use crate::model::{
-    LogId, MessageText, Moment, Reference, Sequence, ServerId, Style, Target, Timestamp, TokenHash,
-    Username,
-};
+use crate::model::{LogId, Moment, Reference, Sequence, ServerId, Timestamp, TokenHash, Username};
 
 /// Opens and closes the log of a directory, with this boot id in place of the operating system's.
 /// If `closes` is false, then marks the log as not properly closed, as after a kill. Returns the
@@ -81,14 +78,7 @@ fn server_id_moves_with_the_database() {
 
 /// Returns a draft for the lobby.
 fn draft(session: u64, reference: u64) -> Draft {
-    Draft {
-        session: SessionId(session),
-        username: Username::new("anna").unwrap(),
-        reference: Reference(reference),
-        target: Target::Room(RoomName::lobby()),
-        style: Style::SAID,
-        text: MessageText::new("x").unwrap(),
-    }
+    Draft { session: SessionId(session), reference: Reference(reference), ..Draft::example() }
 }
 
 /// If drafts after a clock change are refused because too many wait, the clock change is reported

@@ -7,7 +7,7 @@ use unicode_normalization::char::is_combining_mark;
 use super::super::{database, queries, rows, search};
 use crate::model::{
     Draft, LogEntry, MessageText, Reference, RoomName, SearchQuery, SearchTerms, Sequence,
-    SessionId, Style, Target, Timestamp, Username,
+    Timestamp,
 };
 
 /// Messages in various scripts.
@@ -66,12 +66,9 @@ fn search_finds_text_in_any_script_before_and_after_indexing() {
     connection.execute_batch("INSERT INTO rooms (key, name) VALUES ('lobby', 'lobby')").unwrap();
     for (number, text) in (1..).zip(TEXTS) {
         let draft = Draft {
-            session: SessionId(1),
-            username: Username::new("anna").unwrap(),
             reference: Reference(number),
-            target: Target::Room(RoomName::lobby()),
-            style: Style::SAID,
             text: MessageText::new(text).unwrap(),
+            ..Draft::example()
         };
         let (sequence, previous) = (Sequence(number), Sequence(number - 1));
         let entry = LogEntry { sequence, previous, time: Timestamp(number), draft };
