@@ -220,9 +220,9 @@ fn message_object(it: &Message) -> Value {
         "from": it.from, "session": number_value(it.session.0), "style": style_name(it.style), "text": it.text,
         "history": it.history, "requested": it.requested, "own": it.own, "late": it.late,
     });
-    if let Some(lamport) = it.lamport {
-        object["session"] = peer_id(it.session).into();
-        object["lamport"] = lamport.0.into();
+    if let (Some(lamport), Some(fields)) = (it.lamport, object.as_object_mut()) {
+        fields.insert("session".to_owned(), peer_id(it.session).into());
+        fields.insert("lamport".to_owned(), lamport.0.into());
     }
     with_id(object, &it.tag)
 }
