@@ -16,6 +16,8 @@
 //! The protocols are documented in `docs/protocol/`, which is the authority.
 
 #![forbid(unsafe_code)]
+// Not for all targets, as the other lints are: the programs of `tests/` may panic with a text.
+#![deny(clippy::expect_used)]
 
 #[cfg(feature = "server")]
 pub mod archive;

@@ -30,7 +30,8 @@ pub struct Draft {
     pub text: MessageText,
 }
 
-#[cfg(all(test, feature = "server"))]
+#[cfg(test)]
+#[cfg(feature = "server")]
 impl Draft {
     /// Returns a draft for tests: `hello` from `anna` (session 1) to the lobby, with reference 1.
     pub(crate) fn example() -> Self {

@@ -239,7 +239,7 @@ impl Client {
         let mut wire = Vec::new();
         frame.encode(&mut wire);
         let crate::Outcome::Frame(_, value, _) = decode("client", &wire[2..]) else {
-            unreachable!()
+            panic!("the client's frame does not decode")
         };
         self.frames.push_back(json!({"frame": name(frame), "value": as_vector(value)}));
     }

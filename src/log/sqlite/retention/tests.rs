@@ -90,7 +90,7 @@ fn dropped(store: &Store, room: &str) -> i64 {
 fn retention_deletes_messages_beyond_max_age() {
     let (_directory, mut store) = store(&["a", "b", "a", "b", "a"]);
     // A wrong timestamp does not protect a message.
-    let Change::Entry(late) = entry(6, "b") else { unreachable!() };
+    let Change::Entry(late) = entry(6, "b") else { panic!("no entry") };
     let wrong = LogEntry { time: Timestamp(1), ..(*late).clone() };
     store.write(&[Change::Entry(wrong.into())], SyncLevel::Ordered).unwrap();
     search::index_next(&store.connection, 10).unwrap();
