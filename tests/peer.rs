@@ -273,9 +273,6 @@ fn key_is_private_and_locked() {
     assert_eq!(fs::read(&key).unwrap(), seed);
 }
 
-/// The doctor reports which paths work inside this machine and which peers answer or do not, and
-/// its exit code tells if any peer can be reached. It does not join the room, and claims nothing
-/// about other machines.
 /// A home directory in which nothing can be written (here because its `.local` is a file), and one
 /// with a damaged key file, do not keep anybody from chatting.
 #[test]
@@ -302,6 +299,9 @@ fn peer_that_cannot_use_its_key_file_warns_and_chats() {
     assert_eq!(fs::read(state.join("peer.key")).unwrap(), b"my diary");
 }
 
+/// The doctor reports which paths work inside this machine and which peers answer or do not, and
+/// its exit code tells if any peer can be reached. It does not join the room, and claims nothing
+/// about other machines.
 #[test]
 fn doctor_reports_paths_and_peers() {
     let room = TestRoom::new();
@@ -323,10 +323,10 @@ fn doctor_reports_paths_and_peers() {
         "ok    interface lo: the IPv4 group reaches anna, on this machine",
         "ok    interface lo: the IPv4 group brings what is sent by anna, on this machine",
         "ok    1 peer found in #lobby: 1 on this machine, 0 on other machines",
-        &format!("warn  peer {nobody}: no answer from {nobody}; "),
         "ok    1 peer in another room, which is open",
         "ok    one datagram by the IPv4 group reaches everybody who answers",
-        "warn  nobody was found on another machine",
+        "do    nothing: chat-peer works here",
+        &format!("warn  peer {nobody}: no answer from {nobody}"),
     ] {
         assert!(said.lines().any(|it| it.starts_with(line)), "no “{line}” in: {said}");
     }
@@ -339,14 +339,15 @@ fn doctor_reports_paths_and_peers() {
     let said = to_text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert!(said.contains("warn  nobody was heard in #desert"), "{said}");
-    assert!(said.contains("ok    chat-peer begins by all ways"), "{said}");
-    assert!(said.contains("warn  nobody was found on another machine"), "{said}");
+    assert!(said.contains("warn  nobody is in #desert; "), "{said}");
+    assert!(said.contains("1 peer is in #lobby"), "{said}");
 
     let output = examine(&["--interface", "nosuch0"]);
     let said = to_text(&output.stdout);
     assert_eq!(output.status.code(), Some(69), "{said}");
     assert!(said.contains("warn  interface nosuch0: not there"), "{said}");
-    assert!(said.contains("fail  no way works even inside this machine"), "{said}");
+    assert!(said.contains("fail  wrong interface: nobody is on nosuch0; peers"), "{said}");
+    assert!(said.contains("do    use --interface lo"), "{said}");
 }
 
 /// A headless peer notifies systemd, logs no message texts, and announces its end to the room.

@@ -53,8 +53,8 @@ interfaces, peers, ask).
 Exit codes:
   0   left as asked
   64  the command line, the configuration or a line of a script makes no sense
-  69  messages of a script were not sent; doctor: no peer that was
-      found answers, or nobody is there and no way works
+  69  messages of a script were not sent; doctor: nobody can be
+      reached, for a reason that it has found (docs/using.md)
   71  something in this computer does not work
   77  somebody in the room says no: the name is taken, you are blocked; or a
       request of a script was refused
@@ -74,7 +74,8 @@ struct Cli {
 #[derive(Subcommand)]
 enum Action {
     /// Ping by each way, each peer that is heard and each named one, say in
-    /// plain words what works, and leave; does not go into the room
+    /// plain words what works, what is wrong and what to do, and leave; does
+    /// not go into the room. Takes 6 to 15 seconds
     Doctor(CommonArgs),
 }
 
@@ -263,13 +264,12 @@ fn run_doctor(common: &CommonArgs) -> Result<u8, Failure> {
     let config = common.merged_config(false).and_then(PartialConfig::into_config);
     let config = config.map_err(usage_failure)?;
     let room = Arc::new(derive_room(&config).map_err(os_failure)?);
-    let (named, network) = (config.room.as_str().to_owned(), config.network);
     let report = |line: &doctor::Finding| {
         // The stream may be closed. The exit code reports the result too.
         let _ = writeln!(stdout(), "{line}");
     };
     let runtime = frontend::build_runtime().map_err(os_failure)?;
-    let works = runtime.block_on(doctor::diagnose(&named, &room, &network, report));
+    let works = runtime.block_on(doctor::diagnose(&config.room, &room, &config.network, report));
     runtime.shutdown_background();
     Ok(if works { 0 } else { exit::UNAVAILABLE })
 }

@@ -39,6 +39,17 @@ pub(super) fn scan(named: &BTreeSet<String>) -> io::Result<Interfaces> {
     Ok(select_interfaces(if_addrs::get_if_addrs()?, named))
 }
 
+/// Lists all network interfaces that are up, and the names of those that are loopbacks.
+///
+/// # Errors
+/// The operating system cannot list the interfaces.
+pub(super) fn scan_all() -> io::Result<(Interfaces, BTreeSet<String>)> {
+    let all = if_addrs::get_if_addrs()?;
+    let names = all.iter().map(|it| it.name.clone()).collect();
+    let loopbacks = all.iter().filter(|it| it.is_loopback()).map(|it| it.name.clone()).collect();
+    Ok((select_interfaces(all, &names), loopbacks))
+}
+
 /// Lists the IP addresses of all network interfaces of this machine, loopbacks included.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
+use super::loss::PingLog;
 use crate::model::{Path, PathSet, PeerId};
 
 /// Maximum number of peers that are remembered. Further peers are ignored.
@@ -11,9 +12,18 @@ const MAX_PEERS: usize = 1_000;
 /// Maximum number of addresses of one peer that are pinged. The addresses seen first are pinged.
 const MAX_ADDRESSES: usize = 4;
 
-/// Maximum number of unicast pings to one address of a peer. One ping is not enough, because it may
-/// be lost.
-const MAX_PINGS_PER_ADDRESS: u32 = 3;
+/// Maximum number of unicast pings to one address of a peer that has not answered unicast. One ping
+/// is not enough, because it may be lost.
+const MAX_UNANSWERED_PINGS: u32 = 6;
+
+/// Number of unicast pings by which the loss of a peer that answers unicast is measured.
+const MEASURING_PINGS: u32 = 20;
+
+/// Maximum number of peers whose loss is measured by unicast pings.
+const MAX_MEASURED_PEERS: usize = 5;
+
+/// Maximum number of unicast pings to all found peers together.
+const MAX_UNICAST_PINGS: usize = 4_000;
 
 /// Path on one network interface, such as the IPv4 group on `eth0`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,11 +50,28 @@ pub(super) struct FoundPeer {
     /// True if the peer has answered a unicast ping, sent to its own address or to a host that the
     /// user has named.
     pub(super) answers_unicast: bool,
-    /// Number of unicast pings sent to each source address of the peer.
-    pings_sent: BTreeMap<SocketAddr, u32>,
+    /// Rounds of pings that the peer has answered, of each path. Pings from the shared socket belong
+    /// to no round.
+    pub(super) answered_rounds: BTreeMap<InterfacePath, BTreeSet<u32>>,
+    /// Unicast pings to each source address of the peer, and their answers.
+    pub(super) unicast_pings: BTreeMap<SocketAddr, PingLog>,
 }
 
 impl FoundPeer {
+    /// Creates a peer without results.
+    pub(super) const fn new(address: SocketAddr, is_local: bool) -> Self {
+        Self {
+            name: None,
+            address,
+            is_local,
+            heard_on: BTreeSet::new(),
+            answered_on: BTreeSet::new(),
+            answers_unicast: false,
+            answered_rounds: BTreeMap::new(),
+            unicast_pings: BTreeMap::new(),
+        }
+    }
+
     /// Returns the paths by which pings reached the peer, on any interface.
     pub(super) fn paths(&self) -> PathSet {
         self.answered_on.iter().fold(PathSet::NONE, |paths, it| paths.with(it.path))
@@ -55,18 +82,56 @@ impl FoundPeer {
         self.answers_unicast || !self.answered_on.is_empty()
     }
 
-    /// Returns the addresses to ping now, and counts the pings. These are the addresses with fewer
-    /// than [`MAX_PINGS_PER_ADDRESS`] pings so far. There are none once the peer answers unicast.
-    fn take_next_pings(&mut self) -> impl Iterator<Item = SocketAddr> {
-        let needs_ping = !self.answers_unicast;
-        let due = self
-            .pings_sent
-            .iter_mut()
-            .filter(move |(_, count)| needs_ping && **count < MAX_PINGS_PER_ADDRESS);
-        due.map(|(address, count)| {
-            *count += 1;
-            *address
-        })
+    /// Records the answer to a ping on a path: to that of this round, or to one from the shared
+    /// socket (`None`).
+    pub(super) fn record_path_answer(
+        &mut self,
+        interface_path: &InterfacePath,
+        round: Option<u32>,
+    ) {
+        self.answered_on.insert(interface_path.clone());
+        self.answered_rounds.entry(interface_path.clone()).or_default().extend(round);
+    }
+
+    /// Records an answer to the unicast ping with this number to this address.
+    pub(super) fn record_unicast_answer(&mut self, address: SocketAddr, number: u32) {
+        self.answers_unicast = true;
+        if let Some(log) = self.unicast_pings.get_mut(&address) {
+            log.answered.insert(number);
+        }
+    }
+
+    /// Returns true if the peer has answered pings from the shared socket, and none from the own
+    /// one.
+    pub(super) fn answers_shared_socket_only(&self) -> bool {
+        let has_path_answer = self.answered_rounds.values().any(|it| !it.is_empty());
+        !self.answered_on.is_empty() && !has_path_answer && self.is_silent_to_unicast()
+    }
+
+    /// Returns true if the peer was sent enough unicast pings to conclude something from its
+    /// silence.
+    pub(super) fn is_silent_to_unicast(&self) -> bool {
+        let sent = self.unicast_pings.values().map(|it| it.sent).sum::<u32>();
+        !self.answers_unicast && sent >= MAX_UNANSWERED_PINGS
+    }
+
+    /// Returns the addresses to ping now, and counts the pings. As long as the peer has not
+    /// answered unicast, these are the addresses with fewer than [`MAX_UNANSWERED_PINGS`] pings,
+    /// in each round. Afterwards and if `is_measured`, it is one address that has answered, up to
+    /// [`MEASURING_PINGS`] times, at each call.
+    ///
+    /// Returns each address with the number of its ping.
+    fn take_next_pings(&mut self, is_new_round: bool, is_measured: bool) -> Vec<(SocketAddr, u32)> {
+        let due: Vec<_> = if self.answers_unicast {
+            let answering = self.unicast_pings.iter_mut().find(|(_, it)| !it.answered.is_empty());
+            let is_due = |(_, it): &(&SocketAddr, &mut PingLog)| it.sent < MEASURING_PINGS;
+            answering.into_iter().filter(|it| is_measured && is_due(it)).collect()
+        } else {
+            let all = self.unicast_pings.iter_mut();
+            all.filter(|(_, it)| is_new_round && it.sent < MAX_UNANSWERED_PINGS).collect()
+        };
+        let send = |(address, log): (&SocketAddr, &mut PingLog)| (*address, log.next_number());
+        due.into_iter().map(send).collect()
     }
 }
 
@@ -75,8 +140,13 @@ impl FoundPeer {
 pub(super) struct FoundPeers {
     /// Found peers by peer id.
     pub(super) by_id: BTreeMap<PeerId, FoundPeer>,
-    /// True if no new peer is added, because too little time is left for its answers.
+    /// Greatest number of members that a peer has stated.
+    pub(super) stated_members: usize,
+    /// True if no new peer is added and no ping is sent any more, because too little time is left
+    /// for the answers.
     pub(super) is_frozen: bool,
+    /// Number of unicast pings sent to found peers.
+    unicast_pings: usize,
 }
 
 impl FoundPeers {
@@ -93,24 +163,35 @@ impl FoundPeers {
         if is_full && !self.by_id.contains_key(&id) {
             return None;
         }
-        let peer = self.by_id.entry(id).or_insert_with(|| FoundPeer {
-            name: None,
-            address: from,
-            is_local,
-            heard_on: BTreeSet::new(),
-            answered_on: BTreeSet::new(),
-            answers_unicast: false,
-            pings_sent: BTreeMap::new(),
-        });
-        if peer.pings_sent.len() < MAX_ADDRESSES {
-            peer.pings_sent.entry(from).or_default();
+        let peer = self.by_id.entry(id).or_insert_with(|| FoundPeer::new(from, is_local));
+        if peer.unicast_pings.len() < MAX_ADDRESSES {
+            peer.unicast_pings.entry(from).or_default();
         }
         Some(peer)
     }
 
-    /// Returns the addresses of all peers to ping now, and counts the pings.
-    pub(super) fn take_next_pings(&mut self) -> Vec<SocketAddr> {
-        self.by_id.values_mut().flat_map(FoundPeer::take_next_pings).collect()
+    /// Returns the peers and addresses to ping by unicast now, each with the number of the ping, and
+    /// counts the pings. There are none once the set is frozen.
+    pub(super) fn take_next_pings(&mut self, is_new_round: bool) -> Vec<(PeerId, SocketAddr, u32)> {
+        let mut pings = Vec::new();
+        if self.is_frozen || self.unicast_pings >= MAX_UNICAST_PINGS {
+            return pings;
+        }
+        let mut measured = 0;
+        for (id, peer) in &mut self.by_id {
+            measured += usize::from(peer.answers_unicast);
+            let is_measured = measured <= MAX_MEASURED_PEERS;
+            let addresses = peer.take_next_pings(is_new_round, is_measured);
+            pings.extend(addresses.into_iter().map(|(address, number)| (*id, address, number)));
+        }
+        self.unicast_pings += pings.len();
+        pings
+    }
+
+    /// Returns true if an answer to a unicast ping is missing from a peer that answers others.
+    pub(super) fn awaits_answers(&self) -> bool {
+        let mut logs = self.by_id.values().flat_map(|it| it.unicast_pings.values());
+        logs.any(|it| it.count().lost() > 0)
     }
 
     /// Returns the peers on which the conclusion rests: the peers on other machines, or, if there

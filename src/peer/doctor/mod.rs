@@ -1,30 +1,54 @@
 //! Doctor: network diagnosis of `chat-peer doctor`. It sends pings on each path, to each peer that
 //! is heard, and to each named host. It reports which peers answer, and by which paths they are
-//! heard. The doctor joins no room.
+//! heard. At the end it says what is wrong and what to do. The doctor joins no room.
+//!
+//! The probe and the neighbor checks collect observations. Report and diagnosis are functions of
+//! these.
 
+mod diagnosis;
 mod found_peers;
+mod loss;
+mod neighbors;
+mod observations;
 mod other_rooms;
 mod probe;
 mod report;
+#[cfg(test)]
+mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::future::pending;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::net::lookup_host;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use self::probe::{Host, Probe};
+use self::observations::{Host, Observations, OtherInterface, Silence};
+use self::other_rooms::OtherRooms;
+use self::probe::Probe;
 use super::interfaces::{self, Interfaces};
 use super::sockets::{self, FailedJoin, OpenedSockets, Sockets};
 use super::{NetworkSettings, path_name};
-use crate::model::HostAddress;
-use crate::wire::udp::Room;
+use crate::model::limits::DEFAULT_PORT;
+use crate::model::{HostAddress, PeerId, RoomName};
+use crate::ui::safe_line;
+use crate::wire::udp::{Control, Room};
 
 /// Maximum time for the DNS lookup of one named host.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Maximum number of addresses of named hosts that are checked by [`check_addresses`].
+const MAX_CHECKED_ADDRESSES: usize = 16;
+
+/// Maximum number of interfaces on which all devices are pinged.
+const MAX_PINGED_INTERFACES: usize = 4;
+
+/// Maximum number of peers heard on the default port. Further ones are ignored.
+const MAX_DEFAULT_PORT_PEERS: usize = 1_000;
 
 /// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +59,8 @@ pub enum Verdict {
     Warn,
     /// Failure: chat-peer does not work without it.
     Fail,
+    /// No severity: the line says what to do about the line before.
+    Remedy,
 }
 
 /// Finding of the doctor: one line of the report.
@@ -52,75 +78,230 @@ impl fmt::Display for Finding {
             Verdict::Ok => "ok  ",
             Verdict::Warn => "warn",
             Verdict::Fail => "fail",
+            Verdict::Remedy => "do  ",
         };
         write!(f, "{verdict}  {}", self.text)
     }
 }
 
 /// Runs the network diagnosis of the room. Passes each finding to `report`, in the order of the
-/// report. `name` is the room's name, for the texts.
+/// report. It ends with pairs of lines: what is wrong, and what to do.
 ///
-/// Returns true if a peer on another machine answers a ping. If there is none on another machine, a
-/// peer on this machine must answer. If there is no peer at all, a ping on some path must come back
-/// to this machine. Otherwise, and if the diagnosis fails, returns false.
+/// Returns false if one of them is a failure: nobody can be reached, for a reason that was observed
+/// (the table in `docs/using.md`). Otherwise, also if nobody is there, returns true.
 pub async fn diagnose(
-    name: &str,
+    name: &RoomName,
     room: &Room,
     network: &NetworkSettings,
     mut report: impl FnMut(&Finding),
 ) -> bool {
     let mut tell = |verdict, text: String| report(&Finding { verdict, text });
-    let opened = match sockets::open(network.port) {
-        Ok(opened) => opened,
-        Err(error) => {
-            tell(Verdict::Fail, format!("this computer can use neither IPv4 nor IPv6: {error}"));
-            return false;
-        }
-    };
-    let OpenedSockets { mut sockets, mut incoming, failed } = opened;
-    report_port(network.port, sockets.has_shared_socket(), &failed, &mut tell);
-    let (found, local_addresses) = match scan_interfaces(&network.interfaces) {
-        Ok(both) => both,
-        Err(error) => {
-            tell(Verdict::Fail, format!("the networks cannot be listed: {error}"));
-            return false;
-        }
-    };
-    for missing in network.interfaces.iter().filter(|it| !found.contains_key(*it)) {
-        let text = format!("interface {missing}: not there, or down; chat-peer waits for it");
-        tell(Verdict::Warn, text);
-    }
-    report_address_families(&found, &mut tell);
-    join_groups(&mut sockets, &found, &mut tell);
-    let hosts = resolve_hosts(&network.hosts, &mut tell).await;
-    let probed = async {
-        let mut probe = Probe::new(room, &found, local_addresses, hosts)?;
-        probe.run(&sockets, &mut incoming).await?;
-        Ok::<_, getrandom::Error>(probe)
-    };
-    match probed.await {
-        Ok(probe) => report::report_all(name, &probe, &mut tell),
-        Err(error) => {
-            tell(Verdict::Fail, format!("the system's random source does not work: {error}"));
+    match observe(name, room, network, &mut tell).await {
+        Ok(seen) => report::report_all(&seen, &mut tell),
+        Err(Failure { problem, remedy }) => {
+            tell(Verdict::Fail, problem);
+            tell(Verdict::Remedy, remedy.to_owned());
             false
         }
     }
 }
 
-/// Returns the selected network interfaces, and all IP addresses of this machine. `named` holds the
-/// names of the interfaces. Empty: all except loopbacks.
-///
-/// # Errors
-/// The operating system cannot list the interfaces.
-fn scan_interfaces(named: &BTreeSet<String>) -> io::Result<(Interfaces, BTreeSet<IpAddr>)> {
-    Ok((interfaces::scan(named)?, interfaces::local_addresses()?))
+/// Reason why the diagnosis cannot be made.
+struct Failure {
+    /// Text that says what is wrong.
+    problem: String,
+    /// Text that says what to do.
+    remedy: &'static str,
 }
 
-/// Joins the multicast groups on all selected interfaces, and reports failures.
-fn join_groups(sockets: &mut Sockets, found: &Interfaces, tell: &mut impl FnMut(Verdict, String)) {
-    for FailedJoin { path, interface, error } in sockets.set_interfaces(found.clone()) {
+impl Failure {
+    /// Creates a failure of the operating system.
+    fn new(problem: &str, error: &dyn fmt::Display, remedy: &'static str) -> Self {
+        Self { problem: format!("{problem}: {error}"), remedy }
+    }
+}
+
+/// Collects the observations. Reports what concerns this computer alone at once.
+///
+/// # Errors
+/// There are no sockets, no list of interfaces, or no random numbers.
+async fn observe(
+    name: &RoomName,
+    room: &Room,
+    network: &NetworkSettings,
+    tell: &mut impl FnMut(Verdict, String),
+) -> Result<Observations, Failure> {
+    let opened = sockets::open(network.port).map_err(|error| {
+        let remedy = "turn on IPv4 or IPv6 on this computer";
+        Failure::new("this computer can use neither IPv4 nor IPv6", &error, remedy)
+    })?;
+    let OpenedSockets { mut sockets, mut incoming, failed } = opened;
+    report_port(network.port, sockets.has_shared_socket(), &failed, tell);
+    let scanned = Scan::new(&network.interfaces).map_err(|error| {
+        let remedy = "see that this user and this sandbox may list network interfaces";
+        Failure::new("the networks cannot be listed", &error, remedy)
+    })?;
+    for missing in network.interfaces.iter().filter(|it| !scanned.selected.contains_key(*it)) {
+        let text = format!("interface {missing}: not there, or down; chat-peer waits for it");
+        tell(Verdict::Warn, text);
+    }
+    report_address_families(&scanned.selected, tell);
+    join_groups(&mut sockets, &scanned, tell);
+    let seen = Observations {
+        room: safe_line(name.as_str()),
+        is_closed: room.kind() != 0,
+        port: network.port,
+        has_port: sockets.has_shared_socket(),
+        named_interfaces: network.interfaces.clone(),
+        interfaces: scanned.selected.keys().cloned().collect(),
+        is_loopback_only: scanned.selected.keys().all(|it| scanned.loopbacks.contains(it)),
+        other_interfaces: scanned.other_interfaces(),
+        hosts: resolve_hosts(&network.hosts).await,
+        other_rooms: OtherRooms::new(name, room),
+        ..Observations::default()
+    };
+    let checks = check_addresses(&seen.hosts);
+    let pings = ping_devices(&scanned.selected);
+    let random = |error| {
+        let remedy = "start this computer anew";
+        Failure::new("the system's random source does not work", &error, remedy)
+    };
+    let Scan { selected, others, local_addresses, .. } = &scanned;
+    let probe = Probe::new(room, selected, others, local_addresses, seen);
+    let mut probe = probe.map_err(random)?;
+    let mut default_port_peers = BTreeSet::new();
+    tokio::select! {
+        outcome = probe.run(&sockets, &mut incoming) => outcome.map_err(random)?,
+        () = hear_default_port(room, network.port, &scanned, &mut default_port_peers) => {}
+    }
+    let mut seen = probe.results;
+    seen.default_port_peers = default_port_peers;
+    seen.answering_devices = count_devices(pings, local_addresses).await;
+    explain_silence(&mut seen.hosts, checks).await;
+    Ok(seen)
+}
+
+/// Interfaces and addresses of this machine.
+struct Scan {
+    /// Selected interfaces: the named ones, or all except loopbacks if none are named.
+    selected: Interfaces,
+    /// All other interfaces that are up.
+    others: Interfaces,
+    /// Names of the interfaces that are loopbacks.
+    loopbacks: BTreeSet<String>,
+    /// All IP addresses of this machine.
+    local_addresses: BTreeSet<IpAddr>,
+}
+
+impl Scan {
+    /// Lists interfaces and addresses. `named` holds the names of the selected interfaces.
+    ///
+    /// # Errors
+    /// The operating system cannot list the interfaces.
+    fn new(named: &BTreeSet<String>) -> io::Result<Self> {
+        let selected = interfaces::scan(named)?;
+        let (mut others, loopbacks) = interfaces::scan_all()?;
+        others.retain(|name, _| !selected.contains_key(name));
+        let local_addresses = interfaces::local_addresses()?;
+        Ok(Self { selected, others, loopbacks, local_addresses })
+    }
+
+    /// Returns the other interfaces, on which nobody was heard yet.
+    fn other_interfaces(&self) -> BTreeMap<String, OtherInterface> {
+        let entry = |name: &String| {
+            let is_loopback = self.loopbacks.contains(name);
+            (name.clone(), OtherInterface { is_loopback, ..OtherInterface::default() })
+        };
+        self.others.keys().map(entry).collect()
+    }
+}
+
+/// Joins the multicast groups on all selected interfaces, and reports failures. Joins them on all
+/// other interfaces too, to hear if peers are there.
+fn join_groups(sockets: &mut Sockets, scanned: &Scan, tell: &mut impl FnMut(Verdict, String)) {
+    for FailedJoin { path, interface, error } in sockets.set_interfaces(scanned.selected.clone()) {
         let path = path_name(path);
         tell(Verdict::Warn, format!("interface {interface}: {path} cannot be joined: {error}"));
+    }
+    let all = scanned.selected.iter().chain(&scanned.others);
+    sockets.set_interfaces(all.map(|(name, it)| (name.clone(), it.clone())).collect());
+}
+
+/// Listens on the default port, if `port` is another, on the selected interfaces. Adds the peers
+/// whose heartbeats arrive. Does not end, except if its sockets fail.
+async fn hear_default_port(room: &Room, port: u16, scanned: &Scan, heard: &mut BTreeSet<PeerId>) {
+    let opened = Some(DEFAULT_PORT).filter(|it| *it != port).and_then(|it| sockets::open(it).ok());
+    let Some(OpenedSockets { mut sockets, mut incoming, .. }) = opened else {
+        return pending().await;
+    };
+    // If a group cannot be joined, nothing is heard by it.
+    let _ = sockets.set_interfaces(scanned.selected.clone());
+    while let Some(received) = incoming.recv().await {
+        let heartbeat = received.ok().and_then(|it| probe::open_control(&it.bytes, room));
+        if let Some((id, Control::Heartbeat(_))) = heartbeat
+            && heard.len() < MAX_DEFAULT_PORT_PEERS
+        {
+            heard.insert(id);
+        }
+    }
+    pending().await
+}
+
+/// Starts a task for each of the first addresses of the named hosts that finds out why nothing may
+/// come back from there. Each task returns the host's index and the reason.
+fn check_addresses(hosts: &[Host]) -> JoinSet<(usize, Silence)> {
+    let mut tasks = JoinSet::new();
+    let numbered = hosts.iter().enumerate();
+    let all = numbered.flat_map(|(number, it)| it.addresses.iter().map(move |at| (number, *at)));
+    for (number, address) in all.take(MAX_CHECKED_ADDRESSES) {
+        tasks.spawn(async move { (number, neighbors::check_address(address).await) });
+    }
+    tasks
+}
+
+/// Starts a task for each of the first selected interfaces with IPv6 that pings all devices there.
+/// A task returns the addresses that answer, or `None` if the system does not allow such pings.
+fn ping_devices(selected: &Interfaces) -> JoinSet<Option<BTreeSet<IpAddr>>> {
+    let mut tasks = JoinSet::new();
+    for interface in selected.values().filter(|it| it.has_v6).take(MAX_PINGED_INTERFACES) {
+        let index = interface.index;
+        tasks.spawn(async move { neighbors::ping_all_devices(index).await.ok() });
+    }
+    tasks
+}
+
+/// Returns the number of devices that have answered pings, without this machine and known routers.
+/// `None` if the system allowed no such ping.
+async fn count_devices(
+    mut pings: JoinSet<Option<BTreeSet<IpAddr>>>,
+    local_addresses: &BTreeSet<IpAddr>,
+) -> Option<usize> {
+    let mut answering: Option<BTreeSet<IpAddr>> = None;
+    while let Some(outcome) = pings.join_next().await {
+        if let Ok(Some(addresses)) = outcome {
+            answering.get_or_insert_default().extend(addresses);
+        }
+    }
+    let routers = neighbors::read_routers();
+    let is_other = |it: &&IpAddr| !local_addresses.contains(*it) && !routers.contains(*it);
+    answering.map(|it| it.iter().filter(is_other).count())
+}
+
+/// Records the results of [`check_addresses`]: that a host refuses the port at any of its addresses,
+/// or that there is a device at none of them.
+async fn explain_silence(hosts: &mut [Host], checks: JoinSet<(usize, Silence)>) {
+    let checked = checks.join_all().await;
+    for (number, host) in hosts.iter_mut().enumerate() {
+        let all: Vec<_> =
+            checked.iter().filter(|(it, _)| *it == number).map(|(_, it)| it).collect();
+        let is_absent = all.len() == host.addresses.len()
+            && !all.is_empty()
+            && all.iter().all(|it| **it == Silence::NoDevice);
+        if all.contains(&&Silence::Refused) {
+            host.explain(Silence::Refused);
+        } else if is_absent {
+            host.explain(Silence::NoDevice);
+        }
     }
 }
 
@@ -146,7 +327,7 @@ fn report_port(
 }
 
 /// Reports whether the selected interfaces have IPv4 and IPv6 addresses. Only one of them is a
-/// warning; neither is a failure.
+/// warning.
 fn report_address_families(found: &Interfaces, tell: &mut impl FnMut(Verdict, String)) {
     let has_v4 = found.values().any(|it| !it.networks.is_empty());
     let has_v6 = found.values().any(|it| it.has_v6);
@@ -154,26 +335,30 @@ fn report_address_families(found: &Interfaces, tell: &mut impl FnMut(Verdict, St
         (true, true) => tell(Verdict::Ok, "there are IPv4 and IPv6 addresses".to_owned()),
         (true, false) => tell(Verdict::Warn, "there is no IPv6 address: IPv4 only".to_owned()),
         (false, true) => tell(Verdict::Warn, "there is no IPv4 address: IPv6 only".to_owned()),
-        (false, false) => {
-            let text = "there is no network: no interface is up and has an address";
-            tell(Verdict::Fail, text.to_owned());
-        }
+        // The diagnosis tells.
+        (false, false) => {}
     }
 }
 
-/// Looks up the addresses of the named hosts by DNS. Returns the hosts that were found. Reports the
-/// hosts that were not found.
-async fn resolve_hosts(named: &[HostAddress], tell: &mut impl FnMut(Verdict, String)) -> Vec<Host> {
-    let mut hosts = Vec::new();
-    for host in named {
-        match timeout(LOOKUP_TIMEOUT, lookup_host((host.host.as_str(), host.port))).await {
-            Ok(Ok(found)) => {
-                let addresses: Vec<SocketAddr> = found.collect();
-                hosts.push(Host::new(host.clone(), addresses));
-            }
-            Ok(Err(error)) => tell(Verdict::Warn, format!("peer {host}: not found: {error}")),
-            Err(_) => tell(Verdict::Warn, format!("peer {host}: looking it up takes too long")),
-        }
+/// Looks up the addresses of the named hosts by DNS, all at once. Returns the hosts in the same
+/// order, with their addresses or the reason why there are none.
+async fn resolve_hosts(named: &[HostAddress]) -> Vec<Host> {
+    let mut tasks = JoinSet::new();
+    for (number, host) in named.iter().cloned().enumerate() {
+        tasks.spawn(async move {
+            let lookup = lookup_host((host.host.as_str(), host.port));
+            let found = match timeout(LOOKUP_TIMEOUT, lookup).await {
+                Ok(Ok(found)) => Ok(found.collect()),
+                Ok(Err(error)) => Err(error.to_string()),
+                Err(_) => Err("looking it up takes too long".to_owned()),
+            };
+            (number, Host::new(host, found))
+        });
     }
-    hosts
+    // A task that panics is missing here; the lookups do not.
+    let mut hosts = BTreeMap::new();
+    while let Some(outcome) = tasks.join_next().await {
+        hosts.extend(outcome.ok());
+    }
+    hosts.into_values().collect()
 }

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::PeerId;
+use crate::model::{PeerId, RoomName};
+use crate::ui::safe_line;
 use crate::wire::udp::{Room, UnverifiedHeader};
 
 /// Maximum number of peers counted in all other rooms together. Further peers are ignored.
@@ -15,9 +16,32 @@ pub(super) struct OtherRooms {
     pub(super) open: BTreeMap<[u8; 5], BTreeSet<PeerId>>,
     /// Ids of the peers in each closed room.
     pub(super) closed: BTreeMap<[u8; 5], BTreeSet<PeerId>>,
+    /// Names for people of rooms that would be recognized.
+    pub(super) known_names: BTreeMap<[u8; 5], String>,
 }
 
 impl OtherRooms {
+    /// Creates a record without peers for those who look for `room`, whose name is `name`. The open
+    /// rooms of this name and of the default name would be recognized.
+    pub(super) fn new(name: &RoomName, room: &Room) -> Self {
+        let lobby = RoomName::lobby();
+        let mut known_names = BTreeMap::new();
+        for (known, suffix) in [(&lobby, ""), (name, " without a passphrase")] {
+            let open = Room::open(known);
+            if !is_same(&open, room) {
+                let [a, b, c, d] = open.tag();
+                let text = format!("#{}{suffix}", safe_line(known.as_str()));
+                known_names.insert([open.kind(), a, b, c, d], text);
+            }
+        }
+        Self { known_names, ..Self::default() }
+    }
+
+    /// Returns true if no peer of another room was heard.
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_empty() && self.closed.is_empty()
+    }
+
     /// Records the claimed sender of a datagram, if the header names another room than `room`.
     pub(super) fn record(&mut self, datagram: &[u8], room: &Room) {
         let Some(header) = UnverifiedHeader::of(datagram).filter(|it| !it.is_of(room)) else {
@@ -30,4 +54,9 @@ impl OtherRooms {
         let rooms = if header.is_closed() { &mut self.closed } else { &mut self.open };
         rooms.entry(header.kind_and_tag).or_default().insert(header.sender);
     }
+}
+
+/// Returns true if both rooms have the same kind and tag.
+fn is_same(one: &Room, other: &Room) -> bool {
+    (one.kind(), one.tag()) == (other.kind(), other.tag())
 }

@@ -1,5 +1,6 @@
 //! Network probe: sends pings on each path, to each peer heard, and to each named host. Records the
-//! results. The probe has an identity of its own and joins no room.
+//! results. The probe has an identity of its own and joins no room. On interfaces that are not
+//! selected it only listens.
 //!
 //! - A ping that loops back shows that a path works within this machine.
 //! - A pong shows that a path reaches a peer.
@@ -14,12 +15,13 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval, timeout_at};
 
-use super::found_peers::{FoundPeers, InterfacePath};
-use super::other_rooms::OtherRooms;
-use crate::model::{HostAddress, Path, PathSet, PeerId};
+use super::found_peers::InterfacePath;
+use super::loss::{Loss, MAX_MEASURED_MEMBERS};
+use super::observations::{Observations, SendError, Silence};
+use crate::model::{Path, PathSet, PeerId};
 use crate::os::random_bytes;
 use crate::peer::interfaces::Interfaces;
-use crate::peer::sockets::{Datagram, Sockets};
+use crate::peer::sockets::{Datagram, Sockets, Source};
 use crate::ui::safe_line;
 use crate::wire::udp::{
     Control, Cookie, Identity, Packet, Ping, Pong, Room, Sealer, UnverifiedPacket, open,
@@ -37,54 +39,46 @@ const LONG_LISTEN_TIME: Duration = Duration::from_secs(12);
 /// Time to wait for the last pongs after listening.
 const FINAL_WAIT: Duration = Duration::from_secs(1);
 
-/// Time between two rounds of pings.
-const PING_INTERVAL: Duration = Duration::from_millis(900);
+/// Further time to wait for pongs if some are missing: a busy machine may answer late.
+const LATE_WAIT: Duration = Duration::from_secs(2);
 
-/// Number of rounds of pings on each path, and to each named host that has not answered. A ping may
-/// be lost. In a large room, only some of the peers answer each ping.
-const PING_ROUNDS: u32 = 3;
+/// Time between two unicast pings that measure the loss of a peer.
+const PING_INTERVAL: Duration = Duration::from_millis(300);
 
-/// Size of a ping on a path, in bytes. It is padded so that up to 17 peers answer each ping.
-const PADDED_PING: usize = 1_200;
+/// Number of [`PING_INTERVAL`]s between two rounds of pings to all.
+const TICKS_PER_ROUND: u32 = 2;
+
+/// Number of rounds of pings on each path, and to each named host that has not answered. One ping
+/// is not enough, because it may be lost, and in a large room many peers answer each.
+const PING_ROUNDS: u32 = 8;
+
+/// Number of the first rounds whose pings are padded for a large room.
+const LARGE_ROUNDS: u32 = 3;
+
+/// Size of a ping on a path in the first rounds, in bytes: padded so that up to 17 peers answer
+/// each.
+const LARGE_PING: usize = 1_200;
+
+/// Size of a ping on a path in later rounds, in bytes: padded so that up to 8 peers answer each.
+const SMALL_PING: usize = 600;
+
+/// Rounds in which a path that nobody has answered yet gets a ping from the shared socket too. A
+/// firewall may let in only what comes to the room's port.
+const SHARED_ROUNDS: [u32; 2] = [2, 5];
+
+/// Maximum number of peers heard on an interface that is not selected. Further ones are ignored.
+const MAX_HEARD_PEERS: usize = 1_000;
 
 /// Target of a ping.
 #[derive(Clone, Debug)]
 enum Target {
-    /// All peers that this path reaches.
-    InterfacePath(InterfacePath),
-    /// Named host, by its index in [`Probe::hosts`].
+    /// All peers that this path reaches. Sent in this round from the own socket; `None`: sent from
+    /// the shared socket.
+    InterfacePath(InterfacePath, Option<u32>),
+    /// Named host, by its index in [`Observations::hosts`].
     Host(usize),
-    /// Single peer that was found. The ping is sent by unicast.
-    Peer,
-}
-
-/// Loopback result of a path: whether pings on it are sent and come back within this machine.
-#[derive(Clone, Debug, Default)]
-pub(super) struct LoopbackResult {
-    /// True if a ping came back on the path on which it was sent.
-    pub(super) has_looped_back: bool,
-    /// Error of the last ping on the path. `None` if all its copies were sent.
-    pub(super) error: Option<String>,
-}
-
-/// Named host, a peer outside the local network, with its answers.
-#[derive(Clone, Debug)]
-pub(super) struct Host {
-    /// Host as the user has named it.
-    pub(super) named: HostAddress,
-    /// Addresses of the host, from DNS.
-    pub(super) addresses: Vec<SocketAddr>,
-    /// Ids of the peers that have answered pings to this host.
-    pub(super) answering_peers: BTreeSet<PeerId>,
-    /// True if a ping to the host came back to the probe: the host is this machine.
-    pub(super) is_local: bool,
-}
-
-impl Host {
-    /// Creates a named host from its resolved addresses, without answers.
-    pub(super) const fn new(named: HostAddress, addresses: Vec<SocketAddr>) -> Self {
-        Self { named, addresses, answering_peers: BTreeSet::new(), is_local: false }
-    }
+    /// Single peer that was found. The ping, with this number, is sent by unicast to this address.
+    Peer(PeerId, SocketAddr, u32),
 }
 
 /// State and results of the network probe.
@@ -93,10 +87,10 @@ pub(super) struct Probe<'a> {
     room: &'a Room,
     /// Selected network interfaces.
     interfaces: &'a Interfaces,
+    /// Network interfaces that are up and not selected.
+    other_interfaces: &'a Interfaces,
     /// All IP addresses of this machine.
-    local_addresses: BTreeSet<IpAddr>,
-    /// Peer id of the probe, for this run only.
-    me: PeerId,
+    local_addresses: &'a BTreeSet<IpAddr>,
     /// Signs and encrypts the pings.
     sealer: Sealer,
     /// Target of each ping, by the ping's cookie. A pong repeats the cookie.
@@ -104,49 +98,41 @@ pub(super) struct Probe<'a> {
     /// Target of each ping to a path or named host, by the bytes of its datagram. A ping that loops
     /// back is recognized by its bytes.
     sent_datagrams: BTreeMap<Vec<u8>, Target>,
-    /// Loopback result of each path on which a ping was sent or tried.
-    pub(super) loopback_results: BTreeMap<InterfacePath, LoopbackResult>,
-    /// Named hosts whose addresses were found.
-    pub(super) hosts: Vec<Host>,
-    /// Peers of this room that were found.
-    pub(super) peers: FoundPeers,
-    /// Rooms other than this one, with the peers in them.
-    pub(super) other_rooms: OtherRooms,
-    /// Duration of the whole probe, in seconds. Zero before its end.
-    pub(super) duration_seconds: u64,
+    /// Number of rounds of pings sent.
+    rounds: u32,
+    /// Results.
+    pub(super) results: Observations,
 }
 
 impl<'a> Probe<'a> {
-    /// Creates a probe without results, with a new identity.
+    /// Creates a probe with a new identity. It adds to `results`.
     ///
     /// # Errors
     /// The operating system's random source fails.
     pub(super) fn new(
         room: &'a Room,
         interfaces: &'a Interfaces,
-        local_addresses: BTreeSet<IpAddr>,
-        hosts: Vec<Host>,
+        other_interfaces: &'a Interfaces,
+        local_addresses: &'a BTreeSet<IpAddr>,
+        results: Observations,
     ) -> Result<Self, getrandom::Error> {
         let identity = Identity::new(random_bytes()?, random_bytes()?);
         Ok(Self {
             room,
             interfaces,
+            other_interfaces,
             local_addresses,
-            me: identity.signer().id,
             sealer: Sealer::new(Arc::new(identity), Arc::new(room.clone())),
             pings_by_cookie: BTreeMap::new(),
             sent_datagrams: BTreeMap::new(),
-            loopback_results: BTreeMap::new(),
-            hosts,
-            peers: FoundPeers::default(),
-            other_rooms: OtherRooms::default(),
-            duration_seconds: 0,
+            rounds: 0,
+            results,
         })
     }
 
-    /// Sends the pings and records the received datagrams, for [`LISTEN_TIME`] or
-    /// [`LONG_LISTEN_TIME`]. Then waits [`FINAL_WAIT`] for the last answers. In this last time,
-    /// adds no new peer.
+    /// Sends the pings and records what arrives, for [`LISTEN_TIME`] or [`LONG_LISTEN_TIME`]. Then
+    /// waits [`FINAL_WAIT`] for the last answers, and [`LATE_WAIT`] more if some are missing.
+    /// During that time adds no new peer.
     ///
     /// # Errors
     /// The operating system's random source fails.
@@ -156,36 +142,46 @@ impl<'a> Probe<'a> {
         incoming: &mut mpsc::Receiver<io::Result<Datagram>>,
     ) -> Result<(), getrandom::Error> {
         let mut listen_time = LISTEN_TIME;
+        let mut final_wait = FINAL_WAIT;
         let mut end = Instant::now() + listen_time;
-        let mut rounds = interval(PING_INTERVAL);
-        let mut round = 0;
+        let mut ticks = interval(PING_INTERVAL);
+        let mut tick = 0;
         loop {
             tokio::select! {
-                _ = rounds.tick() => {
-                    if round < PING_ROUNDS {
+                _ = ticks.tick() => {
+                    let is_new_round = tick % TICKS_PER_ROUND == 0;
+                    if is_new_round && self.rounds < PING_ROUNDS {
                         self.ping_all_paths(sockets).await?;
                         self.ping_hosts(sockets).await?;
+                        self.rounds += 1;
                     }
-                    round += 1;
-                    self.ping_peers(sockets).await?;
+                    self.ping_peers(sockets, is_new_round).await?;
+                    tick += 1;
                 }
                 came = timeout_at(end, incoming.recv()) => match came {
                     Ok(Some(Ok(datagram))) => self.receive(sockets, &datagram),
                     Ok(Some(Err(_))) => {}
                     Ok(None) => break,
-                    Err(_) if self.peers.is_frozen => break,
-                    Err(_) if listen_time == LISTEN_TIME && self.needs_long_listen_time() => {
-                        end += LONG_LISTEN_TIME - LISTEN_TIME;
-                        listen_time = LONG_LISTEN_TIME;
+                    Err(_) if !self.results.peers.is_frozen => {
+                        if listen_time == LISTEN_TIME && self.needs_long_listen_time() {
+                            end += LONG_LISTEN_TIME - LISTEN_TIME;
+                            listen_time = LONG_LISTEN_TIME;
+                        } else {
+                            self.results.peers.is_frozen = true;
+                            end += FINAL_WAIT;
+                        }
                     }
-                    Err(_) => {
-                        self.peers.is_frozen = true;
-                        end += FINAL_WAIT;
+                    Err(_) if final_wait == FINAL_WAIT && self.results.peers.awaits_answers() => {
+                        end += LATE_WAIT;
+                        final_wait += LATE_WAIT;
                     }
+                    Err(_) => break,
                 },
             }
         }
-        self.duration_seconds = (listen_time + FINAL_WAIT).as_secs();
+        self.results.loss = Loss::of(&self.results.peers, self.rounds);
+        self.results.duration_seconds = (listen_time + final_wait).as_secs();
+        self.results.is_conclusive = listen_time >= LONG_LISTEN_TIME;
         Ok(())
     }
 
@@ -193,30 +189,22 @@ impl<'a> Probe<'a> {
     /// heartbeat, or there are peers on other machines and no multicast group works in both
     /// directions yet.
     fn needs_long_listen_time(&self) -> bool {
-        let has_nameless = self.peers.by_id.values().any(|it| it.name.is_none());
-        has_nameless || self.peers.has_remote_peer() && !self.peers.has_two_way_group()
+        let peers = &self.results.peers;
+        let has_nameless = peers.by_id.values().any(|it| it.name.is_none());
+        has_nameless || peers.has_remote_peer() && !peers.has_two_way_group()
     }
 
-    /// Returns true if the probe has listened long enough to draw a conclusion from a silent path.
-    /// In a room of up to 50 members, heartbeats must then have arrived on every working path. That
-    /// includes paths that the peers do not need.
-    pub(super) fn is_conclusive(&self) -> bool {
-        self.duration_seconds >= LONG_LISTEN_TIME.as_secs()
-    }
-
-    /// Builds the datagram of a ping with a new cookie. Remembers its target, to recognize a pong
-    /// or the looped-back ping.
+    /// Builds the datagram of a ping with a new cookie, of at least `size` bytes. Remembers its
+    /// target, to recognize a pong or the looped-back ping.
     ///
     /// # Errors
     /// The operating system's random source fails.
-    fn build_ping(&mut self, target: Target) -> Result<Vec<u8>, getrandom::Error> {
+    fn build_ping(&mut self, target: Target, size: usize) -> Result<Vec<u8>, getrandom::Error> {
         let cookie = random_bytes()?;
         let ping = Ping { cookie: Cookie(cookie), heard: PathSet::NONE.with(Path::GroupV4) };
-        // A ping to many is answered by as many peers as twice its size allows.
-        let size = if matches!(target, Target::InterfacePath(_)) { PADDED_PING } else { 0 };
         let bytes = self.sealer.padded_control(&Control::Ping(ping), size).unwrap_or_default();
         self.pings_by_cookie.insert(cookie, target.clone());
-        if !matches!(target, Target::Peer) {
+        if !matches!(target, Target::Peer(..)) {
             self.sent_datagrams.insert(bytes.clone(), target);
         }
         Ok(bytes)
@@ -224,40 +212,67 @@ impl<'a> Probe<'a> {
 
     /// Sends a ping on each path of each selected interface. Records send errors.
     async fn ping_all_paths(&mut self, sockets: &Sockets) -> Result<(), getrandom::Error> {
+        // A ping to many is answered by as many peers as twice its size allows.
+        let is_large_room = self.results.peers.by_id.len() > MAX_MEASURED_MEMBERS;
+        let is_large = self.rounds < LARGE_ROUNDS || is_large_room;
+        let size = if is_large { LARGE_PING } else { SMALL_PING };
         let interfaces = self.interfaces;
         for (name, interface) in interfaces {
             for path in Path::ALL {
                 let interface_path = InterfacePath { interface: name.clone(), path };
-                let bytes = self.build_ping(Target::InterfacePath(interface_path.clone()))?;
-                let outcomes = sockets.send_on(path, interface, &bytes).await;
+                if SHARED_ROUNDS.contains(&self.rounds) && !self.is_answered(&interface_path) {
+                    let target = Target::InterfacePath(interface_path.clone(), None);
+                    let bytes = self.build_ping(target, size)?;
+                    sockets.send_on(path, interface, &bytes, Source::Shared).await;
+                }
+                let target = Target::InterfacePath(interface_path.clone(), Some(self.rounds));
+                let bytes = self.build_ping(target, size)?;
+                let outcomes = sockets.send_on(path, interface, &bytes, Source::Own).await;
                 if outcomes.is_empty() {
                     continue;
                 }
                 let error = outcomes.into_iter().find_map(Result::err);
-                self.loopback_results.entry(interface_path).or_default().error =
-                    error.map(|it| it.to_string());
+                self.results.loopback_results.entry(interface_path).or_default().error =
+                    error.as_ref().map(SendError::from);
             }
         }
         Ok(())
     }
 
-    /// Pings all addresses of each named host at which no peer has answered yet.
+    /// Returns true if a peer has answered a ping on this path.
+    fn is_answered(&self, interface_path: &InterfacePath) -> bool {
+        self.results.peers.by_id.values().any(|it| it.answered_on.contains(interface_path))
+    }
+
+    /// Pings all addresses of each named host at which no peer has answered yet. Records send
+    /// errors.
     async fn ping_hosts(&mut self, sockets: &Sockets) -> Result<(), getrandom::Error> {
-        for number in 0..self.hosts.len() {
-            let host = self.hosts.get(number).filter(|it| it.answering_peers.is_empty());
-            for address in host.map(|it| it.addresses.clone()).unwrap_or_default() {
-                let bytes = self.build_ping(Target::Host(number))?;
-                sockets.send(&bytes, PathSet::NONE, &[address]).await;
+        for number in 0..self.results.hosts.len() {
+            let host = self.results.hosts.get(number).filter(|it| it.answering_peers.is_empty());
+            let addresses = host.map(|it| it.addresses.clone()).unwrap_or_default();
+            let mut errors = Vec::new();
+            for address in &addresses {
+                let bytes = self.build_ping(Target::Host(number), 0)?;
+                let sent = sockets.send(&bytes, PathSet::NONE, &[*address]).await;
+                errors.extend(sent.failed.first().map(|(_, error)| SendError::from(error)));
+            }
+            if errors.len() == addresses.len()
+                && let Some((error, host)) = errors.pop().zip(self.results.hosts.get_mut(number))
+            {
+                host.explain(Silence::SendFailed(error));
             }
         }
         Ok(())
     }
 
-    /// Pings by unicast each found peer that has not answered unicast, up to the limit for each
-    /// address.
-    async fn ping_peers(&mut self, sockets: &Sockets) -> Result<(), getrandom::Error> {
-        for address in self.peers.take_next_pings() {
-            let bytes = self.build_ping(Target::Peer)?;
+    /// Pings found peers by unicast, up to the limits for each peer and address.
+    async fn ping_peers(
+        &mut self,
+        sockets: &Sockets,
+        is_new_round: bool,
+    ) -> Result<(), getrandom::Error> {
+        for (id, address, number) in self.results.peers.take_next_pings(is_new_round) {
+            let bytes = self.build_ping(Target::Peer(id, address, number), 0)?;
             sockets.send(&bytes, PathSet::NONE, &[address]).await;
         }
         Ok(())
@@ -284,22 +299,34 @@ impl<'a> Probe<'a> {
     }
 
     /// Handles a received datagram: records a looped-back ping, a peer of another room, or a
-    /// control packet of this room. Ignores multicast and broadcast on interfaces that are not
-    /// selected.
+    /// control packet of this room. Of multicast and broadcast on interfaces that are not selected,
+    /// records only who was heard.
     fn receive(&mut self, sockets: &Sockets, datagram: &Datagram) {
         let interface_path = self.arrival_path(sockets, datagram);
         if interface_path.is_none() && self.was_sent_to_many(sockets, datagram) {
-            return;
+            return self.receive_on_other_interface(datagram);
         }
         if let Some(target) = self.sent_datagrams.get(&datagram.bytes).cloned() {
             return self.record_echo(&target, interface_path.as_ref());
         }
-        self.other_rooms.record(&datagram.bytes, self.room);
-        // Entries are ignored, so their signatures need no verification.
-        let is_known = |peek| matches!(peek, UnverifiedPacket::Entry { .. });
-        let opened = open(&datagram.bytes, self.room, self.me, is_known);
-        if let Ok((Packet::Control { sender, control, .. }, _)) = opened {
-            self.record_packet(sender.id, datagram.from, interface_path, control);
+        self.results.other_rooms.record(&datagram.bytes, self.room);
+        if let Some((id, control)) = open_control(&datagram.bytes, self.room) {
+            self.record_packet(id, datagram.from, interface_path, control);
+        }
+    }
+
+    /// Records the peer of a heartbeat that came by multicast or broadcast on an interface that is
+    /// not selected.
+    fn receive_on_other_interface(&mut self, datagram: &Datagram) {
+        let mut all = self.other_interfaces.iter();
+        let Some((name, _)) = all.find(|(_, it)| Some(it.index) == datagram.interface) else {
+            return;
+        };
+        if let Some((id, Control::Heartbeat(_))) = open_control(&datagram.bytes, self.room)
+            && let Some(interface) = self.results.other_interfaces.get_mut(name)
+            && interface.heard_peers.len() < MAX_HEARD_PEERS
+        {
+            interface.heard_peers.insert(id);
         }
     }
 
@@ -307,15 +334,16 @@ impl<'a> Probe<'a> {
     /// the same path, `interface_path`. A ping to a host counts in any case.
     fn record_echo(&mut self, target: &Target, interface_path: Option<&InterfacePath>) {
         match target {
-            Target::InterfacePath(sent) if Some(sent) == interface_path => {
-                self.loopback_results.entry(sent.clone()).or_default().has_looped_back = true;
+            Target::InterfacePath(sent, _) if Some(sent) == interface_path => {
+                self.results.loopback_results.entry(sent.clone()).or_default().has_looped_back =
+                    true;
             }
             Target::Host(number) => {
-                if let Some(host) = self.hosts.get_mut(*number) {
-                    host.is_local = true;
+                if let Some(host) = self.results.hosts.get_mut(*number) {
+                    host.silence = Silence::ThisMachine;
                 }
             }
-            Target::InterfacePath(_) | Target::Peer => {}
+            Target::InterfacePath(..) | Target::Peer(..) => {}
         }
     }
 
@@ -332,13 +360,16 @@ impl<'a> Probe<'a> {
         let is_local = ip.is_loopback() || self.local_addresses.contains(&ip);
         match control {
             Control::Heartbeat(it) => {
-                if let Some(peer) = self.peers.record(id, from, is_local) {
+                let peers = &mut self.results.peers;
+                peers.stated_members =
+                    peers.stated_members.max(usize::try_from(it.members).unwrap_or(usize::MAX));
+                if let Some(peer) = peers.record(id, from, is_local) {
                     peer.name = Some(safe_line(&it.username));
                     peer.heard_on.extend(interface_path);
                 }
             }
             Control::Pong(pong) => self.record_pong(id, from, is_local, pong),
-            Control::Bye(_) => drop(self.peers.by_id.remove(&id)),
+            Control::Bye(_) => drop(self.results.peers.by_id.remove(&id)),
             _ => {}
         }
     }
@@ -346,18 +377,33 @@ impl<'a> Probe<'a> {
     /// Records a peer's answer to a ping, if the cookie is one of this probe.
     fn record_pong(&mut self, id: PeerId, from: SocketAddr, is_local: bool, pong: Pong) {
         let Some(target) = self.pings_by_cookie.get(&pong.cookie.0) else { return };
-        let Some(peer) = self.peers.record(id, from, is_local) else { return };
+        let Some(peer) = self.results.peers.record(id, from, is_local) else { return };
         match target {
-            Target::InterfacePath(interface_path) => {
-                peer.answered_on.insert(interface_path.clone());
+            Target::InterfacePath(interface_path, round) => {
+                peer.record_path_answer(interface_path, *round);
             }
-            Target::Peer => peer.answers_unicast = true,
+            Target::Peer(pinged, address, number) if *pinged == id => {
+                peer.record_unicast_answer(*address, *number);
+            }
+            Target::Peer(..) => {}
             Target::Host(number) => {
                 peer.answers_unicast = true;
-                if let Some(host) = self.hosts.get_mut(*number) {
+                if let Some(host) = self.results.hosts.get_mut(*number) {
                     host.answering_peers.insert(id);
                 }
             }
         }
+    }
+}
+
+/// Verifies and decrypts a control packet of a room. Returns it with the id of its sender. `None`
+/// if it is none.
+pub(super) fn open_control(bytes: &[u8], room: &Room) -> Option<(PeerId, Control)> {
+    // Entries are ignored, so their signatures need no verification. Own packets are harmless:
+    // pings of the probe that come back are recognized before.
+    let is_known = |peek| matches!(peek, UnverifiedPacket::Entry { .. });
+    match open(bytes, room, PeerId([0; 8]), is_known) {
+        Ok((Packet::Control { sender, control, .. }, _)) => Some((sender.id, control)),
+        _ => None,
     }
 }

@@ -50,10 +50,14 @@ pub(super) fn bind_sending(is_v6: bool) -> io::Result<UdpSocket> {
 }
 
 /// Creates the shared socket on the room's port. Other peers of this machine can bind the same
-/// port. Also returns the socket's `quinn-udp` state, which receiving needs.
+/// port. IPv4 broadcasts are allowed. Also returns the socket's `quinn-udp` state, which receiving
+/// needs.
 pub(super) fn bind_shared(is_v6: bool, port: u16) -> io::Result<(UdpSocket, UdpSocketState)> {
     let socket = bind_any(is_v6, port, |socket| {
         socket.set_reuse_address(true)?;
+        if !is_v6 {
+            socket.set_broadcast(true)?;
+        }
         // Not on Linux. There SO_REUSEADDR is enough, and SO_REUSEPORT would spread unicast
         // datagrams over all sockets.
         #[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]

@@ -63,6 +63,15 @@ pub(super) struct Datagram {
     pub(super) bytes: Vec<u8>,
 }
 
+/// Socket of a pair from which a datagram is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// Own socket, on a free port.
+    Own,
+    /// Shared socket, on the room's port.
+    Shared,
+}
+
 /// Result of sending a datagram by several paths and to several addresses.
 #[derive(Debug)]
 pub(super) struct SendResult {
@@ -268,7 +277,7 @@ impl Sockets {
         let mut sent = SendResult { copies_sent: 0, working: PathSet::NONE, failed: Vec::new() };
         for path in Path::ALL.into_iter().filter(|it| paths.has(*it)) {
             for interface in self.interfaces.values() {
-                for outcome in self.send_on(path, interface, bytes).await {
+                for outcome in self.send_on(path, interface, bytes, Source::Own).await {
                     sent.record(Some(path), outcome);
                 }
             }
@@ -293,42 +302,47 @@ impl Sockets {
     }
 
     /// Sends a datagram by one path on one interface, and returns the result of each copy. Sends no
-    /// copy if the address family has no socket, or if the interface has no address of that family.
-    /// Broadcast sends a copy to each broadcast address of the interface.
+    /// copy if the address family does not have the socket `source`, or if the interface has no
+    /// address of it. Broadcast sends a copy to each broadcast address of the interface.
     pub(super) async fn send_on(
         &self,
         path: Path,
         interface: &Interface,
         bytes: &[u8],
+        source: Source,
     ) -> Vec<io::Result<()>> {
+        let pair = if path == Path::GroupV6 { &self.v6 } else { &self.v4 };
+        let Some(socket) = pair.as_ref().and_then(|it| it.socket(source)) else {
+            return Vec::new();
+        };
         let mut outcomes = Vec::new();
-        match (path, &self.v4, &self.v6) {
-            (Path::GroupV4, Some(pair), _) => {
+        match path {
+            Path::GroupV4 => {
                 // Send one copy on the interface, even if it is in several networks.
                 if let Some(network) = interface.networks.first() {
-                    let chosen = SockRef::from(&pair.own).set_multicast_if_v4(&network.address);
+                    let chosen = SockRef::from(socket).set_multicast_if_v4(&network.address);
                     let to = SocketAddr::from((GROUP_V4, self.port));
                     outcomes.push(match chosen {
-                        Ok(()) => send_to(&pair.own, bytes, to).await,
+                        Ok(()) => send_to(socket, bytes, to).await,
                         Err(error) => Err(error),
                     });
                 }
             }
-            (Path::GroupV6, _, Some(pair)) if interface.has_v6 => {
-                let chosen = SockRef::from(&pair.own).set_multicast_if_v6(interface.index);
+            Path::GroupV6 if interface.has_v6 => {
+                let chosen = SockRef::from(socket).set_multicast_if_v6(interface.index);
                 let to = SocketAddrV6::new(GROUP_V6, self.port, 0, interface.index);
                 outcomes.push(match chosen {
-                    Ok(()) => send_to(&pair.own, bytes, to.into()).await,
+                    Ok(()) => send_to(socket, bytes, to.into()).await,
                     Err(error) => Err(error),
                 });
             }
-            (Path::Broadcast, Some(pair), _) => {
+            Path::GroupV6 => {}
+            Path::Broadcast => {
                 for address in interface.networks.iter().filter_map(|it| it.broadcast) {
                     let to = SocketAddr::from((address, self.port));
-                    outcomes.push(send_to(&pair.own, bytes, to).await);
+                    outcomes.push(send_to(socket, bytes, to).await);
                 }
             }
-            _ => {}
         }
         outcomes
     }
@@ -364,6 +378,16 @@ impl Sockets {
             GroupMembership::V6(_) => &self.v6,
         };
         pair.as_ref()?.shared.as_ref().map(SockRef::from)
+    }
+}
+
+impl SocketPair {
+    /// Returns one of the two sockets; `None` if it is the shared one, which could not be bound.
+    fn socket(&self, source: Source) -> Option<&UdpSocket> {
+        match source {
+            Source::Own => Some(&self.own),
+            Source::Shared => self.shared.as_deref(),
+        }
     }
 }
 
