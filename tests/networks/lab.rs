@@ -239,6 +239,15 @@ impl Lab {
         self.ip(&format!("link set {} up\n", cable.end));
     }
 
+    /// Isolates a machine's cables or ends that: a switch passes nothing between two isolated
+    /// machines, as the access points of guest networks do.
+    pub(crate) fn set_isolated(&self, machine: &Machine, is_isolated: bool) {
+        let state = if is_isolated { "on" } else { "off" };
+        for Cable { end } in &machine.cables {
+            self.ip(&format!("link set {end} type bridge_slave isolated {state}\n"));
+        }
+    }
+
     /// Runs lines of `ip -batch` in the namespace of the bridges.
     fn ip(&self, lines: &str) {
         run(self.switches.command(self.options, "ip").args(["-batch", "-"]), lines).unwrap();
@@ -281,6 +290,29 @@ impl Machine {
     /// that was sent to. Groups and broadcast do not come in at all.
     pub(crate) fn install_firewall(&self) {
         self.drop_incoming("meta l4proto udp ct state new");
+    }
+
+    /// Lets in all datagrams that match an nftables filter, whatever was dropped before.
+    pub(crate) fn accept_incoming(&self, filter: &str) {
+        self.nft(&format!("insert rule inet lab incoming {filter} accept\n"));
+    }
+
+    /// Lets out all datagrams that match an nftables filter, whatever was dropped before.
+    pub(crate) fn accept_outgoing(&self, filter: &str) {
+        self.nft(&format!("insert rule inet lab outgoing {filter} accept\n"));
+    }
+
+    /// Silently drops outgoing datagrams that match an nftables filter, but tells the sender that
+    /// it may not send.
+    pub(crate) fn drop_outgoing(&self, filter: &str) {
+        self.nft(&format!("add rule inet lab outgoing {filter} drop\n"));
+    }
+
+    /// Takes its interface in its first network down, or up again.
+    pub(crate) fn set_link(&self, is_up: bool) {
+        let state = if is_up { "up" } else { "down" };
+        let line = format!("link set eth0 {state}\n");
+        run(self.command("ip").args(["-batch", "-"]), &line).unwrap();
     }
 
     /// Silently drops incoming datagrams that match an nftables filter.

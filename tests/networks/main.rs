@@ -18,6 +18,7 @@ mod addresses;
 #[cfg(all(feature = "server", feature = "client"))]
 #[path = "../common/mod.rs"]
 mod common;
+mod diagnoses;
 #[cfg(all(feature = "server", feature = "client"))]
 mod discovery;
 mod doctor;
