@@ -316,12 +316,16 @@ impl Link {
 
     /// Handles `end`. During the replay after a join, ends the replay. Later, completes the answer
     /// to an `enter`, `history` or `search`: removes that request from the queue and reports the
-    /// end.
+    /// end. An `end` about anything else is ignored.
     fn on_end(&mut self, now: Moment, end: End) {
         self.cursor.advance(end.head);
         self.schedule_persist(now);
         if self.phase == Phase::Replaying {
             self.on_replay_end(now);
+            return;
+        }
+        // A message in particular stays: nothing would report what became of it.
+        if !matches!(end.about, kind::ENTER | kind::HISTORY | kind::SEARCH) {
             return;
         }
         if let Some(item) = self.take_request(now, end.about, end.reference) {
