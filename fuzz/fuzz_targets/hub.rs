@@ -2,6 +2,8 @@
 
 #![no_main]
 
+#[path = "../../tests/fuzz_tcp/bytes.rs"]
+mod bytes;
 #[path = "../../tests/fuzz_tcp/hub.rs"]
 mod hub;
 

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
+use super::bytes::Bytes;
 use pi_chat::hub::{
     ConnectionId, Delivery, Hub, Input, Now, Output, ReadFailed, ReadRange, ReadRequest, ReadTag,
     RestoredState, RoomId,
@@ -24,48 +25,12 @@ use pi_chat::wire::tcp::{
     Say, Search, ServerFrame,
 };
 
-/// Names of users and rooms that the frames choose from; some are the same by their keys, some are
-/// invalid.
-const NAMES: [&str; 8] = ["anna", "Anna", "bob", "lobby", "den", "", "a b", "ＡＮＮＡ"];
-
 /// Largest number of open connections.
 const MAX_CONNECTIONS: usize = 12;
 
 /// Largest number of outputs of the hub for one input: a welcome, a page of a replay, and the
 /// presence of all rooms stay far below it.
 const MAX_OUTPUTS: usize = 400;
-
-/// Bytes that are used up one after the other.
-struct Bytes<'a>(&'a [u8]);
-
-impl Bytes<'_> {
-    /// Returns the next byte; 0 if none is left.
-    fn u8(&mut self) -> u8 {
-        let Some((first, rest)) = self.0.split_first() else { return 0 };
-        self.0 = rest;
-        *first
-    }
-
-    /// Returns a number that is small in most cases.
-    fn number(&mut self) -> u64 {
-        match self.u8() {
-            byte @ 0..250 => u64::from(byte % 40),
-            250 => u64::MAX,
-            byte => u64::from(byte) << (self.u8() % 56),
-        }
-    }
-
-    /// Returns one of [`NAMES`].
-    fn name(&mut self) -> String {
-        NAMES[usize::from(self.u8()) % NAMES.len()].to_owned()
-    }
-
-    /// Returns a text: short, empty, or with characters that are not allowed.
-    fn text(&mut self) -> String {
-        let length = usize::from(self.u8() % 12);
-        (0..length).map(|_| char::from(self.u8() % 0x80)).collect()
-    }
-}
 
 /// A connection as its client sees it.
 #[derive(Default)]

@@ -1,4 +1,4 @@
-//! The hub and the decoders of the TCP protocol under random input: no panic, no memory without a
+//! The hub, the link and the decoders of the TCP protocol under random input: no panic, no memory without a
 //! bound, and what the protocol promises. `fuzz/` runs the same checks under a coverage-guided
 //! fuzzer.
 //!
@@ -11,8 +11,10 @@
     reason = "tests fail by panicking"
 )]
 
+mod bytes;
 mod decoders;
 mod hub;
+mod link;
 
 use std::cell::Cell;
 
@@ -40,6 +42,15 @@ fn hub_keeps_its_promises_under_random_input() {
     println!("{total:?}");
     // A run that reaches nothing would pass everything.
     assert!(total.welcomes > 0 && total.entries_received > 0 && total.pages > 0, "{total:?}");
+}
+
+#[test]
+fn link_keeps_its_promises_under_random_input() {
+    let total = Cell::new(link::Summary::default());
+    for_each_run(|bytes| total.set(total.get() + link::run(bytes)));
+    let total = total.get();
+    println!("{total:?}");
+    assert!(total.joins > 0 && total.shown > 0 && total.answers > 0, "{total:?}");
 }
 
 #[test]
