@@ -432,6 +432,12 @@ impl Contact {
         self.witnessed_since.filter(is_false).unwrap_or(claimed)
     }
 
+    /// Returns the value of the room clock since which it holds its name, for conflicts about names:
+    /// when it joined, or when it took the name if it is known to have had another one before.
+    pub(super) fn name_since(&self) -> RoomClock {
+        self.renamed_at.map_or(self.since(), |it| it.max(self.since()))
+    }
+
     /// Returns the value of the room clock at which the contact claims to have joined. If it has
     /// stated none, returns the greatest possible value, so that the contact counts as the most
     /// junior.

@@ -45,7 +45,7 @@ impl Mesh {
         let is_alike = self.room_clock(now.moment).0.abs_diff(clock.0) <= CLOCK_TOLERANCE_MS;
         let Some(contact) = self.contacts.member(id).filter(|_| is_alike) else { return };
         let Some(profile) = &contact.profile else { return };
-        let (name, theirs) = (profile.name.clone(), (contact.since(), id));
+        let (name, theirs) = (profile.name.clone(), (contact.name_since(), id));
         let key = profile.key.clone();
         let address = contact.address();
         self.retire_former_incarnation(now, id, &key);
@@ -54,10 +54,10 @@ impl Mesh {
             return;
         }
         let oldest: Option<Seniority> = if *self.name.key() == key {
-            Some(self.seniority())
+            Some((self.name_since, self.me.id))
         } else if self.is_voter() {
             let others = self.contacts.holders(&key).filter(|it| *it != id);
-            others.filter_map(|it| Some((self.contacts.get(it)?.since(), it))).min()
+            others.filter_map(|it| Some((self.contacts.get(it)?.name_since(), it))).min()
         } else {
             None
         };

@@ -7,6 +7,8 @@ use pi_chat::wire::udp::{Agree, Control, Entry, Heartbeat, Nonce, Object, Packet
 
 use super::checks;
 use super::fault_injector::{FaultInjector, NoFaults};
+use super::fixed_scenarios;
+use super::liars::Lie;
 use super::network::Link;
 use super::peer_run::RunId;
 use super::random_scenarios::Scenario;
@@ -464,4 +466,21 @@ fn check_8_detects_an_endless_candidacy() {
     // End before idle traffic is measured.
     let plan = || Scenario { end: come(PEERS) + 21 * S, ..room() };
     assert_fail(&["8 every_candidate_is_decided"], plan, fault_injector);
+}
+
+/// Fault: liars come from two machines to a peer that is alone. They look like another room, to
+/// which it gives way.
+#[test]
+fn check_9_detects_a_lost_name() {
+    let plan = || fixed_scenarios::convincing_liars(Lie::Claim);
+    assert_eq!(failing(plan(), 0, NoFaults), ["9 liars_take_no_name"]);
+}
+
+/// Fault: liars have joined before a newcomer comes, so their objections are those of members.
+#[test]
+fn check_9_detects_a_rejected_newcomer() {
+    let plan = || fixed_scenarios::convincing_liars(Lie::Both);
+    let failed = failing(plan(), 0, NoFaults);
+    assert!(failed.contains(&"8 every_candidate_is_decided"), "{failed:?}");
+    assert!(failed.contains(&"9 liars_take_no_name"), "{failed:?}");
 }

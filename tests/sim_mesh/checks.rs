@@ -14,7 +14,7 @@ use super::world::{S, World};
 pub(crate) type Check = (&'static str, fn(&World) -> Vec<String>);
 
 /// All checks.
-pub(crate) const ALL: [Check; 8] = [
+pub(crate) const ALL: [Check; 9] = [
     ("1 names_are_unique", names_are_unique),
     ("2 members_objection_rejects", members_objection_rejects),
     ("3 same_messages_same_order", same_messages_same_order),
@@ -23,6 +23,7 @@ pub(crate) const ALL: [Check; 8] = [
     ("6 no_live_member_is_gone", no_live_member_is_gone),
     ("7 traffic_is_bounded", traffic_is_bounded),
     ("8 every_candidate_is_decided", every_candidate_is_decided),
+    ("9 liars_take_no_name", liars_take_no_name),
 ];
 
 /// Name of the violation when the engine or the simulation has panicked.
@@ -258,6 +259,10 @@ fn display_errors(id: RunId, run: &PeerRun) -> Vec<String> {
 /// if the most senior one did not answer three requests; of another one only if none of those did. With loss, some of the ten may be missing.
 pub(crate) fn history_is_that_of_the_most_senior(world: &World) -> Vec<String> {
     let mut wrong = Vec::new();
+    if !world.liars.is_empty() {
+        // What liars claim about seniority is believed by newcomers.
+        return wrong;
+    }
     for (id, run) in world.runs.iter().enumerate() {
         if run.admitted.is_some() {
             wrong.extend(check_history_of(world, id).err().map(|why| format!("{id}: {why}")));
@@ -407,6 +412,31 @@ pub(crate) fn every_candidate_is_decided(world: &World) -> Vec<String> {
             if !world.objections.iter().any(is_about_it) {
                 wrong.push(format!("{id} was rejected, and nobody had objected"));
             }
+        }
+    }
+    wrong
+}
+
+/// **Liars take no name** (sections 7 and 13): in a world with liars, in which the honest peers ask
+/// for different names and no split is planned, each of them has the name that it asked for, none
+/// is rejected, and at the end each is a member for all others.
+pub(crate) fn liars_take_no_name(world: &World) -> Vec<String> {
+    if world.liars.is_empty() {
+        return Vec::new();
+    }
+    let mut wrong = Vec::new();
+    let members = members(world);
+    for (id, run) in world.runs.iter().enumerate() {
+        if run.name.key() != run.asked_name.key() {
+            wrong.push(format!("{id} asked for {:?} and is {:?}", run.asked_name, run.name));
+        }
+        if run.stage == Stage::Rejected {
+            wrong.push(format!("{id} was rejected"));
+        }
+        let known = if run.is_in() { world.read_members(id) } else { HashSet::new() };
+        let lacks = |it: &&RunId| **it != id && !known.contains(it);
+        if let Some(other) = members.iter().filter(|_| run.is_in()).find(lacks) {
+            wrong.push(format!("{other} is no member for {id}"));
         }
     }
     wrong

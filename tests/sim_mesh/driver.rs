@@ -133,6 +133,12 @@ impl World {
                 Path::GroupV4 | Path::Broadcast => address_v4(machine, segment, port),
             };
             for to in 0..self.machines.len() {
+                if let Packet::Control { sender, control, .. } = &datagram.packet
+                    && path == Path::GroupV4
+                    && self.network.carries(machine, to, path, segment)
+                {
+                    self.liars_hear(to, None, from, sender.id, control);
+                }
                 let Some(run) = self.machines[to].run else { continue };
                 if to != machine && self.network.carries(machine, to, path, segment) {
                     self.pass(machine, to, run, from, Some(path), datagram);
@@ -147,6 +153,10 @@ impl World {
         let machine = self.runs[id].machine;
         if to == machine || to >= self.machines.len() || !self.network.delivers(machine, to) {
             return;
+        }
+        if let Packet::Control { sender, control, .. } = &datagram.packet {
+            let from = address_v4(machine, segment, self.runs[id].port);
+            self.liars_hear(to, Some(port), from, sender.id, control);
         }
         let Some(run) = self.machines[to].run else { return };
         if let Packet::Control { control: Control::Recall(_), .. } = &datagram.packet {
@@ -240,7 +250,7 @@ impl World {
     }
 
     /// Returns the runs that an engine reports as members.
-    pub(crate) fn read_members(&mut self, id: RunId) -> HashSet<RunId> {
+    pub(crate) fn read_members(&self, id: RunId) -> HashSet<RunId> {
         let now = self.now(id);
         let report = self.runs[id].mesh.report(now);
         let others = report.iter().filter(|it| !it.is_self);

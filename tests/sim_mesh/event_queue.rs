@@ -5,6 +5,7 @@ use std::collections::BinaryHeap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use pi_chat::mesh::Input;
 use pi_chat::model::Path;
 use pi_chat::wire::udp::Packet;
 
@@ -39,6 +40,13 @@ pub(crate) enum EventKind {
         path: Option<Path>,
         /// The datagram.
         datagram: Rc<Datagram>,
+    },
+    /// A packet of a liar arrives at a run.
+    Deceive {
+        /// Receiving run.
+        to: RunId,
+        /// The received packet.
+        input: Input,
     },
     /// An engine may be due for a wake-up.
     Wake(RunId),

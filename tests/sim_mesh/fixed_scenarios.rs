@@ -2,6 +2,7 @@
 //! peers.
 
 use super::clock::Clock;
+use super::liars::Lie;
 use super::network::Link;
 use super::random::Random;
 use super::random_scenarios::Scenario;
@@ -68,4 +69,44 @@ pub(crate) fn crowd(seed: u64) -> Scenario {
     world.plan(end - 25 * S, Action::StartSample);
     world.plan(end, Action::EndSample);
     Scenario { world, end }
+}
+
+/// Number of honest peers in the room with liars.
+const HONEST: usize = 10;
+
+/// Returns a room with liars: six peers join and talk. Then up to three liars come, all on one
+/// machine, and four more peers join. Some of the datagrams may be lost.
+pub(crate) fn liars(seed: u64) -> Scenario {
+    let mut random = Random::new(seed);
+    let loss = random.pick(&[0, 0, 50, 100]);
+    let mut world = World::new(HONEST + 1, Link::GOOD.with_loss(loss), random.bits());
+    world.worst_loss = loss as f64 / 1_000.0;
+    for machine in 0..HONEST {
+        let at = if machine < 6 { random.below(5 * S) } else { random.between(25 * S, 45 * S) };
+        world.plan(at, Action::Start(machine, format!("person{machine}")));
+    }
+    for _ in 0..30 {
+        let at = random.between(12 * S, 60 * S);
+        world.plan(at, Action::Say(random.index(HONEST), 1));
+    }
+    for _ in 0..random.between(1, 3) {
+        let at = random.between(15 * S, 30 * S);
+        world.plan_liar(HONEST, at, random.pick(&[Lie::Object, Lie::Claim]));
+    }
+    world.quiet_since = 61 * S;
+    Scenario { world, end: 90 * S }
+}
+
+/// Returns a room in which liars succeed, as the page says: they come from two machines, to a peer
+/// that is alone, or have joined before a newcomer comes.
+pub(crate) fn convincing_liars(lie: Lie) -> Scenario {
+    let mut world = World::new(4, Link::GOOD, 1);
+    world.plan(0, Action::Start(0, "person0".to_owned()));
+    for machine in 2..4 {
+        world.plan_liar(machine, 15 * S, lie);
+    }
+    if lie == Lie::Both {
+        world.plan(30 * S, Action::Start(1, "person1".to_owned()));
+    }
+    Scenario { world, end: 60 * S }
 }

@@ -21,6 +21,7 @@ mod driver;
 mod event_queue;
 mod fault_injector;
 mod fixed_scenarios;
+mod liars;
 mod network;
 mod observer;
 mod peer_run;
@@ -59,6 +60,13 @@ fn fifty_peers_keep_all_promises() {
 #[test]
 fn five_hundred_peers_keep_all_promises() {
     run_seeds("five_hundred_peers_keep_all_promises", 3, fixed_scenarios::crowd);
+}
+
+/// Ten honest peers, and strangers that claim their names, seniority and huge clocks, or object to
+/// newcomers.
+#[test]
+fn liars_take_no_name_and_keep_nobody_out() {
+    run_seeds("liars_take_no_name_and_keep_nobody_out", 100, fixed_scenarios::liars);
 }
 
 /// With 30 % of all datagrams lost, each of 10 × 200 messages is shown once, in one order.

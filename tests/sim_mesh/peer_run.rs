@@ -103,6 +103,8 @@ pub(crate) struct PeerRun {
     pub(crate) ended: Option<u64>,
     /// Username, as its user knows it.
     pub(crate) name: Username,
+    /// Username that its user asked for.
+    pub(crate) asked_name: Username,
     /// Nonce of its last announce.
     pub(crate) nonce: Option<Nonce>,
     /// Messages that its user has said.

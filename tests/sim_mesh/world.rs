@@ -14,6 +14,7 @@ use pi_chat::wire::udp::Signer;
 use super::clock::Clock;
 use super::event_queue::{EventKind, Queue};
 use super::fault_injector::{FaultInjector, NoFaults};
+use super::liars::Liar;
 use super::network::{Link, Network, address_v4};
 use super::observer::{Departure, GivenUpEntry, NameCollision, Objection, PacketCounts};
 use super::peer_run::{NoSignature, PeerRun, RunId, Said, Snapshot, Stage};
@@ -50,6 +51,8 @@ pub(crate) enum Action {
     Open(usize, usize, u8),
     /// Opens only these paths from all machines to all others.
     OpenAll(u8),
+    /// Has a liar send one round of lies.
+    Lie(usize),
     /// Starts the traffic sample.
     StartSample,
     /// Ends the traffic sample.
@@ -83,6 +86,8 @@ pub(crate) struct World {
     pub(crate) machines: Vec<Machine>,
     /// All runs so far.
     pub(crate) runs: Vec<PeerRun>,
+    /// Strangers that lie.
+    pub(crate) liars: Vec<Liar>,
     /// Runs by peer id.
     pub(crate) by_id: HashMap<PeerId, RunId>,
     /// Queue of scheduled events.
@@ -153,6 +158,7 @@ impl World {
             network: Network::new(machines, link),
             machines: Vec::new(),
             runs: Vec::new(),
+            liars: Vec::new(),
             by_id: HashMap::new(),
             queue: Queue::default(),
             random: Random::new(seed),
@@ -227,6 +233,7 @@ impl World {
                 EventKind::Arrive { to, from, path, datagram } => {
                     self.arrive(to, from, path, &datagram)
                 }
+                EventKind::Deceive { to, input } => self.give(to, input),
                 EventKind::Wake(run) => self.wake(run, time),
                 EventKind::Act(action) => self.act(action),
                 EventKind::Observe => {
@@ -322,6 +329,7 @@ impl World {
                 self.network.links().for_each(|it| it.open = paths);
                 self.update_links();
             }
+            Action::Lie(liar) => self.lie(liar),
             Action::StartSample => self.measured = Some(self.counts()),
             Action::EndSample => self.end_measuring(),
         }
@@ -383,6 +391,7 @@ impl World {
             began: self.time,
             admitted: None,
             ended: None,
+            asked_name: name.clone(),
             name,
             nonce: None,
             said: Vec::new(),

@@ -1,8 +1,8 @@
 //! Tests of claims about seniority: what a peer has seen beats what others claim.
 
 use super::hostile::{FakePeer, TestBench, agree_from, candidate_nonce};
-use crate::mesh::Input;
 use crate::mesh::contact::{Contact, Profile, Stage};
+use crate::mesh::{Input, Outgoing};
 use crate::model::{ErrorCode, Event, Moment, NameKey, PathSet, RoomClock};
 use crate::wire::udp::{Announce, Control, Cookie, Nonce, Object, PageItem, Ping};
 
@@ -261,6 +261,36 @@ fn senior_witness_is_believed_about_an_unannounced_holder() {
         bench.receive(&mut senior, Control::Object(object));
         assert_eq!(is_renamed(&bench), matches!(what, Unheard | HeardElsewhere), "{what:?}");
     }
+}
+
+/// A member that takes the name of another one that came after it is no holder for which a witness
+/// testifies: the witness tells it that the name is the other one's.
+#[test]
+fn witness_does_not_testify_for_a_member_that_renamed_itself() {
+    let mut bench = settled_bench();
+    let (mut bert, mut carl) = (FakePeer::new(1), FakePeer::new(2));
+    assert!(bench.admit(&mut bert, "bert"));
+    let bert_since = bench.room_clock();
+    for _ in 0..4 {
+        bench.advance(2_000);
+        bench.receive_since(&mut bert, "bert", bert_since);
+    }
+    assert!(bench.admit(&mut carl, "carl"));
+    let carl_since = bench.room_clock();
+    bench.advance(2_000);
+    bench.sent.clear();
+    for _ in 0..3 {
+        bench.receive_since(&mut bert, "carl", bert_since);
+        bench.receive_since(&mut carl, "carl", carl_since);
+        bench.advance(1_000);
+    }
+    let objections = bench.sent.iter().filter_map(|it| match &it.packet {
+        Outgoing::Control(Control::Object(object)) => Some((it.addresses[0], object.holder)),
+        _ => None,
+    });
+    let objections: Vec<_> = objections.collect();
+    assert!(!objections.is_empty());
+    assert!(objections.iter().all(|it| *it == (bert.address, carl.signer.id)), "{objections:?}");
 }
 
 /// A member that is more senior than this peer takes this peer's name later. It does not get the
