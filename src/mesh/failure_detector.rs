@@ -99,8 +99,20 @@ impl Mesh {
     }
 
     /// Ends the stage of a contact whose time is over: marks a member as gone, forgets any other
-    /// contact.
+    /// contact. A heard one that has stated no name, and that others list, is only listed again.
     fn expire(&mut self, now: Now, id: PeerId) {
+        let gone = gone_after(self.member_count());
+        let is_listed = |it: &Contact| it.is_verified && it.last_vouched + gone > now.moment;
+        let is_indirect = |it: &Contact| it.profile.is_none() && is_listed(it);
+        if let Some(contact) = self.contacts.get_mut(id)
+            && contact.stage == Stage::Heard
+            && is_indirect(contact)
+        {
+            // It is not heard any more, but others list it as before.
+            contact.where_at = Some(now.moment);
+            self.contacts.set_stage(id, Stage::Listed);
+            return;
+        }
         match self.contacts.get(id).map(|it| it.stage) {
             Some(Stage::Member) => self.mark_gone(now.moment, id),
             Some(_) => {

@@ -6,7 +6,10 @@ use std::collections::BTreeSet;
 use super::hostile::{FakePeer, TestBench};
 use super::reports::present;
 use super::{SimPeer, SimRoom};
-use crate::model::{ChatCommand, Command, Event, NameKey, NoticeCode, RosterNote, RosterStatus};
+use crate::model::{
+    ChatCommand, Command, Event, NameKey, NoticeCode, PathSet, RosterNote, RosterStatus,
+};
+use crate::wire::udp::{Control, Cookie, PageItem, Ping};
 
 /// Returns the texts of the hints that nobody hears the peer.
 fn hints(events: &[Event]) -> Vec<&str> {
@@ -253,4 +256,29 @@ fn hint_comes_after_thirty_seconds() {
     bench.advance(2_000);
     bench.receive_heartbeat(&mut bert, "bert", 0, vec![]);
     assert_eq!(hints(&bench.events).len(), 1);
+}
+
+/// A peer that is known through others only, and was heard once without a name, stays in the member
+/// list as long as others list it.
+#[test]
+fn indirect_peer_that_was_heard_once_stays() {
+    let mut bench = TestBench::alone();
+    let (mut bert, mut dora) = (FakePeer::new(1), FakePeer::new(2));
+    assert!(bench.admit(&mut bert, "bert"));
+    for round in 0..40 {
+        bench.advance(2_000);
+        let page = vec![PageItem { author: dora.signer.id, have: 1, ago: 0 }];
+        bench.receive_heartbeat(&mut bert, "bert", 0, page);
+        if round == 1 {
+            let ping = Ping { cookie: Cookie([1; 8]), heard: PathSet(1) };
+            bench.receive(&mut dora, Control::Ping(ping));
+            let entry = dora.entry(1, 1);
+            bench.receive_entry(&bert, entry);
+        }
+    }
+    let names = ["anna", "bert", "liar"].map(NameKey::of);
+    assert_eq!(present(&bench.events), BTreeSet::from(names));
+    let has_left =
+        |it: &&Event| matches!(it, Event::Presence { left: Some(left), .. } if !left.is_empty());
+    assert_eq!(bench.events.iter().find(has_left), None);
 }
