@@ -3,29 +3,62 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::logs::{OrderKey, order_key};
+use super::order_hold::RecentAuthors;
 use super::requests::session;
-use super::timers::HOLD_BACK_TIMEOUT;
+use super::timers::{HOLD_BACK_TIMEOUT, ORDER_HOLD};
 use super::{Mesh, Now};
-use crate::model::{Event, Lamport, Message, Moment, RequestTag, Sequence, Style, Timestamp};
+use crate::model::{
+    Event, Lamport, Message, Moment, PeerId, RequestTag, Sequence, Style, Timestamp,
+};
 use crate::wire::udp::Entry;
 
 /// Greatest clock skew that is not reported to the user, in milliseconds.
 const MAX_UNREPORTED_SKEW_MS: u64 = 5_000;
 
-/// Hold-back queue: entries that may have to wait for entries with smaller Lamport counters.
-#[derive(Debug, Default)]
+/// Hold-back queue: entries that may have to wait for entries that sort before them.
+#[derive(Debug)]
 pub(super) struct DisplayQueue {
-    /// Held-back entries in room order, each with the time at which it was queued.
-    held: BTreeMap<OrderKey, (Arc<Entry>, Moment)>,
+    /// Held-back entries in room order.
+    held: BTreeMap<OrderKey, HeldEntry>,
     /// Greatest Lamport counter that was shown, or counts as shown.
     shown_lamport: u64,
     /// Greatest sort key of the shown entries; entries below it are shown as late. Entries of
     /// blocked authors count as shown. `None` if none was shown.
     last_shown: Option<OrderKey>,
+    /// The authors that have written last.
+    pub(super) authors: RecentAuthors,
+    /// Time for which an entry is held for the common order, if it is: [`ORDER_HOLD`]. Tests may
+    /// change it.
+    pub(super) order_hold: Duration,
     /// Request tags of own messages by sequence, until the messages are shown.
     tags: HashMap<u32, RequestTag>,
+}
+
+/// Entry in the hold-back queue.
+#[derive(Debug)]
+struct HeldEntry {
+    /// The entry.
+    entry: Arc<Entry>,
+    /// Time at which it was queued.
+    queued_at: Moment,
+    /// Time at which it may be shown, unless a Lamport counter is missing before it.
+    show_at: Moment,
+}
+
+impl Default for DisplayQueue {
+    fn default() -> Self {
+        Self {
+            held: BTreeMap::new(),
+            shown_lamport: 0,
+            last_shown: None,
+            authors: RecentAuthors::default(),
+            order_hold: ORDER_HOLD,
+            tags: HashMap::new(),
+        }
+    }
 }
 
 impl DisplayQueue {
@@ -45,23 +78,62 @@ impl DisplayQueue {
         self.held.len()
     }
 
-    /// Returns the time at which the first held-back entry in room order has waited for
-    /// [`HOLD_BACK_TIMEOUT`]; `None` if none is held.
-    pub(super) fn next_deadline(&self) -> Option<Moment> {
-        self.held.first_key_value().map(|(_, (_, since))| *since + HOLD_BACK_TIMEOUT)
+    /// Queues an entry, to be held for the common order for the time `hold`; not at all if it sorts
+    /// before one that was shown already.
+    fn insert(&mut self, now: Moment, hold: Duration, entry: Arc<Entry>) {
+        let key = order_key(&entry);
+        let is_late = self.last_shown.is_some_and(|last| key < last);
+        let show_at = if is_late { now } else { now + hold };
+        self.authors.note(now, entry.author.id);
+        self.held.insert(key, HeldEntry { entry, queued_at: now, show_at });
     }
 
-    /// Removes and returns the first held-back entry in room order, if it may be shown. It may if
-    /// its Lamport counter is at most `shown_lamport` + 1, or if it has waited for
-    /// [`HOLD_BACK_TIMEOUT`]. Otherwise returns `None`.
-    fn pop_ready(&mut self, now: Moment) -> Option<Arc<Entry>> {
-        let waiting = self.held.first_entry()?;
-        let (entry, since) = waiting.get();
-        let is_next = entry.fields.lamport.0 <= self.shown_lamport.saturating_add(1);
-        if !is_next && now.since(*since) < HOLD_BACK_TIMEOUT {
-            return None;
+    /// Ends the hold of this author's entries for the common order.
+    fn expedite(&mut self, now: Moment, author: PeerId) {
+        for held in self.held.values_mut().filter(|it| it.entry.author.id == author) {
+            held.show_at = held.show_at.min(now);
         }
-        Some(waiting.remove().0)
+    }
+
+    /// Iterates over the held-back entries in room order, up to the first one before which a
+    /// Lamport counter is missing.
+    fn without_gap(&self) -> impl Iterator<Item = &HeldEntry> {
+        let mut shown = self.shown_lamport;
+        self.held.values().take_while(move |it| {
+            let lamport = it.entry.fields.lamport.0;
+            let is_next = lamport <= shown.saturating_add(1);
+            shown = shown.max(lamport);
+            is_next
+        })
+    }
+
+    /// Returns the time at which the next entry may be shown; `None` if none is held.
+    pub(super) fn next_deadline(&self) -> Option<Moment> {
+        let next = self.without_gap().map(|it| it.show_at).min();
+        let first = || self.held.values().next().map(|it| it.queued_at + HOLD_BACK_TIMEOUT);
+        next.or_else(first)
+    }
+
+    /// Returns the number of entries at the beginning of the queue that may be shown: up to the
+    /// last one whose time has come and before which no Lamport counter is missing. What sorts
+    /// before that one is here by now. If a counter is missing before the first one: 1 if it has
+    /// waited for [`HOLD_BACK_TIMEOUT`], else 0.
+    fn ready_count(&self, now: Moment) -> usize {
+        let (mut ready, mut is_gap) = (0, true);
+        for (index, held) in self.without_gap().enumerate() {
+            is_gap = false;
+            if held.show_at <= now {
+                ready = index + 1;
+            }
+        }
+        let is_over = |it: &HeldEntry| now.since(it.queued_at) >= HOLD_BACK_TIMEOUT;
+        ready + usize::from(is_gap && self.held.values().next().is_some_and(is_over))
+    }
+
+    /// Removes and returns the first `count` held-back entries in room order.
+    fn take_first(&mut self, count: usize) -> Vec<Arc<Entry>> {
+        let first = std::iter::from_fn(|| self.held.pop_first());
+        first.take(count).map(|(_, it)| it.entry).collect()
     }
 }
 
@@ -70,9 +142,38 @@ impl Mesh {
     /// that do not have to wait.
     pub(super) fn deliver_ready(&mut self, now: Now) {
         for entry in self.logs.take_ready() {
-            self.display.held.insert(order_key(&entry), (entry, now.moment));
+            let hold = self.order_hold(now.moment, entry.author.id);
+            self.display.insert(now.moment, hold, entry);
         }
-        while let Some(entry) = self.display.pop_ready(now.moment) {
+        self.show_ready(now.moment);
+    }
+
+    /// Shows the held-back entries of an author that are held for the common order only, and what
+    /// sorts before them: its leaving is reported now.
+    pub(super) fn show_entries_of(&mut self, now: Moment, author: PeerId) {
+        self.display.expedite(now, author);
+        self.show_ready(now);
+    }
+
+    /// Shows all held-back entries, because this peer leaves.
+    pub(super) fn show_all_held(&mut self) {
+        self.show_first(usize::MAX);
+    }
+
+    /// Shows all held-back entries that need not wait any longer.
+    fn show_ready(&mut self, now: Moment) {
+        loop {
+            let count = self.display.ready_count(now);
+            if count == 0 {
+                return;
+            }
+            self.show_first(count);
+        }
+    }
+
+    /// Shows the first `count` held-back entries in room order.
+    fn show_first(&mut self, count: usize) {
+        for entry in self.display.take_first(count) {
             let is_late = self.display.last_shown.is_some_and(|last| order_key(&entry) < last);
             self.display_entry(&entry, false, is_late);
         }

@@ -38,8 +38,9 @@ impl Mesh {
         self.unheard_hint.clear();
     }
 
-    /// Moves a peer to stage gone, marks it as unverified, and ends its series of pings. Reports to
-    /// the user that it has left, unless another member holds its name.
+    /// Moves a peer to stage gone, marks it as unverified, and ends its series of pings. Shows what
+    /// is held of its messages. Then reports to the user that it has left, unless another member
+    /// holds its name.
     pub(super) fn mark_gone(&mut self, now: Moment, id: PeerId) {
         self.contacts.set_stage(id, Stage::Gone { at: now });
         self.send_plan = None;
@@ -47,6 +48,7 @@ impl Mesh {
         contact.is_verified = false;
         (contact.ping_at, contact.pings) = (None, 0);
         let name = contact.name().to_owned();
+        self.show_entries_of(now, id);
         // A peer that comes back at once under the same name has not left.
         if !self.is_held_by_another(id, &name) {
             self.report_presence(Vec::new(), vec![name]);

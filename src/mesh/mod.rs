@@ -22,6 +22,7 @@
 //! | `repair` | anti-entropy: requesting missing entries, and serving them |
 //! | `heartbeats` | heartbeats and their pages, room clock, profiles of other peers |
 //! | `display_order` | hold-back queue: the order in which messages are shown |
+//! | `order_hold` | decision whether an entry is held for the common order |
 //! | `requests` | requests of the user, report about peers |
 //! | `publish` | publishing own messages, leaving |
 //! | `contact`, `contacts` | state of each other peer |
@@ -50,6 +51,7 @@ mod logs;
 mod membership;
 mod name_conflict;
 mod objection;
+mod order_hold;
 mod path_selection;
 mod publish;
 mod received_objections;

@@ -9,6 +9,7 @@ mod hostile;
 mod limits;
 mod objections;
 mod one_way;
+mod order;
 mod reports;
 mod seniority;
 
@@ -65,7 +66,7 @@ struct SimPeer {
 }
 
 /// Simulated room of peers. Peers of one partition hear each other by unicast, and also by the IPv4
-/// group if they are in one network. Each packet takes 1 ms.
+/// group if they are in one network. Each packet takes 1 ms, or up to `jitter` more.
 struct SimRoom {
     /// Peers by number. The number is the last byte of the address with which the peer starts.
     /// Ended peers stay.
@@ -79,7 +80,9 @@ struct SimRoom {
     blocked: BTreeSet<(u8, u8)>,
     /// Share of datagrams that are lost, in per cent.
     loss: u8,
-    /// Seeded random generator that decides which datagrams are lost.
+    /// Maximum additional travel time of a packet, in milliseconds.
+    jitter: u64,
+    /// Seeded random generator that decides which datagrams are lost, and how long they take.
     dice: fastrand::Rng,
     /// Number of bytes that peers have sent by unicast to the address of [`STRANGER`].
     bytes_to_stranger: usize,
@@ -96,6 +99,7 @@ impl Default for SimRoom {
             in_flight: Vec::new(),
             blocked: BTreeSet::new(),
             loss: 0,
+            jitter: 0,
             dice: fastrand::Rng::with_seed(1),
             bytes_to_stranger: 0,
         }
@@ -196,7 +200,10 @@ impl SimRoom {
                         for (_, path) in copies.into_iter().filter(|it| it.0 && is_reached) {
                             peer.sent += 1;
                             if self.dice.u8(0..100) >= self.loss {
-                                let at = self.now + 1;
+                                let is_steady = self.jitter == 0;
+                                let more =
+                                    if is_steady { 0 } else { self.dice.u64(0..=self.jitter) };
+                                let at = self.now + 1 + more;
                                 self.in_flight.push((
                                     at,
                                     number,

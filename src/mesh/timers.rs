@@ -65,6 +65,11 @@ pub(super) const WANT_COALESCE_WINDOW: Duration = Duration::from_millis(20);
 pub(super) const GIVE_UP_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum time for which an entry is held back, to wait for entries with smaller Lamport counters.
 pub(super) const HOLD_BACK_TIMEOUT: Duration = Duration::from_secs(1);
+/// Time for which an entry is held for others that sort before it and may be on their way, so that
+/// all peers show the same order: twice the longest travel time of a datagram for which this holds.
+pub(super) const ORDER_HOLD: Duration = Duration::from_millis(75);
+/// Time after its last entry for which an author counts as talking.
+pub(super) const TALK_WINDOW: Duration = Duration::from_secs(10);
 /// Time after a `want` within which a second peer's `want` for the same entry is answered to
 /// everybody.
 pub(super) const WANT_DEDUP_WINDOW: Duration = Duration::from_millis(500);
