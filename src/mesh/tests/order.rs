@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use super::SimRoom;
-use crate::mesh::timers::ORDER_HOLD;
 use crate::model::{Command, Event, Message};
 
-/// The hold for the common order, in milliseconds.
-const HOLD: u64 = ORDER_HOLD.as_millis() as u64;
+/// The hold for the common order that the page states, in milliseconds.
+const HOLD: u64 = 75;
 
 impl SimRoom {
     /// Starts peers 1 to `count`, and waits until all know each other.
