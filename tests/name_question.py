@@ -6,6 +6,8 @@ The directory is for the state of the programs. If a terminal does not show what
 with 1.
 """
 
+import glob
+import json
 import os
 import re
 import sys
@@ -19,6 +21,7 @@ def main(client, peer, server, port, directory):
     """Lets users of one login name meet on a server and without one."""
     home = {"HOME": directory}
     try:
+        move_session(client, server, directory)
         meet(lambda *more, environment=home: start(client, server, *more, environment=environment))
         meet(lambda *more, environment=home: start(
             peer, "--interface", "lo", "--port", port, *more, environment=environment))
@@ -44,6 +47,34 @@ def expect_question(terminal):
 def expect_name(terminal):
     """Waits until the user has joined, and returns the user's name."""
     return terminal.expect(r"you are (?:in #lobby as )?([^\s,;]+)").group(1)
+
+
+def sessions(home):
+    """Returns the tokens of the saved sessions in a home directory, by the names of their files."""
+    files = glob.glob(f"{home}/.local/state/pi-chat/at-*/as-*.json")
+    return {os.path.basename(file): json.load(open(file))["token"] for file in files}
+
+
+def move_session(client, server, directory):
+    """A user whose name somebody else has taken meanwhile keeps the session, under another name."""
+    homes = [{"HOME": f"{directory}/{user}"} for user in ("one", "two")]
+    first = start(client, server, "--name", "carla", environment=homes[0])
+    assert expect_name(first) == "carla"
+    first.type("\x04")
+    first.expect_success()
+    before = sessions(homes[0]["HOME"])
+    assert list(before) == ["as-carla.json"], before
+    second = start(client, server, "--name", "carla", environment=homes[1])
+    assert expect_name(second) == "carla"
+    first = start(client, server, "--name", "carla", environment=homes[0])
+    assert expect_question(first) == "carla2"
+    first.type("\r")
+    assert expect_name(first) == "carla2"
+    first.expect("#lobby> ")
+    for terminal in first, second:
+        terminal.type("\x04")
+        terminal.expect_success()
+    assert sessions(homes[0]["HOME"]) == {"as-carla2.json": before["as-carla.json"]}
 
 
 def meet(program):

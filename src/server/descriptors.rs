@@ -44,8 +44,8 @@ impl DescriptorLimit {
         Self((open_files - RESERVED.min(open_files / 2)).min(Semaphore::MAX_PERMITS))
     }
 
-    /// Lowers `max_connections` to at most seven eighths of the clients' descriptors, but not below
-    /// 1. If that changes the setting, logs a warning. So the hub refuses a connection with an
+    /// Lowers `max_connections` to at most seven eighths of the clients' descriptors, but at least
+    /// to one. If that changes the setting, logs a warning. So the hub refuses a connection with an
     /// error before the descriptors are used up.
     pub(super) fn lower_max_connections(self, settings: &mut HubSettings) {
         let most = (self.0 - self.0 / CLOSING_SHARE).max(1);

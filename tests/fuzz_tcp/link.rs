@@ -196,7 +196,7 @@ impl World {
             1 => ChatCommand::Leave { room },
             2 => ChatCommand::History {
                 room,
-                before: (bytes.u8() % 2 == 0).then(|| Sequence(bytes.number())),
+                before: (bytes.u8().is_multiple_of(2)).then(|| Sequence(bytes.number())),
                 limit: bytes.u8().into(),
             },
             3 => ChatCommand::Members { room },
@@ -207,14 +207,17 @@ impl World {
             }),
             5 => return self.request(Command::Password(Password(bytes.text()))),
             6 => return self.request(Command::Name(bytes.name())),
-            7 => return self.request(Command::Reconnect { is_forced: bytes.u8() % 2 == 0 }),
+            7 => {
+                let is_forced = bytes.u8().is_multiple_of(2);
+                return self.request(Command::Reconnect { is_forced });
+            }
             8 => return self.request(Command::Peer(PeerCommand::Peers)),
             9 if bytes.u8().is_multiple_of(8) => {
                 let patience = Duration::from_secs(bytes.u8().into());
                 return self.request(Command::Finish { patience });
             }
             10..14 => {
-                let session = (bytes.u8() % 4 == 0).then(|| SessionId(bytes.number()));
+                let session = (bytes.u8().is_multiple_of(4)).then(|| SessionId(bytes.number()));
                 ChatCommand::Direct {
                     to: bytes.name(),
                     session,
