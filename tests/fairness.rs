@@ -12,7 +12,7 @@
 
 mod common;
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::Ipv4Addr;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,6 @@ use common::{PATIENCE, Server, TestClient, join, server_command};
 use pi_chat::model::{Reference, Sequence};
 use pi_chat::wire::tcp::{History, Join, ServerFrame};
 use serde_json::Value;
-use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 
 /// Address of the attacker.
@@ -49,13 +48,7 @@ impl AttackedServer {
     /// Opens a connection from a local address. `receive_buffer` is its size in bytes, if it is not
     /// to be the usual one.
     fn connect(&self, from: Ipv4Addr, receive_buffer: Option<usize>) -> TestClient {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        if let Some(size) = receive_buffer {
-            socket.set_recv_buffer_size(size).unwrap();
-        }
-        socket.bind(&SocketAddrV4::new(from, 0).into()).unwrap();
-        socket.connect(&self.server.address().into()).unwrap();
-        TestClient::new(socket.into())
+        TestClient::new(self.server.connect_from(from, receive_buffer))
     }
 
     /// Connects from a local address and sends `hello` and `join`; its answer is not read.

@@ -10,17 +10,20 @@
     reason = "tests fail by panicking, and measure how long a real program takes"
 )]
 
+#[path = "common/json_process.rs"]
+mod json_process;
+
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::process::{Command, ExitStatus, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use json_process::JsonProcess;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -81,31 +84,17 @@ impl TestRoom {
 }
 
 /// Running `chat-peer --json` process, killed on drop.
-struct Bot {
-    child: Child,
-    input: Option<ChildStdin>,
-    output: Receiver<Value>,
-}
+struct Bot(JsonProcess);
 
 impl Bot {
     /// Starts the process.
     fn start(mut command: Command) -> Self {
-        let mut child = command.spawn().unwrap();
-        let (stdout, input) = (child.stdout.take().unwrap(), child.stdin.take());
-        let (sender, output) = mpsc::channel();
-        thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if sender.send(serde_json::from_str(&line).unwrap()).is_err() {
-                    return;
-                }
-            }
-        });
-        Self { child, input, output }
+        Self(JsonProcess::start(&mut command))
     }
 
     /// Sends a request, a JSON object.
     fn request(&mut self, request: &Value) {
-        writeln!(self.input.as_mut().unwrap(), "{request}").unwrap();
+        self.0.send(request);
     }
 
     /// Sends a message.
@@ -118,11 +107,10 @@ impl Bot {
     fn next(&mut self, what: &str, is_wanted: impl Fn(&Value) -> bool) -> Value {
         let (end, mut skipped) = (Instant::now() + PATIENCE, Vec::new());
         loop {
-            let left = end.saturating_duration_since(Instant::now());
-            match self.output.recv_timeout(left) {
-                Ok(object) if is_wanted(&object) => return object,
-                Ok(object) => skipped.push(object),
-                Err(_) => panic!("no {what} came, but: {skipped:#?}"),
+            match self.0.next(end) {
+                Some((_, object)) if is_wanted(&object) => return object,
+                Some((_, object)) => skipped.push(object),
+                None => panic!("no {what} came, but: {skipped:#?}"),
             }
         }
     }
@@ -155,17 +143,9 @@ impl Bot {
 
     /// Closes the input. Returns the last object and the exit status.
     fn finish(mut self) -> (Value, ExitStatus) {
-        drop(self.input.take());
+        self.0.close_input();
         let end = self.next_of_type("end");
-        (end, self.child.wait().unwrap())
-    }
-}
-
-impl Drop for Bot {
-    fn drop(&mut self) {
-        // It may have exited already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        (end, self.0.wait())
     }
 }
 

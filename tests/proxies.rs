@@ -14,7 +14,7 @@ mod common;
 
 use std::fs;
 use std::io::{ErrorKind, Read};
-use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddrV4, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Shutdown};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,6 @@ use common::{Server, TestClient, join, server_command};
 use pi_chat::wire::tcp::{ClientFrame, Join};
 use rustix::process::Signal;
 use serde_json::Value;
-use socket2::{Domain, Socket, Type};
 
 /// Address of the trusted proxy.
 const PROXY: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
@@ -47,14 +46,6 @@ fn start(more: &[&str]) -> Server {
     Server::start(&[&["--trusted-proxies", "127.0.0.9"], more].concat())
 }
 
-/// Opens a connection from a local address.
-fn connect(server: &Server, from: Ipv4Addr) -> TcpStream {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.bind(&SocketAddrV4::new(from, 0).into()).unwrap();
-    socket.connect(&server.address().into()).unwrap();
-    socket.into()
-}
-
 /// Returns a header with this command, family and transport, and rest.
 fn raw_header(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
     let length = u16::try_from(rest.len()).unwrap().to_be_bytes();
@@ -73,7 +64,7 @@ fn header(client: &str, tlvs: &[u8]) -> Vec<u8> {
 
 /// Connects through the proxy with these first bytes.
 fn connect_proxied(server: &Server, first: &[u8]) -> TestClient {
-    let mut client = TestClient::new(connect(server, PROXY));
+    let mut client = TestClient::new(server.connect_from(PROXY, None));
     client.send_bytes(first);
     client
 }
@@ -88,7 +79,7 @@ fn send_join(server: &Server, client: &str, join: Join) -> TestClient {
 
 /// Joins directly, without a header.
 fn join_directly(server: &Server, name: &str) -> TestClient {
-    let mut client = TestClient::new(connect(server, DIRECT));
+    let mut client = TestClient::new(server.connect_from(DIRECT, None));
     client.send_hello(0);
     client.send(join(name, &[]));
     client.join_answer();
@@ -179,7 +170,7 @@ fn header_may_arrive_in_pieces_and_be_followed_by_frames_at_once() {
     ClientFrame::from(join("anna", &[])).encode(&mut greeting);
     // Fields that are skipped.
     let bytes = [header("192.0.2.1", &[0xe0; 2_000]), greeting].concat();
-    let mut client = TestClient::new(connect(&server, PROXY));
+    let mut client = TestClient::new(server.connect_from(PROXY, None));
     for piece in [&bytes[..1], &bytes[1..13], &bytes[13..30], &bytes[30..700], &bytes[700..]] {
         client.send_bytes(piece);
     }
@@ -242,7 +233,7 @@ fn unfinished_header_times_out_and_disturbs_nobody() {
 fn closed_before_the_header_is_logged_only_if_bytes_came() {
     let server = start(&[]);
     // A health check that only connects.
-    connect(&server, PROXY).shutdown(Shutdown::Write).unwrap();
+    server.connect_from(PROXY, None).shutdown(Shutdown::Write).unwrap();
     let mut client = connect_proxied(&server, &SIGNATURE[..5]);
     client.stream().shutdown(Shutdown::Write).unwrap();
     client.expect_closed();
@@ -254,7 +245,7 @@ fn closed_before_the_header_is_logged_only_if_bytes_came() {
 #[test]
 fn header_of_an_untrusted_peer_is_no_part_of_the_protocol() {
     let server = start(&[]);
-    let mut client = TestClient::new(connect(&server, DIRECT));
+    let mut client = TestClient::new(server.connect_from(DIRECT, None));
     client.send_bytes(&header("192.0.2.1", &[]));
     client.expect_error(NOT_PI_CHAT);
     client.expect_closed();
@@ -268,7 +259,7 @@ fn connections_without_header_are_bounded() {
     let server = Server::start_command(command, &["--trusted-proxies", "127.0.0.9"], |_| {});
     // Of 64 connections that clients may have, 8 may be without a header.
     let silent: Vec<TestClient> = (0..8).map(|_| connect_proxied(&server, SIGNATURE)).collect();
-    assert!(!is_answered(&TestClient::new(connect(&server, PROXY))));
+    assert!(!is_answered(&TestClient::new(server.connect_from(PROXY, None))));
     server.wait_for_log(|lines| lines.iter().any(|it| it.contains("too many connections wait")));
     join_directly(&server, "anna");
     drop(silent);
@@ -276,7 +267,7 @@ fn connections_without_header_are_bounded() {
     loop {
         let mut bytes = header("192.0.2.1", &[]);
         ClientFrame::from(common::hello(0)).encode(&mut bytes);
-        let mut client = TestClient::new(connect(&server, PROXY));
+        let mut client = TestClient::new(server.connect_from(PROXY, None));
         if client.try_send_bytes(&bytes) && is_answered(&client) {
             break;
         }

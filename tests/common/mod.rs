@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::env;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpStream};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -20,6 +20,7 @@ use pi_chat::wire::tcp::{
     ServerFrame, ServerHello, VERSION, Welcome,
 };
 use rustix::process::{Pid, Signal, kill_process};
+use socket2::{Domain, Socket, Type};
 
 /// Maximum time that a test waits for something.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -177,6 +178,18 @@ impl Server {
     /// Opens a new connection.
     pub(crate) fn connect(&self) -> TestClient {
         TestClient::connect(self.address())
+    }
+
+    /// Opens a connection from a local IPv4 address, so that it counts as another client's.
+    /// `receive_buffer` is its size in bytes, if it is not to be the usual one.
+    pub(crate) fn connect_from(&self, from: Ipv4Addr, receive_buffer: Option<usize>) -> TcpStream {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        if let Some(size) = receive_buffer {
+            socket.set_recv_buffer_size(size).unwrap();
+        }
+        socket.bind(&SocketAddrV4::new(from, 0).into()).unwrap();
+        socket.connect(&self.address().into()).unwrap();
+        socket.into()
     }
 
     /// Connects a client and joins the lobby as `name`.

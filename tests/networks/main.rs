@@ -24,6 +24,8 @@ mod discovery;
 mod doctor;
 mod groups;
 mod idle;
+#[path = "../common/json_process.rs"]
+mod json_process;
 mod lab;
 mod loss;
 mod peer_process;

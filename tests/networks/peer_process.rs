@@ -1,17 +1,16 @@
 //! A running `chat-peer --json` that a test controls.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, Stdio};
+use std::process::Stdio;
 use std::rc::Rc;
-use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::json_process::JsonProcess;
 use super::lab::Machine;
 
 /// Maximum time to wait for anything that is expected.
@@ -23,12 +22,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(200);
 /// A `chat-peer --json` process with everything that it has output. Dropping it kills the process.
 pub(crate) struct PeerProcess {
     /// The process.
-    child: Child,
-    /// Its standard input, which takes requests.
-    input: ChildStdin,
-    /// JSON objects from its standard output, each with its time of arrival.
-    output: Receiver<(Instant, Value)>,
-    /// All objects taken from `output` so far.
+    process: JsonProcess,
+    /// All objects taken from its output so far, each with its time of arrival.
     received: Vec<(Instant, Value)>,
     /// Number of queries sent, and id of the latest.
     queries: u64,
@@ -67,37 +62,25 @@ impl PeerProcess {
         let mut command = machine.command(env!("CARGO_BIN_EXE_chat-peer"));
         command.env_clear().env("HOME", home.path());
         command.args(["--json", "--name", name]).args(arguments);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().unwrap();
-        let (stdout, input) = (child.stdout.take().unwrap(), child.stdin.take().unwrap());
-        let (sender, output) = mpsc::channel();
-        thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                let object = serde_json::from_str(&line).unwrap();
-                if sender.send((Instant::now(), object)).is_err() {
-                    return;
-                }
-            }
-        });
-        Self { child, input, output, received: Vec::new(), queries: 0, home }
+        let process = JsonProcess::start(command.stderr(Stdio::null()));
+        Self { process, received: Vec::new(), queries: 0, home }
     }
 
     /// Kills the process and starts a new one with the same home directory, and so with the same
     /// key.
     pub(crate) fn kill_and_restart(mut self, machine: &Machine, name: &str) -> Self {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.process.kill();
         Self::start_at(self.home.clone(), machine, name, &[])
     }
 
     /// Sends a signal to the process.
     pub(crate) fn send_signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        self.process.send_signal(signal);
     }
 
     /// CPU time used so far: fields 14 and 15 of `/proc/…/stat`, in hundredths of a second.
     pub(crate) fn cpu_time(&self) -> Duration {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
         let (_, fields) = stat.rsplit_once(')').unwrap();
         let ticks = fields.split_whitespace().skip(11).take(2).map(|it| it.parse::<u64>().unwrap());
         Duration::from_millis(ticks.sum::<u64>() * 10)
@@ -105,7 +88,7 @@ impl PeerProcess {
 
     /// Writes a request.
     fn send(&mut self, request: &Value) {
-        writeln!(self.input, "{request}").unwrap();
+        self.process.send(request);
     }
 
     /// Says a message.
@@ -136,13 +119,13 @@ impl PeerProcess {
 
     /// Takes the next object from the output, and keeps a copy in `received`.
     fn next(&mut self, end: Instant, expected: &str) -> Value {
-        match self.output.recv_timeout(end.saturating_duration_since(Instant::now())) {
-            Ok(item) => {
+        match self.process.next(end) {
+            Some(item) => {
                 let object = item.1.clone();
                 self.received.push(item);
                 object
             }
-            Err(_) => panic!("not {expected}, but: {}", self.transcript()),
+            None => panic!("not {expected}, but: {}", self.transcript()),
         }
     }
 
@@ -278,12 +261,4 @@ pub(crate) fn say_numbered(peer: &mut PeerProcess, word: &str, count: usize) -> 
         peer.say(text);
     }
     texts
-}
-
-impl Drop for PeerProcess {
-    fn drop(&mut self) {
-        // The process may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
