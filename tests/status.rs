@@ -18,7 +18,7 @@ use std::net::Shutdown;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -55,9 +55,16 @@ fn error_text(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
+/// Sets the user's runtime directory, which is also the directory for temporary files, so that no
+/// server of another test is found.
+fn set_runtime_directory<'a>(command: &'a mut Command, runtime: &Path) -> &'a mut Command {
+    command.env("XDG_RUNTIME_DIR", runtime).env("TMPDIR", runtime)
+}
+
 /// Runs a subcommand of `chat-server` without naming a server, with this runtime directory.
 fn run_unnamed(runtime: &Path, arguments: &[&str]) -> Output {
-    server_command().args(arguments).env("XDG_RUNTIME_DIR", runtime).output().unwrap()
+    let mut command = server_command();
+    set_runtime_directory(command.args(arguments), runtime).output().unwrap()
 }
 
 /// Servers that were started by hand, without a configuration, are found in the user's private
@@ -69,7 +76,7 @@ fn servers_started_by_hand_are_found_and_told_apart() {
     private(0o700).unwrap();
     let start = |name: &str| {
         Server::start_with(&["--name", name], |it| {
-            it.env("XDG_RUNTIME_DIR", runtime.path());
+            set_runtime_directory(it, runtime.path());
         })
     };
     let told = error_text(&run_unnamed(runtime.path(), &["status"]));
