@@ -82,7 +82,8 @@ enum Action {
 /// Flags that a chat and `doctor` share.
 #[derive(Args)]
 struct CommonArgs {
-    /// What you would like to be called [default: your login name]
+    /// What you would like to be called [default: the one that you chose when yours was
+    /// taken, else your login name]
     #[arg(long, short)]
     name: Option<String>,
     /// The room [default: lobby]
