@@ -49,6 +49,13 @@ def expect_name(terminal):
     return terminal.expect(r"you are (?:in #lobby as )?([^\s,;]+)").group(1)
 
 
+def leave(terminal):
+    """Leaves with Ctrl-D, which the line editor takes only while it shows its prompt."""
+    terminal.expect("#lobby> ")
+    terminal.type("\x04")
+    terminal.expect_success()
+
+
 def sessions(home):
     """Returns the tokens of the saved sessions in a home directory, by the names of their files."""
     files = glob.glob(f"{home}/.local/state/pi-chat/at-*/as-*.json")
@@ -60,8 +67,7 @@ def move_session(client, server, directory):
     homes = [{"HOME": f"{directory}/{user}"} for user in ("one", "two")]
     first = start(client, server, "--name", "carla", environment=homes[0])
     assert expect_name(first) == "carla"
-    first.type("\x04")
-    first.expect_success()
+    leave(first)
     before = sessions(homes[0]["HOME"])
     assert list(before) == ["as-carla.json"], before
     second = start(client, server, "--name", "carla", environment=homes[1])
@@ -70,10 +76,8 @@ def move_session(client, server, directory):
     assert expect_question(first) == "carla2"
     first.type("\r")
     assert expect_name(first) == "carla2"
-    first.expect("#lobby> ")
-    for terminal in first, second:
-        terminal.type("\x04")
-        terminal.expect_success()
+    leave(first)
+    leave(second)
     assert sessions(homes[0]["HOME"]) == {"as-carla2.json": before["as-carla.json"]}
 
 
@@ -89,9 +93,9 @@ def meet(program):
     assert expect_name(second) == other != login, (login, other)
     second.expect("#lobby> ")
     second.type("hello\r")
-    first.expect(f"{other}: hello")
-    second.type("\x04")
-    second.expect_success()
+    first.expect(rf"{other}: hello\r?\n")
+    second.expect(rf"{other}: hello\r?\n")
+    leave(second)
     # The next time the name is known.
     second = program()
     assert expect_name(second) == other
@@ -120,9 +124,10 @@ def meet(program):
     sixth.expect("> ")
     sixth.type("\x03")
     sixth.expect_success()
-    for terminal in fifth, fourth, third, second, first:
-        terminal.type("\x04")
-        terminal.expect_success()
+    fourth.type("\x04")
+    fourth.expect_success()
+    for terminal in fifth, third, second, first:
+        leave(terminal)
 
 
 main(*sys.argv[1:])

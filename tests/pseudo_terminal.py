@@ -68,6 +68,9 @@ class Terminal:
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and self.read(deadline - time.monotonic()):
             pass
+        # A program that goes on after the deadline would be waited for without end.
+        if time.monotonic() >= deadline:
+            os.kill(self.pid, signal.SIGKILL)
         pid, self.pid = self.pid, None
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
