@@ -154,3 +154,23 @@ fn changed_udp_expectations_are_reported() {
     }
     assert!(changes > 100, "only {changes} expectations");
 }
+
+/// Conversations of two peers of the first version, of 2026-11-23, recorded in virtual time: in each
+/// of them one side is replaced by today's engine. Every recorded datagram is one that our encoder
+/// makes again, byte by byte (`SimulatedPeers::datagram` checks it), so a decoder of that version
+/// accepts ours.
+const RECORDED: &str = include_str!("recorded/first-peers.json");
+
+/// Recorded peers of the first version and today's engine admit each other, agree, show each other's
+/// messages, repair a loss of each side, and part.
+#[test]
+fn recorded_peers_of_the_first_version_and_ours_talk() {
+    let recorded: Vec<Value> = serde_json::from_str(RECORDED).unwrap();
+    assert_eq!(recorded.len(), 2);
+    for scenario in &recorded {
+        run(scenario).unwrap_or_else(|why| panic!("{}: {why}", scenario["name"]));
+        for (what, changed) in mutated(scenario, mutate) {
+            assert!(run(&changed).is_err(), "not noticed: {what}");
+        }
+    }
+}
