@@ -99,6 +99,9 @@ pub enum Quota {
     /// Number of names, in use and waiting for a session that has lost its connection. Beyond the
     /// limit, a waiting name is freed early.
     Names,
+    /// Rate of messages. Beyond the limit, connections are read more slowly. Only the driver counts
+    /// the messages.
+    Messages,
     /// Number of unsent bytes for slow readers. Beyond the limit, a connection is closed. Only the
     /// driver counts these bytes.
     Unsent,
@@ -114,6 +117,7 @@ impl Quota {
         Self::Sessions,
         Self::Requests,
         Self::Names,
+        Self::Messages,
         Self::Unsent,
     ];
 
@@ -128,6 +132,7 @@ impl Quota {
             Self::Sessions => "sessions",
             Self::Requests => "requests",
             Self::Names => "names",
+            Self::Messages => "messages",
             Self::Unsent => "unsent",
         }
     }

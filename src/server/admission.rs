@@ -10,6 +10,7 @@ use super::ServerSettings;
 use super::connection::{Connection, Transport};
 use super::engine::{EngineHandle, EngineInput};
 use super::fanout::PublishedHead;
+use super::group_rates::GroupRates;
 use super::memory_budget::MemoryBudget;
 use super::outbox::Outbox;
 use crate::hub::ConnectionId;
@@ -30,6 +31,8 @@ pub(super) struct Admission {
     pub(super) engine: EngineHandle,
     /// Settings in force, for the rate limit of new connections.
     pub(super) settings: watch::Receiver<ServerSettings>,
+    /// Rate limits of the messages of each address group.
+    pub(super) group_rates: Arc<GroupRates>,
     /// Clock of the server.
     pub(super) clock: Clock,
     /// Semaphore that limits the number of lingering connections. A connection lingers if, after
@@ -77,8 +80,9 @@ impl Admission {
             lingering: self.lingering.clone(),
         };
         let bucket = self.rate_limit();
+        let group_rate = self.group_rates.rate_of(self.clock.now(), AddressGroup::of(address));
         tokio::spawn(async move {
-            connection.run(transport, bucket).await;
+            connection.run(transport, bucket, group_rate).await;
             drop(permit);
         });
     }

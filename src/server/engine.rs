@@ -3,6 +3,8 @@
 //! All events of all connections pass through its queue one by one, so every client sees the same
 //! order. The task never waits for a connection or for the log.
 
+mod publish_turn;
+
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,8 +13,10 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::task::yield_now;
 use tokio::time::sleep_until;
 
+use self::publish_turn::PublishTurn;
 use super::error_log::ErrorLog;
 use super::fanout::{Fanout, FanoutLimits, PublishedHead};
 use super::memory_budget::MemoryBudget;
@@ -80,6 +84,11 @@ pub(super) enum EngineInput {
         connection: ConnectionId,
         /// Error to send.
         error: ErrorCode,
+    },
+    /// A connection is read more slowly, because its address group sends too many messages.
+    GroupLimited {
+        /// Connection that is read more slowly.
+        connection: ConnectionId,
     },
     /// A connection has taken everything before a [`Delivery::Mark`] out of its outbox.
     MarkReached {
@@ -230,6 +239,8 @@ pub(super) struct Engine {
     ends_at: Option<Moment>,
     /// Fan-out: distributes frames to the connections.
     fanout: Fanout,
+    /// Committed entries that are not published, and what may be published in this turn.
+    publish_turn: PublishTurn,
     /// Drafts collected for the next append.
     drafts: Vec<Draft>,
     /// Time at which the hub wants to be woken; `None` if it waits for nothing.
@@ -277,6 +288,7 @@ impl Engine {
             is_stall_reported: false,
             ends_at: None,
             fanout,
+            publish_turn: PublishTurn::new(),
             drafts: Vec::new(),
             wake_at: None,
             housekeeping_at: clock.now() + HOUSEKEEPING_INTERVAL,
@@ -332,6 +344,13 @@ impl Engine {
             self.commit();
             self.poll_log();
             self.fanout.wake();
+            while self.publish_turn.is_over() {
+                // The connections' tasks run before this one goes on.
+                yield_now().await;
+                self.publish_turn.begin();
+                self.poll_log();
+                self.fanout.wake();
+            }
         }
         self.error_log.flush();
         self.log
@@ -397,6 +416,11 @@ impl Engine {
             }
             EngineInput::Failed { connection, error } => {
                 self.input_of(connection, Input::ConnectionFailed { connection, error });
+            }
+            EngineInput::GroupLimited { connection } => {
+                if let Some(group) = self.fanout.group(connection) {
+                    self.quota_log.record(self.clock.now(), group, Quota::Messages);
+                }
             }
             EngineInput::MarkReached { connection } => {
                 self.input_of(connection, Input::MarkReached { connection });
@@ -521,34 +545,47 @@ impl Engine {
         self.log.maintain(&|room| self.hub.is_room_open(room));
     }
 
-    /// Handles all events that the log has.
+    /// Handles the events that the log has, until the turn of publishing is over: then call it again
+    /// in the next turn.
     fn poll_log(&mut self) {
+        self.publish_committed();
         let mut context = Context::from_waker(Waker::noop());
-        while let Poll::Ready(event) = self.log.poll_event(&mut context) {
+        while !self.publish_turn.is_over() && !self.is_log_closed {
+            let Poll::Ready(event) = self.log.poll_event(&mut context) else { break };
             self.on_log_event(event);
-            if self.is_log_closed {
-                break;
-            }
         }
     }
 
-    /// Handles an event of the log: counts answered drafts and messages, and passes the event to
-    /// the hub. `None` means that the log has ended its events, which ends the engine.
+    /// Passes committed entries to the hub, as many as the turn of publishing allows. Counts them as
+    /// answered drafts and as messages.
+    fn publish_committed(&mut self) {
+        let entries = self.publish_turn.take();
+        if entries.is_empty() {
+            return;
+        }
+        self.drafts_answered += entries.len() as u64;
+        self.message_rate.count(self.clock.now(), entries.len());
+        self.catch_panic(|it| it.input(Input::Committed { entries }));
+        self.on_drafts_answered();
+        self.shut_down_if_due();
+    }
+
+    /// Handles an event of the log: passes it to the hub, committed entries as far as the turn of
+    /// publishing allows. `None` means that the log has ended its events, which ends the engine.
     fn on_log_event(&mut self, event: Option<LogEvent>) {
-        let answered = self.drafts_answered;
         match event {
             Some(LogEvent::Committed { entries, clock_was_set }) => {
-                self.drafts_answered += entries.len() as u64;
-                self.message_rate.count(self.clock.now(), entries.len());
                 if clock_was_set {
                     tracing::warn!("the clock has been set; times before and after do not compare");
                     self.catch_panic(|it| it.input(Input::ClockChanged));
                 }
-                self.catch_panic(|it| it.input(Input::Committed { entries }));
+                self.publish_turn.add(entries);
+                self.publish_committed();
             }
             Some(LogEvent::NotStored { session, reference }) => {
                 self.drafts_answered += 1;
                 self.catch_panic(|it| it.input(Input::NotStored { session, reference }));
+                self.on_drafts_answered();
             }
             Some(LogEvent::ReadDone { tag, outcome }) => {
                 self.catch_panic(|it| it.input(Input::ReadDone { tag, outcome }));
@@ -558,9 +595,6 @@ impl Engine {
                 self.catch_panic(|it| it.input(Input::StorageChanged(storage)));
             }
             None => self.is_log_closed = true,
-        }
-        if self.drafts_answered > answered {
-            self.on_drafts_answered();
         }
         self.shut_down_if_due();
     }
@@ -599,7 +633,7 @@ impl Engine {
                 self.append_drafts();
                 self.log.read(tag, request);
             }
-            Output::Publish { room, entry } => self.fanout.publish(room, &entry),
+            Output::Publish { room, entry } => self.fanout.publish(now.moment, room, &entry),
             Output::Published { head } => self.fanout.published(now.moment, head),
             Output::Deliver { connection, after, delivery } => {
                 self.deliver(connection, after, delivery);

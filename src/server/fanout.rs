@@ -44,6 +44,17 @@ struct Room {
     batch: BatchBuilder,
 }
 
+impl Room {
+    /// Moves the batch under construction into the feed. Readers take its entries when the published
+    /// head reaches them. Does nothing if the batch is empty.
+    fn move_batch_to_feed(&mut self, now: Moment) {
+        if !self.batch.is_empty() {
+            let batch = std::mem::take(&mut self.batch).finish(now);
+            lock_feed(&self.feed).push(batch);
+        }
+    }
+}
+
 /// Divisor of the budget of all feeds and outboxes: the outboxes of one address group may use a
 /// quarter of the budget.
 const GROUP_SHARE: usize = 4;
@@ -97,7 +108,7 @@ pub(super) struct Fanout {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FanoutLimits {
     /// Maximum memory of a room's feed, in bytes. A feed holds the entries that some connection has
-    /// not taken. A connection that falls further behind is closed.
+    /// not taken. A connection that falls further behind, for more than 2 s, is closed.
     pub feed_bytes: usize,
     /// Maximum size of all feeds and outboxes together, in bytes.
     ///
@@ -166,19 +177,28 @@ impl Fanout {
         self.outboxes.remove(connection);
     }
 
+    /// Returns the address group of a connection; `None` for a probe or an unknown connection.
+    pub(super) fn group(&self, connection: ConnectionId) -> Option<AddressGroup> {
+        self.outboxes.get(connection)?.group()
+    }
+
     /// Returns true if no connection is registered.
     pub(super) fn is_empty(&self) -> bool {
         self.outboxes.is_empty()
     }
 
-    /// Encodes an entry into the batch of its room. Does nothing if the room has no feed, because
-    /// no connection has subscribed to it. Call [`Self::published`] after the last entry.
-    pub(super) fn publish(&mut self, room: RoomId, entry: &SharedEntry) {
+    /// Encodes an entry into the batch of its room. Moves the batch into the room's feed when it is
+    /// full. Does nothing if the room has no feed, because no connection has subscribed to it. Call
+    /// [`Self::published`] after the last entry.
+    pub(super) fn publish(&mut self, now: Moment, room: RoomId, entry: &SharedEntry) {
         if let Some(it) = self.rooms.get_mut(&room) {
             if it.batch.is_empty() {
                 self.dirty_rooms.push(room);
             }
             it.batch.push(entry.sequence, |buffer| entry_frame(entry, 0).encode(buffer));
+            if it.batch.is_full() {
+                it.move_batch_to_feed(now);
+            }
         }
     }
 
@@ -188,8 +208,7 @@ impl Fanout {
     pub(super) fn published(&mut self, now: Moment, head: Sequence) {
         for room in &self.dirty_rooms {
             if let Some(it) = self.rooms.get_mut(room) {
-                let batch = std::mem::take(&mut it.batch).finish(now);
-                lock_feed(&it.feed).push(batch);
+                it.move_batch_to_feed(now);
             }
         }
         while self.budget.excess() > 0 && self.free_memory() {}
@@ -508,7 +527,8 @@ mod tests {
         for sequence in 1..=300 {
             // Room 3 gets a tenth of the messages.
             let room = if sequence % 10 == 0 && sequence <= 200 { 3 } else { 1 + sequence % 2 };
-            fanout.publish(RoomId(u32::try_from(room).unwrap()), &entry(sequence));
+            let room = RoomId(u32::try_from(room).unwrap());
+            fanout.publish(Moment::START, room, &entry(sequence));
             fanout.published(Moment::START, Sequence(sequence));
             assert!(fanout.budget.used() <= 60_000, "{} bytes", fanout.budget.used());
         }

@@ -5,7 +5,8 @@
 //! when every reader has passed it. So a feed is empty if all its readers are up to date.
 //!
 //! A feed is bounded in bytes and in age. If it has dropped the next entry of a slow reader, that
-//! reader is [`Behind`]: its connection is closed, and the client resumes from the log.
+//! reader is [`Behind`]: its connection is closed, and the client resumes from the log. For
+//! [`BURST_TIME`] a feed may exceed its bytes, so that a burst closes no reader that keeps up.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,6 +16,14 @@ use bytes::Bytes;
 
 use super::memory_budget::MemoryBudget;
 use crate::model::{AddressGroup, Moment, Sequence};
+
+/// Time for which a batch is kept although the feed exceeds its maximum size. Readers that keep up
+/// take the batch within this time. The memory of all feeds is bounded by the budget meanwhile.
+const BURST_TIME: Duration = Duration::from_secs(2);
+
+/// Size of the frames from which a batch is complete, in bytes. A connection that has unsent bytes
+/// of a batch keeps the batch in memory, so batches must be small.
+const FULL_BATCH: usize = 32 << 10;
 
 /// Batch: frames of entries that were published together in one room.
 #[derive(Clone, Debug)]
@@ -48,6 +57,11 @@ impl BatchBuilder {
     /// Returns true if no entry was added.
     pub(super) fn is_empty(&self) -> bool {
         self.ends.is_empty()
+    }
+
+    /// Returns true if the batch is large enough to be published before entries are added.
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes.len() >= FULL_BATCH
     }
 
     /// Builds the finished batch. `now`: time of its publication.
@@ -106,7 +120,7 @@ pub(super) struct Feed {
     free_numbers: Vec<usize>,
     /// Memory of the batches, in bytes.
     bytes: usize,
-    /// Maximum of `bytes`. The newest batch is kept even if it alone exceeds the maximum.
+    /// Maximum of `bytes`. While it is exceeded, batches older than [`BURST_TIME`] are dropped.
     max_bytes: usize,
     /// Memory budget of all feeds and outboxes, from which `bytes` are taken.
     budget: Arc<MemoryBudget>,
@@ -154,24 +168,38 @@ impl Feed {
     }
 
     /// Appends a batch. Then drops the oldest batches while the feed exceeds its maximum size, but
-    /// keeps the newest batch. If the feed has no readers, it stays empty.
+    /// keeps those younger than [`BURST_TIME`]. If the feed has no readers, it stays empty.
     pub(super) fn push(&mut self, batch: Batch) {
+        let now = batch.published;
         self.bytes += batch.memory;
         self.budget.take(batch.memory);
         let cursors = std::mem::take(&mut self.cursors_at_end);
         self.batches.push_back(Slot { batch, cursors });
         self.drop_passed();
-        while self.bytes > self.max_bytes && self.batches.len() > 1 {
+        self.drop_excess(now);
+    }
+
+    /// Drops the oldest batches while the feed exceeds its maximum size, but keeps those younger
+    /// than [`BURST_TIME`].
+    fn drop_excess(&mut self, now: Moment) {
+        while self.bytes > self.max_bytes && self.is_oldest_older_than(now, BURST_TIME) {
             self.drop_oldest();
         }
     }
 
-    /// Drops the batches that were published more than `max_age` ago. Call it every few seconds.
+    /// Returns true if the oldest batch was published more than `age` ago. Returns false if there
+    /// is no batch.
+    fn is_oldest_older_than(&self, now: Moment, age: Duration) -> bool {
+        self.batches.front().is_some_and(|it| now.since(it.batch.published) > age)
+    }
+
+    /// Drops the batches that were published more than `max_age` ago, and the oldest ones while the
+    /// feed exceeds its maximum size. Call it every few seconds.
     pub(super) fn trim(&mut self, now: Moment, max_age: Duration) {
-        let is_old = |it: &Slot| now.since(it.batch.published) > max_age;
-        while self.batches.front().is_some_and(is_old) {
+        while self.is_oldest_older_than(now, max_age) {
             self.drop_oldest();
         }
+        self.drop_excess(now);
         if self.batches.is_empty() {
             self.batches = VecDeque::new();
         }
@@ -285,7 +313,8 @@ impl Feed {
         Ok(entry.map(|(sequence, _)| *sequence))
     }
 
-    /// Passes a reader's next frames, up to and including sequence `limit`, to `sink`. Advances the
+    /// Passes a reader's next frames, up to and including sequence `limit`, to `sink`. Stops after
+    /// the frames of a batch with which their memory reaches `max_memory`, in bytes. Advances the
     /// reader past them. Drops the oldest batches that every reader has passed.
     ///
     /// # Errors
@@ -294,14 +323,19 @@ impl Feed {
         &mut self,
         reader: usize,
         limit: Sequence,
+        max_memory: usize,
         mut sink: impl FnMut(Bytes),
     ) -> Result<(), Behind> {
+        let mut memory = 0;
         let mut cursor = self.cursor(reader)?;
         let start = self.index_of(cursor.batch)?;
         let mut index = start;
-        while let Some(Slot { batch, .. }) = self.batches.get(index) {
+        while let Some(Slot { batch, .. }) = self.batches.get(index)
+            && memory < max_memory
+        {
             let (bytes, end) = batch.slice(cursor.entry, limit);
             if !bytes.is_empty() {
+                memory += memory_of(&bytes);
                 sink(bytes);
             }
             if end < batch.ends.len() {
@@ -337,6 +371,11 @@ impl Drop for Feed {
     fn drop(&mut self) {
         self.budget.release(self.bytes);
     }
+}
+
+/// Returns the memory of unsent frames, in bytes: their own, and that of the handle.
+pub(super) const fn memory_of(frames: &Bytes) -> usize {
+    frames.len() + size_of::<Bytes>()
 }
 
 /// Feed of a room, shared by the fan-out and the readers of the room.
@@ -375,13 +414,19 @@ impl FeedReader {
         lock_feed(&self.feed).peek(self.number)
     }
 
-    /// Passes the frames of the next entries, up to and including sequence `limit`, to `sink`. The
-    /// reader has then taken these entries.
+    /// Passes the frames of the next entries, up to and including sequence `limit`, to `sink`. Stops
+    /// after the frames of a batch with which their memory ([`memory_of`]) reaches `max_memory`, in
+    /// bytes. The reader has then taken these entries.
     ///
     /// # Errors
     /// [`Behind`] if the next entry was dropped. Then nothing is passed to `sink`.
-    pub(super) fn take(&mut self, limit: Sequence, sink: impl FnMut(Bytes)) -> Result<(), Behind> {
-        lock_feed(&self.feed).take(self.number, limit, sink)
+    pub(super) fn take(
+        &mut self,
+        limit: Sequence,
+        max_memory: usize,
+        sink: impl FnMut(Bytes),
+    ) -> Result<(), Behind> {
+        lock_feed(&self.feed).take(self.number, limit, max_memory, sink)
     }
 }
 
@@ -397,14 +442,15 @@ mod tests {
 
     use super::*;
 
-    /// Returns a batch, published at the start of the clock, in which each entry's frame is its
-    /// sequence as one byte.
+    /// Returns a batch in which each entry's frame is its sequence as one byte. It was published
+    /// as many seconds after the start of the clock as its last sequence says.
     fn batch(sequences: &[u8]) -> Batch {
         let mut builder = BatchBuilder::default();
         for sequence in sequences {
             builder.push(Sequence((*sequence).into()), |buffer| buffer.push(*sequence));
         }
-        builder.finish(Moment::START)
+        let last = sequences.last().copied().unwrap_or_default();
+        builder.finish(Moment::START + Duration::from_secs(last.into()))
     }
 
     /// Returns an empty feed with this limit of bytes.
@@ -425,7 +471,7 @@ mod tests {
     /// Takes the next entries up to `limit` from a reader. Returns the bytes of their frames.
     fn taken(reader: &mut FeedReader, limit: u64) -> Result<Vec<u8>, Behind> {
         let mut bytes = Vec::new();
-        reader.take(Sequence(limit), |piece| bytes.extend_from_slice(&piece))?;
+        reader.take(Sequence(limit), usize::MAX, |piece| bytes.extend_from_slice(&piece))?;
         Ok(bytes)
     }
 
@@ -531,9 +577,42 @@ mod tests {
         assert_eq!(taken(&mut late, 9).unwrap(), [3, 4, 5]);
         let last = reader_after(&feed, Sequence(5));
         publish(&feed, &[6]);
-        let (end, most) = (Moment::START + Duration::from_secs(31), Duration::from_secs(30));
+        let (end, most) = (Moment::START + Duration::from_secs(37), Duration::from_secs(30));
         lock_feed(&feed).trim(end, most);
         assert_eq!((last.peek(), lock_feed(&feed).bytes()), (Err(Behind), 0));
+    }
+
+    /// A burst that exceeds the feed's size closes no reader that takes it within [`BURST_TIME`].
+    #[test]
+    fn burst_is_kept_for_readers_that_keep_up() {
+        let feed = feed(10);
+        let [mut quick, slow] = [0, 0].map(|it| reader_after(&feed, Sequence(it)));
+        for sequence in 1..=3 {
+            publish(&feed, &[sequence]);
+        }
+        assert_eq!(taken(&mut quick, 9).unwrap(), [1, 2, 3]);
+        assert_eq!(slow.peek(), Ok(Some(Sequence(1))), "2 s after it was published");
+        let later = Moment::START + BURST_TIME + Duration::from_millis(1_001);
+        lock_feed(&feed).trim(later, Duration::from_secs(30));
+        assert_eq!(slow.peek(), Err(Behind));
+    }
+
+    /// A reader that takes a limited amount of memory stops between two batches, and goes on there.
+    #[test]
+    fn reader_takes_as_much_as_it_has_memory_for() {
+        let feed = feed(1_000);
+        let mut reader = reader_after(&feed, Sequence(0));
+        for sequences in [[1, 2], [3, 4], [5, 6]] {
+            publish(&feed, &sequences);
+        }
+        let each = 2 + size_of::<Bytes>();
+        let mut take = |memory| {
+            let mut bytes = Vec::new();
+            reader.take(Sequence(9), memory, |it| bytes.extend_from_slice(&it)).unwrap();
+            bytes
+        };
+        assert_eq!((take(each), take(each + 1)), (vec![1, 2], vec![3, 4, 5, 6]));
+        assert_eq!(lock_feed(&feed).bytes(), 0);
     }
 
     proptest! {

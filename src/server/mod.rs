@@ -20,6 +20,7 @@ mod engine;
 mod error_log;
 mod fanout;
 mod feed;
+mod group_rates;
 mod line_limiter;
 mod listen;
 mod listen_address;
@@ -58,6 +59,7 @@ use self::admission::Admission;
 use self::control::Control;
 use self::descriptors::DescriptorLimit;
 use self::engine::{Engine, EngineInput};
+use self::group_rates::GroupRates;
 use self::listen::Bound;
 use self::reload::Reloader;
 use self::status::StatusSource;
@@ -163,12 +165,14 @@ pub async fn run(
         Engine::new(settings.hub.clone(), restored, log, settings.backlog, clock);
     let current = watch::Sender::new(settings.clone());
     let listening = Arc::new(watch::Sender::new(Vec::new()));
+    let group_rates = Arc::new(GroupRates::new(&settings.hub));
     let admission = Admission {
         next_id: Arc::new(AtomicU64::new(1)),
         head: engine.head(),
         budget: engine.budget(),
         engine: handle.clone(),
         settings: current.subscribe(),
+        group_rates: group_rates.clone(),
         clock,
         lingering: descriptors.lingering_permits(),
     };
@@ -211,7 +215,14 @@ pub async fn run(
         clock,
     ));
     helpers.spawn(service::feed_watchdog(handle.clone()));
-    let reloader = Reloader { current, engine: handle.clone(), descriptors, config_problem };
+    let reloader = Reloader {
+        current,
+        engine: handle.clone(),
+        group_rates,
+        clock,
+        descriptors,
+        config_problem,
+    };
     helpers.spawn(reloader.run(reloads));
     let mut engine = tokio::spawn(engine.run());
     systemd::notify_ready();

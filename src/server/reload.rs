@@ -1,11 +1,15 @@
 //! Configuration reload: applies changed settings while the server runs.
 
+use std::sync::Arc;
+
 use tokio::sync::{mpsc, watch};
 
 use super::ServerSettings;
 use super::descriptors::DescriptorLimit;
 use super::engine::{EngineHandle, EngineInput};
+use super::group_rates::GroupRates;
 use crate::log::LogSettings;
+use crate::os::Clock;
 use crate::systemd;
 
 /// Result of reading the configuration again: the settings, or an error text of one line.
@@ -17,6 +21,10 @@ pub(super) struct Reloader {
     pub(super) current: watch::Sender<ServerSettings>,
     /// Handle of the engine.
     pub(super) engine: EngineHandle,
+    /// Rate limits of the messages of each address group.
+    pub(super) group_rates: Arc<GroupRates>,
+    /// Clock of the server.
+    pub(super) clock: Clock,
     /// Number of file descriptors for clients, which limits `max_connections`.
     pub(super) descriptors: DescriptorLimit,
     /// Publishes the problem with the configuration, for systemd's status line; `None` if there is
@@ -48,6 +56,7 @@ impl Reloader {
     async fn apply(&self, mut wanted: ServerSettings) {
         self.descriptors.lower_max_connections(&mut wanted.hub);
         let (settings, later) = settings_to_apply(&self.current.borrow(), wanted);
+        self.group_rates.set_limits(self.clock.now(), &settings.hub);
         // An engine that has ended also ends the server.
         let _ = self.engine.send(EngineInput::SettingsChanged(settings.hub.clone())).await;
         self.current.send_replace(settings);

@@ -15,6 +15,7 @@
     reason = "tests fail by panicking, and measure how long a real program takes"
 )]
 
+mod bursts;
 mod client;
 #[path = "../common/mod.rs"]
 mod common;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::model::limits::PING_INTERVAL;
 use crate::model::{Moment, TokenBucket};
+use crate::server::group_rates::GroupRate;
 use crate::wire::tcp::{ClientFrame, Decoded};
 use crate::wire::{FrameError, FrameReader};
 
@@ -30,6 +31,8 @@ pub(super) struct Inbound {
     bucket: TokenBucket,
     /// Rate limit once the client has joined; `None` when it is in force.
     joined_bucket: Option<TokenBucket>,
+    /// Rate limit of the messages of the client's address group.
+    group_rate: GroupRate,
     /// Time of the last `pong` that was free of charge; `None` before the first one.
     free_pong_at: Option<Moment>,
     /// True after the `slow_down` notice, until a call of [`Self::cut`] finds the bucket full.
@@ -45,6 +48,9 @@ pub(super) struct Cut {
     pub(super) memory: usize,
     /// Time to wait before more bytes may be read and cut. Zero if the rate limit was not exceeded.
     pub(super) wait: Duration,
+    /// True if the rate limit of the address group was exceeded: then `wait` is longer than the
+    /// client's own rate limit requires.
+    pub(super) is_group_limited: bool,
     /// Framing error after the last of `frames`; `None` if there is none. After an error, nothing
     /// more can be read from this client.
     pub(super) error: Option<FrameError>,
@@ -52,12 +58,14 @@ pub(super) struct Cut {
 
 impl Inbound {
     /// Creates the inbound half of a connection that has received nothing. `joined_bucket`: rate
-    /// limit once the client has joined.
-    pub(super) fn new(joined_bucket: TokenBucket) -> Self {
+    /// limit once the client has joined. `group_rate`: rate limit of the messages of its address
+    /// group.
+    pub(super) fn new(joined_bucket: TokenBucket, group_rate: GroupRate) -> Self {
         Self {
             reader: FrameReader::from_client(),
             bucket: TokenBucket::new(GREETING_BURST, GREETING_UNITS_PER_MINUTE),
             joined_bucket: Some(joined_bucket),
+            group_rate,
             free_pong_at: None,
             is_slow_down_sent: false,
         }
@@ -76,20 +84,26 @@ impl Inbound {
     /// If [`Cut::wait`] is not zero, call it again without bytes when that time is over: the bytes
     /// that are left may contain whole frames.
     pub(super) fn cut(&mut self, bytes: &[u8], now: Moment) -> Cut {
-        let Self { reader, bucket, free_pong_at, is_slow_down_sent, .. } = self;
+        let Self { reader, bucket, group_rate, free_pong_at, is_slow_down_sent, .. } = self;
         *is_slow_down_sent &= !bucket.is_full(now);
         let mut frames = Vec::new();
         let mut wait = Duration::ZERO;
         let mut memory = 0;
+        let mut is_group_limited = false;
         let outcome = reader.feed(bytes, |body| {
             let frame = ClientFrame::decode(body);
             let units = units_of_kind(&frame, free_pong_at, now) + units_of_length(body.len());
             wait = bucket.take_many(now, units);
+            if is_message(&frame) {
+                let group_wait = group_rate.take(now, units);
+                is_group_limited = group_wait > wait;
+                wait = wait.max(group_wait);
+            }
             memory += frame.bytes();
             frames.push(frame);
             wait.is_zero()
         });
-        Cut { frames, memory, wait, error: outcome.err() }
+        Cut { frames, memory, wait, is_group_limited, error: outcome.err() }
     }
 
     /// Returns true if received bytes are left that are not cut: a part of a frame, or frames that
@@ -104,6 +118,12 @@ impl Inbound {
     pub(super) fn must_send_slow_down(&mut self) -> bool {
         !std::mem::replace(&mut self.is_slow_down_sent, true)
     }
+}
+
+/// Returns true for messages, which are delivered to others: they count against the address group
+/// too.
+const fn is_message(frame: &Decoded<ClientFrame>) -> bool {
+    matches!(frame, Decoded::Frame(ClientFrame::Say(_) | ClientFrame::Direct(_)))
 }
 
 /// Returns the cost of a body's length beyond the first [`BYTES_PER_UNIT`], in units.
@@ -136,14 +156,18 @@ fn units_of_kind(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Reference, Sequence, Timestamp};
+    use crate::model::{AddressGroup, HubSettings, Reference, Sequence, Timestamp};
+    use crate::server::group_rates::GroupRates;
     use crate::wire::tcp::{Hello, MAGIC, Pong, Say, Search};
 
     /// Returns the inbound half of a connection that has received the client's `hello`. The client
     /// has not joined; after joining, its rate limit is a burst of 60 units and 600 units per
     /// minute.
     fn greeted() -> Inbound {
-        let mut inbound = Inbound::new(TokenBucket::new(60, 600));
+        let rates = GroupRates::new(&HubSettings::default());
+        let group = AddressGroup::of([192, 0, 2, 1].into());
+        let rate = rates.rate_of(Moment::START, group);
+        let mut inbound = Inbound::new(TokenBucket::new(60, 600), rate);
         let hello = Hello {
             magic: MAGIC,
             min_version: 1,

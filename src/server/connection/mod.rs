@@ -31,6 +31,7 @@ use crate::model::{ErrorCode, Moment, NoticeCode, TokenBucket};
 use crate::os::Clock;
 use crate::server::engine::{EngineHandle, EngineInput};
 use crate::server::fanout::PublishedHead;
+use crate::server::group_rates::GroupRate;
 use crate::server::outbox::Outbox;
 use crate::wire::FrameError;
 use crate::wire::tcp::{Notice, ServerFrame};
@@ -111,14 +112,19 @@ impl From<io::Error> for Gone {
 
 impl Connection {
     /// Serves the client over `transport` until the connection ends. `bucket`: rate limit of the
-    /// client once it has joined. After a regular end, lingers if a permit is free. Then reports
+    /// client once it has joined. `group_rate`: rate limit of the messages of its address group. After a regular end, lingers if a permit is free. Then reports
     /// the end to the engine, even if this task panics.
-    pub(super) async fn run(self, transport: impl Transport, bucket: TokenBucket) {
+    pub(super) async fn run(
+        self,
+        transport: impl Transport,
+        bucket: TokenBucket,
+        group_rate: GroupRate,
+    ) {
         let disconnect = DisconnectOnDrop { engine: self.engine.clone(), id: self.id };
         let lingering = self.lingering.clone();
         let mut driver = Driver {
             transport,
-            inbound: Inbound::new(bucket),
+            inbound: Inbound::new(bucket, group_rate),
             outgoing: Outgoing::new(self.outbox.clone()),
             reading: Reading::Open,
             blocked_since: None,
@@ -362,7 +368,11 @@ impl<T: Transport> Driver<T> {
     /// violation of the framing rules, requests the end of the connection.
     async fn pass_on(&mut self, cut: Cut) -> Result<(), Gone> {
         let connection = self.connection.id;
-        self.slow_down(cut.wait);
+        self.slow_down(cut.wait, cut.is_group_limited);
+        if cut.is_group_limited {
+            let input = EngineInput::GroupLimited { connection };
+            self.connection.engine.send(input).await.or(Err(Gone))?;
+        }
         if !cut.frames.is_empty() {
             let engine = &self.connection.engine;
             engine.send_frames(connection, cut.frames, cut.memory).await.or(Err(Gone))?;
@@ -377,14 +387,19 @@ impl<T: Transport> Driver<T> {
 
     /// Pauses reading for `wait`, and queues a `slow_down` notice, unless one was queued since the
     /// client's bucket was last full. If `wait` is zero, opens reading again instead.
-    fn slow_down(&mut self, wait: Duration) {
+    /// `is_group_limited`: true if the address group is the reason.
+    fn slow_down(&mut self, wait: Duration, is_group_limited: bool) {
         if wait.is_zero() {
             self.reading = Reading::Open;
             return;
         }
         self.reading = Reading::Paused(self.connection.clock.now() + wait);
         if self.inbound.must_send_slow_down() {
-            let text = "You are sending faster than this server takes; it reads you more slowly.";
+            let text = if is_group_limited {
+                "Your network address sends more than this server takes; it reads you more slowly."
+            } else {
+                "You are sending faster than this server takes; it reads you more slowly."
+            };
             let notice = Notice::new(NoticeCode::SlowDown, text);
             let mut bytes = Vec::new();
             ServerFrame::from(notice).encode(&mut bytes);

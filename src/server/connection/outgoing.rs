@@ -11,12 +11,13 @@ use crate::model::Sequence;
 use crate::server::feed::{Behind, FeedReader};
 use crate::server::outbox::{Item, Outbox};
 
-/// Number of due bytes from which on nothing more is collected until some bytes are written. It
-/// bounds the memory of a connection. The rest of an aborted outbox is collected in any case.
-const MAX_DUE_BYTES: usize = 128 << 10;
+/// Memory of due frames, in bytes, from which on nothing more is collected until some bytes are
+/// written. It bounds the memory of a connection. The rest of an aborted outbox is collected in any
+/// case.
+const MAX_DUE_MEMORY: usize = 32 << 10;
 
 /// Number of due bytes from which on encoding a replay pauses until some bytes are written. It is
-/// lower than [`MAX_DUE_BYTES`], because connections do not share replayed frames.
+/// lower than [`MAX_DUE_MEMORY`], because connections do not share replayed frames.
 const REPLAY_CHUNK: usize = 16 << 10;
 
 /// Subscription of the connection to a room's feed.
@@ -77,7 +78,7 @@ impl Outgoing {
                 continue;
             }
             // The rest of an aborted outbox is short, and its end must not wait for the client.
-            if self.due_bytes >= MAX_DUE_BYTES && !next.is_aborted {
+            if self.due_memory() >= MAX_DUE_MEMORY && !next.is_aborted {
                 break;
             }
             if next.has_replay {
@@ -92,7 +93,9 @@ impl Outgoing {
             // An item waits while the published head has not reached its place. The engine wakes
             // this task again when it has.
             let after = next.after;
-            self.collect_feeds(after.map_or(head, |after| after.min(head)))?;
+            if !self.collect_feeds(after.map_or(head, |after| after.min(head)))? {
+                break;
+            }
             match after {
                 Some(_) if after <= Some(head) && self.begin_replay() => {}
                 Some(after) if after <= head => match self.outbox.take() {
@@ -110,20 +113,28 @@ impl Outgoing {
         self.subscriptions.iter().any(|it| it.reader.peek().is_err())
     }
 
-    /// Collects the frames of all rooms up to sequence `limit`, merged in ascending order.
+    /// Returns the memory of the due frames, in bytes.
+    fn due_memory(&self) -> usize {
+        self.due_bytes + self.due.len() * size_of::<Bytes>()
+    }
+
+    /// Collects the frames of all rooms up to sequence `limit`, merged in ascending order. Returns
+    /// true if all are collected. Returns false if [`MAX_DUE_MEMORY`] is reached before.
     ///
     /// # Errors
     /// [`Behind`] if a feed no longer holds the next entry.
-    fn collect_feeds(&mut self, limit: Sequence) -> Result<(), Behind> {
-        let Self { subscriptions, due, due_bytes, .. } = self;
-        let mut sink = |bytes: Bytes| {
-            *due_bytes += bytes.len();
-            due.push_back(bytes);
-        };
-        if let [only] = subscriptions.as_mut_slice() {
-            return only.reader.take(limit, sink);
-        }
+    fn collect_feeds(&mut self, limit: Sequence) -> Result<bool, Behind> {
         loop {
+            let room = MAX_DUE_MEMORY.saturating_sub(self.due_memory());
+            let Self { subscriptions, due, due_bytes, .. } = self;
+            let sink = |bytes: Bytes| {
+                *due_bytes += bytes.len();
+                due.push_back(bytes);
+            };
+            if let [only] = subscriptions.as_mut_slice() {
+                only.reader.take(limit, room, sink)?;
+                return Ok(only.reader.peek()?.is_none_or(|next| next > limit));
+            }
             // The room with the smallest next sequence, and the sequence up to which it is the only
             // one.
             let mut first: Option<(Sequence, usize)> = None;
@@ -141,8 +152,11 @@ impl Outgoing {
                 }
             }
             let chosen = first.and_then(|(_, index)| subscriptions.get_mut(index));
-            let Some(Subscription { reader, .. }) = chosen else { return Ok(()) };
-            reader.take(turn_ends, &mut sink)?;
+            let Some(Subscription { reader, .. }) = chosen else { return Ok(true) };
+            if room == 0 {
+                return Ok(false);
+            }
+            reader.take(turn_ends, room, sink)?;
         }
     }
 
@@ -161,7 +175,7 @@ impl Outgoing {
             Item::Entries(..) => {}
             Item::Subscribe(room, mut reader) => {
                 // Entries up to the item's place are not for this connection.
-                reader.take(after, drop)?;
+                reader.take(after, usize::MAX, drop)?;
                 self.subscriptions.push(Subscription { room, reader });
                 self.has_joined = true;
             }

@@ -1,0 +1,89 @@
+//! Turns of publishing: the engine publishes a limited amount of messages. Then the tasks of the
+//! connections get their turn. So a burst of messages does not overtake readers that keep up.
+
+use std::collections::VecDeque;
+
+use crate::model::{LogEntry, SharedEntry};
+
+/// Maximum memory of the messages that are published in one turn, in bytes. It is far below what
+/// one connection may lag behind.
+const TURN_MEMORY: usize = 128 << 10;
+
+/// Committed entries that are not published, and what may be published in the current turn.
+#[derive(Debug)]
+pub(super) struct PublishTurn {
+    /// Committed entries that are not published, in ascending order of sequence.
+    waiting: VecDeque<SharedEntry>,
+    /// Memory of the messages that may still be published in this turn, in bytes.
+    left: usize,
+}
+
+impl PublishTurn {
+    /// Creates a turn without entries.
+    pub(super) fn new() -> Self {
+        Self { waiting: VecDeque::new(), left: TURN_MEMORY }
+    }
+
+    /// Begins the next turn. Entries that wait stay.
+    pub(super) const fn begin(&mut self) {
+        self.left = TURN_MEMORY;
+    }
+
+    /// Returns true if nothing more may be published in this turn.
+    pub(super) const fn is_over(&self) -> bool {
+        self.left == 0
+    }
+
+    /// Adds committed entries, behind those that wait.
+    pub(super) fn add(&mut self, entries: Vec<SharedEntry>) {
+        self.waiting.extend(entries);
+    }
+
+    /// Removes and returns the next entries to publish, in ascending order of sequence. Returns
+    /// none if none wait or the turn is over.
+    pub(super) fn take(&mut self) -> Vec<SharedEntry> {
+        let mut count = 0;
+        for entry in &self.waiting {
+            if self.left == 0 {
+                break;
+            }
+            let memory = size_of::<LogEntry>() + entry.draft.text.as_str().len();
+            self.left = self.left.saturating_sub(memory);
+            count += 1;
+        }
+        self.waiting.drain(..count).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::{Draft, MessageText, Sequence, Timestamp};
+
+    /// Entries come out once and in order, a limited amount in each turn.
+    #[test]
+    fn each_turn_publishes_a_limited_amount() {
+        let entry = |sequence| {
+            let text = MessageText::new(&"x".repeat(1_000)).unwrap();
+            let draft = Draft { text, ..Draft::example() };
+            let (sequence, previous) = (Sequence(sequence), Sequence::ZERO);
+            Arc::new(LogEntry { sequence, previous, time: Timestamp(0), draft })
+        };
+        let mut turn = PublishTurn::new();
+        turn.add((1..=150).map(entry).collect());
+        turn.add((151..=250).map(entry).collect());
+        let mut sequences = Vec::new();
+        let mut turns = 0;
+        while sequences.len() < 250 {
+            let taken = turn.take();
+            assert!((1..=TURN_MEMORY / 1_000).contains(&taken.len()), "{}", taken.len());
+            sequences.extend(taken.iter().map(|it| it.sequence.0));
+            assert!(turn.is_over() == (sequences.len() < 250) && turn.take().is_empty());
+            turn.begin();
+            turns += 1;
+        }
+        assert_eq!((sequences, turns), ((1..=250).collect(), 3));
+    }
+}

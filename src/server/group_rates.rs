@@ -1,0 +1,168 @@
+//! Rate limit of the messages of each address group, shared by its connections:
+//! `docs/protocol/tcp.md`, section 12.
+//!
+//! Each connection has a rate limit of its own. But a message is delivered to many clients, and
+//! its words are indexed. So an address with hundreds of connections that all use their limits
+//! could keep a small computer busy.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::model::{AddressGroup, HubSettings, Moment, TokenBucket};
+
+/// Minimum number of connections whose whole rate one address group may use. It is ample for a
+/// household of 30 users.
+const MIN_FULL_CONNECTIONS: usize = 16;
+
+/// Divisor of `max-connections-per-address`: an address group may use the whole rate of so many of
+/// its connections.
+const FULL_CONNECTIONS_DIVISOR: usize = 16;
+
+/// Number of remembered groups from which on those without connections are forgotten.
+const MIN_PURGE: usize = 64;
+
+/// Rate limit of an address group's messages, in units.
+#[derive(Clone, Copy, Debug)]
+struct Limit {
+    /// Number of units that a group may use at once.
+    burst: u32,
+    /// Number of units per minute after the burst.
+    per_minute: u32,
+}
+
+impl Limit {
+    /// Derives the limit from the settings.
+    fn new(settings: &HubSettings) -> Self {
+        let full = settings.max_connections_per_address / FULL_CONNECTIONS_DIVISOR;
+        let full = u32::try_from(full.max(MIN_FULL_CONNECTIONS)).unwrap_or(u32::MAX);
+        Self {
+            burst: settings.burst.saturating_mul(full),
+            per_minute: settings.frames_per_minute.saturating_mul(full),
+        }
+    }
+}
+
+/// Rate limit of one address group, for each of its connections.
+#[derive(Clone, Debug)]
+pub(super) struct GroupRate(Arc<Mutex<TokenBucket>>);
+
+impl GroupRate {
+    /// Takes units for a message, in advance if there are too few. Returns the time to wait before
+    /// the connection may be read again; zero if there were enough.
+    pub(super) fn take(&self, now: Moment, units: u32) -> Duration {
+        lock(&self.0).take_many(now, units)
+    }
+}
+
+/// Rate limits of all address groups.
+#[derive(Debug)]
+pub(super) struct GroupRates(Mutex<Groups>);
+
+/// Rate limits by group.
+#[derive(Debug)]
+struct Groups {
+    /// Limit of each group.
+    limit: Limit,
+    /// Bucket of each group that has connections or has used its bucket recently.
+    buckets: HashMap<AddressGroup, GroupRate>,
+    /// Number of buckets at which idle ones are removed.
+    purge_at: usize,
+}
+
+impl GroupRates {
+    /// Creates the limits of a server without clients.
+    pub(super) fn new(settings: &HubSettings) -> Self {
+        let (limit, buckets) = (Limit::new(settings), HashMap::new());
+        Self(Mutex::new(Groups { limit, buckets, purge_at: MIN_PURGE }))
+    }
+
+    /// Puts changed limits in force, for groups in use too.
+    pub(super) fn set_limits(&self, now: Moment, settings: &HubSettings) {
+        let mut groups = lock(&self.0);
+        let limit = Limit::new(settings);
+        groups.limit = limit;
+        for rate in groups.buckets.values() {
+            lock(&rate.0).set_rate(now, limit.burst, limit.per_minute);
+        }
+    }
+
+    /// Returns the rate limit of a group, for a new connection. Now and then removes the limits of
+    /// groups that have no connection and a full bucket.
+    pub(super) fn rate_of(&self, now: Moment, group: AddressGroup) -> GroupRate {
+        let mut groups = lock(&self.0);
+        let Groups { limit, buckets, purge_at } = &mut *groups;
+        if buckets.len() >= *purge_at {
+            buckets.retain(|_, it| Arc::strong_count(&it.0) > 1 || !lock(&it.0).is_full(now));
+            *purge_at = (buckets.len() * 2).max(MIN_PURGE);
+        }
+        let new = || TokenBucket::new(limit.burst, limit.per_minute);
+        buckets.entry(group).or_insert_with(|| GroupRate(Arc::new(Mutex::new(new())))).clone()
+    }
+}
+
+/// Locks a mutex. Poison is ignored: every change of these states is complete.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the group of an IPv4 address with this number.
+    fn group(number: u32) -> AddressGroup {
+        AddressGroup::of(std::net::IpAddr::V4(number.into()))
+    }
+
+    /// Returns settings with a burst of 60 units and 600 units per minute for each connection.
+    fn settings() -> HubSettings {
+        let max_connections_per_address = 256;
+        HubSettings {
+            burst: 60,
+            frames_per_minute: 600,
+            max_connections_per_address,
+            ..HubSettings::default()
+        }
+    }
+
+    /// The connections of a group share its limit. Other groups have limits of their own.
+    #[test]
+    fn connections_of_a_group_share_its_limit() {
+        let rates = GroupRates::new(&settings());
+        let now = Moment::START;
+        let connections: Vec<_> = (0..240).map(|_| rates.rate_of(now, group(66))).collect();
+        let waits = |connection: &GroupRate| (0..60).map(|_| connection.take(now, 1)).max();
+        let delayed = connections.iter().filter(|it| waits(it) > Some(Duration::ZERO)).count();
+        assert_eq!(delayed, 224);
+        assert_eq!(rates.rate_of(now, group(1)).take(now, 60), Duration::ZERO);
+    }
+
+    /// Changed limits apply to a group in use: it has used up its old burst, and may use the rest
+    /// of the new one.
+    #[test]
+    fn changed_limits_apply_to_groups_in_use() {
+        let rates = GroupRates::new(&settings());
+        let now = Moment::START;
+        let connection = rates.rate_of(now, group(66));
+        assert_eq!(connection.take(now, 960), Duration::ZERO);
+        let max_connections_per_address = 512;
+        rates.set_limits(now, &HubSettings { max_connections_per_address, ..settings() });
+        assert_eq!(connection.take(now, 960), Duration::ZERO);
+        assert_ne!(connection.take(now, 1), Duration::ZERO);
+    }
+
+    /// Idle groups are forgotten; one that has just used its burst is not, even if it has
+    /// disconnected.
+    #[test]
+    fn idle_groups_are_forgotten() {
+        let rates = GroupRates::new(&settings());
+        let now = Moment::START;
+        assert_eq!(rates.rate_of(now, group(0)).take(now, 960), Duration::ZERO);
+        for number in 1..10_000 {
+            assert_eq!(rates.rate_of(now, group(number)).take(now, 0), Duration::ZERO);
+            assert!(lock(&rates.0).buckets.len() <= MIN_PURGE);
+        }
+        assert_ne!(rates.rate_of(now, group(0)).take(now, 1), Duration::ZERO);
+    }
+}
