@@ -238,9 +238,10 @@ fn connection_reset_frees_name() {
     assert_eq!(bob.next_entry().text, "to whom?");
     // The name is free as soon as the server notices.
     let begin = Instant::now();
-    let mut other = server.connect();
-    other.send_hello(0);
     loop {
+        // A new connection each time, as the server closes one after five refused joins.
+        let mut other = server.connect();
+        other.send_hello(0);
         other.send(join("anna", &[]));
         match other.next() {
             ServerFrame::Welcome(_) => break,

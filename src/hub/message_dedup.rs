@@ -8,12 +8,13 @@ use crate::model::limits::MAX_REFUSED_REFERENCES;
 /// Status of a message, derived from its reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MessageStatus {
-    /// Never submitted to the log, or refused. It may be submitted.
+    /// Greater than all references submitted to the log, or remembered as refused. The message may be
+    /// submitted.
     New,
     /// Submitted to the log, which has not answered.
     InFlight,
-    /// Counts as stored in the log: a further message with this reference is a duplicate. The
-    /// reference is at most the greatest submitted one, and is neither in flight nor refused.
+    /// Counts as stored in the log: a further message with this reference is a duplicate. So do all
+    /// references up to the greatest submitted one, except those in flight or remembered as refused.
     Accepted,
 }
 

@@ -87,8 +87,8 @@ pub(super) struct Rooms {
 }
 
 impl Rooms {
-    /// Restores the spellings of closed rooms from a list. The most recently used room comes last.
-    /// Keeps only the last [`MAX_CLOSED_ROOM_NAMES`] names.
+    /// Restores the remembered names of closed rooms, in their canonical spelling. The most recently
+    /// used room comes last in `names`. Keeps only the last [`MAX_CLOSED_ROOM_NAMES`] names.
     pub(super) fn restore(&mut self, names: Vec<RoomName>) {
         for name in names {
             self.closed_names.remember(name);

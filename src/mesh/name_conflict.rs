@@ -27,20 +27,20 @@ struct Sides {
     /// True if a witness is on the other holder's side: a peer with a verified address that has
     /// come with the other holder.
     has_their_witness: bool,
-    /// True if any peer has come with the other holder. The peer may be only listed, or have no
-    /// known address.
-    has_their_company: bool,
+    /// True if any peer that counts as a companion has come with the other holder, even one that is
+    /// only listed or has no known address. Peers that have announced themselves do not count.
+    has_their_companion: bool,
 }
 
 impl Mesh {
-    /// Resolves a conflict about the name that the verified member `id` has just stated. First
-    /// marks the member's former incarnation as gone. If the name is this peer's and this peer
-    /// gives way, takes a new name. Otherwise, if this peer holds the name and is more senior than
-    /// the member, sends the member an `object`. A voter also does so for another, more senior
-    /// holder.
+    /// Resolves a conflict about the name that the verified member `id` has just stated. `clock`:
+    /// the member's room clock. If it differs from this peer's by more than [`CLOCK_TOLERANCE_MS`],
+    /// does nothing.
     ///
-    /// `clock`: the member's room clock. Does nothing if it differs from this peer's by more than
-    /// [`CLOCK_TOLERANCE_MS`].
+    /// First marks the member's former run as gone. If this peer holds the name and gives way, it
+    /// takes a new name. If it holds the name and is more senior, it sends the member an `object`.
+    /// If it does not hold the name but is a voter, it sends the `object` for the most senior other
+    /// holder, provided that this one is more senior than the member.
     pub(super) fn resolve_name_conflict(&mut self, now: Now, id: PeerId, clock: RoomClock) {
         let is_alike = self.room_clock(now.moment).0.abs_diff(clock.0) <= CLOCK_TOLERANCE_MS;
         let Some(contact) = self.contacts.member(id).filter(|_| is_alike) else { return };
@@ -68,9 +68,9 @@ impl Mesh {
         }
     }
 
-    /// Marks the former incarnation of the peer `id` as gone, if it ended without a `bye`. The
-    /// former incarnation is a member with this name and the public key of `id`, for which no peer
-    /// has vouched since `id` was first heard.
+    /// Marks the former run (incarnation) of the peer `id` as gone. That is a stale member with this
+    /// name and the public key of `id`: nobody has heard it later than [`VOUCH_ROUNDING`] after `id`
+    /// was first heard. It ended without a `bye`.
     fn retire_former_incarnation(&mut self, now: Now, id: PeerId, name: &NameKey) {
         let Some(contact) = self.contacts.get(id) else { return };
         let Some(signer) = contact.signer else { return };
@@ -88,7 +88,7 @@ impl Mesh {
     }
 
     /// Returns true if this peer gives way to the member `id`, which holds the same name. Then this
-    /// peer must take a new name. Section 13, rule 10.
+    /// peer must take a new name. Section 13, rules 11 to 13.
     fn yields_to(&self, now: Moment, id: PeerId) -> bool {
         let Some(contact) = self.contacts.get(id) else { return false };
         let (claimed, mine) = ((contact.claimed_since(), id), (self.name_since, self.me.id));
@@ -104,7 +104,7 @@ impl Mesh {
         let sides = self.sides_of(now, id, contact);
         match (sides.has_own_witness, sides.has_their_witness) {
             (true, false) => false,
-            (false, _) if sides.has_their_company => true,
+            (false, _) if sides.has_their_companion => true,
             _ => claimed < mine,
         }
     }
@@ -129,7 +129,7 @@ impl Mesh {
             if it.is_member() && it.met_at + slack < met {
                 sides.has_own_witness |= is_elsewhere;
             } else if !it.has_announced && has_come_by(it, met + slack, latest) {
-                sides.has_their_company |= group.is_none() || is_elsewhere;
+                sides.has_their_companion |= group.is_none() || is_elsewhere;
                 sides.has_their_witness |= is_elsewhere && it.verified_address().is_some();
             }
         }

@@ -118,8 +118,8 @@ pub(super) fn address_patience(members: usize) -> Duration {
     heartbeat_interval(members) * 3 / 2 + Duration::from_secs(1)
 }
 
-/// Returns the time after which a peer counts as not hearing this one, if its pages have listed this
-/// peer before: four rounds of pages with 45 members each, and 30 seconds.
+/// Returns the timeout since the last page in which a peer listed this one as heard. After it, that
+/// peer counts as not hearing this one: 30 s, and 4 × I(n) for each 45 members.
 pub(super) fn listing_patience(members: usize) -> Duration {
     let pages = u32::try_from(members.div_ceil(MEMBERS_IN_PAGE)).unwrap_or(u32::MAX);
     Duration::from_secs(30) + heartbeat_interval(members).saturating_mul(pages).saturating_mul(4)
@@ -130,8 +130,8 @@ pub(super) fn path_timeout(members: usize) -> Duration {
     heartbeat_interval(members) * 12
 }
 
-/// Returns the time for which a new member is observed before it is told by which paths it is
-/// heard: 1.25 × I(n), at least 2 seconds. In that time at least one heartbeat should arrive.
+/// Returns the delay from the time when a member becomes known until it is told by which paths it is
+/// heard: 1.25 × I(n). By then, at least one of its heartbeats should have arrived.
 pub(super) fn path_report_delay(members: usize) -> Duration {
-    (heartbeat_interval(members) * 5 / 4).max(Duration::from_secs(2))
+    heartbeat_interval(members) * 5 / 4
 }

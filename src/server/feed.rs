@@ -6,7 +6,8 @@
 //!
 //! A feed is bounded in bytes and in age. If it has dropped the next entry of a slow reader, that
 //! reader is [`Behind`]: its connection is closed, and the client resumes from the log. For
-//! [`BURST_TIME`] a feed may exceed its bytes, so that a burst closes no reader that keeps up.
+//! [`BURST_TIME`] a feed may hold [`BURST_FACTOR`] times as much, so that a burst closes no reader
+//! that keeps up.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,8 +19,11 @@ use super::memory_budget::MemoryBudget;
 use crate::model::{AddressGroup, Moment, Sequence};
 
 /// Time for which a batch is kept although the feed exceeds its maximum size. Readers that keep up
-/// take the batch within this time. The memory of all feeds is bounded by the budget meanwhile.
+/// take the batch within this time.
 const BURST_TIME: Duration = Duration::from_secs(2);
+
+/// Factor by which a burst may exceed the maximum size of a feed.
+const BURST_FACTOR: usize = 8;
 
 /// Size of the frames from which a batch is complete, in bytes. A connection that has unsent bytes
 /// of a batch keeps the batch in memory, so batches must be small.
@@ -120,7 +124,8 @@ pub(super) struct Feed {
     free_numbers: Vec<usize>,
     /// Memory of the batches, in bytes.
     bytes: usize,
-    /// Maximum of `bytes`. While it is exceeded, batches older than [`BURST_TIME`] are dropped.
+    /// Maximum of `bytes`. While it is exceeded, batches older than [`BURST_TIME`] are dropped; while
+    /// [`BURST_FACTOR`] times as much is exceeded, younger ones too.
     max_bytes: usize,
     /// Memory budget of all feeds and outboxes, from which `bytes` are taken.
     budget: Arc<MemoryBudget>,
@@ -167,8 +172,7 @@ impl Feed {
         }
     }
 
-    /// Appends a batch. Then drops the oldest batches while the feed exceeds its maximum size, but
-    /// keeps those younger than [`BURST_TIME`]. If the feed has no readers, it stays empty.
+    /// Appends a batch. Then drops the oldest batches as [`Self::drop_excess`] says. If the feed has no readers, it stays empty.
     pub(super) fn push(&mut self, batch: Batch) {
         let now = batch.published;
         self.bytes += batch.memory;
@@ -180,9 +184,13 @@ impl Feed {
     }
 
     /// Drops the oldest batches while the feed exceeds its maximum size, but keeps those younger
-    /// than [`BURST_TIME`].
+    /// than [`BURST_TIME`]. Drops these too while the feed exceeds [`BURST_FACTOR`] times its
+    /// maximum size, but keeps the newest batch.
     fn drop_excess(&mut self, now: Moment) {
-        while self.bytes > self.max_bytes && self.is_oldest_older_than(now, BURST_TIME) {
+        let max_burst = self.max_bytes.saturating_mul(BURST_FACTOR);
+        while self.bytes > self.max_bytes && self.is_oldest_older_than(now, BURST_TIME)
+            || self.bytes > max_burst && self.batches.len() > 1
+        {
             self.drop_oldest();
         }
     }
@@ -585,7 +593,7 @@ mod tests {
     /// A burst that exceeds the feed's size closes no reader that takes it within [`BURST_TIME`].
     #[test]
     fn burst_is_kept_for_readers_that_keep_up() {
-        let feed = feed(10);
+        let feed = feed(batch(&[1]).memory);
         let [mut quick, slow] = [0, 0].map(|it| reader_after(&feed, Sequence(it)));
         for sequence in 1..=3 {
             publish(&feed, &[sequence]);
@@ -595,6 +603,11 @@ mod tests {
         let later = Moment::START + BURST_TIME + Duration::from_millis(1_001);
         lock_feed(&feed).trim(later, Duration::from_secs(30));
         assert_eq!(slow.peek(), Err(Behind));
+        // Beyond eight times the size, the age does not matter.
+        for _ in 4..=12 {
+            lock_feed(&feed).push(batch(&[4]));
+        }
+        assert_eq!(quick.peek(), Err(Behind));
     }
 
     /// A reader that takes a limited amount of memory stops between two batches, and goes on there.

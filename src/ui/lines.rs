@@ -13,8 +13,7 @@ const MAX_LINE_BYTES: u64 = 256 * 1024;
 pub(super) enum Line {
     /// Text of the line, without its line ending.
     Text(String),
-    /// The line has more than [`MAX_LINE_BYTES`] bytes, or exactly as many without a line ending.
-    /// Its content was discarded. The value is its length in bytes, line ending included.
+    /// The first [`MAX_LINE_BYTES`] bytes of the line do not contain its line ending. Its content was discarded. The value is its length in bytes, line ending included.
     TooLong(usize),
     /// The line is not valid UTF-8. Its content was discarded.
     InvalidUtf8,

@@ -45,7 +45,7 @@ fn message(time: u64, username: &str, session: u64, reference: u64, text: &str) 
     TestMessage { time, room, username, session, reference, text }
 }
 
-/// Returns the content of a JSON lines file with these messages.
+/// Returns the content of a JSON lines file: the header line, then these messages, numbered from 1.
 fn file(messages: &[TestMessage]) -> Vec<u8> {
     let header = json!({"format": "pi-chat-log", "version": 1, "log_id": ""});
     let lines = messages.iter().zip(1_u64..).map(|(it, sequence)| {

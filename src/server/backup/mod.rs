@@ -65,7 +65,8 @@ impl BackupState {
     }
 }
 
-/// Makes a backup each night while the settings ask for backups, and publishes their state. The
+/// Makes a backup each night, or soon after the start if a night was missed, while the settings ask
+/// for backups. Publishes their state. The
 /// state is `None` without a backup directory or without a log on disk. A failed backup is tried
 /// again after an hour, or soon after a change of the backup settings. Never returns.
 pub(super) async fn make_backups(
@@ -140,8 +141,8 @@ async fn make(files: BackupFiles, schedule: &Schedule, now: Timestamp) -> Result
     made.unwrap_or_else(|_| Err(internal_error()))
 }
 
-/// Returns the state after the attempt `made`, and logs its outcome. After a failure, the time of
-/// the last good backup stays `last`.
+/// Returns the state after an attempt with the outcome `made`, and logs the outcome. `last`: time of
+/// the last good backup before the attempt. It stays after a failure.
 fn next_state(
     files: &BackupFiles,
     last: Option<Timestamp>,

@@ -29,7 +29,7 @@ pub(super) struct Inbound {
     /// Rate limit in force, in units. Until [`Self::set_joined`], it is the limit for connections
     /// that have not joined.
     bucket: TokenBucket,
-    /// Rate limit once the client has joined; `None` when it is in force.
+    /// Rate limit that [`Self::set_joined`] will put in force; `None` after that.
     joined_bucket: Option<TokenBucket>,
     /// Rate limit of the messages of the client's address group.
     group_rate: GroupRate,

@@ -71,7 +71,7 @@ pub enum Control {
     Want(Want),
     /// `lost`, kind 9: names wanted entries that the sender does not have.
     Lost(Lost),
-    /// `recall`, kind 10: a candidate requests a page of the history.
+    /// `recall`, kind 10: a newcomer requests a page of the history.
     Recall(Recall),
     /// `recent`, kind 11: answer to a `recall`: a page of the marks and the ids of the newest
     /// entries.

@@ -171,10 +171,10 @@ pub struct Lost {
     pub ranges: Vec<EntryRange>,
 }
 
-/// `recall`, kind 10: a candidate requests a page of the room's history.
+/// `recall`, kind 10: a newcomer requests a page of the room's history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recall {
-    /// Nonce of the candidate's `announce`.
+    /// Nonce of the newcomer's `announce`.
     pub nonce: Nonce,
     /// Number of the requested page, from 0; page 0 also lists the newest entries.
     pub page: u16,

@@ -33,7 +33,7 @@ impl UnverifiedHeader {
         kind == room.kind() && tag == room.tag()
     }
 
-    /// Returns true if the header claims a closed room.
+    /// Returns true if the room kind in the header is not that of an open room.
     #[must_use]
     pub const fn is_closed(&self) -> bool {
         let [kind, ..] = self.kind_and_tag;
