@@ -96,9 +96,9 @@ pub(super) fn create_staging_table(connection: &Connection) -> rusqlite::Result<
     connection.execute_batch(CREATE_STAGING_TABLE)
 }
 
-/// Inserts a message into the staging table, unless a duplicate is there. Creates its room if the
-/// log has none of that name. `line`: line number of the message, which decides the order at equal
-/// times.
+/// Inserts a message into the staging table, unless that table has a duplicate of it. Creates its
+/// room if the log has none of that name. `line`: line number of the message, which decides the
+/// order at equal times.
 pub(super) fn stage_message(
     connection: &Connection,
     line: u64,

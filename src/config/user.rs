@@ -77,7 +77,8 @@ pub fn default_username() -> String {
 
 /// Converts a login name to a valid username; `CORP\anna smith` becomes `anna-smith`.
 ///
-/// Drops the domain, and converts the rest by [`Username::from_text`].
+/// Drops the domain (before `\` or `/`, or after `@`), and converts the rest by
+/// [`Username::from_text`].
 fn username_from_login(login: &str) -> String {
     let last = login.rsplit(['\\', '/']).next().unwrap_or_default();
     let last = last.split('@').next().unwrap_or_default();

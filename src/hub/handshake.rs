@@ -134,8 +134,9 @@ impl Hub {
         }
     }
 
-    /// Validates a `join` in the order of the page: password, username, rooms, token, availability
-    /// of the name. An unknown or expired token is no error: a new session starts. Changes nothing.
+    /// Validates a `join` in the order of `docs/protocol/tcp.md`, section 5: password, username,
+    /// rooms, token, availability of the name. An unknown or expired token is no error: a new
+    /// session starts. Changes nothing.
     fn check_join(
         &self,
         now: Moment,
@@ -241,7 +242,7 @@ impl Hub {
     /// and closes the previous connection with error `replaced`. Returns the canonical names of the
     /// new rooms.
     ///
-    /// If the session stays in a room under the same spelling of its name, records no presence
+    /// If the session stays in a room and its username keeps its spelling, records no presence
     /// change there.
     fn attach_session(
         &mut self,

@@ -9,8 +9,8 @@ use crate::model::{ErrorCode, Reference, RoomName, SessionId, SharedEntry};
 use crate::wire::tcp::{Accepted, End, Entered, ServerFrame, flag, kind};
 
 impl PendingRead {
-    /// Drops the waiting `accepted` frames for messages of `author` that are among `entries`: these
-    /// entries are the echoes.
+    /// Drops the waiting `accepted` frames of messages of `author` that are among `entries`: the
+    /// entry itself tells the author that the message was stored.
     pub(super) fn drop_redundant_accepted(&mut self, author: SessionId, entries: &[SharedEntry]) {
         self.frames_after.retain(|frame| match frame {
             ServerFrame::Accepted(Accepted { reference }) => !entries
@@ -69,8 +69,9 @@ impl Hub {
         self.process_deferred(now, id);
     }
 
-    /// Adds the entries of the backlog to the result of a read that is registered with the backlog.
-    /// Adds nothing to a page before the last one: later pages contain these entries.
+    /// If the read serves a `join` or `enter`, adds the requested entries that were committed after
+    /// the log was read. Adds them to the last page only: the reads of later pages find them in the
+    /// log.
     fn with_backlog(&self, read: &PendingRead, mut outcome: ReadOutcome) -> ReadOutcome {
         if read.backlog_start.is_some() && !outcome.more {
             self.backlog.add_later_entries(&mut outcome.entries, outcome.head, &read.request);

@@ -87,8 +87,9 @@ pub(super) struct Rooms {
 }
 
 impl Rooms {
-    /// Restores the remembered names of closed rooms, in their canonical spelling. The most recently
-    /// used room comes last in `names`. Keeps only the last [`MAX_CLOSED_ROOM_NAMES`] names.
+    /// Restores the remembered names of closed rooms, in their canonical spelling. The most
+    /// recently used room comes last in `names`. Keeps only the last [`MAX_CLOSED_ROOM_NAMES`]
+    /// names.
     pub(super) fn restore(&mut self, names: Vec<RoomName>) {
         for name in names {
             self.closed_names.remember(name);
@@ -115,9 +116,10 @@ impl Rooms {
         self.by_name.get(name.key()).copied()
     }
 
-    /// Opens the room with this name, and returns its identifier. The room must not be open, and
-    /// the caller must add a member at once. `opened_by`: address group for whose quota the room
-    /// counts; `None` for a reserved room.
+    /// Opens the room with this name, in the spelling remembered from its last opening if there is
+    /// one. Returns its identifier. The room must not be open, and the caller must add a member at
+    /// once. `opened_by`: address group for whose quota the caller counts the room; `None` for a
+    /// reserved room.
     pub(super) fn open(&mut self, name: &RoomName, opened_by: Option<AddressGroup>) -> RoomId {
         // Identifiers wrap around after 2^32 rooms: skip those in use.
         loop {
@@ -135,8 +137,8 @@ impl Rooms {
         id
     }
 
-    /// Adds a member to a room, and records the presence change. Does nothing if the user is a
-    /// member in exactly this spelling.
+    /// Adds a member to a room, or replaces the spelling of a member's name. Records the presence
+    /// change. Does nothing if the room is not open, or has the member in exactly this spelling.
     pub(super) fn add_member(&mut self, id: RoomId, username: &Username, now: Moment) {
         if let Some(room) = self.by_id.get_mut(&id)
             && !room.members.contains_exactly(username)

@@ -77,7 +77,8 @@ enum Recipients {
 
 impl RepairState {
     /// Returns the recipients of an entry that `asker` wants. Remembers the `want`, unless the
-    /// result is [`Recipients::Nobody`] or [`MAX_RECENT_WANTS`] are remembered.
+    /// result is [`Recipients::Nobody`] or the memory is full: [`MAX_RECENT_WANTS`] are remembered,
+    /// even after expired ones were removed.
     fn recipients(&mut self, now: Moment, entry: (PeerId, u32), asker: PeerId) -> Recipients {
         let before = self
             .recent_wants

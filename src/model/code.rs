@@ -149,7 +149,8 @@ impl ErrorCode {
 /// display a notice with an unassigned code like an announcement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoticeCode {
-    /// The client exceeds its rate limit, so the server reads its frames more slowly.
+    /// The client, or its address group, exceeds a rate limit, so the server reads the client's
+    /// frames more slowly.
     SlowDown,
     /// The server's wall clock was changed by more than [`super::limits::MAX_CLOCK_STEP`].
     ClockChanged,
@@ -160,7 +161,7 @@ pub enum NoticeCode {
     /// The server's storage fails: messages cannot be written to the disk, or the disk does not
     /// answer.
     StorageFailing,
-    /// The server's storage works again, after `StorageFailing`.
+    /// The server's storage has recovered: it works again, after `StorageFailing`.
     StorageSound,
     /// Among peers: nobody seems to hear this peer, although it hears others.
     NotHeard,

@@ -124,8 +124,8 @@ pub(super) struct Feed {
     free_numbers: Vec<usize>,
     /// Memory of the batches, in bytes.
     bytes: usize,
-    /// Maximum of `bytes`. While it is exceeded, batches older than [`BURST_TIME`] are dropped; while
-    /// [`BURST_FACTOR`] times as much is exceeded, younger ones too.
+    /// Maximum of `bytes`. While it is exceeded, batches older than [`BURST_TIME`] are dropped;
+    /// while [`BURST_FACTOR`] times as much is exceeded, younger ones too.
     max_bytes: usize,
     /// Memory budget of all feeds and outboxes, from which `bytes` are taken.
     budget: Arc<MemoryBudget>,
@@ -172,7 +172,8 @@ impl Feed {
         }
     }
 
-    /// Appends a batch. Then drops the oldest batches as [`Self::drop_excess`] says. If the feed has no readers, it stays empty.
+    /// Appends a batch. Then drops the oldest batches as [`Self::drop_excess`] says. If the feed
+    /// has no readers, it stays empty.
     pub(super) fn push(&mut self, batch: Batch) {
         let now = batch.published;
         self.bytes += batch.memory;
@@ -219,7 +220,8 @@ impl Feed {
     }
 
     /// Drops the oldest batch, even if readers have not passed it: they are then [`Behind`]. Also
-    /// drops the batches after it that every cursor has passed. Does nothing if the feed is empty.
+    /// drops the batches after it that all other readers have passed. Does nothing if the feed is
+    /// empty.
     pub(super) fn drop_oldest(&mut self) {
         self.pop_oldest();
         self.drop_passed();
@@ -422,9 +424,9 @@ impl FeedReader {
         lock_feed(&self.feed).peek(self.number)
     }
 
-    /// Passes the frames of the next entries, up to and including sequence `limit`, to `sink`. Stops
-    /// after the frames of a batch with which their memory ([`memory_of`]) reaches `max_memory`, in
-    /// bytes. The reader has then taken these entries.
+    /// Passes the frames of the next entries, up to and including sequence `limit`, to `sink`.
+    /// Stops after the frames of a batch with which their memory ([`memory_of`]) reaches
+    /// `max_memory`, in bytes. The reader has then taken these entries.
     ///
     /// # Errors
     /// [`Behind`] if the next entry was dropped. Then nothing is passed to `sink`.

@@ -51,7 +51,7 @@ pub enum ProxyHeaderError {
     /// belong to a TCP connection.
     #[error("its PROXY header is malformed")]
     Malformed,
-    /// The length of the header exceeds [`MAX_PROXY_HEADER_REST`].
+    /// The header is longer after its fixed part than [`MAX_PROXY_HEADER_REST`].
     #[error("its PROXY header is too long")]
     TooLong,
 }
@@ -192,8 +192,8 @@ mod tests {
         }
     }
 
-    /// Decodes a header that is followed by other bytes: at once and in pieces. Asserts that the results
-    /// are equal.
+    /// Decodes a header that is followed by other bytes: at once and in pieces. Asserts that the
+    /// results are equal.
     fn decode_all_ways(bytes: &[u8]) -> Result<Option<ProxySource>, ProxyHeaderError> {
         let stream = [bytes, b"\0\x1fframes"].concat();
         let (whole, taken) = decode(&stream, usize::MAX);

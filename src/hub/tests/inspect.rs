@@ -12,8 +12,8 @@ pub(super) fn session_of(received: &[ClientEvent]) -> Option<SessionId> {
     })
 }
 
-/// Returns the sequence of an entry, or the head of an `end`. Either can advance the client's
-/// position. `None` for other events.
+/// Returns the sequence of an entry, or the `head` field of an `end` frame. Either can advance the
+/// client's position. `None` for other events.
 pub(super) fn sequence_of(received: &ClientEvent) -> Option<Sequence> {
     match received {
         ClientEvent::Frame(ServerFrame::Entry(it)) => Some(it.sequence),

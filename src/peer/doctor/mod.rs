@@ -41,10 +41,10 @@ use crate::wire::udp::{Control, Room};
 /// Maximum time for the DNS lookup of one named host.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Maximum number of addresses of named hosts that are checked by [`check_addresses`].
+/// Maximum number of addresses of named hosts that are checked by [`start_address_checks`].
 const MAX_CHECKED_ADDRESSES: usize = 16;
 
-/// Maximum number of interfaces on which all devices are pinged.
+/// Maximum number of interfaces on whose networks the IPv6 devices are pinged by multicast.
 const MAX_PINGED_INTERFACES: usize = 4;
 
 /// Maximum number of peers heard on the default port. Further ones are ignored.
@@ -106,7 +106,7 @@ pub async fn diagnose(
     }
 }
 
-/// Reason why the diagnosis cannot be made.
+/// Error: reason why the diagnosis cannot be made.
 struct Failure {
     /// Text that says what is wrong.
     problem: String,
@@ -160,7 +160,7 @@ async fn observe(
         other_rooms: OtherRooms::new(name, room),
         ..Observations::default()
     };
-    let checks = check_addresses(&seen.hosts);
+    let checks = start_address_checks(&seen.hosts);
     let pings = ping_devices(&scanned.selected);
     let random = |error| {
         let remedy = "start this computer anew";
@@ -247,9 +247,10 @@ async fn hear_default_port(room: &Room, port: u16, scanned: &Scan, heard: &mut B
     pending().await
 }
 
-/// Starts a task for each of the first addresses of the named hosts that finds out why nothing may
-/// come back from there. Each task returns the host's index and the reason.
-fn check_addresses(hosts: &[Host]) -> JoinSet<(usize, Silence)> {
+/// Starts a task for each address of the named hosts, for at most [`MAX_CHECKED_ADDRESSES`] in all.
+/// The task finds out whether the address is unreachable, and why. It returns the host's index and
+/// the reason.
+fn start_address_checks(hosts: &[Host]) -> JoinSet<(usize, Silence)> {
     let mut tasks = JoinSet::new();
     let numbered = hosts.iter().enumerate();
     let all = numbered.flat_map(|(number, it)| it.addresses.iter().map(move |at| (number, *at)));
@@ -287,8 +288,8 @@ async fn count_devices(
     answering.map(|it| it.iter().filter(is_other).count())
 }
 
-/// Records the results of [`check_addresses`]: that a host refuses the port at any of its addresses,
-/// or that there is a device at none of them.
+/// Records the results of [`start_address_checks`]: that a host refuses the port at any of its
+/// addresses, or that there is a device at none of them.
 async fn explain_silence(hosts: &mut [Host], checks: JoinSet<(usize, Silence)>) {
     let checked = checks.join_all().await;
     for (number, host) in hosts.iter_mut().enumerate() {

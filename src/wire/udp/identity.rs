@@ -70,8 +70,9 @@ impl Signer {
         Self { key, incarnation, id }
     }
 
-    /// Returns true if `signature` is this signer's valid Ed25519 signature of `message`. False for
-    /// a public key of small order, because anybody can forge its signatures.
+    /// Verifies a signature: returns true if `signature` is this signer's valid Ed25519 signature
+    /// of `message`. False for a public key of small order, because anybody can forge its
+    /// signatures.
     pub(super) fn is_signature_valid(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         VerifyingKey::from_bytes(&self.key)
             .and_then(|key| key.verify_strict(message, &Signature::from_bytes(signature)))

@@ -9,8 +9,8 @@ use crate::model::limits::{
 
 /// Check of a packet's decoded fields against the limits of the protocol.
 pub(super) trait PacketLimits {
-    /// Returns true if all fields are within the limits of section 15, lower bounds included. The
-    /// default implementation accepts every packet.
+    /// Returns true if all fields are within the limits of section 15, minimums as well as
+    /// maximums. The default implementation accepts every packet.
     fn is_within_limits(&self) -> bool {
         true
     }
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
     use crate::model::{Lamport, PeerId, Timestamp};
 
-    /// Returns the fields of an entry that are within the limits.
+    /// Returns an example entry with all fields within the limits.
     fn entry() -> EntryFields {
         EntryFields {
             sequence: 1,
