@@ -23,7 +23,7 @@ mod platform {
     }
 
     /// Keeps the signal from this thread and those that it will start, so that only the thread of
-    /// [`watch_size`] gets it. Call it before the program starts any thread.
+    /// `watch_size` gets it. Call it before the program starts any thread.
     pub fn hold_resize_signal() {
         // If this fails, the editor gets the signal first, and may erase a message.
         let _ = resize_signal().thread_block();
