@@ -112,7 +112,8 @@ impl From<io::Error> for Gone {
 
 impl Connection {
     /// Serves the client over `transport` until the connection ends. `bucket`: rate limit of the
-    /// client once it has joined. `group_rate`: rate limit of the messages of its address group. After a regular end, lingers if a permit is free. Then reports
+    /// client once it has joined. `group_rate`: rate limit of the messages of its address group.
+    /// After a regular end, lingers if a permit is free. Then reports
     /// the end to the engine, even if this task panics.
     pub(super) async fn run(
         self,

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncWriteExt, Interest, Ready};
 use tokio::net::TcpStream;
+use tokio::task::yield_now;
 use tokio::time::timeout;
 
 /// Maximum time that a closed socket lingers: from closing its sending half until the other side
@@ -71,7 +72,11 @@ impl Transport for TcpStream {
                 self.readable().await?;
                 match discard(&self) {
                     Ok(0) => break,
-                    Ok(count) => discarded += count,
+                    Ok(count) => {
+                        discarded += count;
+                        // Many that are closed at once and go on sending must not hold up others.
+                        yield_now().await;
+                    }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                     Err(error) => return Err(error),
                 }
