@@ -46,7 +46,7 @@ const WRITE_SLICES: usize = 64;
 /// Number of written bytes after which a connection lets other tasks run before it writes more. A
 /// socket may take megabytes at once, for instance on the loopback interface, and writing them
 /// would hold up other tasks.
-const WRITE_TURN: usize = 128 << 10;
+const WRITE_TURN: usize = 32 << 10;
 
 /// Identity of a connection, and its handles to the rest of the server. Created by
 /// [`super::admission`].
