@@ -1,14 +1,12 @@
 //! As many messages as one address may send, by many connections at once.
 
-use std::net::SocketAddr;
-
 use pi_chat::model::{Reference, SessionId};
 use pi_chat::wire::tcp::Direct;
 
-use crate::client::{Client, encoded};
+use crate::client::encoded;
 use crate::common;
 use crate::flood::{Reading, flood};
-use crate::harness::{ATTACKER, Attack};
+use crate::harness::{Attack, join_lobby};
 
 /// Number of attacking connections: nearly as many as one address may have.
 const CONNECTIONS: usize = 240;
@@ -19,16 +17,9 @@ const BURST: u64 = 60;
 /// Units of a message of 4,000 bytes.
 const LONG_MESSAGE: u64 = 4;
 
-/// Joins the lobby, where the pair talks.
-fn joined(address: SocketAddr, number: usize) -> Client {
-    let mut client = Client::connect(ATTACKER, address).unwrap();
-    client.join(common::join(&format!("mallory{number}"), &["lobby"])).unwrap();
-    client
-}
-
 /// Attacks with `frames`, which all connections send at once, and then again as the rate allows.
 fn burst(name: &str, frames: &[u8]) {
-    let recruit = |address| (0..CONNECTIONS).map(|number| joined(address, number)).collect();
+    let recruit = |address| (0..CONNECTIONS).map(|number| join_lobby(address, number)).collect();
     let attack = Attack { name, recruit: &recruit, reaches: &["messages"], ..Attack::default() };
     attack.run(|target| flood(target, target.recruits(), frames, Reading::Everything));
 }

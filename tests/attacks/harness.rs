@@ -414,6 +414,13 @@ fn say_something(address: SocketAddr, password: Option<&str>) {
     fill(address, join, 10, |number| format!("message {number}"));
 }
 
+/// Joins the lobby with an attacker of this number, for [`Attack::recruit`].
+pub(crate) fn join_lobby(address: SocketAddr, number: usize) -> Client {
+    let mut client = Client::connect(ATTACKER, address).unwrap();
+    client.join(common::join(&format!("mallory{number}"), &["lobby"])).unwrap();
+    client
+}
+
 /// Number of messages that [`fill`] says at once: far fewer than what a server keeps for one reader.
 const MESSAGES_AT_ONCE: u64 = 500;
 

@@ -1,14 +1,12 @@
 //! Frames that the server has to keep, because the requests before them wait for their tokens.
 
-use std::net::SocketAddr;
-
 use pi_chat::model::{Reference, Sequence};
 use pi_chat::wire::tcp::{ClientFrame, History};
 
-use crate::client::{Client, encoded};
+use crate::client::encoded;
 use crate::common;
 use crate::flood::{Reading, flood};
-use crate::harness::{ATTACKER, Attack};
+use crate::harness::{Attack, join_lobby};
 
 /// Number of attacking connections.
 const CONNECTIONS: usize = 160;
@@ -22,16 +20,9 @@ const NAMES: usize = 64;
 /// Length of a room name in bytes. It makes the frame nearly as long as a frame may be.
 const NAME_LENGTH: usize = 250;
 
-/// Joins a client.
-fn joined(address: SocketAddr, number: usize) -> Client {
-    let mut client = Client::connect(ATTACKER, address).unwrap();
-    client.join(common::join(&format!("mallory{number}"), &["lobby"])).unwrap();
-    client
-}
-
 #[test]
 fn lists_of_names_behind_requests_that_wait() {
-    let recruit = |address| (0..CONNECTIONS).map(|number| joined(address, number)).collect();
+    let recruit = |address| (0..CONNECTIONS).map(|number| join_lobby(address, number)).collect();
     let attack = Attack {
         name: "waiting frames",
         recruit: &recruit,

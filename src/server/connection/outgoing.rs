@@ -350,6 +350,32 @@ mod tests {
     }
 
     /// After a partial write, the bytes that are left are still due.
+    /// However much the rooms hold, a connection collects a limited amount, and goes on when that is
+    /// written. It loses nothing and keeps the order, in one room and in several.
+    #[test]
+    fn collected_memory_is_bounded_and_nothing_is_lost() {
+        for rooms in [1, 3] {
+            let (mut outgoing, _, feeds) = outgoing_with_rooms(rooms);
+            let mut frames = Vec::new();
+            for sequence in 1..=250_u8 {
+                let mut builder = BatchBuilder::default();
+                let frame = [sequence; 300];
+                builder.push(Sequence(sequence.into()), |buffer| buffer.extend(frame));
+                let feed = &feeds[usize::from(sequence) % feeds.len()];
+                lock_feed(feed).push(builder.finish(Moment::START));
+                frames.extend(frame);
+            }
+            let (mut got, mut rounds) = (Vec::new(), 0);
+            while got.len() < frames.len() {
+                outgoing.collect(Sequence(250)).unwrap();
+                assert!(outgoing.due_memory() < MAX_DUE_MEMORY + 400);
+                got.extend(drain(&mut outgoing));
+                rounds += 1;
+            }
+            assert!(got == frames && rounds == 3, "{rooms} rooms, {rounds} rounds");
+        }
+    }
+
     #[test]
     fn partial_writes_lose_nothing() {
         let (mut outgoing, _, feeds) = outgoing_with_rooms(1);

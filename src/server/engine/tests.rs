@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::log::{MemoryLimits, MemoryLog};
-use crate::model::LogId;
+use crate::model::{LogId, Reference};
 use crate::server::outbox::Item;
-use crate::wire::tcp::{Hello, Join, MAGIC, Ping};
+use crate::wire::tcp::{Hello, Join, MAGIC, Ping, Say};
 
 /// Returns an engine with default settings and a log in memory. Its loop does not run.
 fn engine() -> Engine {
@@ -141,8 +141,8 @@ fn stalled_log_is_announced_once_and_does_not_delay_shutdown() {
     let log = SlowLog::default();
     let answers = log.answers.clone();
     engine.log = Box::new(log);
-    let say = |reference| crate::wire::tcp::Say {
-        reference: crate::model::Reference(reference),
+    let say = |reference| Say {
+        reference: Reference(reference),
         room: "lobby".to_owned(),
         style: 0,
         text: "x".to_owned(),
@@ -168,4 +168,31 @@ fn stalled_log_is_announced_once_and_does_not_delay_shutdown() {
     let (told, is_end) = take_frames(&anna);
     let [ServerFrame::Error(error)] = told.as_slice() else { panic!("{told:?}") };
     assert_eq!((error.code, error.retry_after, is_end), (111, 7, true));
+}
+
+/// Messages that are committed together are published in several turns, in order. Between the
+/// turns, the engine's loop lets the connections' tasks run.
+#[test]
+fn committed_messages_are_published_in_turns() {
+    let mut engine = engine();
+    let _outbox = joined_client(&mut engine, 1);
+    let head = engine.head();
+    let say = |number| {
+        let (room, text) = ("lobby".to_owned(), "x".repeat(4_000));
+        Decoded::Frame(Say { reference: Reference(number), room, style: 0, text }.into())
+    };
+    let memory = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+    let frames = (1..=200).map(say).collect();
+    engine.handle_input(EngineInput::Received { connection: ConnectionId(1), frames, memory });
+    let before = head.get().0;
+    engine.commit();
+    let mut published = vec![head.get().0 - before];
+    while engine.publish_turn.is_over() {
+        engine.publish_turn.begin();
+        engine.poll_log();
+        published.push(head.get().0 - before);
+    }
+    assert_eq!(published.last(), Some(&200));
+    let largest = published.windows(2).map(|it| it[1] - it[0]).max();
+    assert!(published[0] < 40 && largest < Some(40), "{published:?}");
 }
