@@ -108,7 +108,8 @@ pub(super) struct Fanout {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FanoutLimits {
     /// Maximum memory of a room's feed, in bytes. A feed holds the entries that some connection has
-    /// not taken. A connection that falls further behind, for more than 2 s, is closed.
+    /// not taken. A connection that falls further behind is closed; for 2 s it may fall behind by
+    /// eight times as much.
     pub feed_bytes: usize,
     /// Maximum size of all feeds and outboxes together, in bytes.
     ///
