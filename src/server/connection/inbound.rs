@@ -33,6 +33,9 @@ pub(super) struct Inbound {
     joined_bucket: Option<TokenBucket>,
     /// Rate limit of the messages of the client's address group.
     group_rate: GroupRate,
+    /// Message that has exceeded the rate limit of the address group. The next call of
+    /// [`Self::cut`] returns it. `None` if there is none.
+    held: Option<Decoded<ClientFrame>>,
     /// Time of the last `pong` that was free of charge; `None` before the first one.
     free_pong_at: Option<Moment>,
     /// True after the `slow_down` notice, until a call of [`Self::cut`] finds the bucket full.
@@ -66,6 +69,7 @@ impl Inbound {
             bucket: TokenBucket::new(GREETING_BURST, GREETING_UNITS_PER_MINUTE),
             joined_bucket: Some(joined_bucket),
             group_rate,
+            held: None,
             free_pong_at: None,
             is_slow_down_sent: false,
         }
@@ -79,37 +83,41 @@ impl Inbound {
     }
 
     /// Cuts frames from the bytes that earlier calls have left, and then from `bytes`. Stops after
-    /// the first frame that exceeds the rate limit; that frame is still returned.
+    /// the first frame that exceeds a rate limit. If that is the client's own, the frame is still
+    /// returned. If it is that of the address group, the next call returns the frame: otherwise all
+    /// connections of a group could exceed the limit at once, by a message each.
     ///
-    /// If [`Cut::wait`] is not zero, call it again without bytes when that time is over: the bytes
-    /// that are left may contain whole frames.
+    /// If [`Cut::wait`] is not zero, call it again without bytes when that time is over, and not
+    /// before: a frame may be held, and the bytes that are left may contain whole frames.
     pub(super) fn cut(&mut self, bytes: &[u8], now: Moment) -> Cut {
-        let Self { reader, bucket, group_rate, free_pong_at, is_slow_down_sent, .. } = self;
+        let Self { reader, bucket, group_rate, held, free_pong_at, is_slow_down_sent, .. } = self;
         *is_slow_down_sent &= !bucket.is_full(now);
-        let mut frames = Vec::new();
+        let mut frames: Vec<_> = held.take().into_iter().collect();
         let mut wait = Duration::ZERO;
-        let mut memory = 0;
         let mut is_group_limited = false;
         let outcome = reader.feed(bytes, |body| {
             let frame = ClientFrame::decode(body);
             let units = units_of_kind(&frame, free_pong_at, now) + units_of_length(body.len());
             wait = bucket.take_many(now, units);
-            if is_message(&frame) {
-                let group_wait = group_rate.take(now, units);
+            let group_wait =
+                if is_message(&frame) { group_rate.take(now, units) } else { Duration::ZERO };
+            if !group_wait.is_zero() {
                 is_group_limited = group_wait > wait;
                 wait = wait.max(group_wait);
+                *held = Some(frame);
+            } else {
+                frames.push(frame);
             }
-            memory += frame.bytes();
-            frames.push(frame);
             wait.is_zero()
         });
+        let memory = frames.iter().map(Decoded::bytes).sum();
         Cut { frames, memory, wait, is_group_limited, error: outcome.err() }
     }
 
-    /// Returns true if received bytes are left that are not cut: a part of a frame, or frames that
-    /// the rate limit delays.
+    /// Returns true if something received has not been returned by [`Self::cut`]: a part of a
+    /// frame, or frames that a rate limit delays.
     pub(super) const fn has_rest(&self) -> bool {
-        self.reader.has_rest()
+        self.held.is_some() || self.reader.has_rest()
     }
 
     /// Returns true if a `slow_down` notice must be sent now, and records it as sent. Returns false
@@ -162,9 +170,15 @@ mod tests {
 
     /// Returns the inbound half of a connection that has received the client's `hello`. The client
     /// has not joined; after joining, its rate limit is a burst of 60 units and 600 units per
-    /// minute.
+    /// minute. The burst of its address group is twice as large.
     fn greeted() -> Inbound {
-        let rates = GroupRates::new(&HubSettings::default());
+        let max_connections_per_address = 512;
+        let settings = HubSettings { max_connections_per_address, ..HubSettings::default() };
+        greeted_in(&GroupRates::new(&settings))
+    }
+
+    /// Like [`greeted`], for one of the connections of an address group with these rates.
+    fn greeted_in(rates: &GroupRates) -> Inbound {
         let group = AddressGroup::of([192, 0, 2, 1].into());
         let rate = rates.rate_of(Moment::START, group);
         let mut inbound = Inbound::new(TokenBucket::new(60, 600), rate);
@@ -210,6 +224,26 @@ mod tests {
             let cut = inbound.cut(&encoded(Pong { token: 1 }), now);
             assert!(cut.wait.is_zero() && inbound.bucket.is_full(now));
         }
+    }
+
+    /// A message that exceeds the rate limit of the address group is returned when the wait is over,
+    /// before what follows it. So all connections together do not exceed the limit.
+    #[test]
+    fn messages_beyond_the_rate_of_the_group_are_held() {
+        let rates = GroupRates::new(&HubSettings::default());
+        let mut connections: Vec<_> = (0..100).map(|_| greeted_in(&rates)).collect();
+        connections.iter_mut().for_each(Inbound::set_joined);
+        let text = "x".to_owned();
+        let say = Say { reference: Reference(1), room: "r".to_owned(), style: 0, text };
+        let bytes = [encoded(say), encoded(Pong { token: 1 })].concat();
+        let cuts: Vec<_> = connections.iter_mut().map(|it| it.cut(&bytes, Moment::START)).collect();
+        let passed = cuts.iter().filter(|it| it.frames.len() == 2).count();
+        let held = cuts.iter().filter(|it| it.frames.is_empty() && it.is_group_limited).count();
+        assert_eq!((passed, held), (60, 40));
+        let last = connections.last_mut().unwrap();
+        assert!(last.has_rest());
+        let cut = last.cut(&[], Moment::START + cuts.last().unwrap().wait);
+        assert_eq!((cut.frames.len(), cut.wait, last.has_rest()), (2, Duration::ZERO, false));
     }
 
     /// A search costs 5 units.
