@@ -170,11 +170,9 @@ mod tests {
 
     /// Returns the inbound half of a connection that has received the client's `hello`. The client
     /// has not joined; after joining, its rate limit is a burst of 60 units and 600 units per
-    /// minute. The burst of its address group is twice as large.
+    /// minute. The burst of its address group is larger.
     fn greeted() -> Inbound {
-        let max_connections_per_address = 512;
-        let settings = HubSettings { max_connections_per_address, ..HubSettings::default() };
-        greeted_in(&GroupRates::new(&settings))
+        greeted_in(&GroupRates::new(&HubSettings::default()))
     }
 
     /// Like [`greeted`], for one of the connections of an address group with these rates.
@@ -231,7 +229,7 @@ mod tests {
     #[test]
     fn messages_beyond_the_rate_of_the_group_are_held() {
         let rates = GroupRates::new(&HubSettings::default());
-        let mut connections: Vec<_> = (0..100).map(|_| greeted_in(&rates)).collect();
+        let mut connections: Vec<_> = (0..300).map(|_| greeted_in(&rates)).collect();
         connections.iter_mut().for_each(Inbound::set_joined);
         let text = "x".to_owned();
         let say = Say { reference: Reference(1), room: "r".to_owned(), style: 0, text };
@@ -239,7 +237,7 @@ mod tests {
         let cuts: Vec<_> = connections.iter_mut().map(|it| it.cut(&bytes, Moment::START)).collect();
         let passed = cuts.iter().filter(|it| it.frames.len() == 2).count();
         let held = cuts.iter().filter(|it| it.frames.is_empty() && it.is_group_limited).count();
-        assert_eq!((passed, held), (60, 40));
+        assert_eq!((passed, held), (240, 60));
         let last = connections.last_mut().unwrap();
         assert!(last.has_rest());
         let cut = last.cut(&[], Moment::START + cuts.last().unwrap().wait);
