@@ -94,7 +94,7 @@ impl Simulation {
         Self { initial_saved: self.saved.clone(), saved: self.saved, now: self.now, ..sim }
     }
 
-    /// Carries out all outputs of the link.
+    /// Carries out all outputs of the link. Asserts that there are none after its end.
     fn process_outputs(&mut self) {
         while let Some(output) = self.link.poll_output() {
             assert!(self.end.is_none(), "{output:?} after the end");
@@ -178,7 +178,7 @@ impl Simulation {
         true
     }
 
-    /// Breaks the connection. Frames that are not delivered are lost.
+    /// Breaks the connection if there is one. Frames that are not delivered are lost.
     fn break_connection(&mut self) {
         if std::mem::take(&mut self.connected) {
             self.to_server.clear();
@@ -202,8 +202,8 @@ impl Simulation {
         }
     }
 
-    /// Delivers frames and advances the time, until no frame is undelivered and the link is live, has
-    /// ended or waits for a username.
+    /// Establishes connections, delivers frames and advances the time. Stops when no frame is
+    /// undelivered and the link is live, has ended or waits for a username.
     fn run_until_idle(&mut self) {
         for _ in 0..100_000 {
             self.connect();
@@ -633,8 +633,8 @@ fn request_refused_by_closing_error_is_not_sent_again() {
     assert_eq!((sim.count_events(is_answered), sim.acknowledged_tags()), (0, vec![1]));
 }
 
-/// After a reconnect without a position, the first entry of a room may follow entries that did not
-/// come again. That is no gap.
+/// After a reconnect without a position, the server replays only the ten most recent entries of a
+/// room. Missed entries before them are not reported as a gap.
 #[test]
 fn reconnect_without_position_reports_no_gap() {
     let mut sim = Simulation::new(Settings { observe: false, ..settings() }, ModelServer::new());

@@ -53,7 +53,8 @@ struct SimPeer {
     counter: u64,
     /// Number of `pong` packets sent, copies not counted.
     pongs: usize,
-    /// Number of datagrams sent. Each copy to each receiver counts, lost ones included.
+    /// Number of datagrams sent to peers within reach, lost ones included. Each copy to each
+    /// receiver counts.
     sent: usize,
     /// Network partition that the peer is in. Only peers of one partition hear each other.
     partition: u8,
@@ -68,15 +69,14 @@ struct SimPeer {
 /// Simulated room of peers. Peers of one partition hear each other by unicast, and also by the IPv4
 /// group if they are in one network. Each packet takes 1 ms, or up to `jitter` more.
 struct SimRoom {
-    /// Peers by number. The number is the last byte of the address with which the peer starts.
-    /// Ended peers stay.
+    /// Peers by number, ended ones included. The number is the last byte of a peer's first address.
     peers: BTreeMap<u8, SimPeer>,
     /// Virtual time in milliseconds.
     now: u64,
     /// Packets in flight: arrival time in milliseconds, sender, receiver, path (`None`: unicast),
     /// size and packet.
     in_flight: Vec<(u64, u8, u8, Option<Path>, usize, Packet)>,
-    /// Links on which everything is lost: sender and receiver.
+    /// Links on which all packets are lost, each as sender and receiver.
     blocked: BTreeSet<(u8, u8)>,
     /// Share of datagrams that are lost, in per cent.
     loss: u8,
@@ -129,7 +129,8 @@ impl SimRoom {
         self.start_as(number, name, ask, Signer::new([number; 32], [number; 8]));
     }
 
-    /// Starts a peer in partition 0 with this identity; `ask`: it asks its user about newcomers.
+    /// Starts a peer in partition 0 and network 0 with this identity. `ask`: true if it asks its
+    /// user about newcomers.
     fn start_as(&mut self, number: u8, name: &str, ask: bool, signer: Signer) {
         let settings = Settings {
             username: Username::new(name).unwrap(),
@@ -159,8 +160,8 @@ impl SimRoom {
         self.collect(number);
     }
 
-    /// Carries out all outputs of a peer. Puts packets in flight to the peers of its partition,
-    /// unless they are lost. Stores events, the next wake-up and the end.
+    /// Carries out all outputs of a peer. Puts packets in flight to the addressed peers within
+    /// reach, unless the packets are lost. Stores events, the next wake-up and the end.
     fn collect(&mut self, number: u8) {
         let others: Vec<_> = self
             .peers
@@ -223,8 +224,8 @@ impl SimRoom {
         }
     }
 
-    /// Advances the virtual time by a number of milliseconds. In each millisecond, delivers the
-    /// packets that are due, then the wake-ups.
+    /// Advances the virtual time by a number of milliseconds. In each millisecond, first delivers
+    /// the packets that are due, then the wake-ups. A peer that sleeps gets neither.
     fn advance(&mut self, milliseconds: u64) {
         for _ in 0..milliseconds {
             self.now += 1;
@@ -455,8 +456,8 @@ fn idle_room_sends_few_datagrams() {
     }
 }
 
-/// A returning peer is pinged by few of 20 members: the first members that verify it list it to the
-/// others.
+/// A returning peer is pinged by few of the other 19 members. The first members that verify it list
+/// it to the others.
 #[test]
 fn returning_peer_gets_few_pings() {
     let mut room = SimRoom::default();

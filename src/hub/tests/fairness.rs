@@ -75,7 +75,7 @@ fn room_names(prefix: &str, count: usize) -> Vec<String> {
 }
 
 /// Joins from an address under this username, with 16 rooms whose names begin with it. Returns the
-/// connection, whether the `join` is accepted or not.
+/// connection, even if the `join` is refused.
 fn join_with_rooms(harness: &mut Harness, address: IpAddr, name: &str) -> ConnectionId {
     let rooms = room_names(&format!("{name}-"), 16);
     let rooms: Vec<&str> = rooms.iter().map(String::as_str).collect();
@@ -126,7 +126,7 @@ fn many_groups_leave_rooms_for_a_newcomer() {
     assert!(takes_welcome(&mut harness, anna));
 }
 
-/// Reserved rooms can be entered above every limit, in any spelling.
+/// The lobby and reserved rooms, in any letter case, can be entered above the room limit.
 #[test]
 fn reserved_rooms_are_entered_above_the_limit() {
     let reserved_rooms = vec![crate::model::RoomName::new("News").unwrap()];
@@ -142,7 +142,7 @@ fn reserved_rooms_are_entered_above_the_limit() {
     assert!(summaries.contains(&"entered lobby 0 of 1".to_owned()), "{summaries:?}");
 }
 
-/// Thousands of clients that join and leave evict only sessions of their own address.
+/// A thousand clients that join and leave evict only sessions of their own address group.
 #[test]
 fn join_and_leave_cycles_do_not_evict_sessions_of_others() {
     for_each_attacker(|attacker| {

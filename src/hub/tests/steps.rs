@@ -48,13 +48,13 @@ pub(super) enum Step {
     DeliverOutcome,
     /// A connection reaches its flow-control mark.
     ReachMark,
-    /// The log's storage changes its health.
+    /// The log's storage changes its health: 0 sound, 1 memory only, 2 refusing.
     SetStorageHealth(u8),
     /// The server crashes and restarts.
     Restart,
     /// The clock advances by this number of milliseconds.
     Advance(u64),
-    /// The hub is woken at a moment for which it has not asked.
+    /// The hub is woken, whether it has asked for that or not.
     Wake,
 }
 

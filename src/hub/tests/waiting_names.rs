@@ -55,8 +55,8 @@ impl Harness {
     }
 }
 
-/// After a reset the name waits for 30 seconds. Newcomers are told for how long, with or without a
-/// token of another session.
+/// After a reset the name waits for 30 seconds. Newcomers are told the remaining time, whether they
+/// send no token or a wrong one.
 #[test]
 fn name_waits_after_a_reset() {
     let mut harness = Harness::new();
@@ -318,8 +318,9 @@ fn evicted_session_frees_its_name() {
     harness.assert_free("anna");
 }
 
-/// After a crash and after a shutdown, names wait for 30 seconds from the start: those of clients
-/// that were connected, and those that waited already. Names that were free stay free.
+/// After a crash or a shutdown, two kinds of names wait for 30 seconds from the start: names of
+/// connected clients with the feature `resume`, and names that waited already. Other names are
+/// free.
 #[test]
 fn names_wait_after_a_restart() {
     for shuts_down in [false, true] {

@@ -60,7 +60,8 @@ impl ModelServer {
         Self::with_log(1)
     }
 
-    /// Creates a server with an empty log. The log id consists of bytes with this number.
+    /// Creates a server with an empty log. Each byte of the log id is `number`. The first session
+    /// gets the session number `number + 1`.
     pub(super) fn with_log(number: u8) -> Self {
         Self {
             log_id: LogId([number; 16]),
@@ -101,7 +102,7 @@ impl ModelServer {
         self.sessions.retain(|it| Some(it.id) == self.connected_session);
     }
 
-    /// Appends an entry to the log.
+    /// Appends an entry with the next sequence to the log. Returns the entry.
     fn append(
         &mut self,
         room: &str,
@@ -126,7 +127,7 @@ impl ModelServer {
         entry
     }
 
-    /// Returns the last sequence.
+    /// Returns the last sequence that an entry or a direct message has taken.
     fn head(&self) -> Sequence {
         Sequence(self.log.len() as u64 + self.directs)
     }
@@ -240,7 +241,8 @@ impl ModelServer {
         self.page(11, asked.reference, &all, limit)
     }
 
-    /// Returns the last `limit` entries, marked as requested, and their `end`.
+    /// Returns the last `limit` of these entries, marked as requested, and an `end`. The `end` has
+    /// flag 1 if entries were left out.
     fn page(
         &self,
         about: u16,

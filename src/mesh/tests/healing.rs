@@ -8,8 +8,8 @@ use super::hostile::{FakePeer, TestBench};
 use crate::model::{Command, Event};
 use crate::wire::udp::Control;
 
-/// Returns the texts that a peer has shown, and the number of gaps reported to its user. Counts its
-/// events from index `from` on.
+/// Returns the texts that a peer has shown, and the number of gaps reported to its user. Considers
+/// only events from index `from` on.
 fn shown_since(room: &SimRoom, number: u8, from: usize) -> (Vec<String>, usize) {
     let events = &room.peers[&number].events[from..];
     let texts = events.iter().filter_map(|it| match it {
@@ -20,7 +20,8 @@ fn shown_since(room: &SimRoom, number: u8, from: usize) -> (Vec<String>, usize) 
     (texts.collect(), gaps)
 }
 
-/// Has each of the peers 1 to 4 send `count` messages, as fast as the rate limit allows.
+/// Has each of the peers 1 to 4 send `count` messages, as fast as the rate limit allows. Then waits
+/// for 2 s.
 fn talk(room: &mut SimRoom, count: usize) {
     for index in 0..count {
         for number in 1..=4 {

@@ -119,8 +119,8 @@ impl TestBench {
         Now { moment, time: Timestamp(self.now) }
     }
 
-    /// Returns the room clock of a room that the peer under test has started: the time since 2 s,
-    /// when it joined.
+    /// Returns the clock of a room that the peer under test has started: the time since the peer
+    /// joined, at 2 s. 0 before.
     pub(super) fn clock(&self) -> RoomClock {
         RoomClock(self.now.saturating_sub(2_000))
     }
@@ -145,8 +145,8 @@ impl TestBench {
         self.collect();
     }
 
-    /// Advances the virtual time by a number of milliseconds. Wakes the peer under test each time
-    /// that it has requested.
+    /// Advances the virtual time by a number of milliseconds. Delivers each wake-up that the peer
+    /// under test has requested at its time.
     pub(super) fn advance(&mut self, milliseconds: u64) {
         for _ in 0..milliseconds {
             self.now += 1;
@@ -522,8 +522,8 @@ fn false_floor_does_not_hide_a_member() {
     assert_eq!(bench.texts(), ["1"]);
 }
 
-/// A liar claims entries that an author has not written yet. Once the author has written entries,
-/// they are still requested of it.
+/// A liar claims entries that their author has not written yet. When the author has written
+/// entries, the peer under test still requests them from the author.
 #[test]
 fn claim_of_unwritten_entries_does_not_stop_repair() {
     let mut bench = TestBench::alone();
@@ -599,8 +599,8 @@ fn replayed_heartbeat_gets_one_ping() {
     assert_eq!(bench.count_sent(|it| matches!(it, Control::Ping(_))), 1);
 }
 
-/// 99 rivals for a name each get at most one objection, although the winner of the name announces
-/// itself 51 times. All rivals use a victim's address.
+/// 99 rivals for a name, all at a victim's address, get at most 99 objections in total. This holds
+/// although the winner of the name announces itself 51 times.
 #[test]
 fn rivals_get_one_objection_each() {
     let mut bench = TestBench::alone();
@@ -677,7 +677,7 @@ fn suspended_candidate_starts_again() {
     assert!(bench.count_sent(|it| matches!(it, Control::Announce(_))) >= 8);
 }
 
-/// With 100 members, any two consecutive pages of 60 places list all of them.
+/// With 100 other members, any two consecutive pages of 60 places list all 100 of them.
 #[test]
 fn pages_list_all_members_in_turns() {
     let mut bench = TestBench::alone();

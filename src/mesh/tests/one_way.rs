@@ -23,12 +23,12 @@ fn hints(events: &[Event]) -> Vec<&str> {
 }
 
 impl SimRoom {
-    /// Loses everything that the first peer sends to the second one.
+    /// Loses all packets that the peer `from` sends to the peer `to` from now on.
     fn cut_link(&mut self, from: u8, to: u8) {
         self.blocked.insert((from, to));
     }
 
-    /// Returns the names in the member list of a peer, and its notes.
+    /// Requests the member list of a peer. Returns its names and its notes.
     fn roster(&mut self, number: u8) -> (Vec<String>, Vec<RosterNote>) {
         let members = ChatCommand::Members { room: crate::model::RoomSelector::Only };
         self.request(number, Command::Chat(members));
@@ -49,7 +49,7 @@ impl SimRoom {
         hints(&self.peers[&number].events)
     }
 
-    /// Returns true if the presence that was reported to the user of a peer is its member list.
+    /// Returns true if the presence events of a peer add up to its member list.
     fn presence_adds_up(&mut self, number: u8) -> bool {
         let (names, _) = self.roster(number);
         let names: BTreeSet<NameKey> = names.iter().map(|it| NameKey::of(it)).collect();
@@ -68,8 +68,8 @@ fn deaf(name: &str) -> RosterNote {
     RosterNote { name: name.to_owned(), status: RosterStatus::Deaf }
 }
 
-/// One peer is in two networks. Those in one of them read the messages of those in the other, and
-/// find them in the member list, with the peer through which they are heard; until they have left.
+/// The peer bert is in two networks. Peers of one network get messages from the other one. An
+/// author in the other network is listed as heard through bert, until the author has left.
 #[test]
 fn bridge_between_two_networks_shows_both_sides() {
     let mut room = SimRoom::default();
@@ -116,8 +116,9 @@ fn bridge_between_two_networks_shows_both_sides() {
     }
 }
 
-/// On a link that carries one direction only, both sides find each other in the member list, if a
-/// third peer hears both; and each learns how.
+/// If a link carries one direction only and a third peer hears both ends, each end lists the other
+/// one. The end that is not heard gets the note `Deaf`. The end that does not hear gets the note
+/// `Indirect`.
 #[test]
 fn one_way_link_is_shown_on_both_sides() {
     let mut room = SimRoom::default();
@@ -147,8 +148,8 @@ fn one_way_link_is_shown_on_both_sides() {
     }
 }
 
-/// A peer that hears others, and that nobody hears, is told so once, and what to do: whether it
-/// was never heard, or is not heard any more. The others are not told anything.
+/// A peer that hears others, but that nobody hears, gets one hint with advice. It may have been
+/// heard before or not. The others get no hint.
 #[test]
 fn peer_that_nobody_hears_is_told_once() {
     for is_heard_at_first in [false, true] {
@@ -177,8 +178,8 @@ fn peer_that_nobody_hears_is_told_once() {
     }
 }
 
-/// In rooms without one-way links nobody is told of one: alone, at the start, under loss, in the
-/// halves of a split and after it, after a sleep, and where only unicast works.
+/// Rooms without one-way links give no hint and no `Deaf` note. The cases: alone, at the start,
+/// under loss, in the halves of a split and after it, after a sleep, and where only unicast works.
 #[test]
 fn ordinary_rooms_give_no_hint() {
     for (loss, seed) in [(0, 0), (30, 1), (30, 2)] {
@@ -227,7 +228,7 @@ fn ordinary_rooms_give_no_hint() {
     }
 }
 
-/// A peer whose pages are always empty, as they may be, does not count as not hearing this one.
+/// A peer whose pages are always empty counts as a peer that hears this one.
 #[test]
 fn empty_pages_say_nothing() {
     let mut bench = TestBench::alone();
@@ -241,7 +242,7 @@ fn empty_pages_say_nothing() {
     assert_eq!(hints(&bench.events), [""; 0]);
 }
 
-/// The hint comes after 30 s in which others are heard, which begin anew after a silence.
+/// The hint comes after others were heard for 30 s. A silence of 11 s starts this time anew.
 #[test]
 fn hint_comes_after_thirty_seconds() {
     let mut bench = TestBench::alone();

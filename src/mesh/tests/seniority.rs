@@ -263,8 +263,8 @@ fn senior_witness_is_believed_about_an_unannounced_holder() {
     }
 }
 
-/// A member that takes the name of another one that came after it is no holder for which a witness
-/// testifies: the witness tells it that the name is the other one's.
+/// A senior member renames itself to the name of a junior member. The witness does not testify for
+/// the senior one. It tells the senior one that the junior one holds the name.
 #[test]
 fn witness_does_not_testify_for_a_member_that_renamed_itself() {
     let mut bench = settled_bench();

@@ -134,8 +134,8 @@ fn flipped_bit_drops_entry() {
     }
 }
 
-/// A known packet is dropped before its signature is verified. A wrong sender id is dropped before
-/// `is_known` is called.
+/// A known packet is dropped before its signature is verified. A packet of the receiving peer and a
+/// packet with a wrong sender id are dropped too.
 #[test]
 fn known_packets_are_dropped_before_signature_check() {
     let room = &ROOMS[0];
@@ -239,7 +239,7 @@ proptest! {
         prop_assert!(open_new(&datagram, room).is_err());
     }
 
-    /// Truncated fields are malformed, even with a valid signature.
+    /// A control packet with truncated fields is malformed, even with a valid signature.
     #[test]
     fn truncated_packets_are_dropped(which in 0..12_usize, cut in 1..41_usize) {
         let room = &ROOMS[0];
