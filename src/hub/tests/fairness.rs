@@ -311,8 +311,9 @@ fn failed_passwords_pause_the_group_only() {
     });
 }
 
-/// If the server is full, a connection of the group with the most connections is evicted for a
-/// newcomer. It is the newest one that has not joined; if all have joined, the newest one.
+/// If the server is full, a newcomer may evict a connection of the group with the most connections.
+/// That group must have at least twice as many as the newcomer's group will have. The newest
+/// connection that has not joined is evicted; if all have joined, the newest one.
 #[test]
 fn a_full_server_makes_room_for_another_group() {
     for_each_attacker(|attacker| {

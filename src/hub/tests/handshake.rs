@@ -127,7 +127,7 @@ fn fifth_refused_join_closes_connection() {
     assert_eq!(harness.take_summaries(bob), ["name_taken 2 0", "too_many_attempts 2 0", "closed"]);
 }
 
-/// Invalid `hello`s are answered as documented.
+/// Valid and invalid `hello`s are answered as documented.
 #[test]
 fn hello_is_validated() {
     let greeting = |magic: &[u8; 4], min_version, max_version| Hello {

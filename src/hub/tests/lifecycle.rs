@@ -62,7 +62,8 @@ fn address_limit_covers_mapped_addresses() {
     assert!(harness.is_empty());
 }
 
-/// `hello` and `join` must come within ten seconds, another `join` within sixty.
+/// `hello` and `join` must come within ten seconds. After a refused `join`, another one must come
+/// within sixty.
 #[test]
 fn handshake_times_out() {
     let mut harness = Harness::new();
@@ -266,7 +267,8 @@ fn half_closed_connection_is_released_before_close() {
     }
 }
 
-/// Reloaded settings apply to new joins. Connected clients stay.
+/// Reloaded settings apply to new joins, except the durability, which stays. Connected clients
+/// stay.
 #[test]
 fn reloaded_settings_apply_to_new_joins() {
     let wanted = HubSettings { max_rooms: 1, is_durable: true, ..HubSettings::default() };

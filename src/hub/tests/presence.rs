@@ -44,7 +44,7 @@ fn presence_changes_are_batched() {
     assert_eq!(harness.take_summaries(anna), [""; 0]);
 }
 
-/// Many changes are split into several frames.
+/// Many changes are split into frames of at most a hundred names.
 #[test]
 fn presence_update_is_split_into_frames_of_a_hundred_names() {
     let mut harness = Harness::new();
@@ -61,8 +61,8 @@ fn presence_update_is_split_into_frames_of_a_hundred_names() {
     assert!(summaries[1].contains("+[] -[\"p00100\"") && summaries[1].ends_with("\"p00129\"]"));
 }
 
-/// With more than a hundred members, only their number is sent, every five seconds. With fewer, the
-/// full roster is sent again.
+/// With more than a hundred members, only their number is sent, every five seconds. With a hundred
+/// or fewer again, the full roster is sent.
 #[test]
 fn crowded_room_sends_member_count_only() {
     let mut harness = Harness::new();

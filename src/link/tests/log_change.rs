@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// Another log id is reported once, and all messages are shown anew.
+/// Another log id is reported once. Messages of the new log are shown, even with sequences that the
+/// client has seen in the old log.
 #[test]
 fn log_change_is_reported_and_replayed() {
     let mut sim = Simulation::new(settings(), ModelServer::new());

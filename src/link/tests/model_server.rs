@@ -146,8 +146,8 @@ impl ModelServer {
         self.append(room, session, Reference(reference), "a stranger's");
     }
 
-    /// Counts a direct message of another user to the client. Returns its frame; `None` if no client
-    /// is connected.
+    /// Counts a direct message of another user to the client. Returns its frame; `None` if no
+    /// client is connected.
     pub(super) fn other_sends_direct(&mut self, from: &str, session: u64) -> Option<ServerFrame> {
         self.directs += 1;
         Some(

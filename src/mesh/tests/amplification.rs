@@ -67,7 +67,7 @@ fn answers_to_one_datagram_are_at_most_twice_its_size() {
     }
 }
 
-/// A padded ping is answered by as many peers as twice its size allows. So the doctor sees all ten.
+/// All ten peers answer a ping that is padded to 1,200 bytes. So the doctor sees all of them.
 #[test]
 fn padded_ping_is_answered_by_all() {
     let mut room = room_of_ten();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::SimRoom;
 use crate::model::{Command, Event, Message};
 
-/// The hold for the common order that the page states, in milliseconds.
+/// Time for which a message is held so that all peers show one order, in milliseconds.
 const HOLD: u64 = 75;
 
 impl SimRoom {
@@ -52,8 +52,8 @@ impl SimRoom {
     }
 }
 
-/// In a busy room on a clean network with travel times of 1 to 20 ms, all peers show all messages in
-/// the common order. Without the hold, most do not: so the check can fail.
+/// In a busy room on a clean network with travel times of 1 to 20 ms, all peers show all messages
+/// in the common order. Without the hold, most do not: so the check can fail.
 #[test]
 fn busy_room_shows_one_order_to_all() {
     for (is_held, seed) in [(true, 1), (true, 2), (false, 1)] {
@@ -90,8 +90,8 @@ fn talk_in_small_room_is_shown_in_one_order() {
     assert_eq!(room.count_disorder(), (0, 0));
 }
 
-/// In a room of two, nothing of the other is held, because there is nothing to wait for. An own
-/// message is held while the other may talk as well.
+/// In a room of two, messages of the other peer are not held. An own message is held if the other
+/// peer has just talked.
 #[test]
 fn room_of_two_holds_only_own_messages() {
     let mut room = SimRoom::default();
