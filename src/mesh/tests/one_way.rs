@@ -117,8 +117,8 @@ fn bridge_between_two_networks_shows_both_sides() {
 }
 
 /// If a link carries one direction only and a third peer hears both ends, each end lists the other
-/// one. The end that is not heard gets the note `Deaf`. The end that does not hear gets the note
-/// `Indirect`.
+/// one. The unheard end lists the other one as `Deaf`. The end that does not hear lists the unheard
+/// one as `Indirect`.
 #[test]
 fn one_way_link_is_shown_on_both_sides() {
     let mut room = SimRoom::default();

@@ -263,8 +263,8 @@ fn senior_witness_is_believed_about_an_unannounced_holder() {
     }
 }
 
-/// A senior member renames itself to the name of a junior member. The witness does not testify for
-/// the senior one. It tells the senior one that the junior one holds the name.
+/// The member bert takes the name of carl, a member that came later. The peer under test tells bert
+/// that carl holds the name. It does not testify for bert.
 #[test]
 fn witness_does_not_testify_for_a_member_that_renamed_itself() {
     let mut bench = settled_bench();
