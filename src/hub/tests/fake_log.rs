@@ -77,7 +77,8 @@ impl Harness {
         true
     }
 
-    /// Reads the log, and returns the outcome without passing it to the hub.
+    /// Reads the log. Returns the outcome without passing it to the hub. A search filters by room,
+    /// text and `before` only.
     pub(super) fn read_log(&self, request: &ReadRequest) -> ReadOutcome {
         let mut lists: Vec<Vec<SharedEntry>> = request
             .rooms
