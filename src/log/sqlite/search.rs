@@ -20,9 +20,9 @@ use crate::os::Clock;
 /// Length of a day, in milliseconds.
 const DAY_MILLIS: i64 = 24 * 60 * 60 * 1_000;
 
-/// Maximum number of messages that a search scans because they are not in the index. Only an
-/// upgrade from a format without search leaves more. Searches then fail until enough messages are
-/// indexed.
+/// Maximum number of messages that a search scans because they are not in the index. More are left
+/// after an upgrade from a format without search, or after many messages were written at once.
+/// Searches then fail until enough messages are indexed.
 const MAX_UNINDEXED_MESSAGES: i64 = 5_000;
 
 /// Number of SQLite virtual machine instructions between two checks of [`SEARCH_TIMEOUT`].

@@ -21,7 +21,7 @@ pub(crate) const MIN_GAP: u64 = 1 << 32;
 /// without a position, which does no harm.
 pub(crate) const MAX_GAPS: usize = 64;
 
-/// Sequence gap: an unused range of sequences, `(first, second]`.
+/// Sequence gap: a range of sequences that the log has skipped, `(first, second]`.
 pub(crate) type SequenceGap = (Sequence, Sequence);
 
 /// Reads all stored sequence gaps, oldest first.

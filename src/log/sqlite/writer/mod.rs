@@ -92,7 +92,8 @@ pub(super) struct WriterState {
     /// opened.
     last_timed_sync: Moment,
     /// True if changes were written after the last full sync. Additions to the search index and
-    /// deletions by retention do not count.
+    /// deletions by retention do not count. May stay true after [`Writer::write_pending`], which
+    /// syncs the changes but does not reset it.
     is_unsynced: bool,
     /// Number of messages committed, in the database or in memory, since maintenance was last
     /// complete.
