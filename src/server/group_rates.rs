@@ -15,14 +15,14 @@ use crate::model::{AddressGroup, HubSettings, Moment, TokenBucket};
 /// household of 30 users.
 const MIN_FULL_CONNECTIONS: usize = 16;
 
-/// Divisor of the burst of these connections: by default a group may use the burst of 4 connections.
-/// Each message may be delivered to hundreds of readers, so what a group sends at once delays all
-/// other clients.
-const BURST_DIVISOR: u32 = 4;
-
 /// Divisor of `max-connections-per-address`: an address group may use the whole rate of so many of
 /// its connections.
 const FULL_CONNECTIONS_DIVISOR: usize = 16;
+
+/// Divisor of the burst of the connections whose whole rate an address group may use. By default the
+/// group may use the burst of one connection. Each message may be delivered to hundreds of readers,
+/// so what a group sends at once delays all other clients.
+const BURST_DIVISOR: u32 = 16;
 
 /// Number of remembered groups from which on those without connections are forgotten.
 const MIN_PURGE: usize = 64;
@@ -53,8 +53,8 @@ impl Limit {
 pub(super) struct GroupRate(Arc<Mutex<TokenBucket>>);
 
 impl GroupRate {
-    /// Takes units for a message, in advance if there are too few. Returns the time to wait before
-    /// the connection may be read again; zero if there were enough.
+    /// Takes units for a message. If there are too few, the message takes those that come next.
+    /// Returns the time to wait before the message may be passed on; zero if there were enough.
     pub(super) fn take(&self, now: Moment, units: u32) -> Duration {
         lock(&self.0).take_many(now, units)
     }
@@ -138,9 +138,9 @@ mod tests {
         let connections: Vec<_> =
             (0..240).map(|_| rates.rate_of(Moment::START, group(66))).collect();
         let delayed_at = |now| connections.iter().filter(|it| !it.take(now, 2).is_zero()).count();
-        assert_eq!(delayed_at(Moment::START), 240 - 120, "the burst is 240 units");
+        assert_eq!(delayed_at(Moment::START), 240 - 30, "the burst is 60 units");
         let minute = Moment::START + Duration::from_secs(60);
-        assert_eq!(delayed_at(minute), 240 - 120, "the burst is 240 units again");
+        assert_eq!(delayed_at(minute), 240 - 30, "the burst is 60 units again");
         assert_eq!(rates.rate_of(minute, group(1)).take(minute, 60), Duration::ZERO);
     }
 
@@ -151,10 +151,10 @@ mod tests {
         let rates = GroupRates::new(&settings());
         let now = Moment::START;
         let connection = rates.rate_of(now, group(66));
-        assert_eq!(connection.take(now, 240), Duration::ZERO);
+        assert_eq!(connection.take(now, 60), Duration::ZERO);
         let max_connections_per_address = 512;
         rates.set_limits(now, &HubSettings { max_connections_per_address, ..settings() });
-        assert_eq!(connection.take(now, 240), Duration::ZERO);
+        assert_eq!(connection.take(now, 60), Duration::ZERO);
         assert_ne!(connection.take(now, 1), Duration::ZERO);
     }
 
@@ -164,7 +164,7 @@ mod tests {
     fn idle_groups_are_forgotten() {
         let rates = GroupRates::new(&settings());
         let now = Moment::START;
-        assert_eq!(rates.rate_of(now, group(0)).take(now, 240), Duration::ZERO);
+        assert_eq!(rates.rate_of(now, group(0)).take(now, 60), Duration::ZERO);
         for number in 1..10_000 {
             assert_eq!(rates.rate_of(now, group(number)).take(now, 0), Duration::ZERO);
             assert!(lock(&rates.0).buckets.len() <= MIN_PURGE);

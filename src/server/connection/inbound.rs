@@ -20,6 +20,10 @@ const GREETING_UNITS_PER_MINUTE: u32 = 60;
 /// each further piece of up to this length costs one more unit.
 const BYTES_PER_UNIT: usize = 1_024;
 
+/// Minimum wait because of the address group that a client is told of. A shorter wait is over before
+/// a user could have read the notice, and others of the address may have caused it.
+const MIN_NOTICED_GROUP_WAIT: Duration = Duration::from_secs(1);
+
 /// Inbound half of a connection: cuts received bytes into frames, no faster than the client's rate
 /// limit allows.
 pub(super) struct Inbound {
@@ -120,11 +124,26 @@ impl Inbound {
         self.held.is_some() || self.reader.has_rest()
     }
 
-    /// Returns true if a `slow_down` notice must be sent now, and records it as sent. Returns false
-    /// if the bucket was not full again since the last notice. Call it when [`Cut::wait`] is not
-    /// zero.
-    pub(super) fn must_send_slow_down(&mut self) -> bool {
-        !std::mem::replace(&mut self.is_slow_down_sent, true)
+    /// Returns the text of the `slow_down` notice that must be sent now, and records the notice as
+    /// sent. Returns `None` if the bucket was not full again since the last notice, or if the
+    /// address group alone is the reason and `wait` is shorter than [`MIN_NOTICED_GROUP_WAIT`].
+    ///
+    /// Call it when [`Cut::wait`] is not zero, with the wait and [`Cut::is_group_limited`].
+    pub(super) fn slow_down_text(
+        &mut self,
+        wait: Duration,
+        is_group_limited: bool,
+    ) -> Option<&'static str> {
+        if is_group_limited && wait < MIN_NOTICED_GROUP_WAIT {
+            return None;
+        }
+        let is_sent = std::mem::replace(&mut self.is_slow_down_sent, true);
+        let text = if is_group_limited {
+            "Your network address sends more than this server takes; it reads you more slowly."
+        } else {
+            "You are sending faster than this server takes; it reads you more slowly."
+        };
+        (!is_sent).then_some(text)
     }
 }
 
@@ -170,9 +189,11 @@ mod tests {
 
     /// Returns the inbound half of a connection that has received the client's `hello`. The client
     /// has not joined; after joining, its rate limit is a burst of 60 units and 600 units per
-    /// minute. The burst of its address group is larger.
+    /// minute. The burst of its address group is twice as large.
     fn greeted() -> Inbound {
-        greeted_in(&GroupRates::new(&HubSettings::default()))
+        let max_connections_per_address = 512;
+        let settings = HubSettings { max_connections_per_address, ..HubSettings::default() };
+        greeted_in(&GroupRates::new(&settings))
     }
 
     /// Like [`greeted`], for one of the connections of an address group with these rates.
@@ -229,7 +250,7 @@ mod tests {
     #[test]
     fn messages_beyond_the_rate_of_the_group_are_held() {
         let rates = GroupRates::new(&HubSettings::default());
-        let mut connections: Vec<_> = (0..300).map(|_| greeted_in(&rates)).collect();
+        let mut connections: Vec<_> = (0..100).map(|_| greeted_in(&rates)).collect();
         connections.iter_mut().for_each(Inbound::set_joined);
         let text = "x".to_owned();
         let say = Say { reference: Reference(1), room: "r".to_owned(), style: 0, text };
@@ -237,11 +258,25 @@ mod tests {
         let cuts: Vec<_> = connections.iter_mut().map(|it| it.cut(&bytes, Moment::START)).collect();
         let passed = cuts.iter().filter(|it| it.frames.len() == 2).count();
         let held = cuts.iter().filter(|it| it.frames.is_empty() && it.is_group_limited).count();
-        assert_eq!((passed, held), (240, 60));
+        assert_eq!((passed, held), (60, 40));
         let last = connections.last_mut().unwrap();
         assert!(last.has_rest());
         let cut = last.cut(&[], Moment::START + cuts.last().unwrap().wait);
         assert_eq!((cut.frames.len(), cut.wait, last.has_rest()), (2, Duration::ZERO, false));
+    }
+
+    /// A client is told of a wait because of its address group only if the wait is long, and of one
+    /// because of its own rate in any case. It is told once.
+    #[test]
+    fn short_waits_for_the_group_are_not_told() {
+        let mut inbound = greeted();
+        let short = MIN_NOTICED_GROUP_WAIT - Duration::from_millis(1);
+        assert_eq!(inbound.slow_down_text(short, true), None);
+        let text = inbound.slow_down_text(MIN_NOTICED_GROUP_WAIT, true).unwrap();
+        assert!(text.starts_with("Your network address"), "{text}");
+        assert_eq!(inbound.slow_down_text(MIN_NOTICED_GROUP_WAIT, true), None);
+        let text = greeted().slow_down_text(short, false).unwrap();
+        assert!(text.starts_with("You are"), "{text}");
     }
 
     /// A search costs 5 units.

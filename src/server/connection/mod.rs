@@ -386,8 +386,8 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// Pauses reading for `wait`, and queues a `slow_down` notice, unless one was queued since the
-    /// client's bucket was last full. If `wait` is zero, opens reading again instead.
+    /// Pauses reading for `wait`, and queues a `slow_down` notice if one is due
+    /// ([`Inbound::slow_down_text`]). If `wait` is zero, opens reading again instead.
     /// `is_group_limited`: true if the address group is the reason.
     fn slow_down(&mut self, wait: Duration, is_group_limited: bool) {
         if wait.is_zero() {
@@ -395,12 +395,7 @@ impl<T: Transport> Driver<T> {
             return;
         }
         self.reading = Reading::Paused(self.connection.clock.now() + wait);
-        if self.inbound.must_send_slow_down() {
-            let text = if is_group_limited {
-                "Your network address sends more than this server takes; it reads you more slowly."
-            } else {
-                "You are sending faster than this server takes; it reads you more slowly."
-            };
+        if let Some(text) = self.inbound.slow_down_text(wait, is_group_limited) {
             let notice = Notice::new(NoticeCode::SlowDown, text);
             let mut bytes = Vec::new();
             ServerFrame::from(notice).encode(&mut bytes);

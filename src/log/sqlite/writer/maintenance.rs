@@ -23,9 +23,8 @@ const INDEX_BATCH: usize = 500;
 const INDEX_BYTES: usize = 64 << 10;
 
 impl Writer {
-    /// Replaces the retention limits. Makes a maintenance step due at once. Marks
-    /// all rooms to be checked by this step and later ones, or no further one if the rooms cannot
-    /// be read.
+    /// Replaces the retention limits. Makes a maintenance step due at once. Marks all rooms to
+    /// be checked by this step and later ones, or no further one if the rooms cannot be read.
     pub(super) fn set_retention(&mut self, retention: Retention) {
         self.settings.retention = retention;
         self.state.maintenance_at = self.clock.now();
