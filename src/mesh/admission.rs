@@ -13,12 +13,13 @@ use crate::wire::udp::{Agree, Announce, Control, Nonce};
 
 /// Number of voters: the most senior members, which vote on a candidate for the whole room.
 pub(super) const VOTERS: usize = 8;
-/// Number of voters that agree to one announce that came by a path. They are the most senior
-/// members that the announce does not list as agreed. Their answers together are at most twice as
-/// long as the announce.
+/// Maximum number of voters that agree to one announce that came by a path. They are the most
+/// senior members that the announce does not list as agreed. Their answers together are at most
+/// twice as long as the announce.
 const VOTERS_TO_MANY: usize = 4;
-/// Number of most senior members that object, on behalf of others, to an announce that came by a
-/// path. The holder of the name objects in any case.
+/// Number of most senior members that object to an announce that came by a path, if the reason is
+/// not their own. If the reason is a member's own, for example its name or its block list, that
+/// member objects in any case.
 const OBJECTORS_TO_MANY: usize = 2;
 /// Maximum number of remembered candidates. Beyond it, a new candidate evicts the candidate heard
 /// longest ago.
@@ -62,12 +63,12 @@ pub(super) struct Admission {
     /// Candidates by peer id, at most [`MAX_CANDIDATES`]. Adding a candidate removes the candidates
     /// not heard for twice [`APPROVAL_TIMEOUT`].
     pub(super) candidates: BTreeMap<PeerId, Candidate>,
-    /// Time at which the next `agree` or end of an approval is due; `None` if nothing is pending.
+    /// Earliest time at which an `agree` is due or an approval ends; `None` if nothing is pending.
     decide_at: Option<Moment>,
 }
 
 impl Admission {
-    /// Returns the time at which the next `agree` or end of an approval is due; `None` if nothing
+    /// Returns the earliest time at which an `agree` is due or an approval ends; `None` if nothing
     /// is pending.
     pub(super) const fn next_deadline(&self) -> Option<Moment> {
         self.decide_at
@@ -98,16 +99,16 @@ impl Mesh {
     /// Handles `announce`. If this peer is not a member, treats the sender as a rival
     /// ([`Self::on_rival`]). A member drops an announce below [`MIN_ANNOUNCE`] bytes.
     ///
-    /// If there is a reason to object, sends an `object` at once. To an announce that came by a
-    /// path, sends it only if the reason is this peer's own, or this peer is one of
+    /// If there is a reason to object, sends an `object` at once. If the announce came by a path,
+    /// sends it only if the reason is this peer's own, or this peer is one of
     /// [`OBJECTORS_TO_MANY`].
     ///
     /// Otherwise records the candidate. If the user's approval is missing, sends an `agree` with
-    /// the flag `ASKING` at once. If the user has denied it, sends nothing.
+    /// the flag `ASKING` at once. If approval is granted, schedules an `agree` after a random
+    /// delay, if this peer asks its user, or is a voter whose turn it is ([`VOTERS_TO_MANY`]).
     ///
-    /// Otherwise schedules an `agree` after a random delay, if this peer asks its user, or is a
-    /// voter whose turn it is ([`VOTERS_TO_MANY`]). Schedules no `agree` if the announce lists this
-    /// peer's vote already, or if an `agree` is scheduled.
+    /// Schedules no `agree` if the announce lists this peer's vote already, or if an `agree` is
+    /// scheduled. If this peer's vote is listed but the sender is not verified, pings the sender.
     pub(super) fn on_announce(&mut self, now: Now, meta: PacketMeta, announce: Announce) {
         if !self.is_member() {
             self.on_rival(now, meta, &announce);
@@ -175,8 +176,8 @@ impl Mesh {
 
     /// Records an announce that met no objection: adds the candidate, or updates its time and
     /// address. A new nonce replaces the candidate's former attempt. If the sender is verified,
-    /// asks the user if that is not done yet, and objects to rivals for the name. Returns the
-    /// candidate.
+    /// asks the user for approval unless that is done or not needed, and objects to rivals for the
+    /// name. Returns the candidate.
     fn record_candidate(
         &mut self,
         now: Now,
@@ -265,9 +266,9 @@ impl Mesh {
         }
     }
 
-    /// Records the user's answer about a candidate by name, and returns true. For a yes schedules
-    /// an `agree` for now; for a no sends an `object`. Returns false if no approval is pending for
-    /// this name.
+    /// Records the user's answer about the candidate with this name, and returns true. For a yes
+    /// schedules an `agree` for now; for a no sends an `object`. If no approval is pending for this
+    /// name, returns false.
     pub(super) fn resolve_approval(&mut self, now: Now, name: &str, is_welcome: bool) -> bool {
         let key = NameKey::of(name);
         let waiting = self

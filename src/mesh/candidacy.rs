@@ -28,10 +28,10 @@ const MAX_PENDING_PER_GROUP: usize = admission::VOTERS;
 pub(super) struct MemberVote {
     /// Value of the room clock when the member joined, as the member states it.
     since: RoomClock,
-    /// Address that announces are sent to: the source of the member's `agree`, or, before it, the
-    /// best known address when its first heartbeat arrived.
+    /// Address for unicast announces: the source of the member's `agree`. Before an `agree`, the
+    /// best address known when its first heartbeat was noted.
     address: SocketAddr,
-    /// Time at which the member states to have joined. If that was before this program started, the
+    /// Time at which the member joined, as it states. If that was before this program started, the
     /// time of the start.
     joined_at: Moment,
     /// Vote of the member so far.
@@ -62,7 +62,7 @@ pub(super) struct Candidacy {
     announces_sent: usize,
     /// Time of the next announce, or of the next check whether the vote is settled.
     announce_at: Moment,
-    /// Votes of all members known to the candidate, by peer id.
+    /// Votes by peer id, of members that have sent an `agree` or a heartbeat.
     pub(super) votes: BTreeMap<PeerId, MemberVote>,
     /// Objections to this candidate that are not decided yet.
     pub(super) objections: ReceivedObjections,
@@ -87,9 +87,9 @@ impl Candidacy {
         }
     }
 
-    /// Returns the ids of the 8 most senior known members, the most senior first. Of the pending
-    /// votes, only theirs are waited for. Leaves out members that have joined since the first
-    /// announce: they were candidates then, and have heard the announce as rivals.
+    /// Returns the ids of the 8 most senior known voters, the most senior first. Leaves out members
+    /// that have joined since the first announce: they have heard it as rival candidates.
+    /// [`Self::is_settled`] waits for no other pending votes.
     fn most_senior(&self) -> Vec<PeerId> {
         let older = self.votes.iter().filter(|(_, it)| it.joined_at <= self.started_at);
         let mut seniorities: Vec<Seniority> = older.map(|(id, it)| (it.since, *id)).collect();
@@ -98,8 +98,10 @@ impl Candidacy {
     }
 
     /// Returns the Lamport counter to start with: the median of the counters that the 8 most senior
-    /// members have stated in their votes. Of two middle values it is the lower value. 0 if none of
-    /// these members has voted yes. A single extreme value does not move the median beyond the
+    /// members have stated in their votes. Of two middle values it is the lower value. If none of
+    /// these members has voted yes, returns 0.
+    ///
+    /// If there are three votes or more, a single extreme value does not move the median beyond the
     /// others.
     fn lamport(&self) -> Lamport {
         let votes = self.most_senior().into_iter().filter_map(|id| self.votes.get(&id));
@@ -116,9 +118,9 @@ impl Candidacy {
     /// Returns true if the vote is settled: no vote has to be waited for, or [`JOIN_TIMEOUT`] has
     /// passed since the first announce.
     ///
-    /// A deferred vote is waited for until [`DEFERRED_VOTE_TIMEOUT`] has passed. A pending vote is
-    /// waited for if its member is one of the 8 most senior, until that member was sent
-    /// [`MAX_UNICAST_ANNOUNCES`].
+    /// A deferred vote is waited for until [`DEFERRED_VOTE_TIMEOUT`] after the deferral. A pending
+    /// vote is waited for only if its member is one of the 8 most senior, and only until that
+    /// member was sent [`MAX_UNICAST_ANNOUNCES`].
     ///
     /// The timeout is needed because strangers could invent any number of senior peers that never
     /// answer.
@@ -144,12 +146,13 @@ impl Mesh {
         }
     }
 
-    /// Drives the candidacy. If [`JOIN_WINDOW`] is over, the vote is settled, and no objection is
-    /// undecided, this peer joins. If an objection counts, the mesh ends. Otherwise asks voters
-    /// about verified objectors, and sends the next announce.
+    /// Drives the candidacy. Once [`JOIN_WINDOW`] is over and the vote is settled, settles the
+    /// objections. Then this peer joins, the mesh ends because an objection counts, or this peer
+    /// must wait. While it has to wait, asks voters about verified objectors, and sends the next
+    /// announce.
     ///
-    /// Does nothing before the time [`Self::candidacy_deadline`]. If it is late by
-    /// [`SUSPEND_THRESHOLD`] or more, the machine was suspended; then starts a new attempt.
+    /// Does nothing before the time [`Self::candidacy_deadline`]. If the call is later than that by
+    /// [`SUSPEND_THRESHOLD`] or more, the machine was suspended: first starts a new attempt.
     pub(super) fn drive_candidacy(&mut self, now: Now) {
         let Phase::Announcing(candidacy) = &mut self.phase else { return };
         if now.moment < candidacy.announce_at {
@@ -198,12 +201,12 @@ impl Mesh {
         self.send(paths, addresses, Outgoing::Control(Control::Announce(announce)));
     }
 
-    /// Handles `agree`: records the vote, the room clock, the paths and the profile, marks the
-    /// sender and its address as verified, answers with a `pong`, and decides on objections. A
+    /// Handles `agree` from a member: records its vote, room clock, paths and profile. Marks the
+    /// sender and its address as verified. Answers with a `pong`, and decides on objections. A
     /// deferral does not replace an earlier deferral or yes.
     ///
-    /// A peer that has joined already only sends the `pong`. A candidate drops an `agree` with
-    /// another nonce.
+    /// If this peer has joined already, it only sends the `pong`. If the nonce is not this
+    /// attempt's, drops the packet.
     pub(super) fn on_agree(&mut self, now: Now, meta: PacketMeta, agree: Agree) {
         let id = meta.sender.id;
         let Phase::Announcing(candidacy) = &mut self.phase else {
@@ -258,9 +261,10 @@ impl Mesh {
         self.send_to(meta.from, Control::Pong(Pong { cookie, heard }));
     }
 
-    /// Adds a member whose heartbeat was received to the voters, with a pending vote. `present`:
-    /// time that it states to have been in the room. Does nothing if this peer is no candidate, the
-    /// voter is known, or [`MAX_PENDING_PER_GROUP`] votes of its address group are pending.
+    /// Adds a member to the voters, with a pending vote, because its heartbeat was received.
+    /// `present`: for how long the member states to have been in the room. Does nothing if this
+    /// peer is no candidate, the voter is known, or [`MAX_PENDING_PER_GROUP`] votes of its address
+    /// group are pending.
     pub(super) fn note_voter(
         &mut self,
         now: Moment,
@@ -316,9 +320,9 @@ impl Mesh {
         self.finish(End::Rejected { by, code, reason });
     }
 
-    /// Handles an `announce` of another candidate while this peer is a candidate. If both want the
-    /// same name, the smaller id wins: either this peer is rejected, or it sends an `object`. If
-    /// the rival is not verified, only pings it.
+    /// Handles an `announce` of another candidate while this peer is a candidate. Does nothing
+    /// unless both want the same name. If the rival is not verified, only pings it. Otherwise the
+    /// smaller id wins the name: this peer is rejected, or sends the rival an `object`.
     pub(super) fn on_rival(&mut self, now: Now, meta: PacketMeta, announce: &Announce) {
         let Phase::Announcing(candidacy) = &self.phase else { return };
         let key = crate::model::NameKey::of(&announce.username);
@@ -339,8 +343,8 @@ impl Mesh {
         }
     }
 
-    /// Becomes a member after the vote. Sets the room clock (0 if no `agree` has stated one),
-    /// `since` and the Lamport counter. Starts the heartbeats and the history fetch.
+    /// Becomes a member after the vote. Sets the room clock (0 if no `agree` has stated one that
+    /// counts), `since` and the Lamport counter. Starts the heartbeats and the history fetch.
     fn join(&mut self, now: Now) {
         let ended = std::mem::replace(&mut self.phase, Phase::In);
         let Phase::Announcing(candidacy) = ended else { return };

@@ -12,14 +12,15 @@ use super::{Mesh, Now};
 use crate::model::{ErrorCode, PeerId, RoomClock, Username};
 use crate::wire::udp::{Announce, Control, Nonce, Object, VERSION};
 
-/// Minimum silence of a name's holder, in seconds, from which on the text of an objection suggests
-/// trying again. Such a holder may be about to time out.
+/// Silence of a name's holder, in seconds, from which on the text of an objection suggests trying
+/// again. Such a holder may be about to time out.
 const MIN_REPORTED_SILENCE_SECS: u64 = 3;
 
 impl Mesh {
     /// Returns the error code of the first reason to object to a candidate, and a seniority; `None`
     /// if there is no reason. For a taken or look-alike name, it is the seniority of the name's
-    /// holder, otherwise this peer's.
+    /// holder, otherwise this peer's. A rival candidate that holds the name counts as having joined
+    /// at room clock 0.
     ///
     /// Every member checks its own name, the names and keys that its user has blocked, and its
     /// user's denial of this attempt. Only a voter checks the version, the names of other members,
@@ -126,9 +127,9 @@ impl Mesh {
     }
 
     /// Returns the human-readable text of an objection. For a taken or look-alike name, the text
-    /// says for how long the holder has been present. If the holder of a taken name is silent, the
-    /// text says for how long instead. For other codes, and if the holder is no member, it is the
-    /// code's default text.
+    /// says for how long the holder has been present. If the holder of a taken name has been silent
+    /// for [`MIN_REPORTED_SILENCE_SECS`] or longer, the text says for how long instead. For other
+    /// codes, and if the holder is no member, it is the code's default text.
     fn objection_text(&self, now: Now, code: ErrorCode, (since, holder): Seniority) -> String {
         let name = match self.contacts.member(holder) {
             Some(contact) => contact.name(),

@@ -12,9 +12,9 @@ use crate::model::limits::MAX_PEERS;
 use crate::model::{ErrorCode, Event, Moment, NameKey, PeerId};
 use crate::wire::udp::{Control, Object, PageItem, Where};
 
-/// Maximum number of remembered objections of one candidacy.
+/// Maximum number of remembered objections to one candidacy.
 const MAX_OBJECTIONS: usize = 64;
-/// Maximum number of remembered objections of one address group.
+/// Maximum number of remembered objections from peers of one address group.
 const MAX_OBJECTIONS_PER_GROUP: usize = 8;
 /// Maximum number of listing peers: verified peers whose lists of members are remembered.
 const MAX_LISTERS: usize = 32;
@@ -98,9 +98,10 @@ impl Mesh {
         self.note_vouchers(now, by, present.map(|it| it.author));
     }
 
-    /// Records that the verified peer `by` lists these peers as members, and decides on objections.
-    /// Does nothing if this peer is no candidate. Also does nothing if `by` is a new listing peer
-    /// and the limit [`MAX_LISTERS`] or [`MAX_LISTERS_PER_GROUP`] is reached.
+    /// Records that the verified peer `by` lists these peers as members, at most [`MAX_LISTED`] of
+    /// them. Then decides on objections. Does nothing if this peer is no candidate. Also does
+    /// nothing if `by` is a new listing peer and the limit [`MAX_LISTERS`] or
+    /// [`MAX_LISTERS_PER_GROUP`] is reached.
     pub(super) fn note_vouchers(
         &mut self,
         now: Moment,
@@ -125,10 +126,12 @@ impl Mesh {
         self.decide_objections(now);
     }
 
-    /// Ends the candidacy as rejected if an objection counts. The objector must be verified. Then
-    /// its objection counts if a verified peer of another address group vouches for it. After
-    /// [`JOIN_WINDOW`] it also counts if [`Self::can_others_tell`] is false. Call it also when a
-    /// peer has become verified.
+    /// Ends the mesh as rejected if an objection counts. Does nothing if this peer is no candidate.
+    /// Call it also when a peer has become verified.
+    ///
+    /// An objection counts if its objector is verified, and a verified peer of another address
+    /// group vouches for the objector. After [`JOIN_WINDOW`], no voucher is needed if
+    /// [`Self::can_others_tell`] is false.
     pub(super) fn decide_objections(&mut self, now: Moment) {
         let Phase::Announcing(candidacy) = &self.phase else { return };
         let is_over = now.since(candidacy.started_at) >= JOIN_WINDOW;
@@ -146,9 +149,9 @@ impl Mesh {
     /// Settles the remaining objections. Call it when the window is over and the vote is settled.
     /// Returns true if the candidate may join; false if it must wait, or was rejected.
     ///
-    /// Other peers have [`VOUCH_TIMEOUT`] to vouch for a verified objector, but at most
-    /// [`MAX_OBJECTION_WAIT`] after the window. After that the objection does not count, and the
-    /// user is told so.
+    /// Other peers have [`VOUCH_TIMEOUT`] from a verified objector's first objection to vouch for
+    /// it, but at most [`MAX_OBJECTION_WAIT`] after the window. After that the objection does not
+    /// count, and the user is told so.
     pub(super) fn settle_objections(&mut self, now: Now) -> bool {
         self.decide_objections(now.moment);
         let Phase::Announcing(candidacy) = &self.phase else { return false };
@@ -175,9 +178,9 @@ impl Mesh {
         candidacy.answered_voters().any(|voter| self.are_independent(objector, voter))
     }
 
-    /// Asks voters about the verified objectors. Sends a `where` to each voter that has agreed or
-    /// is asking its user. The `where` asks for the objectors of other address groups than the
-    /// voter's; if there are none, nothing is sent.
+    /// Asks voters about the verified objectors: sends a `where` to each verified voter that has
+    /// agreed or is asking its user. The `where` asks for the objectors of other address groups
+    /// than the voter's. If there are none, sends nothing to that voter.
     pub(super) fn ask_about_objectors(&mut self) {
         let Phase::Announcing(candidacy) = &self.phase else { return };
         let objectors: Vec<PeerId> = candidacy
@@ -206,7 +209,8 @@ impl Mesh {
         self.contacts.get(id).is_some_and(|it| it.is_verified && it.verified_address().is_some())
     }
 
-    /// Returns true if two peers are both verified and of different address groups.
+    /// Returns true if two peers have verified addresses ([`Self::is_verified_peer`]) and are of
+    /// different address groups.
     fn are_independent(&self, one: PeerId, other: PeerId) -> bool {
         let group = |id| self.contacts.get(id).and_then(Contact::group);
         one != other
@@ -224,9 +228,9 @@ impl Mesh {
         self.finish(End::Rejected { by, code, reason });
     }
 
-    /// Returns the name to show for an objector: the name that it last stated in an `agree` or
-    /// heartbeat, else the name in its objection. Returns [`UNKNOWN`] if there is none, or if a
-    /// verified peer that has not objected states the same name.
+    /// Returns the name to show for an objector: the name that the objector last stated in an
+    /// `agree` or heartbeat, else the name in its objection. Returns [`UNKNOWN`] if a verified peer
+    /// that has not objected states the same name.
     fn name_of_objector(&self, id: PeerId) -> String {
         let Phase::Announcing(candidacy) = &self.phase else { return UNKNOWN.to_owned() };
         let stated = self.contacts.get(id).map(Contact::name).filter(|it| !it.is_empty());

@@ -34,8 +34,8 @@ fn bind_any(
     UdpSocket::from_std(socket.into())
 }
 
-/// Creates the peer's own socket, from which every copy is sent, on a free port. Multicast has a
-/// hop limit of 1 and is looped back to this machine. IPv4 broadcasts are allowed.
+/// Creates the peer's own socket, on a free port. Multicast has a hop limit of 1 and is looped back
+/// to this machine. IPv4 broadcasts are allowed.
 pub(super) fn bind_sending(is_v6: bool) -> io::Result<UdpSocket> {
     bind_any(is_v6, 0, |socket| {
         if is_v6 {

@@ -1,9 +1,9 @@
 //! UDP sockets of a peer: `docs/protocol/udp.md`, section 6.
 //!
 //! For each of IPv4 and IPv6 there are two sockets. The *shared* socket is bound to the room's
-//! port, as are those of other peers on this machine. The *own* socket is bound to a free port.
-//! Every copy is sent from the own socket, and answers come to it. Some unicast copies are also
-//! sent from the shared socket: see [`Sockets::send`]. Either address family may be absent.
+//! port, as are those of other peers on this machine. The *own* socket is bound to a free port. A
+//! peer sends every copy from the own socket, and answers come to it. Some unicast copies are sent
+//! from the shared socket as well: see [`Sockets::send`]. Either address family may be absent.
 //!
 //! The destination address of a datagram tells by which path it came to the shared socket.
 //! `quinn-udp` reports it on Linux, macOS and Windows, without unsafe code here. On Linux, a socket
@@ -125,7 +125,8 @@ enum GroupMembership {
 
 /// Own socket and shared socket of one address family.
 struct SocketPair {
-    /// Own socket on a free port. Every copy is sent from it, and unicast answers come to it.
+    /// Own socket on a free port. [`Sockets::send`] sends every copy from it, and unicast answers
+    /// come to it.
     own: Arc<UdpSocket>,
     /// Shared socket on the room's port; `None` if it could not be bound.
     shared: Option<Arc<UdpSocket>>,
@@ -137,7 +138,7 @@ pub(super) struct OpenedSockets {
     pub(super) sockets: Sockets,
     /// Queue of received datagrams and receive errors of all sockets.
     pub(super) incoming: mpsc::Receiver<io::Result<Datagram>>,
-    /// Sockets that could not be opened, each as a name for people and the error.
+    /// Sockets that could not be opened: a name for people, and the error.
     pub(super) failed: Vec<(&'static str, io::Error)>,
 }
 
@@ -233,8 +234,9 @@ impl Sockets {
         }
     }
 
-    /// Returns true if all selected interfaces are loopbacks. Many systems have no IPv6 multicast
-    /// there, which is no fault.
+    /// Returns true if all IPv4 addresses of the selected interfaces are loopback addresses, or
+    /// there are none. Many systems have no IPv6 multicast on loopback interfaces, which is no
+    /// fault.
     pub(super) fn is_loopback_only(&self) -> bool {
         let mut networks = self.interfaces.values().flat_map(|it| &it.networks);
         networks.all(|it| it.address.is_loopback())
@@ -301,9 +303,10 @@ impl Sockets {
         sent
     }
 
-    /// Sends a datagram by one path on one interface, and returns the result of each copy. Sends no
-    /// copy if the address family does not have the socket `source`, or if the interface has no
-    /// address of it. Broadcast sends a copy to each broadcast address of the interface.
+    /// Sends a datagram by one path on one interface, and returns the result of each copy.
+    /// Broadcast sends a copy to each broadcast address of the interface. Sends no copy if the
+    /// path's address family does not have the socket `source`, or if the interface has no address
+    /// of that family.
     pub(super) async fn send_on(
         &self,
         path: Path,
@@ -382,7 +385,8 @@ impl Sockets {
 }
 
 impl SocketPair {
-    /// Returns one of the two sockets; `None` if it is the shared one, which could not be bound.
+    /// Returns one of the two sockets; `None` if the shared socket is asked for and could not be
+    /// bound.
     fn socket(&self, source: Source) -> Option<&UdpSocket> {
         match source {
             Source::Own => Some(&self.own),
