@@ -10,6 +10,7 @@ mod limits;
 mod objections;
 mod one_way;
 mod order;
+mod paths;
 mod reports;
 mod seniority;
 

@@ -164,10 +164,16 @@ impl TestBench {
     /// Delivers a control packet of a fake peer to the peer under test, by the IPv4 group. The
     /// packet has the fake peer's next counter and its real size.
     pub(super) fn receive(&mut self, who: &mut FakePeer, control: Control) {
+        self.receive_by(Some(Path::GroupV4), who, control);
+    }
+
+    /// Delivers a control packet of a fake peer to the peer under test, by `path`; `None`: by
+    /// unicast. The packet has the fake peer's next counter and its real size.
+    pub(super) fn receive_by(&mut self, path: Option<Path>, who: &mut FakePeer, control: Control) {
         who.counter += 1;
         let (sender, counter, size) = (who.signer, who.counter, control.datagram_len());
         let packet = Packet::Control { sender, counter, control };
-        self.input(Input::Received { from: who.address, path: Some(Path::GroupV4), size, packet });
+        self.input(Input::Received { from: who.address, path, size, packet });
     }
 
     /// Delivers an entry to the peer under test, sent by a fake peer by the IPv4 group.
@@ -185,15 +191,33 @@ impl TestBench {
         sequence: u32,
         page: Vec<PageItem>,
     ) {
+        let beat = self.heartbeat(name, sequence, page);
+        self.receive(who, beat);
+    }
+
+    /// Returns a heartbeat with this name, last sequence and page. It states 2 members, the right
+    /// room clock, and that the sender has joined just now.
+    pub(super) fn heartbeat(&self, name: &str, sequence: u32, page: Vec<PageItem>) -> Control {
         let (clock, time) = (self.clock(), Timestamp(self.now));
         let (username, since) = (name.to_owned(), clock);
         let beat = Heartbeat { clock, since, username, time, members: 2, sequence, page };
-        self.receive(who, Control::Heartbeat(beat));
+        Control::Heartbeat(beat)
     }
 
-    /// Answers each `ping` and `agree` that was sent to the fake peer's address with a `pong`.
-    /// `since`: index in `sent` from which on packets are answered. Returns true if there were any.
+    /// Answers each `ping` and `agree` that was sent to the fake peer's address with a `pong`, by
+    /// the IPv4 group. `since`: index in `sent` from which on packets are answered. Returns true if
+    /// there were any.
     pub(super) fn answer_cookies(&mut self, who: &mut FakePeer, since: usize) -> bool {
+        self.answer_cookies_by(Some(Path::GroupV4), who, since)
+    }
+
+    /// Answers like [`Self::answer_cookies`], by `path`; `None`: by unicast.
+    pub(super) fn answer_cookies_by(
+        &mut self,
+        path: Option<Path>,
+        who: &mut FakePeer,
+        since: usize,
+    ) -> bool {
         let cookies: Vec<Cookie> = self.sent[since..]
             .iter()
             .filter(|it| it.addresses.contains(&who.address))
@@ -204,7 +228,8 @@ impl TestBench {
             })
             .collect();
         for cookie in &cookies {
-            self.receive(who, Control::Pong(Pong { cookie: *cookie, heard: PathSet(1) }));
+            let pong = Pong { cookie: *cookie, heard: PathSet(1) };
+            self.receive_by(path, who, Control::Pong(pong));
         }
         !cookies.is_empty()
     }

@@ -10,7 +10,7 @@ use crate::wire::udp::{Announce, Control, Nonce};
 
 impl TestBench {
     /// Passes a chat command of the user to the peer under test, with the default tag.
-    fn request(&mut self, command: ChatCommand) {
+    pub(super) fn request(&mut self, command: ChatCommand) {
         let command = Command::Chat(command);
         self.input(Input::Request(Request { tag: RequestTag::default(), command }));
     }

@@ -83,6 +83,35 @@ fn strangers_do_not_reject_a_newcomer() {
     assert_eq!(bench.events.iter().filter(|it| is_told(it)).count(), 1);
 }
 
+/// Returns the time, in milliseconds, at which a candidate joins to which strangers object. `at`:
+/// times of the first objection of each. They object again each 400 ms, and answer pings. A member
+/// that agrees vouches for none of them.
+fn joined_after_objections(at: &[u64]) -> u64 {
+    let mut bench = TestBench::candidate();
+    let mut bert = FakePeer::new(1);
+    bench.receive_agree(&mut bert);
+    let mut strangers: Vec<_> = (60..).map(FakePeer::new).zip(at).collect();
+    while !bench.mesh.is_member() && bench.now < 20_000 {
+        bench.advance(1);
+        for (stranger, first) in &mut strangers {
+            if bench.now >= **first && (bench.now - **first).is_multiple_of(400) {
+                bench.receive_objection(stranger, "x");
+            }
+        }
+    }
+    bench.now
+}
+
+/// A candidate waits for vouchers until 2.5 s after the first `object` of a stranger, and no longer
+/// than 3 s after the join window of 2 s.
+#[test]
+fn stranger_that_objects_is_waited_for_as_long_as_the_page_says() {
+    assert_eq!(joined_after_objections(&[]), 2_000);
+    assert_eq!(joined_after_objections(&[1_000]), 3_500);
+    assert_eq!(joined_after_objections(&[1_000, 2_000]), 4_500);
+    assert_eq!(joined_after_objections(&[1_000, 3_200, 4_900]), 5_000);
+}
+
 /// A stranger's vouching for another stranger of its address does not count.
 #[test]
 fn strangers_of_one_address_do_not_vouch_for_one_another() {

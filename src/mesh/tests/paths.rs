@@ -1,0 +1,87 @@
+//! Tests of paths: by which path a peer is told to send, and by which path it is believed to hear.
+//! Sections 11 and 12.
+
+use super::hostile::{FakePeer, TestBench, agree_from, candidate_nonce};
+use crate::mesh::{Input, Outgoing};
+use crate::model::{ChatCommand, Path, PathSet, RoomSelector, Style};
+use crate::wire::udp::{Control, PageItem, Recent};
+
+impl TestBench {
+    /// Returns a bench whose peer "anna" has joined. Its only voter, this fake peer, has agreed at
+    /// 100 ms by unicast, and has answered the `recall`. `hosts`: number of hosts that anna names.
+    fn joined_with(voter: &mut FakePeer, hosts: u16) -> Self {
+        let mut bench = Self::candidate();
+        let hosts = (0..hosts).map(|it| FakePeer::new(700 + it).address);
+        bench.input(Input::Hosts(hosts.collect()));
+        bench.advance(100);
+        let nonce = candidate_nonce(&bench);
+        let agree = agree_from(&bench, voter, nonce, 0, 0);
+        bench.receive_by(None, voter, agree);
+        bench.advance(1_900);
+        let recent = Recent { nonce, page: 0, pages: 1, entries: vec![], marks: vec![] };
+        bench.receive_by(None, voter, Control::Recent(recent));
+        bench
+    }
+
+    /// Has the peer under test say something. Returns the paths and addresses that the entry is
+    /// sent to.
+    fn destinations(&mut self) -> (PathSet, Vec<std::net::SocketAddr>) {
+        let (room, style, text) = (RoomSelector::Only, Style::SAID, "hello".to_owned());
+        self.request(ChatCommand::Say { room, style, text });
+        let entries = self.sent.iter().filter(|it| matches!(it.packet, Outgoing::Entry(_)));
+        let last = entries.last().unwrap();
+        (last.paths, last.addresses.clone())
+    }
+
+    /// Returns the number of pings sent.
+    fn pings(&self) -> usize {
+        self.count_sent(|it| matches!(it, Control::Ping(_)))
+    }
+}
+
+/// For 1.25 × I(n) after joining, a peer tells a member nothing about paths, although nothing of it
+/// came by a path during the candidacy. Once a heartbeat has come by the group, nothing is to be
+/// told.
+#[test]
+fn paths_are_judged_from_joining_on() {
+    let mut bert = FakePeer::new(1);
+    let mut bench = TestBench::joined_with(&mut bert, 0);
+    bench.advance(2_400);
+    assert_eq!(bench.pings(), 0);
+    for _ in 0..10 {
+        bench.receive_heartbeat(&mut bert, "bert", 0, vec![]);
+        bench.advance(2_000);
+    }
+    assert_eq!(bench.pings(), 0);
+}
+
+/// A member that was never heard by a path, but has answered an announce that went by paths only,
+/// is believed to hear the IPv4 group. If hosts were named, it may have been reached by unicast
+/// only, and gets a copy.
+#[test]
+fn answer_to_an_announce_by_paths_proves_a_path() {
+    for (hosts, paths) in [(0, PathSet::NONE.with(Path::GroupV4)), (1, PathSet::NONE)] {
+        let mut bert = FakePeer::new(1);
+        let mut bench = TestBench::joined_with(&mut bert, hosts);
+        let copies = if hosts == 0 { vec![] } else { vec![bert.address] };
+        assert_eq!(bench.destinations(), (paths, copies));
+    }
+}
+
+/// A peer that is known by name, was never heard by a path, and becomes a member because another
+/// one lists it, is pinged at once: its address must be verified, to send copies there.
+#[test]
+fn unicast_member_without_a_verified_address_is_pinged_at_once() {
+    let mut bench = TestBench::alone();
+    let (mut bert, mut carl) = (FakePeer::new(1), FakePeer::new(2));
+    assert!(bench.admit(&mut bert, "bert"));
+    let page = vec![PageItem { author: carl.signer.id, have: 0, ago: 0 }];
+    bench.receive_heartbeat(&mut bert, "bert", 0, page);
+    bench.sent.clear();
+    let beat = bench.heartbeat("carl", 0, vec![]);
+    bench.receive_by(None, &mut carl, beat);
+    assert!(bench.names().contains("carl"));
+    bench.advance(200);
+    assert!(bench.answer_cookies_by(None, &mut carl, 0));
+    assert!(bench.destinations().1.contains(&carl.address));
+}
