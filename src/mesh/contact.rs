@@ -297,19 +297,14 @@ impl Contact {
     /// Returns the address that the contact seems to have moved to; `None` if there is none.
     ///
     /// It is the unverified address heard last, if nothing came from a verified address for the
-    /// time `patience` before that. The contact must have a verified address. Both addresses must
-    /// be of one family, IPv4 or IPv6: a peer that sends by paths of both families has an address
-    /// of each.
+    /// time `patience` before that. The contact must have a verified address. The two may be of
+    /// different families, IPv4 and IPv6.
     fn moved_to(&self, patience: Duration) -> Option<SocketAddr> {
         let verified = self.addresses.iter().filter(|it| it.is_verified);
-        let proven = verified.max_by_key(|it| it.last_heard)?;
-        let others = self
-            .addresses
-            .iter()
-            .filter(|it| !it.is_verified && it.address.is_ipv4() == proven.address.is_ipv4());
+        let before = verified.map(|it| it.last_heard.unwrap_or_default()).max()?;
+        let others = self.addresses.iter().filter(|it| !it.is_verified);
         let new = others.max_by_key(|it| it.last_heard)?;
-        let (before, at) = (proven.last_heard.unwrap_or_default(), new.last_heard?);
-        (at.since(before) >= patience).then_some(new.address)
+        (new.last_heard?.since(before) >= patience).then_some(new.address)
     }
 
     /// Returns true if the contact seems to have moved to another address, which must be verified.
@@ -318,11 +313,14 @@ impl Contact {
     }
 
     /// Returns the address to ping; `None` if no address is known. It is the address that the
-    /// contact seems to have moved to, otherwise the best address. If the contact is silent for the
-    /// time `patience`, successive pings go to all known addresses in turn.
+    /// contact seems to have moved to, otherwise the best address. If these two are of different
+    /// families, successive pings go to both in turn: the contact may send by one family and
+    /// receive by the other. If the contact is silent for the time `patience`, they go to all
+    /// known addresses in turn.
     pub(super) fn address_to_ping(&self, now: Moment, patience: Duration) -> Option<SocketAddr> {
-        if let Some(address) = self.moved_to(patience) {
-            return Some(address);
+        if let Some(new) = self.moved_to(patience) {
+            let other_family = self.address().filter(|it| it.is_ipv4() != new.is_ipv4());
+            return other_family.filter(|_| self.pings % 2 == 1).or(Some(new));
         }
         if !self.is_silent(now, patience) {
             return self.address();

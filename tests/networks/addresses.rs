@@ -30,6 +30,24 @@ fn peer_with_a_new_address_is_heard_and_hears() {
     assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
 }
 
+/// A running peer loses its IPv4 address and keeps IPv6. Both go on seeing each other's messages.
+#[test]
+fn peer_that_loses_ipv4_is_heard_and_hears_by_ipv6() {
+    let Some(lab) = Lab::new() else { return };
+    let machines = lab.machines(2, Family::Both);
+    let [mut anna, mut bob] = join_all(&machines, ["anna", "bob"]);
+    anna.say("before");
+    bob.wait_for_messages(&["before"]);
+    machines[0].remove_ipv4_address();
+    let begin = Instant::now();
+    anna.say("anna by IPv6");
+    bob.say("bob to IPv6");
+    for peer in [&mut anna, &mut bob] {
+        peer.wait_for_messages(&["anna by IPv6", "bob to IPv6"]);
+        println!("a peer has both messages after {:?}", begin.elapsed());
+    }
+}
+
 /// Drops on a machine what comes by groups and by broadcast.
 fn allow_unicast_only(machine: &Machine) {
     machine.drop_multicast();

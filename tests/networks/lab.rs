@@ -286,6 +286,12 @@ impl Machine {
         self.addresses[0] = new;
     }
 
+    /// Removes its IPv4 address in its first network. It keeps IPv6.
+    pub(crate) fn remove_ipv4_address(&self) {
+        let line = format!("address del {}/24 dev eth0\n", self.addresses[0]);
+        run(self.command("ip").args(["-batch", "-"]), &line).unwrap();
+    }
+
     /// Installs a stateful firewall: of unicast only answers come in, from the address and port
     /// that was sent to. Groups and broadcast do not come in at all.
     pub(crate) fn install_firewall(&self) {

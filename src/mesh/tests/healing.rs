@@ -1,11 +1,12 @@
 //! Tests of recovery: splits, lost datagrams, and changes of addresses.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::super::{End, Input};
+use super::super::{End, Input, Outgoing};
 use super::SimRoom;
-use super::hostile::{FakePeer, TestBench};
-use crate::model::{Command, Event};
+use super::hostile::{FakePeer, Sent, TestBench};
+use crate::model::{AddressGroup, Command, Event};
 use crate::wire::udp::Control;
 
 /// Returns the texts that a peer has shown, and the number of gaps reported to its user. Considers
@@ -285,22 +286,48 @@ fn named_hosts_are_enough_to_see_one_another_soon() {
     }
 }
 
-/// A peer that also sends from an IPv6 address has not moved, and is not pinged. Its group is still
-/// that of its IPv4 address.
-#[test]
-fn address_of_the_other_family_is_no_move() {
-    let mut bench = TestBench::alone();
-    let mut bert = FakePeer::new(1);
-    assert!(bench.admit(&mut bert, "bert"));
-    let by_ipv4 = bench.mesh.contacts.get(bert.signer.id).unwrap().group();
+/// Delivers four heartbeats of a peer, 1.5 s apart, at the address that it has now. Returns the
+/// addresses to which it was pinged meanwhile.
+fn pings_after_heartbeats(bench: &mut TestBench, who: &mut FakePeer) -> Vec<SocketAddr> {
     bench.sent.clear();
-    bert.address = "[2001:db8::1]:9".parse().unwrap();
     for _ in 0..4 {
-        bench.receive_heartbeat(&mut bert, "bert", 0, vec![]);
+        bench.receive_heartbeat(who, "bert", 0, vec![]);
         bench.advance(1_500);
     }
-    assert_eq!(bench.count_sent(|it| matches!(it, Control::Ping(_))), 0);
-    let contact = bench.mesh.contacts.get_mut(bert.signer.id).unwrap();
-    contact.verify_address(bert.address);
-    assert_eq!(contact.group(), by_ipv4);
+    let is_ping = |it: &&Sent| matches!(it.packet, Outgoing::Control(Control::Ping(_)));
+    bench.sent.iter().filter(is_ping).flat_map(|it| it.addresses.clone()).collect()
+}
+
+/// A peer that is heard only from an address of the other family, IPv4 or IPv6, must prove it, and
+/// is asked for lost messages there. As long as it does not answer there, the former address is
+/// pinged too. Once both are proven, there are no more pings. Limits go by its IPv4 address.
+#[test]
+fn address_of_the_other_family_is_proven() {
+    let (v4, v6): (SocketAddr, SocketAddr) =
+        ("10.1.0.1:9".parse().unwrap(), "[2001:db8::1]:9".parse().unwrap());
+    for (before, after) in [(v4, v6), (v6, v4)] {
+        let mut bench = TestBench::alone();
+        let mut bert = FakePeer::new(1).at(before);
+        assert!(bench.admit(&mut bert, "bert"));
+        bert.address = after;
+        let pinged = pings_after_heartbeats(&mut bench, &mut bert);
+        assert!(pinged.starts_with(&[after, before]), "{pinged:?}");
+        assert!(bench.answer_cookies(&mut bert, 0));
+        for address in [before, after] {
+            bert.address = address;
+            assert_eq!(pings_after_heartbeats(&mut bench, &mut bert), []);
+        }
+        bench.receive_heartbeat(&mut bert, "bert", 1, vec![]);
+        bench.sent.clear();
+        bench.advance(200);
+        let want = bench.sent.iter().find(|it| is_want(&it.packet)).unwrap();
+        assert_eq!(want.addresses, [after]);
+        let group = bench.mesh.contacts.get(bert.signer.id).unwrap().group();
+        assert_eq!(group, Some(AddressGroup::of_peer(v4.ip())));
+    }
+}
+
+/// Returns true if a packet is a `want`.
+fn is_want(packet: &Outgoing) -> bool {
+    matches!(packet, Outgoing::Control(Control::Want(_)))
 }
