@@ -1,5 +1,5 @@
-//! Own messages that `accepted` has acknowledged. A message is shown when `accepted` comes. If its
-//! entry comes later, it is a duplicate (`docs/protocol/tcp.md`, section 6).
+//! Own messages that `accepted` has acknowledged. Each is shown when its `accepted` comes. If its
+//! entry comes later, that entry is a duplicate (`docs/protocol/tcp.md`, section 6).
 
 use std::collections::VecDeque;
 

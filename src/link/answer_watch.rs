@@ -7,8 +7,9 @@ use super::{Link, Phase};
 use crate::model::{ConnectionState, Event, Moment};
 use crate::wire::tcp::Ping;
 
-/// Time without a received byte, while a request is unanswered, after which the link asks with a
-/// ping. Also the minimum time without a received byte from this ping to the end of the connection.
+/// Time without a received byte, while a request is unanswered, after which the link sends a ping.
+/// Also the minimum time without a received byte after this ping until the link gives up the
+/// connection.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Maximum cost of a watched request and the ping, in units of the server's rate limit (section

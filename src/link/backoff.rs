@@ -13,8 +13,7 @@ const MAX_DELAY: Duration = Duration::from_secs(60);
 /// Maximum reconnect delay if the server advises one, jitter included.
 const MAX_ADVISED_DELAY: Duration = Duration::from_secs(600);
 
-/// Minimum age of a joined connection, counted from its join, for its end to reset the attempt
-/// count.
+/// Minimum time from a connection's `welcome` to its end for the end to reset the attempt count.
 const STABLE_AFTER: Duration = Duration::from_secs(10);
 
 /// Back-off state: counts attempts and draws delays.
@@ -101,7 +100,7 @@ mod tests {
         assert_eq!(backoff.attempts, 1);
     }
 
-    /// The server's advice, cut to [`MAX_ADVISED_DELAY`], is a lower bound, and jitter is added to it.
+    /// The server's advice, cut to [`MAX_ADVISED_DELAY`], is a lower bound; jitter is added to it.
     #[test]
     fn advised_delay_is_minimum_with_jitter() {
         let mut backoff = Backoff::new(1);

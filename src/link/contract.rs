@@ -19,14 +19,14 @@ pub struct Settings {
     /// So a later client still receives the missed messages.
     pub observe: bool,
     /// True to reconnect before the first completed join. If false, the link ends when a connection
-    /// fails or ends before that join. After a completed join, only a final error of the server
-    /// ends reconnecting.
+    /// fails or ends before that join. After a completed join, the loss of the connection does not
+    /// end the link.
     pub retry_first_connect: bool,
-    /// True if there is a user at the keyboard, who can answer [`Event::PasswordWanted`] and is told
-    /// when a request waits. The link asks for the password only before the first completed join.
+    /// True if a user at the keyboard can answer [`Event::PasswordWanted`] and is told when a
+    /// request waits. The link asks for the password only before the first completed join.
     pub can_prompt: bool,
-    /// True if there is a user who can answer [`Event::NameWanted`]. False to end if the username is
-    /// refused.
+    /// True if a user can answer [`Event::NameWanted`]. If false, the link ends when the username
+    /// is refused.
     pub can_ask_name: bool,
     /// Name of the client program, sent in `hello`; at most 32 bytes.
     pub program: &'static str,

@@ -11,9 +11,9 @@ use crate::wire::tcp::{Error, kind};
 impl Link {
     /// Handles an `error` frame.
     ///
-    /// - An error concerns the connection if its code closes, or if its code is unknown and from
-    ///   100 to 199. The server then closes the connection.
-    /// - Another error concerns the join if it answers one.
+    /// - If the server closes the connection after this code, the error concerns the connection.
+    ///   This includes every unknown code from 100 to 199.
+    /// - Another error concerns the join if it answers the `join` and `welcome` is still awaited.
     /// - Any other error concerns a single request.
     pub(super) fn on_error(&mut self, now: Moment, error: Error) {
         let known = ErrorCode::from_number(error.code);
@@ -31,8 +31,8 @@ impl Link {
     /// final or reports a protocol violation.
     ///
     /// In any other case, first refuses the request that the error answers, if any. The link would
-    /// otherwise resend it after every reconnect, with the same outcome. Then drops the connection
-    /// and reconnects, after at least the delay that the server advises.
+    /// otherwise resend it after every reconnect, with the same outcome. Then drops the connection:
+    /// see [`Link::drop_connection`]. The server may advise the delay of the reconnect.
     fn on_closing_error(&mut self, now: Moment, known: Option<ErrorCode>, error: Error) {
         let is_protocol = matches!(
             known,
@@ -64,8 +64,8 @@ impl Link {
     ///   [`Settings::can_ask_name`](super::Settings::can_ask_name) is true: disconnects and asks
     ///   the user for another username. Token and position stay (`docs/protocol/tcp.md`, section
     ///   13).
-    /// - If the server wants a password, and a known one was not in the last join: sends the join
-    ///   again with it.
+    /// - If the server wants a password, the link has one, and the last join did not include it:
+    ///   sends the join again with the password.
     /// - Otherwise, if the server wants a password, the user can be asked, and no join was
     ///   completed before: disconnects and asks the user.
     /// - In any other case: ends the link.

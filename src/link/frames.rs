@@ -15,7 +15,7 @@ use crate::wire::tcp::{
 };
 
 /// Number of member names at which the link requests no further page of a `members` answer. The
-/// names of the page just received do not count. It bounds memory.
+/// names of the page just received do not count. This bounds memory.
 const MAX_COLLECTED_MEMBERS: usize = 50_000;
 
 impl Link {
@@ -143,9 +143,9 @@ impl Link {
         self.welcome = Some(welcome);
     }
 
-    /// Adopts the log of a `welcome`, and returns true if it is not the log known before. In that
-    /// case discards the preserved position, the pins, the acknowledged messages and the own
-    /// session numbers. Pending direct messages for a session of the former log will be refused.
+    /// Adopts the log of a `welcome`. Returns true if another log was known before. In that case
+    /// discards the preserved position, the pins, the acknowledged messages and the own session
+    /// numbers. Pending direct messages for a session of the former log will be refused.
     ///
     /// Compares the log also with that of the preserved position, because without
     /// [`super::Settings::observe`] the cursor of a new process knows no log.
@@ -190,7 +190,8 @@ impl Link {
 
     /// Handles `entry`, a message in a room. If a search requested the entry, only adds it to the
     /// results of that search. An answer to `history` is reported. Any other entry is reported if
-    /// it was not shown before. Acknowledges the pending message that the entry echoes.
+    /// it was not shown before, with a gap before the entry, if any. Acknowledges the pending
+    /// message that the entry echoes.
     fn on_entry(&mut self, now: Moment, entry: Entry) {
         let (session, reference, previous) = (entry.session, entry.reference, entry.previous);
         let message = self.to_message(entry);
@@ -314,9 +315,10 @@ impl Link {
         }
     }
 
-    /// Handles `end`. During the replay after a join, ends the replay. Later, completes the answer
-    /// to an `enter`, `history` or `search`: removes that request from the queue and reports the
-    /// end. An `end` about anything else is ignored.
+    /// Handles `end`. Raises the position to the frame's `head`. During the replay after a join,
+    /// ends the replay. Later, completes the answer to an `enter`, `history` or `search`: removes
+    /// that request from the queue and reports the end. An `end` about anything else changes only
+    /// the position.
     fn on_end(&mut self, now: Moment, end: End) {
         self.cursor.advance(end.head);
         self.schedule_persist(now);
@@ -352,8 +354,8 @@ impl Link {
         self.has_joined && self.rooms.is_empty()
     }
 
-    /// Handles the end of the replay: enters [`Phase::Live`], persists the position, and sends the
-    /// unanswered requests.
+    /// Handles the end of the replay: enters [`Phase::Live`], reports the end, persists the
+    /// position, and sends the unanswered requests.
     ///
     /// If the user had left all rooms before the reconnect, leaves the rooms of the `welcome`
     /// again: a join without rooms joins the lobby.
@@ -399,7 +401,8 @@ impl Link {
 
     /// Handles `roster`, the members of a room. A roster without a reference is reported at once.
     /// Any other is a page of the answer to `members`: requests the next page. After the last page,
-    /// or at [`MAX_COLLECTED_MEMBERS`], reports all pages together.
+    /// or at [`MAX_COLLECTED_MEMBERS`], reports all pages together. Ignores a page that no pending
+    /// request waits for.
     fn on_roster(&mut self, now: Moment, roster: Roster) {
         let Roster { reference, room, flags, members, names } = roster;
         if reference == Reference::NONE {

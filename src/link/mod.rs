@@ -52,23 +52,23 @@ use crate::model::{
 };
 use crate::wire::tcp::{ClientFrame, Hello, Join, MAGIC, VERSION, Welcome, feature};
 
-/// Time from the first unsaved change of the position or the rooms to its write to disk. Changes
-/// within this time share one write, which reduces wear on SD cards.
+/// Time from scheduling a write of the session to disk until the write. Changes within this time
+/// share one write, which reduces wear on SD cards.
 const PERSIST_DELAY: Duration = Duration::from_secs(3);
 
-/// Maximum number of unanswered requests. A request beyond it is refused. A driver that can pause
-/// its input pauses earlier: see [`Link::has_capacity`].
+/// Number of unanswered requests at which further requests of the user are refused. A driver that
+/// can pause its input pauses earlier: see [`Link::has_capacity`].
 const MAX_PENDING_REQUESTS: usize = 1_000;
 
 /// Maximum total size of the message texts in unanswered requests, in bytes. A message beyond it is
 /// refused.
 const MAX_PENDING_BYTES: usize = 1 << 20;
 
-/// Protocol features that `hello` requests in any case, as bits of [`feature`]: the link keeps its
-/// token and comes back by itself.
+/// Protocol features that every `hello` requests, as bits of [`feature`]. `RESUME` tells the server
+/// that the link keeps its token and reconnects by itself.
 const REQUESTED_FEATURES: u64 = feature::RESUME;
 
-/// Protocol features that `hello` requests besides if [`Settings::observe`] is true.
+/// Protocol features that `hello` also requests if [`Settings::observe`] is true.
 const OBSERVER_FEATURES: u64 = feature::PRESENCE | feature::SEARCH;
 
 /// Phase of the connection: the state of the link's state machine.
@@ -90,9 +90,10 @@ enum Phase {
     AwaitingPassword,
     /// Disconnected; the user has been asked for another username.
     AwaitingName,
-    /// `welcome` has been received. The server replays entries until `end`. Requests wait for it.
+    /// `welcome` has been received. The server replays entries until `end`. Requests wait for the
+    /// `end`.
     Replaying,
-    /// Joined, and the replay has ended: requests are sent as soon as the user makes them.
+    /// Joined, and the replay has ended: requests can be sent.
     Live,
     /// Disconnected; waiting before the next connection attempt.
     BackingOff {
@@ -142,8 +143,8 @@ pub struct Link {
     /// `welcome`, unless a saved session was restored.
     saved: Option<SavedSession>,
     /// Position and rooms of the restored session, if [`Settings::observe`] is false. They are
-    /// saved again unchanged, for a later client that shows messages. `None` otherwise, or if the
-    /// log has changed.
+    /// saved again unchanged, for a later client that shows messages. `None` otherwise, if that
+    /// session had no position, or if the log has changed.
     preserved_position: Option<(Position, Vec<String>)>,
     /// True if the next `join` includes the position, if there is one.
     sends_position: bool,
@@ -161,15 +162,15 @@ pub struct Link {
     /// first join. Afterwards: the joined rooms. A room that the user enters is added when its
     /// history has arrived.
     rooms: Vec<String>,
-    /// True once the first replay after a `welcome` has ended.
+    /// True once the first join is completed: its replay has ended.
     has_joined: bool,
     /// True if the last `join` sent included the password.
     password_sent: bool,
     /// True if this server has ever asked for a password or found it wrong. The restored session
     /// counts too.
     password_required: bool,
-    /// Time at which bytes were last received on this connection. Initially the time at which it
-    /// was established.
+    /// Time at which bytes were last received on this connection. Initially the time at which the
+    /// connection was established.
     last_received: Moment,
     /// True if a ping has been sent since `last_received`.
     ping_outstanding: bool,
@@ -304,7 +305,8 @@ impl Link {
     }
 
     /// Handles an established connection. If the link has no session yet, restores `saved`. Then
-    /// waits for `server_hello`. Does nothing if the phase is not [`Phase::Connecting`].
+    /// reports the connection and waits for `server_hello`. Does nothing if the phase is not
+    /// [`Phase::Connecting`].
     fn on_connected(&mut self, now: Moment, saved: Option<SavedSession>) {
         if self.phase != Phase::Connecting {
             return;
@@ -318,8 +320,9 @@ impl Link {
         self.emit(Event::Connection(ConnectionState::Connected));
     }
 
-    /// Restores a session that an earlier link has saved. If [`Settings::observe`] is true, the
-    /// link resumes from its position. Otherwise the position is preserved for a later client.
+    /// Restores a session that an earlier link has saved. If [`Settings::observe`] is true, takes
+    /// the position over and chooses the rooms of the first `join`. Otherwise the position is
+    /// preserved for a later client.
     fn restore(&mut self, saved: SavedSession) {
         self.own_sessions.push(saved.session);
         self.password_required |= saved.password_required;
@@ -335,7 +338,8 @@ impl Link {
     }
 
     /// Chooses the rooms of the first `join`, and whether it includes the position. `seen` are the
-    /// rooms that the saved position covers.
+    /// rooms that the saved position covers. If no room is requested, the lobby counts as
+    /// requested.
     ///
     /// If the join includes the position, the server replays the later entries of each room in the
     /// join. So such a join names only covered rooms. The other requested rooms are entered after
@@ -397,9 +401,10 @@ impl Link {
 
     /// Handles the end of the connection or a failed attempt.
     ///
-    /// Reports a room as left if its `leave` was sent and need not be repeated. Then schedules a
-    /// reconnect. `advice` is the minimum delay, if the server gives one. If no join has been
-    /// completed yet and [`Settings::retry_first_connect`] is false, ends the link instead.
+    /// If the `leave` of a room was sent and need not be repeated, removes the room and reports it
+    /// as left. Then schedules a reconnect. `advice` is the delay that the server asks for; `None`
+    /// if it asks for none. If no join has been completed yet and [`Settings::retry_first_connect`]
+    /// is false, ends the link instead.
     fn on_connection_lost(&mut self, now: Moment, reason: String, advice: Option<Duration>) {
         for (tag, room) in self.pending.remove_sent_leaves() {
             let key = NameKey::of(&room);
@@ -436,8 +441,9 @@ impl Link {
         self.finish(EndReason::Protocol { reason });
     }
 
-    /// Ends the link. Reports every unacknowledged message as unsent. Persists the position if a
-    /// write is scheduled. Disconnects if connected. Queues [`Output::Finished`] last.
+    /// Ends the link. Empties the queue of requests, and reports every message in it as unsent.
+    /// Persists the position if a write is scheduled. Disconnects if connected. Queues
+    /// [`Output::Finished`] last.
     fn finish(&mut self, end: EndReason) {
         let mut end = end;
         let mut lost = 0;
@@ -463,8 +469,7 @@ impl Link {
         self.push_output(Output::Finished(end));
     }
 
-    /// Ends the link with [`EndReason::Left`]. [`Link::finish`] fills in the number of unsent
-    /// messages.
+    /// Ends the link with [`EndReason::Left`].
     fn finish_left(&mut self) {
         let refused = self.refused_count;
         self.finish(EndReason::Left { unsent: 0, refused });

@@ -26,7 +26,7 @@ pub(super) struct PendingRequest {
     /// True if the request was sent within a former log. `sent_as` was then cleared.
     sent_in_former_log: bool,
     /// Session number in the last frame of a direct message. Zero if the frame named no session, or
-    /// if none was sent.
+    /// if no frame was sent.
     addressed_session: SessionId,
     /// True if the direct message was meant for a session of a former log. The message must not be
     /// sent, because another user may have this session number now.
@@ -198,8 +198,8 @@ impl PendingRequests {
     }
 
     /// Marks the first unsent request as sent, and returns its frame. `None` if there is none. A
-    /// message that was already sent in this session keeps its reference. Any other request gets
-    /// the next reference.
+    /// message that was already sent in this session keeps its reference. Any other message gets
+    /// the next message reference; any other request gets the next request reference.
     pub(super) fn send_next(
         &mut self,
         session: SessionId,

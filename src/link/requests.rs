@@ -22,9 +22,9 @@ const RECIPIENT_VOID_TEXT: &str = "The server has a new log: somebody else may h
 const MAX_MESSAGES_IN_FLIGHT: usize = 64;
 
 impl Link {
-    /// Handles a request of the user interface. A chat command is queued, and sent as soon as the
-    /// link is live. A command for peers is refused. Other commands set the password or the
-    /// username, connect anew, start a graceful shutdown, or end the link.
+    /// Handles a request of the user interface. A chat command is checked and queued; it is sent
+    /// when the link is live. A command for peers is refused. Other commands set the password or
+    /// the username, connect anew, start a graceful shutdown, or end the link.
     pub(super) fn on_request(&mut self, now: Moment, request: Request) {
         let Request { tag, command } = request;
         match command {

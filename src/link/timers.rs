@@ -61,9 +61,9 @@ impl Link {
         matches!(self.phase, Phase::Replaying | Phase::Live)
     }
 
-    /// Returns two durations without received bytes: the link sends a ping after the first, and
-    /// drops the connection after the second. Both come from the last `welcome`, but are at least
-    /// one second. Before the first `welcome` they are defaults.
+    /// Returns two times without a received byte: after the first, the link sends a ping; after the
+    /// second, it abandons the connection. Both come from the last `welcome`, but are at least one
+    /// second. Before the first `welcome`, both have their default values.
     fn silence_limits(&self) -> (Duration, Duration) {
         let seconds = |it: u16| Duration::from_secs(u64::from(it.max(1)));
         self.welcome.as_ref().map_or((PING_INTERVAL, IDLE_TIMEOUT), |it| {

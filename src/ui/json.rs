@@ -227,8 +227,9 @@ fn message_object(it: &Message) -> Value {
     with_id(object, &it.tag)
 }
 
-/// Returns the id of a peer as 16 lower-case hexadecimal digits. Their order is that of the ids. As
-/// a JSON number, the id would be rounded by a reader that has only floating-point numbers.
+/// Returns the id of a peer as 16 lower-case hexadecimal digits. Sorted as texts, ids keep their
+/// order. As a JSON number, the id would be rounded by a reader that has only floating-point
+/// numbers.
 fn peer_id(session: SessionId) -> String {
     format!("{:016x}", session.0)
 }
@@ -257,8 +258,8 @@ fn direct_object(it: &DirectMessage) -> Value {
     )
 }
 
-/// Returns the JSON object of a refused request: an error object that also holds recipient or room,
-/// message text and request id.
+/// Returns the JSON object of a refused request: an error object that also holds the recipient or
+/// room. If known, it also holds the message text and the request id.
 fn refusal_object(it: &Refusal) -> Value {
     let mut object = error_object(it.code, &it.text);
     if let Some(object) = object.as_object_mut() {
@@ -279,7 +280,7 @@ fn error_object(code: u16, text: &str) -> Value {
 }
 
 /// Returns the JSON object that reports an invalid input line. `line` is the line's number, counted
-/// from 1. `id` is the request id; `None` if it could not be read.
+/// from 1. `id` is the request id; `None` if it is missing or could not be read.
 pub(super) fn input_error_object(line: u64, text: &str, id: Option<&Value>) -> Value {
     let mut object =
         json!({"type": "error", "code": 0, "name": "input", "text": text, "line": line});

@@ -77,8 +77,8 @@ struct RequestObject {
     name: Option<String>,
     /// True to admit the candidate, false to reject it.
     welcome: Option<bool>,
-    /// Session number that the recipient of a direct message must have. Otherwise the server
-    /// refuses the message.
+    /// Session number that the recipient of a direct message must have. If the recipient has
+    /// another, the server refuses the message. If missing, any session will do.
     session: Option<Number>,
     /// Earliest time of messages to find, inclusive, in RFC 3339 format.
     since: Option<String>,
@@ -157,7 +157,8 @@ impl RequestObject {
         })
     }
 
-    /// Converts an object of any other type to a chat command.
+    /// Converts an object of type `say`, `action`, `direct`, `join`, `leave`, `members` or
+    /// `history` to a chat command.
     ///
     /// # Errors
     /// The type is unknown, a required field is missing, or a style or number is invalid. The error

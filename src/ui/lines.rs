@@ -13,7 +13,8 @@ const MAX_LINE_BYTES: u64 = 256 * 1024;
 pub(super) enum Line {
     /// Text of the line, without its line ending.
     Text(String),
-    /// The first [`MAX_LINE_BYTES`] bytes of the line do not contain its line ending. Its content was discarded. The value is its length in bytes, line ending included.
+    /// The first [`MAX_LINE_BYTES`] bytes of the line do not contain its line ending. The content
+    /// was discarded. The value is the length of the line in bytes, line ending included.
     TooLong(usize),
     /// The line is not valid UTF-8. Its content was discarded.
     InvalidUtf8,

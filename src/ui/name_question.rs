@@ -8,7 +8,8 @@ use super::safe::{safe_line, safe_name};
 use super::view_state::SharedViewState;
 use crate::model::{Command, NAME_RULE, NameKey, Request, RequestTag, Username};
 
-/// Maximum number of refused names that are remembered. Remembered names are not suggested again.
+/// Maximum number of refused names that are remembered. Beyond it, the oldest is forgotten.
+/// Remembered names are not suggested again.
 const MAX_REFUSED_NAMES: usize = 100;
 
 /// State of the question for another username.
@@ -93,8 +94,9 @@ impl NameQuestion {
         }
     }
 
-    /// Returns a valid name similar to `name` that was not refused: `name` without forbidden
-    /// characters if possible, otherwise with a number.
+    /// Returns a valid name similar to `name` that was not refused. First choice: `name` with its
+    /// forbidden characters replaced or removed. Second: the usual name, if `name` is a numbered
+    /// variant of it. Otherwise: the name with a number.
     fn suggest(&self, name: &str) -> Username {
         let is_free = |it: &Username| !self.refused.iter().any(|no| NameKey::of(no) == *it.key());
         let valid = Username::from_text(name);

@@ -74,9 +74,10 @@ pub(super) fn terminal_width() -> Option<usize> {
     terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))
 }
 
-/// Reads lines and executes them. Stops at the end of the input, at a read error, or at `/quit`.
-/// Then requests a graceful shutdown, with `patience` as the maximum time without an answer.
-/// Reports invalid lines, and counts them in the view state. Blocks: run it in a thread of its own.
+/// Reads lines and executes them. Stops at the end of the input, at a read error, at `/quit`, or
+/// when the driver has ended. Then requests a graceful shutdown, with `patience` as the maximum
+/// time without an answer. Reports invalid lines, and counts them in the view state. Blocks: run it
+/// in a thread of its own.
 pub fn read_plain(
     input: &mut impl BufRead,
     view: &SharedViewState,

@@ -7,8 +7,8 @@ use crate::model::{REPLACEMENT, displayable_chars};
 /// Maximum number of characters of a name that are displayed. No valid name is longer.
 const MAX_SHOWN_NAME_CHARS: usize = 64;
 
-/// Sanitizes text for display on a single line, such as a server's notice. Replaces each line break
-/// or tab by a space, and each dangerous character by U+FFFD.
+/// Sanitizes text for display on a single line, such as a server's notice. Replaces each newline or
+/// tab by a space, and each dangerous character by U+FFFD.
 #[must_use]
 pub fn safe_line(text: &str) -> String {
     displayable_chars(text)

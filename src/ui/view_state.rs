@@ -38,7 +38,8 @@ pub struct ViewState {
     pending_room: Option<String>,
     /// Names of the known members of each room, by the key of the room's name.
     members: BTreeMap<NameKey, Vec<String>>,
-    /// Search for the page before the last search result. `None` if there are no older messages.
+    /// Search for the page before the last search result. `None` before the first result, if there
+    /// are no older messages, or if the log has changed since.
     pub older_search: Option<SearchRequest>,
     /// Number of invalid input lines so far.
     pub input_errors: usize,
@@ -68,8 +69,8 @@ impl SharedViewState {
 }
 
 impl ViewState {
-    /// Updates names, rooms, members, selection and older search for an event. Call it for every
-    /// event, before the event is shown.
+    /// Updates names, rooms, members, the target of typed lines, the older search and the name
+    /// question for an event. Call it for every event, before the event is shown.
     pub fn update(&mut self, event: &Event) {
         match event {
             Event::JoinedServer(joined) => {
@@ -178,7 +179,8 @@ impl ViewState {
 
     /// Selects a room as the target of typed lines, and returns its name.
     ///
-    /// - A joined room is selected. Its name is returned in the server's spelling.
+    /// - A joined room is selected, and takes the place of a room that is being entered. Its name
+    ///   is returned in the server's spelling.
     /// - A room that is being entered is the target already. Its name is returned as typed.
     /// - For any other room, returns `None` and changes nothing.
     pub fn select_room(&mut self, room: &str) -> Option<String> {

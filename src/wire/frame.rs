@@ -82,8 +82,8 @@ impl FrameReader {
         Ok(())
     }
 
-    /// Returns true if bytes are buffered: a part of a frame, and the complete frames that the caller
-    /// of [`Self::feed`] has not taken.
+    /// Returns true if bytes are buffered: complete frames that [`Self::feed`] has not handed out
+    /// yet, or a part of a frame.
     #[must_use]
     pub const fn has_rest(&self) -> bool {
         !self.buffered.is_empty()

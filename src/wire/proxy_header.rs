@@ -47,8 +47,8 @@ pub enum ProxyHeaderError {
     /// The stream begins with a header of version 1.
     #[error("its PROXY header has version 1 (text), and only version 2 (binary) is accepted")]
     Version1,
-    /// The header violates the specification, or has a version, command or transport that does not
-    /// belong to a TCP connection.
+    /// The header violates the specification, has an unknown version or command, or states the
+    /// addresses of datagrams.
     #[error("its PROXY header is malformed")]
     Malformed,
     /// The header is longer after its fixed part than [`MAX_PROXY_HEADER_REST`].
@@ -106,6 +106,10 @@ impl ProxyHeaderReader {
     }
 
     /// Compares the received bytes with the signatures of both versions.
+    ///
+    /// # Errors
+    /// [`ProxyHeaderError::Version1`] if they begin with the whole signature of version 1.
+    /// [`ProxyHeaderError::Missing`] if they are the beginning of neither signature.
     fn check_signature(&self) -> Result<(), ProxyHeaderError> {
         let begins_with = |signature: &[u8]| {
             self.bytes.iter().take(self.received).zip(signature).all(|(byte, other)| byte == other)
@@ -132,6 +136,9 @@ impl ProxyHeaderReader {
     }
 
     /// Returns the address that the complete header states.
+    ///
+    /// # Errors
+    /// [`ProxyHeaderError::Malformed`] if version, command, transport or length is wrong.
     fn source(&self) -> Result<ProxySource, ProxyHeaderError> {
         let [.., version_and_command, family_and_transport, _, _] = self.fixed();
         match (version_and_command, family_and_transport) {
@@ -149,7 +156,7 @@ impl ProxyHeaderReader {
     /// of the addresses and ports, in bytes.
     ///
     /// # Errors
-    /// [`ProxyHeaderError::Malformed`] if the header is shorter.
+    /// [`ProxyHeaderError::Malformed`] if the rest of the header is shorter than `length`.
     fn client(&self, length: usize) -> Result<ProxySource, ProxyHeaderError> {
         if self.rest_len() < length {
             return Err(ProxyHeaderError::Malformed);

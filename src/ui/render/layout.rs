@@ -7,8 +7,8 @@ use super::Renderer;
 /// Prefix of each line of a message after the first. So no such line can look like another message.
 pub(super) const CONTINUATION_PREFIX: &str = "         | ";
 
-/// Minimum screen width in columns. A narrower screen is treated as this wide. It leaves room for
-/// [`CONTINUATION_PREFIX`] and one wide character.
+/// Minimum screen width in columns. A narrower screen is treated as this wide. This width leaves
+/// room for [`CONTINUATION_PREFIX`] and one wide character.
 pub(super) const MIN_WIDTH: usize = 15;
 
 impl Renderer {

@@ -48,8 +48,9 @@ pub(super) struct Renderer {
     is_terminal: bool,
     /// View state, for the joined rooms and the user's own name.
     view: SharedViewState,
-    /// Local date of the last rendered message. Before the first message, the date of the first
-    /// join. A message of another date is preceded by a line with its date.
+    /// Local date of the last rendered message. Before the first message: the date at which the
+    /// server was joined; `None` among peers. A message of another date is preceded by a line with
+    /// its date.
     last_date: Option<Date>,
     /// Screen width to which messages are wrapped, in columns. `None`: no wrapping.
     width: Option<usize>,
@@ -335,7 +336,7 @@ impl Renderer {
         }
     }
 
-    /// Renders text as a dimmed status line.
+    /// Renders text as a dimmed status line, which begins with `--`.
     fn status_line(&self, line: &str) -> RenderedText {
         RenderedText { text: self.dim(&format!("-- {line}")), kind: LineKind::Status, bell: false }
     }
@@ -354,7 +355,7 @@ impl Renderer {
     }
 }
 
-/// Renders sanitized text as an error line, which begins with `!!`.
+/// Renders text as an error line, which begins with `!!`. The text must be sanitized already.
 pub(super) fn error_line(line: &str) -> RenderedText {
     RenderedText { text: format!("!! {line}"), kind: LineKind::Status, bell: false }
 }

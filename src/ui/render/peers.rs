@@ -36,8 +36,8 @@ pub(super) fn admission_question(name: &str) -> String {
     format!("-- {name} wants to come in: /yes {name} or /no {name} (in 10 s it is a yes)")
 }
 
-/// Joins the first [`MAX_LISTED_NAMES`] names of a member list, each with its note, as `anna, dora
-/// (heard through bert)`, and the number of the others.
+/// Returns the names of a member list, each with its note, as `anna, dora (heard through bert)`.
+/// Lists the first [`MAX_LISTED_NAMES`], and counts the others.
 pub(super) fn list_names(names: &[String], notes: &[RosterNote]) -> String {
     let shown = names.iter().take(MAX_LISTED_NAMES).map(|name| {
         let note = notes.iter().find(|it| it.name == *name);
@@ -49,7 +49,7 @@ pub(super) fn list_names(names: &[String], notes: &[RosterNote]) -> String {
     if rest > 0 { format!("{shown} and {rest} others") } else { shown }
 }
 
-/// Describes how a member is known that is not reached as usual.
+/// Describes why a member needs a note: it is heard through others only, or does not hear the user.
 fn status_text(status: &RosterStatus) -> String {
     match status {
         RosterStatus::Indirect { through: Some(name) } => {
@@ -114,8 +114,8 @@ fn peer_row(it: &PeerReport) -> [String; 6] {
     [name, duration_text(it.present), reach.to_owned(), heard, loss, skew_text(it.skew)]
 }
 
-/// Describes a peer's clock skew in milliseconds, as `7.0 s slow`. A positive skew is fast. A skew
-/// below [`MIN_SHOWN_SKEW_MS`] is `right`.
+/// Describes a peer's clock skew, as `7.0 s slow`. `skew` is in milliseconds; a positive skew is
+/// fast. A skew of less than [`MIN_SHOWN_SKEW_MS`] in either direction is `right`.
 fn skew_text(skew: i64) -> String {
     let apart = skew.unsigned_abs();
     if apart < MIN_SHOWN_SKEW_MS {

@@ -13,8 +13,9 @@ use std::time::Duration;
 /// anyway: the reader may be waiting for the driver, and the driver for the printer.
 const PRINTER_PATIENCE: Duration = Duration::from_millis(200);
 
-/// Maximum time that the reader waits for a print in progress, at the end of a line. After it, the
-/// reader goes on: the print is waiting for the editor itself.
+/// Maximum time to wait for a print in progress, at the end of a line and at a change of the
+/// terminal's size. After it, the waiting thread goes on: the print is waiting for the editor
+/// itself.
 const READER_PATIENCE: Duration = Duration::from_millis(10);
 
 /// State of the terminal access, protected by a mutex.
@@ -24,14 +25,14 @@ struct AccessState {
     is_between_lines: bool,
     /// True while the printer is printing a text.
     is_printing: bool,
-    /// True while the printer must wait because the size of the terminal has changed.
+    /// True while the printer must wait because a change of the terminal's size is being handled.
     is_resizing: bool,
 }
 
 /// Coordination of terminal access between the reading and the printing thread.
 #[derive(Debug, Default)]
 pub(super) struct TerminalAccess {
-    /// State shared by the two threads.
+    /// State shared by the threads.
     state: Mutex<AccessState>,
     /// Condition variable that is notified of every change of the state.
     changed: Condvar,
@@ -50,8 +51,9 @@ impl TerminalAccess {
         self.update(|state| state.is_between_lines = false);
     }
 
-    /// Waits for a print in progress, at most for [`READER_PATIENCE`]. Then calls `action`, and keeps
-    /// the printer from printing meanwhile.
+    /// Keeps the printer from beginning a print until this function returns. Waits for a print in
+    /// progress, at most for [`READER_PATIENCE`]. Then calls `action`. The printer waits at most
+    /// for [`PRINTER_PATIENCE`].
     pub(super) fn pause_printing(&self, action: impl FnOnce()) {
         self.update(|state| state.is_resizing = true);
         self.wait_while(READER_PATIENCE, |state| state.is_printing);
@@ -59,9 +61,8 @@ impl TerminalAccess {
         self.update(|state| state.is_resizing = false);
     }
 
-    /// Waits, between two lines, until the next line has begun, and while the terminal's size
-    /// changes, at most for [`PRINTER_PATIENCE`].
-    /// Then calls `print` and returns its result.
+    /// Waits until a line has begun and no change of the terminal's size is being handled, at most
+    /// for [`PRINTER_PATIENCE`]. Then calls `print` and returns its result.
     pub(super) fn print<T>(&self, print: impl FnOnce() -> T) -> T {
         self.wait_while(PRINTER_PATIENCE, |state| state.is_between_lines || state.is_resizing);
         self.update(|state| state.is_printing = true);
@@ -70,7 +71,7 @@ impl TerminalAccess {
         printed
     }
 
-    /// Changes the state and wakes the waiting thread.
+    /// Changes the state and wakes all waiting threads.
     fn update(&self, change: impl FnOnce(&mut AccessState)) {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
         self.changed.notify_all();

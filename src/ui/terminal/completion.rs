@@ -31,8 +31,8 @@ pub(super) struct LineHelper {
 impl Hinter for LineHelper {
     type Hint = String;
 
-    /// Marks the line as begun and notes its text. The editor calls it when a line begins and at
-    /// each key. Always returns `None`, so there are no hints.
+    /// Marks the line as begun and notes its text. The editor calls it when a line begins and when
+    /// its text changes. Always returns `None`, so there are no hints.
     fn hint(&self, line: &str, pos: usize, _ctx: &Context<'_>) -> Option<String> {
         self.line.set_text(line, pos);
         self.modes.begin_line();

@@ -1,11 +1,11 @@
-//! Line that is being edited, and how many rows of the terminal it takes.
+//! The line that is being edited, and the number of rows of the terminal that it takes.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use unicode_width::UnicodeWidthChar;
 
-/// Prompt and text of the line that is being edited; shared by the reading thread, which updates
-/// it, and the thread that handles changes of the window's size.
+/// Prompt and text of the line that is being edited. The reading thread updates them. The thread
+/// that handles changes of the window's size reads them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct EditedLine(Arc<Mutex<LineState>>);
 
@@ -16,7 +16,7 @@ struct LineState {
     prompt: String,
     /// Typed text; `None` between lines.
     text: Option<String>,
-    /// Offset of the cursor in the text, in bytes.
+    /// Offset of the cursor in the text, in bytes, at the last change of the text.
     cursor: usize,
 }
 
@@ -39,12 +39,13 @@ impl EditedLine {
         self.update(|it| it.text = None);
     }
 
-    /// Returns the number of rows that a program must move down before the editor draws the line
-    /// again, after the terminal was widened from `before` to `after` columns, so that the editor
-    /// erases nothing above the line. Zero if nothing above is in danger.
+    /// Returns the number of rows to move the cursor down after the terminal was widened from
+    /// `before` to `after` columns. Without the move, the editor would erase rows above the line
+    /// when it draws the line again. Zero if no such row is in danger.
     ///
-    /// The editor moves up by as many rows as the line had before. A terminal that joins wrapped
-    /// rows when it gets wider has moved the line's beginning nearer to the cursor.
+    /// The editor moves up by the number of rows that the line had before. But many terminals join
+    /// wrapped rows when they get wider, so the line's beginning is nearer to the cursor than
+    /// before.
     pub(super) fn rows_in_danger(&self, before: usize, after: usize) -> usize {
         self.update(|it| {
             let Some(text) = &it.text else { return 0 };
@@ -66,8 +67,9 @@ impl EditedLine {
     }
 }
 
-/// Returns the number of row ends in a text on a terminal with this number of columns, counted as
-/// the editor does: a text that fills its last row ends on the next one.
+/// Returns the number of rows from the beginning of a text down to its end, on a terminal with this
+/// number of columns. Counts as the editor does: a text that fills its last row ends on the next
+/// one.
 fn rows_of(text: &str, columns: usize) -> usize {
     let (mut row, mut column) = (0, 0);
     for c in text.chars() {

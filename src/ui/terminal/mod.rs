@@ -177,12 +177,13 @@ impl Screen for TerminalScreen {
 
 impl TerminalInput {
     /// Until the user has joined, asks for the password or another username each time that the
-    /// screen demands it. Then reads lines and executes them. A blank line requests a new
-    /// connection if the server does not answer.
+    /// screen demands it. Then reads lines and executes them. A blank line requests a reconnect,
+    /// which keeps a connection whose server answers.
     ///
     /// At Ctrl-D or `/quit`, requests a graceful shutdown, with `patience` as the maximum time
-    /// without an answer. At Ctrl-C or a read error, requests to quit at once. Returns after that,
-    /// or when the driver has ended. Blocks: run it in a thread of its own.
+    /// without an answer. At Ctrl-C or a read error, requests to quit at once. Before the user has
+    /// joined, Ctrl-D and `/quit` do the same. Returns after that, or when the driver has ended.
+    /// Blocks: run it in a thread of its own.
     pub fn run(mut self, requests: &Sender<Request>, patience: Duration) {
         let quit = Request { tag: RequestTag::default(), command: Command::Quit };
         let tell = |rendered: RenderedText| drop(writeln!(io::stdout(), "{}", rendered.text));

@@ -75,8 +75,8 @@ mod platform {
         }
 
         /// Starts a thread that restores the editor's modes whenever the process was stopped and is
-        /// continued (SIGCONT). Meanwhile the shell has set its own modes. The editor does not
-        /// notice that if a thread other than its own was stopped first.
+        /// continued (SIGCONT). While the process was stopped, the shell has set its own modes. The
+        /// editor does not notice that if a thread other than its own was stopped first.
         ///
         /// # Errors
         /// No thread can be started, or it cannot receive the signal.

@@ -1,6 +1,6 @@
-//! Changes of the terminal's size. The line editor draws its line again when the window gets another
-//! width, and erases first as many rows as the line took before. Many terminals join wrapped rows
-//! when they get wider. Then these rows belong to messages above.
+//! Changes of the terminal's size. When the window gets another width, the line editor draws its
+//! line again. First it erases as many rows as the line took before. Many terminals join wrapped
+//! rows when they get wider. Then some of the erased rows belong to messages above.
 
 #[cfg(unix)]
 mod platform {
@@ -17,19 +17,19 @@ mod platform {
     use crate::ui::terminal::access::TerminalAccess;
     use crate::ui::terminal::edited_line::EditedLine;
 
-    /// Returns the set of the one signal that tells of a change.
+    /// Returns the signal set that contains only SIGWINCH.
     fn resize_signal() -> SigSet {
         SigSet::from(Signal::SIGWINCH)
     }
 
-    /// Keeps the signal from this thread and those that it will start, so that only the thread of
-    /// `watch_size` gets it. Call it before the program starts any thread.
+    /// Blocks the signal in this thread and in all threads that it starts later, so that only the
+    /// thread of `watch_size` gets it. Call it before the program starts any thread.
     pub fn hold_resize_signal() {
         // If this fails, the editor gets the signal first, and may erase a message.
         let _ = resize_signal().thread_block();
     }
 
-    /// Starts the thread that handles changes of the size.
+    /// Starts the thread that handles changes of the size. Blocks the signal in the calling thread.
     ///
     /// # Errors
     /// No thread can be started.

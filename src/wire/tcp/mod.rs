@@ -73,8 +73,8 @@ pub mod feature {
     pub const PRESENCE: u64 = 1;
     /// The server answers `search`, whether or not the client has set this bit.
     pub const SEARCH: u64 = 2;
-    /// The client keeps its token and reconnects by itself. So its name waits for it when the
-    /// connection is lost.
+    /// The client keeps its token and reconnects by itself. So when the connection is lost, the
+    /// server reserves the client's name for a while.
     pub const RESUME: u64 = 4;
 }
 
@@ -82,9 +82,9 @@ pub mod feature {
 pub mod flag {
     /// `welcome`: the session of the token was resumed.
     pub const SESSION_KEPT: u8 = 1;
-    /// `welcome`: the client receives all entries after its position, except deleted ones. If not
-    /// set, it receives only the 10 most recent entries of each room and the 10 most recent direct
-    /// messages.
+    /// `welcome`: the client receives all entries after its position, except deleted ones. If the
+    /// bit is not set, the client receives only the 10 most recent entries of each room and the 10
+    /// most recent direct messages.
     pub const POSITION_KEPT: u8 = 2;
     /// `welcome`: messages and sessions survive a restart of the server.
     pub const DURABLE: u8 = 4;
@@ -212,8 +212,9 @@ impl ClientFrame {
         }
     }
 
-    /// Returns the cost of the frame by its kind, in units of the rate limit (section 12). It covers
-    /// a body of up to 1,024 bytes. A `pong` that answers a `ping` is free; any other one costs this.
+    /// Returns the cost of the frame by its kind, in units of the rate limit (section 12). The cost
+    /// covers a body of up to 1,024 bytes. It is 1 for a `pong`; the caller makes those free that
+    /// answer a `ping`.
     #[must_use]
     pub const fn units(&self) -> u32 {
         match self {

@@ -151,9 +151,9 @@ controls! {
 }
 
 impl Announce {
-    /// Builds an announce of this protocol version, padded to [`MIN_ANNOUNCE`] bytes, because a
-    /// shorter one gets no answer. `agreed`: ids of the peers that have agreed to this candidate,
-    /// at most 8.
+    /// Builds an announce of this protocol version. Pads it, so that its datagram has at least
+    /// [`MIN_ANNOUNCE`] bytes before sealing: a shorter one gets no answer. `agreed`: ids of the
+    /// peers that have agreed to this candidate, at most 8.
     #[must_use]
     pub fn new(nonce: Nonce, username: String, agreed: Vec<PeerId>) -> Self {
         let (lowest, highest) = (VERSION, VERSION);

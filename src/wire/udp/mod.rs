@@ -71,10 +71,11 @@ pub enum Control {
     Want(Want),
     /// `lost`, kind 9: names wanted entries that the sender does not have.
     Lost(Lost),
-    /// `recall`, kind 10: a newcomer requests a page of the history.
+    /// `recall`, kind 10: a newcomer requests the history: a page of [`Mark`]s, and with page 0 the
+    /// newest entries.
     Recall(Recall),
-    /// `recent`, kind 11: answer to a `recall`: a page of the marks and the ids of the newest
-    /// entries.
+    /// `recent`, kind 11: answer to a `recall`: one page of [`Mark`]s. Page 0 also has the ids of
+    /// the newest entries.
     Recent(Recent),
     /// `where`, kind 12: requests the addresses of peers.
     Where(Where),

@@ -171,16 +171,18 @@ pub struct Lost {
     pub ranges: Vec<EntryRange>,
 }
 
-/// `recall`, kind 10: a newcomer requests a page of the room's history.
+/// `recall`, kind 10: a newcomer requests the history: a page of [`Mark`]s, and with page 0 the
+/// newest entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recall {
     /// Nonce of the newcomer's `announce`.
     pub nonce: Nonce,
-    /// Number of the requested page, from 0; page 0 also lists the newest entries.
+    /// Number of the requested page, from 0.
     pub page: u16,
 }
 
-/// `recent`, kind 11: answer to a `recall`: a page of the marks and the ids of the newest entries.
+/// `recent`, kind 11: answer to a `recall`: one page of [`Mark`]s. Page 0 also has the ids of the
+/// newest entries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recent {
     /// Nonce of the `recall` that is answered.

@@ -33,8 +33,8 @@ impl Sealer {
         Self { identity, room, last_counter }
     }
 
-    /// Builds and signs the datagram of a control packet. In a closed room, encrypts it. `None` if
-    /// all 2⁴⁸−1 counters are used up; then this peer must stop.
+    /// Builds and signs the datagram of a control packet. In a closed room, encrypts the body.
+    /// `None` if all 2⁴⁸−1 counters are used up; then this peer must stop.
     pub fn control(&mut self, control: &Control) -> Option<Vec<u8>> {
         self.padded_control(control, 0)
     }
