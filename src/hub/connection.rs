@@ -8,7 +8,8 @@ use crate::model::limits::{
 use crate::model::{AddressGroup, ErrorCode, Moment, Sequence, SessionId, Token};
 use crate::wire::tcp::{ClientFrame, Decoded, ServerFrame, feature, kind};
 
-/// Log read that the log has not answered: it waits for its turn or is in progress.
+/// Log read that the log has not answered: it is not queued yet, waits for its turn, or is in
+/// progress.
 pub(super) struct PendingRead {
     /// Client request that the read serves.
     pub(super) purpose: ReadPurpose,
@@ -237,8 +238,9 @@ impl Connection {
         }
     }
 
-    /// Takes the pending read that the log has answered. Returns the session, the read, and the
-    /// data for the welcome if that is not sent. `None` if no read with this purpose is pending.
+    /// Takes the pending read that the log has answered. Returns the session and the read. Also
+    /// returns the data for the welcome, unless the welcome was sent. `None` if no read with this
+    /// purpose is pending.
     ///
     /// The connection is then in state `Joined` and not blocked. If another page follows, call
     /// [`Self::pause_replay`]. Then handle [`Self::next_deferred`].
@@ -265,8 +267,9 @@ impl Connection {
         Some((session, read, welcome))
     }
 
-    /// Returns to state `Joining` between two replay pages. `read`: read of the next page. The read
-    /// is due when the client has taken the previous page and its address group has a token.
+    /// Switches back to state `Joining`, paused between two replay pages. `read`: read of the next
+    /// page. The read is due when the client has taken the previous page and its address group has
+    /// a token.
     pub(super) fn pause_replay(&mut self, session: SessionId, mut read: Box<PendingRead>) {
         read.backlog_start = None;
         self.state = ConnectionState::Joining { session, read, welcome: None, is_paused: true };
@@ -314,8 +317,8 @@ impl Connection {
     }
 
     /// Defers a frame if the connection is blocked or earlier frames are deferred, and returns
-    /// `None`. Otherwise returns the frame. A frame that would be deferred but needs no answer
-    /// (`pong`, unknown kind) is dropped.
+    /// `None`. Otherwise returns the frame. Drops a frame that would be deferred but needs no
+    /// answer: `pong`, or [`Decoded::Ignored`].
     #[must_use]
     pub(super) fn defer_if_blocked(
         &mut self,
@@ -331,8 +334,8 @@ impl Connection {
         None
     }
 
-    /// Returns true if more than `max_frames` frames, or more than [`MAX_DEFERRED_BYTES`] bytes, are
-    /// deferred.
+    /// Returns true if more than `max_frames` frames, or more than [`MAX_DEFERRED_BYTES`] bytes,
+    /// are deferred.
     pub(super) fn has_deferred_too_much(&self, max_frames: usize) -> bool {
         self.deferred.len() > max_frames || self.deferred.bytes() > MAX_DEFERRED_BYTES
     }

@@ -40,9 +40,9 @@ pub struct RestoredState {
     /// Names of rooms that have entries, in the spelling of the log. The least recently used room
     /// comes first. The log may omit the least recently used ones.
     pub rooms: Vec<RoomName>,
-    /// Sequence gaps: unused ranges of sequences, `(first, second]`. A client whose position lies
-    /// in such a range has seen entries that the log has lost. The hub does not accept that
-    /// position.
+    /// Sequence gaps: ranges of sequences that the log has skipped, `(first, second]`. A client
+    /// whose position lies in such a range may have seen entries that the log has lost. The hub
+    /// does not accept that position.
     pub sequence_gaps: Vec<(Sequence, Sequence)>,
 }
 
@@ -79,8 +79,8 @@ pub enum StorageHealth {
 /// Quota: limit on a resource that one address group may hold or use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Quota {
-    /// Number of connections. Beyond the limit, a new connection is refused, or a connection is
-    /// evicted for one of another group.
+    /// Number of connections. Beyond the limit, a new connection is refused. If the server is full,
+    /// a connection of the group may be evicted for one of another group.
     Connections,
     /// Rate of `join`s. Beyond the limit, the connection is closed.
     Joins,
@@ -96,8 +96,8 @@ pub enum Quota {
     /// Rate of `history` and `search` requests, and of replay pages after the first one. Beyond the
     /// limit, a request waits, or its connection is closed. A replay waits.
     Requests,
-    /// Number of names, in use and waiting for a session that has lost its connection. Beyond the
-    /// limit, a waiting name is freed early.
+    /// Number of names: those in use, and those that wait for sessions that have lost their
+    /// connections. Beyond the limit, a waiting name is freed early.
     Names,
     /// Rate of messages. Beyond the limit, connections are read more slowly. Only the driver counts
     /// the messages.
@@ -187,7 +187,7 @@ pub enum Input {
         error: ErrorCode,
     },
     /// The client has closed its sending half, but may still read. The hub answers all frames that
-    /// have arrived. When the log has answered the messages among these frames, the hub delivers
+    /// have arrived, and waits for the log's answers to messages. Then it delivers
     /// [`Delivery::Close`].
     HalfClosed {
         /// Connection that is half-closed.
@@ -299,8 +299,8 @@ pub enum Output {
         /// Frame to send.
         frame: ServerFrame,
     },
-    /// A room is closed: the room has no members and no subscribers. Its identifier is no longer
-    /// used.
+    /// A room is closed, because its last member has left. The driver may drop its state for the
+    /// room.
     RoomClosed {
         /// Room that is closed.
         room: RoomId,
@@ -416,8 +416,8 @@ pub struct ReadOutcome {
     /// Entries in ascending order of sequence. Rooms and direct messages are mixed.
     pub entries: Vec<SharedEntry>,
     /// Head of the log when it was read. The result contains every matching entry up to this head,
-    /// within the range. The hub has got all entries up to this head by [`Input::Committed`]
-    /// before.
+    /// within the range. The hub has already got all entries up to this head by
+    /// [`Input::Committed`].
     pub head: Sequence,
     /// Rooms in which entries after the range's sequence are missing, or may be missing, because
     /// the log has deleted entries. Used only with [`ReadRange::After`].

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use crate::wire::tcp::{ClientFrame, Decoded};
 
-/// Maximum memory of the deferred frames of one connection, in bytes. It is more than the largest
-/// frame takes.
+/// Maximum memory of the deferred frames of one connection, in bytes. Beyond it, the connection is
+/// closed. It is more than the largest frame takes.
 pub(super) const MAX_DEFERRED_BYTES: usize = 32 << 10;
 
 /// Queue of deferred frames, and its size.

@@ -32,8 +32,8 @@ struct ValidatedJoin {
 struct JoinRefusal {
     /// Error code.
     code: ErrorCode,
-    /// Time for which the name still waits for the session that holds it; `None` if the refusal has
-    /// another reason, or that session is connected.
+    /// Time for which the name, or the name that it looks like, still waits for its session. `None`
+    /// if the refusal has another reason, or if that session is connected.
     name_waits: Option<Duration>,
 }
 
@@ -226,7 +226,8 @@ impl Hub {
     }
 
     /// If there are `max` sessions or more, evicts a session that is away, emits `DeleteSession`,
-    /// and returns true. Returns false if there are fewer sessions, or if none is away.
+    /// and returns true. If the session's address group is known, also reports the quota of
+    /// sessions. Returns false if there are fewer sessions, or if none is away.
     pub(super) fn evict_session_if_full(&mut self, max: usize) -> bool {
         let Some((session, group)) = self.sessions.evict_if_full(max) else {
             return false;
@@ -238,9 +239,9 @@ impl Hub {
         true
     }
 
-    /// Moves a session to this connection, name and rooms. Releases the previous name and rooms,
-    /// and closes the previous connection with error `replaced`. Returns the canonical names of the
-    /// new rooms.
+    /// Attaches a session to this connection, with this name and these rooms. Releases the previous
+    /// name and rooms. If the session is connected, closes that connection with error `replaced`.
+    /// Returns the canonical names of the new rooms.
     ///
     /// If the session stays in a room and its username keeps its spelling, records no presence
     /// change there.

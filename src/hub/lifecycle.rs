@@ -10,13 +10,12 @@ use crate::model::limits::GREETING_TIMEOUT;
 use crate::model::{AddressGroup, ErrorCode, Moment, Reference, SessionId, Token};
 use crate::wire::tcp::{Error, Ping, ServerFrame};
 
-/// Time after which a refused or evicted client should reconnect, in milliseconds. The server or
-/// the client's address group has too many connections.
+/// Time after which a refused or evicted client should reconnect, in milliseconds. It is sent if
+/// the server or the client's address group has too many connections.
 const SERVER_FULL_RETRY_AFTER_MS: u32 = 30_000;
 
-/// Divisor of `max-connections`, which bounds the evicted connections that are still closing. No
-/// connection is evicted while there are `max-connections` and an eighth (at least 1) connections,
-/// closing ones included.
+/// Divisor of `max-connections`: an eighth more connections (at least 1) may exist while evicted
+/// ones are closing. Beyond that, no connection is evicted.
 const CLOSING_EXCESS_DIVISOR: usize = 8;
 
 /// Minimum time between two checks of all connections' timers. A timer may expire this late.
@@ -61,8 +60,8 @@ impl Hub {
     /// true.
     ///
     /// The evicted connection belongs to the group with the most live connections. That group must
-    /// have at least twice as many as `newcomer` will have. The newest connection of the group that
-    /// has not joined is evicted. If all have joined, the newest one is.
+    /// have at least twice as many as `newcomer` will have. The newest connection of that group
+    /// without a session is evicted. If each has a session, the newest one is.
     ///
     /// Returns false if that group has fewer connections, or if too many evicted connections are
     /// closing ([`CLOSING_EXCESS_DIVISOR`]).
@@ -89,7 +88,7 @@ impl Hub {
     }
 
     /// Closes a connection with error 109 `too_many_from_address`, and reports that its address
-    /// group has reached a limit. `about`: kind and reference of the frame that this answers.
+    /// group has reached a limit. `about`: kind and reference of the frame that the error answers.
     pub(super) fn close_for_quota(
         &mut self,
         now: Now,
@@ -173,13 +172,13 @@ impl Hub {
         self.release_session(now, id, may_come_back);
     }
 
-    /// Disconnects the session of a connection: releases the session's rooms and name, and persists
-    /// the session. The session is then away, and the connection is closing. A connection without a
+    /// Disconnects the session of a connection: releases the session's rooms, and persists the
+    /// session. The session is then away, and the connection is closing. A connection without a
     /// session is only switched to `Closing`.
     ///
-    /// The name is not released but waits for the session, if `may_come_back` is true and
-    /// [`Connection::keeps_name_when_lost`] returns true. `may_come_back`: false if the connection
-    /// ends by a final error.
+    /// If `may_come_back` and [`Connection::keeps_name_when_lost`] are true, the session's name
+    /// waits for the session. Otherwise the name is released. `may_come_back`: false if the
+    /// connection ends by a final error.
     fn release_session(&mut self, now: Now, id: ConnectionId, may_come_back: bool) {
         let Some(connection) = self.connections.get(&id) else {
             return;

@@ -8,18 +8,19 @@ use crate::model::limits::MAX_REFUSED_REFERENCES;
 /// Status of a message, derived from its reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MessageStatus {
-    /// Greater than all references submitted to the log, or remembered as refused. The message may be
-    /// submitted.
+    /// The reference is remembered as refused, or is greater than all references submitted to the
+    /// log. The message may be submitted.
     New,
     /// Submitted to the log, which has not answered.
     InFlight,
     /// Counts as stored in the log: a further message with this reference is a duplicate. So do all
-    /// references up to the greatest submitted one, except those in flight or remembered as refused.
+    /// references up to the greatest submitted one, except those in flight or remembered as
+    /// refused.
     Accepted,
 }
 
-/// References of a session's messages, for deduplication. No message is stored twice, and no
-/// refused message is acknowledged.
+/// References of a session's messages, for deduplication. No message is stored twice. No refused
+/// message is acknowledged while its reference is remembered.
 #[derive(Debug, Default)]
 pub(super) struct MessageDedup {
     /// Greatest reference submitted to the log, stored or not.
@@ -31,8 +32,8 @@ pub(super) struct MessageDedup {
     /// References of messages that the hub or the log refused. They may be submitted again. At most
     /// [`MAX_REFUSED_REFERENCES`]; the lowest are dropped.
     ///
-    /// Ascending. A vector, because every session that is away keeps it: a tree takes four times the
-    /// memory.
+    /// Ascending. A vector, because every session that is away keeps it: a tree takes four times
+    /// the memory.
     refused: Vec<Reference>,
 }
 

@@ -11,7 +11,8 @@ use crate::model::{
 use crate::wire::tcp::{Accepted, Direct, Error, Say, ServerFrame, kind};
 
 impl Hub {
-    /// Handles `say`: appends the message to the log, or sends an error.
+    /// Handles `say`: appends the message to the log, or sends an error. Does not append a
+    /// duplicate.
     pub(super) fn handle_say(&mut self, id: ConnectionId, session: SessionId, say: &Say) {
         if !self.check_reference(id, session, say.reference, kind::SAY) {
             return;
@@ -38,7 +39,8 @@ impl Hub {
         Ok((target, parse_text(&say.text)?))
     }
 
-    /// Handles `direct`: appends the direct message to the log, or sends an error.
+    /// Handles `direct`: appends the direct message to the log, or sends an error. Does not append
+    /// a duplicate.
     pub(super) fn handle_direct(
         &mut self,
         now: Moment,
@@ -131,8 +133,8 @@ impl Hub {
     }
 
     /// Submits a message to the log (`Append`), and marks its reference as in flight. The log
-    /// answers with `Committed` or `NotStored`. A recipient's session that is away is then no
-    /// longer disposable.
+    /// answers with `Committed` or `NotStored`. If the recipient's session is away, marks that
+    /// session as worth keeping.
     fn append_message(
         &mut self,
         session: SessionId,
@@ -157,6 +159,7 @@ impl Hub {
     /// Handles committed entries: advances the hub's head, records sequence gaps, and adds the
     /// entries to the backlog. Publishes room messages, and sends direct messages to recipient and
     /// author. Acknowledges messages to their authors. Ignores entries up to the current head.
+    /// Finally emits `Published`.
     pub(super) fn handle_committed(&mut self, entries: Vec<SharedEntry>) {
         for entry in entries {
             if entry.sequence <= self.head {

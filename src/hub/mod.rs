@@ -23,7 +23,8 @@
 //! | `broadcast` | notices to all joined clients |
 //! | `waiting_names` | names that wait for sessions that have lost their connections |
 //! | `session_persistence` | session records that survive a restart |
-//! | `sessions`, `message_dedup`, `names`, `rooms`, `members`, `presence`, `backlog` | the hub's state |
+//! | `sessions`, `message_dedup`, `names` | the hub's state: users and their messages |
+//! | `rooms`, `members`, `presence`, `backlog` | the hub's state: rooms and recent entries |
 
 mod backlog;
 mod broadcast;
@@ -78,9 +79,10 @@ pub struct Hub {
     max_deferred_frames: usize,
     /// Id of the log that all sequences belong to.
     log_id: LogId,
-    /// Hub's head: sequence of the last committed entry.
+    /// Hub's head: sequence of the last committed entry. At the start, the restored head of the
+    /// log.
     head: Sequence,
-    /// Sequence gaps: unused ranges of sequences, `(first, second]`. They were restored at the
+    /// Sequence gaps: skipped ranges of sequences, `(first, second]`. They were restored at the
     /// start or found in commits.
     sequence_gaps: Vec<(Sequence, Sequence)>,
     /// Session number of the next new session.
@@ -96,8 +98,8 @@ pub struct Hub {
     /// Usage and limits of each address group.
     quotas: Quotas,
     /// Throttled connections: each has a request or a replay that waits for tokens of the address
-    /// group. The moment is when the tokens are available. A connection that closes stays in the set
-    /// until that moment.
+    /// group. The moment is when the tokens are available. A connection that closes stays in the
+    /// set until that moment.
     throttled: BTreeSet<(Moment, ConnectionId)>,
     /// Sessions, connected or away (disconnected).
     sessions: Sessions,
@@ -247,8 +249,8 @@ impl Hub {
         }
     }
 
-    /// Takes the next output from the queue. The driver must perform the outputs in this order.
-    /// `None` if the queue is empty.
+    /// Takes the next output from the queue; `None` if the queue is empty. The driver must perform
+    /// the outputs in the order in which it takes them.
     #[must_use]
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
@@ -287,7 +289,7 @@ impl Hub {
     }
 
     /// Emits a `WakeAt` for the earliest moment at which a timer expires. Does nothing if no timer
-    /// runs, or if a `WakeAt` for the same moment was emitted since the last `Wake`.
+    /// runs, or if the last `WakeAt` since the last `Wake` is for the same moment.
     fn schedule_wake(&mut self) {
         let timers = [
             self.next_timer_check,

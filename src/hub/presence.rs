@@ -17,8 +17,8 @@ pub(super) struct PresenceChanges {
     changed: BTreeMap<String, Username>,
     /// Moment of the next update; `None` if nothing has changed.
     deadline: Option<Moment>,
-    /// True if a subscriber may have got only the number of members last, without names. When the
-    /// room is small enough for names, all subscribers then get the whole roster.
+    /// True if the last roster or update of a subscriber may have had no names, only the number of
+    /// members. The next update is then the whole roster, if the room is small enough for names.
     names_withheld: bool,
     /// Subscribers: connections that get presence updates. Each has got a roster of the room.
     subscribers: BTreeSet<ConnectionId>,
@@ -75,8 +75,9 @@ impl PresenceChanges {
 
     /// Takes the collected changes. Returns the presence update as frames, for every subscriber:
     ///
-    /// - With more than [`MAX_LISTED_NAMES`] members: one `presence` with only their number.
-    /// - With fewer members, after an update without names: the whole `roster`.
+    /// - If the room has more than [`MAX_LISTED_NAMES`] members: one `presence` with only their
+    ///   number.
+    /// - Otherwise, if the last update or roster may have had no names: the whole `roster`.
     /// - Otherwise: `presence` frames with the names of the changed users. A changed user who is a
     ///   member counts as joined, any other as left.
     ///

@@ -1,8 +1,8 @@
-//! Quotas by address group: usage and limits of connections, rooms, `join`s, wrong passwords, and
-//! requests that read the log.
+//! Quotas by address group: usage and limits of connections, rooms, `join`s, wrong passwords,
+//! `history` and `search` requests, and further replay pages.
 //!
-//! The quota of sessions is in `sessions`, that of names in `waiting_names`. The quota of unsent
-//! bytes is in the driver's fan-out.
+//! The quota of sessions is in `sessions`, that of names in `waiting_names`. The driver has the
+//! quotas of messages and of unsent bytes.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -10,15 +10,17 @@ use std::time::Duration;
 use super::contract::ConnectionId;
 use crate::model::{AddressGroup, HubSettings, Moment, TokenBucket};
 
-/// Maximum number of remembered idle groups. An idle group has no connections and no rooms.
+/// Maximum number of remembered idle groups. An idle group has no connections and no rooms. Beyond
+/// the maximum, the group whose usage is over first is forgotten.
 const MAX_IDLE_GROUPS: usize = 4_096;
 
 /// Number of rooms that each group may open in any case, within the server's maximum. It equals the
 /// maximum number of rooms of one session.
 const MIN_ROOM_SHARE: usize = 16;
 
-/// Maximum time that a request waits for its group's tokens. Meanwhile, a client within its own
-/// rate limit does not exceed the maximum number of deferred frames.
+/// Maximum time that a request waits for its group's tokens. If it would wait longer, its
+/// connection is closed. During this time, a client within its own rate limit does not exceed the
+/// maximum number of deferred frames.
 const MAX_REQUEST_WAIT: Duration = Duration::from_secs(10);
 
 /// Units that each page of a replay after the first one costs the address group.
@@ -31,7 +33,8 @@ const MIN_PASSWORD_PAUSE: Duration = Duration::from_secs(1);
 /// Maximum pause after a wrong password.
 const MAX_PASSWORD_PAUSE: Duration = Duration::from_secs(5 * 60);
 
-/// Time from the end of the last pause until a group's wrong passwords are forgotten.
+/// Time until a group's wrong passwords are forgotten. It is counted from the end of the last
+/// pause, or from the last wrong password if that caused no pause.
 const PASSWORD_FAILURES_LIFETIME: Duration = Duration::from_secs(10 * 60);
 
 /// Limits of each group. Most are derived from `max-connections-per-address`: a group with more

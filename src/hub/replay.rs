@@ -68,7 +68,8 @@ impl Hub {
         }
     }
 
-    /// Sends `welcome`, and `entered` for each room of the session.
+    /// Sends `welcome`, and `entered` for each room of the session. `gaps`: rooms whose `entered`
+    /// gets the gap flag.
     fn send_welcome(
         &mut self,
         now: Now,

@@ -14,8 +14,8 @@ pub(super) fn hash_token(token: &Token) -> TokenHash {
 
 impl Hub {
     /// Restores sessions and room names from the log. All sessions are then away. Sessions that
-    /// were connected when the server stopped count as away from now. Names wait from now
-    /// on for the sessions that keep them. Removes expired sessions, and evicts sessions above the
+    /// were connected when the server stopped count as away from now. Names wait from now on for
+    /// the sessions that keep them. Removes expired sessions, and evicts sessions above the
     /// maximum.
     pub(super) fn restore(
         &mut self,

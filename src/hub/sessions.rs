@@ -43,7 +43,7 @@ const MAX_RESTORED_RANK: usize = 30;
 #[derive(Default)]
 struct AwaySessions {
     /// Sessions to evict first, by expiry. A disposable session has submitted no message to the
-    /// log, and got no direct message while it was away. So nothing is lost with the session.
+    /// log, and got no direct message while it was away.
     disposable: BTreeSet<(Moment, SessionId)>,
     /// Other sessions, by expiry.
     valuable: BTreeSet<(Moment, SessionId)>,
@@ -78,8 +78,8 @@ pub(super) struct Sessions {
     /// Groups that have sessions away, by [`AwaySessions::rank`]: the last group loses a session
     /// first.
     groups_by_rank: BTreeSet<(usize, Option<AddressGroup>)>,
-    /// Session that was disconnected last under each name, by name key. Removed when the session is
-    /// resumed, evicted or expires.
+    /// Session that was disconnected last under each name, by name key. An element is removed when
+    /// its session is resumed, evicted or expires.
     away_names: HashMap<NameKey, SessionId>,
     /// Number of connected sessions of each address group that has any.
     connected_by_group: HashMap<AddressGroup, usize>,
@@ -256,8 +256,7 @@ impl Sessions {
         });
     }
 
-    /// Changes the sessions of a group that are away by `change`, and keeps the index of groups up
-    /// to date.
+    /// Applies `change` to the sessions of a group that are away, and updates the index of groups.
     fn update_away(&mut self, group: Option<AddressGroup>, change: impl FnOnce(&mut AwaySessions)) {
         let away = self.away_by_group.entry(group).or_default();
         let before = away.len();
@@ -319,8 +318,7 @@ impl Sessions {
     ///
     /// Evicts from the group with the highest [`AwaySessions::rank`]: the disposable session that
     /// has been away longest. If the group has no disposable session, evicts the valuable one that
-    /// has been away longest. So clients that only come and go cannot displace the sessions of
-    /// other groups.
+    /// has been away longest. So a group with many sessions away loses its own ones first.
     #[must_use]
     pub(super) fn evict_if_full(
         &mut self,

@@ -14,10 +14,10 @@ use crate::wire::tcp::ClientFrame;
 pub(super) const QUOTA_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 impl Hub {
-    /// Charges a request that reads the log to the address group of its connection. Returns the
-    /// frame if it may be handled now; a frame of another kind is free. Otherwise returns `None`:
-    /// the connection is blocked until the group's tokens are available. If that would take too
-    /// long, the connection is closed.
+    /// Charges a `history` or `search` request to the address group of its connection. Returns the
+    /// frame if it may be handled now; a frame of another kind is free. Otherwise reports the quota
+    /// and returns `None`: the connection is blocked until the group's tokens are available. If
+    /// that would take too long, the connection is closed instead.
     pub(super) fn throttle(
         &mut self,
         now: Now,
@@ -67,9 +67,9 @@ impl Hub {
         }
     }
 
-    /// Handles the throttled requests and continues the throttled replays whose tokens are available
-    /// now. After a request, handles the deferred frames of its connection. Call it again at the
-    /// first moment of `throttled`.
+    /// Handles the throttled requests and continues the throttled replays whose tokens are
+    /// available now. After a request, handles the deferred frames of its connection. Call it again
+    /// at the first moment of `throttled`.
     pub(super) fn handle_throttled(&mut self, now: Now) {
         while let Some((moment, id)) = self.throttled.first().copied()
             && moment <= now.moment

@@ -33,8 +33,8 @@ pub(super) struct WaitingNames {
 }
 
 impl WaitingNames {
-    /// Adds a name that waits for its session from `now` on. `group` is the address group for which
-    /// it counts; `None` after a restart.
+    /// Adds a name that waits for its session for [`NAME_WAIT`] from `now`. `group`: address group
+    /// for which the name counts; `None` after a restart.
     fn insert(
         &mut self,
         session: SessionId,
@@ -130,8 +130,8 @@ impl Hub {
     }
 
     /// While an address group has more than `max_connections_per_address` names, in use and
-    /// waiting, frees the name that has waited longest, and reports it. Names in use are not freed.
-    /// Call it when the group has a further connected session or waiting name.
+    /// waiting, frees the name that has waited longest, and reports the quota. Names in use are not
+    /// freed. Call it when the group has a further connected session or waiting name.
     pub(super) fn limit_names(&mut self, group: AddressGroup) {
         while let Some((waiting, oldest)) = self.waiting_names.of_group(group)
             && waiting + self.sessions.connected_count_of(group)

@@ -10,7 +10,7 @@ use super::{
     Lamport, Path, RequestTag, Retention, SearchRequest, Sequence, SessionId, Style, Timestamp,
 };
 
-/// Event that the user interface receives, from an engine or from the program around it.
+/// Event for the user interface, from an engine or from the program around the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The state of the connection has changed.
@@ -48,7 +48,8 @@ pub enum Event {
     HistoryEnd {
         /// Tag of the `Enter` or `History` request; empty after a join.
         tag: RequestTag,
-        /// Room whose messages were reported. `None` after a join: all rooms of the join.
+        /// Room whose messages were reported. `None` after a join of a server: all rooms of the
+        /// join.
         room: Option<String>,
         /// True if the event answers a `History` request and the log holds older messages of the
         /// room.
@@ -120,7 +121,7 @@ pub enum Event {
     },
     /// The server requires a password. Answer with [`super::Command::Password`].
     PasswordWanted {
-        /// True if the user gave a password and it was wrong.
+        /// True if a password was sent and was wrong.
         again: bool,
     },
     /// The requested username was refused: it is invalid, taken, or looks like another one. Answer
@@ -134,7 +135,7 @@ pub enum Event {
     /// This peer has joined a room of peers.
     JoinedMesh(JoinedMesh),
     /// A candidate asks to join the room of peers, and this peer's user may reject it. Answer with
-    /// [`super::PeerCommand::Admit`]. Without an answer, the candidate is admitted.
+    /// [`super::PeerCommand::Admit`]. Without an answer, this peer agrees to the join.
     AdmissionRequested {
         /// Username of the candidate.
         name: String,
@@ -150,7 +151,8 @@ pub enum Event {
     Peers {
         /// Tag of the `Peers` request.
         tag: RequestTag,
-        /// Reports: of this peer first, then of the others by seniority, most senior first.
+        /// Reports: of this peer first, then of the other members, most senior first, then of peers
+        /// known only through others.
         peers: Vec<PeerReport>,
     },
     /// A request whose result needs no event of its own was carried out.
@@ -162,14 +164,14 @@ pub enum Event {
     },
     /// Error that does not answer a pending request.
     Problem {
-        /// Number in the registry of error codes; 0 if the engine itself found the error.
+        /// Number in the registry of error codes; 0 if the error does not come from the server.
         code: u16,
         /// Human-readable text.
         text: String,
     },
 }
 
-/// State of the connection to a server. A peer's engine reports only `Connecting`.
+/// State of the connection to a server. Among peers, only `Connecting` is reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConnectionState {
     /// A connection is being established, or a room of peers is being joined.
@@ -302,11 +304,12 @@ pub struct DirectMessage {
 pub struct Refusal {
     /// Tag of the request.
     pub tag: RequestTag,
-    /// Number in the registry of error codes; 0 if the engine itself refused.
+    /// Number in the registry of error codes; 0 if the refusal has no code.
     pub code: u16,
     /// Human-readable reason.
     pub text: String,
-    /// Room or username of the request; empty if it has none.
+    /// Room or username of the request; empty if the request has none. Among peers: always this
+    /// peer's room.
     pub to: String,
     /// Text of the refused message, for the user to send again. `None` if the request is not a
     /// message.
@@ -361,24 +364,25 @@ pub struct PeerReport {
     pub session: SessionId,
     /// True if the report is about this peer itself.
     pub is_self: bool,
-    /// Time since the peer joined the room.
+    /// Time since the peer joined the room. For a peer known only through others: time since this
+    /// peer learned of it.
     pub present: Duration,
     /// Address to which this peer would send; a verified address is preferred. `None` for this peer
-    /// itself, or if no address is known.
+    /// itself, for a peer known only through others, or if no address is known.
     pub address: Option<SocketAddr>,
     /// Route by which this peer sends to the reported peer.
     pub route: PeerRoute,
     /// Packet loss: share of the peer's heartbeats that did not arrive since the current
-    /// measurement began, in thousandths. 0 for this peer itself.
+    /// measurement began, in thousandths. 0 if nothing was measured.
     pub loss: u16,
     /// Clock skew: the peer's wall clock minus this machine's, in milliseconds. Positive if the
-    /// peer's clock is ahead.
+    /// peer's clock is ahead; 0 if it was not measured.
     pub skew: i64,
     /// Time since the peer was last heard: by this peer, or by another peer that reports it in a
     /// heartbeat. Zero for this peer itself.
     pub silence: Duration,
-    /// With [`PeerRoute::Indirect`], name of the peer through which it is known; `None` if that is
-    /// unknown.
+    /// With [`PeerRoute::Indirect`], name of the peer through which the reported peer is known;
+    /// `None` if that is unknown.
     pub through: Option<String>,
     /// False if the peer is heard, but has not heard this one for some time.
     pub hears_me: bool,
@@ -402,11 +406,11 @@ impl PeerReport {
 pub struct RosterNote {
     /// Username of the member.
     pub name: String,
-    /// How the member is known.
+    /// Status that the note states.
     pub status: RosterStatus,
 }
 
-/// How a member of a room of peers is known that is not reached as usual.
+/// Status of a member of a room of peers that is not reached as usual.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RosterStatus {
     /// Heard through other peers only.
