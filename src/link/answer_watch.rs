@@ -12,8 +12,8 @@ use crate::wire::tcp::Ping;
 /// connection.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Maximum cost of a watched request and the ping, in units of the server's rate limit (section
-/// 12). The longest message costs 5 units, the ping 1.
+/// Maximum cost of a watched request and the ping together, in units of the server's rate limit
+/// (section 12). The longest message costs 5 units, the ping 1.
 const WATCHED_UNITS: u32 = 6;
 
 /// State of the watch. The default: no request is in flight.

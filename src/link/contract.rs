@@ -127,7 +127,7 @@ pub enum EndReason {
         refused: usize,
     },
     /// The server could not be reached or the connection was lost before the first completed join.
-    /// Or a graceful shutdown timed out before it.
+    /// Or a graceful shutdown timed out before that join.
     Unavailable {
         /// Human-readable reason.
         reason: String,

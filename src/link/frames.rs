@@ -355,7 +355,7 @@ impl Link {
     }
 
     /// Handles the end of the replay: enters [`Phase::Live`], reports the end, persists the
-    /// position, and sends the unanswered requests.
+    /// session, and sends the unanswered requests.
     ///
     /// If the user had left all rooms before the reconnect, leaves the rooms of the `welcome`
     /// again: a join without rooms joins the lobby.

@@ -83,7 +83,7 @@ enum Phase {
     },
     /// `server_hello` has been received and `join` sent; `welcome` has not been received yet.
     AwaitingWelcome {
-        /// Start of the wait, for the handshake timeout.
+        /// Time of the last `join`, for the handshake timeout.
         since: Moment,
     },
     /// Disconnected; the user has been asked for the server's password.
@@ -176,7 +176,7 @@ pub struct Link {
     ping_outstanding: bool,
     /// Watch over the answers to requests in flight.
     answer_watch: AnswerWatch,
-    /// Time of the scheduled write of the position to disk; `None` if none is scheduled.
+    /// Time of the scheduled write of the session to disk; `None` if none is scheduled.
     persist_at: Option<Moment>,
     /// Graceful shutdown in progress; `None` if none was requested.
     draining: Option<Draining>,
@@ -388,7 +388,7 @@ impl Link {
         self.end_silence();
     }
 
-    /// Returns true if a connection is established, by the current phase.
+    /// Returns true if a connection is established in the current phase.
     const fn is_connected(&self) -> bool {
         matches!(
             self.phase,
@@ -442,7 +442,7 @@ impl Link {
     }
 
     /// Ends the link. Empties the queue of requests, and reports every message in it as unsent.
-    /// Persists the position if a write is scheduled. Disconnects if connected. Queues
+    /// Persists the session if a write is scheduled. Disconnects if connected. Queues
     /// [`Output::Finished`] last.
     fn finish(&mut self, end: EndReason) {
         let mut end = end;

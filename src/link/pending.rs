@@ -264,9 +264,9 @@ impl PendingRequests {
         self.remove(at)
     }
 
-    /// Returns the search that the server is answering. `None` if it is answering a `history`, or
-    /// neither. The server answers in order, so requested entries belong to the first `history` or
-    /// `search` in flight.
+    /// Returns the search that the server is answering. `None` if the server is answering a
+    /// `history`, or neither. The server answers in order, so requested entries belong to the first
+    /// `history` or `search` in flight.
     pub(super) fn current_search(&mut self) -> Option<&mut PendingRequest> {
         let asks = |item: &&mut PendingRequest| {
             matches!(item.command, ChatCommand::History { .. } | ChatCommand::Search(_))
@@ -297,7 +297,7 @@ impl PendingRequests {
     }
 
     /// Stores the server's spelling of the room in the `enter` request with this reference, and
-    /// returns its tag. `None` if there is no such request.
+    /// returns the request's tag. `None` if there is no such request.
     pub(super) fn set_room_spelling(
         &mut self,
         reference: Reference,

@@ -71,8 +71,8 @@ fn time_value(time: Timestamp) -> Value {
     format_utc(time).map_or(Value::Null, Value::String)
 }
 
-/// Returns an integer as JSON: a number up to [`MAX_EXACT_NUMBER`], a string of digits beyond. For
-/// integers that a server may choose freely.
+/// Returns an integer as JSON: a number up to [`MAX_EXACT_NUMBER`], a string of digits beyond. Used
+/// for integers that a server may choose freely.
 fn number_value(number: u64) -> Value {
     if number <= MAX_EXACT_NUMBER { number.into() } else { number.to_string().into() }
 }

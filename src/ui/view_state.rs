@@ -30,8 +30,8 @@ pub struct ViewState {
     pub own_name: Option<String>,
     /// Joined rooms in the server's spelling, in the order in which they were entered.
     pub rooms: Vec<String>,
-    /// Joined room that was selected as the target of typed lines. `None`: they go to the first
-    /// joined room.
+    /// Joined room that was selected as the target of typed lines. `None`: the first joined room is
+    /// the target.
     pub selected_room: Option<String>,
     /// Room that the user has asked to enter, as typed; `None` if there is none. Until the request
     /// is answered, typed lines go to this room. Once entered, the room is selected.

@@ -9,8 +9,9 @@
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Maximum time that the printer waits for the next line to begin. After it, the printer prints
-/// anyway: the reader may be waiting for the driver, and the driver for the printer.
+/// Maximum time that the printer waits, for the next line to begin or for a change of the
+/// terminal's size to be handled. After it, the printer prints anyway: the reader may be waiting
+/// for the driver, and the driver for the printer.
 const PRINTER_PATIENCE: Duration = Duration::from_millis(200);
 
 /// Maximum time to wait for a print in progress, at the end of a line and at a change of the

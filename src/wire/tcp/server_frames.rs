@@ -58,7 +58,7 @@ pub struct Welcome {
     pub idle_timeout: u16,
     /// Seconds for which the session outlives its connection.
     pub session_lifetime: u32,
-    /// Rate limit: units that the client may use at once. A frame costs 0 to 5 units; section 12.
+    /// Rate limit: units that the client may use at once. Section 12 has the cost of each frame.
     pub burst: u32,
     /// Rate limit: units per minute after the burst.
     pub per_minute: u32,

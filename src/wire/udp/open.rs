@@ -26,8 +26,8 @@ pub enum UnverifiedPacket {
         /// Sequence of the entry in its author's log.
         sequence: u32,
     },
-    /// Control packet. Drop it as a replay if this sender has used its counter before, or if the
-    /// counter is too old.
+    /// Control packet. Drop it as a replay if this sender has used the same counter before, or if
+    /// the counter is too old.
     Control {
         /// Claimed sender of the datagram.
         sender: PeerId,

@@ -108,7 +108,7 @@ pub struct Heartbeat {
 /// State of one author in the page of a heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageItem {
-    /// Author whose log it is about.
+    /// Author whose log the item describes.
     pub author: PeerId,
     /// Mark: the sender has all entries of the author up to this sequence.
     pub have: u32,
@@ -146,7 +146,7 @@ pub struct Pong {
 /// Range of consecutive entries in the log of one author.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryRange {
-    /// Author whose log it is.
+    /// Author of the entries.
     pub author: PeerId,
     /// First sequence, from 1.
     pub first: u32,
@@ -165,8 +165,8 @@ pub struct Want {
 /// `lost`, kind 9: names requested entries that the sender does not have.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lost {
-    /// Ranges of entries that are missing at the sender: at most 32, with at most 64 entries in
-    /// all.
+    /// Ranges of requested entries that the sender does not have: at most 32, with at most 64
+    /// entries in all.
     #[serde(deserialize_with = "vec_without_prealloc")]
     pub ranges: Vec<EntryRange>,
 }
@@ -211,7 +211,7 @@ pub struct EntryId {
 /// Mark of an author: the sender has all entries of the author up to this sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
-    /// Author whose log it is about.
+    /// Author of the entries.
     pub author: PeerId,
     /// The sender has all entries of the author up to this sequence.
     pub have: u32,
