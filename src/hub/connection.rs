@@ -349,9 +349,9 @@ impl Connection {
         self.deferred.pop()
     }
 
-    /// Checks a frame against the protocol: steps 3, 5 and 6 of section 15 of the page. If the
-    /// frame is malformed or not allowed in the current state, returns the error code with which
-    /// the connection must be closed. Otherwise `None`.
+    /// Checks a frame against the protocol (`docs/protocol/tcp.md`, section 15, steps 3, 5 and 6).
+    /// If the frame is malformed or not allowed in the current state, returns the error code with
+    /// which the connection must be closed. Otherwise `None`.
     pub(super) fn protocol_violation(&self, frame: &Decoded<ClientFrame>) -> Option<ErrorCode> {
         let (kind, readable) = match frame {
             Decoded::Frame(frame) => (Some(frame.kind()), true),

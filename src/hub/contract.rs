@@ -40,9 +40,9 @@ pub struct RestoredState {
     /// Names of rooms that have entries, in the spelling of the log. The least recently used room
     /// comes first. The log may omit the least recently used ones.
     pub rooms: Vec<RoomName>,
-    /// Sequence gaps: ranges of sequences that the log has skipped, `(first, second]`. A client
-    /// whose position lies in such a range may have seen entries that the log has lost. The hub
-    /// does not accept that position.
+    /// Sequence gaps: ranges of sequences that the log has skipped. Each excludes its first value
+    /// and includes its second. A client whose position lies in such a range may have seen entries
+    /// that the log has lost. The hub does not accept that position.
     pub sequence_gaps: Vec<(Sequence, Sequence)>,
 }
 
@@ -87,14 +87,15 @@ pub enum Quota {
     /// Number of wrong passwords. Beyond the limit, a pause begins: every `join` with a password is
     /// refused, and its connection is closed.
     Passwords,
-    /// Number of open rooms: those that the group has opened, or all rooms of the server. A `join`
-    /// or `enter` that would open another one is refused.
+    /// Number of open rooms. A `join` or `enter` that would open a further room is refused if the
+    /// group has opened too many, or if the server has too many.
     Rooms,
-    /// Number of sessions that are away. If the server has too many sessions, one of the group is
-    /// evicted.
+    /// Number of sessions that are away (disconnected). If the server has too many sessions, one of
+    /// the group is evicted.
     Sessions,
     /// Rate of `history` and `search` requests, and of replay pages after the first one. Beyond the
-    /// limit, a request waits, or its connection is closed. A replay waits.
+    /// limit, a replay or a request waits. If a request would wait too long, its connection is
+    /// closed.
     Requests,
     /// Number of names: those in use, and those that wait for sessions that have lost their
     /// connections. Beyond the limit, a waiting name is freed early.
@@ -192,7 +193,7 @@ pub enum Input {
     HalfClosed {
         /// Connection that is half-closed.
         connection: ConnectionId,
-        /// True if the stream has ended inside a frame, so the connection was cut off. Otherwise
+        /// True if the stream has ended inside a frame, so the connection was cut off. If false,
         /// the client leaves.
         in_frame: bool,
     },

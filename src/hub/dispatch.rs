@@ -42,10 +42,10 @@ impl Hub {
         }
     }
 
-    /// Checks and dispatches a frame: steps 3 to 9 of section 15 of the page. Call it when the
-    /// frame need not be deferred. Closes the connection if the frame violates the protocol.
-    /// Ignores [`Decoded::Ignored`]. A `history` or `search` request may have to wait first
-    /// (`throttle`).
+    /// Checks and dispatches a frame (`docs/protocol/tcp.md`, section 15, steps 3 to 9). Call it
+    /// when the frame need not be deferred. Closes the connection if the frame violates the
+    /// protocol. Ignores [`Decoded::Ignored`]. A `history` or `search` request may have to wait
+    /// first (`throttle`).
     fn process_frame(&mut self, now: Now, id: ConnectionId, frame: Decoded<ClientFrame>) {
         let Some(connection) = self.connections.get(&id) else {
             return;

@@ -18,7 +18,8 @@ const SERVER_FULL_RETRY_AFTER_MS: u32 = 30_000;
 /// ones are closing. Beyond that, no connection is evicted.
 const CLOSING_EXCESS_DIVISOR: usize = 8;
 
-/// Minimum time between two checks of all connections' timers. A timer may expire this late.
+/// Minimum time between two checks of all connections' timers. A timer may be handled late by up to
+/// this time.
 const MIN_TIMER_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Hub {

@@ -82,8 +82,8 @@ pub struct Hub {
     /// Hub's head: sequence of the last committed entry. At the start, the restored head of the
     /// log.
     head: Sequence,
-    /// Sequence gaps: skipped ranges of sequences, `(first, second]`. They were restored at the
-    /// start or found in commits.
+    /// Sequence gaps, as in [`RestoredState::sequence_gaps`]. They were restored at the start or
+    /// found in commits.
     sequence_gaps: Vec<(Sequence, Sequence)>,
     /// Session number of the next new session.
     next_session: SessionId,
@@ -97,9 +97,9 @@ pub struct Hub {
     half_closed: BTreeSet<ConnectionId>,
     /// Usage and limits of each address group.
     quotas: Quotas,
-    /// Throttled connections: each has a request or a replay that waits for tokens of the address
-    /// group. The moment is when the tokens are available. A connection that closes stays in the
-    /// set until that moment.
+    /// Throttled connections: each has a request or a replay that waits for tokens of its address
+    /// group. Ordered by the moment when the tokens are available. A connection that closes stays
+    /// in the set until that moment.
     throttled: BTreeSet<(Moment, ConnectionId)>,
     /// Sessions, connected or away (disconnected).
     sessions: Sessions,

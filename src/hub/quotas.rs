@@ -78,7 +78,7 @@ impl GroupLimits {
 /// Wrong passwords of a group, and the pause that follows them.
 #[derive(Clone, Copy, Debug, Default)]
 struct PasswordFailures {
-    /// Number of wrong passwords since the last time that they were forgotten.
+    /// Number of wrong passwords that are not forgotten.
     count: u32,
     /// End of the last pause. There is no pause from this moment on.
     paused_until: Moment,
@@ -146,7 +146,7 @@ pub(super) struct Quotas {
     limits: GroupLimits,
     /// Usage by group.
     groups: HashMap<AddressGroup, GroupUsage>,
-    /// Groups with live connections, by the number of these.
+    /// Groups with live connections, ordered by their number of live connections.
     by_connections: BTreeSet<(usize, AddressGroup)>,
     /// Idle groups, by the moment when they can be forgotten.
     idle: BTreeSet<(Moment, AddressGroup)>,
@@ -220,9 +220,9 @@ impl Quotas {
     /// Returns true if a group may open `count` further rooms. `open`: number of rooms that are
     /// open on the whole server.
     ///
-    /// At least `count` rooms must be left. The group may then hold at most a third of the rooms
-    /// that are left now, or [`MIN_ROOM_SHARE`] if that is more. So a single group gets about a
-    /// quarter of all rooms, and other groups still find some left.
+    /// At least `count` rooms must be left. The group may then hold, with the further ones, at most
+    /// a third of the rooms that are left now, or [`MIN_ROOM_SHARE`] if that is more. So a single
+    /// group gets about a quarter of all rooms, and other groups still find some left.
     pub(super) fn may_open_rooms(&self, group: AddressGroup, count: usize, open: usize) -> bool {
         let held = self.groups.get(&group).map_or(0, |it| it.rooms);
         let left = self.limits.rooms.saturating_sub(open);
@@ -266,9 +266,9 @@ impl Quotas {
         })
     }
 
-    /// Takes a token of a group for a further page of a replay; if there is none, in advance.
-    /// Returns the moment from which the page may be read. No page is refused. The wait is bounded,
-    /// because each joining connection waits for one page at a time.
+    /// Takes a token of a group for a further page of a replay. If the group has no token left,
+    /// takes one in advance. Returns the moment from which the page may be read. No page is
+    /// refused. The wait is bounded, because each joining connection waits for one page at a time.
     #[must_use]
     pub(super) fn take_replay_page(&mut self, group: AddressGroup, now: Moment) -> Moment {
         self.update(group, now, |usage, _| now + usage.requests.take_many(now, REPLAY_PAGE_UNITS))

@@ -44,7 +44,7 @@ impl Lane {
         Self { limit, in_progress, waiting, turns }
     }
 
-    /// Adds a read to the waiting ones of its group.
+    /// Adds a waiting read to its group.
     fn push(&mut self, group: AddressGroup, tag: ReadTag) {
         let waiting = self.waiting.entry(group).or_default();
         if waiting.is_empty() {

@@ -70,15 +70,15 @@ impl ClosedRoomNames {
     }
 }
 
-/// All open rooms. A room without members exists only in the log, by the names in its entries.
+/// All open rooms. A room without members exists only as a name in entries of the log.
 #[derive(Default)]
 pub(super) struct Rooms {
     /// Open rooms by identifier.
     by_id: BTreeMap<RoomId, Room>,
     /// Identifiers of the open rooms by name key.
     by_name: HashMap<NameKey, RoomId>,
-    /// Canonical spellings of closed rooms. By them, a room that is opened again keeps the spelling
-    /// of its entries in the log.
+    /// Canonical spellings of closed rooms. A room that is opened again gets its remembered
+    /// spelling, which is that of its entries in the log.
     closed_names: ClosedRoomNames,
     /// Number of the [`RoomId`] that was assigned last; 0 before the first one.
     last_id: u32,

@@ -94,7 +94,8 @@ pub enum Event {
         /// Human-readable text.
         text: String,
     },
-    /// The message of a `Say` or `Direct` request was stored in the log.
+    /// The message of a `Say` or `Direct` request was stored in the log. Usually its echo has just
+    /// been reported: [`Event::Message`] or [`Event::Direct`].
     Acknowledged {
         /// Tag of the request.
         tag: RequestTag,

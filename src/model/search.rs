@@ -14,8 +14,8 @@ use super::{LogEntry, NameKey, Sequence, Timestamp};
 /// phrase too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phrase {
-    /// Text as typed, with a trailing `*` if there was one, for a full-text index with a tokenizer
-    /// of its own. Contains no double quote. Each NUL was replaced by a space.
+    /// Text as typed, including a trailing `*`. It is for a full-text index, which splits it into
+    /// words by itself. Contains no double quote. Each NUL was replaced by a space.
     pub raw: String,
     /// Words, folded for comparison; at least one, and none is empty.
     pub words: Vec<String>,
