@@ -1,5 +1,6 @@
 //! Watch for a connection that has died without a sign: a request stays unanswered, and nothing is
-//! received (`docs/protocol/tcp.md`, section 12). The usual timers notice this only after a minute.
+//! received (`docs/protocol/tcp.md`, section 12). The usual timers notice such a connection only
+//! after a minute.
 
 use std::time::Duration;
 

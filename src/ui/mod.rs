@@ -3,7 +3,8 @@
 //!
 //! There are three interfaces: plain lines ([`PlainScreen`]), JSON lines ([`JsonScreen`]), and a
 //! line editor ([`terminal`]). Each has a [`Screen`], which the driver calls, and an input reader,
-//! which runs in a thread of its own. Screen and reader share a [`ViewState`].
+//! which runs in a thread of its own. Screen and reader share a [`ViewState`]; of the JSON
+//! interface, only the reader has one.
 //!
 //! - `view_state`: state that screen and reader share
 //! - `command`, `search_query`, `execute`: parsing and executing typed lines
