@@ -12,19 +12,20 @@ use crate::wire::udp::{Control, PageItem};
 /// Maximum number of usernames in the hint that nobody hears this peer.
 const MAX_NAMES_IN_HINT: usize = 3;
 
-/// Signs that another peer hears this one, or does not: from its pages.
+/// Signs from another peer's pages that it hears this peer, or does not.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Hearing {
-    /// Time of its last page that listed this peer as heard; `None` if there was none.
+    /// Time of the last page that listed this peer as heard, or of a later [`Self::restart`].
+    /// `None` if there was no such page.
     listed_at: Option<Moment>,
-    /// Time since which its pages list this peer as not heard; `None` if the last one that listed
-    /// this peer says that it was heard, or if none has listed it.
+    /// Time since which the pages list this peer as not heard. `None` if the last page about this
+    /// peer listed it as heard, if there was none, or after [`Self::restart`].
     deaf_since: Option<Moment>,
 }
 
 impl Hearing {
-    /// Notes an item about this peer in a page of the other one. `patience`: the greatest *ago*
-    /// that counts as heard.
+    /// Notes an item about this peer in a page of the other peer. `patience`: an *ago* below it
+    /// counts as heard.
     fn note(&mut self, now: Moment, item: PageItem, patience: Duration) {
         let ago = Duration::from_millis(500) * u32::from(item.ago);
         if item.ago < PageItem::INDIRECT && ago < patience {
@@ -34,14 +35,17 @@ impl Hearing {
         }
     }
 
-    /// Counts the time up to `now` as one in which the other peer has heard this one, if it did so
-    /// before: after an answer of it, or a suspension of the machine.
+    /// Restarts both timeouts of [`Self::is_deaf`] at `now`. Call it after an answer of the other
+    /// peer, when the other peer is heard after a long silence, and after a suspension of the
+    /// machine.
     pub(super) fn restart(&mut self, now: Moment) {
         self.listed_at = self.listed_at.map(|_| now);
         self.deaf_since = None;
     }
 
     /// Returns true if the other peer does not hear this one, in a room with `members` members.
+    /// Then its pages have listed this peer as not heard for G(n), or have not listed it as heard
+    /// for [`listing_patience`].
     fn is_deaf(&self, now: Moment, members: usize) -> bool {
         let has_lasted = |it: Option<Moment>, time| it.is_some_and(|it| now.since(it) >= time);
         has_lasted(self.deaf_since, gone_after(members))
@@ -52,8 +56,8 @@ impl Hearing {
 /// State of the hint that nobody hears this peer.
 #[derive(Debug, Default)]
 pub(super) struct UnheardHint {
-    /// Time since which this peer hears others and nobody hears it; `None` if that is not so, as
-    /// far as known.
+    /// Time since which this peer hears others and none of them seems to hear it. `None` if one of
+    /// them may hear this peer, or if no peer is heard.
     since: Option<Moment>,
     /// Time of the last heartbeat of a peer that does not answer.
     last_heartbeat: Moment,
@@ -69,8 +73,10 @@ impl UnheardHint {
 }
 
 impl Mesh {
-    /// Notes that a control packet shows that its sender hears this peer, or has learnt its address
-    /// from a peer that does: it came by unicast, and is none of those that go to named hosts.
+    /// Ends the time in which nobody seems to hear this peer, if a control packet shows that its
+    /// sender knows this peer's address. Such a packet came by unicast, and is of a kind that is
+    /// not sent to named hosts. Then its sender hears this peer, or a peer that has passed on the
+    /// address does.
     pub(super) fn note_sign_of_hearing(&mut self, is_to_many: bool, control: &Control) {
         let is_to_all =
             matches!(control, Control::Heartbeat(_) | Control::Announce(_) | Control::Bye(_));
@@ -79,7 +85,8 @@ impl Mesh {
         }
     }
 
-    /// Notes what a page item about this peer says about whether the sender of the page hears it.
+    /// Records whether the sender `by` of a page hears this peer, by the item about this peer in
+    /// the page.
     pub(super) fn note_own_listing(&mut self, now: Moment, by: PeerId, item: PageItem) {
         let patience = gone_after(self.member_count()) * 3 / 2;
         if let Some(contact) = self.contacts.get_mut(by) {
@@ -99,15 +106,15 @@ impl Mesh {
         contact.profile.is_some() && !contact.is_silent(now, gone_after(self.member_count()))
     }
 
-    /// Returns true if this peer has no answer from a peer that it hears: it is not verified, or is
-    /// a member that does not hear this one.
+    /// Returns true if a peer that is heard does not answer this peer. It is unverified in stage
+    /// heard, or it is a member that does not hear this peer ([`Self::is_deaf`]).
     fn is_unanswering(&self, now: Moment, contact: &Contact) -> bool {
         let is_stranger = contact.stage == Stage::Heard && !contact.is_verified;
         is_stranger || self.is_deaf(now, contact)
     }
 
-    /// Notes a heartbeat of a peer. If all peers that are heard have not answered this member for
-    /// [`UNHEARD_HINT_DELAY`], tells the user, once.
+    /// Updates the hint after a heartbeat of the peer `by`. If none of the peers that this member
+    /// hears has answered for [`UNHEARD_HINT_DELAY`], tells the user, once.
     pub(super) fn hint_if_unheard(&mut self, now: Now, by: PeerId) {
         let now = now.moment;
         let gone = gone_after(self.member_count());

@@ -24,16 +24,17 @@ const ANSWER_RATE_PER_PEER: (u32, u32) = (128, 6_000);
 /// section 16.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// Listed in a verified peer's page. No control packet has arrived from it since it was added,
-    /// or since it was gone.
+    /// Listed in a verified peer's page, but not heard: no control packet has arrived from it since
+    /// it was added or marked as gone. If it was in stage heard before, none has arrived for
+    /// `HEARD_TIMEOUT`.
     Listed,
-    /// A control packet has arrived from it. It is not a member yet, or not a member again.
+    /// A control packet has arrived from it. It is not a member yet, or not yet a member again.
     Heard,
     /// Member of the room.
     Member,
-    /// Gone: it was a member and timed out, or it has sent `bye`.
+    /// Gone: it has sent `bye`, or it was a member that timed out or lost its place.
     Gone {
-        /// Time at which it timed out or its `bye` arrived.
+        /// Time at which it was marked as gone.
         at: Moment,
     },
 }
@@ -73,14 +74,14 @@ pub(super) struct Contact {
     pub(super) stage: Stage,
     /// True if the peer is verified to be alive: it has sent back a cookie or this candidate's
     /// nonce, or a verified peer's page has listed it. Set to false when a member is marked as
-    /// gone, and when a gone peer returns.
+    /// gone, and when a gone peer is heard again.
     pub(super) is_verified: bool,
     /// Profile that the peer last stated; `None` if it has stated none. Change it by
     /// `Contacts::set_profile` only.
     pub(super) profile: Option<Profile>,
-    /// Value of this peer's room clock when the contact was added, if this peer has seen the
-    /// contact come. `None` if the contact may have been there before this peer was settled
-    /// (`Contacts::is_witness`). A jump of the room clock is added to it.
+    /// Value of this peer's room clock when the contact was added. `None` if this peer was no
+    /// witness then (`Contacts::is_witness`): the contact may have been in the room before. A jump
+    /// of the room clock is added to it.
     pub(super) witnessed_since: Option<RoomClock>,
     /// True if the contact has ever been a member, as far as this peer knows.
     pub(super) was_member: bool,
@@ -152,8 +153,8 @@ pub(super) struct Contact {
     /// when an address is verified.
     pub(super) needs_verified_address: bool,
     /// Peer whose page has listed the contact, and that is asked for the contact's address. `None`
-    /// if no page has listed the contact. It is the first such peer. While the contact is in stage
-    /// listed, or is a silent member, it is the last such peer.
+    /// if no page has listed the contact. A later such peer replaces it only while the contact is
+    /// in stage listed or is a silent member.
     pub(super) listed_by: Option<PeerId>,
     /// Time of the next `where` about the contact; `None` if none is scheduled.
     pub(super) where_at: Option<Moment>,
@@ -430,8 +431,9 @@ impl Contact {
         self.witnessed_since.filter(is_false).unwrap_or(claimed)
     }
 
-    /// Returns the value of the room clock since which it holds its name, for conflicts about names:
-    /// when it joined, or when it took the name if it is known to have had another one before.
+    /// Returns the value of the room clock since which the contact holds its name, for conflicts
+    /// about names. It is the value when the contact joined. If the contact is known to have
+    /// changed its name after that, it is the value at the change.
     pub(super) fn name_since(&self) -> RoomClock {
         self.renamed_at.map_or(self.since(), |it| it.max(self.since()))
     }

@@ -185,7 +185,7 @@ impl Contacts {
 
     /// Removes one contact in stage heard. Takes the IP address with the most of them, and there
     /// the oldest contact, an unverified one if possible. So an attacker that invents many peers at
-    /// one address evicts only invented peers.
+    /// one address evicts only peers at that address.
     fn evict_heard(&mut self) {
         let ip = |it: &Contact| it.address().map(|it| it.ip());
         let heard = || self.iter().filter(|(_, it)| it.stage == Stage::Heard);

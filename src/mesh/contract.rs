@@ -48,7 +48,7 @@ pub enum Input {
     Received {
         /// Source address.
         from: SocketAddr,
-        /// Path by which the datagram came; `None` if it was sent to this peer by unicast.
+        /// Path by which the datagram came; `None` if it came by unicast or its path is unknown.
         path: Option<Path>,
         /// Length of the unsealed datagram in bytes.
         size: usize,
@@ -107,11 +107,13 @@ pub enum End {
     },
     /// This candidate was rejected: a peer's objection counted, or a rival candidate won the name.
     Rejected {
-        /// Username of the objecting peer or of the rival.
+        /// Username of the objecting peer or of the rival. If the objecting peer's name is
+        /// doubtful, "somebody unknown".
         by: String,
         /// Error code of the objection. The registry may not list it.
         code: u16,
-        /// Human-readable reason, as the objecting peer worded it.
+        /// Human-readable reason, as the objecting peer worded it. For a rival, the code's default
+        /// text.
         reason: String,
     },
 }
@@ -123,7 +125,7 @@ pub struct Drops {
     /// Control packets whose counter was seen before or is below the anti-replay window.
     pub replayed: u64,
     /// Packets of senders that are not verified or for which there is no place. Also entries from
-    /// an address at which no control packet of their sender has come in.
+    /// an address from which no control packet of their sender has come.
     pub unverified: u64,
     /// Control packets beyond their sender's rate limit, unrequested entries beyond their author's
     /// rate limit, and objections to this candidate beyond their maximum number.

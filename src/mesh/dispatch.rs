@@ -147,10 +147,10 @@ impl Mesh {
     }
 
     /// Handles an entry, sent by its author or passed on by another peer. During the history fetch,
-    /// gives it to the fetch. After it, inserts the entry into the author's log. Drops the entry if
-    /// the sender is not accepted, this peer is no member, the entry is known, or the log refuses
-    /// it. Drops an unrequested entry if its author is no member, or beyond the author's rate
-    /// limit.
+    /// gives it to the fetch. After the fetch, inserts the entry into the author's log. Drops the
+    /// entry if the sender is not accepted, this peer is no member, the entry is known, or the log
+    /// refuses it. Drops an unrequested entry if its author is no member, or beyond the author's
+    /// rate limit.
     fn on_entry(&mut self, now: Now, from: SocketAddr, sender: PeerId, entry: &Arc<Entry>) {
         let (author, sequence) = (entry.author.id, entry.fields.sequence);
         if !self.accepts_entries_from(sender, from) {

@@ -78,8 +78,9 @@ impl DisplayQueue {
         self.held.len()
     }
 
-    /// Queues an entry, to be held for the common order for the time `hold`; not at all if it sorts
-    /// before one that was shown already.
+    /// Queues an entry, and holds it for the common order for the time `hold`. If it sorts before
+    /// an entry that was shown already, it may be shown at once. Notes its author as the last that
+    /// has written.
     fn insert(&mut self, now: Moment, hold: Duration, entry: Arc<Entry>) {
         let key = order_key(&entry);
         let is_late = self.last_shown.is_some_and(|last| key < last);
@@ -114,10 +115,12 @@ impl DisplayQueue {
         next.or_else(first)
     }
 
-    /// Returns the number of entries at the beginning of the queue that may be shown: up to the
-    /// last one whose time has come and before which no Lamport counter is missing. What sorts
-    /// before that one is here by now. If a counter is missing before the first one: 1 if it has
-    /// waited for [`HOLD_BACK_TIMEOUT`], else 0.
+    /// Returns the number of entries at the beginning of the queue that may be shown. The last of
+    /// them is the last entry whose `show_at` has come and before which no Lamport counter is
+    /// missing.
+    ///
+    /// If a counter is missing before the first entry, returns 1 if that entry has waited for
+    /// [`HOLD_BACK_TIMEOUT`], otherwise 0.
     fn ready_count(&self, now: Moment) -> usize {
         let (mut ready, mut is_gap) = (0, true);
         for (index, held) in self.without_gap().enumerate() {
@@ -148,8 +151,9 @@ impl Mesh {
         self.show_ready(now.moment);
     }
 
-    /// Shows the held-back entries of an author that are held for the common order only, and what
-    /// sorts before them: its leaving is reported now.
+    /// Shows the held-back entries of an author, and the entries that sort before them, because the
+    /// author's leaving is reported now. An entry before which a Lamport counter is missing stays
+    /// held back.
     pub(super) fn show_entries_of(&mut self, now: Moment, author: PeerId) {
         self.display.expedite(now, author);
         self.show_ready(now);

@@ -99,7 +99,8 @@ impl Mesh {
     }
 
     /// Ends the stage of a contact whose time is over: marks a member as gone, forgets any other
-    /// contact. A heard one that has stated no name, and that others list, is only listed again.
+    /// contact. A contact in stage heard that has stated no name, but that others still list, goes
+    /// back to stage listed instead.
     fn expire(&mut self, now: Now, id: PeerId) {
         let gone = gone_after(self.member_count());
         let is_listed = |it: &Contact| it.is_verified && it.last_vouched + gone > now.moment;
@@ -232,10 +233,11 @@ impl SweepContext {
 
     /// Returns the action for a member, the first that applies:
     /// - Removal, if no peer has vouched for the member for G(n).
-    /// - A `where`, if the member is silent and a `where` is due.
-    /// - A ping, if the member is silent, was not told the right path, has moved, or needs a
-    ///   verified address. No ping while this peer is a candidate, or if no address of the member
+    /// - A `where`, if this peer is a member, and the contact is silent and a `where` is due.
+    /// - A ping, if the contact is silent, was not told the right path, has moved, or needs a
+    ///   verified address. No ping while this peer is a candidate, or if no address of the contact
     ///   is known.
+    /// - Otherwise, waiting.
     fn action_for_member(&self, contact: &Contact) -> ContactAction {
         let gone = contact.last_vouched + self.gone;
         if gone <= self.now {

@@ -18,8 +18,8 @@ use crate::wire::udp::{Control, Heartbeat, PageItem};
 pub(super) const MEMBERS_IN_PAGE: usize = 45;
 /// Greatest value of a room clock. Greater values count as this one.
 pub(super) const CLOCK_END: RoomClock = RoomClock(1 << 47);
-/// Greatest room clock, in milliseconds, that this peer adopts from another: about 34 years. So no
-/// lie brings a room clock to its end.
+/// Greatest room clock, in milliseconds, that this peer adopts from another: 34.8 years. So no lie
+/// brings a room clock to its end.
 pub(super) const MAX_ADOPTED_CLOCK: RoomClock = RoomClock(1 << 40);
 /// Difference of two room clocks, in milliseconds, beyond which *since* is converted from one clock
 /// to the other. Used for a jump of this peer's clock, and for another peer's clock that differs
@@ -98,7 +98,8 @@ impl Mesh {
     ///
     /// If this peer is alone, and otherwise each [`ALL_PATHS_EVERY`]th time, a regular heartbeat
     /// goes by all paths, and to named hosts without a known member. If this peer is alone, it also
-    /// goes to addresses of gone peers every [`REDISCOVERY_INTERVAL`].
+    /// goes to addresses of gone peers every [`REDISCOVERY_INTERVAL`]. All other heartbeats go by
+    /// the send plan.
     pub(super) fn send_due_heartbeat(&mut self, now: Now) {
         let is_regular = self.heartbeats.next_at.is_some_and(|it| it <= now.moment);
         let is_follow_up = self.heartbeats.follow_up_at.is_some_and(|it| it <= now.moment);
@@ -356,7 +357,7 @@ impl Mesh {
     }
 
     /// Reports the new name of a member as joined and its former name as left. Leaves out a name
-    /// that another member holds as well.
+    /// that another peer here holds as well.
     fn report_new_name(&mut self, id: PeerId, former: String) {
         let name = self.contacts.get(id).map_or("", Contact::name).to_owned();
         let joined = if self.is_held_by_another(id, &name) { Vec::new() } else { vec![name] };
@@ -366,8 +367,8 @@ impl Mesh {
         }
     }
 
-    /// Returns true if a member other than `id`, this peer included, or a peer that is shown though
-    /// it is known through others only, holds this name.
+    /// Returns true if a peer other than `id` holds this name: this peer, another member, or a peer
+    /// that is shown although it is known through others only.
     pub(super) fn is_held_by_another(&self, id: PeerId, name: &str) -> bool {
         let key = NameKey::of(name);
         *self.name.key() == key

@@ -218,7 +218,8 @@ impl Mesh {
 
     /// Ends the fetch: enters phase `In`, sets the floors, and adds logs for all members. Unless
     /// the fetch is belated, reports that this peer has joined. Then shows the history, and inserts
-    /// the other received entries of authors that have a log.
+    /// the other received entries of authors that have a log. If no source has sent all pages, sets
+    /// `joined_alone`, unless the fetch is belated.
     fn finish_history(&mut self, now: Now) {
         let ended = std::mem::replace(&mut self.phase, Phase::In);
         let Phase::Recalling(mut history) = ended else { return };

@@ -15,8 +15,8 @@ pub(super) struct Log {
     /// Greatest sequence up to which no entry is awaited; at first 0 or the floor. Lowered only by
     /// [`Log::note_written`].
     pub(super) have: u32,
-    /// Greatest sequence that a peer has claimed, or that an entry has proven to exist. Giving up a
-    /// claim lowers it.
+    /// Greatest sequence that a peer has claimed, or that an entry has proven to exist. Lowered
+    /// when a claim is given up, and by [`Log::note_written`].
     pub(super) highest_claimed: u32,
     /// Greatest sequence that the author itself has stated, or an entry has proven.
     pub(super) highest_written: u32,
@@ -75,9 +75,11 @@ impl Log {
     }
 
     /// Returns ranges to request behind the entries that a peer has lost, at most `most` sequences
-    /// in all. Half of them are the missing sequences directly above `after`. The others are single
-    /// sequences at even distances up to `end`. So a few requests find where the peer's entries
-    /// begin.
+    /// in all. If `end` is at most `most` above `after`, returns all missing sequences up to `end`.
+    ///
+    /// Otherwise half of the ranges' sequences are the missing ones directly above `after`. The
+    /// others are single sequences at even distances up to `end`. So a few requests find where the
+    /// peer's entries begin.
     pub(super) fn probe_ranges(&self, after: u32, end: u32, most: u64) -> Vec<(u32, u32)> {
         if u64::from(end.saturating_sub(after)) <= most {
             return self.missing_ranges(after, end, most);
@@ -128,8 +130,8 @@ impl Log {
 
     /// Records the last sequence that the author states to have written: raises `highest_written`
     /// to it. If `have` is above `highest_written` then, the floor from the history's source was
-    /// false. In that case lowers `have` and `highest_claimed` to `highest_written`, so that later
-    /// entries of the author are not ignored.
+    /// false. In that case lowers `have` and `highest_claimed` to `highest_written`, and calls
+    /// [`Log::clear_repair`]. So later entries of the author are not ignored.
     pub(super) fn note_written(&mut self, sequence: u32) {
         self.highest_written = self.highest_written.max(sequence);
         if self.highest_written < self.have {

@@ -15,7 +15,7 @@ use crate::wire::udp::{Entry, EntryId, Mark};
 pub(super) const MAX_RETAINED: usize = 2_000;
 /// Maximum number of authors with a log.
 const MAX_AUTHORS: usize = 1_024;
-/// Maximum number of authors that are known only from the claims of a single peer.
+/// Maximum number of authors that are known only from the claims of one peer, for each such peer.
 const MAX_INTRODUCED: usize = 128;
 /// Maximum number of out-of-order entries of one author.
 const MAX_OUT_OF_ORDER: usize = 256;
@@ -164,9 +164,9 @@ impl Logs {
     /// Records a claim of `holder` to have the entries of `author` up to `sequence`. Returns true
     /// if some of those entries are missing here.
     ///
-    /// Adds the author if it is new. If there is no place for a new author, ignores the claim and
-    /// returns false. If the holder is the author itself, the claim also states what the author has
-    /// written, and may lower `have` ([`Log::note_written`]).
+    /// If the author is new and `sequence` is above 0, adds the author. If there is no place for a
+    /// new author, ignores the claim and returns false. If the holder is the author itself, the
+    /// claim also states what the author has written, and may lower `have` ([`Log::note_written`]).
     ///
     /// If entries are missing, starts the give-up timer unless it runs, and lets the holder be
     /// asked again. Remembers the holder, unless it is the author or has answered `lost` up to
@@ -318,7 +318,7 @@ impl Logs {
             }
             log.have = sequence;
             if entry.fields.lamport <= log.last_lamport {
-                // An author's Lamport counters must ascend, so that room order keeps the author's order.
+                // An author's Lamport counters must ascend: room order keeps the author's order.
                 continue;
             }
             log.last_lamport = entry.fields.lamport;
@@ -366,7 +366,7 @@ impl Logs {
             return false;
         }
         match next {
-            // Peers that have answered `lost` may have entries after the part that all of them lack.
+            // Peers that have answered `lost` may have entries after the part that all lack.
             Some(next) => {
                 log.have = log.lost_by_all_up_to().map_or(next - 1, |it| it.min(next - 1))
             }
@@ -384,7 +384,7 @@ impl Logs {
         let attempts = log.attempts;
         self.reassemble(author);
         if let Some(log) = self.logs.get_mut(&author) {
-            // After a mere claim keep the count, so that the same claim, if repeated, leads to fewer
+            // After a mere claim keep the count. So the same claim, if repeated, leads to fewer
             // `want`s.
             log.attempts = if next.is_some() { 0 } else { attempts };
         }

@@ -13,14 +13,15 @@ use crate::wire::udp::PageItem;
 /// Maximum number of notices shown to the user about a full room or address group.
 const MAX_FULL_NOTICES: usize = 16;
 
-/// Slack for pages that list a gone peer. A page brings the peer back only if it says that the peer
-/// was heard more than this time after it went. Allows for rounding and travel time.
+/// Slack for pages that list a gone peer. Such a page brings the peer back only if the peer was
+/// heard more than this time after it was marked as gone. Allows for rounding and travel time.
 const REPORT_SLACK: Duration = Duration::from_secs(1);
 
 impl Mesh {
     /// Handles the end of a suspension of the machine: silence during it does not count. Gives each
-    /// member at least half of G(n) to be heard again, restarts the give-up timers of gaps, and
-    /// sets `met_at` of all contacts to `now`.
+    /// member at least half of G(n) to be heard again, and restarts the give-up timers of gaps.
+    /// Sets `met_at` of all contacts to `now`, and restarts the timeouts after which a peer counts
+    /// as not hearing this one.
     pub(super) fn on_resume(&mut self, now: Moment) {
         let since_start = now.since_start();
         let grace = gone_after(self.member_count()) / 2;
@@ -38,9 +39,9 @@ impl Mesh {
         self.unheard_hint.clear();
     }
 
-    /// Moves a peer to stage gone, marks it as unverified, and ends its series of pings. Shows what
-    /// is held of its messages. Then reports to the user that it has left, unless another member
-    /// holds its name.
+    /// Moves a peer to stage gone, marks it as unverified, and ends its series of pings. Shows its
+    /// held-back messages ([`Self::show_entries_of`]). Then reports to the user that it has left,
+    /// unless another peer here holds its name.
     pub(super) fn mark_gone(&mut self, now: Moment, id: PeerId) {
         self.contacts.set_stage(id, Stage::Gone { at: now });
         self.send_plan = None;
@@ -127,8 +128,10 @@ impl Mesh {
         self.schedule_sweep(now);
     }
 
-    /// Reports that a new member has joined, unless its name is known from another one or it was
-    /// shown before, as known through others only. A name under which it was shown has left.
+    /// Reports that a new member has joined. `is_known`: true if another peer here holds its name;
+    /// then does not report it. Also does not report it if it was shown under the same name before,
+    /// as known through others only. If it was shown under another name that nobody else holds,
+    /// reports that name as left.
     fn report_new_member(&mut self, id: PeerId, name: String, is_known: bool) {
         let former = self.indirect.remove(id);
         let is_same = former.as_ref().is_some_and(|it| NameKey::of(it) == NameKey::of(&name));

@@ -100,7 +100,7 @@ enum Phase {
     Announcing(Candidacy),
     /// Member that still fetches its history.
     Recalling(HistoryFetch),
-    /// Member with its history complete.
+    /// Member whose history fetch has ended.
     In,
     /// Left or rejected; further inputs are ignored.
     Ended,

@@ -21,8 +21,8 @@ const VOUCH_ROUNDING: Duration = Duration::from_secs(1);
 /// have witnesses. Used to decide which of the two keeps the name.
 #[derive(Debug, Default)]
 struct Sides {
-    /// True if a witness is on this peer's side: a member that this peer met before it met the
-    /// other holder.
+    /// True if a witness is on this peer's side: a member that this peer met clearly before it met
+    /// the other holder.
     has_own_witness: bool,
     /// True if a witness is on the other holder's side: a peer with a verified address that has
     /// come with the other holder.
@@ -68,9 +68,9 @@ impl Mesh {
         }
     }
 
-    /// Marks the former run (incarnation) of the peer `id` as gone. That is a stale member with this
-    /// name and the public key of `id`: nobody has heard it later than [`VOUCH_ROUNDING`] after `id`
-    /// was first heard. It ended without a `bye`.
+    /// Marks the former run (incarnation) of the peer `id` as gone: that run ended without a `bye`.
+    /// It is a member with this name and the public key of `id`. Nobody has heard it later than
+    /// [`VOUCH_ROUNDING`] after `id` was first heard.
     fn retire_former_incarnation(&mut self, now: Now, id: PeerId, name: &NameKey) {
         let Some(contact) = self.contacts.get(id) else { return };
         let Some(signer) = contact.signer else { return };
@@ -136,13 +136,13 @@ impl Mesh {
         sides
     }
 
-    /// Returns true if this peer gives way because of an objection of the verified peer `by`. The
-    /// objection states a holder of this peer's name, which must be verified and must not have
-    /// announced itself.
+    /// Returns true if this peer gives way because of an objection of the verified member `by`. The
+    /// objection states a holder of this peer's name. That holder must be verified, must not have
+    /// announced itself, and must not have stated another name.
     ///
     /// This peer gives way by its own judgement ([`Self::yields_to`]), or if `by` is a witness and
-    /// the stated seniority of the holder is greater. A witness is a member that is more senior
-    /// than this peer, and not of the holder's address group.
+    /// the holder is more senior by the stated seniority. A witness is another member than the
+    /// holder, more senior than this peer, and not of the holder's address group.
     fn yields_to_stated(&self, now: Moment, by: PeerId, object: &Object) -> bool {
         let holder = self.contacts.get(object.holder).filter(|it| it.is_verified);
         let (Some(holder), Some(objector)) = (holder, self.contacts.member(by)) else {

@@ -9,8 +9,8 @@ use crate::model::{Moment, PeerId};
 /// Greatest number of members, this peer included, with which a quiet room holds no entries. In a
 /// larger room it is likelier that two begin to talk at the same time.
 const MAX_QUIET_MEMBERS: usize = 8;
-/// Number of authors remembered. Of three authors, one is neither the author of an entry nor this
-/// peer.
+/// Number of authors remembered. Of three authors, at least one is neither the author of an entry
+/// nor this peer.
 const REMEMBERED_AUTHORS: usize = 3;
 
 /// The authors that have written last.
@@ -37,8 +37,12 @@ impl RecentAuthors {
 }
 
 impl Mesh {
-    /// Returns how long an entry of this author that is queued now is held for entries that sort
-    /// before it and may be on their way. Those of its author and of this peer are here already.
+    /// Returns for how long an entry of this author that is queued now is held. Meanwhile, entries
+    /// of other authors may arrive that sort before it.
+    ///
+    /// Zero if there is no other member than the author and this peer, whose entries are here
+    /// already. Also zero in a room of up to [`MAX_QUIET_MEMBERS`] in which no third author has
+    /// written within [`TALK_WINDOW`].
     pub(super) fn order_hold(&self, now: Moment, author: PeerId) -> Duration {
         let members = self.contacts.member_count();
         let is_member = self.contacts.get(author).is_some_and(|it| it.is_member());

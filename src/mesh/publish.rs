@@ -12,7 +12,7 @@ use crate::wire::udp::{Bye, Control, EntryFields};
 
 /// Rate limit for publishing own messages: burst, and messages per minute.
 const SAY_RATE: (u32, u32) = (20, 1_500);
-/// Minimum time between the last own message and leaving after delivery. In it, other peers can
+/// Minimum time between the last own message and leaving after delivery. Meanwhile, other peers can
 /// notice a loss. A peer that is alone does not wait for it.
 const LEAVE_DELAY: Duration = Duration::from_secs(1);
 /// Maximum number of requests that are deferred until this peer has joined. Further requests are
@@ -167,10 +167,10 @@ impl Mesh {
         self.heartbeats.schedule_follow_up(now.moment);
     }
 
-    /// Leaves if everything was delivered and the last own message is at least [`LEAVE_DELAY`] old.
-    /// A peer that is alone does not wait for that delay. Also leaves if there was no progress for
-    /// [`Leaving::patience`]. Otherwise schedules the next check in 100 ms. Does nothing if the
-    /// user has not asked to leave, or before the next check is due.
+    /// Leaves if this peer has joined, everything was delivered, and the last own message is at
+    /// least [`LEAVE_DELAY`] old. A peer that is alone does not wait for that delay. Also leaves if
+    /// there was no progress for [`Leaving::patience`]. Otherwise schedules the next check in 100
+    /// ms. Does nothing if the user has not asked to leave, or before the next check is due.
     pub(super) fn leave_when_delivered(&mut self, now: Now) {
         let Some(mut leaving) = self.outbox.leaving else { return };
         if self.is_ended() || now.moment < leaving.check_at {

@@ -345,8 +345,8 @@ impl Mesh {
     }
 
     /// Handles `lost`: for each author with missing entries, records which entries the peer lacks,
-    /// so that it is not asked for them again. If the peer lacks more than was known, brings the
-    /// next `want` forward to [`WANT_COALESCE_WINDOW`] from now.
+    /// so that it is not asked for them again. If the peer lacks more than was known, resets
+    /// `attempts`, and brings the next `want` forward to [`WANT_COALESCE_WINDOW`] from now.
     pub(super) fn on_lost(&mut self, now: Now, id: PeerId, lost: &Lost) {
         let mut by_author: BTreeMap<PeerId, Vec<(u32, u32)>> = BTreeMap::new();
         for it in &lost.ranges {

@@ -12,7 +12,7 @@ use crate::model::{Event, Moment, NameKey, PeerId, PeerReport, RequestTag, Roste
 pub(super) struct IndirectPeers {
     /// Names under which they were reported as here.
     shown: BTreeMap<PeerId, String>,
-    /// True if they may have changed.
+    /// True if the peers to show, or their names, may have changed since `shown` was updated.
     is_stale: bool,
 }
 
@@ -32,8 +32,8 @@ impl IndirectPeers {
         self.shown.iter().any(|(other, name)| *other != id && NameKey::of(name) == *key)
     }
 
-    /// Removes a peer, which has become a member; returns the name under which it was shown, if it
-    /// was.
+    /// Removes a peer that has become a member. Returns the name under which it was shown; `None`
+    /// if it was not shown.
     pub(super) fn remove(&mut self, id: PeerId) -> Option<String> {
         self.shown.remove(&id)
     }
@@ -84,8 +84,8 @@ impl Mesh {
     }
 
     /// Returns the name under which a peer that is known through others only is shown: that of its
-    /// newest entry. `None` if it is not listed by a verified peer, has stated a name itself, has
-    /// no entry here, or is blocked.
+    /// newest entry. `None` if it is a member or gone, is not verified, has stated a name itself,
+    /// has no entry here, or is blocked.
     fn indirect_name(&self, id: PeerId, contact: &Contact) -> Option<String> {
         let is_listed = matches!(contact.stage, Stage::Listed | Stage::Heard);
         if !is_listed || !contact.is_verified || contact.profile.is_some() {
@@ -103,15 +103,17 @@ impl Mesh {
         shown.filter_map(|(id, name)| Some((*id, self.contacts.get(*id)?, name.as_str())))
     }
 
-    /// Returns the name of the member through which a peer is heard that is not heard directly:
-    /// the one whose page has listed it last. `None` if that is unknown, or no member.
+    /// Returns the name of the member through which a peer is heard: the member that has listed it.
+    /// `None` if the peer is heard directly, if nobody has listed it, or if its lister is no
+    /// member.
     pub(super) fn heard_through(&self, now: Moment, contact: &Contact) -> Option<String> {
         let is_direct = self.is_audible(now, contact);
         let by = contact.listed_by.filter(|_| !is_direct);
         by.and_then(|it| self.contacts.member(it)).map(|it| it.name().to_owned())
     }
 
-    /// Reports the members to the user, each with how it is known if there is something to say.
+    /// Reports the names of all peers that are here to the user, with notes on how peers are known
+    /// if there is something to say.
     pub(super) fn report_roster(&mut self, now: Now, tag: RequestTag) {
         let reports = self.report(now);
         let mut names: Vec<String> = reports.iter().map(|it| it.name.clone()).collect();

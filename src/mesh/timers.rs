@@ -14,7 +14,7 @@ pub(super) const ANNOUNCE_TIMES: [Duration; 5] = [
 ];
 /// Minimum time from the first announce until the candidate becomes a member.
 pub(super) const JOIN_WINDOW: Duration = Duration::from_secs(2);
-/// Time between unicast announces to voters that have not answered.
+/// Time between unicast announces to voters whose vote is waited for.
 pub(super) const ANNOUNCE_RETRY_INTERVAL: Duration = Duration::from_millis(500);
 /// Maximum number of unicast announces to a voter. A voter that has answered none of them counts as
 /// gone.
@@ -65,8 +65,8 @@ pub(super) const WANT_COALESCE_WINDOW: Duration = Duration::from_millis(20);
 pub(super) const GIVE_UP_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum time for which an entry is held back, to wait for entries with smaller Lamport counters.
 pub(super) const HOLD_BACK_TIMEOUT: Duration = Duration::from_secs(1);
-/// Time for which an entry is held for others that sort before it and may be on their way, so that
-/// all peers show the same order: twice the longest travel time of a datagram for which this holds.
+/// Time for which an entry is held for others that sort before it and may be on their way. All
+/// peers show the same order if a datagram travels for at most half of this time.
 pub(super) const ORDER_HOLD: Duration = Duration::from_millis(75);
 /// Time after its last entry for which an author counts as talking.
 pub(super) const TALK_WINDOW: Duration = Duration::from_secs(10);
@@ -118,8 +118,8 @@ pub(super) fn address_patience(members: usize) -> Duration {
     heartbeat_interval(members) * 3 / 2 + Duration::from_secs(1)
 }
 
-/// Returns the timeout since the last page in which a peer listed this one as heard. After it, that
-/// peer counts as not hearing this one: 30 s, and 4 × I(n) for each 45 members.
+/// Returns the time since a peer's last page that listed this peer as heard, after which that peer
+/// counts as not hearing this one: 30 s, plus 4 × I(n) for each page of 45 members or part of one.
 pub(super) fn listing_patience(members: usize) -> Duration {
     let pages = u32::try_from(members.div_ceil(MEMBERS_IN_PAGE)).unwrap_or(u32::MAX);
     Duration::from_secs(30) + heartbeat_interval(members).saturating_mul(pages).saturating_mul(4)
@@ -130,8 +130,8 @@ pub(super) fn path_timeout(members: usize) -> Duration {
     heartbeat_interval(members) * 12
 }
 
-/// Returns the delay from the time when a member becomes known until it is told by which paths it is
-/// heard: 1.25 × I(n). By then, at least one of its heartbeats should have arrived.
+/// Returns the delay from the time when a member becomes known until it is told by which paths it
+/// is heard: 1.25 × I(n). By then, at least one of its heartbeats should have arrived.
 pub(super) fn path_report_delay(members: usize) -> Duration {
     heartbeat_interval(members) * 5 / 4
 }

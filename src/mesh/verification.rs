@@ -88,9 +88,9 @@ impl Mesh {
         }
     }
 
-    /// Handles `peers`: adds the stated addresses to contacts that the sender has listed, and
-    /// schedules pings to these contacts. Ignores other contacts, and addresses that are no unicast
-    /// addresses.
+    /// Handles `peers`. For each contact that the sender has listed, adds the stated address if the
+    /// contact is silent here, and schedules a ping. Ignores other contacts, and addresses that are
+    /// no unicast addresses.
     pub(super) fn on_peers(&mut self, now: Now, by: PeerId, told: &Peers) {
         let patience = address_patience(self.member_count());
         for it in told.peers.iter().take(MAX_PEERS) {
@@ -111,9 +111,8 @@ impl Mesh {
     }
 
     /// Handles `ping`: records by which paths the sender hears this peer, and answers with a `pong`
-    /// to the source address. To a ping that came by a path, only some members answer, those
-    /// nearest to its cookie: so many that their answers together are at most twice as long as the
-    /// ping.
+    /// to the source address. If the ping came by a path, only the members nearest to its cookie
+    /// answer. Their answers together are at most twice as long as the ping.
     pub(super) fn on_ping(&mut self, now: Now, meta: PacketMeta, ping: Ping) {
         let id = meta.sender.id;
         self.note_hears(now.moment, id, ping.heard, meta.counter);
@@ -167,8 +166,8 @@ impl Mesh {
     }
 
     /// Sends a heartbeat to the verified address of a peer that was never heard by a path. That
-    /// peer may not hear this peer by a path either, and so may not know its name and entries. Does
-    /// nothing if this peer is no member.
+    /// peer may not hear this peer by a path either, and so may not know this peer's name and
+    /// entries. Does nothing if this peer is no member.
     fn introduce_to(&mut self, now: Now, id: PeerId) {
         let contact = self.contacts.get(id).filter(|it| !it.is_heard_by_path());
         let address = contact.and_then(Contact::verified_address);

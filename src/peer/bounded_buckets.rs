@@ -23,7 +23,7 @@ impl SourceBuckets for TokenBucket {
 /// Token buckets `B` by source `S`, of at most [`MAX_SOURCES`] sources.
 #[derive(Debug)]
 pub(super) struct BoundedBuckets<S, B> {
-    /// Buckets by source. When there are [`MAX_SOURCES`] and another source comes, the full ones,
+    /// Buckets by source. If another source comes when there are [`MAX_SOURCES`], the full buckets,
     /// which are those of idle sources, are removed.
     by_source: HashMap<S, B>,
 }
@@ -35,8 +35,8 @@ impl<S, B> Default for BoundedBuckets<S, B> {
 }
 
 impl<S: Eq + Hash, B: SourceBuckets> BoundedBuckets<S, B> {
-    /// Returns the buckets of a source; if it has none yet, those that `new` creates. `None` if it
-    /// has none and [`MAX_SOURCES`] others are not idle.
+    /// Returns the buckets of a source. If the source has none yet, creates them with `new`. `None`
+    /// if the source has none, and [`MAX_SOURCES`] other sources are not idle.
     pub(super) fn get(
         &mut self,
         now: Moment,

@@ -104,7 +104,8 @@ pub(super) struct Driver<'a> {
     is_offline: bool,
     /// Own messages of which no copy has ever gone out.
     unsent_messages: UnsentMessages,
-    /// Groups and interfaces of which the user was told that the group could not be joined there.
+    /// Multicast groups that could not be joined at the last scan, each with the interface. The
+    /// user was told of each.
     failed_joins: BTreeSet<(Path, String)>,
     /// Paths on which sending fails.
     path_failures: PathFailures,
@@ -321,8 +322,11 @@ impl<'a> Driver<'a> {
     /// copies sent.
     ///
     /// Logs each failure, but the same text at most once a minute. If no copy was sent and the
-    /// first failure was on a path, tells the user, unless the peer is offline. After a failure on
-    /// a path, scans the interfaces, unless the last scan is younger than [`MIN_SCAN_INTERVAL`].
+    /// first failure was on a path, tells the user, unless the peer is offline. If a path keeps
+    /// failing while other copies are sent, tells the user as well ([`PathFailures`]).
+    ///
+    /// After a failure on a path, scans the interfaces, unless the last scan is younger than
+    /// [`MIN_SCAN_INTERVAL`].
     async fn send(&mut self, datagram: &[u8], paths: PathSet, addresses: &[SocketAddr]) -> usize {
         let sent = self.sockets.send(datagram, paths, addresses).await;
         for (path, error) in &sent.failed {
@@ -440,9 +444,9 @@ impl<'a> Driver<'a> {
     }
 
     /// Scans the network interfaces and joins the multicast groups on them. Passes changed own
-    /// addresses to the mesh engine. Tells the user if a selected interface, or the whole network,
-    /// has vanished or come back. If the scan fails, the previous interfaces stay in use. Forgets
-    /// expired callers in any case.
+    /// addresses to the mesh engine. Tells the user if an interface that the user has named has
+    /// vanished or come back. If none are named, tells the user if the whole network has. If the
+    /// scan fails, the previous interfaces stay in use. Forgets expired callers in any case.
     pub(super) fn scan_interfaces(&mut self) {
         self.scanned_at = self.clock.now();
         self.sockets.expire_callers(self.scanned_at);
@@ -482,8 +486,8 @@ impl<'a> Driver<'a> {
         self.report_failed_joins(&failed);
     }
 
-    /// Tells the user of multicast groups that could not be joined, once for each group and
-    /// interface, as long as the failure lasts. Interfaces with one reason share a line.
+    /// Tells the user of multicast groups that could not be joined. Reports each group and
+    /// interface once while the failure lasts. Interfaces with the same reason share a line.
     fn report_failed_joins(&mut self, failed: &[FailedJoin]) {
         for text in failed_join_texts(&self.failed_joins, failed) {
             self.show(&Event::Problem { code: 0, text });
@@ -514,8 +518,8 @@ impl<'a> Driver<'a> {
     }
 }
 
-/// Returns a text for each path and reason of groups that could not be joined, with the interfaces.
-/// Leaves out those in `known`, of which the user was told.
+/// Returns the texts about groups that could not be joined: one text for each path and reason, with
+/// the names of the interfaces. Leaves out those in `known`, of which the user was told.
 fn failed_join_texts(known: &BTreeSet<(Path, String)>, failed: &[FailedJoin]) -> Vec<String> {
     let mut interfaces: BTreeMap<(Path, String), Vec<&str>> = BTreeMap::new();
     let is_new = |it: &&FailedJoin| !known.contains(&(it.path, it.interface.clone()));

@@ -6,8 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use if_addrs::{IfAddr, IfOperStatus, Ifv4Addr};
 
-/// Network interface that is up and selected. It is selected by its name. If no names are given,
-/// every interface but a loopback is selected.
+/// Network interface that is up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Interface {
     /// Interface index, by which IPv6 and received datagrams name the interface.
@@ -27,7 +26,7 @@ pub(super) struct Ipv4Network {
     pub(super) broadcast: Option<Ipv4Addr>,
 }
 
-/// Selected network interfaces by name.
+/// Network interfaces by name.
 pub(super) type Interfaces = BTreeMap<String, Interface>;
 
 /// Lists the network interfaces that are up and whose name is in `named`. If `named` is empty,

@@ -39,7 +39,7 @@ use crate::systemd;
 use crate::ui::Screen;
 use crate::wire::udp::Room;
 
-/// Maximum time without a new acknowledgement in a graceful shutdown that the driver itself starts.
+/// Maximum time without progress of delivery in a graceful shutdown that the driver itself starts.
 /// The driver shuts down when all senders of requests are gone, or when the output of the user
 /// interface is closed.
 const DEFAULT_FINISH_PATIENCE: Duration = Duration::from_secs(60);
@@ -221,7 +221,7 @@ pub fn rejection_reason(code: u16, reason: &str) -> String {
     }
 }
 
-/// Returns true if the request sends a message. Such a request is answered later: by an
+/// Returns true if the request sends a message to the room. Such a request is answered later: by an
 /// acknowledgement, a refusal, or the report that the message was not sent.
 const fn is_message(request: &Request) -> bool {
     matches!(request.command, Command::Chat(ChatCommand::Say { .. }))

@@ -1,4 +1,4 @@
-//! Paths on which sending fails while others work: when the user is to be told.
+//! Paths on which sending fails while others work, and when to tell the user of them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

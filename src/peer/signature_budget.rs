@@ -42,7 +42,7 @@ impl SourceBuckets for GroupBudget {
 /// Budget of signature checks for datagrams whose sender is not verified at their source address.
 #[derive(Debug)]
 pub(super) struct SignatureBudget {
-    /// Buckets by address group. Groups for which it has no room have only the shared budget.
+    /// Buckets by address group. A group for which there is no room has only the shared budget.
     groups: BoundedBuckets<AddressGroup, GroupBudget>,
     /// Bucket for all strangers together.
     shared: TokenBucket,
@@ -110,8 +110,8 @@ mod tests {
         }
     }
 
-    /// A flood from more sources than [`MAX_GROUPS`] causes no more checks than a flood from 1,000
-    /// sources.
+    /// A flood from more sources than there can be buckets causes no more checks than a flood from
+    /// 1,000 sources.
     #[test]
     fn flood_from_more_sources_than_buckets_causes_limited_checks() {
         for (sources, per_second) in [(1_050, 5_000), (2_000, 10_000)] {

@@ -49,8 +49,8 @@ mod tests {
         (0..count).map(|_| u32::from(limit.allow(now, source))).sum()
     }
 
-    /// Each source may send its burst, then its rate, whatever others send. Refused datagrams take no
-    /// tokens.
+    /// Each source may send its burst, then its rate, whatever others send. Refused datagrams take
+    /// no tokens.
     #[test]
     fn sources_are_limited_independently() {
         let mut limit = SourceLimiter::default();

@@ -16,9 +16,9 @@ const MANY_DEVICES: usize = 3;
 /// Result of the diagnosis: one problem, or that there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Diagnosis {
-    /// This path reaches everybody, and everybody is heard.
+    /// This group reaches everybody who answers. Broadcast reaches somebody, or was not tried.
     Works(Path),
-    /// A group works, and broadcast does not.
+    /// This group reaches everybody who answers, and broadcast reaches nobody.
     BroadcastBlocked(Path),
     /// No group reaches everybody who answers; broadcast does.
     MulticastBlocked,
@@ -60,8 +60,9 @@ pub(super) enum Diagnosis {
     HostSilent(usize),
 }
 
-/// Derives the diagnoses from the observations: first that of the room, then that of each named
-/// host at which no peer answers.
+/// Derives the diagnoses from the observations: first that of the room. If only peers on this
+/// machine were found, and that is no failure, [`Diagnosis::Nobody`] follows. At the end, one for
+/// each named host at which no peer answers.
 pub(super) fn diagnose(seen: &Observations) -> Vec<Diagnosis> {
     let room = diagnose_room(seen);
     let is_failure = room.verdict(seen) == Verdict::Fail;
@@ -75,7 +76,7 @@ pub(super) fn diagnose(seen: &Observations) -> Vec<Diagnosis> {
     all
 }
 
-/// Derives the diagnosis of the room: that of the peers that answer, if there are any.
+/// Derives the diagnosis of the room. If relevant peers answer, derives it from them.
 fn diagnose_room(seen: &Observations) -> Diagnosis {
     let relevant = seen.peers.relevant();
     let answering: Vec<_> = relevant.iter().copied().filter(|it| it.has_answered()).collect();
@@ -322,7 +323,7 @@ fn count_peers(count: usize) -> String {
     if count == 1 { "1 peer is".to_owned() } else { format!("{count} peers are") }
 }
 
-/// Describes the loss: of all pings, the estimate for one way, and the worst means.
+/// Describes the loss: of all pings, by each means, and the estimate for one way.
 fn loss_problem(seen: &Observations) -> String {
     let total = seen.loss.total();
     let (percent, one_way) = (total.lost_percent(), one_way_percent(total.lost_percent()));

@@ -22,7 +22,7 @@ const MEASURING_PINGS: u32 = 20;
 /// Maximum number of peers whose loss is measured by unicast pings.
 const MAX_MEASURED_PEERS: usize = 5;
 
-/// Maximum number of unicast pings to all found peers together.
+/// Number of unicast pings to all found peers together, from which on no further ones are sent.
 const MAX_UNICAST_PINGS: usize = 4_000;
 
 /// Path on one network interface, such as the IPv4 group on `eth0`.
@@ -50,10 +50,11 @@ pub(super) struct FoundPeer {
     /// True if the peer has answered a unicast ping, sent to its own address or to a host that the
     /// user has named.
     pub(super) answers_unicast: bool,
-    /// Rounds of pings that the peer has answered, of each path. Pings from the shared socket belong
-    /// to no round.
+    /// Rounds whose pings the peer has answered, by path. Pings from the shared socket belong to no
+    /// round.
     pub(super) answered_rounds: BTreeMap<InterfacePath, BTreeSet<u32>>,
-    /// Unicast pings to each source address of the peer, and their answers.
+    /// Unicast pings to each of the first [`MAX_ADDRESSES`] source addresses of the peer, and their
+    /// answers.
     pub(super) unicast_pings: BTreeMap<SocketAddr, PingLog>,
 }
 
@@ -82,8 +83,8 @@ impl FoundPeer {
         self.answers_unicast || !self.answered_on.is_empty()
     }
 
-    /// Records the answer to a ping on a path: to that of this round, or to one from the shared
-    /// socket (`None`).
+    /// Records an answer to a ping on a path. `round`: round of the ping; `None` if the ping was
+    /// sent from the shared socket.
     pub(super) fn record_path_answer(
         &mut self,
         interface_path: &InterfacePath,
@@ -101,26 +102,25 @@ impl FoundPeer {
         }
     }
 
-    /// Returns true if the peer has answered pings from the shared socket, and none from the own
-    /// one.
+    /// Returns true if the peer has answered pings from the shared socket and none from the own
+    /// socket, though enough unicast pings were sent to it.
     pub(super) fn answers_shared_socket_only(&self) -> bool {
         let has_path_answer = self.answered_rounds.values().any(|it| !it.is_empty());
         !self.answered_on.is_empty() && !has_path_answer && self.is_silent_to_unicast()
     }
 
-    /// Returns true if the peer was sent enough unicast pings to conclude something from its
-    /// silence.
+    /// Returns true if the peer has answered no unicast ping, though it was sent
+    /// [`MAX_UNANSWERED_PINGS`] or more.
     pub(super) fn is_silent_to_unicast(&self) -> bool {
         let sent = self.unicast_pings.values().map(|it| it.sent).sum::<u32>();
         !self.answers_unicast && sent >= MAX_UNANSWERED_PINGS
     }
 
-    /// Returns the addresses to ping now, and counts the pings. As long as the peer has not
-    /// answered unicast, these are the addresses with fewer than [`MAX_UNANSWERED_PINGS`] pings,
-    /// in each round. Afterwards and if `is_measured`, it is one address that has answered, up to
-    /// [`MEASURING_PINGS`] times, at each call.
+    /// Returns the addresses to ping now, each with the number of its ping, and counts these pings.
     ///
-    /// Returns each address with the number of its ping.
+    /// If the peer has not answered unicast, these are the addresses with fewer than
+    /// [`MAX_UNANSWERED_PINGS`] pings, but only in a new round. If it has, and `is_measured` is
+    /// true, it is one address that has answered, until [`MEASURING_PINGS`] are sent there.
     fn take_next_pings(&mut self, is_new_round: bool, is_measured: bool) -> Vec<(SocketAddr, u32)> {
         let due: Vec<_> = if self.answers_unicast {
             let answering = self.unicast_pings.iter_mut().find(|(_, it)| !it.answered.is_empty());
@@ -170,8 +170,9 @@ impl FoundPeers {
         Some(peer)
     }
 
-    /// Returns the peers and addresses to ping by unicast now, each with the number of the ping, and
-    /// counts the pings. There are none once the set is frozen.
+    /// Returns the peers and addresses to ping by unicast now, each with the number of the ping,
+    /// and counts the pings. There are none once the set is frozen or [`MAX_UNICAST_PINGS`] are
+    /// sent.
     pub(super) fn take_next_pings(&mut self, is_new_round: bool) -> Vec<(PeerId, SocketAddr, u32)> {
         let mut pings = Vec::new();
         if self.is_frozen || self.unicast_pings >= MAX_UNICAST_PINGS {
@@ -188,7 +189,8 @@ impl FoundPeers {
         pings
     }
 
-    /// Returns true if an answer to a unicast ping is missing from a peer that answers others.
+    /// Returns true if a unicast ping has no answer yet, though an earlier one to the same address
+    /// has.
     pub(super) fn awaits_answers(&self) -> bool {
         let mut logs = self.by_id.values().flat_map(|it| it.unicast_pings.values());
         logs.any(|it| it.count().lost() > 0)

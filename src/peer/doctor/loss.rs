@@ -81,7 +81,8 @@ impl PingLog {
 pub(super) struct Loss {
     /// Unicast pings.
     pub(super) unicast: PingCount,
-    /// Pings by each path, in the order of [`Path::ALL`].
+    /// Pings by each path, in the order of [`Path::ALL`]. Empty if the room has more than
+    /// [`MAX_MEASURED_MEMBERS`].
     pub(super) paths: Vec<(Path, PingCount)>,
 }
 
@@ -123,8 +124,9 @@ impl Loss {
         sum
     }
 
-    /// Returns true if the network loses enough to be told: 10 % of all pings or their answers, or
-    /// 30 % of those by one means.
+    /// Returns true if the network loses enough to be reported: [`LOSSY_PERCENT`] of all pings or
+    /// their answers, or [`LOSSY_MEANS_PERCENT`] of those by one means. In both cases, at least
+    /// [`MIN_LOST`] must be lost.
     pub(super) fn is_lossy(&self) -> bool {
         let total = self.total();
         let means = self.paths.iter().map(|(_, it)| *it).chain([self.unicast]);
@@ -133,14 +135,15 @@ impl Loss {
             || measured.any(|it| it.lost_percent() >= LOSSY_MEANS_PERCENT)
     }
 
-    /// Returns true if the paths to many lose much more than unicast, as on Wi-Fi, where only
-    /// unicast is repeated.
+    /// Returns true if the loss by paths is greater than by unicast by at least 20 percentage
+    /// points. Wi-Fi repeats only unicast.
     pub(super) fn is_worse_by_paths(&self) -> bool {
         self.by_paths().lost_percent() >= self.unicast.lost_percent() + 20
     }
 }
 
-/// Returns the loss of one way, in percent, if both ways lose `lost_percent` together and are alike.
+/// Returns the loss of one way, in percent, if both ways lose `lost_percent` together and are
+/// alike.
 pub(super) fn one_way_percent(lost_percent: u32) -> u32 {
     let arrives_both_ways = 100_u32.saturating_sub(lost_percent) * 100;
     100 - arrives_both_ways.isqrt()

@@ -87,8 +87,9 @@ impl fmt::Display for Finding {
 /// Runs the network diagnosis of the room. Passes each finding to `report`, in the order of the
 /// report. It ends with pairs of lines: what is wrong, and what to do.
 ///
-/// Returns false if one of them is a failure: nobody can be reached, for a reason that was observed
-/// (the table in `docs/using.md`). Otherwise, also if nobody is there, returns true.
+/// Returns false if one of these lines is a failure: nobody can be reached, for a reason that was
+/// observed (the table in `docs/using.md`), or the diagnosis cannot be made. Otherwise, also if
+/// nobody is there, returns true.
 pub async fn diagnose(
     name: &RoomName,
     room: &Room,
@@ -227,8 +228,8 @@ fn join_groups(sockets: &mut Sockets, scanned: &Scan, tell: &mut impl FnMut(Verd
     sockets.set_interfaces(all.map(|(name, it)| (name.clone(), it.clone())).collect());
 }
 
-/// Listens on the default port, if `port` is another, on the selected interfaces. Adds the peers
-/// whose heartbeats arrive. Does not end, except if its sockets fail.
+/// Listens on the default port on the selected interfaces, unless `port` is the default port. Adds
+/// the peers whose heartbeats arrive. Never ends: drop the future to stop it.
 async fn hear_default_port(room: &Room, port: u16, scanned: &Scan, heard: &mut BTreeSet<PeerId>) {
     let opened = Some(DEFAULT_PORT).filter(|it| *it != port).and_then(|it| sockets::open(it).ok());
     let Some(OpenedSockets { mut sockets, mut incoming, .. }) = opened else {
@@ -260,8 +261,9 @@ fn start_address_checks(hosts: &[Host]) -> JoinSet<(usize, Silence)> {
     tasks
 }
 
-/// Starts a task for each of the first selected interfaces with IPv6 that pings all devices there.
-/// A task returns the addresses that answer, or `None` if the system does not allow such pings.
+/// Starts a task for each of the first [`MAX_PINGED_INTERFACES`] selected interfaces with IPv6. The
+/// task pings all devices there. It returns the addresses that answer, or `None` if the system does
+/// not allow such pings.
 fn ping_devices(selected: &Interfaces) -> JoinSet<Option<BTreeSet<IpAddr>>> {
     let mut tasks = JoinSet::new();
     for interface in selected.values().filter(|it| it.has_v6).take(MAX_PINGED_INTERFACES) {

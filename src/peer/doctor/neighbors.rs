@@ -24,7 +24,7 @@ const ECHO_REPLY: u8 = 129;
 /// Data of the echo requests, which replies repeat, and of the datagrams to hosts.
 const ECHO_DATA: [u8; 8] = *b"pi-chat?";
 
-/// Number of echo requests, and of datagrams to each host.
+/// Number of echo requests on an interface, and maximum number of datagrams to an address.
 const ATTEMPTS: u32 = 4;
 
 /// Time to wait for answers to one attempt.
@@ -87,8 +87,8 @@ fn open_ping_socket(interface: u32) -> io::Result<UdpSocket> {
     UdpSocket::from_std(socket.into())
 }
 
-/// Finds out why nothing may come back from a UDP address: the port is refused, or no device of this
-/// network has the address. Sends up to 4 datagrams, which no peer takes for its own, in 4 s.
+/// Finds out why nothing may come back from a UDP address: the port is refused, or no device of
+/// this network has the address. Sends up to 4 datagrams, which no peer takes for its own, in 4 s.
 pub(super) async fn check_address(address: SocketAddr) -> Silence {
     let outcome = contact(address).await;
     let is_refused = outcome.is_err_and(|error| {
@@ -127,8 +127,8 @@ async fn contact(address: SocketAddr) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns true for each IPv4 address that the system has lately looked for in a network of this
-/// machine, if a device has it; false if no device has answered.
+/// Reads the IPv4 neighbor table: addresses that the system has lately looked for in a network of
+/// this machine. The value is true if a device has answered. Empty on other systems than Linux.
 fn read_arp_table() -> BTreeMap<Ipv4Addr, bool> {
     parse_arp_table(&std::fs::read_to_string(ARP_TABLE).unwrap_or_default())
 }
@@ -144,7 +144,8 @@ fn parse_arp_table(text: &str) -> BTreeMap<Ipv4Addr, bool> {
     text.lines().filter_map(entry).collect()
 }
 
-/// Returns the addresses of the IPv6 routers that this machine uses.
+/// Returns the addresses of the IPv6 routers that this machine uses. Empty on other systems than
+/// Linux.
 pub(super) fn read_routers() -> BTreeSet<IpAddr> {
     parse_routers(&std::fs::read_to_string(IPV6_ROUTES).unwrap_or_default())
 }

@@ -16,13 +16,13 @@ pub(super) struct OtherRooms {
     pub(super) open: BTreeMap<[u8; 5], BTreeSet<PeerId>>,
     /// Ids of the peers in each closed room.
     pub(super) closed: BTreeMap<[u8; 5], BTreeSet<PeerId>>,
-    /// Names for people of rooms that would be recognized.
+    /// Display names of the rooms that can be recognized, by kind and tag.
     pub(super) known_names: BTreeMap<[u8; 5], String>,
 }
 
 impl OtherRooms {
-    /// Creates a record without peers for those who look for `room`, whose name is `name`. The open
-    /// rooms of this name and of the default name would be recognized.
+    /// Creates an empty record for a search for `room`, which has the name `name`. Recognizes the
+    /// open rooms of this name and of the default name, except `room` itself.
     pub(super) fn new(name: &RoomName, room: &Room) -> Self {
         let lobby = RoomName::lobby();
         let mut known_names = BTreeMap::new();

@@ -55,11 +55,11 @@ const PING_ROUNDS: u32 = 8;
 /// Number of the first rounds whose pings are padded for a large room.
 const LARGE_ROUNDS: u32 = 3;
 
-/// Size of a ping on a path in the first rounds, in bytes: padded so that up to 17 peers answer
-/// each.
+/// Size of a ping on a path in the first rounds, and in every round if the room is large, in bytes.
+/// It is padded so that up to 17 peers answer each.
 const LARGE_PING: usize = 1_200;
 
-/// Size of a ping on a path in later rounds, in bytes: padded so that up to 8 peers answer each.
+/// Size of any other ping on a path, in bytes. It is padded so that up to 8 peers answer each.
 const SMALL_PING: usize = 600;
 
 /// Rounds in which a path that nobody has answered yet gets a ping from the shared socket too. A
@@ -244,8 +244,8 @@ impl<'a> Probe<'a> {
         self.results.peers.by_id.values().any(|it| it.answered_on.contains(interface_path))
     }
 
-    /// Pings all addresses of each named host at which no peer has answered yet. Records send
-    /// errors.
+    /// Pings all addresses of each named host at which no peer has answered yet. If sending fails
+    /// to all addresses of a host, records the error.
     async fn ping_hosts(&mut self, sockets: &Sockets) -> Result<(), getrandom::Error> {
         for number in 0..self.results.hosts.len() {
             let host = self.results.hosts.get(number).filter(|it| it.answering_peers.is_empty());
@@ -397,7 +397,7 @@ impl<'a> Probe<'a> {
 }
 
 /// Verifies and decrypts a control packet of a room. Returns it with the id of its sender. `None`
-/// if it is none.
+/// if the bytes are no valid control packet of the room.
 pub(super) fn open_control(bytes: &[u8], room: &Room) -> Option<(PeerId, Control)> {
     // Entries are ignored, so their signatures need no verification. Own packets are harmless:
     // pings of the probe that come back are recognized before.
