@@ -90,9 +90,8 @@ impl Mesh {
         self.emit(Event::Done { tag, text });
     }
 
-    /// Unblocks a name at the user's request, together with the public keys that were blocked by
-    /// this name and the key of its present holder. Refuses the request if none of these is
-    /// blocked.
+    /// Unblocks a name at the user's request, with the public keys that were blocked by the name
+    /// and the key of its present holder. Refuses the request if none of these is blocked.
     pub(super) fn unblock(&mut self, tag: RequestTag, name: &str) {
         let name_key = NameKey::of(name);
         let key = self.key_of_holder(&name_key);

@@ -8,8 +8,8 @@ use super::replay_window::ReplayWindow;
 use crate::model::{AddressGroup, Moment, NameKey, Path, PathSet, PeerId, RoomClock, TokenBucket};
 use crate::wire::udp::Signer;
 
-/// Maximum time, in milliseconds, by which a peer may claim to have joined before this peer first
-/// noticed it. A peer's first packets may be lost.
+/// Tolerance, in milliseconds, for the time at which a peer claims to have joined. It may be at
+/// most so long before this peer first noticed that peer, whose first packets may be lost.
 const WITNESS_TOLERANCE_MS: u64 = 5_000;
 /// Maximum number of addresses remembered per peer.
 const MAX_ADDRESSES: usize = 4;
@@ -118,8 +118,8 @@ pub(super) struct Contact {
     /// that peer's page. At first the time of adding the contact. A suspension of this machine
     /// moves a member's time forward.
     pub(super) last_vouched: Moment,
-    /// Time of the last control packet, or copy of a control packet, by each path, in the order of
-    /// [`path_index`]. `None` if none has arrived by the path.
+    /// Time at which the last control packet, or a copy of one, arrived by each path, in the order
+    /// of [`path_index`]. `None` if none has arrived by the path.
     last_heard_by: [Option<Moment>; 3],
     /// Path that the contact was told to use, as its `pong` has confirmed. `None` if it was told to
     /// use no path but unicast copies. At first the IPv4 group, which new members assume.
@@ -146,8 +146,8 @@ pub(super) struct Contact {
     pub(super) pings: u32,
     /// True if the contact was pinged since its last control packet arrived.
     pub(super) is_pinged: bool,
-    /// True if the contact was sent a `want` while it had no verified address, since its last
-    /// control packet arrived.
+    /// True if the contact was sent a `want` since its last control packet arrived. Set only while
+    /// the contact has no verified address.
     pub(super) is_asked: bool,
     /// True if this peer needs a verified address of the contact, and so has to ping it. Cleared
     /// when an address is verified.
@@ -297,9 +297,10 @@ impl Contact {
 
     /// Returns the address that the contact seems to have moved to; `None` if there is none.
     ///
-    /// It is the unverified address heard last, if nothing came from a verified address for the
-    /// time `patience` before that. The contact must have a verified address. The two may be of
-    /// different families, IPv4 and IPv6.
+    /// It is the unverified address heard last. For the time `patience` before that packet, nothing
+    /// may have come from a verified address. The contact must have a verified address. Both
+    /// addresses must be of one family, IPv4 or IPv6: a peer that sends by paths of both families
+    /// has an address of each.
     fn moved_to(&self, patience: Duration) -> Option<SocketAddr> {
         let verified = self.addresses.iter().filter(|it| it.is_verified);
         let before = verified.map(|it| it.last_heard.unwrap_or_default()).max()?;

@@ -54,9 +54,9 @@ pub(super) struct Contacts {
     member_count: usize,
     /// Number of contacts in stage heard.
     heard_count: usize,
-    /// Room clock of this peer, stored as its value at a moment. It dates the coming of new
-    /// contacts (`Contact::witnessed_since`). `None` until this peer has been a member long enough
-    /// to have heard of all earlier members.
+    /// Room clock of this peer, stored as its value at a moment. New contacts get their
+    /// `Contact::witnessed_since` from it. `None` until this peer has been a member long enough to
+    /// have heard of all earlier members.
     witness_clock: Option<(RoomClock, Moment)>,
 }
 
@@ -132,12 +132,14 @@ impl Contacts {
         self.contacts.insert(id, contact);
     }
 
-    /// Sets the room clock that dates the coming of new contacts: its value at the moment `at`.
+    /// Sets the room clock from which new contacts get their `witnessed_since`: `clock` is its
+    /// value at the moment `at`.
     pub(super) fn set_witness_clock(&mut self, clock: RoomClock, at: Moment) {
         self.witness_clock = Some((clock, at));
     }
 
-    /// Returns true if this peer notes when new contacts come: it has been a member long enough.
+    /// Returns true if this peer is a witness: it has been a member long enough, and notes when new
+    /// contacts come.
     pub(super) const fn is_witness(&self) -> bool {
         self.witness_clock.is_some()
     }

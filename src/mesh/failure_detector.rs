@@ -32,9 +32,9 @@ impl Mesh {
         self.schedule_sweep_at(now);
     }
 
-    /// Schedules a sweep at `at`, or when the minimum interval since the last sweep has passed, if
-    /// that is later. The minimum interval is 2 ms for each member, at least
-    /// [`MIN_SWEEP_INTERVAL`]. If an earlier sweep is scheduled already, changes nothing.
+    /// Schedules a sweep at `at`, but not before the minimum interval since the last sweep has
+    /// passed. The minimum interval is 2 ms for each member, at least [`MIN_SWEEP_INTERVAL`]. If an
+    /// earlier sweep is scheduled already, changes nothing.
     pub(super) fn schedule_sweep_at(&mut self, at: Moment) {
         // A sweep takes longer with more members, so it runs less often.
         let pause =
@@ -44,8 +44,9 @@ impl Mesh {
     }
 
     /// Runs the sweep if it is due: takes the due action for each contact, except pings for which
-    /// it is not this peer's turn. Schedules the next sweep for the earliest time at which an
-    /// action is due, or in [`MIN_SWEEP_INTERVAL`] if it has taken any action.
+    /// it is not this peer's turn. After any action, schedules the next sweep as soon as the
+    /// minimum interval allows. Otherwise schedules it for the earliest time at which an action is
+    /// due.
     pub(super) fn sweep_contacts(&mut self, now: Now) {
         if self.sweep_at.is_none_or(|it| it > now.moment) {
             return;

@@ -273,10 +273,9 @@ impl Mesh {
         }
     }
 
-    /// Sets the room clock to `theirs` if that is greater and at most [`MAX_ADOPTED_CLOCK`]. If it
-    /// is greater by more than [`CLOCK_JUMP_MS`], adds the jump to this peer's `since` and
-    /// `name_since`, and to the times noted in contacts. So the durations of stays in the room do
-    /// not change.
+    /// Sets the room clock to `theirs` if that is greater and at most [`MAX_ADOPTED_CLOCK`]. If the
+    /// difference is more than [`CLOCK_JUMP_MS`], adds it to this peer's `since` and `name_since`,
+    /// and to the times noted in contacts. So the durations of stays in the room do not change.
     fn advance_room_clock(&mut self, now: Moment, theirs: RoomClock) {
         let own = self.room_clock(now);
         if theirs <= own || theirs > MAX_ADOPTED_CLOCK {
@@ -294,7 +293,7 @@ impl Mesh {
         }
     }
 
-    /// Begins to note when other peers come, once this peer has been a member for 1.1 × I(n) and
+    /// Begins to note when other peers come, once this peer has been a member for 1.1 × I(n) plus
     /// [`WITNESS_SLACK`]. By then it has heard of all earlier members. Does nothing before the
     /// history is complete.
     pub(super) fn begin_witnessing(&mut self, now: Moment) {

@@ -111,8 +111,8 @@ impl HistoryFetch {
         self.page_count.is_some_and(|pages| self.next_page >= pages)
     }
 
-    /// Returns the address of the current source. If that source is no member or has no address,
-    /// moves on to the next source that is and has. `None` if no source is left.
+    /// Returns the address of the current source. Moves on over sources that are no members or have
+    /// no known address. `None` if no source is left.
     fn next_address(&mut self, contacts: &Contacts) -> Option<SocketAddr> {
         loop {
             let source = self.sources.get(self.source_index)?;

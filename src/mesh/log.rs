@@ -200,8 +200,8 @@ impl Log {
         self.lost_by.get(&peer).is_some_and(|last| *last > self.have)
     }
 
-    /// Returns the sequence up to which all peers that have answered `lost` for the next missing
-    /// entry lack the entries. `None` if no peer has answered `lost` for it.
+    /// Returns the smallest [`Self::lost_up_to`] of the peers that have answered `lost` for the
+    /// next missing entry: up to it, all of them lack the entries. `None` if there is no such peer.
     pub(super) fn lost_by_all_up_to(&self) -> Option<u32> {
         self.lost_by.values().filter(|last| **last > self.have).min().copied()
     }

@@ -221,8 +221,7 @@ impl Logs {
         }
     }
 
-    /// Records that `sender` has sent an entry of an author, so that it may be asked for more of
-    /// them.
+    /// Records that `sender` has sent an entry of an author, so that it may be asked again.
     pub(super) fn note_answer(&mut self, author: PeerId, sender: PeerId) {
         if let Some(log) = self.logs.get_mut(&author) {
             log.note_answer(sender);
@@ -347,10 +346,10 @@ impl Logs {
     /// are no longer accepted. If the gap is closed by this, moves the entries after it into order
     /// and returns true; otherwise returns false.
     ///
-    /// If none are held, forgets the claim that more entries exist, removes an author of which only
-    /// a claim is known, and returns false: a false claim must not raise `have`. If
-    /// `can_ask_behind` is true, a peer can be asked for entries behind the gap; then forgets and
-    /// removes nothing.
+    /// If none are held, forgets the claim that more entries exist, and returns false: a false
+    /// claim must not raise `have`. Removes an author of which only a claim is known. If
+    /// `can_ask_behind` is true, a peer can still be asked for entries behind the gap: then changes
+    /// nothing.
     pub(super) fn give_up_gap(
         &mut self,
         now: Moment,
@@ -467,10 +466,10 @@ impl Logs {
         })
     }
 
-    /// Raises the Lamport counter to `lamport`, the counter of an entry, takes the difference from
-    /// the allowance ([`LAMPORT_RATE`]), and returns true. If the counter is as great already,
-    /// returns true without a change. If the allowance is too small, returns false without a
-    /// change.
+    /// Raises the Lamport counter to `lamport`, the counter of an entry, and returns true. Takes
+    /// the difference from the allowance ([`LAMPORT_RATE`]). If the allowance is too small, changes
+    /// nothing and returns false. If the counter is as great already, changes nothing and returns
+    /// true.
     fn raise_lamport(&mut self, now: Moment, lamport: Lamport) -> bool {
         let jump = lamport.0.saturating_sub(self.lamport);
         if jump == 0 {

@@ -27,8 +27,9 @@ struct Sides {
     /// True if a witness is on the other holder's side: a peer with a verified address that has
     /// come with the other holder.
     has_their_witness: bool,
-    /// True if any peer that counts as a companion has come with the other holder, even one that is
-    /// only listed or has no known address. Peers that have announced themselves do not count.
+    /// True if a companion has come with the other holder. Unlike a witness, a companion needs no
+    /// verified address: it may be known from pages only. Peers that have announced themselves do
+    /// not count.
     has_their_companion: bool,
 }
 
@@ -39,8 +40,8 @@ impl Mesh {
     ///
     /// First marks the member's former run as gone. If this peer holds the name and gives way, it
     /// takes a new name. If it holds the name and is more senior, it sends the member an `object`.
-    /// If it does not hold the name but is a voter, it sends the `object` for the most senior other
-    /// holder, provided that this one is more senior than the member.
+    /// If this peer does not hold the name but is a voter, it considers the most senior other
+    /// holder. If that holder is more senior than the member, it sends the member the `object`.
     pub(super) fn resolve_name_conflict(&mut self, now: Now, id: PeerId, clock: RoomClock) {
         let is_alike = self.room_clock(now.moment).0.abs_diff(clock.0) <= CLOCK_TOLERANCE_MS;
         let Some(contact) = self.contacts.member(id).filter(|_| is_alike) else { return };

@@ -204,8 +204,8 @@ impl Mesh {
         self.outbox.queue.len() + usize::try_from(behind).unwrap_or(usize::MAX)
     }
 
-    /// Leaves at once: shows what is held back, sends `bye` twice if this peer is a member, reports
-    /// each queued message to the user as unsent, and ends the mesh with [`End::Left`].
+    /// Leaves at once. Shows what is held back, and sends `bye` twice if this peer is a member.
+    /// Reports each queued message to the user as unsent, and ends the mesh with [`End::Left`].
     pub(super) fn leave(&mut self) {
         if self.has_joined() {
             self.show_all_held();

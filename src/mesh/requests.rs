@@ -16,8 +16,8 @@ pub(super) const fn session(id: PeerId) -> SessionId {
 
 impl Mesh {
     /// Handles a request of the user. Ignores `Password`, `Name` and `Reconnect`. Until this peer
-    /// has joined, defers the requests about other peers (members, peers, and all about blocks),
-    /// and refuses them beyond [`MAX_DEFERRED_REQUESTS`].
+    /// has joined, defers the requests about other peers: members, peers, and all about blocks.
+    /// Refuses such a request if [`MAX_DEFERRED_REQUESTS`] are deferred.
     pub(super) fn on_request(&mut self, now: Now, request: Request) {
         // The members are known only after joining.
         let is_about_others = matches!(

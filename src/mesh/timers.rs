@@ -91,8 +91,8 @@ pub(super) const SUSPEND_THRESHOLD: Duration = Duration::from_secs(3);
 /// Time after a suspension for which the clock skew of other peers is not measured. Their packets
 /// may have waited in the socket.
 pub(super) const SKEW_HOLIDAY: Duration = Duration::from_secs(2);
-/// Time in which no peer that is heard has answered, after which the user is told that nobody seems
-/// to hear this peer.
+/// Time without an answer from any peer that is heard, after which the user is told that nobody
+/// seems to hear this peer.
 pub(super) const UNHEARD_HINT_DELAY: Duration = Duration::from_secs(30);
 /// Minimum time between sweeps over all contacts. In a room with more than 50 members it is longer.
 pub(super) const MIN_SWEEP_INTERVAL: Duration = Duration::from_millis(100);

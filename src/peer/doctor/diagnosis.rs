@@ -9,8 +9,9 @@ use crate::model::Path;
 use crate::model::limits::DEFAULT_PORT;
 use crate::peer::path_name;
 
-/// Minimum number of other devices that answer a ping, besides known routers, at which an access
-/// point probably does not isolate its clients. A router and an access point may be among them.
+/// Number of other devices that answer a ping, from which on an access point probably does not
+/// isolate its clients. Known routers are not counted. An unknown router and an access point may be
+/// among the devices.
 const MANY_DEVICES: usize = 3;
 
 /// Result of the diagnosis: one problem, or that there is none.

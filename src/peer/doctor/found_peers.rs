@@ -142,8 +142,8 @@ pub(super) struct FoundPeers {
     pub(super) by_id: BTreeMap<PeerId, FoundPeer>,
     /// Greatest number of members that a peer has stated.
     pub(super) stated_members: usize,
-    /// True if no new peer is added and no ping is sent any more, because too little time is left
-    /// for the answers.
+    /// True if no new peer is added and no found peer is pinged by unicast any more, because too
+    /// little time is left for the answers.
     pub(super) is_frozen: bool,
     /// Number of unicast pings sent to found peers.
     unicast_pings: usize,

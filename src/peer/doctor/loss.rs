@@ -75,8 +75,8 @@ impl PingLog {
     }
 }
 
-/// Loss of the pings to the relevant peers. Counts only means by which the peer has answered
-/// at least once, so that a means that does not work at all is no loss.
+/// Loss of the pings to the relevant peers. If a peer has never answered by some means, its pings
+/// by that means are not counted: a means that does not work at all is no loss.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Loss {
     /// Unicast pings.
