@@ -80,7 +80,7 @@ impl DirectoryArgs {
     /// configuration file.
     ///
     /// # Errors
-    /// No directory is named, or the configuration file cannot be read.
+    /// No directory is named, or the configuration file cannot be read or is invalid.
     fn directory(&self) -> Result<PathBuf> {
         let named = match (&self.data_dir, &self.config) {
             (Some(named), _) => Some(named.clone()),
@@ -239,8 +239,8 @@ fn backup(directory: &Path, file: &Path) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Checks the log for faults. Prints the faults and a summary. The exit code is 1 if there are
-/// faults.
+/// Checks the log for faults. Prints the faults found first, and a summary. The exit code is 1 if
+/// there are faults.
 ///
 /// # Errors
 /// The log cannot be read.

@@ -152,7 +152,7 @@ enum UiMode {
     Plain,
     /// JSON lines on standard input and output.
     Json,
-    /// No input and only errors as output: `chat-client send`.
+    /// No commands as input, and only errors as output: `chat-client send`.
     Silent,
 }
 
@@ -198,7 +198,7 @@ impl ChatArgs {
 
 impl SendArgs {
     /// Returns the server, `None` if none is given, and the text, `None` to read the input. A
-    /// single word is the text.
+    /// single argument is the text.
     ///
     /// # Errors
     /// The server is given twice.
@@ -214,9 +214,9 @@ impl SendArgs {
 
 impl CommonArgs {
     /// Loads the complete settings from flags, environment and file. If no server is named,
-    /// discovers one on the local network. With `can_ask`, the user chooses among several servers.
-    /// With the `wait` setting, the search goes on until one is found. The default of the username
-    /// is then the remembered one.
+    /// discovers one on the local network. With the `wait` setting, the search goes on until one is
+    /// found. With `can_ask`, the user chooses among several servers, and the username defaults to
+    /// the remembered one.
     ///
     /// # Errors
     /// A setting is invalid, or no server was found. Without `can_ask`, several servers are an
@@ -323,7 +323,7 @@ fn send_message(send: SendArgs) -> Result<u8, Failure> {
 }
 
 /// Runs a chat in the terminal, with plain lines or with JSON lines. Ends when the user leaves, the
-/// input ends, or the server ends it. Returns the exit code.
+/// input ends, the server refuses the client, or no server is reached. Returns the exit code.
 fn run_chat(chat: ChatArgs) -> Result<u8, Failure> {
     hold_resize_signal();
     let server = chat.server();

@@ -78,7 +78,8 @@ impl ControlArgs {
     }
 }
 
-/// Returns a line about the server with this socket, with the flag that names it, after a newline.
+/// Returns a newline, then a line that describes the server with this socket and gives the flag
+/// that selects it.
 fn describe_server(socket: &Path) -> String {
     let status = exchange(socket, b"").and_then(|it| Ok(serde_json::from_str::<Status>(&it)?));
     let what = status.map_or("a server that does not answer".to_owned(), |it| {

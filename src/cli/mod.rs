@@ -36,14 +36,14 @@ fn print_clap_message(message: &clap::Error) -> ExitCode {
     if message.use_stderr() { ExitCode::from(exit::USAGE) } else { ExitCode::SUCCESS }
 }
 
-/// Prints a warning on standard error, as one line.
+/// Prints a warning on standard error.
 #[cfg(feature = "peer")]
 fn print_warning(text: &str) {
     // The stream may be closed; the program goes on without the warning.
     let _ = writeln!(stderr(), "warning: {text}");
 }
 
-/// Prints an error and its causes on standard error, as one line.
+/// Prints an error on standard error, followed by its causes.
 fn print_error(error: &anyhow::Error) {
     // The stream may be closed. The exit code reports the failure too.
     let _ = writeln!(stderr(), "error: {error:#}");

@@ -28,8 +28,8 @@ use crate::ui::terminal::hold_resize_signal;
 use crate::ui::{Dialect, JsonScreen, NameQuestion, Screen, SharedViewState, safe_line};
 use crate::wire::udp::Room;
 
-/// Maximum time without a new acknowledgement in the graceful shutdown when the input of a script
-/// ends.
+/// Maximum time without a new acknowledgement in the graceful shutdown when an input of plain or
+/// JSON lines ends.
 const SCRIPT_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Chat without a server: with everybody in the same network.
@@ -172,8 +172,8 @@ pub fn run() -> ExitCode {
 }
 
 impl CommonArgs {
-    /// Loads the complete settings from flags, environment and file. Flags take precedence, then
-    /// the environment. `ask` is true if the flag `--ask` is given.
+    /// Merges the settings of flags, environment and file. Flags take precedence, then the
+    /// environment. `ask`: true if the flag `--ask` is given.
     ///
     /// # Errors
     /// A setting is invalid, or a file cannot be read.
@@ -200,8 +200,8 @@ fn remembered_name() -> Option<RememberedName> {
     RememberedName::in_state_directory("peer.name")
 }
 
-/// Asks the user on the terminal for another username until one is valid, if `name` is not. Returns
-/// the valid name, and true if the user was asked. `None` is returned unchanged.
+/// If `name` is an invalid username, asks the user on the terminal until a name is valid. Returns
+/// the name, and true if the user was asked. A `name` of `None` is returned unchanged.
 ///
 /// # Errors
 /// The terminal cannot be used, or its input ends.
@@ -259,8 +259,9 @@ fn load_key(warn: impl FnOnce(&str)) -> Result<PeerKey> {
     }
 }
 
-/// Runs `chat-peer doctor`: prints which paths to other peers work. Returns exit code 0 or
-/// [`exit::UNAVAILABLE`].
+/// Runs `chat-peer doctor`: prints which paths to other peers work, what is wrong, and what to do.
+/// Returns exit code [`exit::UNAVAILABLE`] if nobody can be reached for a reason that was found;
+/// otherwise 0.
 fn run_doctor(common: &CommonArgs) -> Result<u8, Failure> {
     let config = common.merged_config(false).and_then(PartialConfig::into_config);
     let config = config.map_err(usage_failure)?;

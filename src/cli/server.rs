@@ -182,8 +182,9 @@ fn hangup_signal() -> Result<Signal> {
     signal(SignalKind::hangup()).context("cannot wait for SIGHUP")
 }
 
-/// Starts a task that loads the configuration again at each signal. The receiver yields the new
-/// settings, or the error text if the configuration is invalid. Without a signal it yields nothing.
+/// Starts a task that loads the configuration again at each signal of `hangup`. The receiver yields
+/// the new settings, or the error text if the configuration is invalid. If `hangup` is `None`,
+/// starts no task, and the receiver yields nothing.
 fn spawn_reload_task(run: RunArgs, hangup: Option<Signal>) -> Receiver<ReloadResult> {
     let (sender, receiver) = mpsc::channel(1);
     let Some(mut hangup) = hangup else { return receiver };
@@ -231,7 +232,7 @@ fn stop_signal(mut hangup: Option<Signal>) -> Result<impl Future<Output = ()>> {
     })
 }
 
-/// Waits for the next signal. Never resolves without one to wait for.
+/// Waits for the next signal. If `signal` is `None`, never resolves.
 async fn next_signal(signal: &mut Option<Signal>) -> Option<()> {
     match signal {
         Some(signal) => signal.recv().await,

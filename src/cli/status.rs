@@ -22,8 +22,8 @@ pub(super) struct StatusArgs {
     socket: ControlArgs,
 }
 
-/// Runs `chat-server status`: queries the server and prints its status. Returns the exit code. If
-/// the server is not healthy, that is failure.
+/// Runs `chat-server status`: queries the server and prints its status. Returns exit code 1 if the
+/// query fails or the server is not healthy; otherwise 0.
 pub(super) fn run(command: StatusArgs) -> ExitCode {
     match query_and_print(command) {
         Ok(true) => ExitCode::SUCCESS,

@@ -23,7 +23,7 @@ use crate::os::{Clock, random_bytes};
 pub(super) struct Admission {
     /// Id of the next connection.
     pub(super) next_id: Arc<AtomicU64>,
-    /// Published head: the sequence up to which the feeds of all rooms hold their entries.
+    /// Published head: the sequence up to which the feeds of all rooms have received their entries.
     pub(super) head: Arc<PublishedHead>,
     /// Memory budget of all feeds and outboxes together.
     pub(super) budget: Arc<MemoryBudget>,

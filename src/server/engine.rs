@@ -95,11 +95,12 @@ pub(super) enum EngineInput {
         /// Connection that reached the mark.
         connection: ConnectionId,
     },
-    /// A client has closed its sending half.
+    /// A client has closed its sending half, or its whole socket.
     HalfClosed {
         /// Connection that is half-closed.
         connection: ConnectionId,
-        /// True if its stream has ended inside a frame.
+        /// True if received bytes were not passed on, such as a part of a frame: the connection
+        /// counts as cut off. False if the client leaves.
         in_frame: bool,
     },
     /// A connection's task has ended.
@@ -220,7 +221,8 @@ pub(super) struct Engine {
     log: Box<dyn Log>,
     /// Number of drafts appended to the log so far.
     drafts_appended: u64,
-    /// Number of drafts that the log has answered so far, committed or not.
+    /// Number of drafts answered so far: those not stored, and those committed and passed to the
+    /// hub.
     drafts_answered: u64,
     /// Requested shutdown that waits for the log. `None` before a request, and after the hub was
     /// told to shut down.
@@ -229,9 +231,9 @@ pub(super) struct Engine {
     is_log_closed: bool,
     /// Health of the log's storage, as the log last reported it.
     storage: StorageHealth,
-    /// Start of the stall timer: time since which drafts wait and the log has answered none. It is
-    /// the last answer, or the first append after all drafts were answered. `None` if no draft
-    /// waits.
+    /// Start of the stall timer: time since which drafts wait and the log has answered none. That
+    /// is the time of the last answer, or of the first append after all drafts were answered.
+    /// `None` if no draft waits.
     unanswered_since: Option<Moment>,
     /// True if the hub was told that the log is stalled, and the log has answered no draft since.
     is_stall_reported: bool,
@@ -380,8 +382,8 @@ impl Engine {
         self.shut_down_if_due();
     }
 
-    /// Reports the log as stalled to the hub if drafts are waiting and the log has answered none
-    /// for [`HOUSEKEEPING_INTERVAL`]. Does so once in each stall.
+    /// If drafts are waiting and the log has answered none for [`HOUSEKEEPING_INTERVAL`], logs that
+    /// and reports the log to the hub as stalled. Does so once in each stall.
     fn check_log_stall(&mut self, now: Moment) {
         let is_late = |since: Moment| now.since(since) >= HOUSEKEEPING_INTERVAL;
         if !self.is_stall_reported && self.unanswered_since.is_some_and(is_late) {
@@ -391,10 +393,10 @@ impl Engine {
         }
     }
 
-    /// Handles one input, then all events that the log has. Chat messages are collected as drafts.
-    /// Before any other input or frame is handled, the drafts are appended to the log. So every
-    /// other request finds the log as its sender expects it, and a batch of chat messages costs a
-    /// single commit.
+    /// Handles one input, then the log's events ([`Self::poll_log`]). Chat messages are collected
+    /// as drafts. Before any other input or frame is handled, the drafts are appended to the log.
+    /// So every other request finds the log as its sender expects it, and a batch of chat messages
+    /// costs a single commit.
     fn handle_input(&mut self, input: EngineInput) {
         if !matches!(input, EngineInput::Received { .. }) {
             self.commit();
@@ -525,7 +527,7 @@ impl Engine {
         Some(Input::ConnectionFailed { connection, error: ErrorCode::TooSlow })
     }
 
-    /// Appends the collected drafts to the log, then handles all events that the log has.
+    /// Appends the collected drafts to the log, then handles the log's events ([`Self::poll_log`]).
     fn commit(&mut self) {
         self.append_drafts();
         self.poll_log();
@@ -545,8 +547,9 @@ impl Engine {
         self.log.maintain(&|room| self.hub.is_room_open(room));
     }
 
-    /// Handles the events that the log has, until the turn of publishing is over: then call it again
-    /// in the next turn.
+    /// Passes committed entries that wait to the hub, then handles the log's events. Stops when the
+    /// log has no event now, or when the turn of publishing is over. In the second case, call it
+    /// again in the next turn.
     fn poll_log(&mut self) {
         self.publish_committed();
         let mut context = Context::from_waker(Waker::noop());
@@ -556,8 +559,8 @@ impl Engine {
         }
     }
 
-    /// Passes committed entries to the hub, as many as the turn of publishing allows. Counts them as
-    /// answered drafts and as messages.
+    /// Passes committed entries to the hub, as many as the turn of publishing allows. Counts them
+    /// as answered drafts and as messages.
     fn publish_committed(&mut self) {
         let entries = self.publish_turn.take();
         if entries.is_empty() {
@@ -570,8 +573,9 @@ impl Engine {
         self.shut_down_if_due();
     }
 
-    /// Handles an event of the log: passes it to the hub, committed entries as far as the turn of
-    /// publishing allows. `None` means that the log has ended its events, which ends the engine.
+    /// Handles an event of the log: passes it to the hub. Committed entries beyond the turn of
+    /// publishing wait in [`Self::publish_turn`]. `None` means that the log has ended its events,
+    /// which ends the engine.
     fn on_log_event(&mut self, event: Option<LogEvent>) {
         match event {
             Some(LogEvent::Committed { entries, clock_was_set }) => {
@@ -611,8 +615,8 @@ impl Engine {
         }
     }
 
-    /// Tells the hub to shut down if a shutdown is pending and the drafts before it are answered or
-    /// its deadline is over.
+    /// If a shutdown is pending, and the drafts before it are answered or its deadline is over,
+    /// tells the hub to shut down.
     fn shut_down_if_due(&mut self) {
         let now = self.clock.now();
         let is_due = |it: &mut PendingShutdown| {

@@ -16,8 +16,8 @@ const MAX_GROUPS: usize = 100;
 /// Rate-limited log lines about errors sent to clients.
 ///
 /// The first error of each code to each address group is logged at once. Repetitions are counted.
-/// Every [`SUMMARY_INTERVAL`] a summary is logged, with one line for each group. After a summary,
-/// the next error of each code is logged at once again.
+/// Every [`SUMMARY_INTERVAL`] a summary is logged, with one line for each group that has
+/// repetitions. After a summary, the next error of each code is logged at once again.
 #[derive(Debug, Default)]
 pub(super) struct ErrorLog {
     /// Time of the last summary.

@@ -15,14 +15,14 @@ use crate::model::limits::SLOW_READER_TIMEOUT;
 use crate::model::{AddressGroup, Moment, Sequence, SharedEntry};
 use crate::wire::tcp::{ServerFrame, entry_frame};
 
-/// Published head: the sequence up to which the feeds of all rooms hold their entries.
+/// Published head: the sequence up to which the feeds of all rooms have received their entries.
 ///
 /// Connections send no entry after it. So entries of several rooms are sent in ascending order.
 #[derive(Debug, Default)]
 pub(super) struct PublishedHead(AtomicU64);
 
 impl PublishedHead {
-    /// Returns the published head. Each feed holds its room's entries up to it.
+    /// Returns the published head.
     pub(super) fn get(&self) -> Sequence {
         Sequence(self.0.load(Ordering::Acquire))
     }
@@ -45,8 +45,8 @@ struct Room {
 }
 
 impl Room {
-    /// Moves the batch under construction into the feed. Readers take its entries when the published
-    /// head reaches them. Does nothing if the batch is empty.
+    /// Moves the batch under construction into the feed. Readers take its entries when the
+    /// published head reaches them. Does nothing if the batch is empty.
     fn move_batch_to_feed(&mut self, now: Moment) {
         if !self.batch.is_empty() {
             let batch = std::mem::take(&mut self.batch).finish(now);
@@ -55,17 +55,18 @@ impl Room {
     }
 }
 
-/// Divisor of the budget of all feeds and outboxes: the outboxes of one address group may use a
-/// quarter of the budget.
+/// Divisor of [`FanoutLimits::total_bytes`]: the outboxes of one address group may use a quarter of
+/// it, or [`FanoutLimits::feed_bytes`] if that is more.
 const GROUP_SHARE: usize = 4;
 
-/// Memory that waits because of the clients of one address group.
+/// Memory in use because the clients of one address group read slowly.
 #[derive(Clone, Copy, Debug, Default)]
 struct GroupMemory {
     /// Size of the group's outboxes, and of the feeds in which the group's readers are furthest
     /// behind, together in bytes.
     bytes: usize,
-    /// Size and room of the largest of these feeds; `None` if there is none.
+    /// Size in bytes, and room, of the largest feed in which the group's readers are furthest
+    /// behind. `None` if there is no such feed.
     largest_feed: Option<(usize, RoomId)>,
 }
 
@@ -78,15 +79,16 @@ impl GroupMemory {
     }
 }
 
-/// Outboxes of all connections and feeds of all rooms. The engine's task owns it, and shares each
-/// outbox and feed with connections' tasks.
+/// Fan-out: outboxes of all connections, and feeds of all rooms. The engine's task owns the
+/// fan-out, and shares each outbox and feed with connections' tasks.
 #[derive(Debug)]
 pub(super) struct Fanout {
     /// Outbox of each connection.
     outboxes: Outboxes,
     /// Rooms to which some connection has ever subscribed, until they are closed.
     rooms: HashMap<RoomId, Room>,
-    /// Rooms whose batch under construction is not empty.
+    /// Rooms with entries since the last call of [`Self::published`]. A room may occur several
+    /// times.
     dirty_rooms: Vec<RoomId>,
     /// Outboxes with new items whose connections are not woken.
     to_wake: Vec<Arc<Outbox>>,
@@ -160,7 +162,7 @@ impl Fanout {
     }
 
     /// Removes a connection, also from the readers of all rooms. Puts `Close` into its outbox and
-    /// wakes it. Does nothing for an unknown connection.
+    /// wakes its task. Does nothing for an unknown connection.
     pub(super) fn disconnect(&mut self, connection: ConnectionId) {
         let Some(outbox) = self.outboxes.remove(connection) else { return };
         // `Close` always fits.
@@ -188,9 +190,9 @@ impl Fanout {
         self.outboxes.is_empty()
     }
 
-    /// Encodes an entry into the batch of its room. Moves the batch into the room's feed when it is
-    /// full. Does nothing if the room has no feed, because no connection has subscribed to it. Call
-    /// [`Self::published`] after the last entry.
+    /// Encodes an entry into the batch of its room. If the batch is then full, moves it into the
+    /// room's feed. Does nothing if the room has no feed, because no connection has subscribed to
+    /// it. Call [`Self::published`] after the last entry.
     pub(super) fn publish(&mut self, now: Moment, room: RoomId, entry: &SharedEntry) {
         if let Some(it) = self.rooms.get_mut(&room) {
             if it.batch.is_empty() {
@@ -204,8 +206,8 @@ impl Fanout {
     }
 
     /// Publishes the collected batches: moves them into the feeds, advances the published head to
-    /// `head`, and wakes the readers of their rooms. Frees memory if the feeds exceed the budget;
-    /// call [`Self::take_overflowing`] afterwards.
+    /// `head`, and wakes the readers of their rooms. If the memory budget is exceeded, frees
+    /// memory; call [`Self::take_overflowing`] afterwards.
     pub(super) fn published(&mut self, now: Moment, head: Sequence) {
         for room in &self.dirty_rooms {
             if let Some(it) = self.rooms.get_mut(room) {
@@ -223,8 +225,8 @@ impl Fanout {
 
     /// Frees memory of the address group that uses most: gives up its largest outbox, or shrinks
     /// the largest feed in which its readers are furthest behind, whichever is larger. A feed loses
-    /// an eighth, so that this is not needed for every batch. Returns false if no group uses
-    /// memory.
+    /// an eighth, so that this is not needed for every batch. If that group has neither, or there
+    /// is no group, frees nothing and returns false.
     fn free_memory(&mut self) -> bool {
         let mut groups: HashMap<AddressGroup, GroupMemory> = HashMap::new();
         for (room, it) in &self.rooms {
@@ -253,7 +255,8 @@ impl Fanout {
         }
     }
 
-    /// Drops the oldest batches of a feed until it holds at most 7/8 of its memory.
+    /// Drops the oldest batches of a room's feed until the feed uses at most 7/8 of its present
+    /// memory.
     fn shrink_feed(&mut self, room: RoomId) {
         let Some(it) = self.rooms.get(&room) else { return };
         let mut feed = lock_feed(&it.feed);
@@ -263,7 +266,7 @@ impl Fanout {
         }
     }
 
-    /// Puts a delivery into a connection's outbox. If it begins or ends reading a room, updates the
+    /// Puts a delivery into a connection's outbox. `Subscribe` and `Unsubscribe` also update the
     /// room's readers. Does nothing for an unknown connection. Call [`Self::take_overflowing`]
     /// afterwards.
     pub(super) fn deliver(
@@ -319,7 +322,8 @@ impl Fanout {
     /// - If the item would exceed the share of its address group
     ///   ([`Outboxes::largest_if_over_share`]), gives up the group's largest outbox.
     /// - If the memory budget is used up, calls [`Self::free_memory`].
-    /// - If the outbox itself is full, gives it up. Then the item is dropped.
+    /// - If the outbox itself is full, or nothing can be freed, gives it up. Then the item is
+    ///   dropped.
     fn put(&mut self, connection: ConnectionId, mut queued: Queued) {
         let Some(outbox) = self.outboxes.get(connection).cloned() else { return };
         if let Some(group) = outbox.group() {
@@ -380,7 +384,8 @@ impl Fanout {
         self.to_wake.drain(..).for_each(|outbox| outbox.wake());
     }
 
-    /// Drops batches older than [`SLOW_READER_TIMEOUT`] from all feeds. Call it every few seconds.
+    /// Drops from all feeds the batches older than [`SLOW_READER_TIMEOUT`], and excess batches
+    /// ([`Feed::trim`]). Call it every few seconds.
     pub(super) fn trim(&mut self, now: Moment) {
         for room in self.rooms.values() {
             lock_feed(&room.feed).trim(now, SLOW_READER_TIMEOUT);

@@ -63,7 +63,8 @@ impl BatchBuilder {
         self.ends.is_empty()
     }
 
-    /// Returns true if the batch is large enough to be published before entries are added.
+    /// Returns true if the batch must be finished before further entries are added: its frames have
+    /// [`FULL_BATCH`] bytes or more.
     pub(super) fn is_full(&self) -> bool {
         self.bytes.len() >= FULL_BATCH
     }
@@ -99,7 +100,7 @@ impl Batch {
     }
 }
 
-/// Batch in a feed, with its cursors.
+/// Batch in a feed, and the number of cursors in it.
 #[derive(Debug)]
 struct Slot {
     /// Batch.
@@ -202,8 +203,8 @@ impl Feed {
         self.batches.front().is_some_and(|it| now.since(it.batch.published) > age)
     }
 
-    /// Drops the batches that were published more than `max_age` ago, and the oldest ones while the
-    /// feed exceeds its maximum size. Call it every few seconds.
+    /// Drops the batches that were published more than `max_age` ago. Then drops the oldest batches
+    /// as [`Self::drop_excess`] says. Call it every few seconds.
     pub(super) fn trim(&mut self, now: Moment, max_age: Duration) {
         while self.is_oldest_older_than(now, max_age) {
             self.drop_oldest();
@@ -246,7 +247,7 @@ impl Feed {
     }
 
     /// Iterates over the address groups of the readers that are furthest behind. Because of these
-    /// readers, the feed holds its oldest batch. A group occurs once for each of its readers.
+    /// readers, the feed holds its oldest batch. A group occurs once for each such reader.
     pub(super) fn slowest_groups(&self) -> impl Iterator<Item = AddressGroup> {
         let is_slowest =
             |it: &&ReaderState| !self.batches.is_empty() && it.cursor.batch == self.first;
@@ -323,9 +324,10 @@ impl Feed {
         Ok(entry.map(|(sequence, _)| *sequence))
     }
 
-    /// Passes a reader's next frames, up to and including sequence `limit`, to `sink`. Stops after
-    /// the frames of a batch with which their memory reaches `max_memory`, in bytes. Advances the
-    /// reader past them. Drops the oldest batches that every reader has passed.
+    /// Passes a reader's next frames, up to and including sequence `limit`, to `sink`. Stops
+    /// earlier, between two batches, if the passed frames use `max_memory` bytes or more
+    /// ([`memory_of`]). Advances the reader past the passed frames. Drops the oldest batches that
+    /// every reader has passed.
     ///
     /// # Errors
     /// [`Behind`] if the next entry was dropped. Then nothing is passed to `sink`.
@@ -383,7 +385,8 @@ impl Drop for Feed {
     }
 }
 
-/// Returns the memory of unsent frames, in bytes: their own, and that of the handle.
+/// Returns the memory of unsent frames, in bytes: the length of the frames, and the size of the
+/// handle.
 pub(super) const fn memory_of(frames: &Bytes) -> usize {
     frames.len() + size_of::<Bytes>()
 }
@@ -425,8 +428,8 @@ impl FeedReader {
     }
 
     /// Passes the frames of the next entries, up to and including sequence `limit`, to `sink`.
-    /// Stops after the frames of a batch with which their memory ([`memory_of`]) reaches
-    /// `max_memory`, in bytes. The reader has then taken these entries.
+    /// Stops earlier, between two batches, if the passed frames use `max_memory` bytes or more
+    /// ([`memory_of`]). The reader has then taken the passed entries.
     ///
     /// # Errors
     /// [`Behind`] if the next entry was dropped. Then nothing is passed to `sink`.

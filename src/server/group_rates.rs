@@ -15,16 +15,18 @@ use crate::model::{AddressGroup, HubSettings, Moment, TokenBucket};
 /// household of 30 users.
 const MIN_FULL_CONNECTIONS: usize = 16;
 
-/// Divisor of `max-connections-per-address`: an address group may use the whole rate of so many of
-/// its connections.
+/// Divisor of `max-connections-per-address`. The result, or [`MIN_FULL_CONNECTIONS`] if that is
+/// more, is the number of connections whose whole rate one address group may use.
 const FULL_CONNECTIONS_DIVISOR: usize = 16;
 
-/// Divisor of the burst of the connections whose whole rate an address group may use. By default the
-/// group may use the burst of one connection. Each message may be delivered to hundreds of readers,
-/// so what a group sends at once delays all other clients.
+/// Divisor of an address group's burst. That is the burst of all connections whose whole rate the
+/// group may use, divided by this number. By default it equals the burst of one connection. Each
+/// message may be delivered to hundreds of readers, so what a group sends at once delays all other
+/// clients.
 const BURST_DIVISOR: u32 = 16;
 
-/// Number of remembered groups from which on those without connections are forgotten.
+/// Minimum number of remembered groups at which idle groups are forgotten. A group is idle if it
+/// has no connection and its bucket is full.
 const MIN_PURGE: usize = 64;
 
 /// Rate limit of an address group's messages, in units.
@@ -48,7 +50,7 @@ impl Limit {
     }
 }
 
-/// Rate limit of one address group, for each of its connections.
+/// Rate limit of one address group, shared by its connections.
 #[derive(Clone, Debug)]
 pub(super) struct GroupRate(Arc<Mutex<TokenBucket>>);
 
@@ -69,9 +71,10 @@ pub(super) struct GroupRates(Mutex<Groups>);
 struct Groups {
     /// Limit of each group.
     limit: Limit,
-    /// Bucket of each group that has connections or has used its bucket recently.
+    /// Bucket of each group that has connections. The bucket of another group stays until a purge
+    /// finds it full.
     buckets: HashMap<AddressGroup, GroupRate>,
-    /// Number of buckets at which idle ones are removed.
+    /// Number of buckets at which the next purge removes those of idle groups.
     purge_at: usize,
 }
 
@@ -92,8 +95,8 @@ impl GroupRates {
         }
     }
 
-    /// Returns the rate limit of a group, for a new connection. Now and then removes the limits of
-    /// groups that have no connection and a full bucket.
+    /// Returns the rate limit of a group, for a new connection. If [`Groups::purge_at`] groups are
+    /// remembered, first forgets those that have no connection and a full bucket.
     pub(super) fn rate_of(&self, now: Moment, group: AddressGroup) -> GroupRate {
         let mut groups = lock(&self.0);
         let Groups { limit, buckets, purge_at } = &mut *groups;
@@ -106,7 +109,8 @@ impl GroupRates {
     }
 }
 
-/// Locks a mutex. Poison is ignored: every change of these states is complete.
+/// Locks a mutex. Poison is ignored: if a task panics while it holds the lock, the contents can
+/// still be used.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -7,7 +7,7 @@ use crate::model::Moment;
 /// Minimum time between two log lines.
 const LINE_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Rate limit of log lines about one kind of event: a line in each [`LINE_INTERVAL`].
+/// Rate limit of log lines about one kind of event: at most one line in each [`LINE_INTERVAL`].
 #[derive(Debug, Default)]
 pub(super) struct LineLimiter {
     /// Time of the last line; `None` before the first one.
@@ -17,8 +17,8 @@ pub(super) struct LineLimiter {
 }
 
 impl LineLimiter {
-    /// Counts an event. If a line is due, returns the number of events since the last line that were
-    /// not logged. Otherwise `None`.
+    /// Counts an event. If a line is due, returns the number of events since the last line that
+    /// were not logged. Otherwise `None`.
     pub(super) fn next_line(&mut self, now: Moment) -> Option<u64> {
         if self.logged_at.is_some_and(|at| now.since(at) < LINE_INTERVAL) {
             self.unlogged = self.unlogged.saturating_add(1);
@@ -33,7 +33,8 @@ impl LineLimiter {
 mod tests {
     use super::*;
 
-    /// At most one line is due in a minute. It comes with the number of events that were not logged.
+    /// At most one line is due in a minute. It comes with the number of events that were not
+    /// logged.
     #[test]
     fn lines_are_a_minute_apart_and_events_between_them_are_counted() {
         let at = |seconds| Moment::after_start(Duration::from_secs(seconds));

@@ -30,7 +30,8 @@ const BIND_RETRY_INTERVAL: Duration = Duration::from_secs(2);
 /// Pause after a failed accept. Its usual reason, no free file descriptors, lasts for a while.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// Error of listening on an address. Waiting would not help. The socket is closed.
+/// Error of listening on an address. An address that the machine does not have yet is no such
+/// error.
 #[derive(Debug, Error)]
 #[error("cannot listen on {address}")]
 pub struct ListenError {

@@ -2,7 +2,8 @@
 //! makes no decisions.
 //!
 //! ```text
-//! socket ─ connection ─▶ engine: hub ─▶ log ─▶ hub ─▶ fanout ─▶ feed ─▶ outgoing ─ connection ─ socket
+//! socket ─ connection ─▶ engine: hub ─▶ log ─▶ hub ─▶ fanout ─▶ feed ─▶
+//!     outgoing ─ connection ─ socket
 //! ```
 //!
 //! There is a task for each connection and each listener, and one for the engine, which owns the
@@ -99,7 +100,8 @@ pub struct ServerSettings {
 }
 
 impl Default for ServerSettings {
-    /// Returns the settings of `chat-server` without any options.
+    /// Returns the settings of `chat-server` without any options, but without a control socket, and
+    /// with `hub.retention` unlimited.
     fn default() -> Self {
         Self {
             hub: HubSettings::default(),
@@ -248,9 +250,9 @@ pub async fn run(
     outcome
 }
 
-/// Returns a line for the owner: the server's name, where it keeps messages, and how users get in.
-/// `is_empty`: true if the log has never had a message. The line then says so, because the data
-/// directory may be mistyped.
+/// Returns a line for the owner: the server's name, where it keeps messages, whether users need a
+/// password, and whether clients find it. `is_empty`: true if the log has never had a message. The
+/// line then says so, because the data directory may be mistyped.
 fn startup_summary(settings: &ServerSettings, is_empty: bool) -> String {
     let log = match &settings.log {
         LogSettings::Memory(_) => "messages are kept in memory until it stops".to_owned(),

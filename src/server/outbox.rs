@@ -32,7 +32,7 @@ pub(super) enum Item {
     /// Replay: entries to send, and the flags of their frames. The entries are encoded just before
     /// they are sent.
     Entries(Vec<SharedEntry>, u8),
-    /// Begin to read this room, by this reader of its feed.
+    /// Begin to read this room, with this reader of its feed.
     Subscribe(RoomId, FeedReader),
     /// Stop reading this room.
     Unsubscribe(RoomId),
@@ -71,14 +71,15 @@ const MAX_OUTBOX_ITEMS: usize = 4_096;
 pub(super) struct Outbox {
     /// Queued items.
     queue: Mutex<Queue>,
-    /// Wakes the connection's task when there are new items, or new entries in a room that it reads.
+    /// Wakes the connection's task when there are new items, or new entries in a room that it
+    /// reads.
     wakeup: Notify,
     /// Memory budget of all feeds and outboxes together.
     budget: Arc<MemoryBudget>,
     /// Address group of the client; `None` for a probe.
     group: Option<AddressGroup>,
-    /// Memory of all outboxes of the group together, in bytes. It is not set for a probe, and
-    /// before [`Self::count_in`].
+    /// Memory of all outboxes of the group together, in bytes. Unset for a probe, and until
+    /// [`Self::count_in`].
     group_bytes: OnceLock<Arc<AtomicUsize>>,
 }
 
@@ -294,8 +295,8 @@ impl Outbox {
         self.wakeup.notified().await;
     }
 
-    /// Locks the queue. Poison is ignored: if a task panics while it holds the lock, the queue is
-    /// consistent, because each change is a single push or pop.
+    /// Locks the queue. Poison is ignored: if a task panics while it holds the lock, the queue can
+    /// still be used.
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }

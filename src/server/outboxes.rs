@@ -24,8 +24,8 @@ pub(super) struct Outboxes {
 struct GroupOutboxes {
     /// Connections of the group.
     connections: HashSet<ConnectionId>,
-    /// Memory of the group's outboxes together, in bytes. It includes the outboxes of removed
-    /// connections whose tasks still send the rest.
+    /// Memory of the group's outboxes together, in bytes. It includes outboxes that were removed
+    /// while the group had other connections, and whose tasks still send the rest.
     bytes: Arc<AtomicUsize>,
 }
 

@@ -9,7 +9,7 @@ use crate::model::{AddressGroup, Moment};
 /// Minimum time between two log lines.
 const LINE_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Maximum number of pairs of address group and limit that are counted between two log lines.
+/// Maximum number of pairs of address group and limit that are counted in one [`LINE_INTERVAL`].
 /// Further pairs count only in the totals.
 const MAX_COUNTED: usize = 1_024;
 
@@ -20,8 +20,8 @@ pub(super) struct Pressure {
     pub(super) group: AddressGroup,
     /// Limit that the group has reached.
     pub(super) quota: Quota,
-    /// Number of times that the group has reached the limit between two log lines, or since the
-    /// last line.
+    /// Number of times that the group has reached the limit within one [`LINE_INTERVAL`]: the
+    /// running one, or the one before.
     pub(super) times: u64,
 }
 
@@ -32,9 +32,9 @@ pub(super) struct Pressure {
 pub(super) struct QuotaLog {
     /// Number of times that any group has reached each limit since the start.
     totals: HashMap<Quota, u64>,
-    /// Number of times since the last line, by address group and limit.
+    /// Number of times in the running [`LINE_INTERVAL`], by address group and limit.
     recent: HashMap<(AddressGroup, Quota), u64>,
-    /// Largest count between the last two lines; `None` if no limit was reached.
+    /// Largest count in the interval before the running one; `None` if no limit was reached in it.
     previous: Option<Pressure>,
     /// Start of the running [`LINE_INTERVAL`]: time of the last line, or of the last flush that
     /// found a single event. `None` if no interval runs: then the next event is logged at once.
@@ -93,8 +93,8 @@ impl QuotaLog {
         }
     }
 
-    /// Returns the address group and limit with the largest count since the last line; `None` if no
-    /// limit was reached.
+    /// Returns the address group and limit with the largest count in the running interval; `None`
+    /// if no limit was reached in it.
     fn greatest_recent(&self) -> Option<Pressure> {
         let greatest = self.recent.iter().max_by_key(|(_, times)| **times);
         greatest.map(|((group, quota), times)| Pressure {
@@ -104,8 +104,8 @@ impl QuotaLog {
         })
     }
 
-    /// Returns the address group and limit with the largest count, since the last line or between
-    /// the last two. `None` if no limit was reached.
+    /// Returns the address group and limit with the largest count in the running interval or the
+    /// one before. `None` if no limit was reached in them.
     pub(super) fn pressure(&self) -> Option<Pressure> {
         let candidates = [self.greatest_recent(), self.previous];
         candidates.into_iter().flatten().max_by_key(|it| it.times)

@@ -33,7 +33,7 @@ pub struct Status {
     pub uptime: u64,
     /// Number of connected users: sessions that have a connection.
     pub people: usize,
-    /// Number of connections, including those that have not joined.
+    /// Number of connections, including those that have not joined and those that are closing.
     pub connections: usize,
     /// Number of rooms with at least one member.
     pub rooms: usize,
@@ -88,7 +88,7 @@ pub struct BackupStatus {
     /// Age of the last good backup, in seconds; `None` if there is none.
     pub age: Option<u64>,
     /// Error of the last attempt; before the first attempt, error of looking for the last backup.
-    /// `None` if that succeeded.
+    /// `None` after success.
     pub error: Option<String>,
 }
 

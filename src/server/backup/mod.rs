@@ -27,8 +27,8 @@ use crate::os::Clock;
 
 pub(super) use self::schedule::format_utc;
 
-/// Time from the start of the server, or from a change of its settings, until a backup that is due
-/// is made.
+/// Time from the start of the server, or from a change of its settings, until the next check
+/// whether a backup is due.
 const START_DELAY: Duration = Duration::from_secs(5);
 
 /// Time between two checks whether a backup is due. A timer until the next night would not follow
@@ -53,7 +53,7 @@ pub(super) struct BackupState {
     /// error.
     pub(super) last: Option<Timestamp>,
     /// Error of the last attempt; before the first attempt, error of looking for the last backup.
-    /// `None` if that succeeded.
+    /// `None` after success.
     pub(super) error: Option<String>,
 }
 
@@ -65,10 +65,10 @@ impl BackupState {
     }
 }
 
-/// Makes a backup each night, or soon after the start if a night was missed, while the settings ask
-/// for backups. Publishes their state. The
-/// state is `None` without a backup directory or without a log on disk. A failed backup is tried
-/// again after an hour, or soon after a change of the backup settings. Never returns.
+/// While the settings ask for backups, makes one each night, or soon after the start if a night was
+/// missed. Publishes the state of the backups: `None` without a backup directory or without a log
+/// on disk. A failed backup is tried again after an hour, or soon after a change of the backup
+/// settings. Never returns.
 pub(super) async fn make_backups(
     server_id: Option<ServerId>,
     clock: Clock,
@@ -141,8 +141,8 @@ async fn make(files: BackupFiles, schedule: &Schedule, now: Timestamp) -> Result
     made.unwrap_or_else(|_| Err(internal_error()))
 }
 
-/// Returns the state after an attempt with the outcome `made`, and logs the outcome. `last`: time of
-/// the last good backup before the attempt. It stays after a failure.
+/// Returns the state after an attempt with the outcome `made`, and logs the outcome. `last`: time
+/// of the last good backup before the attempt. It stays after a failure.
 fn next_state(
     files: &BackupFiles,
     last: Option<Timestamp>,

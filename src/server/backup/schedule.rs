@@ -39,7 +39,7 @@ impl Schedule {
     }
 
     /// Returns true if a backup is due: 3 o'clock has passed since `last`, the time of the last
-    /// good backup, or there is none. A `last` that [`is_future`] rejects counts as none.
+    /// good backup, or `last` is `None`. A `last` that [`is_future`] rejects counts as none.
     ///
     /// Returns false while the clock is not set, and for [`RETRY_INTERVAL`] after a failed attempt.
     pub(super) fn is_due(&self, now: Now, last: Option<Timestamp>) -> bool {

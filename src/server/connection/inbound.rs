@@ -20,8 +20,9 @@ const GREETING_UNITS_PER_MINUTE: u32 = 60;
 /// each further piece of up to this length costs one more unit.
 const BYTES_PER_UNIT: usize = 1_024;
 
-/// Minimum wait because of the address group that a client is told of. A shorter wait is over before
-/// a user could have read the notice, and others of the address may have caused it.
+/// Minimum wait for which a `slow_down` notice is sent if the address group is the reason. A
+/// shorter wait is over before a user could have read the notice, and other users of the address
+/// may have caused it.
 const MIN_NOTICED_GROUP_WAIT: Duration = Duration::from_secs(1);
 
 /// Inbound half of a connection: cuts received bytes into frames, no faster than the client's rate
@@ -53,10 +54,10 @@ pub(super) struct Cut {
     /// Estimated memory of the frames, in bytes: for each frame, the size of the struct and the
     /// length of the body.
     pub(super) memory: usize,
-    /// Time to wait before more bytes may be read and cut. Zero if the rate limit was not exceeded.
+    /// Time to wait before more bytes may be read and cut. Zero if no rate limit was exceeded.
     pub(super) wait: Duration,
-    /// True if the rate limit of the address group was exceeded: then `wait` is longer than the
-    /// client's own rate limit requires.
+    /// True if the address group is the reason for `wait`: its rate limit requires a longer wait
+    /// than the client's own.
     pub(super) is_group_limited: bool,
     /// Framing error after the last of `frames`; `None` if there is none. After an error, nothing
     /// more can be read from this client.
@@ -87,9 +88,10 @@ impl Inbound {
     }
 
     /// Cuts frames from the bytes that earlier calls have left, and then from `bytes`. Stops after
-    /// the first frame that exceeds a rate limit. If that is the client's own, the frame is still
-    /// returned. If it is that of the address group, the next call returns the frame: otherwise all
-    /// connections of a group could exceed the limit at once, by a message each.
+    /// the first frame that exceeds a rate limit. If only the client's own limit is exceeded, still
+    /// returns this frame. If the limit of the address group is exceeded, the next call returns the
+    /// frame: otherwise all connections of a group could exceed the limit at once, by a message
+    /// each.
     ///
     /// If [`Cut::wait`] is not zero, call it again without bytes when that time is over, and not
     /// before: a frame may be held, and the bytes that are left may contain whole frames.
@@ -245,8 +247,8 @@ mod tests {
         }
     }
 
-    /// A message that exceeds the rate limit of the address group is returned when the wait is over,
-    /// before what follows it. So all connections together do not exceed the limit.
+    /// A message that exceeds the rate limit of the address group is returned when the wait is
+    /// over, before what follows it. So all connections together do not exceed the limit.
     #[test]
     fn messages_beyond_the_rate_of_the_group_are_held() {
         let rates = GroupRates::new(&HubSettings::default());

@@ -55,7 +55,7 @@ pub(super) struct Connection {
     pub(super) id: ConnectionId,
     /// Outbox: frames and commands of the engine for this connection alone.
     pub(super) outbox: Arc<Outbox>,
-    /// Published head: the sequence up to which the feeds of all rooms hold their entries.
+    /// Published head: the sequence up to which the feeds of all rooms have received their entries.
     pub(super) head: Arc<PublishedHead>,
     /// Handle of the engine, which receives this connection's frames and events.
     pub(super) engine: EngineHandle,
@@ -113,8 +113,8 @@ impl From<io::Error> for Gone {
 impl Connection {
     /// Serves the client over `transport` until the connection ends. `bucket`: rate limit of the
     /// client once it has joined. `group_rate`: rate limit of the messages of its address group.
-    /// After a regular end, lingers if a permit is free. Then reports
-    /// the end to the engine, even if this task panics.
+    /// After a regular end, lingers if a permit is free. Then reports the end to the engine, even
+    /// if this task panics.
     pub(super) async fn run(
         self,
         transport: impl Transport,
@@ -223,7 +223,7 @@ impl<T: Transport> Driver<T> {
     /// on the delayed frames. After the slow-reader time-out, gives the client up as too slow.
     ///
     /// # Errors
-    /// [`Gone`] if the deadline of a closing connection has passed.
+    /// [`Gone`] if the deadline of a closing connection has passed, or the engine has ended.
     async fn on_deadline(&mut self) -> Result<(), Gone> {
         let now = self.connection.clock.now();
         if self.ends_at.is_some_and(|at| at <= now) {
@@ -307,7 +307,7 @@ impl<T: Transport> Driver<T> {
     ///
     /// # Errors
     /// [`Gone`] if the socket has failed. If the error is a broken pipe, the client has closed the
-    /// socket. Unless reading is over, first reports a half-close to the engine: the client leaves.
+    /// socket. Unless reading is over, first reports that to the engine as a half-close.
     fn write_once(&mut self) -> Result<Option<usize>, Gone> {
         let due = self.outgoing.due();
         let mut slices = [IoSlice::new(&[]); WRITE_SLICES];

@@ -5,8 +5,10 @@ use std::collections::VecDeque;
 
 use crate::model::{LogEntry, SharedEntry};
 
-/// Maximum memory of the messages that are published in one turn, in bytes. It is far below what
-/// one connection may lag behind.
+/// Memory of published messages from which on a turn is over, in bytes. The last message of a turn
+/// may exceed it. This value is far below the default of
+/// [`FanoutLimits::feed_bytes`](crate::server::FanoutLimits::feed_bytes), which limits how far a
+/// connection may lag behind.
 const TURN_MEMORY: usize = 128 << 10;
 
 /// Committed entries that are not published, and what may be published in the current turn.
