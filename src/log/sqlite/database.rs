@@ -12,7 +12,8 @@ use super::settings::StoreError;
 /// Maximum time that a connection waits for the lock of another connection, in milliseconds.
 const BUSY_TIMEOUT: u32 = 10_000;
 
-/// Size above which SQLite truncates the file of the write-ahead log after a checkpoint, in bytes.
+/// Size to which SQLite truncates a larger file of the write-ahead log, in bytes. SQLite does so
+/// when it reuses the file after a checkpoint.
 const WAL_SIZE_LIMIT: i64 = 8 << 20;
 
 /// Names of facts: keys of the rows in the table `facts`.
@@ -38,7 +39,8 @@ pub(crate) mod fact {
     pub(crate) const INDEXED_UP_TO: &str = "indexed";
     /// Sequence gaps: for each gap two sequences of 8 bytes, big-endian.
     pub(crate) const SEQUENCE_GAPS: &str = "voids";
-    /// Greatest sequence among the entries that were deleted with their room by eviction.
+    /// Sequence up to which evicted rooms may have had entries: the greatest last sequence of any
+    /// evicted room.
     pub(crate) const EVICTED_UP_TO: &str = "forgotten";
 }
 

@@ -7,7 +7,8 @@ use thiserror::Error;
 
 use crate::model::Retention;
 
-/// Durability mode: which messages a power cut may lose.
+/// Durability mode: which messages a power cut may lose. Messages that [`OnFailure::Continue`]
+/// commits in memory may be lost in both modes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
     /// At most the messages of the last second. The disk is synced once a second while messages are
@@ -21,7 +22,8 @@ pub enum Durability {
 /// Policy for new messages while the disk fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnFailure {
-    /// Commits messages in memory. Writes them when the disk works again.
+    /// Commits messages in memory, and writes them when the disk works again. If more than 32 MiB
+    /// wait to be written, refuses further messages.
     #[default]
     Continue,
     /// Refuses messages.
