@@ -11,7 +11,7 @@ use crate::model::IpNetwork;
 /// Likeliness that an address is reachable. A smaller value is more likely.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Likeliness {
-    /// In the network of an interface of this machine that does not lead only to containers.
+    /// In the network of an interface of this machine, except an interface of containers.
     OnLink,
     /// Valid in the whole Internet.
     Global,

@@ -69,8 +69,8 @@ impl DiscoveredServer {
     }
 }
 
-/// Discovers all servers that answer within `patience`, and returns them sorted by instance name.
-/// Blocks for the whole time.
+/// Discovers all servers that answer within `patience`, at most 256, and returns them sorted by
+/// instance name. Blocks for the whole time.
 ///
 /// # Errors
 /// The network cannot be queried.

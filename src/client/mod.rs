@@ -242,7 +242,7 @@ impl Driver<'_> {
     /// not tried to before.
     ///
     /// The first connection makes an uncertain identity certain. From then on, a server without an
-    /// id is identified by its instance name. Later connections update the instance name only if
+    /// id is identified by its instance name. Later connections replace the recorded server only if
     /// the id is the same.
     fn on_server_identified(&mut self, server: Destination) {
         if !self.is_server_certain || server.id == self.server.id {

@@ -31,8 +31,8 @@ const MAX_DRAFTS_IN_FLIGHT: u64 = 200_000;
 /// Maximum number of rooms whose names are restored.
 const MAX_RESTORED_ROOMS: i64 = 1_000;
 
-/// Determines the id under which the log continues, and marks the database as open. Both are
-/// committed before this function returns, with the boot id, the file id and the durability.
+/// Determines the id under which the log continues. Marks the database as open, and stores boot id,
+/// file id and durability. All this is committed before this function returns.
 ///
 /// A copied file, which has another inode number, always gets a new id. Otherwise the log keeps its
 /// id if none of its entries can be missing. That is so in three cases:
@@ -143,8 +143,8 @@ fn read_head(connection: &Connection) -> rusqlite::Result<Sequence> {
     Ok(sequence_from_sql(noted.max(kept)))
 }
 
-/// Corrects session records by the stored messages after the lowest `noted` sequence of all
-/// records. Also by messages up to [`MAX_DRAFTS_IN_FLIGHT`] sequences before, which may have been
+/// Corrects session records by stored messages: those after the lowest `noted` sequence of all
+/// records, and those up to [`MAX_DRAFTS_IN_FLIGHT`] sequences before it. The latter may have been
 /// in flight when the record was written. Raises `last_reference` to the references of these
 /// messages, and removes these references from `refused`. So the hub accepts none of the messages
 /// twice.

@@ -36,8 +36,8 @@ impl Writer {
     }
 
     /// Adds the next messages to the search index: at most [`INDEX_BATCH`], until their texts have
-    /// [`INDEX_BYTES`]. Returns true if more may be left. The commit is not synced: after a crash,
-    /// indexing is repeated.
+    /// [`INDEX_BYTES`]. Returns true if more may be left. The commit is not synced: if a power cut
+    /// loses it, indexing is repeated.
     pub(super) fn index_messages(&mut self) -> rusqlite::Result<bool> {
         let sync = self.ordering_sync();
         self.store.set_sync_level(sync)?;

@@ -83,8 +83,8 @@ pub(super) struct WriterState {
     /// True after a failed write or sync, until the write-ahead log is truncated. The write-ahead
     /// log may be incomplete on the disk, although it is read without an error.
     is_wal_suspect: bool,
-    /// True if the clock was set before a refused draft, and no draft was written since. The next
-    /// draft reports the clock change.
+    /// True if the clock was set before a refused draft, and no draft was committed since. The next
+    /// committed draft reports the clock change.
     has_unreported_clock_change: bool,
     /// Time of the next attempt to write. Used only while the disk fails.
     retry_at: Moment,
