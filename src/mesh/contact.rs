@@ -149,8 +149,8 @@ pub(super) struct Contact {
     /// True if the contact was sent a `want` since its last control packet arrived. Set only while
     /// the contact has no verified address.
     pub(super) is_asked: bool,
-    /// True if this peer needs a verified address of the contact, and so has to ping it. Cleared
-    /// when an address is verified.
+    /// True if this peer needs a verified address of the contact, and so has to ping it: it has
+    /// none, or another peer has suggested a further one. Cleared when an address is verified.
     pub(super) needs_verified_address: bool,
     /// Peer whose page has listed the contact, and that is asked for the contact's address. `None`
     /// if no page has listed the contact. A later such peer replaces it only while the contact is
@@ -274,12 +274,15 @@ impl Contact {
         }
     }
 
-    /// Adds an address that another peer has stated. Does nothing if the address is known, or if a
-    /// control packet of the contact itself has arrived within `patience`.
+    /// Adds an address that another peer has stated, and has it pinged if the contact is a member.
+    /// Does nothing if the address is known, or if a control packet of the contact itself has
+    /// arrived within `patience`.
     pub(super) fn suggest_address(&mut self, now: Moment, patience: Duration, address: SocketAddr) {
         let is_silent = self.is_silent(now, patience);
         if is_silent && !self.addresses().any(|it| it == address) {
             self.add_address(address, None);
+            // A member that others hear would be pinged only after G(n).
+            self.needs_verified_address |= self.is_member();
         }
     }
 
@@ -318,7 +321,7 @@ impl Contact {
     /// contact seems to have moved to, otherwise the best address. If these two are of different
     /// families, successive pings go to both in turn: the contact may send by one family and
     /// receive by the other. If the contact is silent for the time `patience`, they go to all
-    /// known addresses in turn.
+    /// known addresses in turn, suggested ones first.
     pub(super) fn address_to_ping(&self, now: Moment, patience: Duration) -> Option<SocketAddr> {
         if let Some(new) = self.moved_to(patience) {
             let other_family = self.address().filter(|it| it.is_ipv4() != new.is_ipv4());
@@ -328,7 +331,9 @@ impl Contact {
             return self.address();
         }
         let mut known: Vec<_> = self.addresses.iter().collect();
-        known.sort_by_key(|it| std::cmp::Reverse((it.is_verified, it.last_heard)));
+        known.sort_by_key(|it| {
+            (it.last_heard.is_some(), std::cmp::Reverse((it.is_verified, it.last_heard)))
+        });
         let turn = usize::try_from(self.pings).unwrap_or(0).checked_rem(known.len())?;
         known.get(turn).map(|it| it.address)
     }

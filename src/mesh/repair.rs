@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::log::Log;
 use super::timers::{
-    WANT_COALESCE_WINDOW, WANT_DEDUP_WINDOW, WANT_DELAY_MS, WANT_RETRY_MS, gone_after,
+    GIVE_UP_TIMEOUT, WANT_COALESCE_WINDOW, WANT_DEDUP_WINDOW, WANT_DELAY_MS, WANT_RETRY_MS,
+    gone_after,
 };
 use super::{Mesh, Now, Outgoing, Phase};
 use crate::model::limits::{MAX_RANGES, MAX_WANTED};
@@ -21,7 +22,7 @@ const MAX_RECENT_WANTS: usize = 1_024;
 /// is longer. That takes about ten seconds.
 const WANTS_BEFORE_BACKOFF: u32 = 40;
 /// Factor by which the retry interval is multiplied from [`WANTS_BEFORE_BACKOFF`] attempts on.
-const BACKOFF_FACTOR: u64 = 16;
+const BACKOFF_FACTOR: u32 = 16;
 
 /// Recent `want` of another peer for one entry. It is remembered so that a second peer's `want` is
 /// answered to everybody.
@@ -166,11 +167,16 @@ impl Mesh {
                 log.attempts
             });
             let factor = if attempts < WANTS_BEFORE_BACKOFF { 1 } else { BACKOFF_FACTOR };
-            let delay = self.random_delay((WANT_RETRY_MS.0 * factor, WANT_RETRY_MS.1 * factor));
+            let pause = self.random_delay(WANT_RETRY_MS);
             // If nothing is missing any more, `want_at` must stay empty: `schedule_want` does
             // nothing while it is set.
-            if self.logs.get(author).is_some_and(Log::is_incomplete) {
-                self.schedule_want_at(author, now.moment + delay);
+            if let Some(log) = self.logs.get(author).filter(|it| it.is_incomplete()) {
+                let at = now.moment + pause * factor;
+                // A gap is given up in time, but not before an answer can have come.
+                let give_up_at = log.stalled_since.map(|it| it + GIVE_UP_TIMEOUT);
+                let give_up_at = give_up_at.filter(|it| *it > now.moment);
+                let at = give_up_at.map_or(at, |it| at.min(it.max(now.moment + pause)));
+                self.schedule_want_at(author, at);
             }
         }
         let behind = self.logs.iter().filter(|(_, log)| log.is_incomplete());

@@ -1,6 +1,7 @@
 //! Tests of simulated rooms with several peers, in virtual time. Tests with many kinds of faults
 //! are in `tests/sim_mesh`.
 
+mod addresses;
 mod amplification;
 mod blocking;
 mod crowds;
@@ -11,6 +12,7 @@ mod objections;
 mod one_way;
 mod order;
 mod paths;
+mod repair;
 mod reports;
 mod seniority;
 

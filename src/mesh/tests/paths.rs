@@ -85,3 +85,32 @@ fn unicast_member_without_a_verified_address_is_pinged_at_once() {
     assert!(bench.answer_cookies_by(None, &mut carl, 0));
     assert!(bench.destinations().1.contains(&carl.address));
 }
+
+/// What is sent to everybody follows a peer that only unicast reaches to a new address, once that
+/// one is verified, and back to the former one as soon as it sends from there.
+#[test]
+fn copies_follow_a_peer_to_its_new_address_and_back() {
+    let mut bench = TestBench::alone();
+    let mut bert = FakePeer::new(1);
+    let (old, new) = (bert.address, FakePeer::new(2).address);
+    let beat = |bench: &mut TestBench, bert: &mut FakePeer| {
+        let beat = bench.heartbeat("bert", 0, vec![]);
+        bench.sent.clear();
+        bench.receive_by(None, bert, beat);
+        for _ in 0..40 {
+            bench.advance(100);
+            bench.answer_cookies_by(None, bert, 0);
+            bench.sent.clear();
+        }
+    };
+    beat(&mut bench, &mut bert);
+    assert_eq!(bench.destinations(), (PathSet::NONE, vec![old]));
+    bench.advance(4_500);
+    bert.address = new;
+    beat(&mut bench, &mut bert);
+    assert_eq!(bench.destinations(), (PathSet::NONE, vec![new]));
+    bert.address = old;
+    let again = bench.heartbeat("bert", 0, vec![]);
+    bench.receive_by(None, &mut bert, again);
+    assert_eq!(bench.destinations(), (PathSet::NONE, vec![old]));
+}

@@ -153,6 +153,36 @@ fn merge_of_two_rooms_is_decided_by_seniority() {
     assert!(is_renamed(&bench));
 }
 
+/// The time since which a peer holds its name moves with the room clock when that jumps. So of two
+/// peers that meet, the one that is here for longer keeps the name, whichever of the room clocks is
+/// ahead.
+#[test]
+fn time_of_the_own_name_moves_with_the_room_clock() {
+    // The peer under test is here for 11 s when the other one, whose clock is far ahead, turns up.
+    for (present, is_renamed_then) in [(5_000, false), (60_000, true)] {
+        let mut bench = settled_bench();
+        let mut anna = FakePeer::new(2);
+        let since = HUGE + bench.now - present;
+        let before = bench.sent.len();
+        for _ in 0..30 {
+            let clock = RoomClock(HUGE + bench.now);
+            let beat = crate::wire::udp::Heartbeat {
+                clock,
+                since: RoomClock(since),
+                username: "anna".to_owned(),
+                time: crate::model::Timestamp(bench.now),
+                members: 1,
+                sequence: 0,
+                page: vec![],
+            };
+            bench.receive(&mut anna, Control::Heartbeat(beat));
+            bench.advance(500);
+            bench.answer_cookies(&mut anna, before);
+        }
+        assert_eq!(is_renamed(&bench), is_renamed_then, "{present}");
+    }
+}
+
 /// A peer that was alone gives way to a group that it meets, although it is more senior: the group
 /// has witnesses.
 #[test]

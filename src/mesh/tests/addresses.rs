@@ -1,0 +1,174 @@
+//! Tests of the addresses of other peers: asking for them, taking them, and where pings go. Section
+//! 11, rules 6 and 16 to 18.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use super::hostile::{FakePeer, TestBench};
+use crate::mesh::Outgoing;
+use crate::model::PeerId;
+use crate::wire::udp::{Announce, Control, Nonce, PageItem, PeerAddress, Peers};
+
+/// Returns a `peers` that states this IPv4 address of a peer.
+fn peers(peer: PeerId, address: SocketAddr) -> Control {
+    let SocketAddr::V4(it) = address else { panic!() };
+    let (address, port) = (it.ip().to_ipv6_mapped().octets(), it.port());
+    Control::Peers(Peers { peers: vec![PeerAddress { peer, address, port }] })
+}
+
+/// Returns a page that says that this peer was heard just now.
+fn page(it: &FakePeer) -> Vec<PageItem> {
+    vec![PageItem { author: it.signer.id, have: 0, ago: 0 }]
+}
+
+impl TestBench {
+    /// Returns the addresses that pings were sent to, in their order, and forgets all that was
+    /// sent.
+    fn take_pings(&mut self) -> Vec<SocketAddr> {
+        let sent = std::mem::take(&mut self.sent);
+        let pings = sent.iter().filter(|it| {
+            let Outgoing::Control(control) = &it.packet else { return false };
+            matches!(control, Control::Ping(_))
+        });
+        pings.flat_map(|it| it.addresses.clone()).collect()
+    }
+
+    /// Returns the number of `where`s about a peer, sent to `to` and nobody else, and forgets all
+    /// that was sent. Panics if there is another `where`.
+    fn take_wheres(&mut self, about: PeerId, to: SocketAddr) -> usize {
+        let sent = std::mem::take(&mut self.sent);
+        let wheres = sent.iter().filter(|it| {
+            let Outgoing::Control(Control::Where(asked)) = &it.packet else { return false };
+            assert_eq!(
+                (asked.peers.as_slice(), it.addresses.as_slice()),
+                (&[about][..], &[to][..])
+            );
+            true
+        });
+        wheres.count()
+    }
+}
+
+/// A member that was not heard for 1.5 × I(n) + 1 s, but that another one hears, is asked for: at
+/// once, and every 3 s. No longer once it is heard again.
+#[test]
+fn silent_member_that_another_one_hears_is_asked_for() {
+    let mut bench = TestBench::alone();
+    let (mut bert, mut carl) = (FakePeer::new(1), FakePeer::new(2));
+    assert!(bench.admit(&mut bert, "bert") && bench.admit(&mut carl, "carl"));
+    let (about, to) = (carl.signer.id, bert.address);
+    bench.sent.clear();
+    for (count, pause, expected) in [(39, 100, 0), (1, 200, 1), (28, 100, 0), (1, 200, 1)] {
+        for _ in 0..count {
+            bench.advance(pause);
+            bench.receive_heartbeat(&mut bert, "bert", 0, page(&carl));
+        }
+        bench.advance(50);
+        assert_eq!(bench.take_wheres(about, to), expected, "{}", bench.now);
+    }
+    bench.receive_heartbeat(&mut carl, "carl", 0, vec![]);
+    for _ in 0..39 {
+        bench.receive_heartbeat(&mut bert, "bert", 0, page(&carl));
+        bench.advance(100);
+    }
+    assert_eq!(bench.take_wheres(about, to), 0);
+}
+
+/// A silent member is pinged at once at the address that another one states, then at all its
+/// addresses in turns, until it answers. An address of a member that is heard is not taken.
+#[test]
+fn stated_address_of_a_silent_member_is_pinged_at_once() {
+    let mut bench = TestBench::alone();
+    let (mut bert, mut carl) = (FakePeer::new(1), FakePeer::new(2));
+    assert!(bench.admit(&mut bert, "bert"));
+    // Carl is listed first, so that bert may tell about him.
+    bench.receive_heartbeat(&mut bert, "bert", 0, page(&carl));
+    assert!(bench.admit(&mut carl, "carl"));
+    let (id, old, new) = (carl.signer.id, carl.address, FakePeer::new(3).address);
+    bench.sent.clear();
+    for is_silent in [false, true] {
+        for _ in 0..3 {
+            bench.advance(1_400);
+            if !is_silent {
+                bench.receive_heartbeat(&mut carl, "carl", 0, vec![]);
+            }
+            bench.receive_heartbeat(&mut bert, "bert", 0, page(&carl));
+        }
+        bench.receive(&mut bert, peers(id, new));
+        bench.advance(200);
+        let expected = if is_silent { vec![new] } else { vec![] };
+        assert_eq!(bench.take_pings(), expected, "{is_silent}");
+    }
+    bench.receive_heartbeat(&mut bert, "bert", 0, page(&carl));
+    bench.advance(3_000);
+    assert_eq!(bench.take_pings(), [old, new, old]);
+    carl.address = new;
+    bench.receive_heartbeat(&mut bert, "bert", 0, page(&carl));
+    bench.advance(1_000);
+    assert!(bench.answer_cookies(&mut carl, 0));
+    bench.sent.clear();
+    for _ in 0..5 {
+        bench.receive_heartbeat(&mut bert, "bert", 0, page(&carl));
+        bench.receive_heartbeat(&mut carl, "carl", 0, vec![]);
+        bench.advance(1_000);
+    }
+    assert_eq!(bench.take_pings(), []);
+    assert_eq!(bench.mesh.contacts.get(id).unwrap().address(), Some(new));
+}
+
+/// Of ten members, only the two nearest to the id of a peer that is not verified ping it. With each
+/// further 0.9 × I(n) in which it is heard, twice as many do. So 100 strangers cause few pings.
+#[test]
+fn unverified_peers_are_pinged_by_the_nearest_members_first() {
+    let mut bench = TestBench::alone();
+    let mut members: Vec<_> = (1..10).map(FakePeer::new).collect();
+    for (number, member) in members.iter_mut().enumerate() {
+        assert!(bench.admit(member, &format!("m{number}")));
+    }
+    let distance =
+        |one: PeerId, other: PeerId| u64::from_be_bytes(one.0) ^ u64::from_be_bytes(other.0);
+    let me = bench.mesh.me.id;
+    let is_near = |it: PeerId, count: usize| {
+        let nearer =
+            members.iter().filter(|other| distance(other.signer.id, it) < distance(me, it));
+        nearer.count() < count
+    };
+    let mut strangers: Vec<_> = (100..200).map(FakePeer::new).collect();
+    let mut pinged = BTreeSet::new();
+    bench.sent.clear();
+    for count in [2, 4, 8, 16] {
+        for stranger in &mut strangers {
+            bench.receive_heartbeat(stranger, "stranger", 0, vec![]);
+        }
+        // The first pings come within I(n).
+        bench.advance(2_200);
+        pinged.extend(bench.take_pings());
+        let expected = strangers.iter().filter(|it| is_near(it.signer.id, count));
+        let expected: BTreeSet<_> = expected.map(|it| it.address).collect();
+        let is_stranger = |it: &&SocketAddr| strangers.iter().any(|other| other.address == **it);
+        let strangers_pinged: BTreeSet<_> = pinged.iter().filter(is_stranger).copied().collect();
+        assert_eq!(strangers_pinged, expected, "{count}");
+    }
+}
+
+/// If 256 peers of one address are heard that are not members, a further one takes the place of the
+/// oldest one that is not verified, although one that is verified is older.
+#[test]
+fn unverified_peer_is_evicted_before_a_verified_one() {
+    let mut bench = TestBench::alone();
+    let crowd = SocketAddr::from(([10, 0, 0, 66], 6));
+    let mut all: Vec<_> = (0..258).map(|it| FakePeer::new(it).at(crowd)).collect();
+    for (number, it) in all.iter_mut().enumerate() {
+        // An announce states no name for the members: its sender is no member before its heartbeat.
+        let announce = Announce::new(Nonce(it.signer.id.0), format!("x{number}"), vec![]);
+        bench.receive(it, Control::Announce(announce));
+        if number == 0 {
+            bench.advance(150);
+            assert!(bench.answer_cookies(it, 0));
+        }
+        bench.advance(1);
+    }
+    let is_known = |it: &FakePeer| bench.mesh.contacts.get(it.signer.id).is_some();
+    let evicted: Vec<_> = (0..all.len()).filter(|it| !is_known(&all[*it])).collect();
+    assert_eq!(evicted, [1, 2]);
+}
