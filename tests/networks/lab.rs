@@ -273,6 +273,25 @@ impl Machine {
         self.holder.command(self.options, program)
     }
 
+    /// Lets it forward IPv4 packets between its networks, as a router does.
+    pub(crate) fn forward_packets(&self) {
+        run(self.command("sysctl").args(["-qw", "net.ipv4.ip_forward=1"]), "").unwrap();
+    }
+
+    /// Sends what is for another IPv4 network through `router`, by its address with this index.
+    pub(crate) fn route_through(&self, router: &Self, index: usize) {
+        let line = format!("route add default via {}\n", router.addresses[index]);
+        run(self.command("ip").args(["-batch", "-"]), &line).unwrap();
+    }
+
+    /// Drops all datagrams that come from another machine in the same network.
+    pub(crate) fn drop_from(&self, other: &Self) {
+        let v4 = &other.addresses[0];
+        let numbers: Vec<_> = v4.split('.').collect();
+        self.drop_incoming(&format!("ip saddr {v4}"));
+        self.drop_incoming(&format!("ip6 saddr fe80::{}:{}", numbers[2], numbers[3]));
+    }
+
     /// Replaces its IPv4 address in its first network, as DHCP may do.
     pub(crate) fn change_address(&mut self, last_byte: u8) {
         let old = self.addresses[0].clone();

@@ -28,11 +28,14 @@ mod idle;
 mod json_process;
 mod lab;
 mod loss;
+mod one_way;
+mod order;
 mod peer_process;
 #[cfg(all(feature = "server", feature = "client"))]
 #[path = "../common/program.rs"]
 mod program;
 mod restarts;
+mod routed;
 mod split;
 
 use std::env;

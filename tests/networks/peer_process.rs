@@ -38,6 +38,8 @@ pub(crate) struct ShownMessage {
     pub(crate) author: String,
     /// Its sequence in the author's log.
     pub(crate) sequence: u64,
+    /// Its Lamport counter.
+    pub(crate) lamport: u64,
     /// Its text.
     pub(crate) text: String,
     /// True if it is marked as late.
@@ -206,6 +208,29 @@ impl PeerProcess {
         });
     }
 
+    /// Waits until all of these are among the members of the room.
+    pub(crate) fn wait_until_present(&mut self, names: &[&str]) {
+        self.poll_until("members", "roster", &format!("{names:?} present"), |it| {
+            let present: Vec<_> =
+                it["names"].as_array()?.iter().filter_map(Value::as_str).collect();
+            names.iter().all(|it| present.contains(it)).then_some(())
+        });
+    }
+
+    /// Waits until the roster has this note on a member: the kind of the note, and the name of the
+    /// peer through which the member is known.
+    pub(crate) fn wait_for_note(&mut self, name: &str, note: &str, through: Option<&str>) {
+        let wanted = json!({"name": name, "note": note, "through": through});
+        self.poll_until("members", "roster", &wanted.to_string(), |it| {
+            it["notes"].as_array()?.contains(&wanted).then_some(())
+        });
+    }
+
+    /// Returns true if a notice with this code was taken from the output so far.
+    pub(crate) fn has_notice(&self, code: u16) -> bool {
+        self.received.iter().any(|(_, it)| it["type"] == "notice" && it["code"] == code)
+    }
+
     /// Waits until exactly `others` peers are reached by the path `how`.
     pub(crate) fn wait_for_reach(&mut self, others: usize, how: &str) {
         self.poll_until("peers", "peers", &format!("{others} reached by {how}"), |it| {
@@ -221,6 +246,7 @@ impl PeerProcess {
             .map(|it| ShownMessage {
                 author: it["session"].as_str().unwrap().to_owned(),
                 sequence: it["seq"].as_u64().unwrap(),
+                lamport: it["lamport"].as_u64().unwrap(),
                 text: it["text"].as_str().unwrap().to_owned(),
                 is_late: it["late"] == true,
             })

@@ -1,7 +1,9 @@
 //! Networks that split and merge, and a peer that is in two networks.
 
+use std::collections::BTreeSet;
+
 use super::lab::{Family, Lab};
-use super::peer_process::{PeerProcess, join_all};
+use super::peer_process::{PeerProcess, join_all, say_numbered};
 
 /// Both halves of a split network go on, and a peer with the same name joins each. After the merge
 /// all peers have all messages, and the junior of the two is renamed.
@@ -51,6 +53,42 @@ fn split_room_merges_and_renames_the_junior() {
         peer.read_pending();
         assert_eq!(peer.messages().len(), 7);
         assert_eq!(peer.has_received("renamed"), number == 5);
+    }
+}
+
+/// Number of messages that each author says in a split room: more than a `want` may ask for.
+const MESSAGES_IN_SPLIT: usize = 150;
+
+/// In a split network both authors of each half say more than a `want` may ask for at once. After
+/// the merge nobody says anything new, and all peers get all messages, each once.
+#[test]
+fn split_room_heals_without_new_messages() {
+    let Some(lab) = Lab::new() else { return };
+    let here = lab.lan();
+    let (there, cable) = lab.add_switch(here);
+    let machines = [here, here, there, there].map(|lan| lab.machine(&[lan], Family::Both));
+    let names = ["anna", "bob", "carol", "dave"];
+    let mut peers = join_all(&machines, names);
+    lab.unplug(&cable);
+    for (peer, name) in peers.iter_mut().zip(names) {
+        say_numbered(peer, name, MESSAGES_IN_SPLIT);
+    }
+    for (peer, half) in peers.iter_mut().zip([&names[..2], &names[..2], &names[2..], &names[2..]]) {
+        peer.wait_for_members(half);
+        peer.wait_for_message_count(2 * MESSAGES_IN_SPLIT);
+        assert_eq!(peer.messages().len(), 2 * MESSAGES_IN_SPLIT);
+    }
+
+    lab.plug(&cable);
+    for peer in &mut peers {
+        peer.wait_for_message_count(4 * MESSAGES_IN_SPLIT);
+    }
+    for peer in &mut peers {
+        peer.wait_for_members(&names);
+        peer.read_pending();
+        assert!(!peer.has_received("gap"));
+        let texts: BTreeSet<_> = peer.messages().into_iter().map(|it| it.text).collect();
+        assert_eq!((texts.len(), peer.messages().len()), (4 * MESSAGES_IN_SPLIT, texts.len()));
     }
 }
 
