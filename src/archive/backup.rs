@@ -71,8 +71,7 @@ fn lock_partial_file(part: &Path) -> io::Result<File> {
 }
 
 /// Copies the database to the empty partial file, without deleted content. Marks the copy as not
-/// properly closed, so that a log opened from it gets a new log id. Lifts the write protection of
-/// `source`.
+/// properly closed, so that a log opened from it gets a new log id.
 fn copy_database(source: &Connection, part: &Path) -> Result<(), ArchiveError> {
     let Some(name) = not_a_uri(part).to_str().map(str::to_owned) else {
         let source = io::Error::new(io::ErrorKind::InvalidInput, "its name is not UTF-8");

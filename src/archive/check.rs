@@ -18,8 +18,7 @@ use crate::log::sqlite::sequence_gaps::{self, MAX_GAPS, MIN_GAP, SequenceGap};
 /// Maximum number of faults listed in a report; further ones are only counted.
 const MAX_LISTED_FAULTS: usize = 50;
 
-/// Result of an integrity check: size of the log, and faults. The number of rooms or messages may
-/// be too small if they cannot all be read.
+/// Result of an integrity check: size of the log, and faults.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CheckReport {
     /// Number of messages in rooms.
@@ -206,8 +205,7 @@ fn check_mailboxes(connection: &Connection, report: &mut CheckReport) -> rusqlit
     })
 }
 
-/// Checks that session records are valid, and that none of their session numbers can be assigned
-/// again.
+/// Checks that session records are valid, and that no session number can be assigned again.
 fn check_sessions(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
     rows::for_each_session(connection, |session| {
         report.ok_or_fault("a session", session);
@@ -260,7 +258,6 @@ fn check_facts(connection: &Connection, report: &mut CheckReport) -> rusqlite::R
 }
 
 /// Checks the stored sequence gaps, and that they explain the jumps of the sequences:
-/// - The list of gaps is not cut off.
 /// - Each gap `(first, second]` ascends, and no message lies in it. If the list is full, messages
 ///   may lie in the oldest gap, because that may consist of several joined gaps.
 /// - From one message to the next, the sequence rises by at most [`MIN_GAP`] plus the gaps between

@@ -24,8 +24,7 @@ pub struct ImportSummary {
 /// the log if it does not exist. Locks the directory, so no server may use it meanwhile.
 ///
 /// If any message is new, the log gets a new log id, and all its messages get new sequences.
-/// Clients then start again without a position. If no message is new, the messages of the log and
-/// its id stay as they are.
+/// Clients then start again without a position. Otherwise the log stays unchanged.
 ///
 /// # Errors
 /// [`ArchiveError`]. No message was added, but an empty log may have been created.

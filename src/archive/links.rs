@@ -16,8 +16,7 @@ impl LinkChecker {
     ///
     /// Returns true if `previous` is the sequence of the message last checked in this room; 0 if
     /// none was. Also true if retention may have deleted the linked message: `previous` then lies
-    /// between the two sequences, and is at most `dropped`, the sequence up to which the room may
-    /// have lost messages.
+    /// between the two sequences, and is at most `dropped`, the room's greatest deleted sequence.
     pub(super) fn check_next(
         &mut self,
         room: i64,

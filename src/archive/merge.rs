@@ -141,10 +141,9 @@ pub(super) fn drop_duplicates(connection: &Connection) -> rusqlite::Result<u64> 
     Ok(left.cast_unsigned())
 }
 
-/// Merges the staged messages into the log. Gives all messages, also direct ones, new sequences,
-/// and the log a new id. Corrects the session records, deletes the sequence gaps, rebuilds the
-/// search index, and marks the database as properly closed. Call it only if there are staged
-/// messages.
+/// Merges the staged messages into the log. Gives all messages new sequences, and the log a new id.
+/// Corrects the session records, rebuilds the search index, and marks the database as properly
+/// closed. Call it only if there are staged messages.
 pub(super) fn merge(connection: &Connection) -> Result<(), ArchiveError> {
     let log_id = random_bytes().map_err(|_| StoreError::System("random numbers"))?;
     // Last references are recovered by sequence, so read them before the sequences change.

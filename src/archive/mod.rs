@@ -10,7 +10,7 @@
 //! | `export` | writes the log as JSON lines or text |
 //! | `import`, `merge` | reads and checks JSON lines; merges new messages into the log |
 //! | `backup` | copies the database |
-//! | `check`, `links`, `words` | integrity check: of a log, its links, its search index |
+//! | `check`, `links`, `words` | integrity check of a log; of the links between its messages; of the search index |
 
 mod backup;
 mod check;
@@ -50,8 +50,8 @@ pub enum ArchiveError {
     /// The log has no room of the name that an export asks for.
     #[error("there is no room {0} in the log")]
     NoRoom(String),
-    /// During an export, the log got another id: by an import, or by a server that started and
-    /// could not rule out that messages were lost.
+    /// During an export, the log got another id: by an import, or by a server that had to assume a
+    /// lost end of the log.
     #[error("the messages were replaced or numbered anew meanwhile; export again")]
     Replaced,
     /// The output of an export cannot be written.
@@ -71,11 +71,11 @@ pub enum ArchiveError {
     /// The target file of a backup exists already.
     #[error("{} is there already", .0.display())]
     Exists(PathBuf),
-    /// A file of a backup cannot be created, emptied, synced or renamed; or another backup has
-    /// locked it. Also if the path of the file is not UTF-8.
+    /// A file of a backup, or its directory, cannot be created, written, renamed or synced; or
+    /// another backup has locked the file.
     #[error("cannot write {}", path.display())]
     File {
-        /// Path of the file.
+        /// Path of the file or directory.
         path: PathBuf,
         /// Error of the operating system.
         #[source]

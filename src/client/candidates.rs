@@ -11,7 +11,7 @@ use crate::model::IpNetwork;
 /// Likeliness that an address is reachable. A smaller value is more likely.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Likeliness {
-    /// In the network of an interface of this machine, except an interface of containers.
+    /// In the network of an interface of this machine.
     OnLink,
     /// Valid in the whole Internet.
     Global,
@@ -31,7 +31,7 @@ struct LocalNetwork {
     addresses: IpNetwork,
     /// Index of the interface; 0 if it is unknown.
     interface: u32,
-    /// True if the interface leads only to containers of this machine, or is a port of a bridge.
+    /// True if the interface leads only to containers of this machine.
     is_of_containers: bool,
 }
 

@@ -208,9 +208,9 @@ async fn rediscover_server(server: &Destination) -> Result<DiscoveredServer, Str
     }
 }
 
-/// Connects to a server. Resolves its host name, or finds a discovered server by multicast DNS.
-/// Then tries its addresses in a [`race`]. Returns the connection that has won, and the server as
-/// it was found. If every address fails, the error text names the most useful reason.
+/// Connects to a server: tries its addresses in a race, and returns the connection on which the
+/// server answered `hello` first. Finds a discovered server by multicast DNS first. If every
+/// address fails, the error text names the most useful reason.
 async fn connect(mut server: Destination, hello: Vec<u8>) -> ConnectResult {
     let addresses = if is_service_instance(&server.address.host) {
         let found = rediscover_server(&server).await?;

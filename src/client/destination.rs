@@ -14,7 +14,7 @@ pub struct Destination {
     /// Id that a discovered server announces. `None` if it announces none, or if the server was
     /// given by host name.
     pub id: Option<ServerId>,
-    /// DNS host name of a discovered server. It stays the same when the instance name changes.
+    /// DNS host name of a discovered server's own, which stays when its instance name changes.
     /// `None` if the server was not found yet, or was given by host name.
     pub dns_host: Option<String>,
 }

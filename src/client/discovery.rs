@@ -21,8 +21,8 @@ pub use mdns_sd::Error as DiscoveryError;
 /// random to avoid collisions, and a lost query must be repeated.
 const FURTHER_ANSWERS_WAIT: Duration = Duration::from_millis(1_200);
 
-/// Maximum number of servers that are collected. When it is reached, further announcements are
-/// ignored. It bounds memory if a machine floods the network with announcements.
+/// Maximum number of servers that are collected. Beyond it, announcements are ignored. It bounds
+/// memory if a machine floods the network with announcements.
 const MAX_SERVERS: usize = 256;
 
 /// Maximum number of addresses kept of each server. The most likely addresses are kept. It bounds
@@ -69,8 +69,8 @@ impl DiscoveredServer {
     }
 }
 
-/// Discovers all servers that answer within `patience`, at most 256, and returns them sorted by
-/// instance name. Blocks for the whole time.
+/// Discovers all servers that answer within `patience`, and returns them sorted by instance name.
+/// Blocks for the whole time.
 ///
 /// # Errors
 /// The network cannot be queried.
@@ -94,7 +94,7 @@ pub(super) enum Rediscovery {
     Found(DiscoveredServer),
     /// The server was not found, and another server has its instance name now.
     Replaced,
-    /// The server was not found, and no other server is known to have its instance name now.
+    /// The server was not found, and no other server has its instance name.
     NotFound,
 }
 
@@ -124,8 +124,8 @@ fn collect_action(sought: &Destination, found: &DiscoveredServer) -> CollectActi
 }
 
 /// Returns true if `found` can be the server `sought`. If `sought` has an id, `found` must have the
-/// same id. If `sought` has no id, `found` must have the same instance name. Another instance name
-/// is accepted if DNS host name and port are the same, and `found` has a TXT record without an id.
+/// same id. Otherwise `found` must have the same instance name, or be the same server under another
+/// name: without an id, too, and with the same DNS host name and port.
 fn matches_destination(sought: &Destination, found: &DiscoveredServer) -> bool {
     if let Some(id) = sought.id {
         return found.id == Some(id);
@@ -163,8 +163,7 @@ enum CollectAction {
     Keep,
     /// Keep the server, and stop [`FURTHER_ANSWERS_WAIT`] from now, unless an earlier stop is set.
     KeepThenStopSoon,
-    /// Keep the server and stop at once. [`collect_servers`] stops later if parts of the
-    /// announcement are missing.
+    /// Keep the server and stop at once.
     KeepAndStop,
 }
 
@@ -186,9 +185,6 @@ fn browse(
 /// keeps, by instance name. Removes a server that withdraws its announcement. Stops when `patience`
 /// is over, when `collect_action` says so, or when the daemon ends. `networks`: networks of this
 /// machine.
-///
-/// If the TXT record or a likely address of a server is missing, [`CollectAction::KeepAndStop`]
-/// counts as [`CollectAction::KeepThenStopSoon`].
 fn collect_servers(
     events: &Receiver<ServiceEvent>,
     patience: Duration,

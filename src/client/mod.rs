@@ -66,8 +66,7 @@ struct Driver<'a> {
     /// Server to connect to. Replaced when the server has been found under another instance name or
     /// with an id.
     server: Destination,
-    /// True if it is certain which server `server` is: from the start
-    /// ([`Destination::is_certain`]), or since the first connection.
+    /// True if it is certain which server `server` is; see [`Destination::is_certain`].
     is_server_certain: bool,
     /// Requested username. With the server it determines the session file.
     username: String,
@@ -189,8 +188,8 @@ impl Driver<'_> {
                 }
                 Output::Disconnect => self.connection.close().await,
                 Output::Abandon => self.connection.reset(),
-                // The output may be closed, for example a pipe. A script's requests are still
-                // carried out, up to the end of its input.
+                // The output may be closed, for example a pipe. A script's requests are still carried
+                // out, up to the end of its input.
                 Output::Event(event) => {
                     if !self.screen_failed && self.screen.show(&event).is_err() {
                         self.screen_failed = true;
@@ -242,7 +241,7 @@ impl Driver<'_> {
     /// not tried to before.
     ///
     /// The first connection makes an uncertain identity certain. From then on, a server without an
-    /// id is identified by its instance name. Later connections replace the recorded server only if
+    /// id is identified by its instance name. Later connections update the instance name only if
     /// the id is the same.
     fn on_server_identified(&mut self, server: Destination) {
         if !self.is_server_certain || server.id == self.server.id {
@@ -253,8 +252,7 @@ impl Driver<'_> {
     }
 
     /// Saves the session, if there is a store. Removes the files of the same session under earlier,
-    /// refused usernames. If writing fails, reports that, and saves no further session under this
-    /// username.
+    /// refused usernames. If writing fails, reports it, and saves no further session.
     fn save_session(&mut self, saved: &SavedSession) {
         let Some(store) = &self.store else { return };
         match store.save(saved) {
@@ -273,8 +271,8 @@ impl Driver<'_> {
         }
     }
 
-    /// Changes the username, because the server refused the current one. If the new name has
-    /// another [`NameKey`], the next connection opens its session store.
+    /// Changes the username, because the server refused the current one. The next connection opens
+    /// the session store of the new username.
     fn change_username(&mut self, name: &str) {
         if NameKey::of(name) != NameKey::of(&self.username) {
             self.former_stores.extend(self.store.take());
@@ -284,8 +282,8 @@ impl Driver<'_> {
     }
 
     /// Opens the session store and loads the saved session. Does nothing on further calls with the
-    /// same username. If the store cannot be opened, reports that; if it is locked, does not. In
-    /// both cases the client works without a store.
+    /// same username. If the store cannot be opened, reports that. The client then works without a
+    /// store, but a later process cannot resume exactly.
     fn open_store(&mut self) {
         if self.is_store_tried {
             return;

@@ -35,11 +35,11 @@ const MAX_RACED_ADDRESSES: usize = 64;
 /// Maximum time to connect to one address.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Maximum time to send `hello` and receive the answer (`docs/protocol/tcp.md`, section 17).
+/// Maximum time from `hello` to `server_hello` (`docs/protocol/tcp.md`, section 17).
 const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Maximum number of bytes that an attempt receives without a complete answer to `hello`. Beyond
-/// it, these bytes count as [`Answer::Other`]. The limit bounds memory.
+/// Maximum number of bytes that a server may send before its first frame of a known kind is
+/// complete. It bounds memory.
 const MAX_GREETING_BYTES: usize = 64 * 1024;
 
 /// Size of one read during the greeting, in bytes.
@@ -214,7 +214,7 @@ async fn attempt(address: SocketAddr, hello: Vec<u8>) -> Result<Answer, FailedAt
 }
 
 /// Sends `hello` on a new connection, and reads until an answer is complete. More than
-/// [`MAX_GREETING_BYTES`] without an answer count as [`Answer::Other`].
+/// [`MAX_GREETING_BYTES`] of ignored frames count as [`Answer::Other`].
 async fn greet(mut stream: TcpStream, hello: &[u8]) -> Result<Answer, AttemptError> {
     // A server that is full sends an error before it reads. So read, even if writing fails.
     let written = stream.write_all(hello).await;
@@ -238,10 +238,9 @@ async fn greet(mut stream: TcpStream, hello: &[u8]) -> Result<Answer, AttemptErr
     }
 }
 
-/// Looks for the answer to `hello` in further received bytes. Returns true for a `server_hello`
-/// with the version of this program. Returns false for another `server_hello`, an `error`, a
-/// malformed frame, or bytes that are no frames. Skips all other frames. `None` if no answer is
-/// complete yet.
+/// Returns true if the next frame of the server is a `server_hello` with the version of this
+/// program, and false if it is anything else or no frame. `None` if it is not complete yet. Skips
+/// the frames that a client ignores before `server_hello`.
 fn is_greeting(reader: &mut FrameReader, chunk: &[u8]) -> Option<bool> {
     let mut verdict = None;
     let outcome = reader.feed(chunk, |body| {

@@ -66,8 +66,8 @@ impl PartialConfig {
     /// directory of the file.
     ///
     /// # Errors
-    /// The file cannot be read, has an unknown key, or has an invalid value. The error about a key
-    /// or value names the line.
+    /// The file cannot be read, has an unknown key, or has an invalid value. The error names the
+    /// key and the line.
     pub fn from_file(path: Option<&Path>) -> Result<Self> {
         let Some((mut partial, directory)) = read_config_file::<Self>(path, "client.toml")? else {
             return Ok(Self::default());

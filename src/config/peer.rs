@@ -31,8 +31,7 @@ pub struct PartialConfig {
     pub port: Option<u16>,
     /// Names of the network interfaces to use. Default, also if empty: all except loopbacks.
     pub interfaces: Option<Vec<String>>,
-    /// Hosts outside the local network, as `host[:port]`. Datagrams are sent to them by unicast.
-    /// Default: none.
+    /// Hosts outside the local network, as `host[:port]`. Unicast copies are sent to them.
     pub peers: Option<Vec<String>>,
     /// True to ask the user before each candidate is admitted. Default: false.
     pub ask: Option<bool>,
@@ -59,8 +58,8 @@ impl PartialConfig {
     /// the directory of the file.
     ///
     /// # Errors
-    /// The file cannot be read, has an unknown key, or has an invalid value. The error about a key
-    /// or value names the line.
+    /// The file cannot be read, has an unknown key, or has an invalid value. The error names the
+    /// key and the line.
     pub fn from_file(path: Option<&Path>) -> Result<Self> {
         let Some((mut partial, directory)) = read_config_file::<Self>(path, "peer.toml")? else {
             return Ok(Self::default());
@@ -76,8 +75,7 @@ impl PartialConfig {
     /// `PI_CHAT_ASK`. An empty variable counts as unset.
     ///
     /// # Errors
-    /// `PI_CHAT_PORT` is not a port number, `PI_CHAT_ASK` not a boolean, or another value not
-    /// UTF-8.
+    /// `PI_CHAT_PORT` is not a port number, `PI_CHAT_ASK` not a boolean, or another value not UTF-8.
     pub fn from_environment() -> Result<Self> {
         let list = |key: &str| env_text(key).map(|text| text.map(|it| split_list(&it)));
         let port = env_text("PI_CHAT_PORT")?

@@ -19,7 +19,7 @@ use crate::server::{BackupSettings, ControlSocket, FanoutLimits, ListenAddress, 
 use crate::text_input;
 
 /// Options of the server from one source (flags and environment, or the file), each of them
-/// optional. The field names are the keys of the file and, except for `--data`, the flags.
+/// optional. The field names are the keys of the file and the flags.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ServerOptions {
@@ -130,8 +130,8 @@ pub struct ServerOptions {
     #[arg(long, value_name = "BYTES", env = "CHAT_SERVER_KEEP_BYTES")]
     keep_bytes: Option<u64>,
 
-    /// With --data, make a backup in this directory each night at 3 o'clock, or soon after the
-    /// start if that was missed [default: none]
+    /// With --data, make a backup in this directory each night at 3 o'clock, or soon after the start
+    /// if that was missed [default: none]
     #[arg(long, value_name = "DIR", env = "CHAT_SERVER_BACKUP_DIR")]
     backup_dir: Option<PathBuf>,
 
@@ -174,7 +174,8 @@ enum DiskFailure {
 /// Default of the `keep-bytes` option, the maximum size of the log on disk, in bytes (1 GiB).
 const DEFAULT_KEEP_BYTES: u64 = 1 << 30;
 
-/// Minimum of the `keep-bytes` option, in bytes; 0 is allowed too. An empty database takes 64 KiB.
+/// Minimum of the `keep-bytes` option, in bytes; 0 is allowed too. An empty database takes a tenth
+/// of it.
 const MIN_KEEP_BYTES: u64 = 1 << 20;
 
 /// Default of the `backup-keep` option: number of nightly backups to keep.
@@ -203,7 +204,7 @@ impl ServerOptions {
     ///
     /// # Errors
     /// The file cannot be read, has an unknown key, or has a value of the wrong type. The error
-    /// about a key or value names the line.
+    /// names the line.
     pub fn from_file(path: &Path) -> Result<Self> {
         let text = text_input::read_file(path)
             .with_context(|| format!("cannot read the configuration {}", path.display()))?;

@@ -32,8 +32,8 @@ pub fn state_directory() -> Option<PathBuf> {
 /// against this directory. Returns `None` if `path` is `None` and the default file does not exist.
 ///
 /// # Errors
-/// The file cannot be read, has an unknown key, or has an invalid value. The error about a key or
-/// value names the line.
+/// The file cannot be read, has an unknown key, or has an invalid value. The error names the key
+/// and the line.
 pub(super) fn read_config_file<T: DeserializeOwned>(
     path: Option<&Path>,
     default_name: &str,

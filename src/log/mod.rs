@@ -69,9 +69,9 @@ const SEARCH_TIMEOUT: Duration = Duration::from_secs(2);
 /// # Commitment
 ///
 /// - A committed entry is final: its sequence, its time and its `previous` sequence never change.
-///   While the process runs, it disappears only by a limit (retention, [`Log::maintain`]) or by
-///   [`Log::delete_session`]. If a read starts at a position before a deleted room entry, it
-///   reports the room as a gap. Deleted direct messages are not reported.
+///   It disappears only by a limit (retention, [`Log::maintain`]) or by [`Log::delete_session`]. If
+///   a read starts at a position before a deleted room entry, it reports the room as a gap. Deleted
+///   direct messages are not reported.
 /// - The log commits an entry when it is stored as durably as configured, not earlier. Only in the
 ///   state [`StorageHealth::MemoryOnly`] does it commit entries that are not stored.
 /// - Within a log id, no sequence is given to two entries, not even if the first one was committed
@@ -151,9 +151,9 @@ pub trait Log: Send {
     /// ends, and the server is started again.
     fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<LogEvent>>;
 
-    /// Stores everything that was appended or persisted, unless writing fails, and closes the log.
-    /// Events that were not polled are lost. It blocks until the storage has finished, so call it
-    /// outside of asynchronous tasks.
+    /// Stores everything that was appended or persisted, and closes the log. Events that were not
+    /// polled are lost. It blocks until the storage has finished, so call it outside of
+    /// asynchronous tasks.
     fn close(self: Box<Self>);
 }
 

@@ -33,8 +33,8 @@ fn is_container_bridge_in(root: &Path, interface: &str) -> bool {
     !ports.flatten().any(|port| is_based_on_device(&root.join(port.file_name())))
 }
 
-/// Returns true if an interface belongs to a device, such as a network card, or is built on another
-/// interface, as VLANs and bonds are. `interface` is its directory.
+/// Returns true if an interface is a network device, or is built on another interface, as VLANs and
+/// bonds are. `interface` is its directory.
 fn is_based_on_device(interface: &Path) -> bool {
     let is_lower =
         |entry: fs::DirEntry| entry.file_name().as_encoded_bytes().starts_with(b"lower_");

@@ -364,6 +364,11 @@ impl Contact {
         self.addresses.iter().any(|it| it.address == address && it.last_heard.is_some())
     }
 
+    /// Returns true if this is a verified address of the contact.
+    pub(super) fn has_verified(&self, address: SocketAddr) -> bool {
+        self.addresses.iter().any(|it| it.address == address && it.is_verified)
+    }
+
     /// Returns the best address to send to: the verified address heard last, else the unverified
     /// address heard last, else a suggested address. `None` if no address is known.
     pub(super) fn address(&self) -> Option<SocketAddr> {

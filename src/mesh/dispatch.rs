@@ -114,6 +114,8 @@ impl Mesh {
             Control::Announce(it) => self.on_announce(now, meta, it),
             Control::Ping(it) => self.on_ping(now, meta, it),
             Control::Pong(it) => self.on_pong(now, meta, it),
+            // Members agree by unicast. All that hear this one would answer it.
+            Control::Agree(_) if is_member && meta.is_to_many => self.drops.unexpected += 1,
             Control::Agree(it) => self.on_agree(now, meta, it),
             Control::Object(it) => self.on_object(now, meta, &it, is_verified),
             Control::Heartbeat(it) => self.on_heartbeat(now, id, &it, is_verified),
@@ -144,6 +146,12 @@ impl Mesh {
     #[must_use]
     pub fn accepts_entries_from(&self, sender: PeerId, from: SocketAddr) -> bool {
         self.contacts.get(sender).is_some_and(|it| it.is_verified && it.has_sent_from(from))
+    }
+
+    /// Returns true if a peer has proven that it receives at this address.
+    #[must_use]
+    pub fn is_verified_address(&self, address: SocketAddr) -> bool {
+        self.contacts.iter().any(|(_, it)| it.has_verified(address))
     }
 
     /// Handles an entry, sent by its author or passed on by another peer. During the history fetch,

@@ -366,15 +366,28 @@ impl Mesh {
 
     /// Returns true if this peer is one of the 8 most senior members, which vote on candidates.
     fn is_voter(&self) -> bool {
-        self.is_among_most_senior(admission::VOTERS, &[])
+        let me = self.seniority();
+        let members = self.contacts.iter().filter(|(_, it)| it.is_member());
+        let older = members.filter(|(id, it)| (it.since(), *id) < me);
+        older.take(admission::VOTERS).count() < admission::VOTERS
     }
 
-    /// Returns true if this peer is one of the `count` most senior members. Members in `except` are
-    /// not counted.
+    /// Returns true if this peer is one of the `count` most senior members, which answer a datagram
+    /// that came by a path. Members in `except` are not counted.
+    ///
+    /// Members count here that claim to be more senior, although this peer has seen them come: they
+    /// may belong to the other half of a room that was split. Both halves together would give twice
+    /// as many answers. But those that have announced themselves to this peer do not count, and one
+    /// of each address group at most, so that strangers cannot silence the room.
     fn is_among_most_senior(&self, count: usize, except: &[PeerId]) -> bool {
         let me = self.seniority();
         let members = self.contacts.iter().filter(|(_, it)| it.is_member());
-        let older = members.filter(|(id, it)| (it.since(), *id) < me && !except.contains(id));
+        let mut groups = BTreeSet::new();
+        let older = members.filter(|(id, it)| {
+            let is_claimed = (it.claimed_since(), *id) < me && !it.has_announced;
+            !except.contains(id)
+                && ((it.since(), *id) < me || is_claimed && groups.insert(it.group()))
+        });
         older.take(count).count() < count
     }
 

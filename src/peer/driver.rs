@@ -328,7 +328,9 @@ impl<'a> Driver<'a> {
     /// After a failure on a path, scans the interfaces, unless the last scan is younger than
     /// [`MIN_SCAN_INTERVAL`].
     async fn send(&mut self, datagram: &[u8], paths: PathSet, addresses: &[SocketAddr]) -> usize {
-        let sent = self.sockets.send(datagram, paths, addresses).await;
+        let (mesh, hosts) = (&self.mesh, &self.host_addresses);
+        let is_trusted = |it| hosts.contains(&it) || mesh.is_verified_address(it);
+        let sent = self.sockets.send(datagram, paths, addresses, is_trusted).await;
         for (path, error) in &sent.failed {
             self.warn_limited(&format!(
                 "cannot send by {}: {error}",
@@ -409,7 +411,7 @@ impl<'a> Driver<'a> {
             Ok((packet, size)) => {
                 let from = datagram.from;
                 if datagram.is_shared && path.is_none() {
-                    self.sockets.note_caller(now.moment, from);
+                    self.sockets.note_caller(now.moment, from, datagram.bytes.len());
                 }
                 self.mesh.handle_input(now, Input::Received { from, path, size, packet });
             }

@@ -99,8 +99,8 @@ pub(super) struct Control {
 }
 
 impl Control {
-    /// Opens the control socket. `None` if the settings ask for none. If it cannot be opened, logs
-    /// the failure and returns `None`; the server continues.
+    /// Opens the control socket. `None` if there is to be none. If it cannot be opened, logs the
+    /// failure and returns `None`; the server continues.
     pub(super) fn open(settings: &ServerSettings) -> Option<Self> {
         let warn = |problem: &dyn Display| {
             tracing::warn!("`chat-server status` and `announce` will not work: {problem}");

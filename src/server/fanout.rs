@@ -90,7 +90,7 @@ pub(super) struct Fanout {
     /// Rooms with entries since the last call of [`Self::published`]. A room may occur several
     /// times.
     dirty_rooms: Vec<RoomId>,
-    /// Outboxes with new items, or given up, whose connections are still to be woken.
+    /// Outboxes with new items whose connections are not woken.
     to_wake: Vec<Arc<Outbox>>,
     /// Connections to be closed as too slow. Each comes with its address group if the group's use
     /// of memory is the reason; otherwise with `None`.

@@ -19,10 +19,10 @@ const MIN_FULL_CONNECTIONS: usize = 16;
 /// more, is the number of connections whose whole rate one address group may use.
 const FULL_CONNECTIONS_DIVISOR: usize = 16;
 
-/// Divisor for the burst of an address group. The group's burst is the sum of the bursts of all
-/// connections whose whole rate it may use, divided by this number: by default, the burst of one
-/// connection. Each message may be delivered to hundreds of readers, so what a group sends at once
-/// delays all other clients.
+/// Divisor of an address group's burst. That is the burst of all connections whose whole rate the
+/// group may use, divided by this number. By default it equals the burst of one connection. Each
+/// message may be delivered to hundreds of readers, so what a group sends at once delays all other
+/// clients.
 const BURST_DIVISOR: u32 = 16;
 
 /// Minimum number of remembered groups at which idle groups are forgotten. A group is idle if it
@@ -55,8 +55,8 @@ impl Limit {
 pub(super) struct GroupRate(Arc<Mutex<TokenBucket>>);
 
 impl GroupRate {
-    /// Takes units for a message, and overdraws the limit if too few are left. Returns the time to
-    /// wait before the message may be passed on; zero if there were enough.
+    /// Takes units for a message. If there are too few, the message takes those that come next.
+    /// Returns the time to wait before the message may be passed on; zero if there were enough.
     pub(super) fn take(&self, now: Moment, units: u32) -> Duration {
         lock(&self.0).take_many(now, units)
     }
@@ -74,7 +74,7 @@ struct Groups {
     /// Bucket of each group that has connections. The bucket of another group stays until a purge
     /// finds it full.
     buckets: HashMap<AddressGroup, GroupRate>,
-    /// Number of buckets at which the next purge takes place ([`GroupRates::rate_of`]).
+    /// Number of buckets at which the next purge removes those of idle groups.
     purge_at: usize,
 }
 

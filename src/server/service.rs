@@ -17,7 +17,7 @@ use crate::systemd;
 /// Minimum time between two updates of the status line.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Maximum time between updates of the age of the last backup in the status line.
+/// Time between updates of the age of the last backup in the status line.
 const BACKUP_AGE_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
 /// Connection number reserved for probes. Clients' connections start at 1.
@@ -95,7 +95,7 @@ pub(super) async fn feed_watchdog(engine: EngineHandle) {
 }
 
 /// Sends a liveness probe through the engine's queue, hub and fan-out. Returns true when it has
-/// come back; false if the engine had ended before.
+/// come back; false if the engine has ended.
 pub(super) async fn probe(engine: &EngineHandle) -> bool {
     let outbox = Arc::new(Outbox::default());
     let message = EngineInput::Probe { connection: PROBE_CONNECTION, outbox: outbox.clone() };

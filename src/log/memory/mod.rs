@@ -35,9 +35,8 @@ pub struct MemoryLimits {
     /// amount.
     ///
     /// When room entries exceed the limit, the largest rooms lose their oldest entries, until at
-    /// most 7/8 of the limit is used. Each room keeps its last [`HISTORY_LENGTH`] entries, even if
-    /// the limit stays exceeded. When direct messages exceed the limit, the oldest ones are
-    /// dropped, over all sessions.
+    /// most 7/8 of the limit is used. Each room keeps its last [`HISTORY_LENGTH`] entries. When
+    /// direct messages exceed the limit, the oldest ones are dropped, over all sessions.
     pub total_bytes: usize,
     /// Target number of rooms. When it is exceeded by more than an eighth, [`Log::maintain`] evicts
     /// rooms until this number is left. Open rooms are not evicted. Rooms with fewer than

@@ -9,9 +9,8 @@ use crate::model::{LogEntry, RoomName, Sequence, SharedEntry, Target};
 pub(super) struct Ring {
     /// Entries in ascending order of sequence.
     pub(super) entries: Chunks,
-    /// Sequence of the last entry that was dropped from this ring; 0 if none was. For a room it
-    /// begins as `MemoryLog::evicted_up_to`, because the room may have existed before and been
-    /// evicted.
+    /// Sequence of the last entry that was dropped from this ring. For a room it begins as
+    /// `MemoryLog::evicted_up_to`, because the room may have existed before and been evicted.
     pub(super) last_dropped: Sequence,
     /// Memory of `entries`, in bytes, as counted by [`memory_cost`].
     pub(super) bytes: usize,

@@ -12,8 +12,7 @@ use super::settings::StoreError;
 /// Maximum time that a connection waits for the lock of another connection, in milliseconds.
 const BUSY_TIMEOUT: u32 = 10_000;
 
-/// Size to which SQLite truncates a larger file of the write-ahead log, in bytes. SQLite does so
-/// when it reuses the file after a checkpoint.
+/// Size above which SQLite truncates the file of the write-ahead log after a checkpoint, in bytes.
 const WAL_SIZE_LIMIT: i64 = 8 << 20;
 
 /// Names of facts: keys of the rows in the table `facts`.
@@ -39,8 +38,7 @@ pub(crate) mod fact {
     pub(crate) const INDEXED_UP_TO: &str = "indexed";
     /// Sequence gaps: for each gap two sequences of 8 bytes, big-endian.
     pub(crate) const SEQUENCE_GAPS: &str = "voids";
-    /// Sequence up to which evicted rooms may have had entries: the greatest last sequence of any
-    /// evicted room.
+    /// Greatest sequence among the entries that were deleted with their room by eviction.
     pub(crate) const EVICTED_UP_TO: &str = "forgotten";
 }
 

@@ -31,7 +31,7 @@ pub(crate) struct LockedDirectory {
 impl LockedDirectory {
     /// Locks the directory of a log. Creates the directory if it does not exist, and an empty
     /// database file if there is none. Removes the permissions of group and others from all files
-    /// of the log. Writes the id of this process into the lock file.
+    /// of the log.
     ///
     /// # Errors
     /// [`StoreError::InUse`] if another process has locked the directory. [`StoreError::Directory`]
@@ -117,8 +117,8 @@ fn warn_if_accessible(path: &Path) {
     }
 }
 
-/// Removes all permissions of group and others from a file, and warns. If there are none, or if the
-/// file does not exist, does nothing. Such permissions may come from a copy or an older backup.
+/// Removes all permissions of group and others from a file, and warns. Such permissions may come
+/// from a copy or an older backup. Does nothing if there are none, or if the file does not exist.
 fn make_private(path: &Path) {
     // The file need not exist.
     let Ok(metadata) = fs::metadata(path) else { return };

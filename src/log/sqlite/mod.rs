@@ -19,18 +19,12 @@
 //! |---|---|
 //! | `settings` | settings and errors |
 //! | `directory` | the directory, its lock and its permissions |
-//! | `schema` | tables, their versions and migrations |
-//! | `database` | connections; values about the whole log |
-//! | `rows` | entries and sessions as rows |
+//! | `schema`, `database`, `rows` | tables and their versions; connections; entries and sessions as rows |
 //! | `recovery` | log id and state when the log is opened |
 //! | `sequencer` | assigns sequences and links, without I/O |
-//! | `writer` | the writer thread: batches, syncs, failures, maintenance |
-//! | `store` | transactions of the writer thread |
-//! | `reader`, `queries` | the reader threads; queries for entries |
-//! | `search` | search index and searches |
-//! | `pending` | while the disk fails: changes to write later |
-//! | `unwritten` | while the disk fails: entries of these changes in reads |
-//! | `sequence_gaps` | ranges of sequences that were skipped when the disk failed |
+//! | `writer`, `store` | the writer thread: batches, syncs, failures, maintenance; its transactions |
+//! | `reader`, `queries`, `search` | the reader threads; queries for entries; the search index |
+//! | `pending`, `unwritten`, `sequence_gaps` | while the disk fails: changes to write later, their entries in reads, skipped sequences |
 //! | `retention` | deletes what exceeds the retention limits |
 
 pub(crate) mod database;
@@ -77,8 +71,7 @@ use crate::os::Clock;
 /// exceed it, all its drafts are refused.
 const MAX_QUEUED_DRAFT_BYTES: usize = 32 << 20;
 
-/// Log on disk, in an SQLite database. Dropping it writes everything, unless the disk fails, and
-/// closes the database.
+/// Log on disk, in an SQLite database. Dropping it writes everything and closes the database.
 #[derive(Debug)]
 pub struct SqliteLog {
     /// Job queue of the writer thread. `None` while the log is being dropped: the closed queue ends
@@ -255,8 +248,7 @@ impl Log for SqliteLog {
 }
 
 impl Drop for SqliteLog {
-    /// Waits until all threads have ended. The writer thread writes everything before it ends,
-    /// unless the disk fails.
+    /// Waits until everything is written and all threads have ended.
     fn drop(&mut self) {
         self.jobs = None;
         for thread in self.threads.drain(..) {

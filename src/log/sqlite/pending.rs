@@ -52,9 +52,8 @@ impl PendingWrites {
         self.entries.get_or_insert_with(collect).clone()
     }
 
-    /// Removes each change of a session that a later change of this session replaces. So only one
-    /// change is left for each session, however long the disk fails. Keeps all entries and sequence
-    /// gaps.
+    /// Removes changes of sessions that later changes replace. One change for each session is
+    /// enough, however long the disk fails. Keeps all entries and sequence gaps.
     fn compact(&mut self) {
         let mut seen = HashSet::new();
         let mut kept: Vec<Change> = Vec::new();

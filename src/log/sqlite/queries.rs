@@ -1,6 +1,5 @@
 //! Database queries for ranges of entries of one room, and of the direct messages of one session.
-//! Each of these queries adds its entries to a map, so that a read can merge several rooms. Also
-//! queries which rooms have lost entries.
+//! Each query adds its entries to a map, so that a read can merge several rooms.
 
 use std::collections::BTreeMap;
 
@@ -27,8 +26,7 @@ pub(super) fn keep_latest(found: &mut EntriesBySequence, count: u16) -> bool {
 }
 
 /// Adds the entries of the first `limit` undamaged rows to `found`. Damaged rows are skipped and do
-/// not count. So if fewer than `limit` entries are added, there are no further undamaged rows.
-/// Callers rely on this.
+/// not count. So if fewer than `limit` entries are added, no more exist; callers rely on this.
 fn collect_entries(
     found_rows: &mut Rows<'_>,
     limit: i64,
@@ -83,8 +81,8 @@ pub(super) fn first_after(
     collect_entries(&mut found_rows, limit, |row| rows::read_room_entry(row, room), found)
 }
 
-/// Adds the latest `limit` direct messages of a session up to `head` (inclusive) to `found`. If
-/// `session` is `None`, adds nothing.
+/// Adds the latest `limit` direct messages of a session up to `head` (inclusive) to `found`.
+/// Without a session it adds nothing.
 pub(super) fn latest_directs(
     connection: &Connection,
     session: Option<SessionId>,
@@ -102,7 +100,7 @@ pub(super) fn latest_directs(
 }
 
 /// Adds the first `limit` direct messages of a session after `sequence` (exclusive) and up to
-/// `head` (inclusive) to `found`. If `session` is `None`, adds nothing.
+/// `head` (inclusive) to `found`. Without a session it adds nothing.
 pub(super) fn first_directs_after(
     connection: &Connection,
     session: Option<SessionId>,
@@ -123,8 +121,8 @@ pub(super) fn first_directs_after(
 }
 
 /// Returns the requested rooms that have lost, or may have lost, entries after the start of the
-/// range. A room without a row may have been evicted, so the evicted entries of all rooms count for
-/// it. Empty if the range is not [`ReadRange::After`].
+/// range. For a room without a row, the evicted entries of all rooms count, because the room may
+/// have been evicted. Empty if the range is not [`ReadRange::After`].
 pub(super) fn rooms_with_gaps(
     connection: &Connection,
     request: &ReadRequest,
@@ -141,8 +139,8 @@ pub(super) fn rooms_with_gaps(
     Ok(gaps)
 }
 
-/// Returns the column `dropped` of a room: none of its entries after this sequence was deleted. A
-/// new row begins with [`fact::EVICTED_UP_TO`]. `None` if the room has no row.
+/// Returns the column `dropped` of a room: no entry after this sequence was deleted. 0 if none was
+/// deleted at all. `None` if the room has no row.
 fn dropped_sequence(connection: &Connection, key: &NameKey) -> rusqlite::Result<Option<i64>> {
     let mut statement = connection.prepare_cached("SELECT dropped FROM rooms WHERE key = ?")?;
     statement.query_row([key.as_str()], |row| row.get(0)).optional()

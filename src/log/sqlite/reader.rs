@@ -26,8 +26,8 @@ pub(super) struct ReadJob {
     /// Last sequence of the log. The answer contains no entry after it.
     pub(super) head: Sequence,
     /// Entries that are committed in memory but not in the database, in ascending order of
-    /// sequence. `None` while the disk works: then there are no such entries, and the read fails if
-    /// the database cannot be read.
+    /// sequence. `None` while the disk works: there are no such entries then. If the database
+    /// cannot be read then, the read fails.
     pub(super) unwritten: Option<Arc<[SharedEntry]>>,
 }
 
@@ -90,8 +90,7 @@ impl ReadQueues {
 }
 
 /// Runs a reader thread: performs the reads in its job queue and sends a `ReadDone` for each.
-/// Returns when the job queue or the event queue is closed. If the database cannot be read while
-/// the disk fails, the unwritten entries alone may be the answer.
+/// Returns when the job queue or the event queue is closed.
 pub(super) fn run_reader(
     connection: &mut Connection,
     clock: Clock,
@@ -108,8 +107,7 @@ pub(super) fn run_reader(
             }
         };
         let found = found.or_else(|error| {
-            // The database cannot be read. While the disk fails, unwritten entries may be the
-            // answer.
+            // The database cannot be read. While the disk fails, unwritten entries may be the answer.
             let nothing = job
                 .unwritten
                 .as_ref()

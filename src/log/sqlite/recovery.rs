@@ -24,24 +24,24 @@ const BOOT_ID_FILE: &str = "/proc/sys/kernel/random/boot_id";
 /// [`BOOT_ID_FILE`] sets it.
 const BOOT_ID_VARIABLE: &str = "CHAT_SERVER_BOOT_ID";
 
-/// Assumed maximum number of drafts in flight: messages that the hub has passed to the log and that
-/// are not committed. The log does not enforce it.
+/// Upper bound of the number of drafts in flight: messages that the hub has passed to the log and
+/// that are not committed.
 const MAX_DRAFTS_IN_FLIGHT: u64 = 200_000;
 
 /// Maximum number of rooms whose names are restored.
 const MAX_RESTORED_ROOMS: i64 = 1_000;
 
-/// Determines the id under which the log continues. Marks the database as open, and stores boot id,
-/// file id and durability. All this is committed before this function returns.
+/// Determines the id under which the log continues, and marks the database as open. Both are
+/// committed before this function returns.
 ///
-/// A copied file, which has another inode number, always gets a new id. Otherwise the log keeps its
-/// id if none of its entries can be missing. That is so in three cases:
+/// The log keeps its id if none of its entries can be missing. That is so in three cases:
 /// - The database was closed properly.
 /// - Every commit since it was last opened was synced.
-/// - The operating system has not been rebooted since the database was last opened. Then the system
-///   still has everything that a killed process has written.
+/// - The operating system has not been rebooted since: it then still has everything that a killed
+///   process has written.
 ///
-/// In all other cases, the log gets a new random id.
+/// In all other cases, the log gets a new id. A copied file, which has another inode number, gets a
+/// new id too.
 pub(super) fn establish_log_id(
     connection: &mut Connection,
     settings: &StoreSettings,
@@ -143,11 +143,9 @@ fn read_head(connection: &Connection) -> rusqlite::Result<Sequence> {
     Ok(sequence_from_sql(noted.max(kept)))
 }
 
-/// Corrects session records by stored messages: those after the lowest `noted` sequence of all
-/// records, and those up to [`MAX_DRAFTS_IN_FLIGHT`] sequences before it. The latter may have been
-/// in flight when the record was written. Raises `last_reference` to the references of these
-/// messages, and removes these references from `refused`. So the hub accepts none of the messages
-/// twice.
+/// Corrects session records by the stored messages after the lowest `noted` sequence, and by those
+/// that may have been in flight then. Raises `last_reference` to the references of these messages,
+/// and removes these references from `refused`. So the hub accepts none of the messages twice.
 fn apply_later_messages(
     connection: &Connection,
     sessions: &mut [(SessionRecord, Sequence)],
@@ -197,8 +195,7 @@ pub(super) fn last_message_time(connection: &Connection) -> rusqlite::Result<Opt
 }
 
 /// Returns the names of the most recently used rooms, in their stored spelling, at most
-/// [`MAX_RESTORED_ROOMS`]. The room whose last message is oldest comes first; rooms without
-/// messages come before it. Damaged names are skipped.
+/// [`MAX_RESTORED_ROOMS`]. The least recently used room comes first. Damaged names are skipped.
 fn recent_room_names(connection: &Connection) -> rusqlite::Result<Vec<RoomName>> {
     let mut statement = connection.prepare(
         "SELECT name, (SELECT max(sequence) FROM entries WHERE room = rooms.id) AS last

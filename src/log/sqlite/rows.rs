@@ -33,7 +33,7 @@ pub(crate) const fn sequence_to_sql(sequence: Sequence) -> i64 {
     if sequence.0 > i64::MAX as u64 { i64::MAX } else { sequence.0.cast_signed() }
 }
 
-/// Converts an SQL integer to a sequence with the same bits.
+/// Converts an SQL integer to a sequence.
 pub(super) const fn sequence_from_sql(value: i64) -> Sequence {
     Sequence(value.cast_unsigned())
 }
@@ -48,14 +48,15 @@ fn damaged_value(
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
 }
 
-/// Number of times that [`skip_damaged`] has found a damaged row since the process started.
+/// Number of rows that [`skip_damaged`] has skipped since the process started. A damaged row counts
+/// each time it is read.
 static SKIPPED_ROW_READS: AtomicU64 = AtomicU64::new(0);
 
 /// Returns the value that was read from a row. `None` if the row is damaged: a column has a wrong
 /// type or an invalid value. So a damaged row does not prevent reading the others.
 ///
-/// Only the 1st, 2nd, 4th, 8th, … damaged row is reported in the program's log, because the same
-/// row may be read again and again.
+/// The program's log reports only the 1st, 2nd, 4th, 8th, … skipped row, because the same row is
+/// read again and again.
 ///
 /// # Errors
 /// All other errors of SQLite.
@@ -200,9 +201,8 @@ pub(crate) fn read_room_name(row: &Row<'_>, column: usize) -> rusqlite::Result<R
     RoomName::new(row.get_ref(column)?.as_str()?).map_err(|error| damaged_value(column, error))
 }
 
-/// Inserts a session record, or replaces the session's earlier one. `noted`: the record's
-/// `last_reference` must be at least the reference of each of the session's entries up to this
-/// sequence.
+/// Inserts a session record, or replaces the session's earlier one. The record's `last_reference`
+/// must cover all entries up to the sequence `noted`.
 pub(crate) fn upsert_session(
     connection: &Connection,
     record: &SessionRecord,
@@ -227,8 +227,8 @@ pub(crate) fn upsert_session(
     Ok(())
 }
 
-/// Reads all session records. Skips damaged ones. Returns each record with its `noted` sequence, as
-/// stored by [`upsert_session`].
+/// Reads all session records. Skips damaged ones. Each record comes with its `noted` sequence:
+/// `last_reference` covers the entries up to it.
 pub(super) fn read_sessions(
     connection: &Connection,
 ) -> rusqlite::Result<Vec<(SessionRecord, Sequence)>> {
@@ -241,8 +241,7 @@ pub(super) fn read_sessions(
 }
 
 /// Calls `take` for each session record: with the record and its `noted` sequence, or with the
-/// error of reading that row. Stops at the first error that `take` returns, or at another error of
-/// SQLite.
+/// error of reading that row. Stops at the first error that `take` returns.
 pub(crate) fn for_each_session(
     connection: &Connection,
     mut take: impl FnMut(rusqlite::Result<(SessionRecord, Sequence)>) -> rusqlite::Result<()>,

@@ -114,8 +114,7 @@ pub(crate) fn create_tables(connection: &Connection) -> rusqlite::Result<()> {
     MIGRATIONS.iter().try_for_each(|statements| connection.execute_batch(statements))
 }
 
-/// Creates the tables of an older format in an empty database, for tests of migrations. Sets the
-/// application id and the format number.
+/// Creates the tables of an older format in an empty database, for tests of migrations.
 #[cfg(test)]
 pub(crate) fn create_old_format(connection: &Connection, format: usize) {
     for statements in &MIGRATIONS[..format] {

@@ -1,8 +1,7 @@
 //! Sequence gaps: ranges of sequences that the log has skipped and never assigned.
 //!
-//! If the disk begins to fail, the log may commit entries in memory. Before the first of these
-//! entries, the log skips far ahead. If the server ends before these entries are written, they are
-//! lost.
+//! When the disk begins to fail, the log skips far ahead and commits entries in memory. If the
+//! server ends before these entries are written, they are lost.
 //!
 //! The log then continues from before the gap. If the log skips again, its sequences may pass those
 //! of the lost entries. A client that has received lost entries has a position within a gap. The
@@ -13,8 +12,8 @@ use rusqlite::Connection;
 use super::database::{fact, read_fact, write_fact};
 use crate::model::Sequence;
 
-/// Minimum length of a gap. If the sequences of stored messages jump by more, the log must have
-/// stored a gap there: so many messages cannot have been deleted.
+/// Minimum length of a gap. A log whose sequences jump by more has stored a gap there, because so
+/// many messages cannot have been deleted.
 pub(crate) const MIN_GAP: u64 = 1 << 32;
 
 /// Maximum number of gaps stored. If there is one more, the two oldest gaps are joined. The joined

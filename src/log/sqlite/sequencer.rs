@@ -30,7 +30,7 @@ pub(super) enum Change {
     /// An entry to insert.
     Entry(SharedEntry),
     /// A session record to store. The sequence is the head of the log at that point: the record's
-    /// `last_reference` covers the session's entries up to that head.
+    /// `last_reference` covers the session's entries up to it.
     PersistSession(SessionRecord, Sequence),
     /// A new `last_reference` for a stored session record. It covers the session's entries up to
     /// this sequence.
@@ -83,8 +83,8 @@ pub(super) struct Sequencer {
 pub(super) struct Plan {
     /// Changes to write, in this order.
     pub(super) changes: Vec<Change>,
-    /// `Committed` events to send once the changes are committed. All entries between two
-    /// [`WriteRequest::ClockSet`]s share an event. No event is empty.
+    /// `Committed` events to send once the changes are committed. Consecutive entries share an
+    /// event. Each [`WriteRequest::ClockSet`] begins a new event.
     pub(super) events: Vec<LogEvent>,
     /// Update of the sequencer: the new head, and only those map elements that change.
     delta: Sequencer,
@@ -101,8 +101,7 @@ impl Sequencer {
     }
 
     /// Plans write requests in this order, without changing the sequencer. The first sequence
-    /// assigned is the one after `head`. A [`WriteRequest::ClockSet`] after the last draft has no
-    /// effect.
+    /// assigned is the one after `head`.
     ///
     /// `head` must be at least the sequencer's own head. If `head` is greater, the first change
     /// stores the sequence gap between both heads.
@@ -154,9 +153,8 @@ impl Sequencer {
         Plan { changes, events, delta }
     }
 
-    /// Turns a draft into an entry: assigns the next sequence, and links the entry to the previous
-    /// one of its room. An entry without a previous one, and a direct message, gets the link 0.
-    /// Updates `delta`.
+    /// Turns a draft into an entry: assigns the next sequence, and the link to the previous entry
+    /// of its room. Updates `delta`.
     fn assign_sequence(&self, delta: &mut Self, time: Timestamp, draft: Draft) -> SharedEntry {
         delta.head = delta.head.next();
         let previous = match &draft.target {
@@ -178,8 +176,7 @@ impl Sequencer {
     }
 
     /// Applies a plan's update to the sequencer. Call it once, when the plan's changes are written
-    /// or kept as pending. No other plan may have been committed since this one was made. Keeps the
-    /// plan's changes and events.
+    /// or kept as pending. Do not make another plan before this call.
     pub(super) fn commit(&mut self, plan: &mut Plan) {
         self.head = plan.delta.head;
         self.last_in_room.extend(plan.delta.last_in_room.drain());
@@ -203,8 +200,8 @@ impl Sequencer {
 
     /// Returns the last references that are in no stored session record, as changes to write.
     ///
-    /// Write the changes before messages are deleted: until they are written, only the messages
-    /// contain the references. Then call [`Self::mark_references_persisted`].
+    /// Write them before messages are deleted: until then, they can be recovered from the messages.
+    /// Then call [`Self::mark_references_persisted`].
     pub(super) fn unpersisted_references(&self) -> Vec<Change> {
         let change = |session: &SessionId| {
             let reference = self.last_references.get(session)?;
@@ -226,8 +223,7 @@ impl Sequencer {
 
 impl Plan {
     /// Converts the plan back into its write requests, to plan them again with other sequences or
-    /// without the drafts. Several clock changes in a row become one [`WriteRequest::ClockSet`]. A
-    /// clock change after the last draft is lost.
+    /// without the drafts. Drops a [`WriteRequest::ClockSet`] after the last draft.
     pub(super) fn into_requests(self) -> Vec<WriteRequest> {
         let mut requests = Vec::with_capacity(self.changes.len());
         let set_before: Vec<Sequence> = self

@@ -7,8 +7,7 @@ use thiserror::Error;
 
 use crate::model::Retention;
 
-/// Durability mode: which messages a power cut may lose. Messages that [`OnFailure::Continue`]
-/// commits in memory may be lost in both modes.
+/// Durability mode: which messages a power cut may lose.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
     /// At most the messages of the last second. The disk is synced once a second while messages are
@@ -22,8 +21,7 @@ pub enum Durability {
 /// Policy for new messages while the disk fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnFailure {
-    /// Commits messages in memory, and writes them when the disk works again. If more than 32 MiB
-    /// wait to be written, refuses further messages.
+    /// Commits messages in memory. Writes them when the disk works again.
     #[default]
     Continue,
     /// Refuses messages.

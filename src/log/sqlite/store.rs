@@ -41,8 +41,8 @@ pub(super) struct Store {
     room_ids: HashMap<NameKey, i64>,
     /// Sync level that is set at the connection; `None` if none was set.
     sync_level: Option<SyncLevel>,
-    /// Number of pages in the write-ahead log after the last commit, set by a hook of SQLite. If
-    /// [`Self::checkpoint_if_large`] runs a checkpoint, it resets the number to 0.
+    /// Number of pages in the write-ahead log after the last commit, set by a hook of SQLite.
+    /// [`Self::checkpoint_if_large`] resets it to 0.
     wal_pages: Arc<AtomicI32>,
     /// Progress of retention between its steps.
     retention_progress: RetentionProgress,
@@ -116,8 +116,7 @@ impl Store {
     }
 
     /// Writes the last changes and `head`, the last sequence of the log. Marks the database as
-    /// properly closed. All this is one transaction with this sync level. The connection stays
-    /// open.
+    /// properly closed. All this is one transaction with this sync level.
     ///
     /// # Errors
     /// Nothing is written, and the database is not marked as closed.
@@ -210,8 +209,8 @@ fn apply_change(
     }
 }
 
-/// Returns the row id of a room, from the cache `room_ids` or the database. If the database does
-/// not have the room, inserts it. Adds the row id to the cache.
+/// Returns the row id of a room, from the cache `room_ids` or the database. Inserts the room if the
+/// database does not have it.
 fn room_id(
     connection: &Connection,
     room_ids: &mut HashMap<NameKey, i64>,

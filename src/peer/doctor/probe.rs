@@ -138,7 +138,7 @@ impl<'a> Probe<'a> {
     /// The operating system's random source fails.
     pub(super) async fn run(
         &mut self,
-        sockets: &Sockets,
+        sockets: &mut Sockets,
         incoming: &mut mpsc::Receiver<io::Result<Datagram>>,
     ) -> Result<(), getrandom::Error> {
         let mut listen_time = LISTEN_TIME;
@@ -246,14 +246,14 @@ impl<'a> Probe<'a> {
 
     /// Pings all addresses of each named host at which no peer has answered yet. If sending fails
     /// to all addresses of a host, records the error.
-    async fn ping_hosts(&mut self, sockets: &Sockets) -> Result<(), getrandom::Error> {
+    async fn ping_hosts(&mut self, sockets: &mut Sockets) -> Result<(), getrandom::Error> {
         for number in 0..self.results.hosts.len() {
             let host = self.results.hosts.get(number).filter(|it| it.answering_peers.is_empty());
             let addresses = host.map(|it| it.addresses.clone()).unwrap_or_default();
             let mut errors = Vec::new();
             for address in &addresses {
                 let bytes = self.build_ping(Target::Host(number), 0)?;
-                let sent = sockets.send(&bytes, PathSet::NONE, &[*address]).await;
+                let sent = sockets.send(&bytes, PathSet::NONE, &[*address], |_| true).await;
                 errors.extend(sent.failed.first().map(|(_, error)| SendError::from(error)));
             }
             if errors.len() == addresses.len()
@@ -268,12 +268,12 @@ impl<'a> Probe<'a> {
     /// Pings found peers by unicast, up to the limits for each peer and address.
     async fn ping_peers(
         &mut self,
-        sockets: &Sockets,
+        sockets: &mut Sockets,
         is_new_round: bool,
     ) -> Result<(), getrandom::Error> {
         for (id, address, number) in self.results.peers.take_next_pings(is_new_round) {
             let bytes = self.build_ping(Target::Peer(id, address, number), 0)?;
-            sockets.send(&bytes, PathSet::NONE, &[address]).await;
+            sockets.send(&bytes, PathSet::NONE, &[address], |_| true).await;
         }
         Ok(())
     }

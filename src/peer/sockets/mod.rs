@@ -104,14 +104,22 @@ pub(super) struct Sockets {
     v6: Option<SocketPair>,
     /// Selected network interfaces, as set by [`Self::set_interfaces`].
     interfaces: Interfaces,
-    /// Callers: addresses that have sent unicast to a shared socket lately, each with the time of
-    /// its last datagram. A caller's firewall may let in only datagrams from the port to which the
-    /// caller has sent.
-    callers: BTreeMap<SocketAddr, Moment>,
+    /// Callers: addresses that have sent unicast to a shared socket lately. A caller's firewall may
+    /// let in only datagrams from the port to which the caller has sent.
+    callers: BTreeMap<SocketAddr, Caller>,
     /// Multicast groups that the shared sockets have joined.
     joined_groups: BTreeSet<GroupMembership>,
     /// Tasks that receive datagrams, one for each socket. Dropping the set aborts them.
     _receive_tasks: JoinSet<()>,
+}
+
+/// Address that has sent unicast to a shared socket lately.
+struct Caller {
+    /// Time of its last datagram to a shared socket.
+    last_heard: Moment,
+    /// Number of bytes that second copies to it may still have while it is not trusted. It is the
+    /// number of bytes that came from it to a shared socket, less those of former second copies.
+    credit: usize,
 }
 
 /// Membership of a shared socket in a multicast group on one interface.
@@ -254,27 +262,52 @@ impl Sockets {
         [&self.v4, &self.v6].into_iter().flatten().any(|it| it.shared.is_some())
     }
 
-    /// Remembers that unicast has come from an address to a shared socket. [`Self::send`] then uses
-    /// the shared socket too for this address. Ignores a new address if there are [`MAX_CALLERS`].
-    pub(super) fn note_caller(&mut self, now: Moment, from: SocketAddr) {
+    /// Remembers that a datagram of `size` bytes has come from an address to a shared socket by
+    /// unicast. [`Self::send`] then uses the shared socket too for this address. Ignores a new
+    /// address if there are [`MAX_CALLERS`].
+    pub(super) fn note_caller(&mut self, now: Moment, from: SocketAddr, size: usize) {
         if self.callers.len() < MAX_CALLERS || self.callers.contains_key(&from) {
-            self.callers.insert(from, now);
+            let caller = self.callers.entry(from).or_insert(Caller { last_heard: now, credit: 0 });
+            caller.last_heard = now;
+            caller.credit = caller.credit.saturating_add(size);
         }
     }
 
     /// Forgets all callers whose last datagram is at least [`CALLER_RETENTION`] old.
     pub(super) fn expire_callers(&mut self, now: Moment) {
-        self.callers.retain(|_, at| now.since(*at) < CALLER_RETENTION);
+        self.callers.retain(|_, it| now.since(it.last_heard) < CALLER_RETENTION);
+    }
+
+    /// Returns true if an address is to get a second copy, of `size` bytes, from the shared socket:
+    /// it is a caller or has the room's port, and `is_trusted` returns true for it; or it is a
+    /// caller with enough credit, which is used up then.
+    fn takes_second_copy(
+        &mut self,
+        address: SocketAddr,
+        size: usize,
+        is_trusted: impl Fn(SocketAddr) -> bool,
+    ) -> bool {
+        let caller = self.callers.get_mut(&address);
+        if (caller.is_some() || address.port() == self.port) && is_trusted(address) {
+            return true;
+        }
+        // The source address of what has come may be forged.
+        let credit = caller.and_then(|it| Some((it.credit.checked_sub(size)?, it)));
+        credit.map(|(left, caller)| caller.credit = left).is_some()
     }
 
     /// Sends a datagram by each of `paths` on every selected interface, and by unicast to each of
-    /// `addresses`. If an address is a caller or has the room's port, sends it a second copy from
-    /// the shared socket. The result leaves out these second copies.
+    /// `addresses`. Some of these get a second copy from the shared socket
+    /// ([`Self::takes_second_copy`]). The result leaves out these second copies.
+    ///
+    /// `is_trusted`: returns true for an address that a peer has proven to be its own, or that the
+    /// user has named.
     pub(super) async fn send(
-        &self,
+        &mut self,
         bytes: &[u8],
         paths: PathSet,
         addresses: &[SocketAddr],
+        is_trusted: impl Fn(SocketAddr) -> bool,
     ) -> SendResult {
         let mut sent = SendResult { copies_sent: 0, working: PathSet::NONE, failed: Vec::new() };
         for path in Path::ALL.into_iter().filter(|it| paths.has(*it)) {
@@ -286,15 +319,15 @@ impl Sockets {
         }
         for address in addresses {
             let address = unmap_ipv4(*address);
+            let is_twice = self.takes_second_copy(address, bytes.len(), &is_trusted);
             let pair = if address.is_ipv4() { &self.v4 } else { &self.v6 };
             let outcome = match pair {
                 Some(pair) => send_to(&pair.own, bytes, address).await,
                 None => Err(io::ErrorKind::NetworkUnreachable.into()),
             };
             sent.record(None, outcome);
-            let is_caller = address.port() == self.port || self.callers.contains_key(&address);
             if let Some(shared) = pair.as_ref().and_then(|it| it.shared.as_ref())
-                && is_caller
+                && is_twice
             {
                 // If this copy fails, the first copy has failed, too, or is enough.
                 let _ = send_to(shared, bytes, address).await;
@@ -447,5 +480,81 @@ async fn send_to(socket: &UdpSocket, bytes: &[u8], to: SocketAddr) -> io::Result
     match timeout(SEND_TIMEOUT, socket.send_to(bytes, to)).await {
         Ok(outcome) => outcome.map(drop),
         Err(_) => Err(io::ErrorKind::TimedOut.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use socket2::{Domain, Socket, Type};
+    use tokio::runtime::Runtime;
+
+    use super::*;
+
+    /// Size of each datagram that the tests send.
+    const SIZE: usize = 137;
+
+    /// Returns a socket of a stranger on a loopback address, and its address. A peer of this
+    /// machine can bind its port, too.
+    fn stranger() -> (UdpSocket, SocketAddr) {
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
+        socket.set_reuse_address(true).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, 7], 0)).into()).unwrap();
+        let socket = UdpSocket::from(socket);
+        let address = socket.local_addr().unwrap();
+        (socket, address)
+    }
+
+    /// Returns a tokio runtime.
+    fn runtime() -> Runtime {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+    }
+
+    /// Sends three datagrams of [`SIZE`] bytes to a stranger, one after the other. Returns how many
+    /// copies of each arrive. `is_trusted`: true if the address counts as proven or named.
+    fn copies(
+        runtime: &Runtime,
+        sockets: &mut Sockets,
+        (socket, address): &(UdpSocket, SocketAddr),
+        is_trusted: bool,
+    ) -> [usize; 3] {
+        let addresses = [*address];
+        [0; 3].map(|_| {
+            let sending = sockets.send(&[7; SIZE], PathSet::NONE, &addresses, |_| is_trusted);
+            runtime.block_on(sending);
+            std::iter::from_fn(|| socket.recv(&mut [0; 2 * SIZE]).ok()).count()
+        })
+    }
+
+    /// What goes to a caller that is not trusted is sent twice only as long as the second copies
+    /// have no more bytes than came from it. So the sender of a datagram with a forged source
+    /// brings at most twice its size.
+    #[test]
+    fn second_copies_to_a_stranger_have_no_more_bytes_than_it_has_sent() {
+        let (runtime, stranger) = (runtime(), stranger());
+        let _entered = runtime.enter();
+        let mut sockets = open(0).unwrap().sockets;
+        let copies = |sockets: &mut _, it| copies(&runtime, sockets, &stranger, it);
+        assert_eq!(copies(&mut sockets, false), [1, 1, 1]);
+        sockets.note_caller(Moment::START, stranger.1, SIZE);
+        assert_eq!(copies(&mut sockets, false), [2, 1, 1]);
+        sockets.note_caller(Moment::START, stranger.1, SIZE - 1);
+        assert_eq!(copies(&mut sockets, false), [1, 1, 1]);
+        assert_eq!(copies(&mut sockets, true), [2, 2, 2]);
+        sockets.expire_callers(Moment::START + CALLER_RETENTION);
+        assert_eq!(copies(&mut sockets, true), [1, 1, 1]);
+    }
+
+    /// A stranger that sends from the room's port gets no second copies. A trusted address with
+    /// this port gets them.
+    #[test]
+    fn room_port_of_a_stranger_brings_no_second_copies() {
+        let (runtime, stranger) = (runtime(), stranger());
+        let _entered = runtime.enter();
+        let mut sockets = open(stranger.1.port()).unwrap().sockets;
+        assert_eq!(copies(&runtime, &mut sockets, &stranger, false), [1, 1, 1]);
+        assert_eq!(copies(&runtime, &mut sockets, &stranger, true), [2, 2, 2]);
     }
 }

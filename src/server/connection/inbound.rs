@@ -25,8 +25,8 @@ const BYTES_PER_UNIT: usize = 1_024;
 /// may have caused it.
 const MIN_NOTICED_GROUP_WAIT: Duration = Duration::from_secs(1);
 
-/// Inbound half of a connection: cuts received bytes into frames, no faster than the rate limits
-/// allow: the client's own, and that of its address group.
+/// Inbound half of a connection: cuts received bytes into frames, no faster than the client's rate
+/// limit allows.
 pub(super) struct Inbound {
     /// Buffer of received bytes that are not cut: an incomplete frame, and frames that the rate
     /// limit delays.
@@ -128,7 +128,7 @@ impl Inbound {
 
     /// Returns the text of the `slow_down` notice that must be sent now, and records the notice as
     /// sent. Returns `None` if the bucket was not full again since the last notice, or if the
-    /// address group is the reason and `wait` is shorter than [`MIN_NOTICED_GROUP_WAIT`].
+    /// address group alone is the reason and `wait` is shorter than [`MIN_NOTICED_GROUP_WAIT`].
     ///
     /// Call it when [`Cut::wait`] is not zero, with the wait and [`Cut::is_group_limited`].
     pub(super) fn slow_down_text(

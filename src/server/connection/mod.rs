@@ -92,8 +92,7 @@ struct Driver<T> {
 enum Reading {
     /// Bytes are read as they arrive.
     Open,
-    /// Nothing is read until this time, because a rate limit is exceeded: the client's own, or that
-    /// of its address group.
+    /// Nothing is read until this time, because the client has exceeded its rate limit.
     Paused(Moment),
     /// Nothing more is read: the client has closed its sending half, or the end of the connection
     /// was requested.
@@ -366,9 +365,8 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// Passes the cut frames to the engine. If a rate limit is exceeded, pauses reading. If the
-    /// address group is the reason, tells the engine. After a violation of the framing rules,
-    /// requests the end of the connection.
+    /// Passes the cut frames to the engine. Pauses a client that exceeds its rate limit. After a
+    /// violation of the framing rules, requests the end of the connection.
     async fn pass_on(&mut self, cut: Cut) -> Result<(), Gone> {
         let connection = self.connection.id;
         self.slow_down(cut.wait, cut.is_group_limited);

@@ -19,9 +19,8 @@ use tokio::time::timeout;
 /// has closed too.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Maximum number of bytes that are read and discarded while a socket lingers, so that a client
-/// that only sends cannot keep the server busy. It is more than the kernel's usual receive buffers
-/// hold.
+/// Maximum number of bytes that are read and discarded while a socket lingers. It is more than the
+/// kernel's usual receive buffers hold. So a client that only sends cannot keep the server busy.
 const MAX_LINGER_BYTES: usize = 1 << 20;
 
 /// Socket that carries the bytes of frames. Reading and writing do not wait, and buffer no frames.
@@ -42,7 +41,7 @@ pub(in crate::server) trait Transport: Send + Sync + 'static {
     /// bytes of frames that the socket has taken.
     ///
     /// # Errors
-    /// As for [`Self::try_read`]. After `WouldBlock` the next call must begin with the same bytes.
+    /// As for [`Self::try_read`]. After `WouldBlock` the next call begins with the same bytes.
     fn try_write(&mut self, frames: &[IoSlice<'_>]) -> io::Result<usize>;
 
     /// Closes the socket so that written bytes still arrive, if the other side reads them soon.

@@ -50,8 +50,8 @@ pub(super) struct RetentionProgress {
     /// Rooms still to evict, in this order.
     eviction_queue: EvictionQueue,
     /// Sequence up to which messages were examined because the database is too large. Each of them
-    /// was deleted, or was then among the last [`HISTORY_LENGTH`] of its room. 0: the examination
-    /// starts at the oldest message.
+    /// was deleted, or is among the last [`HISTORY_LENGTH`] of its room. 0: the examination starts
+    /// at the oldest message.
     size_scan_position: i64,
     /// Decides whether the wall clock is trusted.
     clock_trust: ClockTrust,
@@ -170,8 +170,7 @@ impl RetentionStep<'_> {
     /// allows. Room messages that are not in the search index are kept.
     ///
     /// Call it while the delete budget is unused: if this function finds no old room message, it
-    /// concludes that none is left. In that case it also deletes the older days from the table
-    /// `days`.
+    /// concludes that none is left.
     fn delete_by_age(&mut self, days: u32, now: Timestamp) -> rusqlite::Result<()> {
         let end = u64_to_sql(now.0.saturating_sub(u64::from(days).saturating_mul(DAY_MILLIS)));
         let day = search::day_of(end.cast_unsigned());
@@ -200,8 +199,7 @@ impl RetentionStep<'_> {
     }
 
     /// Deletes the oldest messages of a room beyond its latest `most`, as far as the budgets allow.
-    /// Returns true if all messages of the room are counted and at most `most` are left, or if the
-    /// room does not exist.
+    /// Returns true if all messages of the room are counted and at most `most` are left.
     fn delete_by_count(&mut self, room: &NameKey, most: u32) -> rusqlite::Result<bool> {
         let Some((room, _)) = rows::find_room(self.connection, room)? else { return Ok(true) };
         let (counted, is_all) =

@@ -20,7 +20,7 @@ const MAX_PENDING_BYTES: usize = 32 << 20;
 /// writes everything that is pending, so attempts take longer the longer the disk fails.
 const RETRY_PAUSE_FACTOR: u32 = 20;
 
-/// Maximum pause after a failed attempt to write.
+/// Maximum time between attempts to write while the disk fails.
 const MAX_RETRY_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Returns the pause after a failed attempt to write that took `duration`: from [`RETRY_INTERVAL`]
@@ -30,9 +30,8 @@ pub(super) fn retry_pause(duration: Duration) -> Duration {
 }
 
 impl Writer {
-    /// Handles a failed write, sync, checkpoint or maintenance. Reports the new storage health, and
-    /// sets the time of the first retry. `requests`: those of the failed write; empty after other
-    /// failures. Commits their messages in memory or refuses them, as [`OnFailure`] says. If too
+    /// Handles a failed write or sync. Reports the new storage health, and sets the time of the
+    /// first retry. Commits the messages in memory or refuses them, as [`OnFailure`] says. If too
     /// much is pending, refuses them in any case. Keeps changes of sessions in memory.
     ///
     /// With [`OnFailure::Continue`], first skips a random number of sequences, at least

@@ -8,9 +8,8 @@ use super::{SYNC_INTERVAL, Writer};
 use crate::hub::{Now, StorageHealth};
 use crate::model::Retention;
 
-/// Time from complete maintenance to the next. Also the time after failed maintenance, unless the
-/// error comes from the disk. [`super::MAINTENANCE_AFTER`] messages or new retention limits make
-/// maintenance due earlier.
+/// Time from complete or failed maintenance to the next, unless [`super::MAINTENANCE_AFTER`]
+/// messages arrive before.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(600);
 
 /// Time from one maintenance step to the next while there is more to do.
@@ -24,8 +23,8 @@ const INDEX_BATCH: usize = 500;
 const INDEX_BYTES: usize = 64 << 10;
 
 impl Writer {
-    /// Replaces the retention limits. Makes a maintenance step due at once. Marks all rooms to be
-    /// checked by this step and later ones. If the rooms cannot be read, marks no further room.
+    /// Replaces the retention limits. Makes a maintenance step due at once. Marks all rooms to
+    /// be checked by this step and later ones, or no further one if the rooms cannot be read.
     pub(super) fn set_retention(&mut self, retention: Retention) {
         self.settings.retention = retention;
         self.state.maintenance_at = self.clock.now();
@@ -36,8 +35,8 @@ impl Writer {
     }
 
     /// Adds the next messages to the search index: at most [`INDEX_BATCH`], until their texts have
-    /// [`INDEX_BYTES`]. Returns true if more may be left. The commit is not synced: if a power cut
-    /// loses it, indexing is repeated.
+    /// [`INDEX_BYTES`]. Returns true if more may be left. The commit is not synced: after a crash,
+    /// indexing is repeated.
     pub(super) fn index_messages(&mut self) -> rusqlite::Result<bool> {
         let sync = self.ordering_sync();
         self.store.set_sync_level(sync)?;
@@ -51,7 +50,7 @@ impl Writer {
 
     /// Runs the tasks that are due. While the disk fails, only retries to write, and postpones
     /// maintenance. Otherwise syncs, runs a checkpoint if the write-ahead log is large, and runs a
-    /// maintenance step. If the disk fails meanwhile, calls [`Self::enter_failure_mode`].
+    /// maintenance step.
     pub(super) fn run_due_tasks(&mut self) {
         let now = self.clock.now();
         if self.state.storage_health != StorageHealth::Sound {

@@ -1,5 +1,5 @@
-//! Writer thread: assigns sequences and writes to the database. Each transaction writes the
-//! requests that arrived during the last one, up to [`MAX_BATCH`] jobs.
+//! Writer thread: assigns sequences and writes to the database. Each transaction writes everything
+//! that arrived during the last one.
 //!
 //! | module | contents |
 //! |---|---|
@@ -40,14 +40,13 @@ pub(super) enum Job {
     SetRetention(Retention),
 }
 
-/// Maximum number of jobs handled together. All their write requests share at most one transaction.
+/// Maximum number of jobs handled together, with one transaction for all their requests.
 const MAX_BATCH: usize = 4_096;
 
 /// Time between syncs of the disk with [`Durability::Relaxed`], while messages are written.
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Pause between the failure of the disk and the first retry; minimum pause after each failed
-/// retry. When the log is closed, the last retry does not wait.
+/// Minimum time between attempts to write while the disk fails.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Number of committed messages after which maintenance (search index, retention) runs without
@@ -83,8 +82,8 @@ pub(super) struct WriterState {
     /// True after a failed write or sync, until the write-ahead log is truncated. The write-ahead
     /// log may be incomplete on the disk, although it is read without an error.
     is_wal_suspect: bool,
-    /// True if the clock was set before a refused draft, and no draft was committed since. The next
-    /// committed draft reports the clock change.
+    /// True if the clock was set before a refused draft, and no draft was written since. The next
+    /// draft reports the clock change.
     has_unreported_clock_change: bool,
     /// Time of the next attempt to write. Used only while the disk fails.
     retry_at: Moment,
@@ -150,8 +149,8 @@ impl Writer {
     }
 
     /// Returns the time at which [`Self::run_due_tasks`] has something to do next: a retry while
-    /// the disk fails, else maintenance or a sync. If this function returned an earlier time, the
-    /// thread would spin until the task is due.
+    /// the disk fails, else maintenance or a sync. The returned time must not be earlier than that:
+    /// the thread would spin until then.
     fn next_due_at(&self) -> Moment {
         if self.state.storage_health != StorageHealth::Sound {
             return self.state.retry_at;
@@ -162,9 +161,9 @@ impl Writer {
         self.state.maintenance_at
     }
 
-    /// Handles all jobs of the batch, and empties it: first sets retention limits, then commits all
-    /// write requests together ([`Self::write_requests`]), then passes on the reads. So a read also
-    /// sees write requests that come after it in the batch.
+    /// Handles all jobs of the batch: sets retention limits, writes all requests in one
+    /// transaction, then passes on the reads. So a read also sees requests that come after it in
+    /// the batch.
     fn handle_jobs(&mut self, batch: &mut VecDeque<Job>) {
         let mut requests = Vec::new();
         let mut reads = Vec::new();
@@ -188,8 +187,7 @@ impl Writer {
         }
     }
 
-    /// Plans write requests and commits them: in one transaction of the database. While the disk
-    /// fails, commits them in memory or refuses the drafts ([`Self::keep_in_memory`]).
+    /// Plans requests and commits them: in the database or, while the disk fails, in memory.
     fn write_requests(&mut self, mut requests: Vec<WriteRequest>) {
         if requests.iter().any(|it| matches!(it, WriteRequest::Draft(..)))
             && std::mem::take(&mut self.state.has_unreported_clock_change)
@@ -207,9 +205,8 @@ impl Writer {
         }
     }
 
-    /// Applies a plan to the sequencer and sends its events. Call it when the plan's changes are
-    /// committed. Marks the rooms of its messages to be checked by retention. If
-    /// [`MAINTENANCE_AFTER`] messages were committed since maintenance was last complete, makes
+    /// Makes a plan effective and sends its events. Call it when the plan's changes are committed.
+    /// If [`MAINTENANCE_AFTER`] messages were committed since maintenance was last complete, makes
     /// maintenance due at once.
     fn complete_plan(&mut self, mut plan: Plan) {
         self.sequencer.commit(&mut plan);
