@@ -32,6 +32,14 @@ const LIMITS: MeshStats = MeshStats {
     recent_wants: 1_024,
     history: 256 + 10 + 10 + 18 * 60,
 };
+/// Number of bytes of a datagram's header.
+const HEADER_LEN: usize = 23;
+/// Number of bytes of a signature, with which a body ends.
+const SIGNATURE_LEN: usize = 64;
+/// Index of the first field in a body, after kind, public key and incarnation.
+const FIRST_FIELD: usize = 1 + 32 + 8;
+/// Number of kinds of packets, and 1: they are numbered from 1 on.
+pub(crate) const KINDS: usize = 15;
 /// Maximum number of outputs for one input: up to 64 requested entries, and some pings.
 const MAX_OUTPUTS: usize = 600;
 /// Maximum number of wake-ups in a virtual second.
@@ -139,6 +147,10 @@ pub(crate) struct RunStats {
     pub(crate) received: usize,
     /// Number of those that were opened.
     pub(crate) opened: usize,
+    /// Number of mutated bodies with a valid signature that were opened, by kind.
+    pub(crate) mutated_opened: [usize; KINDS],
+    /// Number of mutated bodies that could not be decoded, by kind.
+    pub(crate) mutated_malformed: [usize; KINDS],
     /// Number of wake-ups.
     pub(crate) wakes: usize,
     /// Number of outputs.
@@ -259,6 +271,7 @@ impl TestBench {
             7 => self.suspend(bytes),
             8 | 9 => self.receive_entry(bytes),
             10 => self.join_attacker(bytes),
+            11 => self.receive_mutated_body(bytes),
             _ => self.receive_control(bytes),
         }
     }
@@ -272,14 +285,14 @@ impl TestBench {
             datagram[..5].copy_from_slice(b"PiC\x01\x00");
             datagram[5..9].copy_from_slice(&self.room.tag());
         }
-        self.receive(from, None, &datagram);
+        let _ = self.receive(from, None, &datagram);
     }
 
     /// Receives a recorded datagram again, from any address.
     fn receive_replayed(&mut self, bytes: &mut FuzzInput<'_>) {
         let (from, which) = (some_address(bytes.u8()), usize::from(bytes.u16()));
         if let Some(datagram) = self.recorded.get(which % self.recorded.len().max(1)).cloned() {
-            self.receive(from, Some(Path::GroupV4), &datagram);
+            let _ = self.receive(from, Some(Path::GroupV4), &datagram);
         }
     }
 
@@ -290,7 +303,44 @@ impl TestBench {
         let Some(mut datagram) = recorded else { return };
         let at = usize::from(bytes.u16()) % datagram.len();
         datagram[at] ^= bytes.u8().max(1);
-        self.receive(from, None, &datagram);
+        let _ = self.receive(from, None, &datagram);
+    }
+
+    /// Receives the body of a recorded datagram with some bytes changed, removed or added, and
+    /// perhaps of another kind, which an attacker has rightly signed. So it reaches the decoder of
+    /// its kind and, if it can be decoded, the mesh.
+    fn receive_mutated_body(&mut self, bytes: &mut FuzzInput<'_>) {
+        let which = usize::from(bytes.u16()) % self.recorded.len().max(1);
+        let Some(datagram) = self.recorded.get(which) else { return };
+        let mut body = datagram[HEADER_LEN..datagram.len() - SIGNATURE_LEN].to_vec();
+        let attacker = &mut self.attackers[usize::from(bytes.u8()) % ATTACKERS];
+        let Signer { key, incarnation, .. } = attacker.identity.signer();
+        body[1..FIRST_FIELD].copy_from_slice(&[&key[..], &incarnation].concat());
+        match bytes.u8() {
+            kind @ ..64 => body[0] = kind % 16,
+            64..96 => body.truncate(FIRST_FIELD.max(body.len() - usize::from(bytes.u8() % 32))),
+            96..128 => body.extend_from_slice(bytes.take(8)),
+            _ => {}
+        }
+        let fields = body.len() - FIRST_FIELD;
+        for _ in 0..bytes.u8() % 4 {
+            if fields > 0 {
+                body[FIRST_FIELD + usize::from(bytes.u16()) % fields] ^= bytes.u8();
+            }
+        }
+        let (kind, from) = (usize::from(body[0]), attacker.address);
+        let Some(datagram) = attacker.sealer.unchecked_body(&body) else { return };
+        let path = Path::ALL.get(usize::from(bytes.u8()) % 6).copied();
+        let outcome = self.receive(from, path, &datagram);
+        let stats = &mut self.run_stats;
+        let counts = match outcome {
+            Ok(()) => &mut stats.mutated_opened,
+            Err(DropReason::Malformed) => &mut stats.mutated_malformed,
+            Err(_) => return,
+        };
+        if let Some(count) = counts.get_mut(kind) {
+            *count += 1;
+        }
     }
 
     /// Has the peer's user say something.
@@ -360,7 +410,7 @@ impl TestBench {
         let entry = self.attackers[author].identity.sign_entry(&self.room, fields);
         if let Some(datagram) = self.attackers[sender].sealer.entry(&entry) {
             self.record(&datagram);
-            self.receive(from, Some(Path::GroupV4), &datagram);
+            let _ = self.receive(from, Some(Path::GroupV4), &datagram);
         }
     }
 
@@ -501,7 +551,7 @@ impl TestBench {
     fn send(&mut self, number: usize, from: SocketAddr, path: Option<Path>, control: &Control) {
         if let Some(datagram) = self.attackers[number].sealer.control(control) {
             self.record(&datagram);
-            self.receive(from, path, &datagram);
+            let _ = self.receive(from, path, &datagram);
         }
     }
 
@@ -513,8 +563,14 @@ impl TestBench {
         self.recorded.push(datagram.to_vec());
     }
 
-    /// Receives a datagram, as the real driver does: checks, opening, and input to the mesh.
-    fn receive(&mut self, from: SocketAddr, path: Option<Path>, datagram: &[u8]) {
+    /// Receives a datagram, as the real driver does: checks, opening, and input to the mesh. Returns
+    /// why it was dropped before the mesh, if it was.
+    fn receive(
+        &mut self,
+        from: SocketAddr,
+        path: Option<Path>,
+        datagram: &[u8],
+    ) -> Result<(), DropReason> {
         self.run_stats.received += 1;
         let now = self.now().moment;
         let mesh = &self.mesh;
@@ -529,14 +585,14 @@ impl TestBench {
         let opened = open(datagram, &self.room, self.me, is_known);
         let traffic = self.traffic.entry(from).or_default();
         traffic.received += datagram.len();
-        if let Ok((packet, size)) = opened {
-            self.run_stats.opened += 1;
-            if let Packet::Control { control: Control::Pong(_) | Control::Agree(_), .. } = &packet {
-                // Only the mesh knows whether the cookie is right; assume that it is.
-                traffic.is_verified = true;
-            }
-            self.input(Input::Received { from, path, size, packet });
+        let (packet, size) = opened?;
+        self.run_stats.opened += 1;
+        if let Packet::Control { control: Control::Pong(_) | Control::Agree(_), .. } = &packet {
+            // Only the mesh knows whether the cookie is right; assume that it is.
+            traffic.is_verified = true;
         }
+        self.input(Input::Received { from, path, size, packet });
+        Ok(())
     }
 
     /// Passes an input to the mesh and checks its outputs.

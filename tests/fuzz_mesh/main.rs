@@ -14,7 +14,7 @@
 
 mod harness;
 
-use harness::{FuzzInput, RunStats, TestBench};
+use harness::{FuzzInput, KINDS, RunStats, TestBench};
 
 /// Number of input bytes of one run.
 const LENGTH: usize = 16 * 1024;
@@ -32,13 +32,16 @@ fn run_seed(seed: u64) -> RunStats {
     TestBench::new(random.u8(..)).run(&mut FuzzInput::new(&bytes))
 }
 
-/// Many runs with random inputs violate no limit.
+/// Many runs with random inputs violate no limit. In them, mutated bodies with valid signatures reach
+/// the decoder of each kind, and some of each kind reach the mesh.
 #[test]
 fn random_inputs_break_no_promise() {
     let number = |name| std::env::var(name).ok().and_then(|it| it.parse::<u64>().ok());
     let lives = number("FUZZ_LIVES").unwrap_or(if cfg!(debug_assertions) { 90 } else { 600 });
     let seeds = number("FUZZ_SEED").map_or(0..lives, |seed| seed..seed + 1);
     let (mut received, mut opened, mut outputs) = (0, 0, 0);
+    let mut mutated = [[0; KINDS]; 2];
+    let are_many = seeds.end - seeds.start >= 90;
     for seed in seeds {
         // Printed by the test harness when the run fails.
         println!("FUZZ_SEED={seed}");
@@ -46,6 +49,15 @@ fn random_inputs_break_no_promise() {
         received += run.received;
         opened += run.opened;
         outputs += run.outputs;
+        for (all, counts) in mutated.iter_mut().zip([run.mutated_opened, run.mutated_malformed]) {
+            all.iter_mut().zip(counts).for_each(|(all, count)| *all += count);
+        }
     }
     println!("{received} datagrams, {opened} opened, {outputs} outputs");
+    println!("mutated bodies by kind: {:?} opened, {:?} malformed", mutated[0], mutated[1]);
+    let [opened, malformed] = mutated;
+    if are_many {
+        assert!((1..KINDS).all(|kind| opened[kind] > 0), "{opened:?}");
+        assert!(malformed.iter().sum::<usize>() > 100, "{malformed:?}");
+    }
 }

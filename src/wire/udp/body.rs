@@ -9,7 +9,7 @@ use crate::model::limits::MIN_ANNOUNCE;
 use crate::wire::codec;
 
 /// Kind number of an `entry`.
-const ENTRY_KIND: u16 = 7;
+pub(super) const ENTRY_KIND: u16 = 7;
 
 /// Length of an Ed25519 signature, in bytes.
 pub(super) const SIGNATURE_LEN: usize = 64;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::body::SIGNATURE_LEN;
-use super::identity::packet_signing_input;
+use super::body::{ENTRY_KIND, SIGNATURE_LEN};
+use super::identity::{entry_signing_input, packet_signing_input};
 use super::{Control, Entry, Header, Identity, Room};
 use crate::model::limits::COUNTER_END;
 
@@ -49,6 +49,21 @@ impl Sealer {
         let signature = self.identity.sign(&packet_signing_input(&self.room, &header, &body));
         body.extend_from_slice(&signature);
         self.room.seal(&header, &body)
+    }
+
+    /// Builds and signs a datagram of an arbitrary body, given without its signature. In a closed
+    /// room, encrypts it. Signs a body of kind `entry` as its author does. For tests of receivers:
+    /// nothing checks that the body can be decoded, or names this identity. `None` as for
+    /// [`Self::control`].
+    pub fn unchecked_body(&mut self, unsigned: &[u8]) -> Option<Vec<u8>> {
+        let header = self.next_header()?;
+        let is_entry = unsigned.first().copied().map(u16::from) == Some(ENTRY_KIND);
+        let signature = self.identity.sign(&if is_entry {
+            entry_signing_input(&self.room, unsigned)
+        } else {
+            packet_signing_input(&self.room, &header, unsigned)
+        });
+        self.room.seal(&header, &[unsigned, &signature].concat())
     }
 
     /// Builds the datagram of an entry, whose author may be another peer. Keeps the signature. In a
