@@ -330,6 +330,42 @@ fn doctor_reports_paths_and_peers() {
     assert!(said.contains("do    use --interface lo"), "{said}");
 }
 
+/// The doctor says in one line each that another program has the port for IPv4, that a host does
+/// not exist, and that a host does not answer. In the next line it says what to do.
+#[test]
+fn doctor_says_what_to_do_about_port_and_hosts() {
+    let home = tempfile::tempdir().unwrap();
+    let taken = UdpSocket::bind(("0.0.0.0", 0)).unwrap();
+    let number = taken.local_addr().unwrap().port();
+    let silent_socket = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
+    let silent = silent_socket.local_addr().unwrap();
+    let arguments = ["doctor", "--interface", "lo", "--port", &number.to_string()];
+    let mut command = program(home.path(), &arguments);
+    command.args(["--peer", "no-such-host.invalid", "--peer", &silent.to_string()]);
+    let output = run_with_input(command, "");
+    drop((taken, silent_socket));
+    let said = to_text(&output.stdout);
+    assert_eq!(output.status.code(), Some(69), "{said}");
+    let lines: Vec<_> = said.lines().collect();
+    for (problem, remedy) in [
+        (
+            format!("fail  UDP port {number} cannot be used by IPv4: another program has it"),
+            "do    end the program that has the port (",
+        ),
+        (
+            "fail  peer no-such-host.invalid:2428: not found: ".to_owned(),
+            "do    check the spelling, or give the IP address",
+        ),
+        (
+            format!("fail  peer {silent}: no answer from {silent}"),
+            "do    see that it is on and runs chat-peer in this room, and allow incoming UDP",
+        ),
+    ] {
+        let is_pair = |it: &[&str]| it[0].starts_with(&problem) && it[1].starts_with(remedy);
+        assert!(lines.windows(2).any(is_pair), "no “{problem}”, “{remedy}” in: {said}");
+    }
+}
+
 /// A headless peer notifies systemd, logs no message texts, and announces its end to the room.
 #[test]
 fn headless_peer_notifies_systemd_and_logs_no_messages() {

@@ -49,7 +49,7 @@ pub(super) enum Diagnosis {
     NoNetwork,
     /// Nobody was found on the selected interfaces: they do not exist, or peers are on others.
     WrongInterface,
-    /// The room's port cannot be bound.
+    /// The room's port cannot be bound, for IPv4 at least.
     PortTaken,
     /// Peers of this room were heard on the default port only.
     OtherPort,
@@ -83,7 +83,7 @@ fn diagnose_room(seen: &Observations) -> Diagnosis {
     let answering: Vec<_> = relevant.iter().copied().filter(|it| it.has_answered()).collect();
     if !answering.is_empty() {
         diagnose_answers(seen, &answering)
-    } else if !seen.has_port {
+    } else if seen.is_port_taken() {
         Diagnosis::PortTaken
     } else if seen.interfaces.is_empty() {
         let has_other = seen.other_interfaces.values().any(|it| !it.is_loopback);
@@ -113,7 +113,7 @@ fn diagnose_answers(seen: &Observations, answering: &[&FoundPeer]) -> Diagnosis 
     let has_path_answers = answering.iter().any(|it| !it.answered_on.is_empty());
     let is_any_heard = seen.peers.relevant().iter().any(|it| !it.heard_on.is_empty());
     let group = [Path::GroupV4, Path::GroupV6].into_iter().find(|it| reaches_all(*it));
-    if !seen.has_port {
+    if seen.is_port_taken() {
         Diagnosis::PortTaken
     } else if seen.loss.is_lossy() {
         Diagnosis::Loss
@@ -214,7 +214,8 @@ impl Diagnosis {
             }
             Self::WrongInterface => wrong_interface_problem(seen),
             Self::PortTaken => {
-                format!("UDP port {port} cannot be used: another program has it for itself")
+                let family = if seen.has_port { " by IPv4" } else { "" };
+                format!("UDP port {port} cannot be used{family}: another program has it for itself")
             }
             Self::OtherPort => format!(
                 "nobody is on UDP port {port}; {} in this room on port {DEFAULT_PORT}",

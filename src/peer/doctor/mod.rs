@@ -153,6 +153,7 @@ async fn observe(
         is_closed: room.kind() != 0,
         port: network.port,
         has_port: sockets.has_shared_socket(),
+        has_ipv4_port: failed.iter().all(|(what, _)| *what != "the IPv4 port"),
         named_interfaces: network.interfaces.clone(),
         interfaces: scanned.selected.keys().cloned().collect(),
         is_loopback_only: scanned.selected.keys().all(|it| scanned.loopbacks.contains(it)),
@@ -319,7 +320,10 @@ fn report_port(
         tell(Verdict::Warn, format!("{what} cannot be used: {error}"));
     }
     if is_shared {
-        tell(Verdict::Ok, format!("UDP port {port} can be used"));
+        // Of a port that can be used by one family only, the line before tells.
+        if failed.iter().all(|(what, _)| !what.ends_with("port")) {
+            tell(Verdict::Ok, format!("UDP port {port} can be used"));
+        }
     } else {
         let text = format!(
             "UDP port {port} cannot be used: chat-peer hears nobody but those named with --peer; \

@@ -19,6 +19,8 @@ pub(super) struct Observations {
     pub(super) port: u16,
     /// True if the room's port could be bound, for IPv4 or IPv6.
     pub(super) has_port: bool,
+    /// True unless the room's port could not be bound for IPv4.
+    pub(super) has_ipv4_port: bool,
     /// Interfaces that the user has named. Empty: all except loopbacks.
     pub(super) named_interfaces: BTreeSet<String>,
     /// Selected interfaces that are up and have an address.
@@ -135,6 +137,13 @@ impl Host {
 }
 
 impl Observations {
+    /// Returns true if another program has the room's port, and for that reason perhaps nothing is
+    /// heard: for IPv4 and IPv6, or for IPv4 while no peer is heard on a path.
+    pub(super) fn is_port_taken(&self) -> bool {
+        let is_any_heard = self.peers.relevant().iter().any(|it| !it.heard_on.is_empty());
+        !self.has_port || !self.has_ipv4_port && !is_any_heard
+    }
+
     /// Returns true if a ping came back on some path within this machine.
     pub(super) fn has_any_loopback(&self) -> bool {
         self.loopback_results.values().any(|it| it.has_looped_back)

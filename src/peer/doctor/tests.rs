@@ -29,6 +29,7 @@ fn nobody() -> Observations {
         room: "lobby".to_owned(),
         port: 2428,
         has_port: true,
+        has_ipv4_port: true,
         interfaces: BTreeSet::from(["eth0".to_owned()]),
         other_interfaces: other_interfaces(&[("lo", 0)]),
         loopback_results: Path::ALL.map(|it| (on_eth0(it), works.clone())).into(),
@@ -310,6 +311,13 @@ fn port_that_another_program_has() {
     assert_ends(&seen, &expected, Fail, "UDP port 2428 cannot be used", "another --port");
     let seen = Observations { has_port: false, ..with_peer(&[], &[], true) };
     assert_ends(&seen, &expected, Warn, "", "");
+    // Programs often have it for IPv4 only. If peers are heard by the IPv6 group, that is enough.
+    let mut seen = Observations { has_ipv4_port: false, ..nobody() };
+    seen.loopback_results.values_mut().for_each(|it| it.has_looped_back = false);
+    assert_ends(&seen, &expected, Fail, "2428 cannot be used by IPv4: another", "another --port");
+    let heard = [Path::GroupV6];
+    let seen = Observations { has_ipv4_port: false, ..with_peer(&heard, &heard, true) };
+    assert_ends(&seen, &Diagnosis::BroadcastBlocked(Path::GroupV6), Good, "", "");
 }
 
 #[test]
