@@ -1,7 +1,7 @@
 //! Tests of paths: by which path a peer is told to send, and by which path it is believed to hear.
 //! Sections 11 and 12.
 
-use super::hostile::{FakePeer, TestBench, agree_from, candidate_nonce};
+use super::hostile::{FakePeer, Sent, TestBench, agree_from, candidate_nonce};
 use crate::mesh::{Input, Outgoing};
 use crate::model::{ChatCommand, Path, PathSet, RoomSelector, Style};
 use crate::wire::udp::{Control, PageItem, Recent};
@@ -28,8 +28,8 @@ impl TestBench {
     fn destinations(&mut self) -> (PathSet, Vec<std::net::SocketAddr>) {
         let (room, style, text) = (RoomSelector::Only, Style::SAID, "hello".to_owned());
         self.request(ChatCommand::Say { room, style, text });
-        let entries = self.sent.iter().filter(|it| matches!(it.packet, Outgoing::Entry(_)));
-        let last = entries.last().unwrap();
+        let is_entry = |it: &&Sent| matches!(it.packet, Outgoing::Entry(_));
+        let last = self.sent.iter().rfind(is_entry).unwrap();
         (last.paths, last.addresses.clone())
     }
 
