@@ -16,17 +16,17 @@ pub(super) struct BlockList {
 }
 
 impl BlockList {
-    /// Adds a name. Also adds the public key of its holder, if `key` is given.
-    fn add(&mut self, name: NameKey, key: Option<[u8; 32]>) {
-        self.keys.extend(key.map(|it| (it, name.clone())));
+    /// Adds a name, and the public keys of its holders.
+    fn add(&mut self, name: NameKey, keys: &BTreeSet<[u8; 32]>) {
+        self.keys.extend(keys.iter().map(|it| (*it, name.clone())));
         self.names.insert(name);
     }
 
-    /// Removes a name, the public keys that were blocked by this name, and `key` if it is given.
-    /// Returns true if any of them was blocked.
-    fn remove(&mut self, name: &NameKey, key: Option<[u8; 32]>) -> bool {
+    /// Removes a name, the public keys that were blocked by this name, and `keys`. Returns true if
+    /// any of them was blocked.
+    fn remove(&mut self, name: &NameKey, keys: &BTreeSet<[u8; 32]>) -> bool {
         let before = self.keys.len();
-        self.keys.retain(|it, by| by != name && Some(*it) != key);
+        self.keys.retain(|it, by| by != name && !keys.contains(it));
         self.names.remove(name) || self.keys.len() < before
     }
 
@@ -58,9 +58,9 @@ impl BlockList {
 }
 
 impl Mesh {
-    /// Blocks a name at the user's request. If another member holds the name, also blocks its
-    /// public key. From then on, the member's messages are hidden, and this peer objects to
-    /// candidates with the name or the key. Refuses an invalid name and this peer's own name.
+    /// Blocks a name at the user's request, and the public keys of all others who hold it now. From
+    /// then on, their messages are hidden, and this peer objects to candidates with the name or one
+    /// of the keys. Refuses an invalid name and this peer's own name.
     pub(super) fn block(&mut self, tag: RequestTag, name: &str) {
         let Ok(name) = Username::new(name) else {
             self.refuse(tag, 0, "That is no name.".to_owned(), None);
@@ -71,17 +71,24 @@ impl Mesh {
             self.refuse(tag, 0, "That is you.".to_owned(), None);
             return;
         }
-        let key = self.key_of_holder(&name_key);
-        self.block_list.add(name_key, key);
-        let text = match key {
-            Some(_) => format!(
+        let keys = self.keys_of_holders(&name_key);
+        self.block_list.add(name_key, &keys);
+        let text = match keys.len() {
+            1 => format!(
                 "{name} is blocked. What {name} writes with the present key is hidden from you, \
                  also under another name; the others still read it, and {name} still reads what \
                  you write. Your peer objects to anybody who joins with this key or as {name}. \
                  Somebody else who gets the name in another way is not hidden, and {name} with a \
                  new key and another name is not recognised. To end it: /unblock {name}, or quit."
             ),
-            None => format!(
+            count @ 2.. => format!(
+                "{name} is blocked. {count} who are here hold this name: what each of them writes \
+                 with the present key is hidden from you, also under another name; the others \
+                 still read it, and they still read what you write. Your peer objects to anybody \
+                 who joins with one of these keys or as {name}. To end it: /unblock {name}, or \
+                 quit."
+            ),
+            0 => format!(
                 "The name {name} is blocked. No {name} is here whose key is known, so nothing is \
                  hidden: block again to hide what a {name} who is here writes. Your peer objects \
                  to anybody who joins as {name}. To end it: /unblock {name}, or quit."
@@ -91,11 +98,11 @@ impl Mesh {
     }
 
     /// Unblocks a name at the user's request, with the public keys that were blocked by the name
-    /// and the key of its present holder. Refuses the request if none of these is blocked.
+    /// and the keys of its present holders. Refuses the request if none of these is blocked.
     pub(super) fn unblock(&mut self, tag: RequestTag, name: &str) {
         let name_key = NameKey::of(name);
-        let key = self.key_of_holder(&name_key);
-        if self.block_list.remove(&name_key, key) {
+        let keys = self.keys_of_holders(&name_key);
+        if self.block_list.remove(&name_key, &keys) {
             let text = format!(
                 "{name} is not blocked any more. What was hidden stays hidden; what {name} writes \
                  from now on is shown. Your peer does not object any more; others may have blocked \
@@ -114,10 +121,14 @@ impl Mesh {
         self.emit(Event::Done { tag, text });
     }
 
-    /// Returns the public key of the member that holds a name. `None` if no other member holds the
-    /// name, or if the holder's key is not known yet.
-    fn key_of_holder(&self, name: &NameKey) -> Option<[u8; 32]> {
-        let holder = self.contacts.holders(name).next()?;
-        self.contacts.get(holder)?.signer.map(|it| it.key)
+    /// Returns the public keys of the others who hold a name, as far as they are known: members,
+    /// and peers that are shown though they are known through others only.
+    fn keys_of_holders(&self, name: &NameKey) -> BTreeSet<[u8; 32]> {
+        let members = self.contacts.holders(name);
+        let members = members.filter_map(|it| Some(self.contacts.get(it)?.signer?.key));
+        let indirect = self.indirect_peers().filter(|it| NameKey::of(it.2) == *name);
+        let newest = |id| self.logs.get(id)?.retained.last_key_value();
+        let indirect = indirect.filter_map(|(id, ..)| Some(newest(id)?.1.author.key));
+        members.chain(indirect).collect()
     }
 }

@@ -1,9 +1,10 @@
 //! Tests of `/block` and `/unblock`.
 
 use super::SimRoom;
-use crate::mesh::End;
-use crate::model::{Command, Event, PeerCommand, Refusal};
-use crate::wire::udp::Signer;
+use super::hostile::{FakePeer, TestBench};
+use crate::mesh::{End, Input};
+use crate::model::{Command, Event, PeerCommand, Refusal, Request, RequestTag};
+use crate::wire::udp::{PageItem, Signer};
 
 impl SimRoom {
     /// Passes a request of the user to a peer. Returns the text of the answer.
@@ -107,4 +108,42 @@ fn block_list_is_reported() {
     room.unblock(1, "eve");
     assert_eq!(room.answer_to(1, PeerCommand::ListBlocked), "Blocked: bert.");
     assert_eq!(room.block(1, "anna"), "That is you.");
+}
+
+/// If two members hold a blocked name, as right after a merge, and a third holder is known through
+/// another peer only, all three are hidden, and shown again once the name is unblocked.
+#[test]
+fn all_holders_of_a_blocked_name_are_hidden() {
+    let mut bench = TestBench::alone();
+    let [mut bert, mut one, mut other, distant] = [1, 2, 3, 4].map(FakePeer::new);
+    bench.meet(&mut bert, "bert");
+    bench.meet(&mut one, "Liar");
+    bench.meet(&mut other, "liar");
+    // The entries of fake peers state the name "liar".
+    let say = |bench: &mut TestBench, bert: &mut FakePeer, sequence: u32| {
+        let page = vec![PageItem { author: distant.signer.id, have: sequence, ago: 0 }];
+        bench.receive_heartbeat(bert, "bert", 0, page);
+        bench.advance(200);
+        for it in [&one, &other, &distant] {
+            let sender = if it.signer.id == distant.signer.id { &*bert } else { it };
+            bench.receive_entry(sender, it.entry(sequence, sequence.into()));
+        }
+        bench.advance(1_000);
+        bench.texts().len()
+    };
+    let request = |bench: &mut TestBench, command: PeerCommand| {
+        let (tag, command) = (RequestTag::default(), Command::Peer(command));
+        bench.input(Input::Request(Request { tag, command }));
+        match bench.events.last() {
+            Some(Event::Done { text, .. }) => text.clone(),
+            other => panic!("no answer, but {other:?}"),
+        }
+    };
+    let name = "liar".to_owned();
+    assert_eq!(say(&mut bench, &mut bert, 1), 3);
+    let text = request(&mut bench, PeerCommand::Block { name: name.clone() });
+    assert!(text.contains("3 who are here"), "{text}");
+    assert_eq!(say(&mut bench, &mut bert, 2), 3);
+    request(&mut bench, PeerCommand::Unblock { name });
+    assert_eq!(say(&mut bench, &mut bert, 3), 6);
 }
