@@ -43,6 +43,8 @@ pub(super) struct Log {
     /// noticed. It restarts when the next missing entry arrives, when a gap is skipped, and after a
     /// suspension of the machine.
     pub(super) stalled_since: Option<Moment>,
+    /// True if a gap was skipped, and the next missing entry has not arrived since.
+    pub(super) has_skipped: bool,
     /// Time of the next `want` for missing entries; `None` if none is scheduled.
     pub(super) want_at: Option<Moment>,
     /// Number of due `want`s since an entry of the author was accepted, a `lost` brought news, or a
@@ -140,10 +142,10 @@ impl Log {
         }
     }
 
-    /// Forgets the state of the repair: give-up timer, time of the next `want`, holders, and open
-    /// requests. Call it if nothing is missing.
+    /// Forgets the state of the repair: give-up timer, skipped gaps, time of the next `want`,
+    /// holders, and open requests. Call it if nothing is missing.
     pub(super) fn clear_repair(&mut self) {
-        (self.stalled_since, self.want_at) = (None, None);
+        (self.stalled_since, self.want_at, self.has_skipped) = (None, None, false);
         self.holders.clear();
         self.asked.clear();
     }
@@ -204,6 +206,13 @@ impl Log {
     /// next missing entry: up to it, all of them lack the entries. `None` if there is no such peer.
     pub(super) fn lost_by_all_up_to(&self) -> Option<u32> {
         self.lost_by.values().filter(|last| **last > self.have).min().copied()
+    }
+
+    /// Returns true if a peer has answered `lost` for all missing entries up to `last`, and so has
+    /// each other peer that was asked and has not sent an entry or repeated its claim since.
+    pub(super) fn is_gap_lost_by_all(&self, last: u32) -> bool {
+        self.lost_by_all_up_to().is_some_and(|it| it >= last)
+            && self.asked.keys().all(|it| self.is_lost_by(*it))
     }
 
     /// Lets a peer be asked again. Call it if the peer has answered, or has repeated its claim.

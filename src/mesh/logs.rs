@@ -273,7 +273,7 @@ impl Logs {
             // An answer has arrived: keep asking at the usual rate.
             log.attempts = 0;
             if is_next {
-                log.stalled_since = Some(now);
+                (log.stalled_since, log.has_skipped) = (Some(now), false);
             } else {
                 log.stalled_since.get_or_insert(now);
             }
@@ -346,6 +346,9 @@ impl Logs {
     /// are no longer accepted. If the gap is closed by this, moves the entries after it into order
     /// and returns true; otherwise returns false.
     ///
+    /// After a skipped gap, does not wait for the timeout if each peer that was asked has answered
+    /// `lost` for all of the next gap.
+    ///
     /// If none are held, forgets the claim that more entries exist, and returns false: a false
     /// claim must not raise `have`. Removes an author of which only a claim is known. If
     /// `can_ask_behind` is true, a peer can still be asked for entries behind the gap: then changes
@@ -357,10 +360,12 @@ impl Logs {
         can_ask_behind: bool,
     ) -> bool {
         let Some(log) = self.logs.get_mut(&author) else { return false };
-        if log.stalled_since.is_none_or(|it| now.since(it) < GIVE_UP_TIMEOUT) {
+        let next = log.out_of_order.keys().next().copied();
+        let is_stalled = log.stalled_since.is_some_and(|it| now.since(it) >= GIVE_UP_TIMEOUT);
+        let is_lost = next.is_some_and(|it| log.is_gap_lost_by_all(it - 1));
+        if !is_stalled && !(log.has_skipped && is_lost) {
             return false;
         }
-        let next = log.out_of_order.keys().next().copied();
         if next.is_none() && can_ask_behind {
             return false;
         }
@@ -380,6 +385,7 @@ impl Logs {
         if next.is_none() || is_bridged {
             log.stalled_since = Some(now);
         }
+        log.has_skipped |= is_bridged;
         let attempts = log.attempts;
         self.reassemble(author);
         if let Some(log) = self.logs.get_mut(&author) {
@@ -403,7 +409,7 @@ impl Logs {
     /// arrive.
     pub(super) fn restart_stall_timers(&mut self, now: Moment) {
         for log in self.logs.values_mut().filter(|it| it.stalled_since.is_some()) {
-            log.stalled_since = Some(now);
+            (log.stalled_since, log.has_skipped) = (Some(now), false);
         }
     }
 

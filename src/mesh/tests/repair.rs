@@ -151,3 +151,29 @@ fn gap_is_not_given_up_for_a_sleep() {
     bench.advance(1_000);
     assert_eq!(bench.texts(), ["2"]);
 }
+
+/// Entries are here that lie apart, and nobody has any longer what lies between. After the ten
+/// seconds of the first gap, the others are given up as soon as the peers have answered `lost`.
+#[test]
+fn gaps_between_single_entries_are_given_up_one_after_the_other() {
+    let mut bench = TestBench::alone();
+    let mut bert = FakePeer::new(1);
+    assert!(bench.admit(&mut bert, "bert"));
+    let author = bert.signer.id;
+    bench.receive_heartbeat(&mut bert, "bert", 100, vec![]);
+    for sequence in [10, 20, 21, 30, 40, 50].into_iter().chain(61..=100) {
+        let entry = bert.entry(sequence, sequence.into());
+        bench.receive_entry(&bert, entry);
+    }
+    for step in 0..150 {
+        bench.advance(100);
+        for (_, ranges) in bench.take_wants() {
+            // What it has dropped since is not yet told.
+            let EntryRange { first, last, .. } = ranges[0];
+            bench.receive_lost(&mut bert, author, first, last);
+        }
+        bench.receive_heartbeat(&mut bert, "bert", 100, vec![]);
+        assert!(step > 97 || bench.gaps() == 0, "{step}");
+    }
+    assert_eq!((bench.texts().len(), bench.gaps()), (46, 6));
+}
