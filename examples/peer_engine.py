@@ -19,7 +19,7 @@ from peer_state import (BROADCAST, GROUP4, MAX_WAITING_ENTRIES, NEVER, PATHS, Au
 
 ANNOUNCE_TIMES = (0, 0.25, 0.5, 1.0, 1.5)  # seconds after the start (section 17)
 JOIN_WINDOW = 2.0  # seconds from the first announce until a candidate may be in (section 17)
-ASKING_FLAG = 1  # flag of `agree`: the peer is asking its user (section 15)
+ASKING_FLAG = 1  # flag of `agree`: the peer is asking its user, or waits for a rival (section 15)
 ASKING_TIMEOUT = 12.0  # seconds that a candidate waits for such a user (section 17)
 LAMPORT_RATE = 65536  # increase of the Lamport counter that others may cause in a second (section 9)
 MAX_ROOM_CLOCK = 1 << 47  # milliseconds (section 13)
@@ -56,7 +56,9 @@ class Peer:
         self.clock_zero_ms = 0  # room clock = `now` in milliseconds - clock_zero_ms
         self.since = 0  # room clock when this peer came in
         self.agreements = {}  # id of a voter -> Lamport counter in its `agree`
-        self.asking_until = {}  # id of a voter that asks its user -> when to stop waiting
+        self.asking_until = {}  # id of a voter that has not decided -> when to stop waiting
+        self.vote_counters = {}  # id of a voter -> counter of its latest `agree`
+        self.rival_ahead = None  # name of a verified rival with a smaller id
         self.unanswered_announces = Counter()  # id of a voter -> announces sent to it
         self.recent_announces = {}  # id of a candidate -> (key of the name, time)
         self.history = None  # HistoryRequest while the state is "recalling"
@@ -358,6 +360,8 @@ class Peer:
         """Come in, unless an awaited answer is missing (section 7, rule 14)."""
         if self.state != "announcing":
             return
+        if self.rival_ahead and not self.agreements and not self.asking_until:
+            return self._reject(self.rival_ahead, 201, "Somebody else announces this name.")
         if self._pending_voters():
             self._send_announce(False)
             self._schedule(0.5, self._try_to_join)
@@ -380,7 +384,7 @@ class Peer:
         self.timers.clear()
 
     def _on_announce(self, other, value, address):
-        """Answer a candidate (section 7, rules 5 to 8)."""
+        """Answer a candidate (section 7, rules 5 to 8 and 10)."""
         size = codec.HEADER_SIZE + codec.MIN_BODY_SIZE + len(codec.FIELDS["announce"].write(value))
         if size < codec.MIN_ANNOUNCE_SIZE:
             raise Dropped(12, "too short to be answered")
@@ -392,15 +396,17 @@ class Peer:
         reason = self._find_objection(other, value, key)
         if reason:
             self._send_object(address, value["nonce"], name or "", *reason)
+        elif self._is_among_most_senior() and self._is_rival_ahead(other, key):
+            self._send_agree(other, value["nonce"], address, ASKING_FLAG)
         elif self._is_among_most_senior() and self.id not in value["agreed"]:
             self._schedule(self.random.uniform(0, 0.1), self._send_agree, other, value["nonce"], address)
 
     def _handle_rival(self, other, value, name, address):
-        """Handle another candidate for the own name: if it is alive, the smaller id wins (section 7, rule 13)."""
+        """Handle another candidate for the own name: if it is alive, the smaller id is ahead (section 7, rule 13)."""
         if not self._is_verified(other):
             self._send_ping(other, address)
         elif other.id < self.id:
-            self._reject(name, 201, "Somebody else announces this name.")
+            self.rival_ahead = name
         else:
             self._send_object(address, value["nonce"], name, 201, "I announce this name, too.")
 
@@ -419,13 +425,17 @@ class Peer:
             for holder in self.members():
                 if name_key(holder.name) == key and holder is not other and holder.key != other.key:
                     return 201, "Somebody here has this name.", holder
-            for ident, (wanted, at) in self.recent_announces.items():
-                rival = self.others.get(ident)
-                if wanted != key or ident >= other.id or self.now - at > 10 or not rival:
-                    continue
-                if self._is_verified(rival) and not rival.is_member and rival.key != other.key:
-                    return 201, "Somebody else announces this name."
         return None
+
+    def _is_rival_ahead(self, other, key):
+        """Return true if a candidate with a smaller id has announced the same name (section 7, rule 10)."""
+        for ident, (wanted, at) in self.recent_announces.items():
+            rival = self.others.get(ident)
+            if wanted != key or ident >= other.id or self.now - at > 10 or not rival:
+                continue
+            if self._is_verified(rival) and not rival.is_member and rival.key != other.key:
+                return True
+        return False
 
     def _send_object(self, address, nonce, name, code, text, holder=None):
         """Send an `object`; *holder* is the holder of the name if it is another peer."""
@@ -434,13 +444,13 @@ class Peer:
         self._send([address], "object", nonce=nonce, code=code, by=self.name, username=name, holder=holder_id,
                    clock=self._room_clock(), since=since, text=text)
 
-    def _send_agree(self, other, nonce, address):
+    def _send_agree(self, other, nonce, address, flags=0):
         """Send an `agree`, unless the state has changed since it was scheduled."""
         if self.state in ("recalling", "in"):
             heard = self._paths_to_tell(other)
-            self._send([address], "agree", nonce=nonce, cookie=self._new_cookie(other, address), flags=0, heard=heard,
-                       clock=self._room_clock(), since=self.since, username=self.name, members=len(self.members()) + 1,
-                       lamport=self.lamport, time=self._unix_time())
+            self._send([address], "agree", nonce=nonce, cookie=self._new_cookie(other, address), flags=flags,
+                       heard=heard, clock=self._room_clock(), since=self.since, username=self.name,
+                       members=len(self.members()) + 1, lamport=self.lamport, time=self._unix_time())
 
     def _on_agree(self, other, value, address):
         """Note an agreement, and prove the own address by a `pong` (section 7, rule 12)."""
@@ -449,8 +459,13 @@ class Peer:
         self._mark_verified(other, address)
         self._note_heard(other, value["heard"])
         self._update_statement(other, value)
-        if value["flags"] & ASKING_FLAG:
+        is_latest = other.last_counter >= self.vote_counters.get(other.id, 0)
+        self.vote_counters[other.id] = max(other.last_counter, self.vote_counters.get(other.id, 0))
+        if not is_latest:
+            pass  # one that was sent later has come before it
+        elif value["flags"] & ASKING_FLAG:
             self.asking_until.setdefault(other.id, self.now + ASKING_TIMEOUT)
+            self.agreements.pop(other.id, None)
         else:
             self.asking_until.pop(other.id, None)
             self.agreements[other.id] = value["lamport"]

@@ -8,7 +8,7 @@ use super::timers::{APPROVAL_TIMEOUT, MAX_AGREE_DELAY_MS};
 use super::verification::preferred_path;
 use super::{Mesh, Now};
 use crate::model::limits::MIN_ANNOUNCE;
-use crate::model::{ErrorCode, Event, Moment, NameKey, PeerId, RoomClock, Username};
+use crate::model::{ErrorCode, Event, Moment, NameKey, PeerId, Username};
 use crate::wire::udp::{Agree, Announce, Control, Nonce};
 
 /// Number of voters: the most senior members, which vote on a candidate for the whole room.
@@ -18,9 +18,9 @@ pub(super) const VOTERS: usize = 8;
 /// twice as long as the announce.
 const VOTERS_TO_MANY: usize = 4;
 /// Number of most senior members that object to an announce that came by a path, if the reason is
-/// not their own. If the reason is a member's own, for example its name or its block list, that
-/// member objects in any case.
-const OBJECTORS_TO_MANY: usize = 2;
+/// not their own, or answer it because a rival is ahead. If the reason is a member's own, for
+/// example its name or its block list, that member objects in any case.
+const SPEAKERS_TO_MANY: usize = 2;
 /// Maximum number of remembered candidates. Beyond it, a new candidate evicts the candidate heard
 /// longest ago.
 const MAX_CANDIDATES: usize = 256;
@@ -101,11 +101,14 @@ impl Mesh {
     ///
     /// If there is a reason to object, sends an `object` at once. If the announce came by a path,
     /// sends it only if the reason is this peer's own, or this peer is one of
-    /// [`OBJECTORS_TO_MANY`].
+    /// [`SPEAKERS_TO_MANY`].
     ///
     /// Otherwise records the candidate. If the user's approval is missing, sends an `agree` with
-    /// the flag `ASKING` at once. If approval is granted, schedules an `agree` after a random
-    /// delay, if this peer asks its user, or is a voter whose turn it is ([`VOTERS_TO_MANY`]).
+    /// the flag `ASKING` at once. Does the same if a rival is ahead. If the announce came by a
+    /// path, does so for a rival only if this peer is one of [`SPEAKERS_TO_MANY`].
+    ///
+    /// If approval is granted and no rival is ahead, schedules an `agree` after a random delay, if
+    /// this peer asks its user, or is a voter whose turn it is ([`VOTERS_TO_MANY`]).
     ///
     /// Schedules no `agree` if the announce lists this peer's vote already, or if an `agree` is
     /// scheduled. If this peer's vote is listed but the sender is not verified, pings the sender.
@@ -123,7 +126,7 @@ impl Mesh {
         }
         let is_voter = self.is_voter();
         // An announce to many would otherwise bring many answers to an address that may be forged.
-        let is_heard = !meta.is_to_many || self.is_among_most_senior(OBJECTORS_TO_MANY, &[]);
+        let is_heard = !meta.is_to_many || self.is_among_most_senior(SPEAKERS_TO_MANY, &[]);
         let Ok(name) = Username::new(&announce.username) else {
             if is_voter && is_heard {
                 let holder = self.seniority();
@@ -132,7 +135,7 @@ impl Mesh {
             }
             return;
         };
-        if let Some((code, holder)) = self.find_objection(now, meta, &announce, &name, is_voter) {
+        if let Some((code, holder)) = self.find_objection(meta, &announce, &name, is_voter) {
             let is_own = holder.1 == self.me.id && code != ErrorCode::VersionUnsupported;
             if is_own || is_heard {
                 self.object(now, meta.from, announce.nonce, code, name.as_str(), holder);
@@ -145,11 +148,16 @@ impl Mesh {
             // Its `pong` to the `agree` was lost: without one it would get no history.
             self.ping(now, meta.sender.id);
         }
-        let Some(candidate) = self.record_candidate(now, meta, &announce, name) else { return };
+        self.record_candidate(now, meta, &announce, name);
+        let id = meta.sender.id;
+        let Some(candidate) = self.admission.candidates.get(&id) else { return };
         match candidate.approval {
             Approval::Denied => {}
-            Approval::NotAsked | Approval::Pending(_) => {
-                self.agree(now, meta.sender.id, Agree::ASKING)
+            Approval::NotAsked | Approval::Pending(_) => self.agree(now, id),
+            Approval::Granted if self.is_rival_ahead(now, id) => {
+                if is_heard {
+                    self.agree(now, id);
+                }
             }
             Approval::Granted => {
                 // Members may disagree about seniority, so the number of agreements counts, too.
@@ -162,10 +170,10 @@ impl Mesh {
                 };
                 if (is_voter && is_turn || self.settings.ask)
                     && !is_own_vote_listed
-                    && has_no_pending_agree(&self.admission, meta.sender.id)
+                    && has_no_pending_agree(&self.admission, id)
                 {
                     let delay = self.random_delay((0, MAX_AGREE_DELAY_MS));
-                    if let Some(it) = self.admission.candidates.get_mut(&meta.sender.id) {
+                    if let Some(it) = self.admission.candidates.get_mut(&id) {
                         it.agree_at = Some(now.moment + delay);
                         self.admission.schedule(now.moment + delay);
                     }
@@ -176,15 +184,14 @@ impl Mesh {
 
     /// Records an announce that met no objection: adds the candidate, or updates its time and
     /// address. A new nonce replaces the candidate's former attempt. If the sender is verified,
-    /// asks the user for approval unless that is done or not needed, and objects to rivals for the
-    /// name. Returns the candidate.
+    /// asks the user for approval unless that is done or not needed.
     fn record_candidate(
         &mut self,
         now: Now,
         meta: PacketMeta,
         announce: &Announce,
         name: Username,
-    ) -> Option<&Candidate> {
+    ) {
         let id = meta.sender.id;
         let is_new = self.admission.candidates.get(&id).is_none_or(|it| it.nonce != announce.nonce);
         if is_new {
@@ -199,47 +206,20 @@ impl Mesh {
             }
             let (nonce, address, last_heard) = (announce.nonce, meta.from, now.moment);
             let approval = if self.settings.ask { Approval::NotAsked } else { Approval::Granted };
-            let agree_at = None;
-            let new = Candidate { nonce, name, address, last_heard, agree_at, approval };
+            let new = Candidate { nonce, name, address, last_heard, agree_at: None, approval };
             self.admission.candidates.insert(id, new);
         }
-        let candidate = self.admission.candidates.get_mut(&id)?;
+        let Some(candidate) = self.admission.candidates.get_mut(&id) else { return };
         candidate.last_heard = now.moment;
         candidate.address = meta.from;
         if self.contacts.get(id).is_some_and(|it| it.is_verified) {
-            let name = candidate.name.clone();
             // A recording must not make the user decide.
             if candidate.approval == Approval::NotAsked {
                 candidate.approval = Approval::Pending(now.moment + APPROVAL_TIMEOUT);
+                let name = candidate.name.as_str().to_owned();
                 self.admission.schedule(now.moment + APPROVAL_TIMEOUT);
-                self.emit(Event::AdmissionRequested { name: name.as_str().to_owned() });
+                self.emit(Event::AdmissionRequested { name });
             }
-            self.object_to_rivals(now, id, name.key());
-        }
-        self.admission.candidates.get(&id)
-    }
-
-    /// Sends an objection to each rival of the verified candidate `winner`, and forgets the rival.
-    /// A rival is a candidate with the same name and a greater id, heard less than
-    /// [`APPROVAL_TIMEOUT`] ago, that is no member. Does nothing if this peer is no voter.
-    fn object_to_rivals(&mut self, now: Now, winner: PeerId, key: &NameKey) {
-        if !self.is_voter() {
-            return;
-        }
-        let rivals = self.admission.candidates.iter().filter(|(id, it)| {
-            **id > winner
-                && it.name.key() == key
-                && now.moment.since(it.last_heard) < APPROVAL_TIMEOUT
-                && self.contacts.member(**id).is_none()
-        });
-        let rivals: Vec<_> =
-            rivals.map(|(id, it)| (*id, it.address, it.nonce, it.name.clone())).collect();
-        for (id, address, nonce, name) in rivals {
-            // Object once: otherwise each announce of the winner would cause many objections. The
-            // rival hears it again at its own next announce.
-            self.admission.candidates.remove(&id);
-            let holder = (RoomClock(0), winner);
-            self.object(now, address, nonce, ErrorCode::NameTaken, name.as_str(), holder);
         }
     }
 
@@ -262,7 +242,7 @@ impl Mesh {
         }
         self.admission.decide_at = self.admission.earliest_deadline();
         for id in agreeing {
-            self.agree(now, id, 0);
+            self.agree(now, id);
         }
     }
 
@@ -291,11 +271,14 @@ impl Mesh {
         true
     }
 
-    /// Sends an `agree` to the address of a candidate's last announce. `flags`: `Agree::ASKING`
-    /// while the user is asked, 0 for a yes. Does nothing if the candidate is not remembered.
-    fn agree(&mut self, now: Now, id: PeerId, flags: u8) {
+    /// Sends an `agree` to the address of a candidate's last announce. Its flag `ASKING` is set if
+    /// the user has not granted the approval, or if a rival is ahead; otherwise it is a yes. Does
+    /// nothing if the candidate is not remembered.
+    fn agree(&mut self, now: Now, id: PeerId) {
         let Some(candidate) = self.admission.candidates.get(&id) else { return };
         let (address, nonce) = (candidate.address, candidate.nonce);
+        let is_yes = candidate.approval == Approval::Granted && !self.is_rival_ahead(now, id);
+        let flags = if is_yes { 0 } else { Agree::ASKING };
         let agree = Agree {
             nonce,
             cookie: self.cookie(now.moment, id, address, 0),

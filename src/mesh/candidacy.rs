@@ -13,15 +13,14 @@ use super::timers::{
     ANNOUNCE_RETRY_INTERVAL, ANNOUNCE_TIMES, DEFERRED_VOTE_TIMEOUT, JOIN_TIMEOUT, JOIN_WINDOW,
     MAX_UNICAST_ANNOUNCES, SUSPEND_THRESHOLD,
 };
-use super::{End, HistoryFetch, Mesh, Now, Outgoing, Phase, admission};
-use crate::model::{
-    AddressGroup, ErrorCode, Event, JoinedMesh, Lamport, Moment, PathSet, PeerId, RoomClock,
-};
+use super::{HistoryFetch, Mesh, Now, Outgoing, Phase, admission};
+use crate::model::{AddressGroup, Event, JoinedMesh, Lamport, Moment, PathSet, PeerId, RoomClock};
 use crate::wire::udp::{Agree, Announce, Control, Nonce, Object, Pong};
 
-/// Maximum number of pending votes of one address group. Strangers could invent any number of
-/// senior voters.
-const MAX_PENDING_PER_GROUP: usize = admission::VOTERS;
+/// Maximum number of voters. Strangers could invent any number of them.
+const MAX_KNOWN_VOTERS: usize = 256;
+/// Maximum number of voters of one address group.
+const MAX_VOTERS_PER_GROUP: usize = admission::VOTERS;
 
 /// Member known to this candidate, with its vote.
 #[derive(Debug)]
@@ -34,6 +33,8 @@ pub(super) struct MemberVote {
     /// Time at which the member joined, as it states. If that was before this program started, the
     /// time of the start.
     joined_at: Moment,
+    /// Packet counter of the `agree` that `vote` was stated in; 0 while the vote is pending.
+    counter: u64,
     /// Vote of the member so far.
     pub(super) vote: Vote,
 }
@@ -43,8 +44,8 @@ pub(super) struct MemberVote {
 pub(super) enum Vote {
     /// No vote yet. Holds the number of unicast announces sent to the member.
     Pending(u8),
-    /// Deferred, because the member asks its user. Holds the arrival time of its first `agree` that
-    /// says so.
+    /// Deferred, because the member asks its user, or because a rival is ahead. Holds the arrival
+    /// time of the first `agree` that says so, counted from the last yes.
     Deferred(Moment),
     /// Agreed. Holds the Lamport counter that the member has stated.
     Yes(Lamport),
@@ -54,7 +55,7 @@ pub(super) enum Vote {
 #[derive(Debug)]
 pub(super) struct Candidacy {
     /// Nonce of the attempt. The answers `agree` and `object` repeat it.
-    nonce: Nonce,
+    pub(super) nonce: Nonce,
     /// Time of the first announce.
     pub(super) started_at: Moment,
     /// Number of announces sent to everybody, by all paths. At most the length of
@@ -95,6 +96,46 @@ impl Candidacy {
         let mut seniorities: Vec<Seniority> = older.map(|(id, it)| (it.since, *id)).collect();
         seniorities.sort_unstable();
         seniorities.into_iter().take(admission::VOTERS).map(|(_, id)| id).collect()
+    }
+
+    /// Records the vote of a member, and returns true. A vote that was sent before the known vote,
+    /// by its packet counter, changes nothing. A deferral after a deferral keeps the time of the
+    /// first. Returns false if the member is unknown and there is no place for it
+    /// ([`Self::make_place`]).
+    fn record_vote(&mut self, id: PeerId, mut voter: MemberVote) -> bool {
+        if let Some(known) = self.votes.get(&id) {
+            if voter.counter <= known.counter {
+                return true;
+            }
+            if let (Vote::Deferred(_), Vote::Deferred(first)) = (&voter.vote, &known.vote) {
+                voter.vote = Vote::Deferred(*first);
+            }
+        } else if !self.make_place(&voter) {
+            return false;
+        }
+        self.votes.insert(id, voter);
+        true
+    }
+
+    /// Returns true if there is a place for another voter: fewer than [`MAX_KNOWN_VOTERS`] are
+    /// known, and fewer than [`MAX_VOTERS_PER_GROUP`] of its address group. If there is none and
+    /// the new voter has answered, it takes the place of a voter with a pending vote.
+    fn make_place(&mut self, new: &MemberVote) -> bool {
+        let group = new.group();
+        let of_group = self.votes.values().filter(|it| it.group() == group).count();
+        let is_group_full = of_group >= MAX_VOTERS_PER_GROUP;
+        if !is_group_full && self.votes.len() < MAX_KNOWN_VOTERS {
+            return true;
+        }
+        let is_replaceable = |it: &MemberVote| {
+            matches!(it.vote, Vote::Pending(_)) && (!is_group_full || it.group() == group)
+        };
+        let replaced = self.votes.iter().find(|(_, it)| is_replaceable(it)).map(|(id, _)| *id);
+        let has_answered = !matches!(new.vote, Vote::Pending(_));
+        match replaced.filter(|_| has_answered) {
+            Some(id) => self.votes.remove(&id).is_some(),
+            None => false,
+        }
     }
 
     /// Returns the Lamport counter to start with: the median of the counters that the 8 most senior
@@ -202,8 +243,8 @@ impl Mesh {
     }
 
     /// Handles `agree` from a member: records its vote, room clock, paths and profile. Marks the
-    /// sender and its address as verified. Answers with a `pong`, and decides on objections. A
-    /// deferral does not replace an earlier deferral or yes.
+    /// sender and its address as verified. Answers with a `pong`, and decides on objections. If
+    /// there is no place for another voter, records neither vote nor room clock.
     ///
     /// If this peer has joined already, it only sends the `pong`. If the nonce is not this
     /// attempt's, drops the packet.
@@ -222,22 +263,16 @@ impl Mesh {
         let vote = if is_asking { Vote::Deferred(now.moment) } else { Vote::Yes(agree.lamport) };
         let address = meta.from;
         let joined_at = joined_at(now.moment, agree.clock.since(agree.since));
-        let voter = MemberVote { since: agree.since, address, joined_at, vote };
-        match candidacy.votes.get_mut(&id) {
-            Some(known) => match known.vote {
-                // It was deferred before, or has answered already.
-                Vote::Deferred(_) | Vote::Yes(_) if is_asking => {}
-                _ => *known = voter,
-            },
-            None => drop(candidacy.votes.insert(id, voter)),
-        }
+        let counter = meta.counter;
+        let voter = MemberVote { since: agree.since, address, joined_at, counter, vote };
+        let is_voter = candidacy.record_vote(id, voter);
         // If that was the last awaited vote, the candidate need not wait any longer.
         let window_end = candidacy.started_at + JOIN_WINDOW;
         if candidacy.is_settled(now.moment) {
             candidacy.announce_at = candidacy.announce_at.min(now.moment.max(window_end));
         }
         let elapsed = |it: (RoomClock, Moment)| it.0.after(now.moment.since(it.1));
-        let is_taken = agree.clock <= MAX_ADOPTED_CLOCK;
+        let is_taken = is_voter && agree.clock <= MAX_ADOPTED_CLOCK;
         if is_taken && candidacy.clock.is_none_or(|it| elapsed(it) < agree.clock) {
             candidacy.clock = Some((agree.clock, now.moment));
         }
@@ -263,8 +298,7 @@ impl Mesh {
 
     /// Adds a member to the voters, with a pending vote, because its heartbeat was received.
     /// `present`: for how long the member states to have been in the room. Does nothing if this
-    /// peer is no candidate, the voter is known, or [`MAX_PENDING_PER_GROUP`] votes of its address
-    /// group are pending.
+    /// peer is no candidate, the voter is known, or there is no place ([`Candidacy::make_place`]).
     pub(super) fn note_voter(
         &mut self,
         now: Moment,
@@ -274,16 +308,11 @@ impl Mesh {
         present: Duration,
     ) {
         let Phase::Announcing(candidacy) = &mut self.phase else { return };
-        let group = AddressGroup::of_peer(address.ip());
-        let is_pending = |it: &&MemberVote| {
-            matches!(it.vote, Vote::Pending(_)) && AddressGroup::of_peer(it.address.ip()) == group
-        };
-        if candidacy.votes.values().filter(is_pending).count() >= MAX_PENDING_PER_GROUP {
-            return;
-        }
         let (joined_at, vote) = (joined_at(now, present), Vote::Pending(0));
-        let voter = MemberVote { since, address, joined_at, vote };
-        candidacy.votes.entry(id).or_insert(voter);
+        let voter = MemberVote { since, address, joined_at, counter: 0, vote };
+        if !candidacy.votes.contains_key(&id) && candidacy.make_place(&voter) {
+            candidacy.votes.insert(id, voter);
+        }
     }
 
     /// Removes a peer that has sent `bye` from the voters. Does nothing if this peer is no
@@ -312,34 +341,6 @@ impl Mesh {
                 self.on_late_objection(now, meta.sender.id, object);
             }
             _ => self.drops.unexpected += 1,
-        }
-    }
-
-    /// Ends the mesh with [`End::Rejected`]. `by`: name of the rival.
-    fn reject(&mut self, by: String, code: u16, reason: String) {
-        self.finish(End::Rejected { by, code, reason });
-    }
-
-    /// Handles an `announce` of another candidate while this peer is a candidate. Does nothing
-    /// unless both want the same name. If the rival is not verified, only pings it. Otherwise the
-    /// smaller id wins the name: this peer is rejected, or sends the rival an `object`.
-    pub(super) fn on_rival(&mut self, now: Now, meta: PacketMeta, announce: &Announce) {
-        let Phase::Announcing(candidacy) = &self.phase else { return };
-        let key = crate::model::NameKey::of(&announce.username);
-        if key != *self.settings.username.key() || announce.nonce == candidacy.nonce {
-            return;
-        }
-        if !self.contacts.get(meta.sender.id).is_some_and(|it| it.is_verified) {
-            // It may be a recording.
-            self.ping(now, meta.sender.id);
-            return;
-        }
-        let code = ErrorCode::NameTaken;
-        if meta.sender.id < self.me.id {
-            self.reject(announce.username.clone(), code.number(), code.default_text().to_owned());
-        } else {
-            let (me, since) = (self.me.id, RoomClock(0));
-            self.object(now, meta.from, announce.nonce, code, &announce.username, (since, me));
         }
     }
 
@@ -386,6 +387,13 @@ impl Mesh {
             history_from: history_from.map(|it| it.name().to_owned()),
         };
         self.emit(Event::JoinedMesh(admitted));
+    }
+}
+
+impl MemberVote {
+    /// Returns the address group of the member.
+    fn group(&self) -> AddressGroup {
+        AddressGroup::of_peer(self.address.ip())
     }
 }
 

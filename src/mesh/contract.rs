@@ -105,10 +105,9 @@ pub enum End {
         /// Number of the user's requests that were refused.
         refused: usize,
     },
-    /// This candidate was rejected: a peer's objection counted, or a rival candidate won the name.
+    /// This candidate was rejected: an objection counted.
     Rejected {
-        /// Username of the objecting peer or of the rival. If the objecting peer's name is
-        /// doubtful, "somebody unknown".
+        /// Username of the objecting peer. If that name is doubtful, "somebody unknown".
         by: String,
         /// Error code of the objection. The registry may not list it.
         code: u16,

@@ -58,6 +58,7 @@ mod received_objections;
 mod repair;
 mod replay_window;
 mod requests;
+mod rivals;
 mod roster;
 mod stats;
 mod timers;

@@ -3,11 +3,9 @@
 use std::net::SocketAddr;
 
 use super::admission::Approval;
-use super::contact::{Contact, Stage};
 use super::contacts::Seniority;
 use super::dispatch::PacketMeta;
 use super::display_order::duration_text;
-use super::timers::APPROVAL_TIMEOUT;
 use super::{Mesh, Now};
 use crate::model::{ErrorCode, PeerId, RoomClock, Username};
 use crate::wire::udp::{Announce, Control, Nonce, Object, VERSION};
@@ -23,12 +21,10 @@ impl Mesh {
     /// at room clock 0.
     ///
     /// Every member checks its own name, the names and keys that its user has blocked, and its
-    /// user's denial of this attempt. Only a voter checks the version, the names of other members,
-    /// and the names of verified rivals with a smaller id. If the version is unsupported, nothing
-    /// else is checked.
+    /// user's denial of this attempt. Only a voter checks the version and the names of other
+    /// members. If the version is unsupported, nothing else is checked.
     pub(super) fn find_objection(
         &self,
-        now: Now,
         meta: PacketMeta,
         announce: &Announce,
         name: &Username,
@@ -46,16 +42,6 @@ impl Mesh {
             if let Some(holder) = holders.find(|it| !self.is_same_key(*it, meta)) {
                 let since = self.contacts.get(holder).map_or(RoomClock(0), |it| it.since());
                 return Some((ErrorCode::NameTaken, (since, holder)));
-            }
-            let rival = self.admission.candidates.iter().find(|(id, it)| {
-                **id < meta.sender.id
-                    && it.approval != Approval::Denied
-                    && it.name == *name
-                    && now.moment.since(it.last_heard) < APPROVAL_TIMEOUT
-                    && self.is_live_rival(**id, meta)
-            });
-            if let Some((rival, _)) = rival {
-                return Some((ErrorCode::NameTaken, (RoomClock(0), *rival)));
             }
         }
         if let Some(holder) = self.look_alike(name, meta, is_voter) {
@@ -77,14 +63,6 @@ impl Mesh {
     fn is_same_key(&self, member: PeerId, meta: PacketMeta) -> bool {
         let signer = self.contacts.get(member).and_then(|it| it.signer);
         signer.is_some_and(|it| it.key == meta.sender.key)
-    }
-
-    /// Returns true if the candidate `id` is a live rival of the packet's sender: it is verified,
-    /// in stage heard, and has another public key.
-    fn is_live_rival(&self, id: PeerId, meta: PacketMeta) -> bool {
-        let contact = self.contacts.get(id);
-        let is_outside = |it: &Contact| it.stage == Stage::Heard && it.is_verified;
-        contact.is_some_and(is_outside) && !self.is_same_key(id, meta)
     }
 
     /// Returns the seniority of a member whose name looks like `name`: both have the same skeleton.

@@ -14,6 +14,7 @@ mod order;
 mod paths;
 mod repair;
 mod reports;
+mod rivals;
 mod seniority;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -624,33 +624,6 @@ fn replayed_heartbeat_gets_one_ping() {
     assert_eq!(bench.count_sent(|it| matches!(it, Control::Ping(_))), 1);
 }
 
-/// 99 rivals for a name, all at a victim's address, get at most 99 objections in total. This holds
-/// although the winner of the name announces itself 51 times.
-#[test]
-fn rivals_get_one_objection_each() {
-    let mut bench = TestBench::alone();
-    let victim = SocketAddr::from(([10, 0, 0, 99], 9));
-    let mut rivals: Vec<FakePeer> = (0..100).map(|it| FakePeer::new(it).at(victim)).collect();
-    rivals.sort_by_key(|it| it.signer.id);
-    let mut winner = rivals.remove(0).at(SocketAddr::from(([10, 0, 0, 66], 6)));
-    let announce = |it: &FakePeer| {
-        Control::Announce(Announce::new(Nonce(it.signer.id.0), "bert".to_owned(), vec![]))
-    };
-    let control = announce(&winner);
-    bench.receive(&mut winner, control);
-    bench.advance(150);
-    for rival in &mut rivals {
-        let control = announce(rival);
-        bench.receive(rival, control);
-    }
-    assert!(bench.answer_cookies(&mut winner, 0));
-    for _ in 0..50 {
-        let control = announce(&winner);
-        bench.receive(&mut winner, control);
-    }
-    assert!(bench.count_sent(|it| matches!(it, Control::Object(_))) <= rivals.len());
-}
-
 /// A member that has missed a peer's `bye` still lists the peer. That does not bring the peer back.
 #[test]
 fn stale_report_does_not_bring_a_gone_peer_back() {
