@@ -105,6 +105,12 @@ impl Link {
     fn on_welcome(&mut self, now: Moment, welcome: Welcome) {
         let session_kept = welcome.flags & flag::SESSION_KEPT != 0;
         let position_kept = welcome.flags & flag::POSITION_KEPT != 0;
+        let knows_log = self.cursor.log_id().is_some() || self.preserved_position.is_some();
+        if !knows_log && !session_kept {
+            // A session that was saved without a position may be of another log. There, its number
+            // can be that of another user.
+            self.own_sessions.clear();
+        }
         let log_changed = self.adopt_log(welcome.log_id, position_kept);
         self.pending.begin_session(session_kept, log_changed, welcome.last_reference);
         self.own_sessions.retain(|it| *it != welcome.session);

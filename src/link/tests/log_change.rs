@@ -36,6 +36,32 @@ fn former_session_number_does_not_acknowledge_in_new_log() {
     assert_eq!(texts, ["a stranger's", "mine 1"]);
 }
 
+/// A process that has persisted a session without a position ends. In the new log, another user has
+/// the session's number. Their messages are not the next process's own.
+#[test]
+fn restored_session_number_is_not_own_in_new_log() {
+    let mut sim = Simulation::new(settings(), ModelServer::new());
+    sim.run_until_idle();
+    let saved = sim.saved.as_mut().unwrap();
+    saved.position = None;
+    let session = saved.session;
+    sim.break_connection();
+    let mut sim = sim.restart(settings());
+    sim.server = ModelServer::with_log(9);
+    sim.server.other_session_says("lobby", session, 1);
+    sim.run_until_idle();
+    let own: Vec<bool> = sim.events.iter().filter_map(own_message).collect();
+    assert_eq!(own, [false]);
+}
+
+/// Returns whether an event shows a message of the client's own; `None` if it shows no message.
+fn own_message(event: &Event) -> Option<bool> {
+    match event {
+        Event::Message(it) => Some(it.own),
+        _ => None,
+    }
+}
+
 /// Direct messages to a session of a former log are refused with their text. This holds for
 /// messages that name the session and for replies, sent before or not. Other direct messages are
 /// sent again.
