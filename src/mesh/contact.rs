@@ -181,6 +181,11 @@ pub(super) struct Contact {
     pub(super) hearing: Hearing,
 }
 
+/// Factor of the patience before a contact counts as moved to an address of the other family, IPv4
+/// or IPv6. A peer that sends by paths of both families has an address of each. If a few of its
+/// packets by the one are lost, it has not moved.
+const OTHER_FAMILY_PATIENCE: u32 = 4;
+
 impl Contact {
     /// Creates a contact in this stage. Sets its times to `now`; the time of its last control
     /// packet is `None`.
@@ -308,15 +313,17 @@ impl Contact {
     /// Returns the address that the contact seems to have moved to; `None` if there is none.
     ///
     /// It is the unverified address heard last. For the time `patience` before that packet, nothing
-    /// may have come from a verified address. The contact must have a verified address. Both
-    /// addresses must be of one family, IPv4 or IPv6: a peer that sends by paths of both families
-    /// has an address of each.
+    /// may have come from a verified address; for [`OTHER_FAMILY_PATIENCE`] times that, if the two
+    /// addresses are of different families. The contact must have a verified address.
     fn moved_to(&self, patience: Duration) -> Option<SocketAddr> {
         let verified = self.addresses.iter().filter(|it| it.is_verified);
-        let before = verified.map(|it| it.last_heard.unwrap_or_default()).max()?;
+        let before = verified.max_by_key(|it| it.last_heard)?;
         let others = self.addresses.iter().filter(|it| !it.is_verified);
         let new = others.max_by_key(|it| it.last_heard)?;
-        (new.last_heard?.since(before) >= patience).then_some(new.address)
+        let is_same_family = before.address.is_ipv4() == new.address.is_ipv4();
+        let patience = if is_same_family { patience } else { patience * OTHER_FAMILY_PATIENCE };
+        let silence = new.last_heard?.since(before.last_heard.unwrap_or_default());
+        (silence >= patience).then_some(new.address)
     }
 
     /// Returns true if the contact seems to have moved to another address, which must be verified.
