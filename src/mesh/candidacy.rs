@@ -358,8 +358,10 @@ impl Mesh {
         self.name_since = self.since;
         self.logs.start_lamport_at(candidacy.lamport());
         self.send_plan = None;
+        // An objector whose objection did not count may be a stranger.
+        let members = self.contacts.members_by_seniority().into_iter().map(|(_, id)| id);
         let sources: Vec<PeerId> =
-            self.contacts.members_by_seniority().iter().map(|(_, id)| *id).collect();
+            members.filter(|it| !candidacy.objections.is_objector(*it)).collect();
         self.joined_alone = sources.is_empty().then_some((now.moment, candidacy.nonce));
         // Members that are silent since then are to be noticed. By which paths they are heard shows
         // from now on: during the candidacy they had no reason to send much.

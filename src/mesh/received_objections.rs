@@ -45,7 +45,7 @@ pub(super) struct ReceivedObjections {
 
 impl ReceivedObjections {
     /// Returns true if a peer has objected.
-    fn is_objector(&self, id: PeerId) -> bool {
+    pub(super) fn is_objector(&self, id: PeerId) -> bool {
         self.by_peer.contains_key(&id)
     }
 
