@@ -331,6 +331,12 @@ impl Contact {
         self.moved_to(patience).is_some()
     }
 
+    /// Returns true if the contact seems to have moved to an address of the other family.
+    pub(super) fn has_changed_family(&self, patience: Duration) -> bool {
+        let (new, former) = (self.moved_to(patience), self.verified_address());
+        new.zip(former).is_some_and(|(new, former)| new.is_ipv4() != former.is_ipv4())
+    }
+
     /// Returns the address to ping; `None` if no address is known. It is the address that the
     /// contact seems to have moved to, otherwise the best address. If these two are of different
     /// families, successive pings go to both in turn: the contact may send by one family and

@@ -22,6 +22,9 @@ enum ContactAction {
     /// Ping the contact: to learn whether it is alive, to verify an address, or to tell it by which
     /// paths it is heard.
     Ping,
+    /// Ping the contact only because it is heard from an address of the other family, IPv4 or IPv6.
+    /// At most one contact in each I(n): if this peer loses a path, all seem to have moved.
+    PingOtherFamily,
     /// Send a `where` to the peer that has listed the contact, to ask for the contact's address.
     AskAddress,
 }
@@ -58,6 +61,7 @@ impl Mesh {
         let context =
             SweepContext::new(self.member_count(), now.moment, self.is_member(), self.me.id);
         let mut introductions = Vec::new();
+        let mut other_family_ping_at = self.other_family_ping_at;
         for (id, contact) in self.contacts.iter() {
             match contact.introduce_at {
                 Some(at) if at <= now.moment => introductions.push(id),
@@ -69,16 +73,25 @@ impl Mesh {
                     let end = contact.last_heard.unwrap_or(contact.known_at) + HEARD_TIMEOUT;
                     next = Some(next.map_or(end, |next| next.min(end)));
                 }
+                ContactAction::PingOtherFamily if other_family_ping_at > now.moment => {
+                    let at = other_family_ping_at;
+                    next = Some(next.map_or(at, |next| next.min(at)));
+                }
+                ContactAction::PingOtherFamily => {
+                    other_family_ping_at = now.moment + context.interval;
+                    actions.push((id, ContactAction::Ping));
+                }
                 ContactAction::Wait(at) => next = Some(next.map_or(at, |next| next.min(at))),
                 action => actions.push((id, action)),
             }
         }
+        self.other_family_ping_at = other_family_ping_at;
         for (id, action) in actions {
             match action {
                 ContactAction::Remove => self.expire(now, id),
                 ContactAction::Ping => self.ping(now, id),
                 ContactAction::AskAddress => self.send_where(now, id),
-                ContactAction::Wait(_) => {}
+                ContactAction::PingOtherFamily | ContactAction::Wait(_) => {}
             }
             self.schedule_sweep_at(now.moment + MIN_SWEEP_INTERVAL);
         }
@@ -257,7 +270,8 @@ impl SweepContext {
     /// - Removal, if no peer has vouched for the member for G(n).
     /// - A `where`, if this peer is a member, and the contact is silent and a `where` is due.
     /// - A ping, if the contact is silent, was not told the right path, has moved, or needs a
-    ///   verified address. No ping while this peer is a candidate, or if no address of the contact
+    ///   verified address; [`ContactAction::PingOtherFamily`] if the only reason is that it has
+    ///   moved to the other family. No ping while this peer is a candidate, or if no address of the contact
     ///   is known.
     /// - Otherwise, waiting.
     fn action_for_member(&self, contact: &Contact) -> ContactAction {
@@ -283,12 +297,15 @@ impl SweepContext {
         let wanted_path = preferred_path(contact.recent_paths(self.now, self.path_timeout));
         let is_told = contact.told_path == wanted_path && !contact.is_told_uncertain;
         let is_told = is_told || !is_known_enough || contact.last_heard.is_none();
-        if silent <= self.now
-            || !is_told
-            || contact.needs_verified_address
-            || contact.has_moved(self.address_patience)
-        {
-            return self.ping_at(contact.ping_at.unwrap_or(self.now), gone);
+        let has_moved = contact.has_moved(self.address_patience);
+        if silent <= self.now || !is_told || contact.needs_verified_address || has_moved {
+            let action = self.ping_at(contact.ping_at.unwrap_or(self.now), gone);
+            let is_needed = silent <= self.now || !is_told || contact.needs_verified_address;
+            let is_other = !is_needed && contact.has_changed_family(self.address_patience);
+            return match action {
+                ContactAction::Ping if is_other => ContactAction::PingOtherFamily,
+                action => action,
+            };
         }
         let observed_at = if is_known_enough { gone } else { contact.known_at + self.report_delay };
         let lapses = contact

@@ -166,6 +166,9 @@ pub struct Mesh {
     sweep_at: Option<Moment>,
     /// Time of the last sweep over all contacts.
     last_sweep: Moment,
+    /// Time before which no contact is pinged only because it is heard from an address of the other
+    /// family.
+    other_family_ping_at: Moment,
     /// Generator for random delays and choices, seeded from the settings' secret.
     random: fastrand::Rng,
     /// Counters of packets that were dropped, by reason.
@@ -214,6 +217,7 @@ impl Mesh {
             hosts: Vec::new(),
             sweep_at: None,
             last_sweep: now.moment,
+            other_family_ping_at: now.moment,
             random,
             drops: Drops::default(),
             out: VecDeque::new(),
