@@ -230,7 +230,8 @@ pub enum Input {
     },
     /// The health of the log's storage has changed.
     StorageChanged(StorageHealth),
-    /// The wall clock was set by more than [`crate::model::limits::MAX_CLOCK_STEP`].
+    /// The log has noticed, when it dated an entry, that the wall clock was set by more than
+    /// [`crate::model::limits::MAX_CLOCK_STEP`].
     ClockChanged,
     /// Owner's announcement to all users. Every joined connection gets it as notice 3.
     Announce(AnnouncementText),

@@ -149,8 +149,8 @@ impl ReceiveCursor {
         }
     }
 
-    /// Returns the sequence before which `history` of a room continues. `None` if no entry of the
-    /// room was shown.
+    /// Returns the sequence of the oldest entry shown of a room; `history` continues before it.
+    /// `None` if no entry of the room was shown.
     pub(super) fn oldest_shown(&self, room: &str) -> Option<Sequence> {
         self.rooms.get(&NameKey::of(room)).and_then(|it| it.oldest_shown)
     }

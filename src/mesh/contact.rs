@@ -124,8 +124,8 @@ pub(super) struct Contact {
     /// Path that the contact was told to use, as its `pong` has confirmed. `None` if it was told to
     /// use no path but unicast copies. At first the IPv4 group, which new members assume.
     pub(super) told_path: Option<Path>,
-    /// True if a later `ping` or `pong` has told the contact another path than `told_path`. That
-    /// packet may have been lost.
+    /// True if it is uncertain which path the contact uses: a later `ping` or `pong` has told it
+    /// another path than `told_path`, and may have been lost.
     pub(super) is_told_uncertain: bool,
     /// Preferred path stated in the last `ping` or `agree` to the contact. `None` if that named no
     /// path, or nothing was sent.

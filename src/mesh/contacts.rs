@@ -21,7 +21,7 @@ const MAX_MEMBERS: usize = 896;
 /// Maximum number of members of one address group.
 const MAX_MEMBERS_PER_GROUP: usize = 128;
 
-/// Answer to the question whether there is a place for a new member.
+/// Result of the check whether the room has capacity, a place, for a new member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     /// There is a place.
@@ -32,8 +32,8 @@ pub(super) enum Place {
     /// There is none: the new member's address group has [`MAX_MEMBERS_PER_GROUP`] members. Holds
     /// that group; `None` if it is unknown.
     GroupFull(Option<AddressGroup>),
-    /// There is none: the room is full, and no address group has more than twice as many members as
-    /// the new member's group.
+    /// There is none: the room is full, and no member may be evicted. Only a group with more than
+    /// twice as many members as the new member's group loses one.
     Full,
 }
 
@@ -124,7 +124,7 @@ impl Contacts {
         Some(contact)
     }
 
-    /// Adds a contact. If `witness_clock` is set, stores the current room clock in the contact's
+    /// Adds a contact. If this peer is a witness, stores the current room clock in the contact's
     /// `witnessed_since`.
     fn insert_new(&mut self, now: Moment, id: PeerId, stage: Stage) {
         let mut contact = Contact::new(now, stage);

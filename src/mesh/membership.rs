@@ -13,8 +13,8 @@ use crate::wire::udp::PageItem;
 /// Maximum number of notices shown to the user about a full room or address group.
 const MAX_FULL_NOTICES: usize = 16;
 
-/// Slack for pages that list a gone peer. Such a page brings the peer back only if the peer was
-/// heard more than this time after it was marked as gone. Allows for rounding and travel time.
+/// Tolerance, for rounding and travel time, when a heartbeat's page reports a gone peer as heard.
+/// The peer comes back only if it was heard more than this time after it was marked as gone.
 const REPORT_SLACK: Duration = Duration::from_secs(1);
 
 impl Mesh {
@@ -71,9 +71,9 @@ impl Mesh {
         }
     }
 
-    /// Returns true if there is a place for `id` as a member. If another member has to give up its
-    /// place for `id`, marks that member as gone. If there is no place, returns false, and tells
-    /// the user so once.
+    /// Makes a place for `id` as a member and returns true. If the room is full, it may evict
+    /// another member, which is marked as gone. If there is no place, returns false, and tells the
+    /// user so once.
     fn make_place(&mut self, now: Moment, id: PeerId) -> bool {
         let text = match self.contacts.place_for(id) {
             Place::Free => return true,

@@ -15,14 +15,13 @@ use crate::wire::udp::{Announce, Control, Nonce, Object, VERSION};
 const MIN_REPORTED_SILENCE_SECS: u64 = 3;
 
 impl Mesh {
-    /// Returns the error code of the first reason to object to a candidate, and a seniority; `None`
-    /// if there is no reason. For a taken or look-alike name, it is the seniority of the name's
-    /// holder, otherwise this peer's. A rival candidate that holds the name counts as having joined
-    /// at room clock 0.
+    /// Returns the error code of a reason to object to a candidate, and a seniority: for a taken or
+    /// look-alike name that of the name's holder, otherwise this peer's. `None` if there is no
+    /// reason.
     ///
-    /// Every member checks its own name, the names and keys that its user has blocked, and its
-    /// user's denial of this attempt. Only a voter checks the version and the names of other
-    /// members. If the version is unsupported, nothing else is checked.
+    /// Checks, in this order: the version, the own name, the names of other members, look-alikes,
+    /// the block list, and the user's denial of this attempt. Only a voter checks the version and
+    /// the names of other members. If the version is unsupported, nothing else is checked.
     pub(super) fn find_objection(
         &self,
         meta: PacketMeta,

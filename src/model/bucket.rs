@@ -27,9 +27,9 @@ impl TokenBucket {
         Self { capacity, interval, full_at: Moment::START }
     }
 
-    /// Changes burst and rate; the arguments are those of [`Self::new`]. The number of missing
-    /// tokens at `now` stays the same, so a larger burst can be used at once. If more tokens are
-    /// missing than the new burst, the bucket is empty afterwards, not overdrawn.
+    /// Changes burst and rate; the arguments are those of [`Self::new`]. The bucket
+    /// lacks as many whole tokens as before, so the additional tokens of a larger burst can be used
+    /// at once. If it lacked more than the new burst, it is empty afterwards, not overdrawn.
     pub fn set_rate(&mut self, now: Moment, burst: u32, per_minute: u32) {
         let missing = self.full_at.since(now).as_nanos() / self.interval.as_nanos().max(1);
         let missing = u32::try_from(missing).unwrap_or(u32::MAX);
@@ -56,8 +56,8 @@ impl TokenBucket {
         self.full_at <= now
     }
 
-    /// Returns the moment when the bucket is full if no more tokens are taken. In the past if the
-    /// bucket is full.
+    /// Returns the moment when the bucket is full if no more tokens are taken. Not in the future
+    /// if the bucket is full.
     #[must_use]
     pub const fn full_at(&self) -> Moment {
         self.full_at

@@ -31,7 +31,8 @@ impl fmt::Display for Sequence {
 }
 
 /// Public session number: identifies a user's session on a server, or a peer. It does not depend on
-/// the username. Unique within a [`LogId`]. Not 0, except in frames where 0 stands for any session.
+/// the username. Unique among the sessions of one log ([`LogId`]). Not 0, except in frames where 0
+/// stands for any session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SessionId(pub u64);
 
@@ -55,7 +56,7 @@ impl Reference {
     /// one without a reference, such as `hello` or `join`.
     pub const NONE: Self = Self(0);
 
-    /// Returns the reference after this one. The greatest reference is returned unchanged.
+    /// Returns the next greater reference. The greatest reference is returned unchanged.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))

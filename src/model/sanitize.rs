@@ -31,8 +31,8 @@ pub fn is_unsafe_char(c: char) -> bool {
 }
 
 /// Sanitises a multi-line text for display. Keeps newlines and tabs. Turns Unicode's line and
-/// paragraph separators into newlines. Replaces every other unsafe character by [`REPLACEMENT`],
-/// and replaces what [`displayable_chars`] replaces.
+/// paragraph separators into newlines. Puts a [`REPLACEMENT`] in place of every other unsafe
+/// character, and of each sequence that [`displayable_chars`] replaces.
 #[must_use]
 pub fn sanitize_text(text: &str) -> String {
     displayable_chars(text)
@@ -105,7 +105,7 @@ impl RunKind {
 mod tests {
     use super::*;
 
-    /// Returns the characters that are displayed.
+    /// Returns the text that [`displayable_chars`] makes of a text.
     fn displayed(text: &str) -> String {
         displayable_chars(text).collect()
     }

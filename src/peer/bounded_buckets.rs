@@ -35,8 +35,8 @@ impl<S, B> Default for BoundedBuckets<S, B> {
 }
 
 impl<S: Eq + Hash, B: SourceBuckets> BoundedBuckets<S, B> {
-    /// Returns the buckets of a source. If the source has none yet, creates them with `new`. `None`
-    /// if the source has none, and [`MAX_SOURCES`] other sources are not idle.
+    /// Returns the buckets of a source. If the source is new, creates them with `new`. Returns
+    /// `None` if the source is new and there is no room: [`MAX_SOURCES`] others are not idle.
     pub(super) fn get(
         &mut self,
         now: Moment,

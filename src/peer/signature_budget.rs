@@ -18,7 +18,7 @@ const SHARED_RATE: (u32, u32) = (600, 48_000);
 /// Token buckets of one address group.
 #[derive(Debug)]
 struct GroupBudget {
-    /// Bucket for all checks of the group.
+    /// Bucket for all checks of the address group.
     all: TokenBucket,
     /// Bucket for reserved checks, which take nothing from the shared budget.
     reserved: TokenBucket,

@@ -17,9 +17,9 @@ pub(super) struct WarningLimiter {
 }
 
 impl WarningLimiter {
-    /// Returns true if `text` was not reported in the last minute, and records it as reported now.
-    /// Otherwise returns false. Texts must not contain data from the network, because each distinct
-    /// text is kept for a minute.
+    /// Returns true if the warning `text` is to be reported: it was not reported in the last
+    /// minute. Then records it as reported now. Texts must not contain data from the network,
+    /// because each distinct text is kept for a minute.
     pub(super) fn should_report(&mut self, now: Moment, text: &str) -> bool {
         if self
             .last_reported

@@ -17,8 +17,8 @@ pub(super) struct LineLimiter {
 }
 
 impl LineLimiter {
-    /// Counts an event. If a line is due, returns the number of events since the last line that
-    /// were not logged. Otherwise `None`.
+    /// Counts an event, and decides if its line is logged. If so, returns the number of events
+    /// suppressed since the last line. `None` if this event is suppressed.
     pub(super) fn next_line(&mut self, now: Moment) -> Option<u64> {
         if self.logged_at.is_some_and(|at| now.since(at) < LINE_INTERVAL) {
             self.unlogged = self.unlogged.saturating_add(1);

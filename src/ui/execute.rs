@@ -23,9 +23,9 @@ pub(super) enum AfterLine {
     Stop,
 }
 
-/// Executes a typed line: takes it as the answer if a username is asked for, sends its request to
-/// the driver, or carries it out here. Passes texts for the user to `tell`, and counts errors in
-/// the view state. Blocks while the queue of requests is full.
+/// Executes a typed line, a command or a message: takes it as the answer if a username is asked
+/// for, sends its request to the driver, or carries it out here. Passes texts for the user to
+/// `tell`, and counts errors in the view state. Blocks while the queue of requests is full.
 pub(super) fn execute_line(
     line: &str,
     view: &SharedViewState,

@@ -36,7 +36,8 @@ pub(crate) mod fact {
     pub(crate) const HEAD: &str = "head";
     /// Sequence up to which room messages are in the search index.
     pub(crate) const INDEXED_UP_TO: &str = "indexed";
-    /// Sequence gaps: for each gap two sequences of 8 bytes, big-endian.
+    /// Unused ranges of sequences: for each range the sequence before it and its last sequence,
+    /// each as 8 bytes, big-endian.
     pub(crate) const SEQUENCE_GAPS: &str = "voids";
     /// Greatest sequence among the entries that were deleted with their room by eviction.
     pub(crate) const EVICTED_UP_TO: &str = "forgotten";

@@ -22,7 +22,7 @@ const MEASURING_PINGS: u32 = 20;
 /// Maximum number of peers whose loss is measured by unicast pings.
 const MAX_MEASURED_PEERS: usize = 5;
 
-/// Number of unicast pings to all found peers together, from which on no further ones are sent.
+/// Maximum number of unicast pings to all found peers together. The last round may exceed it.
 const MAX_UNICAST_PINGS: usize = 4_000;
 
 /// Path on one network interface, such as the IPv4 group on `eth0`.
@@ -45,7 +45,7 @@ pub(super) struct FoundPeer {
     pub(super) is_local: bool,
     /// Paths on which the peer's heartbeats have arrived.
     pub(super) heard_on: BTreeSet<InterfacePath>,
-    /// Paths by which pings reached the peer: it has answered pings that were sent on them.
+    /// Paths on which the peer was pinged, and has answered.
     pub(super) answered_on: BTreeSet<InterfacePath>,
     /// True if the peer has answered a unicast ping, sent to its own address or to a host that the
     /// user has named.

@@ -6,8 +6,8 @@ use crate::ui::safe::safe_line;
 use crate::ui::view_state::Dialect;
 
 impl Renderer {
-    /// Renders a notice of the server, or of the peer's engine, as a chat line. A server's notice
-    /// about its storage is an error line, so that users do not overlook it.
+    /// Renders a notice of the server, or of the peer's engine. A server's notice about its storage
+    /// becomes an error line, so that users do not overlook it. All others become chat lines.
     pub(super) fn render_notice(&self, code: u16, text: &str) -> RenderedText {
         let text = safe_line(text);
         let storage = [NoticeCode::StorageFailing, NoticeCode::StorageSound];
