@@ -177,9 +177,10 @@ pub(super) struct Contact {
 }
 
 /// Factor of the patience before a contact counts as moved to an address of the other family, IPv4
-/// or IPv6. A peer that sends by paths of both families has an address of each. If a few of its
-/// packets by the one are lost, it has not moved.
-const OTHER_FAMILY_PATIENCE: u32 = 4;
+/// or IPv6. A peer that sends by paths of both families has an address of each, and sends only one
+/// in [`super::timers::ALL_PATHS_EVERY`] heartbeats by both. If two of these are lost, it has not
+/// moved.
+const OTHER_FAMILY_PATIENCE: u32 = 8;
 
 impl Contact {
     /// Creates a contact in this stage. Sets its times to `now`; the time of its last control

@@ -14,7 +14,7 @@ use super::json_process::JsonProcess;
 use super::lab::Machine;
 
 /// Maximum time to wait for anything that is expected.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Pause between two queries of the same state.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);

@@ -302,7 +302,7 @@ fn pings_after_heartbeats(
     bench.sent.iter().filter(is_ping).flat_map(|it| it.addresses.clone()).collect()
 }
 
-/// A peer that is heard only from an address of the other family, IPv4 or IPv6, for 16 s must prove
+/// A peer that is heard only from an address of the other family, IPv4 or IPv6, for 32 s must prove
 /// it, and is asked for lost messages there. Before, it is not pinged: many peers send by both. As long as it does not answer there, the former address is
 /// pinged too. Once both are proven, there are no more pings. Limits go by its IPv4 address.
 #[test]
@@ -314,7 +314,7 @@ fn address_of_the_other_family_is_proven() {
         let mut bert = FakePeer::new(1).at(before);
         assert!(bench.admit(&mut bert, "bert"));
         bert.address = after;
-        assert_eq!(pings_after_heartbeats(&mut bench, &mut bert, 10), []);
+        assert_eq!(pings_after_heartbeats(&mut bench, &mut bert, 20), []);
         let pinged = pings_after_heartbeats(&mut bench, &mut bert, 5);
         assert!(pinged.starts_with(&[after, before]), "{pinged:?}");
         assert!(bench.answer_cookies(&mut bert, 0));
