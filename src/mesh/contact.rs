@@ -306,18 +306,21 @@ impl Contact {
 
     /// Returns the address that the contact seems to have moved to; `None` if there is none.
     ///
-    /// It is the unverified address heard last. For the time `patience` before that packet, nothing
-    /// may have come from a verified address; for [`OTHER_FAMILY_PATIENCE`] times that, if the two
-    /// addresses are of different families. The contact must have a verified address.
+    /// It is an unverified address. For the time `patience` before its last packet, nothing may have
+    /// come from a verified address; for [`OTHER_FAMILY_PATIENCE`] times that, if the two addresses
+    /// are of different families. Of several such addresses it is the one heard last. The contact
+    /// must have a verified address.
     fn moved_to(&self, patience: Duration) -> Option<SocketAddr> {
         let verified = self.addresses.iter().filter(|it| it.is_verified);
         let before = verified.max_by_key(|it| it.last_heard)?;
+        let is_later = |it: &&Address| {
+            let is_same_family = before.address.is_ipv4() == it.address.is_ipv4();
+            let patience = if is_same_family { patience } else { patience * OTHER_FAMILY_PATIENCE };
+            let silence = |at: Moment| at.since(before.last_heard.unwrap_or_default());
+            it.last_heard.is_some_and(|at| silence(at) >= patience)
+        };
         let others = self.addresses.iter().filter(|it| !it.is_verified);
-        let new = others.max_by_key(|it| it.last_heard)?;
-        let is_same_family = before.address.is_ipv4() == new.address.is_ipv4();
-        let patience = if is_same_family { patience } else { patience * OTHER_FAMILY_PATIENCE };
-        let silence = new.last_heard?.since(before.last_heard.unwrap_or_default());
-        (silence >= patience).then_some(new.address)
+        others.filter(is_later).max_by_key(|it| it.last_heard).map(|it| it.address)
     }
 
     /// Returns true if the contact seems to have moved to another address, which must be verified.
