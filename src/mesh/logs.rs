@@ -363,7 +363,7 @@ impl Logs {
         let next = log.out_of_order.keys().next().copied();
         let is_stalled = log.stalled_since.is_some_and(|it| now.since(it) >= GIVE_UP_TIMEOUT);
         let is_lost = next.is_some_and(|it| log.is_gap_lost_by_all(it - 1));
-        if !is_stalled && !(log.has_skipped && is_lost) {
+        if !(is_stalled || log.has_skipped && is_lost) {
             return false;
         }
         if next.is_none() && can_ask_behind {
