@@ -411,7 +411,7 @@ impl<'a> Driver<'a> {
             Ok((packet, size)) => {
                 let from = datagram.from;
                 if datagram.is_shared && path.is_none() {
-                    self.sockets.note_caller(now.moment, from, datagram.bytes.len());
+                    self.sockets.note_caller(now.moment, from);
                 }
                 self.mesh.handle_input(now, Input::Received { from, path, size, packet });
             }

@@ -104,22 +104,14 @@ pub(super) struct Sockets {
     v6: Option<SocketPair>,
     /// Selected network interfaces, as set by [`Self::set_interfaces`].
     interfaces: Interfaces,
-    /// Callers: addresses that have sent unicast to a shared socket lately. A caller's firewall may
-    /// let in only datagrams from the port to which the caller has sent.
-    callers: BTreeMap<SocketAddr, Caller>,
+    /// Callers: addresses that have sent unicast to a shared socket lately, each with the time of
+    /// its last datagram. A caller's firewall may let in only datagrams from the port to which the
+    /// caller has sent.
+    callers: BTreeMap<SocketAddr, Moment>,
     /// Multicast groups that the shared sockets have joined.
     joined_groups: BTreeSet<GroupMembership>,
     /// Tasks that receive datagrams, one for each socket. Dropping the set aborts them.
     _receive_tasks: JoinSet<()>,
-}
-
-/// Address that has sent unicast to a shared socket lately.
-struct Caller {
-    /// Time of its last datagram to a shared socket.
-    last_heard: Moment,
-    /// Number of bytes that second copies to it may still have while it is not trusted. It is the
-    /// number of bytes that came from it to a shared socket, less those of former second copies.
-    credit: usize,
 }
 
 /// Membership of a shared socket in a multicast group on one interface.
@@ -262,38 +254,28 @@ impl Sockets {
         [&self.v4, &self.v6].into_iter().flatten().any(|it| it.shared.is_some())
     }
 
-    /// Remembers that a datagram of `size` bytes has come from an address to a shared socket by
-    /// unicast. [`Self::send`] then uses the shared socket too for this address. Ignores a new
-    /// address if there are [`MAX_CALLERS`].
-    pub(super) fn note_caller(&mut self, now: Moment, from: SocketAddr, size: usize) {
+    /// Remembers that unicast has come from an address to a shared socket. [`Self::send`] then uses
+    /// the shared socket too for this address. Ignores a new address if there are [`MAX_CALLERS`].
+    pub(super) fn note_caller(&mut self, now: Moment, from: SocketAddr) {
         if self.callers.len() < MAX_CALLERS || self.callers.contains_key(&from) {
-            let caller = self.callers.entry(from).or_insert(Caller { last_heard: now, credit: 0 });
-            caller.last_heard = now;
-            caller.credit = caller.credit.saturating_add(size);
+            self.callers.insert(from, now);
         }
     }
 
     /// Forgets all callers whose last datagram is at least [`CALLER_RETENTION`] old.
     pub(super) fn expire_callers(&mut self, now: Moment) {
-        self.callers.retain(|_, it| now.since(it.last_heard) < CALLER_RETENTION);
+        self.callers.retain(|_, at| now.since(*at) < CALLER_RETENTION);
     }
 
-    /// Returns true if an address is to get a second copy, of `size` bytes, from the shared socket:
-    /// it is a caller or has the room's port, and `is_trusted` returns true for it; or it is a
-    /// caller with enough credit, which is used up then.
+    /// Returns true if an address is to get a second copy from the shared socket: it is a caller, or
+    /// it has the room's port and `is_trusted` returns true for it. The source port of a datagram
+    /// that came by a group may be forged.
     fn takes_second_copy(
-        &mut self,
+        &self,
         address: SocketAddr,
-        size: usize,
         is_trusted: impl Fn(SocketAddr) -> bool,
     ) -> bool {
-        let caller = self.callers.get_mut(&address);
-        if (caller.is_some() || address.port() == self.port) && is_trusted(address) {
-            return true;
-        }
-        // The source address of what has come may be forged.
-        let credit = caller.and_then(|it| Some((it.credit.checked_sub(size)?, it)));
-        credit.map(|(left, caller)| caller.credit = left).is_some()
+        self.callers.contains_key(&address) || address.port() == self.port && is_trusted(address)
     }
 
     /// Sends a datagram by each of `paths` on every selected interface, and by unicast to each of
@@ -319,7 +301,7 @@ impl Sockets {
         }
         for address in addresses {
             let address = unmap_ipv4(*address);
-            let is_twice = self.takes_second_copy(address, bytes.len(), &is_trusted);
+            let is_twice = self.takes_second_copy(address, &is_trusted);
             let pair = if address.is_ipv4() { &self.v4 } else { &self.v6 };
             let outcome = match pair {
                 Some(pair) => send_to(&pair.own, bytes, address).await,
@@ -528,23 +510,18 @@ mod tests {
         })
     }
 
-    /// What goes to a caller that is not trusted is sent twice only as long as the second copies
-    /// have no more bytes than came from it. So the sender of a datagram with a forged source
-    /// brings at most twice its size.
+    /// An address that has sent unicast to the shared socket lately gets second copies.
     #[test]
-    fn second_copies_to_a_stranger_have_no_more_bytes_than_it_has_sent() {
+    fn caller_gets_second_copies_for_some_time() {
         let (runtime, stranger) = (runtime(), stranger());
         let _entered = runtime.enter();
         let mut sockets = open(0).unwrap().sockets;
         let copies = |sockets: &mut _, it| copies(&runtime, sockets, &stranger, it);
         assert_eq!(copies(&mut sockets, false), [1, 1, 1]);
-        sockets.note_caller(Moment::START, stranger.1, SIZE);
-        assert_eq!(copies(&mut sockets, false), [2, 1, 1]);
-        sockets.note_caller(Moment::START, stranger.1, SIZE - 1);
-        assert_eq!(copies(&mut sockets, false), [1, 1, 1]);
-        assert_eq!(copies(&mut sockets, true), [2, 2, 2]);
+        sockets.note_caller(Moment::START, stranger.1);
+        assert_eq!(copies(&mut sockets, false), [2, 2, 2]);
         sockets.expire_callers(Moment::START + CALLER_RETENTION);
-        assert_eq!(copies(&mut sockets, true), [1, 1, 1]);
+        assert_eq!(copies(&mut sockets, false), [1, 1, 1]);
     }
 
     /// A stranger that sends from the room's port gets no second copies. A trusted address with
