@@ -18,6 +18,7 @@
 //! | `block_list` | names and keys that the user has blocked |
 //! | `objection` | other candidates: reasons to object, and `object` packets |
 //! | `received_objections` | objections to this candidate: which of them count |
+//! | `rivals` | candidates for the same name: which of them is ahead |
 //! | `log`, `logs` | copies of all authors' logs: reassembly, gaps, room order |
 //! | `repair` | anti-entropy: requesting missing entries, and serving them |
 //! | `heartbeats` | heartbeats and their pages, room clock, profiles of other peers |
