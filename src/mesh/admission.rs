@@ -20,7 +20,7 @@ const VOTERS_TO_MANY: usize = 4;
 /// Number of most senior members that object to an announce that came by a path, if the reason is
 /// not their own, or answer it because a rival is ahead. If the reason is a member's own, for
 /// example its name or its block list, that member objects in any case.
-const SPEAKERS_TO_MANY: usize = 2;
+const MAX_ANSWERS_TO_MANY: usize = 2;
 /// Maximum number of remembered candidates. Beyond it, a new candidate evicts the candidate heard
 /// longest ago.
 const MAX_CANDIDATES: usize = 256;
@@ -101,11 +101,11 @@ impl Mesh {
     ///
     /// If there is a reason to object, sends an `object` at once. If the announce came by a path,
     /// sends it only if the reason is this peer's own, or this peer is one of
-    /// [`SPEAKERS_TO_MANY`].
+    /// [`MAX_ANSWERS_TO_MANY`].
     ///
     /// Otherwise records the candidate. If the user's approval is missing, sends an `agree` with
     /// the flag `ASKING` at once. Does the same if a rival is ahead. If the announce came by a
-    /// path, does so for a rival only if this peer is one of [`SPEAKERS_TO_MANY`].
+    /// path, does so for a rival only if this peer is one of [`MAX_ANSWERS_TO_MANY`].
     ///
     /// If approval is granted and no rival is ahead, schedules an `agree` after a random delay, if
     /// this peer asks its user, or is a voter whose turn it is ([`VOTERS_TO_MANY`]).
@@ -126,7 +126,7 @@ impl Mesh {
         }
         let is_voter = self.is_voter();
         // An announce to many would otherwise bring many answers to an address that may be forged.
-        let is_heard = !meta.is_to_many || self.is_among_most_senior(SPEAKERS_TO_MANY, &[]);
+        let is_heard = !meta.is_to_many || self.is_among_most_senior(MAX_ANSWERS_TO_MANY, &[]);
         let Ok(name) = Username::new(&announce.username) else {
             if is_voter && is_heard {
                 let holder = self.seniority();

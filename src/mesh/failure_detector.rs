@@ -276,12 +276,10 @@ impl SweepContext {
         let wanted_path = preferred_path(contact.recent_paths(self.now, self.path_timeout));
         let is_told = contact.told_path == wanted_path && !contact.is_told_uncertain;
         let is_told = is_told || !is_known_enough || contact.last_heard.is_none();
-        let has_moved = contact.has_moved(self.address_patience);
-        if silent <= self.now || !is_told || contact.needs_verified_address || has_moved {
-            let action = self.ping_at(contact.ping_at.unwrap_or(self.now), gone);
-            let is_needed = silent <= self.now || !is_told || contact.needs_verified_address;
+        let is_needed = silent <= self.now || !is_told || contact.needs_verified_address;
+        if is_needed || contact.has_moved(self.address_patience) {
             let is_other = !is_needed && contact.has_changed_family(self.address_patience);
-            return match action {
+            return match self.ping_at(contact.ping_at.unwrap_or(self.now), gone) {
                 ContactAction::Ping if is_other => ContactAction::PingOtherFamily,
                 action => action,
             };

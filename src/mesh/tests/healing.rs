@@ -332,6 +332,29 @@ fn address_of_the_other_family_is_proven() {
     }
 }
 
+/// If all of five peers are heard from addresses of the other family only, as when this peer has
+/// lost a path, only one of them is pinged in each I(n), which is 2 s.
+#[test]
+fn peers_of_the_other_family_are_pinged_one_after_the_other() {
+    let mut bench = TestBench::alone();
+    let mut peers: Vec<FakePeer> = (1..=5).map(FakePeer::new).collect();
+    for (number, peer) in (1..).zip(&mut peers) {
+        assert!(bench.admit(peer, &format!("peer{number}")));
+        peer.address = SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, number], 9));
+    }
+    let mut pings = Vec::new();
+    for _ in 0..60 {
+        bench.sent.clear();
+        for (number, peer) in (1..).zip(&mut peers) {
+            bench.receive_heartbeat(peer, &format!("peer{number}"), 0, vec![]);
+        }
+        bench.advance(1_000);
+        pings.push(bench.count_sent(|it| matches!(it, Control::Ping(_))));
+    }
+    assert!(pings.iter().sum::<usize>() > 5, "{pings:?}");
+    assert!(pings.windows(2).all(|it| it[0] + it[1] <= 2), "{pings:?}");
+}
+
 /// Returns true if a packet is a `want`.
 fn is_want(packet: &Outgoing) -> bool {
     matches!(packet, Outgoing::Control(Control::Want(_)))

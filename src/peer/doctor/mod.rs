@@ -173,7 +173,7 @@ async fn observe(
     let mut probe = probe.map_err(random)?;
     let mut default_port_peers = BTreeSet::new();
     tokio::select! {
-        outcome = probe.run(&mut sockets, &mut incoming) => outcome.map_err(random)?,
+        outcome = probe.run(&sockets, &mut incoming) => outcome.map_err(random)?,
         () = hear_default_port(room, network.port, &scanned, &mut default_port_peers) => {}
     }
     let mut seen = probe.results;

@@ -138,7 +138,7 @@ impl<'a> Probe<'a> {
     /// The operating system's random source fails.
     pub(super) async fn run(
         &mut self,
-        sockets: &mut Sockets,
+        sockets: &Sockets,
         incoming: &mut mpsc::Receiver<io::Result<Datagram>>,
     ) -> Result<(), getrandom::Error> {
         let mut listen_time = LISTEN_TIME;
@@ -246,7 +246,7 @@ impl<'a> Probe<'a> {
 
     /// Pings all addresses of each named host at which no peer has answered yet. If sending fails
     /// to all addresses of a host, records the error.
-    async fn ping_hosts(&mut self, sockets: &mut Sockets) -> Result<(), getrandom::Error> {
+    async fn ping_hosts(&mut self, sockets: &Sockets) -> Result<(), getrandom::Error> {
         for number in 0..self.results.hosts.len() {
             let host = self.results.hosts.get(number).filter(|it| it.answering_peers.is_empty());
             let addresses = host.map(|it| it.addresses.clone()).unwrap_or_default();
@@ -268,7 +268,7 @@ impl<'a> Probe<'a> {
     /// Pings found peers by unicast, up to the limits for each peer and address.
     async fn ping_peers(
         &mut self,
-        sockets: &mut Sockets,
+        sockets: &Sockets,
         is_new_round: bool,
     ) -> Result<(), getrandom::Error> {
         for (id, address, number) in self.results.peers.take_next_pings(is_new_round) {

@@ -285,7 +285,7 @@ impl Sockets {
     /// `is_trusted`: returns true for an address that a peer has proven to be its own, or that the
     /// user has named.
     pub(super) async fn send(
-        &mut self,
+        &self,
         bytes: &[u8],
         paths: PathSet,
         addresses: &[SocketAddr],
@@ -498,7 +498,7 @@ mod tests {
     /// copies of each arrive. `is_trusted`: true if the address counts as proven or named.
     fn copies(
         runtime: &Runtime,
-        sockets: &mut Sockets,
+        sockets: &Sockets,
         (socket, address): &(UdpSocket, SocketAddr),
         is_trusted: bool,
     ) -> [usize; 3] {
