@@ -242,3 +242,22 @@ fn voters_are_asked_about_an_objector() {
     bench.receive(&mut bert, Control::Peers(peers));
     assert_eq!(bench.rejected_by(), Some("carl"));
 }
+
+/// A newcomer asks the member that has agreed for the history, not a more senior peer whose
+/// objection did not count.
+#[test]
+fn history_is_not_taken_from_an_unknown_objector() {
+    let mut bench = TestBench::candidate();
+    let mut bert = FakePeer::new(1);
+    let mut others = (2..).map(FakePeer::new);
+    let mut stranger = others.find(|it| it.signer.id < bert.signer.id).unwrap();
+    bench.receive_agree(&mut bert);
+    bench.receive_objection(&mut stranger, "stranger");
+    bench.receive_heartbeat(&mut stranger, "stranger", 0, vec![]);
+    bench.advance(6_000);
+    let asked = bench.sent.iter().find_map(|it| match it.packet {
+        Outgoing::Control(Control::Recall(_)) => Some(it.addresses.clone()),
+        _ => None,
+    });
+    assert_eq!(asked, Some(vec![bert.address]));
+}

@@ -530,8 +530,8 @@ mod tests {
     fn room_port_of_a_stranger_brings_no_second_copies() {
         let (runtime, stranger) = (runtime(), stranger());
         let _entered = runtime.enter();
-        let mut sockets = open(stranger.1.port()).unwrap().sockets;
-        assert_eq!(copies(&runtime, &mut sockets, &stranger, false), [1, 1, 1]);
-        assert_eq!(copies(&runtime, &mut sockets, &stranger, true), [2, 2, 2]);
+        let sockets = open(stranger.1.port()).unwrap().sockets;
+        assert_eq!(copies(&runtime, &sockets, &stranger, false), [1, 1, 1]);
+        assert_eq!(copies(&runtime, &sockets, &stranger, true), [2, 2, 2]);
     }
 }
