@@ -71,7 +71,8 @@ fn lock_partial_file(part: &Path) -> io::Result<File> {
 }
 
 /// Copies the database to the empty partial file, without deleted content. Marks the copy as not
-/// properly closed, so that a log opened from it gets a new log id.
+/// properly closed, so that a log opened from it gets a new log id. Lifts the write protection of
+/// the connection `source`, and leaves it lifted.
 fn copy_database(source: &Connection, part: &Path) -> Result<(), ArchiveError> {
     let Some(name) = not_a_uri(part).to_str().map(str::to_owned) else {
         let source = io::Error::new(io::ErrorKind::InvalidInput, "its name is not UTF-8");
@@ -149,7 +150,7 @@ mod tests {
         assert!(!part.exists());
     }
 
-    /// Opens a file to write, without emptying it.
+    /// Opens an existing file to write, without emptying it. Panics if it cannot.
     fn open_to_write(part: &Path) -> File {
         File::options().write(true).open(part).unwrap()
     }

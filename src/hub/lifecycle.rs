@@ -250,7 +250,7 @@ impl Hub {
     }
 
     /// If a room has no members left, closes it and emits `RoomClosed`. The room then no longer
-    /// counts for the group that had opened it.
+    /// counts towards the maximum number of rooms of the address group that opened it.
     pub(super) fn close_if_empty(&mut self, room: RoomId, now: Moment) {
         if let Some(closed) = self.rooms.close_if_empty(room) {
             if let Some(group) = closed.opened_by {

@@ -290,8 +290,9 @@ impl Sessions {
         }
     }
 
-    /// Records that a direct message was sent to a session: if the session is away, it is no longer
-    /// disposable.
+    /// Protects a session that is away from early eviction, because a direct message was sent to it:
+    /// moves it from the disposable sessions to the valuable ones. Does nothing if the session is
+    /// connected.
     pub(super) fn mark_worth_keeping(&mut self, id: SessionId) {
         if let Some(session) = self.by_id.get(&id)
             && let Some(end) = session.expires
@@ -316,9 +317,10 @@ impl Sessions {
     /// number and address group; the group of a restored session is `None`. Returns `None` if there
     /// are fewer sessions, or if none is away. Call it before a new session is created.
     ///
-    /// Evicts from the group with the highest [`AwaySessions::rank`]: the disposable session that
-    /// has been away longest. If the group has no disposable session, evicts the valuable one that
-    /// has been away longest. So a group with many sessions away loses its own ones first.
+    /// Evicts from the address group with the highest [`AwaySessions::rank`], so a group with many
+    /// sessions away loses its own ones first. Evicts the session that has been away longest among
+    /// those that have sent no message and were sent no direct message. If there is none, evicts
+    /// the one of the group that has been away longest.
     #[must_use]
     pub(super) fn evict_if_full(
         &mut self,

@@ -14,9 +14,10 @@ use crate::model::{AddressGroup, Moment, SessionId, Username};
 struct WaitingName {
     /// The name.
     username: Username,
-    /// Address group for which the name counts; `None` if the name was restored after a restart.
+    /// Address group whose maximum number of names includes this one. `None` if the name was
+    /// restored after a restart: it then counts towards no maximum.
     group: Option<AddressGroup>,
-    /// Moment when the name is freed.
+    /// Moment when the name is freed at the latest.
     until: Moment,
 }
 
@@ -34,7 +35,7 @@ pub(super) struct WaitingNames {
 
 impl WaitingNames {
     /// Adds a name that waits for its session for [`NAME_WAIT`] from `now`. `group`: address group
-    /// for which the name counts; `None` after a restart.
+    /// whose maximum number of names includes this one; `None` after a restart.
     fn insert(
         &mut self,
         session: SessionId,

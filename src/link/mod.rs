@@ -381,7 +381,8 @@ impl Link {
         });
     }
 
-    /// Restarts the silence timers, because bytes were received at `now`.
+    /// Restarts the silence timers, because bytes were received at `now`. If the user was told that
+    /// the server is silent, reports that it answers again.
     fn on_bytes_received(&mut self, now: Moment) {
         self.last_received = now;
         self.ping_outstanding = false;

@@ -50,7 +50,7 @@ pub enum Input {
         from: SocketAddr,
         /// Path by which the datagram came; `None` if it came by unicast or its path is unknown.
         path: Option<Path>,
-        /// Length of the unsealed datagram in bytes.
+        /// Length of the datagram in bytes, before sealing.
         size: usize,
         /// Decoded packet.
         packet: Packet,

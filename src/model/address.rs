@@ -34,7 +34,7 @@ pub enum AddressError {
     Scheme,
     /// The host contains this character, which is not allowed. No host may contain a control
     /// character. Only a service instance name may contain white space or one of `/[]@?#`.
-    /// `[` also stands for an opening bracket without a closing one.
+    /// A missing closing bracket is reported as `[`.
     #[error("a host has no “{0}” in it")]
     Character(char),
 }

@@ -78,7 +78,7 @@ pub(super) struct Outbox {
     budget: Arc<MemoryBudget>,
     /// Address group of the client; `None` for a probe.
     group: Option<AddressGroup>,
-    /// Memory of all outboxes of the group together, in bytes. Unset for a probe, and until
+    /// Memory of all outboxes of the address group together, in bytes. Unset for a probe, and until
     /// [`Self::count_in`].
     group_bytes: OnceLock<Arc<AtomicUsize>>,
 }
@@ -116,7 +116,7 @@ pub(super) struct Peek {
 struct Replay {
     /// Entries that are not encoded.
     entries: std::vec::IntoIter<SharedEntry>,
-    /// Flags of their frames.
+    /// Flags of the `entry` and `direct_entry` frames that carry the entries.
     flags: u8,
     /// Memory of all entries of the replay, in bytes. It stays the same until the last entry is
     /// encoded.
@@ -277,7 +277,8 @@ impl Outbox {
         self.give_back(bytes);
     }
 
-    /// Gives bytes back to the budget, and subtracts them from the group's memory.
+    /// Gives bytes back to the memory budget, and subtracts them from the memory of the client's
+    /// address group.
     fn give_back(&self, bytes: usize) {
         self.budget.release(bytes);
         if let Some(group_bytes) = self.group_bytes.get() {

@@ -12,7 +12,7 @@ use crate::wire::tcp::{ClientFrame, Decoded, Join, ServerFrame, Welcome, feature
 /// Time for which a name waits, in milliseconds.
 const WAIT: u64 = 30_000;
 
-/// Maximum delay of a timer, in milliseconds.
+/// Longest time by which a timer of the hub may fire late, in milliseconds.
 const LATE: u64 = 1_000;
 
 impl Harness {

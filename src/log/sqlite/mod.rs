@@ -71,7 +71,8 @@ use crate::os::Clock;
 /// exceed it, all its drafts are refused.
 const MAX_QUEUED_DRAFT_BYTES: usize = 32 << 20;
 
-/// Log on disk, in an SQLite database. Dropping it writes everything and closes the database.
+/// Log on disk, in an SQLite database. Dropping it blocks until everything is written and the
+/// database is closed. If the disk fails meanwhile, what is not written is lost.
 #[derive(Debug)]
 pub struct SqliteLog {
     /// Job queue of the writer thread. `None` while the log is being dropped: the closed queue ends

@@ -64,7 +64,8 @@ impl Change {
     }
 }
 
-/// Sequencer: the state that determines sequences, `previous` links and last references.
+/// Sequencer: the state that determines the sequence and the `previous` link of each new entry, and
+/// the last reference of each session: the greatest number that a client has given a message.
 #[derive(Debug, Default)]
 pub(super) struct Sequencer {
     /// Last sequence that was assigned or skipped.
@@ -72,7 +73,7 @@ pub(super) struct Sequencer {
     /// Sequence of the last entry of each room, to which the room's next entry links. Evicted rooms
     /// are removed.
     last_in_room: HashMap<NameKey, Sequence>,
-    /// Greatest reference of each session that has a record or has sent a message.
+    /// Greatest reference of each session that is stored or has sent a message.
     last_references: HashMap<SessionId, Reference>,
     /// Sessions with a last reference that is in no stored session record.
     unpersisted_sessions: HashSet<SessionId>,
@@ -154,7 +155,7 @@ impl Sequencer {
     }
 
     /// Turns a draft into an entry: assigns the next sequence, and the link to the previous entry
-    /// of its room. Updates `delta`.
+    /// of its room. Records the changes in `delta`, not in the sequencer itself.
     fn assign_sequence(&self, delta: &mut Self, time: Timestamp, draft: Draft) -> SharedEntry {
         delta.head = delta.head.next();
         let previous = match &draft.target {

@@ -23,8 +23,10 @@ pub(super) fn outcome_without_database(request: &ReadRequest) -> Option<ReadOutc
 }
 
 /// Adds the unwritten entries that match a request to the outcome of the database. Applies the
-/// request's limit to stored and unwritten entries together. Sets the outcome's `head` to `head`,
-/// the last sequence of the log.
+/// request's limit, in each room or in all, to stored and unwritten entries together, and updates
+/// `more`. Sets the outcome's `head` to `head`, the last sequence of the log.
+///
+/// If the database has more entries after a position, adds none: they belong to a later page.
 ///
 /// Unwritten entries must be later than every entry of the database.
 pub(super) fn add_unwritten(

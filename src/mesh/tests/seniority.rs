@@ -6,7 +6,7 @@ use crate::mesh::{Input, Outgoing};
 use crate::model::{ErrorCode, Event, Moment, NameKey, PathSet, RoomClock};
 use crate::wire::udp::{Announce, Control, Cookie, Nonce, Object, PageItem, Ping};
 
-/// Huge room clock, in milliseconds: about 30 years.
+/// Huge reading of the room clock, the milliseconds since a room was opened: about 30 years.
 const HUGE: u64 = 1_000_000_000_000;
 
 /// Returns a bench whose peer "anna" has been a member long enough to note when others come, and
@@ -238,7 +238,8 @@ fn companion_on_the_own_machine_is_no_witness() {
 /// if the holder shares the member's address, has announced itself, or has another name.
 #[test]
 fn senior_witness_is_believed_about_an_unannounced_holder() {
-    /// What this peer knows of the holder before the statement.
+    /// What the peer under test knows of the other holder of its name before the senior member
+    /// states that this holder exists.
     #[derive(Clone, Copy, Debug, PartialEq)]
     enum Holder {
         Unheard,
