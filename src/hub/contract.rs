@@ -80,7 +80,7 @@ pub enum StorageHealth {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Quota {
     /// Number of connections. Beyond the limit, a new connection is refused. If the server is full,
-    /// a connection of the group may be evicted for one of another group.
+    /// a connection of the address group may be evicted for one of another group.
     Connections,
     /// Rate of `join`s. Beyond the limit, the connection is closed.
     Joins,
@@ -88,10 +88,10 @@ pub enum Quota {
     /// refused, and its connection is closed.
     Passwords,
     /// Number of open rooms. A `join` or `enter` that would open a further room is refused if the
-    /// group has opened too many, or if the server has too many.
+    /// address group has opened too many, or if the server has too many.
     Rooms,
     /// Number of sessions that are away (disconnected). If the server has too many sessions, one of
-    /// the group is evicted.
+    /// the address group is evicted.
     Sessions,
     /// Rate of `history` and `search` requests, and of replay pages after the first one. Beyond the
     /// limit, a replay or a request waits. If a request would wait too long, its connection is
@@ -323,7 +323,7 @@ pub enum Output {
     QuotaReached {
         /// Group that reached the limit.
         group: AddressGroup,
-        /// Limit that the group reached.
+        /// Limit that the address group reached.
         quota: Quota,
     },
     /// Number of connected sessions (users). It is output when it changes.

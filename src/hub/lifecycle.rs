@@ -60,9 +60,9 @@ impl Hub {
     /// Evicts a connection in favor of a new one of the address group `newcomer`, and returns
     /// true.
     ///
-    /// The evicted connection belongs to the group with the most live connections. That group must
-    /// have at least twice as many as `newcomer` will have. The newest connection of that group
-    /// without a session is evicted. If each has a session, the newest one is.
+    /// The evicted connection belongs to the address group with the most live connections. That
+    /// group must have at least twice as many as `newcomer` will have. The newest connection of
+    /// that group without a session is evicted. If each has a session, the newest one is.
     ///
     /// Returns false if that group has fewer connections, or if too many evicted connections are
     /// closing ([`CLOSING_EXCESS_DIVISOR`]).

@@ -11,14 +11,14 @@ use super::contract::ConnectionId;
 use crate::model::{AddressGroup, HubSettings, Moment, TokenBucket};
 
 /// Maximum number of remembered idle groups. An idle group has no connections and no rooms. Beyond
-/// the maximum, the group whose usage is over first is forgotten.
+/// the maximum, the address group whose usage is over first is forgotten.
 const MAX_IDLE_GROUPS: usize = 4_096;
 
 /// Number of rooms that each group may open in any case, within the server's maximum. It equals the
 /// maximum number of rooms of one session.
 const MIN_ROOM_SHARE: usize = 16;
 
-/// Maximum time that a request waits for its group's tokens. If it would wait longer, its
+/// Maximum time that a request waits for its address group's tokens. If it would wait longer, its
 /// connection is closed. During this time, a client within its own rate limit does not exceed the
 /// maximum number of deferred frames.
 const MAX_REQUEST_WAIT: Duration = Duration::from_secs(10);
@@ -33,19 +33,19 @@ const MIN_PASSWORD_PAUSE: Duration = Duration::from_secs(1);
 /// Maximum pause after a wrong password.
 const MAX_PASSWORD_PAUSE: Duration = Duration::from_secs(5 * 60);
 
-/// Time until a group's wrong passwords are forgotten. It is counted from the end of the last
-/// pause, or from the last wrong password if that caused no pause.
+/// Time until an address group's wrong passwords are forgotten. It is counted from the end of the
+/// last pause, or from the last wrong password if that caused no pause.
 const PASSWORD_FAILURES_LIFETIME: Duration = Duration::from_secs(10 * 60);
 
-/// Limits of each group. Most are derived from `max-connections-per-address`: a group with more
-/// connections needs more of everything else.
+/// Limits of each group. Most are derived from `max-connections-per-address`: an address group with
+/// more connections needs more of everything else.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct GroupLimits {
-    /// Maximum number of connections of a group.
+    /// Maximum number of connections of an address group.
     connections: usize,
     /// Maximum number of open rooms of the whole server.
     rooms: usize,
-    /// Burst of `join`s: number that a group may send at once.
+    /// Burst of `join`s: number that an address group may send at once.
     join_burst: u32,
     /// Rate limit of `join`s: number per minute after the burst.
     joins_per_minute: u32,
@@ -75,7 +75,7 @@ impl GroupLimits {
     }
 }
 
-/// Wrong passwords of a group, and the pause that follows them.
+/// Wrong passwords of an address group, and the pause that follows them.
 #[derive(Clone, Copy, Debug, Default)]
 struct PasswordFailures {
     /// Number of wrong passwords that are not forgotten.
@@ -114,7 +114,8 @@ struct GroupUsage {
     connections: usize,
     /// Live connections: connections that are not closing.
     live: BTreeSet<ConnectionId>,
-    /// Number of open rooms that count for the group, because the group has opened them.
+    /// Number of open rooms that count towards the limits of the address group, because the group
+    /// has opened them.
     rooms: usize,
     /// Token bucket (rate limit) of `join`s.
     joins: TokenBucket,
@@ -123,12 +124,12 @@ struct GroupUsage {
     requests: TokenBucket,
     /// Wrong passwords.
     failures: PasswordFailures,
-    /// Moment when the group can be forgotten, which is its key in [`Quotas::idle`]. `None` if the
-    /// group is not idle.
+    /// Moment when the address group can be forgotten, which is its key in [`Quotas::idle`]. `None`
+    /// if the group is not idle.
     forgotten_at: Option<Moment>,
 }
 
-/// Decision about a `history` or `search` request, by the rate limit of its group.
+/// Decision about a `history` or `search` request, by the rate limit of its address group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RequestQuota {
     /// The request's tokens are taken. Handle the request at once.
@@ -175,13 +176,15 @@ impl Quotas {
         }
     }
 
-    /// Returns true if the group has the maximum number of connections, closing ones included.
+    /// Returns true if the address group has the maximum number of connections, closing ones
+    /// included.
     pub(super) fn is_full(&self, group: AddressGroup) -> bool {
         let connections = self.groups.get(&group).map_or(0, |it| it.connections);
         connections >= self.limits.connections
     }
 
-    /// Counts a new connection of a group. First forgets the idle groups whose usage is over.
+    /// Counts a new connection of an address group. First forgets the idle groups whose usage is
+    /// over.
     pub(super) fn add_connection(&mut self, group: AddressGroup, id: ConnectionId, now: Moment) {
         self.forget_idle(now);
         self.update(group, now, |usage, _| {
@@ -196,7 +199,7 @@ impl Quotas {
         self.update(group, now, |usage, _| _ = usage.live.remove(&id));
     }
 
-    /// Removes a connection that is gone from the counts of its group.
+    /// Removes a connection that is gone from the counts of its address group.
     pub(super) fn remove_connection(&mut self, group: AddressGroup, id: ConnectionId, now: Moment) {
         self.update(group, now, |usage, _| {
             usage.connections = usage.connections.saturating_sub(1);
@@ -204,9 +207,9 @@ impl Quotas {
         });
     }
 
-    /// Returns the group with the most live connections, and its live connections, newest first.
-    /// One of these connections may be evicted for a new connection of the group `newcomer`. `None`
-    /// if no group has at least twice as many live connections as `newcomer` will have.
+    /// Returns the address group with the most live connections, and its live connections, newest
+    /// first. One of these connections may be evicted for a new connection of the group `newcomer`.
+    /// `None` if no group has at least twice as many live connections as `newcomer` will have.
     pub(super) fn eviction_candidates(
         &self,
         newcomer: AddressGroup,
@@ -217,37 +220,37 @@ impl Quotas {
         Some((group, usage.live.iter().rev().copied()))
     }
 
-    /// Returns true if a group may open `count` further rooms. `open`: number of rooms that are
-    /// open on the whole server.
+    /// Returns true if an address group may open `count` further rooms. `open`: number of rooms
+    /// that are open on the whole server.
     ///
-    /// At least `count` rooms must be left. The group may then hold, with the further ones, at most
-    /// a third of the rooms that are left now, or [`MIN_ROOM_SHARE`] if that is more. So a single
-    /// group gets about a quarter of all rooms, and other groups still find some left.
+    /// At least `count` rooms must be left. The address group may then hold, with the further ones,
+    /// at most a third of the rooms that are left now, or [`MIN_ROOM_SHARE`] if that is more. So a
+    /// single group gets about a quarter of all rooms, and other groups still find some left.
     pub(super) fn may_open_rooms(&self, group: AddressGroup, count: usize, open: usize) -> bool {
         let held = self.groups.get(&group).map_or(0, |it| it.rooms);
         let left = self.limits.rooms.saturating_sub(open);
         count <= left && held.saturating_add(count) <= (left / 3).max(MIN_ROOM_SHARE)
     }
 
-    /// Counts a room for the group that has opened it.
+    /// Counts a room for the address group that has opened it.
     pub(super) fn add_room(&mut self, group: AddressGroup, now: Moment) {
         self.update(group, now, |usage, _| usage.rooms += 1);
     }
 
-    /// Removes a closed room from the count of the group that had opened it.
+    /// Removes a closed room from the count of the address group that had opened it.
     pub(super) fn remove_room(&mut self, group: AddressGroup, now: Moment) {
         self.update(group, now, |usage, _| usage.rooms = usage.rooms.saturating_sub(1));
     }
 
-    /// Takes a token for a `join`, and returns true. If the group has no token left, takes nothing
-    /// and returns false.
+    /// Takes a token for a `join`, and returns true. If the address group has no token left, takes
+    /// nothing and returns false.
     #[must_use]
     pub(super) fn take_join(&mut self, group: AddressGroup, now: Moment) -> bool {
         self.update(group, now, |usage, _| usage.joins.try_take(now))
     }
 
-    /// Takes tokens of a group for a `history` or `search` request that costs this number of units.
-    /// Returns when to handle the request. If the request must be refused, takes nothing.
+    /// Takes tokens of an address group for a `history` or `search` request that costs this number
+    /// of units. Returns when to handle the request. If the request must be refused, takes nothing.
     #[must_use]
     pub(super) fn take_request(
         &mut self,
@@ -266,30 +269,31 @@ impl Quotas {
         })
     }
 
-    /// Takes a token of a group for a further page of a replay. If the group has no token left,
-    /// takes one in advance. Returns the moment from which the page may be read. No page is
+    /// Takes a token of an address group for a further page of a replay. If the group has no token
+    /// left, takes one in advance. Returns the moment from which the page may be read. No page is
     /// refused. The wait is bounded, because each joining connection waits for one page at a time.
     #[must_use]
     pub(super) fn take_replay_page(&mut self, group: AddressGroup, now: Moment) -> Moment {
         self.update(group, now, |usage, _| now + usage.requests.take_many(now, REPLAY_PAGE_UNITS))
     }
 
-    /// Returns the remaining time of a group's pause after wrong passwords; `None` if there is no
-    /// pause.
+    /// Returns the remaining time of an address group's pause after wrong passwords; `None` if
+    /// there is no pause.
     pub(super) fn password_pause(&self, group: AddressGroup, now: Moment) -> Option<Duration> {
         let until = self.groups.get(&group)?.failures.paused_until;
         (now < until).then(|| until.since(now))
     }
 
-    /// Counts a wrong password of a group. A wrong password beyond the free ones begins a pause.
+    /// Counts a wrong password of an address group. A wrong password beyond the free ones begins a
+    /// pause.
     pub(super) fn record_password_failure(&mut self, group: AddressGroup, now: Moment) {
         self.update(group, now, |usage, limits| {
             usage.failures.record(now, limits.free_failures);
         });
     }
 
-    /// Forgets the wrong passwords of a group that has sent the right one. A client that does not
-    /// know the password cannot cause this.
+    /// Forgets the wrong passwords of an address group that has sent the right one. A client that
+    /// does not know the password cannot cause this.
     pub(super) fn clear_password_failures(&mut self, group: AddressGroup, now: Moment) {
         self.update(group, now, |usage, _| usage.failures = PasswordFailures::default());
     }
@@ -305,11 +309,11 @@ impl Quotas {
         }
     }
 
-    /// Applies `change` to the usage of a group, updates the indexes, and returns the result of
-    /// `change`.
+    /// Applies `change` to the usage of an address group, updates the indexes, and returns the
+    /// result of `change`.
     ///
-    /// If the group is then idle and its usage is over, removes the group. If there are more than
-    /// [`MAX_IDLE_GROUPS`] idle groups, removes the one whose usage is over first.
+    /// If the address group is then idle and its usage is over, removes the group. If there are
+    /// more than [`MAX_IDLE_GROUPS`] idle groups, removes the one whose usage is over first.
     fn update<T>(
         &mut self,
         group: AddressGroup,

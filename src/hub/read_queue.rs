@@ -44,7 +44,7 @@ impl Lane {
         Self { limit, in_progress, waiting, turns }
     }
 
-    /// Adds a waiting read to its group.
+    /// Adds a waiting read to its address group.
     fn push(&mut self, group: AddressGroup, tag: ReadTag) {
         let waiting = self.waiting.entry(group).or_default();
         if waiting.is_empty() {
@@ -53,8 +53,9 @@ impl Lane {
         waiting.push_back(tag);
     }
 
-    /// Takes the oldest waiting read of the group whose turn it is, and counts the read as in
-    /// progress. The group then has the last turn. `None` if no read waits or the limit is reached.
+    /// Takes the oldest waiting read of the address group whose turn it is, and counts the read as
+    /// in progress. The group then has the last turn. `None` if no read waits or the limit is
+    /// reached.
     fn start_next(&mut self) -> Option<ReadTag> {
         if self.in_progress.len() >= self.limit {
             return None;

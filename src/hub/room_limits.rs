@@ -40,8 +40,8 @@ impl Hub {
         self.rooms.open(name, opened_by)
     }
 
-    /// If `code` is [`ErrorCode::RoomsFull`], reports that a group has reached its quota of rooms.
-    /// Otherwise does nothing.
+    /// If `code` is [`ErrorCode::RoomsFull`], reports that an address group has reached its quota
+    /// of rooms. Otherwise does nothing.
     pub(super) fn report_room_refusal(&mut self, group: AddressGroup, code: ErrorCode) {
         if code == ErrorCode::RoomsFull {
             self.report_quota(group, Quota::Rooms);

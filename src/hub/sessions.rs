@@ -50,8 +50,8 @@ struct AwaySessions {
 }
 
 impl AwaySessions {
-    /// Returns the rank of a group for eviction: the number of its sessions that are away. The
-    /// group of the restored sessions (`None`), whose addresses are unknown, has at most
+    /// Returns the rank of an address group for eviction: the number of its sessions that are away.
+    /// The group of the restored sessions (`None`), whose addresses are unknown, has at most
     /// [`MAX_RESTORED_RANK`].
     fn rank(count: usize, group: Option<AddressGroup>) -> usize {
         if group.is_some() { count } else { count.min(MAX_RESTORED_RANK) }
@@ -256,7 +256,8 @@ impl Sessions {
         });
     }
 
-    /// Applies `change` to the sessions of a group that are away, and updates the index of groups.
+    /// Applies `change` to the sessions of an address group that are away, and updates the index of
+    /// groups.
     fn update_away(&mut self, group: Option<AddressGroup>, change: impl FnOnce(&mut AwaySessions)) {
         let away = self.away_by_group.entry(group).or_default();
         let before = away.len();

@@ -76,8 +76,8 @@ impl WaitingNames {
         self.by_session.len()
     }
 
-    /// Returns the number of names that wait and count for an address group, and the session whose
-    /// name has waited longest; `None` if no name of the group waits.
+    /// Returns the number of names that wait and count towards the limits of an address group, and
+    /// the session whose name has waited longest; `None` if no name of the group waits.
     fn of_group(&self, group: AddressGroup) -> Option<(usize, SessionId)> {
         let of_group = self.by_group.get(&group)?;
         of_group.first().map(|(_, session)| (of_group.len(), *session))

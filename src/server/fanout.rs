@@ -62,17 +62,17 @@ const GROUP_SHARE: usize = 4;
 /// Memory in use because the clients of one address group read slowly.
 #[derive(Clone, Copy, Debug, Default)]
 struct GroupMemory {
-    /// Size of the group's outboxes, and of the feeds in which the group's readers are furthest
-    /// behind, together in bytes.
+    /// Size of the address group's outboxes, and of the feeds in which the group's readers are
+    /// furthest behind, together in bytes.
     bytes: usize,
-    /// Size in bytes, and room, of the largest feed in which the group's readers are furthest
-    /// behind. `None` if there is no such feed.
+    /// Size in bytes, and room, of the largest feed in which the address group's readers are
+    /// furthest behind. `None` if there is no such feed.
     largest_feed: Option<(usize, RoomId)>,
 }
 
 impl GroupMemory {
-    /// Adds the size of a feed in which the group's readers are furthest behind. Remembers the feed
-    /// if it is the largest.
+    /// Adds the size of a feed in which the address group's readers are furthest behind. Remembers
+    /// the feed if it is the largest.
     fn add_feed(&mut self, room: RoomId, bytes: usize) {
         self.bytes += bytes;
         self.largest_feed = self.largest_feed.max(Some((bytes, room)));
@@ -447,8 +447,8 @@ mod tests {
         assert!(matches!((outbox.take(), outbox.take()), (Some(Item::Mark), Some(Item::Close))));
     }
 
-    /// If the budget is used up, the group that uses most loses its largest outbox, even if another
-    /// group has a larger one.
+    /// If the budget is used up, the address group that uses most loses its largest outbox, even if
+    /// another group has a larger one.
     #[test]
     fn the_group_that_uses_most_makes_room_for_others() {
         let limits = FanoutLimits { feed_bytes: 10_000, total_bytes: 10_000 };
@@ -501,7 +501,7 @@ mod tests {
         })
     }
 
-    /// The share of a group also limits many small items.
+    /// The share of an address group also limits many small items.
     #[test]
     fn small_items_cannot_exceed_the_share_of_a_group() {
         let limits = FanoutLimits { feed_bytes: 1_000, total_bytes: 40_000 };
@@ -515,8 +515,8 @@ mod tests {
         assert!(closed > 0);
     }
 
-    /// Feeds and outboxes share a budget. The group that uses most, by its feeds, loses entries. A
-    /// slow reader of another group loses none.
+    /// Feeds and outboxes share a budget. The address group that uses most, by its feeds, loses
+    /// entries. A slow reader of another group loses none.
     #[test]
     fn feeds_and_outboxes_share_a_budget_and_the_greatest_user_loses() {
         let limits = FanoutLimits { feed_bytes: 100_000, total_bytes: 60_000 };

@@ -25,14 +25,14 @@ const FULL_CONNECTIONS_DIVISOR: usize = 16;
 /// clients.
 const BURST_DIVISOR: u32 = 16;
 
-/// Minimum number of remembered groups at which idle groups are forgotten. A group is idle if it
-/// has no connection and its bucket is full.
+/// Minimum number of remembered groups at which idle groups are forgotten. An address group is idle
+/// if it has no connection and its bucket is full.
 const MIN_PURGE: usize = 64;
 
 /// Rate limit of an address group's messages, in units.
 #[derive(Clone, Copy, Debug)]
 struct Limit {
-    /// Number of units that a group may use at once.
+    /// Number of units that an address group may use at once.
     burst: u32,
     /// Number of units per minute after the burst.
     per_minute: u32,
@@ -95,8 +95,8 @@ impl GroupRates {
         }
     }
 
-    /// Returns the rate limit of a group, for a new connection. If [`Groups::purge_at`] groups are
-    /// remembered, first forgets those that have no connection and a full bucket.
+    /// Returns the rate limit of an address group, for a new connection. If [`Groups::purge_at`]
+    /// groups are remembered, first forgets those that have no connection and a full bucket.
     pub(super) fn rate_of(&self, now: Moment, group: AddressGroup) -> GroupRate {
         let mut groups = lock(&self.0);
         let Groups { limit, buckets, purge_at } = &mut *groups;
@@ -119,7 +119,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
-    /// Returns the group of an IPv4 address with this number.
+    /// Returns the address group of an IPv4 address with this number.
     fn group(number: u32) -> AddressGroup {
         AddressGroup::of(std::net::IpAddr::V4(number.into()))
     }
@@ -135,7 +135,7 @@ mod tests {
         }
     }
 
-    /// The connections of a group share its limit. Other groups have limits of their own.
+    /// The connections of an address group share its limit. Other groups have limits of their own.
     #[test]
     fn connections_of_a_group_share_its_limit() {
         let rates = GroupRates::new(&settings());
@@ -148,8 +148,8 @@ mod tests {
         assert_eq!(rates.rate_of(minute, group(1)).take(minute, 60), Duration::ZERO);
     }
 
-    /// Changed limits apply to a group in use: it has used up its old burst, and may use the rest
-    /// of the new one.
+    /// Changed limits apply to an address group in use: it has used up its old burst, and may use
+    /// the rest of the new one.
     #[test]
     fn changed_limits_apply_to_groups_in_use() {
         let rates = GroupRates::new(&settings());

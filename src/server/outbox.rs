@@ -139,8 +139,8 @@ impl Outbox {
         Self { queue, wakeup, budget, group: Some(group), group_bytes }
     }
 
-    /// Adds the memory of this outbox, from now on, to `group_bytes`, the memory of its group. Call
-    /// it once, while the outbox is empty.
+    /// Adds the memory of this outbox, from now on, to `group_bytes`, the memory of its address
+    /// group. Call it once, while the outbox is empty.
     pub(super) fn count_in(&self, group_bytes: Arc<AtomicUsize>) {
         // A second call would have no effect.
         let _ = self.group_bytes.set(group_bytes);

@@ -22,10 +22,10 @@ pub(super) struct Outboxes {
 /// Outboxes of one address group.
 #[derive(Debug, Default)]
 struct GroupOutboxes {
-    /// Connections of the group.
+    /// Connections of the address group.
     connections: HashSet<ConnectionId>,
-    /// Memory of the group's outboxes together, in bytes. It includes outboxes that were removed
-    /// while the group had other connections, and whose tasks still send the rest.
+    /// Memory of the address group's outboxes together, in bytes. It includes outboxes that were
+    /// removed while the group had other connections, and whose tasks still send the rest.
     bytes: Arc<AtomicUsize>,
 }
 
@@ -74,9 +74,9 @@ impl Outboxes {
         self.by_connection.is_empty()
     }
 
-    /// Checks whether an item of `bytes` bytes would exceed the share of a group. If so, returns
-    /// the group's connection with the largest outbox, which must be given up. `None` if the item
-    /// fits, or if no outbox of the group uses memory.
+    /// Checks whether an item of `bytes` bytes would exceed the share of an address group. If so,
+    /// returns the group's connection with the largest outbox, which must be given up. `None` if
+    /// the item fits, or if no outbox of the group uses memory.
     pub(super) fn largest_if_over_share(
         &self,
         group: AddressGroup,
@@ -94,10 +94,10 @@ impl Outboxes {
         self.by_group.iter().map(|(group, it)| (*group, it.bytes.load(Ordering::Relaxed)))
     }
 
-    /// Returns the size in bytes and the connection of a group's largest outbox. `None` if no
-    /// outbox of the group uses memory.
+    /// Returns the size in bytes and the connection of an address group's largest outbox. `None` if
+    /// no outbox of the group uses memory.
     ///
-    /// It takes time in proportion to the number of the group's connections.
+    /// It takes time in proportion to the number of the address group's connections.
     pub(super) fn largest(&self, group: AddressGroup) -> Option<(usize, ConnectionId)> {
         let connections = self.by_group.get(&group)?.connections.iter();
         let sizes = connections.filter_map(|it| Some((self.get(*it)?.bytes(), *it)));
@@ -112,8 +112,8 @@ mod tests {
     use super::*;
     use crate::model::Sequence;
 
-    /// If an item would exceed a group's share, the connection with the group's largest outbox is
-    /// returned.
+    /// If an item would exceed an address group's share, the connection with the group's largest
+    /// outbox is returned.
     #[test]
     fn largest_outbox_of_group_is_given_up_first() {
         let mut outboxes = Outboxes::new(20_000);

@@ -18,10 +18,10 @@ const MAX_COUNTED: usize = 1_024;
 pub(super) struct Pressure {
     /// Address group.
     pub(super) group: AddressGroup,
-    /// Limit that the group has reached.
+    /// Limit that the address group has reached.
     pub(super) quota: Quota,
-    /// Number of times that the group has reached the limit within one [`LINE_INTERVAL`]: the
-    /// running one, or the one before.
+    /// Number of times that the address group has reached the limit within one [`LINE_INTERVAL`]:
+    /// the running one, or the one before.
     pub(super) times: u64,
 }
 
@@ -45,8 +45,8 @@ pub(super) struct QuotaLog {
 }
 
 impl QuotaLog {
-    /// Records that a group has reached a limit. If no [`LINE_INTERVAL`] runs, logs this event at
-    /// once and begins an interval.
+    /// Records that an address group has reached a limit. If no [`LINE_INTERVAL`] runs, logs this
+    /// event at once and begins an interval.
     pub(super) fn record(&mut self, now: Moment, group: AddressGroup, quota: Quota) {
         *self.totals.entry(quota).or_default() += 1;
         let is_known = self.recent.contains_key(&(group, quota));
@@ -61,9 +61,9 @@ impl QuotaLog {
         }
     }
 
-    /// If the running [`LINE_INTERVAL`] is over, logs the group and limit with the largest count in
-    /// it, and begins the next interval. If the only event was logged at once, logs nothing. If
-    /// there was no event, no interval begins. Call it every few seconds.
+    /// If the running [`LINE_INTERVAL`] is over, logs the address group and limit with the largest
+    /// count in it, and begins the next interval. If the only event was logged at once, logs
+    /// nothing. If there was no event, no interval begins. Call it every few seconds.
     pub(super) fn flush_if_due(&mut self, now: Moment) {
         if let Some(line) = self.due_line(now) {
             tracing::warn!("{line}");

@@ -74,7 +74,7 @@ pub struct PressureStatus {
     pub address: String,
     /// Name of the limit, as in [`Status::refusals`].
     pub limit: String,
-    /// Number of times that the group has reached the limit within that minute.
+    /// Number of times that the address group has reached the limit within that minute.
     pub times: u64,
 }
 

@@ -311,9 +311,9 @@ fn failed_passwords_pause_the_group_only() {
     });
 }
 
-/// If the server is full, a newcomer may evict a connection of the group with the most connections.
-/// That group must have at least twice as many as the newcomer's group will have. The newest
-/// connection that has not joined is evicted; if all have joined, the newest one.
+/// If the server is full, a newcomer may evict a connection of the address group with the most
+/// connections. That group must have at least twice as many as the newcomer's group will have. The
+/// newest connection that has not joined is evicted; if all have joined, the newest one.
 #[test]
 fn a_full_server_makes_room_for_another_group() {
     for_each_attacker(|attacker| {
@@ -448,7 +448,7 @@ fn frames_behind_a_waiting_request_are_bounded_in_bytes() {
     assert_eq!((take_errors(&mut harness, modest), harness.log.len()), (Vec::new(), 7));
 }
 
-/// If too many requests of a group wait, a further request closes its connection.
+/// If too many requests of an address group wait, a further request closes its connection.
 #[test]
 fn too_many_waiting_requests_close_their_connection() {
     let mut harness = Harness::new();
