@@ -63,24 +63,19 @@ impl Mesh {
         };
         for name in self.indirect.shown.values() {
             let key = NameKey::of(name);
-            if !is_key_in(&before, &key) && !self.is_name_of_member(&key) {
+            if !is_key_in(&before, &key) && !self.is_name_held(&key) {
                 joined.push(name.clone());
             }
         }
         for name in before.values() {
             let key = NameKey::of(name);
-            if !is_key_in(&self.indirect.shown, &key) && !self.is_name_of_member(&key) {
+            if !is_key_in(&self.indirect.shown, &key) && !self.is_name_held(&key) {
                 left.push(name.clone());
             }
         }
         if !joined.is_empty() || !left.is_empty() {
             self.report_presence(joined, left);
         }
-    }
-
-    /// Returns true if a member, this peer included, holds a name with this key.
-    fn is_name_of_member(&self, key: &NameKey) -> bool {
-        self.name.key() == key || self.contacts.holders(key).next().is_some()
     }
 
     /// Returns the name under which a peer that is known through others only is shown: that of its
