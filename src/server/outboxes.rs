@@ -1,12 +1,16 @@
 //! Outboxes of all connections, and the memory that each address group uses.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 
 use super::outbox::Outbox;
 use crate::hub::ConnectionId;
 use crate::model::AddressGroup;
+
+/// Minimum number of groups without connections that are remembered before those that use no memory
+/// any more are forgotten.
+const MIN_LEFT_GROUPS: usize = 64;
 
 /// Outboxes of all connections.
 #[derive(Debug)]
@@ -15,6 +19,11 @@ pub(super) struct Outboxes {
     by_connection: HashMap<ConnectionId, Arc<Outbox>>,
     /// Outboxes of each address group. Probes have no group, so they are not included.
     by_group: HashMap<AddressGroup, GroupOutboxes>,
+    /// Memory of the removed outboxes of each address group that has no connection left, in bytes.
+    /// It is dropped with the last outbox, whose task may still send the rest.
+    left: HashMap<AddressGroup, Weak<AtomicUsize>>,
+    /// Number of groups in `left` at which those that use no memory are forgotten.
+    purge_at: usize,
     /// Maximum size of all outboxes of one group together, in bytes.
     share: usize,
 }
@@ -25,20 +34,30 @@ struct GroupOutboxes {
     /// Connections of the address group.
     connections: HashSet<ConnectionId>,
     /// Memory of the address group's outboxes together, in bytes. It includes outboxes that were
-    /// removed while the group had other connections, and whose tasks still send the rest.
+    /// removed, and whose tasks still send the rest.
     bytes: Arc<AtomicUsize>,
 }
 
 impl Outboxes {
     /// Creates an empty set. `share`: maximum size of all outboxes of one group together, in bytes.
     pub(super) fn new(share: usize) -> Self {
-        Self { by_connection: HashMap::new(), by_group: HashMap::new(), share }
+        Self {
+            by_connection: HashMap::new(),
+            by_group: HashMap::new(),
+            left: HashMap::new(),
+            purge_at: MIN_LEFT_GROUPS,
+            share,
+        }
     }
 
     /// Adds the outbox of a connection. The outbox must be empty.
     pub(super) fn insert(&mut self, connection: ConnectionId, outbox: Arc<Outbox>) {
         if let Some(group) = outbox.group() {
-            let group = self.by_group.entry(group).or_default();
+            let left = &mut self.left;
+            let group = self.by_group.entry(group).or_insert_with(|| GroupOutboxes {
+                connections: HashSet::new(),
+                bytes: left.remove(&group).and_then(|it| it.upgrade()).unwrap_or_default(),
+            });
             group.connections.insert(connection);
             outbox.count_in(group.bytes.clone());
         }
@@ -53,10 +72,21 @@ impl Outboxes {
         {
             it.connections.remove(&connection);
             if it.connections.is_empty() {
+                self.left.insert(group, Arc::downgrade(&it.bytes));
                 self.by_group.remove(&group);
+                self.purge_left_groups();
             }
         }
         Some(outbox)
+    }
+
+    /// If [`Self::purge_at`] groups without connections are remembered, forgets those whose
+    /// outboxes are dropped.
+    fn purge_left_groups(&mut self) {
+        if self.left.len() >= self.purge_at {
+            self.left.retain(|_, it| it.strong_count() > 0);
+            self.purge_at = MIN_LEFT_GROUPS.max(self.left.len() * 2);
+        }
     }
 
     /// Returns the outbox of a connection; `None` if the connection is unknown.
@@ -140,5 +170,29 @@ mod tests {
         assert!(outboxes.is_empty() && outboxes.by_group.is_empty());
         drop(removed);
         assert_eq!(budget.used(), 0);
+    }
+
+    /// What a removed outbox still has to send counts towards the share of its address group, also
+    /// if the group had no other connection meanwhile. Groups without outboxes are forgotten.
+    #[test]
+    fn memory_of_removed_outboxes_counts_after_the_last_connection_of_a_group() {
+        let mut outboxes = Outboxes::new(20_000);
+        let budget = Arc::new(MemoryBudget::new(1_000_000));
+        let group = AddressGroup::of([192, 0, 2, 1].into());
+        let item = || Item::Frames(vec![0; 15_000].into());
+        outboxes.insert(ConnectionId(1), Arc::new(Outbox::new(budget.clone(), group)));
+        let sending = outboxes.remove(ConnectionId(1)).unwrap();
+        sending.put(Queued { after: Sequence::ZERO, item: item() }).unwrap();
+        outboxes.insert(ConnectionId(2), Arc::new(Outbox::new(budget.clone(), group)));
+        assert!(outboxes.usages().next().unwrap().1 > 15_000);
+        drop(sending);
+        assert_eq!(outboxes.usages().next().unwrap().1, 0);
+        for number in 0..1_000_u16 {
+            let [high, low] = number.to_be_bytes();
+            let group = AddressGroup::of([198, 51, high, low].into());
+            outboxes.insert(ConnectionId(9), Arc::new(Outbox::new(budget.clone(), group)));
+            outboxes.remove(ConnectionId(9));
+        }
+        assert!(outboxes.left.len() <= MIN_LEFT_GROUPS);
     }
 }
