@@ -71,6 +71,9 @@ use crate::os::Clock;
 /// exceed it, all its drafts are refused.
 const MAX_QUEUED_DRAFT_BYTES: usize = 32 << 20;
 
+/// Memory of a waiting draft besides its text, in bytes.
+const DRAFT_OVERHEAD: usize = size_of::<WriteRequest>();
+
 /// Log on disk, in an SQLite database. Dropping it blocks until everything is written and the
 /// database is closed. If the disk fails meanwhile, what is not written is lost.
 #[derive(Debug)]
@@ -195,7 +198,7 @@ fn spawn_thread(
 
 impl Log for SqliteLog {
     fn append(&mut self, now: Now, drafts: Vec<Draft>) {
-        let cost = |draft: &Draft| size_of::<WriteRequest>() + draft.text.as_str().len();
+        let cost = |draft: &Draft| DRAFT_OVERHEAD + draft.text.as_str().len();
         let bytes: usize = drafts.iter().map(cost).sum();
         if self.queued_draft_bytes.load(Ordering::Relaxed) + bytes > MAX_QUEUED_DRAFT_BYTES {
             let refused = drafts.into_iter().map(|draft| LogEvent::NotStored {

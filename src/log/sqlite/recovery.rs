@@ -11,6 +11,7 @@ use super::database::{fact, read_fact, write_fact};
 use super::rows::{self, sequence_from_sql};
 use super::sequence_gaps;
 use super::settings::{Durability, StoreError, StoreSettings};
+use super::{DRAFT_OVERHEAD, MAX_QUEUED_DRAFT_BYTES};
 use crate::hub::RestoredState;
 use crate::model::{
     LogId, NameKey, Reference, RoomName, Sequence, ServerId, SessionId, SessionRecord, Timestamp,
@@ -26,7 +27,7 @@ const BOOT_ID_VARIABLE: &str = "CHAT_SERVER_BOOT_ID";
 
 /// Upper bound of the number of drafts in flight: messages that the hub has passed to the log and
 /// that are not committed.
-const MAX_DRAFTS_IN_FLIGHT: u64 = 200_000;
+const MAX_DRAFTS_IN_FLIGHT: u64 = (MAX_QUEUED_DRAFT_BYTES / DRAFT_OVERHEAD) as u64;
 
 /// Maximum number of rooms whose names are restored.
 const MAX_RESTORED_ROOMS: i64 = 1_000;
