@@ -23,7 +23,8 @@ pub struct Settings {
     /// end the link.
     pub retry_first_connect: bool,
     /// True if a user at the keyboard can answer [`Event::PasswordWanted`] and is told when a
-    /// request waits. The link asks for the password only before the first completed join.
+    /// request waits. The link asks for the password only before the first
+    /// [`Event::JoinedServer`]; if a later join needs one, the link ends.
     pub can_prompt: bool,
     /// True if a user can answer [`Event::NameWanted`]. If false, the link ends when the username
     /// is refused.

@@ -87,7 +87,7 @@ impl Link {
         if self.settings.password.is_some() && !self.password_sent {
             self.phase = Phase::AwaitingWelcome { since: now };
             self.send_join();
-        } else if self.settings.can_prompt && !self.has_joined {
+        } else if self.settings.can_prompt && self.welcome.is_none() {
             let again = self.password_sent;
             self.push_output(Output::Disconnect);
             self.phase = Phase::AwaitingPassword;

@@ -580,6 +580,24 @@ fn user_is_asked_for_password_while_disconnected() {
     assert_eq!(sim.count_events(|it| *it == Event::PasswordWanted { again: true }), 1);
 }
 
+/// If the server asks for a password after the user has been in, the link ends, also if the first
+/// replay had not ended. The keyboard then belongs to the lines of the chat.
+#[test]
+fn password_asked_for_after_an_interrupted_replay_ends_the_link() {
+    let settings = Settings { can_prompt: true, retry_first_connect: true, ..settings() };
+    let mut sim = Simulation::new(settings, ModelServer::new());
+    sim.connect();
+    while sim.count_events(|it| matches!(it, Event::JoinedServer(_))) == 0 {
+        assert!(sim.deliver_to_server() || sim.deliver_to_client());
+    }
+    assert_eq!(sim.link.phase, Phase::Replaying);
+    sim.break_connection();
+    sim.server.password = Some("secret");
+    sim.run_until_idle();
+    assert!(matches!(sim.end, Some(EndReason::Refused { .. })), "{:?}", sim.end);
+    assert_eq!(sim.count_events(|it| matches!(it, Event::PasswordWanted { .. })), 0);
+}
+
 /// A final error ends the link. After any other closing error the link reconnects with the advised
 /// delay.
 #[test]
