@@ -34,9 +34,9 @@ pub(super) struct Session {
     keeps_name: bool,
 }
 
-/// Maximum rank ([`AwaySessions::rank`]) of the group of restored sessions. While an address group
-/// has at least this number of sessions away, its sessions are evicted before restored ones. A
-/// household has fewer.
+/// Maximum eviction rank of the restored sessions together, whose addresses are unknown. An address
+/// group with at least this number of sessions away loses its own before restored ones are evicted;
+/// a household has fewer.
 const MAX_RESTORED_RANK: usize = 30;
 
 /// Sessions of one address group that are away, for eviction.

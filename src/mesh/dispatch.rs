@@ -22,7 +22,8 @@ pub(super) struct PacketMeta {
     pub(super) size: usize,
     /// Packet counter of the header.
     pub(super) counter: u64,
-    /// True if the packet came by a path, so that other peers have received it as well.
+    /// True if the packet came by multicast or broadcast, so that other peers have received it as
+    /// well.
     pub(super) is_to_many: bool,
 }
 

@@ -33,10 +33,11 @@ pub enum Command {
     /// Supplies another username, as [`super::Event::NameWanted`] asked for. Ignored if the engine
     /// has not asked.
     Name(String),
-    /// Disconnects as soon as every request is answered, or when no answer has arrived for
-    /// `patience`.
+    /// Leaves gracefully: a client disconnects as soon as every request is answered, a peer leaves
+    /// as soon as the other members have all its messages. Either also leaves when there was no
+    /// progress for `patience`.
     Finish {
-        /// Longest time to wait for the next answer.
+        /// Longest time to wait for further progress: an answer, or a message delivered.
         patience: Duration,
     },
     /// Connects to the server at once, without waiting for the end of the reconnect delay. If there

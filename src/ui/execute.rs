@@ -100,8 +100,7 @@ fn send_chat_command(
 /// for the page before the last result.
 ///
 /// # Errors
-/// The text is not a valid query, or the last search result has no older page. The error text is
-/// for the user.
+/// The text is not a valid query, or there is no older page to show. The error text is for the user.
 fn build_search(typed: &str, view: &SharedViewState) -> Result<SearchRequest, String> {
     if typed.is_empty() {
         let nothing = "There is nothing older to show. /search WORDS looks for messages.";
@@ -111,15 +110,17 @@ fn build_search(typed: &str, view: &SharedViewState) -> Result<SearchRequest, St
 }
 
 /// Requests a new connection to the server at once. Without `is_forced`, a connection whose server
-/// answers is kept. Does nothing if the driver has ended.
+/// answers is kept. Blocks while the queue of requests is full. Does nothing if the driver has
+/// ended.
 pub(super) fn request_reconnect(requests: &Sender<Request>, is_forced: bool) {
     let command = Command::Reconnect { is_forced };
     // If the driver has ended, reading the next line finds out.
     let _ = requests.blocking_send(Request { tag: RequestTag::default(), command });
 }
 
-/// Requests a graceful shutdown. The driver ends once all requests are answered, or when no answer
-/// has come for `patience`. Does nothing if the driver has ended.
+/// Requests a graceful shutdown. A client's driver ends once all requests are answered, a peer's
+/// driver once the other members have all own messages; either ends when there was no progress for
+/// `patience`. Blocks while the queue of requests is full. Does nothing if the driver has ended.
 pub(super) fn request_finish(requests: &Sender<Request>, patience: Duration) {
     let request = Request { tag: RequestTag::default(), command: Command::Finish { patience } };
     // An error means only that the driver has ended already.

@@ -262,7 +262,8 @@ impl Sockets {
         }
     }
 
-    /// Forgets all callers whose last datagram is at least [`CALLER_RETENTION`] old.
+    /// Forgets each caller (address that has sent unicast to a shared socket) whose last datagram of
+    /// this kind is at least [`CALLER_RETENTION`] old.
     pub(super) fn expire_callers(&mut self, now: Moment) {
         self.callers.retain(|_, at| now.since(*at) < CALLER_RETENTION);
     }

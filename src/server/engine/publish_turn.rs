@@ -11,7 +11,8 @@ use crate::model::{LogEntry, SharedEntry};
 /// connection may lag behind.
 const TURN_MEMORY: usize = 128 << 10;
 
-/// Committed entries that are not published, and what may be published in the current turn.
+/// Queue of committed entries that wait to be published, and the number of bytes that the current
+/// turn may still publish.
 #[derive(Debug)]
 pub(super) struct PublishTurn {
     /// Committed entries that are not published, in ascending order of sequence.
