@@ -91,6 +91,9 @@ impl Mesh {
         let patience = gone_after(self.member_count()) * 3 / 2;
         if let Some(contact) = self.contacts.get_mut(by) {
             contact.hearing.note(now, item, patience);
+            if item.ago != PageItem::ABSENT {
+                contact.introduce_at = None;
+            }
         }
     }
 

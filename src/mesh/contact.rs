@@ -144,6 +144,11 @@ pub(super) struct Contact {
     /// Number of pings in the current series. A `pong` with a valid cookie ends the series, and so
     /// does the end of membership.
     pub(super) pings: u32,
+    /// Time of the next heartbeat that introduces this peer to the contact; `None` if none is
+    /// scheduled.
+    pub(super) introduce_at: Option<Moment>,
+    /// Number of heartbeats that have introduced this peer to the contact.
+    pub(super) introductions: u8,
     /// True if the contact was pinged since its last control packet arrived.
     pub(super) is_pinged: bool,
     /// True if the contact was sent a `want` since its last control packet arrived. Set only while
@@ -214,6 +219,8 @@ impl Contact {
             hears_counter: 0,
             ping_at: None,
             pings: 0,
+            introduce_at: None,
+            introductions: 0,
             is_pinged: false,
             is_asked: false,
             needs_verified_address: false,

@@ -61,7 +61,13 @@ impl Mesh {
         let context =
             SweepContext::new(self.member_count(), now.moment, self.is_member(), self.me.id);
         let mut other_family_ping_at = self.other_family_ping_at;
+        let mut introductions = Vec::new();
         for (id, contact) in self.contacts.iter() {
+            match contact.introduce_at {
+                Some(at) if at <= now.moment => introductions.push(id),
+                Some(at) => next = Some(next.map_or(at, |next| next.min(at))),
+                None => {}
+            }
             match context.action(contact) {
                 ContactAction::Ping if !self.is_turn_to_ping(now.moment, id, contact) => {
                     let end = contact.last_heard.unwrap_or(contact.known_at) + HEARD_TIMEOUT;
@@ -89,6 +95,9 @@ impl Mesh {
             }
             self.schedule_sweep_at(now.moment + MIN_SWEEP_INTERVAL);
         }
+        for id in introductions {
+            self.introduce_to(now, id);
+        }
         self.indirect.invalidate();
         if let Some(at) = next {
             self.schedule_sweep_at(at);
@@ -96,13 +105,15 @@ impl Mesh {
     }
 
     /// Returns true if it is this peer's turn to ping a contact. Turns apply only to a contact in
-    /// stage heard that never was a member and needs no verified address; for others returns true.
+    /// stage heard that was heard by a path, never was a member, and needs no verified address; for
+    /// others returns true.
     ///
     /// One datagram of that contact causes pings of only two members, the nearest to its id. The
     /// number doubles with each 0.9 × I(n) between `known_at` and the last packet, because the
     /// nearest members may not hear the contact.
     fn is_turn_to_ping(&self, now: Moment, id: PeerId, contact: &Contact) -> bool {
-        if contact.stage != Stage::Heard || contact.was_member || contact.needs_verified_address {
+        let is_excepted = contact.was_member || contact.needs_verified_address;
+        if contact.stage != Stage::Heard || is_excepted || !contact.is_heard_by_path() {
             return true;
         }
         let heard_for = contact.last_heard.unwrap_or(now).since(contact.known_at);
@@ -212,25 +223,35 @@ impl SweepContext {
     /// Returns the action for a contact in stage heard. After a silence of [`HEARD_TIMEOUT`] it is
     /// removed. A member pings it once after each of its packets, if it is unverified, and has
     /// stated a name or needs a verified address.
+    ///
+    /// A member also pings a contact that others list, that was never heard by a path, and that has
+    /// no verified address, like a listed one that was not heard: both may wait for the other one.
     fn action_for_heard(&self, contact: &Contact) -> ContactAction {
         let end = contact.last_heard.unwrap_or(contact.known_at) + HEARD_TIMEOUT;
         if end <= self.now {
             return ContactAction::Remove;
         }
+        let is_remote = !contact.is_heard_by_path();
+        if contact.is_verified {
+            // Others list it. Where no path works, it learns of this peer only at a verified
+            // address.
+            let is_wanted = is_remote && contact.verified_address().is_none();
+            let is_listed = contact.last_vouched + self.gone > self.now;
+            return if is_wanted && is_listed && self.is_member {
+                self.ping_at(contact.ping_at.unwrap_or(self.now), end)
+            } else {
+                ContactAction::Wait(end)
+            };
+        }
         // A candidate that has stated no name yet is verified after it has joined.
-        if contact.is_verified || contact.profile.is_none() && !contact.needs_verified_address {
-            return ContactAction::Wait(end);
-        }
-        if !self.is_member {
-            return ContactAction::Wait(end);
-        }
+        let is_wanted = contact.profile.is_some() || contact.needs_verified_address;
         // One ping each time that it is heard: it may be a recording, sent from a victim's address.
-        if contact.is_pinged {
+        if !is_wanted || !self.is_member || contact.is_pinged {
             return ContactAction::Wait(end);
         }
         // Delayed, because another peer may list it meanwhile. But a contact that came by unicast
         // only may be heard by no other peer.
-        let is_alone = contact.profile.is_some() && !contact.is_heard_by_path();
+        let is_alone = is_remote && contact.profile.is_some();
         let delay = if is_alone { Duration::ZERO } else { self.first_ping_delay(contact) };
         let at = contact.ping_at.unwrap_or(contact.known_at + delay);
         self.ping_at(at, end)

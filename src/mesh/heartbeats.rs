@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::contact::{Contact, Profile, Stage};
 use super::timers::{
-    ALL_PATHS_EVERY, FOLLOW_UP_DELAY, REDISCOVERY_INTERVAL, SKEW_HOLIDAY, heartbeat_interval,
+    ALL_PATHS_EVERY, FOLLOW_UP_DELAY, INTRODUCTION_INTERVAL, MAX_INTRODUCTIONS,
+    REDISCOVERY_INTERVAL, SKEW_HOLIDAY, heartbeat_interval,
 };
 use super::{Mesh, Now, Outgoing, Phase};
 use crate::model::limits::MAX_PAGE;
@@ -52,6 +53,11 @@ pub(super) struct Heartbeats {
     last_author: PeerId,
     /// Time of the last heartbeat to addresses of gone peers; at first the time of creation.
     last_rediscovery: Moment,
+    /// Time of the next heartbeat that introduces this peer to named hosts; `None` if none is
+    /// scheduled.
+    introduce_at: Option<Moment>,
+    /// Number of heartbeats that have introduced this peer to named hosts.
+    introductions: u8,
 }
 
 impl Heartbeats {
@@ -65,12 +71,15 @@ impl Heartbeats {
             last_member,
             last_author,
             last_rediscovery: now,
+            introduce_at: None,
+            introductions: 0,
         }
     }
 
     /// Starts the heartbeats; the first one is due at once. Call it when this peer has joined.
     pub(super) fn begin(&mut self, now: Moment) {
         self.next_at = Some(now);
+        self.introduce_at = Some(now + INTRODUCTION_INTERVAL);
     }
 
     /// Schedules a follow-up heartbeat [`FOLLOW_UP_DELAY`] after an own message. Replaces a
@@ -85,9 +94,9 @@ impl Heartbeats {
         self.next_at = Some(now);
     }
 
-    /// Returns the time of the next regular or follow-up heartbeat; `None` if none is scheduled.
+    /// Returns the time of the next heartbeat of any kind; `None` if none is scheduled.
     pub(super) fn next_deadline(&self) -> Option<Moment> {
-        [self.next_at, self.follow_up_at].into_iter().flatten().min()
+        [self.next_at, self.follow_up_at, self.introduce_at].into_iter().flatten().min()
     }
 }
 
@@ -131,6 +140,24 @@ impl Mesh {
             u64::try_from(heartbeat_interval(self.member_count()).as_millis()).unwrap_or(u64::MAX);
         let period = self.random_delay((period * 9 / 10, period * 11 / 10));
         self.heartbeats.next_at = Some(now.moment + period);
+    }
+
+    /// Sends the heartbeat that introduces this peer to the named hosts without a known member, if
+    /// it is due. Schedules the next one, up to [`MAX_INTRODUCTIONS`]. With the regular heartbeats
+    /// alone, two peers need long to see each other where many datagrams are lost.
+    pub(super) fn introduce_to_hosts(&mut self, now: Now) {
+        if self.heartbeats.introduce_at.is_none_or(|it| it > now.moment) {
+            return;
+        }
+        let hosts = self.hosts_without_members();
+        if hosts.is_empty() || self.heartbeats.introductions >= MAX_INTRODUCTIONS {
+            self.heartbeats.introduce_at = None;
+            return;
+        }
+        self.heartbeats.introductions += 1;
+        self.heartbeats.introduce_at = Some(now.moment + INTRODUCTION_INTERVAL);
+        let heartbeat = self.build_heartbeat(now);
+        self.send(PathSet::NONE, hosts, Outgoing::Control(Control::Heartbeat(heartbeat)));
     }
 
     /// Returns the verified addresses of gone peers, one for each, the last gone first; at most

@@ -48,6 +48,7 @@ impl Mesh {
         let Some(contact) = self.contacts.get_mut(id) else { return };
         contact.is_verified = false;
         (contact.ping_at, contact.pings) = (None, 0);
+        (contact.introduce_at, contact.introductions) = (None, 0);
         let name = contact.name().to_owned();
         self.show_entries_of(now, id);
         // A peer that comes back at once under the same name has not left.
@@ -115,8 +116,9 @@ impl Mesh {
         contact.heartbeats = (0, now);
         let name = contact.name().to_owned();
         if !contact.is_heard_by_path() && contact.verified_address().is_none() {
-            // It has to be reached by unicast.
+            // It has to be reached by unicast. The pings begin anew: more depends on them now.
             contact.needs_verified_address = true;
+            contact.pings = 0;
         }
         let is_known = self.is_held_by_another(id, &name);
         self.contacts.set_stage(id, Stage::Member);

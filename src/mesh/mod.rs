@@ -307,6 +307,7 @@ impl Mesh {
         self.flush_outbox(now);
         self.send_due_agreements(now);
         self.send_due_heartbeat(now);
+        self.introduce_to_hosts(now);
         self.send_due_wants(now);
         self.sweep_contacts(now);
         self.deliver_ready(now);

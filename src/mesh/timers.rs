@@ -76,6 +76,12 @@ pub(super) const WANT_DEDUP_WINDOW: Duration = Duration::from_millis(500);
 /// Shortest pause between pings to one peer, unless half of I(n) is longer. The pause doubles with
 /// further pings, up to [`PING_RETRY_MAX`].
 pub(super) const PING_RETRY_MIN: Duration = Duration::from_secs(1);
+/// Pause between the heartbeats that introduce this peer where no path works: to a peer that was
+/// never heard by a path, and to named hosts. Also the pause between pings to such a peer, which
+/// follow those heartbeats.
+pub(super) const INTRODUCTION_INTERVAL: Duration = Duration::from_millis(500);
+/// Maximum number of heartbeats that introduce this peer to one other, or to named hosts.
+pub(super) const MAX_INTRODUCTIONS: u8 = 10;
 /// Longest pause between pings to one peer.
 pub(super) const PING_RETRY_MAX: Duration = Duration::from_secs(30);
 /// Time since its last control packet after which a peer in stage heard is forgotten. Such a peer

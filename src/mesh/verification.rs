@@ -6,7 +6,8 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use super::contact::{Contact, Stage};
 use super::dispatch::PacketMeta;
 use super::timers::{
-    PING_RETRY_MAX, PING_RETRY_MIN, address_patience, heartbeat_interval, path_report_delay,
+    INTRODUCTION_INTERVAL, MAX_INTRODUCTIONS, PING_RETRY_MAX, PING_RETRY_MIN, address_patience,
+    heartbeat_interval, path_report_delay,
 };
 use super::{Mesh, Now};
 use crate::model::limits::MAX_PEERS;
@@ -41,16 +42,24 @@ impl Mesh {
         contact.is_told_uncertain |= contact.told_path != contact.pinged_path;
         contact.pings += 1;
         contact.is_pinged = true;
+        // Others may not hear a peer that no path brings. As long as it is heard here, it is alive,
+        // and gets hardly more pings than it sends packets.
+        let is_remote = !contact.is_heard_by_path() && !contact.is_silent(now.moment, patience);
         let doublings = match contact.stage {
-            Stage::Member => contact.pings.saturating_sub(QUICK_PINGS),
+            Stage::Member if is_remote => contact.pings.saturating_sub(QUICK_PINGS).min(1),
             // Nobody else can tell this peer who is there.
             _ if is_alone => contact.pings.saturating_sub(QUICK_PINGS),
+            Stage::Member => contact.pings.saturating_sub(QUICK_PINGS),
             // The first few may have been lost.
+            _ if contact.is_verified => contact.pings.saturating_sub(QUICK_PINGS - 1).max(1),
             _ => contact.pings.saturating_sub(EARLY_PINGS - 1).max(1),
         };
         // In a large room many members may fall silent at once.
         let first = PING_RETRY_MIN.max(interval / 2);
-        let wait = (first * 2_u32.saturating_pow(doublings.min(5))).min(PING_RETRY_MAX);
+        let wait = match contact.stage {
+            Stage::Heard if is_remote && !contact.is_verified => INTRODUCTION_INTERVAL,
+            _ => (first * 2_u32.saturating_pow(doublings.min(5))).min(PING_RETRY_MAX),
+        };
         contact.ping_at = Some(now.moment + wait);
     }
 
@@ -167,14 +176,24 @@ impl Mesh {
 
     /// Sends a heartbeat to the verified address of a peer that was never heard by a path. That
     /// peer may not hear this peer by a path either, and so may not know this peer's name and
-    /// entries. Does nothing if this peer is no member.
-    fn introduce_to(&mut self, now: Now, id: PeerId) {
-        let contact = self.contacts.get(id).filter(|it| !it.is_heard_by_path());
-        let address = contact.and_then(Contact::verified_address);
-        if let Some(address) = address.filter(|_| self.is_member()) {
-            let heartbeat = self.build_heartbeat(now);
-            self.send_to(address, Control::Heartbeat(heartbeat));
-        }
+    /// entries. Schedules the next such heartbeat, up to [`MAX_INTRODUCTIONS`]. Does nothing if
+    /// this peer is no member, or the other one is gone.
+    pub(super) fn introduce_to(&mut self, now: Now, id: PeerId) {
+        let is_member = self.is_member();
+        let Some(contact) = self.contacts.get_mut(id) else { return };
+        contact.introduce_at = None;
+        let is_here = matches!(contact.stage, Stage::Heard | Stage::Member);
+        let is_remote = is_here && !contact.is_heard_by_path();
+        let address = contact.verified_address().filter(|_| is_member && is_remote);
+        let Some(address) = address.filter(|_| contact.introductions < MAX_INTRODUCTIONS) else {
+            return;
+        };
+        let at = now.moment + INTRODUCTION_INTERVAL;
+        contact.introductions += 1;
+        contact.introduce_at = Some(at);
+        self.schedule_sweep_at(at);
+        let heartbeat = self.build_heartbeat(now);
+        self.send_to(address, Control::Heartbeat(heartbeat));
     }
 
     /// Records by which paths a peer hears this peer. `counter`: packet counter of the statement; a

@@ -249,9 +249,10 @@ fn addresses_change_where_only_unicast_works() {
 
 /// Returns the time, in milliseconds, until all `count` peers know all others as members; 120,000
 /// if they do not. They start at once, each in a network of its own. `named`: pairs of a peer and a
-/// peer whose host it names.
-fn time_until_all_see_all(count: u8, named: &[(u8, u8)], loss: u8) -> u64 {
-    let mut room = SimRoom { loss, ..SimRoom::default() };
+/// peer whose host it names. `seed`: of the choice of datagrams that are lost.
+fn time_until_all_see_all(count: u8, named: &[(u8, u8)], loss: u8, seed: u64) -> u64 {
+    let dice = fastrand::Rng::with_seed(seed);
+    let mut room = SimRoom { loss, dice, ..SimRoom::default() };
     for number in 1..=count {
         room.start(number, &format!("peer{number}"));
         room.peers.get_mut(&number).unwrap().network = number;
@@ -266,11 +267,13 @@ fn time_until_all_see_all(count: u8, named: &[(u8, u8)], loss: u8) -> u64 {
 }
 
 /// Peers that are connected only by named hosts know all others as members within 5 s, or 30 s if
-/// 30 % of the datagrams are lost.
+/// 30 % of the datagrams are lost, whichever of them.
 #[test]
 fn named_hosts_are_enough_to_see_one_another_soon() {
     /// Description, number of peers, and pairs of a peer and a peer whose host it names.
     type Case = (&'static str, u8, &'static [(u8, u8)]);
+    /// Number of times that each case is tried with loss.
+    const SEEDS: u64 = 20;
     let cases: [Case; 4] = [
         ("two that name each other", 2, &[(1, 2), (2, 1)]),
         ("two of which one names the other", 2, &[(1, 2)]),
@@ -278,11 +281,14 @@ fn named_hosts_are_enough_to_see_one_another_soon() {
         ("six that name one", 6, &[(2, 1), (3, 1), (4, 1), (5, 1), (6, 1)]),
     ];
     for (what, count, named) in cases {
-        let (clean, lossy) =
-            (time_until_all_see_all(count, named, 0), time_until_all_see_all(count, named, 30));
-        println!("{what}: {clean} ms, with 30 % loss {lossy} ms");
+        let clean = time_until_all_see_all(count, named, 0, 1);
+        let mut lossy: Vec<u64> =
+            (0..SEEDS).map(|seed| time_until_all_see_all(count, named, 30, seed)).collect();
+        lossy.sort_unstable();
+        let (median, longest) = (lossy[lossy.len() / 2], lossy[lossy.len() - 1]);
+        println!("{what}: {clean} ms, with 30 % loss {median} ms, at most {longest} ms");
         assert!(clean < 5_000, "{what}: {clean} ms");
-        assert!(lossy < 30_000, "{what}, 30 % loss: {lossy} ms");
+        assert!(longest < 30_000, "{what}, 30 % loss: {lossy:?} ms");
     }
 }
 
