@@ -118,7 +118,7 @@ impl Mesh {
         if !contact.is_heard_by_path() && contact.verified_address().is_none() {
             // It has to be reached by unicast. The pings begin anew: more depends on them now.
             contact.needs_verified_address = true;
-            contact.pings = 0;
+            (contact.ping_at, contact.pings) = (None, 0);
         }
         let is_known = self.is_held_by_another(id, &name);
         self.contacts.set_stage(id, Stage::Member);

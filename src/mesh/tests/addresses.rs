@@ -116,6 +116,29 @@ fn stated_address_of_a_silent_member_is_pinged_at_once() {
     assert_eq!(bench.mesh.contacts.get(id).unwrap().address(), Some(new));
 }
 
+/// If a listed peer that has not answered many pings becomes a member by its name, the series of
+/// pings begins anew: they come each second.
+#[test]
+fn pings_begin_anew_when_a_listed_peer_becomes_a_member() {
+    let mut bench = TestBench::alone();
+    let (mut bert, mut carl) = (FakePeer::new(1), FakePeer::new(2));
+    assert!(bench.admit(&mut bert, "bert"));
+    for second in 0..60 {
+        bench.receive_heartbeat(&mut bert, "bert", 0, page(&carl));
+        if second == 0 {
+            bench.receive(&mut bert, peers(carl.signer.id, carl.address));
+        }
+        bench.advance(1_000);
+    }
+    bench.take_pings();
+    let beat = bench.heartbeat("carl", 0, vec![]);
+    bench.receive_by(None, &mut carl, beat);
+    assert!(bench.names().contains("carl"));
+    bench.receive_heartbeat(&mut bert, "bert", 0, page(&carl));
+    bench.advance(3_500);
+    assert_eq!(bench.take_pings(), [carl.address; 4]);
+}
+
 /// Of ten members, only the two nearest to the id of a peer that is not verified ping it. With each
 /// further 0.9 × I(n) in which it is heard, twice as many do. So 100 strangers cause few pings.
 #[test]

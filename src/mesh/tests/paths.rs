@@ -114,3 +114,45 @@ fn copies_follow_a_peer_to_its_new_address_and_back() {
     bench.receive_by(None, &mut bert, again);
     assert_eq!(bench.destinations(), (PathSet::NONE, vec![old]));
 }
+
+/// A peer that no path brings, and that has proven its address, is sent a heartbeat every 500 ms
+/// until its page lists this peer, ten times at most.
+#[test]
+fn peer_is_introduced_where_no_path_works_until_it_is_listed() {
+    for is_listed in [false, true] {
+        let mut bench = TestBench::alone();
+        let mut bert = FakePeer::new(1);
+        let me = PageItem { author: bench.mesh.me.id, have: 0, ago: 0 };
+        let beat = bench.heartbeat("bert", 0, vec![]);
+        bench.receive_by(None, &mut bert, beat);
+        bench.advance(200);
+        bench.answer_cookies_by(None, &mut bert, 0);
+        if is_listed {
+            let beat = bench.heartbeat("bert", 0, vec![me]);
+            bench.receive_by(None, &mut bert, beat);
+        }
+        bench.sent.clear();
+        bench.advance(8_000);
+        let beats = bench.count_sent(|it| matches!(it, Control::Heartbeat(_)));
+        // The regular ones are three to five.
+        let expected = if is_listed { 3..=5 } else { 12..=14 };
+        assert!(expected.contains(&beats), "{is_listed}: {beats}");
+    }
+}
+
+/// A peer that comes by unicast, and was never heard by a path, is pinged at once, whichever of the
+/// members is nearest to it: the others may not hear it.
+#[test]
+fn peer_that_no_path_brings_is_pinged_out_of_turn() {
+    let mut bench = TestBench::alone();
+    for number in 1..10 {
+        assert!(bench.admit(&mut FakePeer::new(number), &format!("m{number}")));
+    }
+    bench.sent.clear();
+    for number in 100..120 {
+        let beat = bench.heartbeat("stranger", 0, vec![]);
+        bench.receive_by(None, &mut FakePeer::new(number), beat);
+    }
+    bench.advance(200);
+    assert_eq!(bench.pings(), 20);
+}
