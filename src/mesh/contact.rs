@@ -419,6 +419,15 @@ impl Contact {
         best.map(|it| AddressGroup::of_peer(it.address.ip()))
     }
 
+    /// Returns the IPv4 address that the contact was last heard from, if none of its IPv4 addresses
+    /// is verified.
+    pub(super) fn unverified_ipv4(&self) -> Option<SocketAddr> {
+        let known = || self.addresses.iter().filter(|it| it.address.is_ipv4());
+        let heard = known().filter(|it| it.last_heard.is_some());
+        let newest = heard.max_by_key(|it| it.last_heard).map(|it| it.address);
+        newest.filter(|_| !known().any(|it| it.is_verified))
+    }
+
     /// Returns the address to pass on in `peers`: the address heard last, verified or not, except
     /// IPv6 link-local addresses. `None` if there is none.
     pub(super) fn shareable_address(&self) -> Option<SocketAddr> {

@@ -73,7 +73,8 @@ impl Mesh {
 
     /// Makes a place for `id` as a member and returns true. If the room is full, it may evict
     /// another member, which is marked as gone. If there is no place, returns false, and tells the
-    /// user so once.
+    /// user so once, unless the peer may yet get a place by an IPv4 address
+    /// ([`Self::ping_for_place`]).
     fn make_place(&mut self, now: Moment, id: PeerId) -> bool {
         let text = match self.contacts.place_for(id) {
             Place::Free => return true,
@@ -81,6 +82,7 @@ impl Mesh {
                 self.mark_gone(now, newest);
                 return true;
             }
+            Place::GroupFull(_) if self.ping_for_place(now, id) => return false,
             Place::GroupFull(Some(group)) => {
                 format!("Too many peers come from {group}: no more are let in from there.")
             }

@@ -6,8 +6,8 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use super::contact::{Contact, Stage};
 use super::dispatch::PacketMeta;
 use super::timers::{
-    INTRODUCTION_INTERVAL, MAX_INTRODUCTIONS, PING_RETRY_MAX, PING_RETRY_MIN, address_patience,
-    heartbeat_interval, path_report_delay,
+    HEARD_TIMEOUT, INTRODUCTION_INTERVAL, MAX_INTRODUCTIONS, PING_RETRY_MAX, PING_RETRY_MIN,
+    address_patience, heartbeat_interval, path_report_delay,
 };
 use super::{Mesh, Now};
 use crate::model::limits::MAX_PEERS;
@@ -61,6 +61,26 @@ impl Mesh {
             _ => (first * 2_u32.saturating_pow(doublings.min(5))).min(PING_RETRY_MAX),
         };
         contact.ping_at = Some(now.moment + wait);
+    }
+
+    /// Pings a peer, whose IPv6 network has no place for further members, at the IPv4 address that
+    /// it was last heard from. With a `pong` from there it counts for the IPv4 address. All
+    /// machines of a LAN may share an IPv6 network, and which address is verified first is chance.
+    ///
+    /// Returns false if there is no unverified IPv4 address, or if the peer has been heard for so
+    /// long that it does not seem to answer.
+    pub(super) fn ping_for_place(&mut self, now: Moment, id: PeerId) -> bool {
+        let contact = self.contacts.get(id);
+        let contact = contact.filter(|it| now.since(it.first_heard) < HEARD_TIMEOUT);
+        let Some(address) = contact.and_then(Contact::unverified_ipv4) else { return false };
+        let heard = self.paths_heard_from(now, id);
+        let ping = Ping { cookie: self.cookie(now, id, address, 0), heard };
+        self.send_to(address, Control::Ping(ping));
+        if let Some(contact) = self.contacts.get_mut(id) {
+            contact.pinged_path = preferred_path(heard);
+            contact.is_told_uncertain |= contact.told_path != contact.pinged_path;
+        }
+        true
     }
 
     /// Sends a `where` about the peer `id` to the peer that has listed it, and schedules the next

@@ -77,6 +77,31 @@ fn invented_members_of_one_address_are_limited() {
     assert!(bench.names().contains("bert") && bench.names().contains("carl"));
 }
 
+/// More than 128 peers of a network with IPv4 and IPv6, each of which proves its IPv6 address first,
+/// all become members: those that the IPv6 network has no place for are pinged at their IPv4
+/// addresses.
+#[test]
+fn full_ipv6_network_lets_in_peers_with_ipv4_addresses() {
+    let mut bench = TestBench::alone();
+    let mut peers = Vec::new();
+    for number in 1..140 {
+        let ipv4 = FakePeer::new(number).address;
+        let ipv6 = SocketAddr::from(([0xfd00, 0, 0, 0, 0, 0, 0, number], 9));
+        let mut peer = FakePeer::new(number).at(ipv6);
+        assert!(bench.admit(&mut peer, &format!("person{number}")));
+        peers.push(FakePeer { address: ipv4, ..peer });
+        // All go on to send heartbeats.
+        if number % 20 == 19 {
+            for (index, peer) in peers.iter_mut().enumerate() {
+                let before = bench.sent.len();
+                bench.receive_heartbeat(peer, &format!("person{}", index + 1), 0, vec![]);
+                bench.answer_cookies(peer, before);
+            }
+        }
+    }
+    assert_eq!(bench.mesh.stats().members, 139);
+}
+
 /// In a full room, a newcomer from an address group with few members takes the place of the newest
 /// member of the largest group.
 #[test]
