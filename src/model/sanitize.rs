@@ -18,8 +18,9 @@ pub const REPLACEMENT: char = '\u{fffd}';
 
 /// Returns true if a character is unsafe to display, because it can affect more than its own cell
 /// on the screen. Unsafe are control characters (newline and tab too), bidirectional controls, line
-/// and paragraph separators, and invisible formatting. Zero-width joiners count as safe, because
-/// scripts and emoji need them.
+/// and paragraph separators, and some invisible characters such as the zero-width space. Zero-width
+/// joiners count as safe, because scripts and emoji need them; so do tag characters, which
+/// [`displayable_chars`] limits.
 #[must_use]
 pub fn is_unsafe_char(c: char) -> bool {
     c.is_control()

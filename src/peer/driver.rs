@@ -35,7 +35,7 @@ const MIN_SCAN_INTERVAL: Duration = Duration::from_secs(1);
 /// Maximum number of interface names in one report.
 const MAX_SHOWN_INTERFACES: usize = 3;
 
-/// Signer of log entries for the mesh engine. The engine itself holds no keys.
+/// Signer of log entries for the mesh engine. The engine itself has no signing key.
 struct EntrySigner {
     /// Identity of this peer, with the signing key.
     identity: Arc<Identity>,

@@ -248,8 +248,8 @@ fn addresses_change_where_only_unicast_works() {
 }
 
 /// Returns the time, in milliseconds, until all `count` peers know all others as members; 120,000
-/// if they do not. They start at once, each in a network of its own. `named`: pairs of a peer and a
-/// peer whose host it names. `seed`: of the choice of datagrams that are lost.
+/// if they do not. They start at once, each in a network of its own. `named`: pairs (a, b):
+/// the user of peer a has named the host of b. `seed`: of the choice of datagrams that are lost.
 fn time_until_all_see_all(count: u8, named: &[(u8, u8)], loss: u8, seed: u64) -> u64 {
     let dice = fastrand::Rng::with_seed(seed);
     let mut room = SimRoom { loss, dice, ..SimRoom::default() };
@@ -270,7 +270,7 @@ fn time_until_all_see_all(count: u8, named: &[(u8, u8)], loss: u8, seed: u64) ->
 /// 30 % of the datagrams are lost, whichever of them.
 #[test]
 fn named_hosts_are_enough_to_see_one_another_soon() {
-    /// Description, number of peers, and pairs of a peer and a peer whose host it names.
+    /// Description, number of peers, and pairs (a, b): the user of peer a has named the host of b.
     type Case = (&'static str, u8, &'static [(u8, u8)]);
     /// Number of times that each case is tried with loss.
     const SEEDS: u64 = 20;
@@ -292,8 +292,8 @@ fn named_hosts_are_enough_to_see_one_another_soon() {
     }
 }
 
-/// Delivers some heartbeats of a peer, 1.5 s apart, at the address that it has now. Returns the
-/// addresses to which it was pinged meanwhile.
+/// Delivers `heartbeats` heartbeats of a fake peer, 1.5 s apart, sent from its current address.
+/// Returns the addresses to which pings went meanwhile.
 fn pings_after_heartbeats(
     bench: &mut TestBench,
     who: &mut FakePeer,
