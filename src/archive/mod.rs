@@ -44,7 +44,7 @@ pub enum ArchiveError {
     /// The log on disk cannot be opened.
     #[error(transparent)]
     Log(#[from] StoreError),
-    /// SQLite cannot read or write the database.
+    /// SQLite cannot read or write the database, or the copy of a backup.
     #[error("the database fails")]
     Database(#[from] rusqlite::Error),
     /// The log has no room of the name that an export asks for.
@@ -71,11 +71,11 @@ pub enum ArchiveError {
     /// The target file of a backup exists already.
     #[error("{} is there already", .0.display())]
     Exists(PathBuf),
-    /// A file of a backup, or its directory, cannot be created, written, renamed or synced; or
-    /// another backup has locked the file.
+    /// The partial or final file of a backup cannot be created, locked, synced or renamed; or
+    /// another backup has locked it.
     #[error("cannot write {}", path.display())]
     File {
-        /// Path of the file or directory.
+        /// Path of the file.
         path: PathBuf,
         /// Error of the operating system.
         #[source]

@@ -1,5 +1,5 @@
-//! History of a newcomer: fetching the latest ten messages and the floors, and serving them.
-//! Section 8.
+//! History of a newcomer: fetching the latest ten messages and the floors, and serving them. The
+//! floors are sent as pages of marks. Section 8.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -217,9 +217,10 @@ impl Mesh {
     }
 
     /// Ends the fetch: enters phase `In`, sets the floors, and adds logs for all members. Unless
-    /// the fetch is belated, reports that this peer has joined. Then shows the history, and inserts
-    /// the other received entries of authors that have a log. If no source has sent all pages, sets
-    /// `joined_alone`, unless the fetch is belated.
+    /// the fetch is belated, reports that this peer has joined. Then shows the history, reports its
+    /// end, inserts the other received entries of authors that have a log, and schedules requests
+    /// for gaps. If not all pages of the current source have arrived, sets `joined_alone`, unless
+    /// the fetch is belated.
     fn finish_history(&mut self, now: Now) {
         let ended = std::mem::replace(&mut self.phase, Phase::In);
         let Phase::Recalling(mut history) = ended else { return };

@@ -38,8 +38,8 @@ impl DescriptorLimit {
         Self::of(usize::try_from(open_files).unwrap_or(usize::MAX))
     }
 
-    /// Returns the limit for a process that may have `open_files` open files: this number less the
-    /// reserved files.
+    /// Returns the limit for a process that may have `open_files` open files: this number less
+    /// [`RESERVED`], but at least half of it.
     fn of(open_files: usize) -> Self {
         Self((open_files - RESERVED.min(open_files / 2)).min(Semaphore::MAX_PERMITS))
     }
@@ -71,7 +71,7 @@ impl DescriptorLimit {
     }
 
     /// Returns a semaphore with one permit for each connection of a trusted proxy that may be
-    /// without a complete PROXY header.
+    /// without a complete PROXY header; at least one.
     pub(super) fn unproven_permits(self) -> Arc<Semaphore> {
         Arc::new(Semaphore::new((self.0 / UNPROVEN_SHARE).max(1)))
     }

@@ -176,10 +176,10 @@ impl ProxyHeaderReader {
 mod tests {
     use super::*;
 
-    /// Returns a header with this command, family and transport, and rest.
-    fn header(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
+    /// Returns a header with these two bytes, the length of `rest`, and `rest`.
+    fn header(version_and_command: u8, family_and_transport: u8, rest: &[u8]) -> Vec<u8> {
         let length = u16::try_from(rest.len()).unwrap().to_be_bytes();
-        [&SIGNATURE[..], &[command, family], &length, rest].concat()
+        [&SIGNATURE[..], &[version_and_command, family_and_transport], &length, rest].concat()
     }
 
     /// Decodes a header, `piece` bytes at a time. Returns the result and the number of bytes taken.

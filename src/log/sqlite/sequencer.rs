@@ -24,7 +24,8 @@ pub(super) enum WriteRequest {
     DeleteSession(SessionId),
 }
 
-/// Change to write to the database.
+/// Change to write to the database: an entry, a session record, a last reference, the deletion of a
+/// session, or a sequence gap.
 #[derive(Clone, Debug)]
 pub(super) enum Change {
     /// An entry to insert.
