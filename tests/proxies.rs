@@ -86,8 +86,8 @@ fn join_directly(server: &Server, name: &str) -> TestClient {
     client
 }
 
-/// Waits for the first byte of an answer; returns false if the server closes the connection instead,
-/// with or without having read everything.
+/// Waits for the first byte of an answer; returns false if the server closes the connection
+/// instead, with or without having read everything.
 fn is_answered(client: &TestClient) -> bool {
     match client.stream().read(&mut [0; 1]) {
         Ok(count) => count > 0,

@@ -1,5 +1,5 @@
-//! Test of `chat-client` and `chat-server` on a terminal. The script `terminal.py` provides the pseudo terminal, with
-//! Python's standard library.
+//! Test of `chat-client` and `chat-server` on a terminal. The script `terminal.py` provides the
+//! pseudo terminal, with Python's standard library.
 
 #![allow(
     clippy::unwrap_used,

@@ -157,8 +157,8 @@ fn name_is_free_after_leaving() {
     }
 }
 
-/// A client that has closed its sending half leaves, although it does not read to the end: in a busy
-/// room the server may notice the reset that follows before it has read the end of the stream.
+/// A client that has closed its sending half leaves, although it does not read to the end: in a
+/// busy room the server may notice the reset that follows before it has read the end of the stream.
 #[test]
 fn name_is_free_after_closing_in_a_busy_room() {
     let server = Server::start(&["--burst", "1000000", "--max-connections-per-address", "10000"]);

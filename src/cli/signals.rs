@@ -18,8 +18,8 @@ pub(super) async fn termination_signal() {
     }
 }
 
-/// Resolves when the process receives a signal of this kind. Never resolves if the handler cannot be
-/// installed.
+/// Resolves when the process receives a signal of this kind. Never resolves if the handler cannot
+/// be installed.
 #[cfg(unix)]
 async fn received(kind: SignalKind) {
     match signal(kind) {

@@ -188,8 +188,8 @@ impl Driver<'_> {
                 }
                 Output::Disconnect => self.connection.close().await,
                 Output::Abandon => self.connection.reset(),
-                // The output may be closed, for example a pipe. A script's requests are still carried
-                // out, up to the end of its input.
+                // The output may be closed, for example a pipe. A script's requests are still
+                // carried out, up to the end of its input.
                 Output::Event(event) => {
                     if !self.screen_failed && self.screen.show(&event).is_err() {
                         self.screen_failed = true;

@@ -75,7 +75,8 @@ impl PartialConfig {
     /// `PI_CHAT_ASK`. An empty variable counts as unset.
     ///
     /// # Errors
-    /// `PI_CHAT_PORT` is not a port number, `PI_CHAT_ASK` not a boolean, or another value not UTF-8.
+    /// `PI_CHAT_PORT` is not a port number, `PI_CHAT_ASK` not a boolean, or another value not
+    /// UTF-8.
     pub fn from_environment() -> Result<Self> {
         let list = |key: &str| env_text(key).map(|text| text.map(|it| split_list(&it)));
         let port = env_text("PI_CHAT_PORT")?

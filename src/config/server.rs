@@ -130,8 +130,8 @@ pub struct ServerOptions {
     #[arg(long, value_name = "BYTES", env = "CHAT_SERVER_KEEP_BYTES")]
     keep_bytes: Option<u64>,
 
-    /// With --data, make a backup in this directory each night at 3 o'clock, or soon after the start
-    /// if that was missed [default: none]
+    /// With --data, make a backup in this directory each night at 3 o'clock, or soon after the
+    /// start if that was missed [default: none]
     #[arg(long, value_name = "DIR", env = "CHAT_SERVER_BACKUP_DIR")]
     backup_dir: Option<PathBuf>,
 

@@ -37,8 +37,8 @@ pub struct RestoredState {
     pub next_session: SessionId,
     /// Records of the stored sessions, in any order. The hub removes those that have expired.
     pub sessions: Vec<SessionRecord>,
-    /// Names of rooms that have or had entries, in the spelling of the log. The least recently used room
-    /// comes first. The log may omit the least recently used ones.
+    /// Names of rooms that have or had entries, in the spelling of the log. The least recently used
+    /// room comes first. The log may omit the least recently used ones.
     pub rooms: Vec<RoomName>,
     /// Sequence gaps: ranges of sequences that the log has skipped. Each excludes its first value
     /// and includes its second. A client whose position lies in such a range may have seen entries

@@ -19,9 +19,9 @@ impl Hub {
         self.sessions.get(session)?.rooms.contains(&room).then_some(room)
     }
 
-    /// Handles `enter`: adds the session to the room, which is opened if there is none, and queues the
-    /// read of its history; or sends an error. `finish_enter` continues, or `undo_enter` if the read
-    /// fails.
+    /// Handles `enter`: adds the session to the room, which is opened if there is none, and queues
+    /// the read of its history; or sends an error. `finish_enter` continues, or `undo_enter` if the
+    /// read fails.
     pub(super) fn handle_enter(
         &mut self,
         now: Moment,

@@ -291,9 +291,9 @@ impl Sessions {
         }
     }
 
-    /// Protects a session that is away from early eviction, because a direct message was sent to it:
-    /// moves it from the disposable sessions to the valuable ones. Does nothing if the session is
-    /// connected.
+    /// Protects a session that is away from early eviction, because a direct message was sent to
+    /// it: moves it from the disposable sessions to the valuable ones. Does nothing if the session
+    /// is connected.
     pub(super) fn mark_worth_keeping(&mut self, id: SessionId) {
         if let Some(session) = self.by_id.get(&id)
             && let Some(end) = session.expires

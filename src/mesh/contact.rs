@@ -313,10 +313,10 @@ impl Contact {
 
     /// Returns the address that the contact seems to have moved to; `None` if there is none.
     ///
-    /// It is an unverified address. For the time `patience` before its last packet, nothing may have
-    /// come from a verified address; for [`OTHER_FAMILY_PATIENCE`] times that, if the two addresses
-    /// are of different families. Of several such addresses it is the one heard last. The contact
-    /// must have a verified address.
+    /// It is an unverified address. For the time `patience` before its last packet, nothing may
+    /// have come from a verified address; for [`OTHER_FAMILY_PATIENCE`] times that, if the two
+    /// addresses are of different families. Of several such addresses it is the one heard last. The
+    /// contact must have a verified address.
     fn moved_to(&self, patience: Duration) -> Option<SocketAddr> {
         let verified = self.addresses.iter().filter(|it| it.is_verified);
         let before = verified.max_by_key(|it| it.last_heard)?;

@@ -271,8 +271,8 @@ impl SweepContext {
     /// - A `where`, if this peer is a member, and the contact is silent and a `where` is due.
     /// - A ping, if the contact is silent, was not told the right path, has moved, or needs a
     ///   verified address; [`ContactAction::PingOtherFamily`] if the only reason is that it has
-    ///   moved to the other family. No ping while this peer is a candidate, or if no address of the contact
-    ///   is known.
+    ///   moved to the other family. No ping while this peer is a candidate, or if no address of the
+    ///   contact is known.
     /// - Otherwise, waiting.
     fn action_for_member(&self, contact: &Contact) -> ContactAction {
         let gone = contact.last_vouched + self.gone;

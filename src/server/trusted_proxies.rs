@@ -89,8 +89,8 @@ impl TrustedProxies {
         }
     }
 
-    /// Logs the reason why a connection of `proxy` is closed. If the last line is less than a minute
-    /// ago, only counts the connection.
+    /// Logs the reason why a connection of `proxy` is closed. If the last line is less than a
+    /// minute ago, only counts the connection.
     fn warn(&self, proxy: IpAddr, problem: impl fmt::Display) {
         let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(unlogged) = warnings.next_line(self.clock.now()) {

@@ -100,7 +100,8 @@ fn send_chat_command(
 /// for the page before the last result.
 ///
 /// # Errors
-/// The text is not a valid query, or there is no older page to show. The error text is for the user.
+/// The text is not a valid query, or there is no older page to show. The error text is for the
+/// user.
 fn build_search(typed: &str, view: &SharedViewState) -> Result<SearchRequest, String> {
     if typed.is_empty() {
         let nothing = "There is nothing older to show. /search WORDS looks for messages.";

@@ -71,8 +71,8 @@ impl LocalTimeZone {
     }
 
     /// Converts a local date and time to a timestamp; `None` if it is not after the start of 1970.
-    /// If daylight saving skips the time, shifts it forward by as much as is skipped. If the time occurs
-    /// twice, takes the first.
+    /// If daylight saving skips the time, shifts it forward by as much as is skipped. If the time
+    /// occurs twice, takes the first.
     fn to_timestamp(&self, shown: DateTime) -> Option<Timestamp> {
         checked_timestamp(shown.to_zoned(self.zone.clone()).ok()?.timestamp())
     }

@@ -19,8 +19,8 @@ pub(crate) enum Reading {
     Nothing,
 }
 
-/// Sends `frames` over and over on all connections until the attack is over or the server has closed
-/// them all.
+/// Sends `frames` over and over on all connections until the attack is over or the server has
+/// closed them all.
 pub(crate) fn flood(target: &Target<'_>, clients: Vec<Client>, frames: &[u8], reading: Reading) {
     let mut open: Vec<(Client, usize)> = clients.into_iter().map(|it| (it, 0)).collect();
     for (client, _) in &open {

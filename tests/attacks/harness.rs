@@ -5,8 +5,8 @@
 //! - the server's resident memory is never above [`MAX_MEMORY`];
 //! - a newcomer from an address that is not the attacker's joins the lobby and gets its history.
 //!
-//! A noisy machine can only make the latency worse, so the best of [`TRIES`] tries counts for it, and
-//! both limits in milliseconds grow with the pair's own latency beyond [`QUIET_LATENCY`], up to
+//! A noisy machine can only make the latency worse, so the best of [`TRIES`] tries counts for it,
+//! and both limits in milliseconds grow with the pair's own latency beyond [`QUIET_LATENCY`], up to
 //! [`MAX_NOISE`] times. The other two promises hold in each try.
 
 use std::io::{Read, Write};
@@ -74,8 +74,8 @@ const DURING: Duration = Duration::from_secs(3);
 /// Time from the beginning of the attack to the newcomer.
 const NEWCOMER_AFTER: Duration = Duration::from_secs(2);
 
-/// Priority of the attacking threads: they take the processor only where nobody else needs it, for an
-/// attacker would have a machine of its own.
+/// Priority of the attacking threads: they take the processor only where nobody else needs it, for
+/// an attacker would have a machine of its own.
 const ATTACKER_NICENESS: i32 = 10;
 
 /// The packaged configuration.
@@ -118,13 +118,15 @@ pub(crate) struct Attack<'a> {
     pub(crate) pair_room: &'a str,
     /// Whether the newcomer searches, too, and has to get an answer within [`SEARCH_TIME`].
     pub(crate) newcomer_searches: bool,
-    /// Limits that the attacker has to reach, by their names in `refusals` of the status: otherwise it
-    /// has not attacked what it is meant to. The server has to name the attacker's address for them.
+    /// Limits that the attacker has to reach, by their names in `refusals` of the status: otherwise
+    /// it has not attacked what it is meant to. The server has to name the attacker's address for
+    /// them.
     pub(crate) reaches: &'a [&'a str],
-    /// Called before each try with the server's address; clients have no rate limit until it returns.
+    /// Called before each try with the server's address; clients have no rate limit until it
+    /// returns.
     pub(crate) prepare: &'a dyn Fn(SocketAddr),
-    /// Called before each try, after `prepare`: returns attackers that have joined already, without the
-    /// quotas of their address, but with the rate limit of a connection.
+    /// Called before each try, after `prepare`: returns attackers that have joined already, without
+    /// the quotas of their address, but with the rate limit of a connection.
     pub(crate) recruit: &'a dyn Fn(SocketAddr) -> Vec<Client>,
     /// Called after each try with the server's address: asserts more about the server.
     pub(crate) after: &'a dyn Fn(SocketAddr),
@@ -421,7 +423,8 @@ pub(crate) fn join_lobby(address: SocketAddr, number: usize) -> Client {
     client
 }
 
-/// Number of messages that [`fill`] says at once: far fewer than what a server keeps for one reader.
+/// Number of messages that [`fill`] says at once: far fewer than what a server keeps for one
+/// reader.
 const MESSAGES_AT_ONCE: u64 = 500;
 
 /// Joins, says messages in the first room of the join, and leaves when all are stored.

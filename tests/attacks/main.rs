@@ -1,9 +1,9 @@
 //! Attack suite: a real `chat-server` with the packaged defaults is attacked from one other address
 //! while two well-behaved clients talk. `docs/threats.md` lists what each test shows.
 //!
-//! Every test asserts the same promises ([`harness`]): the latency between the well-behaved clients,
-//! the server's memory, and that a newcomer from a third address gets in. `scripts/test attacks` runs
-//! them in release mode, one after the other.
+//! Every test asserts the same promises ([`harness`]): the latency between the well-behaved
+//! clients, the server's memory, and that a newcomer from a third address gets in. `scripts/test
+//! attacks` runs them in release mode, one after the other.
 
 #![cfg(all(feature = "server", target_os = "linux"))]
 #![allow(

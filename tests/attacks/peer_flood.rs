@@ -177,9 +177,9 @@ fn median_latency(from: &mut Peer, to: &mut Peer, mark: &str) -> Duration {
     all[MESSAGES / 2]
 }
 
-/// 10,000 bad signatures a second, from one, 30 and 200 addresses, and 30,000 from 200, do not delay
-/// the messages of two peers. (Without a budget for strangers the median is above 100 ms with 30
-/// addresses.) A flood counts only if at least half of it was sent that this machine can send.
+/// 10,000 bad signatures a second, from one, 30 and 200 addresses, and 30,000 from 200, do not
+/// delay the messages of two peers. (Without a budget for strangers the median is above 100 ms with
+/// 30 addresses.) A flood counts only if at least half of it was sent that this machine can send.
 #[test]
 fn bad_signatures_from_many_addresses_delay_nobody() {
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);

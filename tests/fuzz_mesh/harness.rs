@@ -563,8 +563,8 @@ impl TestBench {
         self.recorded.push(datagram.to_vec());
     }
 
-    /// Receives a datagram, as the real driver does: checks, opening, and input to the mesh. Returns
-    /// why it was dropped before the mesh, if it was.
+    /// Receives a datagram, as the real driver does: checks, opening, and input to the mesh.
+    /// Returns why it was dropped before the mesh, if it was.
     fn receive(
         &mut self,
         from: SocketAddr,

@@ -32,8 +32,8 @@ fn run_seed(seed: u64) -> RunStats {
     TestBench::new(random.u8(..)).run(&mut FuzzInput::new(&bytes))
 }
 
-/// Many runs with random inputs violate no limit. In them, mutated bodies with valid signatures reach
-/// the decoder of each kind, and some of each kind reach the mesh.
+/// Many runs with random inputs violate no limit. In them, mutated bodies with valid signatures
+/// reach the decoder of each kind, and some of each kind reach the mesh.
 #[test]
 fn random_inputs_break_no_promise() {
     let number = |name| std::env::var(name).ok().and_then(|it| it.parse::<u64>().ok());

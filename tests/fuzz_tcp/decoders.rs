@@ -94,8 +94,8 @@ pub(crate) fn check_proxy_header(bytes: &[u8]) {
     }
 }
 
-/// Decodes a PROXY header, `size` bytes at a time or as many as are missing for certain; returns the
-/// result and the number of bytes taken. Checks that the header stays within its limit.
+/// Decodes a PROXY header, `size` bytes at a time or as many as are missing for certain; returns
+/// the result and the number of bytes taken. Checks that the header stays within its limit.
 #[cfg(feature = "server")]
 fn decode_proxy_header(
     bytes: &[u8],

@@ -309,8 +309,8 @@ impl World {
         }
     }
 
-    /// Has the log perform a read. A search has a thread of its own: waits for its answer, so that the
-    /// same bytes always have the same effect.
+    /// Has the log perform a read. A search has a thread of its own: waits for its answer, so that
+    /// the same bytes always have the same effect.
     fn read(&mut self, tag: ReadTag, request: ReadRequest) {
         let is_search = matches!(request.range, ReadRange::Matching(_));
         self.log.read(tag.clone(), request);

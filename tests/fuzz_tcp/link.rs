@@ -1,6 +1,6 @@
-//! The client's engine against a server that sends anything, driven by bytes: connections that fail,
-//! break and are given up, frames of all kinds in any order, requests, time that passes. After every
-//! step the promises of the engine to its driver and to the user are checked.
+//! The client's engine against a server that sends anything, driven by bytes: connections that
+//! fail, break and are given up, frames of all kinds in any order, requests, time that passes.
+//! After every step the promises of the engine to its driver and to the user are checked.
 
 use std::collections::BTreeSet;
 use std::ops::Add;
@@ -18,8 +18,8 @@ use pi_chat::wire::tcp::{
 
 use super::bytes::Bytes;
 
-/// Largest number of outputs of the link for one input: at its end it reports up to 1,000 unanswered
-/// requests, and after a welcome it sends them.
+/// Largest number of outputs of the link for one input: at its end it reports up to 1,000
+/// unanswered requests, and after a welcome it sends them.
 const MAX_OUTPUTS: usize = 2_100;
 
 /// Totals of one or more runs.

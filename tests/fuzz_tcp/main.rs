@@ -1,6 +1,6 @@
-//! The hub, the link and the decoders of the TCP protocol under random input: no panic, no memory without a
-//! bound, and what the protocol promises. `fuzz/` runs the same checks under a coverage-guided
-//! fuzzer.
+//! The hub, the link and the decoders of the TCP protocol under random input: no panic, no memory
+//! without a bound, and what the protocol promises. `fuzz/` runs the same checks under a
+//! coverage-guided fuzzer.
 //!
 //! `FUZZ_SEED=… cargo test --test fuzz_tcp` repeats one run, `FUZZ_RUNS=N` sets their number.
 

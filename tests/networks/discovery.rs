@@ -112,8 +112,8 @@ fn only_server_on_the_network_is_used() {
     }
 }
 
-/// A server with containers announces on its network only what can be reached there. The client puts
-/// the common network first.
+/// A server with containers announces on its network only what can be reached there. The client
+/// puts the common network first.
 #[test]
 fn addresses_of_containers_are_not_announced_to_others() {
     let Some(lab) = Lab::new() else { return };

@@ -6,8 +6,8 @@ use super::peer_process::{PeerProcess, ShownMessage, join_all};
 /// Number of messages that each peer says.
 const MESSAGES: usize = 25;
 
-/// Three peers speak at once. By Lamport counter, id and sequence, as `--json` states them, all have
-/// the messages in one order, and each shows them in this order, but for those marked as late.
+/// Three peers speak at once. By Lamport counter, id and sequence, as `--json` states them, all
+/// have the messages in one order, and each shows them in this order, but for those marked as late.
 #[test]
 fn peers_that_speak_at_once_show_one_order() {
     let Some(lab) = Lab::new() else { return };

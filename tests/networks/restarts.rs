@@ -11,9 +11,9 @@ use super::peer_process::{join_all, say_numbered};
 /// Time for which two peers are suspended.
 const SUSPENSION: Duration = Duration::from_secs(30);
 
-/// Time for which a peer sleeps: longer than the 3 s from which on it notices that, so long that what
-/// waits in its socket is more than the 5 s old with which a clock counts as wrong, and shorter than
-/// the 10 s after which it is gone for others.
+/// Time for which a peer sleeps: longer than the 3 s from which on it notices that, so long that
+/// what waits in its socket is more than the 5 s old with which a clock counts as wrong, and
+/// shorter than the 10 s after which it is gone for others.
 const SHORT_SLEEP: Duration = Duration::from_secs(8);
 
 /// Pause between messages while a peer sleeps. A heartbeat follows a message after 300 ms.
@@ -72,9 +72,9 @@ fn suspended_peers_are_gone_and_later_get_missed_messages() {
     }
 }
 
-/// A peer sleeps for a few seconds, as a laptop does, while another one talks. Awake again, it shows
-/// what it has missed. It takes nobody's clock for wrong, though heartbeats of several seconds ago,
-/// each with a message behind it, have waited in its socket.
+/// A peer sleeps for a few seconds, as a laptop does, while another one talks. Awake again, it
+/// shows what it has missed. It takes nobody's clock for wrong, though heartbeats of several
+/// seconds ago, each with a message behind it, have waited in its socket.
 #[test]
 fn short_sleep_costs_no_message_and_no_clock_is_reported() {
     let Some(lab) = Lab::new() else { return };

@@ -10,8 +10,8 @@ use super::peer_process::PeerProcess;
 const MEETING_TIME: Duration = Duration::from_secs(10);
 
 /// Four peers, two in each network, start at once, and each names a host in the other network.
-/// Within [`MEETING_TIME`] they see one another. A fifth, which names nobody, is found through them,
-/// and each message reaches all.
+/// Within [`MEETING_TIME`] they see one another. A fifth, which names nobody, is found through
+/// them, and each message reaches all.
 #[test]
 fn named_hosts_connect_two_routed_networks() {
     let Some(lab) = Lab::new() else { return };

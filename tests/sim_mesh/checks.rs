@@ -256,7 +256,8 @@ fn display_errors(id: RunId, run: &PeerRun) -> Vec<String> {
 
 /// **A newcomer's history is that of the most senior member** (section 8): the last 10 messages of
 /// the most senior one of those that agreed, as it had them when it answered; of the next one only
-/// if the most senior one did not answer three requests; of another one only if none of those did. With loss, some of the ten may be missing.
+/// if the most senior one did not answer three requests; of another one only if none of those did.
+/// With loss, some of the ten may be missing.
 pub(crate) fn history_is_that_of_the_most_senior(world: &World) -> Vec<String> {
     let mut wrong = Vec::new();
     if !world.liars.is_empty() {

@@ -21,8 +21,8 @@ const PATIENCE: u64 = 10 * S;
 /// What a liar does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lie {
-    /// Objects to each newcomer, in the name of others, and proves to the newcomer that it is alive.
-    /// States no name, so it never becomes a member.
+    /// Objects to each newcomer, in the name of others, and proves to the newcomer that it is
+    /// alive. States no name, so it never becomes a member.
     Object,
     /// Claims the names of others, to have been here since the room began, and huge clocks. Proves
     /// to everybody that it is alive, and so becomes a member.

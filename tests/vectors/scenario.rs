@@ -1,5 +1,5 @@
-//! What the runners of the TCP and UDP scenarios share: values with variables, and the comparison of
-//! what a program sent with what a scenario expects (`docs/protocol/README.md`, section 10).
+//! What the runners of the TCP and UDP scenarios share: values with variables, and the comparison
+//! of what a program sent with what a scenario expects (`docs/protocol/README.md`, section 10).
 
 use std::collections::BTreeMap;
 
@@ -138,8 +138,9 @@ impl Bindings {
     }
 }
 
-/// A copy of `scenario` for each expectation in it, with that one changed so that no correct program
-/// can meet it; with a description of the change. `mutate` gives the changed versions of one step.
+/// A copy of `scenario` for each expectation in it, with that one changed so that no correct
+/// program can meet it; with a description of the change. `mutate` gives the changed versions of
+/// one step.
 pub(crate) fn mutated(
     scenario: &Value,
     mutate: impl Fn(&Map<String, Value>) -> Vec<(String, Map<String, Value>)>,

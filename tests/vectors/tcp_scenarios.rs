@@ -107,8 +107,8 @@ impl Run {
         Ok(client::encode(&frame["frame"], &as_ours(&value))[2..].to_vec())
     }
 
-    /// Compares the frames sent with a step's `client`, all of which are required in this order, and
-    /// with the frames that are allowed besides.
+    /// Compares the frames sent with a step's `client`, all of which are required in this order,
+    /// and with the frames that are allowed besides.
     fn compare_frames(&mut self, sent: &[Value], step: &Map<String, Value>) -> Result<(), String> {
         let mut expected: Vec<Value> = Vec::new();
         for frame in list(step.get("client")) {

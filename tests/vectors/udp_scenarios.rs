@@ -73,8 +73,8 @@ fn check(
     Ok(())
 }
 
-/// Returns true if a datagram that was sent is what `expected` describes: packet, fields, length, and
-/// one of the destinations of which it speaks.
+/// Returns true if a datagram that was sent is what `expected` describes: packet, fields, length,
+/// and one of the destinations of which it speaks.
 fn matches_sent(bindings: &mut Bindings, expected: &Value, sent: &Value) -> bool {
     let mut expected = expected.clone();
     let to = expected.as_object_mut().unwrap().shift_remove("to");
@@ -155,14 +155,14 @@ fn changed_udp_expectations_are_reported() {
     assert!(changes > 100, "only {changes} expectations");
 }
 
-/// Conversations of two peers of the first version, of 2026-11-23, recorded in virtual time: in each
-/// of them one side is replaced by today's engine. Every recorded datagram is one that our encoder
-/// makes again, byte by byte (`SimulatedPeers::datagram` checks it), so a decoder of that version
-/// accepts ours.
+/// Conversations of two peers of the first version, of 2026-11-23, recorded in virtual time: in
+/// each of them one side is replaced by today's engine. Every recorded datagram is one that our
+/// encoder makes again, byte by byte (`SimulatedPeers::datagram` checks it), so a decoder of that
+/// version accepts ours.
 const RECORDED: &str = include_str!("recorded/first-peers.json");
 
-/// Recorded peers of the first version and today's engine admit each other, agree, show each other's
-/// messages, repair a loss of each side, and part.
+/// Recorded peers of the first version and today's engine admit each other, agree, show each
+/// other's messages, repair a loss of each side, and part.
 #[test]
 fn recorded_peers_of_the_first_version_and_ours_talk() {
     let recorded: Vec<Value> = serde_json::from_str(RECORDED).unwrap();

@@ -107,7 +107,8 @@ pub(super) fn run_reader(
             }
         };
         let found = found.or_else(|error| {
-            // The database cannot be read. While the disk fails, unwritten entries may be the answer.
+            // The database cannot be read. While the disk fails, unwritten entries may be the
+            // answer.
             let nothing = job
                 .unwritten
                 .as_ref()

@@ -77,8 +77,8 @@ fn invented_members_of_one_address_are_limited() {
     assert!(bench.names().contains("bert") && bench.names().contains("carl"));
 }
 
-/// More than 128 peers of a network with IPv4 and IPv6, each of which proves its IPv6 address first,
-/// all become members: those that the IPv6 network has no place for are pinged at their IPv4
+/// More than 128 peers of a network with IPv4 and IPv6, each of which proves its IPv6 address
+/// first, all become members: those that the IPv6 network has no place for are pinged at their IPv4
 /// addresses.
 #[test]
 fn full_ipv6_network_lets_in_peers_with_ipv4_addresses() {

@@ -309,8 +309,9 @@ fn pings_after_heartbeats(
 }
 
 /// A peer that is heard only from an address of the other family, IPv4 or IPv6, for 32 s must prove
-/// it, and is asked for lost messages there. Before, it is not pinged: many peers send by both. As long as it does not answer there, the former address is
-/// pinged too. Once both are proven, there are no more pings. Limits go by its IPv4 address.
+/// it, and is asked for lost messages there. Before, it is not pinged: many peers send by both. As
+/// long as it does not answer there, the former address is pinged too. Once both are proven, there
+/// are no more pings. Limits go by its IPv4 address.
 #[test]
 fn address_of_the_other_family_is_proven() {
     let (v4, v6): (SocketAddr, SocketAddr) =

@@ -1,4 +1,5 @@
-//! Tests of repair: whom missing entries are asked of, when, and when a gap is given up. Section 10.
+//! Tests of repair: whom missing entries are asked of, when, and when a gap is given up. Section
+//! 10.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -262,15 +262,15 @@ impl Sockets {
         }
     }
 
-    /// Forgets each caller (address that has sent unicast to a shared socket) whose last datagram of
-    /// this kind is at least [`CALLER_RETENTION`] old.
+    /// Forgets each caller (address that has sent unicast to a shared socket) whose last datagram
+    /// of this kind is at least [`CALLER_RETENTION`] old.
     pub(super) fn expire_callers(&mut self, now: Moment) {
         self.callers.retain(|_, at| now.since(*at) < CALLER_RETENTION);
     }
 
-    /// Returns true if an address is to get a second copy from the shared socket: it is a caller, or
-    /// it has the room's port and `is_trusted` returns true for it. The source port of a datagram
-    /// that came by a group may be forged.
+    /// Returns true if an address is to get a second copy from the shared socket: it is a caller,
+    /// or it has the room's port and `is_trusted` returns true for it. The source port of a
+    /// datagram that came by a group may be forged.
     fn takes_second_copy(
         &self,
         address: SocketAddr,

@@ -349,9 +349,9 @@ mod tests {
         assert!(outgoing.is_finished());
     }
 
-    /// After a partial write, the bytes that are left are still due.
-    /// However much the rooms hold, a connection collects a limited amount, and goes on when that is
-    /// written. It loses nothing and keeps the order, in one room and in several.
+    /// After a partial write, the bytes that are left are still due. However much the rooms hold, a
+    /// connection collects a limited amount, and goes on when that is written. It loses nothing and
+    /// keeps the order, in one room and in several.
     #[test]
     fn collected_memory_is_bounded_and_nothing_is_lost() {
         for rooms in [1, 3] {

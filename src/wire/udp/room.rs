@@ -122,8 +122,8 @@ impl fmt::Debug for Room {
     }
 }
 
-/// Returns the SHA-256 hash of `purpose`, a domain separator, and the case-folded form of the room's
-/// name.
+/// Returns the SHA-256 hash of `purpose`, a domain separator, and the case-folded form of the
+/// room's name.
 fn room_hash(purpose: &[u8], name: &RoomName) -> [u8; 32] {
     Sha256::new().chain_update(purpose).chain_update(name.key().as_str()).finalize().into()
 }

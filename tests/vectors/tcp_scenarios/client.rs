@@ -299,8 +299,8 @@ impl Client {
         self.is_over
     }
 
-    /// Returns the position, or null. A link hands its position out only now and then, so this replays
-    /// which is then made to quit.
+    /// Returns the position, or null. A link hands its position out only now and then, so this
+    /// replays which is then made to quit.
     pub(super) fn position(&self) -> Value {
         let mut twin = Link::new(self.settings.clone());
         let mut saved = self.kept.clone();

@@ -172,8 +172,8 @@ impl Peer {
         }
     }
 
-    /// Notes a datagram that was sent: `to` names those who are reached by a copy of their own, "all"
-    /// where everybody is reached, and "ways" where it goes by all ways.
+    /// Notes a datagram that was sent: `to` names those who are reached by a copy of their own,
+    /// "all" where everybody is reached, and "ways" where it goes by all ways.
     fn note_sent(&mut self, paths: PathSet, addresses: &[SocketAddr], packet: Outgoing) {
         let (packet, value, datagram) = match packet {
             Outgoing::Control(control) => {
