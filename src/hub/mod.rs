@@ -92,8 +92,8 @@ pub struct Hub {
     /// earlier, if the hub closes it without an error. The map is ordered, so that the same inputs
     /// give the same outputs.
     connections: BTreeMap<ConnectionId, Connection>,
-    /// Half-closed connections that wait for an answer: they are blocked, or have a message in
-    /// flight.
+    /// Half-closed connections whose client still waits for an answer: the connection is joining or
+    /// defers its frames, or its session has a message in flight.
     half_closed: BTreeSet<ConnectionId>,
     /// Usage and limits of each address group.
     quotas: Quotas,
@@ -111,7 +111,7 @@ pub struct Hub {
     rooms: Rooms,
     /// Log reads that wait for their turn or are in progress.
     reads: ReadQueue,
-    /// Entries committed while reads are in progress.
+    /// Entries committed while reads for `join` or `enter` are in progress.
     backlog: Backlog,
     /// Health of the log's storage, as the driver last reported it.
     storage: StorageHealth,

@@ -17,9 +17,9 @@ pub(super) const VOTERS: usize = 8;
 /// senior members that the announce does not list as agreed. Their answers together are at most
 /// twice as long as the announce.
 const VOTERS_TO_MANY: usize = 4;
-/// Number of most senior members that object to an announce that came by a path, if the reason is
-/// not their own, or answer it because a rival is ahead. If the reason is a member's own, for
-/// example its name or its block list, that member objects in any case.
+/// Maximum number of members that answer an announce by a path with an `object`, or with an `agree`
+/// that says that a rival is ahead: the most senior ones. A member with a reason of its own, for
+/// example its name or its block list, objects in any case.
 const MAX_ANSWERS_TO_MANY: usize = 2;
 /// Maximum number of remembered candidates. Beyond it, a new candidate evicts the candidate heard
 /// longest ago.

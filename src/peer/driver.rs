@@ -127,7 +127,9 @@ pub(super) struct Driver<'a> {
     is_output_closed: bool,
     /// True if requests come from a script; see [`PeerSettings::throttle_requests`].
     pub(super) throttle_requests: bool,
-    /// Number of requested messages that are not yet acknowledged, refused or reported as unsent.
+    /// Number of messages that the user or script has asked to send, and that are not yet
+    /// acknowledged, refused or reported as unsent. A script's next request waits while it is
+    /// [`MAX_UNACKNOWLEDGED`] or more.
     pub(super) unacknowledged: usize,
     /// Time at which the mesh wants an [`Input::Wake`]. `None` if no wake-up is scheduled.
     pub(super) wake_at: Option<Moment>,
@@ -520,8 +522,9 @@ impl<'a> Driver<'a> {
     }
 }
 
-/// Returns the texts about groups that could not be joined: one text for each path and reason, with
-/// the names of the interfaces. Leaves out those in `known`, of which the user was told.
+/// Returns the texts about multicast groups that could not be joined: one text for each path and
+/// reason, with the names of at most [`MAX_SHOWN_INTERFACES`] interfaces and the number of others.
+/// `known`: paths and interfaces of which the user was told; they are left out.
 fn failed_join_texts(known: &BTreeSet<(Path, String)>, failed: &[FailedJoin]) -> Vec<String> {
     let mut interfaces: BTreeMap<(Path, String), Vec<&str>> = BTreeMap::new();
     let is_new = |it: &&FailedJoin| !known.contains(&(it.path, it.interface.clone()));

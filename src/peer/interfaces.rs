@@ -38,7 +38,7 @@ pub(super) fn scan(named: &BTreeSet<String>) -> io::Result<Interfaces> {
     Ok(select_interfaces(if_addrs::get_if_addrs()?, named))
 }
 
-/// Lists all network interfaces that are up, and the names of those that are loopbacks.
+/// Lists all network interfaces that are up, and the names of all loopbacks, up or down.
 ///
 /// # Errors
 /// The operating system cannot list the interfaces.

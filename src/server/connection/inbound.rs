@@ -222,8 +222,13 @@ mod tests {
         bytes
     }
 
-    /// Returns the number of frames that are cut at once when `count` copies of a frame arrive.
-    fn passed(inbound: &mut Inbound, frame: impl Into<ClientFrame>, count: usize) -> usize {
+    /// Feeds `count` copies of a frame in one read. Returns the number of frames that the rate limit
+    /// lets through, the one that exceeds the limit included.
+    fn frames_within_rate(
+        inbound: &mut Inbound,
+        frame: impl Into<ClientFrame>,
+        count: usize,
+    ) -> usize {
         inbound.cut(&encoded(frame).repeat(count), Moment::START).frames.len()
     }
 
@@ -232,7 +237,7 @@ mod tests {
     fn unsolicited_pongs_are_charged_before_joining_too() {
         // 1 of the 16 units went to the hello, the first pong is free, and the frame that exceeds
         // the limit still passes.
-        assert_eq!(passed(&mut greeted(), Pong { token: 1 }, 2_000), 1 + 15 + 1);
+        assert_eq!(frames_within_rate(&mut greeted(), Pong { token: 1 }, 2_000), 1 + 15 + 1);
     }
 
     /// One `pong` in each ping interval is free.
@@ -296,7 +301,7 @@ mod tests {
             before: Sequence::ZERO,
             limit: 1,
         };
-        assert_eq!(passed(&mut inbound, search, 100), 60 / 5 + 1);
+        assert_eq!(frames_within_rate(&mut inbound, search, 100), 60 / 5 + 1);
     }
 
     /// A frame costs one more unit for each further piece of its body, even if it cannot be
@@ -309,7 +314,7 @@ mod tests {
             inbound.set_joined();
             let (room, text) = ("r".to_owned(), "x".repeat(length));
             let say = Say { reference: Reference(1), room, style: 0, text };
-            assert_eq!(passed(&mut inbound, say, 100), 60 / units + 1, "{length}");
+            assert_eq!(frames_within_rate(&mut inbound, say, 100), 60 / units + 1, "{length}");
         }
         let mut inbound = greeted();
         inbound.set_joined();
