@@ -19,7 +19,8 @@ use crate::server::{BackupSettings, ControlSocket, FanoutLimits, ListenAddress, 
 use crate::text_input;
 
 /// Options of the server from one source (flags and environment, or the file), each of them
-/// optional. The field names are the keys of the file and the flags.
+/// optional. The field names in kebab case are the keys of the file. The flags have the same names,
+/// except `--data` for `data-dir`; `password` has no flag.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ServerOptions {
@@ -165,9 +166,9 @@ enum DurabilityMode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum DiskFailure {
-    /// They go on in memory.
+    /// New messages are kept in memory, and written when the disk works again.
     Continue,
-    /// They are refused.
+    /// New messages are refused.
     Refuse,
 }
 
@@ -380,7 +381,8 @@ impl ServerOptions {
     ///
     /// # Errors
     /// A limit of either kind of log is below its minimum. Both kinds are checked, because
-    /// `validate` does not know the directory that systemd passes to the service.
+    /// the command `chat-server validate` does not know the directory that systemd passes to the
+    /// service.
     fn log_settings(&self) -> Result<LogSettings> {
         self.check_log_limits()?;
         let Some(directory) = self.log_directory() else {

@@ -79,8 +79,10 @@ impl Hub {
         outcome
     }
 
-    /// Completes an `enter`: sends `entered`, the room's history and `end`. Subscribes the
-    /// connection to the room. Then sends the roster and the waiting frames.
+    /// Completes an `enter` whose history was read: sends `entered`, the room's history and `end`,
+    /// and subscribes the connection to the room. Then sends the roster and the frames that were
+    /// held back ([`PendingRead::frames_after`]), without each `accepted` whose message is in the
+    /// history. If there is history, blocks the connection until the client has taken it.
     fn finish_enter(
         &mut self,
         id: ConnectionId,
@@ -103,8 +105,9 @@ impl Hub {
         }
     }
 
-    /// Undoes an `enter` whose history could not be read: removes the session from the room, and
-    /// sends error `unavailable` and the waiting frames. The client has not received `entered`.
+    /// Undoes an `enter` whose history could not be read: removes the session from the room, which
+    /// is closed if it is empty then, and sends error `unavailable` and the frames that were held
+    /// back. The client has not received `entered`.
     fn undo_enter(
         &mut self,
         now: Now,
@@ -192,8 +195,8 @@ impl Hub {
         }
     }
 
-    /// Sends the roster of a room, and subscribes the connection to the room's presence updates.
-    /// Does nothing if the client did not negotiate presence.
+    /// Sends the roster of a room in one frame, and subscribes the connection to the room's
+    /// presence updates. Does nothing if the client did not negotiate presence.
     pub(super) fn start_presence(&mut self, id: ConnectionId, room: RoomId) {
         if !self.connections.get(&id).is_some_and(|it| it.wants_presence()) {
             return;

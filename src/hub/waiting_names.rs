@@ -34,8 +34,8 @@ pub(super) struct WaitingNames {
 }
 
 impl WaitingNames {
-    /// Adds a name that waits for its session for [`NAME_WAIT`] from `now`. `group`: address group
-    /// whose maximum number of names includes this one; `None` after a restart.
+    /// Adds a name that waits for its session for [`NAME_WAIT`] from `now`. `group`: see
+    /// [`WaitingName::group`].
     fn insert(
         &mut self,
         session: SessionId,

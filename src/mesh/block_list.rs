@@ -121,8 +121,8 @@ impl Mesh {
         self.emit(Event::Done { tag, text });
     }
 
-    /// Returns the public keys of the others who hold a name, as far as they are known: members,
-    /// and peers that are shown though they are known through others only.
+    /// Returns the public keys, as far as they are known, of the other peers that hold a name:
+    /// members, and peers in the roster that are known only through members.
     fn keys_of_holders(&self, name: &NameKey) -> BTreeSet<[u8; 32]> {
         let members = self.contacts.holders(name);
         let members = members.filter_map(|it| Some(self.contacts.get(it)?.signer?.key));

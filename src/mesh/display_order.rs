@@ -96,8 +96,8 @@ impl DisplayQueue {
         }
     }
 
-    /// Iterates over the held-back entries in room order, up to the first one before which a
-    /// Lamport counter is missing.
+    /// Iterates over the held-back entries in room order. Stops before the first one that is
+    /// preceded by a missing Lamport counter.
     fn without_gap(&self) -> impl Iterator<Item = &HeldEntry> {
         let mut shown = self.shown_lamport;
         self.held.values().take_while(move |it| {

@@ -1,4 +1,5 @@
-//! Timer constants and intervals: `docs/protocol/udp.md`, section 17.
+//! Timer constants and intervals: `docs/protocol/udp.md`, section 17. I(n) is the interval between
+//! the heartbeats of a peer in a room with n members ([`heartbeat_interval`]).
 
 use std::time::Duration;
 
@@ -59,7 +60,8 @@ pub(super) const WANT_DELAY_MS: (u64, u64) = (30, 150);
 /// Delay until the next `want` for the same author: minimum and maximum, in milliseconds. After
 /// many attempts it is multiplied by a factor.
 pub(super) const WANT_RETRY_MS: (u64, u64) = (200, 300);
-/// Time by which a repeated `want` may be sent early, together with `want`s that are due.
+/// How much earlier than it is due a repeated `want` may be sent, to go together with `want`s that
+/// are due. Also the delay of the next `want` after a `lost` that says something new.
 pub(super) const WANT_COALESCE_WINDOW: Duration = Duration::from_millis(20);
 /// Time without progress after which a gap is given up, if there is no peer to ask.
 pub(super) const GIVE_UP_TIMEOUT: Duration = Duration::from_secs(10);

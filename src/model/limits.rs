@@ -102,8 +102,8 @@ pub const SESSION_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// Only the names of clients with the feature `resume` wait.
 pub const NAME_WAIT: Duration = Duration::from_secs(30);
 
-/// Delay of a presence update in a room with up to [`MAX_LISTED_NAMES`] members: time from the first
-/// change to the update with all changes.
+/// Delay of a presence update in a room with up to [`MAX_LISTED_NAMES`] members: time from the
+/// first change to the update with all changes.
 pub const PRESENCE_DELAY: Duration = Duration::from_millis(500);
 
 /// Delay of a presence update, as [`PRESENCE_DELAY`], in a room with more than [`MAX_LISTED_NAMES`]
@@ -149,8 +149,8 @@ pub const MAX_OBJECTION_TEXT: usize = 100;
 /// fit into 6 bytes, or 7 as a varint.
 pub const COUNTER_END: u64 = 1 << 48;
 
-/// Maximum number of agreements that an `announce` lists: as many as there are voters. (Members that
-/// ask their users agree besides.)
+/// Maximum number of agreements that an `announce` lists: as many as there are voters. (Members
+/// that ask their users agree besides.)
 pub const MAX_AGREEMENTS: usize = 8;
 
 /// Maximum number of peers in the page of a `heartbeat`, and of authors' marks in a `recent`.

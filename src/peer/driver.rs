@@ -94,7 +94,8 @@ pub(super) struct Driver<'a> {
     sockets: Sockets,
     /// Names of the network interfaces to use. Empty: all except loopbacks.
     selected_interfaces: BTreeSet<String>,
-    /// Names in `selected_interfaces` of interfaces that were absent or down at the last scan.
+    /// Names in `selected_interfaces` of interfaces that were absent, down or without an address at
+    /// the last successful scan.
     missing_interfaces: BTreeSet<String>,
     /// Addresses of this machine, as the last scan found them.
     own_addresses: BTreeSet<IpAddr>,

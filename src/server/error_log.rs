@@ -17,7 +17,8 @@ const MAX_GROUPS: usize = 100;
 ///
 /// The first error of each code to each address group is logged at once. Repetitions are counted.
 /// Every [`SUMMARY_INTERVAL`] a summary is logged, with one line for each group that has
-/// repetitions. After a summary, the next error of each code is logged at once again.
+/// repetitions. After a summary, the next error of each code is logged at once again. Groups beyond
+/// [`MAX_GROUPS`] are treated as one group.
 #[derive(Debug, Default)]
 pub(super) struct ErrorLog {
     /// Time of the last summary.
@@ -41,8 +42,8 @@ impl ErrorLog {
         self.groups.remove(&connection);
     }
 
-    /// Records an error sent to a client. If it is the first of its code to this address group
-    /// since the last summary, logs it; otherwise counts it.
+    /// Records an error sent to a client. If it is the first of its code since the last summary, to
+    /// this address group or to the groups treated as one, logs it; otherwise counts it.
     ///
     /// Ignores errors that leave the connection open, except a wrong password. Also ignores the
     /// errors of a regular end, `shutting_down` and `replaced`.

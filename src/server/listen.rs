@@ -124,7 +124,7 @@ pub(super) async fn bind_when_available(address: &ListenAddress) -> TcpListener 
 pub(super) struct RetryingListener {
     /// Listening socket.
     listener: TcpListener,
-    /// Rate limit of the log lines about failures.
+    /// Rate limit of the log lines about failed accepts.
     warnings: LineLimiter,
     /// Clock of the server.
     clock: Clock,

@@ -124,7 +124,8 @@ impl ProxyHeaderReader {
         }
     }
 
-    /// Returns the length of the header after its fixed part, which must be received.
+    /// Returns the length of the header after its fixed part. Call it only when the fixed part has
+    /// been received.
     fn rest_len(&self) -> usize {
         let [.., high, low] = self.fixed();
         usize::from(u16::from_be_bytes([high, low]))

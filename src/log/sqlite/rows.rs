@@ -257,7 +257,8 @@ pub(crate) fn for_each_session(
     Ok(())
 }
 
-/// Reads a session record and its `noted` sequence from a row of [`for_each_session`].
+/// Reads a session record, and the sequence up to which its `last_reference` covers the session's
+/// entries (column `noted`), from a row of [`for_each_session`].
 fn read_session(row: &Row<'_>) -> rusqlite::Result<(SessionRecord, Sequence)> {
     let refused = row.get_ref(5)?.as_blob()?;
     let record = SessionRecord {

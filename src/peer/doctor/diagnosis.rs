@@ -25,13 +25,14 @@ pub(super) enum Diagnosis {
     MulticastBlocked,
     /// No path reaches everybody who answers, but some path reaches some of them.
     NoCommonPath,
-    /// Peers answer unicast only.
+    /// Peers answer unicast only, and nothing that they send by multicast or broadcast arrives.
     OnlyUnicast,
     /// Peers answer pings to many, and not those to them alone.
     UnicastBlocked,
     /// Peers answer pings to many, and nothing that they send to many arrives.
     OneWayOut,
-    /// What peers send to many arrives, and they answer unicast pings only.
+    /// Multicast or broadcast of peers arrives, but peers answer only unicast pings: multicast and
+    /// broadcast of this machine do not reach them.
     OneWayIn,
     /// Peers are heard, and none answers.
     NoAnswers,
@@ -342,7 +343,8 @@ fn loss_problem(seen: &Observations) -> String {
     )
 }
 
-/// Describes that nobody was found on the selected interfaces.
+/// Describes why nobody was found on the selected interfaces: peers are heard on others, which it
+/// names, or the selected ones are absent, down or without an address.
 fn wrong_interface_problem(seen: &Observations) -> String {
     let named: Vec<_> = seen.named_interfaces.iter().map(String::as_str).collect();
     let named =

@@ -242,8 +242,8 @@ impl Sockets {
         networks.all(|it| it.address.is_loopback())
     }
 
-    /// Returns true if a datagram arrived on a selected interface. Also returns true if the system
-    /// did not report the interface.
+    /// Returns true if a datagram arrived on a selected interface, or if its interface is unknown,
+    /// as on the own socket.
     pub(super) fn is_on_selected_interface(&self, datagram: &Datagram) -> bool {
         let index = datagram.interface;
         index.is_none_or(|index| self.interfaces.values().any(|it| it.index == index))

@@ -47,7 +47,8 @@ impl TerminalAccess {
         self.wait_while(READER_PATIENCE, |state| state.is_printing);
     }
 
-    /// Marks a line as begun. The editor accepts texts, so the printer may print.
+    /// Marks a line as begun: the editor accepts texts, so the printer may print. Also call it when
+    /// no further line will begin, so that the printer does not wait for one.
     pub(super) fn begin_line(&self) {
         self.update(|state| state.is_between_lines = false);
     }
