@@ -100,7 +100,8 @@ mod tests {
         assert_eq!(backoff.attempts, 1);
     }
 
-    /// The server's advice, cut to [`MAX_ADVISED_DELAY`], is a lower bound; jitter is added to it.
+    /// The server's advice is a lower bound, to which jitter is added. The sum is cut to
+    /// [`MAX_ADVISED_DELAY`].
     #[test]
     fn advised_delay_is_minimum_with_jitter() {
         let mut backoff = Backoff::new(1);

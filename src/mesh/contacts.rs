@@ -124,7 +124,8 @@ impl Contacts {
         Some(contact)
     }
 
-    /// Adds a contact. If this peer is a witness, stores the current room clock in the contact's
+    /// Adds a contact that is not there yet. The caller checks limits and updates the counters. If
+    /// this peer is a witness, stores the current room clock in the contact's
     /// `witnessed_since`.
     fn insert_new(&mut self, now: Moment, id: PeerId, stage: Stage) {
         let mut contact = Contact::new(now, stage);

@@ -54,20 +54,20 @@ pub fn is_service_instance(host: &str) -> bool {
 }
 
 /// Returns the label of an mDNS service instance name: the part before the service type, by which
-/// users know the server. Example: `Anna's pi (2)`. `None` if `entry` does not end with a dot and
-/// the service type.
+/// users know the server; it may be empty. Example: `Anna's pi (2)`. `None` if the name does not
+/// end with a dot and the service type, in lower case and without a final dot.
 #[must_use]
-pub fn instance_label(entry: &str) -> Option<&str> {
-    entry.strip_suffix(service_type())?.strip_suffix('.')
+pub fn instance_label(instance_name: &str) -> Option<&str> {
+    instance_name.strip_suffix(service_type())?.strip_suffix('.')
 }
 
 /// Splits a text into a service instance name and the optional port after it. The name ends with
 /// the last service type in the text. The port is not validated. `None` if the text does not begin
 /// with such a name, or if a character other than a colon follows the name.
 fn split_service_instance(text: &str) -> Option<(&str, Option<&str>)> {
-    let (entry, behind) = text.split_at(text.rfind(service_type())? + service_type().len());
+    let (name, behind) = text.split_at(text.rfind(service_type())? + service_type().len());
     let port = behind.strip_prefix(':');
-    (is_service_instance(entry) && (behind.is_empty() || port.is_some())).then_some((entry, port))
+    (is_service_instance(name) && (behind.is_empty() || port.is_some())).then_some((name, port))
 }
 
 /// Removes the scheme `chat://`, in upper or lower case, and one slash at the end of the text.
