@@ -38,10 +38,11 @@ use crate::log::StoreError;
 use crate::log::sqlite::database;
 use crate::log::sqlite::directory::existing_database;
 
-/// Error of one of the owner's tools. The messages of the log are unchanged.
+/// Error of one of the owner's tools. A tool that fails has changed no stored message.
 #[derive(Debug, Error)]
 pub enum ArchiveError {
-    /// The log on disk cannot be opened.
+    /// The log on disk cannot be opened, or the operating system has no random number for the id of
+    /// the log after an import.
     #[error(transparent)]
     Log(#[from] StoreError),
     /// SQLite cannot read or write the database, or the copy of a backup.
@@ -72,12 +73,12 @@ pub enum ArchiveError {
     #[error("{} is there already", .0.display())]
     Exists(PathBuf),
     /// The partial or final file of a backup cannot be created, locked, synced or renamed; or
-    /// another backup has locked it.
+    /// another backup has locked it, or its path is not UTF-8.
     #[error("cannot write {}", path.display())]
     File {
         /// Path of the file.
         path: PathBuf,
-        /// Error of the operating system.
+        /// Error of the operating system, or `InvalidInput` if the path is not UTF-8.
         #[source]
         source: io::Error,
     },

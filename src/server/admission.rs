@@ -18,7 +18,8 @@ use crate::model::{AddressGroup, Token, TokenBucket};
 use crate::os::{Clock, random_bytes};
 
 /// Turns accepted sockets into connections: gives each connection an id, a session token, an outbox
-/// and a rate limit. Each acceptor has a clone. All clones share ids, memory budget and permits.
+/// and a rate limit. Each acceptor has a clone. All clones share ids, memory budget and
+/// the permits to linger.
 #[derive(Clone)]
 pub(super) struct Admission {
     /// Id of the next connection.

@@ -9,7 +9,7 @@ use crate::wire::tcp::{
     Pong, Search, ServerFrame, ServerHello, Welcome, flag,
 };
 
-/// Session number of all other users.
+/// Session number of the author of the messages of [`ModelServer::other_says`].
 const OTHER_SESSION: SessionId = SessionId(1_000_000);
 
 /// Session of the model server.
@@ -146,8 +146,9 @@ impl ModelServer {
         self.append(room, session, Reference(reference), "a stranger's");
     }
 
-    /// Counts a direct message of another user to the client. Returns its frame; `None` if no
-    /// client is connected.
+    /// Gives a direct message of another user to the client the next sequence of the log. Returns
+    /// its frame; `None` if no client is connected. `from`, `session`: name and session number of
+    /// the sender.
     pub(super) fn other_sends_direct(&mut self, from: &str, session: u64) -> Option<ServerFrame> {
         self.directs += 1;
         Some(

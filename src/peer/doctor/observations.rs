@@ -33,7 +33,8 @@ pub(super) struct Observations {
     pub(super) loopback_results: BTreeMap<InterfacePath, LoopbackResult>,
     /// Peers of this room that were found.
     pub(super) peers: FoundPeers,
-    /// Loss of the pings to the relevant peers.
+    /// Loss of the pings to peers on other machines or, if there are none, to peers on this
+    /// machine.
     pub(super) loss: Loss,
     /// Hosts that the user has named.
     pub(super) hosts: Vec<Host>,
@@ -118,8 +119,8 @@ impl From<&std::io::Error> for SendError {
 }
 
 impl Host {
-    /// Creates a named host without answers. `found` is the result of the lookup: addresses or a
-    /// reason.
+    /// Creates the record of a host that the user has named, and from which no peer has answered
+    /// yet. `found`: result of the lookup, addresses or the reason why there are none.
     pub(super) fn new(named: HostAddress, found: Result<Vec<SocketAddr>, String>) -> Self {
         let (addresses, silence) = match found {
             Ok(addresses) => (addresses, Silence::Unknown),

@@ -36,7 +36,7 @@ impl Writer {
     ///
     /// With [`OnFailure::Continue`], first skips a random number of sequences, at least
     /// [`MIN_GAP`]. So the sequences of lost entries are not used again. If the operating system
-    /// has no random numbers, skips none.
+    /// has no random numbers, or if the messages are refused, skips none.
     pub(super) fn enter_failure_mode(
         &mut self,
         error: &rusqlite::Error,
