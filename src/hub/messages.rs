@@ -24,7 +24,7 @@ impl Hub {
                     say.reference,
                     kind::SAY,
                     target,
-                    Style(say.style),
+                    parse_style(say.style),
                     text,
                 );
             }
@@ -56,7 +56,7 @@ impl Hub {
             .and_then(|target| Ok((target, parse_text(&direct.text)?)));
         match checked {
             Ok((target, text)) => {
-                let style = Style(direct.style);
+                let style = parse_style(direct.style);
                 self.append_message(session, direct.reference, kind::DIRECT, target, style, text);
             }
             Err(code) => self.refuse_message(id, session, code, kind::DIRECT, direct.reference),
@@ -271,6 +271,12 @@ impl Hub {
 /// [`ErrorCode::TextInvalid`].
 fn parse_text(text: &str) -> Result<MessageText, ErrorCode> {
     MessageText::new(text).map_err(|_| ErrorCode::TextInvalid)
+}
+
+/// Returns the style to store for a message that a client sends with this style. That is
+/// [`Style::SAID`] for [`Style::REMOVED`], so that no client can imitate a removed message.
+fn parse_style(style: u8) -> Style {
+    if Style(style) == Style::REMOVED { Style::SAID } else { Style(style) }
 }
 
 /// Returns true if a pending read serves an `enter` into this room. False if `room` is `None`.

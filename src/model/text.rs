@@ -123,6 +123,8 @@ impl Style {
     pub const SAID: Self = Self(0);
     /// Action (emote): `* anna waves`.
     pub const ACTION: Self = Self(1);
+    /// Removed message: its text is a placeholder. Only a server may set this style.
+    pub const REMOVED: Self = Self(2);
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use super::frames::*;
 use super::harness::*;
+use crate::model::{Reference, SessionId};
+use crate::wire::tcp::{Direct, Say};
 
 /// A refused message has no effect, and its reference may be used again.
 #[test]
@@ -35,6 +37,23 @@ fn refused_messages_leave_reference_usable() {
     );
     harness.send(anna, say(1, "x"));
     assert_eq!(harness.take_summaries(anna), ["1:lobby anna: x (0)"]);
+}
+
+/// A client's message of style 2 is stored as an ordinary one, so that nobody can imitate a removed
+/// message. All other styles are stored as they are.
+#[test]
+fn removed_style_from_a_client_is_stored_as_said() {
+    let mut harness = Harness::new();
+    let (anna, _) = harness.join("anna", &[]);
+    for (reference, style) in [(1, 0), (3, 1), (5, 2), (7, 3), (9, 255)] {
+        let (room, text) = ("lobby".to_owned(), "[removed]".to_owned());
+        harness.send(anna, Say { reference: Reference(reference), room, style, text });
+        let (to, session, text) = ("anna".to_owned(), SessionId(0), "[removed]".to_owned());
+        let reference = Reference(reference + 1);
+        harness.send(anna, Direct { reference, to, session, style, text });
+    }
+    let styles: Vec<u8> = harness.log.iter().map(|it| it.draft.style.0).collect();
+    assert_eq!(styles, [0, 0, 1, 1, 0, 0, 3, 3, 255, 255]);
 }
 
 /// A reference that is not above the greatest stored one gets `accepted`, and nothing is stored.
