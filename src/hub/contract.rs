@@ -159,6 +159,35 @@ pub struct HubStats {
     pub storage: StorageHealth,
 }
 
+/// Item that the log has committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogItem {
+    /// Entry of the log: a message. Its sequence is above those of all earlier entries, but need
+    /// not follow the last one directly: a sequence that does not come means nothing by itself.
+    Message(SharedEntry),
+    /// Void (sequence gap): the sequences `(after, up_to]`, which the log skips. Users may have seen
+    /// entries there that the log has lost. A client whose position lies in a void starts again
+    /// without a position. A void does not move the hub's head, which would otherwise become such a
+    /// position.
+    Void {
+        /// Sequence before the first skipped one.
+        after: Sequence,
+        /// Last skipped sequence.
+        up_to: Sequence,
+    },
+}
+
+impl LogItem {
+    /// Returns the entry of a [`LogItem::Message`]; `None` for a void.
+    #[must_use]
+    pub const fn entry(&self) -> Option<&SharedEntry> {
+        match self {
+            Self::Message(entry) => Some(entry),
+            Self::Void { .. } => None,
+        }
+    }
+}
+
 /// Event that the driver reports to the hub.
 #[derive(Debug)]
 pub enum Input {
@@ -202,12 +231,12 @@ pub enum Input {
         /// Connection that is gone.
         connection: ConnectionId,
     },
-    /// The log has committed entries, in the order of the log. Some may not come from this hub, if
+    /// The log has committed items, in the order of the log. Some may not come from this hub, if
     /// the log is distributed.
     Committed {
-        /// Committed entries in ascending order of sequence. Skipped sequences stay unused (a
-        /// sequence gap). The hub ignores entries whose sequence is not above its head.
-        entries: Vec<SharedEntry>,
+        /// Committed items in the order of the log, so messages in ascending order of sequence. The
+        /// hub ignores messages whose sequence is not above its head.
+        items: Vec<LogItem>,
     },
     /// The log has refused a draft: the draft is not stored, now or later.
     NotStored {

@@ -2,11 +2,11 @@
 
 use super::Hub;
 use super::connection::{BlockedOn, ConnectionState, PendingRead};
-use super::contract::{ConnectionId, Delivery, Output, ReadPurpose, RoomId};
+use super::contract::{ConnectionId, Delivery, LogItem, Output, ReadPurpose, RoomId};
 use super::message_dedup::MessageStatus;
 use crate::model::{
-    Draft, ErrorCode, MessageText, Moment, Reference, RoomName, Sequence, SessionId, SharedEntry,
-    Style, Target, Username,
+    Draft, ErrorCode, MessageText, Moment, Reference, RoomName, SessionId, SharedEntry, Style,
+    Target, Username,
 };
 use crate::wire::tcp::{Accepted, Direct, Error, Say, ServerFrame, kind};
 
@@ -156,43 +156,47 @@ impl Hub {
         self.outputs.push_back(Output::Append(draft));
     }
 
-    /// Handles committed entries: advances the hub's head, records sequence gaps, and adds the
-    /// entries to the backlog. Publishes room messages, and sends direct messages to recipient and
-    /// author. Acknowledges messages to their authors. Ignores entries up to the current head.
-    /// Finally emits `Published`.
-    pub(super) fn handle_committed(&mut self, entries: Vec<SharedEntry>) {
-        for entry in entries {
-            if entry.sequence <= self.head {
-                continue;
-            }
-            if entry.sequence > self.head.next() {
-                self.sequence_gaps.push((self.head, Sequence(entry.sequence.0.saturating_sub(1))));
-            }
-            self.head = entry.sequence;
-
-            self.backlog.push(&entry);
-            let author = entry.draft.session;
-            if let Some(author) = self.sessions.get_mut(author) {
-                author.dedup.mark_stored(entry.draft.reference);
-            }
-            match &entry.draft.target {
-                Target::Room(name) => {
-                    let room = self.rooms.find(name);
-                    if let Some(room) = room {
-                        self.outputs.push_back(Output::Publish { room, entry: entry.clone() });
-                    }
-                    self.acknowledge_room_message(author, room, entry.draft.reference);
-                }
-                Target::Session(to, _) => {
-                    self.send_direct_entry(*to, &entry);
-                    if *to != author {
-                        self.send_direct_entry(author, &entry);
-                    }
-                    self.acknowledge_direct_message(author, entry.draft.reference);
-                }
+    /// Handles committed items: messages ([`Self::handle_stored_message`]) and voids, which it
+    /// records as sequence gaps. Finally emits `Published`.
+    pub(super) fn handle_committed(&mut self, items: Vec<LogItem>) {
+        for item in items {
+            match item {
+                LogItem::Message(entry) => self.handle_stored_message(&entry),
+                LogItem::Void { after, up_to } => self.sequence_gaps.push((after, up_to)),
             }
         }
         self.outputs.push_back(Output::Published { head: self.head });
+    }
+
+    /// Handles a committed message: advances the hub's head, and adds the entry to the backlog.
+    /// Publishes a room message, or sends a direct message to recipient and author. Acknowledges
+    /// the message to its author. Ignores an entry up to the current head.
+    fn handle_stored_message(&mut self, entry: &SharedEntry) {
+        if entry.sequence <= self.head {
+            return;
+        }
+        self.head = entry.sequence;
+        self.backlog.push(entry);
+        let author = entry.draft.session;
+        if let Some(author) = self.sessions.get_mut(author) {
+            author.dedup.mark_stored(entry.draft.reference);
+        }
+        match &entry.draft.target {
+            Target::Room(name) => {
+                let room = self.rooms.find(name);
+                if let Some(room) = room {
+                    self.outputs.push_back(Output::Publish { room, entry: entry.clone() });
+                }
+                self.acknowledge_room_message(author, room, entry.draft.reference);
+            }
+            Target::Session(to, _) => {
+                self.send_direct_entry(*to, entry);
+                if *to != author {
+                    self.send_direct_entry(author, entry);
+                }
+                self.acknowledge_direct_message(author, entry.draft.reference);
+            }
+        }
     }
 
     /// Sends a stored direct message to a session if its connection has joined. A session that is

@@ -54,7 +54,7 @@ mod waiting_names;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use contract::{
-    ConnectionId, Delivery, HubStats, Input, Now, Output, Quota, ReadFailed, ReadOutcome,
+    ConnectionId, Delivery, HubStats, Input, LogItem, Now, Output, Quota, ReadFailed, ReadOutcome,
     ReadRange, ReadRequest, ReadTag, RestoredState, RoomId, StorageHealth,
 };
 
@@ -83,7 +83,7 @@ pub struct Hub {
     /// log.
     head: Sequence,
     /// Sequence gaps, as in [`RestoredState::sequence_gaps`]. They were restored at the start or
-    /// found in commits.
+    /// reported by the log ([`LogItem::Void`]).
     sequence_gaps: Vec<(Sequence, Sequence)>,
     /// Session number of the next new session.
     next_session: SessionId,
@@ -186,7 +186,7 @@ impl Hub {
                 self.handle_half_closed(connection, in_frame);
             }
             Input::Disconnected { connection } => self.handle_disconnected(now, connection),
-            Input::Committed { entries } => self.handle_committed(entries),
+            Input::Committed { items } => self.handle_committed(items),
             Input::NotStored { session, reference } => self.handle_not_stored(session, reference),
             Input::ReadDone { tag, outcome } => self.handle_read_done(now, &tag, outcome),
             Input::MarkReached { connection } => self.handle_mark_reached(now, connection),

@@ -33,8 +33,8 @@ pub use settings::{LogOpenError, LogSettings, OpenedLog};
 pub use sqlite::{Durability, OnFailure, SqliteLog, StoreError, StoreSettings};
 pub use timestamps::TimestampSource;
 
-use crate::hub::{Now, ReadFailed, ReadOutcome, ReadRequest, ReadTag, StorageHealth};
-use crate::model::{Draft, Reference, Retention, RoomName, SessionId, SessionRecord, SharedEntry};
+use crate::hub::{LogItem, Now, ReadFailed, ReadOutcome, ReadRequest, ReadTag, StorageHealth};
+use crate::model::{Draft, Reference, Retention, RoomName, SessionId, SessionRecord};
 
 /// Maximum duration of a search. A longer search fails, so that it does not delay the searches
 /// after it.
@@ -54,7 +54,10 @@ const SEARCH_TIMEOUT: Duration = Duration::from_secs(2);
 /// - `Committed` events contain the entries in ascending order of sequence, each entry once, and in
 ///   the order in which their drafts were appended. One append may be answered by several events,
 ///   and several appends by one event.
-/// - Sequences start at 1 and only ascend. Unused sequences between two entries are allowed.
+/// - Sequences start at 1 and only ascend. Unused sequences between two entries are allowed, and mean
+///   nothing by themselves.
+/// - A [`LogItem::Void`] comes before the first entry behind it, and also if no entry follows. No
+///   entry has one of its sequences.
 /// - Timestamps do not go back, except when the clock is set ([`TimestampSource`]).
 /// - Every draft is answered exactly once: in a `Committed` or by a `NotStored`. A `NotStored` may
 ///   arrive before the `Committed` of earlier drafts.
@@ -77,7 +80,8 @@ const SEARCH_TIMEOUT: Duration = Duration::from_secs(2);
 /// - Within a log id, no sequence is given to two entries, not even if the first one was committed
 ///   and lost. A log that may have lost committed entries opens under a new log id, or makes sure
 ///   that the lost sequences lie after its head or in the ranges that it restores as
-///   [`sequence_gaps`](crate::hub::RestoredState::sequence_gaps).
+///   [`sequence_gaps`](crate::hub::RestoredState::sequence_gaps). A log that skips sequences for that
+///   while it is open reports the range as a [`LogItem::Void`].
 /// - The log does not look for duplicates: the hub does, by the restored session records. Drafts
 ///   that were appended but not answered before the process ended may be in the log after a
 ///   restart, and the records must cover them (see [`Log::persist_session`]).
@@ -160,11 +164,11 @@ pub trait Log: Send {
 /// Event of a log: an answer to a request, or a change of the storage's health.
 #[derive(Debug, PartialEq, Eq)]
 pub enum LogEvent {
-    /// Entries were committed.
+    /// Items were committed: entries and voids.
     Committed {
-        /// Committed entries, in ascending order of sequence. Successive `Committed` events skip no
-        /// committed entry.
-        entries: Vec<SharedEntry>,
+        /// Committed items in the order of the log, so entries in ascending order of sequence.
+        /// Successive `Committed` events skip no committed item.
+        items: Vec<LogItem>,
         /// True if the clock was set (a step of more than `MAX_CLOCK_STEP`) between the previous
         /// entry of the log and the first of these entries. The times before and after the step are
         /// not comparable.

@@ -197,6 +197,9 @@ impl LogPair {
         let event = poll_fn(|context| self.memory.poll_event(context));
         let memory = self.runtime.block_on(event).expect("an event");
         assert_eq!(disk, memory, "the log on disk, and that in memory");
+        if let LogEvent::Committed { items, .. } = disk {
+            assert!(items.iter().all(|it| it.entry().is_some()), "a void: {items:?}");
+        }
     }
 
     /// Returns clock readings: one day after the start for each message appended so far.

@@ -24,7 +24,8 @@ use super::message_rate::MessageRate;
 use super::outbox::Outbox;
 use super::quota_log::{Pressure, QuotaLog};
 use crate::hub::{
-    ConnectionId, Delivery, Hub, HubStats, Input, Now, Output, Quota, RestoredState, StorageHealth,
+    ConnectionId, Delivery, Hub, HubStats, Input, LogItem, Now, Output, Quota, RestoredState,
+    StorageHealth,
 };
 use crate::log::{Log, LogEvent};
 use crate::model::{
@@ -241,7 +242,7 @@ pub(super) struct Engine {
     ends_at: Option<Moment>,
     /// Fan-out: distributes frames to the connections.
     fanout: Fanout,
-    /// Committed entries that are not published, and what may be published in this turn.
+    /// Committed items that are not published, and what may be published in this turn.
     publish_turn: PublishTurn,
     /// Drafts collected for the next append.
     drafts: Vec<Draft>,
@@ -547,7 +548,7 @@ impl Engine {
         self.log.maintain(&|room| self.hub.is_room_open(room));
     }
 
-    /// Passes committed entries that wait to the hub, then handles the log's events. Stops when the
+    /// Passes committed items that wait to the hub, then handles the log's events. Stops when the
     /// log has no event now, or when the turn of publishing is over. In the second case, call it
     /// again in the next turn.
     fn poll_log(&mut self) {
@@ -559,31 +560,34 @@ impl Engine {
         }
     }
 
-    /// Passes committed entries to the hub, as many as the turn of publishing allows. Counts them
-    /// as answered drafts and as messages.
+    /// Passes committed items to the hub, as many as the turn of publishing allows. Counts the
+    /// messages among them, also as answered drafts.
     fn publish_committed(&mut self) {
-        let entries = self.publish_turn.take();
-        if entries.is_empty() {
+        let items = self.publish_turn.take();
+        if items.is_empty() {
             return;
         }
-        self.drafts_answered += entries.len() as u64;
-        self.message_rate.count(self.clock.now(), entries.len());
-        self.catch_panic(|it| it.input(Input::Committed { entries }));
-        self.on_drafts_answered();
+        let messages = items.iter().filter_map(LogItem::entry).count();
+        self.drafts_answered += messages as u64;
+        self.message_rate.count(self.clock.now(), messages);
+        self.catch_panic(|it| it.input(Input::Committed { items }));
+        if messages > 0 {
+            self.on_drafts_answered();
+        }
         self.shut_down_if_due();
     }
 
-    /// Handles an event of the log: passes it to the hub. Committed entries beyond the turn of
+    /// Handles an event of the log: passes it to the hub. Committed items beyond the turn of
     /// publishing wait in [`Self::publish_turn`]. `None` means that the log has ended its events,
     /// which ends the engine.
     fn on_log_event(&mut self, event: Option<LogEvent>) {
         match event {
-            Some(LogEvent::Committed { entries, clock_was_set }) => {
+            Some(LogEvent::Committed { items, clock_was_set }) => {
                 if clock_was_set {
                     tracing::warn!("the clock has been set; times before and after do not compare");
                     self.catch_panic(|it| it.input(Input::ClockChanged));
                 }
-                self.publish_turn.add(entries);
+                self.publish_turn.add(items);
                 self.publish_committed();
             }
             Some(LogEvent::NotStored { session, reference }) => {

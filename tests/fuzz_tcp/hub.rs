@@ -332,7 +332,7 @@ impl World {
     /// Passes an answer of the log to the hub.
     fn pass_on(&mut self, event: LogEvent) {
         match event {
-            LogEvent::Committed { entries, .. } => self.input(Input::Committed { entries }),
+            LogEvent::Committed { items, .. } => self.input(Input::Committed { items }),
             LogEvent::NotStored { session, reference } => {
                 self.input(Input::NotStored { session, reference });
             }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use pi_chat::hub::{Now, RestoredState};
+use pi_chat::hub::{LogItem, Now, RestoredState};
 use pi_chat::log::{Log, LogEvent, SqliteLog, StoreSettings};
 use pi_chat::model::{
     Draft, LogEntry, MessageText, Moment, Reference, RoomName, Sequence, SessionId, SessionRecord,
@@ -163,8 +163,9 @@ impl LogHarness {
             tokio::time::timeout(PATIENCE, poll_fn(|context| log.poll_event(context))).await
         });
         match event.expect("the log says nothing").expect("the log has ended") {
-            LogEvent::Committed { entries, .. } => {
-                self.committed.extend(entries.iter().map(|it| LogEntry::clone(it)));
+            LogEvent::Committed { items, .. } => {
+                let entries = items.iter().filter_map(LogItem::entry);
+                self.committed.extend(entries.map(|it| LogEntry::clone(it)));
                 self.disk.acknowledge(1 + self.committed.len());
             }
             LogEvent::NotStored { session, reference } => self.refused.push((session, reference)),

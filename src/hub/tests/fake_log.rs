@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::harness::Harness;
-use crate::hub::{Input, ReadFailed, ReadOutcome, ReadRange, ReadRequest};
+use crate::hub::{Input, LogItem, ReadFailed, ReadOutcome, ReadRange, ReadRequest};
 use crate::model::{Draft, LogEntry, RoomName, Sequence, SharedEntry, Target, Timestamp};
 
 impl Harness {
@@ -20,15 +20,15 @@ impl Harness {
 
     /// Commits up to `most` drafts. Returns false if no draft is pending.
     pub(super) fn commit(&mut self, most: usize) -> bool {
-        let mut entries = Vec::new();
-        while entries.len() < most {
+        let mut items = Vec::new();
+        while items.len() < most {
             let Some(draft) = self.pending_drafts.pop_front() else { break };
-            entries.push(self.append(draft));
+            items.push(LogItem::Message(self.append(draft)));
         }
-        if entries.is_empty() {
+        if items.is_empty() {
             return false;
         }
-        self.input(Input::Committed { entries });
+        self.input(Input::Committed { items });
         true
     }
 

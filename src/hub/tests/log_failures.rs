@@ -1,9 +1,11 @@
 //! Tests of a log that cannot be read or written.
 
+use std::sync::Arc;
+
 use super::frames::*;
 use super::harness::*;
-use crate::hub::{ConnectionId, Input, StorageHealth};
-use crate::model::{HubSettings, Sequence};
+use crate::hub::{ConnectionId, Input, LogItem, StorageHealth};
+use crate::model::{Draft, HubSettings, LogEntry, Sequence, Timestamp};
 use crate::wire::tcp::ServerFrame;
 
 /// Returns a harness with `anna` in the lobby, whose log then answers only when told to. Also
@@ -56,6 +58,44 @@ fn position_in_sequence_gap_is_not_kept() {
             format!("welcome anna {flags} last 1"),
             "{position}"
         );
+    }
+}
+
+/// Only a void that the log reports refuses positions. A sequence that does not come is none: the
+/// log may use sequences for what the hub does not get. A void does not move the head, also if no
+/// entry follows it.
+#[test]
+fn only_a_reported_void_refuses_positions() {
+    let (mut harness, anna, welcome) = manual_log_harness();
+    let message = |sequence| {
+        let (sequence, previous) = (Sequence(sequence), Sequence::ZERO);
+        let entry = LogEntry { sequence, previous, time: Timestamp(5), draft: Draft::example() };
+        LogItem::Message(Arc::new(entry))
+    };
+    let void = |after, up_to| LogItem::Void { after: Sequence(after), up_to: Sequence(up_to) };
+    let batches = [vec![message(1), message(100)], vec![void(100, 1_000), message(1_005)]];
+    for items in batches.into_iter().chain([vec![void(1_005, 2_000)]]) {
+        let last = items.iter().filter_map(LogItem::entry).next_back().cloned();
+        harness.log.extend(last);
+        harness.input(Input::Committed { items });
+    }
+    assert_eq!(harness.hub.stats().head, Sequence(1_005));
+    harness.disconnect(anna);
+    for (position, is_kept) in [
+        (50, true),
+        (100, true),
+        (101, false),
+        (1_000, false),
+        (1_001, true),
+        (1_005, true),
+        (1_006, false),
+    ] {
+        let back = harness.resume("anna", &[], welcome.token, Some(position));
+        harness.run_log();
+        let flags = if is_kept { 3 } else { 1 };
+        let summaries = harness.take_summaries(back);
+        assert_eq!(summaries[0], format!("welcome anna {flags} last 0"), "{position}");
+        assert!(summaries.contains(&"end 2 1005 0".to_owned()), "{position}: {summaries:?}");
     }
 }
 

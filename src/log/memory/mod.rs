@@ -17,7 +17,7 @@ use std::task::{Context, Poll};
 use self::ring::{Ring, memory_cost};
 use self::search::{SearchJob, Searcher};
 use super::{Log, LogEvent, TimestampSource};
-use crate::hub::{Now, ReadOutcome, ReadRange, ReadRequest, ReadTag};
+use crate::hub::{LogItem, Now, ReadOutcome, ReadRange, ReadRequest, ReadTag};
 use crate::model::limits::{HISTORY_LENGTH, MAX_KEPT_DIRECT_MESSAGES};
 use crate::model::{
     Draft, LogEntry, NameKey, Retention, RoomName, Sequence, SessionId, SessionRecord, SharedEntry,
@@ -103,14 +103,14 @@ impl MemoryLog {
     }
 
     /// Assigns sequences and one time to drafts, stores them as entries, and trims all rings to the
-    /// limits. Returns the entries, and true if the clock was set since the previous call.
+    /// limits. Returns the entries as items, and true if the clock was set since the previous call.
     fn append_drafts(
         &mut self,
         now: Now,
         drafts: impl IntoIterator<Item = Draft>,
-    ) -> (Vec<SharedEntry>, bool) {
+    ) -> (Vec<LogItem>, bool) {
         let (time, clock_was_set) = self.timestamps.generate(now);
-        let entries = drafts
+        let items = drafts
             .into_iter()
             .map(|draft| {
                 self.head = self.head.next();
@@ -121,12 +121,12 @@ impl MemoryLog {
                 let previous = previous.unwrap_or_default();
                 let entry = Arc::new(LogEntry { sequence: self.head, previous, time, draft });
                 self.store_entry(&entry);
-                entry
+                LogItem::Message(entry)
             })
             .collect();
         self.trim_rooms();
         self.trim_directs();
-        (entries, clock_was_set)
+        (items, clock_was_set)
     }
 
     /// Stores an entry in the ring of its room, or in the rings of its two sessions. Drops the
@@ -295,8 +295,8 @@ impl MemoryLog {
 
 impl Log for MemoryLog {
     fn append(&mut self, now: Now, drafts: Vec<Draft>) {
-        let (entries, clock_was_set) = self.append_drafts(now, drafts);
-        self.events.push_back(LogEvent::Committed { entries, clock_was_set });
+        let (items, clock_was_set) = self.append_drafts(now, drafts);
+        self.events.push_back(LogEvent::Committed { items, clock_was_set });
     }
 
     fn read(&mut self, tag: ReadTag, request: ReadRequest) {

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::super::LogEvent;
+use crate::hub::LogItem;
 use crate::model::{
     Draft, LogEntry, NameKey, Reference, Sequence, SessionId, SessionRecord, SharedEntry, Target,
     Timestamp,
@@ -85,7 +86,7 @@ pub(super) struct Sequencer {
 pub(super) struct Plan {
     /// Changes to write, in this order.
     pub(super) changes: Vec<Change>,
-    /// `Committed` events to send once the changes are committed. Consecutive entries share an
+    /// `Committed` events to send once the changes are committed. Consecutive items share an
     /// event. Each [`WriteRequest::ClockSet`] begins a new event.
     pub(super) events: Vec<LogEvent>,
     /// Update of the sequencer: the new head, and only those map elements that change.
@@ -106,7 +107,7 @@ impl Sequencer {
     /// assigned is the one after `head`.
     ///
     /// `head` must be at least the sequencer's own head. If `head` is greater, the first change
-    /// stores the sequence gap between both heads.
+    /// stores the sequence gap between both heads, and the first event reports it as a void.
     pub(super) fn plan(
         &self,
         head: Sequence,
@@ -114,23 +115,24 @@ impl Sequencer {
     ) -> Plan {
         let mut delta = Self { head, ..Self::default() };
         let mut changes = Vec::new();
+        let mut events = Vec::new();
+        let mut items = Vec::new();
         if head > self.head {
             changes.push(Change::SkipSequences(self.head, head));
+            items.push(LogItem::Void { after: self.head, up_to: head });
         }
-        let mut events = Vec::new();
-        let mut entries = Vec::new();
         let mut clock_was_set = false;
         for request in requests {
             match request {
                 WriteRequest::Draft(time, draft) => {
                     let entry = self.assign_sequence(&mut delta, time, draft);
                     changes.push(Change::Entry(entry.clone()));
-                    entries.push(entry);
+                    items.push(LogItem::Message(entry));
                 }
                 WriteRequest::ClockSet => {
-                    if !entries.is_empty() {
-                        let entries = std::mem::take(&mut entries);
-                        events.push(LogEvent::Committed { entries, clock_was_set });
+                    if !items.is_empty() {
+                        let items = std::mem::take(&mut items);
+                        events.push(LogEvent::Committed { items, clock_was_set });
                     }
                     clock_was_set = true;
                 }
@@ -149,8 +151,8 @@ impl Sequencer {
                 }
             }
         }
-        if !entries.is_empty() {
-            events.push(LogEvent::Committed { entries, clock_was_set });
+        if !items.is_empty() {
+            events.push(LogEvent::Committed { items, clock_was_set });
         }
         Plan { changes, events, delta }
     }
@@ -232,8 +234,8 @@ impl Plan {
             .events
             .iter()
             .filter_map(|event| match event {
-                LogEvent::Committed { entries, clock_was_set: true } => {
-                    entries.first().map(|it| it.sequence)
+                LogEvent::Committed { items, clock_was_set: true } => {
+                    items.iter().find_map(LogItem::entry).map(|it| it.sequence)
                 }
                 _ => None,
             })

@@ -3,7 +3,8 @@
 
 use std::collections::VecDeque;
 
-use crate::model::{LogEntry, SharedEntry};
+use crate::hub::LogItem;
+use crate::model::LogEntry;
 
 /// Memory of published messages from which on a turn is over, in bytes. The last message of a turn
 /// may exceed it. This value is far below the default of
@@ -11,23 +12,23 @@ use crate::model::{LogEntry, SharedEntry};
 /// connection may lag behind.
 const TURN_MEMORY: usize = 128 << 10;
 
-/// Queue of committed entries that wait to be published, and the number of bytes that the current
+/// Queue of committed items that wait to be published, and the number of bytes that the current
 /// turn may still publish.
 #[derive(Debug)]
 pub(super) struct PublishTurn {
-    /// Committed entries that are not published, in ascending order of sequence.
-    waiting: VecDeque<SharedEntry>,
+    /// Committed items that are not published, in the order of the log.
+    waiting: VecDeque<LogItem>,
     /// Memory of the messages that may still be published in this turn, in bytes.
     left: usize,
 }
 
 impl PublishTurn {
-    /// Creates a turn without entries.
+    /// Creates a turn without items.
     pub(super) fn new() -> Self {
         Self { waiting: VecDeque::new(), left: TURN_MEMORY }
     }
 
-    /// Begins the next turn. Entries that wait stay.
+    /// Begins the next turn. Items that wait stay.
     pub(super) const fn begin(&mut self) {
         self.left = TURN_MEMORY;
     }
@@ -37,21 +38,23 @@ impl PublishTurn {
         self.left == 0
     }
 
-    /// Adds committed entries, behind those that wait.
-    pub(super) fn add(&mut self, entries: Vec<SharedEntry>) {
-        self.waiting.extend(entries);
+    /// Adds committed items, behind those that wait.
+    pub(super) fn add(&mut self, items: Vec<LogItem>) {
+        self.waiting.extend(items);
     }
 
-    /// Removes and returns the next entries to publish, in ascending order of sequence. Returns
-    /// none if none wait or the turn is over.
-    pub(super) fn take(&mut self) -> Vec<SharedEntry> {
+    /// Removes and returns the next items to publish, in the order of the log. Returns none if none
+    /// wait or the turn is over.
+    pub(super) fn take(&mut self) -> Vec<LogItem> {
         let mut count = 0;
-        for entry in &self.waiting {
+        for item in &self.waiting {
             if self.left == 0 {
                 break;
             }
-            let memory = size_of::<LogEntry>() + entry.draft.text.as_str().len();
-            self.left = self.left.saturating_sub(memory);
+            if let Some(entry) = item.entry() {
+                let memory = size_of::<LogEntry>() + entry.draft.text.as_str().len();
+                self.left = self.left.saturating_sub(memory);
+            }
             count += 1;
         }
         self.waiting.drain(..count).collect()
@@ -65,28 +68,34 @@ mod tests {
     use super::*;
     use crate::model::{Draft, MessageText, Sequence, Timestamp};
 
-    /// Entries come out once and in order, a limited amount in each turn.
+    /// Items come out once and in order, a limited amount of messages in each turn. A void keeps its
+    /// place.
     #[test]
     fn each_turn_publishes_a_limited_amount() {
         let entry = |sequence| {
             let text = MessageText::new(&"x".repeat(1_000)).unwrap();
             let draft = Draft { text, ..Draft::example() };
             let (sequence, previous) = (Sequence(sequence), Sequence::ZERO);
-            Arc::new(LogEntry { sequence, previous, time: Timestamp(0), draft })
+            LogItem::Message(Arc::new(LogEntry { sequence, previous, time: Timestamp(0), draft }))
         };
         let mut turn = PublishTurn::new();
         turn.add((1..=150).map(entry).collect());
+        turn.add(vec![LogItem::Void { after: Sequence(150), up_to: Sequence(150) }]);
         turn.add((151..=250).map(entry).collect());
         let mut sequences = Vec::new();
-        let mut turns = 0;
+        let (mut turns, mut voids) = (0, 0);
         while sequences.len() < 250 {
             let taken = turn.take();
             assert!((1..=TURN_MEMORY / 1_000).contains(&taken.len()), "{}", taken.len());
-            sequences.extend(taken.iter().map(|it| it.sequence.0));
+            if let Some(at) = taken.iter().position(|it| it.entry().is_none()) {
+                assert_eq!(sequences.len() + at, 150);
+                voids += 1;
+            }
+            sequences.extend(taken.iter().filter_map(LogItem::entry).map(|it| it.sequence.0));
             assert!(turn.is_over() == (sequences.len() < 250) && turn.take().is_empty());
             turn.begin();
             turns += 1;
         }
-        assert_eq!((sequences, turns), ((1..=250).collect(), 3));
+        assert_eq!((sequences, turns, voids), ((1..=250).collect(), 3, 1));
     }
 }

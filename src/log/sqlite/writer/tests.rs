@@ -6,9 +6,11 @@ use tempfile::TempDir;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::super::database::open_to_write;
+use super::super::sequence_gaps::{self, MIN_GAP};
 use super::super::settings::OnFailure;
 use super::failure::retry_pause;
 use super::*;
+use crate::hub::LogItem;
 use crate::model::{Draft, MessageText, Reference, SessionId, Timestamp};
 
 /// Writer with a database of its own, and the values that its tests check.
@@ -97,6 +99,18 @@ impl Fixture {
         changes
     }
 
+    /// Removes the events that the writer has sent. Returns the items of the `Committed` events
+    /// among them.
+    fn take_items(&mut self) -> Vec<LogItem> {
+        let mut all = Vec::new();
+        while let Ok(event) = self.events.try_recv() {
+            if let LogEvent::Committed { items, .. } = event {
+                all.extend(items);
+            }
+        }
+        all
+    }
+
     /// Returns the number of messages in the database.
     fn stored(&self) -> u64 {
         let ask = "SELECT count(*) FROM entries";
@@ -144,13 +158,47 @@ fn one_attempt_covers_all_messages_that_wait() {
     assert_eq!(fixture.writer.state.storage_health, StorageHealth::Sound);
     assert_eq!(fixture.committed.load(Ordering::Relaxed) - before, 2, "the messages, and a sync");
     assert_eq!(fixture.stored(), fixture.messages);
-    let mut committed = 0;
-    while let Ok(event) = fixture.events.try_recv() {
-        if let LogEvent::Committed { entries, .. } = event {
-            committed += entries.len() as u64;
-        }
-    }
+    let committed = fixture.take_items().iter().filter_map(LogItem::entry).count() as u64;
     assert_eq!(committed, fixture.messages, "each was delivered");
+}
+
+/// When the disk begins to fail, the log reports the sequences that it skips as a void: before the
+/// first message behind it, and also if no message follows. Once written, the same ranges are
+/// restored after a restart. A log that refuses messages skips nothing.
+#[test]
+fn skipped_sequences_are_reported_as_voids() {
+    let mut fixture = Fixture::new();
+    fixture.say();
+    for is_followed in [true, false] {
+        fixture.set_full(true);
+        let before = fixture.writer.sequencer.head;
+        if is_followed {
+            fixture.say();
+        } else {
+            fixture.writer.enter_failure_mode(&rusqlite::Error::InvalidQuery, vec![]);
+        }
+        fixture.set_full(false);
+        fixture.writer.state.retry_at = fixture.writer.clock.now();
+        fixture.writer.run_due_tasks();
+        assert_eq!(fixture.writer.state.storage_health, StorageHealth::Sound);
+        let items = fixture.take_items();
+        let [.., LogItem::Void { after, up_to }] = items[..items.len() - usize::from(is_followed)]
+        else {
+            panic!("{items:?}");
+        };
+        assert!(after == before && up_to.0 >= after.0 + MIN_GAP, "{items:?}");
+        let next = items.last().and_then(LogItem::entry).map(|it| it.sequence);
+        assert_eq!(next, is_followed.then(|| up_to.next()));
+        let stored = sequence_gaps::read_all(&fixture.writer.store.connection).unwrap();
+        assert_eq!(stored.last(), Some(&(after, up_to)));
+    }
+    fixture.say();
+    assert_eq!(fixture.take_items().len(), 1, "no void once the disk works");
+    fixture.writer.settings.on_failure = OnFailure::Refuse;
+    fixture.set_full(true);
+    fixture.say();
+    assert_eq!(fixture.writer.state.storage_health, StorageHealth::Refusing);
+    assert_eq!(fixture.take_items(), []);
 }
 
 /// If a draft after a clock change is refused, the clock change is reported with the next draft
