@@ -45,7 +45,7 @@ impl Sign for NoSignature {
 struct SimPeer {
     /// Engine of the peer.
     mesh: Mesh,
-    /// Identity of the peer.
+    /// Public identity of the peer: public key, incarnation and id.
     signer: Signer,
     /// Events that the peer has emitted, the oldest first.
     events: Vec<Event>,

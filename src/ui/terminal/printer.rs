@@ -22,6 +22,7 @@ const QUEUE_CAPACITY: usize = 10_000;
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Handle to the printing thread. It holds a queue of texts, which the thread prints in order.
+/// Dropping it waits until they are printed, at most for [`FLUSH_TIMEOUT`].
 pub(super) struct Printer {
     /// Queue of texts for the thread. When it is set to `None`, the thread ends after the queued
     /// texts.
