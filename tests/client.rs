@@ -15,6 +15,8 @@ mod program;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+#[cfg(unix)]
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread::{self, JoinHandle};
 
@@ -360,4 +362,133 @@ fn client_reports_retention_disk_notice_and_missing_search() {
     anna.expect_json(&json!({"type": "error", "code": 0, "name": "client", "id": 1}));
     assert_eq!(anna.finish().0, Some(77));
     assert_eq!(server.join().unwrap(), [1, 2]);
+}
+
+/// Returns a command for `chat-client` as anna that saves its state below this directory.
+#[cfg(unix)]
+fn saving_client_command(server: &str, home: &Path, mode: &str) -> Command {
+    let mut command = isolated_command(env!("CARGO_BIN_EXE_chat-client"));
+    command.env("HOME", home).args([server, "--name", "anna", mode]);
+    command
+}
+
+/// Returns the file with the ignore list of the only server below this home directory.
+#[cfg(unix)]
+fn ignore_file(home: &Path) -> PathBuf {
+    let state = home.join(".local/state/pi-chat");
+    let found = std::fs::read_dir(state).unwrap().map(|it| it.unwrap().path().join("ignored.json"));
+    found.filter(|it| it.exists()).next().unwrap()
+}
+
+/// What comes under an ignored name is not shown, live and after a restart, until the name is not
+/// ignored any more. Old messages that are hidden are counted.
+#[cfg(unix)]
+#[test]
+fn ignored_name_is_hidden_also_after_restart() {
+    let server = Server::start(&[]);
+    let (address, home) = (server.address().to_string(), tempfile::tempdir().unwrap());
+    let start_anna = || Program::start(saving_client_command(&address, home.path(), "--plain"));
+    let mut anna = start_anna();
+    anna.type_line("/ignore BOB");
+    anna.expect_text("-- BOB is ignored: ");
+    let mut bob = Program::start(client_command(&address, "bob"));
+    bob.type_line("from bob");
+    bob.type_line("/msg anna psst");
+    bob.expect_text("you -> anna: psst");
+    let mut carla = server.join("carla");
+    carla.say_in_lobby("from carla");
+    anna.expect_text("carla joined");
+    anna.type_line("/msg bob hello");
+    anna.expect_text("you ignore bob: an answer is not shown");
+    anna.expect_text("(direct) you -> bob: hello");
+    let (code, lines) = anna.finish();
+    assert_eq!(code, Some(0), "{lines:#?}");
+    assert!(lines.iter().any(|it| it.ends_with("carla: from carla")), "{lines:#?}");
+    let of_bob = ["from bob", "psst", "bob joined"];
+    assert!(!lines.iter().any(|line| of_bob.iter().any(|it| line.contains(it))), "{lines:#?}");
+
+    bob.type_line("while away");
+    bob.expect_text("bob: while away");
+    let mut anna = start_anna();
+    anna.expect_text("-- you ignore BOB: ");
+    anna.expect_text("-- 1 of these messages is not shown");
+    anna.type_line("/search away");
+    anna.expect_text("-- 1 message with away:");
+    anna.type_line("/who");
+    anna.expect_text("bob (ignored)");
+    anna.type_line("/unignore bob");
+    anna.expect_text("-- BOB is not ignored any more.");
+    bob.type_line("heard again");
+    anna.expect_text("bob: heard again");
+    let (code, lines) = anna.finish();
+    assert_eq!(code, Some(0), "{lines:#?}");
+    assert!(!lines.iter().any(|it| it.contains("while away")), "{lines:#?}");
+    let (_, lines) = start_anna().finish();
+    assert!(!lines.iter().any(|it| it.contains("ignore")), "{lines:#?}");
+}
+
+/// JSON lines mark what comes under an ignored name, and the list is that of the other interfaces.
+/// Refused requests are errors of the input.
+#[cfg(unix)]
+#[test]
+fn json_marks_messages_of_ignored_names() {
+    let server = Server::start(&[]);
+    let (address, home) = (server.address().to_string(), tempfile::tempdir().unwrap());
+    let start_anna = || Program::start(saving_client_command(&address, home.path(), "--json"));
+    let mut bob = Program::start(client_command(&address, "bob"));
+    bob.type_line("before");
+    bob.expect_text("bob: before");
+    let mut anna = start_anna();
+    anna.expect_json(&json!({"type": "message", "text": "before", "ignored": false}));
+    anna.send_json(&json!({"type": "ignore", "name": "Bob", "id": 1}));
+    anna.expect_json(&json!({"type": "ignored", "names": ["Bob"], "saved": true, "id": 1}));
+    bob.type_line("after");
+    anna.expect_json(&json!({"type": "message", "text": "after", "ignored": true}));
+    bob.type_line("/msg anna psst");
+    anna.expect_json(&json!({"type": "direct", "text": "psst", "ignored": true}));
+    anna.send_json(&json!({"type": "search", "text": "after"}));
+    anna.expect_json(&json!({"type": "found", "text": "after", "ignored": true}));
+    for (id, kind, name) in
+        [(2, "ignore", "two words"), (3, "ignore", "ANNA"), (4, "unignore", "eve")]
+    {
+        anna.send_json(&json!({"type": kind, "name": name, "id": id}));
+        anna.expect_json(&json!({"type": "error", "name": "input", "id": id}));
+    }
+    let (code, lines) = anna.finish();
+    assert_eq!(code, Some(64), "{lines:#?}");
+    let mut anna = start_anna();
+    anna.send_json(&json!({"type": "ignored", "id": 5}));
+    anna.expect_json(&json!({"type": "ignored", "names": ["Bob"], "saved": true, "id": 5}));
+    anna.send_json(&json!({"type": "unignore", "name": "BOB", "id": 6}));
+    anna.expect_json(&json!({"type": "ignored", "names": [], "saved": true, "id": 6}));
+    assert_eq!(anna.finish().0, Some(0));
+}
+
+/// A damaged ignore list is reported with its path and left as it is. `/ignore` works until the
+/// program ends. With `--fresh` the file is not read.
+#[cfg(unix)]
+#[test]
+fn damaged_ignore_list_is_reported_and_kept() {
+    let server = Server::start(&[]);
+    let (address, home) = (server.address().to_string(), tempfile::tempdir().unwrap());
+    let run = |arguments: &[&str], input: &str| {
+        let mut command = saving_client_command(&address, home.path(), "--plain");
+        command.args(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let output = run_with_input(command, input);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr_text(&output));
+        (String::from_utf8(output.stdout.clone()).unwrap(), stderr_text(&output))
+    };
+    let (told, errors) = run(&[], "/ignore bob\n");
+    assert!(told.contains("/unignore bob ends it, quitting does not."), "{told}");
+    assert_eq!(errors.matches("!!").count(), 0, "{errors}");
+    let (told, _) = run(&["--fresh"], "/ignore\n/ignore eve\n");
+    assert!(told.contains("You ignore nobody.") && told.contains("so does quitting"), "{told}");
+    let file = ignore_file(home.path());
+    std::fs::write(&file, "damaged").unwrap();
+    let (told, errors) = run(&[], "/ignore bob\n/ignore\n");
+    assert!(errors.contains(&format!("!! {} cannot be used (", file.display())), "{errors}");
+    assert!(told.contains("/unignore bob ends it; so does quitting"), "{told}");
+    assert!(told.contains("You ignore bob (until you quit)."), "{told}");
+    assert_eq!(std::fs::read_to_string(file).unwrap(), "damaged");
 }

@@ -176,6 +176,7 @@ fn start(number: usize, address: SocketAddr, progress: Rc<watch::Sender<()>>) ->
             seed: u64::try_from(number).unwrap(),
         },
         state_dir: None,
+        ignore_list: None,
         throttle_requests: false,
     };
     let (seen, welcomes) = (Rc::default(), Rc::default());

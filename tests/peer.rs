@@ -12,6 +12,8 @@
 
 #[path = "common/json_process.rs"]
 mod json_process;
+#[path = "common/program.rs"]
+mod program;
 
 use std::fs;
 use std::io::Write;
@@ -24,6 +26,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use json_process::JsonProcess;
+use program::Program;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -568,4 +571,58 @@ fn invalid_settings_are_rejected() {
         let output = run_with_input(program(home.path(), arguments), "");
         assert_eq!(output.status.code(), Some(64), "{arguments:?}");
     }
+}
+
+/// What comes under an ignored name is marked in JSON lines, and not shown on other screens, also
+/// after a restart. The ignored peer stays in the room: nobody objects.
+#[test]
+fn ignored_name_is_hidden_here_only_and_after_restart() {
+    let room = TestRoom::new();
+    let mut bob = room.start("bob", &[]);
+    let mut anna = room.start("anna", &[]);
+    anna.request(&json!({"type": "ignore", "name": "BOB", "id": 1}));
+    let answer = anna.next_of_type("ignored");
+    assert_eq!(answer, json!({"type": "ignored", "names": ["BOB"], "saved": true, "id": 1}));
+    bob.next_of_type("admitted");
+    anna.wait_for_members(&["anna", "bob"]);
+    bob.say("unseen");
+    assert_eq!(anna.next_of_type("message")["ignored"], true);
+    anna.say("hi");
+    assert_eq!(bob.next("anna's message", |it| it["text"] == "hi")["ignored"], false);
+    assert_eq!(anna.finish().1.code(), Some(0));
+
+    let mut anna = Program::start(room.program("anna", &["--plain"]));
+    anna.expect_text("-- you ignore BOB: ");
+    anna.expect_text("-- 1 of these messages is not shown");
+    anna.type_line("/unignore bob");
+    anna.expect_text("-- BOB is not ignored any more. What was hidden stays hidden.");
+    bob.say("seen again");
+    anna.expect_text("bob: seen again");
+    anna.type_line("/ignore bob");
+    anna.expect_text("Your peer does not object to bob; /block does.");
+    let (code, lines) = anna.finish();
+    assert_eq!(code, Some(0), "{lines:#?}");
+    assert!(!lines.iter().any(|it| it.contains("unseen")), "{lines:#?}");
+}
+
+/// A damaged ignore list is reported with its path, and left as it is.
+#[test]
+fn damaged_ignore_list_is_reported_and_kept() {
+    let room = TestRoom::new();
+    let state = room.home.path().join("anna/.local/state/pi-chat");
+    fs::create_dir_all(&state).unwrap();
+    let file = state.join("peer.ignored.json");
+    fs::write(&file, "damaged").unwrap();
+    let output = run_with_input(room.program("anna", &["--plain"]), "/ignore bob\n");
+    let told = to_text(&output.stderr);
+    assert!(told.contains(&format!("!! {} cannot be used (", file.display())), "{told}");
+    assert!(to_text(&output.stdout).contains("; so does quitting"), "{}", to_text(&output.stdout));
+    assert_eq!(output.status.code(), Some(0));
+    let mut bot = room.start("anna", &[]);
+    let error = bot.next_of_type("error");
+    assert_eq!((&error["code"], &error["name"]), (&json!(0), &json!("client")));
+    bot.request(&json!({"type": "ignored"}));
+    let answer = bot.next_of_type("ignored");
+    assert_eq!(answer, json!({"type": "ignored", "names": [], "saved": false}));
+    assert_eq!(fs::read_to_string(file).unwrap(), "damaged");
 }

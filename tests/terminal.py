@@ -66,6 +66,18 @@ def main(client, server, server_program):
         terminal.expect("/who")
         terminal.type("\r")
         terminal.expect("here: anna")
+        # What comes under an ignored name is not shown. Tab completes the ignored name.
+        terminal.type("/ignore BOB\r")
+        terminal.expect("BOB is ignored")
+        bob_says("unseen")
+        terminal.type("after it\r")
+        shown = terminal.expect(r"(?s)(.*)\] anna: after it\r?\n").group(1)
+        if "unseen" in shown:
+            sys.exit(f"what bob says is not hidden: {shown!r}")
+        terminal.type("/unig\tB\t\r")
+        terminal.expect("BOB is not ignored any more")
+        bob_says("seen again")
+        terminal.expect(r"\] bob: seen again")
         # A program that was stopped and is continued goes on editing; the arrow keys move the cursor.
         terminal.type("abc")
         terminal.expect("abc")

@@ -30,7 +30,8 @@ use crate::ui::{PlainScreen, Screen, SharedViewState, safe_line};
 ///
 /// Lines that you type are messages; /help lists the commands. Without a
 /// terminal, lines of the input are messages, and at its end it leaves as
-/// soon as all of them have arrived.
+/// soon as all of them have arrived. /ignore NAME hides what comes under a
+/// name, only here; /unignore NAME ends that.
 ///
 /// Without a SERVER it looks for one on this network: it takes the only one,
 /// and on a terminal lets you choose among several.
@@ -261,8 +262,8 @@ fn remembered_name() -> Option<RememberedName> {
     RememberedName::in_state_directory("client.name")
 }
 
-/// Builds the setup of the client's driver. With `fresh`, no earlier session is resumed, and none
-/// is saved.
+/// Builds the setup of the client's driver, without an ignore list. With `fresh`, no earlier session
+/// is resumed, and none is saved.
 ///
 /// # Errors
 /// The operating system's random source fails.
@@ -287,7 +288,13 @@ fn driver_setup(
     };
     let throttle_requests = ui_mode != UiMode::Terminal;
     let state = state_directory().filter(|_| !fresh);
-    Ok(Setup { server: config.server.clone(), settings, state_dir: state, throttle_requests })
+    Ok(Setup {
+        server: config.server.clone(),
+        settings,
+        state_dir: state,
+        ignore_list: None,
+        throttle_requests,
+    })
 }
 
 /// Runs `chat-client send`: sends one message, waits for its acknowledgement, and leaves. If the
@@ -334,8 +341,10 @@ fn run_chat(chat: ChatArgs) -> Result<u8, Failure> {
         (_, false) if frontend::can_edit_lines() => UiMode::Terminal,
         _ => UiMode::Plain,
     };
-    let setup = driver_setup(&config, chat.common.fresh, ui_mode, can_ask).map_err(os_failure)?;
+    let mut setup =
+        driver_setup(&config, chat.common.fresh, ui_mode, can_ask).map_err(os_failure)?;
     let view_state = SharedViewState::default();
+    setup.ignore_list = Some(view_state.with(|it| it.ignore_list.clone()));
     view_state.with(|it| it.name_question.usual_name = Some(default_username()));
     let name_file = remembered_name().filter(|_| !chat.common.fresh);
     let (requests, request_queue) = frontend::request_queue();

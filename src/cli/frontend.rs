@@ -81,8 +81,9 @@ pub(super) fn open_json(
     requests: Sender<Request>,
     patience: Duration,
 ) -> JsonScreen<Stdout> {
+    let screen = JsonScreen::new(stdout(), view_state.clone());
     thread::spawn(move || read_json(&mut stdin().lock(), &view_state, &requests, patience));
-    JsonScreen::new(stdout())
+    screen
 }
 
 /// Screen that passes all events on, and remembers the username that the user has chosen when

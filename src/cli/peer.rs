@@ -19,13 +19,16 @@ use crate::config::peer::{Config, PartialConfig, split_list};
 use crate::config::remembered_name::RememberedName;
 use crate::config::user::{default_username, state_directory};
 use crate::mesh::End;
-use crate::model::{ErrorCode, Request, Username};
+use crate::model::{ErrorCode, Event, Request, Username};
 use crate::peer::{
     HeadlessScreen, KeyError, PeerKey, PeerSettings, doctor, rejection_reason, run as drive,
 };
 use crate::systemd;
 use crate::ui::terminal::hold_resize_signal;
-use crate::ui::{Dialect, JsonScreen, NameQuestion, Screen, SharedViewState, safe_line};
+use crate::ui::{
+    Dialect, IgnoreFile, JsonScreen, NameQuestion, Screen, SharedIgnoreList, SharedViewState,
+    ignore_problem_text, safe_line,
+};
 use crate::wire::udp::Room;
 
 /// Maximum time without a new acknowledgement in the graceful shutdown when an input of plain or
@@ -37,8 +40,9 @@ const SCRIPT_PATIENCE: Duration = Duration::from_secs(60);
 /// Lines that you type are messages; /help lists the commands. Without a
 /// terminal, lines of the input are messages, and at its end it leaves.
 /// A room with a passphrase can be read only by those who know it.
-/// /block NAME hides from you what somebody writes, and objects when they
-/// join again; /unblock NAME ends that.
+/// /ignore NAME hides what comes under a name, only here; /unignore NAME
+/// ends that. /block NAME hides from you what somebody writes, by their key,
+/// and objects when they join again; /unblock NAME or quitting ends that.
 #[derive(Parser)]
 #[command(
     name = "chat-peer",
@@ -195,6 +199,20 @@ impl CommonArgs {
     }
 }
 
+/// Opens the user's ignore list for rooms of peers. Returns the event that reports a file that
+/// cannot be used; `None` if there is no problem.
+fn open_ignore_list(ignore_list: &SharedIgnoreList) -> Option<Event> {
+    let file = state_directory().map(|it| IgnoreFile::new(it.join("peer.ignored.json"), None));
+    let error = ignore_list.open(file).err()?;
+    Some(Event::Problem { code: 0, text: ignore_problem_text(&error) })
+}
+
+/// Shows the event of [`open_ignore_list`], if there is one.
+fn show_problem(screen: &mut dyn Screen, problem: Option<&Event>) {
+    // If the output is closed, showing the next event reveals it.
+    let _ = problem.map(|it| screen.show(it));
+}
+
 /// Returns the file with the username that the user has chosen when another was refused.
 fn remembered_name() -> Option<RememberedName> {
     RememberedName::in_state_directory("peer.name")
@@ -314,6 +332,11 @@ fn run_chat(chat: &ChatArgs) -> Result<u8, Failure> {
     };
     let view_state = SharedViewState::with_dialect(Dialect::Peers);
     view_state.with(|it| it.name_question.usual_name = Some(default_username()));
+    let ignore_problem = if ui_mode == UiMode::Headless {
+        None
+    } else {
+        open_ignore_list(&view_state.with(|it| it.ignore_list.clone()))
+    };
     let name_file = remembered_name();
     let (requests, request_queue) = frontend::request_queue();
     match ui_mode {
@@ -334,6 +357,7 @@ fn run_chat(chat: &ChatArgs) -> Result<u8, Failure> {
         UiMode::Terminal => {
             let mut screen = frontend::open_terminal(view_state, requests)?;
             let mut remembering = RememberingScreen::new(&mut screen, name_file, is_name_chosen);
+            show_problem(&mut remembering, ignore_problem.as_ref());
             let end = run_driver(setup, &mut remembering, request_queue).map_err(os_failure)?;
             drop(screen);
             exit_code(&end, &config, false)
@@ -341,11 +365,13 @@ fn run_chat(chat: &ChatArgs) -> Result<u8, Failure> {
         UiMode::Plain => {
             let mut screen = frontend::open_plain(view_state.clone(), requests, SCRIPT_PATIENCE);
             let mut screen = RememberingScreen::new(&mut screen, name_file, is_name_chosen);
+            show_problem(&mut screen, ignore_problem.as_ref());
             let end = run_driver(setup, &mut screen, request_queue).map_err(os_failure)?;
             frontend::script_exit_code(&view_state, |is_script| exit_code(&end, &config, is_script))
         }
         UiMode::Json => {
             let mut screen = frontend::open_json(view_state.clone(), requests, SCRIPT_PATIENCE);
+            show_problem(&mut screen, ignore_problem.as_ref());
             let end = run_driver(setup, &mut screen, request_queue).map_err(os_failure)?;
             Ok(write_end(
                 &mut screen,

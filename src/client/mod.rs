@@ -6,7 +6,7 @@
 //! - `discovery`: servers on the local network (DNS-SD over multicast DNS)
 //! - `candidates`: ranking of a discovered server's addresses
 //! - `destination`: identity of the server to connect to
-//! - `session_store`: the saved session on disk
+//! - `session_store`: the saved session on disk, beside which the ignore list of the server is
 
 mod candidates;
 mod connection;
@@ -26,15 +26,18 @@ use tokio::time::{Instant, sleep_until};
 pub use destination::Destination;
 
 use self::connection::{Connection, ConnectionEvent, OpenConnection};
-use self::session_store::{SessionStore, StoreError};
+use self::session_store::{SessionStore, StoreError, server_directory};
 use crate::link::{EndReason, Input, Link, Output, SavedSession, Settings};
 use crate::model::{Command, Event, Moment, NameKey, Request, RequestTag};
 use crate::os::Clock;
-use crate::ui::Screen;
+use crate::ui::{IgnoreFile, Screen, SharedIgnoreList, ignore_problem_text};
 use crate::wire::tcp::ServerFrame;
 
 /// Maximum time without an answer in a graceful shutdown that the driver itself requests.
 const DEFAULT_FINISH_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Name of the file with the ignore list, in the directory of the server's saved sessions.
+const IGNORE_FILE_NAME: &str = "ignored.json";
 
 /// Maximum number of reads from the socket in a row. Then other events get their turn.
 const MAX_READS_PER_WAKE: usize = 16;
@@ -45,8 +48,11 @@ pub struct Setup {
     pub server: Destination,
     /// Settings of the link.
     pub settings: Settings,
-    /// Directory for saved sessions. `None`: sessions are neither loaded nor saved.
+    /// Directory for saved sessions and ignore lists. `None`: they are neither loaded nor saved.
     pub state_dir: Option<PathBuf>,
+    /// Ignore list of the user interface, which the driver opens for the server. `None` if the
+    /// interface has none.
+    pub ignore_list: Option<SharedIgnoreList>,
     /// True if requests come from an input that ends and can be paused, such as a script. Then the
     /// driver takes requests only while [`Link::has_capacity`] is true (backpressure).
     ///
@@ -70,8 +76,10 @@ struct Driver<'a> {
     is_server_certain: bool,
     /// Requested username. With the server it determines the session file.
     username: String,
-    /// Directory for saved sessions. `None` if nothing is to be saved.
+    /// Directory for saved sessions and ignore lists. `None` if nothing is to be saved.
     state_dir: Option<PathBuf>,
+    /// Ignore list to open; `None` if there is none, or once it has been opened.
+    ignore_list: Option<SharedIgnoreList>,
     /// True once the driver has tried to open the store for the current server and username.
     is_store_tried: bool,
     /// Store of the saved session. `None` before it is opened, if it cannot be used, or after a
@@ -111,6 +119,7 @@ pub async fn run(
         is_server_certain: setup.server.is_certain(),
         server: setup.server,
         state_dir: setup.state_dir,
+        ignore_list: setup.ignore_list,
         is_store_tried: false,
         store: None,
         former_stores: Vec::new(),
@@ -122,6 +131,7 @@ pub async fn run(
     };
     if driver.is_server_certain {
         driver.open_store();
+        driver.open_ignore_list();
     }
     let mut interrupted = std::pin::pin!(interrupted);
     let (mut may_be_interrupted, mut has_requests, mut is_leaving) = (true, true, false);
@@ -237,8 +247,8 @@ impl Driver<'_> {
         }
     }
 
-    /// Records to which server the new connection leads. Opens the session store if the driver has
-    /// not tried to before.
+    /// Records to which server the new connection leads. Opens the session store and the ignore
+    /// list if the driver has not tried to before.
     ///
     /// The first connection makes an uncertain identity certain. From then on, a server without an
     /// id is identified by its instance name. Later connections update the instance name only if
@@ -249,6 +259,7 @@ impl Driver<'_> {
         }
         self.is_server_certain = true;
         self.open_store();
+        self.open_ignore_list();
     }
 
     /// Saves the session, if there is a store. Removes the files of the same session under earlier,
@@ -302,6 +313,22 @@ impl Driver<'_> {
             Err(error) => self.report_store_error(&error),
         }
         self.saved = self.store.as_ref().and_then(SessionStore::load);
+    }
+
+    /// Opens the ignore list of the server. Does nothing on further calls. If its file cannot be
+    /// used, reports that.
+    fn open_ignore_list(&mut self) {
+        let Some(list) = self.ignore_list.take() else { return };
+        let file = self.state_dir.as_ref().map(|directory| {
+            let server = self.server.key();
+            let path = server_directory(directory, &server).join(IGNORE_FILE_NAME);
+            IgnoreFile::new(path, Some(server))
+        });
+        if let Err(error) = list.open(file) {
+            // If the screen has failed, showing the next event of the link reveals it.
+            let text = ignore_problem_text(&error);
+            let _ = self.screen.show(&Event::Problem { code: 0, text });
+        }
     }
 
     /// Shows on the screen that the session cannot be saved or loaded.

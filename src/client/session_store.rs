@@ -77,7 +77,7 @@ impl SessionStore {
     ) -> Result<Option<Self>, StoreError> {
         let server = server.key();
         let name = NameKey::of(name).as_str().to_owned();
-        let directory = directory.join(format!("at-{}", escape_path_component(&server)));
+        let directory = server_directory(directory, &server);
         create_private_dir(&directory).map_err(|source| store_error(&directory, source))?;
         let stem = format!("as-{}", escape_path_component(&name));
         let lock_path = directory.join(format!("{stem}.lock"));
@@ -150,6 +150,12 @@ impl SessionStore {
         temporary.persist(&self.path).map_err(|failed| failed.error)?;
         Ok(())
     }
+}
+
+/// Returns the directory below `directory` for what is saved about a server with this key. It may
+/// not exist yet. Two servers with very long keys may share a directory.
+pub(super) fn server_directory(directory: &Path, server_key: &str) -> PathBuf {
+    directory.join(format!("at-{}", escape_path_component(server_key)))
 }
 
 /// Returns an I/O error as a [`StoreError`] with this path.

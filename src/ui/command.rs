@@ -1,5 +1,6 @@
 //! Parsing of typed lines as messages and slash commands, and the help text.
 
+use super::ignore_command::IgnoreCommand;
 use super::view_state::Dialect;
 use crate::model::{ChatCommand, PeerCommand, RoomSelector, Style, strip_room_prefix};
 
@@ -18,6 +19,10 @@ a line            is said to the room
                   also \"A PHRASE\", BEGIN*, from:NAME, in:ROOM, before:DATE, after:DATE
                   (2026-11-03, 2026-11-03T14:30, today, yesterday)
                   without words: older messages of the last search
+/ignore NAME      hides what comes under this name: only here, also after a restart; not what
+                  the same person writes under another name, but also whoever takes this one
+/ignore           tells whom you ignore
+/unignore NAME    shows it again
 /reconnect        connects again at once; so does Enter while the server does not answer
 /quit             leaves
 /help             this";
@@ -29,7 +34,12 @@ a line            is said to the room
 /me TEXT          says what you do: * anna waves
 /who              tells who is there
 /peers            tells who is there since when, and how each one is reached
-/block NAME       hides from you what somebody writes, and objects when they join again
+/ignore NAME      hides what comes under this name: only here, also after a restart; not what
+                  the same person writes under another name, but also whoever takes this one
+/ignore           tells whom you ignore
+/unignore NAME    shows it again
+/block NAME       hides from you what somebody writes, by their key, also under another name,
+                  and objects when they join again; until you quit
 /block            tells who is blocked
 /unblock NAME     ends a block
 /yes NAME         lets somebody in who wants to come in (--ask)
@@ -43,6 +53,7 @@ a line            is said to the room
 const SERVER_COMMANDS: &[&str] = &[
     "/help",
     "/history",
+    "/ignore",
     "/join",
     "/leave",
     "/me",
@@ -51,12 +62,25 @@ const SERVER_COMMANDS: &[&str] = &[
     "/reconnect",
     "/room",
     "/search",
+    "/unignore",
     "/who",
 ];
 
 /// Command names of the peer dialect, sorted, for tab completion. Aliases are left out.
-const PEER_COMMANDS: &[&str] =
-    &["/block", "/help", "/me", "/no", "/peers", "/quit", "/room", "/unblock", "/who", "/yes"];
+const PEER_COMMANDS: &[&str] = &[
+    "/block",
+    "/help",
+    "/ignore",
+    "/me",
+    "/no",
+    "/peers",
+    "/quit",
+    "/room",
+    "/unblock",
+    "/unignore",
+    "/who",
+    "/yes",
+];
 
 /// Returns the help text of a dialect.
 pub(super) const fn help_text(dialect: Dialect) -> &'static str {
@@ -86,6 +110,8 @@ pub(super) enum ParsedLine {
     ChatCommand(ChatCommand),
     /// Request this command, which only peers have.
     PeerCommand(PeerCommand),
+    /// Change or list who is ignored.
+    Ignore(IgnoreCommand),
     /// Show the help text.
     Help,
     /// Search for this query, which is not parsed yet. If it is empty, request the page before the
@@ -135,11 +161,12 @@ pub(super) fn parse_line(
     if let Some(error_text) = unavailable_command(&word, text, dialect) {
         return Err(error_text.to_owned());
     }
-    let by_name = |command: fn(String) -> PeerCommand| match text.strip_prefix('@').unwrap_or(text)
-    {
+    let named = || match text.strip_prefix('@').unwrap_or(text) {
         "" => Err(format!("/{word} NAME: whom?")),
-        name => Ok(ParsedLine::PeerCommand(command(name.to_owned()))),
+        name => Ok(name.to_owned()),
     };
+    let by_name =
+        |command: fn(String) -> PeerCommand| Ok(ParsedLine::PeerCommand(command(named()?)));
     match word.as_str() {
         "help" | "?" => Ok(ParsedLine::Help),
         "quit" | "exit" => Ok(ParsedLine::Quit),
@@ -177,6 +204,9 @@ pub(super) fn parse_line(
             }
         }
         "search" => Ok(ParsedLine::Search(text.to_owned())),
+        "ignore" if text.is_empty() => Ok(ParsedLine::Ignore(IgnoreCommand::List)),
+        "ignore" => Ok(ParsedLine::Ignore(IgnoreCommand::Add(named()?))),
+        "unignore" => Ok(ParsedLine::Ignore(IgnoreCommand::Remove(named()?))),
         "peers" => Ok(ParsedLine::PeerCommand(PeerCommand::Peers)),
         "block" if text.is_empty() => Ok(ParsedLine::PeerCommand(PeerCommand::ListBlocked)),
         "block" => by_name(|name| PeerCommand::Block { name }),
@@ -211,7 +241,11 @@ fn unavailable_command(word: &str, text: &str, dialect: Dialect) -> Option<&'sta
         (Dialect::Peers, "reconnect") => {
             Some("There is no server: a peer finds the others by itself.")
         }
-        (Dialect::Server, "peers" | "block" | "unblock" | "yes" | "no") => {
+        (Dialect::Server, "block" | "unblock") => Some(
+            "That is for chat-peer, where there is no server. \
+             /ignore NAME hides what comes under a name.",
+        ),
+        (Dialect::Server, "peers" | "yes" | "no") => {
             Some("That is for chat-peer, where there is no server.")
         }
         _ => None,
@@ -309,6 +343,22 @@ mod tests {
         for line in ["/peers", "/block bob", "/unblock bob", "/yes bob", "/no bob"] {
             let error_text = parse_line(line, RoomSelector::First, Dialect::Server).unwrap_err();
             assert!(error_text.contains("chat-peer"), "{error_text}");
+        }
+    }
+
+    /// `/ignore` and `/unignore` are the same in both dialects.
+    #[test]
+    fn ignore_is_parsed_in_both_dialects() {
+        for dialect in [Dialect::Server, Dialect::Peers] {
+            let parsed = |line| parse_line(line, RoomSelector::First, dialect);
+            let bob = || "bob".to_owned();
+            assert_eq!(parsed("/ignore "), Ok(ParsedLine::Ignore(IgnoreCommand::List)));
+            assert_eq!(parsed("/IGNORE @bob"), Ok(ParsedLine::Ignore(IgnoreCommand::Add(bob()))));
+            assert_eq!(
+                parsed("/unignore bob "),
+                Ok(ParsedLine::Ignore(IgnoreCommand::Remove(bob())))
+            );
+            assert_eq!(parsed("/unignore").unwrap_err(), "/unignore NAME: whom?");
         }
     }
 

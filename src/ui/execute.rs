@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::Sender;
 
 use super::command::{ParsedLine, help_text, parse_line};
+use super::ignore_command::{IgnoreCommand, execute_ignore};
 use super::local_time::LocalTimeZone;
 use super::name_question::execute_answer;
 use super::render::{LineKind, RenderedText, error_line};
@@ -46,8 +47,17 @@ pub(super) fn execute_line(
                 return AfterLine::Stop;
             }
         }
+        Ok(ParsedLine::Ignore(command)) => execute_ignore_line(&command, view, tell),
         Ok(ParsedLine::Reconnect) => request_reconnect(requests, true),
-        Ok(ParsedLine::ChatCommand(command)) => return send_chat_command(command, view, requests),
+        Ok(ParsedLine::ChatCommand(command)) => {
+            if let ChatCommand::Direct { to, .. } = &command
+                && view.with(|it| it.ignore_list.has(to))
+            {
+                let to = safe_name(to);
+                tell(information(&format!("-- you ignore {to}: an answer is not shown")));
+            }
+            return send_chat_command(command, view, requests);
+        }
         Ok(ParsedLine::Search(typed)) => match build_search(&typed, view) {
             Ok(search) => return send_chat_command(ChatCommand::Search(search), view, requests),
             Err(error_text) => tell(input_error(&error_text, view)),
@@ -74,6 +84,25 @@ pub(super) fn execute_line(
         Err(error_text) => tell(input_error(&error_text, view)),
     }
     AfterLine::Continue
+}
+
+/// Executes a command about the ignore list. Tells the user what has happened, or why the command is
+/// refused; that counts as an invalid line.
+fn execute_ignore_line(
+    command: &IgnoreCommand,
+    view: &SharedViewState,
+    mut tell: impl FnMut(RenderedText),
+) {
+    match execute_ignore(command, view) {
+        Ok(outcome) => {
+            if let Some(problem) = outcome.problem {
+                tell(error_line(&super::safe_line(&problem)));
+            }
+            let text = format!("-- {}", super::safe_line(&outcome.text));
+            tell(RenderedText { text, kind: LineKind::Chat, bell: false });
+        }
+        Err(error) => tell(input_error(&error.to_string(), view)),
+    }
 }
 
 /// Counts an invalid line in the view state. Returns its error text, sanitized, as an error line.

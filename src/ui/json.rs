@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::Screen;
 use super::local_time::format_utc;
 use super::safe::is_unsafe_char;
+use super::view_state::SharedViewState;
+use super::{Screen, SharedIgnoreList};
 use crate::model::{
     ConnectionState, DirectMessage, ErrorCode, Event, Message, Path, PeerReport, PeerRoute,
     Refusal, RequestTag, RosterNote, RosterStatus, SessionId, Style, Timestamp,
@@ -22,12 +23,16 @@ const MAX_EXACT_NUMBER: u64 = 1 << 53;
 pub struct JsonScreen<O> {
     /// Output stream, usually standard output.
     out: O,
+    /// View state shared with the reader.
+    view: SharedViewState,
+    /// Names that the user ignores, the same as in the view state: their messages are marked.
+    ignore_list: SharedIgnoreList,
 }
 
 impl<O: Write> JsonScreen<O> {
-    /// Creates a screen that writes to `out`.
-    pub const fn new(out: O) -> Self {
-        Self { out }
+    /// Creates a screen that writes to `out`, and marks messages of ignored names.
+    pub fn new(out: O, view: SharedViewState) -> Self {
+        Self { out, ignore_list: view.with(|it| it.ignore_list.clone()), view }
     }
 
     /// Writes a JSON object as one line, with dangerous characters escaped, and flushes the stream.
@@ -42,12 +47,14 @@ impl<O: Write> JsonScreen<O> {
 
 impl<O: Write> Screen for JsonScreen<O> {
     fn show(&mut self, event: &Event) -> io::Result<()> {
+        self.view.with(|it| it.update(event));
         if let Event::SearchResult(found) = event {
             for message in &found.messages {
-                self.write(&search_result_object(message, &found.tag))?;
+                let is_ignored = self.ignore_list.hides_message(message);
+                self.write(&search_result_object(message, &found.tag, is_ignored))?;
             }
         }
-        self.write(&event_object(event))
+        self.write(&event_object(event, &self.ignore_list))
     }
 }
 
@@ -86,8 +93,8 @@ const fn style_name(style: Style) -> &'static str {
 }
 
 /// Returns the JSON object of an event. For a search result it is the `search_end` object, without
-/// the messages.
-fn event_object(event: &Event) -> Value {
+/// the messages. `ignore_list`: names whose messages are marked.
+fn event_object(event: &Event, ignore_list: &SharedIgnoreList) -> Value {
     match event {
         Event::Connection(state) => connection_state_object(state),
         Event::JoinedServer(it) => json!({
@@ -102,8 +109,8 @@ fn event_object(event: &Event) -> Value {
             with_id(json!({"type": "entered", "room": room, "members": members}), tag)
         }
         Event::Left { tag, room } => with_id(json!({"type": "left", "room": room}), tag),
-        Event::Message(it) => message_object(it),
-        Event::Direct(it) => direct_object(it),
+        Event::Message(it) => message_object(it, ignore_list.hides_message(it)),
+        Event::Direct(it) => direct_object(it, ignore_list.hides_direct(it)),
         Event::Gap { room } => json!({"type": "gap", "room": room}),
         Event::HistoryEnd { tag, room, more, requested } => with_id(
             json!({"type": "history_end", "room": room, "more": more, "requested": requested}),
@@ -213,12 +220,13 @@ fn connection_state_object(state: &ConnectionState) -> Value {
 }
 
 /// Returns the JSON object of a message in a room. For a peer's message, the object also has the
-/// Lamport counter, and its session is the author's id.
-fn message_object(it: &Message) -> Value {
+/// Lamport counter, and its session is the author's id. `is_ignored`: the user ignores the author.
+fn message_object(it: &Message, is_ignored: bool) -> Value {
     let mut object = json!({
         "type": "message", "seq": number_value(it.sequence.0), "time": time_value(it.time), "room": it.room,
         "from": it.from, "session": number_value(it.session.0), "style": style_name(it.style), "text": it.text,
         "history": it.history, "requested": it.requested, "own": it.own, "late": it.late,
+        "ignored": is_ignored,
     });
     if let (Some(lamport), Some(fields)) = (it.lamport, object.as_object_mut()) {
         fields.insert("session".to_owned(), peer_id(it.session).into());
@@ -235,24 +243,26 @@ fn peer_id(session: SessionId) -> String {
 }
 
 /// Returns the JSON object of one message of a search result. `tag` is the tag of the search.
-fn search_result_object(it: &Message, tag: &RequestTag) -> Value {
+/// `is_ignored`: the user ignores the author.
+fn search_result_object(it: &Message, tag: &RequestTag, is_ignored: bool) -> Value {
     with_id(
         json!({
             "type": "found", "seq": number_value(it.sequence.0), "time": time_value(it.time), "room": it.room,
             "from": it.from, "session": number_value(it.session.0), "style": style_name(it.style), "text": it.text,
-            "own": it.own,
+            "own": it.own, "ignored": is_ignored,
         }),
         tag,
     )
 }
 
-/// Returns the JSON object of a direct message.
-fn direct_object(it: &DirectMessage) -> Value {
+/// Returns the JSON object of a direct message. `is_ignored`: the user ignores the author.
+fn direct_object(it: &DirectMessage, is_ignored: bool) -> Value {
     with_id(
         json!({
             "type": "direct", "seq": number_value(it.sequence.0), "time": time_value(it.time), "from": it.from,
             "from_session": number_value(it.from_session.0), "to": it.to, "to_session": number_value(it.to_session.0),
             "style": style_name(it.style), "text": it.text, "history": it.history, "own": it.own,
+            "ignored": is_ignored,
         }),
         &it.tag,
     )
@@ -271,9 +281,15 @@ fn refusal_object(it: &Refusal) -> Value {
     with_id(object, &it.tag)
 }
 
+/// Returns the JSON object that lists the ignored names. `id` is the request id, if there is one.
+pub(super) fn ignored_object(ignore_list: &SharedIgnoreList, tag: &RequestTag) -> Value {
+    let (names, is_saved) = (ignore_list.names(), ignore_list.is_saved());
+    with_id(json!({"type": "ignored", "names": names, "saved": is_saved}), tag)
+}
+
 /// Returns the JSON object of an error. Code 0 has the name `client`: the program itself reports
 /// the error. An unknown code has the name null.
-fn error_object(code: u16, text: &str) -> Value {
+pub(super) fn error_object(code: u16, text: &str) -> Value {
     let name = ErrorCode::from_number(code).map(ErrorCode::name);
     let name = if code == 0 { Some("client") } else { name };
     json!({"type": "error", "code": code, "name": name, "text": text})
@@ -293,8 +309,7 @@ pub(super) fn input_error_object(line: u64, text: &str, id: Option<&Value>) -> V
 /// Adds the request id to an object, as `id`. The id is the JSON text in the tag. Leaves the object
 /// unchanged if the tag is empty or its text is no JSON.
 fn with_id(mut object: Value, tag: &RequestTag) -> Value {
-    let id = tag.0.as_deref().and_then(|it| serde_json::from_str::<Value>(it).ok());
-    if let (Some(map), Some(id)) = (object.as_object_mut(), id) {
+    if let (Some(map), Some(id)) = (object.as_object_mut(), id_from_tag(tag)) {
         insert_id(map, id);
     }
     object
@@ -303,6 +318,11 @@ fn with_id(mut object: Value, tag: &RequestTag) -> Value {
 /// Sets the key `id` of a JSON object to a request id.
 fn insert_id(map: &mut Map<String, Value>, id: Value) {
     map.insert("id".to_owned(), id);
+}
+
+/// Returns the request id in a tag, whose text is its JSON. `None` if the tag is empty or no JSON.
+pub(super) fn id_from_tag(tag: &RequestTag) -> Option<Value> {
+    serde_json::from_str(tag.0.as_deref()?).ok()
 }
 
 /// Returns the tag for a request id: the id as JSON text. Without an id the tag is empty.
@@ -318,7 +338,7 @@ mod tests {
     /// Returns the lines that are written for an event.
     fn json_lines(event: &Event) -> String {
         let mut out = Vec::new();
-        JsonScreen::new(&mut out).show(event).unwrap();
+        JsonScreen::new(&mut out, SharedViewState::default()).show(event).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -339,6 +359,39 @@ mod tests {
         assert_eq!(value["seq"], 7);
         assert_eq!(value["time"], "2026-11-22T22:03:07.123Z");
         assert_eq!(value["id"], json!({"n": 1}));
+    }
+
+    /// Messages that others write under an ignored name are marked, live and in a search result. All
+    /// others are marked as not ignored.
+    #[test]
+    fn messages_of_ignored_names_are_marked() {
+        let view = SharedViewState::default();
+        let ignored = view.with(|it| it.ignore_list.clone());
+        ignored.open(None).unwrap();
+        let of_author = message(7, 1, None);
+        let is_marked = |event: &Event| {
+            let mut out = Vec::new();
+            JsonScreen::new(&mut out, view.clone()).show(event).unwrap();
+            let first = String::from_utf8(out).unwrap().lines().next().unwrap().to_owned();
+            serde_json::from_str::<Value>(&first).unwrap()["ignored"].as_bool().unwrap()
+        };
+        let search = || {
+            Event::SearchResult(SearchResult {
+                tag: RequestTag::default(),
+                search: SearchRequest::default(),
+                messages: vec![of_author.clone()],
+                more: false,
+            })
+        };
+        assert!(!is_marked(&Event::Message(of_author.clone())) && !is_marked(&search()));
+        ignored.add(&of_author.from.to_uppercase(), None).unwrap();
+        assert!(is_marked(&Event::Message(of_author.clone())) && is_marked(&search()));
+        assert!(!is_marked(&Event::Message(Message { own: true, ..of_author.clone() })));
+        let id = tag_from_id(Some(&json!(3)));
+        assert_eq!(
+            ignored_object(&ignored, &id),
+            json!({"type": "ignored", "names": [of_author.from.to_uppercase()], "saved": false, "id": 3})
+        );
     }
 
     /// Returns a message with these numbers. With a Lamport counter it is a peer's message,
@@ -365,7 +418,7 @@ mod tests {
     /// hexadecimal digits.
     #[test]
     fn message_of_peer_has_lamport_counter_and_author_id() {
-        let value = |it| message_object(&message(7, it, Some((1 << 48) - 1)));
+        let value = |it| message_object(&message(7, it, Some((1 << 48) - 1)), false);
         let first = value(0x9da7_e1c3_f01b_22a6);
         assert_eq!(first["session"], "9da7e1c3f01b22a6");
         assert_eq!(first["lamport"], (1_u64 << 48) - 1);
@@ -377,10 +430,10 @@ mod tests {
     /// number cannot hold are strings of digits.
     #[test]
     fn message_of_server_has_exact_numbers_and_no_lamport_counter() {
-        let value = message_object(&message(1 << 53, 7, None));
+        let value = message_object(&message(1 << 53, 7, None), false);
         assert_eq!((&value["seq"], &value["session"]), (&json!(1_u64 << 53), &json!(7)));
         assert_eq!(value.get("lamport"), None);
-        let value = message_object(&message(u64::MAX, (1 << 53) + 1, None));
+        let value = message_object(&message(u64::MAX, (1 << 53) + 1, None), false);
         assert_eq!(value["seq"], "18446744073709551615");
         assert_eq!(value["session"], "9007199254740993");
     }
@@ -411,7 +464,7 @@ mod tests {
         let first = json!({
             "type": "found", "seq": 7, "time": "2026-11-22T22:03:07.123Z", "room": "lobby",
             "from": "bob", "session": 2, "style": "action", "text": "makes tea", "own": false,
-            "id": "s1",
+            "ignored": false, "id": "s1",
         });
         assert_eq!((&all[0], &all[1]["seq"]), (&first, &json!(9)));
         let end = json!({"type": "search_end", "found": 2, "more": true, "before": 7, "id": "s1"});

@@ -1,6 +1,6 @@
 //! JSON input for bots (`docs/json.md`): each request is a JSON object on a line of its own.
 
-use std::io::BufRead;
+use std::io::{BufRead, Write};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -8,13 +8,16 @@ use serde_json::Value;
 use tokio::sync::mpsc::Sender;
 
 use super::execute::request_finish;
-use super::json::{JsonScreen, input_error_object, tag_from_id};
+use super::ignore_command::{IgnoreCommand, execute_ignore};
+use super::json::{
+    JsonScreen, error_object, id_from_tag, ignored_object, input_error_object, tag_from_id,
+};
 use super::lines::{Line, read_line};
 use super::local_time::parse_time;
 use super::view_state::{Dialect, SharedViewState};
 use crate::model::{
-    ChatCommand, Command, PeerCommand, Request, RoomSelector, SearchRequest, Sequence, SessionId,
-    Style, strip_room_prefix,
+    ChatCommand, Command, PeerCommand, Request, RequestTag, RoomSelector, SearchRequest, Sequence,
+    SessionId, Style, strip_room_prefix,
 };
 
 /// Number of messages that `history` and `search` request if the object gives no limit.
@@ -73,7 +76,7 @@ struct RequestObject {
     to: Option<String>,
     /// Username of the author, to restrict a search.
     from: Option<String>,
-    /// Username of the peer or candidate that `block`, `unblock` or `admit` concerns.
+    /// Username that `ignore`, `unignore`, `block`, `unblock` or `admit` concerns.
     name: Option<String>,
     /// True to admit the candidate, false to reject it.
     welcome: Option<bool>,
@@ -115,6 +118,24 @@ impl RequestObject {
             (_, "search") => self.into_search().map(|it| Command::Chat(ChatCommand::Search(it))),
             _ => self.into_chat_command().map(Command::Chat),
         }
+    }
+
+    /// Converts an object of type `ignore`, `unignore` or `ignored` to a command about the ignore
+    /// list; `None` for other types.
+    ///
+    /// # Errors
+    /// The name is missing or empty.
+    fn ignore_command(&self) -> Result<Option<IgnoreCommand>, String> {
+        let name = || {
+            let name = self.name.clone().filter(|it| !it.is_empty());
+            name.ok_or_else(|| format!("{} needs name", self.kind))
+        };
+        Ok(match self.kind.as_str() {
+            "ignored" => Some(IgnoreCommand::List),
+            "ignore" => Some(IgnoreCommand::Add(name()?)),
+            "unignore" => Some(IgnoreCommand::Remove(name()?)),
+            _ => None,
+        })
     }
 
     /// Converts an object of type `peers`, `block`, `unblock`, `blocked` or `admit` to a command.
@@ -203,6 +224,15 @@ impl RequestObject {
     }
 }
 
+/// Parsed line: what a JSON request asks for.
+#[derive(Debug, PartialEq, Eq)]
+enum ParsedRequest {
+    /// Send this request to the driver.
+    Request(Request),
+    /// Change or list who is ignored. The answer carries the tag.
+    Ignore(IgnoreCommand, RequestTag),
+}
+
 /// Parses a line as a JSON request. `patience` is the maximum time without an answer for a graceful
 /// `quit`.
 ///
@@ -213,7 +243,7 @@ fn parse_request(
     line: &str,
     dialect: Dialect,
     patience: Duration,
-) -> Result<Request, (String, Option<Value>)> {
+) -> Result<ParsedRequest, (String, Option<Value>)> {
     if !line.trim_start().starts_with('{') {
         return Err(("the line is no object".to_owned(), None));
     }
@@ -224,10 +254,34 @@ fn parse_request(
     if tag.0.as_ref().is_some_and(|it| it.len() > MAX_ID_BYTES) {
         return Err((format!("an id has at most {MAX_ID_BYTES} bytes"), None));
     }
-    match object.into_command(dialect, patience) {
-        Ok(command) => Ok(Request { tag, command }),
-        Err(error_text) => Err((error_text, id)),
+    let parsed = match object.ignore_command() {
+        Ok(Some(command)) => Ok(ParsedRequest::Ignore(command, tag)),
+        Ok(None) => object
+            .into_command(dialect, patience)
+            .map(|command| ParsedRequest::Request(Request { tag, command })),
+        Err(error_text) => Err(error_text),
+    };
+    parsed.map_err(|error_text| (error_text, id))
+}
+
+/// Executes a request about the ignore list, and writes its answer.
+///
+/// # Errors
+/// The request is refused, and has changed nothing. The error holds the text.
+fn answer_ignore<O: Write>(
+    command: &IgnoreCommand,
+    tag: &RequestTag,
+    view: &SharedViewState,
+    screen: &mut JsonScreen<O>,
+) -> Result<(), String> {
+    let outcome = execute_ignore(command, view).map_err(|error| error.to_string())?;
+    let problem = outcome.problem.map(|it| error_object(0, &it));
+    let answer = ignored_object(&view.with(|it| it.ignore_list.clone()), tag);
+    for object in problem.iter().chain([&answer]) {
+        // If the output is closed, the screen notices that itself.
+        let _ = screen.write(object);
     }
+    Ok(())
 }
 
 /// Reads JSON lines and sends their requests to the driver. Returns after a `quit` request, at the
@@ -244,13 +298,20 @@ pub fn read_json(
     patience: Duration,
 ) {
     let dialect = view.with(|it| it.dialect);
+    let mut screen = JsonScreen::new(std::io::stdout(), view.clone());
     let mut number = 0;
     loop {
         number += 1;
         let (error_text, id) = match read_line(input) {
             Ok(Some(Line::Text(line))) if line.trim().is_empty() => continue,
             Ok(Some(Line::Text(line))) => match parse_request(&line, dialect, patience) {
-                Ok(request) => {
+                Ok(ParsedRequest::Ignore(command, tag)) => {
+                    match answer_ignore(&command, &tag, view, &mut screen) {
+                        Ok(()) => continue,
+                        Err(error_text) => (error_text, id_from_tag(&tag)),
+                    }
+                }
+                Ok(ParsedRequest::Request(request)) => {
                     let is_last = matches!(request.command, Command::Finish { .. } | Command::Quit);
                     if requests.blocking_send(request).is_err() || is_last {
                         return;
@@ -267,11 +328,7 @@ pub fn read_json(
         };
         view.with(|it| it.input_errors += 1);
         // If the output is closed, the screen notices that itself.
-        let _ = JsonScreen::new(std::io::stdout()).write(&input_error_object(
-            number,
-            &error_text,
-            id.as_ref(),
-        ));
+        let _ = screen.write(&input_error_object(number, &error_text, id.as_ref()));
     }
     request_finish(requests, patience);
 }
@@ -288,9 +345,11 @@ mod tests {
 
     /// Parses a line in this dialect.
     fn command_of(line: &str, dialect: Dialect) -> Result<Command, String> {
-        parse_request(line, dialect, Duration::ZERO)
-            .map(|it| it.command)
-            .map_err(|(error_text, _)| error_text)
+        match parse_request(line, dialect, Duration::ZERO) {
+            Ok(ParsedRequest::Request(request)) => Ok(request.command),
+            Ok(ParsedRequest::Ignore(command, _)) => Err(format!("{command:?}")),
+            Err((error_text, _)) => Err(error_text),
+        }
     }
 
     /// Requests of the documentation are parsed.
@@ -322,6 +381,30 @@ mod tests {
         assert_eq!(session, Some(SessionId(u64::MAX)));
         for wrong in [r#""""#, r#""+7""#, r#""18446744073709551616""#, "-7", "7.5", "[7]"] {
             assert!(history(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    /// Requests about the ignore list are the same in both dialects, and are not sent to the driver.
+    #[test]
+    fn ignore_requests_are_parsed_in_both_dialects() {
+        for dialect in [Dialect::Server, Dialect::Peers] {
+            let parsed = |line| match parse_request(line, dialect, Duration::ZERO) {
+                Ok(ParsedRequest::Ignore(command, tag)) => Ok((command, id_from_tag(&tag))),
+                Ok(ParsedRequest::Request(request)) => panic!("it is sent: {request:?}"),
+                Err((error_text, _)) => Err(error_text),
+            };
+            let bob = || "bob".to_owned();
+            let id = Some(Value::from(1));
+            assert_eq!(
+                parsed(r#"{"type":"ignore","name":"bob","id":1}"#),
+                Ok((IgnoreCommand::Add(bob()), id))
+            );
+            assert_eq!(
+                parsed(r#"{"type":"unignore","name":"bob"}"#),
+                Ok((IgnoreCommand::Remove(bob()), None))
+            );
+            assert_eq!(parsed(r#"{"type":"ignored"}"#), Ok((IgnoreCommand::List, None)));
+            assert_eq!(parsed(r#"{"type":"ignore"}"#), Err("ignore needs name".to_owned()));
         }
     }
 

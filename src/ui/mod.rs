@@ -3,12 +3,12 @@
 //!
 //! There are three interfaces: plain lines ([`PlainScreen`]), JSON lines ([`JsonScreen`]), and a
 //! line editor ([`terminal`]). Each has a [`Screen`], which the driver calls, and an input reader,
-//! which runs in a thread of its own. Screen and reader share a [`ViewState`]; of the JSON
-//! interface, only the reader has one.
+//! which runs in a thread of its own. Screen and reader share a [`ViewState`].
 //!
 //! - `view_state`: state that screen and reader share
 //! - `command`, `search_query`, `execute`: parsing and executing typed lines
 //! - `name_question`: the question for another username
+//! - `ignore_list`, `ignore_file`, `ignore_command`: names that are not shown (`/ignore`)
 //! - `render`, `local_time`, `safe`: rendering events as text
 //! - `plain`, `lines`: plain lines
 //! - `json`, `json_input`: JSON lines, `docs/json.md`
@@ -16,6 +16,9 @@
 
 mod command;
 mod execute;
+mod ignore_command;
+mod ignore_file;
+mod ignore_list;
 mod json;
 mod json_input;
 mod lines;
@@ -30,6 +33,8 @@ mod view_state;
 
 use std::io;
 
+pub use ignore_file::{IgnoreFile, IgnoreFileError};
+pub use ignore_list::{SharedIgnoreList, ignore_problem_text};
 pub use json::JsonScreen;
 #[cfg(feature = "client")]
 pub(crate) use json::escape_dangerous;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::NameQuestion;
+use super::{NameQuestion, SharedIgnoreList};
 use crate::model::{ChatCommand, Event, NameKey, RequestTag, RoomSelector, SearchRequest};
 
 /// Maximum number of member names kept of each room. Further names are ignored.
@@ -46,6 +46,8 @@ pub struct ViewState {
     /// Question for another username. It is open after a username was refused, until the user
     /// answers.
     pub name_question: NameQuestion,
+    /// Names that the user ignores. Events with such names update this state as any other.
+    pub ignore_list: SharedIgnoreList,
 }
 
 /// View state shared by screen and input reader, which run in different threads.

@@ -8,12 +8,13 @@ mod server_info;
 use jiff::civil::Date;
 
 use self::layout::{CONTINUATION_PREFIX, MIN_WIDTH, indent};
+use super::SharedIgnoreList;
 use super::local_time::LocalTimeZone;
 use super::safe::{safe_line, safe_name, sanitize_text};
 use super::view_state::{Dialect, SharedViewState};
 use crate::model::{
     ConnectionState, DirectMessage, ErrorCode, Event, JoinedServer, Message, NameKey, Refusal,
-    Style, Timestamp,
+    RosterNote, Style, Timestamp,
 };
 
 /// Maximum number of names that one line lists. Further names are only counted.
@@ -48,6 +49,10 @@ pub(super) struct Renderer {
     is_terminal: bool,
     /// View state, for the joined rooms and the user's own name.
     view: SharedViewState,
+    /// Names that the user ignores, the same as in the view state.
+    ignore_list: SharedIgnoreList,
+    /// Number of old messages of ignored names since the last end of a history.
+    hidden_messages: usize,
     /// Local date of the last rendered message. Before the first message: the date at which the
     /// server was joined; `None` among peers. A message of another date is preceded by a line with
     /// its date.
@@ -70,7 +75,9 @@ impl Renderer {
         Self {
             local_time,
             is_terminal,
+            ignore_list: view.with(|it| it.ignore_list.clone()),
             view,
+            hidden_messages: 0,
             last_date: None,
             width: None,
             has_joined: false,
@@ -89,7 +96,17 @@ impl Renderer {
     /// shown. Call it for every event, in order, after the view state has been updated.
     pub(super) fn render(&mut self, event: &Event) -> Vec<RenderedText> {
         let mut out = Vec::new();
+        if matches!(event, Event::HistoryEnd { .. }) {
+            let hidden = std::mem::take(&mut self.hidden_messages);
+            self.render_hidden(hidden, &mut out);
+        }
         match event {
+            Event::Message(it) if self.ignore_list.hides_message(it) => {
+                self.hidden_messages += usize::from(it.history);
+            }
+            Event::Direct(it) if self.ignore_list.hides_direct(it) => {
+                self.hidden_messages += usize::from(it.history);
+            }
             Event::Message(message) => self.render_message(message, &mut out),
             Event::Direct(message) => self.render_direct(message, &mut out),
             Event::JoinedServer(joined) => self.render_welcome(joined, &mut out),
@@ -118,7 +135,7 @@ impl Renderer {
             Event::Roster { room, members, names, notes, .. } => {
                 let notes = notes.as_deref().unwrap_or_default();
                 let line = match names {
-                    Some(names) => format!("here: {} ({members})", peers::list_names(names, notes)),
+                    Some(names) => format!("here: {} ({members})", self.list_members(names, notes)),
                     None => format!("{members} people are here"),
                 };
                 out.push(self.room_line(room, &line));
@@ -140,7 +157,10 @@ impl Renderer {
                 let line = |text| RenderedText { text, kind: LineKind::Status, bell: false };
                 out.extend(lines.into_iter().map(line));
             }
-            Event::JoinedMesh(it) => out.push(self.status_line(&peers::admitted_text(it))),
+            Event::JoinedMesh(it) => {
+                out.push(self.status_line(&peers::admitted_text(it)));
+                self.render_ignored_names(&mut out);
+            }
             Event::AdmissionRequested { name } => {
                 let mut question = self.chat_line(&peers::admission_question(name));
                 question.bell = self.is_terminal;
@@ -266,6 +286,7 @@ impl Renderer {
             out.push(self.status_line(&format!("connected again to {server} as {me}")));
         } else {
             out.push(self.status_line(&format!("{server}: you are {me} in {rooms}")));
+            self.render_ignored_names(out);
         }
         self.render_retention(joined, out);
         if joined.log_changed {
@@ -276,8 +297,34 @@ impl Renderer {
         self.last_date = self.last_date.or(self.local_time.date(joined.time));
     }
 
+    /// Reminds the user of the ignored names, if there are any.
+    fn render_ignored_names(&self, out: &mut Vec<RenderedText>) {
+        let names = self.ignore_list.names();
+        if !names.is_empty() {
+            let names = peers::list_names(&names, &[], &SharedIgnoreList::default());
+            let line = format!("you ignore {names}: what comes under this is not shown");
+            out.push(self.status_line(&line));
+        }
+    }
+
+    /// Renders how many old messages are not shown because their authors are ignored, if there are
+    /// any.
+    fn render_hidden(&self, count: usize, out: &mut Vec<RenderedText>) {
+        let line = match count {
+            0 => return,
+            1 => "-- 1 of these messages is not shown: you ignore its author".to_owned(),
+            _ => format!("-- {count} of these messages are not shown: you ignore their authors"),
+        };
+        out.push(self.chat_line(&line));
+    }
+
+    /// Returns the names of a member list with notes, also about who is ignored.
+    fn list_members(&self, names: &[String], notes: &[RosterNote]) -> String {
+        peers::list_names(names, notes, &self.ignore_list)
+    }
+
     /// Renders in one line the members that have joined or left a room, without the user's own
-    /// name. If the server sent no names, renders the number of members.
+    /// name and ignored names. If the server sent no names, renders the number of members.
     fn render_presence(
         &self,
         room: &str,
@@ -293,15 +340,16 @@ impl Renderer {
         // The user's own joining is known already.
         let me = self.view.with(|it| it.own_name.as_deref().map(NameKey::of));
         let others = |names: &[String]| -> Vec<String> {
-            names.iter().filter(|it| Some(NameKey::of(it)) != me).cloned().collect()
+            let is_shown = |it: &&String| Some(NameKey::of(it)) != me && !self.ignore_list.has(it);
+            names.iter().filter(is_shown).cloned().collect()
         };
         let (joined, left) = (others(joined), others(left));
         let mut parts = Vec::new();
         if !joined.is_empty() {
-            parts.push(format!("{} joined", peers::list_names(&joined, &[])));
+            parts.push(format!("{} joined", self.list_members(&joined, &[])));
         }
         if !left.is_empty() {
-            parts.push(format!("{} left", peers::list_names(&left, &[])));
+            parts.push(format!("{} left", self.list_members(&left, &[])));
         }
         if !parts.is_empty() {
             out.push(self.room_line(room, &parts.join("; ")));

@@ -6,6 +6,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::MAX_LISTED_NAMES;
 use crate::model::{JoinedMesh, Path, PeerReport, PeerRoute, RosterNote, RosterStatus};
+use crate::ui::SharedIgnoreList;
 use crate::ui::safe::safe_name;
 
 /// Maximum number of other members that are named when the user is admitted. If there are more,
@@ -36,13 +37,22 @@ pub(super) fn admission_question(name: &str) -> String {
     format!("-- {name} wants to come in: /yes {name} or /no {name} (in 10 s it is a yes)")
 }
 
-/// Returns the names of a member list, each with its note, as `anna, dora (heard through bert)`.
-/// Lists the first [`MAX_LISTED_NAMES`], and counts the others.
-pub(super) fn list_names(names: &[String], notes: &[RosterNote]) -> String {
+/// Returns the names of a member list, each with its notes, as
+/// `anna, bob (ignored), dora (heard through bert)`. Lists the first [`MAX_LISTED_NAMES`], and counts
+/// the others.
+pub(super) fn list_names(
+    names: &[String],
+    notes: &[RosterNote],
+    ignore_list: &SharedIgnoreList,
+) -> String {
     let shown = names.iter().take(MAX_LISTED_NAMES).map(|name| {
-        let note = notes.iter().find(|it| it.name == *name);
-        let note = note.map_or(String::new(), |it| format!(" ({})", status_text(&it.status)));
-        format!("{}{note}", safe_name(name))
+        let ignored = ignore_list.has(name).then(|| "ignored".to_owned());
+        let note = notes.iter().find(|it| it.name == *name).map(|it| status_text(&it.status));
+        let remarks: Vec<_> = ignored.into_iter().chain(note).collect();
+        match remarks.as_slice() {
+            [] => safe_name(name),
+            remarks => format!("{} ({})", safe_name(name), remarks.join("; ")),
+        }
     });
     let shown = shown.collect::<Vec<_>>().join(", ");
     let rest = names.len().saturating_sub(MAX_LISTED_NAMES);
@@ -184,9 +194,12 @@ mod tests {
             note("dora\u{1b}", RosterStatus::Indirect { through: Some("x\u{1b}".to_owned()) }),
             note("emil", RosterStatus::Indirect { through: None }),
         ];
+        let ignored = SharedIgnoreList::default();
+        ignored.open(None).unwrap();
+        ignored.add("Bert", None).unwrap();
         assert_eq!(
-            list_names(&names, &notes),
-            "anna, bert (does not hear you), dora\u{fffd} (heard through x\u{fffd}), emil (heard \
+            list_names(&names, &notes, &ignored),
+            "anna, bert (ignored; does not hear you), dora\u{fffd} (heard through x\u{fffd}), emil (heard \
              through others)"
         );
     }

@@ -6,7 +6,8 @@ use crate::ui::safe::{safe_line, safe_name};
 
 impl Renderer {
     /// Renders a search result. A heading shows the query and the number of messages. The messages
-    /// follow, then a hint if there are older messages.
+    /// follow, except for those of ignored names, which are counted; then a hint if there are older
+    /// messages.
     pub(super) fn render_search_results(&self, found: &SearchResult, out: &mut Vec<RenderedText>) {
         let about = self.describe_search(&found.search);
         let older = if found.search.before.is_some() { "older " } else { "" };
@@ -16,7 +17,12 @@ impl Renderer {
             count => format!("-- {count} {older}messages{about}:"),
         };
         out.push(self.chat_line(&heading));
-        out.extend(found.messages.iter().map(|message| self.search_result_line(message)));
+        let is_shown = |it: &&Message| !self.ignore_list.hides_message(it);
+        let shown = found.messages.iter().filter(is_shown);
+        let before = out.len();
+        out.extend(shown.map(|message| self.search_result_line(message)));
+        let hidden = found.messages.len() + before - out.len();
+        self.render_hidden(hidden, out);
         if found.more {
             out.push(self.chat_line("-- there are older ones: /search shows them"));
         }

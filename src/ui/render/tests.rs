@@ -58,6 +58,105 @@ fn messages_are_rendered() {
     assert_eq!(text, "-- Monday, 2026-11-23\n~[22:03:07] #lobby * bob waves");
 }
 
+/// Returns a renderer for a user who ignores these names.
+fn renderer_ignoring(names: &[&str]) -> Renderer {
+    let renderer = test_renderer();
+    renderer.ignore_list.open(None).unwrap();
+    for name in names {
+        renderer.ignore_list.add(name, None).unwrap();
+    }
+    renderer
+}
+
+/// Nothing is shown of what others write under an ignored name, and no bell rings. Where old
+/// messages are hidden, the end of the history says how many.
+#[test]
+fn messages_of_ignored_names_are_hidden() {
+    let mut renderer = renderer_ignoring(&["BOB"]);
+    let mut show = |event: Event| shown(&mut renderer, &event);
+    let live = message_from("bob", "hey anna");
+    assert_eq!(show(Event::Message(live.clone())), "");
+    assert_eq!(show(Event::Message(message_from("bobby", "hi"))), "[22:03:07] bobby: hi");
+    let own = Message { own: true, ..live.clone() };
+    assert_eq!(show(Event::Message(own)), "[22:03:07] bob: hey anna");
+    // A hidden message of another day shows no date either.
+    let old = Message { history: true, time: Timestamp(0), ..live };
+    let end = |more| Event::HistoryEnd {
+        tag: RequestTag::default(),
+        room: Some("lobby".to_owned()),
+        more,
+        requested: true,
+    };
+    assert_eq!(show(Event::Message(old.clone())), "");
+    assert_eq!(show(Event::Message(old)), "");
+    assert_eq!(show(end(true)), "-- 2 of these messages are not shown: you ignore their authors");
+    assert_eq!(show(end(false)), "-- that is all of #lobby");
+    let direct = |own, from: &str, to: &str| {
+        Event::Direct(DirectMessage {
+            sequence: Sequence(1),
+            time: Timestamp(1_795_384_987_123),
+            from_session: SessionId(2),
+            from: from.to_owned(),
+            to_session: SessionId(3),
+            to: to.to_owned(),
+            style: Style::SAID,
+            text: "psst".to_owned(),
+            history: false,
+            own,
+            tag: RequestTag::default(),
+        })
+    };
+    assert_eq!(show(direct(false, "Bob", "Anna")), "");
+    assert!(show(direct(true, "Anna", "bob")).ends_with("(direct) you -> bob: psst"));
+}
+
+/// The coming and going of ignored names is not shown. A member list shows them, as ignored; so does
+/// the welcome.
+#[test]
+fn presence_of_ignored_names_is_hidden() {
+    let mut renderer = renderer_ignoring(&["bob"]);
+    let names = |it: &[&str]| Some(it.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>());
+    let mut presence = |joined: &[&str], left: &[&str]| {
+        let (room, joined, left) = ("lobby".to_owned(), names(joined), names(left));
+        shown(&mut renderer, &Event::Presence { room, members: 3, joined, left })
+    };
+    assert_eq!(presence(&["Bob", "eve"], &[]), "-- eve joined");
+    assert_eq!(presence(&[], &["BOB"]), "");
+    let roster = Event::Roster {
+        tag: RequestTag::default(),
+        room: "lobby".to_owned(),
+        members: 2,
+        names: names(&["Anna", "bob"]),
+        notes: None,
+        requested: true,
+    };
+    assert_eq!(shown(&mut renderer, &roster), "-- here: Anna, bob (ignored) (2)");
+    let mut text = Vec::new();
+    renderer.render_ignored_names(&mut text);
+    assert_eq!(text[0].text, "-- you ignore bob: what comes under this is not shown");
+}
+
+/// A search result does not show messages of ignored names, but counts them.
+#[test]
+fn search_results_of_ignored_names_are_hidden() {
+    let mut renderer = renderer_ignoring(&["bob"]);
+    let text = "tea".to_owned();
+    let mut found = SearchResult {
+        tag: RequestTag::default(),
+        search: SearchRequest { text, ..SearchRequest::default() },
+        messages: ["bob", "eve"].map(|it| message_from(it, "tea")).to_vec(),
+        more: false,
+    };
+    let lines = shown(&mut renderer, &Event::SearchResult(found.clone()));
+    let lines: Vec<_> = lines.lines().collect();
+    assert_eq!((lines.len(), lines[0]), (3, "-- 2 messages with tea:"));
+    assert!(lines[1].contains("#lobby eve: tea"), "{lines:?}");
+    assert_eq!(lines[2], "-- 1 of these messages is not shown: you ignore its author");
+    found.messages.truncate(1);
+    let lines = shown(&mut renderer, &Event::SearchResult(found));
+    assert!(!lines.contains("bob"), "{lines}");
+}
+
 /// Late messages are marked, and notices among peers have no `server:` prefix.
 #[test]
 fn peer_events_are_rendered() {

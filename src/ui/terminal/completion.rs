@@ -71,6 +71,7 @@ impl Completer for LineHelper {
 /// - A `/` at the beginning of the line begins a command.
 /// - After `/room`, `/leave` and `/who`, the word is the name of a joined room.
 /// - In a search, text after `in:` is the name of a joined room, and after `from:` a member's name.
+/// - After `/unignore`, the word is an ignored name.
 /// - Anywhere else, the word is a member's name.
 /// - An empty word has no completions.
 fn complete(line: &str, view: &ViewState) -> (usize, Vec<String>) {
@@ -89,7 +90,13 @@ fn complete(line: &str, view: &ViewState) -> (usize, Vec<String>) {
     let (start, word) = (start + filter.len(), word.get(filter.len()..).unwrap_or_default());
     let commands = ["/room", "/leave", "/who"];
     let is_room = filter == "in:" || commands.iter().any(|it| line.starts_with(it));
-    let candidates = if is_room { view.rooms.clone() } else { view.member_names() };
+    let candidates = if is_room {
+        view.rooms.clone()
+    } else if line.starts_with("/unignore ") {
+        view.ignore_list.names()
+    } else {
+        view.member_names()
+    };
     let begun = word.to_lowercase();
     // A name at the beginning of a line addresses that user.
     let end = if start == 0 { ": " } else { " " };
@@ -124,6 +131,11 @@ mod tests {
         assert_eq!(complete("/search from:a", &view), (13, vec!["Anna ".to_owned()]));
         assert_eq!(complete("/search x in:l", &view), (13, vec!["lobby ".to_owned()]));
         assert_eq!(complete("in:l", &view), (0, vec![]));
+        view.ignore_list.open(None).unwrap();
+        view.ignore_list.add("Bert", None).unwrap();
+        assert_eq!(complete("/ignore b", &view), (8, vec!["bob ".to_owned()]));
+        assert_eq!(complete("/unignore b", &view), (10, vec!["Bert ".to_owned()]));
+        assert_eq!(complete("/ig", &view), (0, vec!["/ignore ".to_owned()]));
         assert_eq!(complete("/hi", &view), (0, vec!["/history ".to_owned()]));
         assert_eq!(complete("", &view), (0, vec![]));
     }

@@ -1,0 +1,128 @@
+//! Commands about the ignore list: `/ignore`, `/unignore`, and the JSON requests of these names.
+//! They are executed here: no engine and no server takes part.
+
+use super::ignore_list::{IgnoreError, SharedIgnoreList, ignore_problem_text};
+use super::view_state::{Dialect, SharedViewState};
+
+/// Command about the ignore list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum IgnoreCommand {
+    /// Lists the ignored names.
+    List,
+    /// Ignores this name, which is not validated yet.
+    Add(String),
+    /// Ends that this name is ignored.
+    Remove(String),
+}
+
+/// Result of an executed command, with texts for the user that are not sanitized.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct IgnoreOutcome {
+    /// What has happened, and what it means.
+    pub(super) text: String,
+    /// Reason why the list is not saved any more; `None` if nothing has failed now.
+    pub(super) problem: Option<String>,
+}
+
+/// Executes a command: changes the ignore list, and its file. Blocks until the list is open, which
+/// the driver does once it knows the server.
+///
+/// # Errors
+/// The command is refused, and has changed nothing. The error text is for the user.
+pub(super) fn execute_ignore(
+    command: &IgnoreCommand,
+    view: &SharedViewState,
+) -> Result<IgnoreOutcome, IgnoreError> {
+    let (list, dialect, own_name) =
+        view.with(|it| (it.ignore_list.clone(), it.dialect, it.own_name.clone()));
+    let (text, problem) = match command {
+        IgnoreCommand::List => {
+            list.wait_until_open();
+            (list_text(&list), None)
+        }
+        IgnoreCommand::Add(name) => {
+            let change = list.add(name, own_name.as_deref())?;
+            let text = if change.is_new {
+                added_text(&change.name, dialect, list.is_saved())
+            } else {
+                format!("You ignore {} already.", change.name)
+            };
+            (text, change.problem)
+        }
+        IgnoreCommand::Remove(name) => {
+            let change = list.remove(name)?;
+            (removed_text(&change.name, dialect), change.problem)
+        }
+    };
+    Ok(IgnoreOutcome { text, problem: problem.as_ref().map(ignore_problem_text) })
+}
+
+/// Lists the ignored names for the user.
+fn list_text(list: &SharedIgnoreList) -> String {
+    let names = list.names();
+    if names.is_empty() {
+        return "You ignore nobody. /ignore NAME hides what comes under a name.".to_owned();
+    }
+    let until = if list.is_saved() { "" } else { " (until you quit)" };
+    format!("You ignore {}{until}. /unignore NAME ends it.", names.join(", "))
+}
+
+/// Returns the text for a name that is ignored from now on: what that does, what it does not do, and
+/// how it ends.
+fn added_text(name: &str, dialect: Dialect, is_saved: bool) -> String {
+    let what = match dialect {
+        Dialect::Server => "messages, direct messages, joining and leaving",
+        Dialect::Peers => "messages, joining and leaving",
+    };
+    let block = match dialect {
+        Dialect::Server => String::new(),
+        Dialect::Peers => format!(" Your peer does not object to {name}; /block does."),
+    };
+    let until =
+        if is_saved { ", quitting does not" } else { "; so does quitting: the list is not saved" };
+    format!(
+        "{name} is ignored: what comes under this name is not shown here ({what}). Nobody is told, \
+         and {name} still reads what you write. It goes by the name: what the same person writes \
+         under another name is shown, and whoever takes this name is hidden.{block} /unignore \
+         {name} ends it{until}."
+    )
+}
+
+/// Returns the text for a name that is not ignored any more.
+fn removed_text(name: &str, dialect: Dialect) -> String {
+    let hidden = match dialect {
+        Dialect::Server => format!("/search from:{name} finds what was hidden."),
+        Dialect::Peers => "What was hidden stays hidden.".to_owned(),
+    };
+    format!("{name} is not ignored any more. {hidden}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each command says what it has done and what to do, in the words of its dialect.
+    #[test]
+    fn texts_say_what_happened_and_what_to_do() {
+        for (dialect, peers) in [(Dialect::Server, false), (Dialect::Peers, true)] {
+            let view = SharedViewState::with_dialect(dialect);
+            view.with(|it| it.own_name = Some("anna".to_owned()));
+            let run = |command: IgnoreCommand| execute_ignore(&command, &view).map(|it| it.text);
+            let add = |name: &str| run(IgnoreCommand::Add(name.to_owned()));
+            view.with(|it| it.ignore_list.open(None)).unwrap();
+            assert!(run(IgnoreCommand::List).unwrap().starts_with("You ignore nobody."));
+            let text = add("bob").unwrap();
+            assert!(
+                text.ends_with("/unignore bob ends it; so does quitting: the list is not saved.")
+            );
+            assert_eq!((text.contains("direct"), text.contains("/block")), (!peers, peers));
+            assert_eq!(add("BOB").unwrap(), "You ignore BOB already.");
+            let listed = run(IgnoreCommand::List).unwrap();
+            assert_eq!(listed, "You ignore bob (until you quit). /unignore NAME ends it.");
+            let text = run(IgnoreCommand::Remove("Bob".to_owned())).unwrap();
+            assert!(text.starts_with("bob is not ignored any more. "), "{text}");
+            assert_eq!(text.contains("/search from:bob"), !peers);
+            assert_eq!(add("Anna"), Err(IgnoreError::OwnName));
+        }
+    }
+}
