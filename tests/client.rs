@@ -12,6 +12,8 @@ mod common;
 #[path = "common/program.rs"]
 mod program;
 
+#[cfg(unix)]
+use std::fs::DirEntry;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -376,8 +378,8 @@ fn saving_client_command(server: &str, home: &Path, mode: &str) -> Command {
 #[cfg(unix)]
 fn ignore_file(home: &Path) -> PathBuf {
     let state = home.join(".local/state/pi-chat");
-    let found = std::fs::read_dir(state).unwrap().map(|it| it.unwrap().path().join("ignored.json"));
-    found.filter(|it| it.exists()).next().unwrap()
+    let file_in = |it: std::io::Result<DirEntry>| it.unwrap().path().join("ignored.json");
+    std::fs::read_dir(state).unwrap().map(file_in).find(|it| it.exists()).unwrap()
 }
 
 /// What comes under an ignored name is not shown, live and after a restart, until the name is not
@@ -411,7 +413,7 @@ fn ignored_name_is_hidden_also_after_restart() {
     bob.expect_text("bob: while away");
     let mut anna = start_anna();
     anna.expect_text("-- you ignore BOB: ");
-    anna.expect_text("-- 1 of these messages is not shown");
+    anna.expect_text("-- 1 message is not shown");
     anna.type_line("/search away");
     anna.expect_text("-- 1 message with away:");
     anna.type_line("/who");

@@ -593,7 +593,7 @@ fn ignored_name_is_hidden_here_only_and_after_restart() {
 
     let mut anna = Program::start(room.program("anna", &["--plain"]));
     anna.expect_text("-- you ignore BOB: ");
-    anna.expect_text("-- 1 of these messages is not shown");
+    anna.expect_text("-- 1 message is not shown");
     anna.type_line("/unignore bob");
     anna.expect_text("-- BOB is not ignored any more. What was hidden stays hidden.");
     bob.say("seen again");

@@ -302,7 +302,7 @@ impl Renderer {
         let names = self.ignore_list.names();
         if !names.is_empty() {
             let names = peers::list_names(&names, &[], &SharedIgnoreList::default());
-            let line = format!("you ignore {names}: what comes under this is not shown");
+            let line = format!("you ignore {names}: what they write is not shown");
             out.push(self.status_line(&line));
         }
     }
@@ -312,8 +312,8 @@ impl Renderer {
     fn render_hidden(&self, count: usize, out: &mut Vec<RenderedText>) {
         let line = match count {
             0 => return,
-            1 => "-- 1 of these messages is not shown: you ignore its author".to_owned(),
-            _ => format!("-- {count} of these messages are not shown: you ignore their authors"),
+            1 => "-- 1 message is not shown: you ignore its author".to_owned(),
+            _ => format!("-- {count} messages are not shown: you ignore their authors"),
         };
         out.push(self.chat_line(&line));
     }

@@ -89,7 +89,7 @@ fn messages_of_ignored_names_are_hidden() {
     };
     assert_eq!(show(Event::Message(old.clone())), "");
     assert_eq!(show(Event::Message(old)), "");
-    assert_eq!(show(end(true)), "-- 2 of these messages are not shown: you ignore their authors");
+    assert_eq!(show(end(true)), "-- 2 messages are not shown: you ignore their authors");
     assert_eq!(show(end(false)), "-- that is all of #lobby");
     let direct = |own, from: &str, to: &str| {
         Event::Direct(DirectMessage {
@@ -133,7 +133,7 @@ fn presence_of_ignored_names_is_hidden() {
     assert_eq!(shown(&mut renderer, &roster), "-- here: Anna, bob (ignored) (2)");
     let mut text = Vec::new();
     renderer.render_ignored_names(&mut text);
-    assert_eq!(text[0].text, "-- you ignore bob: what comes under this is not shown");
+    assert_eq!(text[0].text, "-- you ignore bob: what they write is not shown");
 }
 
 /// A search result does not show messages of ignored names, but counts them.
@@ -151,7 +151,7 @@ fn search_results_of_ignored_names_are_hidden() {
     let lines: Vec<_> = lines.lines().collect();
     assert_eq!((lines.len(), lines[0]), (3, "-- 2 messages with tea:"));
     assert!(lines[1].contains("#lobby eve: tea"), "{lines:?}");
-    assert_eq!(lines[2], "-- 1 of these messages is not shown: you ignore its author");
+    assert_eq!(lines[2], "-- 1 message is not shown: you ignore its author");
     found.messages.truncate(1);
     let lines = shown(&mut renderer, &Event::SearchResult(found));
     assert!(!lines.contains("bob"), "{lines}");
