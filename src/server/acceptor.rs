@@ -33,7 +33,8 @@ pub(super) struct Acceptor {
 
 impl Acceptor {
     /// Accepts connections for ever. If the machine does not have the address, first waits for it.
-    /// While all permits are in use, accepts nothing. Drops a socket whose options cannot be set.
+    /// Prints a line when it begins to listen. While all permits are in use, accepts nothing. Drops
+    /// a socket whose options cannot be set.
     pub(super) async fn run(self, bound: Bound) {
         let listener = match bound {
             Bound::Listening(listener) => listener,

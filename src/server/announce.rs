@@ -120,7 +120,8 @@ pub(super) async fn announce(
     withdraw(shown).await;
 }
 
-/// Withdraws an advertised record from the network. Does nothing for `None`.
+/// Withdraws an advertised record from the network, and waits for that for up to
+/// [`GOODBYE_TIMEOUT`]. Does nothing for `None`.
 async fn withdraw(shown: Option<(Advertisement, Advertiser)>) {
     if let Some((_, advertiser)) = shown {
         // This blocks for a while. If it panics, the record expires by its time to live.

@@ -195,7 +195,7 @@ enum Request {
 }
 
 /// Reads a request: a line of JSON of at most [`MAX_REQUEST_BYTES`]. It ends with a newline or the
-/// end of the stream.
+/// end of the stream; what follows the newline is ignored. A longer request is invalid.
 async fn read_request(reader: ReadHalf<'_>) -> Request {
     let mut line = Vec::new();
     let mut reader = BufReader::new(reader.take(MAX_REQUEST_BYTES));
@@ -212,8 +212,8 @@ async fn read_request(reader: ReadHalf<'_>) -> Request {
     }
 }
 
-/// Carries out a request, and returns the answer. If the text is invalid, the answer is an error.
-/// `None` if the engine has ended.
+/// Carries out a request, logs an announcement, and returns the answer. If the text is invalid, the
+/// answer is an error. `None` if the engine has ended.
 async fn carry_out(request: ControlRequest, status_source: &StatusSource) -> Option<ControlAnswer> {
     let ControlRequest::Announce(text) = request;
     let text = match AnnouncementText::new(&text) {

@@ -45,8 +45,8 @@ impl ErrorLog {
     /// Records an error sent to a client. If it is the first of its code since the last summary, to
     /// this address group or to the groups treated as one, logs it; otherwise counts it.
     ///
-    /// Ignores errors that leave the connection open, except a wrong password. Also ignores the
-    /// errors of a regular end, `shutting_down` and `replaced`.
+    /// Ignores errors that leave the connection open, except a wrong password. Also ignores unknown
+    /// codes, and the errors of a regular end, `shutting_down` and `replaced`.
     pub(super) fn record(&mut self, connection: ConnectionId, code: u16) {
         let is_of_interest = |error: &ErrorCode| match error {
             ErrorCode::ShuttingDown | ErrorCode::Replaced => false,

@@ -156,7 +156,7 @@ impl Fanout {
         self.head.clone()
     }
 
-    /// Registers a connection and its outbox.
+    /// Registers a connection and its outbox, which must be empty.
     pub(super) fn connect(&mut self, connection: ConnectionId, outbox: Arc<Outbox>) {
         self.outboxes.insert(connection, outbox);
     }
@@ -207,7 +207,8 @@ impl Fanout {
 
     /// Publishes the collected batches: moves them into the feeds, advances the published head to
     /// `head`, and wakes the readers of their rooms. If the memory budget is exceeded, frees
-    /// memory; call [`Self::take_overflowing`] afterwards.
+    /// memory, which may give connections up: call [`Self::take_overflowing`] and [`Self::wake`]
+    /// afterwards.
     pub(super) fn published(&mut self, now: Moment, head: Sequence) {
         for room in &self.dirty_rooms {
             if let Some(it) = self.rooms.get_mut(room) {
@@ -226,7 +227,8 @@ impl Fanout {
     /// Frees memory of the address group that uses most: gives up its largest outbox, or shrinks
     /// the largest feed in which its readers are furthest behind, whichever is larger. A feed loses
     /// an eighth, so that this is not needed for every batch. If that group has neither, or there
-    /// is no group, frees nothing and returns false.
+    /// is no group, frees nothing and returns false. The group is recorded for
+    /// [`Self::take_overflowing`] or [`Self::take_pressing_group`].
     fn free_memory(&mut self) -> bool {
         let mut groups: HashMap<AddressGroup, GroupMemory> = HashMap::new();
         for (room, it) in &self.rooms {
@@ -256,7 +258,8 @@ impl Fanout {
     }
 
     /// Drops the oldest batches of a room's feed until the feed uses at most 7/8 of its present
-    /// memory.
+    /// memory. Connections that have not taken these batches are later closed as too slow. Does
+    /// nothing for an unknown room.
     fn shrink_feed(&mut self, room: RoomId) {
         let Some(it) = self.rooms.get(&room) else { return };
         let mut feed = lock_feed(&it.feed);
@@ -267,7 +270,8 @@ impl Fanout {
     }
 
     /// Puts a delivery into a connection's outbox. `Subscribe` and `Unsubscribe` also update the
-    /// room's readers. Does nothing for an unknown connection. Call [`Self::take_overflowing`]
+    /// room's readers. If the outbox is full, the item is dropped and the connection is given up.
+    /// Does nothing for an unknown connection. Call [`Self::take_overflowing`] and [`Self::wake`]
     /// afterwards.
     pub(super) fn deliver(
         &mut self,
@@ -304,7 +308,8 @@ impl Fanout {
     }
 
     /// Puts the same frame, encoded once, into the outboxes of these connections. Skips unknown
-    /// connections. Call [`Self::take_overflowing`] afterwards.
+    /// connections. Connections whose outboxes are full are given up. Call
+    /// [`Self::take_overflowing`] and [`Self::wake`] afterwards.
     pub(super) fn deliver_all(
         &mut self,
         connections: &[ConnectionId],
@@ -317,8 +322,8 @@ impl Fanout {
         }
     }
 
-    /// Puts an item into a connection's outbox, and records that the connection must be woken.
-    /// Frees memory until the item fits:
+    /// Puts an item into a connection's outbox, and records that the connection must be woken. Does
+    /// nothing for an unknown connection. Frees memory until the item fits:
     /// - If the item would exceed the share of its address group
     ///   ([`Outboxes::largest_if_over_share`]), gives up the group's largest outbox.
     /// - If the memory budget is used up, calls [`Self::free_memory`].
@@ -346,8 +351,9 @@ impl Fanout {
         self.to_wake.push(outbox);
     }
 
-    /// Aborts the outbox of a connection, and records that the connection must be closed. `group`:
-    /// its address group if the group's use of memory is the reason; otherwise `None`.
+    /// Aborts the outbox of a connection ([`Outbox::abort`]), and records that the connection must
+    /// be closed and woken. `group`: its address group if the group's use of memory is the reason;
+    /// otherwise `None`.
     fn give_up(&mut self, connection: ConnectionId, group: Option<AddressGroup>) {
         if let Some(outbox) = self.outboxes.get(connection) {
             outbox.abort();
@@ -373,7 +379,8 @@ impl Fanout {
         self.pressing_group.take()
     }
 
-    /// Drops a closed room: its feed, its readers and its batch.
+    /// Forgets a closed room: its feed, its readers and its unpublished batch. Connections that
+    /// still hold a reader can take what is in the feed, and nothing more.
     pub(super) fn close_room(&mut self, room: RoomId) {
         self.rooms.remove(&room);
     }
@@ -406,7 +413,7 @@ impl Drop for Fanout {
     }
 }
 
-/// Encodes a frame.
+/// Encodes a frame, length prefix included.
 fn encode_frame(frame: &ServerFrame) -> Bytes {
     let mut buffer = Vec::new();
     frame.encode(&mut buffer);

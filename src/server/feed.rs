@@ -247,7 +247,8 @@ impl Feed {
     }
 
     /// Iterates over the address groups of the readers that are furthest behind. Because of these
-    /// readers, the feed holds its oldest batch. A group occurs once for each such reader.
+    /// readers, the feed holds its oldest batch. A group occurs once for each such reader. Yields
+    /// none if the feed is empty; readers that are [`Behind`] do not count.
     pub(super) fn slowest_groups(&self) -> impl Iterator<Item = AddressGroup> {
         let is_slowest =
             |it: &&ReaderState| !self.batches.is_empty() && it.cursor.batch == self.first;
@@ -369,7 +370,8 @@ impl Feed {
         Ok(())
     }
 
-    /// Returns the index in [`Self::batches`] of the batch with this number.
+    /// Returns the index in [`Self::batches`] of the batch with this number; the number of batches
+    /// or more if the batch is not published.
     ///
     /// # Errors
     /// [`Behind`] if the batch was dropped.
@@ -401,8 +403,8 @@ pub(super) fn lock_feed(feed: &SharedFeed) -> MutexGuard<'_, Feed> {
 }
 
 /// Reader of a feed, for one connection. Within its limits, the feed keeps the entries that the
-/// reader has not taken. Dropping the reader locks the feed, so do not drop it while the feed is
-/// locked.
+/// reader has not taken. Every function of the reader, and dropping it, locks the feed: do neither
+/// while the feed is locked.
 #[derive(Debug)]
 pub(super) struct FeedReader {
     /// Feed that is read.

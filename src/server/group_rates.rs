@@ -85,7 +85,8 @@ impl GroupRates {
         Self(Mutex::new(Groups { limit, buckets, purge_at: MIN_PURGE }))
     }
 
-    /// Puts changed limits in force, for groups in use too.
+    /// Puts changed limits in force, for groups in use too. The units that a group has used stay
+    /// used.
     pub(super) fn set_limits(&self, now: Moment, settings: &HubSettings) {
         let mut groups = lock(&self.0);
         let limit = Limit::new(settings);
@@ -96,7 +97,8 @@ impl GroupRates {
     }
 
     /// Returns the rate limit of an address group, for a new connection. If [`Groups::purge_at`]
-    /// groups are remembered, first forgets those that have no connection and a full bucket.
+    /// groups are remembered, first forgets those that have no connection and a full bucket. A
+    /// group has a connection as long as a result of this function is kept.
     pub(super) fn rate_of(&self, now: Moment, group: AddressGroup) -> GroupRate {
         let mut groups = lock(&self.0);
         let Groups { limit, buckets, purge_at } = &mut *groups;

@@ -103,7 +103,8 @@ fn is_wildcard(address: SocketAddr) -> bool {
 }
 
 /// Waits until the machine has the address, and listens on it. Tries every [`BIND_RETRY_INTERVAL`],
-/// also after any other failure, such as an address in use. Logs the first such failure.
+/// the first time after one interval, also after any other failure, such as an address in use. Logs
+/// the first such failure.
 pub(super) async fn bind_when_available(address: &ListenAddress) -> TcpListener {
     let mut has_warned = false;
     loop {

@@ -90,7 +90,7 @@ fn parse_with_interface(text: &str) -> Option<ListenAddress> {
 }
 
 /// Returns the index of the network interface with this name. `None` if there is no interface of
-/// this name, or it has no address.
+/// this name, it has no address, or the interfaces cannot be listed.
 fn interface_index(name: &str) -> Option<u32> {
     let interfaces = if_addrs::get_if_addrs().ok()?;
     interfaces.into_iter().find(|it| it.name == name)?.index

@@ -37,7 +37,7 @@ impl MemoryBudget {
         self.used.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Gives bytes back to the budget.
+    /// Gives bytes back to the budget: no more than were taken.
     pub(super) fn release(&self, bytes: usize) {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
     }

@@ -145,7 +145,9 @@ impl From<LogOpenError> for ServerError {
 
 /// Runs a server until `stop` completes. Then closes all connections and returns, within two
 /// seconds unless the disk takes longer to store accepted messages. While it runs, applies the
-/// configurations from `reloads`, except for settings that need a restart.
+/// configurations from `reloads`, except for settings that need a restart. Waits for listening
+/// addresses that the machine does not have yet. Notifies systemd when it is ready, and when it
+/// stops.
 ///
 /// # Errors
 /// [`ServerError`] if the server cannot start, or if its engine has ended.
@@ -271,7 +273,8 @@ fn startup_summary(settings: &ServerSettings, is_empty: bool) -> String {
     parts.into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
-/// Binds to all `addresses`; if there are none, to the default address.
+/// Binds to all `addresses`; if there are none, to the default address. An address that the machine
+/// does not have yet gives [`Bound::NotYet`].
 ///
 /// # Errors
 /// [`ListenError`] of the first address that fails.

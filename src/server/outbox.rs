@@ -66,7 +66,8 @@ const MAX_OUTBOX_BYTES: usize = 1 << 20;
 /// Maximum number of items in one connection's outbox. A `Close` fits in any case.
 const MAX_OUTBOX_ITEMS: usize = 4_096;
 
-/// Queue from the engine's task to one connection's task, with the connection's wake-up.
+/// Queue from the engine's task to one connection's task, with the connection's wake-up. `default`
+/// creates the outbox of a probe, without a shared budget.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     /// Queued items.
@@ -217,7 +218,8 @@ impl Outbox {
     }
 
     /// Removes and returns the next item, and gives its memory back to the budget. `None` if there
-    /// is no item.
+    /// is no item. Does not check the item's place: first compare [`Peek::after`] with the
+    /// published head. A replay needs [`Self::begin_replay`] instead.
     pub(super) fn take(&self) -> Option<Item> {
         let mut queue = self.lock();
         let queued = queue.items.pop_front()?;
@@ -230,6 +232,7 @@ impl Outbox {
 
     /// If the next item is a replay, begins it and returns true: then call [`Self::encode_replay`]
     /// until it returns `None`. Otherwise returns false. The replay uses its memory until it ends.
+    /// Does not check the item's place. Call it only when no other replay is in progress.
     pub(super) fn begin_replay(&self) -> bool {
         let mut queue = self.lock();
         if !matches!(queue.items.front().map(|it| &it.item), Some(Item::Entries(..))) {

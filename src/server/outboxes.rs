@@ -64,7 +64,8 @@ impl Outboxes {
         self.by_connection.insert(connection, outbox);
     }
 
-    /// Removes and returns the outbox of a connection; `None` if the connection is unknown.
+    /// Removes and returns the outbox of a connection; `None` if the connection is unknown. Its
+    /// memory counts for its address group until its items are taken or it is dropped.
     pub(super) fn remove(&mut self, connection: ConnectionId) -> Option<Arc<Outbox>> {
         let outbox = self.by_connection.remove(&connection)?;
         if let Some(group) = outbox.group()
@@ -119,7 +120,8 @@ impl Outboxes {
         self.largest(group).map(|(_, connection)| connection)
     }
 
-    /// Iterates over the address groups, each with the memory of its outboxes together, in bytes.
+    /// Iterates over the address groups that have connections, each with the memory of its outboxes
+    /// together, in bytes. Removed outboxes that are not dropped are included.
     pub(super) fn usages(&self) -> impl Iterator<Item = (AddressGroup, usize)> {
         self.by_group.iter().map(|(group, it)| (*group, it.bytes.load(Ordering::Relaxed)))
     }

@@ -111,7 +111,7 @@ impl QuotaLog {
         candidates.into_iter().flatten().max_by_key(|it| it.times)
     }
 
-    /// Returns the number of times since the start that each limit was reached.
+    /// Returns the number of times since the start that each limit was reached; 0 for the others.
     pub(super) fn totals(&self) -> Vec<(Quota, u64)> {
         let count = |quota: &Quota| self.totals.get(quota).copied().unwrap_or_default();
         Quota::ALL.iter().map(|quota| (*quota, count(quota))).collect()

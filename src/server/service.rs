@@ -95,7 +95,8 @@ pub(super) async fn feed_watchdog(engine: EngineHandle) {
 }
 
 /// Sends a liveness probe through the engine's queue, hub and fan-out. Returns true when it has
-/// come back; false if the engine has ended.
+/// come back; false if the engine has ended before. If the engine ends or hangs later, may wait for
+/// ever.
 pub(super) async fn probe(engine: &EngineHandle) -> bool {
     let outbox = Arc::new(Outbox::default());
     let message = EngineInput::Probe { connection: PROBE_CONNECTION, outbox: outbox.clone() };

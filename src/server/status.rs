@@ -146,7 +146,8 @@ pub(super) struct StatusSource {
 
 impl StatusSource {
     /// Collects a status report; `None` if the engine has ended. First waits until a probe has
-    /// passed through hub and fan-out, so a report shows that both are alive.
+    /// passed through hub and fan-out, so a report shows that both are alive. The wait has no
+    /// limit.
     pub(super) async fn status(&self, settings: ServerSettings) -> Option<Status> {
         if !service::probe(&self.engine).await {
             return None;
@@ -234,8 +235,8 @@ fn store_status(settings: &ServerSettings, storage: StorageHealth) -> StoreStatu
     }
 }
 
-/// Returns the size of all files in a directory, in bytes. Skips files whose size cannot be read.
-/// `None` if the directory cannot be read.
+/// Returns the size of all files directly in a directory, in bytes. Skips files whose size cannot
+/// be read. `None` if the directory cannot be read.
 fn directory_size(directory: &Path) -> Option<u64> {
     let entries = directory.read_dir().ok()?;
     Some(entries.filter_map(|it| Some(it.ok()?.metadata().ok()?.len())).sum())

@@ -20,8 +20,8 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Prefix of the file name of a socket. The process id of the socket's server follows.
 const NAME_PREFIX: &str = "server-";
 
-/// Returns the path for the socket of this process. Creates the directory if it is missing, and
-/// removes the sockets of dead servers in it.
+/// Returns the path for the socket of this process, without creating the socket. Creates the
+/// directory if it is missing, and removes the sockets of dead servers in it.
 ///
 /// # Errors
 /// The directory cannot be created, or others may have access to it.
@@ -48,7 +48,9 @@ pub(super) fn create_own() -> io::Result<PathBuf> {
     Ok(directory.join(format!("{NAME_PREFIX}{}", process::id())))
 }
 
-/// Lists the sockets of this user's running servers that were started by hand, sorted.
+/// Lists the sockets of this user's running servers that were started by hand, sorted. Connects to
+/// each of them, and waits up to [`PROBE_TIMEOUT`] for one that does not accept. Skips directories
+/// that cannot be read.
 #[must_use]
 pub fn running_servers() -> Vec<PathBuf> {
     let directories: Vec<PathBuf> =
@@ -83,7 +85,8 @@ fn is_private(directory: &Path) -> bool {
 }
 
 /// Lists the entries of a directory with names that begin with [`NAME_PREFIX`]. Each comes with the
-/// process id in its name; `None` if that is no valid process id.
+/// process id in its name; `None` if that is no valid process id. Yields none if the directory
+/// cannot be read.
 fn sockets_in(directory: &Path) -> impl Iterator<Item = (PathBuf, Option<Pid>)> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     entries.filter_map(|entry| {

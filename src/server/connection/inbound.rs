@@ -161,7 +161,7 @@ fn units_of_length(length: usize) -> u32 {
 }
 
 /// Returns the cost of a frame by its kind, in units. It pays for a body of up to
-/// [`BYTES_PER_UNIT`] bytes. A frame that cannot be decoded costs 1.
+/// [`BYTES_PER_UNIT`] bytes. A frame of an unknown kind, or one that cannot be decoded, costs 1.
 ///
 /// A `pong` is free if the last free `pong` was at least [`PING_INTERVAL`] ago, because the server
 /// pings no more often. A free `pong` sets `free_pong_at` to `now`.

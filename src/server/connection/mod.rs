@@ -184,8 +184,8 @@ impl<T: Transport> Driver<T> {
     }
 
     /// Handles a wake-up of the outbox. If the socket is blocked and the feed of a room no longer
-    /// holds the connection's next entry, gives the client up as too slow. The loop writes new
-    /// frames afterwards.
+    /// holds the connection's next entry, gives the client up as too slow. Writes nothing: the loop
+    /// does.
     async fn on_wakeup(&mut self) -> Result<(), Gone> {
         if self.blocked_since.is_some() && self.outgoing.is_behind() {
             self.give_up(ErrorCode::TooSlow).await?;
@@ -337,7 +337,8 @@ impl<T: Transport> Driver<T> {
     }
 
     /// Reads once and passes the complete frames to the engine. At the end of the client's stream,
-    /// also stops reading and tells the engine.
+    /// also stops reading and tells the engine, unless a rate limit delays frames: then the next
+    /// read after the pause finds the end.
     async fn read(&mut self) -> Result<(), Gone> {
         let Some((cut, at_end)) = self.read_and_cut()? else { return Ok(()) };
         self.pass_on(cut).await?;
@@ -365,8 +366,9 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// Passes the cut frames to the engine. Pauses a client that exceeds its rate limit. After a
-    /// violation of the framing rules, requests the end of the connection.
+    /// Passes the cut frames to the engine. Waits while the engine's queue is full. Pauses a client
+    /// that exceeds a rate limit, and tells the engine if it is the limit of the address group.
+    /// After a violation of the framing rules, requests the end of the connection.
     async fn pass_on(&mut self, cut: Cut) -> Result<(), Gone> {
         let connection = self.connection.id;
         self.slow_down(cut.wait, cut.is_group_limited);

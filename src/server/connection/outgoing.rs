@@ -65,8 +65,9 @@ impl Outgoing {
         }
     }
 
-    /// Collects frames into [`Self::due`], up to the published head `head`. Call it after each
-    /// wake-up. When all due frames are written, call it again, until none are due.
+    /// Collects frames into [`Self::due`] and applies the outbox's commands, up to the published
+    /// head `head`. Stops when [`MAX_DUE_MEMORY`] is reached. Call it after each wake-up. When all
+    /// due frames are written, call it again, until none are due.
     ///
     /// # Errors
     /// [`Behind`] if a feed no longer holds the next entry: the connection must be closed.
@@ -243,8 +244,8 @@ impl Outgoing {
     }
 
     /// Drops all subscriptions and the replay in progress, and ignores later subscriptions and
-    /// replays. From now on, only frames from the outbox are collected. Use it when the connection
-    /// is about to be closed with an error.
+    /// replays. From now on, only frames from the outbox are collected. Frames that are due stay
+    /// due. Use it when the connection is about to be closed with an error.
     pub(super) fn stop_reading_rooms(&mut self) {
         self.subscriptions.clear();
         self.outbox.drop_replay();

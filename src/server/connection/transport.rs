@@ -44,7 +44,8 @@ pub(in crate::server) trait Transport: Send + Sync + 'static {
     /// As for [`Self::try_read`]. After `WouldBlock` the next call begins with the same bytes.
     fn try_write(&mut self, frames: &[IoSlice<'_>]) -> io::Result<usize>;
 
-    /// Closes the socket so that written bytes still arrive, if the other side reads them soon.
+    /// Closes the socket. First waits a short time for the other side to close too, so that written
+    /// bytes still arrive.
     fn close(self) -> impl Future<Output = ()> + Send;
 }
 

@@ -43,8 +43,8 @@ impl PublishTurn {
         self.waiting.extend(items);
     }
 
-    /// Removes and returns the next items to publish, in the order of the log. Returns none if none
-    /// wait or the turn is over.
+    /// Removes and returns the next items to publish, in the order of the log, and charges the
+    /// messages among them to the turn. Returns none if none wait or the turn is over.
     pub(super) fn take(&mut self) -> Vec<LogItem> {
         let mut count = 0;
         for item in &self.waiting {
