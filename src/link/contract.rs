@@ -12,11 +12,12 @@ pub struct Settings {
     /// Rooms to join first, in any spelling; if empty, the lobby.
     pub rooms: Vec<String>,
     /// Password of the server; `None` if the user gave none. It is sent only after the server has
-    /// asked for one.
+    /// asked for one, in this process or an earlier one.
     pub password: Option<Password>,
     /// True if the client shows messages: the link resumes from the saved position and advances it.
     /// False if the client only sends: the link joins without a position, and keeps the saved one.
-    /// So a later client still receives the missed messages.
+    /// So a later client still receives the missed messages. A link that only sends also requests
+    /// no presence updates, and refuses searches.
     pub observe: bool,
     /// True to reconnect before the first completed join. If false, the link ends when a connection
     /// fails or ends before that join. After a completed join, the loss of the connection does not
@@ -68,7 +69,8 @@ pub enum Input {
     },
     /// Bytes were received, whether or not they complete a frame. Restarts the silence timers.
     BytesReceived,
-    /// A frame was received and decoded.
+    /// A frame was received and decoded, or could not be decoded. Includes
+    /// [`Input::BytesReceived`].
     Received(Decoded<ServerFrame>),
     /// The received bytes cannot be split into frames, so the driver stops reading. The link ends.
     FramingError,
@@ -112,7 +114,8 @@ pub enum Output {
     Persist(SavedSession),
     /// Pass [`Input::Wake`] at this time. Replaces the time of the previous `WakeAt`.
     WakeAt(Moment),
-    /// The link has ended. This is the last output; further inputs are ignored.
+    /// The link has ended. This is the last output; further inputs are ignored. A connection
+    /// attempt in progress must be given up.
     Finished(EndReason),
 }
 

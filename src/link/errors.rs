@@ -66,8 +66,8 @@ impl Link {
     ///   13).
     /// - If the server wants a password, the link has one, and the last join did not include it:
     ///   sends the join again with the password.
-    /// - Otherwise, if the server wants a password, the user can be asked, and no join was
-    ///   completed before: disconnects and asks the user.
+    /// - Otherwise, if the server wants a password, the user can be asked, and no `welcome` was
+    ///   received before: disconnects and asks the user.
     /// - In any other case: ends the link.
     fn on_join_refused(&mut self, now: Moment, known: Option<ErrorCode>, error: Error) {
         let wants_password =

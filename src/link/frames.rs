@@ -149,9 +149,10 @@ impl Link {
         self.welcome = Some(welcome);
     }
 
-    /// Adopts the log of a `welcome`. Returns true if another log was known before. In that case
-    /// discards the preserved position, the pins, the acknowledged messages and the own session
-    /// numbers. Pending direct messages for a session of the former log will be refused.
+    /// Adopts the log of a `welcome`, and starts the replay in the cursor. Returns true if another
+    /// log was known before. In that case discards the preserved position, the pins, the
+    /// acknowledged messages and the own session numbers. Pending direct messages for a session of
+    /// the former log will be refused.
     ///
     /// Compares the log also with that of the preserved position, because without
     /// [`super::Settings::observe`] the cursor of a new process knows no log.
@@ -170,7 +171,8 @@ impl Link {
     }
 
     /// Handles `entered`. Reports the room as entered, with the tag of the `enter` request that the
-    /// frame answers, if any. Reports a gap if the server announces one.
+    /// frame answers, if any. That request stays pending until its `end`. Reports a gap if the
+    /// server announces one.
     ///
     /// A gap before the room's next entry is reported only if the replay continues from the
     /// client's position in this room. Otherwise entries may be missing: those from before the
@@ -196,8 +198,8 @@ impl Link {
 
     /// Handles `entry`, a message in a room. If a search requested the entry, only adds it to the
     /// results of that search. An answer to `history` is reported. Any other entry is reported if
-    /// it was not shown before, with a gap before the entry, if any. Acknowledges the pending
-    /// message that the entry echoes.
+    /// it was not shown before, with a gap before the entry, if any, and a write of the session is
+    /// scheduled. Acknowledges the pending message that the entry echoes.
     fn on_entry(&mut self, now: Moment, entry: Entry) {
         let (session, reference, previous) = (entry.session, entry.reference, entry.previous);
         let message = self.to_message(entry);
@@ -253,7 +255,7 @@ impl Link {
     /// Handles `direct_entry`, a direct message to or from this client. Reports the message if it
     /// is no duplicate and was not shown when `accepted` came. If another client sent the reported
     /// message, pins the sender's name to the sender's session. Acknowledges the pending message
-    /// that the entry echoes.
+    /// that the entry echoes. Schedules a write of the session.
     fn on_direct(&mut self, now: Moment, entry: DirectEntry) {
         self.schedule_persist(now);
         let verdict = self.cursor.on_direct(entry.sequence);
@@ -321,10 +323,10 @@ impl Link {
         }
     }
 
-    /// Handles `end`. Raises the position to the frame's `head`. During the replay after a join,
-    /// ends the replay. Later, completes the answer to an `enter`, `history` or `search`: removes
-    /// that request from the queue and reports the end. An `end` about anything else changes only
-    /// the position.
+    /// Handles `end`. Raises the position to the frame's `head` and schedules a write of the
+    /// session. During the replay after a join, ends the replay. Later, completes the answer to an
+    /// `enter`, `history` or `search`: removes that request from the queue and reports the end. An
+    /// `end` about anything else changes only the position.
     fn on_end(&mut self, now: Moment, end: End) {
         self.cursor.advance(end.head);
         self.schedule_persist(now);
@@ -395,8 +397,9 @@ impl Link {
         self.send_unsent();
     }
 
-    /// Handles `left`. Removes the room from the joined ones and reports it as left. The event has
-    /// the tag of the `leave` request that the frame answers, if any.
+    /// Handles `left`. Removes the room from the joined ones, reports it as left, and schedules a
+    /// write of the session. The event has the tag of the `leave` request that the frame answers,
+    /// if any.
     fn on_left(&mut self, now: Moment, left: Left) {
         let key = NameKey::of(&left.room);
         self.rooms.retain(|it| NameKey::of(it) != key);

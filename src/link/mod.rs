@@ -56,8 +56,8 @@ use crate::wire::tcp::{ClientFrame, Hello, Join, MAGIC, VERSION, Welcome, featur
 /// share one write, which reduces wear on SD cards.
 const PERSIST_DELAY: Duration = Duration::from_secs(3);
 
-/// Number of unanswered requests at which further requests of the user are refused. A driver that
-/// can pause its input pauses earlier: see [`Link::has_capacity`].
+/// Number of unanswered requests at which further chat commands of the user are refused. A driver
+/// that can pause its input pauses earlier: see [`Link::has_capacity`].
 const MAX_PENDING_REQUESTS: usize = 1_000;
 
 /// Maximum total size of the message texts in unanswered requests, in bytes. A message beyond it is
@@ -187,7 +187,7 @@ pub struct Link {
 }
 
 impl Link {
-    /// Creates a link. Its first outputs ask for a connection: take them at once.
+    /// Creates a link. Its first outputs report and request a connection: take them at once.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         let mut link = Self {
@@ -320,9 +320,10 @@ impl Link {
         self.emit(Event::Connection(ConnectionState::Connected));
     }
 
-    /// Restores a session that an earlier link has saved. If [`Settings::observe`] is true, takes
-    /// the position over and chooses the rooms of the first `join`. Otherwise the position is
-    /// preserved for a later client.
+    /// Restores a session that an earlier link has saved: its token, its number, and whether the
+    /// server requires a password. If it has a position and [`Settings::observe`] is true, takes
+    /// the position over and chooses the rooms of the first `join`. If observe is false, preserves
+    /// the position for a later client.
     fn restore(&mut self, saved: SavedSession) {
         self.own_sessions.push(saved.session);
         self.password_required |= saved.password_required;
@@ -364,7 +365,8 @@ impl Link {
         }
     }
 
-    /// Sends `join`. The frame includes the password only if this server has asked for one, and the
+    /// Sends `join`; the caller sets the phase. The frame includes the token of the session, if
+    /// there is one. It includes the password only if this server has asked for one, and the
     /// position only if `sends_position` is true.
     ///
     /// Call it only after `server_hello`. Otherwise a join on an abandoned connection could reach
@@ -403,9 +405,9 @@ impl Link {
     /// Handles the end of the connection or a failed attempt.
     ///
     /// If the `leave` of a room was sent and need not be repeated, removes the room and reports it
-    /// as left. Then schedules a reconnect. `advice` is the delay that the server asks for; `None`
-    /// if it asks for none. If no join has been completed yet and [`Settings::retry_first_connect`]
-    /// is false, ends the link instead.
+    /// as left. Then reports the loss and schedules a reconnect. `advice` is the delay that the
+    /// server asks for; `None` if it asks for none. If no join has been completed yet and
+    /// [`Settings::retry_first_connect`] is false, ends the link instead.
     fn on_connection_lost(&mut self, now: Moment, reason: String, advice: Option<Duration>) {
         for (tag, room) in self.pending.remove_sent_leaves() {
             let key = NameKey::of(&room);
@@ -442,9 +444,10 @@ impl Link {
         self.finish(EndReason::Protocol { reason });
     }
 
-    /// Ends the link. Empties the queue of requests, and reports every message in it as unsent.
-    /// Persists the session if a write is scheduled. Disconnects if connected. Queues
-    /// [`Output::Finished`] last.
+    /// Ends the link. Empties the queue of requests, and reports every message in it as unsent;
+    /// other requests are dropped silently. Sets the number of unsent messages in
+    /// [`EndReason::Left`]. Persists the session if a write is scheduled. Disconnects if connected.
+    /// Queues [`Output::Finished`] last.
     fn finish(&mut self, end: EndReason) {
         let mut end = end;
         let mut lost = 0;
@@ -470,7 +473,7 @@ impl Link {
         self.push_output(Output::Finished(end));
     }
 
-    /// Ends the link with [`EndReason::Left`].
+    /// Ends the link with [`EndReason::Left`], as [`Self::finish`] does.
     fn finish_left(&mut self) {
         let refused = self.refused_count;
         self.finish(EndReason::Left { unsent: 0, refused });
@@ -486,7 +489,8 @@ impl Link {
 
     /// Queues [`Output::Persist`] with the current session, position and rooms. If
     /// [`Settings::observe`] is false, saves the preserved position and rooms instead, or none if
-    /// they belong to another log. Does nothing if there is no session yet.
+    /// they belong to another log. Does nothing if there is no session yet. A scheduled write stays
+    /// scheduled.
     fn persist(&mut self) {
         let (position, rooms) = if self.settings.observe {
             (self.cursor.position(), self.rooms.clone())
@@ -507,7 +511,7 @@ impl Link {
     }
 
     /// Restarts the timeout of a graceful shutdown, because a request was answered or a replay has
-    /// ended.
+    /// ended. Does nothing without a graceful shutdown.
     fn record_answer(&mut self, now: Moment) {
         if let Some(draining) = &mut self.draining {
             draining.last_answer = now;
@@ -515,7 +519,8 @@ impl Link {
     }
 
     /// Reports a command as refused, with its message text if it has one, and counts the refusal.
-    /// `code` is the server's error code, or 0 if the link itself refuses.
+    /// Does not remove it from the queue. `code` is the server's error code, or 0 if the link
+    /// itself refuses.
     fn refuse(&mut self, tag: RequestTag, code: u16, text: String, command: &ChatCommand) {
         self.refused_count += 1;
         let (to, message) = (command.target(), command.message_text().map(str::to_owned));

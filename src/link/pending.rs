@@ -83,7 +83,7 @@ impl PendingRequests {
         self.bytes
     }
 
-    /// Appends a request to the end of the queue, as unsent.
+    /// Appends a request to the end of the queue, as unsent. The caller checks the limits.
     pub(super) fn push(&mut self, tag: RequestTag, command: ChatCommand) {
         self.bytes += command.message_text().map_or(0, str::len);
         self.items.push_back(PendingRequest::new(tag, command, Vec::new()));
@@ -276,7 +276,7 @@ impl PendingRequests {
     }
 
     /// Puts a request at the front of the queue, as unsent: a request for a further page, or one
-    /// that must precede all others. It must not be a message.
+    /// that must precede all others. It must not be a message, whose text would not be counted.
     pub(super) fn push_front(
         &mut self,
         tag: RequestTag,

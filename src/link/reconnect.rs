@@ -22,7 +22,8 @@ impl Link {
     /// - Drops a joined connection if its server does not answer, or if `is_forced` is true. Then
     ///   connects as between two attempts.
     ///
-    /// Before the first completed join, an established connection is kept.
+    /// Before the first completed join, an established connection is kept. While the link waits for
+    /// a password or a username, nothing happens.
     pub(super) fn reconnect(&mut self, now: Moment, is_forced: bool) {
         let is_stale = now >= self.last_attempt + STALE_ATTEMPT_AGE;
         match self.phase {

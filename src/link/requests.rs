@@ -23,8 +23,9 @@ const MAX_MESSAGES_IN_FLIGHT: usize = 64;
 
 impl Link {
     /// Handles a request of the user interface. A chat command is checked and queued; it is sent
-    /// when the link is live. A command for peers is refused. Other commands set the password or
-    /// the username, connect anew, start a graceful shutdown, or end the link.
+    /// when the link is live. A command for peers is refused. A password is kept for the next join;
+    /// a username is ignored unless the link waits for one. Either connects if the link waits for
+    /// it. Other commands connect anew, start a graceful shutdown, or end the link.
     pub(super) fn on_request(&mut self, now: Moment, request: Request) {
         let Request { tag, command } = request;
         match command {

@@ -89,6 +89,7 @@ impl Simulation {
     }
 
     /// Starts a new link, as another process would, with the session that this link has persisted.
+    /// Server and time stay; everything else begins anew.
     fn restart(self, settings: Settings) -> Self {
         let sim = Self::new(settings, self.server);
         Self { initial_saved: self.saved.clone(), saved: self.saved, now: self.now, ..sim }
@@ -134,12 +135,13 @@ impl Simulation {
         self.process_outputs();
     }
 
-    /// Makes a request without a tag.
+    /// Makes a request without a tag, and carries out the resulting outputs.
     fn request(&mut self, command: Command) {
         self.input(Input::Request(Request { tag: RequestTag::default(), command }));
     }
 
-    /// Sends the next numbered message; the number is its tag.
+    /// Sends the next numbered message, `mine 1` and so on, to the first room; the number is its
+    /// tag.
     fn say_next(&mut self) {
         self.message_count += 1;
         let tag = RequestTag(Some(self.message_count.to_string().into()));
@@ -149,7 +151,8 @@ impl Simulation {
         self.input(Input::Request(Request { tag, command }));
     }
 
-    /// Establishes the connection if the link has asked for one.
+    /// Establishes the connection if the link has asked for one; undelivered frames are lost. The
+    /// first connection passes the saved session.
     fn connect(&mut self) {
         if let Some(hello) = self.wanted_hello.take() {
             self.connected = true;
@@ -160,7 +163,7 @@ impl Simulation {
         }
     }
 
-    /// Delivers one frame to the server; returns false if there is none.
+    /// Delivers one frame to the server and queues the answers; returns false if there is none.
     fn deliver_to_server(&mut self) -> bool {
         let Some(frame) = self.to_server.pop_front() else {
             return false;
@@ -188,12 +191,12 @@ impl Simulation {
         }
     }
 
-    /// Has another user send a message to a room.
+    /// Has another user send a message to a room. Queues its frame if the client is in the room.
     fn other_says(&mut self, room: &str) {
         self.to_client.extend(self.server.other_says(room));
     }
 
-    /// Advances the virtual time. If the link's wake-up time has come, wakes the link.
+    /// Advances the virtual time. If the link's wake-up time has come, wakes the link once.
     fn advance(&mut self, time: Duration) {
         self.now = self.now + time;
         if self.wake.is_some_and(|at| at <= self.now) {
@@ -203,7 +206,8 @@ impl Simulation {
     }
 
     /// Establishes connections, delivers frames and advances the time. Stops when no frame is
-    /// undelivered and the link is live, has ended or waits for a username.
+    /// undelivered and the link is live, has ended or waits for a username. Panics if that does not
+    /// happen.
     fn run_until_idle(&mut self) {
         for _ in 0..100_000 {
             self.connect();
@@ -229,7 +233,7 @@ impl Simulation {
         self.events.iter().filter_map(of_room).collect()
     }
 
-    /// Returns the tags of acknowledged messages, in order.
+    /// Returns the tags of acknowledged messages, in order; only tags that are numbers.
     fn acknowledged_tags(&self) -> Vec<u32> {
         let tag = |event: &Event| match event {
             Event::Acknowledged { tag, .. } => tag.0.as_ref()?.parse().ok(),

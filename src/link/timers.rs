@@ -10,6 +10,7 @@ use crate::model::limits::{IDLE_TIMEOUT, PING_INTERVAL};
 use crate::wire::tcp::Ping;
 
 /// Maximum time from `hello` to `server_hello`. Also the maximum time from `join` to `welcome`.
+/// Then the link abandons the connection.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Link {

@@ -20,7 +20,7 @@ fn take_pings(sim: &mut Simulation) -> usize {
     sim.to_server.drain(..).filter(|it| matches!(it, ClientFrame::Ping(_))).count()
 }
 
-/// Advances the time by this number of milliseconds, in steps of 100 ms.
+/// Advances the time by this number of milliseconds, in steps of 100 ms. Delivers no frames.
 fn wait(sim: &mut Simulation, milliseconds: u64) {
     for _ in 0..milliseconds / 100 {
         sim.advance(Duration::from_millis(100));
@@ -96,7 +96,8 @@ fn slow_history_does_not_end_connection_early() {
     assert!(!sim.connected);
 }
 
-/// Lets connection attempts fail until the link begins to wait for more than 3 seconds.
+/// Breaks the connection, then lets connection attempts fail until the link begins to wait for more
+/// than 3 seconds.
 fn fail_until_long_delay(sim: &mut Simulation) {
     sim.break_connection();
     let is_long = |it: &Event| {

@@ -28,7 +28,7 @@ pub(super) struct ModelServer {
     log_id: LogId,
     /// Entries of all rooms.
     log: Vec<Entry>,
-    /// Number of direct messages. Each takes a sequence too.
+    /// Number of direct messages to the client. Each takes a sequence of the log, but is not kept.
     directs: u64,
     /// Sessions that have not expired.
     sessions: Vec<Session>,
@@ -36,7 +36,7 @@ pub(super) struct ModelServer {
     last_session_number: u8,
     /// Session of the connected client; `None` if no client is connected.
     connected_session: Option<SessionId>,
-    /// Rooms that the client is in.
+    /// Rooms that the client is or was last in.
     rooms: Vec<String>,
     /// Password that joins must include; `None` if none is required.
     pub(super) password: Option<&'static str>,
@@ -50,7 +50,7 @@ pub(super) struct ModelServer {
     pub(super) ignores_limits: bool,
     /// Password of each join received, in order.
     pub(super) joins: Vec<Option<String>>,
-    /// Direct messages received. The server does not answer them.
+    /// Direct messages received. The server neither answers nor logs them.
     pub(super) received_directs: Vec<Direct>,
 }
 
@@ -87,7 +87,7 @@ impl ModelServer {
         of_room.map(|it| (it.sequence.0, it.text.clone())).collect()
     }
 
-    /// Returns the rooms that the client is in.
+    /// Returns the rooms that the client is or was last in.
     pub(super) fn rooms(&self) -> Vec<String> {
         self.rooms.clone()
     }
@@ -132,8 +132,8 @@ impl ModelServer {
         Sequence(self.log.len() as u64 + self.directs)
     }
 
-    /// Appends a message of another user. Returns its frame for the client; `None` if the client is
-    /// not in the room.
+    /// Appends a message of another user, with the text `other ` and the number of entries before
+    /// it. Returns its frame for the client; `None` if the client is not in the room.
     pub(super) fn other_says(&mut self, room: &str) -> Option<ServerFrame> {
         let text = format!("other {}", self.log.len());
         let entry = self.append(room, OTHER_SESSION, Reference(1), &text);
@@ -141,14 +141,15 @@ impl ModelServer {
         is_here.then(|| entry.into())
     }
 
-    /// Appends a message of another user with this session number and reference.
+    /// Appends a message of another user with this session number and reference. The client
+    /// receives it only later, in a replay or answer.
     pub(super) fn other_session_says(&mut self, room: &str, session: SessionId, reference: u64) {
         self.append(room, session, Reference(reference), "a stranger's");
     }
 
     /// Gives a direct message of another user to the client the next sequence of the log. Returns
-    /// its frame; `None` if no client is connected. `from`, `session`: name and session number of
-    /// the sender.
+    /// its frame; `None` if no client is connected; the sequence is used nevertheless. `from`,
+    /// `session`: name and session number of the sender.
     pub(super) fn other_sends_direct(&mut self, from: &str, session: u64) -> Option<ServerFrame> {
         self.directs += 1;
         Some(
@@ -168,7 +169,8 @@ impl ModelServer {
         )
     }
 
-    /// Handles a frame of the client and returns the answers.
+    /// Handles a frame of the client and returns the answers. Panics on `members`, and on a `say`,
+    /// `enter` or `leave` with reference 0.
     pub(super) fn handle(&mut self, frame: ClientFrame) -> Vec<ServerFrame> {
         match frame {
             ClientFrame::Hello(_) => vec![
@@ -230,7 +232,7 @@ impl ModelServer {
         self.page(7, asked.reference, &all, asked.limit)
     }
 
-    /// Answers `search` in all rooms.
+    /// Answers `search` in all rooms. Only `text`, as a substring, `before` and `limit` count.
     fn search(&self, asked: &Search) -> Vec<ServerFrame> {
         if let Some(code) = self.search_error {
             return vec![Error::about(code, 11, asked.reference).into()];
@@ -259,7 +261,8 @@ impl ModelServer {
         out
     }
 
-    /// Answers `join`.
+    /// Answers `join`: with an error if password or username are refused. A known token resumes its
+    /// session; a position of this log is accepted.
     fn join(&mut self, join: Join) -> Vec<ServerFrame> {
         self.joins.push(join.password.clone());
         if let Some(password) = self.password {
@@ -325,7 +328,7 @@ impl ModelServer {
     }
 
     /// Returns the replay of a join: the entries after the position, or the recent history if there
-    /// is no position.
+    /// is no position. Direct messages are not replayed.
     fn replay(&self, position: Option<Position>) -> Vec<ServerFrame> {
         let Some(position) = position else {
             return self.rooms.iter().flat_map(|room| self.latest(room)).collect();
@@ -340,7 +343,7 @@ impl ModelServer {
         all.iter().skip(all.len().saturating_sub(10)).map(|it| history(it)).collect()
     }
 
-    /// Returns the `end` frame of an answer.
+    /// Returns the `end` frame of an answer, without flags.
     fn end(&self, about: u16, reference: Reference) -> ServerFrame {
         End { about, reference, head: self.head(), flags: 0 }.into()
     }
@@ -351,7 +354,7 @@ fn history(entry: &Entry) -> ServerFrame {
     Entry { flags: flag::HISTORY, ..entry.clone() }.into()
 }
 
-/// Returns an `entered` frame.
+/// Returns an `entered` frame that states one member.
 fn entered(room: &str, reference: Reference) -> ServerFrame {
     Entered { reference, room: room.to_owned(), flags: 0, members: 1 }.into()
 }

@@ -16,7 +16,8 @@ fn search_simulation() -> Simulation {
     sim
 }
 
-/// Searches for messages that contain `text`, two per page.
+/// Requests the newest two messages that contain `text`, before the sequence `before`. The tag is
+/// `text`.
 fn search(sim: &mut Simulation, text: &str, before: Option<u64>) {
     let before = before.map(Sequence);
     let search =
