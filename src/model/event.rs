@@ -66,7 +66,7 @@ pub enum Event {
         tag: RequestTag,
         /// Room that is listed.
         room: String,
-        /// Number of members.
+        /// Number of members, this client or peer included.
         members: u32,
         /// Members' names. `None` if the list was not requested and the room is too large for
         /// names.
@@ -80,7 +80,7 @@ pub enum Event {
     Presence {
         /// Room whose members changed.
         room: String,
-        /// Number of members after the changes.
+        /// Number of members after the changes, this client or peer included.
         members: u32,
         /// Names of members that joined; `None` if the room is too large for names.
         joined: Option<Vec<String>>,
@@ -109,7 +109,8 @@ pub enum Event {
     },
     /// A request was refused by the server or by the engine, and will not be carried out.
     Refused(Refusal),
-    /// A message was not acknowledged before the engine ended.
+    /// A message was not acknowledged before the engine ended. Other unanswered requests are not
+    /// reported then.
     Unsent {
         /// Tag of the request.
         tag: RequestTag,
@@ -136,7 +137,7 @@ pub enum Event {
     /// This peer has joined a room of peers.
     JoinedMesh(JoinedMesh),
     /// A candidate asks to join the room of peers, and this peer's user may reject it. Answer with
-    /// [`super::PeerCommand::Admit`]. Without an answer, this peer agrees to the join.
+    /// [`super::PeerCommand::Admit`]. Without an answer within 10 s, this peer agrees to the join.
     AdmissionRequested {
         /// Username of the candidate.
         name: String,
@@ -331,7 +332,8 @@ pub struct SearchResult {
 }
 
 impl SearchResult {
-    /// Returns the search request for the next older page, or `None` if there are no older matches.
+    /// Returns the search request for the next older page, or `None` if there are no older matches,
+    /// or no messages in this page.
     #[must_use]
     pub fn older(&self) -> Option<SearchRequest> {
         let first = self.messages.iter().map(|it| it.sequence).min().filter(|_| self.more)?;

@@ -28,7 +28,8 @@ pub enum Command {
     Chat(ChatCommand),
     /// Carries out a command that only a peer supports. The client's engine refuses it.
     Peer(PeerCommand),
-    /// Supplies the password that [`super::Event::PasswordWanted`] asked for. Peers ignore it.
+    /// Supplies the password that [`super::Event::PasswordWanted`] asked for. If the engine has not
+    /// asked, it keeps the password for the next join that needs one. Peers ignore it.
     Password(Password),
     /// Supplies another username, as [`super::Event::NameWanted`] asked for. Ignored if the engine
     /// has not asked.
@@ -47,7 +48,8 @@ pub enum Command {
         /// True to drop an existing connection even if its server answers.
         is_forced: bool,
     },
-    /// Disconnects immediately.
+    /// Disconnects immediately, without waiting for answers. Messages that were not acknowledged
+    /// are reported as [`super::Event::Unsent`].
     Quit,
 }
 
@@ -112,7 +114,7 @@ pub enum PeerCommand {
     /// Requests the list of peers and the route to each: [`super::Event::Peers`].
     Peers,
     /// Blocks a peer by username. Hides the messages of the peer that holds the name. Objects to
-    /// candidates that have the name or that peer's key.
+    /// candidates that have the name or that peer's key. The block is not saved to disk.
     Block {
         /// Username to block, in any spelling.
         name: String,

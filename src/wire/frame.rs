@@ -56,7 +56,8 @@ impl FrameReader {
 
     /// Feeds received bytes, and calls `on_body` with the body of each complete frame, in order. If
     /// `on_body` returns false, `feed` stops after that frame and buffers the rest. To continue,
-    /// call `feed` again; `bytes` may be empty.
+    /// call `feed` again; `bytes` may be empty. Bytes that are fed before the rest is handed out
+    /// are buffered without limit.
     ///
     /// # Errors
     /// [`FrameError`] if the stream breaks the framing rules. The frames before the error were

@@ -116,7 +116,8 @@ macro_rules! frames {
                 match self { $(Self::$variant(_) => $kind,)* }
             }
 
-            /// Decodes the fields of a frame of this kind. `Ok(None)` if the enum has no such kind.
+            /// Decodes the fields of a frame of this kind; ignores bytes after them and checks no
+            /// limits. `Ok(None)` if the enum has no such kind.
             fn decode_fields(kind: u16, fields: &[u8]) -> Result<Option<Self>, Malformed> {
                 match kind {
                     $($kind => codec::decode_prefix::<$type>(fields).map(|(it, _)| Some(Self::$variant(it))),)*
@@ -124,7 +125,8 @@ macro_rules! frames {
                 }
             }
 
-            /// Appends the whole frame to `buffer`: length prefix, kind and fields.
+            /// Appends the whole frame to `buffer`: length prefix, kind and fields. The body must
+            /// not exceed [`MAX_FRAME`] bytes; debug builds check it.
             pub fn encode(&self, buffer: &mut Vec<u8>) {
                 match self { $(Self::$variant(it) => encode_frame($kind, it, buffer),)* }
             }
@@ -256,7 +258,7 @@ impl ClientFrame {
 }
 
 impl Decoded<ClientFrame> {
-    /// Returns the memory that the result holds, in bytes.
+    /// Returns the memory that the result holds, itself included, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let heap = match self {
@@ -342,14 +344,14 @@ pub fn entry_frame(entry: &LogEntry, flags: u8) -> ServerFrame {
 
 impl Error {
     /// Builds an error that answers no particular frame: kind and reference are 0. It has the
-    /// default text of its code.
+    /// default text of its code, and no advice when to try again.
     #[must_use]
     pub fn new(code: ErrorCode) -> Self {
         Self::about(code, 0, Reference::NONE)
     }
 
     /// Builds an error that answers a frame of kind `kind` with reference `reference`. It has the
-    /// default text of its code.
+    /// default text of its code, and no advice when to try again.
     #[must_use]
     pub fn about(code: ErrorCode, kind: u16, reference: Reference) -> Self {
         Self {

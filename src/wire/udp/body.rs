@@ -79,7 +79,8 @@ where
     if packet.is_within_limits() { Ok(packet) } else { Err(codec::Malformed) }
 }
 
-/// Encodes the body of a packet without its signature: kind, public key, incarnation, fields.
+/// Encodes the body of a packet without its signature: kind, public key, incarnation, fields. The
+/// fields must be within the protocol limits; debug builds check it.
 fn encode_unsigned(
     kind: u16,
     signer: &Signer,
@@ -92,7 +93,7 @@ fn encode_unsigned(
     unsigned
 }
 
-/// Encodes the body of an entry of this author without its signature.
+/// Encodes the body of an entry of this author without its signature, as [`encode_unsigned`].
 pub(super) fn encode_unsigned_entry(author: &Signer, fields: &EntryFields) -> Vec<u8> {
     encode_unsigned(ENTRY_KIND, author, fields)
 }
@@ -119,7 +120,8 @@ macro_rules! controls {
                 Ok(Content::Control(control))
             }
 
-            /// Encodes the body of the packet without its signature. `sender`: the signer.
+            /// Encodes the body of the packet without its signature, as [`encode_unsigned`].
+            /// `sender`: the signer.
             pub(super) fn encode_unsigned(&self, sender: &Signer) -> Vec<u8> {
                 match self { $(Self::$packet(it) => encode_unsigned($kind, sender, it),)* }
             }
@@ -167,7 +169,8 @@ impl Announce {
 
 impl Entry {
     /// Builds an entry from its parts. The signature is not verified, so a simulation can pass any
-    /// bytes. [`Identity::sign_entry`] makes valid signatures.
+    /// bytes. The fields must be within the protocol limits; debug builds check it.
+    /// [`Identity::sign_entry`] makes valid signatures.
     #[must_use]
     pub fn with_signature(author: Signer, fields: EntryFields, signature: [u8; 64]) -> Self {
         let mut body = encode_unsigned_entry(&author, &fields);

@@ -43,9 +43,9 @@ impl Room {
         Self { id: room_hash(b"pi-chat/1 open room\0", name), key_material: None }
     }
 
-    /// Creates the closed room of this name and passphrase. Key derivation takes 64 MiB and about a
-    /// second on a small machine. That is intended: each guess of an attacker costs the same. Do
-    /// not call it on a thread that must not block.
+    /// Creates the closed room of this name and passphrase, which is normalised to NFC and may be
+    /// empty. Key derivation takes 64 MiB and about a second on a small machine. That is intended:
+    /// each guess of an attacker costs the same. Do not call it on a thread that must not block.
     ///
     /// # Errors
     /// [`PassphraseError`] if there is not enough memory.

@@ -40,7 +40,9 @@ impl Sealer {
     }
 
     /// Builds a datagram as [`Self::control`] does, with at least `len` bytes before encryption.
-    /// Pads the body with zeros after the last field. Receivers ignore the zeros.
+    /// Pads the body with zeros after the last field. Receivers ignore the zeros. The caller keeps
+    /// the datagram within [`MAX_DATAGRAM`](crate::model::limits::MAX_DATAGRAM). `None` as for
+    /// [`Self::control`].
     pub fn padded_control(&mut self, control: &Control, len: usize) -> Option<Vec<u8>> {
         let header = self.next_header()?;
         let mut body = control.encode_unsigned(&self.identity.signer());

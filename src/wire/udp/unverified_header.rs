@@ -14,8 +14,8 @@ pub struct UnverifiedHeader {
 }
 
 impl UnverifiedHeader {
-    /// Parses the header of a datagram without verification. `None` if the datagram is too short,
-    /// or if magic number or protocol version differ.
+    /// Parses the header of a datagram without verification. `None` if the datagram ends before the
+    /// sender, or if magic number or protocol version differ.
     #[must_use]
     pub fn of(datagram: &[u8]) -> Option<Self> {
         let (&magic, rest) = datagram.split_first_chunk()?;

@@ -37,7 +37,8 @@ fn open_new(datagram: &[u8], room: &Room) -> Result<(Packet, usize), DropReason>
     open(datagram, room, OWN, |_| false)
 }
 
-/// Opens a datagram that must be a control packet.
+/// Opens a datagram that must be a control packet; panics otherwise. Returns sender, counter,
+/// packet, and length before sealing.
 fn open_control(datagram: &[u8], room: &Room) -> (Signer, u64, Control, usize) {
     match open_new(datagram, room) {
         Ok((Packet::Control { sender, counter, control }, size)) => {
@@ -47,7 +48,8 @@ fn open_control(datagram: &[u8], room: &Room) -> (Signer, u64, Control, usize) {
     }
 }
 
-/// Opens a datagram that must be an entry.
+/// Opens a datagram that must be an entry; panics otherwise. Returns sender, entry, and length
+/// before sealing.
 fn open_entry(datagram: &[u8], room: &Room) -> (PeerId, Arc<Entry>, usize) {
     match open_new(datagram, room) {
         Ok((Packet::Entry { sender, entry }, size)) => (sender, entry, size),
