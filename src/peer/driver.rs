@@ -192,9 +192,9 @@ impl<'a> Driver<'a> {
         })
     }
 
-    /// Handles the end of the mesh engine. If the engine has ended because of the username, and
-    /// there is a user to ask, asks for another username and returns `None`. Otherwise returns
-    /// `end`.
+    /// Handles the end of the mesh engine. If the engine has ended because of the username, there
+    /// is a user to ask, and the output is open, asks for another username and returns `None`.
+    /// Otherwise returns `end`.
     pub(super) fn ask_name_after(&mut self, end: End) -> Option<End> {
         let End::Rejected { code, reason, .. } = &end else { return Some(end) };
         let is_about_name = ErrorCode::from_number(*code).is_some_and(ErrorCode::is_about_name);
@@ -242,7 +242,8 @@ impl<'a> Driver<'a> {
         Now { moment: self.clock.now(), time: self.clock.time_of_day() }
     }
 
-    /// Passes an input to the mesh engine, with the current time.
+    /// Passes an input to the mesh engine, with the current time. Call [`Self::process_outputs`]
+    /// afterwards.
     pub(super) fn input(&mut self, input: Input) {
         self.mesh.handle_input(self.now(), input);
     }
@@ -439,7 +440,7 @@ impl<'a> Driver<'a> {
     }
 
     /// Passes the resolved addresses of the hosts to the mesh engine. Shows failed lookups to the
-    /// user.
+    /// user, each at most once a minute.
     pub(super) fn handle_resolved_hosts(&mut self, found: ResolvedHosts) {
         for text in found.errors {
             self.show_problem_limited(text);
@@ -451,7 +452,8 @@ impl<'a> Driver<'a> {
     /// Scans the network interfaces and joins the multicast groups on them. Passes changed own
     /// addresses to the mesh engine. Tells the user if an interface that the user has named has
     /// vanished or come back. If none are named, tells the user if the whole network has. If the
-    /// scan fails, the previous interfaces stay in use. Forgets expired callers in any case.
+    /// scan fails, tells the user at most once a minute, and the previous interfaces stay in use.
+    /// Forgets expired callers in any case.
     pub(super) fn scan_interfaces(&mut self) {
         self.scanned_at = self.clock.now();
         self.sockets.expire_callers(self.scanned_at);
@@ -500,7 +502,8 @@ impl<'a> Driver<'a> {
         self.failed_joins = failed.iter().map(|it| (it.path, it.interface.clone())).collect();
     }
 
-    /// Passes the addresses of this machine to the mesh engine if they have changed.
+    /// Passes the addresses of this machine to the mesh engine if they have changed. Does nothing
+    /// if they cannot be listed.
     fn pass_own_addresses(&mut self) {
         if let Ok(addresses) = interfaces::local_addresses()
             && addresses != self.own_addresses

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use if_addrs::{IfAddr, IfOperStatus, Ifv4Addr};
 
-/// Network interface that is up.
+/// Network interface that is up and has an address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Interface {
     /// Interface index, by which IPv6 and received datagrams name the interface.
@@ -29,8 +29,8 @@ pub(super) struct Ipv4Network {
 /// Network interfaces by name.
 pub(super) type Interfaces = BTreeMap<String, Interface>;
 
-/// Lists the network interfaces that are up and whose name is in `named`. If `named` is empty,
-/// lists all that are up except loopbacks.
+/// Lists the network interfaces that are up, have an address, and whose name is in `named`. If
+/// `named` is empty, lists all that are up except loopbacks.
 ///
 /// # Errors
 /// The operating system cannot list the interfaces.
@@ -38,7 +38,8 @@ pub(super) fn scan(named: &BTreeSet<String>) -> io::Result<Interfaces> {
     Ok(select_interfaces(if_addrs::get_if_addrs()?, named))
 }
 
-/// Lists all network interfaces that are up, and the names of all loopbacks, up or down.
+/// Lists all network interfaces that are up and have an address, and the names of all loopbacks, up
+/// or down.
 ///
 /// # Errors
 /// The operating system cannot list the interfaces.
@@ -58,8 +59,8 @@ pub(super) fn local_addresses() -> io::Result<BTreeSet<IpAddr>> {
 }
 
 /// Selects the interfaces that are up and whose name is in `named`. If `named` is empty, selects
-/// all that are up except loopbacks. Does not check whether an interface supports multicast: if
-/// not, sending fails.
+/// all that are up except loopbacks. An interface of unknown state counts as up. Does not check
+/// whether an interface supports multicast: if not, sending fails.
 fn select_interfaces(all: Vec<if_addrs::Interface>, named: &BTreeSet<String>) -> Interfaces {
     let mut found = Interfaces::new();
     let is_down = |it: &if_addrs::Interface| {

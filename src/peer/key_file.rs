@@ -49,8 +49,9 @@ pub enum KeyError {
 
 impl PeerKey {
     /// Loads the key from the file `peer.key` in `directory`. Creates the directory, the file and a
-    /// new key if they are missing. If the file is locked already, for example by another process,
-    /// returns an ephemeral key. Two peers that run at the same time must not have the same key.
+    /// new key if they are missing, and a new key if the file is empty. If the file is locked
+    /// already, for example by another process, returns an ephemeral key. Two peers that run at the
+    /// same time must not have the same key.
     ///
     /// # Errors
     /// [`KeyError`] if the file cannot be used, if it does not contain a key, or if the random

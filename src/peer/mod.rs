@@ -112,7 +112,8 @@ pub enum PeerError {
 
 /// Runs a peer until its mesh engine has finished, and returns how it has ended. When `interrupted`
 /// resolves, the engine is asked to quit. When all senders of `requests` are gone, the engine is
-/// asked to finish. If the username is refused, the user may be asked for another.
+/// asked to finish. If the username is refused, the user may be asked for another. Also tells
+/// systemd that the peer is alive, and that it stops.
 ///
 /// # Errors
 /// [`PeerError`] if the sockets cannot be opened, the random source fails, or the datagram counters
@@ -208,7 +209,7 @@ pub async fn run(
 }
 
 /// Returns the reason of a rejection as text for the user: the standard text of the code, then the
-/// other peer's own text if it says more.
+/// other peer's own text, not sanitised, if it says more.
 #[must_use]
 pub fn rejection_reason(code: u16, reason: &str) -> String {
     let meaning = ErrorCode::from_number(code).map_or("", ErrorCode::default_text);

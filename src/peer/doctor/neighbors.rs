@@ -88,7 +88,8 @@ fn open_ping_socket(interface: u32) -> io::Result<UdpSocket> {
 }
 
 /// Finds out why nothing may come back from a UDP address: the port is refused, or no device of
-/// this network has the address. Sends up to 4 datagrams, which no peer takes for its own, in 4 s.
+/// this network has the address (recognised for IPv4 on Linux only). Sends up to 4 datagrams, which
+/// no peer takes for its own, in 4 s.
 pub(super) async fn check_address(address: SocketAddr) -> Silence {
     let outcome = contact(address).await;
     let is_refused = outcome.is_err_and(|error| {

@@ -151,7 +151,7 @@ impl Observations {
     }
 
     /// Returns an error if the pings on all paths have failed: one that says that sending is
-    /// forbidden, else any.
+    /// forbidden, else any. `None` also if none was sent.
     pub(super) fn common_send_error(&self) -> Option<&SendError> {
         let errors: Option<Vec<_>> =
             self.loopback_results.values().map(|it| it.error.as_ref()).collect();

@@ -194,8 +194,8 @@ impl<'a> Probe<'a> {
         has_nameless || peers.has_remote_peer() && !peers.has_two_way_group()
     }
 
-    /// Builds the datagram of a ping with a new cookie, of at least `size` bytes. Remembers its
-    /// target, to recognize a pong or the looped-back ping.
+    /// Builds the datagram of a ping with a new cookie, of at least `size` bytes before sealing.
+    /// Remembers its target, to recognize a pong or the looped-back ping.
     ///
     /// # Errors
     /// The operating system's random source fails.
@@ -397,7 +397,7 @@ impl<'a> Probe<'a> {
 }
 
 /// Verifies and decrypts a control packet of a room. Returns it with the id of its sender. `None`
-/// if the bytes are no valid control packet of the room.
+/// if the bytes are no valid control packet of the room. Replays are not recognised.
 pub(super) fn open_control(bytes: &[u8], room: &Room) -> Option<(PeerId, Control)> {
     // Entries are ignored, so their signatures need no verification. Own packets are harmless:
     // pings of the probe that come back are recognized before.

@@ -281,7 +281,8 @@ impl Sockets {
 
     /// Sends a datagram by each of `paths` on every selected interface, and by unicast to each of
     /// `addresses`. Some of these get a second copy from the shared socket
-    /// ([`Self::takes_second_copy`]). The result leaves out these second copies.
+    /// ([`Self::takes_second_copy`]). The result leaves out these second copies. Sends one copy
+    /// after the other, each in at most [`SEND_TIMEOUT`].
     ///
     /// `is_trusted`: returns true for an address that a peer has proven to be its own, or that the
     /// user has named.
