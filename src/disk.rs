@@ -25,7 +25,7 @@ pub(crate) fn is_world_readable(path: &Path) -> bool {
 }
 
 /// Opens a file for reading and writing. Creates a missing file, accessible only by its owner (mode
-/// 0600 on Unix). An existing file keeps its contents and permissions.
+/// 0600 on Unix). An existing file keeps its contents and permissions. Follows symbolic links.
 pub(crate) fn open_private_file(path: &Path) -> io::Result<File> {
     private_file_options().open(path)
 }

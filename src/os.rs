@@ -20,7 +20,8 @@ impl Clock {
         Self { start: Instant::now() }
     }
 
-    /// Returns the monotonic time since the start of the clock, for timers.
+    /// Returns the monotonic time since the start of the clock, for timers. On Linux it stands
+    /// still while the machine is suspended.
     #[must_use]
     pub fn now(&self) -> Moment {
         Moment::after_start(self.start.elapsed())
@@ -32,7 +33,8 @@ impl Clock {
         self.start + moment.since_start()
     }
 
-    /// Returns the wall-clock time: milliseconds since 1970 (UTC). A clock set before 1970 gives 0.
+    /// Returns the wall-clock time: milliseconds since 1970 (UTC). It may jump, also backwards. A
+    /// clock set before 1970 gives 0.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn time_of_day(&self) -> Timestamp {

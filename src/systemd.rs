@@ -1,5 +1,5 @@
 //! Layer 3: notifications to systemd (`sd_notify(3)`). A program that systemd has not started sends
-//! none.
+//! none. The program's first failure to send is logged, further ones are ignored.
 
 use std::time::Duration;
 

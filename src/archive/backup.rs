@@ -14,7 +14,8 @@ use crate::disk::open_private_file;
 use crate::log::sqlite::database::{fact, not_a_uri, read_fact, write_fact};
 use crate::model::ServerId;
 
-/// Copies the log of a directory to the new file `file`. Returns the size of the copy, in bytes. A
+/// Copies the log of a directory to the new file `file`. Returns the size of the copy, in bytes,
+/// when it is synced to the disk. Until then the copy is named `file` with `.part` appended. A
 /// server may run meanwhile.
 ///
 /// A log opened from the copy gets a new log id, because the copy lacks later messages. With the
@@ -94,8 +95,8 @@ fn copy_database(source: &Connection, part: &Path) -> Result<(), ArchiveError> {
     Ok(())
 }
 
-/// Syncs the partial file to the disk, renames it to `file`, and syncs the directory by
-/// `sync_directory`. Returns the size of the file, in bytes.
+/// Syncs the partial file to the disk, renames it to `file` (replacing an existing one), and syncs
+/// the directory by `sync_directory`. Returns the size of the file, in bytes.
 ///
 /// Syncing the directory fails on some network file systems, although the backup is complete. That
 /// is logged, and is no error.

@@ -21,7 +21,8 @@ pub struct ImportSummary {
 }
 
 /// Merges the messages of a JSON lines export into the log of a directory, ordered by time. Creates
-/// the log if it does not exist. Locks the directory, so no server may use it meanwhile.
+/// the log if it does not exist. Locks the directory: fails while a server uses it, and lets none
+/// start meanwhile.
 ///
 /// If any message is new, the log gets a new log id, and all its messages get new sequences.
 /// Clients then start again without a position. Otherwise the log stays unchanged.

@@ -130,7 +130,7 @@ impl NumberOrString {
     }
 
     /// Returns the time that the value contains: by RFC 3339, or an integer of milliseconds since
-    /// 1970.
+    /// 1970 (a number, or a string of digits).
     ///
     /// # Errors
     /// Human-readable text, if the value is no time. Also for a time of 2^63 ms or later, because
@@ -185,7 +185,8 @@ pub(super) struct ImportedMessage {
     pub(super) text: MessageText,
 }
 
-/// Parses and validates the JSON line of a message.
+/// Parses and validates the JSON line of a message. The sequence must be a number, and is not
+/// returned.
 ///
 /// # Errors
 /// Human-readable text that names the invalid field or the JSON error.

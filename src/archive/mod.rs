@@ -86,6 +86,9 @@ pub enum ArchiveError {
 
 /// Opens the database of a directory read-only, without locking the directory: a server may run
 /// meanwhile.
+///
+/// # Errors
+/// There is no database, it cannot be read, or its format is not the latest one.
 fn open(directory: &Path) -> Result<Connection, ArchiveError> {
     Ok(database::open_to_read(&existing_database(directory)?, None)?)
 }

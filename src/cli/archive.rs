@@ -159,7 +159,8 @@ fn parse_since(typed: &str) -> Result<Timestamp, String> {
 }
 
 impl ArchiveCommand {
-    /// Runs the command and prints its result or error. Returns the exit code.
+    /// Runs the command and prints its result or error. Returns the exit code: [`BAD_CONFIG`] if no
+    /// data directory is found, otherwise 0 or 1.
     pub(super) fn run(self) -> ExitCode {
         let directory = match self.location().directory() {
             Ok(directory) => directory,

@@ -163,7 +163,8 @@ pub fn command() -> clap::Command {
     Cli::command()
 }
 
-/// Runs `chat-client`: parses the command line and executes it. Returns the exit code.
+/// Runs `chat-client`: parses the command line, executes it and prints errors. Returns the exit
+/// code.
 #[must_use]
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -297,8 +298,9 @@ fn driver_setup(
     })
 }
 
-/// Runs `chat-client send`: sends one message, waits for its acknowledgement, and leaves. If the
-/// command line has no text, sends all of standard input. Returns the exit code.
+/// Runs `chat-client send`: sends one message, waits for its acknowledgement, and leaves. Gives up
+/// when no answer has come for the time of the `timeout` setting. If the command line has no text,
+/// sends all of standard input, without line endings at its end. Returns the exit code.
 fn send_message(send: SendArgs) -> Result<u8, Failure> {
     let (server, text) = send.server_and_text().map_err(usage_failure)?;
     let config = send.common.load_config(server, false)?;
@@ -382,8 +384,8 @@ fn run_chat(chat: ChatArgs) -> Result<u8, Failure> {
     exit_code(&end, &config, false)
 }
 
-/// Runs the client's driver until the session has ended. At a termination signal the driver ends
-/// it.
+/// Runs the client's driver until the session has ended. At a termination signal the driver ends it
+/// at once, without waiting for acknowledgements.
 ///
 /// # Errors
 /// The tokio runtime cannot be built.
@@ -412,7 +414,7 @@ const fn end_reason_and_code(end: &EndReason) -> (&'static str, u8) {
 
 /// Converts an end reason to the exit code, or to a failure with a text for the user.
 /// Unacknowledged messages are a failure. With `is_script`, a refused request gives
-/// [`exit::REFUSED`].
+/// [`exit::REFUSED`]; otherwise it does not count.
 fn exit_code(end: &EndReason, config: &Config, is_script: bool) -> Result<u8, Failure> {
     let (_, code) = end_reason_and_code(end);
     // The text may contain text of the server.

@@ -43,7 +43,9 @@ pub(super) struct ControlArgs {
 impl ControlArgs {
     /// Returns the path of the control socket, from flags, environment, or configuration file. If
     /// none names it: [`SERVICE_SOCKET`] if the service can be asked there, otherwise the socket of
-    /// the only server that this user has started by hand.
+    /// the only server that this user has started by hand. Connects to these sockets to find out,
+    /// which may take up to [`ANSWER_TIMEOUT`] for the service. Does not check a socket that is
+    /// named.
     ///
     /// # Errors
     /// The configuration file cannot be read. Or no server can be asked, or several; the text says
@@ -79,7 +81,7 @@ impl ControlArgs {
 }
 
 /// Returns a newline, then a line that describes the server with this socket and gives the flag
-/// that selects it.
+/// that selects it. Queries the server's status for that, within [`ANSWER_TIMEOUT`].
 fn describe_server(socket: &Path) -> String {
     let status = exchange(socket, b"").and_then(|it| Ok(serde_json::from_str::<Status>(&it)?));
     let what = status.map_or("a server that does not answer".to_owned(), |it| {

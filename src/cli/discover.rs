@@ -58,7 +58,8 @@ pub(super) fn run(command: &DiscoverArgs) -> Result<u8, Failure> {
 }
 
 /// Chooses a server on the local network. If only one is found, takes it. If several are found and
-/// `can_ask` is true, asks the user. If `is_patient` is true, searches until one is found.
+/// `can_ask` is true, asks the user. If `is_patient` is true, searches until one is found. Prints
+/// on standard error that it goes on searching, and a server that it takes without asking.
 ///
 /// # Errors
 /// No server was found. Or several were found and `can_ask` is false. Or the network or the

@@ -39,9 +39,9 @@ where
     }
 }
 
-/// Installs the global logger. Must be called only once. Uses [`JournalFormat`] if the variable
-/// `JOURNAL_STREAM` is set, as in a systemd service, and standard error is no terminal. Otherwise
-/// formats log lines for people.
+/// Installs the global logger, for events of the level INFO and above. A second call panics. Uses
+/// [`JournalFormat`] if the variable `JOURNAL_STREAM` is set, as in a systemd service, and standard
+/// error is no terminal. Otherwise formats log lines for people.
 pub(super) fn init() {
     // A failure to write a log line cannot be logged.
     let base = tracing_subscriber::fmt()

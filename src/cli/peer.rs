@@ -151,7 +151,7 @@ pub fn command() -> clap::Command {
     Cli::command()
 }
 
-/// Runs `chat-peer`: parses the command line and executes it. Returns the exit code.
+/// Runs `chat-peer`: parses the command line, executes it and prints errors. Returns the exit code.
 #[must_use]
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -401,7 +401,8 @@ fn run_driver(
     end.map_err(Into::into)
 }
 
-/// Writes the JSON object `end`, the last line of output. Returns the exit code.
+/// Writes the JSON object `end`, the last line of output, with the error text of `outcome`, which
+/// is printed nowhere else. Returns the exit code.
 fn write_end(screen: &mut JsonScreen<impl Write>, end: &End, outcome: Result<u8, Failure>) -> u8 {
     let (exit, text) = frontend::exit_code_and_text(outcome);
     let object = match end {
@@ -416,7 +417,8 @@ fn write_end(screen: &mut JsonScreen<impl Write>, end: &End, outcome: Result<u8,
 }
 
 /// Converts the end of the peer to the exit code, or to a failure with a text for the user. Unsent
-/// messages are a failure. With `is_script`, a refused request gives [`exit::REFUSED`].
+/// messages are a failure. With `is_script`, a refused request gives [`exit::REFUSED`]; otherwise
+/// it does not count.
 fn exit_code(end: &End, config: &Config, is_script: bool) -> Result<u8, Failure> {
     match end {
         End::Left { unsent, .. } if *unsent > 0 => {

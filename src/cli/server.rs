@@ -119,7 +119,8 @@ pub fn command() -> clap::Command {
     Cli::command()
 }
 
-/// Runs `chat-server`: parses the command line and executes it. Returns the exit code.
+/// Runs `chat-server`: parses the command line, executes it and prints errors. Returns the exit
+/// code.
 #[must_use]
 pub fn run() -> ExitCode {
     let command = match Cli::try_parse() {
@@ -154,7 +155,9 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Runs the server in a multi-threaded tokio runtime until a signal stops it.
+/// Runs the server in a multi-threaded tokio runtime until a signal stops it. SIGHUP loads the
+/// configuration again; if standard input is a terminal, it stops the server instead. First raises
+/// the limit of open files.
 ///
 /// # Errors
 /// The server cannot start, or its engine has ended.
@@ -174,7 +177,7 @@ fn run_server(run: RunArgs, settings: ServerSettings) -> Result<()> {
     outcome
 }
 
-/// Installs the handler for SIGHUP.
+/// Installs the handler for SIGHUP, which from then on does not end the process by itself.
 ///
 /// # Errors
 /// It cannot be installed.
@@ -182,9 +185,10 @@ fn hangup_signal() -> Result<Signal> {
     signal(SignalKind::hangup()).context("cannot wait for SIGHUP")
 }
 
-/// Starts a task that loads the configuration again at each signal of `hangup`. The receiver yields
-/// the new settings, or the error text if the configuration is invalid. If `hangup` is `None`,
-/// starts no task, and the receiver yields nothing.
+/// Starts a task that loads the configuration again at each signal of `hangup`, and notifies
+/// systemd that a reload begins. The receiver yields the new settings, or the error text if the
+/// configuration is invalid. If `hangup` is `None`, starts no task, and the receiver is closed from
+/// the beginning.
 fn spawn_reload_task(run: RunArgs, hangup: Option<Signal>) -> Receiver<ReloadResult> {
     let (sender, receiver) = mpsc::channel(1);
     let Some(mut hangup) = hangup else { return receiver };

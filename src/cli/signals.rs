@@ -4,7 +4,8 @@
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Resolves at the first termination signal: Ctrl-C (SIGINT), and on Unix also SIGTERM and SIGHUP.
-/// A signal whose handler cannot be installed does what the operating system does by default.
+/// From the first poll on, until the process ends, these signals no longer end it by themselves. A
+/// signal whose handler cannot be installed does what the operating system does by default.
 pub(super) async fn termination_signal() {
     #[cfg(unix)]
     tokio::select! {

@@ -38,7 +38,8 @@ pub(super) fn run(command: StatusArgs) -> ExitCode {
 /// Queries the server and prints its status. Returns true if the server is healthy.
 ///
 /// # Errors
-/// The server cannot be reached, does not answer in time, or sends an invalid answer.
+/// The server cannot be reached, does not answer in time, or sends an invalid answer. Or the output
+/// cannot be written, unless its reader has closed it.
 fn query_and_print(command: StatusArgs) -> Result<bool> {
     let answer = control::exchange(&command.socket.locate()?, b"")?;
     let status: Status = serde_json::from_str(&answer)

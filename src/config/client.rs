@@ -131,8 +131,9 @@ impl PartialConfig {
         self.server.as_ref().map(parse).transpose()
     }
 
-    /// Completes the settings: reads the password file, checks the password, and fills in defaults.
-    /// `server` takes the place of [`Self::server`].
+    /// Completes the settings: reads the password file, checks the password, and fills in defaults:
+    /// for the username the login name, not the remembered one. Does not validate the names of user
+    /// and rooms. `server` takes the place of [`Self::server`].
     ///
     /// # Errors
     /// The password file cannot be read, or the password is empty or longer than 256 bytes.
@@ -157,8 +158,8 @@ impl PartialConfig {
     }
 }
 
-/// Splits a list of room names at commas and spaces. Removes each leading `#` of a name. Leaves out
-/// empty names.
+/// Splits a list of room names at commas and spaces. Removes all `#` at the beginning of a name.
+/// Leaves out empty names.
 #[must_use]
 pub fn split_rooms(text: &str) -> Vec<String> {
     text.split([',', ' '])

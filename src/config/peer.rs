@@ -25,7 +25,8 @@ pub struct PartialConfig {
     pub name: Option<String>,
     /// Name of the room to join. Default: the lobby.
     pub room: Option<String>,
-    /// Path of a file whose first line is the room's passphrase.
+    /// Path of a file whose first line is the room's passphrase. Default: systemd's credential; if
+    /// there is none, the room is open.
     pub passphrase_file: Option<PathBuf>,
     /// UDP port of the room. Default: 2428.
     pub port: Option<u16>,
@@ -108,8 +109,9 @@ impl PartialConfig {
     }
 
     /// Completes and checks the settings. Parses names and addresses, reads the passphrase, and
-    /// fills in defaults. The passphrase comes from `passphrase_file`, otherwise from systemd's
-    /// credential. If there is neither, the room is open.
+    /// fills in defaults: for the username the login name, not the remembered one. The passphrase
+    /// comes from `passphrase_file`, otherwise from systemd's credential. If there is neither, the
+    /// room is open.
     ///
     /// # Errors
     /// A name, port or address is invalid, or the passphrase cannot be read or is empty.

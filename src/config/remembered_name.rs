@@ -33,7 +33,8 @@ impl RememberedName {
         Username::new(text.trim()).ok().map(|it| it.as_str().to_owned())
     }
 
-    /// Remembers a username. Creates the directory if necessary, and replaces the file atomically.
+    /// Remembers a username without validating it. Creates the directory if necessary, and replaces
+    /// the file atomically.
     ///
     /// # Errors
     /// The file cannot be written. The old file is unchanged.

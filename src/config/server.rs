@@ -263,7 +263,7 @@ impl ServerOptions {
     }
 
     /// Returns the `data-dir` option, the directory in which the log is stored on disk. `None` if
-    /// it is not set.
+    /// it is not set, even if systemd passes a `STATE_DIRECTORY`.
     #[must_use]
     pub fn data_dir(self) -> Option<PathBuf> {
         self.data_dir
@@ -314,8 +314,9 @@ impl ServerOptions {
         self.control.clone().or_else(in_runtime_directory).or_else(in_data)
     }
 
-    /// Converts the options to checked server settings. Reads the password file, and fills in
-    /// defaults.
+    /// Converts the options to checked server settings. Reads the password file and systemd's
+    /// `STATE_DIRECTORY` and `RUNTIME_DIRECTORY`, and fills in defaults. For a log in memory, the
+    /// retention is that of its limits.
     ///
     /// # Errors
     /// A value is out of its range, options contradict each other, or the password file cannot be

@@ -69,7 +69,8 @@ fn parse_bool(key: &str, text: &str) -> Result<bool> {
     }
 }
 
-/// Returns the default username: the login name, converted to a valid username.
+/// Returns the default username: the login name, converted to a valid username; `guest` if nothing
+/// valid is left of it.
 #[must_use]
 pub fn default_username() -> String {
     username_from_login(&whoami::username().unwrap_or_default())

@@ -206,6 +206,7 @@ impl EngineHandle {
 
     /// Puts an input into the queue without waiting. If the queue is full, a spawned task waits
     /// instead; inputs sent later may then arrive earlier. Drops the input if the engine has ended.
+    /// Call it in the tokio runtime.
     pub(super) fn send_eventually(&self, message: EngineInput) {
         if let Err(mpsc::error::TrySendError::Full(message)) = self.inputs.try_send(message) {
             let sender = self.inputs.clone();
@@ -397,7 +398,7 @@ impl Engine {
     /// Handles one input, then the log's events ([`Self::poll_log`]). Chat messages are collected
     /// as drafts. Before any other input or frame is handled, the drafts are appended to the log.
     /// So every other request finds the log as its sender expects it, and a batch of chat messages
-    /// costs a single commit.
+    /// costs a single commit. A panic of the hub at a probe is not caught: it ends the engine.
     fn handle_input(&mut self, input: EngineInput) {
         if !matches!(input, EngineInput::Received { .. }) {
             self.commit();
@@ -501,7 +502,7 @@ impl Engine {
     }
 
     /// Passes an input to the hub and carries out all its outputs. Then does the same with inputs
-    /// that close the connections whose outboxes were given up.
+    /// that close the connections whose outboxes were given up. Panics if the hub does.
     fn input(&mut self, input: Input) {
         let now = Now { moment: self.clock.now(), time: self.clock.time_of_day() };
         let mut next = Some(input);
@@ -632,7 +633,8 @@ impl Engine {
         }
     }
 
-    /// Carries out one output of the hub.
+    /// Carries out one output of the hub. Before a read or a change of a session, first appends the
+    /// collected drafts to the log.
     fn perform_output(&mut self, now: Now, output: Output) {
         match output {
             Output::Append(draft) => self.drafts.push(draft),

@@ -430,7 +430,7 @@ mod tests {
     use crate::wire::tcp::{Notice, ServerFrame};
 
     /// Delivers a frame of about `bytes` bytes, at most 500, to a connection. Returns the
-    /// connections that must be closed.
+    /// connections that must be closed; their outboxes accept items again.
     fn deliver(fanout: &mut Fanout, connection: u64, bytes: usize) -> Vec<u64> {
         let code = crate::model::NoticeCode::SlowDown;
         let frame = ServerFrame::from(Notice::new(code, &"x".repeat(bytes)));

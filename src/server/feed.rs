@@ -371,7 +371,7 @@ impl Feed {
     }
 
     /// Returns the index in [`Self::batches`] of the batch with this number; the number of batches
-    /// or more if the batch is not published.
+    /// if that batch is not published.
     ///
     /// # Errors
     /// [`Behind`] if the batch was dropped.

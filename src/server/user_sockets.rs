@@ -49,7 +49,7 @@ pub(super) fn create_own() -> io::Result<PathBuf> {
 }
 
 /// Lists the sockets of this user's running servers that were started by hand, sorted. Connects to
-/// each of them, and waits up to [`PROBE_TIMEOUT`] for one that does not accept. Skips directories
+/// each of them, and waits up to a second for one that does not accept. Skips directories
 /// that cannot be read.
 #[must_use]
 pub fn running_servers() -> Vec<PathBuf> {

@@ -18,7 +18,7 @@ fn open_and_close(directory: &Path) -> RestoredState {
     SqliteLog::open(settings).unwrap().1
 }
 
-/// Opens the database of a directory.
+/// Opens the database of a directory to write.
 fn database(directory: &Path) -> Connection {
     open_to_write(&directory.join("chat.db"), None).unwrap()
 }
@@ -123,7 +123,7 @@ fn import_preserves_direct_messages_and_sessions() {
     assert_eq!(open_and_close(directory).log_id, after.log_id);
 }
 
-/// Returns the texts of the lobby that a search finds.
+/// Returns the texts of the lobby that a search finds, at most 10, in the order of the log.
 fn search_lobby(directory: &Path, words: &str) -> Vec<String> {
     let mut connection = open_to_read(&directory.join("chat.db"), None).unwrap();
     let clock = crate::os::Clock::start();

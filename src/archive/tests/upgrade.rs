@@ -84,7 +84,8 @@ fn format_1_is_upgraded_without_loss_and_searchable() {
     assert_eq!(found.into_keys().collect::<Vec<_>>(), [Sequence(7)]);
 }
 
-/// Runs each of the owner's tools. Returns their names and results.
+/// Runs each of the owner's tools; the import has no messages, and the backup goes into the
+/// directory. Returns their names and results.
 fn run_tools(directory: &Path) -> [(&'static str, Result<(), ArchiveError>); 4] {
     let options = ExportOptions { room: None, since: None, format: ExportFormat::JsonLines };
     let header = "{\"format\":\"pi-chat-log\",\"version\":1,\"log_id\":\"\"}\n";

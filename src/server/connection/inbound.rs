@@ -222,8 +222,8 @@ mod tests {
         bytes
     }
 
-    /// Feeds `count` copies of a frame in one read. Returns the number of frames that the rate
-    /// limit lets through, the one that exceeds the limit included.
+    /// Feeds `count` copies of a frame in one read, at the start of the clock. Returns the number
+    /// of frames that the rate limit lets through, the one that exceeds the limit included.
     fn frames_within_rate(
         inbound: &mut Inbound,
         frame: impl Into<ClientFrame>,
