@@ -22,8 +22,8 @@ pub(super) struct AnnounceArgs {
     text: AnnouncementText,
 }
 
-/// Runs `chat-server announce`. Prints the number of users to whom the text was sent. Returns the
-/// exit code.
+/// Runs `chat-server announce`. Prints the number of users to whom the text was sent, or the error.
+/// Returns exit code 0 if it was sent, even to nobody; otherwise 1.
 pub(super) fn run(command: &AnnounceArgs) -> ExitCode {
     match announce(command) {
         Ok(users) => {

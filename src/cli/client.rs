@@ -332,7 +332,8 @@ fn send_message(send: SendArgs) -> Result<u8, Failure> {
 }
 
 /// Runs a chat in the terminal, with plain lines or with JSON lines. Ends when the user leaves, the
-/// input ends, the server refuses the client, or no server is reached. Returns the exit code.
+/// input ends, the server refuses the client, or no server is reached. Returns the exit code. With
+/// JSON lines, a failed chat is not returned as an error: it is in the object `end`.
 fn run_chat(chat: ChatArgs) -> Result<u8, Failure> {
     hold_resize_signal();
     let server = chat.server();

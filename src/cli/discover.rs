@@ -136,7 +136,8 @@ fn prompt_for_server(several: &[DiscoveredServer]) -> Result<Destination, Failur
 }
 
 /// Returns the server that an answer names: by its number in the list, counted from 1, or by its
-/// name or host in any case, if only one server has it. `None` if the answer names none.
+/// name or host in any case, if only one server has it. `None` if the answer names none or several.
+/// A number is never taken as a name.
 fn find_choice<'a>(several: &'a [DiscoveredServer], answer: &str) -> Option<&'a DiscoveredServer> {
     if let Ok(number) = answer.parse::<usize>() {
         return several.get(number.checked_sub(1)?);
@@ -163,7 +164,8 @@ fn describe(server: &DiscoveredServer) -> String {
     safe_line(&text)
 }
 
-/// Converts a discovered server to a JSON object (docs/json.md).
+/// Converts a discovered server to a JSON object (docs/json.md). Its texts may contain characters
+/// that are dangerous to a terminal.
 fn to_json(server: &DiscoveredServer) -> serde_json::Value {
     json!({
         "type": "server",

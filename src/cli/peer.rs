@@ -295,7 +295,8 @@ fn run_doctor(common: &CommonArgs) -> Result<u8, Failure> {
 }
 
 /// Runs a chat in the terminal, with plain lines, with JSON lines or headless. Ends when the user
-/// leaves, the input ends, or the peer is rejected. Returns the exit code.
+/// leaves, the input ends, or the peer is rejected. Returns the exit code. With JSON lines, a
+/// failed chat is not returned as an error: it is in the object `end`.
 fn run_chat(chat: &ChatArgs) -> Result<u8, Failure> {
     hold_resize_signal();
     let can_ask_name = frontend::is_interactive() && !chat.json && !chat.headless;
@@ -434,7 +435,8 @@ fn exit_code(end: &End, config: &Config, is_script: bool) -> Result<u8, Failure>
 }
 
 /// Formats the rejection by another peer as text for the user: that peer's name and the reason. If
-/// the reason is the user's name, adds how to request another.
+/// the reason is the user's name, adds how to request another. The text may contain characters that
+/// are dangerous to a terminal.
 fn describe_rejection(by: &str, code: u16, reason: &str, config: &Config) -> String {
     let reason = rejection_reason(code, reason);
     let hint = match ErrorCode::from_number(code) {

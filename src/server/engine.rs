@@ -562,7 +562,7 @@ impl Engine {
     }
 
     /// Passes committed items to the hub, as many as the turn of publishing allows. Counts the
-    /// messages among them, also as answered drafts.
+    /// messages among them, also as answered drafts, which may set off a pending shutdown.
     fn publish_committed(&mut self) {
         let items = self.publish_turn.take();
         if items.is_empty() {

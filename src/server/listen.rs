@@ -52,6 +52,7 @@ pub(super) enum Bound {
 
 /// Listens on `wanted`. If that is `[::]` and IPv6 is switched off, listens on `0.0.0.0` with the
 /// same port. Returns [`Bound::NotYet`] if the machine does not have the address or its interface.
+/// Call it in the tokio runtime.
 ///
 /// # Errors
 /// [`ListenError`] for every other failure.

@@ -51,8 +51,9 @@ impl Reloader {
         std::future::pending().await
     }
 
-    /// Applies the settings that can change at run time: sends them to the engine, and publishes
-    /// them. Logs the keys that need a restart, and publishes these as the problem.
+    /// Applies the settings that can change at run time: sends them to the engine, sets the rates
+    /// of address groups, and publishes them. First lowers `max_connections` to what the file
+    /// descriptors allow. Logs the keys that need a restart, and publishes these as the problem.
     async fn apply(&self, mut wanted: ServerSettings) {
         self.descriptors.lower_max_connections(&mut wanted.hub);
         let (settings, later) = settings_to_apply(&self.current.borrow(), wanted);

@@ -37,7 +37,8 @@ impl BackupName {
         Self { date, number: last.unwrap_or(0).saturating_add(1) }
     }
 
-    /// Parses a file name; `None` if [`Self::file_name`] would spell it differently.
+    /// Parses a file name; `None` if it is no name of a backup exactly as [`Self::file_name`]
+    /// spells it.
     fn parse(name: &str) -> Option<Self> {
         let stem = name.strip_prefix("chat-")?.strip_suffix(".db")?;
         let (date, rest) = (stem.get(..10)?, stem.get(10..)?);

@@ -54,6 +54,7 @@ fn send(engine: &mut Engine, number: u64, frame: impl Into<ClientFrame>) {
 }
 
 /// Takes all items out of an outbox. Returns the frames, and true if `Close` was among the items.
+/// Drops all other items.
 fn take_frames(outbox: &Outbox) -> (Vec<ServerFrame>, bool) {
     let (mut frames, mut is_end) = (Vec::new(), false);
     while let Some(item) = outbox.take() {
