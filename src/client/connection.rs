@@ -78,7 +78,8 @@ impl Connection {
     }
 
     /// Waits for the next event of the connection or of the connection attempt. Never returns if
-    /// there is neither. Cancel-safe.
+    /// there is neither. Cancel-safe. After [`ConnectionEvent::ConnectDone`], replace the
+    /// connection before the next call; another call panics.
     pub(super) async fn next_event(&mut self) -> ConnectionEvent {
         match self {
             Self::Closed => pending().await,

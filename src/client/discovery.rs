@@ -29,7 +29,8 @@ const MAX_SERVERS: usize = 256;
 /// memory, and the time of a connection attempt, if a stranger announces many.
 const MAX_ADDRESSES: usize = 32;
 
-/// Server that announces itself on the local network.
+/// Server that announces itself on the local network. Anybody there can choose the texts; they are
+/// not sanitised.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiscoveredServer {
     /// Human-readable name from the TXT record. If the record has none, the label of the instance

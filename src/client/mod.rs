@@ -103,8 +103,9 @@ struct Driver<'a> {
 }
 
 /// Runs a client until its link ends, and returns the reason. When the sender of `requests` is
-/// dropped, the client shuts down gracefully. When `interrupted` resolves, the client ends at once,
-/// as for [`Command::Quit`]. It resolves when the operating system asks the program to terminate.
+/// dropped, the client shuts down gracefully, with a timeout of 60 s without an answer, unless it
+/// is doing so already. When `interrupted` resolves, the client ends at once, as for
+/// [`Command::Quit`]. It resolves when the operating system asks the program to terminate.
 pub async fn run(
     setup: Setup,
     screen: &mut dyn Screen,
@@ -173,7 +174,7 @@ pub async fn run(
 }
 
 impl Driver<'_> {
-    /// Passes an input to the link with the current time.
+    /// Passes an input to the link with the current time. Call [`Self::run_outputs`] afterwards.
     fn handle_input(&mut self, input: Input) {
         self.link.handle_input(self.clock.now(), input);
     }
@@ -183,8 +184,9 @@ impl Driver<'_> {
         self.handle_input(Input::Request(Request { tag: RequestTag::default(), command }));
     }
 
-    /// Carries out all outputs of the link, then writes the queued frames. If the link has ended,
-    /// returns the reason; otherwise returns `None`.
+    /// Carries out all outputs of the link, then writes the queued frames. If an event cannot be
+    /// shown, shows no further one, and starts a graceful shutdown unless `throttle_requests` is
+    /// true. If the link has ended, returns the reason; otherwise returns `None`.
     async fn run_outputs(&mut self) -> Option<EndReason> {
         while let Some(output) = self.link.poll_output() {
             match output {

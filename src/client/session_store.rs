@@ -112,7 +112,7 @@ impl SessionStore {
     }
 
     /// Saves the session and replaces the file atomically. If the program crashes, the file has
-    /// either the old or the new content.
+    /// either the old or the new content. After a power cut it may have neither.
     ///
     /// # Errors
     /// The file cannot be written. The old file is unchanged.

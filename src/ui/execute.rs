@@ -26,7 +26,8 @@ pub(super) enum AfterLine {
 
 /// Executes a typed line, a command or a message: takes it as the answer if a username is asked
 /// for, sends its request to the driver, or carries it out here. Passes texts for the user to
-/// `tell`, and counts errors in the view state. Blocks while the queue of requests is full.
+/// `tell`, and counts errors in the view state. Blocks while the queue of requests is full; panics
+/// within a tokio runtime.
 pub(super) fn execute_line(
     line: &str,
     view: &SharedViewState,
@@ -112,7 +113,7 @@ fn input_error(error_text: &str, view: &SharedViewState) -> RenderedText {
 }
 
 /// Sends a command to the driver as a request, with the tag from [`prepare_request`]. Blocks while
-/// the queue of requests is full.
+/// the queue of requests is full. Returns [`AfterLine::Stop`] if the driver has ended.
 ///
 /// [`prepare_request`]: super::view_state::ViewState::prepare_request
 fn send_chat_command(

@@ -11,16 +11,16 @@ pub(super) enum IgnoreCommand {
     List,
     /// Ignores this name, which is not validated yet.
     Add(String),
-    /// Ends that this name is ignored.
+    /// Removes this name from the list.
     Remove(String),
 }
 
 /// Result of an executed command, with texts for the user that are not sanitized.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct IgnoreOutcome {
-    /// What has happened, and what it means.
+    /// Text that says what has happened, and what it means.
     pub(super) text: String,
-    /// Reason why the list is not saved any more; `None` if nothing has failed now.
+    /// Text that says why the list is not saved any more; `None` if saving has not failed now.
     pub(super) problem: Option<String>,
 }
 

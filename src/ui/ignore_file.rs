@@ -53,7 +53,8 @@ impl IgnoredNames {
         Ok(true)
     }
 
-    /// Removes the name with this key. Returns its spelling on the list; `None` if it was not there.
+    /// Removes the name with this key. Returns the name as it was spelled on the list; `None` if it
+    /// was not there.
     pub(super) fn remove(&mut self, name: &NameKey) -> Option<Username> {
         self.0.remove(name)
     }
@@ -125,9 +126,10 @@ impl IgnoreFile {
         self.try_read().map_err(|source| self.error(source))
     }
 
-    /// Reads the list, changes it, and replaces the file atomically if that has changed the list.
-    /// A lock prevents that programs which do this at the same time lose changes of each other.
-    /// Creates the directory if necessary. Returns the new list, and the result of `change`.
+    /// Reads the list, changes it, and replaces the file atomically if that has changed the list. A
+    /// lock prevents that programs which do this at the same time lose changes of each other; waits
+    /// for the lock. Creates the directory if necessary. Returns the new list, and the result of
+    /// `change`.
     ///
     /// # Errors
     /// The file cannot be read or written, is damaged, or belongs to another server.
@@ -138,7 +140,7 @@ impl IgnoreFile {
         self.try_update(change).map_err(|source| self.error(source))
     }
 
-    /// Does what [`Self::read`] says.
+    /// Reads the list, as [`Self::read`] says.
     fn try_read(&self) -> io::Result<IgnoredNames> {
         let file = match File::open(&self.path) {
             Ok(file) => file,
@@ -158,7 +160,7 @@ impl IgnoreFile {
         IgnoredNames::from_texts(&content.names).map_err(|why| damaged(&why))
     }
 
-    /// Does what [`Self::update`] says.
+    /// Changes the list, as [`Self::update`] says.
     fn try_update<T>(
         &self,
         change: impl FnOnce(&mut IgnoredNames) -> T,

@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::ignore_file::{IgnoreFile, IgnoreFileError, IgnoredNames, ListFull, MAX_IGNORED_NAMES};
 use crate::model::{DirectMessage, Message, NameError, NameKey, Username};
 
-/// Where the list is kept.
+/// Storage of the list: memory or a file.
 #[derive(Debug, Default)]
 enum Storage {
     /// Not known yet, because the client does not know which server it will reach. Commands wait.
@@ -62,7 +62,7 @@ pub(super) struct IgnoreChange {
 struct IgnoreList {
     /// Ignored names.
     names: IgnoredNames,
-    /// Where they are kept.
+    /// Storage of the names: memory or a file.
     storage: Storage,
 }
 
@@ -85,8 +85,8 @@ impl SharedIgnoreList {
     /// is empty, and only in memory. Does nothing if the list is open already.
     ///
     /// # Errors
-    /// The file cannot be read, is damaged, or belongs to another server. It is left as it is, now
-    /// and later.
+    /// The file cannot be read, is damaged, or belongs to another server. The file is left as it
+    /// is, now and later.
     pub fn open(&self, file: Option<IgnoreFile>) -> Result<(), IgnoreFileError> {
         let opened = self.with(|list| {
             if !matches!(list.storage, Storage::Unopened) {
@@ -108,7 +108,8 @@ impl SharedIgnoreList {
         drop(self.lock_open());
     }
 
-    /// Returns true if a name is ignored, in any spelling with the same key.
+    /// Returns true if a name is ignored, in any spelling with the same key. False before the list
+    /// is open.
     pub(super) fn has(&self, name: &str) -> bool {
         self.with(|list| !list.names.is_empty() && list.names.contains(&NameKey::of(name)))
     }
@@ -125,12 +126,13 @@ impl SharedIgnoreList {
         !message.own && self.has(&message.from)
     }
 
-    /// Returns the ignored names, sorted.
+    /// Returns the ignored names, sorted; none before the list is open.
     pub(super) fn names(&self) -> Vec<String> {
         self.with(|list| list.names.to_vec())
     }
 
     /// Returns true if the list is kept in a file, so that it is there after the program has ended.
+    /// False before the list is open.
     pub(super) fn is_saved(&self) -> bool {
         self.with(|list| matches!(list.storage, Storage::File(_)))
     }
@@ -155,7 +157,7 @@ impl SharedIgnoreList {
         Ok(IgnoreChange { name: name.as_str().to_owned(), is_new, problem })
     }
 
-    /// Ends that a name is ignored, at the user's request. Waits until the list is open.
+    /// Stops ignoring a name, at the user's request. Waits until the list is open.
     ///
     /// # Errors
     /// The name is not ignored.
@@ -187,7 +189,8 @@ impl SharedIgnoreList {
 
 impl IgnoreList {
     /// Changes the names, in the file if there is one. Returns the result of `change`. If the file
-    /// cannot be used, the change is made in memory, as all later ones; also returns the reason.
+    /// cannot be used, the change is made in memory, as all later ones, and the reason is returned
+    /// too. `change` may be called twice.
     fn update<T>(
         &mut self,
         change: impl Fn(&mut IgnoredNames) -> T,

@@ -29,7 +29,7 @@ impl LocalTimeZone {
         Self { zone: TimeZone::posix(rule).unwrap() }
     }
 
-    /// Formats the local time of day, as `14:03:07`.
+    /// Formats the local time of day, as `14:03:07`; [`INVALID_TIME`] after the year 9999.
     pub(super) fn format_time(&self, time: Timestamp) -> String {
         self.format(time, "%H:%M:%S")
     }
@@ -39,13 +39,13 @@ impl LocalTimeZone {
         Some(to_jiff(time)?.to_zoned(self.zone.clone()).date())
     }
 
-    /// Formats local date and time, as `2026-11-22 14:03:07`.
+    /// Formats local date and time, as `2026-11-22 14:03:07`; [`INVALID_TIME`] after the year 9999.
     pub(super) fn format_date_time(&self, time: Timestamp) -> String {
         self.format(time, "%Y-%m-%d %H:%M:%S")
     }
 
     /// Formats local date and minute, as `2026-11-22 14:03`. Formats the start of a day as the date
-    /// alone.
+    /// alone, and a time after the year 9999 as [`INVALID_TIME`].
     pub(super) fn format_date_minute(&self, time: Timestamp) -> String {
         let is_day = self.date(time).is_some_and(|day| self.start_of_day(day) == Some(time));
         self.format(time, if is_day { "%Y-%m-%d" } else { "%Y-%m-%d %H:%M" })

@@ -195,7 +195,8 @@ impl ViewState {
         Some(found)
     }
 
-    /// Returns the names of all known members of all rooms, sorted and without duplicates.
+    /// Returns the names of all known members of all rooms, the user's own included, sorted and
+    /// without duplicates.
     #[must_use]
     pub fn member_names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.members.values().flatten().cloned().collect();

@@ -261,7 +261,7 @@ impl Renderer {
     }
 
     /// If the local date of `time` differs from the last date, renders a line with the new date.
-    /// Stores the date as the last one.
+    /// Stores the date as the last one. Does nothing after the year 9999.
     fn render_date_change(&mut self, time: Timestamp, out: &mut Vec<RenderedText>) {
         let Some(date) = self.local_time.date(time) else {
             return;
@@ -323,8 +323,9 @@ impl Renderer {
         peers::list_names(names, notes, &self.ignore_list)
     }
 
-    /// Renders in one line the members that have joined or left a room, without the user's own
-    /// name and ignored names. If the server sent no names, renders the number of members.
+    /// Renders in one line the members that have joined or left a room, without the user's own name
+    /// and ignored names. Renders nothing if no name remains. If the server sent no names, renders
+    /// the number of members.
     fn render_presence(
         &self,
         room: &str,

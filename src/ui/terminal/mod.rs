@@ -136,8 +136,8 @@ pub fn open(view: SharedViewState) -> Result<(TerminalScreen, TerminalInput), Te
 }
 
 impl TerminalScreen {
-    /// Queues a rendered text for the printing thread. Adds the bell character if the bell is to
-    /// ring.
+    /// Queues a rendered text for the printing thread ([`Printer::print`]). Adds the bell character
+    /// if the bell is to ring.
     fn print(&self, rendered: &RenderedText) -> io::Result<()> {
         let bell = if rendered.bell { "\u{7}" } else { "" };
         let text = format!("{}{bell}\n", rendered.text);
@@ -265,9 +265,9 @@ impl TerminalInput {
     }
 }
 
-/// Asks the user for the server's password, and does not show the typed text. `again`: true if the
-/// previous password was wrong. Returns the command for the driver: the password, or to quit if
-/// there is no answer.
+/// Asks the user for the server's password, and does not show the typed text. Blocks until the line
+/// ends. `again`: true if the previous password was wrong. Returns the command for the driver: the
+/// password, or to quit if there is no answer.
 fn ask_password(again: bool) -> Command {
     let question = if again { "Wrong. The password: " } else { "The server's password: " };
     match rpassword::prompt_password(question) {
