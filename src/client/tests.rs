@@ -45,7 +45,8 @@ impl ServerConnection {
         Self { stream, reader: FrameReader::from_client(), frames: Vec::new() }
     }
 
-    /// Returns the next frame; `None` at the end of the stream.
+    /// Returns the next frame; `None` at the end of the stream. Panics after 10 s without a byte,
+    /// and on a frame that is not valid.
     fn read(&mut self) -> Option<ClientFrame> {
         while self.frames.is_empty() {
             let mut buffer = [0; 7];
@@ -75,7 +76,8 @@ impl ServerConnection {
         self.stream.write_all(second).unwrap();
     }
 
-    /// Completes the handshake. Returns the token in the client's join; `None` if the join has
+    /// Completes the handshake, with session 1 in the lobby and nothing replayed. A join with a
+    /// token resumes the session. Returns the token in the client's join; `None` if the join has
     /// none.
     fn accept_join(&mut self) -> Option<Token> {
         let Some(ClientFrame::Hello(_)) = self.read() else { panic!() };
@@ -119,7 +121,7 @@ impl ServerConnection {
         join.token
     }
 
-    /// Reads a message, echoes it and returns its text.
+    /// Reads a message to a room, echoes it and returns its text. Panics if another frame comes.
     fn echo_message(&mut self) -> String {
         let Some(ClientFrame::Say(say)) = self.read() else { panic!() };
         let entry = Entry {

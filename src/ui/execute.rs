@@ -87,8 +87,8 @@ pub(super) fn execute_line(
     AfterLine::Continue
 }
 
-/// Executes a command about the ignore list. Tells the user what has happened, or why the command is
-/// refused; that counts as an invalid line.
+/// Executes a command about the ignore list. Tells the user what has happened, or why the command
+/// is refused; that counts as an invalid line.
 fn execute_ignore_line(
     command: &IgnoreCommand,
     view: &SharedViewState,

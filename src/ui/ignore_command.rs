@@ -67,8 +67,8 @@ fn list_text(list: &SharedIgnoreList) -> String {
     format!("You ignore {}{until}. /unignore NAME ends it.", names.join(", "))
 }
 
-/// Returns the text for a name that is ignored from now on: what that does, what it does not do, and
-/// how it ends.
+/// Returns the text for a name that is ignored from now on: what that does, what it does not do,
+/// and how it ends.
 fn added_text(name: &str, dialect: Dialect, is_saved: bool) -> String {
     let what = match dialect {
         Dialect::Server => "messages, direct messages, joining and leaving",

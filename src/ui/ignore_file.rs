@@ -81,7 +81,8 @@ impl IgnoredNames {
     }
 }
 
-/// I/O error of the file, or a content that is no ignore list, with the path. The file is unchanged.
+/// I/O error of the file, or a content that is no ignore list, with the path. The file is
+/// unchanged.
 #[derive(Debug, Error)]
 #[error("{path} cannot be used ({source})")]
 pub struct IgnoreFileError {

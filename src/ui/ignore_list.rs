@@ -81,8 +81,8 @@ struct IgnoreListCell {
 }
 
 impl SharedIgnoreList {
-    /// Opens the list: reads it from its file. With `None`, and if the file cannot be read, the list
-    /// is empty, and only in memory. Does nothing if the list is open already.
+    /// Opens the list: reads it from its file. With `None`, and if the file cannot be read, the
+    /// list is empty, and only in memory. Does nothing if the list is open already.
     ///
     /// # Errors
     /// The file cannot be read, is damaged, or belongs to another server. The file is left as it

@@ -361,8 +361,8 @@ mod tests {
         assert_eq!(value["id"], json!({"n": 1}));
     }
 
-    /// Messages that others write under an ignored name are marked, live and in a search result. All
-    /// others are marked as not ignored.
+    /// Messages that others write under an ignored name are marked, live and in a search result.
+    /// All others are marked as not ignored.
     #[test]
     fn messages_of_ignored_names_are_marked() {
         let view = SharedViewState::default();

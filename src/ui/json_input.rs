@@ -224,7 +224,7 @@ impl RequestObject {
     }
 }
 
-/// Parsed line: what a JSON request asks for.
+/// Parsed line: the action that a JSON request asks for.
 #[derive(Debug, PartialEq, Eq)]
 enum ParsedRequest {
     /// Send this request to the driver.
@@ -384,7 +384,8 @@ mod tests {
         }
     }
 
-    /// Requests about the ignore list are the same in both dialects, and are not sent to the driver.
+    /// Requests about the ignore list are the same in both dialects, and are not sent to the
+    /// driver.
     #[test]
     fn ignore_requests_are_parsed_in_both_dialects() {
         for dialect in [Dialect::Server, Dialect::Peers] {

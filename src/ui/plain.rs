@@ -76,8 +76,8 @@ pub(super) fn terminal_width() -> Option<usize> {
 
 /// Reads lines and executes them. Stops at the end of the input, at a read error, at `/quit`, or
 /// when the driver has ended. Then requests a graceful shutdown, with `patience` as the maximum
-/// time without an answer. Reports invalid lines, and counts them in the view state. Blocks: run it
-/// in a thread of its own.
+/// time without an answer. Writes answers to standard output, and errors to standard error. Reports
+/// invalid lines, and counts them in the view state. Blocks: run it in a thread of its own.
 pub fn read_plain(
     input: &mut impl BufRead,
     view: &SharedViewState,

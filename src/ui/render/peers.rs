@@ -37,9 +37,8 @@ pub(super) fn admission_question(name: &str) -> String {
     format!("-- {name} wants to come in: /yes {name} or /no {name} (in 10 s it is a yes)")
 }
 
-/// Returns the names of a member list, each with its notes, as
-/// `anna, bob (ignored), dora (heard through bert)`. Lists the first [`MAX_LISTED_NAMES`], and counts
-/// the others.
+/// Returns the names of a member list, each with its notes, as `anna, bob (ignored), dora (heard
+/// through bert)`. Lists the first [`MAX_LISTED_NAMES`], and counts the others.
 pub(super) fn list_names(
     names: &[String],
     notes: &[RosterNote],

@@ -110,8 +110,8 @@ fn messages_of_ignored_names_are_hidden() {
     assert!(show(direct(true, "Anna", "bob")).ends_with("(direct) you -> bob: psst"));
 }
 
-/// The coming and going of ignored names is not shown. A member list shows them, as ignored; so does
-/// the welcome.
+/// The coming and going of ignored names is not shown. A member list shows them, as ignored; so
+/// does the welcome.
 #[test]
 fn presence_of_ignored_names_is_hidden() {
     let mut renderer = renderer_ignoring(&["bob"]);
