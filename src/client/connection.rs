@@ -165,7 +165,7 @@ impl OpenConnection {
     }
 
     /// Writes the rest of the send buffer and closes the sending half. Then discards all bytes that
-    /// the server still sends, up to the end of the stream.
+    /// the server still sends, up to the end of the stream; that may never come.
     async fn shut_down(&mut self) -> io::Result<()> {
         while !self.outgoing.is_empty() {
             self.stream.writable().await?;

@@ -183,9 +183,9 @@ fn browse(
 }
 
 /// Collects announced servers from the daemon's events. Returns the servers that `collect_action`
-/// keeps, by instance name. Removes a server that withdraws its announcement. Stops when `patience`
-/// is over, when `collect_action` says so, or when the daemon ends. `networks`: networks of this
-/// machine.
+/// keeps, at most [`MAX_SERVERS`], by instance name. Removes a server that withdraws its
+/// announcement. Stops when `patience` is over, when `collect_action` says so, or when the daemon
+/// ends. `networks`: networks of this machine.
 fn collect_servers(
     events: &Receiver<ServiceEvent>,
     patience: Duration,
@@ -250,9 +250,9 @@ fn unescape_full_name(fullname: &str) -> String {
     fullname.trim_end_matches('.').replace("\\.", ".")
 }
 
-/// Converts a resolved DNS-SD service to a server, with its addresses ranked for a machine in
-/// `networks`. Returns `None` if it has no usable address, or if its name does not end with the
-/// pi-chat service type.
+/// Converts a resolved DNS-SD service to a server, with at most [`MAX_ADDRESSES`] addresses, ranked
+/// for a machine in `networks`. Returns `None` if it has no usable address, or if its name does not
+/// end with the pi-chat service type.
 fn parse_service(service: &ResolvedService, networks: &LocalNetworks) -> Option<DiscoveredServer> {
     let instance_name = unescape_full_name(&service.fullname);
     let text = |key| service.get_property_val_str(key).unwrap_or_default().to_owned();

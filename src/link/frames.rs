@@ -308,8 +308,9 @@ impl Link {
     }
 
     /// Handles `accepted`: the log has the pending message, but the server will not echo it now.
-    /// Reports the message as acknowledged, with its text. Remembers the message: if the room is
-    /// entered again, its entry may come after all, and must not be shown a second time.
+    /// Reports the message as acknowledged, with its text, and sends further requests. Remembers
+    /// the message: if the room is entered again, its entry may come after all, and must not be
+    /// shown a second time.
     fn on_accepted(&mut self, now: Moment, reference: Reference) {
         let Some(session) = self.own_sessions.last().copied() else {
             return;

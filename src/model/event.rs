@@ -199,6 +199,7 @@ pub enum ConnectionState {
     /// The server has sent something after [`Self::Unresponsive`].
     Responsive,
     /// A request of the user waits, because there is no connection or the server does not answer.
+    /// Reported only to a user at the keyboard, after the first join.
     Waiting {
         /// Number of unanswered requests.
         requests: usize,

@@ -77,7 +77,8 @@ pub const MAX_LISTED_NAMES: usize = 100;
 /// Maximum number of direct messages, sent and received, that the log keeps of one session.
 pub const MAX_KEPT_DIRECT_MESSAGES: usize = 100;
 
-/// Maximum number of references of refused messages that are remembered for one session.
+/// Maximum number of references of refused messages that are remembered for one session. Beyond it,
+/// the lowest are forgotten.
 pub const MAX_REFUSED_REFERENCES: usize = 64;
 
 /// Number of refused `join`s after which the connection is closed.

@@ -28,7 +28,8 @@ pub struct HubSettings {
     /// Reserved rooms, which can be opened and entered beyond `max_rooms` and the limits of address
     /// groups. The lobby is reserved even if it is not listed.
     pub reserved_rooms: Vec<RoomName>,
-    /// Maximum number of sessions, connected and disconnected.
+    /// Maximum number of sessions, connected and disconnected. For a further one, a disconnected
+    /// session is ended.
     pub max_sessions: usize,
     /// Rate limit of a connection: burst, in units (`docs/protocol/tcp.md`, section 12).
     pub burst: u32,

@@ -57,7 +57,8 @@ impl Default for SignatureBudget {
 
 impl SignatureBudget {
     /// Takes the tokens for one check of a datagram that came from `source`, and returns true. If
-    /// there are none, returns false: the datagram must be dropped without a check.
+    /// there are none, returns false: the datagram must be dropped without a check. A token of the
+    /// group may be taken nevertheless.
     pub(super) fn allow(&mut self, now: Moment, source: AddressGroup) -> bool {
         match self.groups.get(now, source, GroupBudget::default) {
             Some(GroupBudget { all, reserved }) => {

@@ -122,7 +122,7 @@ impl IgnoreFile {
     /// Reads the list. A missing file is an empty list.
     ///
     /// # Errors
-    /// The file cannot be read, is damaged, or belongs to another server.
+    /// The file cannot be read, is damaged or too long, or belongs to another server.
     pub(super) fn read(&self) -> Result<IgnoredNames, IgnoreFileError> {
         self.try_read().map_err(|source| self.error(source))
     }

@@ -72,7 +72,8 @@ impl SharedViewState {
 
 impl ViewState {
     /// Updates names, rooms, members, the target of typed lines, the older search and the name
-    /// question for an event. Call it for every event, before the event is shown.
+    /// question for an event. Each [`Screen`](super::Screen) calls it for every event, before it
+    /// shows the event.
     pub fn update(&mut self, event: &Event) {
         match event {
             Event::JoinedServer(joined) => {

@@ -370,7 +370,7 @@ fn wrong_interface_remedy(seen: &Observations) -> String {
     }
 }
 
-/// Describes the rooms that were heard instead.
+/// Describes the rooms that were heard instead, at most three.
 fn other_room_problem(seen: &Observations) -> String {
     let rooms = &seen.other_rooms;
     let name = |tag: &[u8; 5], kind: &str| match rooms.known_names.get(tag) {

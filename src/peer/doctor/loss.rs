@@ -66,7 +66,8 @@ impl PingLog {
     }
 
     /// Returns the count of the pings after the first one that was answered: before it, the peer
-    /// may not have been there, or a firewall may not have known it yet.
+    /// may not have been there, or a firewall may not have known it yet. Both numbers are 0 if none
+    /// was answered.
     pub(super) fn count(&self) -> PingCount {
         let Some(first) = self.answered.first() else { return PingCount::default() };
         let sent = self.sent.saturating_sub(first + 1);
@@ -88,7 +89,8 @@ pub(super) struct Loss {
 
 impl Loss {
     /// Computes the loss from the results of the relevant peers. `rounds` is the number of rounds
-    /// in which pings were sent on all paths.
+    /// in which pings were sent on all paths. Of a room with more than [`MAX_MEASURED_MEMBERS`],
+    /// only unicast counts.
     pub(super) fn of(peers: &FoundPeers, rounds: u32) -> Self {
         let mut loss = Self::default();
         let relevant = peers.relevant();

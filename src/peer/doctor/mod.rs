@@ -231,7 +231,8 @@ fn join_groups(sockets: &mut Sockets, scanned: &Scan, tell: &mut impl FnMut(Verd
 }
 
 /// Listens on the default port on the selected interfaces, unless `port` is the default port. Adds
-/// the peers whose heartbeats arrive. Never ends: drop the future to stop it.
+/// the peers whose heartbeats arrive to `heard`. If the port cannot be opened, hears nothing. Never
+/// ends: drop the future to stop it.
 async fn hear_default_port(room: &Room, port: u16, scanned: &Scan, heard: &mut BTreeSet<PeerId>) {
     let opened = Some(DEFAULT_PORT).filter(|it| *it != port).and_then(|it| sockets::open(it).ok());
     let Some(OpenedSockets { mut sockets, mut incoming, .. }) = opened else {

@@ -42,7 +42,8 @@ impl OtherRooms {
         self.open.is_empty() && self.closed.is_empty()
     }
 
-    /// Records the claimed sender of a datagram, if the header names another room than `room`.
+    /// Records the claimed sender of a datagram, if the header names another room than `room` and
+    /// fewer than [`MAX_PEERS`] peers are recorded.
     pub(super) fn record(&mut self, datagram: &[u8], room: &Room) {
         let Some(header) = UnverifiedHeader::of(datagram).filter(|it| !it.is_of(room)) else {
             return;

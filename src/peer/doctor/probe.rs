@@ -210,7 +210,9 @@ impl<'a> Probe<'a> {
         Ok(bytes)
     }
 
-    /// Sends a ping on each path of each selected interface. Records send errors.
+    /// Sends a ping on each path of each selected interface; in the [`SHARED_ROUNDS`], also one
+    /// from the shared socket on a path that nobody has answered. Records send errors of the own
+    /// socket.
     async fn ping_all_paths(&mut self, sockets: &Sockets) -> Result<(), getrandom::Error> {
         // A ping to many is answered by as many peers as twice its size allows.
         let is_large_room = self.results.peers.by_id.len() > MAX_MEASURED_MEMBERS;
@@ -316,7 +318,7 @@ impl<'a> Probe<'a> {
     }
 
     /// Records the peer of a heartbeat that came by multicast or broadcast on an interface that is
-    /// not selected.
+    /// not selected, at most [`MAX_HEARD_PEERS`] for each. Ignores everything else.
     fn receive_on_other_interface(&mut self, datagram: &Datagram) {
         let mut all = self.other_interfaces.iter();
         let Some((name, _)) = all.find(|(_, it)| Some(it.index) == datagram.interface) else {

@@ -16,7 +16,8 @@ const MAX_NAMED_MEMBERS: usize = 8;
 /// Minimum clock skew that is shown, in milliseconds. A smaller skew counts as a right clock.
 const MIN_SHOWN_SKEW_MS: u64 = 500;
 
-/// Returns the text for the user's admission to a room of peers: room, own name and other members.
+/// Returns the text for the user's admission to a room of peers: room, own name and other members;
+/// more than [`MAX_NAMED_MEMBERS`] are counted.
 pub(super) fn admitted_text(it: &JoinedMesh) -> String {
     let (room, name) = (safe_name(&it.room), safe_name(&it.username));
     let closed = if it.is_closed { " (closed)" } else { "" };

@@ -95,8 +95,9 @@ pub struct TerminalInput {
     commands: mpsc::Receiver<ReaderCommand>,
 }
 
-/// Opens the terminal for line editing. Returns its screen and its input reader. Drop the screen
-/// last, because it restores the terminal modes.
+/// Opens the terminal for line editing. Returns its screen and its input reader, and starts the
+/// threads that print and that handle signals. Drop the screen last, because it restores the
+/// terminal modes.
 ///
 /// # Errors
 /// There is no terminal, or it cannot be used for line editing.
