@@ -177,7 +177,7 @@ impl ReceiveCursor {
     }
 
     /// Returns the progress of the room with this name, in any spelling. Starts tracking the room
-    /// if necessary. Returns `None` if the room is not tracked and [`MAX_ROOMS`] are.
+    /// if necessary. Returns `None` if the room is not tracked, but [`MAX_ROOMS`] others are.
     fn room_mut(&mut self, name: &str) -> Option<&mut RoomProgress> {
         let key = NameKey::of(name);
         if self.rooms.len() >= MAX_ROOMS && !self.rooms.contains_key(&key) {

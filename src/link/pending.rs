@@ -296,8 +296,9 @@ impl PendingRequests {
         })
     }
 
-    /// Stores the server's spelling of the room in the `enter` request with this reference, and
-    /// returns the request's tag. `None` if there is no such request.
+    /// Stores the server's spelling of the room in the pending `enter` request that was last sent
+    /// with this reference, and returns the request's tag. The request stays pending. `None` if
+    /// there is no such request.
     pub(super) fn set_room_spelling(
         &mut self,
         reference: Reference,

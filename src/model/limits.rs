@@ -81,7 +81,7 @@ pub const MAX_KEPT_DIRECT_MESSAGES: usize = 100;
 /// the lowest are forgotten.
 pub const MAX_REFUSED_REFERENCES: usize = 64;
 
-/// Number of refused `join`s after which the connection is closed.
+/// Number of refused `join`s on one connection after which it is closed.
 pub const MAX_JOIN_ATTEMPTS: u8 = 5;
 
 /// Handshake timeout: maximum time from accepting a connection to its first `join`.
@@ -163,7 +163,7 @@ pub const MAX_RECENT: usize = 10;
 /// Maximum number of sequence ranges in a `want` or `lost`.
 pub const MAX_RANGES: usize = 32;
 
-/// Maximum number of entries requested by one `want` packet.
+/// Maximum number of entries that the ranges of one `want` or `lost` packet cover together.
 pub const MAX_WANTED: u64 = 64;
 
 /// Maximum number of peers in a `where` or `peers` datagram.

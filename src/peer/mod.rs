@@ -209,7 +209,7 @@ pub async fn run(
 }
 
 /// Returns the reason of a rejection as text for the user: the standard text of the code, then the
-/// other peer's own text, not sanitised, if it says more.
+/// other peer's own text, not sanitised, if it differs.
 #[must_use]
 pub fn rejection_reason(code: u16, reason: &str) -> String {
     let meaning = ErrorCode::from_number(code).map_or("", ErrorCode::default_text);

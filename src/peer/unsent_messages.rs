@@ -30,7 +30,7 @@ impl UnsentMessages {
         }
     }
 
-    /// Returns the number of messages of which no copy has gone out.
+    /// Returns the number of messages of which no copy has gone out, at most [`MAX_MESSAGES`].
     pub(super) fn count(&self) -> usize {
         self.sequences.len()
     }

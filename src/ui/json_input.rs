@@ -91,7 +91,7 @@ struct RequestObject {
     before: Option<Number>,
     /// Maximum number of messages of `history` or `search`.
     limit: Option<u16>,
-    /// True to quit at once. Otherwise the program quits after all answers.
+    /// For `quit`: true to quit at once. Otherwise the program quits after all answers.
     now: Option<bool>,
 }
 

@@ -220,7 +220,7 @@ impl Scan {
 }
 
 /// Joins the multicast groups on all selected interfaces, and reports failures. Joins them on all
-/// other interfaces too, to hear if peers are there.
+/// other interfaces too, to hear if peers are there; failures there are not reported.
 fn join_groups(sockets: &mut Sockets, scanned: &Scan, tell: &mut impl FnMut(Verdict, String)) {
     for FailedJoin { path, interface, error } in sockets.set_interfaces(scanned.selected.clone()) {
         let path = path_name(path);
