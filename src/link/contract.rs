@@ -104,9 +104,9 @@ pub enum Output {
     /// Send all queued frames, then close the connection. Pass no further input from this
     /// connection.
     Disconnect,
-    /// Give up the connection at once: drop the queued frames and reset it. An orderly close would
-    /// tell the server that the client leaves, and then its name would not wait for it. Pass no
-    /// further input from this connection.
+    /// Give up the connection at once: drop the queued frames and reset the connection. An orderly
+    /// close would tell the server that the client leaves, and then its name would not wait for it.
+    /// Pass no further input from this connection.
     Abandon,
     /// Show this event to the user.
     Event(Event),

@@ -35,8 +35,8 @@ impl PinnedSessions {
         self.pins.iter().find(|(it, _)| *it == key).map(|(_, session)| *session)
     }
 
-    /// Removes a username's pin, if any. The next message then goes to the session that holds the
-    /// name.
+    /// Removes a username's pin, if any. The next direct message to the name then goes to the
+    /// session that holds it.
     pub(super) fn unpin(&mut self, name: &str) {
         let key = NameKey::of(name);
         self.pins.retain(|(it, _)| *it != key);

@@ -25,7 +25,8 @@ pub(super) struct Observations {
     pub(super) named_interfaces: BTreeSet<String>,
     /// Selected interfaces that are up and have an address.
     pub(super) interfaces: BTreeSet<String>,
-    /// True if all selected interfaces are loopbacks, on which there are no other machines.
+    /// True if all selected interfaces are loopbacks, on which there are no other machines. True
+    /// also if none is selected.
     pub(super) is_loopback_only: bool,
     /// Interfaces that are up and not selected, by name.
     pub(super) other_interfaces: BTreeMap<String, OtherInterface>,

@@ -13,7 +13,7 @@ use super::other_rooms::OtherRooms;
 use crate::model::{HostAddress, Path, PeerId, RoomName};
 use crate::wire::udp::{Control, Identity, Ping, Room, Sealer};
 
-/// The paths by groups.
+/// The paths that are multicast groups.
 const GROUPS: [Path; 2] = [Path::GroupV4, Path::GroupV6];
 
 /// Returns a path on the interface `eth0`.

@@ -66,7 +66,7 @@ impl Completer for LineHelper {
 
 /// Completes the word at the end of `line`. Returns the byte offset where the text to replace
 /// begins, and the possible completions. A completion ends with a space; a name at the beginning of
-/// the line ends with `: `.
+/// the line ends with `: `. Upper and lower case differ only in commands.
 ///
 /// - A `/` at the beginning of the line begins a command.
 /// - After `/room`, `/leave` and `/who`, the word is the name of a joined room.
