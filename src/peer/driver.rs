@@ -468,7 +468,7 @@ impl<'a> Driver<'a> {
         let missing_interfaces: BTreeSet<String> = self
             .selected_interfaces
             .iter()
-            .filter(|it| !found.contains_key(*it))
+            .filter(|it| !found.get(*it).is_some_and(|it| it.is_running))
             .cloned()
             .collect();
         for name in missing_interfaces.difference(&self.missing_interfaces.clone()) {
@@ -479,7 +479,7 @@ impl<'a> Driver<'a> {
             let text = format!("the interface {name} is there");
             self.show(&Event::Done { tag: RequestTag::default(), text });
         }
-        let is_offline = found.is_empty();
+        let is_offline = !found.values().any(|it| it.is_running);
         if is_offline && !self.is_offline && self.selected_interfaces.is_empty() {
             let text = "This computer is in no network: waiting for one.".to_owned();
             self.show(&Event::Problem { code: 0, text });

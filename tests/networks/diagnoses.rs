@@ -374,12 +374,16 @@ fn doctor_names_wrong_settings_and_absence() {
     );
     cases.push(Case::new(it, "--port 5000", 0, lines).cured(|_| (), ""));
 
-    // No network: no interface, or no link.
+    // No network: no interface, or no link, or no cable.
     let no_network = ("fail  there is no network", "do    connect a cable or Wi-Fi");
     cases.push(Case::new(lab.machine(&[], Family::Both), "", 69, no_network));
     let it = machine();
     it.set_link(false);
     cases.push(Case::new(it, "", 69, no_network).cured(|it| it.set_link(true), ""));
+    let it = machine();
+    lab.set_plugged(&it, false);
+    let plug = |it: &Machine| lab.set_plugged(it, true);
+    cases.push(Case::new(it, "", 69, no_network).cured(plug, ""));
 
     // An interface without peers, and one that does not exist.
     let it = lab.machine(&[lan, empty], Family::Both);

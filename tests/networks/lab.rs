@@ -248,6 +248,14 @@ impl Lab {
         }
     }
 
+    /// Pulls a machine's cables or plugs them in again: its interfaces stay up, without a link.
+    pub(crate) fn set_plugged(&self, machine: &Machine, is_plugged: bool) {
+        let state = if is_plugged { "up" } else { "down" };
+        for Cable { end } in &machine.cables {
+            self.ip(&format!("link set {end} {state}\n"));
+        }
+    }
+
     /// Runs lines of `ip -batch` in the namespace of the bridges.
     fn ip(&self, lines: &str) {
         run(self.switches.command(self.options, "ip").args(["-batch", "-"]), lines).unwrap();

@@ -197,14 +197,16 @@ struct Scan {
 }
 
 impl Scan {
-    /// Lists interfaces and addresses. `named` holds the names of the selected interfaces.
+    /// Lists the interfaces that are up and have a link, and their addresses. `named` holds the names
+    /// of the selected interfaces.
     ///
     /// # Errors
     /// The operating system cannot list the interfaces.
     fn new(named: &BTreeSet<String>) -> io::Result<Self> {
-        let selected = interfaces::scan(named)?;
+        let mut selected = interfaces::scan(named)?;
+        selected.retain(|_, it| it.is_running);
         let (mut others, loopbacks) = interfaces::scan_all()?;
-        others.retain(|name, _| !selected.contains_key(name));
+        others.retain(|name, it| it.is_running && !selected.contains_key(name));
         let local_addresses = interfaces::local_addresses()?;
         Ok(Self { selected, others, loopbacks, local_addresses })
     }
