@@ -21,6 +21,9 @@ const VOTERS_TO_MANY: usize = 4;
 /// that says that a rival is ahead: the most senior ones. A member with a reason of its own, for
 /// example its name or its block list, objects in any case.
 const MAX_ANSWERS_TO_MANY: usize = 2;
+/// Maximum number of members that ping an unverified candidate because of one announce that came by
+/// a path and lists their votes.
+const MAX_PINGS_TO_MANY: usize = 2;
 /// Maximum number of remembered candidates. Beyond it, a new candidate evicts the candidate heard
 /// longest ago.
 const MAX_CANDIDATES: usize = 256;
@@ -111,7 +114,8 @@ impl Mesh {
     /// this peer asks its user, or is a voter whose turn it is ([`VOTERS_TO_MANY`]).
     ///
     /// Schedules no `agree` if the announce lists this peer's vote already, or if an `agree` is
-    /// scheduled. If this peer's vote is listed but the sender is not verified, pings the sender.
+    /// scheduled. If this peer's vote is listed but the sender is not verified, pings the sender
+    /// ([`Self::is_turn_to_ping_candidate`]).
     pub(super) fn on_announce(&mut self, now: Now, meta: PacketMeta, announce: Announce) {
         if !self.is_member() {
             self.on_rival(now, meta, &announce);
@@ -143,8 +147,8 @@ impl Mesh {
             return;
         }
         let is_own_vote_listed = announce.agreed.contains(&self.me.id);
-        if is_own_vote_listed && !self.contacts.get(meta.sender.id).is_some_and(|it| it.is_verified)
-        {
+        let is_verified = self.contacts.get(meta.sender.id).is_some_and(|it| it.is_verified);
+        if is_own_vote_listed && !is_verified && self.is_turn_to_ping_candidate(meta, &announce) {
             // Its `pong` to the `agree` was lost: without one it would get no history.
             self.ping(now, meta.sender.id);
         }
@@ -180,6 +184,23 @@ impl Mesh {
                 }
             }
         }
+    }
+
+    /// Returns true if this peer, whose vote the announce of an unverified candidate lists, is to
+    /// ping the candidate. If the announce came by a path, only two of the listed members do, other
+    /// ones at the next announce, and only if at most two members are still to agree: the source may
+    /// be forged, and all answers together are limited.
+    fn is_turn_to_ping_candidate(&self, meta: PacketMeta, announce: &Announce) -> bool {
+        if !meta.is_to_many {
+            return true;
+        }
+        let listed = announce.agreed.len();
+        let is_complete =
+            VOTERS.min(self.member_count()).saturating_sub(listed) <= MAX_PINGS_TO_MANY;
+        let place = announce.agreed.iter().position(|it| *it == self.me.id);
+        let first = usize::try_from(meta.counter % listed.max(1) as u64).unwrap_or(0);
+        let turn = place.map(|it| (it + listed - first) % listed);
+        is_complete && turn.is_some_and(|it| it < MAX_PINGS_TO_MANY)
     }
 
     /// Records an announce that met no objection: adds the candidate, or updates its time and

@@ -52,9 +52,13 @@ fn packets_of_a_stranger(room: &SimRoom) -> Vec<Control> {
     let (name, text) = ("stranger".to_owned(), String::new());
     let ranges = vec![EntryRange { author: member, first: 1, last: 60 }];
     let announce = |name: &str, agreed| Announce::new(nonce, name.to_owned(), agreed);
+    let seniors = |count| (1..=count).map(|it: u8| room.peers[&it].signer.id).collect();
     vec![
         Control::Announce(announce("stranger", vec![])),
         Control::Announce(announce("stranger", vec![member])),
+        Control::Announce(announce("stranger", seniors(4))),
+        Control::Announce(announce("stranger", seniors(6))),
+        Control::Announce(announce("stranger", seniors(8))),
         Control::Announce(announce("peer5", vec![])),
         Control::Announce(announce("not a name", vec![])),
         Control::Agree(Agree {
