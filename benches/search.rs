@@ -20,7 +20,7 @@
 use std::future::poll_fn;
 use std::time::{Duration, Instant};
 
-use pi_chat::hub::{Now, ReadOutcome, ReadRange, ReadRequest, ReadTag};
+use pi_chat::hub::{Now, Proposal, ReadOutcome, ReadRange, ReadRequest, ReadTag};
 use pi_chat::log::{Log, LogEvent, SqliteLog, StoreSettings};
 use pi_chat::model::{
     Draft, MessageText, Moment, NameKey, Reference, RoomName, SearchQuery, SearchTerms, Sequence,
@@ -87,23 +87,23 @@ async fn append_messages(log: &mut SqliteLog, messages: u64) {
     let mut reference = 0;
     while reference < messages {
         let time = Timestamp(1_700_000_000_000 + reference * MESSAGE_INTERVAL);
-        let drafts: Vec<Draft> = (0..1_000)
+        let proposals: Vec<Proposal> = (0..1_000)
             .map(|_| {
                 reference += 1;
                 let words: Vec<String> = (0..4 + random.below(12)).map(|_| random.word()).collect();
                 let room = if random.below(100) == 0 { "attic" } else { "lobby" };
-                Draft {
+                Proposal::Message(Draft {
                     session: SessionId(1),
                     username: Username::new(&format!("guest{}", random.below(50))).unwrap(),
                     reference: Reference(reference),
                     target: Target::Room(RoomName::new(room).unwrap()),
                     style: Style::SAID,
                     text: MessageText::new(&words.join(" ")).unwrap(),
-                }
+                })
             })
             .collect();
         let since_start = Duration::from_millis(reference * MESSAGE_INTERVAL);
-        log.append(Now { moment: Moment::after_start(since_start), time }, drafts);
+        log.propose(Now { moment: Moment::after_start(since_start), time }, proposals);
         match poll_fn(|context| log.poll_event(context)).await.unwrap() {
             LogEvent::Committed { .. } => {}
             other => panic!("{other:?}"),

@@ -159,6 +159,40 @@ pub struct HubStats {
     pub storage: StorageHealth,
 }
 
+/// Change that the hub proposes to the log. Proposals take effect in the order in which they are
+/// proposed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proposal {
+    /// Append this draft. The log answers with [`Input::Committed`] or [`Input::NotStored`].
+    Message(Draft),
+    /// Persist this session record, in place of the session's previous record. The first record of
+    /// a session comes before its first message. The log does not answer.
+    PersistSession(SessionRecord),
+    /// Delete a session that has expired or was evicted, with the direct messages that are kept for
+    /// it. Its number is not used again. The log does not answer.
+    DeleteSession(SessionId),
+}
+
+/// Identifier of a proposal that the log answers, for the refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ticket {
+    /// Ticket of a [`Proposal::Message`].
+    Message {
+        /// Session of the author.
+        session: SessionId,
+        /// Reference of the message.
+        reference: Reference,
+    },
+}
+
+impl Ticket {
+    /// Returns the ticket of a message.
+    #[must_use]
+    pub const fn of_message(draft: &Draft) -> Self {
+        Self::Message { session: draft.session, reference: draft.reference }
+    }
+}
+
 /// Item that the log has committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogItem {
@@ -238,12 +272,10 @@ pub enum Input {
         /// hub ignores messages whose sequence is not above its head.
         items: Vec<LogItem>,
     },
-    /// The log has refused a draft: the draft is not stored, now or later.
+    /// The log has refused a proposal: it is not stored, now or later.
     NotStored {
-        /// Session of the author.
-        session: SessionId,
-        /// Reference of the message.
-        reference: Reference,
+        /// Ticket of the proposal.
+        ticket: Ticket,
     },
     /// Answer to [`Output::Read`].
     ReadDone {
@@ -287,9 +319,8 @@ pub enum Input {
 /// Action that the driver must perform.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Append this draft to the log. The log answers with [`Input::Committed`] or
-    /// [`Input::NotStored`].
-    Append(Draft),
+    /// Propose this change to the log.
+    Propose(Proposal),
     /// Read entries from the log; the answer is [`Input::ReadDone`].
     Read {
         /// Tag to return with the answer.
@@ -335,15 +366,6 @@ pub enum Output {
     RoomClosed {
         /// Room that is closed.
         room: RoomId,
-    },
-    /// Persist this session record, in place of the session's previous record. The first record of
-    /// a session comes before its first `Append`.
-    PersistSession(SessionRecord),
-    /// Delete a session that has expired or was evicted, with the direct messages that are kept for
-    /// it. Its number is not used again.
-    DeleteSession {
-        /// Session to delete.
-        session: SessionId,
     },
     /// Send [`Input::Wake`] at this moment. Replaces the previous `WakeAt`.
     WakeAt(Moment),

@@ -225,7 +225,7 @@ impl Hub {
         log_id == self.log_id && sequence <= self.head && !self.sequence_gaps.iter().any(is_in_gap)
     }
 
-    /// If there are `max` sessions or more, evicts a session that is away, emits `DeleteSession`,
+    /// If there are `max` sessions or more, evicts a session that is away, proposes its deletion,
     /// and returns true. If the session's address group is known, also reports the quota of
     /// sessions. Returns false if there are fewer sessions, or if none is away.
     pub(super) fn evict_session_if_full(&mut self, max: usize) -> bool {

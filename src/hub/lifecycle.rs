@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::connection::{BlockedOn, Connection, ConnectionState, TimerAction};
-use super::contract::{ConnectionId, Delivery, Now, Output, Quota};
+use super::contract::{ConnectionId, Delivery, Now, Output, Proposal, Quota};
 use super::{Hub, RoomId};
 use crate::model::limits::GREETING_TIMEOUT;
 use crate::model::{AddressGroup, ErrorCode, Moment, Reference, SessionId, Token};
@@ -276,20 +276,19 @@ impl Hub {
         self.remove_expired_sessions(now.moment);
     }
 
-    /// Removes expired sessions and emits `DeleteSession` for each.
+    /// Removes expired sessions, and proposes to delete each.
     pub(super) fn remove_expired_sessions(&mut self, now: Moment) {
         for session in self.sessions.remove_expired(now) {
             self.delete_session(session);
         }
     }
 
-    /// Emits `DeleteSession` for a session that was removed. If the session's name waits, frees the
-    /// name.
+    /// Proposes to delete a session that was removed. If the session's name waits, frees the name.
     pub(super) fn delete_session(&mut self, session: SessionId) {
         if let Some(username) = self.waiting_names.remove(session) {
             self.names.release(&username, session);
         }
-        self.outputs.push_back(Output::DeleteSession { session });
+        self.outputs.push_back(Output::Propose(Proposal::DeleteSession(session)));
     }
 
     /// If the check is due, checks the timers of all connections: sends pings, closes connections

@@ -2,7 +2,7 @@
 
 use super::Hub;
 use super::connection::{BlockedOn, ConnectionState, PendingRead};
-use super::contract::{ConnectionId, Delivery, LogItem, Output, ReadPurpose, RoomId};
+use super::contract::{ConnectionId, Delivery, LogItem, Output, Proposal, ReadPurpose, RoomId};
 use super::message_dedup::MessageStatus;
 use crate::model::{
     Draft, ErrorCode, MessageText, Moment, Reference, RoomName, SessionId, SharedEntry, Style,
@@ -132,7 +132,7 @@ impl Hub {
         Ok(Target::Session(found, recipient.username.clone()))
     }
 
-    /// Submits a message to the log (`Append`), and marks its reference as in flight. The log
+    /// Proposes a message to the log, and marks its reference as in flight. The log
     /// answers with `Committed` or `NotStored`. If the recipient's session is away, marks that
     /// session as worth keeping.
     fn append_message(
@@ -153,7 +153,7 @@ impl Hub {
             self.sessions.mark_worth_keeping(*recipient);
         }
         let draft = Draft { session, username, reference, target, style, text };
-        self.outputs.push_back(Output::Append(draft));
+        self.outputs.push_back(Output::Propose(Proposal::Message(draft)));
     }
 
     /// Handles committed items: messages ([`Self::handle_stored_message`]) and voids, which it

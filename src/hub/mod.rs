@@ -54,8 +54,8 @@ mod waiting_names;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use contract::{
-    ConnectionId, Delivery, HubStats, Input, LogItem, Now, Output, Quota, ReadFailed, ReadOutcome,
-    ReadRange, ReadRequest, ReadTag, RestoredState, RoomId, StorageHealth,
+    ConnectionId, Delivery, HubStats, Input, LogItem, Now, Output, Proposal, Quota, ReadFailed,
+    ReadOutcome, ReadRange, ReadRequest, ReadTag, RestoredState, RoomId, StorageHealth, Ticket,
 };
 
 use backlog::Backlog;
@@ -187,7 +187,9 @@ impl Hub {
             }
             Input::Disconnected { connection } => self.handle_disconnected(now, connection),
             Input::Committed { items } => self.handle_committed(items),
-            Input::NotStored { session, reference } => self.handle_not_stored(session, reference),
+            Input::NotStored { ticket: Ticket::Message { session, reference } } => {
+                self.handle_not_stored(session, reference);
+            }
             Input::ReadDone { tag, outcome } => self.handle_read_done(now, &tag, outcome),
             Input::MarkReached { connection } => self.handle_mark_reached(now, connection),
             Input::StorageChanged(storage) => self.handle_storage_changed(storage),

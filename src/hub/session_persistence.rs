@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::Hub;
-use super::contract::{Now, Output};
+use super::contract::{Now, Output, Proposal};
 use crate::model::limits::SESSION_LIFETIME;
 use crate::model::{RoomName, SessionId, SessionRecord, Token, TokenHash};
 
@@ -49,8 +49,9 @@ impl Hub {
         self.rooms.restore(rooms);
     }
 
-    /// Emits `PersistSession` with the current record of a session.
+    /// Proposes to persist the current record of a session.
     pub(super) fn persist_session(&mut self, session: SessionId) {
-        self.outputs.extend(self.sessions.to_record(session).map(Output::PersistSession));
+        let record = self.sessions.to_record(session).map(Proposal::PersistSession);
+        self.outputs.extend(record.map(Output::Propose));
     }
 }

@@ -33,8 +33,10 @@ pub use settings::{LogOpenError, LogSettings, OpenedLog};
 pub use sqlite::{Durability, OnFailure, SqliteLog, StoreError, StoreSettings};
 pub use timestamps::TimestampSource;
 
-use crate::hub::{LogItem, Now, ReadFailed, ReadOutcome, ReadRequest, ReadTag, StorageHealth};
-use crate::model::{Draft, Reference, Retention, RoomName, SessionId, SessionRecord};
+use crate::hub::{
+    LogItem, Now, Proposal, ReadFailed, ReadOutcome, ReadRequest, ReadTag, StorageHealth, Ticket,
+};
+use crate::model::{Retention, RoomName};
 
 /// Maximum duration of a search. A longer search fails, so that it does not delay the searches
 /// after it.
@@ -50,10 +52,10 @@ const SEARCH_TIMEOUT: Duration = Duration::from_secs(2);
 ///
 /// # Order
 ///
-/// - `append`, `persist_session` and `delete_session` take effect in the order of the calls.
+/// - Proposals take effect in the order in which they are proposed, within a call and over all calls.
 /// - `Committed` events contain the entries in ascending order of sequence, each entry once, and in
-///   the order in which their drafts were appended. One append may be answered by several events,
-///   and several appends by one event.
+///   the order in which their drafts were proposed. One call may be answered by several events, and
+///   several calls by one event.
 /// - Sequences start at 1 and only ascend. Unused sequences between two entries are allowed, and mean
 ///   nothing by themselves.
 /// - A [`LogItem::Void`] comes before the first entry behind it, and also if no entry follows. No
@@ -62,7 +64,7 @@ const SEARCH_TIMEOUT: Duration = Duration::from_secs(2);
 /// - Every draft is answered exactly once: in a `Committed` or by a `NotStored`. A `NotStored` may
 ///   arrive before the `Committed` of earlier drafts.
 /// - Every read is answered exactly once, by a `ReadDone`, after the answers to all drafts that
-///   were appended before it. Reads may be answered in any order.
+///   were proposed before it. Reads may be answered in any order.
 /// - A read sees the effect of every call before it, and perhaps of later calls: all entries up to
 ///   the `head` that it reports, and none after it. All entries up to `head` were in `Committed`
 ///   events before the `ReadDone`. Entries after `head`, which the read did not see, may have been
@@ -72,8 +74,8 @@ const SEARCH_TIMEOUT: Duration = Duration::from_secs(2);
 /// # Commitment
 ///
 /// - A committed entry is final: its sequence, its time and its `previous` sequence never change.
-///   It disappears only by a limit (retention, [`Log::maintain`]) or by [`Log::delete_session`]. If
-///   a read starts at a position before a deleted room entry, it reports the room as a gap. Deleted
+///   It disappears only by a limit (retention, [`Log::maintain`]) or by
+///   [`Proposal::DeleteSession`]. If a read starts at a position before a deleted room entry, it reports the room as a gap. Deleted
 ///   direct messages are not reported.
 /// - The log commits an entry when it is stored as durably as configured, not earlier. Only in the
 ///   state [`StorageHealth::MemoryOnly`] does it commit entries that are not stored.
@@ -83,8 +85,8 @@ const SEARCH_TIMEOUT: Duration = Duration::from_secs(2);
 ///   [`sequence_gaps`](crate::hub::RestoredState::sequence_gaps). A log that skips sequences for that
 ///   while it is open reports the range as a [`LogItem::Void`].
 /// - The log does not look for duplicates: the hub does, by the restored session records. Drafts
-///   that were appended but not answered before the process ended may be in the log after a
-///   restart, and the records must cover them (see [`Log::persist_session`]).
+///   that were proposed but not answered before the process ended may be in the log after a
+///   restart, and the records must cover them (see [`Log::propose`]).
 ///
 /// # Failure
 ///
@@ -97,46 +99,48 @@ const SEARCH_TIMEOUT: Duration = Duration::from_secs(2);
 /// - A read that cannot be performed is answered with [`ReadFailed`]; the log remains usable.
 /// - A log that has broken down ends its events (see [`Log::poll_event`]).
 pub trait Log: Send {
-    /// Appends drafts to the log in this order. Each draft is answered once: in a
-    /// [`LogEvent::Committed`], with its sequence and the time of this call, or by a
-    /// [`LogEvent::NotStored`].
+    /// Makes changes to the log in this order: appends drafts, stores session records, and deletes
+    /// sessions.
+    ///
+    /// # Messages
+    /// Each draft ([`Proposal::Message`]) is answered once: in a [`LogEvent::Committed`], with its
+    /// sequence and the time of this call, or by a [`LogEvent::NotStored`].
     ///
     /// Room messages and direct messages share one order of sequences. A direct message is kept for
     /// the sessions of its sender and its recipient.
-    fn append(&mut self, now: Now, drafts: Vec<Draft>);
-
-    /// Requests a read of entries. One [`LogEvent::ReadDone`] with this tag is the answer. It comes
-    /// after the answers to all drafts appended before this call, and the read sees the entries of
-    /// these drafts.
     ///
-    /// The hub has only a few reads in progress at a time, and decides which read comes next. So an
-    /// implementation need not limit reads or be fair to clients.
-    fn read(&mut self, tag: ReadTag, request: ReadRequest);
-
-    /// Stores a session record, so that the session can be resumed after a restart of the server.
-    /// It replaces the session's earlier record. No event answers the call. While writing fails,
-    /// the record is kept in memory.
+    /// # Sessions
+    /// No event answers a change of a session. While writing fails, the change is kept in memory.
     ///
-    /// After a restart the log returns the record, corrected by the session's own entries:
+    /// [`Proposal::PersistSession`] stores a session record, so that the session can be resumed
+    /// after a restart of the server. It replaces the session's earlier record. After a restart the
+    /// log returns the record, corrected by the session's own entries:
     /// - `last_reference` is at least the greatest reference of these entries, including those that
     ///   retention has deleted since.
     /// - `refused` contains no reference of an entry.
     ///
     /// Session numbers are never reused within a log: after a restart,
     /// [`next_session`](crate::hub::RestoredState::next_session) is greater than every number that
-    /// was persisted. A log that does not survive a restart ignores the call.
-    fn persist_session(&mut self, record: SessionRecord);
+    /// was persisted. A log that does not survive a restart ignores session records.
+    ///
+    /// [`Proposal::DeleteSession`] deletes the record of a session, so that the session cannot be
+    /// resumed. It also deletes the session's direct messages, including those proposed before. The
+    /// other session of a direct message keeps its copy.
+    fn propose(&mut self, now: Now, proposals: Vec<Proposal>);
 
-    /// Deletes the record of a session, so that the session cannot be resumed. Also deletes the
-    /// session's direct messages, including those appended before this call. The other session of a
-    /// direct message keeps its copy. No event answers the call.
-    fn delete_session(&mut self, session: SessionId);
+    /// Requests a read of entries. One [`LogEvent::ReadDone`] with this tag is the answer. It comes
+    /// after the answers to all drafts proposed before this call, and the read sees the entries of
+    /// these drafts.
+    ///
+    /// The hub has only a few reads in progress at a time, and decides which read comes next. So an
+    /// implementation need not limit reads or be fair to clients.
+    fn read(&mut self, tag: ReadTag, request: ReadRequest);
 
     /// Performs maintenance that depends on which rooms are open. An implementation may evict a
     /// room for which `is_room_open` returns false: it deletes all entries of the room, and later
     /// reads report the room as a gap. No event answers the call.
     ///
-    /// The engine calls this function after each [`Log::append`], so it must return quickly if
+    /// The engine calls this function after it has proposed messages, so it must return quickly if
     /// there is nothing to do. An implementation with its own maintenance thread may ignore the
     /// call.
     fn maintain(&mut self, is_room_open: &dyn Fn(&RoomName) -> bool);
@@ -155,7 +159,7 @@ pub trait Log: Send {
     /// ends, and the server is started again.
     fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<LogEvent>>;
 
-    /// Stores everything that was appended or persisted, and closes the log. Events that were not
+    /// Stores everything that was proposed, and closes the log. Events that were not
     /// polled are lost. It blocks until the storage has finished, so call it outside of
     /// asynchronous tasks.
     fn close(self: Box<Self>);
@@ -176,10 +180,8 @@ pub enum LogEvent {
     },
     /// A draft was refused and is not in the log. Its author may send the message again.
     NotStored {
-        /// Session of the draft's author.
-        session: SessionId,
-        /// Reference of the draft.
-        reference: Reference,
+        /// Ticket of the draft.
+        ticket: Ticket,
     },
     /// A read was performed, or failed.
     ReadDone {

@@ -11,8 +11,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::hub::{ReadRange, RestoredState};
 use crate::model::{
-    MessageText, Moment, NameKey, RoomName, SearchQuery, SearchTerms, Sequence, SessionRecord,
-    Style, Target, Timestamp, TokenHash, Username,
+    Draft, MessageText, Moment, NameKey, Reference, RoomName, SearchQuery, SearchTerms, Sequence,
+    SessionId, SessionRecord, Style, Target, Timestamp, TokenHash, Username,
 };
 
 /// Names of the rooms that messages are sent to.
@@ -59,8 +59,9 @@ enum Step {
     /// Reads a range of entries. First: indices of the rooms in [`ROOMS`]. Second: index in
     /// [`NAMES`] of the user whose direct messages are read too, if any.
     Read(Vec<usize>, Option<usize>, Range),
-    /// Deletes the session of a user (index in [`NAMES`]), and begins a new one.
-    End(usize),
+    /// In one call: appends messages, deletes the session of a user (index in [`NAMES`]), begins a
+    /// new one, and appends further messages.
+    End(Vec<(usize, usize, usize)>, usize, Vec<(usize, usize, usize)>),
     /// Closes the log on disk and opens it again.
     Restart,
 }
@@ -97,16 +98,18 @@ fn range() -> impl Strategy<Value = Range> {
 
 /// Returns a proptest strategy for random operations.
 fn step() -> impl Strategy<Value = Step> {
-    let message = (0..NAMES.len(), 0..ROOMS.len() + 2, 0..TEXTS.len());
+    let message = || (0..NAMES.len(), 0..ROOMS.len() + 2, 0..TEXTS.len());
+    let messages = |count: std::ops::Range<usize>| proptest::collection::vec(message(), count);
     prop_oneof![
-        4 => proptest::collection::vec(message, 1..6).prop_map(Step::Say),
+        4 => messages(1..6).prop_map(Step::Say),
         6 => (
             proptest::sample::subsequence(vec![0, 1, 2], 0..=3),
             proptest::option::of(0..NAMES.len()),
             range(),
         )
             .prop_map(|(rooms, session, range)| Step::Read(rooms, session, range)),
-        1 => (0..NAMES.len()).prop_map(Step::End),
+        1 => (messages(0..3), 0..NAMES.len(), messages(0..3))
+            .prop_map(|(before, who, after)| Step::End(before, who, after)),
         1 => Just(Step::Restart),
     ]
 }
@@ -159,18 +162,23 @@ impl LogPair {
             head: 0,
             next_session: 1,
         };
-        (0..NAMES.len()).for_each(|who| pair.begin_session(who));
+        let records = (0..NAMES.len()).map(|who| pair.begin_session(who)).collect();
+        pair.propose(pair.now(), records);
         pair
     }
 
-    /// Gives a user a new session, and persists its record in both logs.
-    fn begin_session(&mut self, who: usize) {
+    /// Gives a user a new session. Returns the proposal to persist its record.
+    fn begin_session(&mut self, who: usize) -> Proposal {
         self.sessions[who] = SessionId(self.next_session);
         self.references[who] = 0;
         self.next_session += 1;
-        let record = self.record(who);
-        self.disk.as_mut().unwrap().persist_session(record.clone());
-        self.memory.persist_session(record);
+        Proposal::PersistSession(self.record(who))
+    }
+
+    /// Makes the same proposals to both logs.
+    fn propose(&mut self, now: Now, proposals: Vec<Proposal>) {
+        self.memory.propose(now, proposals.clone());
+        self.disk.as_mut().unwrap().propose(now, proposals);
     }
 
     /// Returns a user's session record as the hub persists it at the start of the session: without
@@ -219,11 +227,9 @@ impl LogPair {
     fn perform(&mut self, step: &Step) {
         match step {
             Step::Say(messages) => {
-                let drafts: Vec<Draft> = messages.iter().map(|it| self.draft(*it)).collect();
                 let now = self.now();
-                self.head += drafts.len() as u64;
-                self.memory.append(now, drafts.clone());
-                self.disk.as_mut().unwrap().append(now, drafts);
+                let drafts = self.drafts(messages);
+                self.propose(now, drafts);
                 self.compare();
             }
             Step::Read(rooms, session, range) => {
@@ -236,13 +242,25 @@ impl LogPair {
                 self.disk.as_mut().unwrap().read(ReadTag::without_hub(), request);
                 self.compare();
             }
-            Step::End(who) => {
-                self.memory.delete_session(self.sessions[*who]);
-                self.disk.as_mut().unwrap().delete_session(self.sessions[*who]);
-                self.begin_session(*who);
+            Step::End(before, who, after) => {
+                let now = self.now();
+                let mut proposals = self.drafts(before);
+                proposals.push(Proposal::DeleteSession(self.sessions[*who]));
+                proposals.push(self.begin_session(*who));
+                proposals.extend(self.drafts(after));
+                self.propose(now, proposals);
+                if !before.is_empty() || !after.is_empty() {
+                    self.compare();
+                }
             }
             Step::Restart => self.restart(),
         }
+    }
+
+    /// Creates the next drafts from the indices of [`Step::Say`], as proposals. Counts them.
+    fn drafts(&mut self, messages: &[(usize, usize, usize)]) -> Vec<Proposal> {
+        self.head += messages.len() as u64;
+        messages.iter().map(|it| Proposal::Message(self.draft(*it))).collect()
     }
 
     /// Creates a user's next draft from the indices of [`Step::Say`]. Its reference is even.

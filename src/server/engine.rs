@@ -24,12 +24,12 @@ use super::message_rate::MessageRate;
 use super::outbox::Outbox;
 use super::quota_log::{Pressure, QuotaLog};
 use crate::hub::{
-    ConnectionId, Delivery, Hub, HubStats, Input, LogItem, Now, Output, Quota, RestoredState,
-    StorageHealth,
+    ConnectionId, Delivery, Hub, HubStats, Input, LogItem, Now, Output, Proposal, Quota,
+    RestoredState, StorageHealth,
 };
 use crate::log::{Log, LogEvent};
 use crate::model::{
-    AddressGroup, AnnouncementText, Draft, ErrorCode, HubSettings, Moment, Sequence, Token,
+    AddressGroup, AnnouncementText, ErrorCode, HubSettings, Moment, Sequence, Token,
 };
 use crate::os::Clock;
 use crate::wire::tcp::{ClientFrame, Decoded, ServerFrame};
@@ -221,8 +221,8 @@ pub(super) struct Engine {
     hub: Hub,
     /// Log of messages and sessions.
     log: Box<dyn Log>,
-    /// Number of drafts appended to the log so far.
-    drafts_appended: u64,
+    /// Number of drafts proposed to the log so far.
+    drafts_proposed: u64,
     /// Number of drafts answered so far: those not stored, and those committed and passed to the
     /// hub.
     drafts_answered: u64,
@@ -245,8 +245,9 @@ pub(super) struct Engine {
     fanout: Fanout,
     /// Committed items that are not published, and what may be published in this turn.
     publish_turn: PublishTurn,
-    /// Drafts collected for the next append.
-    drafts: Vec<Draft>,
+    /// Drafts that wait to be proposed together, so that they cost a single commit. Other changes
+    /// are proposed at once, behind them.
+    proposals: Vec<Proposal>,
     /// Time at which the hub wants to be woken; `None` if it waits for nothing.
     wake_at: Option<Moment>,
     /// Time of the next housekeeping run.
@@ -283,7 +284,7 @@ impl Engine {
         let engine = Self {
             hub: Hub::new(now, settings, restored),
             log,
-            drafts_appended: 0,
+            drafts_proposed: 0,
             drafts_answered: 0,
             pending_shutdown: None,
             is_log_closed: false,
@@ -293,7 +294,7 @@ impl Engine {
             ends_at: None,
             fanout,
             publish_turn: PublishTurn::new(),
-            drafts: Vec::new(),
+            proposals: Vec::new(),
             wake_at: None,
             housekeeping_at: clock.now() + HOUSEKEEPING_INTERVAL,
             error_log: ErrorLog::default(),
@@ -468,7 +469,7 @@ impl Engine {
                 self.ends_at = Some(now + SHUTDOWN_TIMEOUT);
                 let deadline = now + SHUTDOWN_TIMEOUT / 2;
                 self.pending_shutdown = Some(PendingShutdown {
-                    drafts_to_await: self.drafts_appended,
+                    drafts_to_await: self.drafts_proposed,
                     deadline,
                     retry_after,
                 });
@@ -529,24 +530,28 @@ impl Engine {
         Some(Input::ConnectionFailed { connection, error: ErrorCode::TooSlow })
     }
 
-    /// Appends the collected drafts to the log, then handles the log's events ([`Self::poll_log`]).
+    /// Proposes what is collected to the log, then handles the log's events ([`Self::poll_log`]).
     fn commit(&mut self) {
-        self.append_drafts();
+        self.propose();
         self.poll_log();
     }
 
-    /// Appends the collected drafts to the log, in order, and lets the log do its maintenance.
-    /// Starts the stall timer if it is not running. Does nothing without drafts.
-    fn append_drafts(&mut self) {
-        if self.drafts.is_empty() {
+    /// Proposes what is collected to the log, in order. If there are drafts among it, starts the
+    /// stall timer if it is not running, and lets the log do its maintenance. Does nothing if
+    /// nothing is collected.
+    fn propose(&mut self) {
+        if self.proposals.is_empty() {
             return;
         }
         let now = Now { moment: self.clock.now(), time: self.clock.time_of_day() };
-        let drafts = std::mem::take(&mut self.drafts);
-        self.drafts_appended += drafts.len() as u64;
-        self.unanswered_since.get_or_insert(now.moment);
-        self.log.append(now, drafts);
-        self.log.maintain(&|room| self.hub.is_room_open(room));
+        let proposals = std::mem::take(&mut self.proposals);
+        let drafts = proposals.iter().filter(|it| matches!(it, Proposal::Message(_))).count();
+        self.log.propose(now, proposals);
+        if drafts > 0 {
+            self.drafts_proposed += drafts as u64;
+            self.unanswered_since.get_or_insert(now.moment);
+            self.log.maintain(&|room| self.hub.is_room_open(room));
+        }
     }
 
     /// Passes committed items that wait to the hub, then handles the log's events. Stops when the
@@ -591,9 +596,9 @@ impl Engine {
                 self.publish_turn.add(items);
                 self.publish_committed();
             }
-            Some(LogEvent::NotStored { session, reference }) => {
+            Some(LogEvent::NotStored { ticket }) => {
                 self.drafts_answered += 1;
-                self.catch_panic(|it| it.input(Input::NotStored { session, reference }));
+                self.catch_panic(|it| it.input(Input::NotStored { ticket }));
                 self.on_drafts_answered();
             }
             Some(LogEvent::ReadDone { tag, outcome }) => {
@@ -612,7 +617,7 @@ impl Engine {
     /// reported, tells the hub the health that the log last reported. Call it when the log has
     /// answered drafts.
     fn on_drafts_answered(&mut self) {
-        let is_waiting = self.drafts_answered < self.drafts_appended;
+        let is_waiting = self.drafts_answered < self.drafts_proposed;
         self.unanswered_since = is_waiting.then(|| self.clock.now());
         if std::mem::replace(&mut self.is_stall_reported, false) {
             let storage = self.storage;
@@ -637,10 +642,16 @@ impl Engine {
     /// collected drafts to the log.
     fn perform_output(&mut self, now: Now, output: Output) {
         match output {
-            Output::Append(draft) => self.drafts.push(draft),
+            Output::Propose(message @ Proposal::Message(_)) => self.proposals.push(message),
+            Output::Propose(change) => {
+                // The drafts before it take effect first: a deletion of a session, for instance,
+                // covers the direct messages accepted before.
+                self.proposals.push(change);
+                self.propose();
+            }
             Output::Read { tag, request } => {
                 // The read must see the messages accepted before it.
-                self.append_drafts();
+                self.propose();
                 self.log.read(tag, request);
             }
             Output::Publish { room, entry } => self.fanout.publish(now.moment, room, &entry),
@@ -652,15 +663,6 @@ impl Engine {
                 self.fanout.deliver_all(&connections, after, &frame);
             }
             Output::RoomClosed { room } => self.fanout.close_room(room),
-            Output::PersistSession(record) => {
-                self.append_drafts();
-                self.log.persist_session(record);
-            }
-            Output::DeleteSession { session } => {
-                // Direct messages accepted before must be deleted with the session.
-                self.append_drafts();
-                self.log.delete_session(session);
-            }
             Output::WakeAt(moment) => self.wake_at = Some(moment),
             Output::QuotaReached { group, quota } => {
                 self.quota_log.record(now.moment, group, quota);

@@ -333,9 +333,7 @@ impl World {
     fn pass_on(&mut self, event: LogEvent) {
         match event {
             LogEvent::Committed { items, .. } => self.input(Input::Committed { items }),
-            LogEvent::NotStored { session, reference } => {
-                self.input(Input::NotStored { session, reference });
-            }
+            LogEvent::NotStored { ticket } => self.input(Input::NotStored { ticket }),
             LogEvent::ReadDone { tag, outcome } => self.input(Input::ReadDone { tag, outcome }),
             LogEvent::StorageChanged(health) => self.input(Input::StorageChanged(health)),
         }
@@ -357,10 +355,8 @@ impl World {
     /// Carries out one output of the hub, and checks it.
     fn perform(&mut self, now: Now, output: Output) {
         match output {
-            Output::Append(draft) => self.log.append(now, vec![draft]),
+            Output::Propose(proposal) => self.log.propose(now, vec![proposal]),
             Output::Read { tag, request } => self.read(tag, request),
-            Output::PersistSession(record) => self.log.persist_session(record),
-            Output::DeleteSession { session } => self.log.delete_session(session),
             Output::Publish { room, entry } => self.publish(room, &entry),
             Output::Deliver { connection, delivery, .. } => self.deliver(connection, delivery),
             Output::DeliverAll { connections, frame, .. } => {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use pi_chat::hub::{LogItem, Now, RestoredState};
+use pi_chat::hub::{LogItem, Now, Proposal, RestoredState, Ticket};
 use pi_chat::log::{Log, LogEvent, SqliteLog, StoreSettings};
 use pi_chat::model::{
     Draft, LogEntry, MessageText, Moment, Reference, RoomName, Sequence, SessionId, SessionRecord,
@@ -76,6 +76,14 @@ pub(super) fn session_record(person: u64) -> SessionRecord {
     }
 }
 
+/// Clock readings `millis` milliseconds after the start.
+fn now(millis: u64) -> Now {
+    Now {
+        moment: Moment::after_start(Duration::from_millis(millis)),
+        time: Timestamp(1_790_000_000_000 + millis),
+    }
+}
+
 impl LogHarness {
     /// Creates a log on a new disk. `prepare` may plan failures or the cut first.
     pub(super) fn new(settings: StoreSettings, seed: u64, prepare: impl FnOnce(&Disk)) -> Self {
@@ -87,7 +95,7 @@ impl LogHarness {
             SqliteLog::open(StoreSettings { directory: path, ..settings }).unwrap();
         let mut log: Box<dyn Log> = Box::new(log);
         for person in 1..=SESSIONS {
-            log.persist_session(session_record(person));
+            log.propose(now(0), vec![Proposal::PersistSession(session_record(person))]);
         }
         disk.acknowledge(1);
         Self {
@@ -108,12 +116,9 @@ impl LogHarness {
     pub(super) fn append_random(&mut self) {
         let count = self.random.usize(1..6);
         let passed = u64::try_from(self.appended.len()).unwrap();
-        let now = Now {
-            moment: Moment::after_start(Duration::from_millis(passed)),
-            time: Timestamp(1_790_000_000_000 + passed),
-        };
-        let drafts: Vec<Draft> = (0..count).map(|_| self.draft(now.time)).collect();
-        self.log.append(now, drafts);
+        let now = now(passed);
+        let drafts = (0..count).map(|_| Proposal::Message(self.draft(now.time))).collect();
+        self.log.propose(now, drafts);
     }
 
     /// A random draft. Notes the entry that it has to become.
@@ -168,7 +173,9 @@ impl LogHarness {
                 self.committed.extend(entries.map(|it| LogEntry::clone(it)));
                 self.disk.acknowledge(1 + self.committed.len());
             }
-            LogEvent::NotStored { session, reference } => self.refused.push((session, reference)),
+            LogEvent::NotStored { ticket: Ticket::Message { session, reference } } => {
+                self.refused.push((session, reference));
+            }
             other => self.other_events.push(other),
         }
     }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::harness::Harness;
-use crate::hub::{Input, LogItem, ReadFailed, ReadOutcome, ReadRange, ReadRequest};
+use crate::hub::{Input, LogItem, ReadFailed, ReadOutcome, ReadRange, ReadRequest, Ticket};
 use crate::model::{Draft, LogEntry, RoomName, Sequence, SharedEntry, Target, Timestamp};
 
 impl Harness {
@@ -49,7 +49,7 @@ impl Harness {
     /// Rejects the oldest pending draft (`NotStored`). Returns false if no draft is pending.
     pub(super) fn reject_draft(&mut self) -> bool {
         let Some(draft) = self.pending_drafts.pop_front() else { return false };
-        self.input(Input::NotStored { session: draft.session, reference: draft.reference });
+        self.input(Input::NotStored { ticket: Ticket::of_message(&draft) });
         true
     }
 

@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use crate::hub::{
-    ConnectionId, Delivery, Hub, Input, Now, Output, Quota, ReadFailed, ReadOutcome, ReadRequest,
-    ReadTag, RestoredState, RoomId,
+    ConnectionId, Delivery, Hub, Input, Now, Output, Proposal, Quota, ReadFailed, ReadOutcome,
+    ReadRequest, ReadTag, RestoredState, RoomId,
 };
 use crate::model::{
     Draft, HubSettings, LogId, Moment, Position, Sequence, SessionId, SessionRecord, SharedEntry,
@@ -149,7 +149,7 @@ impl Harness {
     /// Performs one output as the driver does. Asserts that it obeys the contract.
     fn apply_output(&mut self, output: Output) {
         match output {
-            Output::Append(draft) => {
+            Output::Propose(Proposal::Message(draft)) => {
                 let is_kept = self.persisted_sessions.iter().any(|it| it.session == draft.session);
                 assert!(is_kept, "a session must be persisted before its first message");
                 self.pending_drafts.push_back(draft);
@@ -185,8 +185,12 @@ impl Harness {
                 );
                 self.closed_rooms.push(room);
             }
-            Output::PersistSession(record) => self.persisted_sessions.push(record),
-            Output::DeleteSession { session } => self.deleted_sessions.push(session),
+            Output::Propose(Proposal::PersistSession(record)) => {
+                self.persisted_sessions.push(record);
+            }
+            Output::Propose(Proposal::DeleteSession(session)) => {
+                self.deleted_sessions.push(session);
+            }
             Output::WakeAt(moment) => self.wake_at = Some(moment),
             Output::QuotaReached { group, quota } => {
                 self.reached_quotas.push((group.to_string(), quota));

@@ -17,11 +17,11 @@ use std::task::{Context, Poll};
 use self::ring::{Ring, memory_cost};
 use self::search::{SearchJob, Searcher};
 use super::{Log, LogEvent, TimestampSource};
-use crate::hub::{LogItem, Now, ReadOutcome, ReadRange, ReadRequest, ReadTag};
+use crate::hub::{LogItem, Now, Proposal, ReadOutcome, ReadRange, ReadRequest, ReadTag};
 use crate::model::limits::{HISTORY_LENGTH, MAX_KEPT_DIRECT_MESSAGES};
 use crate::model::{
-    Draft, LogEntry, NameKey, Retention, RoomName, Sequence, SessionId, SessionRecord, SharedEntry,
-    Target,
+    Draft, LogEntry, NameKey, Retention, RoomName, Sequence, SessionId, SharedEntry, Target,
+    Timestamp,
 };
 
 /// Limits of the entries that a [`MemoryLog`] keeps.
@@ -102,31 +102,22 @@ impl MemoryLog {
         }
     }
 
-    /// Assigns sequences and one time to drafts, stores them as entries, and trims all rings to the
-    /// limits. Returns the entries as items, and true if the clock was set since the previous call.
-    fn append_drafts(
-        &mut self,
-        now: Now,
-        drafts: impl IntoIterator<Item = Draft>,
-    ) -> (Vec<LogItem>, bool) {
-        let (time, clock_was_set) = self.timestamps.generate(now);
-        let items = drafts
-            .into_iter()
-            .map(|draft| {
-                self.head = self.head.next();
-                let previous = match &draft.target {
-                    Target::Room(room) => self.rooms.get(room.key()).map(Ring::last_sequence),
-                    Target::Session(..) => None,
-                };
-                let previous = previous.unwrap_or_default();
-                let entry = Arc::new(LogEntry { sequence: self.head, previous, time, draft });
-                self.store_entry(&entry);
-                LogItem::Message(entry)
-            })
-            .collect();
-        self.trim_rooms();
-        self.trim_directs();
-        (items, clock_was_set)
+    /// Assigns the next sequence to a draft, and stores it as an entry. Returns the entry.
+    fn append_draft(&mut self, time: Timestamp, draft: Draft) -> SharedEntry {
+        self.head = self.head.next();
+        let previous = match &draft.target {
+            Target::Room(room) => self.rooms.get(room.key()).map(Ring::last_sequence),
+            Target::Session(..) => None,
+        };
+        let previous = previous.unwrap_or_default();
+        let entry = Arc::new(LogEntry { sequence: self.head, previous, time, draft });
+        self.store_entry(&entry);
+        entry
+    }
+
+    /// Deletes the direct messages that are kept for a session.
+    fn delete_session(&mut self, session: SessionId) {
+        self.direct_bytes -= self.directs.remove(&session).map_or(0, |ring| ring.bytes);
     }
 
     /// Stores an entry in the ring of its room, or in the rings of its two sessions. Drops the
@@ -294,9 +285,25 @@ impl MemoryLog {
 }
 
 impl Log for MemoryLog {
-    fn append(&mut self, now: Now, drafts: Vec<Draft>) {
-        let (items, clock_was_set) = self.append_drafts(now, drafts);
-        self.events.push_back(LogEvent::Committed { items, clock_was_set });
+    /// Ignores session records: sessions in memory do not survive a restart.
+    fn propose(&mut self, now: Now, proposals: Vec<Proposal>) {
+        let mut items = Vec::with_capacity(proposals.len());
+        let mut dated = None;
+        for proposal in proposals {
+            match proposal {
+                Proposal::Message(draft) => {
+                    let (time, _) = *dated.get_or_insert_with(|| self.timestamps.generate(now));
+                    items.push(LogItem::Message(self.append_draft(time, draft)));
+                }
+                Proposal::PersistSession(_) => {}
+                Proposal::DeleteSession(session) => self.delete_session(session),
+            }
+        }
+        if let Some((_, clock_was_set)) = dated {
+            self.trim_rooms();
+            self.trim_directs();
+            self.events.push_back(LogEvent::Committed { items, clock_was_set });
+        }
     }
 
     fn read(&mut self, tag: ReadTag, request: ReadRequest) {
@@ -309,18 +316,11 @@ impl Log for MemoryLog {
         self.events.push_back(LogEvent::ReadDone { tag, outcome });
     }
 
-    /// Does nothing: sessions in memory do not survive a restart.
-    fn persist_session(&mut self, _: SessionRecord) {}
-
-    fn delete_session(&mut self, session: SessionId) {
-        self.direct_bytes -= self.directs.remove(&session).map_or(0, |ring| ring.bytes);
-    }
-
     fn maintain(&mut self, is_room_open: &dyn Fn(&RoomName) -> bool) {
         self.evict_rooms(is_room_open);
     }
 
-    /// Replaces the limits of room entries and of memory. The new limits apply from the next append
+    /// Replaces the limits of room entries and of memory. The new limits apply from the next message
     /// on. 0 does not mean "no limit" here: it keeps the least possible. The maximum age is
     /// ignored.
     fn set_retention(&mut self, retention: Retention) {

@@ -28,7 +28,9 @@ fn log(limits: MemoryLimits, rooms: &[(&str, usize)]) -> MemoryLog {
 /// Appends a draft and returns its entry.
 fn append(log: &mut MemoryLog, draft: Draft) -> SharedEntry {
     let now = Now { moment: Moment::START, time: Timestamp(0) };
-    log.append_drafts(now, [draft]).0[0].entry().unwrap().clone()
+    log.propose(now, vec![Proposal::Message(draft)]);
+    let Some(LogEvent::Committed { items, .. }) = log.events.pop_back() else { panic!() };
+    items[0].entry().unwrap().clone()
 }
 
 /// Performs a read and returns the sequences of the entries found.

@@ -63,12 +63,12 @@ use self::sequencer::{Sequencer, WriteRequest};
 use self::store::Store;
 use self::writer::{Job, Writer, WriterState};
 use super::{Log, LogEvent, TimestampSource};
-use crate::hub::{Now, ReadRequest, ReadTag, RestoredState};
-use crate::model::{Draft, Retention, RoomName, ServerId, SessionId, SessionRecord};
+use crate::hub::{Now, Proposal, ReadRequest, ReadTag, RestoredState, Ticket};
+use crate::model::{Retention, RoomName, ServerId};
 use crate::os::Clock;
 
-/// Maximum memory of the drafts that wait for the writer thread, in bytes. If an append would
-/// exceed it, all its drafts are refused.
+/// Maximum memory of the drafts that wait for the writer thread, in bytes. If a call would exceed
+/// it, all its drafts are refused.
 const MAX_QUEUED_DRAFT_BYTES: usize = 32 << 20;
 
 /// Memory of a waiting draft besides its text, in bytes.
@@ -184,6 +184,15 @@ impl SqliteLog {
     }
 }
 
+/// Returns the memory that a proposal takes in the queue of the writer thread, in bytes, if it is a
+/// message; otherwise 0.
+fn draft_bytes(proposal: &Proposal) -> usize {
+    match proposal {
+        Proposal::Message(draft) => DRAFT_OVERHEAD + draft.text.as_str().len(),
+        Proposal::PersistSession(_) | Proposal::DeleteSession(_) => 0,
+    }
+}
+
 /// Spawns a named thread that runs `work`.
 ///
 /// # Errors
@@ -197,36 +206,46 @@ fn spawn_thread(
 }
 
 impl Log for SqliteLog {
-    fn append(&mut self, now: Now, drafts: Vec<Draft>) {
-        let cost = |draft: &Draft| DRAFT_OVERHEAD + draft.text.as_str().len();
-        let bytes: usize = drafts.iter().map(cost).sum();
-        if self.queued_draft_bytes.load(Ordering::Relaxed) + bytes > MAX_QUEUED_DRAFT_BYTES {
-            let refused = drafts.into_iter().map(|draft| LogEvent::NotStored {
-                session: draft.session,
-                reference: draft.reference,
-            });
-            self.immediate_events.extend(refused);
-            return;
+    fn propose(&mut self, now: Now, proposals: Vec<Proposal>) {
+        let mut bytes = proposals.iter().map(draft_bytes).sum();
+        let queued = self.queued_draft_bytes.load(Ordering::Relaxed);
+        let is_full = queued + bytes > MAX_QUEUED_DRAFT_BYTES;
+        if is_full {
+            bytes = 0;
         }
-        // Called only for accepted drafts, because a clock change is reported once.
-        let (time, clock_was_set) = self.timestamps.generate(now);
-        self.queued_draft_bytes.fetch_add(bytes, Ordering::Relaxed);
-        let set = clock_was_set.then_some(WriteRequest::ClockSet);
-        let requests =
-            set.into_iter().chain(drafts.into_iter().map(|it| WriteRequest::Draft(time, it)));
-        self.send_job(Job::Write(requests.collect(), bytes));
+        let mut requests = Vec::with_capacity(proposals.len() + 1);
+        let mut timestamp = None;
+        for proposal in proposals {
+            match proposal {
+                Proposal::Message(draft) if is_full => {
+                    let ticket = Ticket::of_message(&draft);
+                    self.immediate_events.push_back(LogEvent::NotStored { ticket });
+                }
+                Proposal::Message(draft) => {
+                    // Called only for an accepted draft, because a clock change is reported once.
+                    let time = *timestamp.get_or_insert_with(|| {
+                        let (time, clock_was_set) = self.timestamps.generate(now);
+                        requests.extend(clock_was_set.then_some(WriteRequest::ClockSet));
+                        time
+                    });
+                    requests.push(WriteRequest::Draft(time, draft));
+                }
+                Proposal::PersistSession(record) => {
+                    requests.push(WriteRequest::PersistSession(record));
+                }
+                Proposal::DeleteSession(session) => {
+                    requests.push(WriteRequest::DeleteSession(session));
+                }
+            }
+        }
+        if !requests.is_empty() {
+            self.queued_draft_bytes.fetch_add(bytes, Ordering::Relaxed);
+            self.send_job(Job::Write(requests, bytes));
+        }
     }
 
     fn read(&mut self, tag: ReadTag, request: ReadRequest) {
         self.send_job(Job::Read(tag, request));
-    }
-
-    fn persist_session(&mut self, record: SessionRecord) {
-        self.send_job(Job::Write(vec![WriteRequest::PersistSession(record)], 0));
-    }
-
-    fn delete_session(&mut self, session: SessionId) {
-        self.send_job(Job::Write(vec![WriteRequest::DeleteSession(session)], 0));
     }
 
     /// Does nothing: the writer thread runs maintenance by its own timers.

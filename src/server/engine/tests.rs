@@ -1,8 +1,9 @@
 //! Tests of the engine without its loop: the tests pass inputs to the engine.
 
 use super::*;
+use crate::hub::Ticket;
 use crate::log::{MemoryLimits, MemoryLog};
-use crate::model::{LogId, Reference};
+use crate::model::{Draft, LogId, Reference};
 use crate::server::outbox::Item;
 use crate::wire::tcp::{Hello, Join, MAGIC, Ping, Say};
 
@@ -97,15 +98,15 @@ struct SlowLog {
 }
 
 impl Log for SlowLog {
-    fn append(&mut self, _: Now, drafts: Vec<Draft>) {
-        self.unanswered.extend(drafts);
+    fn propose(&mut self, _: Now, proposals: Vec<Proposal>) {
+        for proposal in proposals {
+            if let Proposal::Message(draft) = proposal {
+                self.unanswered.push_back(draft);
+            }
+        }
     }
 
     fn read(&mut self, _: crate::hub::ReadTag, _: crate::hub::ReadRequest) {}
-
-    fn persist_session(&mut self, _: crate::model::SessionRecord) {}
-
-    fn delete_session(&mut self, _: crate::model::SessionId) {}
 
     fn maintain(&mut self, _: &dyn Fn(&crate::model::RoomName) -> bool) {}
 
@@ -116,8 +117,7 @@ impl Log for SlowLog {
             return Poll::Pending;
         }
         self.unanswered.pop_front().map_or(Poll::Pending, |draft| {
-            let (session, reference) = (draft.session, draft.reference);
-            Poll::Ready(Some(LogEvent::NotStored { session, reference }))
+            Poll::Ready(Some(LogEvent::NotStored { ticket: Ticket::of_message(&draft) }))
         })
     }
 

@@ -5,7 +5,7 @@ use std::thread;
 
 use super::super::*;
 use crate::hub::ReadRange;
-use crate::model::Sequence;
+use crate::model::{Sequence, SessionId};
 
 /// Waits for the next event of a log, and returns it. `None` if the events have ended.
 fn next(log: &mut SqliteLog) -> Option<LogEvent> {

@@ -6,7 +6,10 @@ use std::path::Path;
 
 use super::super::*;
 use crate::hub::ReadRange;
-use crate::model::{LogId, Moment, Reference, Sequence, ServerId, Timestamp, TokenHash, Username};
+use crate::model::{
+    Draft, LogId, Moment, Reference, Sequence, ServerId, SessionId, SessionRecord, Timestamp,
+    TokenHash, Username,
+};
 
 /// Opens and closes the log of a directory, with this boot id in place of the operating system's.
 /// If `closes` is false, then marks the log as not properly closed, as after a kill. Returns the
@@ -76,9 +79,23 @@ fn server_id_moves_with_the_database() {
     assert_ne!(server_id(other), id);
 }
 
-/// Returns a draft for the lobby.
-fn draft(session: u64, reference: u64) -> Draft {
-    Draft { session: SessionId(session), reference: Reference(reference), ..Draft::example() }
+/// Returns a draft for the lobby, as a proposal.
+fn draft(session: u64, reference: u64) -> Proposal {
+    let (session, reference) = (SessionId(session), Reference(reference));
+    Proposal::Message(Draft { session, reference, ..Draft::example() })
+}
+
+/// Returns the record of session 1, which has sent nothing.
+fn record() -> SessionRecord {
+    SessionRecord {
+        session: SessionId(1),
+        token: TokenHash([1; 32]),
+        username: Username::new("anna").unwrap(),
+        away_since: None,
+        last_reference: Reference(0),
+        refused: Vec::new(),
+        keeps_name: false,
+    }
 }
 
 /// If drafts after a clock change are refused because too many wait, the clock change is reported
@@ -92,7 +109,7 @@ fn clock_change_before_messages_beyond_the_queue_is_reported_later() {
     let mut append = |time, reference, queued_bytes| {
         log.queued_draft_bytes.fetch_add(queued_bytes, Ordering::Relaxed);
         let now = Now { moment: Moment::START, time: Timestamp(time) };
-        log.append(now, vec![draft(1, reference)]);
+        log.propose(now, vec![draft(1, reference)]);
         log.queued_draft_bytes.fetch_sub(queued_bytes, Ordering::Relaxed);
         match runtime.block_on(poll_fn(|context| log.poll_event(context))).unwrap() {
             LogEvent::Committed { clock_was_set, .. } => Some(clock_was_set),
@@ -104,6 +121,28 @@ fn clock_change_before_messages_beyond_the_queue_is_reported_later() {
     assert_eq!(append(1, 2, MAX_QUEUED_DRAFT_BYTES), None);
     assert_eq!(append(1, 3, 0), Some(true));
     assert_eq!(append(1, 4, 0), Some(false));
+}
+
+/// If the queue of drafts is full, only the drafts of a call are refused. Its changes of sessions
+/// take effect.
+#[test]
+fn full_queue_refuses_messages_but_not_session_records() {
+    let parent = tempfile::tempdir().unwrap();
+    let settings = StoreSettings { directory: parent.path().join("log"), ..Default::default() };
+    let (mut log, _) = SqliteLog::open(settings.clone()).unwrap();
+    log.queued_draft_bytes.fetch_add(MAX_QUEUED_DRAFT_BYTES, Ordering::Relaxed);
+    let now = Now { moment: Moment::START, time: Timestamp(1) };
+    log.propose(now, vec![draft(1, 7), Proposal::PersistSession(record()), draft(2, 8)]);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for (session, reference) in [(1, 7), (2, 8)] {
+        let event = runtime.block_on(poll_fn(|context| log.poll_event(context)));
+        let (session, reference) = (SessionId(session), Reference(reference));
+        let ticket = Ticket::Message { session, reference };
+        assert_eq!(event, Some(LogEvent::NotStored { ticket }));
+    }
+    drop(log);
+    let (_log, restored) = SqliteLog::open(settings).unwrap();
+    assert_eq!((restored.head, restored.sessions), (Sequence::ZERO, vec![record()]));
 }
 
 /// After a kill, the log knows the references of messages that retention has deleted. So none of
@@ -118,17 +157,9 @@ fn last_reference_survives_retention_and_a_kill() {
     };
     let (mut log, _) = SqliteLog::open(settings.clone()).unwrap();
     let now = Now { moment: Moment::START, time: Timestamp(1) };
-    log.persist_session(SessionRecord {
-        session: SessionId(1),
-        token: TokenHash([1; 32]),
-        username: Username::new("anna").unwrap(),
-        away_since: None,
-        last_reference: Reference(0),
-        refused: Vec::new(),
-        keeps_name: false,
-    });
-    log.append(now, (1..=5).map(|it| draft(1, it)).collect());
-    log.append(now, (1..=600).map(|it| draft(2, it)).collect());
+    log.propose(now, vec![Proposal::PersistSession(record())]);
+    log.propose(now, (1..=5).map(|it| draft(1, it)).collect());
+    log.propose(now, (1..=600).map(|it| draft(2, it)).collect());
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let mut is_forgotten = || {
         let range = ReadRange::Before(Sequence(10), 1);

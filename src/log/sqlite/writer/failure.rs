@@ -8,7 +8,7 @@ use super::super::sequence_gaps::MIN_GAP;
 use super::super::sequencer::{Change, Plan, WriteRequest};
 use super::super::settings::OnFailure;
 use super::{LogEvent, RETRY_INTERVAL, Writer};
-use crate::hub::StorageHealth;
+use crate::hub::{StorageHealth, Ticket};
 use crate::model::Sequence;
 use crate::os::random_bytes;
 
@@ -90,8 +90,8 @@ impl Writer {
         for request in plan.into_requests() {
             match request {
                 WriteRequest::Draft(_, draft) => {
-                    let (session, reference) = (draft.session, draft.reference);
-                    self.send_event(LogEvent::NotStored { session, reference });
+                    let ticket = Ticket::of_message(&draft);
+                    self.send_event(LogEvent::NotStored { ticket });
                 }
                 WriteRequest::ClockSet => self.state.has_unreported_clock_change = true,
                 WriteRequest::PersistSession(_) | WriteRequest::DeleteSession(_) => {
