@@ -91,6 +91,9 @@ pub(super) struct Contact {
     /// Value of this peer's room clock when the contact last changed its name as a member; `None`
     /// if it never did. A jump of the room clock is added to it.
     pub(super) renamed_at: Option<RoomClock>,
+    /// Value of this peer's room clock when the contact was last heard, by anybody, before it was
+    /// marked as gone as a member; `None` if it never was. A jump of the room clock is added to it.
+    pub(super) parted_at: Option<RoomClock>,
     /// Known addresses of the peer, at most [`MAX_ADDRESSES`].
     addresses: Vec<Address>,
     /// Anti-replay window of the contact's packet counters.
@@ -200,6 +203,7 @@ impl Contact {
             was_member: false,
             has_announced: false,
             renamed_at: None,
+            parted_at: None,
             addresses: Vec::new(),
             window: ReplayWindow::default(),
             controls: TokenBucket::new(CONTROL_RATE.0, CONTROL_RATE.1),

@@ -145,8 +145,8 @@ impl Contacts {
         self.witness_clock.is_some()
     }
 
-    /// Adds a jump of the room clock, in milliseconds, to `witnessed_since` and `renamed_at` of all
-    /// contacts.
+    /// Adds a jump of the room clock, in milliseconds, to `witnessed_since`, `renamed_at` and
+    /// `parted_at` of all contacts.
     pub(super) fn shift_witnessed(&mut self, jump: u64) {
         let shift = |it: &mut Option<RoomClock>| {
             *it = it.map(|it| RoomClock(it.0.saturating_add(jump)));
@@ -154,6 +154,7 @@ impl Contacts {
         for contact in self.contacts.values_mut() {
             shift(&mut contact.witnessed_since);
             shift(&mut contact.renamed_at);
+            shift(&mut contact.parted_at);
         }
     }
 

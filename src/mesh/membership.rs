@@ -39,13 +39,15 @@ impl Mesh {
         self.unheard_hint.clear();
     }
 
-    /// Moves a peer to stage gone, marks it as unverified, and ends its series of pings. Shows its
-    /// held-back messages ([`Self::show_entries_of`]). Then reports to the user that it has left,
+    /// Moves a peer to stage gone, marks it as unverified, and ends its series of pings. Notes the
+    /// room clock at which it was last heard. Shows its held-back messages ([`Self::show_entries_of`]). Then reports to the user that it has left,
     /// unless another peer here holds its name.
     pub(super) fn mark_gone(&mut self, now: Moment, id: PeerId) {
         self.contacts.set_stage(id, Stage::Gone { at: now });
         self.send_plan = None;
+        let clock = self.room_clock(now);
         let Some(contact) = self.contacts.get_mut(id) else { return };
+        contact.parted_at = Some(clock.before(now.since(contact.last_vouched)));
         contact.is_verified = false;
         (contact.ping_at, contact.pings) = (None, 0);
         (contact.introduce_at, contact.introductions) = (None, 0);

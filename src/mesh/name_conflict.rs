@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::contact::{Contact, Stage};
 use super::contacts::Seniority;
-use super::timers::heartbeat_interval;
+use super::timers::{gone_after, heartbeat_interval};
 use super::{Mesh, Now};
 use crate::model::limits::{MAX_NAME_BYTES, MAX_NAME_CHARS};
 use crate::model::{ErrorCode, Event, Moment, NameKey, PeerId, RoomClock, Username};
@@ -31,6 +31,24 @@ struct Sides {
     /// verified address: it may be known from pages only. Peers that have announced themselves do
     /// not count.
     has_their_companion: bool,
+    /// Latest room clock at which this peer parted from a witness on the other holder's side that
+    /// it had known before, and that has come back; `None` if there is no such witness.
+    parted_at: Option<RoomClock>,
+    /// Most senior claim among the witnesses on the other holder's side that this peer had not
+    /// known before; `None` if there is no such witness.
+    strangers_since: Option<RoomClock>,
+}
+
+impl Sides {
+    /// Returns the value of the room clock up to which the other holder was not in the room: the
+    /// members that have come back with it would have known it, and so would this peer. It is the
+    /// time at which they parted, minus `patience`. `None` if none has come back, or if strangers
+    /// with earlier claims have come as well: those may be of another room, with the holder.
+    fn absent_until(&self, patience: Duration) -> Option<RoomClock> {
+        let absent_until = self.parted_at?.before(patience);
+        let is_earlier = |it: RoomClock| it < absent_until;
+        (!self.strangers_since.is_some_and(is_earlier)).then_some(absent_until)
+    }
 }
 
 impl Mesh {
@@ -103,6 +121,13 @@ impl Mesh {
             return false;
         }
         let sides = self.sides_of(now, id, contact);
+        let claimed = if contact.parted_at.is_some() {
+            // What was seen before the other holder was gone still counts.
+            (contact.since(), id)
+        } else {
+            let patience = gone_after(self.member_count());
+            (sides.absent_until(patience).map_or(claimed.0, |it| it.max(claimed.0)), id)
+        };
         match (sides.has_own_witness, sides.has_their_witness) {
             (true, false) => false,
             (false, _) if sides.has_their_companion => true,
@@ -131,7 +156,15 @@ impl Mesh {
                 sides.has_own_witness |= is_elsewhere;
             } else if !it.has_announced && has_come_by(it, met + slack, latest) {
                 sides.has_their_companion |= group.is_none() || is_elsewhere;
-                sides.has_their_witness |= is_elsewhere && it.verified_address().is_some();
+                let is_witness = is_elsewhere && it.verified_address().is_some();
+                sides.has_their_witness |= is_witness;
+                if is_witness && it.parted_at.is_some() {
+                    sides.parted_at = sides.parted_at.max(it.parted_at);
+                } else if is_witness {
+                    let since = it.claimed_since();
+                    sides.strangers_since =
+                        Some(sides.strangers_since.map_or(since, |it| it.min(since)));
+                }
             }
         }
         sides

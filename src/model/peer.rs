@@ -43,6 +43,12 @@ impl RoomClock {
         Self(self.0.saturating_add(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)))
     }
 
+    /// Returns the reading `elapsed` earlier; at least zero.
+    #[must_use]
+    pub fn before(self, elapsed: Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)))
+    }
+
     /// Returns the time elapsed since the reading `earlier`; zero if `earlier` is later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {

@@ -153,6 +153,53 @@ fn merge_of_two_rooms_is_decided_by_seniority() {
     assert!(is_renamed(&bench));
 }
 
+/// While the room is split, a stranger takes this peer's name in the other half, and claims to have
+/// been here from the beginning. When a member of that half comes back with it, the stranger does
+/// not get the name: it was unknown before the split. It does get it with a witness of its own,
+/// which claims the same.
+#[test]
+fn stranger_in_the_other_half_takes_no_name_at_the_merge() {
+    for has_own_witness in [false, true] {
+        let (mut bench, mut bert) = bench_with_bert();
+        let (mut dora, mut mallory) = (FakePeer::new(2), FakePeer::new(3));
+        let mut carl = FakePeer::new(4);
+        // Otherwise nobody could claim to have been here before this peer.
+        bench.receive_claim(&mut bert, "bert", HUGE);
+        bench.meet(&mut dora, "dora");
+        let dora_since = bench.room_clock();
+        let talk = |bench: &mut TestBench, bert: &mut FakePeer, rounds: usize| {
+            for _ in 0..rounds {
+                bench.receive_heartbeat(bert, "bert", 0, vec![]);
+                bench.advance(2_000);
+            }
+        };
+        for _ in 0..10 {
+            bench.receive_since(&mut dora, "dora", dora_since);
+            talk(&mut bench, &mut bert, 1);
+        }
+        // Dora is in the other half now, and gone here.
+        talk(&mut bench, &mut bert, 8);
+        assert!(!bench.names().contains("dora"));
+        for _ in 0..8 {
+            let before = bench.sent.len();
+            bench.receive_since(&mut dora, "dora", dora_since);
+            if has_own_witness {
+                bench.receive_since(&mut carl, "carl", 0);
+            }
+            bench.receive_since(&mut mallory, "anna", 0);
+            for _ in 0..10 {
+                for who in [&mut dora, &mut carl, &mut mallory] {
+                    bench.answer_cookies(who, before);
+                }
+                bench.advance(100);
+            }
+            bench.receive_heartbeat(&mut bert, "bert", 0, vec![]);
+        }
+        assert!(bench.names().contains("dora"));
+        assert_eq!(is_renamed(&bench), has_own_witness);
+    }
+}
+
 /// The time since which a peer holds its name moves with the room clock when that jumps. So of two
 /// peers that meet, the one that is here for longer keeps the name, whichever of the room clocks is
 /// ahead.
