@@ -10,7 +10,7 @@ use pi_chat::model::{Path, PathSet};
 use pi_chat::wire::udp::{Control, EntryId, Packet, PageItem};
 
 use super::event_queue::{Datagram, EventKind};
-use super::network::{address_v4, address_v6, machine_at};
+use super::network::{Families, machine_at};
 use super::peer_run::{RunId, Snapshot, Stage};
 use super::world::World;
 
@@ -128,13 +128,11 @@ impl World {
         let (machine, port) = (self.runs[id].machine, self.runs[id].port);
         for interface in 0..self.network.segments_of(machine).len() {
             let segment = self.network.segments_of(machine)[interface];
-            let from = match path {
-                Path::GroupV6 => address_v6(machine, segment, port),
-                Path::GroupV4 | Path::Broadcast => address_v4(machine, segment, port),
-            };
+            let family = Families::of_path(path);
+            let from = self.network.address(family, machine, segment, port);
             for to in 0..self.machines.len() {
                 if let Packet::Control { sender, control, .. } = &datagram.packet
-                    && path == Path::GroupV4
+                    && path != Path::Broadcast
                     && self.network.carries(machine, to, path, segment)
                 {
                     self.liars_hear(to, None, from, sender.id, control);
@@ -151,11 +149,16 @@ impl World {
     fn send_to(&mut self, id: RunId, address: SocketAddr, datagram: &Rc<Datagram>) {
         let Some((to, segment, port)) = machine_at(address) else { return };
         let machine = self.runs[id].machine;
-        if to == machine || to >= self.machines.len() || !self.network.delivers(machine, to) {
+        let family = Families::of(address);
+        if to == machine
+            || to >= self.machines.len()
+            || !self.network.delivers(machine, to)
+            || !self.network.share(machine, to, family)
+        {
             return;
         }
         if let Packet::Control { sender, control, .. } = &datagram.packet {
-            let from = address_v4(machine, segment, self.runs[id].port);
+            let from = self.network.address(family, machine, segment, self.runs[id].port);
             self.liars_hear(to, Some(port), from, sender.id, control);
         }
         let Some(run) = self.machines[to].run else { return };
@@ -168,10 +171,7 @@ impl World {
         let own = self.network.segments_of(machine);
         let segment = if own.contains(&segment) { segment } else { own[0] };
         let port = self.runs[id].port;
-        let from = match address {
-            SocketAddr::V4(_) => address_v4(machine, segment, port),
-            SocketAddr::V6(_) => address_v6(machine, segment, port),
-        };
+        let from = self.network.address(family, machine, segment, port);
         self.pass(machine, to, run, from, None, datagram);
     }
 

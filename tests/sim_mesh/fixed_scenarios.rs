@@ -2,8 +2,8 @@
 //! peers.
 
 use super::clock::Clock;
-use super::liars::Lie;
-use super::network::Link;
+use super::liars::{LiarPlan, Lie};
+use super::network::{Families, Link};
 use super::random::Random;
 use super::random_scenarios::Scenario;
 use super::world::{Action, MS, S, World};
@@ -78,6 +78,16 @@ const HONEST: usize = 10;
 /// machine, and four more peers join. Some of the datagrams may be lost.
 pub(crate) fn liars(seed: u64) -> Scenario {
     let mut random = Random::new(seed);
+    let Scenario { mut world, end } = room_for_liars(&mut random);
+    for _ in 0..random.between(1, 3) {
+        let at = random.between(15 * S, 30 * S);
+        world.plan_liar(HONEST, at, random.pick(&[Lie::Object, Lie::Claim]));
+    }
+    Scenario { world, end }
+}
+
+/// Returns the room with liars without them: six peers join and talk, and four more join later.
+fn room_for_liars(random: &mut Random) -> Scenario {
     let loss = random.pick(&[0, 0, 50, 100]);
     let mut world = World::new(HONEST + 1, Link::GOOD.with_loss(loss), random.bits());
     world.worst_loss = loss as f64 / 1_000.0;
@@ -89,12 +99,68 @@ pub(crate) fn liars(seed: u64) -> Scenario {
         let at = random.between(12 * S, 60 * S);
         world.plan(at, Action::Say(random.index(HONEST), 1));
     }
-    for _ in 0..random.between(1, 3) {
-        let at = random.between(15 * S, 30 * S);
-        world.plan_liar(HONEST, at, random.pick(&[Lie::Object, Lie::Claim]));
-    }
     world.quiet_since = 61 * S;
     Scenario { world, end: 90 * S }
+}
+
+/// Returns a room with liars whose network is split and merges again: six peers join and talk, and
+/// a liar may come. Then the network is split into two halves for longer than G(n), liars come to
+/// one of them, and newcomers to both. The liars have listened from the beginning, so they know the
+/// names of the other half. After the merge all go on.
+pub(crate) fn liars_in_a_split(seed: u64) -> Scenario {
+    let mut random = Random::new(seed);
+    let loss = random.pick(&[0, 0, 50, 100]);
+    let mut world = World::new(HONEST + 1, Link::GOOD.with_loss(loss), random.bits());
+    world.worst_loss = loss as f64 / 1_000.0;
+    let (split, merge) = (20 * S, random.between(40 * S, 60 * S));
+    // Three of the first six, and two of the four newcomers, in each half; liars in the second.
+    let side_of = (0..=HONEST).map(|it| u8::from(it % 2 == 1 || it == HONEST)).collect();
+    world.plan(split, Action::Split(side_of));
+    world.plan(merge, Action::Split(vec![0; HONEST + 1]));
+    for machine in 0..HONEST {
+        let at = match machine {
+            0..6 => random.below(5 * S),
+            6..8 => random.between(split + 5 * S, merge),
+            _ => random.between(merge + 5 * S, merge + 20 * S),
+        };
+        world.plan(at, Action::Start(machine, format!("person{machine}")));
+    }
+    for _ in 0..30 {
+        let at = random.between(12 * S, merge + 20 * S);
+        world.plan(at, Action::Say(random.index(HONEST), 1));
+    }
+    for _ in 0..random.between(1, 3) {
+        let begins = random.between(13 * S, merge);
+        let lie = random.pick(&[Lie::Object, Lie::Claim]);
+        let families = Families::V4;
+        world.add_liar(LiarPlan { machine: HONEST, listens: 0, begins, lie, families });
+    }
+    world.quiet_since = merge + 21 * S;
+    Scenario { world, end: merge + 60 * S }
+}
+
+/// Returns a room of machines with IPv4, IPv6 or both, and liars in it, as in [`liars`]. All liars
+/// are on one machine and of one family; or there is one liar of both.
+pub(crate) fn liars_in_both_families(seed: u64) -> Scenario {
+    let mut random = Random::new(seed ^ 0xD0A1);
+    let Scenario { mut world, end } = room_for_liars(&mut random);
+    world.network.is_link_local = true;
+    let (one, other) = (Families::V4, Families::V6);
+    let single = random.pick(&[one, other]);
+    for machine in 0..HONEST {
+        let families = random.pick(&[Families::BOTH, Families::BOTH, single]);
+        world.network.set_families(machine, families);
+    }
+    world.update_links();
+    let families = random.pick(&[one, other, Families::BOTH]);
+    let count = if families == Families::BOTH { 1 } else { random.between(1, 3) };
+    for _ in 0..count {
+        let begins = random.between(15 * S, 30 * S);
+        let lie = random.pick(&[Lie::Object, Lie::Claim]);
+        let (machine, listens) = (HONEST, begins);
+        world.add_liar(LiarPlan { machine, listens, begins, lie, families });
+    }
+    Scenario { world, end }
 }
 
 /// Returns a room in which liars succeed, as the page says: they come from two machines, to a peer

@@ -9,7 +9,7 @@ use pi_chat::model::{ErrorCode, Path, PathSet, PeerId, RoomClock, Timestamp};
 use pi_chat::wire::udp::{Control, Heartbeat, Nonce, Object, Packet, PageItem, Ping, Pong, Signer};
 
 use super::event_queue::EventKind;
-use super::network::address_v4;
+use super::network::Families;
 use super::world::{Action, MS, S, World};
 
 /// Time between two rounds of lies.
@@ -38,13 +38,17 @@ pub(crate) struct Liar {
     pub(crate) machine: usize,
     /// UDP port.
     port: u16,
+    /// Families that it sends by, and is heard by, with one key.
+    families: Families,
     /// Identity.
     signer: Signer,
     /// Last packet counter used.
     counter: u64,
     /// What it does.
     lie: Lie,
-    /// Time at which it begins.
+    /// Time at which it begins to listen.
+    listens: u64,
+    /// Time at which it begins to lie.
     begins: u64,
     /// Peers that it has heard, by id.
     heard: BTreeMap<PeerId, Victim>,
@@ -63,9 +67,31 @@ struct Victim {
     since: u64,
 }
 
+/// What a liar is like.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LiarPlan {
+    /// Machine without an engine that it sends from.
+    pub(crate) machine: usize,
+    /// Time at which it begins to listen.
+    pub(crate) listens: u64,
+    /// Time at which it begins to lie.
+    pub(crate) begins: u64,
+    /// What it does.
+    pub(crate) lie: Lie,
+    /// Families that it sends by.
+    pub(crate) families: Families,
+}
+
 impl World {
-    /// Adds a liar on a machine without an engine, which begins at a time.
+    /// Adds a liar on a machine without an engine, which uses IPv4 and begins at a time.
     pub(crate) fn plan_liar(&mut self, machine: usize, time: u64, lie: Lie) {
+        let families = Families::V4;
+        self.add_liar(LiarPlan { machine, listens: time, begins: time, lie, families });
+    }
+
+    /// Adds a liar.
+    pub(crate) fn add_liar(&mut self, plan: LiarPlan) {
+        let LiarPlan { machine, listens, begins, lie, families } = plan;
         let (key, incarnation) = (self.random.bytes(), self.random.bytes());
         let index = self.liars.len();
         self.liars.push(Liar {
@@ -73,12 +99,14 @@ impl World {
             port: 50_000 + u16::try_from(index).unwrap(),
             signer: Signer { key, incarnation, id: PeerId(self.random.bytes()) },
             counter: 0,
+            families,
             lie,
-            begins: time,
+            listens,
+            begins,
             heard: BTreeMap::new(),
             candidates: HashSet::new(),
         });
-        self.plan(time, Action::Lie(index));
+        self.plan(begins, Action::Lie(index));
     }
 
     /// Has a liar send one round of lies, and plans the next one.
@@ -111,8 +139,8 @@ impl World {
         self.send_lie(index, Some(victim), object);
     }
 
-    /// Lets all liars on a machine hear a control packet of a peer, which has come from `from`; by
-    /// unicast only the one with this port.
+    /// Lets all liars on a machine hear a control packet of a peer, which has come from `from`, if
+    /// they have the family of this address; by unicast only the one with this port.
     pub(crate) fn liars_hear(
         &mut self,
         machine: usize,
@@ -124,7 +152,8 @@ impl World {
         for index in 0..self.liars.len() {
             let liar = &mut self.liars[index];
             if liar.machine != machine
-                || self.time < liar.begins
+                || self.time < liar.listens
+                || !liar.families.has(Families::of(from))
                 || port.is_some_and(|it| it != liar.port)
             {
                 continue;
@@ -135,7 +164,7 @@ impl World {
                     let victim = Victim { name, address: from, since };
                     liar.heard.entry(sender).or_insert(victim);
                 }
-                Control::Announce(it) if liar.lie != Lie::Claim => {
+                Control::Announce(it) if liar.lie != Lie::Claim && self.time >= liar.begins => {
                     liar.candidates.insert(sender);
                     let (by, holder) = liar.heard.iter().next().map_or_else(
                         || ("anna".to_owned(), liar.signer.id),
@@ -144,10 +173,11 @@ impl World {
                     let object = objection(it.nonce, &by, &it.username, holder, RoomClock(1 << 36));
                     self.send_lie(index, Some(from), object);
                 }
-                Control::Ping(Ping { cookie, .. }) => {
+                Control::Ping(Ping { cookie, .. }) if self.time >= liar.begins => {
                     let is_answered = liar.lie != Lie::Object || liar.candidates.contains(&sender);
                     if is_answered {
-                        let pong = Control::Pong(Pong { cookie: *cookie, heard: PathSet(1) });
+                        let heard = PathSet(liar.families.paths());
+                        let pong = Control::Pong(Pong { cookie: *cookie, heard });
                         self.send_lie(index, Some(from), pong);
                     }
                 }
@@ -156,25 +186,32 @@ impl World {
         }
     }
 
-    /// Sends a packet of a liar to an address; `None`: to all by the IPv4 group.
+    /// Sends a packet of a liar to an address; `None`: to all by the groups of its families.
     fn send_lie(&mut self, index: usize, to: Option<SocketAddr>, control: Control) {
         let liar = &mut self.liars[index];
         liar.counter += 1;
-        let (machine, size) = (liar.machine, control.datagram_len());
-        let from = address_v4(machine, 0, liar.port);
+        let (machine, port, size) = (liar.machine, liar.port, control.datagram_len());
+        let families = to.map_or(liar.families, Families::of);
         let packet = Packet::Control { sender: liar.signer, counter: liar.counter, control };
-        let path = to.is_none().then_some(Path::GroupV4);
-        for machine_there in 0..self.machines.len() {
-            let Some(run) = self.machines[machine_there].run else { continue };
-            let port = self.runs[run].port;
-            let is_meant = to.is_none_or(|it| it == address_v4(machine_there, 0, port));
-            if !is_meant || machine_there == machine {
+        for (family, group) in [(Families::V4, Path::GroupV4), (Families::V6, Path::GroupV6)] {
+            if !families.has(family) {
                 continue;
             }
-            let takes = self.network.pass(machine, machine_there, &mut self.random);
-            for takes in takes.into_iter().flatten() {
-                let input = Input::Received { from, path, size, packet: packet.clone() };
-                self.queue.push(self.time + takes, EventKind::Deceive { to: run, input });
+            let from = self.network.address(family, machine, 0, port);
+            let path = to.is_none().then_some(group);
+            for there in 0..self.machines.len() {
+                let Some(run) = self.machines[there].run else { continue };
+                let address = self.network.address(family, there, 0, self.runs[run].port);
+                let is_near = self.network.same_side(machine, there)
+                    && self.network.share(machine, there, family);
+                if there == machine || !is_near || to.is_some_and(|it| it != address) {
+                    continue;
+                }
+                let takes = self.network.pass(machine, there, &mut self.random);
+                for takes in takes.into_iter().flatten() {
+                    let input = Input::Received { from, path, size, packet: packet.clone() };
+                    self.queue.push(self.time + takes, EventKind::Deceive { to: run, input });
+                }
             }
         }
     }

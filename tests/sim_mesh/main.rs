@@ -28,6 +28,7 @@ mod peer_run;
 mod random;
 mod random_scenarios;
 mod runner;
+mod simultaneous_starts;
 mod world;
 
 use runner::{number, run_seeds, seconds};
@@ -67,6 +68,20 @@ fn five_hundred_peers_keep_all_promises() {
 #[test]
 fn liars_take_no_name_and_keep_nobody_out() {
     run_seeds("liars_take_no_name_and_keep_nobody_out", 100, fixed_scenarios::liars);
+}
+
+/// The same while the network is split and merges again.
+#[test]
+fn liars_in_a_split_take_no_name_and_keep_nobody_out() {
+    let what = "liars_in_a_split_take_no_name_and_keep_nobody_out";
+    run_seeds(what, 30, fixed_scenarios::liars_in_a_split);
+}
+
+/// The same among machines with IPv4, IPv6 or both.
+#[test]
+fn liars_in_both_families_take_no_name_and_keep_nobody_out() {
+    let what = "liars_in_both_families_take_no_name_and_keep_nobody_out";
+    run_seeds(what, 30, fixed_scenarios::liars_in_both_families);
 }
 
 /// With 30 % of all datagrams lost, each of 10 × 200 messages is shown once, in one order.

@@ -1,7 +1,7 @@
 //! Simulated network: loss, duplication, delay and reordering between machines, segments and
 //! partitions.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 use pi_chat::model::Path;
 
@@ -11,6 +11,46 @@ use super::random::Random;
 pub(crate) const UNICAST: u8 = 8;
 /// Bits of all paths and unicast.
 pub(crate) const OPEN: u8 = 15;
+
+/// Families of Internet addresses that a machine has, as bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Families(u8);
+
+impl Families {
+    /// IPv4 only.
+    pub(crate) const V4: Self = Self(1);
+    /// IPv6 only.
+    pub(crate) const V6: Self = Self(2);
+    /// Both families (dual stack).
+    pub(crate) const BOTH: Self = Self(3);
+
+    /// Returns the family of an address.
+    pub(crate) const fn of(address: SocketAddr) -> Self {
+        if address.is_ipv4() { Self::V4 } else { Self::V6 }
+    }
+
+    /// Returns the family that a path needs.
+    pub(crate) const fn of_path(path: Path) -> Self {
+        match path {
+            Path::GroupV4 | Path::Broadcast => Self::V4,
+            Path::GroupV6 => Self::V6,
+        }
+    }
+
+    /// Returns the bits of the groups of these families.
+    pub(crate) const fn paths(self) -> u8 {
+        match self {
+            Self::V4 => Path::GroupV4.bit(),
+            Self::V6 => Path::GroupV6.bit(),
+            _ => Path::GroupV4.bit() | Path::GroupV6.bit(),
+        }
+    }
+
+    /// Returns true if a family is among these, or any of several.
+    pub(crate) const fn has(self, family: Self) -> bool {
+        self.0 & family.0 != 0
+    }
+}
 
 /// Properties of the network from one machine to another. Shares are in 65,536ths, times in
 /// microseconds.
@@ -61,6 +101,10 @@ pub(crate) struct Network {
     sides: Vec<u8>,
     /// True if unicast is routed between segments.
     pub(crate) is_routed: bool,
+    /// Families of each machine.
+    families: Vec<Families>,
+    /// True if IPv6 addresses are link-local, as without a router.
+    pub(crate) is_link_local: bool,
 }
 
 impl Network {
@@ -72,6 +116,8 @@ impl Network {
             segments: vec![vec![0]; machines],
             sides: vec![0; machines],
             is_routed: true,
+            families: vec![Families::BOTH; machines],
+            is_link_local: false,
         }
     }
 
@@ -95,6 +141,35 @@ impl Network {
         &self.segments[machine]
     }
 
+    /// Gives a machine addresses of these families only.
+    pub(crate) fn set_families(&mut self, machine: usize, families: Families) {
+        self.families[machine] = families;
+    }
+
+    /// Returns true if two machines have a family in common, out of these.
+    pub(crate) fn share(&self, one: usize, other: usize, families: Families) -> bool {
+        self.families[one].0 & self.families[other].0 & families.0 != 0
+    }
+
+    /// Returns the address of a machine on a segment, in one of the two families.
+    pub(crate) fn address(
+        &self,
+        family: Families,
+        machine: usize,
+        segment: u8,
+        port: u16,
+    ) -> SocketAddr {
+        if family == Families::V4 {
+            address_v4(machine, segment, port)
+        } else if self.is_link_local {
+            let host = u16::try_from(machine + 1).unwrap();
+            let ip = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, host);
+            SocketAddrV6::new(ip, port, 0, u32::from(segment)).into()
+        } else {
+            address_v6(machine, segment, port)
+        }
+    }
+
     /// Returns true if all machines are in one segment and no other.
     pub(crate) fn is_one_segment(&self) -> bool {
         self.segments.iter().all(|it| *it == [0])
@@ -116,12 +191,14 @@ impl Network {
     pub(crate) fn carries(&self, from: usize, to: usize, path: Path, segment: u8) -> bool {
         self.same_side(from, to)
             && self.segments[to].contains(&segment)
+            && self.share(from, to, Families::of_path(path))
             && self.links[from * self.machines + to].is_open(path.bit())
     }
 
     /// Returns true if unicast can get from one machine to another.
     pub(crate) fn delivers(&self, from: usize, to: usize) -> bool {
         self.same_side(from, to)
+            && self.share(from, to, Families::BOTH)
             && (self.is_routed || self.common_segment(from, to).is_some())
             && self.links[from * self.machines + to].is_open(UNICAST)
     }
@@ -170,7 +247,7 @@ pub(crate) fn address_v4(machine: usize, segment: u8, port: u16) -> SocketAddr {
 }
 
 /// Returns the IPv6 address of a machine on a segment.
-pub(crate) fn address_v6(machine: usize, segment: u8, port: u16) -> SocketAddr {
+fn address_v6(machine: usize, segment: u8, port: u16) -> SocketAddr {
     let machine = u16::try_from(machine + 1).unwrap();
     let ip = Ipv6Addr::new(0xfd00, u16::from(segment), 0, 0, 0, 0, 0, machine);
     SocketAddr::new(IpAddr::V6(ip), port)
@@ -187,7 +264,12 @@ pub(crate) fn machine_at(address: SocketAddr) -> Option<(usize, u8, u16)> {
             Some(ip) => return machine_at(SocketAddr::new(IpAddr::V4(ip), address.port())),
             None => {
                 let [_, segment, .., machine] = ip.segments();
-                (u8::try_from(segment).ok()?, machine)
+                let scope = match address {
+                    SocketAddr::V6(it) => it.scope_id(),
+                    SocketAddr::V4(_) => 0,
+                };
+                // A link-local address has its segment in the scope id.
+                (u8::try_from(u32::from(segment) + scope).ok()?, machine)
             }
         },
     };
