@@ -42,7 +42,7 @@ impl Chunks {
         self.chunks.back()?.back()
     }
 
-    /// Adds an entry at the newest end.
+    /// Adds an entry, whose sequence must be the greatest, at the newest end.
     pub(super) fn push_back(&mut self, entry: SharedEntry) {
         self.len += 1;
         match self.chunks.back_mut() {

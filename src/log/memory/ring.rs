@@ -31,13 +31,14 @@ impl Ring {
         }
     }
 
-    /// Adds an entry at the newest end. Drops nothing.
+    /// Adds an entry, whose sequence must be the greatest, at the newest end. Drops nothing.
     pub(super) fn push(&mut self, entry: SharedEntry) {
         self.bytes += memory_cost(&entry);
         self.entries.push_back(entry);
     }
 
-    /// Drops the oldest entry. Returns the memory that it freed, in bytes; 0 if the ring is empty.
+    /// Drops the oldest entry, and records its sequence as `last_dropped`. Returns the memory that
+    /// it freed, in bytes; 0 if the ring is empty.
     pub(super) fn drop_oldest(&mut self) -> usize {
         let Some(entry) = self.entries.pop_front() else { return 0 };
         let freed = memory_cost(&entry);

@@ -50,7 +50,8 @@ impl Searcher {
     }
 
     /// Starts a search. One `ReadDone` answers it: [`Self::poll_event`] returns it. The search
-    /// fails if the operating system has no further thread.
+    /// fails if it takes longer than [`SEARCH_TIMEOUT`], or if the operating system has no further
+    /// thread.
     pub(super) fn search(&mut self, job: SearchJob) {
         let tag = job.tag.clone();
         if self.jobs.is_none() {
@@ -91,7 +92,8 @@ fn run(jobs: &Receiver<SearchJob>, events: &UnboundedSender<LogEvent>) {
     }
 }
 
-/// Performs a search: returns the latest matching entries of all rooms, up to the query's limit.
+/// Performs a search: returns the latest matching entries of all rooms, up to the query's limit;
+/// `more` is true if others match.
 ///
 /// # Errors
 /// [`ReadFailed`] if `is_late` has returned true.

@@ -9,10 +9,12 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use super::schema;
 use super::settings::StoreError;
 
-/// Maximum time that a connection waits for the lock of another connection, in milliseconds.
+/// Maximum time that a connection waits for the lock of another connection, in milliseconds. Then
+/// its operation fails.
 const BUSY_TIMEOUT: u32 = 10_000;
 
-/// Size above which SQLite truncates the file of the write-ahead log after a checkpoint, in bytes.
+/// Size to which SQLite truncates a larger file of the write-ahead log after a checkpoint, in
+/// bytes.
 const WAL_SIZE_LIMIT: i64 = 8 << 20;
 
 /// Names of facts: keys of the rows in the table `facts`.
@@ -44,8 +46,8 @@ pub(crate) mod fact {
 }
 
 /// Opens a read-write connection to an existing file, and migrates the database to the latest
-/// format. An empty file becomes an empty database. `vfs`: name of an SQLite VFS; `None`: the
-/// default one.
+/// format. An empty file becomes an empty database. Until the last connection is closed, SQLite
+/// runs no checkpoint by itself. `vfs`: name of an SQLite VFS; `None`: the default one.
 ///
 /// # Errors
 /// [`StoreError`]. A database of another application or of a newer version is unchanged.
@@ -120,7 +122,8 @@ fn open_connection(
     Ok(connection)
 }
 
-/// Reads a fact by its name ([`fact`]); `None` if it is not stored.
+/// Reads a fact by its name ([`fact`]); `None` if it is not stored. A value of another type than
+/// `T` is an error.
 pub(crate) fn read_fact<T: FromSql>(
     connection: &Connection,
     name: &str,

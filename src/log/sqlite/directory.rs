@@ -30,12 +30,14 @@ pub(crate) struct LockedDirectory {
 
 impl LockedDirectory {
     /// Locks the directory of a log. Creates the directory if it does not exist, and an empty
-    /// database file if there is none. Removes the permissions of group and others from all files
-    /// of the log.
+    /// database file if there is none. Writes the id of this process into the lock file. Removes
+    /// the permissions of group and others from all files of the log, but not from the directory.
+    /// Does not wait for the lock.
     ///
     /// # Errors
-    /// [`StoreError::InUse`] if another process has locked the directory. [`StoreError::Directory`]
-    /// if the directory, its lock file or its database file cannot be created or used.
+    /// [`StoreError::InUse`] if the directory is locked already, by another process or by this one.
+    /// [`StoreError::Directory`] if the directory, its lock file or its database file cannot be
+    /// created or used, or if the lock file is a symbolic link.
     ///
     /// Permissions that cannot be changed are no error: they are reported in the program's log.
     pub(crate) fn lock(path: &Path) -> Result<Self, StoreError> {
@@ -90,7 +92,7 @@ pub(crate) fn existing_database(directory: &Path) -> Result<PathBuf, StoreError>
 }
 
 /// Reads the process id of the lock's holder from the lock file. Returns `?` if the file contains
-/// none.
+/// none or cannot be read.
 fn read_lock_holder(lock: &mut File) -> String {
     let mut noted = String::new();
     let is_read = lock.take(20).read_to_string(&mut noted).is_ok();
@@ -117,8 +119,9 @@ fn warn_if_accessible(path: &Path) {
     }
 }
 
-/// Removes all permissions of group and others from a file, and warns. Such permissions may come
-/// from a copy or an older backup. Does nothing if there are none, or if the file does not exist.
+/// Removes all permissions of group and others from a file, and warns; logs an error if that fails.
+/// Such permissions may come from a copy or an older backup. Does nothing if there are none, or if
+/// the file does not exist.
 fn make_private(path: &Path) {
     // The file need not exist.
     let Ok(metadata) = fs::metadata(path) else { return };

@@ -32,8 +32,8 @@ impl PendingWrites {
         &self.changes
     }
 
-    /// Appends changes. If the queue is then longer than 1,000 plus twice `compacted_len`, compacts
-    /// it.
+    /// Appends changes. The caller limits the memory. If the queue is then longer than 1,000 plus
+    /// twice `compacted_len`, compacts it.
     pub(super) fn add(&mut self, changes: &[Change]) {
         if changes.iter().any(|it| matches!(it, Change::Entry(_))) {
             self.entries = None;

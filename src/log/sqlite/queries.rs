@@ -45,8 +45,8 @@ fn collect_entries(
     Ok(())
 }
 
-/// Adds the latest `limit` entries of a room before the sequence `bound` (exclusive) to `found`.
-/// The room is given by row id and name.
+/// Adds the latest `limit` undamaged entries of a room before the sequence `bound` (exclusive) to
+/// `found`. The room is given by row id and name.
 pub(super) fn latest_before(
     connection: &Connection,
     (number, room): &(i64, RoomName),
@@ -62,7 +62,7 @@ pub(super) fn latest_before(
     collect_entries(&mut found_rows, limit, |row| rows::read_room_entry(row, room), found)
 }
 
-/// Adds the first `limit` entries of a room after `sequence` (exclusive) and up to `head`
+/// Adds the first `limit` undamaged entries of a room after `sequence` (exclusive) and up to `head`
 /// (inclusive) to `found`. The room is given by row id and name.
 pub(super) fn first_after(
     connection: &Connection,
@@ -81,8 +81,8 @@ pub(super) fn first_after(
     collect_entries(&mut found_rows, limit, |row| rows::read_room_entry(row, room), found)
 }
 
-/// Adds the latest `limit` direct messages of a session up to `head` (inclusive) to `found`.
-/// Without a session it adds nothing.
+/// Adds the latest `limit` undamaged direct messages, sent or received, of a session up to `head`
+/// (inclusive) to `found`. Without a session it adds nothing.
 pub(super) fn latest_directs(
     connection: &Connection,
     session: Option<SessionId>,
@@ -99,8 +99,9 @@ pub(super) fn latest_directs(
     collect_entries(&mut found_rows, limit, rows::read_direct_entry, found)
 }
 
-/// Adds the first `limit` direct messages of a session after `sequence` (exclusive) and up to
-/// `head` (inclusive) to `found`. Without a session it adds nothing.
+/// Adds the first `limit` undamaged direct messages, sent or received, of a session after
+/// `sequence` (exclusive) and up to `head` (inclusive) to `found`. Without a session it adds
+/// nothing.
 pub(super) fn first_directs_after(
     connection: &Connection,
     session: Option<SessionId>,
@@ -139,8 +140,9 @@ pub(super) fn rooms_with_gaps(
     Ok(gaps)
 }
 
-/// Returns the column `dropped` of a room: no entry after this sequence was deleted. 0 if none was
-/// deleted at all. `None` if the room has no row.
+/// Returns the column `dropped` of a room: no entry after this sequence was deleted, not even with
+/// an evicted room of the same name. 0 if none can have been deleted. `None` if the room has no
+/// row.
 fn dropped_sequence(connection: &Connection, key: &NameKey) -> rusqlite::Result<Option<i64>> {
     let mut statement = connection.prepare_cached("SELECT dropped FROM rooms WHERE key = ?")?;
     statement.query_row([key.as_str()], |row| row.get(0)).optional()

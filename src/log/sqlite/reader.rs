@@ -26,8 +26,8 @@ pub(super) struct ReadJob {
     /// Last sequence of the log. The answer contains no entry after it.
     pub(super) head: Sequence,
     /// Entries that are committed in memory but not in the database, in ascending order of
-    /// sequence. `None` while the disk works: there are no such entries then. If the database
-    /// cannot be read then, the read fails.
+    /// sequence. `None` while the disk works: there are no such entries, and the read fails if the
+    /// database cannot be read.
     pub(super) unwritten: Option<Arc<[SharedEntry]>>,
 }
 
@@ -89,8 +89,10 @@ impl ReadQueues {
     }
 }
 
-/// Runs a reader thread: performs the reads in its job queue and sends a `ReadDone` for each.
-/// Returns when the job queue or the event queue is closed.
+/// Runs a reader thread: performs the reads in its job queue and sends a `ReadDone` for each. If
+/// the database cannot be read while the disk fails, answers from the unwritten entries alone, as
+/// far as [`unwritten::outcome_without_database`] allows. Otherwise an error becomes
+/// [`ReadFailed`]. Returns when the job queue or the event queue is closed.
 pub(super) fn run_reader(
     connection: &mut Connection,
     clock: Clock,

@@ -42,7 +42,7 @@ const MAX_RESTORED_ROOMS: i64 = 1_000;
 ///   process has written.
 ///
 /// In all other cases, the log gets a new id. A copied file, which has another inode number, gets a
-/// new id too.
+/// new id too. Warns if an existing log gets a new id.
 pub(super) fn establish_log_id(
     connection: &mut Connection,
     settings: &StoreSettings,
@@ -111,7 +111,8 @@ fn file_id(path: &Path) -> Result<String, StoreError> {
 }
 
 /// Reads the state that the hub restores: head, next session number, sessions, rooms, sequence
-/// gaps. `log_id` becomes part of the result.
+/// gaps. Skips damaged sessions and rooms. Corrects the session records by later messages
+/// ([`apply_later_messages`]), but only in the result. `log_id` becomes part of the result.
 pub(crate) fn restore_state(
     connection: &Connection,
     log_id: LogId,
@@ -188,7 +189,8 @@ pub(super) fn last_sequence_by_room(
     rows.filter_map(Result::transpose).collect()
 }
 
-/// Returns the time of the last room message; `None` if there is none.
+/// Returns the time of the room message with the greatest sequence; `None` if there is none. Direct
+/// messages do not count.
 pub(super) fn last_message_time(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
     let ask = "SELECT time FROM entries ORDER BY sequence DESC LIMIT 1";
     let time: Option<i64> = connection.query_row(ask, [], |row| row.get(0)).optional()?;
@@ -196,7 +198,8 @@ pub(super) fn last_message_time(connection: &Connection) -> rusqlite::Result<Opt
 }
 
 /// Returns the names of the most recently used rooms, in their stored spelling, at most
-/// [`MAX_RESTORED_ROOMS`]. The least recently used room comes first. Damaged names are skipped.
+/// [`MAX_RESTORED_ROOMS`]. The least recently used room comes first; rooms without entries come
+/// before all others. Damaged names are skipped.
 fn recent_room_names(connection: &Connection) -> rusqlite::Result<Vec<RoomName>> {
     let mut statement = connection.prepare(
         "SELECT name, (SELECT max(sequence) FROM entries WHERE room = rooms.id) AS last

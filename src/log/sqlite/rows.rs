@@ -80,7 +80,7 @@ pub(super) fn skip_damaged<T>(read: rusqlite::Result<T>) -> rusqlite::Result<Opt
     }
 }
 
-/// Inserts a room entry. `room`: row id of its room.
+/// Inserts a room entry. Fails if its sequence exists. `room`: row id of its room.
 pub(crate) fn insert_room_entry(
     connection: &Connection,
     room: i64,
@@ -105,7 +105,8 @@ pub(crate) fn insert_room_entry(
     Ok(())
 }
 
-/// Inserts a direct message into the table `directs`. Does not put it into mailboxes.
+/// Inserts a direct message into the table `directs`. Fails if its sequence exists. Does not put it
+/// into mailboxes.
 pub(crate) fn insert_direct(
     connection: &Connection,
     entry: &LogEntry,
@@ -131,7 +132,8 @@ pub(crate) fn insert_direct(
     Ok(())
 }
 
-/// Reads an entry of the room `room` from a row that begins with [`ENTRY_COLUMNS`].
+/// Reads an entry of the room `room` from a row that begins with [`ENTRY_COLUMNS`]. Fails if the
+/// row is damaged ([`skip_damaged`]).
 pub(crate) fn read_room_entry(row: &Row<'_>, room: &RoomName) -> rusqlite::Result<SharedEntry> {
     let draft = Draft {
         session: SessionId(row.get::<_, i64>(2)?.cast_unsigned()),
@@ -149,7 +151,8 @@ pub(crate) fn read_room_entry(row: &Row<'_>, room: &RoomName) -> rusqlite::Resul
     }))
 }
 
-/// Reads a direct message from a row that begins with [`DIRECT_COLUMNS`].
+/// Reads a direct message from a row that begins with [`DIRECT_COLUMNS`]. Fails if the row is
+/// damaged ([`skip_damaged`]).
 pub(crate) fn read_direct_entry(row: &Row<'_>) -> rusqlite::Result<SharedEntry> {
     let to = SessionId(row.get::<_, i64>(3)?.cast_unsigned());
     let draft = Draft {

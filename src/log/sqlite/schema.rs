@@ -89,7 +89,7 @@ pub(super) fn read_format(connection: &Connection, path: &Path) -> Result<i64, S
 }
 
 /// Migrates a database from `format`, as returned by [`read_format`], to the latest format. Each
-/// step to the next format is a transaction of its own.
+/// step to the next format is a transaction of its own. Does nothing if `format` is the latest.
 ///
 /// # Errors
 /// [`StoreError::Database`]. The steps before the failed one are kept.
@@ -114,7 +114,8 @@ pub(crate) fn create_tables(connection: &Connection) -> rusqlite::Result<()> {
     MIGRATIONS.iter().try_for_each(|statements| connection.execute_batch(statements))
 }
 
-/// Creates the tables of an older format in an empty database, for tests of migrations.
+/// Creates the tables of an older format in an empty database, for tests of migrations. Also sets
+/// the application id and the format number.
 #[cfg(test)]
 pub(crate) fn create_old_format(connection: &Connection, format: usize) {
     for statements in &MIGRATIONS[..format] {

@@ -42,7 +42,8 @@ pub(crate) fn with_timeout<T>(
     done
 }
 
-/// Searches these rooms, given by row id and name, up to the sequence `head`. Adds to `found`:
+/// Searches these rooms, given by row id and name, up to the sequence `head`. Adds to `found`,
+/// which must be empty:
 /// - the latest indexed messages that match, at most one more than the query's limit;
 /// - all unindexed messages that match.
 ///
@@ -84,7 +85,8 @@ pub(crate) fn find_matches(
 /// query and belong to one of `rooms`.
 ///
 /// # Errors
-/// There are more than [`MAX_UNINDEXED_MESSAGES`] unindexed messages, or SQLite fails.
+/// There are more than [`MAX_UNINDEXED_MESSAGES`] unindexed messages in all rooms together, or
+/// SQLite fails.
 fn find_unindexed(
     connection: &Connection,
     rooms: &[(i64, RoomName)],
@@ -156,7 +158,7 @@ fn sequence_bounds(connection: &Connection, query: &SearchQuery) -> rusqlite::Re
 }
 
 /// Returns the FTS5 MATCH expression of a query: any of the rooms, the author if one is given, and
-/// all phrases.
+/// all phrases. `rooms` must not be empty.
 ///
 /// A phrase stands between double quotes and contains none, so FTS5 interprets nothing in it. FTS5
 /// splits and folds phrases in the same way as messages.
@@ -215,8 +217,9 @@ pub(crate) fn index_next(
 /// Adds the next messages to the search index, in ascending order of sequence, at most `limit`.
 /// Ends after the message with which the texts have `max_bytes` bytes or more in total.
 ///
-/// Also extends the table `days`, which holds the first and last indexed sequence of each day. A
-/// message with a damaged author or text is indexed without it. Call it within a transaction.
+/// Stores the sequence up to which messages are then indexed. Also extends the table `days`, which
+/// holds the first and last indexed sequence of each day. A message with a damaged author or text
+/// is indexed without it. Call it within a transaction.
 pub(crate) fn index_step(
     connection: &Connection,
     limit: usize,

@@ -15,16 +15,18 @@ pub enum Durability {
     #[default]
     Relaxed,
     /// No message that anybody has seen. Each commit is synced to the disk before it is reported.
+    /// Exception: [`OnFailure::Continue`] while the disk fails.
     Strict,
 }
 
 /// Policy for new messages while the disk fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnFailure {
-    /// Commits messages in memory. Writes them when the disk works again.
+    /// Commits messages in memory, and writes them when the disk works again. If too much is in
+    /// memory, refuses messages. If the server ends before they are written, they are lost.
     #[default]
     Continue,
-    /// Refuses messages.
+    /// Refuses messages until the disk works again.
     Refuse,
 }
 
@@ -65,7 +67,7 @@ pub enum StoreError {
     /// This directory contains no log.
     #[error("there is no log in {}", .0.display())]
     Missing(PathBuf),
-    /// Another process has locked the directory.
+    /// The directory is locked already, by another process or by another log of this process.
     #[error("{} is in use by process {holder}", directory.display())]
     InUse {
         /// Directory of the log.

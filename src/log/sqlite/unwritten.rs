@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 use crate::hub::{ReadOutcome, ReadRange, ReadRequest};
 use crate::model::{NameKey, Sequence, SharedEntry, Target};
 
-/// Returns the outcome of a read if the database cannot be read. The outcome has no entries; the
-/// caller adds unwritten ones.
+/// Returns the outcome of a read if the database cannot be read. The outcome has no entries and
+/// head 0; [`add_unwritten`] sets both.
 /// - For the latest entries, the outcome reports no gaps.
 /// - For entries after a position, the outcome reports all requested rooms as gaps, because their
 ///   stored entries are missing.

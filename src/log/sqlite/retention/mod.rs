@@ -26,7 +26,8 @@ use crate::hub::Now;
 use crate::model::limits::HISTORY_LENGTH;
 use crate::model::{NameKey, Retention, Sequence, Timestamp};
 
-/// Maximum number of messages deleted in one step. It is small, so that no client notices a delay.
+/// Maximum number of messages deleted in one step. Each evicted room counts as one more. It is
+/// small, so that no client notices a delay.
 const MAX_DELETED_PER_STEP: usize = 256;
 
 /// Maximum number of messages counted in one step, in all rooms together. Each room examined counts
@@ -39,7 +40,8 @@ const MAX_SCANNED_PER_STEP: usize = 2_000;
 /// Length of a day, in milliseconds.
 const DAY_MILLIS: u64 = 24 * 60 * 60 * 1_000;
 
-/// Maximum number of direct messages kept, for all sessions together.
+/// Maximum number of direct messages kept, for all sessions together. Retention deletes the oldest
+/// beyond it.
 const MAX_DIRECTS: usize = 100_000;
 
 /// State of retention that is kept between its steps.
@@ -62,14 +64,16 @@ pub(super) struct RetentionProgress {
 pub(super) struct RetentionStepResult {
     /// True if another step may find more to delete.
     pub(super) more: bool,
-    /// Rooms of `rooms_to_trim` that are within the maximum number of messages.
+    /// Rooms of `rooms_to_trim` that are within the maximum number of messages, or do not exist.
+    /// They need no further check until they get a new message.
     pub(super) trimmed: Vec<NameKey>,
     /// Keys of the rooms that this step has evicted: their messages and their rows are deleted.
     /// Damaged keys are left out.
     pub(super) evicted: Vec<NameKey>,
 }
 
-/// Runs one step of retention, in a transaction. Call it again if the result's `more` is true.
+/// Runs one step of retention, in a transaction: deletes at most [`MAX_DELETED_PER_STEP`] messages,
+/// and perhaps evicts rooms. Call it again if the result's `more` is true.
 ///
 /// - `rooms_to_trim`: rooms whose number of messages is checked. A room is added when it gets a new
 ///   message, and removed when a step reports it as trimmed.
@@ -133,8 +137,8 @@ struct RetentionStep<'a> {
 
 impl RetentionStep<'_> {
     /// Applies all limits, as far as the budgets allow: first age, then number in each room, size,
-    /// number of direct messages, number of rooms. `now`: current time; `None`: the limit of age is
-    /// not applied.
+    /// number of direct messages, number of rooms. A limit of 0 in `retention` is not applied.
+    /// `now`: current time; `None`: the limit of age is not applied.
     fn run(
         &mut self,
         retention: Retention,
@@ -199,7 +203,8 @@ impl RetentionStep<'_> {
     }
 
     /// Deletes the oldest messages of a room beyond its latest `most`, as far as the budgets allow.
-    /// Returns true if all messages of the room are counted and at most `most` are left.
+    /// Returns true if all messages of the room are counted and at most `most` are left, or if
+    /// there is no such room.
     fn delete_by_count(&mut self, room: &NameKey, most: u32) -> rusqlite::Result<bool> {
         let Some((room, _)) = rows::find_room(self.connection, room)? else { return Ok(true) };
         let (counted, is_all) =
@@ -212,9 +217,10 @@ impl RetentionStep<'_> {
         Ok(is_all && self.progress.counts.counted(room) <= most)
     }
 
-    /// Deletes the oldest messages of all rooms, as many as the budgets allow. Keeps the last
-    /// [`HISTORY_LENGTH`] of each room. Call it while the database exceeds its maximum size.
-    /// Returns false if all messages were examined; true if a budget ended the deletion before.
+    /// Deletes the oldest messages of all rooms, as many as the budgets allow. Does not check the
+    /// size again. Continues where the last step ended. Keeps the last [`HISTORY_LENGTH`] of each
+    /// room. Call it while the database exceeds its maximum size. Returns false if all messages
+    /// were examined; true if a budget ended the deletion before.
     fn delete_by_size(&mut self) -> rusqlite::Result<bool> {
         let mut statement = self.connection.prepare_cached(
             "SELECT sequence, room, EXISTS (SELECT 1 FROM entries

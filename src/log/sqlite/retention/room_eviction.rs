@@ -27,9 +27,10 @@ pub(super) struct RoomToEvict {
 
 impl RetentionStep<'_> {
     /// If there are too many rooms, evicts rooms with all their messages, as far as the delete
-    /// budget allows. A room with many messages takes several steps. Each evicted room costs one
-    /// more unit of the budget. Returns the keys of the rooms that are deleted completely; damaged
-    /// keys are left out.
+    /// budget allows. Keeps a chosen room that has got a message since. A room with many messages
+    /// takes several steps. Each evicted room costs one more unit of the budget. Stores the
+    /// greatest evicted sequence ([`fact::EVICTED_UP_TO`]). Returns the keys of the rooms that are
+    /// deleted completely; damaged keys are left out.
     pub(super) fn evict_rooms(&mut self) -> rusqlite::Result<Vec<NameKey>> {
         let (mut gone, mut has_evicted) = (Vec::new(), false);
         if self.delete_budget == 0 {

@@ -43,7 +43,8 @@ fn now(milliseconds: u64) -> Now {
     Now { moment, time: Timestamp(milliseconds) }
 }
 
-/// Runs retention steps for the rooms a and b until nothing is left to delete. Returns the results.
+/// Runs retention steps for the rooms a and b until nothing is left to delete, and asserts that
+/// both are then trimmed. Returns the results.
 fn run_steps(store: &mut Store, retention: Retention, now: Now) -> Vec<RetentionStepResult> {
     let mut touched: BTreeSet<NameKey> = ["a", "b"].map(NameKey::of).into();
     let mut steps: Vec<RetentionStepResult> = Vec::new();

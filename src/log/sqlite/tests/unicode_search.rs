@@ -34,7 +34,8 @@ const TEXTS: [&str; 20] = [
     "Ⓐnna 🅱 x² ½ Ⅷ ﬁn １２ 😀",
 ];
 
-/// Searches for these words. Returns the sequences of the messages found.
+/// Searches for these words in the lobby, whose row id must be 1. Returns the sequences of the
+/// messages found.
 fn found(connection: &Connection, words: &str) -> Vec<u64> {
     let query = SearchQuery {
         text: SearchTerms::new(words).unwrap(),

@@ -31,8 +31,8 @@ pub(super) fn retry_pause(duration: Duration) -> Duration {
 
 impl Writer {
     /// Handles a failed write or sync. Reports the new storage health, and sets the time of the
-    /// first retry. Commits the messages in memory or refuses them, as [`OnFailure`] says. If too
-    /// much is pending, refuses them in any case. Keeps changes of sessions in memory.
+    /// first retry. Commits the messages of `requests` in memory or refuses them, as [`OnFailure`]
+    /// says. If too much is pending, refuses them in any case. Keeps changes of sessions in memory.
     ///
     /// With [`OnFailure::Continue`], first skips a random number of sequences, at least
     /// [`MIN_GAP`]. So the sequences of lost entries are not used again. If the operating system
@@ -63,9 +63,9 @@ impl Writer {
         self.keep_in_memory(plan);
     }
 
-    /// Commits a plan in memory, as pending writes. If that would exceed [`MAX_PENDING_BYTES`], the
-    /// storage becomes [`StorageHealth::Refusing`]. In that state, the plan's drafts are refused.
-    /// Changes of sessions are kept in any case.
+    /// Commits a plan in memory, as pending writes, and sends its events. If that would exceed
+    /// [`MAX_PENDING_BYTES`], the storage becomes [`StorageHealth::Refusing`]. In that state, the
+    /// plan's drafts are refused. Changes of sessions are kept in any case.
     pub(super) fn keep_in_memory(&mut self, plan: Plan) {
         let bytes: usize = plan.changes.iter().map(Change::bytes).sum();
         let is_full = self.state.pending.bytes() + bytes > MAX_PENDING_BYTES;

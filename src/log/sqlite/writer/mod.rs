@@ -125,8 +125,8 @@ impl WriterState {
 }
 
 impl Writer {
-    /// Runs the writer thread until the sending end of the job queue is dropped, then closes the
-    /// database.
+    /// Runs the writer thread: handles jobs in batches, and the tasks that are due. When the
+    /// sending end of the job queue is dropped, closes the database and returns.
     pub(super) fn run(mut self, jobs: &Receiver<Job>) {
         let mut batch = VecDeque::new();
         loop {
@@ -187,7 +187,8 @@ impl Writer {
         }
     }
 
-    /// Plans requests and commits them: in the database or, while the disk fails, in memory.
+    /// Plans requests and commits them: in the database or, while the disk fails, in memory. If
+    /// writing fails, enters failure mode.
     fn write_requests(&mut self, mut requests: Vec<WriteRequest>) {
         if requests.iter().any(|it| matches!(it, WriteRequest::Draft(..)))
             && std::mem::take(&mut self.state.has_unreported_clock_change)
