@@ -6,19 +6,21 @@ use crate::model::{AnnouncementText, NoticeCode};
 use crate::wire::tcp::Notice;
 
 impl Hub {
-    /// Broadcasts a notice that the server's wall clock was set.
+    /// Broadcasts a notice that the server's wall clock was set. Clients that join later do not get
+    /// it.
     pub(super) fn handle_clock_changed(&mut self) {
         let text = "The server's clock was set: times before and after do not compare.";
         self.broadcast(Notice::new(NoticeCode::ClockChanged, text));
     }
 
-    /// Broadcasts the owner's announcement.
+    /// Broadcasts the owner's announcement. Clients that join later do not get it.
     pub(super) fn handle_announce(&mut self, text: &AnnouncementText) {
         self.broadcast(Notice::new(NoticeCode::Announcement, text.as_str()));
     }
 
-    /// Records the health of the log's storage. If it has changed, broadcasts notice
-    /// `StorageFailing`, or `StorageSound` if the storage is healthy again.
+    /// Records the health of the log's storage. If it has changed, also from one kind of failure to
+    /// another, broadcasts notice `StorageFailing`, or `StorageSound` if the storage is healthy
+    /// again.
     pub(super) fn handle_storage_changed(&mut self, storage: StorageHealth) {
         let before = std::mem::replace(&mut self.storage, storage);
         if before == storage {
@@ -39,7 +41,8 @@ impl Hub {
         self.broadcast(notice);
     }
 
-    /// If the log's storage is failing, sends a notice to a client that has just joined.
+    /// If the log's storage is failing, sends notice `StorageFailing` to a client that has just
+    /// joined.
     pub(super) fn send_storage_notice(&mut self, id: ConnectionId) {
         if let Some(notice) = storage_failure_notice(self.storage) {
             self.send_frame(id, notice);

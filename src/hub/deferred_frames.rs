@@ -18,7 +18,7 @@ pub(super) struct DeferredFrames {
 }
 
 impl DeferredFrames {
-    /// Appends a frame.
+    /// Appends a frame. The caller checks the limits.
     pub(super) fn push(&mut self, frame: Decoded<ClientFrame>) {
         self.bytes += frame.bytes();
         self.frames.push_back(frame);

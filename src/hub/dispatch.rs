@@ -34,8 +34,8 @@ impl Hub {
         }
     }
 
-    /// Handles the deferred frames in order, until one of them blocks the connection again. Call it
-    /// whenever the connection may be unblocked.
+    /// Handles the deferred frames in order, until one of them blocks the connection again or
+    /// closes it. Call it whenever the connection may be unblocked.
     pub(super) fn process_deferred(&mut self, now: Now, id: ConnectionId) {
         while let Some(frame) = self.connections.get_mut(&id).and_then(|it| it.next_deferred()) {
             self.process_frame(now, id, frame);
@@ -44,8 +44,8 @@ impl Hub {
 
     /// Checks and dispatches a frame (`docs/protocol/tcp.md`, section 15, steps 3 to 9). Call it
     /// when the frame need not be deferred. Closes the connection if the frame violates the
-    /// protocol. Ignores [`Decoded::Ignored`]. A `history` or `search` request may have to wait
-    /// first (`throttle`).
+    /// protocol. Answers a request with reference 0 by an error. Ignores [`Decoded::Ignored`]. A
+    /// `history` or `search` request may have to wait first (`throttle`).
     fn process_frame(&mut self, now: Now, id: ConnectionId, frame: Decoded<ClientFrame>) {
         let Some(connection) = self.connections.get(&id) else {
             return;

@@ -63,7 +63,8 @@ impl JoinRefusal {
 }
 
 impl Hub {
-    /// Handles `hello`: negotiates version and features, or closes the connection with an error.
+    /// Handles `hello`: negotiates version and features and answers with `server_hello`, or closes
+    /// the connection with an error. If there is no common version, sends both.
     pub(super) fn handle_hello(&mut self, now: Now, id: ConnectionId, hello: &Hello) {
         if hello.magic != MAGIC {
             return self.close_with_code(now, id, ErrorCode::NotPiChat);

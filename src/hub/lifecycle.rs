@@ -23,9 +23,10 @@ const CLOSING_EXCESS_DIVISOR: usize = 8;
 const MIN_TIMER_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Hub {
-    /// Handles a new connection: admits the connection, or closes it with an error. If the server
-    /// is full, may evict another connection to admit this one. The hub keeps nothing about a
-    /// refused connection.
+    /// Handles a new connection: admits the connection, or closes it with an error. Refuses it
+    /// during shutdown, or if its address group or the server is full. If the server is full, may
+    /// evict another connection to admit this one. The hub keeps nothing about a refused
+    /// connection.
     pub(super) fn handle_connected(
         &mut self,
         now: Now,
@@ -57,8 +58,8 @@ impl Hub {
         self.next_timer_check = Some(self.next_timer_check.map_or(deadline, |at| at.min(deadline)));
     }
 
-    /// Evicts a connection in favor of a new one of the address group `newcomer`, and returns
-    /// true.
+    /// Evicts a connection in favor of a new one of the address group `newcomer`, and returns true:
+    /// closes it with error `server_full`, and reports the quota of its group.
     ///
     /// The evicted connection belongs to the address group with the most live connections. That
     /// group must have at least twice as many as `newcomer` will have. The newest connection of
@@ -89,7 +90,8 @@ impl Hub {
     }
 
     /// Closes a connection with error 109 `too_many_from_address`, and reports that its address
-    /// group has reached a limit. `about`: kind and reference of the frame that the error answers.
+    /// group has reached a limit. `retry_after`: sent to the client, at least 1 ms. `about`: kind
+    /// and reference of the frame that the error answers.
     pub(super) fn close_for_quota(
         &mut self,
         now: Now,
@@ -161,8 +163,8 @@ impl Hub {
         self.close_with_error(now, id, Error::new(code));
     }
 
-    /// Closes a connection with an error frame, and disconnects its session at once. Does nothing
-    /// if the connection is closing.
+    /// Closes a connection with an error frame, and disconnects its session at once. The connection
+    /// itself stays until `Disconnected`. Does nothing if the connection is closing.
     pub(super) fn close_with_error(&mut self, now: Now, id: ConnectionId, error: Error) {
         if self.connections.get(&id).is_none_or(Connection::is_closing) {
             return;
@@ -325,7 +327,7 @@ impl Hub {
     }
 
     /// Handles the shutdown of the server: closes all connections with error `shutting_down`. New
-    /// ones are then refused.
+    /// ones are then refused. `retry_after`: advice for clients, in milliseconds; 0 for none.
     pub(super) fn handle_shut_down(&mut self, now: Now, retry_after: u32) {
         self.shutting_down = Some(retry_after);
         let connections: Vec<ConnectionId> = self.connections.keys().copied().collect();

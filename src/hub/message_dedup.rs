@@ -86,7 +86,8 @@ impl MessageDedup {
         }
     }
 
-    /// Records that a message is submitted to the log. `kind`: kind number of its frame.
+    /// Records that a message, whose status is `New`, is submitted to the log. `kind`: kind number
+    /// of its frame.
     pub(super) fn submit(&mut self, reference: Reference, kind: u16) {
         if let Ok(index) = self.refused.binary_search(&reference) {
             self.refused.remove(index);
@@ -111,7 +112,7 @@ impl MessageDedup {
 
     /// Records that a message was refused: if the client sends the message again, even after later
     /// ones, it is no duplicate. Beyond [`MAX_REFUSED_REFERENCES`], forgets the lowest refused
-    /// reference.
+    /// reference, which may be this one.
     pub(super) fn mark_refused(&mut self, reference: Reference) {
         let Err(index) = self.refused.binary_search(&reference) else {
             return;

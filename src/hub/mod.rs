@@ -221,7 +221,8 @@ impl Hub {
     }
 
     /// Applies reloaded settings, except `is_durable`. The maximum number of deferred frames can
-    /// only rise. Connections, sessions and rooms above a new limit stay.
+    /// only rise. Connections, sessions and rooms above a new limit stay, and so do names that look
+    /// alike. The driver passes the retention limits to the log.
     fn apply_settings(&mut self, now: Now, settings: HubSettings) {
         self.names.set_refuse_lookalikes(settings.refuse_lookalikes);
         self.quotas.set_limits(GroupLimits::new(&settings), now.moment);

@@ -25,8 +25,9 @@ pub(super) struct PresenceChanges {
 }
 
 impl PresenceChanges {
-    /// Records that a user joined or left. If this is the first change since the last update,
-    /// returns the deadline at which to call [`Self::take_frames`]. Otherwise `None`.
+    /// Records that a user joined or left. `members`: the members after the change. If this is the
+    /// first change since the last update, returns the deadline at which to call
+    /// [`Self::take_frames`]. Otherwise `None`.
     #[must_use]
     pub(super) fn record(
         &mut self,

@@ -41,9 +41,10 @@ const PASSWORD_FAILURES_LIFETIME: Duration = Duration::from_secs(10 * 60);
 /// more connections needs more of everything else.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct GroupLimits {
-    /// Maximum number of connections of an address group.
+    /// Maximum number of connections of an address group, closing ones included.
     connections: usize,
-    /// Maximum number of open rooms of the whole server.
+    /// Maximum number of open rooms of the whole server. Reserved rooms count, but may be opened
+    /// beyond it.
     rooms: usize,
     /// Burst of `join`s: number that an address group may send at once.
     join_burst: u32,

@@ -18,7 +18,8 @@ impl Hub {
     /// address group has a token. So the memory for a replay is bounded, even if the client has
     /// missed many entries.
     ///
-    /// After the last page, sends `end` and, if the storage is failing, a notice. Then sends the
+    /// After the last page, sends `end` and, if the storage is failing, a notice. If that page has
+    /// entries, the connection is then blocked until the client has taken it. Then sends the
     /// subscriptions, the rosters and the waiting frames.
     pub(super) fn send_replay_page(
         &mut self,
@@ -111,9 +112,9 @@ impl Hub {
         }
     }
 
-    /// Handles a reached flow-control mark: requests the next replay page, or unblocks the
-    /// connection and handles its deferred frames. Does nothing if the connection awaits no
-    /// mark.
+    /// Handles a reached flow-control mark: requests the next replay page, which may have to wait
+    /// for a token, or unblocks the connection and handles its deferred frames. Does nothing if the
+    /// connection awaits no mark.
     pub(super) fn handle_mark_reached(&mut self, now: Now, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
@@ -126,7 +127,8 @@ impl Hub {
         }
     }
 
-    /// Queues the read of the next page of a paused replay. Does nothing if no replay is paused.
+    /// Queues the read of the next page of a paused replay, without taking a token. Does nothing if
+    /// no replay is paused.
     pub(super) fn continue_replay(&mut self, id: ConnectionId) {
         if self.connections.get_mut(&id).is_some_and(|it| it.continue_replay()) {
             self.queue_read(id, ReadPurpose::Join);

@@ -19,9 +19,9 @@ impl Hub {
         self.sessions.get(session)?.rooms.contains(&room).then_some(room)
     }
 
-    /// Handles `enter`: adds the session to the room, which is opened if there is none, and queues
-    /// the read of its history; or sends an error. `finish_enter` continues, or `undo_enter` if the
-    /// read fails.
+    /// Handles `enter`: adds the session to the room, which is opened if there is none, queues the
+    /// read of its history, and blocks the connection until that is answered; or sends an error.
+    /// `finish_enter` continues, or `undo_enter` if the read fails.
     pub(super) fn handle_enter(
         &mut self,
         now: Moment,
@@ -90,7 +90,8 @@ impl Hub {
     }
 
     /// Handles `leave`: unsubscribes the connection from the room, sends `left`, and removes the
-    /// session from the room. Sends error `not_in_room` if the session is not a member.
+    /// session from the room, which is closed if it is empty then. Sends error `not_in_room` if the
+    /// session is not a member.
     pub(super) fn handle_leave(
         &mut self,
         now: Moment,
@@ -120,9 +121,9 @@ impl Hub {
         self.close_if_empty(room, now);
     }
 
-    /// Handles `history`: queues the read of a page of older entries of a room, or sends error
-    /// `not_in_room`. A limit of 0, or above [`MAX_HISTORY_PAGE`], counts as that maximum.
-    /// `finish_history_or_search` continues.
+    /// Handles `history`: queues the read of a page of older entries of a room and blocks the
+    /// connection until it is answered, or sends error `not_in_room`. A limit of 0, or above
+    /// [`MAX_HISTORY_PAGE`], counts as that maximum. `finish_history_or_search` continues.
     pub(super) fn handle_history(
         &mut self,
         id: ConnectionId,
@@ -150,8 +151,8 @@ impl Hub {
         self.block_on_read(id, purpose, vec![name], ReadRange::Before(before, limit));
     }
 
-    /// Handles `search`: queues a search in one room or all rooms of the session, or sends an
-    /// error. `finish_history_or_search` continues.
+    /// Handles `search`: queues a search in one room or all rooms of the session and blocks the
+    /// connection until it is answered, or sends an error. `finish_history_or_search` continues.
     pub(super) fn handle_search(&mut self, id: ConnectionId, session: SessionId, search: &Search) {
         match self.check_search(session, search) {
             Ok((rooms, query)) => {

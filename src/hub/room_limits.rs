@@ -22,8 +22,8 @@ impl Hub {
     }
 
     /// Returns the room with this name. If the room is not open, opens it, and the caller must add
-    /// a member at once. A room that is opened counts for the quota of `group`, except a reserved
-    /// one.
+    /// a member at once. Does not check limits ([`Self::may_open`]). A room that is opened counts
+    /// for the quota of `group`, except a reserved one.
     pub(super) fn find_or_open_room(
         &mut self,
         name: &RoomName,

@@ -316,7 +316,8 @@ impl Sessions {
 
     /// If there are `max` sessions or more, evicts a session that is away. Returns the session's
     /// number and address group; the group of a restored session is `None`. Returns `None` if there
-    /// are fewer sessions, or if none is away. Call it before a new session is created.
+    /// are fewer sessions, or if none is away. Call it before a new session is created. The caller
+    /// must free a waiting name, and delete the session in the log.
     ///
     /// Evicts from the address group with the highest [`AwaySessions::rank`], so a group with many
     /// sessions away loses its own ones first. Evicts the session that has been away longest among
@@ -337,7 +338,8 @@ impl Sessions {
         Some((id, group))
     }
 
-    /// Removes all sessions that have expired at `now`, and returns their numbers. Call it again at
+    /// Removes all sessions that have expired at `now`, and returns their numbers. The caller must
+    /// free their waiting names, and delete the sessions in the log. Call it again at
     /// [`Self::next_expiry`].
     #[must_use]
     pub(super) fn remove_expired(&mut self, now: Moment) -> Vec<SessionId> {

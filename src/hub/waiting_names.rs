@@ -83,7 +83,7 @@ impl WaitingNames {
         of_group.first().map(|(_, session)| (of_group.len(), *session))
     }
 
-    /// Returns a session whose name has waited long enough at `now`; `None` if there is none.
+    /// Returns a session whose name has waited for [`NAME_WAIT`] at `now`; `None` if there is none.
     fn expired(&self, now: Moment) -> Option<SessionId> {
         self.by_deadline.first().filter(|(until, _)| *until <= now).map(|(_, session)| *session)
     }
@@ -101,9 +101,10 @@ impl WaitingNames {
 }
 
 impl Hub {
-    /// Lets the name of a session that has lost its connection wait for this session. The session
-    /// must still be registered as the holder of the name. If the address group then has too many
-    /// names, frees those that have waited longest ([`Self::limit_names`]).
+    /// Lets the name of a session that has lost its connection wait for this session, for
+    /// [`NAME_WAIT`]. The session must still be registered as the holder of the name. If the
+    /// address group then has too many names, frees those that have waited longest
+    /// ([`Self::limit_names`]).
     pub(super) fn let_name_wait(
         &mut self,
         session: SessionId,
@@ -115,9 +116,9 @@ impl Hub {
         self.limit_names(group);
     }
 
-    /// Lets the names of restored sessions wait for these sessions. If several sessions have the
-    /// same name, the name waits for the last one in `names`. The others are persisted without a
-    /// waiting name.
+    /// Lets the names of restored sessions wait for these sessions, for [`NAME_WAIT`] from `now`.
+    /// If several sessions have the same name, the name waits for the last one in `names`. The
+    /// others are persisted without a waiting name.
     pub(super) fn restore_waiting_names(&mut self, names: Vec<(SessionId, Username)>, now: Moment) {
         for (session, username) in names.into_iter().rev() {
             if self.names.holder(username.key()).is_some() {
@@ -143,7 +144,7 @@ impl Hub {
         }
     }
 
-    /// Frees the names that have waited long enough.
+    /// Frees the names that have waited for [`NAME_WAIT`].
     pub(super) fn free_expired_names(&mut self, now: Moment) {
         while let Some(session) = self.waiting_names.expired(now) {
             self.free_waiting_name(session);

@@ -260,8 +260,8 @@ fn join_with(name: &str, password: &str) -> Join {
     Join { password: Some(password.to_owned()), ..join(name, &[]) }
 }
 
-/// Tries a password from an address. Returns the error code and the `retry_after`; `None` if there
-/// was no error.
+/// Tries a password from an address as `guest`, and disconnects. Returns the error code and the
+/// `retry_after`; `None` if there was no error.
 fn try_password(harness: &mut Harness, address: IpAddr, password: &str) -> Option<(u16, u32)> {
     let client = harness.join_from(address, join_with("guest", password));
     let error = take_errors(harness, client).first().map(|it| (it.code, it.retry_after));

@@ -32,7 +32,8 @@ impl Harness {
         true
     }
 
-    /// Appends a draft to the log as an entry with the next sequence. Returns the entry.
+    /// Appends a draft to the log as an entry with the next sequence. Returns the entry, without
+    /// reporting it to the hub.
     fn append(&mut self, draft: Draft) -> SharedEntry {
         let last = Sequence(u64::try_from(self.log.len()).unwrap());
         let previous = match &draft.target {
@@ -78,7 +79,7 @@ impl Harness {
     }
 
     /// Reads the log. Returns the outcome without passing it to the hub. A search filters by room,
-    /// text and `before` only.
+    /// text and `before` only. No gaps are reported.
     pub(super) fn read_log(&self, request: &ReadRequest) -> ReadOutcome {
         let mut lists: Vec<Vec<SharedEntry>> = request
             .rooms

@@ -235,8 +235,8 @@ impl Harness {
         }
     }
 
-    /// Reports the pending mark of one connection as reached. Returns false if no connection has
-    /// one.
+    /// Reports the pending mark of one connection, that with the lowest identifier, as reached.
+    /// Returns false if no connection has one.
     pub(super) fn reach_mark(&mut self) -> bool {
         let Some((id, client)) = self.clients.iter_mut().find(|(_, client)| client.mark_pending)
         else {
@@ -248,7 +248,8 @@ impl Harness {
         true
     }
 
-    /// Advances the clock. Wakes the hub at each moment for which it has asked.
+    /// Advances the clock by this many milliseconds. Wakes the hub at each moment for which it has
+    /// asked.
     pub(super) fn advance(&mut self, millis: u64) {
         let end = self.now + Duration::from_millis(millis);
         while let Some(wake_at) = self.wake_at.filter(|it| *it <= end) {
@@ -259,12 +260,12 @@ impl Harness {
         self.now = end;
     }
 
-    /// Connects a client from localhost.
+    /// Connects a client from localhost. Sends no `hello`.
     pub(super) fn connect(&mut self) -> ConnectionId {
         self.connect_from(IpAddr::V4(Ipv4Addr::LOCALHOST))
     }
 
-    /// Connects a client from an address.
+    /// Connects a client from an address. Sends no `hello`.
     pub(super) fn connect_from(&mut self, address: IpAddr) -> ConnectionId {
         self.last_connection += 1;
         let connection = ConnectionId(self.last_connection);
@@ -285,7 +286,8 @@ impl Harness {
         self.input(Input::Received { connection, frame });
     }
 
-    /// Disconnects a client and reports that to the hub. Forgets what the client has received.
+    /// Disconnects a client, which must exist, and reports that to the hub. Forgets what the client
+    /// has received.
     pub(super) fn disconnect(&mut self, connection: ConnectionId) {
         let client = self.clients.get_mut(&connection).unwrap();
         (client.disconnected, client.closed, client.mark_pending) = (true, true, false);
@@ -312,7 +314,8 @@ impl Harness {
     }
 
     /// Connects a client with the feature presence, and joins. Returns its connection and its
-    /// welcome.
+    /// welcome; discards all else that it has received. Panics if the `join` is refused, or if a
+    /// manual log has not answered.
     pub(super) fn join(&mut self, name: &str, rooms: &[&str]) -> (ConnectionId, Welcome) {
         let connection = self.connect_and_greet(1);
         self.send(connection, join(name, rooms));
@@ -321,7 +324,7 @@ impl Harness {
     }
 
     /// Connects a client with the feature presence, and joins with a token. With a position too, if
-    /// one is given.
+    /// one is given. Does not check the answer.
     pub(super) fn resume(
         &mut self,
         name: &str,
@@ -345,16 +348,16 @@ impl Harness {
         self.take_received(connection).iter().map(summarize).collect()
     }
 
-    /// Adds a connection that the hub does not know.
+    /// Adds a connection that the hub does not know, and returns its identifier.
     pub(super) fn add_unknown_connection(&mut self) -> ConnectionId {
         let connection = ConnectionId(u64::MAX);
         self.clients.insert(connection, ClientConnection::default());
         connection
     }
 
-    /// Joins the lobby with a new client. Returns the number of outputs of the hub meanwhile. The
-    /// harness answers reads and records the number of connected users, and ignores the other
-    /// outputs.
+    /// Joins the lobby with a new client, whose connection and name `p…` have this number. Returns
+    /// the number of outputs of the hub meanwhile. The harness answers reads and records the number
+    /// of connected users, and ignores the other outputs.
     pub(super) fn join_counting_outputs(&mut self, number: u64) -> usize {
         let connection = ConnectionId(number);
         let now = Now { moment: self.now, time: Timestamp(0) };

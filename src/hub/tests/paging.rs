@@ -25,7 +25,7 @@ fn resume_after_five_missed() -> (Harness, ConnectionId, ConnectionId, Token) {
     (harness, anna, bob, welcome.token)
 }
 
-/// Performs a read and delivers its outcome.
+/// Performs a read and delivers its outcome. Panics if no read is pending.
 fn complete_read(harness: &mut Harness) {
     assert!(harness.perform_read() && harness.deliver_outcome());
 }

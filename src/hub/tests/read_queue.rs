@@ -23,8 +23,8 @@ fn crowd(attackers: usize) -> (Harness, Vec<ConnectionId>, ConnectionId) {
     (harness, attackers, anna)
 }
 
-/// Lets the log answer one read after the other until a client has received something. Returns the
-/// number of reads.
+/// Lets the log answer one read after the other until a client has received something, which it
+/// discards. Returns the number of reads. Panics if no read is left.
 fn reads_until_answered(harness: &mut Harness, client: ConnectionId) -> usize {
     let mut reads = 0;
     while harness.take_received(client).is_empty() {
