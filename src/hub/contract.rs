@@ -173,7 +173,8 @@ pub enum Proposal {
     DeleteSession(SessionId),
 }
 
-/// Identifier of a proposal that the log answers, for the refusal.
+/// Identifier of a proposal that the log answers: names the proposal in its refusal
+/// ([`Input::NotStored`]). A message that is proposed again after a refusal has the same ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ticket {
     /// Ticket of a [`Proposal::Message`].
@@ -199,10 +200,10 @@ pub enum LogItem {
     /// Entry of the log: a message. Its sequence is above those of all earlier entries, but need
     /// not follow the last one directly: a sequence that does not come means nothing by itself.
     Message(SharedEntry),
-    /// Void (sequence gap): the sequences `(after, up_to]`, which the log skips. Users may have seen
-    /// entries there that the log has lost. A client whose position lies in a void starts again
-    /// without a position. A void does not move the hub's head, which would otherwise become such a
-    /// position.
+    /// Void (sequence gap): the sequences `(after, up_to]`, which the log skips. Users may have
+    /// seen entries there that the log has lost. A client whose position lies in a void starts
+    /// again without a position. A void does not move the hub's head, which would otherwise become
+    /// such a position.
     Void {
         /// Sequence before the first skipped one.
         after: Sequence,
@@ -272,7 +273,8 @@ pub enum Input {
         /// hub ignores messages whose sequence is not above its head.
         items: Vec<LogItem>,
     },
-    /// The log has refused a proposal: it is not stored, now or later.
+    /// The log has refused a proposal, which is not stored, now or later. The hub sends an error to
+    /// the author of a message that is still in flight.
     NotStored {
         /// Ticket of the proposal.
         ticket: Ticket,
@@ -319,7 +321,7 @@ pub enum Input {
 /// Action that the driver must perform.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Propose this change to the log.
+    /// Propose this change to the log, after all earlier proposals.
     Propose(Proposal),
     /// Read entries from the log; the answer is [`Input::ReadDone`].
     Read {
@@ -328,7 +330,8 @@ pub enum Output {
         /// Entries to read.
         request: ReadRequest,
     },
-    /// Send an entry to all subscribers of a room, but not before the next [`Output::Published`].
+    /// Send an entry to all connections subscribed to a room, but not before the next
+    /// [`Output::Published`].
     Publish {
         /// Room of the entry.
         room: RoomId,
@@ -396,7 +399,8 @@ pub enum Delivery {
     /// Subscribe the connection to a room: the connection then sends the entries that are published
     /// there after the delivery's `after`.
     Subscribe(RoomId),
-    /// Unsubscribe the connection from a room.
+    /// Unsubscribe the connection from a room: it gets no entry published there after the
+    /// delivery's `after`.
     Unsubscribe(RoomId),
     /// Flow-control mark. The driver answers with [`Input::MarkReached`] when the connection has
     /// passed everything before the mark to the operating system, except a bounded number of bytes.

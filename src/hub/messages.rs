@@ -11,8 +11,8 @@ use crate::model::{
 use crate::wire::tcp::{Accepted, Direct, Error, Say, ServerFrame, kind};
 
 impl Hub {
-    /// Handles `say`: appends the message to the log, or sends an error. Does not append a
-    /// duplicate.
+    /// Handles `say`: proposes the message to the log, or refuses it with an error. A duplicate is
+    /// not proposed, but answered as [`Self::check_reference`] says.
     pub(super) fn handle_say(&mut self, id: ConnectionId, session: SessionId, say: &Say) {
         if !self.check_reference(id, session, say.reference, kind::SAY) {
             return;
@@ -39,8 +39,9 @@ impl Hub {
         Ok((target, parse_text(&say.text)?))
     }
 
-    /// Handles `direct`: appends the direct message to the log, or sends an error. Does not append
-    /// a duplicate.
+    /// Handles `direct`: proposes the direct message to the log, or refuses it with an error. A
+    /// duplicate is not proposed, but answered as [`Self::check_reference`] says. An author may
+    /// write to their own session.
     pub(super) fn handle_direct(
         &mut self,
         now: Moment,
@@ -80,8 +81,8 @@ impl Hub {
         self.send_request_error(id, code, kind, reference);
     }
 
-    /// Checks the reference of a message. Returns true if the message is new. Otherwise returns
-    /// false, and answers:
+    /// Checks the reference of a message. Returns true if the message may be proposed: it is new or
+    /// was refused before. Otherwise returns false, and answers:
     /// - `accepted` for a duplicate of a stored message;
     /// - an error for reference 0;
     /// - nothing for a duplicate of a message in flight: the log's answer will come.
@@ -170,7 +171,7 @@ impl Hub {
 
     /// Handles a committed message: advances the hub's head, and adds the entry to the backlog.
     /// Publishes a room message, or sends a direct message to recipient and author. Acknowledges
-    /// the message to its author. Ignores an entry up to the current head.
+    /// the message to its author. Ignores an entry whose sequence is not above the current head.
     fn handle_stored_message(&mut self, entry: &SharedEntry) {
         if entry.sequence <= self.head {
             return;

@@ -14,9 +14,9 @@ pub(super) fn hash_token(token: &Token) -> TokenHash {
 
 impl Hub {
     /// Restores sessions and room names from the log. All sessions are then away. Sessions that
-    /// were connected when the server stopped count as away from now. Names wait from now on for
-    /// the sessions that keep them. Removes expired sessions, and evicts sessions above the
-    /// maximum.
+    /// were connected when the server stopped count as away from now, and are persisted so. Names
+    /// wait from now on for the sessions that keep them. Removes expired sessions, and evicts
+    /// sessions above the maximum; proposes to delete both.
     pub(super) fn restore(
         &mut self,
         now: Now,
@@ -49,7 +49,8 @@ impl Hub {
         self.rooms.restore(rooms);
     }
 
-    /// Proposes to persist the current record of a session.
+    /// Proposes to persist the current record of a session. Does nothing if there is no such
+    /// session.
     pub(super) fn persist_session(&mut self, session: SessionId) {
         let record = self.sessions.to_record(session).map(Proposal::PersistSession);
         self.outputs.extend(record.map(Output::Propose));

@@ -52,12 +52,13 @@ const SEARCH_TIMEOUT: Duration = Duration::from_secs(2);
 ///
 /// # Order
 ///
-/// - Proposals take effect in the order in which they are proposed, within a call and over all calls.
+/// - Proposals take effect in the order in which they are proposed, within a call and over all
+///   calls.
 /// - `Committed` events contain the entries in ascending order of sequence, each entry once, and in
 ///   the order in which their drafts were proposed. One call may be answered by several events, and
 ///   several calls by one event.
-/// - Sequences start at 1 and only ascend. Unused sequences between two entries are allowed, and mean
-///   nothing by themselves.
+/// - Sequences start at 1 and only ascend. Unused sequences between two entries are allowed, and
+///   mean nothing by themselves.
 /// - A [`LogItem::Void`] comes before the first entry behind it, and also if no entry follows. No
 ///   entry has one of its sequences.
 /// - Timestamps do not go back, except when the clock is set ([`TimestampSource`]).
@@ -75,15 +76,15 @@ const SEARCH_TIMEOUT: Duration = Duration::from_secs(2);
 ///
 /// - A committed entry is final: its sequence, its time and its `previous` sequence never change.
 ///   It disappears only by a limit (retention, [`Log::maintain`]) or by
-///   [`Proposal::DeleteSession`]. If a read starts at a position before a deleted room entry, it reports the room as a gap. Deleted
-///   direct messages are not reported.
+///   [`Proposal::DeleteSession`]. If a read starts at a position before a deleted room entry, it
+///   reports the room as a gap. Deleted direct messages are not reported.
 /// - The log commits an entry when it is stored as durably as configured, not earlier. Only in the
 ///   state [`StorageHealth::MemoryOnly`] does it commit entries that are not stored.
 /// - Within a log id, no sequence is given to two entries, not even if the first one was committed
 ///   and lost. A log that may have lost committed entries opens under a new log id, or makes sure
 ///   that the lost sequences lie after its head or in the ranges that it restores as
-///   [`sequence_gaps`](crate::hub::RestoredState::sequence_gaps). A log that skips sequences for that
-///   while it is open reports the range as a [`LogItem::Void`].
+///   [`sequence_gaps`](crate::hub::RestoredState::sequence_gaps). A log that skips sequences for
+///   that while it is open reports the range as a [`LogItem::Void`].
 /// - The log does not look for duplicates: the hub does, by the restored session records. Drafts
 ///   that were proposed but not answered before the process ended may be in the log after a
 ///   restart, and the records must cover them (see [`Log::propose`]).
@@ -159,9 +160,9 @@ pub trait Log: Send {
     /// ends, and the server is started again.
     fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<LogEvent>>;
 
-    /// Stores everything that was proposed, and closes the log. Events that were not
-    /// polled are lost. It blocks until the storage has finished, so call it outside of
-    /// asynchronous tasks.
+    /// Stores everything that was proposed, and closes the log. What cannot be written, because the
+    /// disk fails, is lost. Events that were not polled are lost. It blocks until the storage has
+    /// finished, so call it outside of asynchronous tasks.
     fn close(self: Box<Self>);
 }
 

@@ -102,7 +102,9 @@ impl MemoryLog {
         }
     }
 
-    /// Assigns the next sequence to a draft, and stores it as an entry. Returns the entry.
+    /// Assigns the next sequence to a draft, and stores it as an entry. Returns the entry. The
+    /// caller must then trim to the limits of memory ([`Self::trim_rooms`],
+    /// [`Self::trim_directs`]), and emit the event.
     fn append_draft(&mut self, time: Timestamp, draft: Draft) -> SharedEntry {
         self.head = self.head.next();
         let previous = match &draft.target {
@@ -115,7 +117,7 @@ impl MemoryLog {
         entry
     }
 
-    /// Deletes the direct messages that are kept for a session.
+    /// Deletes the direct messages that are kept for a session. Other sessions keep their copies.
     fn delete_session(&mut self, session: SessionId) {
         self.direct_bytes -= self.directs.remove(&session).map_or(0, |ring| ring.bytes);
     }
@@ -226,8 +228,8 @@ impl MemoryLog {
         }
     }
 
-    /// Performs a read that is no search. Returns the entries of the requested range, and the
-    /// requested rooms that have gaps. For a search, returns no entries.
+    /// Performs a read that is no search, and emits no event. Returns the entries of the requested
+    /// range, and the requested rooms that have gaps. For a search, returns no entries.
     fn find_entries(&self, request: &ReadRequest) -> ReadOutcome {
         let rooms = request.rooms.iter().filter_map(|room| self.rooms.get(room.key()));
         let session = match request.range {
@@ -320,8 +322,8 @@ impl Log for MemoryLog {
         self.evict_rooms(is_room_open);
     }
 
-    /// Replaces the limits of room entries and of memory. The new limits apply from the next message
-    /// on. 0 does not mean "no limit" here: it keeps the least possible. The maximum age is
+    /// Replaces the limits of room entries and of memory. The new limits apply from the next
+    /// message on. 0 does not mean "no limit" here: it keeps the least possible. The maximum age is
     /// ignored.
     fn set_retention(&mut self, retention: Retention) {
         let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);

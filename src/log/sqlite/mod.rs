@@ -67,8 +67,9 @@ use crate::hub::{Now, Proposal, ReadRequest, ReadTag, RestoredState, Ticket};
 use crate::model::{Retention, RoomName, ServerId};
 use crate::os::Clock;
 
-/// Maximum memory of the drafts that wait for the writer thread, in bytes. If a call would exceed
-/// it, all its drafts are refused.
+/// Maximum memory of the drafts that wait for the writer thread, in bytes. If a call of
+/// [`Log::propose`] would exceed it, all drafts of the call are refused, but its changes of
+/// sessions take effect.
 const MAX_QUEUED_DRAFT_BYTES: usize = 32 << 20;
 
 /// Memory of a waiting draft besides its text, in bytes.
@@ -101,9 +102,9 @@ pub struct SqliteLog {
 }
 
 impl SqliteLog {
-    /// Opens the log in a directory, or creates it, and starts its threads. Returns the log, and
-    /// the state that the hub restores from it. Blocks while it reads the database and, if the
-    /// format is old, migrates it.
+    /// Locks and opens the log in a directory, or creates it, and starts its threads. Returns the
+    /// log, and the state that the hub restores from it. Blocks while it reads the database and, if
+    /// the format is old, migrates it.
     ///
     /// # Errors
     /// [`StoreError`]; no message of the log is changed.

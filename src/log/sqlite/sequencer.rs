@@ -103,8 +103,8 @@ impl Sequencer {
         Self { head, last_in_room, last_references, unpersisted_sessions: HashSet::new() }
     }
 
-    /// Plans write requests in this order, without changing the sequencer. The first sequence
-    /// assigned is the one after `head`.
+    /// Plans write requests in this order, without changing the sequencer. Only drafts and a
+    /// sequence gap lead to events. The first sequence assigned is the one after `head`.
     ///
     /// `head` must be at least the sequencer's own head. If `head` is greater, the first change
     /// stores the sequence gap between both heads, and the first event reports it as a void.

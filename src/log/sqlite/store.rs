@@ -85,9 +85,10 @@ impl Store {
         Ok(())
     }
 
-    /// Runs a checkpoint if the write-ahead log has at least [`CHECKPOINT_PAGES`] pages. A
-    /// checkpoint copies the pages of the write-ahead log into the database file. It is not run at
-    /// each commit, so a page that changes often is copied once for many commits.
+    /// Runs a checkpoint if the write-ahead log has at least [`CHECKPOINT_PAGES`] pages. Does not
+    /// wait for readers, which may keep it from copying all pages. A checkpoint copies the pages of
+    /// the write-ahead log into the database file. It is not run at each commit, so a page that
+    /// changes often is copied once for many commits.
     pub(super) fn checkpoint_if_large(&mut self) -> rusqlite::Result<()> {
         if self.wal_pages.load(Ordering::Relaxed) < CHECKPOINT_PAGES {
             return Ok(());
@@ -108,8 +109,9 @@ impl Store {
         if is_busy { Err(rusqlite::Error::QueryReturnedNoRows) } else { Ok(()) }
     }
 
-    /// Stores `head`, the last sequence of the log, in a commit with this sync level. With
-    /// [`SyncLevel::Full`], everything written before is then durable too.
+    /// Stores `head`, the last sequence of the log, in a commit with this sync level. Syncs nothing
+    /// below [`SyncLevel::Full`]. With [`SyncLevel::Full`], everything written before is then
+    /// durable too.
     pub(super) fn sync(&mut self, head: Sequence, sync: SyncLevel) -> rusqlite::Result<()> {
         self.set_sync_level(sync)?;
         write_fact(&self.connection, fact::HEAD, sequence_to_sql(head))
@@ -175,7 +177,8 @@ impl Store {
     }
 }
 
-/// Writes one change to the database. Adds the row ids that it looks up to the cache `room_ids`.
+/// Writes one change to the database. Drops a last reference whose session has no record. Adds the
+/// row ids that it looks up to the cache `room_ids`.
 fn apply_change(
     connection: &Connection,
     room_ids: &mut HashMap<NameKey, i64>,
