@@ -375,9 +375,9 @@ impl Connection {
         }
     }
 
-    /// Returns the action that the timers (handshake, idle, ping) require at `now`. A ping is due
-    /// if no frame has arrived for [`PING_INTERVAL`]. No ping is sent before `hello`, and no second
-    /// one before the next frame.
+    /// Returns the action that the timers (handshake, idle, ping) require at `now`, and changes
+    /// nothing. A ping is due if no frame has arrived for [`PING_INTERVAL`]. No ping is sent before
+    /// `hello`, and no second one before the next frame.
     pub(super) fn timer_action(&self, now: Moment) -> TimerAction {
         if self.is_closing() {
             return TimerAction::Nothing;

@@ -200,7 +200,7 @@ impl Quotas {
         self.update(group, now, |usage, _| _ = usage.live.remove(&id));
     }
 
-    /// Removes a connection that is gone from the counts of its address group.
+    /// Removes a connection that is gone, live or closing, from the counts of its address group.
     pub(super) fn remove_connection(&mut self, group: AddressGroup, id: ConnectionId, now: Moment) {
         self.update(group, now, |usage, _| {
             usage.connections = usage.connections.saturating_sub(1);
@@ -310,8 +310,8 @@ impl Quotas {
         }
     }
 
-    /// Applies `change` to the usage of an address group, updates the indexes, and returns the
-    /// result of `change`.
+    /// Applies `change` to the usage of an address group, which is created if there is none,
+    /// updates the indexes, and returns the result of `change`.
     ///
     /// If the address group is then idle and its usage is over, removes the group. If there are
     /// more than [`MAX_IDLE_GROUPS`] idle groups, removes the one whose usage is over first.

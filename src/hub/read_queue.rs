@@ -44,7 +44,7 @@ impl Lane {
         Self { limit, in_progress, waiting, turns }
     }
 
-    /// Adds a waiting read to its address group.
+    /// Adds a waiting read to its address group. A group that had none gets the last turn.
     fn push(&mut self, group: AddressGroup, tag: ReadTag) {
         let waiting = self.waiting.entry(group).or_default();
         if waiting.is_empty() {

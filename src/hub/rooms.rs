@@ -168,7 +168,8 @@ impl Rooms {
     }
 
     /// Closes a room if it has no members. Remembers the room's spelling and cancels its presence
-    /// update. Returns the closed room; `None` if the room has members or is not open.
+    /// update. The caller reduces the quota usage of the group that opened it. Returns the closed
+    /// room; `None` if the room has members or is not open.
     #[must_use]
     pub(super) fn close_if_empty(&mut self, id: RoomId) -> Option<Room> {
         self.by_id.get(&id).filter(|room| room.members.len() == 0)?;

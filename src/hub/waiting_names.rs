@@ -51,7 +51,8 @@ impl WaitingNames {
         self.by_session.insert(session, WaitingName { username, group, until });
     }
 
-    /// Removes the name that waits for a session, and returns it. `None` if no name does.
+    /// Removes the name that waits for a session, and returns it. `None` if no name does. The
+    /// registry still has the session as its holder: the caller releases the name there.
     pub(super) fn remove(&mut self, session: SessionId) -> Option<Username> {
         let WaitingName { username, group, until } = self.by_session.remove(&session)?;
         self.by_deadline.remove(&(until, session));

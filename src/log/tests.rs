@@ -75,8 +75,8 @@ enum Range {
     After(u64, u16),
     /// Entries before a sequence. The second number is the limit.
     Before(u64, u16),
-    /// Search: index of the query, index of the author, start in days, end in days, upper bound of
-    /// the sequences, limit.
+    /// Search: index of the query, index of the author, start in days, end in days, inclusive upper
+    /// bound of the sequences, limit.
     Matching(usize, Option<usize>, Option<u64>, Option<u64>, u64, u16),
 }
 
@@ -197,7 +197,8 @@ impl LogPair {
         }
     }
 
-    /// Takes the next event of both logs and asserts that they are equal.
+    /// Waits for the next event of each log. Asserts that both events are equal, and contain no
+    /// void.
     fn compare(&mut self) {
         let disk = self.disk.as_mut().unwrap();
         let event = poll_fn(|context| disk.poll_event(context));
@@ -257,7 +258,8 @@ impl LogPair {
         }
     }
 
-    /// Creates the next drafts from the indices of [`Step::Say`], as proposals. Counts them.
+    /// Creates the next drafts from the indices of [`Step::Say`], as proposals. Adds their number
+    /// to `head`, but does not propose them.
     fn drafts(&mut self, messages: &[(usize, usize, usize)]) -> Vec<Proposal> {
         self.head += messages.len() as u64;
         messages.iter().map(|it| Proposal::Message(self.draft(*it))).collect()
@@ -302,8 +304,8 @@ impl LogPair {
         }
     }
 
-    /// Closes the log on disk and opens it again. Asserts that it restores head, next session
-    /// number and sessions.
+    /// Closes the log on disk and opens it again; the log in memory goes on. Asserts that it
+    /// restores head, next session number and sessions.
     fn restart(&mut self) {
         self.disk = None;
         let (disk, restored) = open(self.directory.path());

@@ -20,7 +20,7 @@ pub(super) fn hello(features: u64) -> ClientFrame {
     .into()
 }
 
-/// Builds a `join` without password, token or position.
+/// Builds a `join` without password, token or position. `rooms`: empty for the lobby.
 pub(super) fn join(name: &str, rooms: &[&str]) -> Join {
     Join {
         username: name.to_owned(),
@@ -64,13 +64,14 @@ pub(super) fn leave(reference: u64, room: &str) -> ClientFrame {
     Leave { reference: Reference(reference), room: room.to_owned() }.into()
 }
 
-/// Builds a `history` request.
+/// Builds a `history` request. `before`: 0 for the latest entries. `limit`: 0 for the maximum.
 pub(super) fn history(reference: u64, room: &str, before: u64, limit: u16) -> ClientFrame {
     let before = Sequence(before);
     History { reference: Reference(reference), room: room.to_owned(), before, limit }.into()
 }
 
-/// Builds a `search` request. `room`: empty for all rooms.
+/// Builds a `search` request, for any author and time. `room`: empty for all rooms. `before`: 0 for
+/// the latest entries. `limit`: 0 for the maximum.
 pub(super) fn search(
     reference: u64,
     room: &str,
@@ -91,7 +92,7 @@ pub(super) fn search(
     .into()
 }
 
-/// Builds a `members` request.
+/// Builds a `members` request. `after`: empty for the first page.
 pub(super) fn members(reference: u64, room: &str, after: &str) -> ClientFrame {
     let after = after.to_owned();
     Members { reference: Reference(reference), room: room.to_owned(), after }.into()

@@ -164,7 +164,7 @@ impl Simulation {
         self.clients.push(id);
     }
 
-    /// Disconnects a client.
+    /// Disconnects a client. Its messages will be sent again.
     fn disconnect(&mut self, id: ConnectionId) {
         self.forget_client(id);
         self.harness.disconnect(id);

@@ -33,7 +33,7 @@ fn append(log: &mut MemoryLog, draft: Draft) -> SharedEntry {
     items[0].entry().unwrap().clone()
 }
 
-/// Performs a read and returns the sequences of the entries found.
+/// Performs a read, which is no search, and returns the sequences of the entries found.
 fn read(log: &MemoryLog, rooms: &[&str], session: Option<u64>, range: ReadRange) -> Vec<u64> {
     let rooms = rooms.iter().map(|it| room(it)).collect();
     let session = session.map(SessionId);

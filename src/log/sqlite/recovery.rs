@@ -33,7 +33,7 @@ const MAX_DRAFTS_IN_FLIGHT: u64 = (MAX_QUEUED_DRAFT_BYTES / DRAFT_OVERHEAD) as u
 const MAX_RESTORED_ROOMS: i64 = 1_000;
 
 /// Determines the id under which the log continues, and marks the database as open. Both are
-/// committed before this function returns.
+/// committed before this function returns; after an error, neither is.
 ///
 /// The log keeps its id if none of its entries can be missing. That is so in three cases:
 /// - The database was closed properly.

@@ -30,7 +30,7 @@ struct Fixture {
 }
 
 impl Fixture {
-    /// Creates a writer on a disk with space.
+    /// Creates a writer on a disk with space. It has no reader threads, so its reads fail.
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("chat.db");
