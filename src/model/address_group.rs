@@ -4,6 +4,8 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
+use serde::{Deserialize, Serialize};
+
 /// Prefix length of the IPv6 network that forms a group, in bits. A provider usually assigns no
 /// smaller network to a customer.
 const IPV6_PREFIX: u32 = 64;
@@ -11,7 +13,8 @@ const IPV6_PREFIX: u32 = 64;
 /// Group of addresses that share one set of quotas: a single IPv4 address, or an IPv6 network with
 /// a prefix of 64 bits. The addresses probably belong to one household. Among peers, a single IPv6
 /// link-local address is a group too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "IpAddr")]
 pub struct AddressGroup(
     /// The single address, or the first address of the IPv6 network.
     IpAddr,
@@ -39,6 +42,13 @@ impl AddressGroup {
             IpAddr::V6(address) if address.is_unicast_link_local() => Self(address.into()),
             address => Self::of(address),
         }
+    }
+}
+
+impl From<IpAddr> for AddressGroup {
+    /// Returns the group of a stored address, as [`Self::of`].
+    fn from(address: IpAddr) -> Self {
+        Self::of(address)
     }
 }
 

@@ -41,6 +41,9 @@ pub const MAX_PASSWORD: usize = 256;
 /// Maximum length of the human-readable text of an error or notice, in bytes.
 pub const MAX_ERROR_TEXT: usize = 512;
 
+/// Maximum length of a one-line text of moderation, a topic or a reason, in bytes.
+pub const MAX_LINE: usize = 256;
+
 /// Maximum number of rooms that one session may be in.
 pub const MAX_ROOMS: u16 = 16;
 

@@ -10,8 +10,11 @@ mod bucket;
 mod code;
 mod entry;
 mod event;
+mod fact;
 mod id;
+mod length;
 pub mod limits;
+mod line;
 mod name;
 mod network;
 mod peer;
@@ -32,7 +35,13 @@ pub use event::{
     ConnectionState, DirectMessage, Event, JoinedMesh, JoinedServer, Message, PeerReport,
     PeerRoute, Refusal, RosterNote, RosterStatus, SearchResult,
 };
+pub use fact::{
+    Actor, Fact, FactDraft, ModerationAction, NamedSession, Role, RoomSetting, Sanction,
+    SanctionKind, Scope, SharedFact,
+};
 pub use id::{LogId, Position, Reference, Sequence, ServerId, ServerIdError, SessionId, Token};
+pub use length::{SanctionLength, SanctionLengthError, SlowMode, SlowModeError};
+pub use line::{LineError, Reason, Topic};
 #[cfg(feature = "ui")]
 pub use name::NAME_RULE;
 pub use name::{NameError, NameKey, RoomName, Username, strip_room_prefix};

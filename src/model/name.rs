@@ -4,6 +4,8 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 use unicode_normalization::{UnicodeNormalization, is_nfc, is_nfkc};
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
@@ -59,6 +61,13 @@ impl NameKey {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl Serialize for NameKey {
+    /// Serialises the key as a string.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.as_str().serialize(serializer)
     }
 }
 
@@ -178,6 +187,21 @@ macro_rules! name_type {
             /// Hashes the key, consistently with [`PartialEq`].
             fn hash<H: Hasher>(&self, state: &mut H) {
                 self.key().hash(state);
+            }
+        }
+
+        impl Serialize for $type {
+            /// Serialises the canonical spelling.
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                self.as_str().serialize(serializer)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            /// Deserialises and validates a stored name. Not for frames and datagrams: an invalid
+            /// name in them has an answer of its own.
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Self::new(&String::deserialize(deserializer)?).map_err(D::Error::custom)
             }
         }
 

@@ -100,7 +100,7 @@ impl AnnouncementText {
         if text.len() > MAX_ERROR_TEXT {
             return Err(AnnouncementError::TooLong);
         }
-        if text.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) {
+        if text.chars().any(is_control_or_line_break) {
             return Err(AnnouncementError::Control);
         }
         Ok(Self(text.to_owned()))
@@ -111,6 +111,12 @@ impl AnnouncementText {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Returns true if a one-line text may not have the character: a control character, or a separator
+/// of lines or paragraphs.
+pub(super) fn is_control_or_line_break(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 /// Display style of a message: a number of the protocol registry. Unassigned numbers are kept

@@ -18,7 +18,7 @@ pub struct Malformed;
 /// # Errors
 /// [`Malformed`] if the bytes end too soon or have an invalid value. Also if they are not the
 /// canonical encoding of the value.
-pub(super) fn decode_prefix<'a, T>(bytes: &'a [u8]) -> Result<(T, &'a [u8]), Malformed>
+pub(crate) fn decode_prefix<'a, T>(bytes: &'a [u8]) -> Result<(T, &'a [u8]), Malformed>
 where
     T: Serialize + Deserialize<'a>,
 {
@@ -30,7 +30,7 @@ where
 }
 
 /// Appends the encoding of `value` to `buffer`.
-pub(super) fn encode_into<T: Serialize>(value: &T, buffer: &mut Vec<u8>) {
+pub(crate) fn encode_into<T: Serialize>(value: &T, buffer: &mut Vec<u8>) {
     let written = postcard::serialize_with_flavor(value, AppendFlavor(buffer));
     debug_assert!(written.is_ok(), "every message can be serialised");
 }

@@ -2,7 +2,7 @@
 //!
 //! The pages in `docs/protocol/` are authoritative, and their vectors fix every byte.
 
-mod codec;
+pub(crate) mod codec;
 mod frame;
 #[cfg(feature = "server")]
 mod proxy_header;

@@ -1,0 +1,224 @@
+//! Facts: entries of the log that record what moderators do. They change roles, sanctions, topics
+//! and modes of rooms, and last until another fact changes them. `crate::moderation` folds them
+//! into the state that is in force.
+//!
+//! The types are stored in the encoding of `serde` and postcard. So the order of fields and
+//! variants must not change, and new variants go to the end.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    AddressGroup, Reason, RoomName, SanctionLength, Sequence, SessionId, SlowMode, Timestamp,
+    Topic, Username,
+};
+
+/// Scope of a role, a sanction or another moderation action: the server with all its rooms, or one
+/// room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Scope {
+    /// The whole server.
+    Server,
+    /// The room with this name.
+    Room(RoomName),
+}
+
+impl Scope {
+    /// Returns the room; `None` for the whole server.
+    #[must_use]
+    pub const fn room(&self) -> Option<&RoomName> {
+        match self {
+            Self::Server => None,
+            Self::Room(room) => Some(room),
+        }
+    }
+}
+
+/// Role of a session in a scope: what it may do there. The greater role permits more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Role {
+    /// May remove messages, send users out, ban and mute them, and set the topic and modes of
+    /// rooms.
+    Moderator,
+    /// May also give and take the role of a moderator.
+    Owner,
+}
+
+/// Session, with the username that it had when the fact was recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedSession {
+    /// Session number.
+    pub session: SessionId,
+    /// Username at that time.
+    pub username: Username,
+}
+
+/// Author of a fact: who performed the action.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Actor {
+    /// The command line on the server's machine. It may do everything.
+    CommandLine,
+    /// The server by itself: it ends the sanctions that have expired.
+    Server,
+    /// A client.
+    Session(NamedSession),
+}
+
+/// Kind of a sanction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum SanctionKind {
+    /// Ban: its target may not come in.
+    Ban,
+    /// Mute: its target may not talk.
+    Mute,
+}
+
+/// Target, scope and length of a ban or mute. It applies to whoever has the name, and to the
+/// session under every name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sanction {
+    /// Where the sanction applies.
+    pub scope: Scope,
+    /// Username that the sanction applies to.
+    pub username: Username,
+    /// Session that the sanction applies to as well; `None` if nobody had the name.
+    pub session: Option<SessionId>,
+    /// Length, from the time of the fact.
+    pub length: SanctionLength,
+}
+
+/// Setting of a room, with its new value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RoomSetting {
+    /// Topic of the room; `None`: no topic.
+    Topic(Option<Topic>),
+    /// Minimum interval between two messages of one session.
+    SlowMode(SlowMode),
+    /// True if only sessions with a role may talk in the room.
+    Moderated(bool),
+}
+
+/// Moderation action: what a fact records.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ModerationAction {
+    /// A role was given, replaced or taken.
+    RoleSet {
+        /// Where the role counts.
+        scope: Scope,
+        /// Session that gets or loses the role.
+        holder: NamedSession,
+        /// New role; `None`: the role was taken.
+        role: Option<Role>,
+    },
+    /// A user was banned. An earlier ban of the same name in the same scope is replaced.
+    Banned {
+        /// Target, scope and length.
+        sanction: Sanction,
+        /// Address group that the ban applies to as well, except to sessions with a role.
+        group: Option<AddressGroup>,
+    },
+    /// A user was muted. An earlier mute of the same name in the same scope is replaced.
+    Muted(Sanction),
+    /// A ban or mute has ended: it was lifted, or has expired (then the actor is the server).
+    SanctionEnded {
+        /// Kind of the sanction.
+        kind: SanctionKind,
+        /// Scope of the sanction.
+        scope: Scope,
+        /// Username that the sanction applied to.
+        username: Username,
+        /// Sequence of the fact that imposed the sanction. The end of an earlier sanction does not
+        /// end a later one.
+        sanction: Sequence,
+    },
+    /// A session was sent out of a room or of the server. It may come back.
+    Kicked {
+        /// The room, or the server.
+        scope: Scope,
+        /// Session that was sent out.
+        target: NamedSession,
+    },
+    /// A setting of a room was changed.
+    RoomSet {
+        /// Name of the room.
+        room: RoomName,
+        /// The setting and its new value.
+        setting: RoomSetting,
+    },
+    /// The text of a message was removed.
+    MessageRemoved {
+        /// Room of the message.
+        room: RoomName,
+        /// Sequence of the message.
+        message: Sequence,
+        /// Author of the message.
+        author: NamedSession,
+    },
+    /// An announcement was made, in one room or to everybody. The text is not recorded.
+    Announced(Scope),
+}
+
+impl ModerationAction {
+    /// Returns the room that the action concerns; `None`: the whole server.
+    #[must_use]
+    pub const fn room(&self) -> Option<&RoomName> {
+        match self {
+            Self::RoleSet { scope, .. }
+            | Self::Banned { sanction: Sanction { scope, .. }, .. }
+            | Self::Muted(Sanction { scope, .. })
+            | Self::SanctionEnded { scope, .. }
+            | Self::Kicked { scope, .. }
+            | Self::Announced(scope) => scope.room(),
+            Self::RoomSet { room, .. } | Self::MessageRemoved { room, .. } => Some(room),
+        }
+    }
+
+    /// Returns the sanction that the action imposes, and its kind. `None` if it is another action.
+    #[must_use]
+    pub const fn sanction(&self) -> Option<(SanctionKind, &Sanction)> {
+        match self {
+            Self::Banned { sanction, .. } => Some((SanctionKind::Ban, sanction)),
+            Self::Muted(sanction) => Some((SanctionKind::Mute, sanction)),
+            _ => None,
+        }
+    }
+}
+
+/// Fact that is not in the log yet: without sequence and time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FactDraft {
+    /// Who performed the action.
+    pub actor: Actor,
+    /// What was done, where and to whom.
+    pub action: ModerationAction,
+    /// Reason that the actor gave.
+    pub reason: Option<Reason>,
+}
+
+/// Fact in the log: a draft with the sequence and time that the log assigned. Facts and messages
+/// share one order of sequences.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fact {
+    /// Sequence in the log; not [`Sequence::ZERO`].
+    pub sequence: Sequence,
+    /// Wall-clock time at which the log appended the fact.
+    pub time: Timestamp,
+    /// The action with its actor and reason.
+    pub draft: FactDraft,
+    /// False if the action was not permitted when the fact was committed. Such a fact changes
+    /// nothing: it is kept for the audit.
+    pub is_effective: bool,
+}
+
+impl Fact {
+    /// Returns the time at which the sanction that the fact imposes ends. `None` if it has no end,
+    /// or if the fact imposes no sanction.
+    #[must_use]
+    pub fn sanction_end(&self) -> Option<Timestamp> {
+        self.draft.action.sanction().and_then(|(_, it)| it.length.end(self.time))
+    }
+}
+
+/// Fact behind a reference count, so that log, hub and connections share it without copying.
+pub type SharedFact = Arc<Fact>;

@@ -1,0 +1,226 @@
+//! Layer 1: the moderation state, folded from the facts of the log: roles, bans, mutes, topics and
+//! modes of rooms.
+//!
+//! [`ModerationState`] is a map of last-writer-wins registers: each [`Register`] holds the fact
+//! that wrote it last. The fold is deterministic. It consults neither a clock nor settings, so the
+//! same facts give the same state, byte by byte, whoever folds them. A sanction ends by a fact, not
+//! by the time.
+//!
+//! Whoever commits a fact first asks [`ModerationState::judge`], stores the verdict in the fact
+//! ([`Fact::is_effective`]), and then calls [`ModerationState::apply`].
+//!
+//! | module | contents |
+//! |---|---|
+//! | `register` | registers, and the table of which fact writes which register |
+//! | `judge` | who may do what to whom: ranks, permissions, limits; who may talk |
+//! | `sanction_index` | index of the sanctions by name, session, look-alike and address |
+//! | `encoding` | canonical bytes of facts and of the state |
+//!
+//! [`Fact::is_effective`]: crate::model::Fact::is_effective
+
+mod encoding;
+mod judge;
+mod register;
+mod sanction_index;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+pub use encoding::{decode_fact, encode_fact};
+pub use judge::{FactError, SpeechError};
+pub use register::{Register, RegisterChange};
+
+use self::register::Write;
+use self::sanction_index::{Identifier, SanctionIndex};
+use crate::model::{
+    AddressGroup, ModerationAction, NameKey, Role, RoomSetting, SanctionKind, SessionId,
+    SharedFact, SlowMode, Topic, Username,
+};
+
+/// Moderation state in force: the fold of all facts so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ModerationState {
+    /// Registers that are set, each with the fact that set it.
+    registers: BTreeMap<Register, SharedFact>,
+    /// Index of the bans and mutes among them.
+    sanctions: SanctionIndex,
+}
+
+/// User who wants to come in: what a ban is compared with.
+#[derive(Clone, Copy, Debug)]
+pub struct Joiner<'a> {
+    /// Username.
+    pub username: &'a Username,
+    /// Session that is resumed, or is in already. `None` for a new one.
+    pub session: Option<SessionId>,
+    /// Address group of the connection.
+    pub group: AddressGroup,
+    /// True if a ban also applies to names that look like its name: the setting
+    /// `refuse_lookalikes`.
+    pub matches_lookalikes: bool,
+}
+
+impl ModerationState {
+    /// Folds facts, in the log's order, into the state that they leave.
+    pub fn fold<'a>(facts: impl IntoIterator<Item = &'a SharedFact>) -> Self {
+        let mut state = Self::default();
+        for fact in facts {
+            state.apply(fact);
+        }
+        state
+    }
+
+    /// Applies the next fact of the log. Returns the register that it has changed, if any. Every
+    /// fact is accepted; one that is not effective changes nothing.
+    pub fn apply(&mut self, fact: &SharedFact) -> Option<RegisterChange> {
+        let action = &fact.draft.action;
+        let register = Register::of(action).filter(|_| fact.is_effective)?;
+        let held = self.registers.get(&register).map(|it| it.sequence);
+        let value = match Write::of(action) {
+            Write::Set => Some(fact.clone()),
+            Write::Clear if held.is_some() => None,
+            Write::ClearIf(sequence) if held == Some(sequence) => None,
+            Write::Clear | Write::ClearIf(_) => return None,
+        };
+        self.write(register.clone(), value.clone());
+        Some(RegisterChange { register, value })
+    }
+
+    /// Sets a register to a fact, or clears it (`None`), and updates the index.
+    fn write(&mut self, register: Register, value: Option<SharedFact>) {
+        let before = match &value {
+            Some(fact) => self.registers.insert(register, fact.clone()),
+            None => self.registers.remove(&register),
+        };
+        if let Some(before) = before {
+            self.sanctions.remove(&before);
+        }
+        if let Some(fact) = value {
+            self.sanctions.insert(&fact);
+        }
+    }
+
+    /// Returns the role of a session in a room, or on the server (`None`). A role on the server
+    /// counts in its rooms too, and is asked for separately.
+    #[must_use]
+    pub fn role(&self, session: SessionId, room: Option<&NameKey>) -> Option<Role> {
+        let fact = self.registers.get(&Register::Role(session, room.cloned()))?;
+        match fact.draft.action {
+            ModerationAction::RoleSet { role, .. } => role,
+            _ => None,
+        }
+    }
+
+    /// Returns true if a session has a role, on the server or in any room.
+    #[must_use]
+    pub fn has_role(&self, session: SessionId) -> bool {
+        let mut from = self.registers.range(Register::Role(session, None)..);
+        from.next().is_some_and(|(it, _)| matches!(it, Register::Role(of, _) if *of == session))
+    }
+
+    /// Returns the facts that gave the roles in force, in order of sessions.
+    pub fn roles(&self) -> impl Iterator<Item = &SharedFact> {
+        self.registers.iter().filter(|(it, _)| matches!(it, Register::Role(..))).map(|(_, it)| it)
+    }
+
+    /// Returns the facts that imposed the bans and mutes in force, in order of kinds, scopes and
+    /// names.
+    pub fn sanctions(&self) -> impl Iterator<Item = &SharedFact> {
+        self.registers
+            .iter()
+            .filter(|(it, _)| matches!(it, Register::Sanction(..)))
+            .map(|(_, it)| it)
+    }
+
+    /// Returns the ban from a room, or from the server (`None`), that applies to a user. If several
+    /// do, the one that ends last.
+    #[must_use]
+    pub fn ban(&self, room: Option<&NameKey>, joiner: &Joiner<'_>) -> Option<&SharedFact> {
+        if self.sanctions.is_empty() {
+            return None;
+        }
+        let name = joiner.username.key();
+        // Whoever shares an address with a banned user and moderates there stays in.
+        let is_guest = joiner.session.is_none_or(|it| !self.has_role_in(it, room));
+        let identifiers = [
+            Some(Identifier::Name(name.clone())),
+            joiner.session.map(Identifier::Session),
+            joiner.matches_lookalikes.then(|| Identifier::Skeleton(name.skeleton())),
+            is_guest.then_some(Identifier::Group(joiner.group)),
+        ];
+        self.find_sanction(SanctionKind::Ban, room, identifiers.into_iter().flatten())
+    }
+
+    /// Returns the mute in a room, or on the server (`None`), that applies to a session with a
+    /// username. If two do, the one that ends last.
+    #[must_use]
+    pub fn mute(
+        &self,
+        room: Option<&NameKey>,
+        session: SessionId,
+        username: &Username,
+    ) -> Option<&SharedFact> {
+        self.sanction_of(SanctionKind::Mute, room, session, username)
+    }
+
+    /// Returns the sanction of a kind and scope that applies to a session or its username. If two
+    /// do, the one that ends last.
+    fn sanction_of(
+        &self,
+        kind: SanctionKind,
+        room: Option<&NameKey>,
+        session: SessionId,
+        username: &Username,
+    ) -> Option<&SharedFact> {
+        let name = Identifier::Name(username.key().clone());
+        self.find_sanction(kind, room, [name, Identifier::Session(session)])
+    }
+
+    /// Returns the sanction of a kind and scope that applies to one of the identifiers. If several
+    /// do, the one that ends last.
+    fn find_sanction(
+        &self,
+        kind: SanctionKind,
+        room: Option<&NameKey>,
+        identifiers: impl IntoIterator<Item = Identifier>,
+    ) -> Option<&SharedFact> {
+        identifiers
+            .into_iter()
+            .flat_map(|it| self.sanctions.find(kind, room, it))
+            .filter_map(|it| self.registers.get(&it))
+            .max_by_key(|it| (it.sanction_end().is_none(), it.sanction_end(), it.sequence))
+    }
+
+    /// Returns the topic of a room.
+    #[must_use]
+    pub fn topic(&self, room: &NameKey) -> Option<&Topic> {
+        match self.setting(&Register::Topic(room.clone())) {
+            Some(RoomSetting::Topic(topic)) => topic.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Returns the slow mode of a room.
+    #[must_use]
+    pub fn slow_mode(&self, room: &NameKey) -> SlowMode {
+        match self.setting(&Register::SlowMode(room.clone())) {
+            Some(RoomSetting::SlowMode(mode)) => *mode,
+            _ => SlowMode::OFF,
+        }
+    }
+
+    /// Returns true if only sessions with a role may talk in a room.
+    #[must_use]
+    pub fn is_moderated(&self, room: &NameKey) -> bool {
+        self.registers.contains_key(&Register::Moderated(room.clone()))
+    }
+
+    /// Returns the room setting that a register holds.
+    fn setting(&self, register: &Register) -> Option<&RoomSetting> {
+        match &self.registers.get(register)?.draft.action {
+            ModerationAction::RoomSet { setting, .. } => Some(setting),
+            _ => None,
+        }
+    }
+}

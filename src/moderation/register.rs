@@ -1,0 +1,135 @@
+//! Registers of the moderation state, and the table of which action writes which register.
+
+use serde::Serialize;
+
+use crate::model::{
+    ModerationAction, NameKey, RoomSetting, SanctionKind, Sequence, SessionId, SharedFact, SlowMode,
+};
+
+/// Maximum number of roles in force.
+pub(super) const MAX_ROLES: usize = 1_000;
+
+/// Maximum number of bans and mutes in force.
+pub(super) const MAX_SANCTIONS: usize = 10_000;
+
+/// Maximum number of topics, slow modes and moderated modes in force, over all rooms.
+pub(super) const MAX_ROOM_SETTINGS: usize = 10_000;
+
+/// Last-writer-wins register: the key of a value in the moderation state. Its value is the fact
+/// that set it last. A scope is the key of a room's name; `None` for the server.
+///
+/// The encoding of a register is stored: new variants go to the end.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum Register {
+    /// Role of a session in a scope.
+    Role(SessionId, Option<NameKey>),
+    /// Ban or mute of a username in a scope.
+    Sanction(SanctionKind, Option<NameKey>, NameKey),
+    /// Topic of a room.
+    Topic(NameKey),
+    /// Slow mode of a room.
+    SlowMode(NameKey),
+    /// Moderated mode of a room: set while only sessions with a role may talk there.
+    Moderated(NameKey),
+}
+
+impl Register {
+    /// Returns the register that an action writes. `None` if a fact with this action is kept for
+    /// the audit only.
+    #[must_use]
+    pub fn of(action: &ModerationAction) -> Option<Self> {
+        use ModerationAction as Action;
+
+        let scope = action.room().map(|it| it.key().clone());
+        match action {
+            Action::RoleSet { holder, .. } => Some(Self::Role(holder.session, scope)),
+            Action::Banned { sanction: it, .. } => {
+                Some(Self::Sanction(SanctionKind::Ban, scope, it.username.key().clone()))
+            }
+            Action::Muted(it) => {
+                Some(Self::Sanction(SanctionKind::Mute, scope, it.username.key().clone()))
+            }
+            Action::SanctionEnded { kind, username, .. } => {
+                Some(Self::Sanction(*kind, scope, username.key().clone()))
+            }
+            Action::RoomSet { room, setting } => Some(match setting {
+                RoomSetting::Topic(_) => Self::Topic(room.key().clone()),
+                RoomSetting::SlowMode(_) => Self::SlowMode(room.key().clone()),
+                RoomSetting::Moderated(_) => Self::Moderated(room.key().clone()),
+            }),
+            Action::Kicked { .. } | Action::MessageRemoved { .. } | Action::Announced(_) => None,
+        }
+    }
+
+    /// Returns the class of registers that are limited together.
+    pub(super) const fn class(&self) -> RegisterClass {
+        match self {
+            Self::Role(..) => RegisterClass::Roles,
+            Self::Sanction(..) => RegisterClass::Sanctions,
+            Self::Topic(_) | Self::SlowMode(_) | Self::Moderated(_) => RegisterClass::RoomSettings,
+        }
+    }
+}
+
+/// Class of registers that share a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RegisterClass {
+    /// Roles.
+    Roles,
+    /// Bans and mutes.
+    Sanctions,
+    /// Topics and modes of rooms.
+    RoomSettings,
+}
+
+impl RegisterClass {
+    /// Returns the maximum number of registers of the class that may be set at a time.
+    pub(super) const fn limit(self) -> usize {
+        match self {
+            Self::Roles => MAX_ROLES,
+            Self::Sanctions => MAX_SANCTIONS,
+            Self::RoomSettings => MAX_ROOM_SETTINGS,
+        }
+    }
+}
+
+/// Write access of an action to its register ([`Register::of`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Write {
+    /// The fact becomes the value.
+    Set,
+    /// The register is cleared.
+    Clear,
+    /// The register is cleared if it holds the fact with this sequence.
+    ClearIf(Sequence),
+}
+
+impl Write {
+    /// Returns the write access of an action. An action without a register has no use for it.
+    pub(super) fn of(action: &ModerationAction) -> Self {
+        match action {
+            ModerationAction::SanctionEnded { sanction, .. } => Self::ClearIf(*sanction),
+            ModerationAction::RoleSet { role: None, .. } => Self::Clear,
+            ModerationAction::RoomSet { setting, .. } if is_default(setting) => Self::Clear,
+            _ => Self::Set,
+        }
+    }
+}
+
+/// Returns true if a room without facts has this setting.
+fn is_default(setting: &RoomSetting) -> bool {
+    match setting {
+        RoomSetting::Topic(topic) => topic.is_none(),
+        RoomSetting::SlowMode(mode) => *mode == SlowMode::OFF,
+        RoomSetting::Moderated(is_moderated) => !is_moderated,
+    }
+}
+
+/// Change of one register, by one fact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegisterChange {
+    /// Register that was changed.
+    pub register: Register,
+    /// New value; `None`: the register was cleared.
+    pub value: Option<SharedFact>,
+}

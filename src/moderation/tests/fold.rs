@@ -1,0 +1,178 @@
+//! Property tests of the fold.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::test_runner::{Config, TestRunner};
+
+use super::random::{groups, logs, usernames};
+use super::*;
+use crate::moderation::judge::Rank;
+use crate::moderation::register::{MAX_ROLES, MAX_ROOM_SETTINGS, MAX_SANCTIONS, RegisterClass};
+
+/// Returns the state that the rows of another one give.
+fn reloaded(state: &ModerationState) -> ModerationState {
+    let rows = state.encode();
+    ModerationState::decode(rows.iter().map(|(key, value)| (&key[..], &value[..]))).unwrap()
+}
+
+/// Returns the ban from a scope that applies to a joiner, found without the index.
+fn scanned_ban<'a>(
+    state: &'a ModerationState,
+    room: Option<&NameKey>,
+    joiner: &Joiner<'_>,
+) -> Option<&'a SharedFact> {
+    let rank = joiner.session.map_or(Rank::Guest, |it| state.rank(it, room));
+    let applies = |fact: &&SharedFact| {
+        let ModerationAction::Banned { sanction: it, group } = &fact.draft.action else {
+            return false;
+        };
+        it.scope.room().map(RoomName::key) == room
+            && (it.username == *joiner.username
+                || it.session.is_some() && it.session == joiner.session
+                || joiner.matches_lookalikes
+                    && it.username.key().skeleton() == joiner.username.key().skeleton()
+                || *group == Some(joiner.group) && rank == Rank::Guest)
+    };
+    state
+        .sanctions()
+        .filter(applies)
+        .max_by_key(|it| (it.sanction_end().map_or(u64::MAX, |end| end.0), it.sequence))
+}
+
+proptest! {
+    /// (a) The same drafts give the same facts, and the same facts the same bytes, whether or not
+    /// they are judged on the way.
+    #[test]
+    fn same_facts_give_the_same_bytes(steps in logs()) {
+        let log = FactLog::judged(&steps);
+        prop_assert_eq!(&FactLog::judged(&steps).facts, &log.facts);
+        prop_assert_eq!(ModerationState::fold(&log.facts).encode(), log.state.encode());
+    }
+
+    /// (b) Decoding restores the state, its index and its bytes.
+    #[test]
+    fn decoding_restores_the_state_and_its_bytes(steps in logs()) {
+        let state = FactLog::judged(&steps).state;
+        let decoded = reloaded(&state);
+        prop_assert_eq!(decoded.encode(), state.encode());
+        prop_assert_eq!(decoded, state);
+    }
+
+    /// (c) A state that was stored and loaded goes on as if it had not been: it gives the same
+    /// verdicts, changes and bytes.
+    #[test]
+    fn a_loaded_state_continues_like_the_fold_of_all_facts(steps in logs(), at in any::<Index>()) {
+        let log = FactLog::judged(&steps);
+        let (stored, rest) = log.facts.split_at(at.index(log.facts.len() + 1));
+        let mut state = reloaded(&ModerationState::fold(stored));
+        let mut rows = state.encode();
+        for fact in rest {
+            prop_assert_eq!(state.judge(&fact.draft).is_ok(), fact.is_effective);
+            if let Some((key, value)) = state.apply(fact).map(|it| it.encode()) {
+                match value {
+                    Some(value) => rows.insert(key, value),
+                    None => rows.remove(&key),
+                };
+            }
+        }
+        prop_assert_eq!(state.encode(), log.state.encode());
+        prop_assert_eq!(rows, log.state.encode(), "the changes are those of the rows");
+    }
+
+    /// (d) Retention may drop the facts that are not effective, that only the audit reads, or that
+    /// have a later fact of the same register.
+    #[test]
+    fn superseded_and_ineffective_facts_can_be_dropped(steps in logs()) {
+        let log = FactLog::judged(&steps);
+        let effective = || log.facts.iter().filter(|it| it.is_effective);
+        let newest: BTreeMap<_, _> =
+            effective().filter_map(|it| Some((Register::of(&it.draft.action)?, it.sequence))).collect();
+        let kept = effective().filter(|it| newest.values().any(|newest| *newest == it.sequence));
+        prop_assert_eq!(ModerationState::fold(kept).encode(), log.state.encode());
+    }
+
+    /// (e) Every fact is accepted, also one that should not have been committed.
+    #[test]
+    fn every_fact_is_accepted(steps in logs()) {
+        let log = FactLog::unjudged(&steps);
+        for step in &steps {
+            let _ = log.state.judge(&step.draft);
+        }
+        prop_assert_eq!(reloaded(&log.state), log.state);
+    }
+
+    /// (g) The index agrees with the registers, and finds what a search of all sanctions finds.
+    #[test]
+    fn index_agrees_with_the_registers(
+        steps in logs(),
+        username in usernames(),
+        session in option::of(1..6_u64),
+        group in groups(),
+        matches_lookalikes in any::<bool>(),
+    ) {
+        let state = FactLog::unjudged(&steps).state;
+        let mut index = SanctionIndex::default();
+        state.registers.values().for_each(|it| index.insert(it));
+        prop_assert_eq!(&state.sanctions, &index);
+        let session = session.map(SessionId);
+        let joiner = Joiner { username: &username, session, group, matches_lookalikes };
+        let attic = NameKey::of("attic");
+        for room in [None, Some(RoomName::lobby().key()), Some(&attic)] {
+            prop_assert_eq!(state.ban(room, &joiner), scanned_ban(&state, room, &joiner));
+        }
+    }
+}
+
+/// Returns a log whose state has two registers less than are allowed, of each class.
+fn nearly_full() -> FactLog {
+    let mut log = FactLog::default();
+    for number in 2..MAX_ROLES {
+        let session = 1_000 + u64::try_from(number).unwrap();
+        log.append(command(role_set(Scope::Server, session, Some(Role::Moderator))), true);
+    }
+    for number in 2..MAX_SANCTIONS {
+        log.append(command(ban(lobby(), &format!("pest{number}"), None, 60)), true);
+    }
+    for number in 2..MAX_ROOM_SETTINGS {
+        let room = RoomName::new(&format!("room{number}")).unwrap();
+        let setting = RoomSetting::Moderated(true);
+        log.append(command(ModerationAction::RoomSet { room, setting }), true);
+    }
+    log
+}
+
+/// Returns the number of registers of a class that are set.
+fn count(state: &ModerationState, class: RegisterClass) -> usize {
+    state.registers.keys().filter(|it| it.class() == class).count()
+}
+
+/// (f) No class of registers grows beyond its limit, and no fact is refused below it. At the limit,
+/// what is set can still be replaced and cleared.
+#[test]
+fn limits_hold() {
+    let full = nearly_full();
+    let refused = Cell::new(0);
+    let run = TestRunner::new(Config::with_cases(16)).run(&logs(), |steps| {
+        let mut log = full.clone();
+        for step in &steps {
+            let draft = FactDraft { actor: Actor::CommandLine, ..step.resolve(&log.facts) };
+            let register = Register::of(&draft.action);
+            if log.commit(draft) == Err(FactError::Full) {
+                let register = register.unwrap();
+                prop_assert_eq!(count(&log.state, register.class()), register.class().limit());
+                prop_assert!(!log.state.registers.contains_key(&register));
+                refused.set(refused.get() + 1);
+            }
+        }
+        for class in [RegisterClass::Roles, RegisterClass::Sanctions, RegisterClass::RoomSettings] {
+            prop_assert!(count(&log.state, class) <= class.limit());
+        }
+        Ok(())
+    });
+    run.unwrap();
+    assert!(refused.get() > 0, "no limit was reached");
+}
