@@ -86,7 +86,7 @@ impl Mesh {
     }
 
     /// Records whether the sender `by` of a page hears this peer, by the item about this peer in
-    /// the page.
+    /// the page. Unless the item is absent, also ends the introductions to that peer.
     pub(super) fn note_own_listing(&mut self, now: Moment, by: PeerId, item: PageItem) {
         let patience = gone_after(self.member_count()) * 3 / 2;
         if let Some(contact) = self.contacts.get_mut(by) {

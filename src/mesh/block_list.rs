@@ -16,7 +16,8 @@ pub(super) struct BlockList {
 }
 
 impl BlockList {
-    /// Adds a name, and the public keys of its holders.
+    /// Adds a name, and the public keys of its holders. A key that was blocked by another name
+    /// counts as blocked by this name then.
     fn add(&mut self, name: NameKey, keys: &BTreeSet<[u8; 32]>) {
         self.keys.extend(keys.iter().map(|it| (*it, name.clone())));
         self.names.insert(name);

@@ -16,7 +16,8 @@ pub struct Settings {
     /// True if the room has a passphrase. The mesh only reports this to the user; the driver seals
     /// the datagrams.
     pub is_closed: bool,
-    /// True to ask the user for approval of each newcomer.
+    /// True to ask the user for approval of each newcomer. Without an answer within 10 s, the
+    /// newcomer is let in.
     pub ask: bool,
     /// Secret for cookies and for the seed of random delays. It must be fresh bytes from the
     /// system's random source.
@@ -55,9 +56,10 @@ pub enum Input {
         /// Decoded packet.
         packet: Packet,
     },
-    /// Resolved addresses of the hosts that the user has named; replaces the previous list.
+    /// Resolved addresses of the hosts that the user has named; replaces the previous list. Nothing
+    /// is sent to them before the next announce or heartbeat for named hosts.
     Hosts(Vec<SocketAddr>),
-    /// Addresses of this machine; replaces the previous list.
+    /// Addresses of this machine, for decisions about name conflicts; replaces the previous list.
     OwnAddresses(Vec<IpAddr>),
     /// Request of the user.
     Request(Request),
@@ -68,8 +70,8 @@ pub enum Input {
 /// Action that the driver has to carry out.
 #[derive(Debug)]
 pub enum Output {
-    /// Send one datagram to several destinations. Sign a control packet with the next counter, seal
-    /// the datagram, and send the same bytes to all destinations.
+    /// Send one datagram to several destinations. Sign a control packet with the next counter (from
+    /// 1 on), seal the datagram, and send the same bytes to all destinations.
     Send {
         /// Paths to send the datagram by.
         paths: PathSet,
@@ -82,7 +84,7 @@ pub enum Output {
     Event(Event),
     /// Pass [`Input::Wake`] at this time; replaces the previous wake-up.
     WakeAt(Moment),
-    /// The mesh has ended. This is the last output; further inputs are ignored.
+    /// The mesh has ended. Ignore any output after this one; further inputs are ignored.
     Finished(End),
 }
 

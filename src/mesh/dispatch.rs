@@ -61,7 +61,8 @@ impl Mesh {
     /// Handles a control packet that is no duplicate: adds or updates the sender's contact, and
     /// calls the handler if the sender's state and this peer's phase allow it. A packet of a gone
     /// peer, except `bye`, moves that peer to stage heard. Drops the packet if there is no place
-    /// for the contact, or beyond the sender's rate limit.
+    /// for the contact. Also drops it beyond the sender's rate limit; then it does not count as a
+    /// sign of life.
     fn dispatch_control(
         &mut self,
         now: Now,
@@ -156,10 +157,10 @@ impl Mesh {
     }
 
     /// Handles an entry, sent by its author or passed on by another peer. During the history fetch,
-    /// gives it to the fetch. After the fetch, inserts the entry into the author's log. Drops the
-    /// entry if the sender is not accepted, this peer is no member, the entry is known, or the log
-    /// refuses it. Drops an unrequested entry if its author is no member, or beyond the author's
-    /// rate limit.
+    /// gives it to the fetch. After the fetch, inserts the entry into the author's log, and
+    /// schedules a `want` if a gap is left. Drops the entry if the sender is not accepted, this
+    /// peer is no member, the entry is known, or the log refuses it. Drops an unrequested entry if
+    /// its author is no member, or beyond the author's rate limit.
     fn on_entry(&mut self, now: Now, from: SocketAddr, sender: PeerId, entry: &Arc<Entry>) {
         let (author, sequence) = (entry.author.id, entry.fields.sequence);
         if !self.accepts_entries_from(sender, from) {

@@ -47,9 +47,10 @@ impl Mesh {
     }
 
     /// Runs the sweep if it is due: takes the due action for each contact, except pings for which
-    /// it is not this peer's turn. After any action, schedules the next sweep as soon as the
-    /// minimum interval allows. Otherwise schedules it for the earliest time at which an action is
-    /// due.
+    /// it is not this peer's turn. Also sends the introductions that are due
+    /// ([`Self::introduce_to`]), and has the indirect peers updated. After any action, schedules
+    /// the next sweep as soon as the minimum interval allows. Otherwise schedules it for the
+    /// earliest time at which an action is due.
     pub(super) fn sweep_contacts(&mut self, now: Now) {
         if self.sweep_at.is_none_or(|it| it > now.moment) {
             return;
@@ -123,9 +124,9 @@ impl Mesh {
         self.is_among_nearest(count, id.0)
     }
 
-    /// Ends the stage of a contact whose time is over: marks a member as gone, forgets any other
-    /// contact. A contact in stage heard that has stated no name, but that others still list, goes
-    /// back to stage listed instead.
+    /// Ends the stage of a contact whose time is over: marks a member as gone
+    /// ([`Self::mark_gone`]), forgets any other contact. A contact in stage heard that has stated
+    /// no name, but that others still list, goes back to stage listed instead.
     fn expire(&mut self, now: Now, id: PeerId) {
         let gone = gone_after(self.member_count());
         let is_listed = |it: &Contact| it.is_verified && it.last_vouched + gone > now.moment;
@@ -221,8 +222,8 @@ impl SweepContext {
     }
 
     /// Returns the action for a contact in stage heard. After a silence of [`HEARD_TIMEOUT`] it is
-    /// removed. A member pings it once after each of its packets, if it is unverified, and has
-    /// stated a name or needs a verified address.
+    /// removed. A member pings it once after each of its packets, perhaps after a delay, if it is
+    /// unverified, and has stated a name or needs a verified address.
     ///
     /// A member also pings a contact that others list, that was never heard by a path, and that has
     /// no verified address, like a listed one that was not heard: both may wait for the other one.

@@ -187,8 +187,9 @@ impl Mesh {
     }
 
     /// Handles `recent`: stores the marks of the page, and, from page 0, the ids of the history
-    /// entries. Then requests the next page. Drops the packet unless it is the awaited page of the
-    /// current source, with the nonce of this peer's candidacy.
+    /// entries. Then requests the next page; after the last one, waits for missing history entries
+    /// or finishes the fetch. Drops the packet unless it is the awaited page of the current source,
+    /// with the nonce of this peer's candidacy.
     pub(super) fn on_recent(&mut self, now: Now, id: PeerId, recent: Recent) {
         let Phase::Recalling(history) = &mut self.phase else {
             self.drops.unexpected += 1;
@@ -293,8 +294,8 @@ impl Mesh {
     }
 
     /// Handles `recall` of a newcomer: sends the requested page of marks to its verified address.
-    /// For page 0, also sends the newest entries and their ids. If the newcomer has no verified
-    /// address, only has it pinged.
+    /// For page 0, also sends the newest entries and their ids. A page after the last one has no
+    /// marks. If the newcomer has no verified address, only has it pinged.
     pub(super) fn on_recall(&mut self, now: Now, id: PeerId, recall: Recall) {
         let Some(address) = self.verified_address(now, id) else { return };
         let mut entries = Vec::new();

@@ -59,7 +59,8 @@ pub(super) struct Log {
 
 impl Log {
     /// Returns the ranges (first, last) of missing sequences above `after` and up to `end`, both
-    /// included, in ascending order. Stops after the first `most` missing sequences.
+    /// included, in ascending order. `after` must not be below `have`. Stops after the first `most`
+    /// missing sequences.
     pub(super) fn missing_ranges(&self, after: u32, end: u32, most: u64) -> Vec<(u32, u32)> {
         let mut ranges = Vec::new();
         let (mut next, mut left) = (after.saturating_add(1), most);
@@ -143,7 +144,7 @@ impl Log {
     }
 
     /// Forgets the state of the repair: give-up timer, skipped gaps, time of the next `want`,
-    /// holders, and open requests. Call it if nothing is missing.
+    /// holders, and open requests. Keeps `lost_by` and `attempts`. Call it if nothing is missing.
     pub(super) fn clear_repair(&mut self) {
         (self.stalled_since, self.want_at, self.has_skipped) = (None, None, false);
         self.holders.clear();

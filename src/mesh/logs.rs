@@ -87,7 +87,7 @@ impl Logs {
     }
 
     /// Returns the log of an author, and clears its `introduced_by`. If the author is new, adds an
-    /// empty log. If there are [`MAX_AUTHORS`] logs already, evicts another author first.
+    /// empty log; for that, if there are [`MAX_AUTHORS`] logs already, evicts another author.
     pub(super) fn ensure_author(&mut self, author: PeerId) -> &mut Log {
         if !self.logs.contains_key(&author) && self.logs.len() >= MAX_AUTHORS {
             self.evict_author();
@@ -151,9 +151,10 @@ impl Logs {
         self.logs.range((Excluded(author), Unbounded)).map(|(author, log)| (*author, log))
     }
 
-    /// Sets the floor of an author: raises `have` to `mark.have`. Adds the author if it is new.
-    /// Entries at or below the floor are neither requested nor accepted, unless
-    /// [`Log::note_written`] lowers `have` again.
+    /// Sets the floor of an author: raises `have` to `mark.have`, and moves the entries that follow
+    /// without a gap into order. Adds the author if it is new, which may evict another one. Entries
+    /// at or below the floor are neither requested nor accepted, unless [`Log::note_written`]
+    /// lowers `have` again.
     pub(super) fn set_floor(&mut self, mark: Mark) {
         let log = self.ensure_author(mark.author);
         log.have = log.have.max(mark.have);
@@ -162,7 +163,7 @@ impl Logs {
     }
 
     /// Records a claim of `holder` to have the entries of `author` up to `sequence`. Returns true
-    /// if some of those entries are missing here.
+    /// if some of those entries are missing here; then schedule a `want`.
     ///
     /// If the author is new and `sequence` is above 0, adds the author. If there is no place for a
     /// new author, ignores the claim and returns false. If the holder is the author itself, the
@@ -207,7 +208,7 @@ impl Logs {
     }
 
     /// Records that ranges of an author's entries were requested of `source`; replaces the ranges
-    /// recorded for `source` before. `ranges` must ascend.
+    /// recorded for `source` before. `ranges` must ascend. Does nothing if the author has no log.
     pub(super) fn note_requested(
         &mut self,
         author: PeerId,
@@ -249,6 +250,7 @@ impl Logs {
 
     /// Inserts an entry of an author that has a log, raises the Lamport counter to the entry's, and
     /// reassembles the author's log. Changes nothing unless it returns [`InsertOutcome::New`].
+    /// Schedules no `want` if a gap is left.
     ///
     /// Also records the sequence as written by the author, and resets `attempts`. If the entry is
     /// the author's next one, restarts the give-up timer; otherwise starts the timer unless it

@@ -122,8 +122,8 @@ pub struct Mesh {
     phase: Phase,
     /// Room clock, stored as its value at a moment. [`Mesh::room_clock`] returns the current value.
     clock: (RoomClock, Moment),
-    /// Value of the room clock when this peer joined (*since* on the page). A jump of the room
-    /// clock is added to it.
+    /// Value of the room clock when this peer joined (*since* on the page); 0 before. A jump of the
+    /// room clock is added to it.
     since: RoomClock,
     /// Time at which this peer joined without getting a history, and the nonce of its candidacy.
     /// `None` if this peer has not joined, has got a history, or has begun a belated history fetch.
@@ -182,8 +182,8 @@ pub struct Mesh {
 }
 
 impl Mesh {
-    /// Creates the engine of a candidate, and queues its first announce. Poll all outputs
-    /// afterwards.
+    /// Creates the engine of a candidate, and queues its first announce, by all paths. Poll all
+    /// outputs afterwards.
     #[must_use]
     pub fn new(settings: Settings, sign: Box<dyn Sign + Send>, now: Now) -> Self {
         let me = sign.signer();
@@ -293,7 +293,7 @@ impl Mesh {
         self.drops
     }
 
-    /// Iterates over all retained entries in room order.
+    /// Iterates over all retained entries in room order, hidden and not yet shown ones included.
     pub fn entries(&self) -> impl DoubleEndedIterator<Item = &Arc<Entry>> {
         self.logs.iter_in_room_order()
     }
@@ -355,7 +355,8 @@ impl Mesh {
         }
     }
 
-    /// Returns the current value of the room clock, at most [`heartbeats::CLOCK_END`].
+    /// Returns the current value of the room clock, at most [`heartbeats::CLOCK_END`]. Until this
+    /// peer joins, it is the time since the mesh was created.
     fn room_clock(&self, now: Moment) -> RoomClock {
         let (clock, at) = self.clock;
         clock.after(now.since(at)).min(heartbeats::CLOCK_END)
@@ -366,7 +367,7 @@ impl Mesh {
         (self.since, self.me.id)
     }
 
-    /// Returns the number of members, this peer included: *n* on the page.
+    /// Returns the number of members, this peer included even as a candidate: *n* on the page.
     const fn member_count(&self) -> usize {
         self.contacts.member_count() + 1
     }
@@ -413,7 +414,8 @@ impl Mesh {
         self.out.push_back(Output::Event(event));
     }
 
-    /// Ends the mesh, so that further inputs are ignored, and queues [`Output::Finished`].
+    /// Ends the mesh, so that further inputs are ignored, and queues [`Output::Finished`]. Queue
+    /// all other outputs before.
     fn finish(&mut self, end: End) {
         self.phase = Phase::Ended;
         self.out.push_back(Output::Finished(end));
@@ -451,12 +453,13 @@ impl Mesh {
         Cookie(hash.finalize().first_chunk().copied().unwrap_or_default())
     }
 
-    /// Returns a random delay from `least` to `most` milliseconds, both included.
+    /// Returns a random delay from `least` to `most` milliseconds, both included. Panics if `least`
+    /// is greater.
     fn random_delay(&mut self, (least, most): (u64, u64)) -> std::time::Duration {
         std::time::Duration::from_millis(self.random.u64(least..=most))
     }
 
-    /// Returns true if a member, this peer included, holds a name with this key.
+    /// Returns true if a member, or this peer in any phase, holds a name with this key.
     fn is_name_held(&self, key: &NameKey) -> bool {
         self.name.key() == key || self.contacts.holders(key).next().is_some()
     }

@@ -29,7 +29,7 @@ impl RecentAuthors {
         self.latest.truncate(REMEMBERED_AUTHORS);
     }
 
-    /// Returns true if an author beside these two has written within [`TALK_WINDOW`].
+    /// Returns true if a remembered author other than these two has written within [`TALK_WINDOW`].
     fn has_other_than(&self, now: Moment, known: [PeerId; 2]) -> bool {
         let is_recent = |at: Moment| now.since(at) < TALK_WINDOW;
         self.latest.iter().any(|(author, at)| !known.contains(author) && is_recent(*at))

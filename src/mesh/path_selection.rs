@@ -18,7 +18,9 @@ pub(super) struct SendPlan {
 }
 
 impl Mesh {
-    /// Sends one packet to all members by the send plan, with unicast copies as needed.
+    /// Sends one packet by the send plan ([`Self::send_plan`]), with unicast copies as needed: to
+    /// all members, and to others that the plan covers. If there is nobody, sends it by the IPv4
+    /// group.
     pub(super) fn send_to_all(&mut self, packet: Outgoing) {
         let SendPlan { paths, addresses } = self.send_plan().clone();
         self.send(paths, addresses, packet);

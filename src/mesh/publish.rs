@@ -27,7 +27,8 @@ pub(super) struct Outbox {
     /// Messages that wait until this peer has joined and the rate limit allows them, the oldest
     /// first.
     queue: VecDeque<(RequestTag, Style, MessageText)>,
-    /// Requests that wait until this peer has joined, the oldest first.
+    /// Requests that wait until this peer has joined, the oldest first. If the mesh ends before,
+    /// they get no answer.
     pub(super) deferred: Vec<Request>,
     /// Rate limit for publishing own messages.
     bucket: TokenBucket,
@@ -84,8 +85,9 @@ impl Outbox {
 }
 
 impl Mesh {
-    /// Adds a message to the outbox, and makes a flush due. Refuses the message if its text is
-    /// invalid or longer than [`MAX_PEER_TEXT`] bytes, or if the outbox is full.
+    /// Adds a message to the outbox, and makes a flush due. Refuses the message, always with
+    /// [`ErrorCode::TextInvalid`], if its text is invalid or longer than [`MAX_PEER_TEXT`] bytes,
+    /// or if the outbox is full.
     pub(super) fn enqueue_message(&mut self, now: Now, tag: RequestTag, style: Style, text: &str) {
         let bytes = text.len();
         let checked = MessageText::new(text);
@@ -136,7 +138,8 @@ impl Mesh {
     }
 
     /// Publishes one message: signs an entry with the next sequence, inserts it into the own log,
-    /// sends it to everybody, and schedules a follow-up heartbeat. Refuses the message if the
+    /// sends it to everybody, and schedules a follow-up heartbeat. The user is shown the message,
+    /// with the acknowledgement, only in its turn in the display order. Refuses the message if the
     /// sequences are used up or the Lamport counter is at its end.
     fn publish(&mut self, now: Now, tag: RequestTag, style: Style, text: &MessageText) {
         let Some(sequence) = self.outbox.sequence.checked_add(1) else {
@@ -205,7 +208,8 @@ impl Mesh {
     }
 
     /// Leaves at once. Shows what is held back, and sends `bye` twice if this peer is a member.
-    /// Reports each queued message to the user as unsent, and ends the mesh with [`End::Left`].
+    /// Reports each queued message to the user as unsent, drops deferred requests, and ends the
+    /// mesh with [`End::Left`].
     pub(super) fn leave(&mut self) {
         if self.has_joined() {
             self.show_all_held();

@@ -17,7 +17,8 @@ pub(super) const fn session(id: PeerId) -> SessionId {
 impl Mesh {
     /// Handles a request of the user. Ignores `Password`, `Name` and `Reconnect`. Until this peer
     /// has joined, defers the requests about other peers: members, peers, and all about blocks.
-    /// Refuses such a request if [`MAX_DEFERRED_REQUESTS`] are deferred.
+    /// Refuses such a request if [`MAX_DEFERRED_REQUESTS`] are deferred. `Quit` leaves at once,
+    /// `Finish` after delivery ([`Mesh::leave_when_delivered`]).
     pub(super) fn on_request(&mut self, now: Now, request: Request) {
         // The members are known only after joining.
         let is_about_others = matches!(
@@ -67,8 +68,9 @@ impl Mesh {
         }
     }
 
-    /// Handles a chat command. `Say` for this room queues a message; `Members` reports the members.
-    /// Refuses all others, for example direct messages and searches, which only servers offer.
+    /// Handles a chat command. `Say` for this room queues a message; `Members` reports the roster,
+    /// whatever room it names. Refuses all others, for example direct messages and searches, which
+    /// only servers offer.
     fn on_chat_command(&mut self, now: Now, tag: RequestTag, task: ChatCommand) {
         match task {
             ChatCommand::Say { room, style, text } if self.is_here(&room) => {
@@ -108,9 +110,9 @@ impl Mesh {
         }
     }
 
-    /// Refuses a request: counts the refusal, and reports it to the user. `text`: reason.
-    /// `message`: text of the refused message, so that the user gets it back; `None` if the request
-    /// had none.
+    /// Refuses a request: counts the refusal, and reports it to the user. `code`: error code; 0 if
+    /// none applies. `text`: reason. `message`: text of the refused message, so that the user gets
+    /// it back; `None` if the request had none.
     pub(super) fn refuse(
         &mut self,
         tag: RequestTag,
@@ -123,7 +125,8 @@ impl Mesh {
         self.emit(Event::Refused(Refusal { tag, code, text, to, message }));
     }
 
-    /// Returns the names of all members, this peer included, unsorted.
+    /// Returns the names of all members, this peer included, unsorted. Peers known through others
+    /// only are not among them.
     pub(super) fn names_of_members(&self) -> Vec<String> {
         let others = self.contacts.iter().filter(|(_, it)| it.is_member());
         let names = others.map(|(_, it)| it.name().to_owned());
@@ -132,7 +135,8 @@ impl Mesh {
 
     /// Returns a report on each member: address, route, loss, clock skew and silence. This peer
     /// comes first, then the other members, the most senior first, then those that are known
-    /// through others only.
+    /// through others only. Of these, loss and skew are 0, and the presence is counted from when
+    /// this peer met them.
     #[must_use]
     pub fn report(&self, now: Now) -> Vec<PeerReport> {
         let clock = self.room_clock(now.moment);

@@ -10,8 +10,9 @@ use crate::wire::udp::{Announce, Object};
 
 impl Mesh {
     /// Handles an `announce` of another candidate while this peer is a candidate. Does nothing if
-    /// it asks for another name. If the rival has the smaller id, its `announce` is an objection to
-    /// this peer. Otherwise sends an `object` to a verified rival, and a `ping` to any other.
+    /// it asks for another name. If the rival has the smaller id, its `announce` is handled as an
+    /// objection to this peer ([`Self::on_rejection`]). Otherwise sends an `object` to a verified
+    /// rival, and a `ping` to any other.
     pub(super) fn on_rival(&mut self, now: Now, meta: PacketMeta, announce: &Announce) {
         let Phase::Announcing(candidacy) = &self.phase else { return };
         let nonce = candidacy.nonce;

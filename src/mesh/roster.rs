@@ -41,8 +41,8 @@ impl IndirectPeers {
 
 impl Mesh {
     /// Updates the peers that are known through others only, if they may have changed, and reports
-    /// the names that have joined and left. Does nothing before this peer has reported its own
-    /// joining.
+    /// the names that have joined and left, except names that a member or this peer holds. Does
+    /// nothing before this peer has reported its own joining.
     pub(super) fn update_indirect_peers(&mut self) {
         if !self.indirect.is_stale || !self.has_joined() {
             return;

@@ -24,9 +24,9 @@ pub struct MeshStats {
     pub holders: usize,
     /// Number of entries held back in the display queue.
     pub held_back: usize,
-    /// Number of other candidates.
+    /// Number of remembered candidates, denied ones and those not heard any more included.
     pub candidates: usize,
-    /// Number of entries remembered as requested by other peers.
+    /// Number of entries remembered as requested by other peers, expired ones included.
     pub recent_wants: usize,
     /// Number of entries, entry ids and marks together that the history fetch keeps; 0 if there is
     /// no fetch.

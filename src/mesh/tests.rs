@@ -78,7 +78,7 @@ struct SimRoom {
     /// Virtual time in milliseconds.
     now: u64,
     /// Packets in flight: arrival time in milliseconds, sender, receiver, path (`None`: unicast),
-    /// size and packet.
+    /// size (always 400) and packet.
     in_flight: Vec<(u64, u8, u8, Option<Path>, usize, Packet)>,
     /// Links on which all packets are lost, each as sender and receiver.
     blocked: BTreeSet<(u8, u8)>,
@@ -128,7 +128,7 @@ impl SimRoom {
     }
 
     /// Starts a peer in partition 0 and network 0. `ask`: true if it asks its user about newcomers.
-    /// The peer's key follows from its number.
+    /// The peer's key follows from its number. Replaces a former peer of that number.
     fn start_with(&mut self, number: u8, name: &str, ask: bool) {
         self.start_as(number, name, ask, Signer::new([number; 32], [number; 8]));
     }
@@ -256,7 +256,8 @@ impl SimRoom {
         }
     }
 
-    /// Passes an input to a peer and carries out its outputs. Does nothing if the peer has ended.
+    /// Passes an input to a peer and carries out its outputs. Does nothing if there is no such
+    /// peer, or it has ended.
     fn input(&mut self, number: u8, input: Input) {
         let now = self.now();
         if let Some(peer) = self.peers.get_mut(&number)
@@ -297,7 +298,8 @@ impl SimRoom {
         self.peers[&number].mesh.report(self.now())[0].name.clone()
     }
 
-    /// Returns the sorted names of the members that a peer knows, its own included.
+    /// Returns the sorted names in a peer's report: the members, itself included, and peers known
+    /// through others only.
     fn names(&self, number: u8) -> Vec<String> {
         let report = self.peers[&number].mesh.report(self.now());
         let mut names: Vec<_> = report.into_iter().map(|it| it.name).collect();

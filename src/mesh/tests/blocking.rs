@@ -7,7 +7,8 @@ use crate::model::{Command, Event, PeerCommand, Refusal, Request, RequestTag};
 use crate::wire::udp::{PageItem, Signer};
 
 impl SimRoom {
-    /// Passes a request of the user to a peer. Returns the text of the answer.
+    /// Passes a request of the user to a peer. Returns the text of the answer, `Done` or `Refused`;
+    /// panics if there is none.
     fn answer_to(&mut self, number: u8, request: PeerCommand) -> String {
         self.request(number, Command::Peer(request));
         match self.peers[&number].events.last() {

@@ -128,7 +128,8 @@ fn every_newcomer_gets_its_history_under_loss() {
 }
 
 /// Returns the longest time, in milliseconds, from a peer's start until it joins. `count` peers
-/// start within 300 ms in an empty room, and `loss` per cent of the datagrams are lost.
+/// start within 300 ms in an empty room, and `loss` per cent of the datagrams are lost. Panics if a
+/// peer has not joined after 60 s.
 fn slowest_start(count: u8, loss: u8) -> u64 {
     let dice = fastrand::Rng::with_seed(7);
     let mut room = SimRoom { loss, dice, ..SimRoom::default() };
@@ -292,8 +293,8 @@ fn named_hosts_are_enough_to_see_one_another_soon() {
     }
 }
 
-/// Delivers `heartbeats` heartbeats of a fake peer, 1.5 s apart, sent from its current address.
-/// Returns the addresses to which pings went meanwhile.
+/// Delivers `heartbeats` heartbeats of a fake peer named bert, 1.5 s apart, sent from its current
+/// address. Returns the addresses to which pings went meanwhile.
 fn pings_after_heartbeats(
     bench: &mut TestBench,
     who: &mut FakePeer,

@@ -271,7 +271,8 @@ impl TestBench {
         texts.collect()
     }
 
-    /// Returns the names of the members that the peer under test knows, its own included.
+    /// Returns the names in the report of the peer under test: the members, itself included, and
+    /// peers known through others only.
     pub(super) fn names(&self) -> BTreeSet<String> {
         self.mesh.report(self.now()).into_iter().map(|it| it.name).collect()
     }
@@ -308,7 +309,7 @@ pub(super) fn agree_from(
     })
 }
 
-/// Returns the nonce of the first `announce` of the peer under test.
+/// Returns the nonce of the first `announce` in `sent`. Panics if there is none.
 pub(super) fn candidate_nonce(bench: &TestBench) -> Nonce {
     let nonce = |it: &Sent| match &it.packet {
         Outgoing::Control(Control::Announce(it)) => Some(it.nonce),
@@ -430,7 +431,7 @@ fn bench_recalling_from(oldest: &mut FakePeer, lamport: u64) -> TestBench {
 }
 
 /// Delivers a `recent` of a fake member: the answer to the last `recall` of the peer under test,
-/// with this number of pages, these entry ids and these marks.
+/// with this number of pages, these entry ids and these marks. Panics if `sent` has no `recall`.
 fn receive_recent(
     bench: &mut TestBench,
     oldest: &mut FakePeer,

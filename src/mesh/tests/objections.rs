@@ -83,9 +83,9 @@ fn strangers_do_not_reject_a_newcomer() {
     assert_eq!(bench.events.iter().filter(|it| is_told(it)).count(), 1);
 }
 
-/// Returns the time, in milliseconds, at which a candidate joins to which strangers object. `at`:
-/// times of the first objection of each. They object again each 400 ms, and answer pings. A member
-/// that agrees vouches for none of them.
+/// Returns the time, in milliseconds, at which a candidate joins to which strangers object; 20,000
+/// if it does not join. `at`: times of the first objection of each. They object again each 400 ms,
+/// and answer pings. A member that agrees vouches for none of them.
 fn joined_after_objections(at: &[u64]) -> u64 {
     let mut bench = TestBench::candidate();
     let mut bert = FakePeer::new(1);

@@ -9,7 +9,8 @@ use crate::model::{Command, Event, Message};
 const HOLD: u64 = 75;
 
 impl SimRoom {
-    /// Starts peers 1 to `count`, and waits until all know each other.
+    /// Starts peers 1 to `count`, and waits for 10 s. Panics if they do not all know each other
+    /// then.
     fn start_many(&mut self, count: u8) {
         for number in 1..=count {
             self.start(number, &format!("peer{number}"));
@@ -26,8 +27,8 @@ impl SimRoom {
     }
 
     /// Has random peers talk for 10 seconds, 30 messages a second in all. Returns the number of
-    /// peers that have shown them in another order than the common one, and the number of messages
-    /// that are marked as late on some peer.
+    /// peers that have shown them in another order than the common one, and the number of late
+    /// marks on all peers together. Panics if a peer has not shown all messages.
     fn count_disorder(&mut self) -> (usize, usize) {
         let count = u8::try_from(self.peers.len()).unwrap();
         let mut said = 0;

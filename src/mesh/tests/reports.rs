@@ -159,7 +159,8 @@ fn sleep_is_not_reported_as_wrong_clocks() {
 
 impl TestBench {
     /// Delivers two heartbeats of bert, then his entry with this sequence. Returns the total number
-    /// of notices about clocks. `ahead`: how far his clock is ahead, in milliseconds.
+    /// of notices about clocks. The sequences must count up from 1, call by call. `ahead`: how far
+    /// his clock is ahead, in milliseconds.
     fn clock_notices(&mut self, bert: &mut FakePeer, ahead: i64, sequence: u32) -> usize {
         for _ in 0..2 {
             self.advance(1_000);
