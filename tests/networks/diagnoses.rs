@@ -63,7 +63,7 @@ impl Doctor {
     }
 
     /// Waits for the doctor. If the end of its report is not as expected, runs it again, up to
-    /// [`MAX_RUNS`] times in all.
+    /// [`MAX_RUNS`] times in all; then panics.
     fn expect(mut self, machine: &Machine, lines: (&str, &str), code: i32) {
         for run in 1.. {
             let output = self.child.wait_with_output().unwrap();

@@ -52,7 +52,7 @@ fn start_discovery(machine: &Machine, seconds: &str) -> Child {
 }
 
 /// Waits for the end of a discovery. Returns the names of the servers and the JSON objects that
-/// describe them.
+/// describe them. Asserts that exit code and error text fit.
 fn discovered_servers(list: Child) -> (Vec<String>, Vec<Value>) {
     let (code, out, error) = exit_and_output(run_to_end(list, ""));
     let all: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -163,7 +163,7 @@ impl Lab {
         WORKING_OPTIONS.as_ref().map(|_| ()).map_err(Clone::clone)
     }
 
-    /// Makes an empty lab. Returns none if this machine cannot have one.
+    /// Makes an empty lab. Returns `None` if this machine cannot have one.
     pub(crate) fn new() -> Option<Self> {
         let options = *WORKING_OPTIONS.as_ref().ok()?;
         let switches = NamespaceHolder::start(system_command("unshare").args(options)).unwrap();
@@ -191,7 +191,8 @@ impl Lab {
     }
 
     /// Adds a machine with an interface in each of these networks: `eth0` in the first, `eth1` in
-    /// the second.
+    /// the second. Its addresses are fixed: 198.18.*network*.*number*, and
+    /// fe80::*network*:*number*.
     pub(crate) fn machine(&self, lans: &[Lan], family: Family) -> Machine {
         let number = self.machines.get() + 1;
         self.machines.set(number);
@@ -269,7 +270,7 @@ pub(crate) struct Machine {
     options: &'static [&'static str],
     /// Its namespace.
     holder: NamespaceHolder,
-    /// Its IPv4 addresses.
+    /// Its IPv4 addresses, one for each interface; empty for [`Family::V6`].
     pub(crate) addresses: Vec<String>,
     /// Its cables, in the order of its interfaces.
     pub(crate) cables: Vec<Cable>,
@@ -292,7 +293,7 @@ impl Machine {
         run(self.command("ip").args(["-batch", "-"]), &line).unwrap();
     }
 
-    /// Drops all datagrams that come from another machine in the same network.
+    /// Drops all datagrams that come from another machine in the same network. Both need IPv4.
     pub(crate) fn drop_from(&self, other: &Self) {
         let v4 = &other.addresses[0];
         let numbers: Vec<_> = v4.split('.').collect();

@@ -47,7 +47,7 @@ pub(crate) struct ShownMessage {
 }
 
 impl PeerProcess {
-    /// Starts a peer with a new home directory.
+    /// Starts a peer with a new home directory. Does not wait until it has joined.
     pub(crate) fn start(machine: &Machine, name: &str, arguments: &[&str]) -> Self {
         Self::start_at(Rc::new(tempfile::tempdir().unwrap()), machine, name, arguments)
     }
@@ -93,12 +93,12 @@ impl PeerProcess {
         self.process.send(request);
     }
 
-    /// Says a message.
+    /// Says a message. Does not wait until it is shown.
     pub(crate) fn say(&mut self, text: &str) {
         self.send(&json!({"type": "say", "text": text}));
     }
 
-    /// Leaves, and waits until the process says that it ends.
+    /// Leaves, waits until the process says that it ends, and returns that object.
     pub(crate) fn quit(&mut self) -> Value {
         self.send(&json!({"type": "quit"}));
         self.wait_for_type("end")
@@ -119,7 +119,8 @@ impl PeerProcess {
         })
     }
 
-    /// Takes the next object from the output, and keeps a copy in `received`.
+    /// Takes the next object from the output, and keeps a copy in `received`. Panics with the
+    /// transcript if none comes until `end`.
     fn next(&mut self, end: Instant, expected: &str) -> Value {
         match self.process.next(end) {
             Some(item) => {
@@ -139,7 +140,8 @@ impl PeerProcess {
         self.received.iter().map(line).collect()
     }
 
-    /// Waits for an object of this type and returns it.
+    /// Returns the first object of this type, among those received and those to come, like
+    /// [`Self::wait_for`].
     pub(crate) fn wait_for_type(&mut self, kind: &str) -> Value {
         self.wait_for(kind, |it| it["type"] == kind)
     }
@@ -149,7 +151,7 @@ impl PeerProcess {
         self.received.iter().any(|(_, it)| it["type"] == kind)
     }
 
-    /// Waits until messages with all these texts were shown.
+    /// Waits until messages with all these texts were shown, before or after the call.
     pub(crate) fn wait_for_messages(&mut self, texts: &[impl AsRef<str>]) {
         for text in texts.iter().map(AsRef::as_ref) {
             self.wait_for(text, |it| it["type"] == "message" && it["text"] == text);
@@ -172,8 +174,8 @@ impl PeerProcess {
         }
     }
 
-    /// Repeats a query until `accept` returns a value for its answer. `expected` describes that for
-    /// the failure message.
+    /// Repeats a query until `accept` returns a value for its answer, and returns the value. Panics
+    /// after [`PATIENCE`]. `expected` describes that for the failure message.
     fn poll_until<T>(
         &mut self,
         query: &str,
@@ -196,7 +198,7 @@ impl PeerProcess {
         }
     }
 
-    /// Waits until the members of the room are exactly these.
+    /// Waits until the roster has exactly these names, peers known through others only included.
     pub(crate) fn wait_for_members(&mut self, names: &[&str]) {
         let mut wanted = names.to_vec();
         wanted.sort_unstable();
@@ -239,7 +241,8 @@ impl PeerProcess {
         });
     }
 
-    /// All messages shown so far, in the order in which they were shown.
+    /// All messages taken from the output so far, history included, in the order in which they were
+    /// shown.
     pub(crate) fn messages(&self) -> Vec<ShownMessage> {
         let messages = self.received.iter().map(|(_, it)| it).filter(|it| it["type"] == "message");
         messages
@@ -253,7 +256,8 @@ impl PeerProcess {
             .collect()
     }
 
-    /// Waits until `count` messages were shown. Returns their times of arrival.
+    /// Waits until `count` messages, history included, were shown. Returns the times of arrival of
+    /// all.
     pub(crate) fn wait_for_message_count(&mut self, count: usize) -> Vec<Instant> {
         let is_message = |it: &Value| it["type"] == "message";
         let mut shown = self.received.iter().filter(|(_, it)| is_message(it)).count();

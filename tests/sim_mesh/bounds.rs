@@ -40,6 +40,7 @@ fn round_trip_loss(loss: f64) -> f64 {
 }
 
 /// Returns the number of attempts after which all have failed only once in a million times.
+/// `fails`: share of attempts that fail, below 1.
 fn attempts(fails: f64) -> u64 {
     let (mut attempts, mut all_fail) = (1, fails);
     while all_fail > 1e-6 {

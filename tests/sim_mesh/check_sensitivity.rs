@@ -64,7 +64,7 @@ const fn come(peers: usize) -> u64 {
     talk(peers) + peers as u64 * S
 }
 
-/// Returns the time at which each peer says one more message, a second apart.
+/// Returns the time from which on each peer says one more message, one peer a second.
 const fn again(peers: usize) -> u64 {
     come(peers) + 4 * S
 }
@@ -196,7 +196,8 @@ fn message<'a>(event: &'a mut Event, text: &str) -> Option<&'a mut Message> {
     }
 }
 
-/// Returns an injector that shows run 2 the message `first` only after `second`.
+/// Returns an injector that shows run 2 the message `first` only after `second`. `is_late`: late
+/// mark of `first`.
 fn swapped(first: &'static str, second: &'static str, is_late: bool) -> impl FaultInjector {
     let mut held = None;
     Shown(move |to, mut event: Event| {

@@ -272,7 +272,7 @@ pub(crate) fn history_is_that_of_the_most_senior(world: &World) -> Vec<String> {
     wrong
 }
 
-/// Checks the history of one newcomer.
+/// Checks the history of one newcomer. The error says what is wrong.
 fn check_history_of(world: &World, id: RunId) -> Result<(), String> {
     let run = &world.runs[id];
     let name =
@@ -321,7 +321,7 @@ fn check_history_of(world: &World, id: RunId) -> Result<(), String> {
     }
 }
 
-/// Returns true if `part` is `whole` with some items left out.
+/// Returns true if `part` is `whole` with some items, or none, left out.
 fn is_subsequence(part: &[EntryId], whole: &[EntryId]) -> bool {
     let mut rest = whole.iter();
     part.iter().all(|it| rest.any(|other| other == it))

@@ -25,7 +25,7 @@ const MILLION: i128 = 1_000_000;
 
 impl Clock {
     /// Creates a clock with a drift in millionths and a wall clock that is ahead by some
-    /// milliseconds.
+    /// milliseconds. `shown`: first reading of the monotonic clock, in microseconds.
     pub(crate) fn new(drift: i64, ahead: i64, shown: u64) -> Self {
         Self { at: 0, shown, drift, wall: BEGINNING.saturating_add_signed(ahead) }
     }

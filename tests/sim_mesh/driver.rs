@@ -18,7 +18,8 @@ use super::world::World;
 const HISTORY: usize = 10;
 
 impl World {
-    /// Passes an input to an engine, and carries out its outputs.
+    /// Passes an input to an engine, and carries out its outputs. Does nothing if the run has ended
+    /// or its machine sleeps.
     pub(crate) fn give(&mut self, id: RunId, input: Input) {
         if !self.is_awake(id) {
             return;
@@ -70,7 +71,7 @@ impl World {
         self.machines[run.machine].run = None;
     }
 
-    /// Sends one datagram by paths and to addresses.
+    /// Sends one datagram by paths and to addresses, and counts each copy.
     fn send(&mut self, id: RunId, paths: PathSet, addresses: &[SocketAddr], packet: Outgoing) {
         self.note(|| format!("{id} sends {} {addresses:?} {packet:?}", paths.0));
         let datagram = Rc::new(self.datagram(id, packet));
@@ -123,7 +124,8 @@ impl World {
         Rc::new(names)
     }
 
-    /// Sends a datagram by one path.
+    /// Sends a datagram by one path in each segment of the sender's machine. Liars hear it as well,
+    /// except by broadcast.
     fn send_by(&mut self, id: RunId, path: Path, datagram: &Rc<Datagram>) {
         let (machine, port) = (self.runs[id].machine, self.runs[id].port);
         for interface in 0..self.network.segments_of(machine).len() {
@@ -145,7 +147,9 @@ impl World {
         }
     }
 
-    /// Sends a datagram to one address.
+    /// Sends a datagram to one address. Liars there hear it as well. Does nothing if the address is
+    /// the sender's own machine, does not exist, or cannot be reached, or if no program uses its
+    /// port.
     fn send_to(&mut self, id: RunId, address: SocketAddr, datagram: &Rc<Datagram>) {
         let Some((to, segment, port)) = machine_at(address) else { return };
         let machine = self.runs[id].machine;
@@ -191,7 +195,9 @@ impl World {
         }
     }
 
-    /// Delivers a datagram to a run.
+    /// Delivers a datagram to a run, through observer and fault injector. It is lost if the run has
+    /// ended or its machine sleeps. If `checks_duplicates_first` is set, drops it if it is a
+    /// duplicate.
     pub(crate) fn arrive(
         &mut self,
         to: RunId,
@@ -249,7 +255,7 @@ impl World {
             && near.iter().all(|it| *it == member || self.read_members(*it).contains(&member))
     }
 
-    /// Returns the runs that an engine reports as members.
+    /// Returns the other runs in an engine's report: members, and peers known through others only.
     pub(crate) fn read_members(&self, id: RunId) -> HashSet<RunId> {
         let now = self.now(id);
         let report = self.runs[id].mesh.report(now);

@@ -103,7 +103,7 @@ impl Queue {
         self.events.push(Reverse(Event { time, number: self.planned, what }));
     }
 
-    /// Removes and returns the next event up to `end`, with its time.
+    /// Removes and returns the next event up to `end`, with its time; `None` if there is none.
     pub(crate) fn pop_until(&mut self, end: u64) -> Option<(u64, EventKind)> {
         if self.events.peek()?.0.time > end {
             return None;

@@ -83,7 +83,8 @@ pub(crate) struct LiarPlan {
 }
 
 impl World {
-    /// Adds a liar on a machine without an engine, which uses IPv4 and begins at a time.
+    /// Adds a liar on a machine without an engine, which uses IPv4, and begins to listen and to lie
+    /// at a time.
     pub(crate) fn plan_liar(&mut self, machine: usize, time: u64, lie: Lie) {
         let families = Families::V4;
         self.add_liar(LiarPlan { machine, listens: time, begins: time, lie, families });
@@ -109,7 +110,9 @@ impl World {
         self.plan(begins, Action::Lie(index));
     }
 
-    /// Has a liar send one round of lies, and plans the next one.
+    /// Plans the next round of a liar, and sends a heartbeat in another's name and an objection to
+    /// that peer. Sends nothing if the liar only objects to newcomers, or has heard nobody for
+    /// [`PATIENCE`].
     pub(crate) fn lie(&mut self, index: usize) {
         self.plan(self.time + ROUND, Action::Lie(index));
         let heard = self.liars[index].heard.values();

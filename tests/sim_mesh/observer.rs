@@ -21,9 +21,9 @@ pub(crate) struct NameCollision {
     begun: Option<u64>,
     /// Time since which both know each other as well.
     known: Option<u64>,
-    /// Longest time for which they could talk to each other.
+    /// Longest time for which the two members could talk to each other.
     pub(crate) connected_for: u64,
-    /// Longest time for which they knew each other.
+    /// Longest time for which the two members knew each other.
     pub(crate) known_for: u64,
 }
 
@@ -75,7 +75,8 @@ pub(crate) struct GivenUpEntry {
     pub(crate) holder: Option<(RunId, u64)>,
 }
 
-/// Parses a message text into author and index of its [`super::peer_run::Said`].
+/// Parses a message text into author and index of its [`super::peer_run::Said`]; `None` if it has
+/// another form.
 pub(crate) fn parse_text(text: &str) -> Option<(RunId, usize)> {
     let (run, said) = text.split_once(':')?;
     Some((run.parse().ok()?, said.parse().ok()?))
@@ -90,7 +91,7 @@ fn datagram_id(datagram: &Datagram) -> PeerId {
 }
 
 impl World {
-    /// Counts a datagram and its copies.
+    /// Counts the copies of a datagram.
     pub(crate) fn count(&mut self, id: RunId, datagram: &Datagram, copies: u64) {
         let run = &mut self.runs[id];
         run.datagrams += copies;
@@ -103,7 +104,8 @@ impl World {
         self.largest = self.largest.max(datagram.size);
     }
 
-    /// Observes a packet that an engine sends, before fault injection.
+    /// Observes a packet that an engine sends, before fault injection: records the nonce of an
+    /// announce, the joining, and own entries.
     pub(crate) fn on_sending(&mut self, id: RunId, packet: &Outgoing) {
         match packet {
             Outgoing::Control(Control::Announce(announce)) => {

@@ -31,7 +31,7 @@ pub(crate) enum Stage {
 pub(crate) struct Said {
     /// Time at which the user said it.
     pub(crate) at: u64,
-    /// Time at which the engine first sent it, if it has.
+    /// Time at which the engine wrote the entry; `None` if it has not.
     pub(crate) sent_at: Option<u64>,
     /// True if the engine has refused it.
     pub(crate) is_refused: bool,
@@ -89,17 +89,17 @@ pub(crate) struct PeerRun {
     pub(crate) mesh: Mesh,
     /// Last packet counter used.
     pub(crate) counter: u64,
-    /// Time at which the engine wants to be woken.
+    /// Time at which the engine wants to be woken; `None` if it does not.
     pub(crate) due: Option<Moment>,
-    /// Earliest wake-up of it in the event queue.
+    /// Earliest wake-up of it in the event queue; `u64::MAX` if there is none.
     pub(crate) queued: u64,
     /// Stage of the run.
     pub(crate) stage: Stage,
     /// Time of its start.
     pub(crate) began: u64,
-    /// Time at which it reported that it has joined.
+    /// Time at which it reported that it has joined; `None` if it has not.
     pub(crate) admitted: Option<u64>,
-    /// Time of its end.
+    /// Time of its end; `None` while it runs.
     pub(crate) ended: Option<u64>,
     /// Username, as its user knows it.
     pub(crate) name: Username,
@@ -119,7 +119,7 @@ pub(crate) struct PeerRun {
     pub(crate) floors: HashMap<RunId, u32>,
     /// At its end: runs that it could talk to, and since when both knew each other.
     pub(crate) companions: Vec<(RunId, u64)>,
-    /// Agreements that have reached it.
+    /// Agreements (yes only) that have reached it as a candidate, repeated ones included.
     pub(crate) agreed: Vec<Agreed>,
     /// Number of `recall`s sent to each run.
     pub(crate) recalls: HashMap<RunId, u32>,
@@ -130,11 +130,12 @@ pub(crate) struct PeerRun {
     pub(crate) heard: Vec<u64>,
     /// Runs whose `bye` has reached it.
     pub(crate) goodbyes: HashSet<RunId>,
-    /// Members as the engine reports them, and since when.
+    /// Other members, and peers known through others only, as the engine reports them, and since
+    /// when. Updated only from time to time.
     pub(crate) members: HashMap<RunId, u64>,
     /// True if the members may have changed.
     pub(crate) members_changed: bool,
-    /// True if its user was told that a member has left.
+    /// True if its user was told that a member has left, since `members` was updated.
     pub(crate) has_left: bool,
     /// Runs that it could talk to from its start until it had joined.
     pub(crate) reachable: HashSet<RunId>,
@@ -147,7 +148,7 @@ pub(crate) struct PeerRun {
 }
 
 impl PeerRun {
-    /// Returns true if it runs.
+    /// Returns true if it has not ended, even if its machine sleeps.
     pub(crate) const fn is_running(&self) -> bool {
         matches!(self.stage, Stage::Announcing | Stage::In)
     }
@@ -177,7 +178,7 @@ impl PeerRun {
         self.heard[who] = self.heard[who].max(at);
     }
 
-    /// Returns the last time at which a run was alive, as far as this one could know.
+    /// Returns the last time at which a run was alive, as far as this one could know; 0 if never.
     pub(crate) fn last_heard(&self, who: RunId) -> u64 {
         self.heard.get(who).copied().unwrap_or(0)
     }

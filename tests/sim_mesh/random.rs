@@ -50,7 +50,7 @@ impl Random {
         self.below(1_000) < thousandths
     }
 
-    /// Returns one of the choices.
+    /// Returns one of the choices. Panics if there is none.
     pub(crate) fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.index(choices.len())]
     }

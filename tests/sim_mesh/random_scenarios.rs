@@ -70,7 +70,8 @@ fn some_link(random: &mut Random) -> Link {
     .with_loss(random.pick(&[0, 0, 0, 0, 20, 50, 100, 200, 300]))
 }
 
-/// Chooses which paths get through, and returns those that do from every machine to every other.
+/// Chooses which paths get through, and returns those that do from every machine to every other. If
+/// only unicast does, also chooses the hosts that users name.
 fn choose_paths(world: &mut World, random: &mut Random) -> u8 {
     let [v4, v6, broadcast] = Path::ALL.map(Path::bit);
     let open = random.pick(&[
@@ -99,7 +100,7 @@ fn choose_paths(world: &mut World, random: &mut Random) -> u8 {
     open
 }
 
-/// Makes some links worse than others.
+/// Sets `worst_loss`, and sometimes lowers the loss of each link by a random share.
 fn vary_links(world: &mut World, random: &mut Random, link: Link) {
     world.worst_loss = f64::from(link.loss) / 65_536.0;
     if random.chance(500) {
@@ -110,7 +111,7 @@ fn vary_links(world: &mut World, random: &mut Random, link: Link) {
     }
 }
 
-/// Sometimes makes two segments, with machines that are in both.
+/// Sometimes makes two segments, with machines that are in both. Then no traffic sample is taken.
 fn choose_segments(world: &mut World, random: &mut Random) {
     let count = world.machines.len();
     if count < 3 || !random.chance(150) {
@@ -147,8 +148,8 @@ fn some_name(machine: usize, random: &mut Random) -> String {
     if random.chance(100) { "everybody".to_owned() } else { format!("person{machine}") }
 }
 
-/// Schedules the starts of all programs, at once or spread out. Returns the time when all have
-/// joined.
+/// Schedules the starts of all programs, at once or spread out. Returns the time when all should
+/// have joined: 3 s after the last start.
 fn plan_starts(world: &mut World, random: &mut Random) -> u64 {
     let span = random.pick(&[0, 50 * MS, 3 * S, 20 * S]);
     let mut last = 0;
@@ -160,7 +161,8 @@ fn plan_starts(world: &mut World, random: &mut Random) -> u64 {
     last + 3 * S
 }
 
-/// Schedules the end of all faults.
+/// Schedules the end of all splits, closed paths and suspensions. Programs that have ended do not
+/// return.
 fn plan_recovery(world: &mut World, at: u64, open: u8) {
     let count = world.machines.len();
     world.plan(at, Action::Split(vec![0; count]));
@@ -250,7 +252,8 @@ impl ScenarioBuilder {
         self.world.plan(later, Action::Split(vec![0; count]));
     }
 
-    /// Schedules the restart of a program that has ended, perhaps under another name.
+    /// Schedules the restart of a program that has ended, perhaps under another name, if `is_back`
+    /// and `at` is in the phase.
     fn plan_return(&mut self, at: u64, machine: usize, is_back: bool) {
         if is_back && at < self.until {
             let name = some_name(machine, &mut self.random);

@@ -19,7 +19,8 @@ pub(crate) fn seconds(time: u64) -> f64 {
     time as f64 / S as f64
 }
 
-/// Returns a number from an environment variable.
+/// Returns a number from an environment variable; `None` if it is not set. Panics if it is no
+/// number.
 pub(crate) fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|it| it.parse().unwrap_or_else(|_| panic!("{name}={it}")))
 }
@@ -61,7 +62,8 @@ pub(crate) fn run_seeds(what: &str, count: u64, plan: impl Fn(u64) -> Scenario +
     }
 }
 
-/// Runs a scenario and returns the violations of the checks.
+/// Runs a scenario and returns the violations of the checks. If it panics, returns only that
+/// ([`checks::PANICKED`]).
 fn run_and_check(mut plan: Scenario) -> Vec<(&'static str, String)> {
     let run = || {
         plan.world.run_until(plan.end);

@@ -40,7 +40,8 @@ struct Figures {
     complete_after: u64,
 }
 
-/// Runs a room until everybody knows everybody, and returns its figures.
+/// Runs a room until everybody knows everybody, and returns its figures. Panics if that takes
+/// longer than [`PATIENCE`] or a check finds a violation.
 fn measure(peers: usize, loss: u64, seed: u64) -> Figures {
     let Scenario { mut world, end } = room(peers, loss, seed);
     let is_complete = |world: &World| {

@@ -33,13 +33,13 @@ const MAX_EVENTS_AT_ONE_TIME: u32 = 1_000_000;
 pub(crate) enum Action {
     /// Starts a program with this username. One that runs on the machine already crashes.
     Start(usize, String),
-    /// Has the user say this many messages at once.
+    /// Has the user say this many messages at once, if a program runs and the machine is awake.
     Say(usize, usize),
     /// Crashes the program.
     Crash(usize),
     /// Has the program leave with a goodbye.
     Leave(usize),
-    /// Suspends a machine.
+    /// Suspends a machine. Datagrams that arrive meanwhile are lost.
     Sleep(usize),
     /// Resumes a machine; the flag says whether its monotonic clock has stood still.
     WakeUp(usize, bool),
@@ -47,11 +47,11 @@ pub(crate) enum Action {
     StepClock(usize, i64),
     /// Assigns each machine to a partition.
     Split(Vec<u8>),
-    /// Opens only these paths from one machine to another.
+    /// Opens only these paths (bits, as in [`Link::open`]) from the first machine to the second.
     Open(usize, usize, u8),
-    /// Opens only these paths from all machines to all others.
+    /// Opens only these paths (bits, as in [`Link::open`]) from all machines to all others.
     OpenAll(u8),
-    /// Has a liar send one round of lies.
+    /// Has the liar of this index send one round of lies, and schedules the next round.
     Lie(usize),
     /// Starts the traffic sample.
     StartSample,
@@ -66,9 +66,9 @@ pub(crate) struct Machine {
     pub(crate) clock: Clock,
     /// Run on the machine, if there is one.
     pub(crate) run: Option<RunId>,
-    /// Time since which it is suspended.
+    /// Time since which it is suspended; `None` if it is awake.
     pub(crate) asleep: Option<u64>,
-    /// Time of its last resume.
+    /// Time of its last resume; 0 before the first.
     pub(crate) awake_since: u64,
     /// Number of runs so far.
     starts: u16,
@@ -105,42 +105,44 @@ pub(crate) struct World {
     connected: Vec<u64>,
     /// Pairs of members that were seen with one name.
     pub(crate) collisions: HashMap<(RunId, RunId), NameCollision>,
-    /// Objections that have reached candidates.
+    /// Objections that have reached candidates, before fault injection.
     pub(crate) objections: Vec<Objection>,
     /// Members that another member has reported as gone.
     pub(crate) departures: Vec<Departure>,
     /// Entries that were given up.
     pub(crate) given_up: Vec<GivenUpEntry>,
-    /// Number of datagrams sent, by packet kind.
+    /// Number of datagrams sent by engines, each copy counted, by packet kind.
     pub(crate) packet_counts: PacketCounts,
-    /// Traffic sample.
+    /// Traffic sample; `None` before its start.
     pub(crate) measured: Option<TrafficSample>,
-    /// Size of the largest datagram.
+    /// Size of the largest datagram of an engine, in bytes.
     pub(crate) largest: usize,
-    /// Greatest share of datagrams ever lost on a link.
+    /// Greatest loss of all links, from 0 to 1. Set by the scenario, not measured.
     pub(crate) worst_loss: f64,
-    /// True if there is neither loss nor any other fault.
+    /// True if there is neither loss nor any other fault. Set by the scenario.
     pub(crate) is_fault_free: bool,
-    /// Number of copies that a datagram to everybody needs.
+    /// Number of copies that a datagram to everybody needs; 0 if the scenario takes no traffic
+    /// sample.
     pub(crate) paths_in_use: f64,
     /// Start of the quiet phase: messages said before must be everywhere in the end.
     pub(crate) quiet_since: u64,
-    /// Time of the last message that was shown for the first time.
+    /// Last time at which a user was shown a message of somebody else.
     pub(crate) last_delivery: u64,
-    /// Snapshot of the newest entries of the run that is being asked for its history.
+    /// Snapshot of the newest entries of the run whose last input was a `recall`; `None` after any
+    /// other input.
     pub(crate) asked: Option<Snapshot>,
     /// Trace of recent events and its length, if it is enabled.
     trace: Option<(usize, VecDeque<String>)>,
 }
 
-/// Traffic between two times.
+/// Traffic between two times. Until the sample ends, the counts are totals at its start.
 #[derive(Clone, Debug)]
 pub(crate) struct TrafficSample {
     /// Start of the sample.
     pub(crate) from: u64,
     /// End of the sample.
     pub(crate) until: u64,
-    /// Number of datagrams of each run.
+    /// Number of datagrams of each run, by [`RunId`], each copy counted.
     pub(crate) datagrams: Vec<u64>,
     /// Number of bytes of all runs.
     pub(crate) bytes: u64,
@@ -199,7 +201,7 @@ impl World {
         self.trace = Some((length, VecDeque::new()));
     }
 
-    /// Returns the trace.
+    /// Returns the lines of the trace, the oldest first; none if it is not enabled.
     pub(crate) fn last_events(&self) -> impl Iterator<Item = &String> {
         self.trace.iter().flat_map(|(_, events)| events)
     }
@@ -215,12 +217,13 @@ impl World {
         }
     }
 
-    /// Schedules an action.
+    /// Schedules an action at a time, in microseconds since the world began.
     pub(crate) fn plan(&mut self, time: u64, action: Action) {
         self.queue.push(time, EventKind::Act(action));
     }
 
-    /// Processes all events up to `end`.
+    /// Processes all events up to `end`, and sets the time to `end`. Panics if time stands still
+    /// ([`MAX_EVENTS_AT_ONE_TIME`]).
     pub(crate) fn run_until(&mut self, end: u64) {
         let mut at_once = 0;
         while let Some((time, what)) = self.queue.pop_until(end) {
@@ -257,7 +260,7 @@ impl World {
         runs.filter_map(|it| it.run)
     }
 
-    /// Returns the run with this session number.
+    /// Returns the run with this session number; `None` if it is a liar's or nobody's.
     pub(crate) fn run_of(&self, session: SessionId) -> Option<RunId> {
         self.by_id.get(&PeerId(session.0.to_be_bytes())).copied()
     }
@@ -267,7 +270,8 @@ impl World {
         self.machines[self.runs[run].machine].clock.now(self.time)
     }
 
-    /// Returns the time since which two runs can talk to each other, if they can.
+    /// Returns the time since which two runs can talk to each other, at the earliest the start of
+    /// the later one. `None` if they cannot, one has ended, or a machine sleeps.
     pub(crate) fn connected_since(&self, one: RunId, other: RunId) -> Option<u64> {
         let (first, second) = (self.runs[one].machine, self.runs[other].machine);
         let since = self.connected[first * self.machines.len() + second];
@@ -275,7 +279,7 @@ impl World {
             .then(|| since.max(self.runs[one].began).max(self.runs[other].began))
     }
 
-    /// Updates which machines can talk to each other.
+    /// Updates which machines can talk to each other. Call it after a change of the network.
     pub(crate) fn update_links(&mut self) {
         for machine in 0..self.machines.len() {
             self.update_links_of(machine);
@@ -363,7 +367,8 @@ impl World {
         }
     }
 
-    /// Starts a program.
+    /// Starts a program, and passes it the named hosts of the machine. One that runs already
+    /// crashes.
     fn start(&mut self, machine: usize, name: &str) {
         self.crash(machine);
         let (key, incarnation) = (self.random.bytes(), self.random.bytes());
@@ -419,7 +424,8 @@ impl World {
         self.give(id, Input::Hosts(hosts));
     }
 
-    /// Has a user say something.
+    /// Has a user say a message with the text `run:index`. Does nothing if no program runs or the
+    /// machine sleeps.
     fn say(&mut self, machine: usize) {
         let Some(id) = self.machines[machine].run else { return };
         if !self.is_awake(id) {
@@ -435,7 +441,8 @@ impl World {
         );
     }
 
-    /// Passes a command of a user to the program on a machine.
+    /// Passes a command of a user, through the fault injector, to the program on a machine. Does
+    /// nothing if none runs.
     fn ask(&mut self, machine: usize, command: Command) {
         let Some(id) = self.machines[machine].run else { return };
         let tag = match &command {
@@ -447,7 +454,7 @@ impl World {
         }
     }
 
-    /// Crashes the program on a machine.
+    /// Crashes the program on a machine, if one runs.
     fn crash(&mut self, machine: usize) {
         if let Some(id) = self.machines[machine].run {
             self.note_companions(id);
@@ -457,7 +464,8 @@ impl World {
         }
     }
 
-    /// Resumes a machine.
+    /// Resumes a machine, and wakes its program. Does nothing if the machine is awake.
+    /// `stands_still`: true if its monotonic clock has stood still meanwhile.
     fn wake_up(&mut self, machine: usize, stands_still: bool) {
         let Some(since) = self.machines[machine].asleep.take() else { return };
         self.machines[machine].awake_since = self.time;
@@ -500,7 +508,8 @@ impl World {
         }
     }
 
-    /// Returns the addresses of all machines as named hosts, for worlds without paths.
+    /// Returns the IPv4 addresses of all machines, by index, as named hosts for worlds without
+    /// paths.
     pub(crate) fn all_hosts(&self) -> Vec<SocketAddr> {
         (0..self.machines.len()).map(|it| address_v4(it, 0, DEFAULT_PORT)).collect()
     }
