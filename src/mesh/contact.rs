@@ -423,6 +423,12 @@ impl Contact {
         best.map(|it| AddressGroup::of_peer(it.address.ip()))
     }
 
+    /// Iterates over the address groups of the verified addresses.
+    pub(super) fn verified_groups(&self) -> impl Iterator<Item = AddressGroup> {
+        let verified = self.addresses.iter().filter(|it| it.is_verified);
+        verified.map(|it| AddressGroup::of_peer(it.address.ip()))
+    }
+
     /// Returns the IPv4 address that the contact was last heard from, if none of its IPv4 addresses
     /// is verified.
     pub(super) fn unverified_ipv4(&self) -> Option<SocketAddr> {

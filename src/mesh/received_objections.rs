@@ -209,14 +209,16 @@ impl Mesh {
         self.contacts.get(id).is_some_and(|it| it.is_verified && it.verified_address().is_some())
     }
 
-    /// Returns true if two peers have verified addresses ([`Self::is_verified_peer`]) and are of
-    /// different address groups.
+    /// Returns true if two peers are independent: both are verified, and a verified address of one
+    /// and a verified address of the other belong to different address groups.
+    ///
+    /// All verified addresses count, not the latest alone: a stranger that passes on a peer's
+    /// packets can add its own address to those of the peer, but takes none from it.
     fn are_independent(&self, one: PeerId, other: PeerId) -> bool {
-        let group = |id| self.contacts.get(id).and_then(Contact::group);
+        let contact = |id| self.contacts.get(id).filter(|it| it.is_verified);
+        let (Some(first), Some(second)) = (contact(one), contact(other)) else { return false };
         one != other
-            && self.is_verified_peer(one)
-            && self.is_verified_peer(other)
-            && group(one) != group(other)
+            && first.verified_groups().any(|it| second.verified_groups().any(|other| other != it))
     }
 
     /// Ends the mesh as rejected, because of the objection of the peer `id`.

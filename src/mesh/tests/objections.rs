@@ -261,3 +261,24 @@ fn history_is_not_taken_from_an_unknown_objector() {
     });
     assert_eq!(asked, Some(vec![bert.address]));
 }
+
+/// A stranger that passes on the agreements of a member from its own address does not make the
+/// member appear as its companion: the member still outvotes its objection.
+#[test]
+fn relayed_agreements_do_not_make_an_objection_count() {
+    let mut bench = TestBench::candidate();
+    let (mut bert, mut stranger) = (FakePeer::new(1), FakePeer::new(66));
+    bench.receive_agree(&mut bert);
+    let direct = bert.address;
+    for _ in 0..5 {
+        bench.advance(100);
+        bert.address = stranger.address;
+        bench.receive_agree(&mut bert);
+        bert.address = direct;
+        bench.receive_objection(&mut stranger, "x");
+        bench.advance(400);
+    }
+    bench.advance(15_000);
+    assert_eq!(bench.rejected_by(), None);
+    assert!(bench.has_joined());
+}
