@@ -1,5 +1,6 @@
 //! Name conflicts: two members with one name, after a split and merge. Section 13.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::contact::{Contact, Stage};
@@ -17,6 +18,10 @@ const CLOCK_TOLERANCE_MS: u64 = 1_000;
 /// take time to travel.
 const VOUCH_ROUNDING: Duration = Duration::from_secs(1);
 
+/// Maximum number of peers that begin to be pinged because of one heartbeat that states this peer's
+/// name. The pings verify addresses of possible witnesses.
+const MAX_WITNESS_PINGS: usize = 16;
+
 /// Sides of a merge of two parts of the room: whether this peer and the other holder of its name
 /// have witnesses. Used to decide which of the two keeps the name.
 #[derive(Debug, Default)]
@@ -31,6 +36,10 @@ struct Sides {
     /// verified address: it may be known from pages only. Peers that have announced themselves do
     /// not count.
     has_their_companion: bool,
+    /// Members that would be witnesses on the other holder's side if they had a verified address.
+    /// With each: true if this peer had not known it before, so that members that have come back
+    /// sort first.
+    unproven: Vec<(bool, PeerId)>,
     /// Latest room clock at which this peer parted from a witness on the other holder's side that
     /// it had known before, and that has come back; `None` if there is no such witness.
     parted_at: Option<RoomClock>,
@@ -68,6 +77,9 @@ impl Mesh {
         let key = profile.key.clone();
         let address = contact.address();
         self.retire_former_incarnation(now, id, &key);
+        if *self.name.key() == key {
+            self.verify_their_witnesses(now.moment, id);
+        }
         if *self.name.key() == key && self.yields_to(now.moment, id) {
             self.take_new_name(now);
             return;
@@ -148,7 +160,7 @@ impl Mesh {
         let slack_ms = u64::try_from(slack.as_millis()).unwrap_or(u64::MAX);
         let latest = RoomClock(clock_then.saturating_add(slack_ms));
         let mut sides = Sides::default();
-        for (_, it) in self.contacts.iter().filter(|(other, _)| *other != id) {
+        for (other, it) in self.contacts.iter().filter(|(other, _)| *other != id) {
             let group = it.group();
             let is_elsewhere = group
                 .is_some_and(|it| Some(it) != holder.group() && !self.own_groups.contains(&it));
@@ -164,10 +176,45 @@ impl Mesh {
                     let since = it.claimed_since();
                     sides.strangers_since =
                         Some(sides.strangers_since.map_or(since, |it| it.min(since)));
+                } else if is_elsewhere && it.is_member() {
+                    sides.unproven.push((it.parted_at.is_none(), other));
                 }
             }
         }
         sides
+    }
+
+    /// Has possible witnesses of the member `id` pinged, which holds this peer's name: members that
+    /// would be witnesses on its side if they had a verified address. After a merge, pages verify
+    /// most members, and nothing else verifies their addresses.
+    ///
+    /// Pings one member of each address group at a time, and begins to ping at most
+    /// [`MAX_WITNESS_PINGS`] in one call, members that have come back first. Does nothing if the result of [`Self::yields_to`] does
+    /// not depend on such a witness.
+    fn verify_their_witnesses(&mut self, now: Moment, id: PeerId) {
+        let Some(holder) = self.contacts.get(id) else { return };
+        if holder.witnessed_since.is_none() || holder.has_announced {
+            return;
+        }
+        let mut sides = self.sides_of(now, id, holder);
+        if !sides.has_own_witness || sides.has_their_witness {
+            return;
+        }
+        let mut groups = BTreeSet::new();
+        for contact in self.contacts.iter().map(|it| it.1).filter(|it| it.needs_verified_address) {
+            groups.extend(contact.group());
+        }
+        let mut begun = 0;
+        sides.unproven.sort_unstable();
+        for (_, it) in sides.unproven {
+            let Some(contact) = self.contacts.get_mut(it) else { continue };
+            let is_other_group = contact.group().is_some_and(|it| groups.insert(it));
+            if is_other_group && begun < MAX_WITNESS_PINGS {
+                contact.needs_verified_address = true;
+                begun += 1;
+            }
+        }
+        self.schedule_sweep(now);
     }
 
     /// Returns true if this peer gives way because of an objection of the verified member `by`. The

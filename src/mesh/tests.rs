@@ -8,6 +8,7 @@ mod crowds;
 mod healing;
 mod hostile;
 mod limits;
+mod merges;
 mod objections;
 mod one_way;
 mod order;
