@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::contact::Contact;
 use super::logs::{OrderKey, order_key};
 use super::order_hold::RecentAuthors;
 use super::requests::session;
 use super::timers::{HOLD_BACK_TIMEOUT, ORDER_HOLD};
 use super::{Mesh, Now};
 use crate::model::{
-    Event, Lamport, Message, Moment, PeerId, RequestTag, Sequence, Style, Timestamp,
+    Event, Lamport, Message, Moment, NameKey, PeerId, RequestTag, Sequence, Style, Timestamp,
 };
 use crate::wire::udp::Entry;
 
@@ -210,7 +211,7 @@ impl Mesh {
             time: fields.time,
             room: self.settings.room.as_str().to_owned(),
             session: session(entry.author.id),
-            from: fields.username.clone(),
+            from: self.name_shown(entry).to_owned(),
             style: Style(fields.style),
             text: fields.text.clone(),
             history: is_history,
@@ -224,6 +225,19 @@ impl Mesh {
             let (sequence, time) = (Some(sequence), Some(fields.time));
             self.emit(Event::Acknowledged { tag, sequence, time, unechoed: None });
         }
+    }
+
+    /// Returns the name to show for an entry: the one that it states. If its author is a member of
+    /// another name, and another member or this peer holds the stated one, returns the author's own
+    /// name. An author can state any name in an entry. Section 9, rule 9.
+    fn name_shown<'a>(&'a self, entry: &'a Entry) -> &'a str {
+        let stated = entry.fields.username.as_str();
+        let key = NameKey::of(stated);
+        let author = entry.author.id;
+        let own = self.contacts.member(author).map(Contact::name);
+        let is_of_another =
+            self.name.key() == &key || self.contacts.holders(&key).any(|it| it != author);
+        own.filter(|own| is_of_another && NameKey::of(own) != key).unwrap_or(stated)
     }
 
     /// Notifies the user if the clock of an entry's author differs by more than

@@ -318,6 +318,30 @@ pub(super) fn candidate_nonce(bench: &TestBench) -> Nonce {
     bench.sent.iter().find_map(nonce).unwrap()
 }
 
+/// A member's entry that states the name of another member, or of this peer, is shown under the
+/// author's own name. A name that nobody holds is shown as the entry states it.
+#[test]
+fn entry_in_the_name_of_another_member_is_shown_under_its_authors_name() {
+    let mut bench = TestBench::alone();
+    let (mut bert, mut mallory) = (FakePeer::new(1), FakePeer::new(2));
+    assert!(bench.admit(&mut bert, "bert") && bench.admit(&mut mallory, "mallory"));
+    for (sequence, stated) in (1..).zip(["bert", "BERT", "anna", "carl", "mallory"]) {
+        let fields = EntryFields {
+            username: stated.to_owned(),
+            ..mallory.entry(sequence, u64::from(sequence)).fields.clone()
+        };
+        let entry = Arc::new(Entry::with_signature(mallory.signer, fields, [0; 64]));
+        bench.receive_entry(&mallory, entry);
+        bench.advance(200);
+    }
+    let from = bench.events.iter().filter_map(|it| match it {
+        Event::Message(it) => Some(it.from.as_str()),
+        _ => None,
+    });
+    let from: Vec<_> = from.collect();
+    assert_eq!(from, ["mallory", "mallory", "mallory", "carl", "mallory"]);
+}
+
 /// If the only source of the history does not answer, the newcomer asks it again and again until
 /// the source is gone. Then the newcomer joins without a history. It does not wake up in a loop,
 /// although it knows of a gap.
