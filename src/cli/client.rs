@@ -263,8 +263,8 @@ fn remembered_name() -> Option<RememberedName> {
     RememberedName::in_state_directory("client.name")
 }
 
-/// Builds the setup of the client's driver, without an ignore list. With `fresh`, no earlier session
-/// is resumed, and none is saved.
+/// Builds the setup of the client's driver, without an ignore list. With `fresh`, no earlier
+/// session is resumed, and none is saved.
 ///
 /// # Errors
 /// The operating system's random source fails.

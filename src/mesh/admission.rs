@@ -106,9 +106,10 @@ impl Mesh {
     /// sends it only if the reason is this peer's own, or this peer is one of
     /// [`MAX_ANSWERS_TO_MANY`].
     ///
-    /// Otherwise records the candidate. If the user's approval is missing, sends an `agree` with
-    /// the flag `ASKING` at once. Does the same if a rival is ahead. If the announce came by a
-    /// path, does so for a rival only if this peer is one of [`MAX_ANSWERS_TO_MANY`].
+    /// Otherwise records the candidate, and may ask the user for approval. If the user's approval
+    /// is missing, sends an `agree` with the flag `ASKING` at once. Does the same if a rival is
+    /// ahead. If the announce came by a path, does so for a rival only if this peer is one of
+    /// [`MAX_ANSWERS_TO_MANY`].
     ///
     /// If approval is granted and no rival is ahead, schedules an `agree` after a random delay, if
     /// this peer asks its user, or is a voter whose turn it is ([`VOTERS_TO_MANY`]).
@@ -188,8 +189,8 @@ impl Mesh {
 
     /// Returns true if this peer, whose vote the announce of an unverified candidate lists, is to
     /// ping the candidate. If the announce came by a path, only two of the listed members do, other
-    /// ones at the next announce, and only if at most two members are still to agree: the source may
-    /// be forged, and all answers together are limited.
+    /// ones at the next announce, and only if at most two members are still to agree: the source
+    /// may be forged, and all answers together are limited.
     fn is_turn_to_ping_candidate(&self, meta: PacketMeta, announce: &Announce) -> bool {
         if !meta.is_to_many {
             return true;
@@ -269,7 +270,8 @@ impl Mesh {
 
     /// Records the user's answer about the candidate with this name, and returns true. For a yes
     /// schedules an `agree` for now; for a no sends an `object`. If no approval is pending for this
-    /// name, returns false.
+    /// name, returns false. Of several candidates with this name, the answer is for the one with
+    /// the smallest id.
     pub(super) fn resolve_approval(&mut self, now: Now, name: &str, is_welcome: bool) -> bool {
         let key = NameKey::of(name);
         let waiting = self

@@ -243,8 +243,9 @@ impl Mesh {
     }
 
     /// Handles `agree` from a member: records its vote, room clock, paths and profile. Marks the
-    /// sender and its address as verified. Answers with a `pong`, and decides on objections. If
-    /// there is no place for another voter, records neither vote nor room clock.
+    /// sender and its address as verified, which may make it a member. Answers with a `pong`, and
+    /// decides on objections. If there is no place for another voter, records neither vote nor room
+    /// clock.
     ///
     /// If this peer has joined already, it only sends the `pong`. If the nonce is not this
     /// attempt's, drops the packet.
@@ -323,9 +324,9 @@ impl Mesh {
         }
     }
 
-    /// Handles `object`. A candidate considers it if the nonce is the candidate's own. A member
-    /// considers it if the sender is verified, and may have to change its name. Drops it in any
-    /// other case.
+    /// Handles `object`. A candidate considers it if the nonce is the candidate's own, and may be
+    /// rejected at once. A member considers it if the sender is verified, and may have to change
+    /// its name. Drops it in any other case.
     pub(super) fn on_object(
         &mut self,
         now: Now,

@@ -291,9 +291,9 @@ impl Contact {
         }
     }
 
-    /// Adds an address that another peer has stated, and has it pinged if the contact is a member.
-    /// Does nothing if the address is known, or if a control packet of the contact itself has
-    /// arrived within `patience`.
+    /// Adds an address that another peer has stated. If the contact is a member, sets
+    /// `needs_verified_address`, so that a later sweep pings it. Does nothing if the address is
+    /// known, or if a control packet of the contact itself has arrived within `patience`.
     pub(super) fn suggest_address(&mut self, now: Moment, patience: Duration, address: SocketAddr) {
         let is_silent = self.is_silent(now, patience);
         if is_silent && !self.addresses().any(|it| it == address) {
@@ -423,7 +423,7 @@ impl Contact {
         best.map(|it| AddressGroup::of_peer(it.address.ip()))
     }
 
-    /// Iterates over the address groups of the verified addresses.
+    /// Iterates over the address groups of the verified addresses. A group may come several times.
     pub(super) fn verified_groups(&self) -> impl Iterator<Item = AddressGroup> {
         let verified = self.addresses.iter().filter(|it| it.is_verified);
         verified.map(|it| AddressGroup::of_peer(it.address.ip()))

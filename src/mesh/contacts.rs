@@ -78,7 +78,8 @@ impl Contacts {
     }
 
     /// Returns the contact of the sender of a control packet, and stores the sender's identity in
-    /// it. Adds an unknown sender in stage heard. Moves a listed contact to stage heard.
+    /// it. Adds an unknown sender in stage heard. Moves a listed contact to stage heard, but no
+    /// gone one.
     ///
     /// If there are [`MAX_HEARD`] contacts in stage heard, adding a contact evicts one of these. If
     /// there are [`MAX_CONTACTS`] contacts, it evicts a listed or gone contact, and returns `None`
@@ -103,8 +104,8 @@ impl Contacts {
     }
 
     /// Returns the contact of a peer that the page of `by` lists. Adds an unknown peer in stage
-    /// listed. `None` if the peer is unknown and the contacts listed by `by`, or all contacts, are
-    /// at their limit: nothing is evicted.
+    /// listed. Sets `listed_by` only if it is empty. `None` if the peer is unknown and the contacts
+    /// listed by `by`, or all contacts, are at their limit: nothing is evicted.
     pub(super) fn add_listed(
         &mut self,
         now: Moment,
@@ -280,7 +281,8 @@ impl Contacts {
         }
     }
 
-    /// Removes a contact, also from the counters and the name index.
+    /// Removes a contact, also from the counters and the name index. Reports nothing to the user: a
+    /// member must be marked as gone first.
     pub(super) fn remove(&mut self, id: PeerId) {
         self.set_stage(id, Stage::Listed);
         self.contacts.remove(&id);

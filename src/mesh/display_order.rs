@@ -184,10 +184,10 @@ impl Mesh {
         }
     }
 
-    /// Shows an entry to the user, and advances the display order. If the author is blocked, only
-    /// advances the display order. May first notify about the author's clock
-    /// ([`Self::report_clock_skew`]), unless the entry is own or history. If the entry is an own
-    /// message with a request tag, also acknowledges the request.
+    /// Shows an entry to the user, under its [`Self::name_shown`], and advances the display order.
+    /// If the author is blocked, only advances the display order. May first notify about the
+    /// author's clock ([`Self::report_clock_skew`]), unless the entry is own or history. If the
+    /// entry is an own message with a request tag, also acknowledges the request.
     pub(super) fn display_entry(&mut self, entry: &Arc<Entry>, is_history: bool, is_late: bool) {
         let fields = &entry.fields;
         let last =

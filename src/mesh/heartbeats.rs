@@ -76,7 +76,8 @@ impl Heartbeats {
         }
     }
 
-    /// Starts the heartbeats; the first one is due at once. Call it when this peer has joined.
+    /// Starts the heartbeats; the first one is due at once. Also schedules the introductions to
+    /// named hosts. Call it when this peer has joined.
     pub(super) fn begin(&mut self, now: Moment) {
         self.next_at = Some(now);
         self.introduce_at = Some(now + INTRODUCTION_INTERVAL);
@@ -143,8 +144,9 @@ impl Mesh {
     }
 
     /// Sends the heartbeat that introduces this peer to the named hosts without a known member, if
-    /// it is due. Schedules the next one, up to [`MAX_INTRODUCTIONS`]. With the regular heartbeats
-    /// alone, two peers need long to see each other where many datagrams are lost.
+    /// it is due. Schedules the next one, up to [`MAX_INTRODUCTIONS`]. Ends the series for good if
+    /// there is no such host. With the regular heartbeats alone, two peers need long to see each
+    /// other where many datagrams are lost.
     pub(super) fn introduce_to_hosts(&mut self, now: Now) {
         if self.heartbeats.introduce_at.is_none_or(|it| it > now.moment) {
             return;

@@ -65,10 +65,11 @@ impl Mesh {
     /// the member's room clock. If it differs from this peer's by more than [`CLOCK_TOLERANCE_MS`],
     /// does nothing.
     ///
-    /// First marks the member's former run as gone. If this peer holds the name and gives way, it
-    /// takes a new name. If it holds the name and is more senior, it sends the member an `object`.
-    /// If this peer does not hold the name but is a voter, it considers the most senior other
-    /// holder. If that holder is more senior than the member, it sends the member the `object`.
+    /// First marks the member's former run as gone. If this peer holds the name, has the member's
+    /// possible witnesses pinged. Then this peer takes a new name if it gives way
+    /// ([`Self::yields_to`]); otherwise, if it is more senior, it sends the member an `object`. If
+    /// this peer does not hold the name but is a voter, it sends the member an `object` if another
+    /// holder is more senior than the member.
     pub(super) fn resolve_name_conflict(&mut self, now: Now, id: PeerId, clock: RoomClock) {
         let is_alike = self.room_clock(now.moment).0.abs_diff(clock.0) <= CLOCK_TOLERANCE_MS;
         let Some(contact) = self.contacts.member(id).filter(|_| is_alike) else { return };
@@ -189,8 +190,8 @@ impl Mesh {
     /// most members, and nothing else verifies their addresses.
     ///
     /// Pings one member of each address group at a time, and begins to ping at most
-    /// [`MAX_WITNESS_PINGS`] in one call, members that have come back first. Does nothing if the result of [`Self::yields_to`] does
-    /// not depend on such a witness.
+    /// [`MAX_WITNESS_PINGS`] in one call, members that have come back first. Does nothing if the
+    /// result of [`Self::yields_to`] does not depend on such a witness.
     fn verify_their_witnesses(&mut self, now: Moment, id: PeerId) {
         let Some(holder) = self.contacts.get(id) else { return };
         if holder.witnessed_since.is_none() || holder.has_announced {
@@ -252,8 +253,9 @@ impl Mesh {
         }
     }
 
-    /// Takes the first free name of the form `username-number`, with the configured username and
-    /// numbers from 2 on. Makes a heartbeat due at once, and tells the user.
+    /// Takes the first name of the form `username-number` that no member holds, with the configured
+    /// username and numbers from 2 on. The name counts as held from now on. Makes a heartbeat due
+    /// at once, and tells the user.
     fn take_new_name(&mut self, now: Now) {
         let before = self.name.clone();
         let Some(name) = (2..=u32::MAX).find_map(|number| {

@@ -67,8 +67,9 @@ impl ReceivedObjections {
 
 impl Mesh {
     /// Handles an objection to this candidate: remembers it, pings the sender unless the sender is
-    /// verified, and decides ([`Self::decide_objections`]). Drops the objection of a new objector
-    /// at the limits [`MAX_OBJECTIONS`] and [`MAX_OBJECTIONS_PER_GROUP`].
+    /// verified, and decides ([`Self::decide_objections`]). A repeated objection replaces the
+    /// former one, but keeps the time of the first. Drops the objection of a new objector at the
+    /// limits [`MAX_OBJECTIONS`] and [`MAX_OBJECTIONS_PER_GROUP`].
     pub(super) fn on_rejection(&mut self, now: Now, meta: PacketMeta, object: &Object) {
         let id = meta.sender.id;
         let is_verified = self.contacts.get(id).is_some_and(|it| it.is_verified);
@@ -129,9 +130,9 @@ impl Mesh {
     /// Ends the mesh as rejected if an objection counts. Does nothing if this peer is no candidate.
     /// Call it also when a peer has become verified.
     ///
-    /// An objection counts if its objector is verified, and a verified peer of another address
-    /// group vouches for the objector. After [`JOIN_WINDOW`], no voucher is needed if
-    /// [`Self::can_others_tell`] is false.
+    /// An objection counts if its objector is verified with an address, and an independent peer
+    /// ([`Self::are_independent`]) vouches for the objector. After [`JOIN_WINDOW`], no voucher is
+    /// needed if [`Self::can_others_tell`] is false.
     pub(super) fn decide_objections(&mut self, now: Moment) {
         let Phase::Announcing(candidacy) = &self.phase else { return };
         let is_over = now.since(candidacy.started_at) >= JOIN_WINDOW;
@@ -172,15 +173,15 @@ impl Mesh {
         true
     }
 
-    /// Returns true if a verified peer of another address group than the objector's has agreed or
-    /// is asking its user. Such a peer can tell whether the objector is a member.
+    /// Returns true if a peer that is independent of the objector ([`Self::are_independent`]) has
+    /// agreed or is asking its user. Such a peer can tell whether the objector is a member.
     fn can_others_tell(&self, candidacy: &Candidacy, objector: PeerId) -> bool {
         candidacy.answered_voters().any(|voter| self.are_independent(objector, voter))
     }
 
     /// Asks voters about the verified objectors: sends a `where` to each verified voter that has
-    /// agreed or is asking its user. The `where` asks for the objectors of other address groups
-    /// than the voter's. If there are none, sends nothing to that voter.
+    /// agreed or is asking its user. The `where` asks for the objectors that are independent of the
+    /// voter, at most [`MAX_PEERS`]. If there are none, sends nothing to that voter.
     pub(super) fn ask_about_objectors(&mut self) {
         let Phase::Announcing(candidacy) = &self.phase else { return };
         let objectors: Vec<PeerId> = candidacy

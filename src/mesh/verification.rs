@@ -66,6 +66,7 @@ impl Mesh {
     /// Pings a peer, whose IPv6 network has no place for further members, at the IPv4 address that
     /// it was last heard from. With a `pong` from there it counts for the IPv4 address. All
     /// machines of a LAN may share an IPv6 network, and which address is verified first is chance.
+    /// Neither counts the ping in the series nor schedules the next one.
     ///
     /// Returns false if there is no unverified IPv4 address, or if the peer has been heard for so
     /// long that it does not seem to answer.
@@ -84,8 +85,8 @@ impl Mesh {
     }
 
     /// Sends a `where` about the peer `id` to the peer that has listed it, and schedules the next
-    /// `where`. Sends nothing if the lister is no member. If the lister has no verified address,
-    /// has the lister pinged instead.
+    /// `where` in 3 s. Sends nothing if the lister is no member. If the lister has no verified
+    /// address, has the lister pinged instead.
     pub(super) fn send_where(&mut self, now: Now, id: PeerId) {
         let Some(contact) = self.contacts.get_mut(id) else { return };
         contact.where_at = Some(now.moment + PING_RETRY_MAX / 10);
@@ -196,8 +197,9 @@ impl Mesh {
 
     /// Sends a heartbeat to the verified address of a peer that was never heard by a path. That
     /// peer may not hear this peer by a path either, and so may not know this peer's name and
-    /// entries. Schedules the next such heartbeat, up to [`MAX_INTRODUCTIONS`]. Does nothing if
-    /// this peer is no member, or the other one is gone.
+    /// entries. Schedules the next such heartbeat, up to [`MAX_INTRODUCTIONS`]. Ends the series,
+    /// and sends nothing, if this peer is no member, or if the other one is gone, was heard by a
+    /// path, or has no verified address.
     pub(super) fn introduce_to(&mut self, now: Now, id: PeerId) {
         let is_member = self.is_member();
         let Some(contact) = self.contacts.get_mut(id) else { return };

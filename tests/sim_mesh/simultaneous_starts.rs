@@ -62,10 +62,10 @@ fn measure(peers: usize, loss: u64, seed: u64) -> Figures {
     Figures { joined_after, complete_after: world.time }
 }
 
-/// Runs rooms of one size and loss with some seeds, and prints their figures. Panics if a peer needs
-/// longer to join than the window of two seconds, which is what `docs/json.md` promises: nobody is
-/// there who could be waited for. Without loss, also panics if everybody does not know everybody
-/// 2 × I(n) after the last one has joined (section 7, rule 18).
+/// Runs rooms of one size and loss with some seeds, and prints their figures. Panics if a peer
+/// needs longer to join than the window of two seconds, which is what `docs/json.md` promises:
+/// nobody is there who could be waited for. Without loss, also panics if everybody does not know
+/// everybody 2 × I(n) after the last one has joined (section 7, rule 18).
 fn check(peers: usize, loss: u64, seeds: u64) {
     let all: Vec<Figures> = (1..=seeds).map(|seed| measure(peers, loss, seed)).collect();
     let mut joined: Vec<u64> = all.iter().flat_map(|it| it.joined_after.clone()).collect();

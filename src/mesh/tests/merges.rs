@@ -4,8 +4,9 @@ use super::SimRoom;
 
 /// Lets two rooms of `size` peers each come into being out of each other's reach, each with an
 /// "anna" that is its first peer, and then merge. Returns the time from the merge, in milliseconds,
-/// until the two first peers have different names; `None` if that takes more than 20 s.
-/// `variant`: changes the ids of all peers, and with them who verifies whom.
+/// until the two first peers have different names; `None` if that takes more than 20 s. Panics if
+/// the more senior one has lost the name. `variant`: changes the ids of all peers, and with them
+/// who verifies whom.
 fn time_until_names_differ(size: u8, variant: u8) -> Option<u64> {
     let mut room = SimRoom::default();
     let left: Vec<u8> = (0..size).map(|index| 1 + variant + index * 20).collect();
