@@ -296,6 +296,8 @@ class Peer:
             raise Dropped(11, "too much")
         if self.state == "announcing" and packet.kind not in ALLOWED_ANNOUNCING:
             raise Dropped(12, "not in this state")
+        if packet.kind == "peers" and path:
+            raise Dropped(12, "by the group")
         getattr(self, "_on_" + packet.kind)(other, packet.value, address)
 
     def _record_sender(self, other, packet, address, path):
@@ -914,6 +916,7 @@ class Peer:
         if self.now >= other.next_where_at and other.listed_by.is_member:
             other.next_where_at = self.now + other.where_interval
             other.where_interval = min(30.0, other.where_interval * 2)
+            other.where_asked = (other.listed_by, self.now)
             self._send([other.listed_by.best_address()], "where", peers=[other.id])
 
     def _on_where(self, other, value, address):
@@ -932,8 +935,9 @@ class Peer:
             there, ip = self.others.get(item["peer"]), ipaddress.IPv6Address(item["address"])
             ip = ip.ipv4_mapped or ip
             useless = ip.is_unspecified or ip.is_multicast or ip.is_link_local or str(ip).endswith("255.255.255.255")
-            is_wanted = there and there.heard_at == NEVER and self.now - there.last_ping_at >= 2
-            if is_wanted and item["port"] and not useless:
+            is_asked = there and there.where_asked[0] is other and self.now - there.where_asked[1] < 10
+            if is_asked and there.heard_at == NEVER and item["port"] and not useless:
+                there.where_asked = (None, NEVER)
                 self._send_ping(there, (str(ip), item["port"]))
 
     def _on_ping(self, other, value, address):

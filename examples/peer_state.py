@@ -105,6 +105,7 @@ class RemotePeer:
         self.listed_by = None  # the last peer that listed it
         self.listed_since = None  # when a page first listed it
         self.next_where_at, self.where_interval = 0.0, 2.0  # when to ask, then seconds until the next time
+        self.where_asked = (None, NEVER)  # which peer was asked, and when; an answer ends it
 
     def best_address(self):
         """Return the latest verified address, or else the source of the last packet."""

@@ -13,6 +13,9 @@ use crate::wire::udp::Signer;
 const WITNESS_TOLERANCE_MS: u64 = 5_000;
 /// Maximum number of addresses remembered per peer.
 const MAX_ADDRESSES: usize = 4;
+/// Number of pings to suggested addresses that each accepted suggestion allows: together less than
+/// three times as long as the `peers` that made it.
+const PINGS_PER_SUGGESTION: u32 = 3;
 /// Rate limit for control packets received from one sender: burst, and packets per minute.
 const CONTROL_RATE: (u32, u32) = (200, 3_000);
 /// Rate limit for unrequested entries of one author: burst, and entries per minute.
@@ -166,6 +169,12 @@ pub(super) struct Contact {
     pub(super) listed_by: Option<PeerId>,
     /// Time of the next `where` about the contact; `None` if none is scheduled.
     pub(super) where_at: Option<Moment>,
+    /// Peer that was asked for the contact's address by the last `where`, and the time of that;
+    /// `None` if none was asked, or if it has answered.
+    pub(super) where_asked: Option<(PeerId, Moment)>,
+    /// Number of pings that may still go to suggested addresses, from which the contact was never
+    /// heard.
+    suggested_pings: u32,
     /// Clock skew in milliseconds: how far the contact's wall clock is ahead of this machine's. Of
     /// the last two measurements, the one closer to zero; 0 before the second measurement.
     pub(super) skew: i64,
@@ -230,6 +239,8 @@ impl Contact {
             needs_verified_address: false,
             listed_by: None,
             where_at: None,
+            where_asked: None,
+            suggested_pings: 0,
             skew: 0,
             last_skew: None,
             is_skew_reported: false,
@@ -291,15 +302,34 @@ impl Contact {
         }
     }
 
-    /// Adds an address that another peer has stated. If the contact is a member, sets
-    /// `needs_verified_address`, so that a later sweep pings it. Does nothing if the address is
-    /// known, or if a control packet of the contact itself has arrived within `patience`.
+    /// Adds an address that another peer has stated, and allows [`PINGS_PER_SUGGESTION`] pings to
+    /// it. If the address is new and the contact is a member, has it pinged. Does nothing if a
+    /// control packet of the contact itself has arrived within `patience`.
     pub(super) fn suggest_address(&mut self, now: Moment, patience: Duration, address: SocketAddr) {
-        let is_silent = self.is_silent(now, patience);
-        if is_silent && !self.addresses().any(|it| it == address) {
+        if !self.is_silent(now, patience) {
+            return;
+        }
+        self.suggested_pings = PINGS_PER_SUGGESTION;
+        if !self.addresses().any(|it| it == address) {
             self.add_address(address, None);
             // A member that others hear would be pinged only after G(n).
             self.needs_verified_address |= self.is_member();
+        }
+    }
+
+    /// Returns true if the contact may be pinged: it has sent from a known address, or a suggested
+    /// one may get a further ping.
+    pub(super) fn is_pingable(&self) -> bool {
+        let is_allowed = self.suggested_pings > 0;
+        self.addresses.iter().any(|it| it.last_heard.is_some() || is_allowed)
+    }
+
+    /// Counts a ping to `address`. If the address is only suggested, it uses up one of the pings
+    /// that the suggestion allows.
+    pub(super) fn count_ping(&mut self, address: SocketAddr) {
+        self.pings += 1;
+        if !self.has_sent_from(address) {
+            self.suggested_pings = self.suggested_pings.saturating_sub(1);
         }
     }
 
@@ -349,7 +379,7 @@ impl Contact {
     /// contact seems to have moved to, otherwise the best address. If these two are of different
     /// families, successive pings go to both in turn: the contact may send by one family and
     /// receive by the other. If the contact is silent for the time `patience`, they go to all
-    /// known addresses in turn, suggested ones first.
+    /// known addresses in turn, suggested ones first, as long as these may get pings.
     pub(super) fn address_to_ping(&self, now: Moment, patience: Duration) -> Option<SocketAddr> {
         if let Some(new) = self.moved_to(patience) {
             let other_family = self.address().filter(|it| it.is_ipv4() != new.is_ipv4());
@@ -358,7 +388,9 @@ impl Contact {
         if !self.is_silent(now, patience) {
             return self.address();
         }
-        let mut known: Vec<_> = self.addresses.iter().collect();
+        let is_allowed = self.suggested_pings > 0;
+        let allowed = |it: &&Address| it.last_heard.is_some() || is_allowed;
+        let mut known: Vec<_> = self.addresses.iter().filter(allowed).collect();
         known.sort_by_key(|it| {
             (it.last_heard.is_some(), std::cmp::Reverse((it.is_verified, it.last_heard)))
         });

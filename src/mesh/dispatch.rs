@@ -135,7 +135,7 @@ impl Mesh {
             Control::Recall(it) if is_member => self.on_recall(now, id, it),
             Control::Recent(it) => self.on_recent(now, id, it),
             Control::Where(it) if is_member => self.on_where(now, id, &it),
-            Control::Peers(it) if is_member => self.on_peers(now, id, &it),
+            Control::Peers(it) if is_member => self.on_peers(now, meta, &it),
             Control::Peers(it) => {
                 self.note_vouchers(now.moment, id, it.peers.iter().map(|it| it.peer))
             }

@@ -204,14 +204,14 @@ impl SweepContext {
     }
 
     /// Returns the action for a contact in stage listed. If no peer has vouched for it for G(n), it
-    /// is removed. Otherwise it is pinged if an address is known; if not, a `where` is sent. Ping
-    /// and `where` wait for their scheduled times.
+    /// is removed. Otherwise it is pinged if it may be; if not, a `where` is sent. Ping and `where`
+    /// wait for their scheduled times.
     fn action_for_listed(&self, contact: &Contact) -> ContactAction {
         let end = contact.last_vouched + self.gone;
         if end <= self.now {
             return ContactAction::Remove;
         }
-        if contact.has_address() {
+        if contact.is_pingable() {
             return self.ping_at(contact.ping_at.unwrap_or(self.now), end);
         }
         match contact.where_at {
@@ -273,7 +273,7 @@ impl SweepContext {
     /// - A ping, if the contact is silent, was not told the right path, has moved, or needs a
     ///   verified address; [`ContactAction::PingOtherFamily`] if the only reason is that it has
     ///   moved to the other family. No ping while this peer is a candidate, or if no address of the
-    ///   contact is known.
+    ///   contact may be pinged.
     /// - Otherwise, waiting.
     fn action_for_member(&self, contact: &Contact) -> ContactAction {
         let gone = contact.last_vouched + self.gone;
@@ -286,7 +286,7 @@ impl SweepContext {
             return ContactAction::AskAddress;
         }
         let gone = gone.min(where_at);
-        if !self.is_member || !contact.has_address() {
+        if !self.is_member || !contact.is_pingable() {
             return ContactAction::Wait(gone);
         }
         // Allow more time if other peers hear it.

@@ -2,6 +2,7 @@
 //! the lookup of addresses of silent peers (`where`, `peers`). Sections 11 and 12.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use super::contact::{Contact, Stage};
 use super::dispatch::PacketMeta;
@@ -24,6 +25,9 @@ const QUICK_PINGS: u32 = 10;
 /// alone. After each further ping the pause doubles.
 const EARLY_PINGS: u32 = 5;
 
+/// Time for which an answer to a `where` is accepted.
+const WHERE_TIMEOUT: Duration = Duration::from_secs(10);
+
 impl Mesh {
     /// Sends a `ping` to a peer at its [`Contact::address_to_ping`]. Schedules the next ping; the
     /// pause grows up to [`PING_RETRY_MAX`]. Records in the contact that it was pinged, and the
@@ -40,7 +44,7 @@ impl Mesh {
         let Some(contact) = self.contacts.get_mut(id) else { return };
         contact.pinged_path = preferred_path(ping.heard);
         contact.is_told_uncertain |= contact.told_path != contact.pinged_path;
-        contact.pings += 1;
+        contact.count_ping(address);
         contact.is_pinged = true;
         // Others may not hear a peer that no path brings. As long as it is heard here, it is alive,
         // and gets hardly more pings than it sends packets.
@@ -95,6 +99,9 @@ impl Mesh {
         let address = lister.and_then(|it| self.verified_address(now, it));
         // One peer can list many: do not send to an address that may belong to a victim.
         if let Some(address) = address {
+            if let Some(contact) = self.contacts.get_mut(id) {
+                contact.where_asked = lister.map(|it| (it, now.moment));
+            }
             self.send_to(address, Control::Where(Where { peers: vec![id] }));
         }
     }
@@ -118,15 +125,25 @@ impl Mesh {
         }
     }
 
-    /// Handles `peers`. For each contact that the sender has listed, adds the stated address if the
-    /// contact is silent here, and schedules a ping. Ignores other contacts, and addresses that are
-    /// no unicast addresses.
-    pub(super) fn on_peers(&mut self, now: Now, by: PeerId, told: &Peers) {
+    /// Handles `peers`, which must come by unicast. For each contact that the sender was asked for
+    /// within [`WHERE_TIMEOUT`], adds the stated address if the contact is silent here, and
+    /// schedules a ping. Ignores other contacts, and addresses that are no unicast addresses. Of a
+    /// packet, takes only as many addresses as [`MIN_PING`] fits into its length.
+    pub(super) fn on_peers(&mut self, now: Now, meta: PacketMeta, told: &Peers) {
+        let by = meta.sender.id;
+        if meta.is_to_many {
+            // Everybody would ping a victim at once.
+            self.drops.unexpected += 1;
+            return;
+        }
         let patience = address_patience(self.member_count());
-        for it in told.peers.iter().take(MAX_PEERS) {
+        for it in told.peers.iter().take(MAX_PEERS.min(meta.size / MIN_PING)) {
             let contact = self.contacts.get_mut(it.peer);
-            // Accept addresses only from the peer that has listed the contact.
-            let Some(contact) = contact.filter(|it| it.listed_by == Some(by)) else { continue };
+            let is_asked =
+                |it: (PeerId, Moment)| it.0 == by && now.moment.since(it.1) < WHERE_TIMEOUT;
+            let is_asked = |it: &&mut Contact| it.where_asked.is_some_and(is_asked);
+            let Some(contact) = contact.filter(is_asked) else { continue };
+            contact.where_asked = None;
             let ip = Ipv6Addr::from(it.address);
             let ip = ip.to_ipv4_mapped().map_or(IpAddr::V6(ip), IpAddr::V4);
             let is_one = !ip.is_unspecified()

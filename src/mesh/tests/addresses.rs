@@ -81,8 +81,6 @@ fn stated_address_of_a_silent_member_is_pinged_at_once() {
     let mut bench = TestBench::alone();
     let (mut bert, mut carl) = (FakePeer::new(1), FakePeer::new(2));
     assert!(bench.admit(&mut bert, "bert"));
-    // Carl is listed first, so that bert may tell about him.
-    bench.receive_heartbeat(&mut bert, "bert", 0, page(&carl));
     assert!(bench.admit(&mut carl, "carl"));
     let (id, old, new) = (carl.signer.id, carl.address, FakePeer::new(3).address);
     bench.sent.clear();
@@ -94,7 +92,7 @@ fn stated_address_of_a_silent_member_is_pinged_at_once() {
             }
             bench.receive_heartbeat(&mut bert, "bert", 0, page(&carl));
         }
-        bench.receive(&mut bert, peers(id, new));
+        bench.receive_by(None, &mut bert, peers(id, new));
         bench.advance(200);
         let expected = if is_silent { vec![new] } else { vec![] };
         assert_eq!(bench.take_pings(), expected, "{is_silent}");
@@ -123,11 +121,9 @@ fn pings_begin_anew_when_a_listed_peer_becomes_a_member() {
     let mut bench = TestBench::alone();
     let (mut bert, mut carl) = (FakePeer::new(1), FakePeer::new(2));
     assert!(bench.admit(&mut bert, "bert"));
-    for second in 0..60 {
+    for _ in 0..60 {
         bench.receive_heartbeat(&mut bert, "bert", 0, page(&carl));
-        if second == 0 {
-            bench.receive(&mut bert, peers(carl.signer.id, carl.address));
-        }
+        bench.receive_by(None, &mut bert, peers(carl.signer.id, carl.address));
         bench.advance(1_000);
     }
     bench.take_pings();
@@ -137,6 +133,67 @@ fn pings_begin_anew_when_a_listed_peer_becomes_a_member() {
     bench.receive_heartbeat(&mut bert, "bert", 0, page(&carl));
     bench.advance(3_500);
     assert_eq!(bench.take_pings(), [carl.address; 4]);
+}
+
+/// Addresses in a `peers` are taken only if it answers a question and comes by unicast, and each
+/// answer brings three pings at most. So nobody has a whole room send pings to a victim.
+#[test]
+fn addresses_are_taken_only_if_asked_for() {
+    let mut bench = TestBench::alone();
+    let (mut bert, carl) = (FakePeer::new(1), FakePeer::new(2));
+    assert!(bench.admit(&mut bert, "bert"));
+    let (about, to, victim) = (carl.signer.id, bert.address, FakePeer::new(3).address);
+    bench.receive_heartbeat(&mut bert, "bert", 0, page(&carl));
+    bench.sent.clear();
+    // Not asked for yet.
+    bench.receive_by(None, &mut bert, peers(about, victim));
+    bench.advance(2_000);
+    assert_eq!(bench.take_pings(), []);
+    bench.advance(2_000);
+    assert_eq!(bench.take_wheres(about, to), 1);
+    // By the group, by another peer, and then as it should be.
+    bench.receive(&mut bert, peers(about, victim));
+    let mut dora = FakePeer::new(4);
+    assert!(bench.admit(&mut dora, "dora"));
+    bench.receive_by(None, &mut dora, peers(about, victim));
+    bench.advance(100);
+    assert!(!bench.take_pings().contains(&victim));
+    for _ in 0..10 {
+        bench.receive_by(None, &mut bert, peers(about, victim));
+    }
+    for _ in 0..10 {
+        bench.receive_heartbeat(&mut bert, "bert", 0, page(&carl));
+        bench.advance(1_000);
+    }
+    assert_eq!(bench.take_pings().iter().filter(|it| **it == victim).count(), 3);
+}
+
+/// One `peers` with 16 addresses of one victim, all of them asked for, brings less than three times
+/// its size.
+#[test]
+fn pings_to_suggested_addresses_are_less_than_three_times_the_size() {
+    let mut bench = TestBench::alone();
+    let mut mallory = FakePeer::new(1);
+    assert!(bench.admit(&mut mallory, "mallory"));
+    let (victim, invented) = (FakePeer::new(2).address, (10..26).map(FakePeer::new));
+    let ids: Vec<_> = invented.map(|it| it.signer.id).collect();
+    let page: Vec<_> = ids.iter().map(|id| PageItem { author: *id, have: 0, ago: 0 }).collect();
+    let items = ids.iter().map(|id| {
+        let Control::Peers(it) = peers(*id, victim) else { panic!() };
+        it.peers[0]
+    });
+    let told = Control::Peers(Peers { peers: items.collect() });
+    bench.receive_heartbeat(&mut mallory, "mallory", 0, page.clone());
+    bench.advance(4_500);
+    assert_eq!(bench.count_sent(|it| matches!(it, Control::Where(_))), 16);
+    let size = told.datagram_len();
+    bench.receive_by(None, &mut mallory, told);
+    for _ in 0..20 {
+        bench.receive_heartbeat(&mut mallory, "mallory", 0, page.clone());
+        bench.advance(1_000);
+    }
+    let sent = bench.bytes_to(victim);
+    assert!(sent > 0 && sent < 3 * size, "{sent} bytes to {size}");
 }
 
 /// Of ten members, only the two nearest to the id of a peer that is not verified ping it. With each
