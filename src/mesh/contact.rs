@@ -86,6 +86,9 @@ pub(super) struct Contact {
     /// witness then (`Contacts::is_witness`): the contact may have been in the room before. A jump
     /// of the room clock is added to it.
     pub(super) witnessed_since: Option<RoomClock>,
+    /// Greatest packet counter of a `bye` of the contact; `None` if it has sent none. Until a packet
+    /// with a greater counter comes, the contact has left: no page brings it back.
+    pub(super) left_at_counter: Option<u64>,
     /// True if the contact has ever been a member, as far as this peer knows.
     pub(super) was_member: bool,
     /// True if the contact has sent an announce while this peer was a member. So it was not in the
@@ -209,6 +212,7 @@ impl Contact {
             is_verified: false,
             profile: None,
             witnessed_since: None,
+            left_at_counter: None,
             was_member: false,
             has_announced: false,
             renamed_at: None,

@@ -60,9 +60,9 @@ impl Mesh {
 
     /// Handles a control packet that is no duplicate: adds or updates the sender's contact, and
     /// calls the handler if the sender's state and this peer's phase allow it. A packet of a gone
-    /// peer, except `bye`, moves that peer to stage heard. Drops the packet if there is no place
-    /// for the contact. Also drops it beyond the sender's rate limit; then it does not count as a
-    /// sign of life.
+    /// peer, except `bye` and what was sent before it, moves that peer to stage heard. Drops the
+    /// packet if there is no place for the contact. Also drops it beyond the sender's rate limit;
+    /// then it does not count as a sign of life.
     fn dispatch_control(
         &mut self,
         now: Now,
@@ -91,7 +91,10 @@ impl Mesh {
         let is_elsewhere = contact.verified_address() != proven;
         let has_moved = contact.has_moved(patience);
         let is_gone = matches!(contact.stage, Stage::Gone { .. });
-        if is_gone && !matches!(control, Control::Bye(_)) {
+        // A packet that was sent before the `bye` came late, or is a recording.
+        let is_late = contact.left_at_counter.is_some_and(|it| meta.counter < it);
+        if is_gone && !is_late && !matches!(control, Control::Bye(_)) {
+            contact.left_at_counter = None;
             contact.is_verified = false;
             (contact.first_heard, contact.known_at) = (now.moment, now.moment);
             contact.met_at = now.moment;
@@ -121,7 +124,7 @@ impl Mesh {
             Control::Agree(it) => self.on_agree(now, meta, it),
             Control::Object(it) => self.on_object(now, meta, &it, is_verified),
             Control::Heartbeat(it) => self.on_heartbeat(now, id, &it, is_verified),
-            Control::Bye(_) if is_verified || is_gone => self.on_bye(now, id),
+            Control::Bye(_) if is_verified || is_gone => self.on_bye(now, id, meta.counter),
             Control::Recall(_) if is_member && !is_verified => {
                 // Its `pong` was lost. It will ask again after the ping.
                 self.drops.unverified += 1;

@@ -60,10 +60,14 @@ impl Mesh {
         }
     }
 
-    /// Handles `bye`: moves the peer to stage gone, and removes it from the voters. If it was a
-    /// member, reports that it has left ([`Self::mark_gone`]).
-    pub(super) fn on_bye(&mut self, now: Now, id: PeerId) {
+    /// Handles `bye` with this packet counter: moves the peer to stage gone, from which no page
+    /// brings it back, and removes it from the voters. If it was a member, reports that it has left
+    /// ([`Self::mark_gone`]).
+    pub(super) fn on_bye(&mut self, now: Now, id: PeerId, counter: u64) {
         self.forget_voter(id);
+        if let Some(contact) = self.contacts.get_mut(id) {
+            contact.left_at_counter = contact.left_at_counter.max(Some(counter));
+        }
         match self.contacts.get(id).map(|it| it.stage) {
             Some(Stage::Member) => self.mark_gone(now.moment, id),
             Some(Stage::Gone { .. }) | None => {}
@@ -159,7 +163,7 @@ impl Mesh {
     ///   peer is still silent after 1.5 × I(n) + 1 s, `by` is asked for its address. If nothing of
     ///   `by` has ever arrived by a path, `by` is asked at once.
     /// - A gone peer returns to stage listed only if `by` has heard it after it went
-    ///   ([`REPORT_SLACK`]).
+    ///   ([`REPORT_SLACK`]), and not if it has said `bye`.
     pub(super) fn on_vouch(&mut self, now: Moment, by: PeerId, item: PageItem) {
         let id = item.author;
         let ago = Duration::from_millis(500) * u32::from(item.ago);
@@ -187,7 +191,8 @@ impl Mesh {
         if let Stage::Gone { at } = contact.stage {
             // An old report does not bring a peer back. (*ago* is rounded down, and the packet took
             // time.)
-            if !is_heard || now.since(at) <= ago + REPORT_SLACK {
+            let has_left = contact.left_at_counter.is_some();
+            if has_left || !is_heard || now.since(at) <= ago + REPORT_SLACK {
                 return;
             }
             self.contacts.set_stage(id, Stage::Listed);

@@ -670,6 +670,29 @@ fn stale_report_does_not_bring_a_gone_peer_back() {
     }
 }
 
+/// Nobody else brings back a peer that has said `bye`, however often a page says that it was heard
+/// just now, and no recording does. The peer itself does.
+#[test]
+fn page_does_not_bring_back_a_peer_that_has_said_bye() {
+    let mut bench = TestBench::alone();
+    let (mut bert, mut mallory) = (FakePeer::new(1), FakePeer::new(2));
+    assert!(bench.admit(&mut bert, "bert") && bench.admit(&mut mallory, "mallory"));
+    let recording = bench.heartbeat("bert", 0, vec![]);
+    bert.counter += 1;
+    bench.receive(&mut bert, Control::Bye(Bye {}));
+    bert.counter -= 2;
+    bench.receive(&mut bert, recording);
+    bert.counter += 1;
+    for _ in 0..60 {
+        bench.advance(2_000);
+        let page = vec![PageItem { author: bert.signer.id, have: 0, ago: 0 }];
+        bench.receive_heartbeat(&mut mallory, "mallory", 0, page);
+        assert!(!bench.names().contains("bert"), "after {} ms", bench.now);
+    }
+    assert!(bench.admit(&mut bert, "bert"));
+    assert!(bench.names().contains("bert"));
+}
+
 /// A newcomer whose cookie was lost gets another cookie as soon as it asks for its history.
 #[test]
 fn recall_of_unverified_newcomer_is_answered_by_a_ping() {
