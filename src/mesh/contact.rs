@@ -86,8 +86,8 @@ pub(super) struct Contact {
     /// witness then (`Contacts::is_witness`): the contact may have been in the room before. A jump
     /// of the room clock is added to it.
     pub(super) witnessed_since: Option<RoomClock>,
-    /// Greatest packet counter of a `bye` of the contact; `None` if it has sent none. Until a packet
-    /// with a greater counter comes, the contact has left: no page brings it back.
+    /// Greatest packet counter of a `bye` of the contact; `None` if it has sent none. Until a
+    /// packet with a greater counter comes, the contact has left: no page brings it back.
     pub(super) left_at_counter: Option<u64>,
     /// True if the contact has ever been a member, as far as this peer knows.
     pub(super) was_member: bool,

@@ -197,8 +197,8 @@ struct Scan {
 }
 
 impl Scan {
-    /// Lists the interfaces that are up and have a link, and their addresses. `named` holds the names
-    /// of the selected interfaces.
+    /// Lists the interfaces that are up and have a link, and their addresses. `named` holds the
+    /// names of the selected interfaces.
     ///
     /// # Errors
     /// The operating system cannot list the interfaces.

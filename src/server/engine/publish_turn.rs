@@ -68,8 +68,8 @@ mod tests {
     use super::*;
     use crate::model::{Draft, MessageText, Sequence, Timestamp};
 
-    /// Items come out once and in order, a limited amount of messages in each turn. A void keeps its
-    /// place.
+    /// Items come out once and in order, a limited amount of messages in each turn. A void keeps
+    /// its place.
     #[test]
     fn each_turn_publishes_a_limited_amount() {
         let entry = |sequence| {
