@@ -75,8 +75,8 @@ impl Hub {
     }
 
     /// Dispatches a frame to its handler. The frame must have passed the checks of `process_frame`,
-    /// and its tokens must be taken. Ignores requests and messages of a connection that has not
-    /// joined.
+    /// and its tokens of the rate limit must be taken. Ignores requests and messages of a
+    /// connection that has not joined.
     pub(super) fn handle_frame(&mut self, now: Now, id: ConnectionId, frame: ClientFrame) {
         let Some(connection) = self.connections.get(&id) else {
             return;

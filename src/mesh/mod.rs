@@ -156,7 +156,8 @@ pub struct Mesh {
     admission: Admission,
     /// Names and public keys that the user has blocked.
     block_list: BlockList,
-    /// Time of this peer's next `want`, and recent `want`s of other peers.
+    /// State of repair: time of this peer's next `want`; recent `want`s of other peers, which
+    /// decide to whom an entry is sent; and the rate limit of those answers.
     repair: RepairState,
     /// Cached plan of the paths and addresses that reach everybody; `None` if it must be computed
     /// again.

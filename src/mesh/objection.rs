@@ -21,8 +21,9 @@ impl Mesh {
     ///
     /// Checks, in this order: the version, the own name, the names of other members, look-alikes,
     /// the block list, and the user's denial of this attempt. Only a voter checks the version, and
-    /// the names and look-alikes of other members. Members with the candidate's public key do not
-    /// count: they are former runs of it. If the version is unsupported, nothing else is checked.
+    /// the names and look-alikes of other members. Other members with the candidate's public key do
+    /// not count: they are former runs of it. If the version is unsupported, nothing else is
+    /// checked.
     pub(super) fn find_objection(
         &self,
         meta: PacketMeta,

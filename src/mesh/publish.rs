@@ -21,7 +21,8 @@ pub(super) const MAX_DEFERRED_REQUESTS: usize = 100;
 /// Maximum number of messages in the outbox. Further messages are refused.
 const MAX_QUEUE: usize = 10_000;
 
-/// Outbox: the user's messages that wait to be published, and deferred requests.
+/// Outbox: the user's messages that wait to be published, the requests that wait until this peer
+/// has joined, and the state of leaving.
 #[derive(Debug)]
 pub(super) struct Outbox {
     /// Messages that wait until this peer has joined and the rate limit allows them, the oldest

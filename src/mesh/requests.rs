@@ -133,10 +133,10 @@ impl Mesh {
         names.chain([self.name.as_str().to_owned()]).collect()
     }
 
-    /// Returns a report on each member: address, route, loss, clock skew and silence. This peer
-    /// comes first, then the other members, the most senior first, then those that are known
-    /// through others only. Of these, loss and skew are 0, and the presence is counted from when
-    /// this peer met them.
+    /// Returns a report on each peer in the room: time present, address, route, loss, clock skew
+    /// and silence. This peer comes first, then the other members, the most senior first, then the
+    /// peers that are known through others only, which are no members. For those, loss and skew are
+    /// 0, and the time present counts from when this peer learned of them.
     #[must_use]
     pub fn report(&self, now: Now) -> Vec<PeerReport> {
         let clock = self.room_clock(now.moment);

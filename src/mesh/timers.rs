@@ -67,8 +67,9 @@ pub(super) const WANT_COALESCE_WINDOW: Duration = Duration::from_millis(20);
 pub(super) const GIVE_UP_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum time for which an entry is held back, to wait for entries with smaller Lamport counters.
 pub(super) const HOLD_BACK_TIMEOUT: Duration = Duration::from_secs(1);
-/// Time for which an entry is held for others that sort before it and may be on their way. All
-/// peers show the same order if a datagram travels for at most half of this time.
+/// Time for which an entry is held for others that sort before it and may be on their way. Where
+/// all peers hold their entries (`Mesh::order_hold`), they show the same order if a
+/// datagram travels for at most half of this time.
 pub(super) const ORDER_HOLD: Duration = Duration::from_millis(75);
 /// Time after its last entry for which an author counts as talking.
 pub(super) const TALK_WINDOW: Duration = Duration::from_secs(10);
@@ -126,8 +127,9 @@ pub(super) fn address_patience(members: usize) -> Duration {
     heartbeat_interval(members) * 3 / 2 + Duration::from_secs(1)
 }
 
-/// Returns the time since a peer's last page that listed this peer as heard, after which that peer
-/// counts as not hearing this one: 30 s, plus 4 × I(n) for each page of 45 members or part of one.
+/// Returns the timeout after which another peer counts as not hearing this one, from the last page
+/// of that peer that listed this one as heard: 30 s, plus 4 × I(n) for each page of 45 members or
+/// part of one.
 pub(super) fn listing_patience(members: usize) -> Duration {
     let pages = u32::try_from(members.div_ceil(MEMBERS_IN_PAGE)).unwrap_or(u32::MAX);
     Duration::from_secs(30) + heartbeat_interval(members).saturating_mul(pages).saturating_mul(4)

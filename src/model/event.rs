@@ -380,7 +380,8 @@ pub struct PeerReport {
     /// measurement began, in thousandths. 0 if nothing was measured.
     pub loss: u16,
     /// Clock skew: the peer's wall clock minus this machine's, in milliseconds. Positive if the
-    /// peer's clock is ahead; 0 if it was not measured.
+    /// peer's clock is ahead. Of the last two measurements, the one closer to zero; 0 before the
+    /// second.
     pub skew: i64,
     /// Time since the peer was last heard: by this peer, or by another peer that reports it in a
     /// heartbeat. Zero for this peer itself.

@@ -8,7 +8,7 @@ use crate::model::{Moment, TokenBucket};
 /// Maximum number of sources with buckets of their own.
 pub(super) const MAX_SOURCES: usize = 1_024;
 
-/// Token buckets of one source.
+/// Token buckets of one source, which can tell whether the source is idle.
 pub(super) trait SourceBuckets {
     /// Returns true if all buckets are full at `now`, so that new ones would allow the same.
     fn is_full(&self, now: Moment) -> bool;

@@ -19,10 +19,10 @@ const MIN_FULL_CONNECTIONS: usize = 16;
 /// more, is the number of connections whose whole rate one address group may use.
 const FULL_CONNECTIONS_DIVISOR: usize = 16;
 
-/// Divisor of an address group's burst. That is the burst of all connections whose whole rate the
-/// group may use, divided by this number. By default it equals the burst of one connection. Each
-/// message may be delivered to hundreds of readers, so what a group sends at once delays all other
-/// clients.
+/// Divisor of an address group's burst. A group may use the whole rate of N connections
+/// ([`FULL_CONNECTIONS_DIVISOR`]). Its burst is N times that of one connection, divided by this
+/// number: with the default N, 16, as much as that of one connection. Each message may be delivered
+/// to hundreds of readers, so what a group sends at once delays all other clients.
 const BURST_DIVISOR: u32 = 16;
 
 /// Minimum number of remembered groups at which idle groups are forgotten. An address group is idle

@@ -24,7 +24,7 @@ pub struct PlainScreen<O, E> {
     renderer: Renderer,
     /// View state shared with the reader.
     view: SharedViewState,
-    /// True to write only error lines, which begin with `!!`.
+    /// True to write neither chat lines nor status lines, except errors, which begin with `!!`.
     is_quiet: bool,
     /// True to wrap lines to the width of the terminal.
     is_terminal: bool,

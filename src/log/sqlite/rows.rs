@@ -33,7 +33,8 @@ pub(crate) const fn sequence_to_sql(sequence: Sequence) -> i64 {
     if sequence.0 > i64::MAX as u64 { i64::MAX } else { sequence.0.cast_signed() }
 }
 
-/// Converts an SQL integer to a sequence.
+/// Converts an SQL integer to a sequence with the same bits. A negative one, as only a damaged
+/// database holds, becomes 2⁶³ or more.
 pub(super) const fn sequence_from_sql(value: i64) -> Sequence {
     Sequence(value.cast_unsigned())
 }

@@ -39,7 +39,8 @@ const LONG_LISTEN_TIME: Duration = Duration::from_secs(12);
 /// Time to wait for the last pongs after listening.
 const FINAL_WAIT: Duration = Duration::from_secs(1);
 
-/// Further time to wait for pongs if some are missing: a busy machine may answer late.
+/// Further time to wait for pongs if a peer has answered a unicast ping and not a later one: a busy
+/// machine may answer late.
 const LATE_WAIT: Duration = Duration::from_secs(2);
 
 /// Time between two unicast pings that measure the loss of a peer.
@@ -131,8 +132,8 @@ impl<'a> Probe<'a> {
     }
 
     /// Sends the pings and records what arrives, for [`LISTEN_TIME`] or [`LONG_LISTEN_TIME`]. Then
-    /// waits [`FINAL_WAIT`] for the last answers, and [`LATE_WAIT`] more if some are missing.
-    /// During that time adds no new peer.
+    /// waits [`FINAL_WAIT`] for the last answers, and [`LATE_WAIT`] more if a peer has answered a
+    /// unicast ping and not a later one. In both waits, adds no peer of the room, and pings none.
     ///
     /// # Errors
     /// The operating system's random source fails.

@@ -56,8 +56,8 @@ impl fmt::Debug for Identity {
 }
 
 impl Signer {
-    /// Creates the public identity with this public key and incarnation. The peer id is the first 8
-    /// bytes of a SHA-256 hash of both.
+    /// Creates the signer, the public part of an identity, with this public key and incarnation.
+    /// The peer id is the first 8 bytes of a SHA-256 hash of both.
     #[must_use]
     pub fn new(key: [u8; 32], incarnation: [u8; 8]) -> Self {
         let hash = Sha256::new()

@@ -48,7 +48,7 @@ pub struct Agree {
     pub since: RoomClock,
     /// Username of the sender; at most 64 bytes.
     pub username: String,
-    /// Number of members that the sender knows, itself included.
+    /// Number of members that the sender knows, itself included; for display only.
     pub members: u32,
     /// Lamport counter of the sender; below 2⁴⁸.
     pub lamport: Lamport,
@@ -96,7 +96,7 @@ pub struct Heartbeat {
     pub username: String,
     /// Wall-clock time of the sender.
     pub time: Timestamp,
-    /// Number of members that the sender knows, itself included.
+    /// Number of members that the sender knows, itself included; for display only.
     pub members: u32,
     /// Greatest sequence in the sender's own log; 0: its log is empty.
     pub sequence: u32,

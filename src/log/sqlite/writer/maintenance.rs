@@ -8,11 +8,12 @@ use super::{SYNC_INTERVAL, Writer};
 use crate::hub::{Now, StorageHealth};
 use crate::model::Retention;
 
-/// Time from complete or failed maintenance to the next, unless [`super::MAINTENANCE_AFTER`]
-/// messages arrive before.
+/// Time from maintenance that is complete, or has failed other than by a disk error, to the next.
+/// Sooner if [`super::MAINTENANCE_AFTER`] messages were committed since it was last complete.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(600);
 
-/// Time from one maintenance step to the next while there is more to do.
+/// Time from one maintenance step to the next while there is more to do. Sooner if
+/// [`super::MAINTENANCE_AFTER`] messages were committed since maintenance was last complete.
 const MAINTENANCE_STEP_DELAY: Duration = Duration::from_millis(10);
 
 /// Maximum number of messages added to the search index in one step.
