@@ -81,8 +81,8 @@ impl Hub {
         self.send_request_error(id, code, kind, reference);
     }
 
-    /// Checks the reference of a message. Returns true if the message may be proposed: it is new or
-    /// was refused before. Otherwise returns false, and answers:
+    /// Checks by its reference whether a message is a duplicate. Returns true if the message may be
+    /// proposed: it is new or was refused before. Otherwise returns false, and answers:
     /// - `accepted` for a duplicate of a stored message;
     /// - an error for reference 0;
     /// - nothing for a duplicate of a message in flight: the log's answer will come.
@@ -134,8 +134,8 @@ impl Hub {
     }
 
     /// Proposes a message to the log, and marks its reference as in flight. The log
-    /// answers with `Committed` or `NotStored`. If the recipient's session is away, marks that
-    /// session as worth keeping.
+    /// answers with `Committed` or `NotStored`. If the recipient's session is away, it is
+    /// no longer disposable.
     fn append_message(
         &mut self,
         session: SessionId,

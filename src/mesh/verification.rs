@@ -17,8 +17,10 @@ use crate::wire::udp::{Control, PeerAddress, Peers, Ping, Pong, Where};
 
 /// Length of a `pong`, and of a `ping` without padding, in bytes, before sealing.
 const MIN_PING: usize = 137;
-/// Number of pings with the shortest pause to a member, or to any peer while this peer is alone.
-/// After each further ping the pause doubles.
+/// Number of pings in a series before the pause grows: to a member, to a verified peer, or to any
+/// peer while this peer is alone. Then the pause doubles with each ping, up to [`PING_RETRY_MAX`];
+/// to a member that is heard by unicast only, it doubles once. The pause of an unverified peer that
+/// is heard by unicast only is fixed.
 const QUICK_PINGS: u32 = 10;
 
 /// Number of pings with twice the shortest pause to a peer that is no member, unless this peer is
@@ -266,7 +268,8 @@ impl Mesh {
     }
 
     /// Returns the verified address of a peer, for an answer that is larger than its question. If
-    /// there is none, returns `None`, and has the peer pinged by the next sweep.
+    /// there is none, returns `None`, marks the peer as needing one, and schedules a sweep, which
+    /// pings the peer when its next ping is due.
     pub(super) fn verified_address(&mut self, now: Now, id: PeerId) -> Option<SocketAddr> {
         let address = self.contacts.get(id).and_then(Contact::verified_address);
         if address.is_none() {

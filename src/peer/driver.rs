@@ -289,8 +289,8 @@ impl<'a> Driver<'a> {
     }
 
     /// Shows an event to the user, and updates `unacknowledged` and `has_joined`. If showing fails,
-    /// the output is closed: no further event is shown. The peer then finishes, or, with
-    /// `throttle_requests`, carries out the script to its end.
+    /// the output is closed: no further event is shown. The peer then finishes; but if
+    /// requests come from a script (`throttle_requests`), it carries out the script to its end.
     pub(super) fn show(&mut self, event: &Event) {
         let is_answered = match event {
             Event::Acknowledged { .. } | Event::Unsent { .. } => true,
@@ -566,7 +566,8 @@ fn unusable_socket_text(port: u16, what: &str, error: &io::Error) -> String {
 mod tests {
     use super::*;
 
-    /// Interfaces with one reason share a text, and each group and interface is reported once.
+    /// Interfaces on which a multicast group cannot be joined for the same reason are named in one
+    /// text. Each group and interface is reported once.
     #[test]
     fn failed_joins_are_reported_once() {
         let failed = |path, interface: &str, kind: io::ErrorKind| FailedJoin {

@@ -81,8 +81,8 @@ impl Outboxes {
         Some(outbox)
     }
 
-    /// If [`Self::purge_at`] groups without connections are remembered, forgets those whose
-    /// outboxes are dropped.
+    /// Forgets the groups without connections whose outboxes are all dropped, once at least
+    /// [`Self::purge_at`] groups without connections are remembered. Then sets the next `purge_at`.
     fn purge_left_groups(&mut self) {
         if self.left.len() >= self.purge_at {
             self.left.retain(|_, it| it.strong_count() > 0);
@@ -121,7 +121,8 @@ impl Outboxes {
     }
 
     /// Iterates over the address groups that have connections, each with the memory of its outboxes
-    /// together, in bytes. Removed outboxes that are not dropped are included.
+    /// together, in bytes. The memory includes removed outboxes of the group that are not dropped
+    /// yet.
     pub(super) fn usages(&self) -> impl Iterator<Item = (AddressGroup, usize)> {
         self.by_group.iter().map(|(group, it)| (*group, it.bytes.load(Ordering::Relaxed)))
     }

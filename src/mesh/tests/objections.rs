@@ -83,9 +83,10 @@ fn strangers_do_not_reject_a_newcomer() {
     assert_eq!(bench.events.iter().filter(|it| is_told(it)).count(), 1);
 }
 
-/// Returns the time, in milliseconds, at which a candidate joins to which strangers object; 20,000
-/// if it does not join. `at`: times of the first objection of each. They object again each 400 ms,
-/// and answer pings. A member that agrees vouches for none of them.
+/// Has strangers object to a candidate. Returns the time, in milliseconds, at which it joins all
+/// the same; 20,000 if it does not join. `at`: time of the first objection of each stranger. The
+/// strangers object again each 400 ms, and answer pings. One member agrees, and vouches for no
+/// stranger.
 fn joined_after_objections(at: &[u64]) -> u64 {
     let mut bench = TestBench::candidate();
     let mut bert = FakePeer::new(1);

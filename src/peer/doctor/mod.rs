@@ -57,7 +57,7 @@ pub enum Verdict {
     Ok,
     /// Warning: something does not work or is unknown, but chat-peer may work without it.
     Warn,
-    /// Failure: chat-peer does not work without it.
+    /// Failure: as long as this is so, chat-peer reaches nobody, or only named hosts.
     Fail,
     /// No severity: the line says what to do about the line before.
     Remedy,
@@ -88,9 +88,9 @@ impl fmt::Display for Finding {
 /// report. It ends with pairs of lines: what is wrong, and what to do. Takes 6 to 15 s, after up to
 /// 5 s to look up the hosts.
 ///
-/// Returns false if one of these lines is a failure: nobody can be reached, for a reason that was
-/// observed (the table in `docs/using.md`), or the diagnosis cannot be made. Otherwise, also if
-/// nobody is there, returns true.
+/// Returns false if one of these lines is a failure ([`Verdict::Fail`]): no peer answers, and a
+/// cause was found or a named host is silent (the table in `docs/using.md`); or the diagnosis
+/// cannot be made. An empty room alone is no failure.
 pub async fn diagnose(
     name: &RoomName,
     room: &Room,
@@ -295,8 +295,8 @@ async fn count_devices(
     answering.map(|it| it.iter().filter(is_other).count())
 }
 
-/// Records the results of [`start_address_checks`]: that a host refuses the port at any of its
-/// addresses, or that there is a device at none of them.
+/// Waits for [`start_address_checks`], and records for each host why it is silent: at least one of
+/// its addresses refuses the port, or there is no device at any of them.
 async fn explain_silence(hosts: &mut [Host], checks: JoinSet<(usize, Silence)>) {
     let checked = checks.join_all().await;
     for (number, host) in hosts.iter_mut().enumerate() {
