@@ -15,6 +15,7 @@ mod id;
 mod length;
 pub mod limits;
 mod line;
+mod moderation_request;
 mod name;
 mod network;
 mod peer;
@@ -42,6 +43,7 @@ pub use fact::{
 pub use id::{LogId, Position, Reference, Sequence, ServerId, ServerIdError, SessionId, Token};
 pub use length::{SanctionLength, SanctionLengthError, SlowMode, SlowModeError};
 pub use line::{LineError, Reason, Topic};
+pub use moderation_request::{ModerationRequest, UserSelector};
 #[cfg(feature = "ui")]
 pub use name::NAME_RULE;
 pub use name::{NameError, NameKey, RoomName, Username, strip_room_prefix};

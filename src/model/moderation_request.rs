@@ -1,0 +1,100 @@
+//! Requests for moderation: what a client or the server's command line asks the hub to do.
+//!
+//! A request names users as a person does, by username. The hub looks up their sessions, and turns
+//! the request into a fact ([`FactDraft`](super::FactDraft)).
+
+use super::{
+    AnnouncementText, Reason, Role, RoomName, RoomSetting, SanctionKind, SanctionLength, Scope,
+    Sequence, SessionId, Username,
+};
+
+/// User whom a request is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserSelector {
+    /// Username.
+    pub username: Username,
+    /// Session that must hold the username, so that a request does not hit somebody who has taken
+    /// the name meanwhile. `None`: whoever holds it.
+    pub session: Option<SessionId>,
+}
+
+/// Request for a moderation action. `crate::moderation` decides whether it is permitted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModerationRequest {
+    /// Give, replace or take a role.
+    SetRole {
+        /// Where the role counts.
+        scope: Scope,
+        /// User who gets or loses it.
+        user: UserSelector,
+        /// New role; `None`: take the role.
+        role: Option<Role>,
+    },
+    /// Send a user out of a room or of the server.
+    Kick {
+        /// The room, or the server.
+        scope: Scope,
+        /// User to send out.
+        user: UserSelector,
+        /// Reason, which the user is told.
+        reason: Option<Reason>,
+    },
+    /// Ban a user, who need not be in. Replaces an earlier ban of the name in this scope.
+    Ban {
+        /// Where the ban applies.
+        scope: Scope,
+        /// User to ban.
+        user: UserSelector,
+        /// Length of the ban.
+        length: SanctionLength,
+        /// True to ban the address group of the user's connection as well.
+        by_address: bool,
+        /// True to ban nobody, and only count the users who would be sent out.
+        is_dry_run: bool,
+        /// Reason, which the user is told.
+        reason: Option<Reason>,
+    },
+    /// Mute a user, who need not be in. Replaces an earlier mute of the name in this scope.
+    Mute {
+        /// Where the mute applies.
+        scope: Scope,
+        /// User to mute.
+        user: UserSelector,
+        /// Length of the mute.
+        length: SanctionLength,
+        /// Reason, which the user is told.
+        reason: Option<Reason>,
+    },
+    /// Lift a ban or mute.
+    EndSanction {
+        /// Kind of the sanction.
+        kind: SanctionKind,
+        /// Scope of the sanction.
+        scope: Scope,
+        /// Username that the sanction applies to.
+        username: Username,
+    },
+    /// Change a setting of a room.
+    SetRoom {
+        /// The room, open or not.
+        room: RoomName,
+        /// The setting and its new value.
+        setting: RoomSetting,
+    },
+    /// Remove a message of a room.
+    Remove {
+        /// Room of the message.
+        room: RoomName,
+        /// Sequence of the message.
+        message: Sequence,
+        /// Reason, for the audit log and the clients.
+        reason: Option<Reason>,
+    },
+    /// Send a notice to everybody in a room or on the server.
+    Announce {
+        /// The room, or the server.
+        scope: Scope,
+        /// Text of the notice.
+        text: AnnouncementText,
+    },
+}
