@@ -208,7 +208,8 @@ impl<'a> Driver<'a> {
     }
 
     /// Starts again as a candidate with another username, as a new process would: with a new mesh
-    /// engine, and a new identity of the same key. If the name is invalid, asks again instead.
+    /// engine, and a new identity of the same key. Sockets and known addresses are kept. Messages
+    /// that wait in the old engine are dropped. If the name is invalid, asks again instead.
     ///
     /// # Errors
     /// [`PeerError::Random`] if the random source fails.
@@ -323,11 +324,12 @@ impl<'a> Driver<'a> {
     }
 
     /// Sends copies of a datagram by all `paths` and to all `addresses`. Returns the number of
-    /// copies sent.
+    /// copies sent, without second copies ([`Sockets::send`]).
     ///
     /// Logs each failure, but the same text at most once a minute. If no copy was sent and the
-    /// first failure was on a path, tells the user, unless the peer is offline. If a path keeps
-    /// failing while other copies are sent, tells the user as well ([`PathFailures`]).
+    /// first failure was on a path, tells the user, at most once a minute, unless the peer is
+    /// offline. If a path keeps failing while other copies are sent, tells the user once
+    /// ([`PathFailures`]), unless only loopbacks are in use.
     ///
     /// After a failure on a path, scans the interfaces, unless the last scan is younger than
     /// [`MIN_SCAN_INTERVAL`].
@@ -373,9 +375,10 @@ impl<'a> Driver<'a> {
     }
 
     /// Handles a received datagram. Filters it by interface, source rate and signature budget,
-    /// verifies it, and passes its packet to the mesh engine. Remembers the source of unicast to
-    /// the shared socket as a caller. Counts a dropped datagram, unless it is the peer's own. A
-    /// receive error is only logged.
+    /// verifies it, and passes its packet to the mesh engine. If a valid packet came by unicast to
+    /// the shared socket, remembers its source as a caller. Counts a dropped datagram, unless it is
+    /// the peer's own. If it belongs to another room, may tell the user
+    /// ([`Self::report_other_room`]). A receive error is only logged, at most once a minute.
     pub(super) fn receive(&mut self, received: io::Result<Datagram>) {
         let datagram = match received {
             Ok(datagram) => datagram,
@@ -449,11 +452,12 @@ impl<'a> Driver<'a> {
         self.input(Input::Hosts(found.addresses));
     }
 
-    /// Scans the network interfaces and joins the multicast groups on them. Passes changed own
-    /// addresses to the mesh engine. Tells the user if an interface that the user has named has
-    /// vanished or come back. If none are named, tells the user if the whole network has. If the
-    /// scan fails, tells the user at most once a minute, and the previous interfaces stay in use.
-    /// Forgets expired callers in any case.
+    /// Scans the network interfaces and joins the multicast groups on them. Tells the user of
+    /// groups that cannot be joined. Passes changed own addresses to the mesh engine. Tells the
+    /// user if an interface that the user has named is missing since this scan, or has come back.
+    /// If none are named, tells the user if the whole network has. If the scan fails, tells the
+    /// user at most once a minute, and the previous interfaces stay in use. Forgets expired callers
+    /// in any case.
     pub(super) fn scan_interfaces(&mut self) {
         self.scanned_at = self.clock.now();
         self.sockets.expire_callers(self.scanned_at);

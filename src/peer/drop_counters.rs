@@ -32,7 +32,7 @@ impl DropCounters {
     }
 
     /// Logs all counters above 0, and those in `drops` of the mesh engine, in one line at level
-    /// info. Does nothing if the line equals the last line.
+    /// info. Does nothing if nothing was dropped yet, or if the line equals the last line.
     pub(super) fn log_if_changed(&mut self, drops: Drops) {
         let Drops { replayed, unverified, too_many, unexpected, known, refused } = drops;
         let further = [

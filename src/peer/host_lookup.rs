@@ -29,8 +29,10 @@ pub(super) struct ResolvedHosts {
     pub(super) errors: Vec<String>,
 }
 
-/// Looks up the addresses of all hosts again and again, and sends each result to `found`. Ends when
-/// the receiver of `found` is dropped. A host whose lookup fails keeps its previous addresses.
+/// Looks up the addresses of all hosts again and again, one host after the other, and sends each
+/// result to `found`. Begins at once, then pauses for [`LOOKUP_INTERVAL`], or for
+/// [`RETRY_INTERVAL`] while no address is known. Ends when the receiver of `found` is dropped. A
+/// host whose lookup fails keeps its previous addresses.
 pub(super) async fn resolve_repeatedly(
     hosts: Vec<HostAddress>,
     found: mpsc::Sender<ResolvedHosts>,

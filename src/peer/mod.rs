@@ -44,11 +44,11 @@ use crate::wire::udp::Room;
 /// interface is closed.
 const DEFAULT_FINISH_PATIENCE: Duration = Duration::from_secs(60);
 
-/// Time between two scans of the network interfaces.
+/// Time between two scans of the network interfaces. A failed send may cause a scan in between.
 const SCAN_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Time between two log lines with the counters of dropped datagrams. If the counters have not
-/// changed, no line is written.
+/// changed, no line is written. When the peer ends, a further line is written.
 const DROP_SUMMARY_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
 /// Maximum number of datagrams handled in a row. Then timers, requests and other events get their
@@ -110,10 +110,14 @@ pub enum PeerError {
     UsedUp,
 }
 
-/// Runs a peer until its mesh engine has finished, and returns how it has ended. When `interrupted`
-/// resolves, the engine is asked to quit. When all senders of `requests` are gone, the engine is
-/// asked to finish. If the username is refused, the user may be asked for another. Also tells
-/// systemd that the peer is alive, and that it stops.
+/// Runs a peer until its mesh engine has finished, and returns how it has ended. Shows the events
+/// on `screen`. When `interrupted` resolves, the engine is asked to quit. When all senders of
+/// `requests` are gone, or the output of `screen` is closed, the engine is asked to finish. Also
+/// tells systemd that the peer is alive, and when it is interrupted, that it stops.
+///
+/// If the username is refused, the user may be asked for another ([`PeerSettings::can_ask_name`]).
+/// Meanwhile an interrupt, a quit or finish, or the end of the requests ends the peer at once, as
+/// [`LEFT_UNJOINED`]; other requests are dropped.
 ///
 /// # Errors
 /// [`PeerError`] if the sockets cannot be opened, the random source fails, or the datagram counters
@@ -209,7 +213,8 @@ pub async fn run(
 }
 
 /// Returns the reason of a rejection as text for the user: the standard text of the code, then the
-/// other peer's own text, not sanitised, if it differs.
+/// other peer's own text, not sanitised, if it differs. An unknown code has no standard text. If
+/// there is neither text, says that no reason is given.
 #[must_use]
 pub fn rejection_reason(code: u16, reason: &str) -> String {
     let meaning = ErrorCode::from_number(code).map_or("", ErrorCode::default_text);

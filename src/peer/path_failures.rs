@@ -9,7 +9,7 @@ use crate::model::{Moment, Path};
 /// failures are normal: a new IPv6 address takes seconds until it can be used.
 const MIN_FAILURE_AGE: Duration = Duration::from_secs(10);
 
-/// Failing paths: those by which no copy has gone out since a copy failed.
+/// Failing paths: those by which no copy has gone out since a failure was recorded.
 #[derive(Debug, Default)]
 pub(super) struct PathFailures {
     /// For each failing path, the time of the first failure, and true if it was reported.
@@ -22,8 +22,8 @@ impl PathFailures {
         self.failing.remove(&path);
     }
 
-    /// Records that all copies by a path have failed. Returns true once, when the path has been
-    /// failing for [`MIN_FAILURE_AGE`].
+    /// Records that all copies by a path have failed. Returns true if the user is to be told: once
+    /// until the next success, when the path has been failing for [`MIN_FAILURE_AGE`].
     pub(super) fn record_failure(&mut self, now: Moment, path: Path) -> bool {
         let (since, is_reported) = self.failing.entry(path).or_insert((now, false));
         let is_due = !*is_reported && now.since(*since) >= MIN_FAILURE_AGE;

@@ -36,13 +36,14 @@ pub(super) enum Diagnosis {
     OneWayIn,
     /// Peers are heard, and none answers.
     NoAnswers,
-    /// A part of the pings or their answers is lost.
+    /// Peers answer, but enough of the pings or their answers are lost to be reported
+    /// ([`Loss::is_lossy`](super::loss::Loss::is_lossy)).
     Loss,
     /// Answers to what this machine sends come in, and nothing else, not even its own multicast.
     AnswersOnly,
     /// Datagrams to the room's port come in, and no answers to this machine's own port.
     PortOnly,
-    /// Nothing comes in, not even this machine's own multicast.
+    /// Nothing comes in, not even this machine's own multicast or broadcast.
     ReceivingBlocked,
     /// Nothing can be sent.
     SendingBlocked(SendError),
@@ -146,7 +147,9 @@ fn diagnose_answers(seen: &Observations, answering: &[&FoundPeer]) -> Diagnosis 
 }
 
 impl Diagnosis {
-    /// Returns the severity. A failure: nobody can be reached, for a reason that was observed.
+    /// Returns the severity. It is a failure if no relevant peer answers, and the reason was
+    /// observed or the diagnosis is about a silent host. It is also a failure if the interface is
+    /// wrong.
     pub(super) fn verdict(&self, seen: &Observations) -> Verdict {
         let is_any_answering = seen.peers.relevant().iter().any(|it| it.has_answered());
         match self {

@@ -150,9 +150,9 @@ pub(super) struct FoundPeers {
 }
 
 impl FoundPeers {
-    /// Records that a heartbeat or pong of a peer came from an address, which is then pinged too.
-    /// Returns the peer's results. `None` if the peer is new and cannot be added, because the set
-    /// is frozen or holds [`MAX_PEERS`].
+    /// Records that a heartbeat or pong of a peer came from an address. The first [`MAX_ADDRESSES`]
+    /// of a peer are then pinged. Returns the peer's results. `None` if the peer is new and cannot
+    /// be added, because the set is frozen or holds [`MAX_PEERS`].
     pub(super) fn record(
         &mut self,
         id: PeerId,

@@ -76,8 +76,9 @@ impl PingLog {
     }
 }
 
-/// Loss of the pings to the relevant peers. If a peer has never answered by some means, its pings
-/// by that means are not counted: a means that does not work at all is no loss.
+/// Loss of the pings to the relevant peers. Of the pings to a peer by some means, only those after
+/// the first answered one are counted; none if it has never answered by that means: a means that
+/// does not work at all is no loss.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Loss {
     /// Unicast pings.

@@ -186,9 +186,10 @@ async fn observe(
 
 /// Interfaces and addresses of this machine.
 struct Scan {
-    /// Selected interfaces: the named ones, or all except loopbacks if none are named.
+    /// Selected interfaces that are up and have a link: the named ones, or all except loopbacks if
+    /// none are named.
     selected: Interfaces,
-    /// All other interfaces that are up.
+    /// All other interfaces that are up and have a link, loopbacks included.
     others: Interfaces,
     /// Names of the interfaces that are loopbacks.
     loopbacks: BTreeSet<String>,
@@ -222,7 +223,8 @@ impl Scan {
 }
 
 /// Joins the multicast groups on all selected interfaces, and reports failures. Joins them on all
-/// other interfaces too, to hear if peers are there; failures there are not reported.
+/// other interfaces too, to hear if peers are there; failures there are not reported. From then on,
+/// `sockets` count all these interfaces as selected.
 fn join_groups(sockets: &mut Sockets, scanned: &Scan, tell: &mut impl FnMut(Verdict, String)) {
     for FailedJoin { path, interface, error } in sockets.set_interfaces(scanned.selected.clone()) {
         let path = path_name(path);
@@ -296,7 +298,8 @@ async fn count_devices(
 }
 
 /// Waits for [`start_address_checks`], and records for each host why it is silent: at least one of
-/// its addresses refuses the port, or there is no device at any of them.
+/// its addresses refuses the port, or all were checked and there is no device at any of them. A
+/// reason that is known already stays.
 async fn explain_silence(hosts: &mut [Host], checks: JoinSet<(usize, Silence)>) {
     let checked = checks.join_all().await;
     for (number, host) in hosts.iter_mut().enumerate() {
@@ -351,8 +354,9 @@ fn report_address_families(found: &Interfaces, tell: &mut impl FnMut(Verdict, St
     }
 }
 
-/// Looks up the addresses of the named hosts by DNS, all at once. Returns the hosts in the same
-/// order, with their addresses or the reason why there are none.
+/// Looks up the addresses of the named hosts by DNS, all at once, each in at most
+/// [`LOOKUP_TIMEOUT`]. Returns the hosts in the same order, with their addresses or the reason why
+/// there are none.
 async fn resolve_hosts(named: &[HostAddress]) -> Vec<Host> {
     let mut tasks = JoinSet::new();
     for (number, host) in named.iter().cloned().enumerate() {

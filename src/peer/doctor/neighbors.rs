@@ -43,7 +43,7 @@ const IPV6_ROUTES: &str = "/proc/net/ipv6_route";
 const ARP_COMPLETE: u32 = 2;
 
 /// Pings all IPv6 devices of the network on an interface. Returns the addresses that answer within
-/// 4 s, those of this machine included.
+/// 4 s, those of this machine included, at most [`MAX_DEVICES`]. Takes these 4 s in any case.
 ///
 /// # Errors
 /// The system does not allow such pings without privileges.

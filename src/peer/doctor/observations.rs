@@ -19,7 +19,8 @@ pub(super) struct Observations {
     pub(super) port: u16,
     /// True if the room's port could be bound, for IPv4 or IPv6.
     pub(super) has_port: bool,
-    /// True unless the room's port could not be bound for IPv4.
+    /// False if the room's port could not be bound for IPv4. True also if IPv4 cannot be used at
+    /// all.
     pub(super) has_ipv4_port: bool,
     /// Interfaces that the user has named. Empty: all except loopbacks.
     pub(super) named_interfaces: BTreeSet<String>,
@@ -139,8 +140,9 @@ impl Host {
 }
 
 impl Observations {
-    /// Returns true if another program has the room's port, and for that reason perhaps nothing is
-    /// heard: for IPv4 and IPv6, or for IPv4 while no peer is heard on a path.
+    /// Returns true if the room's port could not be bound, and for that reason perhaps nothing is
+    /// heard: bound neither for IPv4 nor for IPv6, or not for IPv4 while no relevant peer is heard
+    /// on a path. Most likely another program has it.
     pub(super) fn is_port_taken(&self) -> bool {
         let is_any_heard = self.peers.relevant().iter().any(|it| !it.heard_on.is_empty());
         !self.has_port || !self.has_ipv4_port && !is_any_heard

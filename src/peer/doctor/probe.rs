@@ -134,6 +134,7 @@ impl<'a> Probe<'a> {
     /// Sends the pings and records what arrives, for [`LISTEN_TIME`] or [`LONG_LISTEN_TIME`]. Then
     /// waits [`FINAL_WAIT`] for the last answers, and [`LATE_WAIT`] more if a peer has answered a
     /// unicast ping and not a later one. In both waits, adds no peer of the room, and pings none.
+    /// At the end computes the loss, the duration, and whether silence is conclusive.
     ///
     /// # Errors
     /// The operating system's random source fails.

@@ -53,8 +53,9 @@ fn report_loopback(seen: &Observations, tell: &mut impl FnMut(Verdict, String)) 
 }
 
 /// Reports for each path which peers answer pings sent on it. Reports also whose heartbeats arrive
-/// on it. Considers only [the relevant peers](super::found_peers::FoundPeers::relevant). Reports
-/// that a path brings no heartbeats only if [`Observations::is_conclusive`].
+/// on it. Considers only [the relevant peers](super::found_peers::FoundPeers::relevant); if there
+/// are none, reports nothing. Reports that a path brings no heartbeats only if
+/// [`Observations::is_conclusive`].
 fn report_paths(seen: &Observations, tell: &mut impl FnMut(Verdict, String)) {
     let peers = seen.peers.relevant();
     if peers.is_empty() {
@@ -131,7 +132,8 @@ fn report_peer(peer: &FoundPeer, tell: &mut impl FnMut(Verdict, String)) {
     }
 }
 
-/// Reports how many pings to the relevant peers were not answered.
+/// Reports how many pings to the relevant peers were not answered. Reports nothing if none counts
+/// for the loss.
 fn report_loss(seen: &Observations, tell: &mut impl FnMut(Verdict, String)) {
     let total = seen.loss.total();
     if total.sent > 0 {

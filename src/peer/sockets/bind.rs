@@ -50,8 +50,8 @@ pub(super) fn bind_sending(is_v6: bool) -> io::Result<UdpSocket> {
 }
 
 /// Creates the shared socket on the room's port. Other peers of this machine can bind the same
-/// port. IPv4 broadcasts are allowed. Also returns the socket's `quinn-udp` state, which receiving
-/// needs.
+/// port. IPv4 broadcasts are allowed. On Linux, the socket gets multicast only of groups that it
+/// has joined itself. Also returns the socket's `quinn-udp` state, which receiving needs.
 pub(super) fn bind_shared(is_v6: bool, port: u16) -> io::Result<(UdpSocket, UdpSocketState)> {
     let socket = bind_any(is_v6, port, |socket| {
         socket.set_reuse_address(true)?;

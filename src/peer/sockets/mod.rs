@@ -138,7 +138,9 @@ pub(super) struct OpenedSockets {
     pub(super) sockets: Sockets,
     /// Queue of received datagrams and receive errors of all sockets.
     pub(super) incoming: mpsc::Receiver<io::Result<Datagram>>,
-    /// Sockets that could not be opened: a name for people, and the error.
+    /// Sockets that could not be opened: a name for people, and the error. The name is “the IPv4
+    /// port” for a shared socket, and “IPv4” if the family has no sockets at all; the same for
+    /// IPv6.
     pub(super) failed: Vec<(&'static str, io::Error)>,
 }
 
