@@ -38,10 +38,11 @@ impl Scope {
 /// Role of a session in a scope: what it may do there. The greater role permits more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Role {
-    /// May remove messages, send users out, ban and mute them, and set the topic and modes of
-    /// rooms.
+    /// May remove messages, send users out, ban and mute them, set the topic and modes of rooms,
+    /// and make announcements.
     Moderator,
-    /// May also give and take the role of a moderator.
+    /// May also give and take the role of a moderator; an owner of the server, that of an owner of
+    /// a room too.
     Owner,
 }
 
@@ -75,7 +76,7 @@ pub enum SanctionKind {
 }
 
 /// Target, scope and length of a ban or mute. It applies to whoever has the name, and to the
-/// session under every name.
+/// session under every name; a ban also to names that look like it, if the settings say so.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sanction {
     /// Where the sanction applies.

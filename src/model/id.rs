@@ -82,7 +82,7 @@ impl fmt::Debug for LogId {
 }
 
 /// Random id of a server, independent of its name and address. It is stored in the server's
-/// database.
+/// database; a server without one has no id.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ServerId(pub [u8; 16]);
 

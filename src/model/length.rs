@@ -69,7 +69,8 @@ impl From<SanctionLength> for u32 {
 impl FromStr for SanctionLength {
     type Err = SanctionLengthError;
 
-    /// Parses `forever`, or a number of seconds, minutes, hours or days, such as `10m`.
+    /// Parses `forever`, or a number of seconds, minutes, hours or days, such as `10m`, but not
+    /// zero.
     fn from_str(text: &str) -> Result<Self, SanctionLengthError> {
         if text == "forever" {
             return Ok(Self::FOREVER);
@@ -134,7 +135,8 @@ impl From<SlowMode> for u16 {
 impl FromStr for SlowMode {
     type Err = SlowModeError;
 
-    /// Parses `off`, or an interval such as `10s` or `1m`.
+    /// Parses `off`, or an interval such as `10s` or `1m`, up to an hour. An interval of zero is
+    /// `off`.
     fn from_str(text: &str) -> Result<Self, SlowModeError> {
         if text == "off" {
             return Ok(Self::OFF);

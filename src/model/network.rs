@@ -19,8 +19,8 @@ pub struct IpNetwork {
 /// Error for a text that is no IP network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum NetworkError {
-    /// The text is neither an address nor an address with a slash and a prefix length. An
-    /// IPv4-mapped IPv6 address is refused too.
+    /// The text is neither an address nor an address with a slash and a prefix length, or the
+    /// prefix is longer than the address. An IPv4-mapped IPv6 address is refused too.
     #[error("not an IP address, or a network such as 192.0.2.0/24 or 2001:db8::/32")]
     Syntax,
     /// The address has bits after the prefix.

@@ -10,7 +10,8 @@ use super::sanitize::is_unsafe_char;
 /// [`HubSettings::check`] validates them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HubSettings {
-    /// Name that the owner gave the server; 1 to 64 bytes.
+    /// Name that the owner gave the server; 1 to 64 bytes, without characters that are unsafe to
+    /// display ([`is_unsafe_char`]).
     pub server_name: String,
     /// Password that a `join` must contain, 1 to 256 bytes; `None`: no password is required.
     pub password: Option<String>,
@@ -28,12 +29,12 @@ pub struct HubSettings {
     /// Reserved rooms, which can be opened and entered beyond `max_rooms` and the limits of address
     /// groups. The lobby is reserved even if it is not listed.
     pub reserved_rooms: Vec<RoomName>,
-    /// Maximum number of sessions, connected and disconnected. For a further one, a disconnected
-    /// session is ended.
+    /// Maximum number of sessions, connected and disconnected; not below `max_connections`. For a
+    /// further one, a disconnected session is ended.
     pub max_sessions: usize,
     /// Rate limit of a connection: burst, in units (`docs/protocol/tcp.md`, section 12).
     pub burst: u32,
-    /// Rate limit of a connection: units per minute after the burst.
+    /// Rate limit of a connection: units per minute after the burst; at least 60.
     pub frames_per_minute: u32,
     /// Retention limits of messages, stated in the `welcome`.
     pub retention: Retention,
