@@ -81,8 +81,8 @@ impl Rank {
 }
 
 impl ModerationState {
-    /// Judges a fact at its place in the log: is the actor permitted to do this, and is there
-    /// something to do it to?
+    /// Judges a fact at its place in the log: is the actor permitted to do this, is the sanction
+    /// that should end in force, and is there room for a further role, sanction or setting?
     ///
     /// # Errors
     /// [`FactError`]: the fact is not effective.
@@ -185,7 +185,8 @@ impl ModerationState {
     }
 
     /// Judges a message at its place in the log: may its author send it? A session that is muted on
-    /// the server may still write to sessions with a role.
+    /// the server may still write to sessions with a role, on the server or in any room. Slow mode
+    /// is not judged here.
     ///
     /// # Errors
     /// [`SpeechError`]: the message must not be stored.

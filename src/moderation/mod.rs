@@ -134,7 +134,8 @@ impl ModerationState {
     }
 
     /// Returns the ban from a room, or from the server (`None`), that applies to a user. If several
-    /// do, the one that ends last.
+    /// do, the one that ends last. A ban by address does not apply to a session with a role there.
+    /// A ban from the server is not looked for in a room: ask for both.
     #[must_use]
     pub fn ban(&self, room: Option<&NameKey>, joiner: &Joiner<'_>) -> Option<&SharedFact> {
         if self.sanctions.is_empty() {
@@ -153,7 +154,8 @@ impl ModerationState {
     }
 
     /// Returns the mute in a room, or on the server (`None`), that applies to a session with a
-    /// username. If two do, the one that ends last.
+    /// username. If two do, the one that ends last. A mute on the server is not looked for in a
+    /// room: ask for both.
     #[must_use]
     pub fn mute(
         &self,

@@ -39,7 +39,8 @@ fn command(action: ModerationAction) -> FactDraft {
     draft(Actor::CommandLine, action)
 }
 
-/// Returns the action that gives a role to a session.
+/// Returns the action that gives a role to a session, or takes it (`None`). The session's username
+/// is `user` and its number.
 fn role_set(scope: Scope, session: u64, role: Option<Role>) -> ModerationAction {
     ModerationAction::RoleSet { scope, holder: user(session, &format!("user{session}")), role }
 }

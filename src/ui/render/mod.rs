@@ -202,7 +202,9 @@ impl Renderer {
     }
 
     /// Renders a message in a room: time, author and text. The line names the room if several are
-    /// joined. The bell rings if the message is new, is another user's, and mentions the user.
+    /// joined. A message that is late is marked. A line with the date comes before, if the date has
+    /// changed ([`Self::render_date_change`]). The bell rings if the message is new, is another
+    /// user's, and mentions the user.
     fn render_message(&mut self, message: &Message, out: &mut Vec<RenderedText>) {
         self.render_date_change(message.time, out);
         let room = if self.view.with(|it| it.has_several_rooms()) {
@@ -221,8 +223,8 @@ impl Renderer {
         out.push(self.message_lines(&when, message.history, &head, &message.text, bell));
     }
 
-    /// Renders a direct message: time, sender, recipient and text. The bell rings if the message is
-    /// new and another user's.
+    /// Renders a direct message: time, sender, recipient and text, after a line with the date if
+    /// the date has changed. The bell rings if the message is new and another user's.
     fn render_direct(&mut self, message: &DirectMessage, out: &mut Vec<RenderedText>) {
         self.render_date_change(message.time, out);
         let is_to_me = message.to_session == message.from_session;
@@ -273,9 +275,9 @@ impl Renderer {
         self.last_date = Some(date);
     }
 
-    /// Renders a welcome. At the first join it shows server, own name and rooms; later, server and
-    /// own name. Adds the retention of messages if it is news, and a warning if the log has
-    /// changed.
+    /// Renders a welcome. Until the history of the first join is complete, it shows server, own
+    /// name, rooms and ignored names; later, server and own name. Adds the retention of messages if
+    /// it is news, and a warning if the log has changed.
     fn render_welcome(&mut self, joined: &JoinedServer, out: &mut Vec<RenderedText>) {
         self.is_replaying = true;
         let server = safe_line(&joined.server_name);
@@ -415,8 +417,9 @@ fn counted_waiting(requests: usize) -> String {
     if requests == 1 { "1 message waits".to_owned() } else { format!("{requests} messages wait") }
 }
 
-/// Renders a refused request as an error line with the reason. The text of a refused message
-/// follows below, so that the user does not lose it.
+/// Renders a refused request as an error line: the room or username of the request, then the
+/// reason; the reason alone if the engine itself has refused, or a search text. The text of a
+/// refused message follows below, so that the user does not lose it.
 fn render_refusal(refusal: &Refusal) -> RenderedText {
     // Most error texts of the server refer to "this name" or "this room". So the name is added.
     let refers_to_target = ![0, ErrorCode::SearchInvalid.number()].contains(&refusal.code);

@@ -5,9 +5,9 @@ use crate::model::{Message, SearchRequest, SearchResult, Style};
 use crate::ui::safe::{safe_line, safe_name};
 
 impl Renderer {
-    /// Renders a search result. A heading shows the query and the number of messages. The messages
-    /// follow, except for those of ignored names, which are counted; then a hint if there are older
-    /// messages.
+    /// Renders a search result. A heading shows the query and the number of messages, hidden ones
+    /// included. The messages follow, except for those of ignored names, which are counted; then a
+    /// hint if there are older messages.
     pub(super) fn render_search_results(&self, found: &SearchResult, out: &mut Vec<RenderedText>) {
         let about = self.describe_search(&found.search);
         let older = if found.search.before.is_some() { "older " } else { "" };

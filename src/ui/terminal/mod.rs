@@ -147,6 +147,9 @@ impl TerminalScreen {
 }
 
 impl Screen for TerminalScreen {
+    /// Updates the view state, queues the event's lines for printing, and tells the reading thread
+    /// what to read next. If another username is asked for before the user has joined, typed keys
+    /// that were not read yet are discarded.
     fn show(&mut self, event: &Event) -> io::Result<()> {
         self.view.with(|it| it.update(event));
         if matches!(event, Event::NameWanted { .. }) && !self.reader_started {

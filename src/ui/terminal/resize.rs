@@ -29,7 +29,9 @@ mod platform {
         let _ = resize_signal().thread_block();
     }
 
-    /// Starts the thread that handles changes of the size. Blocks the signal in the calling thread.
+    /// Starts the thread that handles changes of the size: it moves the cursor down by the rows in
+    /// danger ([`EditedLine::rows_in_danger`]), then lets the editor draw its line again. Blocks
+    /// the signal in the calling thread.
     ///
     /// # Errors
     /// No thread can be started.
