@@ -42,7 +42,7 @@ impl Mesh {
     /// Moves a peer to stage gone, marks it as unverified, and ends its series of pings. Notes the
     /// room clock at which it was last heard. Shows its held-back messages
     /// ([`Self::show_entries_of`]). Then reports to the user that it has left, unless another peer
-    /// here holds its name.
+    /// here holds its name or this peer has not reported its own joining.
     pub(super) fn mark_gone(&mut self, now: Moment, id: PeerId) {
         self.contacts.set_stage(id, Stage::Gone { at: now });
         self.send_plan = None;

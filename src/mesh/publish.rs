@@ -208,9 +208,9 @@ impl Mesh {
         self.outbox.queue.len() + usize::try_from(behind).unwrap_or(usize::MAX)
     }
 
-    /// Leaves at once. Shows what is held back, and sends `bye` twice if this peer is a member.
-    /// Reports each queued message to the user as unsent, drops deferred requests, and ends the
-    /// mesh with [`End::Left`].
+    /// Leaves at once. Shows the messages that are held back, once this peer has reported its
+    /// joining. Sends `bye` twice if this peer is a member. Reports each queued message to the user
+    /// as unsent, drops deferred requests, and ends the mesh with [`End::Left`].
     pub(super) fn leave(&mut self) {
         if self.has_joined() {
             self.show_all_held();

@@ -313,8 +313,9 @@ impl Mesh {
     }
 
     /// Handles `want`: sends each retained entry among those asked for to its [`Recipients`], and
-    /// answers `lost` for the rest. Stops at the first entry beyond a rate limit, and then sends no
-    /// `lost`. If the asker has no verified address, only has it pinged.
+    /// answers `lost` for the rest, with at most [`MAX_RANGES`] ranges. Stops at the first entry
+    /// beyond a rate limit, and then sends no `lost`. If the asker has no verified address, only
+    /// has it pinged.
     ///
     /// The wire layer has checked that a `want` asks for at most [`MAX_WANTED`] entries.
     pub(super) fn on_want(&mut self, now: Now, asker: PeerId, want: &Want) {

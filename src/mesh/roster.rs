@@ -107,8 +107,8 @@ impl Mesh {
         by.and_then(|it| self.contacts.member(it)).map(|it| it.name().to_owned())
     }
 
-    /// Reports the names of all peers that are here to the user, with notes on how peers are known
-    /// if there is something to say.
+    /// Reports to the user the sorted names of all peers that are here, this peer included, with
+    /// notes on how peers are known if there is something to say.
     pub(super) fn report_roster(&mut self, now: Now, tag: RequestTag) {
         let reports = self.report(now);
         let mut names: Vec<String> = reports.iter().map(|it| it.name.clone()).collect();

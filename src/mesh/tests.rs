@@ -166,7 +166,8 @@ impl SimRoom {
     }
 
     /// Carries out all outputs of a peer. Puts packets in flight to the addressed peers within
-    /// reach, unless the packets are lost. Stores events, the next wake-up and the end.
+    /// reach, unless the packets are lost. Counts what the peer sends. Stores events, the next
+    /// wake-up and the end.
     fn collect(&mut self, number: u8) {
         let others: Vec<_> = self
             .peers

@@ -68,8 +68,8 @@ pub(super) const GIVE_UP_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum time for which an entry is held back, to wait for entries with smaller Lamport counters.
 pub(super) const HOLD_BACK_TIMEOUT: Duration = Duration::from_secs(1);
 /// Time for which an entry is held for others that sort before it and may be on their way. Where
-/// all peers hold their entries (`Mesh::order_hold`), they show the same order if a
-/// datagram travels for at most half of this time.
+/// all peers hold their entries (`Mesh::order_hold`), they show the same order if a datagram
+/// travels for at most half of this time.
 pub(super) const ORDER_HOLD: Duration = Duration::from_millis(75);
 /// Time after its last entry for which an author counts as talking.
 pub(super) const TALK_WINDOW: Duration = Duration::from_secs(10);

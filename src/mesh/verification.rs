@@ -23,8 +23,8 @@ const MIN_PING: usize = 137;
 /// is heard by unicast only is fixed.
 const QUICK_PINGS: u32 = 10;
 
-/// Number of pings with twice the shortest pause to a peer that is no member, unless this peer is
-/// alone. After each further ping the pause doubles.
+/// Number of pings with twice the shortest pause to an unverified peer that is no member, unless
+/// this peer is alone. After each further ping the pause doubles.
 const EARLY_PINGS: u32 = 5;
 
 /// Time for which an answer to a `where` is accepted.
@@ -33,7 +33,7 @@ const WHERE_TIMEOUT: Duration = Duration::from_secs(10);
 impl Mesh {
     /// Sends a `ping` to a peer at its [`Contact::address_to_ping`]. Schedules the next ping; the
     /// pause grows up to [`PING_RETRY_MAX`]. Records in the contact that it was pinged, and the
-    /// path that the ping tells it. Does nothing if no address is known.
+    /// path that the ping tells it. Does nothing if there is no such address.
     pub(super) fn ping(&mut self, now: Now, id: PeerId) {
         let cookie = |it| self.cookie(now.moment, id, it, 0);
         let patience = address_patience(self.member_count());
@@ -182,9 +182,9 @@ impl Mesh {
     /// address or another known address of the sender. If not, drops the packet.
     ///
     /// Otherwise marks the sender and that address as verified, ends the series of pings, and
-    /// records the path stated in the last ping as told. Then may make the sender a member, and
-    /// decides on objections. If the address is the sender's first verified one, calls
-    /// [`Self::introduce_to`].
+    /// records the path stated in the last ping as told. Restarts the timeouts after which the
+    /// sender counts as not hearing this peer. Then may make the sender a member, and decides on
+    /// objections. If the address is the sender's first verified one, calls [`Self::introduce_to`].
     pub(super) fn on_pong(&mut self, now: Now, meta: PacketMeta, pong: Pong) {
         let id = meta.sender.id;
         let is_from = |address: &SocketAddr| {

@@ -87,8 +87,8 @@ pub(crate) fn members_objection_rejects(world: &World) -> Vec<String> {
 
 /// **The same messages in the same order** (section 9): at the end, all members have everything
 /// above their floors that any member has to which they can talk, except for gaps that were
-/// reported, in the order of (Lamport counter, author, sequence). Users were shown them in this
-/// order, except for those marked as late.
+/// reported, in the order of (Lamport counter, author, sequence). A member that retains [`KEPT`]
+/// entries may lack others. Users were shown them in this order, except for those marked as late.
 pub(crate) fn same_messages_same_order(world: &World) -> Vec<String> {
     let members = &members(world);
     let mut wrong = Vec::new();
@@ -351,8 +351,9 @@ pub(crate) fn no_live_member_is_gone(world: &World) -> Vec<String> {
 }
 
 /// **Traffic is bounded** (section 18): no datagram is larger than 1,232 bytes. In the traffic
-/// sample no idle peer sends more than its heartbeats, and all together send no more than that plus
-/// the cost of the messages. In a world without faults no candidate gets more than 8 agreements.
+/// sample all peers together send no more than their heartbeats and the cost of the messages; and
+/// if no message is said, no peer sends more than about twice its heartbeats. In a world without
+/// faults no candidate gets more than 8 agreements.
 pub(crate) fn traffic_is_bounded(world: &World) -> Vec<String> {
     let mut wrong = Vec::new();
     if world.largest > 1_232 {

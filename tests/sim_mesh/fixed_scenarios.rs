@@ -1,5 +1,5 @@
-//! Scenarios that differ only by their seed: a room with 30 % loss, and a room of five hundred
-//! peers.
+//! Scenarios that differ only by their seed: a room with 30 % loss, a room of five hundred peers,
+//! and rooms with liars.
 
 use super::clock::Clock;
 use super::liars::{LiarPlan, Lie};
@@ -38,8 +38,8 @@ pub(crate) fn lossy(seed: u64) -> (Scenario, u64) {
     (Scenario { world, end: ends + 60 * S }, begins)
 }
 
-/// Returns the large room: five hundred peers join within a minute, talk, are split into two halves
-/// that go on talking, merge, and are quiet.
+/// Returns the large room: five hundred peers start within 40 s, five of them with the name of one
+/// other, talk, are split into two halves that go on talking, merge, and are quiet.
 pub(crate) fn crowd(seed: u64) -> Scenario {
     let mut random = Random::new(seed);
     let mut world = World::new(CROWD, Link::GOOD, random.bits());

@@ -143,7 +143,9 @@ impl World {
     }
 
     /// Lets all liars on a machine hear a control packet of a peer, which has come from `from`, if
-    /// they have the family of this address; by unicast only the one with this port.
+    /// they have the family of this address; by unicast only the one with this port. They note
+    /// whose heartbeat it is, object to a candidate, or answer a ping, as far as their [`Lie`] says
+    /// so.
     pub(crate) fn liars_hear(
         &mut self,
         machine: usize,

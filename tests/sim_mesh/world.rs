@@ -37,7 +37,7 @@ pub(crate) enum Action {
     Say(usize, usize),
     /// Crashes the program.
     Crash(usize),
-    /// Has the program leave with a goodbye.
+    /// Has the program leave with a goodbye, if the machine is awake.
     Leave(usize),
     /// Suspends a machine. Datagrams that arrive meanwhile are lost.
     Sleep(usize),
@@ -442,7 +442,7 @@ impl World {
     }
 
     /// Passes a command of a user, through the fault injector, to the program on a machine. Does
-    /// nothing if none runs.
+    /// nothing if none runs or the machine sleeps.
     fn ask(&mut self, machine: usize, command: Command) {
         let Some(id) = self.machines[machine].run else { return };
         let tag = match &command {

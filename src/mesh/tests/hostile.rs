@@ -287,7 +287,8 @@ pub(super) fn datagram_len(packet: &Outgoing) -> usize {
 }
 
 /// Returns an `agree` of a fake member, with these flags and this Lamport counter. It states
-/// *since* 0, the greatest possible seniority.
+/// *since* 0, the greatest possible seniority, a room clock of 1,000 s plus the virtual time, and
+/// the username “member ” with the address.
 pub(super) fn agree_from(
     bench: &TestBench,
     who: &FakePeer,

@@ -10,8 +10,9 @@ use crate::model::{ErrorCode, Event, NameKey, NoticeCode, Timestamp};
 use crate::wire::udp::{Announce, Bye, Control, Heartbeat, Nonce};
 
 /// Returns the keys of the names that are present according to a peer's events: the names when it
-/// joined, changed by each `Presence` and `Renamed` since. Panics if a present name joins, or an
-/// absent name leaves.
+/// joined, changed by each `Presence` and `Renamed` since. A `Renamed` adds the new name, and keeps
+/// the former one, which another peer holds. Panics if a present name joins, or an absent name
+/// leaves or is replaced.
 pub(super) fn present(events: &[Event]) -> BTreeSet<NameKey> {
     let mut keys = BTreeSet::new();
     for event in events {
