@@ -111,7 +111,8 @@ fn split(arguments: &str) -> Vec<String> {
     arguments.split_whitespace().map(str::to_owned).collect()
 }
 
-/// Runs the doctors of all cases at once. Then follows their advice and runs them again.
+/// Runs the doctors of all cases at once. Then follows their advice, where a case has a cure, and
+/// runs these doctors again, which must find nothing wrong.
 fn check_all(cases: Vec<Case<'_>>) {
     let start = |it: &Case<'_>| Doctor::start(&it.machine, it.arguments.clone());
     let doctors: Vec<_> = cases.iter().map(start).collect();

@@ -190,9 +190,9 @@ impl Lab {
         (Lan { bridge: other, network }, Cable { end })
     }
 
-    /// Adds a machine with an interface in each of these networks: `eth0` in the first, `eth1` in
-    /// the second. Its addresses are fixed: 198.18.*network*.*number*, and
-    /// fe80::*network*:*number*.
+    /// Adds a machine with a loopback and an interface in each of these networks: `eth0` in the
+    /// first, `eth1` in the second. Its addresses are fixed: 198.18.*network*.*number* with
+    /// [`Family::Both`], and fe80::*network*:*number*. Installs the [`COUNTERS`].
     pub(crate) fn machine(&self, lans: &[Lan], family: Family) -> Machine {
         let number = self.machines.get() + 1;
         self.machines.set(number);
@@ -293,7 +293,8 @@ impl Machine {
         run(self.command("ip").args(["-batch", "-"]), &line).unwrap();
     }
 
-    /// Drops all datagrams that come from another machine in the same network. Both need IPv4.
+    /// Silently drops all datagrams that come from the address of another machine in its first
+    /// network. That machine needs IPv4.
     pub(crate) fn drop_from(&self, other: &Self) {
         let v4 = &other.addresses[0];
         let numbers: Vec<_> = v4.split('.').collect();
@@ -336,8 +337,8 @@ impl Machine {
         self.nft(&format!("insert rule inet lab outgoing {filter} accept\n"));
     }
 
-    /// Silently drops outgoing datagrams that match an nftables filter, but tells the sender that
-    /// it may not send.
+    /// Drops outgoing datagrams that match an nftables filter. The system tells the sender that it
+    /// may not send.
     pub(crate) fn drop_outgoing(&self, filter: &str) {
         self.nft(&format!("add rule inet lab outgoing {filter} drop\n"));
     }

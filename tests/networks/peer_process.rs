@@ -158,7 +158,8 @@ impl PeerProcess {
         }
     }
 
-    /// Sends a query and returns its answer, an object of the type `answer`.
+    /// Sends a query and returns its answer, an object of the type `answer`. Panics after
+    /// [`PATIENCE`].
     fn query(&mut self, query: &str, answer: &str) -> Value {
         self.queries += 1;
         let id = self.queries;
@@ -256,8 +257,8 @@ impl PeerProcess {
             .collect()
     }
 
-    /// Waits until `count` messages, history included, were shown. Returns the times of arrival of
-    /// all.
+    /// Waits until at least `count` messages, history included, were shown. Returns the times of
+    /// arrival of all. Panics after twice [`PATIENCE`].
     pub(crate) fn wait_for_message_count(&mut self, count: usize) -> Vec<Instant> {
         let is_message = |it: &Value| it["type"] == "message";
         let mut shown = self.received.iter().filter(|(_, it)| is_message(it)).count();
@@ -268,7 +269,8 @@ impl PeerProcess {
         self.received.iter().filter(|(_, it)| is_message(it)).map(|(when, _)| *when).collect()
     }
 
-    /// Reads everything that the process has output until now.
+    /// Reads everything that the process has output until now: sends a query and waits for its
+    /// answer.
     pub(crate) fn read_pending(&mut self) {
         self.query("members", "roster");
     }
