@@ -160,7 +160,7 @@ fn parse_since(typed: &str) -> Result<Timestamp, String> {
 
 impl ArchiveCommand {
     /// Runs the command and prints its result or error. Returns the exit code: [`BAD_CONFIG`] if no
-    /// data directory is found, otherwise 0 or 1.
+    /// data directory is named or the configuration file is wrong. Otherwise 0, or 1 on failure.
     pub(super) fn run(self) -> ExitCode {
         let directory = match self.location().directory() {
             Ok(directory) => directory,
@@ -240,8 +240,8 @@ fn backup(directory: &Path, file: &Path) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Checks the log for faults. Prints the faults found first, and a summary. The exit code is 1 if
-/// there are faults.
+/// Checks the log for faults. Prints the first faults, one per line, then a summary with the number
+/// of all. Returns exit code 1 if there are faults.
 ///
 /// # Errors
 /// The log cannot be read.

@@ -258,7 +258,8 @@ impl CommonArgs {
     }
 }
 
-/// Returns the file with the username that the user has chosen when another was refused.
+/// Returns the file with the username that the user has chosen when another was refused. `None` if
+/// the user has no home directory.
 fn remembered_name() -> Option<RememberedName> {
     RememberedName::in_state_directory("client.name")
 }
@@ -300,7 +301,8 @@ fn driver_setup(
 
 /// Runs `chat-client send`: sends one message, waits for its acknowledgement, and leaves. Gives up
 /// when no answer has come for the time of the `timeout` setting. If the command line has no text,
-/// sends all of standard input, without line endings at its end. Returns the exit code.
+/// sends all of standard input as one message, without line endings at its end, and with LF for
+/// each CR LF. Without `--to`, the message goes to the first room. Returns the exit code.
 fn send_message(send: SendArgs) -> Result<u8, Failure> {
     let (server, text) = send.server_and_text().map_err(usage_failure)?;
     let config = send.common.load_config(server, false)?;
@@ -332,8 +334,12 @@ fn send_message(send: SendArgs) -> Result<u8, Failure> {
 }
 
 /// Runs a chat in the terminal, with plain lines or with JSON lines. Ends when the user leaves, the
-/// input ends, the server refuses the client, or no server is reached. Returns the exit code. With
-/// JSON lines, a failed chat is not returned as an error: it is in the object `end`.
+/// input ends, a termination signal arrives, the server refuses the client or violates the
+/// protocol, or no server is reached. Returns the exit code.
+///
+/// Unless `--fresh` is given, a username that the user chose because another was refused is
+/// remembered, but not with JSON lines. With JSON lines, the failure of a chat that has begun is
+/// not returned as an error: it is in the object `end`.
 fn run_chat(chat: ChatArgs) -> Result<u8, Failure> {
     hold_resize_signal();
     let server = chat.server();
@@ -448,7 +454,8 @@ fn exit_code(end: &EndReason, config: &Config, is_script: bool) -> Result<u8, Fa
 mod tests {
     use super::*;
 
-    /// Parses a command line of `chat-client`.
+    /// Parses a command line of `chat-client`, given without the program's name. `None` if it is
+    /// invalid.
     fn parse(words: &[&str]) -> Option<Cli> {
         Cli::try_parse_from([&["chat-client"], words].concat()).ok()
     }

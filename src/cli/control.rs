@@ -48,8 +48,9 @@ impl ControlArgs {
     /// named.
     ///
     /// # Errors
-    /// The configuration file cannot be read. Or no server can be asked, or several; the text says
-    /// what to give.
+    /// The configuration file cannot be read or is invalid. Or no server can be asked, or several;
+    /// the text says what to give. For several, it describes each, which queries them one after
+    /// another.
     pub(super) fn locate(&self) -> Result<PathBuf> {
         let file = match &self.config {
             Some(path) => ServerOptions::from_file(path)?,

@@ -107,8 +107,8 @@ fn print_notice(line: &str) {
     let _ = writeln!(stderr(), "-- {line}");
 }
 
-/// Asks the user to select one of several servers. Asks again until the answer is a number of the
-/// list, or the name or host of one server in it.
+/// Asks the user to select one of several servers. Asks again until [`find_choice`] understands the
+/// answer.
 ///
 /// # Errors
 /// The terminal cannot be used, or its input ends.
@@ -136,8 +136,8 @@ fn prompt_for_server(several: &[DiscoveredServer]) -> Result<Destination, Failur
 }
 
 /// Returns the server that an answer names: by its number in the list, counted from 1, or by its
-/// name or host in any case, if only one server has it. `None` if the answer names none or several.
-/// A number is never taken as a name.
+/// name, its host or the first label of its host, in any case, if only one server has it. `None` if
+/// the answer names none or several. A number is never taken as a name.
 fn find_choice<'a>(several: &'a [DiscoveredServer], answer: &str) -> Option<&'a DiscoveredServer> {
     if let Ok(number) = answer.parse::<usize>() {
         return several.get(number.checked_sub(1)?);

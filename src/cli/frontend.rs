@@ -45,7 +45,8 @@ pub(super) fn can_edit_lines() -> bool {
 }
 
 /// Opens the line editor on the terminal, and starts the thread that reads its lines and queues the
-/// requests.
+/// requests. At Ctrl-D or `/quit`, the thread requests a graceful shutdown, with
+/// [`TERMINAL_PATIENCE`] as the maximum time without an answer; at Ctrl-C, the end at once.
 ///
 /// # Errors
 /// The terminal cannot be used (exit code [`exit::OS`]).
@@ -74,8 +75,8 @@ pub(super) fn open_plain(
 }
 
 /// Opens a screen of JSON lines. Starts the thread that reads JSON lines from standard input and
-/// queues the requests. At the end of the input the thread requests a graceful shutdown, with
-/// `patience` as the maximum time without an answer.
+/// queues the requests. At the end of the input or at a `quit` request, the thread requests a
+/// graceful shutdown, with `patience` as the maximum time without an answer.
 pub(super) fn open_json(
     view_state: SharedViewState,
     requests: Sender<Request>,
@@ -86,8 +87,8 @@ pub(super) fn open_json(
     screen
 }
 
-/// Screen that passes all events on, and remembers the username that the user has chosen when
-/// another was refused.
+/// Screen that passes all events on. When the user has joined under a username that was chosen
+/// because another was refused, saves it as the remembered one. A failure to save is only logged.
 pub(super) struct RememberingScreen<'a> {
     /// Screen that shows the events.
     screen: &'a mut dyn Screen,

@@ -151,7 +151,8 @@ pub fn command() -> clap::Command {
     Cli::command()
 }
 
-/// Runs `chat-peer`: parses the command line, executes it and prints errors. Returns the exit code.
+/// Runs `chat-peer`: parses the command line, executes it and prints errors. A headless peer also
+/// passes its error to systemd as the status. Returns the exit code.
 #[must_use]
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -213,13 +214,15 @@ fn show_problem(screen: &mut dyn Screen, problem: Option<&Event>) {
     let _ = problem.map(|it| screen.show(it));
 }
 
-/// Returns the file with the username that the user has chosen when another was refused.
+/// Returns the file with the username that the user has chosen when another was refused. `None` if
+/// the user has no home directory.
 fn remembered_name() -> Option<RememberedName> {
     RememberedName::in_state_directory("peer.name")
 }
 
-/// If `name` is an invalid username, asks the user on the terminal until a name is valid. Returns
-/// the name, and true if the user was asked. A `name` of `None` is returned unchanged.
+/// If `name` is an invalid username, asks the user on the terminal until a name is valid. An empty
+/// answer takes the suggested name. Returns the name, and true if the user was asked. A `name` of
+/// `None` is returned unchanged.
 ///
 /// # Errors
 /// The terminal cannot be used, or its input ends.
@@ -260,9 +263,10 @@ fn derive_room(config: &Config) -> Result<Room> {
 }
 
 /// Loads the user's signing key from the state directory, or creates it there. If the key file
-/// cannot be used (a home directory that is full, read-only or without file locks), calls `warn`
-/// with the reason and creates an ephemeral key: chatting is possible without a place for a key.
-/// Creates an ephemeral key without a warning if there is no state directory.
+/// cannot be used (a home directory that is full, read-only or without file locks, or a file that
+/// holds no key), calls `warn` with the reason and creates an ephemeral key: chatting is possible
+/// without a place for a key. Creates an ephemeral key without a warning if there is no state
+/// directory, or if another process uses the key.
 ///
 /// # Errors
 /// The random source fails.
@@ -278,8 +282,8 @@ fn load_key(warn: impl FnOnce(&str)) -> Result<PeerKey> {
 }
 
 /// Runs `chat-peer doctor`: prints which paths to other peers work, what is wrong, and what to do.
-/// Returns exit code [`exit::UNAVAILABLE`] if nobody can be reached for a reason that was found;
-/// otherwise 0.
+/// Returns exit code [`exit::UNAVAILABLE`] if nobody can be reached for a reason that was found, if
+/// a named host does not answer while nobody else does, or if the diagnosis fails; otherwise 0.
 fn run_doctor(common: &CommonArgs) -> Result<u8, Failure> {
     let config = common.merged_config(false).and_then(PartialConfig::into_config);
     let config = config.map_err(usage_failure)?;
@@ -294,9 +298,11 @@ fn run_doctor(common: &CommonArgs) -> Result<u8, Failure> {
     Ok(if works { 0 } else { exit::UNAVAILABLE })
 }
 
-/// Runs a chat in the terminal, with plain lines, with JSON lines or headless. Ends when the user
-/// leaves, the input ends, or the peer is rejected. Returns the exit code. With JSON lines, a
-/// failed chat is not returned as an error: it is in the object `end`.
+/// Runs a chat in the terminal, with plain lines, with JSON lines or headless. On a terminal, first
+/// asks for another name if the configured one is invalid. Ends when the user leaves, the input
+/// ends, a termination signal arrives, or the peer is rejected. Returns the exit code. With JSON
+/// lines, the rejection or unsent messages are not returned as an error: they are in the object
+/// `end`.
 fn run_chat(chat: &ChatArgs) -> Result<u8, Failure> {
     hold_resize_signal();
     let can_ask_name = frontend::is_interactive() && !chat.json && !chat.headless;

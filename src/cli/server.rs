@@ -119,8 +119,8 @@ pub fn command() -> clap::Command {
     Cli::command()
 }
 
-/// Runs `chat-server`: parses the command line, executes it and prints errors. Returns the exit
-/// code.
+/// Runs `chat-server`: parses the command line, executes it and prints errors. When running a
+/// server, also passes an error to systemd as the status. Returns the exit code.
 #[must_use]
 pub fn run() -> ExitCode {
     let command = match Cli::try_parse() {
@@ -186,9 +186,9 @@ fn hangup_signal() -> Result<Signal> {
 }
 
 /// Starts a task that loads the configuration again at each signal of `hangup`, and notifies
-/// systemd that a reload begins. The receiver yields the new settings, or the error text if the
-/// configuration is invalid. If `hangup` is `None`, starts no task, and the receiver is closed from
-/// the beginning.
+/// systemd that a reload begins; who takes the result must notify it of the end. The receiver
+/// yields the new settings, or the error text if the configuration is invalid. If `hangup` is
+/// `None`, starts no task, and the receiver is closed from the beginning.
 fn spawn_reload_task(run: RunArgs, hangup: Option<Signal>) -> Receiver<ReloadResult> {
     let (sender, receiver) = mpsc::channel(1);
     let Some(mut hangup) = hangup else { return receiver };

@@ -87,7 +87,7 @@ impl LocalNetworks {
     }
 
     /// Sorts addresses by likeliness, the most likely first. Addresses of equal likeliness are
-    /// sorted with IPv4 before IPv6.
+    /// sorted with IPv4 before IPv6, then by value.
     pub(super) fn sort(&self, addresses: &mut [SocketAddr]) {
         addresses.sort_by_key(|it| (self.likeliness(it), *it));
     }

@@ -33,8 +33,8 @@ const READ_SIZE: usize = 16 * 1024;
 /// Future of a connection attempt.
 type ConnectFuture = Pin<Box<dyn Future<Output = ConnectResult>>>;
 
-/// Result of a connection attempt: the connection, on which the server has answered `hello`, and
-/// the server to which it leads. On failure, the reason as text for the user.
+/// Result of a connection attempt: the connection that has won the [`race`], and the server to
+/// which it leads. On failure, the reason as text for the user.
 type ConnectResult = Result<(GreetedConnection, Destination), String>;
 
 /// Connection to the server, in any state.
@@ -98,17 +98,18 @@ impl Connection {
         }
     }
 
-    /// Closes the connection gracefully, within [`CLOSING_TIMEOUT`]: sends the queued frames,
-    /// closes the sending half, and reads to the end of the stream. So the server can read all sent
-    /// frames. Abandons a connection attempt.
+    /// Closes the connection gracefully: sends the queued frames, closes the sending half, and
+    /// reads and discards up to the end of the stream. So the server can read all sent frames.
+    /// Drops the connection on an error, and after [`CLOSING_TIMEOUT`]. Abandons a connection
+    /// attempt.
     pub(super) async fn close(&mut self) {
         if let Self::Open(mut open) = std::mem::replace(self, Self::Closed) {
             let _ = timeout(CLOSING_TIMEOUT, open.shut_down()).await;
         }
     }
 
-    /// Resets the connection, so that the server does not treat its end as leaving. Abandons a
-    /// connection attempt.
+    /// Resets the connection, so that the server does not treat its end as leaving. Frames that are
+    /// queued are lost, and those on the way may be. Abandons a connection attempt.
     pub(super) fn reset(&mut self) {
         if let Self::Open(open) = std::mem::replace(self, Self::Closed) {
             // If this fails, the connection is closed instead, and the name does not wait.
@@ -183,7 +184,8 @@ impl OpenConnection {
     }
 }
 
-/// Resolves a host name or address with the system's resolver. The error is text for the user.
+/// Resolves a host name or address with the system's resolver, within [`LOOKUP_TIMEOUT`]. The error
+/// is text for the user.
 async fn resolve_host(address: &HostAddress) -> Result<Vec<SocketAddr>, String> {
     let host = &address.host;
     match timeout(LOOKUP_TIMEOUT, lookup_host((host.as_str(), address.port))).await {
@@ -193,8 +195,8 @@ async fn resolve_host(address: &HostAddress) -> Result<Vec<SocketAddr>, String> 
     }
 }
 
-/// Finds a discovered server again by multicast DNS, because its address may have changed. The
-/// error is text for the user.
+/// Finds a discovered server again by multicast DNS, within [`LOOKUP_TIMEOUT`], because its address
+/// may have changed. The error is text for the user.
 async fn rediscover_server(server: &Destination) -> Result<DiscoveredServer, String> {
     let sought = server.clone();
     let found = spawn_blocking(move || discovery::rediscover(&sought, LOOKUP_TIMEOUT)).await;
@@ -209,9 +211,9 @@ async fn rediscover_server(server: &Destination) -> Result<DiscoveredServer, Str
     }
 }
 
-/// Connects to a server: tries its addresses in a race, and returns the connection on which the
-/// server answered `hello` first. Finds a discovered server by multicast DNS first. If every
-/// address fails, the error text names the most useful reason.
+/// Connects to a server: tries its addresses in a race, and returns the connection that has won.
+/// Finds a discovered server by multicast DNS first, and returns the destination under which it was
+/// found. If every address fails, the error text names the most useful reason.
 async fn connect(mut server: Destination, hello: Vec<u8>) -> ConnectResult {
     let addresses = if is_service_instance(&server.address.host) {
         let found = rediscover_server(&server).await?;

@@ -21,8 +21,9 @@ pub use mdns_sd::Error as DiscoveryError;
 /// random to avoid collisions, and a lost query must be repeated.
 const FURTHER_ANSWERS_WAIT: Duration = Duration::from_millis(1_200);
 
-/// Maximum number of servers that are collected. Beyond it, announcements are ignored. It bounds
-/// memory if a machine floods the network with announcements.
+/// Maximum number of servers that are collected. Once there are as many, all announcements are
+/// ignored, also newer ones of known servers. It bounds memory if a machine floods the network with
+/// announcements.
 const MAX_SERVERS: usize = 256;
 
 /// Maximum number of addresses kept of each server. The most likely addresses are kept. It bounds
@@ -164,7 +165,8 @@ enum CollectAction {
     Keep,
     /// Keep the server, and stop [`FURTHER_ANSWERS_WAIT`] from now, unless an earlier stop is set.
     KeepThenStopSoon,
-    /// Keep the server and stop at once.
+    /// Keep the server and stop at once. If its TXT record or a likely address is still missing:
+    /// as [`Self::KeepThenStopSoon`].
     KeepAndStop,
 }
 
@@ -183,9 +185,10 @@ fn browse(
 }
 
 /// Collects announced servers from the daemon's events. Returns the servers that `collect_action`
-/// keeps, at most [`MAX_SERVERS`], by instance name. Removes a server that withdraws its
-/// announcement. Stops when `patience` is over, when `collect_action` says so, or when the daemon
-/// ends. `networks`: networks of this machine.
+/// keeps, at most [`MAX_SERVERS`], by instance name. A later announcement replaces an earlier one
+/// of the same instance name, and a server that withdraws its announcement is removed. Stops when
+/// `patience` is over, when `collect_action` says so, or when the daemon ends. `networks`: networks
+/// of this machine.
 fn collect_servers(
     events: &Receiver<ServiceEvent>,
     patience: Duration,

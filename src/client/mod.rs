@@ -184,9 +184,11 @@ impl Driver<'_> {
         self.handle_input(Input::Request(Request { tag: RequestTag::default(), command }));
     }
 
-    /// Carries out all outputs of the link, then writes the queued frames. If an event cannot be
-    /// shown, shows no further one, and starts a graceful shutdown unless `throttle_requests` is
-    /// true. If the link has ended, returns the reason; otherwise returns `None`.
+    /// Carries out all outputs of the link, then writes as much of the queued frames as the socket
+    /// accepts. If writing fails, reports the end of the connection to the link, and carries out
+    /// the outputs that follow. If an event cannot be shown, shows no further one, and starts a
+    /// graceful shutdown unless `throttle_requests` is true. If the link has ended, returns the
+    /// reason; otherwise returns `None`.
     async fn run_outputs(&mut self) -> Option<EndReason> {
         while let Some(output) = self.link.poll_output() {
             match output {
@@ -226,7 +228,8 @@ impl Driver<'_> {
     }
 
     /// Handles an event of the connection, and passes the resulting inputs to the link. When a
-    /// connection is established, also records its server and opens the session store.
+    /// connection is established, also records its server, and opens the session store and the
+    /// ignore list. Does not write: [`Self::run_outputs`] does.
     fn on_connection_event(&mut self, event: ConnectionEvent) {
         match event {
             ConnectionEvent::ConnectDone(Ok((greeted, server))) => {
@@ -249,8 +252,8 @@ impl Driver<'_> {
         }
     }
 
-    /// Records to which server the new connection leads. Opens the session store and the ignore
-    /// list if the driver has not tried to before.
+    /// Records to which server the new connection leads. Opens the session store if the driver has
+    /// not tried to for this username, and the ignore list if it has not tried to before.
     ///
     /// The first connection makes an uncertain identity certain. From then on, a server without an
     /// id is identified by its instance name. Later connections update the instance name only if
@@ -264,8 +267,9 @@ impl Driver<'_> {
         self.open_ignore_list();
     }
 
-    /// Saves the session, if there is a store. Removes the files of the same session under earlier,
-    /// refused usernames. If writing fails, reports it, and saves no further session.
+    /// Saves the session, if there is a store. Then releases the stores of earlier, refused
+    /// usernames, and removes the files of those that hold the same session. If writing fails,
+    /// reports it, and saves no further session under this username.
     fn save_session(&mut self, saved: &SavedSession) {
         let Some(store) = &self.store else { return };
         match store.save(saved) {
@@ -285,7 +289,7 @@ impl Driver<'_> {
     }
 
     /// Changes the username, because the server refused the current one. The next connection opens
-    /// the session store of the new username.
+    /// the session store of the new username. A name that differs only in spelling keeps the store.
     fn change_username(&mut self, name: &str) {
         if NameKey::of(name) != NameKey::of(&self.username) {
             self.former_stores.extend(self.store.take());
@@ -295,8 +299,9 @@ impl Driver<'_> {
     }
 
     /// Opens the session store and loads the saved session. Does nothing on further calls with the
-    /// same username. If the store cannot be opened, reports that. The client then works without a
-    /// store, but a later process cannot resume exactly.
+    /// same username, or without a directory for saved state. If the store cannot be opened,
+    /// reports that; not if another process has locked it. The client then works without a store,
+    /// but a later process cannot resume exactly.
     fn open_store(&mut self) {
         if self.is_store_tried {
             return;
@@ -317,8 +322,8 @@ impl Driver<'_> {
         self.saved = self.store.as_ref().and_then(SessionStore::load);
     }
 
-    /// Opens the ignore list of the server. Does nothing on further calls. If its file cannot be
-    /// used, reports that.
+    /// Opens the ignore list of the server; only in memory if there is no directory for saved
+    /// state. Does nothing on further calls. If its file cannot be used, reports that.
     fn open_ignore_list(&mut self) {
         let Some(list) = self.ignore_list.take() else { return };
         let file = self.state_dir.as_ref().map(|directory| {

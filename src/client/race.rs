@@ -2,8 +2,9 @@
 //!
 //! Addresses are tried in the given order, with both address families in turn. The next attempt
 //! starts [`ATTEMPT_DELAY`] after the previous attempt has started, or at once when an attempt has
-//! ended. All attempts go on until the first `server_hello` arrives: its attempt has won. An open
-//! TCP connection alone proves little, because it may end at a proxy, or at a server that hangs.
+//! ended; but at most [`MAX_ATTEMPTS_IN_FLIGHT`] run at a time. All attempts go on until the first
+//! `server_hello` arrives: its attempt has won. An open TCP connection alone proves little, because
+//! it may end at a proxy, or at a server that hangs.
 //!
 //! An attempt sends nothing but `hello`, so losing attempts leave no trace in the server's
 //! sessions.
@@ -136,7 +137,8 @@ pub(super) fn describe_failures(failures: &[FailedAttempt]) -> String {
 
 /// Connects to the addresses of one server in a race, and returns the connection on which
 /// `server_hello` arrived first. If no attempt receives a `server_hello`, returns the first
-/// connection with any other answer. `hello` is the encoded frame that each attempt sends.
+/// connection with any other answer. `hello` is the encoded frame that each attempt sends. Tries at
+/// most [`MAX_RACED_ADDRESSES`] addresses, and leaves out the rest.
 ///
 /// # Errors
 /// All attempts failed. The error lists them in the order in which they failed. It is empty if
@@ -199,7 +201,8 @@ fn interleave_families(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
     }
 }
 
-/// Connects to one address, sends `hello`, and waits for the answer.
+/// Connects to one address within [`CONNECT_TIMEOUT`], sends `hello`, and waits up to
+/// [`GREETING_TIMEOUT`] for the answer.
 async fn attempt(address: SocketAddr, hello: Vec<u8>) -> Result<Answer, FailedAttempt> {
     let failed = |reason| FailedAttempt { address, reason };
     let stream = match timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
@@ -238,9 +241,9 @@ async fn greet(mut stream: TcpStream, hello: &[u8]) -> Result<Answer, AttemptErr
     }
 }
 
-/// Returns true if the next frame of the server is a `server_hello` with the version of this
-/// program, and false if it is anything else or no frame. `None` if it is not complete yet. Skips
-/// the frames that a client ignores before `server_hello`.
+/// Passes received bytes to `reader`, and judges the server's next frame. Skips the frames that a
+/// client ignores before `server_hello`. Returns true if it is a `server_hello` with the version of
+/// this program, and false if it is anything else or no frame. `None` if it is not complete yet.
 fn is_greeting(reader: &mut FrameReader, chunk: &[u8]) -> Option<bool> {
     let mut verdict = None;
     let outcome = reader.feed(chunk, |body| {

@@ -153,8 +153,8 @@ fn run_against<T: Send + 'static>(
     (end, events, server.join().unwrap())
 }
 
-/// Server script: accepts one client and echoes its message. Returns the token in the client's
-/// join; `None` if the join has none.
+/// Server script: accepts one client, echoes its message, and waits until it leaves. Returns the
+/// token in the client's join; `None` if the join has none.
 fn serve_one_client(listener: &TcpListener) -> Option<Token> {
     let mut connection = ServerConnection::accept(listener);
     let token = connection.accept_join();

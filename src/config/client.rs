@@ -83,7 +83,8 @@ impl PartialConfig {
     /// `PI_CHAT_TIMEOUT`. An empty variable counts as unset.
     ///
     /// # Errors
-    /// `PI_CHAT_TIMEOUT` is not a number, `PI_CHAT_WAIT` not a boolean, or another value not UTF-8.
+    /// `PI_CHAT_TIMEOUT` is not a number, `PI_CHAT_WAIT` not a boolean, or another value not UTF-8,
+    /// except the path.
     pub fn from_environment() -> Result<Self> {
         let timeout = env_text("PI_CHAT_TIMEOUT")?
             .map(|it| it.parse().with_context(|| format!("PI_CHAT_TIMEOUT={it} is no number")))

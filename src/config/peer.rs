@@ -77,7 +77,7 @@ impl PartialConfig {
     ///
     /// # Errors
     /// `PI_CHAT_PORT` is not a port number, `PI_CHAT_ASK` not a boolean, or another value not
-    /// UTF-8.
+    /// UTF-8, except the path.
     pub fn from_environment() -> Result<Self> {
         let list = |key: &str| env_text(key).map(|text| text.map(|it| split_list(&it)));
         let port = env_text("PI_CHAT_PORT")?
@@ -156,8 +156,8 @@ const EMPTY_CREDENTIAL: &[u8] = b"\n";
 /// [`EMPTY_CREDENTIAL`].
 ///
 /// # Errors
-/// The file cannot be read, or its first line is empty. Such a file does not mean an open room:
-/// joining an open room by mistake would expose messages.
+/// The file cannot be read, is not text, or its first line is empty. Such a file does not mean an
+/// open room: joining an open room by mistake would expose messages.
 fn systemd_passphrase(directory: &Path) -> Result<Option<Password>> {
     let file = directory.join("passphrase");
     if !file.exists() || fs::read(&file).is_ok_and(|it| it == EMPTY_CREDENTIAL) {

@@ -295,7 +295,7 @@ impl ServerOptions {
     /// Returns the settings of the nightly backups. `None` if `backup-dir` is not set.
     ///
     /// # Errors
-    /// `backup-keep` is 0.
+    /// `backup-keep` is 0, even without `backup-dir`.
     fn backup_settings(&self) -> Result<Option<BackupSettings>> {
         let keep = self.backup_keep.unwrap_or(DEFAULT_BACKUP_KEEP);
         ensure!(keep >= 1, "backup-keep: must be at least 1");
@@ -315,12 +315,13 @@ impl ServerOptions {
     }
 
     /// Converts the options to checked server settings. Reads the password file and systemd's
-    /// `STATE_DIRECTORY` and `RUNTIME_DIRECTORY`, and fills in defaults. For a log in memory, the
-    /// retention is that of its limits.
+    /// `STATE_DIRECTORY` and `RUNTIME_DIRECTORY`, and fills in defaults. The default of
+    /// `max-sessions` grows to twice `max-connections`. For a log in memory, the retention is that
+    /// of its limits.
     ///
     /// # Errors
-    /// A value is out of its range, options contradict each other, or the password file cannot be
-    /// read.
+    /// A value is invalid or out of its range, options contradict each other, or the password file
+    /// cannot be read.
     pub fn into_settings(self) -> Result<ServerSettings> {
         let hub = HubSettings::default();
         let log = self.log_settings()?;
@@ -451,7 +452,7 @@ fn parse_networks(texts: &[String]) -> Result<Vec<IpNetwork>> {
     texts.iter().map(parse).collect()
 }
 
-/// Parses the room names of the `reserved-rooms` option.
+/// Parses the room names of the `reserved-rooms` option, each with or without `#`.
 ///
 /// # Errors
 /// A name is not a valid room name.

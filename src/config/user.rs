@@ -29,7 +29,8 @@ pub fn state_directory() -> Option<PathBuf> {
 /// exist. Without it, this is the file `default_name` in the user's configuration directory.
 ///
 /// Returns the settings and the directory of the file. Relative paths in the file must be resolved
-/// against this directory. Returns `None` if `path` is `None` and the default file does not exist.
+/// against this directory. Returns `None` if `path` is `None`, and the default file does not exist
+/// or the user has no home directory.
 ///
 /// # Errors
 /// The file cannot be read, has an unknown key, or has an invalid value. The error names the key

@@ -10,7 +10,8 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use mdns_sd::{Error, MDNS_PORT, ServiceDaemon};
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// Starts the mDNS daemon of the `mdns-sd` library in a thread of its own.
+/// Starts the mDNS daemon of the `mdns-sd` library in a thread of its own. Call
+/// [`ServiceDaemon::shutdown`] to end it.
 ///
 /// # Errors
 /// The thread or its socket cannot be created. Or the mDNS port can be bound neither for IPv4 nor

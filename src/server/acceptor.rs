@@ -32,9 +32,10 @@ pub(super) struct Acceptor {
 }
 
 impl Acceptor {
-    /// Accepts connections for ever. If the machine does not have the address, first waits for it.
-    /// Prints a line when it begins to listen. While all permits are in use, accepts nothing. Drops
-    /// a socket whose options cannot be set.
+    /// Accepts connections for ever, and hands them to admission; those of trusted proxies after
+    /// their PROXY header. If the machine does not have the address, first logs that and waits for
+    /// it. Prints a line when it begins to listen. Accepts nothing while all permits are in use or
+    /// the engine's queue is full. Drops a socket whose options cannot be set.
     pub(super) async fn run(self, bound: Bound) {
         let listener = match bound {
             Bound::Listening(listener) => listener,

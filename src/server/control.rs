@@ -66,7 +66,7 @@ pub enum ControlRequest {
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ControlAnswer {
-    /// The announcement was made. The number is the number of connected users.
+    /// The announcement was made. The number is that of the users to whom it was sent.
     Announced(usize),
     /// The request was refused. The text says why.
     Error(String),
@@ -228,7 +228,7 @@ async fn carry_out(request: ControlRequest, status_source: &StatusSource) -> Opt
 }
 
 /// Connects to a server's control socket. While the socket's queue of connections is full, blocks
-/// for up to `patience`.
+/// for up to `patience`, which also stays the stream's time-out for writing.
 ///
 /// # Errors
 /// [`ErrorKind::WouldBlock`] if a server listens but its queue stayed full for `patience`. Any

@@ -129,10 +129,11 @@ pub(super) enum EngineInput {
         /// Receives the number of connected users.
         answer: oneshot::Sender<usize>,
     },
-    /// New settings, to be applied at once.
+    /// New settings of the hub, and in them the retention of the log, to be applied at once.
     SettingsChanged(HubSettings),
-    /// Shutdown request: closes all connections with error 111, and ends the engine. Before that,
-    /// waits for the log to answer the drafts, for at most half of [`SHUTDOWN_TIMEOUT`].
+    /// Shutdown request: closes all connections with error 111, and ends the engine when they are
+    /// gone, at the latest after [`SHUTDOWN_TIMEOUT`]. Before that, waits for the log to answer the
+    /// drafts, for at most half of that time.
     ShutDown {
         /// Time after which clients should reconnect, in milliseconds.
         retry_after: u32,
@@ -324,8 +325,8 @@ impl Engine {
     }
 
     /// Runs the engine's loop until a requested shutdown is complete or late, the log has ended its
-    /// events, or all handles are dropped. Then writes the rest of the error log, and returns the
-    /// log. The caller must close it.
+    /// events, or all handles are dropped. Then writes the rest of the error log, closes the
+    /// connections that are left, and returns the log. The caller must close it.
     pub(super) async fn run(mut self) -> Box<dyn Log> {
         let mut batch = Vec::with_capacity(MAX_BATCH);
         // The hub may have outputs about the sessions that it has restored.
@@ -567,7 +568,8 @@ impl Engine {
     }
 
     /// Passes committed items to the hub, as many as the turn of publishing allows. Counts the
-    /// messages among them, also as answered drafts, which may set off a pending shutdown.
+    /// messages among them, also as answered drafts, which restarts or ends the stall timer and may
+    /// set off a pending shutdown.
     fn publish_committed(&mut self) {
         let items = self.publish_turn.take();
         if items.is_empty() {
@@ -584,8 +586,8 @@ impl Engine {
     }
 
     /// Handles an event of the log: passes it to the hub. Committed items beyond the turn of
-    /// publishing wait in [`Self::publish_turn`]. `None` means that the log has ended its events,
-    /// which ends the engine.
+    /// publishing wait in [`Self::publish_turn`]. If the clock was set, logs that and tells the hub
+    /// first. `None` means that the log has ended its events, which ends the engine.
     fn on_log_event(&mut self, event: Option<LogEvent>) {
         match event {
             Some(LogEvent::Committed { items, clock_was_set }) => {
@@ -638,8 +640,8 @@ impl Engine {
         }
     }
 
-    /// Carries out one output of the hub. Before a read or a change of a session, first appends the
-    /// collected drafts to the log.
+    /// Carries out one output of the hub. Only collects a draft. Proposes any other change to the
+    /// log at once, behind the collected drafts, and proposes these before a read.
     fn perform_output(&mut self, now: Now, output: Output) {
         match output {
             Output::Propose(message @ Proposal::Message(_)) => self.proposals.push(message),

@@ -207,8 +207,8 @@ impl Fanout {
 
     /// Publishes the collected batches: moves them into the feeds, advances the published head to
     /// `head`, and wakes the readers of their rooms. If the memory budget is exceeded, frees
-    /// memory, which may give connections up: call [`Self::take_overflowing`] and [`Self::wake`]
-    /// afterwards.
+    /// memory, which may give connections up or shrink feeds: call [`Self::take_overflowing`],
+    /// [`Self::take_pressing_group`] and [`Self::wake`] afterwards.
     pub(super) fn published(&mut self, now: Moment, head: Sequence) {
         for room in &self.dirty_rooms {
             if let Some(it) = self.rooms.get_mut(room) {
@@ -271,8 +271,9 @@ impl Fanout {
 
     /// Puts a delivery into a connection's outbox. `Subscribe` and `Unsubscribe` also update the
     /// room's readers. If the outbox is full, the item is dropped and the connection is given up.
-    /// Does nothing for an unknown connection. Call [`Self::take_overflowing`] and [`Self::wake`]
-    /// afterwards.
+    /// For lack of memory, may also give up other connections or shrink feeds ([`Self::put`]). Does
+    /// nothing for an unknown connection. Call [`Self::take_overflowing`],
+    /// [`Self::take_pressing_group`] and [`Self::wake`] afterwards.
     pub(super) fn deliver(
         &mut self,
         connection: ConnectionId,
@@ -307,9 +308,10 @@ impl Fanout {
         self.put(connection, Queued { after, item });
     }
 
-    /// Puts the same frame, encoded once, into the outboxes of these connections. Skips unknown
-    /// connections. Connections whose outboxes are full are given up. Call
-    /// [`Self::take_overflowing`] and [`Self::wake`] afterwards.
+    /// Puts the same frame, encoded once, into the outboxes of these connections, as
+    /// [`Self::deliver`] does: connections may be given up and feeds shrunk. Skips unknown
+    /// connections. Call [`Self::take_overflowing`], [`Self::take_pressing_group`] and
+    /// [`Self::wake`] afterwards.
     pub(super) fn deliver_all(
         &mut self,
         connections: &[ConnectionId],

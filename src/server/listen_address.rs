@@ -29,8 +29,9 @@ pub struct ListenAddress {
 pub struct ListenAddressError;
 
 impl ListenAddress {
-    /// Returns the address, with the index of its interface as scope. `None` if the machine now has
-    /// no interface of this name, or the interface has no address.
+    /// Returns the address, with the index of its named interface as scope. `None` if the machine
+    /// now has no interface of this name, the interface has no address, or the interfaces cannot be
+    /// listed.
     pub(super) fn resolve(&self) -> Option<SocketAddr> {
         match (self.address, &self.interface) {
             (SocketAddr::V6(mut address), Some(name)) => {

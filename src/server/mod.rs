@@ -146,8 +146,9 @@ impl From<LogOpenError> for ServerError {
 /// Runs a server until `stop` completes. Then closes all connections and returns, within two
 /// seconds unless the disk takes longer to store accepted messages. While it runs, applies the
 /// configurations from `reloads`, except for settings that need a restart. Waits for listening
-/// addresses that the machine does not have yet. Notifies systemd when it is ready, and when it
-/// stops.
+/// addresses that the machine does not have yet. Also serves the control socket, makes backups and
+/// advertises the server, as the settings say; if one of these fails, logs that and goes on.
+/// Notifies systemd when it is ready, and when it stops.
 ///
 /// # Errors
 /// [`ServerError`] if the server cannot start, or if its engine has ended.

@@ -33,8 +33,9 @@ pub(super) struct Reloader {
 }
 
 impl Reloader {
-    /// Applies each reloaded configuration, and then notifies systemd. An invalid configuration
-    /// changes no settings: its problem is logged and published. Never returns.
+    /// Applies each reloaded configuration, and then notifies systemd that the reload has ended. An
+    /// invalid configuration changes no settings: its problem is logged and published. Never
+    /// returns.
     pub(super) async fn run(self, mut reloads: mpsc::Receiver<ReloadResult>) {
         while let Some(reread) = reloads.recv().await {
             match reread {

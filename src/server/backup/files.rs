@@ -98,9 +98,10 @@ impl BackupFiles {
         Ok(times.filter(|time| !schedule::is_future(*time, now)).max())
     }
 
-    /// Makes a backup for this date. First creates the directory if it is missing, and removes the
-    /// files of interrupted backups. Then removes the server's oldest backups beyond
-    /// [`Self::keep`]. If a backup cannot be removed, logs that. Blocks.
+    /// Makes a backup for this date, under the next number of the date. First creates the directory
+    /// if it is missing, removes the files of interrupted backups, and checks that there is space.
+    /// Then removes the server's oldest backups beyond [`Self::keep`]. If a backup cannot be
+    /// removed, logs that. Blocks.
     ///
     /// # Errors
     /// No backup was made, and no older backup was removed.

@@ -90,8 +90,8 @@ impl Inbound {
     /// Cuts frames from the bytes that earlier calls have left, and then from `bytes`. Stops after
     /// the first frame that exceeds a rate limit. If only the client's own limit is exceeded, still
     /// returns this frame. If the limit of the address group is exceeded, the next call returns the
-    /// frame: otherwise all connections of a group could exceed the limit at once, by a message
-    /// each.
+    /// frame, without charging it again: otherwise all connections of a group could exceed the
+    /// limit at once, by a message each.
     ///
     /// If [`Cut::wait`] is not zero, call it again without bytes when that time is over, and not
     /// before: a frame may be held, and the bytes that are left may contain whole frames.

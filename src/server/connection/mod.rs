@@ -261,8 +261,8 @@ impl<T: Transport> Driver<T> {
     /// other tasks run after each [`WRITE_TURN`] bytes.
     ///
     /// Also handles the collected commands: applies the rate limit of a client that has joined,
-    /// reports a mark to the engine, and starts the deadline at the engine's `Close`. If a feed no
-    /// longer holds the next entry, gives the client up as too slow.
+    /// reports a mark to the engine, and at the engine's `Close` stops reading and starts the
+    /// deadline. If a feed no longer holds the next entry, gives the client up as too slow.
     async fn write_due(&mut self) -> Result<(), Gone> {
         let mut written = 0;
         loop {
@@ -301,9 +301,9 @@ impl<T: Transport> Driver<T> {
         EngineInput::HalfClosed { connection: self.connection.id, in_frame }
     }
 
-    /// Writes due frames once. Returns the number of bytes that the socket has taken; 0 if a signal
-    /// has interrupted the write. Returns `None` if the socket takes no bytes now: it then counts
-    /// as blocked.
+    /// Writes due frames once, at most [`WRITE_SLICES`] pieces; at least one must be due. Returns
+    /// the number of bytes that the socket has taken; 0 if a signal has interrupted the write.
+    /// Returns `None` if the socket takes no bytes now: it then counts as blocked.
     ///
     /// # Errors
     /// [`Gone`] if the socket has failed. If the error is a broken pipe, the client has closed the
@@ -368,7 +368,8 @@ impl<T: Transport> Driver<T> {
 
     /// Passes the cut frames to the engine. Waits while the engine's queue is full. Pauses a client
     /// that exceeds a rate limit, and tells the engine if it is the limit of the address group.
-    /// After a violation of the framing rules, requests the end of the connection.
+    /// Otherwise ends a pause. After a violation of the framing rules, requests the end of the
+    /// connection.
     async fn pass_on(&mut self, cut: Cut) -> Result<(), Gone> {
         let connection = self.connection.id;
         self.slow_down(cut.wait, cut.is_group_limited);

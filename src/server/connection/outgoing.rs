@@ -66,8 +66,10 @@ impl Outgoing {
     }
 
     /// Collects frames into [`Self::due`] and applies the outbox's commands, up to the published
-    /// head `head`. Stops when [`MAX_DUE_MEMORY`] is reached. Call it after each wake-up. When all
-    /// due frames are written, call it again, until none are due.
+    /// head `head`. Stops when [`MAX_DUE_MEMORY`] is reached, in a replay at [`REPLAY_CHUNK`] bytes
+    /// already. If the outbox was aborted, stops reading rooms and collects its rest without a
+    /// limit. Does nothing after `Close`. Call it after each wake-up. When all due frames are
+    /// written, call it again, until none are due.
     ///
     /// # Errors
     /// [`Behind`] if a feed no longer holds the next entry: the connection must be closed.
