@@ -18,12 +18,14 @@ const BURST: u64 = 60;
 const LONG_MESSAGE: u64 = 4;
 
 /// Attacks with `frames`, which all connections send at once, and then again as the rate allows.
+/// Asserts that they reach the rate limit of messages of their address.
 fn burst(name: &str, frames: &[u8]) {
     let recruit = |address| (0..CONNECTIONS).map(|number| join_lobby(address, number)).collect();
     let attack = Attack { name, recruit: &recruit, reaches: &["messages"], ..Attack::default() };
     attack.run(|target| flood(target, target.recruits(), frames, Reading::Everything));
 }
 
+/// Messages of 4,000 bytes, of words that no other message has, in the room of all clients.
 #[test]
 fn long_messages_of_many_words_in_one_room() {
     let message = |number: u64| {
@@ -33,6 +35,7 @@ fn long_messages_of_many_words_in_one_room() {
     burst("words of 240", &(1..=BURST / LONG_MESSAGE).flat_map(message).collect::<Vec<u8>>());
 }
 
+/// The reader is one of the well-behaved pair.
 #[test]
 fn direct_messages_to_one_reader() {
     let message = |number: u64| {

@@ -63,7 +63,7 @@ pub(crate) fn connect(
 }
 
 impl Client {
-    /// Connects from an address.
+    /// Connects from an address. Sends nothing.
     pub(crate) fn connect(from: Ipv4Addr, to: SocketAddr) -> io::Result<Self> {
         connect(from, to, 0).map(Self::over)
     }
@@ -78,10 +78,12 @@ impl Client {
         self.stream.write_all(&encoded(frame))
     }
 
-    /// Waits for the next frame.
+    /// Waits for the next frame, for up to [`TIMEOUT`] without a byte. Skips frames of unknown
+    /// kinds and frames that cannot be decoded.
     ///
     /// # Errors
-    /// [`ErrorKind::UnexpectedEof`] if the server has closed; any other of the socket.
+    /// [`ErrorKind::UnexpectedEof`] if the server has closed, [`ErrorKind::InvalidData`] if the
+    /// bytes are no frames; any other of the socket.
     pub(crate) fn next(&mut self) -> io::Result<ServerFrame> {
         let mut buffer = [0; 16_384];
         loop {
@@ -115,7 +117,7 @@ impl Client {
         self.joined()
     }
 
-    /// Reads to the `end` of the history after a `join`.
+    /// Reads to the `end` of the history after a `join`. Skips other frames.
     ///
     /// # Errors
     /// As for [`Self::join`].

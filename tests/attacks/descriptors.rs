@@ -12,6 +12,8 @@ const OPEN_FILES: u32 = 128;
 /// Number of connections that the attacker opens.
 const CONNECTIONS: usize = 200;
 
+/// `chat-server status` succeeds, and the promises hold, while an attacker keeps open more
+/// connections than the server may have open files.
 #[test]
 fn status_answers_while_clients_use_up_the_descriptors() {
     let attack = Attack {

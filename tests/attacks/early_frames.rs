@@ -10,7 +10,8 @@ use crate::harness::{Attack, Target};
 /// Number of attacking connections.
 const CONNECTIONS: usize = 40;
 
-/// Connections that have sent `hello` and no more.
+/// Returns up to [`CONNECTIONS`] connections that have sent `hello` and no more; fewer if one
+/// cannot be made.
 fn greeted(target: &Target<'_>) -> Vec<Client> {
     let greet = |_| {
         let mut client = target.connect().ok()?;

@@ -19,8 +19,8 @@ pub(crate) enum Reading {
     Nothing,
 }
 
-/// Sends `frames` over and over on all connections until the attack is over or the server has
-/// closed them all.
+/// Sends `frames` over and over on all connections, as fast as the server takes them, until the
+/// attack is over or the server has closed them all. Drops a connection that fails.
 pub(crate) fn flood(target: &Target<'_>, clients: Vec<Client>, frames: &[u8], reading: Reading) {
     let mut open: Vec<(Client, usize)> = clients.into_iter().map(|it| (it, 0)).collect();
     for (client, _) in &open {
@@ -53,7 +53,7 @@ pub(crate) fn flood(target: &Target<'_>, clients: Vec<Client>, frames: &[u8], re
     }
 }
 
-/// Keeps connections open until the attack is over, without sending or reading.
+/// Keeps connections open until the attack is over, without sending or reading. Then closes them.
 pub(crate) fn hold<T>(target: &Target<'_>, connections: T) {
     while !target.is_over() {
         thread::sleep(Duration::from_millis(10));

@@ -23,7 +23,8 @@ fn slow_greetings_from_many_addresses_of_one_network() {
     greet_slowly(Origin::Network);
 }
 
-/// Attacks with slow greetings.
+/// Attacks with greetings of which each connection sends a byte every [`INTERVAL`], and with open
+/// connections after that. Asserts that the limit of connections is reached.
 fn greet_slowly(origin: Origin) {
     let attack =
         Attack { name: "slow greetings", origin, reaches: &["connections"], ..Attack::default() };

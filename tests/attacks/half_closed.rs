@@ -17,6 +17,7 @@ const CONNECTIONS: usize = 250;
 /// Size of the attackers' receive buffers, in bytes.
 const RECEIVE_BUFFER: usize = 4_096;
 
+/// Each connection joins and requests the history of a large room ten times in one write.
 #[test]
 fn half_closed_connections_that_do_not_read() {
     let fill_room = |address| {

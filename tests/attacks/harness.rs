@@ -44,10 +44,10 @@ const NEWCOMER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
 /// Greatest ratio of the pair's latency under attack to its own.
 const MAX_FACTOR: u32 = 5;
 
-/// Latency that is allowed whatever the pair's own is.
+/// Latency that is allowed whatever the pair's own is; on a noisy machine, more is.
 const ALWAYS_ALLOWED: Duration = Duration::from_millis(30);
 
-/// Latency that is not allowed whatever the pair's own is.
+/// Greatest latency that is allowed whatever the pair's own is; on a noisy machine, more is.
 const NEVER_ALLOWED: Duration = Duration::from_millis(100);
 
 /// Greatest own latency of the pair, as 99th percentile, on a machine that counts as quiet.
@@ -59,7 +59,8 @@ const MAX_NOISE: f64 = 3.0;
 /// Greatest resident memory of the server, in bytes.
 const MAX_MEMORY: u64 = 64 << 20;
 
-/// Greatest time in which a newcomer's search is answered.
+/// Greatest time in which a newcomer's search is answered, and in which the control socket has to
+/// take a connection.
 const SEARCH_TIME: Duration = Duration::from_secs(2);
 
 /// Number of tries to find the machine quiet.
@@ -112,7 +113,7 @@ pub(crate) struct Attack<'a> {
     pub(crate) on_disk: bool,
     /// Password of the server.
     pub(crate) password: Option<&'a str>,
-    /// Limit of open files of the server.
+    /// Limit of open files of the server; `None`: that of the test.
     pub(crate) open_files: Option<u32>,
     /// Room in which the pair talks.
     pub(crate) pair_room: &'a str,
@@ -128,7 +129,8 @@ pub(crate) struct Attack<'a> {
     /// Called before each try, after `prepare`: returns attackers that have joined already, without
     /// the quotas of their address, but with the rate limit of a connection.
     pub(crate) recruit: &'a dyn Fn(SocketAddr) -> Vec<Client>,
-    /// Called after each try with the server's address: asserts more about the server.
+    /// Called after each try in which newcomer and memory were as promised, with the server's
+    /// address: asserts more about the server, which still runs.
     pub(crate) after: &'a dyn Fn(SocketAddr),
 }
 
@@ -174,12 +176,12 @@ impl Target<'_> {
         self.over.load(Ordering::Relaxed)
     }
 
-    /// Takes the attackers that have joined already.
+    /// Takes the attackers that have joined already; none at a second call.
     pub(crate) fn recruits(&self) -> Vec<Client> {
         std::mem::take(&mut *self.recruits.lock().unwrap())
     }
 
-    /// Connects an attacker from [`Attack::origin`].
+    /// Connects an attacker from [`Attack::origin`]. Sends nothing but the PROXY header.
     pub(crate) fn connect(&self) -> std::io::Result<Client> {
         let mut client = Client::connect(ATTACKER, self.address)?;
         if self.origin == Origin::Network {
@@ -190,7 +192,8 @@ impl Target<'_> {
     }
 
     /// Connects attackers that join rooms, up to `count` of them or until the server refuses one.
-    /// Attackers in no room of their own are in the lobby.
+    /// `rooms` returns the rooms of the attacker with a number; if there are none, it joins the
+    /// lobby.
     pub(crate) fn join_all(
         &self,
         count: usize,
@@ -223,7 +226,9 @@ struct Fortress {
 }
 
 impl Attack<'_> {
-    /// Starts the server with the packaged configuration.
+    /// Starts the server with the packaged configuration and the arguments of the attack. Says a
+    /// few messages in the lobby, and calls [`Self::prepare`] and [`Self::recruit`], with the limits
+    /// lifted as they say. At the end, all limits are in force.
     fn start_server(&self) -> Fortress {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
@@ -260,8 +265,9 @@ impl Attack<'_> {
         Fortress { server, control: control.into(), recruits, _directory: directory }
     }
 
-    /// Asserts the promises while `attack` runs: in a thread of its own, until [`Target::is_over`]
-    /// returns true.
+    /// Asserts the promises while `attack` runs: in a thread of its own, in which it must go on
+    /// until [`Target::is_over`] returns true, and return then. Makes up to [`TRIES`] tries, each
+    /// with a new server, until the latency is as promised. Other attacks wait meanwhile.
     pub(crate) fn run(&self, attack: impl Fn(&Target<'_>) + Sync) {
         let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         rlimit::increase_nofile_limit(8_192).unwrap();
@@ -275,10 +281,11 @@ impl Attack<'_> {
         panic!("{}: {failure}", self.name);
     }
 
-    /// Attacks a new server.
+    /// Attacks a new server once, and prints the figures. Panics if the newcomer is refused, the
+    /// server uses too much memory, or a limit of [`Self::reaches`] is not reached.
     ///
     /// # Errors
-    /// A description of latencies that are not allowed.
+    /// The figures, if the latency under attack is not allowed.
     fn attempt(&self, attack: &(impl Fn(&Target<'_>) + Sync)) -> Result<(), String> {
         let fortress = self.start_server();
         let address = fortress.server.address();
@@ -351,13 +358,14 @@ impl Attack<'_> {
     }
 }
 
-/// Returns the PROXY protocol header for a client with this IPv6 address.
+/// Returns the PROXY protocol header (version 2) for a client with this IPv6 address.
 fn proxy_header(address: u128) -> Vec<u8> {
     let addresses = [&address.to_be_bytes()[..], &[0; 20]].concat();
     [&b"\r\n\r\n\0\r\nQUIT\n\x21\x21\0\x24"[..], &addresses].concat()
 }
 
-/// Puts another configuration in force.
+/// Puts another configuration in force: writes it to the server's file, and waits until the log
+/// says that it is applied.
 fn reload(server: &Server, path: &str, config: &str) {
     let reloads =
         |lines: &[String]| lines.iter().filter(|it| it.contains("read again and applied")).count();
@@ -367,7 +375,12 @@ fn reload(server: &Server, path: &str, config: &str) {
     server.wait_for_log(|lines| reloads(lines) > before);
 }
 
-/// Joins the lobby from an address that is not the attacker's; returns the time that it took.
+/// Joins the lobby from [`NEWCOMER`]; returns the time that it took. With `searches`, then also
+/// searches for a common word.
+///
+/// # Errors
+/// A description of the problem: the join is refused or brings no history, or the search is not
+/// answered within [`SEARCH_TIME`].
 fn arrive(address: SocketAddr, password: Option<&str>, searches: bool) -> Result<Duration, String> {
     let begin = Instant::now();
     let mut client = Client::connect(NEWCOMER, address).map_err(|it| it.to_string())?;
@@ -395,7 +408,7 @@ fn arrive(address: SocketAddr, password: Option<&str>, searches: bool) -> Result
 /// Reference of every search.
 const SEARCH_REFERENCE: Reference = Reference(1);
 
-/// Searches for a text in all rooms.
+/// Builds a `search` for a text in all rooms, with at most 50 results.
 pub(crate) fn search(text: &str) -> Search {
     Search {
         reference: SEARCH_REFERENCE,
@@ -416,7 +429,8 @@ fn say_something(address: SocketAddr, password: Option<&str>) {
     fill(address, join, 10, |number| format!("message {number}"));
 }
 
-/// Joins the lobby with an attacker of this number, for [`Attack::recruit`].
+/// Joins the lobby with an attacker of this number, for [`Attack::recruit`]. Panics if it is
+/// refused.
 pub(crate) fn join_lobby(address: SocketAddr, number: usize) -> Client {
     let mut client = Client::connect(ATTACKER, address).unwrap();
     client.join(common::join(&format!("mallory{number}"), &["lobby"])).unwrap();
@@ -427,7 +441,8 @@ pub(crate) fn join_lobby(address: SocketAddr, number: usize) -> Client {
 /// reader.
 const MESSAGES_AT_ONCE: u64 = 500;
 
-/// Joins, says messages in the first room of the join, and leaves when all are stored.
+/// Joins, says `count` messages in the first room of the join, and leaves when all are stored.
+/// `text` returns the text of a message by its number, from 1.
 pub(crate) fn fill(address: SocketAddr, join: Join, count: u64, text: impl Fn(u64) -> String) {
     let room = join.rooms.first().map_or("lobby", String::as_str).to_owned();
     let mut client = Client::connect(Ipv4Addr::LOCALHOST, address).unwrap();

@@ -13,8 +13,9 @@ const AT_ONCE: usize = 32;
 /// Greatest number of joins of an attack: each uses a port of this machine for a while.
 const MOST: usize = 15_000;
 
-/// Joins and leaves again, up to `most` times, with a new session each time; returns the number of
-/// joins that were sent.
+/// Joins and leaves again, with a new session each time, until the attack is over, or in the round
+/// of [`AT_ONCE`] connections that reaches `most` of them. Returns the number of connections, of
+/// which the server may have refused some.
 pub(crate) fn cycle(target: &Target<'_>, most: usize) -> usize {
     let mut count = 0;
     while count < most && !target.is_over() {
@@ -46,7 +47,7 @@ fn joins_by_the_second_from_many_addresses_of_one_network() {
     join_and_leave(Origin::Network);
 }
 
-/// Attacks with as many joins as the server takes.
+/// Attacks with as many joins as the server takes. Asserts that the limit of joins is reached.
 fn join_and_leave(origin: Origin) {
     let attack =
         Attack { name: "joins by the second", origin, reaches: &["joins"], ..Attack::default() };

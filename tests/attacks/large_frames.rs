@@ -8,13 +8,14 @@ use crate::harness::Attack;
 /// Number of attacking connections.
 const CONNECTIONS: usize = 64;
 
-/// A frame of 16 KiB of an unknown kind.
+/// Returns a frame of an unknown kind with a body of 16 KiB.
 fn largest_frame() -> Vec<u8> {
     let mut body = vec![0xee; 16_384];
     body[0] = 0x3f;
     [&16_384_u16.to_be_bytes()[..], &body].concat()
 }
 
+/// Frames of an unknown kind, and messages that are too long.
 #[test]
 fn largest_frames_at_full_speed() {
     let attack = Attack { name: "16 KiB frames", ..Attack::default() };

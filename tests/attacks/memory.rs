@@ -40,7 +40,7 @@ impl MemoryWatch {
     }
 }
 
-/// Returns the resident memory of a process (`VmRSS`), in bytes; none if it has ended.
+/// Returns the resident memory of a process (`VmRSS`), in bytes; `None` if it has ended.
 fn resident(process: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

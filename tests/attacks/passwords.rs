@@ -18,8 +18,8 @@ const GUESSES: usize = 5;
 /// Greatest number of guesses of one address that the server may answer during an attack.
 const MOST: usize = 100;
 
-/// Guesses with one connection after the other; returns the number of guesses that the server
-/// answered.
+/// Guesses with one connection after the other until the attack is over; returns the number of
+/// guesses that the server answered.
 fn guess(target: &Target<'_>) -> usize {
     let mut answered = 0;
     let join = Join { password: Some("guess".to_owned()), ..common::join("mallory", &[]) };
@@ -48,7 +48,7 @@ fn password_guesses_are_slowed_down_for_all_addresses_of_one_network() {
     guess_passwords(Origin::Network);
 }
 
-/// Attacks with guesses of the password, and asserts that few were answered.
+/// Attacks with guesses of the password, and asserts that few were answered, but at least one.
 fn guess_passwords(origin: Origin) {
     let answered = AtomicUsize::new(0);
     let password = Some("sesame");

@@ -68,7 +68,8 @@ impl Peer {
         peer
     }
 
-    /// Waits for an object, and returns when it came.
+    /// Waits for an object, and returns when it came. Drops the objects before it. Panics after
+    /// [`PATIENCE`].
     fn wait_for(&mut self, is_it: impl Fn(&Value) -> bool) -> Instant {
         let end = Instant::now() + PATIENCE;
         loop {
@@ -88,7 +89,7 @@ impl Drop for Peer {
     }
 }
 
-/// Returns datagrams of different keys with bad signatures.
+/// Returns 40 datagrams of different keys with bad signatures.
 fn bad_datagrams() -> Vec<Vec<u8>> {
     let room = std::sync::Arc::new(Room::open(&RoomName::lobby()));
     let datagram = |number: u8| {
@@ -121,8 +122,9 @@ fn sources(count: usize, port: u16) -> Vec<Source> {
     (0..count).map(source).collect()
 }
 
-/// Sends `datagrams` from all sources in turns, `rate` of them a second, until `is_over`. Returns
-/// the number of them that it has sent a second.
+/// Sends `datagrams` from all sources in turns, `rate` of them a second if the machine can, until
+/// `is_over`, but no longer than [`MAX_FLOOD_TIME`]. Returns the number of them that it has sent a
+/// second.
 fn flood(sources: &[Source], datagrams: &[Vec<u8>], rate: u64, is_over: &AtomicBool) -> u64 {
     let start = Instant::now();
     let (mut due, mut sent) = (0, 0);
@@ -162,7 +164,8 @@ fn possible_rate(sources: &[Source], datagrams: &[Vec<u8>], rate: u64) -> u64 {
     once().max(once())
 }
 
-/// Returns the median latency of messages from one peer to the other.
+/// Returns the median latency of [`MESSAGES`] messages from one peer to the other. `mark`: text that
+/// these messages alone have.
 fn median_latency(from: &mut Peer, to: &mut Peer, mark: &str) -> Duration {
     let mut all: Vec<Duration> = (0..MESSAGES)
         .map(|number| {

@@ -22,7 +22,7 @@ fn lobby_can_be_entered_while_one_network_holds_all_rooms() {
     hold_all_rooms(Origin::Network);
 }
 
-/// Attacks by holding all rooms.
+/// Attacks by holding all rooms but the pair's. Asserts that the limit of rooms is reached.
 fn hold_all_rooms(origin: Origin) {
     // Nobody is in the lobby, so it has to be opened for the newcomer.
     let attack = Attack {

@@ -21,7 +21,8 @@ const MAX_SESSIONS: &str = "100";
 /// which are more than [`MAX_SESSIONS`] already.
 const CYCLES: usize = 2_000;
 
-/// Joins from an address that is not the attacker's, and leaves again; returns the `welcome`.
+/// Joins from an address that is not the attacker's, with the token of an earlier session if there
+/// is one, and leaves again. Returns the `welcome`.
 fn visit(address: SocketAddr, number: usize, token: Option<Token>) -> Welcome {
     let mut client = Client::connect(Ipv4Addr::LOCALHOST, address).unwrap();
     client.send(common::hello(0)).unwrap();
@@ -45,7 +46,8 @@ fn sleeping_sessions_survive_join_and_leave_cycles_of_one_network() {
     evict_sessions(Origin::Network);
 }
 
-/// Attacks with more sessions than the server remembers, and asserts that others keep theirs.
+/// Attacks with more sessions than the server remembers, and asserts that others can resume theirs
+/// afterwards.
 fn evict_sessions(origin: Origin) {
     let tokens: Mutex<Vec<Token>> = Mutex::default();
     let sleep = |address| {

@@ -44,6 +44,7 @@ fn requests() -> Vec<u8> {
     encoded(request).repeat(100)
 }
 
+/// The clients have joined in peace before.
 #[test]
 fn clients_that_request_history_and_do_not_read() {
     let recruit = |address| (0..CONNECTIONS).map(|number| reader(address, number)).collect();
@@ -58,6 +59,7 @@ fn clients_that_request_history_and_do_not_read() {
     attack.run(|target| flood(target, target.recruits(), &frames, Reading::Nothing));
 }
 
+/// The clients join during the attack, and do not read the answer to that either.
 #[test]
 fn clients_that_join_and_never_read() {
     let attack = Attack {

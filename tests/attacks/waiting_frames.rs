@@ -20,6 +20,7 @@ const NAMES: usize = 64;
 /// Length of a room name in bytes. It makes the frame nearly as long as a frame may be.
 const NAME_LENGTH: usize = 250;
 
+/// The frames that wait are joins with long lists of rooms.
 #[test]
 fn lists_of_names_behind_requests_that_wait() {
     let recruit = |address| (0..CONNECTIONS).map(|number| join_lobby(address, number)).collect();

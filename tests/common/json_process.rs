@@ -24,7 +24,8 @@ pub(crate) struct JsonProcess {
 }
 
 impl JsonProcess {
-    /// Starts the program. Its standard error goes where `command` says.
+    /// Starts the program, and a thread that reads its output. Its standard error goes where
+    /// `command` says. A line of output that is not JSON ends the output.
     pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (stdout, input) = (child.stdout.take().unwrap(), child.stdin.take());
@@ -66,7 +67,7 @@ impl JsonProcess {
         self.input = None;
     }
 
-    /// Waits until the process has ended.
+    /// Waits until the process has ended, however long that takes.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         self.child.wait().unwrap()
     }

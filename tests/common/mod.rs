@@ -25,8 +25,9 @@ use socket2::{Domain, Socket, Type};
 /// Maximum time that a test waits for something.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Returns a command for one of our programs, with an empty environment. The environment variable
-/// PI_CHAT_RUNNER may name a program that runs it, such as the emulator of `scripts/test arm`.
+/// Returns a command for one of our programs, given by its path, with an empty environment. The
+/// environment variable PI_CHAT_RUNNER may hold a program, with arguments, that runs it, such as
+/// the emulator of `scripts/test arm`.
 pub(crate) fn isolated_command(program: &str) -> Command {
     let runner = env::var("PI_CHAT_RUNNER").unwrap_or_default();
     let mut words = runner.split_whitespace().chain([program]);
@@ -65,8 +66,9 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts a server and waits until it listens. It listens on a free port, unless the arguments
-    /// contain `--listen`.
+    /// Starts a server and waits until it listens. It listens on a free port of 127.0.0.1, unless
+    /// the arguments contain `--listen`. Its environment and its standard input are empty. Panics
+    /// if it does not listen within [`PATIENCE`].
     pub(crate) fn start(arguments: &[&str]) -> Self {
         Self::start_with(arguments, |_| {})
     }
@@ -151,7 +153,8 @@ impl Server {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Waits for the process to exit, and returns its exit status. Panics after [`PATIENCE`].
+    /// Waits for the process to exit, and returns its exit status. Panics if its standard error is
+    /// not closed within [`PATIENCE`].
     pub(crate) fn wait(&mut self) -> ExitStatus {
         let log = self.log.0.lock().unwrap();
         let (log, _) = self.log.1.wait_timeout_while(log, PATIENCE, |log| !log.ended).unwrap();
@@ -175,7 +178,7 @@ impl Server {
         self.child.wait().unwrap();
     }
 
-    /// Opens a new connection.
+    /// Opens a new connection to the first address. Sends nothing.
     pub(crate) fn connect(&self) -> TestClient {
         TestClient::connect(self.address())
     }
@@ -345,7 +348,7 @@ impl TestClient {
     }
 
     /// Returns the next frame body; `None` if the server has closed the connection. Panics after
-    /// [`PATIENCE`] without bytes.
+    /// [`PATIENCE`] without bytes, and if the connection breaks.
     pub(crate) fn next_body(&mut self) -> Option<Vec<u8>> {
         let mut buffer = [0; 16_384];
         loop {
@@ -378,7 +381,8 @@ impl TestClient {
         self.bodies.push_front(body);
     }
 
-    /// Returns the next frame; `None` if the server has closed the connection.
+    /// Returns the next frame; `None` if the server has closed the connection. Panics if the frame
+    /// is not valid or of an unknown kind, and as [`Self::next_body`] does.
     pub(crate) fn next_or_end(&mut self) -> Option<ServerFrame> {
         let body = self.next_body()?;
         match ServerFrame::decode(&body) {
@@ -428,7 +432,8 @@ impl TestClient {
         }
     }
 
-    /// Receives the answer to an accepted `join`: everything from `welcome` to `end`.
+    /// Receives the answer to an accepted `join`: everything from `welcome` to `end`. Panics if
+    /// another frame comes. Continues the references after the last one that the server has taken.
     pub(crate) fn join_answer(&mut self) -> JoinAnswer {
         let welcome = match self.next() {
             ServerFrame::Welcome(welcome) => welcome,
@@ -446,7 +451,8 @@ impl TestClient {
         }
     }
 
-    /// Enters a room and returns its recent entries.
+    /// Enters a room and returns its recent entries. Panics if another frame comes before or among
+    /// them.
     pub(crate) fn enter(&mut self, room: &str) -> Vec<Entry> {
         self.send(Enter { reference: Reference(1), room: room.to_owned() });
         assert!(matches!(self.next(), ServerFrame::Entered(_)));

@@ -18,13 +18,15 @@ use serde_json::Value;
 /// for some seconds.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Returns a command for a Python program in `examples/`, independent of the user's settings.
+/// Returns a command for a Python program in `examples/`, independent of the user's settings for
+/// Python.
 pub(crate) fn python_example(file: &str) -> Command {
     example_command(Path::new("python3"), file)
 }
 
 /// Returns a command like [`python_example`], for a program that needs a third-party Python module.
-/// Uses the first interpreter that has the module, as `find_python` in scripts does.
+/// Uses the first interpreter that has the module, as `find_python` in scripts does. Panics if none
+/// has it.
 pub(crate) fn python_example_with_module(module: &str, file: &str) -> Command {
     let tools = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../tools/python/bin/python3");
     let named = std::env::var_os("PI_CHAT_PYTHON").map(PathBuf::from);
@@ -66,7 +68,7 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Starts the program.
+    /// Starts the program, with all three standard streams captured.
     pub(crate) fn start(mut command: Command) -> Self {
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the examples need python3");
@@ -134,8 +136,8 @@ impl Program {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
     }
 
-    /// Closes the program's input and waits for the program to exit. Returns the exit code and all
-    /// lines.
+    /// Closes the program's input and waits for the program to exit. Returns the exit code, `None`
+    /// if a signal has ended it, and all lines. Panics after [`PATIENCE`].
     pub(crate) fn finish(&mut self) -> (Option<i32>, Vec<String>) {
         self.input = None;
         let lines = self.wait_until(|output| output.ended == 2);
