@@ -12,6 +12,9 @@ A line that you type is said in the current room. Commands:
     /who               list the members of the current room
     /search TEXT       the latest 20 messages with all words and "phrases" of TEXT, in all your rooms
     /history [N]       N older messages of the current room (20 unless given, at most 100)
+    /rooms             list the rooms that are open, with their topics
+    /topic [TEXT]      show the topic of the current room, or set it; /topic - takes it away
+    /remove [N]        remove the text of your latest message in the current room, or of message number N
     /quit              end when everything that you asked for is answered, like the end of the input
     //TEXT             say a text that begins with a slash
 
@@ -97,14 +100,16 @@ HISTORY, REQUESTED = 1, 2  # flags of entry and direct_entry (section 14)
 SESSION_KEPT, POSITION_KEPT = 1, 2  # flags of welcome
 GAP = MORE = 1  # flags of entered; of end and roster
 COUNT_ONLY = 2  # flags of roster and presence
-PRESENCE, SEARCH = 1, 2  # features (section 4)
+PRESENCE, SEARCH, EVENTS, DIRECTORY = 1, 2, 16, 32  # features (section 4)
+REMOVED_STYLE = 2  # of an entry whose text was removed (README, section 3)
 
 # Codes of errors that close the connection and are final: reconnecting does not help (README, section 7).
-FINAL = {100, 101, 102, 103, 104, 110, 205}
+FINAL = {100, 101, 102, 103, 104, 110, 113, 205}
 
 # The client's state table (section 16): frames that it acts on in each state. It ignores all others.
 ALLOWED_ALWAYS = {"notice", "ping", "pong", "error"}
-ALLOWED_JOINED = {"entered", "entry", "direct_entry", "end", "left", "roster", "presence", "accepted"}
+ALLOWED_JOINED = {"entered", "entry", "direct_entry", "end", "left", "roster", "presence", "accepted", "done",
+                  "removed", "topic_changed", "room_modes", "role_changed", "sanctions_list", "rooms", "sanctioned"}
 ALLOWED_FRAMES = {"connected": {"server_hello"}, "greeted": {"welcome"},
                   "replaying": ALLOWED_JOINED, "live": ALLOWED_JOINED}
 
@@ -140,6 +145,10 @@ class Session:
         self.oldest_shown = {}  # room -> least sequence shown
         self.members = {}  # room -> names, while the server sends all of them (section 11)
         self.direct_sessions = {}  # name key -> session of the last direct message (section 8)
+        self.topics = {}  # room -> topic (section 21)
+        self.own_latest = {}  # room -> sequence of our latest message there
+        self.removed = collections.deque(maxlen=1000)  # sequences of removed messages (section 21)
+        self.can_moderate = self.can_list = False  # True if the server has granted `events`, `directory`
         self.was_live = False  # True once the first replay is complete
         self.password_requested = False
         self.had_refusal = False  # True once a message was refused
@@ -176,6 +185,8 @@ class Session:
         self.answer_deadline, self.live_since, self.retry_after = now + 10, None, 0
         self.is_closing = False
         self.drop_leaves()
+        for reference in [number for number, it in self.pending.items() if it[0] in ("topic", "remove")]:
+            self.show(f"!! perhaps not done: /{self.pending.pop(reference)[0]}")  # not sent again (section 21)
 
     def drop_leaves(self):
         """Count each room whose `leave` was not answered as left: the next `join` does not name it (section 6).
@@ -197,7 +208,7 @@ class Session:
         waits for `server_hello`, because a `join` that arrives late would end the session's next connection.
         """
         self.begin_connection(now)
-        self.send("hello", magic=b"PiCh", min_version=1, max_version=1, features=PRESENCE | SEARCH,
+        self.send("hello", magic=b"PiCh", min_version=1, max_version=1, features=PRESENCE | SEARCH | EVENTS | DIRECTORY,
                   client_name="chat_client.py", client_version="1")
         if not self.token:
             self.join()
@@ -269,6 +280,7 @@ class Session:
         if frame.version > 1:
             raise ProtocolError("the server chose a version that was not offered")
         self.can_search = frame.features & SEARCH
+        self.can_moderate, self.can_list = frame.features & EVENTS, frame.features & DIRECTORY
         if frame.version:
             self.state, self.answer_deadline = "greeted", now + 10
             if self.token:
@@ -292,6 +304,8 @@ class Session:
             self.void_directs |= {number for number, (name, fields) in self.pending.items()
                                   if name == "direct" and fields["session"]}
             self.accepted.clear()
+            self.removed.clear()
+            self.own_latest.clear()
             self.direct_sessions.clear()  # a new log id voids session numbers (section 6)
         self.log_id, self.token = frame.log_id, frame.token
         self.session_number, self.name = frame.session, frame.username
@@ -303,6 +317,7 @@ class Session:
         self.max_text = frame.max_text
         self.ping_interval, self.idle_timeout = frame.ping_interval, frame.idle_timeout
         self.members.clear()
+        self.topics.clear()  # each `entered` brings them again (section 21)
         self.show(f"-- you are {safe_line(self.name)} on {safe_line(frame.server_name) or 'the server'}")
 
     def on_entered(self, frame, now):
@@ -378,6 +393,9 @@ class Session:
         self.advance_position(frame.sequence)
         if frame.session == self.echo_session:
             self.take_pending(frame.reference, "say")
+            self.own_latest[frame.room] = max(frame.sequence, self.own_latest.get(frame.room, 0))
+        if frame.style == REMOVED_STYLE and frame.sequence not in self.removed:
+            self.removed.append(frame.sequence)
         if not frame.flags & REQUESTED:
             if frame.sequence <= self.last_seen.get(frame.room, 0):
                 return  # shown before: the room was entered again
@@ -418,9 +436,70 @@ class Session:
             self.show(f"-- was taken: {safe_block(fields['text'])}")
 
     def on_left(self, frame, now):
-        """Note that the session has left a room."""
+        """Note that the session has left a room: because it wanted to, or because it was sent out (section 21)."""
+        if frame.reference == 0 and not self.find_room(frame.room, self.rooms):
+            return
         self.take_pending(frame.reference, "leave")
         self.remove_room(frame.room)
+        if frame.reference == 0 and self.current == frame.room:
+            self.current = (self.rooms + [None])[0]
+
+    def on_done(self, frame, now):
+        """Strike off a request that has no other answer (section 21)."""
+        if self.take_pending(frame.reference, FRAMES.get(frame.about, ("", ()))[0]) is not None:
+            self.show("-- done" if frame.affected else "-- nothing was to be done")
+
+    def on_removed(self, frame, now):
+        """Show that the text of a message was removed: once, and for messages that were never shown, too (section 21).
+        """
+        if frame.sequence in self.removed:
+            return
+        self.removed.append(frame.sequence)
+        self.show(f"-- {safe_line(frame.room)}: message {frame.sequence} was removed{self.by(frame)}")
+
+    def on_topic_changed(self, frame, now):
+        """Note and show the topic of a room (section 21)."""
+        self.topics[frame.room] = frame.text
+        self.show(f"-- topic of {safe_line(frame.room)}: {safe_line(frame.text) or 'none'}")
+
+    def on_room_modes(self, frame, now):
+        """Show who may talk in a room, and how often (section 21)."""
+        slow = f"a message every {frame.slow} s" if frame.slow else "no slow mode"
+        talk = "only moderators talk" if frame.moderated else "everybody may talk"
+        self.show(f"-- {safe_line(frame.room)}: {talk}, {slow}")
+
+    def on_role_changed(self, frame, now):
+        """Show a role (section 21)."""
+        role = {1: "a moderator", 2: "an owner"}.get(frame.role, "no moderator and no owner")
+        where = safe_line(frame.room) or "the whole server"
+        self.show(f"-- {safe_line(frame.username)} is {role} of {where}")
+
+    def on_sanctioned(self, frame, now):
+        """Show what a moderator did to the user (section 21)."""
+        what = {1: "sent out", 2: "banned", 3: "no longer banned", 4: "muted", 5: "no longer muted"}.get(frame.action)
+        if what:
+            until = f" until {format_time(frame.until, '%Y-%m-%d %H:%M')}" if frame.until else ""
+            where = safe_line(frame.room) or "the whole server"
+            self.show(f"-- {where}: you are {what}{until}{self.by(frame)}")
+
+    def on_sanctions_list(self, frame, now):
+        """Do nothing: this client does not ask for sanctions."""
+
+    def on_rooms(self, frame, now):
+        """Show the list of rooms, which may come in several frames (section 21)."""
+        if self.pending.get(frame.reference, (None,))[0] != "directory":
+            return
+        for room in frame.items:
+            self.show(f"-- {safe_line(room['name'])}, {room['members']} present: {safe_line(room['topic'])}")
+        if frame.last:
+            self.take_pending(frame.reference, "directory")
+            self.show("-- end of the list of rooms")
+
+    @staticmethod
+    def by(frame):
+        """Return who did something and why, as the end of a line."""
+        who = f" by {safe_line(frame.by)}" if frame.by else ""
+        return who + (f": {safe_line(frame.reason)}" if frame.reason else "")
 
     def remove_room(self, left):
         """Remove a room from those that the next `join` names, and tell the user."""
@@ -488,7 +567,7 @@ class Session:
         if name == "direct" and fields and code == 307:
             self.direct_sessions.pop(name_key(fields["to"]), None)
             message += "; say it again to send it to whoever has the name now"
-        if "text" in fields and name != "search":
+        if "text" in fields and name not in ("search", "topic"):
             self.had_refusal = True
             message += f": not sent: {safe_block(fields['text'])}"
         self.show(f"!! {message}")
@@ -532,6 +611,19 @@ class Session:
         elif command == "history" and self.current and (argument or "20").isdecimal():
             self.request("history", room=self.current, before=self.oldest_shown.get(self.current, 0),
                          limit=max(1, min(100, int(argument or "20"))))
+        elif command in ("topic", "remove") and argument and not self.can_moderate or (
+                command == "rooms" and not self.can_list):
+            self.show("!! this server is too old for that")
+        elif command == "rooms":
+            self.request("directory")
+        elif command == "topic" and self.current and not argument:
+            self.show(f"-- topic of {safe_line(self.current)}: {safe_line(self.topics.get(self.current, '')) or 'none'}")
+        elif command == "topic" and self.current and len(argument.encode()) <= 256:
+            self.request("topic", room=self.current, text="" if argument == "-" else argument)
+        elif command == "remove" and self.current and (argument or self.own_latest.get(self.current)) and (
+                argument or "0").isdecimal():
+            number = int(argument) if argument else self.own_latest[self.current]
+            self.request("remove", room=self.current, sequence=number % 2**64, reason="")
         elif command == "search" and argument and not self.can_search:
             self.show("!! this server cannot search")
         elif command == "search" and argument:
@@ -801,7 +893,7 @@ def main(arguments=None):
         why = f"the server broke the protocol: {error}"
     session.show(f"!! {why}")
     for name, fields in session.pending.values():  # report everything that was typed and not acknowledged
-        if "text" in fields and name != "search":
+        if "text" in fields and name not in ("search", "topic"):
             session.show(f"!! perhaps not sent: {safe_block(fields['text'])}")
     while not client.input.queue.empty():
         line = client.input.queue.get()

@@ -26,6 +26,13 @@ FRAME_TABLES = """
  9 ping token:u64
 10 pong token:u64
 11 search reference:u64 room:string from_name:string text:string since:u64 until:u64 before:u64 limit:u16
+12 topic reference:u64 room:string text:string
+13 remove reference:u64 room:string sequence:u64 reason:string
+15 moderate reference:u64 action:u8 room:string username:string session:u64 seconds:u32 flags:u8 reason:string
+16 sanctions reference:u64 room:string
+17 directory reference:u64
+18 announce reference:u64 room:string text:string
+19 role reference:u64 room:string username:string session:u64 role:u8
 64 server_hello version:u16 min_version:u16 max_version:u16 features:u64 server_program:string server_version:string
 65 welcome session:u64 username:string token:bytes16 flags:u8 last_reference:u64 log_id:bytes16 time:u64 \
    server_name:string rooms:string* max_text:u16 max_rooms:u16 history_length:u16 ping_interval:u16 \
@@ -43,12 +50,28 @@ FRAME_TABLES = """
 73 accepted reference:u64
 74 notice code:u16 text:string
 75 error code:u16 about:u16 reference:u64 retry_after:u32 text:string
+76 done about:u16 reference:u64 affected:u32
+77 removed room:string sequence:u64 by:string reason:string
+79 topic_changed room:string text:string by:string time:u64
+80 room_modes room:string slow:u32 moderated:bool
+81 role_changed room:string session:u64 username:string role:u8
+82 sanctions_list reference:u64 last:bool items:sanction*
+83 rooms reference:u64 last:bool items:room*
+87 sanctioned action:u8 room:string by:string reason:string until:u64
+"""
+
+# The structs in lists: fields in order. A value is a dict.
+STRUCT_TABLES = """
+sanction kind:u8 room:string username:string until:u64 by:string reason:string flags:u8
+room name:string members:u32 topic:string
 """
 
 # All frames by kind: (name, [(field, type)]); and the kinds by name.
 FRAMES = {int(row[0]): (row[1], [tuple(field.split(":")) for field in row[2:]])
           for row in map(str.split, FRAME_TABLES.strip().splitlines())}
 KINDS = {name: kind for kind, (name, _) in FRAMES.items()}
+STRUCTS = {row[0]: [tuple(field.split(":")) for field in row[1:]]
+           for row in map(str.split, STRUCT_TABLES.strip().splitlines())}
 
 
 def encode_varint(number):
@@ -72,7 +95,9 @@ def encode_value(field_type, value):
         return encode_varint(len(value.encode())) + value.encode()
     if field_type == "position":
         return value[0] + encode_varint(value[1])
-    if field_type == "u8":
+    if field_type in STRUCTS:
+        return b"".join(encode_value(t, value[field]) for field, t in STRUCTS[field_type])
+    if field_type in ("u8", "bool"):
         return bytes([value])
     return value if field_type.startswith("bytes") else encode_varint(value)
 
@@ -135,8 +160,15 @@ class Reader:
                 raise ProtocolError("a string is not UTF-8") from None
         if field_type == "position":
             return self.take(16), self.varint(64)
+        if field_type in STRUCTS:
+            return {field: self.value(t) for field, t in STRUCTS[field_type]}
         if field_type == "u8":
             return self.take(1)[0]
+        if field_type == "bool":
+            flag = self.take(1)[0]
+            if flag > 1:
+                raise ProtocolError("a bool that is neither false nor true")
+            return bool(flag)
         return self.take(int(field_type[5:])) if field_type.startswith("bytes") else self.varint(int(field_type[1:]))
 
 

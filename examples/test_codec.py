@@ -43,6 +43,9 @@ def fields_of_vector(vector):
             value = bytes.fromhex(value["log_id"]), int(value["sequence"])
         elif field_type[0] == "u":
             value = int(value)  # above 2**53 it is a string
+        elif field_type.rstrip("*") in codec.STRUCTS:
+            numbers = {name for name, t in codec.STRUCTS[field_type.rstrip("*")] if t[0] == "u"}
+            value = [{k: int(v) if k in numbers else v for k, v in item.items()} for item in value]
         fields[key] = value
     return fields
 
@@ -105,6 +108,8 @@ class PageTest(unittest.TestCase):
         self.assertEqual(set(tables), set(codec.FRAMES))
         plain = {"bytes[4]": "bytes4", "option\\<string\\>": "string?", "list\\<string\\>": "string*",
                  "option\\<bytes[16]\\>": "bytes16?", "bytes[16]": "bytes16"}
+        for name, struct in codec.STRUCTS.items():
+            plain["list\\<{" + ", ".join(map(": ".join, struct)) + "}\\>"] = name + "*"
         for kind, (name, ours) in codec.FRAMES.items():
             fields = [(field, field_type) for field, field_type in tables[kind][2] if field != "field"]
             theirs = [(field, "position?" if field == "position" else plain.get(field_type, field_type))

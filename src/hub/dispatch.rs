@@ -105,6 +105,18 @@ impl Hub {
             (ClientFrame::Search(search), Some(session)) => {
                 self.handle_search(id, session, &search)
             }
+            // Not granted to any client (`events`, `directory`), so they are ignored like frames of
+            // an unknown kind.
+            (
+                ClientFrame::Topic(_)
+                | ClientFrame::Remove(_)
+                | ClientFrame::Moderate(_)
+                | ClientFrame::Sanctions(_)
+                | ClientFrame::Directory(_)
+                | ClientFrame::Announce(_)
+                | ClientFrame::Role(_),
+                Some(_),
+            ) => {}
         }
     }
 
@@ -144,6 +156,13 @@ pub(super) const fn reference_of(frame: &ClientFrame) -> Reference {
         ClientFrame::History(it) => it.reference,
         ClientFrame::Members(it) => it.reference,
         ClientFrame::Search(it) => it.reference,
+        ClientFrame::Topic(it) => it.reference,
+        ClientFrame::Remove(it) => it.reference,
+        ClientFrame::Moderate(it) => it.reference,
+        ClientFrame::Sanctions(it) => it.reference,
+        ClientFrame::Directory(it) => it.reference,
+        ClientFrame::Announce(it) => it.reference,
+        ClientFrame::Role(it) => it.reference,
         ClientFrame::Hello(_)
         | ClientFrame::Join(_)
         | ClientFrame::Ping(_)

@@ -74,6 +74,15 @@ impl Link {
                 self.emit(Event::Notice { code: notice.code, text: notice.text });
             }
             ServerFrame::Error(error) => self.on_error(now, error),
+            // Not requested (`events`, `directory`), so they are ignored.
+            ServerFrame::Done(_)
+            | ServerFrame::Removed(_)
+            | ServerFrame::TopicChanged(_)
+            | ServerFrame::RoomModes(_)
+            | ServerFrame::RoleChanged(_)
+            | ServerFrame::SanctionsList(_)
+            | ServerFrame::Rooms(_)
+            | ServerFrame::Sanctioned(_) => {}
         }
     }
 

@@ -88,6 +88,9 @@ error_codes! {
     ShuttingDown = 111, "shutting_down", true, false, "The server is being stopped or restarted.";
     /// Internal error of the server. The client should reconnect and resume.
     Internal = 112, "internal", true, false, "Something went wrong in the server.";
+    /// A moderator has sent the user out of the server, or banned the user from it. The client should
+    /// show the text and stop.
+    Removed = 113, "removed", true, true, "You have been sent out.";
     /// Invalid username. The client should ask for another name and `join` again.
     NameInvalid = 200, "name_invalid", false, true, "This cannot be a username: use letters, digits, -, _ and ..";
     /// Username in use, or waiting for a session that has lost its connection. The client should
@@ -102,6 +105,9 @@ error_codes! {
     PasswordWrong = 204, "password_wrong", false, true, "The password is wrong.";
     /// Too many refused joins on one connection. The client should let the user decide what to do.
     TooManyAttempts = 205, "too_many_attempts", true, true, "Too many attempts.";
+    /// Banned: about a `join`, from the server; about an `enter`, from the room. The client should
+    /// show the text, which says why and until when.
+    Banned = 206, "banned", false, false, "You are banned.";
     /// Invalid message text. The client should show the error beside the message, which was not
     /// sent.
     TextInvalid = 300, "text_invalid", false, false, "This message is empty, too long or holds control characters.";
@@ -129,6 +135,17 @@ error_codes! {
     /// Log cannot be read at present. The client should tell the user; the request may succeed
     /// later.
     Unavailable = 311, "unavailable", false, false, "The server cannot read its messages just now.";
+    /// Muted, or a room in which only moderators talk. The client should show the text beside the
+    /// message, which was not sent.
+    Muted = 312, "muted", false, false, "You may not speak here.";
+    /// Not permitted, or an unknown action. The client should tell the user.
+    NotPermitted = 313, "not_permitted", false, false, "You may not do this.";
+    /// No such message in this room. The client should tell the user.
+    MessageUnknown = 314, "message_unknown", false, false, "There is no such message.";
+    /// Slow mode. The client should keep the message and offer to send it after `retry_after`.
+    TooSoon = 315, "too_soon", false, false, "This room is in slow mode: wait a little.";
+    /// Limit of roles, sanctions or room settings reached. The client should tell the user.
+    TooMany = 316, "too_many", false, false, "There are as many of these as the server keeps.";
     /// Among peers: a member blocks the candidate for the room. The candidate should tell its user.
     Blocked = 400, "blocked", false, true, "Somebody here has blocked you.";
     /// Among peers: a member's user was asked and rejected the candidate. The candidate should tell
@@ -165,6 +182,8 @@ pub enum NoticeCode {
     StorageSound,
     /// Among peers: nobody seems to hear this peer, although it hears others.
     NotHeard,
+    /// Message of the day: what the operator tells each user who joins.
+    MessageOfTheDay,
 }
 
 impl NoticeCode {
@@ -179,6 +198,7 @@ impl NoticeCode {
             Self::StorageFailing => 5,
             Self::StorageSound => 6,
             Self::NotHeard => 7,
+            Self::MessageOfTheDay => 8,
         }
     }
 }

@@ -77,6 +77,10 @@ pub const MAX_SEARCH_WORDS: usize = 16;
 /// the number of members.
 pub const MAX_LISTED_NAMES: usize = 100;
 
+/// Maximum number of items in one `sanctions_list` or `rooms`. So many of the longest ones fit into
+/// a frame.
+pub const MAX_LISTED_ITEMS: usize = 30;
+
 /// Maximum number of direct messages, sent and received, that the log keeps of one session.
 pub const MAX_KEPT_DIRECT_MESSAGES: usize = 100;
 

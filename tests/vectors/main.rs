@@ -70,11 +70,16 @@ fn as_ours(value: &Value) -> Value {
                         | "server_program"
                         | "server_version"
                         | "server_name"
+                        | "by"
+                        | "reason"
+                        | "name"
+                        | "topic"
                 );
                 let ours = match value {
                     _ if is_bytes => json!(unhex(value)),
                     Value::String(digits) if !is_text => json!(digits.parse::<u64>().unwrap()),
                     Value::Object(_) => as_ours(value),
+                    Value::Array(items) => items.iter().map(as_ours).collect(),
                     other => other.clone(),
                 };
                 (key.clone(), ours)
@@ -109,7 +114,8 @@ fn decode(from: &str, body: &[u8]) -> Outcome {
             Decoded::Frame(frame) => {
                 frame.encode(&mut encoded);
                 let fields = fields_of!(&frame, ClientFrame: Hello Join Say Direct Enter Leave
-                    History Members Ping Pong Search);
+                    History Members Ping Pong Search Topic Remove Moderate Sanctions Directory
+                    Announce Role);
                 Outcome::Frame(frame.kind(), fields, encoded)
             }
             Decoded::Ignored => Outcome::Ignored,
@@ -119,7 +125,8 @@ fn decode(from: &str, body: &[u8]) -> Outcome {
             Decoded::Frame(frame) => {
                 frame.encode(&mut encoded);
                 let fields = fields_of!(&frame, ServerFrame: Ping Pong ServerHello Welcome Entered
-                    Entry DirectEntry End Left Roster Presence Accepted Notice Error);
+                    Entry DirectEntry End Left Roster Presence Accepted Notice Error Done Removed
+                    TopicChanged RoomModes RoleChanged SanctionsList Rooms Sanctioned);
                 Outcome::Frame(frame.kind(), fields, encoded)
             }
             Decoded::Ignored => Outcome::Ignored,

@@ -152,5 +152,26 @@ pub(super) fn summarize(received: &ClientEvent) -> String {
             let name = ErrorCode::from_number(*code).unwrap().name();
             format!("{name} {about} {}", reference.0)
         }
+        ServerFrame::Done(it) => format!("done {} {}", it.about, it.affected),
+        ServerFrame::Removed(it) => {
+            format!("removed {}:{} by {:?} {:?}", it.sequence, it.room, it.by, it.reason)
+        }
+        ServerFrame::TopicChanged(it) => format!("topic {} {:?} by {:?}", it.room, it.text, it.by),
+        ServerFrame::RoomModes(it) => format!("modes {} {} {}", it.room, it.slow, it.moderated),
+        ServerFrame::RoleChanged(it) => {
+            format!("role {:?} {} {}", it.room, it.username, it.role)
+        }
+        ServerFrame::SanctionsList(it) => {
+            let items = it.items.iter().map(|it| format!("{}:{:?}", it.kind, it.username));
+            format!("sanctions {:?} last {}", items.collect::<Vec<_>>(), it.last)
+        }
+        ServerFrame::Rooms(it) => {
+            let items =
+                it.items.iter().map(|it| format!("{} {} {:?}", it.name, it.members, it.topic));
+            format!("rooms {:?} last {}", items.collect::<Vec<_>>(), it.last)
+        }
+        ServerFrame::Sanctioned(it) => {
+            format!("sanctioned {} {:?} by {:?} {:?}", it.action, it.room, it.by, it.reason)
+        }
     }
 }

@@ -169,7 +169,8 @@ impl ModelServer {
         )
     }
 
-    /// Handles a frame of the client and returns the answers. Panics on `members`, and on a `say`,
+    /// Handles a frame of the client and returns the answers. Panics on `members` and on
+    /// requests of moderation, and on a `say`,
     /// `enter` or `leave` with reference 0.
     pub(super) fn handle(&mut self, frame: ClientFrame) -> Vec<ServerFrame> {
         match frame {
@@ -221,7 +222,14 @@ impl ModelServer {
             }
             ClientFrame::History(history) => self.history(&history),
             ClientFrame::Search(search) => self.search(&search),
-            ClientFrame::Members(_) => panic!("this test asks for nothing of the kind"),
+            ClientFrame::Members(_)
+            | ClientFrame::Topic(_)
+            | ClientFrame::Remove(_)
+            | ClientFrame::Moderate(_)
+            | ClientFrame::Sanctions(_)
+            | ClientFrame::Directory(_)
+            | ClientFrame::Announce(_)
+            | ClientFrame::Role(_) => panic!("this test asks for nothing of the kind"),
         }
     }
 

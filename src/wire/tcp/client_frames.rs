@@ -135,6 +135,94 @@ pub struct Search {
     pub limit: u16,
 }
 
+/// `topic`, kind 12: sets the topic of a room. Section 21.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopicRequest {
+    /// Reference of the request: any number except 0. The answer repeats it.
+    pub reference: Reference,
+    /// Name of the room, in any spelling.
+    pub room: String,
+    /// New topic, at most 256 bytes; empty: no topic.
+    pub text: String,
+}
+
+/// `remove`, kind 13: removes the text of a message from a room. Section 21.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remove {
+    /// Reference of the request: any number except 0. The answer repeats it.
+    pub reference: Reference,
+    /// Room of the message, in any spelling.
+    pub room: String,
+    /// Sequence of the message.
+    pub sequence: Sequence,
+    /// Reason, at most 256 bytes; empty: none.
+    pub reason: String,
+}
+
+/// `moderate`, kind 15: acts on a user, or sets a mode of a room. Section 21.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moderate {
+    /// Reference of the request: any number except 0. The answer repeats it.
+    pub reference: Reference,
+    /// Number of the action: one of [`super::action`].
+    pub action: u8,
+    /// Name of the room, in any spelling; empty: the whole server.
+    pub room: String,
+    /// Username of the target, in any spelling; empty if the action has no target.
+    pub username: String,
+    /// Session that must hold the name; 0: any session, or none.
+    pub session: SessionId,
+    /// Length of a ban or mute in seconds, 0: no end. Interval of slow mode in seconds, 0: off. 1
+    /// or 0: only moderators talk, or everybody. Else 0.
+    pub seconds: u32,
+    /// Bits of [`super::flag`]: `BY_ADDRESS`, `DRY_RUN`.
+    pub flags: u8,
+    /// Reason, at most 256 bytes; empty: none.
+    pub reason: String,
+}
+
+/// `sanctions`, kind 16: requests the bans and mutes of a scope. Section 21.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SanctionsRequest {
+    /// Reference of the request: any number except 0. The answer repeats it.
+    pub reference: Reference,
+    /// Name of the room, in any spelling; empty: those of the whole server.
+    pub room: String,
+}
+
+/// `directory`, kind 17: requests the list of rooms. Section 21.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Directory {
+    /// Reference of the request: any number except 0. The answer repeats it.
+    pub reference: Reference,
+}
+
+/// `announce`, kind 18: sends an announcement to a room or to everybody. Section 21.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnnounceRequest {
+    /// Reference of the request: any number except 0. The answer repeats it.
+    pub reference: Reference,
+    /// Name of the room, in any spelling; empty: everybody on the server.
+    pub room: String,
+    /// Text of the announcement, 1 to 256 bytes.
+    pub text: String,
+}
+
+/// `role`, kind 19: gives, replaces or takes a role. Section 21.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleRequest {
+    /// Reference of the request: any number except 0. The answer repeats it.
+    pub reference: Reference,
+    /// Room in which the role counts, in any spelling; empty: the whole server.
+    pub room: String,
+    /// Username of the holder, in any spelling.
+    pub username: String,
+    /// Session that must hold the name; 0: any session.
+    pub session: SessionId,
+    /// Number of the role: one of [`super::role`].
+    pub role: u8,
+}
+
 /// `ping`, kind 9: keep-alive request of either side.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ping {

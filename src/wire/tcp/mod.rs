@@ -41,6 +41,20 @@ pub mod kind {
     pub const PONG: u16 = 10;
     /// Kind number of the `search` frame, which a client sends.
     pub const SEARCH: u16 = 11;
+    /// Kind number of the `topic` frame, which a client sends.
+    pub const TOPIC: u16 = 12;
+    /// Kind number of the `remove` frame, which a client sends.
+    pub const REMOVE: u16 = 13;
+    /// Kind number of the `moderate` frame, which a client sends.
+    pub const MODERATE: u16 = 15;
+    /// Kind number of the `sanctions` frame, which a client sends.
+    pub const SANCTIONS: u16 = 16;
+    /// Kind number of the `directory` frame, which a client sends.
+    pub const DIRECTORY: u16 = 17;
+    /// Kind number of the `announce` frame, which a client sends.
+    pub const ANNOUNCE: u16 = 18;
+    /// Kind number of the `role` frame, which a client sends.
+    pub const ROLE: u16 = 19;
     /// Kind number of the `server_hello` frame, which a server sends.
     pub const SERVER_HELLO: u16 = 64;
     /// Kind number of the `welcome` frame, which a server sends.
@@ -65,6 +79,22 @@ pub mod kind {
     pub const NOTICE: u16 = 74;
     /// Kind number of the `error` frame, which a server sends.
     pub const ERROR: u16 = 75;
+    /// Kind number of the `done` frame, which a server sends.
+    pub const DONE: u16 = 76;
+    /// Kind number of the `removed` frame, which a server sends.
+    pub const REMOVED: u16 = 77;
+    /// Kind number of the `topic_changed` frame, which a server sends.
+    pub const TOPIC_CHANGED: u16 = 79;
+    /// Kind number of the `room_modes` frame, which a server sends.
+    pub const ROOM_MODES: u16 = 80;
+    /// Kind number of the `role_changed` frame, which a server sends.
+    pub const ROLE_CHANGED: u16 = 81;
+    /// Kind number of the `sanctions_list` frame, which a server sends.
+    pub const SANCTIONS_LIST: u16 = 82;
+    /// Kind number of the `rooms` frame, which a server sends.
+    pub const ROOMS: u16 = 83;
+    /// Kind number of the `sanctioned` frame, which a server sends.
+    pub const SANCTIONED: u16 = 87;
 }
 
 /// Feature bits of `hello` (requested) and `server_hello` (provided).
@@ -76,6 +106,10 @@ pub mod feature {
     /// The client keeps its token and reconnects by itself. So when the connection is lost, the
     /// server reserves the client's name for a while.
     pub const RESUME: u64 = 4;
+    /// The client understands frames that change what was said, or what it may do.
+    pub const EVENTS: u64 = 16;
+    /// The server answers `directory`, whether or not the client has set this bit.
+    pub const DIRECTORY: u64 = 32;
 }
 
 /// Bits of the `flags` fields. A bit means different things in different frames.
@@ -98,6 +132,38 @@ pub mod flag {
     pub const MORE: u8 = 1;
     /// `roster`, `presence`: the frame has the number of members, but no names.
     pub const COUNT_ONLY: u8 = 2;
+    /// `moderate`, `sanctions_list`: a ban applies to the target's address, too.
+    pub const BY_ADDRESS: u8 = 1;
+    /// `moderate`: do nothing; only tell how many users the action would hit.
+    pub const DRY_RUN: u8 = 2;
+}
+
+/// Action numbers of `moderate`, `sanctions_list` and `sanctioned`.
+pub mod action {
+    /// Sends a user out of a room, or of the server.
+    pub const KICK: u8 = 1;
+    /// Sends a user out, and keeps the user out.
+    pub const BAN: u8 = 2;
+    /// Lifts a ban.
+    pub const UNBAN: u8 = 3;
+    /// Forbids a user to talk.
+    pub const MUTE: u8 = 4;
+    /// Lifts a mute.
+    pub const UNMUTE: u8 = 5;
+    /// Sets the minimum interval between two messages of a session in a room.
+    pub const SLOW: u8 = 6;
+    /// Sets whether only sessions with a role may talk in a room.
+    pub const MODERATED: u8 = 7;
+}
+
+/// Role numbers of `role` and `role_changed`.
+pub mod role {
+    /// No role.
+    pub const NONE: u8 = 0;
+    /// Moderator.
+    pub const MODERATOR: u8 = 1;
+    /// Owner.
+    pub const OWNER: u8 = 2;
 }
 
 /// Defines an enum of frames from a table of frame types and their kind numbers.
@@ -154,6 +220,13 @@ frames! {
         Ping(Ping) = kind::PING,
         Pong(Pong) = kind::PONG,
         Search(Search) = kind::SEARCH,
+        Topic(TopicRequest) = kind::TOPIC,
+        Remove(Remove) = kind::REMOVE,
+        Moderate(Moderate) = kind::MODERATE,
+        Sanctions(SanctionsRequest) = kind::SANCTIONS,
+        Directory(Directory) = kind::DIRECTORY,
+        Announce(AnnounceRequest) = kind::ANNOUNCE,
+        Role(RoleRequest) = kind::ROLE,
     }
 }
 
@@ -174,6 +247,14 @@ frames! {
         Accepted(Accepted) = kind::ACCEPTED,
         Notice(Notice) = kind::NOTICE,
         Error(Error) = kind::ERROR,
+        Done(Done) = kind::DONE,
+        Removed(Removed) = kind::REMOVED,
+        TopicChanged(TopicChanged) = kind::TOPIC_CHANGED,
+        RoomModes(RoomModes) = kind::ROOM_MODES,
+        RoleChanged(RoleChanged) = kind::ROLE_CHANGED,
+        SanctionsList(SanctionsList) = kind::SANCTIONS_LIST,
+        Rooms(Rooms) = kind::ROOMS,
+        Sanctioned(Sanctioned) = kind::SANCTIONED,
     }
 }
 
@@ -220,7 +301,7 @@ impl ClientFrame {
     #[must_use]
     pub const fn units(&self) -> u32 {
         match self {
-            Self::Enter(_) | Self::Members(_) => 2,
+            Self::Enter(_) | Self::Members(_) | Self::Sanctions(_) | Self::Directory(_) => 2,
             Self::History(_) => 3,
             Self::Search(_) => 5,
             Self::Hello(_)
@@ -229,7 +310,12 @@ impl ClientFrame {
             | Self::Direct(_)
             | Self::Leave(_)
             | Self::Ping(_)
-            | Self::Pong(_) => 1,
+            | Self::Pong(_)
+            | Self::Topic(_)
+            | Self::Remove(_)
+            | Self::Moderate(_)
+            | Self::Announce(_)
+            | Self::Role(_) => 1,
         }
     }
 
@@ -251,7 +337,13 @@ impl ClientFrame {
             Self::History(it) => &[&it.room],
             Self::Members(it) => &[&it.room, &it.after],
             Self::Search(it) => &[&it.room, &it.from, &it.text],
-            Self::Ping(_) | Self::Pong(_) => &[],
+            Self::Topic(it) => &[&it.room, &it.text],
+            Self::Remove(it) => &[&it.room, &it.reason],
+            Self::Moderate(it) => &[&it.room, &it.username, &it.reason],
+            Self::Sanctions(it) => &[&it.room],
+            Self::Announce(it) => &[&it.room, &it.text],
+            Self::Role(it) => &[&it.room, &it.username],
+            Self::Ping(_) | Self::Pong(_) | Self::Directory(_) => &[],
         };
         strings.iter().map(|it| it.capacity()).sum()
     }

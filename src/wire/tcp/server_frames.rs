@@ -148,10 +148,12 @@ pub struct End {
     pub flags: u8,
 }
 
-/// `left`, kind 70: answer to `leave`. The session is no longer in the room.
+/// `left`, kind 70: the session is no longer in the room. Answers a `leave`, or says that the user
+/// was sent out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Left {
-    /// Reference of the `leave`.
+    /// Reference of the `leave`. 0: a moderator has sent the user out of the room; only clients
+    /// with the feature `events` get such a frame.
     pub reference: Reference,
     /// Canonical name of the room.
     pub room: String,
@@ -221,4 +223,135 @@ pub struct Error {
     pub retry_after: u32,
     /// Human-readable text, at most 512 bytes.
     pub text: String,
+}
+
+/// `done`, kind 76: a request without another answer was carried out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {
+    /// Kind of the request that this answers: 12, 13, 15, 18 or 19.
+    pub about: u16,
+    /// Reference of the request.
+    pub reference: Reference,
+    /// Number of connected users that the request concerned: section 21.
+    pub affected: u32,
+}
+
+/// `removed`, kind 77: the text of a message was removed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removed {
+    /// Canonical name of the room.
+    pub room: String,
+    /// Sequence of the message. It does not count for the client's position.
+    pub sequence: Sequence,
+    /// Username of the user who removed it; empty: the server's owner.
+    pub by: String,
+    /// Reason; empty: none.
+    pub reason: String,
+}
+
+/// `topic_changed`, kind 79: topic of a room, on entering and when it changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopicChanged {
+    /// Canonical name of the room.
+    pub room: String,
+    /// Topic; empty: none.
+    pub text: String,
+    /// Username of the user who set it; empty: the server's owner.
+    pub by: String,
+    /// Wall-clock time at which it was set.
+    pub time: Timestamp,
+}
+
+/// `room_modes`, kind 80: modes of a room, on entering and when they change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomModes {
+    /// Canonical name of the room.
+    pub room: String,
+    /// Minimum interval between two messages of one session, in seconds; 0: no slow mode.
+    pub slow: u32,
+    /// True if only sessions with a role may talk.
+    pub moderated: bool,
+}
+
+/// `role_changed`, kind 81: role of a session in a room or on the server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleChanged {
+    /// Canonical name of the room; empty: the whole server.
+    pub room: String,
+    /// Session number of the holder.
+    pub session: SessionId,
+    /// Username of the holder when the role was given.
+    pub username: String,
+    /// Number of the role: one of [`super::role`].
+    pub role: u8,
+}
+
+/// `sanctions_list`, kind 82: answer to `sanctions`, in one or more frames.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SanctionsList {
+    /// Reference of the request.
+    pub reference: Reference,
+    /// True if no further frame answers the request.
+    pub last: bool,
+    /// Bans and mutes, at most 30.
+    #[serde(deserialize_with = "vec_without_prealloc")]
+    pub items: Vec<SanctionItem>,
+}
+
+/// Ban or mute in a [`SanctionsList`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SanctionItem {
+    /// Number of the action that imposed it: [`super::action::BAN`] or [`super::action::MUTE`].
+    pub kind: u8,
+    /// Canonical name of the room; empty: the whole server.
+    pub room: String,
+    /// Username that it applies to.
+    pub username: String,
+    /// Wall-clock time at which it ends; 0: no end.
+    pub until: Timestamp,
+    /// Username of the user who imposed it; empty: the server's owner.
+    pub by: String,
+    /// Reason; empty: none.
+    pub reason: String,
+    /// Bits of [`super::flag`]: `BY_ADDRESS`.
+    pub flags: u8,
+}
+
+/// `rooms`, kind 83: answer to `directory`, in one or more frames.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rooms {
+    /// Reference of the request.
+    pub reference: Reference,
+    /// True if no further frame answers the request.
+    pub last: bool,
+    /// Rooms, at most 30.
+    #[serde(deserialize_with = "vec_without_prealloc")]
+    pub items: Vec<RoomItem>,
+}
+
+/// Room in a [`Rooms`] frame.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomItem {
+    /// Canonical name of the room.
+    pub name: String,
+    /// Number of sessions in the room.
+    pub members: u32,
+    /// Topic; empty: none.
+    pub topic: String,
+}
+
+/// `sanctioned`, kind 87: a moderator has acted on this client's user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sanctioned {
+    /// Number of the action: one of [`super::action`], from `KICK` to `UNMUTE`.
+    pub action: u8,
+    /// Canonical name of the room; empty: the whole server.
+    pub room: String,
+    /// Username of the user who did it; empty: the server's owner, or the server itself because the
+    /// time is over.
+    pub by: String,
+    /// Reason; empty: none.
+    pub reason: String,
+    /// Wall-clock time at which a ban or mute ends; 0: no end, or another action.
+    pub until: Timestamp,
 }

@@ -353,8 +353,13 @@ macro_rules! frames {
 
 frames! {
     client: Hello "hello" Join "join" Say "say" Direct "direct" Enter "enter" Leave "leave"
-        History "history" Members "members" Ping "ping" Pong "pong" Search "search";
+        History "history" Members "members" Ping "ping" Pong "pong" Search "search"
+        Topic "topic" Remove "remove" Moderate "moderate" Sanctions "sanctions"
+        Directory "directory" Announce "announce" Role "role";
     server: Ping "ping" Pong "pong" ServerHello "server_hello" Welcome "welcome" Entered "entered"
         Entry "entry" DirectEntry "direct_entry" End "end" Left "left" Roster "roster"
         Presence "presence" Accepted "accepted" Notice "notice" Error "error"
+        Done "done" Removed "removed" TopicChanged "topic_changed" RoomModes "room_modes"
+        RoleChanged "role_changed" SanctionsList "sanctions_list" Rooms "rooms"
+        Sanctioned "sanctioned"
 }
