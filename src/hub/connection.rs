@@ -65,6 +65,11 @@ pub(super) enum ConnectionState {
         /// Number of refused `join`s.
         refused_joins: u8,
     },
+    /// The `join` is proposed to the log. Received frames are deferred until it is committed.
+    JoinProposed {
+        /// Number of refused `join`s.
+        refused_joins: u8,
+    },
     /// The `join` is accepted; history or missed entries are being read and sent.
     Joining {
         /// Session of the connection.
@@ -107,7 +112,7 @@ pub(super) struct Connection {
     /// Address group of the client.
     pub(super) group: AddressGroup,
     /// Random token. It becomes the session token if the connection starts a new session. `None`
-    /// once a `join` was accepted.
+    /// once a `join` is proposed to the log.
     pub(super) token: Option<Token>,
     /// Negotiated feature bits ([`feature`]); 0 before `hello`.
     pub(super) features: u64,
@@ -212,11 +217,29 @@ impl Connection {
         *refused_joins < MAX_JOIN_ATTEMPTS
     }
 
+    /// Switches from waiting for a `join` to waiting for its commit.
+    pub(super) fn wait_for_commit(&mut self) {
+        if let ConnectionState::Greeted { refused_joins, .. } = self.state {
+            self.state = ConnectionState::JoinProposed { refused_joins };
+        }
+    }
+
+    /// Switches back from waiting for the commit of a `join`, because it is refused: waits for the
+    /// next one, with a new handshake timeout.
+    pub(super) fn resume_handshake(&mut self, now: Moment) {
+        if let ConnectionState::JoinProposed { refused_joins } = self.state {
+            let deadline = now + NEXT_JOIN_TIMEOUT;
+            self.state = ConnectionState::Greeted { deadline, refused_joins };
+        }
+    }
+
     /// Returns true if received frames must be deferred: while joining, or while blocked.
     pub(super) const fn is_blocked(&self) -> bool {
         matches!(
             self.state,
-            ConnectionState::Joining { .. } | ConnectionState::Joined { blocked_on: Some(_), .. }
+            ConnectionState::JoinProposed { .. }
+                | ConnectionState::Joining { .. }
+                | ConnectionState::Joined { blocked_on: Some(_), .. }
         )
     }
 
@@ -405,7 +428,8 @@ impl Connection {
             ConnectionState::Connected { deadline } | ConnectionState::Greeted { deadline, .. } => {
                 Some(deadline)
             }
-            ConnectionState::Joining { .. }
+            ConnectionState::JoinProposed { .. }
+            | ConnectionState::Joining { .. }
             | ConnectionState::Joined { .. }
             | ConnectionState::Closing => None,
         }

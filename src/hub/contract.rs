@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::volatile::{VolatileDraft, VolatileItem};
 use crate::model::{
     AddressGroup, AnnouncementText, Draft, ErrorCode, HubSettings, LogId, Moment, Reference,
     RoomName, SearchQuery, Sequence, SessionId, SessionRecord, SharedEntry, Timestamp, Token,
@@ -33,7 +34,8 @@ pub struct RestoredState {
     pub log_id: LogId,
     /// Head of the log: greatest assigned sequence that the log knows.
     pub head: Sequence,
-    /// Session number of the next new session: greater than all numbers used in this log; not 0.
+    /// Number that the log will assign to the next new session: greater than all numbers used in
+    /// this log; not 0. The hub does not need it.
     pub next_session: SessionId,
     /// Records of the stored sessions, in any order. The hub removes those that have expired.
     pub sessions: Vec<SessionRecord>,
@@ -171,6 +173,10 @@ pub enum Proposal {
     /// Delete a session that has expired or was evicted, with the direct messages that are kept for
     /// it. Its number is not used again. The log does not answer.
     DeleteSession(SessionId),
+    /// Order this change among the other volatile ones, and do not store it. The log answers with
+    /// [`Input::Committed`], and does not refuse it, not even while its storage is failing. It may
+    /// overtake messages, and be overtaken by them.
+    Volatile(VolatileDraft),
 }
 
 /// Identifier of a proposal that the log answers: names the proposal in its refusal
@@ -210,15 +216,17 @@ pub enum LogItem {
         /// Last skipped sequence.
         up_to: Sequence,
     },
+    /// Volatile change: it has no sequence, does not move the hub's head and is not stored.
+    Volatile(VolatileItem),
 }
 
 impl LogItem {
-    /// Returns the entry of a [`LogItem::Message`]; `None` for a void.
+    /// Returns the entry of a [`LogItem::Message`]; `None` for any other item.
     #[must_use]
     pub const fn entry(&self) -> Option<&SharedEntry> {
         match self {
             Self::Message(entry) => Some(entry),
-            Self::Void { .. } => None,
+            Self::Void { .. } | Self::Volatile(_) => None,
         }
     }
 }
@@ -339,7 +347,8 @@ pub enum Output {
         entry: SharedEntry,
     },
     /// End of a batch of `Publish` outputs: all entries up to `head` are published, so the
-    /// subscribed connections may send them. One follows each [`Input::Committed`].
+    /// subscribed connections may send them. One follows each [`Input::Committed`] that has more
+    /// than volatile items.
     Published {
         /// Hub's head: sequence of the last committed entry.
         head: Sequence,

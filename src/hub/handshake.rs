@@ -7,29 +7,29 @@ use subtle::ConstantTimeEq;
 use unicode_normalization::UnicodeNormalization;
 
 use super::Hub;
-use super::connection::{Connection, ConnectionState, PendingRead, WelcomeData};
-use super::contract::{ConnectionId, Now, Quota, ReadPurpose, ReadRange, ReadRequest};
+use super::contract::{ConnectionId, Now, Quota};
+use super::names::NameConflict;
 use super::session_persistence::hash_token;
 use super::throttle::QUOTA_RETRY_AFTER;
-use crate::model::limits::{HISTORY_LENGTH, MAX_ROOMS, REPLAY_PAGE};
+use super::waiting_names::WaitingNames;
+use crate::model::limits::MAX_ROOMS;
 use crate::model::{
-    AddressGroup, ErrorCode, Moment, Position, Reference, RoomName, Sequence, SessionId, Token,
-    Username,
+    AddressGroup, ErrorCode, Moment, Reference, RoomName, SessionId, Token, Username,
 };
-use crate::wire::tcp::{Error, Hello, Join, MAGIC, ServerHello, VERSION, feature, flag, kind};
+use crate::wire::tcp::{Error, Hello, Join, MAGIC, ServerHello, VERSION, feature, kind};
 
 /// `join` that passed all checks.
-struct ValidatedJoin {
+pub(super) struct ValidatedJoin {
     /// Username to join with.
-    username: Username,
+    pub(super) username: Username,
     /// Rooms to join, without duplicates, in the order of the `join`.
-    rooms: Vec<RoomName>,
+    pub(super) rooms: Vec<RoomName>,
     /// Session to resume, and its token; `None`: a new session.
-    resumed: Option<(SessionId, Token)>,
+    pub(super) resumed: Option<(SessionId, Token)>,
 }
 
 /// Refusal of a `join`.
-struct JoinRefusal {
+pub(super) struct JoinRefusal {
     /// Error code.
     code: ErrorCode,
     /// Time for which the name, or the name that it looks like, still waits for its session. `None`
@@ -44,6 +44,12 @@ impl From<ErrorCode> for JoinRefusal {
 }
 
 impl JoinRefusal {
+    /// Returns the refusal of a `join` whose name, or one that looks like it, another session has.
+    pub(super) fn of_conflict(conflict: NameConflict, waiting: &WaitingNames, now: Moment) -> Self {
+        let NameConflict { code, holder } = conflict;
+        Self { code, name_waits: holder.and_then(|it| waiting.remaining(it, now)) }
+    }
+
     /// Builds the error frame. If a name waits, the frame's text and `retry_after` say for how
     /// long.
     fn to_error(&self) -> Error {
@@ -94,7 +100,7 @@ impl Hub {
         }
     }
 
-    /// Handles `join`: accepts it and starts to read history or missed entries, or sends an error.
+    /// Handles `join`: proposes it to the log, or sends an error.
     /// Closes the connection after the last permitted attempt, or if a quota for `join`s or wrong
     /// passwords is used up.
     pub(super) fn handle_join(&mut self, now: Now, id: ConnectionId, join: &Join) {
@@ -114,7 +120,7 @@ impl Hub {
         match self.check_join(now.moment, group, join) {
             Ok(valid) => {
                 self.quotas.clear_password_failures(group, now.moment);
-                self.accept_join(now, id, valid, join.position);
+                self.propose_join(id, valid, join.position);
             }
             Err(refusal) => {
                 let code = refusal.code;
@@ -122,16 +128,18 @@ impl Hub {
                 if code == ErrorCode::PasswordWrong {
                     self.quotas.record_password_failure(group, now.moment);
                 }
-                self.send_frame(id, refusal.to_error());
-                let may_try_again = self
-                    .connections
-                    .get_mut(&id)
-                    .is_some_and(|it| it.count_refused_join(now.moment));
-                if !may_try_again {
-                    let code = ErrorCode::TooManyAttempts;
-                    self.close_with_error(now, id, Error::about(code, kind::JOIN, Reference::NONE));
-                }
+                self.refuse_join(now, id, &refusal);
             }
+        }
+    }
+
+    /// Refuses a `join`: sends its error. Closes the connection after the last permitted attempt.
+    pub(super) fn refuse_join(&mut self, now: Now, id: ConnectionId, refusal: &JoinRefusal) {
+        self.send_frame(id, refusal.to_error());
+        let connection = self.connections.get_mut(&id);
+        if !connection.is_some_and(|it| it.count_refused_join(now.moment)) {
+            let code = ErrorCode::TooManyAttempts;
+            self.close_with_error(now, id, Error::about(code, kind::JOIN, Reference::NONE));
         }
     }
 
@@ -162,135 +170,10 @@ impl Hub {
             Some((self.sessions.find_by_token(&hash_token(&token), now)?, token))
         });
         let own = resumed.map(|(session, _)| session);
-        self.names.check_available(&username, own).map_err(|conflict| JoinRefusal {
-            code: conflict.code,
-            name_waits: self.waiting_names.remaining(conflict.holder, now),
-        })?;
+        self.names
+            .check_available(&username, own)
+            .map_err(|it| JoinRefusal::of_conflict(it, &self.waiting_names, now))?;
         Ok(ValidatedJoin { username, rooms, resumed })
-    }
-
-    /// Accepts a `join`: attaches the connection to its new or resumed session, name and rooms, and
-    /// persists the session. For a new session, first evicts another one if there are too many.
-    /// Starts to read history or missed entries; `send_replay_page` continues.
-    fn accept_join(
-        &mut self,
-        now: Now,
-        id: ConnectionId,
-        join: ValidatedJoin,
-        position: Option<Position>,
-    ) {
-        let Some(connection) = self.connections.get_mut(&id) else {
-            return;
-        };
-        let group = connection.group;
-        let Some(fresh) = connection.token.take() else {
-            return;
-        };
-        let ValidatedJoin { username, rooms, resumed } = join;
-        connection.has_token = resumed.is_some();
-        let (session, token) = resumed.unwrap_or((self.next_session, fresh));
-        if resumed.is_none() {
-            self.evict_session_if_full(self.settings.max_sessions);
-            self.next_session = SessionId(session.0.saturating_add(1));
-            self.sessions.create(session, hash_token(&token), username.clone());
-        }
-        let names = self.attach_session(now.moment, (id, group), session, username, &rooms);
-        self.limit_names(group);
-        self.persist_session(session);
-
-        let position = position.filter(|it| self.can_replay_from(*it));
-        let range = position.map_or(ReadRange::Latest(HISTORY_LENGTH), |it| {
-            ReadRange::After(it.sequence, REPLAY_PAGE)
-        });
-        let session_flag = if resumed.is_some() { flag::SESSION_KEPT } else { 0 };
-        let position_flag = if position.is_some() { flag::POSITION_KEPT } else { 0 };
-        let durable_flag = if self.settings.is_durable { flag::DURABLE } else { 0 };
-        let welcome =
-            Some(WelcomeData { token, flags: session_flag | position_flag | durable_flag });
-        // Direct messages may be sent to a new session while the read is pending. They belong to
-        // its history.
-        let request = ReadRequest { rooms: names, session: Some(session), range };
-        let read = PendingRead::new(ReadPurpose::Join, request);
-        if let Some(connection) = self.connections.get_mut(&id) {
-            connection.state =
-                ConnectionState::Joining { session, read, welcome, is_paused: false };
-        }
-        self.queue_read(id, ReadPurpose::Join);
-    }
-
-    /// Returns true if a replay can start at this position. The position must be in this log, not
-    /// after the hub's head, and not in a sequence gap.
-    fn can_replay_from(&self, position: Position) -> bool {
-        let Position { log_id, sequence } = position;
-        let is_in_gap = |(from, to): &(Sequence, Sequence)| *from < sequence && sequence <= *to;
-        log_id == self.log_id && sequence <= self.head && !self.sequence_gaps.iter().any(is_in_gap)
-    }
-
-    /// If there are `max` sessions or more, evicts a session that is away, proposes its deletion,
-    /// and returns true. If the session's address group is known, also reports the quota of
-    /// sessions. Returns false if there are fewer sessions, or if none is away.
-    pub(super) fn evict_session_if_full(&mut self, max: usize) -> bool {
-        let Some((session, group)) = self.sessions.evict_if_full(max) else {
-            return false;
-        };
-        self.delete_session(session);
-        if let Some(group) = group {
-            self.report_quota(group, Quota::Sessions);
-        }
-        true
-    }
-
-    /// Attaches a session to this connection, with this name and these rooms. Releases the previous
-    /// name and rooms. If the session is connected, closes that connection with error `replaced`.
-    /// Returns the canonical names of the new rooms.
-    ///
-    /// If the session stays in a room and its username keeps its spelling, records no presence
-    /// change there.
-    fn attach_session(
-        &mut self,
-        now: Moment,
-        (id, group): (ConnectionId, AddressGroup),
-        session: SessionId,
-        username: Username,
-        rooms: &[RoomName],
-    ) -> Vec<RoomName> {
-        let Some(known) = self.sessions.get_mut(session) else {
-            return Vec::new();
-        };
-        let old_name = known.username.clone();
-        if let Some(old) = known.connection {
-            self.close_replaced_connection(now, old);
-        }
-        let old_rooms = self
-            .sessions
-            .get_mut(session)
-            .map(|it| std::mem::take(&mut it.rooms))
-            .unwrap_or_default();
-        let new_rooms: Vec<_> =
-            rooms.iter().map(|name| self.find_or_open_room(name, group, now)).collect();
-        let same_name = old_name.as_str() == username.as_str();
-        for room in &old_rooms {
-            if !same_name || !new_rooms.contains(room) {
-                self.rooms.remove_member(*room, &old_name, now);
-            }
-        }
-        for room in &new_rooms {
-            self.rooms.add_member(*room, &username, now);
-        }
-        for room in old_rooms {
-            self.close_if_empty(room, now);
-        }
-        self.waiting_names.remove(session);
-        self.names.release(&old_name, session);
-        self.names.claim(&username, session);
-        let names = new_rooms
-            .iter()
-            .filter_map(|room| self.rooms.get(*room))
-            .map(|room| room.name.clone())
-            .collect();
-        let comes_back = self.connections.get(&id).is_some_and(Connection::comes_back);
-        self.sessions.connect(session, (id, group), comes_back, username, new_rooms);
-        names
     }
 }
 

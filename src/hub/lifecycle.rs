@@ -179,6 +179,8 @@ impl Hub {
     /// session. The session is then away, and the connection is closing. A connection without a
     /// session is only switched to `Closing`.
     ///
+    /// A `join` that is not committed is only marked as lost: the rest follows at its commit.
+    ///
     /// If `may_come_back` and [`Connection::keeps_name_when_lost`] are true, the session's name
     /// waits for the session. Otherwise the name is released. `may_come_back`: false if the
     /// connection ends by a final error.
@@ -188,9 +190,24 @@ impl Hub {
         };
         let keeps_name = may_come_back && connection.keeps_name_when_lost();
         let group = connection.group;
-        let Some(session) = self.detach_session(now.moment, id) else {
-            return;
-        };
+        if let Some(join) = self.pending_joins.get_mut(&id) {
+            join.lost.get_or_insert(keeps_name);
+        }
+        if let Some(session) = self.detach_session(now.moment, id) {
+            self.end_session(now, session, group, keeps_name);
+        }
+    }
+
+    /// Ends the presence of a session whose connection was detached: releases its rooms and
+    /// persists the session, which is away then. Its name waits for it if `keeps_name`, and is
+    /// released otherwise. `group`: address group of the lost connection.
+    pub(super) fn end_session(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        group: AddressGroup,
+        keeps_name: bool,
+    ) {
         let Some(known) = self.sessions.get_mut(session) else {
             return;
         };
@@ -202,9 +219,9 @@ impl Hub {
         }
         self.sessions.disconnect(session, now, keeps_name);
         if keeps_name {
-            self.let_name_wait(session, username, group, now.moment);
+            self.let_name_wait(session, group, now.moment);
         } else {
-            self.names.release(&username, session);
+            self.release_name(session);
         }
         self.persist_session(session);
     }
@@ -226,6 +243,7 @@ impl Hub {
             ConnectionState::Joined { session, .. } => (session, None),
             ConnectionState::Connected { .. }
             | ConnectionState::Greeted { .. }
+            | ConnectionState::JoinProposed { .. }
             | ConnectionState::Closing => return None,
         };
         if let Some(read) = read {
@@ -287,8 +305,8 @@ impl Hub {
 
     /// Proposes to delete a session that was removed. If the session's name waits, frees the name.
     pub(super) fn delete_session(&mut self, session: SessionId) {
-        if let Some(username) = self.waiting_names.remove(session) {
-            self.names.release(&username, session);
+        if self.waiting_names.remove(session) {
+            self.release_name(session);
         }
         self.outputs.push_back(Output::Propose(Proposal::DeleteSession(session)));
     }

@@ -2,7 +2,9 @@
 
 use super::Hub;
 use super::connection::{BlockedOn, ConnectionState, PendingRead};
-use super::contract::{ConnectionId, Delivery, LogItem, Output, Proposal, ReadPurpose, RoomId};
+use super::contract::{
+    ConnectionId, Delivery, LogItem, Now, Output, Proposal, ReadPurpose, RoomId,
+};
 use super::message_dedup::MessageStatus;
 use crate::model::{
     Draft, ErrorCode, MessageText, Moment, Reference, RoomName, SessionId, SharedEntry, Style,
@@ -157,16 +159,20 @@ impl Hub {
         self.outputs.push_back(Output::Propose(Proposal::Message(draft)));
     }
 
-    /// Handles committed items: messages ([`Self::handle_stored_message`]) and voids, which it
-    /// records as sequence gaps. Finally emits `Published`.
-    pub(super) fn handle_committed(&mut self, items: Vec<LogItem>) {
+    /// Handles committed items: messages ([`Self::handle_stored_message`]), voids, which it records
+    /// as sequence gaps, and volatile changes. Finally emits `Published`, unless all are volatile.
+    pub(super) fn handle_committed(&mut self, now: Now, items: Vec<LogItem>) {
+        let is_published = items.iter().any(|it| !matches!(it, LogItem::Volatile(_)));
         for item in items {
             match item {
                 LogItem::Message(entry) => self.handle_stored_message(&entry),
                 LogItem::Void { after, up_to } => self.sequence_gaps.push((after, up_to)),
+                LogItem::Volatile(item) => self.handle_volatile(now, &item),
             }
         }
-        self.outputs.push_back(Output::Published { head: self.head });
+        if is_published {
+            self.outputs.push_back(Output::Published { head: self.head });
+        }
     }
 
     /// Handles a committed message: advances the hub's head, and adds the entry to the backlog.

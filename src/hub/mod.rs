@@ -11,7 +11,8 @@
 //! | `lifecycle` | connecting, closing, timers, shutdown |
 //! | `deferred_frames` | received frames that wait while their connection is blocked |
 //! | `dispatch` | received frames: deferring, state checks, dispatch to the handlers |
-//! | `handshake` | `hello` and `join` |
+//! | `handshake` | `hello` and `join`, until the `join` is proposed to the log |
+//! | `joins` | `join`s on their way through the log, and what follows when they are committed |
 //! | `messages` | `say`, `direct`, and the log's commits |
 //! | `requests` | `enter`, `leave`, `history`, `members`, `search` |
 //! | `read_completion` | answers to requests, once the log has read or failed to read |
@@ -22,6 +23,7 @@
 //! | `quotas` | usage and limits of each address group |
 //! | `broadcast` | notices to all joined clients |
 //! | `waiting_names` | names that wait for sessions that have lost their connections |
+//! | `volatile` | changes that the log orders but does not store |
 //! | `session_persistence` | session records that survive a restart |
 //! | `sessions`, `message_dedup`, `names` | the hub's state: users and their messages |
 //! | `rooms`, `members`, `presence`, `backlog` | the hub's state: rooms and recent entries |
@@ -33,6 +35,7 @@ mod contract;
 mod deferred_frames;
 mod dispatch;
 mod handshake;
+mod joins;
 mod lifecycle;
 mod members;
 mod message_dedup;
@@ -49,6 +52,7 @@ mod rooms;
 mod session_persistence;
 mod sessions;
 mod throttle;
+mod volatile;
 mod waiting_names;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -60,14 +64,16 @@ pub use contract::{
 
 use backlog::Backlog;
 use connection::Connection;
+use joins::PendingJoin;
 use names::NameRegistry;
 use quotas::{GroupLimits, Quotas};
 use read_queue::ReadQueue;
 use rooms::Rooms;
 use sessions::Sessions;
+pub use volatile::{NameHold, VolatileDraft, VolatileItem};
 use waiting_names::WaitingNames;
 
-use crate::model::{AddressGroup, HubSettings, LogId, Moment, RoomName, Sequence, SessionId};
+use crate::model::{AddressGroup, HubSettings, LogId, Moment, RoomName, Sequence};
 use crate::wire::tcp::{Pong, ServerFrame};
 
 /// Server's engine: a state machine for all connections, sessions and rooms.
@@ -85,8 +91,8 @@ pub struct Hub {
     /// Sequence gaps, as in [`RestoredState::sequence_gaps`]. They were restored at the start or
     /// reported by the log ([`LogItem::Void`]).
     sequence_gaps: Vec<(Sequence, Sequence)>,
-    /// Session number of the next new session.
-    next_session: SessionId,
+    /// `join`s that are proposed to the log and not committed, by connection.
+    pending_joins: BTreeMap<ConnectionId, PendingJoin>,
     /// Connections by identifier, closing ones included. A refused connection is not added. A
     /// connection is removed when the driver reports it as gone. A half-closed one is removed
     /// earlier, if the hub closes it without an error. The map is ordered, so that the same inputs
@@ -147,7 +153,7 @@ impl Hub {
             log_id: restored.log_id,
             head: restored.head,
             sequence_gaps: restored.sequence_gaps,
-            next_session: restored.next_session,
+            pending_joins: BTreeMap::new(),
             connections: BTreeMap::new(),
             half_closed: BTreeSet::new(),
             sessions: Sessions::default(),
@@ -186,7 +192,7 @@ impl Hub {
                 self.handle_half_closed(connection, in_frame);
             }
             Input::Disconnected { connection } => self.handle_disconnected(now, connection),
-            Input::Committed { items } => self.handle_committed(items),
+            Input::Committed { items } => self.handle_committed(now, items),
             Input::NotStored { ticket: Ticket::Message { session, reference } } => {
                 self.handle_not_stored(session, reference);
             }

@@ -1,18 +1,29 @@
 //! Limits of rooms: which rooms an address group may open, and which rooms are always allowed.
 
+use std::collections::BTreeMap;
+
 use super::Hub;
 use super::contract::{Quota, RoomId};
-use crate::model::{AddressGroup, ErrorCode, Moment, RoomName};
+use crate::model::{AddressGroup, ErrorCode, Moment, NameKey, RoomName};
 
 impl Hub {
     /// Returns true if an address group may open those of these rooms that are not open. Reserved
-    /// rooms may always be opened.
+    /// rooms may always be opened. Rooms that pending joins will open count as open.
     pub(super) fn may_open(&self, group: AddressGroup, names: &[RoomName]) -> bool {
         let is_new = |name: &&RoomName| !self.is_reserved(name) && self.rooms.find(name).is_none();
-        match names.iter().filter(is_new).count() {
-            0 => true,
-            count => self.quotas.may_open_rooms(group, count, self.rooms.len()),
+        if !names.iter().any(|it| is_new(&it)) {
+            return true;
         }
+        let pending: BTreeMap<&NameKey, AddressGroup> = self
+            .pending_joins
+            .values()
+            .filter(|it| it.lost.is_none())
+            .flat_map(|it| it.join.rooms.iter().filter(is_new).map(|room| (room.key(), it.group)))
+            .collect();
+        let own = pending.values().filter(|it| **it == group).count();
+        let count = names.iter().filter(|it| is_new(it) && !pending.contains_key(it.key())).count();
+        let open = self.rooms.len() + pending.len() - own;
+        count == 0 || self.quotas.may_open_rooms(group, count + own, open)
     }
 
     /// Returns true if a room is reserved: the lobby, or one of the owner's reserved rooms. Limits

@@ -12,8 +12,6 @@ use crate::model::{AddressGroup, Moment, SessionId, Username};
 /// Name that waits for its session. The [registry](super::names) still has the session as its
 /// holder.
 struct WaitingName {
-    /// The name.
-    username: Username,
     /// Address group whose maximum number of names includes this one. `None` if the name was
     /// restored after a restart: it then counts towards no maximum.
     group: Option<AddressGroup>,
@@ -36,25 +34,21 @@ pub(super) struct WaitingNames {
 impl WaitingNames {
     /// Adds a name that waits for its session for [`NAME_WAIT`] from `now`. `group`: see
     /// [`WaitingName::group`].
-    fn insert(
-        &mut self,
-        session: SessionId,
-        username: Username,
-        group: Option<AddressGroup>,
-        now: Moment,
-    ) {
+    fn insert(&mut self, session: SessionId, group: Option<AddressGroup>, now: Moment) {
         let until = now + NAME_WAIT;
         self.by_deadline.insert((until, session));
         if let Some(group) = group {
             self.by_group.entry(group).or_default().insert((until, session));
         }
-        self.by_session.insert(session, WaitingName { username, group, until });
+        self.by_session.insert(session, WaitingName { group, until });
     }
 
-    /// Removes the name that waits for a session, and returns it. `None` if no name does. The
+    /// Removes the name that waits for a session, and returns true; false if no name does. The
     /// registry still has the session as its holder: the caller releases the name there.
-    pub(super) fn remove(&mut self, session: SessionId) -> Option<Username> {
-        let WaitingName { username, group, until } = self.by_session.remove(&session)?;
+    pub(super) fn remove(&mut self, session: SessionId) -> bool {
+        let Some(WaitingName { group, until }) = self.by_session.remove(&session) else {
+            return false;
+        };
         self.by_deadline.remove(&(until, session));
         if let Some(group) = group
             && let Some(of_group) = self.by_group.get_mut(&group)
@@ -64,7 +58,7 @@ impl WaitingNames {
                 self.by_group.remove(&group);
             }
         }
-        Some(username)
+        true
     }
 
     /// Returns the time for which the name of a session still waits; `None` if it does not wait.
@@ -106,14 +100,8 @@ impl Hub {
     /// [`NAME_WAIT`]. The session must still be registered as the holder of the name. If the
     /// address group then has too many names, frees those that have waited longest
     /// ([`Self::limit_names`]).
-    pub(super) fn let_name_wait(
-        &mut self,
-        session: SessionId,
-        username: Username,
-        group: AddressGroup,
-        now: Moment,
-    ) {
-        self.waiting_names.insert(session, username, Some(group), now);
+    pub(super) fn let_name_wait(&mut self, session: SessionId, group: AddressGroup, now: Moment) {
+        self.waiting_names.insert(session, Some(group), now);
         self.limit_names(group);
     }
 
@@ -127,8 +115,8 @@ impl Hub {
                 self.persist_session(session);
                 continue;
             }
-            self.names.claim(&username, session);
-            self.waiting_names.insert(session, username, None, now);
+            self.names.restore(&username, session);
+            self.waiting_names.insert(session, None, now);
         }
     }
 
@@ -155,8 +143,8 @@ impl Hub {
     /// Frees the name that waits for a session, and persists that it no longer does. Does nothing
     /// if no name waits for the session.
     fn free_waiting_name(&mut self, session: SessionId) {
-        if let Some(username) = self.waiting_names.remove(session) {
-            self.names.release(&username, session);
+        if self.waiting_names.remove(session) {
+            self.release_name(session);
             self.sessions.set_keeps_name(session, false);
             self.persist_session(session);
         }

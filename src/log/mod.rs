@@ -13,6 +13,7 @@
 //! | `memory` | [`MemoryLog`]: entries in memory, until the process ends |
 //! | `sqlite` | [`SqliteLog`]: entries in an SQLite database, across restarts |
 //! | `timestamps` | timestamps from a wall clock that may be set; used by both implementations |
+//! | `volatile` | changes that are ordered but not stored; used by both implementations |
 //!
 //! `tests.rs` performs the same operations on both implementations and compares every event. A new
 //! implementation should pass it too. The owner's tools (export, import, backup, check) are in
@@ -24,6 +25,7 @@ pub(crate) mod sqlite;
 #[cfg(test)]
 mod tests;
 mod timestamps;
+mod volatile;
 
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -127,6 +129,12 @@ pub trait Log: Send {
     /// [`Proposal::DeleteSession`] deletes the record of a session, so that the session cannot be
     /// resumed. It also deletes the session's direct messages, including those proposed before. The
     /// other session of a direct message keeps its copy.
+    ///
+    /// # Volatile changes
+    /// Each [`Proposal::Volatile`] is answered once, in a [`LogEvent::Committed`], in the order in
+    /// which they are proposed. The log assigns the numbers of new sessions, and nothing is
+    /// written: so nobody needs the disk to join. They have no place among the messages: a log may
+    /// commit them before messages that were proposed earlier.
     fn propose(&mut self, now: Now, proposals: Vec<Proposal>);
 
     /// Requests a read of entries. One [`LogEvent::ReadDone`] with this tag is the answer. It comes
@@ -169,7 +177,7 @@ pub trait Log: Send {
 /// Event of a log: an answer to a request, or a change of the storage's health.
 #[derive(Debug, PartialEq, Eq)]
 pub enum LogEvent {
-    /// Items were committed: entries and voids.
+    /// Items were committed: entries, voids and volatile changes.
     Committed {
         /// Committed items in the order of the log, so entries in ascending order of sequence.
         /// Successive `Committed` events skip no committed item.

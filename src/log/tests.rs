@@ -9,7 +9,7 @@ use proptest::test_runner::{Config, TestRunner};
 use tempfile::TempDir;
 
 use super::*;
-use crate::hub::{ReadRange, RestoredState};
+use crate::hub::{ConnectionId, NameHold, ReadRange, RestoredState, VolatileDraft, VolatileItem};
 use crate::model::{
     Draft, MessageText, Moment, NameKey, Reference, RoomName, SearchQuery, SearchTerms, Sequence,
     SessionId, SessionRecord, Style, Target, Timestamp, TokenHash, Username,
@@ -62,6 +62,8 @@ enum Step {
     /// In one call: appends messages, deletes the session of a user (index in [`NAMES`]), begins a
     /// new one, and appends further messages.
     End(Vec<(usize, usize, usize)>, usize, Vec<(usize, usize, usize)>),
+    /// Resumes the session of a user (index in [`NAMES`]).
+    Resume(usize),
     /// Closes the log on disk and opens it again.
     Restart,
 }
@@ -110,6 +112,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(rooms, session, range)| Step::Read(rooms, session, range)),
         1 => (messages(0..3), 0..NAMES.len(), messages(0..3))
             .prop_map(|(before, who, after)| Step::End(before, who, after)),
+        1 => (0..NAMES.len()).prop_map(Step::Resume),
         1 => Just(Step::Restart),
     ]
 }
@@ -138,6 +141,9 @@ struct LogPair {
     head: u64,
     /// Session number that the next new session gets.
     next_session: u64,
+    /// Last holds on names that each log has assigned: that on disk since it was opened, that in
+    /// memory.
+    holds: [NameHold; 2],
 }
 
 /// Opens the log on disk in the subdirectory `log`, or creates it.
@@ -161,18 +167,58 @@ impl LogPair {
             references: vec![0; NAMES.len()],
             head: 0,
             next_session: 1,
+            holds: [NameHold::RESTORED; 2],
         };
         let records = (0..NAMES.len()).map(|who| pair.begin_session(who)).collect();
         pair.propose(pair.now(), records);
         pair
     }
 
-    /// Gives a user a new session. Returns the proposal to persist its record.
+    /// Gives a user a new session, whose number both logs assign. Returns the proposal to persist
+    /// its record.
     fn begin_session(&mut self, who: usize) -> Proposal {
         self.sessions[who] = SessionId(self.next_session);
+        self.begin(who, None);
         self.references[who] = 0;
         self.next_session += 1;
         Proposal::PersistSession(self.record(who))
+    }
+
+    /// Lets a user join, with a new session or to resume this one. Asserts that both logs commit
+    /// that at once, with the expected session. Then releases the username, and asserts the same.
+    fn begin(&mut self, who: usize, session: Option<SessionId>) {
+        let username = Username::new(NAMES[who]).unwrap();
+        let connection = ConnectionId(who as u64);
+        let draft = VolatileDraft::SessionBegin { connection, session, username: username.clone() };
+        self.propose(self.now(), vec![Proposal::Volatile(draft)]);
+        let [disk, memory] = self.poll_volatile();
+        for (log, item) in [(0, disk), (1, memory)] {
+            let VolatileItem::SessionBegan { hold, .. } = item else { panic!("{item:?}") };
+            assert!(hold.0 > self.holds[log].0, "a hold is used again");
+            self.holds[log] = hold;
+            let (connection, session) = (Some(connection), self.sessions[who]);
+            let username = username.clone();
+            assert_eq!(item, VolatileItem::SessionBegan { connection, session, username, hold });
+        }
+        let (session, hold) = (self.sessions[who], self.holds[0]);
+        let draft = VolatileDraft::NameRelease { session, hold };
+        self.propose(self.now(), vec![Proposal::Volatile(draft)]);
+        let released = VolatileItem::NameReleased { session, hold };
+        assert_eq!(self.poll_volatile(), [released.clone(), released]);
+    }
+
+    /// Polls both logs once, without waiting. Returns the volatile item that each has committed.
+    fn poll_volatile(&mut self) -> [VolatileItem; 2] {
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        let disk = self.disk.as_mut().unwrap().poll_event(&mut context);
+        [disk, self.memory.poll_event(&mut context)].map(|event| {
+            let Poll::Ready(Some(LogEvent::Committed { items, clock_was_set: false })) = event
+            else {
+                panic!("{event:?}")
+            };
+            let [LogItem::Volatile(item)] = items.as_slice() else { panic!("{items:?}") };
+            item.clone()
+        })
     }
 
     /// Makes the same proposals to both logs.
@@ -254,6 +300,7 @@ impl LogPair {
                     self.compare();
                 }
             }
+            Step::Resume(who) => self.begin(*who, Some(self.sessions[*who])),
             Step::Restart => self.restart(),
         }
     }
@@ -310,6 +357,7 @@ impl LogPair {
         self.disk = None;
         let (disk, restored) = open(self.directory.path());
         self.disk = Some(disk);
+        self.holds[0] = NameHold::RESTORED;
         assert_eq!(restored.head, Sequence(self.head));
         assert_eq!(restored.next_session, SessionId(self.next_session));
         let mut sessions = restored.sessions;

@@ -4,14 +4,20 @@
 use std::sync::Arc;
 
 use super::harness::Harness;
-use crate::hub::{Input, LogItem, ReadFailed, ReadOutcome, ReadRange, ReadRequest, Ticket};
-use crate::model::{Draft, LogEntry, RoomName, Sequence, SharedEntry, Target, Timestamp};
+use crate::hub::{
+    Input, LogItem, NameHold, ReadFailed, ReadOutcome, ReadRange, ReadRequest, Ticket,
+    VolatileDraft, VolatileItem,
+};
+use crate::model::{
+    Draft, LogEntry, RoomName, Sequence, SessionId, SharedEntry, Target, Timestamp, Username,
+};
 
 impl Harness {
     /// Performs all pending appends and reads of the log, and reaches all marks, until nothing is
     /// pending.
     pub(super) fn run_log(&mut self) {
-        while self.commit(usize::MAX)
+        while self.commit_volatile(usize::MAX)
+            || self.commit(usize::MAX)
             || self.perform_read()
             || self.deliver_outcome()
             || self.reach_mark()
@@ -30,6 +36,54 @@ impl Harness {
         }
         self.input(Input::Committed { items });
         true
+    }
+
+    /// Commits up to `most` volatile changes. Returns false if none is pending.
+    pub(super) fn commit_volatile(&mut self, most: usize) -> bool {
+        let count = self.pending_volatile.len().min(most);
+        let drafts: Vec<_> = self.pending_volatile.drain(..count).collect();
+        let items: Vec<_> = drafts.into_iter().map(|it| self.assign_numbers(it)).collect();
+        if items.is_empty() {
+            return false;
+        }
+        self.input(Input::Committed { items });
+        true
+    }
+
+    /// Commits a `join` with this name that another hub has proposed. Returns its session and hold,
+    /// for [`Self::end_elsewhere`].
+    pub(super) fn join_elsewhere(&mut self, name: &str) -> (SessionId, NameHold) {
+        self.last_hold += 1;
+        let hold = NameHold(self.last_hold);
+        let session = SessionId(1_000_000 + self.last_hold);
+        let username = Username::new(name).unwrap();
+        let began = VolatileItem::SessionBegan { connection: None, session, username, hold };
+        self.input(Input::Committed { items: vec![LogItem::Volatile(began)] });
+        (session, hold)
+    }
+
+    /// Commits the end of another hub's session.
+    pub(super) fn end_elsewhere(&mut self, session: SessionId, hold: NameHold) {
+        let released = VolatileItem::NameReleased { session, hold };
+        self.input(Input::Committed { items: vec![LogItem::Volatile(released)] });
+    }
+
+    /// Turns a volatile change into a committed item, with the numbers that it lacks.
+    pub(super) fn assign_numbers(&mut self, draft: VolatileDraft) -> LogItem {
+        LogItem::Volatile(match draft {
+            VolatileDraft::SessionBegin { connection, session, username } => {
+                let session = session.unwrap_or_else(|| {
+                    self.last_session += 1;
+                    SessionId(self.last_session)
+                });
+                self.last_hold += 1;
+                let (connection, hold) = (Some(connection), NameHold(self.last_hold));
+                VolatileItem::SessionBegan { connection, session, username, hold }
+            }
+            VolatileDraft::NameRelease { session, hold } => {
+                VolatileItem::NameReleased { session, hold }
+            }
+        })
     }
 
     /// Appends a draft to the log as an entry with the next sequence. Returns the entry, without

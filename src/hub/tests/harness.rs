@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::hub::{
     ConnectionId, Delivery, Hub, Input, Now, Output, Proposal, Quota, ReadFailed, ReadOutcome,
-    ReadRequest, ReadTag, RestoredState, RoomId,
+    ReadRequest, ReadTag, RestoredState, RoomId, VolatileDraft,
 };
 use crate::model::{
     Draft, HubSettings, LogId, Moment, Position, Sequence, SessionId, SessionRecord, SharedEntry,
@@ -55,10 +55,19 @@ pub(super) struct Harness {
     pub(super) connected_users: usize,
     /// True if the log answers only when a test tells it to.
     pub(super) manual_log: bool,
+    /// True if the log commits volatile changes only when a test tells it to. Otherwise it does at
+    /// once, even if it is manual.
+    pub(super) delays_volatile: bool,
     /// Maximum number of entries in a replay page that the log returns.
     pub(super) page_limit: u16,
     /// Queue of drafts that the log has not committed.
     pub(super) pending_drafts: VecDeque<Draft>,
+    /// Queue of volatile changes that the log has not committed.
+    pub(super) pending_volatile: VecDeque<VolatileDraft>,
+    /// Number of the session that the log has begun last; 0 before the first one.
+    pub(super) last_session: u64,
+    /// Number of the hold on a name that the log has assigned last; 0 before the first one.
+    pub(super) last_hold: u64,
     /// Queue of reads that the log has not performed.
     pub(super) pending_reads: VecDeque<(ReadTag, ReadRequest)>,
     /// Queue of outcomes of performed reads that were not passed to the hub.
@@ -109,8 +118,12 @@ impl Harness {
             wake_at: None,
             connected_users: 0,
             manual_log: false,
+            delays_volatile: false,
             page_limit: u16::MAX,
             pending_drafts: VecDeque::new(),
+            pending_volatile: VecDeque::new(),
+            last_session: 0,
+            last_hold: 0,
             pending_reads: VecDeque::new(),
             pending_outcomes: VecDeque::new(),
             read_requests: Vec::new(),
@@ -127,6 +140,9 @@ impl Harness {
     pub(super) fn input(&mut self, input: Input) {
         self.hub.handle_input(self.current_time(), input);
         self.run_outputs();
+        if !self.delays_volatile {
+            self.commit_volatile(usize::MAX);
+        }
         if !self.manual_log {
             self.run_log();
         }
@@ -188,6 +204,7 @@ impl Harness {
             Output::Propose(Proposal::PersistSession(record)) => {
                 self.persisted_sessions.push(record);
             }
+            Output::Propose(Proposal::Volatile(draft)) => self.pending_volatile.push_back(draft),
             Output::Propose(Proposal::DeleteSession(session)) => {
                 self.deleted_sessions.push(session);
             }
@@ -380,6 +397,10 @@ impl Harness {
                         let outcome = self.read_log(&request);
                         inputs.push_back(Input::ReadDone { tag, outcome: Ok(outcome) });
                     }
+                    Output::Propose(Proposal::Volatile(draft)) => {
+                        let items = vec![self.assign_numbers(draft)];
+                        inputs.push_back(Input::Committed { items });
+                    }
                     Output::ConnectedUsers(users) => self.connected_users = users,
                     _ => {}
                 }
@@ -395,6 +416,7 @@ impl Harness {
             && self.hub.half_closed.is_empty()
             && self.hub.quotas.is_empty(self.now)
             && self.hub.sessions.is_empty()
+            && self.hub.pending_joins.is_empty()
             && self.hub.names.is_empty()
             && self.hub.waiting_names.is_empty()
             && self.hub.rooms.is_empty()

@@ -6,6 +6,7 @@ mod frames;
 mod handshake;
 mod harness;
 mod inspect;
+mod joins;
 mod lifecycle;
 mod log_failures;
 mod messages;

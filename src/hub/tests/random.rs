@@ -10,7 +10,7 @@ use super::harness::*;
 use super::inspect::{is_answer, is_echo, is_entering, new_entry, sequence_of, session_of};
 use super::steps::{NAMES, ROOMS, Step, step};
 use crate::hub::read_queue::ReadQueue;
-use crate::hub::{ConnectionId, Input, StorageHealth};
+use crate::hub::{ConnectionId, Input, NameHold, StorageHealth};
 use crate::model::{HubSettings, Position, Reference, Sequence, SessionId, Token, Username};
 use crate::wire::tcp::{ClientFrame, Join, ServerFrame, feature, flag};
 
@@ -36,6 +36,8 @@ struct Simulation {
     tokens: Vec<(Token, SessionId)>,
     /// Greatest sequence that each session has received.
     greatest_sequences: HashMap<SessionId, Sequence>,
+    /// Holds on names of sessions of another hub, with those sessions.
+    elsewhere: Vec<(SessionId, NameHold)>,
     /// Last message reference of each session.
     last_references: HashMap<SessionId, u64>,
 }
@@ -45,6 +47,7 @@ impl Simulation {
     fn new() -> Self {
         let mut harness = Harness::with(settings());
         harness.manual_log = true;
+        harness.delays_volatile = true;
         harness.page_limit = 2;
         // Reads wait for their turn with a few clients, too.
         harness.hub.reads = ReadQueue::with_limits(2, 1, 1);
@@ -58,6 +61,7 @@ impl Simulation {
             max_answers: HashMap::new(),
             tokens: Vec::new(),
             greatest_sequences: HashMap::new(),
+            elsewhere: Vec::new(),
             last_references: HashMap::new(),
         }
     }
@@ -113,6 +117,12 @@ impl Simulation {
             Step::Search(who) => self.send_request(*who, search(1, "", "x", 0, 3)),
             Step::Violate(who) => self.send_request(*who, hello(0)),
             Step::Commit(most) => _ = self.harness.commit(*most),
+            Step::CommitVolatile(most) => _ = self.harness.commit_volatile(*most),
+            Step::JoinElsewhere(name) => {
+                let hold = self.harness.join_elsewhere(NAMES[*name]);
+                self.elsewhere.push(hold);
+            }
+            Step::EndElsewhere => self.end_elsewhere(),
             Step::RejectDraft => _ = self.harness.reject_draft(),
             Step::PerformRead => _ = self.harness.perform_read(),
             Step::FailRead => _ = self.harness.fail_read(),
@@ -127,6 +137,7 @@ impl Simulation {
                 for id in self.clients.clone() {
                     self.forget_client(id);
                 }
+                self.elsewhere.clear();
                 self.harness.restart(settings(), 10);
             }
             Step::Advance(millis) => self.harness.advance(*millis),
@@ -162,6 +173,14 @@ impl Simulation {
         self.harness.send(id, hello(features));
         self.harness.send(id, Join { token, position, ..join(NAMES[name], &rooms) });
         self.clients.push(id);
+    }
+
+    /// Ends the oldest session of another hub.
+    fn end_elsewhere(&mut self) {
+        if !self.elsewhere.is_empty() {
+            let (session, hold) = self.elsewhere.remove(0);
+            self.harness.end_elsewhere(session, hold);
+        }
     }
 
     /// Disconnects a client. Its messages will be sent again.
@@ -241,6 +260,8 @@ impl Simulation {
             if !client.received.contains(&ClientEvent::Closed) {
                 let name = Username::new(&welcome(&client.received).username).unwrap();
                 assert!(names.insert(name.key().skeleton()), "{name} twice");
+                let holder = self.harness.hub.names.holder(name.key());
+                assert_eq!(holder, Some(session), "{name}");
                 assert!(sessions.insert(session), "{session} twice");
             }
             let sequences: Vec<Sequence> = client.received.iter().filter_map(new_entry).collect();
@@ -384,9 +405,13 @@ impl Simulation {
         for id in self.clients.clone() {
             self.disconnect(id);
         }
+        while !self.elsewhere.is_empty() {
+            self.end_elsewhere();
+        }
         self.harness.run_log();
         assert_eq!(self.harness.connected_users, 0);
         self.harness.advance(2 * 24 * 60 * 60 * 1_000);
+        self.harness.run_log();
         assert!(self.harness.is_empty());
         assert_eq!(self.harness.wake_at, None);
     }

@@ -51,6 +51,9 @@ impl Harness {
         };
         self.clients.clear();
         self.pending_drafts.clear();
+        self.pending_volatile.clear();
+        self.last_session = last;
+        self.last_hold = 0;
         self.pending_reads.clear();
         self.pending_outcomes.clear();
         self.wake_at = None;

@@ -38,6 +38,12 @@ pub(super) enum Step {
     Violate(usize),
     /// The log commits up to this number of drafts.
     Commit(usize),
+    /// The log commits up to this number of volatile changes.
+    CommitVolatile(usize),
+    /// Another hub's session joins with a name, if no earlier `join` has it.
+    JoinElsewhere(usize),
+    /// A session of another hub ends.
+    EndElsewhere,
     /// The log rejects a draft (`NotStored`).
     RejectDraft,
     /// The log performs a read.
@@ -92,6 +98,9 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         1 => any::<usize>().prop_map(Step::Search),
         1 => any::<usize>().prop_map(Step::Violate),
         6 => (1_usize..5).prop_map(Step::Commit),
+        6 => (1_usize..4).prop_map(Step::CommitVolatile),
+        1 => (0..NAMES.len()).prop_map(Step::JoinElsewhere),
+        1 => Just(Step::EndElsewhere),
         1 => Just(Step::RejectDraft),
         6 => Just(Step::PerformRead),
         1 => Just(Step::FailRead),

@@ -16,6 +16,7 @@ use std::task::{Context, Poll};
 
 use self::ring::{Ring, memory_cost};
 use self::search::{SearchJob, Searcher};
+use super::volatile::VolatileSequencer;
 use super::{Log, LogEvent, TimestampSource};
 use crate::hub::{LogItem, Now, Proposal, ReadOutcome, ReadRange, ReadRequest, ReadTag};
 use crate::model::limits::{HISTORY_LENGTH, MAX_KEPT_DIRECT_MESSAGES};
@@ -62,6 +63,8 @@ pub struct MemoryLog {
     head: Sequence,
     /// Source of the entries' timestamps.
     timestamps: TimestampSource,
+    /// Source of the numbers of volatile changes.
+    volatile: VolatileSequencer,
     /// Latest entries of each room, by the key of the room's name.
     rooms: HashMap<NameKey, Ring>,
     /// Latest direct messages of each session, sent and received. A message is put in the rings of
@@ -91,6 +94,7 @@ impl MemoryLog {
             limits,
             head: Sequence::ZERO,
             timestamps: TimestampSource::default(),
+            volatile: VolatileSequencer::new(SessionId(1)),
             rooms: HashMap::new(),
             directs: HashMap::new(),
             direct_order: VecDeque::new(),
@@ -299,11 +303,15 @@ impl Log for MemoryLog {
                 }
                 Proposal::PersistSession(_) => {}
                 Proposal::DeleteSession(session) => self.delete_session(session),
+                Proposal::Volatile(draft) => items.push(self.volatile.commit(draft)),
             }
         }
-        if let Some((_, clock_was_set)) = dated {
+        if dated.is_some() {
             self.trim_rooms();
             self.trim_directs();
+        }
+        if !items.is_empty() {
+            let clock_was_set = dated.is_some_and(|(_, clock_was_set)| clock_was_set);
             self.events.push_back(LogEvent::Committed { items, clock_was_set });
         }
     }

@@ -62,6 +62,7 @@ use self::reader::{ReadQueues, ThreadEndNotifier};
 use self::sequencer::{Sequencer, WriteRequest};
 use self::store::Store;
 use self::writer::{Job, Writer, WriterState};
+use super::volatile::VolatileSequencer;
 use super::{Log, LogEvent, TimestampSource};
 use crate::hub::{Now, Proposal, ReadRequest, ReadTag, RestoredState, Ticket};
 use crate::model::{Retention, RoomName, ServerId};
@@ -87,8 +88,11 @@ pub struct SqliteLog {
     /// Signals of reader threads that have ended. While the log is in use, a reader thread ends
     /// only because of a bug, or because the writer thread has ended.
     reader_ends: UnboundedReceiver<()>,
-    /// Events of drafts that were refused at once, without the writer thread.
+    /// Events of drafts that were refused, and of volatile changes that were committed, at once and
+    /// without the writer thread.
     immediate_events: VecDeque<LogEvent>,
+    /// Source of the numbers of volatile changes.
+    volatile: VolatileSequencer,
     /// Source of the entries' timestamps.
     timestamps: TimestampSource,
     /// Memory of the drafts that wait for the writer thread, in bytes; shared with that thread.
@@ -159,6 +163,7 @@ impl SqliteLog {
             events,
             reader_ends,
             immediate_events: VecDeque::new(),
+            volatile: VolatileSequencer::new(restored.next_session),
             timestamps: last_time
                 .map_or_else(TimestampSource::default, TimestampSource::resuming_after),
             queued_draft_bytes,
@@ -190,7 +195,7 @@ impl SqliteLog {
 fn draft_bytes(proposal: &Proposal) -> usize {
     match proposal {
         Proposal::Message(draft) => DRAFT_OVERHEAD + draft.text.as_str().len(),
-        Proposal::PersistSession(_) | Proposal::DeleteSession(_) => 0,
+        Proposal::PersistSession(_) | Proposal::DeleteSession(_) | Proposal::Volatile(_) => 0,
     }
 }
 
@@ -216,6 +221,7 @@ impl Log for SqliteLog {
         }
         let mut requests = Vec::with_capacity(proposals.len() + 1);
         let mut timestamp = None;
+        let mut items = Vec::new();
         for proposal in proposals {
             match proposal {
                 Proposal::Message(draft) if is_full => {
@@ -237,7 +243,12 @@ impl Log for SqliteLog {
                 Proposal::DeleteSession(session) => {
                     requests.push(WriteRequest::DeleteSession(session));
                 }
+                Proposal::Volatile(draft) => items.push(self.volatile.commit(draft)),
             }
+        }
+        if !items.is_empty() {
+            let committed = LogEvent::Committed { items, clock_was_set: false };
+            self.immediate_events.push_back(committed);
         }
         if !requests.is_empty() {
             self.queued_draft_bytes.fetch_add(bytes, Ordering::Relaxed);
