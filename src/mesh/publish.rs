@@ -61,6 +61,7 @@ pub(super) struct Leaving {
 }
 
 impl Default for Outbox {
+    /// Creates an empty outbox, with a full rate limit.
     fn default() -> Self {
         Self {
             queue: VecDeque::new(),

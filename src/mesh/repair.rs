@@ -47,6 +47,8 @@ pub(super) struct RepairState {
 }
 
 impl Default for RepairState {
+    /// Creates the state of a peer that has neither sent nor received a `want`, with a full rate
+    /// limit.
     fn default() -> Self {
         let bucket = TokenBucket::new(TOTAL_ANSWER_RATE.0, TOTAL_ANSWER_RATE.1);
         Self { recent_wants: BTreeMap::new(), bucket, next_want_at: None }
@@ -232,7 +234,9 @@ impl Mesh {
     }
 
     /// Returns the ranges of an author's missing entries to request of `source`. Leaves out the
-    /// entries that the source has lost. At most `most` entries and `room` ranges.
+    /// entries that the source has lost. If it is unknown where the source's entries after those
+    /// begin, returns single sequences far apart as well, to find out ([`Log::probe_ranges`]). At
+    /// most `most` entries and `room` ranges.
     fn missing_of(
         &self,
         source: PeerId,

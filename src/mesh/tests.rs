@@ -135,7 +135,7 @@ impl SimRoom {
     }
 
     /// Starts a peer in partition 0 and network 0 with this identity. `ask`: true if it asks its
-    /// user about newcomers.
+    /// user about newcomers. Replaces a former peer of that number.
     fn start_as(&mut self, number: u8, name: &str, ask: bool, signer: Signer) {
         let settings = Settings {
             username: Username::new(name).unwrap(),

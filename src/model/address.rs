@@ -160,6 +160,8 @@ impl fmt::Display for HostAddress {
 mod tests {
     use super::*;
 
+    /// Each spelling gives host and port, and what is displayed parses to the same address. Other
+    /// texts are refused.
     #[test]
     fn host_address_parses_all_spellings() {
         for (text, host, port) in [

@@ -107,6 +107,7 @@ pub struct ServerIdError;
 impl FromStr for ServerId {
     type Err = ServerIdError;
 
+    /// Parses 32 hexadecimal digits, in upper or lower case.
     fn from_str(text: &str) -> Result<Self, ServerIdError> {
         let is_id = text.len() == 32 && text.bytes().all(|it| it.is_ascii_hexdigit());
         let number = is_id.then(|| u128::from_str_radix(text, 16).ok()).flatten();

@@ -166,6 +166,7 @@ fn parse_seconds(text: &str) -> Option<u32> {
 mod tests {
     use super::*;
 
+    /// A number with a unit, and `forever`, are parsed. Zero and all other texts are refused.
     #[test]
     fn sanction_length_parses_numbers_with_a_unit() {
         let seconds = |text: &str| text.parse::<SanctionLength>().map(SanctionLength::seconds);

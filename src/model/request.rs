@@ -113,8 +113,9 @@ pub enum ChatCommand {
 pub enum PeerCommand {
     /// Requests the list of peers and the route to each: [`super::Event::Peers`].
     Peers,
-    /// Blocks a peer by username. Hides the messages of the peer that holds the name. Objects to
-    /// candidates that have the name or that peer's key. The block is not saved to disk.
+    /// Blocks peers by username. Hides the messages of all that hold the name now, as far as their
+    /// keys are known. Objects to candidates that have the name or one of these keys. The block is
+    /// not saved to disk.
     Block {
         /// Username to block, in any spelling.
         name: String,

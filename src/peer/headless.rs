@@ -29,6 +29,9 @@ impl HeadlessScreen {
 }
 
 impl Screen for HeadlessScreen {
+    /// Logs the event if it concerns the operator: the joining, another username, a gap, notices,
+    /// problems and results of requests. Updates the state at systemd: ready when this peer has
+    /// joined, and the number of members. Never fails.
     fn show(&mut self, event: &Event) -> io::Result<()> {
         match event {
             Event::JoinedMesh(it) => {

@@ -61,7 +61,8 @@ pub(super) fn local_addresses() -> io::Result<BTreeSet<IpAddr>> {
 }
 
 /// Selects the interfaces whose name is in `named`. If `named` is empty, selects all except
-/// loopbacks. Does not check whether an interface supports multicast: if not, sending fails.
+/// loopbacks. Leaves out an address whose interface has no index. Does not check whether an
+/// interface supports multicast: if not, sending fails.
 fn select_interfaces(all: Vec<if_addrs::Interface>, named: &BTreeSet<String>) -> Interfaces {
     let mut found = Interfaces::new();
     for entry in all {

@@ -36,6 +36,8 @@ impl PathFailures {
 mod tests {
     use super::*;
 
+    /// A failure of ten seconds is reported once, and a later one again if the path has worked in
+    /// between.
     #[test]
     fn lasting_failure_is_reported_once() {
         let mut failures = PathFailures::default();

@@ -22,6 +22,7 @@ pub(super) struct SourceLimiter {
 }
 
 impl Default for SourceLimiter {
+    /// Creates a limiter with full buckets.
     fn default() -> Self {
         Self { buckets: BoundedBuckets::default(), shared: TokenBucket::new(BURST, PER_MINUTE) }
     }

@@ -92,6 +92,10 @@ impl FrameReader {
 
     /// Hands out the complete frames at the start of `bytes`, until `on_body` returns false.
     /// Returns the bytes that were not handed out.
+    ///
+    /// # Errors
+    /// [`FrameError`] if the next frame has a wrong length, or the first bytes of a client cannot
+    /// begin a `hello`.
     fn split_frames<'a>(
         &mut self,
         mut bytes: &'a [u8],
@@ -182,6 +186,8 @@ mod tests {
         }
     }
 
+    /// The first bytes that cannot begin a `hello` are an error. The beginning of a `hello` is
+    /// none.
     #[test]
     fn other_protocols_are_rejected_by_first_bytes() {
         for other in [&b"G"[..], b"GET /", b"SSH-2.0", &[0x16, 3, 1], &[0, 4], &[1, 1], &[0, 15, 2]]

@@ -73,6 +73,7 @@ pub struct Finding {
 }
 
 impl fmt::Display for Finding {
+    /// Writes the line of the report: the verdict in four columns, two spaces, the text.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verdict = match self.verdict {
             Verdict::Ok => "ok  ",

@@ -351,8 +351,9 @@ impl<'a> Probe<'a> {
         }
     }
 
-    /// Records a verified heartbeat or pong of a peer of this room. Removes the peer at its bye.
-    /// Ignores other packets.
+    /// Records a verified heartbeat or pong of a peer of this room; a new peer only as long as the
+    /// set of found peers is not frozen or full. Removes the peer at its bye. Ignores other
+    /// packets.
     fn record_packet(
         &mut self,
         id: PeerId,

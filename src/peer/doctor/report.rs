@@ -89,7 +89,8 @@ fn report_paths(seen: &Observations, tell: &mut impl FnMut(Verdict, String)) {
 }
 
 /// Reports the number of peers found, and each of the first [`MAX_LISTED_PEERS`] on a line of its
-/// own. Then reports the number of further peers, and how many of them answer.
+/// own. Then reports the number of further peers, and how many of them answer. If none was found,
+/// reports only that.
 fn report_peers(seen: &Observations, tell: &mut impl FnMut(Verdict, String)) {
     let all = &seen.peers.by_id;
     let here = all.values().filter(|it| it.is_local).count();

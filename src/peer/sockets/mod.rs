@@ -145,7 +145,8 @@ pub(super) struct OpenedSockets {
 }
 
 /// Opens the sockets of both address families, and starts a receiving task for each socket. Call it
-/// within a tokio runtime.
+/// within a tokio runtime. Until [`Sockets::set_interfaces`], the sockets are in no group, and send
+/// nothing by a path.
 ///
 /// # Errors
 /// Returns the error of IPv4 if the own socket can be opened neither for IPv4 nor for IPv6.
@@ -283,8 +284,9 @@ impl Sockets {
 
     /// Sends a datagram by each of `paths` on every selected interface, and by unicast to each of
     /// `addresses`. Some of these get a second copy from the shared socket
-    /// ([`Self::takes_second_copy`]). The result leaves out these second copies. Sends one copy
-    /// after the other, each in at most [`SEND_TIMEOUT`].
+    /// ([`Self::takes_second_copy`]). The result leaves out these second copies. Unicast of a
+    /// family without sockets counts as a failed copy; a path of that family sends no copy. Sends
+    /// one copy after the other, each in at most [`SEND_TIMEOUT`].
     ///
     /// `is_trusted`: returns true for an address that a peer has proven to be its own, or that the
     /// user has named.
@@ -370,7 +372,7 @@ impl Sockets {
     }
 
     /// Joins a multicast group and returns true. Returns false if its address family has no shared
-    /// socket.
+    /// socket. Fails also if the socket is in the group already.
     fn join(&self, member: GroupMembership) -> io::Result<bool> {
         match (member, self.shared_socket(member)) {
             (_, None) => return Ok(false),

@@ -93,7 +93,9 @@ impl Renderer {
     }
 
     /// Renders an event as texts to print, in order. Returns no text for an event that is not
-    /// shown. Call it for every event, in order, after the view state has been updated.
+    /// shown, such as a message of an ignored name. At the end of a history, says how many old
+    /// messages were hidden for that reason. Call it for every event, in order, after the view
+    /// state has been updated.
     pub(super) fn render(&mut self, event: &Event) -> Vec<RenderedText> {
         let mut out = Vec::new();
         if matches!(event, Event::HistoryEnd { .. }) {

@@ -162,8 +162,8 @@ pub fn open(
     Ok((packet, Header::LEN + plain.len()))
 }
 
-/// Drops the peer's own entries, known entries and replays, then verifies the signature: steps 8
-/// and 9. `plain`: decrypted body.
+/// Drops the peer's own entries, known entries, control packets with a wrong sender id, and
+/// replays. Then verifies the signature: steps 8 and 9. `plain`: decrypted body.
 fn verify(
     header: &Header,
     body: Body<'_>,
