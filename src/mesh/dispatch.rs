@@ -60,9 +60,10 @@ impl Mesh {
 
     /// Handles a control packet that is no duplicate: adds or updates the sender's contact, and
     /// calls the handler if the sender's state and this peer's phase allow it. A packet of a gone
-    /// peer, except `bye` and what was sent before it, moves that peer to stage heard. Drops the
-    /// packet if there is no place for the contact. Also drops it beyond the sender's rate limit;
-    /// then it does not count as a sign of life, but a copy of it counts as a replay.
+    /// peer, except `bye` and what was sent before it, moves that peer to stage heard. A member
+    /// answers the `recall` of an unverified sender with a ping. Drops the packet if there is no
+    /// place for the contact. Also drops it beyond the sender's rate limit; then it does not count
+    /// as a sign of life, but a copy of it counts as a replay.
     fn dispatch_control(
         &mut self,
         now: Now,

@@ -106,9 +106,9 @@ impl Mesh {
     /// Makes a peer in stage heard or listed a member, if it is verified, has stated its name, and
     /// there is a place for it. Otherwise does nothing, except what [`Self::make_place`] does.
     ///
-    /// Restarts the loss estimate of the new member. If this peer has reported its own joining,
-    /// ensures a log for the new member, and reports that it has joined, unless another member
-    /// holds its name.
+    /// Restarts the loss estimate of the new member. Has it pinged anew if it was never heard by a
+    /// path and has no verified address. If this peer has reported its own joining, ensures a log
+    /// for the new member, and reports that it has joined, unless another member holds its name.
     pub(super) fn promote(&mut self, now: Moment, id: PeerId) {
         let Some(contact) = self.contacts.get_mut(id) else { return };
         let is_ready = contact.is_verified && contact.profile.is_some();

@@ -27,9 +27,9 @@ impl TokenBucket {
         Self { capacity, interval, full_at: Moment::START }
     }
 
-    /// Changes burst and rate; the arguments are those of [`Self::new`]. The bucket
-    /// lacks as many whole tokens as before, so the additional tokens of a larger burst can be used
-    /// at once. If it lacked more than the new burst, it is empty afterwards, not overdrawn.
+    /// Changes burst and rate; the arguments are those of [`Self::new`]. The bucket then lacks as
+    /// many whole tokens as before, so the additional tokens of a larger burst can be used at once.
+    /// If it lacked more than the new burst, it is empty afterwards, not overdrawn.
     pub fn set_rate(&mut self, now: Moment, burst: u32, per_minute: u32) {
         let missing = self.full_at.since(now).as_nanos() / self.interval.as_nanos().max(1);
         let missing = u32::try_from(missing).unwrap_or(u32::MAX);

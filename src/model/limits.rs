@@ -52,7 +52,8 @@ pub const MAX_ROOMS: u16 = 16;
 pub const MAX_JOIN_ROOM_NAMES: usize = 64;
 
 /// Maximum number of the latest messages of each room that are sent as history: after a `join`
-/// without an accepted position, and after an `enter`.
+/// without an accepted position, after an `enter`, and to a newcomer among peers. Retention by size
+/// keeps as many of each room.
 pub const HISTORY_LENGTH: u16 = 10;
 
 /// Maximum number of entries in one answer to `history`.

@@ -83,7 +83,8 @@ fn group_that_cannot_be_joined_is_reported() {
     anna.wait_for_messages(&["hello"]);
 }
 
-/// If multicast is dropped, peers find each other by broadcast, and messages use it as well.
+/// If multicast is dropped, peers find each other by broadcast, and each message is one broadcast
+/// datagram. A newcomer with a name in use is rejected.
 #[test]
 fn broadcast_carries_messages_where_multicast_is_dropped() {
     let Some(lab) = Lab::new() else { return };
@@ -126,7 +127,8 @@ fn named_host_introduces_peers_where_only_unicast_works() {
     }
 }
 
-/// Without IPv4 addresses the IPv6 group carries everything.
+/// Without IPv4 addresses the IPv6 group carries everything, each message in one datagram. A
+/// newcomer with a name in use is rejected.
 #[test]
 fn ipv6_group_carries_messages_without_ipv4() {
     let Some(lab) = Lab::new() else { return };

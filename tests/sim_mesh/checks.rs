@@ -420,8 +420,8 @@ pub(crate) fn every_candidate_is_decided(world: &World) -> Vec<String> {
 }
 
 /// **Liars take no name** (sections 7 and 13): in a world with liars, in which the honest peers ask
-/// for different names, each of them has the name that it asked for, none
-/// is rejected, and at the end each is a member for all others.
+/// for different names, each of them has the name that it asked for, none is rejected, and at the
+/// end each member knows all other members.
 pub(crate) fn liars_take_no_name(world: &World) -> Vec<String> {
     if world.liars.is_empty() {
         return Vec::new();

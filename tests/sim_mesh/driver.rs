@@ -31,7 +31,8 @@ impl World {
         self.do_outputs(id);
     }
 
-    /// Carries out all outputs of an engine.
+    /// Carries out all outputs of an engine, through observer and fault injector. Then schedules
+    /// its next wake-up, and records changed members.
     fn do_outputs(&mut self, id: RunId) {
         while let Some(output) = self.runs[id].mesh.poll_output() {
             match output {
@@ -57,7 +58,7 @@ impl World {
         }
     }
 
-    /// Ends a run.
+    /// Ends a run as its engine says, and records its companions.
     fn finish(&mut self, id: RunId, end: &End) {
         self.note(|| format!("{id} finished: {end:?}"));
         self.note_companions(id);

@@ -91,7 +91,8 @@ fn datagram_id(datagram: &Datagram) -> PeerId {
 }
 
 impl World {
-    /// Counts the copies of a datagram.
+    /// Counts the copies of a datagram, by run and by packet kind, and notes the size of the
+    /// largest one.
     pub(crate) fn count(&mut self, id: RunId, datagram: &Datagram, copies: u64) {
         let run = &mut self.runs[id];
         run.datagrams += copies;
@@ -123,7 +124,7 @@ impl World {
         }
     }
 
-    /// Counts a `recall`.
+    /// Counts a `recall` that `id` sends to the run `asked`.
     pub(crate) fn on_recall(&mut self, id: RunId, asked: RunId) {
         *self.runs[id].recalls.entry(asked).or_default() += 1;
     }
@@ -146,7 +147,8 @@ impl World {
         }
     }
 
-    /// Observes a datagram that is new to an engine.
+    /// Observes a datagram that is new to an engine, before fault injection: records floors, who
+    /// was heard, goodbyes, agreements, histories, and a rival of smaller id.
     pub(crate) fn on_arrival(&mut self, to: RunId, datagram: &Datagram) {
         let (now, from) = (self.time, datagram.from);
         let Packet::Control { control, .. } = &datagram.packet else { return };
@@ -236,7 +238,8 @@ impl World {
         }
     }
 
-    /// Observes an event of an engine, before fault injection.
+    /// Observes an event of an engine, before fault injection: records the joining, new names and
+    /// own entries, and notes that the members may have changed.
     pub(crate) fn on_event(&mut self, id: RunId, event: &Event) {
         self.note(|| format!("{id} shows {event:?}"));
         match event {
@@ -260,7 +263,7 @@ impl World {
         }
     }
 
-    /// Observes an event that a user sees.
+    /// Observes an event that a user sees: records messages, gaps and refusals.
     pub(crate) fn on_shown(&mut self, id: RunId, event: &Event) {
         match event {
             Event::Message(message) => self.on_message(id, message),

@@ -478,7 +478,9 @@ impl World {
         }
     }
 
-    /// Wakes an engine if it is due.
+    /// Handles a scheduled wake-up: wakes the engine if it is due, otherwise schedules it again.
+    /// Ignores a wake-up that an earlier one has replaced. A sleeping machine is woken only when it
+    /// resumes.
     fn wake(&mut self, id: RunId, time: u64) {
         if self.runs[id].queued != time {
             // A wake-up that was scheduled later has come before.

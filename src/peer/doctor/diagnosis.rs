@@ -147,9 +147,9 @@ fn diagnose_answers(seen: &Observations, answering: &[&FoundPeer]) -> Diagnosis 
 }
 
 impl Diagnosis {
-    /// Returns the severity. It is a failure if no relevant peer answers, and the reason was
-    /// observed or the diagnosis is about a silent host. It is also a failure if the interface is
-    /// wrong.
+    /// Returns the severity. A failure: no relevant peer answers, because of this computer, its
+    /// settings for interfaces, or the network; or because named hosts are silent. If the peers are
+    /// on another port or in another room, or nobody is there, it is a warning.
     pub(super) fn verdict(&self, seen: &Observations) -> Verdict {
         let is_any_answering = seen.peers.relevant().iter().any(|it| it.has_answered());
         match self {

@@ -90,8 +90,9 @@ impl fmt::Display for Finding {
 /// 5 s to look up the hosts.
 ///
 /// Returns false if one of these lines is a failure ([`Verdict::Fail`]): no peer answers, and a
-/// cause was found or a named host is silent (the table in `docs/using.md`); or the diagnosis
-/// cannot be made. An empty room alone is no failure.
+/// fault of this computer or the network was found, or a named host is silent (the table in
+/// `docs/using.md`); or the diagnosis cannot be made. An empty room, another room or another port
+/// is no failure.
 pub async fn diagnose(
     name: &RoomName,
     room: &Room,
