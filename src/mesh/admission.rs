@@ -100,7 +100,8 @@ impl Admission {
 
 impl Mesh {
     /// Handles `announce`. If this peer is not a member, treats the sender as a rival
-    /// ([`Self::on_rival`]). A member drops an announce below [`MIN_ANNOUNCE`] bytes.
+    /// ([`Self::on_rival`]). A member drops an announce below [`MIN_ANNOUNCE`] bytes, and notes of
+    /// any other that the sender has announced itself.
     ///
     /// If there is a reason to object, sends an `object` at once. If the announce came by a path,
     /// sends it only if the reason is this peer's own, or this peer is one of
@@ -205,8 +206,9 @@ impl Mesh {
     }
 
     /// Records an announce that met no objection: adds the candidate, or updates its time and
-    /// address. A new nonce replaces the candidate's former attempt. If the sender is verified,
-    /// asks the user for approval unless that is done or not needed.
+    /// address. A new nonce replaces the candidate's former attempt. A new candidate may evict
+    /// others ([`MAX_CANDIDATES`]). If the sender is verified, asks the user for approval unless
+    /// that is done or not needed.
     fn record_candidate(
         &mut self,
         now: Now,
@@ -295,8 +297,9 @@ impl Mesh {
     }
 
     /// Sends an `agree` to the address of a candidate's last announce. Its flag `ASKING` is set if
-    /// the user has not granted the approval, or if a rival is ahead; otherwise it is a yes. Does
-    /// nothing if the candidate is not remembered.
+    /// the user has not granted the approval, or if a rival is ahead; otherwise it is a yes.
+    /// Records the path that it tells the candidate. Does nothing if the candidate is not
+    /// remembered.
     fn agree(&mut self, now: Now, id: PeerId) {
         let Some(candidate) = self.admission.candidates.get(&id) else { return };
         let (address, nonce) = (candidate.address, candidate.nonce);

@@ -17,8 +17,8 @@ pub struct HeadlessScreen {
 }
 
 impl HeadlessScreen {
-    /// Updates systemd's status line if the number of members has changed. `members` includes this
-    /// peer.
+    /// Updates systemd's status line, room and number of others, if the number of members has
+    /// changed. `members` includes this peer.
     fn update_status(&mut self, members: u32) {
         if self.members != members {
             self.members = members;

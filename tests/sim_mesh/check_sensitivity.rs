@@ -121,7 +121,8 @@ fn two_annas() -> Scenario {
     Scenario { world, end: 40 * S }
 }
 
-/// Returns the names of the checks that fail if a fault injector is active from a time on.
+/// Runs a scenario. Returns the names of the checks that fail, in their order, if a fault injector
+/// is active from a time on. Prints the violations.
 fn failing(
     mut plan: Scenario,
     from: u64,
@@ -449,8 +450,8 @@ fn objection(agree: &Agree) -> Object {
     }
 }
 
-/// Fault: every history has eighteen pages, each of which must be requested three times, and the
-/// last one never arrives.
+/// Fault: the newcomer's history has eighteen pages, each of which must be requested three times,
+/// and the last one never arrives.
 #[test]
 fn check_8_detects_an_endless_candidacy() {
     let mut asked = 0;

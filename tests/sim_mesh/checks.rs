@@ -131,7 +131,8 @@ fn place_of(world: &World, author: RunId, sequence: u32) -> Option<(Lamport, Pee
     Some((written.lamport, world.runs[author].signer.id, sequence))
 }
 
-/// Returns the messages that a user was shown out of room order without a mark.
+/// Returns the messages that a user was shown out of room order without a late mark, or in order
+/// with one.
 fn shown_out_of_order(world: &World, id: RunId) -> Vec<String> {
     let (mut wrong, mut last) = (Vec::new(), None);
     for shown in &world.runs[id].shown {
@@ -213,7 +214,8 @@ pub(crate) fn each_message_is_shown_once(world: &World) -> Vec<String> {
     wrong
 }
 
-/// Returns true if the author of a message could talk to a run for long enough after it was sent.
+/// Returns true if the author of a message has ended, and before could talk to a run, which knew
+/// it, for longer than `patience` after the message was sent.
 fn was_together(world: &World, author: RunId, with: RunId, sent: u64, patience: u64) -> bool {
     let run = &world.runs[author];
     let companion = run.companions.iter().find(|(id, _)| *id == with);
@@ -225,8 +227,8 @@ fn was_together(world: &World, author: RunId, with: RunId, sent: u64, patience: 
     since.max(sent).max(admitted) + patience < end
 }
 
-/// Returns the messages that a user was shown twice, out of an author's order, or after an
-/// unreported gap.
+/// Returns the messages that a user was shown twice, also as two entries, out of an author's order,
+/// or after an unreported gap.
 fn display_errors(id: RunId, run: &PeerRun) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut entries = HashSet::new();
@@ -257,7 +259,8 @@ fn display_errors(id: RunId, run: &PeerRun) -> Vec<String> {
 /// **A newcomer's history is that of the most senior member** (section 8): the last 10 messages of
 /// the most senior one of those that agreed, as it had them when it answered; of the next one only
 /// if the most senior one did not answer three requests; of another one only if none of those did.
-/// With loss, some of the ten may be missing.
+/// With loss, some of the ten may be missing. Not checked in a world with liars: newcomers believe
+/// what they claim about seniority.
 pub(crate) fn history_is_that_of_the_most_senior(world: &World) -> Vec<String> {
     let mut wrong = Vec::new();
     if !world.liars.is_empty() {

@@ -86,7 +86,8 @@ impl World {
         }
     }
 
-    /// Makes a datagram with the next counter.
+    /// Makes a datagram with the next counter. Adds what the checks need: the runs that its page
+    /// lists as heard, and the history that it should bring.
     fn datagram(&mut self, id: RunId, packet: Outgoing) -> Datagram {
         self.runs[id].counter += 1;
         let run = &self.runs[id];
@@ -109,14 +110,15 @@ impl World {
         Datagram { from: id, size, packet, listed, history }
     }
 
-    /// Returns the run that a page item says was heard directly, and *ago* in microseconds.
+    /// Returns the run that a page item says was heard directly, and *ago* in microseconds. `None`
+    /// if it was not, or the author is no run.
     fn listed(&self, item: &PageItem) -> Option<(RunId, u64)> {
         let ago = u64::from(item.ago) * 500_000;
         let who = self.by_id.get(&item.author)?;
         (item.ago < PageItem::INDIRECT).then_some((*who, ago))
     }
 
-    /// Returns a snapshot of the newest entries of a run.
+    /// Returns a snapshot of the [`HISTORY`] newest entries that a run retains, in room order.
     fn snapshot(&self, id: RunId) -> Snapshot {
         let newest = self.runs[id].mesh.entries().rev().take(HISTORY);
         let name = newest.map(|it| EntryId { author: it.author.id, sequence: it.fields.sequence });

@@ -90,7 +90,7 @@ impl World {
         self.add_liar(LiarPlan { machine, listens: time, begins: time, lie, families });
     }
 
-    /// Adds a liar.
+    /// Adds a liar, and schedules its first round of lies.
     pub(crate) fn add_liar(&mut self, plan: LiarPlan) {
         let LiarPlan { machine, listens, begins, lie, families } = plan;
         let (key, incarnation) = (self.random.bytes(), self.random.bytes());

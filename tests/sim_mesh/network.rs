@@ -151,7 +151,8 @@ impl Network {
         self.families[one].0 & self.families[other].0 & families.0 != 0
     }
 
-    /// Returns the address of a machine on a segment, in one of the two families.
+    /// Returns the address of a machine on a segment, in one of the two families. An IPv6 address
+    /// is link-local if `is_link_local` is set.
     pub(crate) fn address(
         &self,
         family: Families,
@@ -223,7 +224,7 @@ impl Network {
     }
 
     /// Returns the delays of the copies of one datagram that arrive, in microseconds: none, one or
-    /// two.
+    /// two. They are random, by the link's properties. Ignores which paths are open.
     pub(crate) fn pass(&self, from: usize, to: usize, random: &mut Random) -> [Option<u64>; 2] {
         let link = &self.links[from * self.machines + to];
         let bits = random.bits();
@@ -253,7 +254,8 @@ fn address_v6(machine: usize, segment: u8, port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V6(ip), port)
 }
 
-/// Returns the machine, segment and port of an address.
+/// Returns the machine, segment and port of an address that [`Network::address`] has made. `None`
+/// if its numbers are out of range.
 pub(crate) fn machine_at(address: SocketAddr) -> Option<(usize, u8, u16)> {
     let (segment, machine) = match address.ip() {
         IpAddr::V4(ip) => {

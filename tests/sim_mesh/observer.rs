@@ -211,7 +211,8 @@ impl World {
         self.runs[id].name = Username::new(name).unwrap();
     }
 
-    /// Records members that have come or gone, as an engine reports them.
+    /// Records members that have come or gone, as an engine reports them. Records a departure only
+    /// if the user was told since that somebody has left.
     pub(crate) fn note_members(&mut self, id: RunId) {
         let run = &mut self.runs[id];
         let has_left = std::mem::take(&mut run.has_left);
@@ -319,7 +320,8 @@ impl World {
         self.given_up.push(GivenUpEntry { by, author, sequence, at, awake, holder });
     }
 
-    /// Observes all runs: members (in large worlds) and name collisions.
+    /// Observes all runs that are awake: in large worlds, their members every 10 s; and name
+    /// collisions each time.
     pub(crate) fn observe(&mut self) {
         if self.machines.len() > 60 && self.time % (10 * S) < self.observe_interval {
             let all: Vec<RunId> = self.awake().filter(|it| self.runs[*it].is_in()).collect();

@@ -22,7 +22,9 @@ pub(crate) struct Scenario {
     pub(crate) end: u64,
 }
 
-/// Returns a random scenario.
+/// Returns a random scenario: all start, talk while faults happen, then the faults end and it gets
+/// quiet. Without loss, a traffic sample follows, unless the choice of paths or segments rules it
+/// out.
 pub(crate) fn random(machines: usize, seed: u64) -> Scenario {
     let mut random = Random::new(seed);
     let link = some_link(&mut random);
@@ -143,7 +145,7 @@ fn choose_clocks(world: &mut World, random: &mut Random) {
     }
 }
 
-/// Returns a random username for a machine.
+/// Returns a username for a machine. One in ten is the same for all machines.
 fn some_name(machine: usize, random: &mut Random) -> String {
     if random.chance(100) { "everybody".to_owned() } else { format!("person{machine}") }
 }
@@ -161,8 +163,8 @@ fn plan_starts(world: &mut World, random: &mut Random) -> u64 {
     last + 3 * S
 }
 
-/// Schedules the end of all splits, closed paths and suspensions. Programs that have ended do not
-/// return.
+/// Schedules the end of all splits, closed paths and suspensions. The monotonic clocks of suspended
+/// machines with even indexes have stood still. Programs that have ended do not return.
 fn plan_recovery(world: &mut World, at: u64, open: u8) {
     let count = world.machines.len();
     world.plan(at, Action::Split(vec![0; count]));
@@ -208,7 +210,9 @@ impl ScenarioBuilder {
         faults
     }
 
-    /// Schedules one fault.
+    /// Schedules one fault: a split, a suspension or closed paths from one machine to another, each
+    /// with its end; a crash or a leaving, after which the program may start again; or a step of a
+    /// wall clock.
     fn plan_fault(&mut self) {
         let count = self.world.machines.len();
         let (at, machine) = (self.some_time(), self.random.index(count));

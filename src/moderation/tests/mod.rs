@@ -82,14 +82,14 @@ struct FactLog {
 }
 
 impl FactLog {
-    /// Judges a draft and appends it, as a log does.
+    /// Judges a draft and appends it, as a log does, also if it is refused. Returns the verdict.
     fn commit(&mut self, draft: FactDraft) -> Result<(), FactError> {
         let verdict = self.state.judge(&draft);
         self.append(draft, verdict.is_ok());
         verdict
     }
 
-    /// Appends a draft with a given verdict.
+    /// Appends a draft with a given verdict. Its time, in seconds, is its sequence.
     fn append(&mut self, draft: FactDraft, is_effective: bool) {
         let sequence = self.facts.last().map_or(Sequence::ZERO, |it| it.sequence).next();
         let time = Timestamp(sequence.0 * 1_000);

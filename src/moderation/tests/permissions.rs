@@ -4,7 +4,8 @@ use super::*;
 use crate::model::{Draft, Target};
 
 /// Verdicts on an action by each kind of actor, in the columns of the table of permissions: guest;
-/// moderator and owner of the room; moderator and owner of the server; command line.
+/// moderator and owner of the room; moderator and owner of the server; command line. `+`:
+/// permitted, `-`: not. Panics if an action is refused for another reason.
 fn verdicts(action: &ModerationAction) -> String {
     let mut log = FactLog::default();
     let (moderator, owner) = (Some(Role::Moderator), Some(Role::Owner));

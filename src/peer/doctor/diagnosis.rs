@@ -64,8 +64,8 @@ pub(super) enum Diagnosis {
 }
 
 /// Derives the diagnoses from the observations: first that of the room. If only peers on this
-/// machine were found, and that is no failure, [`Diagnosis::Nobody`] follows. At the end, one for
-/// each named host at which no peer answers.
+/// machine were found, that is no failure, and not only loopbacks are selected,
+/// [`Diagnosis::Nobody`] follows. At the end, one for each named host at which no peer answers.
 pub(super) fn diagnose(seen: &Observations) -> Vec<Diagnosis> {
     let room = diagnose_room(seen);
     let is_failure = room.verdict(seen) == Verdict::Fail;
@@ -416,7 +416,8 @@ fn nobody_problem(room: &str, answering_devices: Option<usize>) -> String {
     }
 }
 
-/// Says how to tell an empty room from isolation.
+/// Says how to tell an empty room from isolation, and names interfaces that are up and not
+/// selected.
 fn nobody_remedy(seen: &Observations) -> String {
     let port = seen.port;
     let others = seen.usable_other_interfaces();
