@@ -43,7 +43,7 @@ impl Workspace {
         self.path(name).to_str().unwrap().to_owned()
     }
 
-    /// Starts a server with this data directory.
+    /// Starts a server with this data directory and a high rate limit.
     fn start_server(&self, directory: &str) -> Server {
         Server::start(&["--data", &self.argument(directory), "--burst", "10000"])
     }
@@ -54,21 +54,23 @@ impl Workspace {
         run_server_command(&[&[*tool, "--data", &self.argument(directory)], rest].concat())
     }
 
-    /// Runs a command that must succeed, and returns its standard output.
+    /// Runs a command that must succeed with nothing on standard error, and returns its standard
+    /// output.
     fn tool_output(&self, directory: &str, arguments: &[&str]) -> String {
         let output = self.run_tool(directory, arguments);
         assert_eq!((output.status.code(), to_text(&output.stderr).as_str()), (Some(0), ""));
         to_text(&output.stdout)
     }
 
-    /// Runs a command that must fail, and returns its error text.
+    /// Runs a command that must fail with exit code 1 and nothing on standard output, and returns
+    /// its error text.
     fn tool_error(&self, directory: &str, arguments: &[&str]) -> String {
         let output = self.run_tool(directory, arguments);
         assert_eq!((output.status.code(), to_text(&output.stdout).as_str()), (Some(1), ""));
         to_text(&output.stderr)
     }
 
-    /// Exports a log and returns the texts of its messages.
+    /// Exports a log as JSON lines and returns the texts of its messages.
     fn exported_texts(&self, directory: &str) -> Vec<String> {
         let exported = self.tool_output(directory, &["export"]);
         let values = exported.lines().skip(1).map(|it| serde_json::from_str::<Value>(it).unwrap());
@@ -81,7 +83,7 @@ fn to_text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// Joins as `name` and sends a direct message to itself.
+/// Joins as `name`, sends a direct message to itself, and waits for it.
 fn send_direct(server: &Server, name: &str, text: &str) {
     let mut peer = server.join(name);
     let (to, text) = (name.to_owned(), text.to_owned());
@@ -89,6 +91,8 @@ fn send_direct(server: &Server, name: &str, text: &str) {
     while !matches!(peer.next(), ServerFrame::DirectEntry(_)) {}
 }
 
+/// The export has the messages of the rooms, but not the direct ones. Room, time and format can be
+/// chosen. As text, a message cannot forge the line of another one.
 #[test]
 fn export_works_beside_running_server() {
     let workspace = Workspace::new();
@@ -120,6 +124,8 @@ fn export_works_beside_running_server() {
     assert!(checked.starts_with("no fault found: 3 messages in 2 rooms, 1 direct messages, "));
 }
 
+/// Messages are ordered by time, and imported only once. Earlier clients come back as newcomers.
+/// While a server uses the directory, the import is refused.
 #[test]
 fn import_merges_into_another_log() {
     let workspace = Workspace::new();
@@ -159,7 +165,7 @@ fn import_merges_into_another_log() {
     assert_eq!(carla.say_in_lobby("four").previous.0, 3);
 }
 
-/// Starts an import from standard input and writes a part of the input.
+/// Starts an import from standard input and writes a part of the input, which stays open.
 fn start_partial_import(workspace: &Workspace, directory: &str, given: &str) -> Child {
     let mut command = server_command();
     command.args(["import", "--data", &workspace.argument(directory), "-"]);
@@ -213,6 +219,7 @@ fn killed_or_failed_import_changes_nothing() {
     assert_eq!(workspace.exported_texts("log").len(), 20_001);
 }
 
+/// A reader of the export that ends early, such as `head`, gives exit code 0 and no error text.
 #[test]
 fn closed_stdout_is_no_export_failure() {
     let workspace = Workspace::new();
@@ -229,6 +236,7 @@ fn closed_stdout_is_no_export_failure() {
     assert_eq!((output.status.code(), to_text(&output.stderr).as_str()), (Some(0), ""));
 }
 
+/// The backup has the session, and another log id. An existing file is not overwritten.
 #[test]
 fn backup_of_running_server_can_be_restored() {
     let workspace = Workspace::new();
@@ -273,6 +281,7 @@ fn check_reports_faults() {
 /// Arguments of each command, without the data directory.
 const TOOLS: &[&[&str]] = &[&["export"], &["import", "-"], &["backup", "b"], &["check"]];
 
+/// Every command refuses a database of another program or of a newer version of this one.
 #[test]
 fn foreign_and_newer_databases_are_left_unchanged() {
     let workspace = Workspace::new();
@@ -294,6 +303,8 @@ fn foreign_and_newer_databases_are_left_unchanged() {
     }
 }
 
+/// Without a directory, the exit code is 78; with wrong usage, 64. A directory that does not exist
+/// is an error, and is not created.
 #[test]
 fn directory_comes_from_flag_environment_or_config() {
     for tool in TOOLS {

@@ -41,7 +41,7 @@ impl Place {
         self.parent.path().join(name)
     }
 
-    /// Writes the configuration.
+    /// Writes the configuration: the directories of this place, then these lines.
     fn configure(&self, keys: &str) {
         let (data, backups) = (self.path("data"), self.path("backups"));
         let text = format!("data-dir = {data:?}\nbackup-dir = {backups:?}\n{keys}");
@@ -53,7 +53,7 @@ impl Place {
         Server::start(&["--config", self.path("config").to_str().unwrap()])
     }
 
-    /// Returns the status of the server: its text, and the object `backup`.
+    /// Returns the status of the server, which must be healthy: its text, and the object `backup`.
     fn status(&self) -> (String, Value) {
         let socket = self.path("data/control.sock");
         let arguments = ["status", "--control", socket.to_str().unwrap()];
@@ -64,7 +64,8 @@ impl Place {
         (String::from_utf8(words.stdout).unwrap(), told["backup"].clone())
     }
 
-    /// Waits until the object `backup` of the status satisfies `wanted`, and returns it.
+    /// Waits until the object `backup` of the status satisfies `wanted`, and returns it. Panics
+    /// after twice [`PATIENCE`].
     fn wait_for_status(&self, wanted: impl Fn(&Value) -> bool) -> Value {
         let begin = Instant::now();
         loop {
@@ -95,6 +96,8 @@ fn run_archive_command(command: &str, data: &Path, more: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// It removes the oldest backup of this server and the files of an interrupted one, and nothing of
+/// others. Only the owner can read it, and it can be restored.
 #[test]
 fn missed_backup_is_made_soon_after_start() {
     let place = Place::new("backup-keep = 2\n");
@@ -147,6 +150,8 @@ fn missed_backup_is_made_soon_after_start() {
     assert!(checked.starts_with("no fault found: 1 messages"), "{checked}");
 }
 
+/// The log and the status report the failure. The server stays healthy, and a reload with other
+/// backup settings tries again at once.
 #[test]
 fn failing_backup_is_reported_and_reload_mends_it() {
     let place = Place::new("");

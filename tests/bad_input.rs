@@ -24,8 +24,8 @@ use pi_chat::model::Reference;
 use pi_chat::wire::tcp::{History, ServerFrame};
 use socket2::{Domain, Socket, Type};
 
-/// Two well-behaved clients that chat in a room of their own for as long as a test lasts. They
-/// panic if a message is lost or late.
+/// Two well-behaved clients that chat in a room of their own for as long as a test lasts, at least
+/// 10 messages. [`Self::finish`] panics if a message was lost or late.
 struct Bystanders {
     /// Tells the thread to stop.
     stop: Arc<AtomicBool>,
@@ -59,7 +59,7 @@ impl Bystanders {
         Self { stop, chat }
     }
 
-    /// Stops the chat, and asserts that no message was late.
+    /// Stops the chat, and asserts that no message was lost or took 2 s or more.
     fn finish(self) {
         self.stop.store(true, Ordering::Relaxed);
         let longest = self.chat.join().unwrap();
@@ -76,7 +76,8 @@ fn start_server(more: &[&str]) -> Server {
 }
 
 /// Asserts that the log is bounded: at most two lines for each of `codes` error codes (the first
-/// occurrence, and a count of the others) in each interval of 5 seconds.
+/// occurrence, and a count of the others) in each interval of 5 seconds since `began`. It must have
+/// a line, and none about a bug.
 fn expect_bounded_log(server: &Server, codes: usize, began: Instant) {
     let rounds = usize::try_from(began.elapsed().as_secs() / 5).unwrap() + 1;
     let log = server.log();
@@ -103,7 +104,7 @@ enum HandshakeState {
     Joined,
 }
 
-/// Opens a connection and brings it into this state.
+/// Opens a connection and brings it into this state. A joined client is called `name`.
 fn connect_in_state(server: &Server, state: HandshakeState, name: &str) -> TestClient {
     let mut client = server.connect();
     if !matches!(state, HandshakeState::Connected) {
@@ -116,6 +117,7 @@ fn connect_in_state(server: &Server, state: HandshakeState, name: &str) -> TestC
     client
 }
 
+/// Each kind of invalid frame gets its error code with a text, 30 times over.
 #[test]
 fn invalid_frames_close_with_error() {
     use HandshakeState::{Connected, Greeted, Joined};
@@ -168,6 +170,8 @@ fn invalid_frames_close_with_error() {
     expect_bounded_log(&server, 5, began);
 }
 
+/// The connection stays open, and a valid name or text is accepted afterwards. After five refused
+/// joins the connection is closed.
 #[test]
 fn invalid_names_and_texts_are_refused_with_reason() {
     let server = start_server(&[]);
@@ -246,6 +250,8 @@ impl Random {
     }
 }
 
+/// 600 connections send random bytes, or valid frames with random bytes changed. None of them gets
+/// the error for a bug.
 #[test]
 fn random_bytes_disturb_nobody() {
     let began = Instant::now();
@@ -338,6 +344,7 @@ fn handshake_bytes(name: &str) -> Vec<u8> {
     bytes
 }
 
+/// The server's memory stays bounded. The closing is logged once, and the name is free again.
 #[test]
 fn slow_reader_is_closed_and_disturbs_nobody() {
     let server = start_server(&["--max-backlog", "262144", "--log-bytes", "1000000"]);
@@ -371,6 +378,8 @@ fn slow_reader_is_closed_and_disturbs_nobody() {
     assert_eq!(server.log().len(), 1, "{:#?}", server.log());
 }
 
+/// The server stops reading requests while their answers are not read. The operating system holds
+/// few bytes for the client.
 #[test]
 fn unread_history_requests_use_bounded_memory() {
     let server = Server::start(&["--burst", "1000", "--per-minute", "60000"]);
@@ -407,6 +416,7 @@ fn unread_history_requests_use_bounded_memory() {
     bystanders.finish();
 }
 
+/// The sender gets one notice. Messages of other clients are not delayed, and nothing is logged.
 #[test]
 fn rate_limit_delays_messages_and_loses_none() {
     /// Number of messages sent at once; the burst limit is 10.

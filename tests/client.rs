@@ -32,7 +32,7 @@ use program::Program;
 use serde_json::{Value, json};
 
 /// Returns a command for `chat-client` as `name`, independent of the user's settings, that saves
-/// nothing.
+/// nothing. All three standard streams are pipes.
 fn client_command(server: &str, name: &str) -> Command {
     let mut command = isolated_command(env!("CARGO_BIN_EXE_chat-client"));
     command.env("HOME", env!("CARGO_TARGET_TMPDIR"));
@@ -41,7 +41,7 @@ fn client_command(server: &str, name: &str) -> Command {
     command
 }
 
-/// Runs a command with this input, and returns its output.
+/// Runs a command, whose standard streams are pipes, with this input, and returns its output.
 fn run_with_input(mut command: Command, input: &str) -> Output {
     let mut child = command.spawn().unwrap();
     // It may exit before it has read everything.
@@ -55,7 +55,7 @@ fn unused_address() -> String {
     listener.local_addr().unwrap().to_string()
 }
 
-/// Returns the recent texts of these rooms, each with its room.
+/// Joins these rooms, and returns their recent texts, each with its room.
 fn room_history(server: &Server, rooms: &[&str]) -> Vec<String> {
     let (_, answer) = server.join_rooms("witness", rooms);
     answer.history.iter().map(|it| format!("{}: {}", it.room, it.text)).collect()
@@ -262,7 +262,8 @@ fn json_search_returns_pages() {
 }
 
 /// Starts a scripted server that announces retention on disk, no search feature and a disk failure.
-/// It serves one client, and finally returns the kinds of the frames that it received.
+/// It serves one client, whatever that requests, and returns the kinds of the frames that it
+/// received when the client has closed the connection.
 fn start_scripted_server() -> (SocketAddr, JoinHandle<Vec<u16>>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = listener.local_addr().unwrap();

@@ -50,6 +50,7 @@ fn read_package_file(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
+/// A new file of cases is not forgotten in [`CASE_FILES`].
 #[test]
 fn every_case_file_has_a_test() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
@@ -83,7 +84,8 @@ fn run_case_file(name: &str) {
     assert!(failures.is_empty(), "{failures}");
 }
 
-/// Calls a function and returns the message of its panic as an error.
+/// Calls a function and returns the message of its panic as an error; an empty one if the panic has
+/// no text.
 fn catch_panic(it: impl FnOnce()) -> Result<(), String> {
     std::panic::catch_unwind(AssertUnwindSafe(it)).map_err(|why| match why.downcast::<String>() {
         Ok(text) => *text,
@@ -91,7 +93,8 @@ fn catch_panic(it: impl FnOnce()) -> Result<(), String> {
     })
 }
 
-/// Starts a server and runs one case against it.
+/// Starts a server with the configuration of a case and runs the case against it. Panics at the
+/// first step that fails.
 fn run_case(case: &Value) {
     assert!(case["clause"].is_string(), "no clause");
     let configuration = tempfile::NamedTempFile::new().unwrap();
@@ -120,7 +123,7 @@ struct CaseRunner {
 }
 
 impl CaseRunner {
-    /// Runs one step; panics if it fails.
+    /// Runs one step; panics if it fails. Opens the step's connection if it is not open.
     fn run_step(&mut self, step: &Value) {
         let on = step["on"].as_str().unwrap().to_owned();
         let mut peer = self.peers.remove(&on).unwrap_or_else(|| self.server.connect());
@@ -205,8 +208,9 @@ impl CaseRunner {
         bytes
     }
 
-    /// Receives the next body, which must match the pattern. A body that does not match an optional
-    /// pattern (`?` in front) is put back.
+    /// Receives the next body, which must match the pattern, or one of its alternatives, and
+    /// captures its fields. A body that does not match an optional pattern (`?` in front) is put
+    /// back.
     fn expect_frame(&mut self, peer: &mut TestClient, pattern: &str) {
         let Some(body) = peer.next_body() else {
             panic!("expected {pattern}\n  but the connection was closed");
@@ -224,8 +228,9 @@ impl CaseRunner {
         }
     }
 
-    /// Matches a body against a pattern without alternatives and captures its fields. Returns the
-    /// position and reason of a mismatch.
+    /// Matches a body against a pattern without alternatives and captures its fields. A field that
+    /// was captured before must have the same bytes again. Returns the position and reason of a
+    /// mismatch; fields before it stay captured.
     fn match_body(&mut self, body: &[u8], pattern: &str) -> Result<(), String> {
         let mut rest = body;
         for part in parse_pattern(pattern) {
@@ -301,7 +306,7 @@ enum FieldLength {
     String,
 }
 
-/// Parses a written body or pattern.
+/// Parses a written body or pattern without alternatives. Panics if it is not valid.
 fn parse_pattern(written: &str) -> Vec<PatternPart> {
     let mut parts = Vec::new();
     let mut rest = written.trim_start();
@@ -385,7 +390,7 @@ fn describe_body(body: &[u8]) -> String {
     }
 }
 
-/// Returns the vectors of a file that are sent by clients.
+/// Returns the vectors of a file that are sent by clients. Panics if there are 50 or fewer.
 fn client_vectors(file: &str) -> Vec<Value> {
     let all: Vec<Value> =
         serde_json::from_str(&read_package_file(&format!("docs/protocol/vectors/{file}"))).unwrap();
@@ -405,7 +410,8 @@ fn parse_hex(hex: &Value) -> Vec<u8> {
         .collect()
 }
 
-/// Opens a connection and brings it into the state that a vector names.
+/// Opens a connection and brings it into the state that a vector names. A joined client is called
+/// `name`.
 fn peer_in_state(server: &Server, state: &Value, name: &str) -> TestClient {
     let mut peer = server.connect();
     match state.as_str().unwrap() {
@@ -423,6 +429,7 @@ fn peer_in_state(server: &Server, state: &Value, name: &str) -> TestClient {
     peer
 }
 
+/// Then the connection is closed.
 #[test]
 fn invalid_vectors_get_their_error_code() {
     let server = Server::start(MANY_JOINS);
@@ -449,7 +456,8 @@ fn invalid_vectors_get_their_error_code() {
 /// Arguments of a server that accepts a join for each vector from one address.
 const MANY_JOINS: &[&str] = &["--max-connections-per-address", "10000"];
 
-/// Joins under this name on a new connection; returns the server's answer.
+/// Joins under this name on a new connection, and leaves; returns the server's first answer to the
+/// join.
 fn join_answer(server: &Server, name: &str) -> ServerFrame {
     let mut peer = server.connect();
     peer.send_hello(0);
@@ -459,6 +467,7 @@ fn join_answer(server: &Server, name: &str) -> ServerFrame {
     answer
 }
 
+/// The server welcomes under the name of the vector, or refuses with error 200 if it has none.
 #[test]
 fn name_vectors_match_join_answers() {
     let server = Server::start(MANY_JOINS);
@@ -475,6 +484,8 @@ fn name_vectors_match_join_answers() {
     }
 }
 
+/// The server delivers an accepted text unchanged, and refuses others with error 300. Texts that no
+/// frame can hold are left out.
 #[test]
 fn text_vectors_match_message_answers() {
     let server = Server::start(&["--burst", "10000"]);
@@ -506,6 +517,8 @@ fn text_vectors_match_message_answers() {
     }
 }
 
+/// No connection is closed. An ignored vector gets no answer; another one gets the error that its
+/// note names, if any.
 #[test]
 fn tolerated_vectors_are_tolerated() {
     let server = Server::start(&[]);

@@ -58,7 +58,8 @@ const MAX_BYTES_BEFORE_CUT: usize = 150_000;
 /// Time limit for the joins of all clients, and for the whole conversation.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Screen that records messages and welcomes instead of showing them.
+/// Screen that records messages and welcomes instead of showing them. Panics at a gap, a problem, a
+/// refused or unsent message, and at a return that has not kept session and position.
 struct RecordingScreen {
     /// Texts of messages, in the order shown.
     seen: Rc<RefCell<Vec<String>>>,
@@ -134,7 +135,7 @@ async fn relay(
     }
 }
 
-/// Running client.
+/// Running client of the real client's driver.
 struct Client {
     /// Requests to the client. Dropping it would make the client leave.
     requests: mpsc::Sender<Request>,
@@ -158,7 +159,8 @@ impl Client {
     }
 }
 
-/// Starts a client that connects to `address`.
+/// Starts a client, in a task of its own, that connects to `address`. The task panics if the client
+/// ends.
 fn start(number: usize, address: SocketAddr, progress: Rc<watch::Sender<()>>) -> Client {
     let (requests, inbox) = mpsc::channel(MESSAGES);
     let setup = Setup {
@@ -203,7 +205,8 @@ fn cut_connections_lose_and_duplicate_nothing() {
     LocalSet::new().block_on(&runtime, run_conversation(server.address(), seed));
 }
 
-/// Runs the conversation, and compares what all clients have received.
+/// Runs the conversation. Asserts that all clients have received all messages, once and in the same
+/// order, and that cut connections were resumed at least [`CUT_CLIENTS`] times.
 async fn run_conversation(server: SocketAddr, seed: u64) {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());

@@ -227,8 +227,8 @@ struct Fortress {
 
 impl Attack<'_> {
     /// Starts the server with the packaged configuration and the arguments of the attack. Says a
-    /// few messages in the lobby, and calls [`Self::prepare`] and [`Self::recruit`], with the limits
-    /// lifted as they say. At the end, all limits are in force.
+    /// few messages in the lobby, and calls [`Self::prepare`] and [`Self::recruit`], with the
+    /// limits lifted as they say. At the end, all limits are in force.
     fn start_server(&self) -> Fortress {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();

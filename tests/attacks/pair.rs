@@ -55,9 +55,9 @@ impl Pair {
         Self { clients, references: [0; 2], room: room.to_owned(), epoch: Instant::now() }
     }
 
-    /// Lets each client say [`LENGTH`] bytes every [`INTERVAL`] for this time. Returns the latencies
-    /// when all messages have arrived. Panics if a client gets a notice or an error, or nothing for
-    /// the time [`LOST`].
+    /// Lets each client say [`LENGTH`] bytes every [`INTERVAL`] for this time. Returns the
+    /// latencies when all messages have arrived. Panics if a client gets a notice or an error, or
+    /// nothing for the time [`LOST`].
     pub(crate) fn measure(&mut self, time: Duration) -> Latency {
         let count = (time.as_millis() / INTERVAL.as_millis()) as u64;
         let (epoch, room) = (self.epoch, self.room.as_str());

@@ -164,8 +164,8 @@ fn possible_rate(sources: &[Source], datagrams: &[Vec<u8>], rate: u64) -> u64 {
     once().max(once())
 }
 
-/// Returns the median latency of [`MESSAGES`] messages from one peer to the other. `mark`: text that
-/// these messages alone have.
+/// Returns the median latency of [`MESSAGES`] messages from one peer to the other. `mark`: text
+/// that these messages alone have.
 fn median_latency(from: &mut Peer, to: &mut Peer, mark: &str) -> Duration {
     let mut all: Vec<Duration> = (0..MESSAGES)
         .map(|number| {
