@@ -24,7 +24,9 @@ const CRYPTOGRAPHY: &str = "cryptography";
 
 /// Room on the loopback interface: a UDP port, and home directories for its peers.
 struct TestRoom {
+    /// UDP port of the room.
     port: String,
+    /// Parent of the home directories.
     home: TempDir,
 }
 
@@ -79,7 +81,8 @@ fn expect_admitted(peer: &Program) {
     peer.expect_text("-- you are in as ");
 }
 
-/// Waits until a real peer has received `count` messages, and returns them.
+/// Waits until a real peer has shown at least `count` messages, its own included, and returns all
+/// of them, as author and text.
 fn wait_for_messages(peer: &Program, count: usize) -> Vec<String> {
     let messages = |lines: &[String]| -> Vec<String> {
         let objects = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -99,7 +102,8 @@ fn expect_lines_in_order(peer: &Program, expected: &[String]) {
     assert_eq!(shown, expected);
 }
 
-/// Asserts that a real peer is rejected by the peer `by` because of its name.
+/// Asserts that a real peer is rejected by the peer `by` because of its name, and ends with exit
+/// code 77.
 fn expect_rejected(peer: &mut Program, by: &str) {
     let end = peer.expect_json(&json!({"type": "end"}));
     assert_eq!((&end["reason"], &end["by"]), (&json!("rejected"), &json!(by)), "{end}");

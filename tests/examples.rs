@@ -60,7 +60,8 @@ struct ProxyState {
     refused: usize,
 }
 
-/// TCP proxy between client and server that can lose bytes and cut connections.
+/// TCP proxy between client and server that can lose bytes and cut connections. Only the newest
+/// connection can be cut.
 struct Proxy {
     /// Address for clients.
     address: SocketAddr,
@@ -117,13 +118,15 @@ impl Proxy {
         }
     }
 
-    /// Resets the state: relays everything again.
+    /// Resets the state: relays everything again, for new connections to the first server. Forgets
+    /// the open connection.
     fn restore(&self) {
         *self.state() = ProxyState::default();
     }
 }
 
-/// Spawns a thread that relays bytes of one direction, and discards them while `is_lost`.
+/// Spawns a thread that relays bytes of one direction, and discards them while `is_lost`. When
+/// `from` ends, it closes the sending half of `to`, unless stale connections are kept.
 fn relay(
     mut from: TcpStream,
     mut to: TcpStream,

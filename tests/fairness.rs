@@ -37,7 +37,7 @@ struct AttackedServer {
 }
 
 impl AttackedServer {
-    /// Starts a server with additional arguments.
+    /// Starts a server with a control socket and additional arguments.
     fn start(more: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let control = directory.path().join("control").to_str().unwrap().to_owned();
@@ -59,7 +59,7 @@ impl AttackedServer {
         client
     }
 
-    /// Joins rooms from the household's address.
+    /// Joins rooms from the household's address. Panics if that is refused.
     fn join(&self, name: &str, rooms: &[&str]) -> TestClient {
         let mut client = self.send_join(HOUSEHOLD, join(name, rooms));
         client.join_answer();

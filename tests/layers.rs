@@ -74,7 +74,8 @@ fn rust_files(dir: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Returns the lines of a file that are code: without comments, and without the tests at its end.
+/// Returns the lines of a file that are code: without comments, and without the tests at its end,
+/// from the first `#[cfg(test)]` at the beginning of a line.
 fn code_lines(source: &str) -> impl Iterator<Item = &str> {
     source
         .lines()
@@ -82,7 +83,8 @@ fn code_lines(source: &str) -> impl Iterator<Item = &str> {
         .map(|line| line.split("//").next().unwrap_or_default())
 }
 
-/// Returns the modules that a line names by `crate::…` or `crate::{…}`.
+/// Returns the modules that a line names by `crate::…` or `crate::{…}`. Does not see names of a
+/// list that stand in another line than its `crate::{`.
 fn modules_named(line: &str) -> Vec<String> {
     line.match_indices("crate::")
         .flat_map(|(at, found)| {

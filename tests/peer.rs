@@ -40,6 +40,7 @@ fn free_port() -> u16 {
 }
 
 /// Returns a command for `chat-peer` with this home directory, independent of the user's settings.
+/// All three standard streams are pipes.
 fn program(home: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chat-peer"));
     command.env_clear().env("HOME", home).args(arguments);
@@ -49,7 +50,9 @@ fn program(home: &Path, arguments: &[&str]) -> Command {
 
 /// Room on the loopback interface: a UDP port, and home directories for its peers.
 struct TestRoom {
+    /// UDP port of the room.
     port: String,
+    /// Parent of the home directories.
     home: TempDir,
 }
 
@@ -106,7 +109,7 @@ impl Bot {
     }
 
     /// Returns the next object that satisfies `is_wanted`, and skips others. Panics after
-    /// [`PATIENCE`].
+    /// [`PATIENCE`], and at the end of the output.
     fn next(&mut self, what: &str, is_wanted: impl Fn(&Value) -> bool) -> Value {
         let (end, mut skipped) = (Instant::now() + PATIENCE, Vec::new());
         loop {
@@ -118,18 +121,19 @@ impl Bot {
         }
     }
 
-    /// Returns the next object of this type.
+    /// Returns the next object of this type, and skips others.
     fn next_of_type(&mut self, kind: &str) -> Value {
         self.next(kind, |it| it["type"] == kind)
     }
 
-    /// Returns the next `count` messages, as author and text.
+    /// Returns the next `count` messages, as author and text, and skips other objects.
     fn next_messages(&mut self, count: usize) -> Vec<String> {
         let text = |it: Value| format!("{}: {}", it["from"], it["text"]).replace('"', "");
         (0..count).map(|_| text(self.next_of_type("message"))).collect()
     }
 
-    /// Waits until all these names are members of the room.
+    /// Requests the roster until all these names are members of the room. Skips other objects.
+    /// Panics after [`PATIENCE`].
     fn wait_for_members(&mut self, names: &[&str]) {
         let end = Instant::now() + PATIENCE;
         loop {
@@ -144,7 +148,8 @@ impl Bot {
         }
     }
 
-    /// Closes the input. Returns the last object and the exit status.
+    /// Closes the input, and waits for the end of the process. Returns the object `end` and the
+    /// exit status.
     fn finish(mut self) -> (Value, ExitStatus) {
         self.0.close_input();
         let end = self.next_of_type("end");

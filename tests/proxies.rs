@@ -52,7 +52,7 @@ fn raw_header(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
     [SIGNATURE, &[command, family], &length, rest].concat()
 }
 
-/// Returns the header for a client with this address, followed by other fields.
+/// Returns the header for a client with this address. `tlvs`: bytes of further fields in it.
 fn header(client: &str, tlvs: &[u8]) -> Vec<u8> {
     let (family, source) = match client.parse().unwrap() {
         IpAddr::V4(address) => (0x11, address.octets().to_vec()),
@@ -86,8 +86,8 @@ fn join_directly(server: &Server, name: &str) -> TestClient {
     client
 }
 
-/// Waits for the first byte of an answer; returns false if the server closes the connection
-/// instead, with or without having read everything.
+/// Reads the first byte of an answer; returns false if the server closes the connection instead,
+/// with or without having read everything.
 fn is_answered(client: &TestClient) -> bool {
     match client.stream().read(&mut [0; 1]) {
         Ok(count) => count > 0,
@@ -99,7 +99,7 @@ fn is_answered(client: &TestClient) -> bool {
 }
 
 /// Asserts that a connection through the proxy that begins with these bytes is closed without an
-/// answer, and returns the log line about it.
+/// answer, while another client can join. Returns the log line about it.
 fn refusal(first: &[u8]) -> String {
     let server = start(&[]);
     assert!(!is_answered(&connect_proxied(&server, first)));
@@ -131,6 +131,7 @@ fn clients_behind_one_proxy_do_not_share_the_limits_of_an_address() {
     drop(joined);
 }
 
+/// Another client of the same proxy can join meanwhile.
 #[test]
 fn wrong_passwords_pause_the_stated_address_which_log_and_status_name() {
     let directory = tempfile::tempdir().unwrap();
@@ -178,6 +179,7 @@ fn header_may_arrive_in_pieces_and_be_followed_by_frames_at_once() {
     client.join_answer();
 }
 
+/// Such are headers of the command `LOCAL`, and of families other than IP.
 #[test]
 fn connection_without_client_address_counts_as_the_proxy() {
     let server = start(&["--max-connections-per-address", "1"]);
@@ -251,6 +253,8 @@ fn header_of_an_untrusted_peer_is_no_part_of_the_protocol() {
     client.expect_closed();
 }
 
+/// Beyond an eighth of the connections that clients may have, connections of the proxy are closed.
+/// Direct clients can join, and the places of closed connections are free again.
 #[test]
 fn connections_without_header_are_bounded() {
     let mut command = Command::new("/bin/sh");
@@ -274,6 +278,7 @@ fn connections_without_header_are_bounded() {
     }
 }
 
+/// A network of proxies that a reload adds is trusted from then on.
 #[test]
 fn reload_changes_the_trusted_proxies() {
     let file = tempfile::NamedTempFile::new().unwrap().into_temp_path();

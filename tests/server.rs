@@ -252,6 +252,7 @@ fn connection_reset_frees_name() {
     bob.say_in_lobby("still here");
 }
 
+/// 50 clients vanish after a message each. The messages arrive, and nothing is logged.
 #[test]
 fn killed_clients_do_not_disturb_others() {
     let server = Server::start(&["--burst", "10000"]);
@@ -411,6 +412,7 @@ fn sigint_stops_server() {
     assert_eq!(server.wait().code(), Some(0));
 }
 
+/// It stops within 2 s, and other clients get the error of the shutdown.
 #[test]
 fn server_stops_in_time_despite_slow_reader() {
     let mut server = Server::start(&["--burst", "10000", "--max-backlog", "16777216"]);
@@ -512,8 +514,8 @@ fn log_contains_no_secrets() {
     }
 }
 
-/// Fills the log with more than a thousand further rooms, so that the room with the oldest last
-/// entry is evicted.
+/// Fills the log with 1,200 further rooms of one message each, more than it keeps. So it evicts
+/// rooms that nobody is in: those with the fewest messages first.
 fn evict_quietest_room(server: &Server) {
     let mut stranger = server.join("stranger");
     for number in 0..1_200 {
@@ -539,6 +541,7 @@ fn many_new_rooms_do_not_evict_history_of_occupied_room() {
     assert_eq!(answer.texts(), numbered_texts(1, 3), "though anna is still in the lobby");
 }
 
+/// If the room has not been evicted, the missed message is replayed instead.
 #[test]
 fn resume_into_evicted_room_reports_gap() {
     let server = Server::start(&["--burst", "100000"]);

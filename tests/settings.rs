@@ -66,14 +66,15 @@ fn occupied_port_is_reported() {
     );
 }
 
-/// Writes a temporary configuration file.
+/// Writes a temporary file, such as a configuration. Dropping the path removes the file.
 fn config_file(text: &str) -> tempfile::TempPath {
     let file = tempfile::NamedTempFile::new().unwrap().into_temp_path();
     fs::write(&file, text).unwrap();
     file
 }
 
-/// Runs `chat-server` with this configuration. Returns its exit code and standard error.
+/// Runs `chat-server` with the arguments `first` and this configuration, with which it must exit by
+/// itself. Returns its exit code and standard error.
 fn run_with_config(text: &str, first: &[&str]) -> (Option<i32>, String) {
     let file = config_file(text);
     let mut arguments = first.to_vec();
@@ -82,6 +83,7 @@ fn run_with_config(text: &str, first: &[&str]) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
+/// The exit code is 78, and the server does not start either. The packaged configuration is valid.
 #[test]
 fn validate_rejects_invalid_configurations() {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("debian/chat-server.toml");
@@ -141,6 +143,8 @@ fn password_is_read_from_file() {
     anna.join_answer();
 }
 
+/// The file that holds the password counts: the configuration or the password file. The warning
+/// does not contain the password.
 #[test]
 fn world_readable_password_is_warned_of() {
     let secret = config_file("sesame\n");

@@ -35,7 +35,7 @@ fn run_status(control: &Path, more: &[&str]) -> Output {
     server_command().arg("status").arg("--control").arg(control).args(more).output().unwrap()
 }
 
-/// Returns the JSON status and the exit code.
+/// Returns the JSON status and the exit code of `chat-server status`. Panics if there is no status.
 fn json_status(control: &Path) -> (Value, Option<i32>) {
     let output = run_status(control, &["--json"]);
     (serde_json::from_slice(&output.stdout).unwrap(), output.status.code())
@@ -49,7 +49,7 @@ fn control_path() -> (TempDir, PathBuf, String) {
     (directory, path, text)
 }
 
-/// Returns the error text of a failed status command.
+/// Returns the error text of a command that must have failed with exit code 1.
 fn error_text(output: &Output) -> String {
     assert_eq!(output.status.code(), Some(1));
     String::from_utf8(output.stderr.clone()).unwrap()
@@ -249,6 +249,7 @@ fn run_announce(control: &str, text: &str) -> Output {
     server_command().args(["announce", "--control", control, text]).output().unwrap()
 }
 
+/// The command tells to how many people the text was sent. An invalid text is wrong usage.
 #[test]
 fn announcement_reaches_everybody_as_notice() {
     let (_directory, _, control) = control_path();
@@ -289,7 +290,8 @@ fn old_server_that_sends_status_has_announced_nothing() {
     server.join().unwrap();
 }
 
-/// Connects to a control socket, sends these bytes, and returns the answer.
+/// Connects to a control socket, sends these bytes, and returns the answer. If `ends` is true,
+/// closes the sending half before it reads.
 fn ask(control: &Path, request: &[u8], ends: bool) -> Value {
     let mut stream = UnixStream::connect(control).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -394,6 +396,7 @@ fn stopping_server_keeps_socket_of_successor() {
     assert_eq!(json_status(&path).0["process"], second.id());
 }
 
+/// The status command ends with an error, and with success when the server runs on.
 #[test]
 fn hung_server_is_unhealthy() {
     let (_directory, path, control) = control_path();
@@ -429,7 +432,7 @@ struct ReloadableServer {
 }
 
 impl ReloadableServer {
-    /// Starts a server with this configuration.
+    /// Starts a server with this configuration, and waits until it is ready.
     fn start(text: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let config = directory.path().join("config.toml");
@@ -448,7 +451,8 @@ impl ReloadableServer {
         reloaded
     }
 
-    /// Waits for a notification to systemd that satisfies `wanted`, and returns it.
+    /// Waits for a notification to systemd that satisfies `wanted`, and returns it. Drops those
+    /// before it. Panics after [`PATIENCE`] without a notification.
     fn wait_for_notification(&self, wanted: impl Fn(&str) -> bool) -> String {
         let mut buffer = [0; 4_096];
         loop {
@@ -460,7 +464,8 @@ impl ReloadableServer {
         }
     }
 
-    /// Writes another configuration, sends SIGHUP, and waits until the reload has finished.
+    /// Writes another configuration, sends SIGHUP, and waits until the reload has finished, with or
+    /// without success.
     fn reload(&self, text: &str) {
         fs::write(&self.config, text).unwrap();
         self.server.signal(Signal::HUP);
@@ -476,6 +481,7 @@ impl ReloadableServer {
     }
 }
 
+/// Connected clients stay, with the rate limit that they have. New ones get the new settings.
 #[test]
 fn reload_applies_runtime_settings() {
     let it = ReloadableServer::start("name = \"attic\"\nlook-alikes = \"allow\"\n");
@@ -504,7 +510,7 @@ fn reload_applies_runtime_settings() {
     assert!(it.server.log().iter().any(|line| line.contains("applied")));
 }
 
-/// Counts the messages of the lobby that are still in the log.
+/// Counts the messages of the lobby that are still in the log, up to 100.
 fn count_kept_messages(reader: &mut TestClient) -> usize {
     let (reference, room) = (Reference(1), "lobby".to_owned());
     reader.send(History { reference, room, before: Sequence::ZERO, limit: 100 });
@@ -565,8 +571,8 @@ fn status_line_tells_age_of_last_backup() {
     assert_eq!(fs::read_dir(backups).unwrap().count(), 1);
 }
 
-/// Starts a server with a configuration with which it fails. Returns its notification to systemd
-/// and its exit code.
+/// Starts a server with a configuration with which it fails. Returns its first notification to
+/// systemd and its exit code.
 fn failed_start(config: &str) -> (String, Option<i32>) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("config.toml");

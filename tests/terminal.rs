@@ -17,7 +17,8 @@ use std::process::Command;
 
 use common::Server;
 
-/// Runs a Python script of this directory, which exits with 0 if it finds no fault.
+/// Runs a Python script of this directory, which exits with 0 if it finds no fault. Panics with its
+/// error text otherwise.
 fn run_script(name: &str, arguments: &[&str]) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name);
     let output = Command::new("python3").arg("-B").arg(script).args(arguments).output().unwrap();
@@ -25,6 +26,7 @@ fn run_script(name: &str, arguments: &[&str]) {
     assert!(output.status.success(), "{told}");
 }
 
+/// A session of one user with messages of another one in between, and further short sessions.
 #[test]
 fn terminal_session_edits_completes_and_shows_messages() {
     let server = Server::start(&[]);

@@ -24,13 +24,14 @@ use tempfile::TempDir;
 /// Value that is text in ISO 8859-1, but not in UTF-8.
 const LATIN1: &[u8] = b"k\xe4se";
 
-/// Encodes text as PowerShell writes it into files.
+/// Encodes text as PowerShell writes it into files: UTF-16 with a byte order mark.
 fn utf16(text: &str) -> Vec<u8> {
     let units = text.encode_utf16().flat_map(u16::to_le_bytes);
     [0xff, 0xfe].into_iter().chain(units).collect()
 }
 
-/// Returns a command for a program of a user whose home is `home`.
+/// Returns a command for a program of a user whose home is `home`. All three standard streams are
+/// pipes.
 fn user_command(program: &str, home: &Path) -> Command {
     let mut command = isolated_command(program);
     command.env("HOME", home).env("XDG_STATE_HOME", home.join("state"));
@@ -38,7 +39,7 @@ fn user_command(program: &str, home: &Path) -> Command {
     command
 }
 
-/// Runs a command with this input.
+/// Runs a command with this input, and returns its output.
 fn run_with_input(mut command: Command, input: &[u8]) -> Output {
     let mut child = command.spawn().unwrap();
     // It may exit before it has read everything.
@@ -64,7 +65,7 @@ impl PasswordServer {
         Self { server, directory }
     }
 
-    /// Writes a file.
+    /// Writes a file in the directory, and returns its path.
     fn file(&self, name: &str, content: &[u8]) -> PathBuf {
         let path = self.directory.path().join(name);
         fs::write(&path, content).unwrap();

@@ -46,7 +46,7 @@ fn reset(client: TestClient) {
 
 /// Tries to join under a name, without the feature, until the server has noticed the end of the
 /// connection that holds the name. Returns for how long the name waits, in milliseconds; `None` if
-/// it is free.
+/// it was free, and the join has succeeded. Panics after [`PATIENCE`].
 fn waiting_time(server: &Server, name: &str) -> Option<u32> {
     let begin = Instant::now();
     loop {
@@ -214,7 +214,7 @@ fn names_wait_after_a_restart() {
     drop((anna, bob));
 }
 
-/// Starts `chat-client` with lines as input and output, which saves nothing.
+/// Starts `chat-client` as `name`, with lines as input and output, which saves nothing.
 fn start_client(address: SocketAddr, name: &str) -> Program {
     let mut command = isolated_command(env!("CARGO_BIN_EXE_chat-client"));
     command.env("HOME", env!("CARGO_TARGET_TMPDIR"));
@@ -222,7 +222,8 @@ fn start_client(address: SocketAddr, name: &str) -> Program {
     Program::start(command)
 }
 
-/// Relays one client's connection to a server until it is dropped, which resets both sides.
+/// Relays one client's connection to a server, until one side ends or [`Self::reset`]. Dropping it
+/// changes nothing.
 struct Relay {
     /// Sockets of the client and of the server.
     sides: [TcpStream; 2],
