@@ -189,6 +189,8 @@ fn large_export(messages: usize) -> String {
     lines
 }
 
+/// An import that is killed halfway, or that finds an invalid last line, leaves the log as it was.
+/// The same import succeeds afterwards.
 #[test]
 fn killed_or_failed_import_changes_nothing() {
     let workspace = Workspace::new();
@@ -262,6 +264,7 @@ fn backup_of_running_server_can_be_restored() {
     assert_eq!(server.join("bob").say_in_lobby("again").previous, last.sequence);
 }
 
+/// Each fault has a line; the last line has their number, and the exit code is 1.
 #[test]
 fn check_reports_faults() {
     let workspace = Workspace::new();

@@ -171,6 +171,7 @@ fn failing_backup_is_reported_and_reload_mends_it() {
     assert_eq!(place.backups().len(), 1);
 }
 
+/// `chat-server validate` succeeds nevertheless. It creates no directory.
 #[test]
 fn backup_without_log_on_disk_is_warned_of() {
     let output = run_server_command(&["validate", "--backup-dir", "backups"]);

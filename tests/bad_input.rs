@@ -211,6 +211,7 @@ fn invalid_names_and_texts_are_refused_with_reason() {
     bystanders.finish();
 }
 
+/// The connection goes on, without an answer to them, and nothing is logged.
 #[test]
 fn unknown_kinds_and_trailing_fields_are_ignored() {
     let server = start_server(&[]);

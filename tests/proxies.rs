@@ -108,6 +108,7 @@ fn refusal(first: &[u8]) -> String {
     lines.into_iter().find(|it| it.contains("127.0.0.9")).unwrap()
 }
 
+/// The limit is that of the address, or IPv6 network of 64 bits, that the header states.
 #[test]
 fn clients_behind_one_proxy_do_not_share_the_limits_of_an_address() {
     let server = start(&["--max-connections-per-address", "1"]);
@@ -163,6 +164,7 @@ fn wrong_passwords_pause_the_stated_address_which_log_and_status_name() {
     assert_eq!(status["pressure"]["address"], "192.0.2.1");
 }
 
+/// Further fields in the header are skipped.
 #[test]
 fn header_may_arrive_in_pieces_and_be_followed_by_frames_at_once() {
     let server = start(&[]);
@@ -200,6 +202,7 @@ fn connection_without_client_address_counts_as_the_proxy() {
     }
 }
 
+/// No header, a header of version 1, a malformed one, and one that is too long. The log says which.
 #[test]
 fn invalid_headers_close_the_connection_and_the_log_names_the_proxy() {
     let mut hello = Vec::new();
@@ -214,6 +217,7 @@ fn invalid_headers_close_the_connection_and_the_log_names_the_proxy() {
     assert!(log.contains("too long"), "{log}");
 }
 
+/// Clients with and without the proxy join meanwhile. The time-out is logged.
 #[test]
 fn unfinished_header_times_out_and_disturbs_nobody() {
     let server = start(&[]);

@@ -36,6 +36,7 @@ fn numbered_texts(from: usize, to: usize) -> Vec<String> {
 
 // History of newcomers.
 
+/// Fewer if there are not as many. They are marked as history, live entries are not.
 #[test]
 fn newcomer_receives_ten_latest_entries() {
     let server = Server::start(&[]);
@@ -55,6 +56,7 @@ fn newcomer_receives_ten_latest_entries() {
     assert_eq!(anna.say_in_lobby("now").flags, 0);
 }
 
+/// Of each room, the ten most recent messages stay, although the log has no memory for all.
 #[test]
 fn busy_room_does_not_evict_history_of_quiet_room() {
     let arguments = ["--burst", "10000", "--log-bytes", "100000"];
@@ -117,6 +119,7 @@ fn sequences_and_times_ascend_and_previous_links_entries() {
 
 // Names.
 
+/// Spellings with the same key count as one name.
 #[test]
 fn name_is_unique_and_free_after_leaving() {
     let server = Server::start(&[]);
@@ -149,6 +152,7 @@ fn concurrent_joins_with_one_name_admit_one() {
 
 // Resume and lost connections.
 
+/// The connection is dropped with entries in transit, again and again.
 #[test]
 fn resume_replays_missed_entries_once() {
     /// Number of messages that bob sends while anna's connection drops again and again.
@@ -184,6 +188,7 @@ fn resume_replays_missed_entries_once() {
     anna.expect_nothing();
 }
 
+/// After each dropped connection, messages without an echo are sent again under their references.
 #[test]
 fn resent_messages_are_logged_once() {
     let server = Server::start(&[]);
@@ -228,6 +233,7 @@ fn resume_replaces_stale_connection() {
     anna.say_in_lobby("it is me");
 }
 
+/// The client has not the feature `resume`, with which its name would wait.
 #[test]
 fn connection_reset_frees_name() {
     let server = Server::start(&[]);
@@ -270,6 +276,8 @@ fn killed_clients_do_not_disturb_others() {
     assert_eq!(server.log(), Vec::<String>::new());
 }
 
+/// After a kill, a client that resumes gets another log id, and neither its session nor its
+/// entries.
 #[test]
 fn restart_without_store_starts_new_log() {
     let mut server = Server::start(&[]);
@@ -285,6 +293,8 @@ fn restart_without_store_starts_new_log() {
 
 // Large rooms.
 
+/// Clients that observe presence get names up to 100 members, and then only the number. The roster
+/// has all names, page by page. Messages reach everybody.
 #[test]
 fn large_room_reports_member_count_and_paged_roster() {
     let server = Server::start(&["--max-connections-per-address", "10000"]);
@@ -358,6 +368,7 @@ fn direct_message_reaches_only_sender_and_recipient() {
 
 // Shutdown.
 
+/// Also to those that have not joined. The server exits with 0 within 2 s, and logs nothing.
 #[test]
 fn sigterm_sends_shutdown_error_to_all_connections() {
     let mut server = Server::start(&[]);
@@ -432,6 +443,7 @@ fn server_stops_in_time_despite_slow_reader() {
 
 // systemd and logging.
 
+/// The status line follows the number of joined users, and the end is notified.
 #[test]
 fn systemd_receives_readiness_status_and_watchdog() {
     let folder = tempfile::tempdir().unwrap();
@@ -473,6 +485,7 @@ fn systemd_receives_readiness_status_and_watchdog() {
     assert_eq!(server.wait().code(), Some(0));
 }
 
+/// Information has 6, a warning 4.
 #[test]
 fn journal_lines_have_priorities() {
     let mut server = Server::start_with(&[], |command| {
@@ -487,6 +500,7 @@ fn journal_lines_have_priorities() {
     assert!(log[1].starts_with("<4>"), "{log:#?}");
 }
 
+/// Neither passwords, wrong ones included, nor texts of messages.
 #[test]
 fn log_contains_no_secrets() {
     let mut password = tempfile::NamedTempFile::new().unwrap();

@@ -52,6 +52,7 @@ fn missing_address_is_retried() {
     server.join("anna");
 }
 
+/// The server exits with 1, and its only line names the address and the reason.
 #[test]
 fn occupied_port_is_reported() {
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -116,6 +117,7 @@ fn validate_rejects_invalid_configurations() {
     assert!(told.contains("/nowhere/chat-server.toml"), "{told}");
 }
 
+/// The environment overrides the file.
 #[test]
 fn flags_override_environment_and_file() {
     let file = config_file("name = \"file\"\nburst = 100\nper-minute = 1000\n");
@@ -131,6 +133,7 @@ fn flags_override_environment_and_file() {
     );
 }
 
+/// It is the first line of the file.
 #[test]
 fn password_is_read_from_file() {
     let password = config_file("sesame\nnot this\n");

@@ -133,6 +133,8 @@ fn socket_directory_of_others_is_not_used() {
     assert!(directory.join(format!("server-{}", server.id())).exists());
 }
 
+/// As JSON and as text. Only the owner can access the socket. When the server stops, it removes the
+/// socket, and the command fails.
 #[test]
 fn status_reports_counters_and_health() {
     let (_directory, path, control) = control_path();
@@ -186,6 +188,8 @@ fn half_sent_requests_delay_nobody() {
     drop(begun);
 }
 
+/// The status command finds it there by `--data`. The status states kind, size and durability of
+/// the log, and the watchdog.
 #[test]
 fn control_socket_defaults_to_data_directory() {
     let directory = tempfile::tempdir().unwrap();
@@ -204,6 +208,7 @@ fn control_socket_defaults_to_data_directory() {
     assert!(store["bytes"].as_u64().unwrap() > 10_000, "{told}");
 }
 
+/// `data-dir` in the configuration takes precedence over it.
 #[test]
 fn state_directory_is_default_data_directory() {
     let directory = tempfile::tempdir().unwrap();
@@ -278,6 +283,7 @@ fn announcement_reaches_everybody_as_notice() {
     assert!(error_text(&run_announce(&control, "x")).contains("no server can be asked"));
 }
 
+/// `chat-server announce` then fails and says so.
 #[test]
 fn old_server_that_sends_status_has_announced_nothing() {
     let (_directory, path, control) = control_path();
@@ -304,6 +310,7 @@ fn ask(control: &Path, request: &[u8], ends: bool) -> Value {
     serde_json::from_str(&answer).unwrap()
 }
 
+/// Whether it closes its sending half or not.
 #[test]
 fn client_that_only_reads_control_socket_gets_status() {
     let (_directory, path, control) = control_path();
@@ -313,6 +320,7 @@ fn client_that_only_reads_control_socket_gets_status() {
     }
 }
 
+/// Each gets an error as answer. A valid request succeeds afterwards.
 #[test]
 fn invalid_control_requests_are_refused() {
     let (_directory, path, control) = control_path();
@@ -338,6 +346,7 @@ fn invalid_control_requests_are_refused() {
     assert_eq!(answer, json!({"announced": 0}));
 }
 
+/// A server that finds another one at the socket runs without one.
 #[test]
 fn stale_control_socket_is_replaced_and_live_one_kept() {
     let (_directory, path, control) = control_path();
@@ -353,6 +362,7 @@ fn stale_control_socket_is_replaced_and_live_one_kept() {
     assert_eq!(json_status(&path).0["process"], second.id());
 }
 
+/// The server runs without a socket, and logs that.
 #[test]
 fn foreign_file_at_control_path_is_kept() {
     let (_directory, path, control) = control_path();
@@ -362,6 +372,7 @@ fn foreign_file_at_control_path_is_kept() {
     assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
 }
 
+/// The status command exits with 1 if it gets no answer.
 #[test]
 fn closed_control_connection_is_unhealthy() {
     let (_directory, path, _) = control_path();
@@ -371,6 +382,7 @@ fn closed_control_connection_is_unhealthy() {
     server.join().unwrap();
 }
 
+/// The status command gives up, with exit code 1, although bytes still arrive.
 #[test]
 fn endless_status_answer_is_unhealthy() {
     let (_directory, path, _) = control_path();
@@ -386,6 +398,7 @@ fn endless_status_answer_is_unhealthy() {
     server.join().unwrap();
 }
 
+/// The successor has replaced the file at the same path.
 #[test]
 fn stopping_server_keeps_socket_of_successor() {
     let (_directory, path, control) = control_path();
@@ -524,6 +537,7 @@ fn count_kept_messages(reader: &mut TestClient) -> usize {
     }
 }
 
+/// In memory (`log-length`) and on disk (`keep-messages`), for messages that are there already.
 #[test]
 fn reload_applies_retention() {
     let data = tempfile::tempdir().unwrap();
@@ -545,6 +559,7 @@ fn reload_applies_retention() {
     }
 }
 
+/// In systemd's status line, as one line, and in the log. A valid reload ends the report.
 #[test]
 fn invalid_reload_changes_nothing_and_is_reported() {
     let it = ReloadableServer::start("name = \"attic\"\n");
@@ -588,6 +603,8 @@ fn failed_start(config: &str) -> (String, Option<i32>) {
     (told.trim_end().to_owned(), output.status.code())
 }
 
+/// The status line has the error, as one line: a wrong configuration, and a log that cannot be
+/// opened.
 #[test]
 fn start_failure_is_reported_to_systemd() {
     let (told, status) = failed_start("name = \"attic\"\nburst = 0\n");
@@ -605,6 +622,7 @@ fn start_failure_is_reported_to_systemd() {
     assert_eq!((told.lines().count(), status), (1, Some(1)));
 }
 
+/// In systemd's status line and in the log. The other settings are applied.
 #[test]
 fn reload_names_settings_that_need_restart() {
     let it = ReloadableServer::start("name = \"attic\"\n");

@@ -89,6 +89,7 @@ fn result(output: &Output) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
+/// Of the server and of the client: UTF-8 with and without a byte order mark, and UTF-16.
 #[test]
 fn passwords_are_read_from_files_of_other_systems() {
     let written = "Brötchen\n";
@@ -109,6 +110,7 @@ fn composed_and_decomposed_passwords_are_equal() {
     assert_ne!(result(&server.run_client(b"Brotchen", &[], b"hi\n")).0, Some(0));
 }
 
+/// Of a script of the client, with JSON lines and with plain lines.
 #[test]
 fn byte_order_mark_before_the_first_line_does_no_harm() {
     let server = PasswordServer::start(b"hush");
@@ -145,6 +147,7 @@ fn import_reads_a_file_with_a_byte_order_mark() {
     assert!(String::from_utf8_lossy(&output.stdout).starts_with("1 messages added"), "{output:?}");
 }
 
+/// Client and peer exit with 64, and name the variable.
 #[test]
 fn environment_that_is_no_text_is_an_error() {
     let home = tempfile::tempdir().unwrap();

@@ -17,8 +17,8 @@ pub(super) const PROTOCOL: u8 = 76;
 /// refused (`EX_NOPERM`).
 #[cfg(feature = "ui")]
 pub(super) const REFUSED: u8 = 77;
-/// Exit code for a wrong configuration of the server, and if a command for the log on disk finds no
-/// data directory named (`EX_CONFIG`). The commands that only query the server return 1 instead.
+/// Exit code for a wrong configuration of the server, or if no data directory is named for a
+/// command for the log on disk (`EX_CONFIG`). `status` and `announce` return 1 instead.
 #[cfg(feature = "server")]
 pub(super) const BAD_CONFIG: u8 = 78;
 

@@ -78,7 +78,7 @@ impl Client {
         self.stream.write_all(&encoded(frame))
     }
 
-    /// Waits for the next frame, for up to [`TIMEOUT`] without a byte. Skips frames of unknown
+    /// Waits for the next frame, as long as the socket's time-out allows. Skips frames of unknown
     /// kinds and frames that cannot be decoded.
     ///
     /// # Errors

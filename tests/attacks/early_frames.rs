@@ -28,6 +28,7 @@ fn unsolicited_pongs_before_joining() {
     attack.run(|target| flood(target, greeted(target), &frames, Reading::Nothing));
 }
 
+/// Frames of unknown kinds and pings, whose answers the attackers read.
 #[test]
 fn endless_frames_before_joining() {
     let attack = Attack { name: "endless frames before joining", ..Attack::default() };

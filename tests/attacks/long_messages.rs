@@ -23,6 +23,7 @@ fn text(number: u64) -> String {
     text
 }
 
+/// Messages of words of their own, in a room of the attackers.
 #[test]
 fn longest_messages_at_full_speed() {
     let attack = Attack { name: "4 KiB messages", ..Attack::default() };

@@ -11,6 +11,7 @@ use crate::harness::{Attack, fill};
 /// Number of attacking connections, all in one room.
 const CONNECTIONS: usize = 120;
 
+/// Each attacker requests both again and again, and reads the answers.
 #[test]
 fn greatest_answers_at_full_speed() {
     let fill_room = |address| {
