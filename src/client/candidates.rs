@@ -40,7 +40,8 @@ struct LocalNetwork {
 pub(super) struct LocalNetworks(Vec<LocalNetwork>);
 
 impl LocalNetworks {
-    /// Lists the networks of this machine. If the system cannot list them, there are none.
+    /// Lists the networks of this machine, without loopbacks. If the system cannot list them, there
+    /// are none.
     pub(super) fn scan() -> Self {
         let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
         let networks = interfaces.into_iter().filter(|it| !it.is_loopback()).filter_map(|it| {

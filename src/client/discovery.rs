@@ -112,7 +112,8 @@ pub(super) fn rediscover(
 }
 
 /// Returns the decision about an announced server, `found`, during the search for the server
-/// `sought`.
+/// `sought`. A match is kept and ends the search: at once if it has the sought instance name, soon
+/// otherwise. Another server of that instance name is kept; all others are ignored.
 fn collect_action(sought: &Destination, found: &DiscoveredServer) -> CollectAction {
     let has_instance_name = found.instance_name == sought.address.host;
     match (matches_destination(sought, found), has_instance_name) {

@@ -137,8 +137,8 @@ struct Advertiser {
 }
 
 impl Advertiser {
-    /// Starts advertising a record. If that fails, logs the failure and returns `None`; the server
-    /// continues.
+    /// Starts advertising a record. If that fails, or the machine's networks cannot be listed, logs
+    /// the failure and returns `None`; the server continues.
     fn begin(wanted: &Advertisement) -> Option<Self> {
         if let Err(error) = if_addrs::get_if_addrs() {
             tracing::warn!("clients cannot find this server: cannot list the networks: {error}");

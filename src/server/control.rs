@@ -195,7 +195,8 @@ enum Request {
 }
 
 /// Reads a request: a line of JSON of at most [`MAX_REQUEST_BYTES`]. It ends with a newline or the
-/// end of the stream; what follows the newline is ignored. A longer request is invalid.
+/// end of the stream; what follows the newline is ignored. A longer request is invalid. Waits
+/// [`REQUEST_BEGIN_TIMEOUT`] for the first byte, and [`REQUEST_TIMEOUT`] for the rest.
 async fn read_request(reader: ReadHalf<'_>) -> Request {
     let mut line = Vec::new();
     let mut reader = BufReader::new(reader.take(MAX_REQUEST_BYTES));

@@ -369,7 +369,8 @@ impl Engine {
         self.is_log_closed || self.is_stopping && self.fanout.is_empty() || is_late
     }
 
-    /// Handles the timers that have expired: of the hub, of housekeeping, of a pending shutdown.
+    /// Handles the timers that have expired: of the hub, of housekeeping
+    /// ([`HOUSEKEEPING_INTERVAL`]), of a pending shutdown.
     fn on_timers(&mut self) {
         let now = self.clock.now();
         if self.wake_at.is_some_and(|at| at <= now) {

@@ -157,8 +157,8 @@ struct ReaderState {
 pub(super) struct Behind;
 
 impl Feed {
-    /// Creates an empty feed of at most `max_bytes` bytes. The feed takes its memory from `budget`,
-    /// even beyond the budget's limit.
+    /// Creates an empty feed of at most `max_bytes` bytes; for [`BURST_TIME`], of [`BURST_FACTOR`]
+    /// times as many. The feed takes its memory from `budget`, even beyond the budget's limit.
     pub(super) fn new(max_bytes: usize, budget: Arc<MemoryBudget>) -> Self {
         Self {
             batches: VecDeque::new(),
