@@ -3,6 +3,7 @@
 
 mod addresses;
 mod amplification;
+mod bench;
 mod blocking;
 mod crowds;
 mod healing;

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-use super::hostile::{FakePeer, TestBench};
+use super::bench::{FakePeer, TestBench};
 use crate::mesh::Outgoing;
 use crate::model::PeerId;
 use crate::wire::udp::{Announce, Control, Nonce, PageItem, PeerAddress, Peers};

@@ -1,7 +1,7 @@
 //! Tests of `/block` and `/unblock`.
 
 use super::SimRoom;
-use super::hostile::{FakePeer, TestBench};
+use super::bench::{FakePeer, TestBench};
 use crate::mesh::{End, Input};
 use crate::model::{Command, Event, PeerCommand, Refusal, Request, RequestTag};
 use crate::wire::udp::{PageItem, Signer};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-use super::hostile::{FakePeer, TestBench};
+use super::bench::{FakePeer, TestBench};
 use crate::model::{Event, PeerId};
 use crate::wire::udp::{Control, Heartbeat, PageItem};
 

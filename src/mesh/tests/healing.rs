@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::{End, Input, Outgoing};
 use super::SimRoom;
-use super::hostile::{FakePeer, Sent, TestBench};
+use super::bench::{FakePeer, Sent, TestBench};
 use crate::model::{AddressGroup, Command, Event};
 use crate::wire::udp::Control;
 

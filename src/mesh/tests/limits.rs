@@ -1,6 +1,6 @@
 //! Tests of limits on requests of the peer's own user, and on announces to a voter.
 
-use super::hostile::{FakePeer, TestBench, agree_from, candidate_nonce};
+use super::bench::{FakePeer, TestBench, agree_from, candidate_nonce};
 use crate::mesh::Outgoing;
 use crate::mesh::publish::MAX_DEFERRED_REQUESTS;
 use crate::mesh::timers::MAX_UNICAST_ANNOUNCES;

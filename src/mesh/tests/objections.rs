@@ -1,6 +1,6 @@
 //! Tests of objections to this candidate: those of members count, those of strangers do not.
 
-use super::hostile::{FakePeer, TestBench, agree_from, candidate_nonce};
+use super::bench::{FakePeer, TestBench, agree_from, candidate_nonce};
 use crate::mesh::{End, Outgoing};
 use crate::model::{ErrorCode, Event, PeerId, RoomClock};
 use crate::wire::udp::{Control, Object, PageItem};

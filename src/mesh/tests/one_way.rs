@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::hostile::{FakePeer, TestBench};
+use super::bench::{FakePeer, TestBench};
 use super::reports::present;
 use super::{SimPeer, SimRoom};
 use crate::model::{

@@ -1,7 +1,7 @@
 //! Tests of paths: by which path a peer is told to send, and by which path it is believed to hear.
 //! Sections 11 and 12.
 
-use super::hostile::{FakePeer, Sent, TestBench, agree_from, candidate_nonce};
+use super::bench::{FakePeer, Sent, TestBench, agree_from, candidate_nonce};
 use crate::mesh::{Input, Outgoing};
 use crate::model::{ChatCommand, Path, PathSet, RoomSelector, Style};
 use crate::wire::udp::{Control, PageItem, Recent};

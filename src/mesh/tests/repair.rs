@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use super::hostile::{FakePeer, TestBench};
+use super::bench::{FakePeer, TestBench};
 use crate::mesh::{Input, Outgoing};
 use crate::model::{Event, PeerId};
 use crate::wire::udp::{Control, EntryRange, Lost, PageItem};

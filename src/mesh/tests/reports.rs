@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::End;
 use super::SimRoom;
-use super::hostile::{FakePeer, TestBench};
+use super::bench::{FakePeer, TestBench};
 use crate::mesh::Outgoing;
 use crate::model::{ErrorCode, Event, NameKey, NoticeCode, Timestamp};
 use crate::wire::udp::{Announce, Bye, Control, Heartbeat, Nonce};

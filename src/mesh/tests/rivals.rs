@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::hostile::{FakePeer, Sent, TestBench, agree_from, candidate_nonce};
+use super::bench::{FakePeer, Sent, TestBench, agree_from, candidate_nonce};
 use super::{End, SimRoom};
 use crate::mesh::Outgoing;
 use crate::model::{ErrorCode, Event};

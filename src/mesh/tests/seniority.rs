@@ -1,6 +1,6 @@
 //! Tests of claims about seniority: what a peer has seen beats what others claim.
 
-use super::hostile::{FakePeer, TestBench, agree_from, candidate_nonce};
+use super::bench::{FakePeer, TestBench, agree_from, candidate_nonce};
 use crate::mesh::contact::{Contact, Profile, Stage};
 use crate::mesh::{Input, Outgoing};
 use crate::model::{ErrorCode, Event, Moment, NameKey, PathSet, RoomClock};
