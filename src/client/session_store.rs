@@ -2,14 +2,14 @@
 //! each server and username. Only its owner can read it.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::Destination;
-use crate::disk::{create_private_dir, open_private_file};
+use crate::disk::{create_private_dir, open_private_file, replace_private_file};
 use crate::link::SavedSession;
 use crate::model::{LogId, NameKey, Position, Sequence, SessionId, Token};
 
@@ -111,8 +111,8 @@ impl SessionStore {
         })
     }
 
-    /// Saves the session and replaces the file atomically. If the program crashes, the file has
-    /// either the old or the new content. After a power cut it may have neither.
+    /// Saves the session and replaces the file atomically. Waits for the disk. After a crash of the
+    /// program or a power cut, the file has either the old or the new content.
     ///
     /// # Errors
     /// The file cannot be written. The old file is unchanged.
@@ -127,7 +127,10 @@ impl SessionStore {
             rooms: saved.rooms.clone(),
             password_asked: saved.password_required,
         };
-        self.write(&file).map_err(|source| store_error(&self.path, source))
+        let content = serde_json::to_vec(&file).map_err(io::Error::from);
+        content
+            .and_then(|content| replace_private_file(&self.path, &content))
+            .map_err(|source| store_error(&self.path, source))
     }
 
     /// Returns true if this is the store of the username with this key.
@@ -138,17 +141,6 @@ impl SessionStore {
     /// Removes the session file, if there is one and it can be removed.
     pub(super) fn remove(&self) {
         let _ = fs::remove_file(&self.path);
-    }
-
-    /// Writes the content to a temporary file that only its owner can read. Then renames it over
-    /// the session file.
-    fn write(&self, content: &SessionFile) -> io::Result<()> {
-        let directory = self.path.parent().unwrap_or(Path::new("."));
-        let mut temporary = tempfile::NamedTempFile::new_in(directory)?;
-        serde_json::to_writer(&mut temporary, content)?;
-        temporary.flush()?;
-        temporary.persist(&self.path).map_err(|failed| failed.error)?;
-        Ok(())
     }
 }
 

@@ -2,11 +2,11 @@
 //! from then on.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::user::state_directory;
-use crate::disk::create_private_dir;
+use crate::disk::{create_private_dir, replace_private_file};
 use crate::model::Username;
 
 /// Maximum number of bytes that are read from the file.
@@ -39,12 +39,8 @@ impl RememberedName {
     /// # Errors
     /// The file cannot be written. The old file is unchanged.
     pub fn save(&self, name: &str) -> io::Result<()> {
-        let directory = self.0.parent().unwrap_or(Path::new("."));
-        create_private_dir(directory)?;
-        let mut temporary = tempfile::NamedTempFile::new_in(directory)?;
-        writeln!(temporary, "{name}")?;
-        temporary.persist(&self.0).map_err(|failed| failed.error)?;
-        Ok(())
+        create_private_dir(self.0.parent().unwrap_or(Path::new(".")))?;
+        replace_private_file(&self.0, format!("{name}\n").as_bytes())
     }
 }
 

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::disk::{create_private_dir, open_private_file};
+use crate::disk::{create_private_dir, open_private_file, replace_private_file};
 use crate::model::{NameKey, Username};
 
 /// Maximum number of names on an ignore list.
@@ -166,8 +166,7 @@ impl IgnoreFile {
         &self,
         change: impl FnOnce(&mut IgnoredNames) -> T,
     ) -> io::Result<(IgnoredNames, T)> {
-        let directory = self.path.parent().unwrap_or(Path::new("."));
-        create_private_dir(directory)?;
+        create_private_dir(self.path.parent().unwrap_or(Path::new(".")))?;
         // The lock ends when its file is closed, at the end of this function.
         let lock = open_private_file(&self.path.with_extension("lock"))?;
         lock.lock()?;
@@ -175,22 +174,15 @@ impl IgnoreFile {
         let mut names = before.clone();
         let result = change(&mut names);
         if names != before {
-            self.write(directory, &names)?;
+            self.write(&names)?;
         }
         Ok((names, result))
     }
 
-    /// Writes the list to a temporary file that only its owner can read. Then renames it over the
-    /// file.
-    fn write(&self, directory: &Path, names: &IgnoredNames) -> io::Result<()> {
+    /// Replaces the file by one with this list.
+    fn write(&self, names: &IgnoredNames) -> io::Result<()> {
         let content = FileContent { server: self.server.clone(), names: names.to_vec() };
-        let mut temporary = tempfile::NamedTempFile::new_in(directory)?;
-        serde_json::to_writer(&mut temporary, &content)?;
-        temporary.flush()?;
-        // A power cut after the renaming must not leave an empty file in place of the old list.
-        temporary.as_file().sync_all()?;
-        temporary.persist(&self.path).map_err(|failed| failed.error)?;
-        Ok(())
+        replace_private_file(&self.path, &serde_json::to_vec(&content)?)
     }
 
     /// Returns an I/O error with the path of this file.
