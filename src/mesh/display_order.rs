@@ -228,16 +228,15 @@ impl Mesh {
     }
 
     /// Returns the name to show for an entry: the one that it states. If its author is a member of
-    /// another name, and another member or this peer holds the stated one, returns the author's own
-    /// name. An author can state any name in an entry. Section 9, rule 9.
+    /// another name, and somebody else here holds the stated one ([`Self::is_held_by_another`]),
+    /// returns the author's own name. An author can state any name in an entry. Section 9, rule 9.
     fn name_shown<'a>(&'a self, entry: &'a Entry) -> &'a str {
-        let stated = entry.fields.username.as_str();
-        let key = NameKey::of(stated);
-        let author = entry.author.id;
+        let (author, stated) = (entry.author.id, entry.fields.username.as_str());
         let own = self.contacts.member(author).map(Contact::name);
-        let is_of_another =
-            self.name.key() == &key || self.contacts.holders(&key).any(|it| it != author);
-        own.filter(|own| is_of_another && NameKey::of(own) != key).unwrap_or(stated)
+        // Nearly always the two are the same.
+        let Some(own) = own.filter(|it| *it != stated) else { return stated };
+        let is_other = NameKey::of(own) != NameKey::of(stated);
+        if is_other && self.is_held_by_another(author, stated) { own } else { stated }
     }
 
     /// Notifies the user if the clock of an entry's author differs by more than

@@ -9,14 +9,22 @@ use crate::mesh::Outgoing;
 use crate::model::{Event, Path, PathSet, PeerId, RoomClock, Timestamp};
 use crate::wire::udp::*;
 
-/// A member's entry that states the name of another member, or of this peer, is shown under the
-/// author's own name. A name that nobody holds is shown as the entry states it.
+/// A member's entry that states the name of another member, of this peer, or of a peer that is
+/// shown as heard through a member, is shown under the author's own name. A name that nobody holds
+/// is shown as the entry states it.
 #[test]
 fn entry_in_the_name_of_another_member_is_shown_under_its_authors_name() {
     let mut bench = TestBench::alone();
     let (mut bert, mut mallory) = (FakePeer::new(1), FakePeer::new(2));
     assert!(bench.admit(&mut bert, "bert") && bench.admit(&mut mallory, "mallory"));
-    for (sequence, stated) in (1..).zip(["bert", "BERT", "anna", "carl", "mallory"]) {
+    // Known through bert only, by the name in its entry: "liar".
+    let dora = FakePeer::new(3);
+    let page = vec![PageItem { author: dora.signer.id, have: 1, ago: 0 }];
+    bench.receive_heartbeat(&mut bert, "bert", 0, page);
+    bench.advance(200);
+    bench.receive_entry(&bert, dora.entry(1, 1));
+    bench.advance(200);
+    for (sequence, stated) in (1..).zip(["bert", "BERT", "anna", "liar", "carl", "mallory"]) {
         let fields = EntryFields {
             username: stated.to_owned(),
             ..mallory.entry(sequence, u64::from(sequence)).fields.clone()
@@ -30,7 +38,7 @@ fn entry_in_the_name_of_another_member_is_shown_under_its_authors_name() {
         _ => None,
     });
     let from: Vec<_> = from.collect();
-    assert_eq!(from, ["mallory", "mallory", "mallory", "carl", "mallory"]);
+    assert_eq!(from, ["liar", "mallory", "mallory", "mallory", "mallory", "carl", "mallory"]);
 }
 
 /// If the only source of the history does not answer, the newcomer asks it again and again until
