@@ -225,8 +225,10 @@ impl SweepContext {
     /// removed. A member pings it once after each of its packets, perhaps after a delay, if it is
     /// unverified, and has stated a name or needs a verified address.
     ///
-    /// A member also pings a contact that others list, that was never heard by a path, and that has
-    /// no verified address, like a listed one that was not heard: both may wait for the other one.
+    /// A contact that only pages have verified has no verified address. A member pings it, too, once
+    /// after each of its packets, if it needs a verified address. If it was never heard by a path,
+    /// and others list it, a member pings it like a listed one that was not heard: both may wait
+    /// for the other one.
     fn action_for_heard(&self, contact: &Contact) -> ContactAction {
         let end = contact.last_heard.unwrap_or(contact.known_at) + HEARD_TIMEOUT;
         if end <= self.now {
@@ -234,11 +236,12 @@ impl SweepContext {
         }
         let is_remote = !contact.is_heard_by_path();
         if contact.is_verified {
-            // Others list it. Where no path works, it learns of this peer only at a verified
-            // address.
-            let is_wanted = is_remote && contact.verified_address().is_none();
+            // It has asked for something that goes to a verified address only. Or others list it:
+            // where no path works, it learns of this peer only at a verified address.
+            let has_asked = contact.needs_verified_address && !contact.is_pinged;
             let is_listed = contact.last_vouched + self.gone > self.now;
-            return if is_wanted && is_listed && self.is_member {
+            let is_wanted = has_asked || is_remote && is_listed;
+            return if is_wanted && contact.verified_address().is_none() && self.is_member {
                 self.ping_at(contact.ping_at.unwrap_or(self.now), end)
             } else {
                 ContactAction::Wait(end)

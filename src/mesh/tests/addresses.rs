@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-use super::bench::{FakePeer, TestBench};
+use super::bench::{FakePeer, Sent, TestBench};
 use crate::mesh::Outgoing;
-use crate::model::PeerId;
-use crate::wire::udp::{Announce, Control, Nonce, PageItem, PeerAddress, Peers};
+use crate::model::{ChatCommand, PeerId, RoomSelector, Style};
+use crate::wire::udp::{Announce, Control, EntryRange, Nonce, PageItem, PeerAddress, Peers, Want};
 
 /// Returns a `peers` that states this IPv4 address of a peer.
 fn peers(peer: PeerId, address: SocketAddr) -> Control {
@@ -161,11 +161,74 @@ fn addresses_are_taken_only_if_asked_for() {
     for _ in 0..10 {
         bench.receive_by(None, &mut bert, peers(about, victim));
     }
+    bench.advance(200);
+    assert_eq!(bench.take_pings(), [victim]);
+    // The question has been answered already.
+    bench.receive_by(None, &mut bert, peers(about, victim));
     for _ in 0..10 {
         bench.receive_heartbeat(&mut bert, "bert", 0, page(&carl));
         bench.advance(1_000);
     }
-    assert_eq!(bench.take_pings().iter().filter(|it| **it == victim).count(), 3);
+    assert_eq!(bench.take_pings().iter().filter(|it| **it == victim).count(), 2);
+}
+
+/// An answer about the address of a silent member is taken for 10 s after the question.
+#[test]
+fn late_answer_about_an_address_is_not_taken() {
+    for (wait, is_taken) in [(9_900, true), (10_000, false)] {
+        let mut bench = TestBench::alone();
+        let (mut bert, mut carl) = (FakePeer::new(1), FakePeer::new(2));
+        assert!(bench.admit(&mut bert, "bert") && bench.admit(&mut carl, "carl"));
+        let (about, new) = (carl.signer.id, FakePeer::new(3).address);
+        bench.advance(4_000);
+        bench.sent.clear();
+        bench.receive_heartbeat(&mut bert, "bert", 0, page(&carl));
+        let asked_at = bench.now;
+        while bench.take_wheres(about, bert.address) == 0 {
+            bench.advance(1);
+        }
+        let elapsed = bench.now - asked_at;
+        // It is heard again, so it is asked for no more. Then it falls silent.
+        bench.advance(2_500 - elapsed);
+        bench.receive_heartbeat(&mut carl, "carl", 0, vec![]);
+        bench.receive_heartbeat(&mut bert, "bert", 0, vec![]);
+        bench.advance(wait + elapsed - 2_500);
+        bench.sent.clear();
+        bench.receive_by(None, &mut bert, peers(about, new));
+        // Pings to its other address are in progress, one each second.
+        bench.advance(2_200);
+        assert_eq!(bench.take_pings().contains(&new), is_taken, "{wait}");
+    }
+}
+
+/// A peer that only a page has verified, and that asks for an entry, is pinged once each time that
+/// it asks. When it has answered, it gets the entry.
+#[test]
+fn listed_peer_that_asks_for_an_entry_is_pinged() {
+    let mut bench = TestBench::alone();
+    let (mut bert, mut carl) = (FakePeer::new(1), FakePeer::new(2));
+    assert!(bench.admit(&mut bert, "bert"));
+    let (room, style, text) = (RoomSelector::Only, Style::SAID, "hello".to_owned());
+    bench.request(ChatCommand::Say { room, style, text });
+    bench.receive_heartbeat(&mut bert, "bert", 0, page(&carl));
+    let ranges = vec![EntryRange { author: bench.mesh.me.id, first: 1, last: 1 }];
+    let want = Control::Want(Want { ranges });
+    bench.sent.clear();
+    for _ in 0..2 {
+        bench.receive(&mut carl, want.clone());
+        bench.advance(200);
+        assert_eq!(bench.sent.iter().filter(|it| it.addresses == [carl.address]).count(), 1);
+        assert_eq!(bench.take_pings(), [carl.address]);
+        bench.advance(2_200);
+        bench.receive_heartbeat(&mut bert, "bert", 0, page(&carl));
+        assert_eq!(bench.take_pings(), []);
+    }
+    bench.receive(&mut carl, want.clone());
+    bench.advance(200);
+    assert!(bench.answer_cookies(&mut carl, 0));
+    bench.receive(&mut carl, want);
+    let is_entry = |it: &Sent| matches!(it.packet, Outgoing::Entry(_));
+    assert!(bench.sent.iter().any(|it| is_entry(it) && it.addresses == [carl.address]));
 }
 
 /// One `peers` with 16 addresses of one victim, all of them asked for, brings less than three times
