@@ -56,7 +56,8 @@ pub(super) struct Heartbeats {
     /// Time of the next heartbeat that introduces this peer to named hosts; `None` if none is
     /// scheduled.
     introduce_at: Option<Moment>,
-    /// Number of heartbeats that have introduced this peer to named hosts.
+    /// Number of heartbeats that have introduced this peer to named hosts, since it has joined or
+    /// the address of a named host was found.
     introductions: u8,
 }
 
@@ -143,10 +144,21 @@ impl Mesh {
         self.heartbeats.next_at = Some(now.moment + period);
     }
 
+    /// Replaces the addresses of the named hosts. If one is new and this peer is a member, the
+    /// introductions begin, or begin anew; the first one is due at once. (DNS may work only later.)
+    pub(super) fn set_hosts(&mut self, now: Moment, hosts: Vec<std::net::SocketAddr>) {
+        let is_found = hosts.iter().any(|it| !self.hosts.contains(it));
+        self.hosts = hosts;
+        if is_found && self.is_member() {
+            self.heartbeats.introductions = 0;
+            self.heartbeats.introduce_at = Some(now);
+        }
+    }
+
     /// Sends the heartbeat that introduces this peer to the named hosts without a known member, if
-    /// it is due. Schedules the next one, up to [`MAX_INTRODUCTIONS`]. Ends the series for good if
-    /// there is no such host. With the regular heartbeats alone, two peers need long to see each
-    /// other where many datagrams are lost.
+    /// it is due. Schedules the next one, up to [`MAX_INTRODUCTIONS`]. Ends the series if there is
+    /// no such host. With the regular heartbeats alone, two peers need long to see each other where
+    /// many datagrams are lost.
     pub(super) fn introduce_to_hosts(&mut self, now: Now) {
         if self.heartbeats.introduce_at.is_none_or(|it| it > now.moment) {
             return;

@@ -246,7 +246,7 @@ impl Mesh {
             Input::Received { from, path, size, packet } => {
                 self.dispatch_packet(now, from, path, size, packet);
             }
-            Input::Hosts(hosts) => self.hosts = hosts,
+            Input::Hosts(hosts) => self.set_hosts(now.moment, hosts),
             Input::OwnAddresses(addresses) => {
                 self.own_groups = addresses.into_iter().map(AddressGroup::of_peer).collect();
             }
@@ -300,9 +300,14 @@ impl Mesh {
     }
 
     /// Runs everything that is due. If the time of the next wake-up has changed, emits
-    /// [`Output::WakeAt`]. Does not revoke a wake-up that is no longer needed.
+    /// [`Output::WakeAt`]. Does not revoke a wake-up that is no longer needed. Does nothing further
+    /// once the mesh has ended.
     fn run_due_timers(&mut self, now: Now) {
         self.drive_candidacy(now);
+        if self.is_ended() {
+            // Nothing follows `Output::Finished`.
+            return;
+        }
         self.drive_history_fetch(now);
         self.begin_witnessing(now.moment);
         self.flush_outbox(now);

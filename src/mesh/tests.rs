@@ -8,6 +8,7 @@ mod blocking;
 mod crowds;
 mod healing;
 mod hostile;
+mod leaving;
 mod limits;
 mod merges;
 mod objections;

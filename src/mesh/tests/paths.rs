@@ -156,3 +156,23 @@ fn peer_that_no_path_brings_is_pinged_out_of_turn() {
     bench.advance(200);
     assert_eq!(bench.pings(), 20);
 }
+
+/// If the address of a named host is found only when this peer is a member, the host gets ten
+/// heartbeats within 5 s, as at the start. The same list again, or a shorter one, brings none.
+#[test]
+fn member_is_introduced_to_hosts_that_are_found_late() {
+    let mut bench = TestBench::alone();
+    let (one, other) = (FakePeer::new(700).address, FakePeer::new(701).address);
+    let lists: [(&[_], usize); 5] =
+        [(&[], 0), (&[one], 10), (&[one], 0), (&[one, other], 10), (&[other], 0)];
+    for (hosts, expected) in lists {
+        bench.sent.clear();
+        bench.input(Input::Hosts(hosts.to_vec()));
+        bench.advance(4_900);
+        // The regular heartbeats of a lone peer go by all paths as well.
+        let unicast = bench.sent.iter().filter(|it| it.paths == PathSet::NONE);
+        let introductions: Vec<_> = unicast.map(|it| it.addresses.as_slice()).collect();
+        assert_eq!(introductions, vec![hosts; expected]);
+        bench.advance(5_000);
+    }
+}
