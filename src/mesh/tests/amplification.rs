@@ -143,6 +143,44 @@ fn answers_of_merged_halves_are_at_most_twice_the_size() {
     assert_answers_are_limited(&mut room);
 }
 
+/// An announce by the group that lists votes of members makes two of them ping the candidate, at the
+/// next one the next two: those at the places *counter* mod *length* and the one behind it. None
+/// does so as long as more than two members are still to agree. By unicast each listed one does.
+#[test]
+fn listed_members_ping_a_candidate_in_turns() {
+    let mut room = room_of_ten();
+    let pingers = |room: &mut SimRoom, counter: u64, path: Option<Path>, listed: u8| {
+        let agreed = (1..=listed).map(|it| room.peers[&it].signer.id).collect();
+        let announce = Announce::new(Nonce([7; 8]), "stranger".to_owned(), agreed);
+        let control = Control::Announce(announce);
+        let sender = Signer::new([STRANGER; 32], u64::from(listed).to_be_bytes());
+        let mut pingers = Vec::new();
+        for number in 1..=PEERS {
+            let before = room.bytes_to_stranger;
+            let packet = Packet::Control { sender, counter, control: control.clone() };
+            let (from, size) = (SimRoom::address(STRANGER), control.datagram_len());
+            room.input(number, Input::Received { from, path, size, packet });
+            if room.bytes_to_stranger > before {
+                pingers.push(u64::from(number));
+            }
+        }
+        pingers
+    };
+    for listed in 6..=8 {
+        let places = u64::from(listed);
+        for counter in 1..=10 {
+            let mut expected = [counter % places + 1, (counter + 1) % places + 1];
+            expected.sort_unstable();
+            assert_eq!(pingers(&mut room, counter, Some(Path::GroupV4), listed), expected);
+        }
+        let all: Vec<_> = (1..=places).collect();
+        assert_eq!(pingers(&mut room, 11, None, listed), all);
+    }
+    for counter in 1..=10 {
+        assert_eq!(pingers(&mut room, counter, Some(Path::GroupV4), 5), [0; 0]);
+    }
+}
+
 /// All ten peers answer a ping that is padded to 1,200 bytes. So the doctor sees all of them.
 #[test]
 fn padded_ping_is_answered_by_all() {
