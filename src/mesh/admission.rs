@@ -103,9 +103,9 @@ impl Mesh {
     /// ([`Self::on_rival`]). A member drops an announce below [`MIN_ANNOUNCE`] bytes, and notes of
     /// any other that the sender has announced itself.
     ///
-    /// If there is a reason to object, sends an `object` at once. If the announce came by a path,
-    /// sends it only if the reason is this peer's own, or this peer is one of
-    /// [`MAX_ANSWERS_TO_MANY`].
+    /// If there is a reason to object, sends an `object` at once; because of an invalid username,
+    /// only if it is a voter. If the announce came by a path, sends it only if the reason is this
+    /// peer's own, or this peer is one of [`MAX_ANSWERS_TO_MANY`].
     ///
     /// Otherwise records the candidate, and may ask the user for approval. If the user's approval
     /// is missing, sends an `agree` with the flag `ASKING` at once. Does the same if a rival is

@@ -39,8 +39,8 @@ impl Mesh {
         self.unheard_hint.clear();
     }
 
-    /// Moves a peer to stage gone, marks it as unverified, and ends its series of pings. Notes the
-    /// room clock at which it was last heard. Shows its held-back messages
+    /// Moves a peer to stage gone, marks it as unverified, and ends its series of pings and
+    /// introductions. Notes the room clock at which it was last heard. Shows its held-back messages
     /// ([`Self::show_entries_of`]). Then reports to the user that it has left, unless another peer
     /// here holds its name or this peer has not reported its own joining.
     pub(super) fn mark_gone(&mut self, now: Moment, id: PeerId) {

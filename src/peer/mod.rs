@@ -110,10 +110,12 @@ pub enum PeerError {
     UsedUp,
 }
 
-/// Runs a peer until its mesh engine has finished, and returns how it has ended. Shows the events
-/// on `screen`. When `interrupted` resolves, the engine is asked to quit. When all senders of
-/// `requests` are gone, or the output of `screen` is closed, the engine is asked to finish. Also
-/// tells systemd that the peer is alive, and when it is interrupted, that it stops.
+/// Runs a peer until its mesh engine has finished, and returns how it has ended. Passes `requests`
+/// to the engine, and shows the events on `screen`. When `interrupted` resolves, the engine is
+/// asked to quit. When all senders of `requests` are gone, it is asked to finish. So it is when the
+/// output of `screen` is closed, unless requests come from a script
+/// ([`PeerSettings::throttle_requests`]). Also tells systemd that the peer is alive, and when it is
+/// interrupted, that it stops.
 ///
 /// If the username is refused, the user may be asked for another ([`PeerSettings::can_ask_name`]).
 /// Meanwhile an interrupt, a quit or finish, or the end of the requests ends the peer at once, as

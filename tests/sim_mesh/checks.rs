@@ -157,13 +157,15 @@ fn is_excused(world: &World, id: RunId, author: RunId, sequence: u32) -> bool {
 /// **Each message is shown exactly once** (sections 9 and 10). A member at the end was shown, above
 /// its floors:
 ///
-/// - every message of the members at the end, if a member that it can talk to was shown it,
+/// - every message of the members at the end that was sent before the quiet phase, if a member that
+///   it can talk to was shown it,
 /// - every message of a former member that could talk to it long enough afterwards to repair a
 ///   loss.
 ///
-/// No message was shown twice, out of its author's order, or after a gap that was not reported; and
-/// no gap was reported that another peer could have filled, or before the machine was awake long
-/// enough to ask.
+/// Every message that a member at the end has said before the quiet phase was sent, unless it was
+/// refused. No message was shown twice, out of its author's order, or after a gap that was not
+/// reported; and no gap was reported that another peer could have filled, or before the machine was
+/// awake long enough to ask.
 pub(crate) fn each_message_is_shown_once(world: &World) -> Vec<String> {
     let mut wrong = Vec::new();
     for (id, run) in world.runs.iter().enumerate() {

@@ -105,8 +105,8 @@ fn room_for_liars(random: &mut Random) -> Scenario {
 
 /// Returns a room with liars whose network is split and merges again: six peers join and talk, and
 /// a liar may come. Then the network is split into two halves for longer than G(n), liars come to
-/// one of them, and newcomers to both. The liars have listened from the beginning, so they know the
-/// names of the other half. After the merge all go on.
+/// one of them, and a newcomer to each. The liars have listened from the beginning, so they know
+/// the names of the other half. After the merge two more peers join, and all go on.
 pub(crate) fn liars_in_a_split(seed: u64) -> Scenario {
     let mut random = Random::new(seed);
     let loss = random.pick(&[0, 0, 50, 100]);
