@@ -92,7 +92,8 @@ pub struct NetworkSettings {
     pub port: u16,
     /// Names of the network interfaces to use. Empty: all except loopbacks.
     pub interfaces: BTreeSet<String>,
-    /// Hosts outside the local network. Unicast copies are sent to their addresses.
+    /// Hosts outside the local network. Announces go to their addresses too, and so do some
+    /// heartbeats until a member is known there.
     pub hosts: Vec<HostAddress>,
 }
 
