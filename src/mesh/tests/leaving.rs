@@ -5,8 +5,8 @@ use crate::mesh::{End, Input, Outgoing};
 use crate::model::{Command, Request, RequestTag};
 use crate::wire::udp::{Control, PageItem};
 
-/// A peer that leaves sends nothing after its two `bye`s, although a heartbeat, an introduction to a
-/// named host, and a `where` about a listed peer are due.
+/// A peer that leaves sends nothing after its two `bye`s, although a heartbeat, an introduction to
+/// a named host, and a `where` about a listed peer are due.
 #[test]
 fn bye_is_the_last_packet() {
     let mut bench = TestBench::alone();

@@ -289,10 +289,15 @@ fn senior_witness_is_believed_about_an_unannounced_holder() {
     /// states that this holder exists.
     #[derive(Clone, Copy, Debug, PartialEq)]
     enum Holder {
+        /// It has sent nothing.
         Unheard,
+        /// It has sent a ping, from an address of its own.
         HeardElsewhere,
+        /// It has sent a ping, from the address of the senior member.
         HeardAtTheWitness,
+        /// It has announced itself.
         Announced,
+        /// It has sent a heartbeat with another name.
         OtherName,
     }
     use Holder::*;

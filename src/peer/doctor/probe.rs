@@ -335,7 +335,8 @@ impl<'a> Probe<'a> {
     }
 
     /// Records that a ping of the probe came back. A ping to a path counts only if it arrived on
-    /// the same path, `interface_path`. A ping to a host counts in any case.
+    /// the same path, `interface_path`. A ping to a host counts in any case: it shows that the host
+    /// is this machine.
     fn record_echo(&mut self, target: &Target, interface_path: Option<&InterfacePath>) {
         match target {
             Target::InterfacePath(sent, _) if Some(sent) == interface_path => {
