@@ -93,8 +93,8 @@ fn split_room_heals_without_new_messages() {
 }
 
 /// Asserts that a peer with two interfaces counts as one member in both networks, and passes the
-/// messages of each on to the other. The peers behind it are authors there but not members, so each
-/// peer's members are those of its own network. A name counts as taken in both.
+/// messages of each on to the other. At first each peer lists the names of its own network. When
+/// all have written, it lists the authors behind the relay as well. A name counts as taken in both.
 fn assert_relay_between_networks(family: Family) {
     let Some(lab) = Lab::new() else { return };
     let (one, other) = (lab.lan(), lab.lan());

@@ -111,8 +111,8 @@ impl World {
     }
 
     /// Plans the next round of a liar, and sends a heartbeat in another's name and an objection to
-    /// that peer. Sends nothing if the liar only objects to newcomers, or has heard nobody for
-    /// [`PATIENCE`].
+    /// that peer. Sends nothing if the liar only objects to newcomers, or first heard each known
+    /// peer less than [`PATIENCE`] ago.
     pub(crate) fn lie(&mut self, index: usize) {
         self.plan(self.time + ROUND, Action::Lie(index));
         let heard = self.liars[index].heard.values();
