@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::{ArchiveError, open};
 use crate::disk::open_private_file;
-use crate::log::sqlite::database::{fact, not_a_uri, read_fact, write_fact};
+use crate::log::sqlite::database::{not_a_uri, property, read_property, write_property};
 use crate::model::ServerId;
 
 /// Copies the log of a directory to the new file `file`. Returns the size of the copy, in bytes,
@@ -45,7 +45,7 @@ pub fn backup(directory: &Path, file: &Path) -> Result<u64, ArchiveError> {
 pub fn server_of_backup(file: &Path) -> Option<ServerId> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let copy = Connection::open_with_flags(not_a_uri(file), flags).ok()?;
-    read_fact(&copy, fact::SERVER_ID).ok()?.map(ServerId)
+    read_property(&copy, property::SERVER_ID).ok()?.map(ServerId)
 }
 
 /// Returns the path of an incomplete backup: `file` with `.part` appended.
@@ -87,10 +87,11 @@ fn copy_database(source: &Connection, part: &Path) -> Result<(), ArchiveError> {
     // No journal file: an incomplete copy is thrown away anyway.
     copy.pragma_update(None, "journal_mode", "memory")?;
     let transaction = copy.transaction()?;
-    // These are the facts of a log whose system has crashed, so opening it gives it a new log id.
-    write_fact(&transaction, fact::IS_CLEAN, 0)?;
-    write_fact(&transaction, fact::IS_STRICT, 0)?;
-    write_fact(&transaction, fact::BOOT_ID, "")?;
+    // These are the properties of a log whose system has crashed, so opening it gives it a new log
+    // id.
+    write_property(&transaction, property::IS_CLEAN, 0)?;
+    write_property(&transaction, property::IS_STRICT, 0)?;
+    write_property(&transaction, property::BOOT_ID, "")?;
     transaction.commit()?;
     Ok(())
 }

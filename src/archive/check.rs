@@ -9,7 +9,7 @@ use rusqlite::{Connection, Row};
 use super::links::LinkChecker;
 use super::words::{Reindexer, WordHashes};
 use super::{ArchiveError, open};
-use crate::log::sqlite::database::{fact, read_fact};
+use crate::log::sqlite::database::{property, read_property};
 use crate::log::sqlite::retention::used_bytes;
 use crate::log::sqlite::rows::{self, DIRECT_COLUMNS, ENTRY_COLUMNS, sequence_to_sql};
 use crate::log::sqlite::search;
@@ -72,7 +72,7 @@ const CHECKS: &[(&str, CheckFn)] = &[
     ("direct messages", check_directs),
     ("mailboxes", check_mailboxes),
     ("sessions", check_sessions),
-    ("facts", check_facts),
+    ("properties", check_properties),
     ("sequences", check_sequences),
     ("search", check_search_index),
     ("words", check_words),
@@ -218,34 +218,37 @@ fn check_sessions(connection: &Connection, report: &mut CheckReport) -> rusqlite
     })
 }
 
-/// Checks the values in the table `facts`, and the column `dropped` of rooms:
+/// Checks the values in the table `properties`, and the column `dropped` of rooms:
 /// - Server id and log id are 16 bytes, if they are stored. A log with messages has a log id.
 /// - The flags `is_clean` and `is_strict` are 0 or 1, if they are stored.
 /// - The sequences `indexed`, `forgotten` and `dropped` are between 0 and the log's last sequence.
-fn check_facts(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
+fn check_properties(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
     let last: i64 = connection.query_row(
         "SELECT max(ifnull((SELECT max(sequence) FROM entries), 0),
                     ifnull((SELECT max(sequence) FROM directs), 0))",
         [],
         |row| row.get(0),
     )?;
-    report.ok_or_fault(fact::SERVER_ID, read_fact::<[u8; 16]>(connection, fact::SERVER_ID));
-    let log_id = read_fact::<[u8; 16]>(connection, fact::LOG_ID);
-    if let Some(None) = report.ok_or_fault(fact::LOG_ID, log_id)
+    report.ok_or_fault(
+        property::SERVER_ID,
+        read_property::<[u8; 16]>(connection, property::SERVER_ID),
+    );
+    let log_id = read_property::<[u8; 16]>(connection, property::LOG_ID);
+    if let Some(None) = report.ok_or_fault(property::LOG_ID, log_id)
         && last > 0
     {
         report.add_fault("there are messages, but the log has no id");
     }
-    for name in [fact::IS_CLEAN, fact::IS_STRICT] {
-        let value = read_fact::<i64>(connection, name);
+    for name in [property::IS_CLEAN, property::IS_STRICT] {
+        let value = read_property::<i64>(connection, name);
         if let Some(Some(value @ (..=-1 | 2..))) = report.ok_or_fault(name, value) {
             report.add_fault(format!("{name}: {value} is neither 0 nor 1"));
         }
     }
-    let head = read_fact::<i64>(connection, fact::HEAD);
-    let head = report.ok_or_fault(fact::HEAD, head).flatten().unwrap_or(0).max(last);
-    for name in [fact::INDEXED_UP_TO, fact::EVICTED_UP_TO] {
-        let value = read_fact::<i64>(connection, name);
+    let head = read_property::<i64>(connection, property::HEAD);
+    let head = report.ok_or_fault(property::HEAD, head).flatten().unwrap_or(0).max(last);
+    for name in [property::INDEXED_UP_TO, property::EVICTED_UP_TO] {
+        let value = read_property::<i64>(connection, name);
         let value = report.ok_or_fault(name, value).flatten().unwrap_or(0);
         if !(0..=head).contains(&value) {
             report.add_fault(format!("{name}: {value} is not between 0 and {head}"));
@@ -264,14 +267,14 @@ fn check_facts(connection: &Connection, report: &mut CheckReport) -> rusqlite::R
 ///   them. The same holds from 0 to the first message, and from the last message to the log's head.
 ///   Smaller jumps are deleted messages; [`check_messages`] checks the links between messages.
 fn check_sequences(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
-    let bytes = read_fact::<Vec<u8>>(connection, fact::SEQUENCE_GAPS)?.unwrap_or_default();
+    let bytes = read_property::<Vec<u8>>(connection, property::SEQUENCE_GAPS)?.unwrap_or_default();
     let gaps = sequence_gaps::read_all(connection)?;
     if bytes.len() != gaps.len() * size_of::<SequenceGap>() {
-        report.add_fault(format!("{}: the list is cut off", fact::SEQUENCE_GAPS));
+        report.add_fault(format!("{}: the list is cut off", property::SEQUENCE_GAPS));
     }
     for (from, to) in &gaps {
         if from >= to {
-            report.add_fault(format!("{}: {from} to {to} is no range", fact::SEQUENCE_GAPS));
+            report.add_fault(format!("{}: {from} to {to} is no range", property::SEQUENCE_GAPS));
         }
     }
     let exact_gaps = gaps.get(usize::from(gaps.len() >= MAX_GAPS)..).unwrap_or_default();
@@ -306,7 +309,7 @@ fn check_sequences(connection: &Connection, report: &mut CheckReport) -> rusqlit
         check_next(report, sequence);
         Ok(())
     })?;
-    let head = read_fact::<i64>(connection, fact::HEAD).ok().flatten().unwrap_or(0);
+    let head = read_property::<i64>(connection, property::HEAD).ok().flatten().unwrap_or(0);
     check_next(report, head.saturating_add(1));
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::{ArchiveError, json_lines, open, time_format};
-use crate::log::sqlite::database::{fact, read_fact};
+use crate::log::sqlite::database::{property, read_property};
 use crate::log::sqlite::rows::{self, ENTRY_COLUMNS};
 use crate::model::{LogEntry, LogId, RoomName, Style, Timestamp, sanitize_text};
 
@@ -151,7 +151,7 @@ impl<'a> Pages<'a> {
 
 /// Returns the log id; all zeros if the database has none, because no server has opened it.
 fn log_id(connection: &Connection) -> rusqlite::Result<LogId> {
-    Ok(LogId(read_fact(connection, fact::LOG_ID)?.unwrap_or_default()))
+    Ok(LogId(read_property(connection, property::LOG_ID)?.unwrap_or_default()))
 }
 
 /// Formats a message as text for people, without a newline at the end. Control characters are

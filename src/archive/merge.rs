@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use super::ArchiveError;
 use super::json_lines::ImportedMessage;
 use crate::log::StoreError;
-use crate::log::sqlite::database::{fact, write_fact};
+use crate::log::sqlite::database::{property, write_property};
 use crate::log::sqlite::rows::{self, sequence_to_sql, u64_to_sql};
 use crate::log::sqlite::{recovery, search};
 use crate::model::{LogId, RoomName, Sequence};
@@ -163,14 +163,14 @@ pub(super) fn merge(connection: &Connection) -> Result<(), ArchiveError> {
         "INSERT INTO sqlite_sequence (name, seq) VALUES ('sessions', ?)",
         [last_session],
     )?;
-    write_fact(connection, fact::LOG_ID, log_id)?;
-    write_fact(connection, fact::HEAD, sequence_to_sql(head))?;
+    write_property(connection, property::LOG_ID, log_id)?;
+    write_property(connection, property::HEAD, sequence_to_sql(head))?;
     // The new sequences have no gaps: positions within an old one would be refused.
-    connection.execute("DELETE FROM facts WHERE name = ?", [fact::SEQUENCE_GAPS])?;
-    write_fact(connection, fact::EVICTED_UP_TO, 0)?;
-    write_fact(connection, fact::INDEXED_UP_TO, 0)?;
+    connection.execute("DELETE FROM properties WHERE name = ?", [property::SEQUENCE_GAPS])?;
+    write_property(connection, property::EVICTED_UP_TO, 0)?;
+    write_property(connection, property::INDEXED_UP_TO, 0)?;
     // The commit is synced, and no client knows the new log id yet.
-    write_fact(connection, fact::IS_CLEAN, 1)?;
+    write_property(connection, property::IS_CLEAN, 1)?;
     while search::index_next(connection, INDEX_BATCH)?.1 == INDEX_BATCH {}
     Ok(())
 }

@@ -4,9 +4,11 @@ use std::net::IpAddr;
 
 use super::volatile::{VolatileDraft, VolatileItem};
 use crate::model::{
-    AddressGroup, AnnouncementText, Draft, ErrorCode, HubSettings, LogId, Moment, Reference,
-    RoomName, SearchQuery, Sequence, SessionId, SessionRecord, SharedEntry, Timestamp, Token,
+    AddressGroup, AnnouncementText, Draft, ErrorCode, FactDraft, HubSettings, LogId, Moment,
+    Reference, RoomName, SearchQuery, Sequence, SessionId, SessionRecord, SharedEntry, SharedFact,
+    Timestamp, Token,
 };
+use crate::moderation::{ModerationState, SpeechError};
 use crate::wire::tcp::{ClientFrame, Decoded, ServerFrame};
 
 /// Identifier of a connection, assigned by the driver. It is not reused while the server runs.
@@ -46,12 +48,14 @@ pub struct RestoredState {
     /// and includes its second. A client whose position lies in such a range may have seen entries
     /// that the log has lost. The hub does not accept that position.
     pub sequence_gaps: Vec<(Sequence, Sequence)>,
+    /// Moderation state: the fold of all facts up to the head.
+    pub moderation: ModerationState,
 }
 
 impl RestoredState {
     /// Returns the restored state of an empty log with this id.
     #[must_use]
-    pub const fn empty(log_id: LogId) -> Self {
+    pub fn empty(log_id: LogId) -> Self {
         Self {
             log_id,
             head: Sequence::ZERO,
@@ -59,6 +63,7 @@ impl RestoredState {
             sessions: Vec::new(),
             rooms: Vec::new(),
             sequence_gaps: Vec::new(),
+            moderation: ModerationState::default(),
         }
     }
 }
@@ -167,6 +172,15 @@ pub struct HubStats {
 pub enum Proposal {
     /// Append this draft. The log answers with [`Input::Committed`] or [`Input::NotStored`].
     Message(Draft),
+    /// Append this fact. The log answers with [`Input::Committed`], also if the action is not
+    /// permitted ([`Fact::is_effective`](crate::model::Fact::is_effective)), or with
+    /// [`Input::NotStored`].
+    Fact {
+        /// Ticket, which the answer repeats.
+        ticket: FactTicket,
+        /// Fact to append.
+        draft: FactDraft,
+    },
     /// Persist this session record, in place of the session's previous record. The first record of
     /// a session comes before its first message. The log does not answer.
     PersistSession(SessionRecord),
@@ -179,6 +193,10 @@ pub enum Proposal {
     Volatile(VolatileDraft),
 }
 
+/// Identifier of a proposed fact, assigned by the hub. It is not used again by the same hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FactTicket(pub u64);
+
 /// Identifier of a proposal that the log answers: names the proposal in its refusal
 /// ([`Input::NotStored`]). A message that is proposed again after a refusal has the same ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,6 +208,8 @@ pub enum Ticket {
         /// Reference of the message.
         reference: Reference,
     },
+    /// Ticket of a [`Proposal::Fact`].
+    Fact(FactTicket),
 }
 
 impl Ticket {
@@ -200,12 +220,30 @@ impl Ticket {
     }
 }
 
+/// Reason why the log has refused a proposal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotStoredReason {
+    /// The log cannot store it: the disk fails, or too much is waiting.
+    Storage,
+    /// The author of the message may not send it. The log judges each message at its place in the
+    /// log, by the facts before it.
+    Forbidden(SpeechError),
+}
+
 /// Item that the log has committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogItem {
     /// Entry of the log: a message. Its sequence is above those of all earlier entries, but need
     /// not follow the last one directly: a sequence that does not come means nothing by itself.
     Message(SharedEntry),
+    /// Fact. Facts and messages share one order of sequences. No message is linked to a fact: a
+    /// message's `previous` names an earlier message.
+    Fact {
+        /// Ticket of the proposal, if this hub has proposed the fact.
+        ticket: Option<FactTicket>,
+        /// The fact, with the verdict of the log.
+        fact: SharedFact,
+    },
     /// Void (sequence gap): the sequences `(after, up_to]`, which the log skips. Users may have
     /// seen entries there that the log has lost. A client whose position lies in a void starts
     /// again without a position. A void does not move the hub's head, which would otherwise become
@@ -226,6 +264,16 @@ impl LogItem {
     pub const fn entry(&self) -> Option<&SharedEntry> {
         match self {
             Self::Message(entry) => Some(entry),
+            Self::Fact { .. } | Self::Void { .. } | Self::Volatile(_) => None,
+        }
+    }
+
+    /// Returns the sequence of a message or fact; `None` for any other item.
+    #[must_use]
+    pub fn sequence(&self) -> Option<Sequence> {
+        match self {
+            Self::Message(entry) => Some(entry.sequence),
+            Self::Fact { fact, .. } => Some(fact.sequence),
             Self::Void { .. } | Self::Volatile(_) => None,
         }
     }
@@ -277,8 +325,8 @@ pub enum Input {
     /// The log has committed items, in the order of the log. Some may not come from this hub, if
     /// the log is distributed.
     Committed {
-        /// Committed items in the order of the log, so messages in ascending order of sequence. The
-        /// hub ignores messages whose sequence is not above its head.
+        /// Committed items in the order of the log, so messages and facts in ascending order of
+        /// sequence. The hub ignores those whose sequence is not above its head.
         items: Vec<LogItem>,
     },
     /// The log has refused a proposal, which is not stored, now or later. The hub sends an error to
@@ -286,6 +334,8 @@ pub enum Input {
     NotStored {
         /// Ticket of the proposal.
         ticket: Ticket,
+        /// Why it was refused.
+        reason: NotStoredReason,
     },
     /// Answer to [`Output::Read`].
     ReadDone {

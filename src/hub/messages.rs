@@ -7,8 +7,8 @@ use super::contract::{
 };
 use super::message_dedup::MessageStatus;
 use crate::model::{
-    Draft, ErrorCode, MessageText, Moment, Reference, RoomName, SessionId, SharedEntry, Style,
-    Target, Username,
+    Draft, ErrorCode, MessageText, Moment, Reference, RoomName, SessionId, SharedEntry, SharedFact,
+    Style, Target, Username,
 };
 use crate::wire::tcp::{Accepted, Direct, Error, Say, ServerFrame, kind};
 
@@ -159,13 +159,15 @@ impl Hub {
         self.outputs.push_back(Output::Propose(Proposal::Message(draft)));
     }
 
-    /// Handles committed items: messages ([`Self::handle_stored_message`]), voids, which it records
-    /// as sequence gaps, and volatile changes. Finally emits `Published`, unless all are volatile.
+    /// Handles committed items: messages ([`Self::handle_stored_message`]), facts
+    /// ([`Self::handle_stored_fact`]), voids, which it records as sequence gaps, and volatile
+    /// changes. Finally emits `Published`, unless all are volatile.
     pub(super) fn handle_committed(&mut self, now: Now, items: Vec<LogItem>) {
         let is_published = items.iter().any(|it| !matches!(it, LogItem::Volatile(_)));
         for item in items {
             match item {
                 LogItem::Message(entry) => self.handle_stored_message(&entry),
+                LogItem::Fact { fact, .. } => self.handle_stored_fact(&fact),
                 LogItem::Void { after, up_to } => self.sequence_gaps.push((after, up_to)),
                 LogItem::Volatile(item) => self.handle_volatile(now, &item),
             }
@@ -173,6 +175,16 @@ impl Hub {
         if is_published {
             self.outputs.push_back(Output::Published { head: self.head });
         }
+    }
+
+    /// Handles a committed fact: advances the hub's head, and applies the fact to the moderation
+    /// state. Ignores a fact whose sequence is not above the current head.
+    fn handle_stored_fact(&mut self, fact: &SharedFact) {
+        if fact.sequence <= self.head {
+            return;
+        }
+        self.head = fact.sequence;
+        self.moderation.apply(fact);
     }
 
     /// Handles a committed message: advances the hub's head, and adds the entry to the backlog.

@@ -58,8 +58,9 @@ mod waiting_names;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use contract::{
-    ConnectionId, Delivery, HubStats, Input, LogItem, Now, Output, Proposal, Quota, ReadFailed,
-    ReadOutcome, ReadRange, ReadRequest, ReadTag, RestoredState, RoomId, StorageHealth, Ticket,
+    ConnectionId, Delivery, FactTicket, HubStats, Input, LogItem, NotStoredReason, Now, Output,
+    Proposal, Quota, ReadFailed, ReadOutcome, ReadRange, ReadRequest, ReadTag, RestoredState,
+    RoomId, StorageHealth, Ticket,
 };
 
 use backlog::Backlog;
@@ -74,6 +75,7 @@ pub use volatile::{NameHold, VolatileDraft, VolatileItem};
 use waiting_names::WaitingNames;
 
 use crate::model::{AddressGroup, HubSettings, LogId, Moment, RoomName, Sequence};
+use crate::moderation::ModerationState;
 use crate::wire::tcp::{Pong, ServerFrame};
 
 /// Server's engine: a state machine for all connections, sessions and rooms.
@@ -85,12 +87,15 @@ pub struct Hub {
     max_deferred_frames: usize,
     /// Id of the log that all sequences belong to.
     log_id: LogId,
-    /// Hub's head: sequence of the last committed entry. At the start, the restored head of the
-    /// log.
+    /// Hub's head: sequence of the last committed message or fact. At the start, the restored head
+    /// of the log.
     head: Sequence,
     /// Sequence gaps, as in [`RestoredState::sequence_gaps`]. They were restored at the start or
     /// reported by the log ([`LogItem::Void`]).
     sequence_gaps: Vec<(Sequence, Sequence)>,
+    /// Moderation state in force at the hub's head: the restored state and the facts committed
+    /// since.
+    moderation: ModerationState,
     /// `join`s that are proposed to the log and not committed, by connection.
     pending_joins: BTreeMap<ConnectionId, PendingJoin>,
     /// Connections by identifier, closing ones included. A refused connection is not added. A
@@ -153,6 +158,7 @@ impl Hub {
             log_id: restored.log_id,
             head: restored.head,
             sequence_gaps: restored.sequence_gaps,
+            moderation: restored.moderation,
             pending_joins: BTreeMap::new(),
             connections: BTreeMap::new(),
             half_closed: BTreeSet::new(),
@@ -193,9 +199,11 @@ impl Hub {
             }
             Input::Disconnected { connection } => self.handle_disconnected(now, connection),
             Input::Committed { items } => self.handle_committed(now, items),
-            Input::NotStored { ticket: Ticket::Message { session, reference } } => {
+            Input::NotStored { ticket: Ticket::Message { session, reference }, .. } => {
                 self.handle_not_stored(session, reference);
             }
+            // The hub proposes no facts yet.
+            Input::NotStored { ticket: Ticket::Fact(_), .. } => {}
             Input::ReadDone { tag, outcome } => self.handle_read_done(now, &tag, outcome),
             Input::MarkReached { connection } => self.handle_mark_reached(now, connection),
             Input::StorageChanged(storage) => self.handle_storage_changed(storage),

@@ -36,7 +36,8 @@ pub use sqlite::{Durability, OnFailure, SqliteLog, StoreError, StoreSettings};
 pub use timestamps::TimestampSource;
 
 use crate::hub::{
-    LogItem, Now, Proposal, ReadFailed, ReadOutcome, ReadRequest, ReadTag, StorageHealth, Ticket,
+    LogItem, NotStoredReason, Now, Proposal, ReadFailed, ReadOutcome, ReadRequest, ReadTag,
+    StorageHealth, Ticket,
 };
 use crate::model::{Retention, RoomName};
 
@@ -56,16 +57,18 @@ const SEARCH_TIMEOUT: Duration = Duration::from_secs(2);
 ///
 /// - Proposals take effect in the order in which they are proposed, within a call and over all
 ///   calls.
-/// - `Committed` events contain the entries in ascending order of sequence, each entry once, and in
+/// - `Committed` events contain entries and facts in ascending order of sequence, each once, and in
 ///   the order in which their drafts were proposed. One call may be answered by several events, and
 ///   several calls by one event.
-/// - Sequences start at 1 and only ascend. Unused sequences between two entries are allowed, and
-///   mean nothing by themselves.
-/// - A [`LogItem::Void`] comes before the first entry behind it, and also if no entry follows. No
-///   entry has one of its sequences.
+/// - Sequences start at 1 and only ascend, over entries and facts together. Unused sequences
+///   between two of them are allowed, and mean nothing by themselves.
+/// - A [`LogItem::Void`] comes before the first entry or fact behind it, and also if none follows.
+///   No entry and no fact has one of its sequences.
 /// - Timestamps do not go back, except when the clock is set ([`TimestampSource`]).
-/// - Every draft is answered exactly once: in a `Committed` or by a `NotStored`. A `NotStored` may
-///   arrive before the `Committed` of earlier drafts.
+/// - Every draft, of a message or a fact, is answered exactly once: in a `Committed` or by a
+///   `NotStored`. A `NotStored` may arrive before the `Committed` of earlier drafts. But if a
+///   message is forbidden ([`NotStoredReason::Forbidden`]), it arrives after the facts that forbid
+///   the message.
 /// - Every read is answered exactly once, by a `ReadDone`, after the answers to all drafts that
 ///   were proposed before it. Reads may be answered in any order.
 /// - A read sees the effect of every call before it, and perhaps of later calls: all entries up to
@@ -73,6 +76,14 @@ const SEARCH_TIMEOUT: Duration = Duration::from_secs(2);
 ///   events before the `ReadDone`. Entries after `head`, which the read did not see, may have been
 ///   in such events too.
 /// - `StorageChanged` precedes the `Committed` events to which the new state applies.
+///
+/// # Facts
+///
+/// - The log folds the facts into a [`ModerationState`](crate::moderation::ModerationState), and
+///   judges each draft by the state at its place in the log. So every log gives the same verdicts.
+/// - A fact is stored with its verdict, also if it is not effective.
+/// - A message whose author may not send it is not stored
+///   ([`ModerationState::judge_message`](crate::moderation::ModerationState::judge_message)).
 ///
 /// # Commitment
 ///
@@ -105,9 +116,10 @@ pub trait Log: Send {
     /// Makes changes to the log in this order: appends drafts, stores session records, and deletes
     /// sessions.
     ///
-    /// # Messages
-    /// Each draft ([`Proposal::Message`]) is answered once: in a [`LogEvent::Committed`], with its
-    /// sequence and the time of this call, or by a [`LogEvent::NotStored`].
+    /// # Messages and facts
+    /// Each draft ([`Proposal::Message`], [`Proposal::Fact`]) is answered once: in a
+    /// [`LogEvent::Committed`], with its sequence and the time of this call, or by a
+    /// [`LogEvent::NotStored`].
     ///
     /// Room messages and direct messages share one order of sequences. A direct message is kept for
     /// the sessions of its sender and its recipient.
@@ -177,20 +189,22 @@ pub trait Log: Send {
 /// Event of a log: an answer to a request, or a change of the storage's health.
 #[derive(Debug, PartialEq, Eq)]
 pub enum LogEvent {
-    /// Items were committed: entries, voids and volatile changes.
+    /// Items were committed: entries, facts, voids and volatile changes.
     Committed {
-        /// Committed items in the order of the log, so entries in ascending order of sequence.
-        /// Successive `Committed` events skip no committed item.
+        /// Committed items in the order of the log, so entries and facts in ascending order of
+        /// sequence. Successive `Committed` events skip no committed item.
         items: Vec<LogItem>,
         /// True if the clock was set (a step of more than `MAX_CLOCK_STEP`) between the previous
-        /// entry of the log and the first of these entries. The times before and after the step are
+        /// entry or fact of the log and the first of these. The times before and after the step are
         /// not comparable.
         clock_was_set: bool,
     },
-    /// A draft was refused and is not in the log. Its author may send the message again.
+    /// A draft was refused and is not in the log. It may be proposed again.
     NotStored {
         /// Ticket of the draft.
         ticket: Ticket,
+        /// Why it was refused.
+        reason: NotStoredReason,
     },
     /// A read was performed, or failed.
     ReadDone {

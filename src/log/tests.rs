@@ -1,5 +1,6 @@
 //! Property test: both implementations of the log give equal answers to the same random operations.
 
+use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::path::Path;
 use std::time::Duration;
@@ -9,10 +10,14 @@ use proptest::test_runner::{Config, TestRunner};
 use tempfile::TempDir;
 
 use super::*;
-use crate::hub::{ConnectionId, NameHold, ReadRange, RestoredState, VolatileDraft, VolatileItem};
+use crate::hub::{
+    ConnectionId, FactTicket, NameHold, ReadRange, RestoredState, VolatileDraft, VolatileItem,
+};
 use crate::model::{
-    Draft, MessageText, Moment, NameKey, Reference, RoomName, SearchQuery, SearchTerms, Sequence,
-    SessionId, SessionRecord, Style, Target, Timestamp, TokenHash, Username,
+    Actor, Draft, FactDraft, MessageText, ModerationAction, Moment, NameKey, NamedSession,
+    Reference, Role, RoomName, RoomSetting, Sanction, SanctionKind, SanctionLength, Scope,
+    SearchQuery, SearchTerms, Sequence, SessionId, SessionRecord, Style, Target, Timestamp,
+    TokenHash, Topic, Username,
 };
 
 /// Names of the rooms that messages are sent to.
@@ -47,6 +52,9 @@ const QUERIES: &[&str] = &[
     "όδος",
 ];
 
+/// Number of the facts that [`LogPair::fact`] knows.
+const FACTS: usize = 6;
+
 /// Random operation to perform on both logs.
 #[derive(Clone, Debug)]
 enum Step {
@@ -62,6 +70,8 @@ enum Step {
     /// In one call: appends messages, deletes the session of a user (index in [`NAMES`]), begins a
     /// new one, and appends further messages.
     End(Vec<(usize, usize, usize)>, usize, Vec<(usize, usize, usize)>),
+    /// Proposes facts in one call, each given by an index for [`LogPair::fact`].
+    Moderate(Vec<usize>),
     /// Resumes the session of a user (index in [`NAMES`]).
     Resume(usize),
     /// Closes the log on disk and opens it again.
@@ -112,6 +122,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(rooms, session, range)| Step::Read(rooms, session, range)),
         1 => (messages(0..3), 0..NAMES.len(), messages(0..3))
             .prop_map(|(before, who, after)| Step::End(before, who, after)),
+        2 => proptest::collection::vec(0..FACTS, 1..3).prop_map(Step::Moderate),
         1 => (0..NAMES.len()).prop_map(Step::Resume),
         1 => Just(Step::Restart),
     ]
@@ -136,9 +147,13 @@ struct LogPair {
     sessions: Vec<SessionId>,
     /// Last reference that each user's session has used, by index in [`NAMES`].
     references: Vec<u64>,
-    /// Number of messages appended. It equals the last sequence, and the current time in days since
-    /// 1970.
+    /// References of the committed messages of each user's session, by index in [`NAMES`].
+    committed: Vec<BTreeSet<Reference>>,
+    /// Last sequence of both logs: the number of messages and facts appended. It is the current
+    /// time too, in days since 1970.
     head: u64,
+    /// Ticket of the last proposed fact.
+    last_ticket: u64,
     /// Session number that the next new session gets.
     next_session: u64,
     /// Last holds on names that each log has assigned: that on disk since it was opened, that in
@@ -165,7 +180,9 @@ impl LogPair {
             runtime: tokio::runtime::Builder::new_current_thread().build().unwrap(),
             sessions: vec![SessionId(0); NAMES.len()],
             references: vec![0; NAMES.len()],
+            committed: vec![BTreeSet::new(); NAMES.len()],
             head: 0,
+            last_ticket: 0,
             next_session: 1,
             holds: [NameHold::RESTORED; 2],
         };
@@ -180,6 +197,7 @@ impl LogPair {
         self.sessions[who] = SessionId(self.next_session);
         self.begin(who, None);
         self.references[who] = 0;
+        self.committed[who].clear();
         self.next_session += 1;
         Proposal::PersistSession(self.record(who))
     }
@@ -243,17 +261,40 @@ impl LogPair {
         }
     }
 
+    /// Compares the events of both logs until this number of drafts is answered, committed or
+    /// refused.
+    fn compare_answers(&mut self, drafts: usize) {
+        let mut answered = 0;
+        while answered < drafts {
+            answered += self.compare();
+        }
+        assert_eq!(answered, drafts, "an answer too many");
+    }
+
     /// Waits for the next event of each log. Asserts that both events are equal, and contain no
-    /// void.
-    fn compare(&mut self) {
+    /// void. Returns the number of drafts that the event answers.
+    fn compare(&mut self) -> usize {
         let disk = self.disk.as_mut().unwrap();
         let event = poll_fn(|context| disk.poll_event(context));
         let disk = self.runtime.block_on(event).expect("an event");
         let event = poll_fn(|context| self.memory.poll_event(context));
         let memory = self.runtime.block_on(event).expect("an event");
         assert_eq!(disk, memory, "the log on disk, and that in memory");
-        if let LogEvent::Committed { items, .. } = disk {
-            assert!(items.iter().all(|it| it.entry().is_some()), "a void: {items:?}");
+        match disk {
+            LogEvent::Committed { items, .. } => {
+                for item in &items {
+                    self.head += 1;
+                    assert_eq!(item.sequence(), Some(Sequence(self.head)), "not next: {items:?}");
+                    let author = item.entry().map(|it| (it.draft.session, it.draft.reference));
+                    for (who, session) in self.sessions.iter().enumerate() {
+                        let own = author.filter(|(author, _)| author == session);
+                        self.committed[who].extend(own.map(|(_, reference)| reference));
+                    }
+                }
+                items.len()
+            }
+            LogEvent::NotStored { .. } => 1,
+            LogEvent::ReadDone { .. } | LogEvent::StorageChanged(_) => 0,
         }
     }
 
@@ -277,7 +318,13 @@ impl LogPair {
                 let now = self.now();
                 let drafts = self.drafts(messages);
                 self.propose(now, drafts);
-                self.compare();
+                self.compare_answers(messages.len());
+            }
+            Step::Moderate(facts) => {
+                let now = self.now();
+                let proposals = facts.iter().map(|it| self.fact(*it)).collect();
+                self.propose(now, proposals);
+                self.compare_answers(facts.len());
             }
             Step::Read(rooms, session, range) => {
                 let request = ReadRequest {
@@ -296,19 +343,54 @@ impl LogPair {
                 proposals.push(self.begin_session(*who));
                 proposals.extend(self.drafts(after));
                 self.propose(now, proposals);
-                if !before.is_empty() || !after.is_empty() {
-                    self.compare();
-                }
+                self.compare_answers(before.len() + after.len());
             }
             Step::Resume(who) => self.begin(*who, Some(self.sessions[*who])),
             Step::Restart => self.restart(),
         }
     }
 
-    /// Creates the next drafts from the indices of [`Step::Say`], as proposals. Adds their number
-    /// to `head`, but does not propose them.
+    /// Creates the proposal of a fact, by its number below [`FACTS`]. Some are not permitted or not
+    /// possible at some times.
+    fn fact(&mut self, number: usize) -> Proposal {
+        let attic = room(1);
+        let bob = Username::new(NAMES[1]).unwrap();
+        let anna =
+            NamedSession { session: self.sessions[0], username: Username::new(NAMES[0]).unwrap() };
+        let (actor, action) = match number {
+            0 => {
+                let (length, session) = (SanctionLength::FOREVER, None);
+                let sanction = Sanction { scope: Scope::Server, username: bob, session, length };
+                (Actor::CommandLine, ModerationAction::Muted(sanction))
+            }
+            1 => {
+                let mute = self.memory.moderation().sanctions().next();
+                let sanction = mute.map_or(Sequence::ZERO, |it| it.sequence);
+                let (kind, scope) = (SanctionKind::Mute, Scope::Server);
+                let ended =
+                    ModerationAction::SanctionEnded { kind, scope, username: bob, sanction };
+                (Actor::Server, ended)
+            }
+            2 | 3 => {
+                let setting = RoomSetting::Moderated(number == 2);
+                (Actor::CommandLine, ModerationAction::RoomSet { room: attic, setting })
+            }
+            4 => {
+                let (scope, role) = (Scope::Server, Some(Role::Moderator));
+                (Actor::CommandLine, ModerationAction::RoleSet { scope, holder: anna, role })
+            }
+            _ => {
+                let setting = RoomSetting::Topic(Some(Topic::new("tea").unwrap()));
+                (Actor::Session(anna), ModerationAction::RoomSet { room: attic, setting })
+            }
+        };
+        self.last_ticket += 1;
+        let draft = FactDraft { actor, action, reason: None };
+        Proposal::Fact { ticket: FactTicket(self.last_ticket), draft }
+    }
+
+    /// Creates the next drafts from the indices of [`Step::Say`], as proposals.
     fn drafts(&mut self, messages: &[(usize, usize, usize)]) -> Vec<Proposal> {
-        self.head += messages.len() as u64;
         messages.iter().map(|it| Proposal::Message(self.draft(*it))).collect()
     }
 
@@ -352,7 +434,7 @@ impl LogPair {
     }
 
     /// Closes the log on disk and opens it again; the log in memory goes on. Asserts that it
-    /// restores head, next session number and sessions.
+    /// restores head, next session number, sessions and moderation state.
     fn restart(&mut self) {
         self.disk = None;
         let (disk, restored) = open(self.directory.path());
@@ -365,16 +447,15 @@ impl LogPair {
         let mut expected: Vec<SessionRecord> = (0..NAMES.len())
             .map(|who| {
                 let record = self.record(who);
-                let last_reference = Reference(self.references[who]);
-                // Only even references were used. So the even ones up to the last one were
-                // committed.
-                let is_open = |it: &&Reference| it.0 % 2 == 1 || **it > last_reference;
+                let last_reference = self.committed[who].last().copied().unwrap_or_default();
+                let is_open = |it: &&Reference| !self.committed[who].contains(*it);
                 let refused = record.refused.iter().filter(is_open).copied().collect();
                 SessionRecord { last_reference, refused, ..record }
             })
             .collect();
         expected.sort_by_key(|it| it.session);
         assert_eq!(sessions, expected);
+        assert_eq!(restored.moderation.encode(), self.memory.moderation().encode());
     }
 }
 

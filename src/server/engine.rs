@@ -547,7 +547,8 @@ impl Engine {
         }
         let now = Now { moment: self.clock.now(), time: self.clock.time_of_day() };
         let proposals = std::mem::take(&mut self.proposals);
-        let drafts = proposals.iter().filter(|it| matches!(it, Proposal::Message(_))).count();
+        let is_draft = |it: &&Proposal| matches!(it, Proposal::Message(_) | Proposal::Fact { .. });
+        let drafts = proposals.iter().filter(is_draft).count();
         self.log.propose(now, proposals);
         if drafts > 0 {
             self.drafts_proposed += drafts as u64;
@@ -569,18 +570,19 @@ impl Engine {
     }
 
     /// Passes committed items to the hub, as many as the turn of publishing allows. Counts the
-    /// messages among them, also as answered drafts, which restarts or ends the stall timer and may
-    /// set off a pending shutdown.
+    /// messages among them, and messages and facts as answered drafts, which restarts or ends the
+    /// stall timer and may set off a pending shutdown.
     fn publish_committed(&mut self) {
         let items = self.publish_turn.take();
         if items.is_empty() {
             return;
         }
         let messages = items.iter().filter_map(LogItem::entry).count();
-        self.drafts_answered += messages as u64;
+        let answered = items.iter().filter_map(LogItem::sequence).count();
+        self.drafts_answered += answered as u64;
         self.message_rate.count(self.clock.now(), messages);
         self.catch_panic(|it| it.input(Input::Committed { items }));
-        if messages > 0 {
+        if answered > 0 {
             self.on_drafts_answered();
         }
         self.shut_down_if_due();
@@ -599,9 +601,9 @@ impl Engine {
                 self.publish_turn.add(items);
                 self.publish_committed();
             }
-            Some(LogEvent::NotStored { ticket }) => {
+            Some(LogEvent::NotStored { ticket, reason }) => {
                 self.drafts_answered += 1;
-                self.catch_panic(|it| it.input(Input::NotStored { ticket }));
+                self.catch_panic(|it| it.input(Input::NotStored { ticket, reason }));
                 self.on_drafts_answered();
             }
             Some(LogEvent::ReadDone { tag, outcome }) => {
@@ -645,7 +647,9 @@ impl Engine {
     /// log at once, behind the collected drafts, and proposes these before a read.
     fn perform_output(&mut self, now: Now, output: Output) {
         match output {
-            Output::Propose(message @ Proposal::Message(_)) => self.proposals.push(message),
+            Output::Propose(draft @ (Proposal::Message(_) | Proposal::Fact { .. })) => {
+                self.proposals.push(draft);
+            }
             Output::Propose(change) => {
                 // The drafts before it take effect first: a deletion of a session, for instance,
                 // covers the direct messages accepted before.

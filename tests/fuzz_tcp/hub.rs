@@ -333,7 +333,9 @@ impl World {
     fn pass_on(&mut self, event: LogEvent) {
         match event {
             LogEvent::Committed { items, .. } => self.input(Input::Committed { items }),
-            LogEvent::NotStored { ticket } => self.input(Input::NotStored { ticket }),
+            LogEvent::NotStored { ticket, reason } => {
+                self.input(Input::NotStored { ticket, reason });
+            }
             LogEvent::ReadDone { tag, outcome } => self.input(Input::ReadDone { tag, outcome }),
             LogEvent::StorageChanged(health) => self.input(Input::StorageChanged(health)),
         }

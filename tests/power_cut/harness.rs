@@ -173,7 +173,7 @@ impl LogHarness {
                 self.committed.extend(entries.map(|it| LogEntry::clone(it)));
                 self.disk.acknowledge(1 + self.committed.len());
             }
-            LogEvent::NotStored { ticket: Ticket::Message { session, reference } } => {
+            LogEvent::NotStored { ticket: Ticket::Message { session, reference }, .. } => {
                 self.refused.push((session, reference));
             }
             other => self.other_events.push(other),

@@ -49,12 +49,18 @@ fn check_reports_each_kind_of_fault() {
         ("DELETE FROM mailboxes", "direct message 10 is in nobody's mailbox"),
         ("UPDATE sessions SET token = zeroblob(5)", "a session: "),
         ("UPDATE sqlite_sequence SET seq = 1", "session 2: "),
-        ("DELETE FROM facts WHERE name = 'log_id'", "there are messages, but the log has no id"),
-        ("UPDATE facts SET value = zeroblob(5) WHERE name = 'log_id'", "log_id: "),
-        ("UPDATE facts SET value = 2 WHERE name = 'is_clean'", "is_clean: 2 is neither"),
-        ("UPDATE facts SET value = 'far' WHERE name = 'head'", "head: "),
-        ("UPDATE facts SET value = 11 WHERE name = 'indexed'", "indexed: 11 is not between"),
-        ("UPDATE facts SET value = -1 WHERE name = 'forgotten'", "forgotten: -1 is not between"),
+        (
+            "DELETE FROM properties WHERE name = 'log_id'",
+            "there are messages, but the log has no id",
+        ),
+        ("UPDATE properties SET value = zeroblob(5) WHERE name = 'log_id'", "log_id: "),
+        ("UPDATE properties SET value = 2 WHERE name = 'is_clean'", "is_clean: 2 is neither"),
+        ("UPDATE properties SET value = 'far' WHERE name = 'head'", "head: "),
+        ("UPDATE properties SET value = 11 WHERE name = 'indexed'", "indexed: 11 is not between"),
+        (
+            "UPDATE properties SET value = -1 WHERE name = 'forgotten'",
+            "forgotten: -1 is not between",
+        ),
         ("DELETE FROM found WHERE rowid = 2", "message 2 cannot be found"),
         ("DELETE FROM entries WHERE sequence = 3", "a search finds 3"),
         ("UPDATE entries SET text = 'd' WHERE sequence = 3", "message 3: its room, author or text"),
@@ -64,18 +70,21 @@ fn check_reports_each_kind_of_fault() {
             "sequence 8589934592 comes after 10",
         ),
         (
-            "UPDATE facts SET value = 8589934592 WHERE name = 'head'",
+            "UPDATE properties SET value = 8589934592 WHERE name = 'head'",
             "sequence 8589934593 comes after",
         ),
         (
-            "INSERT INTO facts VALUES ('voids', x'00000000000000010000000000000002')",
+            "INSERT INTO properties VALUES ('voids', x'00000000000000010000000000000002')",
             "message 2: 1 to 2 were never given",
         ),
         (
-            "INSERT INTO facts VALUES ('voids', x'00000000000000020000000000000001')",
+            "INSERT INTO properties VALUES ('voids', x'00000000000000020000000000000001')",
             "voids: 2 to 1 is no range",
         ),
-        ("INSERT INTO facts VALUES ('voids', x'0000000000000001')", "voids: the list is cut off"),
+        (
+            "INSERT INTO properties VALUES ('voids', x'0000000000000001')",
+            "voids: the list is cut off",
+        ),
         ("DELETE FROM found_data WHERE id > 10", "the database: "),
     ] {
         let directory = tempfile::tempdir().unwrap();
@@ -96,9 +105,9 @@ fn stored_sequence_gaps_are_no_fault() {
     let (from, to) = (12_u64, 12 + (1_u64 << 33));
     let gap = [from, to].map(u64::to_be_bytes).concat();
     let connection = Connection::open(directory.path().join("chat.db")).unwrap();
-    connection.execute("INSERT INTO facts VALUES ('voids', ?)", [gap]).unwrap();
+    connection.execute("INSERT INTO properties VALUES ('voids', ?)", [gap]).unwrap();
     connection
-        .execute("UPDATE facts SET value = ? WHERE name = 'head'", [to.cast_signed()])
+        .execute("UPDATE properties SET value = ? WHERE name = 'head'", [to.cast_signed()])
         .unwrap();
     check_without_faults(directory.path());
     let say =
@@ -108,7 +117,7 @@ fn stored_sequence_gaps_are_no_fault() {
     check_without_faults(directory.path());
     import_all(directory.path(), &[message(5, "carla", 1, 1, "d")]);
     check_without_faults(directory.path());
-    let ask = "SELECT count(*) FROM facts WHERE name = 'voids'";
+    let ask = "SELECT count(*) FROM properties WHERE name = 'voids'";
     assert_eq!(connection.query_row(ask, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
 }
 

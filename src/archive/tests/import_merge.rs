@@ -61,7 +61,7 @@ fn server_log(directory: &Path) -> RestoredState {
     transaction
         .execute_batch(
             "INSERT INTO rooms (key, name, dropped) VALUES ('lobby', 'Lobby', 90);
-             INSERT INTO facts (name, value) VALUES ('head', 90), ('forgotten', 80)
+             INSERT INTO properties (name, value) VALUES ('head', 90), ('forgotten', 80)
              ON CONFLICT (name) DO UPDATE SET value = excluded.value;",
         )
         .unwrap();
@@ -118,7 +118,7 @@ fn import_preserves_direct_messages_and_sessions() {
     assert_eq!(all("SELECT sequence, time FROM directs"), [(4, 3_000)]);
     assert_eq!(all("SELECT sequence, previous FROM entries"), [(1, 0), (2, 1), (3, 2), (5, 3)]);
     assert_eq!(all("SELECT dropped, id FROM rooms"), [(0, 1)]);
-    assert_eq!(all("SELECT value, 0 FROM facts WHERE name = 'forgotten'"), [(0, 0)]);
+    assert_eq!(all("SELECT value, 0 FROM properties WHERE name = 'forgotten'"), [(0, 0)]);
     // The log id given by the import stays, although the boot id has changed.
     assert_eq!(open_and_close(directory).log_id, after.log_id);
 }
@@ -169,7 +169,7 @@ fn log_id_of_an_import_survives_a_boot() {
     };
     let first = boot("1");
     database(directory.path())
-        .execute_batch("UPDATE facts SET value = 0 WHERE name = 'is_clean'")
+        .execute_batch("UPDATE properties SET value = 0 WHERE name = 'is_clean'")
         .unwrap();
     import_all(directory.path(), &[message(1, "anna", 1, 1, "a")]);
     let second = boot("2");

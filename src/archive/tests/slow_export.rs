@@ -99,7 +99,7 @@ fn export_leaves_out_what_is_deleted_meanwhile() {
 #[test]
 fn export_ends_with_an_error_if_messages_are_numbered_anew() {
     let (done, _) = export_while(None, |connection| {
-        let change = "UPDATE facts SET value = randomblob(16) WHERE name = 'log_id'";
+        let change = "UPDATE properties SET value = randomblob(16) WHERE name = 'log_id'";
         connection.execute(change, []).unwrap();
     });
     assert!(matches!(done, Err(ArchiveError::Replaced)), "{done:?}");

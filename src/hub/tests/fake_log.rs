@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::harness::Harness;
 use crate::hub::{
-    Input, LogItem, NameHold, ReadFailed, ReadOutcome, ReadRange, ReadRequest, Ticket,
-    VolatileDraft, VolatileItem,
+    Input, LogItem, NameHold, NotStoredReason, ReadFailed, ReadOutcome, ReadRange, ReadRequest,
+    Ticket, VolatileDraft, VolatileItem,
 };
 use crate::model::{
     Draft, LogEntry, RoomName, Sequence, SessionId, SharedEntry, Target, Timestamp, Username,
@@ -104,7 +104,8 @@ impl Harness {
     /// Rejects the oldest pending draft (`NotStored`). Returns false if no draft is pending.
     pub(super) fn reject_draft(&mut self) -> bool {
         let Some(draft) = self.pending_drafts.pop_front() else { return false };
-        self.input(Input::NotStored { ticket: Ticket::of_message(&draft) });
+        let (ticket, reason) = (Ticket::of_message(&draft), NotStoredReason::Storage);
+        self.input(Input::NotStored { ticket, reason });
         true
     }
 

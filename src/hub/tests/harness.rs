@@ -204,6 +204,7 @@ impl Harness {
             Output::Propose(Proposal::PersistSession(record)) => {
                 self.persisted_sessions.push(record);
             }
+            Output::Propose(Proposal::Fact { .. }) => panic!("the hub proposes no facts yet"),
             Output::Propose(Proposal::Volatile(draft)) => self.pending_volatile.push_back(draft),
             Output::Propose(Proposal::DeleteSession(session)) => {
                 self.deleted_sessions.push(session);
@@ -396,6 +397,9 @@ impl Harness {
                     Output::Read { tag, request } => {
                         let outcome = self.read_log(&request);
                         inputs.push_back(Input::ReadDone { tag, outcome: Ok(outcome) });
+                    }
+                    Output::Propose(Proposal::Fact { .. }) => {
+                        panic!("the hub proposes no facts yet")
                     }
                     Output::Propose(Proposal::Volatile(draft)) => {
                         let items = vec![self.assign_numbers(draft)];

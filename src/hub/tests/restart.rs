@@ -10,6 +10,7 @@ use crate::hub::{Hub, RestoredState};
 use crate::model::{
     HubSettings, Reference, RoomName, Sequence, SessionId, SessionRecord, Target, Timestamp, Token,
 };
+use crate::moderation::ModerationState;
 
 /// Length of a day, in milliseconds.
 const A_DAY: u64 = 24 * 60 * 60 * 1_000;
@@ -48,6 +49,7 @@ impl Harness {
             sessions: self.session_records(),
             rooms,
             sequence_gaps: Vec::new(),
+            moderation: ModerationState::default(),
         };
         self.clients.clear();
         self.pending_drafts.clear();

@@ -18,12 +18,15 @@ use self::ring::{Ring, memory_cost};
 use self::search::{SearchJob, Searcher};
 use super::volatile::VolatileSequencer;
 use super::{Log, LogEvent, TimestampSource};
-use crate::hub::{LogItem, Now, Proposal, ReadOutcome, ReadRange, ReadRequest, ReadTag};
+use crate::hub::{
+    LogItem, NotStoredReason, Now, Proposal, ReadOutcome, ReadRange, ReadRequest, ReadTag, Ticket,
+};
 use crate::model::limits::{HISTORY_LENGTH, MAX_KEPT_DIRECT_MESSAGES};
 use crate::model::{
-    Draft, LogEntry, NameKey, Retention, RoomName, Sequence, SessionId, SharedEntry, Target,
-    Timestamp,
+    Draft, Fact, FactDraft, LogEntry, NameKey, Retention, RoomName, Sequence, SessionId,
+    SharedEntry, SharedFact, Target, Timestamp,
 };
+use crate::moderation::ModerationState;
 
 /// Limits of the entries that a [`MemoryLog`] keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,10 +64,15 @@ pub struct MemoryLog {
     limits: MemoryLimits,
     /// Last sequence that was assigned; 0 if none was.
     head: Sequence,
-    /// Source of the entries' timestamps.
+    /// Source of the timestamps of entries and facts.
     timestamps: TimestampSource,
     /// Source of the numbers of volatile changes.
     volatile: VolatileSequencer,
+    /// True if the clock was set before a draft that was refused, and nothing was committed since.
+    /// The next commit reports it.
+    has_unreported_clock_change: bool,
+    /// Moderation state: the fold of all facts so far.
+    moderation: ModerationState,
     /// Latest entries of each room, by the key of the room's name.
     rooms: HashMap<NameKey, Ring>,
     /// Latest direct messages of each session, sent and received. A message is put in the rings of
@@ -95,6 +103,8 @@ impl MemoryLog {
             head: Sequence::ZERO,
             timestamps: TimestampSource::default(),
             volatile: VolatileSequencer::new(SessionId(1)),
+            has_unreported_clock_change: false,
+            moderation: ModerationState::default(),
             rooms: HashMap::new(),
             directs: HashMap::new(),
             direct_order: VecDeque::new(),
@@ -119,6 +129,32 @@ impl MemoryLog {
         let entry = Arc::new(LogEntry { sequence: self.head, previous, time, draft });
         self.store_entry(&entry);
         entry
+    }
+
+    /// Returns the moderation state at the head.
+    #[cfg(test)]
+    pub(super) const fn moderation(&self) -> &ModerationState {
+        &self.moderation
+    }
+
+    /// Returns the time of the drafts of one call: generates it for the first draft. Notes if the
+    /// clock was set.
+    fn date(&mut self, now: Now, timestamp: &mut Option<Timestamp>) -> Timestamp {
+        *timestamp.get_or_insert_with(|| {
+            let (time, clock_was_set) = self.timestamps.generate(now);
+            self.has_unreported_clock_change |= clock_was_set;
+            time
+        })
+    }
+
+    /// Assigns the next sequence to a fact, judges it, and applies it to the moderation state.
+    /// Returns the fact with the verdict.
+    fn append_fact(&mut self, time: Timestamp, draft: FactDraft) -> SharedFact {
+        self.head = self.head.next();
+        let is_effective = self.moderation.judge(&draft).is_ok();
+        let fact = Arc::new(Fact { sequence: self.head, time, draft, is_effective });
+        self.moderation.apply(&fact);
+        fact
     }
 
     /// Deletes the direct messages that are kept for a session. Other sessions keep their copies.
@@ -294,26 +330,41 @@ impl Log for MemoryLog {
     /// Ignores session records: sessions in memory do not survive a restart.
     fn propose(&mut self, now: Now, proposals: Vec<Proposal>) {
         let mut items = Vec::with_capacity(proposals.len());
-        let mut dated = None;
+        let mut refusals = Vec::new();
+        let mut timestamp = None;
         for proposal in proposals {
             match proposal {
                 Proposal::Message(draft) => {
-                    let (time, _) = *dated.get_or_insert_with(|| self.timestamps.generate(now));
-                    items.push(LogItem::Message(self.append_draft(time, draft)));
+                    let time = self.date(now, &mut timestamp);
+                    match self.moderation.judge_message(&draft) {
+                        Ok(()) => items.push(LogItem::Message(self.append_draft(time, draft))),
+                        Err(error) => refusals.push(LogEvent::NotStored {
+                            ticket: Ticket::of_message(&draft),
+                            reason: NotStoredReason::Forbidden(error),
+                        }),
+                    }
+                }
+                Proposal::Fact { ticket, draft } => {
+                    let time = self.date(now, &mut timestamp);
+                    let fact = self.append_fact(time, draft);
+                    items.push(LogItem::Fact { ticket: Some(ticket), fact });
                 }
                 Proposal::PersistSession(_) => {}
                 Proposal::DeleteSession(session) => self.delete_session(session),
                 Proposal::Volatile(draft) => items.push(self.volatile.commit(draft)),
             }
         }
-        if dated.is_some() {
+        let has_entries = items.iter().any(|it| it.sequence().is_some());
+        if has_entries {
             self.trim_rooms();
             self.trim_directs();
         }
         if !items.is_empty() {
-            let clock_was_set = dated.is_some_and(|(_, clock_was_set)| clock_was_set);
+            let clock_was_set =
+                has_entries && std::mem::take(&mut self.has_unreported_clock_change);
             self.events.push_back(LogEvent::Committed { items, clock_was_set });
         }
+        self.events.extend(refusals);
     }
 
     fn read(&mut self, tag: ReadTag, request: ReadRequest) {

@@ -1,4 +1,4 @@
-//! Database connections, and the table `facts`, which holds values about the whole log.
+//! Database connections, and the table `properties`, which holds values about the whole log.
 
 use std::path::{Path, PathBuf};
 
@@ -17,8 +17,8 @@ const BUSY_TIMEOUT: u32 = 10_000;
 /// bytes.
 const WAL_SIZE_LIMIT: i64 = 8 << 20;
 
-/// Names of facts: keys of the rows in the table `facts`.
-pub(crate) mod fact {
+/// Names of properties: keys of the rows in the table `properties`.
+pub(crate) mod property {
     /// Server id: 16 bytes. It never changes.
     pub(crate) const SERVER_ID: &str = "server_id";
     /// Log id, to which the sequences belong: 16 bytes.
@@ -34,7 +34,7 @@ pub(crate) mod fact {
     /// synced before it was reported.
     pub(crate) const IS_STRICT: &str = "is_strict";
     /// Lower bound of the log's head (the last sequence that was assigned). The head is otherwise
-    /// read from the last entries, but those may have been deleted.
+    /// read from the last entries and facts, but those may have been deleted.
     pub(crate) const HEAD: &str = "head";
     /// Sequence up to which room messages are in the search index.
     pub(crate) const INDEXED_UP_TO: &str = "indexed";
@@ -43,6 +43,8 @@ pub(crate) mod fact {
     pub(crate) const SEQUENCE_GAPS: &str = "voids";
     /// Greatest sequence among the entries that were deleted with their room by eviction.
     pub(crate) const EVICTED_UP_TO: &str = "forgotten";
+    /// Sequence of the last fact that is applied to the table `moderation`.
+    pub(crate) const MODERATED_UP_TO: &str = "moderated";
 }
 
 /// Opens a read-write connection to an existing file, and migrates the database to the latest
@@ -122,24 +124,24 @@ fn open_connection(
     Ok(connection)
 }
 
-/// Reads a fact by its name ([`fact`]); `None` if it is not stored. A value of another type than
-/// `T` is an error.
-pub(crate) fn read_fact<T: FromSql>(
+/// Reads a property of the log by its name ([`property`]); `None` if it is not stored. A value of
+/// another type than `T` is an error.
+pub(crate) fn read_property<T: FromSql>(
     connection: &Connection,
     name: &str,
 ) -> rusqlite::Result<Option<T>> {
-    let mut statement = connection.prepare_cached("SELECT value FROM facts WHERE name = ?")?;
+    let mut statement = connection.prepare_cached("SELECT value FROM properties WHERE name = ?")?;
     statement.query_row([name], |row| row.get(0)).optional()
 }
 
-/// Stores a fact under its name ([`fact`]). Replaces an earlier value.
-pub(crate) fn write_fact(
+/// Stores a property under its name ([`property`]). Replaces an earlier value.
+pub(crate) fn write_property(
     connection: &Connection,
     name: &str,
     value: impl ToSql,
 ) -> rusqlite::Result<()> {
-    let mut statement =
-        connection.prepare_cached("INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)")?;
+    let mut statement = connection
+        .prepare_cached("INSERT OR REPLACE INTO properties (name, value) VALUES (?, ?)")?;
     statement.execute(params![name, value])?;
     Ok(())
 }

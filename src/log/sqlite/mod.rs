@@ -19,7 +19,8 @@
 //! |---|---|
 //! | `settings` | settings and errors |
 //! | `directory` | the directory, its lock and its permissions |
-//! | `schema`, `database`, `rows` | tables and their versions; connections; entries and sessions as rows |
+//! | `schema`, `database`, `rows`, `facts` | tables and their versions; connections; entries and sessions as rows; facts and the moderation state as rows |
+//! | `facts` | facts and the moderation state as rows |
 //! | `recovery` | log id and state when the log is opened |
 //! | `sequencer` | assigns sequences and links, without I/O |
 //! | `writer`, `store` | the writer thread: batches, syncs, failures, maintenance; its transactions |
@@ -29,6 +30,7 @@
 
 pub(crate) mod database;
 pub(crate) mod directory;
+pub(crate) mod facts;
 mod pending;
 mod queries;
 mod reader;
@@ -59,12 +61,12 @@ pub use settings::{Durability, OnFailure, StoreError, StoreSettings};
 
 use self::directory::LockedDirectory;
 use self::reader::{ReadQueues, ThreadEndNotifier};
-use self::sequencer::{Sequencer, WriteRequest};
+use self::sequencer::{Sequencer, WriteRequest, fact_text_bytes};
 use self::store::Store;
 use self::writer::{Job, Writer, WriterState};
 use super::volatile::VolatileSequencer;
 use super::{Log, LogEvent, TimestampSource};
-use crate::hub::{Now, Proposal, ReadRequest, ReadTag, RestoredState, Ticket};
+use crate::hub::{NotStoredReason, Now, Proposal, ReadRequest, ReadTag, RestoredState, Ticket};
 use crate::model::{Retention, RoomName, ServerId};
 use crate::os::Clock;
 
@@ -121,7 +123,7 @@ impl SqliteLog {
         let server_id = recovery::read_or_create_server_id(&connection)?;
         let restored = recovery::restore_state(&connection, log_id)?;
         let last_in_room = recovery::last_sequence_by_room(&connection)?;
-        let last_time = recovery::last_message_time(&connection)?;
+        let last_time = recovery::last_entry_time(&connection)?;
         let mut search_connection = database::open_to_read(&path, vfs.as_deref())?;
         let mut read_connection = database::open_to_read(&path, vfs.as_deref())?;
         let clock = Clock::start();
@@ -140,6 +142,7 @@ impl SqliteLog {
                 restored.head,
                 last_in_room,
                 restored.sessions.iter().map(|it| (it.session, it.last_reference)).collect(),
+                restored.moderation.clone(),
             ),
             settings,
             clock,
@@ -191,10 +194,11 @@ impl SqliteLog {
 }
 
 /// Returns the memory that a proposal takes in the queue of the writer thread, in bytes, if it is a
-/// message; otherwise 0.
+/// message or a fact; otherwise 0.
 fn draft_bytes(proposal: &Proposal) -> usize {
     match proposal {
         Proposal::Message(draft) => DRAFT_OVERHEAD + draft.text.as_str().len(),
+        Proposal::Fact { draft, .. } => DRAFT_OVERHEAD + fact_text_bytes(draft),
         Proposal::PersistSession(_) | Proposal::DeleteSession(_) | Proposal::Volatile(_) => 0,
     }
 }
@@ -219,23 +223,30 @@ impl Log for SqliteLog {
         if is_full {
             bytes = 0;
         }
+        let mut refused = Vec::new();
         let mut requests = Vec::with_capacity(proposals.len() + 1);
         let mut timestamp = None;
         let mut items = Vec::new();
+        // Called only for an accepted draft, because a clock change is reported once.
+        let timestamps = &mut self.timestamps;
+        let mut date = |requests: &mut Vec<WriteRequest>| {
+            *timestamp.get_or_insert_with(|| {
+                let (time, clock_was_set) = timestamps.generate(now);
+                requests.extend(clock_was_set.then_some(WriteRequest::ClockSet));
+                time
+            })
+        };
         for proposal in proposals {
             match proposal {
-                Proposal::Message(draft) if is_full => {
-                    let ticket = Ticket::of_message(&draft);
-                    self.immediate_events.push_back(LogEvent::NotStored { ticket });
-                }
+                Proposal::Message(draft) if is_full => refused.push(Ticket::of_message(&draft)),
+                Proposal::Fact { ticket, .. } if is_full => refused.push(Ticket::Fact(ticket)),
                 Proposal::Message(draft) => {
-                    // Called only for an accepted draft, because a clock change is reported once.
-                    let time = *timestamp.get_or_insert_with(|| {
-                        let (time, clock_was_set) = self.timestamps.generate(now);
-                        requests.extend(clock_was_set.then_some(WriteRequest::ClockSet));
-                        time
-                    });
+                    let time = date(&mut requests);
                     requests.push(WriteRequest::Draft(time, draft));
+                }
+                Proposal::Fact { ticket, draft } => {
+                    let time = date(&mut requests);
+                    requests.push(WriteRequest::Fact(time, ticket, draft));
                 }
                 Proposal::PersistSession(record) => {
                     requests.push(WriteRequest::PersistSession(record));
@@ -250,6 +261,9 @@ impl Log for SqliteLog {
             let committed = LogEvent::Committed { items, clock_was_set: false };
             self.immediate_events.push_back(committed);
         }
+        let reason = NotStoredReason::Storage;
+        let refusals = refused.into_iter().map(|ticket| LogEvent::NotStored { ticket, reason });
+        self.immediate_events.extend(refusals);
         if !requests.is_empty() {
             self.queued_draft_bytes.fetch_add(bytes, Ordering::Relaxed);
             self.send_job(Job::Write(requests, bytes));

@@ -53,13 +53,13 @@ impl PendingWrites {
     }
 
     /// Removes changes of sessions that later changes replace. One change for each session is
-    /// enough, however long the disk fails. Keeps all entries and sequence gaps.
+    /// enough, however long the disk fails. Keeps all entries, facts and sequence gaps.
     fn compact(&mut self) {
         let mut seen = HashSet::new();
         let mut kept: Vec<Change> = Vec::new();
         for change in self.changes.drain(..).rev() {
             let is_latest = match &change {
-                Change::Entry(_) | Change::SkipSequences(..) => true,
+                Change::Entry(_) | Change::Fact(..) | Change::SkipSequences(..) => true,
                 Change::PersistSession(record, _) => seen.insert(record.session),
                 Change::PersistLastReference(session, ..) | Change::DeleteSession(session, _) => {
                     seen.insert(*session)

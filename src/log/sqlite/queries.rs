@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, Row, Rows, params};
 
-use super::database::{fact, read_fact};
+use super::database::{property, read_property};
 use super::rows::{
     self, DIRECT_COLUMNS, ENTRY_COLUMNS, sequence_from_sql, sequence_to_sql, u64_to_sql,
 };
@@ -129,7 +129,7 @@ pub(super) fn rooms_with_gaps(
     request: &ReadRequest,
 ) -> rusqlite::Result<Vec<RoomName>> {
     let ReadRange::After(after, _) = request.range else { return Ok(Vec::new()) };
-    let forgotten: i64 = read_fact(connection, fact::EVICTED_UP_TO)?.unwrap_or(0);
+    let forgotten: i64 = read_property(connection, property::EVICTED_UP_TO)?.unwrap_or(0);
     let mut gaps = Vec::new();
     for room in &request.rooms {
         let dropped = dropped_sequence(connection, room.key())?.unwrap_or(forgotten);

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::{env, fs};
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::database::{fact, read_fact, write_fact};
+use super::database::{property, read_property, write_property};
+use super::facts;
 use super::rows::{self, sequence_from_sql};
 use super::sequence_gaps;
 use super::settings::{Durability, StoreError, StoreSettings};
@@ -55,12 +56,12 @@ pub(super) fn establish_log_id(
     let boot_id = settings.boot_id.clone().or_else(system_boot_id).unwrap_or_default();
     let is_strict = settings.durability == Durability::Strict;
     let transaction = connection.transaction()?;
-    let known = read_fact::<[u8; 16]>(&transaction, fact::LOG_ID)?;
-    let was_clean = read_fact(&transaction, fact::IS_CLEAN)? == Some(1_i64);
-    let was_strict = read_fact(&transaction, fact::IS_STRICT)? == Some(1_i64);
-    let former_boot = read_fact::<String>(&transaction, fact::BOOT_ID)?.unwrap_or_default();
+    let known = read_property::<[u8; 16]>(&transaction, property::LOG_ID)?;
+    let was_clean = read_property(&transaction, property::IS_CLEAN)? == Some(1_i64);
+    let was_strict = read_property(&transaction, property::IS_STRICT)? == Some(1_i64);
+    let former_boot = read_property::<String>(&transaction, property::BOOT_ID)?.unwrap_or_default();
     let is_same_boot = !boot_id.is_empty() && former_boot == boot_id;
-    let former_file = read_fact::<String>(&transaction, fact::FILE_ID)?;
+    let former_file = read_property::<String>(&transaction, property::FILE_ID)?;
     let is_copy = former_file.is_some_and(|it| it != file_id);
     let log_id = match known {
         Some(known) if !is_copy && (was_clean || was_strict || is_same_boot) => known,
@@ -72,11 +73,11 @@ pub(super) fn establish_log_id(
              this is a backup: clients begin afresh"
         );
     }
-    write_fact(&transaction, fact::LOG_ID, log_id)?;
-    write_fact(&transaction, fact::IS_CLEAN, 0)?;
-    write_fact(&transaction, fact::IS_STRICT, i64::from(is_strict))?;
-    write_fact(&transaction, fact::BOOT_ID, boot_id)?;
-    write_fact(&transaction, fact::FILE_ID, file_id)?;
+    write_property(&transaction, property::LOG_ID, log_id)?;
+    write_property(&transaction, property::IS_CLEAN, 0)?;
+    write_property(&transaction, property::IS_STRICT, i64::from(is_strict))?;
+    write_property(&transaction, property::BOOT_ID, boot_id)?;
+    write_property(&transaction, property::FILE_ID, file_id)?;
     transaction.commit()?;
     Ok(LogId(log_id))
 }
@@ -84,11 +85,11 @@ pub(super) fn establish_log_id(
 /// Returns the permanent identifier of the server. Generates and stores it if the database has
 /// none.
 pub(super) fn read_or_create_server_id(connection: &Connection) -> Result<ServerId, StoreError> {
-    if let Some(known) = read_fact(connection, fact::SERVER_ID)? {
+    if let Some(known) = read_property(connection, property::SERVER_ID)? {
         return Ok(ServerId(known));
     }
     let new: [u8; 16] = random_bytes().map_err(|_| StoreError::System("random numbers"))?;
-    write_fact(connection, fact::SERVER_ID, new)?;
+    write_property(connection, property::SERVER_ID, new)?;
     Ok(ServerId(new))
 }
 
@@ -111,8 +112,9 @@ fn file_id(path: &Path) -> Result<String, StoreError> {
 }
 
 /// Reads the state that the hub restores: head, next session number, sessions, rooms, sequence
-/// gaps. Skips damaged sessions and rooms. Corrects the session records by later messages
-/// ([`apply_later_messages`]), but only in the result. `log_id` becomes part of the result.
+/// gaps, moderation state. Skips damaged sessions, rooms and facts. Corrects the session records by
+/// later messages ([`apply_later_messages`]), but only in the result. `log_id` becomes part of the
+/// result.
 pub(crate) fn restore_state(
     connection: &Connection,
     log_id: LogId,
@@ -129,16 +131,18 @@ pub(crate) fn restore_state(
     let sessions = sessions.into_iter().map(|(record, _)| record).collect();
     let (rooms, sequence_gaps) =
         (recent_room_names(connection)?, sequence_gaps::read_all(connection)?);
-    Ok(RestoredState { log_id, head, next_session, sessions, rooms, sequence_gaps })
+    let moderation = facts::read_state(connection)?;
+    Ok(RestoredState { log_id, head, next_session, sessions, rooms, sequence_gaps, moderation })
 }
 
-/// Returns the head of the log: the greatest sequence among the stored head, the room entries and
-/// the direct messages. Zero if there is none.
+/// Returns the head of the log: the greatest sequence among the stored head, the room entries, the
+/// direct messages and the facts. Zero if there is none.
 fn read_head(connection: &Connection) -> rusqlite::Result<Sequence> {
-    let noted: i64 = read_fact(connection, fact::HEAD)?.unwrap_or(0);
+    let noted: i64 = read_property(connection, property::HEAD)?.unwrap_or(0);
     let kept: i64 = connection.query_row(
         "SELECT max(ifnull((SELECT max(sequence) FROM entries), 0),
-                    ifnull((SELECT max(sequence) FROM directs), 0))",
+                    ifnull((SELECT max(sequence) FROM directs), 0),
+                    ifnull((SELECT max(sequence) FROM facts), 0))",
         [],
         |row| row.get(0),
     )?;
@@ -189,12 +193,15 @@ pub(super) fn last_sequence_by_room(
     rows.filter_map(Result::transpose).collect()
 }
 
-/// Returns the time of the room message with the greatest sequence; `None` if there is none. Direct
-/// messages do not count.
-pub(super) fn last_message_time(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
-    let ask = "SELECT time FROM entries ORDER BY sequence DESC LIMIT 1";
-    let time: Option<i64> = connection.query_row(ask, [], |row| row.get(0)).optional()?;
-    Ok(time.map(|it| Timestamp(it.cast_unsigned())))
+/// Returns the time of the last room message or fact; `None` if there is none. Direct messages do
+/// not count.
+pub(super) fn last_entry_time(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
+    let ask = "SELECT sequence, time FROM entries ORDER BY sequence DESC LIMIT 1";
+    let read = |row: &Row<'_>| Ok((sequence_from_sql(row.get(0)?), row.get::<_, i64>(1)?));
+    let entry = connection.query_row(ask, [], read).optional()?;
+    let entry = entry.map(|(sequence, time)| (sequence, Timestamp(time.cast_unsigned())));
+    let fact = facts::read_last(connection)?.map(|it| (it.sequence, it.time));
+    Ok(entry.max(fact).map(|(_, time)| time))
 }
 
 /// Returns the names of the most recently used rooms, in their stored spelling, at most

@@ -42,7 +42,7 @@ pub(super) const fn sequence_from_sql(value: i64) -> Sequence {
 /// Returns the error for a column value that breaks the rules of the model, such as an invalid
 /// name. The database is damaged, or another program has written to it. [`skip_damaged`] recognises
 /// this error.
-fn damaged_value(
+pub(super) fn damaged_value(
     column: usize,
     error: impl std::error::Error + Send + Sync + 'static,
 ) -> rusqlite::Error {

@@ -60,6 +60,16 @@ const MIGRATIONS: &[&str] = &[
     -- Whether the session's username waits for it after a restart.
     ALTER TABLE sessions ADD COLUMN keeps_name INTEGER NOT NULL DEFAULT 0;
     ",
+    // Format 4: moderation.
+    "
+    ALTER TABLE facts RENAME TO properties;
+    -- The facts, in their canonical encoding: the audit log.
+    CREATE TABLE facts (sequence INTEGER PRIMARY KEY, fact BLOB NOT NULL) STRICT;
+    -- The moderation state: the registers that are set, each with the fact that set it.
+    CREATE TABLE moderation (
+        register BLOB PRIMARY KEY, fact BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    ",
 ];
 
 /// Returns the latest format (schema version), which this program reads and writes.

@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 use rusqlite::{Connection, Rows, params};
 
-use super::database::{fact, read_fact, write_fact};
+use super::database::{property, read_property, write_property};
 use super::queries::EntriesBySequence;
 use super::rows::{self, ENTRY_COLUMNS, sequence_to_sql, u64_to_sql};
 use crate::log::SEARCH_TIMEOUT;
@@ -189,7 +189,7 @@ fn author_tag(key: &NameKey) -> String {
 
 /// Returns the sequence up to which messages are in the search index; zero if there are none.
 pub(crate) fn indexed_up_to(connection: &Connection) -> rusqlite::Result<Sequence> {
-    Ok(rows::sequence_from_sql(read_fact(connection, fact::INDEXED_UP_TO)?.unwrap_or(0)))
+    Ok(rows::sequence_from_sql(read_property(connection, property::INDEXED_UP_TO)?.unwrap_or(0)))
 }
 
 /// Result of one step of indexing.
@@ -259,7 +259,7 @@ pub(crate) fn index_step(
         note.execute([day, first, last])?;
     }
     if count > 0 {
-        write_fact(connection, fact::INDEXED_UP_TO, last)?;
+        write_property(connection, property::INDEXED_UP_TO, last)?;
     }
     let more = count == limit || bytes >= max_bytes;
     Ok(IndexStep { last: rows::sequence_from_sql(last), count, more })

@@ -9,7 +9,7 @@
 
 use rusqlite::Connection;
 
-use super::database::{fact, read_fact, write_fact};
+use super::database::{property, read_property, write_property};
 use crate::model::Sequence;
 
 /// Minimum length of a gap. A log whose sequences jump by more has stored a gap there, because so
@@ -26,7 +26,7 @@ pub(crate) type SequenceGap = (Sequence, Sequence);
 
 /// Reads all stored sequence gaps, oldest first.
 pub(crate) fn read_all(connection: &Connection) -> rusqlite::Result<Vec<SequenceGap>> {
-    let bytes: Vec<u8> = read_fact(connection, fact::SEQUENCE_GAPS)?.unwrap_or_default();
+    let bytes: Vec<u8> = read_property(connection, property::SEQUENCE_GAPS)?.unwrap_or_default();
     let number = |bytes: [u8; 8]| Sequence(u64::from_be_bytes(bytes));
     let numbers: Vec<Sequence> = bytes.as_chunks().0.iter().map(|it| number(*it)).collect();
     Ok(numbers.as_chunks().0.iter().map(|[from, to]| (*from, *to)).collect())
@@ -44,7 +44,7 @@ pub(super) fn store(connection: &Connection, from: Sequence, to: Sequence) -> ru
     }
     let bytes: Vec<u8> =
         gaps.iter().flat_map(|(from, to)| [from.0, to.0]).flat_map(u64::to_be_bytes).collect();
-    write_fact(connection, fact::SEQUENCE_GAPS, bytes)
+    write_property(connection, property::SEQUENCE_GAPS, bytes)
 }
 
 #[cfg(test)]
@@ -54,7 +54,9 @@ mod tests {
     #[test]
     fn sequence_gaps_are_stored_and_bounded_by_joining_the_oldest() {
         let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch("CREATE TABLE facts (name TEXT PRIMARY KEY, value ANY)").unwrap();
+        connection
+            .execute_batch("CREATE TABLE properties (name TEXT PRIMARY KEY, value ANY)")
+            .unwrap();
         assert_eq!(read_all(&connection).unwrap(), []);
         let gaps: Vec<SequenceGap> =
             (1..=66).map(|it| (Sequence(it * 100), Sequence(it * 100 + 50))).collect();

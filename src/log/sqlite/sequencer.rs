@@ -5,18 +5,22 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::super::LogEvent;
-use crate::hub::LogItem;
+use crate::hub::{FactTicket, LogItem, NotStoredReason, Ticket};
 use crate::model::{
-    Draft, LogEntry, NameKey, Reference, Sequence, SessionId, SessionRecord, SharedEntry, Target,
-    Timestamp,
+    Draft, Fact, FactDraft, LogEntry, NameKey, Reference, Sequence, SessionId, SessionRecord,
+    SharedEntry, SharedFact, Target, Timestamp,
 };
+use crate::moderation::{ModerationState, RegisterChange, SpeechError};
 
-/// Write request to the log: append a message, store a session record, or delete a session. A clock
-/// change is marked by a write request too. [`Sequencer::plan`] turns write requests into changes.
+/// Write request to the log: append a message or a fact, store a session record, or delete a
+/// session. A clock change is marked by a write request too. [`Sequencer::plan`] turns write
+/// requests into changes.
 #[derive(Clone, Debug)]
 pub(super) enum WriteRequest {
     /// A message to append, with the timestamp of the append.
     Draft(Timestamp, Draft),
+    /// A fact to append, with the timestamp of the append.
+    Fact(Timestamp, FactTicket, FactDraft),
     /// Mark of a clock change, between the draft before it and the draft after it.
     ClockSet,
     /// A session record to store.
@@ -25,12 +29,22 @@ pub(super) enum WriteRequest {
     DeleteSession(SessionId),
 }
 
-/// Change to write to the database: an entry, a session record, a last reference, the deletion of a
-/// session, or a sequence gap.
+impl WriteRequest {
+    /// Returns true if the request appends a message or a fact, and so is answered.
+    pub(super) const fn is_draft(&self) -> bool {
+        matches!(self, Self::Draft(..) | Self::Fact(..))
+    }
+}
+
+/// Change to write to the database: an entry, a fact, a session record, a last reference, the
+/// deletion of a session, or a sequence gap.
 #[derive(Clone, Debug)]
 pub(super) enum Change {
     /// An entry to insert.
     Entry(SharedEntry),
+    /// A fact to insert, with the ticket of its proposal and the change that it makes in the
+    /// moderation state, if any.
+    Fact(FactTicket, SharedFact, Option<RegisterChange>),
     /// A session record to store. The sequence is the head of the log at that point: the record's
     /// `last_reference` covers the session's entries up to it.
     PersistSession(SessionRecord, Sequence),
@@ -48,6 +62,8 @@ impl Change {
     pub(super) fn bytes(&self) -> usize {
         let text = match self {
             Self::Entry(entry) => size_of::<LogEntry>() + entry.draft.text.as_str().len(),
+            // The fact may also be the value of the change.
+            Self::Fact(_, fact, _) => size_of::<Fact>() + fact_text_bytes(&fact.draft),
             Self::PersistSession(record, _) => record.refused.len() * size_of::<Reference>(),
             Self::PersistLastReference(..) | Self::DeleteSession(..) | Self::SkipSequences(..) => 0,
         };
@@ -58,7 +74,8 @@ impl Change {
     pub(super) const fn entry(&self) -> Option<&SharedEntry> {
         match self {
             Self::Entry(entry) => Some(entry),
-            Self::PersistSession(..)
+            Self::Fact(..)
+            | Self::PersistSession(..)
             | Self::PersistLastReference(..)
             | Self::DeleteSession(..)
             | Self::SkipSequences(..) => None,
@@ -66,8 +83,16 @@ impl Change {
     }
 }
 
-/// Sequencer: the state that determines the sequence and the `previous` link of each new entry, and
-/// the last reference of each session: the greatest number that a client has given a message.
+/// Returns the approximate memory of the texts of a fact, in bytes.
+pub(super) fn fact_text_bytes(draft: &FactDraft) -> usize {
+    // Names, and perhaps a topic.
+    const OTHER_TEXTS: usize = 512;
+    draft.reason.as_ref().map_or(0, |it| it.as_str().len()) + OTHER_TEXTS
+}
+
+/// Sequencer: the state that determines the sequence and the `previous` link of each new entry, the
+/// verdict on each fact and message, and the last reference of each session: the greatest number
+/// that a client has given a message.
 #[derive(Debug, Default)]
 pub(super) struct Sequencer {
     /// Last sequence that was assigned or skipped.
@@ -79,6 +104,34 @@ pub(super) struct Sequencer {
     last_references: HashMap<SessionId, Reference>,
     /// Sessions with a last reference that is in no stored session record.
     unpersisted_sessions: HashSet<SessionId>,
+    /// Moderation state: the fold of all facts so far.
+    moderation: ModerationState,
+}
+
+/// Update of a sequencer: the new head, and only what changes.
+#[derive(Debug, Default)]
+struct Delta {
+    /// New head.
+    head: Sequence,
+    /// New last sequences of rooms.
+    last_in_room: HashMap<NameKey, Sequence>,
+    /// New last references of sessions.
+    last_references: HashMap<SessionId, Reference>,
+    /// New moderation state; `None` if it does not change. Facts are rare, so it is copied only for
+    /// a plan with facts.
+    moderation: Option<ModerationState>,
+}
+
+/// Message that its author may not send.
+struct ForbiddenDraft {
+    /// Number of the plan's changes before it.
+    position: usize,
+    /// Timestamp of the append.
+    time: Timestamp,
+    /// The message.
+    draft: Draft,
+    /// Why it is forbidden.
+    error: SpeechError,
 }
 
 /// Plan for a list of write requests: the changes to write, the events to send afterwards, and the
@@ -89,8 +142,13 @@ pub(super) struct Plan {
     /// `Committed` events to send once the changes are committed. Consecutive items share an
     /// event. Each [`WriteRequest::ClockSet`] begins a new event.
     pub(super) events: Vec<LogEvent>,
-    /// Update of the sequencer: the new head, and only those map elements that change.
-    delta: Sequencer,
+    /// True if a [`WriteRequest::ClockSet`] is not in `events`, because no message and no fact
+    /// behind it is committed. The next commit must report the clock change.
+    pub(super) has_unreported_clock_change: bool,
+    /// Messages that are not appended, in order.
+    forbidden: Vec<ForbiddenDraft>,
+    /// Update of the sequencer.
+    delta: Delta,
 }
 
 impl Sequencer {
@@ -99,12 +157,15 @@ impl Sequencer {
         head: Sequence,
         last_in_room: HashMap<NameKey, Sequence>,
         last_references: HashMap<SessionId, Reference>,
+        moderation: ModerationState,
     ) -> Self {
-        Self { head, last_in_room, last_references, unpersisted_sessions: HashSet::new() }
+        let unpersisted_sessions = HashSet::new();
+        Self { head, last_in_room, last_references, unpersisted_sessions, moderation }
     }
 
     /// Plans write requests in this order, without changing the sequencer. Only drafts and a
-    /// sequence gap lead to events. The first sequence assigned is the one after `head`.
+    /// sequence gap lead to events. The first sequence assigned is the one after `head`. A message
+    /// that is forbidden at its place is not appended.
     ///
     /// `head` must be at least the sequencer's own head. If `head` is greater, the first change
     /// stores the sequence gap between both heads, and the first event reports it as a void.
@@ -113,7 +174,8 @@ impl Sequencer {
         head: Sequence,
         requests: impl IntoIterator<Item = WriteRequest>,
     ) -> Plan {
-        let mut delta = Self { head, ..Self::default() };
+        let mut delta = Delta { head, ..Delta::default() };
+        let mut forbidden = Vec::new();
         let mut changes = Vec::new();
         let mut events = Vec::new();
         let mut items = Vec::new();
@@ -125,9 +187,20 @@ impl Sequencer {
         for request in requests {
             match request {
                 WriteRequest::Draft(time, draft) => {
+                    let moderation = delta.moderation.as_ref().unwrap_or(&self.moderation);
+                    if let Err(error) = moderation.judge_message(&draft) {
+                        let position = changes.len();
+                        forbidden.push(ForbiddenDraft { position, time, draft, error });
+                        continue;
+                    }
                     let entry = self.assign_sequence(&mut delta, time, draft);
                     changes.push(Change::Entry(entry.clone()));
                     items.push(LogItem::Message(entry));
+                }
+                WriteRequest::Fact(time, ticket, draft) => {
+                    let (fact, change) = self.assign_fact(&mut delta, time, draft);
+                    changes.push(Change::Fact(ticket, fact.clone(), change));
+                    items.push(LogItem::Fact { ticket: Some(ticket), fact });
                 }
                 WriteRequest::ClockSet => {
                     if !items.is_empty() {
@@ -151,15 +224,34 @@ impl Sequencer {
                 }
             }
         }
+        let has_unreported_clock_change = clock_was_set && items.is_empty();
         if !items.is_empty() {
             events.push(LogEvent::Committed { items, clock_was_set });
         }
-        Plan { changes, events, delta }
+        events.extend(forbidden.iter().map(ForbiddenDraft::event));
+        Plan { changes, events, has_unreported_clock_change, forbidden, delta }
+    }
+
+    /// Turns the draft of a fact into a fact: assigns the next sequence, and judges it. Returns it
+    /// with the change that it makes in the moderation state. Records the changes in `delta`, not
+    /// in the sequencer itself.
+    fn assign_fact(
+        &self,
+        delta: &mut Delta,
+        time: Timestamp,
+        draft: FactDraft,
+    ) -> (SharedFact, Option<RegisterChange>) {
+        delta.head = delta.head.next();
+        let state = delta.moderation.get_or_insert_with(|| self.moderation.clone());
+        let is_effective = state.judge(&draft).is_ok();
+        let fact = Arc::new(Fact { sequence: delta.head, time, draft, is_effective });
+        let change = state.apply(&fact);
+        (fact, change)
     }
 
     /// Turns a draft into an entry: assigns the next sequence, and the link to the previous entry
     /// of its room. Records the changes in `delta`, not in the sequencer itself.
-    fn assign_sequence(&self, delta: &mut Self, time: Timestamp, draft: Draft) -> SharedEntry {
+    fn assign_sequence(&self, delta: &mut Delta, time: Timestamp, draft: Draft) -> SharedEntry {
         delta.head = delta.head.next();
         let previous = match &draft.target {
             Target::Room(room) => {
@@ -175,7 +267,7 @@ impl Sequencer {
 
     /// Returns the last reference of a session after the changes in `delta`; `None` if it is
     /// unknown.
-    fn last_reference(&self, delta: &Self, session: SessionId) -> Option<Reference> {
+    fn last_reference(&self, delta: &Delta, session: SessionId) -> Option<Reference> {
         delta.last_references.get(&session).or_else(|| self.last_references.get(&session)).copied()
     }
 
@@ -185,6 +277,9 @@ impl Sequencer {
         self.head = plan.delta.head;
         self.last_in_room.extend(plan.delta.last_in_room.drain());
         self.last_references.extend(plan.delta.last_references.drain());
+        if let Some(moderation) = plan.delta.moderation.take() {
+            self.moderation = moderation;
+        }
         for change in &plan.changes {
             match change {
                 Change::Entry(entry) => {
@@ -197,7 +292,8 @@ impl Sequencer {
                     self.unpersisted_sessions.remove(session);
                     self.last_references.remove(session);
                 }
-                Change::PersistLastReference(..) | Change::SkipSequences(..) => {}
+                Change::Fact(..) | Change::PersistLastReference(..) | Change::SkipSequences(..) => {
+                }
             }
         }
     }
@@ -225,9 +321,19 @@ impl Sequencer {
     }
 }
 
+impl ForbiddenDraft {
+    /// Returns the event that answers the draft.
+    const fn event(&self) -> LogEvent {
+        LogEvent::NotStored {
+            ticket: Ticket::of_message(&self.draft),
+            reason: NotStoredReason::Forbidden(self.error),
+        }
+    }
+}
+
 impl Plan {
     /// Converts the plan back into its write requests, to plan them again with other sequences or
-    /// without the drafts. Drops a [`WriteRequest::ClockSet`] after the last draft.
+    /// without the drafts. A [`WriteRequest::ClockSet`] may move behind drafts that were forbidden.
     pub(super) fn into_requests(self) -> Vec<WriteRequest> {
         let mut requests = Vec::with_capacity(self.changes.len());
         let set_before: Vec<Sequence> = self
@@ -235,18 +341,28 @@ impl Plan {
             .iter()
             .filter_map(|event| match event {
                 LogEvent::Committed { items, clock_was_set: true } => {
-                    items.iter().find_map(LogItem::entry).map(|it| it.sequence)
+                    items.iter().find_map(LogItem::sequence)
                 }
                 _ => None,
             })
             .collect();
-        for change in self.changes {
+        let mut forbidden = self.forbidden.into_iter().peekable();
+        for (position, change) in self.changes.into_iter().enumerate() {
+            while let Some(it) = forbidden.next_if(|it| it.position <= position) {
+                requests.push(WriteRequest::Draft(it.time, it.draft));
+            }
             match change {
                 Change::Entry(entry) => {
                     if set_before.contains(&entry.sequence) {
                         requests.push(WriteRequest::ClockSet);
                     }
                     requests.push(WriteRequest::Draft(entry.time, entry.draft.clone()));
+                }
+                Change::Fact(ticket, fact, _) => {
+                    if set_before.contains(&fact.sequence) {
+                        requests.push(WriteRequest::ClockSet);
+                    }
+                    requests.push(WriteRequest::Fact(fact.time, ticket, fact.draft.clone()));
                 }
                 Change::PersistSession(record, _) => {
                     requests.push(WriteRequest::PersistSession(record));
@@ -257,6 +373,8 @@ impl Plan {
                 Change::PersistLastReference(..) | Change::SkipSequences(..) => {}
             }
         }
+        requests.extend(forbidden.map(|it| WriteRequest::Draft(it.time, it.draft)));
+        requests.extend(self.has_unreported_clock_change.then_some(WriteRequest::ClockSet));
         requests
     }
 }

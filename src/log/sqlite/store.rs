@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::database::{fact, read_fact, write_fact};
+use super::database::{property, read_property, write_property};
+use super::facts;
 use super::retention::{self, RetentionProgress, RetentionStepResult};
 use super::rows::{self, sequence_to_sql, u64_to_sql};
 use super::sequence_gaps;
@@ -114,7 +115,7 @@ impl Store {
     /// durable too.
     pub(super) fn sync(&mut self, head: Sequence, sync: SyncLevel) -> rusqlite::Result<()> {
         self.set_sync_level(sync)?;
-        write_fact(&self.connection, fact::HEAD, sequence_to_sql(head))
+        write_property(&self.connection, property::HEAD, sequence_to_sql(head))
     }
 
     /// Writes the last changes and `head`, the last sequence of the log. Marks the database as
@@ -133,8 +134,8 @@ impl Store {
         for change in changes {
             apply_change(&transaction, &mut self.room_ids, change)?;
         }
-        write_fact(&transaction, fact::HEAD, sequence_to_sql(head))?;
-        write_fact(&transaction, fact::IS_CLEAN, 1)?;
+        write_property(&transaction, property::HEAD, sequence_to_sql(head))?;
+        write_property(&transaction, property::IS_CLEAN, 1)?;
         transaction.commit()
     }
 
@@ -192,6 +193,7 @@ fn apply_change(
             }
             Target::Session(to, username) => insert_direct(connection, entry, *to, username),
         },
+        Change::Fact(_, fact, change) => facts::insert(connection, fact, change.as_ref()),
         Change::PersistSession(record, noted) => rows::upsert_session(connection, record, *noted),
         Change::PersistLastReference(session, reference, noted) => {
             let mut statement = connection
@@ -207,7 +209,7 @@ fn apply_change(
         Change::SkipSequences(from, to) => {
             sequence_gaps::store(connection, *from, *to)?;
             // No sequence of the gap may be assigned, even if no message follows.
-            write_fact(connection, fact::HEAD, sequence_to_sql(*to))
+            write_property(connection, property::HEAD, sequence_to_sql(*to))
         }
     }
 }
@@ -226,7 +228,7 @@ fn room_id(
         Some((number, _)) => number,
         None => {
             // An earlier row of this room may have been evicted, and its entries with it.
-            let forgotten: i64 = read_fact(connection, fact::EVICTED_UP_TO)?.unwrap_or(0);
+            let forgotten: i64 = read_property(connection, property::EVICTED_UP_TO)?.unwrap_or(0);
             let mut statement = connection
                 .prepare_cached("INSERT INTO rooms (key, name, dropped) VALUES (?, ?, ?)")?;
             statement.insert(params![room.key().as_str(), room.as_str(), forgotten])?
@@ -302,7 +304,7 @@ fn delete_session(
     head: Sequence,
 ) -> rusqlite::Result<()> {
     if delete_from_mailbox(connection, session, i64::MAX)? > 0 {
-        write_fact(connection, fact::HEAD, sequence_to_sql(head))?;
+        write_property(connection, property::HEAD, sequence_to_sql(head))?;
     }
     let mut statement = connection.prepare_cached("DELETE FROM sessions WHERE id = ?")?;
     statement.execute([u64_to_sql(session.0)])?;
@@ -323,7 +325,7 @@ mod tests {
         let path = directory.path().join("chat.db");
         std::fs::File::create(&path).unwrap();
         let mut store = Store::new(open_to_write(&path, None).unwrap()).unwrap();
-        write_fact(&store.connection, fact::EVICTED_UP_TO, 7).unwrap();
+        write_property(&store.connection, property::EVICTED_UP_TO, 7).unwrap();
         let draft = Draft { text: MessageText::new("here again").unwrap(), ..Draft::example() };
         let (sequence, previous) = (Sequence(8), Sequence::ZERO);
         let entry = LogEntry { sequence, previous, time: Timestamp(1), draft };

@@ -12,6 +12,9 @@ use crate::model::LogEntry;
 /// connection may lag behind.
 const TURN_MEMORY: usize = 128 << 10;
 
+/// Memory that a fact counts for, in bytes: about that of the frames that clients get.
+const FACT_MEMORY: usize = 512;
+
 /// Queue of committed items that wait to be published, and the number of bytes that the current
 /// turn may still publish.
 #[derive(Debug)]
@@ -44,17 +47,19 @@ impl PublishTurn {
     }
 
     /// Removes and returns the next items to publish, in the order of the log, and charges the
-    /// messages among them to the turn. Returns none if none wait or the turn is over.
+    /// messages and facts among them to the turn. Returns none if none wait or the turn is over.
     pub(super) fn take(&mut self) -> Vec<LogItem> {
         let mut count = 0;
         for item in &self.waiting {
             if self.left == 0 {
                 break;
             }
-            if let Some(entry) = item.entry() {
-                let memory = size_of::<LogEntry>() + entry.draft.text.as_str().len();
-                self.left = self.left.saturating_sub(memory);
-            }
+            let memory = match item {
+                LogItem::Message(entry) => size_of::<LogEntry>() + entry.draft.text.as_str().len(),
+                LogItem::Fact { .. } => FACT_MEMORY,
+                LogItem::Void { .. } | LogItem::Volatile(_) => 0,
+            };
+            self.left = self.left.saturating_sub(memory);
             count += 1;
         }
         self.waiting.drain(..count).collect()

@@ -1,7 +1,7 @@
 //! Tests of the engine without its loop: the tests pass inputs to the engine.
 
 use super::*;
-use crate::hub::Ticket;
+use crate::hub::{NotStoredReason, Ticket};
 use crate::log::{MemoryLimits, MemoryLog};
 use crate::model::{Draft, LogId, Reference};
 use crate::server::outbox::Item;
@@ -117,7 +117,8 @@ impl Log for SlowLog {
             return Poll::Pending;
         }
         self.unanswered.pop_front().map_or(Poll::Pending, |draft| {
-            Poll::Ready(Some(LogEvent::NotStored { ticket: Ticket::of_message(&draft) }))
+            let (ticket, reason) = (Ticket::of_message(&draft), NotStoredReason::Storage);
+            Poll::Ready(Some(LogEvent::NotStored { ticket, reason }))
         })
     }
 

@@ -19,7 +19,7 @@ use rusqlite::{Connection, params};
 use self::clock_trust::ClockTrust;
 use self::message_counts::MessageCounts;
 use self::room_eviction::EvictionQueue;
-use super::database::{fact, write_fact};
+use super::database::{property, write_property};
 use super::rows::{self, sequence_to_sql, u64_to_sql};
 use super::search;
 use crate::hub::Now;
@@ -101,7 +101,7 @@ pub(super) fn run_step(
         };
         let step = run.run(retention, rooms_to_trim, is_steady.then_some(now.time))?;
         if run.delete_budget < MAX_DELETED_PER_STEP {
-            write_fact(&transaction, fact::HEAD, sequence_to_sql(head))?;
+            write_property(&transaction, property::HEAD, sequence_to_sql(head))?;
         }
         transaction.commit()?;
         Ok(step)

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use rusqlite::{OptionalExtension, params};
 
-use super::super::database::{fact, read_fact, write_fact};
+use super::super::database::{property, read_property, write_property};
 use super::{HISTORY_LENGTH, RetentionStep};
 use crate::model::NameKey;
 
@@ -29,8 +29,8 @@ impl RetentionStep<'_> {
     /// If there are too many rooms, evicts rooms with all their messages, as far as the delete
     /// budget allows. Keeps a chosen room that has got a message since. A room with many messages
     /// takes several steps. Each evicted room costs one more unit of the budget. Stores the
-    /// greatest evicted sequence ([`fact::EVICTED_UP_TO`]). Returns the keys of the rooms that are
-    /// deleted completely; damaged keys are left out.
+    /// greatest evicted sequence ([`property::EVICTED_UP_TO`]). Returns the keys of the rooms that
+    /// are deleted completely; damaged keys are left out.
     pub(super) fn evict_rooms(&mut self) -> rusqlite::Result<Vec<NameKey>> {
         let (mut gone, mut has_evicted) = (Vec::new(), false);
         if self.delete_budget == 0 {
@@ -39,7 +39,8 @@ impl RetentionStep<'_> {
         if self.progress.eviction_queue.is_empty() {
             self.progress.eviction_queue = self.choose_rooms_to_evict()?;
         }
-        let mut forgotten: i64 = read_fact(self.connection, fact::EVICTED_UP_TO)?.unwrap_or(0);
+        let mut forgotten: i64 =
+            read_property(self.connection, property::EVICTED_UP_TO)?.unwrap_or(0);
         while self.delete_budget > 0
             && let Some(RoomToEvict { room_id: room, last_sequence: last }) =
                 self.progress.eviction_queue.pop_front()
@@ -79,7 +80,7 @@ impl RetentionStep<'_> {
             gone.extend(key);
         }
         if has_evicted {
-            write_fact(self.connection, fact::EVICTED_UP_TO, forgotten)?;
+            write_property(self.connection, property::EVICTED_UP_TO, forgotten)?;
         }
         Ok(gone)
     }

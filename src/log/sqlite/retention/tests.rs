@@ -1,6 +1,6 @@
 //! Tests of retention.
 
-use super::super::database::{open_to_write, read_fact};
+use super::super::database::{open_to_write, read_property};
 use super::super::sequencer::Change;
 use super::super::store::{Store, SyncLevel};
 use super::clock_trust::TRUST_AFTER;
@@ -99,7 +99,7 @@ fn retention_deletes_messages_beyond_max_age() {
     assert_eq!(run_retention(&mut store, retention, 5), [3, 4, 5]);
     assert_eq!((dropped(&store, "a"), dropped(&store, "b")), (1, 6));
     assert_eq!(run_retention(&mut store, retention, 20), Vec::<i64>::new());
-    let head: Option<i64> = read_fact(&store.connection, fact::HEAD).unwrap();
+    let head: Option<i64> = read_property(&store.connection, property::HEAD).unwrap();
     assert_eq!(head, Some(1_000), "the next message must not get the place of one that is gone");
 }
 
@@ -208,7 +208,7 @@ fn eviction_deletes_rooms_with_fewest_messages_first() {
     assert_eq!(gone.len(), names.len() + 1 - usize::try_from(MAX_ROOMS).unwrap());
     let first: Vec<NameKey> = names[..gone.len()].iter().map(|it| NameKey::of(it)).collect();
     assert!(gone.into_iter().eq(&first), "the quietest, but not the lobby");
-    let forgotten: Option<i64> = read_fact(&store.connection, fact::EVICTED_UP_TO).unwrap();
+    let forgotten: Option<i64> = read_property(&store.connection, property::EVICTED_UP_TO).unwrap();
     assert_eq!(forgotten, Some(i64::try_from(first.len()).unwrap() + 10));
 }
 
@@ -263,7 +263,7 @@ fn damaged_room_names_do_not_stall_eviction() {
         .unwrap();
     assert_eq!(step.evicted, ["a", "c"].map(NameKey::of));
     assert_eq!(remaining(&store), [0_i64; 0]);
-    assert_eq!(read_fact(&store.connection, fact::EVICTED_UP_TO).unwrap(), Some(3));
+    assert_eq!(read_property(&store.connection, property::EVICTED_UP_TO).unwrap(), Some(3));
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn open(directory: &Path, boot_id: &str, durability: Durability, closes: bool) -
     if !closes {
         let path = directory.join("log").join("chat.db");
         let connection = database::open_to_write(&path, None).unwrap();
-        database::write_fact(&connection, database::fact::IS_CLEAN, 0).unwrap();
+        database::write_property(&connection, database::property::IS_CLEAN, 0).unwrap();
     }
     restored.log_id
 }
@@ -138,7 +138,7 @@ fn full_queue_refuses_messages_but_not_session_records() {
         let event = runtime.block_on(poll_fn(|context| log.poll_event(context)));
         let (session, reference) = (SessionId(session), Reference(reference));
         let ticket = Ticket::Message { session, reference };
-        assert_eq!(event, Some(LogEvent::NotStored { ticket }));
+        assert_eq!(event, Some(LogEvent::NotStored { ticket, reason: NotStoredReason::Storage }));
     }
     drop(log);
     let (_log, restored) = SqliteLog::open(settings).unwrap();

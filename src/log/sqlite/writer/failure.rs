@@ -8,7 +8,7 @@ use super::super::sequence_gaps::MIN_GAP;
 use super::super::sequencer::{Change, Plan, WriteRequest};
 use super::super::settings::OnFailure;
 use super::{LogEvent, RETRY_INTERVAL, Writer};
-use crate::hub::{StorageHealth, Ticket};
+use crate::hub::{NotStoredReason, StorageHealth, Ticket};
 use crate::model::Sequence;
 use crate::os::random_bytes;
 
@@ -89,10 +89,8 @@ impl Writer {
         let mut left = Vec::new();
         for request in plan.into_requests() {
             match request {
-                WriteRequest::Draft(_, draft) => {
-                    let ticket = Ticket::of_message(&draft);
-                    self.send_event(LogEvent::NotStored { ticket });
-                }
+                WriteRequest::Draft(_, draft) => self.refuse(Ticket::of_message(&draft)),
+                WriteRequest::Fact(_, ticket, _) => self.refuse(Ticket::Fact(ticket)),
                 WriteRequest::ClockSet => self.state.has_unreported_clock_change = true,
                 WriteRequest::PersistSession(_) | WriteRequest::DeleteSession(_) => {
                     left.push(request)
@@ -100,6 +98,11 @@ impl Writer {
             }
         }
         self.sequencer.plan(self.sequencer.head, left)
+    }
+
+    /// Answers a draft that cannot be stored.
+    fn refuse(&self, ticket: Ticket) {
+        self.send_event(LogEvent::NotStored { ticket, reason: NotStoredReason::Storage });
     }
 
     /// Tries to write and sync the pending changes. If that succeeds, reports the storage as sound.

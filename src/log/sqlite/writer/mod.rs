@@ -82,8 +82,8 @@ pub(super) struct WriterState {
     /// True after a failed write or sync, until the write-ahead log is truncated. The write-ahead
     /// log may be incomplete on the disk, although it is read without an error.
     is_wal_suspect: bool,
-    /// True if the clock was set before a refused draft, and no draft was written since. The next
-    /// draft reports the clock change.
+    /// True if the clock was set before a refused draft, and no draft was committed since. The next
+    /// commit reports the clock change.
     has_unreported_clock_change: bool,
     /// Time of the next attempt to write. Used only while the disk fails.
     retry_at: Moment,
@@ -190,7 +190,7 @@ impl Writer {
     /// Plans requests and commits them: in the database or, while the disk fails, in memory. If
     /// writing fails, enters failure mode.
     fn write_requests(&mut self, mut requests: Vec<WriteRequest>) {
-        if requests.iter().any(|it| matches!(it, WriteRequest::Draft(..)))
+        if requests.iter().any(WriteRequest::is_draft)
             && std::mem::take(&mut self.state.has_unreported_clock_change)
         {
             requests.insert(0, WriteRequest::ClockSet);
@@ -211,6 +211,7 @@ impl Writer {
     /// maintenance due at once.
     fn complete_plan(&mut self, mut plan: Plan) {
         self.sequencer.commit(&mut plan);
+        self.state.has_unreported_clock_change |= plan.has_unreported_clock_change;
         for change in &plan.changes {
             if let Change::Entry(entry) = change {
                 self.state.entries_since_maintenance += 1;

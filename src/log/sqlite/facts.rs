@@ -1,0 +1,108 @@
+//! Facts and the moderation state as rows: the tables `facts` and `moderation`.
+
+use rusqlite::{Connection, Row, params};
+
+use super::database::{property, read_property, write_property};
+use super::rows::{damaged_value, sequence_from_sql, sequence_to_sql, skip_damaged};
+use crate::model::{Fact, Sequence, SharedFact};
+use crate::moderation::{ModerationState, RegisterChange, decode_fact, encode_fact};
+
+/// Inserts a fact, and updates the stored moderation state by the change that the fact makes
+/// (`None`: it makes none). Fails if its sequence exists. Call it within a transaction, in the
+/// order of the log.
+pub(super) fn insert(
+    connection: &Connection,
+    fact: &Fact,
+    change: Option<&RegisterChange>,
+) -> rusqlite::Result<()> {
+    let mut statement =
+        connection.prepare_cached("INSERT INTO facts (sequence, fact) VALUES (?, ?)")?;
+    statement.execute(params![sequence_to_sql(fact.sequence), encode_fact(fact)])?;
+    if let Some(change) = change {
+        store_change(connection, change)?;
+    }
+    write_property(connection, property::MODERATED_UP_TO, sequence_to_sql(fact.sequence))
+}
+
+/// Stores the new value of a register, or removes its row.
+fn store_change(connection: &Connection, change: &RegisterChange) -> rusqlite::Result<()> {
+    let (register, value) = change.encode();
+    match value {
+        Some(fact) => connection
+            .prepare_cached("INSERT OR REPLACE INTO moderation (register, fact) VALUES (?, ?)")?
+            .execute(params![register, fact])?,
+        None => connection
+            .prepare_cached("DELETE FROM moderation WHERE register = ?")?
+            .execute([register])?,
+    };
+    Ok(())
+}
+
+/// Reads the moderation state: the stored one, to which later facts are applied. Skips damaged rows
+/// ([`skip_damaged`]).
+pub(crate) fn read_state(connection: &Connection) -> rusqlite::Result<ModerationState> {
+    let mut rows = Vec::new();
+    let mut statement = connection.prepare("SELECT register, fact FROM moderation")?;
+    let mut found_rows = statement.query([])?;
+    while let Some(row) = found_rows.next()? {
+        rows.extend(skip_damaged(read_register(row))?);
+    }
+    let rows = rows.iter().map(|(register, fact)| (register.as_slice(), fact.as_slice()));
+    // Each row was decoded before, so this does not fail.
+    let mut state = ModerationState::decode(rows).map_err(|error| damaged_value(1, error))?;
+    let applied: i64 = read_property(connection, property::MODERATED_UP_TO)?.unwrap_or(0);
+    for_each_after(connection, sequence_from_sql(applied), |fact| {
+        if let Some(fact) = skip_damaged(fact)? {
+            state.apply(&fact.into());
+        }
+        Ok(())
+    })?;
+    Ok(state)
+}
+
+/// Reads a row of the table `moderation`: the register and its fact, both encoded. Fails if the row
+/// is damaged ([`skip_damaged`]).
+fn read_register(row: &Row<'_>) -> rusqlite::Result<(Vec<u8>, Vec<u8>)> {
+    let (register, fact): (Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?);
+    let rows = [(register.as_slice(), fact.as_slice())];
+    ModerationState::decode(rows).map_err(|error| damaged_value(1, error))?;
+    Ok((register, fact))
+}
+
+/// Calls `take` for each fact after a sequence, in ascending order: with the fact, or with the
+/// error of reading that row. Stops at the first error that `take` returns.
+pub(crate) fn for_each_after(
+    connection: &Connection,
+    after: Sequence,
+    mut take: impl FnMut(rusqlite::Result<Fact>) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    let mut statement = connection
+        .prepare("SELECT sequence, fact FROM facts WHERE sequence > ? ORDER BY sequence")?;
+    let mut found_rows = statement.query([sequence_to_sql(after)])?;
+    while let Some(row) = found_rows.next()? {
+        take(read(row))?;
+    }
+    Ok(())
+}
+
+/// Reads a fact from a row of its sequence and its encoding. Fails if the row is damaged
+/// ([`skip_damaged`]).
+fn read(row: &Row<'_>) -> rusqlite::Result<Fact> {
+    let fact = decode_fact(row.get_ref(1)?.as_blob()?).map_err(|error| damaged_value(1, error))?;
+    if fact.sequence == sequence_from_sql(row.get(0)?) {
+        Ok(fact)
+    } else {
+        Err(damaged_value(1, crate::wire::Malformed))
+    }
+}
+
+/// Returns the last fact; `None` if there is none, or if it is damaged.
+pub(super) fn read_last(connection: &Connection) -> rusqlite::Result<Option<SharedFact>> {
+    let mut statement =
+        connection.prepare("SELECT sequence, fact FROM facts ORDER BY sequence DESC LIMIT 1")?;
+    let mut found_rows = statement.query([])?;
+    match found_rows.next()? {
+        Some(row) => Ok(skip_damaged(read(row))?.map(Into::into)),
+        None => Ok(None),
+    }
+}
