@@ -14,17 +14,19 @@ impl ChatCommand {
             Self::History { .. } => kind::HISTORY,
             Self::Members { .. } => kind::MEMBERS,
             Self::Search(_) => kind::SEARCH,
+            Self::Moderate(command) => command.frame_kind(),
         }
     }
 
-    /// Returns the selector of the room that the command applies to. `None` for `Direct`, and for
-    /// `Enter` and `Search`, whose room is a plain name.
+    /// Returns the selector of the room that the command applies to. `None` for `Direct`, for
+    /// `Enter` and `Search`, whose room is a plain name, and for the whole server.
     pub(super) const fn room_selector(&self) -> Option<&RoomSelector> {
         match self {
             Self::Say { room, .. }
             | Self::Leave { room }
             | Self::History { room, .. }
             | Self::Members { room, .. } => Some(room),
+            Self::Moderate(command) => command.room(),
             Self::Direct { .. } | Self::Enter { .. } | Self::Search(_) => None,
         }
     }
@@ -37,6 +39,11 @@ impl ChatCommand {
             | Self::Leave { room }
             | Self::History { room, .. }
             | Self::Members { room, .. } => *room = RoomSelector::Named(name.to_owned()),
+            Self::Moderate(command) => {
+                if let Some(room) = command.room_mut() {
+                    *room = RoomSelector::Named(name.to_owned());
+                }
+            }
             Self::Direct { .. } | Self::Enter { .. } | Self::Search(_) => {}
         }
     }
@@ -49,11 +56,15 @@ impl ChatCommand {
         }
     }
 
-    /// Returns the recipient of a direct message, or the name of the room that the command applies
-    /// to. Empty if the selector is not resolved to a name, or if a search covers all rooms.
+    /// Returns the recipient of a direct message, the user whom a moderation command names, or the
+    /// name of the room that the command applies to. Empty if the selector is not resolved to a
+    /// name, if a search covers all rooms, or if a moderation command applies to the whole server.
     pub(super) fn target(&self) -> String {
         match (self, self.room_selector()) {
             (Self::Direct { to, .. }, _) => to.clone(),
+            (Self::Moderate(command), _) if command.username().is_some() => {
+                command.username().cloned().unwrap_or_default()
+            }
             (Self::Search(search), _) => search.room.clone().unwrap_or_default(),
             (Self::Enter { room }, _) | (_, Some(RoomSelector::Named(room))) => room.clone(),
             _ => String::new(),
@@ -71,6 +82,7 @@ impl ChatCommand {
     ) -> ClientFrame {
         let room = self.target();
         match self {
+            Self::Moderate(command) => command.to_frame(reference),
             Self::Say { style, text, .. } => {
                 Say { reference, room, style: style.0, text: text.clone() }.into()
             }

@@ -48,7 +48,7 @@ impl Link {
         match kind {
             kind::SERVER_HELLO => matches!(self.phase, Phase::AwaitingHello { .. }),
             kind::WELCOME => matches!(self.phase, Phase::AwaitingWelcome { .. }),
-            kind::ENTERED..=kind::ACCEPTED => {
+            kind::ENTERED..=kind::ACCEPTED | kind::DONE..=kind::SANCTIONED => {
                 matches!(self.phase, Phase::Replaying | Phase::Live)
             }
             _ => true,
@@ -74,15 +74,14 @@ impl Link {
                 self.emit(Event::Notice { code: notice.code, text: notice.text });
             }
             ServerFrame::Error(error) => self.on_error(now, error),
-            // Not requested (`events`, `directory`), so they are ignored.
-            ServerFrame::Done(_)
-            | ServerFrame::Removed(_)
-            | ServerFrame::TopicChanged(_)
-            | ServerFrame::RoomModes(_)
-            | ServerFrame::RoleChanged(_)
-            | ServerFrame::SanctionsList(_)
-            | ServerFrame::Rooms(_)
-            | ServerFrame::Sanctioned(_) => {}
+            ServerFrame::Done(done) => self.on_done(now, &done),
+            ServerFrame::Removed(removed) => self.on_removed(removed),
+            ServerFrame::TopicChanged(topic) => self.on_topic_changed(topic),
+            ServerFrame::RoomModes(modes) => self.on_room_modes(modes),
+            ServerFrame::RoleChanged(changed) => self.on_role_changed(changed),
+            ServerFrame::SanctionsList(list) => self.on_sanctions_list(now, list),
+            ServerFrame::Rooms(list) => self.on_rooms(now, list),
+            ServerFrame::Sanctioned(sanctioned) => self.on_sanctioned(sanctioned),
         }
     }
 
@@ -174,6 +173,7 @@ impl Link {
             self.pending.mark_void_recipients(&self.pinned_sessions);
             self.pinned_sessions.clear();
             self.accepted_messages.clear();
+            self.removed_messages.clear();
             self.own_sessions.clear();
         }
         changed
@@ -213,6 +213,9 @@ impl Link {
         let (session, reference, previous) = (entry.session, entry.reference, entry.previous);
         let message = self.to_message(entry);
         let (sequence, time) = (message.sequence, message.time);
+        if message.style == Style::REMOVED {
+            self.removed_messages.insert(sequence);
+        }
         let verdict = if message.requested {
             if let Some(item) = self.pending.current_search() {
                 return collect(item, message);
@@ -354,11 +357,11 @@ impl Link {
                 let search = search.clone();
                 return self.emit_search_result(item, search, more);
             }
-            let PendingRequest { tag, command, .. } = item;
+            let PendingRequest { tag, command, was_sent_out, .. } = item;
             let room = command.target();
             // The room counts as joined only now that its history has arrived. The next join names
             // it.
-            if end.about == kind::ENTER {
+            if end.about == kind::ENTER && !was_sent_out {
                 self.rooms.retain(|it| NameKey::of(it) != NameKey::of(&room));
                 self.rooms.push(room.clone());
             }
@@ -409,13 +412,23 @@ impl Link {
 
     /// Handles `left`. Removes the room from the joined ones, reports it as left, and schedules a
     /// write of the session. The event has the tag of the `leave` request that the frame answers,
-    /// if any.
+    /// if any. Without a reference, a moderator has sent the user out; ignored if the client is not
+    /// in the room.
     fn on_left(&mut self, now: Moment, left: Left) {
+        if left.reference == Reference::NONE {
+            if self.on_sent_out(&left.room) {
+                self.schedule_persist(now);
+                let tag = RequestTag::default();
+                self.emit(Event::Left { tag, room: left.room, is_forced: true });
+            }
+            return;
+        }
         let key = NameKey::of(&left.room);
         self.rooms.retain(|it| NameKey::of(it) != key);
         let tag = self.take_request(now, kind::LEAVE, left.reference).map(|it| it.tag);
         self.schedule_persist(now);
-        self.emit(Event::Left { tag: tag.unwrap_or_default(), room: left.room });
+        let tag = tag.unwrap_or_default();
+        self.emit(Event::Left { tag, room: left.room, is_forced: false });
     }
 
     /// Handles `roster`, the members of a room. A roster without a reference is reported at once.
@@ -467,7 +480,7 @@ impl Link {
     /// Removes and returns the pending request of this frame kind with this reference, sent on this
     /// connection. Restarts the timeout of a graceful shutdown. If there is no such request, only
     /// returns `None`.
-    fn take_request(
+    pub(super) fn take_request(
         &mut self,
         now: Moment,
         kind: u16,

@@ -13,6 +13,7 @@
 //! - `frames`, `errors`: frames and errors received from the server
 //! - `cursor`, `accepted`: the position, duplicate detection and gap detection
 //! - `timers`, `backoff`: timeouts, pings, reconnect delays
+//! - `moderation`: roles, sanctions, topics, removed messages, list of rooms
 //! - `answer_watch`: notices a dead connection by an unanswered request
 //! - `reconnect`: connecting at once for the user
 //!
@@ -26,6 +27,7 @@ mod cursor;
 mod encode;
 mod errors;
 mod frames;
+mod moderation;
 mod pending;
 mod pinned;
 mod reconnect;
@@ -44,6 +46,7 @@ use self::accepted::AcceptedMessages;
 use self::answer_watch::AnswerWatch;
 use self::backoff::Backoff;
 use self::cursor::ReceiveCursor;
+use self::moderation::RemovedMessages;
 use self::pending::PendingRequests;
 use self::pinned::PinnedSessions;
 use crate::model::{
@@ -69,7 +72,8 @@ const MAX_PENDING_BYTES: usize = 1 << 20;
 const REQUESTED_FEATURES: u64 = feature::RESUME;
 
 /// Protocol features that `hello` also requests if [`Settings::observe`] is true.
-const OBSERVER_FEATURES: u64 = feature::PRESENCE | feature::SEARCH;
+const OBSERVER_FEATURES: u64 =
+    feature::PRESENCE | feature::SEARCH | feature::EVENTS | feature::DIRECTORY;
 
 /// Phase of the connection: the state of the link's state machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,6 +138,8 @@ pub struct Link {
     /// Own messages that `accepted` has acknowledged. Such a message was shown when `accepted`
     /// came, so its entry is not shown.
     accepted_messages: AcceptedMessages,
+    /// Removed messages that were reported, or came as removed.
+    removed_messages: RemovedMessages,
     /// Queue of unanswered requests.
     pending: PendingRequests,
     /// Session from which each username last sent a direct message. Replies to the username go to
@@ -197,6 +203,7 @@ impl Link {
             last_attempt: Moment::START,
             cursor: ReceiveCursor::default(),
             accepted_messages: AcceptedMessages::default(),
+            removed_messages: RemovedMessages::default(),
             pending: PendingRequests::default(),
             pinned_sessions: PinnedSessions::default(),
             preserved_position: None,
@@ -405,15 +412,16 @@ impl Link {
     /// Handles the end of the connection or a failed attempt.
     ///
     /// If the `leave` of a room was sent and need not be repeated, removes the room and reports it
-    /// as left. Then reports the loss and schedules a reconnect. `advice` is the delay that the
+    /// as left. Refuses the changes by moderation that were sent. Then reports the loss and schedules a reconnect. `advice` is the delay that the
     /// server asks for; `None` if it asks for none. If no join has been completed yet and
     /// [`Settings::retry_first_connect`] is false, ends the link instead.
     fn on_connection_lost(&mut self, now: Moment, reason: String, advice: Option<Duration>) {
         for (tag, room) in self.pending.remove_sent_leaves() {
             let key = NameKey::of(&room);
             self.rooms.retain(|it| NameKey::of(it) != key);
-            self.emit(Event::Left { tag, room });
+            self.emit(Event::Left { tag, room, is_forced: false });
         }
+        self.refuse_sent_moderation();
         if !self.has_joined && !self.settings.retry_first_connect {
             self.phase = Phase::BackingOff { until: now };
             self.finish(EndReason::Unavailable { reason });

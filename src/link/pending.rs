@@ -6,7 +6,9 @@ use std::collections::VecDeque;
 
 use super::encode::FrameContext;
 use super::pinned::PinnedSessions;
-use crate::model::{ChatCommand, Message, NameKey, Reference, RequestTag, SessionId};
+use crate::model::{
+    ChatCommand, ListedRoom, ListedSanction, Message, NameKey, Reference, RequestTag, SessionId,
+};
 use crate::wire::tcp::ClientFrame;
 
 /// Request that the server has not answered yet. It may be unsent.
@@ -33,6 +35,15 @@ pub(super) struct PendingRequest {
     has_void_recipient: bool,
     /// True if the request was sent on the current connection.
     in_flight: bool,
+    /// True if the request is an `enter` that `entered` has answered, on the current connection.
+    has_entered: bool,
+    /// True if the request is an `enter` and a moderator has sent the user out of the room before
+    /// its `end`.
+    pub(super) was_sent_out: bool,
+    /// Items of the earlier frames of a `sanctions_list`.
+    pub(super) listed_sanctions: Vec<ListedSanction>,
+    /// Items of the earlier frames of a `rooms`.
+    pub(super) listed_rooms: Vec<ListedRoom>,
 }
 
 impl PendingRequest {
@@ -48,6 +59,10 @@ impl PendingRequest {
             addressed_session: SessionId(0),
             has_void_recipient: false,
             in_flight: false,
+            has_entered: false,
+            was_sent_out: false,
+            listed_sanctions: Vec::new(),
+            listed_rooms: Vec::new(),
         }
     }
 }
@@ -139,6 +154,45 @@ impl PendingRequests {
         left
     }
 
+    /// Removes and returns the changes by moderation that were sent on the lost connection. Call it
+    /// when the connection is lost: they must not be sent again.
+    pub(super) fn remove_sent_moderation(&mut self) -> Vec<PendingRequest> {
+        let is_change = |item: &PendingRequest| {
+            matches!(&item.command, ChatCommand::Moderate(it) if !it.is_query()) && item.in_flight
+        };
+        let items = std::mem::take(&mut self.items);
+        let (removed, kept): (Vec<_>, Vec<_>) = items.into_iter().partition(is_change);
+        self.items = kept.into();
+        removed
+    }
+
+    /// Marks the `enter` of this room that was answered by `entered` and waits for its `end`: the
+    /// user was sent out of the room. Returns false if there is none.
+    pub(super) fn mark_sent_out(&mut self, room: &NameKey) -> bool {
+        let item = self.items.iter_mut().find(|item| match &item.command {
+            ChatCommand::Enter { room: entered } => {
+                item.in_flight && item.has_entered && NameKey::of(entered) == *room
+            }
+            _ => false,
+        });
+        item.map(|item| item.was_sent_out = true).is_some()
+    }
+
+    /// Returns the request of this frame kind that was sent with this reference, in this session
+    /// and on the current connection. `None` if there is none.
+    pub(super) fn find_request(
+        &mut self,
+        session: SessionId,
+        kind: u16,
+        reference: Reference,
+    ) -> Option<&mut PendingRequest> {
+        self.items.iter_mut().find(|item| {
+            item.command.frame_kind() == kind
+                && item.in_flight
+                && item.sent_as == Some((session, reference))
+        })
+    }
+
     /// Prepares the queue for the session of a `welcome`. Call it for each `welcome`, before
     /// anything is sent. Marks all requests as unsent, and discards partial search results.
     ///
@@ -161,7 +215,10 @@ impl PendingRequests {
         };
         for item in &mut self.items {
             item.in_flight = false;
+            (item.has_entered, item.was_sent_out) = (false, false);
             item.found.clear();
+            item.listed_sanctions.clear();
+            item.listed_rooms.clear();
             if log_changed && !session_kept {
                 item.sent_in_former_log |= item.sent_as.take().is_some();
             }
@@ -307,6 +364,7 @@ impl PendingRequests {
         self.items.iter_mut().find_map(|item| match &mut item.command {
             ChatCommand::Enter { room } if item.sent_as.is_some_and(|(_, it)| it == reference) => {
                 spelling.clone_into(room);
+                item.has_entered = true;
                 Some(item.tag.clone())
             }
             _ => None,

@@ -4,14 +4,20 @@ use super::contract::{EndReason, Output};
 use super::encode::FrameContext;
 use super::{Draining, Link, MAX_PENDING_BYTES, MAX_PENDING_REQUESTS, Phase};
 use crate::model::{
-    ChatCommand, Command, ConnectionState, ErrorCode, Event, MessageText, Moment, NameKey, Refusal,
-    Request, RequestTag, RoomSelector,
+    ChatCommand, Command, ConnectionState, ErrorCode, Event, MessageText, ModerationCommand,
+    Moment, NameKey, Refusal, Request, RequestTag, RoomSelector,
 };
 use crate::wire::tcp::feature;
 
 /// Refusal text for a search if the server has not granted the search feature. Such a server would
 /// ignore the request and never answer.
 const SEARCH_UNSUPPORTED_TEXT: &str = "This server cannot search.";
+
+/// Refusal text for a list of rooms if the server has not granted the feature `directory`.
+const DIRECTORY_UNSUPPORTED_TEXT: &str = "This server does not list its rooms.";
+
+/// Refusal text for a moderation command if the server has not granted the feature `events`.
+const MODERATION_UNSUPPORTED_TEXT: &str = "This server has no moderation.";
 
 /// Refusal text for a direct message that was meant for a session of a former log. The user may
 /// send it again, to the session that holds the name now.
@@ -34,6 +40,7 @@ impl Link {
                 self.queue(tag, ChatCommand::History { room, before, limit });
             }
             Command::Chat(ChatCommand::Search(search)) => self.queue_search(tag, search),
+            Command::Chat(ChatCommand::Moderate(command)) => self.queue_moderation(tag, command),
             Command::Chat(command) if command.message_text().is_some() => {
                 self.queue_message(tag, command)
             }
@@ -133,9 +140,9 @@ impl Link {
                 return;
             }
             messages += usize::from(command.message_text().is_some());
-            let is_search = matches!(command, ChatCommand::Search(_));
-            if is_search && self.features & feature::SEARCH == 0 {
-                self.refuse_next_unsent(0, SEARCH_UNSUPPORTED_TEXT);
+            let (needed, why) = required_feature(command);
+            if self.features & needed != needed {
+                self.refuse_next_unsent(0, why);
                 continue;
             }
             let (room, is_enter) =
@@ -175,6 +182,20 @@ impl Link {
     pub(super) fn finish_refused(&mut self, code: u16, text: String) {
         let code = ErrorCode::from_number(code);
         self.finish(EndReason::Refused { code, reason: text });
+    }
+}
+
+/// Returns the features that the server must have granted for a command, as bits of [`feature`],
+/// and the refusal text if it has not. Without them the server would ignore the request and never
+/// answer.
+const fn required_feature(command: &ChatCommand) -> (u64, &'static str) {
+    match command {
+        ChatCommand::Search(_) => (feature::SEARCH, SEARCH_UNSUPPORTED_TEXT),
+        ChatCommand::Moderate(ModerationCommand::ListRooms) => {
+            (feature::DIRECTORY, DIRECTORY_UNSUPPORTED_TEXT)
+        }
+        ChatCommand::Moderate(_) => (feature::EVENTS, MODERATION_UNSUPPORTED_TEXT),
+        _ => (0, ""),
     }
 }
 

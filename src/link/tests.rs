@@ -4,6 +4,7 @@
 mod answers;
 mod log_change;
 mod model_server;
+mod moderation;
 mod names;
 mod search;
 mod simulation;
@@ -269,7 +270,8 @@ fn only_abandoned_connections_are_reset() {
         let Some(ClientFrame::Hello(hello)) = sim.to_server.front() else {
             panic!("no hello");
         };
-        let others = if observe { feature::PRESENCE | feature::SEARCH } else { 0 };
+        let shown = feature::PRESENCE | feature::SEARCH | feature::EVENTS | feature::DIRECTORY;
+        let others = if observe { shown } else { 0 };
         assert_eq!(hello.features, feature::RESUME | others);
         sim.run_until_idle();
         sim.advance(Duration::from_secs(60));

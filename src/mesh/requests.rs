@@ -96,6 +96,10 @@ impl Mesh {
                 let why = "Among peers there is nothing to search in.".to_owned();
                 self.refuse(tag, 0, why, None);
             }
+            ChatCommand::Moderate(_) => {
+                let why = "Among peers nobody is a moderator.".to_owned();
+                self.refuse(tag, 0, why, None);
+            }
             ChatCommand::Members { .. } => {
                 self.report_roster(now, tag);
             }

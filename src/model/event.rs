@@ -7,7 +7,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{
-    Lamport, Path, RequestTag, Retention, SearchRequest, Sequence, SessionId, Style, Timestamp,
+    Lamport, ModerationEvent, Path, RequestTag, Retention, SearchRequest, Sequence, SessionId,
+    Style, Timestamp,
 };
 
 /// Event for the user interface, from an engine or from the program around the engine.
@@ -32,6 +33,9 @@ pub enum Event {
         tag: RequestTag,
         /// Canonical name of the room.
         room: String,
+        /// True if a moderator has sent the user out of the room. Usually
+        /// [`super::ModerationEvent::Sanctioned`] has been reported before.
+        is_forced: bool,
     },
     /// Message in a room: live, replayed, or older.
     Message(Message),
@@ -164,6 +168,8 @@ pub enum Event {
         /// Human-readable text.
         text: String,
     },
+    /// Event about moderation.
+    Moderation(ModerationEvent),
     /// Error that does not answer a pending request.
     Problem {
         /// Number in the registry of error codes; 0 if the error does not come from the server.

@@ -15,6 +15,7 @@ mod id;
 mod length;
 pub mod limits;
 mod line;
+mod moderation_command;
 mod moderation_request;
 mod name;
 mod network;
@@ -43,6 +44,9 @@ pub use fact::{
 pub use id::{LogId, Position, Reference, Sequence, ServerId, ServerIdError, SessionId, Token};
 pub use length::{SanctionLength, SanctionLengthError, SlowMode, SlowModeError};
 pub use line::{LineError, Reason, Topic};
+pub use moderation_command::{
+    ListedRoom, ListedSanction, ModerationCommand, ModerationEvent, Place, Sanctioning, UserAction,
+};
 pub use moderation_request::{ModerationRequest, UserSelector};
 #[cfg(feature = "ui")]
 pub use name::NAME_RULE;

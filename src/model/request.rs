@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Sequence, SessionId, Style, Timestamp};
+use super::{ModerationCommand, Sequence, SessionId, Style, Timestamp};
 
 /// Correlation id of a request, chosen by the user interface. The events that answer the request
 /// repeat it. Engines do not interpret it. `None` (empty): the request has no id.
@@ -106,6 +106,8 @@ pub enum ChatCommand {
     },
     /// Searches the messages in the server's log.
     Search(SearchRequest),
+    /// Changes roles, sanctions, topics, modes or messages, or lists sanctions or rooms.
+    Moderate(ModerationCommand),
 }
 
 /// Command that only the peer's engine supports. Each is answered by an event.

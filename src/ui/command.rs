@@ -1,10 +1,11 @@
 //! Parsing of typed lines as messages and slash commands, and the help text.
 
 use super::ignore_command::IgnoreCommand;
+use super::moderation_command::{MODERATION_COMMANDS, ModerationLine, parse_moderation};
 use super::view_state::Dialect;
 use crate::model::{ChatCommand, PeerCommand, RoomSelector, Style, strip_room_prefix};
 
-/// Help text of the server dialect.
+/// Help text of the server dialect, without what only moderators need.
 const SERVER_HELP: &str = "\
 a line            is said to the room
 //text            says “/text”
@@ -23,9 +24,31 @@ a line            is said to the room
                   the same person writes under another name, but also whoever takes this one
 /ignore           tells whom you ignore
 /unignore NAME    shows it again
+/rooms            tells which rooms there are
+/topic [TEXT]     tells the topic of the room, or sets it; /topic - takes it away
+/remove           removes what you have said last in this room
+/moderation       lists the commands of moderators
 /reconnect        connects again at once; so does Enter while the server does not answer
 /quit             leaves
 /help             this";
+
+/// Help text about moderation, of the server dialect.
+const MODERATION_HELP: &str = "\
+/remove NAME [TEXT]   removes the latest message of NAME in this room (that holds TEXT)
+/kick NAME [REASON]   sends somebody out of this room
+/ban NAME [LENGTH] [REASON]    sends out and keeps out: 90s, 10m, 2h, 7d, or without end
+/ban --address NAME   keeps out everybody with the same address: first tells how many it would
+                      send out; with --yes it does it
+/unban NAME           lifts a ban
+/bans                 lists the bans and mutes of this room
+/mute NAME [LENGTH] [REASON]   lets somebody read but not talk
+/unmute NAME          lifts it
+/slow 10s             everybody may say something every 10 seconds only; /slow off
+/moderated on         only moderators may talk here; /moderated off
+/announce TEXT        tells everybody in this room
+/role NAME moderator  makes somebody a moderator of this room; also owner, none
+With --server before the NAME, kick, ban, unban, bans, mute, unmute, announce and role are about
+the whole server.";
 
 /// Help text of the peer dialect.
 const PEER_HELP: &str = "\
@@ -51,18 +74,32 @@ a line            is said to the room
 /// Command names of the server dialect, sorted, for tab completion. Aliases such as `/exit` are
 /// left out.
 const SERVER_COMMANDS: &[&str] = &[
+    "/announce",
+    "/ban",
+    "/bans",
     "/help",
     "/history",
     "/ignore",
     "/join",
+    "/kick",
     "/leave",
     "/me",
+    "/moderated",
+    "/moderation",
     "/msg",
+    "/mute",
     "/quit",
     "/reconnect",
+    "/remove",
+    "/role",
     "/room",
+    "/rooms",
     "/search",
+    "/slow",
+    "/topic",
+    "/unban",
     "/unignore",
+    "/unmute",
     "/who",
 ];
 
@@ -90,6 +127,11 @@ pub(super) const fn help_text(dialect: Dialect) -> &'static str {
     }
 }
 
+/// Returns the help text about moderation.
+pub(super) const fn moderation_help_text() -> &'static str {
+    MODERATION_HELP
+}
+
 /// Returns the command names of a dialect with their slash, for tab completion.
 pub(super) const fn command_names(dialect: Dialect) -> &'static [&'static str] {
     match dialect {
@@ -112,8 +154,12 @@ pub(super) enum ParsedLine {
     PeerCommand(PeerCommand),
     /// Change or list who is ignored.
     Ignore(IgnoreCommand),
+    /// Carry out a command about moderation.
+    Moderation(ModerationLine),
     /// Show the help text.
     Help,
+    /// Show the help text about moderation.
+    ModerationHelp,
     /// Search for this query, which is not parsed yet. If it is empty, request the page before the
     /// last search result.
     Search(String),
@@ -169,6 +215,7 @@ pub(super) fn parse_line(
         |command: fn(String) -> PeerCommand| Ok(ParsedLine::PeerCommand(command(named()?)));
     match word.as_str() {
         "help" | "?" => Ok(ParsedLine::Help),
+        "moderation" => Ok(ParsedLine::ModerationHelp),
         "quit" | "exit" => Ok(ParsedLine::Quit),
         "reconnect" => Ok(ParsedLine::Reconnect),
         "me" if text.is_empty() => Err("/me TEXT: what do you do?".to_owned()),
@@ -213,9 +260,12 @@ pub(super) fn parse_line(
         "unblock" => by_name(|name| PeerCommand::Unblock { name }),
         "yes" => by_name(|name| PeerCommand::Admit { name, is_welcome: true }),
         "no" => by_name(|name| PeerCommand::Admit { name, is_welcome: false }),
-        _ => Err(format!(
-            "There is no command /{word}; /help lists them. (To say it, begin with //.)"
-        )),
+        word => match parse_moderation(word, text, here) {
+            Some(line) => line.map(ParsedLine::Moderation),
+            None => Err(format!(
+                "There is no command /{word}; /help lists them. (To say it, begin with //.)"
+            )),
+        },
     }
 }
 
@@ -238,6 +288,9 @@ fn unavailable_command(word: &str, text: &str, dialect: Dialect) -> Option<&'sta
         (Dialect::Peers, "search") => {
             Some("There is nothing to search in: the messages are with the peers, not on a server.")
         }
+        (Dialect::Peers, word) if is_moderation(word) => Some(
+            "Among peers nobody is a moderator. /block NAME hides from you what somebody writes.",
+        ),
         (Dialect::Peers, "reconnect") => {
             Some("There is no server: a peer finds the others by itself.")
         }
@@ -250,6 +303,11 @@ fn unavailable_command(word: &str, text: &str, dialect: Dialect) -> Option<&'sta
         }
         _ => None,
     }
+}
+
+/// Returns true if a command, without its slash, is about moderation.
+fn is_moderation(word: &str) -> bool {
+    MODERATION_COMMANDS.iter().any(|it| it.strip_prefix('/') == Some(word))
 }
 
 #[cfg(test)]
@@ -362,11 +420,13 @@ mod tests {
         }
     }
 
-    /// The help text lists the same commands as tab completion.
+    /// The help texts list the same commands as tab completion.
     #[test]
     fn help_lists_all_completed_commands() {
         for dialect in [Dialect::Server, Dialect::Peers] {
-            let words = help_text(dialect).lines().filter_map(|line| line.split([' ', '[']).next());
+            let more = if dialect == Dialect::Server { moderation_help_text() } else { "" };
+            let lines = help_text(dialect).lines().chain(more.lines());
+            let words = lines.filter_map(|line| line.split([' ', '[']).next());
             let mut listed: Vec<_> =
                 words.filter(|it| it.starts_with('/') && !it.starts_with("//")).collect();
             listed.sort_unstable();

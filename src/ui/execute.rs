@@ -4,15 +4,18 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::Sender;
 
-use super::command::{ParsedLine, help_text, parse_line};
+use super::command::{ParsedLine, help_text, moderation_help_text, parse_line};
 use super::ignore_command::{IgnoreCommand, execute_ignore};
 use super::local_time::LocalTimeZone;
+use super::moderation_command::ModerationLine;
 use super::name_question::execute_answer;
 use super::render::{LineKind, RenderedText, error_line};
 use super::safe::safe_name;
 use super::search_query::parse_search;
 use super::view_state::SharedViewState;
-use crate::model::{ChatCommand, Command, Request, RequestTag, SearchRequest};
+use crate::model::{
+    ChatCommand, Command, ModerationCommand, Request, RequestTag, RoomSelector, SearchRequest,
+};
 use crate::os::Clock;
 
 /// Result of executing a typed line: tells the reader whether to continue.
@@ -63,6 +66,19 @@ pub(super) fn execute_line(
             Ok(search) => return send_chat_command(ChatCommand::Search(search), view, requests),
             Err(error_text) => tell(input_error(&error_text, view)),
         },
+        Ok(ParsedLine::Moderation(line)) => match moderation_command(line, view) {
+            Ok(Some(command)) => {
+                return send_chat_command(ChatCommand::Moderate(command), view, requests);
+            }
+            Ok(None) => {
+                let topic = view.with(|it| it.current_topic().map(super::safe_line));
+                let topic =
+                    topic.map_or("there is no topic".to_owned(), |it| format!("topic: {it}"));
+                tell(information(&format!("-- {topic}")));
+            }
+            Err(error_text) => tell(input_error(&error_text, view)),
+        },
+        Ok(ParsedLine::ModerationHelp) => tell(information(moderation_help_text())),
         Ok(ParsedLine::Help) => tell(information(help_text(dialect))),
         Ok(ParsedLine::SelectRoom(None)) => {
             let here = view.with(|it| it.current_room().map(safe_name));
@@ -124,6 +140,32 @@ fn send_chat_command(
     let tag = view.with(|it| it.prepare_request(&command));
     let request = Request { tag, command: Command::Chat(command) };
     if requests.blocking_send(request).is_ok() { AfterLine::Continue } else { AfterLine::Stop }
+}
+
+/// Returns the command to request for a line about moderation. `None`: show the topic of the current
+/// room.
+///
+/// # Errors
+/// There is no message to remove. The error text is for the user.
+fn moderation_command(
+    line: ModerationLine,
+    view: &SharedViewState,
+) -> Result<Option<ModerationCommand>, String> {
+    let (author, text) = match line {
+        ModerationLine::Command(command) => return Ok(Some(command)),
+        ModerationLine::ShowTopic => return Ok(None),
+        ModerationLine::RemoveLatest { author, text } => (author, text),
+    };
+    view.with(|it| {
+        let room = it.current_room().ok_or("You are in no room.")?.to_owned();
+        match it.recent_messages.take_latest(&room, author.as_deref(), &text) {
+            Some(message) => {
+                let room = RoomSelector::Named(room);
+                Ok(Some(ModerationCommand::Remove { room, message, reason: None }))
+            }
+            None => Err("No such message was shown here lately.".to_owned()),
+        }
+    })
 }
 
 /// Builds the search for the text typed after `/search`. If the text is empty, builds the search

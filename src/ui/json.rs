@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::json_moderation::moderation_object;
 use super::local_time::format_utc;
 use super::safe::is_unsafe_char;
 use super::view_state::SharedViewState;
@@ -74,20 +75,21 @@ pub(crate) fn escape_dangerous(json: &str) -> String {
 }
 
 /// Returns a timestamp as a JSON string: RFC 3339 format in UTC. Null if it is after the year 9999.
-fn time_value(time: Timestamp) -> Value {
+pub(super) fn time_value(time: Timestamp) -> Value {
     format_utc(time).map_or(Value::Null, Value::String)
 }
 
 /// Returns an integer as JSON: a number up to [`MAX_EXACT_NUMBER`], a string of digits beyond. Used
 /// for integers that a server may choose freely.
-fn number_value(number: u64) -> Value {
+pub(super) fn number_value(number: u64) -> Value {
     if number <= MAX_EXACT_NUMBER { number.into() } else { number.to_string().into() }
 }
 
-/// Returns the JSON name of a message style: `action`, or `said` for every other style.
+/// Returns the JSON name of a message style: `action`, `removed`, or `said` for every other style.
 const fn style_name(style: Style) -> &'static str {
     match style {
         Style::ACTION => "action",
+        Style::REMOVED => "removed",
         _ => "said",
     }
 }
@@ -108,7 +110,9 @@ fn event_object(event: &Event, ignore_list: &SharedIgnoreList) -> Value {
         Event::Entered { tag, room, members } => {
             with_id(json!({"type": "entered", "room": room, "members": members}), tag)
         }
-        Event::Left { tag, room } => with_id(json!({"type": "left", "room": room}), tag),
+        Event::Left { tag, room, is_forced } => {
+            with_id(json!({"type": "left", "room": room, "forced": is_forced}), tag)
+        }
         Event::Message(it) => message_object(it, ignore_list.hides_message(it)),
         Event::Direct(it) => direct_object(it, ignore_list.hides_direct(it)),
         Event::Gap { room } => json!({"type": "gap", "room": room}),
@@ -164,6 +168,7 @@ fn event_object(event: &Event, ignore_list: &SharedIgnoreList) -> Value {
             with_id(json!({"type": "peers", "peers": peers}), tag)
         }
         Event::Done { tag, text } => with_id(json!({"type": "done", "text": text}), tag),
+        Event::Moderation(event) => moderation_object(event),
         Event::Problem { code, text } => error_object(*code, text),
     }
 }
@@ -308,7 +313,7 @@ pub(super) fn input_error_object(line: u64, text: &str, id: Option<&Value>) -> V
 
 /// Adds the request id to an object, as `id`. The id is the JSON text in the tag. Leaves the object
 /// unchanged if the tag is empty or its text is no JSON.
-fn with_id(mut object: Value, tag: &RequestTag) -> Value {
+pub(super) fn with_id(mut object: Value, tag: &RequestTag) -> Value {
     if let (Some(map), Some(id)) = (object.as_object_mut(), id_from_tag(tag)) {
         insert_id(map, id);
     }

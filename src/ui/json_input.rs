@@ -12,6 +12,7 @@ use super::ignore_command::{IgnoreCommand, execute_ignore};
 use super::json::{
     JsonScreen, error_object, id_from_tag, ignored_object, input_error_object, tag_from_id,
 };
+use super::json_moderation::{MODERATION_REQUESTS, moderation_command};
 use super::lines::{Line, read_line};
 use super::local_time::parse_time;
 use super::view_state::{Dialect, SharedViewState};
@@ -31,7 +32,7 @@ const MAX_ID_BYTES: usize = 256;
 /// large.
 #[derive(Debug, Deserialize)]
 #[serde(untagged, expecting = "a number or a string of digits was expected")]
-enum Number {
+pub(super) enum Number {
     /// JSON number.
     Exact(u64),
     /// JSON string, which should consist of digits.
@@ -43,7 +44,7 @@ impl Number {
     ///
     /// # Errors
     /// The string is no decimal number below 2^64. The error text names the field.
-    fn parse(self, field: &str) -> Result<u64, String> {
+    pub(super) fn parse(self, field: &str) -> Result<u64, String> {
         match self {
             Self::Exact(number) => Ok(number),
             Self::Digits(it) => {
@@ -59,30 +60,47 @@ impl Number {
 /// required. Fields of other types are ignored. Unknown fields are errors.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RequestObject {
+pub(super) struct RequestObject {
     /// Type of the request, such as `say`.
     #[serde(rename = "type")]
-    kind: String,
+    pub(super) kind: String,
     /// Request id, any JSON value. The events that answer the request repeat it.
     id: Option<Value>,
     /// Name of the room that the request concerns. If missing: the only joined room; for a search,
     /// all rooms.
     room: Option<String>,
     /// Message text or search query.
-    text: Option<String>,
+    pub(super) text: Option<String>,
     /// Message style, `said` or `action`; if missing, `said`.
     style: Option<String>,
     /// Username of the recipient.
     to: Option<String>,
     /// Username of the author, to restrict a search.
     from: Option<String>,
-    /// Username that `ignore`, `unignore`, `block`, `unblock` or `admit` concerns.
-    name: Option<String>,
+    /// Username that `ignore`, `unignore`, `block`, `unblock`, `admit` or a request about moderation
+    /// concerns.
+    pub(super) name: Option<String>,
+    /// True: the request about moderation applies to the whole server, not to a room.
+    pub(super) server: Option<bool>,
+    /// Sequence of the message to remove.
+    pub(super) seq: Option<Number>,
+    /// Reason of a moderator.
+    pub(super) reason: Option<String>,
+    /// Length of a ban or mute in seconds, 0 or missing: without end. Interval of slow mode.
+    pub(super) seconds: Option<u32>,
+    /// True to ban the address as well.
+    pub(super) address: Option<bool>,
+    /// True to ban nobody, and only count who would be sent out.
+    pub(super) dry_run: Option<bool>,
+    /// For `moderated`: true if only moderators may talk.
+    pub(super) on: Option<bool>,
+    /// New role: `moderator`, `owner` or `none`.
+    pub(super) role: Option<String>,
     /// True to admit the candidate, false to reject it.
     welcome: Option<bool>,
     /// Session number that the recipient of a direct message must have. If the recipient has
     /// another, the server refuses the message. If missing, any session will do.
-    session: Option<Number>,
+    pub(super) session: Option<Number>,
     /// Earliest time of messages to find, inclusive, in RFC 3339 format.
     since: Option<String>,
     /// Latest time of messages to find, exclusive, in RFC 3339 format.
@@ -116,6 +134,9 @@ impl RequestObject {
                 Err(format!("there is no {} among peers", self.kind))
             }
             (_, "search") => self.into_search().map(|it| Command::Chat(ChatCommand::Search(it))),
+            (Dialect::Peers, kind) if MODERATION_REQUESTS.contains(&kind) => {
+                Err(format!("there is no {kind} among peers"))
+            }
             _ => self.into_chat_command().map(Command::Chat),
         }
     }
@@ -178,8 +199,8 @@ impl RequestObject {
         })
     }
 
-    /// Converts an object of type `say`, `action`, `direct`, `join`, `leave`, `members` or
-    /// `history` to a chat command.
+    /// Converts an object of type `say`, `action`, `direct`, `join`, `leave`, `members`, `history`,
+    /// or about moderation, to a chat command.
     ///
     /// # Errors
     /// The type is unknown, a required field is missing, or a style or number is invalid. The error
@@ -194,6 +215,9 @@ impl RequestObject {
             Some("action") => Style::ACTION,
             Some(other) => return Err(format!("style is said or action, not {other}")),
         };
+        if MODERATION_REQUESTS.contains(&self.kind.as_str()) {
+            return moderation_command(self, room).map(ChatCommand::Moderate);
+        }
         let needs = |field: &str| format!("{} needs {field}", self.kind);
         match self.kind.as_str() {
             "say" => Ok(ChatCommand::Say { room, style, text: self.text.ok_or(needs("text"))? }),

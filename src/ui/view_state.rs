@@ -4,8 +4,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::recent_messages::RecentMessages;
 use super::{NameQuestion, SharedIgnoreList};
-use crate::model::{ChatCommand, Event, NameKey, RequestTag, RoomSelector, SearchRequest};
+use crate::model::{
+    ChatCommand, Event, ModerationEvent, NameKey, RequestTag, RoomSelector, SearchRequest,
+};
 
 /// Maximum number of member names kept of each room. Further names are ignored.
 const MAX_MEMBERS_PER_ROOM: usize = 1_000;
@@ -41,6 +44,10 @@ pub struct ViewState {
     /// Search for the page before the last search result. `None` before the first result, if there
     /// are no older messages, or if the log has changed since.
     pub older_search: Option<SearchRequest>,
+    /// Topic of each room that has one, by the key of the room's name.
+    topics: BTreeMap<NameKey, String>,
+    /// Messages that were shown lately, to remove one of them.
+    pub recent_messages: RecentMessages,
     /// Number of invalid input lines so far.
     pub input_errors: usize,
     /// Question for another username. It is open after a username was refused, until the user
@@ -81,7 +88,11 @@ impl ViewState {
                 self.rooms.clone_from(&joined.rooms);
                 self.keep_selection_if_joined();
                 self.members.clear();
+                self.topics.clear();
                 self.older_search.take_if(|_| joined.log_changed);
+                if joined.log_changed {
+                    self.recent_messages.clear();
+                }
             }
             Event::JoinedMesh(admitted) => {
                 self.own_name = Some(admitted.username.clone());
@@ -92,7 +103,19 @@ impl ViewState {
             }
             Event::NameWanted { name, .. } => self.name_question.open(name),
             Event::Renamed { to, .. } => self.own_name = Some(to.clone()),
+            Event::Message(message) => self.recent_messages.add(message),
+            Event::Moderation(ModerationEvent::MessageRemoved { message, .. }) => {
+                self.recent_messages.mark_removed(*message);
+            }
+            Event::Moderation(ModerationEvent::Topic { room, topic, .. }) => {
+                let key = NameKey::of(room);
+                match topic {
+                    Some(topic) => self.topics.insert(key, topic.clone()),
+                    None => self.topics.remove(&key),
+                };
+            }
             Event::Entered { room, .. } => {
+                self.topics.remove(&NameKey::of(room));
                 if !self.rooms.contains(room) {
                     self.rooms.push(room.clone());
                 }
@@ -111,6 +134,7 @@ impl ViewState {
             Event::Left { room, .. } => {
                 self.rooms.retain(|it| it != room);
                 self.members.remove(&NameKey::of(room));
+                self.topics.remove(&NameKey::of(room));
                 if self.selected_room.as_ref() == Some(room) {
                     self.selected_room = None;
                 }
@@ -194,6 +218,13 @@ impl ViewState {
         self.pending_room = None;
         self.selected_room = Some(found.clone());
         Some(found)
+    }
+
+    /// Returns the topic of the current room: that of [`Self::current_room`]. `None` if it has none,
+    /// or none is known.
+    #[must_use]
+    pub fn current_topic(&self) -> Option<&str> {
+        self.topics.get(&NameKey::of(self.current_room()?)).map(String::as_str)
     }
 
     /// Returns the names of all known members of all rooms, the user's own included, sorted and

@@ -1,6 +1,7 @@
 //! Rendering of events as text lines for people.
 
 mod layout;
+mod moderation;
 mod peers;
 mod search_results;
 mod server_info;
@@ -119,8 +120,9 @@ impl Renderer {
                     self.chat_line(&format!("-- you are in #{room} now, with {others} others")),
                 );
             }
-            Event::Left { room, .. } => {
-                out.push(self.chat_line(&format!("-- you have left #{}", safe_name(room))));
+            Event::Left { room, is_forced, .. } => {
+                let how = if *is_forced { "you are no longer in" } else { "you have left" };
+                out.push(self.chat_line(&format!("-- {how} #{}", safe_name(room))));
             }
             Event::Gap { room } => {
                 let room = safe_name(room);
@@ -176,6 +178,7 @@ impl Renderer {
                 out.push(self.chat_line(&format!("-- {}", safe_line(text))))
             }
             Event::Connection(state) => self.render_state(state, &mut out),
+            Event::Moderation(event) => self.render_moderation(event, &mut out),
             Event::Acknowledged { unechoed: Some(text), .. } => {
                 let text = indent(&sanitize_text(text));
                 out.push(self.chat_line(&format!("-- this had arrived before: {text}")));

@@ -4,8 +4,12 @@ use proptest::prelude::*;
 use unicode_width::UnicodeWidthChar;
 
 use super::*;
+use std::time::Duration;
+
 use crate::model::{
-    NoticeCode, RequestTag, Retention, SearchRequest, SearchResult, Sequence, SessionId,
+    ListedRoom, ListedSanction, ModerationCommand, ModerationEvent, NoticeCode, Place, RequestTag,
+    Retention, Role, RoomSelector, SanctionKind, Sanctioning, SearchRequest, SearchResult,
+    Sequence, SessionId, UserAction,
 };
 use crate::ui::safe::is_unsafe_char;
 
@@ -334,4 +338,122 @@ proptest! {
             }
         }
     }
+}
+
+/// What moderators do is told in lines; what they do to the user stands out.
+#[test]
+fn moderation_is_rendered() {
+    let mut renderer = test_renderer();
+    renderer.view.with(|it| it.update(&Event::Message(message_from("bob", "buy pills"))));
+    let mut line = |event| shown(&mut renderer, &Event::Moderation(event));
+    let text = |text: &str| Some(text.to_owned());
+    let removed = |message, by, reason| ModerationEvent::MessageRemoved {
+        room: "lobby".to_owned(),
+        message: Sequence(message),
+        by,
+        reason,
+    };
+    assert_eq!(
+        line(removed(1, text("carla"), text("sp\u{1b}am"))),
+        "-- what bob said at 22:03:07 was removed, by carla: sp\u{fffd}am"
+    );
+    assert_eq!(line(removed(9, None, None)), "-- an older message was removed");
+    let topic = |topic, is_change| ModerationEvent::Topic {
+        room: "lobby".to_owned(),
+        topic,
+        by: text("carla"),
+        time: Timestamp(0),
+        is_change,
+    };
+    assert_eq!(line(topic(text("tea"), false)), "-- topic: tea");
+    assert_eq!(line(topic(text("tea"), true)), "-- topic: tea, by carla");
+    assert_eq!(line(topic(None, true)), "-- there is no topic any more, by carla");
+    let modes = |seconds, is_moderated| ModerationEvent::RoomModes {
+        room: "lobby".to_owned(),
+        slow: Duration::from_secs(seconds),
+        is_moderated,
+    };
+    assert_eq!(line(modes(60, false)), "-- everybody may talk here, a message every 1m");
+    assert_eq!(line(modes(0, true)), "-- only moderators may talk here, without slow mode");
+    let role = |role, own: bool| ModerationEvent::RoleChanged {
+        room: own.then(|| "lobby".to_owned()),
+        session: SessionId(1),
+        username: "bob".to_owned(),
+        role,
+        own,
+    };
+    assert_eq!(line(role(Some(Role::Moderator), true)), "-- you are a moderator of #lobby");
+    assert_eq!(line(role(None, false)), "-- bob is no moderator or owner of the server");
+    let sanctioned = |action, until| ModerationEvent::Sanctioned {
+        action,
+        room: text("lobby"),
+        by: text("carla"),
+        reason: text("spam"),
+        until,
+    };
+    assert_eq!(
+        line(sanctioned(Sanctioning::Banned, Some(Timestamp(1_795_385_587_123)))),
+        "!! you are banned from #lobby until 2026-11-22 22:13, by carla: spam"
+    );
+    assert_eq!(
+        line(sanctioned(Sanctioning::Kicked, None)),
+        "!! you have been sent out of #lobby, by carla: spam"
+    );
+    let rooms = vec![ListedRoom { name: "lobby".to_owned(), members: 3, topic: text("tea") }];
+    let tag = RequestTag::default;
+    assert_eq!(line(ModerationEvent::Rooms { tag: tag(), rooms }), "-- #lobby (3) tea");
+    let sanctions = |items| ModerationEvent::Sanctions { tag: tag(), room: None, items };
+    assert_eq!(line(sanctions(vec![])), "-- nobody is banned or muted in the server");
+    let item = ListedSanction {
+        kind: SanctionKind::Ban,
+        username: "bob".to_owned(),
+        until: None,
+        by: None,
+        reason: text("spam"),
+        by_address: true,
+    };
+    assert_eq!(line(sanctions(vec![item])), "-- bob: banned with the address: spam");
+    let left = Event::Left { tag: tag(), room: "lobby".to_owned(), is_forced: true };
+    assert_eq!(shown(&mut renderer, &left), "-- you are no longer in #lobby");
+}
+
+/// An answer says what was done, and whether it lasts.
+#[test]
+fn carried_out_changes_are_rendered() {
+    let mut renderer = test_renderer();
+    let mut line = |command, affected, is_durable| {
+        let tag = RequestTag::default();
+        let done = ModerationEvent::Done { tag, command, affected, is_durable };
+        shown(&mut renderer, &Event::Moderation(done))
+    };
+    let on_bob = |action| ModerationCommand::ActOnUser {
+        place: Place::Room(RoomSelector::Named("lobby".to_owned())),
+        username: "bob".to_owned(),
+        session: None,
+        action,
+        reason: None,
+    };
+    let ban = |is_dry_run| UserAction::Ban {
+        length: "2h".parse().unwrap(),
+        by_address: true,
+        is_dry_run,
+    };
+    assert_eq!(
+        line(on_bob(ban(true)), 3, false),
+        "-- nothing is done yet: this ban would send out 3 people; the same command with --yes does it"
+    );
+    assert_eq!(
+        line(on_bob(ban(false)), 1, false),
+        "-- bob is banned from #lobby with their address for 2h; it sent out 1 person; the server forgets it when it restarts"
+    );
+    assert_eq!(line(on_bob(UserAction::Kick), 1, false), "-- bob is sent out of #lobby");
+    let role = |role| ModerationCommand::SetRole {
+        place: Place::Server,
+        username: "bob".to_owned(),
+        session: None,
+        role,
+    };
+    assert_eq!(line(role(Some(Role::Owner)), 1, true), "-- bob is an owner of the server now");
+    let remove = |room| ModerationCommand::Remove { room, message: Sequence(1), reason: None };
+    assert_eq!(line(remove(RoomSelector::First), 0, true), "-- that message was removed before");
 }

@@ -1,0 +1,140 @@
+//! Texts about moderation, for people and for the `text` of JSON objects.
+
+use super::safe::{safe_line, safe_name};
+use crate::model::{
+    ModerationCommand, Place, Role, RoomSelector, SanctionLength, SlowMode, UserAction,
+};
+
+/// Describes a change that the server has carried out. `affected`: number of connected users whom
+/// it concerned. If `is_durable` is false, says that the server forgets the change, if it is one
+/// that lasts. The text is sanitized.
+pub(super) fn done_text(command: &ModerationCommand, affected: u32, is_durable: bool) -> String {
+    let (text, lasts) = match command {
+        ModerationCommand::SetTopic { room, topic } => {
+            let what = if topic.is_some() { "is set" } else { "is taken away" };
+            (format!("the topic of {} {what}", room_text(room)), topic.is_some())
+        }
+        ModerationCommand::Remove { .. } if affected == 0 => {
+            ("that message was removed before".to_owned(), false)
+        }
+        ModerationCommand::Remove { .. } => ("the message is removed".to_owned(), false),
+        ModerationCommand::ActOnUser { place, username, action, .. } => {
+            action_text(*action, &safe_name(username), &place_text(place), affected)
+        }
+        ModerationCommand::SetSlowMode { room, mode } => {
+            let is_on = *mode != SlowMode::OFF;
+            let what = if is_on {
+                format!("a message every {}", span_text(u16::from(*mode).into()))
+            } else {
+                "off".to_owned()
+            };
+            (format!("slow mode of {}: {what}", room_text(room)), is_on)
+        }
+        ModerationCommand::SetModerated { room, is_on } => {
+            let who = if *is_on { "only moderators" } else { "everybody" };
+            (format!("{who} may talk in {} now", room_text(room)), *is_on)
+        }
+        ModerationCommand::SetRole { place, username, role, .. } => {
+            (role_text(&safe_name(username), *role, &place_text(place), " now"), role.is_some())
+        }
+        ModerationCommand::Announce { .. } => (format!("announced to {}", people(affected)), false),
+        ModerationCommand::ListSanctions { .. } | ModerationCommand::ListRooms => {
+            ("done".to_owned(), false)
+        }
+    };
+    let forgets =
+        if lasts && !is_durable { "; the server forgets it when it restarts" } else { "" };
+    format!("{text}{forgets}")
+}
+
+/// Describes an action on a user, and whether it lasts: [`done_text`].
+fn action_text(action: UserAction, name: &str, place: &str, affected: u32) -> (String, bool) {
+    match action {
+        UserAction::Kick => (format!("{name} is sent out of {place}"), false),
+        UserAction::Ban { is_dry_run: true, .. } => {
+            let count = people(affected);
+            let text = format!(
+                "nothing is done yet: this ban would send out {count}; the same command with --yes does it"
+            );
+            (text, false)
+        }
+        UserAction::Ban { length, by_address, .. } => {
+            let address = if by_address { " with their address" } else { "" };
+            let length = length_text(length);
+            let count = people(affected);
+            (format!("{name} is banned from {place}{address} {length}; it sent out {count}"), true)
+        }
+        UserAction::Unban => (format!("{name} is not banned from {place} now"), false),
+        UserAction::Mute(length) => {
+            (format!("{name} is muted in {place} {}", length_text(length)), true)
+        }
+        UserAction::Unmute => (format!("{name} is not muted in {place} now"), false),
+    }
+}
+
+/// Describes a role: “bob is a moderator of #lobby”. `when` follows, such as “ now”. `who` and
+/// `place` must be sanitized.
+pub(super) fn role_text(who: &str, role: Option<Role>, place: &str, when: &str) -> String {
+    let verb = if who == "you" { "are" } else { "is" };
+    match role {
+        Some(Role::Moderator) => format!("{who} {verb} a moderator of {place}{when}"),
+        Some(Role::Owner) => format!("{who} {verb} an owner of {place}{when}"),
+        None => format!("{who} {verb} no moderator or owner of {place}{when}"),
+    }
+}
+
+/// Returns the place of a command as a text.
+fn place_text(place: &Place) -> String {
+    match place {
+        Place::Server => "the server".to_owned(),
+        Place::Room(room) => room_text(room),
+    }
+}
+
+/// Returns the room of a command as a text: its name, if the selector is resolved.
+fn room_text(room: &RoomSelector) -> String {
+    match room {
+        RoomSelector::Named(room) => format!("#{}", safe_name(room)),
+        RoomSelector::Only | RoomSelector::First => "the room".to_owned(),
+    }
+}
+
+/// Returns a room, or the server for `None`, as a text.
+pub(super) fn room_or_server(room: Option<&str>) -> String {
+    room.map_or_else(|| "the server".to_owned(), |it| format!("#{}", safe_name(it)))
+}
+
+/// Returns who did something and why, as the end of a sentence: “, by anna: spam”. Empty if both
+/// are unknown.
+pub(super) fn by_text(by: Option<&str>, reason: Option<&str>) -> String {
+    let by = by.map(|it| format!(", by {}", safe_name(it))).unwrap_or_default();
+    let reason = reason.map(|it| format!(": {}", safe_line(it))).unwrap_or_default();
+    format!("{by}{reason}")
+}
+
+/// Returns the length of a sanction: “for 10m”, “without end”.
+fn length_text(length: SanctionLength) -> String {
+    match length.seconds() {
+        0 => "without end".to_owned(),
+        seconds => format!("for {}", span_text(seconds)),
+    }
+}
+
+/// Returns a number of seconds in the greatest unit that divides it: `10m`.
+pub(super) fn span_text(seconds: u32) -> String {
+    let units = [(86_400, 'd'), (3_600, 'h'), (60, 'm')];
+    let unit = units.iter().find(|(unit, _)| seconds >= *unit && seconds.is_multiple_of(*unit));
+    unit.map_or_else(
+        || format!("{seconds}s"),
+        |(unit, letter)| format!("{}{letter}", seconds / unit),
+    )
+}
+
+/// Returns a number of people: “nobody”, “1 person”, “3 people”.
+fn people(count: u32) -> String {
+    match count {
+        0 => "nobody".to_owned(),
+        1 => "1 person".to_owned(),
+        count => format!("{count} people"),
+    }
+}
