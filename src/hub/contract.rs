@@ -516,8 +516,8 @@ pub struct ReadRequest {
 pub enum ReadRange {
     /// The latest entries: up to the limit for each room, and up to the limit for direct messages.
     Latest(u16),
-    /// The first entries after this sequence: up to the limit for rooms and direct messages
-    /// together.
+    /// The first entries and removals after this sequence: up to the limit for rooms, direct
+    /// messages and removals together.
     After(Sequence, u16),
     /// The latest entries before this sequence: up to the limit for each room.
     Before(Sequence, u16),
@@ -529,8 +529,13 @@ pub enum ReadRange {
 /// Result of a log read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadOutcome {
-    /// Entries in ascending order of sequence. Rooms and direct messages are mixed.
+    /// Entries in ascending order of sequence. Rooms and direct messages are mixed. A message whose
+    /// text was removed comes with the placeholder.
     pub entries: Vec<SharedEntry>,
+    /// Facts by which messages of the rooms were removed, in ascending order of sequence: those
+    /// after the range's sequence, also if the message itself is not in `entries`. The range's limit
+    /// counts them together with the entries. Used only with [`ReadRange::After`].
+    pub removals: Vec<SharedFact>,
     /// Head of the log when it was read. The result contains every matching entry up to this head,
     /// within the range. The hub has already got all entries up to this head by
     /// [`Input::Committed`].
@@ -539,7 +544,7 @@ pub struct ReadOutcome {
     /// the log has deleted entries. Used only with [`ReadRange::After`].
     pub gaps: Vec<RoomName>,
     /// True if more entries match: older ones ([`ReadRange::Before`] with one room,
-    /// [`ReadRange::Matching`]), or later ones up to `head` ([`ReadRange::After`]).
+    /// [`ReadRange::Matching`]), or later ones or removals up to `head` ([`ReadRange::After`]).
     pub more: bool,
 }
 

@@ -12,6 +12,7 @@
 //! | `settings` | selecting and opening an implementation |
 //! | `memory` | [`MemoryLog`]: entries in memory, until the process ends |
 //! | `sqlite` | [`SqliteLog`]: entries in an SQLite database, across restarts |
+//! | `replay_page` | the first entries and removals after a position; used by both implementations |
 //! | `timestamps` | timestamps from a wall clock that may be set; used by both implementations |
 //! | `volatile` | changes that are ordered but not stored; used by both implementations |
 //!
@@ -20,6 +21,7 @@
 //! `crate::archive`. They work on the database of `sqlite` without a server.
 
 mod memory;
+mod replay_page;
 mod settings;
 pub(crate) mod sqlite;
 #[cfg(test)]
@@ -84,10 +86,14 @@ const SEARCH_TIMEOUT: Duration = Duration::from_secs(2);
 /// - A fact is stored with its verdict, also if it is not effective.
 /// - A message whose author may not send it is not stored
 ///   ([`ModerationState::judge_message`](crate::moderation::ModerationState::judge_message)).
+/// - A fact by which a message is removed overwrites the message's text and style
+///   ([`LogEntry::with_text_removed`](crate::model::LogEntry::with_text_removed)). Later reads get
+///   the placeholder, and later searches do not find the message. If the log has no such message in
+///   this room by this author, the fact changes nothing.
 ///
 /// # Commitment
 ///
-/// - A committed entry is final: its sequence, its time and its `previous` sequence never change.
+/// - A committed entry is final: only the removal of its text changes anything in it.
 ///   It disappears only by a limit (retention, [`Log::maintain`]) or by
 ///   [`Proposal::DeleteSession`]. If a read starts at a position before a deleted room entry, it
 ///   reports the room as a gap. Deleted direct messages are not reported.

@@ -15,8 +15,8 @@ use crate::hub::{
 };
 use crate::model::{
     Actor, Draft, FactDraft, MessageText, ModerationAction, Moment, NameKey, NamedSession,
-    Reference, Role, RoomName, RoomSetting, Sanction, SanctionKind, SanctionLength, Scope,
-    SearchQuery, SearchTerms, Sequence, SessionId, SessionRecord, Style, Target, Timestamp,
+    Reference, RemovedMessage, Role, RoomName, RoomSetting, Sanction, SanctionKind, SanctionLength,
+    Scope, SearchQuery, SearchTerms, Sequence, SessionId, SessionRecord, Style, Target, Timestamp,
     TokenHash, Topic, Username,
 };
 
@@ -72,10 +72,27 @@ enum Step {
     End(Vec<(usize, usize, usize)>, usize, Vec<(usize, usize, usize)>),
     /// Proposes facts in one call, each given by an index for [`LogPair::fact`].
     Moderate(Vec<usize>),
+    /// Proposes to remove a room message, given by its distance from the last one, in this way.
+    Remove(usize, Removal),
     /// Resumes the session of a user (index in [`NAMES`]).
     Resume(usize),
     /// Closes the log on disk and opens it again.
     Restart,
+}
+
+/// How a message is removed.
+#[derive(Clone, Copy, Debug)]
+enum Removal {
+    /// By the command line.
+    Owner,
+    /// By the author.
+    Author,
+    /// By a session without a role, which may not do it.
+    Stranger,
+    /// By the command line, but with another room than that of the message.
+    WrongRoom,
+    /// By the command line, but with another author than that of the message.
+    WrongAuthor,
 }
 
 /// Range to read. Sequences are given as distances from the log's last sequence.
@@ -108,6 +125,17 @@ fn range() -> impl Strategy<Value = Range> {
     ]
 }
 
+/// Returns a proptest strategy for how a message is removed.
+fn removal() -> impl Strategy<Value = Removal> {
+    prop_oneof![
+        4 => Just(Removal::Owner),
+        2 => Just(Removal::Author),
+        1 => Just(Removal::Stranger),
+        1 => Just(Removal::WrongRoom),
+        1 => Just(Removal::WrongAuthor),
+    ]
+}
+
 /// Returns a proptest strategy for random operations.
 fn step() -> impl Strategy<Value = Step> {
     let message = || (0..NAMES.len(), 0..ROOMS.len() + 2, 0..TEXTS.len());
@@ -123,6 +151,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (messages(0..3), 0..NAMES.len(), messages(0..3))
             .prop_map(|(before, who, after)| Step::End(before, who, after)),
         2 => proptest::collection::vec(0..FACTS, 1..3).prop_map(Step::Moderate),
+        3 => (0..20_usize, removal()).prop_map(|(far, removal)| Step::Remove(far, removal)),
         1 => (0..NAMES.len()).prop_map(Step::Resume),
         1 => Just(Step::Restart),
     ]
@@ -152,6 +181,10 @@ struct LogPair {
     /// Last sequence of both logs: the number of messages and facts appended. It is the current
     /// time too, in days since 1970.
     head: u64,
+    /// Room messages that were committed: sequence, room and session of the author.
+    said: Vec<(Sequence, RoomName, SessionId)>,
+    /// Sequences of the messages whose texts were removed.
+    removed: BTreeSet<Sequence>,
     /// Ticket of the last proposed fact.
     last_ticket: u64,
     /// Session number that the next new session gets.
@@ -182,6 +215,8 @@ impl LogPair {
             references: vec![0; NAMES.len()],
             committed: vec![BTreeSet::new(); NAMES.len()],
             head: 0,
+            said: Vec::new(),
+            removed: BTreeSet::new(),
             last_ticket: 0,
             next_session: 1,
             holds: [NameHold::RESTORED; 2],
@@ -285,6 +320,7 @@ impl LogPair {
                 for item in &items {
                     self.head += 1;
                     assert_eq!(item.sequence(), Some(Sequence(self.head)), "not next: {items:?}");
+                    self.note(item);
                     let author = item.entry().map(|it| (it.draft.session, it.draft.reference));
                     for (who, session) in self.sessions.iter().enumerate() {
                         let own = author.filter(|(author, _)| author == session);
@@ -294,7 +330,34 @@ impl LogPair {
                 items.len()
             }
             LogEvent::NotStored { .. } => 1,
-            LogEvent::ReadDone { .. } | LogEvent::StorageChanged(_) => 0,
+            LogEvent::ReadDone { outcome, .. } => {
+                for entry in outcome.unwrap().entries {
+                    let is_removed = self.removed.contains(&entry.sequence);
+                    assert_eq!(entry.draft.style == Style::REMOVED, is_removed, "{entry:?}");
+                    assert_eq!(entry.draft.text == MessageText::removed(), is_removed);
+                }
+                0
+            }
+            LogEvent::StorageChanged(_) => 0,
+        }
+    }
+
+    /// Notes a message that was committed, or that a fact removes.
+    fn note(&mut self, item: &LogItem) {
+        match item {
+            LogItem::Message(entry) => {
+                if let Target::Room(room) = &entry.draft.target {
+                    self.said.push((entry.sequence, room.clone(), entry.draft.session));
+                }
+            }
+            LogItem::Fact { fact, .. } => {
+                let removed = fact.removed_message();
+                let is_there = |it: &RemovedMessage<'_>| {
+                    self.said.contains(&(it.sequence, it.room.clone(), it.author))
+                };
+                self.removed.extend(removed.filter(is_there).map(|it| it.sequence));
+            }
+            LogItem::Void { .. } | LogItem::Volatile(_) => {}
         }
     }
 
@@ -325,6 +388,12 @@ impl LogPair {
                 let proposals = facts.iter().map(|it| self.fact(*it)).collect();
                 self.propose(now, proposals);
                 self.compare_answers(facts.len());
+            }
+            Step::Remove(far, removal) => {
+                if let Some(proposal) = self.removal(*far, *removal) {
+                    self.propose(self.now(), vec![proposal]);
+                    self.compare_answers(1);
+                }
             }
             Step::Read(rooms, session, range) => {
                 let request = ReadRequest {
@@ -384,6 +453,30 @@ impl LogPair {
                 (Actor::Session(anna), ModerationAction::RoomSet { room: attic, setting })
             }
         };
+        self.propose_fact(actor, action)
+    }
+
+    /// Creates the proposal of [`Step::Remove`]; `None` if there are not so many messages.
+    fn removal(&mut self, far: usize, removal: Removal) -> Option<Proposal> {
+        let (message, mut room, mut session) = self.said.iter().rev().nth(far)?.clone();
+        let named = |session| NamedSession { session, username: Username::new("x").unwrap() };
+        let stranger = SessionId(u64::MAX);
+        let actor = match removal {
+            Removal::Owner | Removal::WrongRoom | Removal::WrongAuthor => Actor::CommandLine,
+            Removal::Author => Actor::Session(named(session)),
+            Removal::Stranger => Actor::Session(named(stranger)),
+        };
+        match removal {
+            Removal::WrongRoom => room = RoomName::new("elsewhere").unwrap(),
+            Removal::WrongAuthor => session = stranger,
+            Removal::Owner | Removal::Author | Removal::Stranger => {}
+        }
+        let action = ModerationAction::MessageRemoved { room, message, author: named(session) };
+        Some(self.propose_fact(actor, action))
+    }
+
+    /// Creates the proposal of a fact, with the next ticket.
+    fn propose_fact(&mut self, actor: Actor, action: ModerationAction) -> Proposal {
         self.last_ticket += 1;
         let draft = FactDraft { actor, action, reason: None };
         Proposal::Fact { ticket: FactTicket(self.last_ticket), draft }

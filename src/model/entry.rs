@@ -61,5 +61,15 @@ pub struct LogEntry {
     pub draft: Draft,
 }
 
+impl LogEntry {
+    /// Returns the entry after its text was removed: with a placeholder and [`Style::REMOVED`].
+    /// Everything else stays.
+    #[must_use]
+    pub fn with_text_removed(&self) -> Self {
+        let (style, text) = (Style::REMOVED, MessageText::removed());
+        Self { draft: Draft { style, text, ..self.draft.clone() }, ..*self }
+    }
+}
+
 /// Log entry behind a reference count, so that log, hub and connections share it without copying.
 pub type SharedEntry = Arc<LogEntry>;

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AddressGroup, Reason, RoomName, SanctionLength, Sequence, SessionId, SlowMode, Timestamp,
-    Topic, Username,
+    AddressGroup, LogEntry, Reason, RoomName, SanctionLength, Sequence, SessionId, SlowMode,
+    Target, Timestamp, Topic, Username,
 };
 
 /// Scope of a role, a sanction or another moderation action: the server with all its rooms, or one
@@ -218,6 +218,40 @@ impl Fact {
     #[must_use]
     pub fn sanction_end(&self) -> Option<Timestamp> {
         self.draft.action.sanction().and_then(|(_, it)| it.length.end(self.time))
+    }
+
+    /// Returns the message whose text the fact removes. `None` if it is another fact, or is not
+    /// effective.
+    #[must_use]
+    pub const fn removed_message(&self) -> Option<RemovedMessage<'_>> {
+        match &self.draft.action {
+            ModerationAction::MessageRemoved { room, message, author } if self.is_effective => {
+                Some(RemovedMessage { room, sequence: *message, author: author.session })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Message whose text a fact removes. The fact has no effect on a message of another room or
+/// author.
+#[derive(Clone, Copy, Debug)]
+pub struct RemovedMessage<'a> {
+    /// Room of the message.
+    pub room: &'a RoomName,
+    /// Sequence of the message.
+    pub sequence: Sequence,
+    /// Session of its author.
+    pub author: SessionId,
+}
+
+impl RemovedMessage<'_> {
+    /// Returns true if this is the message of a log entry.
+    #[must_use]
+    pub fn is_entry(&self, entry: &LogEntry) -> bool {
+        let is_in_room =
+            matches!(&entry.draft.target, Target::Room(it) if it.key() == self.room.key());
+        is_in_room && entry.sequence == self.sequence && entry.draft.session == self.author
     }
 }
 

@@ -38,8 +38,8 @@ pub use event::{
     PeerRoute, Refusal, RosterNote, RosterStatus, SearchResult,
 };
 pub use fact::{
-    Actor, Fact, FactDraft, ModerationAction, NamedSession, Role, RoomSetting, Sanction,
-    SanctionKind, Scope, SharedFact,
+    Actor, Fact, FactDraft, ModerationAction, NamedSession, RemovedMessage, Role, RoomSetting,
+    Sanction, SanctionKind, Scope, SharedFact,
 };
 pub use id::{LogId, Position, Reference, Sequence, ServerId, ServerIdError, SessionId, Token};
 pub use length::{SanctionLength, SanctionLengthError, SlowMode, SlowModeError};

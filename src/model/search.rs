@@ -8,7 +8,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 use super::limits::{MAX_SEARCH_TEXT, MAX_SEARCH_WORDS};
-use super::{LogEntry, NameKey, Sequence, Timestamp};
+use super::{LogEntry, NameKey, Sequence, Style, Timestamp};
 
 /// Phrase of a search: words that must occur next to each other, in this order. A single word is a
 /// phrase too.
@@ -190,10 +190,12 @@ pub struct SearchQuery {
 }
 
 impl SearchQuery {
-    /// Returns true if an entry passes all filters. Checks neither its room nor `limit`.
+    /// Returns true if an entry passes all filters. Checks neither its room nor `limit`. A message
+    /// whose text was removed passes none.
     #[must_use]
     pub fn matches(&self, entry: &LogEntry) -> bool {
         entry.sequence < self.before
+            && entry.draft.style != Style::REMOVED
             && self.since.is_none_or(|since| entry.time >= since)
             && self.until.is_none_or(|until| entry.time < until)
             && self.from.as_ref().is_none_or(|from| entry.draft.username.key() == from)

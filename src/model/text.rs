@@ -44,6 +44,12 @@ impl MessageText {
         Ok(Self(text.into()))
     }
 
+    /// Returns the placeholder in place of the text of a removed message.
+    #[must_use]
+    pub fn removed() -> Self {
+        Self("[removed]".into())
+    }
+
     /// Returns the text.
     #[must_use]
     pub fn as_str(&self) -> &str {

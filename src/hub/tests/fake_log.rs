@@ -183,7 +183,7 @@ impl Harness {
             ReadRange::Latest(_) | ReadRange::Before(..) => {}
         }
         let head = Sequence(u64::try_from(self.log.len()).unwrap());
-        ReadOutcome { entries, head, gaps: Vec::new(), more }
+        ReadOutcome { entries, removals: Vec::new(), head, gaps: Vec::new(), more }
     }
 }
 

@@ -62,6 +62,25 @@ impl Chunks {
         entry
     }
 
+    /// Replaces the entry with the sequence of this one. Returns the entry that was replaced; `None`
+    /// if there is none with this sequence, and nothing changes.
+    pub(super) fn replace(&mut self, entry: SharedEntry) -> Option<SharedEntry> {
+        let index = self.index_of(entry.sequence);
+        self.get(index).filter(|it| it.sequence == entry.sequence)?;
+        let first_len = self.chunks.front()?.len();
+        let (chunk, place) = match index.checked_sub(first_len) {
+            None => (0, index),
+            Some(rest) => (1 + rest / CHUNK_ENTRIES, rest % CHUNK_ENTRIES),
+        };
+        let held = Arc::make_mut(self.chunks.get_mut(chunk)?).get_mut(place)?;
+        Some(std::mem::replace(held, entry))
+    }
+
+    /// Returns the entry with this sequence; `None` if there is none.
+    pub(super) fn find(&self, sequence: Sequence) -> Option<&SharedEntry> {
+        self.get(self.index_of(sequence)).filter(|it| it.sequence == sequence)
+    }
+
     /// Returns the entry with this index, counted from the oldest; `None` if there are fewer.
     fn get(&self, index: usize) -> Option<&SharedEntry> {
         let first = self.chunks.front()?;

@@ -10,12 +10,13 @@ mod search;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use self::ring::{Ring, memory_cost};
 use self::search::{SearchJob, Searcher};
+use super::replay_page::ReplayPage;
 use super::volatile::VolatileSequencer;
 use super::{Log, LogEvent, TimestampSource};
 use crate::hub::{
@@ -23,10 +24,14 @@ use crate::hub::{
 };
 use crate::model::limits::{HISTORY_LENGTH, MAX_KEPT_DIRECT_MESSAGES};
 use crate::model::{
-    Draft, Fact, FactDraft, LogEntry, NameKey, Retention, RoomName, Sequence, SessionId,
-    SharedEntry, SharedFact, Target, Timestamp,
+    Draft, Fact, FactDraft, LogEntry, NameKey, RemovedMessage, Retention, RoomName, Sequence,
+    SessionId, SharedEntry, SharedFact, Target, Timestamp,
 };
 use crate::moderation::ModerationState;
+
+/// Maximum number of removals that are kept for clients that come back. The oldest is forgotten
+/// first.
+const MAX_REMOVALS: usize = 10_000;
 
 /// Limits of the entries that a [`MemoryLog`] keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +78,9 @@ pub struct MemoryLog {
     has_unreported_clock_change: bool,
     /// Moderation state: the fold of all facts so far.
     moderation: ModerationState,
+    /// Latest facts by which messages were removed, at most [`MAX_REMOVALS`], in ascending order of
+    /// sequence.
+    removals: VecDeque<SharedFact>,
     /// Latest entries of each room, by the key of the room's name.
     rooms: HashMap<NameKey, Ring>,
     /// Latest direct messages of each session, sent and received. A message is put in the rings of
@@ -105,6 +113,7 @@ impl MemoryLog {
             volatile: VolatileSequencer::new(SessionId(1)),
             has_unreported_clock_change: false,
             moderation: ModerationState::default(),
+            removals: VecDeque::new(),
             rooms: HashMap::new(),
             directs: HashMap::new(),
             direct_order: VecDeque::new(),
@@ -147,14 +156,30 @@ impl MemoryLog {
         })
     }
 
-    /// Assigns the next sequence to a fact, judges it, and applies it to the moderation state.
-    /// Returns the fact with the verdict.
+    /// Assigns the next sequence to a fact, judges it, applies it to the moderation state, and
+    /// removes the text of the message that it removes, if any. Returns the fact with the verdict.
     fn append_fact(&mut self, time: Timestamp, draft: FactDraft) -> SharedFact {
         self.head = self.head.next();
         let is_effective = self.moderation.judge(&draft).is_ok();
         let fact = Arc::new(Fact { sequence: self.head, time, draft, is_effective });
         self.moderation.apply(&fact);
+        if let Some(message) = fact.removed_message() {
+            self.remove_text(&message);
+            self.removals.push_back(fact.clone());
+            if self.removals.len() > MAX_REMOVALS {
+                self.removals.pop_front();
+            }
+        }
         fact
+    }
+
+    /// Removes the text of a message, if the log still has this message.
+    fn remove_text(&mut self, message: &RemovedMessage<'_>) {
+        if let Some(ring) = self.rooms.get_mut(message.room.key()) {
+            self.room_bytes -= ring.bytes;
+            ring.remove_text(message);
+            self.room_bytes += ring.bytes;
+        }
     }
 
     /// Deletes the direct messages that are kept for a session. Other sessions keep their copies.
@@ -277,11 +302,11 @@ impl MemoryLog {
             ReadRange::Before(..) | ReadRange::Matching(_) => None,
         };
         let directs = session.and_then(|session| self.directs.get(&session));
-        let mut merged = BTreeMap::new();
+        let mut page = ReplayPage::default();
         let mut more = false;
         for ring in rooms.chain(directs) {
             let keep = |entry: &SharedEntry| {
-                merged.insert(entry.sequence, entry.clone());
+                page.entries.insert(entry.sequence, entry.clone());
             };
             match &request.range {
                 ReadRange::Latest(count) => {
@@ -299,18 +324,32 @@ impl MemoryLog {
                 ReadRange::Matching(_) => {}
             }
         }
-        if let ReadRange::After(_, count) = &request.range {
-            while merged.len() > usize::from(*count) {
-                merged.pop_last();
-                more = true;
-            }
+        if let ReadRange::After(sequence, count) = &request.range {
+            let count = usize::from(*count);
+            let removals = self.removals_after(*sequence, &request.rooms).take(count + 1);
+            page.removals.extend(removals.map(|it| (it.sequence, it.clone())));
+            more = page.keep_first(count);
         }
         ReadOutcome {
-            entries: merged.into_values().collect(),
+            entries: page.entries.into_values().collect(),
+            removals: page.removals.into_values().collect(),
             head: self.head,
             gaps: self.rooms_with_gaps(request),
             more,
         }
+    }
+
+    /// Returns the removals after a sequence in these rooms, in ascending order of sequence.
+    fn removals_after(
+        &self,
+        sequence: Sequence,
+        rooms: &[RoomName],
+    ) -> impl Iterator<Item = &SharedFact> {
+        let start = self.removals.partition_point(|it| it.sequence <= sequence);
+        let is_in_rooms = |it: &&SharedFact| {
+            it.removed_message().is_some_and(|it| rooms.iter().any(|of| of.key() == it.room.key()))
+        };
+        self.removals.range(start..).filter(is_in_rooms)
     }
 
     /// Returns the requested rooms that have lost, or may have lost, entries after the start of the

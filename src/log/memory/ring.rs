@@ -1,7 +1,9 @@
 //! Ring of the latest entries of one room or of one session.
 
+use std::sync::Arc;
+
 use super::chunks::Chunks;
-use crate::model::{LogEntry, RoomName, Sequence, SharedEntry, Target};
+use crate::model::{LogEntry, RemovedMessage, RoomName, Sequence, SharedEntry, Target};
 
 /// Ring (bounded queue) of the latest entries of one room, or of the latest direct messages of one
 /// session. The log bounds it by [`Ring::drop_oldest`].
@@ -45,6 +47,17 @@ impl Ring {
         self.last_dropped = entry.sequence;
         self.bytes -= freed;
         freed
+    }
+
+    /// Removes the text of a message, if the ring has this message. That may make `bytes` greater:
+    /// the placeholder may be longer than the text.
+    pub(super) fn remove_text(&mut self, message: &RemovedMessage<'_>) {
+        let entry = self.entries.find(message.sequence).filter(|it| message.is_entry(it));
+        if let Some(placeholder) = entry.map(|it| Arc::new(it.with_text_removed())) {
+            self.bytes += memory_cost(&placeholder);
+            let removed = self.entries.replace(placeholder);
+            self.bytes -= removed.map_or(0, |it| memory_cost(&it));
+        }
     }
 
     /// Returns the latest `count` entries before `sequence` (exclusive), in ascending order, and

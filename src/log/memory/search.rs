@@ -122,5 +122,5 @@ fn perform(job: &SearchJob, is_late: impl Fn() -> bool) -> Result<ReadOutcome, R
         more = true;
     }
     let entries = merged.into_values().collect();
-    Ok(ReadOutcome { entries, head: *head, gaps: Vec::new(), more })
+    Ok(ReadOutcome { entries, removals: Vec::new(), head: *head, gaps: Vec::new(), more })
 }

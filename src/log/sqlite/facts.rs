@@ -1,27 +1,86 @@
 //! Facts and the moderation state as rows: the tables `facts` and `moderation`.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, Row, params};
 
 use super::database::{property, read_property, write_property};
-use super::rows::{damaged_value, sequence_from_sql, sequence_to_sql, skip_damaged};
-use crate::model::{Fact, Sequence, SharedFact};
+use super::rows::{damaged_value, sequence_from_sql, sequence_to_sql, skip_damaged, u64_to_sql};
+use super::search;
+use crate::model::{Fact, MessageText, NameKey, RemovedMessage, Sequence, SharedFact, Style};
 use crate::moderation::{ModerationState, RegisterChange, decode_fact, encode_fact};
 
-/// Inserts a fact, and updates the stored moderation state by the change that the fact makes
-/// (`None`: it makes none). Fails if its sequence exists. Call it within a transaction, in the
-/// order of the log.
+/// Inserts a fact, removes the text of the message that it removes, if any, and updates the stored
+/// moderation state by the change that the fact makes (`None`: it makes none). Fails if its
+/// sequence exists. Call it within a transaction, in the order of the log.
 pub(super) fn insert(
     connection: &Connection,
     fact: &Fact,
     change: Option<&RegisterChange>,
 ) -> rusqlite::Result<()> {
-    let mut statement =
-        connection.prepare_cached("INSERT INTO facts (sequence, fact) VALUES (?, ?)")?;
-    statement.execute(params![sequence_to_sql(fact.sequence), encode_fact(fact)])?;
+    let removed = fact.removed_message();
+    let mut statement = connection
+        .prepare_cached("INSERT INTO facts (sequence, fact, removed_in) VALUES (?, ?, ?)")?;
+    statement.execute(params![
+        sequence_to_sql(fact.sequence),
+        encode_fact(fact),
+        removed.map(|it| it.room.key().as_str())
+    ])?;
+    if let Some(removed) = removed {
+        remove_text(connection, &removed)?;
+    }
     if let Some(change) = change {
         store_change(connection, change)?;
     }
     write_property(connection, property::MODERATED_UP_TO, sequence_to_sql(fact.sequence))
+}
+
+/// Overwrites the text and style of a removed message, also in the search index. Does nothing if
+/// there is no such message any more.
+fn remove_text(connection: &Connection, message: &RemovedMessage<'_>) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "UPDATE entries SET style = ?, text = ? WHERE sequence = ? AND session = ?
+         AND room = (SELECT id FROM rooms WHERE key = ?)",
+    )?;
+    let changed = statement.execute(params![
+        Style::REMOVED.0,
+        MessageText::removed().as_str(),
+        sequence_to_sql(message.sequence),
+        u64_to_sql(message.author.0),
+        message.room.key().as_str(),
+    ])?;
+    if changed > 0 {
+        search::index_again(connection, message.sequence)?;
+    }
+    Ok(())
+}
+
+/// Adds the first `limit` undamaged removals in a room after a sequence (exclusive) and up to `head`
+/// (inclusive) to `found`.
+pub(super) fn removals_after(
+    connection: &Connection,
+    room: &NameKey,
+    after: Sequence,
+    head: Sequence,
+    limit: usize,
+    found: &mut BTreeMap<Sequence, SharedFact>,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "SELECT sequence, fact FROM facts WHERE removed_in = ? AND sequence > ? AND sequence <= ?
+         ORDER BY sequence",
+    )?;
+    let mut found_rows =
+        statement.query(params![room.as_str(), sequence_to_sql(after), sequence_to_sql(head)])?;
+    let mut left = limit;
+    while left > 0
+        && let Some(row) = found_rows.next()?
+    {
+        if let Some(fact) = skip_damaged(read(row))? {
+            found.insert(fact.sequence, fact.into());
+            left = left.saturating_sub(1);
+        }
+    }
+    Ok(())
 }
 
 /// Stores the new value of a register, or removes its row.

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::sequencer::Change;
-use crate::model::SharedEntry;
+use super::unwritten::Unwritten;
+use crate::model::Fact;
 
 /// Pending writes: queue of changes that were committed in memory while the disk fails. They are
 /// written later.
@@ -14,9 +15,9 @@ pub(super) struct PendingWrites {
     changes: Vec<Change>,
     /// Approximate memory of `changes`, in bytes.
     bytes: usize,
-    /// Cache of the entries among `changes`, shared with readers. `None` if the cache is out of
-    /// date.
-    entries: Option<Arc<[SharedEntry]>>,
+    /// Cache of the entries and removals among `changes`, shared with readers. `None` if the cache
+    /// is out of date.
+    unwritten: Option<Unwritten>,
     /// Length of `changes` after the last compaction; 0 before the first one.
     compacted_len: usize,
 }
@@ -33,23 +34,45 @@ impl PendingWrites {
     }
 
     /// Appends changes. The caller limits the memory. If the queue is then longer than 1,000 plus
-    /// twice `compacted_len`, compacts it.
+    /// twice `compacted_len`, compacts it. Removes the texts of the pending entries that the changes
+    /// remove.
     pub(super) fn add(&mut self, changes: &[Change]) {
-        if changes.iter().any(|it| matches!(it, Change::Entry(_))) {
-            self.entries = None;
+        if changes.iter().any(|it| matches!(it, Change::Entry(_) | Change::Fact(..))) {
+            self.unwritten = None;
         }
         self.changes.extend_from_slice(changes);
         self.bytes += changes.iter().map(Change::bytes).sum::<usize>();
+        for message in changes.iter().filter_map(Change::removal) {
+            self.remove_text(message);
+        }
         if self.changes.len() > 2 * self.compacted_len + 1_000 {
             self.compact();
         }
     }
 
-    /// Returns the entries among the pending changes, in ascending order of sequence.
-    pub(super) fn entries(&mut self) -> Arc<[SharedEntry]> {
+    /// Removes the text of the message that a fact removes, if that message is pending.
+    fn remove_text(&mut self, fact: &Fact) {
+        let Some(message) = fact.removed_message() else { return };
+        for change in &mut self.changes {
+            if let Change::Entry(entry) = change
+                && message.is_entry(entry)
+            {
+                let before = entry.draft.text.as_str().len();
+                *entry = Arc::new(entry.with_text_removed());
+                self.bytes += entry.draft.text.as_str().len();
+                self.bytes -= before;
+            }
+        }
+    }
+
+    /// Returns the entries and removals among the pending changes.
+    pub(super) fn unwritten(&mut self) -> Unwritten {
         let changes = &self.changes;
-        let collect = || changes.iter().filter_map(Change::entry).cloned().collect();
-        self.entries.get_or_insert_with(collect).clone()
+        let collect = || Unwritten {
+            entries: changes.iter().filter_map(Change::entry).cloned().collect(),
+            removals: changes.iter().filter_map(Change::removal).cloned().collect(),
+        };
+        self.unwritten.get_or_insert_with(collect).clone()
     }
 
     /// Removes changes of sessions that later changes replace. One change for each session is

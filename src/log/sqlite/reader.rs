@@ -1,19 +1,20 @@
 //! Reader threads: their job queues, and reads from the database while the writer writes.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
 
 use rusqlite::Connection;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::super::LogEvent;
+use super::super::replay_page::ReplayPage;
 use super::queries::{
     first_after, first_directs_after, keep_latest, latest_before, latest_directs, rooms_with_gaps,
 };
-use super::{rows, search, unwritten};
+use super::unwritten::Unwritten;
+use super::{facts, rows, search, unwritten};
 use crate::hub::{ReadFailed, ReadOutcome, ReadRange, ReadRequest, ReadTag};
-use crate::model::{Sequence, SharedEntry};
+use crate::model::{SearchQuery, Sequence};
 use crate::os::Clock;
 
 /// Job for a reader thread: a read request, with the state of the log when the writer passed it on.
@@ -25,10 +26,9 @@ pub(super) struct ReadJob {
     pub(super) request: ReadRequest,
     /// Last sequence of the log. The answer contains no entry after it.
     pub(super) head: Sequence,
-    /// Entries that are committed in memory but not in the database, in ascending order of
-    /// sequence. `None` while the disk works: there are no such entries, and the read fails if the
-    /// database cannot be read.
-    pub(super) unwritten: Option<Arc<[SharedEntry]>>,
+    /// Entries and removals that are committed in memory but not in the database. `None` while the
+    /// disk works: there are none, and the read fails if the database cannot be read.
+    pub(super) unwritten: Option<Unwritten>,
 }
 
 /// Guard, held by a reader thread, that sends a signal when the thread ends, even by a panic. The
@@ -90,7 +90,7 @@ impl ReadQueues {
 }
 
 /// Runs a reader thread: performs the reads in its job queue and sends a `ReadDone` for each. If
-/// the database cannot be read while the disk fails, answers from the unwritten entries alone, as
+/// the database cannot be read while the disk fails, answers from the unwritten items alone, as
 /// far as [`unwritten::outcome_without_database`] allows. Otherwise an error becomes
 /// [`ReadFailed`]. Returns when the job queue or the event queue is closed.
 pub(super) fn run_reader(
@@ -122,7 +122,7 @@ pub(super) fn run_reader(
         });
         let outcome = found.map(|found| match &job.unwritten {
             None => found,
-            Some(entries) => unwritten::add_unwritten(found, entries, &job.request, job.head),
+            Some(unwritten) => unwritten.add_to(found, &job.request, job.head),
         });
         if events.send(LogEvent::ReadDone { tag: job.tag, outcome }).is_err() {
             return;
@@ -130,8 +130,8 @@ pub(super) fn run_reader(
     }
 }
 
-/// Performs a read on the database alone, in one transaction. The job's unwritten entries are not
-/// added.
+/// Performs a read on the database alone, in one transaction. The job's unwritten items are not
+/// added. A search passes over the messages that unwritten removals remove.
 fn perform_read(connection: &Connection, job: &ReadJob) -> rusqlite::Result<ReadOutcome> {
     let request = &job.request;
     // All queries see one state of the database.
@@ -142,14 +142,15 @@ fn perform_read(connection: &Connection, job: &ReadJob) -> rusqlite::Result<Read
             rooms.push(known);
         }
     }
-    let mut found = BTreeMap::new();
+    let mut page = ReplayPage::default();
+    let ReplayPage { entries: found, removals } = &mut page;
     let mut more = false;
     match &request.range {
         ReadRange::Latest(count) => {
             for room in &rooms {
-                latest_before(&transaction, room, job.head.next(), (*count).into(), &mut found)?;
+                latest_before(&transaction, room, job.head.next(), (*count).into(), found)?;
             }
-            latest_directs(&transaction, request.session, job.head, (*count).into(), &mut found)?;
+            latest_directs(&transaction, request.session, job.head, (*count).into(), found)?;
         }
         ReadRange::Before(bound, count) => {
             let bound = (*bound).min(job.head.next());
@@ -164,34 +165,36 @@ fn perform_read(connection: &Connection, job: &ReadJob) -> rusqlite::Result<Read
         ReadRange::After(sequence, count) => {
             let limit = i64::from(*count) + 1;
             for room in &rooms {
-                first_after(&transaction, room, *sequence, job.head, limit, &mut found)?;
+                first_after(&transaction, room, *sequence, job.head, limit, found)?;
             }
-            first_directs_after(
-                &transaction,
-                request.session,
-                *sequence,
-                job.head,
-                limit,
-                &mut found,
-            )?;
-            while found.len() > usize::from(*count) {
-                found.pop_last();
-                more = true;
+            first_directs_after(&transaction, request.session, *sequence, job.head, limit, found)?;
+            let count = usize::from(*count);
+            for room in &request.rooms {
+                let (room, limit) = (room.key(), count.saturating_add(1));
+                facts::removals_after(&transaction, room, *sequence, job.head, limit, removals)?;
             }
+            more = page.keep_first(count);
         }
         ReadRange::Matching(query) => {
-            search::find_matches(&transaction, &rooms, query, job.head, &mut found)?;
-            more = keep_latest(&mut found, query.limit);
+            let unwritten = job.unwritten.as_ref();
+            let extra = unwritten.map_or(0, Unwritten::removal_count);
+            let limit = query.limit.saturating_add(u16::try_from(extra).unwrap_or(u16::MAX));
+            let wider = SearchQuery { limit, ..query.clone() };
+            search::find_matches(&transaction, &rooms, &wider, job.head, found)?;
+            found.retain(|_, entry| unwritten.is_none_or(|it| !it.removes(entry)));
+            more = keep_latest(found, query.limit);
         }
     }
     let gaps = rooms_with_gaps(&transaction, request)?;
-    Ok(ReadOutcome { entries: found.into_values().collect(), head: job.head, gaps, more })
+    let (entries, removals) =
+        (page.entries.into_values().collect(), page.removals.into_values().collect());
+    Ok(ReadOutcome { entries, removals, head: job.head, gaps, more })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{RoomName, SearchQuery, SearchTerms};
+    use crate::model::{RoomName, SearchTerms};
 
     /// Returns a job that reads from the lobby while the disk fails, without unwritten entries.
     fn job(range: ReadRange) -> ReadJob {
@@ -200,7 +203,7 @@ mod tests {
             tag: ReadTag::without_hub(),
             request: ReadRequest { rooms, session: None, range },
             head: Sequence(9),
-            unwritten: Some(Arc::new([])),
+            unwritten: Some(Unwritten::default()),
         }
     }
 

@@ -64,7 +64,11 @@ const MIGRATIONS: &[&str] = &[
     "
     ALTER TABLE facts RENAME TO properties;
     -- The facts, in their canonical encoding: the audit log.
-    CREATE TABLE facts (sequence INTEGER PRIMARY KEY, fact BLOB NOT NULL) STRICT;
+    -- `removed_in`: the key of the room where the fact has removed a message; else NULL.
+    CREATE TABLE facts (
+        sequence INTEGER PRIMARY KEY, fact BLOB NOT NULL, removed_in TEXT
+    ) STRICT;
+    CREATE INDEX removals ON facts (removed_in) WHERE removed_in IS NOT NULL;
     -- The moderation state: the registers that are set, each with the fact that set it.
     CREATE TABLE moderation (
         register BLOB PRIMARY KEY, fact BLOB NOT NULL

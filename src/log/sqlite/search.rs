@@ -13,7 +13,7 @@ use super::queries::EntriesBySequence;
 use super::rows::{self, ENTRY_COLUMNS, sequence_to_sql, u64_to_sql};
 use crate::log::SEARCH_TIMEOUT;
 use crate::model::{
-    LogEntry, NameKey, Phrase, RoomName, SearchQuery, Sequence, Timestamp, Username,
+    LogEntry, NameKey, Phrase, RoomName, SearchQuery, Sequence, Style, Timestamp, Username,
 };
 use crate::os::Clock;
 
@@ -64,6 +64,7 @@ pub(crate) fn find_matches(
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {ENTRY_COLUMNS}, e.room FROM found JOIN entries e ON e.sequence = found.rowid
          WHERE found MATCH ? AND found.rowid >= ? AND found.rowid <= ? AND e.time >= ? AND e.time < ?
+             AND e.style <> ?
          ORDER BY found.rowid DESC"
     ))?;
     let time = |time: Option<Timestamp>, default| {
@@ -75,6 +76,7 @@ pub(crate) fn find_matches(
         last,
         time(query.since, i64::MIN),
         time(query.until, i64::MAX),
+        Style::REMOVED.0,
     ])?;
     let limit = usize::from(query.limit).saturating_add(1);
     collect_matches(&mut found_rows, rooms, limit, |_| true, found)?;
@@ -244,11 +246,10 @@ pub(crate) fn index_step(
         count = count.saturating_add(1);
         let (room, time): (i64, i64) = (row.get(1)?, row.get(3)?);
         // A damaged row cannot be found, but indexing continues after it.
-        let author = row.get_ref(2)?.as_str().ok().and_then(|it| Username::new(it).ok());
-        let author = author.map(|it| author_tag(it.key())).unwrap_or_default();
+        let tags = tags(room, row.get_ref(2)?.as_str().unwrap_or_default());
         let text = row.get_ref(4)?.as_str().unwrap_or_default();
         bytes = bytes.saturating_add(text.len());
-        insert.execute(params![last, format!("r{room} {author}"), text])?;
+        insert.execute(params![last, tags, text])?;
         days.entry(time / DAY_MILLIS).or_insert((last, last)).1 = last;
     }
     let mut note = connection.prepare_cached(
@@ -263,6 +264,35 @@ pub(crate) fn index_step(
     }
     let more = count == limit || bytes >= max_bytes;
     Ok(IndexStep { last: rows::sequence_from_sql(last), count, more })
+}
+
+/// Indexes a message again, whose text was overwritten: by its new text. Does nothing if the message
+/// is not in the index yet. Call it within a transaction.
+///
+/// The old words cannot be searched for from then on, but are in the file until the index is merged.
+pub(super) fn index_again(connection: &Connection, sequence: Sequence) -> rusqlite::Result<()> {
+    if sequence > indexed_up_to(connection)? {
+        return Ok(());
+    }
+    let sequence = sequence_to_sql(sequence);
+    connection.prepare_cached("DELETE FROM found WHERE rowid = ?")?.execute([sequence])?;
+    let mut select =
+        connection.prepare_cached("SELECT room, username, text FROM entries WHERE sequence = ?")?;
+    let mut insert =
+        connection.prepare_cached("INSERT INTO found (rowid, tags, text) VALUES (?, ?, ?)")?;
+    let mut found_rows = select.query([sequence])?;
+    while let Some(row) = found_rows.next()? {
+        let tags = tags(row.get(0)?, row.get_ref(1)?.as_str().unwrap_or_default());
+        insert.execute(params![sequence, tags, row.get_ref(2)?.as_str().unwrap_or_default()])?;
+    }
+    Ok(())
+}
+
+/// Returns the tags of a message in the index: its room, given by row id, and its author. An invalid
+/// username is left out.
+fn tags(room: i64, username: &str) -> String {
+    let author = Username::new(username).map(|it| author_tag(it.key())).unwrap_or_default();
+    format!("r{room} {author}")
 }
 
 /// Returns the UTC day of a time, in days since 1970. `time`: milliseconds since 1970.

@@ -81,6 +81,14 @@ impl Change {
             | Self::SkipSequences(..) => None,
         }
     }
+
+    /// Returns the fact of a [`Change::Fact`] if it removes a message; `None` for other changes.
+    pub(super) fn removal(&self) -> Option<&SharedFact> {
+        match self {
+            Self::Fact(_, fact, _) => Some(fact).filter(|it| it.removed_message().is_some()),
+            _ => None,
+        }
+    }
 }
 
 /// Returns the approximate memory of the texts of a fact, in bytes.

@@ -1,13 +1,26 @@
-//! Reads while the disk fails: adds unwritten entries (committed in memory only) to the results
-//! from the database.
+//! Reads while the disk fails: adds unwritten entries and removals (committed in memory only) to
+//! the results from the database.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
+use super::super::replay_page::ReplayPage;
 use crate::hub::{ReadOutcome, ReadRange, ReadRequest};
-use crate::model::{NameKey, Sequence, SharedEntry, Target};
+use crate::model::{NameKey, Sequence, SharedEntry, SharedFact, Target};
+
+/// Items that are committed in memory but not in the database. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Unwritten {
+    /// Unwritten entries, in ascending order of sequence. The text of a removed one is the
+    /// placeholder.
+    pub(super) entries: Arc<[SharedEntry]>,
+    /// Unwritten facts by which messages are removed, in ascending order of sequence. The messages
+    /// may be in the database, with their texts.
+    pub(super) removals: Arc<[SharedFact]>,
+}
 
 /// Returns the outcome of a read if the database cannot be read. The outcome has no entries and
-/// head 0; [`add_unwritten`] sets both.
+/// head 0; [`Unwritten::add_to`] sets both.
 /// - For the latest entries, the outcome reports no gaps.
 /// - For entries after a position, the outcome reports all requested rooms as gaps, because their
 ///   stored entries are missing.
@@ -19,48 +32,81 @@ pub(super) fn outcome_without_database(request: &ReadRequest) -> Option<ReadOutc
         ReadRange::After(..) => request.rooms.clone(),
         ReadRange::Before(..) | ReadRange::Matching(_) => return None,
     };
-    Some(ReadOutcome { entries: Vec::new(), head: Sequence::ZERO, gaps, more: false })
+    let (entries, removals) = (Vec::new(), Vec::new());
+    Some(ReadOutcome { entries, removals, head: Sequence::ZERO, gaps, more: false })
 }
 
-/// Adds the unwritten entries that match a request to the outcome of the database. Applies the
-/// request's limit, in each room or in all, to stored and unwritten entries together, and updates
-/// `more`. Sets the outcome's `head` to `head`, the last sequence of the log.
-///
-/// If the database has more entries after a position, adds none: they belong to a later page.
-///
-/// Unwritten entries must be later than every entry of the database.
-pub(super) fn add_unwritten(
-    found: ReadOutcome,
-    unwritten: &[SharedEntry],
-    request: &ReadRequest,
-    head: Sequence,
-) -> ReadOutcome {
-    let mut outcome = ReadOutcome { head, ..found };
-    let wanted = unwritten.iter().filter(|entry| is_requested(entry, request));
-    match &request.range {
-        ReadRange::Latest(count) => {
-            outcome.entries.extend(wanted.cloned());
-            keep_latest_per_room(&mut outcome.entries, *count);
-        }
-        ReadRange::Before(_, count) => {
-            outcome.entries.extend(wanted.cloned());
-            outcome.more |= keep_latest_per_room(&mut outcome.entries, *count);
-        }
-        ReadRange::Matching(query) => {
-            outcome.entries.extend(wanted.cloned());
-            outcome.more |= drop_oldest(&mut outcome.entries, query.limit);
-        }
-        // The database has more entries. Unwritten ones come after them, so they belong to a later
-        // page.
-        ReadRange::After(..) if outcome.more => {}
-        ReadRange::After(_, count) => {
-            let room = usize::from(*count).saturating_sub(outcome.entries.len());
-            let mut wanted = wanted.cloned();
-            outcome.entries.extend(wanted.by_ref().take(room));
-            outcome.more = wanted.next().is_some();
-        }
+impl Unwritten {
+    /// Returns the number of unwritten removals.
+    pub(super) fn removal_count(&self) -> usize {
+        self.removals.len()
     }
-    outcome
+
+    /// Returns true if an unwritten removal removes this message.
+    pub(super) fn removes(&self, entry: &SharedEntry) -> bool {
+        let mut messages = self.removals.iter().filter_map(|it| it.removed_message());
+        messages.any(|it| it.is_entry(entry))
+    }
+
+    /// Adds the unwritten items that match a request to the outcome of the database, and removes the
+    /// texts that unwritten removals remove. Applies the request's limit, in each room or in all, to
+    /// stored and unwritten items together, and updates `more`. Sets the outcome's `head` to `head`,
+    /// the last sequence of the log.
+    ///
+    /// If the database has more items after a position, adds none: they belong to a later page.
+    ///
+    /// Unwritten items must be later than every item of the database.
+    pub(super) fn add_to(
+        &self,
+        found: ReadOutcome,
+        request: &ReadRequest,
+        head: Sequence,
+    ) -> ReadOutcome {
+        let mut outcome = ReadOutcome { head, ..found };
+        for entry in outcome.entries.iter_mut().filter(|it| self.removes(it)) {
+            *entry = Arc::new(entry.with_text_removed());
+        }
+        let wanted = self.entries.iter().filter(|entry| is_requested(entry, request));
+        match &request.range {
+            ReadRange::Latest(count) => {
+                outcome.entries.extend(wanted.cloned());
+                keep_latest_per_room(&mut outcome.entries, *count);
+            }
+            ReadRange::Before(_, count) => {
+                outcome.entries.extend(wanted.cloned());
+                outcome.more |= keep_latest_per_room(&mut outcome.entries, *count);
+            }
+            ReadRange::Matching(query) => {
+                outcome.entries.extend(wanted.cloned());
+                outcome.more |= drop_oldest(&mut outcome.entries, query.limit);
+            }
+            // The database has more. Unwritten items come after that, so they belong to a later
+            // page.
+            ReadRange::After(..) if outcome.more => {}
+            ReadRange::After(_, count) => {
+                let used = outcome.entries.len().saturating_add(outcome.removals.len());
+                let room = usize::from(*count).saturating_sub(used);
+                let most = room.saturating_add(1);
+                let removals = self.removals.iter().filter(|it| is_removal_requested(it, request));
+                let mut page = ReplayPage {
+                    entries: wanted.take(most).map(|it| (it.sequence, it.clone())).collect(),
+                    removals: removals.take(most).map(|it| (it.sequence, it.clone())).collect(),
+                };
+                outcome.more = page.keep_first(room);
+                outcome.entries.extend(page.entries.into_values());
+                outcome.removals.extend(page.removals.into_values());
+            }
+        }
+        outcome
+    }
+}
+
+/// Returns true if a read request asks for this removal: its room is requested, and it is after the
+/// request's position. False if the range is not [`ReadRange::After`].
+fn is_removal_requested(fact: &SharedFact, request: &ReadRequest) -> bool {
+    let ReadRange::After(sequence, _) = request.range else { return false };
+    let room = fact.removed_message().map(|it| it.room.key());
+    fact.sequence > sequence && request.rooms.iter().any(|it| Some(it.key()) == room)
 }
 
 /// Returns true if a read request asks for this entry: the entry's room or session is requested,
@@ -112,8 +158,6 @@ fn keep_latest_per_room(entries: &mut Vec<SharedEntry>, count: u16) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::model::{Draft, LogEntry, RoomName, Timestamp};
 
@@ -132,9 +176,11 @@ mod tests {
         let range = ReadRange::Before(Sequence(9), count);
         let request = ReadRequest { rooms, session: None, range };
         let entries = vec![entry(1, "a"), entry(2, "b")];
-        let found = ReadOutcome { entries, head: Sequence(2), gaps: Vec::new(), more: false };
-        let unwritten = [(3, "a"), (4, "a"), (5, "c"), (9, "b")].map(|(n, room)| entry(n, room));
-        let outcome = add_unwritten(found, &unwritten, &request, Sequence(9));
+        let (gaps, removals) = (Vec::new(), Vec::new());
+        let found = ReadOutcome { entries, removals, head: Sequence(2), gaps, more: false };
+        let entries = [(3, "a"), (4, "a"), (5, "c"), (9, "b")].map(|(n, room)| entry(n, room));
+        let unwritten = Unwritten { entries: Arc::new(entries), ..Unwritten::default() };
+        let outcome = unwritten.add_to(found, &request, Sequence(9));
         (outcome.entries.iter().map(|it| it.sequence.0).collect(), outcome.more)
     }
 

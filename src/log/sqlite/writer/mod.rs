@@ -261,11 +261,11 @@ impl Writer {
         if self.settings.never_sync { SyncLevel::Off } else { SyncLevel::Ordered }
     }
 
-    /// Passes a read on to a reader thread. While the disk fails, adds the unwritten entries. If
+    /// Passes a read on to a reader thread. While the disk fails, adds the unwritten items. If
     /// the reader thread cannot take the read, answers it with [`ReadFailed`].
     fn dispatch_read(&mut self, tag: ReadTag, request: ReadRequest) {
         let is_sound = self.state.storage_health == StorageHealth::Sound;
-        let unwritten = (!is_sound).then(|| self.state.pending.entries());
+        let unwritten = (!is_sound).then(|| self.state.pending.unwritten());
         let job = ReadJob { tag, request, head: self.sequencer.head, unwritten };
         if let Err(tag) = self.read_queues.send(job) {
             self.send_event(LogEvent::ReadDone { tag, outcome: Err(ReadFailed) });
@@ -284,7 +284,7 @@ impl Writer {
         if self.state.storage_health != StorageHealth::Sound {
             self.retry_writes();
         }
-        let lost = self.state.pending.entries().len();
+        let lost = self.state.pending.unwritten().entries.len();
         if self.state.storage_health != StorageHealth::Sound {
             tracing::error!("the disk takes nothing: {lost} messages that were seen are lost");
             return;
