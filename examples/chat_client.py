@@ -440,6 +440,8 @@ class Session:
         if frame.reference == 0 and not self.find_room(frame.room, self.rooms):
             return
         self.take_pending(frame.reference, "leave")
+        if frame.reference == 0:
+            self.show(f"-- you were sent out of {safe_line(frame.room)}")
         self.remove_room(frame.room)
         if frame.reference == 0 and self.current == frame.room:
             self.current = (self.rooms + [None])[0]

@@ -346,6 +346,33 @@ class SessionTest(unittest.TestCase):
         session = chat_client.Session("anna", ["cellar"], None, saved)
         self.assertEqual((session.rooms, session.position, session.pending), (["cellar"], None, {}))
 
+    def test_rooms_topics_and_removals(self):
+        """Commands ask only a server that has granted them; what was sent is not repeated after a lost connection."""
+        session = self.joined()
+        self.frames(session, ("welcome", {**WELCOME, "flags": 3}), ("entry", {**ENTRY, "flags": 1, "sequence": 5}),
+                    ("accepted", dict(reference=2)), ("end", END))
+        session.handle_line("/rooms")
+        self.assertEqual(self.sent(session), [])
+        session.connected(1.0)
+        self.frames(session, ("server_hello", {**HELLO, "features": 48}), ("welcome", {**WELCOME, "flags": 3}),
+                    ("entered", dict(reference=0, room="lobby", flags=0, members=1)),
+                    ("topic_changed", dict(room="lobby", text="tea", by="", time=0)), ("end", END))
+        session.lines.clear()
+        session.outgoing.clear()
+        for line in ("/topic", "/topic cake", "/remove", "/remove 9", "/rooms"):
+            session.handle_line(line)
+        self.assertEqual([(name, fields.get("text", fields.get("sequence"))) for name, fields in self.sent(session)],
+                         [("topic", "cake"), ("remove", 5), ("remove", 9), ("directory", None)])
+        self.assertEqual(session.lines, ["-- topic of lobby: tea"])
+        references = {fields.get("sequence"): number for number, (_, fields) in session.pending.items()}
+        self.frames(session, ("done", dict(about=13, reference=references[5], affected=1)))
+        session.connected(2.0)
+        sent = self.frames(session, ("server_hello", {**HELLO, "features": 48}), ("welcome", {**WELCOME, "flags": 3}),
+                           ("end", END))
+        self.assertEqual([name for name, _ in sent], ["join", "directory"])
+        self.assertEqual([line for line in session.lines if "perhaps" in line],
+                         ["!! perhaps not done: /topic", "!! perhaps not done: /remove"])
+
     def test_reconnect_delay_is_bounded(self):
         """At most a minute without advice; at most 15 minutes with advice."""
         self.assertTrue(all(chat_client.reconnect_delay(attempt, 0) <= 60 for attempt in range(100)))

@@ -152,7 +152,7 @@ class ScenarioRun:
 
 # What the lines of a step's `told` have in them.
 TOLD = {"gap": "something between is missing", "position_lost": "log is a new one", "refused": "not sent:",
-        "notice": "-- server:"}
+        "notice": "-- server:", "removed": "was removed", "sent_out": "you were sent out of", "topic": "topic of"}
 
 
 def typed_lines(request, session):

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use pi_chat::link::{Input, Link, Output, SavedSession, Settings};
 use pi_chat::model::{
-    ChatCommand, Command, Event, LogId, Moment, Password, Position, Request, RequestTag,
-    RoomSelector, Sequence, SessionId, Style, Token,
+    ChatCommand, Command, Event, LogId, ModerationEvent, Moment, Password, Position, Request,
+    RequestTag, RoomSelector, Sequence, SessionId, Style, Token,
 };
 use pi_chat::wire::tcp::{self, ClientFrame, Hello, ServerFrame};
 use serde_json::{Value, json};
@@ -268,6 +268,15 @@ impl Client {
             Event::Gap { room } => self.told.push(json!({"gap": room})),
             Event::JoinedServer(it) if self.had_position && !it.position_kept => {
                 self.told.push(json!({"position_lost": true}));
+            }
+            Event::Left { room, is_forced: true, .. } => {
+                self.told.push(json!({"sent_out": room}));
+            }
+            Event::Moderation(ModerationEvent::MessageRemoved { message, .. }) => {
+                self.told.push(json!({"removed": message.0}));
+            }
+            Event::Moderation(ModerationEvent::Topic { topic, .. }) => {
+                self.told.push(json!({"topic": topic.unwrap_or_default()}));
             }
             Event::Notice { code, .. } => self.told.push(json!({"notice": code})),
             _ => {}
