@@ -7,10 +7,14 @@ use super::contract::{
 };
 use super::message_dedup::MessageStatus;
 use crate::model::{
-    Draft, ErrorCode, MessageText, Moment, Reference, RoomName, SessionId, SharedEntry, SharedFact,
-    Style, Target, Username,
+    Draft, ErrorCode, MessageText, Moment, Reference, RoomName, Sequence, SessionId, SharedEntry,
+    SharedFact, Style, Target, Username,
 };
 use crate::wire::tcp::{Accepted, Direct, Error, Say, ServerFrame, kind};
+
+/// Maximum number of sequence gaps that are remembered. A joined gap also covers the sequences
+/// between the two: a client with such a position starts without one, which does no harm.
+pub(super) const MAX_SEQUENCE_GAPS: usize = 64;
 
 impl Hub {
     /// Handles `say`: proposes the message to the log, or refuses it with an error. A duplicate is
@@ -168,7 +172,7 @@ impl Hub {
             match item {
                 LogItem::Message(entry) => self.handle_stored_message(&entry),
                 LogItem::Fact { fact, .. } => self.handle_stored_fact(&fact),
-                LogItem::Void { after, up_to } => self.sequence_gaps.push((after, up_to)),
+                LogItem::Void { after, up_to } => self.note_sequence_gap(after, up_to),
                 LogItem::Volatile(item) => self.handle_volatile(now, &item),
             }
         }
@@ -185,6 +189,17 @@ impl Hub {
         }
         self.head = fact.sequence;
         self.moderation.apply(fact);
+    }
+
+    /// Records a sequence gap, `(after, up_to]`. If there are then more than [`MAX_SEQUENCE_GAPS`],
+    /// joins the two oldest, as the log does in what it stores.
+    fn note_sequence_gap(&mut self, after: Sequence, up_to: Sequence) {
+        self.sequence_gaps.push((after, up_to));
+        if self.sequence_gaps.len() > MAX_SEQUENCE_GAPS
+            && let [(after, _), (_, up_to), ..] = *self.sequence_gaps.as_slice()
+        {
+            self.sequence_gaps.splice(..2, [(after, up_to)]);
+        }
     }
 
     /// Handles a committed message: advances the hub's head, and adds the entry to the backlog.

@@ -153,27 +153,26 @@ impl Advertiser {
         }
     }
 
-    /// Starts advertising a record on the interfaces of [`Advertisement::interfaces`], except
-    /// loopbacks and ports of bridges. The bridge hears what its ports hear.
+    /// Starts the multicast DNS thread, which advertises a record.
     ///
     /// # Errors
-    /// The multicast DNS thread cannot be started or does not accept the record.
+    /// The thread cannot be started or does not accept the record. Then no thread is left.
     fn try_begin(wanted: &Advertisement) -> Result<Self, mdns_sd::Error> {
-        let advertiser = Self { daemon: mdns::start_daemon()? };
-        let daemon = &advertiser.daemon;
-        let ports = IfPredicate::new(|interface| is_bridge_port(&interface.name));
-        let unused = [IfKind::LoopbackV4, IfKind::LoopbackV6, IfKind::Predicate(ports)];
-        daemon.disable_interface(unused.to_vec())?;
-        let mut text =
-            vec![("name", wanted.name.clone()), ("version", env!("CARGO_PKG_VERSION").to_owned())];
-        text.extend(wanted.id.map(|it| ("id", it.to_string())));
-        let label = truncate(&wanted.name, MAX_LABEL - MAX_CONFLICT_SUFFIX);
-        let host = format!("{}.local.", host_label(&machine_name(), wanted.port));
-        let entry = ServiceInfo::new(MDNS_SERVICE, label, &host, (), wanted.port, &text[..])?;
-        let mut entry = entry.enable_addr_auto();
-        entry.set_interfaces(wanted.interfaces());
-        daemon.register(entry)?;
-        Ok(advertiser)
+        Self::with_daemon(mdns::start_daemon()?, |daemon| register(daemon, wanted))
+    }
+
+    /// Returns the advertiser with this thread, to which `register` passes a record. If `register`
+    /// fails, ends the thread, which does not end by itself, and returns the error.
+    fn with_daemon(
+        daemon: ServiceDaemon,
+        register: impl FnOnce(&ServiceDaemon) -> Result<(), mdns_sd::Error>,
+    ) -> Result<Self, mdns_sd::Error> {
+        if let Err(error) = register(&daemon) {
+            // Nothing was advertised, so there is no goodbye to wait for.
+            let _ = daemon.shutdown();
+            return Err(error);
+        }
+        Ok(Self { daemon })
     }
 
     /// Withdraws the record: tells the thread to send a goodbye packet and end. Blocks for up to
@@ -184,6 +183,27 @@ impl Advertiser {
             let _ = ended.recv_timeout(GOODBYE_TIMEOUT);
         }
     }
+}
+
+/// Passes a record to a multicast DNS thread, which advertises it on the interfaces of
+/// [`Advertisement::interfaces`], except loopbacks and ports of bridges. The bridge hears what its
+/// ports hear.
+///
+/// # Errors
+/// The thread does not accept the record.
+fn register(daemon: &ServiceDaemon, wanted: &Advertisement) -> Result<(), mdns_sd::Error> {
+    let ports = IfPredicate::new(|interface| is_bridge_port(&interface.name));
+    let unused = [IfKind::LoopbackV4, IfKind::LoopbackV6, IfKind::Predicate(ports)];
+    daemon.disable_interface(unused.to_vec())?;
+    let mut text =
+        vec![("name", wanted.name.clone()), ("version", env!("CARGO_PKG_VERSION").to_owned())];
+    text.extend(wanted.id.map(|it| ("id", it.to_string())));
+    let label = truncate(&wanted.name, MAX_LABEL - MAX_CONFLICT_SUFFIX);
+    let host = format!("{}.local.", host_label(&machine_name(), wanted.port));
+    let entry = ServiceInfo::new(MDNS_SERVICE, label, &host, (), wanted.port, &text[..])?;
+    let mut entry = entry.enable_addr_auto();
+    entry.set_interfaces(wanted.interfaces());
+    daemon.register(entry)
 }
 
 /// Returns true if `interface` has the IP address of `address`. Several interfaces may have the
@@ -227,6 +247,7 @@ fn host_label(machine: &str, port: u16) -> String {
 #[cfg(test)]
 mod tests {
     use if_addrs::{IfAddr, Ifv6Addr};
+    use mdns_sd::DaemonStatus;
 
     use super::*;
 
@@ -267,6 +288,22 @@ mod tests {
         assert!(!is_address_of(&interface(3, "2001:db8::1"), listening));
         let listening = "[2001:db8::1]:2428".parse().unwrap();
         assert!(is_address_of(&interface(2, "2001:db8::1"), listening));
+    }
+
+    /// If the record is not accepted, the multicast DNS thread ends.
+    #[test]
+    fn refused_record_leaves_no_thread() {
+        let daemon = ServiceDaemon::new().unwrap();
+        let refuse = |_: &ServiceDaemon| Err(mdns_sd::Error::Again);
+        assert!(Advertiser::with_daemon(daemon.clone(), refuse).is_err());
+        // The thread takes no question after the request to end, so the first ones may get no
+        // answer.
+        let patience = Duration::from_millis(100);
+        let is_ended = || match daemon.status().map(|it| it.recv_timeout(patience)) {
+            Ok(Ok(status)) => status == DaemonStatus::Shutdown,
+            _ => false,
+        };
+        assert!((0..300).any(|_| is_ended()), "the thread still runs");
     }
 
     /// A host label has only valid characters and a valid length.

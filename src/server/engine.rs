@@ -205,6 +205,12 @@ impl EngineHandle {
         self.send(EngineInput::Received { connection, frames, memory }).await
     }
 
+    /// Waits until the engine has ended. Inputs that it has not taken from the queue by then are
+    /// dropped.
+    pub(super) async fn ended(&self) {
+        self.inputs.closed().await;
+    }
+
     /// Puts an input into the queue without waiting. If the queue is full, a spawned task waits
     /// instead; inputs sent later may then arrive earlier. Drops the input if the engine has ended.
     /// Call it in the tokio runtime.

@@ -95,8 +95,7 @@ pub(super) async fn feed_watchdog(engine: EngineHandle) {
 }
 
 /// Sends a liveness probe through the engine's queue, hub and fan-out. Returns true when it has
-/// come back; false if the engine has ended before. If the engine ends or hangs later, may wait for
-/// ever.
+/// come back; false if the engine has ended. Waits as long as the engine hangs.
 pub(super) async fn probe(engine: &EngineHandle) -> bool {
     let outbox = Arc::new(Outbox::default());
     let message = EngineInput::Probe { connection: PROBE_CONNECTION, outbox: outbox.clone() };
@@ -104,7 +103,10 @@ pub(super) async fn probe(engine: &EngineHandle) -> bool {
         return false;
     }
     while outbox.take().is_none() {
-        outbox.woken().await;
+        tokio::select! {
+            () = outbox.woken() => {}
+            () = engine.ended() => return outbox.take().is_some(),
+        }
     }
     true
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::frames::*;
 use super::harness::*;
+use crate::hub::messages::MAX_SEQUENCE_GAPS;
 use crate::hub::{ConnectionId, Input, LogItem, StorageHealth};
 use crate::model::{Draft, HubSettings, LogEntry, Sequence, Timestamp};
 use crate::wire::tcp::ServerFrame;
@@ -96,6 +97,31 @@ fn only_a_reported_void_refuses_positions() {
         let summaries = harness.take_summaries(back);
         assert_eq!(summaries[0], format!("welcome anna {flags} last 0"), "{position}");
         assert!(summaries.contains(&"end 2 1005 0".to_owned()), "{position}: {summaries:?}");
+    }
+}
+
+/// However often the disk fails, a bounded number of sequence gaps is remembered: of too many, the
+/// oldest are joined. Positions in any of them are refused.
+#[test]
+fn sequence_gaps_are_bounded_by_joining_the_oldest() {
+    let (mut harness, anna, welcome) = manual_log_harness();
+    harness.send(anna, say(1, "x"));
+    harness.run_log();
+    for number in 1..=1_000 {
+        let (after, up_to) = (Sequence(number * 10), Sequence(number * 10 + 5));
+        harness.input(Input::Committed { items: vec![LogItem::Void { after, up_to }] });
+    }
+    assert_eq!(harness.hub.sequence_gaps.len(), MAX_SEQUENCE_GAPS);
+    harness.hub.head = Sequence(20_000);
+    harness.disconnect(anna);
+    for (position, is_kept) in
+        [(10, true), (11, false), (16, false), (9_990, true), (10_005, false), (10_006, true)]
+    {
+        let back = harness.resume("anna", &[], welcome.token, Some(position));
+        harness.run_log();
+        let flags = if is_kept { 3 } else { 1 };
+        let summaries = harness.take_summaries(back);
+        assert_eq!(summaries[0], format!("welcome anna {flags} last 1"), "{position}");
     }
 }
 

@@ -198,3 +198,20 @@ fn committed_messages_are_published_in_turns() {
     let largest = published.windows(2).map(|it| it[1] - it[0]).max();
     assert!(published[0] < 40 && largest < Some(40), "{published:?}");
 }
+
+/// A probe that waits in the queue when the engine ends comes back as failed.
+#[tokio::test]
+async fn probe_ends_with_the_engine() {
+    let log = Box::new(MemoryLog::new(MemoryLimits::default()));
+    let restored = RestoredState::empty(LogId([0; 16]));
+    let settings = HubSettings::default();
+    let (engine, handle) =
+        Engine::new(settings, restored, log, FanoutLimits::default(), Clock::start());
+    let probe = tokio::spawn(async move { crate::server::service::probe(&handle).await });
+    while engine.inputs.is_empty() {
+        yield_now().await;
+    }
+    drop(engine);
+    let patience = Duration::from_secs(30);
+    assert!(!tokio::time::timeout(patience, probe).await.unwrap().unwrap());
+}

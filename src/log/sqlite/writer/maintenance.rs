@@ -9,11 +9,11 @@ use crate::hub::{Now, StorageHealth};
 use crate::model::Retention;
 
 /// Time from maintenance that is complete, or has failed other than by a disk error, to the next.
-/// Sooner if [`super::MAINTENANCE_AFTER`] messages were committed since it was last complete.
+/// Sooner if [`super::MAINTENANCE_AFTER`] messages were committed since it was complete or failed.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(600);
 
 /// Time from one maintenance step to the next while there is more to do. Sooner if
-/// [`super::MAINTENANCE_AFTER`] messages were committed since maintenance was last complete.
+/// [`super::MAINTENANCE_AFTER`] messages were committed since maintenance was complete or failed.
 const MAINTENANCE_STEP_DELAY: Duration = Duration::from_millis(10);
 
 /// Maximum number of messages added to the search index in one step.
@@ -82,12 +82,17 @@ impl Writer {
                     self.state.maintenance_at = now + MAINTENANCE_INTERVAL;
                     self.state.entries_since_maintenance = 0;
                 }
-                // After a failed sync, the write-ahead log is suspect, no matter which data was
-                // written.
-                Err(error) if is_disk_error(&error) => self.enter_failure_mode(&error, Vec::new()),
                 Err(error) => {
-                    tracing::warn!("cannot tidy up: {error}");
-                    self.state.maintenance_at = now + MAINTENANCE_INTERVAL;
+                    // Otherwise the next batch would make it due again.
+                    self.state.entries_since_maintenance = 0;
+                    if is_disk_error(&error) {
+                        // After a failed sync, the write-ahead log is suspect, no matter which data
+                        // was written.
+                        self.enter_failure_mode(&error, Vec::new());
+                    } else {
+                        tracing::warn!("cannot tidy up: {error}");
+                        self.state.maintenance_at = now + MAINTENANCE_INTERVAL;
+                    }
                 }
             }
         }

@@ -201,6 +201,21 @@ fn skipped_sequences_are_reported_as_voids() {
     assert_eq!(fixture.take_items(), []);
 }
 
+/// Maintenance that fails is tried again after 256 further messages, or after its interval, rather
+/// than with each message.
+#[test]
+fn failed_maintenance_is_not_tried_with_each_message() {
+    let mut fixture = Fixture::new();
+    fixture.writer.store.connection.execute_batch("DROP TABLE found").unwrap();
+    let mut attempts = BTreeSet::new();
+    for _ in 0..600 {
+        fixture.say();
+        attempts.insert(fixture.writer.state.maintenance_at);
+    }
+    assert_eq!(fixture.writer.state.storage_health, StorageHealth::Sound);
+    assert_eq!(attempts.len(), 3, "at the start, and after 256 and 512 messages");
+}
+
 /// If a draft after a clock change is refused, the clock change is reported with the next draft
 /// that is committed.
 #[test]
