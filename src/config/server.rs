@@ -350,6 +350,7 @@ impl ServerOptions {
                 total_bytes: self.max_backlog_total.unwrap_or(server.backlog.total_bytes),
             },
             hub: HubSettings {
+                motd: None,
                 server_name: self.name.unwrap_or(hub.server_name),
                 password: read_password(self.password, self.password_file)?,
                 refuse_lookalikes: self.look_alikes != Some(LookAlikes::Allow),

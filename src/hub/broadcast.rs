@@ -49,16 +49,18 @@ impl Hub {
         }
     }
 
-    /// Sends a notice to all connections that have joined. A connection whose replay is not
+    /// Sends a notice to all connections that have joined, and returns their number. A connection whose replay is not
     /// completely queued never gets it, not even after its replay.
-    fn broadcast(&mut self, notice: Notice) {
-        let joined = self
+    pub(super) fn broadcast(&mut self, notice: Notice) -> usize {
+        let joined: Vec<ConnectionId> = self
             .connections
             .iter()
             .filter(|(_, connection)| connection.joined_session().is_some())
             .map(|(id, _)| *id)
             .collect();
+        let count = joined.len();
         self.send_frame_to_all(joined, notice.into());
+        count
     }
 }
 

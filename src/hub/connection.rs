@@ -1,7 +1,8 @@
 //! State machine and timers of one connection: `docs/protocol/tcp.md`, sections 3, 16 and 17.
 
-use super::contract::{ReadPurpose, ReadRequest};
+use super::contract::{FactTicket, ReadPurpose, ReadRequest};
 use super::deferred_frames::{DeferredFrames, MAX_DEFERRED_BYTES};
+use super::moderation::ListPage;
 use crate::model::limits::{
     GREETING_TIMEOUT, IDLE_TIMEOUT, MAX_JOIN_ATTEMPTS, NEXT_JOIN_TIMEOUT, PING_INTERVAL,
 };
@@ -46,6 +47,10 @@ pub(super) enum BlockedOn {
     Read(Box<PendingRead>),
     /// The connection has not reached its [`Delivery::Mark`](super::Delivery::Mark) (flow control).
     Mark,
+    /// As [`Self::Mark`]; then the rest of a list is sent.
+    List(Box<ListPage>),
+    /// The moderation action that the client requested is on its way through the log.
+    Fact(FactTicket),
     /// The request is throttled: it waits for tokens of its address group, which are reserved for
     /// this request.
     Quota(Box<ClientFrame>),
@@ -306,6 +311,36 @@ impl Connection {
         {
             *blocked_on = None;
         }
+    }
+
+    /// If a joined connection awaits a flow-control mark and the rest of a list follows,
+    /// unblocks it and returns that rest.
+    #[must_use]
+    pub(super) fn take_list_page(&mut self) -> Option<ListPage> {
+        let ConnectionState::Joined { blocked_on, .. } = &mut self.state else {
+            return None;
+        };
+        match blocked_on.take() {
+            Some(BlockedOn::List(page)) => Some(*page),
+            other => {
+                *blocked_on = other;
+                None
+            }
+        }
+    }
+
+    /// Unblocks a joined connection that waits for this fact, and returns true. Then answer the
+    /// request, and handle [`Self::next_deferred`].
+    #[must_use]
+    pub(super) fn unblock_at_fact(&mut self, ticket: FactTicket) -> bool {
+        let ConnectionState::Joined { blocked_on, .. } = &mut self.state else {
+            return false;
+        };
+        let is_own = matches!(blocked_on, Some(BlockedOn::Fact(own)) if *own == ticket);
+        if is_own {
+            *blocked_on = None;
+        }
+        is_own
     }
 
     /// Returns true if a replay is paused between two pages.

@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 
+use super::moderation::{ModerationRefusal, OwnerRequestId, RemovalRequest};
 use super::volatile::{VolatileDraft, VolatileItem};
 use crate::model::{
-    AddressGroup, AnnouncementText, Draft, ErrorCode, FactDraft, HubSettings, LogId, Moment,
-    Reference, RoomName, SearchQuery, Sequence, SessionId, SessionRecord, SharedEntry, SharedFact,
-    Timestamp, Token,
+    AddressGroup, AnnouncementText, Draft, ErrorCode, FactDraft, HubSettings, LogId,
+    ModerationRequest, Moment, Reference, RoomName, SearchQuery, Sequence, SessionId,
+    SessionRecord, SharedEntry, SharedFact, Timestamp, Token,
 };
 use crate::moderation::{ModerationState, SpeechError};
 use crate::wire::tcp::{ClientFrame, Decoded, ServerFrame};
@@ -356,6 +357,14 @@ pub enum Input {
     ClockChanged,
     /// Owner's announcement to all users. Every joined connection gets it as notice 3.
     Announce(AnnouncementText),
+    /// Moderation request of the server's command line. The answer is [`Output::Moderated`], once for
+    /// each request.
+    Moderate {
+        /// Identifier of the request, which the answer repeats.
+        id: OwnerRequestId,
+        /// What to do.
+        request: ModerationRequest,
+    },
     /// Health probe of the driver's watchdog. The hub answers with a `pong` through
     /// [`Output::Deliver`], even if it does not know the connection.
     Probe {
@@ -439,6 +448,14 @@ pub enum Output {
         /// Limit that the address group reached.
         quota: Quota,
     },
+    /// Answer to [`Input::Moderate`]: its fact is committed, or the request is refused.
+    Moderated {
+        /// Identifier of the request.
+        id: OwnerRequestId,
+        /// Number of connected users whom the action has hit or, in a dry run, would hit; or the
+        /// reason of the refusal.
+        outcome: Result<u32, ModerationRefusal>,
+    },
     /// Number of connected sessions (users). It is output when it changes.
     ConnectedUsers(usize),
 }
@@ -497,6 +514,8 @@ pub(super) enum ReadPurpose {
     History(Reference),
     /// A `search` request with this reference.
     Search(Reference),
+    /// The removal of a message, whose author must be known.
+    Remove(Box<RemovalRequest>),
 }
 
 /// Query for a log read: which entries to read.

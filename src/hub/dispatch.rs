@@ -86,12 +86,14 @@ impl Hub {
             (ClientFrame::Join(join), _) => self.handle_join(now, id, &join),
             (ClientFrame::Ping(ping), _) => self.send_frame(id, Pong { token: ping.token }),
             (ClientFrame::Pong(_), _) | (_, None) => {}
-            (ClientFrame::Say(say), Some(session)) => self.handle_say(id, session, &say),
+            (ClientFrame::Say(say), Some(session)) => {
+                self.handle_say(now.moment, id, session, &say)
+            }
             (ClientFrame::Direct(direct), Some(session)) => {
                 self.handle_direct(now.moment, id, session, &direct);
             }
             (ClientFrame::Enter(enter), Some(session)) => {
-                self.handle_enter(now.moment, id, session, &enter);
+                self.handle_enter(now, id, session, &enter);
             }
             (ClientFrame::Leave(leave), Some(session)) => {
                 self.handle_leave(now.moment, id, session, &leave);
@@ -105,18 +107,18 @@ impl Hub {
             (ClientFrame::Search(search), Some(session)) => {
                 self.handle_search(id, session, &search)
             }
-            // Not granted to any client (`events`, `directory`), so they are ignored like frames of
-            // an unknown kind.
+            (ClientFrame::Sanctions(request), Some(session)) => {
+                self.handle_sanctions(id, session, &request);
+            }
+            (ClientFrame::Directory(request), Some(_)) => self.handle_directory(id, &request),
             (
-                ClientFrame::Topic(_)
+                frame @ (ClientFrame::Topic(_)
                 | ClientFrame::Remove(_)
                 | ClientFrame::Moderate(_)
-                | ClientFrame::Sanctions(_)
-                | ClientFrame::Directory(_)
                 | ClientFrame::Announce(_)
-                | ClientFrame::Role(_),
-                Some(_),
-            ) => {}
+                | ClientFrame::Role(_)),
+                Some(session),
+            ) => self.handle_moderation_frame(now, id, session, &frame),
         }
     }
 
@@ -143,6 +145,13 @@ const fn requires_reference(frame: &ClientFrame) -> bool {
             | ClientFrame::History(_)
             | ClientFrame::Members(_)
             | ClientFrame::Search(_)
+            | ClientFrame::Topic(_)
+            | ClientFrame::Remove(_)
+            | ClientFrame::Moderate(_)
+            | ClientFrame::Sanctions(_)
+            | ClientFrame::Directory(_)
+            | ClientFrame::Announce(_)
+            | ClientFrame::Role(_)
     )
 }
 

@@ -35,11 +35,13 @@ pub(super) struct JoinRefusal {
     /// Time for which the name, or the name that it looks like, still waits for its session. `None`
     /// if the refusal has another reason, or if that session is connected.
     name_waits: Option<Duration>,
+    /// `retry_after` and text of a ban; `None` for another reason.
+    ban: Option<(u32, String)>,
 }
 
 impl From<ErrorCode> for JoinRefusal {
     fn from(code: ErrorCode) -> Self {
-        Self { code, name_waits: None }
+        Self { code, name_waits: None, ban: None }
     }
 }
 
@@ -47,13 +49,17 @@ impl JoinRefusal {
     /// Returns the refusal of a `join` whose name, or one that looks like it, another session has.
     pub(super) fn of_conflict(conflict: NameConflict, waiting: &WaitingNames, now: Moment) -> Self {
         let NameConflict { code, holder } = conflict;
-        Self { code, name_waits: holder.and_then(|it| waiting.remaining(it, now)) }
+        let name_waits = holder.and_then(|it| waiting.remaining(it, now));
+        Self { code, name_waits, ban: None }
     }
 
     /// Builds the error frame. If a name waits, the frame's text and `retry_after` say for how
     /// long.
     fn to_error(&self) -> Error {
         let error = Error::about(self.code, kind::JOIN, Reference::NONE);
+        if let Some((retry_after, text)) = self.ban.clone() {
+            return Error { retry_after, text, ..error };
+        }
         let Some(wait) = self.name_waits else {
             return error;
         };
@@ -80,7 +86,11 @@ impl Hub {
             return self.close_with_error(now, id, error);
         }
         let in_common = (hello.min_version..=hello.max_version).contains(&VERSION);
-        let provided = feature::PRESENCE | feature::SEARCH | feature::RESUME;
+        let provided = feature::PRESENCE
+            | feature::SEARCH
+            | feature::RESUME
+            | feature::EVENTS
+            | feature::DIRECTORY;
         let features = hello.features & provided;
         let answer = ServerHello {
             version: if in_common { VERSION } else { 0 },
@@ -143,8 +153,8 @@ impl Hub {
         }
     }
 
-    /// Validates a `join` in the order of `docs/protocol/tcp.md`, section 5: password, username,
-    /// rooms, token, availability of the name. An unknown or expired token is no error: a new
+    /// Validates a `join` in the order of `docs/protocol/tcp.md`, section 5: password, username, ban,
+    /// rooms, availability of the name. An unknown or expired token is no error: a new
     /// session starts. Changes nothing.
     fn check_join(
         &self,
@@ -159,6 +169,14 @@ impl Hub {
             }
         }
         let username = Username::new(&join.username).map_err(|_| ErrorCode::NameInvalid)?;
+        let resumed = join.token.and_then(|token| {
+            Some((self.sessions.find_by_token(&hash_token(&token), now)?, token))
+        });
+        let own = resumed.map(|(session, _)| session);
+        if let Some(ban) = self.find_ban(None, &username, own, group) {
+            let ban = Some(self.describe_ban(ban, now));
+            return Err(JoinRefusal { ban, ..ErrorCode::Banned.into() });
+        }
         let rooms = parse_rooms(&join.rooms)?;
         if rooms.len() > usize::from(MAX_ROOMS) {
             return Err(ErrorCode::TooManyRooms.into());
@@ -166,10 +184,6 @@ impl Hub {
         if !self.may_open(group, &rooms) {
             return Err(ErrorCode::RoomsFull.into());
         }
-        let resumed = join.token.and_then(|token| {
-            Some((self.sessions.find_by_token(&hash_token(&token), now)?, token))
-        });
-        let own = resumed.map(|(session, _)| session);
         self.names
             .check_available(&username, own)
             .map_err(|it| JoinRefusal::of_conflict(it, &self.waiting_names, now))?;

@@ -15,9 +15,9 @@ use super::session_persistence::hash_token;
 use super::volatile::{NameHold, VolatileDraft, VolatileItem};
 use crate::model::limits::{HISTORY_LENGTH, REPLAY_PAGE};
 use crate::model::{
-    AddressGroup, Moment, Position, RoomName, Sequence, SessionId, Token, Username,
+    AddressGroup, Moment, NoticeCode, Position, RoomName, Sequence, SessionId, Token, Username,
 };
-use crate::wire::tcp::flag;
+use crate::wire::tcp::{Notice, ServerFrame, flag};
 
 /// `join` that is proposed to the log and not committed.
 pub(super) struct PendingJoin {
@@ -112,7 +112,11 @@ impl Hub {
                 }
                 self.propose_pending(id, pending);
             }
-            (Ok(()), None) => self.accept_join(now, id, pending, session),
+            (Ok(()), None) => {
+                let group = pending.group;
+                self.accept_join(now, id, pending, session);
+                self.send_out_if_banned(now, session, group);
+            }
         }
     }
 
@@ -169,6 +173,7 @@ impl Hub {
             self.evict_session_if_full(self.settings.max_sessions);
             self.sessions.create(session, hash_token(&token), username.clone());
         }
+        let rooms = self.without_bans(rooms, &username, session, group);
         let names = self.attach_session(now.moment, (id, group), session, username, &rooms);
         self.limit_names(group);
         self.persist_session(session);
@@ -185,7 +190,12 @@ impl Hub {
         // Direct messages may be sent to a new session while the read is pending. They belong to
         // its history.
         let request = ReadRequest { rooms: names, session: Some(session), range };
-        let read = PendingRead::new(ReadPurpose::Join, request);
+        let mut read = PendingRead::new(ReadPurpose::Join, request);
+        if resumed.is_none() {
+            let motd = self.settings.motd.as_ref();
+            let motd = motd.map(|it| Notice::new(NoticeCode::MessageOfTheDay, it.as_str()));
+            read.frames_after.extend(motd.map(ServerFrame::from));
+        }
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.state =
                 ConnectionState::Joining { session, read, welcome, is_paused: false };

@@ -281,7 +281,7 @@ impl Hub {
     }
 
     /// Handles all expired timers: of connections, throttled requests and replays, quotas, presence
-    /// updates, waiting names, and sessions.
+    /// updates, waiting names, sanctions, and sessions.
     pub(super) fn handle_wake(&mut self, now: Now) {
         self.wake_at = None;
         self.run_connection_timers(now);
@@ -293,6 +293,7 @@ impl Hub {
             }
         }
         self.free_expired_names(now.moment);
+        self.end_expired_sanctions(now.moment);
         self.remove_expired_sessions(now.moment);
     }
 

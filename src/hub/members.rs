@@ -36,6 +36,11 @@ impl RoomMembers {
         self.0.get(name.key()).is_some_and(|it| it.as_str() == name.as_str())
     }
 
+    /// Returns the keys of the members' names, in order.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &NameKey> {
+        self.0.keys()
+    }
+
     /// Returns a page of members' names, ordered by name key, and true if more follow. The page has
     /// at most [`MAX_LISTED_NAMES`] names, all after the name `after`. An empty `after` starts at
     /// the first name. For the next page, pass the last name of this one.

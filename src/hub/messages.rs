@@ -3,12 +3,13 @@
 use super::Hub;
 use super::connection::{BlockedOn, ConnectionState, PendingRead};
 use super::contract::{
-    ConnectionId, Delivery, LogItem, Now, Output, Proposal, ReadPurpose, RoomId,
+    ConnectionId, Delivery, LogItem, NotStoredReason, Now, Output, Proposal, ReadPurpose, RoomId,
 };
 use super::message_dedup::MessageStatus;
+use super::moderation::speech_code;
 use crate::model::{
     Draft, ErrorCode, MessageText, Moment, Reference, RoomName, Sequence, SessionId, SharedEntry,
-    SharedFact, Style, Target, Username,
+    Style, Target, Username,
 };
 use crate::wire::tcp::{Accepted, Direct, Error, Say, ServerFrame, kind};
 
@@ -16,25 +17,42 @@ use crate::wire::tcp::{Accepted, Direct, Error, Say, ServerFrame, kind};
 /// between the two: a client with such a position starts without one, which does no harm.
 pub(super) const MAX_SEQUENCE_GAPS: usize = 64;
 
+/// Message that passed the checks of its frame.
+struct Message {
+    /// Kind number of the frame.
+    kind: u16,
+    /// Reference of the message.
+    reference: Reference,
+    /// Where it goes.
+    target: Target,
+    /// Display style.
+    style: Style,
+    /// Text.
+    text: MessageText,
+}
+
 impl Hub {
     /// Handles `say`: proposes the message to the log, or refuses it with an error. A duplicate is
     /// not proposed, but answered as [`Self::check_reference`] says.
-    pub(super) fn handle_say(&mut self, id: ConnectionId, session: SessionId, say: &Say) {
+    pub(super) fn handle_say(
+        &mut self,
+        now: Moment,
+        id: ConnectionId,
+        session: SessionId,
+        say: &Say,
+    ) {
         if !self.check_reference(id, session, say.reference, kind::SAY) {
             return;
         }
         match self.check_say(session, say) {
             Ok((target, text)) => {
-                self.append_message(
-                    session,
-                    say.reference,
-                    kind::SAY,
-                    target,
-                    parse_style(say.style),
-                    text,
-                );
+                let (reference, style) = (say.reference, parse_style(say.style));
+                let message = Message { kind: kind::SAY, reference, target, style, text };
+                self.append_message(now, id, session, message);
             }
-            Err(code) => self.refuse_message(id, session, code, kind::SAY, say.reference),
+            Err(code) => {
+                self.refuse_message(id, session, kind::SAY, say.reference, Error::new(code));
+            }
         }
     }
 
@@ -63,28 +81,31 @@ impl Hub {
             .and_then(|target| Ok((target, parse_text(&direct.text)?)));
         match checked {
             Ok((target, text)) => {
-                let style = parse_style(direct.style);
-                self.append_message(session, direct.reference, kind::DIRECT, target, style, text);
+                let (reference, style) = (direct.reference, parse_style(direct.style));
+                let message = Message { kind: kind::DIRECT, reference, target, style, text };
+                self.append_message(now, id, session, message);
             }
-            Err(code) => self.refuse_message(id, session, code, kind::DIRECT, direct.reference),
+            Err(code) => {
+                self.refuse_message(id, session, kind::DIRECT, direct.reference, Error::new(code));
+            }
         }
     }
 
-    /// Refuses a message: records its reference as refused, persists the session, and sends an
+    /// Refuses a message: records its reference as refused, persists the session, and sends the
     /// error. The client may send the message again.
     fn refuse_message(
         &mut self,
         id: ConnectionId,
         session: SessionId,
-        code: ErrorCode,
-        kind: u16,
+        about: u16,
         reference: Reference,
+        error: Error,
     ) {
         if let Some(author) = self.sessions.get_mut(session) {
             author.dedup.mark_refused(reference);
             self.persist_session(session);
         }
-        self.send_request_error(id, code, kind, reference);
+        self.send_frame(id, Error { about, reference, ..error });
     }
 
     /// Checks by its reference whether a message is a duplicate. Returns true if the message may be
@@ -141,25 +162,29 @@ impl Hub {
 
     /// Proposes a message to the log, and marks its reference as in flight. The log
     /// answers with `Committed` or `NotStored`. If the recipient's session is away, it is
-    /// no longer disposable.
+    /// no longer disposable. Refuses the message if its author may not speak now.
     fn append_message(
         &mut self,
+        now: Moment,
+        id: ConnectionId,
         session: SessionId,
-        reference: Reference,
-        kind: u16,
-        target: Target,
-        style: Style,
-        text: MessageText,
+        message: Message,
     ) {
-        let Some(author) = self.sessions.get_mut(session) else {
+        let Message { kind, reference, target, style, text } = message;
+        let Some(username) = self.sessions.get(session).map(|it| it.username.clone()) else {
             return;
         };
-        author.dedup.submit(reference, kind);
-        let username = author.username.clone();
-        if let Target::Session(recipient, _) = &target {
+        let draft = Draft { session, username, reference, target, style, text };
+        if let Err(error) = self.check_speech(now, &draft) {
+            return self.refuse_message(id, session, kind, reference, error);
+        }
+        self.record_speech(now, &draft);
+        if let Some(author) = self.sessions.get_mut(session) {
+            author.dedup.submit(reference, kind);
+        }
+        if let Target::Session(recipient, _) = &draft.target {
             self.sessions.mark_worth_keeping(*recipient);
         }
-        let draft = Draft { session, username, reference, target, style, text };
         self.outputs.push_back(Output::Propose(Proposal::Message(draft)));
     }
 
@@ -171,7 +196,7 @@ impl Hub {
         for item in items {
             match item {
                 LogItem::Message(entry) => self.handle_stored_message(&entry),
-                LogItem::Fact { fact, .. } => self.handle_stored_fact(&fact),
+                LogItem::Fact { ticket, fact } => self.handle_stored_fact(now, ticket, &fact),
                 LogItem::Void { after, up_to } => self.note_sequence_gap(after, up_to),
                 LogItem::Volatile(item) => self.handle_volatile(now, &item),
             }
@@ -179,16 +204,6 @@ impl Hub {
         if is_published {
             self.outputs.push_back(Output::Published { head: self.head });
         }
-    }
-
-    /// Handles a committed fact: advances the hub's head, and applies the fact to the moderation
-    /// state. Ignores a fact whose sequence is not above the current head.
-    fn handle_stored_fact(&mut self, fact: &SharedFact) {
-        if fact.sequence <= self.head {
-            return;
-        }
-        self.head = fact.sequence;
-        self.moderation.apply(fact);
     }
 
     /// Records a sequence gap, `(after, up_to]`. If there are then more than [`MAX_SEQUENCE_GAPS`],
@@ -291,14 +306,23 @@ impl Hub {
     }
 
     /// Handles a message that the log could not store: records its reference as refused, persists
-    /// the session, and sends error `not_stored` to the author. Ignores a message that is not in
-    /// flight.
-    pub(super) fn handle_not_stored(&mut self, session: SessionId, reference: Reference) {
+    /// the session, and sends an error to the author: `not_stored`, or why the author may not speak.
+    /// Ignores a message that is not in flight.
+    pub(super) fn handle_not_stored(
+        &mut self,
+        session: SessionId,
+        reference: Reference,
+        reason: NotStoredReason,
+    ) {
+        let code = match reason {
+            NotStoredReason::Storage => ErrorCode::NotStored,
+            NotStoredReason::Forbidden(error) => speech_code(error),
+        };
         let kind =
             self.sessions.get_mut(session).and_then(|it| it.dedup.mark_not_stored(reference));
         if let Some(kind) = kind {
             self.persist_session(session);
-            self.send_to_session(session, Error::about(ErrorCode::NotStored, kind, reference));
+            self.send_to_session(session, Error::about(code, kind, reference));
         }
     }
 }

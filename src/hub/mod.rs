@@ -24,6 +24,7 @@
 //! | `broadcast` | notices to all joined clients |
 //! | `waiting_names` | names that wait for sessions that have lost their connections |
 //! | `volatile` | changes that the log orders but does not store |
+//! | `moderation` | what moderators do, and its effects |
 //! | `session_persistence` | session records that survive a restart |
 //! | `sessions`, `message_dedup`, `names` | the hub's state: users and their messages |
 //! | `rooms`, `members`, `presence`, `backlog` | the hub's state: rooms and recent entries |
@@ -40,6 +41,7 @@ mod lifecycle;
 mod members;
 mod message_dedup;
 mod messages;
+mod moderation;
 mod names;
 mod presence;
 mod quotas;
@@ -66,6 +68,8 @@ pub use contract::{
 use backlog::Backlog;
 use connection::Connection;
 use joins::PendingJoin;
+pub use moderation::{ModerationRefusal, OwnerRequestId, RoomSummary};
+use moderation::{PendingFacts, RecentRemovals, SanctionDeadlines};
 use names::NameRegistry;
 use quotas::{GroupLimits, Quotas};
 use read_queue::ReadQueue;
@@ -96,6 +100,12 @@ pub struct Hub {
     /// Moderation state in force at the hub's head: the restored state and the facts committed
     /// since.
     moderation: ModerationState,
+    /// Ends of bans and mutes.
+    deadlines: SanctionDeadlines,
+    /// Facts of this hub that are proposed and not committed.
+    facts: PendingFacts,
+    /// Messages that were removed while log reads were in progress.
+    recent_removals: RecentRemovals,
     /// `join`s that are proposed to the log and not committed, by connection.
     pending_joins: BTreeMap<ConnectionId, PendingJoin>,
     /// Connections by identifier, closing ones included. A refused connection is not added. A
@@ -158,6 +168,9 @@ impl Hub {
             log_id: restored.log_id,
             head: restored.head,
             sequence_gaps: restored.sequence_gaps,
+            deadlines: SanctionDeadlines::restore(&restored.moderation, now),
+            facts: PendingFacts::default(),
+            recent_removals: RecentRemovals::default(),
             moderation: restored.moderation,
             pending_joins: BTreeMap::new(),
             connections: BTreeMap::new(),
@@ -199,15 +212,17 @@ impl Hub {
             }
             Input::Disconnected { connection } => self.handle_disconnected(now, connection),
             Input::Committed { items } => self.handle_committed(now, items),
-            Input::NotStored { ticket: Ticket::Message { session, reference }, .. } => {
-                self.handle_not_stored(session, reference);
+            Input::NotStored { ticket: Ticket::Message { session, reference }, reason } => {
+                self.handle_not_stored(session, reference, reason);
             }
-            // The hub proposes no facts yet.
-            Input::NotStored { ticket: Ticket::Fact(_), .. } => {}
+            Input::NotStored { ticket: Ticket::Fact(ticket), .. } => {
+                self.handle_fact_not_stored(now, ticket);
+            }
             Input::ReadDone { tag, outcome } => self.handle_read_done(now, &tag, outcome),
             Input::MarkReached { connection } => self.handle_mark_reached(now, connection),
             Input::StorageChanged(storage) => self.handle_storage_changed(storage),
             Input::ClockChanged => self.handle_clock_changed(),
+            Input::Moderate { id, request } => self.handle_owner_request(now, id, request),
             Input::Announce(text) => self.handle_announce(&text),
             Input::Probe { connection, token } => self.send_frame(connection, Pong { token }),
             Input::Wake => self.handle_wake(now),
@@ -313,6 +328,7 @@ impl Hub {
             self.rooms.next_presence_deadline(),
             self.sessions.next_expiry(),
             self.waiting_names.next_deadline(),
+            self.deadlines.next(),
             self.throttled.first().map(|(moment, _)| *moment),
         ];
         let earliest = timers.into_iter().flatten().min();

@@ -3,12 +3,22 @@
 use super::Hub;
 use super::connection::{BlockedOn, PendingRead};
 use super::contract::{
-    ConnectionId, Delivery, Now, ReadFailed, ReadOutcome, ReadPurpose, ReadTag, RoomId,
+    ConnectionId, Delivery, Now, ReadFailed, ReadOutcome, ReadPurpose, ReadRange, ReadTag, RoomId,
 };
-use crate::model::{ErrorCode, Reference, RoomName, SessionId, SharedEntry};
+use crate::model::{ErrorCode, Reference, RoomName, SessionId, SharedEntry, Target};
 use crate::wire::tcp::{Accepted, End, Entered, ServerFrame, flag, kind};
 
 impl PendingRead {
+    /// Advances the range of a replay behind the page that was read, for the next page. Other reads
+    /// have one page. Call it before anything is taken out of the page.
+    fn advance(&mut self, page: &ReadOutcome) {
+        if let ReadRange::After(after, _) = &mut self.request.range {
+            let last = page.entries.last().map(|it| it.sequence);
+            let last = last.max(page.removals.last().map(|it| it.sequence));
+            *after = last.unwrap_or(page.head);
+        }
+    }
+
     /// Drops the waiting `accepted` frames of messages of `author` that are among `entries`: the
     /// entry itself tells the author that the message was stored.
     pub(super) fn drop_redundant_accepted(&mut self, author: SessionId, entries: &[SharedEntry]) {
@@ -33,15 +43,23 @@ impl Hub {
         tag: &ReadTag,
         outcome: Result<ReadOutcome, ReadFailed>,
     ) {
-        if !self.finish_read(tag) {
+        if self.finish_owner_read(tag, &outcome) || !self.finish_read(tag) {
             return;
         }
         let id = tag.connection;
         let finished = self.connections.get_mut(&id).and_then(|it| it.complete_read(&tag.purpose));
-        let Some((session, read, welcome)) = finished else {
+        let Some((session, mut read, welcome)) = finished else {
             return;
         };
-        let outcome = outcome.map(|it| self.with_backlog(&read, it));
+        if let Ok(page) = &outcome
+            && page.more
+        {
+            read.advance(page);
+        }
+        let outcome = outcome.map(|it| self.up_to_date(session, &read, it));
+        if self.reads.is_idle() {
+            self.recent_removals.clear();
+        }
         if let Some(head) = read.backlog_start {
             self.backlog.end(head);
         }
@@ -62,6 +80,9 @@ impl Hub {
             (ReadPurpose::History(reference), outcome) => {
                 self.finish_history_or_search(id, outcome, kind::HISTORY, *reference);
             }
+            (ReadPurpose::Remove(request), outcome) => {
+                self.finish_removal((**request).clone(), outcome);
+            }
             (ReadPurpose::Search(reference), outcome) => {
                 self.finish_history_or_search(id, outcome, kind::SEARCH, *reference);
             }
@@ -69,13 +90,32 @@ impl Hub {
         self.process_deferred(now, id);
     }
 
-    /// If the read serves a `join` or `enter`, adds the requested entries that were committed after
-    /// the log was read. Adds them to the last page only: the reads of later pages find them in the
-    /// log.
-    fn with_backlog(&self, read: &PendingRead, mut outcome: ReadOutcome) -> ReadOutcome {
+    /// Brings the result of a read up to date with what was committed after the log was read:
+    /// - If the read serves a `join` or `enter`, adds the requested entries. Adds them to the last
+    ///   page only: the reads of later pages find them in the log.
+    /// - Takes away what belongs to rooms that the session was sent out of.
+    /// - Replaces the texts of messages that were removed.
+    fn up_to_date(
+        &self,
+        session: SessionId,
+        read: &PendingRead,
+        mut outcome: ReadOutcome,
+    ) -> ReadOutcome {
         if read.backlog_start.is_some() && !outcome.more {
             self.backlog.add_later_entries(&mut outcome.entries, outcome.head, &read.request);
         }
+        if !matches!(read.purpose, ReadPurpose::Remove(_)) {
+            let rooms =
+                self.sessions.get(session).map(|it| it.rooms.as_slice()).unwrap_or_default();
+            let is_in =
+                |name: &RoomName| self.rooms.find(name).is_some_and(|it| rooms.contains(&it));
+            outcome.entries.retain(|entry| match &entry.draft.target {
+                Target::Room(room) => is_in(room),
+                Target::Session(..) => true,
+            });
+            outcome.removals.retain(|it| it.draft.action.room().is_some_and(is_in));
+        }
+        self.recent_removals.redact(&mut outcome.entries);
         outcome
     }
 
@@ -92,7 +132,13 @@ impl Hub {
         reference: Reference,
         name: &RoomName,
     ) {
-        let Some(room) = self.rooms.find(name) else {
+        let own = self.sessions.get(session).map(|it| it.rooms.as_slice()).unwrap_or_default();
+        let Some(room) = self.rooms.find(name).filter(|it| own.contains(it)) else {
+            // The session was sent out meanwhile.
+            self.send_request_error(id, ErrorCode::NotInRoom, kind::ENTER, reference);
+            for frame in read.frames_after {
+                self.send_frame(id, frame);
+            }
             return;
         };
         self.send_entered(id, room, reference, &outcome.gaps);
@@ -144,8 +190,8 @@ impl Hub {
         self.send_entries_and_end(id, outcome.entries, flags, about, reference, more);
     }
 
-    /// Sends `entered` for a room, with the gap flag if the room is among `gaps`. `reference`: 0
-    /// after a `join`.
+    /// Sends `entered` for a room, with the gap flag if the room is among `gaps`, and what else the
+    /// client must know about the room. `reference`: 0 after a `join`.
     pub(super) fn send_entered(
         &mut self,
         id: ConnectionId,
@@ -163,6 +209,7 @@ impl Hub {
             members: known.members.count(),
         };
         self.send_frame(id, entered);
+        self.send_room_state(id, room);
     }
 
     /// Sends entries to a connection. Does nothing if there are none.

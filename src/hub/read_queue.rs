@@ -89,7 +89,7 @@ impl Lane {
 pub(super) struct ReadQueue {
     /// Reads for `join` and `enter`.
     arrivals: Lane,
-    /// Reads for `history`.
+    /// Reads for `history` and for the removal of messages.
     history: Lane,
     /// Searches.
     searches: Lane,
@@ -114,7 +114,7 @@ impl ReadQueue {
     const fn lane(&mut self, purpose: &ReadPurpose) -> &mut Lane {
         match purpose {
             ReadPurpose::Join | ReadPurpose::Enter(..) => &mut self.arrivals,
-            ReadPurpose::History(_) => &mut self.history,
+            ReadPurpose::History(_) | ReadPurpose::Remove(_) => &mut self.history,
             ReadPurpose::Search(_) => &mut self.searches,
         }
     }
@@ -143,6 +143,12 @@ impl ReadQueue {
         purpose: &ReadPurpose,
     ) {
         self.lane(purpose).cancel(group, connection);
+    }
+
+    /// Returns true if no read is in progress.
+    pub(super) fn is_idle(&self) -> bool {
+        let lanes = [&self.arrivals, &self.history, &self.searches];
+        lanes.iter().all(|it| it.in_progress.is_empty())
     }
 
     /// Returns true if no read waits.

@@ -3,7 +3,7 @@
 
 use super::Hub;
 use super::connection::{PendingRead, WelcomeData};
-use super::contract::{ConnectionId, Delivery, Now, ReadOutcome, ReadPurpose, ReadRange};
+use super::contract::{ConnectionId, Delivery, Now, ReadOutcome, ReadPurpose};
 use crate::model::limits::{
     HISTORY_LENGTH, IDLE_TIMEOUT, MAX_ROOMS, MAX_TEXT, PING_INTERVAL, SESSION_LIFETIME,
 };
@@ -34,17 +34,16 @@ impl Hub {
             self.send_welcome(now, id, session, &welcome, &outcome.gaps);
         }
         read.drop_redundant_accepted(session, &outcome.entries);
-        if outcome.more
-            && let ReadRange::After(after, _) = &mut read.request.range
-        {
-            *after = outcome.entries.last().map_or(outcome.head, |it| it.sequence);
+        if outcome.more {
             self.send_entries(id, outcome.entries, flag::HISTORY);
+            self.send_removals(id, &outcome.removals);
             self.deliver(id, Delivery::Mark);
             if let Some(connection) = self.connections.get_mut(&id) {
                 connection.pause_replay(session, read);
             }
             return;
         }
+        self.send_removals(id, &outcome.removals);
         self.send_entries_and_end(
             id,
             outcome.entries,
@@ -107,6 +106,7 @@ impl Hub {
             keep_bytes: self.settings.retention.bytes,
         };
         self.send_frame(id, welcome);
+        self.send_own_role(id, None);
         for room in rooms {
             self.send_entered(id, room, Reference::NONE, gaps);
         }
@@ -123,6 +123,9 @@ impl Hub {
             self.request_replay_page(now, id);
         } else {
             connection.unblock_at_mark();
+            if let Some(page) = self.connections.get_mut(&id).and_then(|it| it.take_list_page()) {
+                self.send_list(id, page);
+            }
             self.process_deferred(now, id);
         }
     }

@@ -3,13 +3,13 @@
 
 use super::Hub;
 use super::connection::{BlockedOn, PendingRead};
-use super::contract::{ConnectionId, Delivery, ReadPurpose, ReadRange, ReadRequest, RoomId};
+use super::contract::{ConnectionId, Delivery, Now, ReadPurpose, ReadRange, ReadRequest, RoomId};
 use crate::model::limits::{HISTORY_LENGTH, MAX_HISTORY_PAGE, MAX_ROOMS, MAX_SEARCH_PAGE};
 use crate::model::{
     AddressGroup, ErrorCode, Moment, NameKey, RoomName, SearchQuery, SearchTerms, Sequence,
     SessionId, Timestamp,
 };
-use crate::wire::tcp::{Enter, History, Leave, Left, Members, Roster, Search, flag, kind};
+use crate::wire::tcp::{Enter, Error, History, Leave, Left, Members, Roster, Search, flag, kind};
 
 impl Hub {
     /// Returns the room with this name, in any spelling, if the session is a member. `None` if the
@@ -24,7 +24,7 @@ impl Hub {
     /// `finish_enter` continues, or `undo_enter` if the read fails.
     pub(super) fn handle_enter(
         &mut self,
-        now: Moment,
+        now: Now,
         id: ConnectionId,
         session: SessionId,
         enter: &Enter,
@@ -32,6 +32,11 @@ impl Hub {
         let Some(group) = self.connections.get(&id).map(|it| it.group) else {
             return;
         };
+        if let Some(error) = self.refuse_banned_entry(now.moment, session, group, &enter.room) {
+            let (about, reference) = (kind::ENTER, enter.reference);
+            return self.send_frame(id, Error { about, reference, ..error });
+        }
+        let now = now.moment;
         let name = match self.check_enter(session, group, &enter.room) {
             Ok(name) => name,
             Err(code) => {
@@ -74,7 +79,7 @@ impl Hub {
     }
 
     /// Queues a log read for a request, and blocks the connection until `handle_read_done`.
-    fn block_on_read(
+    pub(super) fn block_on_read(
         &mut self,
         id: ConnectionId,
         purpose: ReadPurpose,

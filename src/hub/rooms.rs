@@ -101,6 +101,11 @@ impl Rooms {
         self.by_id.len()
     }
 
+    /// Returns all open rooms.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Room> {
+        self.by_id.values()
+    }
+
     /// Returns an open room by its identifier; `None` if there is none.
     pub(super) fn get(&self, id: RoomId) -> Option<&Room> {
         self.by_id.get(&id)

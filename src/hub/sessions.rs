@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::contract::{ConnectionId, Now, RoomId};
 use super::message_dedup::MessageDedup;
+use super::moderation::LastSpoken;
 use crate::model::limits::SESSION_LIFETIME;
 use crate::model::{
     AddressGroup, Moment, NameKey, Reference, SessionId, SessionRecord, Timestamp, TokenHash,
@@ -21,6 +22,8 @@ pub(super) struct Session {
     pub(super) connection: Option<ConnectionId>,
     /// Rooms in the order of entering; empty while the session is away.
     pub(super) rooms: Vec<RoomId>,
+    /// Last messages in rooms with slow mode.
+    pub(super) last_spoken: LastSpoken,
     /// References of the session's messages, to detect duplicates.
     pub(super) dedup: MessageDedup,
     /// Address group of the session's current or last connection; `None` for a restored session
@@ -32,6 +35,14 @@ pub(super) struct Session {
     away_since: Option<Timestamp>,
     /// True if the username waits for the session after a restart, as in [`SessionRecord`].
     keeps_name: bool,
+}
+
+impl Session {
+    /// Returns the address group of the session's current or last connection; `None` for a restored
+    /// session that was not resumed since the start of the server.
+    pub(super) const fn group(&self) -> Option<AddressGroup> {
+        self.group
+    }
 }
 
 /// Maximum eviction rank of the restored sessions together, whose addresses are unknown. An address
@@ -123,6 +134,7 @@ impl Sessions {
             username,
             connection: None,
             rooms: Vec::new(),
+            last_spoken: LastSpoken::default(),
             dedup: MessageDedup::default(),
             group: None,
             expires: None,

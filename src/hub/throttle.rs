@@ -14,8 +14,8 @@ use crate::wire::tcp::ClientFrame;
 pub(super) const QUOTA_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 impl Hub {
-    /// Charges a `history` or `search` request to the address group of its connection. Returns the
-    /// frame if it may be handled now; a frame of another kind is free. Otherwise reports the quota
+    /// Charges a request that reads the log, moderates or asks for a list to the address group of its
+    /// connection. Returns the frame if it may be handled now; a frame of another kind is free. Otherwise reports the quota
     /// and returns `None`: the connection is blocked until the group's tokens are available. If
     /// that would take too long, the connection is closed instead.
     pub(super) fn throttle(
@@ -26,7 +26,15 @@ impl Hub {
     ) -> Option<ClientFrame> {
         // A request costs its address group as many units as its connection.
         let units = match &frame {
-            ClientFrame::History(_) | ClientFrame::Search(_) => frame.units(),
+            ClientFrame::History(_)
+            | ClientFrame::Search(_)
+            | ClientFrame::Topic(_)
+            | ClientFrame::Remove(_)
+            | ClientFrame::Moderate(_)
+            | ClientFrame::Sanctions(_)
+            | ClientFrame::Directory(_)
+            | ClientFrame::Announce(_)
+            | ClientFrame::Role(_) => frame.units(),
             _ => return Some(frame),
         };
         let connection = self.connections.get_mut(&id)?;

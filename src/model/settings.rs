@@ -5,6 +5,7 @@ use thiserror::Error;
 use super::limits;
 use super::name::RoomName;
 use super::sanitize::is_unsafe_char;
+use super::text::AnnouncementText;
 
 /// Settings of the hub. The module `config` builds them from file, environment and flags;
 /// [`HubSettings::check`] validates them.
@@ -38,6 +39,8 @@ pub struct HubSettings {
     pub frames_per_minute: u32,
     /// Retention limits of messages, stated in the `welcome`.
     pub retention: Retention,
+    /// Message of the day: a notice to each user who joins, except to those who resume a session.
+    pub motd: Option<AnnouncementText>,
     /// True if messages survive a restart of the server; stated in the `welcome`.
     pub is_durable: bool,
 }
@@ -68,6 +71,7 @@ impl Default for HubSettings {
             burst: 60,
             frames_per_minute: 600,
             retention: Retention::default(),
+            motd: None,
             is_durable: false,
         }
     }

@@ -180,7 +180,8 @@ impl ModerationState {
     }
 
     /// Returns true if a session has a role in a room, or on the server.
-    pub(super) fn has_role_in(&self, session: SessionId, room: Option<&NameKey>) -> bool {
+    #[must_use]
+    pub fn has_role_in(&self, session: SessionId, room: Option<&NameKey>) -> bool {
         self.rank(session, room) > Rank::Guest
     }
 

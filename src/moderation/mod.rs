@@ -34,7 +34,7 @@ pub use register::{Register, RegisterChange};
 use self::register::Write;
 use self::sanction_index::{Identifier, SanctionIndex};
 use crate::model::{
-    AddressGroup, ModerationAction, NameKey, Role, RoomSetting, SanctionKind, SessionId,
+    AddressGroup, ModerationAction, NameKey, Role, RoomName, RoomSetting, SanctionKind, SessionId,
     SharedFact, SlowMode, Topic, Username,
 };
 
@@ -99,6 +99,12 @@ impl ModerationState {
         if let Some(fact) = value {
             self.sanctions.insert(&fact);
         }
+    }
+
+    /// Returns the fact that a register holds; `None` if it is not set.
+    #[must_use]
+    pub fn value(&self, register: &Register) -> Option<&SharedFact> {
+        self.registers.get(register)
     }
 
     /// Returns the role of a session in a room, or on the server (`None`). A role on the server
@@ -201,6 +207,16 @@ impl ModerationState {
             Some(RoomSetting::Topic(topic)) => topic.as_ref(),
             _ => None,
         }
+    }
+
+    /// Returns the topics of all rooms that have one, each with the room's name as it was written.
+    pub fn topics(&self) -> impl Iterator<Item = (&RoomName, &Topic)> {
+        self.registers.values().filter_map(|fact| match &fact.draft.action {
+            ModerationAction::RoomSet { room, setting: RoomSetting::Topic(Some(topic)) } => {
+                Some((room, topic))
+            }
+            _ => None,
+        })
     }
 
     /// Returns the slow mode of a room.

@@ -675,6 +675,8 @@ impl Engine {
             Output::DeliverAll { connections, after, frame } => {
                 self.fanout.deliver_all(&connections, after, &frame);
             }
+            // Nothing in the driver asks for moderation yet.
+            Output::Moderated { .. } => {}
             Output::RoomClosed { room } => self.fanout.close_room(room),
             Output::WakeAt(moment) => self.wake_at = Some(moment),
             Output::QuotaReached { group, quota } => {

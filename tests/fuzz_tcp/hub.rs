@@ -372,6 +372,7 @@ impl World {
             }
             Output::Published { .. }
             | Output::WakeAt(_)
+            | Output::Moderated { .. }
             | Output::ConnectedUsers(_)
             | Output::QuotaReached { .. } => {}
         }

@@ -3,13 +3,14 @@
 
 use std::sync::Arc;
 
-use super::harness::Harness;
+use super::harness::{Harness, PendingDraft};
 use crate::hub::{
     Input, LogItem, NameHold, NotStoredReason, ReadFailed, ReadOutcome, ReadRange, ReadRequest,
     Ticket, VolatileDraft, VolatileItem,
 };
 use crate::model::{
-    Draft, LogEntry, RoomName, Sequence, SessionId, SharedEntry, Target, Timestamp, Username,
+    Draft, Fact, FactDraft, LogEntry, RoomName, Sequence, SessionId, SharedEntry, SharedFact,
+    Target, Timestamp, Username,
 };
 
 impl Harness {
@@ -24,18 +25,54 @@ impl Harness {
         {}
     }
 
-    /// Commits up to `most` drafts. Returns false if no draft is pending.
+    /// Commits up to `most` messages and facts, or refuses the messages whose authors may not speak.
+    /// Returns false if nothing is pending.
     pub(super) fn commit(&mut self, most: usize) -> bool {
-        let mut items = Vec::new();
+        let (mut items, mut forbidden) = (Vec::new(), Vec::new());
         while items.len() < most {
             let Some(draft) = self.pending_drafts.pop_front() else { break };
-            items.push(LogItem::Message(self.append(draft)));
+            match draft {
+                PendingDraft::Message(draft) => match self.moderation.judge_message(&draft) {
+                    Ok(()) => items.push(LogItem::Message(self.append(draft))),
+                    Err(error) => forbidden.push((Ticket::of_message(&draft), error)),
+                },
+                PendingDraft::Fact(ticket, draft) => {
+                    let fact = self.append_fact(draft);
+                    items.push(LogItem::Fact { ticket: Some(ticket), fact });
+                }
+            }
         }
-        if items.is_empty() {
-            return false;
+        let is_idle = items.is_empty() && forbidden.is_empty();
+        if !items.is_empty() {
+            self.input(Input::Committed { items });
         }
-        self.input(Input::Committed { items });
-        true
+        for (ticket, error) in forbidden {
+            let reason = NotStoredReason::Forbidden(error);
+            self.input(Input::NotStored { ticket, reason });
+        }
+        !is_idle
+    }
+
+    /// Returns the sequence of the last message or fact.
+    pub(super) fn head(&self) -> Sequence {
+        let fact = self.facts.last().map(|it| it.sequence);
+        self.log.last().map(|it| it.sequence).max(fact).unwrap_or_default()
+    }
+
+    /// Judges a fact and appends it to the log. If it removes a message, overwrites that. Returns
+    /// the fact, without reporting it to the hub.
+    pub(super) fn append_fact(&mut self, draft: FactDraft) -> SharedFact {
+        let is_effective = self.moderation.judge(&draft).is_ok();
+        let time = self.current_time().time;
+        let fact = Arc::new(Fact { sequence: self.head().next(), time, draft, is_effective });
+        self.moderation.apply(&fact);
+        self.facts.push(fact.clone());
+        if let Some(removed) = fact.removed_message()
+            && let Some(entry) = self.log.iter_mut().find(|it| removed.is_entry(it))
+        {
+            *entry = Arc::new(entry.with_text_removed());
+        }
+        fact
     }
 
     /// Commits up to `most` volatile changes. Returns false if none is pending.
@@ -89,7 +126,7 @@ impl Harness {
     /// Appends a draft to the log as an entry with the next sequence. Returns the entry, without
     /// reporting it to the hub.
     fn append(&mut self, draft: Draft) -> SharedEntry {
-        let last = Sequence(u64::try_from(self.log.len()).unwrap());
+        let last = self.head();
         let previous = match &draft.target {
             Target::Room(room) => self.log.iter().rev().find(|it| is_in(it, room)),
             Target::Session(..) => None,
@@ -104,8 +141,11 @@ impl Harness {
     /// Rejects the oldest pending draft (`NotStored`). Returns false if no draft is pending.
     pub(super) fn reject_draft(&mut self) -> bool {
         let Some(draft) = self.pending_drafts.pop_front() else { return false };
-        let (ticket, reason) = (Ticket::of_message(&draft), NotStoredReason::Storage);
-        self.input(Input::NotStored { ticket, reason });
+        let ticket = match draft {
+            PendingDraft::Message(draft) => Ticket::of_message(&draft),
+            PendingDraft::Fact(ticket, _) => Ticket::Fact(ticket),
+        };
+        self.input(Input::NotStored { ticket, reason: NotStoredReason::Storage });
         true
     }
 
@@ -173,17 +213,33 @@ impl Harness {
         }
         let mut entries: Vec<SharedEntry> = lists.into_iter().flatten().collect();
         entries.sort_by_key(|it| it.sequence);
+        let mut removals = Vec::new();
+        if let ReadRange::After(after, _) = &request.range {
+            removals = self.facts.clone();
+            removals.retain(|it| {
+                let room = it.draft.action.room();
+                it.sequence > *after
+                    && it.removed_message().is_some()
+                    && room.is_some_and(|it| request.rooms.contains(it))
+            });
+        }
         match &request.range {
             ReadRange::After(_, most) => {
                 let most = usize::from(self.page_limit.min(*most));
-                more |= entries.len() > most;
-                entries.truncate(most);
+                let mut places: Vec<Sequence> = entries.iter().map(|it| it.sequence).collect();
+                places.extend(removals.iter().map(|it| it.sequence));
+                places.sort();
+                if let Some(end) = places.get(most) {
+                    more = true;
+                    entries.retain(|it| it.sequence < *end);
+                    removals.retain(|it| it.sequence < *end);
+                }
             }
             ReadRange::Matching(query) => more |= latest(&mut entries, query.limit),
             ReadRange::Latest(_) | ReadRange::Before(..) => {}
         }
-        let head = Sequence(u64::try_from(self.log.len()).unwrap());
-        ReadOutcome { entries, removals: Vec::new(), head, gaps: Vec::new(), more }
+        let head = self.head();
+        ReadOutcome { entries, removals, head, gaps: Vec::new(), more }
     }
 }
 

@@ -5,16 +5,26 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use crate::hub::{
-    ConnectionId, Delivery, Hub, Input, Now, Output, Proposal, Quota, ReadFailed, ReadOutcome,
-    ReadRequest, ReadTag, RestoredState, RoomId, VolatileDraft,
+    ConnectionId, Delivery, FactTicket, Hub, Input, Now, Output, Proposal, Quota, ReadFailed,
+    ReadOutcome, ReadRequest, ReadTag, RestoredState, RoomId, VolatileDraft,
 };
 use crate::model::{
-    Draft, HubSettings, LogId, Moment, Position, Sequence, SessionId, SessionRecord, SharedEntry,
-    Timestamp, Token,
+    Draft, ErrorCode, FactDraft, HubSettings, LogId, Moment, Position, Sequence, SessionId,
+    SessionRecord, SharedEntry, SharedFact, Timestamp, Token,
 };
+use crate::moderation::ModerationState;
 use crate::wire::tcp::{ClientFrame, Decoded, Join, Welcome, entry_frame};
 
 use super::frames::{ClientEvent, hello, join, summarize, welcome};
+
+/// Proposal that waits for the simulated log.
+#[derive(Clone, Debug)]
+pub(super) enum PendingDraft {
+    /// Message.
+    Message(Draft),
+    /// Fact with its ticket.
+    Fact(FactTicket, FactDraft),
+}
 
 /// Log identifier used by all tests.
 pub(super) const LOG: LogId = LogId([7; 16]);
@@ -41,12 +51,20 @@ pub(super) struct ClientConnection {
 pub(super) struct Harness {
     /// The hub under test.
     pub(super) hub: Hub,
+    /// Another hub of the same log, without clients. It gets the same committed items.
+    pub(super) observer: Option<Hub>,
     /// Current moment of the virtual clock.
     pub(super) now: Moment,
     /// Wall-clock time at the start, in milliseconds.
     pub(super) start_time_ms: u64,
     /// Committed entries of the simulated log.
     pub(super) log: Vec<SharedEntry>,
+    /// Committed facts of the simulated log.
+    pub(super) facts: Vec<SharedFact>,
+    /// Fold of the facts.
+    pub(super) moderation: ModerationState,
+    /// Answers to requests of the command line, with the numbers of the requests.
+    pub(super) owner_answers: Vec<(u64, Result<u32, ErrorCode>)>,
     /// Client connections by identifier.
     pub(super) clients: BTreeMap<ConnectionId, ClientConnection>,
     /// Moment of the hub's last `WakeAt`; `None` before the first one, and after each wake.
@@ -60,8 +78,8 @@ pub(super) struct Harness {
     pub(super) delays_volatile: bool,
     /// Maximum number of entries in a replay page that the log returns.
     pub(super) page_limit: u16,
-    /// Queue of drafts that the log has not committed.
-    pub(super) pending_drafts: VecDeque<Draft>,
+    /// Queue of messages and facts that the log has not committed.
+    pub(super) pending_drafts: VecDeque<PendingDraft>,
     /// Queue of volatile changes that the log has not committed.
     pub(super) pending_volatile: VecDeque<VolatileDraft>,
     /// Number of the session that the log has begun last; 0 before the first one.
@@ -111,9 +129,13 @@ impl Harness {
                 settings,
                 RestoredState::empty(LOG),
             ),
+            observer: None,
             now: at(1_000),
             start_time_ms: 1_000_000,
             log: Vec::new(),
+            facts: Vec::new(),
+            moderation: ModerationState::default(),
+            owner_answers: Vec::new(),
             clients: BTreeMap::new(),
             wake_at: None,
             connected_users: 0,
@@ -138,7 +160,13 @@ impl Harness {
     /// Passes an input to the hub and performs its outputs. Then lets the log answer, unless the
     /// log is manual.
     pub(super) fn input(&mut self, input: Input) {
-        self.hub.handle_input(self.current_time(), input);
+        let now = self.current_time();
+        if let (Input::Committed { items }, Some(observer)) = (&input, &mut self.observer) {
+            let items = items.clone();
+            observer.handle_input(now, Input::Committed { items });
+            while observer.poll_output().is_some() {}
+        }
+        self.hub.handle_input(now, input);
         self.run_outputs();
         if !self.delays_volatile {
             self.commit_volatile(usize::MAX);
@@ -168,7 +196,13 @@ impl Harness {
             Output::Propose(Proposal::Message(draft)) => {
                 let is_kept = self.persisted_sessions.iter().any(|it| it.session == draft.session);
                 assert!(is_kept, "a session must be persisted before its first message");
-                self.pending_drafts.push_back(draft);
+                self.pending_drafts.push_back(PendingDraft::Message(draft));
+            }
+            Output::Propose(Proposal::Fact { ticket, draft }) => {
+                self.pending_drafts.push_back(PendingDraft::Fact(ticket, draft));
+            }
+            Output::Moderated { id, outcome } => {
+                self.owner_answers.push((id.0, outcome.map_err(|it| it.code)));
             }
             Output::Read { tag, request } => {
                 self.read_requests.push(request.clone());
@@ -185,7 +219,7 @@ impl Harness {
                 }
             }
             Output::Published { head } => {
-                assert_eq!(head, self.log.last().unwrap().sequence);
+                assert_eq!(head, self.head());
             }
             Output::Deliver { connection, after, delivery } => {
                 self.deliver(connection, after, delivery);
@@ -204,7 +238,6 @@ impl Harness {
             Output::Propose(Proposal::PersistSession(record)) => {
                 self.persisted_sessions.push(record);
             }
-            Output::Propose(Proposal::Fact { .. }) => panic!("the hub proposes no facts yet"),
             Output::Propose(Proposal::Volatile(draft)) => self.pending_volatile.push_back(draft),
             Output::Propose(Proposal::DeleteSession(session)) => {
                 self.deleted_sessions.push(session);
@@ -398,9 +431,6 @@ impl Harness {
                         let outcome = self.read_log(&request);
                         inputs.push_back(Input::ReadDone { tag, outcome: Ok(outcome) });
                     }
-                    Output::Propose(Proposal::Fact { .. }) => {
-                        panic!("the hub proposes no facts yet")
-                    }
                     Output::Propose(Proposal::Volatile(draft)) => {
                         let items = vec![self.assign_numbers(draft)];
                         inputs.push_back(Input::Committed { items });
@@ -424,6 +454,7 @@ impl Harness {
             && self.hub.names.is_empty()
             && self.hub.waiting_names.is_empty()
             && self.hub.rooms.is_empty()
+            && self.hub.facts.is_empty()
             && self.hub.reads.is_empty()
             && self.hub.backlog.is_empty()
     }

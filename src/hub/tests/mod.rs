@@ -10,6 +10,7 @@ mod joins;
 mod lifecycle;
 mod log_failures;
 mod messages;
+mod moderation;
 mod paging;
 mod presence;
 mod races;

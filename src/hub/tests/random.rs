@@ -10,9 +10,14 @@ use super::harness::*;
 use super::inspect::{is_answer, is_echo, is_entering, new_entry, sequence_of, session_of};
 use super::steps::{NAMES, ROOMS, Step, step};
 use crate::hub::read_queue::ReadQueue;
-use crate::hub::{ConnectionId, Input, NameHold, StorageHealth};
-use crate::model::{HubSettings, Position, Reference, Sequence, SessionId, Token, Username};
-use crate::wire::tcp::{ClientFrame, Join, ServerFrame, feature, flag};
+use crate::hub::{
+    ConnectionId, Hub, Input, NameHold, OwnerRequestId, RestoredState, StorageHealth,
+};
+use crate::model::{
+    HubSettings, ModerationRequest, Position, Reference, Role, RoomName, RoomSetting, SanctionKind,
+    SanctionLength, Scope, Sequence, SessionId, SlowMode, Token, UserSelector, Username,
+};
+use crate::wire::tcp::{ClientFrame, Join, Moderate, Remove, ServerFrame, action, feature, flag};
 
 /// Simulated clients around the harness.
 struct Simulation {
@@ -38,6 +43,8 @@ struct Simulation {
     greatest_sequences: HashMap<SessionId, Sequence>,
     /// Holds on names of sessions of another hub, with those sessions.
     elsewhere: Vec<(SessionId, NameHold)>,
+    /// Number of requests of the command line since the last restart.
+    owner_requests: usize,
     /// Last message reference of each session.
     last_references: HashMap<SessionId, u64>,
 }
@@ -49,6 +56,8 @@ impl Simulation {
         harness.manual_log = true;
         harness.delays_volatile = true;
         harness.page_limit = 2;
+        let now = harness.current_time();
+        harness.observer = Some(Hub::new(now, settings(), RestoredState::empty(LOG)));
         // Reads wait for their turn with a few clients, too.
         harness.hub.reads = ReadQueue::with_limits(2, 1, 1);
         Self {
@@ -62,6 +71,7 @@ impl Simulation {
             tokens: Vec::new(),
             greatest_sequences: HashMap::new(),
             elsewhere: Vec::new(),
+            owner_requests: 0,
             last_references: HashMap::new(),
         }
     }
@@ -115,6 +125,46 @@ impl Simulation {
             Step::Leave(who, room) => self.send_request(*who, leave(1, ROOMS[*room])),
             Step::History(who, room) => self.send_request(*who, history(1, ROOMS[*room], 0, 3)),
             Step::Search(who) => self.send_request(*who, search(1, "", "x", 0, 3)),
+            Step::SetRole(name, room, role) => {
+                let request = role_request(NAMES[*name], room.map(|it| ROOMS[it]), *role);
+                self.request_as_owner(request);
+            }
+            Step::Moderate(Some(who), action, room, name, seconds, by_address) => {
+                let frame = Moderate {
+                    reference: Reference(1),
+                    action: *action,
+                    room: room.map_or("", |it| ROOMS[it]).to_owned(),
+                    username: NAMES[*name].to_owned(),
+                    session: SessionId(0),
+                    seconds: *seconds,
+                    flags: u8::from(*by_address),
+                    reason: String::new(),
+                };
+                self.send_request(*who, frame.into());
+            }
+            Step::Moderate(None, action, room, name, seconds, by_address) => {
+                let room = room.map(|it| ROOMS[it]);
+                // Each sanction ends, so that the test can go on.
+                let seconds = (*seconds).max(1);
+                let request = owner_action(*action, room, NAMES[*name], seconds, *by_address);
+                self.request_as_owner(request);
+            }
+            Step::Remove(who, room, message) => {
+                let message = Sequence(*message as u64 % (self.harness.head().0 + 1));
+                let (room, reason) = (ROOMS[*room].to_owned(), String::new());
+                match who {
+                    Some(who) => {
+                        let reference = Reference(1);
+                        let frame = Remove { reference, room, sequence: message, reason };
+                        self.send_request(*who, frame.into());
+                    }
+                    None => {
+                        let room = RoomName::new(&room).unwrap();
+                        let request = ModerationRequest::Remove { room, message, reason: None };
+                        self.request_as_owner(request);
+                    }
+                }
+            }
             Step::Violate(who) => self.send_request(*who, hello(0)),
             Step::Commit(most) => _ = self.harness.commit(*most),
             Step::CommitVolatile(most) => _ = self.harness.commit_volatile(*most),
@@ -138,6 +188,8 @@ impl Simulation {
                     self.forget_client(id);
                 }
                 self.elsewhere.clear();
+                self.owner_requests = 0;
+                self.harness.owner_answers.clear();
                 self.harness.restart(settings(), 10);
             }
             Step::Advance(millis) => self.harness.advance(*millis),
@@ -173,6 +225,13 @@ impl Simulation {
         self.harness.send(id, hello(features));
         self.harness.send(id, Join { token, position, ..join(NAMES[name], &rooms) });
         self.clients.push(id);
+    }
+
+    /// Makes a request of the command line.
+    fn request_as_owner(&mut self, request: ModerationRequest) {
+        self.owner_requests += 1;
+        let id = OwnerRequestId(self.owner_requests as u64);
+        self.harness.input(Input::Moderate { id, request });
     }
 
     /// Ends the oldest session of another hub.
@@ -273,6 +332,11 @@ impl Simulation {
                 assert!(sequences.is_sorted_by(|a, b| a < b), "{sequences:?}");
             }
         }
+        let state = self.harness.hub.moderation().encode();
+        assert_eq!(state, self.harness.observer.as_ref().unwrap().moderation().encode());
+        for client in self.harness.clients.values() {
+            check_removals(&client.received);
+        }
         let mut taken = HashSet::new();
         for entry in &self.harness.log {
             assert!(taken.insert((entry.draft.session, entry.draft.reference)), "taken twice");
@@ -297,6 +361,11 @@ impl Simulation {
         }
         self.record_progress();
         self.check_invariants();
+        let state = self.harness.hub.moderation().encode();
+        assert_eq!(state, self.harness.moderation.encode(), "the fold of the log");
+        let answered: BTreeSet<u64> = self.harness.owner_answers.iter().map(|it| it.0).collect();
+        assert_eq!(answered.len(), self.harness.owner_answers.len(), "one answer for each");
+        assert_eq!(answered.len(), self.owner_requests, "an answer for each");
         for (id, client) in &self.harness.clients {
             let Some(session) = session_of(&client.received) else { continue };
             if client.received.contains(&ClientEvent::Closed) {
@@ -305,7 +374,7 @@ impl Simulation {
             assert!(!self.half_closed.contains(id), "{id:?} is not let go");
             self.check_answers(*id, session, &client.received);
             self.check_complete(*id, session, &client.received);
-            self.check_presence(&client.received);
+            self.check_presence(session, &client.received);
         }
     }
 
@@ -351,6 +420,9 @@ impl Simulation {
                 _ => {}
             }
         }
+        if !has_events(received) {
+            since.retain(|room, _| self.is_member(session, room));
+        }
         for entry in &self.harness.log {
             let from = match &entry.draft.target {
                 crate::model::Target::Room(room) => {
@@ -368,7 +440,7 @@ impl Simulation {
 
     /// Checks that the member lists that follow from the client's rosters and presence updates
     /// equal those of the hub.
-    fn check_presence(&self, received: &[ClientEvent]) {
+    fn check_presence(&self, session: SessionId, received: &[ClientEvent]) {
         let mut lists: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         let mut wanted = false;
         for it in received {
@@ -392,12 +464,23 @@ impl Simulation {
             }
         }
         for (room, list) in lists {
-            let room = crate::model::RoomName::new(room).unwrap();
+            if !has_events(received) && !self.is_member(session, room) {
+                continue;
+            }
+            let room = RoomName::new(room).unwrap();
             let known =
                 self.harness.hub.rooms.get(self.harness.hub.rooms.find(&room).unwrap()).unwrap();
             let names = known.members.page("").0;
             assert_eq!(list, names.iter().map(String::as_str).collect(), "in {room}");
         }
+    }
+
+    /// Returns true if a session is in a room. A client without `events` cannot know when it was
+    /// sent out.
+    fn is_member(&self, session: SessionId, room: &str) -> bool {
+        let room = self.harness.hub.rooms.find(&RoomName::new(room).unwrap());
+        let known = self.harness.hub.sessions.get(session).unwrap();
+        room.is_some_and(|it| known.rooms.contains(&it))
     }
 
     /// Disconnects all clients. Checks that no state is left when their sessions have expired.
@@ -414,6 +497,74 @@ impl Simulation {
         self.harness.run_log();
         assert!(self.harness.is_empty());
         assert_eq!(self.harness.wake_at, None);
+    }
+}
+
+/// Returns true if the client of these events has the feature `events`.
+fn has_events(received: &[ClientEvent]) -> bool {
+    received.iter().any(|it| {
+        matches!(it, ClientEvent::Frame(ServerFrame::ServerHello(it)) if it.features & feature::EVENTS != 0)
+    })
+}
+
+/// Checks that no text of a message comes after the message was removed.
+fn check_removals(received: &[ClientEvent]) {
+    let mut removed = BTreeSet::new();
+    for event in received {
+        match event {
+            ClientEvent::Frame(ServerFrame::Removed(it)) => _ = removed.insert(it.sequence),
+            ClientEvent::Frame(ServerFrame::Entry(it)) if removed.contains(&it.sequence) => {
+                assert_eq!(it.text, "[removed]", "{received:?}");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Returns a scope: a room, or the server (`None`).
+fn scope(room: Option<&str>) -> Scope {
+    room.map_or(Scope::Server, |it| Scope::Room(RoomName::new(it).unwrap()))
+}
+
+/// Builds a request that gives or takes a role: 0 none, 1 moderator, 2 owner.
+fn role_request(name: &str, room: Option<&str>, role: u8) -> ModerationRequest {
+    let user = UserSelector { username: Username::new(name).unwrap(), session: None };
+    let role = [None, Some(Role::Moderator), Some(Role::Owner)][usize::from(role)];
+    ModerationRequest::SetRole { scope: scope(room), user, role }
+}
+
+/// Builds a request for an action of `moderate`.
+fn owner_action(
+    number: u8,
+    room: Option<&str>,
+    name: &str,
+    seconds: u32,
+    by_address: bool,
+) -> ModerationRequest {
+    let (scope, username) = (scope(room), Username::new(name).unwrap());
+    let user = UserSelector { username: username.clone(), session: None };
+    let length = SanctionLength::from_seconds(seconds).unwrap();
+    let room = RoomName::new(room.unwrap_or("lobby")).unwrap();
+    let (kind, reason, is_dry_run) = (SanctionKind::Ban, None, false);
+    match number {
+        action::KICK => ModerationRequest::Kick { scope, user, reason },
+        action::BAN => {
+            ModerationRequest::Ban { scope, user, length, by_address, is_dry_run, reason }
+        }
+        action::UNBAN => ModerationRequest::EndSanction { kind, scope, username },
+        action::MUTE => ModerationRequest::Mute { scope, user, length, reason },
+        action::UNMUTE => {
+            ModerationRequest::EndSanction { kind: SanctionKind::Mute, scope, username }
+        }
+        action::SLOW => {
+            let seconds = u16::try_from(seconds % 3).unwrap();
+            let setting = RoomSetting::SlowMode(SlowMode::from_seconds(seconds).unwrap());
+            ModerationRequest::SetRoom { room, setting }
+        }
+        _ => {
+            let setting = RoomSetting::Moderated(seconds.is_multiple_of(2));
+            ModerationRequest::SetRoom { room, setting }
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use super::harness::*;
 use crate::hub::session_persistence::hash_token;
 use crate::hub::{Hub, RestoredState};
 use crate::model::{
-    HubSettings, Reference, RoomName, Sequence, SessionId, SessionRecord, Target, Timestamp, Token,
+    HubSettings, Reference, RoomName, SessionId, SessionRecord, Target, Timestamp, Token,
 };
 use crate::moderation::ModerationState;
 
@@ -44,12 +44,12 @@ impl Harness {
         let last = self.persisted_sessions.iter().map(|it| it.session.0).max().unwrap_or_default();
         let restored = RestoredState {
             log_id: LOG,
-            head: Sequence(u64::try_from(self.log.len()).unwrap()),
+            head: self.head(),
             next_session: SessionId(last + 1),
             sessions: self.session_records(),
             rooms,
             sequence_gaps: Vec::new(),
-            moderation: ModerationState::default(),
+            moderation: ModerationState::fold(&self.facts),
         };
         self.clients.clear();
         self.pending_drafts.clear();
@@ -61,7 +61,11 @@ impl Harness {
         self.wake_at = None;
         self.connected_users = 0;
         self.now = self.now + Duration::from_millis(after);
-        self.hub = Hub::new(self.current_time(), settings, restored);
+        let now = self.current_time();
+        if self.observer.is_some() {
+            self.observer = Some(Hub::new(now, settings.clone(), restored.clone()));
+        }
+        self.hub = Hub::new(now, settings, restored);
         self.run_outputs();
     }
 

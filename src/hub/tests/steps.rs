@@ -34,6 +34,14 @@ pub(super) enum Step {
     History(usize, usize),
     /// A client searches in all its rooms.
     Search(usize),
+    /// The command line gives or takes a role: name, room or the server (`None`), role.
+    SetRole(usize, Option<usize>, u8),
+    /// A client or the command line acts on a user: client (`None`: the command line), action, room
+    /// or the server (`None`), name, seconds, by address.
+    Moderate(Option<usize>, u8, Option<usize>, usize, u32, bool),
+    /// A client or the command line removes a message: client (`None`: the command line), room,
+    /// number of the message.
+    Remove(Option<usize>, usize, usize),
     /// A client violates the protocol: it sends a second `hello`.
     Violate(usize),
     /// The log commits up to this number of drafts.
@@ -71,6 +79,8 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         prop::collection::vec(0..ROOMS.len(), 0..4),
         prop::sample::select(vec![
             0,
+            feature::EVENTS,
+            feature::EVENTS | feature::PRESENCE | feature::RESUME,
             feature::PRESENCE,
             feature::RESUME,
             feature::PRESENCE | feature::RESUME,
@@ -96,6 +106,21 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         4 => (any::<usize>(), 0..ROOMS.len()).prop_map(|(who, room)| Step::Leave(who, room)),
         1 => (any::<usize>(), 0..ROOMS.len()).prop_map(|(who, room)| Step::History(who, room)),
         1 => any::<usize>().prop_map(Step::Search),
+        2 => (0..NAMES.len(), prop::option::of(0..ROOMS.len()), 0_u8..3)
+            .prop_map(|(name, room, role)| Step::SetRole(name, room, role)),
+        4 => (
+            prop::option::of(any::<usize>()),
+            1_u8..8,
+            prop::option::of(0..ROOMS.len()),
+            0..NAMES.len(),
+            0_u32..30,
+            any::<bool>(),
+        )
+            .prop_map(|(who, action, room, name, seconds, by_address)| {
+                Step::Moderate(who, action, room, name, seconds, by_address)
+            }),
+        2 => (prop::option::of(any::<usize>()), 0..ROOMS.len(), any::<usize>())
+            .prop_map(|(who, room, message)| Step::Remove(who, room, message)),
         1 => any::<usize>().prop_map(Step::Violate),
         6 => (1_usize..5).prop_map(Step::Commit),
         6 => (1_usize..4).prop_map(Step::CommitVolatile),

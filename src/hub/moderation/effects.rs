@@ -1,0 +1,163 @@
+//! What a committed fact does.
+
+use std::sync::Arc;
+
+use super::super::Hub;
+use super::super::contract::{FactTicket, Now};
+use super::proposals::answer_to;
+use crate::model::{
+    AnnouncementText, Fact, FactDraft, ModerationAction, NameKey, NoticeCode, RoomSetting,
+    Sanction, SanctionKind, Scope, Sequence, SessionId, SharedFact, Timestamp, Username,
+};
+use crate::moderation::{Joiner, ModerationState};
+use crate::wire::tcp::{Notice, action};
+
+impl Hub {
+    /// Handles a committed fact: advances the hub's head, applies the fact to the moderation state,
+    /// carries out what it says, and answers whoever asked for it. A fact that is not effective
+    /// changes nothing. Ignores a fact whose sequence is not above the current head.
+    pub(in super::super) fn handle_stored_fact(
+        &mut self,
+        now: Now,
+        ticket: Option<FactTicket>,
+        fact: &SharedFact,
+    ) {
+        if fact.sequence <= self.head {
+            return;
+        }
+        self.head = fact.sequence;
+        // The log has judged the fact with the same state; this says why, if it was refused.
+        let verdict = self.moderation.judge(&fact.draft);
+        if let Some(change) = self.moderation.apply(fact) {
+            self.deadlines.update(change, now.moment);
+        }
+        let pending = ticket.and_then(|it| Some((it, self.facts.take(it)?)));
+        let text = pending.as_ref().and_then(|(_, it)| it.announcement.clone());
+        let affected = if fact.is_effective { self.carry_out(now, fact, text.as_ref()) } else { 0 };
+        if let Some((ticket, pending)) = pending {
+            let outcome = match verdict {
+                Err(error) if !fact.is_effective => answer_to(error),
+                _ => Ok(affected),
+            };
+            self.finish_moderation(now, ticket, &pending.requester, outcome);
+        }
+    }
+
+    /// Carries out an effective fact, which is applied already. Returns the number of connected
+    /// users that it has hit. `text`: text of an announcement of this hub; another hub's has none
+    /// here.
+    fn carry_out(&mut self, now: Now, fact: &SharedFact, text: Option<&AnnouncementText>) -> usize {
+        match &fact.draft.action {
+            ModerationAction::RoleSet { scope, holder, role } => {
+                self.tell_role(scope.room(), holder, *role);
+                let holder = self.sessions.get(holder.session);
+                usize::from(holder.is_some_and(|it| it.connection.is_some()))
+            }
+            ModerationAction::Banned { sanction, .. } => {
+                let hit = self.banned_sessions(&self.moderation, sanction);
+                for session in &hit {
+                    self.send_out(now, *session, &sanction.scope, fact);
+                }
+                hit.len()
+            }
+            ModerationAction::Muted(sanction) => {
+                let hit = self.named_sessions(&sanction.username, sanction.session);
+                for session in &hit {
+                    self.tell_sanction(*session, action::MUTE, fact);
+                }
+                hit.len()
+            }
+            ModerationAction::SanctionEnded { kind, username, .. } => {
+                let number = match kind {
+                    SanctionKind::Ban => action::UNBAN,
+                    SanctionKind::Mute => action::UNMUTE,
+                };
+                let hit = self.named_sessions(username, None);
+                for session in &hit {
+                    self.tell_sanction(*session, number, fact);
+                }
+                hit.len()
+            }
+            ModerationAction::Kicked { scope, target } => {
+                usize::from(self.send_out(now, target.session, scope, fact))
+            }
+            ModerationAction::RoomSet { room, setting } => {
+                let Some(id) = self.rooms.find(room) else {
+                    return 0;
+                };
+                match setting {
+                    RoomSetting::Topic(_) => self.tell_topic(id, fact),
+                    RoomSetting::SlowMode(_) | RoomSetting::Moderated(_) => self.tell_modes(id),
+                }
+                self.rooms.get(id).map_or(0, |it| it.members.len())
+            }
+            ModerationAction::MessageRemoved { room, .. } => {
+                self.tell_removal(room, fact);
+                1
+            }
+            ModerationAction::Announced(scope) => {
+                let notice = text.map(|it| Notice::new(NoticeCode::Announcement, it.as_str()));
+                notice.map_or(0, |it| self.announce(scope, it))
+            }
+        }
+    }
+
+    /// Sends a notice to the clients that have joined and are in a scope. Returns their number.
+    fn announce(&mut self, scope: &Scope, notice: Notice) -> usize {
+        let Some(room) = scope.room() else {
+            return self.broadcast(notice);
+        };
+        let members = self.rooms.find(room).map(|it| self.joined_members(it)).unwrap_or_default();
+        let count = members.len();
+        self.send_frame_to_all(members, notice.into());
+        count
+    }
+
+    /// Returns the number of connected users that an action which is not committed would hit.
+    pub(super) fn count_hits(&self, draft: &FactDraft) -> usize {
+        let ModerationAction::Banned { sanction, .. } = &draft.action else {
+            return 0;
+        };
+        let mut state = self.moderation.clone();
+        let (sequence, time) = (Sequence(u64::MAX), Timestamp(0));
+        let fact = Fact { sequence, time, draft: draft.clone(), is_effective: true };
+        state.apply(&Arc::new(fact));
+        self.banned_sessions(&state, sanction).len()
+    }
+
+    /// Returns the connected sessions in the scope of a ban that may not be there any longer.
+    fn banned_sessions(&self, state: &ModerationState, ban: &Sanction) -> Vec<SessionId> {
+        let room = ban.scope.room();
+        let sessions = match room.map(|it| self.rooms.find(it)) {
+            None => self.connections.values().filter_map(|it| it.session()).collect(),
+            Some(id) => id.map(|it| self.member_sessions(it)).unwrap_or_default(),
+        };
+        let key: Option<&NameKey> = room.map(|it| it.key());
+        let is_banned = |session: &SessionId| {
+            let Some(known) = self.sessions.get(*session) else {
+                return false;
+            };
+            let Some(group) = known.group() else {
+                return false;
+            };
+            let joiner = Joiner {
+                username: &known.username,
+                session: Some(*session),
+                group,
+                matches_lookalikes: self.settings.refuse_lookalikes,
+            };
+            state.ban(key, &joiner).is_some()
+        };
+        sessions.into_iter().filter(is_banned).collect()
+    }
+
+    /// Returns the connected sessions that a mute applies to: the one with its name, and the one
+    /// that had the name when it was imposed.
+    fn named_sessions(&self, username: &Username, session: Option<SessionId>) -> Vec<SessionId> {
+        let holder = self.names.holder(username.key());
+        let other = session.filter(|it| Some(*it) != holder);
+        let is_connected =
+            |it: &SessionId| self.sessions.get(*it).is_some_and(|known| known.connection.is_some());
+        holder.into_iter().chain(other).filter(is_connected).collect()
+    }
+}

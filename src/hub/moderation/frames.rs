@@ -1,0 +1,161 @@
+//! The clients' moderation frames as requests: `docs/protocol/tcp.md`, sections 14 and 21.
+
+use super::super::Hub;
+use super::super::contract::{ConnectionId, Now};
+use super::super::dispatch::reference_of;
+use super::proposals::{Requester, parse_length};
+use crate::model::{
+    Actor, AnnouncementText, ErrorCode, ModerationRequest, NamedSession, Reason, Role, RoomName,
+    RoomSetting, SanctionKind, Scope, SessionId, SlowMode, Topic, UserSelector, Username,
+};
+use crate::wire::tcp::{
+    AnnounceRequest, ClientFrame, Moderate, Remove, RoleRequest, TopicRequest, action, flag, role,
+};
+
+impl Hub {
+    /// Handles a frame that asks for a moderation action: refuses it, or requests the action. An
+    /// invalid text is told only to those who have a role there; others are not permitted anyway.
+    pub(in super::super) fn handle_moderation_frame(
+        &mut self,
+        now: Now,
+        id: ConnectionId,
+        session: SessionId,
+        frame: &ClientFrame,
+    ) {
+        let (about, reference) = (frame.kind(), reference_of(frame));
+        let requester = Requester::Client { connection: id, about, reference };
+        let parsed = match frame {
+            ClientFrame::Topic(it) => parse_topic(it),
+            ClientFrame::Remove(it) => parse_remove(it),
+            ClientFrame::Moderate(it) => parse_moderate(it),
+            ClientFrame::Announce(it) => parse_announce(it),
+            ClientFrame::Role(it) => parse_role(it),
+            _ => return,
+        };
+        let request = match parsed {
+            Ok(request) => request,
+            Err((scope, code)) => {
+                let key = scope.as_ref().and_then(Scope::room).map(RoomName::key);
+                let is_guest = scope.is_some() && !self.moderation.has_role_in(session, key);
+                let code = if is_guest { ErrorCode::NotPermitted } else { code };
+                return self.answer_moderation(&requester, Err(code));
+            }
+        };
+        let Some(username) = self.sessions.get(session).map(|it| it.username.clone()) else {
+            return;
+        };
+        let actor = Actor::Session(NamedSession { session, username });
+        self.request_moderation(now, requester, actor, request);
+    }
+}
+
+/// Error of a frame, and the scope in which its sender must have a role to be told; `None`: any
+/// sender is told.
+type FrameError = (Option<Scope>, ErrorCode);
+
+/// Parses the name of a room.
+fn parse_room(name: &str) -> Result<RoomName, FrameError> {
+    RoomName::new(name).map_err(|_| (None, ErrorCode::RoomInvalid))
+}
+
+/// Parses the name of a room; empty: the whole server.
+fn parse_scope(name: &str) -> Result<Scope, FrameError> {
+    if name.is_empty() { Ok(Scope::Server) } else { parse_room(name).map(Scope::Room) }
+}
+
+/// Parses a reason; empty: none. `scope`: where the sender must have a role to be told of an error.
+fn parse_reason(text: &str, scope: Option<&Scope>) -> Result<Option<Reason>, FrameError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let reason = Reason::new(text).map_err(|_| (scope.cloned(), ErrorCode::TextInvalid))?;
+    Ok(Some(reason))
+}
+
+/// Parses the name of a user and the session that must hold it; 0: any session.
+fn parse_user(name: &str, session: SessionId, scope: &Scope) -> Result<UserSelector, FrameError> {
+    let username =
+        Username::new(name).map_err(|_| (Some(scope.clone()), ErrorCode::RecipientUnknown))?;
+    Ok(UserSelector { username, session: (session != SessionId(0)).then_some(session) })
+}
+
+/// Parses `topic`.
+fn parse_topic(frame: &TopicRequest) -> Result<ModerationRequest, FrameError> {
+    let room = parse_room(&frame.room)?;
+    let topic = (!frame.text.is_empty()).then(|| Topic::new(&frame.text)).transpose();
+    let topic = topic.map_err(|_| (Some(Scope::Room(room.clone())), ErrorCode::TextInvalid))?;
+    Ok(ModerationRequest::SetRoom { room, setting: RoomSetting::Topic(topic) })
+}
+
+/// Parses `remove`.
+fn parse_remove(frame: &Remove) -> Result<ModerationRequest, FrameError> {
+    let room = parse_room(&frame.room)?;
+    let reason = parse_reason(&frame.reason, None)?;
+    Ok(ModerationRequest::Remove { room, message: frame.sequence, reason })
+}
+
+/// Parses `announce`.
+fn parse_announce(frame: &AnnounceRequest) -> Result<ModerationRequest, FrameError> {
+    let scope = parse_scope(&frame.room)?;
+    match AnnouncementText::new(&frame.text) {
+        Ok(text) => Ok(ModerationRequest::Announce { scope, text }),
+        Err(_) => Err((Some(scope), ErrorCode::TextInvalid)),
+    }
+}
+
+/// Parses `role`. An unknown role is not permitted.
+fn parse_role(frame: &RoleRequest) -> Result<ModerationRequest, FrameError> {
+    let scope = parse_scope(&frame.room)?;
+    let role = match frame.role {
+        role::NONE => None,
+        role::MODERATOR => Some(Role::Moderator),
+        role::OWNER => Some(Role::Owner),
+        _ => return Err((None, ErrorCode::NotPermitted)),
+    };
+    let user = parse_user(&frame.username, frame.session, &scope)?;
+    Ok(ModerationRequest::SetRole { scope, user, role })
+}
+
+/// Parses `moderate`. An unknown action and a number out of range are not permitted.
+fn parse_moderate(frame: &Moderate) -> Result<ModerationRequest, FrameError> {
+    let not_permitted = || (None, ErrorCode::NotPermitted);
+    let number = frame.action;
+    if let action::SLOW | action::MODERATED = number {
+        let room = parse_room(&frame.room)?;
+        let setting = match (number, frame.seconds) {
+            (action::SLOW, seconds) => u16::try_from(seconds)
+                .ok()
+                .and_then(|it| SlowMode::from_seconds(it).ok())
+                .map(RoomSetting::SlowMode),
+            (_, 0 | 1) => Some(RoomSetting::Moderated(frame.seconds == 1)),
+            _ => None,
+        };
+        let setting = setting.ok_or_else(not_permitted)?;
+        parse_reason(&frame.reason, Some(&Scope::Room(room.clone())))?;
+        return Ok(ModerationRequest::SetRoom { room, setting });
+    }
+    let scope = parse_scope(&frame.room)?;
+    if !(action::KICK..=action::UNMUTE).contains(&number) {
+        return Err(not_permitted());
+    }
+    let length = parse_length(frame.seconds).ok_or_else(not_permitted)?;
+    let reason = parse_reason(&frame.reason, Some(&scope))?;
+    let user = parse_user(&frame.username, frame.session, &scope)?;
+    let username = user.username.clone();
+    Ok(match number {
+        action::KICK => ModerationRequest::Kick { scope, user, reason },
+        action::BAN => ModerationRequest::Ban {
+            scope,
+            user,
+            length,
+            by_address: frame.flags & flag::BY_ADDRESS != 0,
+            is_dry_run: frame.flags & flag::DRY_RUN != 0,
+            reason,
+        },
+        action::MUTE => ModerationRequest::Mute { scope, user, length, reason },
+        action::UNBAN => {
+            ModerationRequest::EndSanction { kind: SanctionKind::Ban, scope, username }
+        }
+        _ => ModerationRequest::EndSanction { kind: SanctionKind::Mute, scope, username },
+    })
+}

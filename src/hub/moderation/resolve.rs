@@ -1,0 +1,147 @@
+//! Requests as actions: which session a username means, which sanction ends.
+
+use super::super::Hub;
+use super::proposals::ResolvedRequest;
+use crate::model::{
+    AnnouncementText, ErrorCode, ModerationAction, ModerationRequest, Moment, NamedSession,
+    RoomName, Sanction, SanctionKind, Scope, Sequence, SessionId, UserSelector, Username,
+};
+use crate::moderation::Register;
+
+/// Session number of nobody, in the placeholder of an action whose target is not found.
+const NOBODY: SessionId = SessionId(0);
+
+impl Hub {
+    /// Turns a request into an action. [`ModerationRequest::Remove`] is not resolved here: it needs
+    /// the message.
+    pub(super) fn resolve_request(
+        &self,
+        now: Moment,
+        request: ModerationRequest,
+    ) -> ResolvedRequest {
+        match request {
+            ModerationRequest::SetRole { scope, user, role } => {
+                let (holder, problem) = self.find_present(now, &user);
+                let scope = self.canonical_scope(scope);
+                let action = ModerationAction::RoleSet { scope, holder, role };
+                ResolvedRequest { problem, ..ResolvedRequest::new(action) }
+            }
+            ModerationRequest::Kick { scope, user, reason } => {
+                let (target, problem) = self.find_present(now, &user);
+                let action =
+                    ModerationAction::Kicked { scope: self.canonical_scope(scope), target };
+                ResolvedRequest { reason, problem, ..ResolvedRequest::new(action) }
+            }
+            ModerationRequest::Ban { scope, user, length, by_address, is_dry_run, reason } => {
+                let (found, problem) = self.find_or_none(now, &user);
+                let sanction = self.sanction(scope, user.username, found, length);
+                let group = found.filter(|_| by_address);
+                let group = group.and_then(|it| self.sessions.get(it)).and_then(|it| it.group());
+                let action = ModerationAction::Banned { sanction, group };
+                ResolvedRequest { reason, problem, is_dry_run, ..ResolvedRequest::new(action) }
+            }
+            ModerationRequest::Mute { scope, user, length, reason } => {
+                let (found, problem) = self.find_or_none(now, &user);
+                let action =
+                    ModerationAction::Muted(self.sanction(scope, user.username, found, length));
+                ResolvedRequest { reason, problem, ..ResolvedRequest::new(action) }
+            }
+            ModerationRequest::EndSanction { kind, scope, username } => {
+                ResolvedRequest::new(self.sanction_end(kind, scope, username))
+            }
+            ModerationRequest::SetRoom { room, setting } => {
+                let room = self.canonical_room(room);
+                ResolvedRequest::new(ModerationAction::RoomSet { room, setting })
+            }
+            ModerationRequest::Announce { scope, text } => {
+                let scope = self.canonical_scope(scope);
+                let announcement: Option<AnnouncementText> = Some(text);
+                let action = ModerationAction::Announced(scope);
+                ResolvedRequest { announcement, ..ResolvedRequest::new(action) }
+            }
+            ModerationRequest::Remove { room, message, reason } => {
+                let action = removal_of_unknown(room, message);
+                let problem = Some(ErrorCode::MessageUnknown);
+                ResolvedRequest { reason, problem, ..ResolvedRequest::new(action) }
+            }
+        }
+    }
+
+    /// Returns the session that a selector means: the holder of the name, or else the session that
+    /// was disconnected last under it. If there is none, or another one than the selector requires,
+    /// returns a placeholder and the error.
+    fn find_present(&self, now: Moment, user: &UserSelector) -> (NamedSession, Option<ErrorCode>) {
+        let (found, changed) = self.find_or_none(now, user);
+        let problem = changed.or(found.is_none().then_some(ErrorCode::RecipientUnknown));
+        let known = found.and_then(|it| self.sessions.get(it));
+        let username = known.map_or_else(|| user.username.clone(), |it| it.username.clone());
+        (NamedSession { session: found.unwrap_or(NOBODY), username }, problem)
+    }
+
+    /// Returns the session that a selector means, as [`Self::find_present`] does; `None` if nobody
+    /// has the name. Also returns an error if the selector requires another session.
+    fn find_or_none(
+        &self,
+        now: Moment,
+        user: &UserSelector,
+    ) -> (Option<SessionId>, Option<ErrorCode>) {
+        let key = user.username.key();
+        let found = self
+            .names
+            .holder(key)
+            .filter(|it| self.sessions.get(*it).is_some())
+            .or_else(|| self.sessions.find_away_by_name(key, now));
+        let is_other = user.session.is_some() && user.session != found;
+        (found, is_other.then_some(ErrorCode::RecipientChanged))
+    }
+
+    /// Builds a sanction. Its username has the spelling of the session, if one is found.
+    fn sanction(
+        &self,
+        scope: Scope,
+        username: Username,
+        session: Option<SessionId>,
+        length: crate::model::SanctionLength,
+    ) -> Sanction {
+        let known = session.and_then(|it| self.sessions.get(it));
+        let username = known.map_or(username, |it| it.username.clone());
+        Sanction { scope: self.canonical_scope(scope), username, session, length }
+    }
+
+    /// Returns the action that ends the sanction of a name. If there is no such sanction, the action
+    /// names none that was ever in force.
+    pub(super) fn sanction_end(
+        &self,
+        kind: SanctionKind,
+        scope: Scope,
+        username: Username,
+    ) -> ModerationAction {
+        let key = scope.room().map(|it| it.key().clone());
+        let register = Register::Sanction(kind, key, username.key().clone());
+        let imposed = self.moderation.value(&register);
+        let sanction = imposed.map_or(Sequence::ZERO, |it| it.sequence);
+        ModerationAction::SanctionEnded { kind, scope, username, sanction }
+    }
+
+    /// Returns the name of a room in its canonical spelling, if the room is open.
+    pub(super) fn canonical_room(&self, room: RoomName) -> RoomName {
+        let open = self.rooms.find(&room).and_then(|it| self.rooms.get(it));
+        open.map_or(room, |it| it.name.clone())
+    }
+
+    /// Returns a scope with the name of its room in the canonical spelling.
+    fn canonical_scope(&self, scope: Scope) -> Scope {
+        match scope {
+            Scope::Server => Scope::Server,
+            Scope::Room(room) => Scope::Room(self.canonical_room(room)),
+        }
+    }
+}
+
+/// Returns the placeholder of the removal of a message that is not there: nobody has written it.
+pub(super) fn removal_of_unknown(room: RoomName, message: Sequence) -> ModerationAction {
+    // Any name will do: a permission depends on the session.
+    let username = Username::from_text("");
+    let author = NamedSession { session: NOBODY, username };
+    ModerationAction::MessageRemoved { room, message, author }
+}

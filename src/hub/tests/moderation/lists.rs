@@ -1,0 +1,109 @@
+//! `sanctions` and `directory`.
+
+use super::*;
+
+/// Builds a `sanctions` request.
+fn sanctions(reference: u64, room: &str) -> SanctionsRequest {
+    SanctionsRequest { reference: Reference(reference), room: room.to_owned() }
+}
+
+/// Those who moderate see the sanctions of their scope, with everything about them.
+#[test]
+fn moderators_see_sanctions_of_their_scope() {
+    let (mut harness, moderator, _) = lobby();
+    assert_eq!(harness.ask(moderator, sanctions(1, "lobby")), ["sanctions [] last true"]);
+    harness.ban("", "eve", 0);
+    harness.ban("lobby", "carl", 60);
+    harness.send(
+        moderator,
+        Moderate { reason: "noise".to_owned(), ..moderate(2, action::MUTE, "lobby", "Bob") },
+    );
+    harness.take_received(moderator);
+    harness.send(moderator, sanctions(3, "Lobby"));
+    let received = harness.take_received(moderator);
+    let [ClientEvent::Frame(ServerFrame::SanctionsList(list))] = received.as_slice() else {
+        panic!("{received:?}")
+    };
+    let items: Vec<_> = list
+        .items
+        .iter()
+        .map(|it| {
+            (it.kind, it.room.as_str(), it.username.as_str(), it.by.as_str(), it.reason.as_str())
+        })
+        .collect();
+    assert_eq!(items, [(2, "lobby", "carl", "", "spam"), (4, "lobby", "bob", "mod", "noise")]);
+    assert!(list.items[0].until.0 > 0 && list.items[1].until.0 == 0 && list.last);
+    assert_eq!(harness.ask(moderator, sanctions(4, "")), ["not_permitted 16 4"]);
+    assert_eq!(harness.ask(moderator, sanctions(5, "#")), ["room_invalid 16 5"]);
+    harness.promote("", "mod", Role::Moderator);
+    assert_eq!(
+        harness.ask(moderator, sanctions(6, "")),
+        ["sanctions [\"2:\\\"eve\\\"\"] last true"]
+    );
+}
+
+/// A long list comes in frames of 30 items, and no more than the client takes.
+#[test]
+fn long_lists_come_in_pages() {
+    let (mut harness, moderator, _) = lobby();
+    for number in 0..250 {
+        harness.ban("lobby", &format!("spammer{number}"), 0);
+    }
+    harness.take_received(moderator);
+    harness.manual_log = true;
+    harness.send(moderator, sanctions(1, "lobby"));
+    harness.send(moderator, announce(2, "lobby", "x"));
+    let mut frames = Vec::new();
+    loop {
+        let received = harness.take_received(moderator);
+        assert!(received.len() <= 4, "no more than a page");
+        frames.extend(received);
+        if !harness.reach_mark() {
+            break;
+        }
+    }
+    let mut names = std::collections::BTreeSet::new();
+    for (number, frame) in frames.iter().enumerate() {
+        let ClientEvent::Frame(ServerFrame::SanctionsList(list)) = frame else {
+            panic!("{frame:?}")
+        };
+        assert!(list.items.len() <= 30);
+        assert_eq!(list.last, number + 1 == frames.len());
+        names.extend(list.items.iter().map(|it| it.username.clone()));
+    }
+    assert_eq!((frames.len(), names.len()), (9, 250));
+    harness.run_log();
+    assert_eq!(harness.take_summaries(moderator), ["notice 3", "done 18 2"]);
+}
+
+/// Everybody may see the rooms: those in which somebody is, and those that have a topic.
+#[test]
+fn directory_lists_open_rooms_and_topics() {
+    let (mut harness, _, bob) = lobby();
+    for room in ["cellar", "Lobby"] {
+        let setting =
+            crate::model::RoomSetting::Topic(Some(crate::model::Topic::new("tea").unwrap()));
+        let room = RoomName::new(room).unwrap();
+        harness.owner(ModerationRequest::SetRoom { room, setting }).unwrap();
+    }
+    harness.join_with(0, "carl", &["attic"]);
+    let directory = |reference| Directory { reference: Reference(reference) };
+    assert_eq!(
+        harness.ask(bob, directory(1)),
+        [
+            "rooms [\"attic 1 \\\"\\\"\", \"cellar 0 \\\"tea\\\"\", \"lobby 2 \\\"tea\\\"\"] last true"
+        ]
+    );
+    assert_eq!(harness.hub.room_list().len(), 3);
+    assert_eq!(harness.ask(bob, directory(0)), ["reference_invalid 17 0"]);
+}
+
+/// A server without rooms answers with an empty list.
+#[test]
+fn directory_may_be_empty() {
+    let mut harness = Harness::new();
+    let anna = harness.join_with(0, "anna", &[]);
+    harness.send(anna, leave(1, "lobby"));
+    let directory = Directory { reference: Reference(1) };
+    assert_eq!(harness.ask(anna, directory), ["rooms [] last true"]);
+}
