@@ -1,6 +1,7 @@
 //! Database connections, and the table `properties`, which holds values about the whole log.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::types::{FromSql, ToSql};
@@ -9,9 +10,9 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use super::schema;
 use super::settings::StoreError;
 
-/// Maximum time that a connection waits for the lock of another connection, in milliseconds. Then
-/// its operation fails.
-const BUSY_TIMEOUT: u32 = 10_000;
+/// Maximum time that a connection waits for the lock of another connection. Then its operation
+/// fails.
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Size to which SQLite truncates a larger file of the write-ahead log after a checkpoint, in
 /// bytes.
@@ -43,6 +44,9 @@ pub(crate) mod property {
     pub(crate) const SEQUENCE_GAPS: &str = "voids";
     /// Greatest sequence among the entries that were deleted with their room by eviction.
     pub(crate) const EVICTED_UP_TO: &str = "forgotten";
+    /// Sequence of the last removed message whose words may still be in the file of the search
+    /// index, until a purge; not stored if there is none.
+    pub(crate) const PURGE: &str = "purge";
     /// Sequence of the last fact that is applied to the table `moderation`.
     pub(crate) const MODERATED_UP_TO: &str = "moderated";
 }
@@ -119,7 +123,7 @@ fn open_connection(
         None => Connection::open_with_flags(path, flags)?,
     };
     skip_checkpoint_on_close(&connection, true)?;
-    connection.pragma_update(None, "busy_timeout", BUSY_TIMEOUT)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }

@@ -25,12 +25,14 @@
 //! | `sequencer` | assigns sequences and links, without I/O |
 //! | `writer`, `store` | the writer thread: batches, syncs, failures, maintenance; its transactions |
 //! | `reader`, `queries`, `search` | the reader threads; queries for entries; the search index |
+//! | `index_purge` | the words of removed messages leave the search index |
 //! | `pending`, `unwritten`, `sequence_gaps` | while the disk fails: changes to write later, their entries in reads, skipped sequences |
 //! | `retention` | deletes what exceeds the retention limits |
 
 pub(crate) mod database;
 pub(crate) mod directory;
 pub(crate) mod facts;
+mod index_purge;
 mod pending;
 mod queries;
 mod reader;

@@ -68,6 +68,9 @@ const MIGRATIONS: &[&str] = &[
     CREATE TABLE facts (
         sequence INTEGER PRIMARY KEY, fact BLOB NOT NULL, removed_in TEXT
     ) STRICT;
+    -- Style 2 is for removed messages from now on; clients could send it before.
+    UPDATE entries SET style = 0 WHERE style = 2;
+    UPDATE directs SET style = 0 WHERE style = 2;
     CREATE INDEX removals ON facts (removed_in) WHERE removed_in IS NOT NULL;
     -- The moderation state: the registers that are set, each with the fact that set it.
     CREATE TABLE moderation (

@@ -9,6 +9,7 @@ use std::fmt::Write;
 use rusqlite::{Connection, Rows, params};
 
 use super::database::{property, read_property, write_property};
+use super::index_purge;
 use super::queries::EntriesBySequence;
 use super::rows::{self, ENTRY_COLUMNS, sequence_to_sql, u64_to_sql};
 use crate::log::SEARCH_TIMEOUT;
@@ -269,11 +270,13 @@ pub(crate) fn index_step(
 /// Indexes a message again, whose text was overwritten: by its new text. Does nothing if the message
 /// is not in the index yet. Call it within a transaction.
 ///
-/// The old words cannot be searched for from then on, but are in the file until the index is merged.
+/// The old words cannot be searched for from then on. They are in the file until the purge that this
+/// requests.
 pub(super) fn index_again(connection: &Connection, sequence: Sequence) -> rusqlite::Result<()> {
     if sequence > indexed_up_to(connection)? {
         return Ok(());
     }
+    index_purge::request(connection, sequence)?;
     let sequence = sequence_to_sql(sequence);
     connection.prepare_cached("DELETE FROM found WHERE rowid = ?")?.execute([sequence])?;
     let mut select =

@@ -4,11 +4,12 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
 
 use rusqlite::hooks::Wal;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
-use super::database::{property, read_property, write_property};
+use super::database::{BUSY_TIMEOUT, property, read_property, write_property};
 use super::facts;
 use super::retention::{self, RetentionProgress, RetentionStepResult};
 use super::rows::{self, sequence_to_sql, u64_to_sql};
@@ -108,6 +109,22 @@ impl Store {
         let ask = "PRAGMA wal_checkpoint(TRUNCATE)";
         let is_busy: bool = self.connection.query_row(ask, [], |row| row.get(0))?;
         if is_busy { Err(rusqlite::Error::QueryReturnedNoRows) } else { Ok(()) }
+    }
+
+    /// Does what [`Self::truncate_wal`] does, but does not wait for readers. Returns false if a reader
+    /// has prevented it: call it again later.
+    ///
+    /// # Errors
+    /// The checkpoint has failed.
+    pub(super) fn try_truncate_wal(&mut self) -> rusqlite::Result<bool> {
+        self.connection.busy_timeout(Duration::ZERO)?;
+        let ask = "PRAGMA wal_checkpoint(TRUNCATE)";
+        let is_busy: rusqlite::Result<bool> = self.connection.query_row(ask, [], |row| row.get(0));
+        self.connection.busy_timeout(BUSY_TIMEOUT)?;
+        match is_busy {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(false),
+            is_busy => Ok(!is_busy?),
+        }
     }
 
     /// Stores `head`, the last sequence of the log, in a commit with this sync level. Syncs nothing

@@ -159,7 +159,10 @@ fn keep_latest_per_room(entries: &mut Vec<SharedEntry>, count: u16) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Draft, LogEntry, RoomName, Timestamp};
+    use crate::model::{
+        Actor, Draft, Fact, FactDraft, LogEntry, ModerationAction, NamedSession, RoomName,
+        SessionId, Style, Timestamp, Username,
+    };
 
     /// Returns an entry of this room with this sequence.
     fn entry(sequence: u64, room: &str) -> SharedEntry {
@@ -182,6 +185,43 @@ mod tests {
         let unwritten = Unwritten { entries: Arc::new(entries), ..Unwritten::default() };
         let outcome = unwritten.add_to(found, &request, Sequence(9));
         (outcome.entries.iter().map(|it| it.sequence.0).collect(), outcome.more)
+    }
+
+    /// Removals of stored messages: their texts are replaced in what the database has, and they
+    /// count in the limit of a page.
+    #[test]
+    fn unwritten_removals_replace_stored_texts_and_count_in_the_limit() {
+        let removal = |sequence, message| {
+            let username = Username::new("anna").unwrap();
+            let author = NamedSession { session: SessionId(1), username };
+            let room = RoomName::new("a").unwrap();
+            let action =
+                ModerationAction::MessageRemoved { room, message: Sequence(message), author };
+            let draft = FactDraft { actor: Actor::CommandLine, action, reason: None };
+            let (sequence, time) = (Sequence(sequence), Timestamp(0));
+            Arc::new(Fact { sequence, time, draft, is_effective: true })
+        };
+        let unwritten = Unwritten {
+            entries: Arc::new([entry(4, "a"), entry(6, "a")]),
+            removals: Arc::new([removal(5, 1), removal(7, 2)]),
+        };
+        let page = |count: u16| {
+            let rooms = vec![RoomName::new("a").unwrap()];
+            let range = ReadRange::After(Sequence::ZERO, count);
+            let request = ReadRequest { rooms, session: None, range };
+            let (gaps, removals) = (Vec::new(), Vec::new());
+            let entries = vec![entry(1, "a"), entry(3, "a")];
+            let found = ReadOutcome { entries, removals, head: Sequence(3), gaps, more: false };
+            let outcome = unwritten.add_to(found, &request, Sequence(7));
+            let removed = outcome.entries.iter().filter(|it| it.draft.style == Style::REMOVED);
+            assert!(removed.map(|it| it.sequence).eq([Sequence(1)]));
+            let sequences: Vec<u64> = outcome.entries.iter().map(|it| it.sequence.0).collect();
+            let removals: Vec<u64> = outcome.removals.iter().map(|it| it.sequence.0).collect();
+            (sequences, removals, outcome.more)
+        };
+        assert_eq!(page(2), (vec![1, 3], vec![], true));
+        assert_eq!(page(4), (vec![1, 3, 4], vec![5], true));
+        assert_eq!(page(6), (vec![1, 3, 4, 6], vec![5, 7], false));
     }
 
     /// The limit of a read of older entries applies to each room separately.

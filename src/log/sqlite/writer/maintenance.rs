@@ -50,8 +50,8 @@ impl Writer {
     }
 
     /// Runs the tasks that are due. While the disk fails, only retries to write, and postpones
-    /// maintenance. Otherwise syncs, runs a checkpoint if the write-ahead log is large, and runs a
-    /// maintenance step. A failed sync or checkpoint, or a disk error of maintenance, begins the
+    /// maintenance. Otherwise syncs, runs a checkpoint if the write-ahead log is large, truncates
+    /// the write-ahead log after a removal, and runs a maintenance step. A failed sync or checkpoint, or a disk error of maintenance, begins the
     /// failure mode. After another error of maintenance, warns and waits for
     /// [`MAINTENANCE_INTERVAL`].
     pub(super) fn run_due_tasks(&mut self) {
@@ -73,6 +73,9 @@ impl Writer {
             }
         }
         if let Err(error) = self.store.checkpoint_if_large() {
+            return self.enter_failure_mode(&error, Vec::new());
+        }
+        if let Err(error) = self.truncate_wal_if_due() {
             return self.enter_failure_mode(&error, Vec::new());
         }
         if now >= self.state.maintenance_at {
@@ -98,11 +101,12 @@ impl Writer {
         }
     }
 
-    /// Runs one step of maintenance: adds messages to the search index, stores last references, and
-    /// deletes some messages beyond the retention limits. Returns true if more is left to do.
+    /// Runs one step of maintenance: adds messages to the search index, stores last references,
+    /// deletes some messages beyond the retention limits, and purges the search index of removed
+    /// texts. Returns true if more is left to do.
     ///
     /// # Errors
-    /// Each of the three tasks is committed separately. Tasks before the failed one are kept.
+    /// Each of the four tasks is committed separately. Tasks before the failed one are kept.
     pub(super) fn run_maintenance(&mut self) -> rusqlite::Result<bool> {
         let mut more = self.index_messages()?;
         // Until they are stored, last references are recovered from messages. Retention may delete
@@ -127,6 +131,7 @@ impl Writer {
             self.state.rooms_to_trim.remove(room);
         }
         more |= step.more;
+        more |= self.purge_index()?;
         Ok(more)
     }
 }

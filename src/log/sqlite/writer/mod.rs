@@ -5,9 +5,11 @@
 //! |---|---|
 //! | `failure` | while the disk fails: commits in memory or refuses, and retries |
 //! | `maintenance` | timers: sync, checkpoint, search index, retention |
+//! | `removed_texts` | timers: removed texts leave the write-ahead log and the search index |
 
 mod failure;
 mod maintenance;
+mod removed_texts;
 #[cfg(test)]
 mod tests;
 
@@ -19,7 +21,9 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use self::removed_texts::WAL_TRUNCATION_DELAY;
 use super::super::LogEvent;
+use super::index_purge::IndexPurge;
 use super::pending::PendingWrites;
 use super::reader::{ReadJob, ReadQueues};
 use super::sequencer::{Change, Plan, Sequencer, WriteRequest};
@@ -100,6 +104,13 @@ pub(super) struct WriterState {
     entries_since_maintenance: usize,
     /// Time of the next maintenance step.
     maintenance_at: Moment,
+    /// Time at which the write-ahead log is truncated next, so that it holds no text that was removed;
+    /// `None` if no text was removed since it was truncated.
+    wal_truncation_at: Option<Moment>,
+    /// Purge of the search index in progress.
+    index_purge: Option<IndexPurge>,
+    /// Time from which on the next purge of the search index may begin.
+    index_purge_at: Moment,
     /// Rooms whose number of messages retention must check. At the start and after a change of the
     /// limits, all rooms are added. Later, each room that gets a message is added. Retention
     /// removes the rooms that are within the limit.
@@ -107,7 +118,9 @@ pub(super) struct WriterState {
 }
 
 impl WriterState {
-    /// Creates the state of a sound storage when the log is opened. Maintenance is due at once.
+    /// Creates the state of a sound storage when the log is opened. Maintenance is due at once. The
+    /// write-ahead log will be truncated, because it may hold texts that were removed in an earlier
+    /// run.
     pub(super) fn new(now: Moment, rooms_to_trim: BTreeSet<NameKey>) -> Self {
         Self {
             storage_health: StorageHealth::Sound,
@@ -119,6 +132,9 @@ impl WriterState {
             is_unsynced: false,
             entries_since_maintenance: 0,
             maintenance_at: now,
+            wal_truncation_at: Some(now + WAL_TRUNCATION_DELAY),
+            index_purge: None,
+            index_purge_at: now,
             rooms_to_trim,
         }
     }
@@ -149,16 +165,15 @@ impl Writer {
     }
 
     /// Returns the time at which [`Self::run_due_tasks`] has something to do next: a retry while
-    /// the disk fails, else maintenance or a sync. The returned time must not be earlier than that:
+    /// the disk fails, else maintenance, a sync or the truncation of the write-ahead log. The returned time must not be earlier than that:
     /// the thread would spin until then.
     fn next_due_at(&self) -> Moment {
         if self.state.storage_health != StorageHealth::Sound {
             return self.state.retry_at;
         }
-        if self.state.is_unsynced {
-            return self.state.maintenance_at.min(self.state.last_timed_sync + SYNC_INTERVAL);
-        }
-        self.state.maintenance_at
+        let sync_at = self.state.last_timed_sync + SYNC_INTERVAL;
+        let others = [self.state.is_unsynced.then_some(sync_at), self.state.wal_truncation_at];
+        others.into_iter().flatten().fold(self.state.maintenance_at, Moment::min)
     }
 
     /// Handles all jobs of the batch: sets retention limits, writes all requests in one
@@ -212,6 +227,9 @@ impl Writer {
     fn complete_plan(&mut self, mut plan: Plan) {
         self.sequencer.commit(&mut plan);
         self.state.has_unreported_clock_change |= plan.has_unreported_clock_change;
+        if plan.changes.iter().any(|it| it.removal().is_some()) {
+            self.request_wal_truncation();
+        }
         for change in &plan.changes {
             if let Change::Entry(entry) = change {
                 self.state.entries_since_maintenance += 1;

@@ -1,5 +1,7 @@
 //! Tests of the writer on a full disk: a database that may not grow.
 
+mod removed_texts;
+
 use std::sync::atomic::AtomicUsize;
 
 use tempfile::TempDir;
