@@ -1,5 +1,5 @@
-//! Tests of the owner's commands of the real program, `chat-server export`, `import`, `backup` and
-//! `check`, beside a running server and without one.
+//! Tests of the owner's commands of the real program, `chat-server export`, `audit`, `import`, `backup`
+//! and `check`, beside a running server and without one.
 
 #![cfg(feature = "server")]
 #![allow(
@@ -17,7 +17,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Output, Stdio};
 
 use common::{Server, run_server_command, server_command};
-use pi_chat::model::{Reference, SessionId};
+use pi_chat::hub::{FactTicket, Now, Proposal};
+use pi_chat::log::{Log, SqliteLog, StoreSettings};
+use pi_chat::model::{
+    Actor, Draft, FactDraft, MessageText, ModerationAction, Moment, NamedSession, Reference,
+    RoomName, Sequence, SessionId, Style, Target, Timestamp, Username,
+};
 use pi_chat::wire::tcp::{Direct, ServerFrame};
 use serde_json::Value;
 
@@ -122,6 +127,52 @@ fn export_works_beside_running_server() {
     assert_eq!(anna.say_in_lobby("third").text, "third");
     let checked = workspace.tool_output("log", &["check"]);
     assert!(checked.starts_with("no fault found: 3 messages in 2 rooms, 1 direct messages, "));
+}
+
+/// The audit names who did what to whom, also what had no effect, and says nothing of texts.
+#[test]
+fn audit_lists_the_moderation_actions() {
+    let workspace = Workspace::new();
+    let directory = workspace.path("log");
+    let settings = StoreSettings { directory, ..StoreSettings::default() };
+    let (mut log, _) = SqliteLog::open(settings).unwrap();
+    let named = |name: &str, session| {
+        let username = Username::new(name).unwrap();
+        NamedSession { session: SessionId(session), username }
+    };
+    let text = MessageText::new("a secret").unwrap();
+    let said = Draft {
+        session: SessionId(4),
+        username: Username::new("bob").unwrap(),
+        reference: Reference(1),
+        target: Target::Room(RoomName::lobby()),
+        style: Style::SAID,
+        text,
+    };
+    let author = named("bob", 4);
+    let (room, message) = (RoomName::lobby(), Sequence(1));
+    let action = ModerationAction::MessageRemoved { room, message, author };
+    let fact = |ticket, actor| {
+        let draft = FactDraft { actor, action: action.clone(), reason: None };
+        Proposal::Fact { ticket: FactTicket(ticket), draft }
+    };
+    let stranger = Actor::Session(named("eve", 5));
+    let proposals = vec![Proposal::Message(said), fact(1, stranger), fact(2, Actor::CommandLine)];
+    log.propose(Now { moment: Moment::START, time: Timestamp(0) }, proposals);
+    drop(log);
+    let text = workspace.tool_output("log", &["audit"]);
+    let what = "removed message 1 of bob (session 4) in #lobby";
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert!(lines[0].ends_with(&format!("eve (session 5) {what} (without effect: not permitted)")));
+    assert!(lines[1].ends_with(&format!("the command line {what}")), "{text}");
+    let json = workspace.tool_output("log", &["audit", "--json"]);
+    let effects: Vec<Value> = json.lines().map(|it| serde_json::from_str(it).unwrap()).collect();
+    let effects: Vec<bool> =
+        effects.iter().map(|it: &Value| it["effective"].as_bool().unwrap()).collect();
+    assert_eq!(effects, [false, true]);
+    assert!(!json.contains("secret"), "{json}");
+    assert_eq!(workspace.exported_texts("log"), ["[removed]"]);
 }
 
 /// Messages are ordered by time, and imported only once. Earlier clients come back as newcomers.

@@ -4,16 +4,19 @@
 use std::fmt::Display;
 use std::path::Path;
 
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::links::LinkChecker;
 use super::words::{Reindexer, WordHashes};
 use super::{ArchiveError, open};
 use crate::log::sqlite::database::{property, read_property};
+use crate::log::sqlite::facts;
 use crate::log::sqlite::retention::used_bytes;
 use crate::log::sqlite::rows::{self, DIRECT_COLUMNS, ENTRY_COLUMNS, sequence_to_sql};
 use crate::log::sqlite::search;
 use crate::log::sqlite::sequence_gaps::{self, MAX_GAPS, MIN_GAP, SequenceGap};
+use crate::model::Sequence;
+use crate::moderation::encode_fact;
 
 /// Maximum number of faults listed in a report; further ones are only counted.
 const MAX_LISTED_FAULTS: usize = 50;
@@ -72,6 +75,8 @@ const CHECKS: &[(&str, CheckFn)] = &[
     ("direct messages", check_directs),
     ("mailboxes", check_mailboxes),
     ("sessions", check_sessions),
+    ("facts", check_facts),
+    ("the moderation state", check_moderation),
     ("properties", check_properties),
     ("sequences", check_sequences),
     ("search", check_search_index),
@@ -218,14 +223,73 @@ fn check_sessions(connection: &Connection, report: &mut CheckReport) -> rusqlite
     })
 }
 
+/// Checks that facts are valid, that none has the sequence of a message, and that removed messages have
+/// the placeholder instead of a text.
+fn check_facts(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
+    let mut find_room = connection.prepare("SELECT removed_in FROM facts WHERE sequence = ?")?;
+    let mut find_message = connection.prepare(&format!(
+        "SELECT {ENTRY_COLUMNS} FROM entries e JOIN rooms r ON r.id = e.room
+         WHERE e.sequence = ? AND e.style <> 2 AND r.key = ?"
+    ))?;
+    facts::for_each_after(connection, Sequence::ZERO, |fact| {
+        let Some(fact) = report.ok_or_fault("a fact", fact) else { return Ok(()) };
+        let sequence = fact.sequence;
+        let removed = fact.removed_message();
+        let room: Option<String> =
+            find_room.query_row([sequence_to_sql(sequence)], |row| row.get(0))?;
+        if room.as_deref() != removed.map(|it| it.room.key().as_str()) {
+            report.add_fault(format!("fact {sequence}: the room of its message is wrong"));
+        }
+        if let Some(removed) = removed {
+            let message = params![sequence_to_sql(removed.sequence), removed.room.key().as_str()];
+            let entry = find_message
+                .query_row(message, |row| rows::read_room_entry(row, removed.room))
+                .optional();
+            if let Ok(Some(entry)) = entry
+                && removed.is_entry(&entry)
+            {
+                let message = removed.sequence;
+                report.add_fault(format!("message {message} was removed, and its text is there"));
+            }
+        }
+        Ok(())
+    })?;
+    let query = "SELECT f.sequence FROM facts f WHERE EXISTS
+                     (SELECT 1 FROM entries e WHERE e.sequence = f.sequence
+                      UNION ALL SELECT 1 FROM directs d WHERE d.sequence = f.sequence)";
+    fault_for_each_row(connection, report, query, |it| format!("sequence {it} was given twice"))?;
+    let query = "SELECT sequence FROM entries WHERE style = 2 AND text <> '[removed]'";
+    fault_for_each_row(connection, report, query, |it| {
+        format!("message {it} was removed, and its text is there")
+    })
+}
+
+/// Checks that the stored moderation state is valid, and that its facts are those of the log, as far
+/// as the log still has them.
+fn check_moderation(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
+    let mut find = connection.prepare("SELECT fact FROM facts WHERE sequence = ?")?;
+    facts::for_each_register(connection, |row| {
+        let Some((_, fact)) = report.ok_or_fault("the moderation state", row) else {
+            return Ok(());
+        };
+        let sequence = sequence_to_sql(fact.sequence);
+        let stored: Option<Vec<u8>> = find.query_row([sequence], |row| row.get(0)).optional()?;
+        if stored.is_some_and(|it| it != encode_fact(&fact)) {
+            report.add_fault(format!("the moderation state holds another fact {sequence}"));
+        }
+        Ok(())
+    })
+}
+
 /// Checks the values in the table `properties`, and the column `dropped` of rooms:
 /// - Server id and log id are 16 bytes, if they are stored. A log with messages has a log id.
 /// - The flags `is_clean` and `is_strict` are 0 or 1, if they are stored.
-/// - The sequences `indexed`, `forgotten` and `dropped` are between 0 and the log's last sequence.
+/// - The sequences `indexed`, `forgotten`, `moderated` and `dropped` are between 0 and the log's last sequence.
 fn check_properties(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
     let last: i64 = connection.query_row(
         "SELECT max(ifnull((SELECT max(sequence) FROM entries), 0),
-                    ifnull((SELECT max(sequence) FROM directs), 0))",
+                    ifnull((SELECT max(sequence) FROM directs), 0),
+                    ifnull((SELECT max(sequence) FROM facts), 0))",
         [],
         |row| row.get(0),
     )?;
@@ -247,7 +311,7 @@ fn check_properties(connection: &Connection, report: &mut CheckReport) -> rusqli
     }
     let head = read_property::<i64>(connection, property::HEAD);
     let head = report.ok_or_fault(property::HEAD, head).flatten().unwrap_or(0).max(last);
-    for name in [property::INDEXED_UP_TO, property::EVICTED_UP_TO] {
+    for name in [property::INDEXED_UP_TO, property::EVICTED_UP_TO, property::MODERATED_UP_TO] {
         let value = read_property::<i64>(connection, name);
         let value = report.ok_or_fault(name, value).flatten().unwrap_or(0);
         if !(0..=head).contains(&value) {
@@ -297,7 +361,8 @@ fn check_sequences(connection: &Connection, report: &mut CheckReport) -> rusqlit
         }
         last = sequence;
     };
-    let query = "SELECT sequence FROM entries UNION ALL SELECT sequence FROM directs ORDER BY 1";
+    let query = "SELECT sequence FROM entries UNION ALL SELECT sequence FROM directs
+                 UNION ALL SELECT sequence FROM facts ORDER BY 1";
     for_each_row(connection, query, |row| {
         let sequence: i64 = row.get(0)?;
         let is_within = |(from, to): &&SequenceGap| {

@@ -92,7 +92,7 @@ struct MessageLine<'a> {
 /// JSON value of an integer or a time: a number or a string.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
-enum NumberOrString {
+pub(super) enum NumberOrString {
     /// JSON number. Integers up to [`MAX_EXACT_NUMBER`] are written as numbers. Greater numbers are
     /// accepted too.
     Small(u64),
@@ -103,13 +103,13 @@ enum NumberOrString {
 impl NumberOrString {
     /// Converts an integer. Up to [`MAX_EXACT_NUMBER`] it becomes a JSON number, beyond that a
     /// string of digits.
-    fn from_u64(number: u64) -> Self {
+    pub(super) fn from_u64(number: u64) -> Self {
         if number > MAX_EXACT_NUMBER { Self::Text(number.to_string()) } else { Self::Small(number) }
     }
 
     /// Converts a time to a string by RFC 3339. A time after the year 9999 becomes an integer of
     /// milliseconds since 1970.
-    fn from_time(time: Timestamp) -> Self {
+    pub(super) fn from_time(time: Timestamp) -> Self {
         time_format::format_rfc3339(time).map_or_else(|| Self::from_u64(time.0), Self::Text)
     }
 
@@ -194,14 +194,17 @@ pub(super) fn parse(line: &[u8]) -> Result<ImportedMessage, String> {
     let line: MessageLine<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     // The sequence must be a number, although a new one is assigned.
     let _ = Sequence(line.sequence.to_u64("sequence")?);
+    let text = MessageText::new(&line.text).map_err(|error| format!("text: {error}"))?;
+    // Logs of earlier versions may hold this style with any text.
+    let is_imitation = Style(line.style) == Style::REMOVED && text != MessageText::removed();
     Ok(ImportedMessage {
         time: line.time.to_time()?,
         room: RoomName::new(&line.room).map_err(|error| format!("room: {error}"))?,
         username: Username::new(&line.username).map_err(|error| format!("username: {error}"))?,
         session: SessionId(line.session.to_u64("session")?),
         reference: Reference(line.reference.to_u64("reference")?),
-        style: Style(line.style),
-        text: MessageText::new(&line.text).map_err(|error| format!("text: {error}"))?,
+        style: if is_imitation { Style::SAID } else { Style(line.style) },
+        text,
     })
 }
 

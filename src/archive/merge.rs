@@ -6,6 +6,7 @@ use rusqlite::{Connection, params};
 
 use super::ArchiveError;
 use super::json_lines::ImportedMessage;
+use super::renumber::StoredFacts;
 use crate::log::StoreError;
 use crate::log::sqlite::database::{property, write_property};
 use crate::log::sqlite::rows::{self, sequence_to_sql, u64_to_sql};
@@ -27,17 +28,19 @@ const CREATE_STAGING_TABLE: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-/// SQL: deletes the staged messages that have a duplicate in the log.
+/// SQL: deletes the staged messages that have a duplicate in the log. A message whose text was removed
+/// (style 2), there or here, is a duplicate whatever its text is: an import does not bring it back.
 const DROP_DUPLICATES: &str = "
     DELETE FROM temp.aside WHERE line IN (
         SELECT a.line FROM main.entries e CROSS JOIN temp.aside a
         ON a.time = e.time AND a.reference = e.reference AND a.username = e.username
-        AND a.room = e.room AND a.style = e.style AND a.text = e.text
+        AND a.room = e.room
+        AND (a.style = e.style AND a.text = e.text OR e.style = 2 OR a.style = 2)
     )
 ";
 
 /// SQL: numbers all messages, stored and staged, in the order of time. At equal times, messages of
-/// the log come first; each kind keeps its order. Direct messages of the log are numbered too. Each
+/// the log come first; each kind keeps its order. Direct messages and facts of the log are numbered too. Each
 /// session in the staging table gets a new number, greater than `:last_session`.
 const ORDER_MESSAGES: &str = "
     CREATE TEMP TABLE numbers (old INTEGER PRIMARY KEY, new INTEGER NOT NULL) STRICT;
@@ -55,10 +58,13 @@ const ORDER_MESSAGES: &str = "
             SELECT time, 0 AS is_new, sequence AS place, room, session, username, reference,
                 style, text FROM main.entries
             UNION ALL SELECT time, 0, sequence, NULL, NULL, NULL, NULL, NULL, NULL FROM main.directs
+            UNION ALL SELECT time, 0, sequence, NULL, NULL, NULL, NULL, NULL, NULL
+                FROM temp.fact_places
             UNION ALL SELECT time, 1, line, room, :last_session + n.new, username, reference,
                 style, text FROM temp.aside a JOIN temp.numbers n ON n.old = a.session
         );
     CREATE INDEX temp.ordered_by_room ON ordered (room, sequence);
+    CREATE INDEX temp.ordered_by_old ON ordered (old);
     CREATE TEMP TABLE old_directs AS SELECT * FROM main.directs;
     CREATE TEMP TABLE old_mailboxes AS SELECT * FROM main.mailboxes;
 ";
@@ -141,19 +147,22 @@ pub(super) fn drop_duplicates(connection: &Connection) -> rusqlite::Result<u64> 
     Ok(left.cast_unsigned())
 }
 
-/// Merges the staged messages into the log. Gives all messages new sequences, and the log a new id.
+/// Merges the staged messages into the log. Gives all messages and facts new sequences, and the log a
+/// new id. The moderation state stays in force.
 /// Corrects the session records, rebuilds the search index, and marks the database as properly
 /// closed. Call it only if there are staged messages.
 pub(super) fn merge(connection: &Connection) -> Result<(), ArchiveError> {
     let log_id = random_bytes().map_err(|_| StoreError::System("random numbers"))?;
     // Last references are recovered by sequence, so read them before the sequences change.
     let restored = recovery::restore_state(connection, LogId(log_id))?;
+    let facts = StoredFacts::read(connection)?;
     let last_session = u64_to_sql(restored.next_session.0).saturating_sub(1);
     connection
         .execute_batch(&ORDER_MESSAGES.replace(":last_session", &last_session.to_string()))?;
     connection.execute_batch(REWRITE_LOG)?;
     let ask = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
     let head = Sequence(ask("SELECT max(sequence) FROM temp.ordered")?.cast_unsigned());
+    facts.store(connection, head)?;
     for record in &restored.sessions {
         rows::upsert_session(connection, record, head)?;
     }

@@ -1,17 +1,19 @@
-//! Layer 3: the owner's tools for a log on disk: export, import, backup and check.
+//! Layer 3: the owner's tools for a log on disk: export, audit, import, backup and check.
 //!
-//! Export, backup and check do not change the log, so a server may run meanwhile. Backup and check
-//! read one state of the database. Export reads page by page. Import changes the log and locks its
+//! Export, audit, backup and check do not change the log, so a server may run meanwhile. Backup and
+//! check read one state of the database. Export and audit read page by page. Import changes the log and locks its
 //! directory, so no server may run.
 //!
 //! | module | contents |
 //! |---|---|
 //! | `json_lines`, `time_format` | JSON lines format of messages; formats of times |
 //! | `export` | writes the log as JSON lines or text |
-//! | `import`, `merge` | reads and checks JSON lines; merges new messages into the log |
+//! | `audit` | writes the moderation actions as JSON lines or text |
+//! | `import`, `merge`, `renumber` | reads and checks JSON lines; merges new messages into the log; gives its facts new numbers |
 //! | `backup` | copies the database |
 //! | `check`, `links`, `words` | integrity check of a log; of the links between its messages; of the search index |
 
+mod audit;
 mod backup;
 mod check;
 mod export;
@@ -19,6 +21,7 @@ mod import;
 mod json_lines;
 mod links;
 mod merge;
+mod renumber;
 mod time_format;
 mod words;
 
@@ -28,6 +31,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use thiserror::Error;
 
+pub use audit::{AuditFormat, audit};
 pub use backup::{backup, server_of_backup};
 pub use check::{CheckReport, check};
 pub use export::{ExportFormat, ExportOptions, export};

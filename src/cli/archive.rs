@@ -1,5 +1,5 @@
-//! Commands of the server's owner for the log on disk: `chat-server export`, `import`, `backup`,
-//! `check`.
+//! Commands of the server's owner for the log on disk: `chat-server export`, `audit`, `import`,
+//! `backup`, `check`.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::exit::BAD_CONFIG;
-use crate::archive::{self, ArchiveError, CheckReport, ExportFormat, ExportOptions};
+use crate::archive::{self, ArchiveError, AuditFormat, CheckReport, ExportFormat, ExportOptions};
 use crate::config::server::ServerOptions;
 use crate::model::{RoomName, Timestamp};
 
@@ -27,6 +27,16 @@ pub(super) enum ArchiveCommand {
     /// Exit status: 0 done, 1 failed, 64 wrong usage, 78 no directory is named
     /// or the configuration is wrong.
     Export(ExportArgs),
+
+    /// Write who has moderated whom: all bans, mutes, roles, removals and so on
+    ///
+    /// In the order of the log: who did what to whom, where, when and why, and
+    /// whether it had an effect. Texts of messages are not among it. The latest 50,000
+    /// actions are kept. A server may be running.
+    ///
+    /// Exit status: 0 done, 1 failed, 64 wrong usage, 78 no directory is named
+    /// or the configuration is wrong.
+    Audit(AuditArgs),
 
     /// Add the messages of an export to those in the directory
     ///
@@ -114,6 +124,18 @@ pub(super) struct ExportArgs {
     format: Format,
 }
 
+/// Flags of `audit`.
+#[derive(Args, Debug)]
+pub(super) struct AuditArgs {
+    /// Data directory.
+    #[command(flatten)]
+    location: DirectoryArgs,
+
+    /// A line of JSON each
+    #[arg(long)]
+    json: bool,
+}
+
 /// Format of exported messages.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Format {
@@ -171,6 +193,7 @@ impl ArchiveCommand {
         };
         let done = match self {
             Self::Export(it) => export(&directory, it),
+            Self::Audit(it) => audit(&directory, it.json),
             Self::Import(it) => import(&directory, &it.file),
             Self::Backup(it) => backup(&directory, &it.file),
             Self::Check(_) => check(&directory),
@@ -185,6 +208,7 @@ impl ArchiveCommand {
     const fn location(&self) -> &DirectoryArgs {
         match self {
             Self::Export(it) => &it.location,
+            Self::Audit(it) => &it.location,
             Self::Import(it) => &it.location,
             Self::Backup(it) => &it.location,
             Self::Check(it) => &it.location,
@@ -206,7 +230,26 @@ fn export(
         Format::Text => ExportFormat::Text,
     };
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-    match archive::export(directory, &ExportOptions { room, since, format }, &mut out) {
+    unless_closed(archive::export(directory, &ExportOptions { room, since, format }, &mut out))
+}
+
+/// Writes the moderation actions to standard output, as JSON lines or as text. If the reader of the
+/// output closes it early, stops with success.
+///
+/// # Errors
+/// The log cannot be read, or the output cannot be written.
+fn audit(directory: &Path, is_json: bool) -> Result<ExitCode> {
+    let format = if is_json { AuditFormat::JsonLines } else { AuditFormat::Text };
+    let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    unless_closed(archive::audit(directory, format, &mut out))
+}
+
+/// Returns the exit code 0 if the output was written, or if its reader has closed it.
+///
+/// # Errors
+/// Any other error of writing the output, or of reading the log.
+fn unless_closed(done: Result<(), ArchiveError>) -> Result<ExitCode> {
+    match done {
         Err(ArchiveError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {}
         done => done?,
     }

@@ -1,5 +1,6 @@
 //! Tests of the owner's tools, without the command line.
 
+mod facts;
 mod faults;
 mod import_merge;
 mod round_trip;

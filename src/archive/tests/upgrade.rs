@@ -84,6 +84,32 @@ fn format_1_is_upgraded_without_loss_and_searchable() {
     assert_eq!(found.into_keys().collect::<Vec<_>>(), [Sequence(7)]);
 }
 
+/// Format 3 had no moderation: a style of removed messages, which a client has sent, becomes an ordinary
+/// one. The moderation state is empty.
+#[test]
+fn format_3_is_upgraded_without_imitated_removals() {
+    let directory = tempfile::tempdir().unwrap();
+    let connection = Connection::open(directory.path().join("chat.db")).unwrap();
+    schema::create_old_format(&connection, 3);
+    connection
+        .execute_batch(
+            "INSERT INTO rooms (key, name) VALUES ('lobby', 'lobby');
+             INSERT INTO facts VALUES ('head', 9);
+             INSERT INTO entries VALUES (1, 1, 0, 1, 'anna', 1, 1, 2, 'imitated'),
+                 (2, 1, 1, 1, 'anna', 2, 2, 1, 'waves')",
+        )
+        .unwrap();
+    drop(connection);
+    let (log, restored) = SqliteLog::open(settings(directory.path())).unwrap();
+    drop(log);
+    assert_eq!(restored.head, Sequence(9));
+    assert_eq!(restored.moderation.encode(), BTreeMap::new());
+    let exported = String::from_utf8(exported(directory.path())).unwrap();
+    assert!(exported.contains("\"style\":0,\"text\":\"imitated\""), "{exported}");
+    assert!(exported.contains("\"style\":1,\"text\":\"waves\""), "{exported}");
+    check_without_faults(directory.path());
+}
+
 /// Runs each of the owner's tools; the import has no messages, and the backup goes into the
 /// directory. Returns their names and results.
 fn run_tools(directory: &Path) -> [(&'static str, Result<(), ArchiveError>); 4] {

@@ -18,15 +18,8 @@ pub(super) fn insert(
     fact: &Fact,
     change: Option<&RegisterChange>,
 ) -> rusqlite::Result<()> {
-    let removed = fact.removed_message();
-    let mut statement = connection
-        .prepare_cached("INSERT INTO facts (sequence, fact, removed_in) VALUES (?, ?, ?)")?;
-    statement.execute(params![
-        sequence_to_sql(fact.sequence),
-        encode_fact(fact),
-        removed.map(|it| it.room.key().as_str())
-    ])?;
-    if let Some(removed) = removed {
+    insert_row(connection, fact)?;
+    if let Some(removed) = fact.removed_message() {
         remove_text(connection, &removed)?;
     }
     if let Some(change) = change {
@@ -101,11 +94,10 @@ fn store_change(connection: &Connection, change: &RegisterChange) -> rusqlite::R
 /// ([`skip_damaged`]).
 pub(crate) fn read_state(connection: &Connection) -> rusqlite::Result<ModerationState> {
     let mut rows = Vec::new();
-    let mut statement = connection.prepare("SELECT register, fact FROM moderation")?;
-    let mut found_rows = statement.query([])?;
-    while let Some(row) = found_rows.next()? {
-        rows.extend(skip_damaged(read_register(row))?);
-    }
+    for_each_register(connection, |row| {
+        rows.extend(skip_damaged(row)?.map(|(register, fact)| (register, encode_fact(&fact))));
+        Ok(())
+    })?;
     let rows = rows.iter().map(|(register, fact)| (register.as_slice(), fact.as_slice()));
     // Each row was decoded before, so this does not fail.
     let mut state = ModerationState::decode(rows).map_err(|error| damaged_value(1, error))?;
@@ -119,13 +111,61 @@ pub(crate) fn read_state(connection: &Connection) -> rusqlite::Result<Moderation
     Ok(state)
 }
 
-/// Reads a row of the table `moderation`: the register and its fact, both encoded. Fails if the row
-/// is damaged ([`skip_damaged`]).
-fn read_register(row: &Row<'_>) -> rusqlite::Result<(Vec<u8>, Vec<u8>)> {
+/// Calls `take` for each row of the stored moderation state: with the encoded register and its fact,
+/// or with the error of reading that row. Stops at the first error that `take` returns.
+pub(crate) fn for_each_register(
+    connection: &Connection,
+    mut take: impl FnMut(rusqlite::Result<(Vec<u8>, Fact)>) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare("SELECT register, fact FROM moderation")?;
+    let mut found_rows = statement.query([])?;
+    while let Some(row) = found_rows.next()? {
+        take(read_register(row))?;
+    }
+    Ok(())
+}
+
+/// Reads a row of the table `moderation`: the encoded register and its fact. Fails if the row is
+/// damaged ([`skip_damaged`]).
+fn read_register(row: &Row<'_>) -> rusqlite::Result<(Vec<u8>, Fact)> {
     let (register, fact): (Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?);
     let rows = [(register.as_slice(), fact.as_slice())];
     ModerationState::decode(rows).map_err(|error| damaged_value(1, error))?;
+    let fact = decode_fact(&fact).map_err(|error| damaged_value(1, error))?;
     Ok((register, fact))
+}
+
+/// Replaces all facts by these. Also replaces the facts of these registers of the stored moderation
+/// state; other registers stay. `head`: last sequence of the log. Call it within a transaction.
+pub(crate) fn replace_all(
+    connection: &Connection,
+    facts: &[Fact],
+    registers: &[(Vec<u8>, Fact)],
+    head: Sequence,
+) -> rusqlite::Result<()> {
+    connection.execute("DELETE FROM facts", [])?;
+    for fact in facts {
+        insert_row(connection, fact)?;
+    }
+    let mut statement =
+        connection.prepare_cached("UPDATE moderation SET fact = ? WHERE register = ?")?;
+    for (register, fact) in registers {
+        statement.execute(params![encode_fact(fact), register])?;
+    }
+    write_property(connection, property::MODERATED_UP_TO, sequence_to_sql(head))
+}
+
+/// Inserts a row of the table `facts`.
+fn insert_row(connection: &Connection, fact: &Fact) -> rusqlite::Result<()> {
+    let removed = fact.removed_message();
+    let mut statement = connection
+        .prepare_cached("INSERT INTO facts (sequence, fact, removed_in) VALUES (?, ?, ?)")?;
+    statement.execute(params![
+        sequence_to_sql(fact.sequence),
+        encode_fact(fact),
+        removed.map(|it| it.room.key().as_str())
+    ])?;
+    Ok(())
 }
 
 /// Calls `take` for each fact after a sequence, in ascending order: with the fact, or with the
@@ -142,6 +182,23 @@ pub(crate) fn for_each_after(
         take(read(row))?;
     }
     Ok(())
+}
+
+/// Reads the first `limit` facts after a sequence, in ascending order, with their sequences. A damaged
+/// one is `None`.
+pub(crate) fn read_page(
+    connection: &Connection,
+    after: Sequence,
+    limit: usize,
+) -> rusqlite::Result<Vec<(Sequence, Option<Fact>)>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT sequence, fact FROM facts WHERE sequence > ? ORDER BY sequence LIMIT ?",
+    )?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let found = statement.query_map([sequence_to_sql(after), limit], |row| {
+        Ok((sequence_from_sql(row.get(0)?), skip_damaged(read(row))?))
+    })?;
+    found.collect()
 }
 
 /// Reads a fact from a row of its sequence and its encoding. Fails if the row is damaged

@@ -35,7 +35,7 @@ pub(crate) const fn sequence_to_sql(sequence: Sequence) -> i64 {
 
 /// Converts an SQL integer to a sequence with the same bits. A negative one, as only a damaged
 /// database holds, becomes 2⁶³ or more.
-pub(super) const fn sequence_from_sql(value: i64) -> Sequence {
+pub(crate) const fn sequence_from_sql(value: i64) -> Sequence {
     Sequence(value.cast_unsigned())
 }
 
@@ -61,7 +61,7 @@ static SKIPPED_ROW_READS: AtomicU64 = AtomicU64::new(0);
 ///
 /// # Errors
 /// All other errors of SQLite.
-pub(super) fn skip_damaged<T>(read: rusqlite::Result<T>) -> rusqlite::Result<Option<T>> {
+pub(crate) fn skip_damaged<T>(read: rusqlite::Result<T>) -> rusqlite::Result<Option<T>> {
     use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType};
 
     match read {

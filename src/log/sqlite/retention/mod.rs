@@ -26,7 +26,7 @@ use crate::hub::Now;
 use crate::model::limits::HISTORY_LENGTH;
 use crate::model::{NameKey, Retention, Sequence, Timestamp};
 
-/// Maximum number of messages deleted in one step. Each evicted room counts as one more. It is
+/// Maximum number of messages and facts deleted in one step. Each evicted room counts as one more. It is
 /// small, so that no client notices a delay.
 const MAX_DELETED_PER_STEP: usize = 256;
 
@@ -43,6 +43,10 @@ const DAY_MILLIS: u64 = 24 * 60 * 60 * 1_000;
 /// Maximum number of direct messages kept, for all sessions together. Retention deletes the oldest
 /// beyond it.
 const MAX_DIRECTS: usize = 100_000;
+
+/// Maximum number of facts kept. Retention deletes the oldest beyond it. The moderation state does not
+/// depend on them.
+const MAX_FACTS: usize = 50_000;
 
 /// State of retention that is kept between its steps.
 #[derive(Debug, Default)]
@@ -137,7 +141,7 @@ struct RetentionStep<'a> {
 
 impl RetentionStep<'_> {
     /// Applies all limits, as far as the budgets allow: first age, then number in each room, size,
-    /// number of direct messages, number of rooms. A limit of 0 in `retention` is not applied.
+    /// number of direct messages, number of facts, number of rooms. A limit of 0 in `retention` is not applied.
     /// `now`: current time; `None`: the limit of age is not applied.
     fn run(
         &mut self,
@@ -165,6 +169,7 @@ impl RetentionStep<'_> {
             self.progress.size_scan_position = 0;
         }
         self.delete_excess_directs()?;
+        self.delete_excess_facts(MAX_FACTS)?;
         step.evicted = self.evict_rooms()?;
         step.more |= self.delete_budget == 0 || step.trimmed.len() < rooms_to_trim.len();
         Ok(step)
@@ -267,6 +272,19 @@ impl RetentionStep<'_> {
             })?
             .collect::<rusqlite::Result<Vec<i64>>>()?;
         self.delete_directs(&directs)
+    }
+
+    /// Deletes the oldest facts beyond the latest `most`, as far as the budget allows.
+    fn delete_excess_facts(&mut self, most: usize) -> rusqlite::Result<()> {
+        let mut statement = self.connection.prepare_cached(
+            "DELETE FROM facts WHERE sequence IN (
+                 SELECT sequence FROM facts WHERE sequence <=
+                     (SELECT sequence FROM facts ORDER BY sequence DESC LIMIT 1 OFFSET ?)
+                 ORDER BY sequence LIMIT ?)",
+        )?;
+        let deleted = statement.execute([to_sql_limit(most), to_sql_limit(self.delete_budget)])?;
+        self.delete_budget = self.delete_budget.saturating_sub(deleted);
+        Ok(())
     }
 
     /// Deletes the oldest `most` messages of a room, given by row id, as far as the budget allows.

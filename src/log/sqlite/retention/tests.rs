@@ -1,13 +1,19 @@
 //! Tests of retention.
 
 use super::super::database::{open_to_write, read_property};
+use super::super::facts;
 use super::super::sequencer::Change;
 use super::super::store::{Store, SyncLevel};
 use super::clock_trust::TRUST_AFTER;
 use super::room_eviction::{MAX_ROOMS, RoomToEvict};
 use super::*;
-use crate::model::Moment;
-use crate::model::{Draft, LogEntry, MessageText, Reference, RoomName, Target};
+use crate::hub::FactTicket;
+use crate::model::{
+    Actor, Draft, Fact, FactDraft, LogEntry, MessageText, ModerationAction, Moment, Reference,
+    RoomName, RoomSetting, Target,
+};
+use crate::moderation::ModerationState;
+use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -109,6 +115,40 @@ fn retention_deletes_oldest_messages_beyond_count_per_room() {
     let retention = Retention { messages: 3, ..Retention::default() };
     assert_eq!(run_retention(&mut store, retention, 9), [2, 3, 4, 5, 6]);
     assert_eq!((dropped(&store, "a"), dropped(&store, "b")), (1, 0));
+}
+
+/// The newest facts are kept, and the head of the log is stored. The moderation state stays whole.
+#[test]
+fn retention_deletes_oldest_facts_but_not_the_state() {
+    let (_directory, mut store) = store(&["a"]);
+    let mut state = ModerationState::default();
+    let changes: Vec<Change> = (2..=300)
+        .map(|number| {
+            let room = RoomName::new(&format!("room{number}")).unwrap();
+            let action = ModerationAction::RoomSet { room, setting: RoomSetting::Moderated(true) };
+            let draft = FactDraft { actor: Actor::CommandLine, action, reason: None };
+            let (sequence, time) = (Sequence(number), Timestamp(0));
+            let fact = Arc::new(Fact { sequence, time, draft, is_effective: true });
+            let change = state.apply(&fact);
+            Change::Fact(FactTicket(number), fact, change)
+        })
+        .collect();
+    store.write(&changes, SyncLevel::Ordered).unwrap();
+    let mut progress = RetentionProgress::default();
+    for (deleted, left) in [(MAX_DELETED_PER_STEP, 43), (23, 20), (0, 20)] {
+        let mut step = RetentionStep {
+            connection: &store.connection,
+            progress: &mut progress,
+            delete_budget: MAX_DELETED_PER_STEP,
+            count_budget: MAX_COUNTED_PER_STEP,
+        };
+        step.delete_excess_facts(20).unwrap();
+        assert_eq!(step.delete_budget, MAX_DELETED_PER_STEP - deleted);
+        let ask = "SELECT count(*), max(sequence) FROM facts";
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
+        assert_eq!(store.connection.query_row(ask, [], read).unwrap(), (left, 300));
+    }
+    assert_eq!(facts::read_state(&store.connection).unwrap(), state);
 }
 
 #[test]

@@ -68,9 +68,8 @@ fn remove(message: Sequence) -> WriteRequest {
 
 /// Returns the names of the files of a directory that contain these bytes.
 fn files_with(directory: &Path, bytes: &str) -> Vec<String> {
-    let has_bytes = |path: &Path| {
-        fs::read(path).unwrap().windows(bytes.len()).any(|it| it == bytes.as_bytes())
-    };
+    let has_bytes =
+        |path: &Path| fs::read(path).unwrap().windows(bytes.len()).any(|it| it == bytes.as_bytes());
     let paths = fs::read_dir(directory).unwrap().map(|it| it.unwrap().path());
     let mut found: Vec<String> = paths
         .filter(|it| has_bytes(it))

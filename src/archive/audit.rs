@@ -1,0 +1,338 @@
+//! Audit: who has done what to whom, from the facts of a log: as text for people, or as JSON lines.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::json_lines::NumberOrString;
+use super::{ArchiveError, open, time_format};
+use crate::log::sqlite::facts;
+use crate::model::{
+    Actor, Fact, ModerationAction, NamedSession, Role, RoomSetting, Sanction, SanctionKind,
+    Sequence, SlowMode, sanitize_text,
+};
+
+/// Format of an audit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuditFormat {
+    /// A JSON object for each fact.
+    JsonLines,
+    /// A line for people for each fact.
+    Text,
+}
+
+/// Number of facts read from the database at a time.
+const PAGE_FACTS: usize = 256;
+
+/// Writes the facts of a log to `out`, in the order of the log: all moderation actions, also those
+/// that had no effect because they were not permitted. Flushes `out`. No text of a message is among
+/// them. A server may run meanwhile; the facts are read page by page, as by an export.
+///
+/// # Errors
+/// [`ArchiveError`]; part of the output may have been written.
+pub fn audit(
+    directory: &Path,
+    format: AuditFormat,
+    out: &mut impl Write,
+) -> Result<(), ArchiveError> {
+    let connection = open(directory)?;
+    let mut position = Sequence::ZERO;
+    loop {
+        let page = facts::read_page(&connection, position, PAGE_FACTS)?;
+        let Some((last, _)) = page.last() else { break };
+        position = *last;
+        for (sequence, fact) in page {
+            let line = match (format, fact) {
+                (AuditFormat::Text, Some(fact)) => format_text(&fact),
+                (AuditFormat::Text, None) => format!("{sequence} is damaged"),
+                (AuditFormat::JsonLines, Some(fact)) => format_json(&fact)?,
+                (AuditFormat::JsonLines, None) => {
+                    format!("{{\"sequence\":{sequence},\"action\":\"damaged\"}}")
+                }
+            };
+            writeln!(out, "{line}").map_err(ArchiveError::Output)?;
+        }
+    }
+    out.flush().map_err(ArchiveError::Output)
+}
+
+/// JSON object of a user, or of another actor.
+#[derive(Debug, Serialize)]
+struct UserObject<'a> {
+    /// Username at that time.
+    username: &'a str,
+    /// Session number; `null` if a sanction was imposed on a name that nobody had.
+    session: Option<NumberOrString>,
+}
+
+impl<'a> UserObject<'a> {
+    /// Converts a session with its username.
+    fn of_session(user: &'a NamedSession) -> Self {
+        let session = Some(NumberOrString::from_u64(user.session.0));
+        Self { username: user.username.as_str(), session }
+    }
+}
+
+/// JSON object of an actor.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum ActorObject<'a> {
+    /// `"command line"` or `"server"`.
+    Name(&'static str),
+    /// A client.
+    User(UserObject<'a>),
+}
+
+/// JSON object (line) of one fact. Fields that an action does not have are `null`.
+#[derive(Debug, Serialize)]
+struct FactLine<'a> {
+    /// Sequence in the log.
+    sequence: NumberOrString,
+    /// Time at which the log appended the fact: RFC 3339, or milliseconds since 1970.
+    time: NumberOrString,
+    /// Who did it.
+    by: ActorObject<'a>,
+    /// What was done.
+    action: &'static str,
+    /// Name of the room; `null`: the whole server.
+    room: Option<&'a str>,
+    /// To whom.
+    user: Option<UserObject<'a>>,
+    /// Details: new role, length of a sanction in seconds (0: forever), topic, interval of slow mode in
+    /// seconds, whether only moderators may talk, sequence of the removed message.
+    value: serde_json::Value,
+    /// Address or network that a ban applies to as well.
+    address: Option<String>,
+    /// Reason that the actor gave.
+    reason: Option<&'a str>,
+    /// False if the action had no effect: it was not permitted, or not possible.
+    effective: bool,
+}
+
+/// Formats a fact as a JSON line, without newline.
+///
+/// # Errors
+/// [`ArchiveError::Output`], if a value cannot be converted.
+fn format_json(fact: &Fact) -> Result<String, ArchiveError> {
+    let draft = &fact.draft;
+    let line = FactLine {
+        sequence: NumberOrString::from_u64(fact.sequence.0),
+        time: NumberOrString::from_time(fact.time),
+        by: match &draft.actor {
+            Actor::CommandLine => ActorObject::Name("command line"),
+            Actor::Server => ActorObject::Name("server"),
+            Actor::Session(user) => ActorObject::User(UserObject::of_session(user)),
+        },
+        action: action_name(&draft.action),
+        room: draft.action.room().map(|it| it.as_str()),
+        user: user(&draft.action),
+        value: value(&draft.action),
+        address: match &draft.action {
+            ModerationAction::Banned { group, .. } => group.as_ref().map(ToString::to_string),
+            _ => None,
+        },
+        reason: draft.reason.as_ref().map(|it| it.as_str()),
+        effective: fact.is_effective,
+    };
+    serde_json::to_string(&line).map_err(|error| ArchiveError::Output(io::Error::from(error)))
+}
+
+/// Returns the name of an action in JSON.
+const fn action_name(action: &ModerationAction) -> &'static str {
+    match action {
+        ModerationAction::RoleSet { .. } => "role",
+        ModerationAction::Banned { .. } => "ban",
+        ModerationAction::Muted(_) => "mute",
+        ModerationAction::SanctionEnded { kind: SanctionKind::Ban, .. } => "unban",
+        ModerationAction::SanctionEnded { kind: SanctionKind::Mute, .. } => "unmute",
+        ModerationAction::Kicked { .. } => "kick",
+        ModerationAction::RoomSet { setting: RoomSetting::Topic(_), .. } => "topic",
+        ModerationAction::RoomSet { setting: RoomSetting::SlowMode(_), .. } => "slow",
+        ModerationAction::RoomSet { setting: RoomSetting::Moderated(_), .. } => "moderated",
+        ModerationAction::MessageRemoved { .. } => "remove",
+        ModerationAction::Announced(_) => "announce",
+    }
+}
+
+/// Returns the user that an action concerns; `None` if it concerns none.
+fn user(action: &ModerationAction) -> Option<UserObject<'_>> {
+    let of_sanction =
+        |sanction: &'_ Sanction| sanction.session.map(|it| NumberOrString::from_u64(it.0));
+    match action {
+        ModerationAction::RoleSet { holder: it, .. }
+        | ModerationAction::Kicked { target: it, .. }
+        | ModerationAction::MessageRemoved { author: it, .. } => Some(UserObject::of_session(it)),
+        ModerationAction::Banned { sanction: it, .. } | ModerationAction::Muted(it) => {
+            Some(UserObject { username: it.username.as_str(), session: of_sanction(it) })
+        }
+        ModerationAction::SanctionEnded { username, .. } => {
+            Some(UserObject { username: username.as_str(), session: None })
+        }
+        ModerationAction::RoomSet { .. } | ModerationAction::Announced(_) => None,
+    }
+}
+
+/// Returns the field `value` of [`FactLine`].
+fn value(action: &ModerationAction) -> serde_json::Value {
+    match action {
+        ModerationAction::RoleSet { role, .. } => role.map(role_name).into(),
+        ModerationAction::Banned { sanction: it, .. } | ModerationAction::Muted(it) => {
+            it.length.seconds().into()
+        }
+        ModerationAction::RoomSet { setting, .. } => match setting {
+            RoomSetting::Topic(topic) => topic.as_ref().map(|it| it.as_str()).into(),
+            RoomSetting::SlowMode(mode) => mode.interval().as_secs().into(),
+            RoomSetting::Moderated(is_moderated) => (*is_moderated).into(),
+        },
+        ModerationAction::MessageRemoved { message: it, .. } => it.0.into(),
+        ModerationAction::SanctionEnded { .. }
+        | ModerationAction::Kicked { .. }
+        | ModerationAction::Announced(_) => serde_json::Value::Null,
+    }
+}
+
+/// Returns the name of a role.
+const fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Moderator => "moderator",
+        Role::Owner => "owner",
+    }
+}
+
+/// Formats a fact as a line for people, without newline. Control characters are replaced.
+fn format_text(fact: &Fact) -> String {
+    let draft = &fact.draft;
+    let time = time_format::format_readable(fact.time);
+    let time = time.unwrap_or_else(|| format!("{} ms", fact.time.0));
+    let actor = match &draft.actor {
+        Actor::CommandLine => "the command line".to_owned(),
+        Actor::Server => "the server".to_owned(),
+        Actor::Session(user) => name_with_session(user),
+    };
+    let place = match draft.action.room() {
+        Some(room) => format!("#{room}"),
+        None => "the server".to_owned(),
+    };
+    let what = what_was_done(&draft.action, &place);
+    let reason = draft.reason.as_ref().map_or_else(String::new, |it| format!(": {}", it.as_str()));
+    let effect = if fact.is_effective { "" } else { " (without effect: not permitted)" };
+    sanitize_text(&format!("{time} {actor} {what}{reason}{effect}")).replace('\n', " ")
+}
+
+/// Returns the name of a user, with the session number, by which two users of one name differ.
+fn name_with_session(user: &NamedSession) -> String {
+    format!("{} (session {})", user.username, user.session)
+}
+
+/// Describes an action for people: what follows the name of the actor. `place`: the room, or the
+/// server.
+fn what_was_done(action: &ModerationAction, place: &str) -> String {
+    match action {
+        ModerationAction::RoleSet { holder, role, .. } => {
+            let holder = name_with_session(holder);
+            match role {
+                Some(role) => format!("made {holder} {} of {place}", role_name(*role)),
+                None => format!("took the role of {holder} in {place}"),
+            }
+        }
+        ModerationAction::Banned { sanction, group } => {
+            let target = sanction_text("banned", "from", sanction, place);
+            match group {
+                Some(group) => format!("{target}, with {group}"),
+                None => target,
+            }
+        }
+        ModerationAction::Muted(sanction) => sanction_text("muted", "in", sanction, place),
+        ModerationAction::SanctionEnded { kind, username, .. } => match kind {
+            SanctionKind::Ban => format!("ended the ban of {username} from {place}"),
+            SanctionKind::Mute => format!("ended the mute of {username} in {place}"),
+        },
+        ModerationAction::Kicked { target, .. } => {
+            format!("sent {} out of {place}", name_with_session(target))
+        }
+        ModerationAction::RoomSet { setting, .. } => match setting {
+            RoomSetting::Topic(Some(topic)) => {
+                format!("set the topic of {place} to “{}”", topic.as_str())
+            }
+            RoomSetting::Topic(None) => format!("removed the topic of {place}"),
+            RoomSetting::SlowMode(mode) if *mode == SlowMode::OFF => {
+                format!("ended slow mode in {place}")
+            }
+            RoomSetting::SlowMode(mode) => {
+                format!("set slow mode of {} s in {place}", mode.interval().as_secs())
+            }
+            RoomSetting::Moderated(true) => format!("let only moderators talk in {place}"),
+            RoomSetting::Moderated(false) => format!("let everybody talk in {place}"),
+        },
+        ModerationAction::MessageRemoved { message, author, .. } => {
+            format!("removed message {message} of {} in {place}", name_with_session(author))
+        }
+        ModerationAction::Announced(_) => format!("made an announcement to {place}"),
+    }
+}
+
+/// Describes a ban or mute: `done` and `at` are the verb and the preposition of the place.
+fn sanction_text(done: &str, at: &str, sanction: &Sanction, place: &str) -> String {
+    let session = sanction.session.map_or_else(String::new, |it| format!(" (session {it})"));
+    let length = match sanction.length.seconds() {
+        0 => "without end".to_owned(),
+        seconds => format!("for {seconds} s"),
+    };
+    format!("{done} {}{session} {at} {place} {length}", sanction.username)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{
+        FactDraft, Reason, RoomName, SanctionLength, Scope, SessionId, Timestamp, Username,
+    };
+
+    /// Returns a fact with this sequence by a moderator.
+    fn fact(action: ModerationAction, is_effective: bool) -> Fact {
+        let actor = Actor::Session(user("anna", 3));
+        let draft = FactDraft { actor, action, reason: Some(Reason::new("spam").unwrap()) };
+        Fact { sequence: Sequence(7), time: Timestamp(0), draft, is_effective }
+    }
+
+    /// Returns a session with its username.
+    fn user(name: &str, session: u64) -> NamedSession {
+        NamedSession { session: SessionId(session), username: Username::new(name).unwrap() }
+    }
+
+    /// Each line says who did what to whom, where, when and why, and whether it had an effect.
+    #[test]
+    fn line_says_who_did_what_to_whom() {
+        let room = RoomName::new("attic").unwrap();
+        let ban = ModerationAction::Banned {
+            sanction: Sanction {
+                scope: Scope::Server,
+                username: Username::new("bob").unwrap(),
+                session: None,
+                length: SanctionLength::from_seconds(600).unwrap(),
+            },
+            group: None,
+        };
+        let begin = "1970-01-01 00:00:00Z anna (session 3)";
+        assert_eq!(
+            format_text(&fact(ban.clone(), true)),
+            format!("{begin} banned bob from the server for 600 s: spam")
+        );
+        let json: serde_json::Value =
+            serde_json::from_str(&format_json(&fact(ban, false)).unwrap()).unwrap();
+        let expected = serde_json::json!({
+            "sequence": 7, "time": "1970-01-01T00:00:00.000Z", "action": "ban", "room": null,
+            "by": {"username": "anna", "session": 3}, "user": {"username": "bob", "session": null},
+            "value": 600, "address": null, "reason": "spam", "effective": false,
+        });
+        assert_eq!(json, expected);
+        let author = user("bob", 4);
+        let removal = ModerationAction::MessageRemoved { room, message: Sequence(5), author };
+        let removed = "removed message 5 of bob (session 4) in #attic: spam";
+        assert_eq!(
+            format_text(&fact(removal, false)),
+            format!("{begin} {removed} (without effect: not permitted)")
+        );
+    }
+}
