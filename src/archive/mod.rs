@@ -36,7 +36,7 @@ pub use backup::{backup, server_of_backup};
 pub use check::{CheckReport, check};
 pub use export::{ExportFormat, ExportOptions, export};
 pub use import::{ImportSummary, import};
-pub use time_format::parse_since;
+pub use time_format::{format_readable, parse_since};
 
 use crate::log::StoreError;
 use crate::log::sqlite::database;

@@ -17,7 +17,8 @@ pub(super) fn format_rfc3339(time: Timestamp) -> Option<String> {
 
 /// Formats a time for people in UTC, to the second: `2026-11-03 14:30:05Z`. `None` after the year
 /// 9999.
-pub(super) fn format_readable(time: Timestamp) -> Option<String> {
+#[must_use]
+pub fn format_readable(time: Timestamp) -> Option<String> {
     to_date_time(time)?.format(form!("[year]-[month]-[day] [hour]:[minute]:[second]Z")).ok()
 }
 

@@ -54,5 +54,6 @@ fn announce(command: &AnnounceArgs) -> Result<usize> {
     match answer {
         ControlAnswer::Announced(users) => Ok(users),
         ControlAnswer::Error(problem) => bail!("the server refuses: {problem}"),
+        _ => bail!("the server has answered something else"),
     }
 }

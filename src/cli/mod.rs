@@ -16,6 +16,10 @@ mod exit;
 mod frontend;
 #[cfg(any(feature = "server", feature = "peer"))]
 mod logging;
+#[cfg(feature = "server")]
+mod moderation;
+#[cfg(feature = "server")]
+mod moderation_output;
 #[cfg(feature = "peer")]
 pub mod peer;
 #[cfg(feature = "server")]

@@ -13,6 +13,7 @@ use tokio::task::spawn_blocking;
 use super::announce::AnnounceArgs;
 use super::archive::ArchiveCommand;
 use super::exit::BAD_CONFIG;
+use super::moderation::ModerationCommand;
 use super::status::StatusArgs;
 use super::{announce, logging, status};
 use crate::config::server::ServerOptions;
@@ -67,6 +68,10 @@ enum Action {
     /// Exit status: 0 sent, also if nobody is in; 1 the server cannot be reached, does
     /// not answer or refuses; 64 wrong usage, such as a text that is too long.
     Announce(AnnounceArgs),
+
+    /// Moderation commands.
+    #[command(flatten)]
+    Moderation(ModerationCommand),
 }
 
 /// Flags for running a server: configuration file and options.
@@ -130,6 +135,7 @@ pub fn run() -> ExitCode {
     let (run, only_validate) = match command.action {
         Some(Action::Status(command)) => return status::run(command),
         Some(Action::Announce(command)) => return announce::run(&command),
+        Some(Action::Moderation(command)) => return command.run(),
         Some(Action::Validate(run)) => (*run, true),
         Some(Action::Archive(command)) => return command.run(),
         None => (command.run, false),

@@ -14,7 +14,9 @@ use serde::Deserialize;
 use super::parse_toml;
 use crate::log::{Durability, LogSettings, MemoryLimits, OnFailure, StoreSettings};
 use crate::model::limits::{HISTORY_LENGTH, MAX_FRAME};
-use crate::model::{HubSettings, IpNetwork, NetworkError, Retention, RoomName, strip_room_prefix};
+use crate::model::{
+    AnnouncementText, HubSettings, IpNetwork, NetworkError, Retention, RoomName, strip_room_prefix,
+};
 use crate::server::{BackupSettings, ControlSocket, FanoutLimits, ListenAddress, ServerSettings};
 use crate::text_input;
 
@@ -43,6 +45,10 @@ pub struct ServerOptions {
     /// What this server is called [default: pi-chat]
     #[arg(long, value_name = "SERVERNAME", env = "CHAT_SERVER_NAME")]
     name: Option<String>,
+
+    /// Message of the day: a line that everybody reads who comes in [default: none]
+    #[arg(long, value_name = "TEXT", env = "CHAT_SERVER_MOTD")]
+    motd: Option<String>,
 
     /// Let in only who knows the password. (No flag: the process list would
     /// show it.)
@@ -232,6 +238,7 @@ impl ServerOptions {
         Self {
             listen: self.listen.or(fallback.listen),
             trusted_proxies: self.trusted_proxies.or(fallback.trusted_proxies),
+            motd: self.motd.or(fallback.motd),
             name: self.name.or(fallback.name),
             password,
             password_file,
@@ -350,7 +357,7 @@ impl ServerOptions {
                 total_bytes: self.max_backlog_total.unwrap_or(server.backlog.total_bytes),
             },
             hub: HubSettings {
-                motd: None,
+                motd: parse_motd(self.motd.as_deref())?,
                 server_name: self.name.unwrap_or(hub.server_name),
                 password: read_password(self.password, self.password_file)?,
                 refuse_lookalikes: self.look_alikes != Some(LookAlikes::Allow),
@@ -463,6 +470,15 @@ fn parse_rooms(names: &[String]) -> Result<Vec<RoomName>> {
             .map_err(|_| anyhow!("reserved-rooms: not the name of a room: {name}"))
     };
     names.iter().map(parse).collect()
+}
+
+/// Validates the message of the day; `None` if there is none. An empty one counts as none.
+///
+/// # Errors
+/// It is more than a line or too long.
+fn parse_motd(motd: Option<&str>) -> Result<Option<AnnouncementText>> {
+    let motd = motd.filter(|it| !it.is_empty()).map(AnnouncementText::new);
+    motd.transpose().context("motd is no line of at most 512 bytes")
 }
 
 /// Returns the server's password: `given`, otherwise the first line of `file`. `None` if neither is

@@ -3,7 +3,8 @@
 //! into the state that is in force.
 //!
 //! The types are stored in the encoding of `serde` and postcard. So the order of fields and
-//! variants must not change, and new variants go to the end.
+//! variants must not change, and new variants go to the end. The names of variants are not stored:
+//! some are part of the control socket's JSON ([`ModerationRequest`](super::ModerationRequest)).
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use super::{
 /// Scope of a role, a sanction or another moderation action: the server with all its rooms, or one
 /// room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// The whole server.
     Server,
@@ -37,6 +39,7 @@ impl Scope {
 
 /// Role of a session in a scope: what it may do there. The greater role permits more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Role {
     /// May remove messages, send users out, ban and mute them, set the topic and modes of rooms,
     /// and make announcements.
@@ -68,6 +71,7 @@ pub enum Actor {
 
 /// Kind of a sanction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SanctionKind {
     /// Ban: its target may not come in.
     Ban,
@@ -91,6 +95,7 @@ pub struct Sanction {
 
 /// Setting of a room, with its new value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RoomSetting {
     /// Topic of the room; `None`: no topic.
     Topic(Option<Topic>),

@@ -3,23 +3,29 @@
 //! A request names users as a person does, by username. The hub looks up their sessions, and turns
 //! the request into a fact ([`FactDraft`](super::FactDraft)).
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     AnnouncementText, Reason, Role, RoomName, RoomSetting, SanctionKind, SanctionLength, Scope,
     Sequence, SessionId, Username,
 };
 
 /// User whom a request is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserSelector {
     /// Username.
     pub username: Username,
     /// Session that must hold the username, so that a request does not hit somebody who has taken
     /// the name meanwhile. `None`: whoever holds it.
+    #[serde(default)]
     pub session: Option<SessionId>,
 }
 
 /// Request for a moderation action. `crate::moderation` decides whether it is permitted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Its JSON is a request on the server's control socket (`docs/status.md`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ModerationRequest {
     /// Give, replace or take a role.
     SetRole {
@@ -28,6 +34,7 @@ pub enum ModerationRequest {
         /// User who gets or loses it.
         user: UserSelector,
         /// New role; `None`: take the role.
+        #[serde(default)]
         role: Option<Role>,
     },
     /// Send a user out of a room or of the server.
@@ -37,6 +44,7 @@ pub enum ModerationRequest {
         /// User to send out.
         user: UserSelector,
         /// Reason, which the user is told.
+        #[serde(default)]
         reason: Option<Reason>,
     },
     /// Ban a user, who need not be in. Replaces an earlier ban of the name in this scope.
@@ -48,10 +56,13 @@ pub enum ModerationRequest {
         /// Length of the ban.
         length: SanctionLength,
         /// True to ban the address group of the user's connection as well.
+        #[serde(default)]
         by_address: bool,
         /// True to ban nobody, and only count the users who would be sent out.
+        #[serde(default)]
         is_dry_run: bool,
         /// Reason, which the user is told.
+        #[serde(default)]
         reason: Option<Reason>,
     },
     /// Mute a user, who need not be in. Replaces an earlier mute of the name in this scope.
@@ -63,6 +74,7 @@ pub enum ModerationRequest {
         /// Length of the mute.
         length: SanctionLength,
         /// Reason, which the user is told.
+        #[serde(default)]
         reason: Option<Reason>,
     },
     /// Lift a ban or mute.
@@ -88,6 +100,7 @@ pub enum ModerationRequest {
         /// Sequence of the message.
         message: Sequence,
         /// Reason, for the audit log and the clients.
+        #[serde(default)]
         reason: Option<Reason>,
     },
     /// Send a notice to everybody in a room or on the server.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::limits::{MAX_ERROR_TEXT, MAX_TEXT};
@@ -77,7 +78,8 @@ impl fmt::Debug for MessageText {
 
 /// Validated text of an announcement, notice 3 (`docs/protocol/README.md`, section 8): one line of
 /// 1 to 512 bytes without control characters.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct AnnouncementText(String);
 
 /// Reason why a text is not a valid [`AnnouncementText`].
@@ -116,6 +118,22 @@ impl AnnouncementText {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl TryFrom<String> for AnnouncementText {
+    type Error = AnnouncementError;
+
+    /// Validates a received text.
+    fn try_from(text: String) -> Result<Self, AnnouncementError> {
+        Self::new(&text)
+    }
+}
+
+impl From<AnnouncementText> for String {
+    /// Returns the text to send.
+    fn from(text: AnnouncementText) -> Self {
+        text.0
     }
 }
 

@@ -3,6 +3,7 @@
 //! All events of all connections pass through its queue one by one, so every client sees the same
 //! order. The task never waits for a connection or for the log.
 
+mod owner_requests;
 mod publish_turn;
 
 use std::future::poll_fn;
@@ -16,7 +17,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::task::yield_now;
 use tokio::time::sleep_until;
 
+use self::owner_requests::{ModerationOutcome, OwnerRequests};
 use self::publish_turn::PublishTurn;
+use super::control::{ControlAnswer, ControlList, RoleListing, RoomListing, SanctionListing};
 use super::error_log::ErrorLog;
 use super::fanout::{Fanout, FanoutLimits, PublishedHead};
 use super::memory_budget::MemoryBudget;
@@ -29,7 +32,8 @@ use crate::hub::{
 };
 use crate::log::{Log, LogEvent};
 use crate::model::{
-    AddressGroup, AnnouncementText, ErrorCode, HubSettings, Moment, Sequence, Token,
+    AddressGroup, AnnouncementText, ErrorCode, HubSettings, ModerationRequest, Moment, Sequence,
+    Token,
 };
 use crate::os::Clock;
 use crate::wire::tcp::{ClientFrame, Decoded, ServerFrame};
@@ -128,6 +132,21 @@ pub(super) enum EngineInput {
         text: AnnouncementText,
         /// Receives the number of connected users.
         answer: oneshot::Sender<usize>,
+    },
+    /// Moderation request of the owner.
+    Moderate {
+        /// The request.
+        request: ModerationRequest,
+        /// Receives the result when the log has committed or refused the action. Nothing is sent
+        /// if the engine ends before.
+        answer: oneshot::Sender<ModerationOutcome>,
+    },
+    /// Query of the owner for a list.
+    List {
+        /// What to list.
+        list: ControlList,
+        /// Receives the list.
+        answer: oneshot::Sender<ControlAnswer>,
     },
     /// New settings of the hub, and in them the retention of the log, to be applied at once.
     SettingsChanged(HubSettings),
@@ -252,6 +271,8 @@ pub(super) struct Engine {
     fanout: Fanout,
     /// Committed items that are not published, and what may be published in this turn.
     publish_turn: PublishTurn,
+    /// Owner's requests that wait for the log.
+    owner_requests: OwnerRequests,
     /// Drafts that wait to be proposed together, so that they cost a single commit. Other changes
     /// are proposed at once, behind them.
     proposals: Vec<Proposal>,
@@ -301,6 +322,7 @@ impl Engine {
             ends_at: None,
             fanout,
             publish_turn: PublishTurn::new(),
+            owner_requests: OwnerRequests::default(),
             proposals: Vec::new(),
             wake_at: None,
             housekeeping_at: clock.now() + HOUSEKEEPING_INTERVAL,
@@ -468,6 +490,14 @@ impl Engine {
                 // The receiver may have been dropped.
                 let _ = answer.send(users);
             }
+            EngineInput::Moderate { request, answer } => {
+                let id = self.owner_requests.begin(answer);
+                self.catch_panic(|it| it.input(Input::Moderate { id, request }));
+            }
+            EngineInput::List { list, answer } => {
+                // The receiver may have been dropped.
+                let _ = answer.send(self.list(list));
+            }
             EngineInput::SettingsChanged(settings) => {
                 self.log.set_retention(settings.retention);
                 self.catch_panic(|it| it.input(Input::SettingsChanged(settings)));
@@ -485,6 +515,25 @@ impl Engine {
             }
         }
         self.poll_log();
+    }
+
+    /// Returns a list for the owner.
+    fn list(&self, list: ControlList) -> ControlAnswer {
+        let moderation = self.hub.moderation();
+        match list {
+            ControlList::Roles => {
+                let roles = moderation.roles().filter_map(|it| RoleListing::of(it));
+                ControlAnswer::Roles(roles.collect())
+            }
+            ControlList::Sanctions => {
+                let sanctions = moderation.sanctions().filter_map(|it| SanctionListing::of(it));
+                ControlAnswer::Sanctions(sanctions.collect())
+            }
+            ControlList::Rooms => {
+                let rooms = self.hub.room_list().into_iter().map(RoomListing::from);
+                ControlAnswer::Rooms(rooms.collect())
+            }
+        }
     }
 
     /// Passes an input caused by a client to the hub. If the hub panics, logs that and closes only
@@ -675,8 +724,7 @@ impl Engine {
             Output::DeliverAll { connections, after, frame } => {
                 self.fanout.deliver_all(&connections, after, &frame);
             }
-            // Nothing in the driver asks for moderation yet.
-            Output::Moderated { .. } => {}
+            Output::Moderated { id, outcome } => self.owner_requests.finish(id, outcome),
             Output::RoomClosed { room } => self.fanout.close_room(room),
             Output::WakeAt(moment) => self.wake_at = Some(moment),
             Output::QuotaReached { group, quota } => {

@@ -37,7 +37,10 @@ mod trusted_proxies;
 mod user_sockets;
 
 pub use backup::BackupSettings;
-pub use control::{ControlAnswer, ControlRequest, ControlSocket, connect as connect_control};
+pub use control::{
+    ControlAnswer, ControlList, ControlRequest, ControlSocket, RoleListing, RoomListing,
+    SanctionListing, connect as connect_control,
+};
 pub use fanout::FanoutLimits;
 pub use listen::ListenError;
 pub use listen_address::{ListenAddress, ListenAddressError};

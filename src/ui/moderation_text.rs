@@ -64,6 +64,12 @@ fn action_text(action: UserAction, name: &str, place: &str, affected: u32) -> (S
             let count = people(affected);
             (format!("{name} is banned from {place}{address} {length}; it sent out {count}"), true)
         }
+        UserAction::Unban if affected == 0 => {
+            (format!("nothing is done: no ban of {name} from {place} is in force"), false)
+        }
+        UserAction::Unmute if affected == 0 => {
+            (format!("nothing is done: no mute of {name} in {place} is in force"), false)
+        }
         UserAction::Unban => (format!("{name} is not banned from {place} now"), false),
         UserAction::Mute(length) => {
             (format!("{name} is muted in {place} {}", length_text(length)), true)

@@ -44,7 +44,7 @@ impl Hub {
     }
 
     /// Carries out an effective fact, which is applied already. Returns the number of connected
-    /// users that it has hit. `text`: text of an announcement of this hub; another hub's has none
+    /// users that it has hit; for an end of a sanction or a removal 1. `text`: text of an announcement of this hub; another hub's has none
     /// here.
     fn carry_out(&mut self, now: Now, fact: &SharedFact, text: Option<&AnnouncementText>) -> usize {
         match &fact.draft.action {
@@ -72,11 +72,10 @@ impl Hub {
                     SanctionKind::Ban => action::UNBAN,
                     SanctionKind::Mute => action::UNMUTE,
                 };
-                let hit = self.named_sessions(username, None);
-                for session in &hit {
-                    self.tell_sanction(*session, number, fact);
+                for session in self.named_sessions(username, None) {
+                    self.tell_sanction(session, number, fact);
                 }
-                hit.len()
+                1
             }
             ModerationAction::Kicked { scope, target } => {
                 usize::from(self.send_out(now, target.session, scope, fact))

@@ -1,6 +1,12 @@
 //! Control socket: a Unix socket that answers each connection with one line of JSON, and then
 //! closes it. The answer is the result of a request, or a status report if there was no request
 //! (`docs/status.md`).
+//!
+//! | module | contents |
+//! |---|---|
+//! | `requests` | requests and answers |
+
+mod requests;
 
 use std::fmt::Display;
 use std::fs::{self, Permissions};
@@ -12,7 +18,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::ReadHalf;
@@ -21,11 +26,14 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+pub use self::requests::{
+    ControlAnswer, ControlList, ControlRequest, RoleListing, RoomListing, SanctionListing,
+};
 use super::ServerSettings;
 use super::engine::EngineInput;
 use super::status::StatusSource;
 use super::user_sockets;
-use crate::model::AnnouncementText;
+use crate::model::{AnnouncementText, ModerationRequest};
 
 /// Maximum time to serve one connection: to read the request, carry it out and write the answer.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -51,25 +59,6 @@ pub enum ControlSocket {
     /// Socket in the user's private directory for sockets, named after this process. For a server
     /// that is started by hand.
     OfUser,
-}
-
-/// Request on the control socket: a JSON object. Its only key is the name of the request, as in
-/// `{"announce": "text"}`.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ControlRequest {
-    /// Sends this text to all users, as a notice.
-    Announce(String),
-}
-
-/// Answer to a [`ControlRequest`]: a JSON object with one key.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ControlAnswer {
-    /// The announcement was made. The number is that of the users to whom it was sent.
-    Announced(usize),
-    /// The request was refused. The text says why.
-    Error(String),
 }
 
 /// Maximum time that a starting server tries to connect to the socket, to find out whether another
@@ -213,11 +202,23 @@ async fn read_request(reader: ReadHalf<'_>) -> Request {
     }
 }
 
-/// Carries out a request, logs an announcement, and returns the answer. If the text is invalid, the
-/// answer is an error. `None` if the engine has ended.
+/// Carries out a request, and returns the answer. `None` if the engine has ended.
 async fn carry_out(request: ControlRequest, status_source: &StatusSource) -> Option<ControlAnswer> {
-    let ControlRequest::Announce(text) = request;
-    let text = match AnnouncementText::new(&text) {
+    match request {
+        ControlRequest::Announce(text) => announce(&text, status_source).await,
+        ControlRequest::Moderate(request) => moderate(request, status_source).await,
+        ControlRequest::List(list) => {
+            let (answer, told) = oneshot::channel();
+            status_source.engine.send(EngineInput::List { list, answer }).await.ok()?;
+            told.await.ok()
+        }
+    }
+}
+
+/// Sends an announcement to all users, and logs that. Returns the answer, an error if the text is
+/// invalid. `None` if the engine has ended.
+async fn announce(text: &str, status_source: &StatusSource) -> Option<ControlAnswer> {
+    let text = match AnnouncementText::new(text) {
         Ok(text) => text,
         Err(error) => return Some(ControlAnswer::Error(error.to_string())),
     };
@@ -226,6 +227,20 @@ async fn carry_out(request: ControlRequest, status_source: &StatusSource) -> Opt
     let users = told.await.ok()?;
     tracing::info!("an announcement of the owner was sent to {users} users");
     Some(ControlAnswer::Announced(users))
+}
+
+/// Performs a moderation action, and waits until the log has committed or refused it. Returns the
+/// answer, an error if the action was refused. `None` if the engine has ended.
+async fn moderate(
+    request: ModerationRequest,
+    status_source: &StatusSource,
+) -> Option<ControlAnswer> {
+    let (answer, outcome) = oneshot::channel();
+    status_source.engine.send(EngineInput::Moderate { request, answer }).await.ok()?;
+    Some(match outcome.await.ok()? {
+        Ok(users) => ControlAnswer::Done(users),
+        Err(refusal) => ControlAnswer::Error(refusal.text),
+    })
 }
 
 /// Connects to a server's control socket. While the socket's queue of connections is full, blocks

@@ -1,0 +1,140 @@
+//! Requests on the control socket and their answers, as JSON (`docs/status.md`).
+
+use serde::{Deserialize, Serialize};
+
+use crate::hub::RoomSummary;
+use crate::model::{Actor, Fact, ModerationAction, ModerationRequest, Role, SanctionKind, Scope};
+
+/// Request on the control socket: a JSON object. Its only key is the name of the request, as in
+/// `{"announce": "text"}`.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ControlRequest {
+    /// Sends this text to all users, as a notice.
+    Announce(String),
+    /// Performs a moderation action, as the owner of everything.
+    Moderate(ModerationRequest),
+    /// Lists something.
+    List(ControlList),
+}
+
+/// What the control socket lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ControlList {
+    /// Roles in force.
+    Roles,
+    /// Bans and mutes in force.
+    Sanctions,
+    /// Rooms that exist.
+    Rooms,
+}
+
+/// Answer to a [`ControlRequest`]: a JSON object with one key.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ControlAnswer {
+    /// The announcement was made. The number is the number of connected users.
+    Announced(usize),
+    /// The moderation action was performed. The number is the number of connected users that it
+    /// has hit: sent out, muted or told. For a dry run, that it would hit. For the end of a sanction
+    /// and a removal 1, or 0 if there was nothing to do.
+    Done(u32),
+    /// Roles in force.
+    Roles(Vec<RoleListing>),
+    /// Bans and mutes in force.
+    Sanctions(Vec<SanctionListing>),
+    /// Rooms that exist.
+    Rooms(Vec<RoomListing>),
+    /// The request was refused. The text says why.
+    Error(String),
+}
+
+/// Role in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleListing {
+    /// Username of the holder when the role was given.
+    pub name: String,
+    /// Session that holds the role.
+    pub session: u64,
+    /// The role.
+    pub role: Role,
+    /// Where the role counts.
+    pub scope: Scope,
+}
+
+impl RoleListing {
+    /// Describes the role that a fact gave. `None` if the fact gave no role.
+    pub(in crate::server) fn of(fact: &Fact) -> Option<Self> {
+        match &fact.draft.action {
+            ModerationAction::RoleSet { scope, holder, role: Some(role) } => Some(Self {
+                name: holder.username.as_str().to_owned(),
+                session: holder.session.0,
+                role: *role,
+                scope: scope.clone(),
+            }),
+            _ => None,
+        }
+    }
+}
+
+/// Ban or mute in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SanctionListing {
+    /// Kind of the sanction.
+    pub kind: SanctionKind,
+    /// Username that the sanction applies to.
+    pub name: String,
+    /// Where it applies.
+    pub scope: Scope,
+    /// Time at which it ends, in milliseconds since 1970; `None`: it has no end.
+    pub until: Option<u64>,
+    /// Who imposed it: a username; `None`: the command line.
+    pub by: Option<String>,
+    /// Reason that was given.
+    pub reason: Option<String>,
+    /// True if it applies to an address group as well.
+    pub by_address: bool,
+}
+
+impl SanctionListing {
+    /// Describes the sanction that a fact imposed. `None` if the fact imposed none.
+    pub(in crate::server) fn of(fact: &Fact) -> Option<Self> {
+        let action = &fact.draft.action;
+        let (kind, sanction) = action.sanction()?;
+        Some(Self {
+            kind,
+            name: sanction.username.as_str().to_owned(),
+            scope: sanction.scope.clone(),
+            until: fact.sanction_end().map(|it| it.0),
+            by: match &fact.draft.actor {
+                Actor::Session(actor) => Some(actor.username.as_str().to_owned()),
+                Actor::CommandLine | Actor::Server => None,
+            },
+            reason: fact.draft.reason.as_ref().map(|it| it.as_str().to_owned()),
+            by_address: matches!(action, ModerationAction::Banned { group: Some(_), .. }),
+        })
+    }
+}
+
+/// Room that exists: it is open, has messages, or has a topic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomListing {
+    /// Name of the room.
+    pub name: String,
+    /// Number of members.
+    pub people: usize,
+    /// Topic; `None` if the room has none.
+    pub topic: Option<String>,
+}
+
+impl From<RoomSummary> for RoomListing {
+    /// Describes a room.
+    fn from(room: RoomSummary) -> Self {
+        Self {
+            name: room.name.as_str().to_owned(),
+            people: room.members,
+            topic: room.topic.map(|it| it.as_str().to_owned()),
+        }
+    }
+}
