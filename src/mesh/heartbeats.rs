@@ -397,13 +397,19 @@ impl Mesh {
     }
 
     /// Reports the new name of a member as joined and its former name as left. Leaves out a name
-    /// that another peer here holds as well.
+    /// that another peer here holds as well; if that is the new one, notifies the user
+    /// ([`Self::report_shared_name`]).
     fn report_new_name(&mut self, id: PeerId, former: String) {
         let name = self.contacts.get(id).map_or("", Contact::name).to_owned();
-        let joined = if self.is_held_by_another(id, &name) { Vec::new() } else { vec![name] };
+        let is_shared = self.is_held_by_another(id, &name);
+        let is_other = NameKey::of(&name) != NameKey::of(&former);
+        let joined = if is_shared { Vec::new() } else { vec![name] };
         let left = if self.is_held_by_another(id, &former) { Vec::new() } else { vec![former] };
         if !joined.is_empty() || !left.is_empty() {
             self.report_presence(joined, left);
+        }
+        if is_shared && is_other {
+            self.report_shared_name(id);
         }
     }
 

@@ -7,7 +7,7 @@ use super::contact::Stage;
 use super::contacts::Place;
 use super::timers::{address_patience, gone_after};
 use super::{Mesh, Now};
-use crate::model::{Event, Moment, NameKey, PeerId};
+use crate::model::{Event, Moment, NameKey, NoticeCode, PeerId};
 use crate::wire::udp::PageItem;
 
 /// Maximum number of notices shown to the user about a full room or address group.
@@ -151,6 +151,30 @@ impl Mesh {
         if !joined.is_empty() || left.is_some() {
             self.report_presence(joined, left.into_iter().collect());
         }
+        if is_known {
+            self.report_shared_name(id);
+        }
+    }
+
+    /// Notifies the user that the member `id` has the name of one other peer here. Does nothing if
+    /// more than one have it, which was told before; if the other one has the same public key, and
+    /// so is a former run of this member; or before this peer has reported its own joining.
+    pub(super) fn report_shared_name(&mut self, id: PeerId) {
+        let Some(contact) = self.contacts.member(id).filter(|_| self.has_joined()) else { return };
+        let (name, key) = (contact.name().to_owned(), NameKey::of(contact.name()));
+        let public_key = |id: PeerId| self.contacts.get(id)?.signer.map(|it| it.key);
+        let others: Vec<PeerId> = self.contacts.holders(&key).filter(|it| *it != id).collect();
+        let is_mine = *self.name.key() == key;
+        let text = match others.as_slice() {
+            [] if is_mine => format!("Another peer is called {name}, as you are."),
+            [other] if !is_mine && public_key(*other) != public_key(id) => {
+                format!("Two peers here are called {name}.")
+            }
+            _ => return,
+        };
+        let code = NoticeCode::NameShared.number();
+        let text = format!("{text} One of the two will get another name.");
+        self.emit(Event::Notice { code, text });
     }
 
     /// Handles a page item by which the verified peer `by` vouches for another peer. If *ago* is

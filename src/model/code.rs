@@ -184,6 +184,8 @@ pub enum NoticeCode {
     NotHeard,
     /// Message of the day: what the operator tells each user who joins.
     MessageOfTheDay,
+    /// Among peers: two peers that are here have one name, for example after a merge.
+    NameShared,
 }
 
 impl NoticeCode {
@@ -199,6 +201,7 @@ impl NoticeCode {
             Self::StorageSound => 6,
             Self::NotHeard => 7,
             Self::MessageOfTheDay => 8,
+            Self::NameShared => 9,
         }
     }
 }

@@ -193,3 +193,42 @@ fn clock_that_differs_by_more_than_five_seconds_is_reported() {
         assert_eq!(bench.clock_notices(&mut bert, ahead, index), notices, "{ahead} ms");
     }
 }
+
+/// Returns the texts of the notices that two peers have one name.
+fn shared_names(bench: &TestBench) -> Vec<&str> {
+    let code = NoticeCode::NameShared.number();
+    let notices = bench.events.iter().filter_map(|it| match it {
+        Event::Notice { code: it, text } if *it == code => Some(text.as_str()),
+        _ => None,
+    });
+    notices.collect()
+}
+
+/// The user is told when a second peer with a name is here, once, whether it comes with that name or
+/// takes it, and whether the name is that of another peer or the user's own. A peer that has started
+/// again is no second one: it has the same public key.
+#[test]
+fn second_holder_of_a_name_is_told() {
+    let mut bench = TestBench::alone();
+    let (mut bert, mut other) = (FakePeer::new(1), FakePeer::new(2));
+    bench.meet(&mut bert, "bert");
+    assert_eq!(shared_names(&bench), [""; 0]);
+    bench.meet(&mut other, "bert");
+    let expected = ["Two peers here are called bert. One of the two will get another name."];
+    assert_eq!(shared_names(&bench), expected);
+    // The same again, and a third one.
+    bench.receive_heartbeat(&mut bert, "bert", 0, vec![]);
+    bench.receive_heartbeat(&mut other, "bert", 0, vec![]);
+    bench.meet(&mut FakePeer::new(3), "bert");
+    assert_eq!(shared_names(&bench).len(), 1);
+    bench.receive_heartbeat(&mut other, "anna", 0, vec![]);
+    let own = "Another peer is called anna, as you are. One of the two will get another name.";
+    assert_eq!(shared_names(&bench)[1..], [own]);
+    let mut bench = TestBench::alone();
+    let mut bert = FakePeer::new(1);
+    bench.meet(&mut bert, "bert");
+    let mut again = FakePeer::new(1).at(FakePeer::new(4).address);
+    again.signer = crate::wire::udp::Signer::new(bert.signer.key, [8; 8]);
+    bench.meet(&mut again, "bert");
+    assert_eq!(shared_names(&bench), [""; 0]);
+}
