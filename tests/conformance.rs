@@ -42,7 +42,7 @@ macro_rules! case_files {
 
 case_files! {
     frames greeting joining names sessions messages direct rooms history search members presence
-    endings
+    endings moderation
 }
 
 /// Reads a file below the package's directory.
