@@ -229,6 +229,33 @@ fn refused_searches_state_reason() {
     assert!(code == Some(64) && told.contains("nothing older"), "{told}");
 }
 
+/// A message that its author removes is removed for all who see it: in JSON objects, in lines, and
+/// for who comes later. Without a role, other requests of moderators are refused.
+#[test]
+fn removed_message_is_told_to_everybody() {
+    let server = Server::start(&[]);
+    let address = server.address().to_string();
+    let start = |name| {
+        let mut command = client_command(&address, name);
+        command.arg("--json");
+        Program::start(command)
+    };
+    let (mut anna, mut bob) = (start("anna"), start("bob"));
+    bob.expect_json(&json!({"type": "history_end", "room": null}));
+    anna.send_json(&json!({"type": "say", "text": "oops"}));
+    let said = bob.expect_json(&json!({"type": "message", "text": "oops"}));
+    anna.send_json(&json!({"type": "remove", "seq": said["seq"], "reason": "typo", "id": 1}));
+    anna.expect_json(&json!({"type": "done", "affected": 1, "id": 1}));
+    let removed = json!({"type": "removed", "room": "lobby", "seq": said["seq"], "by": "anna"});
+    assert_eq!(bob.expect_json(&removed)["reason"], "typo");
+    bob.send_json(&json!({"type": "kick", "name": "anna", "id": 2}));
+    bob.expect_json(&json!({"type": "error", "name": "not_permitted", "to": "anna", "id": 2}));
+    bob.send_json(&json!({"type": "rooms", "id": 3}));
+    let rooms = bob.expect_json(&json!({"type": "rooms", "id": 3}));
+    assert_eq!(rooms["rooms"], json!([{"name": "lobby", "members": 2, "topic": null}]));
+    assert_eq!(room_history(&server, &["lobby"]), ["lobby: [removed]"]);
+}
+
 /// Search with JSON requests, page by page, and its errors.
 #[test]
 fn json_search_returns_pages() {

@@ -71,10 +71,12 @@ pub(super) fn execute_line(
                 return send_chat_command(ChatCommand::Moderate(command), view, requests);
             }
             Ok(None) => {
-                let topic = view.with(|it| it.current_topic().map(super::safe_line));
-                let topic =
-                    topic.map_or("there is no topic".to_owned(), |it| format!("topic: {it}"));
-                tell(information(&format!("-- {topic}")));
+                let text = view.with(|it| match (it.current_room(), it.current_topic()) {
+                    (None, _) => "-- you are in no room".to_owned(),
+                    (Some(_), None) => "-- there is no topic".to_owned(),
+                    (Some(_), Some(topic)) => format!("-- topic: {}", super::safe_line(topic)),
+                });
+                tell(information(&text));
             }
             Err(error_text) => tell(input_error(&error_text, view)),
         },
