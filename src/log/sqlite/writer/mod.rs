@@ -21,7 +21,6 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use self::removed_texts::WAL_TRUNCATION_DELAY;
 use super::super::LogEvent;
 use super::index_purge::IndexPurge;
 use super::pending::PendingWrites;
@@ -118,9 +117,9 @@ pub(super) struct WriterState {
 }
 
 impl WriterState {
-    /// Creates the state of a sound storage when the log is opened. Maintenance is due at once. The
-    /// write-ahead log will be truncated, because it may hold texts that were removed in an earlier
-    /// run.
+    /// Creates the state of a sound storage when the log is opened. Maintenance is due at once, and
+    /// so is the truncation of the write-ahead log, which may hold texts that were removed in an
+    /// earlier run.
     pub(super) fn new(now: Moment, rooms_to_trim: BTreeSet<NameKey>) -> Self {
         Self {
             storage_health: StorageHealth::Sound,
@@ -132,7 +131,7 @@ impl WriterState {
             is_unsynced: false,
             entries_since_maintenance: 0,
             maintenance_at: now,
-            wal_truncation_at: Some(now + WAL_TRUNCATION_DELAY),
+            wal_truncation_at: Some(now),
             index_purge: None,
             index_purge_at: now,
             rooms_to_trim,

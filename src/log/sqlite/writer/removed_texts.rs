@@ -8,7 +8,7 @@ use super::Writer;
 
 /// Time from a removal to the truncation of the write-ahead log. Further removals in that time share
 /// it.
-pub(super) const WAL_TRUNCATION_DELAY: Duration = Duration::from_secs(20);
+const WAL_TRUNCATION_DELAY: Duration = Duration::from_secs(20);
 
 /// Time from a truncation that a reader has prevented to the next attempt.
 const WAL_TRUNCATION_RETRY: Duration = Duration::from_secs(5);
