@@ -58,6 +58,7 @@ class Peer:
         self.agreements = {}  # id of a voter -> Lamport counter in its `agree`
         self.asking_until = {}  # id of a voter that has not decided -> when to stop waiting
         self.vote_counters = {}  # id of a voter -> counter of its latest `agree`
+        self.unproven_votes = {}  # id of a voter whose address is not proven -> its latest `agree`, and from where
         self.rival_ahead = None  # name of a verified rival with a smaller id
         self.unanswered_announces = Counter()  # id of a voter -> announces sent to it
         self.recent_announces = {}  # id of a candidate -> (key of the name, time)
@@ -353,6 +354,9 @@ class Peer:
             return
         voters = self._pending_voters()
         self.unanswered_announces.update(o.id for o in voters)
+        for other in (o for o in voters if o.id in self.unproven_votes):
+            self._send_ping(other, self.unproven_votes[other.id][1])
+        voters = [o for o in voters if o.id not in self.unproven_votes]
         agreed = sorted(self._seniority(self.others[i]) for i in self.agreements)[:8]
         destinations = (self._all_paths() if by_all_paths else []) + [o.address for o in voters]
         self._send(destinations, "announce", nonce=self.nonce, lowest=1, highest=1, username=self.name,
@@ -458,22 +462,29 @@ class Peer:
         """Note an agreement, and prove the own address by a `pong` (section 7, rule 12)."""
         if value["nonce"] != self.nonce:
             raise Dropped(12, "not my nonce")
-        self._mark_verified(other, address)
+        self._send([address], "pong", cookie=value["cookie"], heard=self._paths_to_tell(other))
+        if self.state != "announcing":
+            return
         self._note_heard(other, value["heard"])
         self._update_statement(other, value)
-        is_latest = other.last_counter >= self.vote_counters.get(other.id, 0)
-        self.vote_counters[other.id] = max(other.last_counter, self.vote_counters.get(other.id, 0))
-        if not is_latest:
-            pass  # one that was sent later has come before it
-        elif value["flags"] & ASKING_FLAG:
+        if address not in other.verified_addresses:  # the source may be forged
+            self._send_ping(other, address)
+        if other.last_counter < self.vote_counters.get(other.id, 0):
+            return  # one that was sent later has come before it
+        self.vote_counters[other.id] = other.last_counter
+        if other.is_verified_directly:
+            self._count_vote(other, value)
+        else:
+            self.unproven_votes[other.id] = value, address
+
+    def _count_vote(self, other, value):
+        """Take an `agree` of a voter that has proven an address."""
+        if value["flags"] & ASKING_FLAG:
             self.asking_until.setdefault(other.id, self.now + ASKING_TIMEOUT)
             self.agreements.pop(other.id, None)
         else:
             self.asking_until.pop(other.id, None)
             self.agreements[other.id] = value["lamport"]
-        self._send([address], "pong", cookie=value["cookie"], heard=self._paths_to_tell(other))
-        if self.state != "announcing":
-            self._admit_member(other)
 
     def _on_object(self, other, value, address):
         """Handle a rejection as a candidate; as a member, an objection to the own name (section 13, rule 7)."""
@@ -951,7 +962,10 @@ class Peer:
             if cookie == value["cookie"] and self.now - made <= 120:
                 self._note_heard(other, value["heard"])
                 other.confirmed_path = said
-                return self._mark_verified(other, pinged)
+                self._mark_verified(other, pinged)
+                if other.id in self.unproven_votes:  # it counts from now on (section 7, rule 12)
+                    self._count_vote(other, self.unproven_votes.pop(other.id)[0])
+                return
         raise Dropped(12, "not my cookie")
 
     def _on_bye(self, other, value, address):

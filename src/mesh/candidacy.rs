@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::contact::Contact;
 use super::contacts::Seniority;
 use super::dispatch::PacketMeta;
 use super::heartbeats::MAX_ADOPTED_CLOCK;
@@ -27,23 +28,34 @@ const MAX_VOTERS_PER_GROUP: usize = admission::VOTERS;
 pub(super) struct MemberVote {
     /// Value of the room clock when the member joined, as the member states it.
     since: RoomClock,
-    /// Address for unicast announces: the source of the member's `agree`. Before an `agree`, the
-    /// best address known when its first heartbeat was noted.
+    /// Address for unicast announces and pings. Once the member is proven, an address that it has
+    /// verified. Before that, the source of its `agree`. Before an `agree`, the best address known
+    /// when its first heartbeat was noted.
     address: SocketAddr,
     /// Time at which the member joined, as it states. If that was before this program started, the
     /// time of the start.
     joined_at: Moment,
     /// Packet counter of the `agree` that `vote` was stated in; 0 while the vote is pending.
     counter: u64,
-    /// Vote of the member so far.
-    pub(super) vote: Vote,
+    /// Room clock stated in that `agree`, and its arrival time. `None` while the vote is pending,
+    /// or if the clock is above [`MAX_ADOPTED_CLOCK`].
+    clock: Option<(RoomClock, Moment)>,
+    /// True if the member is verified with an address. Whoever forges the source of an `agree` is
+    /// not: the nonce was announced to everybody, so the `agree` proves no address.
+    is_proven: bool,
+    /// Number of unicast announces and pings sent to the member before its vote counted. The ping
+    /// that follows each `agree` at once is not counted.
+    unanswered: u8,
+    /// Vote that the member has stated. It counts only if the member is proven:
+    /// [`Self::counted_vote`].
+    vote: Vote,
 }
 
 /// Vote of a member on this candidate. A no is an objection instead ([`ReceivedObjections`]).
 #[derive(Debug)]
 pub(super) enum Vote {
-    /// No vote yet. Holds the number of unicast announces sent to the member.
-    Pending(u8),
+    /// No vote yet, or none that counts.
+    Pending,
     /// Deferred, because the member asks its user, or because a rival is ahead. Holds the arrival
     /// time of the first `agree` that says so, counted from the last yes.
     Deferred(Moment),
@@ -67,10 +79,6 @@ pub(super) struct Candidacy {
     pub(super) votes: BTreeMap<PeerId, MemberVote>,
     /// Objections to this candidate that are not decided yet.
     pub(super) objections: ReceivedObjections,
-    /// Room clock that is furthest ahead among the clocks stated in `agree`s, and the arrival time
-    /// of its `agree`. Clocks above [`MAX_ADOPTED_CLOCK`] are ignored. `None` if no other clock was
-    /// stated.
-    clock: Option<(RoomClock, Moment)>,
 }
 
 impl Candidacy {
@@ -84,7 +92,6 @@ impl Candidacy {
             announce_at: now,
             votes: BTreeMap::new(),
             objections: ReceivedObjections::default(),
-            clock: None,
         }
     }
 
@@ -98,28 +105,48 @@ impl Candidacy {
         seniorities.into_iter().take(admission::VOTERS).map(|(_, id)| id).collect()
     }
 
-    /// Records the vote of a member, and returns true. A vote that was sent before the known vote,
-    /// by its packet counter, changes nothing. A deferral after a deferral keeps the time of the
-    /// first. Returns false if the member is unknown and there is no place for it
-    /// ([`Self::make_place`]).
-    fn record_vote(&mut self, id: PeerId, mut voter: MemberVote) -> bool {
+    /// Records the vote of a member. A vote that was sent before the known vote, by its packet
+    /// counter, changes nothing. A deferral after a deferral keeps the time of the first. Drops the
+    /// vote if there is no place for it ([`Self::insert`]).
+    fn record_vote(&mut self, id: PeerId, mut voter: MemberVote) {
         if let Some(known) = self.votes.get(&id) {
             if voter.counter <= known.counter {
-                return true;
+                return;
             }
+            voter.unanswered = known.unanswered;
             if let (Vote::Deferred(_), Vote::Deferred(first)) = (&voter.vote, &known.vote) {
                 voter.vote = Vote::Deferred(*first);
             }
-        } else if !self.make_place(&voter) {
-            return false;
         }
-        self.votes.insert(id, voter);
-        true
+        self.insert(id, voter);
+    }
+
+    /// Makes the vote of a member count that has proven its address. Does nothing if it is no
+    /// voter, or counts already. Removes it from the voters if there is no place at its address
+    /// ([`Self::insert`]).
+    fn prove_voter(&mut self, now: Moment, id: PeerId, address: SocketAddr) {
+        if self.votes.get(&id).is_some_and(|it| !it.is_proven)
+            && let Some(mut voter) = self.votes.remove(&id)
+        {
+            (voter.is_proven, voter.address) = (true, address);
+            self.insert(id, voter);
+            self.hasten_end(now);
+        }
+    }
+
+    /// Adds a voter, or replaces its former state, if there is a place for it
+    /// ([`Self::make_place`]). Otherwise it is no voter any more.
+    fn insert(&mut self, id: PeerId, voter: MemberVote) {
+        self.votes.remove(&id);
+        if self.make_place(&voter) {
+            self.votes.insert(id, voter);
+        }
     }
 
     /// Returns true if there is a place for another voter: fewer than [`MAX_KNOWN_VOTERS`] are
-    /// known, and fewer than [`MAX_VOTERS_PER_GROUP`] of its address group. If there is none and
-    /// the new voter has answered, it takes the place of a voter with a pending vote.
+    /// known, and fewer than [`MAX_VOTERS_PER_GROUP`] of its address group. If there is none, the
+    /// new voter takes the place of one of lower [`MemberVote::rank`], of its own group if that is
+    /// full.
     fn make_place(&mut self, new: &MemberVote) -> bool {
         let group = new.group();
         let of_group = self.votes.values().filter(|it| it.group() == group).count();
@@ -127,41 +154,43 @@ impl Candidacy {
         if !is_group_full && self.votes.len() < MAX_KNOWN_VOTERS {
             return true;
         }
-        let is_replaceable = |it: &MemberVote| {
-            matches!(it.vote, Vote::Pending(_)) && (!is_group_full || it.group() == group)
-        };
-        let replaced = self.votes.iter().find(|(_, it)| is_replaceable(it)).map(|(id, _)| *id);
-        let has_answered = !matches!(new.vote, Vote::Pending(_));
-        match replaced.filter(|_| has_answered) {
+        let others = self.votes.iter().filter(|(_, it)| !is_group_full || it.group() == group);
+        let lowest = others.min_by_key(|(_, it)| it.rank());
+        match lowest.filter(|(_, it)| it.rank() < new.rank()).map(|(id, _)| *id) {
             Some(id) => self.votes.remove(&id).is_some(),
             None => false,
         }
     }
 
-    /// Returns the Lamport counter to start with: the median of the counters that the 8 most senior
-    /// members have stated in their votes. Of two middle values it is the lower value. If none of
-    /// these members has voted yes, returns 0.
+    /// Returns the room clock that is furthest ahead at `now` among those that members whose votes
+    /// count have stated; 0 if there is none.
+    fn clock(&self, now: Moment) -> RoomClock {
+        let stated = self.votes.values().filter(|it| it.is_proven).filter_map(|it| it.clock);
+        stated.map(|(clock, at)| clock.after(now.since(at))).max().unwrap_or_default()
+    }
+
+    /// Returns the Lamport counter to start with: of each address group the median of the counters
+    /// stated in its votes that are a yes and count, and of these medians the median. 0 if there is
+    /// no such vote.
     ///
-    /// If there are three votes or more, a single extreme value does not move the median beyond the
-    /// others.
+    /// So of three groups or more, the extreme values of a single one, from however many voters, do
+    /// not move the result beyond the values of the others.
     fn lamport(&self) -> Lamport {
-        let votes = self.most_senior().into_iter().filter_map(|id| self.votes.get(&id));
-        let mut counters: Vec<Lamport> = votes
-            .filter_map(|it| match it.vote {
-                Vote::Yes(lamport) => Some(lamport),
-                _ => None,
-            })
-            .collect();
-        counters.sort_unstable();
-        counters.get(counters.len().saturating_sub(1) / 2).copied().unwrap_or_default()
+        let mut groups: BTreeMap<AddressGroup, Vec<Lamport>> = BTreeMap::new();
+        for voter in self.votes.values() {
+            if let Vote::Yes(lamport) = voter.counted_vote() {
+                groups.entry(voter.group()).or_default().push(*lamport);
+            }
+        }
+        median(groups.into_values().map(median).collect())
     }
 
     /// Returns true if the vote is settled: no vote has to be waited for, or [`JOIN_TIMEOUT`] has
     /// passed since the first announce.
     ///
-    /// A deferred vote is waited for until [`DEFERRED_VOTE_TIMEOUT`] after the deferral. A pending
-    /// vote is waited for only if its member is one of the 8 most senior, and only until that
-    /// member was sent [`MAX_UNICAST_ANNOUNCES`].
+    /// A deferred vote is waited for until [`DEFERRED_VOTE_TIMEOUT`] after the deferral. A vote
+    /// that is pending, or does not count, is waited for only if its member is one of the 8 most
+    /// senior, and only until that member was sent [`MAX_UNICAST_ANNOUNCES`].
     ///
     /// The timeout is needed because strangers could invent any number of senior peers that never
     /// answer.
@@ -169,11 +198,31 @@ impl Candidacy {
         let oldest = self.most_senior();
         let is_timed_out = now.since(self.started_at) >= JOIN_TIMEOUT;
         is_timed_out
-            || self.votes.iter().all(|(id, voter)| match voter.vote {
+            || self.votes.iter().all(|(id, voter)| match voter.counted_vote() {
                 Vote::Yes(_) => true,
-                Vote::Deferred(since) => now.since(since) >= DEFERRED_VOTE_TIMEOUT,
-                Vote::Pending(sent) => sent >= MAX_UNICAST_ANNOUNCES || !oldest.contains(id),
+                Vote::Deferred(since) => now.since(*since) >= DEFERRED_VOTE_TIMEOUT,
+                Vote::Pending => voter.unanswered >= MAX_UNICAST_ANNOUNCES || !oldest.contains(id),
             })
+    }
+
+    /// Returns true if the candidate waits for a voter that has sent an `agree` to prove its
+    /// address. Then the vote is not settled ([`Self::is_settled`]).
+    pub(super) fn awaits_proof(&self, now: Moment) -> bool {
+        let oldest = self.most_senior();
+        now.since(self.started_at) < JOIN_TIMEOUT
+            && self.votes.iter().any(|(id, it)| {
+                let is_asked = it.unanswered < MAX_UNICAST_ANNOUNCES && oldest.contains(id);
+                it.has_voted() && !it.is_proven && is_asked
+            })
+    }
+
+    /// Makes the end of the window due if the vote is settled: then the candidate need not wait
+    /// until the next announce. Call it when a vote has come, or has begun to count.
+    fn hasten_end(&mut self, now: Moment) {
+        if self.is_settled(now) {
+            let window_end = self.started_at + JOIN_WINDOW;
+            self.announce_at = self.announce_at.min(now.max(window_end));
+        }
     }
 }
 
@@ -221,14 +270,20 @@ impl Mesh {
             Some(delay) => candidacy.started_at + *delay,
             None => (now.moment + ANNOUNCE_RETRY_INTERVAL).max(candidacy.started_at + JOIN_WINDOW),
         };
-        let mut agreed = Vec::new();
+        let (mut agreed, mut unproven) = (Vec::new(), Vec::new());
         let mut addresses = if to_all { self.hosts.clone() } else { Vec::new() };
         let oldest = candidacy.most_senior();
         for (id, voter) in &mut candidacy.votes {
-            match &mut voter.vote {
+            match voter.counted_vote() {
                 Vote::Yes(_) if agreed.len() < admission::VOTERS => agreed.push(*id),
-                Vote::Pending(sent) if oldest.contains(id) => {
-                    *sent += 1;
+                Vote::Pending if voter.unanswered >= MAX_UNICAST_ANNOUNCES => {}
+                // The ping that followed its `agree`, or the `pong`, may have been lost.
+                Vote::Pending if voter.has_voted() => {
+                    voter.unanswered += 1;
+                    unproven.push((*id, voter.address));
+                }
+                Vote::Pending if oldest.contains(id) => {
+                    voter.unanswered += 1;
                     addresses.push(voter.address);
                 }
                 // Its final answer may have been lost.
@@ -240,12 +295,18 @@ impl Mesh {
         let announce = Announce::new(candidacy.nonce, name, agreed);
         let paths = if to_all { PathSet::ALL } else { PathSet::NONE };
         self.send(paths, addresses, Outgoing::Control(Control::Announce(announce)));
+        for (id, address) in unproven {
+            self.ping_at(now.moment, id, address);
+        }
     }
 
-    /// Handles `agree` from a member: records its vote, room clock, paths and profile. Marks the
-    /// sender and its address as verified, which may make it a member. Answers with a `pong`, and
-    /// decides on objections. If there is no place for another voter, records neither vote nor room
-    /// clock.
+    /// Handles `agree` from a member: records its vote, room clock, paths and profile, and answers
+    /// with a `pong`. If there is no place for another voter, records neither vote nor room clock.
+    ///
+    /// An `agree` proves no address, because its nonce was announced to everybody. So unless the
+    /// source is a verified address of the sender, sends a ping there as well. The vote counts when
+    /// the `pong` comes ([`Self::on_voter_verified`]), or at once if the sender is verified with
+    /// another address; then decides on objections.
     ///
     /// If this peer has joined already, it only sends the `pong`. If the nonce is not this
     /// attempt's, drops the packet.
@@ -262,33 +323,49 @@ impl Mesh {
         }
         let is_asking = agree.flags & Agree::ASKING != 0;
         let vote = if is_asking { Vote::Deferred(now.moment) } else { Vote::Yes(agree.lamport) };
-        let address = meta.from;
-        let joined_at = joined_at(now.moment, agree.clock.since(agree.since));
-        let counter = meta.counter;
-        let voter = MemberVote { since: agree.since, address, joined_at, counter, vote };
-        let is_voter = candidacy.record_vote(id, voter);
-        // If that was the last awaited vote, the candidate need not wait any longer.
-        let window_end = candidacy.started_at + JOIN_WINDOW;
-        if candidacy.is_settled(now.moment) {
-            candidacy.announce_at = candidacy.announce_at.min(now.moment.max(window_end));
-        }
-        let elapsed = |it: (RoomClock, Moment)| it.0.after(now.moment.since(it.1));
-        let is_taken = is_voter && agree.clock <= MAX_ADOPTED_CLOCK;
-        if is_taken && candidacy.clock.is_none_or(|it| elapsed(it) < agree.clock) {
-            candidacy.clock = Some((agree.clock, now.moment));
-        }
+        let is_adopted = agree.clock <= MAX_ADOPTED_CLOCK;
+        let contact = self.contacts.get(id);
+        let is_source_proven = contact.is_some_and(|it| it.has_verified(meta.from));
+        let proven = if is_source_proven {
+            Some(meta.from)
+        } else {
+            contact.and_then(Contact::verified_address)
+        };
+        let proven = proven.filter(|_| contact.is_some_and(|it| it.is_verified));
+        let voter = MemberVote {
+            since: agree.since,
+            address: proven.unwrap_or(meta.from),
+            joined_at: joined_at(now.moment, agree.clock.since(agree.since)),
+            counter: meta.counter,
+            clock: is_adopted.then_some((agree.clock, now.moment)),
+            is_proven: proven.is_some(),
+            unanswered: 0,
+            vote,
+        };
+        candidacy.record_vote(id, voter);
+        candidacy.hasten_end(now.moment);
         // Announces go to named hosts, too. Without named hosts, the sender has heard an announce
         // by a path.
         let is_by_path = self.hosts.is_empty();
         if let Some(contact) = self.contacts.get_mut(id) {
-            contact.verify_address(meta.from);
             contact.hears = Some(agree.heard);
             contact.hears_counter = meta.counter;
             contact.has_answered_by_path |= is_by_path;
         }
         self.update_profile(now, id, &agree.username, agree.clock, agree.since, agree.time);
         self.send_pong(now, meta, agree.cookie);
+        if !(is_source_proven && proven.is_some()) {
+            self.ping_at(now.moment, id, meta.from);
+        }
         self.decide_objections(now.moment);
+    }
+
+    /// Makes the vote of the peer `id` count, because the peer has just proven that it receives at
+    /// `address`. Does nothing if this peer is no candidate, or the other one no voter.
+    pub(super) fn on_voter_verified(&mut self, now: Moment, id: PeerId, address: SocketAddr) {
+        if let Phase::Announcing(candidacy) = &mut self.phase {
+            candidacy.prove_voter(now, id, address);
+        }
     }
 
     /// Sends a `pong` with `cookie` to the source of a packet.
@@ -309,11 +386,20 @@ impl Mesh {
         present: Duration,
     ) {
         let Phase::Announcing(candidacy) = &mut self.phase else { return };
-        let (joined_at, vote) = (joined_at(now, present), Vote::Pending(0));
-        let voter = MemberVote { since, address, joined_at, counter: 0, vote };
-        if !candidacy.votes.contains_key(&id) && candidacy.make_place(&voter) {
-            candidacy.votes.insert(id, voter);
+        if candidacy.votes.contains_key(&id) {
+            return;
         }
+        let voter = MemberVote {
+            since,
+            address,
+            joined_at: joined_at(now, present),
+            counter: 0,
+            clock: None,
+            is_proven: false,
+            unanswered: 0,
+            vote: Vote::Pending,
+        };
+        candidacy.insert(id, voter);
     }
 
     /// Removes a peer that has sent `bye` from the voters. Does nothing if this peer is no
@@ -350,11 +436,7 @@ impl Mesh {
     fn join(&mut self, now: Now) {
         let ended = std::mem::replace(&mut self.phase, Phase::In);
         let Phase::Announcing(candidacy) = ended else { return };
-        if let Some((clock, at)) = candidacy.clock {
-            self.clock = (clock.after(now.moment.since(at)), now.moment);
-        } else {
-            self.clock = (RoomClock(0), now.moment);
-        }
+        self.clock = (candidacy.clock(now.moment), now.moment);
         self.since = self.room_clock(now.moment);
         self.name_since = self.since;
         self.logs.start_lamport_at(candidacy.lamport());
@@ -398,6 +480,34 @@ impl MemberVote {
     fn group(&self) -> AddressGroup {
         AddressGroup::of_peer(self.address.ip())
     }
+
+    /// Returns true if the member has sent an `agree`, whether or not it counts.
+    const fn has_voted(&self) -> bool {
+        !matches!(self.vote, Vote::Pending)
+    }
+
+    /// Returns the vote of the member as far as it counts: a pending one if the member is not
+    /// proven.
+    pub(super) const fn counted_vote(&self) -> &Vote {
+        if self.is_proven { &self.vote } else { &Vote::Pending }
+    }
+
+    /// Returns the claim of the member to a place among the voters: 2 if its vote counts, 1 if it
+    /// has sent an `agree` that does not, 0 if it has sent none.
+    const fn rank(&self) -> u8 {
+        match self.vote {
+            Vote::Pending => 0,
+            _ if !self.is_proven => 1,
+            _ => 2,
+        }
+    }
+}
+
+/// Returns the median of Lamport counters; of an even number of counters the lower one of the two
+/// in the middle, of none 0.
+fn median(mut counters: Vec<Lamport>) -> Lamport {
+    counters.sort_unstable();
+    counters.get(counters.len().saturating_sub(1) / 2).copied().unwrap_or_default()
 }
 
 /// Returns the time at which a member joined: the time `present` before `now`, or the start of this

@@ -62,8 +62,7 @@ struct Address {
     /// Time of the last control packet from this address; `None` if another peer has only suggested
     /// the address.
     last_heard: Option<Moment>,
-    /// True if the peer has proved that it receives at this address. The proof is a cookie sent
-    /// there that came back, or this candidate's nonce in an `agree`.
+    /// True if the peer has proved that it receives at this address: a cookie sent there came back.
     is_verified: bool,
 }
 
@@ -75,8 +74,8 @@ pub(super) struct Contact {
     pub(super) signer: Option<Signer>,
     /// Stage of the peer. Change it by `Contacts::set_stage` only.
     pub(super) stage: Stage,
-    /// True if the peer is verified to be alive: it has sent back a cookie or this candidate's
-    /// nonce, or a verified peer's page has listed it. Set to false when a member is marked as
+    /// True if the peer is verified to be alive: it has sent back a cookie, or a verified peer's
+    /// page has listed it. Set to false when a member is marked as
     /// gone, and when a gone peer is heard again.
     pub(super) is_verified: bool,
     /// Profile that the peer last stated; `None` if it has stated none. Change it by
@@ -403,7 +402,7 @@ impl Contact {
     }
 
     /// Marks the contact as verified, and `address` too if it is a known address. Clears
-    /// `needs_verified_address`. Call it when a cookie or a nonce has come back.
+    /// `needs_verified_address`. Call it when a cookie has come back.
     pub(super) fn verify_address(&mut self, address: SocketAddr) {
         self.is_verified = true;
         self.needs_verified_address = false;

@@ -132,10 +132,12 @@ impl Mesh {
     ///
     /// An objection counts if its objector is verified with an address, and an independent peer
     /// ([`Self::are_independent`]) vouches for the objector. After [`JOIN_WINDOW`], no voucher is
-    /// needed if [`Self::can_others_tell`] is false.
+    /// needed if [`Self::can_others_tell`] is false, and no voter that has agreed is to prove its
+    /// address yet ([`Candidacy::awaits_proof`]).
     pub(super) fn decide_objections(&mut self, now: Moment) {
         let Phase::Announcing(candidacy) = &self.phase else { return };
-        let is_over = now.since(candidacy.started_at) >= JOIN_WINDOW;
+        let is_over =
+            now.since(candidacy.started_at) >= JOIN_WINDOW && !candidacy.awaits_proof(now);
         let counts = |id: &&PeerId| {
             self.is_verified_peer(**id)
                 && (candidacy.objections.vouchers(**id).any(|it| self.are_independent(**id, it))
@@ -251,9 +253,9 @@ impl Mesh {
 }
 
 impl Candidacy {
-    /// Iterates over the voters that have agreed or are asking their user.
+    /// Iterates over the voters that have agreed or are asking their user, as far as they count.
     pub(super) fn answered_voters(&self) -> impl Iterator<Item = PeerId> {
         let has_answered = |it: &Vote| matches!(it, Vote::Yes(_) | Vote::Deferred(_));
-        self.votes.iter().filter(move |(_, it)| has_answered(&it.vote)).map(|(id, _)| *id)
+        self.votes.iter().filter(move |(_, it)| has_answered(it.counted_vote())).map(|(id, _)| *id)
     }
 }

@@ -6,6 +6,7 @@ mod amplification;
 mod bench;
 mod blocking;
 mod crowds;
+mod forged_agreements;
 mod healing;
 mod hostile;
 mod leaving;

@@ -15,10 +15,10 @@ pub(super) const ANNOUNCE_TIMES: [Duration; 5] = [
 ];
 /// Minimum time from the first announce until the candidate becomes a member.
 pub(super) const JOIN_WINDOW: Duration = Duration::from_secs(2);
-/// Time between unicast announces to voters whose vote is waited for.
+/// Time between unicast announces, or pings, to voters whose vote is waited for.
 pub(super) const ANNOUNCE_RETRY_INTERVAL: Duration = Duration::from_millis(500);
-/// Maximum number of unicast announces to a voter. A voter that has answered none of them counts as
-/// gone.
+/// Maximum number of unicast announces and pings to a voter whose vote does not count. A voter that
+/// has answered none of them counts as gone.
 pub(super) const MAX_UNICAST_ANNOUNCES: u8 = 7;
 /// Maximum time that a candidate waits for a voter that asks its user.
 pub(super) const DEFERRED_VOTE_TIMEOUT: Duration = Duration::from_secs(12);

@@ -80,6 +80,13 @@ impl Mesh {
         let contact = self.contacts.get(id);
         let contact = contact.filter(|it| now.since(it.first_heard) < HEARD_TIMEOUT);
         let Some(address) = contact.and_then(Contact::unverified_ipv4) else { return false };
+        self.ping_at(now, id, address);
+        true
+    }
+
+    /// Sends a `ping` to a peer at this address. Neither counts the ping in the series nor
+    /// schedules the next one.
+    pub(super) fn ping_at(&mut self, now: Moment, id: PeerId, address: SocketAddr) {
         let heard = self.paths_heard_from(now, id);
         let ping = Ping { cookie: self.cookie(now, id, address, 0), heard };
         self.send_to(address, Control::Ping(ping));
@@ -87,7 +94,6 @@ impl Mesh {
             contact.pinged_path = preferred_path(heard);
             contact.is_told_uncertain |= contact.told_path != contact.pinged_path;
         }
-        true
     }
 
     /// Sends a `where` about the peer `id` to the peer that has listed it, and schedules the next
@@ -183,8 +189,9 @@ impl Mesh {
     ///
     /// Otherwise marks the sender and that address as verified, ends the series of pings, and
     /// records the path stated in the last ping as told. Restarts the timeouts after which the
-    /// sender counts as not hearing this peer. Then may make the sender a member, and decides on
-    /// objections. If the address is the sender's first verified one, calls [`Self::introduce_to`].
+    /// sender counts as not hearing this peer. Then may make the sender a member, has its vote on
+    /// this candidate count, and decides on objections. If the address is the sender's first
+    /// verified one, calls [`Self::introduce_to`].
     pub(super) fn on_pong(&mut self, now: Now, meta: PacketMeta, pong: Pong) {
         let id = meta.sender.id;
         let is_from = |address: &SocketAddr| {
@@ -208,6 +215,7 @@ impl Mesh {
         }
         self.note_hears(now.moment, id, pong.heard, meta.counter);
         self.promote(now.moment, id);
+        self.on_voter_verified(now.moment, id, address);
         self.decide_objections(now.moment);
         if is_first {
             self.introduce_to(now, id);

@@ -259,10 +259,10 @@ fn display_errors(id: RunId, run: &PeerRun) -> Vec<String> {
 }
 
 /// **A newcomer's history is that of the most senior member** (section 8): the last 10 messages of
-/// the most senior one of those that agreed, as it had them when it answered; of the next one only
-/// if the most senior one did not answer three requests; of another one only if none of those did.
-/// With loss, some of the ten may be missing. Not checked in a world with liars: newcomers believe
-/// what they claim about seniority.
+/// the most senior one of those that agreed and have proven their address, as it had them when it
+/// answered; of the next one only if the most senior one did not answer three requests; of another
+/// one only if none of those did. With loss, some of the ten may be missing. Not checked in a world
+/// with liars: newcomers believe what they claim about seniority.
 pub(crate) fn history_is_that_of_the_most_senior(world: &World) -> Vec<String> {
     let mut wrong = Vec::new();
     if !world.liars.is_empty() {
@@ -284,7 +284,7 @@ fn check_history_of(world: &World, id: RunId) -> Result<(), String> {
         |it: &Shown| EntryId { author: world.runs[it.author].signer.id, sequence: it.sequence };
     let shown: Vec<EntryId> = run.shown.iter().filter(|it| it.is_history).map(name).collect();
     let mut voters: Vec<&Agreed> = Vec::new();
-    for agreed in run.agreed.iter().rev() {
+    for agreed in run.agreed.iter().rev().filter(|it| run.proven.contains(&it.by)) {
         if !voters.iter().any(|it| it.by == agreed.by) {
             voters.push(agreed);
         }

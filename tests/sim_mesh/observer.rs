@@ -148,7 +148,7 @@ impl World {
     }
 
     /// Observes a datagram that is new to an engine, before fault injection: records floors, who
-    /// was heard, goodbyes, agreements, histories, and a rival of smaller id.
+    /// was heard, goodbyes, agreements and which of them count, histories, and a rival of smaller id.
     pub(crate) fn on_arrival(&mut self, to: RunId, datagram: &Datagram) {
         let (now, from) = (self.time, datagram.from);
         let Packet::Control { control, .. } = &datagram.packet else { return };
@@ -184,6 +184,7 @@ impl World {
                 let clock = clock - i64::try_from(now / MS).unwrap();
                 run.agreed.push(Agreed { by: from, since: agree.since, clock });
             }
+            Control::Pong(_) if run.stage == Stage::Announcing => drop(run.proven.insert(from)),
             Control::Recent(recent) if run.nonce == Some(recent.nonce) => {
                 run.histories.extend(datagram.history.clone().map(|it| (from, it)));
             }

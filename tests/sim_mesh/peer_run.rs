@@ -121,6 +121,8 @@ pub(crate) struct PeerRun {
     pub(crate) companions: Vec<(RunId, u64)>,
     /// Agreements (yes only) that have reached it as a candidate, repeated ones included.
     pub(crate) agreed: Vec<Agreed>,
+    /// Runs whose `pong` has reached it as a candidate, so that their agreements count.
+    pub(crate) proven: HashSet<RunId>,
     /// Number of `recall`s sent to each run.
     pub(crate) recalls: HashMap<RunId, u32>,
     /// Histories that have reached it: source, and the snapshot that it should be.

@@ -405,6 +405,7 @@ impl World {
             gaps: Vec::new(),
             floors: HashMap::new(),
             agreed: Vec::new(),
+            proven: HashSet::new(),
             companions: Vec::new(),
             recalls: HashMap::new(),
             histories: Vec::new(),

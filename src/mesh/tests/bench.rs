@@ -235,6 +235,15 @@ impl TestBench {
         !cookies.is_empty()
     }
 
+    /// Delivers an `agree` of a fake member ([`agree_from`]) with the nonce of the candidate under
+    /// test, and the `pong` to the ping that follows. `flags`: 0 for a yes.
+    pub(super) fn receive_agree(&mut self, who: &mut FakePeer, flags: u8, lamport: u64) {
+        let before = self.sent.len();
+        let agree = agree_from(self, who, candidate_nonce(self), flags, lamport);
+        self.receive(who, agree);
+        self.answer_cookies(who, before);
+    }
+
     /// Makes a fake peer join as an honest peer does: with an announce, a `pong` to each cookie
     /// after 150 ms, and a heartbeat. Returns false if the fake peer was sent no cookie.
     pub(super) fn admit(&mut self, who: &mut FakePeer, name: &str) -> bool {

@@ -183,8 +183,8 @@ fn newcomer_is_not_pinged_about_paths() {
     room.start(7, "newcomer");
     room.advance(20_000);
     let pongs: usize = room.peers.values().map(|it| it.pongs).sum();
-    // One for each agreement.
-    assert_eq!(pongs - before, 6);
+    // Two for each agreement: the newcomer proves its address, and the member its own.
+    assert_eq!(pongs - before, 12);
 }
 
 /// A peer whose IP address changes still sends and receives messages. Messages lost meanwhile are

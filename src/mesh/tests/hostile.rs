@@ -48,8 +48,7 @@ fn entry_in_the_name_of_another_member_is_shown_under_its_authors_name() {
 fn recall_without_answer_ends_and_does_not_spin() {
     let mut bench = TestBench::candidate();
     let mut oldest = FakePeer::new(1);
-    let agree = agree_from(&bench, &oldest, candidate_nonce(&bench), 0, 0);
-    bench.receive(&mut oldest, agree);
+    bench.receive_agree(&mut oldest, 0, 0);
     bench.advance(2_100);
     let (clock, time) = (RoomClock(1_002_100), Timestamp(0));
     let (username, since) = ("oldest".to_owned(), RoomClock(0));
@@ -132,11 +131,9 @@ fn listed_phantoms_keep_nobody_out() {
 #[test]
 fn candidate_joins_despite_endless_deferred_votes() {
     let mut bench = TestBench::candidate();
-    let nonce = candidate_nonce(&bench);
     for number in 0..60 {
         let mut asking = FakePeer::new(number);
-        let agree = agree_from(&bench, &asking, nonce, Agree::ASKING, 0);
-        bench.receive(&mut asking, agree);
+        bench.receive_agree(&mut asking, Agree::ASKING, 0);
         bench.receive_heartbeat(&mut FakePeer::new(number + 1_000), "old", 0, vec![]);
         bench.advance(1_000);
     }
@@ -147,8 +144,7 @@ fn candidate_joins_despite_endless_deferred_votes() {
 /// `agree` has stated this Lamport counter.
 fn bench_recalling_from(oldest: &mut FakePeer, lamport: u64) -> TestBench {
     let mut bench = TestBench::candidate();
-    let agree = agree_from(&bench, oldest, candidate_nonce(&bench), 0, lamport);
-    bench.receive(oldest, agree);
+    bench.receive_agree(oldest, 0, lamport);
     bench.advance(2_100);
     bench
 }
@@ -230,8 +226,7 @@ fn one_false_counter_does_not_mislead_a_newcomer() {
         let mut bench = TestBench::candidate();
         let mut others = [FakePeer::new(1), FakePeer::new(2), FakePeer::new(3)];
         for (it, counter) in others.iter_mut().zip([10_000_000, false_counter, 10_000_003]) {
-            let agree = agree_from(&bench, it, candidate_nonce(&bench), 0, counter);
-            bench.receive(it, agree);
+            bench.receive_agree(it, 0, counter);
         }
         bench.advance(2_100);
         let mut asked = bench.sent.iter().rev();

@@ -1,6 +1,6 @@
 //! Tests of limits on requests of the peer's own user, and on announces to a voter.
 
-use super::bench::{FakePeer, TestBench, agree_from, candidate_nonce};
+use super::bench::{FakePeer, TestBench};
 use crate::mesh::Outgoing;
 use crate::mesh::publish::MAX_DEFERRED_REQUESTS;
 use crate::mesh::timers::MAX_UNICAST_ANNOUNCES;
@@ -86,8 +86,7 @@ fn last_vote_ends_the_candidacy_at_once() {
     bench.receive_heartbeat(&mut voter, "voter", 0, vec![]);
     bench.advance(2_100);
     assert!(matches!(bench.mesh.phase, Phase::Announcing(_)));
-    let agree = agree_from(&bench, &voter, candidate_nonce(&bench), 0, 0);
-    bench.receive(&mut voter, agree);
+    bench.receive_agree(&mut voter, 0, 0);
     bench.advance(1);
     assert!(bench.mesh.is_member());
 }

@@ -1,6 +1,6 @@
 //! Tests of objections to this candidate: those of members count, those of strangers do not.
 
-use super::bench::{FakePeer, TestBench, agree_from, candidate_nonce};
+use super::bench::{FakePeer, TestBench, candidate_nonce};
 use crate::mesh::{End, Outgoing};
 use crate::model::{ErrorCode, Event, PeerId, RoomClock};
 use crate::wire::udp::{Control, Object, PageItem};
@@ -27,12 +27,6 @@ fn page(members: &[&FakePeer]) -> Vec<PageItem> {
 }
 
 impl TestBench {
-    /// Delivers a yes of a fake member, an `agree` without flags, to the candidate under test.
-    fn receive_agree(&mut self, who: &mut FakePeer) {
-        let agree = agree_from(self, who, candidate_nonce(self), 0, 0);
-        self.receive(who, agree);
-    }
-
     /// Delivers an objection (code `Blocked`) of a fake peer, and its `pong` to the ping that
     /// follows. `by`: name that the objection states.
     fn receive_objection(&mut self, who: &mut FakePeer, by: &str) {
@@ -67,7 +61,7 @@ fn strangers_do_not_reject_a_newcomer() {
     let mut bert = FakePeer::new(1);
     let address = FakePeer::new(66).address;
     let mut strangers: Vec<_> = (100..200).map(|it| FakePeer::new(it).at(address)).collect();
-    bench.receive_agree(&mut bert);
+    bench.receive_agree(&mut bert, 0, 0);
     for round in 0..5 {
         for stranger in &mut strangers {
             bench.receive_objection(stranger, "bert");
@@ -90,7 +84,7 @@ fn strangers_do_not_reject_a_newcomer() {
 fn joined_after_objections(at: &[u64]) -> u64 {
     let mut bench = TestBench::candidate();
     let mut bert = FakePeer::new(1);
-    bench.receive_agree(&mut bert);
+    bench.receive_agree(&mut bert, 0, 0);
     let mut strangers: Vec<_> = (60..).map(FakePeer::new).zip(at).collect();
     while !bench.mesh.is_member() && bench.now < 20_000 {
         bench.advance(1);
@@ -120,7 +114,7 @@ fn strangers_of_one_address_do_not_vouch_for_one_another() {
     let mut bert = FakePeer::new(1);
     let (mut one, mut other) = (FakePeer::new(66), FakePeer::new(67));
     other.address = one.address;
-    bench.receive_agree(&mut bert);
+    bench.receive_agree(&mut bert, 0, 0);
     bench.receive_objection(&mut one, "one");
     bench.receive_objection(&mut other, "other");
     bench.receive_heartbeat(&mut other, "other", 0, page(&[&one]));
@@ -135,12 +129,12 @@ fn strangers_of_one_address_do_not_vouch_for_one_another() {
 fn crowd_of_one_address_leaves_room_for_a_member() {
     let mut bench = TestBench::candidate();
     let (mut bert, mut carl, dora) = (FakePeer::new(1), FakePeer::new(2), FakePeer::new(3));
-    bench.receive_agree(&mut bert);
+    bench.receive_agree(&mut bert, 0, 0);
     let address = FakePeer::new(66).address;
     let mut strangers: Vec<_> = (100..200).map(|it| FakePeer::new(it).at(address)).collect();
     for stranger in &mut strangers {
         bench.receive_objection(stranger, "x");
-        bench.receive_agree(stranger);
+        bench.receive_agree(stranger, 0, 0);
         bench.receive_heartbeat(stranger, "x", 0, page(&[&dora]));
     }
     bench.receive_objection(&mut carl, "carl");
@@ -174,7 +168,7 @@ fn unverified_objection_does_not_reject() {
 fn member_rejects_under_its_own_name() {
     let mut bench = TestBench::candidate();
     let (mut bert, mut carl) = (FakePeer::new(1), FakePeer::new(2));
-    bench.receive_agree(&mut bert);
+    bench.receive_agree(&mut bert, 0, 0);
     bench.receive_heartbeat(&mut carl, "carl", 0, vec![]);
     bench.receive_objection(&mut carl, "bert");
     bench.advance(100);
@@ -204,7 +198,7 @@ fn holder_and_voter_reject_at_once() {
 fn borrowed_name_is_not_shown() {
     let mut bench = TestBench::candidate();
     let (mut bert, mut mallory) = (FakePeer::new(1), FakePeer::new(2));
-    bench.receive_agree(&mut bert);
+    bench.receive_agree(&mut bert, 0, 0);
     let name = format!("member {}", bert.address);
     bench.receive_objection(&mut mallory, &name);
     bench.receive_heartbeat(&mut bert, &name, 0, page(&[&mallory]));
@@ -229,7 +223,7 @@ fn lone_newcomer_believes_a_verified_objector() {
 fn voters_are_asked_about_an_objector() {
     let mut bench = TestBench::candidate();
     let (mut bert, mut carl) = (FakePeer::new(1), FakePeer::new(2));
-    bench.receive_agree(&mut bert);
+    bench.receive_agree(&mut bert, 0, 0);
     bench.receive_objection(&mut carl, "carl");
     bench.advance(600);
     let is_where = |it: &Control| matches!(it, Control::Where(it) if it.peers == [carl.signer.id]);
@@ -252,7 +246,7 @@ fn history_is_not_taken_from_an_unknown_objector() {
     let mut bert = FakePeer::new(1);
     let mut others = (2..).map(FakePeer::new);
     let mut stranger = others.find(|it| it.signer.id < bert.signer.id).unwrap();
-    bench.receive_agree(&mut bert);
+    bench.receive_agree(&mut bert, 0, 0);
     bench.receive_objection(&mut stranger, "stranger");
     bench.receive_heartbeat(&mut stranger, "stranger", 0, vec![]);
     bench.advance(6_000);
@@ -269,12 +263,12 @@ fn history_is_not_taken_from_an_unknown_objector() {
 fn relayed_agreements_do_not_make_an_objection_count() {
     let mut bench = TestBench::candidate();
     let (mut bert, mut stranger) = (FakePeer::new(1), FakePeer::new(66));
-    bench.receive_agree(&mut bert);
+    bench.receive_agree(&mut bert, 0, 0);
     let direct = bert.address;
     for _ in 0..5 {
         bench.advance(100);
         bert.address = stranger.address;
-        bench.receive_agree(&mut bert);
+        bench.receive_agree(&mut bert, 0, 0);
         bert.address = direct;
         bench.receive_objection(&mut stranger, "x");
         bench.advance(400);

@@ -16,7 +16,9 @@ impl TestBench {
         bench.advance(100);
         let nonce = candidate_nonce(&bench);
         let agree = agree_from(&bench, voter, nonce, 0, 0);
+        let before = bench.sent.len();
         bench.receive_by(None, voter, agree);
+        bench.answer_cookies_by(None, voter, before);
         bench.advance(1_900);
         let recent = Recent { nonce, page: 0, pages: 1, entries: vec![], marks: vec![] };
         bench.receive_by(None, voter, Control::Recent(recent));
@@ -46,6 +48,8 @@ impl TestBench {
 fn paths_are_judged_from_joining_on() {
     let mut bert = FakePeer::new(1);
     let mut bench = TestBench::joined_with(&mut bert, 0);
+    // The ping that followed the agreement.
+    bench.sent.clear();
     bench.advance(2_400);
     assert_eq!(bench.pings(), 0);
     for _ in 0..10 {

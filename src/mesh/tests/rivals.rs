@@ -26,8 +26,7 @@ fn stranger_takes_no_name_as_rival() {
     let mut bench = TestBench::candidate();
     let (mut bert, mut stranger) = (FakePeer::new(1), rival_ahead(&bench));
     let nonce = candidate_nonce(&bench);
-    let agree = agree_from(&bench, &bert, nonce, 0, 0);
-    bench.receive(&mut bert, agree);
+    bench.receive_agree(&mut bert, 0, 0);
     for _ in 0..40 {
         let before = bench.sent.len();
         announce_rival(&mut bench, &mut stranger);
@@ -77,14 +76,14 @@ fn yes_can_be_withdrawn_for_some_time() {
     let nonce = candidate_nonce(&bench);
     let yes = agree_from(&bench, &bert, nonce, 0, 0);
     let wait = agree_from(&bench, &bert, nonce, Agree::ASKING, 0);
-    bench.receive(&mut bert, yes.clone());
-    bert.counter = 2;
+    bench.receive_agree(&mut bert, 0, 0);
+    bert.counter = 3;
     bench.receive(&mut bert, wait);
     // An answer that was sent before the last one, and arrives after it, changes nothing.
-    bert.counter = 1;
+    bert.counter = 2;
     bench.receive(&mut bert, yes);
     let is_recall = |it: &Control| matches!(it, Control::Recall(_));
-    bert.counter = 3;
+    bert.counter = 4;
     for _ in 0..11 {
         bench.advance(1_000);
         bench.receive_heartbeat(&mut bert, "bert", 0, vec![]);
@@ -99,20 +98,17 @@ fn yes_can_be_withdrawn_for_some_time() {
 #[test]
 fn voters_of_one_address_are_limited() {
     let mut bench = TestBench::candidate();
-    let nonce = candidate_nonce(&bench);
     let at = |number: u16| SocketAddr::from(([10, 0, 0, 66], 1_000 + number));
     for number in 0..300 {
         let mut stranger = FakePeer::new(1_000 + number).at(at(number));
         if number % 2 == 0 {
             bench.receive_heartbeat(&mut stranger, "stranger", 0, vec![]);
         }
-        let agree = agree_from(&bench, &stranger, nonce, Agree::ASKING, 0);
-        bench.receive(&mut stranger, agree);
+        bench.receive_agree(&mut stranger, Agree::ASKING, 0);
         bench.receive_heartbeat(&mut FakePeer::new(3_000 + number), "old", 0, vec![]);
     }
     let mut bert = FakePeer::new(1);
-    let agree = agree_from(&bench, &bert, nonce, 0, 0);
-    bench.receive(&mut bert, agree);
+    bench.receive_agree(&mut bert, 0, 0);
     bench.sent.clear();
     bench.advance(500);
     let announces: Vec<(&Sent, &Announce)> = bench

@@ -304,8 +304,7 @@ fn senior_witness_is_believed_about_an_unannounced_holder() {
     for what in [Unheard, HeardElsewhere, HeardAtTheWitness, Announced, OtherName] {
         let mut bench = TestBench::candidate();
         let (mut senior, mut holder) = (FakePeer::new(1), FakePeer::new(2));
-        let agree = agree_from(&bench, &senior, candidate_nonce(&bench), 0, 0);
-        bench.receive(&mut senior, agree);
+        bench.receive_agree(&mut senior, 0, 0);
         // The senior sends no history, so this peer joins without one, and later no longer asks for
         // it.
         for _ in 0..60 {
@@ -382,8 +381,7 @@ fn witness_does_not_testify_for_a_member_that_renamed_itself() {
 fn senior_member_takes_no_name_by_renaming_itself() {
     let mut bench = TestBench::candidate();
     let mut senior = FakePeer::new(1);
-    let agree = agree_from(&bench, &senior, candidate_nonce(&bench), 0, 0);
-    bench.receive(&mut senior, agree);
+    bench.receive_agree(&mut senior, 0, 0);
     bench.advance(4_000);
     for name in ["senior", "anna", "anna"] {
         let clock = 1_000_000 + bench.now;
@@ -433,7 +431,9 @@ fn candidate_takes_no_absurd_room_clock() {
     let nonce = candidate_nonce(&bench);
     let Control::Agree(mut agree) = agree_from(&bench, &senior, nonce, 0, 0) else { panic!() };
     agree.clock = RoomClock((1 << 40) + 1);
+    let before = bench.sent.len();
     bench.receive(&mut senior, Control::Agree(agree));
+    assert!(bench.answer_cookies(&mut senior, before));
     bench.advance(2_000);
     assert_eq!(bench.mesh.room_clock(bench.now().moment), RoomClock(0));
 }
