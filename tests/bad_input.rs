@@ -217,7 +217,7 @@ fn unknown_kinds_and_trailing_fields_are_ignored() {
     let server = start_server(&[]);
     let bystanders = Bystanders::start(&server);
     let mut guest = server.join("guest");
-    guest.send_bytes(&frame_bytes(b"\x0c\xff\xff\xff"));
+    guest.send_bytes(&frame_bytes(b"\x3e\xff\xff\xff"));
     guest.send_bytes(&frame_bytes(b"\x80\x7d"));
     guest.send_bytes(&frame_bytes(&[&[0x3f][..], &[0xee; 16_383]].concat()));
     // Bytes after the last field.
@@ -495,7 +495,7 @@ fn incomplete_handshake_times_out_after_ten_seconds() {
     // An unknown frame does not replace `join`.
     let mut client = server.connect();
     client.send_hello(0);
-    client.send_bytes(&frame_bytes(b"\x0c"));
+    client.send_bytes(&frame_bytes(b"\x3e"));
     slow.push(client);
     let mut silent: Vec<TestClient> = (0..SILENT).map(|_| server.connect()).collect();
     // Meanwhile other clients can join and chat.
