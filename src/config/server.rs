@@ -549,7 +549,8 @@ mod tests {
         let bare = ServerOptions { listen: options.listen.clone(), ..ServerOptions::default() };
         // The shown defaults are the built-in ones, with a data directory and without.
         for data_dir in [None, Some(PathBuf::from("data"))] {
-            let shown = ServerOptions { data_dir: data_dir.clone(), ..options.clone() };
+            // An example is shown of the message of the day: there is none by default.
+            let shown = ServerOptions { data_dir: data_dir.clone(), motd: None, ..options.clone() };
             let bare = ServerOptions { data_dir, ..bare.clone() };
             let (shown, bare) = (shown.into_settings().unwrap(), bare.into_settings().unwrap());
             assert_eq!(format!("{shown:?}"), format!("{bare:?}"));

@@ -44,7 +44,8 @@ impl Hub {
     }
 
     /// Carries out an effective fact, which is applied already. Returns the number of connected
-    /// users that it has hit; for an end of a sanction or a removal 1. `text`: text of an announcement of this hub; another hub's has none
+    /// users that it has hit; for an end of a sanction or a removal 1. `text`: text of an
+    /// announcement of this hub; another hub's has none
     /// here.
     fn carry_out(&mut self, now: Now, fact: &SharedFact, text: Option<&AnnouncementText>) -> usize {
         match &fact.draft.action {

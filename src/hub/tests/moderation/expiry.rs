@@ -41,7 +41,7 @@ fn replaced_and_lifted_sanctions_have_one_end() {
     let username = Username::new("dora").unwrap();
     let kind = crate::model::SanctionKind::Ban;
     let lift = ModerationRequest::EndSanction { kind, scope: Scope::Server, username };
-    assert_eq!(harness.owner(lift), Ok(0));
+    assert_eq!(harness.owner(lift), Ok(1));
     let facts = harness.facts.len();
     harness.advance(59_000);
     assert_eq!((harness.facts.len(), harness.hub.moderation().sanctions().count()), (facts, 1));
