@@ -207,7 +207,7 @@ impl Candidacy {
 
     /// Returns true if the candidate waits for a voter that has sent an `agree` to prove its
     /// address. Then the vote is not settled ([`Self::is_settled`]).
-    pub(super) fn awaits_proof(&self, now: Moment) -> bool {
+    pub(super) fn is_awaiting_proof(&self, now: Moment) -> bool {
         let oldest = self.most_senior();
         now.since(self.started_at) < JOIN_TIMEOUT
             && self.votes.iter().any(|(id, it)| {

@@ -133,11 +133,11 @@ impl Mesh {
     /// An objection counts if its objector is verified with an address, and an independent peer
     /// ([`Self::are_independent`]) vouches for the objector. After [`JOIN_WINDOW`], no voucher is
     /// needed if [`Self::can_others_tell`] is false, and no voter that has agreed is to prove its
-    /// address yet ([`Candidacy::awaits_proof`]).
+    /// address yet ([`Candidacy::is_awaiting_proof`]).
     pub(super) fn decide_objections(&mut self, now: Moment) {
         let Phase::Announcing(candidacy) = &self.phase else { return };
         let is_over =
-            now.since(candidacy.started_at) >= JOIN_WINDOW && !candidacy.awaits_proof(now);
+            now.since(candidacy.started_at) >= JOIN_WINDOW && !candidacy.is_awaiting_proof(now);
         let counts = |id: &&PeerId| {
             self.is_verified_peer(**id)
                 && (candidacy.objections.vouchers(**id).any(|it| self.are_independent(**id, it))
