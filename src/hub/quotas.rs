@@ -1,5 +1,5 @@
 //! Quotas by address group: usage and limits of connections, rooms, `join`s, wrong passwords,
-//! `history` and `search` requests, and further replay pages.
+//! requests (those that read the log, moderate or ask for a list), and further replay pages.
 //!
 //! The quota of sessions is in `sessions`, that of names in `waiting_names`. The driver has the
 //! quotas of messages and of unsent bytes.
@@ -19,8 +19,9 @@ const MAX_IDLE_GROUPS: usize = 4_096;
 const MIN_ROOM_SHARE: usize = 16;
 
 /// Maximum time that a request waits for its address group's tokens. If it would wait longer, its
-/// connection is closed. During this time, a client within its own rate limit does not exceed the
-/// maximum number of deferred frames.
+/// connection is closed. It is not longer than the ten seconds that
+/// [`deferred_frame_limit`](super::deferred_frame_limit) allows for, so a client within its own rate
+/// limit does not exceed the maximum number of deferred frames meanwhile.
 const MAX_REQUEST_WAIT: Duration = Duration::from_secs(10);
 
 /// Units that each page of a replay after the first one costs the address group.
@@ -50,10 +51,9 @@ pub(super) struct GroupLimits {
     join_burst: u32,
     /// Rate limit of `join`s: number per minute after the burst.
     joins_per_minute: u32,
-    /// Burst of `history` and `search` requests and of further replay pages, in units.
+    /// Burst of requests and of further replay pages, in units.
     request_burst: u32,
-    /// Rate limit of `history` and `search` requests and of further replay pages, in units per
-    /// minute after the burst.
+    /// Rate limit of requests and of further replay pages, in units per minute after the burst.
     requests_per_minute: u32,
     /// Number of wrong passwords before the first pause.
     free_failures: u32,
@@ -120,8 +120,7 @@ struct GroupUsage {
     rooms: usize,
     /// Token bucket (rate limit) of `join`s.
     joins: TokenBucket,
-    /// Token bucket (rate limit) of `history` and `search` requests and of further replay pages, in
-    /// units.
+    /// Token bucket (rate limit) of requests and of further replay pages, in units.
     requests: TokenBucket,
     /// Wrong passwords.
     failures: PasswordFailures,
@@ -130,7 +129,7 @@ struct GroupUsage {
     forgotten_at: Option<Moment>,
 }
 
-/// Decision about a `history` or `search` request, by the rate limit of its address group.
+/// Decision about a request, by the rate limit of its address group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RequestQuota {
     /// The request's tokens are taken. Handle the request at once.
@@ -250,8 +249,7 @@ impl Quotas {
         self.update(group, now, |usage, _| usage.joins.try_take(now))
     }
 
-    /// Takes tokens of an address group for a `history` or `search` request that costs this number
-    /// of units. Returns when to handle the request. If the request must be refused, takes nothing.
+    /// Takes tokens of an address group for a request that costs this number of units. Returns when to handle the request. If the request must be refused, takes nothing.
     #[must_use]
     pub(super) fn take_request(
         &mut self,

@@ -14,10 +14,10 @@ use crate::wire::tcp::ClientFrame;
 pub(super) const QUOTA_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 impl Hub {
-    /// Charges a request that reads the log, moderates or asks for a list to the address group of its
-    /// connection. Returns the frame if it may be handled now; a frame of another kind is free. Otherwise reports the quota
-    /// and returns `None`: the connection is blocked until the group's tokens are available. If
-    /// that would take too long, the connection is closed instead.
+    /// Charges a request that reads the log, moderates or asks for a list to the address group of
+    /// its connection. Returns the frame if it may be handled now; a frame of another kind is free.
+    /// Otherwise reports the quota and returns `None`: the connection is blocked until the group's
+    /// tokens are available. If that would take too long, the connection is closed instead.
     pub(super) fn throttle(
         &mut self,
         now: Now,

@@ -7,8 +7,8 @@ use crate::model::{ChatCommand, Event, Message, RequestTag, SearchRequest, Searc
 
 impl Link {
     /// Queues a search ([`Self::queue`]), with its limit clamped to 1 to [`MAX_SEARCH_PAGE`].
-    /// Refuses a search whose text or name is longer than a frame may hold. The server checks
-    /// everything else.
+    /// Refuses a search whose text or name is longer than a frame may hold. When it is sent, it is
+    /// refused if the server does not search. The server checks everything else.
     pub(super) fn queue_search(&mut self, tag: RequestTag, search: SearchRequest) {
         let name_is_long =
             |name: &Option<String>| name.as_ref().is_some_and(|it| it.len() > MAX_RAW_NAME_BYTES);

@@ -19,7 +19,8 @@ const MAX_AUTHORS: usize = 1_024;
 const MAX_INTRODUCED: usize = 128;
 /// Maximum number of out-of-order entries of one author.
 const MAX_OUT_OF_ORDER: usize = 256;
-/// Maximum number of out-of-order entries of all authors together.
+/// Maximum number of out-of-order entries of all authors together. Beyond it, an entry is refused
+/// unless it is its author's next one.
 const MAX_OUT_OF_ORDER_TOTAL: usize = 2_048;
 /// Maximum number of peers remembered per author as holders of missing entries. Beyond it, a new
 /// holder replaces the holder that was added first.

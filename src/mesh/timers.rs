@@ -25,8 +25,9 @@ pub(super) const DEFERRED_VOTE_TIMEOUT: Duration = Duration::from_secs(12);
 /// Maximum time, from the first announce, that a candidate waits for votes.
 pub(super) const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Time, from the first objection of a peer, for which a candidate waits for others to vouch for
-/// that peer. It is longer than I(n) of a room with up to 50 members.
+/// Time, from the first objection of a verified peer, for which a candidate waits for others to
+/// vouch for that peer. Without that, the objection does not count. It is longer than I(n) of a
+/// room with up to 50 members.
 pub(super) const VOUCH_TIMEOUT: Duration = Duration::from_millis(2_500);
 /// Maximum time, from the end of [`JOIN_WINDOW`], for which undecided objections hold up a
 /// candidate.

@@ -86,7 +86,7 @@ pub const MAX_LISTED_ITEMS: usize = 30;
 pub const MAX_KEPT_DIRECT_MESSAGES: usize = 100;
 
 /// Maximum number of references of refused messages that are remembered for one session. Beyond it,
-/// the lowest are forgotten.
+/// the lowest are forgotten: such a message, sent again, is taken for a duplicate and acknowledged.
 pub const MAX_REFUSED_REFERENCES: usize = 64;
 
 /// Number of refused `join`s on one connection after which it is closed.

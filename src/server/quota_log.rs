@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::hub::Quota;
 use crate::model::{AddressGroup, Moment};
 
-/// Minimum time between two log lines.
+/// Minimum time between two log lines about limits, over all address groups and limits; and the
+/// interval for which events are counted.
 const LINE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Maximum number of pairs of address group and limit that are counted in one [`LINE_INTERVAL`].

@@ -243,7 +243,8 @@ unsafe extern "C" fn write(
     call_system!(file, xWrite, from, count, offset)
 }
 
-/// `xTruncate`: truncates a file.
+/// `xTruncate`: truncates the real file, and records that as an unsynced change of the simulated
+/// disk. Fails at the step at which a failure is injected.
 unsafe extern "C" fn truncate(file: *mut sqlite3_file, size: sqlite3_int64) -> c_int {
     // SAFETY: `open` has opened the file.
     if let Some(info) = unsafe { file_info(file) } {

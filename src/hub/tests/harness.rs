@@ -71,7 +71,8 @@ pub(super) struct Harness {
     pub(super) wake_at: Option<Moment>,
     /// Number of connected users in the hub's last output.
     pub(super) connected_users: usize,
-    /// True if the log answers only when a test tells it to.
+    /// True if the log answers only when a test tells it to. Volatile changes are not meant: see
+    /// [`Self::delays_volatile`].
     pub(super) manual_log: bool,
     /// True if the log commits volatile changes only when a test tells it to. Otherwise it does at
     /// once, even if it is manual.
@@ -158,7 +159,7 @@ impl Harness {
     }
 
     /// Passes an input to the hub and performs its outputs. Then lets the log answer, unless the
-    /// log is manual.
+    /// log is manual; volatile changes are committed all the same, unless they are delayed.
     pub(super) fn input(&mut self, input: Input) {
         let now = self.current_time();
         if let (Input::Committed { items }, Some(observer)) = (&input, &mut self.observer) {

@@ -28,8 +28,10 @@ pub(super) fn insert(
     write_property(connection, property::MODERATED_UP_TO, sequence_to_sql(fact.sequence))
 }
 
-/// Overwrites the text and style of a removed message, also in the search index. Does nothing if
-/// there is no such message any more.
+/// Overwrites a removed message with the placeholder text and [`Style::REMOVED`], and indexes it
+/// again by that text. Its old words are no longer found, and stay in the file until the purge that
+/// follows ([`search::index_again`](super::search::index_again)). Does nothing if there is no such
+/// message any more.
 fn remove_text(connection: &Connection, message: &RemovedMessage<'_>) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
         "UPDATE entries SET style = ?, text = ? WHERE sequence = ? AND session = ?
