@@ -509,7 +509,7 @@ mod tests {
 
     /// Keys that have no default. The packaged file shows them with an example value.
     const KEYS_WITHOUT_DEFAULT: &[&str] =
-        &["password", "password-file", "data-dir", "backup-dir", "control"];
+        &["motd", "password", "password-file", "data-dir", "backup-dir", "control"];
 
     /// The configuration file of the package sets nothing.
     #[test]
@@ -539,6 +539,7 @@ mod tests {
         assert_eq!(
             missing,
             [
+                "motd: None",
                 "password: None",
                 "password_file: None",
                 "data_dir: None",
