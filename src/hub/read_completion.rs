@@ -219,11 +219,8 @@ impl Hub {
         }
     }
 
-    /// Sends the last entries of an answer, each with `flags`, and then `end` with the flags
-    /// `more`. `about`: kind number of the request.
-    ///
-    /// If there are entries, blocks the connection until the client has taken them (flow control).
-    /// So no client can request more than it reads.
+    /// Sends the last entries of an answer, each with `flags`, and then `end`, as
+    /// [`Self::send_end`] does.
     pub(super) fn send_entries_and_end(
         &mut self,
         id: ConnectionId,
@@ -235,8 +232,22 @@ impl Hub {
     ) {
         let has_entries = !entries.is_empty();
         self.send_entries(id, entries, flags);
+        self.send_end(id, has_entries, about, reference, more);
+    }
+
+    /// Sends `end` with the flags `more`. `about`: kind number of the request. `has_items`: true if
+    /// the answer had entries or removals at its end. The connection is then blocked until the
+    /// client has taken them (flow control), so no client can request more than it reads.
+    pub(super) fn send_end(
+        &mut self,
+        id: ConnectionId,
+        has_items: bool,
+        about: u16,
+        reference: Reference,
+        more: u8,
+    ) {
         self.send_frame(id, End { about, reference, head: self.head, flags: more });
-        if has_entries && let Some(connection) = self.connections.get_mut(&id) {
+        if has_items && let Some(connection) = self.connections.get_mut(&id) {
             connection.block_on(BlockedOn::Mark);
             self.deliver(id, Delivery::Mark);
         }

@@ -19,7 +19,7 @@ impl Hub {
     /// missed many entries.
     ///
     /// After the last page, sends `end` and, if the storage is failing, a notice. If that page has
-    /// entries, the connection is then blocked until the client has taken it. Then sends the
+    /// entries or removals, the connection is then blocked until the client has taken it. Then sends the
     /// subscriptions, the rosters and the waiting frames.
     pub(super) fn send_replay_page(
         &mut self,
@@ -43,15 +43,10 @@ impl Hub {
             }
             return;
         }
+        let has_items = !outcome.entries.is_empty() || !outcome.removals.is_empty();
+        self.send_entries(id, outcome.entries, flag::HISTORY);
         self.send_removals(id, &outcome.removals);
-        self.send_entries_and_end(
-            id,
-            outcome.entries,
-            flag::HISTORY,
-            kind::JOIN,
-            Reference::NONE,
-            0,
-        );
+        self.send_end(id, has_items, kind::JOIN, Reference::NONE, 0);
         self.send_storage_notice(id);
         let rooms = self.sessions.get(session).map(|it| it.rooms.clone()).unwrap_or_default();
         for room in &rooms {

@@ -208,14 +208,13 @@ impl Link {
     /// Handles `entry`, a message in a room. If a search requested the entry, only adds it to the
     /// results of that search. An answer to `history` is reported. Any other entry is reported if
     /// it was not shown before, with a gap before the entry, if any, and a write of the session is
-    /// scheduled. Acknowledges the pending message that the entry echoes.
+    /// scheduled. If it was shown before, and is known to be removed only now, the removal is
+    /// reported. Acknowledges the pending message that the entry echoes.
     fn on_entry(&mut self, now: Moment, entry: Entry) {
         let (session, reference, previous) = (entry.session, entry.reference, entry.previous);
         let message = self.to_message(entry);
         let (sequence, time) = (message.sequence, message.time);
-        if message.style == Style::REMOVED {
-            self.removed_messages.insert(sequence);
-        }
+        let is_news = message.style == Style::REMOVED && self.removed_messages.insert(sequence);
         let verdict = if message.requested {
             if let Some(item) = self.pending.current_search() {
                 return collect(item, message);
@@ -227,14 +226,15 @@ impl Link {
             self.cursor.on_entry(&message.room, sequence, previous)
         };
         let tag = self.take_answered_message(now, session, reference);
-        if let Novelty::New { gap } = verdict {
-            if gap {
-                self.emit(Event::Gap { room: message.room.clone() });
-            }
-            if message.requested || !self.was_shown_when_accepted(session, reference) {
-                let tag = tag.clone().unwrap_or_default();
-                self.emit(Event::Message(Message { tag, ..message }));
-            }
+        if verdict == (Novelty::New { gap: true }) {
+            self.emit(Event::Gap { room: message.room.clone() });
+        }
+        let is_new = verdict != Novelty::Duplicate;
+        if is_new && (message.requested || !self.was_shown_when_accepted(session, reference)) {
+            let tag = tag.clone().unwrap_or_default();
+            self.emit(Event::Message(Message { tag, ..message }));
+        } else if is_news {
+            self.report_removal(message.room, sequence);
         }
         self.emit_acknowledgement(tag, (sequence, time));
     }

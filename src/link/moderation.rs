@@ -250,6 +250,13 @@ impl Link {
         }
     }
 
+    /// Reports a message that was shown before as removed: its entry has come once more, without
+    /// its text. Who removed it is not known.
+    pub(super) fn report_removal(&mut self, room: String, message: Sequence) {
+        let (by, reason) = (None, None);
+        self.emit_moderation(ModerationEvent::MessageRemoved { room, message, by, reason });
+    }
+
     /// Handles `topic_changed`. It is a change if the room's history has arrived before.
     pub(super) fn on_topic_changed(&mut self, topic: TopicChanged) {
         let TopicChanged { room, text, by, time } = topic;

@@ -215,7 +215,8 @@ pub enum ModerationEvent {
         room: String,
         /// Sequence of the message.
         message: Sequence,
-        /// Username of the user who removed it.
+        /// Username of the user who removed it; `None` if that was the server's owner, or if it is
+        /// not known.
         by: Option<String>,
         /// Reason.
         reason: Option<String>,

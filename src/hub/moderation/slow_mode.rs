@@ -37,7 +37,8 @@ impl Hub {
             return Ok(());
         }
         let retry_after = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX).max(1);
-        Err(Error { retry_after, ..Error::new(ErrorCode::TooSoon) })
+        let text = words::slow_mode(wait);
+        Err(Error { retry_after, text, ..Error::new(ErrorCode::TooSoon) })
     }
 
     /// Returns the time for which the author of a message must wait because of the room's slow mode.

@@ -47,6 +47,11 @@ pub(super) fn refused(start: &str, fact: &Fact, left: Option<Duration>) -> Strin
     format!("{start}{length}{}", ending(fact))
 }
 
+/// Returns the text of error 315 for an author who has to wait for this time.
+pub(super) fn slow_mode(wait: Duration) -> String {
+    format!("This room is in slow mode: your next message can come in {}.", duration(wait))
+}
+
 /// Returns the end of a sentence: the reason of a fact, if there is one.
 fn ending(fact: &Fact) -> String {
     match reason(fact) {

@@ -239,6 +239,28 @@ fn removals_are_reported_once() {
     assert_eq!(take_moderation(&mut sim), []);
 }
 
+/// A message that was shown with its text, and whose entry comes again without it, is reported as
+/// removed, once.
+#[test]
+fn entry_of_a_shown_message_reports_its_removal() {
+    let mut sim = live();
+    let ServerFrame::Entry(mut entry) = sim.server.other_says("lobby").unwrap() else {
+        panic!("no entry");
+    };
+    receive(&mut sim, entry.clone());
+    assert_eq!(sim.count_events(|it| matches!(it, Event::Message(_))), 1);
+    take_moderation(&mut sim);
+    (entry.style, entry.text) = (Style::REMOVED.0, "[removed]".to_owned());
+    let message = entry.sequence;
+    receive(&mut sim, entry.clone());
+    let (room, by, reason) = ("lobby".to_owned(), None, None);
+    let expected = ModerationEvent::MessageRemoved { room, message, by, reason };
+    assert_eq!(take_moderation(&mut sim), [expected]);
+    receive(&mut sim, entry);
+    receive(&mut sim, removed(message.0));
+    assert_eq!(take_moderation(&mut sim), []);
+}
+
 /// The latest 1,000 removed messages are remembered.
 #[test]
 fn oldest_removed_message_is_forgotten_first() {

@@ -99,6 +99,28 @@ fn removals_come_with_the_replay() {
     }
 }
 
+/// A replay brings a message before the frame that says that it was removed.
+#[test]
+fn removal_comes_after_its_message() {
+    let (mut harness, moderator, _) = lobby();
+    let bob = harness.connect_and_greet(EVENTS);
+    harness.send(bob, join("carl", &[]));
+    let token = welcome(&harness.take_received(bob)).token;
+    harness.disconnect(bob);
+    harness.send(moderator, say(1, "x"));
+    let message = harness.log.last().unwrap().sequence;
+    harness.send(moderator, remove(1, "lobby", message.0, ""));
+    let bob = harness.connect_and_greet(EVENTS);
+    let position = Some(crate::model::Position { log_id: LOG, sequence: Sequence(message.0 - 1) });
+    let join = crate::wire::tcp::Join { token: Some(token), position, ..join("carl", &[]) };
+    harness.send(bob, join);
+    let summaries = harness.take_summaries(bob);
+    let [.., entry, removed, end] = summaries.as_slice() else { panic!("{summaries:?}") };
+    assert!(entry.starts_with(&format!("{}:lobby mod", message.0)), "{summaries:?}");
+    assert!(removed.starts_with("removed "), "{summaries:?}");
+    assert!(end.starts_with("end 2 "), "{summaries:?}");
+}
+
 /// A read that was performed before a removal, and is answered after it, does not bring the text:
 /// neither history, nor `enter`, nor messages that were committed during the read.
 #[test]

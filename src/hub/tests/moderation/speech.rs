@@ -106,6 +106,7 @@ fn slow_mode_makes_sessions_wait() {
     harness.send(bob, say(3, "c"));
     let error = harness.take_error(bob);
     assert_eq!((error.code, error.about, error.retry_after), (315, 3, 6_000));
+    assert!(error.text.ends_with("in 6 s."), "{}", error.text);
     harness.advance(6_000);
     assert_eq!(harness.ask(bob, say(3, "c")), ["5:lobby bob: c (0)"]);
     for reference in 1..=3 {
