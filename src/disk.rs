@@ -43,9 +43,9 @@ pub(crate) fn open_private_file_without_link(path: &Path) -> io::Result<File> {
     private_file_options().custom_flags(no_link).open(path)
 }
 
-/// Replaces a file by one with this content, which only its owner can access (mode 0600 on Unix), or
-/// creates it. The directory must exist. After a crash of the program or a power cut, the file has
-/// either the old or the new content. Waits for the disk.
+/// Replaces a file by one with this content, which only its owner can access (mode 0600 on Unix),
+/// or creates it. The directory must exist. After a crash of the program or a power cut, the file
+/// has either the old or the new content. Waits for the disk.
 ///
 /// # Errors
 /// The new file cannot be written, or not put in place of the old one. The old file is unchanged,

@@ -1,5 +1,5 @@
-//! Tests of the owner's commands of the real program, `chat-server export`, `audit`, `import`, `backup`
-//! and `check`, beside a running server and without one.
+//! Tests of the owner's commands of the real program, `chat-server export`, `audit`, `import`,
+//! `backup` and `check`, beside a running server and without one.
 
 #![cfg(feature = "server")]
 #![allow(

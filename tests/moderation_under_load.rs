@@ -56,7 +56,8 @@ const BANNED: std::ops::Range<usize> = 2..12;
 /// Number of messages that each client sends before the server is killed, and again after that.
 const MESSAGES: usize = 5;
 
-/// Number of messages that are removed while everybody is there, and again while one client is away.
+/// Number of messages that are removed while everybody is there, and again while one client is
+/// away.
 const REMOVALS: usize = 5;
 
 /// Time limit for each phase.

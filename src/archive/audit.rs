@@ -99,8 +99,8 @@ struct FactLine<'a> {
     room: Option<&'a str>,
     /// To whom.
     user: Option<UserObject<'a>>,
-    /// Details: new role, length of a sanction in seconds (0: forever), topic, interval of slow mode in
-    /// seconds, whether only moderators may talk, sequence of the removed message.
+    /// Details: new role, length of a sanction in seconds (0: forever), topic, interval of slow
+    /// mode in seconds, whether only moderators may talk, sequence of the removed message.
     value: serde_json::Value,
     /// Address or network that a ban applies to as well.
     address: Option<String>,

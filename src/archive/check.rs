@@ -223,8 +223,8 @@ fn check_sessions(connection: &Connection, report: &mut CheckReport) -> rusqlite
     })
 }
 
-/// Checks that facts are valid, that none has the sequence of a message, and that removed messages have
-/// the placeholder instead of a text.
+/// Checks that facts are valid, that none has the sequence of a message, and that removed messages
+/// have the placeholder instead of a text.
 fn check_facts(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
     let mut find_room = connection.prepare("SELECT removed_in FROM facts WHERE sequence = ?")?;
     let mut find_message = connection.prepare(&format!(
@@ -264,8 +264,8 @@ fn check_facts(connection: &Connection, report: &mut CheckReport) -> rusqlite::R
     })
 }
 
-/// Checks that the stored moderation state is valid, and that its facts are those of the log, as far
-/// as the log still has them.
+/// Checks that the stored moderation state is valid, and that its facts are those of the log, as
+/// far as the log still has them.
 fn check_moderation(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
     let mut find = connection.prepare("SELECT fact FROM facts WHERE sequence = ?")?;
     facts::for_each_register(connection, |row| {
@@ -284,7 +284,8 @@ fn check_moderation(connection: &Connection, report: &mut CheckReport) -> rusqli
 /// Checks the values in the table `properties`, and the column `dropped` of rooms:
 /// - Server id and log id are 16 bytes, if they are stored. A log with messages has a log id.
 /// - The flags `is_clean` and `is_strict` are 0 or 1, if they are stored.
-/// - The sequences `indexed`, `forgotten`, `moderated` and `dropped` are between 0 and the log's last sequence.
+/// - The sequences `indexed`, `forgotten`, `moderated` and `dropped` are between 0 and the log's
+/// last sequence.
 fn check_properties(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
     let last: i64 = connection.query_row(
         "SELECT max(ifnull((SELECT max(sequence) FROM entries), 0),

@@ -28,8 +28,9 @@ const CREATE_STAGING_TABLE: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-/// SQL: deletes the staged messages that have a duplicate in the log. A message whose text was removed
-/// (style 2), there or here, is a duplicate whatever its text is: an import does not bring it back.
+/// SQL: deletes the staged messages that have a duplicate in the log. A message whose text was
+/// removed (style 2), there or here, is a duplicate whatever its text is: an import does not bring
+/// it back.
 const DROP_DUPLICATES: &str = "
     DELETE FROM temp.aside WHERE line IN (
         SELECT a.line FROM main.entries e CROSS JOIN temp.aside a
@@ -40,8 +41,8 @@ const DROP_DUPLICATES: &str = "
 ";
 
 /// SQL: numbers all messages, stored and staged, in the order of time. At equal times, messages of
-/// the log come first; each kind keeps its order. Direct messages and facts of the log are numbered too. Each
-/// session in the staging table gets a new number, greater than `:last_session`.
+/// the log come first; each kind keeps its order. Direct messages and facts of the log are numbered
+/// too. Each session in the staging table gets a new number, greater than `:last_session`.
 const ORDER_MESSAGES: &str = "
     CREATE TEMP TABLE numbers (old INTEGER PRIMARY KEY, new INTEGER NOT NULL) STRICT;
     INSERT INTO temp.numbers
@@ -147,10 +148,9 @@ pub(super) fn drop_duplicates(connection: &Connection) -> rusqlite::Result<u64> 
     Ok(left.cast_unsigned())
 }
 
-/// Merges the staged messages into the log. Gives all messages and facts new sequences, and the log a
-/// new id. The moderation state stays in force.
-/// Corrects the session records, rebuilds the search index, and marks the database as properly
-/// closed. Call it only if there are staged messages.
+/// Merges the staged messages into the log. Gives all messages and facts new sequences, and the log
+/// a new id. The moderation state stays in force. Corrects the session records, rebuilds the search
+/// index, and marks the database as properly closed. Call it only if there are staged messages.
 pub(super) fn merge(connection: &Connection) -> Result<(), ArchiveError> {
     let log_id = random_bytes().map_err(|_| StoreError::System("random numbers"))?;
     // Last references are recovered by sequence, so read them before the sequences change.

@@ -1,8 +1,8 @@
 //! Layer 3: the owner's tools for a log on disk: export, audit, import, backup and check.
 //!
 //! Export, audit, backup and check do not change the log, so a server may run meanwhile. Backup and
-//! check read one state of the database. Export and audit read page by page. Import changes the log and locks its
-//! directory, so no server may run.
+//! check read one state of the database. Export and audit read page by page. Import changes the log
+//! and locks its directory, so no server may run.
 //!
 //! | module | contents |
 //! |---|---|

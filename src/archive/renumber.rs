@@ -6,8 +6,8 @@ use crate::log::sqlite::facts;
 use crate::log::sqlite::rows::{sequence_from_sql, sequence_to_sql, skip_damaged, u64_to_sql};
 use crate::model::{Fact, ModerationAction, Sequence};
 
-/// Facts of a log, and those in its moderation state, with their old sequences. Facts in the state may
-/// be missing among the others, because retention deletes these.
+/// Facts of a log, and those in its moderation state, with their old sequences. Facts in the state
+/// may be missing among the others, because retention deletes these.
 #[derive(Debug, Default)]
 pub(super) struct StoredFacts {
     /// Facts of the table `facts`, in ascending order of sequence.
@@ -17,8 +17,8 @@ pub(super) struct StoredFacts {
 }
 
 impl StoredFacts {
-    /// Reads the facts, without damaged ones. Lists their sequences and times in the temporary table
-    /// `fact_places`, which it creates.
+    /// Reads the facts, without damaged ones. Lists their sequences and times in the temporary
+    /// table `fact_places`, which it creates.
     pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
         let mut stored = Self::default();
         facts::for_each_after(connection, Sequence::ZERO, |fact| {
@@ -40,9 +40,9 @@ impl StoredFacts {
         Ok(stored)
     }
 
-    /// Stores the facts with their new sequences, which the temporary table `ordered` lists, and with
-    /// those of the messages and sanctions that they name. What they name and is not in the log any
-    /// more gets the sequence 0. `head`: new last sequence of the log.
+    /// Stores the facts with their new sequences, which the temporary table `ordered` lists, and
+    /// with those of the messages and sanctions that they name. What they name and is not in the
+    /// log any more gets the sequence 0. `head`: new last sequence of the log.
     pub(super) fn store(mut self, connection: &Connection, head: Sequence) -> rusqlite::Result<()> {
         let mut statement =
             connection.prepare("SELECT sequence FROM temp.ordered WHERE old = ?")?;

@@ -28,10 +28,10 @@ use crate::ui::{PlainScreen, Screen, SharedViewState, safe_line};
 
 /// Chat on a pi-chat server.
 ///
-/// Lines that you type are messages; /help lists the commands, /moderation
-/// those of moderators. Without a terminal, lines of the input are messages,
-/// and at its end it leaves as soon as all of them have arrived. /ignore NAME hides what comes under a
-/// name, only here; /unignore NAME ends that.
+/// Lines that you type are messages; /help lists the commands, /moderation those of moderators.
+/// Without a terminal, lines of the input are messages, and at its end it leaves as soon as all of
+/// them have arrived. /ignore NAME hides what comes under a name, only here; /unignore NAME ends
+/// that.
 ///
 /// Without a SERVER it looks for one on this network: it takes the only one,
 /// and on a terminal lets you choose among several.

@@ -49,8 +49,8 @@ impl Hub {
         }
     }
 
-    /// Sends a notice to all connections that have joined, and returns their number. A connection whose replay is not
-    /// completely queued never gets it, not even after its replay.
+    /// Sends a notice to all connections that have joined, and returns their number. A connection
+    /// whose replay is not completely queued never gets it, not even after its replay.
     pub(super) fn broadcast(&mut self, notice: Notice) -> usize {
         let joined: Vec<ConnectionId> = self
             .connections

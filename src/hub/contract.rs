@@ -357,8 +357,8 @@ pub enum Input {
     ClockChanged,
     /// Owner's announcement to all users. Every joined connection gets it as notice 3.
     Announce(AnnouncementText),
-    /// Moderation request of the server's command line. The answer is [`Output::Moderated`], once for
-    /// each request.
+    /// Moderation request of the server's command line. The answer is [`Output::Moderated`], once
+    /// for each request.
     Moderate {
         /// Identifier of the request, which the answer repeats.
         id: OwnerRequestId,
@@ -552,8 +552,8 @@ pub struct ReadOutcome {
     /// text was removed comes with the placeholder.
     pub entries: Vec<SharedEntry>,
     /// Facts by which messages of the rooms were removed, in ascending order of sequence: those
-    /// after the range's sequence, also if the message itself is not in `entries`. The range's limit
-    /// counts them together with the entries. Used only with [`ReadRange::After`].
+    /// after the range's sequence, also if the message itself is not in `entries`. The range's
+    /// limit counts them together with the entries. Used only with [`ReadRange::After`].
     pub removals: Vec<SharedFact>,
     /// Head of the log when it was read. The result contains every matching entry up to this head,
     /// within the range. The hub has already got all entries up to this head by

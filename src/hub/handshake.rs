@@ -153,9 +153,9 @@ impl Hub {
         }
     }
 
-    /// Validates a `join` in the order of `docs/protocol/tcp.md`, section 5: password, username, ban,
-    /// rooms, availability of the name. An unknown or expired token is no error: a new
-    /// session starts. Changes nothing.
+    /// Validates a `join` in the order of `docs/protocol/tcp.md`, section 5: password, username,
+    /// ban, rooms, availability of the name. An unknown or expired token is no error: a new session
+    /// starts. Changes nothing.
     fn check_join(
         &self,
         now: Moment,

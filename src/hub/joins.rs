@@ -162,9 +162,9 @@ impl Hub {
         self.outputs.extend(draft.map(|it| Output::Propose(Proposal::Volatile(it))));
     }
 
-    /// Completes a committed `join`: attaches the connection to its new or resumed session, name and
-    /// rooms, and persists the session. For a new session, first evicts another one if there are too
-    /// many. Starts to read history or missed entries; `send_replay_page` continues.
+    /// Completes a committed `join`: attaches the connection to its new or resumed session, name
+    /// and rooms, and persists the session. For a new session, first evicts another one if there
+    /// are too many. Starts to read history or missed entries; `send_replay_page` continues.
     fn accept_join(&mut self, now: Now, id: ConnectionId, join: PendingJoin, session: SessionId) {
         let PendingJoin { join, position, token: fresh, group, .. } = join;
         let ValidatedJoin { username, rooms, resumed } = join;
@@ -226,8 +226,8 @@ impl Hub {
     }
 
     /// Attaches a session to this connection, with this name, which it holds already, and these
-    /// rooms. Releases the previous rooms. If the session is connected, closes that connection with error `replaced`.
-    /// Returns the canonical names of the new rooms.
+    /// rooms. Releases the previous rooms. If the session is connected, closes that connection with
+    /// error `replaced`. Returns the canonical names of the new rooms.
     ///
     /// If the session stays in a room and its username keeps its spelling, records no presence
     /// change there.

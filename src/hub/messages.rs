@@ -306,8 +306,8 @@ impl Hub {
     }
 
     /// Handles a message that the log could not store: records its reference as refused, persists
-    /// the session, and sends an error to the author: `not_stored`, or why the author may not speak.
-    /// Ignores a message that is not in flight.
+    /// the session, and sends an error to the author: `not_stored`, or why the author may not
+    /// speak. Ignores a message that is not in flight.
     pub(super) fn handle_not_stored(
         &mut self,
         session: SessionId,

@@ -20,8 +20,8 @@ const MIN_ROOM_SHARE: usize = 16;
 
 /// Maximum time that a request waits for its address group's tokens. If it would wait longer, its
 /// connection is closed. It is not longer than the ten seconds that
-/// [`deferred_frame_limit`](super::deferred_frame_limit) allows for, so a client within its own rate
-/// limit does not exceed the maximum number of deferred frames meanwhile.
+/// [`deferred_frame_limit`](super::deferred_frame_limit) allows for, so a client within its own
+/// rate limit does not exceed the maximum number of deferred frames meanwhile.
 const MAX_REQUEST_WAIT: Duration = Duration::from_secs(10);
 
 /// Units that each page of a replay after the first one costs the address group.
@@ -249,7 +249,8 @@ impl Quotas {
         self.update(group, now, |usage, _| usage.joins.try_take(now))
     }
 
-    /// Takes tokens of an address group for a request that costs this number of units. Returns when to handle the request. If the request must be refused, takes nothing.
+    /// Takes tokens of an address group for a request that costs this number of units. Returns when
+    /// to handle the request. If the request must be refused, takes nothing.
     #[must_use]
     pub(super) fn take_request(
         &mut self,

@@ -19,8 +19,8 @@ impl Hub {
     /// missed many entries.
     ///
     /// After the last page, sends `end` and, if the storage is failing, a notice. If that page has
-    /// entries or removals, the connection is then blocked until the client has taken it. Then sends the
-    /// subscriptions, the rosters and the waiting frames.
+    /// entries or removals, the connection is then blocked until the client has taken it. Then
+    /// sends the subscriptions, the rosters and the waiting frames.
     pub(super) fn send_replay_page(
         &mut self,
         now: Now,

@@ -412,9 +412,10 @@ impl Link {
     /// Handles the end of the connection or a failed attempt.
     ///
     /// If the `leave` of a room was sent and need not be repeated, removes the room and reports it
-    /// as left. Refuses the changes by moderation that were sent. Then reports the loss and schedules a reconnect. `advice` is the delay that the
-    /// server asks for; `None` if it asks for none. If no join has been completed yet and
-    /// [`Settings::retry_first_connect`] is false, ends the link instead.
+    /// as left. Refuses the changes by moderation that were sent. Then reports the loss and
+    /// schedules a reconnect. `advice` is the delay that the server asks for; `None` if it asks for
+    /// none. If no join has been completed yet and [`Settings::retry_first_connect`] is false, ends
+    /// the link instead.
     fn on_connection_lost(&mut self, now: Moment, reason: String, advice: Option<Duration>) {
         for (tag, room) in self.pending.remove_sent_leaves() {
             let key = NameKey::of(&room);

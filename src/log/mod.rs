@@ -17,8 +17,8 @@
 //! | `volatile` | changes that are ordered but not stored; used by both implementations |
 //!
 //! `tests.rs` performs the same operations on both implementations and compares every event. A new
-//! implementation should pass it too. The owner's tools (export, audit, import, backup, check) are in
-//! `crate::archive`. They work on the database of `sqlite` without a server.
+//! implementation should pass it too. The owner's tools (export, audit, import, backup, check) are
+//! in `crate::archive`. They work on the database of `sqlite` without a server.
 
 mod memory;
 mod replay_page;

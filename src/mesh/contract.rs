@@ -56,9 +56,9 @@ pub enum Input {
         /// Decoded packet.
         packet: Packet,
     },
-    /// Resolved addresses of the hosts that the user has named; replaces the previous list. A member
-    /// introduces itself at once to hosts that were not in the list. A candidate's next announce to
-    /// everybody goes to them.
+    /// Resolved addresses of the hosts that the user has named; replaces the previous list. A
+    /// member introduces itself at once to hosts that were not in the list. A candidate's next
+    /// announce to everybody goes to them.
     Hosts(Vec<SocketAddr>),
     /// Addresses of this machine, for decisions about name conflicts; replaces the previous list.
     OwnAddresses(Vec<IpAddr>),
@@ -85,8 +85,8 @@ pub enum Output {
     Event(Event),
     /// Pass [`Input::Wake`] at this time; replaces the previous wake-up.
     WakeAt(Moment),
-    /// The mesh has ended. This is the last output, and further inputs are ignored. If this peer was
-    /// a member, it has sent `bye` twice before, and no packet after that.
+    /// The mesh has ended. This is the last output, and further inputs are ignored. If this peer
+    /// was a member, it has sent `bye` twice before, and no packet after that.
     Finished(End),
 }
 

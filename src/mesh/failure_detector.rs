@@ -225,10 +225,10 @@ impl SweepContext {
     /// removed. A member pings it once after each of its packets, perhaps after a delay, if it is
     /// unverified, and has stated a name or needs a verified address.
     ///
-    /// A contact that only pages have verified has no verified address. A member pings it, too, once
-    /// after each of its packets, if it needs a verified address. If it was never heard by a path,
-    /// and others list it, a member pings it like a listed one that was not heard: both may wait
-    /// for the other one.
+    /// A contact that only pages have verified has no verified address. A member pings it, too,
+    /// once after each of its packets, if it needs a verified address. If it was never heard by a
+    /// path, and others list it, a member pings it like a listed one that was not heard: both may
+    /// wait for the other one.
     fn action_for_heard(&self, contact: &Contact) -> ContactAction {
         let end = contact.last_heard.unwrap_or(contact.known_at) + HEARD_TIMEOUT;
         if end <= self.now {

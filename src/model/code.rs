@@ -88,8 +88,8 @@ error_codes! {
     ShuttingDown = 111, "shutting_down", true, false, "The server is being stopped or restarted.";
     /// Internal error of the server. The client should reconnect and resume.
     Internal = 112, "internal", true, false, "Something went wrong in the server.";
-    /// A moderator has sent the user out of the server, or banned the user from it. The client should
-    /// show the text and stop.
+    /// A moderator has sent the user out of the server, or banned the user from it. The client
+    /// should show the text and stop.
     Removed = 113, "removed", true, true, "You have been sent out.";
     /// Invalid username. The client should ask for another name and `join` again.
     NameInvalid = 200, "name_invalid", false, true, "This cannot be a username: use letters, digits, -, _ and ..";

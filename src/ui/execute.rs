@@ -144,8 +144,8 @@ fn send_chat_command(
     if requests.blocking_send(request).is_ok() { AfterLine::Continue } else { AfterLine::Stop }
 }
 
-/// Returns the command to request for a line about moderation. `None`: show the topic of the current
-/// room.
+/// Returns the command to request for a line about moderation. `None`: show the topic of the
+/// current room.
 ///
 /// # Errors
 /// There is no message to remove. The error text is for the user.

@@ -77,8 +77,8 @@ pub(super) struct RequestObject {
     to: Option<String>,
     /// Username of the author, to restrict a search.
     from: Option<String>,
-    /// Username that `ignore`, `unignore`, `block`, `unblock`, `admit` or a request about moderation
-    /// concerns.
+    /// Username that `ignore`, `unignore`, `block`, `unblock`, `admit` or a request about
+    /// moderation concerns.
     pub(super) name: Option<String>,
     /// True: the request about moderation applies to the whole server, not to a room.
     pub(super) server: Option<bool>,

@@ -220,8 +220,8 @@ impl ViewState {
         Some(found)
     }
 
-    /// Returns the topic of the current room: that of [`Self::current_room`]. `None` if it has none,
-    /// or none is known.
+    /// Returns the topic of the current room: that of [`Self::current_room`]. `None` if it has
+    /// none, or none is known.
     #[must_use]
     pub fn current_topic(&self) -> Option<&str> {
         self.topics.get(&NameKey::of(self.current_room()?)).map(String::as_str)

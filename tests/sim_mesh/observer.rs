@@ -148,7 +148,8 @@ impl World {
     }
 
     /// Observes a datagram that is new to an engine, before fault injection: records floors, who
-    /// was heard, goodbyes, agreements and which of them count, histories, and a rival of smaller id.
+    /// was heard, goodbyes, agreements and which of them count, histories, and a rival of smaller
+    /// id.
     pub(crate) fn on_arrival(&mut self, to: RunId, datagram: &Datagram) {
         let (now, from) = (self.time, datagram.from);
         let Packet::Control { control, .. } = &datagram.packet else { return };

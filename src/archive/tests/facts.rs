@@ -89,8 +89,8 @@ fn tools_show_the_placeholder_and_the_actions() {
     }
 }
 
-/// An import gives facts new numbers, as messages, and what they name too. Sanctions stay in force. A
-/// removed text does not come back.
+/// An import gives facts new numbers, as messages, and what they name too. Sanctions stay in force.
+/// A removed text does not come back.
 #[test]
 fn import_keeps_the_actions_and_brings_no_removed_text_back() {
     let directory = tempfile::tempdir().unwrap();

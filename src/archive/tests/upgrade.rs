@@ -84,8 +84,8 @@ fn format_1_is_upgraded_without_loss_and_searchable() {
     assert_eq!(found.into_keys().collect::<Vec<_>>(), [Sequence(7)]);
 }
 
-/// Format 3 had no moderation: a style of removed messages, which a client has sent, becomes an ordinary
-/// one. The moderation state is empty.
+/// Format 3 had no moderation: a style of removed messages, which a client has sent, becomes an
+/// ordinary one. The moderation state is empty.
 #[test]
 fn format_3_is_upgraded_without_imitated_removals() {
     let directory = tempfile::tempdir().unwrap();

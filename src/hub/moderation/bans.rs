@@ -10,8 +10,8 @@ use crate::moderation::Joiner;
 use crate::wire::tcp::Error;
 
 impl Hub {
-    /// Returns the ban from a room, or from the server (`None`), that applies to a user who wants to
-    /// come in.
+    /// Returns the ban from a room, or from the server (`None`), that applies to a user who wants
+    /// to come in.
     pub(in super::super) fn find_ban(
         &self,
         room: Option<&NameKey>,
@@ -49,7 +49,8 @@ impl Hub {
         (retry_after, words::refused(&start, ban, left))
     }
 
-    /// Returns error 206 for the `enter` of a session into a room; `None` if it is not banned there.
+    /// Returns error 206 for the `enter` of a session into a room; `None` if it is not banned
+    /// there.
     pub(in super::super) fn refuse_banned_entry(
         &self,
         now: Moment,

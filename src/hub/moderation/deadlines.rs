@@ -24,8 +24,8 @@ pub(in super::super) struct SanctionDeadlines {
 }
 
 impl SanctionDeadlines {
-    /// Restores the ends at a start. What is left of each sanction is told by the wall clock, and is
-    /// at most its length.
+    /// Restores the ends at a start. What is left of each sanction is told by the wall clock, and
+    /// is at most its length.
     pub(in super::super) fn restore(state: &ModerationState, now: Now) -> Self {
         let mut deadlines = Self::default();
         for fact in state.sanctions() {

@@ -81,8 +81,8 @@ impl Hub {
         self.send_list(id, ListPage { reference, subject, sent: 0 });
     }
 
-    /// Handles `sanctions`: sends the list of bans and mutes of a room or of the server to those who
-    /// moderate there, or an error to others.
+    /// Handles `sanctions`: sends the list of bans and mutes of a room or of the server to those
+    /// who moderate there, or an error to others.
     pub(in super::super) fn handle_sanctions(
         &mut self,
         id: ConnectionId,

@@ -209,8 +209,9 @@ impl Hub {
         }
     }
 
-    /// Answers a request: `done` or an error to a client, [`Output::Moderated`] to the command line.
-    /// `outcome`: number of connected users whom the action has hit, or the reason of the refusal.
+    /// Answers a request: `done` or an error to a client, [`Output::Moderated`] to the command
+    /// line. `outcome`: number of connected users whom the action has hit, or the reason of the
+    /// refusal.
     pub(super) fn answer_moderation(
         &mut self,
         requester: &Requester,

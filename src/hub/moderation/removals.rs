@@ -93,8 +93,8 @@ impl Hub {
         }
     }
 
-    /// Continues the removal of a message that was read, or could not be read: proposes the fact, or
-    /// answers whoever asked.
+    /// Continues the removal of a message that was read, or could not be read: proposes the fact,
+    /// or answers whoever asked.
     pub(in super::super) fn finish_removal(
         &mut self,
         request: RemovalRequest,

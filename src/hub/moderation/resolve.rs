@@ -108,8 +108,8 @@ impl Hub {
         Sanction { scope: self.canonical_scope(scope), username, session, length }
     }
 
-    /// Returns the action that ends the sanction of a name. If there is no such sanction, the action
-    /// names none that was ever in force.
+    /// Returns the action that ends the sanction of a name. If there is no such sanction, the
+    /// action names none that was ever in force.
     pub(super) fn sanction_end(
         &self,
         kind: SanctionKind,

@@ -9,8 +9,8 @@ use crate::moderation::Register;
 use crate::wire::tcp::{RoleChanged, RoomModes, ServerFrame, TopicChanged, role};
 
 impl Hub {
-    /// Sends what a client must know about a room after its `entered`: topic, modes and its own role,
-    /// where they are not the default. Does nothing for a client without `events`.
+    /// Sends what a client must know about a room after its `entered`: topic, modes and its own
+    /// role, where they are not the default. Does nothing for a client without `events`.
     pub(in super::super) fn send_room_state(&mut self, id: ConnectionId, room: RoomId) {
         let Some(name) = self.rooms.get(room).map(|it| it.name.clone()) else {
             return;
@@ -25,8 +25,8 @@ impl Hub {
         self.send_own_role(id, Some(&name));
     }
 
-    /// Sends a client its own role in a room, or on the server (`None`), if it has one. Does nothing
-    /// for a client without `events`.
+    /// Sends a client its own role in a room, or on the server (`None`), if it has one. Does
+    /// nothing for a client without `events`.
     pub(in super::super) fn send_own_role(&mut self, id: ConnectionId, room: Option<&RoomName>) {
         let session = self.connections.get(&id).and_then(|it| it.session());
         let Some(session) = session.filter(|_| self.has_events(id)) else {
@@ -107,8 +107,8 @@ impl Hub {
         }
     }
 
-    /// Sends a frame to the members of a room whose clients have the feature `events`. A client that
-    /// is joining gets it after its replay.
+    /// Sends a frame to the members of a room whose clients have the feature `events`. A client
+    /// that is joining gets it after its replay.
     pub(super) fn tell_members(&mut self, room: RoomId, frame: &ServerFrame) {
         let joined = self.joined_members(room);
         let with_events = joined.into_iter().filter(|it| self.has_events(*it)).collect();

@@ -26,8 +26,9 @@ impl LastSpoken {
 }
 
 impl Hub {
-    /// Checks that the author of a message may send it now. If not, returns the error, which answers
-    /// no frame yet. The log judges the message again, except for slow mode, which this hub decides.
+    /// Checks that the author of a message may send it now. If not, returns the error, which
+    /// answers no frame yet. The log judges the message again, except for slow mode, which this hub
+    /// decides.
     pub(in super::super) fn check_speech(&self, now: Moment, draft: &Draft) -> Result<(), Error> {
         if let Err(error) = self.moderation.judge_message(draft) {
             return Err(self.speech_error(now, draft, error));
@@ -41,8 +42,8 @@ impl Hub {
         Err(Error { retry_after, text, ..Error::new(ErrorCode::TooSoon) })
     }
 
-    /// Returns the time for which the author of a message must wait because of the room's slow mode.
-    /// Sessions with a role need not wait.
+    /// Returns the time for which the author of a message must wait because of the room's slow
+    /// mode. Sessions with a role need not wait.
     fn slow_mode_wait(&self, now: Moment, draft: &Draft) -> Duration {
         let Target::Room(room) = &draft.target else {
             return Duration::ZERO;

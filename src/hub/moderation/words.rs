@@ -18,8 +18,8 @@ pub(super) fn reason(fact: &Fact) -> &str {
     fact.draft.reason.as_ref().map_or("", |it| it.as_str())
 }
 
-/// Returns the sentence that tells users what was done to them: by a kick, a ban, a mute, or the end
-/// of one.
+/// Returns the sentence that tells users what was done to them: by a kick, a ban, a mute, or the
+/// end of one.
 pub(super) fn told(number: u8, fact: &Fact) -> String {
     let by = match actor(fact) {
         "" => "The server",

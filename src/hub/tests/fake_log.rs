@@ -25,8 +25,8 @@ impl Harness {
         {}
     }
 
-    /// Commits up to `most` messages and facts, or refuses the messages whose authors may not speak.
-    /// Returns false if nothing is pending.
+    /// Commits up to `most` messages and facts, or refuses the messages whose authors may not
+    /// speak. Returns false if nothing is pending.
     pub(super) fn commit(&mut self, most: usize) -> bool {
         let (mut items, mut forbidden) = (Vec::new(), Vec::new());
         while items.len() < most {

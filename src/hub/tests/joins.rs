@@ -173,7 +173,8 @@ fn half_closed_connection_waits_for_the_commit() {
 }
 
 /// A `join` that resumes a session and is lost before its commit has replaced the session's former
-/// connection, as if it had been lost right after it. Its name then waits, if the client comes back.
+/// connection, as if it had been lost right after it. Its name then waits, if the client comes
+/// back.
 #[test]
 fn lost_resume_replaces_and_lets_the_name_wait() {
     for features in [0, feature::RESUME] {
@@ -191,8 +192,8 @@ fn lost_resume_replaces_and_lets_the_name_wait() {
     }
 }
 
-/// Of several pending `join`s that resume one session, each replaces the one before, in the order of
-/// the log. The end of a replaced connection does not release the name of the next one.
+/// Of several pending `join`s that resume one session, each replaces the one before, in the order
+/// of the log. The end of a replaced connection does not release the name of the next one.
 #[test]
 fn pending_joins_of_one_session_replace_each_other() {
     let (mut harness, anna, welcome) = slow_harness();
@@ -274,8 +275,8 @@ fn shutdown_while_joins_are_pending() {
     check_no_state_left(&mut harness, &[anna, bob, back]);
 }
 
-/// A restart while a `join` is pending: nothing is left of it, and the session that it should resume
-/// can be resumed.
+/// A restart while a `join` is pending: nothing is left of it, and the session that it should
+/// resume can be resumed.
 #[test]
 fn restart_while_joins_are_pending() {
     let (mut harness, _, welcome) = slow_harness();

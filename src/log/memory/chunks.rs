@@ -62,8 +62,8 @@ impl Chunks {
         entry
     }
 
-    /// Replaces the entry with the sequence of this one. Returns the entry that was replaced; `None`
-    /// if there is none with this sequence, and nothing changes.
+    /// Replaces the entry with the sequence of this one. Returns the entry that was replaced;
+    /// `None` if there is none with this sequence, and nothing changes.
     pub(super) fn replace(&mut self, entry: SharedEntry) -> Option<SharedEntry> {
         let index = self.index_of(entry.sequence);
         self.get(index).filter(|it| it.sequence == entry.sequence)?;

@@ -50,8 +50,8 @@ fn remove_text(connection: &Connection, message: &RemovedMessage<'_>) -> rusqlit
     Ok(())
 }
 
-/// Adds the first `limit` undamaged removals in a room after a sequence (exclusive) and up to `head`
-/// (inclusive) to `found`.
+/// Adds the first `limit` undamaged removals in a room after a sequence (exclusive) and up to
+/// `head` (inclusive) to `found`.
 pub(super) fn removals_after(
     connection: &Connection,
     room: &NameKey,
@@ -113,8 +113,8 @@ pub(crate) fn read_state(connection: &Connection) -> rusqlite::Result<Moderation
     Ok(state)
 }
 
-/// Calls `take` for each row of the stored moderation state: with the encoded register and its fact,
-/// or with the error of reading that row. Stops at the first error that `take` returns.
+/// Calls `take` for each row of the stored moderation state: with the encoded register and its
+/// fact, or with the error of reading that row. Stops at the first error that `take` returns.
 pub(crate) fn for_each_register(
     connection: &Connection,
     mut take: impl FnMut(rusqlite::Result<(Vec<u8>, Fact)>) -> rusqlite::Result<()>,
@@ -186,8 +186,8 @@ pub(crate) fn for_each_after(
     Ok(())
 }
 
-/// Reads the first `limit` facts after a sequence, in ascending order, with their sequences. A damaged
-/// one is `None`.
+/// Reads the first `limit` facts after a sequence, in ascending order, with their sequences. A
+/// damaged one is `None`.
 pub(crate) fn read_page(
     connection: &Connection,
     after: Sequence,

@@ -1,8 +1,8 @@
 //! Purge of the search index: the words of removed messages leave the file.
 //!
-//! Deleting a message from the index only marks it as deleted: no search finds it, but its words stay
-//! in the segments of the index until SQLite merges them. A purge merges all segments into one, a few
-//! pages at a time. It writes the whole index anew, so it is not run for each removal.
+//! Deleting a message from the index only marks it as deleted: no search finds it, but its words
+//! stay in the segments of the index until SQLite merges them. A purge merges all segments into
+//! one, a few pages at a time. It writes the whole index anew, so it is not run for each removal.
 
 use rusqlite::Connection;
 

@@ -34,8 +34,8 @@ impl PendingWrites {
     }
 
     /// Appends changes. The caller limits the memory. If the queue is then longer than 1,000 plus
-    /// twice `compacted_len`, compacts it. Removes the texts of the pending entries that the changes
-    /// remove.
+    /// twice `compacted_len`, compacts it. Removes the texts of the pending entries that the
+    /// changes remove.
     pub(super) fn add(&mut self, changes: &[Change]) {
         if changes.iter().any(|it| matches!(it, Change::Entry(_) | Change::Fact(..))) {
             self.unwritten = None;

@@ -267,11 +267,11 @@ pub(crate) fn index_step(
     Ok(IndexStep { last: rows::sequence_from_sql(last), count, more })
 }
 
-/// Indexes a message again, whose text was overwritten: by its new text. Does nothing if the message
-/// is not in the index yet. Call it within a transaction.
+/// Indexes a message again, whose text was overwritten: by its new text. Does nothing if the
+/// message is not in the index yet. Call it within a transaction.
 ///
-/// The old words cannot be searched for from then on. They are in the file until the purge that this
-/// requests.
+/// The old words cannot be searched for from then on. They are in the file until the purge that
+/// this requests.
 pub(super) fn index_again(connection: &Connection, sequence: Sequence) -> rusqlite::Result<()> {
     if sequence > indexed_up_to(connection)? {
         return Ok(());
@@ -291,8 +291,8 @@ pub(super) fn index_again(connection: &Connection, sequence: Sequence) -> rusqli
     Ok(())
 }
 
-/// Returns the tags of a message in the index: its room, given by row id, and its author. An invalid
-/// username is left out.
+/// Returns the tags of a message in the index: its room, given by row id, and its author. An
+/// invalid username is left out.
 fn tags(room: i64, username: &str) -> String {
     let author = Username::new(username).map(|it| author_tag(it.key())).unwrap_or_default();
     format!("r{room} {author}")

@@ -111,8 +111,8 @@ impl Store {
         if is_busy { Err(rusqlite::Error::QueryReturnedNoRows) } else { Ok(()) }
     }
 
-    /// Does what [`Self::truncate_wal`] does, but does not wait for readers. Returns false if a reader
-    /// has prevented it: call it again later.
+    /// Does what [`Self::truncate_wal`] does, but does not wait for readers. Returns false if a
+    /// reader has prevented it: call it again later.
     ///
     /// # Errors
     /// The checkpoint has failed.

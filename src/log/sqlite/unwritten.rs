@@ -48,10 +48,10 @@ impl Unwritten {
         messages.any(|it| it.is_entry(entry))
     }
 
-    /// Adds the unwritten items that match a request to the outcome of the database, and removes the
-    /// texts that unwritten removals remove. Applies the request's limit, in each room or in all, to
-    /// stored and unwritten items together, and updates `more`. Sets the outcome's `head` to `head`,
-    /// the last sequence of the log.
+    /// Adds the unwritten items that match a request to the outcome of the database, and removes
+    /// the texts that unwritten removals remove. Applies the request's limit, in each room or in
+    /// all, to stored and unwritten items together, and updates `more`. Sets the outcome's `head`
+    /// to `head`, the last sequence of the log.
     ///
     /// If the database has more items after a position, adds none: they belong to a later page.
     ///

@@ -143,9 +143,10 @@ fn answers_of_merged_halves_are_at_most_twice_the_size() {
     assert_answers_are_limited(&mut room);
 }
 
-/// An announce by the group that lists votes of members makes two of them ping the candidate, at the
-/// next one the next two: those at the places *counter* mod *length* and the one behind it. None
-/// does so as long as more than two members are still to agree. By unicast each listed one does.
+/// An announce by the group that lists votes of members makes two of them ping the candidate, at
+/// the next one the next two: those at the places *counter* mod *length* and the one behind it.
+/// None does so as long as more than two members are still to agree. By unicast each listed one
+/// does.
 #[test]
 fn listed_members_ping_a_candidate_in_turns() {
     let mut room = room_of_ten();

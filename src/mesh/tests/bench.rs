@@ -125,7 +125,8 @@ impl TestBench {
         RoomClock(self.now.saturating_sub(2_000))
     }
 
-    /// Stores all pending outputs of the peer under test. Asserts that there are none after its end.
+    /// Stores all pending outputs of the peer under test. Asserts that there are none after its
+    /// end.
     pub(super) fn collect(&mut self) {
         while let Some(output) = self.mesh.poll_output() {
             assert!(self.end.is_none(), "{output:?} after the end");

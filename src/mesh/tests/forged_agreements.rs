@@ -135,8 +135,8 @@ fn newcomer_takes_nothing_over_from_forged_voters() {
     assert_eq!(members, 1);
 }
 
-/// A forged `agree` delays a candidate no longer than a forged heartbeat does: by 3.5 s at most. One
-/// that claims to ask its user does not delay it further.
+/// A forged `agree` delays a candidate no longer than a forged heartbeat does: by 3.5 s at most.
+/// One that claims to ask its user does not delay it further.
 #[test]
 fn forged_voter_delays_like_a_silent_one() {
     for flags in [0, Agree::ASKING] {

@@ -204,9 +204,9 @@ fn shared_names(bench: &TestBench) -> Vec<&str> {
     notices.collect()
 }
 
-/// The user is told when a second peer with a name is here, once, whether it comes with that name or
-/// takes it, and whether the name is that of another peer or the user's own. A peer that has started
-/// again is no second one: it has the same public key.
+/// The user is told when a second peer with a name is here, once, whether it comes with that name
+/// or takes it, and whether the name is that of another peer or the user's own. A peer that has
+/// started again is no second one: it has the same public key.
 #[test]
 fn second_holder_of_a_name_is_told() {
     let mut bench = TestBench::alone();

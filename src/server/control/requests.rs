@@ -36,8 +36,8 @@ pub enum ControlList {
 pub enum ControlAnswer {
     /// The announcement was made. The number is the number of connected users.
     Announced(usize),
-    /// The moderation action was performed. The number is the number of connected users that it
-    /// has hit: sent out, muted or told. For a dry run, that it would hit. For the end of a sanction
+    /// The moderation action was performed. The number is the number of connected users that it has
+    /// hit: sent out, muted or told. For a dry run, that it would hit. For the end of a sanction
     /// and a removal 1, or 0 if there was nothing to do.
     Done(u32),
     /// Roles in force.

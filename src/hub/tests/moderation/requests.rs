@@ -3,7 +3,8 @@
 use super::*;
 use crate::hub::StorageHealth;
 
-/// What a guest may not do is refused, whatever else is wrong with the request; nothing is proposed.
+/// What a guest may not do is refused, whatever else is wrong with the request; nothing is
+/// proposed.
 #[test]
 fn guests_may_not_moderate() {
     let (mut harness, _, bob) = lobby();

@@ -213,8 +213,8 @@ fn send_out_during_reads() {
     assert_eq!((harness.take_summaries(carl).len(), harness.take_summaries(dora).len()), (0, 0));
 }
 
-/// Being sent out of a room between two pages of a replay: the later pages have nothing of the room,
-/// and `left` comes after the replay.
+/// Being sent out of a room between two pages of a replay: the later pages have nothing of the
+/// room, and `left` comes after the replay.
 #[test]
 fn send_out_between_replay_pages() {
     let (mut harness, moderator, bob) = lobby();

@@ -91,8 +91,8 @@ fn message_in_flight_is_refused_by_the_log() {
     assert!(harness.log.is_empty());
 }
 
-/// In slow mode a session waits between two messages to the room, but not those with a role, and not
-/// for other rooms. The time is monotonic.
+/// In slow mode a session waits between two messages to the room, but not those with a role, and
+/// not for other rooms. The time is monotonic.
 #[test]
 fn slow_mode_makes_sessions_wait() {
     let (mut harness, moderator, bob) = lobby();

@@ -26,8 +26,8 @@ use crate::hub::Now;
 use crate::model::limits::HISTORY_LENGTH;
 use crate::model::{NameKey, Retention, Sequence, Timestamp};
 
-/// Maximum number of messages and facts deleted in one step. Each evicted room counts as one more. It is
-/// small, so that no client notices a delay.
+/// Maximum number of messages and facts deleted in one step. Each evicted room counts as one more.
+/// It is small, so that no client notices a delay.
 const MAX_DELETED_PER_STEP: usize = 256;
 
 /// Maximum number of messages counted in one step, in all rooms together. Each room examined counts
@@ -44,8 +44,8 @@ const DAY_MILLIS: u64 = 24 * 60 * 60 * 1_000;
 /// beyond it.
 const MAX_DIRECTS: usize = 100_000;
 
-/// Maximum number of facts kept. Retention deletes the oldest beyond it. The moderation state does not
-/// depend on them.
+/// Maximum number of facts kept. Retention deletes the oldest beyond it. The moderation state does
+/// not depend on them.
 const MAX_FACTS: usize = 50_000;
 
 /// State of retention that is kept between its steps.
@@ -141,8 +141,8 @@ struct RetentionStep<'a> {
 
 impl RetentionStep<'_> {
     /// Applies all limits, as far as the budgets allow: first age, then number in each room, size,
-    /// number of direct messages, number of facts, number of rooms. A limit of 0 in `retention` is not applied.
-    /// `now`: current time; `None`: the limit of age is not applied.
+    /// number of direct messages, number of facts, number of rooms. A limit of 0 in `retention` is
+    /// not applied. `now`: current time; `None`: the limit of age is not applied.
     fn run(
         &mut self,
         retention: Retention,

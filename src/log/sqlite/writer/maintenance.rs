@@ -51,9 +51,9 @@ impl Writer {
 
     /// Runs the tasks that are due. While the disk fails, only retries to write, and postpones
     /// maintenance. Otherwise syncs, runs a checkpoint if the write-ahead log is large, truncates
-    /// the write-ahead log after a removal, and runs a maintenance step. A failed sync or checkpoint, or a disk error of maintenance, begins the
-    /// failure mode. After another error of maintenance, warns and waits for
-    /// [`MAINTENANCE_INTERVAL`].
+    /// the write-ahead log after a removal, and runs a maintenance step. A failed sync or
+    /// checkpoint, or a disk error of maintenance, begins the failure mode. After another error of
+    /// maintenance, warns and waits for [`MAINTENANCE_INTERVAL`].
     pub(super) fn run_due_tasks(&mut self) {
         let now = self.clock.now();
         if self.state.storage_health != StorageHealth::Sound {

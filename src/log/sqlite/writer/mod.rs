@@ -103,8 +103,8 @@ pub(super) struct WriterState {
     entries_since_maintenance: usize,
     /// Time of the next maintenance step.
     maintenance_at: Moment,
-    /// Time at which the write-ahead log is truncated next, so that it holds no text that was removed;
-    /// `None` if no text was removed since it was truncated.
+    /// Time at which the write-ahead log is truncated next, so that it holds no text that was
+    /// removed; `None` if no text was removed since it was truncated.
     wal_truncation_at: Option<Moment>,
     /// Purge of the search index in progress.
     index_purge: Option<IndexPurge>,
@@ -164,8 +164,8 @@ impl Writer {
     }
 
     /// Returns the time at which [`Self::run_due_tasks`] has something to do next: a retry while
-    /// the disk fails, else maintenance, a sync or the truncation of the write-ahead log. The returned time must not be earlier than that:
-    /// the thread would spin until then.
+    /// the disk fails, else maintenance, a sync or the truncation of the write-ahead log. The
+    /// returned time must not be earlier than that: the thread would spin until then.
     fn next_due_at(&self) -> Moment {
         if self.state.storage_health != StorageHealth::Sound {
             return self.state.retry_at;

@@ -1,13 +1,13 @@
-//! Timed tasks of the writer after a message was removed: its text leaves the write-ahead log, and its
-//! words leave the search index.
+//! Timed tasks of the writer after a message was removed: its text leaves the write-ahead log, and
+//! its words leave the search index.
 
 use std::time::Duration;
 
 use super::super::index_purge::IndexPurge;
 use super::Writer;
 
-/// Time from a removal to the truncation of the write-ahead log. Further removals in that time share
-/// it.
+/// Time from a removal to the truncation of the write-ahead log. Further removals in that time
+/// share it.
 const WAL_TRUNCATION_DELAY: Duration = Duration::from_secs(20);
 
 /// Time from a truncation that a reader has prevented to the next attempt.
@@ -25,8 +25,8 @@ impl Writer {
             Some(self.state.wal_truncation_at.map_or(at, |it| it.min(at)));
     }
 
-    /// Truncates the write-ahead log if its time has come. If a reader prevents it, tries again after
-    /// [`WAL_TRUNCATION_RETRY`].
+    /// Truncates the write-ahead log if its time has come. If a reader prevents it, tries again
+    /// after [`WAL_TRUNCATION_RETRY`].
     ///
     /// # Errors
     /// The checkpoint has failed; the truncation is still due.

@@ -93,7 +93,8 @@ fn run_timed_tasks(writer: &mut Writer) {
     writer.run_due_tasks();
 }
 
-/// Before the message is indexed, no file contains its text after the write-ahead log was truncated.
+/// Before the message is indexed, no file contains its text after the write-ahead log was
+/// truncated.
 #[test]
 fn text_leaves_all_files_when_the_write_ahead_log_is_truncated() {
     let (directory, mut writer) = writer_with_text();
@@ -112,7 +113,8 @@ fn text_leaves_all_files_when_the_write_ahead_log_is_truncated() {
     assert_eq!(files_with(directory.path(), "[removed]"), ["chat.db"]);
 }
 
-/// A reader keeps the write-ahead log from being truncated; the writer does not wait, and tries again.
+/// A reader keeps the write-ahead log from being truncated; the writer does not wait, and tries
+/// again.
 #[test]
 fn truncation_is_tried_again_while_somebody_reads() {
     let (directory, mut writer) = writer_with_text();
@@ -131,8 +133,8 @@ fn truncation_is_tried_again_while_somebody_reads() {
     assert_eq!(files_with(directory.path(), TEXT), Vec::<String>::new());
 }
 
-/// The words of an indexed message are not found at once, and leave the file with the purge. The next
-/// purge waits.
+/// The words of an indexed message are not found at once, and leave the file with the purge. The
+/// next purge waits.
 #[test]
 fn words_leave_the_search_index_with_the_purge() {
     let (directory, mut writer) = writer_with_text();
@@ -168,8 +170,8 @@ fn words_leave_the_search_index_with_the_purge() {
     assert!(writer.purge_index().unwrap());
 }
 
-/// While the disk fails, a message that is committed in memory and removed is never written with its
-/// text.
+/// While the disk fails, a message that is committed in memory and removed is never written with
+/// its text.
 #[test]
 fn text_that_was_removed_before_it_could_be_written_never_is() {
     let (directory, mut writer) = writer_with_text();
