@@ -285,7 +285,8 @@ impl Diagnosis {
                 "{}; without that, only those named with --peer HOST are reached",
                 admit(port)
             ),
-            Self::PortOnly => "in this computer's firewall, allow incoming UDP that answers what                                this computer has sent (“established”)"
+            Self::PortOnly => "in this computer's firewall, allow incoming UDP that answers what \
+                               this computer has sent (“established”)"
                 .to_owned(),
             Self::ReceivingBlocked => {
                 format!("{}, and answers to what this computer has sent", admit(port))
@@ -294,9 +295,11 @@ impl Diagnosis {
                 "allow outgoing UDP to port {port}, and to any port of this network, in this \
                  computer's firewall"
             ),
-            Self::NoNetwork | Self::SendingBlocked(_) => "connect a cable or Wi-Fi and run the doctor again; peers on this \
+            Self::NoNetwork | Self::SendingBlocked(_) => {
+                "connect a cable or Wi-Fi and run the doctor again; peers on this \
                                 machine alone need --interface lo"
-                .to_owned(),
+                    .to_owned()
+            }
             Self::WrongInterface => wrong_interface_remedy(seen),
             Self::PortTaken => format!(
                 "end the program that has the port (on Linux sudo ss -ulpn 'sport = :{port}' \
