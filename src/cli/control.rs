@@ -21,7 +21,7 @@ const SERVICE_SOCKET: &str = "/run/chat-server/control";
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// Limit of the server's answer, in bytes. An answer of this length or more is an error.
-const MAX_ANSWER_BYTES: usize = 1 << 20;
+const MAX_ANSWER_BYTES: usize = 16 << 20;
 
 /// Flags that locate the control socket.
 #[derive(Args, Debug)]

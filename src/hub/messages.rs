@@ -318,8 +318,12 @@ impl Hub {
             NotStoredReason::Storage => ErrorCode::NotStored,
             NotStoredReason::Forbidden(error) => speech_code(error),
         };
-        let kind =
-            self.sessions.get_mut(session).and_then(|it| it.dedup.mark_not_stored(reference));
+        let author = self.sessions.get_mut(session);
+        let kind = author.and_then(|it| {
+            // What was not said does not count for slow mode.
+            it.last_spoken.clear();
+            it.dedup.mark_not_stored(reference)
+        });
         if let Some(kind) = kind {
             self.persist_session(session);
             self.send_to_session(session, Error::about(code, kind, reference));

@@ -159,8 +159,9 @@ impl Link {
 
     /// Adopts the log of a `welcome`, and starts the replay in the cursor. Returns true if another
     /// log was known before. In that case discards the preserved position, the pins, the
-    /// acknowledged messages and the own session numbers. Pending direct messages for a session of
-    /// the former log will be refused.
+    /// acknowledged messages and the own session numbers. Pending requests that name a session or a
+    /// message of the former log will be refused. If the position was not kept, also forgets which
+    /// messages were removed.
     ///
     /// Compares the log also with that of the preserved position, because without
     /// [`super::Settings::observe`] the cursor of a new process knows no log.
@@ -168,9 +169,13 @@ impl Link {
         let position_sent = self.sends_position && self.cursor.position().is_some();
         let changed = self.cursor.on_welcome(log, position_sent, position_kept)
             || self.preserved_position.as_ref().is_some_and(|(it, _)| it.log_id != log);
+        if position_sent && !position_kept {
+            // The log may have lost its end, and may give the same sequences to other messages.
+            self.removed_messages.clear();
+        }
         if changed {
             self.preserved_position = None;
-            self.pending.mark_void_recipients(&self.pinned_sessions);
+            self.pending.mark_former_log(&self.pinned_sessions);
             self.pinned_sessions.clear();
             self.accepted_messages.clear();
             self.removed_messages.clear();
@@ -214,7 +219,9 @@ impl Link {
         let (session, reference, previous) = (entry.session, entry.reference, entry.previous);
         let message = self.to_message(entry);
         let (sequence, time) = (message.sequence, message.time);
-        let is_news = message.style == Style::REMOVED && self.removed_messages.insert(sequence);
+        let is_news = !message.requested
+            && message.style == Style::REMOVED
+            && self.removed_messages.insert(sequence);
         let verdict = if message.requested {
             if let Some(item) = self.pending.current_search() {
                 return collect(item, message);

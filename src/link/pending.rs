@@ -30,9 +30,10 @@ pub(super) struct PendingRequest {
     /// Session number in the last frame of a direct message. Zero if the frame named no session, or
     /// if no frame was sent.
     addressed_session: SessionId,
-    /// True if the direct message was meant for a session of a former log. The message must not be
-    /// sent, because another user may have this session number now.
-    has_void_recipient: bool,
+    /// True if the request names a session or a message of a former log: a direct message, or a
+    /// moderation command. It must not be sent, because the number may belong to another user or
+    /// message now.
+    names_former_log: bool,
     /// True if the request was sent on the current connection.
     in_flight: bool,
     /// True if the request is an `enter` that `entered` has answered, on the current connection.
@@ -57,7 +58,7 @@ impl PendingRequest {
             sent_as: None,
             sent_in_former_log: false,
             addressed_session: SessionId(0),
-            has_void_recipient: false,
+            names_former_log: false,
             in_flight: false,
             has_entered: false,
             was_sent_out: false,
@@ -225,26 +226,30 @@ impl PendingRequests {
         }
     }
 
-    /// Marks direct messages that were meant for a certain session of the former log. Such messages
-    /// are then refused and not sent. Call it when the log has changed, before the pins are
-    /// cleared.
+    /// Marks requests that name a session or a message of the former log. They are then refused and
+    /// not sent. Call it when the log has changed, before the pins are cleared.
     ///
-    /// A message is marked if its command or its last frame names a session, or if its recipient is
-    /// pinned to one.
-    pub(super) fn mark_void_recipients(&mut self, pinned_sessions: &PinnedSessions) {
+    /// A direct message is marked if its command or its last frame names a session, or if its
+    /// recipient is pinned to one. A moderation command is marked if it names a session or a
+    /// message.
+    pub(super) fn mark_former_log(&mut self, pinned_sessions: &PinnedSessions) {
         for item in &mut self.items {
-            if let ChatCommand::Direct { to, session, .. } = &item.command {
-                item.has_void_recipient |= session.is_some_and(|it| it != SessionId(0))
-                    || item.addressed_session != SessionId(0)
-                    || pinned_sessions.session_of(to).is_some();
-            }
+            item.names_former_log |= match &item.command {
+                ChatCommand::Direct { to, session, .. } => {
+                    session.is_some_and(|it| it != SessionId(0))
+                        || item.addressed_session != SessionId(0)
+                        || pinned_sessions.session_of(to).is_some()
+                }
+                ChatCommand::Moderate(command) => command.names_session_or_message(),
+                _ => false,
+            };
         }
     }
 
-    /// Returns true if the first unsent request is a direct message for a session of a former log.
-    /// Such a message must not be sent.
-    pub(super) fn next_unsent_has_void_recipient(&self) -> bool {
-        self.items.iter().find(|item| !item.in_flight).is_some_and(|item| item.has_void_recipient)
+    /// Returns true if the first unsent request names a session or a message of a former log. It
+    /// must not be sent.
+    pub(super) fn next_unsent_names_former_log(&self) -> bool {
+        self.items.iter().find(|item| !item.in_flight).is_some_and(|item| item.names_former_log)
     }
 
     /// Returns the command of the first unsent request; `None` if all were sent on the current

@@ -129,7 +129,7 @@ impl Link {
         };
         let mut messages = self.pending.messages_in_flight();
         loop {
-            if self.pending.next_unsent_has_void_recipient() {
+            if self.pending.next_unsent_names_former_log() {
                 self.refuse_next_unsent(ErrorCode::RecipientChanged.number(), RECIPIENT_VOID_TEXT);
                 continue;
             }

@@ -115,6 +115,16 @@ pub enum ModerationCommand {
 }
 
 impl ModerationCommand {
+    /// Returns true if the command names a session or a message, which belong to one log.
+    #[must_use]
+    pub const fn names_session_or_message(&self) -> bool {
+        match self {
+            Self::Remove { .. } => true,
+            Self::ActOnUser { session, .. } | Self::SetRole { session, .. } => session.is_some(),
+            _ => false,
+        }
+    }
+
     /// Returns the selector of the room that the command applies to; `None` for the whole server.
     #[must_use]
     pub const fn room(&self) -> Option<&RoomSelector> {

@@ -166,15 +166,19 @@ impl ModerationState {
         max(owner(room), owner(None))
     }
 
-    /// Returns the rank of the target of a sanction in the sanction's scope: that of its session,
-    /// or of a session that got a role there under its name.
+    /// Returns the rank of the target of a sanction in the sanction's scope: that of its session. If
+    /// it names no session, that of a session that got a role there under its name.
     fn target_rank(&self, sanction: &Sanction, room: Option<&NameKey>) -> Rank {
-        let by_name = self.roles().filter_map(|it| match &it.draft.action {
-            ModerationAction::RoleSet { holder, .. } => {
-                (holder.username == sanction.username).then_some(holder.session)
-            }
-            _ => None,
-        });
+        // A guest who has taken the name of an absent moderator is no moderator.
+        let by_name =
+            self.roles().filter(|_| sanction.session.is_none()).filter_map(|it| {
+                match &it.draft.action {
+                    ModerationAction::RoleSet { holder, .. } => {
+                        (holder.username == sanction.username).then_some(holder.session)
+                    }
+                    _ => None,
+                }
+            });
         let sessions = by_name.chain(sanction.session);
         sessions.map(|it| self.rank(it, room)).max().unwrap_or(Rank::Guest)
     }

@@ -140,7 +140,8 @@ impl ModerationState {
     }
 
     /// Returns the ban from a room, or from the server (`None`), that applies to a user. If several
-    /// do, the one that ends last. A ban by address does not apply to a session with a role there.
+    /// do, the one that ends last. Only a ban of
+    /// its own session applies to a session with a role there, none by name or address.
     /// A ban from the server is not looked for in a room: ask for both.
     #[must_use]
     pub fn ban(&self, room: Option<&NameKey>, joiner: &Joiner<'_>) -> Option<&SharedFact> {
@@ -148,12 +149,13 @@ impl ModerationState {
             return None;
         }
         let name = joiner.username.key();
-        // Whoever shares an address with a banned user and moderates there stays in.
+        // A session with a role is banned only itself. Otherwise a moderator could send out an owner
+        // by banning a name that looks like the owner's, or the owner's address.
         let is_guest = joiner.session.is_none_or(|it| !self.has_role_in(it, room));
         let identifiers = [
-            Some(Identifier::Name(name.clone())),
             joiner.session.map(Identifier::Session),
-            joiner.matches_lookalikes.then(|| Identifier::Skeleton(name.skeleton())),
+            is_guest.then(|| Identifier::Name(name.clone())),
+            (is_guest && joiner.matches_lookalikes).then(|| Identifier::Skeleton(name.skeleton())),
             is_guest.then_some(Identifier::Group(joiner.group)),
         ];
         self.find_sanction(SanctionKind::Ban, room, identifiers.into_iter().flatten())
@@ -172,8 +174,8 @@ impl ModerationState {
         self.sanction_of(SanctionKind::Mute, room, session, username)
     }
 
-    /// Returns the sanction of a kind and scope that applies to a session or its username. If two
-    /// do, the one that ends last.
+    /// Returns the sanction of a kind and scope that applies to a session or, if that has no role
+    /// there, its username. If two do, the one that ends last.
     fn sanction_of(
         &self,
         kind: SanctionKind,
@@ -181,8 +183,11 @@ impl ModerationState {
         session: SessionId,
         username: &Username,
     ) -> Option<&SharedFact> {
-        let name = Identifier::Name(username.key().clone());
-        self.find_sanction(kind, room, [name, Identifier::Session(session)])
+        // As for a ban, a session with a role is hit only itself.
+        let is_guest = !self.has_role_in(session, room);
+        let name = is_guest.then(|| Identifier::Name(username.key().clone()));
+        let identifiers = name.into_iter().chain([Identifier::Session(session)]);
+        self.find_sanction(kind, room, identifiers)
     }
 
     /// Returns the sanction of a kind and scope that applies to one of the identifiers. If several

@@ -153,8 +153,11 @@ impl Hub {
     /// Sends a client the removals that it has missed. Does nothing for a client without `events`.
     pub(in super::super) fn send_removals(&mut self, id: ConnectionId, removals: &[SharedFact]) {
         if self.has_events(id) {
-            for frame in removals.iter().filter_map(|it| removed(it)) {
-                self.send_frame(id, frame);
+            for fact in removals {
+                let name = fact.draft.action.room().map(|it| self.canonical_room(it.clone()));
+                let Some(ServerFrame::Removed(frame)) = removed(fact) else { continue };
+                let room = name.map_or(frame.room.clone(), |it| it.as_str().to_owned());
+                self.send_frame(id, Removed { room, ..frame });
             }
         }
     }

@@ -21,8 +21,10 @@ impl Hub {
     ) -> ResolvedRequest {
         match request {
             ModerationRequest::SetRole { scope, user, role } => {
-                let (holder, problem) = self.find_present(now, &user);
                 let scope = self.canonical_scope(scope);
+                let known = role.is_none().then(|| self.find_role_holder(&scope, &user)).flatten();
+                let (holder, problem) =
+                    known.map_or_else(|| self.find_present(now, &user), |it| (it, None));
                 let action = ModerationAction::RoleSet { scope, holder, role };
                 ResolvedRequest { problem, ..ResolvedRequest::new(action) }
             }
@@ -37,6 +39,10 @@ impl Hub {
                 let sanction = self.sanction(scope, user.username, found, length);
                 let group = found.filter(|_| by_address);
                 let group = group.and_then(|it| self.sessions.get(it)).and_then(|it| it.group());
+                // A ban by address that would leave the address out is another ban.
+                let unknown =
+                    (by_address && group.is_none()).then_some(ErrorCode::RecipientUnknown);
+                let problem = problem.or(unknown);
                 let action = ModerationAction::Banned { sanction, group };
                 ResolvedRequest { reason, problem, is_dry_run, ..ResolvedRequest::new(action) }
             }
@@ -65,6 +71,22 @@ impl Hub {
                 ResolvedRequest { reason, problem, ..ResolvedRequest::new(action) }
             }
         }
+    }
+
+    /// Returns the session that got a role in this scope under the username of a selector, and still
+    /// has it; the first one if there are several. So the role of a session can be taken whose name
+    /// somebody else has now, and of one that will not come back.
+    fn find_role_holder(&self, scope: &Scope, user: &UserSelector) -> Option<NamedSession> {
+        self.moderation.roles().find_map(|fact| match &fact.draft.action {
+            ModerationAction::RoleSet { scope: held, holder, .. }
+                if held.room() == scope.room()
+                    && holder.username == user.username
+                    && user.session.is_none_or(|it| it == holder.session) =>
+            {
+                Some(holder.clone())
+            }
+            _ => None,
+        })
     }
 
     /// Returns the session that a selector means: the holder of the name, or else the session that

@@ -18,6 +18,11 @@ const MAX_INTERVAL: Duration = Duration::from_secs(60 * 60);
 pub(in super::super) struct LastSpoken(BTreeMap<NameKey, Moment>);
 
 impl LastSpoken {
+    /// Forgets all messages: the session may speak at once.
+    pub(in super::super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
     /// Records a message to a room, and forgets those that are too old to count.
     fn record(&mut self, room: NameKey, now: Moment) {
         self.0.retain(|_, at| now.since(*at) < MAX_INTERVAL);

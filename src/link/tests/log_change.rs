@@ -110,3 +110,21 @@ fn direct_to_session_of_former_log_is_refused() {
     let last = sim.server.received_directs.last().unwrap();
     assert_eq!((last.text.as_str(), last.session), ("answer", SessionId(0)));
 }
+
+/// A moderation command that names a session or a message of a former log is not sent.
+#[test]
+fn moderation_in_a_former_log_is_refused() {
+    use crate::model::{ModerationCommand, Sequence};
+    let mut sim = Simulation::new(settings(), ModelServer::new());
+    sim.run_until_idle();
+    sim.break_connection();
+    let remove =
+        ModerationCommand::Remove { room: RoomSelector::Only, message: Sequence(1), reason: None };
+    sim.request(Command::Chat(ChatCommand::Moderate(remove)));
+    sim.server = ModelServer::with_log(9);
+    sim.run_until_idle();
+    let refused = sim.count_events(|it| {
+        matches!(it, Event::Refused(it) if it.code == crate::model::ErrorCode::RecipientChanged.number())
+    });
+    assert_eq!(refused, 1);
+}

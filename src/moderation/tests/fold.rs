@@ -31,11 +31,12 @@ fn scanned_ban<'a>(
             return false;
         };
         it.scope.room().map(RoomName::key) == room
-            && (it.username == *joiner.username
-                || it.session.is_some() && it.session == joiner.session
-                || joiner.matches_lookalikes
-                    && it.username.key().skeleton() == joiner.username.key().skeleton()
-                || *group == Some(joiner.group) && rank == Rank::Guest)
+            && (it.session.is_some() && it.session == joiner.session
+                || rank == Rank::Guest
+                    && (it.username == *joiner.username
+                        || joiner.matches_lookalikes
+                            && it.username.key().skeleton() == joiner.username.key().skeleton()
+                        || *group == Some(joiner.group)))
     };
     state
         .sanctions()

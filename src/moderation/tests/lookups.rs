@@ -16,8 +16,8 @@ fn end_of_an_earlier_sanction_does_not_end_a_later_one() {
     assert_eq!(log.state.sanctions().map(|it| it.sequence).collect::<Vec<_>>(), [Sequence(2)]);
 }
 
-/// A ban applies by name, session, look-alike (if that is set) and address group; the latter not
-/// to sessions with a role. Of several, the one that ends last is returned.
+/// A ban applies by session, name, look-alike (if that is set) and address group; to sessions with
+/// a role by session only. Of several, the one that ends last is returned.
 #[test]
 fn ban_applies_by_each_identifier() {
     let mut log = FactLog::default();
@@ -38,7 +38,9 @@ fn ban_applies_by_each_identifier() {
     assert!(is_banned("\u{430}nna", None, elsewhere, true));
     assert!(is_banned("bob", Some(9), here, false));
     assert!(!is_banned("\u{430}nna", Some(9), elsewhere, false));
-    assert!(!is_banned("bob", Some(8), here, false));
+    for username in ["bob", "anna", "\u{430}nna"] {
+        assert!(!is_banned(username, Some(8), here, true), "a role protects from {username}");
+    }
     log.commit(command(ban(Scope::Server, "bob", None, 0))).unwrap();
     let joiner = Joiner {
         username: &name("bob"),

@@ -117,7 +117,7 @@ impl SanctionListing {
     }
 }
 
-/// Room that exists: it is open, has messages, or has a topic.
+/// Room that somebody is in, or that has a topic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoomListing {
     /// Name of the room.

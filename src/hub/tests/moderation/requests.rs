@@ -212,3 +212,57 @@ fn moderation_requests_are_throttled() {
     assert!((300..400).contains(&answered), "{answered}");
     assert!(harness.reached_quotas.iter().any(|(_, it)| *it == crate::hub::Quota::Requests));
 }
+
+/// A role is taken from the session that has it, also if somebody else has its name now.
+#[test]
+fn role_is_taken_from_the_session_that_has_it() {
+    let (mut harness, moderator, _) = lobby();
+    harness.disconnect(moderator);
+    harness.join_with(0, "mod", &[]);
+    let (scope, user) = (scope("lobby"), user("MOD"));
+    let take = ModerationRequest::SetRole { scope, user, role: None };
+    assert_eq!(harness.owner(take.clone()), Ok(0));
+    assert_eq!(harness.hub.moderation().roles().count(), 0);
+    // Nobody has a role any more: now it is about whoever is there.
+    assert_eq!(harness.owner(take), Ok(1));
+}
+
+/// A look-alike of an owner's name does not hit the owner, and a guest who has taken the name of an
+/// absent owner is banned.
+#[test]
+fn bans_by_name_spare_sessions_with_a_role() {
+    let (mut harness, moderator, bob) = lobby();
+    let owner = harness.join_with(EVENTS, "admin", &[]);
+    harness.promote("", "admin", Role::Owner);
+    harness.take_received(owner);
+    let ban = |name, reference| Moderate {
+        seconds: 60,
+        ..moderate(reference, action::BAN, "lobby", name)
+    };
+    let summaries = harness.ask(moderator, ban("adm\u{456}n", 1));
+    assert!(summaries.iter().any(|it| it.starts_with("done 15 0")), "{summaries:?}");
+    assert_eq!(harness.ask(owner, say(1, "still here")).len(), 1);
+    harness.disconnect(owner);
+    harness.promote("", "bob", Role::Owner);
+    harness.disconnect(bob);
+    harness.join_with(0, "bob", &[]);
+    harness.take_received(moderator);
+    let summaries = harness.ask(moderator, ban("bob", 2));
+    assert!(summaries.iter().any(|it| it.starts_with("done 15 1")), "{summaries:?}");
+    harness.check_fold();
+}
+
+/// A ban by address of somebody whose address is not known is refused.
+#[test]
+fn ban_by_unknown_address_is_refused() {
+    let (mut harness, _, _) = lobby();
+    let ban = ModerationRequest::Ban {
+        scope: Scope::Server,
+        user: user("nobody"),
+        length: crate::model::SanctionLength::FOREVER,
+        by_address: true,
+        is_dry_run: false,
+        reason: None,
+    };
+    assert_eq!(harness.owner(ban), Err(ErrorCode::RecipientUnknown));
+}

@@ -116,3 +116,18 @@ fn slow_mode_makes_sessions_wait() {
     harness.send(moderator, moderate(2, action::SLOW, "lobby", ""));
     assert_eq!(harness.ask(bob, say(4, "d")), ["10:lobby bob: d (0)"]);
 }
+
+/// A message that the log has refused does not count for slow mode.
+#[test]
+fn refused_message_does_not_count_for_slow_mode() {
+    let (mut harness, moderator, bob) = lobby();
+    harness.send(moderator, Moderate { seconds: 60, ..moderate(1, action::SLOW, "lobby", "") });
+    harness.take_received(bob);
+    harness.manual_log = true;
+    harness.send(bob, say(1, "a"));
+    assert!(harness.reject_draft());
+    assert_eq!(harness.take_error(bob).code, 308);
+    harness.manual_log = false;
+    let summaries = harness.ask(bob, say(1, "a"));
+    assert!(summaries.iter().any(|it| it.contains("bob: a")), "{summaries:?}");
+}

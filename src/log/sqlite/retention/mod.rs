@@ -274,16 +274,22 @@ impl RetentionStep<'_> {
         self.delete_directs(&directs)
     }
 
-    /// Deletes the oldest facts beyond the latest `most`, as far as the budget allows.
+    /// Deletes the oldest facts beyond the latest `most`, as far as the budget allows. Removals,
+    /// which everybody may make of their own messages, are counted apart from all other facts: they
+    /// cannot push those out of the audit log.
     fn delete_excess_facts(&mut self, most: usize) -> rusqlite::Result<()> {
         let mut statement = self.connection.prepare_cached(
             "DELETE FROM facts WHERE sequence IN (
-                 SELECT sequence FROM facts WHERE sequence <=
-                     (SELECT sequence FROM facts ORDER BY sequence DESC LIMIT 1 OFFSET ?)
-                 ORDER BY sequence LIMIT ?)",
+                 SELECT sequence FROM facts WHERE (removed_in IS NULL) = ?3 AND sequence <=
+                     (SELECT sequence FROM facts WHERE (removed_in IS NULL) = ?3
+                      ORDER BY sequence DESC LIMIT 1 OFFSET ?1)
+                 ORDER BY sequence LIMIT ?2)",
         )?;
-        let deleted = statement.execute([to_sql_limit(most), to_sql_limit(self.delete_budget)])?;
-        self.delete_budget = self.delete_budget.saturating_sub(deleted);
+        for is_other in [false, true] {
+            let budget = to_sql_limit(self.delete_budget);
+            let deleted = statement.execute(params![to_sql_limit(most), budget, is_other])?;
+            self.delete_budget = self.delete_budget.saturating_sub(deleted);
+        }
         Ok(())
     }
 
