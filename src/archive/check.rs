@@ -285,7 +285,7 @@ fn check_moderation(connection: &Connection, report: &mut CheckReport) -> rusqli
 /// - Server id and log id are 16 bytes, if they are stored. A log with messages has a log id.
 /// - The flags `is_clean` and `is_strict` are 0 or 1, if they are stored.
 /// - The sequences `indexed`, `forgotten`, `moderated` and `dropped` are between 0 and the log's
-/// last sequence.
+///   last sequence.
 fn check_properties(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
     let last: i64 = connection.query_row(
         "SELECT max(ifnull((SELECT max(sequence) FROM entries), 0),
