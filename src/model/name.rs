@@ -228,7 +228,7 @@ name_type!(
     RoomName
 );
 
-#[cfg(feature = "ui")]
+#[cfg(any(feature = "ui", feature = "server"))]
 impl Username {
     /// Converts any text to a valid username; `anna smith` becomes `anna-smith`.
     ///
