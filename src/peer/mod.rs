@@ -119,8 +119,8 @@ pub enum PeerError {
 /// interrupted, that it stops.
 ///
 /// If the username is refused, the user may be asked for another ([`PeerSettings::can_ask_name`]).
-/// Meanwhile an interrupt, a quit or finish, or the end of the requests ends the peer at once, as
-/// [`LEFT_UNJOINED`]; other requests are dropped.
+/// Meanwhile an interrupt, a quit or finish, or the end of the requests ends the peer at once with
+/// [`End::Left`] and no message unsent; other requests are dropped.
 ///
 /// # Errors
 /// [`PeerError`] if the sockets cannot be opened, the random source fails, or the datagram counters
