@@ -79,8 +79,9 @@ pub enum SanctionKind {
     Mute,
 }
 
-/// Target, scope and length of a ban or mute. It applies to whoever has the name, and to the
-/// session under every name; a ban also to names that look like it, if the settings say so.
+/// Target, scope and length of a ban or mute. It applies to the session under every name, and to
+/// whoever has the name, except sessions with a role; a ban also to names that look like it, if the
+/// settings say so.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sanction {
     /// Where the sanction applies.
