@@ -7,6 +7,7 @@
 //! | file | concern |
 //! |---|---|
 //! | `contract` | inputs and outputs |
+//! | `clock_trust` | decides whether the wall clock is trusted |
 //! | `connection` | state machine and timers of one connection |
 //! | `lifecycle` | connecting, closing, timers, shutdown |
 //! | `deferred_frames` | received frames that wait while their connection is blocked |
@@ -31,6 +32,7 @@
 
 mod backlog;
 mod broadcast;
+mod clock_trust;
 mod connection;
 mod contract;
 mod deferred_frames;
@@ -59,6 +61,7 @@ mod waiting_names;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+pub use clock_trust::{CLOCK_TRUST_AFTER, ClockTrust};
 pub use contract::{
     ConnectionId, Delivery, FactTicket, HubStats, Input, LogItem, NotStoredReason, Now, Output,
     Proposal, Quota, ReadFailed, ReadOutcome, ReadRange, ReadRequest, ReadTag, RestoredState,
@@ -199,6 +202,7 @@ impl Hub {
     pub fn handle_input(&mut self, now: Now, input: Input) {
         #[cfg(test)]
         self.panic_if_injected(&input);
+        self.deadlines.read_clocks(now);
         match input {
             Input::Connected { connection, address, token } => {
                 self.handle_connected(now, connection, address, token);

@@ -1,10 +1,15 @@
 //! Ends of bans and mutes. A sanction ends by a fact, which the hub proposes when the time is over.
 //! The time is monotonic, so that a clock that is set moves nothing.
+//!
+//! How long the server was down, only the wall clock tells. It may be wrong at a start, and is
+//! trusted later ([`ClockTrust`]). Until then, a sanction from before the start ends only when its
+//! whole length has passed since the start.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::super::Hub;
+use super::super::clock_trust::ClockTrust;
 use super::super::contract::Now;
 use super::proposals::Requester;
 use crate::model::{Actor, FactDraft, Moment, SharedFact, Timestamp};
@@ -21,28 +26,72 @@ pub(in super::super) struct SanctionDeadlines {
     /// Registers by the moment when the end is proposed. Without those that are proposed and not
     /// committed.
     due: BTreeSet<(Moment, Register)>,
+    /// Sanctions from before the start, until the wall clock is trusted. `None` if there are none.
+    unsettled: Option<Unsettled>,
+}
+
+/// Sanctions from before the start whose ends are not settled, because the wall clock is not
+/// trusted.
+#[derive(Debug)]
+struct Unsettled {
+    /// Decides whether the wall clock is trusted.
+    clock: ClockTrust,
+    /// End of each sanction by the wall clock, by register.
+    ends: BTreeMap<Register, Timestamp>,
 }
 
 impl SanctionDeadlines {
-    /// Restores the ends at a start. What is left of each sanction is told by the wall clock, and
-    /// is at most its length.
+    /// Restores the ends at a start. Each sanction has its whole length left, until the wall clock
+    /// is trusted ([`Self::read_clocks`]).
     pub(in super::super) fn restore(state: &ModerationState, now: Now) -> Self {
         let mut deadlines = Self::default();
+        let mut ends = BTreeMap::new();
         for fact in state.sanctions() {
             if let Some(register) = Register::of(&fact.draft.action)
                 && let Some(length) = length_of(fact)
             {
-                let end = fact.sanction_end().unwrap_or(Timestamp(0));
-                let left = now.time.until(end).min(length);
-                deadlines.insert(register, now.moment + left);
+                ends.insert(register.clone(), fact.sanction_end().unwrap_or(Timestamp(0)));
+                deadlines.insert(register, now.moment + length);
             }
         }
+        if !ends.is_empty() {
+            let mut clock = ClockTrust::default();
+            clock.update(now);
+            deadlines.unsettled = Some(Unsettled { clock, ends });
+        }
         deadlines
+    }
+
+    /// Takes a reading of the clocks. When the wall clock is trusted, settles the ends of the
+    /// sanctions from before the start: each ends when the wall clock says so, but not later than
+    /// its whole length after the start. Call it for each input, so that it notices when the clock
+    /// is set.
+    pub(in super::super) fn read_clocks(&mut self, now: Now) {
+        if !self.unsettled.as_mut().is_some_and(|it| it.clock.update(now)) {
+            return;
+        }
+        for (register, end) in self.unsettled.take().into_iter().flat_map(|it| it.ends) {
+            let end = now.moment + now.time.until(end);
+            if self.ends.get(&register).is_some_and(|latest| end < *latest) {
+                self.remove(&register);
+                self.insert(register, end);
+            }
+        }
+    }
+
+    /// Forgets that the end of a sanction is not settled: it has ended, or another one has replaced
+    /// it.
+    fn forget_unsettled(&mut self, register: &Register) {
+        if let Some(unsettled) = &mut self.unsettled {
+            unsettled.ends.remove(register);
+        }
+        self.unsettled.take_if(|it| it.ends.is_empty());
     }
 
     /// Records that a register was changed by a fact that was committed now.
     pub(super) fn update(&mut self, change: RegisterChange, now: Moment) {
         self.remove(&change.register);
+        self.forget_unsettled(&change.register);
         if let Some(length) = change.value.as_ref().and_then(length_of) {
             self.insert(change.register, now + length);
         }
@@ -73,19 +122,29 @@ impl SanctionDeadlines {
     fn take_due(&mut self, now: Moment) -> Option<Register> {
         let first = self.due.first().filter(|(end, _)| *end <= now)?.clone();
         self.due.remove(&first);
+        self.forget_unsettled(&first.1);
         Some(first.1)
     }
 
     /// Returns the time that is left of the sanction that a fact has imposed; `None` if it has no
-    /// end.
+    /// end. While the wall clock is not trusted, this is what the clock says, but not less than the
+    /// time until it is trusted.
     pub(super) fn remaining(&self, fact: &SharedFact, now: Moment) -> Option<Duration> {
-        let end = self.ends.get(&Register::of(&fact.draft.action)?)?;
-        Some(end.since(now))
+        let register = Register::of(&fact.draft.action)?;
+        let left = self.ends.get(&register)?.since(now);
+        let by_clock = self.unsettled.as_ref().and_then(|it| {
+            let time = it.clock.last()?.time;
+            Some(time.until(*it.ends.get(&register)?).max(it.clock.trusted_at().since(now)))
+        });
+        Some(by_clock.map_or(left, |it| left.min(it)))
     }
 
-    /// Returns the moment when the next sanction ends; `None` if none has an end.
+    /// Returns the moment when the next sanction ends or the wall clock is trusted, whichever is
+    /// earlier; `None` if no sanction has an end.
     pub(in super::super) fn next(&self) -> Option<Moment> {
-        self.due.first().map(|(end, _)| *end)
+        let end = self.due.first().map(|(end, _)| *end);
+        let trusted_at = self.unsettled.as_ref().map(|it| it.clock.trusted_at());
+        end.into_iter().chain(trusted_at).min()
     }
 }
 

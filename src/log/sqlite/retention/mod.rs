@@ -3,10 +3,8 @@
 //! | module | contents |
 //! |---|---|
 //! | `message_counts` | number of messages in each room |
-//! | `clock_trust` | decides whether the wall clock is trusted |
 //! | `room_eviction` | deletes whole rooms when there are too many |
 
-mod clock_trust;
 mod message_counts;
 mod room_eviction;
 #[cfg(test)]
@@ -16,13 +14,12 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, params};
 
-use self::clock_trust::ClockTrust;
 use self::message_counts::MessageCounts;
 use self::room_eviction::EvictionQueue;
 use super::database::{property, write_property};
 use super::rows::{self, sequence_to_sql, u64_to_sql};
 use super::search;
-use crate::hub::Now;
+use crate::hub::{ClockTrust, Now};
 use crate::model::limits::HISTORY_LENGTH;
 use crate::model::{NameKey, Retention, Sequence, Timestamp};
 

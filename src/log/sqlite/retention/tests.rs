@@ -4,10 +4,9 @@ use super::super::database::{open_to_write, read_property};
 use super::super::facts;
 use super::super::sequencer::Change;
 use super::super::store::{Store, SyncLevel};
-use super::clock_trust::TRUST_AFTER;
 use super::room_eviction::{MAX_ROOMS, RoomToEvict};
 use super::*;
-use crate::hub::FactTicket;
+use crate::hub::{CLOCK_TRUST_AFTER, FactTicket};
 use crate::model::{
     Actor, Draft, Fact, FactDraft, LogEntry, MessageText, ModerationAction, Moment, Reference,
     RoomName, RoomSetting, Target,
@@ -66,7 +65,7 @@ fn run_steps(store: &mut Store, retention: Retention, now: Now) -> Vec<Retention
 /// Runs retention at the start of a day, with a trusted clock. Returns the sequences of the
 /// remaining messages.
 fn run_retention(store: &mut Store, retention: Retention, day: u64) -> Vec<i64> {
-    let hour = u64::try_from(TRUST_AFTER.as_millis()).unwrap();
+    let hour = u64::try_from(CLOCK_TRUST_AFTER.as_millis()).unwrap();
     run_steps(store, retention, now(day * DAY_MILLIS - hour));
     run_steps(store, retention, now(day * DAY_MILLIS));
     remaining(store)
@@ -170,7 +169,7 @@ fn retention_by_size_keeps_the_last_10_of_each_room() {
 fn retention_by_age_waits_until_the_clock_is_trusted() {
     let (_directory, mut store) = store(&["a"; 5]);
     let retention = Retention { days: 2, ..Retention::default() };
-    let hour = TRUST_AFTER;
+    let hour = CLOCK_TRUST_AFTER;
     let mut left_at = |time: u64, passed: Duration| {
         let now = Now { moment: Moment::after_start(passed), time: Timestamp(time) };
         run_steps(&mut store, retention, now);
