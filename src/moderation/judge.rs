@@ -33,7 +33,7 @@ pub enum FactError {
     /// The sanction that should end is not in force.
     #[error("not in force")]
     NotInForce,
-    /// There are as many roles, sanctions or room settings as are allowed.
+    /// There are as many roles, sanctions or room settings as the actor may fill.
     #[error("there are too many already")]
     Full,
 }
@@ -101,7 +101,7 @@ impl ModerationState {
         };
         let held = self.registers.get(&register);
         match Write::of(action) {
-            Write::Set if held.is_none() && self.is_full(&register) => Err(FactError::Full),
+            Write::Set if held.is_none() && self.is_full(&register, actor) => Err(FactError::Full),
             Write::ClearIf(sequence) if held.is_none_or(|it| it.sequence != sequence) => {
                 Err(FactError::NotInForce)
             }
@@ -109,10 +109,10 @@ impl ModerationState {
         }
     }
 
-    /// Returns true if as many registers of this one's class are set as are allowed.
-    fn is_full(&self, register: &Register) -> bool {
+    /// Returns true if as many registers of this one's class are set as this actor may fill.
+    fn is_full(&self, register: &Register, actor: &Actor) -> bool {
         let class = register.class();
-        self.registers.keys().filter(|it| it.class() == class).count() >= class.limit()
+        self.registers.keys().filter(|it| it.class() == class).count() >= class.limit_for(actor)
     }
 
     /// Returns true if a session may perform an action.

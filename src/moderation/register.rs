@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use crate::model::{
-    ModerationAction, NameKey, RoomSetting, SanctionKind, Sequence, SessionId, SharedFact, SlowMode,
+    Actor, ModerationAction, NameKey, RoomSetting, SanctionKind, Sequence, SessionId, SharedFact,
+    SlowMode,
 };
 
 /// Maximum number of roles in force.
@@ -14,6 +15,10 @@ pub(super) const MAX_SANCTIONS: usize = 10_000;
 
 /// Maximum number of topics, slow modes and moderated modes in force, over all rooms.
 pub(super) const MAX_ROOM_SETTINGS: usize = 10_000;
+
+/// Number of places of each class of registers that only the command line takes. So the server's
+/// owner can act although moderators have used up theirs.
+pub(super) const COMMAND_LINE_RESERVE: usize = 100;
 
 /// Last-writer-wins register: the key of a value in the moderation state. Its value is the fact
 /// that set it last. A scope is the key of a room's name; `None` for the server.
@@ -89,6 +94,14 @@ impl RegisterClass {
             Self::Roles => MAX_ROLES,
             Self::Sanctions => MAX_SANCTIONS,
             Self::RoomSettings => MAX_ROOM_SETTINGS,
+        }
+    }
+
+    /// Returns the number of registers of the class beyond which an actor may set no further one.
+    pub(super) const fn limit_for(self, actor: &Actor) -> usize {
+        match actor {
+            Actor::CommandLine => self.limit(),
+            Actor::Server | Actor::Session(_) => self.limit().saturating_sub(COMMAND_LINE_RESERVE),
         }
     }
 }

@@ -11,7 +11,9 @@ use proptest::test_runner::{Config, TestRunner};
 use super::random::{groups, logs, usernames};
 use super::*;
 use crate::moderation::judge::Rank;
-use crate::moderation::register::{MAX_ROLES, MAX_ROOM_SETTINGS, MAX_SANCTIONS, RegisterClass};
+use crate::moderation::register::{
+    COMMAND_LINE_RESERVE, MAX_ROLES, MAX_ROOM_SETTINGS, MAX_SANCTIONS, RegisterClass,
+};
 
 /// Returns the state that the rows of another one give.
 fn reloaded(state: &ModerationState) -> ModerationState {
@@ -176,4 +178,40 @@ fn limits_hold() {
     });
     run.unwrap();
     assert!(refused.get() > 0, "no limit was reached");
+}
+
+/// The last places of each class are the command line's: moderators and owners who have used up the
+/// others do not lock it out. They can still replace and lift what is set.
+#[test]
+fn last_places_are_kept_for_the_command_line() {
+    let owner = Actor::Session(user(1, "owner"));
+    let mut log = FactLog::default();
+    log.append(command(role_set(Scope::Server, 1, Some(Role::Owner))), true);
+    let role = |number: u64| role_set(Scope::Server, 1_000 + number, Some(Role::Moderator));
+    let sanction = |number: u64| ban(lobby(), &format!("pest{number}"), None, 60);
+    let setting = |number: u64| ModerationAction::RoomSet {
+        room: RoomName::new(&format!("room{number}")).unwrap(),
+        setting: RoomSetting::Moderated(true),
+    };
+    let classes: [(RegisterClass, &dyn Fn(u64) -> ModerationAction); 3] = [
+        (RegisterClass::Roles, &role),
+        (RegisterClass::Sanctions, &sanction),
+        (RegisterClass::RoomSettings, &setting),
+    ];
+    for (class, action) in classes {
+        let free = class.limit() - COMMAND_LINE_RESERVE - count(&log.state, class);
+        let free = u64::try_from(free).unwrap();
+        for number in 1..free {
+            log.append(draft(owner.clone(), action(number)), true);
+        }
+        assert_eq!(log.commit(draft(owner.clone(), action(free))), Ok(()), "{class:?}");
+        for place in 1..=COMMAND_LINE_RESERVE as u64 {
+            let next = action(free + place);
+            assert_eq!(log.commit(draft(owner.clone(), next.clone())), Err(FactError::Full));
+            assert_eq!(log.commit(command(next)), Ok(()), "{class:?}, place {place}");
+        }
+        let beyond = action(free + 1_000);
+        assert_eq!(log.commit(command(beyond)), Err(FactError::Full), "{class:?}");
+        assert_eq!(log.commit(draft(owner.clone(), action(free))), Ok(()), "replaced");
+    }
 }
