@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::sequencer::Change;
 use super::unwritten::Unwritten;
-use crate::model::Fact;
+use crate::model::{Fact, SessionId};
 
 /// Pending writes: queue of changes that were committed in memory while the disk fails. They are
 /// written later.
@@ -76,14 +76,21 @@ impl PendingWrites {
     }
 
     /// Removes changes of sessions that later changes replace. One change for each session is
-    /// enough, however long the disk fails. Keeps all entries, facts and sequence gaps.
+    /// enough, however long the disk fails; but the record with the greatest session number is kept
+    /// even if its session is deleted later. Keeps all entries, facts and sequence gaps.
     fn compact(&mut self) {
+        let mut greatest = self.changes.iter().filter_map(persisted_session).max();
         let mut seen = HashSet::new();
         let mut kept: Vec<Change> = Vec::new();
         for change in self.changes.drain(..).rev() {
             let is_latest = match &change {
                 Change::Entry(_) | Change::Fact(..) | Change::SkipSequences(..) => true,
-                Change::PersistSession(record, _) => seen.insert(record.session),
+                Change::PersistSession(record, _) => {
+                    // The database takes from it which numbers were used: without it, another
+                    // session could get the number after a restart, and with it messages and role.
+                    let is_greatest = greatest.take_if(|it| *it == record.session).is_some();
+                    seen.insert(record.session) || is_greatest
+                }
                 Change::PersistLastReference(session, ..) | Change::DeleteSession(session, _) => {
                     seen.insert(*session)
                 }
@@ -99,29 +106,59 @@ impl PendingWrites {
     }
 }
 
+/// Returns the session whose record a change stores; `None` for any other change.
+const fn persisted_session(change: &Change) -> Option<SessionId> {
+    match change {
+        Change::PersistSession(record, _) => Some(record.session),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Reference, Sequence, SessionId, SessionRecord, TokenHash, Username};
+    use crate::model::{Reference, Sequence, SessionRecord, TokenHash, Username};
+
+    /// Returns the change that stores the record of a session.
+    fn persist(session: u64, last_reference: u64) -> Change {
+        let record = SessionRecord {
+            session: SessionId(session),
+            token: TokenHash([0; 32]),
+            username: Username::new("anna").unwrap(),
+            away_since: None,
+            last_reference: Reference(last_reference),
+            refused: Vec::new(),
+            keeps_name: false,
+        };
+        Change::PersistSession(record, Sequence(last_reference))
+    }
 
     /// The memory for sessions is bounded, however often sessions begin and end.
     #[test]
     fn pending_writes_keep_one_record_per_session() {
         let mut pending = PendingWrites::default();
         for turn in 0..20_000_u64 {
-            let record = SessionRecord {
-                session: SessionId(turn % 5),
-                token: TokenHash([0; 32]),
-                username: Username::new("anna").unwrap(),
-                away_since: None,
-                last_reference: Reference(turn),
-                refused: Vec::new(),
-                keeps_name: false,
-            };
-            pending.add(&[Change::PersistSession(record, Sequence(turn))]);
+            pending.add(&[persist(turn % 5, turn)]);
         }
         assert!(pending.changes().len() < 1_100);
         let Some(Change::PersistSession(last, _)) = pending.changes().last() else { panic!() };
         assert_eq!(last.last_reference, Reference(19_999));
+    }
+
+    /// The record of the last session is written even if the session has ended meanwhile, because
+    /// its number must not be given again; each once, and before the deletion.
+    #[test]
+    fn compaction_keeps_the_greatest_session_number() {
+        let mut pending = PendingWrites::default();
+        for session in 1..=2_000 {
+            let changes = [persist(session, 1), persist(session, 2)];
+            pending.add(&changes);
+            pending.add(&[Change::DeleteSession(SessionId(session), Sequence(1))]);
+        }
+        pending.compact();
+        let persisted: Vec<_> = pending.changes().iter().filter_map(persisted_session).collect();
+        assert_eq!(persisted, [SessionId(2_000)]);
+        let last = pending.changes().last().unwrap();
+        assert!(matches!(last, Change::DeleteSession(SessionId(2_000), _)), "{last:?}");
     }
 }
