@@ -111,13 +111,16 @@ impl Store {
         if is_busy { Err(rusqlite::Error::QueryReturnedNoRows) } else { Ok(()) }
     }
 
-    /// Does what [`Self::truncate_wal`] does, but does not wait for readers. Returns false if a
-    /// reader has prevented it: call it again later.
+    /// Does what [`Self::truncate_wal`] does, but waits for readers no longer than `patience`.
+    /// Returns false if a reader has prevented it: call it again later.
+    ///
+    /// New readers do not prevent it for ever: those that begin after all pages are copied read the
+    /// database file alone. So it is enough that the readers of before end.
     ///
     /// # Errors
     /// The checkpoint has failed.
-    pub(super) fn try_truncate_wal(&mut self) -> rusqlite::Result<bool> {
-        self.connection.busy_timeout(Duration::ZERO)?;
+    pub(super) fn try_truncate_wal(&mut self, patience: Duration) -> rusqlite::Result<bool> {
+        self.connection.busy_timeout(patience)?;
         let ask = "PRAGMA wal_checkpoint(TRUNCATE)";
         let is_busy: rusqlite::Result<bool> = self.connection.query_row(ask, [], |row| row.get(0));
         self.connection.busy_timeout(BUSY_TIMEOUT)?;

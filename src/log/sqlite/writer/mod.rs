@@ -106,6 +106,9 @@ pub(super) struct WriterState {
     /// Time at which the write-ahead log is truncated next, so that it holds no text that was
     /// removed; `None` if no text was removed since it was truncated.
     wal_truncation_at: Option<Moment>,
+    /// Number of attempts to truncate the write-ahead log that readers have prevented since it was
+    /// truncated.
+    failed_wal_truncations: u32,
     /// Purge of the search index in progress.
     index_purge: Option<IndexPurge>,
     /// Time from which on the next purge of the search index may begin.
@@ -132,6 +135,7 @@ impl WriterState {
             entries_since_maintenance: 0,
             maintenance_at: now,
             wal_truncation_at: Some(now),
+            failed_wal_truncations: 0,
             index_purge: None,
             index_purge_at: now,
             rooms_to_trim,

@@ -3,15 +3,29 @@
 
 use std::time::Duration;
 
+use super::super::super::SEARCH_TIMEOUT;
 use super::super::index_purge::IndexPurge;
 use super::Writer;
 
 /// Time from a removal to the truncation of the write-ahead log. Further removals in that time
 /// share it.
-const WAL_TRUNCATION_DELAY: Duration = Duration::from_secs(20);
+pub(super) const WAL_TRUNCATION_DELAY: Duration = Duration::from_secs(20);
 
 /// Time from a truncation that a reader has prevented to the next attempt.
-const WAL_TRUNCATION_RETRY: Duration = Duration::from_secs(5);
+pub(super) const WAL_TRUNCATION_RETRY: Duration = Duration::from_secs(5);
+
+/// Number of attempts in a row that do not wait for readers, before one waits. So the first one that
+/// waits comes 35 seconds after the removal, and each further one a minute later.
+pub(super) const IMPATIENT_ATTEMPTS: u32 = 3;
+
+/// Number of attempts, [`WAL_TRUNCATION_RETRY`] apart, of which one waits for readers.
+pub(super) const ATTEMPTS_PER_WAIT: u32 = 12;
+
+/// Maximum time that an attempt waits for readers. Messages wait meanwhile. It is enough for the
+/// longest search, so that searches which follow each other without a pause do not keep removed
+/// texts in the file; `backup` and `check` may take longer.
+pub(super) const READER_PATIENCE: Duration =
+    SEARCH_TIMEOUT.saturating_add(Duration::from_millis(500));
 
 /// Minimum time from the beginning of one purge of the search index to that of the next. A purge
 /// writes the whole index, and every user may remove messages: the own ones.
@@ -26,16 +40,22 @@ impl Writer {
     }
 
     /// Truncates the write-ahead log if its time has come. If a reader prevents it, tries again
-    /// after [`WAL_TRUNCATION_RETRY`].
+    /// after [`WAL_TRUNCATION_RETRY`]. After [`IMPATIENT_ATTEMPTS`] one attempt in
+    /// [`ATTEMPTS_PER_WAIT`] waits for readers, for at most [`READER_PATIENCE`].
     ///
     /// # Errors
     /// The checkpoint has failed; the truncation is still due.
     pub(super) fn truncate_wal_if_due(&mut self) -> rusqlite::Result<()> {
-        let now = self.clock.now();
-        if self.state.wal_truncation_at.is_some_and(|it| now >= it) {
-            let is_truncated = self.store.try_truncate_wal()?;
-            self.state.wal_truncation_at = (!is_truncated).then_some(now + WAL_TRUNCATION_RETRY);
+        if self.state.wal_truncation_at.is_none_or(|it| self.clock.now() < it) {
+            return Ok(());
         }
+        let failed = self.state.failed_wal_truncations;
+        let is_patient = failed % ATTEMPTS_PER_WAIT == IMPATIENT_ATTEMPTS;
+        let patience = if is_patient { READER_PATIENCE } else { Duration::ZERO };
+        let is_truncated = self.store.try_truncate_wal(patience)?;
+        self.state.failed_wal_truncations = if is_truncated { 0 } else { failed.wrapping_add(1) };
+        let retry_at = self.clock.now() + WAL_TRUNCATION_RETRY;
+        self.state.wal_truncation_at = (!is_truncated).then_some(retry_at);
         Ok(())
     }
 

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::sync::mpsc::unbounded_channel;
@@ -16,6 +18,10 @@ use super::super::super::search;
 use super::super::super::sequencer::{Sequencer, WriteRequest};
 use super::super::super::settings::StoreSettings;
 use super::super::super::store::Store;
+use super::super::removed_texts::{
+    ATTEMPTS_PER_WAIT, IMPATIENT_ATTEMPTS, READER_PATIENCE, WAL_TRUNCATION_DELAY,
+    WAL_TRUNCATION_RETRY,
+};
 use super::super::{Writer, WriterState};
 use crate::hub::{FactTicket, StorageHealth};
 use crate::model::{
@@ -82,7 +88,7 @@ fn files_with(directory: &Path, bytes: &str) -> Vec<String> {
 /// Lets the time of all timed tasks come, and runs them until maintenance is complete.
 fn run_timed_tasks(writer: &mut Writer) {
     loop {
-        let before = writer.store.try_truncate_wal().unwrap();
+        let before = writer.store.try_truncate_wal(Duration::ZERO).unwrap();
         assert!(before, "nobody reads");
         let more = writer.run_maintenance().unwrap();
         if !more {
@@ -98,7 +104,7 @@ fn run_timed_tasks(writer: &mut Writer) {
 #[test]
 fn text_leaves_all_files_when_the_write_ahead_log_is_truncated() {
     let (directory, mut writer) = writer_with_text();
-    assert!(writer.store.try_truncate_wal().unwrap());
+    assert!(writer.store.try_truncate_wal(Duration::ZERO).unwrap());
     assert_eq!(files_with(directory.path(), TEXT), ["chat.db"]);
     writer.state.wal_truncation_at = None;
     writer.write_requests(vec![remove(Sequence(1))]);
@@ -133,6 +139,68 @@ fn truncation_is_tried_again_while_somebody_reads() {
     assert_eq!(files_with(directory.path(), TEXT), Vec::<String>::new());
 }
 
+/// Reads without a pause from two connections until `is_over`: the next read begins before the last
+/// one ends. Sends a message when it has begun.
+fn read_without_pause(path: &Path, begun: &mpsc::Sender<()>, is_over: &AtomicBool) {
+    let connections = [(), ()].map(|()| open_to_write(path, None).unwrap());
+    let read = "BEGIN; SELECT count(*) FROM entries";
+    connections[0].execute_batch(read).unwrap();
+    begun.send(()).unwrap();
+    for number in 1.. {
+        connections[number % 2].execute_batch(read).unwrap();
+        connections[(number + 1) % 2].execute_batch("COMMIT").unwrap();
+        if is_over.load(Ordering::Relaxed) {
+            break;
+        }
+    }
+}
+
+/// Searches that follow each other without a pause do not keep a removed text in the write-ahead
+/// log for longer than a minute: after some attempts, one waits for the reads that have begun.
+#[test]
+fn text_leaves_the_write_ahead_log_while_others_read_without_a_pause() {
+    let (directory, mut writer) = writer_with_text();
+    let path = directory.path().join("chat.db");
+    writer.write_requests(vec![remove(Sequence(1))]);
+    let first = open_to_write(&path, None).unwrap();
+    first.execute_batch("BEGIN; SELECT count(*) FROM entries").unwrap();
+    let mut waited = WAL_TRUNCATION_DELAY;
+    let mut try_again = |writer: &mut Writer| {
+        // Readers use the write-ahead log only while it has what the database has not.
+        writer.write_requests(vec![say(700 + waited.as_secs(), "more")]);
+        writer.state.wal_truncation_at = Some(writer.clock.now());
+        writer.truncate_wal_if_due().unwrap();
+        waited += WAL_TRUNCATION_RETRY;
+        assert!(waited + READER_PATIENCE < Duration::from_secs(60));
+        writer.state.wal_truncation_at.is_none()
+    };
+    for _ in 0..IMPATIENT_ATTEMPTS {
+        let begin = writer.clock.now();
+        assert!(!try_again(&mut writer));
+        assert!(writer.clock.now().since(begin) < READER_PATIENCE, "it does not wait");
+    }
+    let is_over = AtomicBool::new(false);
+    let (sender, begun) = mpsc::channel();
+    thread::scope(|scope| {
+        scope.spawn(|| read_without_pause(&path, &sender, &is_over));
+        begun.recv().unwrap();
+        first.execute_batch("COMMIT").unwrap();
+        let is_truncated = try_again(&mut writer);
+        is_over.store(true, Ordering::Relaxed);
+        assert!(is_truncated, "it waits for those that have begun");
+    });
+    assert_eq!(files_with(directory.path(), TEXT), Vec::<String>::new());
+    assert_eq!(writer.state.failed_wal_truncations, 0);
+}
+
+/// Somebody who reads for long delays messages once a minute at most.
+#[test]
+fn one_attempt_in_twelve_waits() {
+    let waits = (0..40).filter(|it| it % ATTEMPTS_PER_WAIT == IMPATIENT_ATTEMPTS);
+    assert_eq!(waits.collect::<Vec<_>>(), [3, 15, 27, 39]);
+    assert_eq!(WAL_TRUNCATION_RETRY * ATTEMPTS_PER_WAIT, Duration::from_secs(60));
+}
+
 /// The words of an indexed message are not found at once, and leave the file with the purge. The
 /// next purge waits.
 #[test]
@@ -157,7 +225,7 @@ fn words_leave_the_search_index_with_the_purge() {
     assert_eq!(found(&writer), 1);
     writer.write_requests(vec![remove(Sequence(1))]);
     assert_eq!(found(&writer), 0);
-    assert!(writer.store.try_truncate_wal().unwrap());
+    assert!(writer.store.try_truncate_wal(Duration::ZERO).unwrap());
     assert_eq!(files_with(directory.path(), TEXT), Vec::<String>::new());
     assert_eq!(files_with(directory.path(), WORD), ["chat.db"], "in the index");
     run_timed_tasks(&mut writer);
