@@ -1,7 +1,10 @@
 //! Tests of the log in memory.
 
 use super::*;
-use crate::model::{MessageText, Moment, Timestamp, Username};
+use crate::hub::FactTicket;
+use crate::model::{
+    Actor, MessageText, ModerationAction, Moment, NamedSession, Timestamp, Username,
+};
 
 /// Returns a draft of session 1.
 fn draft(target: Target, text: &str) -> Draft {
@@ -156,4 +159,43 @@ fn eviction_drops_the_least_recently_used_closed_room_first() {
     append(&mut log, draft(Target::Room(room("b")), "again"));
     assert_eq!(gaps(&log, Sequence(2)), [room("b")]);
     assert!(gaps(&log, Sequence(3)).is_empty());
+}
+
+/// Removes a message of session 1 in room `a`, as the command line does.
+fn remove(log: &mut MemoryLog, message: u64) {
+    let author = NamedSession { session: SessionId(1), username: Username::new("anna").unwrap() };
+    let message = Sequence(message);
+    let action = ModerationAction::MessageRemoved { room: room("a"), message, author };
+    let draft = FactDraft { actor: Actor::CommandLine, action, reason: None };
+    let now = Now { moment: Moment::START, time: Timestamp(0) };
+    log.propose(now, vec![Proposal::Fact { ticket: FactTicket(1), draft }]);
+    log.events.clear();
+}
+
+/// The log forgets old removals, so a client that comes back is not told of them. But the texts stay
+/// removed: they are overwritten in the ring.
+#[test]
+fn text_stays_removed_when_the_removal_is_forgotten() {
+    let mut log = log(MemoryLimits::default(), &[("a", 2)]);
+    remove(&mut log, 1);
+    let request = |range| ReadRequest { rooms: vec![room("a")], session: None, range };
+    let missed = |log: &MemoryLog| {
+        log.find_entries(&request(ReadRange::After(Sequence(2), 1))).removals[0].sequence
+    };
+    assert_eq!(missed(&log), Sequence(3));
+    for _ in 0..MAX_REMOVALS {
+        remove(&mut log, 100_000);
+    }
+    assert_eq!(log.removals.len(), MAX_REMOVALS);
+    assert_eq!(missed(&log), Sequence(4), "the first one is forgotten");
+    let ranges = [
+        ReadRange::Latest(10),
+        ReadRange::Before(Sequence(9), 10),
+        ReadRange::After(Sequence::ZERO, 10),
+    ];
+    for range in ranges {
+        let found = log.find_entries(&request(range)).entries;
+        let texts: Vec<_> = found.iter().map(|it| it.draft.text.as_str()).collect();
+        assert_eq!(texts, ["[removed]", "a 1"]);
+    }
 }
