@@ -232,6 +232,7 @@ impl Hub {
         }
         match &entry.draft.target {
             Target::Room(name) => {
+                self.rooms.record_message(name);
                 let room = self.rooms.find(name);
                 if let Some(room) = room {
                     self.outputs.push_back(Output::Publish { room, entry: entry.clone() });

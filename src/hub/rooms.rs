@@ -10,7 +10,7 @@ use crate::wire::tcp::ServerFrame;
 
 /// Open room: a room with members.
 pub(super) struct Room {
-    /// Canonical spelling of the name: the one remembered in [`ClosedRoomNames`] when the room was
+    /// Canonical spelling of the name: the one remembered in [`ClosedRooms`] when the room was
     /// opened. If there was none, the spelling of the session that opened the room.
     pub(super) name: RoomName,
     /// Member list.
@@ -20,6 +20,8 @@ pub(super) struct Room {
     /// Address group that opened the room, and for whose quota it counts; `None` for a reserved
     /// room.
     pub(super) opened_by: Option<AddressGroup>,
+    /// True if something was ever said in the room, as far as the server remembers.
+    has_messages: bool,
 }
 
 impl Room {
@@ -30,42 +32,50 @@ impl Room {
     }
 }
 
-/// Maximum number of closed rooms whose canonical spelling is remembered.
-const MAX_CLOSED_ROOM_NAMES: usize = 1_000;
+/// Maximum number of closed rooms that are remembered.
+const MAX_CLOSED_ROOMS: usize = 1_000;
 
-/// Canonical spellings of closed rooms, at most [`MAX_CLOSED_ROOM_NAMES`]: those closed last.
+/// Closed room that is remembered.
+struct ClosedRoom {
+    /// Canonical spelling of the name.
+    name: RoomName,
+    /// True if something was ever said in the room, as far as the server remembers.
+    has_messages: bool,
+}
+
+/// Closed rooms, at most [`MAX_CLOSED_ROOMS`]: those closed last.
 #[derive(Default)]
-struct ClosedRoomNames {
-    /// Canonical spelling, by name key.
-    names: HashMap<NameKey, RoomName>,
+struct ClosedRooms {
+    /// Closed rooms by name key.
+    by_name: HashMap<NameKey, ClosedRoom>,
     /// Name keys in the order in which the rooms were closed, oldest first.
     order: VecDeque<NameKey>,
 }
 
-impl ClosedRoomNames {
-    /// Remembers the spelling of a room that is closed. Beyond the maximum, drops the oldest one.
-    fn remember(&mut self, name: RoomName) {
-        let key = name.key().clone();
-        if self.names.insert(key.clone(), name).is_some() {
+impl ClosedRooms {
+    /// Remembers a room that is closed. Beyond the maximum, drops the oldest one.
+    fn remember(&mut self, room: ClosedRoom) {
+        let key = room.name.key().clone();
+        if self.by_name.insert(key.clone(), room).is_some() {
             self.order.retain(|it| *it != key);
         }
         self.order.push_back(key);
-        if self.order.len() > MAX_CLOSED_ROOM_NAMES
+        if self.order.len() > MAX_CLOSED_ROOMS
             && let Some(key) = self.order.pop_front()
         {
-            self.names.remove(&key);
+            self.by_name.remove(&key);
         }
     }
 
-    /// Removes and returns the remembered spelling of a room that is opened again. Returns `name`
-    /// unchanged if none is remembered.
-    fn take(&mut self, name: &RoomName) -> RoomName {
-        match self.names.remove(name.key()) {
+    /// Removes and returns a remembered room that is opened again. If it is not remembered, returns
+    /// a new room with the spelling of `name`.
+    fn take(&mut self, name: &RoomName) -> ClosedRoom {
+        match self.by_name.remove(name.key()) {
             Some(former) => {
                 self.order.retain(|key| key != name.key());
                 former
             }
-            None => name.clone(),
+            None => ClosedRoom { name: name.clone(), has_messages: false },
         }
     }
 }
@@ -77,9 +87,9 @@ pub(super) struct Rooms {
     by_id: BTreeMap<RoomId, Room>,
     /// Identifiers of the open rooms by name key.
     by_name: HashMap<NameKey, RoomId>,
-    /// Canonical spellings of closed rooms. A room that is opened again gets its remembered
-    /// spelling, which is that of its entries in the log.
-    closed_names: ClosedRoomNames,
+    /// Closed rooms. A room that is opened again gets its remembered spelling, which is that of its
+    /// entries in the log.
+    closed: ClosedRooms,
     /// Number of the [`RoomId`] that was assigned last; 0 before the first one.
     last_id: u32,
     /// Deadlines of the scheduled presence updates with their rooms, earliest first.
@@ -87,13 +97,28 @@ pub(super) struct Rooms {
 }
 
 impl Rooms {
-    /// Restores the remembered names of closed rooms, in their canonical spelling. The most
-    /// recently used room comes last in `names`. Keeps only the last [`MAX_CLOSED_ROOM_NAMES`]
-    /// names.
+    /// Restores closed rooms in which something was said, by their names in canonical spelling. The
+    /// most recently used room comes last in `names`. Keeps only the last [`MAX_CLOSED_ROOMS`].
     pub(super) fn restore(&mut self, names: Vec<RoomName>) {
         for name in names {
-            self.closed_names.remember(name);
+            self.closed.remember(ClosedRoom { name, has_messages: true });
         }
+    }
+
+    /// Records that a message was committed in a room, which may be closed meanwhile. Does nothing
+    /// if the room is neither open nor remembered.
+    pub(super) fn record_message(&mut self, name: &RoomName) {
+        let open = self.by_name.get(name.key()).and_then(|it| self.by_id.get_mut(it));
+        if let Some(room) = open {
+            room.has_messages = true;
+        } else if let Some(room) = self.closed.by_name.get_mut(name.key()) {
+            room.has_messages = true;
+        }
+    }
+
+    /// Returns the names of the remembered closed rooms in which something was said, in no order.
+    pub(super) fn closed_with_messages(&self) -> impl Iterator<Item = &RoomName> {
+        self.closed.by_name.values().filter(|it| it.has_messages).map(|it| &it.name)
     }
 
     /// Returns the number of open rooms.
@@ -134,10 +159,10 @@ impl Rooms {
             }
         }
         let id = RoomId(self.last_id);
-        let name = self.closed_names.take(name);
+        let ClosedRoom { name, has_messages } = self.closed.take(name);
         self.by_name.insert(name.key().clone(), id);
         let (members, presence) = (RoomMembers::default(), PresenceChanges::default());
-        let room = Room { name, members, presence, opened_by };
+        let room = Room { name, members, presence, opened_by, has_messages };
         self.by_id.insert(id, room);
         id
     }
@@ -172,15 +197,15 @@ impl Rooms {
         }
     }
 
-    /// Closes a room if it has no members. Remembers the room's spelling and cancels its presence
-    /// update. The caller reduces the quota usage of the group that opened it. Returns the closed
+    /// Closes a room if it has no members. Remembers the room and cancels its presence update. The caller reduces the quota usage of the group that opened it. Returns the closed
     /// room; `None` if the room has members or is not open.
     #[must_use]
     pub(super) fn close_if_empty(&mut self, id: RoomId) -> Option<Room> {
         self.by_id.get(&id).filter(|room| room.members.len() == 0)?;
         let room = self.by_id.remove(&id)?;
         self.by_name.remove(room.name.key());
-        self.closed_names.remember(room.name.clone());
+        let (name, has_messages) = (room.name.clone(), room.has_messages);
+        self.closed.remember(ClosedRoom { name, has_messages });
         if let Some(deadline) = room.presence.deadline() {
             self.presence_deadlines.remove(&(deadline, id));
         }

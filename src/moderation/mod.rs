@@ -26,6 +26,7 @@ mod sanction_index;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 pub use encoding::{decode_fact, encode_fact};
 pub use judge::{FactError, SpeechError};
@@ -133,10 +134,19 @@ impl ModerationState {
     /// Returns the facts that imposed the bans and mutes in force, in order of kinds, scopes and
     /// names.
     pub fn sanctions(&self) -> impl Iterator<Item = &SharedFact> {
+        self.sanctions_after(None).map(|(_, it)| it)
+    }
+
+    /// Returns the bans and mutes in force after a register, in the order of [`Self::sanctions`]:
+    /// registers, and the facts that imposed them. `None`: returns all.
+    pub fn sanctions_after(
+        &self,
+        register: Option<&Register>,
+    ) -> impl Iterator<Item = (&Register, &SharedFact)> {
+        let start = register.map_or(Bound::Unbounded, Bound::Excluded);
         self.registers
-            .iter()
+            .range::<Register, _>((start, Bound::Unbounded))
             .filter(|(it, _)| matches!(it, Register::Sanction(..)))
-            .map(|(_, it)| it)
     }
 
     /// Returns the ban from a room, or from the server (`None`), that applies to a user. If several

@@ -1,4 +1,5 @@
-//! Lists: bans and mutes (`sanctions`), and the open rooms (`directory`).
+//! Lists: bans and mutes (`sanctions`), and the rooms (`directory`). A list is sent page by page.
+//! Each page begins behind the last item of the one before, and is what is in force then.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use crate::model::{
     ErrorCode, ModerationAction, NameKey, Reference, RoomName, SanctionKind, SessionId, SharedFact,
     Timestamp, Topic,
 };
-use crate::moderation::ModerationState;
+use crate::moderation::{ModerationState, Register};
 use crate::wire::tcp::{
     Directory, RoomItem, Rooms, SanctionItem, SanctionsList, SanctionsRequest, ServerFrame, action,
     flag, kind,
@@ -20,7 +21,7 @@ use crate::wire::tcp::{
 /// Number of items of a list that are sent before the client must have taken them.
 const ITEMS_PER_PAGE: usize = 4 * MAX_LISTED_ITEMS;
 
-/// Room that is open or has a topic, for lists.
+/// Room that exists, for lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoomSummary {
     /// Name of the room.
@@ -31,13 +32,14 @@ pub struct RoomSummary {
     pub topic: Option<Topic>,
 }
 
-/// Subject of a list.
+/// Subject of a list, and how far the list was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Subject {
-    /// Bans and mutes of this room, or of the server (`None`).
-    Sanctions(Option<NameKey>),
-    /// Rooms.
-    Rooms,
+    /// Bans and mutes of this room, or of the server (`None`). The register is that of the last
+    /// item that was sent.
+    Sanctions(Option<NameKey>, Option<Register>),
+    /// Rooms. The key is that of the last one that was sent.
+    Rooms(Option<NameKey>),
 }
 
 /// Rest of a list, which is sent when the client has taken what came before it.
@@ -45,10 +47,8 @@ enum Subject {
 pub(in super::super) struct ListPage {
     /// Reference of the request.
     reference: Reference,
-    /// What is listed.
+    /// What is listed, and how far it was sent.
     subject: Subject,
-    /// Number of items that were sent.
-    sent: usize,
 }
 
 impl Hub {
@@ -58,27 +58,35 @@ impl Hub {
         &self.moderation
     }
 
-    /// Returns the rooms that are open or have a topic, in the order of their names.
+    /// Returns the rooms that exist, in the order of their names: those that are open, those that
+    /// have a topic, and those closed last in which something was said.
     #[must_use]
     pub fn room_list(&self) -> Vec<RoomSummary> {
-        let mut rooms: BTreeMap<NameKey, RoomSummary> = BTreeMap::new();
-        for (name, topic) in self.moderation.topics() {
-            let summary =
-                RoomSummary { name: name.clone(), members: 0, topic: Some(topic.clone()) };
-            rooms.insert(name.key().clone(), summary);
-        }
-        for room in self.rooms.iter() {
-            let (key, name, members) = (room.name.key(), room.name.clone(), room.members.len());
-            let topic = self.moderation.topic(key).cloned();
-            rooms.insert(key.clone(), RoomSummary { name, members, topic });
-        }
-        rooms.into_values().collect()
+        self.room_names_after(None).into_values().map(|it| self.room_summary(it)).collect()
+    }
+
+    /// Returns the names of the rooms of [`Self::room_list`] after a key, by key. `None`: returns
+    /// all.
+    fn room_names_after(&self, key: Option<&NameKey>) -> BTreeMap<&NameKey, &RoomName> {
+        let with_topic = self.moderation.topics().map(|(name, _)| name);
+        let closed = self.rooms.closed_with_messages();
+        // The last ones count: an open room has its canonical spelling.
+        let all = with_topic.chain(closed).chain(self.rooms.iter().map(|it| &it.name));
+        all.map(|it| (it.key(), it)).filter(|(it, _)| key.is_none_or(|key| *it > key)).collect()
+    }
+
+    /// Describes a room that exists.
+    fn room_summary(&self, name: &RoomName) -> RoomSummary {
+        let open = self.rooms.find(name).and_then(|it| self.rooms.get(it));
+        let members = open.map_or(0, |it| it.members.len());
+        let topic = self.moderation.topic(name.key()).cloned();
+        RoomSummary { name: name.clone(), members, topic }
     }
 
     /// Handles `directory`: sends the list of rooms.
     pub(in super::super) fn handle_directory(&mut self, id: ConnectionId, directory: &Directory) {
-        let (reference, subject) = (directory.reference, Subject::Rooms);
-        self.send_list(id, ListPage { reference, subject, sent: 0 });
+        let (reference, subject) = (directory.reference, Subject::Rooms(None));
+        self.send_list(id, ListPage { reference, subject });
     }
 
     /// Handles `sanctions`: sends the list of bans and mutes of a room or of the server to those
@@ -100,8 +108,8 @@ impl Hub {
         });
         match checked {
             Ok(room) => {
-                let subject = Subject::Sanctions(room);
-                self.send_list(id, ListPage { reference, subject, sent: 0 });
+                let subject = Subject::Sanctions(room, None);
+                self.send_list(id, ListPage { reference, subject });
             }
             Err(code) => self.send_request_error(id, code, kind::SANCTIONS, reference),
         }
@@ -109,31 +117,36 @@ impl Hub {
 
     /// Sends the next frames of a list. Then blocks the connection until the client has taken them:
     /// call it again then, if the list is not complete.
-    pub(in super::super) fn send_list(&mut self, id: ConnectionId, mut page: ListPage) {
-        let reference = page.reference;
-        let (frames, is_complete): (Vec<ServerFrame>, bool) = match &page.subject {
-            Subject::Sanctions(room) => {
-                let is_here = |fact: &&SharedFact| {
+    pub(in super::super) fn send_list(&mut self, id: ConnectionId, page: ListPage) {
+        let ListPage { reference, subject } = page;
+        let (frames, rest): (Vec<ServerFrame>, Option<Subject>) = match subject {
+            Subject::Sanctions(room, sent) => {
+                let is_here = |(_, fact): &(&Register, &SharedFact)| {
                     fact.draft.action.room().map(RoomName::key) == room.as_ref()
                 };
-                let all = self.moderation.sanctions().filter(is_here).filter_map(sanction_item);
-                let (chunks, is_complete) = take_chunks(all.skip(page.sent));
+                let rest = self.moderation.sanctions_after(sent.as_ref()).filter(is_here);
+                let items = rest.filter_map(|(register, it)| Some((register, sanction_item(it)?)));
+                let (items, last) = take_page(items);
+                let chunks = split_page(items, last.is_none());
                 let frame = |(items, last)| SanctionsList { reference, last, items }.into();
-                (chunks.into_iter().map(frame).collect(), is_complete)
+                let frames = chunks.into_iter().map(frame).collect();
+                (frames, last.cloned().map(|it| Subject::Sanctions(room, Some(it))))
             }
-            Subject::Rooms => {
-                let all = self.room_list().into_iter().map(|it| room_item(&it));
-                let (chunks, is_complete) = take_chunks(all.skip(page.sent));
+            Subject::Rooms(sent) => {
+                let rest = self.room_names_after(sent.as_ref()).into_iter();
+                let items = rest.map(|(key, it)| (key, room_item(&self.room_summary(it))));
+                let (items, last) = take_page(items);
+                let chunks = split_page(items, last.is_none());
                 let frame = |(items, last)| Rooms { reference, last, items }.into();
-                (chunks.into_iter().map(frame).collect(), is_complete)
+                let frames = chunks.into_iter().map(frame).collect();
+                (frames, last.cloned().map(|it| Subject::Rooms(Some(it))))
             }
         };
-        page.sent = page.sent.saturating_add(ITEMS_PER_PAGE);
         for frame in frames {
             self.send_frame(id, frame);
         }
-        let next = BlockedOn::List(Box::new(page));
-        self.block_until_taken(id, if is_complete { BlockedOn::Mark } else { next });
+        let next = rest.map(|subject| BlockedOn::List(Box::new(ListPage { reference, subject })));
+        self.block_until_taken(id, next.unwrap_or(BlockedOn::Mark));
     }
 
     /// Blocks a connection until its client has taken everything so far.
@@ -145,19 +158,24 @@ impl Hub {
     }
 }
 
-/// Takes a page of items, in chunks for a frame each: at least one, which may be empty. With each
-/// chunk, returns true if it is the end of the list. Also returns true if the list is complete.
-fn take_chunks<T>(mut items: impl Iterator<Item = T>) -> (Vec<(Vec<T>, bool)>, bool) {
-    let mut page: Vec<T> = items.by_ref().take(ITEMS_PER_PAGE).collect();
-    let is_complete = items.next().is_none();
+/// Takes a page of items, each with its key. Also returns the key of the last one if there are more.
+fn take_page<K, T>(mut items: impl Iterator<Item = (K, T)>) -> (Vec<T>, Option<K>) {
+    let (keys, page): (Vec<K>, Vec<T>) = items.by_ref().take(ITEMS_PER_PAGE).unzip();
+    let has_more = items.next().is_some();
+    (page, keys.into_iter().next_back().filter(|_| has_more))
+}
+
+/// Splits a page into chunks for a frame each: at least one, which may be empty. With each chunk,
+/// returns true if it is the end of the list. `is_last`: true for the last page.
+fn split_page<T>(mut page: Vec<T>, is_last: bool) -> Vec<(Vec<T>, bool)> {
     let mut chunks = Vec::new();
     loop {
         let rest = page.split_off(page.len().min(MAX_LISTED_ITEMS));
-        let is_last = rest.is_empty();
-        chunks.push((page, is_last && is_complete));
+        let is_end = rest.is_empty();
+        chunks.push((page, is_end && is_last));
         page = rest;
-        if is_last {
-            return (chunks, is_complete);
+        if is_end {
+            return chunks;
         }
     }
 }

@@ -117,7 +117,7 @@ impl SanctionListing {
     }
 }
 
-/// Room that somebody is in, or that has a topic.
+/// Room that exists: somebody is in it, it has a topic, or something was said in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoomListing {
     /// Name of the room.

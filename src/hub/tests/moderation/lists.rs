@@ -76,9 +76,57 @@ fn long_lists_come_in_pages() {
     assert_eq!(harness.take_summaries(moderator), ["notice 3", "done 18 2"]);
 }
 
-/// Everybody may see the rooms: those in which somebody is, and those that have a topic.
+/// A page begins behind the last item of the one before: what is lifted or added while the client
+/// reads the list neither hides another item nor repeats one.
 #[test]
-fn directory_lists_open_rooms_and_topics() {
+fn list_that_changes_between_pages_has_each_item_once() {
+    let (mut harness, moderator, _) = lobby();
+    let name = |number: usize| format!("spammer{number:03}");
+    for number in 100..400 {
+        harness.ban("lobby", &name(number), 0);
+    }
+    harness.take_received(moderator);
+    harness.manual_log = true;
+    harness.send(moderator, sanctions(1, "lobby"));
+    let mut told = Vec::new();
+    let mut page = 0;
+    loop {
+        for frame in harness.take_received(moderator) {
+            if let ClientEvent::Frame(ServerFrame::SanctionsList(list)) = frame {
+                told.extend(list.items.into_iter().map(|it| it.username));
+            }
+        }
+        // After the first page, lifts a ban that was told; later adds one that belongs before it.
+        let scope = scope("lobby");
+        let request = if page == 0 {
+            let username = Username::new(&name(100)).unwrap();
+            let kind = crate::model::SanctionKind::Ban;
+            ModerationRequest::EndSanction { kind, scope, username }
+        } else {
+            ModerationRequest::Ban {
+                scope,
+                user: user(&name(0)),
+                length: crate::model::SanctionLength::FOREVER,
+                by_address: false,
+                is_dry_run: false,
+                reason: None,
+            }
+        };
+        harness.input(Input::Moderate { id: OwnerRequestId(7), request });
+        assert!(harness.commit(1));
+        page += 1;
+        if !harness.reach_mark() {
+            break;
+        }
+    }
+    assert!(page > 2, "the list has pages");
+    assert_eq!(told, (100..400).map(name).collect::<Vec<_>>());
+}
+
+/// Everybody may see the rooms that exist: those in which somebody is, those that have a topic, and
+/// those in which something was said, also after a restart; not those that nobody has used.
+#[test]
+fn directory_lists_every_room_that_exists() {
     let (mut harness, _, bob) = lobby();
     for room in ["cellar", "Lobby"] {
         let setting =
@@ -86,16 +134,33 @@ fn directory_lists_open_rooms_and_topics() {
         let room = RoomName::new(room).unwrap();
         harness.owner(ModerationRequest::SetRoom { room, setting }).unwrap();
     }
-    harness.join_with(0, "carl", &["attic"]);
+    let carl = harness.join_with(0, "carl", &["attic", "Den", "empty"]);
+    harness.send(carl, say_in("den", 1, "hello"));
+    harness.send(carl, leave(2, "den"));
+    harness.send(carl, leave(3, "empty"));
+    harness.send(carl, enter(4, "bower"));
+    harness.manual_log = true;
+    harness.send(carl, say_in("bower", 5, "hello"));
+    harness.send(carl, leave(6, "bower"));
+    harness.run_log();
+    harness.manual_log = false;
     let directory = |reference| Directory { reference: Reference(reference) };
-    assert_eq!(
-        harness.ask(bob, directory(1)),
+    let expected = |attic: u8, lobby: u8| {
         [
-            "rooms [\"attic 1 \\\"\\\"\", \"cellar 0 \\\"tea\\\"\", \"lobby 2 \\\"tea\\\"\"] last true"
+            format!("attic {attic} \"\""),
+            "bower 0 \"\"".to_owned(),
+            "cellar 0 \"tea\"".to_owned(),
+            "Den 0 \"\"".to_owned(),
+            format!("lobby {lobby} \"tea\""),
         ]
-    );
-    assert_eq!(harness.hub.room_list().len(), 3);
+    };
+    assert_eq!(harness.ask(bob, directory(1)), [format!("rooms {:?} last true", expected(1, 2))]);
+    assert_eq!(harness.hub.room_list().len(), 5);
     assert_eq!(harness.ask(bob, directory(0)), ["reference_invalid 17 0"]);
+    harness.restart(crate::model::HubSettings::default(), 0);
+    let dora = harness.join_with(0, "dora", &[]);
+    let [_, rest @ ..] = expected(0, 1);
+    assert_eq!(harness.ask(dora, directory(1)), [format!("rooms {rest:?} last true")]);
 }
 
 /// A server without rooms answers with an empty list.
