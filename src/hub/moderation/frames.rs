@@ -13,8 +13,8 @@ use crate::wire::tcp::{
 };
 
 impl Hub {
-    /// Handles a frame that asks for a moderation action: refuses it, or requests the action. An
-    /// invalid text is told only to those who have a role there; others are not permitted anyway.
+    /// Handles a frame that asks for a moderation action: refuses it, or requests the action. What is
+    /// wrong with its texts is told only to those who are permitted to do this.
     pub(in super::super) fn handle_moderation_frame(
         &mut self,
         now: Now,
@@ -32,8 +32,8 @@ impl Hub {
             ClientFrame::Role(it) => parse_role(it),
             _ => return,
         };
-        let request = match parsed {
-            Ok(request) => request,
+        let ParsedRequest { request, problem } = match parsed {
+            Ok(parsed) => parsed,
             Err((scope, code)) => {
                 let key = scope.as_ref().and_then(Scope::room).map(RoomName::key);
                 let is_guest = scope.is_some() && !self.moderation.has_role_in(session, key);
@@ -45,12 +45,27 @@ impl Hub {
             return;
         };
         let actor = Actor::Session(NamedSession { session, username });
-        self.request_moderation(now, requester, actor, request);
+        self.request_moderation(now, requester, actor, request, problem);
     }
 }
 
-/// Error of a frame, and the scope in which its sender must have a role to be told; `None`: any
-/// sender is told.
+/// Request of a frame.
+struct ParsedRequest {
+    /// The request. An invalid name or reason is left out, or replaced by a placeholder.
+    request: ModerationRequest,
+    /// What is wrong with the frame. It is told only to those who are permitted to do this.
+    problem: Option<ErrorCode>,
+}
+
+impl ParsedRequest {
+    /// Returns a request with nothing wrong.
+    const fn new(request: ModerationRequest) -> Self {
+        Self { request, problem: None }
+    }
+}
+
+/// Error of a frame that stands for no request, and the scope in which its sender must have a role
+/// to be told; `None`: any sender is told.
 type FrameError = (Option<Scope>, ErrorCode);
 
 /// Parses the name of a room.
@@ -63,48 +78,60 @@ fn parse_scope(name: &str) -> Result<Scope, FrameError> {
     if name.is_empty() { Ok(Scope::Server) } else { parse_room(name).map(Scope::Room) }
 }
 
-/// Parses a reason; empty: none. `scope`: where the sender must have a role to be told of an error.
-fn parse_reason(text: &str, scope: Option<&Scope>) -> Result<Option<Reason>, FrameError> {
-    if text.is_empty() {
-        return Ok(None);
+/// Parses a reason; empty: none. Also returns what is wrong with it.
+fn parse_reason(text: &str) -> (Option<Reason>, Option<ErrorCode>) {
+    match Reason::new(text) {
+        _ if text.is_empty() => (None, None),
+        Ok(reason) => (Some(reason), None),
+        Err(_) => (None, Some(ErrorCode::TextInvalid)),
     }
-    let reason = Reason::new(text).map_err(|_| (scope.cloned(), ErrorCode::TextInvalid))?;
-    Ok(Some(reason))
 }
 
-/// Parses the name of a user and the session that must hold it; 0: any session.
-fn parse_user(name: &str, session: SessionId, scope: &Scope) -> Result<UserSelector, FrameError> {
-    let username =
-        Username::new(name).map_err(|_| (Some(scope.clone()), ErrorCode::RecipientUnknown))?;
-    Ok(UserSelector { username, session: (session != SessionId(0)).then_some(session) })
+/// Parses the name of a user and the session that must hold it; 0: any session. Also returns what
+/// is wrong with the name; the selector has a placeholder then.
+fn parse_user(name: &str, session: SessionId) -> (UserSelector, Option<ErrorCode>) {
+    let session = (session != SessionId(0)).then_some(session);
+    match Username::new(name) {
+        Ok(username) => (UserSelector { username, session }, None),
+        Err(_) => {
+            // A session that nobody has, so that the placeholder means nobody.
+            let (username, session) = (Username::from_text(""), Some(SessionId(0)));
+            (UserSelector { username, session }, Some(ErrorCode::RecipientUnknown))
+        }
+    }
 }
 
 /// Parses `topic`.
-fn parse_topic(frame: &TopicRequest) -> Result<ModerationRequest, FrameError> {
+fn parse_topic(frame: &TopicRequest) -> Result<ParsedRequest, FrameError> {
     let room = parse_room(&frame.room)?;
-    let topic = (!frame.text.is_empty()).then(|| Topic::new(&frame.text)).transpose();
-    let topic = topic.map_err(|_| (Some(Scope::Room(room.clone())), ErrorCode::TextInvalid))?;
-    Ok(ModerationRequest::SetRoom { room, setting: RoomSetting::Topic(topic) })
+    let (topic, problem) = match Topic::new(&frame.text) {
+        _ if frame.text.is_empty() => (None, None),
+        Ok(topic) => (Some(topic), None),
+        Err(_) => (None, Some(ErrorCode::TextInvalid)),
+    };
+    let request = ModerationRequest::SetRoom { room, setting: RoomSetting::Topic(topic) };
+    Ok(ParsedRequest { request, problem })
 }
 
 /// Parses `remove`.
-fn parse_remove(frame: &Remove) -> Result<ModerationRequest, FrameError> {
+fn parse_remove(frame: &Remove) -> Result<ParsedRequest, FrameError> {
     let room = parse_room(&frame.room)?;
-    let reason = parse_reason(&frame.reason, None)?;
-    Ok(ModerationRequest::Remove { room, message: frame.sequence, reason })
+    let (reason, problem) = parse_reason(&frame.reason);
+    let request = ModerationRequest::Remove { room, message: frame.sequence, reason };
+    Ok(ParsedRequest { request, problem })
 }
 
 /// Parses `announce`.
-fn parse_announce(frame: &AnnounceRequest) -> Result<ModerationRequest, FrameError> {
+fn parse_announce(frame: &AnnounceRequest) -> Result<ParsedRequest, FrameError> {
     let scope = parse_scope(&frame.room)?;
     match AnnouncementText::new(&frame.text) {
-        Ok(text) => Ok(ModerationRequest::Announce { scope, text }),
+        Ok(text) => Ok(ParsedRequest::new(ModerationRequest::Announce { scope, text })),
         Err(_) => Err((Some(scope), ErrorCode::TextInvalid)),
     }
 }
 
 /// Parses `role`. An unknown role is not permitted.
-fn parse_role(frame: &RoleRequest) -> Result<ModerationRequest, FrameError> {
+fn parse_role(frame: &RoleRequest) -> Result<ParsedRequest, FrameError> {
     let scope = parse_scope(&frame.room)?;
     let role = match frame.role {
         role::NONE => None,
@@ -112,13 +139,15 @@ fn parse_role(frame: &RoleRequest) -> Result<ModerationRequest, FrameError> {
         role::OWNER => Some(Role::Owner),
         _ => return Err((None, ErrorCode::NotPermitted)),
     };
-    let user = parse_user(&frame.username, frame.session, &scope)?;
-    Ok(ModerationRequest::SetRole { scope, user, role })
+    let (user, problem) = parse_user(&frame.username, frame.session);
+    let request = ModerationRequest::SetRole { scope, user, role };
+    Ok(ParsedRequest { request, problem })
 }
 
 /// Parses `moderate`. An unknown action and a number out of range are not permitted.
-fn parse_moderate(frame: &Moderate) -> Result<ModerationRequest, FrameError> {
+fn parse_moderate(frame: &Moderate) -> Result<ParsedRequest, FrameError> {
     let not_permitted = || (None, ErrorCode::NotPermitted);
+    let (reason, wrong_reason) = parse_reason(&frame.reason);
     let number = frame.action;
     if let action::SLOW | action::MODERATED = number {
         let room = parse_room(&frame.room)?;
@@ -131,18 +160,17 @@ fn parse_moderate(frame: &Moderate) -> Result<ModerationRequest, FrameError> {
             _ => None,
         };
         let setting = setting.ok_or_else(not_permitted)?;
-        parse_reason(&frame.reason, Some(&Scope::Room(room.clone())))?;
-        return Ok(ModerationRequest::SetRoom { room, setting });
+        let request = ModerationRequest::SetRoom { room, setting };
+        return Ok(ParsedRequest { request, problem: wrong_reason });
     }
     let scope = parse_scope(&frame.room)?;
     if !(action::KICK..=action::UNMUTE).contains(&number) {
         return Err(not_permitted());
     }
     let length = parse_length(frame.seconds).ok_or_else(not_permitted)?;
-    let reason = parse_reason(&frame.reason, Some(&scope))?;
-    let user = parse_user(&frame.username, frame.session, &scope)?;
+    let (user, wrong_name) = parse_user(&frame.username, frame.session);
     let username = user.username.clone();
-    Ok(match number {
+    let request = match number {
         action::KICK => ModerationRequest::Kick { scope, user, reason },
         action::BAN => ModerationRequest::Ban {
             scope,
@@ -157,5 +185,6 @@ fn parse_moderate(frame: &Moderate) -> Result<ModerationRequest, FrameError> {
             ModerationRequest::EndSanction { kind: SanctionKind::Ban, scope, username }
         }
         _ => ModerationRequest::EndSanction { kind: SanctionKind::Mute, scope, username },
-    })
+    };
+    Ok(ParsedRequest { request, problem: wrong_reason.or(wrong_name) })
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::super::Hub;
 use super::super::connection::BlockedOn;
 use super::super::contract::{ConnectionId, FactTicket, Now, Output, Proposal};
+use super::removals::RemovalRequest;
 use crate::model::{
     Actor, AnnouncementText, ErrorCode, FactDraft, ModerationAction, ModerationRequest, Reason,
     Reference, SanctionLength,
@@ -114,23 +115,28 @@ impl Hub {
         id: OwnerRequestId,
         request: ModerationRequest,
     ) {
-        self.request_moderation(now, Requester::Owner(id), Actor::CommandLine, request);
+        self.request_moderation(now, Requester::Owner(id), Actor::CommandLine, request, None);
     }
 
     /// Handles a moderation request: refuses it, answers it at once if there is nothing to do, or
-    /// proposes its fact. The removal of a message first needs a read of the log.
+    /// proposes its fact. The removal of a message first needs a read of the log. `problem`: what is
+    /// wrong with the request besides; it comes before what else is found to be wrong.
     pub(super) fn request_moderation(
         &mut self,
         now: Now,
         requester: Requester,
         actor: Actor,
         request: ModerationRequest,
+        problem: Option<ErrorCode>,
     ) {
         if let ModerationRequest::Remove { room, message, reason } = request {
-            return self.read_message_to_remove(requester, actor, room, message, reason);
+            let room = self.canonical_room(room);
+            let request = RemovalRequest { requester, actor, room, message, reason, problem };
+            return self.read_message_to_remove(request);
         }
         let resolved = self.resolve_request(now.moment, request);
-        self.propose_resolved(requester, actor, resolved);
+        let problem = problem.or(resolved.problem);
+        self.propose_resolved(requester, actor, ResolvedRequest { problem, ..resolved });
     }
 
     /// Judges an action, answers what can be answered at once, and else proposes the fact.

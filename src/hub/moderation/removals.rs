@@ -23,15 +23,17 @@ const MAX_RECENT_REMOVALS: usize = 1_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in super::super) struct RemovalRequest {
     /// Who asked.
-    requester: Requester,
+    pub(super) requester: Requester,
     /// Who performs the action.
-    actor: Actor,
-    /// Room of the message.
-    room: RoomName,
+    pub(super) actor: Actor,
+    /// Room of the message, in its canonical spelling.
+    pub(super) room: RoomName,
     /// Sequence of the message.
-    message: Sequence,
+    pub(super) message: Sequence,
     /// Reason that the actor gave.
-    reason: Option<Reason>,
+    pub(super) reason: Option<Reason>,
+    /// What is wrong with the request. It is told only to those who may remove the message.
+    pub(super) problem: Option<ErrorCode>,
 }
 
 /// Messages that were removed while log reads were in progress: those may have read the texts.
@@ -66,17 +68,9 @@ impl RecentRemovals {
 impl Hub {
     /// Begins the removal of a message: reads the message, whose author must be known. A client is
     /// blocked meanwhile.
-    pub(super) fn read_message_to_remove(
-        &mut self,
-        requester: Requester,
-        actor: Actor,
-        room: RoomName,
-        message: Sequence,
-        reason: Option<Reason>,
-    ) {
-        let room = self.canonical_room(room);
-        let range = ReadRange::Before(message.next(), 1);
-        let request = RemovalRequest { requester, actor, room: room.clone(), message, reason };
+    pub(super) fn read_message_to_remove(&mut self, request: RemovalRequest) {
+        let room = request.room.clone();
+        let range = ReadRange::Before(request.message.next(), 1);
         let connection = match request.requester {
             Requester::Client { connection, .. } => Some(connection),
             Requester::Owner(_) | Requester::Expiry(_) => None,
@@ -100,7 +94,7 @@ impl Hub {
         request: RemovalRequest,
         outcome: Result<ReadOutcome, ReadFailed>,
     ) {
-        let RemovalRequest { requester, actor, room, message, reason } = request;
+        let RemovalRequest { requester, actor, room, message, reason, problem } = request;
         let Ok(outcome) = outcome else {
             return self.answer_moderation(&requester, Err(ErrorCode::Unavailable));
         };
@@ -112,10 +106,10 @@ impl Hub {
                 let action = ModerationAction::MessageRemoved { room, message, author };
                 // A message that is removed already is left as it is.
                 let is_dry_run = *style == Style::REMOVED;
-                ResolvedRequest { reason, is_dry_run, ..ResolvedRequest::new(action) }
+                ResolvedRequest { reason, problem, is_dry_run, ..ResolvedRequest::new(action) }
             }
             _ => {
-                let problem = Some(ErrorCode::MessageUnknown);
+                let problem = problem.or(Some(ErrorCode::MessageUnknown));
                 let action = removal_of_unknown(room, message);
                 ResolvedRequest { reason, problem, ..ResolvedRequest::new(action) }
             }

@@ -1,10 +1,13 @@
 //! Requests as actions: which session a username means, which sanction ends.
 
+use std::net::Ipv4Addr;
+
 use super::super::Hub;
 use super::proposals::ResolvedRequest;
 use crate::model::{
-    AnnouncementText, ErrorCode, ModerationAction, ModerationRequest, Moment, NamedSession,
-    RoomName, Sanction, SanctionKind, Scope, Sequence, SessionId, UserSelector, Username,
+    AddressGroup, AnnouncementText, ErrorCode, ModerationAction, ModerationRequest, Moment,
+    NamedSession, RoomName, Sanction, SanctionKind, Scope, Sequence, SessionId, UserSelector,
+    Username,
 };
 use crate::moderation::Register;
 
@@ -43,6 +46,9 @@ impl Hub {
                 let unknown =
                     (by_address && group.is_none()).then_some(ErrorCode::RecipientUnknown);
                 let problem = problem.or(unknown);
+                // Any address will do: it needs the permission to ban by address.
+                let placeholder = AddressGroup::of(Ipv4Addr::UNSPECIFIED.into());
+                let group = group.or(unknown.map(|_| placeholder));
                 let action = ModerationAction::Banned { sanction, group };
                 ResolvedRequest { reason, problem, is_dry_run, ..ResolvedRequest::new(action) }
             }
@@ -74,19 +80,25 @@ impl Hub {
     }
 
     /// Returns the session that got a role in this scope under the username of a selector, and still
-    /// has it; the first one if there are several. So the role of a session can be taken whose name
-    /// somebody else has now, and of one that will not come back.
+    /// has it. If there are several, the one that has the name now; otherwise the first one. So the
+    /// role of a session can be taken whose name somebody else has now, and of one that will not come
+    /// back.
     fn find_role_holder(&self, scope: &Scope, user: &UserSelector) -> Option<NamedSession> {
-        self.moderation.roles().find_map(|fact| match &fact.draft.action {
-            ModerationAction::RoleSet { scope: held, holder, .. }
-                if held.room() == scope.room()
-                    && holder.username == user.username
-                    && user.session.is_none_or(|it| it == holder.session) =>
+        let present = self.names.holder(user.username.key());
+        let mut first = None;
+        for fact in self.moderation.roles() {
+            if let ModerationAction::RoleSet { scope: held, holder, .. } = &fact.draft.action
+                && held.room() == scope.room()
+                && holder.username == user.username
+                && user.session.is_none_or(|it| it == holder.session)
             {
-                Some(holder.clone())
+                if Some(holder.session) == present {
+                    return Some(holder.clone());
+                }
+                first.get_or_insert(holder);
             }
-            _ => None,
-        })
+        }
+        first.cloned()
     }
 
     /// Returns the session that a selector means: the holder of the name, or else the session that

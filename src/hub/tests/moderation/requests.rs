@@ -84,6 +84,34 @@ fn invalid_requests_are_refused_in_order() {
     assert_eq!(errors(moderate(1, action::UNMUTE, "lobby", "bob").into()), "done 15 0");
 }
 
+/// Whoever may not do this to this user learns only that, whatever is wrong with the texts: error
+/// 313 comes before 300, and that before 306.
+#[test]
+fn permission_is_checked_before_texts() {
+    let (mut harness, moderator, bob) = lobby();
+    harness.send(bob, say(1, "hello"));
+    let of_bob = harness.head().0;
+    harness.send(moderator, say(1, "hello"));
+    let own = harness.head().0;
+    harness.promote("lobby", "bob", Role::Owner);
+    let long = "x".repeat(257);
+    let wrong = |number, name: &str| Moderate {
+        reason: long.clone(),
+        ..moderate(1, number, "lobby", name)
+    };
+    let mut errors = |frame: ClientFrame| harness.ask(moderator, frame).join(", ");
+    assert_eq!(errors(wrong(action::KICK, "bob").into()), "not_permitted 15 1");
+    let by_address = Moderate { flags: 1, ..moderate(1, action::BAN, "lobby", "no name") };
+    assert_eq!(errors(by_address.into()), "not_permitted 15 1");
+    assert_eq!(errors(role(1, "lobby", "no name", 1).into()), "not_permitted 19 1");
+    assert_eq!(errors(remove(1, "lobby", of_bob, &long).into()), "not_permitted 13 1");
+    assert_eq!(errors(remove(1, "lobby", own, &long).into()), "text_invalid 13 1");
+    assert_eq!(errors(remove(1, "lobby", 99, &long).into()), "text_invalid 13 1");
+    assert_eq!(errors(wrong(action::MUTE, "no name").into()), "text_invalid 15 1");
+    assert_eq!(errors(wrong(action::KICK, "nobody").into()), "text_invalid 15 1");
+    assert_eq!(errors(wrong(action::SLOW, "").into()), "text_invalid 15 1");
+}
+
 /// A moderator cannot act on another one; an owner of the room can, and gives roles.
 #[test]
 fn rank_decides_who_acts_on_whom() {
@@ -225,6 +253,41 @@ fn role_is_taken_from_the_session_that_has_it() {
     assert_eq!(harness.hub.moderation().roles().count(), 0);
     // Nobody has a role any more: now it is about whoever is there.
     assert_eq!(harness.owner(take), Ok(1));
+}
+
+/// If several sessions have a role under one name, the role is taken from the session that is named,
+/// or from the one that has the name now.
+#[test]
+fn role_is_taken_from_one_of_several_sessions() {
+    let (mut harness, moderator, _) = lobby();
+    harness.disconnect(moderator);
+    for number in 2..=3 {
+        let connection = harness.join_with(0, "mod", &[]);
+        harness.promote("lobby", "mod", Role::Moderator);
+        if number < 3 {
+            harness.disconnect(connection);
+        }
+    }
+    let holders = |harness: &Harness| -> Vec<u64> {
+        let of = |fact: &crate::model::SharedFact| match &fact.draft.action {
+            crate::model::ModerationAction::RoleSet { holder, .. } => holder.session.0,
+            other => panic!("{other:?}"),
+        };
+        harness.hub.moderation().roles().map(of).collect()
+    };
+    let [first, second, present] = holders(&harness)[..] else { panic!() };
+    let take = |session: Option<u64>| ModerationRequest::SetRole {
+        scope: scope("lobby"),
+        user: UserSelector { session: session.map(SessionId), ..user("mod") },
+        role: None,
+    };
+    assert_eq!(harness.owner(take(Some(second))), Ok(0));
+    assert_eq!(holders(&harness), [first, present]);
+    assert_eq!(harness.owner(take(None)), Ok(1), "the one that is here");
+    assert_eq!(holders(&harness), [first]);
+    assert_eq!(harness.owner(take(Some(second))), Err(ErrorCode::RecipientChanged));
+    assert_eq!(harness.owner(take(None)), Ok(0));
+    harness.check_fold();
 }
 
 /// A look-alike of an owner's name does not hit the owner, and a guest who has taken the name of an
