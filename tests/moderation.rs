@@ -11,8 +11,11 @@
 
 mod common;
 
+use std::io::{BufRead, BufReader};
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::process::Output;
+use std::thread;
 
 use common::{Server, TestClient, join, say, server_command};
 use pi_chat::wire::tcp::{ServerFrame, feature};
@@ -151,7 +154,7 @@ fn roles_mutes_and_settings_take_effect_and_outlive_a_crash() {
     let mut anna = moderated.join_with_events("anna");
     let mut bob = moderated.server.join("bob");
     assert_eq!(moderated.succeed("role add anna moderator"), "done: 1 person\n");
-    assert_eq!(moderated.succeed("role list"), "anna is moderator of the server\n");
+    assert_eq!(moderated.succeed("role list"), "anna (session 1) is moderator of the server\n");
     moderated.succeed("topic lobby Tea_at_five");
     let topic = wait_for(&mut anna, |it| match it {
         ServerFrame::TopicChanged(topic) => Some(topic.text),
@@ -184,7 +187,7 @@ fn roles_mutes_and_settings_take_effect_and_outlive_a_crash() {
     });
 
     moderated.restart();
-    assert_eq!(moderated.succeed("role list"), "anna is moderator of the server\n");
+    assert_eq!(moderated.succeed("role list"), "anna (session 1) is moderator of the server\n");
     assert_eq!(moderated.succeed("rooms"), "#lobby  0  Tea at five\n");
     let mut carl = moderated.server.join("carl");
     carl.send(say(1, "lobby", "hello?"));
@@ -204,4 +207,45 @@ fn impossible_requests_are_refused_with_a_reason() {
     {
         assert_eq!(moderated.run(wrong).status.code(), Some(64), "{wrong}");
     }
+}
+
+/// A server that does not answer may have done what was asked: the command says so, and where to
+/// look.
+#[test]
+fn unanswered_request_was_perhaps_carried_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let control = control_of(&directory);
+    let listener = UnixListener::bind(&control).unwrap();
+    let commands = ["kick bob", "role add bob owner", "unban bob", "announce tea", "bans"];
+    let server = thread::spawn(move || {
+        for _ in commands {
+            let (stream, _) = listener.accept().unwrap();
+            BufReader::new(stream).read_line(&mut String::new()).unwrap();
+        }
+    });
+    for command in commands {
+        let words = command.split(' ');
+        let output = server_command().args(words).arg("--control").arg(&control).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(told.contains("does not answer"), "{told}");
+        let is_action = command != "bans";
+        assert_eq!(told.contains("perhaps it was"), is_action, "{told}");
+        assert_eq!(told.contains("chat-server audit"), is_action && command != "announce tea");
+    }
+    server.join().unwrap();
+}
+
+/// A role of one session is taken by its number.
+#[test]
+fn role_of_one_session_is_taken() {
+    let moderated = Moderated::start();
+    let _anna = moderated.server.join("anna");
+    let told = moderated.fail("role add anna moderator --session 9");
+    assert!(told.starts_with("error: the server refuses: "), "{told}");
+    moderated.succeed("role add anna moderator --session 1");
+    moderated.fail("role remove anna --session 9");
+    assert_eq!(moderated.succeed("role list"), "anna (session 1) is moderator of the server\n");
+    moderated.succeed("role remove anna --session 1");
+    assert_eq!(moderated.succeed("role list"), "nobody has a role\n");
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use super::control::{self, ControlArgs};
+use super::control::{self, ControlArgs, NoAnswer};
 use crate::model::AnnouncementText;
 use crate::server::{ControlAnswer, ControlRequest};
 
@@ -47,7 +47,9 @@ fn announce(command: &AnnounceArgs) -> Result<usize> {
     let request = ControlRequest::Announce(command.text.as_str().to_owned());
     let mut line = serde_json::to_vec(&request)?;
     line.push(b'\n');
-    let answer = control::exchange(&command.socket.locate()?, &line)?;
+    let answer = control::exchange(&command.socket.locate()?, &line).map_err(|error| {
+        if error.is::<NoAnswer>() { error.context("perhaps it was sent") } else { error }
+    })?;
     // A server of an older version sends its status, whatever the request is.
     let answer = serde_json::from_str(&answer)
         .context("the server is of another version of this program; nothing was announced")?;

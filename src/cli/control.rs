@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 use clap::Args;
+use thiserror::Error as ErrorType;
 
 use crate::config::server::ServerOptions;
 use crate::os::Clock;
@@ -92,14 +93,21 @@ fn describe_server(socket: &Path) -> String {
     format!("\n  {what}: --control {}", socket.display())
 }
 
+/// Error: the server was reached, but has not answered completely and in time. It may have done what
+/// was requested, or may still do it.
+#[derive(Debug, ErrorType)]
+#[error("the server at {0} does not answer")]
+pub(super) struct NoAnswer(String);
+
 /// Sends a request over the control socket at `path`. If `request` is empty, only connects. Returns
 /// the server's answer as text, not empty.
 ///
 /// # Errors
-/// The server cannot be reached, does not answer in time, or sends an empty, too long or non-UTF-8
-/// answer.
+/// [`NoAnswer`] if the server was reached, but does not answer in time, or sends an empty or too
+/// long answer. Any other error if the server cannot be reached or the answer is not UTF-8.
 pub(super) fn exchange(path: &Path, request: &[u8]) -> Result<String> {
     let shown = path.display();
+    let no_answer = || NoAnswer(shown.to_string());
     let clock = Clock::start();
     let mut stream = connect_control(path, ANSWER_TIMEOUT).map_err(|error| match error.kind() {
         ErrorKind::WouldBlock => anyhow!("the server at {shown} does not answer"),
@@ -113,10 +121,7 @@ pub(super) fn exchange(path: &Path, request: &[u8]) -> Result<String> {
     let mut piece = [0; 4_096];
     loop {
         let left = ANSWER_TIMEOUT.saturating_sub(clock.now().since_start());
-        ensure!(
-            !left.is_zero() && answer.len() < MAX_ANSWER_BYTES,
-            "the server at {shown} does not answer"
-        );
+        ensure!(!left.is_zero() && answer.len() < MAX_ANSWER_BYTES, no_answer());
         stream.set_read_timeout(Some(left))?;
         let count = match stream.read(&mut piece) {
             // A timeout appears as `WouldBlock`. The loop checks the remaining time.
@@ -127,13 +132,13 @@ pub(super) fn exchange(path: &Path, request: &[u8]) -> Result<String> {
             }
             // An older server closes the connection without reading the request.
             Err(error) if error.kind() == ErrorKind::ConnectionReset => 0,
-            read => read.with_context(|| format!("the server at {shown} does not answer"))?,
+            read => read.with_context(no_answer)?,
         };
         if count == 0 {
             break;
         }
         answer.extend(piece.iter().take(count));
     }
-    ensure!(!answer.is_empty(), "the server at {shown} does not answer");
+    ensure!(!answer.is_empty(), no_answer());
     String::from_utf8(answer).context("the answer is no text")
 }

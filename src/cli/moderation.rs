@@ -7,13 +7,17 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::control::{self, ControlArgs};
+use super::control::{self, ControlArgs, NoAnswer};
 use super::moderation_output::{write_roles, write_rooms, write_sanctions};
 use crate::model::{
     ModerationRequest, Reason, Role, RoomName, RoomSetting, SanctionKind, SanctionLength, Scope,
-    Sequence, SlowMode, Topic, UserSelector, Username,
+    Sequence, SessionId, SlowMode, Topic, UserSelector, Username,
 };
 use crate::server::{ControlAnswer, ControlList, ControlRequest};
+
+/// Text for the owner if the server does not answer a request for a moderation action.
+const PERHAPS_DONE: &str = "perhaps it was done, or will be when the server can store it \
+    (`chat-server audit` tells what was done; `bans`, `role list` and `rooms` what is in force)";
 
 /// Moderation commands.
 #[derive(Debug, Subcommand)]
@@ -120,6 +124,10 @@ pub(super) struct RoleAddArgs {
     /// The role
     role: RoleName,
 
+    /// Only if this session has the name now, as `role list`, `audit` and `export` show it
+    #[arg(long, value_name = "NUMBER")]
+    session: Option<u64>,
+
     /// Where the role counts.
     #[command(flatten)]
     scope: ScopeArgs,
@@ -135,6 +143,11 @@ pub(super) struct RoleRemoveArgs {
     /// Who loses it: the name now, or the one that `role list` shows
     #[arg(value_parser = Username::new)]
     name: Username,
+
+    /// Which session, if `role list` shows several of this name; without it the one that has the
+    /// name now, or else the first one
+    #[arg(long, value_name = "NUMBER")]
+    session: Option<u64>,
 
     /// Where the role counts.
     #[command(flatten)]
@@ -387,12 +400,14 @@ impl RoleCommand {
     /// As [`ModerationCommand::perform`].
     fn perform(self) -> Result<()> {
         match self {
-            Self::Add(RoleAddArgs { name, role, scope, socket }) => {
-                let (scope, user, role) = (scope.scope(), holder_of(name), Some(role.into()));
+            Self::Add(RoleAddArgs { name, role, session, scope, socket }) => {
+                let user = UserSelector { username: name, session: session.map(SessionId) };
+                let (scope, role) = (scope.scope(), Some(role.into()));
                 act(&socket, ModerationRequest::SetRole { scope, user, role })
             }
-            Self::Remove(RoleRemoveArgs { name, scope, socket }) => {
-                let (scope, user) = (scope.scope(), holder_of(name));
+            Self::Remove(RoleRemoveArgs { name, session, scope, socket }) => {
+                let user = UserSelector { username: name, session: session.map(SessionId) };
+                let scope = scope.scope();
                 act(&socket, ModerationRequest::SetRole { scope, user, role: None })
             }
             Self::List(command) => command.print(ControlList::Roles),
@@ -476,9 +491,12 @@ fn act(socket: &ControlArgs, request: ModerationRequest) -> Result<()> {
 /// Asks the server to perform a moderation action. Returns the number of people that it has hit.
 ///
 /// # Errors
-/// The server cannot be reached, does not answer in time, or refuses.
+/// The server cannot be reached or refuses. Or it does not answer in time; then the text says that
+/// the action may have been performed.
 fn moderate(socket: &ControlArgs, action: ModerationRequest) -> Result<u32> {
-    match request(socket, &ControlRequest::Moderate(action))?.0 {
+    let answer = request(socket, &ControlRequest::Moderate(action))
+        .map_err(|error| if error.is::<NoAnswer>() { error.context(PERHAPS_DONE) } else { error });
+    match answer?.0 {
         ControlAnswer::Done(hit) => Ok(hit),
         _ => bail!("the server has answered something else"),
     }

@@ -9,12 +9,12 @@ use crate::server::{RoleListing, RoomListing, SanctionListing};
 /// Formats roles, a line each.
 pub(super) fn write_roles(roles: &[RoleListing]) -> String {
     let mut text = String::new();
-    for RoleListing { name, role, scope, .. } in roles {
+    for RoleListing { name, session, role, scope } in roles {
         let role = match role {
             Role::Moderator => "moderator",
             Role::Owner => "owner",
         };
-        let _ = writeln!(text, "{name} is {role} of {}", place(scope));
+        let _ = writeln!(text, "{name} (session {session}) is {role} of {}", place(scope));
     }
     or_none(text, "nobody has a role")
 }
