@@ -21,7 +21,7 @@ use pi_chat::hub::{FactTicket, Now, Proposal};
 use pi_chat::log::{Log, SqliteLog, StoreSettings};
 use pi_chat::model::{
     Actor, Draft, FactDraft, MessageText, ModerationAction, Moment, NamedSession, Reference,
-    RoomName, Sequence, SessionId, Style, Target, Timestamp, Username,
+    RoomName, Scope, Sequence, SessionId, Style, Target, Timestamp, Username,
 };
 use pi_chat::wire::tcp::{Direct, ServerFrame};
 use serde_json::Value;
@@ -164,7 +164,8 @@ fn audit_lists_the_moderation_actions() {
     let what = "removed message 1 of bob (session 4) in #lobby";
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 2, "{text}");
-    assert!(lines[0].ends_with(&format!("eve (session 5) {what} (without effect: not permitted)")));
+    let without_effect = "(without effect: not permitted, or not possible)";
+    assert!(lines[0].ends_with(&format!("eve (session 5) {what} {without_effect}")), "{text}");
     assert!(lines[1].ends_with(&format!("the command line {what}")), "{text}");
     let json = workspace.tool_output("log", &["audit", "--json"]);
     let effects: Vec<Value> = json.lines().map(|it| serde_json::from_str(it).unwrap()).collect();
@@ -173,6 +174,35 @@ fn audit_lists_the_moderation_actions() {
     assert_eq!(effects, [false, true]);
     assert!(!json.contains("secret"), "{json}");
     assert_eq!(workspace.exported_texts("log"), ["[removed]"]);
+}
+
+/// An audit may be of one room, and from some time on. Actions for the whole server belong to no
+/// room.
+#[test]
+fn audit_is_filtered_by_room_and_time() {
+    let workspace = Workspace::new();
+    let directory = workspace.path("log");
+    let settings = StoreSettings { directory, ..StoreSettings::default() };
+    let (mut log, _) = SqliteLog::open(settings).unwrap();
+    let day = 24 * 60 * 60 * 1_000;
+    let scopes = ["lobby", "attic"].map(|it| Scope::Room(RoomName::new(it).unwrap()));
+    for (time, scope) in (1..).zip(scopes.into_iter().chain([Scope::Server]).cycle().take(6)) {
+        let action = ModerationAction::Announced(scope);
+        let draft = FactDraft { actor: Actor::CommandLine, action, reason: None };
+        let proposal = Proposal::Fact { ticket: FactTicket(time), draft };
+        let now = Now { moment: Moment::START, time: Timestamp(time * day) };
+        log.propose(now, vec![proposal]);
+    }
+    drop(log);
+    let days = |arguments: &[&str]| -> Vec<String> {
+        let text = workspace.tool_output("log", &[&["audit"], arguments].concat());
+        text.lines().map(|it| it[..10].to_owned()).collect()
+    };
+    assert_eq!(days(&[]).len(), 6);
+    assert_eq!(days(&["--room", "Lobby"]), ["1970-01-02", "1970-01-05"]);
+    assert_eq!(days(&["--since", "1970-01-06"]), ["1970-01-06", "1970-01-07"]);
+    assert_eq!(days(&["--since", "1970-01-03", "--room", "attic"]), ["1970-01-03", "1970-01-06"]);
+    assert_eq!(days(&["--since", "1970-01-07", "--room", "lobby"]), [""; 0]);
 }
 
 /// Messages are ordered by time, and imported only once. Earlier clients come back as newcomers.

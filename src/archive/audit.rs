@@ -9,8 +9,8 @@ use super::json_lines::NumberOrString;
 use super::{ArchiveError, open, time_format};
 use crate::log::sqlite::facts;
 use crate::model::{
-    Actor, Fact, ModerationAction, NamedSession, Role, RoomSetting, Sanction, SanctionKind,
-    Sequence, SlowMode, sanitize_text,
+    Actor, Fact, ModerationAction, NamedSession, Role, RoomName, RoomSetting, Sanction,
+    SanctionKind, Sequence, SlowMode, Timestamp, sanitize_text,
 };
 
 /// Format of an audit.
@@ -22,18 +22,38 @@ pub enum AuditFormat {
     Text,
 }
 
+/// Selection and format of an audit.
+#[derive(Clone, Debug)]
+pub struct AuditOptions {
+    /// Room whose actions are written, without those for the whole server; `None`: all actions.
+    pub room: Option<RoomName>,
+    /// Time of the earliest action to write, inclusive; `None`: no bound.
+    pub since: Option<Timestamp>,
+    /// Format of the output.
+    pub format: AuditFormat,
+}
+
+impl AuditOptions {
+    /// Returns true if a fact is to be written.
+    fn selects(&self, fact: &Fact) -> bool {
+        self.room.as_ref().is_none_or(|it| fact.draft.action.room() == Some(it))
+            && self.since.is_none_or(|it| fact.time >= it)
+    }
+}
+
 /// Number of facts read from the database at a time.
 const PAGE_FACTS: usize = 256;
 
-/// Writes the facts of a log to `out`, in the order of the log: all moderation actions, also those
-/// that had no effect because they were not permitted. Flushes `out`. No text of a message is among
-/// them. A server may run meanwhile; the facts are read page by page, as by an export.
+/// Writes the facts of a log to `out`, in the order of the log: all selected moderation actions,
+/// also those that had no effect because they were not permitted. Damaged facts are written whatever
+/// is selected, for nobody knows what they were. Flushes `out`. No text of a message is among them.
+/// A server may run meanwhile; the facts are read page by page, as by an export.
 ///
 /// # Errors
 /// [`ArchiveError`]; part of the output may have been written.
 pub fn audit(
     directory: &Path,
-    format: AuditFormat,
+    options: &AuditOptions,
     out: &mut impl Write,
 ) -> Result<(), ArchiveError> {
     let connection = open(directory)?;
@@ -43,7 +63,10 @@ pub fn audit(
         let Some((last, _)) = page.last() else { break };
         position = *last;
         for (sequence, fact) in page {
-            let line = match (format, fact) {
+            if fact.as_ref().is_some_and(|it| !options.selects(it)) {
+                continue;
+            }
+            let line = match (options.format, fact) {
                 (AuditFormat::Text, Some(fact)) => format_text(&fact),
                 (AuditFormat::Text, None) => format!("{sequence} is damaged"),
                 (AuditFormat::JsonLines, Some(fact)) => format_json(&fact)?,
@@ -185,7 +208,9 @@ fn value(action: &ModerationAction) -> serde_json::Value {
             RoomSetting::SlowMode(mode) => mode.interval().as_secs().into(),
             RoomSetting::Moderated(is_moderated) => (*is_moderated).into(),
         },
-        ModerationAction::MessageRemoved { message: it, .. } => it.0.into(),
+        ModerationAction::MessageRemoved { message: it, .. } => {
+            serde_json::json!(NumberOrString::from_u64(it.0))
+        }
         ModerationAction::SanctionEnded { .. }
         | ModerationAction::Kicked { .. }
         | ModerationAction::Announced(_) => serde_json::Value::Null,
@@ -199,6 +224,9 @@ const fn role_name(role: Role) -> &'static str {
         Role::Owner => "owner",
     }
 }
+
+/// End of the line for people about a fact that is not effective.
+const WITHOUT_EFFECT: &str = " (without effect: not permitted, or not possible)";
 
 /// Formats a fact as a line for people, without newline. Control characters are replaced.
 fn format_text(fact: &Fact) -> String {
@@ -216,7 +244,7 @@ fn format_text(fact: &Fact) -> String {
     };
     let what = what_was_done(&draft.action, &place);
     let reason = draft.reason.as_ref().map_or_else(String::new, |it| format!(": {}", it.as_str()));
-    let effect = if fact.is_effective { "" } else { " (without effect: not permitted)" };
+    let effect = if fact.is_effective { "" } else { WITHOUT_EFFECT };
     sanitize_text(&format!("{time} {actor} {what}{reason}{effect}")).replace('\n', " ")
 }
 
@@ -285,9 +313,7 @@ fn sanction_text(done: &str, at: &str, sanction: &Sanction, place: &str) -> Stri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{
-        FactDraft, Reason, RoomName, SanctionLength, Scope, SessionId, Timestamp, Username,
-    };
+    use crate::model::{FactDraft, Reason, SanctionLength, Scope, SessionId, Username};
 
     /// Returns a fact with this sequence by a moderator.
     fn fact(action: ModerationAction, is_effective: bool) -> Fact {
@@ -332,7 +358,7 @@ mod tests {
         let removed = "removed message 5 of bob (session 4) in #attic: spam";
         assert_eq!(
             format_text(&fact(removal, false)),
-            format!("{begin} {removed} (without effect: not permitted)")
+            format!("{begin} {removed}{WITHOUT_EFFECT}")
         );
     }
 }

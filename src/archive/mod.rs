@@ -31,7 +31,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use thiserror::Error;
 
-pub use audit::{AuditFormat, audit};
+pub use audit::{AuditFormat, AuditOptions, audit};
 pub use backup::{backup, server_of_backup};
 pub use check::{CheckReport, check};
 pub use export::{ExportFormat, ExportOptions, export};

@@ -10,7 +10,9 @@ use anyhow::{Context, Result};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::exit::BAD_CONFIG;
-use crate::archive::{self, ArchiveError, AuditFormat, CheckReport, ExportFormat, ExportOptions};
+use crate::archive::{
+    self, ArchiveError, AuditFormat, AuditOptions, CheckReport, ExportFormat, ExportOptions,
+};
 use crate::config::server::ServerOptions;
 use crate::model::{RoomName, Timestamp};
 
@@ -131,7 +133,16 @@ pub(super) struct AuditArgs {
     #[command(flatten)]
     location: DirectoryArgs,
 
-    /// A line of JSON each
+    /// Only actions in this room, not those for the whole server
+    #[arg(long, value_name = "ROOM", value_parser = RoomName::new)]
+    room: Option<RoomName>,
+
+    /// Not before this time, UTC: 2026-11-03, "2026-11-03 14:30", or with a
+    /// zone 2026-11-03T14:30:00+01:00
+    #[arg(long, value_name = "TIME", value_parser = parse_since)]
+    since: Option<Timestamp>,
+
+    /// A line of JSON each (docs/status.md)
     #[arg(long)]
     json: bool,
 }
@@ -193,7 +204,7 @@ impl ArchiveCommand {
         };
         let done = match self {
             Self::Export(it) => export(&directory, it),
-            Self::Audit(it) => audit(&directory, it.json),
+            Self::Audit(it) => audit(&directory, it),
             Self::Import(it) => import(&directory, &it.file),
             Self::Backup(it) => backup(&directory, &it.file),
             Self::Check(_) => check(&directory),
@@ -238,10 +249,10 @@ fn export(
 ///
 /// # Errors
 /// The log cannot be read, or the output cannot be written.
-fn audit(directory: &Path, is_json: bool) -> Result<ExitCode> {
-    let format = if is_json { AuditFormat::JsonLines } else { AuditFormat::Text };
+fn audit(directory: &Path, AuditArgs { room, since, json, .. }: AuditArgs) -> Result<ExitCode> {
+    let format = if json { AuditFormat::JsonLines } else { AuditFormat::Text };
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-    unless_closed(archive::audit(directory, format, &mut out))
+    unless_closed(archive::audit(directory, &AuditOptions { room, since, format }, &mut out))
 }
 
 /// Returns the exit code 0 if the output was written, or if its reader has closed it.
