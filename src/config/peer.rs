@@ -3,6 +3,7 @@
 
 use std::env;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -160,10 +161,11 @@ const EMPTY_CREDENTIAL: &[u8] = b"\n";
 /// open room: joining an open room by mistake would expose messages.
 fn systemd_passphrase(directory: &Path) -> Result<Option<Password>> {
     let file = directory.join("passphrase");
-    if !file.exists() || fs::read(&file).is_ok_and(|it| it == EMPTY_CREDENTIAL) {
-        return Ok(None);
+    match fs::read(&file) {
+        Ok(bytes) if bytes == EMPTY_CREDENTIAL => Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        _ => read_passphrase(&file).map(Some),
     }
-    read_passphrase(&file).map(Some)
 }
 
 /// Reads a passphrase: the first line of a file.
@@ -234,6 +236,8 @@ mod tests {
             fs::write(&file, wrong).unwrap();
             assert!(systemd_passphrase(directory.path()).is_err(), "{wrong:?}");
         }
+        // A credential that cannot be looked up may be there: here its directory is a file.
+        assert!(systemd_passphrase(&file).is_err());
     }
 
     /// The source of lower precedence fills in only missing settings.
