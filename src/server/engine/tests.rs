@@ -1,10 +1,14 @@
 //! Tests of the engine without its loop: the tests pass inputs to the engine.
 
+use std::net::IpAddr;
+
+use tokio::sync::Semaphore;
+
 use super::*;
 use crate::hub::{NotStoredReason, Ticket};
 use crate::log::{MemoryLimits, MemoryLog};
-use crate::model::{Draft, LogId, Reference};
-use crate::server::outbox::Item;
+use crate::model::{Draft, LogId, Reference, Token};
+use crate::server::outbox::{Item, Outbox};
 use crate::wire::tcp::{Hello, Join, MAGIC, Ping, Say};
 
 /// Returns an engine with default settings and a log in memory. Its loop does not run.
