@@ -3,7 +3,7 @@
 use super::Hub;
 use super::contract::{ConnectionId, Now};
 use crate::model::{ErrorCode, Reference};
-use crate::wire::tcp::{ClientFrame, Decoded, Error, Pong};
+use crate::wire::tcp::{ClientFrame, Decoded, Error, FrameClass, Pong};
 
 impl Hub {
     /// Handles a received frame, or defers it while the connection is blocked. Restarts the
@@ -45,14 +45,14 @@ impl Hub {
     /// Checks and dispatches a frame (`docs/protocol/tcp.md`, section 15, steps 3 to 9). Call it
     /// when the frame need not be deferred. Closes the connection if the frame violates the
     /// protocol. Answers a request with reference 0 by an error. Ignores [`Decoded::Ignored`]. A
-    /// `history` or `search` request may have to wait first (`throttle`).
+    /// request of [`FrameClass::ChargedRequest`] may have to wait first (`throttle`).
     fn process_frame(&mut self, now: Now, id: ConnectionId, frame: Decoded<ClientFrame>) {
         let Some(connection) = self.connections.get(&id) else {
             return;
         };
         if let Some(code) = connection.protocol_violation(&frame) {
             let (kind, reference) = match &frame {
-                Decoded::Frame(frame) => (frame.kind(), reference_of(frame)),
+                Decoded::Frame(frame) => (frame.kind(), frame.reference()),
                 Decoded::Malformed(kind) => (*kind, Reference::NONE),
                 Decoded::Ignored => (0, Reference::NONE),
             };
@@ -61,7 +61,10 @@ impl Hub {
         let Decoded::Frame(frame) = frame else {
             return;
         };
-        if requires_reference(&frame) && reference_of(&frame) == Reference::NONE {
+        // `check_reference` checks the references of messages.
+        let is_request =
+            matches!(frame.class(), FrameClass::RoomRequest | FrameClass::ChargedRequest);
+        if is_request && frame.reference() == Reference::NONE {
             return self.send_request_error(
                 id,
                 ErrorCode::ReferenceInvalid,
@@ -132,49 +135,5 @@ impl Hub {
         reference: Reference,
     ) {
         self.send_frame(id, Error::about(code, kind, reference));
-    }
-}
-
-/// Returns true if a frame is a request that must have a reference other than 0. False for messages
-/// (`say`, `direct`): `check_reference` checks their references.
-const fn requires_reference(frame: &ClientFrame) -> bool {
-    matches!(
-        frame,
-        ClientFrame::Enter(_)
-            | ClientFrame::Leave(_)
-            | ClientFrame::History(_)
-            | ClientFrame::Members(_)
-            | ClientFrame::Search(_)
-            | ClientFrame::Topic(_)
-            | ClientFrame::Remove(_)
-            | ClientFrame::Moderate(_)
-            | ClientFrame::Sanctions(_)
-            | ClientFrame::Directory(_)
-            | ClientFrame::Announce(_)
-            | ClientFrame::Role(_)
-    )
-}
-
-/// Returns the reference of a frame; [`Reference::NONE`] if frames of its kind have none.
-pub(super) const fn reference_of(frame: &ClientFrame) -> Reference {
-    match frame {
-        ClientFrame::Say(it) => it.reference,
-        ClientFrame::Direct(it) => it.reference,
-        ClientFrame::Enter(it) => it.reference,
-        ClientFrame::Leave(it) => it.reference,
-        ClientFrame::History(it) => it.reference,
-        ClientFrame::Members(it) => it.reference,
-        ClientFrame::Search(it) => it.reference,
-        ClientFrame::Topic(it) => it.reference,
-        ClientFrame::Remove(it) => it.reference,
-        ClientFrame::Moderate(it) => it.reference,
-        ClientFrame::Sanctions(it) => it.reference,
-        ClientFrame::Directory(it) => it.reference,
-        ClientFrame::Announce(it) => it.reference,
-        ClientFrame::Role(it) => it.reference,
-        ClientFrame::Hello(_)
-        | ClientFrame::Join(_)
-        | ClientFrame::Ping(_)
-        | ClientFrame::Pong(_) => Reference::NONE,
     }
 }

@@ -6,37 +6,28 @@ use std::time::Duration;
 use super::Hub;
 use super::connection::BlockedOn;
 use super::contract::{ConnectionId, Now, Quota};
-use super::dispatch::reference_of;
 use super::quotas::RequestQuota;
-use crate::wire::tcp::ClientFrame;
+use crate::wire::tcp::{ClientFrame, FrameClass};
 
 /// Advice to clients whose address group has used up its tokens: time until they should reconnect.
 pub(super) const QUOTA_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 impl Hub {
-    /// Charges a request that reads the log, moderates or asks for a list to the address group of
-    /// its connection. Returns the frame if it may be handled now; a frame of another kind is free.
-    /// Otherwise reports the quota and returns `None`: the connection is blocked until the group's
-    /// tokens are available. If that would take too long, the connection is closed instead.
+    /// Charges a request of [`FrameClass::ChargedRequest`] to the address group of its connection.
+    /// Returns the frame if it may be handled now; a frame of another class is free. Otherwise
+    /// reports the quota and returns `None`: the connection is blocked until the group's tokens are
+    /// available. If that would take too long, the connection is closed instead.
     pub(super) fn throttle(
         &mut self,
         now: Now,
         id: ConnectionId,
         frame: ClientFrame,
     ) -> Option<ClientFrame> {
+        if frame.class() != FrameClass::ChargedRequest {
+            return Some(frame);
+        }
         // A request costs its address group as many units as its connection.
-        let units = match &frame {
-            ClientFrame::History(_)
-            | ClientFrame::Search(_)
-            | ClientFrame::Topic(_)
-            | ClientFrame::Remove(_)
-            | ClientFrame::Moderate(_)
-            | ClientFrame::Sanctions(_)
-            | ClientFrame::Directory(_)
-            | ClientFrame::Announce(_)
-            | ClientFrame::Role(_) => frame.units(),
-            _ => return Some(frame),
-        };
+        let units = frame.units();
         let connection = self.connections.get_mut(&id)?;
         let group = connection.group;
         match self.quotas.take_request(group, units, now.moment) {
@@ -51,7 +42,7 @@ impl Hub {
                     now,
                     id,
                     Quota::Requests,
-                    (frame.kind(), reference_of(&frame)),
+                    (frame.kind(), frame.reference()),
                     QUOTA_RETRY_AFTER,
                 );
             }

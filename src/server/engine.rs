@@ -34,7 +34,7 @@ use crate::hub::{
 use crate::log::{Log, LogEvent};
 use crate::model::{AddressGroup, ErrorCode, HubSettings, Moment, Sequence};
 use crate::os::Clock;
-use crate::wire::tcp::{ClientFrame, Decoded, ServerFrame};
+use crate::wire::tcp::{ClientFrame, Decoded, FrameClass, ServerFrame};
 
 /// Maximum number of inputs taken from the queue at once. Then their drafts are appended to the
 /// log, and connections are woken.
@@ -562,9 +562,9 @@ impl Engine {
     }
 }
 
-/// Returns true for frames that become drafts if they are valid: `say` and `direct`.
-const fn is_chat_message(frame: &Decoded<ClientFrame>) -> bool {
-    matches!(frame, Decoded::Frame(ClientFrame::Say(_) | ClientFrame::Direct(_)))
+/// Returns true for frames that become drafts if they are valid: messages.
+fn is_chat_message(frame: &Decoded<ClientFrame>) -> bool {
+    matches!(frame, Decoded::Frame(frame) if frame.class() == FrameClass::Message)
 }
 
 #[cfg(test)]

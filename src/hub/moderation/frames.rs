@@ -2,7 +2,6 @@
 
 use super::super::Hub;
 use super::super::contract::{ConnectionId, Now};
-use super::super::dispatch::reference_of;
 use super::proposals::{Requester, parse_length};
 use crate::model::{
     Actor, AnnouncementText, ErrorCode, ModerationRequest, NamedSession, Reason, Role, RoomName,
@@ -22,7 +21,7 @@ impl Hub {
         session: SessionId,
         frame: &ClientFrame,
     ) {
-        let (about, reference) = (frame.kind(), reference_of(frame));
+        let (about, reference) = (frame.kind(), frame.reference());
         let requester = Requester::Client { connection: id, about, reference };
         let parsed = match frame {
             ClientFrame::Topic(it) => parse_topic(it),

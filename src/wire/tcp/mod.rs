@@ -270,6 +270,20 @@ pub enum Decoded<F> {
     Malformed(u16),
 }
 
+/// Class of a client's frame: what the server does about it besides answering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameClass {
+    /// Handshake or sign of life. It has no reference.
+    Connection,
+    /// Chat message. By its reference it is stored once.
+    Message,
+    /// Request about a room, which the server answers from its state. It needs a reference.
+    RoomRequest,
+    /// Request that reads the log, moderates or asks for a list. It needs a reference, and costs the
+    /// sender's address units of its own (section 12).
+    ChargedRequest,
+}
+
 impl ClientFrame {
     /// Decodes the body of a client's frame: steps 3, 4, 6 and 7 of section 15. It also checks that
     /// the versions of a `hello` are in order, a part of step 8.
@@ -316,6 +330,49 @@ impl ClientFrame {
             | Self::Moderate(_)
             | Self::Announce(_)
             | Self::Role(_) => 1,
+        }
+    }
+
+    /// Returns the class of the frame.
+    #[must_use]
+    pub const fn class(&self) -> FrameClass {
+        match self {
+            Self::Hello(_) | Self::Join(_) | Self::Ping(_) | Self::Pong(_) => {
+                FrameClass::Connection
+            }
+            Self::Say(_) | Self::Direct(_) => FrameClass::Message,
+            Self::Enter(_) | Self::Leave(_) | Self::Members(_) => FrameClass::RoomRequest,
+            Self::History(_)
+            | Self::Search(_)
+            | Self::Topic(_)
+            | Self::Remove(_)
+            | Self::Moderate(_)
+            | Self::Sanctions(_)
+            | Self::Directory(_)
+            | Self::Announce(_)
+            | Self::Role(_) => FrameClass::ChargedRequest,
+        }
+    }
+
+    /// Returns the reference of the frame; [`Reference::NONE`] if frames of its kind have none.
+    #[must_use]
+    pub const fn reference(&self) -> Reference {
+        match self {
+            Self::Say(it) => it.reference,
+            Self::Direct(it) => it.reference,
+            Self::Enter(it) => it.reference,
+            Self::Leave(it) => it.reference,
+            Self::History(it) => it.reference,
+            Self::Members(it) => it.reference,
+            Self::Search(it) => it.reference,
+            Self::Topic(it) => it.reference,
+            Self::Remove(it) => it.reference,
+            Self::Moderate(it) => it.reference,
+            Self::Sanctions(it) => it.reference,
+            Self::Directory(it) => it.reference,
+            Self::Announce(it) => it.reference,
+            Self::Role(it) => it.reference,
+            Self::Hello(_) | Self::Join(_) | Self::Ping(_) | Self::Pong(_) => Reference::NONE,
         }
     }
 
