@@ -62,17 +62,29 @@ impl Hub {
     /// have a topic, and those closed last in which something was said.
     #[must_use]
     pub fn room_list(&self) -> Vec<RoomSummary> {
-        self.room_names_after(None).into_values().map(|it| self.room_summary(it)).collect()
+        let names = self.room_names_after(None, usize::MAX);
+        names.into_values().map(|it| self.room_summary(it)).collect()
     }
 
-    /// Returns the names of the rooms of [`Self::room_list`] after a key, by key. `None`: returns
-    /// all.
-    fn room_names_after(&self, key: Option<&NameKey>) -> BTreeMap<&NameKey, &RoomName> {
+    /// Returns the names of the first `most` rooms of [`Self::room_list`], by key: of those after
+    /// this key, or of all (`None`).
+    fn room_names_after(
+        &self,
+        key: Option<&NameKey>,
+        most: usize,
+    ) -> BTreeMap<&NameKey, &RoomName> {
         let with_topic = self.moderation.topics().map(|(name, _)| name);
         let closed = self.rooms.closed_with_messages();
         // The last ones count: an open room has its canonical spelling.
         let all = with_topic.chain(closed).chain(self.rooms.iter().map(|it| &it.name));
-        all.map(|it| (it.key(), it)).filter(|(it, _)| key.is_none_or(|key| *it > key)).collect()
+        let mut first = BTreeMap::new();
+        for name in all.filter(|it| key.is_none_or(|key| it.key() > key)) {
+            first.insert(name.key(), name);
+            if first.len() > most {
+                first.pop_last();
+            }
+        }
+        first
     }
 
     /// Describes a room that exists.
@@ -133,7 +145,7 @@ impl Hub {
                 (frames, last.cloned().map(|it| Subject::Sanctions(room, Some(it))))
             }
             Subject::Rooms(sent) => {
-                let rest = self.room_names_after(sent.as_ref()).into_iter();
+                let rest = self.room_names_after(sent.as_ref(), ITEMS_PER_PAGE + 1).into_iter();
                 let items = rest.map(|(key, it)| (key, room_item(&self.room_summary(it))));
                 let (items, last) = take_page(items);
                 let chunks = split_page(items, last.is_none());

@@ -163,6 +163,38 @@ fn directory_lists_every_room_that_exists() {
     assert_eq!(harness.ask(dora, directory(1)), [format!("rooms {rest:?} last true")]);
 }
 
+/// A long list of rooms has each room once, in the order of their names, wherever they come from.
+#[test]
+fn long_directory_has_each_room_once() {
+    let (mut harness, _, bob) = lobby();
+    let name = |number: usize| format!("room{number:03}");
+    let carl = harness.join_with(0, "carl", &[]);
+    for number in (0..300).rev() {
+        let room = RoomName::new(&name(number)).unwrap();
+        let reference = 2 * (300 - number as u64);
+        if number % 3 != 1 {
+            harness.send(carl, enter(reference, room.as_str()));
+            harness.send(carl, say_in(room.as_str(), reference, "hello"));
+            harness.send(carl, leave(reference + 1, room.as_str()));
+        }
+        if number % 3 != 2 {
+            let topic = crate::model::Topic::new("tea").unwrap();
+            let setting = crate::model::RoomSetting::Topic(Some(topic));
+            harness.owner(ModerationRequest::SetRoom { room, setting }).unwrap();
+        }
+    }
+    harness.take_received(bob);
+    harness.send(bob, Directory { reference: Reference(1) });
+    let mut told = Vec::new();
+    for frame in harness.take_received(bob) {
+        if let ClientEvent::Frame(ServerFrame::Rooms(rooms)) = frame {
+            told.extend(rooms.items.into_iter().map(|it| it.name));
+        }
+    }
+    let expected = ["lobby".to_owned()].into_iter().chain((0..300).map(name));
+    assert!(told.iter().cloned().eq(expected), "{} rooms: {told:?}", told.len());
+}
+
 /// A server without rooms answers with an empty list.
 #[test]
 fn directory_may_be_empty() {
