@@ -148,6 +148,7 @@ class Session:
         self.topics = {}  # room -> topic (section 21)
         self.own_latest = {}  # room -> sequence of our latest message there
         self.removed = collections.deque(maxlen=1000)  # sequences of removed messages (section 21)
+        self.entering = None  # room of an `enter` from its `entered` to its `end`, if not sent out meanwhile
         self.can_moderate = self.can_list = False  # True if the server has granted `events`, `directory`
         self.was_live = False  # True once the first replay is complete
         self.password_requested = False
@@ -183,7 +184,7 @@ class Session:
         self.received_at, self.is_ping_sent = now, False
         self.ping_interval, self.idle_timeout = 30, 60  # seconds (section 17); the welcome may change them
         self.answer_deadline, self.live_since, self.retry_after = now + 10, None, 0
-        self.is_closing = False
+        self.is_closing, self.entering = False, None
         self.drop_leaves()
         for reference in [number for number, it in self.pending.items() if it[0] in ("topic", "remove")]:
             self.show(f"!! perhaps not done: /{self.pending.pop(reference)[0]}")  # not sent again (section 21)
@@ -311,6 +312,9 @@ class Session:
         self.session_number, self.name = frame.session, frame.username
         # A join cannot name no room: a user who had left all rooms is put into the lobby (section 6).
         self.unwanted_rooms = frame.rooms if self.was_live and not self.rooms else []
+        for room in self.rooms:
+            if not self.find_room(room, frame.rooms):  # nothing else tells of a ban meanwhile (section 21)
+                self.show(f"-- you were sent out of {safe_line(room)}")
         self.rooms = [] if self.unwanted_rooms else frame.rooms
         first = (self.rooms + [None])[0]
         self.current = self.find_room(self.current, self.rooms) or self.pending_enter(self.current) or first
@@ -331,6 +335,7 @@ class Session:
             self.show(f"-- {room}: something between is missing, the log does not reach back so far")
         if frame.reference in self.pending:
             self.pending[frame.reference] = "enter", {"room": frame.room}  # in the server's spelling
+            self.entering = frame.room
         if self.find_room(self.current, [frame.room]):
             self.current = frame.room
         self.show(f"-- in {safe_line(frame.room)}, {frame.members} present")
@@ -342,8 +347,9 @@ class Session:
             self.finish_replay(now)
         elif frame.about == KINDS["enter"]:
             fields = self.take_pending(frame.reference, "enter")
-            if fields and not self.find_room(fields["room"], self.rooms):
+            if fields and self.entering and not self.find_room(fields["room"], self.rooms):
                 self.rooms.append(fields["room"])
+            self.entering = None
         elif frame.about == KINDS["history"]:
             fields = self.take_pending(frame.reference, "history")
             if fields:
@@ -437,7 +443,9 @@ class Session:
 
     def on_left(self, frame, now):
         """Note that the session has left a room: because it wanted to, or because it was sent out (section 21)."""
-        if frame.reference == 0 and not self.find_room(frame.room, self.rooms):
+        if frame.reference == 0 and frame.room == self.entering:
+            self.entering = None
+        elif frame.reference == 0 and not self.find_room(frame.room, self.rooms):
             return
         self.take_pending(frame.reference, "leave")
         if frame.reference == 0:

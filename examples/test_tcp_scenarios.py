@@ -152,7 +152,7 @@ class ScenarioRun:
 
 # What the lines of a step's `told` have in them.
 TOLD = {"gap": "something between is missing", "position_lost": "log is a new one", "refused": "not sent:",
-        "notice": "-- server:", "removed": "was removed", "sent_out": "you were sent out of", "topic": "topic of"}
+        "notice": "-- server:", "perhaps": "perhaps not done", "removed": "was removed", "sent_out": "you were sent out of", "topic": "topic of"}
 
 
 def typed_lines(request, session):
@@ -163,6 +163,8 @@ def typed_lines(request, session):
         return [*go, value["text"]]
     if what == "direct":
         return [f"/msg {value['to']} {value['text']}"]
+    if what in ("topic", "remove"):
+        return [f"/{what} {value.get('text', value.get('sequence'))}"]
     if what == "history":
         return [f"/history {value['limit']}"]
     return [{"enter": "/join ", "leave": "/leave "}[what] + value["room"]]

@@ -103,8 +103,12 @@ fn run_case(case: &Value) {
         let _ = writeln!(text, "{key} = {value}");
     }
     fs::write(configuration.path(), text).unwrap();
-    let server = Server::start(&["--config", configuration.path().to_str().unwrap()]);
-    let mut runner = CaseRunner { server, peers: HashMap::new(), captures: HashMap::new() };
+    let directory = tempfile::tempdir().unwrap();
+    let control = directory.path().join("control").to_str().unwrap().to_owned();
+    let configuration = configuration.path().to_str().unwrap();
+    let server = Server::start(&["--config", configuration, "--control", &control]);
+    let (peers, captures) = (HashMap::new(), HashMap::new());
+    let mut runner = CaseRunner { server, control, peers, captures };
     for (number, step) in (1..).zip(case["steps"].as_array().unwrap()) {
         if let Err(why) = catch_panic(|| runner.run_step(step)) {
             panic!("  step {number}: {step}\n  {why}");
@@ -116,6 +120,8 @@ fn run_case(case: &Value) {
 struct CaseRunner {
     /// Server of this case.
     server: Server,
+    /// Path of its control socket.
+    control: String,
     /// Connections, by the names that the case gives them.
     peers: HashMap<String, TestClient>,
     /// Bytes of captured fields, by name.
@@ -141,12 +147,25 @@ impl CaseRunner {
             "write" => peer.send_bytes(&self.resolve_bytes(value.as_str().unwrap())),
             "recv" => strings(value).iter().for_each(|it| self.expect_frame(&mut peer, it)),
             "quiet" => peer.expect_nothing(),
+            "role" => self.give_role(step),
             "closed" => peer.expect_closed(),
             "ends" if value == "sending" => peer.stream().shutdown(Shutdown::Write).unwrap(),
             "ends" if value == "all" => return peer.hang_up(),
             other => panic!("unknown action {other}"),
         }
         self.peers.insert(on, peer);
+    }
+
+    /// Gives a role, as the server's owner.
+    fn give_role(&self, step: &Value) {
+        let text = |key: &str| step[key].as_str().unwrap();
+        let mut arguments = vec!["role", "add", text("of"), text("role")];
+        arguments.extend(["--control", &self.control]);
+        if let Some(room) = step["room"].as_str() {
+            arguments.extend(["--room", room]);
+        }
+        let output = common::run_server_command(&arguments);
+        assert!(output.status.success(), "{output:?}");
     }
 
     /// Sends `hello` with these features and expects `server_hello`.
@@ -269,7 +288,7 @@ impl CaseRunner {
 }
 
 /// Keys of a step that are not actions.
-const NON_ACTION_KEYS: &[&str] = &["on", "features", "rooms", "note"];
+const NON_ACTION_KEYS: &[&str] = &["on", "features", "rooms", "of", "room", "note"];
 
 /// Pattern that matches any `server_hello` of version 1.
 const SERVER_HELLO_PATTERN: &str = "40 01 {:number} {:number} {:number} {:string} {:string}";

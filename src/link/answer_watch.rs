@@ -55,9 +55,9 @@ impl Link {
     /// sends a ping. Also tells the user, if `is_reported` is false. If nothing is received for
     /// [`Self::answer_patience`] after the ping, abandons the connection.
     ///
-    /// While the server may be reading its log for a request, keeps the connection until the idle
-    /// timeout: the disk may be slow, and the server answers the ping only after the read. If the
-    /// link is not live or no request is in flight, only resets the watch.
+    /// While the server may be waiting for its log because of a request, keeps the connection until
+    /// the idle timeout: the disk may be slow, and the server answers the ping only after the log.
+    /// If the link is not live or no request is in flight, only resets the watch.
     pub(super) fn run_answer_watch(&mut self, now: Moment) {
         if self.phase != Phase::Live || !self.pending.has_in_flight() {
             self.answer_watch = AnswerWatch::default();
@@ -82,12 +82,12 @@ impl Link {
     }
 
     /// Returns the time at which the watch has to act next. `None` if no silence has begun, or if
-    /// the server may be reading its log after the ping.
+    /// the server may be waiting for its log after the ping.
     pub(super) fn answer_due(&self) -> Option<Moment> {
         match (self.answer_watch.silent_since, self.answer_watch.asked_at) {
             (None, _) => None,
             (Some(since), None) => Some(since + ANSWER_TIMEOUT),
-            (Some(_), Some(_)) if self.pending.has_log_read_in_flight() => None,
+            (Some(_), Some(_)) if self.pending.awaits_log() => None,
             (Some(_), Some(asked_at)) => Some(asked_at + self.answer_patience()),
         }
     }

@@ -108,8 +108,8 @@ impl Link {
     }
 
     /// Handles `welcome`: the join has succeeded. Adopts the log and the session, and marks all
-    /// requests as unsent. Persists the new token, and reports the join. Enters
-    /// [`Phase::Replaying`].
+    /// requests as unsent. Persists the new token, and reports the join and the rooms from which
+    /// the user is banned. Enters [`Phase::Replaying`].
     fn on_welcome(&mut self, now: Moment, welcome: Welcome) {
         let session_kept = welcome.flags & flag::SESSION_KEPT != 0;
         let position_kept = welcome.flags & flag::POSITION_KEPT != 0;
@@ -154,6 +154,7 @@ impl Link {
             position_kept,
             log_changed,
         }));
+        self.report_rooms_left_out(&welcome.rooms);
         self.welcome = Some(welcome);
     }
 

@@ -192,6 +192,20 @@ impl Link {
         }
     }
 
+    /// Reports the rooms of the join that its `welcome` leaves out, because the user is banned
+    /// there: nothing else tells it of a ban that was imposed while it was away. The next join does
+    /// not name them.
+    pub(super) fn report_rooms_left_out(&mut self, welcome_rooms: &[String]) {
+        let keys: Vec<NameKey> = welcome_rooms.iter().map(|it| NameKey::of(it)).collect();
+        let is_kept = |it: &String| keys.contains(&NameKey::of(it));
+        let (kept, left_out) = std::mem::take(&mut self.rooms).into_iter().partition(is_kept);
+        self.rooms = kept;
+        let left_out: Vec<String> = left_out;
+        for room in left_out {
+            self.emit(Event::Left { tag: RequestTag::default(), room, is_forced: true });
+        }
+    }
+
     /// Handles a `left` with reference 0: the user was sent out of a room. Returns true if the
     /// client was in the room; otherwise does nothing.
     pub(super) fn on_sent_out(&mut self, room: &str) -> bool {

@@ -119,16 +119,20 @@ impl PendingRequests {
         self.items.iter().any(|item| item.in_flight)
     }
 
-    /// Returns true if a request is in flight for which the server reads its log. The server
-    /// answers later requests and pings only after this read.
-    pub(super) fn has_log_read_in_flight(&self) -> bool {
-        let reads_log = |it: &ChatCommand| {
+    /// Returns true if a request is in flight for which the server waits for its log: it reads
+    /// messages, or stores what a moderator has done. The server answers later requests and pings
+    /// only after that.
+    pub(super) fn awaits_log(&self) -> bool {
+        let uses_log = |it: &ChatCommand| {
             matches!(
                 it,
-                ChatCommand::Enter { .. } | ChatCommand::History { .. } | ChatCommand::Search(_)
+                ChatCommand::Enter { .. }
+                    | ChatCommand::History { .. }
+                    | ChatCommand::Search(_)
+                    | ChatCommand::Moderate(_)
             )
         };
-        self.items.iter().any(|item| item.in_flight && reads_log(&item.command))
+        self.items.iter().any(|item| item.in_flight && uses_log(&item.command))
     }
 
     /// Removes the `leave` requests that were sent on the lost connection, and returns their tags

@@ -166,7 +166,8 @@ fn parse_moderate(frame: &Moderate) -> Result<ParsedRequest, FrameError> {
     if !(action::KICK..=action::UNMUTE).contains(&number) {
         return Err(not_permitted());
     }
-    let length = parse_length(frame.seconds).ok_or_else(not_permitted)?;
+    let seconds = if let action::BAN | action::MUTE = number { frame.seconds } else { 0 };
+    let length = parse_length(seconds).ok_or_else(not_permitted)?;
     let (user, wrong_name) = parse_user(&frame.username, frame.session);
     let username = user.username.clone();
     let request = match number {

@@ -1,6 +1,7 @@
 //! Tests of the watch over unanswered requests, and of connecting at once for the user.
 
 use super::*;
+use crate::model::ModerationCommand;
 
 /// Creates a simulation whose link is live, for a user at the keyboard.
 fn live() -> Simulation {
@@ -92,6 +93,24 @@ fn slow_history_does_not_end_connection_early() {
     wait(&mut sim, 59_000);
     assert!(sim.connected);
     assert_eq!(count_states(&sim, &ConnectionState::Unresponsive { requests: 2 }), 1);
+    wait(&mut sim, 1_500);
+    assert!(!sim.connected);
+}
+
+/// The same holds while the server stores what a moderator has done: a lost answer would leave it
+/// open whether that was carried out.
+#[test]
+fn slow_moderation_does_not_end_connection_early() {
+    let mut server = ModelServer::new();
+    server.features = feature::EVENTS;
+    let mut sim = Simulation::new(Settings { can_prompt: true, ..settings() }, server);
+    sim.run_until_idle();
+    let room = RoomSelector::First;
+    let command = ModerationCommand::SetTopic { room, topic: None };
+    sim.request(Command::Chat(ChatCommand::Moderate(command)));
+    sim.to_server.clear();
+    wait(&mut sim, 59_000);
+    assert!(sim.connected);
     wait(&mut sim, 1_500);
     assert!(!sim.connected);
 }

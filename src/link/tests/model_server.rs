@@ -52,6 +52,8 @@ pub(super) struct ModelServer {
     pub(super) joins: Vec<Option<String>>,
     /// Direct messages received. The server neither answers nor logs them.
     pub(super) received_directs: Vec<Direct>,
+    /// Room from which the user is banned, as its key; `None` if there is none.
+    pub(super) banned_room: Option<&'static str>,
     /// Requests about moderation received. The server does not answer them.
     pub(super) received_moderation: Vec<ClientFrame>,
 }
@@ -75,6 +77,7 @@ impl ModelServer {
             rooms: Vec::new(),
             password: None,
             taken_name: None,
+            banned_room: None,
             joins: Vec::new(),
             received_directs: Vec::new(),
             received_moderation: Vec::new(),
@@ -307,6 +310,8 @@ impl ModelServer {
         let session = &self.sessions[at];
         self.connected_session = Some(session.id);
         self.rooms = if join.rooms.is_empty() { vec!["lobby".to_owned()] } else { join.rooms };
+        let banned = self.banned_room.map(NameKey::of);
+        self.rooms.retain(|it| Some(NameKey::of(it)) != banned);
         for room in &mut self.rooms {
             *room = room.to_lowercase();
         }

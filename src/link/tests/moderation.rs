@@ -261,6 +261,29 @@ fn entry_of_a_shown_message_reports_its_removal() {
     assert_eq!(take_moderation(&mut sim), []);
 }
 
+/// Who was banned from a room while away is told when the welcome leaves it out, once, and the next
+/// join does not name it.
+#[test]
+fn room_missing_in_welcome_is_reported_once() {
+    let settings = Settings { rooms: vec!["lobby".to_owned(), "Attic".to_owned()], ..settings() };
+    let mut sim = Simulation::new(settings, ModelServer::new());
+    sim.run_until_idle();
+    sim.break_connection();
+    sim.server.banned_room = Some("attic");
+    sim.events.clear();
+    sim.run_until_idle();
+    let sent_out = |sim: &Simulation| {
+        let is_told =
+            |it: &Event| matches!(it, Event::Left { room, is_forced: true, .. } if room == "attic");
+        sim.count_events(is_told)
+    };
+    assert_eq!((sent_out(&sim), sim.server.rooms()), (1, vec!["lobby".to_owned()]));
+    sim.server.banned_room = None;
+    sim.break_connection();
+    sim.run_until_idle();
+    assert_eq!((sent_out(&sim), sim.server.rooms()), (1, vec!["lobby".to_owned()]));
+}
+
 /// The latest 1,000 removed messages are remembered.
 #[test]
 fn oldest_removed_message_is_forgotten_first() {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use pi_chat::link::{Input, Link, Output, SavedSession, Settings};
 use pi_chat::model::{
-    ChatCommand, Command, Event, LogId, ModerationEvent, Moment, Password, Position, Request,
-    RequestTag, RoomSelector, Sequence, SessionId, Style, Token,
+    ChatCommand, Command, Event, LogId, ModerationCommand, ModerationEvent, Moment, Password,
+    Position, Request, RequestTag, RoomSelector, Sequence, SessionId, Style, Token, Topic,
 };
 use pi_chat::wire::tcp::{self, ClientFrame, Hello, ServerFrame};
 use serde_json::{Value, json};
@@ -73,6 +73,8 @@ pub(super) struct Client {
     told: Vec<Value>,
     /// Tags and texts of the messages that are not answered.
     pending: Vec<(RequestTag, String)>,
+    /// Tags and kinds of all requests, such as `topic`.
+    kinds: Vec<(RequestTag, String)>,
     /// Number of requests made, for their tags.
     requests: usize,
     /// True if the last `join` had a position.
@@ -120,6 +122,7 @@ impl Client {
             shown: Vec::new(),
             told: Vec::new(),
             pending: Vec::new(),
+            kinds: Vec::new(),
             requests: 0,
             had_position: false,
         };
@@ -199,10 +202,20 @@ impl Client {
                 before: value["before"].as_u64().map(Sequence),
                 limit: u16::try_from(value["limit"].as_u64().unwrap()).unwrap(),
             },
+            "topic" => ChatCommand::Moderate(ModerationCommand::SetTopic {
+                room: place(),
+                topic: Some(Topic::new(&text("text")).unwrap()),
+            }),
+            "remove" => ChatCommand::Moderate(ModerationCommand::Remove {
+                room: place(),
+                message: Sequence(value["sequence"].as_u64().unwrap()),
+                reason: None,
+            }),
             other => panic!("no such request: {other}"),
         };
         self.requests += 1;
         let tag = RequestTag(Some(self.requests.to_string().into()));
+        self.kinds.push((tag.clone(), what.clone()));
         if let ChatCommand::Say { text, .. } | ChatCommand::Direct { text, .. } = &task {
             self.pending.push((tag.clone(), text.clone()));
         }
@@ -260,6 +273,11 @@ impl Client {
                 if let Some(text) = unechoed {
                     self.shown.push(json!({"accepted": true, "text": text}));
                 }
+            }
+            // The link itself refuses only what was perhaps carried out, if it is no message.
+            Event::Refused(it) if it.code == 0 && it.message.is_none() => {
+                let kind = self.kinds.iter().find(|(tag, _)| *tag == it.tag).map(|(_, kind)| kind);
+                self.told.push(json!({"perhaps": kind}));
             }
             Event::Refused(it) => {
                 self.pending.retain(|(tag, _)| *tag != it.tag);
