@@ -239,6 +239,33 @@ fn full_disk_refuses_messages() {
     );
 }
 
+/// People join, enter rooms, come back and take other names while the disk is full: none of that is
+/// written. It makes no difference whether the server has noticed yet.
+#[test]
+fn full_disk_lets_people_join() {
+    let Some(disk) = small_disk_or_skip() else { return };
+    let server = disk.start_server(&["--on-disk-failure", "refuse"]);
+    let (mut anna, welcome) = Talker::new(&server, "anna");
+    let mut kept = vec![anna.say_large()];
+    disk.fill();
+    let (mut ben, arrival) = server.join_rooms("ben", &["lobby", "attic"]);
+    assert_eq!(arrival.texts().len(), 1);
+    kept.extend(anna.talk_until_notice(DISK_FAILING));
+    assert_eq!(anna.say_large(), Outcome::Refused);
+    let (_cora, arrival) = server.join_rooms("cora", &["cellar", "lobby"]);
+    assert_eq!(arrival.welcome.rooms, ["cellar", "lobby"]);
+    ben.drain();
+    assert!(ben.enter("loft").is_empty());
+    anna.peer.hang_up();
+    let last = shown_entries(kept).last().unwrap().sequence;
+    let (anna, arrival) = server.resume("ann", &welcome, last);
+    assert_eq!(arrival.welcome.session, welcome.session);
+    assert_eq!(arrival.welcome.flags & flag::SESSION_KEPT, flag::SESSION_KEPT);
+    anna.hang_up();
+    server.join("anna").hang_up();
+    assert_eq!(disk.status(), (Some(1), "refusing".to_owned()));
+}
+
 /// Messages that were only in memory are lost with the process. The server does not keep a client's
 /// position among them, so that later messages are not mistaken for them.
 #[test]
