@@ -6,6 +6,8 @@
 mod bytes;
 #[path = "../../tests/fuzz_tcp/hub.rs"]
 mod hub;
+#[path = "../../tests/fuzz_tcp/moderation.rs"]
+mod moderation;
 
 use libfuzzer_sys::fuzz_target;
 

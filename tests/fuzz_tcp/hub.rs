@@ -1,5 +1,5 @@
 //! The hub over a memory log, driven by bytes: connections that come and go, frames of all kinds,
-//! time that passes, reads that are answered late or fail. After every step the promises of
+//! requests of the command line, time that passes, reads that are answered late or fail. After every step the promises of
 //! `docs/protocol/tcp.md` are checked.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -11,9 +11,10 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 use super::bytes::Bytes;
+use super::moderation;
 use pi_chat::hub::{
-    ConnectionId, Delivery, Hub, Input, Now, Output, ReadFailed, ReadRange, ReadRequest, ReadTag,
-    RestoredState, RoomId,
+    ConnectionId, Delivery, Hub, Input, Now, Output, OwnerRequestId, ReadFailed, ReadRange,
+    ReadRequest, ReadTag, RestoredState, RoomId,
 };
 use pi_chat::log::{Log, LogEvent, MemoryLimits, MemoryLog};
 use pi_chat::model::{
@@ -56,6 +57,8 @@ pub(crate) struct Summary {
     pub(crate) entries_received: usize,
     /// Number of pages of history, replay and search that clients received.
     pub(crate) pages: usize,
+    /// Number of requests of the command line that were carried out.
+    pub(crate) owner_actions: usize,
 }
 
 impl Add for Summary {
@@ -66,6 +69,7 @@ impl Add for Summary {
             welcomes: self.welcomes + other.welcomes,
             entries_received: self.entries_received + other.entries_received,
             pages: self.pages + other.pages,
+            owner_actions: self.owner_actions + other.owner_actions,
         }
     }
 }
@@ -93,6 +97,10 @@ struct World {
     next_connection: u64,
     /// Tokens and positions of earlier welcomes, for clients that resume.
     resumable: Vec<(Token, LogId)>,
+    /// Number of requests of the command line.
+    owner_requests: u64,
+    /// Requests of the command line that are not answered.
+    unanswered: BTreeSet<OwnerRequestId>,
     /// Answers of the log that the hub has not received yet.
     delayed: VecDeque<LogEvent>,
     /// Totals so far.
@@ -118,12 +126,16 @@ pub(crate) fn run(bytes: &[u8]) -> Summary {
         clients: BTreeMap::new(),
         next_connection: 1,
         resumable: Vec::new(),
+        owner_requests: 0,
+        unanswered: BTreeSet::new(),
         delayed: VecDeque::new(),
         summary: Summary::default(),
     };
     while !bytes.0.is_empty() {
         world.step(&mut bytes);
     }
+    world.answer_all();
+    assert!(world.unanswered.is_empty(), "the command line waits: {:?}", world.unanswered);
     world.summary
 }
 
@@ -140,6 +152,7 @@ impl World {
                     self.reach_mark(connection);
                 }
             }
+            5 if bytes.u8().is_multiple_of(2) => self.request_as_owner(bytes),
             _ => {
                 if let Some(connection) = self.any_connection(bytes) {
                     let frame = self.frame(bytes);
@@ -177,6 +190,16 @@ impl World {
             3 => self.input(Input::HalfClosed { connection, in_frame: true }),
             1 => self.input(Input::ConnectionFailed { connection, error: ErrorCode::TooSlow }),
             _ => self.disconnect(connection),
+        }
+    }
+
+    /// Makes a request of the command line.
+    fn request_as_owner(&mut self, bytes: &mut Bytes<'_>) {
+        if let Some(request) = moderation::owner_request(bytes) {
+            self.owner_requests += 1;
+            let id = OwnerRequestId(self.owner_requests);
+            self.unanswered.insert(id);
+            self.input(Input::Moderate { id, request });
         }
     }
 
@@ -233,6 +256,7 @@ impl World {
             }
             .into(),
             12 => return Decoded::Ignored,
+            14 | 15 => moderation::frame(reference, bytes),
             13 if bytes.u8().is_multiple_of(8) => return Decoded::Malformed(bytes.u8().into()),
             _ => Say { reference, room: bytes.name(), style: 0, text: bytes.text() }.into(),
         };
@@ -366,13 +390,16 @@ impl World {
                     self.deliver(connection, Delivery::Frame(frame.clone()));
                 }
             }
+            Output::Moderated { id, outcome } => {
+                assert!(self.unanswered.remove(&id), "a second answer to the command line");
+                self.summary.owner_actions += usize::from(outcome.is_ok());
+            }
             Output::RoomClosed { room } => {
                 let reads = |client: &Client| client.rooms.contains(&room);
                 assert!(!self.clients.values().any(reads), "a room with readers was closed");
             }
             Output::Published { .. }
             | Output::WakeAt(_)
-            | Output::Moderated { .. }
             | Output::ConnectedUsers(_)
             | Output::QuotaReached { .. } => {}
         }

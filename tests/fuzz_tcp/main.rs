@@ -15,6 +15,7 @@ mod bytes;
 mod decoders;
 mod hub;
 mod link;
+mod moderation;
 
 use std::cell::Cell;
 
@@ -42,6 +43,7 @@ fn hub_keeps_its_promises_under_random_input() {
     println!("{total:?}");
     // A run that reaches nothing would pass everything.
     assert!(total.welcomes > 0 && total.entries_received > 0 && total.pages > 0, "{total:?}");
+    assert!(total.owner_actions > 0, "{total:?}");
 }
 
 #[test]
