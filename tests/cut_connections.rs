@@ -14,6 +14,8 @@
 )]
 
 mod common;
+#[path = "common/link_settings.rs"]
+mod link_settings;
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -24,7 +26,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use pi_chat::client::{Setup, run};
-use pi_chat::link::Settings;
 use pi_chat::model::{
     ChatCommand, Command, Event, HostAddress, Request, RequestTag, RoomSelector, Style,
 };
@@ -38,6 +39,7 @@ use tokio::task::LocalSet;
 use tokio::time::timeout;
 
 use common::Server;
+use link_settings::link_settings;
 
 /// Number of clients in the room.
 const CLIENTS: usize = 200;
@@ -165,18 +167,7 @@ fn start(number: usize, address: SocketAddr, progress: Rc<watch::Sender<()>>) ->
     let (requests, inbox) = mpsc::channel(MESSAGES);
     let setup = Setup {
         server: HostAddress { host: address.ip().to_string(), port: address.port() }.into(),
-        settings: Settings {
-            username: format!("client{number}"),
-            rooms: Vec::new(),
-            password: None,
-            observe: true,
-            retry_first_connect: false,
-            can_prompt: false,
-            can_ask_name: false,
-            program: "cut_connections",
-            version: "",
-            seed: u64::try_from(number).unwrap(),
-        },
+        settings: link_settings(format!("client{number}"), u64::try_from(number).unwrap()),
         state_dir: None,
         ignore_list: None,
         throttle_requests: false,

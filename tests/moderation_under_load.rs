@@ -15,6 +15,8 @@
 )]
 
 mod common;
+#[path = "common/link_settings.rs"]
+mod link_settings;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -26,7 +28,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use pi_chat::client::{Setup, run};
-use pi_chat::link::Settings;
 use pi_chat::model::{
     ChatCommand, Command, Event, HostAddress, ModerationCommand, ModerationEvent, Request,
     RequestTag, RoomSelector, Sequence, Style,
@@ -40,6 +41,7 @@ use tokio::task::{AbortHandle, LocalSet};
 use tokio::time::timeout;
 
 use common::{Server, join, run_server_command, server_command};
+use link_settings::link_settings;
 
 /// Number of clients in the room.
 const CLIENTS: usize = 200;
@@ -142,18 +144,7 @@ impl Client {
         let (requests, inbox) = mpsc::channel(4 * MESSAGES);
         let setup = Setup {
             server: HostAddress { host: address.ip().to_string(), port: address.port() }.into(),
-            settings: Settings {
-                username: name_of(number),
-                rooms: Vec::new(),
-                password: None,
-                observe: true,
-                retry_first_connect: false,
-                can_prompt: false,
-                can_ask_name: false,
-                program: "moderation",
-                version: "",
-                seed: u64::try_from(number).unwrap(),
-            },
+            settings: link_settings(name_of(number), u64::try_from(number).unwrap()),
             state_dir: None,
             ignore_list: None,
             throttle_requests: false,

@@ -16,6 +16,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod history;
+#[path = "../common/link_settings.rs"]
+mod link_settings;
 mod talker;
 
 use std::cell::RefCell;

@@ -23,6 +23,8 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use crate::link_settings::link_settings;
+
 /// Names of the rooms.
 pub(super) const ROOMS: [&str; 3] = ["attic", "cellar", "kitchen"];
 
@@ -115,16 +117,9 @@ impl Talker {
         progress: Rc<watch::Sender<()>>,
     ) -> Self {
         let link = Link::new(Settings {
-            username: format!("talker{number}"),
             rooms: rooms_of(number).map(str::to_owned).to_vec(),
-            password: None,
-            observe: true,
             retry_first_connect: true,
-            can_prompt: false,
-            can_ask_name: false,
-            program: "crash",
-            version: "",
-            seed,
+            ..link_settings(format!("talker{number}"), seed)
         });
         let random = fastrand::Rng::with_seed(seed);
         let (clock, skipped_time) = (Clock::start(), Duration::ZERO);

@@ -10,6 +10,8 @@
     reason = "tests fail by panicking"
 )]
 
+#[path = "../common/link_settings.rs"]
+mod link_settings;
 mod scenario;
 mod tcp_scenarios;
 mod udp;

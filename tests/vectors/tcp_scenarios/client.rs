@@ -11,6 +11,7 @@ use pi_chat::model::{
 use pi_chat::wire::tcp::{self, ClientFrame, Hello, ServerFrame};
 use serde_json::{Value, json};
 
+use crate::link_settings::link_settings;
 use crate::scenario::{as_vector, list};
 use crate::{decode, fields, unhex};
 
@@ -96,16 +97,10 @@ impl Client {
             password_required: false,
         });
         let settings = Settings {
-            username: start["username"].as_str().unwrap().to_owned(),
             rooms: texts(&start["rooms"]),
             password: start["password"].as_str().map(|it| Password(it.to_owned())),
-            observe: true,
             retry_first_connect: true,
-            can_prompt: false,
-            can_ask_name: false,
-            program: "test",
-            version: "1",
-            seed: 7,
+            ..link_settings(start["username"].as_str().unwrap().to_owned(), 7)
         };
         let mut client = Self {
             link: Link::new(settings.clone()),
