@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, u8)] = &[
     ("model", 0),
     ("wire", 1),
+    ("json", 1),
     ("moderation", 1),
     ("hub", 2),
     ("link", 2),

@@ -76,7 +76,7 @@ impl Link {
             self.push_output(Output::Disconnect);
             self.phase = Phase::AwaitingName;
             let name = self.settings.username.clone();
-            self.emit(Event::NameWanted { name, text: error.text });
+            self.emit(Event::NameWanted { name, code: error.code, text: error.text });
             return;
         }
         if !wants_password {

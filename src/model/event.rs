@@ -135,6 +135,8 @@ pub enum Event {
     NameWanted {
         /// Username that was refused.
         name: String,
+        /// Number in the registry of error codes.
+        code: u16,
         /// Human-readable reason.
         text: String,
     },

@@ -11,12 +11,14 @@ mod code;
 mod entry;
 mod event;
 mod fact;
+mod fold;
 mod id;
 mod length;
 pub mod limits;
 mod line;
 mod moderation_command;
 mod moderation_request;
+mod moderation_text;
 mod name;
 mod network;
 mod peer;
@@ -41,6 +43,8 @@ pub use fact::{
     Actor, Fact, FactDraft, ModerationAction, NamedSession, RemovedMessage, Role, RoomSetting,
     Sanction, SanctionKind, Scope, SharedFact,
 };
+#[cfg(feature = "host-unicode")]
+pub use fold::set_host_fold;
 pub use id::{LogId, Position, Reference, Sequence, ServerId, ServerIdError, SessionId, Token};
 pub use length::{SanctionLength, SanctionLengthError, SlowMode, SlowModeError};
 pub use line::{LineError, Reason, Topic};
@@ -48,15 +52,19 @@ pub use moderation_command::{
     ListedRoom, ListedSanction, ModerationCommand, ModerationEvent, Place, Sanctioning, UserAction,
 };
 pub use moderation_request::{ModerationRequest, UserSelector};
+pub use moderation_text::{by_text, done_text, role_text, room_or_server, span_text};
 #[cfg(feature = "ui")]
 pub use name::NAME_RULE;
 pub use name::{NameError, NameKey, RoomName, Username, strip_room_prefix};
 pub use network::{IpNetwork, NetworkError};
 pub use peer::{Lamport, Path, PathSet, PeerId, RoomClock};
 pub use request::{
-    ChatCommand, Command, Password, PeerCommand, Request, RequestTag, RoomSelector, SearchRequest,
+    ChatCommand, Command, Dialect, Password, PeerCommand, Request, RequestTag, RoomSelector,
+    SearchRequest,
 };
-pub use sanitize::{REPLACEMENT, displayable_chars, is_unsafe_char, sanitize_text};
+pub use sanitize::{
+    REPLACEMENT, displayable_chars, is_unsafe_char, safe_line, safe_name, sanitize_text,
+};
 pub use search::{Phrase, SearchError, SearchQuery, SearchTerms};
 pub use session::{SessionRecord, TokenHash};
 pub use settings::{HubSettings, Retention, SettingsError};

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
-use unicode_normalization::{UnicodeNormalization, is_nfc, is_nfkc};
+use unicode_normalization::{UnicodeNormalization, is_nfc};
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
 
+use super::fold::fold;
 use super::limits::{MAX_NAME_BYTES, MAX_NAME_CHARS, MAX_RAW_NAME_BYTES};
 
 /// Reason why a text is not a valid username or room name.
@@ -41,12 +42,7 @@ impl NameKey {
         if text.is_ascii() {
             return Self(text.to_ascii_lowercase().into());
         }
-        let folded = if is_nfkc(text) {
-            caseless::default_case_fold_str(text)
-        } else {
-            caseless::default_case_fold_str(&text.nfkc().collect::<String>())
-        };
-        Self(folded.nfkc().collect::<String>().into())
+        Self(fold(text).into())
     }
 
     /// Returns the confusable skeleton of the key (Unicode UTS #39): names with equal skeletons

@@ -20,6 +20,16 @@ pub struct Request {
     pub command: Command,
 }
 
+/// Dialect of commands: the set of commands and JSON requests that the user can give.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// Dialect for a server: several rooms, history, search and direct messages.
+    #[default]
+    Server,
+    /// Dialect for peers: one room, no server, and commands about peers.
+    Peers,
+}
+
 /// Command for an engine: a chat command, a command that only peers support, a password, a
 /// username, a reconnection, or a disconnection.
 #[derive(Clone, Debug, PartialEq, Eq)]

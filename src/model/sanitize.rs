@@ -13,6 +13,9 @@ const MAX_FLAG_TAGS: usize = 7;
 /// Black flag, U+1F3F4: tag characters after it select the flag of a region.
 const BLACK_FLAG: char = '\u{1f3f4}';
 
+/// Maximum number of characters of a name that are displayed. No valid name is longer.
+const MAX_SHOWN_NAME_CHARS: usize = 64;
+
 /// Replacement character, U+FFFD: stands for a character that is unsafe to display.
 pub const REPLACEMENT: char = '\u{fffd}';
 
@@ -44,6 +47,35 @@ pub fn sanitize_text(text: &str) -> String {
             c => c,
         })
         .collect()
+}
+
+/// Sanitizes text for display on a single line, such as a server's notice. Replaces each newline or
+/// tab by a space, and each dangerous character by U+FFFD.
+#[must_use]
+pub fn safe_line(text: &str) -> String {
+    displayable_chars(text)
+        .map(|c| match c {
+            '\n' | '\t' => ' ',
+            c if is_unsafe_char(c) => REPLACEMENT,
+            c => c,
+        })
+        .collect()
+}
+
+/// Sanitizes a name for display, so that it cannot imitate the text around it. Replaces dangerous
+/// characters, whitespace and ASCII punctuation by U+FFFD. Keeps `-`, `_` and `.`. Cuts the name to
+/// [`MAX_SHOWN_NAME_CHARS`]. Returns U+FFFD for an empty name.
+#[must_use]
+pub fn safe_name(name: &str) -> String {
+    let is_plain = |c: char| {
+        let is_sign = c.is_ascii_punctuation() && !matches!(c, '-' | '_' | '.');
+        !is_unsafe_char(c) && !c.is_whitespace() && !is_sign
+    };
+    let shown: String = displayable_chars(name)
+        .take(MAX_SHOWN_NAME_CHARS)
+        .map(|c| if is_plain(c) { c } else { REPLACEMENT })
+        .collect();
+    if shown.is_empty() { REPLACEMENT.to_string() } else { shown }
 }
 
 /// Returns the characters of a text for display. One [`REPLACEMENT`] stands for each of these:

@@ -203,7 +203,7 @@ impl<'a> Driver<'a> {
         }
         self.is_asking_name = true;
         let name = self.settings.username.as_str().to_owned();
-        self.show(&Event::NameWanted { name, text: rejection_reason(*code, reason) });
+        self.show(&Event::NameWanted { name, code: *code, text: rejection_reason(*code, reason) });
         None
     }
 
@@ -218,7 +218,8 @@ impl<'a> Driver<'a> {
             Ok(username) => self.settings.username = username,
             Err(error) => {
                 let text = format!("This cannot be a username: {error}.");
-                self.show(&Event::NameWanted { name: name.to_owned(), text });
+                let code = ErrorCode::NameInvalid.number();
+                self.show(&Event::NameWanted { name: name.to_owned(), code, text });
                 return Ok(());
             }
         }

@@ -1,4 +1,4 @@
-//! Formatting and parsing of times, in the user's time zone and in UTC.
+//! Formatting and parsing of times in the user's time zone.
 
 use jiff::Timestamp as Instant;
 use jiff::civil::{Date, DateTime, Time};
@@ -87,18 +87,6 @@ impl LocalTimeZone {
     }
 }
 
-/// Formats a time in UTC with milliseconds, as `2026-11-22T14:03:07.123Z`. Returns `None` after the
-/// year 9999.
-pub(super) fn format_utc(time: Timestamp) -> Option<String> {
-    Some(to_jiff(time)?.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())
-}
-
-/// Parses a time in RFC 3339 format, with a time zone offset or `Z`. Returns `None` if it is
-/// invalid or not after the start of 1970.
-pub(super) fn parse_time(written: &str) -> Option<Timestamp> {
-    checked_timestamp(written.parse().ok()?)
-}
-
 /// Converts a time of the library to a protocol timestamp. Returns `None` if it is not after the
 /// start of 1970, because zero means "no time" in the protocol.
 fn checked_timestamp(time: Instant) -> Option<Timestamp> {
@@ -125,18 +113,9 @@ mod tests {
         assert_eq!(berlin.date(winter).unwrap().to_string(), "2026-03-29");
     }
 
-    /// The UTC format always has three digits of milliseconds.
-    #[test]
-    fn utc_format_has_millisecond_digits() {
-        let time = |ms| format_utc(Timestamp(ms));
-        assert_eq!(time(1_795_384_987_123).unwrap(), "2026-11-22T22:03:07.123Z");
-        assert_eq!(time(0).unwrap(), "1970-01-01T00:00:00.000Z");
-    }
-
     /// Times that are out of range are replaced by a placeholder or `None`.
     #[test]
     fn out_of_range_times_are_invalid() {
-        assert_eq!(format_utc(Timestamp(u64::MAX)), None);
         assert_eq!(
             LocalTimeZone::from_posix("UTC0").format_time(Timestamp(u64::MAX)),
             INVALID_TIME

@@ -1,8 +1,9 @@
 //! Parsing of the slash commands about moderation.
 
+use crate::json::parse_role_name;
 use crate::model::{
-    AnnouncementText, ModerationCommand, Place, Reason, Role, RoomSelector, SanctionLength,
-    SlowMode, Topic, UserAction,
+    AnnouncementText, ModerationCommand, Place, Reason, RoomSelector, SanctionLength, SlowMode,
+    Topic, UserAction,
 };
 
 /// Names of the commands about moderation, sorted, for tab completion.
@@ -226,20 +227,10 @@ fn parse_role(text: &str, here: RoomSelector) -> Result<ModerationCommand, Strin
     })
 }
 
-/// Parses the name of a role; `Some(None)` for `none`. `None` if it is no role.
-#[expect(clippy::option_option, reason = "a role may be taken, and a text may be no role")]
-pub(super) fn parse_role_name(text: &str) -> Option<Option<Role>> {
-    match text {
-        "moderator" => Some(Some(Role::Moderator)),
-        "owner" => Some(Some(Role::Owner)),
-        "none" => Some(None),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Role;
 
     /// Parses a command about moderation in the first room.
     fn parsed(line: &str) -> Result<ModerationLine, String> {

@@ -1,45 +1,14 @@
 //! Sanitizing of untrusted text for display: `docs/protocol/README.md`, section 3.
 
-pub(super) use crate::model::is_unsafe_char;
-pub use crate::model::sanitize_text;
-use crate::model::{REPLACEMENT, displayable_chars};
-
-/// Maximum number of characters of a name that are displayed. No valid name is longer.
-const MAX_SHOWN_NAME_CHARS: usize = 64;
-
-/// Sanitizes text for display on a single line, such as a server's notice. Replaces each newline or
-/// tab by a space, and each dangerous character by U+FFFD.
-#[must_use]
-pub fn safe_line(text: &str) -> String {
-    displayable_chars(text)
-        .map(|c| match c {
-            '\n' | '\t' => ' ',
-            c if is_unsafe_char(c) => REPLACEMENT,
-            c => c,
-        })
-        .collect()
-}
-
-/// Sanitizes a name for display, so that it cannot imitate the text around it. Replaces dangerous
-/// characters, whitespace and ASCII punctuation by U+FFFD. Keeps `-`, `_` and `.`. Cuts the name to
-/// [`MAX_SHOWN_NAME_CHARS`]. Returns U+FFFD for an empty name.
-pub(super) fn safe_name(name: &str) -> String {
-    let is_plain = |c: char| {
-        let is_sign = c.is_ascii_punctuation() && !matches!(c, '-' | '_' | '.');
-        !is_unsafe_char(c) && !c.is_whitespace() && !is_sign
-    };
-    let shown: String = displayable_chars(name)
-        .take(MAX_SHOWN_NAME_CHARS)
-        .map(|c| if is_plain(c) { c } else { REPLACEMENT })
-        .collect();
-    if shown.is_empty() { REPLACEMENT.to_string() } else { shown }
-}
+pub(super) use crate::model::{is_unsafe_char, safe_name};
+pub use crate::model::{safe_line, sanitize_text};
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::displayable_chars;
 
     /// Returns true if the text has no dangerous characters other than `allowed`.
     fn is_clean(text: &str, allowed: &[char]) -> bool {

@@ -6,22 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::recent_messages::RecentMessages;
 use super::{NameQuestion, SharedIgnoreList};
+pub use crate::model::Dialect;
 use crate::model::{
     ChatCommand, Event, ModerationEvent, NameKey, RequestTag, RoomSelector, SearchRequest,
 };
 
 /// Maximum number of member names kept of each room. Further names are ignored.
 const MAX_MEMBERS_PER_ROOM: usize = 1_000;
-
-/// Dialect of commands: the set of commands and JSON requests that the user can give.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Dialect {
-    /// Dialect for a server: several rooms, history, search and direct messages.
-    #[default]
-    Server,
-    /// Dialect for peers: one room, no server, and commands about peers.
-    Peers,
-}
 
 /// View state: dialect, names, rooms and members. Events and typed commands update it; the screen
 /// and the input reader read it.

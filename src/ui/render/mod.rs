@@ -156,7 +156,7 @@ impl Renderer {
                 out.push(error_line(&format!("{how}{to}: {text}")));
             }
             Event::Problem { text, .. } => out.push(error_line(&safe_line(text))),
-            Event::NameWanted { name, text } => {
+            Event::NameWanted { name, text, .. } => {
                 let lines = self.view.with(|it| it.name_question.render(name, text));
                 let line = |text| RenderedText { text, kind: LineKind::Status, bell: false };
                 out.extend(lines.into_iter().map(line));

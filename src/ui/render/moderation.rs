@@ -2,9 +2,9 @@
 
 use super::{RenderedText, Renderer, error_line};
 use crate::model::{
-    ListedSanction, ModerationEvent, SanctionKind, Sanctioning, Sequence, Timestamp,
+    ListedSanction, ModerationEvent, SanctionKind, Sanctioning, Sequence, Timestamp, by_text,
+    done_text, role_text, room_or_server, span_text,
 };
-use crate::ui::moderation_text::{by_text, done_text, role_text, room_or_server, span_text};
 use crate::ui::safe::{safe_line, safe_name};
 
 impl Renderer {

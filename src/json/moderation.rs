@@ -1,11 +1,8 @@
-//! JSON objects about moderation (`docs/json.md`): requests and events.
+//! JSON objects about moderation: requests and events.
 
 use serde_json::{Value, json};
 
-use super::json::{number_value, time_value, with_id};
-use super::json_input::RequestObject;
-use super::moderation_command::parse_role_name;
-use super::moderation_text::done_text;
+use super::{EventContext, RequestObject, number_value, time_value, with_id};
 use crate::model::{
     AnnouncementText, ListedRoom, ListedSanction, ModerationCommand, ModerationEvent, Place,
     Reason, Role, RoomSelector, SanctionKind, SanctionLength, Sanctioning, Sequence, SessionId,
@@ -95,10 +92,10 @@ pub(super) fn moderation_command(
 }
 
 /// Returns the JSON object of an event about moderation.
-pub(super) fn moderation_object(event: &ModerationEvent) -> Value {
+pub(super) fn moderation_object(event: &ModerationEvent, context: &impl EventContext) -> Value {
     match event {
         ModerationEvent::Done { tag, command, affected, is_durable } => {
-            let text = done_text(command, *affected, *is_durable);
+            let text = context.describe_done(command, *affected, *is_durable);
             with_id(json!({"type": "done", "text": text, "affected": affected}), tag)
         }
         ModerationEvent::MessageRemoved { room, message, by, reason } => json!({
@@ -141,6 +138,17 @@ pub(super) fn moderation_object(event: &ModerationEvent) -> Value {
     }
 }
 
+/// Parses the name of a role; `Some(None)` for `none`. `None` if it is no role.
+#[expect(clippy::option_option, reason = "a role may be taken, and a text may be no role")]
+pub(crate) fn parse_role_name(text: &str) -> Option<Option<Role>> {
+    match text {
+        "moderator" => Some(Some(Role::Moderator)),
+        "owner" => Some(Some(Role::Owner)),
+        "none" => Some(None),
+        _ => None,
+    }
+}
+
 /// Returns the JSON name of a role; null for none.
 const fn role_name(role: Option<Role>) -> Option<&'static str> {
     match role {
@@ -171,6 +179,19 @@ fn room_object(it: &ListedRoom) -> Value {
 mod tests {
     use super::*;
     use crate::model::{RequestTag, Timestamp};
+
+    /// Ignores nobody and describes nothing.
+    struct Plain;
+
+    impl EventContext for Plain {
+        fn ignores(&self, _: &str) -> bool {
+            false
+        }
+
+        fn describe_done(&self, _: &ModerationCommand, _: u32, _: bool) -> String {
+            String::new()
+        }
+    }
 
     /// Converts a JSON object to a command.
     fn command(object: Value) -> Result<ModerationCommand, String> {
@@ -258,7 +279,7 @@ mod tests {
             reason: Some("spam".to_owned()),
         };
         assert_eq!(
-            moderation_object(&removed),
+            moderation_object(&removed, &Plain),
             json!({"type": "removed", "room": "lobby", "seq": 872, "by": null, "reason": "spam"})
         );
         let sanctioned = ModerationEvent::Sanctioned {
@@ -269,7 +290,7 @@ mod tests {
             until: Some(Timestamp(1_795_385_587_123)),
         };
         assert_eq!(
-            moderation_object(&sanctioned),
+            moderation_object(&sanctioned, &Plain),
             json!({
                 "type": "sanctioned", "action": "mute", "room": null, "by": "anna", "reason": null,
                 "until": "2026-11-22T22:13:07.123Z",
@@ -286,7 +307,7 @@ mod tests {
         let tag = RequestTag(Some("7".into()));
         let sanctions = ModerationEvent::Sanctions { tag, room: None, items: vec![item] };
         assert_eq!(
-            moderation_object(&sanctions),
+            moderation_object(&sanctions, &Plain),
             json!({
                 "type": "sanctions", "room": null, "id": 7, "items": [{
                     "kind": "ban", "name": "bob", "until": null, "by": null, "reason": null,

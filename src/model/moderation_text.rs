@@ -1,14 +1,15 @@
 //! Texts about moderation, for people and for the `text` of JSON objects.
 
-use super::safe::{safe_line, safe_name};
-use crate::model::{
-    ModerationCommand, Place, Role, RoomSelector, SanctionLength, SlowMode, UserAction,
+use super::{
+    ModerationCommand, Place, Role, RoomSelector, SanctionLength, SlowMode, UserAction, safe_line,
+    safe_name,
 };
 
 /// Describes a change that the server has carried out. `affected`: number of connected users whom
 /// it concerned. If `is_durable` is false, says that the server forgets the change, if it is one
 /// that lasts. The text is sanitized.
-pub(super) fn done_text(command: &ModerationCommand, affected: u32, is_durable: bool) -> String {
+#[must_use]
+pub fn done_text(command: &ModerationCommand, affected: u32, is_durable: bool) -> String {
     let (text, lasts) = match command {
         ModerationCommand::SetTopic { room, topic } => {
             let what = if topic.is_some() { "is set" } else { "is taken away" };
@@ -80,7 +81,8 @@ fn action_text(action: UserAction, name: &str, place: &str, affected: u32) -> (S
 
 /// Describes a role: “bob is a moderator of #lobby”. `when` follows, such as “ now”. `who` and
 /// `place` must be sanitized.
-pub(super) fn role_text(who: &str, role: Option<Role>, place: &str, when: &str) -> String {
+#[must_use]
+pub fn role_text(who: &str, role: Option<Role>, place: &str, when: &str) -> String {
     let verb = if who == "you" { "are" } else { "is" };
     match role {
         Some(Role::Moderator) => format!("{who} {verb} a moderator of {place}{when}"),
@@ -106,13 +108,15 @@ fn room_text(room: &RoomSelector) -> String {
 }
 
 /// Returns a room, or the server for `None`, as a text.
-pub(super) fn room_or_server(room: Option<&str>) -> String {
+#[must_use]
+pub fn room_or_server(room: Option<&str>) -> String {
     room.map_or_else(|| "the server".to_owned(), |it| format!("#{}", safe_name(it)))
 }
 
 /// Returns who did something and why, as the end of a sentence: “, by anna: spam”. Empty if both
 /// are unknown.
-pub(super) fn by_text(by: Option<&str>, reason: Option<&str>) -> String {
+#[must_use]
+pub fn by_text(by: Option<&str>, reason: Option<&str>) -> String {
     let by = by.map(|it| format!(", by {}", safe_name(it))).unwrap_or_default();
     let reason = reason.map(|it| format!(": {}", safe_line(it))).unwrap_or_default();
     format!("{by}{reason}")
@@ -127,7 +131,8 @@ fn length_text(length: SanctionLength) -> String {
 }
 
 /// Returns a number of seconds in the greatest unit that divides it: `10m`.
-pub(super) fn span_text(seconds: u32) -> String {
+#[must_use]
+pub fn span_text(seconds: u32) -> String {
     let units = [(86_400, 'd'), (3_600, 'h'), (60, 'm')];
     let unit = units.iter().find(|(unit, _)| seconds >= *unit && seconds.is_multiple_of(*unit));
     unit.map_or_else(
