@@ -1,0 +1,158 @@
+//! The engine: a link, and a reader that splits what its connection receives into frames.
+
+use std::time::Duration;
+
+use pi_chat::json::{RequestObject, error_object};
+use pi_chat::link::{Input, Link, SavedSession, Settings};
+use pi_chat::model::{Command, Dialect, Moment, Password, Request, RequestTag};
+use pi_chat::wire::FrameReader;
+use pi_chat::wire::tcp::ServerFrame;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::outputs::{encode_event, encode_output};
+use crate::session::SessionText;
+
+/// Name of the program in `hello`.
+const PROGRAM: &str = "pi-chat-web";
+
+/// Version of the program in `hello`.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Longest time to wait for an answer when the user leaves.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What the page says at the start, as JSON.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Start {
+    /// Username to request.
+    name: String,
+    /// Rooms to join; if empty, the lobby.
+    rooms: Vec<String>,
+    /// Random number, below 2^53.
+    seed: u64,
+    /// Session of an earlier page: the JSON text of an output `persist`. `None` if there is none.
+    session: Option<String>,
+}
+
+/// The client's engine on one server.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    /// Link: decides everything.
+    link: Link,
+    /// Reader of the present connection.
+    reader: FrameReader,
+    /// Session of an earlier page, until the first connection.
+    saved: Option<SavedSession>,
+    /// Events of this module, which no link reports: invalid requests.
+    errors: Vec<Value>,
+}
+
+impl Engine {
+    /// Creates the engine from the JSON text of a [`Start`]; `None` if it is not valid. A session
+    /// that is not valid counts as none.
+    pub(crate) fn start(text: &str) -> Option<Self> {
+        let start: Start = serde_json::from_str(text).ok()?;
+        let settings = Settings {
+            username: start.name,
+            rooms: start.rooms,
+            password: None,
+            observe: true,
+            retry_first_connect: true,
+            can_prompt: true,
+            can_ask_name: true,
+            program: PROGRAM,
+            version: VERSION,
+            seed: start.seed,
+        };
+        Some(Self {
+            link: Link::new(settings),
+            reader: FrameReader::from_server(),
+            saved: start.session.and_then(|it| SessionText::parse(&it)),
+            errors: Vec::new(),
+        })
+    }
+
+    /// Appends all outputs to `out`, encoded.
+    pub(crate) fn encode_outputs(&mut self, out: &mut Vec<u8>) {
+        for object in self.errors.drain(..) {
+            encode_event(&object, out);
+        }
+        while let Some(output) = self.link.poll_output() {
+            encode_output(&output, out);
+        }
+    }
+
+    /// Handles an open connection, whose `hello` is sent.
+    pub(crate) fn on_connected(&mut self, now: f64) {
+        self.reader = FrameReader::from_server();
+        let saved = self.saved.take();
+        self.link.handle_input(moment(now), Input::Connected { saved });
+    }
+
+    /// Handles a connection that could not be opened.
+    pub(crate) fn on_connect_failed(&mut self, now: f64, reason: String) {
+        self.link.handle_input(moment(now), Input::ConnectFailed { reason });
+    }
+
+    /// Handles the end of the connection.
+    pub(crate) fn on_disconnected(&mut self, now: f64, reason: String) {
+        self.link.handle_input(moment(now), Input::Disconnected { reason });
+    }
+
+    /// Handles received bytes: whole frames, or any part of the stream.
+    pub(crate) fn on_received(&mut self, now: f64, bytes: &[u8]) {
+        let (link, now) = (&mut self.link, moment(now));
+        link.handle_input(now, Input::BytesReceived);
+        let outcome = self.reader.feed(bytes, |body| {
+            link.handle_input(now, Input::Received(ServerFrame::decode(body)));
+            true
+        });
+        if outcome.is_err() {
+            link.handle_input(now, Input::FramingError);
+        }
+    }
+
+    /// Handles a request, as JSON text. Reports one that is not valid as an `error` event.
+    pub(crate) fn on_request(&mut self, now: f64, text: &str) {
+        let request = RequestObject::parse(text)
+            .and_then(|object| object.into_request(Dialect::Server, PATIENCE));
+        match request {
+            Ok(request) => self.link.handle_input(moment(now), Input::Request(request)),
+            Err(invalid) => {
+                let mut object = error_object(0, &invalid.text);
+                if let (Some(fields), Some(id)) = (object.as_object_mut(), invalid.id) {
+                    fields.insert("id".to_owned(), id);
+                }
+                self.errors.push(object);
+            }
+        }
+    }
+
+    /// Handles another username.
+    pub(crate) fn on_name(&mut self, now: f64, name: String) {
+        self.command(now, Command::Name(name));
+    }
+
+    /// Handles the server's password.
+    pub(crate) fn on_password(&mut self, now: f64, password: String) {
+        self.command(now, Command::Password(Password(password)));
+    }
+
+    /// Runs timers.
+    pub(crate) fn on_wake(&mut self, now: f64) {
+        self.link.handle_input(moment(now), Input::Wake);
+    }
+
+    /// Passes a command without a tag to the link.
+    fn command(&mut self, now: f64, command: Command) {
+        let request = Request { tag: RequestTag::default(), command };
+        self.link.handle_input(moment(now), Input::Request(request));
+    }
+}
+
+/// Converts milliseconds since the page was loaded to the link's time. What is no time counts as
+/// the start.
+fn moment(milliseconds: f64) -> Moment {
+    Moment::after_start(Duration::try_from_secs_f64(milliseconds / 1_000.0).unwrap_or_default())
+}
