@@ -1,0 +1,193 @@
+# Texte der Seite auf Deutsch.
+
+app-name = pi-chat
+
+## Coming in
+
+name-title = Komm herein
+name-question = Wie sollen dich die anderen nennen?
+name-label = Dein Name
+name-hint = Buchstaben und Ziffern, auch - _ und .
+name-go = Mitreden
+name-refused-title = Dieser Name geht nicht
+password-title = Dieser Chat hat ein Passwort
+password-label = Passwort
+password-wrong = Das war nicht das Passwort. Versuch es noch einmal.
+password-go = Hereinkommen
+elsewhere-title = Der Chat ist in einem anderen Tab offen
+elsewhere-text = Er kann nur in einem Tab des Browsers zugleich sein.
+elsewhere-take = Hier weitermachen
+ended-title = Du bist nicht mehr im Chat
+ended-replaced = Deine Sitzung geht in einem anderen Fenster oder auf einem anderen Gerät weiter.
+ended-left = Du bist gegangen. Bis bald!
+ended-again = Wieder hereinkommen
+broken-title = Dieser Browser kann den Chat nicht zeigen
+broken-text = Die Seite braucht einen neueren Browser, oder ein Teil davon ließ sich nicht laden. Versuch, sie neu zu laden.
+reload = Neu laden
+
+## Connection
+
+state-live = Verbunden
+state-connecting = Verbinde …
+state-silent = Der Server antwortet nicht
+state-waiting = Keine Verbindung
+state-offline-note = Was du schreibst, wird gesendet, sobald die Verbindung wieder da ist.
+state-retry = Jetzt versuchen
+
+## Conversations
+
+menu-open = Liste der Räume öffnen
+menu-close = Liste der Räume schließen
+rooms = Räume
+people-written = Direktnachrichten
+rooms-add = Raum finden oder anlegen
+unread = { $count ->
+    [one] { $count } ungelesene Nachricht
+   *[other] { $count } ungelesene Nachrichten
+}
+mentions = { $count ->
+    [one] { $count } für dich
+   *[other] { $count } für dich
+}
+members = { $count ->
+    [one] { $count } Person hier
+   *[other] { $count } Personen hier
+}
+members-title = Wer hier ist
+members-too-many = Zu viele, um alle aufzuzählen.
+members-none = Niemand ist aufgeführt.
+you = du
+room-leave = Diesen Raum verlassen
+direct-close = Dieses Gespräch schließen
+direct-note = Das lest nur ihr beide.
+slow-mode = Langsam: eine Nachricht alle { $seconds } Sekunden
+moderated-mode = Hier dürfen nur Moderatoren reden
+
+## Messages
+
+messages = Nachrichten
+messages-begin = Hier fängt es an.
+messages-limit = Ältere Nachrichten findet die Suche.
+messages-loading = Lade ältere Nachrichten …
+messages-empty = Hier wurde noch nichts gesagt. Fang an!
+messages-gap = Hier fehlen Nachrichten
+new-since = Neu, seit du zuletzt da warst
+to-newest = Zur neuesten
+to-newest-unread = { $count ->
+    [one] { $count } neue Nachricht
+   *[other] { $count } neue Nachrichten
+}
+message-removed = Diese Nachricht wurde entfernt
+message-sending = Wird gesendet …
+message-refused = Nicht gesendet: { $reason }
+message-edit = Bearbeiten
+message-discard = Verwerfen
+message-actions = Was mit dieser Nachricht geschehen soll
+message-copy = Text kopieren
+message-remove = Diese Nachricht entfernen
+action-write = Nur an { $name } schreiben
+action-mention = { $name } erwähnen
+action-ignore = Nicht zeigen, was { $name } schreibt
+action-unignore = Zeigen, was { $name } schreibt
+action-kick = { $name } aus diesem Raum weisen
+action-mute = { $name } für 10 Minuten stumm schalten
+action-unmute = { $name } wieder reden lassen
+action-ban = { $name } einen Tag aussperren
+action-moderator = { $name } zum Moderator dieses Raums machen
+ignored-message = Verborgen: Du willst nicht sehen, was { $name } schreibt
+
+## Writing
+
+compose-label = Nachricht an { $place }
+compose-placeholder = Nachricht
+compose-send = Senden
+compose-too-long = Um { $bytes } Bytes zu lang
+unknown-command = Es gibt keinen Befehl /{ $command }. /help zählt sie auf.
+command-incomplete = Nach /{ $command } fehlt etwas. /help sagt, was.
+
+## Finding
+
+search = Suchen
+search-label = Suche Wörter in allen deinen Räumen
+search-go = Suchen
+search-none = Nichts gefunden.
+search-more = Ältere Treffer
+search-searching = Suche …
+rooms-title = Räume
+rooms-label = Name eines Raums
+rooms-go = Hingehen
+rooms-note = Einen Raum, den es noch nicht gibt, legst du damit an.
+rooms-loading = Frage nach den Räumen …
+room-members = { $count ->
+    [0] leer
+    [one] { $count } Person
+   *[other] { $count } Personen
+}
+room-joined = du bist hier
+
+## Settings and help
+
+settings = Du und diese Seite
+settings-name = Du bist { $name } auf { $server }.
+settings-invite = Andere kommen mit dieser Adresse herein:
+settings-sound = Ton abspielen, wenn etwas für dich kommt
+settings-notify = Benachrichtigungen zeigen
+settings-notify-granted = Benachrichtigungen sind an.
+settings-notify-denied = Dieser Browser zeigt keine Benachrichtigungen dieser Seite.
+settings-notify-unavailable = Benachrichtigungen brauchen https, das dieser Server nicht hat.
+settings-leave = Den Chat verlassen
+help-title = Was du tippen kannst
+help-me = sagt, was du tust: * anna winkt
+help-msg = sagt es nur einer Person
+help-join = geht in einen Raum oder legt ihn an
+help-leave = verlässt den Raum
+help-topic = setzt das Thema; - nimmt es weg
+help-search = sucht Nachrichten
+help-rooms = sagt, welche Räume es gibt
+help-who = sagt, wer hier ist
+help-moderators = Für Moderatoren
+help-kick = weist jemanden aus dem Raum
+help-ban = sperrt jemanden aus: 10m, 2h, 7d oder ohne Ende
+help-mute = lässt jemanden lesen, aber nicht reden
+help-slow = nur alle 10 Sekunden eine Nachricht; off
+help-role = moderator, owner oder none
+close = Schließen
+dismiss = Weg damit
+
+## What happened
+
+done = Erledigt.
+sanctions = { $count ->
+    [0] Niemand ist ausgesperrt oder stumm.
+   *[other] Ausgesperrt oder stumm: { $list }
+}
+left-forced = Du wurdest aus #{ $room } gewiesen.
+sanctioned-kick = { $by } hat dich aus #{ $room } gewiesen. { $reason }
+sanctioned-ban = { $by } hat dich aus #{ $room } ausgesperrt. { $reason }
+sanctioned-unban = Du darfst wieder nach #{ $room }.
+sanctioned-mute = { $by } hat dich in #{ $room } stumm geschaltet. { $reason }
+sanctioned-unmute = Du darfst in #{ $room } wieder reden.
+error-unsent = Es wurde nicht gesendet.
+error-server_full = Der Server hat so viele Gäste, wie er fassen kann.
+error-too_many_from_address = Von deiner Adresse kommt zu viel. Warte ein wenig.
+error-name_invalid = Ein Name hat Buchstaben und Ziffern, auch - _ und ., und beginnt mit einem Buchstaben oder einer Ziffer.
+error-name_taken = Hier hat schon jemand diesen Namen.
+error-name_lookalike = Das sieht dem Namen von jemandem hier zu ähnlich.
+error-too_many_attempts = Zu viele Versuche. Warte ein wenig.
+error-banned = Du bist ausgesperrt: { $text }
+error-text_invalid = Es ist leer, zu lang oder hat Zeichen, die nicht erlaubt sind.
+error-not_in_room = Du bist nicht in diesem Raum.
+error-room_invalid = Der Name eines Raums hat Buchstaben und Ziffern, auch - _ und .
+error-too_many_rooms = Du bist in so vielen Räumen, wie erlaubt ist. Verlass erst einen.
+error-rooms_full = Der Server hat so viele Räume, wie er fassen kann.
+error-already_in_room = Du bist schon in diesem Raum.
+error-recipient_unknown = Niemand hat diesen Namen.
+error-recipient_changed = Diesen Namen hat jetzt jemand anderes.
+error-not_stored = Der Server konnte diese Nachricht nicht behalten.
+error-search_invalid = Eine Suche braucht ein Wort, und nicht zu viele.
+error-unavailable = Der Server kann seine Nachrichten gerade nicht lesen.
+error-muted = Du darfst hier nicht reden: { $text }
+error-not_permitted = Das darfst du nicht.
+error-message_unknown = Diese Nachricht gibt es nicht.
+error-too_soon = Dieser Raum ist langsam gestellt: Warte ein wenig.
+error-too_many = Davon behält der Server nicht mehr.

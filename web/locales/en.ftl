@@ -1,0 +1,193 @@
+# Texts of the page, in English. The catalogues of other languages have the same ids.
+
+app-name = pi-chat
+
+## Coming in
+
+name-title = Come in
+name-question = What shall the others call you?
+name-label = Your name
+name-hint = Letters and digits, also - _ and .
+name-go = Start talking
+name-refused-title = That name cannot be used
+password-title = This chat has a password
+password-label = Password
+password-wrong = That was not the password. Try again.
+password-go = Come in
+elsewhere-title = The chat is open in another tab
+elsewhere-text = It can be in one tab of a browser at a time.
+elsewhere-take = Use it here
+ended-title = You are not in the chat any more
+ended-replaced = Your session goes on in another window or on another device.
+ended-left = You have left. See you!
+ended-again = Come in again
+broken-title = This browser cannot show the chat
+broken-text = The page needs a newer browser, or a part of it could not be loaded. Try to reload it.
+reload = Reload
+
+## Connection
+
+state-live = Connected
+state-connecting = Connecting…
+state-silent = The server does not answer
+state-waiting = No connection
+state-offline-note = What you write is sent as soon as the connection is back.
+state-retry = Try now
+
+## Conversations
+
+menu-open = Open the list of rooms
+menu-close = Close the list of rooms
+rooms = Rooms
+people-written = Direct messages
+rooms-add = Find or make a room
+unread = { $count ->
+    [one] { $count } unread message
+   *[other] { $count } unread messages
+}
+mentions = { $count ->
+    [one] { $count } for you
+   *[other] { $count } for you
+}
+members = { $count ->
+    [one] { $count } person here
+   *[other] { $count } people here
+}
+members-title = Who is here
+members-too-many = Too many to list them all.
+members-none = Nobody is listed.
+you = you
+room-leave = Leave this room
+direct-close = Close this conversation
+direct-note = Only the two of you read this.
+slow-mode = Slow mode: a message every { $seconds } seconds
+moderated-mode = Only moderators may talk here
+
+## Messages
+
+messages = Messages
+messages-begin = This is where it begins.
+messages-limit = Older messages are found by the search.
+messages-loading = Loading older messages…
+messages-empty = Nothing was said here yet. Begin!
+messages-gap = Some messages are missing here
+new-since = New since you looked
+to-newest = To the newest
+to-newest-unread = { $count ->
+    [one] { $count } new message
+   *[other] { $count } new messages
+}
+message-removed = This message was removed
+message-sending = Sending…
+message-refused = Not sent: { $reason }
+message-edit = Edit
+message-discard = Discard
+message-actions = What to do with this message
+message-copy = Copy the text
+message-remove = Remove this message
+action-write = Write to { $name } only
+action-mention = Mention { $name }
+action-ignore = Hide what { $name } writes
+action-unignore = Show what { $name } writes
+action-kick = Send { $name } out of this room
+action-mute = Silence { $name } for 10 minutes
+action-unmute = Let { $name } talk again
+action-ban = Keep { $name } out for a day
+action-moderator = Make { $name } a moderator of this room
+ignored-message = Hidden: you do not want to see what { $name } writes
+
+## Writing
+
+compose-label = Message to { $place }
+compose-placeholder = Message
+compose-send = Send
+compose-too-long = Too long by { $bytes } bytes
+unknown-command = There is no command /{ $command }. /help lists them.
+command-incomplete = Something is missing after /{ $command }. /help says what.
+
+## Finding
+
+search = Search
+search-label = Look for words in all your rooms
+search-go = Search
+search-none = Nothing was found.
+search-more = Older results
+search-searching = Searching…
+rooms-title = Rooms
+rooms-label = Name of a room
+rooms-go = Go there
+rooms-note = A room that does not exist yet is made.
+rooms-loading = Asking for the rooms…
+room-members = { $count ->
+    [0] empty
+    [one] { $count } person
+   *[other] { $count } people
+}
+room-joined = you are here
+
+## Settings and help
+
+settings = You and this page
+settings-name = You are { $name } on { $server }.
+settings-invite = Others come in with this address:
+settings-sound = Play a sound for what is meant for you
+settings-notify = Show notifications
+settings-notify-granted = Notifications are on.
+settings-notify-denied = This browser is set to show no notifications of this page.
+settings-notify-unavailable = Notifications need https, which this server does not have.
+settings-leave = Leave the chat
+help-title = What you can type
+help-me = says what you do: * anna waves
+help-msg = says it to one person only
+help-join = goes to a room, or makes it
+help-leave = leaves the room
+help-topic = sets the topic; - takes it away
+help-search = looks for messages
+help-rooms = tells which rooms there are
+help-who = tells who is here
+help-moderators = For moderators
+help-kick = sends somebody out of the room
+help-ban = keeps somebody out: 10m, 2h, 7d, or without end
+help-mute = lets somebody read but not talk
+help-slow = a message every 10 seconds only; off
+help-role = moderator, owner or none
+close = Close
+dismiss = Dismiss
+
+## What happened
+
+done = Done.
+sanctions = { $count ->
+    [0] Nobody is banned or silenced.
+   *[other] Banned or silenced: { $list }
+}
+left-forced = You were sent out of #{ $room }.
+sanctioned-kick = { $by } has sent you out of #{ $room }. { $reason }
+sanctioned-ban = { $by } keeps you out of #{ $room }. { $reason }
+sanctioned-unban = You may come to #{ $room } again.
+sanctioned-mute = { $by } has silenced you in #{ $room }. { $reason }
+sanctioned-unmute = You may talk in #{ $room } again.
+error-unsent = It was not sent.
+error-server_full = The server has as many guests as it can take.
+error-too_many_from_address = Too much comes from your address. Wait a little.
+error-name_invalid = A name has letters and digits, also - _ and ., and begins with a letter or a digit.
+error-name_taken = Somebody here has this name.
+error-name_lookalike = This looks too much like the name of somebody here.
+error-too_many_attempts = Too many attempts. Wait a little.
+error-banned = You are banned: { $text }
+error-text_invalid = It is empty, too long, or has characters that are not allowed.
+error-not_in_room = You are not in this room.
+error-room_invalid = A room's name has letters and digits, also - _ and .
+error-too_many_rooms = You are in as many rooms as is allowed. Leave one first.
+error-rooms_full = The server has as many rooms as it can take.
+error-already_in_room = You are in this room already.
+error-recipient_unknown = Nobody has this name.
+error-recipient_changed = Somebody else has this name now.
+error-not_stored = The server could not keep this message.
+error-search_invalid = There must be a word in a search, and not too many.
+error-unavailable = The server cannot read its messages just now.
+error-muted = You may not talk here: { $text }
+error-not_permitted = You may not do this.
+error-message_unknown = There is no such message.
+error-too_soon = This room is in slow mode: wait a little.
+error-too_many = There are as many of these as the server keeps.

@@ -1,0 +1,41 @@
+/** The browser's storage. A browser that refuses it only means that a reload begins anew. */
+
+import type { SavedModel } from "../model/saved";
+
+/** What is stored, by key. */
+interface Stored {
+  /** Name of this user. */
+  name: string;
+  /** Session of the engine. */
+  session: string;
+  /** Rooms, where the user has read, drafts. */
+  model: SavedModel;
+  /** Whether a sound is played. */
+  sound: boolean;
+  /** Names that are not shown. */
+  ignored: string[];
+  /** Page that has the session. */
+  owner: string;
+}
+
+/** Prefix of all keys. */
+const PREFIX = "pi-chat.";
+
+/** Returns a stored value; null if there is none. */
+export function load<K extends keyof Stored>(key: K): Stored[K] | null {
+  try {
+    return JSON.parse(localStorage.getItem(PREFIX + key) ?? "null") as Stored[K] | null;
+  } catch {
+    return null;
+  }
+}
+
+/** Stores a value; null removes it. */
+export function save<K extends keyof Stored>(key: K, value: Stored[K] | null): void {
+  try {
+    if (value === null) localStorage.removeItem(PREFIX + key);
+    else localStorage.setItem(PREFIX + key, JSON.stringify(value));
+  } catch {
+    // Private windows may refuse, and a full storage does.
+  }
+}

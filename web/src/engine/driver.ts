@@ -1,0 +1,147 @@
+/** The engine's driver: WebSocket, clock and timer. It decides nothing. */
+
+import type { Engine, Start } from "./engine";
+import type { ChatEvent, ChatRequest } from "./events";
+import type { Output } from "./outputs";
+
+/** Name of the WebSocket's subprotocol. */
+const SUBPROTOCOL = "pi-chat";
+
+/** Close code for leaving: the name is free at once. */
+const LEAVE = 1000;
+
+/** Close code for giving up a connection: the name waits for the next one. */
+const GIVE_UP = 4000;
+
+/** What the driver reports. */
+export interface Listener {
+  /** Shows an event. */
+  onEvent(event: ChatEvent): void;
+  /** Saves the session for the next page. */
+  onSession(session: string): void;
+}
+
+/** A clock that goes on while the device sleeps, and never back. In milliseconds. */
+class Clock {
+  readonly #start = Date.now();
+  #latest = 0;
+
+  /** Returns the time since the clock was made. */
+  now(): number {
+    this.#latest = Math.max(this.#latest, Date.now() - this.#start);
+    return this.#latest;
+  }
+}
+
+/** Runs an engine on WebSockets to one address. */
+export class Driver {
+  readonly #engine: Engine;
+  readonly #url: string;
+  readonly #listener: Listener;
+  readonly #clock = new Clock();
+  #socket: WebSocket | null = null;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #stopped = false;
+
+  /** Prepares the driver; `start` begins. */
+  constructor(engine: Engine, url: string, listener: Listener) {
+    this.#engine = engine;
+    this.#url = url;
+    this.#listener = listener;
+  }
+
+  /** Begins a session. */
+  start(start: Start): void {
+    this.#carryOut(this.#engine.start(start));
+  }
+
+  /** Passes a request to the engine. */
+  request(request: ChatRequest): void {
+    this.#input("request", JSON.stringify(request));
+  }
+
+  /** Answers `name_wanted`. */
+  answerName(name: string): void {
+    this.#input("name", name);
+  }
+
+  /** Answers `password_wanted`. */
+  answerPassword(password: string): void {
+    this.#input("password", password);
+  }
+
+  /** Lets the engine look at the clock, after a time in which timers may not have run. */
+  wake(): void {
+    this.#input("wake");
+  }
+
+  /** Stops for good, without leaving: another page goes on with the session. */
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    this.#closeSocket(GIVE_UP);
+  }
+
+  #input(...[name, content]: [Parameters<Engine["input"]>[0], (string | Uint8Array)?]): void {
+    if (this.#stopped) return;
+    this.#carryOut(this.#engine.input(name, this.#clock.now(), content));
+  }
+
+  #carryOut(outputs: Output[]): void {
+    for (const output of outputs) {
+      if (this.#stopped) return;
+      switch (output.kind) {
+        case "connect":
+          this.#connect(output.bytes);
+          break;
+        case "send":
+          if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(output.bytes);
+          break;
+        case "disconnect":
+          this.#closeSocket(LEAVE);
+          break;
+        case "abandon":
+          this.#closeSocket(GIVE_UP);
+          break;
+        case "event":
+          this.#listener.onEvent(output.event);
+          break;
+        case "persist":
+          this.#listener.onSession(output.session);
+          break;
+        case "wake":
+          clearTimeout(this.#timer);
+          this.#timer = setTimeout(() => this.wake(), Math.max(0, output.at - this.#clock.now()));
+      }
+    }
+  }
+
+  /** Opens a WebSocket and sends `hello` on it. Its events count only while it is the present one. */
+  #connect(hello: Uint8Array<ArrayBuffer>): void {
+    this.#closeSocket(GIVE_UP);
+    const socket = new WebSocket(this.#url, SUBPROTOCOL);
+    this.#socket = socket;
+    socket.binaryType = "arraybuffer";
+    let opened = false;
+    socket.onopen = () => {
+      opened = true;
+      socket.send(hello);
+      this.#input("connected");
+    };
+    socket.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => {
+      this.#input("received", new Uint8Array(data));
+    };
+    socket.onclose = ({ reason }) => {
+      this.#socket = null;
+      this.#input(opened ? "disconnected" : "connect_failed", reason);
+    };
+  }
+
+  #closeSocket(code: number): void {
+    const socket = this.#socket;
+    if (!socket) return;
+    this.#socket = null;
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.close(code);
+  }
+}

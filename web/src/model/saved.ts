@@ -1,0 +1,36 @@
+/** What the page keeps in the browser's storage: where the user has read, drafts, direct messages. */
+
+import type { Message } from "./conversation";
+import type { Model } from "./model";
+
+/** Direct messages of a person that are kept: the server's history has none of them. */
+const KEPT_DIRECT = 100;
+
+/** Saved conversation. */
+export interface SavedConversation {
+  kind: "room" | "direct";
+  name: string;
+  read: number;
+  unread: number;
+  mentions: number;
+  newAfter: number | null;
+  draft: string;
+  /** Only of a person. */
+  messages?: Message[];
+}
+
+/** Saved model. */
+export interface SavedModel {
+  conversations: SavedConversation[];
+  current: string;
+}
+
+/** Returns what is to be saved of a model. */
+export function saveModel(model: Model): SavedModel {
+  const conversations = [...model.conversations.values()].map((it): SavedConversation => {
+    const { kind, name, read, unread, mentions, draft, newAfter } = it;
+    const saved = { kind, name, read, unread, mentions, draft, newAfter };
+    return kind === "direct" ? { ...saved, messages: it.messages.slice(-KEPT_DIRECT) } : saved;
+  });
+  return { conversations, current: model.current };
+}

@@ -1,0 +1,61 @@
+/** A search: its words, and what it has found. */
+
+import type { ChatRequest, ErrorEvent, FoundMessage } from "../engine/events";
+
+/** Results that are asked for at a time. */
+const PAGE = 30;
+
+/** State of the search. */
+export class Search {
+  query = "";
+  state: "idle" | "searching" | "done" | "failed" = "idle";
+  /** Newest first. */
+  results: FoundMessage[] = [];
+  /** Sequence before which there are more; null if there are none. */
+  before: number | null = null;
+  error: string | null = null;
+  readonly #request: (request: ChatRequest) => string;
+  #id: string | null = null;
+  #page: FoundMessage[] = [];
+
+  constructor(request: (request: ChatRequest) => string) {
+    this.#request = request;
+  }
+
+  /** Begins a search. */
+  start(query: string): void {
+    Object.assign(this, { query, results: [], before: null, error: null });
+    this.#ask(null);
+  }
+
+  /** Asks for older results. */
+  more(): void {
+    if (this.before !== null && this.state === "done") this.#ask(this.before);
+  }
+
+  #ask(before: number | null): void {
+    this.state = "searching";
+    this.#page = [];
+    this.#id = this.#request({ type: "search", text: this.query, limit: PAGE, ...(before === null ? {} : { before }) });
+  }
+
+  /** Handles a result, or the end of the results. */
+  handle(event: FoundMessage | { type: "search_end"; before: number | null; id?: string }): void {
+    if (event.id !== this.#id) return;
+    if (event.type === "found") {
+      this.#page.unshift(event);
+      return;
+    }
+    this.results = [...this.results, ...this.#page];
+    this.before = event.before;
+    this.state = "done";
+  }
+
+  /** Handles an error. Returns false if it is not about this search. */
+  fail(event: ErrorEvent): boolean {
+    if (!this.#id || event.id !== this.#id) return false;
+    this.state = "failed";
+    this.error = event.text;
+    return true;
+  }
+}

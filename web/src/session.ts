@@ -1,0 +1,215 @@
+/** Puts engine, model, storage and view together. */
+
+import { notify, showUnread } from "./browser/attention";
+import { load, save } from "./browser/storage";
+import { Tabs } from "./browser/tabs";
+import { Driver } from "./engine/driver";
+import { Engine } from "./engine/engine";
+import type { ChatRequest } from "./engine/events";
+import { conversationKey, Model } from "./model/model";
+import { saveModel } from "./model/saved";
+import { safeLine } from "./text/safe";
+import type { L10n } from "./text/l10n";
+import type { Actions, Overlay, Shared } from "./view/context";
+
+/** Time between a change and its storing, in milliseconds. */
+const SAVE_DELAY = 500;
+
+/** Time out of sight after which a connection is not trusted any more, in milliseconds. */
+const SLEEP = 20_000;
+
+/** Path of the WebSocket. */
+const CHAT_PATH = "/chat";
+
+/** The page's session: it has one engine at a time. */
+export class Session {
+  readonly #module: WebAssembly.Module;
+  readonly #l10n: L10n;
+  readonly #render: (shared: Shared) => void;
+  readonly #tabs = new Tabs(() => this.#onLost());
+  #ignored = new Set(load("ignored") ?? []);
+  #overlay: Overlay | null = null;
+  #isMenuOpen = false;
+  #model: Model;
+  #driver: Driver | null = null;
+  #saveTimer: ReturnType<typeof setTimeout> | undefined;
+  #isDrawing = false;
+  #hiddenSince = 0;
+
+  /** `render` draws the page. */
+  constructor(module: WebAssembly.Module, l10n: L10n, render: (shared: Shared) => void) {
+    this.#module = module;
+    this.#l10n = l10n;
+    this.#render = render;
+    this.#model = this.#newModel();
+  }
+
+  /** Begins: goes on with the session of an earlier page, or asks for a name. */
+  async begin(): Promise<void> {
+    const name = load("name") ?? "";
+    this.#watchPage();
+    if (load("owner") !== null && (await this.#tabs.isElsewhere())) {
+      this.#model.phase = { phase: "elsewhere" };
+    } else if (name !== "" && load("session") !== null) {
+      this.#connect(name);
+    } else {
+      this.#model.phase = { phase: "name", name, refused: null };
+    }
+    this.#onChange();
+  }
+
+  #newModel(): Model {
+    // While an event is handled, requests wait: the engine's outputs are carried out in order.
+    const model = new Model((request: ChatRequest) => queueMicrotask(() => this.#driver?.request(request)));
+    model.onChange = () => this.#onChange();
+    model.onAttention = ({ conversation, from, text }) => {
+      if (this.#ignored.has(from.toLowerCase())) return;
+      notify(from, text, () => model.select(conversationKey(conversation.kind, conversation.name)));
+    };
+    return model;
+  }
+
+  /** Connects with a name, and with the session that was saved for it. */
+  #connect(name: string): void {
+    this.#tabs.take();
+    this.#driver?.stop();
+    const model = (this.#model = this.#newModel());
+    const saved = load("model");
+    if (saved) model.restore(saved);
+    const session = load("session");
+    model.name = name;
+    model.isEntering = true;
+    model.phase = session && saved ? { phase: "chat" } : { phase: "name", name, refused: null };
+    const engine = new Engine(this.#module);
+    const url = `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}${CHAT_PATH}`;
+    this.#driver = new Driver(engine, url, {
+      onEvent: (event) => {
+        model.handle(event);
+        if (event.type === "welcome") save("name", event.name);
+        if (event.type === "end") save("session", null);
+      },
+      onSession: (text) => save("session", text),
+    });
+    const rooms = saved?.conversations.filter((it) => it.kind === "room").map((it) => it.name) ?? [];
+    const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
+    this.#driver.start({ name, rooms, seed, session });
+  }
+
+  #onLost(): void {
+    this.#driver?.stop();
+    this.#driver = null;
+    this.#model.phase = { phase: "elsewhere" };
+    this.#onChange();
+  }
+
+  /** Watches whether the user looks at the page, and whether the device has slept. */
+  #watchPage(): void {
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "hidden") {
+        this.#hiddenSince = Date.now();
+        this.#model.setLooking(false);
+        this.#store();
+      } else {
+        if (Date.now() - this.#hiddenSince > SLEEP) this.#retry();
+        else this.#driver?.wake();
+        this.#model.setLooking(!this.#model.isReading);
+      }
+    });
+    addEventListener("online", () => this.#retry());
+    addEventListener("pageshow", ({ persisted }) => persisted && this.#retry());
+    addEventListener("pagehide", () => this.#store());
+  }
+
+  #retry(): void {
+    this.#driver?.request({ type: "reconnect" });
+  }
+
+  #onChange(): void {
+    const model = this.#model;
+    const place = model.phase.phase === "chat" ? model.conversation : null;
+    const title = place ? `${place.kind === "room" ? "#" : ""}${safeLine(place.name)} – ${safeLine(model.server)}` : this.#l10n.text("app-name");
+    const { messages, mentions } = model.unread;
+    showUnread(title, messages, mentions);
+    if (model.phase.phase === "chat") {
+      clearTimeout(this.#saveTimer);
+      this.#saveTimer = setTimeout(() => this.#store(), SAVE_DELAY);
+    }
+    if (this.#isDrawing) return;
+    this.#isDrawing = true;
+    // Many events in a row are drawn once.
+    setTimeout(() => {
+      this.#isDrawing = false;
+      this.#draw();
+    });
+  }
+
+  #store(): void {
+    clearTimeout(this.#saveTimer);
+    if (this.#driver && this.#model.phase.phase === "chat") save("model", saveModel(this.#model));
+  }
+
+  #draw(): void {
+    this.#render({
+      model: this.#model,
+      l10n: this.#l10n,
+      actions: this.#actions,
+      overlay: this.#overlay,
+      isMenuOpen: this.#isMenuOpen,
+      ignored: this.#ignored,
+    });
+  }
+
+  readonly #actions: Actions = {
+    enter: (name) => {
+      if (this.#model.phase.phase === "name" && this.#model.phase.refused && this.#driver) {
+        this.#driver.answerName(name);
+      } else {
+        save("name", name);
+        this.#connect(name);
+      }
+      this.#onChange();
+    },
+    answerPassword: (password) => this.#driver?.answerPassword(password),
+    retry: () => this.#retry(),
+    leave: () => {
+      this.#overlay = null;
+      this.#driver?.request({ type: "quit" });
+      save("model", null);
+      save("session", null);
+    },
+    again: () => {
+      this.#driver?.stop();
+      this.#driver = null;
+      this.#model = this.#newModel();
+      this.#model.phase = { phase: "name", name: load("name") ?? "", refused: null };
+      this.#onChange();
+    },
+    takeOver: () => {
+      const name = load("name");
+      if (name && load("session")) this.#connect(name);
+      else this.#actions.again();
+    },
+    show: (overlay) => {
+      this.#overlay = overlay;
+      this.#onChange();
+    },
+    showMenu: (isOpen) => {
+      this.#isMenuOpen = isOpen;
+      this.#onChange();
+    },
+    compose: (text) => {
+      const { conversation } = this.#model;
+      if (!conversation) return;
+      conversation.draft = conversation.draft ? `${conversation.draft.trimEnd()} ${text}` : text;
+      this.#onChange();
+      document.querySelector<HTMLTextAreaElement>("#compose")?.focus();
+    },
+    ignore: (name, isIgnored) => {
+      const key = name.toLowerCase();
+      this.#ignored = new Set([...this.#ignored].filter((it) => it !== key));
+      if (isIgnored) this.#ignored.add(key);
+      save("ignored", [...this.#ignored]);
+      this.#onChange();
+    },
+  };
+}

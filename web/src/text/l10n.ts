@@ -1,0 +1,70 @@
+/** The page's texts in the user's language, and dates and times in it. */
+
+import { FluentBundle, FluentResource, type FluentVariable } from "@fluent/bundle";
+import german from "../../locales/de.ftl";
+import english from "../../locales/en.ftl";
+
+/** Catalogues by language. */
+const CATALOGUES: Record<string, string> = { en: english, de: german };
+
+/** Arguments of a text. */
+export type Args = Record<string, FluentVariable>;
+
+/** Returns the first of the user's languages that there is a catalogue of. */
+export function chooseLanguage(wanted: readonly string[]): string {
+  return wanted.map((it) => it.split("-")[0] ?? "").find((it) => it in CATALOGUES) ?? "en";
+}
+
+/** Texts, dates and times in a language. */
+export class L10n {
+  readonly language: string;
+  readonly #bundle: FluentBundle;
+  readonly #clock: Intl.DateTimeFormat;
+  readonly #day: Intl.DateTimeFormat;
+  readonly #moment: Intl.DateTimeFormat;
+  readonly #relative: Intl.RelativeTimeFormat;
+
+  /** `locales`: the user's languages with regions, which say how times are written. */
+  constructor(locales: readonly string[]) {
+    this.language = chooseLanguage(locales);
+    this.#bundle = new FluentBundle(this.language);
+    this.#bundle.addResource(new FluentResource(CATALOGUES[this.language] ?? english));
+    const regional = locales.find((it) => it.startsWith(this.language)) ?? this.language;
+    this.#clock = new Intl.DateTimeFormat(regional, { hour: "numeric", minute: "2-digit" });
+    this.#day = new Intl.DateTimeFormat(regional, { weekday: "long", day: "numeric", month: "long", year: "numeric" });
+    this.#moment = new Intl.DateTimeFormat(regional, { dateStyle: "medium", timeStyle: "short" });
+    this.#relative = new Intl.RelativeTimeFormat(regional, { numeric: "auto" });
+  }
+
+  /** Returns a text; null if there is none with this id. */
+  find(id: string, args: Args = {}): string | null {
+    const message = this.#bundle.getMessage(id);
+    return message?.value ? this.#bundle.formatPattern(message.value, args) : null;
+  }
+
+  /** Returns a text. One that is missing is its id: a test finds it. */
+  text(id: string, args: Args = {}): string {
+    return this.find(id, args) ?? id;
+  }
+
+  /** Returns the time of day. */
+  clock(time: number): string {
+    return this.#clock.format(time);
+  }
+
+  /** Returns day and time. */
+  moment(time: number): string {
+    return this.#moment.format(time);
+  }
+
+  /** Returns the day: today, yesterday or the date. */
+  day(time: number): string {
+    const days = Math.round((startOfDay(time) - startOfDay(Date.now())) / 86_400_000);
+    return days === 0 || days === -1 ? this.#relative.format(days, "day") : this.#day.format(time);
+  }
+}
+
+/** Returns the time at which the local day of a time starts. */
+export function startOfDay(time: number): number {
+  return new Date(time).setHours(0, 0, 0, 0);
+}

@@ -1,0 +1,97 @@
+/** What can be done with a message or a person, as a list of buttons. */
+
+import type { Conversation, Message } from "../model/conversation";
+import { safeLine } from "../text/safe";
+import { useShared } from "./context";
+import { Dialog } from "./dialog";
+
+/** Seconds of a mute and of a ban. */
+const MUTE_SECONDS = 600;
+const BAN_SECONDS = 86_400;
+
+/** A button of the list, which closes the dialog. */
+function Choice(props: { label: string; danger?: boolean; onClick: () => void }) {
+  const { actions } = useShared();
+  return (
+    <li>
+      <button
+        type="button"
+        class={props.danger ? "danger" : ""}
+        onClick={() => {
+          actions.show(null);
+          props.onClick();
+        }}
+      >
+        {props.label}
+      </button>
+    </li>
+  );
+}
+
+/** What can be done with a person. */
+function PersonChoices({ name, room }: { name: string; room: Conversation }) {
+  const { model, l10n, actions, ignored } = useShared();
+  if (name === model.name) return null;
+  const args = { name: safeLine(name) };
+  const isIgnored = ignored.has(name.toLowerCase());
+  const role = room.kind === "room" ? model.roleIn(room) : null;
+  const moderate = (type: string, more = {}) => void model.request({ type, name, room: room.name, ...more });
+  return (
+    <>
+      <Choice label={l10n.text("action-write", args)} onClick={() => model.openDirect(name)} />
+      {room.kind === "room" && <Choice label={l10n.text("action-mention", args)} onClick={() => actions.compose(`@${name} `)} />}
+      <Choice label={l10n.text(isIgnored ? "action-unignore" : "action-ignore", args)} onClick={() => actions.ignore(name, !isIgnored)} />
+      {role && (
+        <>
+          <Choice label={l10n.text("action-mute", args)} danger onClick={() => moderate("mute", { seconds: MUTE_SECONDS })} />
+          <Choice label={l10n.text("action-unmute", args)} onClick={() => moderate("unmute")} />
+          <Choice label={l10n.text("action-kick", args)} danger onClick={() => moderate("kick")} />
+          <Choice label={l10n.text("action-ban", args)} danger onClick={() => moderate("ban", { seconds: BAN_SECONDS })} />
+        </>
+      )}
+      {role === "owner" && <Choice label={l10n.text("action-moderator", args)} onClick={() => moderate("role", { role: "moderator" })} />}
+    </>
+  );
+}
+
+/** Copies a text; browsers allow that on https and localhost only. */
+function CopyChoice({ message }: { message: Message }) {
+  const { l10n } = useShared();
+  if (!isSecureContext) return null;
+  return <Choice label={l10n.text("message-copy")} onClick={() => void navigator.clipboard.writeText(message.text)} />;
+}
+
+/** What can be done with a message of the present conversation. */
+export function MessageDialog({ seq }: { seq: number }) {
+  const { model, l10n } = useShared();
+  const room = model.conversation;
+  const message = room?.messages.find((it) => it.seq === seq);
+  if (!room || !message) return null;
+  const mayRemove = room.kind === "room" && message.style !== "removed" && (message.own || model.roleIn(room) !== null);
+  return (
+    <Dialog title={safeLine(message.from)}>
+      <ul class="actions">
+        {message.style !== "removed" && <CopyChoice message={message} />}
+        {mayRemove && (
+          <Choice label={l10n.text("message-remove")} danger onClick={() => void model.request({ type: "remove", room: room.name, seq })} />
+        )}
+        <PersonChoices name={message.from} room={room} />
+      </ul>
+    </Dialog>
+  );
+}
+
+/** What can be done with a person. */
+export function PersonDialog({ name }: { name: string }) {
+  const { model, l10n } = useShared();
+  const room = model.conversation;
+  if (!room) return null;
+  return (
+    <Dialog title={safeLine(name)}>
+      {name === model.name && <p class="hint">{l10n.text("you")}</p>}
+      <ul class="actions">
+        <PersonChoices name={name} room={room} />
+      </ul>
+    </Dialog>
+  );
+}

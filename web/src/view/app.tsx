@@ -1,0 +1,169 @@
+/** The page. */
+
+import type { Conversation } from "../model/conversation";
+import { safeLine } from "../text/safe";
+import { MessageDialog, PersonDialog } from "./actions-dialog";
+import { Composer } from "./composer";
+import { type Shared, SharedContext, useShared } from "./context";
+import { HelpDialog, MemberList, MembersDialog, RoomsDialog, SearchDialog, SettingsDialog } from "./dialogs";
+import { Elsewhere, Ended, NameForm, PasswordForm } from "./entrance";
+import { IconButton } from "./icon";
+import { MessageList } from "./message-list";
+import { ConnectionState, Sidebar } from "./sidebar";
+
+/** What is going on in a room beside its messages. */
+function roomNotes(shared: Shared, conversation: Conversation): string {
+  const { l10n } = shared;
+  const notes = [
+    conversation.topic && safeLine(conversation.topic),
+    conversation.slowSeconds > 0 && l10n.text("slow-mode", { seconds: conversation.slowSeconds }),
+    conversation.moderated && l10n.text("moderated-mode"),
+  ];
+  return notes.filter(Boolean).join(" · ");
+}
+
+/** The title of the conversation, and what can be done with it. */
+function Header({ conversation }: { conversation: Conversation }) {
+  const shared = useShared();
+  const { model, l10n, actions } = shared;
+  const isRoom = conversation.kind === "room";
+  const others = model.unread.messages;
+  return (
+    <header class="conversation-header">
+      <div class="menu-button">
+        <IconButton icon="menu" label={l10n.text("menu-open")} expanded={shared.isMenuOpen} onClick={() => actions.showMenu(true)} />
+        {others > 0 && <span class={`badge ${model.unread.mentions ? "badge-mention" : ""}`} aria-hidden="true">{others > 99 ? "99+" : others}</span>}
+      </div>
+      <div class="title">
+        <h1 dir="auto">{(isRoom ? "#" : "") + safeLine(conversation.name)}</h1>
+        <p class="topic" dir="auto">{isRoom ? roomNotes(shared, conversation) : l10n.text("direct-note")}</p>
+        <ConnectionState />
+      </div>
+      <div class="tools">
+        {isRoom && (
+          <div class="members-button">
+            <IconButton icon="people" label={l10n.text("members", { count: conversation.members })} onClick={() => actions.show({ kind: "members" })} />
+            <span aria-hidden="true">{conversation.members}</span>
+          </div>
+        )}
+        <IconButton icon="search" label={l10n.text("search")} onClick={() => actions.show({ kind: "search" })} />
+        <IconButton icon="leave" label={l10n.text(isRoom ? "room-leave" : "direct-close")} onClick={() => model.leave(conversation)} />
+      </div>
+    </header>
+  );
+}
+
+/** A strip that says that the connection is gone, and what that means. */
+function Trouble() {
+  const { model, l10n, actions } = useShared();
+  const { state } = model.connection;
+  if (state === "live" || state === "connecting") return null;
+  return (
+    <div class="trouble">
+      <p>
+        <strong>{l10n.text(`state-${state}`)}.</strong> {l10n.text("state-offline-note")}
+      </p>
+      <button type="button" onClick={actions.retry}>{l10n.text("state-retry")}</button>
+    </div>
+  );
+}
+
+/** Short notes. */
+function Toasts() {
+  const { model, l10n } = useShared();
+  return (
+    <div class="toasts" role="status">
+      {model.toasts.map(({ id, kind, message }) => (
+        <div key={id} class={`toast toast-${kind}`}>
+          <p dir="auto">{safeLine("text" in message ? message.text : (l10n.find(message.id, message.args) ?? String(message.args?.text ?? message.id)))}</p>
+          <IconButton icon="close" label={l10n.text("dismiss")} onClick={() => model.dismiss(id)} />
+        </div>
+      ))}
+    </div>
+  );
+}
+
+/** The dialog that is open, if any. */
+function OpenDialog() {
+  const { overlay } = useShared();
+  switch (overlay?.kind) {
+    case "rooms":
+      return <RoomsDialog />;
+    case "search":
+      return <SearchDialog />;
+    case "members":
+      return <MembersDialog />;
+    case "settings":
+      return <SettingsDialog />;
+    case "help":
+      return <HelpDialog key="help" />;
+    case "message":
+      return <MessageDialog seq={overlay.seq} />;
+    case "person":
+      return <PersonDialog name={overlay.name} />;
+    default:
+      return null;
+  }
+}
+
+/** The chat. */
+function Chat() {
+  const { model, l10n, actions, isMenuOpen } = useShared();
+  const { conversation } = model;
+  return (
+    <div class="chat">
+      <Sidebar />
+      {isMenuOpen && <div class="curtain" onClick={() => actions.showMenu(false)} />}
+      <main class="main">
+        {conversation ? (
+          <>
+            <Header conversation={conversation} />
+            <Trouble />
+            <MessageList key={model.current} conversation={conversation} />
+            <Composer key={`compose-${model.current}`} conversation={conversation} />
+          </>
+        ) : (
+          <>
+            <Trouble />
+            <button type="button" class="primary" onClick={() => actions.show({ kind: "rooms" })}>{l10n.text("rooms-add")}</button>
+          </>
+        )}
+      </main>
+      {conversation?.kind === "room" && (
+        <aside class="members-panel" aria-label={l10n.text("members-title")}>
+          <h2>{l10n.text("members", { count: conversation.members })}</h2>
+          <MemberList />
+        </aside>
+      )}
+      <OpenDialog />
+      <div class="visually-hidden" role="status" aria-live="polite">{safeLine(model.announcement)}</div>
+    </div>
+  );
+}
+
+/** What is shown in each phase. */
+function Content() {
+  const { phase } = useShared().model;
+  switch (phase.phase) {
+    case "chat":
+      return <Chat />;
+    case "name":
+      return <NameForm key={`${phase.name} ${phase.refused?.name}`} name={phase.name} refused={phase.refused} />;
+    case "password":
+      return <PasswordForm again={phase.again} />;
+    case "ended":
+      return <Ended name={phase.name} text={phase.text} />;
+    case "elsewhere":
+      return <Elsewhere />;
+  }
+}
+
+/** The page. */
+export function App(shared: Shared) {
+  return (
+    <SharedContext.Provider value={shared}>
+      <Content />
+      <Toasts />
+    </SharedContext.Provider>
+  );
+}

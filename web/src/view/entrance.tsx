@@ -1,0 +1,131 @@
+/** What is shown outside of the chat: the question for a name or a password, and the end. */
+
+import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
+import { safeLine } from "../text/safe";
+import { reasonText, useShared } from "./context";
+
+/** A card in the middle of the page. */
+function Card(props: { title: string; children: ComponentChildren }) {
+  return (
+    <main class="entrance">
+      <div class="card">
+        <svg class="logo" viewBox="0 0 32 32" aria-hidden="true">
+          <path d="M6 5h20a4 4 0 0 1 4 4v10a4 4 0 0 1-4 4H16l-8 6v-6H6a4 4 0 0 1-4-4V9a4 4 0 0 1 4-4z" />
+        </svg>
+        <h1>{props.title}</h1>
+        {props.children}
+      </div>
+    </main>
+  );
+}
+
+/** Asks for a name. */
+export function NameForm(props: { name: string; refused: { name: string | null; text: string } | null }) {
+  const { l10n, actions, model } = useShared();
+  const [name, setName] = useState(props.name);
+  const isWaiting = model.isEntering && !props.refused;
+  const state = model.connection.state === "waiting" ? "state-waiting" : "state-connecting";
+  return (
+    <Card title={props.refused ? l10n.text("name-refused-title") : l10n.text("name-title")}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (name.trim()) actions.enter(name.trim());
+        }}
+      >
+        {props.refused && (
+          <p class="problem" role="alert" id="name-problem">
+            {safeLine(reasonText(l10n, props.refused))}
+          </p>
+        )}
+        <label for="name">{l10n.text(props.refused ? "name-label" : "name-question")}</label>
+        <input
+          id="name"
+          name="name"
+          dir="auto"
+          autocomplete="nickname"
+          autocapitalize="off"
+          spellcheck={false}
+          maxLength={64}
+          required
+          autofocus
+          aria-describedby={props.refused ? "name-problem name-hint" : "name-hint"}
+          value={name}
+          onInput={(event) => setName(event.currentTarget.value)}
+        />
+        <p class="hint" id="name-hint">
+          {l10n.text("name-hint")}
+        </p>
+        <button class="primary" type="submit">
+          {l10n.text("name-go")}
+        </button>
+        <p class="hint" role="status">
+          {isWaiting && l10n.text(state)}
+        </p>
+      </form>
+    </Card>
+  );
+}
+
+/** Asks for the password. */
+export function PasswordForm(props: { again: boolean }) {
+  const { l10n, actions } = useShared();
+  const [password, setPassword] = useState("");
+  return (
+    <Card title={l10n.text("password-title")}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          actions.answerPassword(password);
+        }}
+      >
+        {props.again && (
+          <p class="problem" role="alert">
+            {l10n.text("password-wrong")}
+          </p>
+        )}
+        <label for="password">{l10n.text("password-label")}</label>
+        <input
+          id="password"
+          type="password"
+          autocomplete="current-password"
+          required
+          autofocus
+          value={password}
+          onInput={(event) => setPassword(event.currentTarget.value)}
+        />
+        <button class="primary" type="submit">
+          {l10n.text("password-go")}
+        </button>
+      </form>
+    </Card>
+  );
+}
+
+/** Says why the chat has ended. */
+export function Ended(props: { name: string | null; text: string }) {
+  const { l10n, actions } = useShared();
+  const text = l10n.find(`ended-${props.name}`) ?? reasonText(l10n, props);
+  return (
+    <Card title={l10n.text("ended-title")}>
+      <p dir="auto">{safeLine(text)}</p>
+      <button class="primary" type="button" onClick={actions.again}>
+        {l10n.text("ended-again")}
+      </button>
+    </Card>
+  );
+}
+
+/** Says that another tab has the chat. */
+export function Elsewhere() {
+  const { l10n, actions } = useShared();
+  return (
+    <Card title={l10n.text("elsewhere-title")}>
+      <p>{l10n.text("elsewhere-text")}</p>
+      <button class="primary" type="button" onClick={actions.takeOver}>
+        {l10n.text("elsewhere-take")}
+      </button>
+    </Card>
+  );
+}

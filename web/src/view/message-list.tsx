@@ -1,0 +1,145 @@
+/**
+ * The messages of a conversation. At the newest it stays there; elsewhere what the reader sees
+ * stays where it is, whatever is added above or below.
+ */
+
+import { useEffect, useLayoutEffect, useReducer, useRef } from "preact/hooks";
+import type { Conversation } from "../model/conversation";
+import { useShared } from "./context";
+import { Icon } from "./icon";
+import { MessageRow, PendingRow } from "./message";
+import { makeRows, type Row } from "./rows";
+import { ListWindow } from "./window";
+
+/** Distance from an end at which more is shown, in pixels. */
+const MARGIN = 600;
+
+/** Distance from the end that counts as being there, in pixels. */
+const END = 40;
+
+/** Row at the top of what is seen, and how far below the top it is. */
+interface Anchor {
+  key: string;
+  offset: number;
+}
+
+/** Returns the row that the reader sees first. */
+function findAnchor(scroller: HTMLElement): Anchor | null {
+  const top = scroller.getBoundingClientRect().top;
+  for (const row of scroller.querySelectorAll<HTMLElement>("[data-key^=message]")) {
+    const box = row.getBoundingClientRect();
+    if (box.bottom > top) return { key: row.dataset.key ?? "", offset: box.top - top };
+  }
+  return null;
+}
+
+/** Scrolls so that a row is where it was. */
+function restoreAnchor(scroller: HTMLElement, anchor: Anchor): void {
+  const row = scroller.querySelector<HTMLElement>(`[data-key="${anchor.key}"]`);
+  if (!row) return;
+  const offset = row.getBoundingClientRect().top - scroller.getBoundingClientRect().top;
+  if (Math.abs(offset - anchor.offset) >= 1) scroller.scrollTop += offset - anchor.offset;
+}
+
+/** A row of any kind. */
+function RowView({ row }: { row: Row }) {
+  const { l10n } = useShared();
+  switch (row.kind) {
+    case "day":
+      return <li class="line day"><span>{l10n.day(row.time)}</span></li>;
+    case "new":
+      return <li class="line new" data-key="new"><span>{l10n.text("new-since")}</span></li>;
+    case "gap":
+      return <li class="line gap"><span>{l10n.text("messages-gap")}</span></li>;
+    case "message":
+      return <MessageRow message={row.message} isFirst={row.isFirst} />;
+  }
+}
+
+/** The messages of a conversation. It is made anew for each conversation. */
+export function MessageList({ conversation }: { conversation: Conversation }) {
+  const { model, l10n } = useShared();
+  const scroller = useRef<HTMLDivElement>(null);
+  const listWindow = useRef(new ListWindow()).current;
+  const anchor = useRef<Anchor | null>(null);
+  const isAtEnd = useRef(true);
+  const [, redraw] = useReducer((count: number) => count + 1, 0);
+  const { messages, pending } = conversation;
+
+  const onScroll = () => {
+    const list = scroller.current;
+    if (!list) return;
+    const below = list.scrollHeight - list.scrollTop - list.clientHeight;
+    isAtEnd.current = listWindow.followsNewest && below <= END;
+    anchor.current = isAtEnd.current ? null : findAnchor(list);
+    model.isReading = !isAtEnd.current;
+    if (!isAtEnd.current) listWindow.hold(messages);
+    if (list.scrollTop < MARGIN) {
+      if (listWindow.moveUp(messages)) redraw(0);
+      else model.loadOlder(conversation);
+    } else if (below < MARGIN && listWindow.moveDown(messages)) {
+      redraw(0);
+    }
+    model.setLooking(isAtEnd.current && document.visibilityState === "visible");
+  };
+
+  const toEnd = () => {
+    listWindow.follow();
+    isAtEnd.current = true;
+    redraw(0);
+  };
+
+  // After each drawing: what was added must not move what is read.
+  useLayoutEffect(() => {
+    const list = scroller.current;
+    if (!list) return;
+    if (isAtEnd.current) list.scrollTop = list.scrollHeight;
+    else if (anchor.current) restoreAnchor(list, anchor.current);
+  });
+
+  // The first time, the reader begins where the new messages do.
+  useLayoutEffect(() => {
+    const line = scroller.current?.querySelector<HTMLElement>("[data-key=new]");
+    if (line) line.scrollIntoView({ block: "start" });
+    model.setLooking(document.visibilityState === "visible");
+  }, []);
+
+  // The keyboard of a phone makes the list smaller.
+  useEffect(() => {
+    const list = scroller.current;
+    if (!list) return;
+    const observer = new ResizeObserver(() => {
+      if (isAtEnd.current) list.scrollTop = list.scrollHeight;
+    });
+    observer.observe(list);
+    return () => observer.disconnect();
+  }, []);
+
+  const { from, to } = listWindow.stretch(messages);
+  const rows = makeRows(messages, from, to, conversation.newAfter);
+  const isAtBeginning = from === 0 && conversation.older === "none";
+  return (
+    <div class="messages-area">
+      <div class="messages" ref={scroller} onScroll={onScroll} tabIndex={0} role="region" aria-label={l10n.text("messages")}>
+        <div class="messages-top">
+          {conversation.older === "loading" && l10n.text("messages-loading")}
+          {from === 0 && conversation.isFull && l10n.text("messages-limit")}
+          {isAtBeginning && l10n.text(conversation.kind === "direct" ? "direct-note" : messages.length ? "messages-begin" : "messages-empty")}
+        </div>
+        <ol>
+          {rows.map((row) => (
+            <RowView key={row.key} row={row} />
+          ))}
+          {to === messages.length &&
+            pending.map((it) => <PendingRow key={`pending-${it.id}`} conversation={conversation} message={it} />)}
+        </ol>
+      </div>
+      {(!isAtEnd.current || !listWindow.followsNewest) && (
+        <button type="button" class="to-newest" onClick={toEnd}>
+          <Icon name="down" />
+          {conversation.unread ? l10n.text("to-newest-unread", { count: conversation.unread }) : l10n.text("to-newest")}
+        </button>
+      )}
+    </div>
+  );
+}

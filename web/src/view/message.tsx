@@ -1,0 +1,122 @@
+/** A message, a message on its way, and the text of both. */
+
+import type { Conversation, Message, PendingMessage } from "../model/conversation";
+import { mentions, splitText } from "../text/pieces";
+import { safeLine, safeText } from "../text/safe";
+import { hueClass, reasonText, useShared } from "./context";
+import { Icon } from "./icon";
+
+/** A text with links and mentions. */
+export function Text({ text, name }: { text: string; name: string }) {
+  return (
+    <>
+      {splitText(safeText(text), name).map((piece) =>
+        piece.kind === "link" ? (
+          <a href={piece.href} target="_blank" rel="noopener noreferrer nofollow">{piece.text}</a>
+        ) : piece.kind === "mention" ? (
+          <mark>{piece.text}</mark>
+        ) : (
+          piece.text
+        ),
+      )}
+    </>
+  );
+}
+
+/** The author's name: a button that says what can be done with the author. */
+function Author({ name }: { name: string }) {
+  const { actions } = useShared();
+  return (
+    <button type="button" class={`author ${hueClass(name)}`} onClick={() => actions.show({ kind: "person", name })}>
+      <bdi>{safeLine(name)}</bdi>
+    </button>
+  );
+}
+
+/** The time of a message. */
+function Time({ time }: { time: number | null }) {
+  const { l10n } = useShared();
+  if (time === null) return null;
+  return (
+    <time dateTime={new Date(time).toISOString()} title={l10n.moment(time)}>
+      {l10n.clock(time)}
+    </time>
+  );
+}
+
+/** The text of a message, or what stands in its place. */
+function Content({ message }: { message: Message }) {
+  const { model, l10n, ignored } = useShared();
+  if (message.style === "removed") return <p class="text is-removed">{l10n.text("message-removed")}</p>;
+  if (!message.own && ignored.has(message.from.toLowerCase())) {
+    return <p class="text is-removed">{l10n.text("ignored-message", { name: safeLine(message.from) })}</p>;
+  }
+  const name = message.own ? "" : model.name;
+  if (message.style === "action") {
+    return (
+      <p class="text is-action" dir="auto">
+        <Author name={message.from} /> <Text text={message.text} name={name} /> <Time time={message.time} />
+      </p>
+    );
+  }
+  return (
+    <p class="text" dir="auto">
+      <Text text={message.text} name={name} />
+    </p>
+  );
+}
+
+/** A message. */
+export function MessageRow({ message, isFirst }: { message: Message; isFirst: boolean }) {
+  const { model, l10n, actions } = useShared();
+  const isForMe = !message.own && message.style !== "removed" && mentions(message.text, model.name);
+  const classes = ["message", isFirst && "is-first", message.own && "is-own", isForMe && "is-mention"];
+  return (
+    <li class={classes.filter(Boolean).join(" ")} data-key={`message-${message.seq}`}>
+      {isFirst && message.style !== "action" && (
+        <div class="message-head">
+          <Author name={message.from} />
+          <Time time={message.time} />
+        </div>
+      )}
+      <div class="message-line">
+        <Content message={message} />
+        <button
+          type="button"
+          class="icon-button message-actions"
+          aria-label={l10n.text("message-actions")}
+          onClick={() => actions.show({ kind: "message", seq: message.seq })}
+        >
+          <Icon name="more" />
+        </button>
+      </div>
+    </li>
+  );
+}
+
+/** A message that is on its way or was refused. */
+export function PendingRow({ conversation, message }: { conversation: Conversation; message: PendingMessage }) {
+  const { model, l10n, actions } = useShared();
+  const { error } = message;
+  return (
+    <li class={`message is-own is-pending ${error ? "is-refused" : ""}`} data-key={`pending-${message.id}`}>
+      <p class="text" dir="auto">
+        {message.style === "action" && <span class="author">{safeLine(model.name)} </span>}
+        <Text text={message.text} name="" />
+      </p>
+      {error ? (
+        <div class="refusal">
+          <p role="alert">{l10n.text("message-refused", { reason: safeLine(reasonText(l10n, error)) })}</p>
+          <button type="button" onClick={() => actions.compose(model.takeBack(conversation, message.id))}>
+            {l10n.text("message-edit")}
+          </button>
+          <button type="button" onClick={() => model.takeBack(conversation, message.id)}>
+            {l10n.text("message-discard")}
+          </button>
+        </div>
+      ) : (
+        <span class="sending">{l10n.text("message-sending")}</span>
+      )}
+    </li>
+  );
+}

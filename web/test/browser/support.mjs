@@ -1,0 +1,216 @@
+/** What the tests in the browser share: the server, clients, and pages. */
+
+import { spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { chromium } from "playwright-core";
+import { startBridge } from "./bridge.mjs";
+
+/** Directory for everything that is built. */
+const target = process.env.PAGE_TARGET;
+
+/** Time to wait for anything, in milliseconds. */
+const PATIENCE = 15_000;
+
+/** Arguments with which Chromium needs neither a screen nor the network. */
+const CHROMIUM = [
+  "--headless",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+/** Path of a program. */
+function program(name) {
+  return join(target, "debug", name);
+}
+
+/** Servers and clients that run. */
+const running = new Set();
+
+/** Stops all servers and clients, also after a test that has failed. */
+export async function stopAll() {
+  for (const it of running) await it.stop();
+}
+
+/** A chat-server with a store of its own, and the way to it for browsers. */
+export class Server {
+  #data = mkdtempSync(join(tmpdir(), "pi-chat-page-"));
+  #process;
+  #bridge;
+  /** TCP port. */
+  port = 0;
+
+  /** Starts a server. */
+  static async start(...options) {
+    const server = new Server();
+    running.add(server);
+    await server.startAgain(...options);
+    server.#bridge = await startBridge(join(target, "web"), () => server.port);
+    return server;
+  }
+
+  /** Address of the page. */
+  get url() {
+    return this.#bridge.url;
+  }
+
+  /** Starts the server with the store that it had. */
+  async startAgain(...options) {
+    this.#process = spawn(
+      program("chat-server"),
+      ["--data", this.#data, "--listen", `127.0.0.1:${this.port}`, "--announce", "false", ...options],
+      { stdio: ["ignore", "ignore", "pipe"] },
+    );
+    for await (const line of createInterface(this.#process.stderr)) {
+      const port = /listening on \S*:(\d+)/.exec(line)?.[1];
+      if (port) {
+        this.port = Number(port);
+        this.#process.stderr.resume();
+        return;
+      }
+    }
+    throw new Error("the server does not start");
+  }
+
+  /** Runs an owner's command, such as `role add`, on the store. */
+  command(words, options = [], input = "") {
+    const { status, stderr } = spawnSync(program("chat-server"), [...words, "--data", this.#data, ...options], { input });
+    if (status !== 0) throw new Error(`chat-server ${words.join(" ")}: ${stderr}`);
+  }
+
+  /** Breaks the connections of all pages. */
+  cut() {
+    this.#bridge.cut();
+  }
+
+  /** Kills the server, as a power cut does. */
+  async kill() {
+    if (!this.#process || this.#process.exitCode !== null || this.#process.signalCode !== null) return;
+    const ended = new Promise((resolve) => this.#process.once("exit", resolve));
+    this.#process.kill("SIGKILL");
+    await ended;
+  }
+
+  /** Stops the server and removes its store. */
+  async stop() {
+    running.delete(this);
+    await this.kill();
+    this.#bridge?.stop();
+    rmSync(this.#data, { recursive: true });
+  }
+}
+
+/** A chat-client, which is driven by JSON lines. */
+export class Client {
+  #process;
+  #lines;
+  /** Objects that it has written. */
+  events = [];
+
+  /** Starts a client and waits until it has joined. */
+  static async start(server, name) {
+    const client = new Client();
+    running.add(client);
+    client.#process = spawn(
+      program("chat-client"),
+      [`127.0.0.1:${server.port}`, "--name", name, "--json", "--fresh"],
+      { stdio: ["pipe", "pipe", "inherit"] },
+    );
+    client.#lines = createInterface(client.#process.stdout);
+    client.#lines.on("line", (line) => client.events.push(JSON.parse(line)));
+    await until(() => client.events.find((it) => it.type === "history_end"));
+    return client;
+  }
+
+  /** Sends requests. */
+  send(...requests) {
+    for (const it of requests) this.#process.stdin.write(`${JSON.stringify(it)}\n`);
+  }
+
+  /** Says something in the lobby. */
+  say(...texts) {
+    this.send(...texts.map((text) => ({ type: "say", room: "lobby", text })));
+  }
+
+  /** Texts of the messages that it has received. */
+  get texts() {
+    return this.events.filter((it) => it.type === "message").map((it) => it.text);
+  }
+
+  /** Waits for an object. */
+  async event(matches) {
+    return until(() => this.events.find(matches));
+  }
+
+  /** Ends the client. */
+  stop() {
+    running.delete(this);
+    this.#process.kill();
+  }
+}
+
+/** Waits for a condition, and returns its value. */
+export async function until(condition) {
+  const deadline = Date.now() + PATIENCE;
+  for (;;) {
+    const value = await condition();
+    if (value) return value;
+    if (Date.now() > deadline) throw new Error(`waited in vain for ${condition}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** Starts Chromium. */
+export async function startBrowser() {
+  return chromium.launch({ executablePath: "/usr/bin/chromium", args: CHROMIUM });
+}
+
+/** Opens the page as a browser of its own, and collects what goes wrong in it. */
+export async function openPage(browser, url, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: "en-GB", ...options });
+  context.setDefaultTimeout(PATIENCE);
+  return openTab(context, url);
+}
+
+/** Opens the page in a tab of a browser. */
+export async function openTab(context, url) {
+  const page = await context.newPage();
+  page.problems = [];
+  page.on("pageerror", (error) => page.problems.push(error.message));
+  page.on("console", (message) => {
+    // A connection that cannot be opened is no fault of the page.
+    if (message.type() === "error" && !/WebSocket|ERR_/.test(message.text())) page.problems.push(message.text());
+  });
+  await page.goto(url);
+  return page;
+}
+
+/** Comes in with a name. */
+export async function enter(page, name) {
+  await page.fill("#name", name);
+  await page.press("#name", "Enter");
+  await page.waitForSelector("#compose");
+}
+
+/** Says something in the present conversation. */
+export async function say(page, text) {
+  await page.fill("#compose", text);
+  await page.click(".send");
+}
+
+/** Waits until a text is in the list of messages. */
+export async function sees(page, text) {
+  await page.locator(".messages .text", { hasText: text }).first().waitFor();
+}
+
+/** Texts of the messages in the page that the server has. */
+export async function texts(page) {
+  return page.locator(".message:not(.is-pending) .text").allTextContents();
+}

@@ -1,0 +1,157 @@
+/** Talking: names, messages, rooms, direct messages, search, moderation. */
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { Client, enter, openPage, openTab, say, sees, Server, startBrowser, stopAll, texts, until } from "./support.mjs";
+
+let browser;
+let server;
+
+before(async () => {
+  browser = await startBrowser();
+  server = await Server.start();
+});
+
+after(async () => {
+  await browser.close();
+  await stopAll();
+});
+
+/** Closes pages, which must have had no problem. */
+async function close(...pages) {
+  for (const page of pages) {
+    assert.deepEqual(page.problems, []);
+    await page.context().close();
+  }
+}
+
+test("two browsers and a terminal's client talk, and a name that is taken is asked for again", async () => {
+  const client = await Client.start(server, "carl");
+  const anna = await openPage(browser, server.url);
+  await enter(anna, "anna");
+  const bob = await openPage(browser, server.url, { locale: "de-DE" });
+  await bob.fill("#name", "Anna");
+  await bob.press("#name", "Enter");
+  await bob.getByText("Hier hat schon jemand diesen Namen.").waitFor();
+  await enter(bob, "bob");
+
+  await say(anna, "hello bob and carl");
+  await sees(bob, "hello bob");
+  await bob.locator("mark", { hasText: "bob" }).waitFor();
+  await say(bob, "/me waves");
+  await sees(anna, "bob waves");
+  await client.event((it) => it.type === "message" && it.style === "action");
+  client.say("hello browsers");
+  await sees(anna, "hello browsers");
+  assert.deepEqual(await texts(anna), await texts(bob));
+  await until(async () => (await anna.locator(".members-panel li").count()) === 3);
+  client.stop();
+  await close(anna, bob);
+});
+
+test("rooms, direct messages, unread counts and search", async () => {
+  const client = await Client.start(server, "dora");
+  const page = await openPage(browser, server.url);
+  await enter(page, "emil");
+  await say(page, "/join kitchen");
+  await page.locator("h1", { hasText: "#kitchen" }).waitFor();
+  client.say("the lobby is unread", "emil, look");
+  const lobby = page.locator(".conversation", { hasText: "lobby" });
+  await until(async () => (await lobby.locator(".badge-mention span").first().textContent()) === "2");
+  assert.match(await page.title(), /^\(2\) #kitchen/);
+  client.send({ type: "direct", to: "emil", text: "psst" });
+  await page.locator(".conversation", { hasText: "dora" }).click();
+  await sees(page, "psst");
+  await say(page, "what is it?");
+  await client.event((it) => it.type === "direct" && it.text === "what is it?");
+  await lobby.click();
+  await page.locator(".line.new").waitFor();
+  await sees(page, "emil, look");
+  assert.equal(await lobby.locator(".badge").count(), 0);
+
+  await page.getByRole("button", { name: "Search" }).click();
+  await page.fill("#search-field", "unread");
+  await page.press("#search-field", "Enter");
+  await page.locator(".result", { hasText: "the lobby is unread" }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.locator("dialog").waitFor({ state: "detached" });
+
+  await say(page, "/rooms");
+  await page.locator(".choices", { hasText: "#kitchen" }).waitFor();
+  await page.keyboard.press("Escape");
+  client.stop();
+  await close(page);
+});
+
+test("refused message stays and can be edited", async () => {
+  const page = await openPage(browser, server.url);
+  await enter(page, "fritz");
+  await say(page, "/msg nobody-there hi");
+  await page.locator(".is-refused", { hasText: "Nobody has this name." }).waitFor();
+  await page.getByRole("button", { name: "Edit" }).click();
+  assert.equal(await page.inputValue("#compose"), "hi");
+  assert.equal(await page.locator(".is-refused").count(), 0);
+  await close(page);
+});
+
+test("hostile names and texts are shown as texts", async () => {
+  const client = await Client.start(server, "mallory");
+  const page = await openPage(browser, server.url);
+  await enter(page, "gina");
+  const hostile = [
+    '<img src=x onerror="document.title=1">',
+    "<script>document.title='owned'</script>",
+    "javascript:alert(1) data:text/html,<b>x</b>",
+    'https://a.example/"onmouseover="alert(1)',
+    "abc\u202edcba\u2066 right to left",
+    "{{constructor.constructor('alert(1)')()}} ${alert(1)} &lt;b&gt;",
+    `a${"\u0300".repeat(400)}`,
+    "x".repeat(4_000),
+    "first\n\n\n\n\n\n\n\n\n\nlast",
+  ];
+  client.say(...hostile, "all was said");
+  await sees(page, "all was said");
+  const list = page.locator(".messages");
+  assert.equal(await list.locator("img, script, b, iframe, style, [onerror], [onmouseover]").count(), 0);
+  for (const link of await list.locator("a").all()) assert.match(await link.getAttribute("href"), /^https?:\/\//);
+  const shown = await texts(page);
+  assert.ok(shown.includes(hostile[0]) && shown.includes(hostile[1]), "markup is text");
+  assert.ok(!shown.some((it) => /[\u202e\u2066]/.test(it)), "nothing turns the line around");
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth), false);
+  client.stop();
+  await close(page);
+});
+
+test("moderator removes a message and sends somebody out", async () => {
+  const own = await Server.start();
+  const client = await Client.start(own, "ivan");
+  const page = await openPage(browser, own.url);
+  await enter(page, "hanna");
+  own.command(["role", "add"], ["hanna", "owner"]);
+  client.say("something rude");
+  await sees(page, "something rude");
+  const row = page.locator(".message", { hasText: "something rude" });
+  await row.hover();
+  await row.getByRole("button", { name: "What to do" }).click();
+  await page.getByRole("button", { name: "Remove this message" }).click();
+  await sees(page, "This message was removed");
+  await say(page, "/topic Tea at four");
+  await page.locator(".topic", { hasText: "Tea at four" }).waitFor();
+  await say(page, "/kick ivan");
+  await client.event((it) => it.type === "sanctioned" && it.action === "kick");
+  client.stop();
+  await close(page);
+  await own.stop();
+});
+
+test("second tab of a browser takes the session over when asked to", async () => {
+  const first = await openPage(browser, server.url);
+  await enter(first, "judith");
+  const second = await openTab(first.context(), server.url);
+  await second.getByRole("button", { name: "Use it here" }).click();
+  await second.waitForSelector("#compose");
+  await first.getByText("open in another tab").waitFor();
+  await say(second, "from the second tab");
+  await sees(second, "from the second tab");
+  await close(second);
+});

@@ -1,0 +1,145 @@
+/** Trouble: lost connections, a dead server, a phone that sleeps, long histories. */
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { Client, enter, openPage, say, sees, Server, startBrowser, stopAll, texts, until } from "./support.mjs";
+
+let browser;
+
+before(async () => {
+  browser = await startBrowser();
+});
+
+after(async () => {
+  await browser.close();
+  await stopAll();
+});
+
+/** Texts `first` to `last`. */
+function numbered(first, last) {
+  return Array.from({ length: last - first + 1 }, (_, at) => `number ${first + at}`);
+}
+
+/** The texts of a page that are numbered. */
+async function numbers(page) {
+  return (await texts(page)).filter((it) => it.startsWith("number "));
+}
+
+test("what was missed and what was typed meanwhile arrive once and in order", async () => {
+  const server = await Server.start();
+  const client = await Client.start(server, "carl");
+  const page = await openPage(browser, server.url);
+  await enter(page, "anna");
+  client.say(...numbered(1, 5));
+  await sees(page, "number 5");
+  for (let round = 1; round <= 3; round += 1) {
+    server.cut();
+    client.say(...numbered(round * 5 + 1, round * 5 + 5));
+    await say(page, `typed ${round}`);
+    await client.event((it) => it.text === `typed ${round}`);
+    await sees(page, `number ${round * 5 + 5}`);
+  }
+  assert.deepEqual(await numbers(page), numbered(1, 20));
+  assert.deepEqual(client.texts.filter((it) => it.startsWith("typed")), ["typed 1", "typed 2", "typed 3"]);
+  client.stop();
+  await server.stop();
+});
+
+test("server that is killed comes back while somebody types", async () => {
+  const server = await Server.start();
+  const page = await openPage(browser, server.url);
+  await enter(page, "anna");
+  await say(page, "before");
+  await page.locator(".message:not(.is-pending)", { hasText: "before" }).waitFor();
+  await server.kill();
+  await page.getByText("No connection.").waitFor();
+  await say(page, "meanwhile");
+  await page.locator(".is-pending", { hasText: "meanwhile" }).waitFor();
+  await page.fill("#compose", "half a sent");
+  await server.startAgain();
+  await page.getByRole("button", { name: "Try now" }).click().catch(() => undefined);
+  await page.locator(".message:not(.is-pending)", { hasText: "meanwhile" }).waitFor();
+  assert.equal(await page.inputValue("#compose"), "half a sent");
+  assert.deepEqual((await texts(page)).filter((it) => /before|meanwhile/.test(it)), ["before", "meanwhile"]);
+  await server.stop();
+});
+
+test("reload goes on: name, place, draft, and what was missed as new", async () => {
+  const server = await Server.start();
+  const client = await Client.start(server, "carl");
+  const page = await openPage(browser, server.url);
+  await enter(page, "anna");
+  client.say(...numbered(1, 30));
+  await sees(page, "number 30");
+  await page.fill("#compose", "a draft");
+  // The position is saved a few seconds after the last message.
+  await until(async () => page.evaluate(() => JSON.parse(localStorage["pi-chat.session"] ?? "null")?.includes("sequence")));
+  await page.goto("about:blank");
+  client.say(...numbered(31, 35));
+  await client.event((it) => it.text === "number 35");
+  await page.goto(server.url);
+  await sees(page, "number 35");
+  await until(async () => (await numbers(page)).length === 35);
+  assert.deepEqual(await numbers(page), numbered(1, 35));
+  assert.equal(await page.inputValue("#compose"), "a draft");
+  client.stop();
+  await server.stop();
+});
+
+test("page that was frozen has everything when it is back", async () => {
+  const server = await Server.start();
+  const client = await Client.start(server, "carl");
+  const page = await openPage(browser, server.url);
+  await enter(page, "anna");
+  client.say("number 1");
+  await sees(page, "number 1");
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send("Page.setWebLifecycleState", { state: "frozen" });
+  server.cut();
+  client.say(...numbered(2, 30));
+  await client.event((it) => it.text === "number 30");
+  await devtools.send("Page.setWebLifecycleState", { state: "active" });
+  const back = Date.now();
+  await sees(page, "number 30");
+  console.log(`  back after ${Date.now() - back} ms`);
+  assert.deepEqual(await numbers(page), numbered(1, 30));
+  client.stop();
+  await server.stop();
+});
+
+test("40,000 messages are scrolled without a jump and without growth", async () => {
+  const server = await Server.start();
+  await server.kill();
+  const start = Date.now() - 40_000_000;
+  const lines = numbered(1, 40_000).map((text, at) =>
+    JSON.stringify({ sequence: at + 1, time: start + at * 1_000, room: "lobby", username: "bob", session: 1, reference: at + 1, style: 0, text }),
+  );
+  lines.unshift(JSON.stringify({ format: "pi-chat-log", version: 1, log_id: "0".repeat(32) }));
+  server.command(["import"], ["-"], `${lines.join("\n")}\n`);
+  await server.startAgain();
+  const page = await openPage(browser, server.url);
+  await enter(page, "anna");
+  await sees(page, "number 40000");
+  const list = page.locator(".messages");
+  const rows = () => page.locator(".message").count();
+  for (let step = 0; step < 40; step += 1) {
+    // What is in the middle of the list stays there when older messages come.
+    const before = await list.evaluate((it) => {
+      it.scrollTop = Math.max(0, it.scrollTop - 500);
+      const middle = it.getBoundingClientRect().top + it.clientHeight / 2;
+      const row = [...it.querySelectorAll(".message")].find((row) => row.getBoundingClientRect().bottom > middle);
+      return { key: row.dataset.key, top: row.getBoundingClientRect().top };
+    });
+    await page.waitForTimeout(60);
+    const top = await page.locator(`[data-key="${before.key}"]`).evaluate((it) => it.getBoundingClientRect().top);
+    assert.ok(Math.abs(top - before.top) < 2, `row ${before.key} moved by ${top - before.top}`);
+  }
+  const seen = await numbers(page);
+  const first = Number(seen[0].slice(7));
+  assert.ok(first < 39_700, `it went back to ${first}`);
+  assert.deepEqual(seen, numbered(first, first + seen.length - 1), "none is missing");
+  assert.ok((await rows()) <= 150);
+  await page.getByRole("button", { name: "To the newest" }).click();
+  await sees(page, "number 40000");
+  await server.stop();
+});

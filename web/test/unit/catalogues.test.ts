@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { test } from "node:test";
+import { type Entry, parse } from "@fluent/syntax";
+
+/** Messages of a catalogue, with the arguments that each uses. */
+function messages(file: string): Map<string, string> {
+  const { body } = parse(readFileSync(`locales/${file}`, "utf8"), {});
+  const broken = body.filter((it: Entry) => it.type === "Junk");
+  assert.deepEqual(broken, [], `${file} has a line that cannot be read`);
+  const entries = body.flatMap((it: Entry) => {
+    if (it.type !== "Message") return [];
+    const used = new Set([...JSON.stringify(it.value).matchAll(/"VariableReference","id":\{[^}]*"name":"(\w+)"/g)].map((found) => found[1]));
+    return [[it.id.name, [...used].sort().join(" ")] as const];
+  });
+  const unique = new Map(entries);
+  assert.equal(unique.size, entries.length, `${file} has an id twice`);
+  return unique;
+}
+
+/** Source files of the page. */
+function sources(directory = "src"): string[] {
+  return readdirSync(directory, { withFileTypes: true }).flatMap((it) => {
+    const path = `${directory}/${it.name}`;
+    return it.isDirectory() ? sources(path) : /\.tsx?$/.test(path) ? [readFileSync(path, "utf8")] : [];
+  });
+}
+
+test("no catalogue lacks a line that another has, and all use the same arguments", () => {
+  const english = messages("en.ftl");
+  for (const file of readdirSync("locales")) {
+    const other = messages(file);
+    assert.deepEqual([...other.keys()], [...english.keys()], file);
+    for (const [id, used] of english) assert.equal(other.get(id), used, `${file}: ${id}`);
+  }
+});
+
+test("every text that the page asks for is in the catalogues, and every text is asked for", () => {
+  const english = messages("en.ftl");
+  const code = sources().join("\n");
+  for (const [, id] of code.matchAll(/\btext\("([\w-]+)"/g)) assert.ok(english.has(id!), `${id} is missing`);
+  // Some ids are put together: by what the server says, or from a list.
+  const built = /^(error|sanctioned|help|state|ended|settings-notify)-/;
+  const unused = [...english.keys()].filter((id) => !built.test(id) && !code.includes(`"${id}"`));
+  assert.deepEqual(unused, []);
+});
+
+test("every error that the server may send has a text, unless the server's own is shown", () => {
+  const registry = readFileSync("../docs/protocol/README.md", "utf8");
+  const codes = registry.slice(registry.indexOf("## 7."), registry.indexOf("## 8."));
+  const names = [...codes.matchAll(/^\| [23]\d\d \| `(\w+)` \|/gm)].map((it) => it[1]!);
+  assert.ok(names.length > 20);
+  // The user never sees these: the page asks for the password, and numbers its requests itself.
+  const silent = new Set(["password_required", "password_wrong", "reference_invalid"]);
+  const english = messages("en.ftl");
+  for (const name of names) assert.ok(silent.has(name) || english.has(`error-${name}`), name);
+});

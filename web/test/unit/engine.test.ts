@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { Engine } from "../../src/engine/engine";
+import type { Output } from "../../src/engine/outputs";
+
+/** Frame of `docs/protocol/vectors/tcp-frames.json`. */
+interface Vector {
+  name: string;
+  wire: string;
+}
+
+const vectors = JSON.parse(readFileSync("../docs/protocol/vectors/tcp-frames.json", "utf8")) as Vector[];
+
+const module = new WebAssembly.Module(
+  readFileSync(join(process.env.PAGE_TARGET ?? "", "wasm32-unknown-unknown/release/pi_chat_web_engine.wasm")),
+);
+
+/** Bytes of a frame of the vectors. */
+function frame(name: string): Uint8Array {
+  const found = vectors.find((it) => it.name === name);
+  assert.ok(found, name);
+  return Uint8Array.from(Buffer.from(found.wire, "hex"));
+}
+
+/** Starts an engine and opens its connection. */
+function connected(session: string | null = null): { engine: Engine; outputs: Output[] } {
+  const engine = new Engine(module);
+  const outputs = engine.start({ name: "anna", rooms: [], seed: 7, session });
+  outputs.push(...engine.input("connected", 10));
+  return { engine, outputs };
+}
+
+/** Events among outputs. */
+function events(outputs: Output[]) {
+  return outputs.flatMap((it) => (it.kind === "event" ? [it.event] : []));
+}
+
+test("engine greets, joins, and reports in the objects of docs/json.md", () => {
+  const { engine, outputs } = connected();
+  assert.deepEqual(outputs.map((it) => it.kind), ["event", "connect", "event", "wake"]);
+  const hello = outputs.find((it) => it.kind === "connect")!.bytes;
+  assert.equal(Buffer.from(hello).toString("latin1", 3, 7), "PiCh");
+
+  // The bytes may come in any pieces.
+  const greeting = frame("server_hello: ordinary");
+  assert.deepEqual(engine.input("received", 20, greeting.slice(0, 3)).filter((it) => it.kind === "send"), []);
+  const joining = engine.input("received", 20, greeting.slice(3));
+  assert.deepEqual(joining.map((it) => it.kind).filter((it) => it === "send"), ["send"]);
+
+  const welcome = events(engine.input("received", 30, frame("welcome: ordinary"))).find((it) => it.type === "welcome");
+  assert.ok(welcome?.name && Array.isArray(welcome.rooms));
+});
+
+test("engine saves a session, and goes on with it", () => {
+  const { engine } = connected();
+  engine.input("received", 20, frame("server_hello: ordinary"));
+  const outputs = [...engine.input("received", 30, frame("welcome: ordinary")), ...engine.input("wake", 9_000)];
+  const saved = outputs.find((it) => it.kind === "persist");
+  assert.ok(saved, "it asks to save the session");
+  const plain = connected().engine.input("received", 20, frame("server_hello: ordinary"));
+  const resumed = connected(saved.session).engine.input("received", 20, frame("server_hello: ordinary"));
+  const size = (outputs: Output[]) => outputs.find((it) => it.kind === "send")!.bytes.length;
+  assert.ok(size(resumed) >= size(plain) + 16, "the join has the token");
+  assert.equal(size(connected("{broken").engine.input("received", 20, frame("server_hello: ordinary"))), size(plain));
+});
+
+test("invalid request is an error with its id", () => {
+  const { engine } = connected();
+  const [event] = events(engine.input("request", 20, '{"type":"say","id":"4"}'));
+  assert.ok(event?.type === "error" && event.id === "4" && event.code === 0);
+});
+
+test("bytes that are not pi-chat end the session", () => {
+  const { engine } = connected();
+  const [end] = events(engine.input("received", 20, new Uint8Array([0, 0, 1, 2]))).filter((it) => it.type === "end");
+  assert.ok(end?.type === "end" && end.reason === "protocol");
+});
+
+test("engine connects again after a lost connection, later each time", () => {
+  const { engine } = connected();
+  const lost = events(engine.input("disconnected", 20, "gone"));
+  assert.deepEqual(lost.map((it) => it.type === "state" && it.state), ["disconnected", "reconnecting"]);
+  const again = engine.input("wake", 60_000);
+  assert.ok(again.some((it) => it.kind === "connect"));
+});

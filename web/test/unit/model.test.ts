@@ -1,0 +1,180 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { ChatEvent, ChatRequest, RoomMessage, Welcome } from "../../src/engine/events";
+import { Model } from "../../src/model/model";
+import { saveModel } from "../../src/model/saved";
+
+/** A message in the lobby. */
+function message(seq: number, more: Partial<RoomMessage> = {}): RoomMessage {
+  return {
+    type: "message", seq, time: "2026-11-22T14:03:07.123Z", room: "lobby", from: "bob", session: 2, style: "said",
+    text: `text ${seq}`, history: false, requested: false, own: false, ...more,
+  };
+}
+
+/** Joined as anna. */
+function welcome(more: Partial<Welcome> = {}): Welcome {
+  return {
+    type: "welcome", session: 1, name: "anna", server: "attic", rooms: ["lobby"], max_text: 4_000,
+    session_kept: false, position_kept: false, log_changed: false, ...more,
+  };
+}
+
+/** The end of the replay. */
+const CAUGHT_UP: ChatEvent = { type: "history_end", room: null, more: false, requested: false };
+
+/** A model that has joined, with the requests that it has sent. */
+function joined(): { model: Model; requests: ChatRequest[] } {
+  const requests: ChatRequest[] = [];
+  const model = new Model((request) => requests.push(request));
+  model.handle(welcome());
+  model.handle({ type: "entered", room: "lobby", members: 2 });
+  model.handle(CAUGHT_UP);
+  return { model, requests };
+}
+
+/** Sequences of the messages of the lobby. */
+function sequences(model: Model): number[] {
+  return model.conversations.get("lobby")!.messages.map((it) => it.seq);
+}
+
+test("messages are in the order of their sequences, and none is there twice", () => {
+  const { model } = joined();
+  for (const seq of [5, 7, 3, 7, 6, 3, 9]) model.handle(message(seq));
+  assert.deepEqual(sequences(model), [3, 5, 6, 7, 9]);
+});
+
+test("history of the first join is read, and what comes unseen is not", () => {
+  const model = new Model(() => undefined);
+  model.isLooking = false;
+  model.handle(welcome());
+  model.handle(message(1, { history: true }));
+  model.handle(CAUGHT_UP);
+  assert.equal(model.unread.messages, 0);
+  model.handle(message(2));
+  model.handle(message(3, { text: "are you there, Anna?" }));
+  model.handle(message(4, { own: true, from: "anna" }));
+  assert.deepEqual(model.unread, { messages: 2, mentions: 1 });
+  assert.equal(model.conversation!.newAfter, 1);
+  model.setLooking(true);
+  assert.deepEqual(model.unread, { messages: 0, mentions: 0 });
+  assert.equal(model.conversation!.newAfter, 1, "the line stays while the user looks");
+});
+
+test("what was missed while the page was closed is unread, and only that", () => {
+  const { model: earlier } = joined();
+  earlier.handle(message(1));
+  const model = new Model(() => undefined);
+  model.isLooking = false;
+  model.restore(JSON.parse(JSON.stringify(saveModel(earlier))));
+  model.handle(welcome({ session_kept: true, position_kept: true }));
+  model.handle(message(1, { history: true }));
+  model.handle(message(2, { history: true }));
+  model.handle(CAUGHT_UP);
+  assert.equal(model.unread.messages, 1);
+  assert.equal(model.conversation!.newAfter, 1);
+});
+
+test("own message is there at once, and its echo takes its place", () => {
+  const { model, requests } = joined();
+  model.say("hello", "said");
+  const room = model.conversation!;
+  assert.deepEqual(room.pending.map((it) => [it.text, it.error]), [["hello", null]]);
+  const { id } = requests.at(-1)!;
+  model.handle(message(8, { own: true, from: "anna", text: "hello", id: id! }));
+  model.handle({ type: "acknowledged", seq: 8, time: null, text: null, id: id! });
+  assert.deepEqual([room.pending, sequences(model)], [[], [8]]);
+});
+
+test("refused message stays, and can be taken back", () => {
+  const { model, requests } = joined();
+  model.say("waves", "action");
+  const { id } = requests.at(-1)!;
+  model.handle({ type: "error", code: 312, name: "muted", text: "no", message: "waves", id: id! });
+  const room = model.conversation!;
+  assert.deepEqual(room.pending[0]!.error, { name: "muted", text: "no" });
+  assert.equal(model.toasts.length, 0, "it is shown at the message");
+  assert.equal(model.takeBack(room, id!), "/me waves");
+  assert.equal(room.pending.length, 0);
+});
+
+test("removed message loses its text", () => {
+  const { model } = joined();
+  model.handle(message(3, { text: "secret" }));
+  model.handle({ type: "removed", room: "lobby", seq: 3, by: "carl", reason: null });
+  const { style, text } = model.conversation!.messages[0]!;
+  assert.deepEqual([style, text], ["removed", ""]);
+});
+
+test("40,000 messages do not make the page grow, and the old ones can be loaded again", () => {
+  const { model, requests } = joined();
+  const room = model.conversation!;
+  room.older = "none";
+  for (let seq = 1; seq <= 40_000; seq += 1) model.handle(message(seq));
+  assert.equal(room.messages.length, 500);
+  assert.equal(room.newest, 40_000);
+  assert.equal(room.older, "unknown");
+  model.isReading = true;
+  model.loadOlder(room);
+  assert.deepEqual({ ...requests.at(-1), id: "" }, { type: "history", room: "lobby", limit: 50, before: 39_501, id: "" });
+  for (let seq = 34_000; seq < 39_501; seq += 1) model.handle(message(seq, { requested: true, history: true }));
+  model.handle({ type: "history_end", room: "lobby", more: true, requested: true });
+  const count = requests.length;
+  model.loadOlder(room);
+  assert.equal(requests.length, count, "enough is loaded");
+  for (let seq = 40_001; seq <= 60_000; seq += 1) model.handle(message(seq));
+  assert.equal(room.messages.length, 10_000, "and reading does not make it grow either");
+});
+
+test("direct messages have a conversation of their own and survive a reload", () => {
+  const { model } = joined();
+  const direct = { type: "direct", time: null, style: "said", from_session: 2, to_session: 1, history: false } as const;
+  model.handle({ ...direct, seq: 4, from: "bob", to: "anna", text: "psst", own: false });
+  model.handle({ ...direct, seq: 5, from: "anna", to: "bob", text: "what?", own: true });
+  const { messages, mentions } = model.conversations.get("@bob")!;
+  assert.deepEqual([messages.map((it) => it.text), mentions], [["psst", "what?"], 1]);
+  const again = new Model(() => undefined);
+  again.restore(JSON.parse(JSON.stringify(saveModel(model))));
+  again.handle(welcome());
+  assert.equal(again.conversations.get("@bob")!.messages.length, 2);
+});
+
+test("members follow the roster and its changes", () => {
+  const { model } = joined();
+  const room = model.conversation!;
+  model.handle({ type: "roster", room: "lobby", members: 2, names: ["anna", "bob"], asked: false });
+  model.handle({ type: "presence", room: "lobby", members: 2, joined: ["carl"], left: ["bob"] });
+  assert.deepEqual([room.names, room.members], [["anna", "carl"], 2]);
+  model.handle({ type: "presence", room: "lobby", members: 900, joined: null, left: null });
+  assert.deepEqual([room.names, room.members], [null, 900]);
+});
+
+test("room that was joined is shown, and another one after it was left", () => {
+  const { model } = joined();
+  model.join("kitchen");
+  model.handle({ type: "entered", room: "kitchen", members: 1 });
+  assert.equal(model.current, "kitchen");
+  model.handle({ type: "left", room: "kitchen", forced: true });
+  assert.equal(model.current, "lobby");
+  assert.deepEqual(model.toasts[0]!.message, { id: "left-forced", args: { room: "kitchen" } });
+});
+
+test("results of a search come page by page, and those of an earlier one are not taken", () => {
+  const { model, requests } = joined();
+  const found = (seq: number, id: string): ChatEvent => ({
+    type: "found", seq, time: null, room: "lobby", from: "bob", style: "said", text: "", own: false, id,
+  });
+  model.search.start("tea");
+  const first = requests.at(-1)!.id!;
+  model.search.start("milk");
+  const { id } = requests.at(-1)!;
+  model.handle(found(1, first));
+  for (const seq of [7, 9]) model.handle(found(seq, id!));
+  model.handle({ type: "search_end", found: 2, more: true, before: 7, id: id! });
+  model.search.more();
+  const more = requests.at(-1)!;
+  assert.equal(more.before, 7);
+  model.handle(found(3, more.id!));
+  model.handle({ type: "search_end", found: 1, more: false, before: null, id: more.id! });
+  assert.deepEqual(model.search.results.map((it) => it.seq), [9, 7, 3]);
+});
