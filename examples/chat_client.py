@@ -402,6 +402,9 @@ class Session:
             self.own_latest[frame.room] = max(frame.sequence, self.own_latest.get(frame.room, 0))
         if frame.style == REMOVED_STYLE and frame.sequence not in self.removed:
             self.removed.append(frame.sequence)
+            if not frame.flags & REQUESTED and (frame.sequence <= self.last_seen.get(frame.room, 0) or
+                                                (frame.session, frame.reference) in self.accepted):
+                self.show(f"-- {safe_line(frame.room)}: message {frame.sequence} was removed")  # shown before
         if not frame.flags & REQUESTED:
             if frame.sequence <= self.last_seen.get(frame.room, 0):
                 return  # shown before: the room was entered again
