@@ -87,7 +87,7 @@ impl Link {
         match (self.answer_watch.silent_since, self.answer_watch.asked_at) {
             (None, _) => None,
             (Some(since), None) => Some(since + ANSWER_TIMEOUT),
-            (Some(_), Some(_)) if self.pending.awaits_log() => None,
+            (Some(_), Some(_)) if self.pending.waits_for_log() => None,
             (Some(_), Some(asked_at)) => Some(asked_at + self.answer_patience()),
         }
     }

@@ -122,7 +122,7 @@ impl PendingRequests {
     /// Returns true if a request is in flight for which the server waits for its log: it reads
     /// messages, or stores what a moderator has done. The server answers later requests and pings
     /// only after that.
-    pub(super) fn awaits_log(&self) -> bool {
+    pub(super) fn waits_for_log(&self) -> bool {
         let uses_log = |it: &ChatCommand| {
             matches!(
                 it,
