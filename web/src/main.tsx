@@ -5,29 +5,34 @@ import { Session } from "./session";
 import { L10n } from "./text/l10n";
 import { App } from "./view/app";
 
-/** Loads the engine and begins. What a browser cannot do is said in its language. */
-async function main(): Promise<void> {
+/** Says that the page cannot work here. */
+function showFailure(root: Element, l10n: L10n, error: unknown): void {
+  console.error(error);
+  render(
+    <main class="entrance">
+      <div class="card">
+        <h1>{l10n.text("broken-title")}</h1>
+        <p>{l10n.text("broken-text")}</p>
+        <button type="button" class="primary" onClick={() => location.reload()}>{l10n.text("reload")}</button>
+      </div>
+    </main>,
+    root,
+  );
+}
+
+/** Begins, while the engine is being loaded. */
+function main(root: Element): void {
   const l10n = new L10n(navigator.languages);
   document.documentElement.lang = l10n.language;
-  const root = document.querySelector("#page");
-  if (!root) return;
   try {
-    const module = await WebAssembly.compileStreaming(fetch(ENGINE_FILE));
+    const module = WebAssembly.compileStreaming(fetch(ENGINE_FILE));
+    module.catch((error: unknown) => showFailure(root, l10n, error));
     const session = new Session(module, l10n, (shared) => render(<App {...shared} />, root));
-    await session.begin();
+    session.begin().catch((error: unknown) => showFailure(root, l10n, error));
   } catch (error) {
-    console.error(error);
-    render(
-      <main class="entrance">
-        <div class="card">
-          <h1>{l10n.text("broken-title")}</h1>
-          <p>{l10n.text("broken-text")}</p>
-          <button type="button" class="primary" onClick={() => location.reload()}>{l10n.text("reload")}</button>
-        </div>
-      </main>,
-      root,
-    );
+    showFailure(root, l10n, error);
   }
 }
 
-void main();
+const root = document.querySelector("#page");
+if (root) main(root);

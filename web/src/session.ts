@@ -4,10 +4,10 @@ import { notify, showUnread } from "./browser/attention";
 import { load, save } from "./browser/storage";
 import { Tabs } from "./browser/tabs";
 import { Driver } from "./engine/driver";
-import { Engine } from "./engine/engine";
+import { Engine, type Start } from "./engine/engine";
 import type { ChatRequest } from "./engine/events";
 import { conversationKey, Model } from "./model/model";
-import { saveModel } from "./model/saved";
+import { type SavedModel, saveModel } from "./model/saved";
 import { safeLine } from "./text/safe";
 import type { L10n } from "./text/l10n";
 import type { Actions, Overlay, Shared } from "./view/context";
@@ -21,9 +21,14 @@ const SLEEP = 20_000;
 /** Path of the WebSocket. */
 const CHAT_PATH = "/chat";
 
+/** Returns the rooms of a saved model. */
+function roomsOf(saved: SavedModel | null): string[] {
+  return saved?.conversations.filter((it) => it.kind === "room").map((it) => it.name) ?? [];
+}
+
 /** The page's session: it has one engine at a time. */
 export class Session {
-  readonly #module: WebAssembly.Module;
+  readonly #module: Promise<WebAssembly.Module>;
   readonly #l10n: L10n;
   readonly #render: (shared: Shared) => void;
   readonly #tabs = new Tabs(() => this.#onLost());
@@ -36,8 +41,8 @@ export class Session {
   #isDrawing = false;
   #hiddenSince = 0;
 
-  /** `render` draws the page. */
-  constructor(module: WebAssembly.Module, l10n: L10n, render: (shared: Shared) => void) {
+  /** `module`: the engine, which may still be on its way. `render` draws the page. */
+  constructor(module: Promise<WebAssembly.Module>, l10n: L10n, render: (shared: Shared) => void) {
     this.#module = module;
     this.#l10n = l10n;
     this.#render = render;
@@ -73,6 +78,7 @@ export class Session {
   #connect(name: string): void {
     this.#tabs.take();
     this.#driver?.stop();
+    this.#driver = null;
     const model = (this.#model = this.#newModel());
     const saved = load("model");
     if (saved) model.restore(saved);
@@ -80,7 +86,14 @@ export class Session {
     model.name = name;
     model.isEntering = true;
     model.phase = session && saved ? { phase: "chat" } : { phase: "name", name, refused: null };
-    const engine = new Engine(this.#module);
+    // If the engine cannot be loaded, the page says so in place of all else.
+    this.#start(model, { name, rooms: roomsOf(saved), session }).catch(console.error);
+  }
+
+  /** Starts the engine for a model, unless another one has taken its place meanwhile. */
+  async #start(model: Model, start: Omit<Start, "seed">): Promise<void> {
+    const engine = new Engine(await this.#module);
+    if (model !== this.#model || model.phase.phase === "elsewhere") return;
     const url = `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}${CHAT_PATH}`;
     this.#driver = new Driver(engine, url, {
       onEvent: (event) => {
@@ -90,9 +103,8 @@ export class Session {
       },
       onSession: (text) => save("session", text),
     });
-    const rooms = saved?.conversations.filter((it) => it.kind === "room").map((it) => it.name) ?? [];
     const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
-    this.#driver.start({ name, rooms, seed, session });
+    this.#driver.start({ ...start, seed });
   }
 
   #onLost(): void {

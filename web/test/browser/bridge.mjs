@@ -47,11 +47,13 @@ function passOn(socket, port) {
 /** Starts a bridge to the port that `port()` returns. Returns its address and how to use it. */
 export async function startBridge(directory, port) {
   const server = createServer(async (request, response) => {
-    const path = request.url === "/" ? "/index.html" : new URL(request.url, "http://x").pathname;
+    const { pathname } = new URL(request.url, "http://localhost");
+    const path = pathname === "/" ? "/index.html" : pathname;
     try {
-      const content = await readFile(join(directory, path));
+      const content = await readFile(join(directory, `${path}.gz`));
       response.writeHead(200, {
         "content-type": TYPES[extname(path)] ?? "text/plain",
+        "content-encoding": "gzip",
         "content-security-policy": policy(request.headers.host),
       });
       response.end(content);

@@ -89,7 +89,7 @@ test("refused message stays and can be edited", async () => {
   await say(page, "/msg nobody-there hi");
   await page.locator(".is-refused", { hasText: "Nobody has this name." }).waitFor();
   await page.getByRole("button", { name: "Edit" }).click();
-  assert.equal(await page.inputValue("#compose"), "hi");
+  await until(async () => (await page.inputValue("#compose")) === "hi");
   assert.equal(await page.locator(".is-refused").count(), 0);
   await close(page);
 });
