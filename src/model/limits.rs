@@ -7,6 +7,12 @@ use std::time::Duration;
 /// Default port, TCP and UDP: spells CHAT on a telephone keypad.
 pub const DEFAULT_PORT: u16 = 2428;
 
+/// Default port of the listener for browsers.
+pub const DEFAULT_WEB_PORT: u16 = 2_480;
+
+/// Maximum length of a client's WebSocket message, in bytes.
+pub const MAX_WEBSOCKET_MESSAGE: u32 = 65_536;
+
 /// mDNS service type by which servers are discovered: `docs/protocol/discovery.md`.
 pub const MDNS_SERVICE: &str = "_pi-chat._tcp.local.";
 

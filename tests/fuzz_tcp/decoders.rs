@@ -3,7 +3,12 @@
 use pi_chat::wire::FrameReader;
 use pi_chat::wire::tcp::{ClientFrame, Decoded, ServerFrame};
 #[cfg(feature = "server")]
-use pi_chat::wire::{MAX_PROXY_HEADER_REST, ProxyHeaderError, ProxyHeaderReader, ProxySource};
+use pi_chat::wire::websocket::{WebSocketEnd, WebSocketReader};
+#[cfg(feature = "server")]
+use pi_chat::wire::{
+    HttpRequest, MAX_HTTP_HEAD, MAX_PROXY_HEADER_REST, ProxyHeaderError, ProxyHeaderReader,
+    ProxySource,
+};
 
 /// Bytes of the length in front of a body.
 const LENGTH_PREFIX: usize = 2;
@@ -115,6 +120,55 @@ fn decode_proxy_header(
         if result != Ok(None) || count == 0 {
             return (result, taken);
         }
+    }
+}
+
+/// Reads a client's WebSocket frames, also with a valid header in front of the bytes: in one piece
+/// and a byte at a time, with the same result. The payload is never longer than what came.
+#[cfg(feature = "server")]
+#[allow(dead_code, reason = "each fuzz target uses a part of this file")]
+pub(crate) fn check_websocket(bytes: &[u8]) {
+    let [first, length, ..] = bytes else { return };
+    let header = [first & 0x8f, 0x80 | (length % 126)];
+    for bytes in [bytes, &[&header, bytes].concat()] {
+        assert_eq!(unwrap_websocket(bytes, bytes.len()), unwrap_websocket(bytes, 1));
+    }
+}
+
+/// Reads WebSocket frames `size` bytes at a time; returns payload, number of idle frames, last ping
+/// and end.
+#[cfg(feature = "server")]
+fn unwrap_websocket(
+    bytes: &[u8],
+    size: usize,
+) -> (Vec<u8>, u32, Option<Vec<u8>>, Option<WebSocketEnd>) {
+    let mut reader = WebSocketReader::default();
+    let (mut payload, mut idle_frames, mut ping) = (Vec::new(), 0, None);
+    for piece in bytes.chunks(size.max(1)) {
+        let mut piece = piece.to_vec();
+        let out = reader.unwrap(&mut piece);
+        payload.extend(&piece[..out.payload]);
+        idle_frames += out.idle_frames;
+        ping = out.ping.or(ping);
+        if out.end.is_some() {
+            return (payload, idle_frames, ping, out.end);
+        }
+    }
+    (payload, idle_frames, ping, None)
+}
+
+/// Parses the head of an HTTP request, also with a valid beginning in front of the bytes. A head is
+/// complete at its last byte and not before, whatever follows.
+#[cfg(feature = "server")]
+#[allow(dead_code, reason = "each fuzz target uses a part of this file")]
+pub(crate) fn check_http_request(bytes: &[u8]) {
+    let line: &[u8] = b"GET /chat HTTP/1.1\r\n";
+    let field: &[u8] = b"GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: websocket\r\nHost: ";
+    let end: &[u8] = b"\r\n\r\n";
+    for bytes in [bytes, &[line, bytes, end].concat(), &[field, bytes, end].concat()] {
+        let Ok(Some((request, size))) = HttpRequest::parse(bytes) else { continue };
+        assert!(size <= bytes.len() && size <= MAX_HTTP_HEAD && request.path.starts_with('/'));
+        assert_eq!(HttpRequest::parse(&bytes[..size]), Ok(Some((request, size))));
     }
 }
 

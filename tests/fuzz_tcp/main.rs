@@ -62,5 +62,7 @@ fn decoders_read_random_bytes_without_panic_and_in_one_form_only() {
         decoders::check_server_stream(bytes);
         decoders::check_frame_bodies(bytes);
         bytes.chunks(256).for_each(decoders::check_proxy_header);
+        bytes.chunks(256).for_each(decoders::check_websocket);
+        bytes.chunks(64).for_each(decoders::check_http_request);
     });
 }

@@ -16,6 +16,8 @@ mod scenario;
 mod tcp_scenarios;
 mod udp;
 mod udp_scenarios;
+#[cfg(feature = "server")]
+mod websocket;
 
 use std::fs;
 use std::path::Path;
