@@ -6,6 +6,8 @@
 //! cargo bench --bench fanout -- [--clients 1000] [--messages 2000] [--rounds 3]
 //! ```
 //!
+//! The server is measured with clients over TCP and with clients over WebSockets.
+//!
 //! All clients are in one room. 4 of them send messages of 64 bytes, each with up to 32 of them
 //! unacknowledged. Server and load generator have a core each.
 
@@ -55,6 +57,8 @@ struct Load {
 enum Target {
     /// `chat-server` with its log in memory.
     Server,
+    /// The same, with clients over WebSockets.
+    Web,
     /// `chat-server` with its log on disk, `durability = "relaxed"`.
     Disk,
     /// The bare relay.
@@ -103,6 +107,7 @@ fn main() {
     for round in 1..=rounds {
         let relay = measure(load, Target::Relay);
         let server = measure(load, Target::Server);
+        let web = measure(load, Target::Web);
         let disk = measure(load, Target::Disk);
         let ratio = server.cpu_seconds / relay.cpu_seconds;
         println!(
@@ -114,6 +119,15 @@ fn main() {
             relay.wall_seconds,
             server.resident_without_clients,
             (server.resident - server.resident_without_clients) as f64 / load.clients as f64,
+        );
+        println!(
+            "         over WebSockets {:.3} ({:.2} times that over TCP), wall {:.3}; server's memory \
+             {} kB idle, {:.2} kB per client",
+            web.cpu_seconds,
+            web.cpu_seconds / server.cpu_seconds,
+            web.wall_seconds,
+            web.resident_without_clients,
+            (web.resident - web.resident_without_clients) as f64 / load.clients as f64,
         );
         println!(
             "         with the log on disk {:.3} ({:.2} times that in memory), wall {:.3}; deliveries per CPU \
@@ -145,9 +159,13 @@ fn rerun_pinned() -> bool {
     })
 }
 
-/// Starts a program pinned to core 0. Returns it with the address from its line `listening on …` on
-/// standard error.
-fn start_pinned(program: &std::ffi::OsStr, arguments: &[&str]) -> (Child, SocketAddr) {
+/// Starts a program pinned to core 0. Returns it with the address from the line on standard error
+/// that begins with `prefix`.
+fn start_pinned(
+    program: &std::ffi::OsStr,
+    arguments: &[&str],
+    prefix: &str,
+) -> (Child, SocketAddr) {
     let mut child = Command::new("taskset")
         .args(["-c", "0"])
         .arg(program)
@@ -158,7 +176,7 @@ fn start_pinned(program: &std::ffi::OsStr, arguments: &[&str]) -> (Child, Socket
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let address = loop {
         let line = lines.next().expect("it ended before it listened").unwrap();
-        if let Some(address) = line.strip_prefix("listening on ") {
+        if let Some(address) = line.strip_prefix(prefix) {
             break address.parse().unwrap();
         }
     };
@@ -167,8 +185,8 @@ fn start_pinned(program: &std::ffi::OsStr, arguments: &[&str]) -> (Child, Socket
 }
 
 /// Starts the server with limits that slow down no sender; with its log in the directory `data`, or
-/// in memory.
-fn start_server(data: Option<&str>) -> (Child, SocketAddr) {
+/// in memory. Returns the address for WebSockets if `is_web`, otherwise that for TCP.
+fn start_server(data: Option<&str>, is_web: bool) -> (Child, SocketAddr) {
     let mut arguments = vec![
         "--listen",
         "127.0.0.1:0",
@@ -182,20 +200,28 @@ fn start_server(data: Option<&str>) -> (Child, SocketAddr) {
     if let Some(data) = data {
         arguments.extend(["--data", data]);
     }
-    start_pinned(env!("CARGO_BIN_EXE_chat-server").as_ref(), &arguments)
+    let prefix = if is_web {
+        arguments.extend(["--web-listen", "127.0.0.1:0"]);
+        "listening for browsers on "
+    } else {
+        arguments.extend(["--web", "false"]);
+        "listening on "
+    };
+    start_pinned(env!("CARGO_BIN_EXE_chat-server").as_ref(), &arguments, prefix)
 }
 
 /// Starts the relay, which is this program with `--relay`.
 fn start_relay() -> (Child, SocketAddr) {
-    start_pinned(std::env::current_exe().unwrap().as_os_str(), &["--relay"])
+    start_pinned(std::env::current_exe().unwrap().as_os_str(), &["--relay"], "listening on ")
 }
 
 /// Starts the target, measures it under the load, and stops it.
 fn measure(load: Load, target: Target) -> Measurement {
     let data = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let (mut child, address) = match target {
-        Target::Server => start_server(None),
-        Target::Disk => start_server(data.path().to_str()),
+        Target::Server => start_server(None, false),
+        Target::Web => start_server(None, true),
+        Target::Disk => start_server(data.path().to_str(), false),
         Target::Relay => start_relay(),
     };
     let resident_without_clients = resident_kilobytes(child.id());
@@ -241,6 +267,8 @@ struct Client {
     stream: tokio::net::TcpStream,
     /// Splits the received bytes into frames.
     reader: FrameReader,
+    /// Removes the headers of WebSocket messages from the received bytes.
+    messages: MessageReader,
     /// Program that it is connected to.
     target: Target,
     /// Number of entries received.
@@ -260,19 +288,99 @@ async fn connect_all(load: Load, target: Target, address: SocketAddr) -> Vec<Cli
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut messages = MessageReader::default();
+        if matches!(target, Target::Web) {
+            shake_hands(&mut stream);
+            messages.is_active = true;
+        }
         let (reader, session) = match target {
-            Target::Server | Target::Disk => join(&mut stream, number),
+            Target::Server | Target::Disk | Target::Web => join(&mut stream, number, &mut messages),
             Target::Relay => (FrameReader::from_server(), 1 + number as u64),
         };
         stream.set_nonblocking(true).unwrap();
         let stream = tokio::net::TcpStream::from_std(stream).unwrap();
-        clients.push(Client { stream, reader, target, received: 0, sent: 0, echoed: 0, session });
+        clients.push(Client {
+            stream,
+            reader,
+            messages,
+            target,
+            received: 0,
+            sent: 0,
+            echoed: 0,
+            session,
+        });
     }
     clients
 }
 
+/// Opens a WebSocket.
+fn shake_hands(stream: &mut TcpStream) {
+    let request = "GET /chat HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
+        Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: pi-chat\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    assert!(head.starts_with(b"HTTP/1.1 101 "));
+}
+
+/// Returns a WebSocket message of a client; its mask is 0.
+fn wrap_message(payload: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(payload.len()).unwrap().to_be_bytes();
+    let header = match payload.len() {
+        short @ 0..=125 => vec![0x82, 0x80 | u8::try_from(short).unwrap()],
+        _ => [&[0x82, 0xfe], &length[..]].concat(),
+    };
+    [&header[..], &[0; 4], payload].concat()
+}
+
+/// Removes the headers of a server's WebSocket messages.
+#[derive(Default)]
+struct MessageReader {
+    /// False over TCP: then nothing is removed.
+    is_active: bool,
+    /// Incomplete header.
+    header: Vec<u8>,
+    /// Number of bytes of the message that have not come.
+    missing: usize,
+}
+
+impl MessageReader {
+    /// Returns the pieces of payload in received bytes.
+    fn payloads<'a>(&mut self, mut bytes: &'a [u8]) -> Vec<&'a [u8]> {
+        let mut pieces = Vec::new();
+        if !self.is_active {
+            return vec![bytes];
+        }
+        while !bytes.is_empty() {
+            if self.missing == 0 {
+                self.header.push(bytes[0]);
+                bytes = &bytes[1..];
+                self.missing = match self.header[..] {
+                    [_, short @ 1..=125] => usize::from(short),
+                    [_, 126, high, low] => usize::from(u16::from_be_bytes([high, low])),
+                    [_, 127, _, _, _, _, _, a, b, c] => {
+                        usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c)
+                    }
+                    _ => continue,
+                };
+                self.header.clear();
+            }
+            let (piece, rest) = bytes.split_at(self.missing.min(bytes.len()));
+            pieces.push(piece);
+            self.missing -= piece.len();
+            bytes = rest;
+        }
+        pieces
+    }
+}
+
 /// Joins and waits for the end of the history. Returns the session as well.
-fn join(stream: &mut TcpStream, number: usize) -> (FrameReader, u64) {
+fn join(stream: &mut TcpStream, number: usize, messages: &mut MessageReader) -> (FrameReader, u64) {
     let mut bytes = Vec::new();
     let hello = Hello {
         magic: MAGIC,
@@ -291,6 +399,9 @@ fn join(stream: &mut TcpStream, number: usize) -> (FrameReader, u64) {
     };
     ClientFrame::from(hello).encode(&mut bytes);
     ClientFrame::from(join).encode(&mut bytes);
+    if messages.is_active {
+        bytes = wrap_message(&bytes);
+    }
     stream.write_all(&bytes).unwrap();
     let mut reader = FrameReader::from_server();
     let (mut session, mut is_joined) = (0, false);
@@ -298,17 +409,18 @@ fn join(stream: &mut TcpStream, number: usize) -> (FrameReader, u64) {
     while !is_joined {
         let count = stream.read(&mut buffer).unwrap();
         assert_ne!(count, 0, "the server hung up");
-        reader
-            .feed(&buffer[..count], |body| {
-                match ServerFrame::decode(body) {
-                    Decoded::Frame(ServerFrame::Welcome(welcome)) => session = welcome.session.0,
-                    Decoded::Frame(ServerFrame::End(_)) => is_joined = true,
-                    Decoded::Frame(ServerFrame::Error(error)) => panic!("{error:?}"),
-                    _ => {}
-                }
-                true
-            })
-            .unwrap();
+        let mut take = |body: &[u8]| {
+            match ServerFrame::decode(body) {
+                Decoded::Frame(ServerFrame::Welcome(welcome)) => session = welcome.session.0,
+                Decoded::Frame(ServerFrame::End(_)) => is_joined = true,
+                Decoded::Frame(ServerFrame::Error(error)) => panic!("{error:?}"),
+                _ => {}
+            }
+            true
+        };
+        for payload in messages.payloads(&buffer[..count]) {
+            reader.feed(payload, &mut take).unwrap();
+        }
     }
     (reader, session)
 }
@@ -349,7 +461,7 @@ impl Client {
     fn queue_message(&self, unsent: &mut VecDeque<u8>) {
         let mut bytes = Vec::new();
         match self.target {
-            Target::Server | Target::Disk => ClientFrame::from(Say {
+            Target::Server | Target::Disk | Target::Web => ClientFrame::from(Say {
                 reference: Reference(self.sent),
                 room: "lobby".to_owned(),
                 style: 0,
@@ -371,7 +483,7 @@ impl Client {
             })
             .encode(&mut bytes),
         }
-        unsent.extend(bytes);
+        unsent.extend(if self.messages.is_active { wrap_message(&bytes) } else { bytes });
     }
 
     /// Writes as much of the send buffer as the socket takes.
@@ -394,18 +506,19 @@ impl Client {
             Err(error) => panic!("{error}"),
         };
         assert_ne!(count, 0, "the server hung up");
-        let Self { reader, received, echoed, session, sent, .. } = self;
-        reader
-            .feed(&buffer[..count], |body| {
-                // Only senders decode what they receive: the generator must not be slower than the
-                // program that it measures.
-                *received += u64::from(body.first() == Some(&67));
-                if *sent > 0 {
-                    *echoed += u64::from(is_from_session(body, *session));
-                }
-                true
-            })
-            .unwrap();
+        let Self { reader, messages, received, echoed, session, sent, .. } = self;
+        let mut take = |body: &[u8]| {
+            // Only senders decode what they receive: the generator must not be slower than the
+            // program that it measures.
+            *received += u64::from(body.first() == Some(&67));
+            if *sent > 0 {
+                *echoed += u64::from(is_from_session(body, *session));
+            }
+            true
+        };
+        for payload in messages.payloads(&buffer[..count]) {
+            reader.feed(payload, &mut take).unwrap();
+        }
     }
 }
 

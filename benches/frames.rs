@@ -495,6 +495,7 @@ fn join_bytes(name: &str, rooms: &[&str], position: Option<Position>) -> Vec<u8>
 /// Starts a server without rate limits; with its log in the directory `data`, or in memory.
 fn start_server(data: Option<&str>) -> (Child, SocketAddr) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
+    command.env("CHAT_SERVER_WEB", "false");
     command.args(["--listen", "127.0.0.1:0", "--announce", "false"]);
     command.args(["--burst", "1000000000", "--per-minute", "1000000000"]);
     command.args(["--max-connections-per-address", "1000000"]);

@@ -15,14 +15,13 @@ mod common;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::net::Shutdown;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use common::{Server, TestClient};
+use common::{Server, TestClient, WITH_WEB};
 use pi_chat::model::ErrorCode;
 use pi_chat::wire::tcp::{Decoded, ServerFrame};
 use serde_json::Value;
@@ -63,7 +62,7 @@ fn every_case_file_has_a_test() {
     }
 }
 
-/// Runs all cases of a file, four at a time, and reports all that fail.
+/// Runs all cases of a file both ways, four at a time, and reports all that fail.
 fn run_case_file(name: &str) {
     let file: Value =
         serde_json::from_str(&read_package_file(&format!("tests/conformance/{name}.json")))
@@ -73,9 +72,12 @@ fn run_case_file(name: &str) {
     let failures = Mutex::new(String::new());
     let work = || {
         while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if let Err(why) = catch_panic(|| run_case(case)) {
-                let (title, clause) = (&case["name"], &case["clause"]);
-                let _ = write!(failures.lock().unwrap(), "\n{name}: {title} ({clause})\n{why}\n");
+            for way in [Way::Tcp, Way::Web] {
+                if let Err(why) = catch_panic(|| run_case(case, way)) {
+                    let (title, clause) = (&case["name"], &case["clause"]);
+                    let text = format!("\n{name}: {title} ({clause}), {way:?}\n{why}\n");
+                    failures.lock().unwrap().push_str(&text);
+                }
             }
         }
     };
@@ -93,9 +95,9 @@ fn catch_panic(it: impl FnOnce()) -> Result<(), String> {
     })
 }
 
-/// Starts a server with the configuration of a case and runs the case against it. Panics at the
+/// Starts a server with the configuration of a case and runs the case against it, one way. Panics at the
 /// first step that fails.
-fn run_case(case: &Value) {
+fn run_case(case: &Value, way: Way) {
     assert!(case["clause"].is_string(), "no clause");
     let configuration = tempfile::NamedTempFile::new().unwrap();
     let mut text = String::new();
@@ -106,14 +108,24 @@ fn run_case(case: &Value) {
     let directory = tempfile::tempdir().unwrap();
     let control = directory.path().join("control").to_str().unwrap().to_owned();
     let configuration = configuration.path().to_str().unwrap();
-    let server = Server::start(&["--config", configuration, "--control", &control]);
+    let flags = [&["--config", configuration, "--control", &control], WITH_WEB].concat();
+    let server = Server::start(&flags);
     let (peers, captures) = (HashMap::new(), HashMap::new());
-    let mut runner = CaseRunner { server, control, peers, captures };
+    let mut runner = CaseRunner { server, control, way, peers, captures };
     for (number, step) in (1..).zip(case["steps"].as_array().unwrap()) {
         if let Err(why) = catch_panic(|| runner.run_step(step)) {
             panic!("  step {number}: {step}\n  {why}");
         }
     }
+}
+
+/// Ways to a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// TCP.
+    Tcp,
+    /// WebSocket.
+    Web,
 }
 
 /// Runner of a case: its server, connections and captured fields.
@@ -122,6 +134,8 @@ struct CaseRunner {
     server: Server,
     /// Path of its control socket.
     control: String,
+    /// Way to the server, for all connections.
+    way: Way,
     /// Connections, by the names that the case gives them.
     peers: HashMap<String, TestClient>,
     /// Bytes of captured fields, by name.
@@ -132,7 +146,10 @@ impl CaseRunner {
     /// Runs one step; panics if it fails. Opens the step's connection if it is not open.
     fn run_step(&mut self, step: &Value) {
         let on = step["on"].as_str().unwrap().to_owned();
-        let mut peer = self.peers.remove(&on).unwrap_or_else(|| self.server.connect());
+        let mut peer = self.peers.remove(&on).unwrap_or_else(|| match self.way {
+            Way::Tcp => self.server.connect(),
+            Way::Web => TestClient::connect_web(self.server.web_address()),
+        });
         let mut keys = step.as_object().unwrap().keys().map(String::as_str);
         let actions: Vec<&str> = keys.by_ref().filter(|it| !NON_ACTION_KEYS.contains(it)).collect();
         let [action] = actions[..] else { panic!("a step needs exactly one action: {actions:?}") };
@@ -149,7 +166,7 @@ impl CaseRunner {
             "quiet" => peer.expect_nothing(),
             "role" => self.give_role(step),
             "closed" => peer.expect_closed(),
-            "ends" if value == "sending" => peer.stream().shutdown(Shutdown::Write).unwrap(),
+            "ends" if value == "sending" => peer.end_sending(),
             "ends" if value == "all" => return peer.hang_up(),
             other => panic!("unknown action {other}"),
         }

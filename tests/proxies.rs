@@ -262,7 +262,10 @@ fn header_of_an_untrusted_peer_is_no_part_of_the_protocol() {
 #[test]
 fn connections_without_header_are_bounded() {
     let mut command = Command::new("/bin/sh");
-    command.env_clear().args(["-c", "ulimit -n 128; exec \"$0\" \"$@\""]);
+    command
+        .env_clear()
+        .env("CHAT_SERVER_WEB", "false")
+        .args(["-c", "ulimit -n 128; exec \"$0\" \"$@\""]);
     command.arg(server_command().get_program());
     let server = Server::start_command(command, &["--trusted-proxies", "127.0.0.9"], |_| {});
     // Of 64 connections that clients may have, 8 may be without a header.

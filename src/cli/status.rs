@@ -77,14 +77,21 @@ fn format_status(status: &Status) -> String {
          limits     {limits}\n\
          backup     {}\n\
          watchdog   {watchdog}\n\
-         listening  {}\n",
+         listening  {}\n\
+         browsers   {}\n",
         status.process,
         format_duration(status.uptime),
         status.head,
         format_store(&status.store),
         format_backup(status.backup.as_ref()),
         listening.join(", "),
+        format_urls(&status.web),
     )
+}
+
+/// Formats where to point a browser.
+fn format_urls(urls: &[String]) -> String {
+    if urls.is_empty() { "are not let in".to_owned() } else { urls.join(" or ") }
 }
 
 /// Formats where the log is stored, its size and durability, and disk failures.

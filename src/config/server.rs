@@ -17,7 +17,9 @@ use crate::model::limits::{HISTORY_LENGTH, MAX_FRAME};
 use crate::model::{
     AnnouncementText, HubSettings, IpNetwork, NetworkError, Retention, RoomName, strip_room_prefix,
 };
-use crate::server::{BackupSettings, ControlSocket, FanoutLimits, ListenAddress, ServerSettings};
+use crate::server::{
+    BackupSettings, ControlSocket, FanoutLimits, ListenAddress, ServerSettings, WebSettings,
+};
 use crate::text_input;
 
 /// Options of the server from one source (flags and environment, or the file), each of them
@@ -32,8 +34,32 @@ pub struct ServerOptions {
     #[arg(long, value_name = "ADDR:PORT", env = "CHAT_SERVER_LISTEN", value_delimiter = ',')]
     listen: Option<Vec<ListenAddress>>,
 
+    /// Let browsers in: send the files of the page, and accept WebSockets [default: true]
+    #[arg(long, value_name = "BOOL", env = "CHAT_SERVER_WEB")]
+    web: Option<bool>,
+
+    /// Listen here for browsers; may be given several times, as --listen
+    /// [default: [::]:2480, unless another program has this port]
+    #[arg(long, value_name = "ADDR:PORT", env = "CHAT_SERVER_WEB_LISTEN", value_delimiter = ',')]
+    web_listen: Option<Vec<ListenAddress>>,
+
+    /// Directory with the files of the page for browsers [default: /usr/share/chat-server/web]
+    #[arg(long, value_name = "DIR", env = "CHAT_SERVER_WEB_ROOT")]
+    web_root: Option<PathBuf>,
+
+    /// Names by which browsers may reach this server, beside addresses, localhost, *.local and the
+    /// name of this machine [default: none]
+    #[arg(long, value_name = "HOST", env = "CHAT_SERVER_WEB_HOSTS", value_delimiter = ',')]
+    web_hosts: Option<Vec<String>>,
+
+    /// Origins of other web pages that may talk to this server, such as https://example.org; *: all
+    /// [default: none]
+    #[arg(long, value_name = "ORIGIN", env = "CHAT_SERVER_WEB_ORIGINS", value_delimiter = ',')]
+    web_origins: Option<Vec<String>>,
+
     /// Reverse proxies, as addresses or networks: their connections, and no others, have to begin
-    /// with a PROXY protocol header of version 2, which states the client's address [default: none]
+    /// with a PROXY protocol header of version 2, which states the client's address; over HTTP,
+    /// their X-Forwarded-For counts instead [default: none]
     #[arg(
         long,
         value_name = "ADDR[/BITS]",
@@ -237,6 +263,11 @@ impl ServerOptions {
         };
         Self {
             listen: self.listen.or(fallback.listen),
+            web: self.web.or(fallback.web),
+            web_listen: self.web_listen.or(fallback.web_listen),
+            web_root: self.web_root.or(fallback.web_root),
+            web_hosts: self.web_hosts.or(fallback.web_hosts),
+            web_origins: self.web_origins.or(fallback.web_origins),
             trusted_proxies: self.trusted_proxies.or(fallback.trusted_proxies),
             motd: self.motd.or(fallback.motd),
             name: self.name.or(fallback.name),
@@ -345,7 +376,18 @@ impl ServerOptions {
         };
         let server = ServerSettings::default();
         let max_connections = self.max_connections.unwrap_or(hub.max_connections);
+        let hosts = self.web_hosts.unwrap_or_default();
+        let origins = self.web_origins.unwrap_or_default();
+        check_hosts(&hosts)?;
+        check_origins(&origins)?;
+        let is_web = self.web.unwrap_or(true);
         let settings = ServerSettings {
+            web: WebSettings {
+                listen: is_web.then(|| self.web_listen.unwrap_or_default()),
+                root: self.web_root.unwrap_or(server.web.root),
+                hosts,
+                origins,
+            },
             listen: self.listen.unwrap_or_default(),
             trusted_proxies: parse_networks(&self.trusted_proxies.unwrap_or_default())?,
             control,
@@ -460,6 +502,35 @@ fn parse_networks(texts: &[String]) -> Result<Vec<IpNetwork>> {
     texts.iter().map(parse).collect()
 }
 
+/// Checks the `web-hosts` option: names without scheme, port and path.
+///
+/// # Errors
+/// A text is no such name.
+fn check_hosts(hosts: &[String]) -> Result<()> {
+    let is_name = |it: &str| {
+        !it.is_empty() && it.bytes().all(|c| c.is_ascii_alphanumeric() || b"-._".contains(&c))
+    };
+    match hosts.iter().find(|it| !is_name(it)) {
+        Some(host) => bail!("web-hosts: not the name of a host: {host}"),
+        None => Ok(()),
+    }
+}
+
+/// Checks the `web-origins` option: a scheme and a host, perhaps with a port, or `*`.
+///
+/// # Errors
+/// A text is no origin.
+fn check_origins(origins: &[String]) -> Result<()> {
+    let is_origin = |it: &str| {
+        let host = it.split_once("://").map(|(_, host)| host.trim_end_matches('/'));
+        it == "*" || host.is_some_and(|it| !it.is_empty() && !it.contains('/'))
+    };
+    match origins.iter().find(|it| !is_origin(it)) {
+        Some(origin) => bail!("web-origins: not an origin, such as https://example.org: {origin}"),
+        None => Ok(()),
+    }
+}
+
 /// Parses the room names of the `reserved-rooms` option, each with or without `#`.
 ///
 /// # Errors
@@ -547,7 +618,11 @@ mod tests {
                 "control: None"
             ]
         );
-        let bare = ServerOptions { listen: options.listen.clone(), ..ServerOptions::default() };
+        let bare = ServerOptions {
+            listen: options.listen.clone(),
+            web_listen: options.web_listen.clone(),
+            ..ServerOptions::default()
+        };
         // The shown defaults are the built-in ones, with a data directory and without.
         for data_dir in [None, Some(PathBuf::from("data"))] {
             // An example is shown of the message of the day: there is none by default.
@@ -557,6 +632,7 @@ mod tests {
             assert_eq!(format!("{shown:?}"), format!("{bare:?}"));
         }
         assert_eq!(options.listen, Some(vec!["[::]:2428".parse().unwrap()]));
+        assert_eq!(options.web_listen, Some(vec!["[::]:2480".parse().unwrap()]));
     }
 
     #[test]
@@ -601,6 +677,8 @@ mod tests {
             "reserved-rooms = [\"a b\"]",
             "trusted-proxies = [\"192.0.2.7/24\"]",
             "trusted-proxies = [\"localhost\"]",
+            "web-hosts = [\"http://chat.example.org\"]",
+            "web-origins = [\"chat.example.org\"]",
         ] {
             let options: ServerOptions = toml::from_str(text).unwrap();
             assert!(options.into_settings().is_err(), "{text}");

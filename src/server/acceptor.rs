@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::admission::Admission;
-use super::listen::{self, Bound, RetryingListener};
+use super::listen::{Bound, RetryingListener};
 use super::trusted_proxies::TrustedProxies;
 
 /// Maximum number of unsent bytes that the operating system holds for a socket (Linux). Without
@@ -37,13 +37,7 @@ impl Acceptor {
     /// it. Prints a line when it begins to listen. Accepts nothing while all permits are in use or
     /// the engine's queue is full. Drops a socket whose options cannot be set.
     pub(super) async fn run(self, bound: Bound) {
-        let listener = match bound {
-            Bound::Listening(listener) => listener,
-            Bound::NotYet(address) => {
-                tracing::warn!("{address} is no address of this machine yet; waiting for it");
-                listen::bind_when_available(&address).await
-            }
-        };
+        let listener = bound.wait().await;
         self.report_address(&listener);
         let mut listener = RetryingListener::new(listener, self.admission.clock);
         loop {
@@ -97,7 +91,7 @@ impl Acceptor {
 ///
 /// # Errors
 /// The operating system refuses an option, usually because the client has closed already.
-fn set_options(stream: &TcpStream) -> io::Result<()> {
+pub(super) fn set_options(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     #[cfg(any(target_os = "linux", target_os = "android"))]
     socket2::SockRef::from(stream).set_tcp_notsent_lowat(MAX_UNSENT_BYTES)?;

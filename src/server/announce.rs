@@ -15,6 +15,9 @@ use crate::mdns::bridges::{is_bridge_port, is_container_bridge};
 use crate::model::ServerId;
 use crate::model::limits::{DEFAULT_PORT, MDNS_SERVICE};
 
+/// Service type of the page for browsers.
+const HTTP_SERVICE: &str = "_http._tcp.local.";
+
 /// Maximum length of a DNS label, in bytes.
 const MAX_LABEL: usize = 63;
 
@@ -45,18 +48,23 @@ struct Advertisement {
     /// Addresses with this port on which the server listens, without loopback addresses. A wildcard
     /// address stands for all addresses of the machine.
     addresses: Vec<SocketAddr>,
+    /// Port of the page for browsers; `None` if only this machine reaches it, or there is none.
+    web_port: Option<u16>,
 }
 
 impl Advertisement {
     /// Returns the record for a server with these settings and listening addresses. Its port is the
     /// port of the first address that is not loopback. Only addresses with this port are
-    /// advertised. `None` if advertising is off or all addresses are loopback.
+    /// advertised. `web`: addresses that the server listens on for browsers. `None` if advertising
+    /// is off or all addresses are loopback.
     fn of(
         id: Option<ServerId>,
         settings: &ServerSettings,
         listening: &[SocketAddr],
+        web: &[SocketAddr],
     ) -> Option<Self> {
-        let reachable = || listening.iter().filter(|it| !it.ip().to_canonical().is_loopback());
+        let is_reachable = |it: &&SocketAddr| !it.ip().to_canonical().is_loopback();
+        let reachable = || listening.iter().filter(is_reachable);
         // A service instance has exactly one port.
         let port = reachable().next()?.port();
         settings.announce.then(|| Self {
@@ -64,6 +72,7 @@ impl Advertisement {
             name: settings.hub.server_name.clone(),
             port,
             addresses: reachable().filter(|it| it.port() == port).copied().collect(),
+            web_port: web.iter().find(is_reachable).map(SocketAddr::port),
         })
     }
 
@@ -102,18 +111,24 @@ pub(super) async fn announce(
     id: Option<ServerId>,
     mut settings: watch::Receiver<ServerSettings>,
     mut listening: watch::Receiver<Vec<SocketAddr>>,
+    mut web: watch::Receiver<Vec<SocketAddr>>,
 ) {
     let mut shown: Option<(Advertisement, Advertiser)> = None;
     loop {
-        let wanted =
-            Advertisement::of(id, &settings.borrow_and_update(), &listening.borrow_and_update());
+        let wanted = Advertisement::of(
+            id,
+            &settings.borrow_and_update(),
+            &listening.borrow_and_update(),
+            &web.borrow_and_update(),
+        );
         if shown.as_ref().map(|(it, _)| it) != wanted.as_ref() {
             withdraw(shown.take()).await;
             shown = wanted.and_then(|it| Some((it.clone(), Advertiser::begin(&it)?)));
         }
-        // If the settings end, only the addresses are watched.
+        // What has ended is no longer watched, except for the addresses.
         tokio::select! {
             told = listening.changed() => if told.is_err() { break },
+            Ok(()) = web.changed() => {}
             Ok(()) = settings.changed() => {}
         }
     }
@@ -185,8 +200,8 @@ impl Advertiser {
     }
 }
 
-/// Passes a record to a multicast DNS thread, which advertises it on the interfaces of
-/// [`Advertisement::interfaces`], except loopbacks and ports of bridges. The bridge hears what its
+/// Passes a record, and that of the page for browsers, to a multicast DNS thread, which advertises
+/// them on the interfaces of [`Advertisement::interfaces`], except loopbacks and ports of bridges. The bridge hears what its
 /// ports hear.
 ///
 /// # Errors
@@ -199,11 +214,33 @@ fn register(daemon: &ServiceDaemon, wanted: &Advertisement) -> Result<(), mdns_s
         vec![("name", wanted.name.clone()), ("version", env!("CARGO_PKG_VERSION").to_owned())];
     text.extend(wanted.id.map(|it| ("id", it.to_string())));
     let label = truncate(&wanted.name, MAX_LABEL - MAX_CONFLICT_SUFFIX);
-    let host = format!("{}.local.", host_label(&machine_name(), wanted.port));
-    let entry = ServiceInfo::new(MDNS_SERVICE, label, &host, (), wanted.port, &text[..])?;
-    let mut entry = entry.enable_addr_auto();
-    entry.set_interfaces(wanted.interfaces());
-    daemon.register(entry)
+    let host = format!("{}.", host_name(wanted.port));
+    let register = |service, port, text: &[(&str, String)]| {
+        let entry = ServiceInfo::new(service, label, &host, (), port, text)?;
+        let mut entry = entry.enable_addr_auto();
+        entry.set_interfaces(wanted.interfaces());
+        daemon.register(entry)
+    };
+    register(MDNS_SERVICE, wanted.port, &text)?;
+    match wanted.web_port {
+        Some(port) => register(HTTP_SERVICE, port, &[("path", "/".to_owned())]),
+        None => Ok(()),
+    }
+}
+
+/// Returns the host name that a server with these settings and listening addresses advertises, such
+/// as `raspberrypi-chat.local`; `None` if it advertises none. After a conflict with another
+/// machine's name, the advertised name has a number, which this does not know.
+pub(super) fn advertised_host(
+    settings: &ServerSettings,
+    listening: &[SocketAddr],
+) -> Option<String> {
+    Some(host_name(Advertisement::of(None, settings, listening, &[])?.port))
+}
+
+/// Returns the host name of a server at this port.
+fn host_name(port: u16) -> String {
+    format!("{}.local", host_label(&machine_name(), port))
 }
 
 /// Returns true if `interface` has the IP address of `address`. Several interfaces may have the
@@ -223,7 +260,7 @@ fn truncate(text: &str, most: usize) -> &str {
 }
 
 /// Returns the host name of this machine, as `uname` reports it.
-fn machine_name() -> String {
+pub(super) fn machine_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
@@ -254,7 +291,7 @@ mod tests {
     /// Returns the advertisement for a server with default settings and these listening addresses.
     fn advertisement_for(listening: &[&str]) -> Option<Advertisement> {
         let listening: Vec<SocketAddr> = listening.iter().map(|it| it.parse().unwrap()).collect();
-        Advertisement::of(None, &ServerSettings::default(), &listening)
+        Advertisement::of(None, &ServerSettings::default(), &listening, &[])
     }
 
     /// Loopback addresses are not advertised, and only addresses with the port of the first other
@@ -268,7 +305,20 @@ mod tests {
         let Some(Advertisement { port, addresses, .. }) = wanted else { panic!("nothing") };
         assert_eq!((port, addresses.len()), (8, 2));
         let silent = ServerSettings { announce: false, ..ServerSettings::default() };
-        assert_eq!(Advertisement::of(None, &silent, &["[::]:2428".parse().unwrap()]), None);
+        assert_eq!(Advertisement::of(None, &silent, &["[::]:2428".parse().unwrap()], &[]), None);
+    }
+
+    /// The page for browsers is announced if other machines reach it.
+    #[test]
+    fn page_is_announced_if_others_reach_it() {
+        let listening = ["[::]:2428".parse().unwrap()];
+        let port = |web: &str| {
+            let settings = ServerSettings::default();
+            Advertisement::of(None, &settings, &listening, &[web.parse().unwrap()])
+                .unwrap()
+                .web_port
+        };
+        assert_eq!((port("[::]:2480"), port("127.0.0.1:2480")), (Some(2_480), None));
     }
 
     /// Two interfaces may have the same link-local address. The server is advertised only on the

@@ -50,6 +50,20 @@ pub(super) enum Bound {
     NotYet(ListenAddress),
 }
 
+impl Bound {
+    /// Returns the listening socket. If the machine does not have the address yet, first logs that
+    /// and waits for it.
+    pub(super) async fn wait(self) -> TcpListener {
+        match self {
+            Self::Listening(listener) => listener,
+            Self::NotYet(address) => {
+                tracing::warn!("{address} is no address of this machine yet; waiting for it");
+                bind_when_available(&address).await
+            }
+        }
+    }
+}
+
 /// Listens on `wanted`. If that is `[::]` and IPv6 is switched off, listens on `0.0.0.0` with the
 /// same port. Returns [`Bound::NotYet`] if the machine does not have the address or its interface.
 /// Call it in the tokio runtime.
@@ -106,7 +120,7 @@ fn is_wildcard(address: SocketAddr) -> bool {
 /// Waits until the machine has the address, and listens on it. Tries every [`BIND_RETRY_INTERVAL`],
 /// the first time after one interval, also after any other failure, such as an address in use. Logs
 /// the first such failure.
-pub(super) async fn bind_when_available(address: &ListenAddress) -> TcpListener {
+async fn bind_when_available(address: &ListenAddress) -> TcpListener {
     let mut has_warned = false;
     loop {
         sleep(BIND_RETRY_INTERVAL).await;

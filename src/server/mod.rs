@@ -35,6 +35,7 @@ mod service;
 mod status;
 mod trusted_proxies;
 mod user_sockets;
+mod web;
 
 pub use backup::BackupSettings;
 pub use control::{
@@ -47,6 +48,7 @@ pub use listen_address::{ListenAddress, ListenAddressError};
 pub use reload::ReloadResult;
 pub use status::{BackupStatus, PressureStatus, Status, StoreKind, StoreState, StoreStatus};
 pub use user_sockets::running_servers;
+pub use web::WebSettings;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -68,6 +70,7 @@ use self::listen::Bound;
 use self::reload::Reloader;
 use self::status::StatusSource;
 use self::trusted_proxies::TrustedProxies;
+use self::web::{BrowserUrls, WebAcceptor};
 use crate::log::{LogOpenError, LogSettings, MemoryLimits, OpenedLog, StoreError};
 use crate::model::{HubSettings, IpNetwork, Sequence};
 use crate::os::Clock;
@@ -88,7 +91,10 @@ pub struct ServerSettings {
     pub hub: HubSettings,
     /// Addresses to listen on. Empty: the default port on all addresses.
     pub listen: Vec<ListenAddress>,
-    /// Networks of trusted proxies, whose connections begin with a PROXY header.
+    /// Way in for browsers.
+    pub web: WebSettings,
+    /// Networks of trusted proxies, whose connections begin with a PROXY header, or over HTTP have
+    /// `X-Forwarded-For`.
     pub trusted_proxies: Vec<IpNetwork>,
     /// Kind of the log (on disk or in memory), and its settings.
     pub log: LogSettings,
@@ -109,6 +115,7 @@ impl Default for ServerSettings {
         Self {
             hub: HubSettings::default(),
             listen: Vec::new(),
+            web: WebSettings::default(),
             trusted_proxies: Vec::new(),
             log: LogSettings::Memory(MemoryLimits::default()),
             backlog: FanoutLimits::default(),
@@ -173,6 +180,7 @@ pub async fn run(
         Engine::new(settings.hub.clone(), restored, log, settings.backlog, clock);
     let current = watch::Sender::new(settings.clone());
     let listening = Arc::new(watch::Sender::new(Vec::new()));
+    let web_listening = Arc::new(watch::Sender::new(Vec::new()));
     let group_rates = Arc::new(GroupRates::new(&settings.hub));
     let admission = Admission {
         next_id: Arc::new(AtomicU64::new(1)),
@@ -184,13 +192,21 @@ pub async fn run(
         clock,
         lingering: descriptors.lingering_permits(),
     };
+    let permits = descriptors.permits();
+    let web_acceptor = WebAcceptor::new(admission.clone(), permits.clone(), web_listening.clone());
     let acceptor = Acceptor {
         admission,
         proxies: TrustedProxies::new(current.subscribe(), descriptors.unproven_permits(), clock),
-        permits: descriptors.permits(),
+        permits,
         listening: listening.clone(),
     };
     let addresses = bind_all(&settings.listen)?;
+    let web_addresses = web::bind_all(&settings.web)?;
+    let urls = BrowserUrls {
+        listening: listening.subscribe(),
+        web: web_listening.subscribe(),
+        settings: current.subscribe(),
+    };
     tracing::info!("{}", startup_summary(&settings, is_empty));
     let mut helpers = JoinSet::new();
     let (backup_sender, backup) = watch::channel(None);
@@ -199,27 +215,37 @@ pub async fn run(
         let status_source = StatusSource {
             engine: handle.clone(),
             listening: listening.subscribe(),
+            urls: urls.clone(),
             backup: backup.clone(),
             clock,
         };
         helpers.spawn(control.serve(current.subscribe(), status_source));
     }
-    let announcing = announce::announce(server_id, current.subscribe(), listening.subscribe());
+    let announcing = announce::announce(
+        server_id,
+        current.subscribe(),
+        listening.subscribe(),
+        web_listening.subscribe(),
+    );
     // In a set, so that it is aborted if the server ends early.
     let mut announcer = JoinSet::new();
     announcer.spawn(announcing);
-    drop(listening);
+    drop((listening, web_listening));
     // The control socket is open before the first "listening on" line is printed.
     let mut listeners = JoinSet::new();
     for bound in addresses {
         listeners.spawn(acceptor.clone().run(bound));
     }
-    drop(acceptor);
+    for bound in web_addresses {
+        listeners.spawn(web_acceptor.clone().run(bound));
+    }
+    drop((acceptor, web_acceptor));
     let config_problem = watch::Sender::new(None);
     helpers.spawn(service::update_status_line(
         engine.connected_users(),
         config_problem.subscribe(),
         backup,
+        urls,
         clock,
     ));
     helpers.spawn(service::feed_watchdog(handle.clone()));

@@ -88,6 +88,11 @@ fn settings_to_apply(
         }
     };
     keep(new.listen != old.listen, "listen");
+    keep(new.web.listen.is_some() != old.web.listen.is_some(), "web");
+    keep(
+        new.web.listen != old.web.listen && new.web.listen.is_some() && old.web.listen.is_some(),
+        "web-listen",
+    );
     keep(new.control != old.control, "control");
     keep(new.backlog.feed_bytes != old.backlog.feed_bytes, "max-backlog");
     keep(new.backlog.total_bytes != old.backlog.total_bytes, "max-backlog-total");
@@ -106,6 +111,7 @@ fn settings_to_apply(
     }
     new.hub.is_durable = old.hub.is_durable;
     new.listen.clone_from(&old.listen);
+    new.web.listen.clone_from(&old.web.listen);
     new.control.clone_from(&old.control);
     new.backlog = old.backlog;
     new.log = old.log.clone();
@@ -136,10 +142,13 @@ mod tests {
         wanted.hub.server_name = "attic".to_owned();
         wanted.listen = vec!["[::1]:1".parse().unwrap()];
         wanted.announce = false;
+        wanted.web.listen = Some(Vec::new());
+        wanted.web.hosts = vec!["chat.example.org".to_owned()];
         let (new, later) = settings_to_apply(&old, wanted.clone());
-        assert_eq!(later, ["listen", "durability"]);
+        assert_eq!(later, ["listen", "web", "durability"]);
         assert_eq!((new.hub.server_name.as_str(), new.hub.retention.days), ("attic", 2));
         assert!(new.listen.is_empty() && !new.announce);
+        assert_eq!((new.web.listen.as_ref(), new.web.hosts.len()), (None, 1));
         // Each reload names the keys that need a restart.
         assert_eq!(settings_to_apply(&new, wanted).1, later);
     }

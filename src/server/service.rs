@@ -9,6 +9,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use super::backup::BackupState;
 use super::engine::{EngineHandle, EngineInput};
 use super::outbox::Outbox;
+use super::web::BrowserUrls;
 use crate::hub::ConnectionId;
 use crate::model::Timestamp;
 use crate::os::Clock;
@@ -24,17 +25,20 @@ const BACKUP_AGE_INTERVAL: Duration = Duration::from_secs(10 * 60);
 const PROBE_CONNECTION: ConnectionId = ConnectionId(0);
 
 /// Updates systemd's status line when its text changes: the problem with the configuration, the
-/// number of connected users, the last backup. Returns when a sender of one of these values is
+/// number of connected users, the last backup, where to point a browser. Also logs the latter once
+/// it is known. Returns when a sender of one of these values is
 /// gone, for example because the engine has ended.
 pub(super) async fn update_status_line(
     mut people: watch::Receiver<usize>,
     mut config_problem: watch::Receiver<Option<String>>,
     mut backup: watch::Receiver<Option<BackupState>>,
+    mut urls: BrowserUrls,
     clock: Clock,
 ) {
     let mut ticks = interval(STATUS_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut shown = String::new();
+    let mut is_browser_told = false;
     loop {
         ticks.tick().await;
         let people_now = match *people.borrow_and_update() {
@@ -46,7 +50,12 @@ pub(super) async fn update_status_line(
         let now = clock.time_of_day();
         let backup_now = backup.borrow_and_update().as_ref().map(|it| format_backup(it, now));
         let has_backup = backup_now.is_some();
-        let parts = [trouble_now, Some(people_now), backup_now];
+        let page = format_urls(&urls.now());
+        if let Some(page) = page.as_ref().filter(|_| !is_browser_told) {
+            is_browser_told = true;
+            tracing::info!("{page}");
+        }
+        let parts = [trouble_now, Some(people_now), backup_now, page];
         let status = parts.into_iter().flatten().collect::<Vec<_>>().join("; ");
         if status != shown {
             systemd::notify_status(&status);
@@ -56,12 +65,18 @@ pub(super) async fn update_status_line(
             changed = people.changed() => changed,
             changed = config_problem.changed() => changed,
             changed = backup.changed() => changed,
+            () = urls.changed() => Ok(()),
             () = sleep(BACKUP_AGE_INTERVAL), if has_backup => Ok(()),
         };
         if changed.is_err() {
             return;
         }
     }
+}
+
+/// Formats where to point a browser; `None` if there is no way in for browsers.
+fn format_urls(urls: &[String]) -> Option<String> {
+    (!urls.is_empty()).then(|| format!("in a browser: {}", urls.join(" or ")))
 }
 
 /// Formats the age of the last backup, in hours or days. If backups fail, formats the error.

@@ -10,6 +10,7 @@ use tokio::task::spawn_blocking;
 
 use super::backup::{self, BackupState};
 use super::engine::{EngineHandle, EngineInput, EngineStats};
+use super::web::BrowserUrls;
 use super::{ServerSettings, service};
 use crate::hub::StorageHealth;
 use crate::log::{Durability, LogSettings};
@@ -65,6 +66,9 @@ pub struct Status {
     pub watchdog: Option<f64>,
     /// Addresses that the server listens on.
     pub listening: Vec<SocketAddr>,
+    /// URLs of the page for browsers; empty if there is no way in for them.
+    #[serde(default)]
+    pub web: Vec<String>,
 }
 
 /// Address group that has reached a limit, as reported.
@@ -138,6 +142,8 @@ pub(super) struct StatusSource {
     pub(super) engine: EngineHandle,
     /// Addresses that the server listens on.
     pub(super) listening: watch::Receiver<Vec<SocketAddr>>,
+    /// Source of the URLs of the page for browsers.
+    pub(super) urls: BrowserUrls,
     /// State of the nightly backups.
     pub(super) backup: watch::Receiver<Option<BackupState>>,
     /// Clock of the server, started with it.
@@ -155,10 +161,11 @@ impl StatusSource {
         let (answer, told) = oneshot::channel();
         self.engine.send(EngineInput::QueryStats { answer }).await.ok()?;
         let EngineStats { hub, messages, last_minute, refusals, pressure } = told.await.ok()?;
-        let (store, memory) =
-            spawn_blocking(move || (store_status(&settings, hub.storage), resident_memory()))
-                .await
-                .ok()?;
+        let urls = self.urls.clone();
+        let blocking = spawn_blocking(move || {
+            (store_status(&settings, hub.storage), resident_memory(), urls.now())
+        });
+        let (store, memory, web) = blocking.await.ok()?;
         Some(Status {
             healthy: store.state == StoreState::Sound,
             name: hub.server_name,
@@ -186,6 +193,7 @@ impl StatusSource {
             backup: self.backup.borrow().as_ref().map(|it| it.status(self.clock.time_of_day())),
             watchdog: systemd::watchdog_timeout().map(|it| it.as_secs_f64()),
             listening: self.listening.borrow().clone(),
+            web,
         })
     }
 }

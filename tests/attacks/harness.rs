@@ -253,8 +253,8 @@ impl Attack<'_> {
         if let Some(limit) = self.open_files {
             let program = command.get_program().to_owned();
             command = std::process::Command::new("/bin/sh");
-            command.env_clear().arg("-c").arg(format!("ulimit -n {limit}; exec \"$0\" \"$@\""));
-            command.arg(program);
+            command.env_clear().env("CHAT_SERVER_WEB", "false");
+            command.arg("-c").arg(format!("ulimit -n {limit}; exec \"$0\" \"$@\"")).arg(program);
         }
         let server = Server::start_command(command, &arguments, |_| {});
         say_something(server.address(), self.password);

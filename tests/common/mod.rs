@@ -25,6 +25,9 @@ use socket2::{Domain, Socket, Type};
 /// Maximum time that a test waits for something.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Maximum length of a message that a server sends by WebSocket, in bytes.
+const MAX_MESSAGE: usize = 1 << 20;
+
 /// Returns a command for one of our programs, given by its path, with an empty environment. The
 /// environment variable PI_CHAT_RUNNER may hold a program, with arguments, that runs it, such as
 /// the emulator of `scripts/test arm`.
@@ -36,9 +39,12 @@ pub(crate) fn isolated_command(program: &str) -> Command {
     command
 }
 
-/// Returns a command for `chat-server` with an empty environment.
+/// Returns a command for `chat-server` with an environment in which only the way in for browsers is
+/// off. A flag switches it on: servers of several tests cannot all have its default port.
 pub(crate) fn server_command() -> Command {
-    isolated_command(env!("CARGO_BIN_EXE_chat-server"))
+    let mut command = isolated_command(env!("CARGO_BIN_EXE_chat-server"));
+    command.env("CHAT_SERVER_WEB", "false");
+    command
 }
 
 /// Runs `chat-server` with arguments that make it exit by itself, and returns its output.
@@ -63,7 +69,13 @@ pub(crate) struct Server {
     log: Arc<(Mutex<CapturedLog>, Condvar)>,
     /// Addresses on which the server listens.
     addresses: Vec<SocketAddr>,
+    /// Addresses on which the server listens for browsers. Only those of `--web-listen` are waited
+    /// for.
+    web_addresses: Vec<SocketAddr>,
 }
+
+/// Flags of a server that lets browsers in, on a free port of 127.0.0.1.
+pub(crate) const WITH_WEB: &[&str] = &["--web", "true", "--web-listen", "127.0.0.1:0"];
 
 impl Server {
     /// Starts a server and waits until it listens. It listens on a free port of 127.0.0.1, unless
@@ -104,9 +116,14 @@ impl Server {
             writer.0.lock().unwrap().ended = true;
             writer.1.notify_all();
         });
-        let mut server = Self { child, log, addresses: Vec::new() };
-        let lines = server.wait_for_log(|lines| listen_addresses(lines).count() >= listeners);
-        server.addresses = listen_addresses(&lines).collect();
+        let web_listeners = arguments.iter().filter(|it| **it == "--web-listen").count();
+        let mut server = Self { child, log, addresses: Vec::new(), web_addresses: Vec::new() };
+        let lines = server.wait_for_log(|lines| {
+            listen_addresses(lines, LISTEN_PREFIX).count() >= listeners
+                && listen_addresses(lines, WEB_LISTEN_PREFIX).count() >= web_listeners
+        });
+        server.addresses = listen_addresses(&lines, LISTEN_PREFIX).collect();
+        server.web_addresses = listen_addresses(&lines, WEB_LISTEN_PREFIX).collect();
         server
     }
 
@@ -118,6 +135,11 @@ impl Server {
     /// Returns all addresses on which the server listens.
     pub(crate) fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Returns the first address on which the server listens for browsers.
+    pub(crate) fn web_address(&self) -> SocketAddr {
+        self.web_addresses[0]
     }
 
     /// Returns the process id of the server.
@@ -239,9 +261,12 @@ impl Drop for Server {
 /// Prefix of the log line for each listening address.
 const LISTEN_PREFIX: &str = "listening on ";
 
-/// Parses the listening addresses from log lines.
-fn listen_addresses(lines: &[String]) -> impl Iterator<Item = SocketAddr> {
-    lines.iter().filter_map(|line| line.strip_prefix(LISTEN_PREFIX)?.parse().ok())
+/// Prefix of the log line for each address on which the server listens for browsers.
+const WEB_LISTEN_PREFIX: &str = "listening for browsers on ";
+
+/// Parses the listening addresses from log lines that begin with `prefix`.
+fn listen_addresses(lines: &[String], prefix: &str) -> impl Iterator<Item = SocketAddr> {
+    lines.iter().filter_map(move |line| line.strip_prefix(prefix)?.parse().ok())
 }
 
 /// Text in the log line that says what a started server is.
@@ -249,7 +274,12 @@ pub(crate) const SUMMARY: &str = "INFO this is “";
 
 /// Returns the log lines without the summary of the start and without the listening addresses.
 fn without_start(lines: &[String]) -> Vec<String> {
-    let is_of_start = |line: &str| line.starts_with(LISTEN_PREFIX) || line.contains(SUMMARY);
+    let is_of_start = |line: &str| {
+        let prefixes = [LISTEN_PREFIX, WEB_LISTEN_PREFIX];
+        prefixes.iter().any(|it| line.starts_with(it))
+            || line.contains(SUMMARY)
+            || line.contains("INFO in a browser: ")
+    };
     lines.iter().filter(|line| !is_of_start(line)).cloned().collect()
 }
 
@@ -299,14 +329,22 @@ impl JoinAnswer {
 /// Client connection to a server. It sends and receives single frames. Its only protocol state is
 /// the last reference.
 pub(crate) struct TestClient {
-    /// TCP socket, with read and write timeouts.
-    stream: TcpStream,
+    /// Way to the server.
+    way: Way,
     /// Splits received bytes into frames.
     reader: FrameReader,
     /// Received frame bodies that are not taken yet.
     bodies: VecDeque<Vec<u8>>,
     /// Reference of the last message sent. After a join, the last one that the server has taken.
     last_reference: u64,
+}
+
+/// Way to the server: how the bytes of frames travel.
+enum Way {
+    /// TCP socket, with read and write timeouts.
+    Tcp(TcpStream),
+    /// WebSocket on such a socket, of an implementation that is not ours.
+    Web(Box<tungstenite::WebSocket<TcpStream>>),
 }
 
 impl TestClient {
@@ -320,8 +358,24 @@ impl TestClient {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        Self::on(Way::Tcp(stream))
+    }
+
+    /// Connects to a server by WebSocket.
+    pub(crate) fn connect_web(address: SocketAddr) -> Self {
+        use tungstenite::client::IntoClientRequest;
+        let Way::Tcp(stream) = Self::connect(address).way else { panic!("not TCP") };
+        let mut request = format!("ws://{address}/chat").into_client_request().unwrap();
+        let protocol = "pi-chat".parse().unwrap();
+        request.headers_mut().insert("Sec-WebSocket-Protocol", protocol);
+        let (socket, _) = tungstenite::client(request, stream).unwrap();
+        Self::on(Way::Web(Box::new(socket)))
+    }
+
+    /// Creates a client that has sent and received nothing.
+    fn on(way: Way) -> Self {
         let (reader, bodies) = (FrameReader::from_server(), VecDeque::new());
-        Self { stream, reader, bodies, last_reference: 0 }
+        Self { way, reader, bodies, last_reference: 0 }
     }
 
     /// Encodes and sends one frame.
@@ -333,29 +387,53 @@ impl TestClient {
 
     /// Sends raw bytes.
     pub(crate) fn send_bytes(&mut self, bytes: &[u8]) {
-        self.stream.write_all(bytes).unwrap();
+        assert!(self.try_send_bytes(bytes), "the server has closed");
     }
 
     /// Sends raw bytes to a server that may have closed the connection. Returns true if they were
     /// written.
     pub(crate) fn try_send_bytes(&mut self, bytes: &[u8]) -> bool {
-        self.stream.write_all(bytes).is_ok()
+        match &mut self.way {
+            Way::Tcp(stream) => stream.write_all(bytes).is_ok(),
+            Way::Web(socket) => socket.send(bytes.to_vec().into()).is_ok(),
+        }
     }
 
     /// Returns the socket, for shutdown and timeouts.
     pub(crate) fn stream(&self) -> &TcpStream {
-        &self.stream
+        match &self.way {
+            Way::Tcp(stream) => stream,
+            Way::Web(socket) => socket.get_ref(),
+        }
+    }
+
+    /// Ends the sending side, as a client does that leaves.
+    pub(crate) fn end_sending(&mut self) {
+        use tungstenite::protocol::CloseFrame;
+        use tungstenite::protocol::frame::coding::CloseCode;
+        match &mut self.way {
+            Way::Tcp(stream) => stream.shutdown(Shutdown::Write).unwrap(),
+            Way::Web(socket) => {
+                let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+                socket.close(Some(frame)).unwrap();
+                socket.flush().unwrap();
+            }
+        }
     }
 
     /// Returns the next frame body; `None` if the server has closed the connection. Panics after
     /// [`PATIENCE`] without bytes, and if the connection breaks.
     pub(crate) fn next_body(&mut self) -> Option<Vec<u8>> {
-        let mut buffer = [0; 16_384];
+        let mut buffer = vec![0; MAX_MESSAGE];
         loop {
             if let Some(body) = self.bodies.pop_front() {
                 return Some(body);
             }
-            let count = match self.stream.read(&mut buffer) {
+            let received = match &mut self.way {
+                Way::Tcp(stream) => stream.read(&mut buffer),
+                Way::Web(socket) => read_message(socket, &mut buffer),
+            };
+            let count = match received {
                 Ok(count) => count,
                 // A signal, for example to stop and continue the process, interrupts the read.
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
@@ -503,8 +581,30 @@ impl TestClient {
 
     /// Closes the sending side and waits until the server closes too. Then the name is free.
     pub(crate) fn hang_up(mut self) {
-        self.stream.shutdown(Shutdown::Write).unwrap();
+        self.end_sending();
         while self.next_body().is_some() {}
+    }
+}
+
+/// Receives the next message of a WebSocket. Returns its length; 0 if the server has closed the
+/// WebSocket in order.
+fn read_message(
+    socket: &mut tungstenite::WebSocket<TcpStream>,
+    buffer: &mut [u8],
+) -> std::io::Result<usize> {
+    use tungstenite::{Error as WebError, Message};
+    loop {
+        match socket.read() {
+            Ok(Message::Binary(bytes)) => {
+                buffer[..bytes.len()].copy_from_slice(&bytes);
+                return Ok(bytes.len());
+            }
+            Ok(Message::Close(_)) | Err(WebError::ConnectionClosed) => return Ok(0),
+            Ok(Message::Text(text)) => panic!("a text message: {text}"),
+            Ok(_) => {}
+            Err(WebError::Io(error)) => return Err(error),
+            Err(error) => panic!("not WebSocket: {error}"),
+        }
     }
 }
 

@@ -86,7 +86,7 @@ impl SmallDisk {
     pub(super) fn start_server(&self, arguments: &[&str]) -> Server {
         let data = self.mount_point.path().to_str().unwrap();
         let fast = ["--burst", "100000", "--per-minute", "6000000"];
-        let all = [&["--data", data], &fast[..], arguments].concat();
+        let all = [&["--web", "false", "--data", data], &fast[..], arguments].concat();
         Server::start_command(self.command(env!("CARGO_BIN_EXE_chat-server")), &all, |_| {})
     }
 
@@ -133,7 +133,9 @@ impl SmallDisk {
     /// error.
     pub(super) fn try_to_start_server(&self) -> (Option<i32>, String) {
         let mut server = self.command(env!("CARGO_BIN_EXE_chat-server"));
-        server.args(["--listen", "127.0.0.1:0", "--data"]).arg(self.mount_point.path());
+        server
+            .args(["--web", "false", "--listen", "127.0.0.1:0", "--data"])
+            .arg(self.mount_point.path());
         let output = server.stdin(Stdio::null()).output().unwrap();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     }

@@ -24,7 +24,7 @@ use tokio::time::sleep_until;
 
 use self::inbound::{Cut, Inbound};
 use self::outgoing::Outgoing;
-pub(super) use self::transport::Transport;
+pub(super) use self::transport::{LINGER, Transport};
 use crate::hub::ConnectionId;
 use crate::model::limits::{SHUTDOWN_GRACE, SLOW_READER_TIMEOUT};
 use crate::model::{ErrorCode, Moment, NoticeCode, TokenBucket};
@@ -137,7 +137,7 @@ impl Connection {
         if driver.serve().await.is_ok()
             && let Ok(_permit) = lingering.try_acquire()
         {
-            driver.transport.close().await;
+            driver.transport.close(driver.outgoing.end_error()).await;
         }
         drop(disconnect);
     }
@@ -338,9 +338,17 @@ impl<T: Transport> Driver<T> {
 
     /// Reads once and passes the complete frames to the engine. At the end of the client's stream,
     /// also stops reading and tells the engine, unless a rate limit delays frames: then the next
-    /// read after the pause finds the end.
+    /// read after the pause finds the end. After a violation of the transport's rules, requests the
+    /// end of the connection.
     async fn read(&mut self) -> Result<(), Gone> {
-        let Some((cut, at_end)) = self.read_and_cut()? else { return Ok(()) };
+        let (cut, at_end) = match self.read_and_cut() {
+            Ok(read) => read,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                return self.give_up(ErrorCode::Malformed).await;
+            }
+            Err(error) => return Err(error.into()),
+        };
         self.pass_on(cut).await?;
         if at_end && self.reading == Reading::Open {
             // The client sends nothing more, but may still want to receive the due frames. The
@@ -351,19 +359,16 @@ impl<T: Transport> Driver<T> {
         Ok(())
     }
 
-    /// Reads once. Returns the frames, and true if the client has closed its sending half; `None`
-    /// if there was nothing to read. It is not `async`: otherwise the buffer would be a part of
-    /// each of thousands of tasks.
-    fn read_and_cut(&mut self) -> Result<Option<(Cut, bool)>, Gone> {
+    /// Reads once. Returns the frames, and true if the client has closed its sending half. It is
+    /// not `async`: otherwise the buffer would be a part of each of thousands of tasks.
+    ///
+    /// # Errors
+    /// Those of [`Transport::try_read`].
+    fn read_and_cut(&mut self) -> io::Result<(Cut, bool)> {
         let mut buffer = [0; READ_SIZE];
-        match self.transport.try_read(&mut buffer) {
-            Ok(count) => {
-                let bytes = buffer.get(..count).unwrap_or_default();
-                Ok(Some((self.inbound.cut(bytes, self.connection.clock.now()), count == 0)))
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        let count = self.transport.try_read(&mut buffer)?;
+        let bytes = buffer.get(..count).unwrap_or_default();
+        Ok((self.inbound.cut(bytes, self.connection.clock.now()), count == 0))
     }
 
     /// Passes the cut frames to the engine. Waits while the engine's queue is full. Pauses a client

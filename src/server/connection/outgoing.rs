@@ -7,9 +7,10 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes};
 
 use crate::hub::RoomId;
-use crate::model::Sequence;
+use crate::model::{ErrorCode, Sequence};
 use crate::server::feed::{Behind, FeedReader};
 use crate::server::outbox::{Item, Outbox};
+use crate::wire::tcp::{Decoded, ServerFrame, kind};
 
 /// Memory of due frames, in bytes, from which on nothing more is collected until some bytes are
 /// written. It bounds the memory of a connection. The rest of an aborted outbox is collected in any
@@ -48,6 +49,8 @@ pub(super) struct Outgoing {
     marked: bool,
     /// True if `Close` was reached: nothing more is collected.
     closing: bool,
+    /// Error of the last collected frame that ends the connection; `None` if there was none.
+    end_error: Option<ErrorCode>,
 }
 
 impl Outgoing {
@@ -62,6 +65,7 @@ impl Outgoing {
             rooms_stopped: false,
             marked: false,
             closing: false,
+            end_error: None,
         }
     }
 
@@ -172,7 +176,10 @@ impl Outgoing {
     /// [`Behind`] if the feed of a new room has already dropped entries after `after`.
     fn process(&mut self, item: Item, after: Sequence) -> Result<(), Behind> {
         match item {
-            Item::Frames(frames) => self.push(frames),
+            Item::Frames(frames) => {
+                self.end_error = closing_error(&frames).or(self.end_error);
+                self.push(frames);
+            }
             Item::Subscribe(..) if self.rooms_stopped => {}
             // Begun by `begin_replay`, unless rooms are no longer read.
             Item::Entries(..) => {}
@@ -240,6 +247,12 @@ impl Outgoing {
         self.closing
     }
 
+    /// Returns the error that ends the connection, whose frame was collected before `Close`. `None`
+    /// for a regular end.
+    pub(super) const fn end_error(&self) -> Option<ErrorCode> {
+        self.end_error
+    }
+
     /// Returns true if `Close` was reached and all due frames are written.
     pub(super) fn is_finished(&self) -> bool {
         self.closing && self.due.is_empty()
@@ -252,6 +265,21 @@ impl Outgoing {
         self.subscriptions.clear();
         self.outbox.drop_replay();
         self.rooms_stopped = true;
+    }
+}
+
+/// Returns the error of an encoded frame if the frame is an error that ends the connection.
+fn closing_error(frame: &[u8]) -> Option<ErrorCode> {
+    let (_, body) = frame.split_first_chunk::<2>()?;
+    // Most frames are no errors, and need not be decoded.
+    if body.first().copied().map(u16::from) != Some(kind::ERROR) {
+        return None;
+    }
+    match ServerFrame::decode(body) {
+        Decoded::Frame(ServerFrame::Error(error)) => {
+            ErrorCode::from_number(error.code).filter(|it| it.closes())
+        }
+        _ => None,
     }
 }
 

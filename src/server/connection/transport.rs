@@ -15,15 +15,18 @@ use tokio::net::TcpStream;
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
+use crate::model::ErrorCode;
+
 /// Maximum time that a closed socket lingers: from closing its sending half until the other side
 /// has closed too.
-const LINGER: Duration = Duration::from_secs(1);
+pub(in crate::server) const LINGER: Duration = Duration::from_secs(1);
 
 /// Maximum number of bytes that are read and discarded while a socket lingers. It is more than the
 /// kernel's usual receive buffers hold. So a client that only sends cannot keep the server busy.
 const MAX_LINGER_BYTES: usize = 1 << 20;
 
 /// Socket that carries the bytes of frames. Reading and writing do not wait, and buffer no frames.
+/// Each slice that is written holds whole frames, until a part of it is written.
 pub(in crate::server) trait Transport: Send + Sync + 'static {
     /// Waits until the socket is ready to read or write, as `interest` says. It may return although
     /// the socket is not ready.
@@ -33,20 +36,23 @@ pub(in crate::server) trait Transport: Send + Sync + 'static {
     /// closed its sending half.
     ///
     /// # Errors
-    /// [`ErrorKind::WouldBlock`] if there is nothing to read now: call [`Self::ready`] first. Any
-    /// other error ends the connection.
+    /// [`ErrorKind::WouldBlock`] if there is nothing to read now: call [`Self::ready`] first.
+    /// [`ErrorKind::InvalidData`] if the client has broken the rules of the transport: nothing more
+    /// can be read, but frames can still be written. Any other error ends the connection.
     fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
 
     /// Writes once from the beginning of `frames`, which must not be empty. Returns the number of
     /// bytes of frames that the socket has taken.
     ///
     /// # Errors
-    /// As for [`Self::try_read`]. After `WouldBlock` the next call begins with the same bytes.
+    /// [`ErrorKind::WouldBlock`] if the socket takes nothing now: the next call begins with the same
+    /// bytes. Any other error ends the connection.
     fn try_write(&mut self, frames: &[IoSlice<'_>]) -> io::Result<usize>;
 
     /// Closes the socket. First waits a short time for the other side to close too, so that written
-    /// bytes still arrive.
-    fn close(self) -> impl Future<Output = ()> + Send;
+    /// bytes still arrive. `error`: the error frame that ends the connection, which was written
+    /// before; `None` for a regular end. Call it when all frames are written.
+    fn close(self, error: Option<ErrorCode>) -> impl Future<Output = ()> + Send;
 }
 
 impl Transport for TcpStream {
@@ -65,7 +71,7 @@ impl Transport for TcpStream {
     /// Closes the sending half, and discards received bytes until the other side closes: for at
     /// most [`LINGER`], and at most about [`MAX_LINGER_BYTES`]. If a socket is closed with unread
     /// bytes, the other side may lose bytes that it has not read.
-    async fn close(mut self) {
+    async fn close(mut self, _: Option<ErrorCode>) {
         let drain = async {
             self.shutdown().await?;
             let mut discarded = 0;

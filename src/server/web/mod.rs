@@ -1,0 +1,175 @@
+//! The way in for browsers: a listener for HTTP that sends the files of the page and turns requests
+//! for `/chat` into WebSockets. From then on, a WebSocket is a connection like any other.
+//!
+//! | file | part |
+//! |---|---|
+//! | here | acceptor and settings |
+//! | `unproven` | how many connections may be without a WebSocket |
+//! | `conversation` | requests and answers on a connection |
+//! | `hosts`, `forwarded` | which hosts and origins are allowed, whose address counts |
+//! | `response`, `files` | heads of responses, files of the page |
+//! | `websocket` | the transport |
+//! | `browser_urls` | where to point a browser |
+
+mod browser_urls;
+mod conversation;
+mod files;
+mod forwarded;
+mod hosts;
+mod response;
+mod unproven;
+mod websocket;
+
+use std::io::{self, Write};
+use std::net::{Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+pub(super) use self::browser_urls::BrowserUrls;
+use self::conversation::{Conversation, Site};
+use self::unproven::Unproven;
+use self::websocket::WebSocket;
+use super::acceptor::set_options;
+use super::admission::Admission;
+use super::announce::machine_name;
+use super::listen::{self, Bound, ListenError, RetryingListener};
+use super::listen_address::ListenAddress;
+use crate::model::AddressGroup;
+use crate::model::limits::DEFAULT_WEB_PORT;
+
+/// Path of the WebSocket.
+const WEBSOCKET_PATH: &str = "/chat";
+
+/// Directory in which the package installs the page.
+const PACKAGED_ROOT: &str = "/usr/share/chat-server/web";
+
+/// Maximum number of files that are read at the same time, each in a thread.
+const MAX_READS: usize = 2;
+
+/// Settings of the way in for browsers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebSettings {
+    /// Addresses to listen on for browsers. Empty: the default port on all addresses, unless it is
+    /// in use. `None`: no listener.
+    pub listen: Option<Vec<ListenAddress>>,
+    /// Directory with the files of the page.
+    pub root: PathBuf,
+    /// Names of this server beside its own one, addresses, `localhost` and local names.
+    pub hosts: Vec<String>,
+    /// Origins of other pages that may use the WebSocket; `*`: all.
+    pub origins: Vec<String>,
+}
+
+impl Default for WebSettings {
+    /// Returns the settings of `chat-server` without any options, but without a listener.
+    fn default() -> Self {
+        Self { listen: None, root: PACKAGED_ROOT.into(), hosts: Vec::new(), origins: Vec::new() }
+    }
+}
+
+/// Binds the listeners for browsers. If no address is set and the default port is in use, logs that
+/// and returns none: another server of this machine may have it.
+///
+/// # Errors
+/// [`ListenError`] of the first set address that fails.
+pub(super) fn bind_all(settings: &WebSettings) -> Result<Vec<Bound>, ListenError> {
+    match settings.listen.as_deref() {
+        None => Ok(Vec::new()),
+        Some([]) => {
+            let address = SocketAddr::from((Ipv6Addr::UNSPECIFIED, DEFAULT_WEB_PORT));
+            match listen::bind(&address.into()) {
+                Ok(bound) => Ok(vec![bound]),
+                Err(error) => {
+                    tracing::warn!("no way in for browsers: {error}: {}", error.source);
+                    Ok(Vec::new())
+                }
+            }
+        }
+        Some(addresses) => addresses.iter().map(listen::bind).collect(),
+    }
+}
+
+/// Acceptor of browsers: accepts the connections at one address.
+#[derive(Clone)]
+pub(super) struct WebAcceptor {
+    /// Turns WebSockets into connections of the hub.
+    admission: Admission,
+    /// What all conversations share.
+    site: Site,
+    /// Counter of the connections that have not become WebSockets.
+    unproven: Unproven,
+    /// Semaphore with one permit for each file descriptor that clients' connections may use. All
+    /// acceptors share it.
+    permits: Arc<Semaphore>,
+    /// Addresses that the server listens on for browsers. Each acceptor adds its own when it begins
+    /// to listen.
+    listening: Arc<watch::Sender<Vec<SocketAddr>>>,
+}
+
+impl WebAcceptor {
+    /// Creates an acceptor; clones of it serve further addresses.
+    pub(super) fn new(
+        admission: Admission,
+        permits: Arc<Semaphore>,
+        listening: Arc<watch::Sender<Vec<SocketAddr>>>,
+    ) -> Self {
+        let site = Site {
+            settings: admission.settings.clone(),
+            reads: Arc::new(Semaphore::new(MAX_READS)),
+            machine: machine_name().into(),
+        };
+        Self { admission, site, unproven: Unproven::default(), permits, listening }
+    }
+
+    /// Accepts connections for ever. If the machine does not have the address, first logs that and
+    /// waits for it. Prints a line when it begins to listen. Accepts nothing while all permits are
+    /// in use.
+    pub(super) async fn run(self, bound: Bound) {
+        let listener = bound.wait().await;
+        self.report_address(&listener);
+        let mut listener = RetryingListener::new(listener, self.admission.clock);
+        loop {
+            // The semaphore is never closed.
+            let Ok(permit) = self.permits.clone().acquire_owned().await else { return };
+            let (stream, address) = listener.accept().await;
+            self.serve(stream, address, permit);
+        }
+    }
+
+    /// Spawns the conversation on a connection. Closes the connection if too many others have not
+    /// become WebSockets, or if its options cannot be set.
+    fn serve(&self, stream: TcpStream, address: SocketAddr, permit: OwnedSemaphorePermit) {
+        let peer = address.ip().to_canonical();
+        let is_proxy =
+            self.site.settings.borrow().trusted_proxies.iter().any(|it| it.contains(peer));
+        let group = (!is_proxy).then(|| AddressGroup::of(peer));
+        let Some(place) = self.unproven.reserve(group) else { return };
+        if set_options(&stream).is_err() {
+            return;
+        }
+        let conversation = Conversation::new(stream, peer, self.site.clone());
+        let admission = self.admission.clone();
+        tokio::spawn(async move {
+            let outcome = conversation.run().await;
+            drop(place);
+            if let Some((stream, client)) = outcome {
+                let websocket = WebSocket::new(stream, admission.clock);
+                admission.admit(websocket, client, permit).await;
+            }
+        });
+    }
+
+    /// Prints `listening for browsers on ADDRESS` to standard error, for scripts and users that
+    /// wait for this line. Adds the address to [`Self::listening`]. Does nothing if the socket's
+    /// address cannot be read.
+    fn report_address(&self, listener: &TcpListener) {
+        if let Ok(address) = listener.local_addr() {
+            // Standard error may be closed.
+            let _ = writeln!(io::stderr(), "listening for browsers on {address}");
+            self.listening.send_modify(|all| all.push(address));
+        }
+    }
+}
