@@ -1,5 +1,5 @@
-//! Benchmark of the fan-out: CPU time of the server for a million deliveries, compared with a bare
-//! relay that does nothing but write the same bytes to every client. Both are measured in the same
+//! Benchmark of the fan-out: CPU time of the server for a million deliveries, and for a client that
+//! joins, compared with a bare relay that does nothing but write the same bytes to every client. Both are measured in the same
 //! run, because CPU speeds of virtual machines vary.
 //!
 //! ```text
@@ -75,6 +75,8 @@ struct Measurement {
     resident: u64,
     /// Kilobytes of resident memory before the first client connects.
     resident_without_clients: u64,
+    /// Microseconds of CPU time for a client that connects and joins, one after the other.
+    join_microseconds: f64,
 }
 
 fn main() {
@@ -137,6 +139,11 @@ fn main() {
             disk.wall_seconds,
             1e6 / server.cpu_seconds,
             1e6 / disk.cpu_seconds,
+        );
+        println!(
+            "         CPU microseconds for a client that joins: {:.1} in memory, {:.1} on disk; the relay {:.1} \
+             to accept it",
+            server.join_microseconds, disk.join_microseconds, relay.join_microseconds,
         );
         ratios.push(ratio);
         disk_ratios.push(server.cpu_seconds / disk.cpu_seconds);
@@ -227,7 +234,9 @@ fn measure(load: Load, target: Target) -> Measurement {
     let resident_without_clients = resident_kilobytes(child.id());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let measurement = runtime.block_on(async {
+        let cpu_before_joins = cpu_time(child.id());
         let clients = connect_all(load, target, address).await;
+        let joins = cpu_time(child.id()) - cpu_before_joins;
         let resident = resident_kilobytes(child.id());
         let (cpu, start_time) = (cpu_time(child.id()), Instant::now());
         run_load(load, clients).await;
@@ -237,6 +246,7 @@ fn measure(load: Load, target: Target) -> Measurement {
             wall_seconds: start_time.elapsed().as_secs_f64() / millions,
             resident,
             resident_without_clients,
+            join_microseconds: joins.as_secs_f64() * 1e6 / load.clients as f64,
         }
     });
     child.kill().unwrap();
