@@ -326,13 +326,17 @@ fn invalid_control_requests_are_refused() {
     let (_directory, path, control) = control_path();
     let _server = Server::start(&["--control", &control]);
     let long = [&b"{\"announce\":\""[..], &b"x".repeat(100_000)].concat();
-    let requests: [&[u8]; 6] = [
+    let requests: [&[u8]; 8] = [
         b"\n",
         b"status\n",
         b"{\"dance\":1}\n",
         b"{\"announce\":\"\"}\n",
         b"{\"announce\":\"a\\nb\"}\n",
         b"{\"announce\":",
+        br#"{"moderate":{"ban":{"scope":"server","user":{"username":"bob"},"length":0,"is_dryrun":true}}}
+"#,
+        br#"{"moderate":{"kick":{"scope":"server","user":{"username":"bob","sesion":4}}}}
+"#,
     ];
     for request in requests {
         assert!(ask(&path, request, false)["error"].is_string(), "{request:?}");

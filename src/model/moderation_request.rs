@@ -12,6 +12,7 @@ use super::{
 
 /// User whom a request is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct UserSelector {
     /// Username.
     pub username: Username,
@@ -23,9 +24,10 @@ pub struct UserSelector {
 
 /// Request for a moderation action. `crate::moderation` decides whether it is permitted.
 ///
-/// Its JSON is a request on the server's control socket (`docs/status.md`).
+/// Its JSON is a request on the server's control socket (`docs/status.md`). Unknown keys are errors:
+/// a ban with a misspelt `is_dry_run` must not ban.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ModerationRequest {
     /// Give, replace or take a role.
     SetRole {

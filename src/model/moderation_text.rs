@@ -51,6 +51,9 @@ pub fn done_text(command: &ModerationCommand, affected: u32, is_durable: bool) -
 /// Describes an action on a user, and whether it lasts: [`done_text`].
 fn action_text(action: UserAction, name: &str, place: &str, affected: u32) -> (String, bool) {
     match action {
+        UserAction::Kick if affected == 0 => {
+            (format!("nobody is sent out of {place}: {name} is not there"), false)
+        }
         UserAction::Kick => (format!("{name} is sent out of {place}"), false),
         UserAction::Ban { is_dry_run: true, .. } => {
             let count = people(affected);

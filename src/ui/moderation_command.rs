@@ -147,10 +147,8 @@ fn parse_action(word: &str, text: &str, here: RoomSelector) -> Result<Moderation
         return Err(format!("/{word} NAME: whom?"));
     }
     let rest = options.take(rest)?;
-    let (length, rest) = match (word, split_word(rest)) {
-        ("ban" | "mute", (first, after)) => first
-            .parse()
-            .map_or((SanctionLength::FOREVER, rest), |length: SanctionLength| (length, after)),
+    let (length, rest) = match word {
+        "ban" | "mute" => take_length(rest)?,
         _ => (SanctionLength::FOREVER, rest),
     };
     let reason = match options.take(rest)? {
@@ -178,6 +176,23 @@ fn parse_action(word: &str, text: &str, here: RoomSelector) -> Result<Moderation
         action,
         reason,
     })
+}
+
+/// Takes the length of a ban or mute from the beginning of a text. Returns the length, which is
+/// without end if there is none, and the rest.
+///
+/// # Errors
+/// Text for the user: the first word begins with a digit and is no length. A mistyped length, such
+/// as `10min`, must not count as the reason of a ban without end.
+fn take_length(text: &str) -> Result<(SanctionLength, &str), String> {
+    let (first, after) = split_word(text);
+    match first.parse::<SanctionLength>() {
+        Ok(length) => Ok((length, after)),
+        Err(error) if first.starts_with(|it: char| it.is_ascii_digit()) => {
+            Err(format!("{error}. A reason that begins with a digit stands after the length."))
+        }
+        Err(_) => Ok((SanctionLength::FOREVER, text)),
+    }
 }
 
 /// Parses a text that holds options and nothing else.
@@ -352,6 +367,10 @@ mod tests {
             "kick --all bob",
             "kick --address bob",
             "ban",
+            "ban bob 10min",
+            "ban bob 10 min spam",
+            "mute bob 5",
+            "mute bob 5000d",
             "bans bob",
             "slow",
             "slow 2h",

@@ -22,12 +22,22 @@ const RETRY_PAUSE: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(in super::super) struct SanctionDeadlines {
     /// End of each sanction, by register.
-    ends: BTreeMap<Register, Moment>,
+    ends: BTreeMap<Register, End>,
     /// Registers by the moment when the end is proposed. Without those that are proposed and not
     /// committed.
     due: BTreeSet<(Moment, Register)>,
     /// Sanctions from before the start, until the wall clock is trusted. `None` if there are none.
     unsettled: Option<Unsettled>,
+}
+
+/// End of a sanction.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    /// Moment when the sanction is over.
+    at: Moment,
+    /// Moment when the end is proposed next: its key in [`SanctionDeadlines::due`]. Later than `at`
+    /// if the end could not be stored.
+    due_at: Moment,
 }
 
 /// Sanctions from before the start whose ends are not settled, because the wall clock is not
@@ -72,7 +82,7 @@ impl SanctionDeadlines {
         }
         for (register, end) in self.unsettled.take().into_iter().flat_map(|it| it.ends) {
             let end = now.moment + now.time.until(end);
-            if self.ends.get(&register).is_some_and(|latest| end < *latest) {
+            if self.ends.get(&register).is_some_and(|latest| end < latest.at) {
                 self.remove(&register);
                 self.insert(register, end);
             }
@@ -100,21 +110,22 @@ impl SanctionDeadlines {
     /// Adds the end of a sanction.
     fn insert(&mut self, register: Register, end: Moment) {
         self.due.insert((end, register.clone()));
-        self.ends.insert(register, end);
+        self.ends.insert(register, End { at: end, due_at: end });
     }
 
     /// Removes the end of a sanction. Does nothing if it has none.
     fn remove(&mut self, register: &Register) {
         if let Some(end) = self.ends.remove(register) {
-            self.due.retain(|(_, it)| it != register);
-            self.due.remove(&(end, register.clone()));
+            self.due.remove(&(end.due_at, register.clone()));
         }
     }
 
     /// Proposes the end of a sanction again later.
     pub(super) fn retry(&mut self, register: &Register, now: Moment) {
-        if self.ends.contains_key(register) {
-            self.due.insert((now + RETRY_PAUSE, register.clone()));
+        if let Some(end) = self.ends.get_mut(register) {
+            self.due.remove(&(end.due_at, register.clone()));
+            end.due_at = now + RETRY_PAUSE;
+            self.due.insert((end.due_at, register.clone()));
         }
     }
 
@@ -131,7 +142,7 @@ impl SanctionDeadlines {
     /// time until it is trusted.
     pub(super) fn remaining(&self, fact: &SharedFact, now: Moment) -> Option<Duration> {
         let register = Register::of(&fact.draft.action)?;
-        let left = self.ends.get(&register)?.since(now);
+        let left = self.ends.get(&register)?.at.since(now);
         let by_clock = self.unsettled.as_ref().and_then(|it| {
             let time = it.clock.last()?.time;
             Some(time.until(*it.ends.get(&register)?).max(it.clock.trusted_at().since(now)))

@@ -447,6 +447,8 @@ fn carried_out_changes_are_rendered() {
         "-- bob is banned from #lobby with their address for 2h; it sent out 1 person; the server forgets it when it restarts"
     );
     assert_eq!(line(on_bob(UserAction::Kick), 1, false), "-- bob is sent out of #lobby");
+    let expected = "-- nobody is sent out of #lobby: bob is not there";
+    assert_eq!(line(on_bob(UserAction::Kick), 0, false), expected);
     assert_eq!(
         line(on_bob(UserAction::Unban), 0, true),
         "-- nothing is done: no ban of bob from #lobby is in force"
