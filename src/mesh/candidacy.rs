@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::contact::Contact;
 use super::contacts::Seniority;
 use super::dispatch::PacketMeta;
-use super::heartbeats::MAX_ADOPTED_CLOCK;
 use super::received_objections::ReceivedObjections;
+use super::room_clock::MAX_ADOPTED_CLOCK;
 use super::timers::{
     ANNOUNCE_RETRY_INTERVAL, ANNOUNCE_TIMES, DEFERRED_VOTE_TIMEOUT, JOIN_TIMEOUT, JOIN_WINDOW,
     MAX_UNICAST_ANNOUNCES, SUSPEND_THRESHOLD,

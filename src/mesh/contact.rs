@@ -81,9 +81,10 @@ pub(super) struct Contact {
     /// Profile that the peer last stated; `None` if it has stated none. Change it by
     /// `Contacts::set_profile` only.
     pub(super) profile: Option<Profile>,
-    /// Value of this peer's room clock when the contact was added. `None` if this peer was no
-    /// witness then (`Contacts::is_witness`): the contact may have been in the room before. A jump
-    /// of the room clock is added to it.
+    /// Value of this peer's room clock when the contact was added, or when it first stated a name
+    /// (`Contacts::mark_as_come`). `None` if this peer was no witness then
+    /// (`Contacts::is_witness`): the contact may have been in the room before. A jump of the room
+    /// clock is added to it.
     pub(super) witnessed_since: Option<RoomClock>,
     /// Greatest packet counter of a `bye` of the contact; `None` if it has sent none. Until a
     /// packet with a greater counter comes, the contact has left: no page brings it back.
@@ -112,9 +113,9 @@ pub(super) struct Contact {
     /// Time at which the contact was added, by a packet or a page. If the contact was gone and a
     /// packet of it came, the time of that packet.
     pub(super) first_heard: Moment,
-    /// Time at which this peer and the contact met. It is the latest of three times: the contact
-    /// was added; it returned after it was gone, by a packet or a page; a suspension of this
-    /// machine ended.
+    /// Time at which this peer and the contact met. It is the latest of four times: the contact was
+    /// added; it first stated a name and was marked as come (`Contacts::mark_as_come`); it returned
+    /// after it was gone, by a packet or a page; a suspension of this machine ended.
     pub(super) met_at: Moment,
     /// Time of the contact's last change of state. It is the latest of these: the contact was
     /// added; a packet came after it was gone; it first stated a name; it became a member; this

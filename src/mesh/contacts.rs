@@ -134,6 +134,17 @@ impl Contacts {
         self.contacts.insert(id, contact);
     }
 
+    /// Marks a contact as come at `now`, if this peer is a witness and the contact counted as there
+    /// before: sets its `witnessed_since` and `met_at`. Otherwise does nothing.
+    pub(super) fn mark_as_come(&mut self, now: Moment, id: PeerId) {
+        let clock = self.witness_clock.map(|(clock, at)| clock.after(now.since(at)));
+        let contact = self.contacts.get_mut(&id).filter(|it| it.witnessed_since.is_none());
+        if let (Some(contact), Some(clock)) = (contact, clock) {
+            contact.witnessed_since = Some(clock);
+            contact.met_at = now;
+        }
+    }
+
     /// Sets the room clock from which new contacts get their `witnessed_since`: `clock` is its
     /// value at the moment `at`.
     pub(super) fn set_witness_clock(&mut self, clock: RoomClock, at: Moment) {
@@ -146,16 +157,18 @@ impl Contacts {
         self.witness_clock.is_some()
     }
 
-    /// Adds a jump of the room clock, in milliseconds, to `witnessed_since`, `renamed_at` and
-    /// `parted_at` of all contacts.
-    pub(super) fn shift_witnessed(&mut self, jump: u64) {
-        let shift = |it: &mut Option<RoomClock>| {
-            *it = it.map(|it| RoomClock(it.0.saturating_add(jump)));
-        };
+    /// Moves all values of the room clock in contacts with it when it jumps: claimed *since*,
+    /// `witnessed_since`, `renamed_at` and `parted_at`. `moved` returns a value after the jump.
+    pub(super) fn shift_clocks(&mut self, moved: impl Fn(RoomClock) -> RoomClock) {
         for contact in self.contacts.values_mut() {
-            shift(&mut contact.witnessed_since);
-            shift(&mut contact.renamed_at);
-            shift(&mut contact.parted_at);
+            for value in
+                [&mut contact.witnessed_since, &mut contact.renamed_at, &mut contact.parted_at]
+            {
+                *value = value.map(&moved);
+            }
+            if let Some(profile) = &mut contact.profile {
+                profile.since = moved(profile.since);
+            }
         }
     }
 

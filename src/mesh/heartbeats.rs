@@ -1,10 +1,9 @@
-//! Heartbeats: sending them with their pages, learning from those of others, and the room clock.
-//! Sections 10 and 13.
+//! Heartbeats: sending them with their pages, and learning from those of others. Sections 10 and 13.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use super::contact::{Contact, Profile, Stage};
+use super::room_clock::{CLOCK_END, CLOCK_JUMP_MS};
 use super::timers::{
     ALL_PATHS_EVERY, FOLLOW_UP_DELAY, INTRODUCTION_INTERVAL, MAX_INTRODUCTIONS,
     REDISCOVERY_INTERVAL, SKEW_HOLIDAY, heartbeat_interval,
@@ -17,18 +16,6 @@ use crate::wire::udp::{Control, Heartbeat, PageItem};
 /// Number of places reserved for members in a page of [`MAX_PAGE`] places. The rest is reserved for
 /// absent authors. Members may take free places of absent authors, and vice versa.
 pub(super) const MEMBERS_IN_PAGE: usize = 45;
-/// Greatest value of a room clock. Greater values count as this one.
-pub(super) const CLOCK_END: RoomClock = RoomClock(1 << 47);
-/// Greatest room clock, in milliseconds, that this peer adopts from another: 34.8 years. So no lie
-/// brings a room clock to its end.
-pub(super) const MAX_ADOPTED_CLOCK: RoomClock = RoomClock(1 << 40);
-/// Difference of two room clocks, in milliseconds, beyond which *since* is converted from one clock
-/// to the other. Used for a jump of this peer's clock, and for another peer's clock that differs
-/// from this peer's.
-const CLOCK_JUMP_MS: u64 = 1_000;
-/// Extra time, beyond 1.1 × I(n) after joining, until this peer begins to note when other peers
-/// come. By then it has heard of all earlier members.
-const WITNESS_SLACK: Duration = Duration::from_secs(1);
 /// Maximum number of gone peers to which a lone peer sends a heartbeat at one time, each at one
 /// address.
 const MAX_REDISCOVERY_ADDRESSES: usize = 16;
@@ -314,40 +301,6 @@ impl Mesh {
         }
     }
 
-    /// Sets the room clock to `theirs` if that is greater and at most [`MAX_ADOPTED_CLOCK`]. If the
-    /// difference is more than [`CLOCK_JUMP_MS`], adds it to this peer's `since` and `name_since`,
-    /// and to the times noted in contacts. So the durations of stays in the room do not change.
-    fn advance_room_clock(&mut self, now: Moment, theirs: RoomClock) {
-        let own = self.room_clock(now);
-        if theirs <= own || theirs > MAX_ADOPTED_CLOCK {
-            return;
-        }
-        let jump = theirs.0 - own.0;
-        self.clock = (theirs, now);
-        if jump > CLOCK_JUMP_MS {
-            self.since = RoomClock(self.since.0 + jump);
-            self.name_since = RoomClock(self.name_since.0 + jump);
-            self.contacts.shift_witnessed(jump);
-        }
-        if self.contacts.is_witness() {
-            self.contacts.set_witness_clock(theirs, now);
-        }
-    }
-
-    /// Begins to note when other peers come, once this peer has been a member for 1.1 × I(n) plus
-    /// [`WITNESS_SLACK`]. By then it has heard of all earlier members. Does nothing before the
-    /// history is complete.
-    pub(super) fn begin_witnessing(&mut self, now: Moment) {
-        if self.contacts.is_witness() || !matches!(self.phase, Phase::In) {
-            return;
-        }
-        let clock = self.room_clock(now);
-        let grace = heartbeat_interval(self.member_count()) * 11 / 10 + WITNESS_SLACK;
-        if clock.since(self.since) >= grace {
-            self.contacts.set_witness_clock(clock, now);
-        }
-    }
-
     /// Updates the profile and clock skew of a peer from its `agree` or `heartbeat`. For
     /// [`SKEW_HOLIDAY`] after a suspension, does not measure the skew. If a member has changed its
     /// name, reports that to the user ([`Self::report_new_name`]). Then calls [`Self::promote`],
@@ -377,6 +330,7 @@ impl Mesh {
             // The delay of a ping counts from the first stated name, not from the announce: voters
             // that have agreed will soon list the peer in their pages, which saves the ping.
             contact.known_at = now.moment;
+            self.note_first_name(now.moment, id);
         }
         let former = self.contacts.set_profile(id, profile);
         if former.as_ref().is_some_and(|it| NameKey::of(it) != NameKey::of(name))
@@ -394,6 +348,19 @@ impl Mesh {
             self.report_new_name(id, former);
         }
         self.promote(now.moment, id);
+    }
+
+    /// Notes that a peer comes only now, with its first stated name, although this peer has heard of
+    /// it before: then it sent packets without a name, or a page listed it. Does nothing if the
+    /// member that has listed it is of another address group and so has heard its name, or if this
+    /// peer is no witness yet. Call it before the profile is set.
+    fn note_first_name(&mut self, now: Moment, id: PeerId) {
+        let group = self.contacts.get(id).and_then(Contact::group);
+        let lister = self.contacts.get(id).and_then(|it| it.listed_by);
+        let lister = lister.and_then(|it| self.contacts.member(it));
+        if lister.is_none_or(|it| it.group() == group) {
+            self.contacts.mark_as_come(now, id);
+        }
     }
 
     /// Reports the new name of a member as joined and its former name as left. Leaves out a name

@@ -21,7 +21,8 @@
 //! | `rivals` | candidates for the same name: which of them is ahead |
 //! | `log`, `logs` | copies of all authors' logs: reassembly, gaps, room order |
 //! | `repair` | anti-entropy: requesting missing entries, and serving them |
-//! | `heartbeats` | heartbeats and their pages, room clock, profiles of other peers |
+//! | `heartbeats` | heartbeats and their pages, profiles of other peers |
+//! | `room_clock` | room clock: taking over that of others, and its limit |
 //! | `display_order` | hold-back queue: the order in which messages are shown |
 //! | `order_hold` | decision whether an entry is held for the common order |
 //! | `requests` | requests of the user, report about peers |
@@ -60,6 +61,7 @@ mod repair;
 mod replay_window;
 mod requests;
 mod rivals;
+mod room_clock;
 mod roster;
 mod stats;
 mod timers;
@@ -84,6 +86,7 @@ use logs::Logs;
 use path_selection::SendPlan;
 use publish::Outbox;
 use repair::RepairState;
+use room_clock::DriftCredit;
 use roster::IndirectPeers;
 use sha2::{Digest, Sha256};
 
@@ -122,6 +125,8 @@ pub struct Mesh {
     phase: Phase,
     /// Room clock, stored as its value at a moment. [`Mesh::room_clock`] returns the current value.
     clock: (RoomClock, Moment),
+    /// Credit for small steps of the room clock that are no jump.
+    drift_credit: DriftCredit,
     /// Value of the room clock when this peer joined (*since* on the page); 0 before. A jump of the
     /// room clock is added to it.
     since: RoomClock,
@@ -199,6 +204,7 @@ impl Mesh {
             me,
             phase: Phase::Announcing(candidacy),
             clock: (RoomClock(0), now.moment),
+            drift_credit: DriftCredit::new(now.moment),
             since: RoomClock(0),
             joined_alone: None,
             resumed_at: None,
@@ -242,6 +248,7 @@ impl Mesh {
         // A wake-up is used up once its time has come, even if this input is not the wake-up
         // itself.
         self.wake_at = self.wake_at.filter(|it| *it > now.moment);
+        self.limit_room_clock(now.moment);
         match input {
             Input::Received { from, path, size, packet } => {
                 self.dispatch_packet(now, from, path, size, packet);
@@ -361,11 +368,11 @@ impl Mesh {
         }
     }
 
-    /// Returns the current value of the room clock, at most [`heartbeats::CLOCK_END`]. Until this
+    /// Returns the current value of the room clock, at most [`room_clock::CLOCK_END`]. Until this
     /// peer joins, it is the time since the mesh was created.
     fn room_clock(&self, now: Moment) -> RoomClock {
         let (clock, at) = self.clock;
-        clock.after(now.since(at)).min(heartbeats::CLOCK_END)
+        clock.after(now.since(at)).min(room_clock::CLOCK_END)
     }
 
     /// Returns this peer's own seniority.

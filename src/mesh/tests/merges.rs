@@ -1,6 +1,7 @@
 //! Tests of names when rooms meet that never heard each other: section 13.
 
 use super::SimRoom;
+use crate::model::RoomClock;
 
 /// Lets two rooms of `size` peers each come into being out of each other's reach, each with an
 /// "anna" that is its first peer, and then merge. Returns the time from the merge, in milliseconds,
@@ -44,4 +45,30 @@ fn merged_rooms_have_one_holder_of_each_name() {
         merges.map(|(size, variant)| (size, variant, time_until_names_differ(size, variant)));
     let late: Vec<_> = times.filter(|it| it.2.is_none_or(|it| it > 9_200)).collect();
     assert!(late.is_empty(), "{late:?}");
+}
+
+/// A stranger has pushed the room clock of a lone peer to the limit. When that peer meets another
+/// one of its name, the two come to one room clock, and the more senior one keeps the name.
+#[test]
+fn lone_peers_come_together_after_a_pushed_room_clock() {
+    for pushed in [1, 2] {
+        let mut room = SimRoom::default();
+        for number in [1, 2] {
+            room.start(number, "anna");
+            room.peers.get_mut(&number).unwrap().partition = number;
+            room.advance(10_000);
+        }
+        let now = room.now().moment;
+        let peer = room.peers.get_mut(&pushed).unwrap();
+        peer.mesh.advance_room_clock(now, RoomClock((1 << 40) - 500));
+        room.advance(10_000);
+        for peer in room.peers.values_mut() {
+            peer.partition = 0;
+        }
+        room.advance(10_000);
+        assert_eq!((room.name(1), room.name(2)), ("anna".to_owned(), "anna-2".to_owned()));
+        let now = room.now().moment;
+        let clocks: Vec<_> = room.peers.values().map(|it| it.mesh.room_clock(now).0).collect();
+        assert!(clocks.iter().all(|it| it.abs_diff(room.now) < 3_000), "{clocks:?}");
+    }
 }

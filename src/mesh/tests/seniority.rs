@@ -104,6 +104,35 @@ fn lone_stranger_that_claims_to_be_the_oldest_takes_no_name() {
     assert!(bench.count_sent(is_told) > 0, "it is told to give way");
 }
 
+/// A page has listed a peer before this one was settled, and the peer states its first name later:
+/// this peer's. It does not get the name if a peer of its own address has listed it, for those can
+/// list whom they like. If a member of another address has, it was a member before this one.
+#[test]
+fn listed_stranger_without_a_name_takes_no_name() {
+    for is_listed_elsewhere in [false, true] {
+        let mut bench = TestBench::alone();
+        let (mut bert, mut mallory) = (FakePeer::new(1), FakePeer::new(2));
+        let mut helper = FakePeer::new(3).at(mallory.address);
+        assert!(bench.admit(&mut bert, "bert"));
+        assert!(bench.admit(&mut helper, "helper"));
+        let page = vec![PageItem { author: mallory.signer.id, have: 0, ago: 0 }];
+        let lister = if is_listed_elsewhere { &mut bert } else { &mut helper };
+        bench.receive_heartbeat(lister, "bert", 0, page);
+        assert!(!bench.mesh.contacts.is_witness());
+        for _ in 0..3 {
+            bench.advance(2_000);
+            bench.receive_heartbeat(&mut bert, "bert", 0, vec![]);
+        }
+        assert!(bench.mesh.contacts.is_witness());
+        bench.meet(&mut mallory, "anna");
+        for _ in 0..3 {
+            bench.receive_claim(&mut mallory, "anna", bench.room_clock());
+            bench.advance(1_000);
+        }
+        assert_eq!(is_renamed(&bench), is_listed_elsewhere);
+    }
+}
+
 /// A stranger with three helpers at its own address does not get this peer's name either.
 #[test]
 fn helpers_of_one_address_are_no_witnesses() {
@@ -436,6 +465,40 @@ fn candidate_takes_no_absurd_room_clock() {
     assert!(bench.answer_cookies(&mut senior, before));
     bench.advance(2_000);
     assert_eq!(bench.mesh.room_clock(bench.now().moment), RoomClock(0));
+}
+
+/// A member that states a slightly greater room clock again and again does not make this peer's stay
+/// longer: by one second and 1 ms for each further second at most, as clocks drift.
+#[test]
+fn creeping_room_clock_does_not_lengthen_a_stay() {
+    let (mut bench, mut bert) = bench_with_bert();
+    bench.advance(1_000);
+    for _ in 0..1_000 {
+        bench.advance(100);
+        bench.receive_claim(&mut bert, "bert", bench.room_clock() + 900);
+    }
+    assert!(bench.room_clock() > bench.clock().0 + 800_000, "the clock is taken over");
+    let stay = bench.room_clock() - bench.mesh.since.0;
+    let gained = stay - bench.clock().0;
+    assert!(gained <= 1_100, "{gained}");
+}
+
+/// A room clock that a member has pushed to the limit goes back to the length of this peer's stay,
+/// and with it what this peer has noted. So do members that were pushed together, and all have the
+/// same order of seniority as before.
+#[test]
+fn room_clock_goes_back_at_its_limit() {
+    let (mut bench, mut bert) = bench_with_bert();
+    let carl_since = bench.room_clock();
+    let mut carl = FakePeer::new(2);
+    assert!(bench.admit(&mut carl, "carl"));
+    bench.receive_claim(&mut bert, "bert", (1 << 40) - 500);
+    assert!(bench.room_clock() > HUGE);
+    bench.advance(2_000);
+    assert_eq!((bench.room_clock(), bench.mesh.since), (bench.clock().0, RoomClock(0)));
+    let contact = bench.mesh.contacts.get(carl.signer.id).unwrap();
+    let known = [contact.witnessed_since.unwrap(), contact.claimed_since()];
+    assert!(known.iter().all(|it| it.0.abs_diff(carl_since) < 1_000), "{known:?}");
 }
 
 impl TestBench {
