@@ -1,7 +1,7 @@
 //! Candidacy: this peer as a candidate, from its first announce until it joins or is rejected.
 //! Section 7.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -77,6 +77,10 @@ pub(super) struct Candidacy {
     announce_at: Moment,
     /// Votes by peer id, of members that have sent an `agree` or a heartbeat.
     pub(super) votes: BTreeMap<PeerId, MemberVote>,
+    /// Number of unicast announces and pings sent to voters of each address group while they were
+    /// among [`Self::most_senior`] and their votes did not count. At most [`admission::VOTERS`]
+    /// groups are counted at each announce.
+    asked_groups: BTreeMap<AddressGroup, u8>,
     /// Objections to this candidate that are not decided yet.
     pub(super) objections: ReceivedObjections,
 }
@@ -91,18 +95,29 @@ impl Candidacy {
             announces_sent: 0,
             announce_at: now,
             votes: BTreeMap::new(),
+            asked_groups: BTreeMap::new(),
             objections: ReceivedObjections::default(),
         }
     }
 
-    /// Returns the ids of the 8 most senior known voters, the most senior first. Leaves out members
-    /// that have joined since the first announce: they have heard it as rival candidates.
-    /// [`Self::is_settled`] waits for no other pending votes.
+    /// Returns the ids of the 8 most senior known voters, the most senior first, one of each address
+    /// group at most. Leaves out members that have joined since the first announce: they have heard
+    /// it as rival candidates. [`Self::is_settled`] waits for no other pending votes.
     fn most_senior(&self) -> Vec<PeerId> {
         let older = self.votes.iter().filter(|(_, it)| it.joined_at <= self.started_at);
-        let mut seniorities: Vec<Seniority> = older.map(|(id, it)| (it.since, *id)).collect();
+        let mut seniorities: Vec<(Seniority, AddressGroup)> =
+            older.map(|(id, it)| ((it.since, *id), it.group())).collect();
         seniorities.sort_unstable();
-        seniorities.into_iter().take(admission::VOTERS).map(|(_, id)| id).collect()
+        let mut groups = BTreeSet::new();
+        let first_of_group = seniorities.into_iter().filter(|(_, group)| groups.insert(*group));
+        first_of_group.take(admission::VOTERS).map(|((_, id), _)| id).collect()
+    }
+
+    /// Returns true if a voter whose vote does not count need not be waited for any more: it, or the
+    /// voters of its address group together, were sent [`MAX_UNICAST_ANNOUNCES`] in vain.
+    fn is_exhausted(&self, voter: &MemberVote) -> bool {
+        let of_group = self.asked_groups.get(&voter.group()).copied().unwrap_or(0);
+        voter.unanswered.max(of_group) >= MAX_UNICAST_ANNOUNCES
     }
 
     /// Records the vote of a member. A vote that was sent before the known vote, by its packet
@@ -190,7 +205,7 @@ impl Candidacy {
     ///
     /// A deferred vote is waited for until [`DEFERRED_VOTE_TIMEOUT`] after the deferral. A vote
     /// that is pending, or does not count, is waited for only if its member is one of the 8 most
-    /// senior, and only until that member was sent [`MAX_UNICAST_ANNOUNCES`].
+    /// senior, and only until it is exhausted ([`Self::is_exhausted`]).
     ///
     /// The timeout is needed because strangers could invent any number of senior peers that never
     /// answer.
@@ -201,7 +216,7 @@ impl Candidacy {
             || self.votes.iter().all(|(id, voter)| match voter.counted_vote() {
                 Vote::Yes(_) => true,
                 Vote::Deferred(since) => now.since(*since) >= DEFERRED_VOTE_TIMEOUT,
-                Vote::Pending => voter.unanswered >= MAX_UNICAST_ANNOUNCES || !oldest.contains(id),
+                Vote::Pending => self.is_exhausted(voter) || !oldest.contains(id),
             })
     }
 
@@ -211,8 +226,7 @@ impl Candidacy {
         let oldest = self.most_senior();
         now.since(self.started_at) < JOIN_TIMEOUT
             && self.votes.iter().any(|(id, it)| {
-                let is_asked = it.unanswered < MAX_UNICAST_ANNOUNCES && oldest.contains(id);
-                it.has_voted() && !it.is_proven && is_asked
+                it.has_voted() && !it.is_proven && !self.is_exhausted(it) && oldest.contains(id)
             })
     }
 
@@ -274,16 +288,25 @@ impl Mesh {
         let mut addresses = if to_all { self.hosts.clone() } else { Vec::new() };
         let oldest = candidacy.most_senior();
         for (id, voter) in &mut candidacy.votes {
+            let is_oldest = oldest.contains(id);
+            let mut ignored = 0;
+            let of_group = if is_oldest {
+                candidacy.asked_groups.entry(voter.group()).or_default()
+            } else {
+                &mut ignored
+            };
             match voter.counted_vote() {
                 Vote::Yes(_) if agreed.len() < admission::VOTERS => agreed.push(*id),
                 Vote::Pending if voter.unanswered >= MAX_UNICAST_ANNOUNCES => {}
                 // The ping that followed its `agree`, or the `pong`, may have been lost.
                 Vote::Pending if voter.has_voted() => {
                     voter.unanswered += 1;
+                    *of_group = of_group.saturating_add(1);
                     unproven.push((*id, voter.address));
                 }
-                Vote::Pending if oldest.contains(id) => {
+                Vote::Pending if is_oldest && *of_group < MAX_UNICAST_ANNOUNCES => {
                     voter.unanswered += 1;
+                    *of_group += 1;
                     addresses.push(voter.address);
                 }
                 // Its final answer may have been lost.

@@ -45,7 +45,7 @@ pub(super) enum Stage {
 /// Name and joining time of a peer, as it states them in `agree` and `heartbeat`.
 #[derive(Clone, Debug)]
 pub(super) struct Profile {
-    /// Username; not validated.
+    /// Username; valid.
     pub(super) name: String,
     /// Comparison key of the username.
     pub(super) key: NameKey,

@@ -14,6 +14,9 @@ const MAX_HEARD: usize = 256;
 const MAX_CONTACTS: usize = 4_096;
 /// Maximum number of contacts in stage listed that are known from the pages of one peer.
 const MAX_LISTED: usize = 128;
+/// Maximum number of contacts in stage listed that are known from the pages of peers of one address
+/// group.
+const MAX_LISTED_PER_GROUP: usize = 512;
 
 /// Maximum number of members, this peer not counted. It is below the maximum number of authors, so
 /// that logs of authors that have gone find a place.
@@ -104,8 +107,9 @@ impl Contacts {
     }
 
     /// Returns the contact of a peer that the page of `by` lists. Adds an unknown peer in stage
-    /// listed. Sets `listed_by` only if it is empty. `None` if the peer is unknown and the contacts
-    /// listed by `by`, or all contacts, are at their limit: nothing is evicted.
+    /// listed; if there are [`MAX_CONTACTS`], it evicts a listed or gone contact. Sets `listed_by`
+    /// only if it is empty. `None` if the peer is unknown, and there is no place for it: the
+    /// contacts listed by `by` or by its address group are at their limit, or none can be evicted.
     pub(super) fn add_listed(
         &mut self,
         now: Moment,
@@ -113,9 +117,8 @@ impl Contacts {
         by: PeerId,
     ) -> Option<&mut Contact> {
         if !self.contacts.contains_key(&id) {
-            let is_listed = |it: &&Contact| it.stage == Stage::Listed && it.listed_by == Some(by);
-            let listed = self.contacts.values().filter(is_listed).count();
-            if listed >= MAX_LISTED || self.contacts.len() >= MAX_CONTACTS {
+            let (listed, of_group) = self.listed_counts(by);
+            if listed >= MAX_LISTED || of_group >= MAX_LISTED_PER_GROUP || !self.make_room() {
                 return None;
             }
             self.insert_new(now, id, Stage::Listed);
@@ -123,6 +126,18 @@ impl Contacts {
         let contact = self.contacts.get_mut(&id)?;
         contact.listed_by.get_or_insert(by);
         Some(contact)
+    }
+
+    /// Returns the number of contacts in stage listed that are known from the pages of `by`, and from
+    /// those of all peers of its address group.
+    fn listed_counts(&self, by: PeerId) -> (usize, usize) {
+        let listed = self.contacts.values().filter(|it| it.stage == Stage::Listed);
+        let mut counts: BTreeMap<PeerId, usize> = BTreeMap::new();
+        listed.filter_map(|it| it.listed_by).for_each(|it| *counts.entry(it).or_default() += 1);
+        let group = |id: PeerId| self.get(id).and_then(Contact::group);
+        let own = group(by);
+        let of_group = counts.iter().filter(|(lister, _)| group(**lister) == own);
+        (counts.get(&by).copied().unwrap_or(0), of_group.map(|(_, count)| count).sum())
     }
 
     /// Adds a contact that is not there yet. The caller checks limits and updates the counters. If

@@ -10,7 +10,7 @@ use super::timers::{
 };
 use super::{Mesh, Now, Outgoing, Phase};
 use crate::model::limits::MAX_PAGE;
-use crate::model::{Event, Moment, NameKey, PathSet, PeerId, RoomClock, Timestamp};
+use crate::model::{Event, Moment, NameKey, PathSet, PeerId, RoomClock, Timestamp, Username};
 use crate::wire::udp::{Control, Heartbeat, PageItem};
 
 /// Number of places reserved for members in a page of [`MAX_PAGE`] places. The rest is reserved for
@@ -302,7 +302,8 @@ impl Mesh {
     }
 
     /// Updates the profile and clock skew of a peer from its `agree` or `heartbeat`. For
-    /// [`SKEW_HOLIDAY`] after a suspension, does not measure the skew. If a member has changed its
+    /// [`SKEW_HOLIDAY`] after a suspension, does not measure the skew. An invalid name counts as not
+    /// stated: the former one stays, and without one this does nothing. If a member has changed its
     /// name, reports that to the user ([`Self::report_new_name`]). Then calls [`Self::promote`],
     /// which may make the peer a member.
     pub(super) fn update_profile(
@@ -315,6 +316,14 @@ impl Mesh {
         time: Timestamp,
     ) {
         let own = self.room_clock(now.moment);
+        let known = self.contacts.get(id).and_then(|it| it.profile.as_ref());
+        let (name, key) = match Username::new(name) {
+            Ok(it) => (it.as_str().to_owned(), it.key().clone()),
+            Err(_) => match known {
+                Some(it) => (it.name.clone(), it.key.clone()),
+                None => return,
+            },
+        };
         let clock = clock.min(CLOCK_END);
         let since = since.min(clock);
         // While the two room clocks differ, *since* is converted to this peer's.
@@ -325,7 +334,7 @@ impl Mesh {
         } else {
             since
         };
-        let profile = Profile { name: name.to_owned(), key: NameKey::of(name), since };
+        let profile = Profile { name, key: key.clone(), since };
         if let Some(contact) = self.contacts.get_mut(id).filter(|it| it.profile.is_none()) {
             // The delay of a ping counts from the first stated name, not from the announce: voters
             // that have agreed will soon list the peer in their pages, which saves the ping.
@@ -333,7 +342,7 @@ impl Mesh {
             self.note_first_name(now.moment, id);
         }
         let former = self.contacts.set_profile(id, profile);
-        if former.as_ref().is_some_and(|it| NameKey::of(it) != NameKey::of(name))
+        if former.as_ref().is_some_and(|it| NameKey::of(it) != key)
             && let Some(contact) = self.contacts.get_mut(id)
         {
             contact.renamed_at = Some(own);

@@ -37,6 +37,11 @@ impl FakePeer {
         Self { address, ..self }
     }
 
+    /// Returns the username that the `agree`s of this peer state ([`agree_from`]).
+    pub(super) fn name(&self) -> String {
+        format!("member-{}", self.address).replace([':', '[', ']'], "-")
+    }
+
     /// Returns an entry of this peer's own log, with the username "liar", the sequence as its text,
     /// and a signature of zeros.
     pub(super) fn entry(&self, sequence: u32, lamport: u64) -> Arc<Entry> {
@@ -299,7 +304,7 @@ pub(super) fn datagram_len(packet: &Outgoing) -> usize {
 
 /// Returns an `agree` of a fake member, with these flags and this Lamport counter. It states
 /// *since* 0, the greatest possible seniority, a room clock of 1,000 s plus the virtual time, and
-/// the username “member ” with the address.
+/// a username that follows from the address.
 pub(super) fn agree_from(
     bench: &TestBench,
     who: &FakePeer,
@@ -314,7 +319,7 @@ pub(super) fn agree_from(
         heard: PathSet(1),
         clock: RoomClock(1_000_000 + bench.now),
         since: RoomClock(0),
-        username: format!("member {}", who.address),
+        username: who.name(),
         members: 2,
         lamport: Lamport(lamport),
         time: Timestamp(0),

@@ -94,6 +94,20 @@ fn blocked_key_is_kept_out_under_another_name() {
     assert_eq!(room.names(1), ["anna", "rob"]);
 }
 
+/// What a blocked member objects to still counts for newcomers.
+#[test]
+fn objection_of_a_blocked_member_counts() {
+    let mut room = SimRoom::default();
+    room.start_all(&["anna", "bert", "carl"]);
+    room.block(1, "carl");
+    room.block(2, "carl");
+    room.block(3, "dora");
+    room.start(4, "dora");
+    room.advance(5_000);
+    let end = &room.peers[&4].end;
+    assert!(matches!(end, Some(End::Rejected { code: 400, by, .. }) if by == "carl"), "{end:?}");
+}
+
 /// The list has all blocked names. A name that is not blocked cannot be unblocked.
 #[test]
 fn block_list_is_reported() {

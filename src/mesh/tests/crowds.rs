@@ -43,7 +43,8 @@ impl TestBench {
 }
 
 /// 1,000 members invented at one address get at most 128 places. They do not push out earlier
-/// members, and do not take their votes. The user is told once.
+/// members, and do not take their votes. No message of an earlier member is lost. The user is told
+/// once.
 #[test]
 fn invented_members_of_one_address_are_limited() {
     let mut bench = TestBench::alone();
@@ -65,9 +66,17 @@ fn invented_members_of_one_address_are_limited() {
         bench.answer_cookies(&mut invented, before);
         bench.receive_claim(&mut invented, &format!("x{number}"), bench.now);
         if number % 100 == 0 {
-            bench.receive_heartbeat(&mut bert, "bert", 0, vec![]);
+            let sequence = u32::from(number) / 100 + 1;
+            bench.receive_entry(&bert, bert.entry(sequence, u64::from(sequence)));
+            bench.receive_heartbeat(&mut bert, "bert", sequence, vec![]);
         }
     }
+    bench.advance(1_000);
+    let is_lost = |it: &&Event| matches!(it, Event::Presence { left: Some(left), .. } if left.contains(&"bert".to_owned()));
+    let members_lost = bench.events.iter().filter(is_lost).count();
+    let messages_lost = 10 - bench.texts().len();
+    println!("1,000 invented members: {members_lost} members and {messages_lost} messages lost");
+    assert_eq!((members_lost, messages_lost), (0, 0));
     assert!(bench.mesh.stats().members <= 129, "{:?}", bench.mesh.stats());
     assert!(bench.mesh.is_voter());
     assert_eq!(bench.problems(), 1);
@@ -75,6 +84,30 @@ fn invented_members_of_one_address_are_limited() {
     let mut honest = FakePeer::new(5_000);
     assert!(bench.admit(&mut honest, "carl"));
     assert!(bench.names().contains("bert") && bench.names().contains("carl"));
+}
+
+/// Forty members of one address list thousands of invented peers. A peer that another member lists
+/// still gets a place.
+#[test]
+fn listings_of_one_address_are_limited() {
+    let mut bench = TestBench::alone();
+    let (mut bert, honest) = (FakePeer::new(1), FakePeer::new(2));
+    assert!(bench.admit(&mut bert, "bert"));
+    let crowd = SocketAddr::from(([10, 0, 0, 66], 6));
+    for number in 0..40_u16 {
+        let mut lister = FakePeer::new(1_000 + number).at(crowd);
+        assert!(bench.admit(&mut lister, &format!("x{number}")));
+        for first in [0, 60, 120] {
+            let invented = (first..first + 60).map(|it| FakePeer::new(2_000 + number * 200 + it));
+            let page = invented.map(|it| PageItem { author: it.signer.id, have: 0, ago: 0 });
+            bench.receive_heartbeat(&mut lister, &format!("x{number}"), 0, page.collect());
+        }
+    }
+    let page = vec![PageItem { author: honest.signer.id, have: 0, ago: 0 }];
+    bench.receive_heartbeat(&mut bert, "bert", 0, page);
+    assert!(bench.mesh.contacts.get(honest.signer.id).is_some_and(|it| it.is_verified));
+    let contacts = bench.mesh.contacts.stats().0;
+    assert!(contacts <= 600, "{contacts}");
 }
 
 /// More than 128 peers of a network with IPv4 and IPv6, each of which proves its IPv6 address

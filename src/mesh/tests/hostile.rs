@@ -63,6 +63,30 @@ fn recall_without_answer_ends_and_does_not_spin() {
     assert!(bench.wake.is_some() && bench.wakes < 100, "{}", bench.wakes);
 }
 
+/// A name that no rule allows counts as not stated: it makes nobody a member, and a member keeps
+/// the name that it had. Another valid name is believed, and reported.
+#[test]
+fn invalid_names_count_as_not_stated() {
+    let mut bench = TestBench::alone();
+    let mut mallory = FakePeer::new(1);
+    for name in ["a b", "", "@anna", "b\nert", "\u{202e}anna"] {
+        bench.meet(&mut mallory, name);
+        assert_eq!(bench.names().len(), 1, "{name:?}");
+    }
+    bench.meet(&mut mallory, "mallory");
+    assert!(bench.names().contains("mallory"));
+    for (stated, shown) in [("mal lory", "mallory"), ("carl", "carl"), ("", "carl")] {
+        bench.receive_heartbeat(&mut mallory, stated, 0, vec![]);
+        assert!(bench.names().contains(shown), "{stated:?}");
+    }
+    let last = bench.events.iter().rev().find_map(|it| match it {
+        Event::Presence { joined, left, .. } => Some((joined.clone(), left.clone())),
+        _ => None,
+    });
+    let (carl, mallory) = (vec!["carl".to_owned()], vec!["mallory".to_owned()]);
+    assert_eq!(last, Some((Some(carl), Some(mallory))));
+}
+
 /// An honest newcomer joins although an attacker has invented 2,000 candidates.
 #[test]
 fn honest_newcomer_joins_despite_invented_candidates() {

@@ -199,7 +199,7 @@ fn borrowed_name_is_not_shown() {
     let mut bench = TestBench::candidate();
     let (mut bert, mut mallory) = (FakePeer::new(1), FakePeer::new(2));
     bench.receive_agree(&mut bert, 0, 0);
-    let name = format!("member {}", bert.address);
+    let name = bert.name();
     bench.receive_objection(&mut mallory, &name);
     bench.receive_heartbeat(&mut bert, &name, 0, page(&[&mallory]));
     assert_eq!(bench.rejected_by(), Some("somebody unknown"));

@@ -127,6 +127,24 @@ fn voters_of_one_address_are_limited() {
     }
 }
 
+/// Eight keys of one address turn up one after the other, claim to have been there before, and
+/// answer nothing. They delay a newcomer like one of them: by 3.5 s at most.
+#[test]
+fn silent_voters_of_one_address_delay_like_one() {
+    let mut bench = TestBench::candidate();
+    let mut silent = 0;
+    while !bench.mesh.is_member() && bench.now < 20_000 {
+        if bench.now >= silent * 1_900 && silent < 8 {
+            silent += 1;
+            let address = SocketAddr::from(([10, 0, 0, 66], 1_000 + silent as u16));
+            let mut voter = FakePeer::new(1_000 + silent as u16).at(address);
+            bench.receive_claim(&mut voter, "old", 1_000_000 + bench.now);
+        }
+        bench.advance(1);
+    }
+    assert!(bench.now <= 5_500, "{}", bench.now);
+}
+
 /// Of two candidates that ask a room with a member for the same name, the one that is behind is
 /// told to wait, and is rejected when the other one is in. This holds whichever announces first,
 /// and if they cannot hear each other.
