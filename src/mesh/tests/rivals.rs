@@ -136,8 +136,9 @@ fn silent_voters_of_one_address_delay_like_one() {
     while !bench.mesh.is_member() && bench.now < 20_000 {
         if bench.now >= silent * 1_900 && silent < 8 {
             silent += 1;
-            let address = SocketAddr::from(([10, 0, 0, 66], 1_000 + silent as u16));
-            let mut voter = FakePeer::new(1_000 + silent as u16).at(address);
+            let address =
+                SocketAddr::from(([10, 0, 0, 66], 1_000 + u16::try_from(silent).unwrap()));
+            let mut voter = FakePeer::new(1_000 + u16::try_from(silent).unwrap()).at(address);
             bench.receive_claim(&mut voter, "old", 1_000_000 + bench.now);
         }
         bench.advance(1);
