@@ -427,17 +427,26 @@ fn slow_heads_are_cut_off() {
     }
 }
 
-/// `chat-server status` says where to point a browser.
+/// `chat-server status` says where to point a browser, if a page is installed.
 #[test]
 fn status_tells_where_to_point_a_browser() {
     let directory = tempfile::tempdir().unwrap();
     let control = directory.path().join("control");
     let control = control.to_str().unwrap();
-    let server = start(&["--control", control]);
-    let output = common::run_server_command(&["status", "--json", "--control", control]);
-    let status: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let root = directory.path().join("web");
+    let server = start(&["--control", control, "--web-root", root.to_str().unwrap()]);
+    let told = || {
+        let output = common::run_server_command(&["status", "--json", "--control", control]);
+        let status: Value = serde_json::from_slice(&output.stdout).unwrap();
+        status["web"].clone()
+    };
+    assert_eq!(told(), serde_json::json!([]));
+    drop(server);
+    fs::create_dir(&root).unwrap();
+    fs::write(root.join("index.html"), "<p>page").unwrap();
+    let server = start(&["--control", control, "--web-root", root.to_str().unwrap()]);
     let url = format!("http://{}/", server.web_address());
-    assert_eq!(status["web"], serde_json::json!([url]));
+    assert_eq!(told(), serde_json::json!([url]));
     let output = common::run_server_command(&["status", "--control", control]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains(&format!("browsers   {url}\n")), "{text}");

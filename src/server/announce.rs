@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use super::ServerSettings;
+use super::web::has_page;
 use crate::mdns;
 use crate::mdns::bridges::{is_bridge_port, is_container_bridge};
 use crate::model::ServerId;
@@ -55,7 +56,7 @@ struct Advertisement {
 impl Advertisement {
     /// Returns the record for a server with these settings and listening addresses. Its port is the
     /// port of the first address that is not loopback. Only addresses with this port are
-    /// advertised. `web`: addresses that the server listens on for browsers. `None` if advertising
+    /// advertised. `web`: addresses at which browsers get the page. `None` if advertising
     /// is off or all addresses are loopback.
     fn of(
         id: Option<ServerId>,
@@ -104,7 +105,8 @@ impl Advertisement {
 
 /// Advertises the server while it listens. When settings or addresses change the record, withdraws
 /// the old record and advertises the new one. A record that could not be advertised is tried again
-/// at the next change.
+/// at the next change. The page for browsers is advertised if it was installed at the start or the
+/// last change.
 ///
 /// Returns when all senders of `listening` are dropped and the record is withdrawn.
 pub(super) async fn announce(
@@ -115,12 +117,12 @@ pub(super) async fn announce(
 ) {
     let mut shown: Option<(Advertisement, Advertiser)> = None;
     loop {
-        let wanted = Advertisement::of(
-            id,
-            &settings.borrow_and_update(),
-            &listening.borrow_and_update(),
-            &web.borrow_and_update(),
-        );
+        let wanted = {
+            let settings = settings.borrow_and_update();
+            let web = web.borrow_and_update();
+            let web: &[SocketAddr] = if has_page(&settings.web.root) { &web } else { &[] };
+            Advertisement::of(id, &settings, &listening.borrow_and_update(), web)
+        };
         if shown.as_ref().map(|(it, _)| it) != wanted.as_ref() {
             withdraw(shown.take()).await;
             shown = wanted.and_then(|it| Some((it.clone(), Advertiser::begin(&it)?)));

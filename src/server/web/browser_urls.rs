@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use crate::mdns::bridges::{is_bridge_port, is_container_bridge};
 use crate::server::ServerSettings;
 use crate::server::announce::advertised_host;
+use crate::server::web::has_page;
 
 /// Maximum number of addresses that are told beside the name.
 const MAX_ADDRESSES: usize = 2;
@@ -31,9 +32,13 @@ impl BrowserUrls {
     /// Returns the URLs: first that with the host name that the server advertises, if it does; then
     /// those with addresses. A wildcard address stands for the addresses of the machine's
     /// interfaces, without those of containers and those that need an interface's name. If only
-    /// this machine reaches the server, the URLs work only there. Empty without a listener. Lists
-    /// interfaces, so it may block for a moment.
+    /// this machine reaches the server, the URLs work only there. Empty without a listener, and
+    /// while the page is not installed. Reads a directory and lists interfaces, so it may block for
+    /// a moment.
     pub(in crate::server) fn now(&self) -> Vec<String> {
+        if !has_page(&self.settings.borrow().web.root) {
+            return Vec::new();
+        }
         let web = self.web.borrow().clone();
         let name = advertised_host(&self.settings.borrow(), &self.listening.borrow());
         let interfaces = match web.iter().any(|it| it.ip().is_unspecified()) {

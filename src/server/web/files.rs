@@ -70,6 +70,12 @@ pub(super) fn find(root: &Path, path: &str, accepts_gzip: bool) -> io::Result<Op
     Ok(Some(FoundFile { file, length, media_type: media_type(name), is_gzip, etag }))
 }
 
+/// Returns true if the page is there: a web root without its first file, plain or compressed, counts
+/// as not installed. Blocks for a moment.
+pub(in crate::server) fn has_page(root: &Path) -> bool {
+    [INDEX.to_owned(), format!("{INDEX}{GZIP_SUFFIX}")].iter().any(|it| root.join(it).is_file())
+}
+
 /// Splits a path into its directories and the name of the file; `/` is [`INDEX`]. `None` if a part
 /// is empty, begins with a dot, or has other characters than letters, digits, `.`, `_` and `-` of
 /// ASCII: no such file is ever sent. So `..`, `%2e` and backslashes need no rule of their own.

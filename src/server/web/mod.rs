@@ -30,6 +30,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 pub(super) use self::browser_urls::BrowserUrls;
 use self::conversation::{Conversation, Site};
+pub(super) use self::files::has_page;
 use self::unproven::Unproven;
 use self::websocket::WebSocket;
 use super::acceptor::set_options;
