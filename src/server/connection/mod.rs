@@ -288,9 +288,10 @@ impl<T: Transport> Driver<T> {
                 self.blocked_since = None;
                 return Ok(());
             }
-            match self.write_once()? {
-                Some(count) => written += count,
-                None => return Ok(()),
+            match self.write_once() {
+                Ok(Some(count)) => written += count,
+                Ok(None) => return Ok(()),
+                Err(error) => return self.on_failed_write(&error).await,
             }
         }
     }
@@ -306,9 +307,8 @@ impl<T: Transport> Driver<T> {
     /// Returns `None` if the socket takes no bytes now: it then counts as blocked.
     ///
     /// # Errors
-    /// [`Gone`] if the socket has failed. If the error is a broken pipe, the client has closed the
-    /// socket. Unless reading is over, first reports that to the engine as a half-close.
-    fn write_once(&mut self) -> Result<Option<usize>, Gone> {
+    /// The socket has failed: call [`Self::on_failed_write`].
+    fn write_once(&mut self) -> io::Result<Option<usize>> {
         let due = self.outgoing.due();
         let mut slices = [IoSlice::new(&[]); WRITE_SLICES];
         for (slice, bytes) in slices.iter_mut().zip(due) {
@@ -316,7 +316,7 @@ impl<T: Transport> Driver<T> {
         }
         let slices = slices.get(..due.len().min(WRITE_SLICES)).unwrap_or_default();
         match self.transport.try_write(slices) {
-            Ok(0) => Err(Gone),
+            Ok(0) => Err(ErrorKind::WriteZero.into()),
             Ok(count) => {
                 self.outgoing.written(count);
                 self.blocked_since = None;
@@ -327,13 +327,30 @@ impl<T: Transport> Driver<T> {
                 Ok(None)
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(Some(0)),
-            Err(error) => {
-                if error.kind() == ErrorKind::BrokenPipe && self.reading != Reading::Over {
-                    self.connection.engine.send_eventually(self.half_closed());
-                }
-                Err(error.into())
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Handles a failed write: the client has closed the socket, or the connection is lost. First
+    /// passes on the frames that had arrived before, as far as the rate limit lets them: the last
+    /// message of a client that is killed must not get lost. If the error is a broken pipe, the
+    /// client has closed the socket; unless reading is over, reports that to the engine as a
+    /// half-close.
+    ///
+    /// # Errors
+    /// Always [`Gone`].
+    async fn on_failed_write(&mut self, error: &io::Error) -> Result<(), Gone> {
+        while self.reading == Reading::Open {
+            ready(&self.transport, Some(Interest::READABLE)).await?;
+            match self.read_and_cut() {
+                Ok((cut, false)) => self.pass_on(cut).await?,
+                Ok((_, true)) | Err(_) => break,
             }
         }
+        if error.kind() == ErrorKind::BrokenPipe && self.reading != Reading::Over {
+            self.connection.engine.send_eventually(self.half_closed());
+        }
+        Err(Gone)
     }
 
     /// Reads once and passes the complete frames to the engine. At the end of the client's stream,
