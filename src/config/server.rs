@@ -52,7 +52,7 @@ pub struct ServerOptions {
     #[arg(long, value_name = "HOST", env = "CHAT_SERVER_WEB_HOSTS", value_delimiter = ',')]
     web_hosts: Option<Vec<String>>,
 
-    /// Origins of other web pages that may talk to this server, such as https://example.org; *: all
+    /// Origins (scheme and host) of other web pages that may talk to this server; *: all
     /// [default: none]
     #[arg(long, value_name = "ORIGIN", env = "CHAT_SERVER_WEB_ORIGINS", value_delimiter = ',')]
     web_origins: Option<Vec<String>>,

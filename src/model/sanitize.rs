@@ -64,7 +64,7 @@ pub fn safe_line(text: &str) -> String {
 
 /// Sanitizes a name for display, so that it cannot imitate the text around it. Replaces dangerous
 /// characters, whitespace and ASCII punctuation by U+FFFD. Keeps `-`, `_` and `.`. Cuts the name to
-/// [`MAX_SHOWN_NAME_CHARS`]. Returns U+FFFD for an empty name.
+/// 64 characters. Returns U+FFFD for an empty name.
 #[must_use]
 pub fn safe_name(name: &str) -> String {
     let is_plain = |c: char| {
