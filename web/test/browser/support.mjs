@@ -1,4 +1,4 @@
-/** What the tests in the browser share: the server, clients, and pages. */
+/** What the tests in the browser share: servers, clients, and pages. */
 
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
-import { startBridge } from "./bridge.mjs";
+import { Network } from "./network.mjs";
 
 /** Directory for everything that is built. */
 const target = process.env.PAGE_TARGET;
@@ -31,63 +31,78 @@ function program(name) {
   return join(target, "debug", name);
 }
 
-/** Servers and clients that run. */
+/** Servers, clients and networks that run. */
 const running = new Set();
 
-/** Stops all servers and clients, also after a test that has failed. */
+/** Stops all of them, also after a test that has failed. */
 export async function stopAll() {
   for (const it of running) await it.stop();
 }
 
-/** A chat-server with a store of its own, and the way to it for browsers. */
+/** Lines in which a server says where it listens, for programs and for browsers. */
+const LISTENING = [/^listening on \S*:(\d+)/, /^listening for browsers on \S*:(\d+)/];
+
+/** A chat-server with a store of its own, which serves the page. */
 export class Server {
   #data = mkdtempSync(join(tmpdir(), "pi-chat-page-"));
   #process;
-  #bridge;
-  /** TCP port. */
-  port = 0;
+  /** Ports for programs and for browsers. It keeps them when it starts again. */
+  #ports = [0, 0];
 
   /** Starts a server. */
   static async start(...options) {
     const server = new Server();
     running.add(server);
     await server.startAgain(...options);
-    server.#bridge = await startBridge(join(target, "web"), () => server.port);
     return server;
+  }
+
+  /** Port for programs. */
+  get port() {
+    return this.#ports[0];
   }
 
   /** Address of the page. */
   get url() {
-    return this.#bridge.url;
+    return `http://127.0.0.1:${this.#ports[1]}/`;
   }
 
   /** Starts the server with the store that it had. */
   async startAgain(...options) {
+    const [port, webPort] = this.#ports.map((it) => `127.0.0.1:${it}`);
     this.#process = spawn(
       program("chat-server"),
-      ["--data", this.#data, "--listen", `127.0.0.1:${this.port}`, "--announce", "false", ...options],
+      [
+        ...["--data", this.#data, "--listen", port, "--announce", "false"],
+        ...["--web-listen", webPort, "--web-root", join(target, "web")],
+        ...options,
+      ],
       { stdio: ["ignore", "ignore", "pipe"] },
     );
+    let missing = LISTENING.length;
     for await (const line of createInterface(this.#process.stderr)) {
-      const port = /listening on \S*:(\d+)/.exec(line)?.[1];
-      if (port) {
-        this.port = Number(port);
-        this.#process.stderr.resume();
-        return;
-      }
+      const index = LISTENING.findIndex((it) => it.test(line));
+      if (index < 0) continue;
+      this.#ports[index] = Number(LISTENING[index].exec(line)[1]);
+      missing -= 1;
+      if (missing > 0) continue;
+      this.#process.stderr.resume();
+      return;
     }
     throw new Error("the server does not start");
+  }
+
+  /** Starts a network by which browsers reach this server. */
+  async network() {
+    const network = await Network.to(this.#ports[1]);
+    running.add(network);
+    return network;
   }
 
   /** Runs an owner's command, such as `role add`, on the store. */
   command(words, options = [], input = "") {
     const { status, stderr } = spawnSync(program("chat-server"), [...words, "--data", this.#data, ...options], { input });
     if (status !== 0) throw new Error(`chat-server ${words.join(" ")}: ${stderr}`);
-  }
-
-  /** Breaks the connections of all pages. */
-  cut() {
-    this.#bridge.cut();
   }
 
   /** Kills the server, as a power cut does. */
@@ -102,7 +117,6 @@ export class Server {
   async stop() {
     running.delete(this);
     await this.kill();
-    this.#bridge?.stop();
     rmSync(this.#data, { recursive: true });
   }
 }

@@ -27,13 +27,14 @@ async function numbers(page) {
 
 test("what was missed and what was typed meanwhile arrive once and in order", async () => {
   const server = await Server.start();
+  const network = await server.network();
   const client = await Client.start(server, "carl");
-  const page = await openPage(browser, server.url);
+  const page = await openPage(browser, network.url);
   await enter(page, "anna");
   client.say(...numbered(1, 5));
   await sees(page, "number 5");
   for (let round = 1; round <= 3; round += 1) {
-    server.cut();
+    network.cut();
     client.say(...numbered(round * 5 + 1, round * 5 + 5));
     await say(page, `typed ${round}`);
     await client.event((it) => it.text === `typed ${round}`);
@@ -42,6 +43,7 @@ test("what was missed and what was typed meanwhile arrive once and in order", as
   assert.deepEqual(await numbers(page), numbered(1, 20));
   assert.deepEqual(client.texts.filter((it) => it.startsWith("typed")), ["typed 1", "typed 2", "typed 3"]);
   client.stop();
+  network.stop();
   await server.stop();
 });
 
@@ -88,14 +90,15 @@ test("reload goes on: name, place, draft, and what was missed as new", async () 
 
 test("page that was frozen has everything when it is back", async () => {
   const server = await Server.start();
+  const network = await server.network();
   const client = await Client.start(server, "carl");
-  const page = await openPage(browser, server.url);
+  const page = await openPage(browser, network.url);
   await enter(page, "anna");
   client.say("number 1");
   await sees(page, "number 1");
   const devtools = await page.context().newCDPSession(page);
   await devtools.send("Page.setWebLifecycleState", { state: "frozen" });
-  server.cut();
+  network.cut();
   client.say(...numbered(2, 30));
   await client.event((it) => it.text === "number 30");
   await devtools.send("Page.setWebLifecycleState", { state: "active" });
@@ -104,6 +107,7 @@ test("page that was frozen has everything when it is back", async () => {
   console.log(`  back after ${Date.now() - back} ms`);
   assert.deepEqual(await numbers(page), numbered(1, 30));
   client.stop();
+  network.stop();
   await server.stop();
 });
 
