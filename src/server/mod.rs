@@ -33,6 +33,7 @@ mod quota_log;
 mod reload;
 mod service;
 mod status;
+mod tcp_way_in;
 mod trusted_proxies;
 mod user_sockets;
 mod web;
@@ -69,8 +70,9 @@ use self::group_rates::GroupRates;
 use self::listen::Bound;
 use self::reload::Reloader;
 use self::status::StatusSource;
+use self::tcp_way_in::TcpWayIn;
 use self::trusted_proxies::TrustedProxies;
-use self::web::{BrowserUrls, WebAcceptor};
+use self::web::{BrowserUrls, WebWayIn};
 use crate::log::{LogOpenError, LogSettings, MemoryLimits, OpenedLog, StoreError};
 use crate::model::{HubSettings, IpNetwork, Sequence};
 use crate::os::Clock;
@@ -193,12 +195,18 @@ pub async fn run(
         lingering: descriptors.lingering_permits(),
     };
     let permits = descriptors.permits();
-    let web_acceptor = WebAcceptor::new(admission.clone(), permits.clone(), web_listening.clone());
+    let web_acceptor = Acceptor {
+        way_in: WebWayIn::new(admission.clone()),
+        permits: permits.clone(),
+        listening: web_listening.clone(),
+        clock,
+    };
+    let proxies = TrustedProxies::new(current.subscribe(), descriptors.unproven_permits(), clock);
     let acceptor = Acceptor {
-        admission,
-        proxies: TrustedProxies::new(current.subscribe(), descriptors.unproven_permits(), clock),
+        way_in: TcpWayIn { admission, proxies },
         permits,
         listening: listening.clone(),
+        clock,
     };
     let addresses = bind_all(&settings.listen)?;
     let web_addresses = web::bind_all(&settings.web)?;

@@ -3,7 +3,7 @@
 //!
 //! | file | part |
 //! |---|---|
-//! | here | acceptor and settings |
+//! | here | way in and settings |
 //! | `unproven` | how many connections may be without a WebSocket |
 //! | `conversation` | requests and answers on a connection |
 //! | `hosts`, `forwarded` | which hosts and origins are allowed, whose address counts |
@@ -20,23 +20,22 @@ mod response;
 mod unproven;
 mod websocket;
 
-use std::io::{self, Write};
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub(super) use self::browser_urls::BrowserUrls;
 use self::conversation::{Conversation, Site};
 pub(super) use self::files::has_page;
 use self::unproven::Unproven;
 use self::websocket::WebSocket;
-use super::acceptor::set_options;
+use super::acceptor::WayIn;
 use super::admission::Admission;
 use super::announce::machine_name;
-use super::listen::{self, Bound, ListenError, RetryingListener};
+use super::listen::{self, Bound, ListenError};
 use super::listen_address::ListenAddress;
 use crate::model::AddressGroup;
 use crate::model::limits::DEFAULT_WEB_PORT;
@@ -93,64 +92,39 @@ pub(super) fn bind_all(settings: &WebSettings) -> Result<Vec<Bound>, ListenError
     }
 }
 
-/// Acceptor of browsers: accepts the connections at one address.
+/// Way in for browsers. Clones share the limits of what has not become a WebSocket.
 #[derive(Clone)]
-pub(super) struct WebAcceptor {
+pub(super) struct WebWayIn {
     /// Turns WebSockets into connections of the hub.
     admission: Admission,
     /// What all conversations share.
     site: Site,
     /// Counter of the connections that have not become WebSockets.
     unproven: Unproven,
-    /// Semaphore with one permit for each file descriptor that clients' connections may use. All
-    /// acceptors share it.
-    permits: Arc<Semaphore>,
-    /// Addresses that the server listens on for browsers. Each acceptor adds its own when it begins
-    /// to listen.
-    listening: Arc<watch::Sender<Vec<SocketAddr>>>,
 }
 
-impl WebAcceptor {
-    /// Creates an acceptor; clones of it serve further addresses.
-    pub(super) fn new(
-        admission: Admission,
-        permits: Arc<Semaphore>,
-        listening: Arc<watch::Sender<Vec<SocketAddr>>>,
-    ) -> Self {
+impl WebWayIn {
+    /// Creates the way in. WebSockets go to `admission`.
+    pub(super) fn new(admission: Admission) -> Self {
         let site = Site {
             settings: admission.settings.clone(),
             reads: Arc::new(Semaphore::new(MAX_READS)),
             machine: machine_name().into(),
         };
-        Self { admission, site, unproven: Unproven::default(), permits, listening }
+        Self { admission, site, unproven: Unproven::default() }
     }
+}
 
-    /// Accepts connections for ever. If the machine does not have the address, first logs that and
-    /// waits for it. Prints a line when it begins to listen. Accepts nothing while all permits are
-    /// in use.
-    pub(super) async fn run(self, bound: Bound) {
-        let listener = bound.wait().await;
-        self.report_address(&listener);
-        let mut listener = RetryingListener::new(listener, self.admission.clock);
-        loop {
-            // The semaphore is never closed.
-            let Ok(permit) = self.permits.clone().acquire_owned().await else { return };
-            let (stream, address) = listener.accept().await;
-            self.serve(stream, address, permit);
-        }
-    }
+impl WayIn for WebWayIn {
+    const LISTENING: &'static str = "listening for browsers on";
 
     /// Spawns the conversation on a connection. Closes the connection if too many others have not
-    /// become WebSockets, or if its options cannot be set.
-    fn serve(&self, stream: TcpStream, address: SocketAddr, permit: OwnedSemaphorePermit) {
-        let peer = address.ip().to_canonical();
+    /// become WebSockets.
+    async fn enter(&self, stream: TcpStream, peer: IpAddr, permit: OwnedSemaphorePermit) {
         let is_proxy =
             self.site.settings.borrow().trusted_proxies.iter().any(|it| it.contains(peer));
         let group = (!is_proxy).then(|| AddressGroup::of(peer));
         let Some(place) = self.unproven.reserve(group) else { return };
-        if set_options(&stream).is_err() {
-            return;
-        }
         let conversation = Conversation::new(stream, peer, self.site.clone());
         let admission = self.admission.clone();
         tokio::spawn(async move {
@@ -161,16 +135,5 @@ impl WebAcceptor {
                 admission.admit(websocket, client, permit).await;
             }
         });
-    }
-
-    /// Prints `listening for browsers on ADDRESS` to standard error, for scripts and users that
-    /// wait for this line. Adds the address to [`Self::listening`]. Does nothing if the socket's
-    /// address cannot be read.
-    fn report_address(&self, listener: &TcpListener) {
-        if let Ok(address) = listener.local_addr() {
-            // Standard error may be closed.
-            let _ = writeln!(io::stderr(), "listening for browsers on {address}");
-            self.listening.send_modify(|all| all.push(address));
-        }
     }
 }
