@@ -181,9 +181,9 @@ export async function until(condition) {
   }
 }
 
-/** Starts Chromium. */
-export async function startBrowser() {
-  return chromium.launch({ executablePath: "/usr/bin/chromium", args: CHROMIUM });
+/** Starts Chromium, perhaps with further arguments. */
+export async function startBrowser(...further) {
+  return chromium.launch({ executablePath: "/usr/bin/chromium", args: [...CHROMIUM, ...further] });
 }
 
 /** Opens the page as a browser of its own, and collects what goes wrong in it. */
