@@ -72,9 +72,9 @@ await rm(directory, { recursive: true, force: true });
 await mkdir(join(directory, "assets"), { recursive: true });
 let total = 0;
 for (const [path, content] of files) {
-  // Node's own compression makes larger files.
-  const compressed = execFileSync("gzip", ["-9", "-n"], { input: content });
   await writeFile(join(directory, path), content);
+  // Zopfli takes its time, once: what it makes is 5 % smaller than what gzip -9 does.
+  const compressed = execFileSync("zopfli", ["-c", join(directory, path)]);
   await writeFile(join(directory, `${path}.gz`), compressed);
   total += compressed.length;
   console.log(`${String(compressed.length).padStart(8)}  ${path}`);

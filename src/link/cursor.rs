@@ -63,6 +63,11 @@ impl ReceiveCursor {
         }
     }
 
+    /// Creates a cursor in a known log, without a position.
+    pub(super) fn in_log(log: LogId) -> Self {
+        Self { log_id: Some(log), ..Self::default() }
+    }
+
     /// Returns the position to resume from; `None` if there is none.
     pub(super) fn position(&self) -> Option<Position> {
         let log_id = self.log_id?;

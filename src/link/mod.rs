@@ -10,6 +10,7 @@
 //! - `contract`: settings, inputs and outputs
 //! - `requests`, `search`: validation, queueing and sending of the user's requests
 //! - `pending`, `encode`, `pinned`: the queue of unanswered requests and their frames
+//! - `unanswered`: the messages of this queue, as they are saved for a later process
 //! - `frames`, `errors`: frames and errors received from the server
 //! - `cursor`, `accepted`: the position, duplicate detection and gap detection
 //! - `timers`, `backoff`: timeouts, pings, reconnect delays
@@ -36,11 +37,13 @@ mod search;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod unanswered;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 pub use contract::{EndReason, Input, Output, SavedSession, Settings};
+pub use unanswered::UnansweredMessage;
 
 use self::accepted::AcceptedMessages;
 use self::answer_watch::AnswerWatch;

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 
 use super::encode::FrameContext;
 use super::pinned::PinnedSessions;
+use super::unanswered::UnansweredMessage;
 use crate::model::{
     ChatCommand, ListedRoom, ListedSanction, Message, NameKey, Reference, RequestTag, SessionId,
 };
@@ -66,6 +67,16 @@ impl PendingRequest {
             listed_rooms: Vec::new(),
         }
     }
+
+    /// Returns the request as it is saved for a later process. It must be a message.
+    pub(super) fn to_unanswered(&self) -> UnansweredMessage {
+        UnansweredMessage {
+            tag: self.tag.clone(),
+            command: self.command.clone(),
+            sent_as: self.sent_as,
+            addressed_session: self.addressed_session,
+        }
+    }
 }
 
 /// Queue of unanswered requests. Unsent requests are sent in the order of the queue. A request in
@@ -103,6 +114,24 @@ impl PendingRequests {
     pub(super) fn push(&mut self, tag: RequestTag, command: ChatCommand) {
         self.bytes += command.message_text().map_or(0, str::len);
         self.items.push_back(PendingRequest::new(tag, command, Vec::new()));
+    }
+
+    /// Appends a message that an earlier process has saved, as not sent on this connection. The
+    /// caller checks the limits. New messages get greater references than it has.
+    pub(super) fn restore(&mut self, message: UnansweredMessage) {
+        let UnansweredMessage { tag, command, sent_as, addressed_session } = message;
+        self.push(tag, command);
+        if let Some(item) = self.items.back_mut() {
+            (item.sent_as, item.addressed_session) = (sent_as, addressed_session);
+        }
+        if let Some((_, reference)) = sent_as {
+            self.last_message_reference = self.last_message_reference.max(reference);
+        }
+    }
+
+    /// Returns the messages in the queue, in order.
+    pub(super) fn messages(&self) -> impl Iterator<Item = &PendingRequest> {
+        self.items.iter().filter(|item| item.command.message_text().is_some())
     }
 
     /// Returns the number of messages that were sent on the current connection and are not

@@ -96,8 +96,7 @@ impl Link {
     /// command if the queue is full. After the first completed join, tells a user at the keyboard
     /// if the command waits because the server cannot be reached or does not answer.
     pub(super) fn queue(&mut self, tag: RequestTag, command: ChatCommand) {
-        let bytes = self.pending.bytes() + command.message_text().map_or(0, str::len);
-        if self.pending.len() >= MAX_PENDING_REQUESTS || bytes > MAX_PENDING_BYTES {
+        if !self.has_room_for(&command) {
             let why = format!(
                 "Not sent: {} messages are waiting for the server already.",
                 self.pending.len()
@@ -112,6 +111,13 @@ impl Link {
             let requests = self.pending.len();
             self.emit(Event::Connection(ConnectionState::Waiting { requests }));
         }
+    }
+
+    /// Returns true if the queue takes one more command: neither its number nor the size of its
+    /// texts would be above the limit.
+    pub(super) fn has_room_for(&self, command: &ChatCommand) -> bool {
+        let bytes = self.pending.bytes() + command.message_text().map_or(0, str::len);
+        self.pending.len() < MAX_PENDING_REQUESTS && bytes <= MAX_PENDING_BYTES
     }
 
     /// Sends the unsent requests in order, and refuses those that cannot be sent. Stops before the

@@ -8,6 +8,7 @@ mod moderation;
 mod names;
 mod search;
 mod simulation;
+mod unanswered;
 
 use std::time::Duration;
 

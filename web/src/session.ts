@@ -39,6 +39,10 @@ export class Session {
   #driver: Driver | null = null;
   #saveTimer: ReturnType<typeof setTimeout> | undefined;
   #isDrawing = false;
+  /** Requests that were made before the engine was there. */
+  #early: ChatRequest[] = [];
+  /** True while the user leaves: nothing is stored any more. */
+  #isLeaving = false;
   #hiddenSince = 0;
 
   /** `module`: the engine, which may still be on its way. `render` draws the page. */
@@ -65,7 +69,7 @@ export class Session {
 
   #newModel(): Model {
     // While an event is handled, requests wait: the engine's outputs are carried out in order.
-    const model = new Model((request: ChatRequest) => queueMicrotask(() => this.#driver?.request(request)));
+    const model = new Model((request: ChatRequest) => queueMicrotask(() => this.#request(model, request)));
     model.onChange = () => this.#onChange();
     model.onAttention = ({ conversation, from, text }) => {
       if (this.#ignored.has(from.toLowerCase())) return;
@@ -74,20 +78,29 @@ export class Session {
     return model;
   }
 
+  /** Passes a request of a model to the engine, or keeps it while the engine is on its way. */
+  #request(model: Model, request: ChatRequest): void {
+    if (model !== this.#model) return;
+    if (this.#driver) this.#driver.request(request);
+    else this.#early.push(request);
+  }
+
   /** Connects with a name, and with the session that was saved for it. */
   #connect(name: string): void {
     this.#tabs.take();
     this.#driver?.stop();
     this.#driver = null;
     const model = (this.#model = this.#newModel());
+    this.#early = [];
     const saved = load("model");
-    if (saved) model.restore(saved);
-    const session = load("session");
+    const [session, unsent] = [load("session"), load("unsent")];
+    if (saved) model.restore(saved, unsent);
+    this.#isLeaving = false;
     model.name = name;
     model.isEntering = true;
     model.phase = session && saved ? { phase: "chat" } : { phase: "name", name, refused: null };
     // If the engine cannot be loaded, the page says so in place of all else.
-    this.#start(model, { name, rooms: roomsOf(saved), session }).catch(console.error);
+    this.#start(model, { name, rooms: roomsOf(saved), session, unsent }).catch(console.error);
   }
 
   /** Starts the engine for a model, unless another one has taken its place meanwhile. */
@@ -100,11 +113,15 @@ export class Session {
         model.handle(event);
         if (event.type === "welcome") save("name", event.name);
         if (event.type === "end") save("session", null);
+        // A refused message is the page's alone from now on.
+        if (event.type === "error" || event.type === "unsent") this.#store();
       },
       onSession: (text) => save("session", text),
+      onUnsent: (text) => save("unsent", text || null),
     });
     const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
     this.#driver.start({ ...start, seed });
+    for (const request of this.#early.splice(0)) this.#driver.request(request);
   }
 
   #onLost(): void {
@@ -157,7 +174,7 @@ export class Session {
 
   #store(): void {
     clearTimeout(this.#saveTimer);
-    if (this.#driver && this.#model.phase.phase === "chat") save("model", saveModel(this.#model));
+    if (this.#driver && !this.#isLeaving && this.#model.phase.phase === "chat") save("model", saveModel(this.#model));
   }
 
   #draw(): void {
@@ -185,6 +202,7 @@ export class Session {
     retry: () => this.#retry(),
     leave: () => {
       this.#overlay = null;
+      this.#isLeaving = true;
       this.#driver?.request({ type: "quit" });
       save("model", null);
       save("session", null);

@@ -86,6 +86,15 @@ impl Simulation {
         Self { initial_saved: self.saved.clone(), saved: self.saved, now: self.now, ..sim }
     }
 
+    /// Starts a new link like [`Self::restart`], with the unanswered messages of this one, too.
+    pub(super) fn restart_with_messages(self, settings: Settings) -> Self {
+        let (log, messages) = (self.link.log_id(), self.link.unanswered_messages().collect());
+        let message_count = self.message_count;
+        let mut sim = self.restart(settings);
+        sim.link.restore_messages(log, messages);
+        Self { message_count, ..sim }
+    }
+
     /// Carries out all outputs of the link. Asserts that there are none after its end.
     pub(super) fn process_outputs(&mut self) {
         while let Some(output) = self.link.poll_output() {

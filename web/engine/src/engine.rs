@@ -10,8 +10,9 @@ use pi_chat::wire::tcp::ServerFrame;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::outputs::{encode_event, encode_output};
+use crate::outputs::{encode_event, encode_output, encode_unsent};
 use crate::session::SessionText;
+use crate::unsent::{format_unsent, restore_unsent};
 
 /// Name of the program in `hello`.
 const PROGRAM: &str = "pi-chat-web";
@@ -33,6 +34,9 @@ pub(crate) struct Start {
     seed: u64,
     /// Session of an earlier page: the JSON text of an output `persist`. `None` if there is none.
     session: Option<String>,
+    /// Messages that an earlier page has not sent: the text of its last output `unsent`. `None` if
+    /// there are none.
+    unsent: Option<String>,
 }
 
 /// The client's engine on one server.
@@ -46,6 +50,8 @@ pub(crate) struct Engine {
     saved: Option<SavedSession>,
     /// Events of this module, which no link reports: invalid requests.
     errors: Vec<Value>,
+    /// Text of the last output `unsent`.
+    unsent: String,
 }
 
 impl Engine {
@@ -65,16 +71,26 @@ impl Engine {
             version: VERSION,
             seed: start.seed,
         };
+        let mut link = Link::new(settings);
+        let unsent = start.unsent.unwrap_or_default();
+        restore_unsent(&mut link, &unsent);
         Some(Self {
-            link: Link::new(settings),
+            link,
             reader: FrameReader::from_server(),
             saved: start.session.and_then(|it| SessionText::parse(&it)),
             errors: Vec::new(),
+            unsent,
         })
     }
 
-    /// Appends all outputs to `out`, encoded.
+    /// Appends all outputs to `out`, encoded. If the unacknowledged messages have changed, they come
+    /// first: the page saves them before it sends anything.
     pub(crate) fn encode_outputs(&mut self, out: &mut Vec<u8>) {
+        let unsent = format_unsent(&self.link);
+        if unsent != self.unsent {
+            encode_unsent(&unsent, out);
+            self.unsent = unsent;
+        }
         for object in self.errors.drain(..) {
             encode_event(&object, out);
         }

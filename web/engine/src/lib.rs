@@ -13,10 +13,12 @@
 //! - `engine`: a link with its frame reader
 //! - `outputs`: encoding of the link's outputs
 //! - `session`: the saved session as JSON
+//! - `unsent`: the saved messages that are not acknowledged as JSON
 
 mod engine;
 mod outputs;
 mod session;
+mod unsent;
 
 use std::cell::RefCell;
 

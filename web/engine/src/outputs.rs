@@ -25,6 +25,9 @@ mod kind {
     pub(super) const PERSIST: u8 = 6;
     /// Call `wake` at this time: milliseconds since the page was loaded, as decimal digits.
     pub(super) const WAKE: u8 = 7;
+    /// Save the messages that are not acknowledged: any text, which `start` takes; empty if there
+    /// are none.
+    pub(super) const UNSENT: u8 = 8;
 }
 
 /// The page: it hides whom the user ignores, and has words of its own.
@@ -74,6 +77,11 @@ pub(crate) fn encode_output(output: &Output, out: &mut Vec<u8>) {
 /// Appends the object of an event to `out`.
 pub(crate) fn encode_event(object: &Value, out: &mut Vec<u8>) {
     encode(kind::EVENT, object.to_string().as_bytes(), out);
+}
+
+/// Appends the output with the text of the unacknowledged messages to `out`.
+pub(crate) fn encode_unsent(text: &str, out: &mut Vec<u8>) {
+    encode(kind::UNSENT, text.as_bytes(), out);
 }
 
 /// Appends an output with this kind and content.

@@ -8,6 +8,8 @@ interface Stored {
   name: string;
   /** Session of the engine. */
   session: string;
+  /** Messages that the server has not acknowledged, as the engine writes them. */
+  unsent: string;
   /** Rooms, where the user has read, drafts. */
   model: SavedModel;
   /** Whether a sound is played. */

@@ -19,6 +19,8 @@ export interface Listener {
   onEvent(event: ChatEvent): void;
   /** Saves the session for the next page. */
   onSession(session: string): void;
+  /** Saves the messages that are not acknowledged, before any of them is sent; empty: none. */
+  onUnsent(messages: string): void;
 }
 
 /** A clock that goes on while the device sleeps, and never back. In milliseconds. */
@@ -108,6 +110,9 @@ export class Driver {
           break;
         case "persist":
           this.#listener.onSession(output.session);
+          break;
+        case "unsent":
+          this.#listener.onUnsent(output.messages);
           break;
         case "wake":
           clearTimeout(this.#timer);

@@ -32,6 +32,8 @@ export interface Start {
   seed: number;
   /** Session that an earlier page saved. */
   session: string | null;
+  /** Messages that an earlier page saved as not acknowledged. */
+  unsent: string | null;
 }
 
 /** The engine of one session. */

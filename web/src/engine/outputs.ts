@@ -10,7 +10,8 @@ export type Output =
   | { kind: "abandon" }
   | { kind: "event"; event: ChatEvent }
   | { kind: "persist"; session: string }
-  | { kind: "wake"; at: number };
+  | { kind: "wake"; at: number }
+  | { kind: "unsent"; messages: string };
 
 /** Bytes before an output's content: its kind, and the length of the content. */
 const HEADER = 5;
@@ -33,6 +34,8 @@ function decodeOutput(kind: number, content: Uint8Array<ArrayBuffer>): Output | 
       return { kind: "persist", session: text() };
     case 7:
       return { kind: "wake", at: Number(text()) };
+    case 8:
+      return { kind: "unsent", messages: text() };
     default:
       return null;
   }

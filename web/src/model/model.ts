@@ -15,6 +15,7 @@ import type {
 } from "../engine/events";
 import { mentions } from "../text/pieces";
 import { Conversation, type Message } from "./conversation";
+import { Outbox, parseUnsent } from "./outbox";
 import type { SavedModel } from "./saved";
 import { Search } from "./search";
 
@@ -76,6 +77,7 @@ export class Model {
   /** Rooms of the server; null before they were asked for. */
   listedRooms: ListedRoom[] | null = null;
   readonly search: Search;
+  readonly #outbox: Outbox;
   /** This user's role on the whole server. */
   serverRole: Role | null = null;
   /** Whether this user sees the newest messages of the present conversation. */
@@ -97,6 +99,7 @@ export class Model {
   constructor(send: (request: ChatRequest) => void) {
     this.#send = send;
     this.search = new Search((request) => this.request(request));
+    this.#outbox = new Outbox(this.conversations, (request) => this.request(request));
   }
 
   /** The conversation that is shown. */
@@ -142,7 +145,7 @@ export class Model {
       case "direct":
         return this.#onDirect(event);
       case "acknowledged":
-        return this.#dropPending(event.id);
+        return this.#outbox.drop(event.id);
       case "error":
         return this.#onError(event);
       case "unsent":
@@ -249,7 +252,7 @@ export class Model {
   }
 
   #onMessage(event: RoomMessage): void {
-    if (event.id) this.#dropPending(event.id);
+    if (event.id) this.#outbox.drop(event.id);
     const room = this.open("room", event.room);
     // Older messages that were dropped do not come back one by one.
     const isRead = event.requested || (event.history && !this.#welcome?.position_kept && room.read === 0);
@@ -257,7 +260,7 @@ export class Model {
   }
 
   #onDirect(event: DirectMessage): void {
-    if (event.id) this.#dropPending(event.id);
+    if (event.id) this.#outbox.drop(event.id);
     const conversation = this.open("direct", event.own ? event.to : event.from);
     this.#take(conversation, event, false, true);
   }
@@ -290,19 +293,9 @@ export class Model {
     conversation.trim(isCurrent && this.isReading);
   }
 
-  #dropPending(id: string | undefined): void {
-    for (const it of this.conversations.values()) {
-      it.pending = it.pending.filter((pending) => pending.id !== id);
-    }
-  }
-
   #onError(event: ErrorEvent): void {
+    if (event.id && this.#outbox.refuse(event)) return;
     for (const it of this.conversations.values()) {
-      const pending = it.pending.find((pending) => pending.id === event.id);
-      if (pending && event.id) {
-        pending.error = { name: event.name, text: event.text };
-        return;
-      }
       if (it.older === "loading") it.older = "unknown";
     }
     if (this.search.fail(event)) return;
@@ -404,9 +397,7 @@ export class Model {
   /** Sends a message to the present conversation, or to another person. */
   say(text: string, style: "said" | "action", to = this.conversation): void {
     if (!to) return;
-    const request =
-      to.kind === "room" ? { type: "say", room: to.name, text, style } : { type: "direct", to: to.name, text, style };
-    to.pending.push({ id: this.request(request), text, style, error: null });
+    this.#outbox.send(to, text, style);
     to.newAfter = null;
     this.onChange();
   }
@@ -414,7 +405,7 @@ export class Model {
   /** Takes a refused message back for another try, and returns its text. */
   takeBack(conversation: Conversation, id: string): string {
     const pending = conversation.pending.find((it) => it.id === id);
-    this.#dropPending(id);
+    this.#outbox.drop(id);
     this.onChange();
     return pending ? (pending.style === "action" ? `/me ${pending.text}` : pending.text) : "";
   }
@@ -450,14 +441,19 @@ export class Model {
     this.onChange();
   }
 
-  /** Takes over what an earlier page has saved. */
-  restore(saved: SavedModel): void {
+  /** Takes over what an earlier page has saved: `unsent` as the engine saves messages on their way. */
+  restore(saved: SavedModel, unsent: string | null = null): void {
+    const onTheirWay = parseUnsent(unsent);
+    this.#nextId = Math.max(this.#nextId, ...onTheirWay.map(({ message }) => Number(message.id) + 1 || 0));
     for (const it of saved.conversations) {
       const conversation = this.open(it.kind, it.name);
       const { read, unread, mentions, draft, newAfter } = it;
       Object.assign(conversation, { read, unread, mentions, draft, newAfter });
       for (const message of it.messages ?? []) conversation.insert(message);
+      const refused = (it.refused ?? []).map((message) => ({ ...message, id: String(this.#nextId++) }));
+      conversation.pending = refused;
     }
+    for (const { kind, name, message } of onTheirWay) this.open(kind, name).pending.push(message);
     this.current = saved.current;
   }
 }

@@ -1,6 +1,6 @@
 /** What the page keeps in the browser's storage: where the user has read, drafts, direct messages. */
 
-import type { Message } from "./conversation";
+import type { Message, PendingMessage } from "./conversation";
 import type { Model } from "./model";
 
 /** Direct messages of a person that are kept: the server's history has none of them. */
@@ -17,6 +17,8 @@ export interface SavedConversation {
   draft: string;
   /** Only of a person. */
   messages?: Message[];
+  /** Own messages that were refused. The engine keeps those that are on their way. */
+  refused?: PendingMessage[];
 }
 
 /** Saved model. */
@@ -29,7 +31,8 @@ export interface SavedModel {
 export function saveModel(model: Model): SavedModel {
   const conversations = [...model.conversations.values()].map((it): SavedConversation => {
     const { kind, name, read, unread, mentions, draft, newAfter } = it;
-    const saved = { kind, name, read, unread, mentions, draft, newAfter };
+    const refused = it.pending.filter(({ error }) => error);
+    const saved = { kind, name, read, unread, mentions, draft, newAfter, refused };
     return kind === "direct" ? { ...saved, messages: it.messages.slice(-KEPT_DIRECT) } : saved;
   });
   return { conversations, current: model.current };

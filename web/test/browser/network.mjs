@@ -6,6 +6,8 @@ import { connect, createServer } from "node:net";
 export class Network {
   #listener;
   #sockets = new Set();
+  /** Connections to the server, with those to browsers. */
+  #answers = new Map();
 
   /** Starts passing what comes to a port of its own on to `port`. */
   static async to(port) {
@@ -22,6 +24,7 @@ export class Network {
 
   /** Connects two sockets until either of them ends. */
   #pass(browser, server) {
+    this.#answers.set(server, browser);
     for (const [from, to] of [[browser, server], [server, browser]]) {
       this.#sockets.add(from);
       from.pipe(to);
@@ -29,9 +32,15 @@ export class Network {
       from.on("error", () => undefined);
       from.on("close", () => {
         this.#sockets.delete(from);
+        this.#answers.delete(from);
         to.destroy();
       });
     }
+  }
+
+  /** Passes nothing more to browsers on the connections that there are; the server gets everything. */
+  holdAnswers() {
+    for (const [server, browser] of this.#answers) server.unpipe(browser);
   }
 
   /** Breaks all connections. New ones are possible. */

@@ -88,6 +88,46 @@ test("reload goes on: name, place, draft, and what was missed as new", async () 
   await server.stop();
 });
 
+test("what was not acknowledged is sent after a reload, once and in order", async () => {
+  const server = await Server.start();
+  const network = await server.network();
+  const client = await Client.start(server, "carl");
+  const page = await openPage(browser, network.url);
+  await enter(page, "anna");
+  // The server takes these, but the page does not learn it.
+  network.holdAnswers();
+  for (const text of numbered(1, 3)) await say(page, text);
+  await client.event((it) => it.text === "number 3");
+  assert.equal(await page.locator(".is-pending").count(), 3);
+  await page.goto("about:blank");
+  network.cut();
+  await page.goto(network.url);
+  await page.locator(".message:not(.is-pending)", { hasText: "number 3" }).waitFor();
+
+  // The server never gets these. The refused one waits for its author.
+  await say(page, "/msg nobody-there hi");
+  await page.locator(".is-refused").waitFor();
+  await page.locator(".conversation", { hasText: "lobby" }).click();
+  await server.kill();
+  await page.getByText("No connection.").waitFor();
+  for (const text of numbered(4, 6)) await say(page, text);
+  await page.locator(".is-pending", { hasText: "number 6" }).waitFor();
+  await page.goto("about:blank");
+  await server.startAgain();
+  const witness = await Client.start(server, "dora");
+  await page.goto(network.url);
+  await page.locator(".message:not(.is-pending)", { hasText: "number 6" }).waitFor();
+  assert.deepEqual(await numbers(page), numbered(1, 6));
+  await witness.event((it) => it.text === "number 6");
+  assert.deepEqual(witness.texts.filter((it) => it.startsWith("number")), numbered(1, 6));
+  await page.locator(".conversation", { hasText: "nobody-there" }).click();
+  await page.getByRole("button", { name: "Edit" }).click();
+  await until(async () => (await page.inputValue("#compose")) === "hi");
+  witness.stop();
+  client.stop();
+  await server.stop();
+});
+
 test("page that was frozen has everything when it is back", async () => {
   const server = await Server.start();
   const network = await server.network();

@@ -25,9 +25,9 @@ function frame(name: string): Uint8Array {
 }
 
 /** Starts an engine and opens its connection. */
-function connected(session: string | null = null): { engine: Engine; outputs: Output[] } {
+function connected(session: string | null = null, unsent: string | null = null): { engine: Engine; outputs: Output[] } {
   const engine = new Engine(module);
-  const outputs = engine.start({ name: "anna", rooms: [], seed: 7, session });
+  const outputs = engine.start({ name: "anna", rooms: [], seed: 7, session, unsent });
   outputs.push(...engine.input("connected", 10));
   return { engine, outputs };
 }
@@ -64,6 +64,28 @@ test("engine saves a session, and goes on with it", () => {
   const size = (outputs: Output[]) => outputs.find((it) => it.kind === "send")!.bytes.length;
   assert.ok(size(resumed) >= size(plain) + 16, "the join has the token");
   assert.equal(size(connected("{broken").engine.input("received", 20, frame("server_hello: ordinary"))), size(plain));
+});
+
+test("message is saved before it is sent, and sent by the next page with the same reference", () => {
+  const join = (engine: Engine) => [
+    ...engine.input("received", 20, frame("server_hello: ordinary")),
+    ...engine.input("received", 30, frame("welcome: ordinary")),
+    ...engine.input("received", 40, frame("end: ordinary")),
+  ];
+  const first = connected().engine;
+  join(first);
+  const said = first.input("request", 50, '{"type":"say","room":"lobby","text":"hi","style":"action","id":"7"}');
+  assert.deepEqual(said.map((it) => it.kind).filter((it) => it !== "wake"), ["unsent", "send"]);
+  const direct = first.input("request", 60, '{"type":"direct","to":"bob","session":9,"text":"psst","id":"8"}');
+  const both = (direct[0] as Output & { kind: "unsent" }).messages;
+  const { log, messages } = JSON.parse(both);
+  const second = JSON.stringify({ log, messages: messages.slice(1) });
+
+  const sends = (outputs: Output[]) => outputs.flatMap((it) => (it.kind === "send" ? [Buffer.from(it.bytes).toString("hex")] : []));
+  const sent = [...sends(said), ...sends(direct)];
+  assert.deepEqual(sends(join(connected(null, both).engine)).slice(1), sent);
+  assert.deepEqual(sends(join(connected(null, second).engine)).slice(1), sent.slice(1), "it is not counted anew");
+  assert.deepEqual(sends(join(connected(null, "{broken").engine)).slice(1), []);
 });
 
 test("invalid request is an error with its id", () => {
