@@ -8,7 +8,7 @@
 //! | 4 | `cli`, `config` | command lines, configuration files |
 //! | 3 | `server`, `log`, `archive`, `client`, `peer`, `ui`, `os`, `disk`, `text_input`, `mdns`, `systemd` | drivers: sockets, clock, randomness, disk, terminal |
 //! | 2 | `hub`, `link`, `mesh` | engines of the server, the client and the peer, without I/O |
-//! | 1 | [`wire`], `json`, `moderation` | conversion between bytes, JSON objects and values; roles, sanctions and room settings, folded from the log's facts |
+//! | 1 | [`wire`], `json`, `moderation`, `qr_code` | conversion between bytes, JSON objects and values; roles, sanctions and room settings, folded from the log's facts; QR codes |
 //! | 0 | [`model`] | vocabulary: names, texts, ids, times, limits, error codes |
 //!
 //! `model`, `wire` and `link` alone (feature `link`) build for WebAssembly.
@@ -48,6 +48,8 @@ pub mod moderation;
 pub mod os;
 #[cfg(feature = "peer")]
 pub mod peer;
+#[cfg(feature = "server")]
+mod qr_code;
 #[cfg(feature = "server")]
 pub mod server;
 #[cfg(any(feature = "server", feature = "peer"))]

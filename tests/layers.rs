@@ -18,6 +18,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("wire", 1),
     ("json", 1),
     ("moderation", 1),
+    ("qr_code", 1),
     ("hub", 2),
     ("link", 2),
     ("mesh", 2),

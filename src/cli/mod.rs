@@ -14,6 +14,8 @@ mod discover;
 mod exit;
 #[cfg(feature = "ui")]
 mod frontend;
+#[cfg(feature = "server")]
+mod invite;
 #[cfg(any(feature = "server", feature = "peer"))]
 mod logging;
 #[cfg(feature = "server")]

@@ -13,9 +13,10 @@ use tokio::task::spawn_blocking;
 use super::announce::AnnounceArgs;
 use super::archive::ArchiveCommand;
 use super::exit::BAD_CONFIG;
+use super::invite::InviteArgs;
 use super::moderation::ModerationCommand;
 use super::status::StatusArgs;
-use super::{announce, logging, status};
+use super::{announce, invite, logging, status};
 use crate::config::server::ServerOptions;
 use crate::server::{self, ReloadResult, ServerSettings};
 use crate::{disk, systemd};
@@ -68,6 +69,19 @@ enum Action {
     /// Exit status: 0 sent, also if nobody is in; 1 the server cannot be reached, does
     /// not answer or refuses; 64 wrong usage, such as a text that is too long.
     Announce(AnnounceArgs),
+
+    /// Show how people get in with a browser: address and QR code, to scan or to print
+    ///
+    /// It asks the server on this machine where its page is to be had. In the QR code is the
+    /// name that the server announces, if it does, for that stays the same; a phone that does
+    /// not know the name gets in by the address with numbers: --url puts it into the code.
+    ///
+    /// In a terminal the code is black on white. Where the output is no terminal, the code has
+    /// no colours and is meant for a dark background; --svg and --page make files.
+    ///
+    /// Exit status: 0 done; 1 the server cannot be asked or is not to be reached with a
+    /// browser, or a file exists already or cannot be written; 64 wrong usage.
+    Invite(InviteArgs),
 
     /// Moderation commands.
     #[command(flatten)]
@@ -135,6 +149,7 @@ pub fn run() -> ExitCode {
     let (run, only_validate) = match command.action {
         Some(Action::Status(command)) => return status::run(command),
         Some(Action::Announce(command)) => return announce::run(&command),
+        Some(Action::Invite(command)) => return invite::run(&command),
         Some(Action::Moderation(command)) => return command.run(),
         Some(Action::Validate(run)) => (*run, true),
         Some(Action::Archive(command)) => return command.run(),

@@ -35,15 +35,30 @@ pub(super) fn run(command: StatusArgs) -> ExitCode {
     }
 }
 
+/// Queries the status of the server.
+///
+/// # Errors
+/// The server cannot be reached, does not answer in time, or sends an invalid answer.
+pub(super) fn query(socket: &ControlArgs) -> Result<Status> {
+    parse(&control::exchange(&socket.locate()?, b"")?)
+}
+
+/// Parses the answer of a server.
+///
+/// # Errors
+/// It is none.
+fn parse(answer: &str) -> Result<Status> {
+    serde_json::from_str(answer)
+        .context("the server's answer is of another version of this program")
+}
+
 /// Queries the server and prints its status. Returns true if the server is healthy.
 ///
 /// # Errors
-/// The server cannot be reached, does not answer in time, or sends an invalid answer. Or the output
-/// cannot be written, unless its reader has closed it.
+/// Those of [`query`]. Or the output cannot be written, unless its reader has closed it.
 fn query_and_print(command: StatusArgs) -> Result<bool> {
     let answer = control::exchange(&command.socket.locate()?, b"")?;
-    let status: Status = serde_json::from_str(&answer)
-        .context("the server's answer is of another version of this program")?;
+    let status = parse(&answer)?;
     let shown = if command.json { answer } else { format_status(&status) };
     match stdout().write_all(shown.as_bytes()) {
         // The reader of a pipe may stop early.

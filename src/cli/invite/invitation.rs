@@ -1,0 +1,150 @@
+//! Addresses that lead to the server.
+
+use std::net::{IpAddr, SocketAddr};
+
+use anyhow::{Result, ensure};
+use serde::Serialize;
+
+use crate::cli::control::ControlArgs;
+use crate::cli::status;
+
+/// Maximum length of a URL, in bytes. Its QR code can be read on paper and in a terminal.
+const MAX_URL: usize = 300;
+
+/// Where people find the server with a browser. Its fields are the JSON keys of the output.
+#[derive(Debug, Serialize)]
+pub(super) struct Invitation {
+    /// Name of the server; `None` if it could not be asked.
+    pub(super) name: Option<String>,
+    /// Address in the QR code.
+    url: String,
+    /// All addresses, best first: first that in the QR code.
+    urls: Vec<String>,
+    /// True if the addresses are the server's own, on its network.
+    #[serde(skip)]
+    pub(super) is_local: bool,
+}
+
+impl Invitation {
+    /// Asks the server for its name and its addresses. `url` replaces all of these; then the server
+    /// is asked for its name only, and need not run.
+    ///
+    /// # Errors
+    /// The server cannot be asked, lets no browsers in, or only this machine reaches it.
+    pub(super) fn collect(url: Option<&str>, socket: &ControlArgs) -> Result<Self> {
+        let status = status::query(socket);
+        if let Some(url) = url {
+            let name = status.ok().map(|it| it.name);
+            let urls = vec![url.to_owned()];
+            return Ok(Self { name, url: url.to_owned(), urls, is_local: false });
+        }
+        let status = status?;
+        Self::new(status.name, status.web)
+    }
+
+    /// Returns the invitation to a server with this name and these addresses, best first.
+    ///
+    /// # Errors
+    /// There are none, or only this machine reaches them. The text says what to do.
+    fn new(name: String, urls: Vec<String>) -> Result<Self> {
+        let url = urls.first().cloned().unwrap_or_default();
+        ensure!(
+            !url.is_empty(),
+            "the server lets no browsers in: its page is not installed (web-root), or this way in \
+             is switched off (web)"
+        );
+        ensure!(
+            !is_loopback(&url),
+            "only this machine reaches the server with a browser, at {url}: web-listen says where \
+             the server listens, and --url names an address that a proxy has"
+        );
+        Ok(Self { name: Some(name), url, urls, is_local: true })
+    }
+
+    /// Returns the address in the QR code.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Returns the other addresses.
+    pub(super) fn other_urls(&self) -> impl Iterator<Item = &str> {
+        self.urls.iter().skip(1).map(String::as_str)
+    }
+
+    /// Returns the name of the server in quotation marks, or what to call it without a name.
+    pub(super) fn quoted_name(&self) -> String {
+        self.name.as_ref().map_or("the chat".to_owned(), |it| format!("“{it}”"))
+    }
+}
+
+/// Returns true if the host of a URL is a loopback address.
+fn is_loopback(url: &str) -> bool {
+    let authority = url.split('/').nth(2).unwrap_or_default();
+    let with_port = authority.parse::<SocketAddr>().map(|it| it.ip());
+    let alone = || authority.trim_matches(['[', ']']).parse::<IpAddr>();
+    with_port.or_else(|_| alone()).is_ok_and(|it| it.to_canonical().is_loopback())
+}
+
+/// Checks a URL of the command line.
+///
+/// # Errors
+/// The text says what is wrong.
+pub(super) fn parse_url(text: &str) -> Result<String, String> {
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    let Some(rest) = rest else {
+        return Err("a URL begins with http:// or https://".to_owned());
+    };
+    if rest.is_empty() || rest.starts_with(['/', '?', '#', ':']) {
+        return Err("this URL has no host".to_owned());
+    }
+    if !text.bytes().all(|c| c.is_ascii_graphic()) {
+        return Err("a URL has visible characters of ASCII only".to_owned());
+    }
+    if text.len() > MAX_URL {
+        return Err(format!("a URL has at most {MAX_URL} bytes here"));
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the error of a server with these addresses.
+    fn error_of(urls: &[&str]) -> String {
+        let urls = urls.iter().map(|it| (*it).to_owned()).collect();
+        Invitation::new("attic".to_owned(), urls).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn address_that_leads_nowhere_is_an_error_that_says_what_to_do() {
+        assert!(error_of(&[]).contains("web-root"));
+        for url in
+            ["http://127.0.0.1:2480/", "http://[::1]:2480/", "http://[::1]/", "http://127.0.0.2/"]
+        {
+            assert!(error_of(&[url]).contains("web-listen"), "{url}");
+        }
+    }
+
+    #[test]
+    fn first_address_is_the_best() {
+        let urls = ["http://attic-chat.local:2480/", "http://192.0.2.7:2480/"];
+        let invitation =
+            Invitation::new("attic".to_owned(), urls.map(str::to_owned).to_vec()).unwrap();
+        assert_eq!(invitation.url(), urls[0]);
+        assert_eq!(invitation.other_urls().collect::<Vec<_>>(), urls[1..]);
+    }
+
+    #[test]
+    fn only_urls_of_pages_are_taken() {
+        for url in ["http://pi.local:2480", "https://chat.example.org/?a=b#c"] {
+            assert_eq!(parse_url(url).as_deref(), Ok(url));
+        }
+        for url in
+            ["", "pi.local", "ftp://pi.local", "http://", "http:///x", "http://a b", "http://é"]
+        {
+            assert!(parse_url(url).is_err(), "{url}");
+        }
+        assert!(parse_url(&format!("http://{}", "x".repeat(300))).is_err());
+    }
+}

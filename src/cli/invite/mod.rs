@@ -1,0 +1,92 @@
+//! The command `chat-server invite`. It shows how people get into the server on this machine with a
+//! browser: addresses and QR codes, in the terminal, as SVG, or on a page to print.
+//!
+//! | file | part |
+//! |---|---|
+//! | here | command line, and what it does |
+//! | `invitation` | which addresses lead to the server |
+//! | `wifi` | name and password of a Wi-Fi |
+//! | `text` | what the terminal shows |
+//! | `page` | the page to print |
+//! | `output` | files and standard output |
+
+mod invitation;
+mod output;
+mod page;
+mod text;
+mod wifi;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+
+use self::invitation::{Invitation, parse_url};
+use self::wifi::WifiArgs;
+use super::control::ControlArgs;
+use crate::qr_code::QrCode;
+
+/// Arguments of `invite`.
+#[derive(Args, Debug)]
+pub(super) struct InviteArgs {
+    /// Invite to this address, such as that of a proxy in front of the server, which then need
+    /// not run
+    #[arg(long, value_name = "URL", value_parser = parse_url)]
+    url: Option<String>,
+
+    /// Write the QR code of the address to this file as SVG; - is standard output
+    #[arg(long, value_name = "FILE", group = "form")]
+    svg: Option<PathBuf>,
+
+    /// Write a page to print (A4, HTML) to this file; - is standard output
+    #[arg(long, value_name = "FILE", group = "form")]
+    page: Option<PathBuf>,
+
+    /// One JSON object: name, url, urls (docs/status.md)
+    #[arg(long, group = "form")]
+    json: bool,
+
+    /// Wi-Fi to join first.
+    #[command(flatten)]
+    wifi: WifiArgs,
+
+    /// Control socket.
+    #[command(flatten)]
+    socket: ControlArgs,
+}
+
+/// Runs `chat-server invite`. Returns exit code 0 if it has shown or written the invitation,
+/// otherwise 1.
+pub(super) fn run(command: &InviteArgs) -> ExitCode {
+    match invite(command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            super::print_error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Finds out the addresses, and shows or writes the invitation.
+///
+/// # Errors
+/// The server cannot be asked, nobody else can reach it with a browser, the password of the Wi-Fi
+/// cannot be read or is invalid, or the output cannot be written.
+fn invite(command: &InviteArgs) -> Result<()> {
+    let invitation = Invitation::collect(command.url.as_deref(), &command.socket)?;
+    let wifi = command.wifi.read()?;
+    let code = QrCode::new(invitation.url())?;
+    if command.json {
+        return output::print(&(serde_json::to_string(&invitation)? + "\n"));
+    }
+    if let Some(path) = &command.svg {
+        return output::write(path, &code.to_svg(invitation.url()));
+    }
+    let wifi = wifi.map(|it| Ok::<_, anyhow::Error>((QrCode::new(&it.code_text())?, it)));
+    let wifi = wifi.transpose()?;
+    match &command.page {
+        Some(path) => output::write(path, &page::html(&invitation, &code, wifi.as_ref())),
+        None => output::print(&text::of(&invitation, &code, wifi.as_ref())),
+    }
+}

@@ -1,0 +1,122 @@
+//! What the terminal shows.
+
+use std::env;
+use std::io::{IsTerminal, stdout};
+
+use rustix::termios::tcgetwinsize;
+
+use super::invitation::Invitation;
+use super::wifi::Wifi;
+use crate::qr_code::{QrCode, TerminalStyle};
+
+/// Terminal on standard output.
+#[derive(Clone, Copy)]
+struct Terminal {
+    /// What it can show.
+    style: TerminalStyle,
+    /// Number of columns; `None` if that is not known.
+    columns: Option<usize>,
+}
+
+impl Terminal {
+    /// Returns the terminal on standard output. If that is none, the text may still end up on a
+    /// terminal, but nobody can tell which.
+    fn of_standard_output() -> Self {
+        let variable = |name: &str| env::var(name).ok();
+        let is_terminal = stdout().is_terminal();
+        let columns = tcgetwinsize(stdout()).ok().map(|it| usize::from(it.ws_col));
+        Self {
+            style: style_of(is_terminal, variable),
+            columns: columns.filter(|it| is_terminal && *it > 0),
+        }
+    }
+
+    /// Returns a code as lines, or what to do if the terminal is too narrow for it.
+    fn draw(self, code: &QrCode) -> String {
+        let needed = self.style.columns(code);
+        match self.columns {
+            Some(columns) if columns < needed => format!(
+                "(The QR code needs a terminal of {needed} columns, and this has {columns}.)\n"
+            ),
+            _ => self.style.draw(code),
+        }
+    }
+}
+
+/// Returns what a terminal can show, by the usual environment variables.
+fn style_of(is_terminal: bool, variable: impl Fn(&str) -> Option<String>) -> TerminalStyle {
+    let is_set = |name: &&str| variable(name).is_some_and(|it| !it.is_empty());
+    // The first of these that is set decides, as for setlocale(3).
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().copied().find(is_set).and_then(&variable);
+    let locale = locale.unwrap_or_default().to_ascii_lowercase();
+    let is_dumb = variable("TERM").is_none_or(|it| it == "dumb");
+    TerminalStyle {
+        is_utf8: locale.contains("utf-8") || locale.contains("utf8"),
+        has_colors: is_terminal && !is_dumb && !is_set(&"NO_COLOR"),
+    }
+}
+
+/// Returns the invitation for the terminal on standard output. `code`: that of the address; `wifi`:
+/// Wi-Fi to join first, with its code.
+pub(super) fn of(invitation: &Invitation, code: &QrCode, wifi: Option<&(QrCode, Wifi)>) -> String {
+    lines(Terminal::of_standard_output(), invitation, code, wifi)
+}
+
+/// Returns the invitation for a terminal.
+fn lines(
+    terminal: Terminal,
+    invitation: &Invitation,
+    code: &QrCode,
+    wifi: Option<&(QrCode, Wifi)>,
+) -> String {
+    let name = invitation.quoted_name();
+    let network = wifi.map_or(String::new(), |(code, wifi)| {
+        let code = terminal.draw(code);
+        format!("First into the Wi-Fi “{}”: scan this code with a phone.\n\n{code}\n", wifi.ssid)
+    });
+    let others: String = invitation.other_urls().map(|it| format!("or  {it}\n")).collect();
+    format!(
+        "{network}To get into {name}, scan this code with a phone, or type the address into a \
+         browser.\n\n{}\n    {}\n{others}",
+        terminal.draw(code),
+        invitation.url(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the style for these variables.
+    fn style(is_terminal: bool, variables: &[(&str, &str)]) -> TerminalStyle {
+        style_of(is_terminal, |name| {
+            variables.iter().find(|(it, _)| *it == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn style_follows_locale_and_terminal() {
+        let utf8 = |variables: &[(&str, &str)]| style(true, variables).is_utf8;
+        assert!(utf8(&[("LANG", "de_DE.UTF-8")]) && utf8(&[("LC_CTYPE", "C.utf8")]));
+        assert!(!utf8(&[]) && !utf8(&[("LANG", "C")]));
+        assert!(!utf8(&[("LC_ALL", "POSIX"), ("LANG", "de_DE.UTF-8")]));
+        assert!(utf8(&[("LC_ALL", ""), ("LANG", "de_DE.UTF-8")]));
+        let colors =
+            |is_terminal, variables: &[(&str, &str)]| style(is_terminal, variables).has_colors;
+        assert!(colors(true, &[("TERM", "xterm")]) && colors(true, &[("TERM", "linux")]));
+        assert!(!colors(false, &[("TERM", "xterm")]) && !colors(true, &[("TERM", "dumb")]));
+        assert!(!colors(true, &[("TERM", "xterm"), ("NO_COLOR", "1")]) && !colors(true, &[]));
+    }
+
+    /// A code whose lines are broken is worse than none.
+    #[test]
+    fn terminal_that_is_too_narrow_gets_no_code() {
+        let code = QrCode::new("http://pi.local:2480/").unwrap();
+        let style = TerminalStyle { is_utf8: true, has_colors: false };
+        let width = code.width();
+        let draw = |columns| Terminal { style, columns }.draw(&code);
+        assert!(draw(Some(width)).contains('█') && draw(None).contains('█'));
+        let told = draw(Some(width - 1));
+        assert!(!told.contains('█') && told.contains(&format!("{width} columns")), "{told}");
+    }
+}

@@ -1,0 +1,237 @@
+//! `chat-server invite`: what it writes is read again by another library for QR codes.
+
+#![cfg(feature = "server")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+mod common;
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::Write;
+use std::os::unix::net::UnixListener;
+use std::process::{Output, Stdio};
+use std::thread;
+
+use common::{Server, WITH_WEB, server_command};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// Addresses of a server, as `status` tells them.
+const URLS: [&str; 2] = ["http://attic-chat.local:2480/", "http://192.0.2.7:2480/"];
+
+/// Pixels of a module, in each direction.
+const SCALE: usize = 4;
+
+/// Reads the only QR code in a picture of dark and light modules.
+fn read_code(width: usize, is_dark: impl Fn(usize, usize) -> bool) -> String {
+    let pixel = |x: usize, y: usize| if is_dark(x / SCALE, y / SCALE) { 0 } else { 255 };
+    let side = width * SCALE;
+    let mut picture = rqrr::PreparedImage::prepare_from_greyscale(side, side, pixel);
+    let codes = picture.detect_grids();
+    assert_eq!(codes.len(), 1);
+    codes[0].decode().unwrap().1
+}
+
+/// Reads all QR codes of a text without colours, in half blocks that are the light modules.
+fn codes_of_text(text: &str) -> Vec<String> {
+    let is_code = |line: &str| line.contains(['█', '▀', '▄']);
+    let lines: Vec<&str> = text.lines().collect();
+    let blocks = lines.split(|line| !is_code(line)).filter(|it| !it.is_empty());
+    blocks
+        .map(|block| {
+            let rows: Vec<Vec<char>> = block.iter().map(|it| it.chars().collect()).collect();
+            read_code(rows[0].len(), |x, y| match rows.get(y / 2).map_or('█', |it| it[x]) {
+                '█' => false,
+                '▀' => y % 2 == 1,
+                '▄' => y % 2 == 0,
+                _ => true,
+            })
+        })
+        .collect()
+}
+
+/// Reads all QR codes of SVG, also within HTML: paths of horizontal runs.
+fn codes_of_svg(text: &str) -> Vec<String> {
+    let between = |text: &str, from: &str, to: &str| {
+        text.split(from).nth(1).unwrap().split(to).next().unwrap().to_owned()
+    };
+    let codes = text.split("<svg").skip(1);
+    codes
+        .map(|code| {
+            let width = between(code, "viewBox=\"0 0 ", " ").parse().unwrap();
+            let mut dark = HashSet::new();
+            for run in between(code, "fill=\"#000\" d=\"M", "\"").split('M') {
+                let [x, y, length] = *run
+                    .split([' ', 'h', 'v'])
+                    .take(3)
+                    .map(|it| it.parse::<usize>().unwrap())
+                    .collect::<Vec<_>>()
+                else {
+                    panic!("{run}")
+                };
+                dark.extend((x..x + length).map(|x| (x, y)));
+            }
+            read_code(width, |x, y| dark.contains(&(x, y)))
+        })
+        .collect()
+}
+
+/// Answers status queries like a server that others can reach, for tests on machines without a
+/// network: a real server's status with other addresses. The thread ends with the test.
+fn serve_status(directory: &TempDir, urls: &[&str]) -> String {
+    let real = directory.path().join("real");
+    let _server = Server::start(&["--name", "attic <1>", "--control", real.to_str().unwrap()]);
+    let status = server_command().args(["status", "--json", "--control"]).arg(&real).output();
+    let mut status: Value = serde_json::from_slice(&status.unwrap().stdout).unwrap();
+    assert_eq!(status["web"], json!([]));
+    status["web"] = json!(urls);
+    let path = directory.path().join("control");
+    let listener = UnixListener::bind(&path).unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let _ = writeln!(stream.unwrap(), "{status}");
+        }
+    });
+    path.to_str().unwrap().to_owned()
+}
+
+/// Runs `chat-server invite` in a UTF-8 locale, with this standard input.
+fn invite(control: &str, arguments: &[&str], input: &str) -> Output {
+    let mut command = server_command();
+    command.env("LANG", "C.UTF-8").args(["invite", "--control", control]).args(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // The command may end without reading it.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+/// Returns what a command that has succeeded wrote to standard output.
+fn output_of(output: Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Returns the error text of a command that must have failed with this exit code.
+fn error_of(output: &Output, code: i32) -> String {
+    let told = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{told}");
+    told
+}
+
+#[test]
+fn terminal_svg_and_json_lead_to_the_server() {
+    let directory = tempfile::tempdir().unwrap();
+    let control = serve_status(&directory, &URLS);
+    let text = output_of(invite(&control, &[], ""));
+    assert_eq!(codes_of_text(&text), [URLS[0]]);
+    assert!(text.contains("“attic <1>”") && URLS.iter().all(|it| text.contains(it)), "{text}");
+    assert!(!text.contains('\x1b'), "colours are for terminals");
+
+    let svg = output_of(invite(&control, &["--svg", "-"], ""));
+    assert_eq!(codes_of_svg(&svg), [URLS[0]]);
+    let object = output_of(invite(&control, &["--json"], ""));
+    let object: Value = serde_json::from_str(&object).unwrap();
+    assert_eq!(object, json!({ "name": "attic <1>", "url": URLS[0], "urls": URLS }));
+}
+
+/// The password comes from standard input or a file, and the codes of both forms let a phone in.
+#[test]
+fn page_has_the_codes_of_wifi_and_address() {
+    let directory = tempfile::tempdir().unwrap();
+    let control = serve_status(&directory, &URLS);
+    let (page, secret) = (directory.path().join("a.html"), directory.path().join("secret"));
+    fs::write(&secret, "pass;word\n").unwrap();
+    let arguments = ["--wifi", "ho:me", "--page", page.to_str().unwrap()];
+    let from_file = ["--wifi-password-file", secret.to_str().unwrap()];
+    let told = output_of(invite(&control, &[&arguments[..], &from_file].concat(), ""));
+    assert_eq!(told, format!("wrote {}\n", page.display()));
+    let html = fs::read_to_string(&page).unwrap();
+    let wifi = r"WIFI:T:WPA;S:ho\:me;P:pass\;word;;";
+    assert_eq!(codes_of_svg(&html), [wifi, URLS[0]]);
+    for part in ["<title>attic &lt;1&gt;</title>", ">ho:me<", ">pass;word<", URLS[1], "lang=\"de\""]
+    {
+        assert!(html.contains(part), "{part}");
+    }
+    for outside in ["src=", "href=", "url(", "@import", "<script"] {
+        assert!(!html.contains(outside), "{outside}");
+    }
+
+    let text = output_of(invite(&control, &["--wifi", "ho:me"], "pass;word\n"));
+    assert_eq!(codes_of_text(&text), [wifi, URLS[0]]);
+    assert!(!text.contains("pass;word"), "a password in a terminal may be seen by others");
+    let open = output_of(invite(&control, &["--wifi", "guests", "--wifi-open"], ""));
+    assert_eq!(codes_of_text(&open)[0], "WIFI:T:nopass;S:guests;;");
+}
+
+#[test]
+fn files_are_not_overwritten_and_errors_name_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let url = ["--url", "https://chat.example.org/"];
+    let write = |form: &str, file: &str| {
+        invite("/nowhere/control", &[&url[..], &[form, file]].concat(), "")
+    };
+    let (svg, page) = (path("a.svg"), path("a.html"));
+    fs::write(&svg, "mine").unwrap();
+    let told = error_of(&write("--svg", &svg), 1);
+    assert!(told.contains(&format!("{svg} exists already")), "{told}");
+    assert_eq!(fs::read_to_string(&svg).unwrap(), "mine");
+    let told = error_of(&write("--page", &path("none/a.html")), 1);
+    assert!(told.contains("cannot create") && told.contains("none/a.html"), "{told}");
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = server_command();
+    command.args(["invite", "--control", "/nowhere/control", "--page", "-"]).args(url);
+    let told = error_of(&command.stdout(full).output().unwrap(), 1);
+    assert!(told.contains("cannot write to standard output"), "{told}");
+
+    // The server need not run: the address is given.
+    output_of(write("--page", &page));
+    assert_eq!(codes_of_svg(&fs::read_to_string(&page).unwrap()), [url[1]]);
+}
+
+#[test]
+fn without_a_way_in_the_error_says_what_to_do() {
+    let told = error_of(&invite("/nowhere/control", &[], ""), 1);
+    assert!(told.contains("no server can be asked at /nowhere/control"), "{told}");
+    let directory = tempfile::tempdir().unwrap();
+    let control = directory.path().join("control").to_str().unwrap().to_owned();
+    let root = directory.path().join("web");
+    fs::create_dir(&root).unwrap();
+    let flags = ["--control", &control, "--web-root", root.to_str().unwrap()];
+    let _server = Server::start(&[WITH_WEB, &flags].concat());
+    assert!(error_of(&invite(&control, &[], ""), 1).contains("its page is not installed"));
+    fs::write(root.join("index.html"), "page").unwrap();
+    let told = error_of(&invite(&control, &[], ""), 1);
+    assert!(told.contains("only this machine reaches") && told.contains("127.0.0.1"), "{told}");
+    // The name of the server is found all the same.
+    let text = output_of(invite(&control, &["--url", "http://pi.example.org"], ""));
+    assert!(text.contains("“pi-chat”"), "{text}");
+}
+
+#[test]
+fn wrong_flags_and_passwords_are_refused() {
+    let url = ["--url", "http://pi.example.org"];
+    let run = |flags: &[&str], input: &str| invite("/nowhere", &[&url[..], flags].concat(), input);
+    for wrong in [
+        &["--svg", "-", "--page", "-"][..],
+        &["--svg", "-", "--wifi", "home"],
+        &["--json", "--wifi", "home"],
+        &["--wifi-open"],
+        &["--wifi-password-file", "secret"],
+        &["--wifi", "home", "--wifi-open", "--wifi-password-file", "secret"],
+        &["--wifi", ""],
+        &["--wifi", "home", "--wifi-password", "secret12"],
+    ] {
+        error_of(&run(wrong, ""), 64);
+    }
+    error_of(&invite("/nowhere", &["--url", "pi.local"], ""), 64);
+    assert!(error_of(&run(&["--wifi", "home"], "short\n"), 1).contains("8 to 63"));
+    let missing = error_of(&run(&["--wifi", "home", "--wifi-password-file", "/nowhere"], ""), 1);
+    assert!(missing.contains("cannot read the password in /nowhere"), "{missing}");
+}
