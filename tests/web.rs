@@ -246,7 +246,12 @@ fn requests_follow_each_other_and_others_are_refused() {
         assert_eq!(response.status, 404, "{path}");
     }
     assert_eq!(exchange(&mut stream, &request("POST /", ""), true).status, 405);
-    assert_eq!(exchange(&mut stream, &request("GET /chat", ""), true).status, 426);
+    let no_upgrade = exchange(&mut stream, &request("GET /chat", ""), true);
+    assert!(no_upgrade.status == 426 && no_upgrade.head.contains("connection: upgrade\r\n"));
+    for (url, status) in [("http://localhost/", 200), ("http://evil.example/", 421)] {
+        let response = exchange(&mut stream, &request(&format!("GET {url}"), ""), true);
+        assert_eq!(response.status, status, "{url}");
+    }
     let body = exchange(&mut stream, &request("GET /", "Content-Length: 3\r\n"), true);
     assert!(body.status == 413 && body.head.contains("connection: close"));
     assert_eq!(exchange(&mut connect(server.web_address()), "nonsense\r\n\r\n", true).status, 400);

@@ -59,6 +59,7 @@ pub struct HttpRequest {
     pub method: HttpMethod,
     /// Path, without the query; it begins with `/`.
     pub path: String,
+    /// Host and perhaps port that the request is for: those of the target if it is a whole URL, else
     /// `Host`, as sent; `None` if it is missing.
     pub host: Option<String>,
     /// `Origin`, as sent; `None` if it is missing. Every browser sends it with a WebSocket.
@@ -98,11 +99,13 @@ impl HttpRequest {
             Some("HEAD") => HttpMethod::Head,
             _ => HttpMethod::Other,
         };
-        let target = request.path.unwrap_or_default();
+        let (authority, target) = split_target(request.path.unwrap_or_default());
         let path = target.split(['?', '#']).next().unwrap_or_default();
-        if !path.starts_with('/') || path.len() > MAX_NAME {
+        let authority_len = authority.map_or(0, str::len);
+        if !path.starts_with('/') || path.len().max(authority_len) > MAX_NAME {
             return Err(HttpRequestError::Malformed);
         }
+        let host = fields.single("host")?;
         let is_1_1 = request.version == Some(1);
         let keeps_alive = is_1_1 && !fields.has_token("connection", "close");
         let length = fields.single("content-length")?;
@@ -111,7 +114,7 @@ impl HttpRequest {
         let head = Self {
             method,
             path: path.to_owned(),
-            host: fields.single("host")?,
+            host: authority.map(str::to_owned).or(host),
             origin: fields.single("origin")?,
             forwarded_for: fields.values("x-forwarded-for").map(str::to_owned).collect(),
             accepts_gzip: fields.accepts_gzip(),
@@ -122,6 +125,19 @@ impl HttpRequest {
         };
         Ok(Some((head, size)))
     }
+}
+
+/// Splits the target of a request into host with port, which only a whole URL has, and the rest.
+/// Proxies send whole URLs, and a server must understand them (RFC 9112, section 3.2.2).
+fn split_target(target: &str) -> (Option<&str>, &str) {
+    let schemes = ["http://", "https://"];
+    let is_scheme =
+        |it: &&str| target.get(..it.len()).is_some_and(|start| start.eq_ignore_ascii_case(it));
+    let Some(scheme) = schemes.into_iter().find(is_scheme) else { return (None, target) };
+    let rest = target.get(scheme.len()..).unwrap_or_default();
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    (Some(authority), if path.is_empty() { "/" } else { path })
 }
 
 /// Header fields of a request.
@@ -179,7 +195,7 @@ impl<'a> Fields<'a> {
         };
         asks.then(|| WebSocketRequest {
             key: self.values("sec-websocket-key").next().filter(is_key).map(str::to_owned),
-            is_version_13: self.has_token("sec-websocket-version", "13"),
+            is_version_13: self.values("sec-websocket-version").eq(["13"]),
             offers_protocol: self
                 .items("sec-websocket-protocol")
                 .any(|it| it == WEBSOCKET_PROTOCOL),
@@ -216,6 +232,8 @@ mod tests {
         let websocket = head.websocket.unwrap();
         assert_eq!(websocket.key.as_deref(), Some("dGhlIHNhbXBsZSBub25jZQ=="));
         assert!(websocket.is_version_13 && websocket.offers_protocol);
+        let other = parse(&BROWSER.replace("Version: 13", "Version: 13, 8")).unwrap();
+        assert!(!other.websocket.unwrap().is_version_13);
         for end in 0..BROWSER.len() {
             assert_eq!(HttpRequest::parse(&BROWSER.as_bytes()[..end]), Ok(None));
         }
@@ -249,11 +267,26 @@ mod tests {
     }
 
     #[test]
+    fn host_of_a_whole_url_counts() {
+        for (target, host, path) in [
+            ("http://evil.example/chat?x", "evil.example", "/chat"),
+            ("HTTPS://[::1]:2480", "[::1]:2480", "/"),
+            ("/http://evil.example", "pi.local", "/http://evil.example"),
+        ] {
+            let head = parse(&format!("GET {target} HTTP/1.1\r\nHost: pi.local\r\n\r\n")).unwrap();
+            assert_eq!((head.host.as_deref(), head.path.as_str()), (Some(host), path));
+        }
+        for target in ["ftp://a/", "http://a?x", "a", "*"] {
+            let head = parse(&format!("GET {target} HTTP/1.1\r\n\r\n"));
+            assert_eq!(head, Err(HttpRequestError::Malformed), "{target}");
+        }
+    }
+
+    #[test]
     fn long_heads_are_refused() {
         let long = format!("GET / HTTP/1.1\r\nCookie: {}", "x".repeat(MAX_HTTP_HEAD));
         assert_eq!(HttpRequest::parse(long.as_bytes()), Err(HttpRequestError::TooLong));
         assert_eq!(with_fields(&"A: b\r\n".repeat(65)), Err(HttpRequestError::TooLong));
-        assert_eq!(parse("GET http://a/ HTTP/1.1\r\n\r\n"), Err(HttpRequestError::Malformed));
         assert_eq!(parse("\u{1}\r\n\r\n"), Err(HttpRequestError::Malformed));
     }
 }

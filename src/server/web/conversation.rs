@@ -207,7 +207,8 @@ impl Conversation {
             _ => {
                 let told = "This is the place of a WebSocket.\n";
                 let answer = text("426 Upgrade Required", told, Some(&host));
-                with_field(answer, "Upgrade", "websocket")
+                let answer = with_field(answer, "Upgrade", "websocket");
+                with_field(answer, "Connection", "Upgrade")
             }
         }
     }
