@@ -67,10 +67,10 @@ moderated-mode = Hier dürfen nur Moderatoren reden
 
 messages = Nachrichten
 messages-begin = Hier fängt es an.
-messages-limit = Ältere Nachrichten findet die Suche.
 messages-loading = Lade ältere Nachrichten …
 messages-empty = Hier wurde noch nichts gesagt. Fang an!
 messages-gap = Hier fehlen Nachrichten
+person-anew = { $name } ist neu gekommen. Es kann jemand anderes sein.
 new-since = Neu, seit du zuletzt da warst
 to-newest = Zur neuesten
 to-newest-unread = { $count ->
@@ -82,6 +82,7 @@ message-sending = Wird gesendet …
 message-refused = Nicht gesendet: { $reason }
 message-edit = Bearbeiten
 message-discard = Verwerfen
+message-send-anyway = Trotzdem dorthin senden
 message-actions = Was mit dieser Nachricht geschehen soll
 message-copy = Text kopieren
 message-remove = Diese Nachricht entfernen
@@ -90,9 +91,8 @@ action-mention = { $name } erwähnen
 action-ignore = Nicht zeigen, was { $name } schreibt
 action-unignore = Zeigen, was { $name } schreibt
 action-kick = { $name } aus diesem Raum weisen
-action-mute = { $name } für 10 Minuten stumm schalten
-action-unmute = { $name } wieder reden lassen
-action-ban = { $name } einen Tag aussperren
+action-mute = { $name } stumm schalten
+action-ban = { $name } aussperren
 action-moderator = { $name } zum Moderator dieses Raums machen
 ignored-message = Verborgen: Du willst nicht sehen, was { $name } schreibt
 
@@ -103,7 +103,15 @@ compose-placeholder = Nachricht
 compose-send = Senden
 compose-too-long = Um { $bytes } Bytes zu lang
 unknown-command = Es gibt keinen Befehl /{ $command }. /help zählt sie auf.
-command-incomplete = Nach /{ $command } fehlt etwas. /help sagt, was.
+command-incomplete = Nach /{ $command } fehlt etwas, oder es stimmt nicht. /help sagt, was dorthin gehört.
+room-here = Du bist in #{ $room }.
+topic = Thema: { $topic }
+topic-none = Dieser Raum hat kein Thema.
+remove-none = Eine solche Nachricht ist hier nicht.
+ignored-list = { $count ->
+    [0] Du siehst, was alle schreiben.
+   *[other] Ausgeblendet: { $names }
+}
 
 ## Finding
 
@@ -111,6 +119,7 @@ search = Suchen
 search-label = Suche Wörter in allen deinen Räumen
 search-go = Suchen
 search-none = Nichts gefunden.
+search-wrong = Was bedeutet { $piece }? Es gibt from:NAME, in:RAUM, before: und after: mit einem Tag wie 2026-11-03. In Anführungszeichen ist es Text.
 search-more = Ältere Treffer
 search-searching = Suche …
 rooms-title = Räume
@@ -141,26 +150,59 @@ help-me = sagt, was du tust: * anna winkt
 help-msg = sagt es nur einer Person
 help-join = geht in einen Raum oder legt ihn an
 help-leave = verlässt den Raum
+help-history = zeigt ältere Nachrichten
 help-topic = setzt das Thema; - nimmt es weg
 help-search = sucht Nachrichten
 help-rooms = sagt, welche Räume es gibt
 help-who = sagt, wer hier ist
+help-remove = löscht, was du zuletzt gesagt hast
+help-ignore = blendet aus, was jemand schreibt; /unignore
+help-quit = verlässt den Chat
 help-moderators = Für Moderatoren
 help-kick = weist jemanden aus dem Raum
 help-ban = sperrt jemanden aus: 10m, 2h, 7d oder ohne Ende
 help-mute = lässt jemanden lesen, aber nicht reden
+help-remove-of = löscht die letzte Nachricht einer Person, in der TEXT steht
+help-bans = listet auf, wer ausgesperrt oder stumm ist
 help-slow = nur alle 10 Sekunden eine Nachricht; off
+help-moderated = nur Moderatoren dürfen reden; off
+help-announce = schickt allen hier eine Durchsage
 help-role = moderator, owner oder none
 close = Schließen
 dismiss = Weg damit
 
+## Moderation
+
+moderation-open = Diesen Raum moderieren
+moderation-title = Moderation von #{ $room }
+moderation-topic = Thema
+moderation-set = Setzen
+moderation-slow = Langsam-Modus
+slow-off = Kein Langsam-Modus
+sanctions-title = Ausgesperrt oder stumm
+sanctions-none = Niemand.
+sanction-ban = ausgesperrt
+sanction-mute = stumm
+sanction-until = bis { $time }
+sanction-by = von { $by }
+sanction-lift = Aufheben
+sanction-length = Wie lange?
+sanction-reason = Grund, den die Person liest
+length = { $seconds ->
+    [0] ohne Ende
+    [600] 10 Minuten
+    [7200] 2 Stunden
+    [86400] einen Tag
+   *[604800] eine Woche
+}
+ban-counted = { $affected ->
+    [one] Das würde eine Person hinausschicken. Mit --yes geschieht es.
+   *[other] Das würde { $affected } Personen hinausschicken. Mit --yes geschieht es.
+}
+
 ## What happened
 
 done = Erledigt.
-sanctions = { $count ->
-    [0] Niemand ist ausgesperrt oder stumm.
-   *[other] Ausgesperrt oder stumm: { $list }
-}
 left-forced = Du wurdest aus #{ $room } gewiesen.
 sanctioned-kick = { $by } hat dich aus #{ $room } gewiesen. { $reason }
 sanctioned-ban = { $by } hat dich aus #{ $room } ausgesperrt. { $reason }

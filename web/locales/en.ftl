@@ -67,10 +67,10 @@ moderated-mode = Only moderators may talk here
 
 messages = Messages
 messages-begin = This is where it begins.
-messages-limit = Older messages are found by the search.
 messages-loading = Loading older messages…
 messages-empty = Nothing was said here yet. Begin!
 messages-gap = Some messages are missing here
+person-anew = { $name } has come anew. It may be somebody else.
 new-since = New since you looked
 to-newest = To the newest
 to-newest-unread = { $count ->
@@ -82,6 +82,7 @@ message-sending = Sending…
 message-refused = Not sent: { $reason }
 message-edit = Edit
 message-discard = Discard
+message-send-anyway = Send it to them anyway
 message-actions = What to do with this message
 message-copy = Copy the text
 message-remove = Remove this message
@@ -90,9 +91,8 @@ action-mention = Mention { $name }
 action-ignore = Hide what { $name } writes
 action-unignore = Show what { $name } writes
 action-kick = Send { $name } out of this room
-action-mute = Silence { $name } for 10 minutes
-action-unmute = Let { $name } talk again
-action-ban = Keep { $name } out for a day
+action-mute = Silence { $name }
+action-ban = Keep { $name } out
 action-moderator = Make { $name } a moderator of this room
 ignored-message = Hidden: you do not want to see what { $name } writes
 
@@ -103,7 +103,15 @@ compose-placeholder = Message
 compose-send = Send
 compose-too-long = Too long by { $bytes } bytes
 unknown-command = There is no command /{ $command }. /help lists them.
-command-incomplete = Something is missing after /{ $command }. /help says what.
+command-incomplete = Something is missing or wrong after /{ $command }. /help says what belongs there.
+room-here = You are in #{ $room }.
+topic = Topic: { $topic }
+topic-none = This room has no topic.
+remove-none = There is no such message here.
+ignored-list = { $count ->
+    [0] You see what everybody writes.
+   *[other] Hidden: { $names }
+}
 
 ## Finding
 
@@ -111,6 +119,7 @@ search = Search
 search-label = Look for words in all your rooms
 search-go = Search
 search-none = Nothing was found.
+search-wrong = What does { $piece } mean? There are from:NAME, in:ROOM, before: and after: with a day such as 2026-11-03. In quotes it is text.
 search-more = Older results
 search-searching = Searching…
 rooms-title = Rooms
@@ -141,26 +150,59 @@ help-me = says what you do: * anna waves
 help-msg = says it to one person only
 help-join = goes to a room, or makes it
 help-leave = leaves the room
+help-history = shows older messages
 help-topic = sets the topic; - takes it away
 help-search = looks for messages
 help-rooms = tells which rooms there are
 help-who = tells who is here
+help-remove = removes what you have said last
+help-ignore = hides what somebody writes; /unignore
+help-quit = leaves the chat
 help-moderators = For moderators
 help-kick = sends somebody out of the room
 help-ban = keeps somebody out: 10m, 2h, 7d, or without end
 help-mute = lets somebody read but not talk
+help-remove-of = removes the latest message of somebody that holds TEXT
+help-bans = lists bans and mutes
 help-slow = a message every 10 seconds only; off
+help-moderated = only moderators may talk; off
+help-announce = sends a notice to everybody here
 help-role = moderator, owner or none
 close = Close
 dismiss = Dismiss
 
+## Moderation
+
+moderation-open = Moderate this room
+moderation-title = Moderation of #{ $room }
+moderation-topic = Topic
+moderation-set = Set
+moderation-slow = Slow mode
+slow-off = No slow mode
+sanctions-title = Banned or silenced
+sanctions-none = Nobody.
+sanction-ban = banned
+sanction-mute = silenced
+sanction-until = until { $time }
+sanction-by = by { $by }
+sanction-lift = Lift
+sanction-length = For how long?
+sanction-reason = Reason, which they read
+length = { $seconds ->
+    [0] without end
+    [600] 10 minutes
+    [7200] 2 hours
+    [86400] a day
+   *[604800] a week
+}
+ban-counted = { $affected ->
+    [one] That would send out one person. With --yes it is done.
+   *[other] That would send out { $affected } people. With --yes it is done.
+}
+
 ## What happened
 
 done = Done.
-sanctions = { $count ->
-    [0] Nobody is banned or silenced.
-   *[other] Banned or silenced: { $list }
-}
 left-forced = You were sent out of #{ $room }.
 sanctioned-kick = { $by } has sent you out of #{ $room }. { $reason }
 sanctioned-ban = { $by } keeps you out of #{ $room }. { $reason }

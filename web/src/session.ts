@@ -8,6 +8,7 @@ import { Engine, type Start } from "./engine/engine";
 import type { ChatRequest } from "./engine/events";
 import { conversationKey, Model } from "./model/model";
 import { type SavedModel, saveModel } from "./model/saved";
+import { foldName } from "./text/fold";
 import { safeLine } from "./text/safe";
 import type { L10n } from "./text/l10n";
 import type { Actions, Overlay, Shared } from "./view/context";
@@ -72,7 +73,7 @@ export class Session {
     const model = new Model((request: ChatRequest) => queueMicrotask(() => this.#request(model, request)));
     model.onChange = () => this.#onChange();
     model.onAttention = ({ conversation, from, text }) => {
-      if (this.#ignored.has(from.toLowerCase())) return;
+      if (this.#ignored.has(foldName(from))) return;
       notify(from, text, () => model.select(conversationKey(conversation.kind, conversation.name)));
     };
     return model;
@@ -235,7 +236,7 @@ export class Session {
       document.querySelector<HTMLTextAreaElement>("#compose")?.focus();
     },
     ignore: (name, isIgnored) => {
-      const key = name.toLowerCase();
+      const key = foldName(name);
       this.#ignored = new Set([...this.#ignored].filter((it) => it !== key));
       if (isIgnored) this.#ignored.add(key);
       save("ignored", [...this.#ignored]);

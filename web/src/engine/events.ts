@@ -82,6 +82,15 @@ export interface Sanctioned {
   until: string | null;
 }
 
+/** A ban or mute that is in force. */
+export interface Sanction {
+  kind: "ban" | "mute";
+  name: string;
+  until: string | null;
+  by: string | null;
+  reason: string | null;
+}
+
 /** Room in a list. */
 export interface ListedRoom {
   name: string;
@@ -119,12 +128,7 @@ export type ChatEvent =
   | { type: "role"; room: string | null; session: number; name: string; role: Role | null; own: boolean }
   | { type: "done"; text: string; affected: number; id?: string }
   | { type: "rooms"; rooms: ListedRoom[]; id?: string }
-  | {
-      type: "sanctions";
-      room: string | null;
-      items: { kind: "ban" | "mute"; name: string; until: string | null; by: string | null; reason: string | null }[];
-      id?: string;
-    }
+  | { type: "sanctions"; room: string | null; items: Sanction[]; id?: string }
   | { type: "end"; reason: "left" | "unavailable" | "refused" | "protocol"; name?: string | null; text: string };
 
 /** A request to the engine: an object of `docs/json.md`. */

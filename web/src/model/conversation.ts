@@ -1,4 +1,7 @@
-/** A conversation: a room, or one person. It holds a stretch of messages that ends with the newest. */
+/**
+ * A conversation: a room, or one person. It holds a stretch of its messages, without a hole. The
+ * stretch ends with the newest message, unless somebody reads far back.
+ */
 
 import type { Role, Style } from "../engine/events";
 
@@ -12,8 +15,12 @@ export interface Message {
   style: Style;
   text: string;
   own: boolean;
+  /** Session of the author. */
+  session?: number;
   /** True if messages before this one are lost for good. */
   gap?: boolean;
+  /** True if it is a direct message from another session than the one before. */
+  anew?: boolean;
 }
 
 /** A message of this user that the server has not acknowledged. */
@@ -28,11 +35,14 @@ export interface PendingMessage {
 /** Messages that are held at most, while nobody reads the older ones. */
 const KEPT = 500;
 
-/** Messages after which no older ones are loaded: the search finds them. */
-const MOST_LOADED = 5_000;
+/** Messages that are held at most while somebody reads older ones: the stretch moves along. */
+export const MOST = 1_000;
 
-/** Messages that are held at most while somebody reads older ones. */
-const MOST = 10_000;
+/** Sequences to look ahead at first for newer messages. Other rooms count in the same sequence. */
+const FIRST_STEP = 64;
+
+/** What is known of the messages before or after those that are here. */
+type Beyond = "unknown" | "loading" | "none" | "failed";
 
 /** A room that this user is in, or a person that this user writes with. */
 export class Conversation {
@@ -44,7 +54,19 @@ export class Conversation {
   /** Own messages that are on their way, or were refused. They follow the others. */
   pending: PendingMessage[] = [];
   /** What is known of older messages. */
-  older: "unknown" | "loading" | "none" = "unknown";
+  older: Beyond = "unknown";
+  /** What is known of newer messages. `none`: those that come are appended. */
+  newer: Beyond = "none";
+  /** Greatest sequence that is known of. */
+  latest = 0;
+  /** Sequences to look ahead for newer messages. */
+  step = FIRST_STEP;
+  /** Number of the stretch: another one has another number. */
+  stretch = 0;
+  /** Sequence of a message that is to be shown; null: none. */
+  target: number | null = null;
+  /** Sequence of the message that a search has led to; null: none. */
+  marked: number | null = null;
   /** Sequence up to which this user has read. */
   read = 0;
   /** Sequence after which messages are new since this user looked; null: no line is shown. */
@@ -57,6 +79,8 @@ export class Conversation {
   members = 0;
   /** Names of the members; null if there are too many. */
   names: string[] | null = null;
+  /** Session of the person, to which direct messages go: who takes the name later does not get them. */
+  session: number | null = null;
   topic: string | null = null;
   slowSeconds = 0;
   moderated = false;
@@ -78,14 +102,10 @@ export class Conversation {
     return this.messages.at(-1)?.seq ?? 0;
   }
 
-  /** True if so many messages are here that no older ones are loaded. */
-  get isFull(): boolean {
-    return this.messages.length >= MOST_LOADED;
-  }
-
   /** Puts a message where it belongs. Returns false if it is there already. */
   insert(message: Message): boolean {
     const { messages } = this;
+    this.latest = Math.max(this.latest, message.seq);
     let low = 0;
     let high = messages.length;
     // Nearly all messages are newer than the others.
@@ -107,19 +127,74 @@ export class Conversation {
   }
 
   /**
-   * Forgets old messages beyond a limit, so that a page that is open for weeks does not grow.
-   * They can be loaded again. `isReading`: somebody reads older messages, which must stay.
+   * Takes a message that has just come. Returns false if it is there already. `isReading`: somebody
+   * reads older messages, which must stay; beyond a limit new ones are then loaded when the reader
+   * comes to them.
    */
-  trim(isReading: boolean): void {
-    const excess = this.messages.length - (isReading ? MOST : KEPT);
-    if (excess <= 0) return;
-    this.messages.splice(0, excess);
+  receive(message: Message, isReading: boolean): boolean {
+    const isRoom = this.kind === "room";
+    if (isRoom && this.newer === "none" && isReading && this.messages.length >= MOST) this.newer = "unknown";
+    if (this.newer === "none") {
+      const isNew = this.insert(message);
+      // Direct messages cannot be loaded again.
+      this.#dropOldest(isReading || !isRoom ? MOST : KEPT);
+      return isNew;
+    }
+    const isNew = message.seq > this.latest;
+    this.latest = Math.max(this.latest, message.seq);
+    return isNew;
+  }
+
+  /** Puts older messages before the others. Beyond a limit the newest ones go. */
+  extendUp(messages: readonly Message[]): void {
+    for (const it of messages) this.insert(it);
+    if (this.messages.length <= MOST) return;
+    this.messages.length = MOST;
+    if (this.newer === "none") this.newer = "unknown";
+  }
+
+  /** Puts newer messages after the others. Beyond a limit the oldest ones go. */
+  extendDown(messages: readonly Message[]): void {
+    for (const it of messages) this.insert(it);
+    this.#dropOldest(MOST);
+  }
+
+  /** Puts another stretch in place of this one. `hasOlder`, `isNewest`: what is before and after it. */
+  replace(messages: readonly Message[], hasOlder: boolean, isNewest: boolean): void {
+    this.messages.length = 0;
+    for (const it of messages) this.insert(it);
+    this.older = hasOlder ? "unknown" : "none";
+    this.newer = isNewest ? "none" : "unknown";
+    this.stretch += 1;
+    this.step = FIRST_STEP;
+  }
+
+  /**
+   * Handles that the server has another log: sequences begin anew. What was said in a room is loaded
+   * again; direct messages stay, before those to come.
+   */
+  beginAnew(): void {
+    if (this.kind === "room") this.replace([], true, true);
+    for (const [at, it] of this.messages.entries()) it.seq = at - this.messages.length;
+    Object.assign(this, { read: 0, latest: 0, newAfter: null, session: null, marked: null, target: null });
+  }
+
+  #dropOldest(limit: number): void {
+    if (this.messages.length <= limit) return;
+    this.messages.splice(0, this.messages.length - limit);
     if (this.older === "none" && this.kind === "room") this.older = "unknown";
+  }
+
+  /** Notes the session of the person. Returns true if it was another one before. */
+  meet(session: number): boolean {
+    const isOther = this.session !== null && this.session !== session;
+    this.session = session;
+    return isOther;
   }
 
   /** Marks everything as read. */
   markRead(): void {
-    this.read = Math.max(this.read, this.newest);
+    this.read = Math.max(this.read, this.latest);
     this.unread = 0;
     this.mentions = 0;
   }

@@ -13,18 +13,17 @@ import type {
   RoomMessage,
   Welcome,
 } from "../engine/events";
+import { foldName } from "../text/fold";
 import { mentions } from "../text/pieces";
-import { Conversation, type Message } from "./conversation";
+import { type Connection, connectionAfter } from "./connection";
+import { Conversation, type Message, type PendingMessage } from "./conversation";
+import { History, PAGE } from "./history";
+import { Moderation } from "./moderation";
 import { Outbox, parseUnsent } from "./outbox";
+import { applyRoomEvent } from "./room-events";
 import type { SavedModel } from "./saved";
 import { Search } from "./search";
-
-/** State of the connection, for the user. */
-export type Connection =
-  | { state: "connecting" }
-  | { state: "live" }
-  | { state: "silent" }
-  | { state: "waiting"; until: number };
+import { addToast, type Toast } from "./toasts";
 
 /** What the page shows. */
 export type Phase =
@@ -34,26 +33,12 @@ export type Phase =
   | { phase: "ended"; name: string | null; text: string }
   | { phase: "elsewhere" };
 
-/** A short note that the user can dismiss. */
-export interface Toast {
-  id: number;
-  /** Name of a message of the catalogue, or a text as it is. */
-  message: { id: string; args?: Record<string, string | number> } | { text: string };
-  kind: "info" | "error";
-}
-
 /** Where a message that deserves attention came from. */
 export interface Attention {
   conversation: Conversation;
   from: string;
   text: string;
 }
-
-/** Messages that are asked for at a time. */
-const PAGE = 50;
-
-/** Notes that are shown at a time. */
-const MAX_TOASTS = 3;
 
 /** Default room. */
 const LOBBY = "lobby";
@@ -77,7 +62,9 @@ export class Model {
   /** Rooms of the server; null before they were asked for. */
   listedRooms: ListedRoom[] | null = null;
   readonly search: Search;
+  readonly moderation: Moderation;
   readonly #outbox: Outbox;
+  readonly #history: History;
   /** This user's role on the whole server. */
   serverRole: Role | null = null;
   /** Whether this user sees the newest messages of the present conversation. */
@@ -98,8 +85,11 @@ export class Model {
   /** `send` passes a request to the engine; it is never called while an event is handled. */
   constructor(send: (request: ChatRequest) => void) {
     this.#send = send;
-    this.search = new Search((request) => this.request(request));
-    this.#outbox = new Outbox(this.conversations, (request) => this.request(request));
+    const request = (it: ChatRequest) => this.request(it);
+    this.search = new Search(request);
+    this.moderation = new Moderation(request);
+    this.#outbox = new Outbox(this.conversations, request);
+    this.#history = new History(request);
   }
 
   /** The conversation that is shown. */
@@ -137,7 +127,8 @@ export class Model {
   #apply(event: ChatEvent): void {
     switch (event.type) {
       case "state":
-        return this.#onState(event);
+        this.connection = connectionAfter(event) ?? this.connection;
+        return;
       case "welcome":
         return this.#onWelcome(event);
       case "message":
@@ -151,31 +142,22 @@ export class Model {
       case "unsent":
         return this.#onError({ type: "error", code: 0, name: "unsent", text: "", message: event.text, to: event.to, ...(event.id ? { id: event.id } : {}) });
       case "history_end":
-        return this.#onHistoryEnd(event.room, event.requested, event.more);
-      case "gap":
-        return this.#onGap(event.room);
+        if (event.requested) return this.#history.finish(event.id, event.more);
+        return this.#onHistoryEnd(event.room);
       case "entered":
         return this.#onEntered(event.room, event.members);
       case "left":
         return this.#onLeft(event.room, event.forced);
-      case "roster":
-      case "presence":
-        return this.#onMembers(event);
       case "found":
       case "search_end":
         return this.search.handle(event);
+      case "gap":
       case "removed":
-        return this.conversations.get(event.room)?.remove(event.seq);
-      case "topic": {
-        const room = this.conversations.get(event.room);
-        if (room) room.topic = event.text;
-        return;
-      }
-      case "modes": {
-        const room = this.conversations.get(event.room);
-        if (room) Object.assign(room, { slowSeconds: event.slow_seconds, moderated: event.moderated });
-        return;
-      }
+      case "topic":
+      case "modes":
+      case "roster":
+      case "presence":
+        return applyRoomEvent(this.conversations.get(event.room), event);
       case "role":
         return this.#onRole(event);
       case "sanctioned":
@@ -184,9 +166,10 @@ export class Model {
         this.listedRooms = event.rooms;
         return;
       case "done":
-        return this.toast({ id: "done", args: { affected: event.affected } });
+        return this.#onDone(event.id, event.affected);
       case "sanctions":
-        return this.toast({ id: "sanctions", args: { list: event.items.map((it) => `${it.name} (${it.kind})`).join(", "), count: event.items.length } });
+        this.moderation.sanctions = event.items;
+        return;
       case "notice":
         return this.toast({ text: event.text });
       case "name_wanted":
@@ -200,27 +183,6 @@ export class Model {
     }
   }
 
-  #onState(event: Extract<ChatEvent, { type: "state" }>): void {
-    switch (event.state) {
-      case "connecting":
-        this.connection = { state: "connecting" };
-        break;
-      case "reconnecting":
-        this.connection = { state: "waiting", until: Date.now() + event.delay_ms };
-        break;
-      case "unresponsive":
-        this.connection = { state: "silent" };
-        break;
-      case "responsive":
-        this.connection = { state: "live" };
-        break;
-      // `welcome` or `reconnecting` follows, or has said it.
-      case "connected":
-      case "disconnected":
-      case "waiting":
-    }
-  }
-
   #onWelcome(event: Welcome): void {
     this.#welcome = event;
     this.name = event.name;
@@ -229,13 +191,21 @@ export class Model {
     this.phase = { phase: "chat" };
     this.connection = { state: "live" };
     if (event.log_changed) {
-      for (const it of this.conversations.values()) Object.assign(it, { read: 0, newAfter: null });
+      for (const it of this.conversations.values()) it.beginAnew();
+    }
+    // Of a server that knows neither session nor position it is not known whether its log is the same.
+    if (!event.session_kept && !event.position_kept) {
+      for (const it of this.conversations.values()) it.session = null;
     }
     const rooms = new Set(event.rooms);
     for (const [key, it] of this.conversations) {
       if (it.kind === "room" && !rooms.has(it.name)) this.conversations.delete(key);
     }
-    for (const room of rooms) this.open("room", room);
+    for (const room of rooms) {
+      const conversation = this.open("room", room);
+      if (conversation.older === "failed") conversation.older = "unknown";
+      if (conversation.newer === "failed") conversation.newer = "unknown";
+    }
     if (!this.conversation) this.select(event.rooms[0] ?? LOBBY);
   }
 
@@ -253,30 +223,29 @@ export class Model {
 
   #onMessage(event: RoomMessage): void {
     if (event.id) this.#outbox.drop(event.id);
+    if (event.requested) return this.#history.take(toMessage(event));
     const room = this.open("room", event.room);
-    // Older messages that were dropped do not come back one by one.
-    const isRead = event.requested || (event.history && !this.#welcome?.position_kept && room.read === 0);
-    this.#take(room, event, isRead, mentions(event.text, this.name));
+    const isRead = event.history && !this.#welcome?.position_kept && room.read === 0;
+    this.#take(room, toMessage(event), event, isRead, mentions(event.text, this.name));
   }
 
   #onDirect(event: DirectMessage): void {
     if (event.id) this.#outbox.drop(event.id);
     const conversation = this.open("direct", event.own ? event.to : event.from);
-    this.#take(conversation, event, false, true);
+    const anew = !event.own && conversation.meet(event.from_session);
+    this.#take(conversation, { ...toMessage(event), anew }, event, false, true);
   }
 
   /** Puts a message into a conversation, and counts it unless it is read. */
-  #take(conversation: Conversation, event: RoomMessage | DirectMessage, isRead: boolean, concerns: boolean): void {
-    const message: Message = {
-      seq: event.seq,
-      time: event.time === null ? null : Date.parse(event.time),
-      from: event.from,
-      style: event.style,
-      text: event.style === "removed" ? "" : event.text,
-      own: event.own,
-    };
-    if (!conversation.insert(message) || isRead) return;
+  #take(
+    conversation: Conversation,
+    message: Message,
+    event: RoomMessage | DirectMessage,
+    isRead: boolean,
+    concerns: boolean,
+  ): void {
     const isCurrent = conversation === this.conversation;
+    if (!conversation.receive(message, isCurrent && this.isReading) || isRead) return;
     if (event.own || event.seq <= conversation.read) {
       if (isCurrent && this.isLooking) conversation.markRead();
     } else if (isCurrent && this.isLooking) {
@@ -290,24 +259,19 @@ export class Model {
         if (!event.history) this.onAttention({ conversation, from: event.from, text: event.text });
       }
     }
-    conversation.trim(isCurrent && this.isReading);
   }
 
   #onError(event: ErrorEvent): void {
     if (event.id && this.#outbox.refuse(event)) return;
-    for (const it of this.conversations.values()) {
-      if (it.older === "loading") it.older = "unknown";
-    }
     if (this.search.fail(event)) return;
+    this.#history.fail(event);
     this.toast(event.name && event.name !== "client" ? { id: `error-${event.name}`, args: { text: event.text } } : { text: event.text }, "error");
   }
 
-  #onHistoryEnd(room: string | null, isRequested: boolean, more: boolean): void {
+  #onHistoryEnd(room: string | null): void {
     if (room === null) return this.#onCaughtUp();
     const conversation = this.conversations.get(room);
-    if (!conversation) return;
-    if (isRequested) conversation.older = more ? "unknown" : "none";
-    else if (!conversation.read) conversation.markRead();
+    if (conversation && !conversation.read) conversation.markRead();
   }
 
   /** Handles the end of the replay after a welcome. */
@@ -316,11 +280,6 @@ export class Model {
       if (it.read === 0) it.markRead();
     }
     this.#fill();
-  }
-
-  #onGap(room: string): void {
-    const last = this.conversations.get(room)?.messages.at(-1);
-    if (last) last.gap = true;
   }
 
   #onEntered(room: string, members: number): void {
@@ -338,18 +297,10 @@ export class Model {
     if (this.current === room) this.select([...this.conversations.keys()][0] ?? "");
   }
 
-  #onMembers(event: Extract<ChatEvent, { type: "roster" | "presence" }>): void {
-    const room = this.conversations.get(event.room);
-    if (!room) return;
-    room.members = event.members;
-    if (event.type === "roster") {
-      room.names = event.names;
-    } else if (room.names && event.joined && event.left) {
-      const left = new Set(event.left);
-      room.names = [...new Set([...room.names.filter((it) => !left.has(it)), ...event.joined])];
-    } else {
-      room.names = null;
-    }
+  #onDone(id: string | undefined, affected: number): void {
+    const name = this.moderation.onDone(id);
+    if (name === null) this.toast({ id: "done", args: { affected } });
+    else this.toast({ id: "ban-counted", args: { name, affected } });
   }
 
   #onRole(event: Extract<ChatEvent, { type: "role" }>): void {
@@ -365,21 +316,59 @@ export class Model {
   }
 
   /** Asks for older messages of a room, unless that is done or there are none. */
-  loadOlder(conversation: Conversation): void {
-    if (conversation.older !== "unknown" || conversation.kind !== "room") return;
-    if (this.connection.state !== "live" || conversation.isFull) return;
-    conversation.older = "loading";
-    const before = conversation.oldest;
-    this.request({ type: "history", room: conversation.name, limit: PAGE, ...(before === null ? {} : { before }) });
+  loadOlder(conversation: Conversation, count = PAGE): void {
+    this.#history.loadOlder(conversation, count);
   }
 
-  /** Shows a conversation. */
+  /** Asks for the messages after those that are here, unless that is done or there are none. */
+  loadNewer(conversation: Conversation): void {
+    this.#history.loadNewer(conversation);
+  }
+
+  /** Goes to the newest messages. */
+  goToNewest(conversation: Conversation): void {
+    conversation.marked = null;
+    if (conversation.newer !== "none") this.#history.loadNewest(conversation);
+    this.onChange();
+  }
+
+  /** Goes to a message of a room, and shows what is around it. */
+  goTo(room: string, seq: number): void {
+    const conversation = this.conversations.get(room);
+    if (!conversation) return;
+    this.select(room);
+    this.isReading = true;
+    this.isLooking = false;
+    conversation.marked = seq;
+    if (conversation.messages.some((it) => it.seq === seq)) conversation.target = seq;
+    else this.#history.loadAround(conversation, seq);
+    this.onChange();
+  }
+
+  /** Finds a room that this user is in by its name in any spelling. */
+  findRoom(name: string): Conversation | undefined {
+    const key = foldName(name);
+    return [...this.conversations.values()].find((it) => it.kind === "room" && foldName(it.name) === key);
+  }
+
+  /** Returns the key of a conversation. */
+  keyOf({ kind, name }: Conversation): string {
+    return conversationKey(kind, name);
+  }
+
+  /** Shows a conversation, from its newest messages. */
   select(key: string): void {
     const previous = this.conversation;
-    if (previous && previous !== this.conversations.get(key)) previous.newAfter = null;
+    const next = this.conversations.get(key);
+    if (previous && previous !== next) {
+      previous.newAfter = null;
+      previous.marked = null;
+      if (previous.newer !== "none") previous.replace([], true, true);
+    }
     this.current = key;
     this.isReading = false;
-    if (this.isLooking) this.conversation?.markRead();
+    if (next?.older === "failed") next.older = "unknown";
+    if (this.isLooking) next?.markRead();
     this.#fill();
     this.onChange();
   }
@@ -410,9 +399,17 @@ export class Model {
     return pending ? (pending.style === "action" ? `/me ${pending.text}` : pending.text) : "";
   }
 
+  /** Sends a refused message again: to whoever has the person's name now. */
+  sendAnyway(conversation: Conversation, { id, text, style }: PendingMessage): void {
+    this.#outbox.drop(id);
+    conversation.session = null;
+    this.say(text, style, conversation);
+  }
+
   /** Joins a room and shows it; shows it at once if this user is there. */
   join(room: string): void {
-    if (this.conversations.get(room)?.kind === "room") return this.select(room);
+    const known = this.findRoom(room);
+    if (known) return this.select(known.name);
     this.#joining = room;
     this.request({ type: "join", room });
   }
@@ -430,9 +427,9 @@ export class Model {
     this.select(conversationKey("direct", name));
   }
 
-  /** Shows a note. */
+  /** Shows a note, in place of one that says the same. */
   toast(message: Toast["message"], kind: Toast["kind"] = "info"): void {
-    this.toasts = [...this.toasts, { id: this.#nextId++, message, kind }].slice(-MAX_TOASTS);
+    this.toasts = addToast(this.toasts, { id: this.#nextId++, message, kind });
   }
 
   /** Takes a note away. */
@@ -447,8 +444,8 @@ export class Model {
     this.#nextId = Math.max(this.#nextId, ...onTheirWay.map(({ message }) => Number(message.id) + 1 || 0));
     for (const it of saved.conversations) {
       const conversation = this.open(it.kind, it.name);
-      const { read, unread, mentions, draft, newAfter } = it;
-      Object.assign(conversation, { read, unread, mentions, draft, newAfter });
+      const { read, unread, mentions, draft, newAfter, session = null } = it;
+      Object.assign(conversation, { read, unread, mentions, draft, newAfter, session });
       for (const message of it.messages ?? []) conversation.insert(message);
       const refused = (it.refused ?? []).map((message) => ({ ...message, id: String(this.#nextId++) }));
       conversation.pending = refused;
@@ -458,7 +455,20 @@ export class Model {
   }
 }
 
-/** Returns the key of a conversation. A room's name cannot begin with `@`. */
+/** Returns the message of an event as it is shown. */
+function toMessage(event: RoomMessage | DirectMessage): Message {
+  return {
+    seq: event.seq,
+    time: event.time === null ? null : Date.parse(event.time),
+    from: event.from,
+    style: event.style,
+    text: event.style === "removed" ? "" : event.text,
+    own: event.own,
+    session: event.type === "message" ? event.session : event.from_session,
+  };
+}
+
+/** Returns the key of a conversation. A room's name cannot begin with `@`. A person's name has many spellings. */
 export function conversationKey(kind: "room" | "direct", name: string): string {
-  return kind === "room" ? name : `@${name}`;
+  return kind === "room" ? name : `@${foldName(name)}`;
 }

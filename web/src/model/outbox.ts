@@ -35,8 +35,9 @@ export class Outbox {
 
   /** Sends a message to a room or a person. It is there at once. */
   send(to: Conversation, text: string, style: "said" | "action"): void {
+    const session = to.session === null ? {} : { session: to.session };
     const request =
-      to.kind === "room" ? { type: "say", room: to.name, text, style } : { type: "direct", to: to.name, text, style };
+      to.kind === "room" ? { type: "say", room: to.name, text, style } : { type: "direct", to: to.name, text, style, ...session };
     to.pending.push({ id: this.#request(request), text, style, error: null });
   }
 

@@ -17,6 +17,8 @@ export interface SavedConversation {
   draft: string;
   /** Only of a person. */
   messages?: Message[];
+  /** Session of a person, once it is known. */
+  session?: number | null;
   /** Own messages that were refused. The engine keeps those that are on their way. */
   refused?: PendingMessage[];
 }
@@ -30,9 +32,9 @@ export interface SavedModel {
 /** Returns what is to be saved of a model. */
 export function saveModel(model: Model): SavedModel {
   const conversations = [...model.conversations.values()].map((it): SavedConversation => {
-    const { kind, name, read, unread, mentions, draft, newAfter } = it;
+    const { kind, name, read, unread, mentions, draft, newAfter, session } = it;
     const refused = it.pending.filter(({ error }) => error);
-    const saved = { kind, name, read, unread, mentions, draft, newAfter, refused };
+    const saved = { kind, name, read, unread, mentions, draft, newAfter, session, refused };
     return kind === "direct" ? { ...saved, messages: it.messages.slice(-KEPT_DIRECT) } : saved;
   });
   return { conversations, current: model.current };

@@ -1,13 +1,16 @@
 /** A search: its words, and what it has found. */
 
 import type { ChatRequest, ErrorEvent, FoundMessage } from "../engine/events";
+import type { SearchQuery } from "../text/search-query";
 
 /** Results that are asked for at a time. */
 const PAGE = 30;
 
 /** State of the search. */
 export class Search {
-  query = "";
+  /** As it was typed. */
+  typed = "";
+  #query: SearchQuery = { text: "" };
   state: "idle" | "searching" | "done" | "failed" = "idle";
   /** Newest first. */
   results: FoundMessage[] = [];
@@ -22,9 +25,10 @@ export class Search {
     this.#request = request;
   }
 
-  /** Begins a search. */
-  start(query: string): void {
-    Object.assign(this, { query, results: [], before: null, error: null });
+  /** Begins a search for what was typed and parsed. */
+  start(typed: string, query: SearchQuery): void {
+    this.#query = query;
+    Object.assign(this, { typed, results: [], before: null, error: null });
     this.#ask(null);
   }
 
@@ -36,7 +40,7 @@ export class Search {
   #ask(before: number | null): void {
     this.state = "searching";
     this.#page = [];
-    this.#id = this.#request({ type: "search", text: this.query, limit: PAGE, ...(before === null ? {} : { before }) });
+    this.#id = this.#request({ type: "search", ...this.#query, limit: PAGE, ...(before === null ? {} : { before }) });
   }
 
   /** Handles a result, or the end of the results. */

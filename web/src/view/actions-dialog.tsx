@@ -1,13 +1,10 @@
 /** What can be done with a message or a person, as a list of buttons. */
 
 import type { Conversation, Message } from "../model/conversation";
+import { foldName } from "../text/fold";
 import { safeLine } from "../text/safe";
 import { useShared } from "./context";
 import { Dialog } from "./dialog";
-
-/** Seconds of a mute and of a ban. */
-const MUTE_SECONDS = 600;
-const BAN_SECONDS = 86_400;
 
 /** A button of the list, which closes the dialog. */
 function Choice(props: { label: string; danger?: boolean; onClick: () => void }) {
@@ -29,13 +26,15 @@ function Choice(props: { label: string; danger?: boolean; onClick: () => void })
 }
 
 /** What can be done with a person. */
-function PersonChoices({ name, room }: { name: string; room: Conversation }) {
+function PersonChoices({ name, room, session }: { name: string; room: Conversation; session?: number | undefined }) {
   const { model, l10n, actions, ignored } = useShared();
   if (name === model.name) return null;
   const args = { name: safeLine(name) };
-  const isIgnored = ignored.has(name.toLowerCase());
+  const isIgnored = ignored.has(foldName(name));
   const role = room.kind === "room" ? model.roleIn(room) : null;
-  const moderate = (type: string, more = {}) => void model.request({ type, name, room: room.name, ...more });
+  const who = { name, room: room.name, session };
+  const moderate = (type: string, more = {}) => model.moderation.send({ type, ...who, ...more });
+  const ask = (action: "ban" | "mute") => actions.show({ kind: "sanction", action, ...who });
   return (
     <>
       <Choice label={l10n.text("action-write", args)} onClick={() => model.openDirect(name)} />
@@ -43,10 +42,9 @@ function PersonChoices({ name, room }: { name: string; room: Conversation }) {
       <Choice label={l10n.text(isIgnored ? "action-unignore" : "action-ignore", args)} onClick={() => actions.ignore(name, !isIgnored)} />
       {role && (
         <>
-          <Choice label={l10n.text("action-mute", args)} danger onClick={() => moderate("mute", { seconds: MUTE_SECONDS })} />
-          <Choice label={l10n.text("action-unmute", args)} onClick={() => moderate("unmute")} />
+          <Choice label={l10n.text("action-mute", args)} danger onClick={() => ask("mute")} />
           <Choice label={l10n.text("action-kick", args)} danger onClick={() => moderate("kick")} />
-          <Choice label={l10n.text("action-ban", args)} danger onClick={() => moderate("ban", { seconds: BAN_SECONDS })} />
+          <Choice label={l10n.text("action-ban", args)} danger onClick={() => ask("ban")} />
         </>
       )}
       {role === "owner" && <Choice label={l10n.text("action-moderator", args)} onClick={() => moderate("role", { role: "moderator" })} />}
@@ -73,9 +71,9 @@ export function MessageDialog({ seq }: { seq: number }) {
       <ul class="actions">
         {message.style !== "removed" && <CopyChoice message={message} />}
         {mayRemove && (
-          <Choice label={l10n.text("message-remove")} danger onClick={() => void model.request({ type: "remove", room: room.name, seq })} />
+          <Choice label={l10n.text("message-remove")} danger onClick={() => model.moderation.remove(room, seq)} />
         )}
-        <PersonChoices name={message.from} room={room} />
+        <PersonChoices name={message.from} room={room} session={message.session} />
       </ul>
     </Dialog>
   );

@@ -9,7 +9,9 @@ import { HelpDialog, MemberList, MembersDialog, RoomsDialog, SearchDialog, Setti
 import { Elsewhere, Ended, NameForm, PasswordForm } from "./entrance";
 import { IconButton } from "./icon";
 import { MessageList } from "./message-list";
+import { ModerationDialog, SanctionDialog } from "./moderation-dialog";
 import { ConnectionState, Sidebar } from "./sidebar";
+import { Toasts } from "./toasts";
 
 /** What is going on in a room beside its messages. */
 function roomNotes(shared: Shared, conversation: Conversation): string {
@@ -68,21 +70,6 @@ function Trouble() {
   );
 }
 
-/** Short notes. */
-function Toasts() {
-  const { model, l10n } = useShared();
-  return (
-    <div class="toasts" role="status">
-      {model.toasts.map(({ id, kind, message }) => (
-        <div key={id} class={`toast toast-${kind}`}>
-          <p dir="auto">{safeLine("text" in message ? message.text : (l10n.find(message.id, message.args) ?? String(message.args?.text ?? message.id)))}</p>
-          <IconButton icon="close" label={l10n.text("dismiss")} onClick={() => model.dismiss(id)} />
-        </div>
-      ))}
-    </div>
-  );
-}
-
 /** The dialog that is open, if any. */
 function OpenDialog() {
   const { overlay } = useShared();
@@ -97,6 +84,10 @@ function OpenDialog() {
       return <SettingsDialog />;
     case "help":
       return <HelpDialog key="help" />;
+    case "moderation":
+      return <ModerationDialog room={overlay.room} />;
+    case "sanction":
+      return <SanctionDialog {...overlay} />;
     case "message":
       return <MessageDialog seq={overlay.seq} />;
     case "person":
@@ -163,7 +154,7 @@ export function App(shared: Shared) {
   return (
     <SharedContext.Provider value={shared}>
       <Content />
-      <Toasts />
+      {!shared.overlay && <Toasts />}
     </SharedContext.Provider>
   );
 }

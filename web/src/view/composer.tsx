@@ -2,9 +2,9 @@
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Conversation } from "../model/conversation";
-import { parseLine } from "../text/commands";
 import { useShared } from "./context";
 import { Icon } from "./icon";
+import { carryOut } from "./typed";
 
 /** Returns true on devices without a keyboard: there Enter begins a new line. */
 function isTouch(): boolean {
@@ -24,7 +24,8 @@ function completeName(field: HTMLTextAreaElement, names: readonly string[]): boo
 
 /** The field for writing to a conversation. It is made anew for each. */
 export function Composer({ conversation }: { conversation: Conversation }) {
-  const { model, l10n, actions } = useShared();
+  const shared = useShared();
+  const { model, l10n } = shared;
   const field = useRef<HTMLTextAreaElement>(null);
   const place = conversation.kind === "room" ? `#${conversation.name}` : conversation.name;
   const excess = new TextEncoder().encode(conversation.draft).length - model.maxText;
@@ -43,34 +44,7 @@ export function Composer({ conversation }: { conversation: Conversation }) {
   };
 
   const send = () => {
-    const line = parseLine(conversation.draft, conversation.kind === "room" ? conversation.name : null);
-    switch (line.kind) {
-      case "empty":
-        return;
-      case "message":
-        if (excess > 0) return;
-        model.say(line.text, line.style);
-        break;
-      case "direct":
-        model.openDirect(line.to);
-        model.say(line.text, "said");
-        break;
-      case "request":
-        if (line.request.type === "join") model.join(String(line.request.room));
-        else model.request(line.request);
-        break;
-      case "search":
-        model.search.start(line.query);
-        actions.show({ kind: "search" });
-        break;
-      case "view":
-        actions.show({ kind: line.view === "people" ? "members" : line.view });
-        break;
-      case "error":
-        model.toast({ id: line.message, args: { command: line.command } }, "error");
-        model.onChange();
-        return;
-    }
+    if (excess > 0 || !carryOut(conversation.draft, conversation, shared)) return;
     setDraft("");
     field.current?.focus();
   };

@@ -4,6 +4,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { IconButton } from "./icon";
 import { useShared } from "./context";
+import { Toasts } from "./toasts";
 
 /** A dialog with a title. */
 export function Dialog(props: { title: string; class?: string; children: ComponentChildren }) {
@@ -26,6 +27,7 @@ export function Dialog(props: { title: string; class?: string; children: Compone
         </header>
         {props.children}
       </div>
+      <Toasts />
     </dialog>
   );
 }

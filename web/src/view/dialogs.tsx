@@ -3,10 +3,10 @@
 import { useEffect, useState } from "preact/hooks";
 import { notificationState } from "../browser/attention";
 import { load, save } from "../browser/storage";
-import { safeLine } from "../text/safe";
+import { safeLine, safeText } from "../text/safe";
 import { hueClass, useShared } from "./context";
 import { Dialog } from "./dialog";
-import { Text } from "./message";
+import { beginSearch } from "./typed";
 
 /** The server's rooms, and a field for any room. */
 export function RoomsDialog() {
@@ -54,9 +54,10 @@ export function RoomsDialog() {
 
 /** Search in all rooms. */
 export function SearchDialog() {
-  const { model, l10n } = useShared();
+  const { model, l10n, actions } = useShared();
   const { search } = model;
-  const [query, setQuery] = useState(search.query);
+  const [wrong, setWrong] = useState<string | null>(null);
+  const [query, setQuery] = useState(search.typed);
   return (
     <Dialog title={l10n.text("search")} class="wide">
       <form
@@ -64,7 +65,7 @@ export function SearchDialog() {
         role="search"
         onSubmit={(event) => {
           event.preventDefault();
-          if (query.trim()) search.start(query.trim());
+          if (query.trim()) setWrong(beginSearch(query.trim(), model));
           model.onChange();
         }}
       >
@@ -73,19 +74,29 @@ export function SearchDialog() {
         <button class="primary" type="submit">{l10n.text("search-go")}</button>
       </form>
       <p class="hint" role="status">
+        {wrong !== null && l10n.text("search-wrong", { piece: safeLine(wrong) })}
         {search.state === "searching" && l10n.text("search-searching")}
         {search.state === "failed" && safeLine(search.error ?? "")}
         {search.state === "done" && search.results.length === 0 && l10n.text("search-none")}
       </p>
       <ol class="results">
         {search.results.map((found) => (
-          <li key={found.seq} class="result">
-            <p class="message-head">
-              <span class={`author ${hueClass(found.from)}`}><bdi>{safeLine(found.from)}</bdi></span>
-              <span class="choice-note"><bdi>#{safeLine(found.room)}</bdi></span>
-              {found.time && <time dateTime={found.time}>{l10n.moment(Date.parse(found.time))}</time>}
-            </p>
-            <p class="text" dir="auto"><Text text={found.text} name="" /></p>
+          <li key={found.seq}>
+            <button
+              type="button"
+              class="result"
+              onClick={() => {
+                actions.show(null);
+                model.goTo(found.room, found.seq);
+              }}
+            >
+              <span class="message-head">
+                <span class={`author ${hueClass(found.from)}`}><bdi>{safeLine(found.from)}</bdi></span>
+                <span class="choice-note"><bdi>#{safeLine(found.room)}</bdi></span>
+                {found.time && <time dateTime={found.time}>{l10n.moment(Date.parse(found.time))}</time>}
+              </span>
+              <span class="text" dir="auto">{safeText(found.text)}</span>
+            </button>
           </li>
         ))}
       </ol>
@@ -113,6 +124,11 @@ export function MemberList() {
   if (!names) return <p class="hint">{l10n.text(room.members ? "members-too-many" : "members-none")}</p>;
   return (
     <ul class="members">
+      {model.roleIn(room) && (
+        <li>
+          <button type="button" onClick={() => actions.show({ kind: "moderation", room: room.name })}>{l10n.text("moderation-open")}</button>
+        </li>
+      )}
       {names.map((name) => (
         <li key={name}>
           <button type="button" onClick={() => actions.show({ kind: "person", name })}>
@@ -186,10 +202,14 @@ const COMMANDS: [string, string][] = [
   ["/msg NAME TEXT", "msg"],
   ["/join ROOM", "join"],
   ["/leave", "leave"],
+  ["/history 50", "history"],
   ["/topic TEXT", "topic"],
   ["/search WORDS", "search"],
   ["/rooms", "rooms"],
   ["/who", "who"],
+  ["/remove", "remove"],
+  ["/ignore NAME", "ignore"],
+  ["/quit", "quit"],
 ];
 
 /** Commands of moderators. */
@@ -197,7 +217,11 @@ const MODERATION: [string, string][] = [
   ["/kick NAME", "kick"],
   ["/ban NAME 2h", "ban"],
   ["/mute NAME 10m", "mute"],
+  ["/remove NAME TEXT", "remove-of"],
+  ["/bans", "bans"],
   ["/slow 10s", "slow"],
+  ["/moderated on", "moderated"],
+  ["/announce TEXT", "announce"],
   ["/role NAME moderator", "role"],
 ];
 

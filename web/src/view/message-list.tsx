@@ -5,6 +5,7 @@
 
 import { useEffect, useLayoutEffect, useReducer, useRef } from "preact/hooks";
 import type { Conversation } from "../model/conversation";
+import { safeLine } from "../text/safe";
 import { useShared } from "./context";
 import { Icon } from "./icon";
 import { MessageRow, PendingRow } from "./message";
@@ -51,6 +52,8 @@ function RowView({ row }: { row: Row }) {
       return <li class="line new" data-key="new"><span>{l10n.text("new-since")}</span></li>;
     case "gap":
       return <li class="line gap"><span>{l10n.text("messages-gap")}</span></li>;
+    case "anew":
+      return <li class="line gap"><span>{l10n.text("person-anew", { name: safeLine(row.name) })}</span></li>;
     case "message":
       return <MessageRow message={row.message} isFirst={row.isFirst} />;
   }
@@ -63,45 +66,84 @@ export function MessageList({ conversation }: { conversation: Conversation }) {
   const listWindow = useRef(new ListWindow()).current;
   const anchor = useRef<Anchor | null>(null);
   const isAtEnd = useRef(true);
+  const stretch = useRef(conversation.stretch);
   const [, redraw] = useReducer((count: number) => count + 1, 0);
   const { messages, pending } = conversation;
+  const endsWithNewest = conversation.newer === "none";
+
+  /** Shows more, or has more loaded, where the reader comes near an end of what is shown. */
+  const extend = (list: HTMLElement) => {
+    if (list.clientHeight === 0) return;
+    const below = list.scrollHeight - list.scrollTop - list.clientHeight;
+    if (list.scrollTop < MARGIN) {
+      // At the newest, a window that is full is enough.
+      if (isAtEnd.current && listWindow.stretch(messages).from > 0) return;
+      if (listWindow.moveUp(messages)) redraw(0);
+      else model.loadOlder(conversation);
+    }
+    if (below < MARGIN && !isAtEnd.current) {
+      if (listWindow.moveDown(messages)) redraw(0);
+      else model.loadNewer(conversation);
+    }
+  };
+
+  /** Notes where the reader is. */
+  const look = (list: HTMLElement) => {
+    const below = list.scrollHeight - list.scrollTop - list.clientHeight;
+    isAtEnd.current = endsWithNewest && listWindow.followsNewest && below <= END;
+    anchor.current = isAtEnd.current ? null : findAnchor(list);
+    model.isReading = !isAtEnd.current;
+    if (!isAtEnd.current) listWindow.hold(messages);
+    model.setLooking(isAtEnd.current && document.visibilityState === "visible");
+  };
 
   const onScroll = () => {
     const list = scroller.current;
     if (!list) return;
-    const below = list.scrollHeight - list.scrollTop - list.clientHeight;
-    isAtEnd.current = listWindow.followsNewest && below <= END;
-    anchor.current = isAtEnd.current ? null : findAnchor(list);
-    model.isReading = !isAtEnd.current;
-    if (!isAtEnd.current) listWindow.hold(messages);
-    if (list.scrollTop < MARGIN) {
-      if (listWindow.moveUp(messages)) redraw(0);
-      else model.loadOlder(conversation);
-    } else if (below < MARGIN && listWindow.moveDown(messages)) {
-      redraw(0);
-    }
-    model.setLooking(isAtEnd.current && document.visibilityState === "visible");
+    look(list);
+    extend(list);
   };
 
   const toEnd = () => {
+    model.goToNewest(conversation);
+    if (conversation.newer !== "none") return;
     listWindow.follow();
     isAtEnd.current = true;
     redraw(0);
   };
 
+  // Another stretch, or a message that a search has led to: the window moves there.
+  if (conversation.target !== null) {
+    listWindow.center(messages, conversation.target);
+    isAtEnd.current = false;
+  } else if (stretch.current !== conversation.stretch) {
+    listWindow.follow();
+    isAtEnd.current = endsWithNewest;
+  }
+  stretch.current = conversation.stretch;
+
   // After each drawing: what was added must not move what is read.
   useLayoutEffect(() => {
     const list = scroller.current;
     if (!list) return;
-    if (isAtEnd.current) list.scrollTop = list.scrollHeight;
-    else if (anchor.current) restoreAnchor(list, anchor.current);
+    const target = conversation.target !== null && list.querySelector(`[data-key="message-${conversation.target}"]`);
+    if (target) {
+      target.scrollIntoView({ block: "center" });
+      conversation.target = null;
+      look(list);
+    } else if (isAtEnd.current) {
+      list.scrollTop = list.scrollHeight;
+    } else if (anchor.current) {
+      restoreAnchor(list, anchor.current);
+    }
+    extend(list);
   });
 
   // The first time, the reader begins where the new messages do.
   useLayoutEffect(() => {
-    const line = scroller.current?.querySelector<HTMLElement>("[data-key=new]");
+    const line = isAtEnd.current && scroller.current?.querySelector<HTMLElement>("[data-key=new]");
     if (line) line.scrollIntoView({ block: "start" });
-    model.setLooking(document.visibilityState === "visible");
+    model.setLooking(isAtEnd.current && document.visibilityState === "visible");
   }, []);
 
   // The keyboard of a phone makes the list smaller.
@@ -123,14 +165,14 @@ export function MessageList({ conversation }: { conversation: Conversation }) {
       <div class="messages" ref={scroller} onScroll={onScroll} tabIndex={0} role="region" aria-label={l10n.text("messages")}>
         <div class="messages-top">
           {conversation.older === "loading" && l10n.text("messages-loading")}
-          {from === 0 && conversation.isFull && l10n.text("messages-limit")}
           {isAtBeginning && l10n.text(conversation.kind === "direct" ? "direct-note" : messages.length ? "messages-begin" : "messages-empty")}
         </div>
         <ol>
           {rows.map((row) => (
             <RowView key={row.key} row={row} />
           ))}
-          {to === messages.length &&
+          {endsWithNewest &&
+            to === messages.length &&
             pending.map((it) => <PendingRow key={`pending-${it.id}`} conversation={conversation} message={it} />)}
         </ol>
       </div>

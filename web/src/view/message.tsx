@@ -1,6 +1,7 @@
 /** A message, a message on its way, and the text of both. */
 
 import type { Conversation, Message, PendingMessage } from "../model/conversation";
+import { foldName } from "../text/fold";
 import { mentions, splitText } from "../text/pieces";
 import { safeLine, safeText } from "../text/safe";
 import { hueClass, reasonText, useShared } from "./context";
@@ -48,7 +49,7 @@ function Time({ time }: { time: number | null }) {
 function Content({ message }: { message: Message }) {
   const { model, l10n, ignored } = useShared();
   if (message.style === "removed") return <p class="text is-removed">{l10n.text("message-removed")}</p>;
-  if (!message.own && ignored.has(message.from.toLowerCase())) {
+  if (!message.own && ignored.has(foldName(message.from))) {
     return <p class="text is-removed">{l10n.text("ignored-message", { name: safeLine(message.from) })}</p>;
   }
   const name = message.own ? "" : model.name;
@@ -70,7 +71,7 @@ function Content({ message }: { message: Message }) {
 export function MessageRow({ message, isFirst }: { message: Message; isFirst: boolean }) {
   const { model, l10n, actions } = useShared();
   const isForMe = !message.own && message.style !== "removed" && mentions(message.text, model.name);
-  const classes = ["message", isFirst && "is-first", message.own && "is-own", isForMe && "is-mention"];
+  const classes = ["message", isFirst && "is-first", message.own && "is-own", isForMe && "is-mention", message.seq === model.conversation?.marked && "is-marked"];
   return (
     <li class={classes.filter(Boolean).join(" ")} data-key={`message-${message.seq}`}>
       {isFirst && message.style !== "action" && (
@@ -107,6 +108,11 @@ export function PendingRow({ conversation, message }: { conversation: Conversati
       {error ? (
         <div class="refusal">
           <p role="alert">{l10n.text("message-refused", { reason: safeLine(reasonText(l10n, error)) })}</p>
+          {error.name === "recipient_changed" && (
+            <button type="button" onClick={() => model.sendAnyway(conversation, message)}>
+              {l10n.text("message-send-anyway")}
+            </button>
+          )}
           <button type="button" onClick={() => actions.compose(model.takeBack(conversation, message.id))}>
             {l10n.text("message-edit")}
           </button>

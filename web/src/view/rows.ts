@@ -8,6 +8,7 @@ export type Row =
   | { kind: "day"; key: string; time: number }
   | { kind: "new"; key: string }
   | { kind: "gap"; key: string }
+  | { kind: "anew"; key: string; name: string }
   | { kind: "message"; key: string; message: Message; isFirst: boolean };
 
 /** Time after which a message of the same author has name and time again, in milliseconds. */
@@ -39,7 +40,8 @@ export function makeRows(messages: readonly Message[], from: number, to: number,
     const isNew = newAfter !== null && message.seq > newAfter && (!previous || previous.seq <= newAfter) && !message.own;
     if (isNewDay) rows.push({ kind: "day", key: `day-${message.seq}`, time: message.time! });
     if (isNew) rows.push({ kind: "new", key: "new" });
-    const isFirst = isNewDay || isNew || !previous || !continues(previous, message) || at === from;
+    if (message.anew) rows.push({ kind: "anew", key: `anew-${message.seq}`, name: message.from });
+    const isFirst = isNewDay || isNew || message.anew || !previous || !continues(previous, message) || at === from;
     rows.push({ kind: "message", key: `message-${message.seq}`, message, isFirst });
     if (message.gap) rows.push({ kind: "gap", key: `gap-${message.seq}` });
   }

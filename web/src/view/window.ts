@@ -56,6 +56,11 @@ export class ListWindow {
     this.#last ??= messages.at(-1)?.seq ?? null;
   }
 
+  /** Shows what is around a message. */
+  center(messages: readonly Message[], seq: number): void {
+    this.#last = messages[indexAfter(messages, seq) + SIZE / 2]?.seq ?? null;
+  }
+
   /** Follows the newest messages. */
   follow(): void {
     this.#last = null;

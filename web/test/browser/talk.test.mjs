@@ -122,28 +122,6 @@ test("hostile names and texts are shown as texts", async () => {
   await close(page);
 });
 
-test("moderator removes a message and sends somebody out", async () => {
-  const own = await Server.start();
-  const client = await Client.start(own, "ivan");
-  const page = await openPage(browser, own.url);
-  await enter(page, "hanna");
-  own.command(["role", "add"], ["hanna", "owner"]);
-  client.say("something rude");
-  await sees(page, "something rude");
-  const row = page.locator(".message", { hasText: "something rude" });
-  await row.hover();
-  await row.getByRole("button", { name: "What to do" }).click();
-  await page.getByRole("button", { name: "Remove this message" }).click();
-  await sees(page, "This message was removed");
-  await say(page, "/topic Tea at four");
-  await page.locator(".topic", { hasText: "Tea at four" }).waitFor();
-  await say(page, "/kick ivan");
-  await client.event((it) => it.type === "sanctioned" && it.action === "kick");
-  client.stop();
-  await close(page);
-  await own.stop();
-});
-
 test("second tab of a browser takes the session over when asked to", async () => {
   const first = await openPage(browser, server.url);
   await enter(first, "judith");

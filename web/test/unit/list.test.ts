@@ -30,6 +30,16 @@ test("window shows few of many messages, and moves to both ends", () => {
   assert.ok(list.followsNewest && list.stretch(all).to === 40_000);
 });
 
+test("window goes to a message, and follows the newest if it shows them", () => {
+  const list = new ListWindow();
+  const messages = Array.from({ length: 1_000 }, (_, at) => ({ seq: at + 1 }) as Message);
+  list.center(messages, 400);
+  const { from, to } = list.stretch(messages);
+  assert.ok(from < 350 && to > 450 && to - from === 150 && !list.followsNewest);
+  list.center(messages, 990);
+  assert.ok(list.followsNewest);
+});
+
 test("window keeps its messages when others come before and after", () => {
   const all = messages(400);
   const list = new ListWindow();

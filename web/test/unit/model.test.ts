@@ -106,24 +106,16 @@ test("removed message loses its text", () => {
   assert.deepEqual([style, text], ["removed", ""]);
 });
 
-test("40,000 messages do not make the page grow, and the old ones can be loaded again", () => {
-  const { model, requests } = joined();
+test("40,000 messages do not make the page grow, whether somebody reads older ones or not", () => {
+  const { model } = joined();
   const room = model.conversation!;
   room.older = "none";
   for (let seq = 1; seq <= 40_000; seq += 1) model.handle(message(seq));
-  assert.equal(room.messages.length, 500);
-  assert.equal(room.newest, 40_000);
-  assert.equal(room.older, "unknown");
+  assert.deepEqual([room.messages.length, room.newest, room.older], [500, 40_000, "unknown"]);
   model.isReading = true;
-  model.loadOlder(room);
-  assert.deepEqual({ ...requests.at(-1), id: "" }, { type: "history", room: "lobby", limit: 50, before: 39_501, id: "" });
-  for (let seq = 34_000; seq < 39_501; seq += 1) model.handle(message(seq, { requested: true, history: true }));
-  model.handle({ type: "history_end", room: "lobby", more: true, requested: true });
-  const count = requests.length;
-  model.loadOlder(room);
-  assert.equal(requests.length, count, "enough is loaded");
   for (let seq = 40_001; seq <= 60_000; seq += 1) model.handle(message(seq));
-  assert.equal(room.messages.length, 10_000, "and reading does not make it grow either");
+  assert.deepEqual([room.messages.length, room.newest, room.newer], [1_000, 40_500, "unknown"]);
+  assert.equal(room.latest, 60_000);
 });
 
 test("direct messages have a conversation of their own and survive a reload", () => {
@@ -164,9 +156,9 @@ test("results of a search come page by page, and those of an earlier one are not
   const found = (seq: number, id: string): ChatEvent => ({
     type: "found", seq, time: null, room: "lobby", from: "bob", style: "said", text: "", own: false, id,
   });
-  model.search.start("tea");
+  model.search.start("tea", { text: "tea" });
   const first = requests.at(-1)!.id!;
-  model.search.start("milk");
+  model.search.start("milk", { text: "milk" });
   const { id } = requests.at(-1)!;
   model.handle(found(1, first));
   for (const seq of [7, 9]) model.handle(found(seq, id!));
@@ -177,4 +169,88 @@ test("results of a search come page by page, and those of an earlier one are not
   model.handle(found(3, more.id!));
   model.handle({ type: "search_end", found: 1, more: false, before: null, id: more.id! });
   assert.deepEqual(model.search.results.map((it) => it.seq), [9, 7, 3]);
+});
+
+test("direct message goes to the session that the user knows, and to another only when the user says so", () => {
+  const { model, requests } = joined();
+  const direct = { type: "direct", time: null, style: "said", to_session: 1, history: false, own: false, from: "bob", to: "anna" } as const;
+  model.handle({ ...direct, seq: 4, from_session: 2, text: "psst" });
+  model.openDirect("BOB");
+  assert.equal(model.current, "@bob", "a name has many spellings");
+  const bob = model.conversation!;
+  model.say("secret", "said");
+  const request = requests.at(-1)!;
+  assert.deepEqual([request.to, request.session], ["bob", 2]);
+  model.handle({ type: "error", code: 307, name: "recipient_changed", text: "no", message: "secret", id: request.id! });
+  model.say("another", "said");
+  assert.equal(requests.at(-1)!.session, 2, "the next one does not go to the stranger either");
+
+  // After a reload, too.
+  const again = new Model((request) => requests.push(request));
+  again.restore(JSON.parse(JSON.stringify(saveModel(model))));
+  again.handle(welcome({ session_kept: true, position_kept: true }));
+  again.say("third", "said", again.conversations.get("@bob")!);
+  assert.equal(requests.at(-1)!.session, 2);
+
+  model.sendAnyway(bob, bob.pending[0]!);
+  assert.deepEqual([requests.at(-1)!.text, requests.at(-1)!.session], ["secret", undefined]);
+  model.handle({ ...direct, seq: 5, from_session: 9, text: "who are you?" });
+  model.handle({ ...direct, seq: 6, from_session: 10, text: "it is me, I have come anew" });
+  assert.deepEqual(bob.messages.map((it) => it.anew ?? false), [false, false, true]);
+  model.handle(welcome({ log_changed: true }));
+  model.say("again", "said", bob);
+  assert.equal(requests.at(-1)!.session, undefined, "its number may be another's in another log");
+});
+
+test("what was not sent survives a reload, once in the page and after what was refused", () => {
+  const { model, requests } = joined();
+  model.say("refused", "said");
+  model.handle({ type: "error", code: 312, name: "muted", text: "no", message: "refused", id: requests.at(-1)!.id! });
+  model.say("on its way", "action");
+  const { id } = requests.at(-1)!;
+  const unsent = JSON.stringify({ log: null, messages: [{ request: requests.at(-1), sent: [1, 6], addressed: 0 }] });
+  const again = new Model((request) => requests.push(request));
+  again.restore(JSON.parse(JSON.stringify(saveModel(model))), unsent);
+  const { pending } = again.conversations.get("lobby")!;
+  assert.deepEqual(pending.map((it) => [it.text, it.error?.name ?? null]), [["refused", "muted"], ["on its way", null]]);
+  again.say("new", "said", again.conversations.get("lobby")!);
+  assert.equal(new Set(pending.map((it) => it.id)).size, 3, "each has an id of its own");
+  again.handle(message(8, { own: true, from: "anna", text: "on its way", id: id! }));
+  assert.deepEqual(pending.length - 1, again.conversations.get("lobby")!.pending.length);
+  const broken = new Model(() => undefined);
+  broken.restore(JSON.parse(JSON.stringify(saveModel(model))), "{broken");
+  assert.equal(broken.conversations.get("lobby")!.pending.length, 1);
+});
+
+test("latest message of somebody is removed, and the one before the next time", () => {
+  const { model, requests } = joined();
+  for (const seq of [1, 2, 3]) model.handle(message(seq, { text: `Tea ${seq}` }));
+  model.handle(message(4, { own: true, from: "anna" }));
+  const room = model.conversation!;
+  const removed = () => requests.filter((it) => it.type === "remove").map((it) => it.seq);
+  assert.ok(model.moderation.removeLatest(room, "", ""));
+  assert.ok(model.moderation.removeLatest(room, "BOB", ""));
+  assert.ok(model.moderation.removeLatest(room, "bob", "tea"));
+  assert.ok(!model.moderation.removeLatest(room, "bob", "coffee"));
+  assert.ok(!model.moderation.removeLatest(room, "", ""));
+  assert.deepEqual(removed(), [4, 3, 2]);
+});
+
+test("bans and mutes are looked at, lifted, and asked for again", () => {
+  const { model, requests } = joined();
+  const ban = { kind: "ban", name: "carl", until: null, by: "anna", reason: null } as const;
+  model.moderation.look("lobby");
+  assert.deepEqual([requests.at(-1)!.type, requests.at(-1)!.room], ["sanctions", "lobby"]);
+  model.handle({ type: "sanctions", room: "lobby", items: [ban] });
+  model.moderation.lift(model.moderation.sanctions![0]!);
+  const { type, name, room, id } = requests.at(-1)!;
+  assert.deepEqual([type, name, room], ["unban", "carl", "lobby"]);
+  model.handle({ type: "done", text: "", affected: 1, id: id! });
+  assert.equal(requests.at(-1)!.type, "sanctions");
+  model.moderation.lookAway();
+  const count = requests.length;
+  model.moderation.send({ type: "ban", name: "carl", room: "lobby", address: true, dry_run: true });
+  model.handle({ type: "done", text: "", affected: 3, id: requests.at(-1)!.id! });
+  assert.equal(requests.length, count + 1);
+  assert.deepEqual(model.toasts.at(-1)!.message, { id: "ban-counted", args: { name: "carl", affected: 3 } });
 });

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { parseLength, parseLine } from "../../src/text/commands";
+import { parseLine } from "../../src/text/commands";
+import { parseLength } from "../../src/text/moderation-commands";
+import { parseSearch } from "../../src/text/search-query";
 import { foldName } from "../../src/text/fold";
 import { chooseLanguage } from "../../src/text/l10n";
 import { mentions, splitText } from "../../src/text/pieces";
@@ -52,12 +54,66 @@ test("commands become requests", () => {
   assert.deepEqual(parseLine("/msg @bob  hi there", null), { kind: "direct", to: "bob", text: "hi there" });
   assert.deepEqual(request("/join #kitchen"), { type: "join", room: "kitchen" });
   assert.deepEqual(request("/topic -"), { type: "topic", text: "", room: "lobby" });
+  assert.deepEqual(request("/topic"), { kind: "topic" });
   assert.deepEqual(request("/ban bob 2h spam and more"), { type: "ban", name: "bob", room: "lobby", reason: "spam and more", seconds: 7_200 });
+  assert.deepEqual(request("/ban bob --server forever"), { type: "ban", name: "bob", server: true });
+  assert.deepEqual(request("/ban --address bob 10m"), { type: "ban", name: "bob", room: "lobby", seconds: 600, address: true, dry_run: true });
+  assert.deepEqual(request("/ban --address --yes bob"), { type: "ban", name: "bob", room: "lobby", address: true, dry_run: false });
   assert.deepEqual(request("/mute --server @bob"), { type: "mute", name: "bob", server: true });
+  assert.deepEqual(request("/kick bob 3 times too often"), { type: "kick", name: "bob", room: "lobby", reason: "3 times too often" });
   assert.deepEqual(request("/slow off"), { type: "slow", seconds: 0, room: "lobby" });
-  assert.equal(parseLine("/dance", "lobby").kind, "error");
-  for (const line of ["/kick", "/me", "/msg bob", "/slow x", "/role bob king"]) assert.equal(parseLine(line, "lobby").kind, "error", line);
+  assert.deepEqual(request("/announce --server dinner"), { type: "announce", text: "dinner", server: true });
   assert.deepEqual([parseLength("90s"), parseLength("7d"), parseLength("7")], [90, 604_800, null]);
+});
+
+test("commands that are no requests", () => {
+  const parsed = (line: string) => parseLine(line, "lobby");
+  assert.deepEqual(parsed("/history"), { kind: "history", count: 20 });
+  assert.deepEqual(parsed("/remove @bob bad  word"), { kind: "remove", name: "bob", text: "bad  word" });
+  assert.deepEqual(parsed("/remove"), { kind: "remove", name: "", text: "" });
+  assert.deepEqual(parsed("/ignore @Bob"), { kind: "ignore", name: "Bob", isIgnored: true });
+  assert.deepEqual(parsed("/ignore"), { kind: "ignore", name: "", isIgnored: true });
+  assert.deepEqual(parsed("/unignore bob"), { kind: "ignore", name: "bob", isIgnored: false });
+  assert.deepEqual(parsed("/room #attic"), { kind: "room", room: "attic" });
+  assert.deepEqual(parsed("/leave"), { kind: "leave", room: "" });
+  assert.deepEqual(parsed("/who attic"), { kind: "people", room: "attic" });
+  assert.deepEqual(parsed("/bans --server"), { kind: "bans", isServer: true });
+  assert.deepEqual(parsed("/moderation"), { kind: "view", view: "help" });
+  assert.deepEqual(parsed("/QUIT"), { kind: "quit" });
+});
+
+test("commands that are unknown, incomplete or mistyped are told, and never sent", () => {
+  assert.deepEqual(parseLine("/dance now", "lobby"), { kind: "error", message: "unknown-command", command: "dance" });
+  const wrong = ["/kick", "/me", "/msg bob", "/slow x", "/role bob king", "/ban bob 10min", "/mute bob 0s", "/ban --srever bob", "/kick --address bob", "/history 0", "/history 101", "/unignore", "/bans bob"];
+  for (const line of wrong) assert.equal(parseLine(line, "lobby").kind, "error", line);
+  for (const line of ["/kick bob", "/topic", "/topic x", "/remove", "/history"]) assert.equal(parseLine(line, null).kind, "error", `${line} with one person`);
+  assert.equal(parseLine("/kick --server bob", null).kind, "request");
+});
+
+test("every command of docs/using.md is known", () => {
+  const page = readFileSync("../docs/using.md", "utf8");
+  const commands = new Set([...page.slice(page.indexOf("## Commands"), page.indexOf("## Scripts")).matchAll(/`(\/[a-z]+)[^`]*`/g)].map((it) => it[1]!));
+  assert.ok(commands.size > 25, `${commands.size} commands`);
+  for (const it of commands) {
+    const parsed = parseLine(`${it} x`, "lobby");
+    // `/block` is what the peers have.
+    if (it !== "/block") assert.ok(parsed.kind !== "error" || parsed.message !== "unknown-command", it);
+  }
+});
+
+test("searches have words, phrases and filters", () => {
+  assert.deepEqual(parseSearch('  hot   tea* "with  milk" '), { text: 'hot tea* "with  milk"' });
+  assert.deepEqual(parseSearch('tea FROM:@Bob in:#attic "hot milk"'), { text: 'tea "hot milk"', from: "Bob", room: "attic" });
+  assert.deepEqual(parseSearch('"from:bob" "a in:b'), { text: '"from:bob" "a in:b' });
+  assert.deepEqual(parseSearch("at 12:30 :-) https://example.org/a tea:"), { text: "at 12:30 :-) https://example.org/a tea:" });
+  const midnight = new Date(2026, 10, 22).toISOString();
+  assert.deepEqual(parseSearch("after:2026-11-22"), { text: "", since: midnight });
+  assert.deepEqual(parseSearch("before:2026-11-22T14:30"), { text: "", until: new Date(2026, 10, 22, 14, 30).toISOString() });
+  const today = new Date();
+  assert.deepEqual(parseSearch("after:today"), { text: "", since: new Date(today.getFullYear(), today.getMonth(), today.getDate()).toISOString() });
+  for (const typed of ["after:monday", "after:2026-13-01", "after:2026-11-03T14:30Z", "before:2026-11-22x", "frm:bob", "from: bob", "from:bob From:anna"]) {
+    assert.ok("wrong" in parseSearch(typed), typed);
+  }
 });
 
 test("names are folded as the protocol says", () => {

@@ -1,0 +1,130 @@
+/** A long history: reading back, going to what a search has found, and back to the newest. */
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { Client, enter, openPage, sees, Server, startBrowser, stopAll, texts, until } from "./support.mjs";
+
+/** Messages in the lobby, `number 1` and so on. */
+const COUNT = 40_000;
+
+/** Growth of the page's memory that is allowed, in bytes: 150 rows more or less, and what the browser keeps of them. */
+const GROWTH = 8_000_000;
+
+let browser;
+let server;
+
+before(async () => {
+  browser = await startBrowser();
+  server = await Server.start();
+  await server.kill();
+  const start = Date.now() - COUNT * 1_000;
+  const lines = numbered(1, COUNT).map((text, at) =>
+    JSON.stringify({ sequence: at + 1, time: start + at * 1_000, room: "lobby", username: "bob", session: 1, reference: at + 1, style: 0, text }),
+  );
+  lines.unshift(JSON.stringify({ format: "pi-chat-log", version: 1, log_id: "0".repeat(32) }));
+  server.command(["import"], ["-"], `${lines.join("\n")}\n`);
+  await server.startAgain();
+});
+
+after(async () => {
+  await browser.close();
+  await stopAll();
+});
+
+/** Texts `first` to `last`. */
+function numbered(first, last) {
+  return Array.from({ length: last - first + 1 }, (_, at) => `number ${first + at}`);
+}
+
+/** Checks that the page shows messages without a hole, and few of them. Returns the first and last number. */
+async function shown(page) {
+  const seen = (await texts(page)).filter((it) => it.startsWith("number "));
+  const first = Number(seen[0].slice(7));
+  assert.deepEqual(seen, numbered(first, first + seen.length - 1), "none is missing");
+  assert.ok(seen.length <= 150, `${seen.length} rows`);
+  return [first, first + seen.length - 1];
+}
+
+/** Scrolls to an end of the list until a condition on the first and last number holds. */
+async function scroll(page, top, isThere) {
+  await until(async () => {
+    await page.locator(".messages").evaluate((it, top) => it.scrollTo({ top }), top);
+    return isThere(...(await shown(page)));
+  });
+}
+
+/** Memory of the page's script in bytes, without what can be freed. */
+async function memory(devtools) {
+  await devtools.send("HeapProfiler.collectGarbage");
+  const { metrics } = await devtools.send("Performance.getMetrics");
+  return metrics.find((it) => it.name === "JSHeapUsedSize").value;
+}
+
+test("what is read stays in place while older messages come", async () => {
+  const page = await openPage(browser, server.url);
+  await enter(page, "anna");
+  await sees(page, `number ${COUNT}`);
+  const list = page.locator(".messages");
+  for (let step = 0; step < 30; step += 1) {
+    // What is in the middle of the list stays there when older messages come.
+    const before = await list.evaluate((it) => {
+      it.scrollTop = Math.max(0, it.scrollTop - 500);
+      const middle = it.getBoundingClientRect().top + it.clientHeight / 2;
+      const row = [...it.querySelectorAll(".message")].find((row) => row.getBoundingClientRect().bottom > middle);
+      return { key: row.dataset.key, top: row.getBoundingClientRect().top };
+    });
+    await page.waitForTimeout(60);
+    const top = await page.locator(`[data-key="${before.key}"]`).evaluate((it) => it.getBoundingClientRect().top);
+    assert.ok(Math.abs(top - before.top) < 2, `row ${before.key} moved by ${top - before.top}`);
+  }
+  const [first] = await shown(page);
+  assert.ok(first < COUNT - 300, `it went back to ${first}`);
+  await page.context().close();
+});
+
+test("reading far back and on again leaves the page as small as it was", async () => {
+  const page = await openPage(browser, server.url);
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send("Performance.enable");
+  await enter(page, "berta");
+  await sees(page, `number ${COUNT}`);
+  const before = await memory(devtools);
+  // More than the page holds at a time.
+  await scroll(page, 0, (first) => first < COUNT - 2_000);
+  await scroll(page, 1e9, (_, last) => last === COUNT);
+  const growth = (await memory(devtools)) - before;
+  console.log(`  the page's script has ${Math.round(before / 1000)} kB, and ${Math.round(growth / 1000)} kB more after reading back`);
+  assert.ok(growth < GROWTH, `it grew by ${growth} bytes`);
+  await page.context().close();
+});
+
+test("search leads to a message among those around it, and there is a way back", async () => {
+  const page = await openPage(browser, server.url);
+  const client = await Client.start(server, "carl");
+  await enter(page, "dora");
+  await sees(page, `number ${COUNT}`);
+  await page.getByRole("button", { name: "Search" }).click();
+  await page.fill("#search-field", "frm:bob");
+  await page.press("#search-field", "Enter");
+  await page.getByText(/What does .frm:bob. mean/).waitFor();
+  await page.fill("#search-field", "12345 from:bob in:lobby");
+  await page.press("#search-field", "Enter");
+  await page.locator(".result", { hasText: "number 12345" }).click();
+  await page.locator(".message.is-marked", { hasText: "number 12345" }).waitFor();
+  await page.locator("dialog").waitFor({ state: "detached" });
+  const [first, last] = await shown(page);
+  assert.ok(first < 12_330 && last > 12_360, `from ${first} to ${last}`);
+  const isSeen = await page.locator(".is-marked").evaluate((it) => {
+    const [row, list] = [it.getBoundingClientRect(), it.closest(".messages").getBoundingClientRect()];
+    return row.top >= list.top && row.bottom <= list.bottom;
+  });
+  assert.ok(isSeen, "it is in sight");
+  await scroll(page, 1e9, (_, last) => last > 12_600);
+  client.say("meanwhile");
+  await page.getByRole("button", { name: /1. new message/ }).click();
+  await sees(page, "meanwhile");
+  await shown(page);
+  assert.equal(await page.locator(".to-newest").count(), 0);
+  client.stop();
+  await page.context().close();
+});
