@@ -1,4 +1,5 @@
-//! `chat-server invite`: what it writes is read again by another library for QR codes.
+//! `chat-server invite`, and the server's own QR code for its page: what they write is read again by
+//! another library for QR codes.
 
 #![cfg(feature = "server")]
 #![allow(
@@ -12,12 +13,13 @@ mod common;
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::net::UnixListener;
 use std::process::{Output, Stdio};
 use std::thread;
 
-use common::{Server, WITH_WEB, server_command};
+use common::{PATIENCE, Server, WITH_WEB, server_command};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -234,4 +236,61 @@ fn wrong_flags_and_passwords_are_refused() {
     assert!(error_of(&run(&["--wifi", "home"], "short\n"), 1).contains("8 to 63"));
     let missing = error_of(&run(&["--wifi", "home", "--wifi-password-file", "/nowhere"], ""), 1);
     assert!(missing.contains("cannot read the password in /nowhere"), "{missing}");
+}
+
+/// Requests the server's QR code by this host, with further fields, each with its line end. Returns
+/// the response.
+fn request_code(server: &Server, method: &str, host: &str, fields: &str) -> String {
+    let mut stream = TcpStream::connect_timeout(&server.web_address(), PATIENCE).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let request = format!(
+        "{method} /invite.svg HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{fields}\r\n"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    response
+}
+
+/// The page shows others the way by which its own browser has come.
+#[test]
+fn code_of_the_server_leads_where_the_browser_was() {
+    let server = Server::start(WITH_WEB);
+    let response = request_code(&server, "GET", "Attic-chat.local:2480", "");
+    assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
+    let url = "http://attic-chat.local:2480/";
+    assert_eq!(codes_of_svg(&response), [url]);
+    for part in [
+        "Content-Type: image/svg+xml\r\n",
+        "Cache-Control: no-store\r\n",
+        "Content-Security-Policy: default-src 'none'",
+        &format!("<title>{url}</title>"),
+    ] {
+        assert!(response.contains(part), "{response}");
+    }
+    let head = request_code(&server, "HEAD", "192.0.2.7", "");
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && head.ends_with("\r\n\r\n"), "{head}");
+    // What others claim about https does not count.
+    let claim = "X-Forwarded-Proto: https\r\n";
+    assert_eq!(
+        codes_of_svg(&request_code(&server, "GET", "pi.local", claim)),
+        ["http://pi.local/"]
+    );
+    // Only this machine reaches the server, so there is nothing to show to others.
+    let local = request_code(&server, "GET", "localhost:2480", "");
+    assert!(local.starts_with("HTTP/1.1 404 ") && !local.contains("<svg"), "{local}");
+    let foreign = request_code(&server, "GET", "evil.example", "");
+    assert!(foreign.starts_with("HTTP/1.1 421 "), "{foreign}");
+}
+
+/// A trusted proxy says whether the browser has used https.
+#[test]
+fn code_of_the_server_has_the_scheme_that_a_trusted_proxy_tells() {
+    let flags = ["--trusted-proxies", "127.0.0.1", "--web-hosts", "chat.example.org"];
+    let server = Server::start(&[WITH_WEB, &flags].concat());
+    let url =
+        |fields| codes_of_svg(&request_code(&server, "GET", "chat.example.org", fields)).remove(0);
+    assert_eq!(url("X-Forwarded-Proto: https\r\n"), "https://chat.example.org/");
+    assert_eq!(url("X-Forwarded-Proto: https, http\r\n"), "http://chat.example.org/");
+    assert_eq!(url(""), "http://chat.example.org/");
 }

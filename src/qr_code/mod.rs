@@ -11,13 +11,20 @@ mod tests;
 
 use std::fmt::Write as _;
 
-use qrcodegen::QrCodeEcc;
+use qrcodegen::{Mask, QrCodeEcc, QrSegment, Version};
 use thiserror::Error;
 
 pub(crate) use self::terminal::TerminalStyle;
 
 /// Width of the light margin that a scanner needs on each side, in modules (ISO/IEC 18004).
 const QUIET_ZONE: usize = 4;
+
+/// How much of a code may be covered or dirty: a seventh. Where it makes the code no larger, the
+/// encoder takes a higher level.
+const ERROR_CORRECTION: QrCodeEcc = QrCodeEcc::Medium;
+
+/// Mask of the codes that are not printed: any of the eight can be read.
+const FIXED_MASK: u8 = 2;
 
 /// Error of a text that does not fit into a QR code, which takes about 2,300 bytes.
 #[derive(Debug, PartialEq, Eq, Error)]
@@ -29,13 +36,34 @@ pub(crate) struct TextTooLong;
 pub(crate) struct QrCode(qrcodegen::QrCode);
 
 impl QrCode {
-    /// Encodes a text, in UTF-8 if it is not ASCII. A seventh of the code may be covered or dirty,
-    /// and more where that makes the code no larger.
+    /// Encodes a text, in UTF-8 if it is not ASCII. Chooses the mask that scanners read best, for
+    /// paper.
     ///
     /// # Errors
     /// [`TextTooLong`]
     pub(crate) fn new(text: &str) -> Result<Self, TextTooLong> {
-        qrcodegen::QrCode::encode_text(text, QrCodeEcc::Medium).map(Self).map_err(|_| TextTooLong)
+        Self::encode(text, None)
+    }
+
+    /// Encodes a text like [`Self::new`], but does not choose the mask, which takes nine tenths of
+    /// the time: for a screen.
+    ///
+    /// # Errors
+    /// [`TextTooLong`]
+    pub(crate) fn with_fixed_mask(text: &str) -> Result<Self, TextTooLong> {
+        Self::encode(text, Some(Mask::new(FIXED_MASK)))
+    }
+
+    /// Encodes a text with a mask; `None`: chooses it.
+    ///
+    /// # Errors
+    /// [`TextTooLong`]
+    fn encode(text: &str, mask: Option<Mask>) -> Result<Self, TextTooLong> {
+        let (segments, level) = (QrSegment::make_segments(text), ERROR_CORRECTION);
+        let (smallest, largest) = (Version::MIN, Version::MAX);
+        qrcodegen::QrCode::encode_segments_advanced(&segments, level, smallest, largest, mask, true)
+            .map(Self)
+            .map_err(|_| TextTooLong)
     }
 
     /// Returns width and height in modules, with the quiet zone.

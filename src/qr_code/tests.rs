@@ -104,6 +104,14 @@ fn code_is_read_again_from_svg() {
 }
 
 #[test]
+fn code_with_a_fixed_mask_is_read_again() {
+    for text in [URL, "http://192.0.2.7/", &format!("http://{}.local/", "a".repeat(94))] {
+        let code = QrCode::with_fixed_mask(text).unwrap();
+        assert_eq!(read(code.width(), |x, y| code.is_dark(x, y)), text);
+    }
+}
+
+#[test]
 fn longer_text_than_a_code_holds_is_an_error() {
     assert!(QrCode::new(&"x".repeat(2_000)).is_ok());
     assert_eq!(QrCode::new(&"x".repeat(3_000)).err(), Some(TextTooLong));

@@ -195,8 +195,13 @@ pub async fn run(
         lingering: descriptors.lingering_permits(),
     };
     let permits = descriptors.permits();
+    let urls = BrowserUrls {
+        listening: listening.subscribe(),
+        web: web_listening.subscribe(),
+        settings: current.subscribe(),
+    };
     let web_acceptor = Acceptor {
-        way_in: WebWayIn::new(admission.clone()),
+        way_in: WebWayIn::new(admission.clone(), urls.clone()),
         permits: permits.clone(),
         listening: web_listening.clone(),
         clock,
@@ -210,11 +215,6 @@ pub async fn run(
     };
     let addresses = bind_all(&settings.listen)?;
     let web_addresses = web::bind_all(&settings.web)?;
-    let urls = BrowserUrls {
-        listening: listening.subscribe(),
-        web: web_listening.subscribe(),
-        settings: current.subscribe(),
-    };
     tracing::info!("{}", startup_summary(&settings, is_empty));
     let mut helpers = JoinSet::new();
     let (backup_sender, backup) = watch::channel(None);

@@ -66,6 +66,8 @@ pub struct HttpRequest {
     pub origin: Option<String>,
     /// All values of `X-Forwarded-For`, in order.
     pub forwarded_for: Vec<String>,
+    /// True if the nearest proxy says that the client has used https (`X-Forwarded-Proto`).
+    pub is_forwarded_https: bool,
     /// True if the client accepts an answer that is compressed with gzip.
     pub accepts_gzip: bool,
     /// `If-None-Match`; `None` if it is missing.
@@ -117,6 +119,10 @@ impl HttpRequest {
             host: authority.map(str::to_owned).or(host),
             origin: fields.single("origin")?,
             forwarded_for: fields.values("x-forwarded-for").map(str::to_owned).collect(),
+            is_forwarded_https: fields
+                .items("x-forwarded-proto")
+                .last()
+                .is_some_and(|it| it.eq_ignore_ascii_case("https")),
             accepts_gzip: fields.accepts_gzip(),
             if_none_match: fields.values("if-none-match").next().map(str::to_owned),
             has_body,

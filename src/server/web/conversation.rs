@@ -12,11 +12,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::WEBSOCKET_PATH;
 use super::files::{self, FoundFile};
 use super::forwarded::client_address;
 use super::hosts::{Authority, is_allowed_origin};
+use super::invitation::{self, INVITATION_PATH, INVITATION_TYPE};
 use super::response::{Head, switching_protocols};
+use super::{BrowserUrls, WEBSOCKET_PATH};
 use crate::server::ServerSettings;
 use crate::wire::{
     HttpMethod, HttpRequest, HttpRequestError, MAX_HTTP_HEAD, WEBSOCKET_PROTOCOL, WebSocketRequest,
@@ -45,6 +46,9 @@ const FILE_PIECE: u64 = 32 << 10;
 const NO_PAGE: &str = "This is a pi-chat server, but the files of its page for browsers are not \
      installed (web-root). Programs can connect to the WebSocket at /chat.\n";
 
+/// What a user reads in place of a QR code that would lead nowhere.
+const NO_INVITATION: &str = "No address is known that leads others here.\n";
+
 /// What all conversations share.
 #[derive(Clone)]
 pub(super) struct Site {
@@ -54,6 +58,8 @@ pub(super) struct Site {
     pub(super) reads: Arc<Semaphore>,
     /// Name of this machine.
     pub(super) machine: Arc<str>,
+    /// Source of the URLs of the page.
+    pub(super) urls: Arc<BrowserUrls>,
 }
 
 /// Conversation on one connection.
@@ -197,8 +203,10 @@ impl Conversation {
                 "GET, HEAD",
             );
         }
-        if request.path != WEBSOCKET_PATH {
-            return self.answer_file(request, &host).await;
+        match request.path.as_str() {
+            WEBSOCKET_PATH => {}
+            INVITATION_PATH => return self.answer_invitation(request, host).await,
+            _ => return self.answer_file(request, &host).await,
         }
         match &request.websocket {
             Some(websocket) if request.method == HttpMethod::Get => {
@@ -239,6 +247,24 @@ impl Conversation {
             // Nothing may be sent before the answer.
             Some(key) if self.received.is_empty() => Answer::WebSocket(key.clone()),
             _ => text("400 Bad Request", "The handshake of the WebSocket is wrong.\n", Some(host)),
+        }
+    }
+
+    /// Returns the answer to a request for the QR code that leads others here.
+    async fn answer_invitation(&self, request: &HttpRequest, host: Authority) -> Answer {
+        let is_https = request.is_forwarded_https && {
+            let settings = self.site.settings.borrow();
+            settings.trusted_proxies.iter().any(|it| it.contains(self.peer))
+        };
+        let (urls, asked) = (self.site.urls.clone(), host.clone());
+        // Listing the addresses of the machine may block for a moment.
+        let make = move || Ok(invitation::svg(&asked, is_https, || urls.now()));
+        match self.in_thread(make).await {
+            Ok(Some(svg)) => {
+                let head = Head::new("200 OK", INVITATION_TYPE, svg.len() as u64, Some(&host));
+                Answer::Text(head.with("Cache-Control", "no-store"), svg)
+            }
+            _ => text("404 Not Found", NO_INVITATION, Some(&host)),
         }
     }
 

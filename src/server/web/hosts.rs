@@ -1,7 +1,7 @@
 //! Which names and origins a browser may use: protects the users of other web pages against DNS
 //! rebinding and cross-site WebSockets.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Suffixes of names that only this machine or this network resolves.
 const LOCAL_SUFFIXES: &[&str] = &[".local", ".localhost"];
@@ -55,6 +55,14 @@ impl Authority {
             || is_same(machine)
             || is_same(first_label)
             || allowed.iter().any(|it| is_same(it))
+    }
+
+    /// Returns true if the host is this machine for every machine.
+    pub(super) fn is_loopback(&self) -> bool {
+        let bare = self.host.trim_matches(['[', ']']);
+        self.host == "localhost"
+            || self.host.ends_with(".localhost")
+            || bare.parse::<IpAddr>().is_ok_and(|it| it.to_canonical().is_loopback())
     }
 
     /// Returns the host and the port as text.

@@ -8,6 +8,7 @@
 //! | `conversation` | requests and answers on a connection |
 //! | `hosts`, `forwarded` | which hosts and origins are allowed, whose address counts |
 //! | `response`, `files` | heads of responses, files of the page |
+//! | `invitation` | the QR code for others |
 //! | `websocket` | the transport |
 //! | `browser_urls` | where to point a browser |
 
@@ -16,6 +17,7 @@ mod conversation;
 mod files;
 mod forwarded;
 mod hosts;
+mod invitation;
 mod response;
 mod unproven;
 mod websocket;
@@ -104,12 +106,13 @@ pub(super) struct WebWayIn {
 }
 
 impl WebWayIn {
-    /// Creates the way in. WebSockets go to `admission`.
-    pub(super) fn new(admission: Admission) -> Self {
+    /// Creates the way in. WebSockets go to `admission`. `urls`: where others find the page.
+    pub(super) fn new(admission: Admission, urls: BrowserUrls) -> Self {
         let site = Site {
             settings: admission.settings.clone(),
             reads: Arc::new(Semaphore::new(MAX_READS)),
             machine: machine_name().into(),
+            urls: urls.into(),
         };
         Self { admission, site, unproven: Unproven::default() }
     }
