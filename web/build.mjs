@@ -52,7 +52,6 @@ async function makeFiles(engine) {
   const scriptPath = assetPath("page", "js", script);
   const stylePath = assetPath("page", "css", style);
   const html = (await readFile(join(sources, "page/index.html"), "utf8"))
-    .replace("%ENGINE%", `/${enginePath}`)
     .replace("%STYLE%", `/${stylePath}`)
     .replace("%SCRIPT%", `/${scriptPath}`);
   return new Map([

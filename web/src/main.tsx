@@ -25,6 +25,7 @@ function main(root: Element): void {
   const l10n = new L10n(navigator.languages);
   document.documentElement.lang = l10n.language;
   try {
+    // Not earlier: on a slow network the form for the name would wait for it.
     const module = WebAssembly.compileStreaming(fetch(ENGINE_FILE));
     module.catch((error: unknown) => showFailure(root, l10n, error));
     const session = new Session(module, l10n, (shared) => render(<App {...shared} />, root));

@@ -1,5 +1,5 @@
 /**
- * Runs the page's tests: those of its parts, bundled for Node, then those in Chromium.
+ * Runs the page's tests: those of its parts, bundled for Node, and those in Chromium.
  *
  * usage: node test/run.mjs TARGET [WORD]
  *
@@ -7,12 +7,19 @@
  * the programs in `debug`. With WORD only the tests with it in their names run.
  */
 
-import { spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { run } from "node:test";
+import { spec } from "node:test/reporters";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+
+/** Files that run beside each other: they wait more than they work. */
+const CONCURRENCY = 3;
+
+/** Time for all tests of a file, in milliseconds. */
+const PATIENCE = 240_000;
 
 const directory = dirname(fileURLToPath(import.meta.url));
 const [target, word] = process.argv.slice(2);
@@ -37,14 +44,10 @@ await build({
   loader: { ".ftl": "text" },
   logLevel: "warning",
 });
-const files = [...(await filesIn(bundled, ".mjs")), ...(await filesIn(join(directory, "browser"), ".test.mjs"))];
-// One file after the other: each starts a server and a browser.
-for (const file of files) {
-  const filter = word ? [`--test-name-pattern=${word}`] : [];
-  const { status } = spawnSync(process.execPath, ["--test", ...filter, file], {
-    stdio: "inherit",
-    cwd: join(directory, ".."),
-    timeout: 180_000,
-  });
-  if (status !== 0) process.exit(status ?? 1);
-}
+process.chdir(join(directory, ".."));
+const files = [...(await filesIn(join(directory, "browser"), ".test.mjs")), ...(await filesIn(bundled, ".mjs"))];
+const tests = run({ files, concurrency: CONCURRENCY, timeout: PATIENCE, ...(word ? { testNamePatterns: [word] } : {}) });
+tests.on("test:fail", () => {
+  process.exitCode = 1;
+});
+tests.compose(spec).pipe(process.stdout);
