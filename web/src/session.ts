@@ -45,6 +45,8 @@ export class Session {
   /** True while the user leaves: nothing is stored any more. */
   #isLeaving = false;
   #hiddenSince = 0;
+  /** True if the next drawing puts the focus into the field for writing. */
+  #isToCompose = false;
 
   /** `module`: the engine, which may still be on its way. `render` draws the page. */
   constructor(module: Promise<WebAssembly.Module>, l10n: L10n, render: (shared: Shared) => void) {
@@ -72,8 +74,8 @@ export class Session {
     // While an event is handled, requests wait: the engine's outputs are carried out in order.
     const model = new Model((request: ChatRequest) => queueMicrotask(() => this.#request(model, request)));
     model.onChange = () => this.#onChange();
+    model.ignores = (name) => this.#ignored.has(foldName(name));
     model.onAttention = ({ conversation, from, text }) => {
-      if (this.#ignored.has(foldName(from))) return;
       notify(from, text, () => model.select(conversationKey(conversation.kind, conversation.name)));
     };
     return model;
@@ -187,6 +189,9 @@ export class Session {
       isMenuOpen: this.#isMenuOpen,
       ignored: this.#ignored,
     });
+    // Only now no dialog is in the way.
+    if (this.#isToCompose) document.querySelector<HTMLTextAreaElement>("#compose")?.focus();
+    this.#isToCompose = false;
   }
 
   readonly #actions: Actions = {
@@ -232,13 +237,14 @@ export class Session {
       const { conversation } = this.#model;
       if (!conversation) return;
       conversation.draft = conversation.draft ? `${conversation.draft.trimEnd()} ${text}` : text;
+      this.#isToCompose = true;
       this.#onChange();
-      document.querySelector<HTMLTextAreaElement>("#compose")?.focus();
     },
     ignore: (name, isIgnored) => {
       const key = foldName(name);
       this.#ignored = new Set([...this.#ignored].filter((it) => it !== key));
       if (isIgnored) this.#ignored.add(key);
+      this.#model.announcement = "";
       save("ignored", [...this.#ignored]);
       this.#onChange();
     },

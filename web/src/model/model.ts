@@ -73,6 +73,8 @@ export class Model {
   isReading = false;
   /** What the screen reader is told. */
   announcement = "";
+  /** Whether the user ignores what comes under a name: it is neither counted nor announced. */
+  ignores: (name: string) => boolean = () => false;
   /** Called when the model has changed. */
   onChange: () => void = () => undefined;
   /** Called for a message that concerns this user and was not seen. */
@@ -246,7 +248,7 @@ export class Model {
   ): void {
     const isCurrent = conversation === this.conversation;
     if (!conversation.receive(message, isCurrent && this.isReading) || isRead) return;
-    if (event.own || event.seq <= conversation.read) {
+    if (event.own || this.ignores(event.from) || event.seq <= conversation.read) {
       if (isCurrent && this.isLooking) conversation.markRead();
     } else if (isCurrent && this.isLooking) {
       conversation.markRead();

@@ -1,7 +1,7 @@
 /** A dialog over the page. The browser keeps the focus in it, and Escape closes it. */
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { IconButton } from "./icon";
 import { useShared } from "./context";
 import { Toasts } from "./toasts";
@@ -10,8 +10,18 @@ import { Toasts } from "./toasts";
 export function Dialog(props: { title: string; class?: string; children: ComponentChildren }) {
   const { l10n, actions } = useShared();
   const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => dialog.current?.showModal(), []);
-  const close = () => actions.show(null);
+  const isOpen = useRef(true);
+  // Before the page is drawn: a field with `autofocus` would have the focus already.
+  useLayoutEffect(() => {
+    const it = dialog.current;
+    it?.showModal();
+    return () => {
+      isOpen.current = false;
+      // The focus goes back to where it was.
+      it?.close();
+    };
+  }, []);
+  const close = () => isOpen.current && actions.show(null);
   return (
     <dialog
       ref={dialog}

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 import { Network } from "./network.mjs";
 
@@ -161,6 +162,40 @@ export class Client {
   /** Waits for an object. */
   async event(matches) {
     return until(() => this.events.find(matches));
+  }
+
+  /** Ends the client. */
+  stop() {
+    running.delete(this);
+    this.#process.kill();
+  }
+}
+
+/** The client in Python that was written from the protocol's pages alone (`examples/`). */
+export class PythonClient {
+  #process;
+  /** Lines that it has written. */
+  lines = [];
+
+  /** Starts a client and waits until it has joined. */
+  static async start(server, name) {
+    const client = new PythonClient();
+    running.add(client);
+    const script = fileURLToPath(new URL("../../../examples/chat_client.py", import.meta.url));
+    client.#process = spawn("python3", ["-u", script, `127.0.0.1:${server.port}`, "--name", name], { stdio: ["pipe", "pipe", "inherit"] });
+    createInterface(client.#process.stdout).on("line", (line) => client.lines.push(line));
+    await client.line((it) => it.includes(name));
+    return client;
+  }
+
+  /** Types a line. */
+  type(line) {
+    this.#process.stdin.write(`${line}\n`);
+  }
+
+  /** Waits for a line. */
+  async line(matches) {
+    return until(() => this.lines.find(matches));
   }
 
   /** Ends the client. */

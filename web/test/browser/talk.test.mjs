@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { Client, enter, openPage, openTab, say, sees, Server, startBrowser, stopAll, texts, until } from "./support.mjs";
+import { Client, enter, openPage, openTab, PythonClient, say, sees, Server, startBrowser, stopAll, texts, until } from "./support.mjs";
 
 let browser;
 let server;
@@ -49,6 +49,36 @@ test("two browsers and a terminal's client talk, and a name that is taken is ask
   await close(anna, bob);
 });
 
+test("two browsers, the terminal's client and the one in Python have the same conversation", async () => {
+  const own = await Server.start();
+  const terminal = await Client.start(own, "carl");
+  const python = await PythonClient.start(own, "monty");
+  const anna = await openPage(browser, own.url);
+  await enter(anna, "anna");
+  const bob = await openPage(browser, own.url);
+  await enter(bob, "bob");
+  for (let round = 1; round <= 5; round += 1) {
+    await say(anna, `anna ${round}`);
+    terminal.say(`carl ${round}`);
+    python.type(`monty ${round} ✓`);
+    await say(bob, `bob ${round}`);
+  }
+  await until(async () => (await texts(anna)).length === 20 && (await texts(bob)).length === 20);
+  assert.deepEqual(await texts(bob), await texts(anna));
+  await until(() => terminal.texts.length === 20);
+  assert.deepEqual(terminal.texts, await texts(anna));
+  const order = () => python.lines.map((it) => /(?:anna|bob|carl|monty) \d(?: ✓)?$/.exec(it)?.[0]).filter(Boolean);
+  await until(() => order().length === 20);
+  assert.deepEqual(order(), await texts(anna));
+  python.type("/msg bob only you");
+  await bob.locator(".conversation", { hasText: "monty" }).click();
+  await sees(bob, "only you");
+  python.stop();
+  terminal.stop();
+  await close(anna, bob);
+  await own.stop();
+});
+
 test("rooms, direct messages, unread counts and search", async () => {
   const client = await Client.start(server, "dora");
   const page = await openPage(browser, server.url);
@@ -92,6 +122,36 @@ test("refused message stays and can be edited", async () => {
   await until(async () => (await page.inputValue("#compose")) === "hi");
   assert.equal(await page.locator(".is-refused").count(), 0);
   await close(page);
+});
+
+test("direct message does not reach somebody who has taken the name, unless its author wants it", async () => {
+  const own = await Server.start();
+  const friend = await Client.start(own, "nora");
+  const page = await openPage(browser, own.url);
+  await enter(page, "olga");
+  friend.send({ type: "direct", to: "olga", text: "my secret is 42" });
+  await page.locator(".conversation", { hasText: "nora" }).click();
+  await sees(page, "my secret is 42");
+  friend.send({ type: "quit" });
+  await friend.event((it) => it.type === "end");
+  const stranger = await Client.start(own, "nora");
+  // What the page knows of the friend survives a reload.
+  await page.reload();
+  await sees(page, "my secret is 42");
+  await say(page, "42 is a good one");
+  await page.locator(".is-refused", { hasText: "Somebody else has this name now." }).waitFor();
+  await say(page, "are you there?");
+  await until(async () => (await page.locator(".is-refused").count()) === 2);
+  assert.ok(!stranger.events.some((it) => it.type === "direct"));
+  await page.getByRole("button", { name: "Send it to them anyway" }).last().click();
+  await stranger.event((it) => it.type === "direct" && it.text === "are you there?");
+  await page.getByRole("button", { name: "Discard" }).click();
+  await page.locator(".is-refused").waitFor({ state: "detached" });
+  assert.equal(stranger.events.filter((it) => it.type === "direct").length, 1);
+  stranger.stop();
+  friend.stop();
+  await close(page);
+  await own.stop();
 });
 
 test("hostile names and texts are shown as texts", async () => {

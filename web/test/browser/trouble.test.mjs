@@ -128,6 +128,30 @@ test("what was not acknowledged is sent after a reload, once and in order", asyn
   await server.stop();
 });
 
+test("browser that was offline is back by itself, with what was missed and what was typed", async () => {
+  const server = await Server.start();
+  const network = await server.network();
+  const client = await Client.start(server, "carl");
+  const page = await openPage(browser, network.url);
+  await enter(page, "anna");
+  client.say("number 1");
+  await sees(page, "number 1");
+  await page.context().setOffline(true);
+  network.cut();
+  await page.getByText("No connection.").waitFor();
+  await page.getByText("What you write is sent as soon as the connection is back.").waitFor();
+  client.say("number 2");
+  await say(page, "number 3");
+  await page.locator(".is-pending").waitFor();
+  await page.context().setOffline(false);
+  await page.locator(".message:not(.is-pending)", { hasText: "number 3" }).waitFor();
+  await page.getByText("No connection.").waitFor({ state: "detached" });
+  assert.deepEqual(await numbers(page), numbered(1, 3));
+  await client.event((it) => it.text === "number 3");
+  client.stop();
+  await server.stop();
+});
+
 test("page that was frozen has everything when it is back", async () => {
   const server = await Server.start();
   const network = await server.network();

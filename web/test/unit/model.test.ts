@@ -61,6 +61,18 @@ test("history of the first join is read, and what comes unseen is not", () => {
   assert.equal(model.conversation!.newAfter, 1, "the line stays while the user looks");
 });
 
+test("what an ignored person writes is neither counted nor announced", () => {
+  const { model } = joined();
+  model.ignores = (name) => name === "bob";
+  model.onAttention = () => assert.fail("no attention");
+  model.handle(message(1, { text: "in sight, anna" }));
+  assert.equal(model.announcement, "");
+  model.setLooking(false);
+  model.handle(message(2, { text: "out of sight, anna" }));
+  assert.deepEqual(model.unread, { messages: 0, mentions: 0 });
+  assert.deepEqual(sequences(model), [1, 2], "but it is there");
+});
+
 test("what was missed while the page was closed is unread, and only that", () => {
   const { model: earlier } = joined();
   earlier.handle(message(1));

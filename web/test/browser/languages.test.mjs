@@ -1,0 +1,79 @@
+/** Languages: the browser's own, and text from right to left. */
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { Client, enter, openPage, say, sees, Server, startBrowser, stopAll } from "./support.mjs";
+
+let browser;
+let server;
+
+before(async () => {
+  browser = await startBrowser();
+  server = await Server.start();
+});
+
+after(async () => {
+  await browser.close();
+  await stopAll();
+});
+
+test("browser in German has the page in German, with its times; one in French has it in English", async () => {
+  const page = await openPage(browser, server.url, { locale: "de-AT", timezoneId: "Europe/Vienna" });
+  assert.equal(await page.getAttribute("html", "lang"), "de");
+  await page.getByText("Wie sollen dich die anderen nennen?").waitFor();
+  await enter(page, "jürgen");
+  await say(page, "Grüß Gott");
+  await page.locator(".line.day", { hasText: "heute" }).waitFor();
+  await say(page, "/tanzen");
+  await page.locator(".toast", { hasText: /Es gibt keinen Befehl .*tanzen/ }).waitFor();
+  await page.getByRole("button", { name: "Suche" }).click();
+  await page.fill("#search-field", "gruß nach:gestern");
+  await page.press("#search-field", "Enter");
+  await page.getByText(/Was bedeutet .nach:gestern/).waitFor();
+  const hour = await page.locator(".message time").first().textContent();
+  assert.match(hour, /^\d\d:\d\d$/, "no am and pm");
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+
+  const other = await openPage(browser, server.url, { locale: "fr-FR" });
+  assert.equal(await other.getAttribute("html", "lang"), "en");
+  await other.getByText("What shall the others call you?").waitFor();
+  await other.context().close();
+});
+
+test("names and messages from right to left are shown so, and nothing around them is", async () => {
+  const client = await Client.start(server, "שרה");
+  const page = await openPage(browser, server.url);
+  await enter(page, "anna");
+  client.say("שלום לכולם!", "מה שלומך anna? (טוב)");
+  await sees(page, "שלום לכולם!");
+  await sees(page, "מה שלומך");
+  const texts = page.locator(".messages .text", { hasText: "של" });
+  for (const text of await texts.all()) {
+    assert.equal(await text.evaluate((it) => getComputedStyle(it).direction), "rtl");
+  }
+  // The sign at the end of the sentence is at its left.
+  const ends = await texts.first().evaluate((it) => {
+    const node = document.createTreeWalker(it, NodeFilter.SHOW_TEXT).nextNode();
+    const left = (at) => {
+      const range = document.createRange();
+      range.setStart(node, at);
+      range.setEnd(node, at + 1);
+      return range.getBoundingClientRect().left;
+    };
+    return { sign: left(node.length - 1), first: left(0) };
+  });
+  assert.ok(ends.sign < ends.first);
+  const author = page.locator("button.author", { hasText: "שרה" }).first();
+  const [name, time] = await Promise.all([author.boundingBox(), page.locator(".message-head time").last().boundingBox()]);
+  assert.ok(name.x < time.x, "the line of name and time runs from left to right");
+  await page.locator("mark", { hasText: "anna" }).waitFor();
+  await author.click();
+  await page.getByRole("button", { name: /Write to .שרה. only/ }).click();
+  await page.locator("h1", { hasText: "שרה" }).waitFor();
+  await say(page, "תודה");
+  await client.event((it) => it.type === "direct" && it.text === "תודה");
+  client.stop();
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});

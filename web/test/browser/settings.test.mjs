@@ -1,0 +1,141 @@
+/** Settings: sound, notifications, whom one ignores, leaving. */
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { Client, enter, openPage, say, sees, Server, startBrowser, stopAll, until } from "./support.mjs";
+
+let browser;
+let server;
+let client;
+
+before(async () => {
+  browser = await startBrowser();
+  server = await Server.start();
+  client = await Client.start(server, "bob");
+});
+
+after(async () => {
+  await browser.close();
+  await stopAll();
+});
+
+/** Counts tones and notifications in a page, and lets a test say whether the page is in sight. */
+function watch() {
+  Object.assign(globalThis, { tones: 0, notified: [], sight: "visible" });
+  globalThis.AudioContext = class extends AudioContext {
+    constructor() {
+      super();
+      globalThis.tones += 1;
+    }
+  };
+  const permission = () => globalThis.answer ?? "default";
+  globalThis.Notification = class {
+    static get permission() {
+      return permission();
+    }
+    static requestPermission() {
+      globalThis.answer = "granted";
+      return Promise.resolve("granted");
+    }
+    constructor(title, { body }) {
+      globalThis.notified.push(`${title}: ${body}`);
+      globalThis.last = this;
+    }
+    close() {}
+  };
+  Object.defineProperty(document, "visibilityState", { get: () => globalThis.sight });
+}
+
+/** Has the page be in sight, or not. */
+async function setSight(page, sight) {
+  await page.evaluate((sight) => {
+    globalThis.sight = sight;
+    document.dispatchEvent(new Event("visibilitychange"));
+  }, sight);
+}
+
+/** Opens a page that is watched, and its settings. */
+async function openSettings(name) {
+  const page = await openPage(browser, "about:blank");
+  await page.addInitScript(watch);
+  await page.goto(server.url);
+  await enter(page, name);
+  await page.getByRole("button", { name: "You and this page" }).click();
+  return page;
+}
+
+test("sound and notifications come for what is meant for the user, out of sight, and when they are on", async () => {
+  const page = await openSettings("anna");
+  const sound = page.getByLabel("Play a sound for what is meant for you");
+  assert.equal(await sound.isChecked(), false, "off at first");
+  await sound.check();
+  await page.getByRole("button", { name: "Show notifications" }).click();
+  await page.getByText("Notifications are on.").waitFor();
+  await page.keyboard.press("Escape");
+  await page.locator("dialog").waitFor({ state: "detached" });
+  await setSight(page, "hidden");
+  client.say("nothing special", "anna, are you there?");
+  client.send({ type: "direct", to: "anna", text: "psst" });
+  await until(async () => (await page.evaluate(() => globalThis.notified.length)) === 2);
+  assert.deepEqual(await page.evaluate(() => globalThis.notified), ["bob: anna, are you there?", "bob: psst"]);
+  assert.equal(await page.evaluate(() => globalThis.tones), 2);
+  assert.match(await page.title(), /^\(3\) /);
+  // Who clicks it gets there.
+  await page.evaluate(() => globalThis.last.onclick());
+  await page.locator("h1", { hasText: "bob" }).waitFor();
+  await setSight(page, "visible");
+  await page.locator(".conversation", { hasText: "lobby" }).click();
+  client.say("anna, this is in sight");
+  await sees(page, "this is in sight");
+  assert.equal(await page.evaluate(() => globalThis.notified.length), 2);
+
+  await page.reload();
+  await page.getByRole("button", { name: "You and this page" }).click();
+  assert.equal(await page.getByLabel("Play a sound for what is meant for you").isChecked(), true, "it is kept");
+  await page.getByLabel("Play a sound for what is meant for you").uncheck();
+  await page.keyboard.press("Escape");
+  await setSight(page, "hidden");
+  client.say("anna, quietly");
+  await until(async () => /^\(1\)/.test(await page.title()));
+  assert.equal(await page.evaluate(() => globalThis.tones), 0);
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
+test("ignored person is hidden in any spelling of the name, until the user wants to see them", async () => {
+  const page = await openPage(browser, server.url);
+  await enter(page, "clara");
+  client.say("one can read this");
+  await sees(page, "one can read this");
+  await say(page, "/ignore BOB");
+  await page.getByText(/Hidden: you do not want to see what .bob. writes/).first().waitFor();
+  assert.equal(await page.getByText("one can read this").count(), 0);
+  await say(page, "/ignore");
+  await page.locator(".toast", { hasText: /Hidden: .bob/ }).waitFor();
+  await page.reload();
+  await page.getByText(/Hidden: you do not want to see what .bob. writes/).first().waitFor();
+  await say(page, "/unignore bob");
+  await sees(page, "one can read this");
+  await page.context().close();
+});
+
+test("who leaves frees the name, and the page forgets what was said", async () => {
+  const page = await openSettings("dora");
+  await page.keyboard.press("Escape");
+  await page.locator("dialog").waitFor({ state: "detached" });
+  client.send({ type: "direct", to: "dora", text: "for you only" });
+  await page.locator(".conversation", { hasText: "bob" }).click();
+  await sees(page, "for you only");
+  await page.fill("#compose", "a draft");
+  await page.locator(".conversation", { hasText: "lobby" }).click();
+  await page.getByRole("button", { name: "You and this page" }).click();
+  await page.getByRole("button", { name: "Leave the chat" }).click();
+  await page.getByText("You have left. See you!").waitFor();
+  const stored = await page.evaluate(() => JSON.stringify(localStorage));
+  assert.doesNotMatch(stored, /for you only|a draft|token/);
+  const other = await Client.start(server, "dora");
+  other.stop();
+  await page.getByRole("button", { name: "Come in again" }).click();
+  await page.waitForSelector("#name");
+  await page.context().close();
+});
