@@ -96,7 +96,8 @@ export class Session {
     const model = (this.#model = this.#newModel());
     this.#early = [];
     const saved = load("model");
-    const [session, unsent] = [load("session"), load("unsent")];
+    const session = load("session");
+    const unsent = session ? load("unsent") : null;
     if (saved) model.restore(saved, unsent);
     this.#isLeaving = false;
     model.name = name;
@@ -120,7 +121,7 @@ export class Session {
         if (event.type === "error" || event.type === "unsent") this.#store();
       },
       onSession: (text) => save("session", text),
-      onUnsent: (text) => save("unsent", text || null),
+      onUnsent: (text) => save("unsent", this.#isLeaving ? null : text || null),
     });
     const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
     this.#driver.start({ ...start, seed });
@@ -212,6 +213,7 @@ export class Session {
       this.#driver?.request({ type: "quit" });
       save("model", null);
       save("session", null);
+      save("unsent", null);
     },
     again: () => {
       this.#driver?.stop();

@@ -267,6 +267,8 @@ export class Model {
     if (event.id && this.#outbox.refuse(event)) return;
     if (this.search.fail(event)) return;
     this.#history.fail(event);
+    // A message for a room in which the user is no more: nothing else shows its text.
+    if (event.message) this.toast({ text: event.message }, "error");
     this.toast(event.name && event.name !== "client" ? { id: `error-${event.name}`, args: { text: event.text } } : { text: event.text }, "error");
   }
 

@@ -119,6 +119,31 @@ test("ignored person is hidden in any spelling of the name, until the user wants
   await page.context().close();
 });
 
+test("who leaves a server that does not answer leaves nothing in the browser either", async () => {
+  const own = await Server.start();
+  const page = await openPage(browser, own.url);
+  await enter(page, "emma");
+  await own.kill();
+  await page.getByText("No connection.").waitFor();
+  await say(page, "never to be sent");
+  await until(() => page.evaluate(() => localStorage["pi-chat.unsent"]?.includes("never to be sent")));
+  await page.getByRole("button", { name: "You and this page" }).click();
+  await page.getByRole("button", { name: "Leave the chat" }).click();
+  // At once: the page may be closed while it still tries.
+  const isClean = async () => assert.doesNotMatch(await page.evaluate(() => JSON.stringify(localStorage)), /never to be sent|token/);
+  await isClean();
+  await page.getByRole("button", { name: "Come in again" }).waitFor();
+  await isClean();
+  await own.startAgain();
+  await page.getByRole("button", { name: "Come in again" }).click();
+  await enter(page, "emil");
+  await say(page, "something new");
+  await sees(page, "something new");
+  assert.equal(await page.getByText("never to be sent").count(), 0);
+  await page.context().close();
+  await own.stop();
+});
+
 test("who leaves frees the name, and the page forgets what was said", async () => {
   const page = await openSettings("dora");
   await page.keyboard.press("Escape");

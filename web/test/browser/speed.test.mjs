@@ -36,6 +36,17 @@ function countFormatters() {
   });
 }
 
+/** Returns when a page has first painted something, in milliseconds since it was asked for. */
+async function paintTime() {
+  return new Promise((resolve) => {
+    const observer = new PerformanceObserver((list) => {
+      const [paint] = list.getEntriesByName("first-contentful-paint");
+      if (paint) resolve(paint.startTime);
+    });
+    observer.observe({ type: "paint", buffered: true });
+  });
+}
+
 test("slow phone asks for the name before it loads the engine, and shows the chat soon after", async () => {
   const client = await Client.start(server, "bob");
   client.say("hello phone");
@@ -45,11 +56,12 @@ test("slow phone asks for the name before it loads the engine, and shows the cha
   const start = Date.now();
   await page.goto(server.url, { waitUntil: "commit" });
   await page.waitForSelector("#name");
-  const formAfter = Date.now() - start;
+  // What is painted first is the form.
+  const formAfter = await page.evaluate(paintTime);
   assert.equal(await page.evaluate(() => globalThis.formatters), 0);
   await enter(page, "anna");
   await sees(page, "hello phone");
-  console.log(`  a slow phone asks for the name after ${formAfter} ms, and shows the chat after ${Date.now() - start} ms`);
+  console.log(`  a slow phone asks for the name after ${Math.round(formAfter)} ms, and shows the chat after ${Date.now() - start} ms`);
   const { script, engine } = await page.evaluate(() => {
     const find = (name) => performance.getEntriesByType("resource").find((it) => it.name.includes(name));
     return { script: find("/page-").responseEnd, engine: find("/engine-").startTime };

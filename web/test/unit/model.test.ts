@@ -110,6 +110,15 @@ test("refused message stays, and can be taken back", () => {
   assert.equal(room.pending.length, 0);
 });
 
+test("refused message for a room that was left is shown as a note", () => {
+  const { model, requests } = joined();
+  model.handle({ type: "entered", room: "attic", members: 1 });
+  model.say("where is the key?", "said", model.conversations.get("attic")!);
+  model.handle({ type: "left", room: "attic", forced: true });
+  model.handle({ type: "error", code: 301, name: "not_in_room", text: "", message: "where is the key?", id: requests.at(-1)!.id! });
+  assert.ok(model.toasts.some(({ message }) => "text" in message && message.text === "where is the key?"));
+});
+
 test("removed message loses its text", () => {
   const { model } = joined();
   model.handle(message(3, { text: "secret" }));
