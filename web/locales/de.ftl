@@ -22,7 +22,7 @@ ended-replaced = Deine Sitzung geht in einem anderen Fenster oder auf einem ande
 ended-left = Du bist gegangen. Bis bald!
 ended-again = Wieder hereinkommen
 broken-title = Dieser Browser kann den Chat nicht zeigen
-broken-text = Die Seite braucht einen neueren Browser, oder ein Teil davon ließ sich nicht laden. Versuch, sie neu zu laden.
+broken-text = Die Seite braucht einen neueren Browser, oder ein Teil davon ließ sich nicht laden. Lade sie neu, oder öffne { $address } in einem anderen Browser.
 reload = Neu laden
 
 ## Connection
@@ -32,6 +32,7 @@ state-connecting = Verbinde …
 state-silent = Der Server antwortet nicht
 state-waiting = Keine Verbindung
 state-offline-note = Was du schreibst, wird gesendet, sobald die Verbindung wieder da ist.
+state-window = Hat sich dieses Fenster von selbst geöffnet, dann öffne { $address } in deinem Browser.
 state-retry = Jetzt versuchen
 
 ## Conversations
@@ -138,13 +139,18 @@ room-joined = du bist hier
 
 settings = Du und diese Seite
 settings-name = Du bist { $name } auf { $server }.
-settings-invite = Andere kommen mit dieser Adresse herein:
 settings-sound = Ton abspielen, wenn etwas für dich kommt
 settings-notify = Benachrichtigungen zeigen
 settings-notify-granted = Benachrichtigungen sind an.
 settings-notify-denied = Dieser Browser zeigt keine Benachrichtigungen dieser Seite.
 settings-notify-unavailable = Benachrichtigungen brauchen https, das dieser Server nicht hat.
 settings-leave = Den Chat verlassen
+invite = Andere einladen
+invite-how = Andere scannen diesen Code mit ihrem Telefon oder tippen die Adresse in einen Browser:
+invite-share = Adresse teilen
+invite-copy = Adresse kopieren
+invite-copied = Kopiert
+invite-by-hand = Zum Kopieren markierst du die Adresse.
 help-title = Was du tippen kannst
 help-me = sagt, was du tust: * anna winkt
 help-msg = sagt es nur einer Person

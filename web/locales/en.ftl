@@ -22,7 +22,7 @@ ended-replaced = Your session goes on in another window or on another device.
 ended-left = You have left. See you!
 ended-again = Come in again
 broken-title = This browser cannot show the chat
-broken-text = The page needs a newer browser, or a part of it could not be loaded. Try to reload it.
+broken-text = The page needs a newer browser, or a part of it could not be loaded. Reload it, or open { $address } in another browser.
 reload = Reload
 
 ## Connection
@@ -32,6 +32,7 @@ state-connecting = Connecting…
 state-silent = The server does not answer
 state-waiting = No connection
 state-offline-note = What you write is sent as soon as the connection is back.
+state-window = If this window has opened by itself, open { $address } in your browser.
 state-retry = Try now
 
 ## Conversations
@@ -138,13 +139,18 @@ room-joined = you are here
 
 settings = You and this page
 settings-name = You are { $name } on { $server }.
-settings-invite = Others come in with this address:
 settings-sound = Play a sound for what is meant for you
 settings-notify = Show notifications
 settings-notify-granted = Notifications are on.
 settings-notify-denied = This browser is set to show no notifications of this page.
 settings-notify-unavailable = Notifications need https, which this server does not have.
 settings-leave = Leave the chat
+invite = Invite others
+invite-how = Others scan this code with their phone, or type the address into a browser:
+invite-share = Share the address
+invite-copy = Copy the address
+invite-copied = Copied
+invite-by-hand = To copy the address, select it.
 help-title = What you can type
 help-me = says what you do: * anna waves
 help-msg = says it to one person only

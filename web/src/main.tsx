@@ -12,7 +12,7 @@ function showFailure(root: Element, l10n: L10n, error: unknown): void {
     <main class="entrance">
       <div class="card">
         <h1>{l10n.text("broken-title")}</h1>
-        <p>{l10n.text("broken-text")}</p>
+        <p>{l10n.text("broken-text", { address: location.origin })}</p>
         <button type="button" class="primary" onClick={() => location.reload()}>{l10n.text("reload")}</button>
       </div>
     </main>,
@@ -25,6 +25,7 @@ function main(root: Element): void {
   const l10n = new L10n(navigator.languages);
   document.documentElement.lang = l10n.language;
   try {
+    if (!globalThis.WebSocket) throw new Error("no WebSocket");
     // Not earlier: on a slow network the form for the name would wait for it.
     const module = WebAssembly.compileStreaming(fetch(ENGINE_FILE));
     module.catch((error: unknown) => showFailure(root, l10n, error));

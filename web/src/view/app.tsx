@@ -8,6 +8,7 @@ import { type Shared, SharedContext, useShared } from "./context";
 import { HelpDialog, MemberList, MembersDialog, RoomsDialog, SearchDialog, SettingsDialog } from "./dialogs";
 import { Elsewhere, Ended, NameForm, PasswordForm } from "./entrance";
 import { IconButton } from "./icon";
+import { InviteDialog } from "./invite-dialog";
 import { MessageList } from "./message-list";
 import { ModerationDialog, SanctionDialog } from "./moderation-dialog";
 import { ConnectionState, Sidebar } from "./sidebar";
@@ -82,6 +83,8 @@ function OpenDialog() {
       return <MembersDialog />;
     case "settings":
       return <SettingsDialog />;
+    case "invite":
+      return <InviteDialog key="invite" />;
     case "help":
       return <HelpDialog key="help" />;
     case "moderation":

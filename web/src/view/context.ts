@@ -13,6 +13,7 @@ export type Overlay =
   | { kind: "members" }
   | { kind: "settings" }
   | { kind: "help" }
+  | { kind: "invite" }
   /** Moderation of a room; null: of the whole server. */
   | { kind: "moderation"; room: string | null }
   | { kind: "sanction"; action: "ban" | "mute"; name: string; room: string; session: number | undefined }

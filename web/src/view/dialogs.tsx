@@ -173,9 +173,6 @@ export function SettingsDialog() {
   return (
     <Dialog title={l10n.text("settings")}>
       <p>{l10n.text("settings-name", { name: safeLine(model.name), server: safeLine(model.server) })}</p>
-      <p>
-        {l10n.text("settings-invite")} <a href={location.origin}>{location.origin}</a>
-      </p>
       <label class="check">
         <input
           type="checkbox"
@@ -189,6 +186,7 @@ export function SettingsDialog() {
       </label>
       <Notifications />
       <div class="buttons">
+        <button type="button" onClick={() => actions.show({ kind: "invite" })}>{l10n.text("invite")}</button>
         <button type="button" onClick={() => actions.show({ kind: "help" })}>{l10n.text("help-title")}</button>
         <button type="button" class="danger" onClick={actions.leave}>{l10n.text("settings-leave")}</button>
       </div>

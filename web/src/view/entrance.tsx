@@ -62,6 +62,7 @@ export function NameForm(props: { name: string; refused: { name: string | null; 
         </button>
         <p class="hint" role="status">
           {isWaiting && l10n.text(state)}
+          {isWaiting && state === "state-waiting" && ` ${l10n.text("state-window", { address: location.origin })}`}
         </p>
       </form>
     </Card>

@@ -13,12 +13,15 @@ const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 /** Devices on which each view is looked at. */
 const DEVICES = { phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 800 } };
 
+/** Name of the server in the local network, which leads to this machine. */
+const NAME = "attic-chat.local";
+
 let browser;
 let server;
 let client;
 
 before(async () => {
-  browser = await startBrowser();
+  browser = await startBrowser(`--host-resolver-rules=MAP ${NAME} 127.0.0.1`);
   server = await Server.start();
   client = await Client.start(server, "bob");
   client.say("hello anna", "see https://example.org/a/very/long/address/that/does/not/fit/into/a/small/window");
@@ -108,6 +111,17 @@ for (const colorScheme of ["light", "dark"]) {
       await page.context().close();
     });
   }
+
+  test(`axe finds nothing where others are invited: ${colorScheme}`, async () => {
+    const page = await open("desktop", colorScheme, server.url.replace("127.0.0.1", NAME));
+    await enter(page, `host-${colorScheme}`);
+    await page.getByRole("button", { name: "You and this page" }).click();
+    await page.getByRole("button", { name: "Invite others" }).click();
+    await page.locator("dialog img").waitFor();
+    await checkDialog(page, "invite");
+    assert.deepEqual(page.problems, []);
+    await page.context().close();
+  });
 
   test(`axe finds nothing outside of the chat: ${colorScheme}`, async () => {
     const directory = mkdtempSync(join(tmpdir(), "pi-chat-password-"));

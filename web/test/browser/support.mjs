@@ -28,7 +28,7 @@ const CHROMIUM = [
 ];
 
 /** Path of a program. */
-function program(name) {
+export function program(name) {
   return join(target, "debug", name);
 }
 
