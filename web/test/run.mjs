@@ -50,4 +50,4 @@ const tests = run({ files, concurrency: CONCURRENCY, timeout: PATIENCE, ...(word
 tests.on("test:fail", () => {
   process.exitCode = 1;
 });
-tests.compose(spec).pipe(process.stdout);
+tests.compose(new spec()).pipe(process.stdout);
