@@ -4,6 +4,11 @@
 //! The struct [`ServerOptions`] describes the first three sources together. So each option is
 //! documented once. The options are converted to the server's settings.
 
+mod log;
+#[cfg(test)]
+mod tests;
+mod web;
+
 use std::env;
 use std::path::{Path, PathBuf};
 
@@ -11,15 +16,14 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
+use self::log::{DiskFailure, DurabilityMode};
 use super::parse_toml;
-use crate::log::{Durability, LogSettings, MemoryLimits, OnFailure, StoreSettings};
-use crate::model::limits::{HISTORY_LENGTH, MAX_FRAME};
+use crate::log::LogSettings;
+use crate::model::limits::MAX_FRAME;
 use crate::model::{
     AnnouncementText, HubSettings, IpNetwork, NetworkError, Retention, RoomName, strip_room_prefix,
 };
-use crate::server::{
-    BackupSettings, ControlSocket, FanoutLimits, ListenAddress, ServerSettings, WebSettings,
-};
+use crate::server::{BackupSettings, ControlSocket, FanoutLimits, ListenAddress, ServerSettings};
 use crate::text_input;
 
 /// Options of the server from one source (flags and environment, or the file), each of them
@@ -182,34 +186,6 @@ pub struct ServerOptions {
     #[arg(long, value_name = "BOOL", env = "CHAT_SERVER_ANNOUNCE")]
     announce: Option<bool>,
 }
-
-/// Value of the `durability` option: which messages a power cut may lose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum DurabilityMode {
-    /// The last second.
-    Relaxed,
-    /// Nothing that anybody saw.
-    Strict,
-}
-
-/// Value of the `on-disk-failure` option: what happens to new messages while the disk cannot be
-/// written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum DiskFailure {
-    /// New messages are kept in memory, and written when the disk works again.
-    Continue,
-    /// New messages are refused.
-    Refuse,
-}
-
-/// Default of the `keep-bytes` option, the maximum size of the log on disk, in bytes (1 GiB).
-const DEFAULT_KEEP_BYTES: u64 = 1 << 30;
-
-/// Minimum of the `keep-bytes` option, in bytes; 0 is allowed too. An empty database takes a tenth
-/// of it.
-const MIN_KEEP_BYTES: u64 = 1 << 20;
 
 /// Default of the `backup-keep` option: number of nightly backups to keep.
 const DEFAULT_BACKUP_KEEP: usize = 7;
@@ -376,18 +352,8 @@ impl ServerOptions {
         };
         let server = ServerSettings::default();
         let max_connections = self.max_connections.unwrap_or(hub.max_connections);
-        let hosts = self.web_hosts.unwrap_or_default();
-        let origins = self.web_origins.unwrap_or_default();
-        check_hosts(&hosts)?;
-        check_origins(&origins)?;
-        let is_web = self.web.unwrap_or(true);
         let settings = ServerSettings {
-            web: WebSettings {
-                listen: is_web.then(|| self.web_listen.unwrap_or_default()),
-                root: self.web_root.unwrap_or(server.web.root),
-                hosts,
-                origins,
-            },
+            web: self.web_settings()?,
             listen: self.listen.unwrap_or_default(),
             trusted_proxies: parse_networks(&self.trusted_proxies.unwrap_or_default())?,
             control,
@@ -427,68 +393,6 @@ impl ServerOptions {
         ensure!(total_bytes >= feed_bytes, "max-backlog-total: must not be below max-backlog");
         Ok(settings)
     }
-
-    /// Returns the settings of the log. The log is on disk if a data directory is set or systemd
-    /// passes a `STATE_DIRECTORY`. Otherwise it is in memory.
-    ///
-    /// # Errors
-    /// A limit of either kind of log is below its minimum. Both kinds are checked, because
-    /// the command `chat-server validate` does not know the directory that systemd passes to the
-    /// service.
-    fn log_settings(&self) -> Result<LogSettings> {
-        self.check_log_limits()?;
-        let Some(directory) = self.log_directory() else {
-            let log = MemoryLimits::default();
-            let room_entries = self.log_length.unwrap_or(log.room_entries);
-            let total_bytes = self.log_bytes.unwrap_or(log.total_bytes);
-            return Ok(LogSettings::Memory(MemoryLimits {
-                room_entries,
-                total_bytes,
-                rooms: log.rooms,
-            }));
-        };
-        let retention = Retention {
-            days: self.keep_days.unwrap_or(0),
-            messages: self.keep_messages.unwrap_or(0),
-            bytes: self.keep_bytes.unwrap_or(DEFAULT_KEEP_BYTES),
-        };
-        let durability = match self.durability {
-            None | Some(DurabilityMode::Relaxed) => Durability::Relaxed,
-            Some(DurabilityMode::Strict) => Durability::Strict,
-        };
-        let on_failure = match (self.on_disk_failure, durability) {
-            (Some(DiskFailure::Continue), _) | (None, Durability::Relaxed) => OnFailure::Continue,
-            (Some(DiskFailure::Refuse), _) | (None, Durability::Strict) => OnFailure::Refuse,
-        };
-        let defaults = StoreSettings::default();
-        Ok(LogSettings::Disk(StoreSettings {
-            directory,
-            durability,
-            retention,
-            on_failure,
-            ..defaults
-        }))
-    }
-
-    /// Checks the limits of both kinds of log. 0 means no limit for `keep-messages` and
-    /// `keep-bytes`.
-    ///
-    /// # Errors
-    /// A limit is below its minimum.
-    fn check_log_limits(&self) -> Result<()> {
-        let least = u32::from(HISTORY_LENGTH);
-        let is_enough = |limit: Option<u32>| limit.is_none_or(|it| it >= least);
-        let log_length = self.log_length.map(|it| u32::try_from(it).unwrap_or(u32::MAX));
-        ensure!(is_enough(log_length), "log-length: must be at least {least}");
-        let messages = self.keep_messages.filter(|it| *it != 0);
-        ensure!(is_enough(messages), "keep-messages: must be 0 or at least {least}");
-        let bytes = self.keep_bytes.filter(|it| *it != 0);
-        ensure!(
-            bytes.is_none_or(|it| it >= MIN_KEEP_BYTES),
-            "keep-bytes: must be 0 or at least {MIN_KEEP_BYTES}"
-        );
-        Ok(())
-    }
 }
 
 /// Parses the addresses and networks of the `trusted-proxies` option.
@@ -500,35 +404,6 @@ fn parse_networks(texts: &[String]) -> Result<Vec<IpNetwork>> {
         text.parse().map_err(|error: NetworkError| anyhow!("trusted-proxies: {text}: {error}"))
     };
     texts.iter().map(parse).collect()
-}
-
-/// Checks the `web-hosts` option: names without scheme, port and path.
-///
-/// # Errors
-/// A text is no such name.
-fn check_hosts(hosts: &[String]) -> Result<()> {
-    let is_name = |it: &str| {
-        !it.is_empty() && it.bytes().all(|c| c.is_ascii_alphanumeric() || b"-._".contains(&c))
-    };
-    match hosts.iter().find(|it| !is_name(it)) {
-        Some(host) => bail!("web-hosts: not the name of a host: {host}"),
-        None => Ok(()),
-    }
-}
-
-/// Checks the `web-origins` option: a scheme and a host, perhaps with a port, or `*`.
-///
-/// # Errors
-/// A text is no origin.
-fn check_origins(origins: &[String]) -> Result<()> {
-    let is_origin = |it: &str| {
-        let host = it.split_once("://").map(|(_, host)| host.trim_end_matches('/'));
-        it == "*" || host.is_some_and(|it| !it.is_empty() && !it.contains('/'))
-    };
-    match origins.iter().find(|it| !is_origin(it)) {
-        Some(origin) => bail!("web-origins: not an origin, such as https://example.org: {origin}"),
-        None => Ok(()),
-    }
 }
 
 /// Parses the room names of the `reserved-rooms` option, each with or without `#`.
@@ -565,123 +440,6 @@ fn read_password(given: Option<String>, file: Option<PathBuf>) -> Result<Option<
             let line = text_input::read_first_line(&path)
                 .with_context(|| format!("cannot read the password from {}", path.display()))?;
             Ok(Some(line))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::*;
-
-    /// Configuration file that the Debian package installs.
-    const PACKAGED_CONFIG: &str = include_str!("../../debian/chat-server.toml");
-
-    /// Keys that have no default. The packaged file shows them with an example value.
-    const KEYS_WITHOUT_DEFAULT: &[&str] =
-        &["motd", "password", "password-file", "data-dir", "backup-dir", "control"];
-
-    /// The configuration file of the package sets nothing.
-    #[test]
-    fn packaged_config_equals_defaults() {
-        let options: ServerOptions = toml::from_str(PACKAGED_CONFIG).unwrap();
-        assert_eq!(options, ServerOptions::default());
-    }
-
-    /// The commented lines of the packaged file show each key that has a default, with this
-    /// default.
-    #[test]
-    fn packaged_config_shows_every_key_with_its_default() {
-        let shown: String = PACKAGED_CONFIG
-            .lines()
-            .filter_map(|line| line.strip_prefix("# "))
-            .filter(|line| line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ')))
-            .filter(|line| {
-                !KEYS_WITHOUT_DEFAULT.iter().any(|key| line.starts_with(&format!("{key} =")))
-            })
-            .fold(String::new(), |all, line| all + line + "\n");
-        let options: ServerOptions = toml::from_str(&shown).unwrap();
-        let missing: Vec<String> = format!("{options:?}")
-            .split(", ")
-            .filter(|field| field.ends_with("None") || field.ends_with("None }"))
-            .map(str::to_owned)
-            .collect();
-        assert_eq!(
-            missing,
-            [
-                "motd: None",
-                "password: None",
-                "password_file: None",
-                "data_dir: None",
-                "backup_dir: None",
-                "control: None"
-            ]
-        );
-        let bare = ServerOptions {
-            listen: options.listen.clone(),
-            web_listen: options.web_listen.clone(),
-            ..ServerOptions::default()
-        };
-        // The shown defaults are the built-in ones, with a data directory and without.
-        for data_dir in [None, Some(PathBuf::from("data"))] {
-            // An example is shown of the message of the day: there is none by default.
-            let shown = ServerOptions { data_dir: data_dir.clone(), motd: None, ..options.clone() };
-            let bare = ServerOptions { data_dir, ..bare.clone() };
-            let (shown, bare) = (shown.into_settings().unwrap(), bare.into_settings().unwrap());
-            assert_eq!(format!("{shown:?}"), format!("{bare:?}"));
-        }
-        assert_eq!(options.listen, Some(vec!["[::]:2428".parse().unwrap()]));
-        assert_eq!(options.web_listen, Some(vec!["[::]:2480".parse().unwrap()]));
-    }
-
-    #[test]
-    fn unknown_key_error_names_line() {
-        let error = toml::from_str::<ServerOptions>("name = \"x\"\nport = 1\n").unwrap_err();
-        let message = error.to_string();
-        assert!(message.contains("line 2") && message.contains("`port`"), "{message}");
-    }
-
-    #[test]
-    fn config_error_is_one_line_without_secrets() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("config.toml");
-        fs::write(&path, "name = \"x\"\npassword = \"hush\nburst = 1\n").unwrap();
-        let message = format!("{:#}", ServerOptions::from_file(&path).unwrap_err());
-        assert!(
-            message.contains("line 2") && !message.contains('\n') && !message.contains("hush"),
-            "{message}"
-        );
-    }
-
-    #[test]
-    fn flags_override_file() {
-        let flags = ServerOptions { burst: Some(7), ..ServerOptions::default() };
-        let file = toml::from_str("burst = 9\nname = \"attic\"\n").unwrap();
-        let settings = flags.or(file).into_settings().unwrap();
-        assert_eq!((settings.hub.burst, settings.hub.server_name.as_str()), (7, "attic"));
-    }
-
-    #[test]
-    fn invalid_values_are_rejected() {
-        for text in [
-            "log-length = 9",
-            "data-dir = \"data\"\nkeep-messages = 9",
-            "data-dir = \"data\"\nkeep-bytes = 9",
-            "backup-keep = 0",
-            "max-backlog = 1",
-            "burst = 0",
-            "name = \"\"",
-            "per-minute = 1",
-            "password = \"\"",
-            "reserved-rooms = [\"a b\"]",
-            "trusted-proxies = [\"192.0.2.7/24\"]",
-            "trusted-proxies = [\"localhost\"]",
-            "web-hosts = [\"http://chat.example.org\"]",
-            "web-origins = [\"chat.example.org\"]",
-        ] {
-            let options: ServerOptions = toml::from_str(text).unwrap();
-            assert!(options.into_settings().is_err(), "{text}");
         }
     }
 }
