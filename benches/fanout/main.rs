@@ -6,7 +6,9 @@
 //! cargo bench --bench fanout -- [--clients 1000] [--messages 2000] [--rounds 3]
 //! ```
 //!
-//! The server is measured with clients over TCP and with clients over WebSockets.
+//! The server is measured with clients over TCP and with clients over WebSockets. Two relays over
+//! WebSockets differ in their codec only: the server's own one, and tungstenite with small buffers.
+//! `--only relays` leaves out the server.
 //!
 //! All clients are in one room. 4 of them send messages of 64 bytes, each with up to 32 of them
 //! unacknowledged. Server and load generator have a core each.
@@ -18,6 +20,9 @@
     clippy::indexing_slicing,
     reason = "a benchmark fails by panicking"
 )]
+
+mod relay;
+mod web_relay;
 
 use std::collections::VecDeque;
 use std::fs;
@@ -63,6 +68,22 @@ enum Target {
     Disk,
     /// The bare relay.
     Relay,
+    /// Relay over WebSockets, with the server's own codec.
+    OwnCodec,
+    /// Relay over WebSockets, with tungstenite.
+    Tungstenite,
+}
+
+impl Target {
+    /// Returns true if the clients come by WebSocket.
+    const fn is_web(self) -> bool {
+        matches!(self, Self::Web | Self::OwnCodec | Self::Tungstenite)
+    }
+
+    /// Returns true if it is a relay, which knows no joins and forwards bytes unchanged.
+    const fn is_relay(self) -> bool {
+        matches!(self, Self::Relay | Self::OwnCodec | Self::Tungstenite)
+    }
 }
 
 /// Result of one measurement.
@@ -81,9 +102,13 @@ struct Measurement {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    if arguments.iter().any(|it| it == "--relay") {
-        run_relay();
-        return;
+    let has = |name: &str| arguments.iter().any(|it| it == name);
+    if has("--relay") {
+        relay::run();
+    } else if has("--relay-own-codec") {
+        web_relay::run::<web_relay::OwnCodec>();
+    } else if has("--relay-tungstenite") {
+        web_relay::run::<web_relay::Tungstenite>();
     }
     if std::env::var_os("FANOUT_PINNED").is_none() && rerun_pinned() {
         return;
@@ -104,8 +129,45 @@ fn main() {
         load.messages,
         MESSAGE_TEXT.len()
     );
+    compare_codecs(load, rounds);
+    if !has("relays") {
+        measure_server(load, rounds);
+    }
+}
+
+/// Returns the kilobytes of resident memory of a program for each idle client.
+fn kilobytes_per_client(load: Load, measured: &Measurement) -> f64 {
+    (measured.resident as f64 - measured.resident_without_clients as f64) / load.clients as f64
+}
+
+/// Measures the relays over WebSockets, in turns, and prints the figures.
+fn compare_codecs(load: Load, rounds: u64) {
     let mut ratios = Vec::new();
-    let mut disk_ratios = Vec::new();
+    for round in 1..=rounds {
+        let own = measure(load, Target::OwnCodec);
+        let tungstenite = measure(load, Target::Tungstenite);
+        println!(
+            "round {round}: relay over WebSockets: CPU seconds per million deliveries {:.3} with the own \
+             codec, {:.3} with tungstenite; {:.2} and {:.2} kB per idle client",
+            own.cpu_seconds,
+            tungstenite.cpu_seconds,
+            kilobytes_per_client(load, &own),
+            kilobytes_per_client(load, &tungstenite),
+        );
+        ratios.push(tungstenite.cpu_seconds / own.cpu_seconds);
+    }
+    println!("median ratio tungstenite/own codec {:.2}", median(ratios));
+}
+
+/// Returns the median of some numbers, of which there must be one.
+fn median(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    numbers[numbers.len() / 2]
+}
+
+/// Measures the server in all ways beside the relay, in turns, and prints the figures.
+fn measure_server(load: Load, rounds: u64) {
+    let (mut ratios, mut web_ratios, mut disk_ratios) = (Vec::new(), Vec::new(), Vec::new());
     for round in 1..=rounds {
         let relay = measure(load, Target::Relay);
         let server = measure(load, Target::Server);
@@ -120,7 +182,7 @@ fn main() {
             server.wall_seconds,
             relay.wall_seconds,
             server.resident_without_clients,
-            (server.resident - server.resident_without_clients) as f64 / load.clients as f64,
+            kilobytes_per_client(load, &server),
         );
         println!(
             "         over WebSockets {:.3} ({:.2} times that over TCP), wall {:.3}; server's memory \
@@ -129,7 +191,7 @@ fn main() {
             web.cpu_seconds / server.cpu_seconds,
             web.wall_seconds,
             web.resident_without_clients,
-            (web.resident - web.resident_without_clients) as f64 / load.clients as f64,
+            kilobytes_per_client(load, &web),
         );
         println!(
             "         with the log on disk {:.3} ({:.2} times that in memory), wall {:.3}; deliveries per CPU \
@@ -146,13 +208,13 @@ fn main() {
             server.join_microseconds, disk.join_microseconds, relay.join_microseconds,
         );
         ratios.push(ratio);
+        web_ratios.push(web.cpu_seconds / server.cpu_seconds);
         disk_ratios.push(server.cpu_seconds / disk.cpu_seconds);
     }
-    ratios.sort_by(f64::total_cmp);
-    println!("median ratio server/relay {:.2}", ratios[ratios.len() / 2]);
-    disk_ratios.sort_by(f64::total_cmp);
-    let median = disk_ratios[disk_ratios.len() / 2];
-    println!("median of deliveries per CPU second, log on disk/log in memory: {median:.2}");
+    println!("median ratio server/relay {:.2}", median(ratios));
+    println!("median ratio WebSockets/TCP {:.2}", median(web_ratios));
+    let disk = median(disk_ratios);
+    println!("median of deliveries per CPU second, log on disk/log in memory: {disk:.2}");
 }
 
 /// Runs this program again, pinned to core 1 by `taskset`. Returns false if that is not possible.
@@ -217,9 +279,9 @@ fn start_server(data: Option<&str>, is_web: bool) -> (Child, SocketAddr) {
     start_pinned(env!("CARGO_BIN_EXE_chat-server").as_ref(), &arguments, prefix)
 }
 
-/// Starts the relay, which is this program with `--relay`.
-fn start_relay() -> (Child, SocketAddr) {
-    start_pinned(std::env::current_exe().unwrap().as_os_str(), &["--relay"], "listening on ")
+/// Starts a relay, which is this program with a flag.
+fn start_relay(flag: &str) -> (Child, SocketAddr) {
+    start_pinned(std::env::current_exe().unwrap().as_os_str(), &[flag], "listening on ")
 }
 
 /// Starts the target, measures it under the load, and stops it.
@@ -229,7 +291,9 @@ fn measure(load: Load, target: Target) -> Measurement {
         Target::Server => start_server(None, false),
         Target::Web => start_server(None, true),
         Target::Disk => start_server(data.path().to_str(), false),
-        Target::Relay => start_relay(),
+        Target::Relay => start_relay("--relay"),
+        Target::OwnCodec => start_relay("--relay-own-codec"),
+        Target::Tungstenite => start_relay("--relay-tungstenite"),
     };
     let resident_without_clients = resident_kilobytes(child.id());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -299,13 +363,13 @@ async fn connect_all(load: Load, target: Target, address: SocketAddr) -> Vec<Cli
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut messages = MessageReader::default();
-        if matches!(target, Target::Web) {
+        if target.is_web() {
             shake_hands(&mut stream);
             messages.is_active = true;
         }
-        let (reader, session) = match target {
-            Target::Server | Target::Disk | Target::Web => join(&mut stream, number, &mut messages),
-            Target::Relay => (FrameReader::from_server(), 1 + number as u64),
+        let (reader, session) = match target.is_relay() {
+            false => join(&mut stream, number, &mut messages),
+            true => (FrameReader::from_server(), 1 + number as u64),
         };
         stream.set_nonblocking(true).unwrap();
         let stream = tokio::net::TcpStream::from_std(stream).unwrap();
@@ -470,16 +534,9 @@ impl Client {
     /// Encodes the next message into the send buffer.
     fn queue_message(&self, unsent: &mut VecDeque<u8>) {
         let mut bytes = Vec::new();
-        match self.target {
-            Target::Server | Target::Disk | Target::Web => ClientFrame::from(Say {
-                reference: Reference(self.sent),
-                room: "lobby".to_owned(),
-                style: 0,
-                text: MESSAGE_TEXT.to_owned(),
-            })
-            .encode(&mut bytes),
+        if self.target.is_relay() {
             // The relay forwards bytes unchanged, so the message has to be an entry already.
-            Target::Relay => ServerFrame::from(Entry {
+            ServerFrame::from(Entry {
                 flags: 0,
                 sequence: Sequence(self.sent),
                 previous: Sequence(self.sent),
@@ -491,7 +548,15 @@ impl Client {
                 style: 0,
                 text: MESSAGE_TEXT.to_owned(),
             })
-            .encode(&mut bytes),
+            .encode(&mut bytes);
+        } else {
+            ClientFrame::from(Say {
+                reference: Reference(self.sent),
+                room: "lobby".to_owned(),
+                style: 0,
+                text: MESSAGE_TEXT.to_owned(),
+            })
+            .encode(&mut bytes);
         }
         unsent.extend(if self.messages.is_active { wrap_message(&bytes) } else { bytes });
     }
@@ -537,47 +602,5 @@ fn is_from_session(body: &[u8], session: u64) -> bool {
     match ServerFrame::decode(body) {
         Decoded::Frame(ServerFrame::Entry(entry)) => entry.session.0 == session,
         _ => false,
-    }
-}
-
-/// Runs the relay, which knows nothing of chat: it writes everything that a client sends to all
-/// clients, with one write to each of them for each wake-up. Its cost is that of the kernel.
-fn run_relay() {
-    let mut poll = mio::Poll::new().unwrap();
-    let mut events = mio::Events::with_capacity(1_024);
-    let mut listener = mio::net::TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let accepting = mio::Token(usize::MAX);
-    poll.registry().register(&mut listener, accepting, mio::Interest::READABLE).unwrap();
-    eprintln!("listening on {}", listener.local_addr().unwrap());
-    // All bytes ever received, and each connection's position in them.
-    let mut forwarded: Vec<u8> = Vec::new();
-    let mut connections: Vec<(mio::net::TcpStream, usize)> = Vec::new();
-    let mut buffer = [0; 65_536];
-    loop {
-        poll.poll(&mut events, None).unwrap();
-        for event in &events {
-            if event.token() == accepting {
-                while let Ok((mut stream, _)) = listener.accept() {
-                    stream.set_nodelay(true).unwrap();
-                    let interest = mio::Interest::READABLE | mio::Interest::WRITABLE;
-                    let token = mio::Token(connections.len());
-                    poll.registry().register(&mut stream, token, interest).unwrap();
-                    connections.push((stream, forwarded.len()));
-                }
-            } else if event.is_readable() {
-                let (stream, _) = &mut connections[event.token().0];
-                while let Ok(count @ 1..) = stream.read(&mut buffer) {
-                    forwarded.extend_from_slice(&buffer[..count]);
-                }
-            }
-        }
-        for (stream, position) in &mut connections {
-            while *position < forwarded.len() {
-                match stream.write(&forwarded[*position..]) {
-                    Ok(count) => *position += count,
-                    Err(_) => break,
-                }
-            }
-        }
     }
 }
