@@ -22,6 +22,10 @@ use common::{PATIENCE, Server, TestClient, WITH_WEB, hello, join};
 use pi_chat::wire::FrameReader;
 use pi_chat::wire::tcp::{ClientFrame, Decoded, ServerFrame};
 use serde_json::Value;
+use tungstenite::Message;
+use tungstenite::protocol::CloseFrame;
+use tungstenite::protocol::frame::Frame;
+use tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 
 /// Fields of a handshake, without host and origin.
 const HANDSHAKE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
@@ -258,6 +262,18 @@ fn requests_follow_each_other_and_others_are_refused() {
     assert_eq!(get(&server, "/", &format!("Cookie: {}\r\n", "x".repeat(17_000))).status, 431);
 }
 
+/// Requests that come all at once are answered one after the other, 100 on a connection.
+#[test]
+fn pipelined_requests_are_answered_up_to_a_limit() {
+    let server = start(&[]);
+    let mut stream = connect(server.web_address());
+    stream.write_all("GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(110).as_bytes()).unwrap();
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).unwrap();
+    assert_eq!(answers.matches("HTTP/1.1 404 Not Found\r\n").count(), 100);
+    assert_eq!(answers.matches("Connection: close\r\n").count(), 1);
+}
+
 /// Without the files of the page there is a sentence in its place, and WebSockets work.
 #[test]
 fn without_files_the_websocket_works() {
@@ -413,23 +429,152 @@ fn address_behind_a_proxy_counts() {
 }
 
 /// A head that comes too slowly does not keep a connection, and many such connections do not keep
-/// others out.
+/// others out: an address that has all its places loses the oldest.
 #[test]
 fn slow_heads_are_cut_off() {
     let server = start(&[]);
     let begin = Instant::now();
     let mut slow: Vec<TcpStream> = (0..128).map(|_| connect(server.web_address())).collect();
-    slow[0].write_all(b"GET / HTTP/1.1\r\nHost: a").unwrap();
-    // All places of this address are taken.
-    assert_eq!(connect(server.web_address()).read(&mut [0]).unwrap_or(0), 0);
-    slow[0].set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    slow[1].write_all(b"GET / HTTP/1.1\r\nHost: a").unwrap();
+    assert_eq!(get(&server, "/missing", "").status, 404);
     assert_eq!(slow[0].read(&mut [0]).unwrap_or(0), 0);
+    assert!(begin.elapsed() < Duration::from_secs(9), "the oldest lost its place at once");
+    slow[1].set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    assert_eq!(slow[1].read(&mut [0]).unwrap_or(0), 0);
     assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
-    // Their places are free again.
-    let deadline = Instant::now() + PATIENCE;
-    while connect(server.web_address()).write_all(b"GET / HTTP/1.0\r\n\r\n").is_err() {
-        assert!(Instant::now() < deadline);
+}
+
+/// Handshakes that are wrong have the status that the page of the protocol says.
+#[test]
+fn wrong_handshakes_have_their_status() {
+    let server = start(&[]);
+    let valid = format!("GET /chat HTTP/1.1\r\nHost: localhost\r\n{HANDSHAKE}\r\n");
+    let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    for (request, status, field) in [
+        (valid.replace("Version: 13", "Version: 8"), 426, "sec-websocket-version: 13\r\n"),
+        (valid.replace("Upgrade: websocket\r\n", ""), 426, "upgrade: websocket\r\n"),
+        (valid.replace("HTTP/1.1", "HTTP/1.0"), 426, "connection: close\r\n"),
+        (valid.replace("pi-chat", "chat"), 400, ""),
+        (valid.replace(key, ""), 400, ""),
+        (valid.replace("==", "="), 400, ""),
+        (valid.replace("Host: localhost\r\n", ""), 400, ""),
+        (format!("{valid}\u{1}"), 400, ""),
+        (valid.replace("GET", "POST"), 405, "allow: get, head\r\n"),
+    ] {
+        let response = exchange(&mut connect(server.web_address()), &request, true);
+        assert_eq!(response.status, status, "{request}");
+        assert!(response.head.contains(field), "{request}: {}", response.head);
     }
+    assert_eq!(exchange(&mut connect(server.web_address()), &valid, false).status, 101);
+}
+
+/// Every answer has the fields that keep a browser from guessing a type, from telling the address
+/// of the page to others, and from showing or loading anything of others; also an error.
+#[test]
+fn every_answer_has_the_policy() {
+    let server = start(&[]);
+    for request in [
+        "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET /chat HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "PUT / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+        "GET / HTTP/1.1\r\n\r\n",
+        "nonsense\r\n\r\n",
+    ] {
+        let response = exchange(&mut connect(server.web_address()), request, true);
+        for wanted in [
+            "content-security-policy: default-src 'none'; script-src 'self' 'wasm-unsafe-eval';",
+            "base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n",
+            "x-content-type-options: nosniff\r\n",
+            "referrer-policy: no-referrer\r\n",
+            "cross-origin-resource-policy: same-origin\r\n",
+        ] {
+            assert!(response.head.contains(wanted), "{request}: {wanted} in {}", response.head);
+        }
+    }
+}
+
+/// Opens a WebSocket with an implementation that is not ours, which checks the handshake.
+fn open_independently(server: &Server) -> tungstenite::WebSocket<TcpStream> {
+    use tungstenite::client::IntoClientRequest;
+    let stream = connect(server.web_address());
+    let url = format!("ws://{}/chat", server.web_address());
+    let mut request = url.into_client_request().unwrap();
+    let protocol = "pi-chat".parse().unwrap();
+    request.headers_mut().insert("Sec-WebSocket-Protocol", protocol);
+    tungstenite::client(request, stream).unwrap().0
+}
+
+/// Reads until the server closes, with that implementation, which checks every frame of it.
+fn read_independently(mut socket: tungstenite::WebSocket<TcpStream>) -> Received {
+    let mut received = Received::default();
+    let mut reader = FrameReader::from_server();
+    loop {
+        match socket.read() {
+            Ok(Message::Binary(payload)) => reader
+                .feed(&payload, |body| {
+                    match ServerFrame::decode(body) {
+                        Decoded::Frame(ServerFrame::Error(error)) => {
+                            received.errors.push(error.code);
+                        }
+                        _ => received.others += 1,
+                    }
+                    true
+                })
+                .unwrap(),
+            Ok(Message::Pong(payload)) => received.pongs.push(payload.to_vec()),
+            Ok(Message::Close(frame)) => received.close = frame.map(|it| it.code.into()),
+            Ok(other) => panic!("{other:?}"),
+            Err(tungstenite::Error::ConnectionClosed) => return received,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// An implementation that is not ours shakes hands, sends messages in fragments with a ping between
+/// them, and reads what the server sends and how it closes.
+#[test]
+fn independent_client_understands_the_server() {
+    let server = start(&[]);
+    let mut socket = open_independently(&server);
+    let greeting = greeting(0);
+    let (one, rest) = greeting.split_at(9);
+    let (two, three) = rest.split_at(1);
+    for (number, (part, is_last)) in [(one, false), (two, false), (three, true)].iter().enumerate()
+    {
+        let data = if number == 0 { Data::Binary } else { Data::Continue };
+        let frame = Frame::message(part.to_vec(), OpCode::Data(data), *is_last);
+        socket.send(Message::Frame(frame)).unwrap();
+        // A ping is answered before the next is sent: the server may leave out all but the last.
+        let payload = vec![b"abc"[number]; 125];
+        socket.send(Message::Ping(payload.clone().into())).unwrap();
+        loop {
+            match socket.read().unwrap() {
+                Message::Pong(pong) if pong == payload => break,
+                Message::Binary(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    let leave = CloseFrame { code: CloseCode::Normal, reason: "good night".into() };
+    socket.close(Some(leave)).unwrap();
+    let received = read_independently(socket);
+    assert_eq!((received.errors.as_slice(), received.close), (&[][..], Some(1_000)));
+
+    let mut socket = open_independently(&server);
+    socket.send(Message::text("hello")).unwrap();
+    let received = read_independently(socket);
+    assert_eq!((received.errors, received.close), (vec![103], Some(1_003)));
+
+    let mut socket = open_independently(&server);
+    socket.send(Message::binary(vec![0; 65_537])).unwrap();
+    let received = read_independently(socket);
+    assert_eq!((received.errors, received.close), (vec![103], Some(1_009)));
+
+    let mut socket = open_independently(&server);
+    socket.send(Message::binary(b"GET / HTTP/1.1".to_vec())).unwrap();
+    let received = read_independently(socket);
+    assert_eq!((received.errors, received.close), (vec![100], Some(4_100)));
 }
 
 /// `chat-server status` says where to point a browser, if a page is installed.

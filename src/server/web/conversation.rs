@@ -8,30 +8,22 @@ use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::task::spawn_blocking;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::file_reads::FileReads;
 use super::files::{self, FoundFile};
 use super::forwarded::client_address;
+use super::head_reader::HeadReader;
 use super::hosts::{Authority, is_allowed_origin};
 use super::invitation::{self, INVITATION_PATH, INVITATION_TYPE};
 use super::response::{Head, switching_protocols};
 use super::{BrowserUrls, WEBSOCKET_PATH};
+use crate::model::AddressGroup;
 use crate::server::ServerSettings;
 use crate::wire::{
     HttpMethod, HttpRequest, HttpRequestError, MAX_HTTP_HEAD, WEBSOCKET_PROTOCOL, WebSocketRequest,
 };
-
-/// Maximum time from the first wait for a request to the end of its head. So it is also the time
-/// for which a connection without a request is kept.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Maximum time to send a response. The largest files take less, over a slow mobile network too.
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// Maximum time of a conversation in all. Browsers open another connection when they need it.
-const CONVERSATION_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Maximum number of requests on a connection.
 const MAX_REQUESTS: u32 = 100;
@@ -49,17 +41,41 @@ const NO_PAGE: &str = "This is a pi-chat server, but the files of its page for b
 /// What a user reads in place of a QR code that would lead nowhere.
 const NO_INVITATION: &str = "No address is known that leads others here.\n";
 
+/// Limits of the time that a conversation may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TimeLimits {
+    /// Time from the first wait for a request to the end of its head. So it is also the time for
+    /// which a connection without a request is kept.
+    head: Duration,
+    /// Time to send a response. The largest files take less, over a slow mobile network too.
+    response: Duration,
+    /// Time of a conversation in all. Browsers open another connection when they need it.
+    conversation: Duration,
+}
+
+impl Default for TimeLimits {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(10),
+            response: Duration::from_secs(60),
+            conversation: Duration::from_secs(120),
+        }
+    }
+}
+
 /// What all conversations share.
 #[derive(Clone)]
 pub(super) struct Site {
     /// Settings in force.
     pub(super) settings: watch::Receiver<ServerSettings>,
-    /// Semaphore that limits how many files are read at the same time, each in a thread.
-    pub(super) reads: Arc<Semaphore>,
+    /// Limits how many files are read at the same time, each in a thread.
+    pub(super) reads: FileReads,
     /// Name of this machine.
     pub(super) machine: Arc<str>,
     /// Source of the URLs of the page.
     pub(super) urls: Arc<BrowserUrls>,
+    /// Limits of the time that a conversation may take.
+    pub(super) limits: TimeLimits,
 }
 
 /// Conversation on one connection.
@@ -70,16 +86,16 @@ pub(super) struct Conversation {
     peer: IpAddr,
     /// What all conversations share.
     site: Site,
-    /// Received bytes that are not parsed.
-    received: Vec<u8>,
+    /// Received bytes that belong to no request yet.
+    received: HeadReader,
 }
 
 /// Answer to a request.
 enum Answer {
     /// Head, and text of the body.
     Text(Head, String),
-    /// Head, and a file as the body.
-    File(Head, File),
+    /// Head, and a file as the body, which is read for this address group.
+    File(Head, File, AddressGroup),
     /// The connection becomes a WebSocket, with this key.
     WebSocket(String),
 }
@@ -87,20 +103,21 @@ enum Answer {
 impl Conversation {
     /// Creates the conversation on a connection from `peer` that has received nothing.
     pub(super) fn new(stream: TcpStream, peer: IpAddr, site: Site) -> Self {
-        Self { stream, peer, site, received: Vec::new() }
+        Self { stream, peer, site, received: HeadReader::default() }
     }
 
     /// Answers requests until the connection becomes a WebSocket: then returns its socket and the
     /// address of the client. `None` if the connection has ended, which is also the answer to bytes
     /// that come or go too slowly.
     pub(super) async fn run(self) -> Option<(TcpStream, IpAddr)> {
-        timeout(CONVERSATION_TIMEOUT, self.answer_requests()).await.ok()?
+        timeout(self.site.limits.conversation, self.answer_requests()).await.ok()?
     }
 
     /// Does the work of [`Self::run`], without its deadline.
     async fn answer_requests(mut self) -> Option<(TcpStream, IpAddr)> {
+        let limits = self.site.limits;
         for number in 1..=MAX_REQUESTS {
-            let read = timeout(HEAD_TIMEOUT, self.read_request()).await.ok()?.ok()??;
+            let read = timeout(limits.head, self.read_request()).await.ok()?.ok()??;
             let (answer, is_head, keeps_alive) = match &read {
                 Ok(request) => {
                     let keeps_alive = request.keeps_alive && !request.has_body;
@@ -112,13 +129,12 @@ impl Conversation {
             if let (Answer::WebSocket(key), Ok(request)) = (&answer, &read) {
                 let response = switching_protocols(key);
                 let write = self.stream.write_all(response.as_bytes());
-                timeout(RESPONSE_TIMEOUT, write).await.ok()?.ok()?;
-                let trusted = &self.site.settings.borrow().trusted_proxies;
-                let client = client_address(self.peer, &request.forwarded_for, trusted);
+                timeout(limits.response, write).await.ok()?.ok()?;
+                let client = self.client(request);
                 return Some((self.stream, client));
             }
             let sent = self.send(answer, is_head, keeps_alive);
-            timeout(RESPONSE_TIMEOUT, sent).await.ok()?.ok()?;
+            timeout(limits.response, sent).await.ok()?.ok()?;
             if !keeps_alive {
                 break;
             }
@@ -129,15 +145,17 @@ impl Conversation {
         None
     }
 
-    /// Reads until the client closes the connection, at most the length of a head.
+    /// Reads until the client closes the connection, at most as often as for the longest head.
     ///
     /// # Errors
     /// Those of the socket.
     async fn discard(&mut self) -> io::Result<()> {
-        let mut count = 0;
-        self.received = Vec::new();
-        while count < MAX_HTTP_HEAD && self.read_more().await? {
-            count += std::mem::take(&mut self.received).len();
+        self.received.clear();
+        for _ in 0..MAX_HTTP_HEAD / READ_SIZE {
+            if !self.read_more().await? {
+                break;
+            }
+            self.received.clear();
         }
         Ok(())
     }
@@ -148,13 +166,8 @@ impl Conversation {
     /// Those of the socket. An invalid head is a value.
     async fn read_request(&mut self) -> io::Result<Option<Result<HttpRequest, HttpRequestError>>> {
         loop {
-            match HttpRequest::parse(&self.received) {
-                Ok(Some((request, size))) => {
-                    self.received.drain(..size);
-                    return Ok(Some(Ok(request)));
-                }
-                Ok(None) => {}
-                Err(error) => return Ok(Some(Err(error))),
+            if let Some(request) = self.received.next_request() {
+                return Ok(Some(request));
             }
             if !self.read_more().await? {
                 return Ok(None);
@@ -175,6 +188,12 @@ impl Conversation {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Returns the address of the client that has sent a request, which a proxy may have passed on.
+    fn client(&self, request: &HttpRequest) -> IpAddr {
+        let trusted = &self.site.settings.borrow().trusted_proxies;
+        client_address(self.peer, &request.forwarded_for, trusted)
     }
 
     /// Returns the answer to a request.
@@ -259,7 +278,8 @@ impl Conversation {
         let (urls, asked) = (self.site.urls.clone(), host.clone());
         // Listing the addresses of the machine may block for a moment.
         let make = move || Ok(invitation::svg(&asked, is_https, || urls.now()));
-        match self.in_thread(make).await {
+        let group = AddressGroup::of(self.client(request));
+        match self.site.reads.run(group, make).await {
             Ok(Some(svg)) => {
                 let head = Head::new("200 OK", INVITATION_TYPE, svg.len() as u64, Some(&host));
                 Answer::Text(head.with("Cache-Control", "no-store"), svg)
@@ -273,8 +293,9 @@ impl Conversation {
         let root = self.site.settings.borrow().web.root.clone();
         let (path, accepts_gzip) = (request.path.clone(), request.accepts_gzip);
         let find = move || files::find(&root, &path, accepts_gzip);
-        match self.in_thread(find).await {
-            Ok(Some(found)) => file_answer(request, host, found),
+        let group = AddressGroup::of(self.client(request));
+        match self.site.reads.run(group, find).await {
+            Ok(Some(found)) => file_answer(request, host, found, group),
             Ok(None) if request.path == "/" => text("404 Not Found", NO_PAGE, Some(host)),
             Ok(None) => text("404 Not Found", "There is no such page.\n", Some(host)),
             Err(error) => {
@@ -282,24 +303,6 @@ impl Conversation {
                 text("500 Internal Server Error", "The file cannot be read.\n", Some(host))
             }
         }
-    }
-
-    /// Runs something that blocks in a thread, when a permit for it is free.
-    ///
-    /// # Errors
-    /// Those of `work`, or it has panicked.
-    async fn in_thread<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> io::Result<T> + Send + 'static,
-    ) -> io::Result<T> {
-        // The semaphore is never closed.
-        let permit: Option<OwnedSemaphorePermit> =
-            self.site.reads.clone().acquire_owned().await.ok();
-        let done = spawn_blocking(move || {
-            let _permit = permit;
-            work()
-        });
-        done.await.map_err(io::Error::other)?
     }
 
     /// Sends an answer; only its head if `is_head`.
@@ -313,13 +316,14 @@ impl Conversation {
                 let bytes = head.encode(keeps_alive) + &body;
                 self.stream.write_all(bytes.as_bytes()).await
             }
-            Answer::File(head, mut file) => {
+            Answer::File(head, mut file, group) => {
                 self.stream.write_all(head.encode(keeps_alive).as_bytes()).await?;
                 if is_head {
                     return Ok(());
                 }
                 loop {
-                    let (piece, rest) = self.in_thread(move || read_piece(file)).await?;
+                    let read = move || read_piece(file);
+                    let (piece, rest) = self.site.reads.run(group, read).await?;
                     if piece.is_empty() {
                         return Ok(());
                     }
@@ -332,15 +336,15 @@ impl Conversation {
     }
 }
 
-/// Reads once from a socket and appends the bytes. It is not `async`: otherwise the buffer would be
+/// Reads once from a socket and adds the bytes. It is not `async`: otherwise the buffer would be
 /// a part of the task.
 ///
 /// # Errors
 /// Those of the socket.
-fn read_once(stream: &TcpStream, received: &mut Vec<u8>) -> io::Result<usize> {
+fn read_once(stream: &TcpStream, received: &mut HeadReader) -> io::Result<usize> {
     let mut buffer = [0; READ_SIZE];
     let count = stream.try_read(&mut buffer)?;
-    received.extend_from_slice(buffer.get(..count).unwrap_or_default());
+    received.extend(buffer.get(..count).unwrap_or_default());
     Ok(count)
 }
 
@@ -377,8 +381,14 @@ fn refuse_head(error: HttpRequestError) -> Answer {
     text(status, &format!("This server does not understand: {error}.\n"), None)
 }
 
-/// Returns the answer with a file, or that the browser's copy is still right.
-fn file_answer(request: &HttpRequest, host: &Authority, found: FoundFile) -> Answer {
+/// Returns the answer with a file, or that the browser's copy is still right. `group`: that of the
+/// client.
+fn file_answer(
+    request: &HttpRequest,
+    host: &Authority,
+    found: FoundFile,
+    group: AddressGroup,
+) -> Answer {
     let is_known = |tag: &str| {
         let known = request.if_none_match.as_deref().unwrap_or_default();
         known.split(',').map(|it| it.trim().trim_start_matches("W/")).any(|it| it == tag)
@@ -395,5 +405,73 @@ fn file_answer(request: &HttpRequest, host: &Authority, found: FoundFile) -> Ans
     if found.is_gzip {
         head = head.with("Content-Encoding", "gzip");
     }
-    if is_unchanged { Answer::Text(head, String::new()) } else { Answer::File(head, found.file) }
+    match is_unchanged {
+        true => Answer::Text(head, String::new()),
+        false => Answer::File(head, found.file, group),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::model::Moment;
+    use crate::os::Clock;
+
+    /// Size of the file that clients request, in bytes: more than sockets hold.
+    const LARGE_FILE: usize = 8 << 20;
+
+    /// Maximum time that a test waits for the end of a conversation.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// Limits of which each is longer than [`PATIENCE`].
+    const LONG: TimeLimits = {
+        let long = Duration::from_secs(600);
+        TimeLimits { head: long, response: long, conversation: long }
+    };
+
+    /// Runs a conversation with a client, which sends `head` and reads nothing. Returns true if the conversation ends without a WebSocket.
+    async fn ends_with_silent_reader(limits: TimeLimits, head: &str) -> bool {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::write(root.path().join("large.bin"), vec![0; LARGE_FILE]).unwrap();
+        let mut settings = ServerSettings::default();
+        settings.web.root = root.path().to_owned();
+        let (_sender, settings) = watch::channel(settings);
+        let none = watch::channel(Vec::new()).1;
+        let urls = BrowserUrls { listening: none.clone(), web: none, settings: settings.clone() };
+        let site = Site {
+            settings,
+            reads: FileReads::default(),
+            machine: "pi".into(),
+            urls: urls.into(),
+            limits,
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, address) = listener.accept().await.unwrap();
+        client.write_all(head.as_bytes()).await.unwrap();
+        let conversation = Conversation::new(stream, address.ip(), site);
+        timeout(PATIENCE, conversation.run()).await.is_ok_and(|it| it.is_none())
+    }
+
+    /// Heads that do not come, answers that are not read and conversations without an end are cut
+    /// off, each by its own limit.
+    #[tokio::test]
+    async fn each_time_limit_cuts_off() {
+        let request = "GET /large.bin HTTP/1.1\r\nHost: pi\r\n\r\n";
+        let short = Duration::from_millis(50);
+        for (limits, head) in [
+            (TimeLimits { head: short, ..LONG }, ""),
+            (TimeLimits { head: short, ..LONG }, "GET / HTTP/1.1\r\nHost: p"),
+            (TimeLimits { response: short, ..LONG }, request),
+            (TimeLimits { conversation: short, ..LONG }, ""),
+            (TimeLimits { conversation: short, ..LONG }, request),
+        ] {
+            let clock = Clock::start();
+            assert!(ends_with_silent_reader(limits, head).await);
+            let is_due = clock.now() >= Moment::after_start(short);
+            assert!(is_due, "it ended for another reason: {limits:?} {head}");
+        }
+    }
 }

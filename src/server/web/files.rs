@@ -259,6 +259,24 @@ mod tests {
         assert!(find(&directory.path().join("no"), "/", true).unwrap().is_none());
     }
 
+    /// What lies too deep, or is too long, counts as missing.
+    #[test]
+    fn deep_and_long_files_count_as_missing() {
+        let (_directory, root) = web_root();
+        let deepest = root.join("assets/2/3/4/5/6/7");
+        fs::create_dir_all(deepest.join("8")).unwrap();
+        for name in ["file", "8/file"] {
+            fs::write(deepest.join(name), "x").unwrap();
+        }
+        assert!(find(&root, "/assets/2/3/4/5/6/7/file", false).unwrap().is_some());
+        assert!(find(&root, "/assets/2/3/4/5/6/7/8/file", false).unwrap().is_none());
+        for (name, length, is_there) in [("most", MAX_FILE, true), ("more", MAX_FILE + 1, false)] {
+            File::create(root.join("assets").join(name)).unwrap().set_len(length).unwrap();
+            let found = find(&root, &format!("/assets/{name}"), false).unwrap();
+            assert_eq!(found.is_some(), is_there, "{name}");
+        }
+    }
+
     /// A link as the root itself is followed, because the owner has set it.
     #[test]
     fn root_may_be_a_link() {

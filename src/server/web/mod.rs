@@ -5,17 +5,19 @@
 //! |---|---|
 //! | here | way in and settings |
 //! | `unproven` | how many connections may be without a WebSocket |
-//! | `conversation` | requests and answers on a connection |
+//! | `conversation`, `head_reader` | requests and answers on a connection |
 //! | `hosts`, `forwarded` | which hosts and origins are allowed, whose address counts |
-//! | `response`, `files` | heads of responses, files of the page |
+//! | `response`, `files`, `file_reads` | heads of responses, files of the page |
 //! | `invitation` | the QR code for others |
 //! | `websocket` | the transport |
 //! | `browser_urls` | where to point a browser |
 
 mod browser_urls;
 mod conversation;
+mod file_reads;
 mod files;
 mod forwarded;
+mod head_reader;
 mod hosts;
 mod invitation;
 mod response;
@@ -24,13 +26,13 @@ mod websocket;
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 
 pub(super) use self::browser_urls::BrowserUrls;
-use self::conversation::{Conversation, Site};
+use self::conversation::{Conversation, Site, TimeLimits};
+use self::file_reads::FileReads;
 pub(super) use self::files::has_page;
 use self::unproven::Unproven;
 use self::websocket::WebSocket;
@@ -47,9 +49,6 @@ const WEBSOCKET_PATH: &str = "/chat";
 
 /// Directory in which the package installs the page.
 const PACKAGED_ROOT: &str = "/usr/share/chat-server/web";
-
-/// Maximum number of files that are read at the same time, each in a thread.
-const MAX_READS: usize = 2;
 
 /// Settings of the way in for browsers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,7 +100,7 @@ pub(super) struct WebWayIn {
     admission: Admission,
     /// What all conversations share.
     site: Site,
-    /// Counter of the connections that have not become WebSockets.
+    /// Places of the connections that have not become WebSockets.
     unproven: Unproven,
 }
 
@@ -110,9 +109,10 @@ impl WebWayIn {
     pub(super) fn new(admission: Admission, urls: BrowserUrls) -> Self {
         let site = Site {
             settings: admission.settings.clone(),
-            reads: Arc::new(Semaphore::new(MAX_READS)),
+            reads: FileReads::default(),
             machine: machine_name().into(),
             urls: urls.into(),
+            limits: TimeLimits::default(),
         };
         Self { admission, site, unproven: Unproven::default() }
     }
@@ -122,7 +122,7 @@ impl WayIn for WebWayIn {
     const LISTENING: &'static str = "listening for browsers on";
 
     /// Spawns the conversation on a connection. Closes the connection if too many others have not
-    /// become WebSockets.
+    /// become WebSockets, also later in favour of another address.
     async fn enter(&self, stream: TcpStream, peer: IpAddr, permit: OwnedSemaphorePermit) {
         let is_proxy =
             self.site.settings.borrow().trusted_proxies.iter().any(|it| it.contains(peer));
@@ -131,7 +131,10 @@ impl WayIn for WebWayIn {
         let conversation = Conversation::new(stream, peer, self.site.clone());
         let admission = self.admission.clone();
         tokio::spawn(async move {
-            let outcome = conversation.run().await;
+            let outcome = tokio::select! {
+                outcome = conversation.run() => outcome,
+                () = place.lost() => None,
+            };
             drop(place);
             if let Some((stream, client)) = outcome {
                 let websocket = WebSocket::new(stream, admission.clock);

@@ -1,8 +1,10 @@
 //! Connections that have not become WebSockets: their number is bounded, in all and for each
 //! address group, because they hold memory and descriptors without counting for the hub.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
 
 use crate::model::AddressGroup;
 
@@ -13,66 +15,103 @@ const MAX_TOTAL: usize = 256;
 /// devices of a home network may be one group.
 const MAX_OF_GROUP: usize = 128;
 
-/// Counter of the connections that have not become WebSockets. Clones share it.
+/// Places of the connections that have not become WebSockets. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Unproven(Arc<Mutex<Counts>>);
+pub(super) struct Unproven(Arc<Mutex<Places>>);
 
-/// Numbers of connections.
+/// Places that are taken.
 #[derive(Debug, Default)]
-struct Counts {
-    /// Number of all connections.
-    total: usize,
-    /// Number of connections of each address group that has any.
-    groups: HashMap<AddressGroup, usize>,
+struct Places {
+    /// Number of the next place.
+    next: u64,
+    /// Connections by the numbers of their places: the oldest first.
+    taken: BTreeMap<u64, Taken>,
+}
+
+/// Connection that has a place.
+#[derive(Debug)]
+struct Taken {
+    /// Group that the place is counted for; `None` for a trusted proxy.
+    group: Option<AddressGroup>,
+    /// Tells the connection that it has lost its place.
+    lost: Arc<Notify>,
 }
 
 /// Place of one connection, which becomes free when this is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
-    /// Counter to give the place back to.
-    counter: Unproven,
-    /// Group that the place is counted for; `None` for a trusted proxy.
-    group: Option<AddressGroup>,
+    /// Where to give the place back to.
+    places: Unproven,
+    /// Number of the place.
+    number: u64,
+    /// Tells that the place is lost.
+    lost: Arc<Notify>,
 }
 
 impl Unproven {
     /// Reserves a place for a connection of this group; `None` for the group if the connection is
-    /// that of a trusted proxy, which is only counted in all. Returns `None` if all places are
-    /// taken: close the connection.
+    /// that of a trusted proxy, which is only counted in all. If the group has as many places as it
+    /// may have, it loses its oldest. If all places are taken, the group that has most of them
+    /// loses its oldest; this group itself if none has more. So nobody keeps out another one.
+    /// Returns `None` if proxies have all places: close the connection.
     pub(super) fn reserve(&self, group: Option<AddressGroup>) -> Option<Place> {
-        let mut counts = self.lock();
-        if counts.total >= MAX_TOTAL {
-            return None;
-        }
-        if let Some(group) = group {
-            let count = counts.groups.entry(group).or_default();
-            if *count >= MAX_OF_GROUP {
-                return None;
+        let mut places = self.lock();
+        let is_own = |it: &&Taken| group.is_some() && it.group == group;
+        let own = places.taken.values().filter(is_own).count();
+        if own >= MAX_OF_GROUP {
+            places.take_oldest_of(|it| it == group)?;
+        } else if places.taken.len() >= MAX_TOTAL {
+            let counts = places.counts();
+            let most = counts.values().copied().max()?;
+            if own == most {
+                places.take_oldest_of(|it| it == group)?;
+            } else {
+                let count = |it: Option<AddressGroup>| counts.get(&it?).copied();
+                places.take_oldest_of(|it| count(it) == Some(most))?;
             }
-            *count += 1;
         }
-        counts.total += 1;
-        Some(Place { counter: self.clone(), group })
+        let number = places.next;
+        places.next += 1;
+        let lost = Arc::new(Notify::new());
+        places.taken.insert(number, Taken { group, lost: lost.clone() });
+        Some(Place { places: self.clone(), number, lost })
     }
 
-    /// Locks the numbers.
-    fn lock(&self) -> MutexGuard<'_, Counts> {
+    /// Locks the places.
+    fn lock(&self) -> MutexGuard<'_, Places> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Places {
+    /// Takes the oldest place from a group that fits, and tells its connection. `None` if there is
+    /// none.
+    fn take_oldest_of(&mut self, fits: impl Fn(Option<AddressGroup>) -> bool) -> Option<()> {
+        let (&oldest, _) = self.taken.iter().find(|(_, it)| fits(it.group))?;
+        self.taken.remove(&oldest)?.lost.notify_one();
+        Some(())
+    }
+
+    /// Returns the number of places of each address group that has any.
+    fn counts(&self) -> HashMap<AddressGroup, usize> {
+        let mut counts = HashMap::new();
+        for group in self.taken.values().filter_map(|it| it.group) {
+            *counts.entry(group).or_default() += 1;
+        }
+        counts
+    }
+}
+
+impl Place {
+    /// Waits until the place is lost to another group: close the connection then.
+    pub(super) async fn lost(&self) {
+        self.lost.notified().await;
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut counts = self.counter.lock();
-        counts.total = counts.total.saturating_sub(1);
-        if let Some(group) = self.group
-            && let Some(count) = counts.groups.get_mut(&group)
-        {
-            *count -= 1;
-            if *count == 0 {
-                counts.groups.remove(&group);
-            }
-        }
+        self.places.lock().taken.remove(&self.number);
     }
 }
 
@@ -80,24 +119,74 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
-    /// One group cannot take all places, and a place that is free can be taken again.
+    /// Returns a group of addresses.
+    fn group(last: u8) -> Option<AddressGroup> {
+        Some(AddressGroup::of([192, 0, 2, last].into()))
+    }
+
+    /// Returns true if the place is lost.
+    fn is_lost(place: &Place) -> bool {
+        !place.places.lock().taken.contains_key(&place.number)
+    }
+
+    /// Returns the number of places that are not lost.
+    fn kept(places: &[Place]) -> usize {
+        places.iter().filter(|it| !is_lost(it)).count()
+    }
+
+    /// Neither one group nor all together have more places than they may have, and a place that is
+    /// free can be taken again.
     #[test]
     fn places_are_bounded_and_come_back() {
         let unproven = Unproven::default();
-        let group = |last| Some(AddressGroup::of([192, 0, 2, last].into()));
         let take = |group| -> Vec<Place> {
-            (0..MAX_TOTAL).map_while(|_| unproven.reserve(group)).collect()
+            (0..=MAX_TOTAL).map_while(|_| unproven.reserve(group)).collect()
         };
-        let mut of_one = take(group(1));
-        assert_eq!(of_one.len(), MAX_OF_GROUP);
+        let of_one = take(group(1));
+        assert_eq!(kept(&of_one), MAX_OF_GROUP);
+        assert!(of_one.iter().rev().take(MAX_OF_GROUP).all(|it| !is_lost(it)), "the newest stay");
+        drop(of_one);
         let of_proxy = take(None);
-        assert_eq!(of_proxy.len(), MAX_TOTAL - MAX_OF_GROUP);
-        assert!(unproven.reserve(group(2)).is_none());
-        of_one.pop();
-        let other = unproven.reserve(group(2));
-        assert!(other.is_some());
-        drop((of_one, of_proxy, other));
-        let counts = unproven.lock();
-        assert!(counts.total == 0 && counts.groups.is_empty());
+        assert_eq!((of_proxy.len(), kept(&of_proxy)), (MAX_TOTAL, MAX_TOTAL));
+        assert!(unproven.reserve(group(1)).is_none(), "a proxy loses nothing");
+        drop(of_proxy);
+        assert!(unproven.lock().taken.is_empty());
+    }
+
+    /// When all places are taken, the group with most of them loses its oldest, for a group with
+    /// fewer and for a proxy.
+    #[tokio::test]
+    async fn group_with_most_places_loses_its_oldest() {
+        let unproven = Unproven::default();
+        let take = |last, count| -> Vec<Place> {
+            (0..count).map(|_| unproven.reserve(group(last)).unwrap()).collect()
+        };
+        let two = take(2, MAX_OF_GROUP - 1);
+        let one = take(1, MAX_OF_GROUP);
+        let proxy = unproven.reserve(None).unwrap();
+        let newcomer = unproven.reserve(group(3)).unwrap();
+        assert!(is_lost(&one[0]) && kept(&one) == MAX_OF_GROUP - 1);
+        one[0].lost().await;
+        // Now both have as many, and the oldest place is that of the second.
+        let other = unproven.reserve(None).unwrap();
+        assert!(is_lost(&two[0]) && kept(&two) == MAX_OF_GROUP - 2);
+        // The group that has most takes a place from itself.
+        let further = unproven.reserve(group(1)).unwrap();
+        assert!(is_lost(&one[1]) && kept(&one) == MAX_OF_GROUP - 2);
+        assert_eq!(kept(&[proxy, newcomer, other, further]), 4);
+        assert_eq!(kept(&two), MAX_OF_GROUP - 2);
+        // A lost place is given back once.
+        drop((one, two));
+        assert!(unproven.lock().taken.is_empty());
+    }
+
+    /// Many groups with a place each keep out nobody.
+    #[test]
+    fn many_groups_keep_out_nobody() {
+        let unproven = Unproven::default();
+        let crowd: Vec<Place> =
+            (0..=u8::MAX).map(|it| unproven.reserve(group(it)).unwrap()).collect();
+        let newcomer = unproven.reserve(Some(AddressGroup::of([198, 51, 100, 1].into())));
+        assert!(newcomer.is_some() && is_lost(&crowd[0]) && !is_lost(&crowd[1]));
     }
 }
