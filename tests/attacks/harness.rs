@@ -115,6 +115,8 @@ pub(crate) struct Attack<'a> {
     pub(crate) password: Option<&'a str>,
     /// Limit of open files of the server; `None`: that of the test.
     pub(crate) open_files: Option<u32>,
+    /// Whether the port for browsers is open. The newcomer then comes by it, too.
+    pub(crate) has_web: bool,
     /// Room in which the pair talks.
     pub(crate) pair_room: &'a str,
     /// Whether the newcomer searches, too, and has to get an answer within [`SEARCH_TIME`].
@@ -144,6 +146,7 @@ impl Default for Attack<'_> {
             on_disk: true,
             password: None,
             open_files: None,
+            has_web: false,
             pair_room: "lobby",
             newcomer_searches: false,
             reaches: &[],
@@ -158,6 +161,8 @@ impl Default for Attack<'_> {
 pub(crate) struct Target<'a> {
     /// Where it listens.
     pub(crate) address: SocketAddr,
+    /// Where it listens for browsers; `None` without [`Attack::has_web`].
+    web: Option<SocketAddr>,
     /// Path of its control socket.
     pub(crate) control: &'a Path,
     /// Where the attacker connects from.
@@ -174,6 +179,11 @@ impl Target<'_> {
     /// Returns true if the attack is over.
     pub(crate) fn is_over(&self) -> bool {
         self.over.load(Ordering::Relaxed)
+    }
+
+    /// Returns where the server listens for browsers. Panics without [`Attack::has_web`].
+    pub(crate) fn web(&self) -> SocketAddr {
+        self.web.unwrap()
     }
 
     /// Takes the attackers that have joined already; none at a second call.
@@ -245,6 +255,12 @@ impl Attack<'_> {
             arguments.extend(["--password-file", &password_file]);
         }
         arguments.extend(self.arguments);
+        let root = path("web");
+        if self.has_web {
+            crate::web::write_page(Path::new(&root));
+            arguments.extend(common::WITH_WEB);
+            arguments.extend(["--web-root", &root]);
+        }
         let proxy = ATTACKER.to_string();
         if self.origin == Origin::Network {
             arguments.extend(["--trusted-proxies", &proxy]);
@@ -294,8 +310,10 @@ impl Attack<'_> {
         let own = pair.measure(BEFORE);
         let over = AtomicBool::new(false);
         let recruits = Mutex::new(fortress.recruits);
+        let web = self.has_web.then(|| fortress.server.web_address());
         let target = Target {
             address,
+            web,
             control: &fortress.control,
             origin: self.origin,
             connections: AtomicU64::new(0),
@@ -310,7 +328,9 @@ impl Attack<'_> {
             let (password, searches) = (self.password, self.newcomer_searches);
             let newcomer = scope.spawn(move || {
                 thread::sleep(NEWCOMER_AFTER);
-                arrive(address, password, searches)
+                let joined = arrive(address, password, searches)?;
+                web.map_or(Ok(()), |it| crate::web::arrive(NEWCOMER, it))?;
+                Ok::<_, String>(joined)
             });
             let under = pair.measure(DURING);
             let newcomer = newcomer.join().unwrap();

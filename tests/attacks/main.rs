@@ -39,3 +39,4 @@ mod search;
 mod sessions;
 mod silent_readers;
 mod waiting_frames;
+mod web;
