@@ -126,6 +126,20 @@ test_talk() {
   quit_client bob
 }
 
+# The page's files, and a conversation over a WebSocket with a client of the other kind.
+test_page() {
+  local seen
+  [[ $(in_machine chat-server status) == *:2480/* ]] || die "the status does not tell where to point a browser"
+  start_client anna
+  send_and_confirm anna 'hello browser'
+  seen=$(python3 "$root/tests/browser_client.py" 127.0.0.1 "$(cat "$machine/web_port")" emil 'hello terminal') ||
+    die "no page, or no talk: $seen"
+  [[ $seen == *'heard anna: hello browser'* ]] || die "emil gets no history: $seen"
+  wait_for_message anna 'hello terminal' || die "anna does not hear the browser"
+  note "$(head -n 1 <<<"$seen")"
+  quit_client anna
+}
+
 test_history() {
   local number
   start_client anna

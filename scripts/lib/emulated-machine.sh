@@ -30,7 +30,7 @@ is_running() {
 # Starts the machine and returns when it has booted. As with a real disk, what the
 # machine has flushed survives a power cut, and what is only in its memory does not.
 # Its first network is QEMU's user network: it cannot reach anything, and free ports
-# of the host are forwarded to its ssh and chat ports. Its second one is the tap
+# of the host are forwarded to its ports for ssh, chat clients and browsers. Its second one is the tap
 # network.
 start_machine() {
   local qemu pipe=$machine/monitor tap_arguments=()
@@ -48,7 +48,7 @@ start_machine() {
   setsid "${qemu[@]}" -accel tcg,thread=multi -smp 2 -m "$machine_memory" -display none -nodefaults \
     -kernel "$machine_image/vmlinuz" -initrd "$machine_image/initrd" -append 'rw console=ttyAMA0 quiet' \
     -drive "if=none,id=disk,format=raw,cache=writeback,file=$machine/disk" -device virtio-blk-pci,drive=disk \
-    -netdev user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:0-:22,hostfwd=tcp:127.0.0.1:0-:2428 \
+    -netdev user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:0-:22,hostfwd=tcp:127.0.0.1:0-:2428,hostfwd=tcp:127.0.0.1:0-:2480 \
     -device virtio-net-pci,netdev=net,mac=52:54:00:12:34:56,romfile= "${tap_arguments[@]}" -device virtio-rng-pci \
     -chardev "file,id=console,path=$machine/console,append=on" -serial chardev:console \
     -chardev "pipe,id=monitor,path=$pipe" -monitor chardev:monitor \
@@ -62,7 +62,7 @@ start_machine() {
 }
 
 # Asks QEMU's monitor which ports of this host are forwarded, and writes them into
-# the files ssh_port and chat_port; fails if it does not answer yet.
+# the files ssh_port, chat_port and web_port; fails if it does not answer yet.
 read_forwarded_ports() {
   local line words monitor
   exec {monitor}<>"$machine/monitor.out"
@@ -72,10 +72,11 @@ read_forwarded_ports() {
     case "${words[0]-} ${words[5]-}" in
     'TCP[HOST_FORWARD] 22') echo "${words[3]}" >"$machine/ssh_port" ;;
     'TCP[HOST_FORWARD] 2428') echo "${words[3]}" >"$machine/chat_port" ;;
+    'TCP[HOST_FORWARD] 2480') echo "${words[3]}" >"$machine/web_port" ;;
     esac
   done
   exec {monitor}>&-
-  [[ -s $machine/ssh_port && -s $machine/chat_port ]]
+  [[ -s $machine/ssh_port && -s $machine/chat_port && -s $machine/web_port ]]
 }
 
 # Prints the address of this host that is forwarded to the machine's chat port.

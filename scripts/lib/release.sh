@@ -56,14 +56,15 @@ write_manual() {
   gzip --best --no-name "$target"/manual/man/*
 }
 
-# Writes the licences of the crates in the current architecture's programs, and
-# of Rust's standard library, into file $1.
+# Writes the licences of the crates in the current architecture's programs, of
+# Rust's standard library, and with --page as $2 those of the page for browsers, into
+# file $1.
 write_notices() {
   local features=client,peer rust
   [[ ${programs[0]} != chat-server ]] || features+=,server
   rust=$(rustc --print sysroot)/share/doc/rust/COPYRIGHT-library.html
   [[ -e $rust ]] || die "this Rust has no notices of its standard library ($rust); rustup's has"
-  python3 "$root/scripts/lib/notices.py" "$triple" "$features" "$rust" >"$1"
+  (cd "$root" && python3 scripts/lib/notices.py "$triple" "$features" "$rust" "${@:2}") >"$1"
 }
 
 # Writes the checksums of all packages, archives and SBOMs in directory $1 into

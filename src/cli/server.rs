@@ -28,6 +28,9 @@ use crate::{disk, systemd};
 /// they are kept on disk; without it in memory, until the server stops. The addresses that
 /// are listened on appear on standard error, a line each: "listening on ADDR:PORT".
 ///
+/// Browsers get a page at port 2480, with which they talk in the same rooms; `chat-server
+/// status` tells its addresses, once --web-root has its files.
+///
 /// SIGHUP has it read its configuration again: what can be applied while it
 /// runs is applied, what needs a restart is named in the log, and a wrong
 /// configuration changes nothing. On a terminal SIGHUP stops it, because the
