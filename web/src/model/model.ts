@@ -11,6 +11,7 @@ import type {
   ListedRoom,
   Role,
   RoomMessage,
+  Sanctioned,
   Welcome,
 } from "../engine/events";
 import { foldName } from "../text/fold";
@@ -30,7 +31,7 @@ export type Phase =
   | { phase: "chat" }
   | { phase: "name"; name: string; refused: { name: string | null; text: string } | null }
   | { phase: "password"; again: boolean }
-  | { phase: "ended"; name: string | null; text: string }
+  | { phase: "ended"; name: string | null; text: string; sanctioned: Sanctioned | null }
   | { phase: "elsewhere" };
 
 /** Where a message that deserves attention came from. */
@@ -83,6 +84,8 @@ export class Model {
   #nextId = 1;
   #joining: string | null = null;
   #welcome: Welcome | null = null;
+  /** What sends this user out of the server: the end follows. */
+  #sentOut: Sanctioned | null = null;
 
   /** `send` passes a request to the engine; it is never called while an event is handled. */
   constructor(send: (request: ChatRequest) => void) {
@@ -163,7 +166,7 @@ export class Model {
       case "role":
         return this.#onRole(event);
       case "sanctioned":
-        return this.toast({ id: `sanctioned-${event.action}`, args: { room: event.room ?? "", by: event.by ?? "", reason: event.reason ?? "" } }, event.action.startsWith("un") ? "info" : "error");
+        return this.#onSanctioned(event);
       case "rooms":
         this.listedRooms = event.rooms;
         return;
@@ -181,7 +184,7 @@ export class Model {
         this.phase = { phase: "password", again: event.again };
         return;
       case "end":
-        this.phase = { phase: "ended", name: event.name ?? event.reason, text: event.text };
+        this.phase = { phase: "ended", name: event.name ?? event.reason, text: event.text, sanctioned: this.#sentOut };
     }
   }
 
@@ -269,7 +272,7 @@ export class Model {
     this.#history.fail(event);
     // A message for a room in which the user is no more: nothing else shows its text.
     if (event.message) this.toast({ text: event.message }, "error");
-    this.toast(event.name && event.name !== "client" ? { id: `error-${event.name}`, args: { text: event.text } } : { text: event.text }, "error");
+    this.toast({ error: { name: event.name, text: event.text } }, "error");
   }
 
   #onHistoryEnd(room: string | null): void {
@@ -297,8 +300,14 @@ export class Model {
 
   #onLeft(room: string, isForced: boolean): void {
     this.conversations.delete(room);
-    if (isForced) this.toast({ id: "left-forced", args: { room } }, "error");
+    const isTold = this.toasts.some(({ message }) => "sanctioned" in message && message.sanctioned.room === room);
+    if (isForced && !isTold) this.toast({ id: "left-forced", args: { room } }, "error");
     if (this.current === room) this.select([...this.conversations.keys()][0] ?? "");
+  }
+
+  #onSanctioned(event: Sanctioned): void {
+    if (event.room === null && (event.action === "kick" || event.action === "ban")) this.#sentOut = event;
+    else this.toast({ sanctioned: event }, event.action.startsWith("un") ? "info" : "error");
   }
 
   #onDone(id: string | undefined, affected: number): void {

@@ -10,13 +10,15 @@ const PAGE = 30;
 export class Search {
   /** As it was typed. */
   typed = "";
-  #query: SearchQuery = { text: "" };
+  /** What is searched for. */
+  query: SearchQuery = { text: "" };
   state: "idle" | "searching" | "done" | "failed" = "idle";
   /** Newest first. */
   results: FoundMessage[] = [];
   /** Sequence before which there are more; null if there are none. */
   before: number | null = null;
-  error: string | null = null;
+  /** Why the search was refused. */
+  error: Pick<ErrorEvent, "name" | "text"> | null = null;
   readonly #request: (request: ChatRequest) => string;
   #id: string | null = null;
   #page: FoundMessage[] = [];
@@ -25,9 +27,15 @@ export class Search {
     this.#request = request;
   }
 
+  /** Forgets the last search: what was typed now is none. */
+  reset(): void {
+    this.#id = null;
+    Object.assign(this, { state: "idle", results: [], before: null, error: null });
+  }
+
   /** Begins a search for what was typed and parsed. */
   start(typed: string, query: SearchQuery): void {
-    this.#query = query;
+    this.query = query;
     Object.assign(this, { typed, results: [], before: null, error: null });
     this.#ask(null);
   }
@@ -40,7 +48,7 @@ export class Search {
   #ask(before: number | null): void {
     this.state = "searching";
     this.#page = [];
-    this.#id = this.#request({ type: "search", ...this.#query, limit: PAGE, ...(before === null ? {} : { before }) });
+    this.#id = this.#request({ type: "search", ...this.query, limit: PAGE, ...(before === null ? {} : { before }) });
   }
 
   /** Handles a result, or the end of the results. */
@@ -59,7 +67,7 @@ export class Search {
   fail(event: ErrorEvent): boolean {
     if (!this.#id || event.id !== this.#id) return false;
     this.state = "failed";
-    this.error = event.text;
+    this.error = event;
     return true;
   }
 }

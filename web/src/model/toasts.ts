@@ -1,10 +1,16 @@
 /** Short notes. */
 
+import type { ErrorEvent, Sanctioned } from "../engine/events";
+
 /** A short note that the user can dismiss. */
 export interface Toast {
   id: number;
-  /** Name of a message of the catalogue, or a text as it is. */
-  message: { id: string; args?: Record<string, string | number> } | { text: string };
+  /** Name of a message of the catalogue, a text as it is, or an event that says it. */
+  message:
+    | { id: string; args?: Record<string, string | number> }
+    | { text: string }
+    | { error: Pick<ErrorEvent, "name" | "text"> }
+    | { sanctioned: Sanctioned };
   kind: "info" | "error";
 }
 

@@ -3,6 +3,7 @@
 import { FluentBundle, FluentResource, type FluentVariable } from "@fluent/bundle";
 import german from "../../locales/de.ftl";
 import english from "../../locales/en.ftl";
+import { safeLine } from "./safe";
 
 /** Catalogues by language. */
 const CATALOGUES: Record<string, string> = { en: english, de: german };
@@ -44,10 +45,15 @@ export class L10n {
     this.#relative = lazy(() => new Intl.RelativeTimeFormat(regional, { numeric: "auto" }));
   }
 
-  /** Returns a text; null if there is none with this id. */
+  /**
+   * Returns a text; null if there is none with this id. Texts among the arguments may come from strangers: they are
+   * made safe here, and not the result, which has the invisible characters that keep their direction apart.
+   */
   find(id: string, args: Args = {}): string | null {
     const message = this.#bundle.getMessage(id);
-    return message?.value ? this.#bundle.formatPattern(message.value, args) : null;
+    if (!message?.value) return null;
+    const safe = Object.entries(args).map(([name, it]) => [name, typeof it === "string" ? safeLine(it) : it] as const);
+    return this.#bundle.formatPattern(message.value, Object.fromEntries(safe));
   }
 
   /** Returns a text. One that is missing is its id: a test finds it. */
@@ -63,6 +69,11 @@ export class L10n {
   /** Returns day and time. */
   moment(time: number): string {
     return this.#moment().format(time);
+  }
+
+  /** Returns a length of time. `unit`: such as `minute`. */
+  duration(count: number, unit: string): string {
+    return new Intl.NumberFormat(this.language, { style: "unit", unit, unitDisplay: "long" }).format(count);
   }
 
   /** Returns the day: today, yesterday or the date. */

@@ -9,23 +9,27 @@ export interface SearchQuery {
   until?: string;
 }
 
-/** Fields of the request by the filters' names. */
+/** Fields of the request by the filters' names, in English and in German. */
 const FILTERS: Record<string, "from" | "room" | "since" | "until"> = {
   from: "from",
   in: "room",
   after: "since",
   before: "until",
+  von: "from",
+  nach: "since",
+  vor: "until",
 };
 
 /** Pieces between blanks; blanks in double quotes are part of a piece. */
 const PIECES = /(?:"[^"]*(?:"|$)|[^\s"])+/gu;
 
-/** Parses a day, a day and a time, `today` or `yesterday` by the local clock; null if it is none of them. */
+/** Parses a day, a day and a time, `today` or `yesterday` (also in German) by the local clock; null if it is none of them. */
 function parseTime(text: string): string | null {
   const today = new Date();
   today.setHours(0, 0, 0, 0);
-  if (text === "yesterday") today.setDate(today.getDate() - 1);
-  if (text === "today" || text === "yesterday") return today.toISOString();
+  const isYesterday = text === "yesterday" || text === "gestern";
+  if (isYesterday) today.setDate(today.getDate() - 1);
+  if (isYesterday || text === "today" || text === "heute") return today.toISOString();
   if (!/^\d{4}-\d\d-\d\d(T\d\d:\d\d)?$/.test(text)) return null;
   // Without a time, a browser would take the day for that of UTC.
   const time = new Date(text.includes("T") ? text : `${text}T00:00`);

@@ -146,7 +146,7 @@ function Content() {
     case "password":
       return <PasswordForm again={phase.again} />;
     case "ended":
-      return <Ended name={phase.name} text={phase.text} />;
+      return <Ended {...phase} />;
     case "elsewhere":
       return <Elsewhere />;
   }

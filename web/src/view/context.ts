@@ -2,7 +2,6 @@
 
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
-import type { ErrorEvent } from "../engine/events";
 import type { Model } from "../model/model";
 import type { L10n } from "../text/l10n";
 
@@ -61,11 +60,6 @@ export function useShared(): Shared {
   const shared = useContext(SharedContext);
   if (!shared) throw new Error("outside of the page");
   return shared;
-}
-
-/** Returns the reason of a refusal in the user's language, or as the server says it. */
-export function reasonText(l10n: L10n, error: Pick<ErrorEvent, "name" | "text">): string {
-  return l10n.find(`error-${error.name}`, { text: error.text }) ?? error.text;
 }
 
 /** Returns one of twelve colours for a name: always the same. */

@@ -3,6 +3,9 @@
 import { useEffect, useState } from "preact/hooks";
 import { notificationState } from "../browser/attention";
 import { load, save } from "../browser/storage";
+import type { FoundMessage } from "../engine/events";
+import { foldName } from "../text/fold";
+import { reasonText } from "../text/reasons";
 import { safeLine, safeText } from "../text/safe";
 import { hueClass, useShared } from "./context";
 import { Dialog } from "./dialog";
@@ -54,9 +57,12 @@ export function RoomsDialog() {
 
 /** Search in all rooms. */
 export function SearchDialog() {
-  const { model, l10n, actions } = useShared();
+  const { model, l10n, actions, ignored } = useShared();
   const { search } = model;
   const [wrong, setWrong] = useState<string | null>(null);
+  // Who looks for what an ignored person wrote wants to see it.
+  const shown = foldName(search.query.from ?? "");
+  const isHidden = ({ own, from }: FoundMessage) => !own && ignored.has(foldName(from)) && foldName(from) !== shown;
   const [query, setQuery] = useState(search.typed);
   return (
     <Dialog title={l10n.text("search")} class="wide">
@@ -74,9 +80,9 @@ export function SearchDialog() {
         <button class="primary" type="submit">{l10n.text("search-go")}</button>
       </form>
       <p class="hint" role="status">
-        {wrong !== null && l10n.text("search-wrong", { piece: safeLine(wrong) })}
+        {wrong !== null && l10n.text("search-wrong", { piece: wrong })}
         {search.state === "searching" && l10n.text("search-searching")}
-        {search.state === "failed" && safeLine(search.error ?? "")}
+        {search.error && reasonText(l10n, search.error)}
         {search.state === "done" && search.results.length === 0 && l10n.text("search-none")}
       </p>
       <ol class="results">
@@ -95,7 +101,9 @@ export function SearchDialog() {
                 <span class="choice-note"><bdi>#{safeLine(found.room)}</bdi></span>
                 {found.time && <time dateTime={found.time}>{l10n.moment(Date.parse(found.time))}</time>}
               </span>
-              <span class="text" dir="auto">{safeText(found.text)}</span>
+              <span class="text" dir="auto">
+                {isHidden(found) ? l10n.text("ignored-message", { name: found.from }) : safeText(found.text)}
+              </span>
             </button>
           </li>
         ))}

@@ -2,8 +2,9 @@
 
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { safeLine } from "../text/safe";
-import { reasonText, useShared } from "./context";
+import type { Sanctioned } from "../engine/events";
+import { reasonText, sanctionedText } from "../text/reasons";
+import { useShared } from "./context";
 
 /** A card in the middle of the page. */
 function Card(props: { title: string; children: ComponentChildren }) {
@@ -36,7 +37,7 @@ export function NameForm(props: { name: string; refused: { name: string | null; 
       >
         {props.refused && (
           <p class="problem" role="alert" id="name-problem">
-            {safeLine(reasonText(l10n, props.refused))}
+            {reasonText(l10n, props.refused)}
           </p>
         )}
         <label for="name">{l10n.text(props.refused ? "name-label" : "name-question")}</label>
@@ -104,13 +105,13 @@ export function PasswordForm(props: { again: boolean }) {
   );
 }
 
-/** Says why the chat has ended. */
-export function Ended(props: { name: string | null; text: string }) {
+/** Says why the chat has ended. `sanctioned`: what sent this user out of it, if that is why. */
+export function Ended(props: { name: string | null; text: string; sanctioned: Sanctioned | null }) {
   const { l10n, actions } = useShared();
-  const text = l10n.find(`ended-${props.name}`) ?? reasonText(l10n, props);
+  const text = props.sanctioned ? sanctionedText(l10n, props.sanctioned) : (l10n.find(`ended-${props.name}`) ?? reasonText(l10n, props));
   return (
     <Card title={l10n.text("ended-title")}>
-      <p dir="auto">{safeLine(text)}</p>
+      <p dir="auto">{text}</p>
       <button class="primary" type="button" onClick={actions.again}>
         {l10n.text("ended-again")}
       </button>

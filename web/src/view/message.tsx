@@ -3,8 +3,9 @@
 import type { Conversation, Message, PendingMessage } from "../model/conversation";
 import { foldName } from "../text/fold";
 import { mentions, splitText } from "../text/pieces";
+import { reasonText } from "../text/reasons";
 import { safeLine, safeText } from "../text/safe";
-import { hueClass, reasonText, useShared } from "./context";
+import { hueClass, useShared } from "./context";
 import { Icon } from "./icon";
 
 /** A text with links and mentions. */
@@ -69,8 +70,9 @@ function Content({ message }: { message: Message }) {
 
 /** A message. */
 export function MessageRow({ message, isFirst }: { message: Message; isFirst: boolean }) {
-  const { model, l10n, actions } = useShared();
-  const isForMe = !message.own && message.style !== "removed" && mentions(message.text, model.name);
+  const { model, l10n, actions, ignored } = useShared();
+  const isHidden = !message.own && ignored.has(foldName(message.from));
+  const isForMe = !message.own && !isHidden && message.style !== "removed" && mentions(message.text, model.name);
   const classes = ["message", isFirst && "is-first", message.own && "is-own", isForMe && "is-mention", message.seq === model.conversation?.marked && "is-marked"];
   return (
     <li class={classes.filter(Boolean).join(" ")} data-key={`message-${message.seq}`}>
@@ -107,7 +109,7 @@ export function PendingRow({ conversation, message }: { conversation: Conversati
       </p>
       {error ? (
         <div class="refusal">
-          <p role="alert">{l10n.text("message-refused", { reason: safeLine(reasonText(l10n, error)) })}</p>
+          <p role="alert">{l10n.text("message-refused", { reason: reasonText(l10n, error) })}</p>
           {error.name === "recipient_changed" && (
             <button type="button" onClick={() => model.sendAnyway(conversation, message)}>
               {l10n.text("message-send-anyway")}

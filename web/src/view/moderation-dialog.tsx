@@ -2,6 +2,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 import type { Sanction } from "../engine/events";
+import { sanctionNotes } from "../text/reasons";
 import { safeLine } from "../text/safe";
 import { useShared } from "./context";
 import { Dialog } from "./dialog";
@@ -57,13 +58,8 @@ function RoomSettings({ room }: { room: string }) {
 /** A ban or mute, with a button to lift it. */
 function SanctionItem({ sanction }: { sanction: Sanction }) {
   const { model, l10n } = useShared();
-  const { kind, name, until, by, reason } = sanction;
-  const notes = [
-    l10n.text(kind === "ban" ? "sanction-ban" : "sanction-mute"),
-    until && l10n.text("sanction-until", { time: l10n.moment(Date.parse(until)) }),
-    by && l10n.text("sanction-by", { by: safeLine(by) }),
-    reason && safeLine(reason),
-  ];
+  const { kind, name } = sanction;
+  const notes = [l10n.text(kind === "ban" ? "sanction-ban" : "sanction-mute"), sanctionNotes(l10n, sanction)];
   return (
     <li class="sanction">
       <div>

@@ -48,7 +48,10 @@ export function carryOut(typed: string, conversation: Conversation, shared: Shar
 /** Begins a search, or asks for older results of the last one. Returns what is wrong with it; null: nothing. */
 export function beginSearch(typed: string, { search }: Model): string | null {
   const query = parseSearch(typed);
-  if ("wrong" in query) return query.wrong;
+  if ("wrong" in query) {
+    search.reset();
+    return query.wrong;
+  }
   if (typed) search.start(typed, query);
   else search.more();
   return null;

@@ -25,11 +25,20 @@ test("browser in German has the page in German, with its times; one in French ha
   await say(page, "Grüß Gott");
   await page.locator(".line.day", { hasText: "heute" }).waitFor();
   await say(page, "/tanzen");
-  await page.locator(".toast", { hasText: /Es gibt keinen Befehl .*tanzen/ }).waitFor();
+  await page.locator(".toast", { hasText: "Es gibt keinen Befehl /\u2068tanzen\u2069." }).waitFor();
   await page.getByRole("button", { name: "Suche" }).click();
-  await page.fill("#search-field", "gruß nach:gestern");
+  const hint = page.locator("dialog .hint");
+  /** Searches, and waits for the line below the field. */
+  const search = async (typed, told) => {
+    await page.fill("#search-field", typed);
+    await page.press("#search-field", "Enter");
+    await hint.filter({ hasText: told }).waitFor();
+  };
+  await page.fill("#search-field", "gruß nach:heute");
   await page.press("#search-field", "Enter");
-  await page.getByText(/Was bedeutet .nach:gestern/).waitFor();
+  await page.locator(".result", { hasText: "Grüß Gott" }).waitFor();
+  await search("!!!", /^Eine Suche braucht ein Wort, und nicht zu viele\.$/);
+  await search("raum:lobby x", /^Was bedeutet .raum:lobby.\?.*ist es Text\.$/);
   const hour = await page.locator(".message time").first().textContent();
   assert.match(hour, /^\d\d:\d\d$/, "no am and pm");
   assert.deepEqual(page.problems, []);

@@ -105,11 +105,20 @@ test("sound and notifications come for what is meant for the user, out of sight,
 test("ignored person is hidden in any spelling of the name, until the user wants to see them", async () => {
   const page = await openPage(browser, server.url);
   await enter(page, "clara");
-  client.say("one can read this");
+  client.say("one can read this, clara");
   await sees(page, "one can read this");
+  assert.equal(await page.locator(".is-mention").count(), 1);
   await say(page, "/ignore BOB");
   await page.getByText(/Hidden: you do not want to see what .bob. writes/).first().waitFor();
   assert.equal(await page.getByText("one can read this").count(), 0);
+  assert.equal(await page.locator(".is-mention").count(), 0);
+  await say(page, "/search read");
+  await page.locator(".result", { hasText: /Hidden: you do not want to see what .bob. writes/ }).waitFor();
+  assert.equal(await page.getByText("one can read this").count(), 0);
+  await page.fill("#search-field", "read from:bob");
+  await page.press("#search-field", "Enter");
+  await page.locator(".result", { hasText: "one can read this" }).waitFor();
+  await page.keyboard.press("Escape");
   await say(page, "/ignore");
   await page.locator(".toast", { hasText: /Hidden: .bob/ }).waitFor();
   await page.reload();

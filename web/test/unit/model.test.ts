@@ -275,3 +275,16 @@ test("bans and mutes are looked at, lifted, and asked for again", () => {
   assert.equal(requests.length, count + 1);
   assert.deepEqual(model.toasts.at(-1)!.message, { id: "ban-counted", args: { name: "carl", affected: 3 } });
 });
+
+test("what sends the user out is told once: in a note, or at the end", () => {
+  const { model } = joined();
+  const kick = { type: "sanctioned", action: "kick", room: "lobby", by: "bob", reason: null, until: null } as const;
+  model.handle(kick);
+  model.handle({ type: "left", room: "lobby", forced: true });
+  assert.deepEqual(model.toasts.map((it) => it.message), [{ sanctioned: kick }]);
+  const ban = { ...kick, action: "ban", room: null } as const;
+  model.handle(ban);
+  model.handle({ type: "end", reason: "refused", name: "removed", text: "bob has banned you from this server." });
+  assert.equal(model.toasts.length, 1);
+  assert.deepEqual(model.phase, { phase: "ended", name: "removed", text: "bob has banned you from this server.", sanctioned: ban });
+});

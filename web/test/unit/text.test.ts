@@ -108,6 +108,8 @@ test("searches have words, phrases and filters", () => {
   assert.deepEqual(parseSearch("at 12:30 :-) https://example.org/a tea:"), { text: "at 12:30 :-) https://example.org/a tea:" });
   const midnight = new Date(2026, 10, 22).toISOString();
   assert.deepEqual(parseSearch("after:2026-11-22"), { text: "", since: midnight });
+  assert.deepEqual(parseSearch("von:bob in:attic nach:2026-11-22 tee"), { text: "tee", from: "bob", room: "attic", since: midnight });
+  assert.deepEqual(parseSearch("vor:gestern"), parseSearch("before:yesterday"));
   assert.deepEqual(parseSearch("before:2026-11-22T14:30"), { text: "", until: new Date(2026, 10, 22, 14, 30).toISOString() });
   const today = new Date();
   assert.deepEqual(parseSearch("after:today"), { text: "", since: new Date(today.getFullYear(), today.getMonth(), today.getDate()).toISOString() });
