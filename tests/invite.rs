@@ -15,6 +15,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::process::{Output, Stdio};
 use std::thread;
@@ -154,6 +155,8 @@ fn page_has_the_codes_of_wifi_and_address() {
     let told = output_of(invite(&control, &[&arguments[..], &from_file].concat(), ""));
     assert_eq!(told, format!("wrote {}\n", page.display()));
     let html = fs::read_to_string(&page).unwrap();
+    let mode = fs::metadata(&page).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "the password is in it");
     let wifi = r"WIFI:T:WPA;S:ho\:me;P:pass\;word;;";
     assert_eq!(codes_of_svg(&html), [wifi, URLS[0]]);
     for part in ["<title>attic &lt;1&gt;</title>", ">ho:me<", ">pass;word<", URLS[1], "lang=\"de\""]
@@ -194,6 +197,7 @@ fn files_are_not_overwritten_and_errors_name_them() {
 
     // The server need not run: the address is given.
     output_of(write("--page", &page));
+    assert_ne!(fs::metadata(&page).unwrap().permissions().mode() & 0o077, 0, "as other files");
     assert_eq!(codes_of_svg(&fs::read_to_string(&page).unwrap()), [url[1]]);
 }
 

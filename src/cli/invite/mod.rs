@@ -81,12 +81,15 @@ fn invite(command: &InviteArgs) -> Result<()> {
         return output::print(&(serde_json::to_string(&invitation)? + "\n"));
     }
     if let Some(path) = &command.svg {
-        return output::write(path, &code.to_svg(invitation.url()));
+        return output::write(path, &code.to_svg(invitation.url()), false);
     }
     let wifi = wifi.map(|it| Ok::<_, anyhow::Error>((QrCode::new(&it.code_text())?, it)));
     let wifi = wifi.transpose()?;
     match &command.page {
-        Some(path) => output::write(path, &page::html(&invitation, &code, wifi.as_ref())),
+        Some(path) => {
+            // The code of the Wi-Fi has its password.
+            output::write(path, &page::html(&invitation, &code, wifi.as_ref()), wifi.is_some())
+        }
         None => output::print(&text::of(&invitation, &code, wifi.as_ref())),
     }
 }

@@ -10,16 +10,22 @@ use anyhow::{Context, Result, bail};
 const STANDARD_OUTPUT: &str = "-";
 
 /// Writes a text to a new file, or to standard output if it is called `-`. Says so on standard
-/// output.
+/// output. Only the user may read the file if it has a secret.
 ///
 /// # Errors
 /// The file exists already, and is unchanged; or it cannot be written, and is removed.
-pub(super) fn write(path: &Path, text: &str) -> Result<()> {
+pub(super) fn write(path: &Path, text: &str, has_secret: bool) -> Result<()> {
     if path.as_os_str() == STANDARD_OUTPUT {
         return print(text);
     }
     let shown = path.display();
-    let mut file = match File::create_new(path) {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    if has_secret {
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    }
+    let mut file = match options.open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             bail!("{shown} exists already: remove it, or name another file")

@@ -84,9 +84,9 @@ fn check_password(password: &str) -> Result<()> {
         password.len() == HEX_KEY_LENGTH && password.bytes().all(|c| c.is_ascii_hexdigit());
     ensure!(
         is_key || PASSPHRASE_LENGTHS.contains(&password.len()),
-        "the password of a Wi-Fi has 8 to 63 characters, and this has {} (--wifi-open: there is \
-         none)",
-        password.chars().count()
+        "the password of a Wi-Fi has 8 to 63 bytes, of which a letter such as ä takes two, \
+         and this has {} (a Wi-Fi without a password: --wifi-open)",
+        password.len()
     );
     ensure!(!password.chars().any(char::is_control), "the password has a control character");
     Ok(())

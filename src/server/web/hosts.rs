@@ -27,13 +27,13 @@ impl Authority {
         };
         let port = match port {
             Some(digits) if digits.bytes().all(|c| c.is_ascii_digit()) => {
-                Some(digits.parse().ok()?)
+                Some(digits.parse().ok().filter(|it| *it > 0)?)
             }
             Some(_) => return None,
             None => None,
         };
         let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-        let is_name = !host.is_empty()
+        let is_name = host.split('.').all(|label| !label.is_empty())
             && host.bytes().all(|c| c.is_ascii_alphanumeric() || b"-._".contains(&c));
         (is_name || is_ipv6(&host)).then_some(Self { host, port })
     }
@@ -57,12 +57,15 @@ impl Authority {
             || allowed.iter().any(|it| is_same(it))
     }
 
-    /// Returns true if the host is this machine for every machine.
+    /// Returns true if the host is this machine for every machine, so that it leads nobody else here.
     pub(super) fn is_loopback(&self) -> bool {
         let bare = self.host.trim_matches(['[', ']']);
         self.host == "localhost"
             || self.host.ends_with(".localhost")
-            || bare.parse::<IpAddr>().is_ok_and(|it| it.to_canonical().is_loopback())
+            || bare.parse::<IpAddr>().is_ok_and(|it| {
+                let address = it.to_canonical();
+                address.is_loopback() || address.is_unspecified()
+            })
     }
 
     /// Returns the host and the port as text.
@@ -148,7 +151,7 @@ mod tests {
     fn texts_that_are_no_host_are_refused() {
         for text in [
             "", ":2480", "a:b", "a b", "a/b", "a:1:2", "[::1", "::1", "[x]", "a:70000", "é", "a;b",
-            "a,b", "a\"b",
+            "a,b", "a\"b", ".local", "a..local", "a:0",
         ] {
             assert_eq!(Authority::parse(text), None, "{text}");
         }

@@ -67,7 +67,14 @@ mod tests {
     #[test]
     fn page_of_this_machine_leads_others_to_the_best_address() {
         let urls = ["http://attic-chat.local:2480/", "http://192.0.2.7:2480/"];
-        for host in ["localhost:2480", "127.0.0.1:2480", "[::1]:2480", "chat.localhost"] {
+        for host in [
+            "localhost:2480",
+            "127.0.0.1:2480",
+            "[::1]:2480",
+            "chat.localhost",
+            "0.0.0.0",
+            "[::]:1",
+        ] {
             assert_eq!(url_for(host, false, &urls).as_deref(), Some(urls[0]), "{host}");
             assert_eq!(url_for(host, false, &["http://127.0.0.1:2480/"]), None, "{host}");
             assert_eq!(url_for(host, false, &[]), None, "{host}");
