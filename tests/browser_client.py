@@ -41,15 +41,19 @@ def load(host, port, path):
 
 
 def load_page(host, port):
-    """Load the page and the files that it names, and print how much that is."""
-    page, total = load(host, port, "/")
-    files = re.findall(r'(?:href|src)="(/[^"]+)"', page.decode())
-    for path in files:
-        _, size = load(host, port, path)
+    """Load the page, the files that it names, and those that its script names; print how much that is."""
+    waiting, loaded, total = ["/"], set(), 0
+    while waiting:
+        path = waiting.pop()
+        loaded.add(path)
+        content, size = load(host, port, path)
         total += size
-    if not any(it.endswith(".wasm") for it in files):
-        sys.exit(f"the page has no engine: {files}")
-    print(f"loaded {1 + len(files)} files, {total} bytes", flush=True)
+        if not path.endswith((".wasm", ".svg")):
+            named = re.findall(r'(?:href|src)="(/[^"]+)"|"(/assets/[^"]+)"', content.decode())
+            waiting += {first or second for first, second in named} - loaded - set(waiting)
+    if not any(it.endswith(".wasm") for it in loaded):
+        sys.exit(f"the page has no engine: {loaded}")
+    print(f"loaded {len(loaded)} files, {total} bytes", flush=True)
 
 
 class WebSocket:

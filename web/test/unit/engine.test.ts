@@ -14,7 +14,7 @@ interface Vector {
 const vectors = JSON.parse(readFileSync("../docs/protocol/vectors/tcp-frames.json", "utf8")) as Vector[];
 
 const module = new WebAssembly.Module(
-  readFileSync(join(process.env.PAGE_TARGET ?? "", "wasm32-unknown-unknown/release/pi_chat_web_engine.wasm")),
+  readFileSync(join(process.env.PAGE_TARGET ?? "", "wasm32-unknown-unknown/page/pi_chat_web_engine.wasm")),
 );
 
 /** Bytes of a frame of the vectors. */
