@@ -21,6 +21,7 @@ ended-title = Du bist nicht mehr im Chat
 ended-replaced = Deine Sitzung geht in einem anderen Fenster oder auf einem anderen Gerät weiter.
 ended-left = Du bist gegangen. Bis bald!
 ended-protocol = Diese Seite versteht den Server nicht. Lade sie neu.
+ended-crashed = In dieser Seite ging etwas schief.
 ended-again = Wieder hereinkommen
 broken-title = Dieser Browser kann den Chat nicht zeigen
 broken-text = Die Seite braucht einen neueren Browser, oder ein Teil davon ließ sich nicht laden. Lade sie neu, oder öffne { $address } in einem anderen Browser.

@@ -21,6 +21,7 @@ ended-title = You are not in the chat any more
 ended-replaced = Your session goes on in another window or on another device.
 ended-left = You have left. See you!
 ended-protocol = This page does not understand the server. Reload it.
+ended-crashed = Something went wrong in this page.
 ended-again = Come in again
 broken-title = This browser cannot show the chat
 broken-text = The page needs a newer browser, or a part of it could not be loaded. Reload it, or open { $address } in another browser.

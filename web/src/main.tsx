@@ -24,15 +24,19 @@ function showFailure(root: Element, l10n: L10n, error: unknown): void {
 function main(root: Element): void {
   const l10n = new L10n(navigator.languages);
   document.documentElement.lang = l10n.language;
+  let hasFailed = false;
+  const fail = (error: unknown) => {
+    hasFailed = true;
+    showFailure(root, l10n, error);
+  };
   try {
     if (!globalThis.WebSocket) throw new Error("no WebSocket");
     // Not earlier: on a slow network the form for the name would wait for it.
     const module = WebAssembly.compileStreaming(fetch(ENGINE_FILE));
-    module.catch((error: unknown) => showFailure(root, l10n, error));
-    const session = new Session(module, l10n, (shared) => render(<App {...shared} />, root));
-    session.begin().catch((error: unknown) => showFailure(root, l10n, error));
+    module.catch(fail);
+    new Session(module, l10n, (shared) => hasFailed || render(<App {...shared} />, root), fail).begin().catch(fail);
   } catch (error) {
-    showFailure(root, l10n, error);
+    fail(error);
   }
 }
 

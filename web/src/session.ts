@@ -13,8 +13,8 @@ import { safeLine } from "./text/safe";
 import type { L10n } from "./text/l10n";
 import type { Actions, Overlay, Shared } from "./view/context";
 
-/** Time between a change and its storing, in milliseconds. */
-const SAVE_DELAY = 500;
+/** Time between a change and its storing at most, in milliseconds. */
+const SAVE_DELAY = 1_000;
 
 /** Time out of sight after which a connection is not trusted any more, in milliseconds. */
 const SLEEP = 20_000;
@@ -31,7 +31,8 @@ function roomsOf(saved: SavedModel | null): string[] {
 export class Session {
   readonly #module: Promise<WebAssembly.Module>;
   readonly #l10n: L10n;
-  readonly #render: (shared: Shared) => void;
+  readonly #render: (shared: Shared) => unknown;
+  readonly #onFailure: (error: unknown) => void;
   readonly #tabs = new Tabs(() => this.#onLost());
   #ignored = new Set(load("ignored") ?? []);
   #overlay: Overlay | null = null;
@@ -48,11 +49,15 @@ export class Session {
   /** True if the next drawing puts the focus into the field for writing. */
   #isToCompose = false;
 
-  /** `module`: the engine, which may still be on its way. `render` draws the page. */
-  constructor(module: Promise<WebAssembly.Module>, l10n: L10n, render: (shared: Shared) => void) {
+  /**
+   * `module`: the engine, which may still be on its way. `render` draws the page. `onFailure` is called if the engine
+   * cannot be loaded or started: the page does not work here.
+   */
+  constructor(module: Promise<WebAssembly.Module>, l10n: L10n, render: (shared: Shared) => unknown, onFailure: (error: unknown) => void) {
     this.#module = module;
     this.#l10n = l10n;
     this.#render = render;
+    this.#onFailure = onFailure;
     this.#model = this.#newModel();
   }
 
@@ -103,8 +108,7 @@ export class Session {
     model.name = name;
     model.isEntering = true;
     model.phase = session && saved ? { phase: "chat" } : { phase: "name", name, refused: null };
-    // If the engine cannot be loaded, the page says so in place of all else.
-    this.#start(model, { name, rooms: roomsOf(saved), session, unsent }).catch(console.error);
+    this.#start(model, { name, rooms: roomsOf(saved), session, unsent }).catch(this.#onFailure);
   }
 
   /** Starts the engine for a model, unless another one has taken its place meanwhile. */
@@ -120,12 +124,22 @@ export class Session {
         // A refused message is the page's alone from now on.
         if (event.type === "error" || event.type === "unsent") this.#store();
       },
+      onCrash: (error) => this.#onCrash(model, error),
       onSession: (text) => save("session", text),
       onUnsent: (text) => save("unsent", this.#isLeaving ? null : text || null),
     });
     const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
     this.#driver.start({ ...start, seed });
-    for (const request of this.#early.splice(0)) this.#driver.request(request);
+    for (const request of this.#early.splice(0)) this.#driver?.request(request);
+  }
+
+  /** Says that the engine has stopped in the middle of its work. The next one goes on with what is stored. */
+  #onCrash(model: Model, error: unknown): void {
+    console.error(error);
+    this.#store();
+    this.#driver = null;
+    model.phase = { phase: "ended", name: "crashed", text: "", sanctioned: null };
+    this.#onChange();
   }
 
   #onLost(): void {
@@ -164,8 +178,8 @@ export class Session {
     const { messages, mentions } = model.unread;
     showUnread(title, messages, mentions);
     if (model.phase.phase === "chat") {
-      clearTimeout(this.#saveTimer);
-      this.#saveTimer = setTimeout(() => this.#store(), SAVE_DELAY);
+      // Not later with each further change: in a busy room there is always one.
+      this.#saveTimer ??= setTimeout(() => this.#store(), SAVE_DELAY);
     }
     if (this.#isDrawing) return;
     this.#isDrawing = true;
@@ -178,6 +192,7 @@ export class Session {
 
   #store(): void {
     clearTimeout(this.#saveTimer);
+    this.#saveTimer = undefined;
     if (this.#driver && !this.#isLeaving && this.#model.phase.phase === "chat") save("model", saveModel(this.#model));
   }
 

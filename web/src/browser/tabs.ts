@@ -14,7 +14,8 @@ type TabMessage = { type: "who" | "here" | "mine"; from: string };
 /** This page among those of the browser. */
 export class Tabs {
   readonly #id = crypto.getRandomValues(new Uint32Array(2)).join("-");
-  readonly #channel = new BroadcastChannel("pi-chat");
+  /** Null where browsers have none, as in some windows of a login: the storage alone tells then. */
+  readonly #channel = "BroadcastChannel" in globalThis ? new BroadcastChannel("pi-chat") : null;
   readonly #onLost: () => void;
   #isOwner = false;
   #onAnswer: () => void = () => undefined;
@@ -22,7 +23,7 @@ export class Tabs {
   /** `onLost` is called when another page takes the session over. */
   constructor(onLost: () => void) {
     this.#onLost = onLost;
-    this.#channel.onmessage = ({ data }: MessageEvent<TabMessage>) => this.#onMessage(data);
+    this.#channel?.addEventListener("message", ({ data }: MessageEvent<TabMessage>) => this.#onMessage(data));
     // A frozen page may miss the message, but sees who the owner is when it comes back.
     document.addEventListener("visibilitychange", () => this.#check());
     addEventListener("storage", () => this.#check());
@@ -45,7 +46,7 @@ export class Tabs {
   }
 
   #post(type: TabMessage["type"]): void {
-    this.#channel.postMessage({ type, from: this.#id } satisfies TabMessage);
+    this.#channel?.postMessage({ type, from: this.#id } satisfies TabMessage);
   }
 
   #onMessage(message: TabMessage): void {
@@ -55,7 +56,9 @@ export class Tabs {
   }
 
   #check(): void {
-    if (load("owner") !== this.#id) this.#lose();
+    const owner = load("owner");
+    // Null: the browser stores nothing, or forgets it. That is no other page.
+    if (owner !== null && owner !== this.#id) this.#lose();
   }
 
   #lose(): void {

@@ -17,6 +17,8 @@ const GIVE_UP = 4000;
 export interface Listener {
   /** Shows an event. */
   onEvent(event: ChatEvent): void;
+  /** Tells that the engine has stopped in the middle of its work: the driver has stopped for good. */
+  onCrash(error: unknown): void;
   /** Saves the session for the next page. */
   onSession(session: string): void;
   /** Saves the messages that are not acknowledged, before any of them is sent; empty: none. */
@@ -54,7 +56,7 @@ export class Driver {
 
   /** Begins a session. */
   start(start: Start): void {
-    this.#carryOut(this.#engine.start(start));
+    this.#carryOut(() => this.#engine.start(start));
   }
 
   /** Passes a request to the engine. */
@@ -86,10 +88,18 @@ export class Driver {
 
   #input(...[name, content]: [Parameters<Engine["input"]>[0], (string | Uint8Array)?]): void {
     if (this.#stopped) return;
-    this.#carryOut(this.#engine.input(name, this.#clock.now(), content));
+    this.#carryOut(() => this.#engine.input(name, this.#clock.now(), content));
   }
 
-  #carryOut(outputs: Output[]): void {
+  /** Runs the engine, and carries out what it asks for. An engine that has trapped is not called again. */
+  #carryOut(run: () => Output[]): void {
+    let outputs;
+    try {
+      outputs = run();
+    } catch (error) {
+      this.stop();
+      return this.#listener.onCrash(error);
+    }
     for (const output of outputs) {
       if (this.#stopped) return;
       switch (output.kind) {
@@ -133,8 +143,11 @@ export class Driver {
       socket.send(hello);
       this.#input("connected");
     };
-    socket.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => {
-      this.#input("received", new Uint8Array(data));
+    socket.onmessage = ({ data }: MessageEvent<ArrayBuffer | string>) => {
+      if (typeof data !== "string") return this.#input("received", new Uint8Array(data));
+      // The protocol has no text messages.
+      this.#closeSocket(GIVE_UP);
+      this.#input("disconnected", "text message");
     };
     socket.onclose = ({ reason }) => {
       this.#socket = null;

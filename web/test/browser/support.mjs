@@ -221,10 +221,14 @@ export async function startBrowser(...further) {
   return chromium.launch({ executablePath: "/usr/bin/chromium", args: [...CHROMIUM, ...further] });
 }
 
-/** Opens the page as a browser of its own, and collects what goes wrong in it. */
-export async function openPage(browser, url, options = {}) {
+/**
+ * Opens the page as a browser of its own, and collects what goes wrong in it. `script` is a function that runs in the
+ * browser before the page does.
+ */
+export async function openPage(browser, url, options = {}, script = null) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: "en-GB", ...options });
   context.setDefaultTimeout(PATIENCE);
+  if (script) await context.addInitScript(script);
   return openTab(context, url);
 }
 

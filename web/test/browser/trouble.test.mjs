@@ -174,3 +174,70 @@ test("page that was frozen has everything when it is back", async () => {
   network.stop();
   await server.stop();
 });
+
+test("busy room does not keep a draft from being stored", async () => {
+  const server = await Server.start();
+  const client = await Client.start(server, "carl");
+  const page = await openPage(browser, server.url);
+  await enter(page, "anna");
+  await page.fill("#compose", "half a sent");
+  let said = 0;
+  await until(async () => {
+    // The next message as soon as the last one is there: the room is never silent.
+    if (client.texts.length === said) client.say(`number ${(said += 1)}`);
+    return page.evaluate(() => localStorage["pi-chat.model"]?.includes("half a sent"));
+  });
+  client.stop();
+  await page.context().close();
+  await server.stop();
+});
+
+test("browser that stores nothing, or has no channel between its tabs, has the chat all the same", async () => {
+  const server = await Server.start();
+  const page = await openPage(browser, server.url, {}, () => {
+    delete globalThis.BroadcastChannel;
+    Object.defineProperty(globalThis, "localStorage", { get: () => { throw new DOMException("blocked", "SecurityError"); } });
+  });
+  await enter(page, "anna");
+  await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+  await say(page, "still here");
+  await page.locator(".message:not(.is-pending)", { hasText: "still here" }).waitFor();
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+  await server.stop();
+});
+
+test("page says so if its engine cannot start, or traps, and comes in again", async () => {
+  const server = await Server.start();
+  const broken = await openPage(browser, server.url, {}, () => {
+    crypto.getRandomValues = (array) => {
+      if (array.length === 1) throw new Error("no random numbers");
+      return array;
+    };
+  });
+  await broken.fill("#name", "anna");
+  await broken.press("#name", "Enter");
+  await broken.getByText("This browser cannot show the chat").waitFor();
+  await broken.context().close();
+
+  const page = await openPage(browser, server.url, {}, () => {
+    const { decode } = TextDecoder.prototype;
+    TextDecoder.prototype.decode = function (...input) {
+      if (globalThis.isToTrap) throw new WebAssembly.RuntimeError("unreachable");
+      return decode.apply(this, input);
+    };
+  });
+  await enter(page, "anna");
+  await page.evaluate(() => {
+    globalThis.isToTrap = true;
+    dispatchEvent(new Event("online"));
+  });
+  await page.getByText("Something went wrong in this page.").waitFor();
+  await page.evaluate(() => (globalThis.isToTrap = false));
+  await page.getByRole("button", { name: "Come in again" }).click();
+  await enter(page, "anna");
+  await say(page, "here again");
+  await page.locator(".message:not(.is-pending)", { hasText: "here again" }).waitFor();
+  await page.context().close();
+  await server.stop();
+});
