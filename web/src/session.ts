@@ -177,10 +177,7 @@ export class Session {
     const title = place ? `${place.kind === "room" ? "#" : ""}${safeLine(place.name)} – ${safeLine(model.server)}` : this.#l10n.text("app-name");
     const { messages, mentions } = model.unread;
     showUnread(title, messages, mentions);
-    if (model.phase.phase === "chat") {
-      // Not later with each further change: in a busy room there is always one.
-      this.#saveTimer ??= setTimeout(() => this.#store(), SAVE_DELAY);
-    }
+    if (model.phase.phase === "chat") this.#storeSoon();
     if (this.#isDrawing) return;
     this.#isDrawing = true;
     // Many events in a row are drawn once.
@@ -188,6 +185,11 @@ export class Session {
       this.#isDrawing = false;
       this.#draw();
     });
+  }
+
+  #storeSoon(): void {
+    // Not later with each further change: in a busy room there is always one.
+    this.#saveTimer ??= setTimeout(() => this.#store(), SAVE_DELAY);
   }
 
   #store(): void {
@@ -257,6 +259,7 @@ export class Session {
       this.#isToCompose = true;
       this.#onChange();
     },
+    keepDraft: () => this.#storeSoon(),
     ignore: (name, isIgnored) => {
       const key = foldName(name);
       this.#ignored = new Set([...this.#ignored].filter((it) => it !== key));

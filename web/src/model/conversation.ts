@@ -5,7 +5,7 @@
 
 import type { Role, Style } from "../engine/events";
 
-/** A message that is shown. */
+/** A message that is shown. When its text or style changes, another object takes its place: so it is drawn again. */
 export interface Message {
   /** Sequence in the server's log: messages are in this order, and none is there twice. */
   seq: number;
@@ -122,8 +122,9 @@ export class Conversation {
 
   /** Takes away the text of a message, if it is here. */
   remove(seq: number): void {
-    const message = this.messages.find((it) => it.seq === seq);
-    if (message) Object.assign(message, { style: "removed", text: "" });
+    const at = this.messages.findIndex((it) => it.seq === seq);
+    const message = this.messages[at];
+    if (message) this.messages[at] = { ...message, style: "removed", text: "" };
   }
 
   /**

@@ -6,6 +6,9 @@ export type Piece =
   | { kind: "link"; text: string; href: string }
   | { kind: "mention"; text: string };
 
+/** Pieces of a text at most: thousands of links in many messages would make a browser slow. */
+const MOST_PIECES = 100;
+
 /** Web addresses. Nothing else becomes a link: above all no `javascript:`. */
 const LINK = /\bhttps?:\/\/[^\s<>"'`\p{Cc}\p{Cf}]+/giu;
 
@@ -44,7 +47,7 @@ function splitMentions(text: string, name: string): Piece[] {
   return pieces;
 }
 
-/** Splits a text into pieces. `name` is the user's own name. */
+/** Splits a text into pieces. `name` is the user's own name. After many pieces the rest is one without links. */
 export function splitText(text: string, name: string): Piece[] {
   const pieces: Piece[] = [];
   let at = 0;
@@ -56,5 +59,7 @@ export function splitText(text: string, name: string): Piece[] {
     at = index + link.length;
   }
   pieces.push(...splitMentions(text.slice(at), name));
+  const rest = pieces.splice(MOST_PIECES).map((it) => it.text).join("");
+  if (rest) pieces.push({ kind: "text", text: rest });
   return pieces;
 }

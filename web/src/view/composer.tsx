@@ -1,6 +1,6 @@
 /** The field for writing. */
 
-import { useLayoutEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useReducer, useRef } from "preact/hooks";
 import type { Conversation } from "../model/conversation";
 import { useShared } from "./context";
 import { Icon } from "./icon";
@@ -25,8 +25,9 @@ function completeName(field: HTMLTextAreaElement, names: readonly string[]): boo
 /** The field for writing to a conversation. It is made anew for each. */
 export function Composer({ conversation }: { conversation: Conversation }) {
   const shared = useShared();
-  const { model, l10n } = shared;
+  const { model, l10n, actions } = shared;
   const field = useRef<HTMLTextAreaElement>(null);
+  const [, redraw] = useReducer((count: number) => count + 1, 0);
   const place = conversation.kind === "room" ? `#${conversation.name}` : conversation.name;
   const excess = new TextEncoder().encode(conversation.draft).length - model.maxText;
 
@@ -38,9 +39,11 @@ export function Composer({ conversation }: { conversation: Conversation }) {
     it.style.height = `${it.scrollHeight}px`;
   }, [conversation.draft]);
 
+  /** Takes over what is typed. Nothing but this field is drawn again. */
   const setDraft = (draft: string) => {
     conversation.draft = draft;
-    model.onChange();
+    redraw(0);
+    actions.keepDraft();
   };
 
   const send = () => {

@@ -39,6 +39,8 @@ export interface Actions {
   showMenu(isOpen: boolean): void;
   /** Puts text into the field for writing. */
   compose(text: string): void;
+  /** Has a draft that was typed stored soon. */
+  keepDraft(): void;
   /** Hides what somebody writes, or shows it again. */
   ignore(name: string, isIgnored: boolean): void;
 }

@@ -1,11 +1,13 @@
 /** A message, a message on its way, and the text of both. */
 
+import { useMemo } from "preact/hooks";
 import type { Conversation, Message, PendingMessage } from "../model/conversation";
+import type { L10n } from "../text/l10n";
 import { foldName } from "../text/fold";
 import { mentions, splitText } from "../text/pieces";
 import { reasonText } from "../text/reasons";
 import { safeLine, safeText } from "../text/safe";
-import { hueClass, useShared } from "./context";
+import { type Actions, hueClass, useShared } from "./context";
 import { Icon } from "./icon";
 
 /** A text with links and mentions. */
@@ -25,19 +27,33 @@ export function Text({ text, name }: { text: string; name: string }) {
   );
 }
 
+/** What a message is drawn from. As long as all of it is the same, the message is not drawn again. */
+interface RowProps {
+  message: Message;
+  /** Whether it begins with its author and time. */
+  isFirst: boolean;
+  /** Whether a search has led to it. */
+  isMarked: boolean;
+  /** Whether the user ignores its author. */
+  isHidden: boolean;
+  /** The user's own name. */
+  name: string;
+  l10n: L10n;
+  actions: Actions;
+}
+
 /** The author's name: a button that says what can be done with the author. */
-function Author({ name }: { name: string }) {
-  const { actions } = useShared();
+function Author({ message, actions }: RowProps) {
+  const { from } = message;
   return (
-    <button type="button" class={`author ${hueClass(name)}`} onClick={() => actions.show({ kind: "person", name })}>
-      <bdi>{safeLine(name)}</bdi>
+    <button type="button" class={`author ${hueClass(from)}`} onClick={() => actions.show({ kind: "person", name: from })}>
+      <bdi>{safeLine(from)}</bdi>
     </button>
   );
 }
 
 /** The time of a message. */
-function Time({ time }: { time: number | null }) {
-  const { l10n } = useShared();
+function Time({ message: { time }, l10n }: RowProps) {
   if (time === null) return null;
   return (
     <time dateTime={new Date(time).toISOString()} title={l10n.moment(time)}>
@@ -47,17 +63,17 @@ function Time({ time }: { time: number | null }) {
 }
 
 /** The text of a message, or what stands in its place. */
-function Content({ message }: { message: Message }) {
-  const { model, l10n, ignored } = useShared();
+function Content(props: RowProps) {
+  const { message, isHidden, l10n } = props;
   if (message.style === "removed") return <p class="text is-removed">{l10n.text("message-removed")}</p>;
-  if (!message.own && ignored.has(foldName(message.from))) {
+  if (isHidden) {
     return <p class="text is-removed">{l10n.text("ignored-message", { name: safeLine(message.from) })}</p>;
   }
-  const name = message.own ? "" : model.name;
+  const name = message.own ? "" : props.name;
   if (message.style === "action") {
     return (
       <p class="text is-action" dir="auto">
-        <Author name={message.from} /> <Text text={message.text} name={name} /> <Time time={message.time} />
+        <Author {...props} /> <Text text={message.text} name={name} /> <Time {...props} />
       </p>
     );
   }
@@ -68,22 +84,21 @@ function Content({ message }: { message: Message }) {
   );
 }
 
-/** A message. */
-export function MessageRow({ message, isFirst }: { message: Message; isFirst: boolean }) {
-  const { model, l10n, actions, ignored } = useShared();
-  const isHidden = !message.own && ignored.has(foldName(message.from));
-  const isForMe = !message.own && !isHidden && message.style !== "removed" && mentions(message.text, model.name);
-  const classes = ["message", isFirst && "is-first", message.own && "is-own", isForMe && "is-mention", message.seq === model.conversation?.marked && "is-marked"];
+/** Draws a message. What is in it must not use what all parts share: that changes with each drawing. */
+function drawMessage(props: RowProps) {
+  const { message, isFirst, isMarked, isHidden, name, l10n, actions } = props;
+  const isForMe = !message.own && !isHidden && message.style !== "removed" && mentions(message.text, name);
+  const classes = ["message", isFirst && "is-first", message.own && "is-own", isForMe && "is-mention", isMarked && "is-marked"];
   return (
     <li class={classes.filter(Boolean).join(" ")} data-key={`message-${message.seq}`}>
       {isFirst && message.style !== "action" && (
         <div class="message-head">
-          <Author name={message.from} />
-          <Time time={message.time} />
+          <Author {...props} />
+          <Time {...props} />
         </div>
       )}
       <div class="message-line">
-        <Content message={message} />
+        <Content {...props} />
         <button
           type="button"
           class="icon-button message-actions"
@@ -95,6 +110,22 @@ export function MessageRow({ message, isFirst }: { message: Message; isFirst: bo
       </div>
     </li>
   );
+}
+
+/** A message. */
+export function MessageRow({ message, isFirst }: { message: Message; isFirst: boolean }) {
+  const { model, l10n, actions, ignored } = useShared();
+  const props: RowProps = {
+    message,
+    isFirst,
+    isMarked: message.seq === model.conversation?.marked,
+    isHidden: !message.own && ignored.has(foldName(message.from)),
+    name: model.name,
+    l10n,
+    actions,
+  };
+  // Preact goes past an element that is the very same as before.
+  return useMemo(() => drawMessage(props), Object.values(props));
 }
 
 /** A message that is on its way or was refused. */

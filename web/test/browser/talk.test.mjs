@@ -182,6 +182,34 @@ test("hostile names and texts are shown as texts", async () => {
   await close(page);
 });
 
+test("messages full of links become few elements, and are not drawn again while others come or the user types", async () => {
+  const client = await Client.start(server, "lena");
+  const page = await openPage(browser, server.url);
+  await enter(page, "mona");
+  for (let round = 1; round <= 8; round += 1) client.say("http://a.b ".repeat(360));
+  client.say("that was all");
+  await sees(page, "that was all");
+  const links = await page.locator(".messages a[href='http://a.b']").count();
+  assert.ok(links > 0 && links <= 8 * 50, `${links} links`);
+  await page.evaluate(() => {
+    globalThis.parsed = 0;
+    const { canParse } = URL;
+    URL.canParse = (text) => {
+      globalThis.parsed += 1;
+      return canParse(text);
+    };
+  });
+  const isStored = (text) => until(() => page.evaluate((it) => localStorage.getItem("pi-chat.model")?.includes(it), text));
+  await isStored('"draft":""');
+  await page.locator("#compose").pressSequentially("typed");
+  await isStored('"typed"');
+  client.say("another");
+  await sees(page, "another");
+  assert.equal(await page.evaluate(() => globalThis.parsed), 0, "nothing is parsed again");
+  client.stop();
+  await close(page);
+});
+
 test("second tab of a browser takes the session over when asked to", async () => {
   const first = await openPage(browser, server.url);
   await enter(first, "judith");

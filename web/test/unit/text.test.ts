@@ -29,6 +29,13 @@ test("pieces of a text are the whole text", () => {
   }
 });
 
+test("a text has at most some pieces, and none of it is lost", () => {
+  const text = "@anna http://a.example ".repeat(170);
+  const pieces = splitText(text, "anna");
+  assert.ok(pieces.length <= 101, `${pieces.length} pieces`);
+  assert.equal(pieces.map((it) => it.text).join(""), text);
+});
+
 test("mentions are whole words in any case", () => {
   for (const text of ["Anna?", "@anna", "hi, anna!", "ANNA"]) assert.ok(mentions(text, "anna"), text);
   for (const text of ["annabel", "hanna", "anna_b", ""]) assert.ok(!mentions(text, "anna"), text);
