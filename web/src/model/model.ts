@@ -176,7 +176,7 @@ export class Model {
         this.moderation.sanctions = event.items;
         return;
       case "notice":
-        return this.toast({ text: event.text });
+        return this.toast({ text: event.text }, "notice");
       case "name_wanted":
         this.phase = { phase: "name", name: event.name, refused: { name: event.reason, text: event.text } };
         return;

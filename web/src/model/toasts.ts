@@ -11,7 +11,8 @@ export interface Toast {
     | { text: string }
     | { error: Pick<ErrorEvent, "name" | "text"> }
     | { sanctioned: Sanctioned };
-  kind: "info" | "error";
+  /** `info` goes away by itself; the others stay until the user dismisses them. A `notice` is the server's. */
+  kind: "info" | "notice" | "error";
 }
 
 /** Notes that are shown at a time. */

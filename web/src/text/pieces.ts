@@ -13,7 +13,7 @@ const MOST_PIECES = 100;
 const LINK = /\bhttps?:\/\/[^\s<>"'`\p{Cc}\p{Cf}]+/giu;
 
 /** Punctuation that ends a sentence and not an address. */
-const TRAILING = /[.,;:!?…)\]}»”’]+$/u;
+const TRAILING = ".,;:!?…)]}»”’";
 
 /** Returns a regular expression that finds a name as a whole word, in any case. */
 function mentionPattern(name: string): RegExp {
@@ -28,9 +28,10 @@ export function mentions(text: string, name: string): boolean {
 
 /** Length of a link without the punctuation after it. A bracket that was opened in it belongs to it. */
 function linkLength(link: string): number {
-  const trailing = TRAILING.exec(link)?.[0] ?? "";
-  const bare = link.slice(0, link.length - trailing.length);
-  return trailing.startsWith(")") && bare.includes("(") ? bare.length + 1 : bare.length;
+  let length = link.length;
+  // From the end: a regular expression would begin anew at each of many such characters in the middle.
+  while (TRAILING.includes(link.charAt(length - 1))) length -= 1;
+  return link.charAt(length) === ")" && link.lastIndexOf("(", length) >= 0 ? length + 1 : length;
 }
 
 /** Splits a text without links at the mentions of a name. */

@@ -71,6 +71,17 @@ function Trouble() {
   );
 }
 
+/** What the user has to know, below the header: notes do not cover the strip. A dialog has them itself. */
+function Notes() {
+  const { overlay } = useShared();
+  return (
+    <>
+      <Trouble />
+      {!overlay && <Toasts />}
+    </>
+  );
+}
+
 /** The dialog that is open, if any. */
 function OpenDialog() {
   const { overlay } = useShared();
@@ -112,13 +123,13 @@ function Chat() {
         {conversation ? (
           <>
             <Header conversation={conversation} />
-            <Trouble />
+            <Notes />
             <MessageList key={model.current} conversation={conversation} />
             <Composer key={`compose-${model.current}`} conversation={conversation} />
           </>
         ) : (
           <>
-            <Trouble />
+            <Notes />
             <button type="button" class="primary" onClick={() => actions.show({ kind: "rooms" })}>{l10n.text("rooms-add")}</button>
           </>
         )}
@@ -157,7 +168,7 @@ export function App(shared: Shared) {
   return (
     <SharedContext.Provider value={shared}>
       <Content />
-      {!shared.overlay && <Toasts />}
+      {!shared.overlay && shared.model.phase.phase !== "chat" && <Toasts />}
     </SharedContext.Provider>
   );
 }

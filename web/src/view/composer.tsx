@@ -82,7 +82,7 @@ export function Composer({ conversation }: { conversation: Conversation }) {
           id="compose"
           dir="auto"
           rows={1}
-          enterkeyhint="send"
+          enterkeyhint={isTouch() ? "enter" : "send"}
           aria-label={l10n.text("compose-label", { place })}
           placeholder={l10n.text("compose-placeholder")}
           value={conversation.draft}

@@ -1,7 +1,7 @@
 /** What is shown outside of the chat: the question for a name or a password, and the end. */
 
 import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import type { Sanctioned } from "../engine/events";
 import { reasonText, sanctionedText } from "../text/reasons";
 import { useShared } from "./context";
@@ -72,8 +72,10 @@ export function NameForm(props: { name: string; refused: { name: string | null; 
 
 /** Asks for the password. */
 export function PasswordForm(props: { again: boolean }) {
-  const { l10n, actions } = useShared();
+  const { l10n, actions, model } = useShared();
   const [password, setPassword] = useState("");
+  // Each question is a new phase: what was wrong is not to be typed on.
+  useEffect(() => setPassword(""), [model.phase]);
   return (
     <Card title={l10n.text("password-title")}>
       <form

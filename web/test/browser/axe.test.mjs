@@ -135,6 +135,7 @@ for (const colorScheme of ["light", "dark"]) {
     await page.fill("#password", "wrong");
     await page.press("#password", "Enter");
     await page.locator(".problem").waitFor();
+    await page.waitForFunction(() => document.querySelector("#password").value === "");
     await check(page, "password wrong");
     await page.fill("#password", "secret");
     await page.press("#password", "Enter");

@@ -65,6 +65,27 @@ test("touch targets of a phone are large enough", async () => {
   await page.context().close();
 });
 
+test("notes cover neither the controls nor the strip, and those without urgency go by themselves", async () => {
+  const own = await Server.start("--motd", "Welcome, and be so kind as to read what hangs beside the door");
+  const page = await openPage(browser, own.url, { viewport: { width: 320, height: 568 }, hasTouch: true, isMobile: true });
+  await enter(page, "toast");
+  await page.locator(".toast", { hasText: "Welcome" }).waitFor();
+  await say(page, "/topic");
+  const info = page.locator(".toast", { hasText: "This room has no topic." });
+  await info.waitFor();
+  await say(page, "/dance");
+  await page.locator(".toast-error").waitFor();
+  // A tap fails if something lies over its target.
+  await page.getByRole("button", { name: "Open the list of rooms" }).tap();
+  await page.getByRole("button", { name: "Close the list of rooms" }).tap();
+  await own.kill();
+  await page.getByRole("button", { name: "Try now" }).tap();
+  await info.waitFor({ state: "detached" });
+  assert.equal(await page.locator(".toast").count(), 2, "those of the server and errors stay");
+  await page.context().close();
+  await own.stop();
+});
+
 /** Presses Tab until the focus is on something with a certain name. */
 async function tabTo(page, name, key = "Tab") {
   for (let count = 0; count < 60; count += 1) {

@@ -23,6 +23,13 @@ test("web addresses become links, and nothing else does", () => {
   assert.deepEqual(links('https://a.example/"onclick="x'), ["https://a.example/"]);
 });
 
+test("signs in the middle of an address cost no more than others", () => {
+  const link = `http://a/${".".repeat(200_000)}a`;
+  const start = performance.now();
+  assert.deepEqual(links(`${link}...`), [link]);
+  assert.ok(performance.now() - start < 1_000);
+});
+
 test("pieces of a text are the whole text", () => {
   for (const text of ["", "anna", "hi @Anna: https://a.example/x. anna!", "no\nlinks"]) {
     assert.equal(splitText(text, "anna").map((it) => it.text).join(""), text);
