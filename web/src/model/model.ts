@@ -306,7 +306,10 @@ export class Model {
   }
 
   #onSanctioned(event: Sanctioned): void {
-    if (event.room === null && (event.action === "kick" || event.action === "ban")) this.#sentOut = event;
+    const isEnd = event.room === null && (event.action === "kick" || event.action === "ban");
+    // What was told of the same place before holds no more.
+    this.toasts = this.toasts.filter(({ message }) => !("sanctioned" in message) || (!isEnd && message.sanctioned.room !== event.room));
+    if (isEnd) this.#sentOut = event;
     else this.toast({ sanctioned: event }, event.action.startsWith("un") ? "info" : "error");
   }
 

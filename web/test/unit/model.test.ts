@@ -282,9 +282,14 @@ test("what sends the user out is told once: in a note, or at the end", () => {
   model.handle(kick);
   model.handle({ type: "left", room: "lobby", forced: true });
   assert.deepEqual(model.toasts.map((it) => it.message), [{ sanctioned: kick }]);
+  const mute = { ...kick, action: "mute", room: null } as const;
+  model.handle(mute);
+  const unmute = { ...mute, action: "unmute" } as const;
+  model.handle(unmute);
+  assert.deepEqual(model.toasts.map((it) => it.message), [{ sanctioned: kick }, { sanctioned: unmute }], "it takes the place of the mute");
   const ban = { ...kick, action: "ban", room: null } as const;
   model.handle(ban);
   model.handle({ type: "end", reason: "refused", name: "removed", text: "bob has banned you from this server." });
-  assert.equal(model.toasts.length, 1);
+  assert.deepEqual(model.toasts, []);
   assert.deepEqual(model.phase, { phase: "ended", name: "removed", text: "bob has banned you from this server.", sanctioned: ban });
 });
