@@ -170,6 +170,13 @@ export class Conversation {
     this.step = FIRST_STEP;
   }
 
+  /** Ends what a search has led to, and begins another stretch at the newest messages: the list goes there. */
+  goToNewest(): void {
+    this.marked = null;
+    if (this.newer === "none") this.stretch += 1;
+    else this.replace([], true, true);
+  }
+
   /**
    * Handles that the server has another log: sequences begin anew. What was said in a room is loaded
    * again; direct messages stay, before those to come.

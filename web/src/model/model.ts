@@ -404,6 +404,12 @@ export class Model {
     if (!to) return;
     this.#outbox.send(to, text, style);
     to.newAfter = null;
+    if (to === this.conversation) {
+      // Elsewhere the user would not see the own message, nor that it is refused.
+      to.goToNewest();
+      this.isReading = false;
+      this.#fill();
+    }
     this.onChange();
   }
 

@@ -129,7 +129,6 @@ export function MemberList() {
   const room = model.conversation;
   if (!room || room.kind !== "room") return null;
   const names = room.names && [...room.names].sort((a, b) => a.localeCompare(b));
-  if (!names) return <p class="hint">{l10n.text(room.members ? "members-too-many" : "members-none")}</p>;
   return (
     <ul class="members">
       {model.roleIn(room) && (
@@ -137,7 +136,8 @@ export function MemberList() {
           <button type="button" onClick={() => actions.show({ kind: "moderation", room: room.name })}>{l10n.text("moderation-open")}</button>
         </li>
       )}
-      {names.map((name) => (
+      {!names && <li class="hint">{l10n.text(room.members ? "members-too-many" : "members-none")}</li>}
+      {names?.map((name) => (
         <li key={name}>
           <button type="button" onClick={() => actions.show({ kind: "person", name })}>
             <span class={`avatar ${hueClass(name)}`} aria-hidden="true">{[...safeLine(name)][0]?.toUpperCase()}</span>

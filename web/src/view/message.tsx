@@ -1,6 +1,6 @@
 /** A message, a message on its way, and the text of both. */
 
-import { useMemo } from "preact/hooks";
+import { Component } from "preact";
 import type { Conversation, Message, PendingMessage } from "../model/conversation";
 import type { L10n } from "../text/l10n";
 import { foldName } from "../text/fold";
@@ -16,7 +16,7 @@ export function Text({ text, name }: { text: string; name: string }) {
     <>
       {splitText(safeText(text), name).map((piece) =>
         piece.kind === "link" ? (
-          <a href={piece.href} target="_blank" rel="noopener noreferrer nofollow">{piece.text}</a>
+          <a dir="ltr" href={piece.href} target="_blank" rel="noopener noreferrer nofollow">{piece.text}</a>
         ) : piece.kind === "mention" ? (
           <mark>{piece.text}</mark>
         ) : (
@@ -84,32 +84,43 @@ function Content(props: RowProps) {
   );
 }
 
-/** Draws a message. What is in it must not use what all parts share: that changes with each drawing. */
-function drawMessage(props: RowProps) {
-  const { message, isFirst, isMarked, isHidden, name, l10n, actions } = props;
-  const isForMe = !message.own && !isHidden && message.style !== "removed" && mentions(message.text, name);
-  const classes = ["message", isFirst && "is-first", message.own && "is-own", isForMe && "is-mention", isMarked && "is-marked"];
-  return (
-    <li class={classes.filter(Boolean).join(" ")} data-key={`message-${message.seq}`}>
-      {isFirst && message.style !== "action" && (
-        <div class="message-head">
-          <Author {...props} />
-          <Time {...props} />
+/**
+ * A message as it is drawn. What is in it must not use what all parts share: that changes with each drawing. It is a
+ * class, because with `useMemo` rows that are gone stay in memory.
+ */
+class Row extends Component<RowProps> {
+  /** Says whether anything is another than it was. */
+  override shouldComponentUpdate(next: RowProps): boolean {
+    return Object.entries(next).some(([key, value]) => this.props[key as keyof RowProps] !== value);
+  }
+
+  /** Draws it. */
+  override render(props: RowProps) {
+    const { message, isFirst, isMarked, isHidden, name, l10n, actions } = props;
+    const isForMe = !message.own && !isHidden && message.style !== "removed" && mentions(message.text, name);
+    const classes = ["message", isFirst && "is-first", message.own && "is-own", isForMe && "is-mention", isMarked && "is-marked"];
+    return (
+      <li class={classes.filter(Boolean).join(" ")} data-key={`message-${message.seq}`}>
+        {isFirst && message.style !== "action" && (
+          <div class="message-head">
+            <Author {...props} />
+            <Time {...props} />
+          </div>
+        )}
+        <div class="message-line">
+          <Content {...props} />
+          <button
+            type="button"
+            class="icon-button message-actions"
+            aria-label={l10n.text("message-actions")}
+            onClick={() => actions.show({ kind: "message", seq: message.seq })}
+          >
+            <Icon name="more" />
+          </button>
         </div>
-      )}
-      <div class="message-line">
-        <Content {...props} />
-        <button
-          type="button"
-          class="icon-button message-actions"
-          aria-label={l10n.text("message-actions")}
-          onClick={() => actions.show({ kind: "message", seq: message.seq })}
-        >
-          <Icon name="more" />
-        </button>
-      </div>
-    </li>
-  );
+      </li>
+    );
+  }
 }
 
 /** A message. */
@@ -124,8 +135,7 @@ export function MessageRow({ message, isFirst }: { message: Message; isFirst: bo
     l10n,
     actions,
   };
-  // Preact goes past an element that is the very same as before.
-  return useMemo(() => drawMessage(props), Object.values(props));
+  return <Row {...props} />;
 }
 
 /** A message that is on its way or was refused. */

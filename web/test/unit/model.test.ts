@@ -98,6 +98,23 @@ test("own message is there at once, and its echo takes its place", () => {
   assert.deepEqual([room.pending, sequences(model)], [[], [8]]);
 });
 
+test("who sends a message sees it: the list goes to the newest, which are loaded again if need be", () => {
+  const { model, requests } = joined();
+  const room = model.conversation!;
+  for (const seq of [5, 6, 7]) model.handle(message(seq));
+  const { stretch } = room;
+  model.isReading = true;
+  model.say("hello", "said");
+  assert.ok(room.stretch > stretch && !model.isReading);
+  assert.deepEqual(sequences(model), [5, 6, 7]);
+  room.newer = "unknown";
+  room.marked = 6;
+  model.say("hello again", "said");
+  assert.deepEqual([room.newer, room.marked, room.pending.length], ["none", null, 2]);
+  const { type, before } = requests.at(-1)!;
+  assert.deepEqual([type, before], ["history", 0]);
+});
+
 test("refused message stays, and can be taken back", () => {
   const { model, requests } = joined();
   model.say("waves", "action");
