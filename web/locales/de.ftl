@@ -22,6 +22,7 @@ ended-replaced = Deine Sitzung geht in einem anderen Fenster oder auf einem ande
 ended-left = Du bist gegangen. Bis bald!
 ended-protocol = Diese Seite versteht den Server nicht. Lade sie neu.
 ended-crashed = In dieser Seite ging etwas schief.
+ended-unavailable = Du bist gegangen, aber der Server hat es nicht erfahren.
 ended-again = Wieder hereinkommen
 broken-title = Dieser Browser kann den Chat nicht zeigen
 broken-text = Die Seite braucht einen neueren Browser, oder ein Teil davon ließ sich nicht laden. Lade sie neu, oder öffne { $address } in einem anderen Browser.

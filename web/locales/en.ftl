@@ -22,6 +22,7 @@ ended-replaced = Your session goes on in another window or on another device.
 ended-left = You have left. See you!
 ended-protocol = This page does not understand the server. Reload it.
 ended-crashed = Something went wrong in this page.
+ended-unavailable = You have left, but the server could not be told.
 ended-again = Come in again
 broken-title = This browser cannot show the chat
 broken-text = The page needs a newer browser, or a part of it could not be loaded. Reload it, or open { $address } in another browser.

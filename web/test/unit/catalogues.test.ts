@@ -55,3 +55,11 @@ test("every error that the server may send has a text, unless the server's own i
   const english = messages("en.ftl");
   for (const name of names) assert.ok(silent.has(name) || english.has(`error-${name}`), name);
 });
+
+test("every end of the chat has a text of its own, except a refusal, whose error has", () => {
+  const english = messages("en.ftl");
+  const declared = /type: "end"; reason: ([^;]*);/.exec(readFileSync("src/engine/events.ts", "utf8"))?.[1] ?? "";
+  const reasons = [...declared.matchAll(/"(\w+)"/g)].map((it) => it[1]!);
+  assert.ok(reasons.length >= 4, declared);
+  for (const it of reasons) assert.ok(it === "refused" || english.has(`ended-${it}`), it);
+});
