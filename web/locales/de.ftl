@@ -62,7 +62,9 @@ members-too-many = Zu viele, um alle aufzuzählen.
 members-none = Niemand ist aufgeführt.
 you = du
 room-leave = Diesen Raum verlassen
+room-leave-note = Ein Entwurf darin geht verloren.
 direct-close = Dieses Gespräch schließen
+direct-close-note = Was darin steht, geht verloren.
 direct-note = Das lest nur ihr beide.
 slow-mode = Langsam: eine Nachricht alle { $seconds } Sekunden
 moderated-mode = Hier dürfen nur Moderatoren reden
@@ -98,6 +100,7 @@ action-kick = { $name } aus diesem Raum weisen
 action-mute = { $name } stumm schalten
 action-ban = { $name } aussperren
 action-moderator = { $name } zum Moderator dieses Raums machen
+action-no-moderator = { $name } die Rolle in diesem Raum nehmen
 ignored-message = Verborgen: Du willst nicht sehen, was { $name } schreibt
 
 ## Writing

@@ -62,7 +62,9 @@ members-too-many = Too many to list them all.
 members-none = Nobody is listed.
 you = you
 room-leave = Leave this room
+room-leave-note = A draft in it is lost.
 direct-close = Close this conversation
+direct-close-note = What is written in it is lost.
 direct-note = Only the two of you read this.
 slow-mode = Slow mode: a message every { $seconds } seconds
 moderated-mode = Only moderators may talk here
@@ -98,6 +100,7 @@ action-kick = Send { $name } out of this room
 action-mute = Silence { $name }
 action-ban = Keep { $name } out
 action-moderator = Make { $name } a moderator of this room
+action-no-moderator = Take { $name }’s role in this room away
 ignored-message = Hidden: you do not want to see what { $name } writes
 
 ## Writing

@@ -25,6 +25,18 @@ function Choice(props: { label: string; danger?: boolean; onClick: () => void })
   );
 }
 
+/** Asks before something that cannot be taken back. */
+export function ConfirmDialog({ label, note, carryOut }: { label: string; note?: string; carryOut: () => void }) {
+  return (
+    <Dialog title={label}>
+      {note && <p>{note}</p>}
+      <ul class="actions">
+        <Choice label={label} danger onClick={carryOut} />
+      </ul>
+    </Dialog>
+  );
+}
+
 /** What can be done with a person. */
 function PersonChoices({ name, room, session }: { name: string; room: Conversation; session?: number | undefined }) {
   const { model, l10n, actions, ignored } = useShared();
@@ -33,7 +45,11 @@ function PersonChoices({ name, room, session }: { name: string; room: Conversati
   const isIgnored = ignored.has(foldName(name));
   const role = room.kind === "room" ? model.roleIn(room) : null;
   const who = { name, room: room.name, session };
-  const moderate = (type: string, more = {}) => model.moderation.send({ type, ...who, ...more });
+  const moderate = (id: string, type: string, more = {}) => {
+    const label = l10n.text(id, args);
+    const carryOut = () => model.moderation.send({ type, ...who, ...more });
+    return <Choice label={label} danger onClick={() => actions.show({ kind: "confirm", label, carryOut })} />;
+  };
   const ask = (action: "ban" | "mute") => actions.show({ kind: "sanction", action, ...who });
   return (
     <>
@@ -43,11 +59,12 @@ function PersonChoices({ name, room, session }: { name: string; room: Conversati
       {role && (
         <>
           <Choice label={l10n.text("action-mute", args)} danger onClick={() => ask("mute")} />
-          <Choice label={l10n.text("action-kick", args)} danger onClick={() => moderate("kick")} />
+          {moderate("action-kick", "kick")}
           <Choice label={l10n.text("action-ban", args)} danger onClick={() => ask("ban")} />
         </>
       )}
-      {role === "owner" && <Choice label={l10n.text("action-moderator", args)} onClick={() => moderate("role", { role: "moderator" })} />}
+      {role === "owner" && moderate("action-moderator", "role", { role: "moderator" })}
+      {role === "owner" && moderate("action-no-moderator", "role", { role: "none" })}
     </>
   );
 }
@@ -61,17 +78,19 @@ function CopyChoice({ message }: { message: Message }) {
 
 /** What can be done with a message of the present conversation. */
 export function MessageDialog({ seq }: { seq: number }) {
-  const { model, l10n } = useShared();
+  const { model, l10n, actions } = useShared();
   const room = model.conversation;
   const message = room?.messages.find((it) => it.seq === seq);
   if (!room || !message) return null;
   const mayRemove = room.kind === "room" && message.style !== "removed" && (message.own || model.roleIn(room) !== null);
+  const label = l10n.text("message-remove");
+  const carryOut = () => model.moderation.remove(room, seq);
   return (
     <Dialog title={safeLine(message.from)}>
       <ul class="actions">
         {message.style !== "removed" && <CopyChoice message={message} />}
         {mayRemove && (
-          <Choice label={l10n.text("message-remove")} danger onClick={() => model.moderation.remove(room, seq)} />
+          <Choice label={label} danger onClick={() => actions.show({ kind: "confirm", label, note: safeLine(message.text), carryOut })} />
         )}
         <PersonChoices name={message.from} room={room} session={message.session} />
       </ul>

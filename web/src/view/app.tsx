@@ -2,7 +2,7 @@
 
 import type { Conversation } from "../model/conversation";
 import { safeLine } from "../text/safe";
-import { MessageDialog, PersonDialog } from "./actions-dialog";
+import { ConfirmDialog, MessageDialog, PersonDialog } from "./actions-dialog";
 import { Composer } from "./composer";
 import { type Shared, SharedContext, useShared } from "./context";
 import { HelpDialog, MemberList, MembersDialog, RoomsDialog, SearchDialog, SettingsDialog } from "./dialogs";
@@ -25,18 +25,28 @@ function roomNotes(shared: Shared, conversation: Conversation): string {
   return notes.filter(Boolean).join(" · ");
 }
 
+/** Opens the list of conversations on a small screen. */
+function MenuButton() {
+  const { model, l10n, actions, isMenuOpen } = useShared();
+  const { messages, mentions } = model.unread;
+  return (
+    <div class="menu-button">
+      <IconButton icon="menu" label={l10n.text("menu-open")} expanded={isMenuOpen} onClick={() => actions.showMenu(true)} />
+      {messages > 0 && <span class={`badge ${mentions ? "badge-mention" : ""}`} aria-hidden="true">{messages > 99 ? "99+" : messages}</span>}
+    </div>
+  );
+}
+
 /** The title of the conversation, and what can be done with it. */
 function Header({ conversation }: { conversation: Conversation }) {
   const shared = useShared();
   const { model, l10n, actions } = shared;
   const isRoom = conversation.kind === "room";
-  const others = model.unread.messages;
+  const label = l10n.text(isRoom ? "room-leave" : "direct-close");
+  const note = l10n.text(isRoom ? "room-leave-note" : "direct-close-note");
   return (
     <header class="conversation-header">
-      <div class="menu-button">
-        <IconButton icon="menu" label={l10n.text("menu-open")} expanded={shared.isMenuOpen} onClick={() => actions.showMenu(true)} />
-        {others > 0 && <span class={`badge ${model.unread.mentions ? "badge-mention" : ""}`} aria-hidden="true">{others > 99 ? "99+" : others}</span>}
-      </div>
+      <MenuButton />
       <div class="title">
         <h1 dir="auto">{(isRoom ? "#" : "") + safeLine(conversation.name)}</h1>
         <p class="topic" dir="auto">{isRoom ? roomNotes(shared, conversation) : l10n.text("direct-note")}</p>
@@ -50,7 +60,7 @@ function Header({ conversation }: { conversation: Conversation }) {
           </div>
         )}
         <IconButton icon="search" label={l10n.text("search")} onClick={() => actions.show({ kind: "search" })} />
-        <IconButton icon="leave" label={l10n.text(isRoom ? "room-leave" : "direct-close")} onClick={() => model.leave(conversation)} />
+        <IconButton icon="leave" label={label} onClick={() => actions.show({ kind: "confirm", label, note, carryOut: () => model.leave(conversation) })} />
       </div>
     </header>
   );
@@ -102,6 +112,8 @@ function OpenDialog() {
       return <ModerationDialog room={overlay.room} />;
     case "sanction":
       return <SanctionDialog {...overlay} />;
+    case "confirm":
+      return <ConfirmDialog {...overlay} />;
     case "message":
       return <MessageDialog seq={overlay.seq} />;
     case "person":
@@ -129,6 +141,10 @@ function Chat() {
           </>
         ) : (
           <>
+            <header class="conversation-header">
+              <MenuButton />
+              <div class="title"><ConnectionState /></div>
+            </header>
             <Notes />
             <button type="button" class="primary" onClick={() => actions.show({ kind: "rooms" })}>{l10n.text("rooms-add")}</button>
           </>

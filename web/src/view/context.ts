@@ -16,6 +16,8 @@ export type Overlay =
   /** Moderation of a room; null: of the whole server. */
   | { kind: "moderation"; room: string | null }
   | { kind: "sanction"; action: "ban" | "mute"; name: string; room: string; session: number | undefined }
+  /** A question before something that cannot be taken back. */
+  | { kind: "confirm"; label: string; note?: string; carryOut: () => void }
   | { kind: "message"; seq: number }
   | { kind: "person"; name: string };
 

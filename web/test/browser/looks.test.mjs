@@ -143,6 +143,8 @@ test("keyboard alone does everything", async () => {
   await page.keyboard.press("Enter");
   await page.locator("h1", { hasText: "#attic" }).waitFor();
   await press(page, /Leave this room/);
+  await page.locator("dialog").waitFor();
+  await press(page, /danger/);
   await page.locator("h1", { hasText: "#lobby" }).waitFor();
   await page.locator(".members-panel", { hasText: "bob" }).waitFor();
   await press(page, /^ Bbob/);
@@ -155,10 +157,27 @@ test("keyboard alone does everything", async () => {
   await press(page, /Write to .bob. only/);
   await page.locator("h1", { hasText: "bob" }).waitFor();
   await press(page, /Close this conversation/);
+  await page.locator("dialog").waitFor();
+  await press(page, /danger/);
   await press(page, /You and this page/);
   await press(page, /Leave the chat/);
   await press(page, /Come in again/);
   await page.waitForSelector("#name");
+  await page.context().close();
+});
+
+test("who is in no room has the menu, and closing a conversation asks first", async () => {
+  const page = await openPage(browser, server.url, { viewport: { width: 320, height: 568 }, hasTouch: true, isMobile: true });
+  await enter(page, "nowhere");
+  await page.getByRole("button", { name: "Leave this room" }).tap();
+  await page.getByRole("button", { name: "Close", exact: true }).tap();
+  await page.locator("h1", { hasText: "#lobby" }).waitFor();
+  await page.getByRole("button", { name: "Leave this room" }).tap();
+  await page.locator("dialog").getByRole("button", { name: "Leave this room" }).tap();
+  await page.locator("h1").waitFor({ state: "detached" });
+  await page.getByRole("button", { name: "Open the list of rooms" }).tap();
+  await page.getByRole("button", { name: "You and this page" }).tap();
+  await page.getByRole("button", { name: "Leave the chat" }).waitFor();
   await page.context().close();
 });
 

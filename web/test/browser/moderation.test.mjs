@@ -49,6 +49,7 @@ test("moderator removes a message, silences with a length and a reason, and lift
   assert.ok(Math.abs(Date.parse(muted.until) - Date.now() - 7_200_000) < 60_000);
   await actionsOf("something rude");
   await page.getByRole("button", { name: "Remove this message" }).click();
+  await page.locator("dialog", { hasText: "something rude" }).getByRole("button", { name: "Remove this message" }).click();
   await sees(page, "This message was removed");
 
   await page.getByRole("button", { name: "Moderate this room" }).click();
@@ -90,6 +91,23 @@ test("commands of moderators do what they do in the terminal", async () => {
   await page.getByText("Nobody.").waitFor();
   await page.keyboard.press("Escape");
   await closed(page);
+});
+
+test("buttons ask before they send somebody out, and give and take a role", async () => {
+  const guest = await Client.start(server, "kurt");
+  const chooses = async (name) => {
+    await page.locator(".members-panel button", { hasText: "kurt" }).click();
+    await page.getByRole("button", { name }).click();
+    await page.locator("dialog h2", { hasText: name }).waitFor();
+    await page.locator("dialog .danger").click();
+  };
+  await chooses(/Make .kurt. a moderator/);
+  await guest.event((it) => it.type === "role" && it.own && it.role === "moderator");
+  await chooses(/Take .kurt.* role in this room away/);
+  await guest.event((it) => it.type === "role" && it.own && it.role === null);
+  await chooses(/Send .kurt/);
+  await guest.event((it) => it.type === "sanctioned" && it.action === "kick");
+  guest.stop();
 });
 
 test("who is no moderator sees no such buttons, and is told what is not permitted", async () => {
