@@ -61,6 +61,8 @@ async function openSettings(name) {
   await page.goto(server.url);
   await enter(page, name);
   await page.getByRole("button", { name: "You and this page" }).click();
+  // It is drawn a moment later: an Escape before that would close nothing.
+  await page.locator("dialog").waitFor();
   return page;
 }
 
