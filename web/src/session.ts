@@ -246,6 +246,8 @@ export class Session {
     },
     show: (overlay) => {
       this.#overlay = overlay;
+      // What is opened from the menu is not to leave it open behind.
+      if (overlay) this.#isMenuOpen = false;
       this.#onChange();
     },
     showMenu: (isOpen) => {

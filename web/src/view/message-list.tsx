@@ -42,6 +42,26 @@ function restoreAnchor(scroller: HTMLElement, anchor: Anchor): void {
   if (Math.abs(offset - anchor.offset) >= 1) scroller.scrollTop += offset - anchor.offset;
 }
 
+/** Buttons of the messages: one of them at a time can be reached with Tab, the others from there with the arrows. */
+const BUTTONS = ".message-actions";
+
+/** Makes a button the one that can be reached with Tab. */
+function rove(list: HTMLElement, button: HTMLElement | null | undefined): void {
+  for (const it of list.querySelectorAll<HTMLElement>(`${BUTTONS}[tabindex="0"]`)) it.tabIndex = -1;
+  if (button) button.tabIndex = 0;
+}
+
+/** Goes from a message's button to that of the message before or after it. */
+function onListKey(event: KeyboardEvent): void {
+  const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+  const list = event.currentTarget as HTMLElement;
+  const buttons = [...list.querySelectorAll<HTMLElement>(BUTTONS)];
+  const at = buttons.indexOf(event.target as HTMLElement);
+  if (!step || at < 0) return;
+  event.preventDefault();
+  buttons[at + step]?.focus();
+}
+
 /** A row of any kind. */
 function RowView({ row }: { row: Row }) {
   const { l10n } = useShared();
@@ -127,8 +147,10 @@ export function MessageList({ conversation }: { conversation: Conversation }) {
     const list = scroller.current;
     if (!list) return;
     const target = conversation.target !== null && list.querySelector(`[data-key="message-${conversation.target}"]`);
+    if (!list.contains(document.activeElement)) rove(list, [...list.querySelectorAll<HTMLElement>(BUTTONS)].at(-1));
     if (target) {
       target.scrollIntoView({ block: "center" });
+      target.querySelector<HTMLElement>(BUTTONS)?.focus({ preventScroll: true });
       conversation.target = null;
       look(list);
     } else if (isAtEnd.current) {
@@ -167,7 +189,10 @@ export function MessageList({ conversation }: { conversation: Conversation }) {
           {conversation.older === "loading" && l10n.text("messages-loading")}
           {isAtBeginning && l10n.text(conversation.kind === "direct" ? "direct-note" : messages.length ? "messages-begin" : "messages-empty")}
         </div>
-        <ol>
+        <ol
+          onKeyDown={onListKey}
+          onFocusIn={({ target, currentTarget }) => target instanceof HTMLElement && target.matches(BUTTONS) && rove(currentTarget, target)}
+        >
           {rows.map((row) => (
             <RowView key={row.key} row={row} />
           ))}

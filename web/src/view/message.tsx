@@ -10,6 +10,9 @@ import { safeLine, safeText } from "../text/safe";
 import { type Actions, hueClass, useShared } from "./context";
 import { Icon } from "./icon";
 
+/** Characters of a message that name its button. */
+const LABEL = 80;
+
 /** A text with links and mentions. */
 export function Text({ text, name }: { text: string; name: string }) {
   return (
@@ -42,11 +45,11 @@ interface RowProps {
   actions: Actions;
 }
 
-/** The author's name: a button that says what can be done with the author. */
+/** The author's name: a button that says what can be done with the author. The keyboard has the message's button. */
 function Author({ message, actions }: RowProps) {
   const { from } = message;
   return (
-    <button type="button" class={`author ${hueClass(from)}`} onClick={() => actions.show({ kind: "person", name: from })}>
+    <button type="button" tabIndex={-1} class={`author ${hueClass(from)}`} onClick={() => actions.show({ kind: "person", name: from })}>
       <bdi>{safeLine(from)}</bdi>
     </button>
   );
@@ -112,7 +115,8 @@ class Row extends Component<RowProps> {
           <button
             type="button"
             class="icon-button message-actions"
-            aria-label={l10n.text("message-actions")}
+            tabIndex={-1}
+            aria-label={`${l10n.text("message-actions")}: ${safeLine(message.from)}: ${safeLine(isHidden ? "" : message.text.slice(0, LABEL))}`}
             onClick={() => actions.show({ kind: "message", seq: message.seq })}
           >
             <Icon name="more" />

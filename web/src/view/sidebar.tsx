@@ -1,5 +1,6 @@
 /** The list of conversations, with what is unread, and the state of the connection. */
 
+import { useEffect } from "preact/hooks";
 import { conversationKey } from "../model/model";
 import type { Conversation } from "../model/conversation";
 import { safeLine } from "../text/safe";
@@ -54,6 +55,17 @@ export function ConnectionState() {
 export function Sidebar() {
   const { model, l10n, actions, isMenuOpen } = useShared();
   const all = [...model.conversations.values()];
+  // On a small screen it is like a dialog: the focus goes there and back, and Escape closes it.
+  useEffect(() => {
+    if (!isMenuOpen) return;
+    const onKeyDown = ({ key }: KeyboardEvent) => key === "Escape" && actions.showMenu(false);
+    addEventListener("keydown", onKeyDown);
+    document.querySelector<HTMLElement>(".menu-close")?.focus();
+    return () => {
+      removeEventListener("keydown", onKeyDown);
+      document.querySelector<HTMLElement>(".menu-button button")?.focus();
+    };
+  }, [isMenuOpen]);
   const people = all.filter((it) => it.kind === "direct");
   return (
     <nav class={`sidebar ${isMenuOpen ? "is-open" : ""}`} aria-label={l10n.text("rooms")}>

@@ -117,7 +117,11 @@ test("keyboard alone does everything", async () => {
   await page.keyboard.press("Enter");
   await sees(page, "typed @bob");
 
-  // A message: the focus comes back when its dialog closes.
+  await page.locator(".message:not(.is-pending) .text", { hasText: "typed @bob" }).waitFor();
+  // A message: the arrows lead to the others, and the focus comes back when its dialog closes.
+  await tabTo(page, /What to do with this message: .*: typed @bob/, "Shift+Tab");
+  await page.keyboard.press("ArrowUp");
+  await page.waitForFunction(() => !document.activeElement.getAttribute("aria-label")?.endsWith("typed @bob"));
   await press(page, /What to do with this message/, "Shift+Tab");
   await page.locator("dialog").waitFor();
   await page.keyboard.press("Escape");
@@ -133,7 +137,7 @@ test("keyboard alone does everything", async () => {
   await page.locator(".result").first().waitFor();
   await press(page, /hello anna/);
   await page.locator(".is-marked").waitFor();
-  await page.waitForFunction(() => document.activeElement.getAttribute("aria-label") === "Search");
+  await page.waitForFunction(() => document.activeElement.getAttribute("aria-label")?.endsWith(": bob: hello anna"));
 
   // Another room, and leaving it; a person.
   await press(page, /Find or make a room/);
@@ -178,6 +182,13 @@ test("who is in no room has the menu, and closing a conversation asks first", as
   await page.getByRole("button", { name: "Open the list of rooms" }).tap();
   await page.getByRole("button", { name: "You and this page" }).tap();
   await page.getByRole("button", { name: "Leave the chat" }).waitFor();
+  await page.getByRole("button", { name: "Close", exact: true }).tap();
+  await page.locator(".sidebar.is-open").waitFor({ state: "detached" });
+  await page.getByRole("button", { name: "Open the list of rooms" }).tap();
+  await page.waitForFunction(() => document.activeElement.classList.contains("menu-close"));
+  await page.keyboard.press("Escape");
+  await page.waitForFunction(() => document.activeElement.matches(".menu-button button"));
+  await page.locator(".sidebar.is-open").waitFor({ state: "detached" });
   await page.context().close();
 });
 
