@@ -18,7 +18,8 @@ const MARGIN = 600;
 /** Distance from the end that counts as being there, in pixels. */
 const END = 40;
 
-/** Row at the top of what is seen, and how far below the top it is. */
+/** Row at the top of what is seen, and how far below the top of the list its end is. The first of all
+    rows loses its author when an older message of the same person comes before it: its beginning moves. */
 interface Anchor {
   key: string;
   offset: number;
@@ -29,7 +30,7 @@ function findAnchor(scroller: HTMLElement): Anchor | null {
   const top = scroller.getBoundingClientRect().top;
   for (const row of scroller.querySelectorAll<HTMLElement>("[data-key^=message]")) {
     const box = row.getBoundingClientRect();
-    if (box.bottom > top) return { key: row.dataset.key ?? "", offset: box.top - top };
+    if (box.bottom > top) return { key: row.dataset.key ?? "", offset: box.bottom - top };
   }
   return null;
 }
@@ -38,7 +39,7 @@ function findAnchor(scroller: HTMLElement): Anchor | null {
 function restoreAnchor(scroller: HTMLElement, anchor: Anchor): void {
   const row = scroller.querySelector<HTMLElement>(`[data-key="${anchor.key}"]`);
   if (!row) return;
-  const offset = row.getBoundingClientRect().top - scroller.getBoundingClientRect().top;
+  const offset = row.getBoundingClientRect().bottom - scroller.getBoundingClientRect().top;
   if (Math.abs(offset - anchor.offset) >= 1) scroller.scrollTop += offset - anchor.offset;
 }
 

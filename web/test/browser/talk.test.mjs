@@ -168,9 +168,12 @@ test("hostile names and texts are shown as texts", async () => {
     `a${"\u0300".repeat(400)}`,
     "x".repeat(4_000),
     "first\n\n\n\n\n\n\n\n\n\nlast",
+    `${"long\n".repeat(800)}end`,
   ];
   client.say(...hostile, "all was said");
   await sees(page, "all was said");
+  const heights = await page.locator(".message").evaluateAll((all) => all.map((it) => it.clientHeight));
+  assert.ok(Math.max(...heights) < 720, `a message of many lines is ${Math.max(...heights)} pixels high`);
   const list = page.locator(".messages");
   assert.equal(await list.locator("img, script, b, iframe, style, [onerror], [onmouseover]").count(), 0);
   for (const link of await list.locator("a").all()) assert.match(await link.getAttribute("href"), /^https?:\/\//);
