@@ -310,7 +310,7 @@ is_hidden() {
 # Makes an older package, with another configuration file, from the current one:
 # scripts/package --version would build, and have the same configuration.
 test_upgrade() {
-  local older=$machine/older before
+  local older=$machine/older before installing number sent=0
   rm -rf "$older"
   dpkg-deb --raw-extract "${packages:?}/chat-server.deb" "$older"
   sed -i 's/^Version: .*/Version: 0.0.1/' "$older/DEBIAN/control"
@@ -326,16 +326,18 @@ test_upgrade() {
   wait_for_message anna 'before the upgrade' || die "anna does not hear bob"
   before=$(property MainPID)
   install_package "${packages:?}/chat-server.deb" &
-  # Messages are sent during the upgrade.
-  for number in {1..20}; do
-    send_message bob "while upgrading $number"
-    sleep 1
+  installing=$!
+  # Messages are sent for as long as the upgrade takes.
+  while kill -0 "$installing" 2>/dev/null; do
+    sent=$((sent + 1))
+    send_message bob "while upgrading $sent"
+    sleep 0.5
   done
-  wait $!
+  wait "$installing"
   serves_as_new_process "$before" || die "the new version does not run"
   send_message bob 'after the upgrade'
   wait_for_message anna 'after the upgrade' 60 || die "anna does not come back"
-  for number in {1..20}; do
+  for ((number = 1; number <= sent; number++)); do
     [[ $(count_messages anna "while upgrading $number") == 1 ]] || die "anna has not got message $number once"
   done
   grep '"type":"welcome"' "$machine/anna.out" | tail -n 1 | grep --quiet '"session_kept":true,"position_kept":true' ||
