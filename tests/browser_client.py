@@ -3,7 +3,7 @@
 
     browser_client.py HOST PORT NAME TEXT
 
-Prints what it has loaded, and `heard NAME: TEXT` for each message in the lobby; ends when it has heard its own one.
+Prints what it has loaded, and `heard NAME: TEXT` for each message in the lobby; ends when it has heard its own.
 Anything that is not as docs/protocol/websocket.md says ends it with an error.
 """
 import base64
