@@ -17,14 +17,17 @@
     reason = "a benchmark fails by panicking"
 )]
 
+#[path = "common/process.rs"]
+mod process;
+
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use self::process::cpu_time;
 use pi_chat::model::limits::REPLAY_PAGE;
 use pi_chat::model::{Position, Reference, Sequence, SessionId, Timestamp};
 use pi_chat::wire::FrameReader;
@@ -526,14 +529,4 @@ fn settled_cpu_time(pid: u32) -> Duration {
         }
         before = now;
     }
-}
-
-/// CPU time used by all threads of a process.
-fn cpu_time(pid: u32) -> Duration {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
-    let nanoseconds = tasks
-        .filter_map(|task| fs::read_to_string(task.ok()?.path().join("schedstat")).ok())
-        .map(|line| line.split(' ').next().unwrap().parse::<u64>().unwrap())
-        .sum();
-    Duration::from_nanos(nanoseconds)
 }

@@ -140,6 +140,20 @@ struct Received {
     close: Option<u16>,
 }
 
+impl Received {
+    /// Counts the frames of the protocol in a binary message.
+    fn count_frames(&mut self, reader: &mut FrameReader, payload: &[u8]) {
+        let count = |body: &[u8]| {
+            match ServerFrame::decode(body) {
+                Decoded::Frame(ServerFrame::Error(error)) => self.errors.push(error.code),
+                _ => self.others += 1,
+            }
+            true
+        };
+        reader.feed(payload, count).unwrap();
+    }
+}
+
 /// Reads the server's next WebSocket frame: first byte and payload. `None` at the end of the
 /// stream.
 fn read_frame(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
@@ -171,17 +185,7 @@ fn read_to_end(stream: &mut TcpStream) -> Received {
     let mut reader = FrameReader::from_server();
     while let Some((first, payload)) = read_frame(stream) {
         match first {
-            0x82 => reader
-                .feed(&payload, |body| {
-                    match ServerFrame::decode(body) {
-                        Decoded::Frame(ServerFrame::Error(error)) => {
-                            received.errors.push(error.code);
-                        }
-                        _ => received.others += 1,
-                    }
-                    true
-                })
-                .unwrap(),
+            0x82 => received.count_frames(&mut reader, &payload),
             0x8a => received.pongs.push(payload),
             0x88 => received.close = Some(u16::from_be_bytes(payload.try_into().unwrap())),
             other => panic!("first byte {other:02x}"),
@@ -511,17 +515,7 @@ fn read_independently(mut socket: tungstenite::WebSocket<TcpStream>) -> Received
     let mut reader = FrameReader::from_server();
     loop {
         match socket.read() {
-            Ok(Message::Binary(payload)) => reader
-                .feed(&payload, |body| {
-                    match ServerFrame::decode(body) {
-                        Decoded::Frame(ServerFrame::Error(error)) => {
-                            received.errors.push(error.code);
-                        }
-                        _ => received.others += 1,
-                    }
-                    true
-                })
-                .unwrap(),
+            Ok(Message::Binary(payload)) => received.count_frames(&mut reader, &payload),
             Ok(Message::Pong(payload)) => received.pongs.push(payload.to_vec()),
             Ok(Message::Close(frame)) => received.close = frame.map(|it| it.code.into()),
             Ok(other) => panic!("{other:?}"),

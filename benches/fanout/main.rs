@@ -1,6 +1,6 @@
 //! Benchmark of the fan-out: CPU time of the server for a million deliveries, and for a client that
-//! joins, compared with a bare relay that does nothing but write the same bytes to every client. Both are measured in the same
-//! run, because CPU speeds of virtual machines vary.
+//! joins, compared with a bare relay that does nothing but write the same bytes to every client.
+//! Both are measured in the same run, because CPU speeds of virtual machines vary.
 //!
 //! ```text
 //! cargo bench --bench fanout -- [--clients 1000] [--messages 2000] [--rounds 3]
@@ -21,6 +21,8 @@
     reason = "a benchmark fails by panicking"
 )]
 
+#[path = "../common/process.rs"]
+mod process;
 mod relay;
 mod web_relay;
 
@@ -31,6 +33,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use self::process::cpu_time;
 use pi_chat::model::{Reference, Sequence, SessionId, Timestamp};
 use pi_chat::wire::FrameReader;
 use pi_chat::wire::tcp::{ClientFrame, Decoded, Entry, Hello, Join, MAGIC, Say, ServerFrame};
@@ -316,16 +319,6 @@ fn measure(load: Load, target: Target) -> Measurement {
     child.kill().unwrap();
     child.wait().unwrap();
     measurement
-}
-
-/// CPU time used by all threads of a process.
-fn cpu_time(pid: u32) -> Duration {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
-    let nanoseconds = tasks
-        .filter_map(|task| fs::read_to_string(task.ok()?.path().join("schedstat")).ok())
-        .map(|line| line.split(' ').next().unwrap().parse::<u64>().unwrap())
-        .sum();
-    Duration::from_nanos(nanoseconds)
 }
 
 /// Resident memory of a process in kilobytes.

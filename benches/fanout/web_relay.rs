@@ -8,6 +8,8 @@ use pi_chat::wire::websocket::{WebSocketHeader, WebSocketReader};
 use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Message, WebSocket};
 
+use crate::relay;
+
 /// Answer to a handshake. The load generator does not check the key.
 const ANSWER: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\n\r\n";
 
@@ -144,12 +146,8 @@ impl<C: Codec> Connection<C> {
 /// Runs a relay: it sends the payload of every message of a client to all clients, in one message to
 /// each of them for each wake-up.
 pub(crate) fn run<C: Codec>() -> ! {
-    let mut poll = mio::Poll::new().unwrap();
+    let (mut poll, listener, accepting) = relay::listen();
     let mut events = mio::Events::with_capacity(1_024);
-    let mut listener = mio::net::TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let accepting = mio::Token(usize::MAX);
-    poll.registry().register(&mut listener, accepting, mio::Interest::READABLE).unwrap();
-    eprintln!("listening on {}", listener.local_addr().unwrap());
     // All bytes ever forwarded.
     let mut forwarded: Vec<u8> = Vec::new();
     let mut connections: Vec<Connection<C>> = Vec::new();
@@ -158,13 +156,9 @@ pub(crate) fn run<C: Codec>() -> ! {
         let before = forwarded.len();
         for event in &events {
             if event.token() == accepting {
-                while let Ok((mut stream, _)) = listener.accept() {
-                    stream.set_nodelay(true).unwrap();
-                    let interest = mio::Interest::READABLE | mio::Interest::WRITABLE;
-                    let token = mio::Token(connections.len());
-                    poll.registry().register(&mut stream, token, interest).unwrap();
+                relay::accept(&poll, &listener, connections.len(), |stream| {
                     connections.push(Connection::Shaking(stream, Vec::new()));
-                }
+                });
             } else if event.is_readable() {
                 connections[event.token().0].receive(&mut forwarded);
             }

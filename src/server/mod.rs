@@ -50,8 +50,10 @@ pub use reload::ReloadResult;
 pub use status::{BackupStatus, PressureStatus, Status, StoreKind, StoreState, StoreStatus};
 pub use user_sockets::running_servers;
 pub use web::WebSettings;
+pub(crate) use web::is_remote as is_remote_url;
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -125,6 +127,13 @@ impl Default for ServerSettings {
             announce: true,
             backup: None,
         }
+    }
+}
+
+impl ServerSettings {
+    /// Returns true if what an address says about its clients' addresses is believed.
+    fn is_trusted_proxy(&self, address: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|it| it.contains(address))
     }
 }
 

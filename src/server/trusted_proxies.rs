@@ -52,7 +52,7 @@ impl TrustedProxies {
 
     /// Returns true if connections from this address must begin with a PROXY header.
     pub(super) fn contains(&self, address: IpAddr) -> bool {
-        self.settings.borrow().trusted_proxies.iter().any(|it| it.contains(address))
+        self.settings.borrow().is_trusted_proxy(address)
     }
 
     /// Reserves a permit for a new connection of `proxy`, until its header is read. If too many

@@ -1,12 +1,11 @@
 //! Addresses that lead to the server.
 
-use std::net::{IpAddr, SocketAddr};
-
 use anyhow::{Result, ensure};
 use serde::Serialize;
 
 use crate::cli::control::ControlArgs;
 use crate::cli::status;
+use crate::server::is_remote_url;
 
 /// Maximum length of a URL, in bytes. Its QR code can be read on paper and in a terminal.
 const MAX_URL: usize = 300;
@@ -54,7 +53,7 @@ impl Invitation {
              is switched off (web)"
         );
         ensure!(
-            !is_loopback(&url),
+            is_remote_url(&url),
             "only this machine reaches the server with a browser, at {url}: web-listen says where \
              the server listens, and --url names an address that a proxy has"
         );
@@ -75,14 +74,6 @@ impl Invitation {
     pub(super) fn quoted_name(&self) -> String {
         self.name.as_ref().map_or("the chat".to_owned(), |it| format!("“{it}”"))
     }
-}
-
-/// Returns true if the host of a URL is a loopback address.
-fn is_loopback(url: &str) -> bool {
-    let authority = url.split('/').nth(2).unwrap_or_default();
-    let with_port = authority.parse::<SocketAddr>().map(|it| it.ip());
-    let alone = || authority.trim_matches(['[', ']']).parse::<IpAddr>();
-    with_port.or_else(|_| alone()).is_ok_and(|it| it.to_canonical().is_loopback())
 }
 
 /// Checks a URL of the command line.

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write, stdout};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -21,9 +22,8 @@ pub(super) fn write(path: &Path, text: &str, has_secret: bool) -> Result<()> {
     let shown = path.display();
     let mut options = File::options();
     options.write(true).create_new(true);
-    #[cfg(unix)]
     if has_secret {
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.mode(0o600);
     }
     let mut file = match options.open(path) {
         Ok(file) => file,

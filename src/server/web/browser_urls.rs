@@ -10,6 +10,7 @@ use crate::mdns::bridges::{is_bridge_port, is_container_bridge};
 use crate::server::ServerSettings;
 use crate::server::announce::advertised_host;
 use crate::server::web::has_page;
+use crate::server::web::hosts::Authority;
 
 /// Maximum number of addresses that are told beside the name.
 const MAX_ADDRESSES: usize = 2;
@@ -90,6 +91,12 @@ fn urls(listening: &[SocketAddr], name: Option<&str>, own: &[IpAddr]) -> Vec<Str
     named.into_iter().chain(numbered).collect()
 }
 
+/// Returns true if a URL leads to this server from other machines, too.
+pub(crate) fn is_remote(url: &str) -> bool {
+    let host = url.split('/').nth(2).and_then(Authority::parse);
+    host.is_some_and(|it| !it.is_loopback())
+}
+
 /// Returns true if a browser would need the name of an interface for this address.
 fn is_link_local(address: IpAddr) -> bool {
     matches!(address, IpAddr::V6(it) if it.is_unicast_link_local())
@@ -112,6 +119,18 @@ mod tests {
         let listening: Vec<SocketAddr> = listening.iter().map(|it| it.parse().unwrap()).collect();
         let own = ["127.0.0.1", "::1", "fe80::1", "2001:db8::1", "192.0.2.1"];
         urls(&listening, name, &own.map(|it| it.parse().unwrap()))
+    }
+
+    #[test]
+    fn only_loopback_leads_nobody_else_here() {
+        for url in ["http://pi-chat.local:2480/", "http://192.0.2.1/", "http://[2001:db8::1]:2480/"]
+        {
+            assert!(is_remote(url), "{url}");
+        }
+        for url in ["http://127.0.0.2:2480/", "http://[::1]/", "http://localhost:2480/", "nonsense"]
+        {
+            assert!(!is_remote(url), "{url}");
+        }
     }
 
     #[test]

@@ -11,12 +11,19 @@ pub(super) struct HeadReader {
     bytes: Vec<u8>,
     /// Length of `bytes` when they were parsed last, and were the beginning of a head; 0: never.
     tried: usize,
+    /// True if an end of a head has come since then.
+    has_end: bool,
 }
 
 impl HeadReader {
     /// Adds received bytes.
     pub(super) fn extend(&mut self, bytes: &[u8]) {
+        // The end of the head may have begun in the bytes before.
+        let begin = self.bytes.len().saturating_sub(2);
         self.bytes.extend_from_slice(bytes);
+        let new = self.bytes.get(begin..).unwrap_or_default();
+        self.has_end |=
+            new.windows(2).any(|it| it == b"\n\n") || new.windows(3).any(|it| it == b"\n\r\n");
         // Empty lines in front of a request are allowed, and would be parsed again and again.
         let empty = self.bytes.iter().take_while(|it| matches!(it, b'\r' | b'\n')).count();
         if self.tried == 0 && empty > 0 {
@@ -43,6 +50,7 @@ impl HeadReader {
         if !self.is_due() {
             return None;
         }
+        self.has_end = false;
         match HttpRequest::parse(&self.bytes) {
             Ok(Some((request, size))) => {
                 self.bytes.drain(..size);
@@ -60,11 +68,7 @@ impl HeadReader {
     /// Returns true if parsing may have another result than at the last try.
     fn is_due(&self) -> bool {
         let length = self.bytes.len();
-        // The end of the head may have begun in the bytes of the last try.
-        let new = self.bytes.get(self.tried.saturating_sub(2)..).unwrap_or_default();
-        let has_end =
-            || new.windows(2).any(|it| it == b"\n\n") || new.windows(3).any(|it| it == b"\n\r\n");
-        length > 0 && (length >= 2 * self.tried || length >= MAX_HTTP_HEAD || has_end())
+        length > 0 && (length >= 2 * self.tried || length >= MAX_HTTP_HEAD || self.has_end)
     }
 }
 

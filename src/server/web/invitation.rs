@@ -1,6 +1,7 @@
 //! The QR code by which somebody who has the page lets others in. It is made for each request: what
 //! others have to type is where this browser has found the server.
 
+use super::browser_urls::is_remote;
 use super::hosts::Authority;
 use crate::qr_code::QrCode;
 
@@ -32,12 +33,6 @@ pub(super) fn svg(
         }
     };
     Some(QrCode::with_fixed_mask(&url).ok()?.to_svg(&url))
-}
-
-/// Returns true if a URL works from other machines.
-fn is_remote(url: &str) -> bool {
-    let host = url.split('/').nth(2).and_then(Authority::parse);
-    host.is_some_and(|it| !it.is_loopback())
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@
 //! |---|---|
 //! | here | way in and settings |
 //! | `unproven` | how many connections may be without a WebSocket |
-//! | `conversation`, `head_reader` | requests and answers on a connection |
+//! | `conversation`, `head_reader` | requests and answers on a connection, and its time limits |
+//! | `site` | what is answered to which request |
 //! | `hosts`, `forwarded` | which hosts and origins are allowed, whose address counts |
 //! | `response`, `files`, `file_reads` | heads of responses, files of the page |
 //! | `invitation` | the QR code for others |
@@ -21,6 +22,7 @@ mod head_reader;
 mod hosts;
 mod invitation;
 mod response;
+mod site;
 mod unproven;
 mod websocket;
 
@@ -31,9 +33,11 @@ use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 
 pub(super) use self::browser_urls::BrowserUrls;
-use self::conversation::{Conversation, Site, TimeLimits};
+pub(crate) use self::browser_urls::is_remote;
+use self::conversation::{Conversation, TimeLimits};
 use self::file_reads::FileReads;
 pub(super) use self::files::has_page;
+use self::site::Site;
 use self::unproven::Unproven;
 use self::websocket::WebSocket;
 use super::acceptor::WayIn;
@@ -112,7 +116,6 @@ impl WebWayIn {
             reads: FileReads::default(),
             machine: machine_name().into(),
             urls: urls.into(),
-            limits: TimeLimits::default(),
         };
         Self { admission, site, unproven: Unproven::default() }
     }
@@ -124,11 +127,11 @@ impl WayIn for WebWayIn {
     /// Spawns the conversation on a connection. Closes the connection if too many others have not
     /// become WebSockets, also later in favour of another address.
     async fn enter(&self, stream: TcpStream, peer: IpAddr, permit: OwnedSemaphorePermit) {
-        let is_proxy =
-            self.site.settings.borrow().trusted_proxies.iter().any(|it| it.contains(peer));
+        let is_proxy = self.site.settings.borrow().is_trusted_proxy(peer);
         let group = (!is_proxy).then(|| AddressGroup::of(peer));
         let Some(place) = self.unproven.reserve(group) else { return };
-        let conversation = Conversation::new(stream, peer, self.site.clone());
+        let conversation =
+            Conversation::new(stream, peer, self.site.clone(), TimeLimits::default());
         let admission = self.admission.clone();
         tokio::spawn(async move {
             let outcome = tokio::select! {
