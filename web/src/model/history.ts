@@ -1,7 +1,8 @@
 /**
  * Loads stretches of a room's history: older messages, newer ones again, those around a certain
- * one, the newest. The server gives only what is before a sequence, so newer messages are found by
- * asking a step ahead.
+ * one. The server gives only what is before a sequence, so newer messages are found by asking a
+ * step ahead. An answer that comes after the user has gone elsewhere is not taken: it would leave a
+ * hole.
  */
 
 import type { ChatRequest, ErrorEvent } from "../engine/events";
@@ -19,7 +20,7 @@ type Load = {
   /** Sequence before which messages were asked for; 0: the newest. */
   before: number;
   limit: number;
-  kind: "older" | "newer" | "newest" | "around";
+  kind: "older" | "newer" | "around";
   /** What has come so far. */
   messages: Map<number, Message>;
 };
@@ -49,12 +50,7 @@ export class History {
     this.#ask(conversation, "newer", conversation.newest + 1 + conversation.step, LARGEST_PAGE);
   }
 
-  /** Asks for the newest messages in place of those that are here. */
-  loadNewest(conversation: Conversation): void {
-    this.#ask(conversation, "newest", 0, PAGE);
-  }
-
-  /** Asks for the messages around a certain one in place of those that are here. */
+  /** Asks for the messages around the marked one in place of those that are here. */
   loadAround(conversation: Conversation, target: number): void {
     this.#ask(conversation, "around", target + 1, PAGE);
   }
@@ -77,7 +73,7 @@ export class History {
     const messages = [...load.messages.values()].sort((a, b) => a.seq - b.seq);
     if (load.kind === "older") this.#onOlder(load, messages, more);
     else if (load.kind === "newer") this.#onNewer(load, messages);
-    else this.#onReplaced(load, messages, more);
+    else this.#onAround(load, messages, more);
   }
 
   /** Handles an error, which may be about something else. */
@@ -86,7 +82,7 @@ export class History {
     if (!load) return;
     // Not asked for again at once: that might fail again, for ever.
     if (load.kind === "older") load.conversation.older = "failed";
-    if (load.kind === "newer") load.conversation.newer = "failed";
+    if (load.kind === "newer" && load.conversation.newer === "loading") load.conversation.newer = "failed";
   }
 
   #remove(id: string | undefined): Load | undefined {
@@ -103,11 +99,12 @@ export class History {
   }
 
   #onNewer({ conversation, before, limit }: Load, messages: Message[]): void {
+    if (conversation.newer !== "loading") return;
     conversation.newer = "unknown";
     const { newest } = conversation;
     const fresh = messages.filter((it) => it.seq > newest);
     if (fresh.length === limit) {
-      // There may be others before them. It is so, too, if there is another stretch by now.
+      // There may be others before them.
       conversation.step = Math.ceil(conversation.step / 4);
     } else {
       if (fresh.length < PAGE / 2) conversation.step *= 2;
@@ -118,9 +115,9 @@ export class History {
     this.loadNewer(conversation);
   }
 
-  #onReplaced({ conversation, kind }: Load, messages: Message[], more: boolean): void {
-    conversation.replace(messages, more, kind === "newest");
-    if (kind === "newest") return;
+  #onAround({ conversation, before }: Load, messages: Message[], more: boolean): void {
+    if (conversation.marked !== before - 1) return;
+    conversation.replace(messages, more, false);
     // If it is there no more, the one before it.
     conversation.target = messages.at(-1)?.seq ?? null;
     this.loadNewer(conversation);

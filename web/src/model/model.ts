@@ -341,10 +341,11 @@ export class Model {
     this.#history.loadNewer(conversation);
   }
 
-  /** Goes to the newest messages. */
-  goToNewest(conversation: Conversation): void {
-    conversation.marked = null;
-    if (conversation.newer !== "none") this.#history.loadNewest(conversation);
+  /** Goes to the newest messages of the present conversation, which are loaded if they are not here. */
+  goToNewest(): void {
+    this.conversation?.goToNewest();
+    this.isReading = false;
+    this.#fill();
     this.onChange();
   }
 
@@ -378,8 +379,7 @@ export class Model {
     const next = this.conversations.get(key);
     if (previous && previous !== next) {
       previous.newAfter = null;
-      previous.marked = null;
-      if (previous.newer !== "none") previous.replace([], true, true);
+      previous.goToNewest();
     }
     this.current = key;
     this.isReading = false;
@@ -404,13 +404,9 @@ export class Model {
     if (!to) return;
     this.#outbox.send(to, text, style);
     to.newAfter = null;
-    if (to === this.conversation) {
-      // Elsewhere the user would not see the own message, nor that it is refused.
-      to.goToNewest();
-      this.isReading = false;
-      this.#fill();
-    }
-    this.onChange();
+    // Elsewhere the user would not see the own message, nor that it is refused.
+    if (to === this.conversation) this.goToNewest();
+    else this.onChange();
   }
 
   /** Takes a refused message back for another try, and returns its text. */

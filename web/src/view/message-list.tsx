@@ -125,14 +125,6 @@ export function MessageList({ conversation }: { conversation: Conversation }) {
     extend(list);
   };
 
-  const toEnd = () => {
-    model.goToNewest(conversation);
-    if (conversation.newer !== "none") return;
-    listWindow.follow();
-    isAtEnd.current = true;
-    redraw(0);
-  };
-
   // Another stretch, or a message that a search has led to: the window moves there.
   if (conversation.target !== null) {
     listWindow.center(messages, conversation.target);
@@ -203,7 +195,7 @@ export function MessageList({ conversation }: { conversation: Conversation }) {
         </ol>
       </div>
       {(!isAtEnd.current || !listWindow.followsNewest) && (
-        <button type="button" class="to-newest" onClick={toEnd}>
+        <button type="button" class="to-newest" onClick={() => model.goToNewest()}>
           <Icon name="down" />
           {conversation.unread ? l10n.text("to-newest-unread", { count: conversation.unread }) : l10n.text("to-newest")}
         </button>

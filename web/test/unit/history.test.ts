@@ -48,9 +48,17 @@ class RoomServer {
     this.model.handle(this.message(this.log.at(-1)!));
   }
 
+  /** Refuses the first request for messages. */
+  refuse(): void {
+    const at = this.#requests.findIndex((it) => it.type === "history");
+    const [request] = this.#requests.splice(at, 1);
+    this.model.handle({ type: "error", code: 311, name: "unavailable", text: "no", id: request!.id! });
+  }
+
   /** Answers all requests, also those that the answers lead to. */
   answer(): void {
     for (let request = this.#requests.shift(); request; request = this.#requests.shift()) {
+      if (request.type === "say") continue;
       assert.equal(request.type, "history");
       this.answers += 1;
       assert.ok(this.answers < 10_000, "it asks without end");
@@ -129,7 +137,7 @@ for (const [name, distance] of DISTANCES) {
     assert.ok([1_200, 1_240].every((at) => server.here.includes(server.log[at]!)), "what is around it");
     server.say();
     server.check();
-    server.model.goToNewest(server.room);
+    server.model.goToNewest();
     server.answer();
     server.check();
     assert.equal(server.here.at(-1), server.log.at(-1));
@@ -161,12 +169,39 @@ test("answer that is late is not put beside another stretch", () => {
   server.check();
   assert.equal(server.room.target, 2_000, "the last one counts");
   server.model.isReading = false;
-  server.model.goToNewest(server.room);
+  server.model.goToNewest();
   server.answer();
   server.model.loadOlder(server.room);
   for (let count = 0; count < 600; count += 1) server.say();
   server.answer();
   server.check();
+});
+
+test("answer that comes after the user has gone to the newest is not taken, nor is its refusal", () => {
+  const asks: ((model: Model) => void)[] = [(model) => model.loadNewer(model.conversation!), (model) => model.goTo("lobby", 3_000)];
+  const leaves: ((model: Model) => void)[] = [
+    (model) => model.say("hello", "said"),
+    (model) => model.goToNewest(),
+    (model) => model.openDirect("bob"),
+  ];
+  for (const ask of asks) {
+    for (const leave of leaves) {
+      for (const isRefused of [false, true]) {
+        const server = new RoomServer(5_000, () => 1);
+        server.model.goTo("lobby", 1_000);
+        server.answer();
+        ask(server.model);
+        leave(server.model);
+        if (isRefused) server.refuse();
+        server.answer();
+        server.model.select("lobby");
+        server.answer();
+        server.say();
+        server.check();
+        assert.deepEqual([server.here.at(-1), server.here.length], [5_001, 51]);
+      }
+    }
+  }
 });
 
 test("another room is shown from its newest messages, and so is this one afterwards", () => {
