@@ -6,7 +6,7 @@ import { Tabs } from "./browser/tabs";
 import { Driver } from "./engine/driver";
 import { Engine, type Start } from "./engine/engine";
 import type { ChatRequest } from "./engine/events";
-import { conversationKey, Model } from "./model/model";
+import { Model } from "./model/model";
 import { type SavedModel, saveModel } from "./model/saved";
 import { foldName } from "./text/fold";
 import { safeLine } from "./text/safe";
@@ -81,7 +81,7 @@ export class Session {
     model.onChange = () => this.#onChange();
     model.ignores = (name) => this.#ignored.has(foldName(name));
     model.onAttention = ({ conversation, from, text }) => {
-      notify(from, text, () => model.select(conversationKey(conversation.kind, conversation.name)));
+      notify(from, text, () => model.select(conversation.key));
     };
     return model;
   }
@@ -175,7 +175,7 @@ export class Session {
     const model = this.#model;
     const place = model.phase.phase === "chat" ? model.conversation : null;
     const title = place ? `${place.kind === "room" ? "#" : ""}${safeLine(place.name)} – ${safeLine(model.server)}` : this.#l10n.text("app-name");
-    const { messages, mentions } = model.unread;
+    const { messages, mentions } = model.conversations.unread;
     showUnread(title, messages, mentions);
     if (model.phase.phase === "chat") this.#storeSoon();
     if (this.#isDrawing) return;

@@ -2,24 +2,20 @@
 
 import type { StateEvent } from "../engine/events";
 
-/** State of the connection, for the user. */
-export type Connection =
-  | { state: "connecting" }
-  | { state: "live" }
-  | { state: "silent" }
-  | { state: "waiting"; until: number };
+/** State of the connection, for the user. `silent`: it is open, but nothing comes. `waiting`: for the next attempt. */
+export type Connection = "connecting" | "live" | "silent" | "waiting";
 
 /** Returns the state after an event; null if it does not change. */
-export function connectionAfter(event: StateEvent): Connection | null {
-  switch (event.state) {
+export function connectionAfter({ state }: StateEvent): Connection | null {
+  switch (state) {
     case "connecting":
-      return { state: "connecting" };
+      return "connecting";
     case "reconnecting":
-      return { state: "waiting", until: Date.now() + event.delay_ms };
+      return "waiting";
     case "unresponsive":
-      return { state: "silent" };
+      return "silent";
     case "responsive":
-      return { state: "live" };
+      return "live";
     // `welcome` or `reconnecting` follows, or has said it.
     case "connected":
     case "disconnected":

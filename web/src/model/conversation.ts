@@ -3,34 +3,9 @@
  * stretch ends with the newest message, unless somebody reads far back.
  */
 
-import type { Role, Style } from "../engine/events";
-
-/** A message that is shown. When its text or style changes, another object takes its place: so it is drawn again. */
-export interface Message {
-  /** Sequence in the server's log: messages are in this order, and none is there twice. */
-  seq: number;
-  /** Time in milliseconds since 1970; null if it is unknown. */
-  time: number | null;
-  from: string;
-  style: Style;
-  text: string;
-  own: boolean;
-  /** Session of the author. */
-  session?: number;
-  /** True if messages before this one are lost for good. */
-  gap?: boolean;
-  /** True if it is a direct message from another session than the one before. */
-  anew?: boolean;
-}
-
-/** A message of this user that the server has not acknowledged. */
-export interface PendingMessage {
-  id: string;
-  text: string;
-  style: "said" | "action";
-  /** Why it was refused; null while it is on its way. */
-  error: { name: string | null; text: string } | null;
-}
+import type { Role } from "../engine/events";
+import { foldName } from "../text/fold";
+import type { Message, PendingMessage } from "./message";
 
 /** Messages that are held at most, while nobody reads the older ones. */
 const KEPT = 500;
@@ -44,17 +19,24 @@ const FIRST_STEP = 64;
 /** What is known of the messages before or after those that are here. */
 type Beyond = "unknown" | "loading" | "none" | "failed";
 
+/** Returns the key of a conversation. A room's name cannot begin with `@`. A person's name has many spellings. */
+export function conversationKey(kind: "room" | "direct", name: string): string {
+  return kind === "room" ? name : `@${foldName(name)}`;
+}
+
 /** A room that this user is in, or a person that this user writes with. */
 export class Conversation {
   /** Name of the room or the person. */
   readonly name: string;
   readonly kind: "room" | "direct";
+  /** What tells it from the others. */
+  readonly key: string;
   /** Messages, in the order of their sequences. */
   readonly messages: Message[] = [];
   /** Own messages that are on their way, or were refused. They follow the others. */
   pending: PendingMessage[] = [];
-  /** What is known of older messages. */
-  older: Beyond = "unknown";
+  /** What is known of older messages. Of direct messages the server has none. */
+  older: Beyond;
   /** What is known of newer messages. `none`: those that come are appended. */
   newer: Beyond = "none";
   /** Greatest sequence that is known of. */
@@ -90,6 +72,8 @@ export class Conversation {
   constructor(kind: "room" | "direct", name: string) {
     this.kind = kind;
     this.name = name;
+    this.key = conversationKey(kind, name);
+    this.older = kind === "room" ? "unknown" : "none";
   }
 
   /** Sequence of the oldest message; null if there is none. */
@@ -175,6 +159,12 @@ export class Conversation {
     this.marked = null;
     if (this.newer === "none") this.stretch += 1;
     else this.replace([], true, true);
+  }
+
+  /** Lets what could not be loaded be asked for again. */
+  retry(): void {
+    if (this.older === "failed") this.older = "unknown";
+    if (this.newer === "failed") this.newer = "unknown";
   }
 
   /**

@@ -6,7 +6,8 @@
  */
 
 import type { ChatRequest, ErrorEvent } from "../engine/events";
-import type { Conversation, Message } from "./conversation";
+import type { Conversation } from "./conversation";
+import type { Message } from "./message";
 
 /** Messages that are asked for at a time. */
 export const PAGE = 50;

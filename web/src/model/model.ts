@@ -14,15 +14,16 @@ import type {
   Sanctioned,
   Welcome,
 } from "../engine/events";
-import { foldName } from "../text/fold";
 import { mentions } from "../text/pieces";
 import { type Connection, connectionAfter } from "./connection";
-import { Conversation, type Message, type PendingMessage } from "./conversation";
+import type { Conversation } from "./conversation";
+import { Conversations } from "./conversations";
 import { History, PAGE } from "./history";
+import { type Message, type PendingMessage, toMessage } from "./message";
 import { Moderation } from "./moderation";
 import { Outbox, parseUnsent } from "./outbox";
 import { applyRoomEvent } from "./room-events";
-import type { SavedModel } from "./saved";
+import { restoreConversations, type SavedModel } from "./saved";
 import { Search } from "./search";
 import { addToast, type Toast } from "./toasts";
 
@@ -47,7 +48,7 @@ const LOBBY = "lobby";
 /** What the page knows. */
 export class Model {
   phase: Phase = { phase: "name", name: "", refused: null };
-  connection: Connection = { state: "connecting" };
+  connection: Connection = "connecting";
   /** True from the first attempt on: a name was given. */
   isEntering = false;
   /** This user's name, as the server has it. */
@@ -55,8 +56,7 @@ export class Model {
   server = "";
   /** Longest text in bytes. */
   maxText = 4_000;
-  /** Rooms first, then people, each in the order in which they came. */
-  readonly conversations = new Map<string, Conversation>();
+  readonly conversations = new Conversations();
   /** Key of the conversation that is shown. */
   current = "";
   toasts: Toast[] = [];
@@ -87,7 +87,7 @@ export class Model {
   /** What sends this user out of the server: the end follows. */
   #sentOut: Sanctioned | null = null;
 
-  /** `send` passes a request to the engine; it is never called while an event is handled. */
+  /** `send` passes a request to the engine. It is also called while an event is handled: then it must wait until that is done. */
   constructor(send: (request: ChatRequest) => void) {
     this.#send = send;
     const request = (it: ChatRequest) => this.request(it);
@@ -107,15 +107,6 @@ export class Model {
     const id = String(this.#nextId++);
     this.#send({ ...request, id });
     return id;
-  }
-
-  /** Unread messages of all conversations, and those that mention this user or are for them only. */
-  get unread(): { messages: number; mentions: number } {
-    const all = [...this.conversations.values()];
-    return {
-      messages: all.reduce((sum, it) => sum + it.unread, 0),
-      mentions: all.reduce((sum, it) => sum + it.mentions, 0),
-    };
   }
 
   /** Role of this user in a conversation: what may be done there. */
@@ -194,49 +185,22 @@ export class Model {
     this.server = event.server;
     this.maxText = event.max_text;
     this.phase = { phase: "chat" };
-    this.connection = { state: "live" };
-    if (event.log_changed) {
-      for (const it of this.conversations.values()) it.beginAnew();
-    }
-    // Of a server that knows neither session nor position it is not known whether its log is the same.
-    if (!event.session_kept && !event.position_kept) {
-      for (const it of this.conversations.values()) it.session = null;
-    }
-    const rooms = new Set(event.rooms);
-    for (const [key, it] of this.conversations) {
-      if (it.kind === "room" && !rooms.has(it.name)) this.conversations.delete(key);
-    }
-    for (const room of rooms) {
-      const conversation = this.open("room", room);
-      if (conversation.older === "failed") conversation.older = "unknown";
-      if (conversation.newer === "failed") conversation.newer = "unknown";
-    }
+    this.connection = "live";
+    this.conversations.onWelcome(event);
     if (!this.conversation) this.select(event.rooms[0] ?? LOBBY);
-  }
-
-  /** Returns a conversation, which is made if it is new. */
-  open(kind: "room" | "direct", name: string): Conversation {
-    const key = conversationKey(kind, name);
-    let conversation = this.conversations.get(key);
-    if (!conversation) {
-      conversation = new Conversation(kind, name);
-      if (kind === "direct") conversation.older = "none";
-      this.conversations.set(key, conversation);
-    }
-    return conversation;
   }
 
   #onMessage(event: RoomMessage): void {
     if (event.id) this.#outbox.drop(event.id);
     if (event.requested) return this.#history.take(toMessage(event));
-    const room = this.open("room", event.room);
+    const room = this.conversations.open("room", event.room);
     const isRead = event.history && !this.#welcome?.position_kept && room.read === 0;
     this.#take(room, toMessage(event), event, isRead, mentions(event.text, this.name));
   }
 
   #onDirect(event: DirectMessage): void {
     if (event.id) this.#outbox.drop(event.id);
-    const conversation = this.open("direct", event.own ? event.to : event.from);
+    const conversation = this.conversations.open("direct", event.own ? event.to : event.from);
     const anew = !event.own && conversation.meet(event.from_session);
     this.#take(conversation, { ...toMessage(event), anew }, event, false, true);
   }
@@ -290,7 +254,7 @@ export class Model {
   }
 
   #onEntered(room: string, members: number): void {
-    const conversation = this.open("room", room);
+    const conversation = this.conversations.open("room", room);
     Object.assign(conversation, { members, topic: null, slowSeconds: 0, moderated: false });
     if (this.#joining !== null) {
       this.#joining = null;
@@ -302,7 +266,7 @@ export class Model {
     this.conversations.delete(room);
     const isTold = this.toasts.some(({ message }) => "sanctioned" in message && message.sanctioned.room === room);
     if (isForced && !isTold) this.toast({ id: "left-forced", args: { room } }, "error");
-    if (this.current === room) this.select([...this.conversations.keys()][0] ?? "");
+    if (this.current === room) this.select(this.conversations.firstKey);
   }
 
   #onSanctioned(event: Sanctioned): void {
@@ -322,7 +286,7 @@ export class Model {
   #onRole(event: Extract<ChatEvent, { type: "role" }>): void {
     if (!event.own) return;
     if (event.room === null) this.serverRole = event.role;
-    else this.open("room", event.room).role = event.role;
+    else this.conversations.open("room", event.room).role = event.role;
   }
 
   /** Asks for older messages if the present conversation has few. */
@@ -362,17 +326,6 @@ export class Model {
     this.onChange();
   }
 
-  /** Finds a room that this user is in by its name in any spelling. */
-  findRoom(name: string): Conversation | undefined {
-    const key = foldName(name);
-    return [...this.conversations.values()].find((it) => it.kind === "room" && foldName(it.name) === key);
-  }
-
-  /** Returns the key of a conversation. */
-  keyOf({ kind, name }: Conversation): string {
-    return conversationKey(kind, name);
-  }
-
   /** Shows a conversation, from its newest messages. */
   select(key: string): void {
     const previous = this.conversation;
@@ -383,7 +336,7 @@ export class Model {
     }
     this.current = key;
     this.isReading = false;
-    if (next?.older === "failed") next.older = "unknown";
+    next?.retry();
     if (this.isLooking) next?.markRead();
     this.#fill();
     this.onChange();
@@ -426,7 +379,7 @@ export class Model {
 
   /** Joins a room and shows it; shows it at once if this user is there. */
   join(room: string): void {
-    const known = this.findRoom(room);
+    const known = this.conversations.findRoom(room);
     if (known) return this.select(known.name);
     this.#joining = room;
     this.request({ type: "join", room });
@@ -435,14 +388,13 @@ export class Model {
   /** Leaves a room, or closes the conversation with a person. */
   leave(conversation: Conversation): void {
     if (conversation.kind === "room") return void this.request({ type: "leave", room: conversation.name });
-    this.conversations.delete(conversationKey("direct", conversation.name));
-    this.select([...this.conversations.keys()][0] ?? "");
+    this.conversations.delete(conversation.key);
+    this.select(this.conversations.firstKey);
   }
 
   /** Opens a conversation with one person. */
   openDirect(name: string): void {
-    this.open("direct", name);
-    this.select(conversationKey("direct", name));
+    this.select(this.conversations.open("direct", name).key);
   }
 
   /** Shows a note, in place of one that says the same. */
@@ -460,33 +412,8 @@ export class Model {
   restore(saved: SavedModel, unsent: string | null = null): void {
     const onTheirWay = parseUnsent(unsent);
     this.#nextId = Math.max(this.#nextId, ...onTheirWay.map(({ message }) => Number(message.id) + 1 || 0));
-    for (const it of saved.conversations) {
-      const conversation = this.open(it.kind, it.name);
-      const { read, unread, mentions, draft, newAfter, session = null } = it;
-      Object.assign(conversation, { read, unread, mentions, draft, newAfter, session });
-      for (const message of it.messages ?? []) conversation.insert(message);
-      const refused = (it.refused ?? []).map((message) => ({ ...message, id: String(this.#nextId++) }));
-      conversation.pending = refused;
-    }
-    for (const { kind, name, message } of onTheirWay) this.open(kind, name).pending.push(message);
+    restoreConversations(this.conversations, saved, () => String(this.#nextId++));
+    for (const { kind, name, message } of onTheirWay) this.conversations.open(kind, name).pending.push(message);
     this.current = saved.current;
   }
-}
-
-/** Returns the message of an event as it is shown. */
-function toMessage(event: RoomMessage | DirectMessage): Message {
-  return {
-    seq: event.seq,
-    time: event.time === null ? null : Date.parse(event.time),
-    from: event.from,
-    style: event.style,
-    text: event.style === "removed" ? "" : event.text,
-    own: event.own,
-    session: event.type === "message" ? event.session : event.from_session,
-  };
-}
-
-/** Returns the key of a conversation. A room's name cannot begin with `@`. A person's name has many spellings. */
-export function conversationKey(kind: "room" | "direct", name: string): string {
-  return kind === "room" ? name : `@${foldName(name)}`;
 }

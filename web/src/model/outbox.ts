@@ -1,7 +1,9 @@
 /** Own messages that the server has not acknowledged: they are on their way, or were refused. */
 
 import type { ChatRequest, ErrorEvent } from "../engine/events";
-import type { Conversation, PendingMessage } from "./conversation";
+import type { Conversations } from "./conversations";
+import type { Conversation } from "./conversation";
+import type { PendingMessage } from "./message";
 
 /** What is read of the engine's saved messages. */
 interface SavedMessages {
@@ -24,11 +26,11 @@ export function parseUnsent(text: string | null): { kind: "room" | "direct"; nam
 
 /** The messages of all conversations that are on their way. */
 export class Outbox {
-  readonly #conversations: ReadonlyMap<string, Conversation>;
+  readonly #conversations: Conversations;
   readonly #request: (request: ChatRequest) => string;
 
   /** `request` sends a request and returns its id. */
-  constructor(conversations: ReadonlyMap<string, Conversation>, request: (request: ChatRequest) => string) {
+  constructor(conversations: Conversations, request: (request: ChatRequest) => string) {
     this.#conversations = conversations;
     this.#request = request;
   }

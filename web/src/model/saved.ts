@@ -1,7 +1,7 @@
 /** What the page keeps in the browser's storage: where the user has read, drafts, direct messages. */
 
-import type { Message, PendingMessage } from "./conversation";
-import type { Model } from "./model";
+import type { Conversations } from "./conversations";
+import type { Message, PendingMessage } from "./message";
 
 /** Direct messages of a person that are kept: the server's history has none of them. */
 const KEPT_DIRECT = 100;
@@ -30,7 +30,7 @@ export interface SavedModel {
 }
 
 /** Returns what is to be saved of a model. */
-export function saveModel(model: Model): SavedModel {
+export function saveModel(model: { conversations: Conversations; current: string }): SavedModel {
   const conversations = [...model.conversations.values()].map((it): SavedConversation => {
     const { kind, name, read, unread, mentions, draft, newAfter, session } = it;
     const refused = it.pending.filter(({ error }) => error);
@@ -38,4 +38,15 @@ export function saveModel(model: Model): SavedModel {
     return kind === "direct" ? { ...saved, messages: it.messages.slice(-KEPT_DIRECT) } : saved;
   });
   return { conversations, current: model.current };
+}
+
+/** Opens the conversations of a saved model. `newId` makes ids: those of refused messages were another page's. */
+export function restoreConversations(conversations: Conversations, saved: SavedModel, newId: () => string): void {
+  for (const it of saved.conversations) {
+    const conversation = conversations.open(it.kind, it.name);
+    const { read, unread, mentions, draft, newAfter, session = null } = it;
+    Object.assign(conversation, { read, unread, mentions, draft, newAfter, session });
+    for (const message of it.messages ?? []) conversation.insert(message);
+    conversation.pending = (it.refused ?? []).map((message) => ({ ...message, id: newId() }));
+  }
 }

@@ -1,6 +1,7 @@
 /** What can be done with a message or a person, as a list of buttons. */
 
-import type { Conversation, Message } from "../model/conversation";
+import type { Conversation } from "../model/conversation";
+import type { Message } from "../model/message";
 import { foldName } from "../text/fold";
 import { safeLine } from "../text/safe";
 import { useShared } from "./context";

@@ -28,7 +28,7 @@ function roomNotes(shared: Shared, conversation: Conversation): string {
 /** Opens the list of conversations on a small screen. */
 function MenuButton() {
   const { model, l10n, actions, isMenuOpen } = useShared();
-  const { messages, mentions } = model.unread;
+  const { messages, mentions } = model.conversations.unread;
   return (
     <div class="menu-button">
       <IconButton icon="menu" label={l10n.text("menu-open")} expanded={isMenuOpen} onClick={() => actions.showMenu(true)} />
@@ -69,7 +69,7 @@ function Header({ conversation }: { conversation: Conversation }) {
 /** A strip that says that the connection is gone, and what that means. */
 function Trouble() {
   const { model, l10n, actions } = useShared();
-  const { state } = model.connection;
+  const state = model.connection;
   if (state === "live" || state === "connecting") return null;
   return (
     <div class="trouble">

@@ -26,7 +26,7 @@ export function NameForm(props: { name: string; refused: { name: string | null; 
   const { l10n, actions, model } = useShared();
   const [name, setName] = useState(props.name);
   const isWaiting = model.isEntering && !props.refused;
-  const state = model.connection.state === "waiting" ? "state-waiting" : "state-connecting";
+  const state = model.connection === "waiting" ? "state-waiting" : "state-connecting";
   return (
     <Card title={props.refused ? l10n.text("name-refused-title") : l10n.text("name-title")}>
       <form

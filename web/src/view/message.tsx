@@ -1,7 +1,8 @@
 /** A message, a message on its way, and the text of both. */
 
 import { Component } from "preact";
-import type { Conversation, Message, PendingMessage } from "../model/conversation";
+import type { Conversation } from "../model/conversation";
+import type { Message, PendingMessage } from "../model/message";
 import type { L10n } from "../text/l10n";
 import { foldName } from "../text/fold";
 import { mentions, splitText } from "../text/pieces";

@@ -1,6 +1,6 @@
 /** The rows of a stretch of messages: messages, and lines between them. */
 
-import type { Message } from "../model/conversation";
+import type { Message } from "../model/message";
 import { startOfDay } from "../text/l10n";
 
 /** A row. Its key stays with what it shows. */

@@ -1,7 +1,6 @@
 /** The list of conversations, with what is unread, and the state of the connection. */
 
 import { useEffect } from "preact/hooks";
-import { conversationKey } from "../model/model";
 import type { Conversation } from "../model/conversation";
 import { safeLine } from "../text/safe";
 import { useShared } from "./context";
@@ -10,7 +9,7 @@ import { Icon, IconButton } from "./icon";
 /** A conversation in the list. */
 function Item({ conversation }: { conversation: Conversation }) {
   const { model, l10n, actions } = useShared();
-  const { kind, name, unread, mentions } = conversation;
+  const { kind, key, name, unread, mentions } = conversation;
   const isCurrent = conversation === model.conversation;
   return (
     <li>
@@ -20,7 +19,7 @@ function Item({ conversation }: { conversation: Conversation }) {
         aria-current={isCurrent ? "page" : undefined}
         onClick={() => {
           actions.showMenu(false);
-          model.select(conversationKey(kind, name));
+          model.select(key);
         }}
       >
         <span class="sigil" aria-hidden="true">{kind === "room" ? "#" : "@"}</span>
@@ -42,7 +41,7 @@ function Item({ conversation }: { conversation: Conversation }) {
 /** State of the connection in words. */
 export function ConnectionState() {
   const { model, l10n } = useShared();
-  const { state } = model.connection;
+  const state = model.connection;
   return (
     <p class={`connection connection-${state}`} role="status">
       <span class="dot" aria-hidden="true" />

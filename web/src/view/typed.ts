@@ -71,7 +71,7 @@ type ConversationLine = Extract<Line, { kind: "people" | "history" | "remove" | 
 
 /** Carries out a line that is about a room, its messages or members. */
 function inConversation(line: ConversationLine, conversation: Conversation, { model, actions, ignored }: Shared): boolean {
-  const find = (name: string) => (name ? model.findRoom(name) : conversation);
+  const find = (name: string) => (name ? model.conversations.findRoom(name) : conversation);
   const tell = (id: string, args = {}) => model.toast({ id, args });
   switch (line.kind) {
     case "history":
@@ -93,9 +93,9 @@ function inConversation(line: ConversationLine, conversation: Conversation, { mo
       if (!room) tell("error-not_in_room");
       else if (line.kind === "leave") model.leave(room);
       else if (line.kind === "people") {
-        model.select(model.keyOf(room));
+        model.select(room.key);
         actions.show({ kind: "members" });
-      } else if (line.room) model.select(model.keyOf(room));
+      } else if (line.room) model.select(room.key);
       else tell("room-here", { room: room.name });
     }
   }

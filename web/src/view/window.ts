@@ -3,7 +3,7 @@
  * with the reader: so the page has as many rows for 40,000 messages as for 200.
  */
 
-import type { Message } from "../model/conversation";
+import type { Message } from "../model/message";
 
 /** Messages in the page at a time. */
 const SIZE = 150;

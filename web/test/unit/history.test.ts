@@ -219,7 +219,7 @@ test("another room is shown from its newest messages, and so is this one afterwa
 test("history that cannot be read is not asked for again and again", () => {
   const requests: ChatRequest[] = [];
   const model = new Model((request) => requests.push(request));
-  model.open("room", "lobby");
+  model.conversations.open("room", "lobby");
   model.select("lobby");
   model.handle({ type: "error", code: 311, name: "unavailable", text: "no", id: requests[0]!.id! });
   model.loadOlder(model.conversation!);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Message } from "../../src/model/conversation";
+import type { Message } from "../../src/model/message";
 import { makeRows } from "../../src/view/rows";
 import { ListWindow } from "../../src/view/window";
 

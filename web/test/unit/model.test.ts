@@ -50,14 +50,14 @@ test("history of the first join is read, and what comes unseen is not", () => {
   model.handle(welcome());
   model.handle(message(1, { history: true }));
   model.handle(CAUGHT_UP);
-  assert.equal(model.unread.messages, 0);
+  assert.equal(model.conversations.unread.messages, 0);
   model.handle(message(2));
   model.handle(message(3, { text: "are you there, Anna?" }));
   model.handle(message(4, { own: true, from: "anna" }));
-  assert.deepEqual(model.unread, { messages: 2, mentions: 1 });
+  assert.deepEqual(model.conversations.unread, { messages: 2, mentions: 1 });
   assert.equal(model.conversation!.newAfter, 1);
   model.setLooking(true);
-  assert.deepEqual(model.unread, { messages: 0, mentions: 0 });
+  assert.deepEqual(model.conversations.unread, { messages: 0, mentions: 0 });
   assert.equal(model.conversation!.newAfter, 1, "the line stays while the user looks");
 });
 
@@ -69,7 +69,7 @@ test("what an ignored person writes is neither counted nor announced", () => {
   assert.equal(model.announcement, "");
   model.setLooking(false);
   model.handle(message(2, { text: "out of sight, anna" }));
-  assert.deepEqual(model.unread, { messages: 0, mentions: 0 });
+  assert.deepEqual(model.conversations.unread, { messages: 0, mentions: 0 });
   assert.deepEqual(sequences(model), [1, 2], "but it is there");
 });
 
@@ -83,7 +83,7 @@ test("what was missed while the page was closed is unread, and only that", () =>
   model.handle(message(1, { history: true }));
   model.handle(message(2, { history: true }));
   model.handle(CAUGHT_UP);
-  assert.equal(model.unread.messages, 1);
+  assert.equal(model.conversations.unread.messages, 1);
   assert.equal(model.conversation!.newAfter, 1);
 });
 
