@@ -35,7 +35,7 @@ for (const [device, viewport] of Object.entries(devices)) {
     const clients = new Map();
     for (const name of ["jonas", "mira", "bob"]) clients.set(name, await Client.start(server, name));
     const take = (page, view) => page.screenshot({ path: join(directory, `${view}-${device}-${colorScheme}.png`) });
-    const page = await openPage(browser, server.url, { viewport, colorScheme, deviceScaleFactor: 2 });
+    const page = await openPage(browser, server.url, { viewport, colorScheme, deviceScaleFactor: 2, reducedMotion: "reduce" });
     await take(page, "name");
     await enter(page, "anna");
     for (const [name, text] of TALK) {
@@ -55,11 +55,10 @@ for (const [device, viewport] of Object.entries(devices)) {
     await page.locator(".conversation", { hasText: "bob" }).waitFor({ state: "attached" });
     if (device === "phone") {
       await page.getByRole("button", { name: "Open the list of rooms" }).click();
-      await page.waitForTimeout(300);
       await take(page, "rooms");
     }
     await page.locator(".conversation", { hasText: "lobby" }).click();
-    await page.waitForTimeout(300);
+    await page.locator("h1", { hasText: "lobby" }).waitFor();
     await page.mouse.move(0, 0);
     await take(page, "room");
     await page.getByRole("button", { name: "Search" }).click();

@@ -5,8 +5,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
-import { Client, enter, openPage, openTab, say, sees, Server, startBrowser, stopAll } from "./support.mjs";
+import { test } from "node:test";
+import { browser, Client, close, closed, enter, openActions, openPage, openTab, say, sees, server, Server, setUp } from "./support.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
@@ -16,20 +16,11 @@ const DEVICES = { phone: { width: 390, height: 844 }, desktop: { width: 1280, he
 /** Name of the server in the local network, which leads to this machine. */
 const NAME = "attic-chat.local";
 
-let browser;
-let server;
 let client;
 
-before(async () => {
-  browser = await startBrowser(`--host-resolver-rules=MAP ${NAME} 127.0.0.1`);
-  server = await Server.start();
+setUp([`--host-resolver-rules=MAP ${NAME} 127.0.0.1`], async () => {
   client = await Client.start(server, "bob");
   client.say("hello anna", "see https://example.org/a/very/long/address/that/does/not/fit/into/a/small/window");
-});
-
-after(async () => {
-  await browser.close();
-  await stopAll();
 });
 
 /** Has axe look at the page: there must be nothing to complain about. */
@@ -49,14 +40,7 @@ async function checkDialog(page, view) {
   await page.locator("dialog h2").waitFor();
   await check(page, view);
   await page.keyboard.press("Escape");
-  await page.locator("dialog").waitFor({ state: "detached" });
-}
-
-/** Opens what can be done with the message that has a text. */
-async function openActions(page, text) {
-  const row = page.locator(".message", { hasText: text }).first();
-  await row.hover();
-  await row.getByRole("button", { name: "What to do" }).click();
+  await closed(page);
 }
 
 for (const colorScheme of ["light", "dark"]) {
@@ -107,8 +91,7 @@ for (const colorScheme of ["light", "dark"]) {
       await page.locator(".result").first().click();
       await page.locator(".is-marked").waitFor();
       await check(page, "result in its context");
-      assert.deepEqual(page.problems, []);
-      await page.context().close();
+      await close(page);
     });
   }
 
@@ -119,8 +102,7 @@ for (const colorScheme of ["light", "dark"]) {
     await page.getByRole("button", { name: "Invite others" }).click();
     await page.locator("dialog img").waitFor();
     await checkDialog(page, "invite");
-    assert.deepEqual(page.problems, []);
-    await page.context().close();
+    await close(page);
   });
 
   test(`axe finds nothing outside of the chat: ${colorScheme}`, async () => {

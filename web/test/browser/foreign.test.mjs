@@ -2,18 +2,16 @@
 
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
-import { after, before, test } from "node:test";
-import { enter, openPage, Server, startBrowser, stopAll } from "./support.mjs";
+import { after, test } from "node:test";
+import { browser, enter, openPage, server, Server, setUp } from "./support.mjs";
 
 /** Names that stand for this machine: that of an attacker, and that of a machine of the local network. */
 const NAMES = ["evil.example", "attic.local"];
 
-let browser;
 /** Web server of another site, whose empty page has no policy. */
 let elsewhere;
 
-before(async () => {
-  browser = await startBrowser(`--host-resolver-rules=${NAMES.map((it) => `MAP ${it} 127.0.0.1`).join(", ")}`);
+setUp([`--host-resolver-rules=${NAMES.map((it) => `MAP ${it} 127.0.0.1`).join(", ")}`], async () => {
   elsewhere = createServer((_request, response) => {
     response.writeHead(200, { "content-type": "text/html" });
     response.end("<!doctype html>");
@@ -21,11 +19,7 @@ before(async () => {
   await new Promise((resolve) => elsewhere.listen(0, "127.0.0.1", resolve));
 });
 
-after(async () => {
-  await browser.close();
-  elsewhere.close();
-  await stopAll();
-});
+after(() => elsewhere.close());
 
 /** Opens a WebSocket in a page, and tells whether the server accepts it. */
 function connects(page, url) {
@@ -43,18 +37,17 @@ function connects(page, url) {
 test("page of another origin gets no WebSocket and reads nothing, unless it is allowed to", async () => {
   const origin = `http://127.0.0.1:${elsewhere.address().port}`;
   for (const isAllowed of [false, true]) {
-    const server = await Server.start(...(isAllowed ? ["--web-origins", origin] : []));
+    const own = await Server.start(...(isAllowed ? ["--web-origins", origin] : []));
     const page = await openPage(browser, origin);
-    assert.equal(await connects(page, `ws://${new URL(server.url).host}/chat`), isAllowed);
-    const read = await page.evaluate((url) => fetch(url).then((it) => it.text()).catch(() => null), server.url);
+    assert.equal(await connects(page, `ws://${new URL(own.url).host}/chat`), isAllowed);
+    const read = await page.evaluate((url) => fetch(url).then((it) => it.text()).catch(() => null), own.url);
     assert.equal(read, null);
     await page.context().close();
-    await server.stop();
+    await own.stop();
   }
 });
 
 test("name of another site that leads to the server is refused, a local name is not", async () => {
-  const server = await Server.start();
   const [evil, local] = NAMES.map((it) => `${it}:${new URL(server.url).port}`);
   const page = await openPage(browser, `http://${local}/`, { bypassCSP: true });
   await enter(page, "anna");
@@ -67,5 +60,4 @@ test("name of another site that leads to the server is refused, a local name is 
   assert.equal(await connects(page, `ws://${evil}/chat`), false);
   assert.equal(await page.evaluate(() => fetch("/").then((it) => it.status)), 421);
   await page.context().close();
-  await server.stop();
 });

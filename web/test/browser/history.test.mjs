@@ -1,21 +1,19 @@
 /** A long history: reading back, going to what a search has found, and back to the newest. */
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { Client, enter, openPage, sees, Server, startBrowser, stopAll, texts, until } from "./support.mjs";
+import { test } from "node:test";
+import { browser, Client, closed, enter, numbered, openPage, sees, server, setUp, texts, until } from "./support.mjs";
 
 /** Messages in the lobby, `number 1` and so on. */
 const COUNT = 40_000;
 
+/** Distance from the beginning of the list at which older messages are put before the others, in pixels. */
+const MARGIN = 600;
+
 /** Growth of the page's memory that is allowed, in bytes: 150 rows more or less, and what the browser keeps of them. */
 const GROWTH = 8_000_000;
 
-let browser;
-let server;
-
-before(async () => {
-  browser = await startBrowser();
-  server = await Server.start();
+setUp([], async () => {
   await server.kill();
   const start = Date.now() - COUNT * 1_000;
   const lines = numbered(1, COUNT).map((text, at) =>
@@ -25,16 +23,6 @@ before(async () => {
   server.command(["import"], ["-"], `${lines.join("\n")}\n`);
   await server.startAgain();
 });
-
-after(async () => {
-  await browser.close();
-  await stopAll();
-});
-
-/** Texts `first` to `last`. */
-function numbered(first, last) {
-  return Array.from({ length: last - first + 1 }, (_, at) => `number ${first + at}`);
-}
 
 /** Checks that the page shows messages without a hole, and few of them. Returns the first and last number. */
 async function shown(page) {
@@ -73,9 +61,13 @@ test("what is read stays in place while older messages come", async () => {
       const row = [...it.querySelectorAll(".message")].find((row) => row.getBoundingClientRect().bottom > middle);
       return { key: row.dataset.key, top: row.getBoundingClientRect().top };
     });
-    await page.waitForTimeout(60);
-    const top = await page.locator(`[data-key="${before.key}"]`).evaluate((it) => it.getBoundingClientRect().top);
-    assert.ok(Math.abs(top - before.top) < 2, `row ${before.key} moved by ${top - before.top}`);
+    await until(async () => {
+      const { top, above } = await page.locator(`[data-key="${before.key}"]`).evaluate((it) => {
+        return { top: it.getBoundingClientRect().top, above: it.closest(".messages").scrollTop };
+      });
+      assert.ok(Math.abs(top - before.top) < 2, `row ${before.key} moved by ${top - before.top}`);
+      return above >= MARGIN;
+    });
   }
   const [first] = await shown(page);
   assert.ok(first < COUNT - 300, `it went back to ${first}`);
@@ -111,7 +103,7 @@ test("search leads to a message among those around it, and there is a way back",
   await page.press("#search-field", "Enter");
   await page.locator(".result", { hasText: "number 12345" }).click();
   await page.locator(".message.is-marked", { hasText: "number 12345" }).waitFor();
-  await page.locator("dialog").waitFor({ state: "detached" });
+  await closed(page);
   const [first, last] = await shown(page);
   assert.ok(first < 12_330 && last > 12_360, `from ${first} to ${last}`);
   const isSeen = await page.locator(".is-marked").evaluate((it) => {

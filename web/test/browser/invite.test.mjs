@@ -5,31 +5,14 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { pathToFileURL } from "node:url";
-import { enter, openPage, program, Server, startBrowser, stopAll } from "./support.mjs";
+import { browser, close, enter, openPage, program, server, setUp } from "./support.mjs";
 
 /** Name of the server in the local network, which leads to this machine. */
 const NAME = "attic-chat.local";
 
-let browser;
-let server;
-
-before(async () => {
-  browser = await startBrowser(`--host-resolver-rules=MAP ${NAME} 127.0.0.1`);
-  server = await Server.start();
-});
-
-after(async () => {
-  await browser.close();
-  await stopAll();
-});
-
-/** Closes a page, which must have had no problem. */
-async function close(page) {
-  assert.deepEqual(page.problems, []);
-  await page.context().close();
-}
+setUp([`--host-resolver-rules=MAP ${NAME} 127.0.0.1`]);
 
 /** Waits for a text that has the server's address in it. */
 async function saysAddress(page, part) {

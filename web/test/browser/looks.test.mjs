@@ -1,23 +1,14 @@
 /** Whether everybody can use it: sizes, touch, keyboard, screen readers. */
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { Client, enter, openPage, say, sees, Server, startBrowser, stopAll } from "./support.mjs";
+import { test } from "node:test";
+import { browser, Client, closed, enter, openPage, say, sees, server, Server, setUp } from "./support.mjs";
 
-let browser;
-let server;
 let client;
 
-before(async () => {
-  browser = await startBrowser();
-  server = await Server.start();
+setUp([], async () => {
   client = await Client.start(server, "bob");
   client.say("hello anna", "see https://example.org/a/very/long/address/that/does/not/fit/into/a/small/window");
-});
-
-after(async () => {
-  await browser.close();
-  await stopAll();
 });
 
 test("nothing is cut off from 320x568 to 1920x1080, and at a zoom of 400 %", async () => {
@@ -48,7 +39,7 @@ test("nothing is cut off from 320x568 to 1920x1080, and at a zoom of 400 %", asy
       }));
       assert.deepEqual(box, { wide: false, high: false }, `${command} at ${width}x${height}`);
       await page.keyboard.press("Escape");
-      await page.locator("dialog").waitFor({ state: "detached" });
+      await closed(page);
     }
   }
   await page.context().close();
@@ -125,7 +116,7 @@ test("keyboard alone does everything", async () => {
   await press(page, /What to do with this message/, "Shift+Tab");
   await page.locator("dialog").waitFor();
   await page.keyboard.press("Escape");
-  await page.locator("dialog").waitFor({ state: "detached" });
+  await closed(page);
   await page.waitForFunction(() => document.activeElement.getAttribute("aria-label")?.startsWith("What to do"));
 
   // A search, and where it leads.

@@ -1,45 +1,25 @@
 /** Moderation in the page: buttons and typed commands. */
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { Client, enter, openPage, say, sees, Server, startBrowser, stopAll } from "./support.mjs";
+import { after, test } from "node:test";
+import { browser, Client, closed, enter, openActions, openPage, say, sees, server, setUp } from "./support.mjs";
 
-let browser;
-let server;
 let client;
 let page;
 
-before(async () => {
-  browser = await startBrowser();
-  server = await Server.start();
+setUp([], async () => {
   client = await Client.start(server, "ivan");
   page = await openPage(browser, server.url);
   await enter(page, "hanna");
   server.command(["role", "add"], ["hanna", "owner"]);
 });
 
-after(async () => {
-  assert.deepEqual(page.problems, []);
-  await browser.close();
-  await stopAll();
-});
-
-/** Opens what can be done with a message. */
-async function actionsOf(text) {
-  const row = page.locator(".message", { hasText: text });
-  await row.hover();
-  await row.getByRole("button", { name: "What to do" }).click();
-}
-
-/** Waits until nothing lies over the page. */
-async function closed(page) {
-  await page.locator("dialog").waitFor({ state: "detached" });
-}
+after(() => assert.deepEqual(page.problems, []));
 
 test("moderator removes a message, silences with a length and a reason, and lifts it from the list", async () => {
   client.say("something rude");
   await sees(page, "something rude");
-  await actionsOf("something rude");
+  await openActions(page, "something rude");
   await page.getByRole("button", { name: /Silence .ivan/ }).click();
   await page.selectOption("#length", { label: "2 hours" });
   await page.fill("#reason", "be kind");
@@ -47,7 +27,7 @@ test("moderator removes a message, silences with a length and a reason, and lift
   const muted = await client.event((it) => it.type === "sanctioned" && it.action === "mute");
   assert.equal(muted.reason, "be kind");
   assert.ok(Math.abs(Date.parse(muted.until) - Date.now() - 7_200_000) < 60_000);
-  await actionsOf("something rude");
+  await openActions(page, "something rude");
   await page.getByRole("button", { name: "Remove this message" }).click();
   await page.locator("dialog", { hasText: "something rude" }).getByRole("button", { name: "Remove this message" }).click();
   await sees(page, "This message was removed");

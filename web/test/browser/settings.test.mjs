@@ -1,22 +1,13 @@
 /** Settings: sound, notifications, whom one ignores, leaving. */
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { Client, enter, openPage, say, sees, Server, startBrowser, stopAll, until } from "./support.mjs";
+import { test } from "node:test";
+import { browser, Client, close, closed, enter, openPage, say, sees, server, Server, setUp, until } from "./support.mjs";
 
-let browser;
-let server;
 let client;
 
-before(async () => {
-  browser = await startBrowser();
-  server = await Server.start();
+setUp([], async () => {
   client = await Client.start(server, "bob");
-});
-
-after(async () => {
-  await browser.close();
-  await stopAll();
 });
 
 /** Counts tones and notifications in a page, and lets a test say whether the page is in sight. */
@@ -74,7 +65,7 @@ test("sound and notifications come for what is meant for the user, out of sight,
   await page.getByRole("button", { name: "Show notifications" }).click();
   await page.getByText("Notifications are on.").waitFor();
   await page.keyboard.press("Escape");
-  await page.locator("dialog").waitFor({ state: "detached" });
+  await closed(page);
   await setSight(page, "hidden");
   client.say("nothing special", "anna, are you there?");
   client.send({ type: "direct", to: "anna", text: "psst" });
@@ -100,8 +91,7 @@ test("sound and notifications come for what is meant for the user, out of sight,
   client.say("anna, quietly");
   await until(async () => /^\(1\)/.test(await page.title()));
   assert.equal(await page.evaluate(() => globalThis.tones), 0);
-  assert.deepEqual(page.problems, []);
-  await page.context().close();
+  await close(page);
 });
 
 test("ignored person is hidden in any spelling of the name, until the user wants to see them", async () => {
@@ -158,7 +148,7 @@ test("who leaves a server that does not answer leaves nothing in the browser eit
 test("who leaves frees the name, and the page forgets what was said", async () => {
   const page = await openSettings("dora");
   await page.keyboard.press("Escape");
-  await page.locator("dialog").waitFor({ state: "detached" });
+  await closed(page);
   client.send({ type: "direct", to: "dora", text: "for you only" });
   await page.locator(".conversation", { hasText: "bob" }).click();
   await sees(page, "for you only");

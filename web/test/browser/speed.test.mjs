@@ -1,21 +1,10 @@
 /** How soon a slow phone can be used. */
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { enter, openPage, sees, Client, Server, startBrowser, stopAll } from "./support.mjs";
+import { test } from "node:test";
+import { browser, Client, enter, openPage, sees, server, setUp } from "./support.mjs";
 
-let browser;
-let server;
-
-before(async () => {
-  browser = await startBrowser();
-  server = await Server.start();
-});
-
-after(async () => {
-  await browser.close();
-  await stopAll();
-});
+setUp();
 
 /** Makes a page as slow as on a phone: a quarter of this processor, and what browsers' tools call "Fast 3G". */
 async function slowDown(page) {

@@ -1,10 +1,12 @@
 /** What the tests in the browser share: servers, clients, and pages. */
 
+import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { after, before } from "node:test";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 import { Network } from "./network.mjs";
@@ -221,6 +223,28 @@ export async function startBrowser(...further) {
   return chromium.launch({ executablePath: "/usr/bin/chromium", args: [...CHROMIUM, ...further] });
 }
 
+/** The browser of a file's tests, from the first of them on. */
+export let browser;
+
+/** The server that a file's tests share, from the first of them on. */
+export let server;
+
+/**
+ * Has Chromium, perhaps with further arguments, and a server run during a file's tests. `prepare` is called when they
+ * run, before the first test: a hook of the file's own would not wait for them. All is stopped after the last test.
+ */
+export function setUp(further = [], prepare = () => undefined) {
+  before(async () => {
+    browser = await startBrowser(...further);
+    server = await Server.start();
+    await prepare();
+  });
+  after(async () => {
+    await browser.close();
+    await stopAll();
+  });
+}
+
 /**
  * Opens the page as a browser of its own, and collects what goes wrong in it. `script` is a function that runs in the
  * browser before the page does.
@@ -245,6 +269,14 @@ export async function openTab(context, url) {
   return page;
 }
 
+/** Closes pages, which must have had no problem. */
+export async function close(...pages) {
+  for (const page of pages) {
+    assert.deepEqual(page.problems, []);
+    await page.context().close();
+  }
+}
+
 /** Comes in with a name. */
 export async function enter(page, name) {
   await page.fill("#name", name);
@@ -266,4 +298,21 @@ export async function sees(page, text) {
 /** Texts of the messages in the page that the server has. */
 export async function texts(page) {
   return page.locator(".message:not(.is-pending) .text").allTextContents();
+}
+
+/** Texts `number first` to `number last`. */
+export function numbered(first, last) {
+  return Array.from({ length: last - first + 1 }, (_, at) => `number ${first + at}`);
+}
+
+/** Opens what can be done with the first message that has a text. */
+export async function openActions(page, text) {
+  const row = page.locator(".message", { hasText: text }).first();
+  await row.hover();
+  await row.getByRole("button", { name: "What to do" }).click();
+}
+
+/** Waits until nothing lies over the page. */
+export async function closed(page) {
+  await page.locator("dialog").waitFor({ state: "detached" });
 }

@@ -1,29 +1,10 @@
 /** Talking: names, messages, rooms, direct messages, search, moderation. */
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { Client, enter, openPage, openTab, PythonClient, say, sees, Server, startBrowser, stopAll, texts, until } from "./support.mjs";
+import { test } from "node:test";
+import { browser, Client, close, closed, enter, openPage, openTab, PythonClient, say, sees, server, Server, setUp, texts, until } from "./support.mjs";
 
-let browser;
-let server;
-
-before(async () => {
-  browser = await startBrowser();
-  server = await Server.start();
-});
-
-after(async () => {
-  await browser.close();
-  await stopAll();
-});
-
-/** Closes pages, which must have had no problem. */
-async function close(...pages) {
-  for (const page of pages) {
-    assert.deepEqual(page.problems, []);
-    await page.context().close();
-  }
-}
+setUp();
 
 test("two browsers and a terminal's client talk, and a name that is taken is asked for again", async () => {
   const client = await Client.start(server, "carl");
@@ -104,7 +85,7 @@ test("rooms, direct messages, unread counts and search", async () => {
   await page.press("#search-field", "Enter");
   await page.locator(".result", { hasText: "the lobby is unread" }).waitFor();
   await page.keyboard.press("Escape");
-  await page.locator("dialog").waitFor({ state: "detached" });
+  await closed(page);
 
   await say(page, "/rooms");
   await page.locator(".choices", { hasText: "#kitchen" }).waitFor();

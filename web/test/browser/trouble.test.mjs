@@ -1,23 +1,25 @@
 /** Trouble: lost connections, a dead server, a phone that sleeps, long histories. */
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { Client, enter, openPage, say, sees, Server, startBrowser, stopAll, texts, until } from "./support.mjs";
+import { test } from "node:test";
+import { browser, Client, close, enter, numbered, openPage, say, sees, server, Server, setUp, texts, until } from "./support.mjs";
 
-let browser;
+setUp();
 
-before(async () => {
-  browser = await startBrowser();
-});
-
-after(async () => {
-  await browser.close();
-  await stopAll();
-});
-
-/** Texts `first` to `last`. */
-function numbered(first, last) {
-  return Array.from({ length: last - first + 1 }, (_, at) => `number ${first + at}`);
+/** Starts a server, a client, and a network by which a page has come in. `stop` ends all of them. */
+async function startTalk() {
+  const server = await Server.start();
+  const network = await server.network();
+  const client = await Client.start(server, "carl");
+  const page = await openPage(browser, network.url);
+  await enter(page, "anna");
+  const stop = async () => {
+    await close(page);
+    client.stop();
+    network.stop();
+    await server.stop();
+  };
+  return { server, network, client, page, stop };
 }
 
 /** The texts of a page that are numbered. */
@@ -26,11 +28,7 @@ async function numbers(page) {
 }
 
 test("what was missed and what was typed meanwhile arrive once and in order", async () => {
-  const server = await Server.start();
-  const network = await server.network();
-  const client = await Client.start(server, "carl");
-  const page = await openPage(browser, network.url);
-  await enter(page, "anna");
+  const { network, client, page, stop } = await startTalk();
   client.say(...numbered(1, 5));
   await sees(page, "number 5");
   for (let round = 1; round <= 3; round += 1) {
@@ -42,9 +40,7 @@ test("what was missed and what was typed meanwhile arrive once and in order", as
   }
   assert.deepEqual(await numbers(page), numbered(1, 20));
   assert.deepEqual(client.texts.filter((it) => it.startsWith("typed")), ["typed 1", "typed 2", "typed 3"]);
-  client.stop();
-  network.stop();
-  await server.stop();
+  await stop();
 });
 
 test("server that is killed comes back while somebody types", async () => {
@@ -67,10 +63,7 @@ test("server that is killed comes back while somebody types", async () => {
 });
 
 test("reload goes on: name, place, draft, and what was missed as new", async () => {
-  const server = await Server.start();
-  const client = await Client.start(server, "carl");
-  const page = await openPage(browser, server.url);
-  await enter(page, "anna");
+  const { network, client, page, stop } = await startTalk();
   client.say(...numbered(1, 30));
   await sees(page, "number 30");
   await page.fill("#compose", "a draft");
@@ -79,21 +72,16 @@ test("reload goes on: name, place, draft, and what was missed as new", async () 
   await page.goto("about:blank");
   client.say(...numbered(31, 35));
   await client.event((it) => it.text === "number 35");
-  await page.goto(server.url);
+  await page.goto(network.url);
   await sees(page, "number 35");
   await until(async () => (await numbers(page)).length === 35);
   assert.deepEqual(await numbers(page), numbered(1, 35));
   assert.equal(await page.inputValue("#compose"), "a draft");
-  client.stop();
-  await server.stop();
+  await stop();
 });
 
 test("what was not acknowledged is sent after a reload, once and in order", async () => {
-  const server = await Server.start();
-  const network = await server.network();
-  const client = await Client.start(server, "carl");
-  const page = await openPage(browser, network.url);
-  await enter(page, "anna");
+  const { server, network, client, page, stop } = await startTalk();
   // The server takes these, but the page does not learn it.
   network.holdAnswers();
   for (const text of numbered(1, 3)) await say(page, text);
@@ -124,16 +112,11 @@ test("what was not acknowledged is sent after a reload, once and in order", asyn
   await page.getByRole("button", { name: "Edit" }).click();
   await until(async () => (await page.inputValue("#compose")) === "hi");
   witness.stop();
-  client.stop();
-  await server.stop();
+  await stop();
 });
 
 test("browser that was offline is back by itself, with what was missed and what was typed", async () => {
-  const server = await Server.start();
-  const network = await server.network();
-  const client = await Client.start(server, "carl");
-  const page = await openPage(browser, network.url);
-  await enter(page, "anna");
+  const { network, client, page, stop } = await startTalk();
   client.say("number 1");
   await sees(page, "number 1");
   await page.context().setOffline(true);
@@ -148,16 +131,11 @@ test("browser that was offline is back by itself, with what was missed and what 
   await page.getByText("No connection.").waitFor({ state: "detached" });
   assert.deepEqual(await numbers(page), numbered(1, 3));
   await client.event((it) => it.text === "number 3");
-  client.stop();
-  await server.stop();
+  await stop();
 });
 
 test("page that was frozen has everything when it is back", async () => {
-  const server = await Server.start();
-  const network = await server.network();
-  const client = await Client.start(server, "carl");
-  const page = await openPage(browser, network.url);
-  await enter(page, "anna");
+  const { network, client, page, stop } = await startTalk();
   client.say("number 1");
   await sees(page, "number 1");
   const devtools = await page.context().newCDPSession(page);
@@ -170,16 +148,11 @@ test("page that was frozen has everything when it is back", async () => {
   await sees(page, "number 30");
   console.log(`  back after ${Date.now() - back} ms`);
   assert.deepEqual(await numbers(page), numbered(1, 30));
-  client.stop();
-  network.stop();
-  await server.stop();
+  await stop();
 });
 
 test("busy room does not keep a draft from being stored", async () => {
-  const server = await Server.start();
-  const client = await Client.start(server, "carl");
-  const page = await openPage(browser, server.url);
-  await enter(page, "anna");
+  const { client, page, stop } = await startTalk();
   await page.fill("#compose", "half a sent");
   let said = 0;
   await until(async () => {
@@ -187,13 +160,10 @@ test("busy room does not keep a draft from being stored", async () => {
     if (client.texts.length === said) client.say(`number ${(said += 1)}`);
     return page.evaluate(() => localStorage["pi-chat.model"]?.includes("half a sent"));
   });
-  client.stop();
-  await page.context().close();
-  await server.stop();
+  await stop();
 });
 
 test("browser that stores nothing, or has no channel between its tabs, has the chat all the same", async () => {
-  const server = await Server.start();
   const page = await openPage(browser, server.url, {}, () => {
     delete globalThis.BroadcastChannel;
     Object.defineProperty(globalThis, "localStorage", { get: () => { throw new DOMException("blocked", "SecurityError"); } });
@@ -202,20 +172,17 @@ test("browser that stores nothing, or has no channel between its tabs, has the c
   await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
   await say(page, "still here");
   await page.locator(".message:not(.is-pending)", { hasText: "still here" }).waitFor();
-  assert.deepEqual(page.problems, []);
-  await page.context().close();
-  await server.stop();
+  await close(page);
 });
 
 test("page says so if its engine cannot start, or traps, and comes in again", async () => {
-  const server = await Server.start();
   const broken = await openPage(browser, server.url, {}, () => {
     crypto.getRandomValues = (array) => {
       if (array.length === 1) throw new Error("no random numbers");
       return array;
     };
   });
-  await broken.fill("#name", "anna");
+  await broken.fill("#name", "bert");
   await broken.press("#name", "Enter");
   await broken.getByText("This browser cannot show the chat").waitFor();
   await broken.context().close();
@@ -227,7 +194,7 @@ test("page says so if its engine cannot start, or traps, and comes in again", as
       return decode.apply(this, input);
     };
   });
-  await enter(page, "anna");
+  await enter(page, "bert");
   await page.evaluate(() => {
     globalThis.isToTrap = true;
     dispatchEvent(new Event("online"));
@@ -235,9 +202,8 @@ test("page says so if its engine cannot start, or traps, and comes in again", as
   await page.getByText("Something went wrong in this page.").waitFor();
   await page.evaluate(() => (globalThis.isToTrap = false));
   await page.getByRole("button", { name: "Come in again" }).click();
-  await enter(page, "anna");
+  await enter(page, "bert");
   await say(page, "here again");
   await page.locator(".message:not(.is-pending)", { hasText: "here again" }).waitFor();
   await page.context().close();
-  await server.stop();
 });
