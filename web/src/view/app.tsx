@@ -5,12 +5,16 @@ import { safeLine } from "../text/safe";
 import { ConfirmDialog, MessageDialog, PersonDialog } from "./actions-dialog";
 import { Composer } from "./composer";
 import { type Shared, SharedContext, useShared } from "./context";
-import { HelpDialog, MemberList, MembersDialog, RoomsDialog, SearchDialog, SettingsDialog } from "./dialogs";
 import { Elsewhere, Ended, NameForm, PasswordForm } from "./entrance";
+import { HelpDialog } from "./help-dialog";
 import { IconButton } from "./icon";
 import { InviteDialog } from "./invite-dialog";
+import { MemberList, MembersDialog } from "./members";
 import { MessageList } from "./message-list";
 import { ModerationDialog, SanctionDialog } from "./moderation-dialog";
+import { RoomsDialog } from "./rooms-dialog";
+import { SearchDialog } from "./search-dialog";
+import { SettingsDialog } from "./settings-dialog";
 import { ConnectionState, Sidebar } from "./sidebar";
 import { Toasts } from "./toasts";
 
