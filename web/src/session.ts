@@ -172,12 +172,7 @@ export class Session {
   }
 
   #onChange(): void {
-    const model = this.#model;
-    const place = model.phase.phase === "chat" ? model.conversation : null;
-    const title = place ? `${place.kind === "room" ? "#" : ""}${safeLine(place.name)} – ${safeLine(model.server)}` : this.#l10n.text("app-name");
-    const { messages, mentions } = model.conversations.unread;
-    showUnread(title, messages, mentions);
-    if (model.phase.phase === "chat") this.#storeSoon();
+    if (this.#model.phase.phase === "chat") this.#storeSoon();
     if (this.#isDrawing) return;
     this.#isDrawing = true;
     // Many events in a row are drawn once.
@@ -199,8 +194,13 @@ export class Session {
   }
 
   #draw(): void {
+    const model = this.#model;
+    const place = model.phase.phase === "chat" ? model.conversation : null;
+    const title = place ? `${place.kind === "room" ? "#" : ""}${safeLine(place.name)} – ${safeLine(model.server)}` : this.#l10n.text("app-name");
+    const { messages, mentions } = model.conversations.unread;
+    showUnread(title, messages, mentions);
     this.#render({
-      model: this.#model,
+      model,
       l10n: this.#l10n,
       actions: this.#actions,
       overlay: this.#overlay,
