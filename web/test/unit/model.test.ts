@@ -87,6 +87,27 @@ test("what was missed while the page was closed is unread, and only that", () =>
   assert.equal(model.conversation!.newAfter, 1);
 });
 
+test("room that a welcome does not name is gone, and what could not be loaded is asked for again", () => {
+  const { model } = joined();
+  model.handle({ type: "entered", room: "attic", members: 1 });
+  const room = model.conversation!;
+  Object.assign(room, { older: "failed", newer: "failed" });
+  model.conversations.open("direct", "bob");
+  model.handle(welcome({ session_kept: true, position_kept: true }));
+  assert.deepEqual([...model.conversations.keys()], ["lobby", "@bob"]);
+  assert.deepEqual([room.older, room.newer], ["unknown", "unknown"]);
+});
+
+test("server that knows neither session nor position may be another: sessions of people are forgotten", () => {
+  const { model } = joined();
+  const bob = model.conversations.open("direct", "bob");
+  for (const [session_kept, position_kept, session] of [[true, false, 2], [false, true, 2], [false, false, null]] as const) {
+    bob.session = 2;
+    model.handle(welcome({ session_kept, position_kept }));
+    assert.equal(bob.session, session);
+  }
+});
+
 test("own message is there at once, and its echo takes its place", () => {
   const { model, requests } = joined();
   model.say("hello", "said");
