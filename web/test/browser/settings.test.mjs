@@ -80,7 +80,15 @@ test("sound and notifications come for what is meant for the user, out of sight,
   await page.locator(".conversation", { hasText: "lobby" }).click();
   client.say("anna, this is in sight");
   await sees(page, "this is in sight");
-  assert.equal(await page.evaluate(() => globalThis.notified.length), 2);
+  assert.equal(await page.evaluate(() => globalThis.tones), 2);
+  // In sight, but in another conversation: the sound is enough.
+  const direct = page.locator(".conversation", { hasText: "bob" });
+  client.send({ type: "direct", to: "anna", text: "look here" });
+  await direct.locator(".badge").waitFor();
+  assert.deepEqual(await page.evaluate(() => [globalThis.tones, globalThis.notified.length]), [3, 2]);
+  await direct.click();
+  await sees(page, "look here");
+  await page.locator(".conversation", { hasText: "lobby" }).click();
 
   await page.reload();
   await page.getByRole("button", { name: "You and this page" }).click();
