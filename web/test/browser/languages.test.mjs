@@ -67,6 +67,9 @@ test("names and messages from right to left are shown so, and nothing around the
   const author = page.locator("button.author", { hasText: "שרה" }).first();
   const [name, time] = await Promise.all([author.boundingBox(), page.locator(".message-head time").last().boundingBox()]);
   assert.ok(name.x < time.x, "the line of name and time runs from left to right");
+  client.send({ type: "say", room: "lobby", style: "action", text: "waves" });
+  const action = page.locator(".text.is-action", { hasText: "waves" });
+  assert.equal(await action.evaluate((it) => getComputedStyle(it).direction), "ltr", "its text decides, not the name before it");
   await page.locator("mark", { hasText: "anna" }).waitFor();
   await author.click();
   await page.getByRole("button", { name: /Write to .שרה. only/ }).click();
