@@ -39,7 +39,7 @@ export class L10n {
     this.#bundle.addResource(new FluentResource(CATALOGUES[this.language] ?? english));
     const regional = locales.find((it) => it.startsWith(this.language)) ?? this.language;
     const format = (options: Intl.DateTimeFormatOptions) => lazy(() => new Intl.DateTimeFormat(regional, options));
-    this.#clock = format({ hour: "numeric", minute: "2-digit" });
+    this.#clock = format({ timeStyle: "short" });
     this.#day = format({ weekday: "long", day: "numeric", month: "long", year: "numeric" });
     this.#moment = format({ dateStyle: "medium", timeStyle: "short" });
     this.#relative = lazy(() => new Intl.RelativeTimeFormat(regional, { numeric: "auto" }));

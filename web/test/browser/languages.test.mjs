@@ -30,9 +30,9 @@ test("browser in German has the page in German, with its times; one in French ha
   await search("raum:lobby x", /^Was bedeutet .raum:lobby.\?.*ist es Text\.$/);
   const time = page.locator(".message time").first();
   const clock = await time.textContent();
-  assert.match(clock, /^\d\d?:\d\d$/, "no am and pm");
+  assert.match(clock, /^\d\d:\d\d$/, "no am and pm");
   const inVienna = new Date(await time.getAttribute("datetime")).toLocaleTimeString("en-GB", { timeZone: "Europe/Vienna" });
-  assert.equal(clock.padStart(5, "0"), inVienna.slice(0, 5));
+  assert.equal(clock, inVienna.slice(0, 5));
   await close(page);
 
   const other = await openPage(browser, server.url, { locale: "fr-FR" });
