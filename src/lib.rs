@@ -6,7 +6,7 @@
 //! | layer | modules | contents |
 //! |---|---|---|
 //! | 4 | `cli`, `config` | command lines, configuration files |
-//! | 3 | `server`, `log`, `archive`, `client`, `peer`, `ui`, `os`, `disk`, `text_input`, `mdns`, `systemd` | drivers: sockets, clock, randomness, disk, terminal |
+//! | 3 | `server`, `log`, `archive`, `client`, `peer`, `ui`, `os`, `disk`, `text_input`, `tls`, `mdns`, `systemd` | drivers: sockets, clock, randomness, disk, terminal |
 //! | 2 | `hub`, `link`, `mesh` | engines of the server, the client and the peer, without I/O |
 //! | 1 | [`wire`], `json`, `moderation`, `qr_code` | conversion between bytes, JSON objects and values; roles, sanctions and room settings, folded from the log's facts; QR codes |
 //! | 0 | [`model`] | vocabulary: names, texts, ids, times, limits, error codes |
@@ -56,6 +56,8 @@ pub mod server;
 mod systemd;
 #[cfg(feature = "programs")]
 pub mod text_input;
+#[cfg(feature = "tls")]
+pub mod tls;
 #[cfg(feature = "ui")]
 pub mod ui;
 pub mod wire;

@@ -25,6 +25,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("os", 3),
     ("disk", 3),
     ("text_input", 3),
+    ("tls", 3),
     ("mdns", 3),
     ("systemd", 3),
     ("log", 3),

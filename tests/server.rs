@@ -406,7 +406,7 @@ fn server_says_at_the_start_what_it_is() {
     };
     let told = summary(&["--name", "attic", "--announce", "false"]);
     let expected = "this is “attic”; messages are kept in memory until it stops; \
-                    everybody who reaches it may join";
+                    everybody who reaches it may join; without TLS, as it keeps no key";
     assert!(told.ends_with(expected), "{told}");
     let kept = format!("messages are kept in {data}");
     assert!(summary(&["--data", data]).contains(&format!("{kept}, where there are none yet; ")));

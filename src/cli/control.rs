@@ -87,7 +87,9 @@ impl ControlArgs {
 fn describe_server(socket: &Path) -> String {
     let status = exchange(socket, b"").and_then(|it| Ok(serde_json::from_str::<Status>(&it)?));
     let what = status.map_or("a server that does not answer".to_owned(), |it| {
-        let listening: Vec<String> = it.listening.iter().map(ToString::to_string).collect();
+        let tls = it.tls.iter().flat_map(|it| &it.listening);
+        let listening: Vec<String> =
+            it.listening.iter().chain(tls).map(ToString::to_string).collect();
         format!("“{}” on {}", it.name, listening.join(", "))
     });
     format!("\n  {what}: --control {}", socket.display())

@@ -1,6 +1,6 @@
 //! Command line of `chat-server`.
 
-use std::io::{IsTerminal, stdin};
+use std::io::{IsTerminal, Write, stdin, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -19,6 +19,7 @@ use super::status::StatusArgs;
 use super::{announce, invite, logging, status};
 use crate::config::server::ServerOptions;
 use crate::server::{self, ReloadResult, ServerSettings};
+use crate::tls::{MAKE_IDENTITY, StoredIdentity};
 use crate::{disk, systemd};
 
 /// A chat server for a house, a class or a club.
@@ -86,6 +87,10 @@ enum Action {
     /// browser, or a file exists already or cannot be written; 64 wrong usage.
     Invite(InviteArgs),
 
+    /// Make a key for TLS and print it: the server runs this in a process of its own
+    #[command(name = MAKE_IDENTITY, hide = true)]
+    MakeIdentity,
+
     /// Moderation commands.
     #[command(flatten)]
     Moderation(ModerationCommand),
@@ -106,7 +111,7 @@ struct RunArgs {
 impl RunArgs {
     /// Merges flags, environment and file into checked server settings. Logs a warning if every
     /// local user can read the file with the password. Logs another if backups are configured but
-    /// messages are kept only in memory.
+    /// messages are kept only in memory, or TLS is asked for and there is no key.
     ///
     /// # Errors
     /// The configuration file cannot be read, or a setting is invalid.
@@ -129,6 +134,12 @@ impl RunArgs {
             tracing::warn!(
                 "backup-dir does nothing while messages are kept in memory: it needs data-dir, \
                  which the packaged service has by itself"
+            );
+        }
+        if options.lacks_key_for_tls() {
+            tracing::warn!(
+                "there is no TLS while messages are kept in memory, because the key is kept with \
+                 them: it needs data-dir, or tls-certificate and tls-key"
             );
         }
         options.into_settings()
@@ -154,6 +165,7 @@ pub fn run() -> ExitCode {
         Some(Action::Announce(command)) => return announce::run(&command),
         Some(Action::Invite(command)) => return invite::run(&command),
         Some(Action::Moderation(command)) => return command.run(),
+        Some(Action::MakeIdentity) => return make_identity(),
         Some(Action::Validate(run)) => (*run, true),
         Some(Action::Archive(command)) => return command.run(),
         None => (command.run, false),
@@ -176,6 +188,15 @@ pub fn run() -> ExitCode {
                 ExitCode::FAILURE
             }
         },
+    }
+}
+
+/// Makes a key and a certificate, and prints them for the server that has started this process.
+/// Returns the exit code.
+fn make_identity() -> ExitCode {
+    match StoredIdentity::generate() {
+        Ok(made) if stdout().write_all(made.to_lines().as_bytes()).is_ok() => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
     }
 }
 

@@ -2,13 +2,14 @@
 //! control socket.
 
 use std::io::{ErrorKind, Write, stdout};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Args;
 
 use super::control::{self, ControlArgs};
-use crate::server::{BackupStatus, Status, StoreKind, StoreState, StoreStatus};
+use crate::server::{BackupStatus, Status, StoreKind, StoreState, StoreStatus, TlsStatus};
 
 /// Flags of `status`: control socket and output format.
 #[derive(Args, Debug)]
@@ -81,7 +82,6 @@ fn format_status(status: &Status) -> String {
     };
     let limits = format_limits(status);
     let waiting = format_waiting_names(status.waiting_names);
-    let listening: Vec<String> = status.listening.iter().map(ToString::to_string).collect();
     format!(
         "“{name}” is {state} (chat-server {version}, process {})\n\
          running    {}\n\
@@ -93,15 +93,30 @@ fn format_status(status: &Status) -> String {
          backup     {}\n\
          watchdog   {watchdog}\n\
          listening  {}\n\
+         with TLS   {}\n\
          browsers   {}\n",
         status.process,
         format_duration(status.uptime),
         status.head,
         format_store(&status.store),
         format_backup(status.backup.as_ref()),
-        listening.join(", "),
+        format_addresses(&status.listening),
+        format_tls(status.tls.as_ref()),
         format_urls(&status.web),
     )
+}
+
+/// Formats the addresses for plain TCP.
+fn format_addresses(addresses: &[SocketAddr]) -> String {
+    let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    if addresses.is_empty() { "not for plain TCP".to_owned() } else { addresses.join(", ") }
+}
+
+/// Formats the addresses for TLS, and the fingerprint of the server's key.
+fn format_tls(tls: Option<&TlsStatus>) -> String {
+    tls.map_or("no".to_owned(), |it| {
+        format!("{}\n           fingerprint {}", format_addresses(&it.listening), it.fingerprint)
+    })
 }
 
 /// Formats where to point a browser.

@@ -7,6 +7,7 @@
 mod log;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod web;
 
 use std::env;
@@ -37,6 +38,30 @@ pub struct ServerOptions {
     /// [default: [::]:2428, all addresses of IPv6 and IPv4]
     #[arg(long, value_name = "ADDR:PORT", env = "CHAT_SERVER_LISTEN", value_delimiter = ',')]
     listen: Option<Vec<ListenAddress>>,
+
+    /// Listen for plain, unencrypted TCP, too; false: TLS and browsers only [default: true]
+    #[arg(long, value_name = "BOOL", env = "CHAT_SERVER_PLAIN")]
+    plain: Option<bool>,
+
+    /// Let clients in over TLS. Without a directory for messages there is no key, so it needs
+    /// --tls-certificate then [default: true if there is a key and an address]
+    #[arg(long, value_name = "BOOL", env = "CHAT_SERVER_TLS")]
+    tls: Option<bool>,
+
+    /// Listen here for TLS; may be given several times, as --listen
+    /// [default: the addresses of --listen that have port 2428, with port 2429; left out if another
+    /// program has this port]
+    #[arg(long, value_name = "ADDR:PORT", env = "CHAT_SERVER_TLS_LISTEN", value_delimiter = ',')]
+    tls_listen: Option<Vec<ListenAddress>>,
+
+    /// Use the certificate in this file for TLS (PEM, with those that certify it after it), and the
+    /// key in --tls-key [default: one that the server makes and keeps with its messages]
+    #[arg(long, value_name = "FILE", env = "CHAT_SERVER_TLS_CERTIFICATE")]
+    tls_certificate: Option<PathBuf>,
+
+    /// Private key of --tls-certificate (PEM)
+    #[arg(long, value_name = "FILE", env = "CHAT_SERVER_TLS_KEY")]
+    tls_key: Option<PathBuf>,
 
     /// Let browsers in: send the files of the page, and accept WebSockets [default: true]
     #[arg(long, value_name = "BOOL", env = "CHAT_SERVER_WEB")]
@@ -239,6 +264,11 @@ impl ServerOptions {
         };
         Self {
             listen: self.listen.or(fallback.listen),
+            plain: self.plain.or(fallback.plain),
+            tls: self.tls.or(fallback.tls),
+            tls_listen: self.tls_listen.or(fallback.tls_listen),
+            tls_certificate: self.tls_certificate.or(fallback.tls_certificate),
+            tls_key: self.tls_key.or(fallback.tls_key),
             web: self.web.or(fallback.web),
             web_listen: self.web_listen.or(fallback.web_listen),
             web_root: self.web_root.or(fallback.web_root),
@@ -341,6 +371,8 @@ impl ServerOptions {
         let log = self.log_settings()?;
         let control = self.control_socket().map_or(ControlSocket::OfUser, ControlSocket::At);
         let backup = self.backup_settings()?;
+        let tls = self.tls_settings()?;
+        let plain = self.plain.unwrap_or(true);
         let is_durable = matches!(log, LogSettings::Disk(_));
         let retention = match &log {
             LogSettings::Memory(limits) => Retention {
@@ -355,6 +387,8 @@ impl ServerOptions {
         let settings = ServerSettings {
             web: self.web_settings()?,
             listen: self.listen.unwrap_or_default(),
+            plain,
+            tls,
             trusted_proxies: parse_networks(&self.trusted_proxies.unwrap_or_default())?,
             control,
             backup,

@@ -6,6 +6,7 @@ use super::{Log, MemoryLimits, MemoryLog, SqliteLog, StoreError, StoreSettings};
 use crate::hub::RestoredState;
 use crate::model::{LogId, ServerId};
 use crate::os::random_bytes;
+use crate::tls::StoredIdentity;
 
 /// Log implementation to use, with its settings.
 #[derive(Clone, Debug)]
@@ -17,7 +18,7 @@ pub enum LogSettings {
     Disk(StoreSettings),
 }
 
-/// Result of opening a log: the log, the state that was found in it, and the server's id.
+/// Result of opening a log: the log, the state that was found in it, and the server's identity.
 pub struct OpenedLog {
     /// The open log.
     pub log: Box<dyn Log>,
@@ -26,6 +27,8 @@ pub struct OpenedLog {
     /// Permanent identifier of the server, as stored in the log. `None` for a log in memory, which
     /// stores no identifier.
     pub server_id: Option<ServerId>,
+    /// Key and certificate of the server for TLS, as stored in the log. `None` for a log in memory.
+    pub identity: Option<StoredIdentity>,
 }
 
 /// Error of opening a log. The messages of a log on disk are unchanged, but its database may have
@@ -52,12 +55,13 @@ impl LogSettings {
             Self::Memory(limits) => {
                 let log_id = LogId(random_bytes().map_err(LogOpenError::Random)?);
                 let (log, restored) = (MemoryLog::new(limits), RestoredState::empty(log_id));
-                Ok(OpenedLog { log: Box::new(log), restored, server_id: None })
+                Ok(OpenedLog { log: Box::new(log), restored, server_id: None, identity: None })
             }
             Self::Disk(settings) => {
                 let (log, restored) = SqliteLog::open(settings)?;
                 let server_id = Some(log.server_id());
-                Ok(OpenedLog { log: Box::new(log), restored, server_id })
+                let identity = Some(log.identity().clone());
+                Ok(OpenedLog { log: Box::new(log), restored, server_id, identity })
             }
         }
     }

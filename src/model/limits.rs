@@ -7,6 +7,9 @@ use std::time::Duration;
 /// Default port, TCP and UDP: spells CHAT on a telephone keypad.
 pub const DEFAULT_PORT: u16 = 2428;
 
+/// Default port of the listener for TLS.
+pub const DEFAULT_TLS_PORT: u16 = 2_429;
+
 /// Default port of the listener for browsers.
 pub const DEFAULT_WEB_PORT: u16 = 2_480;
 

@@ -44,8 +44,10 @@ struct Advertisement {
     id: Option<ServerId>,
     /// Name of the server.
     name: String,
-    /// TCP port of the service.
+    /// TCP port of the service: that of plain TCP; that of TLS if there is no plain TCP.
     port: u16,
+    /// Port of TLS; `None` if only this machine reaches it, or there is none.
+    tls_port: Option<u16>,
     /// Addresses with this port on which the server listens, without loopback addresses. A wildcard
     /// address stands for all addresses of the machine.
     addresses: Vec<SocketAddr>,
@@ -55,16 +57,18 @@ struct Advertisement {
 
 impl Advertisement {
     /// Returns the record for a server with these settings and listening addresses. Its port is the
-    /// port of the first address that is not loopback. Only addresses with this port are
-    /// advertised. `web`: addresses at which browsers get the page. `None` if advertising
-    /// is off or all addresses are loopback.
+    /// port of the first address that is not loopback, of plain TCP if there is any, else of TLS.
+    /// Only addresses with this port are advertised. `web`: addresses at which browsers get the
+    /// page. `None` if advertising is off or all addresses are loopback.
     fn of(
         id: Option<ServerId>,
         settings: &ServerSettings,
-        listening: &[SocketAddr],
+        plain: &[SocketAddr],
+        tls: &[SocketAddr],
         web: &[SocketAddr],
     ) -> Option<Self> {
         let is_reachable = |it: &&SocketAddr| !it.ip().to_canonical().is_loopback();
+        let listening = if plain.iter().any(|it| is_reachable(&it)) { plain } else { tls };
         let reachable = || listening.iter().filter(is_reachable);
         // A service instance has exactly one port.
         let port = reachable().next()?.port();
@@ -72,6 +76,7 @@ impl Advertisement {
             id,
             name: settings.hub.server_name.clone(),
             port,
+            tls_port: tls.iter().find(is_reachable).map(SocketAddr::port),
             addresses: reachable().filter(|it| it.port() == port).copied().collect(),
             web_port: web.iter().find(is_reachable).map(SocketAddr::port),
         })
@@ -103,25 +108,38 @@ impl Advertisement {
     }
 }
 
+/// Addresses that the server listens on.
+pub(super) struct Listening {
+    /// For plain TCP.
+    pub(super) plain: watch::Receiver<Vec<SocketAddr>>,
+    /// For TLS.
+    pub(super) tls: watch::Receiver<Vec<SocketAddr>>,
+    /// For browsers.
+    pub(super) web: watch::Receiver<Vec<SocketAddr>>,
+}
+
 /// Advertises the server while it listens. When settings or addresses change the record, withdraws
 /// the old record and advertises the new one. A record that could not be advertised is tried again
 /// at the next change. The page for browsers is advertised if it was installed at the start or the
 /// last change.
 ///
-/// Returns when all senders of `listening` are dropped and the record is withdrawn.
+/// Returns when all senders of `listening.plain` and `listening.tls` are dropped and the record is
+/// withdrawn.
 pub(super) async fn announce(
     id: Option<ServerId>,
     mut settings: watch::Receiver<ServerSettings>,
-    mut listening: watch::Receiver<Vec<SocketAddr>>,
-    mut web: watch::Receiver<Vec<SocketAddr>>,
+    listening: Listening,
 ) {
+    let Listening { mut plain, mut tls, mut web } = listening;
     let mut shown: Option<(Advertisement, Advertiser)> = None;
-    loop {
+    let (mut has_plain, mut has_tls) = (true, true);
+    while has_plain || has_tls {
         let wanted = {
             let settings = settings.borrow_and_update();
             let web = web.borrow_and_update();
             let web: &[SocketAddr] = if has_page(&settings.web.root) { &web } else { &[] };
-            Advertisement::of(id, &settings, &listening.borrow_and_update(), web)
+            let (plain, tls) = (plain.borrow_and_update(), tls.borrow_and_update());
+            Advertisement::of(id, &settings, &plain, &tls, web)
         };
         if shown.as_ref().map(|(it, _)| it) != wanted.as_ref() {
             withdraw(shown.take()).await;
@@ -129,7 +147,8 @@ pub(super) async fn announce(
         }
         // What has ended is no longer watched, except for the addresses.
         tokio::select! {
-            told = listening.changed() => if told.is_err() { break },
+            told = plain.changed(), if has_plain => has_plain = told.is_ok(),
+            told = tls.changed(), if has_tls => has_tls = told.is_ok(),
             Ok(()) = web.changed() => {}
             Ok(()) = settings.changed() => {}
         }
@@ -215,6 +234,7 @@ fn register(daemon: &ServiceDaemon, wanted: &Advertisement) -> Result<(), mdns_s
     let mut text =
         vec![("name", wanted.name.clone()), ("version", env!("CARGO_PKG_VERSION").to_owned())];
     text.extend(wanted.id.map(|it| ("id", it.to_string())));
+    text.extend(wanted.tls_port.map(|it| ("tls", it.to_string())));
     let label = truncate(&wanted.name, MAX_LABEL - MAX_CONFLICT_SUFFIX);
     let host = format!("{}.", host_name(wanted.port));
     let register = |service, port, text: &[(&str, String)]| {
@@ -235,9 +255,10 @@ fn register(daemon: &ServiceDaemon, wanted: &Advertisement) -> Result<(), mdns_s
 /// machine's name, the advertised name has a number, which this does not know.
 pub(super) fn advertised_host(
     settings: &ServerSettings,
-    listening: &[SocketAddr],
+    plain: &[SocketAddr],
+    tls: &[SocketAddr],
 ) -> Option<String> {
-    Some(host_name(Advertisement::of(None, settings, listening, &[])?.port))
+    Some(host_name(Advertisement::of(None, settings, plain, tls, &[])?.port))
 }
 
 /// Returns the host name of a server at this port.
@@ -293,7 +314,7 @@ mod tests {
     /// Returns the advertisement for a server with default settings and these listening addresses.
     fn advertisement_for(listening: &[&str]) -> Option<Advertisement> {
         let listening: Vec<SocketAddr> = listening.iter().map(|it| it.parse().unwrap()).collect();
-        Advertisement::of(None, &ServerSettings::default(), &listening, &[])
+        Advertisement::of(None, &ServerSettings::default(), &listening, &[], &[])
     }
 
     /// Loopback addresses are not advertised, and only addresses with the port of the first other
@@ -307,7 +328,8 @@ mod tests {
         let Some(Advertisement { port, addresses, .. }) = wanted else { panic!("nothing") };
         assert_eq!((port, addresses.len()), (8, 2));
         let silent = ServerSettings { announce: false, ..ServerSettings::default() };
-        assert_eq!(Advertisement::of(None, &silent, &["[::]:2428".parse().unwrap()], &[]), None);
+        let listening = ["[::]:2428".parse().unwrap()];
+        assert_eq!(Advertisement::of(None, &silent, &listening, &[], &[]), None);
     }
 
     /// The page for browsers is announced if other machines reach it.
@@ -316,11 +338,27 @@ mod tests {
         let listening = ["[::]:2428".parse().unwrap()];
         let port = |web: &str| {
             let settings = ServerSettings::default();
-            Advertisement::of(None, &settings, &listening, &[web.parse().unwrap()])
+            Advertisement::of(None, &settings, &listening, &[], &[web.parse().unwrap()])
                 .unwrap()
                 .web_port
         };
         assert_eq!((port("[::]:2480"), port("127.0.0.1:2480")), (Some(2_480), None));
+    }
+
+    /// The port of TLS is announced beside that of plain TCP. It is the service's own port if there
+    /// is no plain TCP.
+    #[test]
+    fn port_of_tls_is_announced() {
+        let ports = |plain: &[&str], tls: &str| {
+            let plain: Vec<SocketAddr> = plain.iter().map(|it| it.parse().unwrap()).collect();
+            let tls = [tls.parse().unwrap()];
+            let wanted = Advertisement::of(None, &ServerSettings::default(), &plain, &tls, &[]);
+            wanted.map(|it| (it.port, it.tls_port))
+        };
+        assert_eq!(ports(&["[::]:2428"], "[::]:2429"), Some((2_428, Some(2_429))));
+        assert_eq!(ports(&["[::]:2428"], "127.0.0.1:2429"), Some((2_428, None)));
+        assert_eq!(ports(&["127.0.0.1:2428"], "[::]:2429"), Some((2_429, Some(2_429))));
+        assert_eq!(ports(&[], "[::]:2429"), Some((2_429, Some(2_429))));
     }
 
     /// Two interfaces may have the same link-local address. The server is advertised only on the

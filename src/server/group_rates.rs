@@ -1,5 +1,5 @@
-//! Rate limit of the messages of each address group, shared by its connections:
-//! `docs/protocol/tcp.md`, section 12.
+//! Rate limit of the messages, or of the TLS handshakes, of each address group, shared by its
+//! connections: `docs/protocol/tcp.md`, section 12, and `tls.md`, section 6.
 //!
 //! Each connection has a rate limit of its own. But a message is delivered to many clients, and
 //! its words are indexed. So an address with hundreds of connections that all use their limits
@@ -25,13 +25,21 @@ const FULL_CONNECTIONS_DIVISOR: usize = 16;
 /// to hundreds of readers, so what a group sends at once delays all other clients.
 const BURST_DIVISOR: u32 = 16;
 
+/// Divisor of `max-connections-per-address`: so many TLS handshakes an address group may begin at
+/// once. A handshake costs a small computer some milliseconds.
+const HANDSHAKE_BURST_DIVISOR: u32 = 2;
+
+/// Factor of `max-connections-per-address`: so many handshakes an address group may begin per minute
+/// after that.
+const HANDSHAKES_PER_MINUTE_FACTOR: u32 = 2;
+
 /// Minimum number of remembered groups at which idle groups are forgotten. An address group is idle
 /// if it has no connection and its bucket is full.
 const MIN_PURGE: usize = 64;
 
-/// Rate limit of an address group's messages, in units.
+/// Rate limit of an address group's messages or handshakes, in units.
 #[derive(Clone, Copy, Debug)]
-struct Limit {
+pub(super) struct Limit {
     /// Number of units that an address group may use at once.
     burst: u32,
     /// Number of units per minute after the burst.
@@ -39,13 +47,23 @@ struct Limit {
 }
 
 impl Limit {
-    /// Derives the limit from the settings.
-    fn new(settings: &HubSettings) -> Self {
+    /// Derives the limit of messages from the settings.
+    pub(super) fn of_messages(settings: &HubSettings) -> Self {
         let full = settings.max_connections_per_address / FULL_CONNECTIONS_DIVISOR;
         let full = u32::try_from(full.max(MIN_FULL_CONNECTIONS)).unwrap_or(u32::MAX);
         Self {
             burst: settings.burst.saturating_mul(full) / BURST_DIVISOR,
             per_minute: settings.frames_per_minute.saturating_mul(full),
+        }
+    }
+
+    /// Derives the limit of handshakes from the settings: a handshake is a unit.
+    pub(super) fn of_handshakes(settings: &HubSettings) -> Self {
+        let connections = settings.max_connections_per_address;
+        let connections = u32::try_from(connections).unwrap_or(u32::MAX);
+        Self {
+            burst: connections / HANDSHAKE_BURST_DIVISOR,
+            per_minute: connections.saturating_mul(HANDSHAKES_PER_MINUTE_FACTOR),
         }
     }
 }
@@ -55,10 +73,22 @@ impl Limit {
 pub(super) struct GroupRate(Arc<Mutex<TokenBucket>>);
 
 impl GroupRate {
-    /// Takes units for a message. If there are too few, the message takes those that come next.
-    /// Returns the time to wait before the message may be passed on; zero if there were enough.
+    /// Takes units for a message. If there are too few, it takes those that come next.
+    /// Returns the time to wait before it may go on; zero if there were enough.
     pub(super) fn take(&self, now: Moment, units: u32) -> Duration {
         lock(&self.0).take_many(now, units)
+    }
+
+    /// Takes a unit and returns the time to wait before it may be used. `None` if that is longer
+    /// than `max_wait`: then it takes nothing, so a flood that is refused delays nobody later on.
+    pub(super) fn take_within(&self, now: Moment, max_wait: Duration) -> Option<Duration> {
+        let mut bucket = lock(&self.0);
+        let mut after = *bucket;
+        let wait = after.take(now);
+        (wait <= max_wait).then(|| {
+            *bucket = after;
+            wait
+        })
     }
 }
 
@@ -80,16 +110,15 @@ struct Groups {
 
 impl GroupRates {
     /// Creates the limits of a server without clients.
-    pub(super) fn new(settings: &HubSettings) -> Self {
-        let (limit, buckets) = (Limit::new(settings), HashMap::new());
+    pub(super) fn new(limit: Limit) -> Self {
+        let buckets = HashMap::new();
         Self(Mutex::new(Groups { limit, buckets, purge_at: MIN_PURGE }))
     }
 
     /// Puts changed limits in force, for groups in use too. The units that a group has used stay
     /// used.
-    pub(super) fn set_limits(&self, now: Moment, settings: &HubSettings) {
+    pub(super) fn set_limits(&self, now: Moment, limit: Limit) {
         let mut groups = lock(&self.0);
-        let limit = Limit::new(settings);
         groups.limit = limit;
         for rate in groups.buckets.values() {
             lock(&rate.0).set_rate(now, limit.burst, limit.per_minute);
@@ -140,7 +169,7 @@ mod tests {
     /// The connections of an address group share its limit. Other groups have limits of their own.
     #[test]
     fn connections_of_a_group_share_its_limit() {
-        let rates = GroupRates::new(&settings());
+        let rates = GroupRates::new(Limit::of_messages(&settings()));
         let connections: Vec<_> =
             (0..240).map(|_| rates.rate_of(Moment::START, group(66))).collect();
         let delayed_at = |now| connections.iter().filter(|it| !it.take(now, 2).is_zero()).count();
@@ -150,16 +179,31 @@ mod tests {
         assert_eq!(rates.rate_of(minute, group(1)).take(minute, 60), Duration::ZERO);
     }
 
+    /// What would have to wait too long takes nothing: the group goes on at its rate after a flood.
+    #[test]
+    fn refused_units_are_not_taken() {
+        let rate =
+            GroupRates::new(Limit::of_handshakes(&settings())).rate_of(Moment::START, group(66));
+        let patience = Duration::from_secs(10);
+        let taken = |now| (0..100_000).map_while(|_| rate.take_within(now, patience)).count();
+        // A burst of 128, and what 512 a minute bring in 10 seconds.
+        assert_eq!(taken(Moment::START), 128 + 85);
+        assert_eq!(rate.take_within(Moment::START, patience), None);
+        let later = Moment::START + Duration::from_secs(15);
+        assert_eq!(rate.take_within(later, Duration::ZERO), Some(Duration::ZERO));
+    }
+
     /// Changed limits apply to an address group in use: it has used up its old burst, and may use
     /// the rest of the new one.
     #[test]
     fn changed_limits_apply_to_groups_in_use() {
-        let rates = GroupRates::new(&settings());
+        let rates = GroupRates::new(Limit::of_messages(&settings()));
         let now = Moment::START;
         let connection = rates.rate_of(now, group(66));
         assert_eq!(connection.take(now, 60), Duration::ZERO);
         let max_connections_per_address = 512;
-        rates.set_limits(now, &HubSettings { max_connections_per_address, ..settings() });
+        let settings = HubSettings { max_connections_per_address, ..settings() };
+        rates.set_limits(now, Limit::of_messages(&settings));
         assert_eq!(connection.take(now, 60), Duration::ZERO);
         assert_ne!(connection.take(now, 1), Duration::ZERO);
     }
@@ -168,7 +212,7 @@ mod tests {
     /// disconnected.
     #[test]
     fn idle_groups_are_forgotten() {
-        let rates = GroupRates::new(&settings());
+        let rates = GroupRates::new(Limit::of_messages(&settings()));
         let now = Moment::START;
         assert_eq!(rates.rate_of(now, group(0)).take(now, 60), Duration::ZERO);
         for number in 1..10_000 {

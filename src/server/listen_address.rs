@@ -41,6 +41,19 @@ impl ListenAddress {
             (address, _) => Some(address),
         }
     }
+
+    /// Returns the port.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// Returns the same address with another port.
+    #[must_use]
+    pub fn with_port(mut self, port: u16) -> Self {
+        self.address.set_port(port);
+        self
+    }
 }
 
 impl From<SocketAddr> for ListenAddress {

@@ -34,7 +34,9 @@ mod reload;
 mod service;
 mod status;
 mod tcp_way_in;
+mod tls;
 mod trusted_proxies;
+mod unproven;
 mod user_sockets;
 mod web;
 
@@ -47,7 +49,10 @@ pub use fanout::FanoutLimits;
 pub use listen::ListenError;
 pub use listen_address::{ListenAddress, ListenAddressError};
 pub use reload::ReloadResult;
-pub use status::{BackupStatus, PressureStatus, Status, StoreKind, StoreState, StoreStatus};
+pub use status::{
+    BackupStatus, PressureStatus, Status, StoreKind, StoreState, StoreStatus, TlsStatus,
+};
+pub use tls::TlsSettings;
 pub use user_sockets::running_servers;
 pub use web::WebSettings;
 pub(crate) use web::is_remote as is_remote_url;
@@ -68,17 +73,20 @@ use self::admission::Admission;
 use self::control::Control;
 use self::descriptors::DescriptorLimit;
 use self::engine::{Engine, EngineInput};
-use self::group_rates::GroupRates;
+use self::group_rates::{GroupRates, Limit};
 use self::listen::Bound;
 use self::reload::Reloader;
 use self::status::StatusSource;
 use self::tcp_way_in::TcpWayIn;
+use self::tls::TlsWayIn;
 use self::trusted_proxies::TrustedProxies;
+use self::unproven::Unproven;
 use self::web::{BrowserUrls, WebWayIn};
 use crate::log::{LogOpenError, LogSettings, MemoryLimits, OpenedLog, StoreError};
 use crate::model::{HubSettings, IpNetwork, Sequence};
 use crate::os::Clock;
 use crate::systemd;
+use crate::tls::{Identity, IdentityError, StoredIdentity};
 
 /// Time after which clients of a stopping server should reconnect, in milliseconds: about the
 /// duration of a restart.
@@ -95,6 +103,10 @@ pub struct ServerSettings {
     pub hub: HubSettings,
     /// Addresses to listen on. Empty: the default port on all addresses.
     pub listen: Vec<ListenAddress>,
+    /// True if the server listens on [`Self::listen`]. False: only TLS and browsers lead in.
+    pub plain: bool,
+    /// Way in over TLS.
+    pub tls: TlsSettings,
     /// Way in for browsers.
     pub web: WebSettings,
     /// Networks of trusted proxies, whose connections begin with a PROXY header, or over HTTP have
@@ -113,12 +125,14 @@ pub struct ServerSettings {
 }
 
 impl Default for ServerSettings {
-    /// Returns the settings of `chat-server` without any options, but without a control socket, and
-    /// with `hub.retention` unlimited.
+    /// Returns the settings of `chat-server` without any options, but without a control socket and
+    /// TLS, and with `hub.retention` unlimited.
     fn default() -> Self {
         Self {
             hub: HubSettings::default(),
             listen: Vec::new(),
+            plain: true,
+            tls: TlsSettings::default(),
             web: WebSettings::default(),
             trusted_proxies: Vec::new(),
             log: LogSettings::Memory(MemoryLimits::default()),
@@ -150,6 +164,15 @@ pub enum ServerError {
     /// bugs.
     #[error("a bug has ended the server's engine")]
     Engine,
+    /// Neither plain TCP nor TLS nor the way in for browsers is on.
+    #[error("nobody could get in: plain and web are off, and there is no TLS")]
+    NoWayIn,
+    /// The key and certificate that the server has made for itself cannot be used.
+    #[error(
+        "the server's key for TLS, in its database, is damaged ({0}): restore a backup; or set \
+         tls-certificate and tls-key, or tls = false"
+    )]
+    Identity(#[source] IdentityError),
     /// The operating system has no random numbers.
     #[error("no random numbers")]
     Random(#[source] getrandom::Error),
@@ -178,11 +201,15 @@ pub async fn run(
     stop: impl Future<Output = ()>,
     reloads: mpsc::Receiver<ReloadResult>,
 ) -> Result<(), ServerError> {
+    if !settings.plain && settings.tls.listen.is_none() && settings.web.listen.is_none() {
+        return Err(ServerError::NoWayIn);
+    }
     let clock = Clock::start();
     let log = settings.log.clone();
     // Opening a large log blocks for a while.
     let opened = tokio::task::spawn_blocking(|| log.open()).await;
-    let OpenedLog { log, restored, server_id } = opened.map_err(|_| ServerError::Engine)??;
+    let OpenedLog { log, restored, server_id, identity } =
+        opened.map_err(|_| ServerError::Engine)??;
     let is_empty = restored.head == Sequence::ZERO;
 
     let descriptors = DescriptorLimit::read();
@@ -192,7 +219,10 @@ pub async fn run(
     let current = watch::Sender::new(settings.clone());
     let listening = Arc::new(watch::Sender::new(Vec::new()));
     let web_listening = Arc::new(watch::Sender::new(Vec::new()));
-    let group_rates = Arc::new(GroupRates::new(&settings.hub));
+    let group_rates = Arc::new(GroupRates::new(Limit::of_messages(&settings.hub)));
+    let handshake_rates = Arc::new(GroupRates::new(Limit::of_handshakes(&settings.hub)));
+    let own_identity = own_identity(&settings, identity.as_ref())?;
+    let tls_listening = Arc::new(watch::Sender::new(Vec::new()));
     let admission = Admission {
         next_id: Arc::new(AtomicU64::new(1)),
         head: engine.head(),
@@ -206,6 +236,7 @@ pub async fn run(
     let permits = descriptors.permits();
     let urls = BrowserUrls {
         listening: listening.subscribe(),
+        tls: tls_listening.subscribe(),
         web: web_listening.subscribe(),
         settings: current.subscribe(),
     };
@@ -216,15 +247,29 @@ pub async fn run(
         clock,
     };
     let proxies = TrustedProxies::new(current.subscribe(), descriptors.unproven_permits(), clock);
+    let tls_acceptor = Acceptor {
+        way_in: TlsWayIn {
+            admission: admission.clone(),
+            proxies: proxies.clone(),
+            unproven: Unproven::default(),
+            rates: handshake_rates.clone(),
+            settings: current.subscribe(),
+            own: own_identity.clone(),
+        },
+        permits: permits.clone(),
+        listening: tls_listening.clone(),
+        clock,
+    };
     let acceptor = Acceptor {
         way_in: TcpWayIn { admission, proxies },
         permits,
         listening: listening.clone(),
         clock,
     };
-    let addresses = bind_all(&settings.listen)?;
+    let addresses = bind_all(&settings)?;
+    let tls_addresses = tls::bind_all(&settings)?;
     let web_addresses = web::bind_all(&settings.web)?;
-    tracing::info!("{}", startup_summary(&settings, is_empty));
+    tracing::info!("{}", startup_summary(&settings, is_empty, own_identity.as_ref()));
     let mut helpers = JoinSet::new();
     let (backup_sender, backup) = watch::channel(None);
     helpers.spawn(backup::make_backups(server_id, clock, current.subscribe(), backup_sender));
@@ -232,6 +277,8 @@ pub async fn run(
         let status_source = StatusSource {
             engine: handle.clone(),
             listening: listening.subscribe(),
+            tls: tls_listening.subscribe(),
+            own_identity,
             urls: urls.clone(),
             backup: backup.clone(),
             clock,
@@ -241,22 +288,28 @@ pub async fn run(
     let announcing = announce::announce(
         server_id,
         current.subscribe(),
-        listening.subscribe(),
-        web_listening.subscribe(),
+        announce::Listening {
+            plain: listening.subscribe(),
+            tls: tls_listening.subscribe(),
+            web: web_listening.subscribe(),
+        },
     );
     // In a set, so that it is aborted if the server ends early.
     let mut announcer = JoinSet::new();
     announcer.spawn(announcing);
-    drop((listening, web_listening));
+    drop((listening, web_listening, tls_listening));
     // The control socket is open before the first "listening on" line is printed.
     let mut listeners = JoinSet::new();
     for bound in addresses {
         listeners.spawn(acceptor.clone().run(bound));
     }
+    for bound in tls_addresses {
+        listeners.spawn(tls_acceptor.clone().run(bound));
+    }
     for bound in web_addresses {
         listeners.spawn(web_acceptor.clone().run(bound));
     }
-    drop((acceptor, web_acceptor));
+    drop((acceptor, tls_acceptor, web_acceptor));
     let config_problem = watch::Sender::new(None);
     helpers.spawn(service::update_status_line(
         engine.connected_users(),
@@ -270,6 +323,7 @@ pub async fn run(
         current,
         engine: handle.clone(),
         group_rates,
+        handshake_rates,
         clock,
         descriptors,
         config_problem,
@@ -300,9 +354,10 @@ pub async fn run(
 }
 
 /// Returns a line for the owner: the server's name, where it keeps messages, whether users need a
-/// password, and whether clients find it. `is_empty`: true if the log has never had a message. The
-/// line then says so, because the data directory may be mistyped.
-fn startup_summary(settings: &ServerSettings, is_empty: bool) -> String {
+/// password, whether clients find it, and the fingerprint of its key for TLS. `is_empty`: true if
+/// the log has never had a message. The line then says so, because the data directory may be
+/// mistyped. `own`: identity for TLS that the server has made for itself.
+fn startup_summary(settings: &ServerSettings, is_empty: bool, own: Option<&Identity>) -> String {
     let log = match &settings.log {
         LogSettings::Memory(_) => "messages are kept in memory until it stops".to_owned(),
         LogSettings::Disk(store) => {
@@ -315,19 +370,41 @@ fn startup_summary(settings: &ServerSettings, is_empty: bool) -> String {
         None => "everybody who reaches it may join",
     };
     let discovery = if settings.announce { "chat-client finds it on this network" } else { "" };
+    let tls = match (settings.tls.certificate.as_ref().or(own), &settings.tls.listen, &settings.log)
+    {
+        (Some(identity), Some(_), _) => format!("with TLS ({})", identity.fingerprint()),
+        (None, _, LogSettings::Memory(_)) => "without TLS, as it keeps no key".to_owned(),
+        _ => "without TLS".to_owned(),
+    };
     let name = format!("this is “{}”", settings.hub.server_name);
-    let parts = [name.as_str(), &log, access, discovery];
+    let parts = [name.as_str(), &log, access, discovery, &tls];
     parts.into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
-/// Binds to all `addresses`; if there are none, to the default address. An address that the machine
-/// does not have yet gives [`Bound::NotYet`].
+/// Returns the identity for TLS that the server has made for itself: `stored`, from the log. `None`
+/// if there is no way in over TLS, if the owner has given another one, or if nothing is stored
+/// because the log is in memory.
+///
+/// # Errors
+/// [`ServerError::Identity`].
+fn own_identity(
+    settings: &ServerSettings,
+    stored: Option<&StoredIdentity>,
+) -> Result<Option<Identity>, ServerError> {
+    let is_needed = settings.tls.listen.is_some() && settings.tls.certificate.is_none();
+    let stored = stored.filter(|_| is_needed);
+    stored.map(Identity::from_stored).transpose().map_err(ServerError::Identity)
+}
+
+/// Binds to all addresses for plain TCP; if there are none, to the default address. Binds to none
+/// without plain TCP. An address that the machine does not have yet gives [`Bound::NotYet`].
 ///
 /// # Errors
 /// [`ListenError`] of the first address that fails.
-fn bind_all(addresses: &[ListenAddress]) -> Result<Vec<Bound>, ListenError> {
-    if addresses.is_empty() {
-        return Ok(vec![listen::bind(&listen::default_address())?]);
+fn bind_all(settings: &ServerSettings) -> Result<Vec<Bound>, ListenError> {
+    match settings.listen.as_slice() {
+        _ if !settings.plain => Ok(Vec::new()),
+        [] => Ok(vec![listen::bind(&listen::default_address())?]),
+        addresses => addresses.iter().map(listen::bind).collect(),
     }
-    addresses.iter().map(listen::bind).collect()
 }

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, watch};
 use super::ServerSettings;
 use super::descriptors::DescriptorLimit;
 use super::engine::{EngineHandle, EngineInput};
-use super::group_rates::GroupRates;
+use super::group_rates::{GroupRates, Limit};
 use crate::log::LogSettings;
 use crate::os::Clock;
 use crate::systemd;
@@ -23,6 +23,8 @@ pub(super) struct Reloader {
     pub(super) engine: EngineHandle,
     /// Rate limits of the messages of each address group.
     pub(super) group_rates: Arc<GroupRates>,
+    /// Rate limits of the TLS handshakes of each address group.
+    pub(super) handshake_rates: Arc<GroupRates>,
     /// Clock of the server.
     pub(super) clock: Clock,
     /// Number of file descriptors for clients, which limits `max_connections`.
@@ -58,7 +60,9 @@ impl Reloader {
     async fn apply(&self, mut wanted: ServerSettings) {
         self.descriptors.lower_max_connections(&mut wanted.hub);
         let (settings, later) = settings_to_apply(&self.current.borrow(), wanted);
-        self.group_rates.set_limits(self.clock.now(), &settings.hub);
+        let now = self.clock.now();
+        self.group_rates.set_limits(now, Limit::of_messages(&settings.hub));
+        self.handshake_rates.set_limits(now, Limit::of_handshakes(&settings.hub));
         // An engine that has ended also ends the server.
         let _ = self.engine.send(EngineInput::SettingsChanged(settings.hub.clone())).await;
         self.current.send_replace(settings);
@@ -93,6 +97,14 @@ fn settings_to_apply(
         new.web.listen != old.web.listen && new.web.listen.is_some() && old.web.listen.is_some(),
         "web-listen",
     );
+    keep(new.plain != old.plain, "plain");
+    keep(new.tls.listen.is_some() != old.tls.listen.is_some(), "tls");
+    keep(
+        new.tls.listen != old.tls.listen && new.tls.listen.is_some() && old.tls.listen.is_some(),
+        "tls-listen",
+    );
+    // The server's own certificate is not loaded beside that of the owner.
+    keep(new.tls.certificate.is_none() && old.tls.certificate.is_some(), "tls-certificate");
     keep(new.control != old.control, "control");
     keep(new.backlog.feed_bytes != old.backlog.feed_bytes, "max-backlog");
     keep(new.backlog.total_bytes != old.backlog.total_bytes, "max-backlog-total");
@@ -112,6 +124,12 @@ fn settings_to_apply(
     new.hub.is_durable = old.hub.is_durable;
     new.listen.clone_from(&old.listen);
     new.web.listen.clone_from(&old.web.listen);
+    new.plain = old.plain;
+    if new.tls.certificate.is_none() {
+        new.tls.certificate.clone_from(&old.tls.certificate);
+    }
+    new.tls.listen.clone_from(&old.tls.listen);
+    new.tls.is_default = old.tls.is_default;
     new.control.clone_from(&old.control);
     new.backlog = old.backlog;
     new.log = old.log.clone();

@@ -17,6 +17,7 @@ use crate::log::{Durability, LogSettings};
 use crate::model::Timestamp;
 use crate::os::Clock;
 use crate::systemd;
+use crate::tls::Identity;
 
 /// Status report. Its fields are the JSON keys of the page. None of them is secret.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,9 +67,23 @@ pub struct Status {
     pub watchdog: Option<f64>,
     /// Addresses that the server listens on.
     pub listening: Vec<SocketAddr>,
+    /// Way in over TLS; `None` if there is none.
+    #[serde(default)]
+    pub tls: Option<TlsStatus>,
     /// URLs of the page for browsers; empty if there is no way in for them.
     #[serde(default)]
     pub web: Vec<String>,
+}
+
+/// Way in over TLS, as reported.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TlsStatus {
+    /// Addresses that the server listens on.
+    pub listening: Vec<SocketAddr>,
+    /// Fingerprint of the server's key, as people compare it.
+    pub fingerprint: String,
+    /// SHA-256 of the server's public key, as 64 hexadecimal digits.
+    pub sha256: String,
 }
 
 /// Address group that has reached a limit, as reported.
@@ -142,6 +157,10 @@ pub(super) struct StatusSource {
     pub(super) engine: EngineHandle,
     /// Addresses that the server listens on.
     pub(super) listening: watch::Receiver<Vec<SocketAddr>>,
+    /// Addresses that the server listens on for TLS.
+    pub(super) tls: watch::Receiver<Vec<SocketAddr>>,
+    /// Identity that the server has made for itself; `None` if it is not used.
+    pub(super) own_identity: Option<Identity>,
     /// Source of the URLs of the page for browsers.
     pub(super) urls: BrowserUrls,
     /// State of the nightly backups.
@@ -161,6 +180,7 @@ impl StatusSource {
         let (answer, told) = oneshot::channel();
         self.engine.send(EngineInput::QueryStats { answer }).await.ok()?;
         let EngineStats { hub, messages, last_minute, refusals, pressure } = told.await.ok()?;
+        let tls = self.tls_status(&settings);
         let urls = self.urls.clone();
         let blocking = spawn_blocking(move || {
             (store_status(&settings, hub.storage), resident_memory(), urls.now())
@@ -193,7 +213,20 @@ impl StatusSource {
             backup: self.backup.borrow().as_ref().map(|it| it.status(self.clock.time_of_day())),
             watchdog: systemd::watchdog_timeout().map(|it| it.as_secs_f64()),
             listening: self.listening.borrow().clone(),
+            tls,
             web,
+        })
+    }
+
+    /// Returns the report on the way in over TLS; `None` if nothing listens for it.
+    fn tls_status(&self, settings: &ServerSettings) -> Option<TlsStatus> {
+        let identity = settings.tls.certificate.as_ref().or(self.own_identity.as_ref())?;
+        let listening = self.tls.borrow().clone();
+        let fingerprint = identity.fingerprint();
+        (!listening.is_empty()).then(|| TlsStatus {
+            listening,
+            fingerprint: fingerprint.to_string(),
+            sha256: fingerprint.to_hex(),
         })
     }
 }

@@ -21,6 +21,14 @@ use pi_chat::wire::tcp::{
 };
 use rustix::process::{Pid, Signal, kill_process};
 use socket2::{Domain, Socket, Type};
+use tokio_rustls::rustls::client::danger::{
+    HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
+};
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_rustls::rustls::{
+    self, ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned,
+};
 
 /// Maximum time that a test waits for something.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -39,11 +47,12 @@ pub(crate) fn isolated_command(program: &str) -> Command {
     command
 }
 
-/// Returns a command for `chat-server` with an environment in which only the way in for browsers is
-/// off. A flag switches it on: servers of several tests cannot all have its default port.
+/// Returns a command for `chat-server` with an environment in which only the ways in for browsers
+/// and for TLS are off. Flags switch them on: servers of several tests cannot all have the default
+/// ports.
 pub(crate) fn server_command() -> Command {
     let mut command = isolated_command(env!("CARGO_BIN_EXE_chat-server"));
-    command.env("CHAT_SERVER_WEB", "false");
+    command.env("CHAT_SERVER_WEB", "false").env("CHAT_SERVER_TLS", "false");
     command
 }
 
@@ -72,15 +81,20 @@ pub(crate) struct Server {
     /// Addresses on which the server listens for browsers. Only those of `--web-listen` are waited
     /// for.
     web_addresses: Vec<SocketAddr>,
+    /// Addresses on which the server listens for TLS. Only those of `--tls-listen` are waited for.
+    tls_addresses: Vec<SocketAddr>,
 }
 
 /// Flags of a server that lets browsers in, on a free port of 127.0.0.1.
 pub(crate) const WITH_WEB: &[&str] = &["--web", "true", "--web-listen", "127.0.0.1:0"];
 
+/// Flags of a server with TLS, on a free port of 127.0.0.1. It needs `--data` or a certificate, too.
+pub(crate) const WITH_TLS: &[&str] = &["--tls", "true", "--tls-listen", "127.0.0.1:0"];
+
 impl Server {
     /// Starts a server and waits until it listens. It listens on a free port of 127.0.0.1, unless
-    /// the arguments contain `--listen`. Its environment and its standard input are empty. Panics
-    /// if it does not listen within [`PATIENCE`].
+    /// the arguments contain `--listen` or `--plain`. Its environment and its standard input are
+    /// empty. Panics if it does not listen within [`PATIENCE`].
     pub(crate) fn start(arguments: &[&str]) -> Self {
         Self::start_with(arguments, |_| {})
     }
@@ -100,7 +114,9 @@ impl Server {
     ) -> Self {
         command.args(arguments).stdin(Stdio::null()).stderr(Stdio::piped());
         let mut listeners = arguments.iter().filter(|it| **it == "--listen").count();
-        if listeners == 0 {
+        if arguments.contains(&"--plain") {
+            listeners = 0;
+        } else if listeners == 0 {
             command.args(["--listen", "127.0.0.1:0"]);
             listeners = 1;
         }
@@ -117,13 +133,22 @@ impl Server {
             writer.1.notify_all();
         });
         let web_listeners = arguments.iter().filter(|it| **it == "--web-listen").count();
-        let mut server = Self { child, log, addresses: Vec::new(), web_addresses: Vec::new() };
+        let tls_listeners = arguments.iter().filter(|it| **it == "--tls-listen").count();
+        let mut server = Self {
+            child,
+            log,
+            addresses: Vec::new(),
+            web_addresses: Vec::new(),
+            tls_addresses: Vec::new(),
+        };
         let lines = server.wait_for_log(|lines| {
             listen_addresses(lines, LISTEN_PREFIX).count() >= listeners
                 && listen_addresses(lines, WEB_LISTEN_PREFIX).count() >= web_listeners
+                && listen_addresses(lines, TLS_LISTEN_PREFIX).count() >= tls_listeners
         });
         server.addresses = listen_addresses(&lines, LISTEN_PREFIX).collect();
         server.web_addresses = listen_addresses(&lines, WEB_LISTEN_PREFIX).collect();
+        server.tls_addresses = listen_addresses(&lines, TLS_LISTEN_PREFIX).collect();
         server
     }
 
@@ -140,6 +165,11 @@ impl Server {
     /// Returns the first address on which the server listens for browsers.
     pub(crate) fn web_address(&self) -> SocketAddr {
         self.web_addresses[0]
+    }
+
+    /// Returns the first address on which the server listens for TLS.
+    pub(crate) fn tls_address(&self) -> SocketAddr {
+        self.tls_addresses[0]
     }
 
     /// Returns the process id of the server.
@@ -264,6 +294,9 @@ const LISTEN_PREFIX: &str = "listening on ";
 /// Prefix of the log line for each address on which the server listens for browsers.
 const WEB_LISTEN_PREFIX: &str = "listening for browsers on ";
 
+/// Prefix of the log line for each address on which the server listens for TLS.
+const TLS_LISTEN_PREFIX: &str = "listening with TLS on ";
+
 /// Parses the listening addresses from log lines that begin with `prefix`.
 fn listen_addresses(lines: &[String], prefix: &str) -> impl Iterator<Item = SocketAddr> {
     lines.iter().filter_map(move |line| line.strip_prefix(prefix)?.parse().ok())
@@ -275,7 +308,7 @@ pub(crate) const SUMMARY: &str = "INFO this is “";
 /// Returns the log lines without the summary of the start and without the listening addresses.
 fn without_start(lines: &[String]) -> Vec<String> {
     let is_of_start = |line: &str| {
-        let prefixes = [LISTEN_PREFIX, WEB_LISTEN_PREFIX];
+        let prefixes = [LISTEN_PREFIX, WEB_LISTEN_PREFIX, TLS_LISTEN_PREFIX];
         prefixes.iter().any(|it| line.starts_with(it))
             || line.contains(SUMMARY)
             || line.contains("INFO in a browser: ")
@@ -339,10 +372,62 @@ pub(crate) struct TestClient {
     last_reference: u64,
 }
 
+/// Verifier of certificates that accepts any.
+#[derive(Debug)]
+struct AnyKey;
+
+impl ServerCertVerifier for AnyKey {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Err(rustls::Error::General("only TLS 1.3 is spoken".to_owned()))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ECDSA_NISTP256_SHA256]
+    }
+}
+
+/// Returns the client's side of a TLS connection to this address, before the handshake.
+pub(crate) fn tls_connection(address: SocketAddr) -> ClientConnection {
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AnyKey))
+        .with_no_client_auth();
+    ClientConnection::new(Arc::new(config), ServerName::from(address.ip())).unwrap()
+}
+
 /// Way to the server: how the bytes of frames travel.
 enum Way {
     /// TCP socket, with read and write timeouts.
     Tcp(TcpStream),
+    /// TLS on such a socket.
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
     /// WebSocket on such a socket, of an implementation that is not ours.
     Web(Box<tungstenite::WebSocket<TcpStream>>),
 }
@@ -359,6 +444,14 @@ impl TestClient {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         Self::on(Way::Tcp(stream))
+    }
+
+    /// Connects to a server over TLS. Any key is accepted.
+    pub(crate) fn connect_tls(address: SocketAddr) -> Self {
+        let Way::Tcp(mut stream) = Self::connect(address).way else { panic!("not TCP") };
+        let mut tls = tls_connection(address);
+        tls.complete_io(&mut stream).unwrap();
+        Self::on(Way::Tls(Box::new(StreamOwned::new(tls, stream))))
     }
 
     /// Connects to a server by WebSocket.
@@ -395,6 +488,7 @@ impl TestClient {
     pub(crate) fn try_send_bytes(&mut self, bytes: &[u8]) -> bool {
         match &mut self.way {
             Way::Tcp(stream) => stream.write_all(bytes).is_ok(),
+            Way::Tls(stream) => stream.write_all(bytes).is_ok(),
             Way::Web(socket) => socket.send(bytes.to_vec().into()).is_ok(),
         }
     }
@@ -403,6 +497,7 @@ impl TestClient {
     pub(crate) fn stream(&self) -> &TcpStream {
         match &self.way {
             Way::Tcp(stream) => stream,
+            Way::Tls(stream) => &stream.sock,
             Way::Web(socket) => socket.get_ref(),
         }
     }
@@ -413,6 +508,10 @@ impl TestClient {
         use tungstenite::protocol::frame::coding::CloseCode;
         match &mut self.way {
             Way::Tcp(stream) => stream.shutdown(Shutdown::Write).unwrap(),
+            Way::Tls(stream) => {
+                stream.conn.send_close_notify();
+                stream.flush().unwrap();
+            }
             Way::Web(socket) => {
                 let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
                 socket.close(Some(frame)).unwrap();
@@ -431,6 +530,7 @@ impl TestClient {
             }
             let received = match &mut self.way {
                 Way::Tcp(stream) => stream.read(&mut buffer),
+                Way::Tls(stream) => stream.read(&mut buffer),
                 Way::Web(socket) => read_message(socket, &mut buffer),
             };
             let count = match received {

@@ -76,6 +76,7 @@ impl ServerOptions {
             durability,
             retention,
             on_failure,
+            makes_key_apart: true,
             ..defaults
         }))
     }

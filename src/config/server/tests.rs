@@ -8,8 +8,16 @@ use super::*;
 const PACKAGED_CONFIG: &str = include_str!("../../../debian/chat-server.toml");
 
 /// Keys that have no default. The packaged file shows them with an example value.
-const KEYS_WITHOUT_DEFAULT: &[&str] =
-    &["motd", "password", "password-file", "data-dir", "backup-dir", "control"];
+const KEYS_WITHOUT_DEFAULT: &[&str] = &[
+    "tls-certificate",
+    "tls-key",
+    "motd",
+    "password",
+    "password-file",
+    "data-dir",
+    "backup-dir",
+    "control",
+];
 
 /// The configuration file of the package sets nothing.
 #[test]
@@ -39,6 +47,8 @@ fn packaged_config_shows_every_key_with_its_default() {
     assert_eq!(
         missing,
         [
+            "tls_certificate: None",
+            "tls_key: None",
             "motd: None",
             "password: None",
             "password_file: None",
@@ -49,6 +59,7 @@ fn packaged_config_shows_every_key_with_its_default() {
     );
     let bare = ServerOptions {
         listen: options.listen.clone(),
+        tls_listen: options.tls_listen.clone(),
         web_listen: options.web_listen.clone(),
         ..ServerOptions::default()
     };
@@ -61,7 +72,26 @@ fn packaged_config_shows_every_key_with_its_default() {
         assert_eq!(format!("{shown:?}"), format!("{bare:?}"));
     }
     assert_eq!(options.listen, Some(vec!["[::]:2428".parse().unwrap()]));
+    assert_eq!(options.tls_listen, Some(vec!["[::]:2429".parse().unwrap()]));
     assert_eq!(options.web_listen, Some(vec!["[::]:2480".parse().unwrap()]));
+}
+
+/// If the addresses for TLS are not set, they are those for plain TCP that have the default port.
+#[test]
+fn tls_listens_where_plain_tcp_has_its_default_port() {
+    let listen = |text: &str| {
+        let text = format!("data-dir = \"data\"\n{text}");
+        let options: ServerOptions = toml::from_str(&text).unwrap();
+        let addresses = options.into_settings().unwrap().tls.listen.unwrap_or_default();
+        addresses.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(listen(""), ["[::]:2429"]);
+    let several = "listen = [\"127.0.0.1:2428\", \"192.0.2.7:80\", \"[fe80::1%eth0]:2428\"]";
+    assert_eq!(listen(several), ["127.0.0.1:2429", "[fe80::1%eth0]:2429"]);
+    assert_eq!(listen("listen = [\"[::]:2438\"]"), [""; 0]);
+    assert_eq!(listen("listen = [\"[::]:2438\"]\nplain = false"), ["[::]:2429"]);
+    assert_eq!(listen("listen = [\"[::]:2438\"]\ntls-listen = [\"[::]:7\"]"), ["[::]:7"]);
+    assert_eq!(listen("tls = false"), [""; 0]);
 }
 
 #[test]
@@ -106,6 +136,9 @@ fn invalid_values_are_rejected() {
         "reserved-rooms = [\"a b\"]",
         "trusted-proxies = [\"192.0.2.7/24\"]",
         "trusted-proxies = [\"localhost\"]",
+        "tls-certificate = \"missing.pem\"",
+        "tls-certificate = \"missing.pem\"\ntls-key = \"missing.pem\"",
+        "data-dir = \"data\"\nlisten = [\"[::]:2438\"]\ntls = true",
         "web-hosts = [\"http://chat.example.org\"]",
         "web-origins = [\"chat.example.org\"]",
     ] {

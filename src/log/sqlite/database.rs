@@ -22,6 +22,10 @@ const WAL_SIZE_LIMIT: i64 = 8 << 20;
 pub(crate) mod property {
     /// Server id: 16 bytes. It never changes.
     pub(crate) const SERVER_ID: &str = "server_id";
+    /// Private key of the server for TLS: PKCS#8 in DER. It never changes.
+    pub(crate) const TLS_KEY: &str = "tls_key";
+    /// Certificate of the server for TLS, in DER.
+    pub(crate) const TLS_CERTIFICATE: &str = "tls_certificate";
     /// Log id, to which the sequences belong: 16 bytes.
     pub(crate) const LOG_ID: &str = "log_id";
     /// 1 if the database was closed properly; 0 while it is open and after a crash.

@@ -71,6 +71,7 @@ use super::{Log, LogEvent, TimestampSource};
 use crate::hub::{NotStoredReason, Now, Proposal, ReadRequest, ReadTag, RestoredState, Ticket};
 use crate::model::{Retention, RoomName, ServerId};
 use crate::os::Clock;
+use crate::tls::StoredIdentity;
 
 /// Maximum memory of the drafts that wait for the writer thread, in bytes. If a call of
 /// [`Log::propose`] would exceed it, all drafts of the call are refused, but its changes of
@@ -105,6 +106,8 @@ pub struct SqliteLog {
     threads: Vec<JoinHandle<()>>,
     /// Permanent identifier of the server that the log belongs to.
     server_id: ServerId,
+    /// Key and certificate of that server for TLS.
+    identity: StoredIdentity,
     /// Lock of the log's directory, held until all threads have ended.
     _directory: LockedDirectory,
 }
@@ -123,6 +126,8 @@ impl SqliteLog {
         let mut connection = database::open_to_write(&path, vfs.as_deref())?;
         let log_id = recovery::establish_log_id(&mut connection, &settings, &path)?;
         let server_id = recovery::read_or_create_server_id(&connection)?;
+        let identity =
+            recovery::read_or_create_identity(&mut connection, settings.makes_key_apart)?;
         let restored = recovery::restore_state(&connection, log_id)?;
         let last_in_room = recovery::last_sequence_by_room(&connection)?;
         let last_time = recovery::last_entry_time(&connection)?;
@@ -174,6 +179,7 @@ impl SqliteLog {
             queued_draft_bytes,
             threads,
             server_id,
+            identity,
             _directory: directory,
         };
         Ok((log, restored))
@@ -184,6 +190,13 @@ impl SqliteLog {
     #[must_use]
     pub const fn server_id(&self) -> ServerId {
         self.server_id
+    }
+
+    /// Returns the key and the certificate of the server for TLS. They are made with the database,
+    /// and stay as it is moved, or restored from a backup.
+    #[must_use]
+    pub const fn identity(&self) -> &StoredIdentity {
+        &self.identity
     }
 
     /// Sends a job to the writer thread. If that thread has ended, the job is lost, and

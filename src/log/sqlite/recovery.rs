@@ -18,6 +18,7 @@ use crate::model::{
     LogId, NameKey, Reference, RoomName, Sequence, ServerId, SessionId, SessionRecord, Timestamp,
 };
 use crate::os::random_bytes;
+use crate::tls::StoredIdentity;
 
 /// File from which the operating system's boot id is read. The id is new at each boot.
 const BOOT_ID_FILE: &str = "/proc/sys/kernel/random/boot_id";
@@ -91,6 +92,37 @@ pub(super) fn read_or_create_server_id(connection: &Connection) -> Result<Server
     let new: [u8; 16] = random_bytes().map_err(|_| StoreError::System("random numbers"))?;
     write_property(connection, property::SERVER_ID, new)?;
     Ok(ServerId(new))
+}
+
+/// Returns the key and the certificate of the server for TLS. Generates and stores them if the
+/// database has none; they are synced to the disk before this function returns. They are not
+/// checked, and what is stored is never replaced: clients would no longer trust the server.
+/// `makes_key_apart`: [`StoreSettings::makes_key_apart`].
+///
+/// # Errors
+/// [`StoreError`], also if only one of both is stored.
+pub(super) fn read_or_create_identity(
+    connection: &mut Connection,
+    makes_key_apart: bool,
+) -> Result<StoredIdentity, StoreError> {
+    let transaction = connection.transaction()?;
+    let key = read_property(&transaction, property::TLS_KEY)?;
+    let certificate = read_property(&transaction, property::TLS_CERTIFICATE)?;
+    match (key, certificate) {
+        (Some(key), Some(certificate)) => Ok(StoredIdentity { key, certificate }),
+        (None, None) => {
+            let new = match makes_key_apart {
+                true => StoredIdentity::generate_apart(),
+                false => StoredIdentity::generate(),
+            };
+            let new = new.map_err(|_| StoreError::System("random numbers"))?;
+            write_property(&transaction, property::TLS_KEY, &new.key)?;
+            write_property(&transaction, property::TLS_CERTIFICATE, &new.certificate)?;
+            transaction.commit()?;
+            Ok(new)
+        }
+        _ => Err(StoreError::Identity),
+    }
 }
 
 /// Returns the boot id of the operating system; `None` if it is unknown. Removes hyphens, because

@@ -41,6 +41,9 @@ pub struct StoreSettings {
     pub retention: Retention,
     /// Policy for new messages while the disk fails.
     pub on_failure: OnFailure,
+    /// True to make the server's key in another process of the program `chat-server`, to save
+    /// memory ([`crate::tls::StoredIdentity::generate_apart`]).
+    pub makes_key_apart: bool,
     /// For tests: name of an SQLite VFS; `None`: SQLite's default one.
     pub vfs: Option<String>,
     /// For tests: boot id; `None`: that of the operating system.
@@ -75,6 +78,9 @@ pub enum StoreError {
         /// Process id of the process that holds the lock; `?` if it is unknown.
         holder: String,
     },
+    /// The database has a key of the server for TLS without a certificate, or the other way round.
+    #[error("the server's key in the database is damaged: restore a backup")]
+    Identity,
     /// A newer version of this program has written the database.
     #[error(
         "{} was written by a newer version (format {found}; this one knows {known}): update this program",

@@ -186,7 +186,7 @@ fn units_of_kind(
 mod tests {
     use super::*;
     use crate::model::{AddressGroup, HubSettings, Reference, Sequence, Timestamp};
-    use crate::server::group_rates::GroupRates;
+    use crate::server::group_rates::{GroupRates, Limit};
     use crate::wire::tcp::{Hello, MAGIC, Pong, Say, Search};
 
     /// Returns the inbound half of a connection that has received the client's `hello`. The client
@@ -195,7 +195,7 @@ mod tests {
     fn greeted() -> Inbound {
         let max_connections_per_address = 512;
         let settings = HubSettings { max_connections_per_address, ..HubSettings::default() };
-        greeted_in(&GroupRates::new(&settings))
+        greeted_in(&GroupRates::new(Limit::of_messages(&settings)))
     }
 
     /// Like [`greeted`], for one of the connections of an address group with these rates.
@@ -256,7 +256,7 @@ mod tests {
     /// over, before what follows it. So all connections together do not exceed the limit.
     #[test]
     fn messages_beyond_the_rate_of_the_group_are_held() {
-        let rates = GroupRates::new(&HubSettings::default());
+        let rates = GroupRates::new(Limit::of_messages(&HubSettings::default()));
         let mut connections: Vec<_> = (0..100).map(|_| greeted_in(&rates)).collect();
         connections.iter_mut().for_each(Inbound::set_joined);
         let text = "x".to_owned();

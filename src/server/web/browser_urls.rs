@@ -21,8 +21,11 @@ const HTTP_PORT: u16 = 80;
 /// Source of the URLs that work at the moment.
 #[derive(Clone)]
 pub(in crate::server) struct BrowserUrls {
-    /// Addresses that the server listens on for clients, which decide what it advertises.
+    /// Addresses that the server listens on for plain TCP. With those for TLS, they decide what it
+    /// advertises.
     pub(in crate::server) listening: watch::Receiver<Vec<SocketAddr>>,
+    /// Addresses that the server listens on for TLS.
+    pub(in crate::server) tls: watch::Receiver<Vec<SocketAddr>>,
     /// Addresses that the server listens on for browsers.
     pub(in crate::server) web: watch::Receiver<Vec<SocketAddr>>,
     /// Settings in force.
@@ -41,7 +44,9 @@ impl BrowserUrls {
             return Vec::new();
         }
         let web = self.web.borrow().clone();
-        let name = advertised_host(&self.settings.borrow(), &self.listening.borrow());
+        let (plain, tls) = (self.listening.borrow(), self.tls.borrow());
+        let name = advertised_host(&self.settings.borrow(), &plain, &tls);
+        drop((plain, tls));
         let interfaces = match web.iter().any(|it| it.ip().is_unspecified()) {
             true => if_addrs::get_if_addrs().unwrap_or_default(),
             false => Vec::new(),

@@ -236,7 +236,12 @@ mod tests {
         settings.web.root = root.path().to_owned();
         let (_sender, settings) = watch::channel(settings);
         let none = watch::channel(Vec::new()).1;
-        let urls = BrowserUrls { listening: none.clone(), web: none, settings: settings.clone() };
+        let urls = BrowserUrls {
+            listening: none.clone(),
+            tls: none.clone(),
+            web: none,
+            settings: settings.clone(),
+        };
         let site =
             Site { settings, reads: FileReads::default(), machine: "pi".into(), urls: urls.into() };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -4,7 +4,6 @@
 //! | file | part |
 //! |---|---|
 //! | here | way in and settings |
-//! | `unproven` | how many connections may be without a WebSocket |
 //! | `conversation`, `head_reader` | requests and answers on a connection, and its time limits |
 //! | `site` | what is answered to which request |
 //! | `hosts`, `forwarded` | which hosts and origins are allowed, whose address counts |
@@ -23,7 +22,6 @@ mod hosts;
 mod invitation;
 mod response;
 mod site;
-mod unproven;
 mod websocket;
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -38,13 +36,13 @@ use self::conversation::{Conversation, TimeLimits};
 use self::file_reads::FileReads;
 pub(super) use self::files::has_page;
 use self::site::Site;
-use self::unproven::Unproven;
 use self::websocket::WebSocket;
 use super::acceptor::WayIn;
 use super::admission::Admission;
 use super::announce::machine_name;
 use super::listen::{self, Bound, ListenError};
 use super::listen_address::ListenAddress;
+use super::unproven::Unproven;
 use crate::model::AddressGroup;
 use crate::model::limits::DEFAULT_WEB_PORT;
 

@@ -1,5 +1,6 @@
-//! Connections that have not become WebSockets: their number is bounded, in all and for each
-//! address group, because they hold memory and descriptors without counting for the hub.
+//! Connections that are not through their handshake (of WebSocket or TLS): their number is bounded,
+//! in all and for each address group, because they hold memory and descriptors without counting for
+//! the hub.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,14 +9,15 @@ use tokio::sync::Notify;
 
 use crate::model::AddressGroup;
 
-/// Maximum number of such connections in all. Each may hold the head of a request.
+/// Maximum number of such connections in all. Each may hold the head of a request, or an incomplete
+/// message of TLS.
 const MAX_TOTAL: usize = 256;
 
 /// Maximum number of such connections of an address group. Browsers open up to six each, and all
 /// devices of a home network may be one group.
 const MAX_OF_GROUP: usize = 128;
 
-/// Places of the connections that have not become WebSockets. Clones share them.
+/// Places of the connections that are not through their handshake. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Unproven(Arc<Mutex<Places>>);
 

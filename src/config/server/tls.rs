@@ -1,0 +1,59 @@
+//! Settings of TLS.
+
+use std::net::{Ipv6Addr, SocketAddr};
+
+use anyhow::{Context, Result, bail};
+
+use super::ServerOptions;
+use crate::model::limits::{DEFAULT_PORT, DEFAULT_TLS_PORT};
+use crate::server::{ListenAddress, TlsSettings};
+use crate::tls::Identity;
+
+impl ServerOptions {
+    /// Returns true if TLS is asked for but there will be none, because there is no key: neither a
+    /// log on disk nor files of the owner.
+    #[must_use]
+    pub fn lacks_key_for_tls(&self) -> bool {
+        let is_wanted = self.tls.unwrap_or(self.tls_listen.is_some());
+        is_wanted && self.tls_certificate.is_none() && self.log_directory().is_none()
+    }
+
+    /// Returns the addresses for TLS if none are set: those for plain TCP that have its default
+    /// port, with the default port of TLS. Without plain TCP, all addresses of the machine. So a
+    /// server takes the default port of TLS only if it has that of plain TCP, for clients take both
+    /// for those of one server.
+    fn default_tls_listen(&self) -> Vec<ListenAddress> {
+        match self.listen.as_deref() {
+            Some(plain) if !plain.is_empty() && self.plain != Some(false) => {
+                let at_default = plain.iter().filter(|it| it.port() == DEFAULT_PORT);
+                at_default.map(|it| it.clone().with_port(DEFAULT_TLS_PORT)).collect()
+            }
+            _ => vec![SocketAddr::from((Ipv6Addr::UNSPECIFIED, DEFAULT_TLS_PORT)).into()],
+        }
+    }
+
+    /// Returns the settings of TLS. It is on by default if there is a key (that of the owner's
+    /// files, or that in a log on disk) and an address for it.
+    ///
+    /// # Errors
+    /// Only one of the owner's files is given, or they cannot be used; or TLS is demanded and has no
+    /// address.
+    pub(super) fn tls_settings(&self) -> Result<TlsSettings> {
+        let certificate = match (&self.tls_certificate, &self.tls_key) {
+            (Some(certificate), Some(key)) => {
+                let identity = Identity::from_files(certificate, key);
+                Some(identity.context("tls-certificate and tls-key")?)
+            }
+            (None, None) => None,
+            _ => bail!("tls-certificate and tls-key need each other"),
+        };
+        let has_key = certificate.is_some() || self.log_directory().is_some();
+        let is_default = self.tls_listen.is_none();
+        let listen = self.tls_listen.clone().unwrap_or_else(|| self.default_tls_listen());
+        if listen.is_empty() && has_key && self.tls == Some(true) {
+            bail!("tls-listen is needed, because listen has no address with port {DEFAULT_PORT}");
+        }
+        let is_on = self.tls.unwrap_or(true) && has_key && !listen.is_empty();
+        Ok(TlsSettings { listen: is_on.then_some(listen), is_default, certificate })
+    }
+}

@@ -1,0 +1,155 @@
+//! The way in over TLS, on a port of its own: `docs/protocol/tls.md`. After the handshake, a
+//! connection is one like any other.
+//!
+//! | file | part |
+//! |---|---|
+//! | here | way in and settings |
+//! | `transport` | the transport |
+
+mod transport;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+
+use self::transport::TlsTransport;
+use super::ServerSettings;
+use super::acceptor::WayIn;
+use super::admission::Admission;
+use super::group_rates::GroupRates;
+use super::listen::{self, Bound, ListenError};
+use super::listen_address::ListenAddress;
+use super::trusted_proxies::TrustedProxies;
+use super::unproven::{Place, Unproven};
+use crate::model::AddressGroup;
+use crate::tls::{Identity, TlsSocket};
+
+/// Maximum time from accepting a connection to the end of its handshake, with the time for which
+/// the rate of its address group makes it wait.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Settings of the way in over TLS.
+#[derive(Clone, Debug, Default)]
+pub struct TlsSettings {
+    /// Addresses to listen on. `None`: no listener.
+    pub listen: Option<Vec<ListenAddress>>,
+    /// True if the owner has not set the addresses: those that are in use are left out.
+    pub is_default: bool,
+    /// Key and certificate of the owner. `None`: those that the server has made for itself, which
+    /// are in a log on disk.
+    pub certificate: Option<Identity>,
+}
+
+/// Binds the listeners for TLS. If the owner has not set the addresses, logs those that are in use
+/// and leaves them out, unless clients have no other way in: another program of this machine may
+/// have them.
+///
+/// # Errors
+/// [`ListenError`] of the first other address that fails.
+pub(super) fn bind_all(settings: &ServerSettings) -> Result<Vec<Bound>, ListenError> {
+    let may_lack = settings.tls.is_default && settings.plain;
+    let mut bound = Vec::new();
+    for address in settings.tls.listen.iter().flatten() {
+        match listen::bind(address) {
+            Ok(it) => bound.push(it),
+            Err(error) if may_lack => {
+                tracing::warn!("no way in over TLS: {error}: {}", error.source);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(bound)
+}
+
+/// Way in over TLS. Clones share the limits of unfinished handshakes.
+#[derive(Clone)]
+pub(super) struct TlsWayIn {
+    /// Turns encrypted sockets into connections.
+    pub(super) admission: Admission,
+    /// Reader of the PROXY headers of trusted proxies.
+    pub(super) proxies: TrustedProxies,
+    /// Places of the connections whose handshake is not complete.
+    pub(super) unproven: Unproven,
+    /// Rate limits of the handshakes of each address group.
+    pub(super) rates: Arc<GroupRates>,
+    /// Settings in force, with the certificate of the owner.
+    pub(super) settings: watch::Receiver<ServerSettings>,
+    /// Identity that the server has made for itself. `None` without a log on disk.
+    pub(super) own: Option<Identity>,
+}
+
+impl WayIn for TlsWayIn {
+    const LISTENING: &'static str = "listening with TLS on";
+
+    /// Spawns the handshake of a connection. It may take the place of another one, if too many are
+    /// not complete. The connection of a trusted proxy begins with a PROXY header.
+    async fn enter(&self, stream: TcpStream, address: IpAddr, permit: OwnedSemaphorePermit) {
+        let way_in = self.clone();
+        if !self.proxies.contains(address) {
+            let Some(place) = self.reserve(address) else { return };
+            tokio::spawn(way_in.shake_hands(stream, address, place, permit));
+            return;
+        }
+        let Some(header_place) = self.proxies.reserve(address) else { return };
+        tokio::spawn(async move {
+            let client = way_in.proxies.client_address(&stream, address).await;
+            drop(header_place);
+            if let Some(client) = client
+                && let Some(place) = way_in.reserve(client)
+            {
+                way_in.shake_hands(stream, client, place, permit).await;
+            }
+        });
+    }
+}
+
+impl TlsWayIn {
+    /// Reserves a place for a handshake of this client ([`Unproven::reserve`]); `None`: close the
+    /// connection.
+    fn reserve(&self, client: IpAddr) -> Option<Place> {
+        self.unproven.reserve(Some(AddressGroup::of(client)))
+    }
+
+    /// Completes the handshake and admits the client. Closes the connection if the handshake fails,
+    /// takes longer than [`HANDSHAKE_TIMEOUT`], or loses its place to another client.
+    async fn shake_hands(
+        self,
+        stream: TcpStream,
+        client: IpAddr,
+        place: Place,
+        permit: OwnedSemaphorePermit,
+    ) {
+        let accepted = tokio::select! {
+            accepted = timeout(HANDSHAKE_TIMEOUT, self.accept(stream, client)) => accepted,
+            () = place.lost() => return,
+        };
+        drop(place);
+        if let Ok(Some(socket)) = accepted {
+            let transport = TlsTransport::new(socket, self.admission.clock);
+            self.admission.admit(transport, client, permit).await;
+        }
+    }
+
+    /// Completes the handshake, after the time for which the rate of the client's address group
+    /// makes it wait. It counts for that rate when the client begins it: until then it costs no
+    /// work. Returns `None` if the handshake fails, would have to wait too long, or the server
+    /// cannot use its certificate.
+    async fn accept(&self, stream: TcpStream, client: IpAddr) -> Option<TlsSocket> {
+        stream.readable().await.ok()?;
+        let now = self.admission.clock.now();
+        let rate = self.rates.rate_of(now, AddressGroup::of(client));
+        let wait = rate.take_within(now, HANDSHAKE_TIMEOUT)?;
+        if !wait.is_zero() {
+            sleep(wait).await;
+        }
+        let certificate = self.settings.borrow().tls.certificate.clone();
+        let config = certificate.as_ref().or(self.own.as_ref())?.config()?;
+        let (stream, tls) = TlsAcceptor::from(config).accept(stream).await.ok()?.into_inner();
+        Some(TlsSocket::new(stream, tls))
+    }
+}

@@ -1,0 +1,198 @@
+//! Identity of a server: its key and certificate, made by itself or given by its owner.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use thiserror::Error;
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::rustls::server::{NoServerSessionStorage, ParsedCertificate};
+use tokio_rustls::rustls::sign::CertifiedKey;
+use tokio_rustls::rustls::version::TLS13;
+use tokio_rustls::rustls::{self, ServerConfig};
+
+use super::provider::{has_aes_instructions, provider};
+use super::{Fingerprint, StoredIdentity};
+use crate::text_input;
+
+/// Length of the point of a P-256 key, in bytes, with which both the public key in a certificate
+/// and a private key that the server has made end.
+const POINT_LENGTH: usize = 65;
+
+/// Reason why key and certificate cannot be used.
+#[derive(Debug, Error)]
+pub enum IdentityError {
+    /// The file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// Path of the file.
+        path: PathBuf,
+        /// Cause of the error.
+        source: std::io::Error,
+    },
+    /// The file holds no certificate, or no private key, in PEM.
+    #[error("{} has no {wanted} in PEM format", path.display())]
+    Pem {
+        /// Path of the file.
+        path: PathBuf,
+        /// What the file has to hold.
+        wanted: &'static str,
+    },
+    /// The key that the server has made does not belong to its certificate.
+    #[error("the key does not belong to the certificate")]
+    Mismatch,
+    /// Key or certificate is invalid or of an unknown kind, or one does not belong to the other.
+    #[error("key and certificate cannot be used: {0}")]
+    Invalid(#[from] rustls::Error),
+}
+
+/// Identity of a server. Cheap to clone.
+#[derive(Clone)]
+pub struct Identity(Arc<Inner>);
+
+/// What the clones of an [`Identity`] share.
+struct Inner {
+    /// Certificate of the server, and those that certify it.
+    chain: Vec<CertificateDer<'static>>,
+    /// Private key.
+    key: PrivateKeyDer<'static>,
+    /// Fingerprint of the key.
+    fingerprint: Fingerprint,
+    /// Settings of TLS, with key and certificate, made when they are first needed: what that
+    /// touches of the program and its tables stays in memory, which a server without TLS clients
+    /// should not pay for. `None` if the key cannot be used.
+    config: OnceLock<Option<Arc<ServerConfig>>>,
+}
+
+impl Identity {
+    /// Returns the identity that the server has made for itself. Parses the certificate, and
+    /// compares its public key with the one that is stored with the private key; the rest of the
+    /// private key is checked when it is first used.
+    ///
+    /// # Errors
+    /// [`IdentityError::Invalid`], [`IdentityError::Mismatch`].
+    pub fn from_stored(stored: &StoredIdentity) -> Result<Self, IdentityError> {
+        let certificate = CertificateDer::from(stored.certificate.clone());
+        let public = ParsedCertificate::try_from(&certificate)?.subject_public_key_info();
+        let point = public.last_chunk::<POINT_LENGTH>().ok_or(IdentityError::Mismatch)?;
+        if !stored.key.ends_with(point) {
+            return Err(IdentityError::Mismatch);
+        }
+        Self::new(vec![certificate], PrivatePkcs8KeyDer::from(stored.key.clone()).into())
+    }
+
+    /// Returns the identity of the owner's files: the server's certificate with those that certify
+    /// it after it, and the private key, both in PEM.
+    ///
+    /// # Errors
+    /// [`IdentityError`].
+    pub fn from_files(certificate: &Path, key: &Path) -> Result<Self, IdentityError> {
+        let pem_error = |path: &Path, wanted| IdentityError::Pem { path: path.to_owned(), wanted };
+        let text = read(certificate)?;
+        let chain: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(&text).collect();
+        let chain = chain.ok().filter(|it| !it.is_empty());
+        let chain = chain.ok_or_else(|| pem_error(certificate, "certificate"))?;
+        let private = PrivateKeyDer::from_pem_slice(&read(key)?);
+        let identity = Self::new(chain, private.or(Err(pem_error(key, "private key")))?)?;
+        let config = Some(Arc::new(identity.0.make_config()?));
+        identity.0.config.get_or_init(|| config);
+        Ok(identity)
+    }
+
+    /// Returns the identity with this certificate, those that certify it after it, and its key.
+    ///
+    /// # Errors
+    /// [`IdentityError::Invalid`].
+    fn new(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Self, IdentityError> {
+        let certificate = chain.first().ok_or(rustls::Error::NoCertificatesPresented)?;
+        let fingerprint = Fingerprint::of_certificate(certificate)?;
+        Ok(Self(Arc::new(Inner { chain, key, fingerprint, config: OnceLock::new() })))
+    }
+
+    /// Returns the settings of TLS for handshakes. `None` if the key cannot be used, which the
+    /// first call logs.
+    pub(crate) fn config(&self) -> Option<Arc<ServerConfig>> {
+        let make = || match self.0.make_config() {
+            Ok(config) => Some(Arc::new(config)),
+            Err(error) => {
+                tracing::error!("no TLS: {error}: restore a backup");
+                None
+            }
+        };
+        self.0.config.get_or_init(make).clone()
+    }
+
+    /// Returns the fingerprint of the key.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.0.fingerprint
+    }
+}
+
+impl Inner {
+    /// Makes the settings of TLS.
+    ///
+    /// # Errors
+    /// [`IdentityError::Invalid`].
+    fn make_config(&self) -> Result<ServerConfig, IdentityError> {
+        let has_aes = has_aes_instructions();
+        let provider = provider(has_aes);
+        let (chain, key) = (self.chain.clone(), self.key.clone_key());
+        let certified = CertifiedKey::from_der(chain, key, &provider)?;
+        let builder = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&TLS13])?
+            .with_no_client_auth();
+        let resolver = rustls::sign::SingleCertAndKey::from(certified);
+        let mut config = builder.with_cert_resolver(Arc::new(resolver));
+        // Without instructions for AES, our order counts: ChaCha20 first.
+        config.ignore_client_order = !has_aes;
+        // Tickets save little: the connections of a chat last for hours.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        Ok(config)
+    }
+}
+
+impl fmt::Debug for Identity {
+    /// Writes the fingerprint only.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Identity({})", self.0.fingerprint)
+    }
+}
+
+/// Reads a file of text.
+///
+/// # Errors
+/// [`IdentityError::Read`].
+fn read(path: &Path) -> Result<Vec<u8>, IdentityError> {
+    let text = text_input::read_file(path);
+    text.map(String::into_bytes)
+        .map_err(|source| IdentityError::Read { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A key that does not belong to the certificate, and a damaged certificate, are noticed at
+    /// once; a damaged private part when it is used. Only what fits has settings.
+    #[test]
+    fn damaged_identity_is_refused() {
+        let [good, other] = [(); 2].map(|()| StoredIdentity::generate().unwrap());
+        let identity = Identity::from_stored(&good).unwrap();
+        assert!(identity.config().is_some());
+        let mixed = StoredIdentity { key: other.key, ..good.clone() };
+        assert!(matches!(Identity::from_stored(&mixed), Err(IdentityError::Mismatch)));
+        let cut = good.certificate[..good.certificate.len() / 2].to_vec();
+        let cut = StoredIdentity { certificate: cut, ..good.clone() };
+        assert!(matches!(Identity::from_stored(&cut), Err(IdentityError::Invalid(_))));
+        let mut key = good.key.clone();
+        key[0] ^= 1;
+        let identity = Identity::from_stored(&StoredIdentity { key, ..good }).unwrap();
+        assert!(identity.config().is_none());
+    }
+}

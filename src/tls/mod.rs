@@ -1,0 +1,26 @@
+//! Layer 3: TLS below the frames: `docs/protocol/tls.md`.
+//!
+//! | file | part |
+//! |---|---|
+//! | `fingerprint` | fingerprint of a public key, as people compare it |
+//! | `provider` | cipher suites, by what the processor is good at |
+//! | `socket` | socket that encrypts, without waiting |
+//! | `identity` | the server's key and certificate |
+//! | `stored_identity` | those that it has made for itself |
+
+mod fingerprint;
+#[cfg(feature = "server")]
+mod identity;
+mod provider;
+mod socket;
+#[cfg(feature = "server")]
+mod stored_identity;
+
+pub use fingerprint::{Fingerprint, FingerprintDigits, FingerprintError};
+#[cfg(feature = "server")]
+pub use identity::{Identity, IdentityError};
+pub(crate) use socket::TlsSocket;
+#[cfg(feature = "server")]
+pub(crate) use stored_identity::MAKE_IDENTITY;
+#[cfg(feature = "server")]
+pub use stored_identity::StoredIdentity;

@@ -1,0 +1,201 @@
+//! Socket that encrypts what is written and decrypts what is read, without waiting.
+//!
+//! It is used after the handshake. Little is buffered: at most [`RECORD_LENGTH`] bytes on their way
+//! out, and what one read brings on their way in.
+
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+
+use tokio::io::{Interest, Ready};
+use tokio::net::TcpStream;
+use tokio_rustls::rustls::{Connection, IoState};
+
+/// Maximum number of bytes that are encrypted at a time. They wait in memory if the socket takes no
+/// more, so this bounds what a connection that does not read costs.
+const RECORD_LENGTH: usize = 4 << 10;
+
+/// TCP socket with TLS, after the handshake.
+#[derive(Debug)]
+pub(crate) struct TlsSocket {
+    /// TCP socket.
+    stream: TcpStream,
+    /// State of TLS. In a box: it is large, and tasks that hold it are moved.
+    tls: Box<Connection>,
+    /// True if the next read may succeed without anything new at the socket: decrypted bytes are
+    /// left, or the other side's `close_notify` has been received.
+    has_unread: bool,
+    /// Number of bytes that are encrypted and not yet reported as written.
+    unreported: usize,
+    /// Number of bytes that were received, and those that were read from them.
+    traffic: Traffic,
+}
+
+/// Numbers of bytes.
+#[derive(Debug, Default)]
+struct Traffic {
+    /// Bytes of TLS that were received after the handshake.
+    received: u64,
+    /// Decrypted bytes that were read.
+    read: u64,
+}
+
+impl TlsSocket {
+    /// Wraps a socket on which the handshake is complete.
+    pub(crate) fn new(stream: TcpStream, tls: impl Into<Connection>) -> Self {
+        let mut tls = Box::new(tls.into());
+        tls.set_buffer_limit(Some(RECORD_LENGTH));
+        // Bytes after the handshake may have been received together with it.
+        Self { stream, tls, has_unread: true, unreported: 0, traffic: Traffic::default() }
+    }
+
+    /// Waits until the socket is ready to read or write, as `interest` says. It may return although
+    /// nothing can be read. Cancel-safe.
+    ///
+    /// # Errors
+    /// Those of the socket.
+    pub(crate) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        if interest.is_readable() && self.has_unread {
+            return Ok(Ready::READABLE);
+        }
+        self.stream.ready(interest).await
+    }
+
+    /// Reads decrypted bytes; reads from the socket at most once. Returns their number; 0 after
+    /// `close_notify`, with which the other side ends what it sends.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::WouldBlock`]: there is nothing to read now; call [`Self::ready`].
+    /// - [`ErrorKind::UnexpectedEof`]: the connection has ended without `close_notify`.
+    /// - [`ErrorKind::InvalidData`]: what was received is no valid TLS. The other side has been told
+    ///   so, as far as the socket takes it at once.
+    /// - Any other error of the socket.
+    pub(crate) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.read_decrypted(buffer) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            other => return other,
+        }
+        self.has_unread = false;
+        let received = self.tls.read_tls(&mut Unwaiting(&self.stream))?;
+        self.traffic.received += received as u64;
+        let state = self.process()?;
+        self.has_unread = state.peer_has_closed();
+        self.read_decrypted(buffer)
+    }
+
+    /// Reads bytes that are decrypted already.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WouldBlock`] if there are none. [`ErrorKind::UnexpectedEof`] if there are none
+    /// and the socket has ended without `close_notify`.
+    fn read_decrypted(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.tls.reader().read(buffer)?;
+        self.has_unread |= count == buffer.len();
+        self.traffic.read += count as u64;
+        Ok(count)
+    }
+
+    /// Decrypts what was received. Sends what TLS itself has to say, such as an alert, if the
+    /// socket takes it now; otherwise the next write does.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidData`] if it is no valid TLS.
+    fn process(&mut self) -> io::Result<IoState> {
+        let state = self.tls.process_new_packets();
+        if self.unreported == 0 {
+            // A failed socket is noticed by the next read.
+            let _ = self.flush();
+        }
+        state.map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
+    }
+
+    /// Returns the number of received bytes that are no decrypted ones: the overhead of records,
+    /// padding, messages of TLS itself, and those of a record that is not complete. It grows with
+    /// time, and shrinks when a record becomes complete.
+    #[cfg(feature = "server")]
+    pub(crate) const fn overhead(&self) -> u64 {
+        self.traffic.received.saturating_sub(self.traffic.read)
+    }
+
+    /// Writes from the beginning of `slices`, which must not be empty: encrypts up to
+    /// [`RECORD_LENGTH`] bytes and writes once to the socket. Returns the number of bytes that are
+    /// written. Some of those that are not may be encrypted already, so the next call MUST begin
+    /// with the same bytes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WouldBlock`] if the socket takes nothing now. Any other error of the socket.
+    pub(crate) fn try_write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        if self.unreported == 0 {
+            self.flush()?;
+            self.unreported = self.tls.writer().write_vectored(slices)?;
+        }
+        let written = match self.tls.wants_write() {
+            true => self.tls.write_tls(&mut Unwaiting(&self.stream))?,
+            false => 0,
+        };
+        // While anything is left in TLS's buffer, the caller must have bytes left to write.
+        // Otherwise it would not call again.
+        let reported = match self.tls.wants_write() {
+            true => written.min(self.unreported.saturating_sub(1)),
+            false => self.unreported,
+        };
+        self.unreported -= reported;
+        if reported == 0 { Err(ErrorKind::WouldBlock.into()) } else { Ok(reported) }
+    }
+
+    /// Writes what TLS holds for the socket.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WouldBlock`] if the socket has not taken all of it; any other error of the
+    /// socket.
+    fn flush(&mut self) -> io::Result<()> {
+        while self.tls.wants_write() {
+            self.tls.write_tls(&mut Unwaiting(&self.stream))?;
+        }
+        Ok(())
+    }
+
+    /// Sends `close_notify`, waiting for the socket. Call it when all bytes are written: nothing
+    /// can be written after it.
+    ///
+    /// # Errors
+    /// Those of the socket.
+    pub(crate) async fn end_sending(&mut self) -> io::Result<()> {
+        self.tls.send_close_notify();
+        loop {
+            match self.flush() {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.stream.writable().await?;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Returns the TCP socket, to close it.
+    #[cfg(feature = "server")]
+    pub(crate) fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+}
+
+/// Reader and writer of a socket that fails with [`ErrorKind::WouldBlock`] instead of waiting.
+struct Unwaiting<'a>(&'a TcpStream);
+
+impl Read for Unwaiting<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.try_read(buffer)
+    }
+}
+
+impl Write for Unwaiting<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_write(bytes)
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.0.try_write_vectored(slices)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

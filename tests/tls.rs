@@ -1,0 +1,266 @@
+//! TLS (`docs/protocol/tls.md`): the real server with TLS clients of its own and others, and with
+//! those who sit in between.
+
+#![cfg(feature = "server")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+#![allow(clippy::disallowed_methods, reason = "tests measure how long a real program takes")]
+
+mod common;
+
+use std::fs;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::Output;
+use std::time::Instant;
+
+use common::{
+    PATIENCE, Server, TestClient, WITH_TLS, isolated_command, join, run_server_command, say,
+    tls_connection,
+};
+use pi_chat::tls::Fingerprint;
+use pi_chat::wire::tcp::{ServerFrame, feature};
+use rustix::process::Signal;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Starts a server with TLS that keeps its messages in this directory, with further arguments.
+fn start(data: &Path, more: &[&str]) -> Server {
+    let data = data.to_str().unwrap();
+    Server::start(&[WITH_TLS, &["--data", data, "--announce", "false"], more].concat())
+}
+
+/// Returns the fingerprint of a server's key, as its status shows it.
+fn fingerprint(data: &Path) -> String {
+    let output = run_server_command(&["status", "--json", "--data", data.to_str().unwrap()]);
+    let status: Value = serde_json::from_slice(&output.stdout).unwrap();
+    status["tls"]["fingerprint"].as_str().unwrap().to_owned()
+}
+
+/// Returns the standard error of a program as text.
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Joins the lobby over TLS, and returns the client.
+fn join_tls(server: &Server, name: &str) -> TestClient {
+    let mut client = TestClient::connect_tls(server.tls_address());
+    client.send_hello(feature::RESUME);
+    client.send(join(name, &[]));
+    client.join_answer();
+    client
+}
+
+/// A client over TLS and one over plain TCP are in the same room.
+#[test]
+fn tls_and_plain_clients_talk_to_each_other() {
+    let data = TempDir::new().unwrap();
+    let server = start(data.path(), &[]);
+    let mut anna = join_tls(&server, "anna");
+    let mut bob = server.join("bob");
+    let long = "x".repeat(4_000);
+    for reference in 1..=10 {
+        anna.send(say(reference, "lobby", &long));
+    }
+    for _ in 0..10 {
+        assert_eq!(bob.next_entry().text, long);
+        assert_eq!(anna.next_entry().text, long);
+    }
+    bob.send(say(1, "lobby", "hello anna"));
+    assert_eq!(anna.next_entry().text, "hello anna");
+}
+
+/// Who sends `close_notify` leaves, and gets what is due and a `close_notify`. Whose line is cut
+/// does not leave: the name waits.
+#[test]
+fn only_close_notify_leaves() {
+    let data = TempDir::new().unwrap();
+    let server = start(data.path(), &[]);
+    let mut anna = join_tls(&server, "anna");
+    anna.send(say(1, "lobby", "bye"));
+    anna.end_sending();
+    let mut last = None;
+    while let Some(body) = anna.next_body() {
+        last = Some(ServerFrame::decode(&body));
+    }
+    assert!(last.is_some(), "the connection ends without what was due");
+    server.join("anna");
+
+    let bob = join_tls(&server, "bob");
+    bob.stream().shutdown(Shutdown::Both).unwrap();
+    // The server notices the end before or after the next join; a name that is held has no time.
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let mut other = server.connect();
+        other.send_hello(0);
+        other.send(join("bob", &[]));
+        match other.next() {
+            ServerFrame::Error(error) if error.code == 201 && error.retry_after > 0 => break,
+            ServerFrame::Error(error) if error.code == 201 => {}
+            other => panic!("{other:?}"),
+        }
+        assert!(Instant::now() < deadline, "the server has not noticed the end");
+    }
+}
+
+/// A client that speaks TLS 1.2 at most is refused, and one that speaks no TLS too.
+#[test]
+fn older_versions_and_plain_bytes_are_refused() {
+    let data = TempDir::new().unwrap();
+    let server = start(data.path(), &[]);
+    let script = "import socket, ssl, sys\n\
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)\n\
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE\n\
+        context.maximum_version = getattr(ssl.TLSVersion, sys.argv[2])\n\
+        sock = socket.create_connection(('127.0.0.1', int(sys.argv[1])))\n\
+        print(context.wrap_socket(sock).version())";
+    let connect = |version: &str| {
+        let mut command = isolated_command("/usr/bin/env");
+        let port = server.tls_address().port().to_string();
+        command.args(["python3", "-c", script, &port, version]).output().unwrap()
+    };
+    let modern = connect("TLSv1_3");
+    assert_eq!(String::from_utf8_lossy(&modern.stdout).trim(), "TLSv1.3", "{}", stderr(&modern));
+    let old = connect("TLSv1_2");
+    assert!(stderr(&old).contains("PROTOCOL_VERSION"), "{}", stderr(&old));
+    let mut plain = TcpStream::connect(server.tls_address()).unwrap();
+    plain.set_read_timeout(Some(PATIENCE)).unwrap();
+    plain.write_all(b"\x00\x0f\x01PiCh\x01\x01\x00\x04tiny\x011").unwrap();
+    let mut received = Vec::new();
+    match plain.read_to_end(&mut received) {
+        Ok(_) => {}
+        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
+    }
+    assert!(received.len() <= 7, "more than an alert: {received:?}");
+}
+
+/// A backup that becomes the log of another directory brings the key along, and the file with the
+/// key is private. A server without a log on disk has no key, and says so.
+#[test]
+fn restored_backup_keeps_the_key() {
+    let (data, restored) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let server = start(data.path(), &[]);
+    let right = fingerprint(data.path());
+    let backup = restored.path().join("chat.db");
+    let arguments = ["backup", "--data", data.path().to_str().unwrap(), backup.to_str().unwrap()];
+    let made = run_server_command(&arguments);
+    assert!(made.status.success(), "{}", stderr(&made));
+    drop(server);
+    let _again = start(restored.path(), &[]);
+    assert_eq!(fingerprint(restored.path()), right);
+    for file in [&backup, &data.path().join("chat.db")] {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = fs::metadata(file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{} {mode:o}", file.display());
+    }
+    let none = Server::start(&["--tls", "true", "--announce", "false"]);
+    none.wait_for_log(|lines| {
+        lines.iter().any(|it| it.contains("there is no TLS while messages are kept in memory"))
+    });
+}
+
+/// Writes a new key and certificate as the owner's files, in PEM. Returns the fingerprint.
+fn write_files(directory: &Path) -> Fingerprint {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap();
+    let pem = |label: &str, der: &[u8]| {
+        let text = data_encoding::BASE64.encode(der);
+        format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
+    };
+    let files = [
+        ("certificate.pem", pem("CERTIFICATE", certificate.der())),
+        ("key.pem", pem("PRIVATE KEY", &key.serialize_der())),
+    ];
+    for (name, text) in files {
+        fs::write(directory.join(name), text).unwrap();
+    }
+    Fingerprint::of_certificate(certificate.der()).unwrap()
+}
+
+/// Returns the fingerprint of the server at an address, as a new connection sees it.
+fn fingerprint_at(address: SocketAddr) -> Fingerprint {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let mut tls = tls_connection(address);
+    while tls.is_handshaking() {
+        tls.complete_io(&mut stream).unwrap();
+    }
+    Fingerprint::of_certificate(&tls.peer_certificates().unwrap()[0]).unwrap()
+}
+
+/// The owner's files are used, without a log on disk too. SIGHUP reads them again; files that
+/// cannot be used change nothing, and the log says so.
+#[test]
+fn own_certificate_is_read_again() {
+    let directory = TempDir::new().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let first = write_files(directory.path());
+    let (certificate, key) = (path("certificate.pem"), path("key.pem"));
+    let files = ["--tls-certificate", &certificate, "--tls-key", &key, "--announce", "false"];
+    let server = Server::start(&[WITH_TLS, &files[..]].concat());
+    assert_eq!(fingerprint_at(server.tls_address()), first);
+
+    let good_key = fs::read(&key).unwrap();
+    fs::write(&key, "no key").unwrap();
+    server.signal(Signal::HUP);
+    server.wait_for_log(|lines| lines.iter().any(|it| it.contains("configuration not read again")));
+    assert_eq!(fingerprint_at(server.tls_address()), first);
+    fs::write(&key, good_key).unwrap();
+
+    let second = write_files(directory.path());
+    server.signal(Signal::HUP);
+    server.wait_for_log(|lines| lines.iter().any(|it| it.contains("read again and applied")));
+    assert_eq!(fingerprint_at(server.tls_address()), second);
+    assert_ne!(first, second);
+}
+
+/// Unfinished handshakes of one address are bounded: a further one takes the place of the oldest.
+/// They are cut off after 10 seconds, and keep nobody from TLS or plain TCP.
+#[test]
+fn unfinished_handshakes_are_bounded_and_cut_off() {
+    let data = TempDir::new().unwrap();
+    let server = start(data.path(), &[]);
+    let connect = || {
+        let mut stream = TcpStream::connect(server.tls_address()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE * 2)).unwrap();
+        stream.write_all(&[0x16, 0x03, 0x01]).unwrap();
+        stream
+    };
+    let mut silent: Vec<_> = (0..128).map(|_| connect()).collect();
+    let ends = |stream: &mut TcpStream| match stream.read(&mut [0; 64]) {
+        Ok(count) => assert_eq!(count, 0),
+        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
+    };
+    let is_open = |stream: &TcpStream| {
+        stream.set_nonblocking(true).unwrap();
+        let read = (&*stream).read(&mut [0; 64]);
+        stream.set_nonblocking(false).unwrap();
+        read.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+    };
+    // The next one takes the place of the oldest, which ends, while all others stay.
+    silent.push(connect());
+    ends(&mut silent.remove(0));
+    assert!(silent.iter().all(is_open));
+    server.join("anna");
+    join_tls(&server, "bob");
+    silent.iter_mut().for_each(ends);
+}
+
+/// With `plain = false`, TLS is the only way in, and `status` says so.
+#[test]
+fn plain_port_can_be_off() {
+    let data = TempDir::new().unwrap();
+    let server = start(data.path(), &["--plain", "false"]);
+    assert!(server.addresses().is_empty());
+    join_tls(&server, "anna");
+    let output = run_server_command(&["status", "--data", data.path().to_str().unwrap()]);
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(told.contains("listening  not for plain TCP"), "{told}");
+    assert!(told.contains(&fingerprint(data.path())), "{told}");
+    let nobody = run_server_command(&["--plain", "false", "--listen", "127.0.0.1:0"]);
+    assert!(stderr(&nobody).contains("nobody could get in"), "{}", stderr(&nobody));
+}
