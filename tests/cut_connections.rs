@@ -169,6 +169,8 @@ fn start(number: usize, address: SocketAddr, progress: Rc<watch::Sender<()>>) ->
         server: HostAddress { host: address.ip().to_string(), port: address.port() }.into(),
         settings: link_settings(format!("client{number}"), u64::try_from(number).unwrap()),
         state_dir: None,
+        known_servers: None,
+        fingerprint: None,
         ignore_list: None,
         throttle_requests: false,
     };

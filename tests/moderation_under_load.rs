@@ -146,6 +146,8 @@ impl Client {
             server: HostAddress { host: address.ip().to_string(), port: address.port() }.into(),
             settings: link_settings(name_of(number), u64::try_from(number).unwrap()),
             state_dir: None,
+            known_servers: None,
+            fingerprint: None,
             ignore_list: None,
             throttle_requests: false,
         };

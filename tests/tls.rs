@@ -1,7 +1,7 @@
 //! TLS (`docs/protocol/tls.md`): the real server with TLS clients of its own and others, and with
 //! those who sit in between.
 
-#![cfg(feature = "server")]
+#![cfg(all(feature = "server", feature = "client"))]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -11,23 +11,32 @@
 #![allow(clippy::disallowed_methods, reason = "tests measure how long a real program takes")]
 
 mod common;
+#[path = "common/program.rs"]
+mod program;
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::Output;
+use std::process::{Output, Stdio};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use common::{
     PATIENCE, Server, TestClient, WITH_TLS, isolated_command, join, run_server_command, say,
     tls_connection,
 };
-use pi_chat::tls::Fingerprint;
+use pi_chat::tls::{Fingerprint, Identity, StoredIdentity};
 use pi_chat::wire::tcp::{ServerFrame, feature};
+use program::{Program, python_example};
 use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use tokio_rustls::rustls::version::TLS13;
+use tokio_rustls::rustls::{ServerConfig, ServerConnection};
 
 /// Starts a server with TLS that keeps its messages in this directory, with further arguments.
 fn start(data: &Path, more: &[&str]) -> Server {
@@ -40,6 +49,13 @@ fn fingerprint(data: &Path) -> String {
     let output = run_server_command(&["status", "--json", "--data", data.to_str().unwrap()]);
     let status: Value = serde_json::from_slice(&output.stdout).unwrap();
     status["tls"]["fingerprint"].as_str().unwrap().to_owned()
+}
+
+/// Runs `chat-client send` over TLS with this home directory and further arguments.
+fn send(home: &Path, server: &str, more: &[&str]) -> Output {
+    let mut command = isolated_command(env!("CARGO_BIN_EXE_chat-client"));
+    command.env("HOME", home).args(["send", server, "hello", "--name", "anna"]).args(more);
+    command.stdin(Stdio::null()).output().unwrap()
 }
 
 /// Returns the standard error of a program as text.
@@ -137,6 +153,128 @@ fn older_versions_and_plain_bytes_are_refused() {
         Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
     }
     assert!(received.len() <= 7, "more than an alert: {received:?}");
+}
+
+/// The Python example talks over TLS to the server with the right fingerprint, and says nothing to
+/// another one.
+#[test]
+fn python_client_checks_the_fingerprint() {
+    let data = TempDir::new().unwrap();
+    let server = start(data.path(), &[]);
+    let mut witness = server.join("witness");
+    let port = server.tls_address().port().to_string();
+    let run = |text: &str, fingerprint: &str| {
+        let mut command = python_example("say_over_tls.py");
+        command.args(["127.0.0.1", &port, "python", text, fingerprint]);
+        Program::start(command).finish()
+    };
+    let right = fingerprint(data.path());
+    let (code, lines) = run("wrong", "00000 11111 22222 33333 44444 55555 66666 77777");
+    assert_eq!(code, Some(1), "{lines:?}");
+    let (code, lines) = run("right", &right);
+    assert_eq!(code, Some(0), "{lines:?}");
+    assert!(lines.contains(&"-- it has arrived".to_owned()), "{lines:?}");
+    assert_eq!(witness.next_entry().text, "right");
+}
+
+/// Server with another key that records what a client sends to it after the handshake.
+struct ManInTheMiddle {
+    /// Address at which it listens.
+    address: SocketAddr,
+    /// Fingerprint of its key.
+    fingerprint: String,
+    /// Thread that serves one connection; it returns the decrypted bytes of the client.
+    served: JoinHandle<Vec<u8>>,
+}
+
+/// Starts a man in the middle for one connection.
+fn start_man_in_the_middle() -> ManInTheMiddle {
+    let stored = StoredIdentity::generate().unwrap();
+    let fingerprint = Identity::from_stored(&stored).unwrap().fingerprint().to_string();
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[&TLS13])
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![CertificateDer::from(stored.certificate)],
+            PrivatePkcs8KeyDer::from(stored.key).into(),
+        )
+        .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let served = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut tls = ServerConnection::new(Arc::new(config)).unwrap();
+        let mut received = Vec::new();
+        while tls.complete_io(&mut stream).is_ok_and(|(read, _)| read > 0) {
+            // An error only means that there is nothing now.
+            let _ = tls.reader().read_to_end(&mut received);
+        }
+        received
+    });
+    ManInTheMiddle { address, fingerprint, served }
+}
+
+/// Replaces the address of the only kept fingerprint below this home directory, as if the server
+/// that it belongs to were at another address.
+fn move_kept_fingerprint(home: &Path, from: SocketAddr, to: SocketAddr) {
+    let state = home.join(".local/state/pi-chat");
+    let directory_of = |port: u16| state.join(format!("at-chats_3a_2f_2f127.0.0.1_3a{port}"));
+    let file = directory_of(from.port()).join("tls.json");
+    let moved = fs::read_to_string(&file).unwrap().replace(&from.to_string(), &to.to_string());
+    fs::create_dir_all(directory_of(to.port())).unwrap();
+    fs::write(directory_of(to.port()).join("tls.json"), moved).unwrap();
+}
+
+/// A server is trusted on first use. When another key is at its place, the client sends nothing,
+/// and says both fingerprints and the way out, which works.
+#[test]
+fn changed_key_is_refused_before_anything_is_sent() {
+    let (data, home) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let server = start(data.path(), &[]);
+    let first = send(home.path(), &format!("chats://{}", server.tls_address()), &[]);
+    assert!(first.status.success(), "{}", stderr(&first));
+    let right = fingerprint(data.path());
+
+    let man = start_man_in_the_middle();
+    move_kept_fingerprint(home.path(), server.tls_address(), man.address);
+    let address = format!("chats://{}", man.address);
+    let refused = send(home.path(), &address, &[]);
+    let told = stderr(&refused);
+    assert_eq!(refused.status.code(), Some(69), "{told}");
+    for part in [&right, &man.fingerprint, &format!("chat-client forget '{address}'")] {
+        assert!(told.contains(part.as_str()), "{told}");
+    }
+    assert_eq!(man.served.join().unwrap(), b"", "something was sent");
+
+    // The address is free now: the server itself takes the place of the man in the middle.
+    let listen = man.address.to_string();
+    let other = TempDir::new().unwrap();
+    let arguments = ["--data", other.path().to_str().unwrap(), "--announce", "false"];
+    let tls = ["--tls", "true", "--tls-listen", &listen];
+    let _moved = Server::start(&[&arguments[..], &tls[..]].concat());
+    let still = send(home.path(), &address, &[]);
+    assert_eq!(still.status.code(), Some(69), "{}", stderr(&still));
+    let mut forget = isolated_command(env!("CARGO_BIN_EXE_chat-client"));
+    let forget = forget.env("HOME", home.path()).args(["forget", &address]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&forget.stdout), "The key is forgotten.\n");
+    let after = send(home.path(), &address, &[]);
+    assert!(after.status.success(), "{}", stderr(&after));
+}
+
+/// A fingerprint that the user says is demanded at the first connection already.
+#[test]
+fn said_fingerprint_is_demanded() {
+    let (data, home) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let server = start(data.path(), &[]);
+    let address = format!("chats://{}", server.tls_address());
+    let right = fingerprint(data.path());
+    let good = send(home.path(), &address, &["--fingerprint", &right]);
+    assert!(good.status.success(), "{}", stderr(&good));
+    let man = start_man_in_the_middle();
+    let bad = send(home.path(), &format!("chats://{}", man.address), &["--fingerprint", &right]);
+    assert_eq!(bad.status.code(), Some(69), "{}", stderr(&bad));
+    assert_eq!(man.served.join().unwrap(), b"", "something was sent");
 }
 
 /// A backup that becomes the log of another directory brings the key along, and the file with the

@@ -1,6 +1,6 @@
 //! Command line of `chat-client`.
 
-use std::io::{Read, stderr, stdin, stdout};
+use std::io::{Read, Write, stderr, stdin, stdout};
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,14 +15,18 @@ use super::exit::{self, Failure, os_failure, usage_failure};
 use super::frontend::{self, RememberingScreen};
 use super::signals::termination_signal;
 use super::{print_clap_message, print_error};
-use crate::client::{Setup, run as drive};
+use crate::client::{Destination, Setup, forget_fingerprint, run as drive};
 use crate::config::client::{Config, PartialConfig, split_rooms};
 use crate::config::remembered_name::RememberedName;
 use crate::config::user::{default_username, state_directory};
 use crate::link::{EndReason, Settings};
-use crate::model::{ChatCommand, Command, ErrorCode, Request, RequestTag, RoomSelector, Style};
+use crate::model::{
+    ChatCommand, Command, ErrorCode, Request, RequestTag, RoomSelector, ServerAddress, ServerId,
+    Style,
+};
 use crate::os::random_bytes;
 use crate::text_input;
+use crate::tls::FingerprintDigits;
 use crate::ui::terminal::hold_resize_signal;
 use crate::ui::{PlainScreen, Screen, SharedViewState, safe_line};
 
@@ -73,6 +77,10 @@ enum Action {
     Send(SendArgs),
     /// List the servers on this network that tell of themselves.
     Discover(DiscoverArgs),
+    /// Forget the key of a server, because its owner says that it has changed.
+    ///
+    /// The next connection over TLS then trusts the key that it finds.
+    Forget(ForgetArgs),
 }
 
 /// Flags that a chat and `send` share.
@@ -100,13 +108,24 @@ struct CommonArgs {
     /// Do not come back to an earlier session, and leave nothing on disk
     #[arg(long)]
     fresh: bool,
+    /// The fingerprint of the server's key, as its owner reads it from `chat-server status`: talk
+    /// only to the server that has it, over TLS
+    #[arg(long, value_name = "DIGITS")]
+    fingerprint: Option<FingerprintDigits>,
+}
+
+/// Flags of `forget`.
+#[derive(Args)]
+struct ForgetArgs {
+    /// The server, as the message about its key says: an id or chats://host:port
+    server: String,
 }
 
 /// Flags of a chat.
 #[derive(Args)]
 struct ChatArgs {
-    /// host, host:port, [::1]:port or chat://host:port [default: the one that is found on
-    /// this network]
+    /// host, host:port, [::1]:port, chats://host (TLS) or chat://host (unencrypted)
+    /// [default: the one that is found on this network]
     #[arg(id = "place", value_name = "SERVER")]
     address: Option<String>,
     /// The server's port, as in host:port
@@ -129,8 +148,8 @@ struct ChatArgs {
 /// Flags of `send`.
 #[derive(Args)]
 struct SendArgs {
-    /// host, host:port, [::1]:port or chat://host:port [default: the one that is found on
-    /// this network]
+    /// host, host:port, [::1]:port, chats://host (TLS) or chat://host (unencrypted)
+    /// [default: the one that is found on this network]
     #[arg(long, value_name = "SERVER")]
     server: Option<String>,
     /// Say it to this person only
@@ -174,6 +193,7 @@ pub fn run() -> ExitCode {
     let outcome = match cli.action {
         Some(Action::Send(send)) => send_message(send),
         Some(Action::Discover(command)) => discover::run(&command),
+        Some(Action::Forget(command)) => forget_server(&command),
         None => run_chat(cli.chat),
     };
     match outcome {
@@ -258,20 +278,44 @@ impl CommonArgs {
     }
 }
 
+/// Runs `chat-client forget`: forgets the fingerprint of a server. Returns the exit code.
+///
+/// # Errors
+/// The argument is no id and no address, or the file cannot be removed.
+fn forget_server(command: &ForgetArgs) -> Result<u8, Failure> {
+    let text = &command.server;
+    let key = match text.parse::<ServerId>() {
+        Ok(id) => Some(format!("id {id}")),
+        Err(_) => {
+            let address = text.parse::<ServerAddress>();
+            let address = address.with_context(|| format!("“{text}” is no server's address"));
+            Destination::from(address.map_err(usage_failure)?).trust_key()
+        }
+    };
+    let key = key.with_context(|| format!("the port of TLS is missing: chats://{text}"));
+    let key = key.map_err(usage_failure)?;
+    let Some(directory) = state_directory() else { return Ok(0) };
+    let is_forgotten = forget_fingerprint(&directory, &key).map_err(|it| os_failure(it.into()))?;
+    let told = if is_forgotten { "The key is forgotten." } else { "No key was kept." };
+    // Standard output may be closed.
+    let _ = writeln!(stdout(), "{told}");
+    Ok(0)
+}
+
 /// Returns the file with the username that the user has chosen when another was refused. `None` if
 /// the user has no home directory.
 fn remembered_name() -> Option<RememberedName> {
     RememberedName::in_state_directory("client.name")
 }
 
-/// Builds the setup of the client's driver, without an ignore list. With `fresh`, no earlier
-/// session is resumed, and none is saved.
+/// Builds the setup of the client's driver, without an ignore list. With `--fresh`, no earlier
+/// session is resumed, and nothing is saved.
 ///
 /// # Errors
 /// The operating system's random source fails.
 fn driver_setup(
     config: &Config,
-    fresh: bool,
+    common: &CommonArgs,
     ui_mode: UiMode,
     can_ask_name: bool,
 ) -> Result<Setup> {
@@ -289,11 +333,14 @@ fn driver_setup(
         seed: u64::from_ne_bytes(seed),
     };
     let throttle_requests = ui_mode != UiMode::Terminal;
-    let state = state_directory().filter(|_| !fresh);
+    let known_servers = state_directory();
+    let state = known_servers.clone().filter(|_| !common.fresh);
     Ok(Setup {
         server: config.server.clone(),
         settings,
         state_dir: state,
+        known_servers,
+        fingerprint: common.fingerprint,
         ignore_list: None,
         throttle_requests,
     })
@@ -319,8 +366,7 @@ fn send_message(send: SendArgs) -> Result<u8, Failure> {
         Some(to) => ChatCommand::Direct { to, session: None, style: Style::SAID, text },
         None => ChatCommand::Say { room: RoomSelector::First, style: Style::SAID, text },
     };
-    let setup =
-        driver_setup(&config, send.common.fresh, UiMode::Silent, false).map_err(os_failure)?;
+    let setup = driver_setup(&config, &send.common, UiMode::Silent, false).map_err(os_failure)?;
     let (requests, request_queue) = frontend::request_queue();
     let patience = Duration::from_secs(config.timeout.into());
     for command in [Command::Chat(command), Command::Finish { patience }] {
@@ -350,8 +396,7 @@ fn run_chat(chat: ChatArgs) -> Result<u8, Failure> {
         (_, false) if frontend::can_edit_lines() => UiMode::Terminal,
         _ => UiMode::Plain,
     };
-    let mut setup =
-        driver_setup(&config, chat.common.fresh, ui_mode, can_ask).map_err(os_failure)?;
+    let mut setup = driver_setup(&config, &chat.common, ui_mode, can_ask).map_err(os_failure)?;
     let view_state = SharedViewState::default();
     setup.ignore_list = Some(view_state.with(|it| it.ignore_list.clone()));
     view_state.with(|it| it.name_question.usual_name = Some(default_username()));
@@ -477,7 +522,7 @@ mod tests {
     fn server_may_stand_before_the_text_to_send() {
         let send = |words: &[&str]| match parse(&[&["send"], words].concat())?.action? {
             Action::Send(send) => send.server_and_text().ok(),
-            Action::Discover(_) => None,
+            Action::Discover(_) | Action::Forget(_) => None,
         };
         let text = |it: &str| Some(it.to_owned());
         assert_eq!(send(&[]), Some((None, None)));

@@ -190,6 +190,7 @@ mod tests {
             instance_name: format!("{name}._pi-chat._tcp.local"),
             host: host.to_owned(),
             port: 1,
+            tls_port: None,
             addresses: Vec::new(),
             version: String::new(),
             id: None,

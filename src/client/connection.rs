@@ -1,22 +1,25 @@
-//! The client's TCP connection: address lookup, connecting, reading, writing and closing.
-//! Connecting includes the greeting: see [`super::race`].
+//! The client's connection, over plain TCP or TLS: address lookup, connecting, reading, writing and
+//! closing. Connecting includes the greeting: see [`super::race`].
 
 use std::future::pending;
 use std::io;
-use std::net::{Shutdown, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::io::{Interest, Ready};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::lookup_host;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::Destination;
 use super::discovery::{self, DiscoveredServer, Rediscovery};
-use super::race::{GreetedConnection, describe_failures, race};
-use crate::model::{HostAddress, is_service_instance};
+use super::race::{GreetedConnection, describe_failures, race, wrong_fingerprint};
+use super::stream::Stream;
+use super::trust::{Expectation, KnownServers, WrongFingerprint};
+use crate::model::{HostAddress, Scheme, is_service_instance};
+use crate::tls::FingerprintDigits;
 use crate::wire::FrameReader;
 use crate::wire::tcp::{ClientFrame, Hello};
 
@@ -47,10 +50,10 @@ pub(super) enum Connection {
     Open(OpenConnection),
 }
 
-/// Established TCP connection with its buffers.
+/// Established connection with its buffers.
 pub(super) struct OpenConnection {
-    /// TCP socket.
-    stream: TcpStream,
+    /// Socket.
+    stream: Stream,
     /// Send buffer: encoded frames that are not written yet.
     outgoing: Vec<u8>,
     /// Splits the received bytes into frames.
@@ -60,7 +63,7 @@ pub(super) struct OpenConnection {
 /// Event of the connection, returned by [`Connection::next_event`].
 pub(super) enum ConnectionEvent {
     /// The connection attempt has succeeded or failed.
-    ConnectDone(ConnectResult),
+    ConnectDone(Box<ConnectResult>),
     /// The socket is readable or writable. If it is readable, call [`OpenConnection::read`]. Then
     /// call [`OpenConnection::flush`].
     Ready(Ready),
@@ -71,10 +74,19 @@ pub(super) enum ConnectionEvent {
 impl Connection {
     /// Starts a connection attempt, which sends `hello`. Drops an earlier connection or attempt at
     /// once, without [`Connection::close`].
-    pub(super) fn connect(&mut self, server: Destination, hello: Hello) {
+    ///
+    /// `known`: fingerprints of the servers. `said`: fingerprint that the user has said, which only
+    /// TLS can prove; `None` if there is none.
+    pub(super) fn connect(
+        &mut self,
+        server: Destination,
+        known: KnownServers,
+        said: Option<FingerprintDigits>,
+        hello: Hello,
+    ) {
         let mut encoded = Vec::new();
         ClientFrame::from(hello).encode(&mut encoded);
-        *self = Self::Connecting(Box::pin(connect(server, encoded)));
+        *self = Self::Connecting(Box::pin(connect(server, known, said, encoded)));
     }
 
     /// Waits for the next event of the connection or of the connection attempt. Never returns if
@@ -83,7 +95,9 @@ impl Connection {
     pub(super) async fn next_event(&mut self) -> ConnectionEvent {
         match self {
             Self::Closed => pending().await,
-            Self::Connecting(connecting) => ConnectionEvent::ConnectDone(connecting.await),
+            Self::Connecting(connecting) => {
+                ConnectionEvent::ConnectDone(Box::new(connecting.await))
+            }
             Self::Open(open) => {
                 let interest = if open.outgoing.is_empty() {
                     Interest::READABLE
@@ -113,7 +127,7 @@ impl Connection {
     pub(super) fn reset(&mut self) {
         if let Self::Open(open) = std::mem::replace(self, Self::Closed) {
             // If this fails, the connection is closed instead, and the name does not wait.
-            let _ = SockRef::from(&open.stream).set_linger(Some(Duration::ZERO));
+            let _ = SockRef::from(open.stream.tcp()).set_linger(Some(Duration::ZERO));
         }
     }
 }
@@ -121,9 +135,9 @@ impl Connection {
 impl OpenConnection {
     /// Wraps a connected socket, with empty buffers. Sets `TCP_NODELAY`, so that small packets are
     /// sent without delay.
-    pub(super) fn new(stream: TcpStream) -> Self {
+    pub(super) fn new(stream: Stream) -> Self {
         // If this fails, messages only arrive a little later.
-        let _ = stream.set_nodelay(true);
+        let _ = stream.tcp().set_nodelay(true);
         Self { stream, outgoing: Vec::new(), reader: FrameReader::from_server() }
     }
 
@@ -169,12 +183,12 @@ impl OpenConnection {
     /// the server still sends, up to the end of the stream; that may never come.
     async fn shut_down(&mut self) -> io::Result<()> {
         while !self.outgoing.is_empty() {
-            self.stream.writable().await?;
+            self.stream.ready(Interest::WRITABLE).await?;
             self.flush()?;
         }
-        SockRef::from(&self.stream).shutdown(Shutdown::Write)?;
+        self.stream.end_sending().await?;
         loop {
-            self.stream.readable().await?;
+            self.stream.ready(Interest::READABLE).await?;
             while let Some(chunk) = self.read()? {
                 if chunk.is_empty() {
                     return Ok(());
@@ -211,23 +225,125 @@ async fn rediscover_server(server: &Destination) -> Result<DiscoveredServer, Str
     }
 }
 
+/// Way to a server: its addresses, and how to talk to it there.
+struct Route {
+    /// Addresses, with the port of plain TCP or of TLS.
+    addresses: Vec<SocketAddr>,
+    /// What is expected of the server's fingerprint; `None` for plain TCP.
+    expectation: Option<Expectation>,
+}
+
 /// Connects to a server: tries its addresses in a race, and returns the connection that has won.
 /// Finds a discovered server by multicast DNS first, and returns the destination under which it was
-/// found. If every address fails, the error text names the most useful reason.
-async fn connect(mut server: Destination, hello: Vec<u8>) -> ConnectResult {
-    let addresses = if is_service_instance(&server.address.host) {
+/// found. If every address fails, the error text names the most useful reason. For `known` and
+/// `said` see [`Connection::connect`].
+async fn connect(
+    mut server: Destination,
+    known: KnownServers,
+    said: Option<FingerprintDigits>,
+    hello: Vec<u8>,
+) -> ConnectResult {
+    let Route { addresses, expectation } = if is_service_instance(&server.address.host) {
         let found = rediscover_server(&server).await?;
-        server = found.destination();
-        found.addresses
+        server = Destination { scheme: server.scheme, ..found.destination() };
+        route_to_found(found, &server, &known, said)?
     } else {
-        resolve_host(&server.address).await?
+        route_to_host(&server, &known, said).await?
     };
-    match race(addresses, &hello).await {
+    match race(addresses, &hello, expectation).await {
         Ok(greeted) => Ok((greeted, server)),
-        Err(failures) => {
-            Err(format!("No connection to {server} ({}).", describe_failures(&failures)))
-        }
+        Err(failures) => Err(match wrong_fingerprint(&failures) {
+            Some(wrong) => describe_wrong_fingerprint(&server, wrong),
+            None => format!("No connection to {server} ({}).", describe_failures(&failures)),
+        }),
     }
+}
+
+/// Returns what is expected of the fingerprint of a server; `None` if none was said, and none was
+/// kept. The error is text for the user.
+fn expectation_of(
+    server: &Destination,
+    known: &KnownServers,
+    said: Option<FingerprintDigits>,
+) -> Result<Expectation, String> {
+    let key = server.trust_key();
+    let kept = key.map(|key| known.load(&key)).transpose();
+    let kept = kept.map_err(|error| format!("No connection to {server}: {error}."))?;
+    Ok(Expectation { kept: kept.flatten(), said })
+}
+
+/// Chooses the way to a server that was found by multicast DNS: TLS if it offers that, unless the
+/// user wants plain TCP. The error is text for the user: the server has had TLS, or the user
+/// demands it, and it is not offered now.
+fn route_to_found(
+    found: DiscoveredServer,
+    server: &Destination,
+    known: &KnownServers,
+    said: Option<FingerprintDigits>,
+) -> Result<Route, String> {
+    let mut addresses = found.addresses;
+    if server.scheme == Some(Scheme::Plain) && said.is_none() {
+        return Ok(Route { addresses, expectation: None });
+    }
+    let expectation = expectation_of(server, known, said)?;
+    match found.tls_port {
+        Some(port) => {
+            addresses.iter_mut().for_each(|it| it.set_port(port));
+            Ok(Route { addresses, expectation: Some(expectation) })
+        }
+        None if expectation == Expectation::default() && server.scheme != Some(Scheme::Tls) => {
+            Ok(Route { addresses, expectation: None })
+        }
+        None => Err(describe_missing_tls(server)),
+    }
+}
+
+/// Chooses the way to a server that was given by its host, and resolves its name: TLS with
+/// `chats://`, if the server was seen with TLS, or if the user has said its fingerprint; otherwise
+/// plain TCP. The error is text for the user.
+async fn route_to_host(
+    server: &Destination,
+    known: &KnownServers,
+    said: Option<FingerprintDigits>,
+) -> Result<Route, String> {
+    let is_plain = server.scheme == Some(Scheme::Plain) && said.is_none();
+    let expectation = match is_plain {
+        true => Expectation::default(),
+        false => expectation_of(server, known, said)?,
+    };
+    if server.scheme != Some(Scheme::Tls) && expectation == Expectation::default() {
+        return Ok(Route { addresses: resolve_host(&server.address).await?, expectation: None });
+    }
+    let Some(address) = server.tls_address() else { return Err(describe_missing_tls(server)) };
+    Ok(Route { addresses: resolve_host(&address).await?, expectation: Some(expectation) })
+}
+
+/// Describes for users that a server must have TLS and does not offer it.
+fn describe_missing_tls(server: &Destination) -> String {
+    format!(
+        "No connection to {server}: it was or should be encrypted (TLS), and is not offered so \
+         now. Somebody may be in between. (To go there unencrypted, say chat:// before it.)"
+    )
+}
+
+/// Describes for users that a server has another fingerprint than it should have, and what to do.
+fn describe_wrong_fingerprint(server: &Destination, wrong: &WrongFingerprint) -> String {
+    let WrongFingerprint { expected, found, is_kept } = wrong;
+    let (how, way_out) = match (is_kept, server.trust_key()) {
+        (true, Some(key)) => (
+            "had so far",
+            format!(
+                " If its owner says that this is right: chat-client forget '{}'",
+                key.strip_prefix("id ").unwrap_or(&key)
+            ),
+        ),
+        _ => ("should have", String::new()),
+    };
+    format!(
+        "THE KEY OF {server} IS NOT THE ONE THAT IT {}. Somebody may be in between; nothing was \
+         sent. Its fingerprint is {found}, and it {how} {expected}.{way_out}",
+        how.to_uppercase()
+    )
 }
 
 #[cfg(test)]
@@ -235,7 +351,12 @@ mod tests {
     use std::io::{ErrorKind, Read};
     use std::net::TcpListener;
 
+    use tokio::net::TcpStream;
+
     use super::*;
+    use crate::client::trust::KeptFingerprint;
+    use crate::model::{ServerAddress, ServerId};
+    use crate::tls::Fingerprint;
 
     /// Connects to a listener, and ends the connection with `end`. Returns the result of reading on
     /// the other side.
@@ -245,7 +366,7 @@ mod tests {
         let (mut server, _) = listener.accept().unwrap();
         let reading =
             spawn_blocking(move || server.read(&mut [0; 1]).map_err(|error| error.kind()));
-        end(&mut Connection::Open(OpenConnection::new(stream))).await;
+        end(&mut Connection::Open(OpenConnection::new(Stream::Plain(stream)))).await;
         reading.await.unwrap()
     }
 
@@ -254,5 +375,76 @@ mod tests {
     async fn reset_differs_from_close_for_the_server() {
         assert_eq!(read_after(async |it| it.close().await).await, Ok(0));
         assert_eq!(read_after(async |it| it.reset()).await, Err(ErrorKind::ConnectionReset));
+    }
+
+    /// Fingerprints of servers, of which those with these keys are kept, not on disk.
+    fn known(keys: &[&str]) -> KnownServers {
+        let fingerprint = Fingerprint::of_public_key(b"key");
+        let kept = KeptFingerprint { fingerprint, is_verified: false };
+        let of_this_run = keys.iter().map(|key| ((*key).to_owned(), kept)).collect();
+        KnownServers { directory: None, is_kept: false, of_this_run }
+    }
+
+    /// Returns the port of the way to a server given by its host, and true if it is TLS. `None` if
+    /// there is no way.
+    async fn route_of(text: &str, known: &KnownServers, is_said: bool) -> Option<(u16, bool)> {
+        let server = Destination::from(text.parse::<ServerAddress>().unwrap());
+        let said = is_said.then(|| Fingerprint::of_public_key(b"key").digits());
+        let route = route_to_host(&server, known, said).await.ok()?;
+        Some((route.addresses[0].port(), route.expectation.is_some()))
+    }
+
+    /// A server that was seen with TLS is never reached in plain, unless the user says `chat://`.
+    #[tokio::test]
+    async fn no_way_back_to_plain_by_host() {
+        let (nothing, seen) = (known(&[]), known(&["chats://127.0.0.1:2429"]));
+        for (text, known, is_said, expected) in [
+            ("127.0.0.1", &nothing, false, Some((2_428, false))),
+            ("127.0.0.1", &seen, false, Some((2_429, true))),
+            ("chats://127.0.0.1", &nothing, false, Some((2_429, true))),
+            ("chats://127.0.0.1:7", &nothing, false, Some((7, true))),
+            ("chat://127.0.0.1", &seen, false, Some((2_428, false))),
+            ("127.0.0.1:7", &seen, false, Some((7, false))),
+            ("127.0.0.1", &nothing, true, Some((2_429, true))),
+            ("chat://127.0.0.1", &nothing, true, Some((2_429, true))),
+            ("127.0.0.1:7", &nothing, true, None),
+        ] {
+            assert_eq!(route_of(text, known, is_said).await, expected, "{text} {is_said}");
+        }
+    }
+
+    /// A server that was found is reached over TLS if it offers that. If it was seen with TLS, or
+    /// the user demands it, and it does not offer it, there is no way; `chat://` is one.
+    #[test]
+    fn no_way_back_to_plain_by_discovery() {
+        let id = ServerId([7; 16]);
+        let found = |tls_port| DiscoveredServer {
+            name: "pi".to_owned(),
+            instance_name: "pi._pi-chat._tcp.local".to_owned(),
+            host: "pi-chat.local".to_owned(),
+            port: 1,
+            tls_port,
+            addresses: vec!["192.0.2.1:1".parse().unwrap()],
+            has_likely_address: true,
+            version: String::new(),
+            id: Some(id),
+            has_txt_record: true,
+        };
+        let (nothing, seen) = (known(&[]), known(&[&format!("id {id}")]));
+        let (plain, tls) = (Some(Scheme::Plain), Some(Scheme::Tls));
+        for (tls_port, scheme, known, expected) in [
+            (None, None, &nothing, Some((1, false))),
+            (None, None, &seen, None),
+            (None, tls, &nothing, None),
+            (None, plain, &seen, Some((1, false))),
+            (Some(2), None, &nothing, Some((2, true))),
+            (Some(2), None, &seen, Some((2, true))),
+            (Some(2), plain, &seen, Some((1, false))),
+        ] {
+            let server = Destination { scheme, ..found(tls_port).destination() };
+            let route = route_to_found(found(tls_port), &server, known, None).ok();
+            let way = route.map(|it| (it.addresses[0].port(), it.expectation.is_some()));
+            assert_eq!(way, expected, "{tls_port:?} {scheme:?}");
+        }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::model::{HostAddress, ServerId, instance_label, is_service_instance};
+use crate::model::limits::{DEFAULT_PORT, DEFAULT_TLS_PORT};
+use crate::model::{
+    HostAddress, Scheme, ServerAddress, ServerId, instance_label, is_service_instance,
+};
 
 /// Server to connect to, given by host name or discovered on the network. Each saved session
 /// belongs to one destination.
@@ -11,6 +14,9 @@ pub struct Destination {
     /// Host name and port. For a discovered server the host name is its DNS-SD instance name, which
     /// may change later.
     pub address: HostAddress,
+    /// Scheme that the user has given. Without one, TLS is used where the server is known to have
+    /// it.
+    pub scheme: Option<Scheme>,
     /// Id that a discovered server announces. `None` if it announces none, or if the server was
     /// given by host name.
     pub id: Option<ServerId>,
@@ -29,19 +35,55 @@ impl Destination {
     }
 
     /// Returns the key of this server in the session store: its id. Without an id, its address in
-    /// lower case.
+    /// lower case, with `chats://` if the user has given that.
     #[must_use]
     pub fn key(&self) -> String {
-        match self.id {
-            Some(id) => format!("id {id}"),
-            None => self.address.to_string().to_lowercase(),
+        match (self.id, self.scheme) {
+            (Some(id), _) => format!("id {id}"),
+            (None, Some(Scheme::Tls)) => tls_key(&self.address),
+            (None, _) => self.address.to_string().to_lowercase(),
         }
     }
+
+    /// Returns the address of this server for TLS if it was given by host name: the given one with
+    /// `chats://`, otherwise the default port of TLS on the same host if the default port was
+    /// given. `None` if the port of TLS is not known.
+    #[must_use]
+    pub fn tls_address(&self) -> Option<HostAddress> {
+        match self.scheme {
+            Some(Scheme::Tls) => Some(self.address.clone()),
+            _ if self.address.port == DEFAULT_PORT => {
+                Some(HostAddress { host: self.address.host.clone(), port: DEFAULT_TLS_PORT })
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns the key under which the fingerprint of this server is kept: that of the session
+    /// store for a discovered server, otherwise its address for TLS. `None` if that is not known.
+    #[must_use]
+    pub fn trust_key(&self) -> Option<String> {
+        if self.id.is_some() || is_service_instance(&self.address.host) {
+            return Some(Self { scheme: None, ..self.clone() }.key());
+        }
+        self.tls_address().map(|it| tls_key(&it))
+    }
+}
+
+/// Returns the key of a server given by its address for TLS.
+fn tls_key(address: &HostAddress) -> String {
+    format!("chats://{}", address.to_string().to_lowercase())
 }
 
 impl From<HostAddress> for Destination {
     fn from(address: HostAddress) -> Self {
-        Self { address, id: None, dns_host: None }
+        Self { address, scheme: None, id: None, dns_host: None }
+    }
+}
+
+impl From<ServerAddress> for Destination {
+    fn from(ServerAddress { scheme, address }: ServerAddress) -> Self {
+        Self { scheme, ..address.into() }
     }
 }
 

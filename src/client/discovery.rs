@@ -45,6 +45,8 @@ pub struct DiscoveredServer {
     pub host: String,
     /// TCP port.
     pub port: u16,
+    /// Port of TLS from the TXT record; `None` if the server does not offer it.
+    pub tls_port: Option<u16>,
     /// Socket addresses of the server, 1 to 32. The address that is most likely to connect comes
     /// first.
     pub addresses: Vec<SocketAddr>,
@@ -67,7 +69,7 @@ impl DiscoveredServer {
     #[must_use]
     pub fn destination(&self) -> Destination {
         let address = HostAddress { host: self.instance_name.clone(), port: self.port };
-        Destination { address, id: self.id, dns_host: Some(self.host.clone()) }
+        Destination { address, scheme: None, id: self.id, dns_host: Some(self.host.clone()) }
     }
 }
 
@@ -280,6 +282,7 @@ fn parse_service(service: &ResolvedService, networks: &LocalNetworks) -> Option<
         port: service.port,
         version: text("version"),
         id: text("id").parse().ok(),
+        tls_port: text("tls").parse().ok().filter(|it| *it != 0),
         has_txt_record: !service.txt_properties.is_empty(),
         addresses,
         has_likely_address,
@@ -332,6 +335,7 @@ mod tests {
             instance_name: format!("{name}.{}", MDNS_SERVICE.trim_end_matches('.')),
             host: "pi-chat.local".to_owned(),
             port: 2428,
+            tls_port: None,
             addresses: Vec::new(),
             has_likely_address: true,
             version: String::new(),

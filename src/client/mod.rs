@@ -5,6 +5,8 @@
 //! - `race`: simultaneous attempts to connect to the addresses of a server
 //! - `discovery`: servers on the local network (DNS-SD over multicast DNS)
 //! - `candidates`: ranking of a discovered server's addresses
+//! - `stream`: the socket, plain or TLS
+//! - `trust`: fingerprints that servers must have
 //! - `destination`: identity of the server to connect to
 //! - `session_store`: the saved session on disk, beside which the ignore list of the server is
 
@@ -14,8 +16,10 @@ mod destination;
 pub mod discovery;
 mod race;
 mod session_store;
+mod stream;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,12 +28,18 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 pub use destination::Destination;
+pub use trust::{TrustError, forget as forget_fingerprint};
 
 use self::connection::{Connection, ConnectionEvent, OpenConnection};
+use self::race::GreetedConnection;
 use self::session_store::{SessionStore, StoreError, server_directory};
+use self::trust::{KeptFingerprint, KnownServers, Trust};
 use crate::link::{EndReason, Input, Link, Output, SavedSession, Settings};
-use crate::model::{Command, Event, Moment, NameKey, Request, RequestTag};
+use crate::model::{
+    Command, ConnectionState, Event, Moment, NameKey, Request, RequestTag, Security,
+};
 use crate::os::Clock;
+use crate::tls::{Fingerprint, FingerprintDigits};
 use crate::ui::{IgnoreFile, Screen, SharedIgnoreList, ignore_problem_text};
 use crate::wire::tcp::ServerFrame;
 
@@ -50,6 +60,11 @@ pub struct Setup {
     pub settings: Settings,
     /// Directory for saved sessions and ignore lists. `None`: they are neither loaded nor saved.
     pub state_dir: Option<PathBuf>,
+    /// Directory for the fingerprints of servers, which is the same. They are read even if
+    /// `state_dir` is `None`, but then not written.
+    pub known_servers: Option<PathBuf>,
+    /// Fingerprint that the user has said: only a server with it is talked to, over TLS.
+    pub fingerprint: Option<FingerprintDigits>,
     /// Ignore list of the user interface, which the driver opens for the server. `None` if the
     /// interface has none.
     pub ignore_list: Option<SharedIgnoreList>,
@@ -69,6 +84,10 @@ struct Driver<'a> {
     link: Link,
     /// Connection to the server.
     connection: Connection,
+    /// Fingerprints of servers.
+    known: KnownServers,
+    /// Fingerprint that the user has said; `None` if there is none.
+    said: Option<FingerprintDigits>,
     /// Server to connect to. Replaced when the server has been found under another instance name or
     /// with an id.
     server: Destination,
@@ -117,6 +136,12 @@ pub async fn run(
         username: setup.settings.username.clone(),
         link: Link::new(setup.settings),
         connection: Connection::Closed,
+        known: KnownServers {
+            directory: setup.known_servers,
+            is_kept: setup.state_dir.is_some(),
+            of_this_run: Vec::new(),
+        },
+        said: setup.fingerprint,
         is_server_certain: setup.server.is_certain(),
         server: setup.server,
         state_dir: setup.state_dir,
@@ -193,7 +218,8 @@ impl Driver<'_> {
         while let Some(output) = self.link.poll_output() {
             match output {
                 Output::Connect { hello } => {
-                    self.connection.connect(self.server.clone(), hello);
+                    let known = self.known.clone();
+                    self.connection.connect(self.server.clone(), known, self.said, hello);
                 }
                 Output::Send(frame) => {
                     if let Connection::Open(open) = &mut self.connection {
@@ -232,23 +258,52 @@ impl Driver<'_> {
     /// ignore list. Does not write: [`Self::run_outputs`] does.
     fn on_connection_event(&mut self, event: ConnectionEvent) {
         match event {
-            ConnectionEvent::ConnectDone(Ok((greeted, server))) => {
-                self.connection = Connection::Open(OpenConnection::new(greeted.stream));
-                self.on_server_identified(server);
-                let saved = self.saved.take();
-                self.handle_input(Input::Connected { saved });
-                self.pass_received(&greeted.received);
-            }
-            ConnectionEvent::ConnectDone(Err(reason)) => {
-                self.connection = Connection::Closed;
-                self.handle_input(Input::ConnectFailed { reason });
-            }
+            ConnectionEvent::ConnectDone(result) => match *result {
+                Ok((greeted, server)) => self.on_connected(greeted, server),
+                Err(reason) => {
+                    self.connection = Connection::Closed;
+                    self.handle_input(Input::ConnectFailed { reason });
+                }
+            },
             ConnectionEvent::Broken(error) => self.on_connection_error(&error),
             ConnectionEvent::Ready(ready) => {
                 if ready.is_readable() || ready.is_read_closed() {
                     self.read_frames();
                 }
             }
+        }
+    }
+
+    /// Takes over the new connection to a server, and passes on what was received on it.
+    fn on_connected(&mut self, greeted: GreetedConnection, server: Destination) {
+        self.connection = Connection::Open(OpenConnection::new(greeted.stream));
+        if let Some((fingerprint, trust)) = greeted.identity {
+            self.on_encrypted(&server, fingerprint, trust);
+        }
+        self.on_server_identified(server);
+        let saved = self.saved.take();
+        self.handle_input(Input::Connected { saved });
+        self.pass_received(&greeted.received);
+    }
+
+    /// Shows that the new connection is encrypted, and how far the server's key is trusted. Keeps
+    /// the fingerprint if it is new or newly verified. If it cannot be written, reports that.
+    fn on_encrypted(&mut self, server: &Destination, fingerprint: Fingerprint, trust: Trust) {
+        let security = match trust {
+            Trust::Verified => Security::Verified,
+            Trust::Known => Security::Known,
+            Trust::FirstUse => Security::FirstUse,
+        };
+        let state = ConnectionState::Encrypted { security, fingerprint: fingerprint.to_string() };
+        // If the screen has failed, showing the next event of the link reveals it.
+        let _ = self.screen.show(&Event::Connection(state));
+        let Some(key) = server.trust_key() else { return };
+        let kept = KeptFingerprint { fingerprint, is_verified: trust == Trust::Verified };
+        if trust != Trust::Known
+            && let Err(error) = self.known.keep(&key, kept)
+        {
+            let text = format!("{error}: the server's key will not be recognised next time.");
+            let _ = self.screen.show(&Event::Problem { code: 0, text });
         }
     }
 

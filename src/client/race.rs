@@ -15,11 +15,13 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::stream::Stream;
+use super::trust::{Expectation, Trust, WrongFingerprint};
+use crate::tls::{self, Fingerprint, HandshakeError};
 use crate::wire::FrameReader;
 use crate::wire::tcp::{Decoded, ServerFrame, VERSION};
 
@@ -49,8 +51,10 @@ const READ_SIZE: usize = 4 * 1024;
 /// Connection on which the other side has answered `hello`, or sent something before reading it.
 #[derive(Debug)]
 pub(super) struct GreetedConnection {
-    /// TCP socket.
-    pub(super) stream: TcpStream,
+    /// Socket.
+    pub(super) stream: Stream,
+    /// Fingerprint of the server, and how it is known; `None` over plain TCP.
+    pub(super) identity: Option<(Fingerprint, Trust)>,
     /// All bytes received so far. Frames that a client ignores may come before the answer. The
     /// bytes may also be no frames at all.
     pub(super) received: Vec<u8>,
@@ -82,6 +86,10 @@ enum AttemptError {
     NoGreeting,
     /// The connection was established, and ended before an answer was complete.
     Closed,
+    /// The server has another fingerprint than it should have. Nothing was sent to it.
+    Fingerprint(WrongFingerprint),
+    /// The connection was established, and TLS was not.
+    Handshake(HandshakeError),
     /// The connection could not be established, or broke.
     Io(io::Error),
     /// The connection was not established within [`CONNECT_TIMEOUT`].
@@ -93,17 +101,18 @@ impl AttemptError {
     /// to the server an attempt got, the more useful its reason.
     fn usefulness_rank(&self) -> u8 {
         match self {
-            Self::NoGreeting | Self::Closed => 0,
+            Self::Fingerprint(_) => 0,
+            Self::NoGreeting | Self::Closed | Self::Handshake(_) => 1,
             Self::Io(error) => match error.kind() {
                 ErrorKind::ConnectionRefused
                 | ErrorKind::ConnectionReset
                 | ErrorKind::ConnectionAborted
-                | ErrorKind::PermissionDenied => 1,
-                ErrorKind::HostUnreachable | ErrorKind::TimedOut => 3,
-                ErrorKind::NetworkUnreachable | ErrorKind::AddrNotAvailable => 4,
-                _ => 2,
+                | ErrorKind::PermissionDenied => 2,
+                ErrorKind::HostUnreachable | ErrorKind::TimedOut => 4,
+                ErrorKind::NetworkUnreachable | ErrorKind::AddrNotAvailable => 5,
+                _ => 3,
             },
-            Self::NoAnswer => 3,
+            Self::NoAnswer => 4,
         }
     }
 }
@@ -114,10 +123,20 @@ impl fmt::Display for AttemptError {
         match self {
             Self::NoGreeting => f.write_str("connected, but nobody answered there"),
             Self::Closed => f.write_str("the server closed the connection"),
+            Self::Fingerprint(_) => f.write_str("its key is not the expected one"),
+            Self::Handshake(error) => error.fmt(f),
             Self::Io(error) => error.fmt(f),
             Self::NoAnswer => f.write_str("no answer"),
         }
     }
+}
+
+/// Returns the wrong fingerprint that an attempt of a race has met; `None` if none has.
+pub(super) fn wrong_fingerprint(failures: &[FailedAttempt]) -> Option<&WrongFingerprint> {
+    failures.iter().find_map(|it| match &it.reason {
+        AttemptError::Fingerprint(wrong) => Some(wrong),
+        _ => None,
+    })
 }
 
 /// Describes the failed attempts of a race for users: the most useful reason with its address, and
@@ -137,8 +156,9 @@ pub(super) fn describe_failures(failures: &[FailedAttempt]) -> String {
 
 /// Connects to the addresses of one server in a race, and returns the connection on which
 /// `server_hello` arrived first. If no attempt receives a `server_hello`, returns the first
-/// connection with any other answer. `hello` is the encoded frame that each attempt sends. Tries at
-/// most [`MAX_RACED_ADDRESSES`] addresses, and leaves out the rest.
+/// connection with any other answer. `hello` is the encoded frame that each attempt sends.
+/// `expectation`: what is expected of the server's fingerprint; `None` for plain TCP. Tries at most
+/// [`MAX_RACED_ADDRESSES`] addresses, and leaves out the rest.
 ///
 /// # Errors
 /// All attempts failed. The error lists them in the order in which they failed. It is empty if
@@ -146,6 +166,7 @@ pub(super) fn describe_failures(failures: &[FailedAttempt]) -> String {
 pub(super) async fn race(
     addresses: Vec<SocketAddr>,
     hello: &[u8],
+    expectation: Option<Expectation>,
 ) -> Result<GreetedConnection, Vec<FailedAttempt>> {
     let mut waiting = interleave_families(addresses);
     waiting.truncate(MAX_RACED_ADDRESSES);
@@ -159,7 +180,7 @@ pub(super) async fn race(
             && Instant::now() >= next_start
             && let Some(address) = waiting.pop_front()
         {
-            attempts.spawn(attempt(address, hello.to_vec()));
+            attempts.spawn(attempt(address, hello.to_vec(), expectation));
             next_start = Instant::now() + ATTEMPT_DELAY;
             continue;
         }
@@ -201,24 +222,47 @@ fn interleave_families(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
     }
 }
 
-/// Connects to one address within [`CONNECT_TIMEOUT`], sends `hello`, and waits up to
-/// [`GREETING_TIMEOUT`] for the answer.
-async fn attempt(address: SocketAddr, hello: Vec<u8>) -> Result<Answer, FailedAttempt> {
+/// Connects to one address within [`CONNECT_TIMEOUT`], sends `hello`, and waits for the answer. The
+/// handshake of TLS and the greeting take up to [`GREETING_TIMEOUT`] together.
+async fn attempt(
+    address: SocketAddr,
+    hello: Vec<u8>,
+    expectation: Option<Expectation>,
+) -> Result<Answer, FailedAttempt> {
     let failed = |reason| FailedAttempt { address, reason };
     let stream = match timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return Err(failed(AttemptError::Io(error))),
         Err(_) => return Err(failed(AttemptError::NoAnswer)),
     };
-    match timeout(GREETING_TIMEOUT, greet(stream, &hello)).await {
+    let greeting = async {
+        match expectation {
+            None => greet(Stream::Plain(stream), None, &hello).await,
+            Some(expectation) => {
+                // Otherwise `hello` would wait until the end of the handshake is acknowledged, for
+                // the server says nothing between the two.
+                let _ = stream.set_nodelay(true);
+                let (socket, found) =
+                    tls::connect(stream).await.map_err(AttemptError::Handshake)?;
+                let trust = expectation.judge(found).map_err(AttemptError::Fingerprint)?;
+                greet(Stream::Tls(socket), Some((found, trust)), &hello).await
+            }
+        }
+    };
+    match timeout(GREETING_TIMEOUT, greeting).await {
         Ok(outcome) => outcome.map_err(failed),
         Err(_) => Err(failed(AttemptError::NoGreeting)),
     }
 }
 
 /// Sends `hello` on a new connection, and reads until an answer is complete. More than
-/// [`MAX_GREETING_BYTES`] of ignored frames count as [`Answer::Other`].
-async fn greet(mut stream: TcpStream, hello: &[u8]) -> Result<Answer, AttemptError> {
+/// [`MAX_GREETING_BYTES`] of ignored frames count as [`Answer::Other`]. `identity`: fingerprint of
+/// the server and how it is known, which is passed on.
+async fn greet(
+    mut stream: Stream,
+    identity: Option<(Fingerprint, Trust)>,
+    hello: &[u8],
+) -> Result<Answer, AttemptError> {
     // A server that is full sends an error before it reads. So read, even if writing fails.
     let written = stream.write_all(hello).await;
     let (mut reader, mut received) = (FrameReader::from_server(), Vec::new());
@@ -230,13 +274,13 @@ async fn greet(mut stream: TcpStream, hello: &[u8]) -> Result<Answer, AttemptErr
             return Err(written.err().map_or(AttemptError::Closed, AttemptError::Io));
         }
         received.extend_from_slice(chunk);
-        match is_greeting(&mut reader, chunk) {
-            Some(true) => return Ok(Answer::Greeting(GreetedConnection { stream, received })),
-            Some(false) => return Ok(Answer::Other(GreetedConnection { stream, received })),
-            None if received.len() > MAX_GREETING_BYTES => {
-                return Ok(Answer::Other(GreetedConnection { stream, received }));
-            }
-            None => {}
+        let verdict = is_greeting(&mut reader, chunk);
+        if verdict.is_some() || received.len() > MAX_GREETING_BYTES {
+            let greeted = GreetedConnection { stream, identity, received };
+            return Ok(match verdict {
+                Some(true) => Answer::Greeting(greeted),
+                _ => Answer::Other(greeted),
+            });
         }
     }
 }
@@ -327,7 +371,7 @@ mod tests {
     ) -> (Result<GreetedConnection, Vec<FailedAttempt>>, Duration) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let clock = Clock::start();
-        let outcome = runtime.block_on(race(addresses, HELLO));
+        let outcome = runtime.block_on(race(addresses, HELLO, None));
         (outcome, clock.now().since_start())
     }
 
@@ -339,7 +383,7 @@ mod tests {
         let (good, _) = answering(server_hello());
         let (won, duration) = run_race(vec![silent, closed_port(), good]);
         let won = won.unwrap();
-        assert_eq!(won.stream.peer_addr().unwrap(), good);
+        assert_eq!(won.stream.tcp().peer_addr().unwrap(), good);
         assert_eq!(won.received, server_hello());
         assert!(duration >= ATTEMPT_DELAY && duration < CONNECT_TIMEOUT, "{duration:?}");
         assert_eq!(silent_received.recv_timeout(CONNECT_TIMEOUT).unwrap(), HELLO);
@@ -353,7 +397,7 @@ mod tests {
         let (full, _) = answering(refusal.clone());
         let (good, _) = answering(server_hello());
         let (won, _) = run_race(vec![full, good]);
-        assert_eq!(won.unwrap().stream.peer_addr().unwrap(), good);
+        assert_eq!(won.unwrap().stream.tcp().peer_addr().unwrap(), good);
         let (only, _) = run_race(vec![closed_port(), full]);
         assert_eq!(only.unwrap().received, refusal);
         let (foreign, _) = answering(b"SSH-2.0-OpenSSH_9.9\r\n".to_vec());
@@ -388,7 +432,8 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         // Without the bound, the last attempt would start in this time.
         let patience = ATTEMPT_DELAY * 11;
-        let outcome = runtime.block_on(async { timeout(patience, race(addresses, HELLO)).await });
+        let outcome =
+            runtime.block_on(async { timeout(patience, race(addresses, HELLO, None)).await });
         assert!(outcome.is_err());
         assert!(received.try_recv().is_err());
     }

@@ -207,6 +207,7 @@ mod tests {
         let found = |host: &str, id| Destination {
             address: format!("{host}._pi-chat._tcp.local").parse().unwrap(),
             id: Some(ServerId([id; 16])),
+            scheme: None,
             dns_host: None,
         };
         let at =

@@ -188,8 +188,15 @@ fn run_client(port: u16, asks_to_leave: bool, state: Option<PathBuf>) -> (EndRea
     }
     drop(requests);
     let mut screen = Recorder::default();
-    let setup =
-        Setup { server, settings, state_dir: state, ignore_list: None, throttle_requests: true };
+    let setup = Setup {
+        server,
+        settings,
+        known_servers: state.clone(),
+        state_dir: state,
+        fingerprint: None,
+        ignore_list: None,
+        throttle_requests: true,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let end = runtime.block_on(run(setup, &mut screen, taken, std::future::pending()));
     (end, screen.0)

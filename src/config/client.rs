@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::user::{default_username, env_bool, read_config_file};
 use crate::client::Destination;
 use crate::model::limits::MAX_PASSWORD;
-use crate::model::{HostAddress, Password, strip_room_prefix};
+use crate::model::{Password, ServerAddress, strip_room_prefix};
 use crate::text_input::{env_path, env_text, read_first_line};
 
 /// Optional settings from one source: flags, environment or file. The field names are the keys of
@@ -17,7 +17,8 @@ use crate::text_input::{env_path, env_text, read_first_line};
 #[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct PartialConfig {
-    /// Server address, as `host[:port]` or `chat://host[:port]`. Default: a server discovered on
+    /// Server address, as `host[:port]`, `chats://host[:port]` (TLS) or
+    /// `chat://host[:port]` (plain). Default: a server discovered on
     /// the local network.
     pub server: Option<String>,
     /// Requested username. Default, if the user can be asked: the
@@ -125,7 +126,7 @@ impl PartialConfig {
     ///
     /// # Errors
     /// The address is invalid.
-    pub fn server_address(&self) -> Result<Option<HostAddress>> {
+    pub fn server_address(&self) -> Result<Option<ServerAddress>> {
         let parse = |text: &String| {
             text.parse().with_context(|| format!("“{text}” is no server's address"))
         };

@@ -8,7 +8,7 @@ use super::moderation::moderation_object;
 use super::{error_object, number_value, time_value, with_id};
 use crate::model::{
     ConnectionState, DirectMessage, ErrorCode, Event, Message, ModerationCommand, Path, PeerReport,
-    PeerRoute, Refusal, RequestTag, RosterNote, RosterStatus, SessionId, Style,
+    PeerRoute, Refusal, RequestTag, RosterNote, RosterStatus, Security, SessionId, Style,
 };
 
 /// Returns the JSON name of a message style: `action`, `removed`, or `said` for every other style.
@@ -159,6 +159,14 @@ fn connection_state_object(state: &ConnectionState) -> Value {
     match state {
         ConnectionState::Connecting => json!({"type": "state", "state": "connecting"}),
         ConnectionState::Connected => json!({"type": "state", "state": "connected"}),
+        ConnectionState::Encrypted { security, fingerprint } => {
+            let trust = match security {
+                Security::Verified => "verified",
+                Security::Known => "known",
+                Security::FirstUse => "first_use",
+            };
+            json!({"type": "state", "state": "encrypted", "trust": trust, "fingerprint": fingerprint})
+        }
         ConnectionState::Disconnected { reason } => {
             json!({"type": "state", "state": "disconnected", "reason": reason})
         }

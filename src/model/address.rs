@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-use super::limits::{DEFAULT_PORT, MDNS_SERVICE};
+use super::limits::{DEFAULT_PORT, DEFAULT_TLS_PORT, MDNS_SERVICE};
 
 /// Host and port of a server or peer. The host may also be an mDNS service instance name
 /// ([`is_service_instance`]).
@@ -17,6 +17,45 @@ pub struct HostAddress {
     pub port: u16,
 }
 
+/// Way of talking to a server that the scheme of an address demands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// `chat://`: plain TCP.
+    Plain,
+    /// `chats://`: TLS.
+    Tls,
+}
+
+/// Address of a server as people write it, with or without a scheme.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerAddress {
+    /// Scheme; `None` if the text has none.
+    pub scheme: Option<Scheme>,
+    /// Host and port. The default port is that of the scheme, or of plain TCP.
+    pub address: HostAddress,
+}
+
+impl FromStr for ServerAddress {
+    type Err = AddressError;
+
+    /// Parses an address like [`HostAddress`], with `chats://` as another scheme, whose default
+    /// port is [`DEFAULT_TLS_PORT`].
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let text = text.trim();
+        let scheme = |name: &str| {
+            let (found, rest) = text.split_at_checked(name.len())?;
+            found.eq_ignore_ascii_case(name).then_some(rest)
+        };
+        if let Some(rest) = scheme("chats://") {
+            let rest = rest.strip_suffix('/').unwrap_or(rest);
+            let address = HostAddress::parse(rest, DEFAULT_TLS_PORT)?;
+            return Ok(Self { scheme: Some(Scheme::Tls), address });
+        }
+        let scheme = scheme("chat://").map(|_| Scheme::Plain);
+        Ok(Self { scheme, address: text.parse()? })
+    }
+}
+
 /// Reason why a text is not a valid [`HostAddress`].
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AddressError {
@@ -26,11 +65,11 @@ pub enum AddressError {
     /// The text after the host is not a port from 1 to 65535. The field holds that text.
     #[error("“{0}” is no port (1 to 65535)")]
     Port(String),
-    /// The scheme is `chats://`, which is not supported.
-    #[error("chats:// (TLS) is not there yet: use chat://")]
+    /// The scheme is `chats://` (TLS), where only plain addresses are meant: among peers.
+    #[error("chats:// (TLS) is for servers")]
     Tls,
     /// The scheme is neither `chat://` nor `chats://`.
-    #[error("only chat:// addresses are meant here")]
+    #[error("only chat:// and chats:// addresses are meant here")]
     Scheme,
     /// The host contains this character, which is not allowed. No host may contain a control
     /// character. Only a service instance name may contain white space or one of `/[]@?#`.
@@ -117,12 +156,33 @@ impl FromStr for HostAddress {
         let text = text.trim();
         // An instance label may contain anything, even a scheme.
         let entry = split_service_instance(text.strip_prefix("chat://").unwrap_or(text));
-        let (host, port) = match entry {
+        match entry {
+            Some((host, port)) => Self::checked(host, port, DEFAULT_PORT),
+            None => Self::parse(strip_scheme(text)?, DEFAULT_PORT),
+        }
+    }
+}
+
+impl HostAddress {
+    /// Parses an address without a scheme.
+    ///
+    /// # Errors
+    /// [`AddressError`].
+    fn parse(text: &str, default_port: u16) -> Result<Self, AddressError> {
+        let (host, port) = match split_service_instance(text) {
             Some(split) => split,
-            None => split_host(strip_scheme(text)?)?,
+            None => split_host(text)?,
         };
+        Self::checked(host, port, default_port)
+    }
+
+    /// Checks a host, and parses its port.
+    ///
+    /// # Errors
+    /// [`AddressError`].
+    fn checked(host: &str, port: Option<&str>, default_port: u16) -> Result<Self, AddressError> {
         let port = match port {
-            None => DEFAULT_PORT,
+            None => default_port,
             Some(port) => match port.parse() {
                 Ok(number) if number != 0 => number,
                 _ => return Err(AddressError::Port(port.to_owned())),
@@ -159,6 +219,30 @@ impl fmt::Display for HostAddress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The scheme gives the way of talking and the default port.
+    #[test]
+    fn server_address_has_a_scheme() {
+        for (text, scheme, host, port) in [
+            ("pi", None, "pi", 2_428),
+            ("chat://pi", Some(Scheme::Plain), "pi", 2_428),
+            ("Chats://pi/", Some(Scheme::Tls), "pi", 2_429),
+            ("chats://[::1]:7", Some(Scheme::Tls), "::1", 7),
+            (
+                "chats://a b._pi-chat._tcp.local",
+                Some(Scheme::Tls),
+                "a b._pi-chat._tcp.local",
+                2_429,
+            ),
+            ("a://b._pi-chat._tcp.local", None, "a://b._pi-chat._tcp.local", 2_428),
+        ] {
+            let address = HostAddress { host: host.to_owned(), port };
+            assert_eq!(text.parse(), Ok(ServerAddress { scheme, address }), "{text}");
+        }
+        for text in ["chats://", "https://pi", "chats://chat://pi", "chats://a b"] {
+            assert!(text.parse::<ServerAddress>().is_err(), "{text}");
+        }
+    }
 
     /// Each spelling gives host and port, and what is displayed parses to the same address. Other
     /// texts are refused.

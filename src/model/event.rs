@@ -186,6 +186,14 @@ pub enum Event {
 pub enum ConnectionState {
     /// A connection is being established, or a room of peers is being joined.
     Connecting,
+    /// The connection is being established over TLS, and the server has the fingerprint that it
+    /// should have, as far as that is known. Nothing was sent before.
+    Encrypted {
+        /// How far the server's key is trusted.
+        security: Security,
+        /// Fingerprint of the server's key, as people compare it.
+        fingerprint: String,
+    },
     /// The connection is established. [`Event::JoinedServer`] follows when the join is accepted.
     Connected,
     /// The connection has ended.
@@ -212,6 +220,17 @@ pub enum ConnectionState {
         /// Number of unanswered requests.
         requests: usize,
     },
+}
+
+/// How far the key of a server is trusted that is reached over TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Security {
+    /// The user has said the fingerprint, now or earlier.
+    Verified,
+    /// It is the same key as at earlier connections.
+    Known,
+    /// It is the first connection, and nothing proves whose key it is.
+    FirstUse,
 }
 
 /// Session and server details of an accepted join, from the server's `welcome`.

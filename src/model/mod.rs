@@ -30,14 +30,16 @@ mod settings;
 mod text;
 mod time;
 
-pub use address::{AddressError, HostAddress, instance_label, is_service_instance};
+pub use address::{
+    AddressError, HostAddress, Scheme, ServerAddress, instance_label, is_service_instance,
+};
 pub use address_group::AddressGroup;
 pub use bucket::TokenBucket;
 pub use code::{ErrorCode, NoticeCode};
 pub use entry::{Draft, LogEntry, SharedEntry, Target};
 pub use event::{
     ConnectionState, DirectMessage, Event, JoinedMesh, JoinedServer, Message, PeerReport,
-    PeerRoute, Refusal, RosterNote, RosterStatus, SearchResult,
+    PeerRoute, Refusal, RosterNote, RosterStatus, SearchResult, Security,
 };
 pub use fact::{
     Actor, Fact, FactDraft, ModerationAction, NamedSession, RemovedMessage, Role, RoomSetting,

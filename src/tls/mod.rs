@@ -1,4 +1,4 @@
-//! Layer 3: TLS below the frames: `docs/protocol/tls.md`.
+//! Layer 3: TLS below the frames, for server and client: `docs/protocol/tls.md`.
 //!
 //! | file | part |
 //! |---|---|
@@ -7,8 +7,11 @@
 //! | `socket` | socket that encrypts, without waiting |
 //! | `identity` | the server's key and certificate |
 //! | `stored_identity` | those that it has made for itself |
+//! | `handshake` | the client's side of the handshake |
 
 mod fingerprint;
+#[cfg(feature = "client")]
+mod handshake;
 #[cfg(feature = "server")]
 mod identity;
 mod provider;
@@ -17,6 +20,8 @@ mod socket;
 mod stored_identity;
 
 pub use fingerprint::{Fingerprint, FingerprintDigits, FingerprintError};
+#[cfg(feature = "client")]
+pub(crate) use handshake::{HandshakeError, connect};
 #[cfg(feature = "server")]
 pub use identity::{Identity, IdentityError};
 pub(crate) use socket::TlsSocket;

@@ -47,6 +47,12 @@ impl TlsSocket {
         Self { stream, tls, has_unread: true, unreported: 0, traffic: Traffic::default() }
     }
 
+    /// Returns the TCP socket, for its options. Whoever writes to it breaks the connection.
+    #[cfg(feature = "client")]
+    pub(crate) const fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
     /// Waits until the socket is ready to read or write, as `interest` says. It may return although
     /// nothing can be read. Cancel-safe.
     ///
@@ -197,5 +203,126 @@ impl Write for Unwaiting<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+#[cfg(all(feature = "server", feature = "client"))]
+mod tests {
+    use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
+
+    use super::*;
+    use crate::tls::{Identity, StoredIdentity, connect};
+
+    /// Returns both sides of a connection on the loopback: server and client. The sockets hold
+    /// little, so that writes are refused soon.
+    async fn pair() -> (TlsSocket, TlsSocket) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let identity = Identity::from_stored(&StoredIdentity::generate().unwrap()).unwrap();
+        let connecting = TcpStream::connect(listener.local_addr().unwrap());
+        let (accepted, stream) = tokio::join!(listener.accept(), connecting);
+        let (accepted, stream) = (accepted.unwrap().0, stream.unwrap());
+        for socket in [&accepted, &stream] {
+            let socket = socket2::SockRef::from(socket);
+            socket.set_send_buffer_size(8 << 10).unwrap();
+            socket.set_recv_buffer_size(8 << 10).unwrap();
+        }
+        let acceptor = TlsAcceptor::from(identity.config().unwrap());
+        let (server, client) = tokio::join!(acceptor.accept(accepted), connect(stream));
+        let (stream, tls) = server.unwrap().into_inner();
+        let (client, fingerprint) = client.unwrap();
+        assert_eq!(fingerprint, identity.fingerprint());
+        (TlsSocket::new(stream, tls), client)
+    }
+
+    /// Reads until the socket has nothing now. Returns true at the end of the stream.
+    async fn read_some(socket: &mut TlsSocket, size: usize, received: &mut Vec<u8>) -> bool {
+        socket.ready(Interest::READABLE).await.unwrap();
+        loop {
+            let mut buffer = vec![0; size];
+            match socket.try_read(&mut buffer) {
+                Ok(0) => return true,
+                Ok(count) => received.extend_from_slice(&buffer[..count]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    /// All bytes arrive once and in order, also if the socket refuses many writes, the slices are
+    /// of any size, and the reader's buffer is small. Each call that is refused is repeated with
+    /// the same bytes.
+    #[tokio::test]
+    async fn bytes_arrive_in_order_although_writes_are_refused() {
+        let (mut server, mut client) = pair().await;
+        let sent: Vec<u8> = (0..600_000_u32).map(|it| (it % 251) as u8).collect();
+        let writing = async {
+            let (mut written, mut refused) = (0, 0);
+            while written < sent.len() {
+                let (first, rest) = sent[written..].split_at((sent.len() - written).min(700));
+                match server.try_write(&[first, rest].map(IoSlice::new)) {
+                    Ok(count) => written += count,
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                        refused += 1;
+                        server.ready(Interest::WRITABLE).await.unwrap();
+                    }
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            (written, refused)
+        };
+        let reading = async {
+            let mut received = Vec::new();
+            while received.len() < sent.len() {
+                assert!(!read_some(&mut client, 1_000, &mut received).await);
+            }
+            received
+        };
+        let ((written, refused), received) = tokio::join!(writing, reading);
+        assert!(refused > 10, "only {refused} writes were refused");
+        assert_eq!(written, sent.len());
+        assert!(received == sent, "other bytes were received");
+    }
+
+    /// After `close_notify`, what was sent before it is read, then the end, whether both arrive at
+    /// once or not. Without it, the end is an error.
+    #[tokio::test]
+    async fn only_close_notify_is_a_regular_end() {
+        let (mut server, mut client) = pair().await;
+        assert_eq!(client.try_write(&[IoSlice::new(b"bye")]).unwrap(), 3);
+        client.end_sending().await.unwrap();
+        let mut received = Vec::new();
+        while !read_some(&mut server, 64, &mut received).await {}
+        assert_eq!(received, b"bye");
+        assert_eq!(server.try_write(&[IoSlice::new(b"due")]).unwrap(), 3);
+
+        let (mut server, client) = pair().await;
+        drop(client);
+        server.stream.readable().await.unwrap();
+        let error = loop {
+            match server.try_read(&mut [0; 64]) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    server.ready(Interest::READABLE).await.unwrap();
+                }
+                other => break other.unwrap_err(),
+            }
+        };
+        assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
+    }
+
+    /// Padding and other bytes that are no payload are counted, payload is not.
+    #[tokio::test]
+    async fn overhead_is_counted() {
+        let (mut server, mut client) = pair().await;
+        for _ in 0..100 {
+            assert_eq!(client.try_write(&[IoSlice::new(b"x")]).unwrap(), 1);
+        }
+        let mut received = Vec::new();
+        while received.len() < 100 {
+            read_some(&mut server, 64, &mut received).await;
+        }
+        // A record has 5 bytes in front, the kind of its content and 16 bytes of authentication.
+        assert_eq!(server.overhead(), 100 * 22);
     }
 }

@@ -15,7 +15,7 @@ use super::safe::{safe_line, safe_name, sanitize_text};
 use super::view_state::{Dialect, SharedViewState};
 use crate::model::{
     ConnectionState, DirectMessage, ErrorCode, Event, JoinedServer, Message, NameKey, Refusal,
-    RosterNote, Style, Timestamp,
+    RosterNote, Security, Style, Timestamp,
 };
 
 /// Maximum number of names that one line lists. Further names are only counted.
@@ -383,6 +383,17 @@ impl Renderer {
             ConnectionState::Waiting { requests } => {
                 let waits = counted_waiting(*requests);
                 let line = format!("{waits} for the server; Enter or /reconnect tries at once");
+                out.push(self.status_line(&line));
+            }
+            ConnectionState::Encrypted { security, fingerprint } => {
+                let line = match security {
+                    Security::Verified => "encrypted (TLS), with the verified key".to_owned(),
+                    Security::Known => "encrypted (TLS), with the same key as ever".to_owned(),
+                    Security::FirstUse => format!(
+                        "encrypted (TLS), with a key that is new here and will be remembered; \
+                         the owner can compare its fingerprint: {fingerprint}"
+                    ),
+                };
                 out.push(self.status_line(&line));
             }
             ConnectionState::Connecting if self.view.with(|it| it.dialect) == Dialect::Peers => {
