@@ -18,13 +18,17 @@ use super::discovery::{self, DiscoveredServer, Rediscovery};
 use super::race::{GreetedConnection, describe_failures, race, wrong_fingerprint};
 use super::stream::Stream;
 use super::trust::{Expectation, KnownServers, WrongFingerprint};
+use crate::model::limits::DEFAULT_TLS_PORT;
 use crate::model::{HostAddress, Scheme, is_service_instance};
 use crate::tls::FingerprintDigits;
 use crate::wire::FrameReader;
-use crate::wire::tcp::{ClientFrame, Hello};
+use crate::wire::tcp::{ClientFrame, Hello, feature};
 
 /// Maximum time to resolve a host name, or to find a discovered server again by multicast DNS.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Maximum time to reach over TLS a server that was reached in plain, and says that it offers TLS.
+const OFFER_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Maximum time to close a connection: to send the queued frames and to read to the end of the
 /// server's stream.
@@ -82,8 +86,9 @@ impl Connection {
         server: Destination,
         known: KnownServers,
         said: Option<FingerprintDigits>,
-        hello: Hello,
+        mut hello: Hello,
     ) {
+        hello.features |= feature::TLS;
         let mut encoded = Vec::new();
         ClientFrame::from(hello).encode(&mut encoded);
         *self = Self::Connecting(Box::pin(connect(server, known, said, encoded)));
@@ -251,11 +256,34 @@ async fn connect(
         route_to_host(&server, &known, said).await?
     };
     match race(addresses, &hello, expectation).await {
-        Ok(greeted) => Ok((greeted, server)),
+        Ok(greeted) => Ok((prefer_tls(greeted, &server, DEFAULT_TLS_PORT, &hello).await, server)),
         Err(failures) => Err(match wrong_fingerprint(&failures) {
             Some(wrong) => describe_wrong_fingerprint(&server, wrong),
             None => format!("No connection to {server} ({}).", describe_failures(&failures)),
         }),
+    }
+}
+
+/// Returns a connection over TLS to the server that has been greeted in plain, if it offers that and
+/// the user has not chosen plain TCP. Returns the plain connection otherwise, and if TLS cannot be
+/// had within [`OFFER_TIMEOUT`]: this server was not seen with TLS. `port`: where TLS is.
+async fn prefer_tls(
+    greeted: GreetedConnection,
+    server: &Destination,
+    port: u16,
+    hello: &[u8],
+) -> GreetedConnection {
+    let is_open = greeted.identity.is_none() && server.scheme.is_none();
+    if !(is_open && greeted.offers_tls) {
+        return greeted;
+    }
+    let Ok(mut address) = greeted.stream.tcp().peer_addr() else { return greeted };
+    address.set_port(port);
+    // No fingerprint is kept of this server: otherwise the way would have been TLS at once.
+    let attempt = race(vec![address], hello, Some(Expectation::default()));
+    match timeout(OFFER_TIMEOUT, attempt).await {
+        Ok(Ok(encrypted)) => encrypted,
+        Ok(Err(_)) | Err(_) => greeted,
     }
 }
 
@@ -411,6 +439,22 @@ mod tests {
         ] {
             assert_eq!(route_of(text, known, is_said).await, expected, "{text} {is_said}");
         }
+    }
+
+    /// Who is told in plain that TLS is offered keeps the plain connection if TLS cannot be had.
+    #[tokio::test]
+    async fn offer_that_cannot_be_taken_leaves_plain() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let own = stream.local_addr().unwrap();
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let stream = Stream::Plain(stream);
+        let greeted =
+            GreetedConnection { stream, identity: None, offers_tls: true, received: Vec::new() };
+        let server = Destination::from("127.0.0.1".parse::<ServerAddress>().unwrap());
+        let left = prefer_tls(greeted, &server, closed, b"hello").await;
+        assert_eq!(left.stream.tcp().local_addr().unwrap(), own);
+        assert!(left.identity.is_none() && left.offers_tls);
     }
 
     /// A server that was found is reached over TLS if it offers that. If it was seen with TLS, or

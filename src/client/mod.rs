@@ -277,8 +277,13 @@ impl Driver<'_> {
     /// Takes over the new connection to a server, and passes on what was received on it.
     fn on_connected(&mut self, greeted: GreetedConnection, server: Destination) {
         self.connection = Connection::Open(OpenConnection::new(greeted.stream));
-        if let Some((fingerprint, trust)) = greeted.identity {
-            self.on_encrypted(&server, fingerprint, trust);
+        match greeted.identity {
+            Some((fingerprint, trust)) => self.on_encrypted(&server, fingerprint, trust),
+            None => {
+                let state = ConnectionState::Plain { is_tls_offered: greeted.offers_tls };
+                // If the screen has failed, showing the next event of the link reveals it.
+                let _ = self.screen.show(&Event::Connection(state));
+            }
         }
         self.on_server_identified(server);
         let saved = self.saved.take();

@@ -23,7 +23,7 @@ use super::stream::Stream;
 use super::trust::{Expectation, Trust, WrongFingerprint};
 use crate::tls::{self, Fingerprint, HandshakeError};
 use crate::wire::FrameReader;
-use crate::wire::tcp::{Decoded, ServerFrame, VERSION};
+use crate::wire::tcp::{Decoded, ServerFrame, VERSION, feature};
 
 /// Time between the starts of two attempts, if no attempt ends meanwhile (RFC 8305, section 5).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
@@ -55,6 +55,8 @@ pub(super) struct GreetedConnection {
     pub(super) stream: Stream,
     /// Fingerprint of the server, and how it is known; `None` over plain TCP.
     pub(super) identity: Option<(Fingerprint, Trust)>,
+    /// True if the server has said that it offers TLS at the default port.
+    pub(super) offers_tls: bool,
     /// All bytes received so far. Frames that a client ignores may come before the answer. The
     /// bytes may also be no frames at all.
     pub(super) received: Vec<u8>,
@@ -274,31 +276,36 @@ async fn greet(
             return Err(written.err().map_or(AttemptError::Closed, AttemptError::Io));
         }
         received.extend_from_slice(chunk);
-        let verdict = is_greeting(&mut reader, chunk);
+        let verdict = judge_answer(&mut reader, chunk);
         if verdict.is_some() || received.len() > MAX_GREETING_BYTES {
-            let greeted = GreetedConnection { stream, identity, received };
-            return Ok(match verdict {
-                Some(true) => Answer::Greeting(greeted),
-                _ => Answer::Other(greeted),
+            let features = verdict.flatten();
+            let offers_tls = features.is_some_and(|it| it & feature::TLS != 0);
+            let greeted = GreetedConnection { stream, identity, offers_tls, received };
+            return Ok(match features {
+                Some(_) => Answer::Greeting(greeted),
+                None => Answer::Other(greeted),
             });
         }
     }
 }
 
 /// Passes received bytes to `reader`, and judges the server's next frame. Skips the frames that a
-/// client ignores before `server_hello`. Returns true if it is a `server_hello` with the version of
-/// this program, and false if it is anything else or no frame. `None` if it is not complete yet.
-fn is_greeting(reader: &mut FrameReader, chunk: &[u8]) -> Option<bool> {
+/// client ignores before `server_hello`. Returns its features if it is a `server_hello` with the
+/// version of this program, and `Some(None)` if it is anything else or no frame. `None` if it is not
+/// complete yet.
+fn judge_answer(reader: &mut FrameReader, chunk: &[u8]) -> Option<Option<u64>> {
     let mut verdict = None;
     let outcome = reader.feed(chunk, |body| {
         verdict = match ServerFrame::decode(body) {
-            Decoded::Frame(ServerFrame::ServerHello(hello)) => Some(hello.version == VERSION),
-            Decoded::Frame(ServerFrame::Error(_)) | Decoded::Malformed(_) => Some(false),
+            Decoded::Frame(ServerFrame::ServerHello(hello)) => {
+                Some((hello.version == VERSION).then_some(hello.features))
+            }
+            Decoded::Frame(ServerFrame::Error(_)) | Decoded::Malformed(_) => Some(None),
             Decoded::Frame(_) | Decoded::Ignored => None,
         };
         verdict.is_none()
     });
-    if outcome.is_err() { Some(false) } else { verdict }
+    if outcome.is_err() { Some(None) } else { verdict }
 }
 
 #[cfg(test)]

@@ -419,6 +419,7 @@ impl ServerOptions {
                 frames_per_minute: self.per_minute.unwrap_or(hub.frames_per_minute),
                 retention,
                 is_durable,
+                ..hub
             },
         };
         settings.hub.check()?;

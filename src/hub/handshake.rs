@@ -86,7 +86,9 @@ impl Hub {
             return self.close_with_error(now, id, error);
         }
         let in_common = (hello.min_version..=hello.max_version).contains(&VERSION);
-        let provided = feature::PRESENCE
+        let tls = if self.settings.offers_tls { feature::TLS } else { 0 };
+        let provided = tls
+            | feature::PRESENCE
             | feature::SEARCH
             | feature::RESUME
             | feature::EVENTS

@@ -165,7 +165,12 @@ fn connection_state_object(state: &ConnectionState) -> Value {
                 Security::Known => "known",
                 Security::FirstUse => "first_use",
             };
-            json!({"type": "state", "state": "encrypted", "trust": trust, "fingerprint": fingerprint})
+            json!({
+                "type": "encryption", "encrypted": true, "trust": trust, "fingerprint": fingerprint
+            })
+        }
+        ConnectionState::Plain { is_tls_offered } => {
+            json!({"type": "encryption", "encrypted": false, "tls_offered": is_tls_offered})
         }
         ConnectionState::Disconnected { reason } => {
             json!({"type": "state", "state": "disconnected", "reason": reason})

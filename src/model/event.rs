@@ -194,6 +194,11 @@ pub enum ConnectionState {
         /// Fingerprint of the server's key, as people compare it.
         fingerprint: String,
     },
+    /// The connection is being established over plain TCP: it is not encrypted.
+    Plain {
+        /// True if the server offers TLS; it could not be reached so, or the user wants plain TCP.
+        is_tls_offered: bool,
+    },
     /// The connection is established. [`Event::JoinedServer`] follows when the join is accepted.
     Connected,
     /// The connection has ended.

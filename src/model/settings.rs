@@ -43,6 +43,8 @@ pub struct HubSettings {
     pub motd: Option<AnnouncementText>,
     /// True if messages survive a restart of the server; stated in the `welcome`.
     pub is_durable: bool,
+    /// True if clients are told that TLS is at its default port; stated in `server_hello`.
+    pub offers_tls: bool,
 }
 
 /// Retention limits: maximum age, number and size of the messages that are kept. 0: no limit.
@@ -73,6 +75,7 @@ impl Default for HubSettings {
             retention: Retention::default(),
             motd: None,
             is_durable: false,
+            offers_tls: false,
         }
     }
 }

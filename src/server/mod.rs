@@ -214,6 +214,8 @@ pub async fn run(
 
     let descriptors = DescriptorLimit::read();
     descriptors.lower_max_connections(&mut settings.hub);
+    let tls_addresses = tls::bind_all(&settings)?;
+    settings.hub.offers_tls = tls::is_offered(&settings, &tls_addresses);
     let (engine, handle) =
         Engine::new(settings.hub.clone(), restored, log, settings.backlog, clock);
     let current = watch::Sender::new(settings.clone());
@@ -267,7 +269,6 @@ pub async fn run(
         clock,
     };
     let addresses = bind_all(&settings)?;
-    let tls_addresses = tls::bind_all(&settings)?;
     let web_addresses = web::bind_all(&settings.web)?;
     tracing::info!("{}", startup_summary(&settings, is_empty, own_identity.as_ref()));
     let mut helpers = JoinSet::new();

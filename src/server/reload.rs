@@ -122,6 +122,7 @@ fn settings_to_apply(
         new.hub.retention = old.hub.retention;
     }
     new.hub.is_durable = old.hub.is_durable;
+    new.hub.offers_tls = old.hub.offers_tls;
     new.listen.clone_from(&old.listen);
     new.web.listen.clone_from(&old.web.listen);
     new.plain = old.plain;

@@ -18,14 +18,24 @@ const NO_SERVER_FOUND: &str = "no server was found on this network";
 
 /// Starts a server that listens on all addresses of a machine.
 fn start_server(machine: &Machine, name: &str, arguments: &[&str]) -> Server {
-    let all = [&["--listen", "[::]:0", "--name", name], arguments].concat();
+    start_server_at("[::]:0", machine, name, arguments)
+}
+
+/// Starts a server that listens for plain TCP at this address of a machine.
+pub(crate) fn start_server_at(
+    listen: &str,
+    machine: &Machine,
+    name: &str,
+    arguments: &[&str],
+) -> Server {
+    let all = [&["--listen", listen, "--name", name], arguments].concat();
     Server::start_command(machine.command(env!("CARGO_BIN_EXE_chat-server")), &all, |command| {
         command.env_clear();
     })
 }
 
 /// The command that runs `chat-client` on a machine, with `home` as the user's home directory.
-fn client_command(machine: &Machine, home: &TempDir, arguments: &[&str]) -> Command {
+pub(crate) fn client_command(machine: &Machine, home: &TempDir, arguments: &[&str]) -> Command {
     let mut command = machine.command(env!("CARGO_BIN_EXE_chat-client"));
     command.env_clear().env("HOME", home.path()).args(arguments);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -33,14 +43,14 @@ fn client_command(machine: &Machine, home: &TempDir, arguments: &[&str]) -> Comm
 }
 
 /// Writes `input` to a program, closes its standard input, and waits until it has ended.
-fn run_to_end(mut child: Child, input: &str) -> Output {
+pub(crate) fn run_to_end(mut child: Child, input: &str) -> Output {
     // The program may have ended already.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     child.wait_with_output().unwrap()
 }
 
 /// Returns exit code, standard output and standard error as text.
-fn exit_and_output(output: Output) -> (Option<i32>, String, String) {
+pub(crate) fn exit_and_output(output: Output) -> (Option<i32>, String, String) {
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code(), text(output.stdout), text(output.stderr))
 }

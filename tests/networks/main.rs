@@ -37,6 +37,8 @@ mod program;
 mod restarts;
 mod routed;
 mod split;
+#[cfg(all(feature = "server", feature = "client"))]
+mod tls;
 
 use std::env;
 use std::fmt::Display;

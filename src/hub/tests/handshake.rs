@@ -152,6 +152,18 @@ fn hello_is_validated() {
     }
 }
 
+/// A client that asks for the feature `tls` learns whether the server offers it.
+#[test]
+fn tls_is_told_to_who_asks() {
+    for (offers_tls, asked, granted) in [(true, 64, 64), (true, 0, 0), (false, 64, 0)] {
+        let settings = HubSettings { offers_tls, ..HubSettings::default() };
+        let mut harness = Harness::with(settings);
+        let connection = harness.connect();
+        harness.send(connection, hello(asked));
+        assert_eq!(harness.take_summaries(connection), [format!("server_hello 1 {granted}")]);
+    }
+}
+
 /// Each kind of frame, decodable or not, is allowed or refused in each state as documented.
 #[test]
 fn frames_are_checked_against_state_table() {

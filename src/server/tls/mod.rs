@@ -27,6 +27,7 @@ use super::listen_address::ListenAddress;
 use super::trusted_proxies::TrustedProxies;
 use super::unproven::{Place, Unproven};
 use crate::model::AddressGroup;
+use crate::model::limits::{DEFAULT_PORT, DEFAULT_TLS_PORT};
 use crate::tls::{Identity, TlsSocket};
 
 /// Maximum time from accepting a connection to the end of its handshake, with the time for which
@@ -64,6 +65,16 @@ pub(super) fn bind_all(settings: &ServerSettings) -> Result<Vec<Bound>, ListenEr
         }
     }
     Ok(bound)
+}
+
+/// Returns true if clients of plain TCP are told that TLS is at its default port: if both have their
+/// default ports, and no proxy is in front of the server, which may have neither. `bound`: result
+/// of [`bind_all`].
+pub(super) fn is_offered(settings: &ServerSettings, bound: &[Bound]) -> bool {
+    let has = |all: &[ListenAddress], port| all.iter().any(|it| it.port() == port);
+    let is_plain_at_default = settings.listen.is_empty() || has(&settings.listen, DEFAULT_PORT);
+    let is_at_default = settings.tls.listen.as_deref().is_some_and(|it| has(it, DEFAULT_TLS_PORT));
+    !bound.is_empty() && is_plain_at_default && is_at_default && settings.trusted_proxies.is_empty()
 }
 
 /// Way in over TLS. Clones share the limits of unfinished handshakes.

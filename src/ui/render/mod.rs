@@ -385,6 +385,11 @@ impl Renderer {
                 let line = format!("{waits} for the server; Enter or /reconnect tries at once");
                 out.push(self.status_line(&line));
             }
+            ConnectionState::Plain { is_tls_offered } => {
+                let although =
+                    if *is_tls_offered { ", although the server offers TLS" } else { "" };
+                out.push(self.status_line(&format!("not encrypted{although}")));
+            }
             ConnectionState::Encrypted { security, fingerprint } => {
                 let line = match security {
                     Security::Verified => "encrypted (TLS), with the verified key".to_owned(),

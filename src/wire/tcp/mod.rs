@@ -110,6 +110,8 @@ pub mod feature {
     pub const EVENTS: u64 = 16;
     /// The server answers `directory`, whether or not the client has set this bit.
     pub const DIRECTORY: u64 = 32;
+    /// The server is to be reached over TLS, at its default port of the same address.
+    pub const TLS: u64 = 64;
 }
 
 /// Bits of the `flags` fields. A bit means different things in different frames.
