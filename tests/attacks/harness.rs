@@ -117,6 +117,9 @@ pub(crate) struct Attack<'a> {
     pub(crate) open_files: Option<u32>,
     /// Whether the port for browsers is open. The newcomer then comes by it, too.
     pub(crate) has_web: bool,
+    /// Whether the port for TLS is open, which needs [`Self::on_disk`]. The newcomer then comes by it,
+    /// too.
+    pub(crate) has_tls: bool,
     /// Room in which the pair talks.
     pub(crate) pair_room: &'a str,
     /// Whether the newcomer searches, too, and has to get an answer within [`SEARCH_TIME`].
@@ -147,6 +150,7 @@ impl Default for Attack<'_> {
             password: None,
             open_files: None,
             has_web: false,
+            has_tls: false,
             pair_room: "lobby",
             newcomer_searches: false,
             reaches: &[],
@@ -163,6 +167,8 @@ pub(crate) struct Target<'a> {
     pub(crate) address: SocketAddr,
     /// Where it listens for browsers; `None` without [`Attack::has_web`].
     web: Option<SocketAddr>,
+    /// Where it listens for TLS; `None` without [`Attack::has_tls`].
+    tls: Option<SocketAddr>,
     /// Path of its control socket.
     pub(crate) control: &'a Path,
     /// Where the attacker connects from.
@@ -184,6 +190,11 @@ impl Target<'_> {
     /// Returns where the server listens for browsers. Panics without [`Attack::has_web`].
     pub(crate) fn web(&self) -> SocketAddr {
         self.web.unwrap()
+    }
+
+    /// Returns where the server listens for TLS. Panics without [`Attack::has_tls`].
+    pub(crate) fn tls(&self) -> SocketAddr {
+        self.tls.unwrap()
     }
 
     /// Takes the attackers that have joined already; none at a second call.
@@ -261,6 +272,9 @@ impl Attack<'_> {
             arguments.extend(common::WITH_WEB);
             arguments.extend(["--web-root", &root]);
         }
+        if self.has_tls {
+            arguments.extend(common::WITH_TLS);
+        }
         let proxy = ATTACKER.to_string();
         if self.origin == Origin::Network {
             arguments.extend(["--trusted-proxies", &proxy]);
@@ -269,7 +283,7 @@ impl Attack<'_> {
         if let Some(limit) = self.open_files {
             let program = command.get_program().to_owned();
             command = std::process::Command::new("/bin/sh");
-            command.env_clear().env("CHAT_SERVER_WEB", "false");
+            command.env_clear().env("CHAT_SERVER_WEB", "false").env("CHAT_SERVER_TLS", "false");
             command.arg("-c").arg(format!("ulimit -n {limit}; exec \"$0\" \"$@\"")).arg(program);
         }
         let server = Server::start_command(command, &arguments, |_| {});
@@ -311,9 +325,11 @@ impl Attack<'_> {
         let over = AtomicBool::new(false);
         let recruits = Mutex::new(fortress.recruits);
         let web = self.has_web.then(|| fortress.server.web_address());
+        let tls = self.has_tls.then(|| fortress.server.tls_address());
         let target = Target {
             address,
             web,
+            tls,
             control: &fortress.control,
             origin: self.origin,
             connections: AtomicU64::new(0),
@@ -330,6 +346,8 @@ impl Attack<'_> {
                 thread::sleep(NEWCOMER_AFTER);
                 let joined = arrive(address, password, searches)?;
                 web.map_or(Ok(()), |it| crate::web::arrive(NEWCOMER, it))?;
+                tls.map_or(Ok(()), |it| crate::tls::arrive(NEWCOMER, it))
+                    .map_err(|error| format!("over TLS: {error}"))?;
                 Ok::<_, String>(joined)
             });
             let under = pair.measure(DURING);

@@ -38,5 +38,6 @@ mod rooms;
 mod search;
 mod sessions;
 mod silent_readers;
+mod tls;
 mod waiting_frames;
 mod web;
