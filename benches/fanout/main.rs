@@ -8,7 +8,8 @@
 //!
 //! The server is measured with clients over TCP and with clients over WebSockets. Two relays over
 //! WebSockets differ in their codec only: the server's own one, and tungstenite with small buffers.
-//! `--only relays` leaves out the server.
+//! With its log on disk it is also measured with clients over TLS. `--only relays` leaves out the
+//! server, and `--only tls` all but the clients over TLS and those over TCP beside them.
 //!
 //! All clients are in one room. 4 of them send messages of 64 bytes, each with up to 32 of them
 //! unacknowledged. Server and load generator have a core each.
@@ -24,6 +25,7 @@
 #[path = "../common/process.rs"]
 mod process;
 mod relay;
+mod tls;
 mod web_relay;
 
 use std::collections::VecDeque;
@@ -34,6 +36,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use self::process::cpu_time;
+use self::tls::Tls;
 use pi_chat::model::{Reference, Sequence, SessionId, Timestamp};
 use pi_chat::wire::FrameReader;
 use pi_chat::wire::tcp::{ClientFrame, Decoded, Entry, Hello, Join, MAGIC, Say, ServerFrame};
@@ -69,6 +72,8 @@ enum Target {
     Web,
     /// `chat-server` with its log on disk, `durability = "relaxed"`.
     Disk,
+    /// The same, with clients over TLS.
+    DiskTls,
     /// The bare relay.
     Relay,
     /// Relay over WebSockets, with the server's own codec.
@@ -132,9 +137,15 @@ fn main() {
         load.messages,
         MESSAGE_TEXT.len()
     );
-    compare_codecs(load, rounds);
-    if !has("relays") {
+    let is_only = |name: &str| has("--only") && has(name);
+    if !is_only("tls") {
+        compare_codecs(load, rounds);
+    }
+    if !is_only("tls") && !is_only("relays") {
         measure_server(load, rounds);
+    }
+    if !is_only("relays") {
+        measure_tls(load, rounds);
     }
 }
 
@@ -220,6 +231,30 @@ fn measure_server(load: Load, rounds: u64) {
     println!("median of deliveries per CPU second, log on disk/log in memory: {disk:.2}");
 }
 
+/// Measures the server, with its log on disk, with clients over TCP and over TLS, in turns, and
+/// prints the figures.
+fn measure_tls(load: Load, rounds: u64) {
+    let mut ratios = Vec::new();
+    for round in 1..=rounds {
+        let plain = measure(load, Target::Disk);
+        let tls = measure(load, Target::DiskTls);
+        println!(
+            "round {round}: CPU seconds per million deliveries: over TLS {:.3}, over TCP {:.3}, ratio {:.2}; \
+             server's memory {:.2} and {:.2} kB per client; CPU microseconds for a client that \
+             joins {:.1} and {:.1}",
+            tls.cpu_seconds,
+            plain.cpu_seconds,
+            tls.cpu_seconds / plain.cpu_seconds,
+            kilobytes_per_client(load, &tls),
+            kilobytes_per_client(load, &plain),
+            tls.join_microseconds,
+            plain.join_microseconds,
+        );
+        ratios.push(tls.cpu_seconds / plain.cpu_seconds);
+    }
+    println!("median ratio TLS/TCP {:.2}", median(ratios));
+}
+
 /// Runs this program again, pinned to core 1 by `taskset`. Returns false if that is not possible.
 fn rerun_pinned() -> bool {
     let own = std::env::current_exe().unwrap();
@@ -257,8 +292,8 @@ fn start_pinned(
 }
 
 /// Starts the server with limits that slow down no sender; with its log in the directory `data`, or
-/// in memory. Returns the address for WebSockets if `is_web`, otherwise that for TCP.
-fn start_server(data: Option<&str>, is_web: bool) -> (Child, SocketAddr) {
+/// in memory. Returns the address at which the clients of `target` connect.
+fn start_server(data: Option<&str>, target: Target) -> (Child, SocketAddr) {
     let mut arguments = vec![
         "--listen",
         "127.0.0.1:0",
@@ -272,12 +307,19 @@ fn start_server(data: Option<&str>, is_web: bool) -> (Child, SocketAddr) {
     if let Some(data) = data {
         arguments.extend(["--data", data]);
     }
-    let prefix = if is_web {
-        arguments.extend(["--web-listen", "127.0.0.1:0"]);
-        "listening for browsers on "
-    } else {
-        arguments.extend(["--web", "false"]);
-        "listening on "
+    let prefix = match target {
+        Target::Web => {
+            arguments.extend(["--web-listen", "127.0.0.1:0", "--tls", "false"]);
+            "listening for browsers on "
+        }
+        Target::DiskTls => {
+            arguments.extend(["--web", "false", "--tls-listen", "127.0.0.1:0"]);
+            "listening with TLS on "
+        }
+        _ => {
+            arguments.extend(["--web", "false", "--tls", "false"]);
+            "listening on "
+        }
     };
     start_pinned(env!("CARGO_BIN_EXE_chat-server").as_ref(), &arguments, prefix)
 }
@@ -291,9 +333,8 @@ fn start_relay(flag: &str) -> (Child, SocketAddr) {
 fn measure(load: Load, target: Target) -> Measurement {
     let data = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let (mut child, address) = match target {
-        Target::Server => start_server(None, false),
-        Target::Web => start_server(None, true),
-        Target::Disk => start_server(data.path().to_str(), false),
+        Target::Server | Target::Web => start_server(None, target),
+        Target::Disk | Target::DiskTls => start_server(data.path().to_str(), target),
         Target::Relay => start_relay("--relay"),
         Target::OwnCodec => start_relay("--relay-own-codec"),
         Target::Tungstenite => start_relay("--relay-tungstenite"),
@@ -334,6 +375,8 @@ struct Client {
     stream: tokio::net::TcpStream,
     /// Splits the received bytes into frames.
     reader: FrameReader,
+    /// Encrypts and decrypts, over TLS.
+    tls: Tls,
     /// Removes the headers of WebSocket messages from the received bytes.
     messages: MessageReader,
     /// Program that it is connected to.
@@ -360,8 +403,12 @@ async fn connect_all(load: Load, target: Target, address: SocketAddr) -> Vec<Cli
             shake_hands(&mut stream);
             messages.is_active = true;
         }
+        let mut tls = match target {
+            Target::DiskTls => Tls::connect(&mut stream),
+            _ => Tls::default(),
+        };
         let (reader, session) = match target.is_relay() {
-            false => join(&mut stream, number, &mut messages),
+            false => join(&mut stream, number, &mut tls, &mut messages),
             true => (FrameReader::from_server(), 1 + number as u64),
         };
         stream.set_nonblocking(true).unwrap();
@@ -369,6 +416,7 @@ async fn connect_all(load: Load, target: Target, address: SocketAddr) -> Vec<Cli
         clients.push(Client {
             stream,
             reader,
+            tls,
             messages,
             target,
             received: 0,
@@ -447,7 +495,12 @@ impl MessageReader {
 }
 
 /// Joins and waits for the end of the history. Returns the session as well.
-fn join(stream: &mut TcpStream, number: usize, messages: &mut MessageReader) -> (FrameReader, u64) {
+fn join(
+    stream: &mut TcpStream,
+    number: usize,
+    tls: &mut Tls,
+    messages: &mut MessageReader,
+) -> (FrameReader, u64) {
     let mut bytes = Vec::new();
     let hello = Hello {
         magic: MAGIC,
@@ -469,7 +522,7 @@ fn join(stream: &mut TcpStream, number: usize, messages: &mut MessageReader) -> 
     if messages.is_active {
         bytes = wrap_message(&bytes);
     }
-    stream.write_all(&bytes).unwrap();
+    stream.write_all(&tls.encrypt(bytes)).unwrap();
     let mut reader = FrameReader::from_server();
     let (mut session, mut is_joined) = (0, false);
     let mut buffer = [0; 4_096];
@@ -485,7 +538,7 @@ fn join(stream: &mut TcpStream, number: usize, messages: &mut MessageReader) -> 
             }
             true
         };
-        for payload in messages.payloads(&buffer[..count]) {
+        for payload in messages.payloads(&tls.decrypt(&buffer[..count])) {
             reader.feed(payload, &mut take).unwrap();
         }
     }
@@ -525,7 +578,7 @@ impl Client {
     }
 
     /// Encodes the next message into the send buffer.
-    fn queue_message(&self, unsent: &mut VecDeque<u8>) {
+    fn queue_message(&mut self, unsent: &mut VecDeque<u8>) {
         let mut bytes = Vec::new();
         if self.target.is_relay() {
             // The relay forwards bytes unchanged, so the message has to be an entry already.
@@ -551,7 +604,8 @@ impl Client {
             })
             .encode(&mut bytes);
         }
-        unsent.extend(if self.messages.is_active { wrap_message(&bytes) } else { bytes });
+        let bytes = if self.messages.is_active { wrap_message(&bytes) } else { bytes };
+        unsent.extend(self.tls.encrypt(bytes));
     }
 
     /// Writes as much of the send buffer as the socket takes.
@@ -574,7 +628,7 @@ impl Client {
             Err(error) => panic!("{error}"),
         };
         assert_ne!(count, 0, "the server hung up");
-        let Self { reader, messages, received, echoed, session, sent, .. } = self;
+        let Self { reader, tls, messages, received, echoed, session, sent, .. } = self;
         let mut take = |body: &[u8]| {
             // Only senders decode what they receive: the generator must not be slower than the
             // program that it measures.
@@ -584,7 +638,7 @@ impl Client {
             }
             true
         };
-        for payload in messages.payloads(&buffer[..count]) {
+        for payload in messages.payloads(&tls.decrypt(&buffer[..count])) {
             reader.feed(payload, &mut take).unwrap();
         }
     }
