@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use thiserror::Error;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use tokio_rustls::rustls::server::{NoServerSessionStorage, ParsedCertificate};
+use tokio_rustls::rustls::server::NoServerSessionStorage;
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::version::TLS13;
 use tokio_rustls::rustls::{self, ServerConfig};
@@ -19,6 +19,12 @@ use crate::text_input;
 /// Length of the point of a P-256 key, in bytes, with which both the public key in a certificate
 /// and a private key that the server has made end.
 const POINT_LENGTH: usize = 65;
+
+/// What stands before the point in the public key of a certificate (SubjectPublicKeyInfo, DER).
+const BEFORE_POINT: [u8; 26] = [
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
+    0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+];
 
 /// Reason why key and certificate cannot be used.
 #[derive(Debug, Error)]
@@ -66,20 +72,21 @@ struct Inner {
 }
 
 impl Identity {
-    /// Returns the identity that the server has made for itself. Parses the certificate, and
-    /// compares its public key with the one that is stored with the private key; the rest of the
-    /// private key is checked when it is first used.
+    /// Returns the identity that the server has made for itself. Checks that the certificate has the
+    /// public key that is stored with the private key. The rest of both is parsed when it is first
+    /// used: what that touches of the program would stay in memory.
     ///
     /// # Errors
-    /// [`IdentityError::Invalid`], [`IdentityError::Mismatch`].
+    /// [`IdentityError::Mismatch`].
     pub fn from_stored(stored: &StoredIdentity) -> Result<Self, IdentityError> {
-        let certificate = CertificateDer::from(stored.certificate.clone());
-        let public = ParsedCertificate::try_from(&certificate)?.subject_public_key_info();
-        let point = public.last_chunk::<POINT_LENGTH>().ok_or(IdentityError::Mismatch)?;
-        if !stored.key.ends_with(point) {
+        let point = stored.key.last_chunk::<POINT_LENGTH>().ok_or(IdentityError::Mismatch)?;
+        let public = [&BEFORE_POINT[..], point].concat();
+        if !stored.certificate.windows(public.len()).any(|it| it == public) {
             return Err(IdentityError::Mismatch);
         }
-        Self::new(vec![certificate], PrivatePkcs8KeyDer::from(stored.key.clone()).into())
+        let chain = vec![CertificateDer::from(stored.certificate.clone())];
+        let key = PrivatePkcs8KeyDer::from(stored.key.clone()).into();
+        Ok(Self::new(chain, key, Fingerprint::of_public_key(&public)))
     }
 
     /// Returns the identity of the owner's files: the server's certificate with those that certify
@@ -94,23 +101,23 @@ impl Identity {
         let chain = chain.ok().filter(|it| !it.is_empty());
         let chain = chain.ok_or_else(|| pem_error(certificate, "certificate"))?;
         let private = PrivateKeyDer::from_pem_slice(&read(key)?);
-        let identity = Self::new(chain, private.or(Err(pem_error(key, "private key")))?)?;
+        let first = chain.first().ok_or(rustls::Error::NoCertificatesPresented)?;
+        let fingerprint = Fingerprint::of_certificate(first)?;
+        let private = private.or(Err(pem_error(key, "private key")))?;
+        let identity = Self::new(chain, private, fingerprint);
         let config = Some(Arc::new(identity.0.make_config()?));
         identity.0.config.get_or_init(|| config);
         Ok(identity)
     }
 
-    /// Returns the identity with this certificate, those that certify it after it, and its key.
-    ///
-    /// # Errors
-    /// [`IdentityError::Invalid`].
+    /// Returns the identity with this certificate, those that certify it after it, its key and the
+    /// fingerprint of that.
     fn new(
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
-    ) -> Result<Self, IdentityError> {
-        let certificate = chain.first().ok_or(rustls::Error::NoCertificatesPresented)?;
-        let fingerprint = Fingerprint::of_certificate(certificate)?;
-        Ok(Self(Arc::new(Inner { chain, key, fingerprint, config: OnceLock::new() })))
+        fingerprint: Fingerprint,
+    ) -> Self {
+        Self(Arc::new(Inner { chain, key, fingerprint, config: OnceLock::new() }))
     }
 
     /// Returns the settings of TLS for handshakes. `None` if the key cannot be used, which the
@@ -178,18 +185,22 @@ fn read(path: &Path) -> Result<Vec<u8>, IdentityError> {
 mod tests {
     use super::*;
 
-    /// A key that does not belong to the certificate, and a damaged certificate, are noticed at
-    /// once; a damaged private part when it is used. Only what fits has settings.
+    /// A key that does not belong to the certificate, and a certificate without it, are noticed at
+    /// once; a damaged private part when it is used. Only what fits has settings. The fingerprint is
+    /// that of the certificate.
     #[test]
     fn damaged_identity_is_refused() {
         let [good, other] = [(); 2].map(|()| StoredIdentity::generate().unwrap());
         let identity = Identity::from_stored(&good).unwrap();
         assert!(identity.config().is_some());
+        let certificate = CertificateDer::from(good.certificate.clone());
+        let parsed = Fingerprint::of_certificate(&certificate).unwrap();
+        assert_eq!(identity.fingerprint(), parsed);
         let mixed = StoredIdentity { key: other.key, ..good.clone() };
         assert!(matches!(Identity::from_stored(&mixed), Err(IdentityError::Mismatch)));
         let cut = good.certificate[..good.certificate.len() / 2].to_vec();
         let cut = StoredIdentity { certificate: cut, ..good.clone() };
-        assert!(matches!(Identity::from_stored(&cut), Err(IdentityError::Invalid(_))));
+        assert!(matches!(Identity::from_stored(&cut), Err(IdentityError::Mismatch)));
         let mut key = good.key.clone();
         key[0] ^= 1;
         let identity = Identity::from_stored(&StoredIdentity { key, ..good }).unwrap();
