@@ -227,7 +227,7 @@ fn move_kept_fingerprint(home: &Path, from: SocketAddr, to: SocketAddr) {
 }
 
 /// A server is trusted on first use. When another key is at its place, the client sends nothing,
-/// and says both fingerprints and the way out, which works.
+/// and says both fingerprints and the way out, which works. So does `forget`.
 #[test]
 fn changed_key_is_refused_before_anything_is_sent() {
     let (data, home) = (TempDir::new().unwrap(), TempDir::new().unwrap());
@@ -242,7 +242,7 @@ fn changed_key_is_refused_before_anything_is_sent() {
     let refused = send(home.path(), &address, &[]);
     let told = stderr(&refused);
     assert_eq!(refused.status.code(), Some(69), "{told}");
-    for part in [&right, &man.fingerprint, &format!("chat-client forget '{address}'")] {
+    for part in [&right, &format!("--fingerprint \"{}\"", man.fingerprint)] {
         assert!(told.contains(part.as_str()), "{told}");
     }
     assert_eq!(man.served.join().unwrap(), b"", "something was sent");
@@ -255,6 +255,11 @@ fn changed_key_is_refused_before_anything_is_sent() {
     let _moved = Server::start(&[&arguments[..], &tls[..]].concat());
     let still = send(home.path(), &address, &[]);
     assert_eq!(still.status.code(), Some(69), "{}", stderr(&still));
+    let new = fingerprint(other.path());
+    for arguments in [&["--fingerprint", &new][..], &[]] {
+        let after = send(home.path(), &address, arguments);
+        assert!(after.status.success(), "{}", stderr(&after));
+    }
     let mut forget = isolated_command(env!("CARGO_BIN_EXE_chat-client"));
     let forget = forget.env("HOME", home.path()).args(["forget", &address]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&forget.stdout), "The key is forgotten.\n");

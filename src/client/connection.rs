@@ -266,7 +266,8 @@ async fn connect(
 
 /// Returns a connection over TLS to the server that has been greeted in plain, if it offers that and
 /// the user has not chosen plain TCP. Returns the plain connection otherwise, and if TLS cannot be
-/// had within [`OFFER_TIMEOUT`]: this server was not seen with TLS. `port`: where TLS is.
+/// had within [`OFFER_TIMEOUT`] or its port is not known: this server was not seen with TLS.
+/// `port`: where TLS is.
 async fn prefer_tls(
     greeted: GreetedConnection,
     server: &Destination,
@@ -274,7 +275,9 @@ async fn prefer_tls(
     hello: &[u8],
 ) -> GreetedConnection {
     let is_open = greeted.identity.is_none() && server.scheme.is_none();
-    if !(is_open && greeted.offers_tls) {
+    // With another port than the default one, TLS at its default port may be another server's, as
+    // behind a port forward, and there is no key under which the fingerprint could be kept.
+    if !(is_open && greeted.offers_tls && server.trust_key().is_some()) {
         return greeted;
     }
     let Ok(mut address) = greeted.stream.tcp().peer_addr() else { return greeted };
@@ -282,8 +285,9 @@ async fn prefer_tls(
     // No fingerprint is kept of this server: otherwise the way would have been TLS at once.
     let attempt = race(vec![address], hello, Some(Expectation::default()));
     match timeout(OFFER_TIMEOUT, attempt).await {
-        Ok(Ok(encrypted)) => encrypted,
-        Ok(Err(_)) | Err(_) => greeted,
+        // A server that has no place for a second connection answers with an error.
+        Ok(Ok(encrypted)) if encrypted.offers_tls => encrypted,
+        Ok(_) | Err(_) => greeted,
     }
 }
 
@@ -357,15 +361,15 @@ fn describe_missing_tls(server: &Destination) -> String {
 /// Describes for users that a server has another fingerprint than it should have, and what to do.
 fn describe_wrong_fingerprint(server: &Destination, wrong: &WrongFingerprint) -> String {
     let WrongFingerprint { expected, found, is_kept } = wrong;
-    let (how, way_out) = match (is_kept, server.trust_key()) {
-        (true, Some(key)) => (
+    let (how, way_out) = match is_kept {
+        true => (
             "had so far",
             format!(
-                " If its owner says that this is right: chat-client forget '{}'",
-                key.strip_prefix("id ").unwrap_or(&key)
+                " If its owner reads this new fingerprint out to you, start with --fingerprint \
+                 \"{found}\""
             ),
         ),
-        _ => ("should have", String::new()),
+        false => ("should have", String::new()),
     };
     format!(
         "THE KEY OF {server} IS NOT THE ONE THAT IT {}. Somebody may be in between; nothing was \
@@ -455,6 +459,24 @@ mod tests {
         let left = prefer_tls(greeted, &server, closed, b"hello").await;
         assert_eq!(left.stream.tcp().local_addr().unwrap(), own);
         assert!(left.identity.is_none() && left.offers_tls);
+    }
+
+    /// With a port whose server has TLS nobody knows where, the offer of TLS leads nowhere: at the
+    /// default port of TLS may be another server.
+    #[tokio::test]
+    async fn offer_at_another_port_leaves_plain() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let other = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = other.local_addr().unwrap().port();
+        let stream = Stream::Plain(stream);
+        let greeted =
+            GreetedConnection { stream, identity: None, offers_tls: true, received: Vec::new() };
+        let server = Destination::from("127.0.0.1:7".parse::<ServerAddress>().unwrap());
+        let left = prefer_tls(greeted, &server, port, b"hello").await;
+        assert!(left.identity.is_none());
+        other.set_nonblocking(true).unwrap();
+        assert_eq!(other.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
     }
 
     /// A server that was found is reached over TLS if it offers that. If it was seen with TLS, or

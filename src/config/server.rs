@@ -49,8 +49,8 @@ pub struct ServerOptions {
     tls: Option<bool>,
 
     /// Listen here for TLS; may be given several times, as --listen
-    /// [default: the addresses of --listen that have port 2428, with port 2429; left out if another
-    /// program has this port]
+    /// [default: the addresses of --listen that have port 2428, with --plain false all of them, with
+    /// port 2429; left out if another program has this port]
     #[arg(long, value_name = "ADDR:PORT", env = "CHAT_SERVER_TLS_LISTEN", value_delimiter = ',')]
     tls_listen: Option<Vec<ListenAddress>>,
 

@@ -29,6 +29,12 @@ const BURST_DIVISOR: u32 = 16;
 /// once. A handshake costs a small computer some milliseconds.
 const HANDSHAKE_BURST_DIVISOR: u32 = 2;
 
+/// Minimum number of TLS handshakes that an address group may begin at once.
+const MIN_HANDSHAKE_BURST: u32 = 16;
+
+/// Minimum number of handshakes that an address group may begin per minute after that.
+const MIN_HANDSHAKES_PER_MINUTE: u32 = 60;
+
 /// Factor of `max-connections-per-address`: so many handshakes an address group may begin per minute
 /// after that.
 const HANDSHAKES_PER_MINUTE_FACTOR: u32 = 2;
@@ -62,8 +68,10 @@ impl Limit {
         let connections = settings.max_connections_per_address;
         let connections = u32::try_from(connections).unwrap_or(u32::MAX);
         Self {
-            burst: connections / HANDSHAKE_BURST_DIVISOR,
-            per_minute: connections.saturating_mul(HANDSHAKES_PER_MINUTE_FACTOR),
+            burst: (connections / HANDSHAKE_BURST_DIVISOR).max(MIN_HANDSHAKE_BURST),
+            per_minute: connections
+                .saturating_mul(HANDSHAKES_PER_MINUTE_FACTOR)
+                .max(MIN_HANDSHAKES_PER_MINUTE),
         }
     }
 }
@@ -191,6 +199,16 @@ mod tests {
         assert_eq!(rate.take_within(Moment::START, patience), None);
         let later = Moment::START + Duration::from_secs(15);
         assert_eq!(rate.take_within(later, Duration::ZERO), Some(Duration::ZERO));
+    }
+
+    /// Where an address may have few connections only, it may still begin some handshakes.
+    #[test]
+    fn few_connections_leave_some_handshakes() {
+        let few = HubSettings { max_connections_per_address: 1, ..settings() };
+        let rate = GroupRates::new(Limit::of_handshakes(&few)).rate_of(Moment::START, group(66));
+        let taken = |now| (0..100).map_while(|_| rate.take_within(now, Duration::ZERO)).count();
+        assert_eq!(taken(Moment::START), 16);
+        assert_eq!(taken(Moment::START + Duration::from_secs(4)), 4);
     }
 
     /// Changed limits apply to an address group in use: it has used up its old burst, and may use

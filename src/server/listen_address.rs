@@ -1,7 +1,7 @@
 //! Address to listen on, in the form that people write.
 
 use std::fmt;
-use std::net::{SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::str::FromStr;
 
 use serde::Deserialize;
@@ -46,6 +46,17 @@ impl ListenAddress {
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.address.port()
+    }
+
+    /// Returns true if whoever listens here with this address, whatever its port, also listens on
+    /// `other`'s: it is the same, or all addresses of the machine.
+    #[must_use]
+    pub fn includes(&self, other: &Self) -> bool {
+        let is_all = match self.address.ip() {
+            IpAddr::V4(ip) => ip.is_unspecified() && other.address.is_ipv4(),
+            IpAddr::V6(ip) => ip.is_unspecified(),
+        };
+        is_all || *self == other.clone().with_port(self.port())
     }
 
     /// Returns the same address with another port.
@@ -127,6 +138,23 @@ mod tests {
         let Some(SocketAddr::V6(address)) = named.resolve() else { panic!("{named:?}") };
         assert_eq!((address.scope_id(), address.port()), (index, 7));
         assert_eq!(named.to_string(), text);
+    }
+
+    /// An address of the machine is included in itself and in all addresses of its kind; all
+    /// addresses of IPv6 are those of IPv4, too.
+    #[test]
+    fn all_addresses_include_each() {
+        let includes = |all: &str, one: &str| {
+            let (all, one): (ListenAddress, ListenAddress) =
+                (all.parse().unwrap(), one.parse().unwrap());
+            all.includes(&one)
+        };
+        for one in ["[::]:1", "[::1]:1", "[fe80::1%eth0]:1", "0.0.0.0:1", "192.0.2.7:1"] {
+            assert!(includes("[::]:2", one) && includes(one, one), "{one}");
+        }
+        assert!(includes("0.0.0.0:2", "192.0.2.7:1") && includes("192.0.2.7:2", "192.0.2.7:1"));
+        assert!(!includes("0.0.0.0:2", "[::1]:1") && !includes("192.0.2.7:2", "192.0.2.8:2"));
+        assert!(!includes("192.0.2.7:2", "[::]:2") && !includes("[fe80::1%a]:2", "[fe80::1%b]:2"));
     }
 
     /// An address whose interface does not exist is parsed, because the interface may come later.

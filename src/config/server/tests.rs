@@ -90,6 +90,9 @@ fn tls_listens_where_plain_tcp_has_its_default_port() {
     assert_eq!(listen(several), ["127.0.0.1:2429", "[fe80::1%eth0]:2429"]);
     assert_eq!(listen("listen = [\"[::]:2438\"]"), [""; 0]);
     assert_eq!(listen("listen = [\"[::]:2438\"]\nplain = false"), ["[::]:2429"]);
+    let local = "listen = [\"127.0.0.1:2428\", \"127.0.0.1:80\"]\nplain = false";
+    assert_eq!(listen(local), ["127.0.0.1:2429"]);
+    assert_eq!(listen("plain = false"), ["[::]:2429"]);
     assert_eq!(listen("listen = [\"[::]:2438\"]\ntls-listen = [\"[::]:7\"]"), ["[::]:7"]);
     assert_eq!(listen("tls = false"), [""; 0]);
 }

@@ -19,17 +19,23 @@ impl ServerOptions {
     }
 
     /// Returns the addresses for TLS if none are set: those for plain TCP that have its default
-    /// port, with the default port of TLS. Without plain TCP, all addresses of the machine. So a
-    /// server takes the default port of TLS only if it has that of plain TCP, for clients take both
-    /// for those of one server.
+    /// port, with the default port of TLS. So a server takes the default port of TLS only if it has
+    /// that of plain TCP, for clients take both for those of one server. Without plain TCP, all that
+    /// are set for it, with the default port of TLS. Without any, all addresses of the machine.
     fn default_tls_listen(&self) -> Vec<ListenAddress> {
-        match self.listen.as_deref() {
-            Some(plain) if !plain.is_empty() && self.plain != Some(false) => {
-                let at_default = plain.iter().filter(|it| it.port() == DEFAULT_PORT);
-                at_default.map(|it| it.clone().with_port(DEFAULT_TLS_PORT)).collect()
-            }
-            _ => vec![SocketAddr::from((Ipv6Addr::UNSPECIFIED, DEFAULT_TLS_PORT)).into()],
+        let listen = self.listen.as_deref().unwrap_or_default();
+        if listen.is_empty() {
+            return vec![SocketAddr::from((Ipv6Addr::UNSPECIFIED, DEFAULT_TLS_PORT)).into()];
         }
+        let is_plain = self.plain.unwrap_or(true);
+        let mut addresses = Vec::new();
+        for it in listen.iter().filter(|it| !is_plain || it.port() == DEFAULT_PORT) {
+            let address = it.clone().with_port(DEFAULT_TLS_PORT);
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
+        addresses
     }
 
     /// Returns the settings of TLS. It is on by default if there is a key (that of the owner's

@@ -8,7 +8,8 @@
 
 mod transport;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,14 +68,19 @@ pub(super) fn bind_all(settings: &ServerSettings) -> Result<Vec<Bound>, ListenEr
     Ok(bound)
 }
 
-/// Returns true if clients of plain TCP are told that TLS is at its default port: if both have their
-/// default ports, and no proxy is in front of the server, which may have neither. `bound`: result
-/// of [`bind_all`].
+/// Returns true if clients of plain TCP are told that TLS is at its default port of the address that
+/// they have reached: if that holds for each address with the default port of plain TCP, and no
+/// proxy is in front of the server, which may have neither port. `bound`: result of [`bind_all`].
 pub(super) fn is_offered(settings: &ServerSettings, bound: &[Bound]) -> bool {
-    let has = |all: &[ListenAddress], port| all.iter().any(|it| it.port() == port);
-    let is_plain_at_default = settings.listen.is_empty() || has(&settings.listen, DEFAULT_PORT);
-    let is_at_default = settings.tls.listen.as_deref().is_some_and(|it| has(it, DEFAULT_TLS_PORT));
-    !bound.is_empty() && is_plain_at_default && is_at_default && settings.trusted_proxies.is_empty()
+    let tls = settings.tls.listen.iter().flatten().filter(|it| it.port() == DEFAULT_TLS_PORT);
+    let has_tls = |plain: &ListenAddress| tls.clone().any(|it| it.includes(plain));
+    let default = ListenAddress::from(SocketAddr::from((Ipv6Addr::UNSPECIFIED, DEFAULT_PORT)));
+    let all = if settings.listen.is_empty() { slice::from_ref(&default) } else { &settings.listen };
+    let mut at_default = all.iter().filter(|it| it.port() == DEFAULT_PORT).peekable();
+    !bound.is_empty()
+        && settings.trusted_proxies.is_empty()
+        && at_default.peek().is_some()
+        && at_default.all(has_tls)
 }
 
 /// Way in over TLS. Clones share the limits of unfinished handshakes.
