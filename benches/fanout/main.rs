@@ -26,6 +26,8 @@
 mod process;
 mod relay;
 mod tls;
+#[path = "../../tests/common/tls_connection.rs"]
+mod tls_connection;
 mod web_relay;
 
 use std::collections::VecDeque;

@@ -2,18 +2,10 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::sync::Arc;
 
-use tokio_rustls::rustls::client::Resumption;
-use tokio_rustls::rustls::client::danger::{
-    HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
-};
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use tokio_rustls::rustls::version::TLS13;
-use tokio_rustls::rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme,
-};
+use tokio_rustls::rustls::ClientConnection;
+
+use super::tls_connection::tls_connection;
 
 /// TLS of a client; over plain TCP it changes nothing.
 #[derive(Default)]
@@ -22,15 +14,7 @@ pub(crate) struct Tls(Option<Box<ClientConnection>>);
 impl Tls {
     /// Completes the handshake on a socket, which waits.
     pub(crate) fn connect(stream: &mut TcpStream) -> Self {
-        let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_protocol_versions(&[&TLS13])
-            .unwrap()
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AnyKey))
-            .with_no_client_auth();
-        config.resumption = Resumption::disabled();
-        let name = ServerName::from(stream.peer_addr().unwrap().ip());
-        let mut tls = ClientConnection::new(Arc::new(config), name).unwrap();
+        let mut tls = tls_connection(stream.peer_addr().unwrap());
         tls.complete_io(stream).unwrap();
         assert!(!tls.is_handshaking());
         Self(Some(Box::new(tls)))
@@ -60,44 +44,5 @@ impl Tls {
             }
         }
         decrypted
-    }
-}
-
-/// Verifier of certificates that accepts any.
-#[derive(Debug)]
-struct AnyKey;
-
-impl ServerCertVerifier for AnyKey {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Err(Error::General("only TLS 1.3 is spoken".to_owned()))
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ECDSA_NISTP256_SHA256]
     }
 }

@@ -4,6 +4,8 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(clippy::disallowed_methods, reason = "tests measure how long a real program takes")]
 
+mod tls_connection;
+
 use std::collections::VecDeque;
 use std::env;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
@@ -21,14 +23,9 @@ use pi_chat::wire::tcp::{
 };
 use rustix::process::{Pid, Signal, kill_process};
 use socket2::{Domain, Socket, Type};
-use tokio_rustls::rustls::client::danger::{
-    HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
-};
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use tokio_rustls::rustls::{
-    self, ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned,
-};
+use tokio_rustls::rustls::{ClientConnection, StreamOwned};
+
+pub(crate) use self::tls_connection::tls_connection;
 
 /// Maximum time that a test waits for something.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -370,56 +367,6 @@ pub(crate) struct TestClient {
     bodies: VecDeque<Vec<u8>>,
     /// Reference of the last message sent. After a join, the last one that the server has taken.
     last_reference: u64,
-}
-
-/// Verifier of certificates that accepts any.
-#[derive(Debug)]
-struct AnyKey;
-
-impl ServerCertVerifier for AnyKey {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Err(rustls::Error::General("only TLS 1.3 is spoken".to_owned()))
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ECDSA_NISTP256_SHA256]
-    }
-}
-
-/// Returns the client's side of a TLS connection to this address, before the handshake.
-pub(crate) fn tls_connection(address: SocketAddr) -> ClientConnection {
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .unwrap()
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(AnyKey))
-        .with_no_client_auth();
-    ClientConnection::new(Arc::new(config), ServerName::from(address.ip())).unwrap()
 }
 
 /// Way to the server: how the bytes of frames travel.
