@@ -19,6 +19,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Output, Stdio};
+use std::slice;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -28,7 +29,7 @@ use common::{
     tls_connection,
 };
 use pi_chat::tls::{Fingerprint, Identity, StoredIdentity};
-use pi_chat::wire::tcp::{ServerFrame, feature};
+use pi_chat::wire::tcp::{Ping, Pong, ServerFrame, feature};
 use program::{Program, python_example};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -391,6 +392,27 @@ fn unfinished_handshakes_are_bounded_and_cut_off() {
     server.join("anna");
     join_tls(&server, "bob");
     silent.iter_mut().for_each(ends);
+}
+
+/// What TLS adds to the bytes of frames is bounded: a frame in few records is taken, and who sends it
+/// with a record for each byte, which adds more than 256 KiB, is disconnected.
+#[test]
+fn overhead_of_records_is_bounded() {
+    let data = TempDir::new().unwrap();
+    let server = start(data.path(), &[]);
+    let mut anna = join_tls(&server, "anna");
+    // Frame of the maximum length and of a kind that nobody knows.
+    let frame = [&[0x40, 0x00, 50][..], &[0; 16_383]].concat();
+    anna.send_bytes(&frame);
+    anna.send(Ping { token: 7 });
+    assert_eq!(anna.next(), Pong { token: 7 }.into());
+
+    frame.iter().all(|byte| anna.try_send_bytes(slice::from_ref(byte)));
+    let mut stream = anna.stream();
+    let mut buffer = [0; 64];
+    let end = std::iter::repeat_with(|| stream.read(&mut buffer)).find(|it| !matches!(it, Ok(1..)));
+    let end = end.unwrap().map_err(|error| error.kind());
+    assert!(matches!(end, Ok(0) | Err(ErrorKind::ConnectionReset)), "{end:?}");
 }
 
 /// With `plain = false`, TLS is the only way in, and `status` says so.
