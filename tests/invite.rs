@@ -27,6 +27,17 @@ use tempfile::TempDir;
 /// Addresses of a server, as `status` tells them.
 const URLS: [&str; 2] = ["http://attic-chat.local:2480/", "http://192.0.2.7:2480/"];
 
+/// Links to a server with TLS, as `status` tells them.
+const LINKS: [&str; 2] = [
+    "chats://attic-chat.local/#fingerprint=\
+     00000000000000010001869f000186a0000186a17fffffff80000000ffffffff",
+    "chats://192.0.2.7/#fingerprint=\
+     00000000000000010001869f000186a0000186a17fffffff80000000ffffffff",
+];
+
+/// Fingerprint of this server, as people compare it.
+const FINGERPRINT: &str = "00000 00001 99999 00000 00001 83647 83648 67295";
+
 /// Pixels of a module, in each direction.
 const SCALE: usize = 4;
 
@@ -85,14 +96,21 @@ fn codes_of_svg(text: &str) -> Vec<String> {
 }
 
 /// Answers status queries like a server that others can reach, for tests on machines without a
-/// network: a real server's status with other addresses. The thread ends with the test.
-fn serve_status(directory: &TempDir, urls: &[&str]) -> String {
+/// network: a real server's status with other addresses, and with TLS if there are links. The thread ends with the test.
+fn serve_status(directory: &TempDir, urls: &[&str], links: &[&str]) -> String {
     let real = directory.path().join("real");
     let _server = Server::start(&["--name", "attic <1>", "--control", real.to_str().unwrap()]);
     let status = server_command().args(["status", "--json", "--control"]).arg(&real).output();
     let mut status: Value = serde_json::from_slice(&status.unwrap().stdout).unwrap();
     assert_eq!(status["web"], json!([]));
     status["web"] = json!(urls);
+    if !links.is_empty() {
+        let (fingerprint, sha256) = (FINGERPRINT, links[0].split('=').nth(1));
+        let listening = ["[::]:2429"];
+        status["tls"] = json!({
+            "listening": listening, "fingerprint": fingerprint, "sha256": sha256, "links": links,
+        });
+    }
     let path = directory.path().join("control");
     let listener = UnixListener::bind(&path).unwrap();
     thread::spawn(move || {
@@ -130,7 +148,7 @@ fn error_of(output: &Output, code: i32) -> String {
 #[test]
 fn terminal_svg_and_json_lead_to_the_server() {
     let directory = tempfile::tempdir().unwrap();
-    let control = serve_status(&directory, &URLS);
+    let control = serve_status(&directory, &URLS, &[]);
     let text = output_of(invite(&control, &[], ""));
     assert_eq!(codes_of_text(&text), [URLS[0]]);
     assert!(text.contains("“attic <1>”") && URLS.iter().all(|it| text.contains(it)), "{text}");
@@ -140,14 +158,44 @@ fn terminal_svg_and_json_lead_to_the_server() {
     assert_eq!(codes_of_svg(&svg), [URLS[0]]);
     let object = output_of(invite(&control, &["--json"], ""));
     let object: Value = serde_json::from_str(&object).unwrap();
-    assert_eq!(object, json!({ "name": "attic <1>", "url": URLS[0], "urls": URLS }));
+    let none: [&str; 0] = [];
+    assert_eq!(
+        object,
+        json!({
+            "name": "attic <1>", "url": URLS[0], "urls": URLS, "fingerprint": null, "links": none,
+        })
+    );
+    assert!(!text.contains("fingerprint"), "{text}");
+}
+
+/// Where the server has TLS, every form but the code alone tells the fingerprint of its key and the
+/// links. Those that only this machine can follow are left out, and with an address of the owner's
+/// all of them.
+#[test]
+fn fingerprint_and_links_are_told_where_there_is_tls() {
+    let directory = tempfile::tempdir().unwrap();
+    let local = LINKS[0].replace("attic-chat.local", "127.0.0.1");
+    let control = serve_status(&directory, &URLS, &[LINKS[0], LINKS[1], &local]);
+    let text = output_of(invite(&control, &[], ""));
+    let page = output_of(invite(&control, &["--page", "-"], ""));
+    let object = output_of(invite(&control, &["--json"], ""));
+    for told in [&text, &page, &object] {
+        assert!(told.contains(FINGERPRINT) && told.contains(LINKS[0]), "{told}");
+        assert!(!told.contains(&local), "{told}");
+    }
+    let object: Value = serde_json::from_str(&object).unwrap();
+    assert_eq!((&object["fingerprint"], &object["links"]), (&json!(FINGERPRINT), &json!(LINKS)));
+    assert_eq!(codes_of_text(&text), [URLS[0]], "phones need the page only");
+
+    let text = output_of(invite(&control, &["--url", "http://192.0.2.9/"], ""));
+    assert!(text.contains(FINGERPRINT) && !text.contains("chats://"), "{text}");
 }
 
 /// The password comes from standard input or a file, and the codes of both forms let a phone in.
 #[test]
 fn page_has_the_codes_of_wifi_and_address() {
     let directory = tempfile::tempdir().unwrap();
-    let control = serve_status(&directory, &URLS);
+    let control = serve_status(&directory, &URLS, &[]);
     let (page, secret) = (directory.path().join("a.html"), directory.path().join("secret"));
     fs::write(&secret, "pass;word\n").unwrap();
     let arguments = ["--wifi", "ho:me", "--page", page.to_str().unwrap()];

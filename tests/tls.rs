@@ -283,6 +283,55 @@ fn said_fingerprint_is_demanded() {
     assert_eq!(man.served.join().unwrap(), b"", "something was sent");
 }
 
+/// A link brings the fingerprint, of which every bit is compared: the server that has it is talked
+/// to, and kept as verified. Another key gets nothing, also if its digits are the same, and neither
+/// does anybody by a link that is damaged or contradicts the flag.
+#[test]
+fn link_is_demanded_and_kept_as_verified() {
+    let (data, home) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let server = start(data.path(), &[]);
+    let status = run_server_command(&["status", "--json", "--data", data.path().to_str().unwrap()]);
+    let status: Value = serde_json::from_slice(&status.stdout).unwrap();
+    let link = status["tls"]["links"][0].as_str().unwrap().to_owned();
+    let address = format!("chats://{}", server.tls_address());
+    let hex = status["tls"]["sha256"].as_str().unwrap();
+    assert_eq!(link, format!("{address}/#fingerprint={hex}"));
+
+    let good = send(home.path(), &link, &[]);
+    assert!(good.status.success(), "{}", stderr(&good));
+    let port = server.tls_address().port();
+    let directory = format!(".local/state/pi-chat/at-chats_3a_2f_2f127.0.0.1_3a{port}");
+    let kept = fs::read_to_string(home.path().join(directory).join("tls.json")).unwrap();
+    let kept: Value = serde_json::from_str(&kept).unwrap();
+    assert_eq!((&kept["verified"], kept["sha256"].as_str()), (&Value::Bool(true), Some(hex)));
+
+    // A group of digits stays the same if 100000 is added to its bytes, or taken off.
+    let first = u32::from_str_radix(&hex[..8], 16).unwrap();
+    let same_digits = first.checked_sub(100_000).unwrap_or(first.wrapping_add(100_000));
+    let forged = link.replace(&hex[..8], &format!("{same_digits:08x}"));
+    let refused = send(home.path(), &forged, &[]);
+    assert_eq!(refused.status.code(), Some(69), "{}", stderr(&refused));
+    let man = start_man_in_the_middle();
+    let wrong = link.replace(&address, &format!("chats://{}", man.address));
+    let refused = send(home.path(), &wrong, &[]);
+    assert_eq!(refused.status.code(), Some(69), "{}", stderr(&refused));
+    assert!(stderr(&refused).contains("IS NOT THE ONE"), "{}", stderr(&refused));
+    assert_eq!(man.served.join().unwrap(), b"", "something was sent");
+
+    let digits = "00000 11111 22222 33333 44444 55555 66666 77777";
+    for (link, flags) in [
+        (&link[..link.len() - 1], &[][..]),
+        (&link.replace("chats://", "chat://"), &[]),
+        (&link, &["--fingerprint", digits]),
+    ] {
+        let refused = send(home.path(), link, flags);
+        assert_eq!(refused.status.code(), Some(64), "{link} {}", stderr(&refused));
+    }
+    let mut forget = isolated_command(env!("CARGO_BIN_EXE_chat-client"));
+    let forget = forget.env("HOME", home.path()).args(["forget", &link]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&forget.stdout), "The key is forgotten.\n");
+}
+
 /// A backup that becomes the log of another directory brings the key along, and the file with the
 /// key is private. A server without a log on disk has no key, and says so.
 #[test]

@@ -21,12 +21,11 @@ use crate::config::remembered_name::RememberedName;
 use crate::config::user::{default_username, state_directory};
 use crate::link::{EndReason, Settings};
 use crate::model::{
-    ChatCommand, Command, ErrorCode, Request, RequestTag, RoomSelector, ServerAddress, ServerId,
-    Style,
+    ChatCommand, Command, ErrorCode, Request, RequestTag, RoomSelector, ServerId, Style,
 };
 use crate::os::random_bytes;
 use crate::text_input;
-use crate::tls::FingerprintDigits;
+use crate::tls::{Fingerprint, FingerprintDigits, SaidFingerprint, ServerLink};
 use crate::ui::terminal::hold_resize_signal;
 use crate::ui::{PlainScreen, Screen, SharedViewState, safe_line};
 
@@ -117,14 +116,15 @@ struct CommonArgs {
 /// Flags of `forget`.
 #[derive(Args)]
 struct ForgetArgs {
-    /// The server, as the message about its key says: an id or chats://host:port
+    /// The server, as the message about its key says: an id, chats://host:port or a link to it
     server: String,
 }
 
 /// Flags of a chat.
 #[derive(Args)]
 struct ChatArgs {
-    /// host, host:port, [::1]:port, chats://host (TLS) or chat://host (unencrypted)
+    /// host, host:port, [::1]:port, chats://host (TLS), chat://host (unencrypted), or the link that
+    /// `chat-server invite` shows
     /// [default: the one that is found on this network]
     #[arg(id = "place", value_name = "SERVER")]
     address: Option<String>,
@@ -148,7 +148,8 @@ struct ChatArgs {
 /// Flags of `send`.
 #[derive(Args)]
 struct SendArgs {
-    /// host, host:port, [::1]:port, chats://host (TLS) or chat://host (unencrypted)
+    /// host, host:port, [::1]:port, chats://host (TLS), chat://host (unencrypted), or the link that
+    /// `chat-server invite` shows
     /// [default: the one that is found on this network]
     #[arg(long, value_name = "SERVER")]
     server: Option<String>,
@@ -249,11 +250,14 @@ impl CommonArgs {
             partial.name = partial.name.or_else(|| remembered_name()?.load());
         }
         let is_patient = partial.wait.unwrap_or(false);
-        let server = match partial.server_address().map_err(usage_failure)? {
-            Some(address) => address.into(),
+        let link = partial.server_link().map_err(usage_failure)?;
+        let linked = link.as_ref().and_then(|it| it.fingerprint);
+        let said = said_fingerprint(linked, self.fingerprint).map_err(usage_failure)?;
+        let server = match link {
+            Some(link) => link.address.into(),
             None => discover::choose_server(can_ask, is_patient)?,
         };
-        partial.into_config(server).map_err(usage_failure)
+        partial.into_config(server, said).map_err(usage_failure)
     }
 
     /// Merges the settings of flags, environment and file. Flags take precedence, then the
@@ -278,6 +282,23 @@ impl CommonArgs {
     }
 }
 
+/// Returns the fingerprint that the user has said: that of a link, or the one of the flag.
+///
+/// # Errors
+/// Both are there, and they are those of two keys.
+fn said_fingerprint(
+    linked: Option<Fingerprint>,
+    digits: Option<FingerprintDigits>,
+) -> Result<Option<SaidFingerprint>> {
+    match (linked, digits) {
+        (Some(whole), Some(digits)) if whole.digits() != digits => {
+            bail!("--fingerprint and the link name two keys: ask the server's owner")
+        }
+        (Some(whole), _) => Ok(Some(SaidFingerprint::Whole(whole))),
+        (None, digits) => Ok(digits.map(SaidFingerprint::Digits)),
+    }
+}
+
 /// Runs `chat-client forget`: forgets the fingerprint of a server. Returns the exit code.
 ///
 /// # Errors
@@ -287,9 +308,9 @@ fn forget_server(command: &ForgetArgs) -> Result<u8, Failure> {
     let key = match text.parse::<ServerId>() {
         Ok(id) => Some(format!("id {id}")),
         Err(_) => {
-            let address = text.parse::<ServerAddress>();
-            let address = address.with_context(|| format!("“{text}” is no server's address"));
-            Destination::from(address.map_err(usage_failure)?).trust_key()
+            let link = text.parse::<ServerLink>();
+            let link = link.with_context(|| format!("“{text}” is no server's address"));
+            Destination::from(link.map_err(usage_failure)?.address).trust_key()
         }
     };
     let key = key.with_context(|| format!("the port of TLS is missing: chats://{text}"));
@@ -340,7 +361,7 @@ fn driver_setup(
         settings,
         state_dir: state,
         known_servers,
-        fingerprint: common.fingerprint,
+        fingerprint: config.fingerprint,
         ignore_list: None,
         throttle_requests,
     })

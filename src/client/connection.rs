@@ -20,7 +20,7 @@ use super::stream::Stream;
 use super::trust::{Expectation, KnownServers, WrongFingerprint};
 use crate::model::limits::DEFAULT_TLS_PORT;
 use crate::model::{HostAddress, Scheme, is_service_instance};
-use crate::tls::FingerprintDigits;
+use crate::tls::SaidFingerprint;
 use crate::wire::FrameReader;
 use crate::wire::tcp::{ClientFrame, Hello, feature};
 
@@ -85,7 +85,7 @@ impl Connection {
         &mut self,
         server: Destination,
         known: KnownServers,
-        said: Option<FingerprintDigits>,
+        said: Option<SaidFingerprint>,
         mut hello: Hello,
     ) {
         hello.features |= feature::TLS;
@@ -245,7 +245,7 @@ struct Route {
 async fn connect(
     mut server: Destination,
     known: KnownServers,
-    said: Option<FingerprintDigits>,
+    said: Option<SaidFingerprint>,
     hello: Vec<u8>,
 ) -> ConnectResult {
     let Route { addresses, expectation } = if is_service_instance(&server.address.host) {
@@ -296,7 +296,7 @@ async fn prefer_tls(
 fn expectation_of(
     server: &Destination,
     known: &KnownServers,
-    said: Option<FingerprintDigits>,
+    said: Option<SaidFingerprint>,
 ) -> Result<Expectation, String> {
     let key = server.trust_key();
     let kept = key.map(|key| known.load(&key)).transpose();
@@ -311,7 +311,7 @@ fn route_to_found(
     found: DiscoveredServer,
     server: &Destination,
     known: &KnownServers,
-    said: Option<FingerprintDigits>,
+    said: Option<SaidFingerprint>,
 ) -> Result<Route, String> {
     let mut addresses = found.addresses;
     if server.scheme == Some(Scheme::Plain) && said.is_none() {
@@ -336,7 +336,7 @@ fn route_to_found(
 async fn route_to_host(
     server: &Destination,
     known: &KnownServers,
-    said: Option<FingerprintDigits>,
+    said: Option<SaidFingerprint>,
 ) -> Result<Route, String> {
     let is_plain = server.scheme == Some(Scheme::Plain) && said.is_none();
     let expectation = match is_plain {
@@ -421,7 +421,8 @@ mod tests {
     /// there is no way.
     async fn route_of(text: &str, known: &KnownServers, is_said: bool) -> Option<(u16, bool)> {
         let server = Destination::from(text.parse::<ServerAddress>().unwrap());
-        let said = is_said.then(|| Fingerprint::of_public_key(b"key").digits());
+        let said = Fingerprint::of_public_key(b"key");
+        let said = is_said.then_some(SaidFingerprint::Whole(said));
         let route = route_to_host(&server, known, said).await.ok()?;
         Some((route.addresses[0].port(), route.expectation.is_some()))
     }

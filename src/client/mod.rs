@@ -39,7 +39,7 @@ use crate::model::{
     Command, ConnectionState, Event, Moment, NameKey, Request, RequestTag, Security,
 };
 use crate::os::Clock;
-use crate::tls::{Fingerprint, FingerprintDigits};
+use crate::tls::{Fingerprint, SaidFingerprint};
 use crate::ui::{IgnoreFile, Screen, SharedIgnoreList, ignore_problem_text};
 use crate::wire::tcp::ServerFrame;
 
@@ -64,7 +64,7 @@ pub struct Setup {
     /// `state_dir` is `None`, but then not written.
     pub known_servers: Option<PathBuf>,
     /// Fingerprint that the user has said: only a server with it is talked to, over TLS.
-    pub fingerprint: Option<FingerprintDigits>,
+    pub fingerprint: Option<SaidFingerprint>,
     /// Ignore list of the user interface, which the driver opens for the server. `None` if the
     /// interface has none.
     pub ignore_list: Option<SharedIgnoreList>,
@@ -87,7 +87,7 @@ struct Driver<'a> {
     /// Fingerprints of servers.
     known: KnownServers,
     /// Fingerprint that the user has said; `None` if there is none.
-    said: Option<FingerprintDigits>,
+    said: Option<SaidFingerprint>,
     /// Server to connect to. Replaced when the server has been found under another instance name or
     /// with an id.
     server: Destination,

@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use super::session_store::server_directory;
 use crate::disk::{create_private_dir, replace_private_file};
-use crate::tls::{Fingerprint, FingerprintDigits};
+use crate::tls::{Fingerprint, FingerprintDigits, SaidFingerprint};
 
 /// Name of the file with the fingerprint of a server, in the directory of its saved sessions.
 const FILE_NAME: &str = "tls.json";
@@ -41,7 +41,7 @@ pub(super) struct Expectation {
     /// Fingerprint that is kept; `None` at the first connection.
     pub(super) kept: Option<KeptFingerprint>,
     /// Fingerprint that the user has said. It goes before the one that is kept.
-    pub(super) said: Option<FingerprintDigits>,
+    pub(super) said: Option<SaidFingerprint>,
 }
 
 /// The server has another fingerprint than it should have. Nothing may be sent to it.
@@ -63,8 +63,8 @@ impl Expectation {
     pub(super) fn judge(&self, found: Fingerprint) -> Result<Trust, WrongFingerprint> {
         let wrong = |expected, is_kept| WrongFingerprint { expected, found, is_kept };
         match (self.said, self.kept) {
-            (Some(said), _) if said == found.digits() => Ok(Trust::Verified),
-            (Some(said), _) => Err(wrong(said, false)),
+            (Some(said), _) if said.is(found) => Ok(Trust::Verified),
+            (Some(said), _) => Err(wrong(said.digits(), false)),
             (None, Some(kept)) if kept.fingerprint != found => {
                 Err(wrong(kept.fingerprint.digits(), true))
             }
@@ -196,7 +196,10 @@ mod tests {
         let (right, other) = (fingerprint("right"), fingerprint("other"));
         let kept = |is_verified| Some(KeptFingerprint { fingerprint: right, is_verified });
         let judge = |said: Option<Fingerprint>, kept, found| {
-            Expectation { kept, said: said.map(|it| it.digits()) }.judge(found)
+            let judge = |said| Expectation { kept, said }.judge(found);
+            let judged = judge(said.map(SaidFingerprint::Whole));
+            assert_eq!(judge(said.map(|it| SaidFingerprint::Digits(it.digits()))), judged);
+            judged
         };
         assert_eq!(judge(None, None, right), Ok(Trust::FirstUse));
         assert_eq!(judge(None, kept(false), right), Ok(Trust::Known));

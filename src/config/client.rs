@@ -9,8 +9,9 @@ use serde::Deserialize;
 use super::user::{default_username, env_bool, read_config_file};
 use crate::client::Destination;
 use crate::model::limits::MAX_PASSWORD;
-use crate::model::{Password, ServerAddress, strip_room_prefix};
+use crate::model::{Password, strip_room_prefix};
 use crate::text_input::{env_path, env_text, read_first_line};
+use crate::tls::{SaidFingerprint, ServerLink};
 
 /// Optional settings from one source: flags, environment or file. The field names are the keys of
 /// the file. `None` means that this source does not have the setting.
@@ -18,8 +19,8 @@ use crate::text_input::{env_path, env_text, read_first_line};
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct PartialConfig {
     /// Server address, as `host[:port]`, `chats://host[:port]` (TLS) or
-    /// `chat://host[:port]` (plain). Default: a server discovered on
-    /// the local network.
+    /// `chat://host[:port]` (plain), or a link with the server's fingerprint. Default: a server
+    /// discovered on the local network.
     pub server: Option<String>,
     /// Requested username. Default, if the user can be asked: the
     /// [remembered](super::remembered_name) one. Otherwise, or if none is remembered: the login
@@ -43,6 +44,8 @@ pub struct PartialConfig {
 pub struct Config {
     /// Server to connect to, named or discovered.
     pub server: Destination,
+    /// Fingerprint that the server must have; `None` if the user has said none.
+    pub fingerprint: Option<SaidFingerprint>,
     /// Requested username.
     pub name: String,
     /// Names of the rooms to join. Empty: the server's lobby.
@@ -122,11 +125,11 @@ impl PartialConfig {
         }
     }
 
-    /// Parses the server's address. Returns `None` if no server is set.
+    /// Parses the server's address or the link to it. Returns `None` if no server is set.
     ///
     /// # Errors
-    /// The address is invalid.
-    pub fn server_address(&self) -> Result<Option<ServerAddress>> {
+    /// It is neither.
+    pub fn server_link(&self) -> Result<Option<ServerLink>> {
         let parse = |text: &String| {
             text.parse().with_context(|| format!("“{text}” is no server's address"))
         };
@@ -135,11 +138,15 @@ impl PartialConfig {
 
     /// Completes the settings: reads the password file, checks the password, and fills in defaults:
     /// for the username the login name, not the remembered one. Does not validate the names of user
-    /// and rooms. `server` takes the place of [`Self::server`].
+    /// and rooms. `server` and `fingerprint` take the place of [`Self::server`].
     ///
     /// # Errors
     /// The password file cannot be read, or the password is empty or longer than 256 bytes.
-    pub fn into_config(self, server: Destination) -> Result<Config> {
+    pub fn into_config(
+        self,
+        server: Destination,
+        fingerprint: Option<SaidFingerprint>,
+    ) -> Result<Config> {
         let mut password = self.password;
         if let (None, Some(file)) = (&password, &self.password_file) {
             let line = read_first_line(file)
@@ -151,6 +158,7 @@ impl PartialConfig {
         }
         Ok(Config {
             server,
+            fingerprint,
             name: self.name.unwrap_or_else(default_username),
             rooms: self.rooms.unwrap_or_default(),
             password: password.map(Password),
@@ -199,12 +207,12 @@ mod tests {
             server: Some("pi".to_owned()),
             ..PartialConfig::default()
         };
-        assert_eq!(near.server_address().unwrap(), None);
+        assert_eq!(near.server_link().unwrap(), None);
         let both = near.or(far);
-        let address = both.server_address().unwrap().unwrap();
-        let config = both.into_config(address.into()).unwrap();
+        let link = both.server_link().unwrap().unwrap();
+        let config = both.into_config(link.address.into(), None).unwrap();
         assert_eq!((config.name.as_str(), config.server.address.host.as_str()), ("a", "pi"));
         let wrong = PartialConfig { server: Some("a b".to_owned()), ..PartialConfig::default() };
-        assert!(wrong.server_address().is_err());
+        assert!(wrong.server_link().is_err());
     }
 }

@@ -29,6 +29,7 @@ mod memory_budget;
 mod message_rate;
 mod outbox;
 mod outboxes;
+mod public_urls;
 mod quota_log;
 mod reload;
 mod service;
@@ -75,13 +76,14 @@ use self::descriptors::DescriptorLimit;
 use self::engine::{Engine, EngineInput};
 use self::group_rates::{GroupRates, Limit};
 use self::listen::Bound;
+use self::public_urls::PublicUrls;
 use self::reload::Reloader;
 use self::status::StatusSource;
 use self::tcp_way_in::TcpWayIn;
 use self::tls::TlsWayIn;
 use self::trusted_proxies::TrustedProxies;
 use self::unproven::Unproven;
-use self::web::{BrowserUrls, WebWayIn};
+use self::web::WebWayIn;
 use crate::log::{LogOpenError, LogSettings, MemoryLimits, OpenedLog, StoreError};
 use crate::model::{HubSettings, IpNetwork, Sequence};
 use crate::os::Clock;
@@ -236,7 +238,7 @@ pub async fn run(
         lingering: descriptors.lingering_permits(),
     };
     let permits = descriptors.permits();
-    let urls = BrowserUrls {
+    let urls = PublicUrls {
         listening: listening.subscribe(),
         tls: tls_listening.subscribe(),
         web: web_listening.subscribe(),
@@ -278,7 +280,6 @@ pub async fn run(
         let status_source = StatusSource {
             engine: handle.clone(),
             listening: listening.subscribe(),
-            tls: tls_listening.subscribe(),
             own_identity,
             urls: urls.clone(),
             backup: backup.clone(),

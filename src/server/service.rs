@@ -9,7 +9,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use super::backup::BackupState;
 use super::engine::{EngineHandle, EngineInput};
 use super::outbox::Outbox;
-use super::web::BrowserUrls;
+use super::public_urls::PublicUrls;
 use crate::hub::ConnectionId;
 use crate::model::Timestamp;
 use crate::os::Clock;
@@ -32,7 +32,7 @@ pub(super) async fn update_status_line(
     mut people: watch::Receiver<usize>,
     mut config_problem: watch::Receiver<Option<String>>,
     mut backup: watch::Receiver<Option<BackupState>>,
-    mut urls: BrowserUrls,
+    mut urls: PublicUrls,
     clock: Clock,
 ) {
     let mut ticks = interval(STATUS_INTERVAL);

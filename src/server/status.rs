@@ -10,14 +10,14 @@ use tokio::task::spawn_blocking;
 
 use super::backup::{self, BackupState};
 use super::engine::{EngineHandle, EngineInput, EngineStats};
-use super::web::BrowserUrls;
+use super::public_urls::PublicUrls;
 use super::{ServerSettings, service};
 use crate::hub::StorageHealth;
 use crate::log::{Durability, LogSettings};
 use crate::model::Timestamp;
 use crate::os::Clock;
 use crate::systemd;
-use crate::tls::Identity;
+use crate::tls::{Fingerprint, Identity};
 
 /// Status report. Its fields are the JSON keys of the page. None of them is secret.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -84,6 +84,9 @@ pub struct TlsStatus {
     pub fingerprint: String,
     /// SHA-256 of the server's public key, as 64 hexadecimal digits.
     pub sha256: String,
+    /// Links to the server with its fingerprint, best first.
+    #[serde(default)]
+    pub links: Vec<String>,
 }
 
 /// Address group that has reached a limit, as reported.
@@ -157,12 +160,10 @@ pub(super) struct StatusSource {
     pub(super) engine: EngineHandle,
     /// Addresses that the server listens on.
     pub(super) listening: watch::Receiver<Vec<SocketAddr>>,
-    /// Addresses that the server listens on for TLS.
-    pub(super) tls: watch::Receiver<Vec<SocketAddr>>,
     /// Identity that the server has made for itself; `None` if it is not used.
     pub(super) own_identity: Option<Identity>,
     /// Source of the URLs of the page for browsers.
-    pub(super) urls: BrowserUrls,
+    pub(super) urls: PublicUrls,
     /// State of the nightly backups.
     pub(super) backup: watch::Receiver<Option<BackupState>>,
     /// Clock of the server, started with it.
@@ -180,12 +181,14 @@ impl StatusSource {
         let (answer, told) = oneshot::channel();
         self.engine.send(EngineInput::QueryStats { answer }).await.ok()?;
         let EngineStats { hub, messages, last_minute, refusals, pressure } = told.await.ok()?;
-        let tls = self.tls_status(&settings);
+        let identity = settings.tls.certificate.as_ref().or(self.own_identity.as_ref());
+        let fingerprint = identity.map(Identity::fingerprint);
         let urls = self.urls.clone();
         let blocking = spawn_blocking(move || {
-            (store_status(&settings, hub.storage), resident_memory(), urls.now())
+            let tls = fingerprint.and_then(|it| tls_status(&urls, it));
+            (store_status(&settings, hub.storage), resident_memory(), tls, urls.now())
         });
-        let (store, memory, web) = blocking.await.ok()?;
+        let (store, memory, tls, web) = blocking.await.ok()?;
         Some(Status {
             healthy: store.state == StoreState::Sound,
             name: hub.server_name,
@@ -217,18 +220,6 @@ impl StatusSource {
             web,
         })
     }
-
-    /// Returns the report on the way in over TLS; `None` if nothing listens for it.
-    fn tls_status(&self, settings: &ServerSettings) -> Option<TlsStatus> {
-        let identity = settings.tls.certificate.as_ref().or(self.own_identity.as_ref())?;
-        let listening = self.tls.borrow().clone();
-        let fingerprint = identity.fingerprint();
-        (!listening.is_empty()).then(|| TlsStatus {
-            listening,
-            fingerprint: fingerprint.to_string(),
-            sha256: fingerprint.to_hex(),
-        })
-    }
 }
 
 impl BackupState {
@@ -242,6 +233,18 @@ impl BackupState {
             error,
         }
     }
+}
+
+/// Returns the report on the way in over TLS, with this fingerprint of the server's key; `None` if
+/// nothing listens for it. Lists interfaces, so it may block for a moment.
+fn tls_status(urls: &PublicUrls, fingerprint: Fingerprint) -> Option<TlsStatus> {
+    let listening = urls.tls.borrow().clone();
+    (!listening.is_empty()).then(|| TlsStatus {
+        listening,
+        fingerprint: fingerprint.to_string(),
+        sha256: fingerprint.to_hex(),
+        links: urls.tls_links(fingerprint),
+    })
 }
 
 /// Returns the report on the message store. Reads a directory, so it may block on the disk.

@@ -29,6 +29,15 @@ pub struct Fingerprint([u8; 32]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FingerprintDigits([u32; GROUPS]);
 
+/// Fingerprint that a server must have, because the user has said it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SaidFingerprint {
+    /// The digits that people compare.
+    Digits(FingerprintDigits),
+    /// All of it, from a link.
+    Whole(Fingerprint),
+}
+
 /// Reason why a text is no fingerprint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum FingerprintError {
@@ -79,6 +88,26 @@ impl Fingerprint {
     pub fn from_hex(text: &str) -> Result<Self, FingerprintError> {
         let bytes = HEXLOWER.decode(text.as_bytes()).or(Err(FingerprintError::Hex))?;
         bytes.try_into().map(Self).or(Err(FingerprintError::Hex))
+    }
+}
+
+impl SaidFingerprint {
+    /// Returns true if a server with this fingerprint is the one that the user means.
+    #[must_use]
+    pub fn is(&self, found: Fingerprint) -> bool {
+        match self {
+            Self::Digits(digits) => *digits == found.digits(),
+            Self::Whole(whole) => *whole == found,
+        }
+    }
+
+    /// Returns the form that people compare.
+    #[must_use]
+    pub fn digits(&self) -> FingerprintDigits {
+        match self {
+            Self::Digits(digits) => *digits,
+            Self::Whole(whole) => whole.digits(),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! | file | part |
 //! |---|---|
 //! | `fingerprint` | fingerprint of a public key, as people compare it |
+//! | `link` | address and fingerprint in one text |
 //! | `provider` | cipher suites, by what the processor is good at |
 //! | `socket` | socket that encrypts, without waiting |
 //! | `identity` | the server's key and certificate |
@@ -14,16 +15,18 @@ mod fingerprint;
 mod handshake;
 #[cfg(feature = "server")]
 mod identity;
+mod link;
 mod provider;
 mod socket;
 #[cfg(feature = "server")]
 mod stored_identity;
 
-pub use fingerprint::{Fingerprint, FingerprintDigits, FingerprintError};
+pub use fingerprint::{Fingerprint, FingerprintDigits, FingerprintError, SaidFingerprint};
 #[cfg(feature = "client")]
 pub(crate) use handshake::{HandshakeError, connect};
 #[cfg(feature = "server")]
 pub use identity::{Identity, IdentityError};
+pub use link::{LinkError, ServerLink};
 pub(crate) use socket::TlsSocket;
 #[cfg(feature = "server")]
 pub(crate) use stored_identity::MAKE_IDENTITY;

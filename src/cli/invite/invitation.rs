@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::cli::control::ControlArgs;
 use crate::cli::status;
-use crate::server::is_remote_url;
+use crate::server::{TlsStatus, is_remote_url};
 
 /// Maximum length of a URL, in bytes. Its QR code can be read on paper and in a terminal.
 const MAX_URL: usize = 300;
@@ -19,6 +19,11 @@ pub(super) struct Invitation {
     url: String,
     /// All addresses, best first: first that in the QR code.
     urls: Vec<String>,
+    /// Fingerprint of the server's key, as people compare it; `None` without TLS, or if the server
+    /// could not be asked.
+    pub(super) fingerprint: Option<String>,
+    /// Links for `chat-client`, best first; empty without TLS.
+    pub(super) links: Vec<String>,
     /// True if the addresses are the server's own, on its network.
     #[serde(skip)]
     pub(super) is_local: bool,
@@ -33,19 +38,27 @@ impl Invitation {
     pub(super) fn collect(url: Option<&str>, socket: &ControlArgs) -> Result<Self> {
         let status = status::query(socket);
         if let Some(url) = url {
-            let name = status.ok().map(|it| it.name);
-            let urls = vec![url.to_owned()];
-            return Ok(Self { name, url: url.to_owned(), urls, is_local: false });
+            let status = status.ok();
+            return Ok(Self {
+                name: status.as_ref().map(|it| it.name.clone()),
+                url: url.to_owned(),
+                urls: vec![url.to_owned()],
+                fingerprint: status.and_then(|it| it.tls).map(|it| it.fingerprint),
+                // The server's own addresses may lead nowhere from there.
+                links: Vec::new(),
+                is_local: false,
+            });
         }
         let status = status?;
-        Self::new(status.name, status.web)
+        Self::new(status.name, status.web, status.tls)
     }
 
-    /// Returns the invitation to a server with this name and these addresses, best first.
+    /// Returns the invitation to a server with this name, these addresses for browsers, best first,
+    /// and this way in over TLS.
     ///
     /// # Errors
     /// There are none, or only this machine reaches them. The text says what to do.
-    fn new(name: String, urls: Vec<String>) -> Result<Self> {
+    fn new(name: String, urls: Vec<String>, tls: Option<TlsStatus>) -> Result<Self> {
         let url = urls.first().cloned().unwrap_or_default();
         ensure!(
             !url.is_empty(),
@@ -57,7 +70,16 @@ impl Invitation {
             "only this machine reaches the server with a browser, at {url}: web-listen says where \
              the server listens, and --url names an address that a proxy has"
         );
-        Ok(Self { name: Some(name), url, urls, is_local: true })
+        let (fingerprint, mut links) = tls.map(|it| (it.fingerprint, it.links)).unzip();
+        links.iter_mut().for_each(|it: &mut Vec<String>| it.retain(|link| is_remote_url(link)));
+        Ok(Self {
+            name: Some(name),
+            url,
+            urls,
+            fingerprint,
+            links: links.unwrap_or_default(),
+            is_local: true,
+        })
     }
 
     /// Returns the address in the QR code.
@@ -104,7 +126,7 @@ mod tests {
     /// Returns the error of a server with these addresses.
     fn error_of(urls: &[&str]) -> String {
         let urls = urls.iter().map(|it| (*it).to_owned()).collect();
-        Invitation::new("attic".to_owned(), urls).unwrap_err().to_string()
+        Invitation::new("attic".to_owned(), urls, None).unwrap_err().to_string()
     }
 
     #[test]
@@ -121,7 +143,7 @@ mod tests {
     fn first_address_is_the_best() {
         let urls = ["http://attic-chat.local:2480/", "http://192.0.2.7:2480/"];
         let invitation =
-            Invitation::new("attic".to_owned(), urls.map(str::to_owned).to_vec()).unwrap();
+            Invitation::new("attic".to_owned(), urls.map(str::to_owned).to_vec(), None).unwrap();
         assert_eq!(invitation.url(), urls[0]);
         assert_eq!(invitation.other_urls().collect::<Vec<_>>(), urls[1..]);
     }

@@ -43,7 +43,7 @@ pub(super) struct InviteArgs {
     #[arg(long, value_name = "FILE", group = "form")]
     page: Option<PathBuf>,
 
-    /// One JSON object: name, url, urls (docs/status.md)
+    /// One JSON object: name, url, urls, fingerprint, links (docs/status.md)
     #[arg(long, group = "form")]
     json: bool,
 

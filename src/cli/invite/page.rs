@@ -40,7 +40,7 @@ pub(super) fn html(
         .take(MAX_OTHERS)
         .map(|it| format!("<p class=\"other\">or / oder&ensp;{}</p>\n", escape_markup(it)))
         .collect();
-    let how = how(wifi.is_some(), invitation.is_local);
+    let how = how(wifi.is_some(), invitation.is_local) + &encrypted(invitation);
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n\
@@ -49,6 +49,21 @@ pub(super) fn html(
          <div class=\"steps\">\n{network}<section class=\"step\">\n{heading}{code}</section>\n\
          </div>\n<div>\n<p class=\"address\" style=\"font-size: {size}pt\">{address}</p>\n\
          {others}</div>\n{how}</body>\n</html>\n"
+    )
+}
+
+/// Returns the part of the page for those who come with `chat-client`, encrypted: link and
+/// fingerprint. Empty for a server without TLS.
+fn encrypted(invitation: &Invitation) -> String {
+    let Some(fingerprint) = &invitation.fingerprint else { return String::new() };
+    let link = invitation
+        .links
+        .first()
+        .map_or(String::new(), |it| format!("<p>chat-client {}</p>\n", escape_markup(it)));
+    format!(
+        "<div class=\"key\">\n<p>Encrypted, in a terminal; key of the server / \
+         <span lang=\"de\">Verschlüsselt, im Terminal; Schlüssel des Servers</span>: \
+         <b>{fingerprint}</b></p>\n{link}</div>\n"
     )
 }
 

@@ -75,12 +75,30 @@ fn lines(
         format!("First into the Wi-Fi “{}”: scan this code with a phone.\n\n{code}\n", wifi.ssid)
     });
     let others: String = invitation.other_urls().map(|it| format!("or  {it}\n")).collect();
+    let encrypted = encrypted(invitation);
     format!(
         "{network}To get into {name}, scan this code with a phone, or type the address into a \
-         browser.\n\n{}\n    {}\n{others}",
+         browser.\n\n{}\n    {}\n{others}{encrypted}",
         terminal.draw(code),
         invitation.url(),
     )
+}
+
+/// Returns what those need who come with `chat-client`, encrypted: links and fingerprint. Empty for
+/// a server without TLS.
+fn encrypted(invitation: &Invitation) -> String {
+    let Some(fingerprint) = &invitation.fingerprint else { return String::new() };
+    let links: String = match invitation.links.split_first() {
+        None => String::new(),
+        Some((first, others)) => {
+            let others: String = others.iter().map(|it| format!("or  {it}\n")).collect();
+            format!(
+                "\nIn a terminal, encrypted, with the key checked: chat-client, a blank, and this \
+                 link.\n\n    {first}\n{others}"
+            )
+        }
+    };
+    format!("{links}\nThe fingerprint of the server's key is {fingerprint}.\n")
 }
 
 #[cfg(test)]

@@ -209,11 +209,12 @@ mod tests {
     use tokio::net::TcpListener;
     use tokio::sync::watch;
 
-    use super::super::{BrowserUrls, FileReads};
+    use super::super::FileReads;
     use super::*;
     use crate::model::Moment;
     use crate::os::Clock;
     use crate::server::ServerSettings;
+    use crate::server::public_urls::PublicUrls;
 
     /// Size of the file that clients request, in bytes: more than sockets hold.
     const LARGE_FILE: usize = 8 << 20;
@@ -236,7 +237,7 @@ mod tests {
         settings.web.root = root.path().to_owned();
         let (_sender, settings) = watch::channel(settings);
         let none = watch::channel(Vec::new()).1;
-        let urls = BrowserUrls {
+        let urls = PublicUrls {
             listening: none.clone(),
             tls: none.clone(),
             web: none,

@@ -82,6 +82,12 @@ impl Authority {
     }
 }
 
+/// Returns true if a URL leads to this server from other machines, too.
+pub(crate) fn is_remote(url: &str) -> bool {
+    let host = url.split('/').nth(2).and_then(Authority::parse);
+    host.is_some_and(|it| !it.is_loopback())
+}
+
 /// Returns true for an IPv6 address in brackets.
 fn is_ipv6(host: &str) -> bool {
     let inner = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
@@ -145,6 +151,18 @@ mod tests {
             assert!(!authority(host).is_own("attic.example.net", &allowed), "{host}");
         }
         assert!(!authority("x").is_own("", &[]));
+    }
+
+    #[test]
+    fn only_loopback_leads_nobody_else_here() {
+        for url in ["http://pi-chat.local:2480/", "http://192.0.2.1/", "http://[2001:db8::1]:2480/"]
+        {
+            assert!(is_remote(url), "{url}");
+        }
+        for url in ["http://127.0.0.2:2480/", "http://[::1]/", "http://localhost:2480/", "nonsense"]
+        {
+            assert!(!is_remote(url), "{url}");
+        }
     }
 
     #[test]

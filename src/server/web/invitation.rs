@@ -1,8 +1,7 @@
 //! The QR code by which somebody who has the page lets others in. It is made for each request: what
 //! others have to type is where this browser has found the server.
 
-use super::browser_urls::is_remote;
-use super::hosts::Authority;
+use super::hosts::{Authority, is_remote};
 use crate::qr_code::QrCode;
 
 /// Path of the QR code.

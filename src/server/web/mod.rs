@@ -10,9 +10,7 @@
 //! | `response`, `files`, `file_reads` | heads of responses, files of the page |
 //! | `invitation` | the QR code for others |
 //! | `websocket` | the transport |
-//! | `browser_urls` | where to point a browser |
 
-mod browser_urls;
 mod conversation;
 mod file_reads;
 mod files;
@@ -30,11 +28,10 @@ use std::path::PathBuf;
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 
-pub(super) use self::browser_urls::BrowserUrls;
-pub(crate) use self::browser_urls::is_remote;
 use self::conversation::{Conversation, TimeLimits};
 use self::file_reads::FileReads;
 pub(super) use self::files::has_page;
+pub(crate) use self::hosts::is_remote;
 use self::site::Site;
 use self::websocket::WebSocket;
 use super::acceptor::WayIn;
@@ -42,6 +39,7 @@ use super::admission::Admission;
 use super::announce::machine_name;
 use super::listen::{self, Bound, ListenError};
 use super::listen_address::ListenAddress;
+use super::public_urls::PublicUrls;
 use super::unproven::Unproven;
 use crate::model::AddressGroup;
 use crate::model::limits::DEFAULT_WEB_PORT;
@@ -108,7 +106,7 @@ pub(super) struct WebWayIn {
 
 impl WebWayIn {
     /// Creates the way in. WebSockets go to `admission`. `urls`: where others find the page.
-    pub(super) fn new(admission: Admission, urls: BrowserUrls) -> Self {
+    pub(super) fn new(admission: Admission, urls: PublicUrls) -> Self {
         let site = Site {
             settings: admission.settings.clone(),
             reads: FileReads::default(),

@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::WEBSOCKET_PATH;
 use super::file_reads::FileReads;
 use super::files::{self, FoundFile};
 use super::forwarded::client_address;
 use super::hosts::{Authority, is_allowed_origin};
 use super::invitation::{self, INVITATION_PATH, INVITATION_TYPE};
 use super::response::Head;
-use super::{BrowserUrls, WEBSOCKET_PATH};
 use crate::model::AddressGroup;
 use crate::server::ServerSettings;
+use crate::server::public_urls::PublicUrls;
 use crate::wire::{
     HttpMethod, HttpRequest, HttpRequestError, WEBSOCKET_PROTOCOL, WebSocketRequest,
 };
@@ -36,7 +37,7 @@ pub(super) struct Site {
     /// Name of this machine.
     pub(super) machine: Arc<str>,
     /// Source of the URLs of the page.
-    pub(super) urls: Arc<BrowserUrls>,
+    pub(super) urls: Arc<PublicUrls>,
 }
 
 /// Answer to a request.
