@@ -9,8 +9,8 @@ use super::json_lines::NumberOrString;
 use super::{ArchiveError, open, time_format};
 use crate::log::sqlite::facts;
 use crate::model::{
-    Actor, Fact, ModerationAction, NamedSession, Role, RoomName, RoomSetting, Sanction,
-    SanctionKind, Sequence, SlowMode, Timestamp, sanitize_text,
+    Actor, ClaimEnd, Fact, Invitation, ModerationAction, NamedSession, Role, RoomName, RoomSetting,
+    Sanction, SanctionKind, Sequence, SlowMode, Timestamp, sanitize_text,
 };
 
 /// Format of an audit.
@@ -85,7 +85,8 @@ pub fn audit(
 struct UserObject<'a> {
     /// Username at that time.
     username: &'a str,
-    /// Session number; `null` if a sanction was imposed on a name that nobody had.
+    /// Session number; `null` if only a name is meant, such as one that nobody had when it was
+    /// banned.
     session: Option<NumberOrString>,
 }
 
@@ -123,7 +124,8 @@ struct FactLine<'a> {
     /// To whom.
     user: Option<UserObject<'a>>,
     /// Details: new role, length of a sanction in seconds (0: forever), topic, interval of slow
-    /// mode in seconds, whether only moderators may talk, sequence of the removed message.
+    /// mode in seconds, whether only moderators may talk, sequence of the removed message, claiming
+    /// key, why a claim has ended, identifier of an invitation.
     value: serde_json::Value,
     /// Address or network that a ban applies to as well.
     address: Option<String>,
@@ -175,6 +177,11 @@ const fn action_name(action: &ModerationAction) -> &'static str {
         ModerationAction::RoomSet { setting: RoomSetting::Moderated(_), .. } => "moderated",
         ModerationAction::MessageRemoved { .. } => "remove",
         ModerationAction::Announced(_) => "announce",
+        ModerationAction::NameClaimed { .. } => "claim",
+        ModerationAction::ClaimEnded { .. } => "end_claim",
+        ModerationAction::InvitationMade(_) => "invite",
+        ModerationAction::InvitationRevoked { .. } => "revoke_invitation",
+        ModerationAction::InvitationUsed { .. } => "use_invitation",
     }
 }
 
@@ -185,14 +192,22 @@ fn user(action: &ModerationAction) -> Option<UserObject<'_>> {
     match action {
         ModerationAction::RoleSet { holder: it, .. }
         | ModerationAction::Kicked { target: it, .. }
-        | ModerationAction::MessageRemoved { author: it, .. } => Some(UserObject::of_session(it)),
+        | ModerationAction::MessageRemoved { author: it, .. }
+        | ModerationAction::NameClaimed { holder: it, .. }
+        | ModerationAction::InvitationUsed { user: it, .. } => Some(UserObject::of_session(it)),
         ModerationAction::Banned { sanction: it, .. } | ModerationAction::Muted(it) => {
             Some(UserObject { username: it.username.as_str(), session: of_sanction(it) })
         }
-        ModerationAction::SanctionEnded { username, .. } => {
+        ModerationAction::SanctionEnded { username, .. }
+        | ModerationAction::ClaimEnded { username, .. } => {
             Some(UserObject { username: username.as_str(), session: None })
         }
-        ModerationAction::RoomSet { .. } | ModerationAction::Announced(_) => None,
+        ModerationAction::InvitationMade(Invitation { username, .. }) => username
+            .as_ref()
+            .map(|username| UserObject { username: username.as_str(), session: None }),
+        ModerationAction::RoomSet { .. }
+        | ModerationAction::Announced(_)
+        | ModerationAction::InvitationRevoked { .. } => None,
     }
 }
 
@@ -211,6 +226,11 @@ fn value(action: &ModerationAction) -> serde_json::Value {
         ModerationAction::MessageRemoved { message: it, .. } => {
             serde_json::json!(NumberOrString::from_u64(it.0))
         }
+        ModerationAction::NameClaimed { key, .. } => key.to_string().into(),
+        ModerationAction::ClaimEnded { why, .. } => claim_end_name(*why).into(),
+        ModerationAction::InvitationMade(it) => it.hash.id().into(),
+        ModerationAction::InvitationRevoked { invitation: it }
+        | ModerationAction::InvitationUsed { invitation: it, .. } => it.id().into(),
         ModerationAction::SanctionEnded { .. }
         | ModerationAction::Kicked { .. }
         | ModerationAction::Announced(_) => serde_json::Value::Null,
@@ -222,6 +242,15 @@ const fn role_name(role: Role) -> &'static str {
     match role {
         Role::Moderator => "moderator",
         Role::Owner => "owner",
+    }
+}
+
+/// Returns the reason of a claim's end in JSON.
+const fn claim_end_name(why: ClaimEnd) -> &'static str {
+    match why {
+        ClaimEnd::GivenBack => "given_back",
+        ClaimEnd::Released => "released",
+        ClaimEnd::Unused => "unused",
     }
 }
 
@@ -242,7 +271,15 @@ fn format_text(fact: &Fact) -> String {
         Some(room) => format!("#{room}"),
         None => "the server".to_owned(),
     };
-    let what = what_was_done(&draft.action, &place);
+    let what = match (&draft.actor, &draft.action) {
+        (Actor::Server, ModerationAction::NameClaimed { holder, .. }) => {
+            format!("renewed the claim of the name {}", holder.username)
+        }
+        (Actor::Server, ModerationAction::InvitationRevoked { invitation }) => {
+            format!("forgot invitation {}, which was over", invitation.id())
+        }
+        (_, action) => what_was_done(action, &place),
+    };
     let reason = draft.reason.as_ref().map_or_else(String::new, |it| format!(": {}", it.as_str()));
     let effect = if fact.is_effective { "" } else { WITHOUT_EFFECT };
     sanitize_text(&format!("{time} {actor} {what}{reason}{effect}")).replace('\n', " ")
@@ -297,7 +334,41 @@ fn what_was_done(action: &ModerationAction, place: &str) -> String {
             format!("removed message {message} of {} in {place}", name_with_session(author))
         }
         ModerationAction::Announced(_) => format!("made an announcement to {place}"),
+        ModerationAction::NameClaimed { holder, key, invitation } => {
+            let by =
+                invitation.map_or_else(String::new, |it| format!(", by invitation {}", it.id()));
+            format!("claimed the name {} with key {key}{by}", holder.username)
+        }
+        ModerationAction::ClaimEnded { username, why, .. } => match why {
+            ClaimEnd::GivenBack => format!("gave up the claim of the name {username}"),
+            ClaimEnd::Released => format!("released the claimed name {username}"),
+            ClaimEnd::Unused => format!("ended the claim of the name {username}, which was unused"),
+        },
+        ModerationAction::InvitationMade(it) => invitation_text(it),
+        ModerationAction::InvitationRevoked { invitation } => {
+            format!("revoked invitation {}", invitation.id())
+        }
+        ModerationAction::InvitationUsed { invitation, is_for_claim, .. } => {
+            let purpose = if *is_for_claim { "claim a name" } else { "come in" };
+            format!("used invitation {} to {purpose}", invitation.id())
+        }
     }
+}
+
+/// Describes the making of an invitation.
+fn invitation_text(invitation: &Invitation) -> String {
+    let Invitation { hash, username, uses, length, permits_claim } = invitation;
+    let name = username.as_ref().map_or_else(String::new, |it| format!(" for {it}"));
+    let uses = match uses.get() {
+        1 => "one use".to_owned(),
+        uses => format!("{uses} uses"),
+    };
+    let length = match length.seconds() {
+        0 => "without end".to_owned(),
+        seconds => format!("for {seconds} s"),
+    };
+    let claim = if *permits_claim { "" } else { ", without a claim" };
+    format!("made invitation {}{name}: {uses}, {length}{claim}", hash.id())
 }
 
 /// Describes a ban or mute: `done` and `at` are the verb and the preposition of the place.
@@ -313,7 +384,10 @@ fn sanction_text(done: &str, at: &str, sanction: &Sanction, place: &str) -> Stri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{FactDraft, Reason, SanctionLength, Scope, SessionId, Username};
+    use crate::model::{
+        FactDraft, IdentityKey, InvitationHash, InvitationUses, Reason, SanctionLength, Scope,
+        SessionId, Username,
+    };
 
     /// Returns a fact with this sequence by a moderator.
     fn fact(action: ModerationAction, is_effective: bool) -> Fact {
@@ -360,5 +434,47 @@ mod tests {
             format_text(&fact(removal, false)),
             format!("{begin} {removed}{WITHOUT_EFFECT}")
         );
+    }
+
+    /// Claims and invitations are told with name, key and identifier. What the server does by itself
+    /// is told as such.
+    #[test]
+    fn line_tells_of_claims_and_invitations() {
+        let hash = InvitationHash([0xab; 32]);
+        let invitation = Invitation {
+            hash,
+            username: Some(Username::new("bob").unwrap()),
+            uses: InvitationUses::ONE,
+            length: SanctionLength::from_seconds(600).unwrap(),
+            permits_claim: true,
+        };
+        let key = IdentityKey([0x12; 32]);
+        let claimed =
+            ModerationAction::NameClaimed { holder: user("bob", 4), key, invitation: Some(hash) };
+        let text = |actor: Actor, action: &ModerationAction| {
+            let draft = FactDraft { actor, action: action.clone(), reason: None };
+            let (sequence, time) = (Sequence(7), Timestamp(0));
+            let line = format_text(&Fact { sequence, time, draft, is_effective: true });
+            line.split_once("Z ").unwrap().1.to_owned()
+        };
+        let made = ModerationAction::InvitationMade(invitation);
+        assert_eq!(
+            text(Actor::CommandLine, &made),
+            "the command line made invitation abababab for bob: one use, for 600 s"
+        );
+        assert_eq!(
+            text(Actor::Session(user("bob", 4)), &claimed),
+            format!("bob (session 4) claimed the name bob with key {key}, by invitation abababab")
+        );
+        assert_eq!(text(Actor::Server, &claimed), "the server renewed the claim of the name bob");
+        let object = |action| {
+            let line = format_json(&fact(action, true)).unwrap();
+            let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+            (line["action"].clone(), line["user"].clone(), line["value"].clone())
+        };
+        let bob = serde_json::json!({"username": "bob", "session": 4});
+        assert_eq!(object(claimed), ("claim".into(), bob, "12".repeat(32).into()));
+        let named = serde_json::json!({"username": "bob", "session": null});
+        assert_eq!(object(made), ("invite".into(), named, "abababab".into()));
     }
 }

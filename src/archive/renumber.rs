@@ -41,7 +41,7 @@ impl StoredFacts {
     }
 
     /// Stores the facts with their new sequences, which the temporary table `ordered` lists, and
-    /// with those of the messages and sanctions that they name. What they name and is not in the
+    /// with those of the messages, sanctions and claims that they name. What they name and is not in the
     /// log any more gets the sequence 0. `head`: new last sequence of the log.
     pub(super) fn store(mut self, connection: &Connection, head: Sequence) -> rusqlite::Result<()> {
         let mut statement =
@@ -55,7 +55,8 @@ impl StoredFacts {
             fact.sequence = new_sequence(fact.sequence)?;
             match &mut fact.draft.action {
                 ModerationAction::MessageRemoved { message: it, .. }
-                | ModerationAction::SanctionEnded { sanction: it, .. } => *it = new_sequence(*it)?,
+                | ModerationAction::SanctionEnded { sanction: it, .. }
+                | ModerationAction::ClaimEnded { claim: it, .. } => *it = new_sequence(*it)?,
                 _ => {}
             }
         }

@@ -1,6 +1,7 @@
-//! Facts: entries of the log that record what moderators do. They change roles, sanctions, topics
-//! and modes of rooms, and last until another fact changes them. `crate::moderation` folds them
-//! into the state that is in force.
+//! Facts: entries of the log that record what moderators do, and who has claimed which name and used
+//! which invitation. They change roles, sanctions, topics and modes of rooms, claims and invitations,
+//! and last until another fact changes them. `crate::moderation` folds them into the state that is in
+//! force.
 //!
 //! The types are stored in the encoding of `serde` and postcard. So the order of fields and
 //! variants must not change, and new variants go to the end. The names of variants are not stored:
@@ -11,8 +12,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AddressGroup, LogEntry, Reason, RoomName, SanctionLength, Sequence, SessionId, SlowMode,
-    Target, Timestamp, Topic, Username,
+    AddressGroup, IdentityKey, Invitation, InvitationHash, LogEntry, Reason, RoomName,
+    SanctionLength, Sequence, SessionId, SlowMode, Target, Timestamp, Topic, Username,
 };
 
 /// Scope of a role, a sanction or another moderation action: the server with all its rooms, or one
@@ -63,7 +64,8 @@ pub struct NamedSession {
 pub enum Actor {
     /// The command line on the server's machine. It may do everything.
     CommandLine,
-    /// The server by itself: it ends the sanctions that have expired.
+    /// The server by itself: it ends the sanctions that have expired, renews the claims that are in
+    /// use and ends those that are not, and forgets the invitations that are over.
     Server,
     /// A client.
     Session(NamedSession),
@@ -104,6 +106,18 @@ pub enum RoomSetting {
     SlowMode(SlowMode),
     /// True if only sessions with a role may talk in the room.
     Moderated(bool),
+}
+
+/// Why a claim has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClaimEnd {
+    /// Whoever had claimed the name gave it up.
+    GivenBack,
+    /// The server's owner has released the name.
+    Released,
+    /// The name was not used for a long time.
+    Unused,
 }
 
 /// Moderation action: what a fact records.
@@ -164,6 +178,48 @@ pub enum ModerationAction {
     },
     /// An announcement was made, in one room or to everybody. The text is not recorded.
     Announced(Scope),
+    /// A name was claimed with a key: from now on only whoever proves the key may have it. If the
+    /// actor is the server, the claim was renewed, because it is in use.
+    NameClaimed {
+        /// Session that has the name, which is the claimed one.
+        holder: NamedSession,
+        /// Key that the session has proved.
+        key: IdentityKey,
+        /// Invitation that permits the claim; `None`: the settings did.
+        invitation: Option<InvitationHash>,
+    },
+    /// A claim has ended: the name is free for everybody.
+    ClaimEnded {
+        /// Name that was claimed.
+        username: Username,
+        /// Key that had claimed it.
+        key: IdentityKey,
+        /// Sequence of the fact that claimed the name or renewed the claim last. The end of an
+        /// earlier claim does not end a later one.
+        claim: Sequence,
+        /// Why it has ended.
+        why: ClaimEnd,
+    },
+    /// An invitation was made.
+    InvitationMade(Invitation),
+    /// An invitation was revoked, or is forgotten because it was over (then the actor is the
+    /// server). Who has come in by it may go on to.
+    InvitationRevoked {
+        /// Hash of its code.
+        invitation: InvitationHash,
+    },
+    /// An invitation was used: to come in, or to claim a name. It counts once for each key, and for
+    /// each session without one.
+    InvitationUsed {
+        /// Hash of its code.
+        invitation: InvitationHash,
+        /// Session that has used it.
+        user: NamedSession,
+        /// Key that the session has proved; `None` if it has none.
+        key: Option<IdentityKey>,
+        /// True if it was used to claim a name.
+        is_for_claim: bool,
+    },
 }
 
 impl ModerationAction {
@@ -178,6 +234,11 @@ impl ModerationAction {
             | Self::Kicked { scope, .. }
             | Self::Announced(scope) => scope.room(),
             Self::RoomSet { room, .. } | Self::MessageRemoved { room, .. } => Some(room),
+            Self::NameClaimed { .. }
+            | Self::ClaimEnded { .. }
+            | Self::InvitationMade(_)
+            | Self::InvitationRevoked { .. }
+            | Self::InvitationUsed { .. } => None,
         }
     }
 

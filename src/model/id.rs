@@ -115,6 +115,24 @@ impl FromStr for ServerId {
     }
 }
 
+/// Ed25519 public key by which a client shows that it is the same as before. Only a proof shows that
+/// a client has the key.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct IdentityKey(pub [u8; 32]);
+
+impl fmt::Display for IdentityKey {
+    /// Writes 64 hexadecimal digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for IdentityKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "IdentityKey({self})")
+    }
+}
+
 /// Position of a client in a log: the cursor from which it resumes (`docs/protocol/tcp.md`,
 /// section 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,4 +1,4 @@
-//! Lengths of sanctions and intervals of slow mode, as users write them: `90s`, `10m`, `2h`, `3d`.
+//! Lengths of sanctions and invitations, and intervals of slow mode, as users write them: `90s`, `10m`, `2h`, `3d`.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::Timestamp;
 
-/// Length of a ban or mute: 1 second to 3,650 days, or without end.
+/// Length of a ban, mute or invitation: 1 second to 3,650 days, or without end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "u32", into = "u32")]
 pub struct SanctionLength(
@@ -22,7 +22,7 @@ pub struct SanctionLength(
 pub struct SanctionLengthError;
 
 impl SanctionLength {
-    /// A sanction without end: it lasts until it is lifted.
+    /// Without end: it lasts until it is lifted or revoked.
     pub const FOREVER: Self = Self(0);
 
     /// Greatest length, in seconds: 3,650 days.
@@ -42,7 +42,7 @@ impl SanctionLength {
         self.0
     }
 
-    /// Returns the time at which a sanction of this length ends; `None`: never.
+    /// Returns the time at which a sanction or invitation of this length ends; `None`: never.
     #[must_use]
     pub fn end(self, start: Timestamp) -> Option<Timestamp> {
         let millis = u64::from(self.0) * 1_000;

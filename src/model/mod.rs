@@ -13,6 +13,7 @@ mod event;
 mod fact;
 mod fold;
 mod id;
+mod invitation;
 mod length;
 pub mod limits;
 mod line;
@@ -42,12 +43,18 @@ pub use event::{
     PeerRoute, Refusal, RosterNote, RosterStatus, SearchResult, Security,
 };
 pub use fact::{
-    Actor, Fact, FactDraft, ModerationAction, NamedSession, RemovedMessage, Role, RoomSetting,
-    Sanction, SanctionKind, Scope, SharedFact,
+    Actor, ClaimEnd, Fact, FactDraft, ModerationAction, NamedSession, RemovedMessage, Role,
+    RoomSetting, Sanction, SanctionKind, Scope, SharedFact,
 };
 #[cfg(feature = "host-unicode")]
 pub use fold::set_host_fold;
-pub use id::{LogId, Position, Reference, Sequence, ServerId, ServerIdError, SessionId, Token};
+pub use id::{
+    IdentityKey, LogId, Position, Reference, Sequence, ServerId, ServerIdError, SessionId, Token,
+};
+pub use invitation::{
+    Invitation, InvitationCode, InvitationCodeError, InvitationHash, InvitationUses,
+    InvitationUsesError,
+};
 pub use length::{SanctionLength, SanctionLengthError, SlowMode, SlowModeError};
 pub use line::{LineError, Reason, Topic};
 pub use moderation_command::{

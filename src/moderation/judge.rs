@@ -8,10 +8,13 @@
 //! | give or take the role of a moderator | owners of the scope |
 //! | give or take the role of an owner of a room | owners of the server |
 //! | give or take the role of an owner of the server | the command line |
+//! | claim a name, use an invitation | everybody, for themselves |
+//! | give up a claim | whoever has its key |
+//! | make and revoke invitations, release names | the command line |
 //!
 //! A role on the server counts in every room. Nobody acts on somebody of equal or higher [`Rank`],
-//! except by kicking oneself. The command line may do everything. The server itself only ends
-//! sanctions.
+//! except by kicking oneself. The command line may do everything that is possible. The server itself
+//! only ends sanctions and unused claims, renews claims, and forgets invitations.
 
 use std::cmp::max;
 
@@ -20,8 +23,8 @@ use thiserror::Error;
 use super::ModerationState;
 use super::register::{Register, Write};
 use crate::model::{
-    Actor, Draft, FactDraft, ModerationAction, NameKey, Role, Sanction, SanctionKind, SessionId,
-    Target, Username,
+    Actor, ClaimEnd, Draft, FactDraft, ModerationAction, NameKey, Role, Sanction, SanctionKind,
+    SessionId, Target, Username,
 };
 
 /// Reason why a fact is not effective.
@@ -33,9 +36,16 @@ pub enum FactError {
     /// The sanction that should end is not in force.
     #[error("not in force")]
     NotInForce,
-    /// There are as many roles, sanctions or room settings as the actor may fill.
+    /// There are as many roles, sanctions, room settings, claims or invitations as the actor may
+    /// fill.
     #[error("there are too many already")]
     Full,
+    /// The name is claimed with another key, or the key has claimed another name.
+    #[error("the name or the key has another claim")]
+    Claimed,
+    /// The invitation does not permit this use, or no further one.
+    #[error("the invitation does not permit this")]
+    NotInvited,
 }
 
 /// Reason why a session may not send a message.
@@ -81,8 +91,9 @@ impl Rank {
 }
 
 impl ModerationState {
-    /// Judges a fact at its place in the log: is the actor permitted to do this, is the sanction
-    /// that should end in force, and is there room for a further role, sanction or setting?
+    /// Judges a fact at its place in the log: is the actor permitted to do this, is what should end
+    /// in force, does a claim or the use of an invitation agree with those before it, and is there
+    /// room for a further register of its class?
     ///
     /// # Errors
     /// [`FactError`]: the fact is not effective.
@@ -90,7 +101,7 @@ impl ModerationState {
         let FactDraft { actor, action, .. } = draft;
         let is_permitted = match actor {
             Actor::CommandLine => true,
-            Actor::Server => matches!(action, ModerationAction::SanctionEnded { .. }),
+            Actor::Server => self.is_of_server(action),
             Actor::Session(actor) => self.is_permitted(actor.session, action),
         };
         if !is_permitted {
@@ -99,6 +110,7 @@ impl ModerationState {
         let Some(register) = Register::of(action) else {
             return Ok(());
         };
+        self.judge_identity(action)?;
         let held = self.registers.get(&register);
         match Write::of(action) {
             Write::Set if held.is_none() && self.is_full(&register, actor) => Err(FactError::Full),
@@ -149,6 +161,28 @@ impl ModerationState {
                 is_self || rank >= moderator && rank > self.rank(author.session, room)
             }
             Action::RoomSet { .. } | Action::Announced(_) => rank >= moderator,
+            Action::NameClaimed { holder: it, .. } | Action::InvitationUsed { user: it, .. } => {
+                it.session == actor
+            }
+            Action::ClaimEnded { username, key, why, .. } => {
+                let is_held = self.claim(username.key()).is_some_and(|it| it.key == *key);
+                *why == ClaimEnd::GivenBack && is_held
+            }
+            Action::InvitationMade(_) | Action::InvitationRevoked { .. } => false,
+        }
+    }
+
+    /// Returns true if the server may do this by itself.
+    fn is_of_server(&self, action: &ModerationAction) -> bool {
+        use ModerationAction as Action;
+
+        match action {
+            Action::SanctionEnded { .. } | Action::InvitationRevoked { .. } => true,
+            Action::ClaimEnded { why, .. } => *why == ClaimEnd::Unused,
+            Action::NameClaimed { holder, key, .. } => {
+                self.claim(holder.username.key()).is_some_and(|it| it.key == *key)
+            }
+            _ => false,
         }
     }
 

@@ -1,10 +1,10 @@
 //! Layer 1: the moderation state, folded from the facts of the log: roles, bans, mutes, topics and
-//! modes of rooms.
+//! modes of rooms, claimed names and invitations.
 //!
 //! [`ModerationState`] is a map of last-writer-wins registers: each [`Register`] holds the fact
 //! that wrote it last. The fold is deterministic. It consults neither a clock nor settings, so the
-//! same facts give the same state, byte by byte, whoever folds them. A sanction ends by a fact, not
-//! by the time.
+//! same facts give the same state, byte by byte, whoever folds them. A sanction or a claim ends by a
+//! fact, not by the time. Whether the time of an invitation is over, the caller decides.
 //!
 //! Whoever commits a fact first asks [`ModerationState::judge`], stores the verdict in the fact
 //! ([`Fact::is_effective`]), and then calls [`ModerationState::apply`].
@@ -13,12 +13,16 @@
 //! |---|---|
 //! | `register` | registers, and the table of which fact writes which register |
 //! | `judge` | who may do what to whom: ranks, permissions, limits; who may talk |
+//! | `identity` | claimed names and invitations: verdicts and lookups |
+//! | `identity_index` | index of the claims and invitations by key, name and look-alike |
 //! | `sanction_index` | index of the sanctions by name, session, look-alike and address |
 //! | `encoding` | canonical bytes of facts and of the state |
 //!
 //! [`Fact::is_effective`]: crate::model::Fact::is_effective
 
 mod encoding;
+mod identity;
+mod identity_index;
 mod judge;
 mod register;
 mod sanction_index;
@@ -29,9 +33,11 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 pub use encoding::{decode_fact, encode_fact};
+pub use identity::{Claim, ClaimConflict, MadeInvitation};
 pub use judge::{FactError, SpeechError};
-pub use register::{Register, RegisterChange};
+pub use register::{Invitee, Register, RegisterChange};
 
+use self::identity_index::IdentityIndex;
 use self::register::Write;
 use self::sanction_index::{Identifier, SanctionIndex};
 use crate::model::{
@@ -46,6 +52,8 @@ pub struct ModerationState {
     registers: BTreeMap<Register, SharedFact>,
     /// Index of the bans and mutes among them.
     sanctions: SanctionIndex,
+    /// Index of the claims, invitations and their uses among them.
+    identities: IdentityIndex,
 }
 
 /// User who wants to come in: what a ban is compared with.
@@ -88,7 +96,7 @@ impl ModerationState {
         Some(RegisterChange { register, value })
     }
 
-    /// Sets a register to a fact, or clears it (`None`), and updates the index.
+    /// Sets a register to a fact, or clears it (`None`), and updates the indexes.
     fn write(&mut self, register: Register, value: Option<SharedFact>) {
         let before = match &value {
             Some(fact) => self.registers.insert(register, fact.clone()),
@@ -96,9 +104,11 @@ impl ModerationState {
         };
         if let Some(before) = before {
             self.sanctions.remove(&before);
+            self.identities.remove(&before.draft.action);
         }
         if let Some(fact) = value {
             self.sanctions.insert(&fact);
+            self.identities.insert(&fact.draft.action);
         }
     }
 

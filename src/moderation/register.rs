@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use crate::model::{
-    Actor, ModerationAction, NameKey, RoomSetting, SanctionKind, Sequence, SessionId, SharedFact,
-    SlowMode,
+    Actor, IdentityKey, InvitationHash, ModerationAction, NameKey, RoomSetting, SanctionKind,
+    Sequence, SessionId, SharedFact, SlowMode,
 };
 
 /// Maximum number of roles in force.
@@ -16,9 +16,37 @@ pub(super) const MAX_SANCTIONS: usize = 10_000;
 /// Maximum number of topics, slow modes and moderated modes in force, over all rooms.
 pub(super) const MAX_ROOM_SETTINGS: usize = 10_000;
 
+/// Maximum number of claimed names.
+pub(super) const MAX_CLAIMS: usize = 10_000;
+
+/// Maximum number of invitations that are remembered, also of those that are over.
+pub(super) const MAX_INVITATIONS: usize = 1_000;
+
+/// Maximum number of uses of invitations that are remembered.
+pub(super) const MAX_INVITATION_USES: usize = 20_000;
+
 /// Number of places of each class of registers that only the command line takes. So the server's
 /// owner can act although moderators have used up theirs.
 pub(super) const COMMAND_LINE_RESERVE: usize = 100;
+
+/// User of an invitation: whoever has a key, or the session of somebody without one.
+///
+/// The encoding is stored: new variants go to the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum Invitee {
+    /// Whoever has this key.
+    Key(IdentityKey),
+    /// This session, which has proved no key.
+    Session(SessionId),
+}
+
+impl Invitee {
+    /// Returns the user of an invitation who is this session and has proved this key.
+    #[must_use]
+    pub fn of(session: SessionId, key: Option<IdentityKey>) -> Self {
+        key.map_or(Self::Session(session), Self::Key)
+    }
+}
 
 /// Last-writer-wins register: the key of a value in the moderation state. Its value is the fact
 /// that set it last. A scope is the key of a room's name; `None` for the server.
@@ -36,6 +64,12 @@ pub enum Register {
     SlowMode(NameKey),
     /// Moderated mode of a room: set while only sessions with a role may talk there.
     Moderated(NameKey),
+    /// Claim of a name.
+    Claim(NameKey),
+    /// Invitation that is not revoked.
+    Invitation(InvitationHash),
+    /// Use of an invitation by a user. It stays when the invitation ends.
+    InvitationUse(InvitationHash, Invitee),
 }
 
 impl Register {
@@ -62,6 +96,13 @@ impl Register {
                 RoomSetting::SlowMode(_) => Self::SlowMode(room.key().clone()),
                 RoomSetting::Moderated(_) => Self::Moderated(room.key().clone()),
             }),
+            Action::NameClaimed { holder, .. } => Some(Self::Claim(holder.username.key().clone())),
+            Action::ClaimEnded { username, .. } => Some(Self::Claim(username.key().clone())),
+            Action::InvitationMade(it) => Some(Self::Invitation(it.hash)),
+            Action::InvitationRevoked { invitation } => Some(Self::Invitation(*invitation)),
+            Action::InvitationUsed { invitation, user, key, .. } => {
+                Some(Self::InvitationUse(*invitation, Invitee::of(user.session, *key)))
+            }
             Action::Kicked { .. } | Action::MessageRemoved { .. } | Action::Announced(_) => None,
         }
     }
@@ -72,6 +113,9 @@ impl Register {
             Self::Role(..) => RegisterClass::Roles,
             Self::Sanction(..) => RegisterClass::Sanctions,
             Self::Topic(_) | Self::SlowMode(_) | Self::Moderated(_) => RegisterClass::RoomSettings,
+            Self::Claim(_) => RegisterClass::Claims,
+            Self::Invitation(_) => RegisterClass::Invitations,
+            Self::InvitationUse(..) => RegisterClass::InvitationUses,
         }
     }
 }
@@ -85,6 +129,12 @@ pub(super) enum RegisterClass {
     Sanctions,
     /// Topics and modes of rooms.
     RoomSettings,
+    /// Claims.
+    Claims,
+    /// Invitations.
+    Invitations,
+    /// Uses of invitations.
+    InvitationUses,
 }
 
 impl RegisterClass {
@@ -94,6 +144,9 @@ impl RegisterClass {
             Self::Roles => MAX_ROLES,
             Self::Sanctions => MAX_SANCTIONS,
             Self::RoomSettings => MAX_ROOM_SETTINGS,
+            Self::Claims => MAX_CLAIMS,
+            Self::Invitations => MAX_INVITATIONS,
+            Self::InvitationUses => MAX_INVITATION_USES,
         }
     }
 
@@ -122,6 +175,8 @@ impl Write {
     pub(super) fn of(action: &ModerationAction) -> Self {
         match action {
             ModerationAction::SanctionEnded { sanction, .. } => Self::ClearIf(*sanction),
+            ModerationAction::ClaimEnded { claim, .. } => Self::ClearIf(*claim),
+            ModerationAction::InvitationRevoked { .. } => Self::Clear,
             ModerationAction::RoleSet { role: None, .. } => Self::Clear,
             ModerationAction::RoomSet { setting, .. } if is_default(setting) => Self::Clear,
             _ => Self::Set,

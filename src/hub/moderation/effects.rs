@@ -44,9 +44,8 @@ impl Hub {
     }
 
     /// Carries out an effective fact, which is applied already. Returns the number of connected
-    /// users that it has hit; for an end of a sanction or a removal 1. `text`: text of an
-    /// announcement of this hub; another hub's has none
-    /// here.
+    /// users that it has hit; for an end of a sanction, a removal, a claim and an invitation 1.
+    /// `text`: text of an announcement of this hub; another hub's has none here.
     fn carry_out(&mut self, now: Now, fact: &SharedFact, text: Option<&AnnouncementText>) -> usize {
         match &fact.draft.action {
             ModerationAction::RoleSet { scope, holder, role } => {
@@ -99,6 +98,11 @@ impl Hub {
                 let notice = text.map(|it| Notice::new(NoticeCode::Announcement, it.as_str()));
                 notice.map_or(0, |it| self.announce(scope, it))
             }
+            ModerationAction::NameClaimed { .. }
+            | ModerationAction::ClaimEnded { .. }
+            | ModerationAction::InvitationMade(_)
+            | ModerationAction::InvitationRevoked { .. }
+            | ModerationAction::InvitationUsed { .. } => 1,
         }
     }
 

@@ -252,6 +252,7 @@ pub(super) const fn answer_to(error: FactError) -> Result<usize, ErrorCode> {
     match error {
         FactError::NotPermitted => Err(ErrorCode::NotPermitted),
         FactError::Full => Err(ErrorCode::TooMany),
+        FactError::Claimed | FactError::NotInvited => Err(ErrorCode::NotPermitted),
         // What should end has ended.
         FactError::NotInForce => Ok(0),
     }

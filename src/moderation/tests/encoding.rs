@@ -9,7 +9,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// Returns examples of each action.
-fn examples() -> [ModerationAction; 11] {
+fn examples() -> [ModerationAction; 17] {
     use ModerationAction as Action;
 
     let room = RoomName::new("Attic").unwrap();
@@ -41,6 +41,17 @@ fn examples() -> [ModerationAction; 11] {
         set(RoomSetting::Moderated(true)),
         removed,
         Action::Announced(Scope::Server),
+        claim(user(2, "Bob"), key(0xc1), Some(0xd1)),
+        claim(user(2, "bob"), key(0xc1), None),
+        Action::ClaimEnded {
+            username: name("bob"),
+            key: key(0xc1),
+            claim: Sequence(5),
+            why: ClaimEnd::Unused,
+        },
+        invitation(0xd1, Some("Bob"), 300),
+        Action::InvitationRevoked { invitation: hash(0xd1) },
+        invitation_use(0xd1, user(2, "bob"), Some(key(0xc1)), true),
     ]
 }
 
@@ -77,6 +88,12 @@ fn facts_are_stored_as_these_bytes() {
         "0109e8070005054174746963020101047370616d01",
         "010ae8070106054174746963ac020203626f6201047370616d01",
         "010be807020104416e6e61070001047370616d01",
+        "010ce80700080203426f62c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c101d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d101047370616d01",
+        "010de80701080203626f62c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c10001047370616d01",
+        "010ee807020104416e6e610903626f62c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1050201047370616d01",
+        "010fe807000ad1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d10103426f62ac02000101047370616d01",
+        "0110e807010bd1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d101047370616d01",
+        "0111e807020104416e6e610cd1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d10203626f6201c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c10101047370616d01",
     ];
     assert_eq!(bytes.iter().map(|it| hex(it)).collect::<Vec<_>>(), expected);
     let decoded: Vec<Fact> = bytes.iter().map(|it| decode_fact(it).unwrap()).collect();
@@ -101,6 +118,12 @@ fn registers_are_stored_as_these_bytes() {
         "04056174746963",
         "",
         "",
+        "0503626f62",
+        "0503626f62",
+        "0503626f62",
+        "06d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1",
+        "06d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1",
+        "07d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d100c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1",
     ];
     assert_eq!(examples().each_ref().map(|it| bytes(it).unwrap_or_default()), expected);
 }

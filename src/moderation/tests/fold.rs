@@ -121,6 +121,9 @@ proptest! {
         let mut index = SanctionIndex::default();
         state.registers.values().for_each(|it| index.insert(it));
         prop_assert_eq!(&state.sanctions, &index);
+        let mut identities = IdentityIndex::default();
+        state.registers.values().for_each(|it| identities.insert(&it.draft.action));
+        prop_assert_eq!(&state.identities, &identities);
         let session = session.map(SessionId);
         let joiner = Joiner { username: &username, session, group, matches_lookalikes };
         let attic = NameKey::of("attic");
@@ -128,6 +131,33 @@ proptest! {
             prop_assert_eq!(state.ban(room, &joiner), scanned_ban(&state, room, &joiner));
         }
     }
+}
+
+/// (h) A judged log gives each key one claim at most, and each invitation not more uses than it has:
+/// whatever facts race.
+#[test]
+fn a_key_has_one_claim_and_an_invitation_no_more_uses_than_it_has() {
+    let (claims, uses) = (Cell::new(0), Cell::new(0));
+    let run = TestRunner::new(Config::default()).run(&logs(), |steps| {
+        let mut log = FactLog::default();
+        for step in &steps {
+            let _ = log.commit(step.resolve(&log.facts));
+            let keys: Vec<_> = log.state.claims().map(|it| it.key).collect();
+            let distinct: std::collections::BTreeSet<_> = keys.iter().collect();
+            prop_assert_eq!(keys.len(), distinct.len());
+            claims.set(claims.get() + keys.len());
+            for it in log.state.invitations() {
+                // A second invitation with the same code, which only a test makes, may have fewer.
+                let used = log.state.uses(it.invitation.hash);
+                let used = used.filter(|used| used.sequence > it.fact.sequence).count();
+                prop_assert!(used <= usize::from(it.invitation.uses.get()));
+                uses.set(uses.get() + used);
+            }
+        }
+        Ok(())
+    });
+    run.unwrap();
+    assert!(claims.get() > 0 && uses.get() > 0, "nothing was tested");
 }
 
 /// Returns a log whose state has two registers less than are allowed, of each class.

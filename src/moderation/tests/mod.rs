@@ -2,6 +2,7 @@
 
 mod encoding;
 mod fold;
+mod identity;
 mod lookups;
 mod permissions;
 mod random;
@@ -10,8 +11,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::model::{
-    Actor, Fact, FactDraft, NamedSession, RoomName, Sanction, SanctionLength, Scope, Sequence,
-    Timestamp,
+    Actor, ClaimEnd, Fact, FactDraft, IdentityKey, Invitation, InvitationHash, InvitationUses,
+    NamedSession, RoomName, Sanction, SanctionLength, Scope, Sequence, Timestamp,
 };
 
 /// Returns a valid username.
@@ -65,6 +66,50 @@ fn end_of(fact: &Fact) -> ModerationAction {
         username: imposed.username.clone(),
         sanction: fact.sequence,
     }
+}
+
+/// Returns a key whose bytes are this number.
+fn key(number: u8) -> IdentityKey {
+    IdentityKey([number; 32])
+}
+
+/// Returns the hash of an invitation, whose bytes are this number.
+fn hash(number: u8) -> InvitationHash {
+    InvitationHash([number; 32])
+}
+
+/// Returns the making of an invitation for a name, or for any name, with this number of uses. It has
+/// no end, and permits a claim.
+fn invitation(number: u8, username: Option<&str>, uses: u16) -> ModerationAction {
+    ModerationAction::InvitationMade(Invitation {
+        hash: hash(number),
+        username: username.map(name),
+        uses: InvitationUses::new(uses).unwrap(),
+        length: SanctionLength::FOREVER,
+        permits_claim: true,
+    })
+}
+
+/// Returns the use of an invitation.
+fn invitation_use(
+    number: u8,
+    user: NamedSession,
+    key: Option<IdentityKey>,
+    is_for_claim: bool,
+) -> ModerationAction {
+    ModerationAction::InvitationUsed { invitation: hash(number), user, key, is_for_claim }
+}
+
+/// Returns the claim of a session's name with a key.
+fn claim(holder: NamedSession, key: IdentityKey, invitation: Option<u8>) -> ModerationAction {
+    ModerationAction::NameClaimed { holder, key, invitation: invitation.map(hash) }
+}
+
+/// Returns the end of the claim that a fact made. Panics if it made none.
+fn claim_end(fact: &Fact, why: ClaimEnd) -> ModerationAction {
+    let ModerationAction::NameClaimed { holder, key, .. } = &fact.draft.action else { panic!() };
+    let (username, key, claim) = (holder.username.clone(), *key, fact.sequence);
+    ModerationAction::ClaimEnded { username, key, claim, why }
 }
 
 /// Returns the address group of an address.

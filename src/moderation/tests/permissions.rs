@@ -134,9 +134,9 @@ fn sanction_of_a_moderator_is_lifted_by_a_higher_rank_only() {
     assert_eq!(log.state.sanctions().count(), 0);
 }
 
-/// The server itself ends sanctions, and does nothing else.
+/// The server itself ends sanctions, and makes no announcement.
 #[test]
-fn server_only_ends_sanctions() {
+fn server_ends_sanctions_and_makes_no_announcement() {
     let mut log = FactLog::default();
     let announced = ModerationAction::Announced(Scope::Server);
     assert_eq!(log.commit(draft(Actor::Server, announced)), Err(FactError::NotPermitted));

@@ -133,7 +133,29 @@ fn actions() -> impl Strategy<Value = ModerationAction> {
             Action::MessageRemoved { room, message: Sequence(message), author }
         }),
         1 => scopes().prop_map(Action::Announced),
+        3 => (sessions(), keys(), option::of(1..4_u8))
+            .prop_map(|(holder, key, by)| claim(holder, key, by)),
+        2 => (usernames(), keys(), 0..60_u64, 0..3_usize).prop_map(
+            |(username, key, sequence, why)| Action::ClaimEnded {
+                username,
+                key,
+                claim: Sequence(sequence),
+                why: [ClaimEnd::GivenBack, ClaimEnd::Released, ClaimEnd::Unused][why],
+            }
+        ),
+        2 => (1..4_u8, option::of(select(NAMES)), 1..4_u16)
+            .prop_map(|(number, username, uses)| invitation(number, username, uses)),
+        1 => (1..4_u8).prop_map(|number| Action::InvitationRevoked { invitation: hash(number) }),
+        3 => (1..4_u8, sessions(), option::of(keys()), any::<bool>())
+            .prop_map(|(number, user, key, is_for_claim)| {
+                invitation_use(number, user, key, is_for_claim)
+            }),
     ]
+}
+
+/// Returns a strategy for keys.
+fn keys() -> impl Strategy<Value = IdentityKey> {
+    (1..4_u8).prop_map(key)
 }
 
 /// Returns a strategy for logs of facts.

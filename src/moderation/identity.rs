@@ -1,0 +1,240 @@
+//! Claimed names and invitations: verdicts on their facts, and who may have which name
+//! (`docs/protocol/identity.md`).
+//!
+//! A key has at most one claim. An invitation counts its uses by their registers, one for each
+//! [`Invitee`]: so whoever has used it may use it again at no cost, and the log's order decides who
+//! gets the last use.
+
+use super::ModerationState;
+use super::judge::FactError;
+use super::register::{Invitee, Register};
+use crate::model::{
+    IdentityKey, Invitation, InvitationHash, ModerationAction, NameKey, SharedFact, Username,
+};
+
+/// Claim of a name that is in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim<'a> {
+    /// Claimed name.
+    pub username: &'a Username,
+    /// Key with which it is claimed.
+    pub key: IdentityKey,
+    /// Invitation that permitted the claim.
+    pub invitation: Option<InvitationHash>,
+    /// Fact that claimed it, or renewed the claim last.
+    pub fact: &'a SharedFact,
+}
+
+impl<'a> Claim<'a> {
+    /// Returns the claim that a fact makes; `None` if it makes none.
+    fn of(fact: &'a SharedFact) -> Option<Self> {
+        match &fact.draft.action {
+            ModerationAction::NameClaimed { holder, key, invitation } => {
+                let (username, key, invitation) = (&holder.username, *key, *invitation);
+                Some(Self { username, key, invitation, fact })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Why a user may not have a name because of a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClaimConflict {
+    /// The name is claimed with another key.
+    Name,
+    /// A name that looks like it is claimed with another key.
+    Lookalike,
+}
+
+/// Invitation that was made and not revoked. Its time may be over, and it may be used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MadeInvitation<'a> {
+    /// The invitation.
+    pub invitation: &'a Invitation,
+    /// Fact by which it was made.
+    pub fact: &'a SharedFact,
+}
+
+impl<'a> MadeInvitation<'a> {
+    /// Returns the invitation that a fact makes; `None` if it makes none.
+    fn of(fact: &'a SharedFact) -> Option<Self> {
+        match &fact.draft.action {
+            ModerationAction::InvitationMade(invitation) => Some(Self { invitation, fact }),
+            _ => None,
+        }
+    }
+}
+
+impl ModerationState {
+    /// Judges the part of a claim or of an invitation's use that depends on the facts before it.
+    /// Other actions pass.
+    ///
+    /// # Errors
+    /// [`FactError::Claimed`] or [`FactError::NotInvited`].
+    pub(super) fn judge_identity(&self, action: &ModerationAction) -> Result<(), FactError> {
+        match action {
+            ModerationAction::NameClaimed { holder, key, invitation } => {
+                let name = holder.username.key();
+                let is_others = self.claim(name).is_some_and(|it| it.key != *key);
+                let held = self.claim_of(key);
+                if is_others || held.is_some_and(|it| it.username.key() != name) {
+                    return Err(FactError::Claimed);
+                }
+                let permits = |it| self.use_of(it, Invitee::Key(*key)) == Some(true);
+                if held.is_none() && invitation.is_some_and(|it| !permits(it)) {
+                    return Err(FactError::NotInvited);
+                }
+                Ok(())
+            }
+            ModerationAction::InvitationUsed { invitation, user, key, is_for_claim } => {
+                let invitee = Invitee::of(user.session, *key);
+                let may_use = self.may_use(*invitation, invitee, &user.username, *is_for_claim);
+                if may_use { Ok(()) } else { Err(FactError::NotInvited) }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the claim of a name.
+    #[must_use]
+    pub fn claim(&self, name: &NameKey) -> Option<Claim<'_>> {
+        if self.identities.has_no_claims() {
+            return None;
+        }
+        self.registers.get(&Register::Claim(name.clone())).and_then(Claim::of)
+    }
+
+    /// Returns the claim that was made with a key.
+    #[must_use]
+    pub fn claim_of(&self, key: &IdentityKey) -> Option<Claim<'_>> {
+        self.identities.names(key).next().and_then(|name| self.claim(name))
+    }
+
+    /// Returns all claims, in order of names.
+    pub fn claims(&self) -> impl Iterator<Item = Claim<'_>> {
+        self.registers.values().filter_map(Claim::of)
+    }
+
+    /// Returns why a user may not have a name: it is claimed with another key, or looks like such a
+    /// name. `None` if neither is so. `key`: the key that the user has proved.
+    #[must_use]
+    pub fn claim_conflict(
+        &self,
+        username: &Username,
+        key: Option<&IdentityKey>,
+        refuse_lookalikes: bool,
+    ) -> Option<ClaimConflict> {
+        let is_others = |name: &NameKey| self.claim(name).is_some_and(|it| Some(&it.key) != key);
+        if self.identities.has_no_claims() {
+            None
+        } else if let Some(claim) = self.claim(username.key()) {
+            // Who has claimed a name may have it, whatever it looks like.
+            (Some(&claim.key) != key).then_some(ClaimConflict::Name)
+        } else if refuse_lookalikes
+            && self.identities.lookalikes(&username.key().skeleton()).any(is_others)
+        {
+            Some(ClaimConflict::Lookalike)
+        } else {
+            None
+        }
+    }
+
+    /// Returns an invitation that is not revoked. Its time may be over, and it may be used up.
+    #[must_use]
+    pub fn invitation(&self, hash: InvitationHash) -> Option<MadeInvitation<'_>> {
+        self.registers.get(&Register::Invitation(hash)).and_then(MadeInvitation::of)
+    }
+
+    /// Returns all invitations that are not revoked, in the order in which they were made.
+    #[must_use]
+    pub fn invitations(&self) -> Vec<MadeInvitation<'_>> {
+        let mut found: Vec<_> = self.registers.values().filter_map(MadeInvitation::of).collect();
+        found.sort_by_key(|it| it.fact.sequence);
+        found
+    }
+
+    /// Returns the facts of an invitation's uses.
+    pub fn uses(&self, hash: InvitationHash) -> impl Iterator<Item = &SharedFact> {
+        let first = Register::InvitationUse(hash, Invitee::Key(IdentityKey([0; 32])));
+        self.registers
+            .range(first..)
+            .take_while(move |(it, _)| matches!(it, Register::InvitationUse(of, _) if *of == hash))
+            .map(|(_, fact)| fact)
+    }
+
+    /// Returns the number of uses that an invitation has left; 0 if it is revoked or was never made.
+    #[must_use]
+    pub fn uses_left(&self, hash: InvitationHash) -> u16 {
+        self.invitation(hash).map_or(0, |it| {
+            let used = u16::try_from(self.uses(hash).count()).unwrap_or(u16::MAX);
+            it.invitation.uses.get().saturating_sub(used)
+        })
+    }
+
+    /// Returns whether a user has used an invitation to claim a name: false if only to come in,
+    /// `None` if the user has not used it.
+    #[must_use]
+    pub fn use_of(&self, hash: InvitationHash, invitee: Invitee) -> Option<bool> {
+        let fact = self.registers.get(&Register::InvitationUse(hash, invitee))?;
+        match fact.draft.action {
+            ModerationAction::InvitationUsed { is_for_claim, .. } => Some(is_for_claim),
+            _ => None,
+        }
+    }
+
+    /// Returns true if a user with this name may use an invitation, for the first time or to claim a
+    /// name with it after coming in. Whether its time is over, the caller checks.
+    #[must_use]
+    pub fn may_use(
+        &self,
+        hash: InvitationHash,
+        invitee: Invitee,
+        username: &Username,
+        is_for_claim: bool,
+    ) -> bool {
+        let Some(MadeInvitation { invitation, .. }) = self.invitation(hash) else {
+            return false;
+        };
+        if invitation.username.as_ref().is_some_and(|it| it != username) {
+            return false;
+        }
+        if is_for_claim && (!invitation.permits_claim || !matches!(invitee, Invitee::Key(_))) {
+            return false;
+        }
+        match self.use_of(hash, invitee) {
+            None => self.uses_left(hash) > 0,
+            Some(was_for_claim) => is_for_claim && !was_for_claim,
+        }
+    }
+
+    /// Returns the invitations that whoever has a key has used, revoked ones too.
+    pub fn used_by(&self, key: &IdentityKey) -> impl Iterator<Item = InvitationHash> {
+        self.identities.used(key).copied()
+    }
+
+    /// Returns true if whoever has a key has come in by an invitation, or has claimed a name.
+    #[must_use]
+    pub fn is_admitted(&self, key: &IdentityKey) -> bool {
+        self.used_by(key).next().is_some() || self.claim_of(key).is_some()
+    }
+
+    /// Returns the invitations that reserve a name: those under this name that somebody may still
+    /// use to come in, or has used and may claim the name with. Whether their time is over, the
+    /// caller checks.
+    pub fn reservations(&self, name: &NameKey) -> impl Iterator<Item = MadeInvitation<'_>> {
+        let found = self.identities.invitations(name).filter_map(|it| self.invitation(*it));
+        found.filter(|it| {
+            let may_claim = |fact: &SharedFact| {
+                let action = &fact.draft.action;
+                matches!(
+                    action,
+                    ModerationAction::InvitationUsed { key: Some(_), is_for_claim: false, .. }
+                )
+            };
+            let hash = it.invitation.hash;
+            self.uses_left(hash) > 0
+                || it.invitation.permits_claim && self.uses(hash).any(may_claim)
+        })
+    }
+}
