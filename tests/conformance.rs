@@ -21,7 +21,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use common::{Server, TestClient, WITH_WEB};
+use common::owner_files::write_owner_files;
+use common::{Server, TestClient, WITH_WEB, WITH_WEB_TLS};
 use pi_chat::model::ErrorCode;
 use pi_chat::wire::tcp::{Decoded, ServerFrame};
 use serde_json::Value;
@@ -62,7 +63,7 @@ fn every_case_file_has_a_test() {
     }
 }
 
-/// Runs all cases of a file both ways, four at a time, and reports all that fail.
+/// Runs all cases of a file all ways, four at a time, and reports all that fail.
 fn run_case_file(name: &str) {
     let file: Value =
         serde_json::from_str(&read_package_file(&format!("tests/conformance/{name}.json")))
@@ -72,7 +73,7 @@ fn run_case_file(name: &str) {
     let failures = Mutex::new(String::new());
     let work = || {
         while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-            for way in [Way::Tcp, Way::Web] {
+            for way in [Way::Tcp, Way::Web, Way::WebTls] {
                 if let Err(why) = catch_panic(|| run_case(case, way)) {
                     let (title, clause) = (&case["name"], &case["clause"]);
                     let text = format!("\n{name}: {title} ({clause}), {way:?}\n{why}\n");
@@ -108,8 +109,17 @@ fn run_case(case: &Value, way: Way) {
     let directory = tempfile::tempdir().unwrap();
     let control = directory.path().join("control").to_str().unwrap().to_owned();
     let configuration = configuration.path().to_str().unwrap();
-    let flags = [&["--config", configuration, "--control", &control], WITH_WEB].concat();
-    let server = Server::start(&flags);
+    let flags = ["--config", configuration, "--control", &control];
+    let server = match way {
+        Way::Tcp | Way::Web => Server::start(&[&flags, WITH_WEB].concat()),
+        Way::WebTls => {
+            write_owner_files(directory.path(), &[]);
+            let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+            let (certificate, key) = (path("certificate.pem"), path("key.pem"));
+            let files = ["--tls-certificate", &certificate, "--tls-key", &key];
+            Server::start(&[&flags, &files[..], WITH_WEB_TLS].concat())
+        }
+    };
     let (peers, captures) = (HashMap::new(), HashMap::new());
     let mut runner = CaseRunner { server, control, way, peers, captures };
     for (number, step) in (1..).zip(case["steps"].as_array().unwrap()) {
@@ -126,6 +136,8 @@ enum Way {
     Tcp,
     /// WebSocket.
     Web,
+    /// WebSocket over TLS.
+    WebTls,
 }
 
 /// Runner of a case: its server, connections and captured fields.
@@ -149,6 +161,7 @@ impl CaseRunner {
         let mut peer = self.peers.remove(&on).unwrap_or_else(|| match self.way {
             Way::Tcp => self.server.connect(),
             Way::Web => TestClient::connect_web(self.server.web_address()),
+            Way::WebTls => TestClient::connect_web_tls(self.server.web_tls_address()),
         });
         let mut keys = step.as_object().unwrap().keys().map(String::as_str);
         let actions: Vec<&str> = keys.by_ref().filter(|it| !NON_ACTION_KEYS.contains(it)).collect();

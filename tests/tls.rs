@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
+use common::owner_files::write_owner_files;
 use common::{
     PATIENCE, Server, TestClient, WITH_TLS, isolated_command, join, run_server_command, say,
     tls_connection,
@@ -357,24 +358,6 @@ fn restored_backup_keeps_the_key() {
     });
 }
 
-/// Writes a new key and certificate as the owner's files, in PEM. Returns the fingerprint.
-fn write_files(directory: &Path) -> Fingerprint {
-    let key = rcgen::KeyPair::generate().unwrap();
-    let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap();
-    let pem = |label: &str, der: &[u8]| {
-        let text = data_encoding::BASE64.encode(der);
-        format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
-    };
-    let files = [
-        ("certificate.pem", pem("CERTIFICATE", certificate.der())),
-        ("key.pem", pem("PRIVATE KEY", &key.serialize_der())),
-    ];
-    for (name, text) in files {
-        fs::write(directory.join(name), text).unwrap();
-    }
-    Fingerprint::of_certificate(certificate.der()).unwrap()
-}
-
 /// Returns the fingerprint of the server at an address, as a new connection sees it.
 fn fingerprint_at(address: SocketAddr) -> Fingerprint {
     let mut stream = TcpStream::connect(address).unwrap();
@@ -391,7 +374,7 @@ fn fingerprint_at(address: SocketAddr) -> Fingerprint {
 fn own_certificate_is_read_again() {
     let directory = TempDir::new().unwrap();
     let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
-    let first = write_files(directory.path());
+    let first = write_owner_files(directory.path(), &[]);
     let (certificate, key) = (path("certificate.pem"), path("key.pem"));
     let files = ["--tls-certificate", &certificate, "--tls-key", &key, "--announce", "false"];
     let server = Server::start(&[WITH_TLS, &files[..]].concat());
@@ -404,7 +387,7 @@ fn own_certificate_is_read_again() {
     assert_eq!(fingerprint_at(server.tls_address()), first);
     fs::write(&key, good_key).unwrap();
 
-    let second = write_files(directory.path());
+    let second = write_owner_files(directory.path(), &[]);
     server.signal(Signal::HUP);
     server.wait_for_log(|lines| lines.iter().any(|it| it.contains("read again and applied")));
     assert_eq!(fingerprint_at(server.tls_address()), second);

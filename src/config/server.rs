@@ -63,7 +63,8 @@ pub struct ServerOptions {
     #[arg(long, value_name = "FILE", env = "CHAT_SERVER_TLS_KEY")]
     tls_key: Option<PathBuf>,
 
-    /// Let browsers in: send the files of the page, and accept WebSockets [default: true]
+    /// Let browsers in over plain HTTP: send the files of the page, and accept WebSockets
+    /// [default: true]
     #[arg(long, value_name = "BOOL", env = "CHAT_SERVER_WEB")]
     web: Option<bool>,
 
@@ -71,6 +72,21 @@ pub struct ServerOptions {
     /// [default: [::]:2480, unless another program has this port]
     #[arg(long, value_name = "ADDR:PORT", env = "CHAT_SERVER_WEB_LISTEN", value_delimiter = ',')]
     web_listen: Option<Vec<ListenAddress>>,
+
+    /// Let browsers in over https, too, with the key and certificate of TLS; with --web false, over
+    /// https only. Browsers warn of the certificate that the server makes itself [default: false]
+    #[arg(long, value_name = "BOOL", env = "CHAT_SERVER_WEB_TLS")]
+    web_tls: Option<bool>,
+
+    /// Listen here for browsers over https; may be given several times, as --listen
+    /// [default: [::]:2443, unless another program has this port]
+    #[arg(
+        long,
+        value_name = "ADDR:PORT",
+        env = "CHAT_SERVER_WEB_TLS_LISTEN",
+        value_delimiter = ','
+    )]
+    web_tls_listen: Option<Vec<ListenAddress>>,
 
     /// Directory with the files of the page for browsers [default: /usr/share/chat-server/web]
     #[arg(long, value_name = "DIR", env = "CHAT_SERVER_WEB_ROOT")]
@@ -271,6 +287,8 @@ impl ServerOptions {
             tls_key: self.tls_key.or(fallback.tls_key),
             web: self.web.or(fallback.web),
             web_listen: self.web_listen.or(fallback.web_listen),
+            web_tls: self.web_tls.or(fallback.web_tls),
+            web_tls_listen: self.web_tls_listen.or(fallback.web_tls_listen),
             web_root: self.web_root.or(fallback.web_root),
             web_hosts: self.web_hosts.or(fallback.web_hosts),
             web_origins: self.web_origins.or(fallback.web_origins),

@@ -10,8 +10,11 @@ pub const DEFAULT_PORT: u16 = 2428;
 /// Default port of the listener for TLS.
 pub const DEFAULT_TLS_PORT: u16 = 2_429;
 
-/// Default port of the listener for browsers.
+/// Default port of the listener for browsers over plain HTTP.
 pub const DEFAULT_WEB_PORT: u16 = 2_480;
+
+/// Default port of the listener for browsers over https.
+pub const DEFAULT_WEB_TLS_PORT: u16 = 2_443;
 
 /// Maximum length of a client's WebSocket message, in bytes.
 pub const MAX_WEBSOCKET_MESSAGE: u32 = 65_536;

@@ -80,10 +80,10 @@ use self::public_urls::PublicUrls;
 use self::reload::Reloader;
 use self::status::StatusSource;
 use self::tcp_way_in::TcpWayIn;
-use self::tls::TlsWayIn;
+use self::tls::{Handshakes, TlsWayIn};
 use self::trusted_proxies::TrustedProxies;
 use self::unproven::Unproven;
-use self::web::WebWayIn;
+use self::web::{WebTlsWayIn, WebWayIn};
 use crate::log::{LogOpenError, LogSettings, MemoryLimits, OpenedLog, StoreError};
 use crate::model::{HubSettings, IpNetwork, Sequence};
 use crate::os::Clock;
@@ -203,7 +203,11 @@ pub async fn run(
     stop: impl Future<Output = ()>,
     reloads: mpsc::Receiver<ReloadResult>,
 ) -> Result<(), ServerError> {
-    if !settings.plain && settings.tls.listen.is_none() && settings.web.listen.is_none() {
+    let is_closed = !settings.plain
+        && settings.tls.listen.is_none()
+        && settings.web.listen.is_none()
+        && settings.web.tls_listen.is_none();
+    if is_closed {
         return Err(ServerError::NoWayIn);
     }
     let clock = Clock::start();
@@ -223,6 +227,7 @@ pub async fn run(
     let current = watch::Sender::new(settings.clone());
     let listening = Arc::new(watch::Sender::new(Vec::new()));
     let web_listening = Arc::new(watch::Sender::new(Vec::new()));
+    let web_tls_listening = Arc::new(watch::Sender::new(Vec::new()));
     let group_rates = Arc::new(GroupRates::new(Limit::of_messages(&settings.hub)));
     let handshake_rates = Arc::new(GroupRates::new(Limit::of_handshakes(&settings.hub)));
     let own_identity = own_identity(&settings, identity.as_ref())?;
@@ -242,23 +247,31 @@ pub async fn run(
         listening: listening.subscribe(),
         tls: tls_listening.subscribe(),
         web: web_listening.subscribe(),
+        web_tls: web_tls_listening.subscribe(),
         settings: current.subscribe(),
     };
-    let web_acceptor = Acceptor {
-        way_in: WebWayIn::new(admission.clone(), urls.clone()),
-        permits: permits.clone(),
-        listening: web_listening.clone(),
+    let handshakes = Handshakes {
+        rates: handshake_rates.clone(),
+        settings: current.subscribe(),
+        own: own_identity.clone(),
         clock,
     };
+    let web = WebWayIn::new(admission.clone(), urls.clone());
+    let web_tls_acceptor = Acceptor {
+        way_in: WebTlsWayIn { web: web.clone(), handshakes: handshakes.clone() },
+        permits: permits.clone(),
+        listening: web_tls_listening.clone(),
+        clock,
+    };
+    let web_acceptor =
+        Acceptor { way_in: web, permits: permits.clone(), listening: web_listening.clone(), clock };
     let proxies = TrustedProxies::new(current.subscribe(), descriptors.unproven_permits(), clock);
     let tls_acceptor = Acceptor {
         way_in: TlsWayIn {
             admission: admission.clone(),
             proxies: proxies.clone(),
             unproven: Unproven::default(),
-            rates: handshake_rates.clone(),
-            settings: current.subscribe(),
-            own: own_identity.clone(),
+            handshakes,
         },
         permits: permits.clone(),
         listening: tls_listening.clone(),
@@ -272,6 +285,7 @@ pub async fn run(
     };
     let addresses = bind_all(&settings)?;
     let web_addresses = web::bind_all(&settings.web)?;
+    let web_tls_addresses = web::bind_all_tls(&settings.web)?;
     tracing::info!("{}", startup_summary(&settings, is_empty, own_identity.as_ref()));
     let mut helpers = JoinSet::new();
     let (backup_sender, backup) = watch::channel(None);
@@ -299,7 +313,7 @@ pub async fn run(
     // In a set, so that it is aborted if the server ends early.
     let mut announcer = JoinSet::new();
     announcer.spawn(announcing);
-    drop((listening, web_listening, tls_listening));
+    drop((listening, web_listening, web_tls_listening, tls_listening));
     // The control socket is open before the first "listening on" line is printed.
     let mut listeners = JoinSet::new();
     for bound in addresses {
@@ -311,7 +325,10 @@ pub async fn run(
     for bound in web_addresses {
         listeners.spawn(web_acceptor.clone().run(bound));
     }
-    drop((acceptor, tls_acceptor, web_acceptor));
+    for bound in web_tls_addresses {
+        listeners.spawn(web_tls_acceptor.clone().run(bound));
+    }
+    drop((acceptor, tls_acceptor, web_acceptor, web_tls_acceptor));
     let config_problem = watch::Sender::new(None);
     helpers.spawn(service::update_status_line(
         engine.connected_users(),
@@ -384,7 +401,7 @@ fn startup_summary(settings: &ServerSettings, is_empty: bool, own: Option<&Ident
 }
 
 /// Returns the identity for TLS that the server has made for itself: `stored`, from the log. `None`
-/// if there is no way in over TLS, if the owner has given another one, or if nothing is stored
+/// if there is no way in over TLS or https, if the owner has given another one, or if nothing is stored
 /// because the log is in memory.
 ///
 /// # Errors
@@ -393,7 +410,8 @@ fn own_identity(
     settings: &ServerSettings,
     stored: Option<&StoredIdentity>,
 ) -> Result<Option<Identity>, ServerError> {
-    let is_needed = settings.tls.listen.is_some() && settings.tls.certificate.is_none();
+    let has_tls = settings.tls.listen.is_some() || settings.web.tls_listen.is_some();
+    let is_needed = has_tls && settings.tls.certificate.is_none();
     let stored = stored.filter(|_| is_needed);
     stored.map(Identity::from_stored).transpose().map_err(ServerError::Identity)
 }

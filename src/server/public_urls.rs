@@ -11,14 +11,17 @@ use crate::mdns::bridges::{is_bridge_port, is_container_bridge};
 use crate::model::HostAddress;
 use crate::server::ServerSettings;
 use crate::server::announce::advertised_host;
-use crate::server::web::has_page;
+use crate::server::web::{has_page, is_remote};
 use crate::tls::{Fingerprint, ServerLink};
 
 /// Maximum number of addresses that are told beside the name.
 const MAX_ADDRESSES: usize = 2;
 
-/// Port that a URL need not name.
-const HTTP_PORT: u16 = 80;
+/// Scheme of plain HTTP, and the port that its URLs need not name.
+const HTTP: (&str, u16) = ("http", 80);
+
+/// Scheme of https, and the port that its URLs need not name.
+const HTTPS: (&str, u16) = ("https", 443);
 
 /// Source of the URLs and links that work at the moment.
 #[derive(Clone)]
@@ -28,25 +31,38 @@ pub(super) struct PublicUrls {
     pub(super) listening: watch::Receiver<Vec<SocketAddr>>,
     /// Addresses that the server listens on for TLS.
     pub(super) tls: watch::Receiver<Vec<SocketAddr>>,
-    /// Addresses that the server listens on for browsers.
+    /// Addresses that the server listens on for browsers over plain HTTP.
     pub(super) web: watch::Receiver<Vec<SocketAddr>>,
+    /// Addresses that the server listens on for browsers over https.
+    pub(super) web_tls: watch::Receiver<Vec<SocketAddr>>,
     /// Settings in force.
     pub(super) settings: watch::Receiver<ServerSettings>,
 }
 
 impl PublicUrls {
-    /// Returns the URLs of the page: first that with the host name that the server advertises, if it
-    /// does; then those with addresses. A wildcard address stands for the addresses of the machine's
+    /// Returns the URLs of the page: first those of https with a host that is in the owner's
+    /// certificate, because browsers may trust it; then those of plain HTTP; last one of https of
+    /// which browsers warn, if there is no better one of https.
+    ///
+    /// Of plain HTTP, that with the host name that the server advertises comes first, if it does;
+    /// then those with addresses. A wildcard address stands for the addresses of the machine's
     /// interfaces, without those of containers and those that need an interface's name. If only
     /// this machine reaches the server, the URLs work only there. Empty without a listener, and
     /// while the page is not installed. Reads a directory and lists interfaces, so it may block for
     /// a moment.
     pub(super) fn now(&self) -> Vec<String> {
-        if !has_page(&self.settings.borrow().web.root) {
-            return Vec::new();
-        }
-        let web = self.web.borrow().clone();
-        self.addresses(&web).iter().map(url).collect()
+        let (hosts, certificate) = {
+            let settings = self.settings.borrow();
+            if !has_page(&settings.web.root) {
+                return Vec::new();
+            }
+            (settings.web.hosts.clone(), settings.tls.certificate.clone())
+        };
+        let (web, web_tls) = (self.web.borrow().clone(), self.web_tls.borrow().clone());
+        let encrypted = self.addresses(&web_tls);
+        let is_certified =
+            |host: &str| certificate.as_ref().is_some_and(|certificate| certificate.names(host));
+        order_urls(&self.addresses(&web), &encrypted, &hosts, is_certified)
     }
 
     /// Returns the links to the server over TLS, with this fingerprint of its key: in the same order
@@ -75,8 +91,10 @@ impl PublicUrls {
     /// Waits until the server listens on a further address for browsers. Never returns if it will
     /// not.
     pub(super) async fn changed(&mut self) {
-        if self.web.changed().await.is_err() {
-            pending::<()>().await;
+        tokio::select! {
+            Ok(()) = self.web.changed() => {}
+            Ok(()) = self.web_tls.changed() => {}
+            else => pending::<()>().await,
         }
     }
 }
@@ -119,11 +137,33 @@ fn is_link_local(address: IpAddr) -> bool {
     matches!(address, IpAddr::V6(it) if it.is_unicast_link_local())
 }
 
+/// Returns the URLs of the page in the order of [`PublicUrls::now`]. `plain` and `encrypted`:
+/// addresses for HTTP and https, best first; `hosts`: further names of the server;
+/// `is_certified`: returns true for a host that is in the owner's certificate.
+fn order_urls(
+    plain: &[HostAddress],
+    encrypted: &[HostAddress],
+    hosts: &[String],
+    is_certified: impl Fn(&str) -> bool,
+) -> Vec<String> {
+    let https: Vec<String> = encrypted.iter().map(|it| url(HTTPS, it)).collect();
+    // A name from elsewhere leads here only if others reach the server at all.
+    let port = encrypted.first().filter(|_| https.first().is_some_and(|it| is_remote(it)));
+    let port = port.map(|it| it.port);
+    let named = hosts.iter().zip(port.into_iter().cycle());
+    let named = named.map(|(host, port)| HostAddress { host: host.clone(), port });
+    let certified = named.chain(encrypted.iter().cloned()).filter(|it| is_certified(&it.host));
+    let mut urls: Vec<String> = certified.map(|it| url(HTTPS, &it)).collect();
+    let of_which_browsers_warn = https.into_iter().take(usize::from(urls.is_empty()));
+    urls.extend(plain.iter().map(|it| url(HTTP, it)).chain(of_which_browsers_warn));
+    urls
+}
+
 /// Returns the URL of a host and port.
-fn url(address: &HostAddress) -> String {
+fn url((scheme, usual_port): (&str, u16), address: &HostAddress) -> String {
     let shown = address.to_string();
-    let usual = format!(":{HTTP_PORT}");
-    format!("http://{}/", shown.strip_suffix(&usual).unwrap_or(&shown))
+    let usual = format!(":{usual_port}");
+    format!("{scheme}://{}/", shown.strip_suffix(&usual).unwrap_or(&shown))
 }
 
 #[cfg(test)]
@@ -135,7 +175,31 @@ mod tests {
         let listening: Vec<SocketAddr> = listening.iter().map(|it| it.parse().unwrap()).collect();
         let own = ["127.0.0.1", "::1", "fe80::1", "2001:db8::1", "192.0.2.1"];
         let own = own.map(|it| it.parse().unwrap());
-        public_addresses(&listening, name, &own).iter().map(url).collect()
+        public_addresses(&listening, name, &own).iter().map(|it| url(HTTP, it)).collect()
+    }
+
+    /// Browsers may trust the owner's certificate for the names that are in it. They warn of https
+    /// with any other, so there plain HTTP comes first.
+    #[test]
+    fn https_comes_first_where_browsers_may_trust_it() {
+        let address = |host: &str, port| HostAddress { host: host.to_owned(), port };
+        let plain = [address("pi-chat.local", 2_480), address("192.0.2.1", 2_480)];
+        let encrypted = [address("pi-chat.local", 2_443), address("192.0.2.1", 2_443)];
+        let hosts = ["proxy.example.org", "chat.example.org"].map(str::to_owned);
+        let order = |encrypted: &[HostAddress], certified: &str| {
+            order_urls(&plain, encrypted, &hosts, |host| host == certified)
+        };
+        let http = ["http://pi-chat.local:2480/", "http://192.0.2.1:2480/"];
+        assert_eq!(order(&[], "chat.example.org"), http);
+        let warned = [&http[..], &["https://pi-chat.local:2443/"]].concat();
+        assert_eq!(order(&encrypted, "other.example.org"), warned);
+        let trusted = [&["https://chat.example.org:2443/"], &http[..]].concat();
+        assert_eq!(order(&encrypted, "chat.example.org"), trusted);
+        let trusted = [&["https://192.0.2.1:2443/"], &http[..]].concat();
+        assert_eq!(order(&encrypted, "192.0.2.1"), trusted);
+        let local = [address("127.0.0.1", 443)];
+        let warned = [&http[..], &["https://127.0.0.1/"]].concat();
+        assert_eq!(order(&local, "chat.example.org"), warned);
     }
 
     #[test]

@@ -97,6 +97,13 @@ fn settings_to_apply(
         new.web.listen != old.web.listen && new.web.listen.is_some() && old.web.listen.is_some(),
         "web-listen",
     );
+    keep(new.web.tls_listen.is_some() != old.web.tls_listen.is_some(), "web-tls");
+    keep(
+        new.web.tls_listen != old.web.tls_listen
+            && new.web.tls_listen.is_some()
+            && old.web.tls_listen.is_some(),
+        "web-tls-listen",
+    );
     keep(new.plain != old.plain, "plain");
     keep(new.tls.listen.is_some() != old.tls.listen.is_some(), "tls");
     keep(
@@ -125,6 +132,7 @@ fn settings_to_apply(
     new.hub.offers_tls = old.hub.offers_tls;
     new.listen.clone_from(&old.listen);
     new.web.listen.clone_from(&old.web.listen);
+    new.web.tls_listen.clone_from(&old.web.tls_listen);
     new.plain = old.plain;
     if new.tls.certificate.is_none() {
         new.tls.certificate.clone_from(&old.tls.certificate);

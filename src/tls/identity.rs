@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use thiserror::Error;
+use tokio_rustls::rustls::client::verify_server_name;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use tokio_rustls::rustls::server::NoServerSessionStorage;
+use tokio_rustls::rustls::pki_types::{
+    CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName,
+};
+use tokio_rustls::rustls::server::{NoServerSessionStorage, ParsedCertificate};
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::version::TLS13;
 use tokio_rustls::rustls::{self, ServerConfig};
@@ -131,6 +134,17 @@ impl Identity {
             }
         };
         self.0.config.get_or_init(make).clone()
+    }
+
+    /// Returns true if the certificate is for this host, a name or an address. That does not mean that
+    /// anybody trusts it.
+    #[must_use]
+    pub fn names(&self, host: &str) -> bool {
+        let certificate = self.0.chain.first().map(ParsedCertificate::try_from);
+        let (Some(Ok(certificate)), Ok(host)) = (certificate, ServerName::try_from(host)) else {
+            return false;
+        };
+        verify_server_name(&certificate, &host).is_ok()
     }
 
     /// Returns the fingerprint of the key.

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(clippy::disallowed_methods, reason = "tests measure how long a real program takes")]
 
+pub(crate) mod owner_files;
 mod tls_connection;
 
 use std::collections::VecDeque;
@@ -78,12 +79,19 @@ pub(crate) struct Server {
     /// Addresses on which the server listens for browsers. Only those of `--web-listen` are waited
     /// for.
     web_addresses: Vec<SocketAddr>,
+    /// Addresses on which the server listens for browsers over https. Only those of
+    /// `--web-tls-listen` are waited for.
+    web_tls_addresses: Vec<SocketAddr>,
     /// Addresses on which the server listens for TLS. Only those of `--tls-listen` are waited for.
     tls_addresses: Vec<SocketAddr>,
 }
 
 /// Flags of a server that lets browsers in, on a free port of 127.0.0.1.
 pub(crate) const WITH_WEB: &[&str] = &["--web", "true", "--web-listen", "127.0.0.1:0"];
+
+/// Flags of a server that lets browsers in over https, on a free port of 127.0.0.1. It needs `--data`
+/// or a certificate, too.
+pub(crate) const WITH_WEB_TLS: &[&str] = &["--web-tls", "true", "--web-tls-listen", "127.0.0.1:0"];
 
 /// Flags of a server with TLS, on a free port of 127.0.0.1. It needs `--data` or a certificate, too.
 pub(crate) const WITH_TLS: &[&str] = &["--tls", "true", "--tls-listen", "127.0.0.1:0"];
@@ -130,21 +138,25 @@ impl Server {
             writer.1.notify_all();
         });
         let web_listeners = arguments.iter().filter(|it| **it == "--web-listen").count();
+        let web_tls_listeners = arguments.iter().filter(|it| **it == "--web-tls-listen").count();
         let tls_listeners = arguments.iter().filter(|it| **it == "--tls-listen").count();
         let mut server = Self {
             child,
             log,
             addresses: Vec::new(),
             web_addresses: Vec::new(),
+            web_tls_addresses: Vec::new(),
             tls_addresses: Vec::new(),
         };
         let lines = server.wait_for_log(|lines| {
             listen_addresses(lines, LISTEN_PREFIX).count() >= listeners
                 && listen_addresses(lines, WEB_LISTEN_PREFIX).count() >= web_listeners
+                && listen_addresses(lines, WEB_TLS_LISTEN_PREFIX).count() >= web_tls_listeners
                 && listen_addresses(lines, TLS_LISTEN_PREFIX).count() >= tls_listeners
         });
         server.addresses = listen_addresses(&lines, LISTEN_PREFIX).collect();
         server.web_addresses = listen_addresses(&lines, WEB_LISTEN_PREFIX).collect();
+        server.web_tls_addresses = listen_addresses(&lines, WEB_TLS_LISTEN_PREFIX).collect();
         server.tls_addresses = listen_addresses(&lines, TLS_LISTEN_PREFIX).collect();
         server
     }
@@ -162,6 +174,11 @@ impl Server {
     /// Returns the first address on which the server listens for browsers.
     pub(crate) fn web_address(&self) -> SocketAddr {
         self.web_addresses[0]
+    }
+
+    /// Returns the first address on which the server listens for browsers over https.
+    pub(crate) fn web_tls_address(&self) -> SocketAddr {
+        self.web_tls_addresses[0]
     }
 
     /// Returns the first address on which the server listens for TLS.
@@ -291,6 +308,9 @@ const LISTEN_PREFIX: &str = "listening on ";
 /// Prefix of the log line for each address on which the server listens for browsers.
 const WEB_LISTEN_PREFIX: &str = "listening for browsers on ";
 
+/// Prefix of the log line for each address on which the server listens for browsers over https.
+const WEB_TLS_LISTEN_PREFIX: &str = "listening for browsers with TLS on ";
+
 /// Prefix of the log line for each address on which the server listens for TLS.
 const TLS_LISTEN_PREFIX: &str = "listening with TLS on ";
 
@@ -305,7 +325,7 @@ pub(crate) const SUMMARY: &str = "INFO this is “";
 /// Returns the log lines without the summary of the start and without the listening addresses.
 fn without_start(lines: &[String]) -> Vec<String> {
     let is_of_start = |line: &str| {
-        let prefixes = [LISTEN_PREFIX, WEB_LISTEN_PREFIX, TLS_LISTEN_PREFIX];
+        let prefixes = [LISTEN_PREFIX, WEB_LISTEN_PREFIX, WEB_TLS_LISTEN_PREFIX, TLS_LISTEN_PREFIX];
         prefixes.iter().any(|it| line.starts_with(it))
             || line.contains(SUMMARY)
             || line.contains("INFO in a browser: ")
@@ -369,14 +389,19 @@ pub(crate) struct TestClient {
     last_reference: u64,
 }
 
+/// TLS on a TCP socket.
+type TlsStream = StreamOwned<ClientConnection, TcpStream>;
+
 /// Way to the server: how the bytes of frames travel.
 enum Way {
     /// TCP socket, with read and write timeouts.
     Tcp(TcpStream),
     /// TLS on such a socket.
-    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+    Tls(Box<TlsStream>),
     /// WebSocket on such a socket, of an implementation that is not ours.
     Web(Box<tungstenite::WebSocket<TcpStream>>),
+    /// The same on TLS.
+    WebTls(Box<tungstenite::WebSocket<TlsStream>>),
 }
 
 impl TestClient {
@@ -395,21 +420,28 @@ impl TestClient {
 
     /// Connects to a server over TLS. Any key is accepted.
     pub(crate) fn connect_tls(address: SocketAddr) -> Self {
+        Self::on(Way::Tls(Box::new(Self::shake_hands(address))))
+    }
+
+    /// Connects to a server and completes the handshake of TLS.
+    fn shake_hands(address: SocketAddr) -> TlsStream {
         let Way::Tcp(mut stream) = Self::connect(address).way else { panic!("not TCP") };
         let mut tls = tls_connection(address);
         tls.complete_io(&mut stream).unwrap();
-        Self::on(Way::Tls(Box::new(StreamOwned::new(tls, stream))))
+        StreamOwned::new(tls, stream)
     }
 
     /// Connects to a server by WebSocket.
     pub(crate) fn connect_web(address: SocketAddr) -> Self {
-        use tungstenite::client::IntoClientRequest;
         let Way::Tcp(stream) = Self::connect(address).way else { panic!("not TCP") };
-        let mut request = format!("ws://{address}/chat").into_client_request().unwrap();
-        let protocol = "pi-chat".parse().unwrap();
-        request.headers_mut().insert("Sec-WebSocket-Protocol", protocol);
-        let (socket, _) = tungstenite::client(request, stream).unwrap();
-        Self::on(Way::Web(Box::new(socket)))
+        Self::on(Way::Web(Box::new(open_web_socket(&format!("ws://{address}"), stream))))
+    }
+
+    /// Connects to a server by WebSocket over TLS, as a page does that came by https. Any key is
+    /// accepted.
+    pub(crate) fn connect_web_tls(address: SocketAddr) -> Self {
+        let stream = Self::shake_hands(address);
+        Self::on(Way::WebTls(Box::new(open_web_socket(&format!("wss://{address}"), stream))))
     }
 
     /// Creates a client that has sent and received nothing.
@@ -437,6 +469,7 @@ impl TestClient {
             Way::Tcp(stream) => stream.write_all(bytes).is_ok(),
             Way::Tls(stream) => stream.write_all(bytes).is_ok(),
             Way::Web(socket) => socket.send(bytes.to_vec().into()).is_ok(),
+            Way::WebTls(socket) => socket.send(bytes.to_vec().into()).is_ok(),
         }
     }
 
@@ -446,24 +479,20 @@ impl TestClient {
             Way::Tcp(stream) => stream,
             Way::Tls(stream) => &stream.sock,
             Way::Web(socket) => socket.get_ref(),
+            Way::WebTls(socket) => &socket.get_ref().sock,
         }
     }
 
     /// Ends the sending side, as a client does that leaves.
     pub(crate) fn end_sending(&mut self) {
-        use tungstenite::protocol::CloseFrame;
-        use tungstenite::protocol::frame::coding::CloseCode;
         match &mut self.way {
             Way::Tcp(stream) => stream.shutdown(Shutdown::Write).unwrap(),
             Way::Tls(stream) => {
                 stream.conn.send_close_notify();
                 stream.flush().unwrap();
             }
-            Way::Web(socket) => {
-                let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
-                socket.close(Some(frame)).unwrap();
-                socket.flush().unwrap();
-            }
+            Way::Web(socket) => close_web_socket(socket),
+            Way::WebTls(socket) => close_web_socket(socket),
         }
     }
 
@@ -479,6 +508,7 @@ impl TestClient {
                 Way::Tcp(stream) => stream.read(&mut buffer),
                 Way::Tls(stream) => stream.read(&mut buffer),
                 Way::Web(socket) => read_message(socket, &mut buffer),
+                Way::WebTls(socket) => read_message(socket, &mut buffer),
             };
             let count = match received {
                 Ok(count) => count,
@@ -633,10 +663,34 @@ impl TestClient {
     }
 }
 
+/// Opens a WebSocket of the server at this URL without a path, on a connected stream. The origin is
+/// that of the server's own page.
+fn open_web_socket<T: Read + Write>(url: &str, stream: T) -> tungstenite::WebSocket<T> {
+    use tungstenite::client::IntoClientRequest;
+    let mut request = format!("{url}/chat").into_client_request().unwrap();
+    let protocol = "pi-chat".parse().unwrap();
+    request.headers_mut().insert("Sec-WebSocket-Protocol", protocol);
+    let origin = url.replacen("ws", "http", 1).parse().unwrap();
+    request.headers_mut().insert("Origin", origin);
+    match tungstenite::client(request, stream) {
+        Ok((socket, _)) => socket,
+        Err(error) => panic!("no WebSocket at {url}: {error}"),
+    }
+}
+
+/// Sends the close frame with which a client leaves.
+fn close_web_socket(socket: &mut tungstenite::WebSocket<impl Read + Write>) {
+    use tungstenite::protocol::CloseFrame;
+    use tungstenite::protocol::frame::coding::CloseCode;
+    let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+    socket.close(Some(frame)).unwrap();
+    socket.flush().unwrap();
+}
+
 /// Receives the next message of a WebSocket. Returns its length; 0 if the server has closed the
 /// WebSocket in order.
 fn read_message(
-    socket: &mut tungstenite::WebSocket<TcpStream>,
+    socket: &mut tungstenite::WebSocket<impl Read + Write>,
     buffer: &mut [u8],
 ) -> std::io::Result<usize> {
     use tungstenite::{Error as WebError, Message};

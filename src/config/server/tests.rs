@@ -61,6 +61,7 @@ fn packaged_config_shows_every_key_with_its_default() {
         listen: options.listen.clone(),
         tls_listen: options.tls_listen.clone(),
         web_listen: options.web_listen.clone(),
+        web_tls_listen: options.web_tls_listen.clone(),
         ..ServerOptions::default()
     };
     // The shown defaults are the built-in ones, with a data directory and without.
@@ -74,6 +75,7 @@ fn packaged_config_shows_every_key_with_its_default() {
     assert_eq!(options.listen, Some(vec!["[::]:2428".parse().unwrap()]));
     assert_eq!(options.tls_listen, Some(vec!["[::]:2429".parse().unwrap()]));
     assert_eq!(options.web_listen, Some(vec!["[::]:2480".parse().unwrap()]));
+    assert_eq!(options.web_tls_listen, Some(vec!["[::]:2443".parse().unwrap()]));
 }
 
 /// If the addresses for TLS are not set, they are those for plain TCP that have the default port.

@@ -10,12 +10,16 @@ use crate::server::{ListenAddress, TlsSettings};
 use crate::tls::Identity;
 
 impl ServerOptions {
-    /// Returns true if TLS is asked for but there will be none, because there is no key: neither a
-    /// log on disk nor files of the owner.
+    /// Returns true if TLS or https is asked for but there will be none, because there is no key.
     #[must_use]
     pub fn lacks_key_for_tls(&self) -> bool {
         let is_wanted = self.tls.unwrap_or(self.tls_listen.is_some());
-        is_wanted && self.tls_certificate.is_none() && self.log_directory().is_none()
+        (is_wanted || self.web_tls == Some(true)) && !self.has_tls_key()
+    }
+
+    /// Returns true if there is a key for TLS: in files of the owner, or in a log on disk.
+    pub(super) fn has_tls_key(&self) -> bool {
+        self.tls_certificate.is_some() || self.log_directory().is_some()
     }
 
     /// Returns the addresses for TLS if none are set: those for plain TCP that have its default
@@ -53,7 +57,7 @@ impl ServerOptions {
             (None, None) => None,
             _ => bail!("tls-certificate and tls-key need each other"),
         };
-        let has_key = certificate.is_some() || self.log_directory().is_some();
+        let has_key = self.has_tls_key();
         let is_default = self.tls_listen.is_none();
         let listen = self.tls_listen.clone().unwrap_or_else(|| self.default_tls_listen());
         if listen.is_empty() && has_key && self.tls == Some(true) {

@@ -6,7 +6,8 @@ use super::ServerOptions;
 use crate::server::WebSettings;
 
 impl ServerOptions {
-    /// Returns the settings of the way in for browsers. Without options it is open.
+    /// Returns the settings of the ways in for browsers. Without options, that over plain HTTP is
+    /// open. That over https needs a key, as TLS does.
     ///
     /// # Errors
     /// A host or an origin is none.
@@ -16,8 +17,10 @@ impl ServerOptions {
         check_hosts(&hosts)?;
         check_origins(&origins)?;
         let is_open = self.web.unwrap_or(true);
+        let is_tls_open = self.web_tls.unwrap_or(false) && self.has_tls_key();
         Ok(WebSettings {
             listen: is_open.then(|| self.web_listen.clone().unwrap_or_default()),
+            tls_listen: is_tls_open.then(|| self.web_tls_listen.clone().unwrap_or_default()),
             root: self.web_root.clone().unwrap_or_else(|| WebSettings::default().root),
             hosts,
             origins,

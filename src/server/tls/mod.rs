@@ -4,36 +4,29 @@
 //! | file | part |
 //! |---|---|
 //! | here | way in and settings |
+//! | `handshakes` | handshakes and their rates, for the way in for browsers as well |
 //! | `transport` | the transport |
 
+mod handshakes;
 mod transport;
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::slice;
-use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, watch};
-use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
+use tokio::sync::OwnedSemaphorePermit;
 
-use self::transport::TlsTransport;
+pub(super) use self::handshakes::Handshakes;
 use super::ServerSettings;
 use super::acceptor::WayIn;
 use super::admission::Admission;
-use super::group_rates::GroupRates;
 use super::listen::{self, Bound, ListenError};
 use super::listen_address::ListenAddress;
 use super::trusted_proxies::TrustedProxies;
 use super::unproven::{Place, Unproven};
 use crate::model::AddressGroup;
 use crate::model::limits::{DEFAULT_PORT, DEFAULT_TLS_PORT};
-use crate::tls::{Identity, TlsSocket};
-
-/// Maximum time from accepting a connection to the end of its handshake, with the time for which
-/// the rate of its address group makes it wait.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::tls::Identity;
 
 /// Settings of the way in over TLS.
 #[derive(Clone, Debug, Default)]
@@ -92,12 +85,8 @@ pub(super) struct TlsWayIn {
     pub(super) proxies: TrustedProxies,
     /// Places of the connections whose handshake is not complete.
     pub(super) unproven: Unproven,
-    /// Rate limits of the handshakes of each address group.
-    pub(super) rates: Arc<GroupRates>,
-    /// Settings in force, with the certificate of the owner.
-    pub(super) settings: watch::Receiver<ServerSettings>,
-    /// Identity that the server has made for itself. `None` without a log on disk.
-    pub(super) own: Option<Identity>,
+    /// Completes the handshakes.
+    pub(super) handshakes: Handshakes,
 }
 
 impl WayIn for TlsWayIn {
@@ -133,7 +122,7 @@ impl TlsWayIn {
     }
 
     /// Completes the handshake and admits the client. Closes the connection if the handshake fails,
-    /// takes longer than [`HANDSHAKE_TIMEOUT`], or loses its place to another client.
+    /// takes too long, or loses its place to another client.
     async fn shake_hands(
         self,
         stream: TcpStream,
@@ -141,32 +130,13 @@ impl TlsWayIn {
         place: Place,
         permit: OwnedSemaphorePermit,
     ) {
-        let accepted = tokio::select! {
-            accepted = timeout(HANDSHAKE_TIMEOUT, self.accept(stream, client)) => accepted,
+        let transport = tokio::select! {
+            transport = self.handshakes.complete(stream, client) => transport,
             () = place.lost() => return,
         };
         drop(place);
-        if let Ok(Some(socket)) = accepted {
-            let transport = TlsTransport::new(socket, self.admission.clock);
+        if let Some(transport) = transport {
             self.admission.admit(transport, client, permit).await;
         }
-    }
-
-    /// Completes the handshake, after the time for which the rate of the client's address group
-    /// makes it wait. It counts for that rate when the client begins it: until then it costs no
-    /// work. Returns `None` if the handshake fails, would have to wait too long, or the server
-    /// cannot use its certificate.
-    async fn accept(&self, stream: TcpStream, client: IpAddr) -> Option<TlsSocket> {
-        stream.readable().await.ok()?;
-        let now = self.admission.clock.now();
-        let rate = self.rates.rate_of(now, AddressGroup::of(client));
-        let wait = rate.take_within(now, HANDSHAKE_TIMEOUT)?;
-        if !wait.is_zero() {
-            sleep(wait).await;
-        }
-        let certificate = self.settings.borrow().tls.certificate.clone();
-        let config = certificate.as_ref().or(self.own.as_ref())?.config()?;
-        let (stream, tls) = TlsAcceptor::from(config).accept(stream).await.ok()?.into_inner();
-        Some(TlsSocket::new(stream, tls))
     }
 }

@@ -18,7 +18,7 @@ const OVERHEAD_BURST: u32 = 256 << 10;
 const OVERHEAD_PER_MINUTE: u32 = 256 << 10;
 
 /// Socket of a client with TLS, after the handshake.
-pub(super) struct TlsTransport {
+pub(in crate::server) struct TlsTransport {
     /// Socket that encrypts.
     socket: TlsSocket,
     /// Rate limit of the bytes beside frames.

@@ -1,18 +1,18 @@
 //! HTTP on one connection, until it becomes a WebSocket or ends.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, IoSlice, Read};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::io::Interest;
 use tokio::time::timeout;
 
 use super::head_reader::HeadReader;
 use super::response::switching_protocols;
 use super::site::{Answer, Site, refuse_head};
-use crate::wire::{HttpMethod, HttpRequest, HttpRequestError, MAX_HTTP_HEAD};
+use crate::server::connection::Transport;
+use crate::wire::{HttpMethod, HttpRequest, HttpRequestError};
 
 /// Maximum number of requests on a connection.
 const MAX_REQUESTS: u32 = 100;
@@ -45,12 +45,21 @@ impl Default for TimeLimits {
     }
 }
 
+/// Where a connection has come from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin {
+    /// Address: the client's, or that of a proxy.
+    pub(super) peer: IpAddr,
+    /// True if the connection is encrypted.
+    pub(super) is_https: bool,
+}
+
 /// Conversation on one connection.
-pub(super) struct Conversation {
-    /// Socket.
-    stream: TcpStream,
-    /// Address that the connection has come from.
-    peer: IpAddr,
+pub(super) struct Conversation<T> {
+    /// Socket, of TCP or TLS.
+    stream: T,
+    /// Where the connection has come from.
+    origin: Origin,
     /// What the server answers.
     site: Site,
     /// Limits of its time.
@@ -59,21 +68,21 @@ pub(super) struct Conversation {
     received: HeadReader,
 }
 
-impl Conversation {
-    /// Creates the conversation on a connection from `peer` that has received nothing.
-    pub(super) fn new(stream: TcpStream, peer: IpAddr, site: Site, limits: TimeLimits) -> Self {
-        Self { stream, peer, site, limits, received: HeadReader::default() }
+impl<T: Transport> Conversation<T> {
+    /// Creates the conversation on a connection that has received nothing.
+    pub(super) fn new(stream: T, origin: Origin, site: Site, limits: TimeLimits) -> Self {
+        Self { stream, origin, site, limits, received: HeadReader::default() }
     }
 
     /// Answers requests until the connection becomes a WebSocket: then returns its socket and the
     /// address of the client. `None` if the connection has ended, which is also the answer to bytes
     /// that come or go too slowly.
-    pub(super) async fn run(self) -> Option<(TcpStream, IpAddr)> {
+    pub(super) async fn run(self) -> Option<(T, IpAddr)> {
         timeout(self.limits.conversation, self.answer_requests()).await.ok()?
     }
 
     /// Does the work of [`Self::run`], without its deadline.
-    async fn answer_requests(mut self) -> Option<(TcpStream, IpAddr)> {
+    async fn answer_requests(mut self) -> Option<(T, IpAddr)> {
         let limits = self.limits;
         for number in 1..=MAX_REQUESTS {
             let read = timeout(limits.head, self.read_request()).await.ok()?.ok()??;
@@ -82,16 +91,16 @@ impl Conversation {
                     let keeps_alive = request.keeps_alive && !request.has_body;
                     let is_head = request.method == HttpMethod::Head;
                     let is_alone = self.received.is_empty();
-                    let answer = self.site.answer(request, self.peer, is_alone).await;
+                    let answer = self.site.answer(request, self.origin, is_alone).await;
                     (answer, is_head, keeps_alive && number < MAX_REQUESTS)
                 }
                 Err(error) => (refuse_head(*error), false, false),
             };
             if let (Answer::WebSocket(key), Ok(request)) = (&answer, &read) {
                 let response = switching_protocols(key);
-                let write = self.stream.write_all(response.as_bytes());
+                let write = self.write_all(response.as_bytes());
                 timeout(limits.response, write).await.ok()?.ok()?;
-                let client = self.site.client(self.peer, request);
+                let client = self.site.client(self.origin.peer, request);
                 return Some((self.stream, client));
             }
             let sent = self.send(answer, is_head, keeps_alive);
@@ -100,25 +109,10 @@ impl Conversation {
                 break;
             }
         }
-        // Bytes that are not read would destroy what was sent.
-        let _ = self.stream.shutdown().await;
-        let _ = timeout(Duration::from_secs(1), self.discard()).await;
+        // Frees the memory.
+        drop(self.received);
+        self.stream.close(None).await;
         None
-    }
-
-    /// Reads until the client closes the connection, at most as often as for the longest head.
-    ///
-    /// # Errors
-    /// Those of the socket.
-    async fn discard(&mut self) -> io::Result<()> {
-        self.received.clear();
-        for _ in 0..MAX_HTTP_HEAD / READ_SIZE {
-            if !self.read_more().await? {
-                break;
-            }
-            self.received.clear();
-        }
-        Ok(())
     }
 
     /// Reads the head of the next request; `None` if the client has closed the connection.
@@ -142,13 +136,31 @@ impl Conversation {
     /// Those of the socket.
     async fn read_more(&mut self) -> io::Result<bool> {
         loop {
-            self.stream.readable().await?;
-            match read_once(&self.stream, &mut self.received) {
+            self.stream.ready(Interest::READABLE).await?;
+            match read_once(&mut self.stream, &mut self.received) {
                 Ok(count) => return Ok(count > 0),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Writes all of these bytes.
+    ///
+    /// # Errors
+    /// Those of the socket.
+    async fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match self.stream.try_write(&[IoSlice::new(bytes)]) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.stream.ready(Interest::WRITABLE).await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// Sends an answer; only its head if `is_head`.
@@ -160,10 +172,10 @@ impl Conversation {
             Answer::Text(head, body) => {
                 let body = if is_head { String::new() } else { body };
                 let bytes = head.encode(keeps_alive) + &body;
-                self.stream.write_all(bytes.as_bytes()).await
+                self.write_all(bytes.as_bytes()).await
             }
             Answer::File(head, mut file, group) => {
-                self.stream.write_all(head.encode(keeps_alive).as_bytes()).await?;
+                self.write_all(head.encode(keeps_alive).as_bytes()).await?;
                 if is_head {
                     return Ok(());
                 }
@@ -173,7 +185,7 @@ impl Conversation {
                     if piece.is_empty() {
                         return Ok(());
                     }
-                    self.stream.write_all(&piece).await?;
+                    self.write_all(&piece).await?;
                     file = rest;
                 }
             }
@@ -187,7 +199,7 @@ impl Conversation {
 ///
 /// # Errors
 /// Those of the socket.
-fn read_once(stream: &TcpStream, received: &mut HeadReader) -> io::Result<usize> {
+fn read_once(stream: &mut impl Transport, received: &mut HeadReader) -> io::Result<usize> {
     let mut buffer = [0; READ_SIZE];
     let count = stream.try_read(&mut buffer)?;
     received.extend(buffer.get(..count).unwrap_or_default());
@@ -206,7 +218,8 @@ fn read_piece(file: File) -> io::Result<(Vec<u8>, File)> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpListener;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::{TcpListener, TcpStream};
     use tokio::sync::watch;
 
     use super::super::FileReads;
@@ -240,7 +253,8 @@ mod tests {
         let urls = PublicUrls {
             listening: none.clone(),
             tls: none.clone(),
-            web: none,
+            web: none.clone(),
+            web_tls: none,
             settings: settings.clone(),
         };
         let site =
@@ -249,7 +263,8 @@ mod tests {
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, address) = listener.accept().await.unwrap();
         client.write_all(head.as_bytes()).await.unwrap();
-        let conversation = Conversation::new(stream, address.ip(), site, limits);
+        let origin = Origin { peer: address.ip(), is_https: false };
+        let conversation = Conversation::new(stream, origin, site, limits);
         timeout(PATIENCE, conversation.run()).await.is_ok_and(|it| it.is_none())
     }
 

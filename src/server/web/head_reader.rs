@@ -36,11 +36,6 @@ impl HeadReader {
         self.bytes.is_empty()
     }
 
-    /// Forgets all bytes, and frees their memory.
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
-    }
-
     /// Takes the head of the next request out of the bytes. `None` if it is incomplete. An error is
     /// the last result: the bytes after it make no sense.
     ///

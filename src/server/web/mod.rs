@@ -1,9 +1,9 @@
-//! The way in for browsers: a listener for HTTP that sends the files of the page and turns requests
-//! for `/chat` into WebSockets. From then on, a WebSocket is a connection like any other.
+//! The ways in for browsers: listeners for HTTP and https that send the files of the page and turn
+//! requests for `/chat` into WebSockets. From then on, a WebSocket is a connection like any other.
 //!
 //! | file | part |
 //! |---|---|
-//! | here | way in and settings |
+//! | here | ways in and settings |
 //! | `conversation`, `head_reader` | requests and answers on a connection, and its time limits |
 //! | `site` | what is answered to which request |
 //! | `hosts`, `forwarded` | which hosts and origins are allowed, whose address counts |
@@ -28,7 +28,7 @@ use std::path::PathBuf;
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 
-use self::conversation::{Conversation, TimeLimits};
+use self::conversation::{Conversation, Origin, TimeLimits};
 use self::file_reads::FileReads;
 pub(super) use self::files::has_page;
 pub(crate) use self::hosts::is_remote;
@@ -37,12 +37,14 @@ use self::websocket::WebSocket;
 use super::acceptor::WayIn;
 use super::admission::Admission;
 use super::announce::machine_name;
+use super::connection::Transport;
 use super::listen::{self, Bound, ListenError};
 use super::listen_address::ListenAddress;
 use super::public_urls::PublicUrls;
-use super::unproven::Unproven;
+use super::tls::Handshakes;
+use super::unproven::{Place, Unproven};
 use crate::model::AddressGroup;
-use crate::model::limits::DEFAULT_WEB_PORT;
+use crate::model::limits::{DEFAULT_WEB_PORT, DEFAULT_WEB_TLS_PORT};
 
 /// Path of the WebSocket.
 const WEBSOCKET_PATH: &str = "/chat";
@@ -53,9 +55,12 @@ const PACKAGED_ROOT: &str = "/usr/share/chat-server/web";
 /// Settings of the way in for browsers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebSettings {
-    /// Addresses to listen on for browsers. Empty: the default port on all addresses, unless it is
+    /// Addresses to listen on for browsers over plain HTTP. Empty: the default port on all addresses, unless it is
     /// in use. `None`: no listener.
     pub listen: Option<Vec<ListenAddress>>,
+    /// Addresses to listen on for browsers over https. Empty: the default port on all addresses,
+    /// unless it is in use. `None`: no listener.
+    pub tls_listen: Option<Vec<ListenAddress>>,
     /// Directory with the files of the page.
     pub root: PathBuf,
     /// Names of this server beside its own one, addresses, `localhost` and local names.
@@ -67,20 +72,42 @@ pub struct WebSettings {
 impl Default for WebSettings {
     /// Returns the settings of `chat-server` without any options, but without a listener.
     fn default() -> Self {
-        Self { listen: None, root: PACKAGED_ROOT.into(), hosts: Vec::new(), origins: Vec::new() }
+        Self {
+            listen: None,
+            tls_listen: None,
+            root: PACKAGED_ROOT.into(),
+            hosts: Vec::new(),
+            origins: Vec::new(),
+        }
     }
 }
 
-/// Binds the listeners for browsers. If no address is set and the default port is in use, logs that
-/// and returns none: another server of this machine may have it.
+/// Binds the listeners for browsers over plain HTTP. If no address is set and the default port is in
+/// use, logs that and returns none: another server of this machine may have it.
 ///
 /// # Errors
 /// [`ListenError`] of the first set address that fails.
 pub(super) fn bind_all(settings: &WebSettings) -> Result<Vec<Bound>, ListenError> {
-    match settings.listen.as_deref() {
+    bind(settings.listen.as_deref(), DEFAULT_WEB_PORT)
+}
+
+/// Binds the listeners for browsers over https, as [`bind_all`] does.
+///
+/// # Errors
+/// Those of [`bind_all`].
+pub(super) fn bind_all_tls(settings: &WebSettings) -> Result<Vec<Bound>, ListenError> {
+    bind(settings.tls_listen.as_deref(), DEFAULT_WEB_TLS_PORT)
+}
+
+/// Binds listeners at these addresses; at the default port on all addresses if there are none.
+///
+/// # Errors
+/// Those of [`bind_all`].
+fn bind(listen: Option<&[ListenAddress]>, default_port: u16) -> Result<Vec<Bound>, ListenError> {
+    match listen {
         None => Ok(Vec::new()),
         Some([]) => {
-            let address = SocketAddr::from((Ipv6Addr::UNSPECIFIED, DEFAULT_WEB_PORT));
+            let address = SocketAddr::from((Ipv6Addr::UNSPECIFIED, default_port));
             match listen::bind(&address.into()) {
                 Ok(bound) => Ok(vec![bound]),
                 Err(error) => {
@@ -93,7 +120,7 @@ pub(super) fn bind_all(settings: &WebSettings) -> Result<Vec<Bound>, ListenError
     }
 }
 
-/// Way in for browsers. Clones share the limits of what has not become a WebSocket.
+/// Way in for browsers over plain HTTP. Clones share the limits of what has not become a WebSocket.
 #[derive(Clone)]
 pub(super) struct WebWayIn {
     /// Turns WebSockets into connections of the hub.
@@ -123,22 +150,76 @@ impl WayIn for WebWayIn {
     /// Spawns the conversation on a connection. Closes the connection if too many others have not
     /// become WebSockets, also later in favour of another address.
     async fn enter(&self, stream: TcpStream, peer: IpAddr, permit: OwnedSemaphorePermit) {
-        let is_proxy = self.site.settings.borrow().is_trusted_proxy(peer);
-        let group = (!is_proxy).then(|| AddressGroup::of(peer));
-        let Some(place) = self.unproven.reserve(group) else { return };
-        let conversation =
-            Conversation::new(stream, peer, self.site.clone(), TimeLimits::default());
-        let admission = self.admission.clone();
+        let Some(place) = self.reserve(peer) else { return };
+        let way_in = self.clone();
         tokio::spawn(async move {
+            let origin = Origin { peer, is_https: false };
+            let conversing = way_in.converse(stream, origin);
             let outcome = tokio::select! {
-                outcome = conversation.run() => outcome,
+                outcome = conversing => outcome,
                 () = place.lost() => None,
             };
-            drop(place);
-            if let Some((stream, client)) = outcome {
-                let websocket = WebSocket::new(stream, admission.clock);
-                admission.admit(websocket, client, permit).await;
-            }
+            way_in.admit(outcome, place, permit).await;
+        });
+    }
+}
+
+impl WebWayIn {
+    /// Reserves a place for a connection from this address ([`Unproven::reserve`]); `None`: close
+    /// it.
+    fn reserve(&self, peer: IpAddr) -> Option<Place> {
+        let is_proxy = self.site.settings.borrow().is_trusted_proxy(peer);
+        self.unproven.reserve((!is_proxy).then(|| AddressGroup::of(peer)))
+    }
+
+    /// Has the conversation on a connection, with the result of [`Conversation::run`].
+    async fn converse<T: Transport>(&self, stream: T, origin: Origin) -> Option<(T, IpAddr)> {
+        Conversation::new(stream, origin, self.site.clone(), TimeLimits::default()).run().await
+    }
+
+    /// Gives back the place of a connection, and admits its WebSocket if it has become one.
+    async fn admit<T: Transport>(
+        &self,
+        outcome: Option<(T, IpAddr)>,
+        place: Place,
+        permit: OwnedSemaphorePermit,
+    ) {
+        drop(place);
+        if let Some((stream, client)) = outcome {
+            let websocket = WebSocket::new(stream, self.admission.clock);
+            self.admission.admit(websocket, client, permit).await;
+        }
+    }
+}
+
+/// Way in for browsers over https. Clones share the limits of what has not become a WebSocket, with
+/// those of plain HTTP.
+#[derive(Clone)]
+pub(super) struct WebTlsWayIn {
+    /// Way in over plain HTTP: what follows the handshake is the same.
+    pub(super) web: WebWayIn,
+    /// Completes the handshakes.
+    pub(super) handshakes: Handshakes,
+}
+
+impl WayIn for WebTlsWayIn {
+    const LISTENING: &'static str = "listening for browsers with TLS on";
+
+    /// Spawns the handshake and then the conversation on a connection, which has its place among
+    /// those that have not become WebSockets from the beginning.
+    async fn enter(&self, stream: TcpStream, peer: IpAddr, permit: OwnedSemaphorePermit) {
+        let Some(place) = self.web.reserve(peer) else { return };
+        let Self { web, handshakes } = self.clone();
+        tokio::spawn(async move {
+            let conversing = async {
+                let transport = handshakes.complete(stream, peer).await?;
+                web.converse(transport, Origin { peer, is_https: true }).await
+            };
+            let outcome = tokio::select! {
+                outcome = conversing => outcome,
+                () = place.lost() => None,
+            };
+            web.admit(outcome, place, permit).await;
         });
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::WEBSOCKET_PATH;
+use super::conversation::Origin;
 use super::file_reads::FileReads;
 use super::files::{self, FoundFile};
 use super::forwarded::client_address;
@@ -58,12 +59,11 @@ impl Site {
         client_address(peer, &request.forwarded_for, trusted)
     }
 
-    /// Returns the answer to a request. `peer`: the address that the connection has come from;
-    /// `is_alone`: true if nothing has come behind the request.
+    /// Returns the answer to a request. `origin`: where the connection has come from; `is_alone`: true if nothing has come behind the request.
     pub(super) async fn answer(
         &self,
         request: &HttpRequest,
-        peer: IpAddr,
+        origin: Origin,
         is_alone: bool,
     ) -> Answer {
         let host = request.host.as_deref().and_then(Authority::parse);
@@ -92,8 +92,8 @@ impl Site {
         }
         match request.path.as_str() {
             WEBSOCKET_PATH => {}
-            INVITATION_PATH => return self.answer_invitation(request, peer, host).await,
-            _ => return self.answer_file(request, peer, &host).await,
+            INVITATION_PATH => return self.answer_invitation(request, origin, host).await,
+            _ => return self.answer_file(request, origin.peer, &host).await,
         }
         match &request.websocket {
             Some(websocket) if request.method == HttpMethod::Get => {
@@ -142,10 +142,12 @@ impl Site {
     async fn answer_invitation(
         &self,
         request: &HttpRequest,
-        peer: IpAddr,
+        Origin { peer, is_https }: Origin,
         host: Authority,
     ) -> Answer {
-        let is_https = request.is_forwarded_https && self.settings.borrow().is_trusted_proxy(peer);
+        let is_forwarded =
+            request.is_forwarded_https && self.settings.borrow().is_trusted_proxy(peer);
+        let is_https = is_https || is_forwarded;
         let (urls, asked) = (self.urls.clone(), host.clone());
         // Listing the addresses of the machine may block for a moment.
         let make = move || Ok(invitation::svg(&asked, is_https, || urls.now()));

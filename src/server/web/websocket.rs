@@ -7,7 +7,6 @@
 use std::io::{self, ErrorKind, IoSlice};
 
 use tokio::io::{Interest, Ready};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::model::{ErrorCode, TokenBucket};
@@ -29,10 +28,10 @@ const FULL_MESSAGE: usize = 64 << 10;
 /// Maximum number of slices in one write, without that of the header.
 const WRITE_SLICES: usize = 64;
 
-/// WebSocket of a client, after the handshake.
-pub(super) struct WebSocket {
+/// WebSocket of a client, after the handshake, on a socket of TCP or TLS.
+pub(super) struct WebSocket<T> {
     /// Socket.
-    stream: TcpStream,
+    stream: T,
     /// Removes the framing from received bytes.
     reader: WebSocketReader,
     /// Why nothing more can be read. `None` while the client may send.
@@ -51,9 +50,9 @@ pub(super) struct WebSocket {
     control: Vec<u8>,
 }
 
-impl WebSocket {
+impl<T: Transport> WebSocket<T> {
     /// Wraps a socket on which the handshake is complete.
-    pub(super) fn new(stream: TcpStream, clock: Clock) -> Self {
+    pub(super) fn new(stream: T, clock: Clock) -> Self {
         Self {
             stream,
             reader: WebSocketReader::default(),
@@ -107,7 +106,7 @@ impl WebSocket {
     /// socket.
     fn write_control(&mut self) -> io::Result<()> {
         while !self.control.is_empty() {
-            let count = self.stream.try_write(&self.control)?;
+            let count = self.stream.try_write(&[IoSlice::new(&self.control)])?;
             if count == self.control.len() {
                 // Frees the memory.
                 self.control = Vec::new();
@@ -137,7 +136,7 @@ impl WebSocket {
     ///
     /// # Errors
     /// Those of the socket.
-    fn write_message(&self, frames: &[IoSlice<'_>]) -> io::Result<usize> {
+    fn write_message(&mut self, frames: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut slices = [IoSlice::new(&[]); WRITE_SLICES + 1];
         let mut used = 0;
         let header = self.header.as_bytes().get(self.header_written..).unwrap_or_default();
@@ -152,7 +151,7 @@ impl WebSocket {
             *slot = IoSlice::new(part);
             used += 1;
         }
-        self.stream.try_write_vectored(slices.get(..used).unwrap_or_default())
+        self.stream.try_write(slices.get(..used).unwrap_or_default())
     }
 
     /// Writes the rest of a queued control frame and a close frame, waiting for the socket.
@@ -164,7 +163,7 @@ impl WebSocket {
         loop {
             match self.write_control() {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.stream.writable().await?;
+                    self.stream.ready(Interest::WRITABLE).await?;
                 }
                 other => return other,
             }
@@ -172,7 +171,7 @@ impl WebSocket {
     }
 }
 
-impl Transport for WebSocket {
+impl<T: Transport> Transport for WebSocket<T> {
     async fn ready(&self, interest: Interest) -> io::Result<Ready> {
         self.stream.ready(interest).await
     }

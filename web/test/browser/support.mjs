@@ -42,15 +42,22 @@ export async function stopAll() {
   for (const it of running) await it.stop();
 }
 
-/** Lines in which a server says where it listens, for programs and for browsers. */
-const LISTENING = [/^listening on \S*:(\d+)/, /^listening for browsers on \S*:(\d+)/];
+/** Lines in which a server says where it listens: for programs, for browsers, for them over https. */
+const LISTENING = [
+  /^listening on \S*:(\d+)/,
+  /^listening for browsers on \S*:(\d+)/,
+  /^listening for browsers with TLS on \S*:(\d+)/,
+];
+
+/** Options with which a server lets browsers in over https as well. */
+export const WITH_HTTPS = ["--web-tls", "true", "--web-tls-listen", "127.0.0.1:0"];
 
 /** A chat-server with a store of its own, which serves the page. */
 export class Server {
   #data = mkdtempSync(join(tmpdir(), "pi-chat-page-"));
   #process;
-  /** Ports for programs and for browsers. It keeps them when it starts again. */
-  #ports = [0, 0];
+  /** Ports for programs, for browsers, and for them over https. It keeps the first two when it starts again. */
+  #ports = [0, 0, 0];
 
   /** Starts a server. */
   static async start(...options) {
@@ -70,6 +77,11 @@ export class Server {
     return `http://127.0.0.1:${this.#ports[1]}/`;
   }
 
+  /** Address of the page over https, of a server with {@link WITH_HTTPS}. */
+  get httpsUrl() {
+    return `https://127.0.0.1:${this.#ports[2]}/`;
+  }
+
   /** Starts the server with the store that it had. */
   async startAgain(...options) {
     const [port, webPort] = this.#ports.map((it) => `127.0.0.1:${it}`);
@@ -82,7 +94,7 @@ export class Server {
       ],
       { stdio: ["ignore", "ignore", "pipe"] },
     );
-    let missing = LISTENING.length;
+    let missing = options.includes("--web-tls-listen") ? 3 : 2;
     for await (const line of createInterface(this.#process.stderr)) {
       const index = LISTENING.findIndex((it) => it.test(line));
       if (index < 0) continue;
