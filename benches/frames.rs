@@ -491,6 +491,8 @@ fn join_bytes(name: &str, rooms: &[&str], position: Option<Position>) -> Vec<u8>
         rooms: rooms.iter().map(|it| (*it).to_owned()).collect(),
         token: None,
         position,
+        proof: None,
+        invite: None,
     };
     [encoded(hello), encoded(join)].concat()
 }

@@ -13,10 +13,12 @@ class ProtocolError(Exception):
     """The server has broken the protocol: close the connection and tell the user (section 15)."""
 
 
-# The tables of section 14: kind, name, and fields in order. `?` is an option, `*` a list.
+# The tables of section 14: kind, name, and fields in order. `?` is an option, `*` a list, `~` a field that may be
+# missing: the frame then ends before it, and it is none or all zero.
 FRAME_TABLES = """
  1 hello magic:bytes4 min_version:u16 max_version:u16 features:u64 client_name:string client_version:string
- 2 join username:string password:string? rooms:string* token:bytes16? position:position?
+ 2 join username:string password:string? rooms:string* token:bytes16? position:position? \
+   proof:proof?~ invite:string?~
  3 say reference:u64 room:string style:u8 text:string
  4 direct reference:u64 to:string session:u64 style:u8 text:string
  5 enter reference:u64 room:string
@@ -33,7 +35,9 @@ FRAME_TABLES = """
 17 directory reference:u64
 18 announce reference:u64 room:string text:string
 19 role reference:u64 room:string username:string session:u64 role:u8
-64 server_hello version:u16 min_version:u16 max_version:u16 features:u64 server_program:string server_version:string
+20 claim reference:u64 action:u8
+64 server_hello version:u16 min_version:u16 max_version:u16 features:u64 server_program:string server_version:string \
+   challenge:bytes32~ server_key:bytes32~
 65 welcome session:u64 username:string token:bytes16 flags:u8 last_reference:u64 log_id:bytes16 time:u64 \
    server_name:string rooms:string* max_text:u16 max_rooms:u16 history_length:u16 ping_interval:u16 \
    idle_timeout:u16 session_lifetime:u32 burst:u32 per_minute:u32 \
@@ -60,10 +64,11 @@ FRAME_TABLES = """
 87 sanctioned action:u8 room:string by:string reason:string until:u64
 """
 
-# The structs in lists: fields in order. A value is a dict.
+# The structs in lists and options: fields in order. A value is a dict.
 STRUCT_TABLES = """
 sanction kind:u8 room:string username:string until:u64 by:string reason:string flags:u8
 room name:string members:u32 topic:string
+proof key:bytes32 binding:u8 signature:bytes64
 """
 
 # All frames by kind: (name, [(field, type)]); and the kinds by name.
@@ -102,11 +107,23 @@ def encode_value(field_type, value):
     return value if field_type.startswith("bytes") else encode_varint(value)
 
 
+def default(field_type):
+    """Return what a field that may be missing then is: none for an option, else all zero."""
+    return None if field_type.endswith("?~") else bytes(int(field_type[5:-1]))
+
+
 def encode_frame(name, **fields):
     """Encode a whole frame: length, kind, fields in the order of the table (section 2). Other `fields` are ignored.
     """
     kind = KINDS[name]
-    body = encode_varint(kind) + b"".join(encode_value(t, fields[f]) for f, t in FRAMES[kind][1])
+    body = encode_varint(kind)
+    missing = b""  # fields that are needed only if another one comes behind them
+    for field, field_type in FRAMES[kind][1]:
+        if field_type.endswith("~") and fields.get(field, default(field_type)) == default(field_type):
+            missing += encode_value(field_type[:-1], default(field_type))
+        else:
+            body += missing + encode_value(field_type.rstrip("~"), fields[field])
+            missing = b""
     return len(body).to_bytes(2, "big") + body
 
 
@@ -143,6 +160,8 @@ class Reader:
 
     def value(self, field_type):
         """Decode a value of a type in FRAME_TABLES: the inverse of `encode_value`."""
+        if field_type.endswith("~"):
+            return self.value(field_type[:-1]) if self.offset < len(self.body) else default(field_type)
         if field_type.endswith("?"):
             there = self.take(1)[0]
             if there > 1:

@@ -33,14 +33,17 @@ def vectors(name):
 def fields_of_vector(vector):
     """Convert the `value` of a vector for the codec."""
     kinds = dict(codec.FRAMES[vector["kind"]][1])
-    fields = {}
+    fields = {key: codec.default(field_type) for key, field_type in kinds.items() if field_type.endswith("~")}
     for key, value in vector["value"].items():
         key = {"from": "from_name", "to": "to_name"}.get(key, key) if vector["kind"] in (11, 68) else key
-        field_type = kinds[key].rstrip("?")
+        field_type = kinds[key].rstrip("?~")
         if value is not None and field_type.startswith("bytes"):
             value = bytes.fromhex(value)
         elif value is not None and field_type == "position":
             value = bytes.fromhex(value["log_id"]), int(value["sequence"])
+        elif field_type == "proof":
+            value = {"key": bytes.fromhex(value["key"]), "binding": value["binding"],
+                     "signature": bytes.fromhex(value["signature"])}
         elif field_type[0] == "u":
             value = int(value)  # above 2**53 it is a string
         elif field_type.rstrip("*") in codec.STRUCTS:
@@ -107,7 +110,8 @@ class PageTest(unittest.TestCase):
                 tables[int(kind)] = name, [field for field, _ in fields if field != "field"], fields
         self.assertEqual(set(tables), set(codec.FRAMES))
         plain = {"bytes[4]": "bytes4", "option\\<string\\>": "string?", "list\\<string\\>": "string*",
-                 "option\\<bytes[16]\\>": "bytes16?", "bytes[16]": "bytes16"}
+                 "option\\<bytes[16]\\>": "bytes16?", "bytes[16]": "bytes16", "bytes[32]": "bytes32",
+                 "option\\<{key: bytes[32], binding: u8, signature: bytes[64]}\\>": "proof?"}
         for name, struct in codec.STRUCTS.items():
             plain["list\\<{" + ", ".join(map(": ".join, struct)) + "}\\>"] = name + "*"
         for kind, (name, ours) in codec.FRAMES.items():
@@ -115,7 +119,7 @@ class PageTest(unittest.TestCase):
             theirs = [(field, "position?" if field == "position" else plain.get(field_type, field_type))
                       for field, field_type in fields]
             on_page = {"from_name": "from", "to_name": "to"}
-            ours = [(on_page.get(field, field), field_type) for field, field_type in ours]
+            ours = [(on_page.get(field, field), field_type.rstrip("~")) for field, field_type in ours]
             self.assertEqual((tables[kind][0], theirs), (name, ours))
 
     def test_final_errors_match_the_registry(self):

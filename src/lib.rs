@@ -8,7 +8,7 @@
 //! | 4 | `cli`, `config` | command lines, configuration files |
 //! | 3 | `server`, `log`, `archive`, `client`, `peer`, `ui`, `os`, `disk`, `text_input`, `tls`, `mdns`, `systemd` | drivers: sockets, clock, randomness, disk, terminal |
 //! | 2 | `hub`, `link`, `mesh` | engines of the server, the client and the peer, without I/O |
-//! | 1 | [`wire`], `json`, `moderation`, `qr_code` | conversion between bytes, JSON objects and values; roles, sanctions and room settings, folded from the log's facts; QR codes |
+//! | 1 | [`wire`], `json`, `identity`, `moderation`, `qr_code` | conversion between bytes, JSON objects and values; proofs of keys; roles, sanctions and room settings, folded from the log's facts; QR codes |
 //! | 0 | [`model`] | vocabulary: names, texts, ids, times, limits, error codes |
 //!
 //! `model`, `wire` and `link` alone (feature `link`) build for WebAssembly.
@@ -31,6 +31,8 @@ pub mod config;
 mod disk;
 #[cfg(feature = "server")]
 pub mod hub;
+#[cfg(feature = "identity")]
+pub mod identity;
 #[cfg(feature = "json")]
 pub mod json;
 #[cfg(feature = "link")]

@@ -316,6 +316,8 @@ fn scripted_frames() -> Vec<ServerFrame> {
         features: 0,
         server_program: "keeper".to_owned(),
         server_version: "1".to_owned(),
+        challenge: [0; 32],
+        server_key: [0; 32],
     };
     let welcome = Welcome {
         session: SessionId(1),

@@ -17,6 +17,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("model", 0),
     ("wire", 1),
     ("json", 1),
+    ("identity", 1),
     ("moderation", 1),
     ("qr_code", 1),
     ("hub", 2),

@@ -518,6 +518,8 @@ fn join(
         rooms: Vec::new(),
         token: None,
         position: None,
+        proof: None,
+        invite: None,
     };
     ClientFrame::from(hello).encode(&mut bytes);
     ClientFrame::from(join).encode(&mut bytes);

@@ -338,6 +338,8 @@ mod tests {
             features: 0,
             server_program: "test".to_owned(),
             server_version: "1".to_owned(),
+            challenge: [0; 32],
+            server_key: [0; 32],
         })
     }
 

@@ -88,6 +88,8 @@ impl ServerConnection {
             features: 1,
             server_program: "part".to_owned(),
             server_version: "1".to_owned(),
+            challenge: [0; 32],
+            server_key: [0; 32],
         };
         self.send(&[hello.into()]);
         let Some(ClientFrame::Join(join)) = self.read() else { panic!() };

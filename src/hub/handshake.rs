@@ -101,6 +101,8 @@ impl Hub {
             features: if in_common { features } else { 0 },
             server_program: "chat-server".to_owned(),
             server_version: env!("CARGO_PKG_VERSION").to_owned(),
+            challenge: [0; 32],
+            server_key: [0; 32],
         };
         self.send_frame(id, answer);
         if !in_common {

@@ -390,6 +390,8 @@ impl Link {
             rooms: self.rooms.clone(),
             token: self.saved.as_ref().map(|it| it.token),
             position: self.cursor.position().filter(|_| self.sends_position),
+            proof: None,
+            invite: None,
         });
     }
 

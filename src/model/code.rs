@@ -108,6 +108,16 @@ error_codes! {
     /// Banned: about a `join`, from the server; about an `enter`, from the room. The client should
     /// show the text, which says why and until when.
     Banned = 206, "banned", false, false, "You are banned.";
+    /// Username claimed with a key, which the `join` does not prove. The client should prove the
+    /// key, or ask for another name and `join` again.
+    NameClaimed = 207, "name_claimed", false, true, "This name belongs to somebody.";
+    /// Proof that does not hold. The client should tell its user.
+    ProofInvalid = 208, "proof_invalid", false, true, "The proof of your key does not hold.";
+    /// Invitation required. The client should ask for a code and `join` again.
+    InviteRequired = 209, "invite_required", false, true, "Only invited people may come in.";
+    /// Invitation not valid. The client should show the text, ask for another code and `join`
+    /// again.
+    InviteInvalid = 210, "invite_invalid", false, true, "This invitation is not valid.";
     /// Invalid message text. The client should show the error beside the message, which was not
     /// sent.
     TextInvalid = 300, "text_invalid", false, false, "This message is empty, too long or holds control characters.";
@@ -146,6 +156,8 @@ error_codes! {
     TooSoon = 315, "too_soon", false, false, "This room is in slow mode: wait a little.";
     /// Limit of roles, sanctions or room settings reached. The client should tell the user.
     TooMany = 316, "too_many", false, false, "There are as many of these as the server keeps.";
+    /// Claim not carried out. The client should show the text, which says why.
+    CannotClaim = 317, "cannot_claim", false, false, "The name cannot be claimed.";
     /// Among peers: a member blocks the candidate for the room. The candidate should tell its user.
     Blocked = 400, "blocked", false, true, "Somebody here has blocked you.";
     /// Among peers: a member's user was asked and rejected the candidate. The candidate should tell
@@ -158,7 +170,10 @@ impl ErrorCode {
     /// accepted.
     #[must_use]
     pub const fn is_about_name(self) -> bool {
-        matches!(self, Self::NameInvalid | Self::NameTaken | Self::NameLookalike)
+        matches!(
+            self,
+            Self::NameInvalid | Self::NameTaken | Self::NameLookalike | Self::NameClaimed
+        )
     }
 }
 

@@ -50,6 +50,9 @@ pub const MAX_SERVER_NAME: usize = 64;
 /// Maximum length of a password, in bytes.
 pub const MAX_PASSWORD: usize = 256;
 
+/// Maximum length of an invitation in a `join`, in bytes.
+pub const MAX_INVITE: usize = 256;
+
 /// Maximum length of the human-readable text of an error or notice, in bytes.
 pub const MAX_ERROR_TEXT: usize = 512;
 

@@ -341,6 +341,8 @@ pub(crate) fn join(name: &str, rooms: &[&str]) -> Join {
         rooms: rooms.iter().map(|it| (*it).to_owned()).collect(),
         token: None,
         position: None,
+        proof: None,
+        invite: None,
     }
 }
 

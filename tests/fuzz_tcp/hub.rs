@@ -287,6 +287,8 @@ impl World {
             rooms: (0..bytes.u8() % 4).map(|_| bytes.name()).collect(),
             token: earlier.map(|(token, _)| *token),
             position: earlier.map(|(_, log_id)| Position { log_id: *log_id, sequence }),
+            proof: None,
+            invite: None,
         }
     }
 

@@ -401,6 +401,8 @@ impl World {
             features: bytes.number(),
             server_program: String::new(),
             server_version: String::new(),
+            challenge: [0; 32],
+            server_key: [0; 32],
         }
     }
 

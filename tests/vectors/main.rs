@@ -12,6 +12,8 @@
 
 #[path = "../common/link_settings.rs"]
 mod link_settings;
+#[cfg(any(feature = "server", feature = "client"))]
+mod proofs;
 mod scenario;
 mod tcp_scenarios;
 mod udp;
@@ -24,7 +26,7 @@ use std::path::Path;
 
 use pi_chat::model::{MessageText, RoomName, Username};
 use pi_chat::wire::FrameReader;
-use pi_chat::wire::tcp::{ClientFrame, Decoded, ServerFrame};
+use pi_chat::wire::tcp::{ClientFrame, Decoded, Join, ServerFrame, ServerHello};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -51,6 +53,29 @@ fn fields(frame: &impl Serialize) -> Value {
     serde_json::to_value(frame).unwrap()
 }
 
+/// A `join` as our JSON has it: with its trailing fields, if they are there.
+fn join_fields(join: &Join) -> Value {
+    let mut value = fields(join);
+    if let Some(proof) = &join.proof {
+        value["proof"] = fields(proof);
+    }
+    if let Some(invite) = &join.invite {
+        value["invite"] = json!(invite);
+    }
+    value
+}
+
+/// A `server_hello` as our JSON has it: with its trailing fields, if they are there.
+fn server_hello_fields(hello: &ServerHello) -> Value {
+    let mut value = fields(hello);
+    for (key, bytes) in [("challenge", hello.challenge), ("server_key", hello.server_key)] {
+        if bytes != [0; 32] {
+            value[key] = json!(bytes);
+        }
+    }
+    value
+}
+
 /// A vector's `value` as serde would write our structs: bytes as arrays,
 /// numbers as numbers.
 fn as_ours(value: &Value) -> Value {
@@ -58,8 +83,11 @@ fn as_ours(value: &Value) -> Value {
         Value::Object(fields) => fields
             .iter()
             .map(|(key, value)| {
-                let is_bytes = matches!(key.as_str(), "magic" | "log_id")
-                    || key == "token" && value.as_str().is_some_and(|it| it.len() == 32);
+                let is_bytes = matches!(
+                    key.as_str(),
+                    "magic" | "log_id" | "challenge" | "server_key" | "key" | "signature"
+                ) || key == "token"
+                    && value.as_str().is_some_and(|it| it.len() == 32);
                 let is_text = matches!(
                     key.as_str(),
                     "text"
@@ -69,6 +97,7 @@ fn as_ours(value: &Value) -> Value {
                         | "to"
                         | "after"
                         | "password"
+                        | "invite"
                         | "client_name"
                         | "client_version"
                         | "server_program"
@@ -80,6 +109,8 @@ fn as_ours(value: &Value) -> Value {
                         | "topic"
                 );
                 let ours = match value {
+                    // Serde has no arrays of 64 bytes.
+                    _ if key == "signature" => json!([unhex(value)[..32], unhex(value)[32..]]),
                     _ if is_bytes => json!(unhex(value)),
                     Value::String(digits) if !is_text => json!(digits.parse::<u64>().unwrap()),
                     Value::Object(_) => as_ours(value),
@@ -108,8 +139,8 @@ enum Outcome {
 fn decode(from: &str, body: &[u8]) -> Outcome {
     /// Fields of whichever frame it is.
     macro_rules! fields_of {
-        ($frame:expr, $enum:ident: $($variant:ident)*) => {
-            match $frame { $($enum::$variant(it) => fields(it),)* }
+        ($frame:expr, $enum:ident: $($variant:ident)*; $other:ident($it:ident) => $fields:expr) => {
+            match $frame { $($enum::$variant(it) => fields(it),)* $enum::$other($it) => $fields }
         };
     }
     let mut encoded = Vec::new();
@@ -117,9 +148,9 @@ fn decode(from: &str, body: &[u8]) -> Outcome {
         "client" => match ClientFrame::decode(body) {
             Decoded::Frame(frame) => {
                 frame.encode(&mut encoded);
-                let fields = fields_of!(&frame, ClientFrame: Hello Join Say Direct Enter Leave
+                let fields = fields_of!(&frame, ClientFrame: Hello Say Direct Enter Leave
                     History Members Ping Pong Search Topic Remove Moderate Sanctions Directory
-                    Announce Role);
+                    Announce Role; Join(it) => join_fields(it));
                 Outcome::Frame(frame.kind(), fields, encoded)
             }
             Decoded::Ignored => Outcome::Ignored,
@@ -128,9 +159,10 @@ fn decode(from: &str, body: &[u8]) -> Outcome {
         _ => match ServerFrame::decode(body) {
             Decoded::Frame(frame) => {
                 frame.encode(&mut encoded);
-                let fields = fields_of!(&frame, ServerFrame: Ping Pong ServerHello Welcome Entered
+                let fields = fields_of!(&frame, ServerFrame: Ping Pong Welcome Entered
                     Entry DirectEntry End Left Roster Presence Accepted Notice Error Done Removed
-                    TopicChanged RoomModes RoleChanged SanctionsList Rooms Sanctioned);
+                    TopicChanged RoomModes RoleChanged SanctionsList Rooms Sanctioned;
+                    ServerHello(it) => server_hello_fields(it));
                 Outcome::Frame(frame.kind(), fields, encoded)
             }
             Decoded::Ignored => Outcome::Ignored,

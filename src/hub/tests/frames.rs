@@ -28,6 +28,8 @@ pub(super) fn join(name: &str, rooms: &[&str]) -> Join {
         rooms: rooms.iter().map(|it| (*it).to_owned()).collect(),
         token: None,
         position: None,
+        proof: None,
+        invite: None,
     }
 }
 

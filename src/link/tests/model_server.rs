@@ -187,6 +187,8 @@ impl ModelServer {
                     features: self.features,
                     server_program: "model".to_owned(),
                     server_version: "1".to_owned(),
+                    challenge: [0; 32],
+                    server_key: [0; 32],
                 }
                 .into(),
             ],

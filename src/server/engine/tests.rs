@@ -44,6 +44,8 @@ fn joined_client(engine: &mut Engine, number: u64) -> Arc<Outbox> {
         rooms: Vec::new(),
         token: None,
         position: None,
+        proof: None,
+        invite: None,
     };
     send(engine, number, hello);
     send(engine, number, join);

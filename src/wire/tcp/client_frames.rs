@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Proof;
 use crate::model::limits::MAX_JOIN_ROOM_NAMES;
 use crate::model::{Position, Reference, Sequence, SessionId, Timestamp, Token};
 use crate::wire::codec::vec_of_at_most;
@@ -39,6 +40,12 @@ pub struct Join {
     pub token: Option<Token>,
     /// Position after which entries are replayed; `None`: the most recent entries. Section 6.
     pub position: Option<Position>,
+    /// Proof of the client's key; `None`: the client proves none. Trailing field.
+    #[serde(skip)]
+    pub proof: Option<Box<Proof>>,
+    /// Code of an invitation, at most 256 bytes; `None`: none. Trailing field.
+    #[serde(skip)]
+    pub invite: Option<String>,
 }
 
 /// `say`, kind 3: sends a message to a room.
@@ -221,6 +228,15 @@ pub struct RoleRequest {
     pub session: SessionId,
     /// Number of the role: one of [`super::role`].
     pub role: u8,
+}
+
+/// `claim`, kind 20: claims the username that the session holds, or gives up the claim.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Reference of the request: any number except 0. The answer repeats it.
+    pub reference: Reference,
+    /// Number of the action: one of [`super::claim_action`].
+    pub action: u8,
 }
 
 /// `ping`, kind 9: keep-alive request of either side.

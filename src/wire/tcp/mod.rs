@@ -1,14 +1,16 @@
 //! Frames of the TCP protocol, version 1, and their encoding: `docs/protocol/tcp.md`.
 
 mod client_frames;
+mod proof;
 mod server_frames;
 
 pub use client_frames::*;
+pub use proof::*;
 pub use server_frames::*;
 
 use super::codec::{self, Malformed};
 use super::frame::LENGTH_PREFIX_LEN;
-use crate::model::limits::{MAX_FRAME, MAX_PASSWORD, MAX_PROGRAM_NAME};
+use crate::model::limits::{MAX_FRAME, MAX_INVITE, MAX_PASSWORD, MAX_PROGRAM_NAME};
 use crate::model::{ErrorCode, LogEntry, NoticeCode, Reference, Target};
 
 /// Version of the TCP protocol that this crate speaks.
@@ -55,6 +57,8 @@ pub mod kind {
     pub const ANNOUNCE: u16 = 18;
     /// Kind number of the `role` frame, which a client sends.
     pub const ROLE: u16 = 19;
+    /// Kind number of the `claim` frame, which a client sends.
+    pub const CLAIM: u16 = 20;
     /// Kind number of the `server_hello` frame, which a server sends.
     pub const SERVER_HELLO: u16 = 64;
     /// Kind number of the `welcome` frame, which a server sends.
@@ -106,6 +110,9 @@ pub mod feature {
     /// The client keeps its token and reconnects by itself. So when the connection is lost, the
     /// server reserves the client's name for a while.
     pub const RESUME: u64 = 4;
+    /// The client can prove a key, and waits for `server_hello` before it sends `join`. The server
+    /// has a key and sends a challenge.
+    pub const IDENTITY: u64 = 8;
     /// The client understands frames that change what was said, or what it may do.
     pub const EVENTS: u64 = 16;
     /// The server answers `directory`, whether or not the client has set this bit.
@@ -158,6 +165,14 @@ pub mod action {
     pub const MODERATED: u8 = 7;
 }
 
+/// Action numbers of `claim`.
+pub mod claim_action {
+    /// Claims the name that the session holds.
+    pub const CLAIM: u8 = 1;
+    /// Gives up the claim.
+    pub const GIVE_UP: u8 = 2;
+}
+
 /// Role numbers of `role` and `role_changed`.
 pub mod role {
     /// No role.
@@ -168,9 +183,17 @@ pub mod role {
     pub const OWNER: u8 = 2;
 }
 
-/// Defines an enum of frames from a table of frame types and their kind numbers.
+/// Defines an enum of frames from a table of frame types, their kind numbers and their trailing
+/// fields in order, if they have any.
+///
+/// A trailing field is one that was added after the first version: a frame may end before it, and
+/// then it has its default value. So it is no field for serde (`#[serde(skip)]`), and no trailing
+/// field is written behind which there are only default values: without them, the bytes are those of
+/// the first version.
 macro_rules! frames {
-    ($(#[$doc:meta])* $enum:ident { $($variant:ident($type:ident) = $kind:path,)* }) => {
+    ($(#[$doc:meta])* $enum:ident {
+        $($variant:ident($type:ident) = $kind:path $(, then $($trailing:ident),+)?;)*
+    }) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum $enum {
@@ -188,7 +211,10 @@ macro_rules! frames {
             /// limits. `Ok(None)` if the enum has no such kind.
             fn decode_fields(kind: u16, fields: &[u8]) -> Result<Option<Self>, Malformed> {
                 match kind {
-                    $($kind => codec::decode_prefix::<$type>(fields).map(|(it, _)| Some(Self::$variant(it))),)*
+                    $($kind => codec::decode_prefix::<$type>(fields).and_then(|decoded| {
+                        $(let decoded = decode_trailing!(decoded, $($trailing),+);)?
+                        Ok(Some(Self::$variant(decoded.0)))
+                    }),)*
                     _ => Ok(None),
                 }
             }
@@ -196,7 +222,13 @@ macro_rules! frames {
             /// Appends the whole frame to `buffer`: length prefix, kind and fields. The body must
             /// not exceed [`MAX_FRAME`] bytes; debug builds check it.
             pub fn encode(&self, buffer: &mut Vec<u8>) {
-                match self { $(Self::$variant(it) => encode_frame($kind, it, buffer),)* }
+                match self {
+                    $(Self::$variant(it) => encode_frame(buffer, |buffer| {
+                        codec::encode_into(&$kind, buffer);
+                        codec::encode_into(it, buffer);
+                        $(encode_trailing!(it, buffer, $($trailing),+);)?
+                    }),)*
+                }
             }
         }
 
@@ -208,55 +240,80 @@ macro_rules! frames {
     };
 }
 
+/// Decodes the trailing fields of a frame, as far as there are bytes: takes and returns the frame
+/// and the bytes behind what is decoded.
+macro_rules! decode_trailing {
+    ($decoded:ident, $($field:ident),+) => {{
+        let (mut frame, mut rest) = $decoded;
+        $(if !rest.is_empty() {
+            (frame.$field, rest) = codec::decode_prefix(rest)?;
+        })+
+        (frame, rest)
+    }};
+}
+
+/// Appends the trailing fields of a frame to a buffer, up to the last one that has not its default
+/// value.
+macro_rules! encode_trailing {
+    ($frame:ident, $buffer:ident, $($field:ident),+) => {
+        let mut needed = $buffer.len();
+        $(codec::encode_into(&$frame.$field, $buffer);
+        if !is_default(&$frame.$field) {
+            needed = $buffer.len();
+        })+
+        $buffer.truncate(needed);
+    };
+}
+
 frames! {
     /// Frame sent by a client.
     ClientFrame {
-        Hello(Hello) = kind::HELLO,
-        Join(Join) = kind::JOIN,
-        Say(Say) = kind::SAY,
-        Direct(Direct) = kind::DIRECT,
-        Enter(Enter) = kind::ENTER,
-        Leave(Leave) = kind::LEAVE,
-        History(History) = kind::HISTORY,
-        Members(Members) = kind::MEMBERS,
-        Ping(Ping) = kind::PING,
-        Pong(Pong) = kind::PONG,
-        Search(Search) = kind::SEARCH,
-        Topic(TopicRequest) = kind::TOPIC,
-        Remove(Remove) = kind::REMOVE,
-        Moderate(Moderate) = kind::MODERATE,
-        Sanctions(SanctionsRequest) = kind::SANCTIONS,
-        Directory(Directory) = kind::DIRECTORY,
-        Announce(AnnounceRequest) = kind::ANNOUNCE,
-        Role(RoleRequest) = kind::ROLE,
+        Hello(Hello) = kind::HELLO;
+        Join(Join) = kind::JOIN, then proof, invite;
+        Say(Say) = kind::SAY;
+        Direct(Direct) = kind::DIRECT;
+        Enter(Enter) = kind::ENTER;
+        Leave(Leave) = kind::LEAVE;
+        History(History) = kind::HISTORY;
+        Members(Members) = kind::MEMBERS;
+        Ping(Ping) = kind::PING;
+        Pong(Pong) = kind::PONG;
+        Search(Search) = kind::SEARCH;
+        Topic(TopicRequest) = kind::TOPIC;
+        Remove(Remove) = kind::REMOVE;
+        Moderate(Moderate) = kind::MODERATE;
+        Sanctions(SanctionsRequest) = kind::SANCTIONS;
+        Directory(Directory) = kind::DIRECTORY;
+        Announce(AnnounceRequest) = kind::ANNOUNCE;
+        Role(RoleRequest) = kind::ROLE;
     }
 }
 
 frames! {
     /// Frame sent by a server.
     ServerFrame {
-        Ping(Ping) = kind::PING,
-        Pong(Pong) = kind::PONG,
-        ServerHello(ServerHello) = kind::SERVER_HELLO,
-        Welcome(Welcome) = kind::WELCOME,
-        Entered(Entered) = kind::ENTERED,
-        Entry(Entry) = kind::ENTRY,
-        DirectEntry(DirectEntry) = kind::DIRECT_ENTRY,
-        End(End) = kind::END,
-        Left(Left) = kind::LEFT,
-        Roster(Roster) = kind::ROSTER,
-        Presence(Presence) = kind::PRESENCE,
-        Accepted(Accepted) = kind::ACCEPTED,
-        Notice(Notice) = kind::NOTICE,
-        Error(Error) = kind::ERROR,
-        Done(Done) = kind::DONE,
-        Removed(Removed) = kind::REMOVED,
-        TopicChanged(TopicChanged) = kind::TOPIC_CHANGED,
-        RoomModes(RoomModes) = kind::ROOM_MODES,
-        RoleChanged(RoleChanged) = kind::ROLE_CHANGED,
-        SanctionsList(SanctionsList) = kind::SANCTIONS_LIST,
-        Rooms(Rooms) = kind::ROOMS,
-        Sanctioned(Sanctioned) = kind::SANCTIONED,
+        Ping(Ping) = kind::PING;
+        Pong(Pong) = kind::PONG;
+        ServerHello(ServerHello) = kind::SERVER_HELLO, then challenge, server_key;
+        Welcome(Welcome) = kind::WELCOME;
+        Entered(Entered) = kind::ENTERED;
+        Entry(Entry) = kind::ENTRY;
+        DirectEntry(DirectEntry) = kind::DIRECT_ENTRY;
+        End(End) = kind::END;
+        Left(Left) = kind::LEFT;
+        Roster(Roster) = kind::ROSTER;
+        Presence(Presence) = kind::PRESENCE;
+        Accepted(Accepted) = kind::ACCEPTED;
+        Notice(Notice) = kind::NOTICE;
+        Error(Error) = kind::ERROR;
+        Done(Done) = kind::DONE;
+        Removed(Removed) = kind::REMOVED;
+        TopicChanged(TopicChanged) = kind::TOPIC_CHANGED;
+        RoomModes(RoomModes) = kind::ROOM_MODES;
+        RoleChanged(RoleChanged) = kind::ROLE_CHANGED;
+        SanctionsList(SanctionsList) = kind::SANCTIONS_LIST;
+        Rooms(Rooms) = kind::ROOMS;
+        Sanctioned(Sanctioned) = kind::SANCTIONED;
     }
 }
 
@@ -296,7 +353,7 @@ impl ClientFrame {
         decode_body(body, Self::decode_fields, Self::is_within_limits)
     }
 
-    /// Returns true if program name, program version and password are within their limits. In a
+    /// Returns true if program name, program version, password and invitation are within their limits. In a
     /// `hello`, the lowest version must also not be above the highest. Other fields are not
     /// checked.
     fn is_within_limits(&self) -> bool {
@@ -306,7 +363,10 @@ impl ClientFrame {
                     && hello.client_version.len() <= MAX_PROGRAM_NAME
                     && hello.min_version <= hello.max_version
             }
-            Self::Join(join) => join.password.as_ref().is_none_or(|it| it.len() <= MAX_PASSWORD),
+            Self::Join(join) => {
+                join.password.as_ref().is_none_or(|it| it.len() <= MAX_PASSWORD)
+                    && join.invite.as_ref().is_none_or(|it| it.len() <= MAX_INVITE)
+            }
             _ => true,
         }
     }
@@ -386,8 +446,10 @@ impl ClientFrame {
             Self::Join(it) => {
                 let names = it.rooms.iter().map(String::capacity).sum::<usize>();
                 let list = it.rooms.capacity() * size_of::<String>();
-                let password = it.password.as_ref().map_or(0, String::capacity);
-                return names + list + password + it.username.capacity();
+                let secrets = [&it.password, &it.invite];
+                let secrets: usize = secrets.into_iter().flatten().map(String::capacity).sum();
+                let proof = it.proof.as_ref().map_or(0, |it| size_of_val(&**it));
+                return names + list + secrets + proof + it.username.capacity();
             }
             Self::Say(it) => &[&it.room, &it.text],
             Self::Direct(it) => &[&it.to, &it.text],
@@ -428,6 +490,11 @@ impl ServerFrame {
     }
 }
 
+/// Returns true if a trailing field has its default value, which a frame that ends before it means.
+fn is_default<T: Default + PartialEq>(field: &T) -> bool {
+    *field == T::default()
+}
+
 /// Decodes a frame's body: the kind, then the fields with `decode_fields`. Then checks them with
 /// `is_within_limits`. Bytes after the last field are ignored.
 fn decode_body<F>(
@@ -445,13 +512,12 @@ fn decode_body<F>(
     }
 }
 
-/// Appends a frame of this kind to `buffer`: length prefix, kind and fields. The body must not
-/// exceed [`MAX_FRAME`] bytes; debug builds check it.
-fn encode_frame<T: serde::Serialize>(kind: u16, fields: &T, buffer: &mut Vec<u8>) {
+/// Appends a frame to `buffer`: length prefix, then the body, which `append_body` appends. The body
+/// must not exceed [`MAX_FRAME`] bytes; debug builds check it.
+fn encode_frame(buffer: &mut Vec<u8>, append_body: impl FnOnce(&mut Vec<u8>)) {
     let start = buffer.len();
     buffer.extend_from_slice(&[0; LENGTH_PREFIX_LEN]);
-    codec::encode_into(&kind, buffer);
-    codec::encode_into(fields, buffer);
+    append_body(buffer);
     let length = buffer.len() - start - LENGTH_PREFIX_LEN;
     debug_assert!(length <= MAX_FRAME, "a frame of {length} bytes");
     let length = u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes();

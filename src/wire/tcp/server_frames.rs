@@ -20,6 +20,13 @@ pub struct ServerHello {
     pub server_program: String,
     /// Server's program version, at most 32 bytes.
     pub server_version: String,
+    /// Random bytes of this connection, which a proof signs. All zero: none, and no proof is
+    /// possible. Trailing field.
+    #[serde(skip)]
+    pub challenge: [u8; 32],
+    /// Ed25519 public key of the server. All zero: the server has none. Trailing field.
+    #[serde(skip)]
+    pub server_key: [u8; 32],
 }
 
 /// `welcome`, kind 65: the `join` was accepted. Holds the session, and the settings and limits of

@@ -1,0 +1,46 @@
+//! Binding of a proof to the connection on which it is sent.
+
+use sha2::{Digest, Sha256};
+
+use crate::wire::tcp::binding;
+
+/// Label of the TLS exporter whose 32 bytes bind a proof to a TLS connection. The context is empty.
+pub const TLS_EXPORTER_LABEL: &[u8] = b"EXPORTER-pi-chat-proof";
+
+/// Binding of a proof to a connection: what kind of connection it is, and what is particular to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChannelBinding {
+    /// Plain TCP: nothing ties a proof to the connection but the challenge.
+    None,
+    /// TLS: bytes of the exporter with [`TLS_EXPORTER_LABEL`].
+    TlsExporter([u8; 32]),
+    /// WebSocket: SHA-256 of the page's origin.
+    WebOrigin([u8; 32]),
+}
+
+impl ChannelBinding {
+    /// Returns the binding of a WebSocket whose request had this `Origin`.
+    #[must_use]
+    pub fn of_origin(origin: &str) -> Self {
+        Self::WebOrigin(Sha256::digest(origin).into())
+    }
+
+    /// Returns the number of the binding, as a proof has it.
+    #[must_use]
+    pub const fn number(&self) -> u8 {
+        match self {
+            Self::None => binding::NONE,
+            Self::TlsExporter(_) => binding::TLS_EXPORTER,
+            Self::WebOrigin(_) => binding::WEB_ORIGIN,
+        }
+    }
+
+    /// Returns the data of the binding, which a proof signs.
+    #[must_use]
+    pub const fn data(&self) -> [u8; 32] {
+        match self {
+            Self::None => [0; 32],
+            Self::TlsExporter(data) | Self::WebOrigin(data) => *data,
+        }
+    }
+}
