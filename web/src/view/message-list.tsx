@@ -87,6 +87,8 @@ export function MessageList({ conversation }: { conversation: Conversation }) {
   const listWindow = useRef(new ListWindow()).current;
   const anchor = useRef<Anchor | null>(null);
   const isAtEnd = useRef(true);
+  /** How far the list was scrolled when the reader's place was noted. */
+  const scrolledTo = useRef(0);
   const stretch = useRef(conversation.stretch);
   const [, redraw] = useReducer((count: number) => count + 1, 0);
   const { messages, pending } = conversation;
@@ -110,6 +112,7 @@ export function MessageList({ conversation }: { conversation: Conversation }) {
 
   /** Notes where the reader is. */
   const look = (list: HTMLElement) => {
+    scrolledTo.current = list.scrollTop;
     const below = list.scrollHeight - list.scrollTop - list.clientHeight;
     isAtEnd.current = endsWithNewest && listWindow.followsNewest && below <= END;
     anchor.current = isAtEnd.current ? null : findAnchor(list);
@@ -124,6 +127,9 @@ export function MessageList({ conversation }: { conversation: Conversation }) {
     look(list);
     extend(list);
   };
+
+  // A reader who has scrolled since, of which the browser tells only with the next frame, must not be taken back.
+  if (scroller.current && scroller.current.scrollTop !== scrolledTo.current) look(scroller.current);
 
   // Another stretch, or a message that a search has led to: the window moves there.
   if (conversation.target !== null) {
@@ -151,6 +157,7 @@ export function MessageList({ conversation }: { conversation: Conversation }) {
     } else if (anchor.current) {
       restoreAnchor(list, anchor.current);
     }
+    scrolledTo.current = list.scrollTop;
     extend(list);
   });
 

@@ -91,6 +91,28 @@ test("what is read stays in place while older messages come", async () => {
   await page.context().close();
 });
 
+test("who scrolls while something is drawn is not taken back, however late the browser tells of the scrolling", async () => {
+  const page = await openPage(browser, server.url);
+  await enter(page, "emil");
+  await sees(page, `number ${COUNT}`);
+  const list = page.locator(".messages");
+  const [first] = await shown(page);
+  const row = page.locator(".message", { hasText: `number ${first + 3}` });
+  const place = () => row.evaluate((it) => it.getBoundingClientRect().bottom);
+  await page.evaluate(() => addEventListener("scroll", (event) => event.stopImmediatePropagation(), { capture: true }));
+  // Once from the newest, once from a place above. The page is drawn anew when somebody comes in.
+  const clients = [];
+  for (const name of ["frieda", "gustav"]) {
+    await list.evaluate((it) => (it.scrollTop -= 100));
+    const before = await place();
+    clients.push(await Client.start(server, name));
+    await page.locator(".members li", { hasText: name }).waitFor();
+    assert.ok(Math.abs((await place()) - before) < 2, `it moved by ${(await place()) - before}`);
+  }
+  for (const client of clients) client.stop();
+  await page.context().close();
+});
+
 test("reading far back and on again leaves the page as small as it was", async () => {
   const page = await openPage(browser, server.url);
   const devtools = await page.context().newCDPSession(page);
