@@ -38,6 +38,17 @@ async function bundle(entry, options = {}) {
   return outputFiles[0].text;
 }
 
+/**
+ * Returns a smaller engine that does the same. LLVM has optimised it for size already; Binaryen, which
+ * knows WebAssembly itself, finds 3 % more. It allows the instructions that the compiler uses, and no more.
+ */
+function shrink(enginePath) {
+  const options = ["-Oz", "--enable-bulk-memory-opt", "--enable-nontrapping-float-to-int", "--enable-sign-ext",
+    "--enable-mutable-globals", "--enable-reference-types", "--enable-multivalue", "--enable-bulk-memory"];
+  const wasmOpt = join(sources, "node_modules/binaryen/bin/wasm-opt");
+  return execFileSync(process.execPath, [wasmOpt, enginePath, ...options, "--output", "-"], { maxBuffer: 16 << 20 });
+}
+
 /** Returns the files of the page by their paths. */
 async function makeFiles(engine) {
   const enginePath = assetPath("engine", "wasm", engine);
@@ -66,7 +77,7 @@ async function makeFiles(engine) {
 
 const [enginePath, directory] = process.argv.slice(2);
 if (!enginePath || !directory) throw new Error("usage: node build.mjs ENGINE.wasm DIRECTORY");
-const files = await makeFiles(await readFile(enginePath));
+const files = await makeFiles(shrink(enginePath));
 await rm(directory, { recursive: true, force: true });
 await mkdir(join(directory, "assets"), { recursive: true });
 let total = 0;
