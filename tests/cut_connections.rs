@@ -178,7 +178,7 @@ fn start(number: usize, address: SocketAddr, progress: Rc<watch::Sender<()>>) ->
     let mut screen =
         RecordingScreen { seen: Rc::clone(&seen), welcomes: Rc::clone(&welcomes), progress };
     tokio::task::spawn_local(async move {
-        let end = run(setup, &mut screen, inbox, pending()).await;
+        let end = run(setup, &mut screen, inbox, pending()).await.unwrap();
         panic!("client {number} has ended: {end:?}");
     });
     Client { requests, seen, welcomes }

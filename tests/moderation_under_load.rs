@@ -154,7 +154,7 @@ impl Client {
         let shown = Rc::default();
         let mut screen = RecordingScreen { shown: Rc::clone(&shown), progress };
         let task = tokio::task::spawn_local(async move {
-            let end = run(setup, &mut screen, inbox, pending()).await;
+            let end = run(setup, &mut screen, inbox, pending()).await.unwrap();
             assert!(BANNED.contains(&number), "client {number} has ended: {end:?}");
         });
         Self { requests, shown, line, task: task.abort_handle() }

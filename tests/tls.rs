@@ -17,6 +17,7 @@ mod program;
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Output, Stdio};
 use std::slice;
@@ -33,7 +34,7 @@ use pi_chat::tls::{Fingerprint, Identity, StoredIdentity};
 use pi_chat::wire::tcp::{Ping, Pong, ServerFrame, feature};
 use program::{Program, python_example};
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
@@ -243,7 +244,8 @@ fn changed_key_is_refused_before_anything_is_sent() {
     let address = format!("chats://{}", man.address);
     let refused = send(home.path(), &address, &[]);
     let told = stderr(&refused);
-    assert_eq!(refused.status.code(), Some(69), "{told}");
+    assert_eq!(refused.status.code(), Some(77), "{told}");
+    assert!(!told.contains("Does chat-server run"), "{told}");
     for part in [&right, &format!("--fingerprint \"{}\"", man.fingerprint)] {
         assert!(told.contains(part.as_str()), "{told}");
     }
@@ -256,7 +258,7 @@ fn changed_key_is_refused_before_anything_is_sent() {
     let tls = ["--tls", "true", "--tls-listen", &listen];
     let _moved = Server::start(&[&arguments[..], &tls[..]].concat());
     let still = send(home.path(), &address, &[]);
-    assert_eq!(still.status.code(), Some(69), "{}", stderr(&still));
+    assert_eq!(still.status.code(), Some(77), "{}", stderr(&still));
     let new = fingerprint(other.path());
     for arguments in [&["--fingerprint", &new][..], &[]] {
         let after = send(home.path(), &address, arguments);
@@ -267,6 +269,58 @@ fn changed_key_is_refused_before_anything_is_sent() {
     assert_eq!(String::from_utf8_lossy(&forget.stdout), "The key is forgotten.\n");
     let after = send(home.path(), &address, &[]);
     assert!(after.status.success(), "{}", stderr(&after));
+}
+
+/// Starts `chat-client` with this home directory and these arguments, driven by lines.
+fn start_client(home: &Path, arguments: &[&str]) -> Program {
+    let mut command = isolated_command(env!("CARGO_BIN_EXE_chat-client"));
+    command.env("HOME", home).args(arguments).args(["--name", "anna"]);
+    Program::start(command)
+}
+
+/// A key that changes while somebody is in the chat ends the client as well: it does not try again,
+/// and reports what has not arrived.
+#[test]
+fn key_that_changes_in_the_middle_ends_the_client() {
+    let (data, other) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let home = TempDir::new().unwrap();
+    let server = start(data.path(), &[]);
+    let listen = server.tls_address().to_string();
+    let mut client = start_client(home.path(), &[&format!("chats://{listen}"), "--json"]);
+    client.expect_json(&json!({"type": "welcome"}));
+    drop(server);
+    client.expect_json(&json!({"type": "state", "state": "disconnected"}));
+    client.send_json(&json!({"type": "say", "id": "1", "text": "for the first server only"}));
+    let data = ["--data", other.path().to_str().unwrap(), "--announce", "false"];
+    let tls = ["--tls", "true", "--tls-listen", &listen];
+    let _other = Server::start(&[&data[..], &tls[..]].concat());
+    client.expect_json(&json!({"type": "unsent"}));
+    let end = client.expect_json(&json!({"type": "end", "reason": "wrong_key", "exit": 77}));
+    let text = end["text"].as_str().unwrap();
+    assert!(text.contains(&fingerprint(other.path())), "{text}");
+    assert!(text.contains("IS NOT THE ONE"), "{text}");
+    assert_eq!(client.finish().0, Some(77));
+}
+
+/// Who comes over TLS is told whether the key will be remembered. `send` says nothing of it, as it
+/// says nothing over plain TCP.
+#[test]
+fn only_a_key_that_is_kept_is_said_to_be_remembered() {
+    let (data, home) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let server = start(data.path(), &[]);
+    let address = format!("chats://{}", server.tls_address());
+    let told = |more: &[&str]| {
+        let arguments = [&[address.as_str(), "--plain"], more].concat();
+        start_client(home.path(), &arguments).finish().1.join("\n")
+    };
+    let fresh = told(&["--fresh"]);
+    assert!(fresh.contains("a key that is new here") && !fresh.contains("remembered"), "{fresh}");
+    let first = told(&[]);
+    assert!(first.contains("will be remembered"), "{first}");
+    let again = told(&[]);
+    assert!(again.contains("the same key as ever"), "{again}");
+    let sent = send(home.path(), &address, &[]);
+    assert!(sent.status.success() && sent.stdout.is_empty() && sent.stderr.is_empty(), "{sent:?}");
 }
 
 /// A fingerprint that the user says is demanded at the first connection already.
@@ -280,7 +334,7 @@ fn said_fingerprint_is_demanded() {
     assert!(good.status.success(), "{}", stderr(&good));
     let man = start_man_in_the_middle();
     let bad = send(home.path(), &format!("chats://{}", man.address), &["--fingerprint", &right]);
-    assert_eq!(bad.status.code(), Some(69), "{}", stderr(&bad));
+    assert_eq!(bad.status.code(), Some(77), "{}", stderr(&bad));
     assert_eq!(man.served.join().unwrap(), b"", "something was sent");
 }
 
@@ -311,11 +365,11 @@ fn link_is_demanded_and_kept_as_verified() {
     let same_digits = first.checked_sub(100_000).unwrap_or(first.wrapping_add(100_000));
     let forged = link.replace(&hex[..8], &format!("{same_digits:08x}"));
     let refused = send(home.path(), &forged, &[]);
-    assert_eq!(refused.status.code(), Some(69), "{}", stderr(&refused));
+    assert_eq!(refused.status.code(), Some(77), "{}", stderr(&refused));
     let man = start_man_in_the_middle();
     let wrong = link.replace(&address, &format!("chats://{}", man.address));
     let refused = send(home.path(), &wrong, &[]);
-    assert_eq!(refused.status.code(), Some(69), "{}", stderr(&refused));
+    assert_eq!(refused.status.code(), Some(77), "{}", stderr(&refused));
     assert!(stderr(&refused).contains("IS NOT THE ONE"), "{}", stderr(&refused));
     assert_eq!(man.served.join().unwrap(), b"", "something was sent");
 
@@ -348,7 +402,6 @@ fn restored_backup_keeps_the_key() {
     let _again = start(restored.path(), &[]);
     assert_eq!(fingerprint(restored.path()), right);
     for file in [&backup, &data.path().join("chat.db")] {
-        use std::os::unix::fs::PermissionsExt;
         let mode = fs::metadata(file).unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0, "{} {mode:o}", file.display());
     }
@@ -356,6 +409,45 @@ fn restored_backup_keeps_the_key() {
     none.wait_for_log(|lines| {
         lines.iter().any(|it| it.contains("there is no TLS while messages are kept in memory"))
     });
+}
+
+/// Starts a server once, and then damages the key in its database.
+fn make_damaged(data: &Path, damage: impl Fn(&rusqlite::Connection)) {
+    drop(start(data, &[]));
+    damage(&rusqlite::Connection::open(data.join("chat.db")).unwrap());
+}
+
+/// Damage to the key in the database, also to its secret half, is noticed at the start, which says
+/// what to do. A server without TLS does not care.
+#[test]
+fn damaged_key_is_noticed_at_the_start() {
+    let remove = |name: &'static str| {
+        move |database: &rusqlite::Connection| {
+            let deleted = database.execute("DELETE FROM properties WHERE name = ?", [name]);
+            assert_eq!(deleted.unwrap(), 1);
+        }
+    };
+    let change_secret = |database: &rusqlite::Connection| {
+        let query = "SELECT value FROM properties WHERE name = 'tls_key'";
+        let mut key: Vec<u8> = database.query_row(query, [], |row| row.get(0)).unwrap();
+        // The secret number begins after 36 bytes.
+        key[40] ^= 1;
+        let update = "UPDATE properties SET value = ? WHERE name = 'tls_key'";
+        assert_eq!(database.execute(update, [key]).unwrap(), 1);
+    };
+    let damages: [&dyn Fn(&rusqlite::Connection); 3] =
+        [&change_secret, &remove("tls_key"), &remove("tls_certificate")];
+    for damage in damages {
+        let data = TempDir::new().unwrap();
+        make_damaged(data.path(), damage);
+        let flags = ["--data", data.path().to_str().unwrap(), "--announce", "false"];
+        let listen = ["--listen", "127.0.0.1:0"];
+        let output = run_server_command(&[&flags[..], &listen, WITH_TLS].concat());
+        let told = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert!(told.contains("restore a backup") && told.contains("tls-certificate"), "{told}");
+        Server::start(&[&flags[..], &["--tls", "false"]].concat()).join("anna");
+    }
 }
 
 /// Returns the fingerprint of the server at an address, as a new connection sees it.
@@ -379,6 +471,8 @@ fn own_certificate_is_read_again() {
     let files = ["--tls-certificate", &certificate, "--tls-key", &key, "--announce", "false"];
     let server = Server::start(&[WITH_TLS, &files[..]].concat());
     assert_eq!(fingerprint_at(server.tls_address()), first);
+    let is_warning = |it: &String| it.contains("can read the key for TLS");
+    assert!(server.wait_for_log(|_| true).iter().any(is_warning), "everybody can read it");
 
     let good_key = fs::read(&key).unwrap();
     fs::write(&key, "no key").unwrap();
@@ -388,10 +482,13 @@ fn own_certificate_is_read_again() {
     fs::write(&key, good_key).unwrap();
 
     let second = write_owner_files(directory.path(), &[]);
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let warnings = server.log().iter().filter(|it| is_warning(it)).count();
     server.signal(Signal::HUP);
     server.wait_for_log(|lines| lines.iter().any(|it| it.contains("read again and applied")));
     assert_eq!(fingerprint_at(server.tls_address()), second);
     assert_ne!(first, second);
+    assert_eq!(server.log().iter().filter(|it| is_warning(it)).count(), warnings);
 }
 
 /// Unfinished handshakes of one address are bounded: a further one takes the place of the oldest.

@@ -15,7 +15,7 @@ use super::exit::{self, Failure, os_failure, usage_failure};
 use super::frontend::{self, RememberingScreen};
 use super::signals::termination_signal;
 use super::{print_clap_message, print_error};
-use crate::client::{Destination, Setup, forget_fingerprint, run as drive};
+use crate::client::{Destination, Setup, WrongKey, forget_fingerprint, run as drive};
 use crate::config::client::{Config, PartialConfig, split_rooms};
 use crate::config::remembered_name::RememberedName;
 use crate::config::user::{default_username, state_directory};
@@ -56,7 +56,7 @@ Exit codes:
   71  something in this computer does not work
   76  client and server do not understand each other
   77  the server says no: a name that is taken, a wrong password, a request
-      of a script that was refused
+      of a script that was refused; or its key is not the expected one
 Codes of a script (an input that is no terminal, also with --json) are those of
 its end: it goes on after a line that makes no sense and after a refusal."
 )]
@@ -466,7 +466,7 @@ fn run_driver(
     setup: Setup,
     screen: &mut dyn Screen,
     request_queue: Receiver<Request>,
-) -> Result<EndReason> {
+) -> Result<Result<EndReason, WrongKey>> {
     let runtime = frontend::build_runtime()?;
     let end = runtime.block_on(drive(setup, screen, request_queue, termination_signal()));
     // Do not wait for a host name that is still being resolved.
@@ -476,7 +476,11 @@ fn run_driver(
 
 /// Returns the name of an end reason for the JSON object `end`, and the exit code. The code does
 /// not consider unsent messages and refused requests: see [`exit_code`].
-const fn end_reason_and_code(end: &EndReason) -> (&'static str, u8) {
+const fn end_reason_and_code(end: &Result<EndReason, WrongKey>) -> (&'static str, u8) {
+    let end = match end {
+        Ok(end) => end,
+        Err(WrongKey(_)) => return ("wrong_key", exit::REFUSED),
+    };
     match end {
         EndReason::Left { .. } => ("left", 0),
         EndReason::Unavailable { .. } => ("unavailable", exit::UNAVAILABLE),
@@ -488,10 +492,18 @@ const fn end_reason_and_code(end: &EndReason) -> (&'static str, u8) {
 /// Converts an end reason to the exit code, or to a failure with a text for the user.
 /// Unacknowledged messages are a failure. With `is_script`, a refused request gives
 /// [`exit::REFUSED`]; otherwise it does not count.
-fn exit_code(end: &EndReason, config: &Config, is_script: bool) -> Result<u8, Failure> {
+fn exit_code(
+    end: &Result<EndReason, WrongKey>,
+    config: &Config,
+    is_script: bool,
+) -> Result<u8, Failure> {
     let (_, code) = end_reason_and_code(end);
     // The text may contain text of the server.
     let failed = |text: String| Err((code, anyhow!(safe_line(&text))));
+    let end = match end {
+        Ok(end) => end,
+        Err(WrongKey(text)) => return failed(text.clone()),
+    };
     match end {
         EndReason::Left { unsent, .. } if *unsent > 0 => Err((
             exit::UNAVAILABLE,

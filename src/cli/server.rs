@@ -110,7 +110,7 @@ struct RunArgs {
 
 impl RunArgs {
     /// Merges flags, environment and file into checked server settings. Logs a warning if every
-    /// local user can read the file with the password. Logs another if backups are configured but
+    /// local user can read the file with the password, or that with the key for TLS. Logs another if backups are configured but
     /// messages are kept only in memory, or TLS is asked for and there is no key.
     ///
     /// # Errors
@@ -127,6 +127,16 @@ impl RunArgs {
             tracing::warn!(
                 "everybody on this machine can read the password in {}; chmod o-r would keep it \
                  from them, and the server's user has to be able to read it still",
+                path.display()
+            );
+        }
+        if let Some(path) = options.tls_key_path()
+            && disk::is_world_readable(path)
+        {
+            tracing::warn!(
+                "everybody on this machine can read the key for TLS in {}, and be this server to \
+                 others; chmod o-r would keep it from them, and the server's user has to be able to \
+                 read it still",
                 path.display()
             );
         }

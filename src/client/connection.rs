@@ -41,8 +41,22 @@ const READ_SIZE: usize = 16 * 1024;
 type ConnectFuture = Pin<Box<dyn Future<Output = ConnectResult>>>;
 
 /// Result of a connection attempt: the connection that has won the [`race`], and the server to
-/// which it leads. On failure, the reason as text for the user.
-type ConnectResult = Result<(GreetedConnection, Destination), String>;
+/// which it leads.
+type ConnectResult = Result<(GreetedConnection, Destination), ConnectError>;
+
+/// Reason why a connection attempt has failed, with a text for the user.
+pub(super) enum ConnectError {
+    /// There is no connection now; a later attempt may succeed.
+    Failed(String),
+    /// The server has another key than it should have. Do not try again.
+    WrongKey(String),
+}
+
+impl From<String> for ConnectError {
+    fn from(reason: String) -> Self {
+        Self::Failed(reason)
+    }
+}
 
 /// Connection to the server, in any state.
 pub(super) enum Connection {
@@ -258,8 +272,8 @@ async fn connect(
     match race(addresses, &hello, expectation).await {
         Ok(greeted) => Ok((prefer_tls(greeted, &server, DEFAULT_TLS_PORT, &hello).await, server)),
         Err(failures) => Err(match wrong_fingerprint(&failures) {
-            Some(wrong) => describe_wrong_fingerprint(&server, wrong),
-            None => format!("No connection to {server} ({}).", describe_failures(&failures)),
+            Some(wrong) => ConnectError::WrongKey(describe_wrong_fingerprint(&server, wrong)),
+            None => format!("No connection to {server} ({}).", describe_failures(&failures)).into(),
         }),
     }
 }
@@ -366,7 +380,7 @@ fn describe_wrong_fingerprint(server: &Destination, wrong: &WrongFingerprint) ->
             "had so far",
             format!(
                 " If its owner reads this new fingerprint out to you, start with --fingerprint \
-                 \"{found}\""
+                 \"{found}\"."
             ),
         ),
         false => ("should have", String::new()),

@@ -24,13 +24,14 @@ mod trust;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 pub use destination::Destination;
 pub use trust::{TrustError, forget as forget_fingerprint};
 
-use self::connection::{Connection, ConnectionEvent, OpenConnection};
+use self::connection::{ConnectError, Connection, ConnectionEvent, OpenConnection};
 use self::race::GreetedConnection;
 use self::session_store::{SessionStore, StoreError, server_directory};
 use self::trust::{KeptFingerprint, KnownServers, Trust};
@@ -76,6 +77,12 @@ pub struct Setup {
     pub throttle_requests: bool,
 }
 
+/// The server has another key than it should have, so the client has ended: whoever answers may be
+/// in between. The text says so to the user, with both fingerprints and what to do.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub struct WrongKey(pub String);
+
 /// State of the client's driver.
 struct Driver<'a> {
     /// Clock for the times of inputs and wake-ups.
@@ -119,18 +126,24 @@ struct Driver<'a> {
     throttle_requests: bool,
     /// Time at which the link wants [`Input::Wake`]; `None` if no wake-up is scheduled.
     wake_at: Option<Moment>,
+    /// Set when a connection attempt has met another key than the expected one.
+    wrong_key: Option<WrongKey>,
 }
 
 /// Runs a client until its link ends, and returns the reason. When the sender of `requests` is
 /// dropped, the client shuts down gracefully, with a timeout of 60 s without an answer, unless it
 /// is doing so already. When `interrupted` resolves, the client ends at once, as for
 /// [`Command::Quit`]. It resolves when the operating system asks the program to terminate.
+///
+/// # Errors
+/// [`WrongKey`], at the first connection or a later one. The link has ended as for
+/// [`Command::Quit`].
 pub async fn run(
     setup: Setup,
     screen: &mut dyn Screen,
     mut requests: mpsc::Receiver<Request>,
     interrupted: impl Future<Output = ()>,
-) -> EndReason {
+) -> Result<EndReason, WrongKey> {
     let mut driver = Driver {
         clock: Clock::start(),
         username: setup.settings.username.clone(),
@@ -154,6 +167,7 @@ pub async fn run(
         screen_failed: false,
         throttle_requests: setup.throttle_requests,
         wake_at: None,
+        wrong_key: None,
     };
     if driver.is_server_certain {
         driver.open_store();
@@ -163,7 +177,7 @@ pub async fn run(
     let (mut may_be_interrupted, mut has_requests, mut is_leaving) = (true, true, false);
     loop {
         if let Some(end) = driver.run_outputs().await {
-            return end;
+            return driver.wrong_key.map_or(Ok(end), Err);
         }
         let takes_requests =
             has_requests && (!driver.throttle_requests || driver.link.has_capacity());
@@ -260,9 +274,15 @@ impl Driver<'_> {
         match event {
             ConnectionEvent::ConnectDone(result) => match *result {
                 Ok((greeted, server)) => self.on_connected(greeted, server),
-                Err(reason) => {
+                Err(ConnectError::Failed(reason)) => {
                     self.connection = Connection::Closed;
                     self.handle_input(Input::ConnectFailed { reason });
+                }
+                Err(ConnectError::WrongKey(text)) => {
+                    self.connection = Connection::Closed;
+                    self.wrong_key = Some(WrongKey(text));
+                    // The link reports what has not arrived.
+                    self.request(Command::Quit);
                 }
             },
             ConnectionEvent::Broken(error) => self.on_connection_error(&error),
@@ -297,7 +317,8 @@ impl Driver<'_> {
         let security = match trust {
             Trust::Verified => Security::Verified,
             Trust::Known => Security::Known,
-            Trust::FirstUse => Security::FirstUse,
+            Trust::FirstUse if self.known.are_written() => Security::FirstUse,
+            Trust::FirstUse => Security::Unkept,
         };
         let state = ConnectionState::Encrypted { security, fingerprint: fingerprint.to_string() };
         // If the screen has failed, showing the next event of the link reveals it.

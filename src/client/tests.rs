@@ -200,7 +200,7 @@ fn run_client(port: u16, asks_to_leave: bool, state: Option<PathBuf>) -> (EndRea
         throttle_requests: true,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let end = runtime.block_on(run(setup, &mut screen, taken, std::future::pending()));
+    let end = runtime.block_on(run(setup, &mut screen, taken, std::future::pending())).unwrap();
     (end, screen.0)
 }
 

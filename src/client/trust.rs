@@ -130,14 +130,22 @@ impl KnownServers {
         }
     }
 
-    /// Keeps the fingerprint of the server with this key, for this run and on disk.
+    /// Returns true if fingerprints are kept beyond this run, as far as the disk works.
+    pub(super) const fn are_written(&self) -> bool {
+        self.is_kept && self.directory.is_some()
+    }
+
+    /// Keeps the fingerprint of the server with this key, for this run and on disk. Writes nothing if
+    /// it is kept already.
     ///
     /// # Errors
     /// The file cannot be written. The fingerprint is kept for this run.
     pub(super) fn keep(&mut self, server: &str, kept: KeptFingerprint) -> Result<(), TrustError> {
+        // A file that cannot be read is replaced.
+        let is_there = self.load(server).is_ok_and(|it| it == Some(kept));
         self.of_this_run.retain(|(key, _)| key != server);
         self.of_this_run.push((server.to_owned(), kept));
-        let Some(directory) = self.directory.as_ref().filter(|_| self.is_kept) else {
+        let Some(directory) = self.directory.as_ref().filter(|_| self.is_kept && !is_there) else {
             return Ok(());
         };
         let file = File {
@@ -227,12 +235,19 @@ mod tests {
         fresh.keep("pi", kept).unwrap();
         assert_eq!(fresh.load("pi").unwrap(), Some(kept));
         assert_eq!(open(true).load("pi").unwrap(), None, "nothing is left on disk");
+        let known = KeptFingerprint { is_verified: false, ..kept };
+        open(true).keep("pi", known).unwrap();
+        assert_eq!(open(false).load("pi").unwrap(), Some(known));
         open(true).keep("pi", kept).unwrap();
         assert_eq!(open(false).load("pi").unwrap(), Some(kept));
         let path = path_of(directory.path(), "pi");
         #[cfg(unix)]
         {
-            use std::os::unix::fs::PermissionsExt;
+            use std::os::unix::fs::{MetadataExt, PermissionsExt};
+            let inode = || fs::metadata(&path).unwrap().ino();
+            let before = inode();
+            open(true).keep("pi", kept).unwrap();
+            assert_eq!(inode(), before, "it was written again");
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         }
         for damaged in ["", "{}", &fs::read_to_string(&path).unwrap().replace("pi", "attic")] {

@@ -163,7 +163,7 @@ fn connection_state_object(state: &ConnectionState) -> Value {
             let trust = match security {
                 Security::Verified => "verified",
                 Security::Known => "known",
-                Security::FirstUse => "first_use",
+                Security::FirstUse | Security::Unkept => "first_use",
             };
             json!({
                 "type": "encryption", "encrypted": true, "trust": trust, "fingerprint": fingerprint

@@ -6,7 +6,7 @@ use super::{Log, MemoryLimits, MemoryLog, SqliteLog, StoreError, StoreSettings};
 use crate::hub::RestoredState;
 use crate::model::{LogId, ServerId};
 use crate::os::random_bytes;
-use crate::tls::StoredIdentity;
+use crate::tls::{DamagedIdentity, StoredIdentity};
 
 /// Log implementation to use, with its settings.
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ pub struct OpenedLog {
     /// stores no identifier.
     pub server_id: Option<ServerId>,
     /// Key and certificate of the server for TLS, as stored in the log. `None` for a log in memory.
-    pub identity: Option<StoredIdentity>,
+    pub identity: Option<Result<StoredIdentity, DamagedIdentity>>,
 }
 
 /// Error of opening a log. The messages of a log on disk are unchanged, but its database may have

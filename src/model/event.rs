@@ -234,8 +234,10 @@ pub enum Security {
     Verified,
     /// It is the same key as at earlier connections.
     Known,
-    /// It is the first connection, and nothing proves whose key it is.
+    /// It is the first connection, and nothing proves whose key it is. It is remembered.
     FirstUse,
+    /// The same, but it is not remembered: the client leaves nothing on disk.
+    Unkept,
 }
 
 /// Session and server details of an accepted join, from the server's `welcome`.

@@ -88,7 +88,7 @@ use crate::log::{LogOpenError, LogSettings, MemoryLimits, OpenedLog, StoreError}
 use crate::model::{HubSettings, IpNetwork, Sequence};
 use crate::os::Clock;
 use crate::systemd;
-use crate::tls::{Identity, IdentityError, StoredIdentity};
+use crate::tls::{DamagedIdentity, Identity, IdentityError, StoredIdentity};
 
 /// Time after which clients of a stopping server should reconnect, in milliseconds: about the
 /// duration of a restart.
@@ -171,8 +171,8 @@ pub enum ServerError {
     NoWayIn,
     /// The key and certificate that the server has made for itself cannot be used.
     #[error(
-        "the server's key for TLS, in its database, is damaged ({0}): restore a backup; or set \
-         tls-certificate and tls-key, or tls = false"
+        "the server's key for TLS, in its database, cannot be used ({0}): restore a backup; or set \
+         tls-certificate and tls-key, or tls and web-tls = false"
     )]
     Identity(#[source] IdentityError),
     /// The operating system has no random numbers.
@@ -230,7 +230,7 @@ pub async fn run(
     let web_tls_listening = Arc::new(watch::Sender::new(Vec::new()));
     let group_rates = Arc::new(GroupRates::new(Limit::of_messages(&settings.hub)));
     let handshake_rates = Arc::new(GroupRates::new(Limit::of_handshakes(&settings.hub)));
-    let own_identity = own_identity(&settings, identity.as_ref())?;
+    let own_identity = own_identity(&settings, identity)?;
     let tls_listening = Arc::new(watch::Sender::new(Vec::new()));
     let admission = Admission {
         next_id: Arc::new(AtomicU64::new(1)),
@@ -408,12 +408,13 @@ fn startup_summary(settings: &ServerSettings, is_empty: bool, own: Option<&Ident
 /// [`ServerError::Identity`].
 fn own_identity(
     settings: &ServerSettings,
-    stored: Option<&StoredIdentity>,
+    stored: Option<Result<StoredIdentity, DamagedIdentity>>,
 ) -> Result<Option<Identity>, ServerError> {
     let has_tls = settings.tls.listen.is_some() || settings.web.tls_listen.is_some();
     let is_needed = has_tls && settings.tls.certificate.is_none();
-    let stored = stored.filter(|_| is_needed);
-    stored.map(Identity::from_stored).transpose().map_err(ServerError::Identity)
+    let Some(stored) = stored.filter(|_| is_needed) else { return Ok(None) };
+    let identity = stored.map_err(IdentityError::from).and_then(|it| Identity::from_stored(&it));
+    identity.map(Some).map_err(ServerError::Identity)
 }
 
 /// Binds to all addresses for plain TCP; if there are none, to the default address. Binds to none

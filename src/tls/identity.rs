@@ -16,7 +16,7 @@ use tokio_rustls::rustls::version::TLS13;
 use tokio_rustls::rustls::{self, ServerConfig};
 
 use super::provider::{has_aes_instructions, provider};
-use super::{Fingerprint, StoredIdentity};
+use super::{DamagedIdentity, Fingerprint, StoredIdentity};
 use crate::text_input;
 
 /// Length of the point of a P-256 key, in bytes, with which both the public key in a certificate
@@ -51,6 +51,9 @@ pub enum IdentityError {
     /// The key that the server has made does not belong to its certificate.
     #[error("the key does not belong to the certificate")]
     Mismatch,
+    /// What the server has made is not there as a whole.
+    #[error(transparent)]
+    Damaged(#[from] DamagedIdentity),
     /// Key or certificate is invalid or of an unknown kind, or one does not belong to the other.
     #[error("key and certificate cannot be used: {0}")]
     Invalid(#[from] rustls::Error),

@@ -31,4 +31,4 @@ pub(crate) use socket::TlsSocket;
 #[cfg(feature = "server")]
 pub(crate) use stored_identity::MAKE_IDENTITY;
 #[cfg(feature = "server")]
-pub use stored_identity::StoredIdentity;
+pub use stored_identity::{DamagedIdentity, StoredIdentity};

@@ -5,12 +5,20 @@ use std::process::{Command, Stdio};
 
 use data_encoding::HEXLOWER;
 use rcgen::{CertificateParams, DnType, KeyPair};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
 
 /// Name in the certificates that servers make for themselves. It means nothing.
 const COMMON_NAME: &str = "pi-chat server";
 
 /// Subcommand of `chat-server` by which it makes a key in a process of its own.
 pub(crate) const MAKE_IDENTITY: &str = "make-identity";
+
+/// The key or the certificate that the server has made for itself is missing in its database, or
+/// damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("its key or its certificate is missing or damaged")]
+pub struct DamagedIdentity;
 
 /// Key and certificate that a server has made for itself, as they are stored.
 #[derive(Clone, PartialEq, Eq)]
@@ -46,6 +54,13 @@ impl StoredIdentity {
         });
         let made = made.ok().and_then(|it| Self::from_lines(&String::from_utf8(it.stdout).ok()?));
         made.map_or_else(Self::generate, Ok)
+    }
+
+    /// Returns the SHA-256 of key and certificate, by which damage to what is stored is noticed: to
+    /// parse them would cost memory that stays taken.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        Sha256::new().chain_update(&self.key).chain_update(&self.certificate).finalize().into()
     }
 
     /// Returns key and certificate as two lines of hexadecimal digits, for a pipe.

@@ -1,6 +1,7 @@
 //! Settings of TLS.
 
 use std::net::{Ipv6Addr, SocketAddr};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
@@ -15,6 +16,12 @@ impl ServerOptions {
     pub fn lacks_key_for_tls(&self) -> bool {
         let is_wanted = self.tls.unwrap_or(self.tls_listen.is_some());
         (is_wanted || self.web_tls == Some(true)) && !self.has_tls_key()
+    }
+
+    /// Returns the file of the owner's key for TLS; `None` if it is not set.
+    #[must_use]
+    pub fn tls_key_path(&self) -> Option<&Path> {
+        self.tls_key.as_deref()
     }
 
     /// Returns true if there is a key for TLS: in files of the owner, or in a log on disk.

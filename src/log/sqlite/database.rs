@@ -26,6 +26,8 @@ pub(crate) mod property {
     pub(crate) const TLS_KEY: &str = "tls_key";
     /// Certificate of the server for TLS, in DER.
     pub(crate) const TLS_CERTIFICATE: &str = "tls_certificate";
+    /// SHA-256 of both, to notice damage: 32 bytes.
+    pub(crate) const TLS_DIGEST: &str = "tls_digest";
     /// Log id, to which the sequences belong: 16 bytes.
     pub(crate) const LOG_ID: &str = "log_id";
     /// 1 if the database was closed properly; 0 while it is open and after a crash.

@@ -71,7 +71,7 @@ use super::{Log, LogEvent, TimestampSource};
 use crate::hub::{NotStoredReason, Now, Proposal, ReadRequest, ReadTag, RestoredState, Ticket};
 use crate::model::{Retention, RoomName, ServerId};
 use crate::os::Clock;
-use crate::tls::StoredIdentity;
+use crate::tls::{DamagedIdentity, StoredIdentity};
 
 /// Maximum memory of the drafts that wait for the writer thread, in bytes. If a call of
 /// [`Log::propose`] would exceed it, all drafts of the call are refused, but its changes of
@@ -107,7 +107,7 @@ pub struct SqliteLog {
     /// Permanent identifier of the server that the log belongs to.
     server_id: ServerId,
     /// Key and certificate of that server for TLS.
-    identity: StoredIdentity,
+    identity: Result<StoredIdentity, DamagedIdentity>,
     /// Lock of the log's directory, held until all threads have ended.
     _directory: LockedDirectory,
 }
@@ -194,8 +194,7 @@ impl SqliteLog {
 
     /// Returns the key and the certificate of the server for TLS. They are made with the database,
     /// and stay as it is moved, or restored from a backup.
-    #[must_use]
-    pub const fn identity(&self) -> &StoredIdentity {
+    pub const fn identity(&self) -> &Result<StoredIdentity, DamagedIdentity> {
         &self.identity
     }
 

@@ -18,7 +18,7 @@ use crate::model::{
     LogId, NameKey, Reference, RoomName, Sequence, ServerId, SessionId, SessionRecord, Timestamp,
 };
 use crate::os::random_bytes;
-use crate::tls::StoredIdentity;
+use crate::tls::{DamagedIdentity, StoredIdentity};
 
 /// File from which the operating system's boot id is read. The id is new at each boot.
 const BOOT_ID_FILE: &str = "/proc/sys/kernel/random/boot_id";
@@ -95,21 +95,29 @@ pub(super) fn read_or_create_server_id(connection: &Connection) -> Result<Server
 }
 
 /// Returns the key and the certificate of the server for TLS. Generates and stores them if the
-/// database has none; they are synced to the disk before this function returns. They are not
-/// checked, and what is stored is never replaced: clients would no longer trust the server.
-/// `makes_key_apart`: [`StoreSettings::makes_key_apart`].
+/// database has none; they are synced to the disk before this function returns. What is stored is
+/// never replaced: clients would no longer trust the server. `makes_key_apart`:
+/// [`StoreSettings::makes_key_apart`].
+///
+/// Returns [`DamagedIdentity`] if only one of both is stored, or if they are not what was written,
+/// as far as that was noted. A server without TLS need not care.
 ///
 /// # Errors
-/// [`StoreError`], also if only one of both is stored.
+/// [`StoreError`].
 pub(super) fn read_or_create_identity(
     connection: &mut Connection,
     makes_key_apart: bool,
-) -> Result<StoredIdentity, StoreError> {
+) -> Result<Result<StoredIdentity, DamagedIdentity>, StoreError> {
     let transaction = connection.transaction()?;
     let key = read_property(&transaction, property::TLS_KEY)?;
     let certificate = read_property(&transaction, property::TLS_CERTIFICATE)?;
     match (key, certificate) {
-        (Some(key), Some(certificate)) => Ok(StoredIdentity { key, certificate }),
+        (Some(key), Some(certificate)) => {
+            let stored = StoredIdentity { key, certificate };
+            let noted = read_property::<[u8; 32]>(&transaction, property::TLS_DIGEST)?;
+            let is_whole = noted.is_none_or(|it| it == stored.digest());
+            Ok(is_whole.then_some(stored).ok_or(DamagedIdentity))
+        }
         (None, None) => {
             let new = match makes_key_apart {
                 true => StoredIdentity::generate_apart(),
@@ -118,10 +126,11 @@ pub(super) fn read_or_create_identity(
             let new = new.map_err(|_| StoreError::System("random numbers"))?;
             write_property(&transaction, property::TLS_KEY, &new.key)?;
             write_property(&transaction, property::TLS_CERTIFICATE, &new.certificate)?;
+            write_property(&transaction, property::TLS_DIGEST, new.digest())?;
             transaction.commit()?;
-            Ok(new)
+            Ok(Ok(new))
         }
-        _ => Err(StoreError::Identity),
+        _ => Ok(Err(DamagedIdentity)),
     }
 }
 

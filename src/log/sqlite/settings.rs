@@ -78,9 +78,6 @@ pub enum StoreError {
         /// Process id of the process that holds the lock; `?` if it is unknown.
         holder: String,
     },
-    /// The database has a key of the server for TLS without a certificate, or the other way round.
-    #[error("the server's key in the database is damaged: restore a backup")]
-    Identity,
     /// A newer version of this program has written the database.
     #[error(
         "{} was written by a newer version (format {found}; this one knows {known}): update this program",

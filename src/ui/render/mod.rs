@@ -394,10 +394,14 @@ impl Renderer {
                 let line = match security {
                     Security::Verified => "encrypted (TLS), with the verified key".to_owned(),
                     Security::Known => "encrypted (TLS), with the same key as ever".to_owned(),
-                    Security::FirstUse => format!(
-                        "encrypted (TLS), with a key that is new here and will be remembered; \
-                         the owner can compare its fingerprint: {fingerprint}"
-                    ),
+                    Security::FirstUse | Security::Unkept => {
+                        let is_kept = *security == Security::FirstUse;
+                        let kept = if is_kept { " and will be remembered" } else { "" };
+                        format!(
+                            "encrypted (TLS), with a key that is new here{kept}; the owner can \
+                             compare its fingerprint: {fingerprint}"
+                        )
+                    }
                 };
                 out.push(self.status_line(&line));
             }
