@@ -3,6 +3,7 @@
 use super::contract::{FactTicket, ReadPurpose, ReadRequest};
 use super::deferred_frames::{DeferredFrames, MAX_DEFERRED_BYTES};
 use super::moderation::ListPage;
+use crate::identity::ProofContext;
 use crate::model::limits::{
     GREETING_TIMEOUT, IDLE_TIMEOUT, MAX_JOIN_ATTEMPTS, NEXT_JOIN_TIMEOUT, PING_INTERVAL,
 };
@@ -119,6 +120,9 @@ pub(super) struct Connection {
     /// Random token. It becomes the session token if the connection starts a new session. `None`
     /// once a `join` is proposed to the log.
     pub(super) token: Option<Token>,
+    /// What a proof on this connection signs. `None` if no proof is possible: the server has no
+    /// key, or the client has not asked for a challenge, or its `join` is accepted.
+    pub(super) proof_context: Option<Box<ProofContext>>,
     /// Negotiated feature bits ([`feature`]); 0 before `hello`.
     pub(super) features: u64,
     /// Handshake and session state.
@@ -138,10 +142,16 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Creates the state of a new connection, which waits for `hello`.
-    pub(super) fn new(group: AddressGroup, token: Token, now: Moment) -> Self {
+    pub(super) fn new(
+        group: AddressGroup,
+        token: Token,
+        proof_context: Option<Box<ProofContext>>,
+        now: Moment,
+    ) -> Self {
         Self {
             group,
             token: Some(token),
+            proof_context,
             features: 0,
             state: ConnectionState::Connected { deadline: now + GREETING_TIMEOUT },
             deferred: DeferredFrames::default(),
@@ -201,8 +211,12 @@ impl Connection {
     }
 
     /// Accepts the `hello`: stores the negotiated features and waits for `join`. The deadline does
-    /// not change. Does nothing after the first `hello`.
+    /// not change. Without the feature `identity`, no proof is possible. Does nothing after the
+    /// first `hello`.
     pub(super) fn accept_hello(&mut self, features: u64) {
+        if features & feature::IDENTITY == 0 {
+            self.proof_context = None;
+        }
         if let ConnectionState::Connected { deadline } = self.state {
             self.features = features;
             self.state = ConnectionState::Greeted { deadline, refused_joins: 0 };

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::moderation::{ModerationRefusal, OwnerRequestId, RemovalRequest};
 use super::volatile::{VolatileDraft, VolatileItem};
+use crate::identity::ProofContext;
 use crate::model::{
     AddressGroup, AnnouncementText, Draft, ErrorCode, FactDraft, HubSettings, LogId,
     ModerationRequest, Moment, Reference, RoomName, SearchQuery, Sequence, SessionId,
@@ -292,6 +293,9 @@ pub enum Input {
         /// Random token, new for each connection. It becomes the session token if this connection
         /// starts a new session.
         token: Token,
+        /// What a proof on this connection signs, with a random challenge. `None`: no proof is
+        /// possible, and the feature `identity` is not provided.
+        proof_context: Option<Box<ProofContext>>,
     },
     /// A frame has arrived from a client.
     Received {

@@ -14,7 +14,7 @@ use super::throttle::QUOTA_RETRY_AFTER;
 use super::waiting_names::WaitingNames;
 use crate::model::limits::MAX_ROOMS;
 use crate::model::{
-    AddressGroup, ErrorCode, Moment, Reference, RoomName, SessionId, Token, Username,
+    AddressGroup, ErrorCode, IdentityKey, Moment, Reference, RoomName, SessionId, Token, Username,
 };
 use crate::wire::tcp::{Error, Hello, Join, MAGIC, ServerHello, VERSION, feature, kind};
 
@@ -26,6 +26,15 @@ pub(super) struct ValidatedJoin {
     pub(super) rooms: Vec<RoomName>,
     /// Session to resume, and its token; `None`: a new session.
     pub(super) resumed: Option<(SessionId, Token)>,
+    /// Key that the client has proved; `None`: none.
+    pub(super) key: Option<IdentityKey>,
+}
+
+impl ValidatedJoin {
+    /// Returns true if the `join` resumes this session.
+    fn resumes(&self, session: SessionId) -> bool {
+        self.resumed.is_some_and(|(it, _)| it == session)
+    }
 }
 
 /// Refusal of a `join`.
@@ -86,23 +95,27 @@ impl Hub {
             return self.close_with_error(now, id, error);
         }
         let in_common = (hello.min_version..=hello.max_version).contains(&VERSION);
+        let context = self.connections.get(&id).and_then(|it| it.proof_context.as_deref());
         let tls = if self.settings.offers_tls { feature::TLS } else { 0 };
+        let identity = if context.is_some() { feature::IDENTITY } else { 0 };
         let provided = tls
+            | identity
             | feature::PRESENCE
             | feature::SEARCH
             | feature::RESUME
             | feature::EVENTS
             | feature::DIRECTORY;
-        let features = hello.features & provided;
+        let features = if in_common { hello.features & provided } else { 0 };
+        let context = context.filter(|_| features & feature::IDENTITY != 0);
         let answer = ServerHello {
             version: if in_common { VERSION } else { 0 },
             min_version: VERSION,
             max_version: VERSION,
-            features: if in_common { features } else { 0 },
+            features,
             server_program: "chat-server".to_owned(),
             server_version: env!("CARGO_PKG_VERSION").to_owned(),
-            challenge: [0; 32],
-            server_key: [0; 32],
+            challenge: context.map_or([0; 32], |it| it.challenge),
+            server_key: context.map_or([0; 32], |it| it.server_key.0),
         };
         self.send_frame(id, answer);
         if !in_common {
@@ -131,7 +144,7 @@ impl Hub {
         {
             return self.close_for_quota(now, id, Quota::Passwords, about, pause);
         }
-        match self.check_join(now.moment, group, join) {
+        match self.check_join(now.moment, (id, group), join) {
             Ok(valid) => {
                 self.quotas.clear_password_failures(group, now.moment);
                 self.propose_join(id, valid, join.position);
@@ -158,12 +171,12 @@ impl Hub {
     }
 
     /// Validates a `join` in the order of `docs/protocol/tcp.md`, section 5: password, username,
-    /// ban, rooms, availability of the name. An unknown or expired token is no error: a new session
-    /// starts. Changes nothing.
+    /// ban, proof, rooms, availability of the name. An unknown or expired token is no error, nor is
+    /// that of a session which is bound to another key: a new session starts. Changes nothing.
     fn check_join(
         &self,
         now: Moment,
-        group: AddressGroup,
+        (id, group): (ConnectionId, AddressGroup),
         join: &Join,
     ) -> Result<ValidatedJoin, JoinRefusal> {
         if let Some(password) = &self.settings.password {
@@ -173,13 +186,20 @@ impl Hub {
             }
         }
         let username = Username::new(&join.username).map_err(|_| ErrorCode::NameInvalid)?;
+        // Not proved yet; if it is not, the `join` is refused.
+        let key = join.proof.as_ref().map(|it| it.key);
         let resumed = join.token.and_then(|token| {
-            Some((self.sessions.find_by_token(&hash_token(&token), now)?, token))
+            let session = self.sessions.find_by_token(&hash_token(&token), now)?;
+            let bound_to = self.bound_key(session);
+            (bound_to.is_none() || bound_to == key).then_some((session, token))
         });
         let own = resumed.map(|(session, _)| session);
         if let Some(ban) = self.find_ban(None, &username, own, group) {
             let ban = Some(self.describe_ban(ban, now));
             return Err(JoinRefusal { ban, ..ErrorCode::Banned.into() });
+        }
+        if !self.is_proof_valid(id, join) {
+            return Err(ErrorCode::ProofInvalid.into());
         }
         let rooms = parse_rooms(&join.rooms)?;
         if rooms.len() > usize::from(MAX_ROOMS) {
@@ -191,7 +211,23 @@ impl Hub {
         self.names
             .check_available(&username, own)
             .map_err(|it| JoinRefusal::of_conflict(it, &self.waiting_names, now))?;
-        Ok(ValidatedJoin { username, rooms, resumed })
+        Ok(ValidatedJoin { username, rooms, resumed, key })
+    }
+
+    /// Returns false if a `join` brings a proof that does not hold on this connection.
+    fn is_proof_valid(&self, id: ConnectionId, join: &Join) -> bool {
+        let Some(proof) = &join.proof else { return true };
+        let context = self.connections.get(&id).and_then(|it| it.proof_context.as_ref());
+        context.is_some_and(|it| it.is_proved_by(proof))
+    }
+
+    /// Returns the key that a session is bound to: also by a `join` that is proposed to the log.
+    fn bound_key(&self, session: SessionId) -> Option<IdentityKey> {
+        let bound = self.sessions.get(session).and_then(|it| it.key);
+        bound.or_else(|| {
+            let pending = self.pending_joins.values().map(|it| &it.join);
+            pending.filter(|it| it.resumes(session)).find_map(|it| it.key)
+        })
     }
 }
 

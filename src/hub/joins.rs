@@ -150,6 +150,7 @@ impl Hub {
         keeps_name: bool,
     ) {
         let PendingJoin { join, group, .. } = pending;
+        self.sessions.bind(session, join.key);
         self.attach_session(now.moment, (id, group), session, join.username, &[]);
         self.end_session(now, session, group, keeps_name);
     }
@@ -167,12 +168,13 @@ impl Hub {
     /// are too many. Starts to read history or missed entries; `send_replay_page` continues.
     fn accept_join(&mut self, now: Now, id: ConnectionId, join: PendingJoin, session: SessionId) {
         let PendingJoin { join, position, token: fresh, group, .. } = join;
-        let ValidatedJoin { username, rooms, resumed } = join;
+        let ValidatedJoin { username, rooms, resumed, key } = join;
         let token = resumed.map_or(fresh, |(_, token)| token);
         if resumed.is_none() {
             self.evict_session_if_full(self.settings.max_sessions);
             self.sessions.create(session, hash_token(&token), username.clone());
         }
+        self.sessions.bind(session, key);
         let rooms = self.without_bans(rooms, &username, session, group);
         let names = self.attach_session(now.moment, (id, group), session, username, &rooms);
         self.limit_names(group);
@@ -197,6 +199,7 @@ impl Hub {
             read.frames_after.extend(motd.map(ServerFrame::from));
         }
         if let Some(connection) = self.connections.get_mut(&id) {
+            connection.proof_context = None;
             connection.state =
                 ConnectionState::Joining { session, read, welcome, is_paused: false };
         }

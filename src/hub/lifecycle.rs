@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::connection::{BlockedOn, Connection, ConnectionState, TimerAction};
 use super::contract::{ConnectionId, Delivery, Now, Output, Proposal, Quota};
 use super::{Hub, RoomId};
+use crate::identity::ProofContext;
 use crate::model::limits::GREETING_TIMEOUT;
 use crate::model::{AddressGroup, ErrorCode, Moment, Reference, SessionId, Token};
 use crate::wire::tcp::{Error, Ping, ServerFrame};
@@ -33,6 +34,7 @@ impl Hub {
         id: ConnectionId,
         address: IpAddr,
         token: Token,
+        proof_context: Option<Box<ProofContext>>,
     ) {
         let group = AddressGroup::of(address);
         let refusal = if let Some(retry_after) = self.shutting_down {
@@ -52,7 +54,7 @@ impl Hub {
             self.deliver(id, Delivery::Close);
             return;
         }
-        self.connections.insert(id, Connection::new(group, token, now.moment));
+        self.connections.insert(id, Connection::new(group, token, proof_context, now.moment));
         self.quotas.add_connection(group, id, now.moment);
         let deadline = now.moment + GREETING_TIMEOUT;
         self.next_timer_check = Some(self.next_timer_check.map_or(deadline, |at| at.min(deadline)));

@@ -204,8 +204,8 @@ impl Hub {
         self.panic_if_injected(&input);
         self.deadlines.read_clocks(now);
         match input {
-            Input::Connected { connection, address, token } => {
-                self.handle_connected(now, connection, address, token);
+            Input::Connected { connection, address, token, proof_context } => {
+                self.handle_connected(now, connection, address, token, proof_context);
             }
             Input::Received { connection, frame } => self.handle_received(now, connection, frame),
             Input::ConnectionFailed { connection, error } => {

@@ -8,14 +8,16 @@ use super::message_dedup::MessageDedup;
 use super::moderation::LastSpoken;
 use crate::model::limits::SESSION_LIFETIME;
 use crate::model::{
-    AddressGroup, Moment, NameKey, Reference, SessionId, SessionRecord, Timestamp, TokenHash,
-    Username,
+    AddressGroup, IdentityKey, Moment, NameKey, Reference, SessionId, SessionRecord, Timestamp,
+    TokenHash, Username,
 };
 
 /// State of a session (a user's identity on the server), connected or away.
 pub(super) struct Session {
     /// Hash of the session token. The token itself is not kept.
     token: TokenHash,
+    /// Key that the session is bound to, as in [`SessionRecord`].
+    pub(super) key: Option<IdentityKey>,
     /// Current username; the last one while the session is away.
     pub(super) username: Username,
     /// Connection of the session; `None` while it is away.
@@ -131,6 +133,7 @@ impl Sessions {
         self.by_token.insert(token, id);
         let session = Session {
             token,
+            key: None,
             username,
             connection: None,
             rooms: Vec::new(),
@@ -155,6 +158,7 @@ impl Sessions {
             last_reference,
             refused,
             keeps_name,
+            key,
             away_since: _,
         } = record;
         self.create(id, token, username);
@@ -163,6 +167,7 @@ impl Sessions {
             session.away_since = Some(since);
             session.expires = Some(expires);
             session.keeps_name = keeps_name;
+            session.key = key;
             self.away_names.insert(session.username.key().clone(), id);
             self.index_away(id, None, expires, false);
         }
@@ -180,7 +185,16 @@ impl Sessions {
             last_reference: session.dedup.last_stored(),
             refused: session.dedup.resubmittable(),
             keeps_name: session.keeps_name,
+            key: session.key,
         })
+    }
+
+    /// Binds a session to a key that was proved, if it is not bound yet. The caller must persist the
+    /// session.
+    pub(super) fn bind(&mut self, id: SessionId, key: Option<IdentityKey>) {
+        if let Some(session) = self.by_id.get_mut(&id) {
+            session.key = session.key.or(key);
+        }
     }
 
     /// Marks a session as connected and sets its connection, name and rooms. The caller must have

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::{Log, MemoryLimits, MemoryLog, SqliteLog, StoreError, StoreSettings};
 use crate::hub::RestoredState;
-use crate::model::{LogId, ServerId};
+use crate::model::{IdentityKey, LogId, ServerId};
 use crate::os::random_bytes;
 use crate::tls::{DamagedIdentity, StoredIdentity};
 
@@ -27,6 +27,8 @@ pub struct OpenedLog {
     /// Permanent identifier of the server, as stored in the log. `None` for a log in memory, which
     /// stores no identifier.
     pub server_id: Option<ServerId>,
+    /// Public key of the server, as stored in the log. `None` for a log in memory.
+    pub server_key: Option<IdentityKey>,
     /// Key and certificate of the server for TLS, as stored in the log. `None` for a log in memory.
     pub identity: Option<Result<StoredIdentity, DamagedIdentity>>,
 }
@@ -55,13 +57,20 @@ impl LogSettings {
             Self::Memory(limits) => {
                 let log_id = LogId(random_bytes().map_err(LogOpenError::Random)?);
                 let (log, restored) = (MemoryLog::new(limits), RestoredState::empty(log_id));
-                Ok(OpenedLog { log: Box::new(log), restored, server_id: None, identity: None })
+                Ok(OpenedLog {
+                    log: Box::new(log),
+                    restored,
+                    server_id: None,
+                    server_key: None,
+                    identity: None,
+                })
             }
             Self::Disk(settings) => {
                 let (log, restored) = SqliteLog::open(settings)?;
                 let server_id = Some(log.server_id());
+                let server_key = Some(log.server_key());
                 let identity = Some(log.identity().clone());
-                Ok(OpenedLog { log: Box::new(log), restored, server_id, identity })
+                Ok(OpenedLog { log: Box::new(log), restored, server_id, server_key, identity })
             }
         }
     }

@@ -14,10 +14,10 @@ use crate::hub::{
     ConnectionId, FactTicket, NameHold, ReadRange, RestoredState, VolatileDraft, VolatileItem,
 };
 use crate::model::{
-    Actor, Draft, FactDraft, MessageText, ModerationAction, Moment, NameKey, NamedSession,
-    Reference, RemovedMessage, Role, RoomName, RoomSetting, Sanction, SanctionKind, SanctionLength,
-    Scope, SearchQuery, SearchTerms, Sequence, SessionId, SessionRecord, Style, Target, Timestamp,
-    TokenHash, Topic, Username,
+    Actor, Draft, FactDraft, IdentityKey, MessageText, ModerationAction, Moment, NameKey,
+    NamedSession, Reference, RemovedMessage, Role, RoomName, RoomSetting, Sanction, SanctionKind,
+    SanctionLength, Scope, SearchQuery, SearchTerms, Sequence, SessionId, SessionRecord, Style,
+    Target, Timestamp, TokenHash, Topic, Username,
 };
 
 /// Names of the rooms that messages are sent to.
@@ -293,6 +293,7 @@ impl LogPair {
             // The hub cannot know that some of these were committed.
             refused: vec![Reference(1), Reference(2), Reference(4), Reference(1_000)],
             keeps_name: who.is_multiple_of(2),
+            key: who.is_multiple_of(2).then_some(IdentityKey([7; 32])),
         }
     }
 

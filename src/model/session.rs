@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Reference, SessionId, Timestamp, Username};
+use super::{IdentityKey, Reference, SessionId, Timestamp, Username};
 
 /// Hash of a session token ([`super::Token`]). The server finds the session by it, but no client
 /// can resume the session with it. `Debug` does not print it.
@@ -37,4 +37,7 @@ pub struct SessionRecord {
     /// True if the username waits for the session after a restart. Either a client with the feature
     /// `resume` is connected, or the name waits already, because the connection was lost.
     pub keeps_name: bool,
+    /// Key that the session is bound to: only a client that proves it can resume the session.
+    /// `None`: the token is enough.
+    pub key: Option<IdentityKey>,
 }

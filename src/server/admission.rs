@@ -14,11 +14,12 @@ use super::group_rates::GroupRates;
 use super::memory_budget::MemoryBudget;
 use super::outbox::Outbox;
 use crate::hub::ConnectionId;
-use crate::model::{AddressGroup, Token, TokenBucket};
+use crate::identity::{ChannelBinding, ProofContext};
+use crate::model::{AddressGroup, IdentityKey, Token, TokenBucket};
 use crate::os::{Clock, random_bytes};
 
-/// Turns accepted sockets into connections: gives each connection an id, a session token, an outbox
-/// and a rate limit. Each acceptor has a clone. All clones share ids, memory budget and
+/// Turns accepted sockets into connections: gives each connection an id, a session token, a
+/// challenge, an outbox and a rate limit. Each acceptor has a clone. All clones share ids, memory budget and
 /// the permits to linger.
 #[derive(Clone)]
 pub(super) struct Admission {
@@ -34,6 +35,8 @@ pub(super) struct Admission {
     pub(super) settings: watch::Receiver<ServerSettings>,
     /// Rate limits of the messages of each address group.
     pub(super) group_rates: Arc<GroupRates>,
+    /// Public key of the server. `None` without a log on disk: then no client can prove a key.
+    pub(super) server_key: Option<IdentityKey>,
     /// Clock of the server.
     pub(super) clock: Clock,
     /// Semaphore that limits the number of lingering connections. A connection lingers if, after
@@ -43,7 +46,8 @@ pub(super) struct Admission {
 
 impl Admission {
     /// Announces a connection to the engine, and spawns its task. Waits while the engine's queue is
-    /// full. `address`: IP address of the client. `permit` is released when the task has ended and
+    /// full. `address`: IP address of the client. `binding`: what binds a proof to the connection;
+    /// `None`: nothing does, so no proof is possible. `permit` is released when the task has ended and
     /// the socket is closed.
     ///
     /// If the operating system has no random numbers (logged), or the engine has ended, drops the
@@ -52,10 +56,12 @@ impl Admission {
         &self,
         transport: impl Transport,
         address: IpAddr,
+        binding: Option<ChannelBinding>,
         permit: OwnedSemaphorePermit,
     ) {
-        let token = match random_bytes() {
-            Ok(bytes) => Token(bytes),
+        let drawn = random_bytes().and_then(|token| Ok((Token(token), random_bytes()?)));
+        let (token, challenge) = match drawn {
+            Ok(drawn) => drawn,
             Err(error) => {
                 tracing::error!("no random numbers, so no connections: {error}");
                 return;
@@ -63,10 +69,15 @@ impl Admission {
         };
         let id = ConnectionId(self.next_id.fetch_add(1, Ordering::Relaxed));
         let outbox = Arc::new(Outbox::new(self.budget.clone(), AddressGroup::of(address)));
+        let proof_context = self
+            .server_key
+            .zip(binding)
+            .map(|(server_key, binding)| Box::new(ProofContext { challenge, server_key, binding }));
         let connected = EngineInput::Connected {
             connection: id,
             address: address.to_canonical(),
             token,
+            proof_context,
             outbox: outbox.clone(),
         };
         if self.engine.send(connected).await.is_err() {

@@ -252,10 +252,11 @@ impl Engine {
             self.commit();
         }
         match input {
-            EngineInput::Connected { connection, address, token, outbox } => {
+            EngineInput::Connected { connection, address, token, proof_context, outbox } => {
                 self.fanout.connect(connection, outbox);
                 self.error_log.connected(connection, AddressGroup::of(address));
-                self.input_of(connection, Input::Connected { connection, address, token });
+                let connected = Input::Connected { connection, address, token, proof_context };
+                self.input_of(connection, connected);
             }
             EngineInput::Received { connection, frames, memory } => {
                 for frame in frames {

@@ -214,7 +214,7 @@ pub async fn run(
     let log = settings.log.clone();
     // Opening a large log blocks for a while.
     let opened = tokio::task::spawn_blocking(|| log.open()).await;
-    let OpenedLog { log, restored, server_id, identity } =
+    let OpenedLog { log, restored, server_id, server_key, identity } =
         opened.map_err(|_| ServerError::Engine)??;
     let is_empty = restored.head == Sequence::ZERO;
 
@@ -239,6 +239,7 @@ pub async fn run(
         engine: handle.clone(),
         settings: current.subscribe(),
         group_rates: group_rates.clone(),
+        server_key,
         clock,
         lingering: descriptors.lingering_permits(),
     };

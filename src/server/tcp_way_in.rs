@@ -9,6 +9,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::acceptor::WayIn;
 use super::admission::Admission;
 use super::trusted_proxies::TrustedProxies;
+use crate::identity::ChannelBinding;
 
 /// Way in over plain TCP.
 #[derive(Clone)]
@@ -27,7 +28,7 @@ impl WayIn for TcpWayIn {
         if self.proxies.contains(address) {
             self.admit_proxied(stream, address, permit);
         } else {
-            self.admission.admit(stream, address, permit).await;
+            self.admission.admit(stream, address, Some(ChannelBinding::None), permit).await;
         }
     }
 }
@@ -44,7 +45,7 @@ impl TcpWayIn {
         tokio::spawn(async move {
             if let Some(client) = proxies.client_address(&stream, proxy).await {
                 drop(place);
-                admission.admit(stream, client, permit).await;
+                admission.admit(stream, client, Some(ChannelBinding::None), permit).await;
             }
         });
     }

@@ -47,6 +47,13 @@ impl TlsSocket {
         Self { stream, tls, has_unread: true, unreported: 0, traffic: Traffic::default() }
     }
 
+    /// Returns 32 bytes of the exporter of this connection (RFC 8446, section 7.5) with this label
+    /// and an empty context. Both sides of the connection get the same, nobody else does. `None` if
+    /// rustls has none, which does not happen after a handshake.
+    pub(crate) fn exporter(&self, label: &[u8]) -> Option<[u8; 32]> {
+        self.tls.export_keying_material([0; 32], label, Some(&[])).ok()
+    }
+
     /// Returns the TCP socket, for its options. Whoever writes to it breaks the connection.
     #[cfg(feature = "client")]
     pub(crate) const fn stream(&self) -> &TcpStream {

@@ -433,17 +433,23 @@ impl TestClient {
         StreamOwned::new(tls, stream)
     }
 
-    /// Connects to a server by WebSocket.
+    /// Connects to a server by WebSocket, as the server's own page does.
     pub(crate) fn connect_web(address: SocketAddr) -> Self {
         let Way::Tcp(stream) = Self::connect(address).way else { panic!("not TCP") };
-        Self::on(Way::Web(Box::new(open_web_socket(&format!("ws://{address}"), stream))))
+        Self::on(Way::Web(Box::new(open_web_socket(&format!("ws://{address}"), stream, true))))
+    }
+
+    /// Connects to a server by WebSocket without an origin, as a program that is no browser.
+    pub(crate) fn connect_web_without_origin(address: SocketAddr) -> Self {
+        let Way::Tcp(stream) = Self::connect(address).way else { panic!("not TCP") };
+        Self::on(Way::Web(Box::new(open_web_socket(&format!("ws://{address}"), stream, false))))
     }
 
     /// Connects to a server by WebSocket over TLS, as a page does that came by https. Any key is
     /// accepted.
     pub(crate) fn connect_web_tls(address: SocketAddr) -> Self {
         let stream = Self::shake_hands(address);
-        Self::on(Way::WebTls(Box::new(open_web_socket(&format!("wss://{address}"), stream))))
+        Self::on(Way::WebTls(Box::new(open_web_socket(&format!("wss://{address}"), stream, true))))
     }
 
     /// Creates a client that has sent and received nothing.
@@ -483,6 +489,12 @@ impl TestClient {
             Way::Web(socket) => socket.get_ref(),
             Way::WebTls(socket) => &socket.get_ref().sock,
         }
+    }
+
+    /// Returns 32 bytes of the TLS exporter with this label, without a context. Panics without TLS.
+    pub(crate) fn exporter(&self, label: &[u8]) -> [u8; 32] {
+        let Way::Tls(stream) = &self.way else { panic!("not TLS") };
+        stream.conn.export_keying_material([0; 32], label, None).unwrap()
     }
 
     /// Ends the sending side, as a client does that leaves.
@@ -666,14 +678,20 @@ impl TestClient {
 }
 
 /// Opens a WebSocket of the server at this URL without a path, on a connected stream. The origin is
-/// that of the server's own page.
-fn open_web_socket<T: Read + Write>(url: &str, stream: T) -> tungstenite::WebSocket<T> {
+/// that of the server's own page, if there is to be one.
+fn open_web_socket<T: Read + Write>(
+    url: &str,
+    stream: T,
+    has_origin: bool,
+) -> tungstenite::WebSocket<T> {
     use tungstenite::client::IntoClientRequest;
     let mut request = format!("{url}/chat").into_client_request().unwrap();
     let protocol = "pi-chat".parse().unwrap();
     request.headers_mut().insert("Sec-WebSocket-Protocol", protocol);
-    let origin = url.replacen("ws", "http", 1).parse().unwrap();
-    request.headers_mut().insert("Origin", origin);
+    if has_origin {
+        let origin = url.replacen("ws", "http", 1).parse().unwrap();
+        request.headers_mut().insert("Origin", origin);
+    }
     match tungstenite::client(request, stream) {
         Ok((socket, _)) => socket,
         Err(error) => panic!("no WebSocket at {url}: {error}"),

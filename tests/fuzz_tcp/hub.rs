@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::ops::Add;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
@@ -16,14 +16,15 @@ use pi_chat::hub::{
     ConnectionId, Delivery, Hub, Input, Now, Output, OwnerRequestId, ReadFailed, ReadRange,
     ReadRequest, ReadTag, RestoredState, RoomId,
 };
+use pi_chat::identity::{ChannelBinding, KeyPair, ProofContext};
 use pi_chat::log::{Log, LogEvent, MemoryLimits, MemoryLog};
 use pi_chat::model::{
-    ErrorCode, HubSettings, LogId, Moment, Position, Reference, Sequence, SessionId, SharedEntry,
-    Timestamp, Token,
+    ErrorCode, HubSettings, IdentityKey, LogId, Moment, Position, Reference, Sequence, SessionId,
+    SharedEntry, Timestamp, Token,
 };
 use pi_chat::wire::tcp::{
     ClientFrame, Decoded, Direct, Enter, Hello, History, Join, Leave, MAGIC, Members, Ping, Pong,
-    Say, Search, ServerFrame,
+    Proof, Say, Search, ServerFrame, feature,
 };
 
 /// Largest number of open connections.
@@ -32,6 +33,20 @@ const MAX_CONNECTIONS: usize = 12;
 /// Largest number of outputs of the hub for one input: a welcome, a page of a replay, and the
 /// presence of all rooms stay far below it.
 const MAX_OUTPUTS: usize = 400;
+
+/// What proofs sign on all connections: signing anew for each would take most of the time.
+const CONTEXT: ProofContext = ProofContext {
+    challenge: [1; 32],
+    server_key: IdentityKey([2; 32]),
+    binding: ChannelBinding::None,
+};
+
+/// Proofs of two keys that hold, and one of the first key that does not.
+static PROOFS: LazyLock<[Proof; 3]> = LazyLock::new(|| {
+    let [one, other] = [[1; 32], [2; 32]].map(|seed| KeyPair::from_seed(&seed).prove(&CONTEXT));
+    let wrong = Proof { binding: 1, ..one.clone() };
+    [one, other, wrong]
+});
 
 /// A connection as its client sees it.
 #[derive(Default)]
@@ -46,6 +61,8 @@ struct Client {
     marks: usize,
     /// Whether `Close` was delivered.
     is_closed: bool,
+    /// Keys that its `join`s have proved; `None` is a `join` without a proof that holds.
+    proved: BTreeSet<Option<IdentityKey>>,
 }
 
 /// Totals of one or more runs.
@@ -97,6 +114,8 @@ struct World {
     next_connection: u64,
     /// Tokens and positions of earlier welcomes, for clients that resume.
     resumable: Vec<(Token, LogId)>,
+    /// Keys of the sessions that are bound for certain.
+    bound: BTreeMap<SessionId, IdentityKey>,
     /// Number of requests of the command line.
     owner_requests: u64,
     /// Requests of the command line that are not answered.
@@ -126,6 +145,7 @@ pub(crate) fn run(bytes: &[u8]) -> Summary {
         clients: BTreeMap::new(),
         next_connection: 1,
         resumable: Vec::new(),
+        bound: BTreeMap::new(),
         owner_requests: 0,
         unanswered: BTreeSet::new(),
         delayed: VecDeque::new(),
@@ -155,7 +175,7 @@ impl World {
             5 if bytes.u8().is_multiple_of(2) => self.request_as_owner(bytes),
             _ => {
                 if let Some(connection) = self.any_connection(bytes) {
-                    let frame = self.frame(bytes);
+                    let frame = self.frame(connection, bytes);
                     self.input(Input::Received { connection, frame });
                 }
             }
@@ -173,11 +193,12 @@ impl World {
         self.clients.insert(connection, Client::default());
         let address = IpAddr::from([127, 0, 0, bytes.u8() % 3]);
         let token = Token([u8::try_from(connection.0 % 251).unwrap(); 16]);
-        self.input(Input::Connected { connection, address, token });
+        let proof_context = bytes.u8().is_multiple_of(2).then(|| Box::new(CONTEXT));
+        self.input(Input::Connected { connection, address, token, proof_context });
         if !bytes.u8().is_multiple_of(8) {
             let hello = self.hello(bytes);
             self.input(Input::Received { connection, frame: Decoded::Frame(hello.into()) });
-            let join = self.join(bytes);
+            let join = self.join(connection, bytes);
             self.input(Input::Received { connection, frame: Decoded::Frame(join.into()) });
         }
     }
@@ -231,12 +252,12 @@ impl World {
         self.clients.keys().nth(index).copied()
     }
 
-    /// Returns a frame, or what is left of one that could not be decoded.
-    fn frame(&self, bytes: &mut Bytes<'_>) -> Decoded<ClientFrame> {
+    /// Returns a frame for this connection, or what is left of one that could not be decoded.
+    fn frame(&mut self, connection: ConnectionId, bytes: &mut Bytes<'_>) -> Decoded<ClientFrame> {
         let reference = Reference(bytes.number());
         let frame: ClientFrame = match bytes.u8() % 24 {
             0 => self.hello(bytes).into(),
-            1 | 2 => self.join(bytes).into(),
+            1 | 2 => self.join(connection, bytes).into(),
             3 => Enter { reference, room: bytes.name() }.into(),
             4 => Leave { reference, room: bytes.name() }.into(),
             5 => {
@@ -270,14 +291,20 @@ impl World {
             magic: MAGIC,
             min_version: version,
             max_version: version,
-            features: bytes.number(),
+            features: bytes.number() | feature::IDENTITY,
             client_name: String::new(),
             client_version: String::new(),
         }
     }
 
-    /// Returns a `join`, with a token of an earlier welcome in some cases.
-    fn join(&self, bytes: &mut Bytes<'_>) -> Join {
+    /// Returns a `join` for this connection, with a token of an earlier welcome and a proof in some
+    /// cases.
+    fn join(&mut self, connection: ConnectionId, bytes: &mut Bytes<'_>) -> Join {
+        let chosen = usize::from(bytes.u8() % 8);
+        let proof = PROOFS.get(chosen).cloned();
+        if let Some(client) = self.clients.get_mut(&connection) {
+            client.proved.insert(proof.as_ref().filter(|_| chosen < 2).map(|it| it.key));
+        }
         let earlier = usize::from(bytes.u8()).checked_rem(self.resumable.len() * 2);
         let earlier = earlier.and_then(|index| self.resumable.get(index));
         let sequence = Sequence(bytes.number());
@@ -287,7 +314,7 @@ impl World {
             rooms: (0..bytes.u8() % 4).map(|_| bytes.name()).collect(),
             token: earlier.map(|(token, _)| *token),
             position: earlier.map(|(_, log_id)| Position { log_id: *log_id, sequence }),
-            proof: None,
+            proof: proof.map(Box::new),
             invite: None,
         }
     }
@@ -424,6 +451,15 @@ impl World {
             Delivery::Frame(ServerFrame::Welcome(welcome)) => {
                 assert!(client.joined.is_none(), "a second welcome");
                 self.summary.welcomes += 1;
+                let bound = self.bound.get(&welcome.session);
+                assert!(
+                    bound.is_none_or(|key| client.proved.contains(&Some(*key))),
+                    "a session goes to a client that has not proved its key"
+                );
+                // Which of several `join`s was accepted is not known.
+                if let (Some(Some(key)), 1) = (client.proved.first(), client.proved.len()) {
+                    self.bound.entry(welcome.session).or_insert(*key);
+                }
                 client.joined = Some((welcome.username, welcome.session));
                 self.resumable.push((welcome.token, welcome.log_id));
             }

@@ -73,6 +73,7 @@ pub(super) fn session_record(person: u64) -> SessionRecord {
         last_reference: Reference::NONE,
         refused: vec![Reference(1_000_000 + person)],
         keeps_name: false,
+        key: None,
     }
 }
 

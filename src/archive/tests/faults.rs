@@ -15,7 +15,7 @@ fn create_log(directory: &Path) {
         directory,
         "INSERT INTO directs VALUES (10, 1, 'anna', 2, 'bob', 4, 3, 0, 'psst');
          INSERT INTO mailboxes VALUES (1, 10), (2, 10);
-         INSERT INTO sessions VALUES (2, zeroblob(32), 'bob', NULL, 1, zeroblob(0), 0, 0);",
+         INSERT INTO sessions VALUES (2, zeroblob(32), 'bob', NULL, 1, zeroblob(0), 0, 0, NULL);",
     );
 }
 

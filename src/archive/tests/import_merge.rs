@@ -55,6 +55,7 @@ fn server_log(directory: &Path) -> RestoredState {
             last_reference: Reference(5),
             refused: vec![Reference(2)],
             keeps_name: false,
+            key: None,
         };
         rows::upsert_session(&transaction, &record, Sequence(50)).unwrap();
     }

@@ -110,6 +110,42 @@ fn format_3_is_upgraded_without_imitated_removals() {
     check_without_faults(directory.path());
 }
 
+/// Format 4 had no keys: its sessions are bound to none. The server gets a key, and keeps it.
+#[test]
+fn format_4_is_upgraded_without_keys() {
+    let directory = tempfile::tempdir().unwrap();
+    let connection = Connection::open(directory.path().join("chat.db")).unwrap();
+    schema::create_old_format(&connection, 4);
+    connection
+        .execute_batch(
+            "INSERT INTO sessions VALUES (3, zeroblob(32), 'anna', NULL, 7, x'', 7, 1);
+             INSERT INTO properties VALUES ('server_id', x'000102030405060708090a0b0c0d0e0f')",
+        )
+        .unwrap();
+    drop(connection);
+    let open = || {
+        let (log, restored) = SqliteLog::open(settings(directory.path())).unwrap();
+        let sessions = restored.sessions.iter().map(|it| (it.session, it.keeps_name, it.key));
+        (log.server_id().to_string(), log.server_key(), sessions.collect::<Vec<_>>())
+    };
+    let first = open();
+    assert_eq!(first.0, "000102030405060708090a0b0c0d0e0f");
+    assert_eq!(first.2, [(SessionId(3), true, None)]);
+    assert_eq!(open(), first);
+    check_without_faults(directory.path());
+}
+
+/// A restored backup has the key of its server.
+#[test]
+fn backup_has_the_server_key() {
+    let parent = tempfile::tempdir().unwrap();
+    let (origin, restored) = (parent.path().join("origin"), parent.path().join("restored"));
+    let key = SqliteLog::open(settings(&origin)).unwrap().0.server_key();
+    fs::create_dir(&restored).unwrap();
+    backup(&origin, &restored.join("chat.db")).unwrap();
+    assert_eq!(SqliteLog::open(settings(&restored)).unwrap().0.server_key(), key);
+}
+
 /// Runs each of the owner's tools; the import has no messages, and the backup goes into the
 /// directory. Returns their names and results.
 fn run_tools(directory: &Path) -> [(&'static str, Result<(), ArchiveError>); 4] {

@@ -8,6 +8,7 @@ use crate::hub::{
     ConnectionId, Delivery, FactTicket, Hub, Input, Now, Output, Proposal, Quota, ReadFailed,
     ReadOutcome, ReadRequest, ReadTag, RestoredState, RoomId, VolatileDraft,
 };
+use crate::identity::ProofContext;
 use crate::model::{
     Draft, ErrorCode, FactDraft, HubSettings, LogId, Moment, Position, Sequence, SessionId,
     SessionRecord, SharedEntry, SharedFact, Timestamp, Token,
@@ -319,12 +320,23 @@ impl Harness {
 
     /// Connects a client from an address. Sends no `hello`.
     pub(super) fn connect_from(&mut self, address: IpAddr) -> ConnectionId {
+        self.connect_with(address, None)
+    }
+
+    /// Connects a client from an address; proofs on this connection sign `proof_context`. Sends no
+    /// `hello`.
+    pub(super) fn connect_with(
+        &mut self,
+        address: IpAddr,
+        proof_context: Option<ProofContext>,
+    ) -> ConnectionId {
         self.last_connection += 1;
         let connection = ConnectionId(self.last_connection);
         let mut token = [0; 16];
         token[..8].copy_from_slice(&self.last_connection.to_be_bytes());
         self.clients.insert(connection, ClientConnection::default());
-        self.input(Input::Connected { connection, address, token: Token(token) });
+        let proof_context = proof_context.map(Box::new);
+        self.input(Input::Connected { connection, address, token: Token(token), proof_context });
         connection
     }
 
@@ -419,7 +431,7 @@ impl Harness {
         let join = ClientFrame::from(join(&format!("p{number}"), &[]));
         let mut count = 0;
         let mut inputs = VecDeque::from([
-            Input::Connected { connection, address, token: Token(token) },
+            Input::Connected { connection, address, token: Token(token), proof_context: None },
             Input::Received { connection, frame: Decoded::Frame(hello(1)) },
             Input::Received { connection, frame: Decoded::Frame(join) },
         ]);

@@ -13,6 +13,7 @@ mod messages;
 mod moderation;
 mod paging;
 mod presence;
+mod proofs;
 mod races;
 mod random;
 mod read_queue;

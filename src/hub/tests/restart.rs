@@ -105,6 +105,7 @@ fn session_is_persisted_on_join_resume_and_disconnect() {
         last_reference: Reference(last),
         refused: refused.iter().copied().map(Reference).collect(),
         keeps_name: false,
+        key: None,
     };
     assert_eq!(
         harness.persisted_sessions,

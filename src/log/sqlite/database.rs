@@ -22,6 +22,9 @@ const WAL_SIZE_LIMIT: i64 = 8 << 20;
 pub(crate) mod property {
     /// Server id: 16 bytes. It never changes.
     pub(crate) const SERVER_ID: &str = "server_id";
+    /// Ed25519 key pair of the server: the secret half (seed), then the public half, 32 bytes each.
+    /// It never changes.
+    pub(crate) const SERVER_KEY: &str = "server_key";
     /// Private key of the server for TLS: PKCS#8 in DER. It never changes.
     pub(crate) const TLS_KEY: &str = "tls_key";
     /// Certificate of the server for TLS, in DER.

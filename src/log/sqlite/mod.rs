@@ -69,7 +69,7 @@ use self::writer::{Job, Writer, WriterState};
 use super::volatile::VolatileSequencer;
 use super::{Log, LogEvent, TimestampSource};
 use crate::hub::{NotStoredReason, Now, Proposal, ReadRequest, ReadTag, RestoredState, Ticket};
-use crate::model::{Retention, RoomName, ServerId};
+use crate::model::{IdentityKey, Retention, RoomName, ServerId};
 use crate::os::Clock;
 use crate::tls::{DamagedIdentity, StoredIdentity};
 
@@ -106,6 +106,8 @@ pub struct SqliteLog {
     threads: Vec<JoinHandle<()>>,
     /// Permanent identifier of the server that the log belongs to.
     server_id: ServerId,
+    /// Public key of that server.
+    server_key: IdentityKey,
     /// Key and certificate of that server for TLS.
     identity: Result<StoredIdentity, DamagedIdentity>,
     /// Lock of the log's directory, held until all threads have ended.
@@ -126,6 +128,7 @@ impl SqliteLog {
         let mut connection = database::open_to_write(&path, vfs.as_deref())?;
         let log_id = recovery::establish_log_id(&mut connection, &settings, &path)?;
         let server_id = recovery::read_or_create_server_id(&connection)?;
+        let server_key = recovery::read_or_create_server_key(&connection)?;
         let identity =
             recovery::read_or_create_identity(&mut connection, settings.makes_key_apart)?;
         let restored = recovery::restore_state(&connection, log_id)?;
@@ -179,6 +182,7 @@ impl SqliteLog {
             queued_draft_bytes,
             threads,
             server_id,
+            server_key,
             identity,
             _directory: directory,
         };
@@ -190,6 +194,13 @@ impl SqliteLog {
     #[must_use]
     pub const fn server_id(&self) -> ServerId {
         self.server_id
+    }
+
+    /// Returns the public key of the server. Its pair is made with the database, and stays as it is
+    /// moved, or restored from a backup.
+    #[must_use]
+    pub const fn server_key(&self) -> IdentityKey {
+        self.server_key
     }
 
     /// Returns the key and the certificate of the server for TLS. They are made with the database,

@@ -129,6 +129,7 @@ mod tests {
             last_reference: Reference(last_reference),
             refused: Vec::new(),
             keeps_name: false,
+            key: None,
         };
         Change::PersistSession(record, Sequence(last_reference))
     }

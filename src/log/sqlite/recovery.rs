@@ -1,4 +1,4 @@
-//! Recovery of the log's state from the database when it is opened: log id, server id, head,
+//! Recovery of the log's state from the database when it is opened: log id, server id, keys, head,
 //! sessions, rooms.
 
 use std::collections::HashMap;
@@ -14,8 +14,10 @@ use super::sequence_gaps;
 use super::settings::{Durability, StoreError, StoreSettings};
 use super::{DRAFT_OVERHEAD, MAX_QUEUED_DRAFT_BYTES};
 use crate::hub::RestoredState;
+use crate::identity::KeyPair;
 use crate::model::{
-    LogId, NameKey, Reference, RoomName, Sequence, ServerId, SessionId, SessionRecord, Timestamp,
+    IdentityKey, LogId, NameKey, Reference, RoomName, Sequence, ServerId, SessionId, SessionRecord,
+    Timestamp,
 };
 use crate::os::random_bytes;
 use crate::tls::{DamagedIdentity, StoredIdentity};
@@ -92,6 +94,25 @@ pub(super) fn read_or_create_server_id(connection: &Connection) -> Result<Server
     let new: [u8; 16] = random_bytes().map_err(|_| StoreError::System("random numbers"))?;
     write_property(connection, property::SERVER_ID, new)?;
     Ok(ServerId(new))
+}
+
+/// Returns the public half of the server's key pair. Generates and stores the pair if the database
+/// has none; it is synced to the disk before this function returns. What is stored is never
+/// replaced: it belongs to what clients know of the server.
+///
+/// # Errors
+/// [`StoreError`], also if what is stored does not have the length of a key pair.
+pub(super) fn read_or_create_server_key(
+    connection: &Connection,
+) -> Result<IdentityKey, StoreError> {
+    let known: Option<[u8; 64]> = read_property(connection, property::SERVER_KEY)?;
+    if let Some(public) = known.as_ref().and_then(|pair| pair.last_chunk()) {
+        return Ok(IdentityKey(*public));
+    }
+    let seed: [u8; 32] = random_bytes().map_err(|_| StoreError::System("random numbers"))?;
+    let public = KeyPair::from_seed(&seed).public();
+    write_property(connection, property::SERVER_KEY, [seed, public.0].as_flattened())?;
+    Ok(public)
 }
 
 /// Returns the key and the certificate of the server for TLS. Generates and stores them if the

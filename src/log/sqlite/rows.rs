@@ -7,8 +7,8 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::model::{
-    Draft, LogEntry, MessageText, NameKey, Reference, RoomName, Sequence, SessionId, SessionRecord,
-    SharedEntry, Style, Target, Timestamp, TokenHash, Username,
+    Draft, IdentityKey, LogEntry, MessageText, NameKey, Reference, RoomName, Sequence, SessionId,
+    SessionRecord, SharedEntry, Style, Target, Timestamp, TokenHash, Username,
 };
 
 /// Columns of the table `entries` (alias `e`) for a SELECT, in the order that [`read_room_entry`]
@@ -214,8 +214,8 @@ pub(crate) fn upsert_session(
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
         "INSERT OR REPLACE INTO sessions
-             (id, token, username, away_since, last_reference, refused, noted, keeps_name)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+             (id, token, username, away_since, last_reference, refused, noted, keeps_name, key)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?;
     let refused: Vec<u8> = record.refused.iter().flat_map(|it| it.0.to_be_bytes()).collect();
     statement.execute(params![
@@ -227,6 +227,7 @@ pub(crate) fn upsert_session(
         refused,
         sequence_to_sql(noted),
         record.keeps_name,
+        record.key.map(|it| it.0),
     ])?;
     Ok(())
 }
@@ -251,7 +252,7 @@ pub(crate) fn for_each_session(
     mut take: impl FnMut(rusqlite::Result<(SessionRecord, Sequence)>) -> rusqlite::Result<()>,
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare(
-        "SELECT id, token, username, away_since, last_reference, refused, noted, keeps_name
+        "SELECT id, token, username, away_since, last_reference, refused, noted, keeps_name, key
          FROM sessions",
     )?;
     let mut found_rows = statement.query([])?;
@@ -278,6 +279,7 @@ fn read_session(row: &Row<'_>) -> rusqlite::Result<(SessionRecord, Sequence)> {
             .map(|it| Reference(u64::from_be_bytes(*it)))
             .collect(),
         keeps_name: row.get(7)?,
+        key: row.get::<_, Option<_>>(8)?.map(IdentityKey),
     };
     Ok((record, sequence_from_sql(row.get(6)?)))
 }

@@ -77,6 +77,11 @@ const MIGRATIONS: &[&str] = &[
         register BLOB PRIMARY KEY, fact BLOB NOT NULL
     ) STRICT, WITHOUT ROWID;
     ",
+    // Format 5: keys.
+    "
+    -- The key that the session is bound to; NULL if none.
+    ALTER TABLE sessions ADD COLUMN key BLOB;
+    ",
 ];
 
 /// Returns the latest format (schema version), which this program reads and writes.

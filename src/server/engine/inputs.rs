@@ -11,6 +11,7 @@ use super::super::outbox::Outbox;
 use super::super::quota_log::Pressure;
 use super::owner_requests::ModerationOutcome;
 use crate::hub::{ConnectionId, HubStats, Quota};
+use crate::identity::ProofContext;
 use crate::model::{AnnouncementText, ErrorCode, HubSettings, ModerationRequest, Token};
 use crate::wire::tcp::{ClientFrame, Decoded};
 
@@ -33,6 +34,8 @@ pub(in crate::server) enum EngineInput {
         /// Random token, new for each connection. It becomes the session token if this connection
         /// starts a new session.
         token: Token,
+        /// What a proof on the connection signs. `None`: no proof is possible.
+        proof_context: Option<Box<ProofContext>>,
         /// Outbox of the connection. The connection's task takes frames and commands from it.
         outbox: Arc<Outbox>,
     },

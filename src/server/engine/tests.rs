@@ -28,6 +28,7 @@ fn joined_client(engine: &mut Engine, number: u64) -> Arc<Outbox> {
         connection,
         address: IpAddr::from([127, 0, 0, 1]),
         token: Token([u8::try_from(number).unwrap(); 16]),
+        proof_context: None,
         outbox: outbox.clone(),
     });
     let hello = Hello {

@@ -24,6 +24,7 @@ use super::listen::{self, Bound, ListenError};
 use super::listen_address::ListenAddress;
 use super::trusted_proxies::TrustedProxies;
 use super::unproven::{Place, Unproven};
+use crate::identity::ChannelBinding;
 use crate::model::AddressGroup;
 use crate::model::limits::{DEFAULT_PORT, DEFAULT_TLS_PORT};
 use crate::tls::Identity;
@@ -136,7 +137,8 @@ impl TlsWayIn {
         };
         drop(place);
         if let Some(transport) = transport {
-            self.admission.admit(transport, client, permit).await;
+            let binding = transport.exporter().map(ChannelBinding::TlsExporter);
+            self.admission.admit(transport, client, binding, permit).await;
         }
     }
 }

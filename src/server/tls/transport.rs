@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, IoSlice};
 use tokio::io::{Interest, Ready};
 use tokio::time::timeout;
 
+use crate::identity::TLS_EXPORTER_LABEL;
 use crate::model::{ErrorCode, TokenBucket};
 use crate::os::Clock;
 use crate::server::connection::{LINGER, Transport};
@@ -34,6 +35,12 @@ impl TlsTransport {
     pub(super) fn new(socket: TlsSocket, clock: Clock) -> Self {
         let overhead = TokenBucket::new(OVERHEAD_BURST, OVERHEAD_PER_MINUTE);
         Self { socket, overhead, charged: 0, clock }
+    }
+
+    /// Returns the bytes that bind a proof of a key to this connection; `None` does not happen
+    /// after a handshake.
+    pub(super) fn exporter(&self) -> Option<[u8; 32]> {
+        self.socket.exporter(TLS_EXPORTER_LABEL)
     }
 
     /// Charges the bytes beside frames that are not charged yet. Returns true if the client may

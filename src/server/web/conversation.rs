@@ -54,6 +54,16 @@ pub(super) struct Origin {
     pub(super) is_https: bool,
 }
 
+/// What a conversation has become: a WebSocket.
+pub(super) struct Upgraded<T> {
+    /// Socket, of TCP or TLS.
+    pub(super) stream: T,
+    /// Address of the client.
+    pub(super) client: IpAddr,
+    /// Origin of the page that has asked for it; `None` if none was named.
+    pub(super) page: Option<String>,
+}
+
 /// Conversation on one connection.
 pub(super) struct Conversation<T> {
     /// Socket, of TCP or TLS.
@@ -74,15 +84,14 @@ impl<T: Transport> Conversation<T> {
         Self { stream, origin, site, limits, received: HeadReader::default() }
     }
 
-    /// Answers requests until the connection becomes a WebSocket: then returns its socket and the
-    /// address of the client. `None` if the connection has ended, which is also the answer to bytes
+    /// Answers requests until the connection becomes a WebSocket: then returns it. `None` if the connection has ended, which is also the answer to bytes
     /// that come or go too slowly.
-    pub(super) async fn run(self) -> Option<(T, IpAddr)> {
+    pub(super) async fn run(self) -> Option<Upgraded<T>> {
         timeout(self.limits.conversation, self.answer_requests()).await.ok()?
     }
 
     /// Does the work of [`Self::run`], without its deadline.
-    async fn answer_requests(mut self) -> Option<(T, IpAddr)> {
+    async fn answer_requests(mut self) -> Option<Upgraded<T>> {
         let limits = self.limits;
         for number in 1..=MAX_REQUESTS {
             let read = timeout(limits.head, self.read_request()).await.ok()?.ok()??;
@@ -101,7 +110,8 @@ impl<T: Transport> Conversation<T> {
                 let write = self.write_all(response.as_bytes());
                 timeout(limits.response, write).await.ok()?.ok()?;
                 let client = self.site.client(self.origin.peer, request);
-                return Some((self.stream, client));
+                let page = request.origin.clone();
+                return Some(Upgraded { stream: self.stream, client, page });
             }
             let sent = self.send(answer, is_head, keeps_alive);
             timeout(limits.response, sent).await.ok()?.ok()?;

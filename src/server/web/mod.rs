@@ -28,7 +28,7 @@ use std::path::PathBuf;
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 
-use self::conversation::{Conversation, Origin, TimeLimits};
+use self::conversation::{Conversation, Origin, TimeLimits, Upgraded};
 use self::file_reads::FileReads;
 pub(super) use self::files::has_page;
 pub(crate) use self::hosts::is_remote;
@@ -43,6 +43,7 @@ use super::listen_address::ListenAddress;
 use super::public_urls::PublicUrls;
 use super::tls::Handshakes;
 use super::unproven::{Place, Unproven};
+use crate::identity::ChannelBinding;
 use crate::model::AddressGroup;
 use crate::model::limits::{DEFAULT_WEB_PORT, DEFAULT_WEB_TLS_PORT};
 
@@ -173,21 +174,22 @@ impl WebWayIn {
     }
 
     /// Has the conversation on a connection, with the result of [`Conversation::run`].
-    async fn converse<T: Transport>(&self, stream: T, origin: Origin) -> Option<(T, IpAddr)> {
+    async fn converse<T: Transport>(&self, stream: T, origin: Origin) -> Option<Upgraded<T>> {
         Conversation::new(stream, origin, self.site.clone(), TimeLimits::default()).run().await
     }
 
     /// Gives back the place of a connection, and admits its WebSocket if it has become one.
     async fn admit<T: Transport>(
         &self,
-        outcome: Option<(T, IpAddr)>,
+        outcome: Option<Upgraded<T>>,
         place: Place,
         permit: OwnedSemaphorePermit,
     ) {
         drop(place);
-        if let Some((stream, client)) = outcome {
+        if let Some(Upgraded { stream, client, page }) = outcome {
+            let binding = page.as_deref().map(ChannelBinding::of_origin);
             let websocket = WebSocket::new(stream, self.admission.clock);
-            self.admission.admit(websocket, client, permit).await;
+            self.admission.admit(websocket, client, binding, permit).await;
         }
     }
 }

@@ -53,9 +53,10 @@ fn damaged_rows_are_skipped() {
         INSERT INTO directs VALUES (6, 1, '', 2, 'bob', 6, 6, 0, 'psst');
         INSERT INTO directs VALUES (7, 1, 'anna', 2, 'bob', 7, 7, 0, 'hush');
         INSERT INTO mailboxes VALUES (2, 6), (2, 7);
-        INSERT INTO sessions VALUES (1, zeroblob(32), '', NULL, 0, x'', 0, 0);
-        INSERT INTO sessions VALUES (2, zeroblob(32), 'bob', NULL, 0, x'', 0, 0);
-        INSERT INTO sessions VALUES (3, zeroblob(31), 'carl', NULL, 0, x'', 0, 0);
+        INSERT INTO sessions VALUES (1, zeroblob(32), '', NULL, 0, x'', 0, 0, NULL);
+        INSERT INTO sessions VALUES (2, zeroblob(32), 'bob', NULL, 0, x'', 0, 0, NULL);
+        INSERT INTO sessions VALUES (3, zeroblob(31), 'carl', NULL, 0, x'', 0, 0, NULL);
+        INSERT INTO sessions VALUES (4, zeroblob(32), 'dora', NULL, 0, x'', 0, 0, x'00');
     ";
     connection.execute_batch(damage).unwrap();
     drop(connection);

@@ -6,9 +6,10 @@ use std::path::Path;
 
 use super::super::*;
 use crate::hub::ReadRange;
+use crate::identity::KeyPair;
 use crate::model::{
-    Draft, LogId, Moment, Reference, Sequence, ServerId, SessionId, SessionRecord, Timestamp,
-    TokenHash, Username,
+    Draft, IdentityKey, LogId, Moment, Reference, Sequence, ServerId, SessionId, SessionRecord,
+    Timestamp, TokenHash, Username,
 };
 
 /// Opens and closes the log of a directory, with this boot id in place of the operating system's.
@@ -79,6 +80,51 @@ fn server_id_moves_with_the_database() {
     assert_ne!(server_id(other), id);
 }
 
+/// Opens and closes the log of a directory. Returns its server key.
+fn server_key(directory: &Path) -> IdentityKey {
+    let directory = directory.join("log");
+    let (log, _) = SqliteLog::open(StoreSettings { directory, ..Default::default() }).unwrap();
+    log.server_key()
+}
+
+/// The server key stays, moves with the database, and is another one in another database. What is
+/// stored is the pair whose public half is told.
+#[test]
+fn server_key_moves_with_the_database() {
+    let directories = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let [origin, copy, other] = directories.each_ref().map(tempfile::TempDir::path);
+    let key = server_key(origin);
+    assert_eq!(server_key(origin), key);
+    let path = origin.join("log/chat.db");
+    let connection = database::open_to_read(&path, None).unwrap();
+    let stored: [u8; 64] =
+        database::read_property(&connection, database::property::SERVER_KEY).unwrap().unwrap();
+    drop(connection);
+    let (seed, public) = stored.split_at(32);
+    assert_eq!(KeyPair::from_seed(seed.try_into().unwrap()).public(), key);
+    assert_eq!(public, key.0);
+    fs::create_dir(copy.join("log")).unwrap();
+    fs::copy(path, copy.join("log/chat.db")).unwrap();
+    assert_eq!(server_key(copy), key);
+    assert_ne!(server_key(other), key);
+}
+
+/// A key pair of another length is an error: it is not replaced.
+#[test]
+fn damaged_server_key_is_not_replaced() {
+    let directory = tempfile::tempdir().unwrap();
+    server_key(directory.path());
+    let path = directory.path().join("log/chat.db");
+    let connection = database::open_to_write(&path, None).unwrap();
+    database::write_property(&connection, database::property::SERVER_KEY, [1_u8; 32]).unwrap();
+    drop(connection);
+    let settings = StoreSettings { directory: directory.path().join("log"), ..Default::default() };
+    assert!(SqliteLog::open(settings).is_err());
+    let connection = database::open_to_read(&path, None).unwrap();
+    let stored = database::read_property(&connection, database::property::SERVER_KEY);
+    assert_eq!(stored.unwrap(), Some([1_u8; 32]));
+}
+
 /// Returns a draft for the lobby, as a proposal.
 fn draft(session: u64, reference: u64) -> Proposal {
     let (session, reference) = (SessionId(session), Reference(reference));
@@ -95,6 +141,7 @@ fn record() -> SessionRecord {
         last_reference: Reference(0),
         refused: Vec::new(),
         keeps_name: false,
+        key: None,
     }
 }
 
