@@ -6,7 +6,7 @@
 //! | layer | modules | contents |
 //! |---|---|---|
 //! | 4 | `cli`, `config` | command lines, configuration files |
-//! | 3 | `server`, `log`, `archive`, `client`, `peer`, `ui`, `os`, `disk`, `text_input`, `tls`, `mdns`, `systemd` | drivers: sockets, clock, randomness, disk, terminal |
+//! | 3 | `server`, `log`, `archive`, `client`, `peer`, `ui`, `os`, `disk`, `key_file`, `text_input`, `tls`, `mdns`, `systemd` | drivers: sockets, clock, randomness, disk, terminal |
 //! | 2 | `hub`, `link`, `mesh` | engines of the server, the client and the peer, without I/O |
 //! | 1 | [`wire`], `json`, `identity`, `moderation`, `qr_code` | conversion between bytes, JSON objects and values; proofs of keys; roles, sanctions and room settings, folded from the log's facts; QR codes |
 //! | 0 | [`model`] | vocabulary: names, texts, ids, times, limits, error codes |
@@ -35,6 +35,8 @@ pub mod hub;
 pub mod identity;
 #[cfg(feature = "json")]
 pub mod json;
+#[cfg(feature = "ui")]
+pub mod key_file;
 #[cfg(feature = "link")]
 pub mod link;
 #[cfg(feature = "server")]

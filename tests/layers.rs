@@ -25,6 +25,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("mesh", 2),
     ("os", 3),
     ("disk", 3),
+    ("key_file", 3),
     ("text_input", 3),
     ("tls", 3),
     ("mdns", 3),

@@ -18,11 +18,10 @@ use super::{logging, print_clap_message, print_error, print_warning};
 use crate::config::peer::{Config, PartialConfig, split_list};
 use crate::config::remembered_name::RememberedName;
 use crate::config::user::{default_username, state_directory};
+use crate::key_file::KeyError;
 use crate::mesh::End;
 use crate::model::{ErrorCode, Event, Request, Username};
-use crate::peer::{
-    HeadlessScreen, KeyError, PeerKey, PeerSettings, doctor, rejection_reason, run as drive,
-};
+use crate::peer::{HeadlessScreen, PeerKey, PeerSettings, doctor, rejection_reason, run as drive};
 use crate::systemd;
 use crate::ui::terminal::hold_resize_signal;
 use crate::ui::{

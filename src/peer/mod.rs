@@ -8,7 +8,7 @@ mod drop_counters;
 mod headless;
 mod host_lookup;
 mod interfaces;
-mod key_file;
+mod key;
 mod path_failures;
 mod signature_budget;
 mod sockets;
@@ -26,7 +26,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 pub use headless::HeadlessScreen;
-pub use key_file::{KeyError, PeerKey};
+pub use key::PeerKey;
 
 use self::driver::Driver;
 use self::sockets::OpenedSockets;
