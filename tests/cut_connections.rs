@@ -25,7 +25,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use pi_chat::client::{Setup, run};
+use pi_chat::client::{Setup, UserKey, run};
 use pi_chat::model::{
     ChatCommand, Command, Event, HostAddress, Request, RequestTag, RoomSelector, Style,
 };
@@ -171,6 +171,7 @@ fn start(number: usize, address: SocketAddr, progress: Rc<watch::Sender<()>>) ->
         state_dir: None,
         known_servers: None,
         fingerprint: None,
+        key: UserKey::none(),
         ignore_list: None,
         throttle_requests: false,
     };

@@ -27,7 +27,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use pi_chat::client::{Setup, run};
+use pi_chat::client::{Setup, UserKey, run};
 use pi_chat::model::{
     ChatCommand, Command, Event, HostAddress, ModerationCommand, ModerationEvent, Request,
     RequestTag, RoomSelector, Sequence, Style,
@@ -148,6 +148,7 @@ impl Client {
             state_dir: None,
             known_servers: None,
             fingerprint: None,
+            key: UserKey::none(),
             ignore_list: None,
             throttle_requests: false,
         };

@@ -15,7 +15,7 @@ use super::exit::{self, Failure, os_failure, usage_failure};
 use super::frontend::{self, RememberingScreen};
 use super::signals::termination_signal;
 use super::{print_clap_message, print_error};
-use crate::client::{Destination, Setup, WrongKey, forget_fingerprint, run as drive};
+use crate::client::{Destination, Setup, UserKey, WrongKey, forget_fingerprint, run as drive};
 use crate::config::client::{Config, PartialConfig, split_rooms};
 use crate::config::remembered_name::RememberedName;
 use crate::config::user::{default_username, state_directory};
@@ -27,7 +27,7 @@ use crate::os::random_bytes;
 use crate::text_input;
 use crate::tls::{Fingerprint, FingerprintDigits, SaidFingerprint, ServerLink};
 use crate::ui::terminal::hold_resize_signal;
-use crate::ui::{PlainScreen, Screen, SharedViewState, safe_line};
+use crate::ui::{CLAIMED_NAME_TEXT, PlainScreen, Screen, SharedViewState, safe_line};
 
 /// Chat on a pi-chat server.
 ///
@@ -45,9 +45,9 @@ use crate::ui::{PlainScreen, Screen, SharedViewState, safe_line};
     args_conflicts_with_subcommands = true,
     after_help = "\
 Settings come from flags, else from the environment (PI_CHAT_SERVER, PI_CHAT_NAME,
-PI_CHAT_ROOM, PI_CHAT_PASSWORD, PI_CHAT_PASSWORD_FILE, PI_CHAT_WAIT, PI_CHAT_TIMEOUT),
-else from the file client.toml (server, name, rooms, password, password-file, wait,
-timeout).
+PI_CHAT_ROOM, PI_CHAT_PASSWORD, PI_CHAT_PASSWORD_FILE, PI_CHAT_INVITE, PI_CHAT_NO_KEY,
+PI_CHAT_WAIT, PI_CHAT_TIMEOUT), else from the file client.toml (server, name, rooms,
+password, password-file, no-key, wait, timeout).
 
 Exit codes:
   0   left as asked; everything arrived
@@ -55,8 +55,9 @@ Exit codes:
   69  no server there or found, or messages of a script did not arrive in time
   71  something in this computer does not work
   76  client and server do not understand each other
-  77  the server says no: a name that is taken, a wrong password, a request
-      of a script that was refused; or its key is not the expected one
+  77  the server says no: a name that is taken or belongs to somebody, a wrong
+      password, no invitation, a request of a script that was refused; or its
+      key is not the expected one
 Codes of a script (an input that is no terminal, also with --json) are those of
 its end: it goes on after a line that makes no sense and after a refusal."
 )]
@@ -73,7 +74,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Action {
     /// Say one thing, wait until it has arrived, and leave.
-    Send(SendArgs),
+    Send(Box<SendArgs>),
     /// List the servers on this network that tell of themselves.
     Discover(DiscoverArgs),
     /// Forget the key of a server, because its owner says that it has changed.
@@ -95,6 +96,13 @@ struct CommonArgs {
     /// The first line of this file is the server's password
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
+    /// The code of an invitation to the server, or the link with it
+    #[arg(long, value_name = "CODE")]
+    invite: Option<String>,
+    /// Prove no key to the server: come as somebody whom it does not know again by a key, and claim
+    /// no name
+    #[arg(long)]
+    no_key: bool,
     /// Settings [default: client.toml in your configuration directory]
     #[arg(long, value_name = "FILE", env = "PI_CHAT_CONFIG")]
     config: Option<PathBuf>,
@@ -164,6 +172,9 @@ struct SendArgs {
     common: CommonArgs,
 }
 
+/// Hint for a user whose name is claimed, and who has forbidden to prove a key.
+const NO_KEY_HINT: &str = " If you have claimed it yourself, come without --no-key.";
+
 /// User interface of a run: format of input and output.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum UiMode {
@@ -192,7 +203,7 @@ pub fn run() -> ExitCode {
         Err(message) => return print_clap_message(&message),
     };
     let outcome = match cli.action {
-        Some(Action::Send(send)) => send_message(send),
+        Some(Action::Send(send)) => send_message(*send),
         Some(Action::Discover(command)) => discover::run(&command),
         Some(Action::Forget(command)) => forget_server(&command),
         None => run_chat(cli.chat),
@@ -253,11 +264,12 @@ impl CommonArgs {
         let link = partial.server_link().map_err(usage_failure)?;
         let linked = link.as_ref().and_then(|it| it.fingerprint);
         let said = said_fingerprint(linked, self.fingerprint).map_err(usage_failure)?;
+        let invite = partial.invite(link.as_ref()).map_err(usage_failure)?;
         let server = match link {
             Some(link) => link.address.into(),
             None => discover::choose_server(can_ask, is_patient)?,
         };
-        partial.into_config(server, said).map_err(usage_failure)
+        partial.into_config(server, said, invite).map_err(usage_failure)
     }
 
     /// Merges the settings of flags, environment and file. Flags take precedence, then the
@@ -274,6 +286,8 @@ impl CommonArgs {
                 .then(|| self.room.iter().flat_map(|it| split_rooms(it)).collect()),
             password: None,
             password_file: self.password_file.clone(),
+            invite: self.invite.clone(),
+            no_key: self.no_key.then_some(true),
             wait: self.wait.then_some(true),
             timeout: self.timeout,
         };
@@ -329,11 +343,29 @@ fn remembered_name() -> Option<RememberedName> {
     RememberedName::in_state_directory("client.name")
 }
 
+/// Loads the key of the user. With `--fresh`, only one that is there: no new one is left on disk.
+/// Returns no key if the settings say so, or if the user has no home directory.
+///
+/// # Errors
+/// The key file is there, and cannot be read or holds no key.
+fn user_key(config: &Config, common: &CommonArgs) -> Result<UserKey> {
+    let Some(directory) = state_directory().filter(|_| !config.no_key) else {
+        return Ok(UserKey::none());
+    };
+    UserKey::load(&directory, !common.fresh).map_err(|error| {
+        anyhow!(
+            "{:#}. (Names that were claimed with the old key stay with it; --no-key goes on \
+             without a key.)",
+            anyhow!(error)
+        )
+    })
+}
+
 /// Builds the setup of the client's driver, without an ignore list. With `--fresh`, no earlier
 /// session is resumed, and nothing is saved.
 ///
 /// # Errors
-/// The operating system's random source fails.
+/// The operating system's random source fails, or the user's key file is damaged.
 fn driver_setup(
     config: &Config,
     common: &CommonArgs,
@@ -345,6 +377,7 @@ fn driver_setup(
         username: config.name.clone(),
         rooms: config.rooms.clone(),
         password: config.password.clone(),
+        invite: config.invite,
         observe: ui_mode != UiMode::Silent,
         retry_first_connect: config.wait,
         can_prompt: ui_mode == UiMode::Terminal,
@@ -362,6 +395,7 @@ fn driver_setup(
         state_dir: state,
         known_servers,
         fingerprint: config.fingerprint,
+        key: user_key(config, common)?,
         ignore_list: None,
         throttle_requests,
     })
@@ -516,6 +550,21 @@ fn exit_code(
             config.server
         )),
         EndReason::Refused { code: why, reason } => failed(match why {
+            Some(ErrorCode::NameClaimed) => {
+                let (name, hint) = (&config.name, if config.no_key { NO_KEY_HINT } else { "" });
+                format!("{name}: {CLAIMED_NAME_TEXT} --name asks for another.{hint}")
+            }
+            Some(ErrorCode::ProofInvalid) => format!(
+                "{reason} What the server sees is not the connection that you see: a proxy in \
+                 between may end the encryption, or somebody reads along. --no-key goes on without \
+                 your key."
+            ),
+            Some(ErrorCode::InviteRequired) => {
+                format!("{reason} Give the code of your invitation with --invite CODE.")
+            }
+            Some(ErrorCode::InviteInvalid) => {
+                format!("{reason} --invite CODE takes another one.")
+            }
             Some(ErrorCode::NameInvalid | ErrorCode::NameTaken | ErrorCode::NameLookalike) => {
                 format!("{reason} You asked for “{}”; --name asks for another.", config.name)
             }

@@ -94,15 +94,17 @@ impl Connection {
     /// once, without [`Connection::close`].
     ///
     /// `known`: fingerprints of the servers. `said`: fingerprint that the user has said, which only
-    /// TLS can prove; `None` if there is none.
+    /// TLS can prove; `None` if there is none. `can_prove`: true to ask the server for what a proof
+    /// of the user's key signs.
     pub(super) fn connect(
         &mut self,
         server: Destination,
         known: KnownServers,
         said: Option<SaidFingerprint>,
+        can_prove: bool,
         mut hello: Hello,
     ) {
-        hello.features |= feature::TLS;
+        hello.features |= feature::TLS | if can_prove { feature::IDENTITY } else { 0 };
         let mut encoded = Vec::new();
         ClientFrame::from(hello).encode(&mut encoded);
         *self = Self::Connecting(Box::pin(connect(server, known, said, encoded)));
@@ -468,8 +470,13 @@ mod tests {
         let own = stream.local_addr().unwrap();
         let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let stream = Stream::Plain(stream);
-        let greeted =
-            GreetedConnection { stream, identity: None, offers_tls: true, received: Vec::new() };
+        let greeted = GreetedConnection {
+            stream,
+            identity: None,
+            offers_tls: true,
+            proof_context: None,
+            received: Vec::new(),
+        };
         let server = Destination::from("127.0.0.1".parse::<ServerAddress>().unwrap());
         let left = prefer_tls(greeted, &server, closed, b"hello").await;
         assert_eq!(left.stream.tcp().local_addr().unwrap(), own);
@@ -485,8 +492,13 @@ mod tests {
         let other = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = other.local_addr().unwrap().port();
         let stream = Stream::Plain(stream);
-        let greeted =
-            GreetedConnection { stream, identity: None, offers_tls: true, received: Vec::new() };
+        let greeted = GreetedConnection {
+            stream,
+            identity: None,
+            offers_tls: true,
+            proof_context: None,
+            received: Vec::new(),
+        };
         let server = Destination::from("127.0.0.1:7".parse::<ServerAddress>().unwrap());
         let left = prefer_tls(greeted, &server, port, b"hello").await;
         assert!(left.identity.is_none());

@@ -7,6 +7,7 @@
 //! - `candidates`: ranking of a discovered server's addresses
 //! - `stream`: the socket, plain or TLS
 //! - `trust`: fingerprints that servers must have
+//! - `key`: the user's key, and its proofs
 //! - `destination`: identity of the server to connect to
 //! - `session_store`: the saved session on disk, beside which the ignore list of the server is
 
@@ -14,6 +15,7 @@ mod candidates;
 mod connection;
 mod destination;
 pub mod discovery;
+mod key;
 mod race;
 mod session_store;
 mod stream;
@@ -21,6 +23,7 @@ mod stream;
 mod tests;
 mod trust;
 
+use std::error::Error as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -29,12 +32,14 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 pub use destination::Destination;
+pub use key::UserKey;
 pub use trust::{TrustError, forget as forget_fingerprint};
 
 use self::connection::{ConnectError, Connection, ConnectionEvent, OpenConnection};
 use self::race::GreetedConnection;
 use self::session_store::{SessionStore, StoreError, server_directory};
 use self::trust::{KeptFingerprint, KnownServers, Trust};
+use crate::identity::ProofContext;
 use crate::link::{EndReason, Input, Link, Output, SavedSession, Settings};
 use crate::model::{
     Command, ConnectionState, Event, Moment, NameKey, Request, RequestTag, Security,
@@ -42,7 +47,7 @@ use crate::model::{
 use crate::os::Clock;
 use crate::tls::{Fingerprint, SaidFingerprint};
 use crate::ui::{IgnoreFile, Screen, SharedIgnoreList, ignore_problem_text};
-use crate::wire::tcp::ServerFrame;
+use crate::wire::tcp::{Proof, ServerFrame};
 
 /// Maximum time without an answer in a graceful shutdown that the driver itself requests.
 const DEFAULT_FINISH_TIMEOUT: Duration = Duration::from_secs(60);
@@ -66,6 +71,8 @@ pub struct Setup {
     pub known_servers: Option<PathBuf>,
     /// Fingerprint that the user has said: only a server with it is talked to, over TLS.
     pub fingerprint: Option<SaidFingerprint>,
+    /// Key of the user, which is proved to each server that takes proofs.
+    pub key: UserKey,
     /// Ignore list of the user interface, which the driver opens for the server. `None` if the
     /// interface has none.
     pub ignore_list: Option<SharedIgnoreList>,
@@ -95,6 +102,8 @@ struct Driver<'a> {
     known: KnownServers,
     /// Fingerprint that the user has said; `None` if there is none.
     said: Option<SaidFingerprint>,
+    /// Key of the user.
+    key: UserKey,
     /// Server to connect to. Replaced when the server has been found under another instance name or
     /// with an id.
     server: Destination,
@@ -155,6 +164,7 @@ pub async fn run(
             of_this_run: Vec::new(),
         },
         said: setup.fingerprint,
+        key: setup.key,
         is_server_certain: setup.server.is_certain(),
         server: setup.server,
         state_dir: setup.state_dir,
@@ -232,8 +242,9 @@ impl Driver<'_> {
         while let Some(output) = self.link.poll_output() {
             match output {
                 Output::Connect { hello } => {
-                    let known = self.known.clone();
-                    self.connection.connect(self.server.clone(), known, self.said, hello);
+                    let (server, known) = (self.server.clone(), self.known.clone());
+                    let can_prove = self.key.can_prove();
+                    self.connection.connect(server, known, self.said, can_prove, hello);
                 }
                 Output::Send(frame) => {
                     if let Connection::Open(open) = &mut self.connection {
@@ -294,7 +305,8 @@ impl Driver<'_> {
         }
     }
 
-    /// Takes over the new connection to a server, and passes on what was received on it.
+    /// Takes over the new connection to a server, proves the user's key if the server takes proofs,
+    /// and passes on what was received.
     fn on_connected(&mut self, greeted: GreetedConnection, server: Destination) {
         self.connection = Connection::Open(OpenConnection::new(greeted.stream));
         match greeted.identity {
@@ -306,9 +318,25 @@ impl Driver<'_> {
             }
         }
         self.on_server_identified(server);
+        let proof = greeted.proof_context.and_then(|it| self.prove(&it));
         let saved = self.saved.take();
-        self.handle_input(Input::Connected { saved });
+        self.handle_input(Input::Connected { saved, proof });
         self.pass_received(&greeted.received);
+    }
+
+    /// Returns a proof of the user's key for the new connection; `None` if the user has no key. If
+    /// the key cannot be created, reports that, and goes on without one.
+    fn prove(&mut self, context: &ProofContext) -> Option<Proof> {
+        match self.key.prove(context) {
+            Ok(proof) => proof,
+            Err(error) => {
+                let source = error.source().map(|it| format!(" ({it})")).unwrap_or_default();
+                let text = format!("{error}{source}: you go on without a key of your own.");
+                // If the screen has failed, showing the next event of the link reveals it.
+                let _ = self.screen.show(&Event::Problem { code: 0, text });
+                None
+            }
+        }
     }
 
     /// Shows that the new connection is encrypted, and how far the server's key is trusted. Keeps

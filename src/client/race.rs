@@ -21,9 +21,11 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::stream::Stream;
 use super::trust::{Expectation, Trust, WrongFingerprint};
+use crate::identity::ProofContext;
+use crate::model::IdentityKey;
 use crate::tls::{self, Fingerprint, HandshakeError};
 use crate::wire::FrameReader;
-use crate::wire::tcp::{Decoded, ServerFrame, VERSION, feature};
+use crate::wire::tcp::{Decoded, ServerFrame, ServerHello, VERSION, feature};
 
 /// Time between the starts of two attempts, if no attempt ends meanwhile (RFC 8305, section 5).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
@@ -57,6 +59,8 @@ pub(super) struct GreetedConnection {
     pub(super) identity: Option<(Fingerprint, Trust)>,
     /// True if the server has said that it offers TLS at the default port.
     pub(super) offers_tls: bool,
+    /// What a proof of the user's key signs on this connection; `None` if the server takes none.
+    pub(super) proof_context: Option<ProofContext>,
     /// All bytes received so far. Frames that a client ignores may come before the answer. The
     /// bytes may also be no frames at all.
     pub(super) received: Vec<u8>,
@@ -278,10 +282,12 @@ async fn greet(
         received.extend_from_slice(chunk);
         let verdict = judge_answer(&mut reader, chunk);
         if verdict.is_some() || received.len() > MAX_GREETING_BYTES {
-            let features = verdict.flatten();
-            let offers_tls = features.is_some_and(|it| it & feature::TLS != 0);
-            let greeted = GreetedConnection { stream, identity, offers_tls, received };
-            return Ok(match features {
+            let greeting = verdict.flatten();
+            let offers_tls = greeting.is_some_and(|it| it.offers_tls);
+            let proof_context = greeting.and_then(|it| it.proof_context(&stream));
+            let greeted =
+                GreetedConnection { stream, identity, offers_tls, proof_context, received };
+            return Ok(match greeting {
                 Some(_) => Answer::Greeting(greeted),
                 None => Answer::Other(greeted),
             });
@@ -289,16 +295,46 @@ async fn greet(
     }
 }
 
+/// What a `server_hello` offers.
+#[derive(Clone, Copy, Debug)]
+struct Greeting {
+    /// True if TLS is at the default port.
+    offers_tls: bool,
+    /// Challenge and public key of the server; `None` if it takes no proofs.
+    challenge: Option<([u8; 32], IdentityKey)>,
+}
+
+impl From<&ServerHello> for Greeting {
+    fn from(hello: &ServerHello) -> Self {
+        let ServerHello { features, challenge, server_key, .. } = hello;
+        let is_complete = *challenge != [0; 32] && *server_key != [0; 32];
+        let takes_proofs = features & feature::IDENTITY != 0 && is_complete;
+        Self {
+            offers_tls: features & feature::TLS != 0,
+            challenge: takes_proofs.then_some((*challenge, IdentityKey(*server_key))),
+        }
+    }
+}
+
+impl Greeting {
+    /// Returns what a proof signs on the connection of this greeting; `None` if the server takes
+    /// none.
+    fn proof_context(self, stream: &Stream) -> Option<ProofContext> {
+        let (challenge, server_key) = self.challenge?;
+        Some(ProofContext { challenge, server_key, binding: stream.channel_binding()? })
+    }
+}
+
 /// Passes received bytes to `reader`, and judges the server's next frame. Skips the frames that a
-/// client ignores before `server_hello`. Returns its features if it is a `server_hello` with the
+/// client ignores before `server_hello`. Returns what it offers if it is a `server_hello` with the
 /// version of this program, and `Some(None)` if it is anything else or no frame. `None` if it is not
 /// complete yet.
-fn judge_answer(reader: &mut FrameReader, chunk: &[u8]) -> Option<Option<u64>> {
+fn judge_answer(reader: &mut FrameReader, chunk: &[u8]) -> Option<Option<Greeting>> {
     let mut verdict = None;
     let outcome = reader.feed(chunk, |body| {
         verdict = match ServerFrame::decode(body) {
             Decoded::Frame(ServerFrame::ServerHello(hello)) => {
-                Some((hello.version == VERSION).then_some(hello.features))
+                Some((hello.version == VERSION).then(|| Greeting::from(&hello)))
             }
             Decoded::Frame(ServerFrame::Error(_)) | Decoded::Malformed(_) => Some(None),
             Decoded::Frame(_) | Decoded::Ignored => None,
@@ -317,7 +353,7 @@ mod tests {
     use super::*;
     use crate::model::ErrorCode;
     use crate::os::Clock;
-    use crate::wire::tcp::{Error, ServerHello};
+    use crate::wire::tcp::Error;
 
     /// Bytes that every attempt of these tests sends.
     const HELLO: &[u8] = b"hello";

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, IoSlice};
 use tokio::io::{Interest, Ready};
 use tokio::net::TcpStream;
 
+use crate::identity::{ChannelBinding, TLS_EXPORTER_LABEL};
 use crate::tls::TlsSocket;
 
 /// Socket of a connection to a server. Reading and writing do not wait, except where it says so.
@@ -22,6 +23,16 @@ impl Stream {
         match self {
             Self::Plain(stream) => stream,
             Self::Tls(socket) => socket.stream(),
+        }
+    }
+
+    /// Returns what binds a proof to this connection; `None` after an error of TLS.
+    pub(super) fn channel_binding(&self) -> Option<ChannelBinding> {
+        match self {
+            Self::Plain(_) => Some(ChannelBinding::None),
+            Self::Tls(socket) => {
+                socket.exporter(TLS_EXPORTER_LABEL).map(ChannelBinding::TlsExporter)
+            }
         }
     }
 

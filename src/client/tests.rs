@@ -7,13 +7,14 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::*;
+use crate::identity::ChannelBinding;
 use crate::model::{
-    ChatCommand, ConnectionState, ErrorCode, HostAddress, LogId, Reference, RoomSelector, Sequence,
-    SessionId, Style, Timestamp, Token,
+    ChatCommand, ConnectionState, ErrorCode, HostAddress, IdentityKey, LogId, Reference,
+    RoomSelector, Sequence, SessionId, Style, Timestamp, Token,
 };
 use crate::wire::FrameReader;
 use crate::wire::tcp::{
-    ClientFrame, Decoded, End as EndFrame, Entered, Entry, Error, ServerHello, Welcome,
+    ClientFrame, Decoded, End as EndFrame, Entered, Entry, Error, ServerHello, Welcome, feature,
 };
 
 /// Screen that records the events.
@@ -27,6 +28,9 @@ impl Screen for Recorder {
     }
 }
 
+/// Public key of the scripted server, if it takes proofs.
+const SERVER_KEY: [u8; 32] = [9; 32];
+
 /// Server side of a connection.
 struct ServerConnection {
     /// Socket.
@@ -35,6 +39,10 @@ struct ServerConnection {
     reader: FrameReader,
     /// Frames received and not returned yet.
     frames: Vec<ClientFrame>,
+    /// Challenge that the server sends; all zero if it takes no proofs.
+    challenge: [u8; 32],
+    /// Features of the client's `hello`, and proof in its join.
+    credentials: (u64, Option<Proof>),
 }
 
 impl ServerConnection {
@@ -42,7 +50,13 @@ impl ServerConnection {
     fn accept(listener: &TcpListener) -> Self {
         let (stream, _) = listener.accept().unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        Self { stream, reader: FrameReader::from_client(), frames: Vec::new() }
+        Self {
+            stream,
+            reader: FrameReader::from_client(),
+            frames: Vec::new(),
+            challenge: [0; 32],
+            credentials: (0, None),
+        }
     }
 
     /// Returns the next frame; `None` at the end of the stream. Panics after 10 s without a byte,
@@ -80,19 +94,21 @@ impl ServerConnection {
     /// token resumes the session. Returns the token in the client's join; `None` if the join has
     /// none.
     fn accept_join(&mut self) -> Option<Token> {
-        let Some(ClientFrame::Hello(_)) = self.read() else { panic!() };
+        let Some(ClientFrame::Hello(asked)) = self.read() else { panic!() };
+        let takes_proofs = self.challenge != [0; 32];
         let hello = ServerHello {
             version: 1,
             min_version: 1,
             max_version: 1,
-            features: 1,
+            features: if takes_proofs { feature::IDENTITY } else { 0 },
             server_program: "part".to_owned(),
             server_version: "1".to_owned(),
-            challenge: [0; 32],
-            server_key: [0; 32],
+            challenge: self.challenge,
+            server_key: if takes_proofs { SERVER_KEY } else { [0; 32] },
         };
         self.send(&[hello.into()]);
         let Some(ClientFrame::Join(join)) = self.read() else { panic!() };
+        self.credentials = (asked.features, join.proof.as_deref().cloned());
         let (log_id, rooms) = (LogId([1; 16]), vec!["lobby".to_owned()]);
         let welcome = Welcome {
             session: SessionId(1),
@@ -168,10 +184,21 @@ fn serve_one_client(listener: &TcpListener) -> Option<Token> {
 /// Runs a client that sends one message. If `asks_to_leave`, the client then leaves by command;
 /// otherwise its requests just end. Returns the reason of its end and its events.
 fn run_client(port: u16, asks_to_leave: bool, state: Option<PathBuf>) -> (EndReason, Vec<Event>) {
+    run_client_with_key(port, asks_to_leave, state, UserKey::none())
+}
+
+/// Runs a client like [`run_client`], whose user has this key.
+fn run_client_with_key(
+    port: u16,
+    asks_to_leave: bool,
+    state: Option<PathBuf>,
+    key: UserKey,
+) -> (EndReason, Vec<Event>) {
     let settings = Settings {
         username: "anna".to_owned(),
         rooms: Vec::new(),
         password: None,
+        invite: None,
         observe: true,
         retry_first_connect: false,
         can_prompt: false,
@@ -196,6 +223,7 @@ fn run_client(port: u16, asks_to_leave: bool, state: Option<PathBuf>) -> (EndRea
         known_servers: state.clone(),
         state_dir: state,
         fingerprint: None,
+        key,
         ignore_list: None,
         throttle_requests: true,
     };
@@ -275,6 +303,48 @@ fn session_is_resumed_from_disk_unless_locked() {
     drop(held);
     assert_eq!(run(&no_directory), 1);
     assert_eq!(server.join().unwrap(), [None, Some(Token([1; 16])), None, None]);
+}
+
+/// The key is proved on each connection to a server that takes proofs, with the challenge of the
+/// connection, and is the same in the next run. A server that takes none gets none, and no key is
+/// created for it. Whoever has no key does not ask for a challenge.
+#[test]
+fn key_is_proved_to_a_server_that_takes_proofs() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = thread::spawn(move || {
+        [0, 1, 2, 3].map(|number| {
+            let mut connection = ServerConnection::accept(&listener);
+            connection.challenge = [number; 32];
+            connection.accept_join();
+            connection.echo_message();
+            connection.read();
+            connection.credentials
+        })
+    });
+    let run = |key| {
+        let (end, _) = run_client_with_key(port, true, None, key);
+        assert_eq!(end, EndReason::Left { unsent: 0, refused: 0 });
+    };
+    let key = || UserKey::load(folder.path(), true).unwrap();
+    run(key());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    run(key());
+    run(key());
+    run(UserKey::none());
+    let [(asked, none), (_, first), (_, second), (unasked, nothing)] = server.join().unwrap();
+    assert_eq!((none, nothing), (None, None));
+    assert_eq!((asked & feature::IDENTITY, unasked & feature::IDENTITY), (feature::IDENTITY, 0));
+    let (first, second) = (first.unwrap(), second.unwrap());
+    let context = |challenge| ProofContext {
+        challenge: [challenge; 32],
+        server_key: IdentityKey(SERVER_KEY),
+        binding: ChannelBinding::None,
+    };
+    assert!(context(1).is_proved_by(&first) && context(2).is_proved_by(&second));
+    assert_eq!(first.key, second.key);
+    assert!(!context(2).is_proved_by(&first));
 }
 
 /// The client follows the retry delay in the server's error, even if the stream ends right after

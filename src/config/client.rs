@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::user::{default_username, env_bool, read_config_file};
 use crate::client::Destination;
 use crate::model::limits::MAX_PASSWORD;
-use crate::model::{Password, strip_room_prefix};
+use crate::model::{InvitationCode, Password, strip_room_prefix};
 use crate::text_input::{env_path, env_text, read_first_line};
 use crate::tls::{SaidFingerprint, ServerLink};
 
@@ -19,8 +19,8 @@ use crate::tls::{SaidFingerprint, ServerLink};
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct PartialConfig {
     /// Server address, as `host[:port]`, `chats://host[:port]` (TLS) or
-    /// `chat://host[:port]` (plain), or a link with the server's fingerprint. Default: a server
-    /// discovered on the local network.
+    /// `chat://host[:port]` (plain), or a link with the server's fingerprint or an invitation.
+    /// Default: a server discovered on the local network.
     pub server: Option<String>,
     /// Requested username. Default, if the user can be asked: the
     /// [remembered](super::remembered_name) one. Otherwise, or if none is remembered: the login
@@ -32,6 +32,12 @@ pub struct PartialConfig {
     pub password: Option<String>,
     /// Path of a file whose first line is the password.
     pub password_file: Option<PathBuf>,
+    /// Code of an invitation, or a link with it. Takes precedence over that of the server's
+    /// address. Not in the file, for it is used once.
+    #[serde(skip)]
+    pub invite: Option<String>,
+    /// True to prove no key of the user to servers. Default: false.
+    pub no_key: Option<bool>,
     /// True to retry the first connection until the server is reachable. False to give up when it
     /// fails. Default: false.
     pub wait: Option<bool>,
@@ -52,6 +58,10 @@ pub struct Config {
     pub rooms: Vec<String>,
     /// Password of the server; `None` if the user gave none.
     pub password: Option<Password>,
+    /// Invitation to the server; `None` if the user gave none.
+    pub invite: Option<InvitationCode>,
+    /// True to prove no key of the user to the server.
+    pub no_key: bool,
     /// True to retry the first connection until the server is reachable. False to give up when it
     /// fails.
     pub wait: bool,
@@ -83,12 +93,12 @@ impl PartialConfig {
     }
 
     /// Reads the settings in environment variables: `PI_CHAT_SERVER`, `PI_CHAT_NAME`,
-    /// `PI_CHAT_ROOM`, `PI_CHAT_PASSWORD`, `PI_CHAT_PASSWORD_FILE`, `PI_CHAT_WAIT`,
-    /// `PI_CHAT_TIMEOUT`. An empty variable counts as unset.
+    /// `PI_CHAT_ROOM`, `PI_CHAT_PASSWORD`, `PI_CHAT_PASSWORD_FILE`, `PI_CHAT_INVITE`,
+    /// `PI_CHAT_NO_KEY`, `PI_CHAT_WAIT`, `PI_CHAT_TIMEOUT`. An empty variable counts as unset.
     ///
     /// # Errors
-    /// `PI_CHAT_TIMEOUT` is not a number, `PI_CHAT_WAIT` not a boolean, or another value not UTF-8,
-    /// except the path.
+    /// `PI_CHAT_TIMEOUT` is not a number, `PI_CHAT_NO_KEY` or `PI_CHAT_WAIT` not a boolean, or
+    /// another value not UTF-8, except the path.
     pub fn from_environment() -> Result<Self> {
         let timeout = env_text("PI_CHAT_TIMEOUT")?
             .map(|it| it.parse().with_context(|| format!("PI_CHAT_TIMEOUT={it} is no number")))
@@ -99,6 +109,8 @@ impl PartialConfig {
             rooms: env_text("PI_CHAT_ROOM")?.map(|it| split_rooms(&it)),
             password: env_text("PI_CHAT_PASSWORD")?,
             password_file: env_path("PI_CHAT_PASSWORD_FILE"),
+            invite: env_text("PI_CHAT_INVITE")?,
+            no_key: env_bool("PI_CHAT_NO_KEY")?,
             wait: env_bool("PI_CHAT_WAIT")?,
             timeout,
         })
@@ -120,6 +132,8 @@ impl PartialConfig {
             rooms: self.rooms.or(other.rooms),
             password,
             password_file,
+            invite: self.invite.or(other.invite),
+            no_key: self.no_key.or(other.no_key),
             wait: self.wait.or(other.wait),
             timeout: self.timeout.or(other.timeout),
         }
@@ -136,9 +150,21 @@ impl PartialConfig {
         self.server.as_ref().map(parse).transpose()
     }
 
+    /// Returns the invitation to the server of this link: the setting, else that of the link.
+    ///
+    /// # Errors
+    /// The setting can be no invitation.
+    pub fn invite(&self, link: Option<&ServerLink>) -> Result<Option<InvitationCode>> {
+        match &self.invite {
+            Some(text) => Ok(Some(InvitationCode::from_text(text)?)),
+            None => Ok(link.and_then(|it| it.invite)),
+        }
+    }
+
     /// Completes the settings: reads the password file, checks the password, and fills in defaults:
     /// for the username the login name, not the remembered one. Does not validate the names of user
-    /// and rooms. `server` and `fingerprint` take the place of [`Self::server`].
+    /// and rooms. `server` and `fingerprint` take the place of [`Self::server`], `invite` of
+    /// [`Self::invite`].
     ///
     /// # Errors
     /// The password file cannot be read, or the password is empty or longer than 256 bytes.
@@ -146,6 +172,7 @@ impl PartialConfig {
         self,
         server: Destination,
         fingerprint: Option<SaidFingerprint>,
+        invite: Option<InvitationCode>,
     ) -> Result<Config> {
         let mut password = self.password;
         if let (None, Some(file)) = (&password, &self.password_file) {
@@ -162,6 +189,8 @@ impl PartialConfig {
             name: self.name.unwrap_or_else(default_username),
             rooms: self.rooms.unwrap_or_default(),
             password: password.map(Password),
+            invite,
+            no_key: self.no_key.unwrap_or(false),
             wait: self.wait.unwrap_or(false),
             timeout: self.timeout.unwrap_or(DEFAULT_TIMEOUT),
         })
@@ -210,9 +239,31 @@ mod tests {
         assert_eq!(near.server_link().unwrap(), None);
         let both = near.or(far);
         let link = both.server_link().unwrap().unwrap();
-        let config = both.into_config(link.address.into(), None).unwrap();
+        let config = both.into_config(link.address.into(), None, None).unwrap();
         assert_eq!((config.name.as_str(), config.server.address.host.as_str()), ("a", "pi"));
         let wrong = PartialConfig { server: Some("a b".to_owned()), ..PartialConfig::default() };
         assert!(wrong.server_link().is_err());
+    }
+
+    /// An invitation that was given by itself goes before that of the link, and may be a link, too.
+    #[test]
+    fn invite_goes_before_that_of_the_link() {
+        let resolve = |server: &str, invite: Option<&str>| {
+            let server = Some(server.to_owned());
+            let invite = invite.map(str::to_owned);
+            let partial = PartialConfig { server, invite, ..PartialConfig::default() };
+            let link = partial.server_link().unwrap();
+            partial.invite(link.as_ref()).map(|it| it.map(|it| it.to_string())).ok()
+        };
+        let code = |it: &str| Some(Some(it.to_owned()));
+        let (linked, other) = ("ABCD-EFGH-JKMN-PQRS", "0000-0000-0000-0000");
+        let link = format!("chats://pi:7/#invite={linked}");
+        assert_eq!(resolve("pi", None), Some(None));
+        assert_eq!(resolve(&link, None), code(linked));
+        assert_eq!(resolve(&link, Some(" oooo-0000-0000-0000 ")), code(other));
+        assert_eq!(resolve("pi", Some(&link)), code(linked));
+        for wrong in [" ", "chats://pi/#invite=", "ABCD"] {
+            assert_eq!(resolve("pi", Some(wrong)), None, "{wrong}");
+        }
     }
 }

@@ -1,10 +1,14 @@
 //! The link's contract with its driver: settings, inputs and outputs.
 
+#[cfg(feature = "ui")]
+use crate::model::InvitationCode;
 use crate::model::{ErrorCode, Event, Moment, Password, Position, Request, SessionId, Token};
-use crate::wire::tcp::{ClientFrame, Decoded, Hello, ServerFrame};
+#[cfg(doc)]
+use crate::wire::tcp::feature;
+use crate::wire::tcp::{ClientFrame, Decoded, Hello, Proof, ServerFrame};
 
-/// Settings of a link, fixed when it is created. Only the password and the username can change
-/// later, when the user enters others.
+/// Settings of a link, fixed when it is created. Only the password, the username and the invitation
+/// can change later, when the user enters others.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Username to request. The server validates it.
@@ -14,6 +18,10 @@ pub struct Settings {
     /// Password of the server; `None` if the user gave none. It is sent only after the server has
     /// asked for one, in this process or an earlier one.
     pub password: Option<Password>,
+    /// Invitation to this server; `None` if the user gave none. It is sent until a `welcome` comes,
+    /// and not after that: then the session or the key is known to the server.
+    #[cfg(feature = "ui")]
+    pub invite: Option<InvitationCode>,
     /// True if the client shows messages: the link resumes from the saved position and advances it.
     /// False if the client only sends: the link joins without a position, and keeps the saved one.
     /// So a later client still receives the missed messages. A link that only sends also requests
@@ -23,9 +31,9 @@ pub struct Settings {
     /// fails or ends before that join. After a completed join, the loss of the connection does not
     /// end the link.
     pub retry_first_connect: bool,
-    /// True if a user at the keyboard can answer [`Event::PasswordWanted`] and is told when a
-    /// request waits. The link asks for the password only before the first
-    /// [`Event::JoinedServer`]; if a later join needs one, the link ends.
+    /// True if a user at the keyboard can answer [`Event::PasswordWanted`] and `InviteWanted`, and
+    /// is told when a request waits. The link asks for password and invitation only before the
+    /// first [`Event::JoinedServer`]; if a later join needs one, the link ends.
     pub can_prompt: bool,
     /// True if a user can answer [`Event::NameWanted`]. If false, the link ends when the username
     /// is refused.
@@ -61,6 +69,11 @@ pub enum Input {
         /// Session that an earlier process saved for this server. Ignored if the link has a session
         /// already.
         saved: Option<SavedSession>,
+        /// Proof of the user's key, for the joins on this connection. `None` if the server takes
+        /// none, or the user has no key. A driver that makes proofs sets [`feature::IDENTITY`] in
+        /// the `hello`, and passes this input when it has received `server_hello`, which holds what
+        /// a proof signs.
+        proof: Option<Proof>,
     },
     /// The connection requested by [`Output::Connect`] failed.
     ConnectFailed {

@@ -15,6 +15,7 @@
 //! - `cursor`, `accepted`: the position, duplicate detection and gap detection
 //! - `timers`, `backoff`: timeouts, pings, reconnect delays
 //! - `moderation`: roles, sanctions, topics, removed messages, list of rooms
+//! - `invite`: the user's invitation, and the question for one
 //! - `answer_watch`: notices a dead connection by an unanswered request
 //! - `reconnect`: connecting at once for the user
 //!
@@ -28,6 +29,8 @@ mod cursor;
 mod encode;
 mod errors;
 mod frames;
+#[cfg(feature = "ui")]
+mod invite;
 mod moderation;
 mod pending;
 mod pinned;
@@ -56,7 +59,7 @@ use crate::model::{
     ChatCommand, ConnectionState, Event, Moment, NameKey, Position, Refusal, RequestTag, RoomName,
     SessionId,
 };
-use crate::wire::tcp::{ClientFrame, Hello, Join, MAGIC, VERSION, Welcome, feature};
+use crate::wire::tcp::{ClientFrame, Hello, Join, MAGIC, Proof, VERSION, Welcome, feature};
 
 /// Time from scheduling a write of the session to disk until the write. Changes within this time
 /// share one write, which reduces wear on SD cards.
@@ -97,6 +100,9 @@ enum Phase {
     AwaitingPassword,
     /// Disconnected; the user has been asked for another username.
     AwaitingName,
+    /// Disconnected; the user has been asked for an invitation.
+    #[cfg(feature = "ui")]
+    AwaitingInvite,
     /// `welcome` has been received. The server replays entries until `end`. Requests wait for the
     /// `end`.
     Replaying,
@@ -126,7 +132,7 @@ struct Draining {
 #[derive(Debug)]
 pub struct Link {
     /// Settings passed to [`Link::new`]. Later only the password and the username change, when the
-    /// user enters others.
+    /// user enters others, and the invitation, which is dropped when it is no longer needed.
     settings: Settings,
     /// Phase of the connection.
     phase: Phase,
@@ -173,6 +179,8 @@ pub struct Link {
     rooms: Vec<String>,
     /// True once the first join is completed: its replay has ended.
     has_joined: bool,
+    /// Proof of the user's key for the present connection; `None` if there is none.
+    proof: Option<Proof>,
     /// True if the last `join` sent included the password.
     password_sent: bool,
     /// True if this server has ever asked for a password or found it wrong. The restored session
@@ -219,6 +227,7 @@ impl Link {
             features: 0,
             rooms: settings.rooms.clone(),
             has_joined: false,
+            proof: None,
             password_sent: false,
             last_received: Moment::START,
             ping_outstanding: false,
@@ -240,7 +249,7 @@ impl Link {
             return;
         }
         match input {
-            Input::Connected { saved } => self.on_connected(now, saved),
+            Input::Connected { saved, proof } => self.on_connected(now, saved, proof),
             Input::BytesReceived => self.on_bytes_received(now),
             Input::Received(received) => {
                 self.on_bytes_received(now);
@@ -314,16 +323,17 @@ impl Link {
         self.push_output(Output::Connect { hello });
     }
 
-    /// Handles an established connection. If the link has no session yet, restores `saved`. Then
-    /// reports the connection and waits for `server_hello`. Does nothing if the phase is not
-    /// [`Phase::Connecting`].
-    fn on_connected(&mut self, now: Moment, saved: Option<SavedSession>) {
+    /// Handles an established connection. If the link has no session yet, restores `saved`. Keeps
+    /// the proof for the joins. Then reports the connection and waits for `server_hello`. Does
+    /// nothing if the phase is not [`Phase::Connecting`].
+    fn on_connected(&mut self, now: Moment, saved: Option<SavedSession>, proof: Option<Proof>) {
         if self.phase != Phase::Connecting {
             return;
         }
         if let Some(saved) = saved.filter(|_| self.saved.is_none()) {
             self.restore(saved);
         }
+        self.proof = proof;
         self.phase = Phase::AwaitingHello { since: now };
         self.last_received = now;
         self.ping_outstanding = false;
@@ -376,8 +386,8 @@ impl Link {
     }
 
     /// Sends `join`; the caller sets the phase. The frame includes the token of the session, if
-    /// there is one. It includes the password only if this server has asked for one, and the
-    /// position only if `sends_position` is true.
+    /// there is one. It includes the password only if this server has asked for one, the position
+    /// only if `sends_position` is true, and the invitation until there was a `welcome`.
     ///
     /// Call it only after `server_hello`. Otherwise a join on an abandoned connection could reach
     /// the server late and end the next connection.
@@ -390,9 +400,16 @@ impl Link {
             rooms: self.rooms.clone(),
             token: self.saved.as_ref().map(|it| it.token),
             position: self.cursor.position().filter(|_| self.sends_position),
-            proof: None,
-            invite: None,
+            proof: self.proof.clone().map(Box::new),
+            invite: self.invite_to_send(),
         });
+    }
+
+    /// Returns the invitation for the next `join`: none, for a client without one.
+    #[cfg(not(feature = "ui"))]
+    #[allow(clippy::unused_self, reason = "with the feature it has a use")]
+    const fn invite_to_send(&self) -> Option<String> {
+        None
     }
 
     /// Restarts the silence timers, because bytes were received at `now`. If the user was told that

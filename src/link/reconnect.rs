@@ -23,7 +23,7 @@ impl Link {
     ///   connects as between two attempts.
     ///
     /// Before the first completed join, an established connection is kept. While the link waits for
-    /// a password or a username, nothing happens.
+    /// a password, a username or an invitation, nothing happens.
     pub(super) fn reconnect(&mut self, now: Moment, is_forced: bool) {
         let is_stale = now >= self.last_attempt + STALE_ATTEMPT_AGE;
         match self.phase {

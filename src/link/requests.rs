@@ -30,8 +30,9 @@ const MAX_MESSAGES_IN_FLIGHT: usize = 64;
 impl Link {
     /// Handles a request of the user interface. A chat command is checked and queued; it is sent
     /// when the link is live. A command for peers is refused. A password is kept for the next join;
-    /// a username is ignored unless the link waits for one. Either connects if the link waits for
-    /// it. Other commands connect anew, start a graceful shutdown, or end the link.
+    /// a username or an invitation is ignored unless the link waits for one. Each of the three
+    /// connects if the link waits for it. Other commands connect anew, start a graceful shutdown, or
+    /// end the link.
     pub(super) fn on_request(&mut self, now: Moment, request: Request) {
         let Request { tag, command } = request;
         match command {
@@ -64,6 +65,8 @@ impl Link {
                     self.connect(now);
                 }
             }
+            #[cfg(feature = "ui")]
+            Command::Invite(invite) => self.on_invite(now, invite),
             Command::Finish { patience } => {
                 self.draining = Some(Draining { patience, last_answer: now });
             }

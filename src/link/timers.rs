@@ -83,6 +83,8 @@ impl Link {
                 due.push(since + HANDSHAKE_TIMEOUT);
             }
             Phase::Connecting | Phase::AwaitingPassword | Phase::AwaitingName => {}
+            #[cfg(feature = "ui")]
+            Phase::AwaitingInvite => {}
             Phase::Replaying | Phase::Live => {
                 let (ping_after, idle_after) = self.silence_limits();
                 due.push(

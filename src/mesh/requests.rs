@@ -58,7 +58,10 @@ impl Mesh {
                     self.refuse(tag, 0, format!("{name} is not waiting to come in."), None);
                 }
             }
-            Command::Password(_) | Command::Name(_) | Command::Reconnect { .. } => {}
+            Command::Password(_)
+            | Command::Name(_)
+            | Command::Invite(_)
+            | Command::Reconnect { .. } => {}
             Command::Finish { patience } => {
                 let (progress_at, undelivered, check_at) = (now.moment, usize::MAX, now.moment);
                 self.outbox.leaving =

@@ -140,6 +140,13 @@ pub enum Event {
         /// Human-readable reason.
         text: String,
     },
+    /// The server admits only invited users, or the invitation that was sent is not valid. Answer
+    /// with [`super::Command::Invite`].
+    #[cfg(feature = "ui")]
+    InviteWanted {
+        /// Human-readable reason.
+        text: String,
+    },
     /// This peer has joined a room of peers.
     JoinedMesh(JoinedMesh),
     /// A candidate asks to join the room of peers, and this peer's user may reject it. Answer with

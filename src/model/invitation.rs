@@ -34,6 +34,20 @@ impl InvitationCode {
         Self(bits)
     }
 
+    /// What stands before a code behind the `#` of a link: `chats://pi.local/#invite=CODE`.
+    pub const LINK_KEY: &str = "invite=";
+
+    /// Parses what the holder of an invitation has typed or copied: a code, or a link with it.
+    ///
+    /// # Errors
+    /// It is neither.
+    #[cfg(feature = "ui")]
+    pub fn from_text(text: &str) -> Result<Self, InvitationCodeError> {
+        let Some((_, fragment)) = text.rsplit_once('#') else { return text.trim().parse() };
+        let code = fragment.split('&').find_map(|it| it.strip_prefix(Self::LINK_KEY));
+        code.ok_or(InvitationCodeError)?.trim().parse()
+    }
+
     /// Returns the canonical form: 16 characters in upper case without hyphens.
     #[must_use]
     pub fn canonical(&self) -> String {

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "ui")]
+use super::InvitationCode;
 use super::{ModerationCommand, Sequence, SessionId, Style, Timestamp};
 
 /// Correlation id of a request, chosen by the user interface. The events that answer the request
@@ -44,6 +46,10 @@ pub enum Command {
     /// Supplies another username, as [`super::Event::NameWanted`] asked for. Ignored if the engine
     /// has not asked.
     Name(String),
+    /// Supplies the invitation that [`super::Event::InviteWanted`] asked for. Ignored if the engine
+    /// has not asked.
+    #[cfg(feature = "ui")]
+    Invite(InvitationCode),
     /// Leaves gracefully: a client disconnects as soon as every request is answered, a peer leaves
     /// as soon as the other members have all its messages. Either also leaves when there was no
     /// progress for `patience`.

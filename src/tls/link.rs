@@ -1,4 +1,5 @@
-//! Links to servers: address and fingerprint in one text (`docs/protocol/tls.md`, section 3).
+//! Links to servers: address, fingerprint and invitation in one text (`docs/protocol/tls.md`,
+//! section 3).
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,19 +8,21 @@ use thiserror::Error;
 
 use super::Fingerprint;
 use crate::model::limits::DEFAULT_TLS_PORT;
-use crate::model::{AddressError, HostAddress, Scheme, ServerAddress};
+use crate::model::{AddressError, HostAddress, InvitationCode, Scheme, ServerAddress};
 
 /// What stands before the fingerprint behind the `#` of a link.
 const FINGERPRINT: &str = "fingerprint=";
 
-/// Server as people name it: an address, or a link, which is an address for TLS with the
-/// fingerprint of the server.
+/// Server as people name it: an address, or a link, which is an address with the fingerprint of the
+/// server, an invitation to it, or both. An address with a fingerprint is one for TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerLink {
     /// Address of the server.
     pub address: ServerAddress,
-    /// Fingerprint that the server must have; `None` if the text is an address only.
+    /// Fingerprint that the server must have; `None` if the text has none.
     pub fingerprint: Option<Fingerprint>,
+    /// Invitation to the server; `None` if the text has none.
+    pub invite: Option<InvitationCode>,
 }
 
 /// Reason why a text is neither an address nor a link.
@@ -28,12 +31,18 @@ pub enum LinkError {
     /// The address is none.
     #[error(transparent)]
     Address(#[from] AddressError),
-    /// A `#` follows an address that does not demand TLS.
+    /// A fingerprint follows an address that does not demand TLS.
     #[error("only an address with chats:// before it has a fingerprint behind it")]
     NotTls,
-    /// What follows the `#` has no fingerprint, several, or one that is not 64 hexadecimal digits.
+    /// What follows the `#` has neither fingerprint nor invitation, or several fingerprints, or one
+    /// that is not 64 hexadecimal digits.
     #[error("the link is damaged: #fingerprint= and 64 hexadecimal digits belong at its end")]
     Fingerprint,
+    /// What follows the `#` has several invitations, or one that can be none.
+    #[error(
+        "the link is damaged: #invite= and an invitation of 16 letters and digits belong at its end"
+    )]
+    Invite,
 }
 
 impl ServerLink {
@@ -41,7 +50,24 @@ impl ServerLink {
     #[must_use]
     pub const fn new(address: HostAddress, fingerprint: Fingerprint) -> Self {
         let address = ServerAddress { scheme: Some(Scheme::Tls), address };
-        Self { address, fingerprint: Some(fingerprint) }
+        Self { address, fingerprint: Some(fingerprint), invite: None }
+    }
+}
+
+/// Returns the value of this key (with its “=”) in what follows the `#` of a link. `None` if it is
+/// missing.
+///
+/// # Errors
+/// It is there several times: `damaged`.
+fn value_of<'a>(
+    fragment: &'a str,
+    key: &str,
+    damaged: LinkError,
+) -> Result<Option<&'a str>, LinkError> {
+    let mut values = fragment.split('&').filter_map(|it| it.strip_prefix(key));
+    match (values.next(), values.next()) {
+        (value, None) => Ok(value),
+        (_, Some(_)) => Err(damaged),
     }
 }
 
@@ -51,7 +77,7 @@ impl FromStr for ServerLink {
     /// Parses an address like [`ServerAddress`], or a link.
     fn from_str(text: &str) -> Result<Self, LinkError> {
         let error = match text.parse() {
-            Ok(address) => return Ok(Self { address, fingerprint: None }),
+            Ok(address) => return Ok(Self { address, fingerprint: None, invite: None }),
             Err(error) => error,
         };
         // An instance name may have a “#” too, so the last one counts.
@@ -59,22 +85,24 @@ impl FromStr for ServerLink {
             return Err(error.into());
         };
         let address: ServerAddress = address.parse()?;
-        if address.scheme != Some(Scheme::Tls) {
+        let digits = value_of(fragment, FINGERPRINT, LinkError::Fingerprint)?;
+        let code = value_of(fragment, InvitationCode::LINK_KEY, LinkError::Invite)?;
+        if code.is_none() && digits.is_none() {
+            return Err(LinkError::Fingerprint);
+        }
+        if digits.is_some() && address.scheme != Some(Scheme::Tls) {
             return Err(LinkError::NotTls);
         }
-        let mut said = fragment.split('&').filter_map(|it| it.strip_prefix(FINGERPRINT));
-        let (Some(digits), None) = (said.next(), said.next()) else {
-            return Err(LinkError::Fingerprint);
-        };
-        let fingerprint = Fingerprint::from_hex(&digits.to_ascii_lowercase());
-        let fingerprint = fingerprint.or(Err(LinkError::Fingerprint))?;
-        Ok(Self { address, fingerprint: Some(fingerprint) })
+        let fingerprint = digits.map(|it| Fingerprint::from_hex(&it.to_ascii_lowercase()));
+        let fingerprint = fingerprint.transpose().or(Err(LinkError::Fingerprint))?;
+        let invite = code.map(|it| it.parse().or(Err(LinkError::Invite))).transpose()?;
+        Ok(Self { address, fingerprint, invite })
     }
 }
 
 impl fmt::Display for ServerLink {
-    /// Writes the address with its scheme, without the default port of TLS, and the fingerprint
-    /// behind it.
+    /// Writes the address with its scheme, without the default port of TLS, and behind it the
+    /// fingerprint, then the invitation.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ServerAddress { scheme, address } = &self.address;
         let shown = address.to_string();
@@ -86,16 +114,24 @@ impl fmt::Display for ServerLink {
             Some(Scheme::Plain) => format!("chat://{shown}"),
             None => shown,
         };
-        match self.fingerprint {
-            Some(it) => write!(f, "{shown}/#{FINGERPRINT}{}", it.to_hex()),
-            None => f.write_str(&shown),
+        f.write_str(&shown)?;
+        if let Some(fingerprint) = self.fingerprint {
+            write!(f, "/#{FINGERPRINT}{}", fingerprint.to_hex())?;
         }
+        if let Some(invite) = &self.invite {
+            let separator = if self.fingerprint.is_some() { "&" } else { "/#" };
+            write!(f, "{separator}{}{}", InvitationCode::LINK_KEY, invite)?;
+        }
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Code of an invitation.
+    const CODE: &str = "ABCD-EFGH-JKMN-PQRS";
 
     /// Returns the cell of the page in the row that begins so.
     fn cell(row: &str) -> String {
@@ -136,6 +172,24 @@ mod tests {
         }
     }
 
+    /// A link may have an invitation, with a fingerprint or without, and without TLS.
+    #[test]
+    fn links_have_invitations() {
+        let hex = "0".repeat(64);
+        for (text, has_fingerprint) in [
+            (format!("chats://pi/#fingerprint={hex}&invite={CODE}"), true),
+            (format!("chats://pi:7/#invite={CODE}"), false),
+            (format!("chat://pi:7/#invite={CODE}"), false),
+        ] {
+            let link: ServerLink = text.parse().unwrap();
+            assert_eq!(link.fingerprint.is_some(), has_fingerprint, "{text}");
+            assert_eq!(link.invite.map(|it| it.to_string()).as_deref(), Some(CODE));
+            assert_eq!(link.to_string(), text);
+        }
+        let link: ServerLink = "pi#x=y&invite=abcdefghjkmnpqrs".parse().unwrap();
+        assert_eq!(link.invite.unwrap().to_string(), CODE);
+    }
+
     /// A link without a whole fingerprint is never taken for an address.
     #[test]
     fn damaged_links_are_refused() {
@@ -154,6 +208,15 @@ mod tests {
         ] {
             let parsed = format!("chats://pi/#{fragment}").parse::<ServerLink>();
             assert_eq!(parsed, Err(LinkError::Fingerprint), "{fragment}");
+        }
+        for (fragment, error) in [
+            ("invite=", LinkError::Invite),
+            ("invite=abc", LinkError::Invite),
+            (&format!("invite={CODE}&invite={CODE}"), LinkError::Invite),
+            (&format!("invite={CODE}&fingerprint=00"), LinkError::Fingerprint),
+        ] {
+            let parsed = format!("chats://pi/#{fragment}").parse::<ServerLink>();
+            assert_eq!(parsed, Err(error), "{fragment}");
         }
         for address in ["pi", "chat://pi", "pi:7"] {
             let parsed = format!("{address}#fingerprint={hex}").parse::<ServerLink>();

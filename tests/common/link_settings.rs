@@ -9,6 +9,7 @@ pub(crate) fn link_settings(username: String, seed: u64) -> Settings {
         username,
         rooms: Vec::new(),
         password: None,
+        invite: None,
         observe: true,
         retry_first_connect: false,
         can_prompt: false,

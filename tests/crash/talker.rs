@@ -199,7 +199,7 @@ impl Talker {
         let address = server.wait_for(Option::is_some).await.unwrap().unwrap();
         let stream = TcpStream::connect(address).await;
         self.input(match &stream {
-            Ok(_) => Input::Connected { saved: None },
+            Ok(_) => Input::Connected { saved: None, proof: None },
             Err(error) => Input::ConnectFailed { reason: error.to_string() },
         });
         stream.ok()

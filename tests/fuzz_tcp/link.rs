@@ -88,6 +88,7 @@ pub(crate) fn run(bytes: &[u8]) -> Summary {
         username: bytes.name(),
         rooms: (0..choice % 3).map(|_| bytes.name()).collect(),
         password: (choice & 4 != 0).then(|| Password("secret".to_owned())),
+        invite: None,
         observe: choice & 8 == 0,
         retry_first_connect: choice & 16 == 0,
         can_prompt: choice & 32 == 0,
@@ -160,7 +161,7 @@ impl World {
         }
         self.connection = Connection::Open(false);
         let saved = self.saved.clone().filter(|_| bytes.u8().is_multiple_of(2));
-        self.input(Input::Connected { saved });
+        self.input(Input::Connected { saved, proof: None });
         for frame in [Self::hello(bytes).into(), Self::welcome(bytes).into()] {
             if bytes.u8().is_multiple_of(16) {
                 return;

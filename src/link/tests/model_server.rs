@@ -6,7 +6,7 @@ use crate::model::{
 };
 use crate::wire::tcp::{
     Accepted, ClientFrame, Direct, DirectEntry, End, Entered, Entry, Error, History, Join, Left,
-    Pong, Search, ServerFrame, ServerHello, Welcome, flag,
+    Pong, Proof, Search, ServerFrame, ServerHello, Welcome, flag,
 };
 
 /// Session number of the author of the messages of [`ModelServer::other_says`].
@@ -50,6 +50,10 @@ pub(super) struct ModelServer {
     pub(super) ignores_limits: bool,
     /// Password of each join received, in order.
     pub(super) joins: Vec<Option<String>>,
+    /// Code that joins without a known token must include; `None` if none is required.
+    pub(super) invite: Option<&'static str>,
+    /// Proof and code of each join received, in order.
+    pub(super) credentials: Vec<(Option<Proof>, Option<String>)>,
     /// Direct messages received. The server neither answers nor logs them.
     pub(super) received_directs: Vec<Direct>,
     /// Room from which the user is banned, as its key; `None` if there is none.
@@ -79,6 +83,8 @@ impl ModelServer {
             taken_name: None,
             banned_room: None,
             joins: Vec::new(),
+            invite: None,
+            credentials: Vec::new(),
             received_directs: Vec::new(),
             received_moderation: Vec::new(),
             features: 0,
@@ -279,10 +285,11 @@ impl ModelServer {
         out
     }
 
-    /// Answers `join`: with an error if password or username are refused. A known token resumes its
-    /// session; a position of this log is accepted.
+    /// Answers `join`: with an error if password, username or invitation are refused. A known token
+    /// resumes its session; a position of this log is accepted.
     fn join(&mut self, join: Join) -> Vec<ServerFrame> {
         self.joins.push(join.password.clone());
+        self.credentials.push((join.proof.as_deref().cloned(), join.invite.clone()));
         if let Some(password) = self.password {
             match join.password {
                 None => {
@@ -300,6 +307,11 @@ impl ModelServer {
             return vec![Error::about(ErrorCode::NameTaken, 2, Reference::NONE).into()];
         }
         let kept = self.sessions.iter().position(|it| Some(it.token) == join.token);
+        if kept.is_none() && self.invite.is_some() && join.invite.as_deref() != self.invite {
+            let is_given = join.invite.is_some();
+            let code = if is_given { ErrorCode::InviteInvalid } else { ErrorCode::InviteRequired };
+            return vec![Error::about(code, 2, Reference::NONE).into()];
+        }
         let at = kept.unwrap_or_else(|| {
             self.last_session_number += 1;
             self.sessions.push(Session {

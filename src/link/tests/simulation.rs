@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::model_server::ModelServer;
 use crate::link::*;
 use crate::model::{Command, Request, RoomSelector, Style};
-use crate::wire::tcp::{Decoded, ServerFrame};
+use crate::wire::tcp::{Decoded, Proof, ServerFrame};
 
 /// Simulation of a link, a model server and the connection between them.
 pub(super) struct Simulation {
@@ -34,6 +34,8 @@ pub(super) struct Simulation {
     pub(super) saved: Option<SavedSession>,
     /// Session that an earlier link persisted. The first connection passes it to the link.
     pub(super) initial_saved: Option<SavedSession>,
+    /// Proof that each connection passes to the link; `None` if the user has no key.
+    pub(super) proof: Option<Proof>,
     /// Reason why the link has ended; `None` if it has not.
     pub(super) end: Option<EndReason>,
     /// Number of messages sent with [`Simulation::say_next`].
@@ -46,6 +48,7 @@ pub(super) fn settings() -> Settings {
         username: "anna".to_owned(),
         rooms: Vec::new(),
         password: None,
+        invite: None,
         observe: true,
         retry_first_connect: false,
         can_prompt: false,
@@ -72,6 +75,7 @@ impl Simulation {
             events: Vec::new(),
             saved: None,
             initial_saved: None,
+            proof: None,
             end: None,
             message_count: 0,
         };
@@ -159,7 +163,7 @@ impl Simulation {
             self.to_server = VecDeque::from([hello.into()]);
             self.to_client.clear();
             let saved = self.initial_saved.take();
-            self.input(Input::Connected { saved });
+            self.input(Input::Connected { saved, proof: self.proof.clone() });
         }
     }
 
@@ -206,14 +210,16 @@ impl Simulation {
     }
 
     /// Establishes connections, delivers frames and advances the time. Stops when no frame is
-    /// undelivered and the link is live, has ended or waits for a username. Panics if that does not
+    /// undelivered and the link is live, has ended or waits for the user's answer. Panics if that does not
     /// happen.
     pub(super) fn run_until_idle(&mut self) {
         for _ in 0..100_000 {
             self.connect();
             if !self.deliver_to_server() && !self.deliver_to_client() {
                 let is_live = self.connected && self.link.phase == Phase::Live;
-                if self.end.is_some() || is_live || self.link.phase == Phase::AwaitingName {
+                let is_asking =
+                    matches!(self.link.phase, Phase::AwaitingName | Phase::AwaitingInvite);
+                if self.end.is_some() || is_live || is_asking {
                     return;
                 }
                 self.advance(Duration::from_millis(500));

@@ -21,6 +21,10 @@ use crate::model::{
 /// Maximum number of names that one line lists. Further names are only counted.
 pub(super) const MAX_LISTED_NAMES: usize = 50;
 
+/// What to do about a name that somebody else has claimed.
+pub const CLAIMED_NAME_TEXT: &str = "This name belongs to somebody. Choose another, or come from \
+    the device on which it was claimed.";
+
 /// Kind of a rendered text, which determines its output stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LineKind {
@@ -156,7 +160,9 @@ impl Renderer {
                 out.push(error_line(&format!("{how}{to}: {text}")));
             }
             Event::Problem { text, .. } => out.push(error_line(&safe_line(text))),
-            Event::NameWanted { name, text, .. } => {
+            Event::NameWanted { name, code, text } => {
+                let is_claimed = *code == ErrorCode::NameClaimed.number();
+                let text = if is_claimed { CLAIMED_NAME_TEXT } else { text };
                 let lines = self.view.with(|it| it.name_question.render(name, text));
                 let line = |text| RenderedText { text, kind: LineKind::Status, bell: false };
                 out.extend(lines.into_iter().map(line));
@@ -187,6 +193,7 @@ impl Renderer {
             | Event::HistoryEnd { .. }
             | Event::Acknowledged { .. }
             | Event::PasswordWanted { .. } => {}
+            Event::InviteWanted { text } => out.push(error_line(&safe_line(text))),
         }
         out
     }

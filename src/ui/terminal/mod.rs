@@ -36,7 +36,7 @@ use super::plain::terminal_width;
 use super::render::{RenderedText, Renderer};
 use super::safe::safe_name;
 use super::view_state::SharedViewState;
-use crate::model::{Command, Event, Password, Request, RequestTag};
+use crate::model::{Command, Event, InvitationCode, Password, Request, RequestTag};
 
 /// Returns the prompt of the line editor. It shows the room to which a typed line goes, or, while a
 /// username is asked for, the suggested name.
@@ -47,6 +47,9 @@ fn prompt(view: &SharedViewState) -> String {
         (None, None) => "> ".to_owned(),
     })
 }
+
+/// Prompt of the question for an invitation.
+const INVITE_PROMPT: &str = "code of your invitation (or /quit)> ";
 
 /// Maximum number of lines in the editor's history of typed lines.
 const MAX_HISTORY: usize = 500;
@@ -62,6 +65,8 @@ enum ReaderCommand {
     AskPassword(bool),
     /// Ask the user for another username.
     AskName,
+    /// Ask the user for an invitation.
+    AskInvite,
 }
 
 /// Screen of the line editor interface: prints events above the line that the user is typing.
@@ -169,6 +174,7 @@ impl Screen for TerminalScreen {
             Event::PasswordWanted { again } => {
                 drop(self.commands.send(ReaderCommand::AskPassword(*again)))
             }
+            Event::InviteWanted { .. } => drop(self.commands.send(ReaderCommand::AskInvite)),
             // If the reader has started, its next line answers the question.
             Event::NameWanted { .. } if !self.reader_started => {
                 drop(self.commands.send(ReaderCommand::AskName));
@@ -180,8 +186,8 @@ impl Screen for TerminalScreen {
 }
 
 impl TerminalInput {
-    /// Until the user has joined, asks for the password or another username each time that the
-    /// screen demands it. Then reads lines and executes them. A blank line requests a reconnect,
+    /// Until the user has joined, asks for the password, another username or an invitation each
+    /// time that the screen demands it. Then reads lines and executes them. A blank line requests a reconnect,
     /// which keeps a connection whose server answers.
     ///
     /// At Ctrl-D or `/quit`, requests a graceful shutdown, with `patience` as the maximum time
@@ -199,6 +205,11 @@ impl TerminalInput {
                     let request = Request { tag: RequestTag::default(), command };
                     requests.blocking_send(request).is_ok()
                 }
+                ReaderCommand::AskInvite => {
+                    let command = self.ask_invite();
+                    let request = Request { tag: RequestTag::default(), command };
+                    requests.blocking_send(request).is_ok()
+                }
                 ReaderCommand::AskName => match self.ask_name(requests, tell) {
                     AfterLine::Continue => true,
                     AfterLine::Stop => {
@@ -212,7 +223,7 @@ impl TerminalInput {
             }
         }
         loop {
-            match self.read_line() {
+            match self.read_line(&prompt(&self.view)) {
                 // A user who presses Enter does not want to wait for the reconnect delay.
                 Ok(line) if line.trim().is_empty() && !self.is_asking_name() => {
                     request_reconnect(requests, false);
@@ -235,13 +246,30 @@ impl TerminalInput {
         request_finish(requests, patience);
     }
 
-    /// Reads a line with the prompt of the moment. Blocks.
-    fn read_line(&mut self) -> Result<String, ReadlineError> {
-        let prompt = prompt(&self.view);
-        self.line.set_prompt(&prompt);
-        let read = self.editor.readline(&prompt);
+    /// Reads a line with this prompt. Blocks.
+    fn read_line(&mut self, prompt: &str) -> Result<String, ReadlineError> {
+        self.line.set_prompt(prompt);
+        let read = self.editor.readline(prompt);
         self.line.end();
         read
+    }
+
+    /// Reads lines until one can be an invitation: its code, or a link with it. Returns the command
+    /// for the driver: the invitation, or to quit if the user wants to leave instead. Blocks.
+    fn ask_invite(&mut self) -> Command {
+        let command = loop {
+            match self.read_line(INVITE_PROMPT) {
+                Ok(line) if line.trim() == "/quit" => break Command::Quit,
+                Ok(line) => match InvitationCode::from_text(&line) {
+                    Ok(invite) => break Command::Invite(invite),
+                    Err(error) => drop(writeln!(io::stdout(), "!! {error}")),
+                },
+                Err(_) => break Command::Quit,
+            }
+        };
+        // The printer must not wait for a further line: none begins before the user has joined.
+        self.access.begin_line();
+        command
     }
 
     /// Returns true if a username is asked for: the next line is the answer.
@@ -258,7 +286,7 @@ impl TerminalInput {
     ) -> AfterLine {
         let mut after = AfterLine::Continue;
         while after == AfterLine::Continue && self.is_asking_name() {
-            after = match self.read_line() {
+            after = match self.read_line(&prompt(&self.view)) {
                 Ok(line) => execute_line(&line, &self.view, requests, tell),
                 Err(_) => AfterLine::Stop,
             };

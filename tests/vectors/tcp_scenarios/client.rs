@@ -34,7 +34,7 @@ impl RecordedInput {
     /// The link's input.
     fn input(&self) -> Input {
         match self.clone() {
-            Self::Connected(saved) => Input::Connected { saved },
+            Self::Connected(saved) => Input::Connected { saved, proof: None },
             Self::Body(body) => Input::Received(ServerFrame::decode(&body)),
             Self::Lost => Input::Disconnected { reason: "lost".to_owned() },
             Self::Request(request) => Input::Request(request),

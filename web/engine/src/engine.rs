@@ -103,7 +103,7 @@ impl Engine {
     pub(crate) fn on_connected(&mut self, now: f64) {
         self.reader = FrameReader::from_server();
         let saved = self.saved.take();
-        self.link.handle_input(moment(now), Input::Connected { saved });
+        self.link.handle_input(moment(now), Input::Connected { saved, proof: None });
     }
 
     /// Handles a connection that could not be opened.
