@@ -228,9 +228,9 @@ fn value(action: &ModerationAction) -> serde_json::Value {
         }
         ModerationAction::NameClaimed { key, .. } => key.to_string().into(),
         ModerationAction::ClaimEnded { why, .. } => claim_end_name(*why).into(),
-        ModerationAction::InvitationMade(it) => it.hash.id().into(),
+        ModerationAction::InvitationMade(it) => it.hash.id().to_string().into(),
         ModerationAction::InvitationRevoked { invitation: it }
-        | ModerationAction::InvitationUsed { invitation: it, .. } => it.id().into(),
+        | ModerationAction::InvitationUsed { invitation: it, .. } => it.id().to_string().into(),
         ModerationAction::SanctionEnded { .. }
         | ModerationAction::Kicked { .. }
         | ModerationAction::Announced(_) => serde_json::Value::Null,

@@ -15,6 +15,8 @@ mod exit;
 #[cfg(feature = "ui")]
 mod frontend;
 #[cfg(feature = "server")]
+mod invitations;
+#[cfg(feature = "server")]
 mod invite;
 #[cfg(any(feature = "server", feature = "peer"))]
 mod logging;

@@ -8,7 +8,10 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::control::{self, ControlArgs, NoAnswer};
-use super::moderation_output::{write_roles, write_rooms, write_sanctions};
+use super::invitations::{ClaimsArgs, InvitationsArgs};
+use super::moderation_output::{
+    write_claims, write_invitations, write_roles, write_rooms, write_sanctions,
+};
 use crate::model::{
     ModerationRequest, Reason, Role, RoomName, RoomSetting, SanctionKind, SanctionLength, Scope,
     Sequence, SessionId, SlowMode, Topic, UserSelector, Username,
@@ -17,7 +20,8 @@ use crate::server::{ControlAnswer, ControlList, ControlRequest};
 
 /// Text for the owner if the server does not answer a request for a moderation action.
 const PERHAPS_DONE: &str = "perhaps it was done, or will be when the server can store it \
-    (`chat-server audit` tells what was done; `bans`, `role list` and `rooms` what is in force)";
+    (`chat-server audit` tells what was done; `bans`, `role list`, `rooms`, `invitations` and \
+    `claims` what is in force)";
 
 /// Moderation commands.
 #[derive(Debug, Subcommand)]
@@ -67,6 +71,17 @@ pub(super) enum ModerationCommand {
     ///
     /// Clients show a placeholder in its place. Backups that were made before keep the text.
     Remove(RemoveArgs),
+
+    /// List the invitations that `chat-server invite --code` has made, or revoke one
+    ///
+    /// The codes are not kept, so they cannot be listed. An invitation that is over or used up is
+    /// listed for another 30 days.
+    Invitations(InvitationsArgs),
+
+    /// List the claimed names, or release one
+    ///
+    /// A claimed name is kept for whoever has the key with which it was claimed.
+    Claims(ClaimsArgs),
 }
 
 /// Commands for roles.
@@ -363,6 +378,8 @@ impl ModerationCommand {
             Self::Ban(command) => command.perform(),
             Self::Bans(command) => command.print(ControlList::Sanctions),
             Self::Rooms(command) => command.print(ControlList::Rooms),
+            Self::Invitations(command) => command.perform(),
+            Self::Claims(command) => command.perform(),
             Self::Kick(KickArgs { name, reason, scope, socket }) => {
                 let user = holder_of(name);
                 act(&socket, ModerationRequest::Kick { scope: scope.scope(), user, reason })
@@ -460,7 +477,7 @@ impl ListArgs {
     ///
     /// # Errors
     /// As [`ModerationCommand::perform`].
-    fn print(&self, list: ControlList) -> Result<()> {
+    pub(super) fn print(&self, list: ControlList) -> Result<()> {
         let (answer, line) = request(&self.socket, &ControlRequest::List(list))?;
         if self.json {
             return print(&line);
@@ -469,6 +486,8 @@ impl ListArgs {
             ControlAnswer::Roles(roles) => write_roles(&roles),
             ControlAnswer::Sanctions(sanctions) => write_sanctions(&sanctions),
             ControlAnswer::Rooms(rooms) => write_rooms(&rooms),
+            ControlAnswer::Invitations(invitations) => write_invitations(&invitations),
+            ControlAnswer::Claims(claims) => write_claims(&claims),
             _ => bail!("the server has answered something else"),
         })
     }
@@ -493,13 +512,23 @@ fn act(socket: &ControlArgs, request: ModerationRequest) -> Result<()> {
 /// # Errors
 /// The server cannot be reached or refuses. Or it does not answer in time; then the text says that
 /// the action may have been performed.
-fn moderate(socket: &ControlArgs, action: ModerationRequest) -> Result<u32> {
-    let answer = request(socket, &ControlRequest::Moderate(action))
-        .map_err(|error| if error.is::<NoAnswer>() { error.context(PERHAPS_DONE) } else { error });
-    match answer?.0 {
+pub(super) fn moderate(socket: &ControlArgs, action: ModerationRequest) -> Result<u32> {
+    match request_action(socket, &ControlRequest::Moderate(action))?.0 {
         ControlAnswer::Done(hit) => Ok(hit),
         _ => bail!("the server has answered something else"),
     }
+}
+
+/// Asks the server to do something. Returns the answer, parsed and as a line of JSON.
+///
+/// # Errors
+/// As [`moderate`].
+pub(super) fn request_action(
+    socket: &ControlArgs,
+    action: &ControlRequest,
+) -> Result<(ControlAnswer, String)> {
+    request(socket, action)
+        .map_err(|error| if error.is::<NoAnswer>() { error.context(PERHAPS_DONE) } else { error })
 }
 
 /// Sends a request over the control socket. Returns the answer, parsed and as a line of JSON.
@@ -528,7 +557,7 @@ fn people(number: u32) -> String {
 ///
 /// # Errors
 /// None: the type is that of the callers.
-fn print(text: &str) -> Result<()> {
+pub(super) fn print(text: &str) -> Result<()> {
     let _ = stdout().write_all(text.as_bytes());
     Ok(())
 }

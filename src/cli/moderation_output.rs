@@ -1,10 +1,10 @@
-//! Lists of roles, sanctions and rooms as text for the owner.
+//! Lists of roles, sanctions, rooms, invitations and claims as text for the owner.
 
 use std::fmt::Write;
 
 use crate::archive::format_readable;
 use crate::model::{Role, RoomName, SanctionKind, Scope, Timestamp, sanitize_text};
-use crate::server::{RoleListing, RoomListing, SanctionListing};
+use crate::server::{ClaimListing, InvitationListing, RoleListing, RoomListing, SanctionListing};
 
 /// Formats roles, a line each.
 pub(super) fn write_roles(roles: &[RoleListing]) -> String {
@@ -28,13 +28,7 @@ pub(super) fn write_sanctions(sanctions: &[SanctionListing]) -> String {
             (SanctionKind::Mute, Scope::Server) => ("muted", "on"),
             (SanctionKind::Mute, Scope::Room(_)) => ("muted", "in"),
         };
-        let until = match sanction.until {
-            None => "for ever".to_owned(),
-            Some(until) => match format_readable(Timestamp(until)) {
-                Some(until) => format!("until {until}"),
-                None => "for ages".to_owned(),
-            },
-        };
+        let until = until_text(sanction.until);
         let by = sanction.by.as_deref().unwrap_or("the owner");
         let address = if sanction.by_address { ", with the address" } else { "" };
         let _ = write!(
@@ -57,6 +51,46 @@ pub(super) fn write_rooms(rooms: &[RoomListing]) -> String {
         let _ = writeln!(text, "#{name}  {people}{topic}");
     }
     or_none(text, "there is no room yet")
+}
+
+/// Formats invitations, a line each.
+pub(super) fn write_invitations(invitations: &[InvitationListing]) -> String {
+    let mut text = String::new();
+    for it in invitations {
+        let _ = writeln!(text, "{}  {}", it.id, invitation_text(it));
+    }
+    or_none(text, "there is no invitation")
+}
+
+/// Describes an invitation: for whom, how often, until when.
+pub(super) fn invitation_text(invitation: &InvitationListing) -> String {
+    let InvitationListing { name, uses, left, until, permits_claim, id: _ } = invitation;
+    let name = name.as_ref().map_or_else(String::new, |it| format!("for {it}, "));
+    let uses = if *uses == 1 { "1 use".to_owned() } else { format!("{uses} uses") };
+    let claim = if *permits_claim { "" } else { ", without a claim" };
+    format!("{name}{uses}, {left} left, {}{claim}", until_text(*until))
+}
+
+/// Formats claims, a line each.
+pub(super) fn write_claims(claims: &[ClaimListing]) -> String {
+    let mut text = String::new();
+    for ClaimListing { name, key, renewed, invitation } in claims {
+        let since = format_readable(Timestamp(*renewed)).unwrap_or_else(|| "long ago".to_owned());
+        let by = invitation.map_or_else(String::new, |it| format!(", by invitation {it}"));
+        let _ = writeln!(text, "{name}  claimed or renewed {since}{by}, key {key}");
+    }
+    or_none(text, "no name is claimed")
+}
+
+/// Returns until when something lasts, by its end in milliseconds since 1970; `None`: without end.
+fn until_text(until: Option<u64>) -> String {
+    match until {
+        None => "for ever".to_owned(),
+        Some(until) => match format_readable(Timestamp(until)) {
+            Some(until) => format!("until {until}"),
+            None => "for ages".to_owned(),
+        },
+    }
 }
 
 /// Returns the text; if it is empty, a line that says so.

@@ -74,7 +74,8 @@ enum Action {
     /// not answer or refuses; 64 wrong usage, such as a text that is too long.
     Announce(AnnounceArgs),
 
-    /// Show how people get in with a browser: address and QR code, to scan or to print
+    /// Show how people get in with a browser: address and QR code, to scan or to print; with --code,
+    /// make an invitation by which somebody may come in and claim a name
     ///
     /// It asks the server on this machine where its page is to be had. In the QR code is the
     /// name that the server announces, if it does, for that stays the same; a phone that does

@@ -4,6 +4,7 @@
 //! The struct [`ServerOptions`] describes the first three sources together. So each option is
 //! documented once. The options are converted to the server's settings.
 
+mod identity;
 mod log;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
+use self::identity::{AccessMode, ClaimMode};
 use self::log::{DiskFailure, DurabilityMode};
 use super::parse_toml;
 use crate::log::LogSettings;
@@ -133,6 +135,20 @@ pub struct ServerOptions {
     /// What to do with usernames that look like one of somebody here [default: refuse]
     #[arg(long, value_name = "POLICY", env = "CHAT_SERVER_LOOK_ALIKES")]
     look_alikes: Option<LookAlikes>,
+
+    /// Who may come in: everybody (who knows the password, if there is one), or only who was
+    /// invited by `chat-server invite --code` [default: everybody]
+    #[arg(long, value_name = "WHO", env = "CHAT_SERVER_ACCESS")]
+    access: Option<AccessMode>,
+
+    /// With --data, who may claim a name, so that nobody else gets it: off is nobody, invited is
+    /// who has an invitation, open is everybody whose client has a key [default: invited]
+    #[arg(long, value_name = "WHO", env = "CHAT_SERVER_CLAIMS")]
+    claims: Option<ClaimMode>,
+
+    /// End the claim of a name that was not used for so many days; 0: never [default: 365]
+    #[arg(long, value_name = "DAYS", env = "CHAT_SERVER_CLAIMS_UNUSED")]
+    claims_unused: Option<u32>,
 
     /// Connections in all [default: 10000]
     #[arg(long, value_name = "N", env = "CHAT_SERVER_MAX_CONNECTIONS")]
@@ -298,6 +314,9 @@ impl ServerOptions {
             password,
             password_file,
             look_alikes: self.look_alikes.or(fallback.look_alikes),
+            access: self.access.or(fallback.access),
+            claims: self.claims.or(fallback.claims),
+            claims_unused: self.claims_unused.or(fallback.claims_unused),
             max_connections: self.max_connections.or(fallback.max_connections),
             max_connections_per_address: self
                 .max_connections_per_address
@@ -421,6 +440,9 @@ impl ServerOptions {
                 server_name: self.name.unwrap_or(hub.server_name),
                 password: read_password(self.password, self.password_file)?,
                 refuse_lookalikes: self.look_alikes != Some(LookAlikes::Allow),
+                access: self.access.map_or(hub.access, Into::into),
+                claims: self.claims.map_or(hub.claims, Into::into),
+                claims_unused: self.claims_unused.unwrap_or(hub.claims_unused),
                 max_connections,
                 max_connections_per_address: self
                     .max_connections_per_address

@@ -7,6 +7,7 @@ use subtle::ConstantTimeEq;
 use unicode_normalization::UnicodeNormalization;
 
 use super::Hub;
+use super::admission::Newcomer;
 use super::contract::{ConnectionId, Now, Quota};
 use super::names::NameConflict;
 use super::session_persistence::hash_token;
@@ -14,7 +15,8 @@ use super::throttle::QUOTA_RETRY_AFTER;
 use super::waiting_names::WaitingNames;
 use crate::model::limits::MAX_ROOMS;
 use crate::model::{
-    AddressGroup, ErrorCode, IdentityKey, Moment, Reference, RoomName, SessionId, Token, Username,
+    AddressGroup, ErrorCode, IdentityKey, InvitationHash, Moment, Reference, RoomName, SessionId,
+    Token, Username,
 };
 use crate::wire::tcp::{Error, Hello, Join, MAGIC, ServerHello, VERSION, feature, kind};
 
@@ -28,6 +30,8 @@ pub(super) struct ValidatedJoin {
     pub(super) resumed: Option<(SessionId, Token)>,
     /// Key that the client has proved; `None`: none.
     pub(super) key: Option<IdentityKey>,
+    /// Invitation that the client has brought and may use.
+    pub(super) invitation: Option<InvitationHash>,
 }
 
 impl ValidatedJoin {
@@ -46,11 +50,13 @@ pub(super) struct JoinRefusal {
     name_waits: Option<Duration>,
     /// `retry_after` and text of a ban; `None` for another reason.
     ban: Option<(u32, String)>,
+    /// Text that says more than that of the code.
+    text: Option<String>,
 }
 
 impl From<ErrorCode> for JoinRefusal {
     fn from(code: ErrorCode) -> Self {
-        Self { code, name_waits: None, ban: None }
+        Self { code, name_waits: None, ban: None, text: None }
     }
 }
 
@@ -59,7 +65,17 @@ impl JoinRefusal {
     pub(super) fn of_conflict(conflict: NameConflict, waiting: &WaitingNames, now: Moment) -> Self {
         let NameConflict { code, holder } = conflict;
         let name_waits = holder.and_then(|it| waiting.remaining(it, now));
-        Self { code, name_waits, ban: None }
+        Self { code, name_waits, ban: None, text: None }
+    }
+
+    /// Returns a refusal whose text says more than that of the code.
+    pub(super) fn with_text(code: ErrorCode, text: &str) -> Self {
+        Self { text: Some(text.to_owned()), ..code.into() }
+    }
+
+    /// Returns true if the `join` has brought an invitation that does not exist: perhaps a guess.
+    fn is_unknown_invitation(&self) -> bool {
+        self.code == ErrorCode::InviteInvalid && self.text.is_none()
     }
 
     /// Builds the error frame. If a name waits, the frame's text and `retry_after` say for how
@@ -68,6 +84,9 @@ impl JoinRefusal {
         let error = Error::about(self.code, kind::JOIN, Reference::NONE);
         if let Some((retry_after, text)) = self.ban.clone() {
             return Error { retry_after, text, ..error };
+        }
+        if let Some(text) = self.text.clone() {
+            return Error { text, ..error };
         }
         let Some(wait) = self.name_waits else {
             return error;
@@ -128,8 +147,8 @@ impl Hub {
     }
 
     /// Handles `join`: proposes it to the log, or sends an error.
-    /// Closes the connection after the last permitted attempt, or if a quota for `join`s or wrong
-    /// passwords is used up.
+    /// Closes the connection after the last permitted attempt, or if a quota for `join`s or for wrong
+    /// passwords and unknown invitations is used up.
     pub(super) fn handle_join(&mut self, now: Now, id: ConnectionId, join: &Join) {
         let Some(group) = self.connections.get(&id).map(|it| it.group) else {
             return;
@@ -138,13 +157,13 @@ impl Hub {
         if !self.quotas.take_join(group, now.moment) {
             return self.close_for_quota(now, id, Quota::Joins, about, QUOTA_RETRY_AFTER);
         }
-        if self.settings.password.is_some()
-            && join.password.is_some()
+        let tries_password = self.settings.password.is_some() && join.password.is_some();
+        if (tries_password || join.invite.is_some())
             && let Some(pause) = self.quotas.password_pause(group, now.moment)
         {
             return self.close_for_quota(now, id, Quota::Passwords, about, pause);
         }
-        match self.check_join(now.moment, (id, group), join) {
+        match self.check_join(now, (id, group), join) {
             Ok(valid) => {
                 self.quotas.clear_password_failures(group, now.moment);
                 self.propose_join(id, valid, join.position);
@@ -154,6 +173,8 @@ impl Hub {
                 self.report_room_refusal(group, code);
                 if code == ErrorCode::PasswordWrong {
                     self.quotas.record_password_failure(group, now.moment);
+                } else if refusal.is_unknown_invitation() {
+                    self.quotas.record_unknown_invitation(group, now.moment);
                 }
                 self.refuse_join(now, id, &refusal);
             }
@@ -171,11 +192,11 @@ impl Hub {
     }
 
     /// Validates a `join` in the order of `docs/protocol/tcp.md`, section 5: password, username,
-    /// ban, proof, rooms, availability of the name. An unknown or expired token is no error, nor is
+    /// ban, proof, invitation, rooms, claims of the name, its availability. An unknown or expired token is no error, nor is
     /// that of a session which is bound to another key: a new session starts. Changes nothing.
     fn check_join(
         &self,
-        now: Moment,
+        Now { moment: now, time }: Now,
         (id, group): (ConnectionId, AddressGroup),
         join: &Join,
     ) -> Result<ValidatedJoin, JoinRefusal> {
@@ -201,6 +222,8 @@ impl Hub {
         if !self.is_proof_valid(id, join) {
             return Err(ErrorCode::ProofInvalid.into());
         }
+        let newcomer = Newcomer { username: &username, key, session: own };
+        let invitation = self.check_access(time, newcomer, join.invite.as_deref())?;
         let rooms = parse_rooms(&join.rooms)?;
         if rooms.len() > usize::from(MAX_ROOMS) {
             return Err(ErrorCode::TooManyRooms.into());
@@ -208,10 +231,11 @@ impl Hub {
         if !self.may_open(group, &rooms) {
             return Err(ErrorCode::RoomsFull.into());
         }
+        self.check_claims(time, newcomer, invitation)?;
         self.names
             .check_available(&username, own)
             .map_err(|it| JoinRefusal::of_conflict(it, &self.waiting_names, now))?;
-        Ok(ValidatedJoin { username, rooms, resumed, key })
+        Ok(ValidatedJoin { username, rooms, resumed, key, invitation })
     }
 
     /// Returns false if a `join` brings a proof that does not hold on this connection.

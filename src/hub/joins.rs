@@ -15,7 +15,8 @@ use super::session_persistence::hash_token;
 use super::volatile::{NameHold, VolatileDraft, VolatileItem};
 use crate::model::limits::{HISTORY_LENGTH, REPLAY_PAGE};
 use crate::model::{
-    AddressGroup, Moment, NoticeCode, Position, RoomName, Sequence, SessionId, Token, Username,
+    AddressGroup, ErrorCode, Moment, NoticeCode, Position, RoomName, Sequence, SessionId, Token,
+    Username,
 };
 use crate::wire::tcp::{Notice, ServerFrame, flag};
 
@@ -29,8 +30,17 @@ pub(super) struct PendingJoin {
     token: Token,
     /// Address group of the client.
     pub(super) group: AddressGroup,
+    /// Session that has begun, while the log spends the invitation by which it comes in.
+    pub(super) begun: Option<SessionId>,
     /// Set when the connection ends before the commit: true if the name waits for the session.
     pub(super) lost: Option<bool>,
+}
+
+impl PendingJoin {
+    /// Returns the connection's own token, which its next `join` may need.
+    pub(super) fn into_token(self) -> Token {
+        self.token
+    }
 }
 
 impl Hub {
@@ -51,7 +61,10 @@ impl Hub {
         connection.has_token = join.resumed.is_some();
         connection.wait_for_commit();
         let group = connection.group;
-        self.propose_pending(id, PendingJoin { join, position, token, group, lost: None });
+        self.propose_pending(
+            id,
+            PendingJoin { join, position, token, group, begun: None, lost: None },
+        );
     }
 
     /// Proposes a pending join to the log, and reserves its name.
@@ -98,7 +111,10 @@ impl Hub {
             pending.join.resumed.is_some() && self.sessions.get(session).is_none();
         match (claimed, pending.lost) {
             (Err(_), Some(_)) => {}
-            (Err(conflict), None) => self.refuse_pending_join(now, id, pending.token, conflict),
+            (Err(conflict), None) => {
+                let refusal = JoinRefusal::of_conflict(conflict, &self.waiting_names, now.moment);
+                self.refuse_pending_join(now, id, pending.token, &refusal);
+            }
             (Ok(()), Some(_)) if is_session_gone || pending.join.resumed.is_none() => {
                 // Nobody has the token of a new session yet.
                 self.release_name(session);
@@ -106,36 +122,54 @@ impl Hub {
             (Ok(()), Some(keeps_name)) => self.lose_join(now, id, pending, session, keeps_name),
             (Ok(()), None) if is_session_gone => {
                 self.release_name(session);
+                if pending.join.invitation.is_none() && self.needs_invitation(pending.join.key) {
+                    let refusal = ErrorCode::InviteRequired.into();
+                    return self.refuse_pending_join(now, id, pending.token, &refusal);
+                }
                 pending.join.resumed = None;
                 if let Some(connection) = self.connections.get_mut(&id) {
                     connection.has_token = false;
                 }
                 self.propose_pending(id, pending);
             }
-            (Ok(()), None) => {
-                let group = pending.group;
-                self.accept_join(now, id, pending, session);
-                self.send_out_if_banned(now, session, group);
+            (Ok(()), None) if self.spend_to_come_in(id, &mut pending, session) => {
+                self.pending_joins.insert(id, pending);
             }
+            (Ok(()), None) => self.complete_join(now, id, pending, session),
         }
     }
 
-    /// Refuses a `join` because another session has got its name meanwhile. Then handles the
-    /// deferred frames. `token`: the connection's own, which its next `join` may need.
-    fn refuse_pending_join(
+    /// Accepts a `join` that is committed. Sends the user out again who was banned meanwhile, and
+    /// renews the claim of the name if that is due.
+    pub(super) fn complete_join(
+        &mut self,
+        now: Now,
+        id: ConnectionId,
+        pending: PendingJoin,
+        session: SessionId,
+    ) {
+        let group = pending.group;
+        self.accept_join(now, id, pending, session);
+        self.renew_claim(now.time, session);
+        self.send_out_if_banned(now, session, group);
+    }
+
+    /// Refuses a `join` that was proposed, for example because another session has got its name
+    /// meanwhile. Then handles the deferred frames. `token`: the connection's own, which its next
+    /// `join` may need.
+    pub(super) fn refuse_pending_join(
         &mut self,
         now: Now,
         id: ConnectionId,
         token: Token,
-        conflict: NameConflict,
+        refusal: &JoinRefusal,
     ) {
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.token = Some(token);
             connection.has_token = false;
             connection.resume_handshake(now.moment);
         }
-        let refusal = JoinRefusal::of_conflict(conflict, &self.waiting_names, now.moment);
-        self.refuse_join(now, id, &refusal);
+        self.refuse_join(now, id, refusal);
         self.process_deferred(now, id);
     }
 
@@ -168,13 +202,14 @@ impl Hub {
     /// are too many. Starts to read history or missed entries; `send_replay_page` continues.
     fn accept_join(&mut self, now: Now, id: ConnectionId, join: PendingJoin, session: SessionId) {
         let PendingJoin { join, position, token: fresh, group, .. } = join;
-        let ValidatedJoin { username, rooms, resumed, key } = join;
+        let ValidatedJoin { username, rooms, resumed, key, invitation } = join;
         let token = resumed.map_or(fresh, |(_, token)| token);
         if resumed.is_none() {
             self.evict_session_if_full(self.settings.max_sessions);
             self.sessions.create(session, hash_token(&token), username.clone());
         }
         self.sessions.bind(session, key);
+        self.sessions.note_invitation(session, invitation);
         let rooms = self.without_bans(rooms, &username, session, group);
         let names = self.attach_session(now.moment, (id, group), session, username, &rooms);
         self.limit_names(group);

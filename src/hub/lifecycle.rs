@@ -283,7 +283,7 @@ impl Hub {
     }
 
     /// Handles all expired timers: of connections, throttled requests and replays, quotas, presence
-    /// updates, waiting names, sanctions, and sessions.
+    /// updates, waiting names, sanctions, claims, invitations, and sessions.
     pub(super) fn handle_wake(&mut self, now: Now) {
         self.wake_at = None;
         self.run_connection_timers(now);
@@ -296,6 +296,7 @@ impl Hub {
         }
         self.free_expired_names(now.moment);
         self.end_expired_sanctions(now.moment);
+        self.check_identities(now);
         self.remove_expired_sessions(now.moment);
     }
 

@@ -13,6 +13,8 @@
 //! | `deferred_frames` | received frames that wait while their connection is blocked |
 //! | `dispatch` | received frames: deferring, state checks, dispatch to the handlers |
 //! | `handshake` | `hello` and `join`, until the `join` is proposed to the log |
+//! | `admission` | who may come in, and under which name: invitations and claims at a `join` |
+//! | `claims` | `claim`; renewal and end of claims; invitations that are over |
 //! | `joins` | `join`s on their way through the log, and what follows when they are committed |
 //! | `messages` | `say`, `direct`, and the log's commits |
 //! | `requests` | `enter`, `leave`, `history`, `members`, `search` |
@@ -30,8 +32,10 @@
 //! | `sessions`, `message_dedup`, `names` | the hub's state: users and their messages |
 //! | `rooms`, `members`, `presence`, `backlog` | the hub's state: rooms and recent entries |
 
+mod admission;
 mod backlog;
 mod broadcast;
+mod claims;
 mod clock_trust;
 mod connection;
 mod contract;
@@ -69,6 +73,7 @@ pub use contract::{
 };
 
 use backlog::Backlog;
+use claims::IdentityTimer;
 use connection::Connection;
 use joins::PendingJoin;
 pub use moderation::{ModerationRefusal, OwnerRequestId, RoomSummary};
@@ -105,6 +110,8 @@ pub struct Hub {
     moderation: ModerationState,
     /// Ends of bans and mutes.
     deadlines: SanctionDeadlines,
+    /// When to look at claims and invitations.
+    identity_timer: IdentityTimer,
     /// Facts of this hub that are proposed and not committed.
     facts: PendingFacts,
     /// Messages that were removed while log reads were in progress.
@@ -172,6 +179,7 @@ impl Hub {
             head: restored.head,
             sequence_gaps: restored.sequence_gaps,
             deadlines: SanctionDeadlines::restore(&restored.moderation, now),
+            identity_timer: IdentityTimer::start(now),
             facts: PendingFacts::default(),
             recent_removals: RecentRemovals::default(),
             moderation: restored.moderation,
@@ -203,6 +211,7 @@ impl Hub {
         #[cfg(test)]
         self.panic_if_injected(&input);
         self.deadlines.read_clocks(now);
+        self.identity_timer.read_clocks(now);
         match input {
             Input::Connected { connection, address, token, proof_context } => {
                 self.handle_connected(now, connection, address, token, proof_context);
@@ -333,6 +342,7 @@ impl Hub {
             self.sessions.next_expiry(),
             self.waiting_names.next_deadline(),
             self.deadlines.next(),
+            self.next_identity_check(),
             self.throttled.first().map(|(moment, _)| *moment),
         ];
         let earliest = timers.into_iter().flatten().min();

@@ -76,11 +76,14 @@ impl GroupLimits {
     }
 }
 
-/// Wrong passwords of an address group, and the pause that follows them.
+/// Wrong passwords and unknown invitations of an address group, and the pause that follows them.
 #[derive(Clone, Copy, Debug, Default)]
 struct PasswordFailures {
-    /// Number of wrong passwords that are not forgotten.
+    /// Number of wrong passwords and unknown invitations that are not forgotten.
     count: u32,
+    /// True if there are unknown invitations among them. A right password does not make these be
+    /// forgotten: who knows it could guess on.
+    has_unknown_invitation: bool,
     /// End of the last pause. There is no pause from this moment on.
     paused_until: Moment,
     /// Moment when the wrong passwords are forgotten. A further wrong password postpones it.
@@ -292,10 +295,22 @@ impl Quotas {
         });
     }
 
-    /// Forgets the wrong passwords of an address group that has sent the right one. A client that
-    /// does not know the password cannot cause this.
+    /// Counts an unknown invitation of an address group like a wrong password.
+    pub(super) fn record_unknown_invitation(&mut self, group: AddressGroup, now: Moment) {
+        self.update(group, now, |usage, limits| {
+            usage.failures.record(now, limits.free_failures);
+            usage.failures.has_unknown_invitation = true;
+        });
+    }
+
+    /// Forgets the wrong passwords of an address group that has sent the right one, unless there are
+    /// unknown invitations among them. A client that does not know the password cannot cause this.
     pub(super) fn clear_password_failures(&mut self, group: AddressGroup, now: Moment) {
-        self.update(group, now, |usage, _| usage.failures = PasswordFailures::default());
+        self.update(group, now, |usage, _| {
+            if !usage.failures.has_unknown_invitation {
+                usage.failures = PasswordFailures::default();
+            }
+        });
     }
 
     /// Removes the idle groups whose usage is over: the token buckets are full, and no wrong

@@ -8,8 +8,8 @@ use super::message_dedup::MessageDedup;
 use super::moderation::LastSpoken;
 use crate::model::limits::SESSION_LIFETIME;
 use crate::model::{
-    AddressGroup, IdentityKey, Moment, NameKey, Reference, SessionId, SessionRecord, Timestamp,
-    TokenHash, Username,
+    AddressGroup, IdentityKey, InvitationHash, Moment, NameKey, Reference, SessionId,
+    SessionRecord, Timestamp, TokenHash, Username,
 };
 
 /// State of a session (a user's identity on the server), connected or away.
@@ -18,6 +18,9 @@ pub(super) struct Session {
     token: TokenHash,
     /// Key that the session is bound to, as in [`SessionRecord`].
     pub(super) key: Option<IdentityKey>,
+    /// Invitation that its last `join` with one has brought, and that it may use. It is forgotten at
+    /// a restart.
+    pub(super) invitation: Option<InvitationHash>,
     /// Current username; the last one while the session is away.
     pub(super) username: Username,
     /// Connection of the session; `None` while it is away.
@@ -134,6 +137,7 @@ impl Sessions {
         let session = Session {
             token,
             key: None,
+            invitation: None,
             username,
             connection: None,
             rooms: Vec::new(),
@@ -194,6 +198,13 @@ impl Sessions {
     pub(super) fn bind(&mut self, id: SessionId, key: Option<IdentityKey>) {
         if let Some(session) = self.by_id.get_mut(&id) {
             session.key = session.key.or(key);
+        }
+    }
+
+    /// Records the invitation that a `join` of a session has brought, if it has brought one.
+    pub(super) fn note_invitation(&mut self, id: SessionId, invitation: Option<InvitationHash>) {
+        if let Some(session) = self.by_id.get_mut(&id) {
+            session.invitation = invitation.or(session.invitation);
         }
     }
 

@@ -117,11 +117,55 @@ impl FromStr for InvitationCode {
 pub struct InvitationHash(pub [u8; 32]);
 
 impl InvitationHash {
-    /// Returns the identifier by which the owner names the invitation: the first 8 hexadecimal
-    /// digits.
+    /// Returns the identifier by which the owner names the invitation.
     #[must_use]
-    pub fn id(&self) -> String {
-        self.0.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    pub fn id(&self) -> InvitationId {
+        let [first, second, third, fourth, ..] = self.0;
+        InvitationId([first, second, third, fourth])
+    }
+}
+
+/// Identifier of an invitation, which is no secret: the first 4 bytes of its hash, written as 8
+/// hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct InvitationId([u8; 4]);
+
+/// Error for a text that is not the identifier of an invitation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("an invitation is named by 8 hexadecimal digits, which `chat-server invitations` shows")]
+pub struct InvitationIdError;
+
+impl fmt::Display for InvitationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", u32::from_be_bytes(self.0))
+    }
+}
+
+impl FromStr for InvitationId {
+    type Err = InvitationIdError;
+
+    /// Parses 8 hexadecimal digits.
+    fn from_str(text: &str) -> Result<Self, InvitationIdError> {
+        let is_hex = text.len() == 8 && text.bytes().all(|it| it.is_ascii_hexdigit());
+        let number = u32::from_str_radix(text, 16).ok().filter(|_| is_hex);
+        number.map(|it| Self(it.to_be_bytes())).ok_or(InvitationIdError)
+    }
+}
+
+impl TryFrom<String> for InvitationId {
+    type Error = InvitationIdError;
+
+    /// Parses an identifier in JSON.
+    fn try_from(text: String) -> Result<Self, InvitationIdError> {
+        text.parse()
+    }
+}
+
+impl From<InvitationId> for String {
+    /// Returns the identifier as it is written.
+    fn from(id: InvitationId) -> Self {
+        id.to_string()
     }
 }
 
@@ -253,7 +297,11 @@ mod tests {
     #[test]
     fn hash_is_that_of_the_canonical_code() {
         let hash = "o123-4567-89ab-cdef".parse::<InvitationCode>().unwrap().hash();
-        assert_eq!(hash.id(), "2125b2c3");
+        assert_eq!(hash.id().to_string(), "2125b2c3");
+        assert_eq!("2125B2C3".parse(), Ok(hash.id()));
+        for text in ["", "2125b2c", "2125b2c30", "+125b2c3", "2125b2cg"] {
+            assert_eq!(text.parse::<InvitationId>(), Err(InvitationIdError), "{text}");
+        }
     }
 
     #[test]

@@ -52,8 +52,8 @@ pub use id::{
     IdentityKey, LogId, Position, Reference, Sequence, ServerId, ServerIdError, SessionId, Token,
 };
 pub use invitation::{
-    Invitation, InvitationCode, InvitationCodeError, InvitationHash, InvitationUses,
-    InvitationUsesError,
+    Invitation, InvitationCode, InvitationCodeError, InvitationHash, InvitationId,
+    InvitationIdError, InvitationUses, InvitationUsesError,
 };
 pub use length::{SanctionLength, SanctionLengthError, SlowMode, SlowModeError};
 pub use line::{LineError, Reason, Topic};
@@ -76,6 +76,6 @@ pub use sanitize::{
 };
 pub use search::{Phrase, SearchError, SearchQuery, SearchTerms};
 pub use session::{SessionRecord, TokenHash};
-pub use settings::{HubSettings, Retention, SettingsError};
+pub use settings::{Access, ClaimPolicy, HubSettings, Retention, SettingsError};
 pub use text::{AnnouncementError, AnnouncementText, MessageText, Style, TextError};
 pub use time::{Moment, Timestamp};

@@ -6,8 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AnnouncementText, Reason, Role, RoomName, RoomSetting, SanctionKind, SanctionLength, Scope,
-    Sequence, SessionId, Username,
+    AnnouncementText, Invitation, InvitationId, Reason, Role, RoomName, RoomSetting, SanctionKind,
+    SanctionLength, Scope, Sequence, SessionId, Username,
 };
 
 /// User whom a request is about.
@@ -111,5 +111,18 @@ pub enum ModerationRequest {
         scope: Scope,
         /// Text of the notice.
         text: AnnouncementText,
+    },
+    /// Make an invitation. The driver draws its code, so this is no request on the socket.
+    #[serde(skip)]
+    MakeInvitation(Invitation),
+    /// Revoke an invitation. Who has come in by it may go on to.
+    RevokeInvitation {
+        /// Identifier of the invitation.
+        id: InvitationId,
+    },
+    /// End the claim of a name, which then is free for everybody.
+    ReleaseClaim {
+        /// Claimed name.
+        username: Username,
     },
 }

@@ -7,6 +7,28 @@ use super::name::RoomName;
 use super::sanitize::is_unsafe_char;
 use super::text::AnnouncementText;
 
+/// Who may join.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody, with the password if there is one.
+    #[default]
+    Everybody,
+    /// Whoever brings an invitation, has come in by one before, or has claimed a name.
+    Invited,
+}
+
+/// Who may claim a name with a key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClaimPolicy {
+    /// Nobody. Claims that were made stay in force.
+    Off,
+    /// Whoever has an invitation that permits it.
+    #[default]
+    Invited,
+    /// Whoever has a key.
+    Open,
+}
+
 /// Settings of the hub. The module `config` builds them from file, environment and flags;
 /// [`HubSettings::check`] validates them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +65,12 @@ pub struct HubSettings {
     pub motd: Option<AnnouncementText>,
     /// True if messages survive a restart of the server; stated in the `welcome`.
     pub is_durable: bool,
+    /// Who may join.
+    pub access: Access,
+    /// Who may claim a name.
+    pub claims: ClaimPolicy,
+    /// Days after which a claim ends that is not used; 0: never.
+    pub claims_unused: u32,
     /// True if clients are told that TLS is at its default port; stated in `server_hello`.
     pub offers_tls: bool,
 }
@@ -75,6 +103,9 @@ impl Default for HubSettings {
             retention: Retention::default(),
             motd: None,
             is_durable: false,
+            access: Access::Everybody,
+            claims: ClaimPolicy::Invited,
+            claims_unused: 365,
             offers_tls: false,
         }
     }

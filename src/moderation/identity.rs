@@ -67,11 +67,12 @@ impl<'a> MadeInvitation<'a> {
 }
 
 impl ModerationState {
-    /// Judges the part of a claim or of an invitation's use that depends on the facts before it.
+    /// Judges the part of a claim, or of an invitation's use or end, that depends on the facts before
+    /// it.
     /// Other actions pass.
     ///
     /// # Errors
-    /// [`FactError::Claimed`] or [`FactError::NotInvited`].
+    /// [`FactError::Claimed`], [`FactError::NotInvited`] or [`FactError::NotInForce`].
     pub(super) fn judge_identity(&self, action: &ModerationAction) -> Result<(), FactError> {
         match action {
             ModerationAction::NameClaimed { holder, key, invitation } => {
@@ -91,6 +92,9 @@ impl ModerationState {
                 let invitee = Invitee::of(user.session, *key);
                 let may_use = self.may_use(*invitation, invitee, &user.username, *is_for_claim);
                 if may_use { Ok(()) } else { Err(FactError::NotInvited) }
+            }
+            ModerationAction::InvitationRevoked { invitation } => {
+                self.invitation(*invitation).map(|_| ()).ok_or(FactError::NotInForce)
             }
             _ => Ok(()),
         }

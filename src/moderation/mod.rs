@@ -112,6 +112,16 @@ impl ModerationState {
         }
     }
 
+    /// Returns true if there are claims or invitations.
+    #[must_use]
+    pub fn has_identities(&self) -> bool {
+        let first = Register::Claim(NameKey::of(""));
+        self.registers
+            .range(first..)
+            .next()
+            .is_some_and(|(it, _)| matches!(it, Register::Claim(_) | Register::Invitation(_)))
+    }
+
     /// Returns the fact that a register holds; `None` if it is not set.
     #[must_use]
     pub fn value(&self, register: &Register) -> Option<&SharedFact> {

@@ -21,7 +21,10 @@ use self::inputs::queue;
 pub(super) use self::inputs::{EngineHandle, EngineInput, EngineStats};
 use self::owner_requests::OwnerRequests;
 use self::publish_turn::PublishTurn;
-use super::control::{ControlAnswer, ControlList, RoleListing, RoomListing, SanctionListing};
+use super::control::{
+    ClaimListing, ControlAnswer, ControlList, InvitationListing, RoleListing, RoomListing,
+    SanctionListing,
+};
 use super::error_log::ErrorLog;
 use super::fanout::{Fanout, FanoutLimits, PublishedHead};
 use super::memory_budget::MemoryBudget;
@@ -350,6 +353,14 @@ impl Engine {
             ControlList::Rooms => {
                 let rooms = self.hub.room_list().into_iter().map(RoomListing::from);
                 ControlAnswer::Rooms(rooms.collect())
+            }
+            ControlList::Invitations => {
+                let made = moderation.invitations().into_iter();
+                let listings = made.map(|it| InvitationListing::of(it, moderation));
+                ControlAnswer::Invitations(listings.collect())
+            }
+            ControlList::Claims => {
+                ControlAnswer::Claims(moderation.claims().map(ClaimListing::from).collect())
             }
         }
     }

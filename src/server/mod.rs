@@ -43,8 +43,9 @@ mod web;
 
 pub use backup::BackupSettings;
 pub use control::{
-    ControlAnswer, ControlList, ControlRequest, ControlSocket, RoleListing, RoomListing,
-    SanctionListing, connect as connect_control,
+    ClaimListing, ControlAnswer, ControlList, ControlRequest, ControlSocket, InvitationListing,
+    InviteRequest, IssuedInvitation, RoleListing, RoomListing, SanctionListing,
+    connect as connect_control,
 };
 pub use fanout::FanoutLimits;
 pub use listen::ListenError;

@@ -19,8 +19,8 @@ use pi_chat::hub::{
 use pi_chat::identity::{ChannelBinding, KeyPair, ProofContext};
 use pi_chat::log::{Log, LogEvent, MemoryLimits, MemoryLog};
 use pi_chat::model::{
-    ErrorCode, HubSettings, IdentityKey, LogId, Moment, Position, Reference, Sequence, SessionId,
-    SharedEntry, Timestamp, Token,
+    Access, ClaimPolicy, ErrorCode, HubSettings, IdentityKey, LogId, Moment, Position, Reference,
+    Sequence, SessionId, SharedEntry, Timestamp, Token,
 };
 use pi_chat::wire::tcp::{
     ClientFrame, Decoded, Direct, Enter, Hello, History, Join, Leave, MAGIC, Members, Ping, Pong,
@@ -135,6 +135,8 @@ pub(crate) fn run(bytes: &[u8]) -> Summary {
         max_rooms: 3,
         max_sessions: 16,
         password: (bytes.u8().is_multiple_of(8)).then(|| "secret".to_owned()),
+        access: if bytes.u8() % 4 == 1 { Access::Invited } else { Access::Everybody },
+        claims: if bytes.u8() % 4 == 1 { ClaimPolicy::Open } else { ClaimPolicy::Invited },
         ..HubSettings::default()
     };
     let start = Now { moment: Moment::START, time: Timestamp(1_000_000) };
@@ -315,7 +317,7 @@ impl World {
             token: earlier.map(|(token, _)| *token),
             position: earlier.map(|(_, log_id)| Position { log_id: *log_id, sequence }),
             proof: proof.map(Box::new),
-            invite: None,
+            invite: (bytes.u8() % 4 == 1).then(|| moderation::code(bytes.u8()).to_string()),
         }
     }
 

@@ -3,13 +3,13 @@
 
 use super::bytes::Bytes;
 use pi_chat::model::{
-    AnnouncementText, ModerationRequest, Reason, Reference, Role, RoomName, RoomSetting,
-    SanctionKind, SanctionLength, Scope, Sequence, SessionId, SlowMode, Topic, UserSelector,
-    Username,
+    AnnouncementText, Invitation, InvitationCode, InvitationUses, ModerationRequest, Reason,
+    Reference, Role, RoomName, RoomSetting, SanctionKind, SanctionLength, Scope, Sequence,
+    SessionId, SlowMode, Topic, UserSelector, Username,
 };
 use pi_chat::wire::tcp::{
-    AnnounceRequest, ClientFrame, Directory, Moderate, Remove, RoleRequest, SanctionsRequest,
-    TopicRequest,
+    AnnounceRequest, Claim, ClientFrame, Directory, Moderate, Remove, RoleRequest,
+    SanctionsRequest, TopicRequest,
 };
 
 /// Returns a moderation frame of a client. Many are invalid, and most clients may do nothing.
@@ -28,6 +28,7 @@ pub(crate) fn frame(reference: Reference, bytes: &mut Bytes<'_>) -> ClientFrame 
             let (username, session) = (bytes.name(), SessionId(bytes.number()));
             RoleRequest { reference, room, username, session, role: bytes.u8() % 4 }.into()
         }
+        6 => Claim { reference, action: bytes.u8() % 4 }.into(),
         _ => Moderate {
             reference,
             action: bytes.u8() % 9,
@@ -40,6 +41,11 @@ pub(crate) fn frame(reference: Reference, bytes: &mut Bytes<'_>) -> ClientFrame 
         }
         .into(),
     }
+}
+
+/// Returns one of the few codes that invitations have here.
+pub(crate) fn code(number: u8) -> InvitationCode {
+    InvitationCode::from_random([number % 3; 10])
 }
 
 /// Returns a request of the command line; `None` if the bytes name nobody and no room.
@@ -83,6 +89,20 @@ pub(crate) fn owner_request(bytes: &mut Bytes<'_>) -> Option<ModerationRequest> 
         12 => {
             let text = AnnouncementText::new(&bytes.text()).ok()?;
             ModerationRequest::Announce { scope, text }
+        }
+        13 => {
+            let hash = code(number).hash();
+            match number % 8 {
+                0 => ModerationRequest::RevokeInvitation { id: hash.id() },
+                1 => ModerationRequest::ReleaseClaim { username },
+                _ => {
+                    let uses = InvitationUses::new(1 + u16::from(number % 3)).unwrap();
+                    let username = Some(username).filter(|_| number.is_multiple_of(4));
+                    let permits_claim = !number.is_multiple_of(5);
+                    let invitation = Invitation { hash, username, uses, length, permits_claim };
+                    ModerationRequest::MakeInvitation(invitation)
+                }
+            }
         }
         _ => {
             let message = Sequence(bytes.number());

@@ -150,7 +150,7 @@ fn decode(from: &str, body: &[u8]) -> Outcome {
                 frame.encode(&mut encoded);
                 let fields = fields_of!(&frame, ClientFrame: Hello Say Direct Enter Leave
                     History Members Ping Pong Search Topic Remove Moderate Sanctions Directory
-                    Announce Role; Join(it) => join_fields(it));
+                    Announce Role Claim; Join(it) => join_fields(it));
                 Outcome::Frame(frame.kind(), fields, encoded)
             }
             Decoded::Ignored => Outcome::Ignored,

@@ -1,15 +1,18 @@
 //! The command `chat-server invite`. It shows how people get into the server on this machine with a
-//! browser: addresses and QR codes, in the terminal, as SVG, or on a page to print.
+//! browser: addresses and QR codes, in the terminal, as SVG, or on a page to print. Or it makes a
+//! code by which somebody may come in and claim a name.
 //!
 //! | file | part |
 //! |---|---|
 //! | here | command line, and what it does |
+//! | `code` | invitations by code |
 //! | `invitation` | which addresses lead to the server |
 //! | `wifi` | name and password of a Wi-Fi |
 //! | `text` | what the terminal shows |
 //! | `page` | the page to print |
 //! | `output` | files and standard output |
 
+mod code;
 mod invitation;
 mod output;
 mod page;
@@ -22,6 +25,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 
+use self::code::CodeArgs;
 use self::invitation::{Invitation, parse_url};
 use self::wifi::WifiArgs;
 use super::control::ControlArgs;
@@ -43,9 +47,14 @@ pub(super) struct InviteArgs {
     #[arg(long, value_name = "FILE", group = "form")]
     page: Option<PathBuf>,
 
-    /// One JSON object: name, url, urls, fingerprint, links (docs/status.md)
+    /// One JSON object: name, url, urls, fingerprint, links; with --code: code, id and what it
+    /// permits (docs/status.md)
     #[arg(long, group = "form")]
     json: bool,
+
+    /// Invitation by code.
+    #[command(flatten)]
+    code: CodeArgs,
 
     /// Wi-Fi to join first.
     #[command(flatten)]
@@ -59,7 +68,11 @@ pub(super) struct InviteArgs {
 /// Runs `chat-server invite`. Returns exit code 0 if it has shown or written the invitation,
 /// otherwise 1.
 pub(super) fn run(command: &InviteArgs) -> ExitCode {
-    match invite(command) {
+    let outcome = match command.code.code {
+        true => code::invite(&command.code, &command.socket, command.json),
+        false => invite(command),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             super::print_error(&error);

@@ -36,7 +36,7 @@ mod words;
 pub(super) use deadlines::SanctionDeadlines;
 pub(super) use lists::ListPage;
 pub use lists::RoomSummary;
-pub(super) use proposals::PendingFacts;
 pub use proposals::{ModerationRefusal, OwnerRequestId};
+pub(super) use proposals::{PendingFacts, Requester};
 pub(super) use removals::{RecentRemovals, RemovalRequest};
 pub(super) use slow_mode::{LastSpoken, speech_code};

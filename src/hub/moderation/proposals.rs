@@ -39,7 +39,7 @@ impl From<ErrorCode> for ModerationRefusal {
 
 /// Who asked for an action and gets the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Requester {
+pub(in super::super) enum Requester {
     /// A client, by a frame of this kind and reference.
     Client {
         /// Connection of the client.
@@ -53,6 +53,10 @@ pub(super) enum Requester {
     Owner(OwnerRequestId),
     /// The hub itself: the ban or mute in this register has expired.
     Expiry(Register),
+    /// The `join` of this connection, which spends an invitation.
+    Join(ConnectionId),
+    /// The hub itself. Nobody gets an answer.
+    Hub,
 }
 
 /// Action that a request stands for, and what is wrong with the request.
@@ -163,7 +167,7 @@ impl Hub {
     }
 
     /// Proposes a fact. A client that asked for it is blocked until the log answers.
-    pub(super) fn propose_fact(
+    pub(in super::super) fn propose_fact(
         &mut self,
         requester: Requester,
         draft: FactDraft,
@@ -209,7 +213,8 @@ impl Hub {
                     self.process_deferred(now, *id);
                 }
             }
-            Requester::Owner(_) | Requester::Expiry(_) => {
+            Requester::Join(id) => self.finish_admission(now, *id, outcome),
+            Requester::Owner(_) | Requester::Expiry(_) | Requester::Hub => {
                 self.answer_moderation(requester, outcome);
             }
         }
@@ -218,7 +223,7 @@ impl Hub {
     /// Answers a request: `done` or an error to a client, [`Output::Moderated`] to the command
     /// line. `outcome`: number of connected users whom the action has hit, or the reason of the
     /// refusal.
-    pub(super) fn answer_moderation(
+    pub(in super::super) fn answer_moderation(
         &mut self,
         requester: &Requester,
         outcome: Result<usize, ErrorCode>,
@@ -226,6 +231,21 @@ impl Hub {
         let outcome = outcome
             .map(|it| u32::try_from(it).unwrap_or(u32::MAX))
             .map_err(ModerationRefusal::from);
+        self.answer(requester, outcome);
+    }
+
+    /// Answers a request by an error with this text.
+    pub(in super::super) fn refuse_with_text(
+        &mut self,
+        requester: &Requester,
+        code: ErrorCode,
+        text: String,
+    ) {
+        self.answer(requester, Err(ModerationRefusal { code, text }));
+    }
+
+    /// Sends the answer to a request.
+    fn answer(&mut self, requester: &Requester, outcome: Result<u32, ModerationRefusal>) {
         match requester {
             Requester::Client { connection, about, reference } => {
                 let (about, reference) = (*about, *reference);
@@ -242,7 +262,7 @@ impl Hub {
             Requester::Owner(id) => {
                 self.outputs.push_back(Output::Moderated { id: *id, outcome });
             }
-            Requester::Expiry(_) => {}
+            Requester::Expiry(_) | Requester::Join(_) | Requester::Hub => {}
         }
     }
 }
@@ -252,7 +272,7 @@ pub(super) const fn answer_to(error: FactError) -> Result<usize, ErrorCode> {
     match error {
         FactError::NotPermitted => Err(ErrorCode::NotPermitted),
         FactError::Full => Err(ErrorCode::TooMany),
-        FactError::Claimed | FactError::NotInvited => Err(ErrorCode::NotPermitted),
+        FactError::Claimed | FactError::NotInvited => Err(ErrorCode::CannotClaim),
         // What should end has ended.
         FactError::NotInForce => Ok(0),
     }

@@ -73,7 +73,9 @@ impl Hub {
         let range = ReadRange::Before(request.message.next(), 1);
         let connection = match request.requester {
             Requester::Client { connection, .. } => Some(connection),
-            Requester::Owner(_) | Requester::Expiry(_) => None,
+            Requester::Owner(_) | Requester::Expiry(_) | Requester::Join(_) | Requester::Hub => {
+                None
+            }
         };
         let purpose = ReadPurpose::Remove(Box::new(request));
         match connection {

@@ -5,9 +5,9 @@ use std::net::Ipv4Addr;
 use super::super::Hub;
 use super::proposals::ResolvedRequest;
 use crate::model::{
-    AddressGroup, AnnouncementText, ErrorCode, ModerationAction, ModerationRequest, Moment,
-    NamedSession, RoomName, Sanction, SanctionKind, Scope, Sequence, SessionId, UserSelector,
-    Username,
+    AddressGroup, AnnouncementText, ClaimEnd, ErrorCode, IdentityKey, InvitationHash, InvitationId,
+    ModerationAction, ModerationRequest, Moment, NamedSession, RoomName, Sanction, SanctionKind,
+    Scope, Sequence, SessionId, UserSelector, Username,
 };
 use crate::moderation::Register;
 
@@ -70,6 +70,16 @@ impl Hub {
                 let announcement: Option<AnnouncementText> = Some(text);
                 let action = ModerationAction::Announced(scope);
                 ResolvedRequest { announcement, ..ResolvedRequest::new(action) }
+            }
+            ModerationRequest::MakeInvitation(invitation) => {
+                ResolvedRequest::new(ModerationAction::InvitationMade(invitation))
+            }
+            ModerationRequest::RevokeInvitation { id } => {
+                let invitation = self.find_invitation(id);
+                ResolvedRequest::new(ModerationAction::InvitationRevoked { invitation })
+            }
+            ModerationRequest::ReleaseClaim { username } => {
+                ResolvedRequest::new(self.claim_end(&username, ClaimEnd::Released))
             }
             ModerationRequest::Remove { room, message, reason } => {
                 let action = removal_of_unknown(room, message);
@@ -155,6 +165,24 @@ impl Hub {
         let imposed = self.moderation.value(&register);
         let sanction = imposed.map_or(Sequence::ZERO, |it| it.sequence);
         ModerationAction::SanctionEnded { kind, scope, username, sanction }
+    }
+
+    /// Returns the hash of the invitation with this identifier. If there is none, a hash that none
+    /// ever had.
+    fn find_invitation(&self, id: InvitationId) -> InvitationHash {
+        let found = self.moderation.invitations().into_iter().map(|it| it.invitation.hash);
+        found.into_iter().find(|it| it.id() == id).unwrap_or(InvitationHash([0; 32]))
+    }
+
+    /// Returns the action that ends the claim of a name. If there is no such claim, the action names
+    /// none that was ever in force.
+    pub(super) fn claim_end(&self, username: &Username, why: ClaimEnd) -> ModerationAction {
+        let claim = self.moderation.claim(username.key());
+        let (username, key, claim) = claim.map_or_else(
+            || (username.clone(), IdentityKey([0; 32]), Sequence::ZERO),
+            |it| (it.username.clone(), it.key, it.fact.sequence),
+        );
+        ModerationAction::ClaimEnded { username, key, claim, why }
     }
 
     /// Returns the name of a room in its canonical spelling, if the room is open.

@@ -241,7 +241,8 @@ impl ModelServer {
             | ClientFrame::Sanctions(_)
             | ClientFrame::Directory(_)
             | ClientFrame::Announce(_)
-            | ClientFrame::Role(_) => {
+            | ClientFrame::Role(_)
+            | ClientFrame::Claim(_) => {
                 self.received_moderation.push(frame);
                 vec![]
             }

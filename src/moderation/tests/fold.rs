@@ -134,14 +134,15 @@ proptest! {
 }
 
 /// (h) A judged log gives each key one claim at most, and each invitation not more uses than it has:
-/// whatever facts race.
+/// whatever facts race, and whoever is permitted what.
 #[test]
 fn a_key_has_one_claim_and_an_invitation_no_more_uses_than_it_has() {
     let (claims, uses) = (Cell::new(0), Cell::new(0));
-    let run = TestRunner::new(Config::default()).run(&logs(), |steps| {
+    let run = TestRunner::new(Config::with_cases(1_000)).run(&logs(), |steps| {
         let mut log = FactLog::default();
         for step in &steps {
-            let _ = log.commit(step.resolve(&log.facts));
+            let draft = FactDraft { actor: Actor::CommandLine, ..step.resolve(&log.facts) };
+            let _ = log.commit(draft);
             let keys: Vec<_> = log.state.claims().map(|it| it.key).collect();
             let distinct: std::collections::BTreeSet<_> = keys.iter().collect();
             prop_assert_eq!(keys.len(), distinct.len());
@@ -223,10 +224,16 @@ fn last_places_are_kept_for_the_command_line() {
         room: RoomName::new(&format!("room{number}")).unwrap(),
         setting: RoomSetting::Moderated(true),
     };
-    let classes: [(RegisterClass, &dyn Fn(u64) -> ModerationAction); 3] = [
+    let claimed = |number: u64| {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&number.to_be_bytes());
+        claim(user(1, &format!("name{number}")), IdentityKey(key), None)
+    };
+    let classes: [(RegisterClass, &dyn Fn(u64) -> ModerationAction); 4] = [
         (RegisterClass::Roles, &role),
         (RegisterClass::Sanctions, &sanction),
         (RegisterClass::RoomSettings, &setting),
+        (RegisterClass::Claims, &claimed),
     ];
     for (class, action) in classes {
         let free = class.limit() - COMMAND_LINE_RESERVE - count(&log.state, class);

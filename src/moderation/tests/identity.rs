@@ -134,6 +134,7 @@ fn last_use_goes_to_the_first_in_the_log() {
     let revoked = || ModerationAction::InvitationRevoked { invitation: hash(7) };
     assert_eq!(log.commit(by(1, revoked())), Err(FactError::NotPermitted));
     assert_eq!(log.commit(command(revoked())), Ok(()));
+    assert_eq!(log.commit(command(revoked())), Err(FactError::NotInForce));
     assert!(log.state.invitation(hash(7)).is_none() && log.state.is_admitted(&key(1)));
     assert_eq!(log.commit(used(7, 6, Some(6), false)), Err(FactError::NotInvited), "revoked");
 }

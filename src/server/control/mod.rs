@@ -27,13 +27,15 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 pub use self::requests::{
-    ControlAnswer, ControlList, ControlRequest, RoleListing, RoomListing, SanctionListing,
+    ClaimListing, ControlAnswer, ControlList, ControlRequest, InvitationListing, InviteRequest,
+    IssuedInvitation, RoleListing, RoomListing, SanctionListing,
 };
 use super::ServerSettings;
 use super::engine::EngineInput;
 use super::status::StatusSource;
 use super::user_sockets;
-use crate::model::{AnnouncementText, ModerationRequest};
+use crate::model::{AnnouncementText, InvitationCode, ModerationRequest};
+use crate::os::random_bytes;
 
 /// Maximum time to serve one connection: to read the request, carry it out and write the answer.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -207,12 +209,44 @@ async fn carry_out(request: ControlRequest, status_source: &StatusSource) -> Opt
     match request {
         ControlRequest::Announce(text) => announce(&text, status_source).await,
         ControlRequest::Moderate(request) => moderate(request, status_source).await,
-        ControlRequest::List(list) => {
-            let (answer, told) = oneshot::channel();
-            status_source.engine.send(EngineInput::List { list, answer }).await.ok()?;
-            told.await.ok()
-        }
+        ControlRequest::Invite(request) => invite(request, status_source).await,
+        ControlRequest::List(list) => self::list(list, status_source).await,
     }
+}
+
+/// Returns a list. `None` if the engine has ended.
+async fn list(list: ControlList, status_source: &StatusSource) -> Option<ControlAnswer> {
+    let (answer, told) = oneshot::channel();
+    status_source.engine.send(EngineInput::List { list, answer }).await.ok()?;
+    told.await.ok()
+}
+
+/// Makes an invitation with a random code, and waits until the log has committed or refused it.
+/// Returns the answer, an error if it was refused. `None` if the engine has ended.
+async fn invite(request: InviteRequest, status_source: &StatusSource) -> Option<ControlAnswer> {
+    let Ok(bits) = random_bytes() else {
+        return Some(ControlAnswer::Error("the system has no random numbers".to_owned()));
+    };
+    let code = InvitationCode::from_random(bits);
+    let invitation = match request.invitation(code.hash()) {
+        Ok(invitation) => invitation,
+        Err(problem) => return Some(ControlAnswer::Error(problem)),
+    };
+    match moderate(ModerationRequest::MakeInvitation(invitation), status_source).await? {
+        ControlAnswer::Done(_) => {}
+        refused => return Some(refused),
+    }
+    let made = match list(ControlList::Invitations, status_source).await? {
+        ControlAnswer::Invitations(made) => made.into_iter().find(|it| it.id == code.hash().id()),
+        _ => None,
+    };
+    Some(match made {
+        Some(invitation) => {
+            let code = code.to_string();
+            ControlAnswer::Invited(IssuedInvitation { code, invitation })
+        }
+        None => ControlAnswer::Error("the invitation was revoked meanwhile".to_owned()),
+    })
 }
 
 /// Sends an announcement to all users, and logs that. Returns the answer, an error if the text is

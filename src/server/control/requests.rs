@@ -3,7 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::hub::RoomSummary;
-use crate::model::{Actor, Fact, ModerationAction, ModerationRequest, Role, SanctionKind, Scope};
+use crate::model::{
+    Actor, Fact, Invitation, InvitationHash, InvitationId, InvitationUses, ModerationAction,
+    ModerationRequest, Role, SanctionKind, SanctionLength, Scope, Username,
+};
+use crate::moderation::{Claim, MadeInvitation, ModerationState};
 
 /// Request on the control socket: a JSON object. Its only key is the name of the request, as in
 /// `{"announce": "text"}`.
@@ -14,8 +18,46 @@ pub enum ControlRequest {
     Announce(String),
     /// Performs a moderation action, as the owner of everything.
     Moderate(ModerationRequest),
+    /// Makes an invitation.
+    Invite(InviteRequest),
     /// Lists something.
     List(ControlList),
+}
+
+/// Request for an invitation. Unknown keys are errors.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InviteRequest {
+    /// Name under which the invited user comes in; `None`: any name.
+    #[serde(default)]
+    pub name: Option<Username>,
+    /// Number of uses; 1 for an invitation with a name.
+    #[serde(default)]
+    pub uses: InvitationUses,
+    /// Lifetime.
+    pub length: SanctionLength,
+    /// True if a name may be claimed with it.
+    #[serde(default = "permits_claim_by_default")]
+    pub permits_claim: bool,
+}
+
+/// Returns whether a name may be claimed with an invitation if its request does not say so.
+const fn permits_claim_by_default() -> bool {
+    true
+}
+
+impl InviteRequest {
+    /// Returns the invitation with this hash of its code.
+    ///
+    /// # Errors
+    /// It has a name, and more than one use. The text says so.
+    pub(super) fn invitation(self, hash: InvitationHash) -> Result<Invitation, String> {
+        let Self { name: username, uses, length, permits_claim } = self;
+        if username.is_some() && uses != InvitationUses::ONE {
+            return Err("an invitation for a name has one use".to_owned());
+        }
+        Ok(Invitation { hash, username, uses, length, permits_claim })
+    }
 }
 
 /// What the control socket lists.
@@ -28,6 +70,10 @@ pub enum ControlList {
     Sanctions,
     /// Rooms that exist.
     Rooms,
+    /// Invitations that are not revoked.
+    Invitations,
+    /// Claimed names.
+    Claims,
 }
 
 /// Answer to a [`ControlRequest`]: a JSON object with one key.
@@ -37,8 +83,8 @@ pub enum ControlAnswer {
     /// The announcement was made. The number is the number of connected users.
     Announced(usize),
     /// The moderation action was performed. The number is the number of connected users that it has
-    /// hit: sent out, muted or told. For a dry run, that it would hit. For the end of a sanction
-    /// and a removal 1, or 0 if there was nothing to do.
+    /// hit: sent out, muted or told. For a dry run, that it would hit. For the end of a sanction, of
+    /// a claim or of an invitation and for a removal 1, or 0 if there was nothing to do.
     Done(u32),
     /// Roles in force.
     Roles(Vec<RoleListing>),
@@ -46,6 +92,12 @@ pub enum ControlAnswer {
     Sanctions(Vec<SanctionListing>),
     /// Rooms that exist.
     Rooms(Vec<RoomListing>),
+    /// The invitation was made.
+    Invited(IssuedInvitation),
+    /// Invitations that are not revoked, in the order in which they were made.
+    Invitations(Vec<InvitationListing>),
+    /// Claimed names.
+    Claims(Vec<ClaimListing>),
     /// The request was refused. The text says why.
     Error(String),
 }
@@ -135,6 +187,73 @@ impl From<RoomSummary> for RoomListing {
             name: room.name.as_str().to_owned(),
             people: room.members,
             topic: room.topic.map(|it| it.as_str().to_owned()),
+        }
+    }
+}
+
+/// Invitation that was made, with its code, which is told only here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssuedInvitation {
+    /// Code, as people write it.
+    pub code: String,
+    /// The invitation.
+    #[serde(flatten)]
+    pub invitation: InvitationListing,
+}
+
+/// Invitation that is not revoked. Its time may be over, and it may be used up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvitationListing {
+    /// Identifier.
+    pub id: InvitationId,
+    /// Name under which the invited user comes in; `None`: any name.
+    pub name: Option<String>,
+    /// Number of uses.
+    pub uses: u16,
+    /// Number of uses that are left.
+    pub left: u16,
+    /// Time at which it ends, in milliseconds since 1970; `None`: it has no end.
+    pub until: Option<u64>,
+    /// True if a name may be claimed with it.
+    pub permits_claim: bool,
+}
+
+impl InvitationListing {
+    /// Describes an invitation.
+    pub(in crate::server) fn of(made: MadeInvitation<'_>, state: &ModerationState) -> Self {
+        let MadeInvitation { invitation, fact } = made;
+        Self {
+            id: invitation.hash.id(),
+            name: invitation.username.as_ref().map(|it| it.as_str().to_owned()),
+            uses: invitation.uses.get(),
+            left: state.uses_left(invitation.hash),
+            until: invitation.length.end(fact.time).map(|it| it.0),
+            permits_claim: invitation.permits_claim,
+        }
+    }
+}
+
+/// Claimed name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimListing {
+    /// Claimed name.
+    pub name: String,
+    /// Key with which it is claimed, in 64 hexadecimal digits.
+    pub key: String,
+    /// Time at which it was claimed, or the claim renewed last, in milliseconds since 1970.
+    pub renewed: u64,
+    /// Invitation by which it was claimed; `None`: the settings permitted it.
+    pub invitation: Option<InvitationId>,
+}
+
+impl From<Claim<'_>> for ClaimListing {
+    /// Describes a claim.
+    fn from(claim: Claim<'_>) -> Self {
+        Self {
+            name: claim.username.as_str().to_owned(),
+            key: claim.key.to_string(),
+            renewed: claim.fact.time.0,
+            invitation: claim.invitation.map(|it| it.id()),
         }
     }
 }

@@ -286,6 +286,7 @@ frames! {
         Directory(Directory) = kind::DIRECTORY;
         Announce(AnnounceRequest) = kind::ANNOUNCE;
         Role(RoleRequest) = kind::ROLE;
+        Claim(Claim) = kind::CLAIM;
     }
 }
 
@@ -392,6 +393,8 @@ impl ClientFrame {
             | Self::Moderate(_)
             | Self::Announce(_)
             | Self::Role(_) => 1,
+            // Each is a fact in the log, and everybody may send it.
+            Self::Claim(_) => 30,
         }
     }
 
@@ -412,7 +415,8 @@ impl ClientFrame {
             | Self::Sanctions(_)
             | Self::Directory(_)
             | Self::Announce(_)
-            | Self::Role(_) => FrameClass::ChargedRequest,
+            | Self::Role(_)
+            | Self::Claim(_) => FrameClass::ChargedRequest,
         }
     }
 
@@ -434,6 +438,7 @@ impl ClientFrame {
             Self::Directory(it) => it.reference,
             Self::Announce(it) => it.reference,
             Self::Role(it) => it.reference,
+            Self::Claim(it) => it.reference,
             Self::Hello(_) | Self::Join(_) | Self::Ping(_) | Self::Pong(_) => Reference::NONE,
         }
     }
@@ -464,7 +469,7 @@ impl ClientFrame {
             Self::Sanctions(it) => &[&it.room],
             Self::Announce(it) => &[&it.room, &it.text],
             Self::Role(it) => &[&it.room, &it.username],
-            Self::Ping(_) | Self::Pong(_) | Self::Directory(_) => &[],
+            Self::Ping(_) | Self::Pong(_) | Self::Directory(_) | Self::Claim(_) => &[],
         };
         strings.iter().map(|it| it.capacity()).sum()
     }

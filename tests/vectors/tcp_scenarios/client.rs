@@ -377,7 +377,7 @@ frames! {
     client: Hello "hello" Join "join" Say "say" Direct "direct" Enter "enter" Leave "leave"
         History "history" Members "members" Ping "ping" Pong "pong" Search "search"
         Topic "topic" Remove "remove" Moderate "moderate" Sanctions "sanctions"
-        Directory "directory" Announce "announce" Role "role";
+        Directory "directory" Announce "announce" Role "role" Claim "claim";
     server: Ping "ping" Pong "pong" ServerHello "server_hello" Welcome "welcome" Entered "entered"
         Entry "entry" DirectEntry "direct_entry" End "end" Left "left" Roster "roster"
         Presence "presence" Accepted "accepted" Notice "notice" Error "error"

@@ -1,6 +1,7 @@
 //! Tests of moderation: what moderators and the owner ask for, and what users see of it.
 
 mod expiry;
+mod identity;
 mod lists;
 mod removals;
 mod requests;

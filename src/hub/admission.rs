@@ -1,0 +1,216 @@
+//! Who may come in, and under which name: invitations and claimed names at a `join`
+//! (`docs/protocol/identity.md`).
+//!
+//! An invitation is spent by a fact. A `join` that needs a use proposes this fact when its session
+//! has begun, and is accepted when the fact is committed: so the log's order decides who gets the
+//! last use.
+
+use super::Hub;
+use super::contract::{ConnectionId, Now};
+use super::handshake::JoinRefusal;
+use super::joins::PendingJoin;
+use super::moderation::Requester;
+use crate::model::{
+    Access, Actor, ErrorCode, FactDraft, IdentityKey, InvitationCode, InvitationHash,
+    ModerationAction, NamedSession, SessionId, Timestamp, Username,
+};
+use crate::moderation::{ClaimConflict, Invitee, MadeInvitation};
+
+/// Text of error 202 about a name that looks like a claimed one.
+const LOOKS_CLAIMED: &str = "This looks too much like a name that belongs to somebody.";
+
+/// Text of error 308 about a `join` whose invitation could not be spent.
+const NOT_SPENT: &str = "The server cannot note that your invitation is used, so it cannot let you in now. Try again \
+     later.";
+
+/// User who wants to come in, as far as names and invitations are concerned.
+#[derive(Clone, Copy)]
+pub(super) struct Newcomer<'a> {
+    /// Username.
+    pub(super) username: &'a Username,
+    /// Key that the client has proved.
+    pub(super) key: Option<IdentityKey>,
+    /// Session that is resumed.
+    pub(super) session: Option<SessionId>,
+}
+
+impl Newcomer<'_> {
+    /// Returns the user of an invitation that this is; `None` for a new session without a key.
+    fn invitee(&self) -> Option<Invitee> {
+        let session = self.session.map(Invitee::Session);
+        self.key.map(Invitee::Key).or(session)
+    }
+}
+
+impl Hub {
+    /// Checks the invitation that a `join` brings, and whether it needs one. Returns the hash of the
+    /// invitation that the user may use; `None` if the `join` brings none, or one that this user has
+    /// used before.
+    ///
+    /// # Errors
+    /// The invitation is not valid (210), or one is needed (209).
+    pub(super) fn check_access(
+        &self,
+        now: Timestamp,
+        newcomer: Newcomer<'_>,
+        code: Option<&str>,
+    ) -> Result<Option<InvitationHash>, JoinRefusal> {
+        let invitation = match code {
+            Some(code) => self.check_invitation(now, newcomer, code)?,
+            None => None,
+        };
+        let is_known = newcomer.session.is_some();
+        if !is_known && self.needs_invitation(newcomer.key) && invitation.is_none() {
+            return Err(ErrorCode::InviteRequired.into());
+        }
+        Ok(invitation)
+    }
+
+    /// Returns true if a new session needs an invitation. `key`: the key that the client has proved.
+    pub(super) fn needs_invitation(&self, key: Option<IdentityKey>) -> bool {
+        let is_admitted = key.is_some_and(|it| self.moderation.is_admitted(&it));
+        self.settings.access == Access::Invited && !is_admitted
+    }
+
+    /// Checks the code of an invitation, as [`Self::check_access`].
+    ///
+    /// # Errors
+    /// It is not valid. The text says why only if there is such an invitation.
+    fn check_invitation(
+        &self,
+        now: Timestamp,
+        newcomer: Newcomer<'_>,
+        code: &str,
+    ) -> Result<Option<InvitationHash>, JoinRefusal> {
+        let unknown = || JoinRefusal::from(ErrorCode::InviteInvalid);
+        let invalid = |text: &str| JoinRefusal::with_text(ErrorCode::InviteInvalid, text);
+        let hash = code.parse::<InvitationCode>().map_err(|_| unknown())?.hash();
+        let MadeInvitation { invitation, fact } =
+            self.moderation.invitation(hash).ok_or_else(unknown)?;
+        let has_used =
+            newcomer.invitee().is_some_and(|it| self.moderation.use_of(hash, it).is_some());
+        if has_used {
+            return Ok(None);
+        }
+        if let Some(name) = invitation.username.as_ref().filter(|it| *it != newcomer.username) {
+            return Err(invalid(&format!("This invitation is for the name {name}.")));
+        }
+        if invitation.has_ended(fact.time, now) {
+            return Err(invalid("This invitation has ended: ask for another one."));
+        }
+        if self.moderation.uses_left(hash) == 0 {
+            return Err(invalid("This invitation has been used already: ask for another one."));
+        }
+        Ok(Some(hash))
+    }
+
+    /// Checks that a name is not claimed by somebody else, does not look like such a name, and is not
+    /// reserved by an invitation. `invitation`: the one that the user brings and may use.
+    ///
+    /// # Errors
+    /// Error 207 or 202.
+    pub(super) fn check_claims(
+        &self,
+        now: Timestamp,
+        newcomer: Newcomer<'_>,
+        invitation: Option<InvitationHash>,
+    ) -> Result<(), JoinRefusal> {
+        let Newcomer { username, key, .. } = newcomer;
+        let refuses = self.settings.refuse_lookalikes;
+        match self.moderation.claim_conflict(username, key.as_ref(), refuses) {
+            Some(ClaimConflict::Name) => return Err(ErrorCode::NameClaimed.into()),
+            Some(ClaimConflict::Lookalike) => {
+                return Err(JoinRefusal::with_text(ErrorCode::NameLookalike, LOOKS_CLAIMED));
+            }
+            None => {}
+        }
+        if self.is_reserved_for_others(now, username, key, invitation) {
+            return Err(ErrorCode::NameClaimed.into());
+        }
+        Ok(())
+    }
+
+    /// Returns true if an invitation reserves a name for somebody else: whoever neither brings this
+    /// invitation (`invitation`) nor has used it with `key`.
+    pub(super) fn is_reserved_for_others(
+        &self,
+        now: Timestamp,
+        username: &Username,
+        key: Option<IdentityKey>,
+        invitation: Option<InvitationHash>,
+    ) -> bool {
+        self.moderation.reservations(username.key()).any(|it| {
+            let hash = it.invitation.hash;
+            let has_used =
+                key.is_some_and(|it| self.moderation.use_of(hash, Invitee::Key(it)).is_some());
+            !it.invitation.has_ended(it.fact.time, now) && Some(hash) != invitation && !has_used
+        })
+    }
+
+    /// If a new session needs its invitation to come in, proposes to spend it, and returns true: the
+    /// `join` is completed by [`Self::finish_admission`].
+    pub(super) fn spend_to_come_in(
+        &mut self,
+        id: ConnectionId,
+        pending: &mut PendingJoin,
+        session: SessionId,
+    ) -> bool {
+        let (key, username) = (pending.join.key, pending.join.username.clone());
+        let Some(invitation) = pending.join.invitation else {
+            return false;
+        };
+        if pending.join.resumed.is_some() || !self.needs_invitation(key) {
+            return false;
+        }
+        pending.begun = Some(session);
+        self.propose_use(Requester::Join(id), session, username, key, invitation, false);
+        true
+    }
+
+    /// Proposes to spend a use of an invitation.
+    pub(super) fn propose_use(
+        &mut self,
+        requester: Requester,
+        session: SessionId,
+        username: Username,
+        key: Option<IdentityKey>,
+        invitation: InvitationHash,
+        is_for_claim: bool,
+    ) {
+        let user = NamedSession { session, username };
+        let actor = Actor::Session(user.clone());
+        let action = ModerationAction::InvitationUsed { invitation, user, key, is_for_claim };
+        self.propose_fact(requester, FactDraft { actor, action, reason: None }, None);
+    }
+
+    /// Completes a `join` whose invitation the log has judged: accepts it, or refuses it if somebody
+    /// else got the last use, or if the log could not store it. If the connection has ended
+    /// meanwhile, its session ends too: nobody has its token.
+    pub(super) fn finish_admission(
+        &mut self,
+        now: Now,
+        id: ConnectionId,
+        outcome: Result<usize, ErrorCode>,
+    ) {
+        let Some((pending, session)) =
+            self.pending_joins.remove(&id).and_then(|it| it.begun.map(|session| (it, session)))
+        else {
+            return;
+        };
+        match (outcome, pending.lost) {
+            (_, Some(_)) => self.release_name(session),
+            (Ok(_), None) => self.complete_join(now, id, pending, session),
+            (Err(code), None) => {
+                self.release_name(session);
+                let refusal = match code {
+                    ErrorCode::NotStored => JoinRefusal::with_text(code, NOT_SPENT),
+                    _ => JoinRefusal::with_text(
+                        ErrorCode::InviteInvalid,
+                        "This invitation has been used already: ask for another one.",
+                    ),
+                };
+                self.refuse_pending_join(now, id, pending.into_token(), &refusal);
+            }
+        }
+    }
+}

@@ -1,0 +1,382 @@
+//! Claimed names and invitations.
+
+use super::super::proofs::key_pair;
+use super::*;
+use crate::hub::{CLOCK_TRUST_AFTER, Quota};
+use crate::model::{
+    Access, Actor, ClaimEnd, ClaimPolicy, HubSettings, Invitation, InvitationCode, InvitationUses,
+    ModerationAction, SanctionLength, Token,
+};
+use crate::wire::tcp::{Claim, Join, claim_action};
+
+/// A day, in milliseconds.
+const A_DAY: u64 = 24 * 60 * 60 * 1_000;
+
+/// Returns a server's settings, by who may join and who may claim a name.
+fn settings(access: Access, claims: ClaimPolicy) -> HubSettings {
+    HubSettings { access, claims, is_durable: true, ..HubSettings::default() }
+}
+
+/// Returns the code with this number.
+fn code(number: u8) -> InvitationCode {
+    InvitationCode::from_random([number; 10])
+}
+
+/// Builds a `claim`.
+fn claim(reference: u64, action: u8) -> Claim {
+    Claim { reference: Reference(reference), action }
+}
+
+impl Harness {
+    /// Makes the invitation with this code, for a name or for any name, with this number of uses.
+    fn invite(&mut self, number: u8, name: Option<&str>, uses: u16) {
+        let invitation = Invitation {
+            hash: code(number).hash(),
+            username: name.map(|it| Username::new(it).unwrap()),
+            uses: InvitationUses::new(uses).unwrap(),
+            length: SanctionLength::from_seconds(7 * 24 * 60 * 60).unwrap(),
+            permits_claim: true,
+        };
+        assert_eq!(self.owner(ModerationRequest::MakeInvitation(invitation)), Ok(1));
+    }
+
+    /// Joins with the key and the code of these numbers, if they are given. Returns the connection
+    /// and the summary of the first answer.
+    fn come(
+        &mut self,
+        name: &str,
+        key: Option<u8>,
+        invitation: Option<u8>,
+    ) -> (ConnectionId, String) {
+        self.come_with(name, key, invitation, None)
+    }
+
+    /// Joins as [`Self::come`], and with a token.
+    fn come_with(
+        &mut self,
+        name: &str,
+        key: Option<u8>,
+        invitation: Option<u8>,
+        token: Option<Token>,
+    ) -> (ConnectionId, String) {
+        let (connection, context) = self.greet_for_proof();
+        let proof = key.map(|it| Box::new(key_pair(it).prove(&context)));
+        let invite = invitation.map(|it| code(it).to_string());
+        self.send(connection, Join { proof, invite, token, ..join(name, &[]) });
+        let first = self.take_summaries(connection).into_iter().next().unwrap_or_default();
+        (connection, first)
+    }
+
+    /// Sends a `claim`, and returns the answer's summary.
+    fn claim(&mut self, connection: ConnectionId, action: u8) -> String {
+        self.ask(connection, claim(7, action)).swap_remove(0)
+    }
+
+    /// Joins with a key and claims the name; then leaves.
+    fn claim_and_go(&mut self, name: &str, key: u8) {
+        let (client, _) = self.come(name, Some(key), None);
+        assert_eq!(self.claim(client, claim_action::CLAIM), "done 20 1");
+        self.disconnect(client);
+    }
+}
+
+/// A claimed name is for its key, also while nobody is there, after a restart, and in other
+/// spellings; and so is what looks like it. When it is given up, everybody may have it.
+#[test]
+fn claimed_name_is_for_its_key_until_it_is_given_up() {
+    let open = settings(Access::Everybody, ClaimPolicy::Open);
+    let mut harness = Harness::with(open.clone());
+    harness.claim_and_go("Anna", 1);
+    for after_restart in [false, true] {
+        if after_restart {
+            harness.restart(open.clone(), 60_000);
+        }
+        assert_eq!(harness.come("anna", None, None).1, "name_claimed 2 0");
+        assert_eq!(harness.come("ANNA", Some(2), None).1, "name_claimed 2 0");
+        // With a Cyrillic letter.
+        assert_eq!(harness.come("\u{410}nna", None, None).1, "name_lookalike 2 0");
+    }
+    let (anna, welcome) = harness.come("anna", Some(1), None);
+    assert_eq!(welcome, "welcome anna 4 last 0");
+    assert_eq!(harness.claim(anna, claim_action::CLAIM), "done 20 1", "again");
+    assert_eq!(harness.facts.len(), 1, "which needs no fact");
+    assert_eq!(harness.claim(anna, claim_action::GIVE_UP), "done 20 1");
+    assert_eq!(harness.claim(anna, claim_action::GIVE_UP), "done 20 0");
+    harness.disconnect(anna);
+    assert_eq!(harness.come("anna", None, None).1, "welcome anna 4 last 0");
+    harness.check_fold();
+}
+
+/// A key has one claim. Without a key there is none. What is refused is said.
+#[test]
+fn refused_claim_says_why() {
+    let mut harness = Harness::with(settings(Access::Everybody, ClaimPolicy::Open));
+    harness.claim_and_go("anna", 1);
+    let (bob, _) = harness.come("bob", Some(1), None);
+    let (carl, _) = harness.come("carl", None, None);
+    let text = |harness: &mut Harness, client, action| {
+        harness.take_received(client);
+        harness.send(client, claim(3, action));
+        let error = harness.take_error(client);
+        assert_eq!((error.about, error.reference), (20, Reference(3)));
+        (error.code, error.text)
+    };
+    let (code, told) = text(&mut harness, bob, claim_action::CLAIM);
+    assert!(code == 317 && told.contains("the name anna already"), "{code} {told}");
+    for action in [claim_action::CLAIM, claim_action::GIVE_UP] {
+        let (code, told) = text(&mut harness, carl, action);
+        assert!(code == 317 && told.contains("proved no key"), "{code} {told}");
+    }
+    assert_eq!(text(&mut harness, bob, 3).0, 313);
+    assert_eq!(harness.ask(bob, claim(0, 1)), ["reference_invalid 20 0"]);
+    let off = settings(Access::Everybody, ClaimPolicy::Off);
+    harness.input(Input::SettingsChanged(off));
+    let (dora, _) = harness.come("dora", Some(4), None);
+    assert!(text(&mut harness, dora, claim_action::CLAIM).1.contains("no name can be claimed"));
+    assert_eq!(harness.come("anna", None, None).1, "name_claimed 2 0", "it stays");
+    assert_eq!(harness.claim(bob, claim_action::GIVE_UP), "done 20 1", "by its key, from anywhere");
+    let mut in_memory = Harness::with(HubSettings::default());
+    let (anna, _) = in_memory.come("anna", None, None);
+    assert!(text(&mut in_memory, anna, claim_action::CLAIM).1.contains("keeps nothing on a disk"));
+}
+
+/// By default a claim needs an invitation, which it spends: one for each claim.
+#[test]
+fn claim_spends_an_invitation() {
+    let mut harness = Harness::with(settings(Access::Everybody, ClaimPolicy::Invited));
+    let (anna, _) = harness.come("anna", Some(1), None);
+    assert_eq!(harness.claim(anna, claim_action::CLAIM), "cannot_claim 20 7");
+    harness.disconnect(anna);
+    harness.invite(9, None, 1);
+    let (anna, welcome) = harness.come("anna", Some(1), Some(9));
+    assert_eq!(welcome, "welcome anna 4 last 0");
+    let (bob, welcome) = harness.come("bob", Some(2), Some(9));
+    assert_eq!(welcome, "welcome bob 4 last 0", "it is not spent yet");
+    assert_eq!(harness.claim(anna, claim_action::CLAIM), "done 20 1");
+    assert_eq!(harness.claim(bob, claim_action::CLAIM), "cannot_claim 20 7", "it is now");
+    assert_eq!(harness.come("carl", Some(3), Some(9)).1, "invite_invalid 2 0");
+    assert_eq!(harness.claim(anna, claim_action::GIVE_UP), "done 20 1");
+    assert_eq!(harness.claim(anna, claim_action::CLAIM), "cannot_claim 20 7", "once only");
+    harness.disconnect(anna);
+    assert_eq!(harness.come("anna", Some(1), Some(9)).1, "welcome anna 4 last 0", "and harmless");
+    harness.check_fold();
+}
+
+/// Where only invited users may come in: an invitation admits, once for each session without a key,
+/// and for good a key or whoever has the token.
+#[test]
+fn only_invited_users_come_in() {
+    let mut harness = Harness::with(settings(Access::Invited, ClaimPolicy::Invited));
+    assert_eq!(harness.come("anna", Some(1), None).1, "invite_required 2 0");
+    assert_eq!(harness.come("anna", Some(1), Some(9)).1, "invite_invalid 2 0");
+    harness.invite(9, None, 2);
+    let (anna, welcome) = harness.come("anna", Some(1), Some(9));
+    assert_eq!(welcome, "welcome anna 4 last 0");
+    harness.disconnect(anna);
+    let (bob, _) = harness.greet_for_proof();
+    harness.send(bob, Join { invite: Some(code(9).to_string()), ..join("bob", &[]) });
+    let token = super::super::frames::welcome(&harness.take_received(bob)).token;
+    harness.disconnect(bob);
+    assert_eq!(harness.come("carl", None, Some(9)).1, "invite_invalid 2 0", "used up");
+    for invitation in [None, Some(9)] {
+        let (anna, welcome) = harness.come("anna", Some(1), invitation);
+        assert_eq!(welcome, "welcome anna 4 last 0", "by the key");
+        harness.disconnect(anna);
+        let (bob, welcome) = harness.come_with("bob", None, invitation, Some(token));
+        assert_eq!(welcome, "welcome bob 5 last 0", "by the token");
+        harness.disconnect(bob);
+    }
+    assert_eq!(harness.come("bob", None, None).1, "invite_required 2 0", "without either");
+    // A claim can follow: the use has not been for one.
+    let (anna, _) = harness.come("anna", Some(1), None);
+    assert_eq!(harness.claim(anna, claim_action::CLAIM), "done 20 1");
+    harness.check_fold();
+}
+
+/// Two clients want the last use: it goes to the one that is first in the log. The other may try
+/// again with another invitation, and its name is free.
+#[test]
+fn last_use_goes_to_the_first_in_the_log() {
+    let mut harness = Harness::with(settings(Access::Invited, ClaimPolicy::Invited));
+    harness.invite(9, None, 1);
+    harness.invite(8, None, 1);
+    harness.manual_log = true;
+    let (anna, nothing) = harness.come("anna", Some(1), Some(9));
+    assert_eq!(nothing, "", "the log decides");
+    let (bob, nothing) = harness.come("bob", None, Some(9));
+    assert_eq!(nothing, "");
+    harness.run_log();
+    assert_eq!(harness.take_summaries(anna)[0], "welcome anna 4 last 0");
+    assert_eq!(harness.take_summaries(bob), ["invite_invalid 2 0"]);
+    harness.manual_log = false;
+    assert_eq!(harness.come("bob", Some(3), Some(8)).1, "welcome bob 4 last 0");
+    harness.check_fold();
+}
+
+/// If the log cannot store that an invitation is spent, nobody comes in by it; if the connection is
+/// lost meanwhile, nothing is left of the session.
+#[test]
+fn join_whose_invitation_is_not_spent_leaves_nothing() {
+    let mut harness = Harness::with(settings(Access::Invited, ClaimPolicy::Invited));
+    harness.invite(9, None, 1);
+    harness.manual_log = true;
+    let (anna, _) = harness.come("anna", Some(1), Some(9));
+    harness.reject_draft();
+    let error = harness.take_error(anna);
+    assert_eq!((error.code, error.about), (308, 2));
+    harness.disconnect(anna);
+    let (anna, _) = harness.come("anna", Some(1), Some(9));
+    harness.disconnect(anna);
+    harness.run_log();
+    assert!(harness.hub.sessions.is_empty() && harness.hub.names.is_empty());
+    assert!(harness.hub.pending_joins.is_empty() && harness.hub.facts.is_empty());
+    // The use was spent by the key, which may come in now.
+    harness.manual_log = false;
+    assert_eq!(harness.come("anna", Some(1), None).1, "welcome anna 4 last 0");
+}
+
+/// An invitation for a name keeps it for whoever brings the code, and admits under this name only.
+#[test]
+fn invitation_for_a_name_keeps_it() {
+    let mut harness = Harness::with(settings(Access::Everybody, ClaimPolicy::Invited));
+    harness.invite(9, Some("anna"), 1);
+    assert_eq!(harness.come("Anna", Some(2), None).1, "name_claimed 2 0");
+    let (client, _) = harness.greet_for_proof();
+    harness.send(client, Join { invite: Some(code(9).to_string()), ..join("bob", &[]) });
+    let error = harness.take_error(client);
+    assert!(error.code == 210 && error.text.contains("the name anna"), "{error:?}");
+    let (anna, welcome) = harness.come("anna", Some(1), Some(9));
+    assert_eq!(welcome, "welcome anna 4 last 0");
+    assert_eq!(harness.claim(anna, claim_action::CLAIM), "done 20 1");
+    assert_eq!(harness.claim(anna, claim_action::GIVE_UP), "done 20 1");
+    harness.disconnect(anna);
+    assert_eq!(harness.come("anna", Some(2), None).1, "welcome anna 4 last 0", "it was used");
+    // One that ends by its time keeps nothing any more, and admits nobody.
+    harness.invite(8, Some("dora"), 1);
+    assert_eq!(harness.come("dora", None, None).1, "name_claimed 2 0");
+    harness.start_time_ms += 7 * A_DAY;
+    let (client, _) = harness.greet_for_proof();
+    harness.send(client, Join { invite: Some(code(8).to_string()), ..join("dora", &[]) });
+    let error = harness.take_error(client);
+    assert!(error.code == 210 && error.text.contains("has ended"), "{error:?}");
+    assert_eq!(harness.come("dora", None, None).1, "welcome dora 4 last 0");
+}
+
+/// Guesses of codes are limited as those of passwords, and nothing makes them be forgotten early.
+#[test]
+fn guessed_codes_are_limited() {
+    let password = Some("sesame".to_owned());
+    let settings = HubSettings { password, ..settings(Access::Everybody, ClaimPolicy::Open) };
+    let mut harness = Harness::with(settings);
+    let with_password = |join: Join| Join { password: Some("sesame".to_owned()), ..join };
+    let mut refused = 0;
+    loop {
+        let (client, _) = harness.greet_for_proof();
+        let invite = Some(format!("0000-0000-0000-{refused:04}"));
+        harness.send(client, with_password(Join { invite, ..join("anna", &[]) }));
+        let answers = harness.take_summaries(client);
+        harness.disconnect(client);
+        if answers[0] != "invite_invalid 2 0" {
+            assert_eq!(answers[0], "too_many_from_address 2 0");
+            break;
+        }
+        refused += 1;
+        let (client, _) = harness.greet_for_proof();
+        harness.send(client, with_password(join("bob", &[])));
+        harness.take_received(client);
+        harness.disconnect(client);
+    }
+    assert!((30..=40).contains(&refused), "{refused}");
+    assert_eq!(harness.reached_quotas.last().unwrap().1, Quota::Passwords);
+}
+
+/// The owner revokes invitations and releases names. Who has come in stays.
+#[test]
+fn owner_revokes_and_releases() {
+    let mut harness = Harness::with(settings(Access::Invited, ClaimPolicy::Invited));
+    harness.invite(9, None, 5);
+    let (anna, _) = harness.come("anna", Some(1), Some(9));
+    assert_eq!(harness.claim(anna, claim_action::CLAIM), "done 20 1");
+    let revoke = || ModerationRequest::RevokeInvitation { id: code(9).hash().id() };
+    assert_eq!(harness.owner(revoke()), Ok(1));
+    assert_eq!(harness.owner(revoke()), Ok(0), "it is gone");
+    assert_eq!(harness.come("bob", Some(2), Some(9)).1, "invite_invalid 2 0");
+    let release = || ModerationRequest::ReleaseClaim { username: Username::new("ANNA").unwrap() };
+    assert_eq!(harness.owner(release()), Ok(1));
+    assert_eq!(harness.owner(release()), Ok(0));
+    assert!(harness.ask(anna, say(1, "x"))[0].ends_with("anna: x (0)"), "she stays");
+    harness.disconnect(anna);
+    assert_eq!(harness.come("anna", Some(1), None).1, "welcome anna 4 last 0");
+    harness.check_fold();
+}
+
+/// A claim that is not used ends after its time, by a fact of the server. One that is used is
+/// renewed, by coming in or by being there.
+#[test]
+fn unused_claim_ends_and_used_one_is_renewed() {
+    let settings =
+        HubSettings { claims_unused: 30, ..settings(Access::Everybody, ClaimPolicy::Open) };
+    let mut harness = Harness::with(settings);
+    // A clock that was set: an earlier time would say nothing.
+    harness.start_time_ms += 1_700_000_000_000;
+    harness.claim_and_go("anna", 1);
+    harness.claim_and_go("bob", 2);
+    harness.advance(20 * A_DAY);
+    assert_eq!(harness.facts.len(), 2);
+    let (bob, welcome) = harness.come("bob", Some(2), None);
+    assert_eq!(welcome, "welcome bob 4 last 0");
+    assert_eq!(harness.facts.len(), 3, "renewed");
+    harness.disconnect(bob);
+    harness.advance(10 * A_DAY + 2 * 3_600_000);
+    let last = harness.facts.last().unwrap().draft.clone();
+    assert_eq!(last.actor, Actor::Server);
+    let ModerationAction::ClaimEnded { username, why, .. } = last.action else { panic!() };
+    assert_eq!((username.as_str(), why), ("anna", ClaimEnd::Unused));
+    assert_eq!(harness.come("anna", None, None).1, "welcome anna 4 last 0");
+    assert_eq!(harness.come("bob", None, None).1, "name_claimed 2 0");
+    harness.check_fold();
+}
+
+/// While the wall clock is not trusted, no claim ends. A claim that was dated by a clock that was not
+/// set is renewed in place of ending.
+#[test]
+fn claim_ends_by_a_trusted_clock_only() {
+    let settings = settings(Access::Everybody, ClaimPolicy::Open);
+    let mut harness = Harness::with(settings.clone());
+    harness.start_time_ms += 1_700_000_000_000;
+    harness.claim_and_go("anna", 1);
+    harness.start_time_ms += 1_000 * A_DAY;
+    harness.restart(settings.clone(), 0);
+    let trusted = u64::try_from(CLOCK_TRUST_AFTER.as_millis()).unwrap();
+    harness.advance(trusted / 2);
+    harness.start_time_ms -= 1_000 * A_DAY;
+    harness.advance(3 * trusted);
+    assert_eq!(harness.facts.len(), 1, "it was set back in time");
+    harness.start_time_ms += 1_000 * A_DAY;
+    harness.advance(3 * trusted);
+    assert_eq!(harness.facts.len(), 2, "it is believed now");
+    let mut unset = Harness::with(settings);
+    unset.claim_and_go("anna", 1);
+    unset.start_time_ms += 1_700_000_000_000;
+    unset.advance(3 * trusted);
+    assert_eq!(unset.facts.len(), 2);
+    assert_eq!(unset.come("anna", None, None).1, "name_claimed 2 0");
+}
+
+/// Invitations that were over or used up a month ago are forgotten, and only they.
+#[test]
+fn invitations_that_are_over_are_forgotten() {
+    let mut harness = Harness::with(settings(Access::Invited, ClaimPolicy::Invited));
+    harness.invite(9, None, 1);
+    harness.invite(8, None, 1);
+    let (anna, _) = harness.come("anna", Some(1), Some(8));
+    harness.disconnect(anna);
+    harness.advance(29 * A_DAY);
+    let count = |harness: &Harness| harness.hub.moderation().invitations().len();
+    assert_eq!(count(&harness), 2);
+    harness.advance(2 * A_DAY);
+    assert_eq!(count(&harness), 1, "one was used up");
+    harness.advance(7 * A_DAY);
+    assert_eq!(count(&harness), 0);
+    assert_eq!(harness.come("anna", Some(1), None).1, "welcome anna 4 last 0", "by the key");
+}
