@@ -259,3 +259,40 @@ fn clients_without_the_feature_get_the_same_bytes() {
         assert_eq!(client.next_body().unwrap(), expected);
     }
 }
+
+/// A session that was begun over TLS with a proof goes on over plain TCP with one of the same key.
+#[test]
+fn key_counts_over_every_way_in() {
+    let data = TempDir::new().unwrap();
+    let server = start(data.path());
+    let mut tls = TestClient::connect_tls(server.tls_address());
+    let exporter = ChannelBinding::TlsExporter(tls.exporter(LABEL));
+    let context = greet(&mut tls, exporter);
+    tls.send(join_proving("anna", None, key_pair(1).prove(&context)));
+    let welcome = tls.join_answer().welcome;
+    tls.hang_up();
+    let (plain, again) = join_with_key(&server, "anna", Some(welcome.token), &key_pair(1));
+    assert_eq!(again.session, welcome.session);
+    plain.hang_up();
+    assert_ne!(join_with_token_alone(&server, "anna", welcome.token).session, welcome.session);
+}
+
+/// Behind a proxy that has ended TLS, the connection to the server is a plain one: it has no
+/// binding.
+#[test]
+fn connection_of_a_trusted_proxy_is_bound_as_the_server_sees_it() {
+    let data = TempDir::new().unwrap();
+    let data = data.path().to_str().unwrap();
+    let server =
+        Server::start(&["--data", data, "--trusted-proxies", "127.0.0.1", "--announce", "false"]);
+    let mut client = server.connect();
+    // Version 2, TCP over IPv4, from 192.0.2.1:1 to 127.0.0.1:2428.
+    client
+        .send_bytes(b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x01\x7f\0\0\x01\0\x01\x09\x7c");
+    let context = greet(&mut client, ChannelBinding::None);
+    let ended = ProofContext { binding: ChannelBinding::TlsExporter([1; 32]), ..context.clone() };
+    client.send(join_proving("anna", None, key_pair(1).prove(&ended)));
+    client.expect_error(PROOF_INVALID);
+    client.send(join_proving("anna", None, key_pair(1).prove(&context)));
+    client.join_answer();
+}
