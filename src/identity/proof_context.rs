@@ -41,8 +41,8 @@ impl ProofContext {
     }
 
     /// Returns true if a proof holds here: its binding is that of the connection, and its signature
-    /// is valid by the strict rules of the page. It takes as long as a signature needs: some 0.05 ms
-    /// on a PC, some tenths of a millisecond on a Pi.
+    /// is valid by the strict rules of the page. It takes as long as a signature needs: about a
+    /// tenth of a millisecond on a PC, several on a Pi.
     #[must_use]
     pub fn is_proved_by(&self, proof: &Proof) -> bool {
         if proof.binding != self.binding.number() {

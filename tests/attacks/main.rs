@@ -34,6 +34,7 @@ mod pair;
 mod passwords;
 #[cfg(feature = "peer")]
 mod peer_flood;
+mod proofs;
 mod rooms;
 mod search;
 mod sessions;
