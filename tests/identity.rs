@@ -296,3 +296,18 @@ fn connection_of_a_trusted_proxy_is_bound_as_the_server_sees_it() {
     client.send(join_proving("anna", None, key_pair(1).prove(&context)));
     client.join_answer();
 }
+
+/// In the process that the server starts for it, a key pair is made: its secret half, then the
+/// public half.
+#[test]
+fn server_key_is_made_in_a_process_of_its_own() {
+    let made = [(); 2].map(|()| run_server_command(&["make-server-key"]));
+    let [one, other] = made.map(|it| String::from_utf8(it.stdout).unwrap());
+    assert_ne!(one, other);
+    let digits = one.trim_end();
+    assert_eq!(digits.len(), 128);
+    let seed: Vec<u8> =
+        (0..32).map(|at| u8::from_str_radix(&digits[at * 2..at * 2 + 2], 16).unwrap()).collect();
+    let pair = KeyPair::from_seed(&seed.try_into().unwrap());
+    assert_eq!(pair.public().to_string(), digits[64..]);
+}

@@ -18,6 +18,7 @@ use super::moderation::ModerationCommand;
 use super::status::StatusArgs;
 use super::{announce, invite, logging, status};
 use crate::config::server::ServerOptions;
+use crate::log::{MAKE_SERVER_KEY, StoredServerKey};
 use crate::server::{self, ReloadResult, ServerSettings};
 use crate::tls::{MAKE_IDENTITY, StoredIdentity};
 use crate::{disk, systemd};
@@ -91,6 +92,10 @@ enum Action {
     /// Make a key for TLS and print it: the server runs this in a process of its own
     #[command(name = MAKE_IDENTITY, hide = true)]
     MakeIdentity,
+
+    /// Make a server key and print it: the server runs this in a process of its own
+    #[command(name = MAKE_SERVER_KEY, hide = true)]
+    MakeServerKey,
 
     /// Moderation commands.
     #[command(flatten)]
@@ -176,7 +181,12 @@ pub fn run() -> ExitCode {
         Some(Action::Announce(command)) => return announce::run(&command),
         Some(Action::Invite(command)) => return invite::run(&command),
         Some(Action::Moderation(command)) => return command.run(),
-        Some(Action::MakeIdentity) => return make_identity(),
+        Some(Action::MakeIdentity) => {
+            return print_made(StoredIdentity::generate(), StoredIdentity::to_lines);
+        }
+        Some(Action::MakeServerKey) => {
+            return print_made(StoredServerKey::generate(), StoredServerKey::to_line);
+        }
         Some(Action::Validate(run)) => (*run, true),
         Some(Action::Archive(command)) => return command.run(),
         None => (command.run, false),
@@ -202,11 +212,10 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Makes a key and a certificate, and prints them for the server that has started this process.
-/// Returns the exit code.
-fn make_identity() -> ExitCode {
-    match StoredIdentity::generate() {
-        Ok(made) if stdout().write_all(made.to_lines().as_bytes()).is_ok() => ExitCode::SUCCESS,
+/// Prints what was made, for the server that has started this process. Returns the exit code.
+fn print_made<T, E>(made: Result<T, E>, to_text: impl Fn(&T) -> String) -> ExitCode {
+    match made {
+        Ok(made) if stdout().write_all(to_text(&made).as_bytes()).is_ok() => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     }
 }

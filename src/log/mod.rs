@@ -34,7 +34,8 @@ use std::time::Duration;
 
 pub use memory::{MemoryLimits, MemoryLog};
 pub use settings::{LogOpenError, LogSettings, OpenedLog};
-pub use sqlite::{Durability, OnFailure, SqliteLog, StoreError, StoreSettings};
+pub(crate) use sqlite::MAKE_SERVER_KEY;
+pub use sqlite::{Durability, OnFailure, SqliteLog, StoreError, StoreSettings, StoredServerKey};
 pub use timestamps::TimestampSource;
 
 use crate::hub::{

@@ -22,6 +22,7 @@
 //! | `schema`, `database`, `rows`, `facts` | tables and their versions; connections; entries and sessions as rows; facts and the moderation state as rows |
 //! | `facts` | facts and the moderation state as rows |
 //! | `recovery` | log id and state when the log is opened |
+//! | `server_key` | the server's key pair |
 //! | `sequencer` | assigns sequences and links, without I/O |
 //! | `writer`, `store` | the writer thread: batches, syncs, failures, maintenance; its transactions |
 //! | `reader`, `queries`, `search` | the reader threads; queries for entries; the search index |
@@ -43,6 +44,7 @@ pub(crate) mod schema;
 pub(crate) mod search;
 pub(crate) mod sequence_gaps;
 mod sequencer;
+mod server_key;
 mod settings;
 mod store;
 #[cfg(test)]
@@ -59,6 +61,8 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
+pub(crate) use server_key::MAKE_SERVER_KEY;
+pub use server_key::StoredServerKey;
 pub use settings::{Durability, OnFailure, StoreError, StoreSettings};
 
 use self::directory::LockedDirectory;
@@ -128,7 +132,8 @@ impl SqliteLog {
         let mut connection = database::open_to_write(&path, vfs.as_deref())?;
         let log_id = recovery::establish_log_id(&mut connection, &settings, &path)?;
         let server_id = recovery::read_or_create_server_id(&connection)?;
-        let server_key = recovery::read_or_create_server_key(&connection)?;
+        let server_key =
+            recovery::read_or_create_server_key(&connection, settings.makes_key_apart)?;
         let identity =
             recovery::read_or_create_identity(&mut connection, settings.makes_key_apart)?;
         let restored = recovery::restore_state(&connection, log_id)?;

@@ -11,10 +11,10 @@ use super::database::{property, read_property, write_property};
 use super::facts;
 use super::rows::{self, sequence_from_sql};
 use super::sequence_gaps;
+use super::server_key::StoredServerKey;
 use super::settings::{Durability, StoreError, StoreSettings};
 use super::{DRAFT_OVERHEAD, MAX_QUEUED_DRAFT_BYTES};
 use crate::hub::RestoredState;
-use crate::identity::KeyPair;
 use crate::model::{
     IdentityKey, LogId, NameKey, Reference, RoomName, Sequence, ServerId, SessionId, SessionRecord,
     Timestamp,
@@ -98,21 +98,25 @@ pub(super) fn read_or_create_server_id(connection: &Connection) -> Result<Server
 
 /// Returns the public half of the server's key pair. Generates and stores the pair if the database
 /// has none; it is synced to the disk before this function returns. What is stored is never
-/// replaced: it belongs to what clients know of the server.
+/// replaced: it belongs to what clients know of the server. `makes_key_apart`:
+/// [`StoreSettings::makes_key_apart`].
 ///
 /// # Errors
 /// [`StoreError`], also if what is stored does not have the length of a key pair.
 pub(super) fn read_or_create_server_key(
     connection: &Connection,
+    makes_key_apart: bool,
 ) -> Result<IdentityKey, StoreError> {
-    let known: Option<[u8; 64]> = read_property(connection, property::SERVER_KEY)?;
-    if let Some(public) = known.as_ref().and_then(|pair| pair.last_chunk()) {
-        return Ok(IdentityKey(*public));
+    if let Some(pair) = read_property(connection, property::SERVER_KEY)? {
+        return Ok(StoredServerKey { pair }.public());
     }
-    let seed: [u8; 32] = random_bytes().map_err(|_| StoreError::System("random numbers"))?;
-    let public = KeyPair::from_seed(&seed).public();
-    write_property(connection, property::SERVER_KEY, [seed, public.0].as_flattened())?;
-    Ok(public)
+    let new = match makes_key_apart {
+        true => StoredServerKey::generate_apart(),
+        false => StoredServerKey::generate(),
+    };
+    let new = new.map_err(|_| StoreError::System("random numbers"))?;
+    write_property(connection, property::SERVER_KEY, new.pair)?;
+    Ok(new.public())
 }
 
 /// Returns the key and the certificate of the server for TLS. Generates and stores them if the

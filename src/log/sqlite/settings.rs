@@ -41,8 +41,8 @@ pub struct StoreSettings {
     pub retention: Retention,
     /// Policy for new messages while the disk fails.
     pub on_failure: OnFailure,
-    /// True to make the server's key in another process of the program `chat-server`, to save
-    /// memory ([`crate::tls::StoredIdentity::generate_apart`]).
+    /// True to make the server's keys in other processes of the program `chat-server`, to save
+    /// memory ([`crate::tls::StoredIdentity::generate_apart`], and the same for the server key).
     pub makes_key_apart: bool,
     /// For tests: name of an SQLite VFS; `None`: SQLite's default one.
     pub vfs: Option<String>,
