@@ -18,6 +18,7 @@ use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::process::{Output, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use common::{PATIENCE, Server, WITH_WEB, server_command};
@@ -96,8 +97,23 @@ fn codes_of_svg(text: &str) -> Vec<String> {
 }
 
 /// Answers status queries like a server that others can reach, for tests on machines without a
-/// network: a real server's status with other addresses, and with TLS if there are links. The thread ends with the test.
+/// network: a real server's status with other addresses, and with TLS if there are links. The thread
+/// ends with the test.
 fn serve_status(directory: &TempDir, urls: &[&str], links: &[&str]) -> String {
+    serve_invitations(directory, urls, links, 0).0
+}
+
+/// Requests that a server of a test has taken.
+type Requests = Arc<Mutex<Vec<Value>>>;
+
+/// Answers like [`serve_status`], and makes so many invitations, with the codes of [`code`]; then it
+/// refuses. Returns the control socket, and the requests that come.
+fn serve_invitations(
+    directory: &TempDir,
+    urls: &[&str],
+    links: &[&str],
+    count: usize,
+) -> (String, Requests) {
     let real = directory.path().join("real");
     let _server = Server::start(&["--name", "attic <1>", "--control", real.to_str().unwrap()]);
     let status = server_command().args(["status", "--json", "--control"]).arg(&real).output();
@@ -113,12 +129,41 @@ fn serve_status(directory: &TempDir, urls: &[&str], links: &[&str]) -> String {
     }
     let path = directory.path().join("control");
     let listener = UnixListener::bind(&path).unwrap();
+    let requests = Requests::default();
+    let taken = requests.clone();
     thread::spawn(move || {
+        let mut made = 0;
         for stream in listener.incoming() {
-            let _ = writeln!(stream.unwrap(), "{status}");
+            let (mut stream, mut request) = (stream.unwrap(), String::new());
+            stream.read_to_string(&mut request).unwrap();
+            let request = serde_json::from_str(&request).unwrap_or(Value::Null);
+            let answer = match &request {
+                Value::Null => status.clone(),
+                it if it["invite"].is_object() && made < count => {
+                    made += 1;
+                    json!({"invited": {
+                        "code": code(made), "id": id(made), "name": null, "uses": 1, "left": 1,
+                        "until": 60_000, "permits_claim": it["invite"]["permits_claim"],
+                    }})
+                }
+                it if it["invite"].is_object() => json!({"error": "there are too many"}),
+                _ => json!({"done": 1}),
+            };
+            taken.lock().unwrap().push(request);
+            let _ = writeln!(stream, "{answer}");
         }
     });
-    path.to_str().unwrap().to_owned()
+    (path.to_str().unwrap().to_owned(), requests)
+}
+
+/// Returns the code of the invitation that [`serve_invitations`] makes as this one, from 1.
+fn code(number: usize) -> String {
+    format!("0000-0000-0000-{number:04}")
+}
+
+/// Returns the identifier of this invitation.
+fn id(number: usize) -> String {
+    format!("{number:08x}")
 }
 
 /// Runs `chat-server invite` in a UTF-8 locale, with this standard input.
@@ -189,6 +234,132 @@ fn fingerprint_and_links_are_told_where_there_is_tls() {
 
     let text = output_of(invite(&control, &["--url", "http://192.0.2.9/"], ""));
     assert!(text.contains(FINGERPRINT) && !text.contains("chats://"), "{text}");
+    // Of the server's own addresses, the owner has chosen the one with numbers.
+    let text = output_of(invite(&control, &["--url", URLS[1]], ""));
+    assert!(text.contains(LINKS[1]) && !text.contains(LINKS[0]), "{text}");
+}
+
+/// Each slip has its own code: in a QR code that leads to the page with it, in a link, and to read.
+/// Four slips take a page, and only the owner may read the file.
+#[test]
+fn sheet_has_a_slip_for_each_invitation() {
+    let directory = tempfile::tempdir().unwrap();
+    let (control, requests) = serve_invitations(&directory, &URLS, &LINKS, 9);
+    let sheet = directory.path().join("sheet.html");
+    let file = sheet.to_str().unwrap();
+    let flags = ["--sheet", "9", "--for", "2h", "--no-claim", "--wifi", "ho:me", "--page", file];
+    let told = output_of(invite(&control, &flags, "pass;word\n"));
+    assert_eq!(told, format!("wrote {file}\n"));
+    let request = json!({"invite": {
+        "name": null, "uses": 1, "length": 7_200, "permits_claim": false,
+    }});
+    assert_eq!(requests.lock().unwrap()[1..], vec![request; 9]);
+    let mode = fs::metadata(&sheet).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "codes and a password are in it");
+
+    let html = fs::read_to_string(&sheet).unwrap();
+    let wifi = r"WIFI:T:WPA;S:ho\:me;P:pass\;word;;".to_owned();
+    let url = |number| format!("{}#invite={}", URLS[0], code(number));
+    let codes: Vec<String> = (1..=9).flat_map(|it| [wifi.clone(), url(it)]).collect();
+    assert_eq!(codes_of_svg(&html), codes);
+    assert_eq!(html.matches("<section class=\"sheet\">").count(), 3);
+    let slips: Vec<&str> = html.split("<article").skip(1).collect();
+    assert_eq!(slips.len(), 9);
+    for (slip, number) in slips.iter().zip(1..) {
+        let code = code(number);
+        let link = format!("&quot;{}&amp;invite={code}&quot;", LINKS[0]);
+        for part in [
+            "attic &lt;1&gt;",
+            ">ho:me<",
+            ">pass;word<",
+            FINGERPRINT,
+            "lang=\"de\"",
+            URLS[0],
+            "until 1970-01-01 00:01",
+            &format!(">{code}<"),
+            &link,
+        ] {
+            assert!(slip.contains(part), "{part}: {slip}");
+        }
+    }
+    for outside in ["src=", "href=", "url(", "@import", "<script"] {
+        assert!(!html.contains(outside), "{outside}");
+    }
+}
+
+/// Programs get codes, addresses and links as an array. Without TLS, and at an address that the
+/// server does not know, there is no link.
+#[test]
+fn sheet_for_programs_is_an_array() {
+    let directory = tempfile::tempdir().unwrap();
+    let (control, _) = serve_invitations(&directory, &URLS, &LINKS, 3);
+    let run = |flags: &[&str]| {
+        let told = output_of(invite(&control, &[&["--sheet", "1", "--json"], flags].concat(), ""));
+        serde_json::from_str::<Value>(&told).unwrap()
+    };
+    let slip = |number, url: String, link: Option<String>| {
+        json!([{
+            "code": code(number), "id": id(number), "name": null, "uses": 1, "left": 1,
+            "until": 60_000, "permits_claim": true, "url": url, "link": link,
+        }])
+    };
+    let url = format!("{}#invite={}", URLS[0], code(1));
+    let link = format!("{}&invite={}", LINKS[0], code(1));
+    assert_eq!(run(&[]), slip(1, url, Some(link)));
+    let url = format!("{}#invite={}", URLS[1], code(2));
+    let link = format!("{}&invite={}", LINKS[1], code(2));
+    assert_eq!(run(&["--url", URLS[1]]), slip(2, url, Some(link)));
+    let url = format!("https://chat.example.org/#invite={}", code(3));
+    assert_eq!(run(&["--url", "https://chat.example.org/"]), slip(3, url, None));
+}
+
+/// If an invitation of a sheet cannot be made, those before it are revoked, and no file is left.
+#[test]
+fn sheet_is_made_whole_or_not_at_all() {
+    let directory = tempfile::tempdir().unwrap();
+    let (control, requests) = serve_invitations(&directory, &URLS, &[], 3);
+    let sheet = directory.path().join("sheet.html");
+    let flags = ["--sheet", "5", "--page", sheet.to_str().unwrap()];
+    let told = error_of(&invite(&control, &flags, ""), 1);
+    for part in ["the 3 invitations made are revoked", "invitation 4 of 5", "there are too many"] {
+        assert!(told.contains(part), "{told}");
+    }
+    assert!(!sheet.exists());
+    let revoked = |number| json!({"moderate": {"revoke_invitation": {"id": id(number)}}});
+    assert_eq!(requests.lock().unwrap()[5..], [1, 2, 3].map(revoked));
+
+    // The sheet cannot be written.
+    let directory = tempfile::tempdir().unwrap();
+    let (control, requests) = serve_invitations(&directory, &URLS, &[], 3);
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = server_command();
+    command.args(["invite", "--control", &control, "--sheet", "3", "--page", "-"]);
+    let told = error_of(&command.stdout(full).output().unwrap(), 1);
+    assert!(told.contains("revoked: cannot write to standard output"), "{told}");
+    assert_eq!(requests.lock().unwrap()[4..], [1, 2, 3].map(revoked));
+}
+
+/// What can be wrong is found out before an invitation is made.
+#[test]
+fn sheet_that_cannot_be_written_makes_no_invitation() {
+    let directory = tempfile::tempdir().unwrap();
+    let (control, requests) = serve_invitations(&directory, &URLS, &[], 9);
+    let mine = directory.path().join("mine.html");
+    fs::write(&mine, "mine").unwrap();
+    let mine = mine.to_str().unwrap();
+    for (flags, part) in [
+        (&["--page", mine][..], "exists already"),
+        (&["--page", "-", "--wifi", "home"], "8 to 63"),
+        (&["--page", "-", "--url", "http://pi.local/#x"], "must not have a #"),
+    ] {
+        let told = error_of(&invite(&control, &[&["--sheet", "2"], flags].concat(), "short\n"), 1);
+        assert!(told.contains(part), "{told}");
+    }
+    assert_eq!(fs::read_to_string(mine).unwrap(), "mine");
+    assert!(requests.lock().unwrap().iter().all(Value::is_null), "only the status was asked for");
+    let nowhere = ["--sheet", "2", "--page", "-", "--url", "http://pi.local/"];
+    let told = error_of(&invite("/nowhere/control", &nowhere, ""), 1);
+    assert!(told.contains("no server can be asked"), "{told}");
 }
 
 /// The password comes from standard input or a file, and the codes of both forms let a phone in.
@@ -281,10 +452,19 @@ fn wrong_flags_and_passwords_are_refused() {
         &["--wifi", "home", "--wifi-open", "--wifi-password-file", "secret"],
         &["--wifi", ""],
         &["--wifi", "home", "--wifi-password", "secret12"],
+        &["--sheet", "2"],
+        &["--sheet", "0", "--page", "-"],
+        &["--sheet", "101", "--page", "-"],
+        &["--sheet", "2", "--svg", "-"],
+        &["--sheet", "2", "--page", "-", "--json"],
+        &["--sheet", "2", "--page", "-", "--name", "anna"],
+        &["--sheet", "2", "--page", "-", "--uses", "2"],
+        &["--for", "2h"],
     ] {
         error_of(&run(wrong, ""), 64);
     }
     error_of(&invite("/nowhere", &["--url", "pi.local"], ""), 64);
+    error_of(&invite("/nowhere", &["--code", "--sheet", "2", "--json"], ""), 64);
     assert!(error_of(&run(&["--wifi", "home"], "short\n"), 1).contains("8 to 63"));
     let missing = error_of(&run(&["--wifi", "home", "--wifi-password-file", "/nowhere"], ""), 1);
     assert!(missing.contains("cannot read the password in /nowhere"), "{missing}");

@@ -83,7 +83,7 @@ pub(super) fn write_claims(claims: &[ClaimListing]) -> String {
 }
 
 /// Returns until when something lasts, by its end in milliseconds since 1970; `None`: without end.
-fn until_text(until: Option<u64>) -> String {
+pub(super) fn until_text(until: Option<u64>) -> String {
     match until {
         None => "for ever".to_owned(),
         Some(until) => match format_readable(Timestamp(until)) {

@@ -1,4 +1,5 @@
-//! Invitations by code: `chat-server invite --code`.
+//! Invitations by code: `chat-server invite --code`, and what those of `--sheet` have in common with
+//! them.
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -8,6 +9,7 @@ use super::super::moderation::request_action;
 use super::super::moderation_output::invitation_text;
 use super::super::status;
 use super::output;
+use super::sheet::SlipCount;
 use crate::model::{InvitationUses, SanctionLength, Username};
 use crate::server::{
     ControlAnswer, ControlRequest, InviteRequest, IssuedInvitation, is_remote_url,
@@ -21,9 +23,15 @@ const DEFAULT_LENGTH: &str = "7d";
 pub(super) struct CodeArgs {
     /// Make a code by which somebody may come in and claim a name, and show it. It is not kept, and
     /// cannot be shown again. With --json, one JSON object (docs/status.md)
-    #[arg(
-        long, conflicts_with_all = ["url", "svg", "page", "ssid"])]
+    #[arg(long, group = "made", conflicts_with_all = ["url", "svg", "page", "ssid"])]
     pub(super) code: bool,
+
+    /// Make so many codes for one user each, 1 to 100, and a sheet to print, to the file of --page:
+    /// slips of paper to cut apart, each with a QR code that leads into the chat. With --json, an
+    /// array of codes, addresses and links, and no sheet (docs/status.md)
+    #[arg(long, value_name = "N", group = "made", requires = "sheet_form")]
+    #[arg(conflicts_with_all = ["svg", "name", "uses"])]
+    pub(super) sheet: Option<SlipCount>,
 
     /// With --code, for this name only, which is reserved until it is claimed or the code ends
     #[arg(long, value_name = "NAME", requires = "code", value_parser = Username::new)]
@@ -33,13 +41,32 @@ pub(super) struct CodeArgs {
     #[arg(long, value_name = "N", requires = "code", conflicts_with = "name")]
     uses: Option<InvitationUses>,
 
-    /// With --code, for how long: 10m, 2h, 3d or forever [default: 7d]
-    #[arg(long = "for", value_name = "LENGTH", requires = "code")]
+    /// With --code or --sheet, for how long: 10m, 2h, 3d or forever [default: 7d]
+    #[arg(long = "for", value_name = "LENGTH", requires = "made")]
     length: Option<SanctionLength>,
 
-    /// With --code, no name may be claimed with it
-    #[arg(long, requires = "code")]
+    /// With --code or --sheet, no name may be claimed with it
+    #[arg(long, requires = "made")]
     no_claim: bool,
+}
+
+impl CodeArgs {
+    /// Returns the request for an invitation with these flags.
+    ///
+    /// # Errors
+    /// None: the default lifetime is valid.
+    pub(super) fn request(&self) -> Result<InviteRequest> {
+        let length = match self.length {
+            Some(length) => length,
+            None => DEFAULT_LENGTH.parse()?,
+        };
+        Ok(InviteRequest {
+            name: self.name.clone(),
+            uses: self.uses.unwrap_or_default(),
+            length,
+            permits_claim: !self.no_claim,
+        })
+    }
 }
 
 /// Makes an invitation by code, and prints it, in JSON if `json`.
@@ -48,24 +75,25 @@ pub(super) struct CodeArgs {
 /// The server cannot be reached, does not answer in time, or refuses; or the output cannot be
 /// written.
 pub(super) fn invite(flags: &CodeArgs, socket: &ControlArgs, json: bool) -> Result<()> {
-    let length = match flags.length {
-        Some(length) => length,
-        None => DEFAULT_LENGTH.parse()?,
-    };
     // The address first: an invitation that nobody is told must not be made.
     let links = status::query(socket)?.tls.map(|it| it.links).unwrap_or_default();
     let link = links.into_iter().find(|it| is_remote_url(it));
-    let request = InviteRequest {
-        name: flags.name.clone(),
-        uses: flags.uses.unwrap_or_default(),
-        length,
-        permits_claim: !flags.no_claim,
-    };
-    let (answer, line) = request_action(socket, &ControlRequest::Invite(request))?;
-    let ControlAnswer::Invited(issued) = answer else {
-        bail!("the server has answered something else");
-    };
+    let (issued, line) = issue(flags.request()?, socket)?;
     output::print(&if json { line } else { text(&issued, link.as_deref()) })
+}
+
+/// Makes an invitation. Returns it, and the server's answer as a line of JSON.
+///
+/// # Errors
+/// The server cannot be reached, does not answer in time, or refuses.
+pub(super) fn issue(
+    request: InviteRequest,
+    socket: &ControlArgs,
+) -> Result<(IssuedInvitation, String)> {
+    match request_action(socket, &ControlRequest::Invite(request))? {
+        (ControlAnswer::Invited(issued), line) => Ok((issued, line)),
+        _ => bail!("the server has answered something else"),
+    }
 }
 
 /// Returns what the terminal shows. `link`: where `chat-client` finds the server, over TLS; `None`:

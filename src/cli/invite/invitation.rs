@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::cli::control::ControlArgs;
 use crate::cli::status;
-use crate::server::{TlsStatus, is_remote_url};
+use crate::server::{Status, TlsStatus, is_remote_url};
 
 /// Maximum length of a URL, in bytes. Its QR code can be read on paper and in a terminal.
 const MAX_URL: usize = 300;
@@ -30,23 +30,39 @@ pub(super) struct Invitation {
 }
 
 impl Invitation {
-    /// Asks the server for its name and its addresses. `url` replaces all of these; then the server
-    /// is asked for its name only, and need not run.
+    /// Asks the server for its name and its addresses, and returns the invitation as [`Self::of`]
+    /// does.
     ///
     /// # Errors
     /// The server cannot be asked, lets no browsers in, or only this machine reaches it.
     pub(super) fn collect(url: Option<&str>, socket: &ControlArgs) -> Result<Self> {
-        let status = status::query(socket);
+        Self::of(url, status::query(socket))
+    }
+
+    /// Returns the invitation to the server with this status. `url` replaces all its addresses; then
+    /// the server need not run. If it is an address of the server's own, the links for `chat-client`
+    /// are those with the same host; otherwise there are none.
+    ///
+    /// # Errors
+    /// The server could not be asked, lets no browsers in, or only this machine reaches it.
+    pub(super) fn of(url: Option<&str>, status: Result<Status>) -> Result<Self> {
         if let Some(url) = url {
             let status = status.ok();
+            let is_local = status.as_ref().is_some_and(|it| is_one_of(url, &it.web));
+            let (name, tls) = status.map(|it| (it.name, it.tls)).unzip();
+            let (fingerprint, mut links) =
+                tls.flatten().map(|it| (it.fingerprint, it.links)).unzip();
+            // Elsewhere, the server's own addresses may lead nowhere.
+            links.iter_mut().for_each(|it: &mut Vec<String>| {
+                it.retain(|link| is_local && host_of(link).eq_ignore_ascii_case(host_of(url)));
+            });
             return Ok(Self {
-                name: status.as_ref().map(|it| it.name.clone()),
+                name,
                 url: url.to_owned(),
                 urls: vec![url.to_owned()],
-                fingerprint: status.and_then(|it| it.tls).map(|it| it.fingerprint),
-                // The server's own addresses may lead nowhere from there.
-                links: Vec::new(),
-                is_local: false,
+                fingerprint,
+                links: links.unwrap_or_default(),
+                is_local,
             });
         }
         let status = status?;
@@ -98,6 +114,22 @@ impl Invitation {
     }
 }
 
+/// Returns the host of a URL or of a link, with the brackets of IPv6.
+fn host_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => host,
+        _ => authority,
+    }
+}
+
+/// Returns true if a URL is one of these. A slash at its end does not matter.
+fn is_one_of(url: &str, urls: &[String]) -> bool {
+    let bare = |it: &str| it.trim_end_matches('/').to_ascii_lowercase();
+    urls.iter().any(|it| bare(it) == bare(url))
+}
+
 /// Checks a URL of the command line.
 ///
 /// # Errors
@@ -146,6 +178,22 @@ mod tests {
             Invitation::new("attic".to_owned(), urls.map(str::to_owned).to_vec(), None).unwrap();
         assert_eq!(invitation.url(), urls[0]);
         assert_eq!(invitation.other_urls().collect::<Vec<_>>(), urls[1..]);
+    }
+
+    #[test]
+    fn host_is_what_stands_before_port_and_path() {
+        for (url, host) in [
+            ("http://pi.local", "pi.local"),
+            ("http://pi.local:2480/", "pi.local"),
+            ("http://[2001:db8::1]/", "[2001:db8::1]"),
+            ("chats://[2001:db8::1]:2430/#fingerprint=00", "[2001:db8::1]"),
+            ("chats://192.0.2.7/#fingerprint=00", "192.0.2.7"),
+        ] {
+            assert_eq!(host_of(url), host);
+        }
+        let urls = ["http://attic-chat.local:2480/".to_owned()];
+        assert!(is_one_of("http://Attic-chat.local:2480", &urls));
+        assert!(!is_one_of("http://attic-chat.local/", &urls));
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! The command `chat-server invite`. It shows how people get into the server on this machine with a
 //! browser: addresses and QR codes, in the terminal, as SVG, or on a page to print. Or it makes a
-//! code by which somebody may come in and claim a name.
+//! code by which somebody may come in and claim a name, or a sheet of slips with such codes.
 //!
 //! | file | part |
 //! |---|---|
 //! | here | command line, and what it does |
 //! | `code` | invitations by code |
+//! | `sheet` | many invitations by code, all or none |
+//! | `slips` | the sheet to print |
 //! | `invitation` | which addresses lead to the server |
 //! | `wifi` | name and password of a Wi-Fi |
 //! | `text` | what the terminal shows |
@@ -16,6 +18,8 @@ mod code;
 mod invitation;
 mod output;
 mod page;
+mod sheet;
+mod slips;
 mod text;
 mod wifi;
 
@@ -27,7 +31,7 @@ use clap::Args;
 
 use self::code::CodeArgs;
 use self::invitation::{Invitation, parse_url};
-use self::wifi::WifiArgs;
+use self::wifi::{Wifi, WifiArgs};
 use super::control::ControlArgs;
 use crate::qr_code::QrCode;
 
@@ -44,12 +48,12 @@ pub(super) struct InviteArgs {
     svg: Option<PathBuf>,
 
     /// Write a page to print (A4, HTML) to this file; - is standard output
-    #[arg(long, value_name = "FILE", group = "form")]
+    #[arg(long, value_name = "FILE", groups = ["form", "sheet_form"])]
     page: Option<PathBuf>,
 
     /// One JSON object: name, url, urls, fingerprint, links; with --code: code, id and what it
     /// permits (docs/status.md)
-    #[arg(long, group = "form")]
+    #[arg(long, groups = ["form", "sheet_form"])]
     json: bool,
 
     /// Invitation by code.
@@ -68,9 +72,10 @@ pub(super) struct InviteArgs {
 /// Runs `chat-server invite`. Returns exit code 0 if it has shown or written the invitation,
 /// otherwise 1.
 pub(super) fn run(command: &InviteArgs) -> ExitCode {
-    let outcome = match command.code.code {
-        true => code::invite(&command.code, &command.socket, command.json),
-        false => invite(command),
+    let outcome = match (command.code.code, command.code.sheet) {
+        (_, Some(count)) => sheet::invite(command, count),
+        (true, None) => code::invite(&command.code, &command.socket, command.json),
+        (false, None) => invite(command),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -96,8 +101,7 @@ fn invite(command: &InviteArgs) -> Result<()> {
     if let Some(path) = &command.svg {
         return output::write(path, &code.to_svg(invitation.url()), false);
     }
-    let wifi = wifi.map(|it| Ok::<_, anyhow::Error>((QrCode::new(&it.code_text())?, it)));
-    let wifi = wifi.transpose()?;
+    let wifi = wifi.map(Wifi::with_code).transpose()?;
     match &command.page {
         Some(path) => {
             // The code of the Wi-Fi has its password.

@@ -109,9 +109,13 @@ fn how(has_wifi: bool, is_local: bool) -> String {
     )
 }
 
-/// Returns the size in which a text fits on a line, in points. Characters of a bold font are about
-/// six tenths as wide as it is high.
+/// Returns the size in which a text fits on a line, within [`LARGE_SIZES`].
 fn size_of(text: &str) -> usize {
-    let (smallest, largest) = LARGE_SIZES;
+    size_between(LARGE_SIZES, text)
+}
+
+/// Returns the size in which a text fits on a line of A4, in points, between the smallest and the
+/// largest. Characters of a bold font are about six tenths as wide as it is high.
+pub(super) fn size_between((smallest, largest): (usize, usize), text: &str) -> usize {
     (LINE_WIDTH * 10 / (6 * text.chars().count().max(1))).clamp(smallest, largest)
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
+use crate::qr_code::QrCode;
 use crate::text_input;
 
 /// Maximum length of the name of a Wi-Fi, in bytes (IEEE 802.11).
@@ -115,6 +116,14 @@ pub(super) struct Wifi {
 }
 
 impl Wifi {
+    /// Returns the Wi-Fi behind the QR code by which phones join it.
+    ///
+    /// # Errors
+    /// None: name and password are short.
+    pub(super) fn with_code(self) -> Result<(QrCode, Self)> {
+        Ok((QrCode::new(&self.code_text())?, self))
+    }
+
     /// Returns the text of the QR code by which phones join, in the form that ZXing has introduced
     /// and the cameras of Android and iOS read.
     pub(super) fn code_text(&self) -> String {

@@ -133,3 +133,21 @@ test("the invitation to print takes one page of A4, however long its texts are",
     rmSync(directory, { recursive: true });
   }
 });
+
+test("the slips to print take a page of A4 for every four, and nothing is cut off", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "pi-chat-slips-"));
+  try {
+    const file = join(directory, "sheet.html");
+    const words = ["invite", "--sheet", "5", "--url", server.url, "--wifi", "W".repeat(32), "--page", file];
+    server.command(words, [], `${"W".repeat(63)}\n`);
+    const page = await openPage(browser, pathToFileURL(file).href);
+    const pdf = (await page.pdf({ preferCSSPageSize: true })).toString("latin1");
+    assert.equal(pdf.match(/\/Type\s*\/Page\b/g).length, 2);
+    assert.equal(await page.locator("svg").count(), 10);
+    const cut = (slips) => slips.filter((it) => it.scrollHeight > it.clientHeight).length;
+    assert.equal(await page.locator(".slip").evaluateAll(cut), 0);
+    await close(page);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
