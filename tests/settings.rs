@@ -105,6 +105,9 @@ fn validate_rejects_invalid_configurations() {
         "keep-messages = 3",
         "keep-bytes = 1",
         "log-length = 9",
+        "access = \"nobody\"",
+        "claims = true",
+        "claims-unused = -1",
     ] {
         let (code, told) = run_with_config(text, &["validate"]);
         assert_eq!(code, Some(78), "{text}: {told}");
@@ -131,6 +134,22 @@ fn flags_override_environment_and_file() {
         (welcome.server_name.as_str(), welcome.burst, welcome.per_minute),
         ("flag", 200, 1_000)
     );
+}
+
+/// Without a log on disk, names cannot be claimed, and invitations do not last.
+#[test]
+fn claims_and_invitations_in_memory_are_warned_of() {
+    for (text, mark) in [
+        ("claims = \"open\"", "no name can be claimed"),
+        ("access = \"invited\"", "a restart forgets all invitations"),
+    ] {
+        let (code, told) = run_with_config(text, &["validate"]);
+        assert_eq!((code, told.contains(mark)), (Some(0), true), "{text}: {told}");
+        let on_disk = format!("{text}\ndata-dir = \"/nowhere\"");
+        let (code, told) = run_with_config(&on_disk, &["validate"]);
+        assert_eq!((code, told.contains(mark)), (Some(0), false), "{text}: {told}");
+    }
+    assert!(!run_with_config("claims = \"off\"", &["validate"]).1.contains("claimed"));
 }
 
 /// It is the first line of the file.

@@ -117,7 +117,8 @@ struct RunArgs {
 impl RunArgs {
     /// Merges flags, environment and file into checked server settings. Logs a warning if every
     /// local user can read the file with the password, or that with the key for TLS. Logs another if backups are configured but
-    /// messages are kept only in memory, or TLS is asked for and there is no key.
+    /// messages are kept only in memory, or TLS is asked for and there is no key; also if claims or
+    /// invitations are, and there is no log on disk to keep them.
     ///
     /// # Errors
     /// The configuration file cannot be read, or a setting is invalid.
@@ -150,6 +151,18 @@ impl RunArgs {
             tracing::warn!(
                 "backup-dir does nothing while messages are kept in memory: it needs data-dir, \
                  which the packaged service has by itself"
+            );
+        }
+        if options.lacks_log_for_claims() {
+            tracing::warn!(
+                "no name can be claimed while messages are kept in memory: claims needs data-dir, \
+                 which the packaged service has by itself"
+            );
+        }
+        if options.forgets_invitations() {
+            tracing::warn!(
+                "while messages are kept in memory, a restart forgets all invitations: access = \
+                 \"invited\" should have data-dir, which the packaged service has by itself"
             );
         }
         if options.lacks_key_for_tls() {

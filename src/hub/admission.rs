@@ -184,7 +184,7 @@ impl Hub {
     }
 
     /// Completes a `join` whose invitation the log has judged: accepts it, or refuses it if somebody
-    /// else got the last use, or if the log could not store it. If the connection has ended
+    /// else has got the last use, or if the log could not store it. If the connection has ended
     /// meanwhile, its session ends too: nobody has its token.
     pub(super) fn finish_admission(
         &mut self,
@@ -200,6 +200,10 @@ impl Hub {
         match (outcome, pending.lost) {
             (_, Some(_)) => self.release_name(session),
             (Ok(_), None) => self.complete_join(now, id, pending, session),
+            // Another join of this key has spent the use meanwhile, which admits the key.
+            (Err(ErrorCode::CannotClaim), None) if !self.needs_invitation(pending.join.key) => {
+                self.complete_join(now, id, pending, session);
+            }
             (Err(code), None) => {
                 self.release_name(session);
                 let refusal = match code {

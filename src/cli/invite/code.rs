@@ -10,7 +10,7 @@ use super::super::moderation_output::invitation_text;
 use super::super::status;
 use super::output;
 use super::sheet::SlipCount;
-use crate::model::{InvitationUses, SanctionLength, Username};
+use crate::model::{InvitationCode, InvitationUses, SanctionLength, Username};
 use crate::server::{
     ControlAnswer, ControlRequest, InviteRequest, IssuedInvitation, is_remote_url,
 };
@@ -96,17 +96,19 @@ pub(super) fn issue(
     }
 }
 
-/// Returns what the terminal shows. `link`: where `chat-client` finds the server, over TLS; `None`:
-/// the invited user has to know that.
+/// Returns what the terminal shows. `link`: where `chat-client` finds the server over TLS, with the
+/// fingerprint of its key; `None`: the invited user has to know where the server is.
 fn text(issued: &IssuedInvitation, link: Option<&str>) -> String {
     let IssuedInvitation { code, invitation } = issued;
     let described = invitation_text(invitation);
+    let arguments = match link {
+        Some(link) => format!("'{link}&{}{code}'", InvitationCode::LINK_KEY),
+        None => format!("SERVER --invite {code}"),
+    };
     format!(
         "{code}\n\n{described}\nIt is a secret: whoever has the code may use it. To revoke it: \
-         chat-server invitations revoke {}\nWho is invited types\n\n    chat-client {} --invite \
-         {code}\n",
+         chat-server invitations revoke {}\nWho is invited types\n\n    chat-client {arguments}\n",
         invitation.id,
-        link.unwrap_or("SERVER"),
     )
 }
 
@@ -132,7 +134,7 @@ mod tests {
         let start = "0123-4567-89AB-CDEF\n\nfor anna, 1 use, 1 left, until 1970-01-01 00:01:00Z\n";
         assert!(with_link.starts_with(start), "{with_link}");
         assert!(with_link.contains("chat-server invitations revoke 0123abcd\n"), "{with_link}");
-        let typed = format!("    chat-client {link} --invite 0123-4567-89AB-CDEF\n");
+        let typed = format!("    chat-client '{link}&invite=0123-4567-89AB-CDEF'\n");
         assert!(with_link.ends_with(&typed), "{with_link}");
         let without = "    chat-client SERVER --invite 0123-4567-89AB-CDEF\n";
         assert!(text(&issued, None).ends_with(without));

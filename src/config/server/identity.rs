@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 use serde::Deserialize;
 
+use super::ServerOptions;
 use crate::model::{Access, ClaimPolicy};
 
 /// Value of the `access` option: who may join.
@@ -45,5 +46,21 @@ impl From<ClaimMode> for ClaimPolicy {
             ClaimMode::Invited => Self::Invited,
             ClaimMode::Open => Self::Open,
         }
+    }
+}
+
+impl ServerOptions {
+    /// Returns true if names are to be claimed but cannot be, because there is no log on disk. Call
+    /// it on merged options.
+    #[must_use]
+    pub fn lacks_log_for_claims(&self) -> bool {
+        self.claims.is_some_and(|it| it != ClaimMode::Off) && self.log_directory().is_none()
+    }
+
+    /// Returns true if only invited users may come in, but the server forgets at each restart whom
+    /// it has invited, because there is no log on disk. Call it on merged options.
+    #[must_use]
+    pub fn forgets_invitations(&self) -> bool {
+        self.access == Some(AccessMode::Invited) && self.log_directory().is_none()
     }
 }

@@ -213,6 +213,21 @@ fn last_use_goes_to_the_first_in_the_log() {
     harness.check_fold();
 }
 
+/// A key that joins twice at the same time, because a connection was given up, spends one use, and
+/// both joins are accepted.
+#[test]
+fn key_that_joins_twice_at_once_spends_one_use() {
+    let mut harness = Harness::with(settings(Access::Invited, ClaimPolicy::Invited));
+    harness.invite(9, None, 1);
+    harness.manual_log = true;
+    let (first, _) = harness.come("anna", Some(1), Some(9));
+    let (second, _) = harness.come("anna2", Some(1), Some(9));
+    harness.run_log();
+    assert_eq!(harness.take_summaries(first)[0], "welcome anna 4 last 0");
+    assert_eq!(harness.take_summaries(second)[0], "welcome anna2 4 last 0");
+    harness.check_fold();
+}
+
 /// If the log cannot store that an invitation is spent, nobody comes in by it; if the connection is
 /// lost meanwhile, nothing is left of the session.
 #[test]
