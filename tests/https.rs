@@ -9,6 +9,7 @@
     clippy::indexing_slicing,
     reason = "tests fail by panicking"
 )]
+#![allow(clippy::disallowed_methods, reason = "tests measure how long a real program takes")]
 
 mod common;
 
@@ -16,6 +17,7 @@ use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use common::owner_files::write_owner_files;
 use common::{
@@ -206,9 +208,14 @@ fn ends(stream: &mut TcpStream) {
 fn unfinished_handshakes_and_requests_share_their_places() {
     let data = TempDir::new().unwrap();
     let server = start(data.path(), WITH_WEB);
-    let mut silent: Vec<_> = (0..128).map(|_| connect(&server)).collect();
-    let plain = connect_from(Ipv4Addr::LOCALHOST, server.web_address());
+    let begin = Instant::now();
+    let mut silent: Vec<_> = (0..129).map(|_| connect(&server)).collect();
+    // All of them have been accepted when the last one has taken a place.
     ends(&mut silent[0]);
+    let plain = connect_from(Ipv4Addr::LOCALHOST, server.web_address());
+    ends(&mut silent[1]);
+    // Without a newcomer, the end of a handshake is waited for 10 seconds.
+    assert!(begin.elapsed() < Duration::from_secs(8), "{:?}", begin.elapsed());
     drop(plain);
     assert!(get(&server, "/", "localhost", "").ends_with("<p>page"));
 }

@@ -156,6 +156,9 @@ fn order_urls(
     let mut urls: Vec<String> = certified.map(|it| url(HTTPS, &it)).collect();
     let of_which_browsers_warn = https.into_iter().take(usize::from(urls.is_empty()));
     urls.extend(plain.iter().map(|it| url(HTTP, it)).chain(of_which_browsers_warn));
+    if urls.iter().any(|it| is_remote(it)) {
+        urls.retain(|it| is_remote(it));
+    }
     urls
 }
 
@@ -198,8 +201,9 @@ mod tests {
         let trusted = [&["https://192.0.2.1:2443/"], &http[..]].concat();
         assert_eq!(order(&encrypted, "192.0.2.1"), trusted);
         let local = [address("127.0.0.1", 443)];
-        let warned = [&http[..], &["https://127.0.0.1/"]].concat();
-        assert_eq!(order(&local, "chat.example.org"), warned);
+        assert_eq!(order(&local, "127.0.0.1"), http, "others do not get there");
+        let only = |plain| order_urls(plain, &encrypted, &[], |_| false);
+        assert_eq!(only(&local), ["https://pi-chat.local:2443/"]);
     }
 
     #[test]

@@ -91,10 +91,11 @@ fn encrypted(invitation: &Invitation) -> String {
     let links: String = match invitation.links.split_first() {
         None => String::new(),
         Some((first, others)) => {
-            let others: String = others.iter().map(|it| format!("or  {it}\n")).collect();
+            let others: String =
+                others.iter().map(|it| format!("or  chat-client {it}\n")).collect();
             format!(
-                "\nIn a terminal, encrypted, with the key checked: chat-client, a blank, and this \
-                 link.\n\n    {first}\n{others}"
+                "\nIn a terminal, encrypted, with the server's key checked:\n\n    chat-client \
+                 {first}\n{others}"
             )
         }
     };

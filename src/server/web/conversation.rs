@@ -47,7 +47,7 @@ impl Default for TimeLimits {
 
 /// Where a connection has come from.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Origin {
+pub(super) struct Source {
     /// Address: the client's, or that of a proxy.
     pub(super) peer: IpAddr,
     /// True if the connection is encrypted.
@@ -69,7 +69,7 @@ pub(super) struct Conversation<T> {
     /// Socket, of TCP or TLS.
     stream: T,
     /// Where the connection has come from.
-    origin: Origin,
+    source: Source,
     /// What the server answers.
     site: Site,
     /// Limits of its time.
@@ -80,12 +80,12 @@ pub(super) struct Conversation<T> {
 
 impl<T: Transport> Conversation<T> {
     /// Creates the conversation on a connection that has received nothing.
-    pub(super) fn new(stream: T, origin: Origin, site: Site, limits: TimeLimits) -> Self {
-        Self { stream, origin, site, limits, received: HeadReader::default() }
+    pub(super) fn new(stream: T, source: Source, site: Site, limits: TimeLimits) -> Self {
+        Self { stream, source, site, limits, received: HeadReader::default() }
     }
 
-    /// Answers requests until the connection becomes a WebSocket: then returns it. `None` if the connection has ended, which is also the answer to bytes
-    /// that come or go too slowly.
+    /// Answers requests until the connection becomes a WebSocket: then returns it. `None` if the
+    /// connection has ended, which is also the answer to bytes that come or go too slowly.
     pub(super) async fn run(self) -> Option<Upgraded<T>> {
         timeout(self.limits.conversation, self.answer_requests()).await.ok()?
     }
@@ -100,7 +100,7 @@ impl<T: Transport> Conversation<T> {
                     let keeps_alive = request.keeps_alive && !request.has_body;
                     let is_head = request.method == HttpMethod::Head;
                     let is_alone = self.received.is_empty();
-                    let answer = self.site.answer(request, self.origin, is_alone).await;
+                    let answer = self.site.answer(request, self.source, is_alone).await;
                     (answer, is_head, keeps_alive && number < MAX_REQUESTS)
                 }
                 Err(error) => (refuse_head(*error), false, false),
@@ -109,7 +109,7 @@ impl<T: Transport> Conversation<T> {
                 let response = switching_protocols(key);
                 let write = self.write_all(response.as_bytes());
                 timeout(limits.response, write).await.ok()?.ok()?;
-                let client = self.site.client(self.origin.peer, request);
+                let client = self.site.client(self.source.peer, request);
                 let page = request.origin.clone();
                 return Some(Upgraded { stream: self.stream, client, page });
             }
@@ -273,8 +273,8 @@ mod tests {
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, address) = listener.accept().await.unwrap();
         client.write_all(head.as_bytes()).await.unwrap();
-        let origin = Origin { peer: address.ip(), is_https: false };
-        let conversation = Conversation::new(stream, origin, site, limits);
+        let source = Source { peer: address.ip(), is_https: false };
+        let conversation = Conversation::new(stream, source, site, limits);
         timeout(PATIENCE, conversation.run()).await.is_ok_and(|it| it.is_none())
     }
 

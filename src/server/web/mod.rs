@@ -28,7 +28,7 @@ use std::path::PathBuf;
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 
-use self::conversation::{Conversation, Origin, TimeLimits, Upgraded};
+use self::conversation::{Conversation, Source, TimeLimits, Upgraded};
 use self::file_reads::FileReads;
 pub(super) use self::files::has_page;
 pub(crate) use self::hosts::is_remote;
@@ -154,8 +154,8 @@ impl WayIn for WebWayIn {
         let Some(place) = self.reserve(peer) else { return };
         let way_in = self.clone();
         tokio::spawn(async move {
-            let origin = Origin { peer, is_https: false };
-            let conversing = way_in.converse(stream, origin);
+            let source = Source { peer, is_https: false };
+            let conversing = way_in.converse(stream, source);
             let outcome = tokio::select! {
                 outcome = conversing => outcome,
                 () = place.lost() => None,
@@ -174,8 +174,8 @@ impl WebWayIn {
     }
 
     /// Has the conversation on a connection, with the result of [`Conversation::run`].
-    async fn converse<T: Transport>(&self, stream: T, origin: Origin) -> Option<Upgraded<T>> {
-        Conversation::new(stream, origin, self.site.clone(), TimeLimits::default()).run().await
+    async fn converse<T: Transport>(&self, stream: T, source: Source) -> Option<Upgraded<T>> {
+        Conversation::new(stream, source, self.site.clone(), TimeLimits::default()).run().await
     }
 
     /// Gives back the place of a connection, and admits its WebSocket if it has become one.
@@ -215,7 +215,7 @@ impl WayIn for WebTlsWayIn {
         tokio::spawn(async move {
             let conversing = async {
                 let transport = handshakes.complete(stream, peer).await?;
-                web.converse(transport, Origin { peer, is_https: true }).await
+                web.converse(transport, Source { peer, is_https: true }).await
             };
             let outcome = tokio::select! {
                 outcome = conversing => outcome,

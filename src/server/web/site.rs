@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::WEBSOCKET_PATH;
-use super::conversation::Origin;
+use super::conversation::Source;
 use super::file_reads::FileReads;
 use super::files::{self, FoundFile};
 use super::forwarded::client_address;
@@ -59,11 +59,12 @@ impl Site {
         client_address(peer, &request.forwarded_for, trusted)
     }
 
-    /// Returns the answer to a request. `origin`: where the connection has come from; `is_alone`: true if nothing has come behind the request.
+    /// Returns the answer to a request. `source`: where the connection has come from; `is_alone`: true
+    /// if nothing has come behind the request.
     pub(super) async fn answer(
         &self,
         request: &HttpRequest,
-        origin: Origin,
+        source: Source,
         is_alone: bool,
     ) -> Answer {
         let host = request.host.as_deref().and_then(Authority::parse);
@@ -92,8 +93,8 @@ impl Site {
         }
         match request.path.as_str() {
             WEBSOCKET_PATH => {}
-            INVITATION_PATH => return self.answer_invitation(request, origin, host).await,
-            _ => return self.answer_file(request, origin.peer, &host).await,
+            INVITATION_PATH => return self.answer_invitation(request, source, host).await,
+            _ => return self.answer_file(request, source.peer, &host).await,
         }
         match &request.websocket {
             Some(websocket) if request.method == HttpMethod::Get => {
@@ -142,7 +143,7 @@ impl Site {
     async fn answer_invitation(
         &self,
         request: &HttpRequest,
-        Origin { peer, is_https }: Origin,
+        Source { peer, is_https }: Source,
         host: Authority,
     ) -> Answer {
         let is_forwarded =

@@ -1,8 +1,10 @@
 /** Getting others in: the dialog with the QR code, the window of a login, and the page to print. */
 
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -107,24 +109,46 @@ test("a browser without script shows what is needed", async () => {
   await close(page);
 });
 
+/** Runs `chat-server invite` with these words and this password, while a status is told at a control socket. */
+async function invite(directory, status, words, password) {
+  const control = join(directory, "control");
+  const told = createServer((socket) => socket.end(`${JSON.stringify(status)}\n`)).listen(control);
+  try {
+    await once(told, "listening");
+    const process = spawn(program("chat-server"), ["invite", "--control", control, ...words]);
+    process.stderr.pipe(globalThis.process.stderr);
+    process.stdin.end(`${password}\n`);
+    assert.deepEqual(await once(process, "exit"), [0, null]);
+  } finally {
+    told.close();
+  }
+}
+
 test("the invitation to print takes one page of A4, however long its texts are", async () => {
   const directory = mkdtempSync(join(tmpdir(), "pi-chat-invitation-"));
+  const status = JSON.parse(server.command(["status", "--json"]));
+  const long = `${"w".repeat(63)}.${"w".repeat(63)}.example`;
+  const fingerprint = Array(8).fill("00000").join(" ");
   try {
-    const long = `http://${"w".repeat(63)}.${"w".repeat(63)}.example/`;
-    for (const [url, ssid, password] of [
-      [`http://${NAME}:2480/`, "Attic", "correct horse"],
+    for (const [host, ssid, password] of [
+      [NAME, "Attic", "correct horse"],
       [long, "W".repeat(32), "W".repeat(63)],
     ]) {
       const file = join(directory, `${ssid}.html`);
-      const words = ["invite", "--control", join(directory, "none"), "--url", url, "--wifi", ssid, "--page", file];
-      const { status, stderr } = spawnSync(program("chat-server"), words, { input: `${password}\n` });
-      assert.equal(status, 0, `${stderr}`);
+      const sha256 = "0".repeat(64);
+      const links = [`chats://${host}/#fingerprint=${sha256}`];
+      const tls = { listening: ["[::]:2429"], fingerprint, sha256, links };
+      const addresses = [host, "192.168.178.201", `[2001:db8${":ffff".repeat(6)}]`];
+      const asked = { ...status, web: addresses.map((it) => `http://${it}:2480/`), tls };
+      await invite(directory, asked, ["--wifi", ssid, "--page", file], password);
       const page = await openPage(browser, pathToFileURL(file).href);
       const pdf = (await page.pdf({ preferCSSPageSize: true })).toString("latin1");
       assert.equal(pdf.match(/\/Type\s*\/Page\b/g).length, 1, ssid);
       const [, width, height] = /\/MediaBox\s*\[0 0 ([\d.]+) ([\d.]+)\]/.exec(pdf).map(Number);
       assert.ok(Math.abs(width - 595) < 2 && Math.abs(height - 842) < 2, `${width}x${height} points`);
       assert.equal(await page.locator("svg").count(), 2);
+      const text = await page.locator("body").innerText();
+      assert.ok(text.includes(fingerprint) && text.includes(links[0]), text);
       // Nothing is cut off.
       assert.ok(await page.evaluate(() => document.body.scrollHeight <= document.body.clientHeight));
       await close(page);

@@ -114,10 +114,12 @@ export class Server {
     return network;
   }
 
-  /** Runs an owner's command, such as `role add`, on the store. */
+  /** Runs an owner's command, such as `role add`, on the store. Returns its output. */
   command(words, options = [], input = "") {
-    const { status, stderr } = spawnSync(program("chat-server"), [...words, "--data", this.#data, ...options], { input });
+    const arguments_ = [...words, "--data", this.#data, ...options];
+    const { status, stdout, stderr } = spawnSync(program("chat-server"), arguments_, { input });
     if (status !== 0) throw new Error(`chat-server ${words.join(" ")}: ${stderr}`);
+    return stdout.toString();
   }
 
   /** Kills the server, as a power cut does. */
