@@ -109,8 +109,10 @@ fn event_object(event: &Event, context: &impl EventContext) -> Value {
             json!({"type": "name_wanted", "name": name, "reason": reason, "text": text})
         }
         Event::PasswordWanted { again } => json!({"type": "password_wanted", "again": again}),
-        #[cfg(feature = "ui")]
-        Event::InviteWanted { text } => json!({"type": "invite_wanted", "text": text}),
+        Event::InviteWanted { code, text } => {
+            let reason = ErrorCode::from_number(*code).map(ErrorCode::name);
+            json!({"type": "invite_wanted", "reason": reason, "text": text})
+        }
         Event::JoinedMesh(it) => json!({
             "type": "admitted", "session": peer_id(it.session), "name": it.username, "room": it.room,
             "closed": it.is_closed, "members": it.members, "history_from": it.history_from,

@@ -1,8 +1,8 @@
 //! The link's contract with its driver: settings, inputs and outputs.
 
-#[cfg(feature = "ui")]
-use crate::model::InvitationCode;
-use crate::model::{ErrorCode, Event, Moment, Password, Position, Request, SessionId, Token};
+use crate::model::{
+    ErrorCode, Event, InvitationCode, Moment, Password, Position, Request, SessionId, Token,
+};
 #[cfg(doc)]
 use crate::wire::tcp::feature;
 use crate::wire::tcp::{ClientFrame, Decoded, Hello, Proof, ServerFrame};
@@ -20,7 +20,6 @@ pub struct Settings {
     pub password: Option<Password>,
     /// Invitation to this server; `None` if the user gave none. It is sent until a `welcome` comes,
     /// and not after that: then the session or the key is known to the server.
-    #[cfg(feature = "ui")]
     pub invite: Option<InvitationCode>,
     /// True if the client shows messages: the link resumes from the saved position and advances it.
     /// False if the client only sends: the link joins without a position, and keeps the saved one.

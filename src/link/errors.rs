@@ -81,9 +81,8 @@ impl Link {
             self.emit(Event::NameWanted { name, code: error.code, text: error.text });
             return;
         }
-        #[cfg(feature = "ui")]
         if self.asks_for_invite(known) {
-            self.ask_for_invite(error.text);
+            self.ask_for_invite(error.code, error.text);
             return;
         }
         if !wants_password {

@@ -114,7 +114,6 @@ impl Link {
     fn on_welcome(&mut self, now: Moment, welcome: Welcome) {
         let session_kept = welcome.flags & flag::SESSION_KEPT != 0;
         let position_kept = welcome.flags & flag::POSITION_KEPT != 0;
-        #[cfg(feature = "ui")]
         self.drop_invite();
         let knows_log = self.cursor.log_id().is_some() || self.preserved_position.is_some();
         if !knows_log && !session_kept {

@@ -12,11 +12,11 @@ impl Link {
             && self.welcome.is_none()
     }
 
-    /// Disconnects, and asks the user for an invitation. `text`: the server's reason.
-    pub(super) fn ask_for_invite(&mut self, text: String) {
+    /// Disconnects, and asks the user for an invitation. `code` and `text`: the server's reason.
+    pub(super) fn ask_for_invite(&mut self, code: u16, text: String) {
         self.push_output(Output::Disconnect);
         self.phase = Phase::AwaitingInvite;
-        self.emit(Event::InviteWanted { text });
+        self.emit(Event::InviteWanted { code, text });
     }
 
     /// Returns the invitation for the next `join`, as the server reads it; `None` if there is none.
@@ -29,11 +29,13 @@ impl Link {
         self.settings.invite = None;
     }
 
-    /// Takes the invitation that the user was asked for, and connects. Does nothing if the link
-    /// does not wait for one.
-    pub(super) fn on_invite(&mut self, now: Moment, invite: InvitationCode) {
+    /// Takes another invitation, or none, for the next join, and connects if the link waits for it.
+    /// Does nothing after a `welcome`: from then on no invitation is sent.
+    pub(super) fn on_invite(&mut self, now: Moment, invite: Option<InvitationCode>) {
+        if self.welcome.is_none() {
+            self.settings.invite = invite;
+        }
         if self.phase == Phase::AwaitingInvite {
-            self.settings.invite = Some(invite);
             self.connect(now);
         }
     }

@@ -29,7 +29,6 @@ mod cursor;
 mod encode;
 mod errors;
 mod frames;
-#[cfg(feature = "ui")]
 mod invite;
 mod moderation;
 mod pending;
@@ -101,7 +100,6 @@ enum Phase {
     /// Disconnected; the user has been asked for another username.
     AwaitingName,
     /// Disconnected; the user has been asked for an invitation.
-    #[cfg(feature = "ui")]
     AwaitingInvite,
     /// `welcome` has been received. The server replays entries until `end`. Requests wait for the
     /// `end`.
@@ -403,13 +401,6 @@ impl Link {
             proof: self.proof.clone().map(Box::new),
             invite: self.invite_to_send(),
         });
-    }
-
-    /// Returns the invitation for the next `join`: none, for a client without one.
-    #[cfg(not(feature = "ui"))]
-    #[allow(clippy::unused_self, reason = "with the feature it has a use")]
-    const fn invite_to_send(&self) -> Option<String> {
-        None
     }
 
     /// Restarts the silence timers, because bytes were received at `now`. If the user was told that

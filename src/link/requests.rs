@@ -29,10 +29,10 @@ const MAX_MESSAGES_IN_FLIGHT: usize = 64;
 
 impl Link {
     /// Handles a request of the user interface. A chat command is checked and queued; it is sent
-    /// when the link is live. A command for peers is refused. A password is kept for the next join;
-    /// a username or an invitation is ignored unless the link waits for one. Each of the three
-    /// connects if the link waits for it. Other commands connect anew, start a graceful shutdown, or
-    /// end the link.
+    /// when the link is live. A command for peers is refused. A password or an invitation is kept
+    /// for the next join; a username is kept only if the link waits for one or for an invitation.
+    /// Each of the three connects if the link waits for it. Other commands connect anew, start a
+    /// graceful shutdown, or end the link.
     pub(super) fn on_request(&mut self, now: Moment, request: Request) {
         let Request { tag, command } = request;
         match command {
@@ -60,12 +60,13 @@ impl Link {
                 }
             }
             Command::Name(name) => {
-                if self.phase == Phase::AwaitingName {
+                if matches!(self.phase, Phase::AwaitingName | Phase::AwaitingInvite) {
                     self.settings.username = name;
+                }
+                if self.phase == Phase::AwaitingName {
                     self.connect(now);
                 }
             }
-            #[cfg(feature = "ui")]
             Command::Invite(invite) => self.on_invite(now, invite),
             Command::Finish { patience } => {
                 self.draining = Some(Draining { patience, last_answer: now });

@@ -82,9 +82,10 @@ impl Link {
             Phase::AwaitingHello { since } | Phase::AwaitingWelcome { since } => {
                 due.push(since + HANDSHAKE_TIMEOUT);
             }
-            Phase::Connecting | Phase::AwaitingPassword | Phase::AwaitingName => {}
-            #[cfg(feature = "ui")]
-            Phase::AwaitingInvite => {}
+            Phase::Connecting
+            | Phase::AwaitingPassword
+            | Phase::AwaitingName
+            | Phase::AwaitingInvite => {}
             Phase::Replaying | Phase::Live => {
                 let (ping_after, idle_after) = self.silence_limits();
                 due.push(

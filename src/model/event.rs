@@ -142,8 +142,9 @@ pub enum Event {
     },
     /// The server admits only invited users, or the invitation that was sent is not valid. Answer
     /// with [`super::Command::Invite`].
-    #[cfg(feature = "ui")]
     InviteWanted {
+        /// Error code.
+        code: u16,
         /// Human-readable reason.
         text: String,
     },

@@ -4,9 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-#[cfg(feature = "ui")]
-use super::InvitationCode;
-use super::{ModerationCommand, Sequence, SessionId, Style, Timestamp};
+use super::{InvitationCode, ModerationCommand, Sequence, SessionId, Style, Timestamp};
 
 /// Correlation id of a request, chosen by the user interface. The events that answer the request
 /// repeat it. Engines do not interpret it. `None` (empty): the request has no id.
@@ -43,13 +41,13 @@ pub enum Command {
     /// Supplies the password that [`super::Event::PasswordWanted`] asked for. If the engine has not
     /// asked, it keeps the password for the next join that needs one. Peers ignore it.
     Password(Password),
-    /// Supplies another username, as [`super::Event::NameWanted`] asked for. Ignored if the engine
-    /// has not asked.
+    /// Supplies another username, as [`super::Event::NameWanted`] asked for. Kept for the next join
+    /// if [`super::Event::InviteWanted`] has asked; ignored if the engine has not asked at all.
     Name(String),
-    /// Supplies the invitation that [`super::Event::InviteWanted`] asked for. Ignored if the engine
-    /// has not asked.
-    #[cfg(feature = "ui")]
-    Invite(InvitationCode),
+    /// Supplies the invitation that [`super::Event::InviteWanted`] asked for; `None`: join without
+    /// one. If the engine has not asked, it keeps the invitation for the next join. Ignored once the
+    /// client has joined. Peers ignore it.
+    Invite(Option<InvitationCode>),
     /// Leaves gracefully: a client disconnects as soon as every request is answered, a peer leaves
     /// as soon as the other members have all its messages. Either also leaves when there was no
     /// progress for `patience`.

@@ -10,6 +10,7 @@ import { Model } from "./model/model";
 import { type SavedModel, saveModel } from "./model/saved";
 import { foldName } from "./text/fold";
 import { safeLine } from "./text/safe";
+import { codeOfLink, readCode } from "./text/invitation";
 import type { L10n } from "./text/l10n";
 import type { Actions, Overlay, Shared } from "./view/context";
 
@@ -21,6 +22,9 @@ const SLEEP = 20_000;
 
 /** Path of the WebSocket. */
 const CHAT_PATH = "/chat";
+
+/** Name of the error for an invitation that is not valid. */
+const INVITE_INVALID = "invite_invalid";
 
 /** Returns the rooms of a saved model. */
 function roomsOf(saved: SavedModel | null): string[] {
@@ -41,6 +45,8 @@ export class Session {
   #driver: Driver | null = null;
   #saveTimer: ReturnType<typeof setTimeout> | undefined;
   #isDrawing = false;
+  /** Code of an invitation, until it was used or refused; empty if there is none. */
+  #invite = load("invite") ?? "";
   /** Requests that were made before the engine was there. */
   #early: ChatRequest[] = [];
   /** True while the user leaves: nothing is stored any more. */
@@ -64,6 +70,7 @@ export class Session {
   /** Begins: goes on with the session of an earlier page, or asks for a name. */
   async begin(): Promise<void> {
     const name = load("name") ?? "";
+    this.#takeInvite();
     this.#watchPage();
     if (load("owner") !== null && (await this.#tabs.isElsewhere())) {
       this.#model.phase = { phase: "elsewhere" };
@@ -75,9 +82,25 @@ export class Session {
     this.#onChange();
   }
 
+  /** Takes the invitation out of the page's address: who passes the address on is not to pass it on. */
+  #takeInvite(): void {
+    const code = codeOfLink(location.hash);
+    if (code === null) return;
+    this.#keepInvite(code);
+    this.#model.invite = code;
+    history.replaceState(null, "", location.pathname + location.search);
+  }
+
+  /** Keeps the code of an invitation, for the next page as well; forgets it if it is empty. */
+  #keepInvite(code: string): void {
+    this.#invite = code;
+    save("invite", code || null);
+  }
+
   #newModel(): Model {
     // While an event is handled, requests wait: the engine's outputs are carried out in order.
     const model = new Model((request: ChatRequest) => queueMicrotask(() => this.#request(model, request)));
+    model.invite = this.#invite;
     model.onChange = () => this.#onChange();
     model.ignores = (name) => this.#ignored.has(foldName(name));
     model.onAttention = ({ conversation, from, text }) => {
@@ -108,7 +131,8 @@ export class Session {
     model.name = name;
     model.isEntering = true;
     model.phase = session && saved ? { phase: "chat" } : { phase: "name", name, refused: null };
-    this.#start(model, { name, rooms: roomsOf(saved), session, unsent }).catch(this.#onFailure);
+    const invite = readCode(this.#invite);
+    this.#start(model, { name, rooms: roomsOf(saved), session, unsent, invite }).catch(this.#onFailure);
   }
 
   /** Starts the engine for a model, unless another one has taken its place meanwhile. */
@@ -119,7 +143,11 @@ export class Session {
     this.#driver = new Driver(engine, url, {
       onEvent: (event) => {
         model.handle(event);
-        if (event.type === "welcome") save("name", event.name);
+        if (event.type === "welcome") {
+          save("name", event.name);
+          this.#keepInvite("");
+        }
+        if (event.type === "invite_wanted" && event.reason === INVITE_INVALID) this.#keepInvite("");
         if (event.type === "end") save("session", null);
         // A refused message is the page's alone from now on.
         if (event.type === "error" || event.type === "unsent") this.#store();
@@ -162,6 +190,8 @@ export class Session {
         this.#model.setLooking(!this.#model.isReading);
       }
     });
+    // A link with an invitation that is opened in this tab changes only what is behind the `#`.
+    addEventListener("hashchange", () => codeOfLink(location.hash) !== null && location.reload());
     addEventListener("online", () => this.#retry());
     addEventListener("pageshow", ({ persisted }) => persisted && this.#retry());
     addEventListener("pagehide", () => this.#store());
@@ -213,9 +243,18 @@ export class Session {
   }
 
   readonly #actions: Actions = {
-    enter: (name) => {
-      if (this.#model.phase.phase === "name" && this.#model.phase.refused && this.#driver) {
-        this.#driver.answerName(name);
+    enter: (name, invite) => {
+      const model = this.#model;
+      const code = readCode(invite) ?? "";
+      model.name = name;
+      model.invite = invite;
+      if (invite && !code) {
+        model.phase = { phase: "name", name, refused: { name: INVITE_INVALID, text: "" } };
+        return this.#onChange();
+      }
+      this.#keepInvite(code);
+      if (model.phase.phase === "name" && model.phase.refused && this.#driver) {
+        this.#driver.answerName(name, code);
       } else {
         save("name", name);
         this.#connect(name);

@@ -66,22 +66,49 @@ fn invite_is_sent_until_it_is_accepted() {
 }
 
 /// A user at the keyboard is asked for an invitation while the connection is closed, and again if it
-/// is not valid. An invitation that was not asked for changes nothing.
+/// is not valid. One that was given before is sent as well, but none after the user has come in.
 #[test]
 fn user_is_asked_for_an_invite_until_it_is_valid() {
     let settings = Settings { can_prompt: true, ..settings() };
     let mut sim = Simulation::new(settings, closed_server());
-    sim.request(Command::Invite(invite(WRONG).unwrap()));
+    sim.request(Command::Invite(invite(WRONG)));
     sim.run_until_idle();
     for code in [WRONG, RIGHT] {
         assert!(!sim.connected && sim.end.is_none());
-        sim.request(Command::Invite(invite(code).unwrap()));
+        sim.request(Command::Invite(invite(code)));
         sim.run_until_idle();
     }
     assert_eq!(sim.link.phase, Phase::Live);
     assert_eq!(sim.count_events(|it| matches!(it, Event::InviteWanted { .. })), 2);
+    sim.request(Command::Invite(invite(WRONG)));
+    sim.break_connection();
+    sim.run_until_idle();
     let codes: Vec<_> = sim.server.credentials.iter().map(|(_, code)| code.as_deref()).collect();
-    assert_eq!(codes, [None, Some(WRONG), Some(RIGHT)]);
+    assert_eq!(codes, [Some(WRONG), Some(WRONG), Some(RIGHT), None]);
+}
+
+/// Whoever is asked for an invitation can give another username as well, or go on without one: the
+/// name comes first and does not connect yet. Whoever is asked for a username can give an
+/// invitation, in the same order.
+#[test]
+fn username_and_invite_are_answered_together() {
+    let settings =
+        Settings { can_prompt: true, can_ask_name: true, invite: invite(WRONG), ..settings() };
+    let mut server = closed_server();
+    server.taken_name = Some("bob");
+    let mut sim = Simulation::new(settings, server);
+    sim.run_until_idle();
+    sim.request(Command::Name("bob".to_owned()));
+    assert!(!sim.connected);
+    sim.request(Command::Invite(None));
+    sim.run_until_idle();
+    assert_eq!(sim.count_events(|it| matches!(it, Event::NameWanted { .. })), 1);
+    sim.request(Command::Name("anna".to_owned()));
+    sim.request(Command::Invite(invite(RIGHT)));
+    sim.run_until_idle();
+    assert_eq!(sim.link.phase, Phase::Live);
+    let codes: Vec<_> = sim.server.credentials.iter().map(|(_, code)| code.as_deref()).collect();
+    assert_eq!(codes, [Some(WRONG), None, Some(RIGHT)]);
 }
 
 /// If the user cannot be asked, or has been in before, the link ends with the server's reason.

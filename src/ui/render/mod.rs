@@ -193,7 +193,7 @@ impl Renderer {
             | Event::HistoryEnd { .. }
             | Event::Acknowledged { .. }
             | Event::PasswordWanted { .. } => {}
-            Event::InviteWanted { text } => out.push(error_line(&safe_line(text))),
+            Event::InviteWanted { text, .. } => out.push(error_line(&safe_line(text))),
         }
         out
     }

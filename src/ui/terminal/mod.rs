@@ -261,7 +261,7 @@ impl TerminalInput {
             match self.read_line(INVITE_PROMPT) {
                 Ok(line) if line.trim() == "/quit" => break Command::Quit,
                 Ok(line) => match InvitationCode::from_text(&line) {
-                    Ok(invite) => break Command::Invite(invite),
+                    Ok(invite) => break Command::Invite(Some(invite)),
                     Err(error) => drop(writeln!(io::stdout(), "!! {error}")),
                 },
                 Err(_) => break Command::Quit,

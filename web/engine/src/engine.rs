@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pi_chat::json::{RequestObject, error_object};
 use pi_chat::link::{Input, Link, SavedSession, Settings};
-use pi_chat::model::{Command, Dialect, Moment, Password, Request, RequestTag};
+use pi_chat::model::{Command, Dialect, InvitationCode, Moment, Password, Request, RequestTag};
 use pi_chat::wire::FrameReader;
 use pi_chat::wire::tcp::ServerFrame;
 use serde::Deserialize;
@@ -37,6 +37,8 @@ pub(crate) struct Start {
     /// Messages that an earlier page has not sent: the text of its last output `unsent`. `None` if
     /// there are none.
     unsent: Option<String>,
+    /// Code of an invitation; `None` if there is none.
+    invite: Option<String>,
 }
 
 /// The client's engine on one server.
@@ -56,13 +58,14 @@ pub(crate) struct Engine {
 
 impl Engine {
     /// Creates the engine from the JSON text of a [`Start`]; `None` if it is not valid. A session
-    /// that is not valid counts as none.
+    /// or a code that is not valid counts as none.
     pub(crate) fn start(text: &str) -> Option<Self> {
         let start: Start = serde_json::from_str(text).ok()?;
         let settings = Settings {
             username: start.name,
             rooms: start.rooms,
             password: None,
+            invite: start.invite.and_then(|it| it.parse::<InvitationCode>().ok()),
             observe: true,
             retry_first_connect: true,
             can_prompt: true,
@@ -148,6 +151,11 @@ impl Engine {
     /// Handles another username.
     pub(crate) fn on_name(&mut self, now: f64, name: String) {
         self.command(now, Command::Name(name));
+    }
+
+    /// Handles the code of an invitation. A text that is none counts as no invitation.
+    pub(crate) fn on_invite(&mut self, now: f64, code: &str) {
+        self.command(now, Command::Invite(code.parse().ok()));
     }
 
     /// Handles the server's password.

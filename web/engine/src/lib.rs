@@ -126,8 +126,12 @@ inputs! {
     received => |engine, now| engine.on_received(now, &INPUT.take());
     /// The input is the JSON text of a request. If it is not valid, the answer is an `error` event.
     request => |engine, now| engine.on_request(now, &take_text());
-    /// The input is another username, the answer to the event `name_wanted`.
+    /// The input is another username, the answer to the event `name_wanted`. Before [`invite`], it
+    /// also is a part of the answer to `invite_wanted`.
     name => |engine, now| engine.on_name(now, take_text());
+    /// The input is the code of an invitation, or empty: the answer to the event `invite_wanted`. At
+    /// any other time before `welcome` it counts for the next join.
+    invite => |engine, now| engine.on_invite(now, &take_text());
     /// The input is the server's password, the answer to the event `password_wanted`.
     password => |engine, now| engine.on_password(now, take_text());
     /// The time of the last output `wake` has come.

@@ -6,6 +6,8 @@ import type { SavedModel } from "../model/saved";
 interface Stored {
   /** Name of this user. */
   name: string;
+  /** Code of an invitation, until it was used or refused. */
+  invite: string;
   /** Session of the engine. */
   session: string;
   /** Messages that the server has not acknowledged, as the engine writes them. */

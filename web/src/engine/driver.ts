@@ -64,9 +64,10 @@ export class Driver {
     this.#input("request", JSON.stringify(request));
   }
 
-  /** Answers `name_wanted`. */
-  answerName(name: string): void {
+  /** Answers `name_wanted` or `invite_wanted`. `invite`: the code of an invitation; empty if there is none. */
+  answerName(name: string, invite: string): void {
     this.#input("name", name);
+    this.#input("invite", invite);
   }
 
   /** Answers `password_wanted`. */

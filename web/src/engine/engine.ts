@@ -11,6 +11,7 @@ type InputName =
   | "received"
   | "request"
   | "name"
+  | "invite"
   | "password"
   | "wake";
 
@@ -34,6 +35,8 @@ export interface Start {
   session: string | null;
   /** Messages that an earlier page saved as not acknowledged. */
   unsent: string | null;
+  /** Code of an invitation. */
+  invite: string | null;
 }
 
 /** The engine of one session. */

@@ -112,6 +112,7 @@ export type ChatEvent =
   | Sanctioned
   | { type: "name_wanted"; name: string; reason: string | null; text: string }
   | { type: "password_wanted"; again: boolean }
+  | { type: "invite_wanted"; reason: string | null; text: string }
   | { type: "entered"; room: string; members: number; id?: string }
   | { type: "left"; room: string; forced: boolean; id?: string }
   | { type: "history_end"; room: string | null; more: boolean; requested: boolean; id?: string }

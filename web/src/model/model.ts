@@ -27,10 +27,13 @@ import { restoreConversations, type SavedModel } from "./saved";
 import { Search } from "./search";
 import { addToast, type Toast } from "./toasts";
 
+/** Why the server has not let the user in: name of the error, and the server's words. */
+export type Refused = Pick<ErrorEvent, "name" | "text">;
+
 /** What the page shows. */
 export type Phase =
   | { phase: "chat" }
-  | { phase: "name"; name: string; refused: { name: string | null; text: string } | null }
+  | { phase: "name"; name: string; refused: Refused | null }
   | { phase: "password"; again: boolean }
   | { phase: "ended"; name: string | null; text: string; sanctioned: Sanctioned | null }
   | { phase: "elsewhere" };
@@ -51,7 +54,9 @@ export class Model {
   connection: Connection = "connecting";
   /** True from the first attempt on: a name was given. */
   isEntering = false;
-  /** This user's name, as the server has it. */
+  /** Code of the invitation that the user brings, as it was typed; empty if there is none. */
+  invite = "";
+  /** This user's name, as the server has it; before that, as it was entered. */
   name = "";
   server = "";
   /** Longest text in bytes. */
@@ -170,6 +175,9 @@ export class Model {
         return this.toast({ text: event.text }, "notice");
       case "name_wanted":
         this.phase = { phase: "name", name: event.name, refused: { name: event.reason, text: event.text } };
+        return;
+      case "invite_wanted":
+        this.phase = { phase: "name", name: this.name, refused: { name: event.reason, text: event.text } };
         return;
       case "password_wanted":
         this.phase = { phase: "password", again: event.again };

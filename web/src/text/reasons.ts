@@ -7,6 +7,9 @@ import { safeLine } from "./safe";
 /** End of the server's sentence about a ban or mute: how long it still lasts, and a moderator's words. */
 const REST = /(?: for another (\d+) (s|min|h|days))?(?:: (.*)|\.)$/su;
 
+/** The server's sentence about an invitation that somebody else's name is in. */
+const FOR_NAME = /^This invitation is for the name (.+)\.$/su;
+
 /** The server's units of time, as `Intl` names them. */
 const UNITS: Record<string, string> = { s: "second", min: "minute", h: "hour", days: "day" };
 
@@ -17,11 +20,14 @@ function join(...parts: (string | false | null | undefined)[]): string {
 
 /**
  * Returns the reason of a refusal, safe to show. The server says it in English, so its own text is shown
- * only if there is no other. Of a ban or mute it also has what no code tells: the time left, and why.
+ * only if there is no other. Of a ban or mute it also has what no code tells: the time left, and why; of an invitation,
+ * for which name it is.
  */
 export function reasonText(l10n: L10n, { name, text }: Pick<ErrorEvent, "name" | "text">): string {
   const known = l10n.find(`error-${name}`);
   if (known === null) return safeLine(text);
+  const invited = name === "invite_invalid" && FOR_NAME.exec(text)?.[1];
+  if (invited) return l10n.text("invite-for-name", { name: invited });
   if (name !== "banned" && name !== "muted") return known;
   if (text.startsWith("Only moderators")) return l10n.text("moderated-mode");
   const [, count, unit = "", reason] = REST.exec(text) ?? [];

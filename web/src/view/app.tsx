@@ -168,12 +168,13 @@ function Chat() {
 
 /** What is shown in each phase. */
 function Content() {
-  const { phase } = useShared().model;
+  const { model } = useShared();
+  const { phase } = model;
   switch (phase.phase) {
     case "chat":
       return <Chat />;
     case "name":
-      return <NameForm key={`${phase.name} ${phase.refused?.name}`} name={phase.name} refused={phase.refused} />;
+      return <NameForm key={`${phase.name} ${phase.refused?.name} ${model.invite}`} name={phase.name} refused={phase.refused} />;
     case "password":
       return <PasswordForm again={phase.again} />;
     case "ended":

@@ -23,8 +23,8 @@ export type Overlay =
 
 /** What the view can do beside changing the model. */
 export interface Actions {
-  /** Answers the question for a name, or begins. */
-  enter(name: string): void;
+  /** Answers the question for a name or an invitation, or begins. `invite`: code of the invitation; empty if there is none. */
+  enter(name: string, invite: string): void;
   /** Answers the question for the password. */
   answerPassword(password: string): void;
   /** Connects at once. */

@@ -3,6 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { Sanctioned } from "../engine/events";
+import type { Refused } from "../model/model";
 import { reasonText, sanctionedText } from "../text/reasons";
 import { useShared } from "./context";
 
@@ -21,18 +22,28 @@ function Card(props: { title: string; children: ComponentChildren }) {
   );
 }
 
-/** Asks for a name. */
-export function NameForm(props: { name: string; refused: { name: string | null; text: string } | null }) {
+/** Refusals after which the code of an invitation may help. */
+const WITH_CODE = ["name_claimed", "invite_required", "invite_invalid"];
+
+/** Asks for a name, and for the code of an invitation where that is missing. */
+export function NameForm(props: { name: string; refused: Refused | null }) {
   const { l10n, actions, model } = useShared();
   const [name, setName] = useState(props.name);
+  const [invite, setInvite] = useState(model.invite);
+  const reason = props.refused?.name ?? "";
+  const isAboutInvite = reason.startsWith("invite");
+  // Browsers heed `autofocus` only once.
+  useEffect(() => {
+    if (props.refused) document.querySelector<HTMLInputElement>(isAboutInvite ? "#invite" : "#name")?.focus();
+  }, []);
   const isWaiting = model.isEntering && !props.refused;
   const state = model.connection === "waiting" ? "state-waiting" : "state-connecting";
   return (
-    <Card title={props.refused ? l10n.text("name-refused-title") : l10n.text("name-title")}>
+    <Card title={props.refused && !isAboutInvite ? l10n.text("name-refused-title") : l10n.text("name-title")}>
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          if (name.trim()) actions.enter(name.trim());
+          if (name.trim()) actions.enter(name.trim(), invite.trim());
         }}
       >
         {props.refused && (
@@ -58,6 +69,22 @@ export function NameForm(props: { name: string; refused: { name: string | null; 
         <p class="hint" id="name-hint">
           {l10n.text("name-hint")}
         </p>
+        {WITH_CODE.includes(reason) && (
+          <>
+            <label for="invite">{l10n.text("invite-label")}</label>
+            <input
+              id="invite"
+              autocomplete="off"
+              autocapitalize="characters"
+              spellcheck={false}
+              placeholder="0123-4567-89AB-CDEF"
+              required={reason === "invite_required"}
+              aria-describedby="name-problem"
+              value={invite}
+              onInput={(event) => setInvite(event.currentTarget.value)}
+            />
+          </>
+        )}
         <button class="primary" type="submit">
           {l10n.text("name-go")}
         </button>

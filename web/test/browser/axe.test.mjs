@@ -146,5 +146,14 @@ for (const colorScheme of ["light", "dark"]) {
     await page.context().close();
     await own.stop();
     rmSync(directory, { recursive: true });
+
+    const invited = await Server.start("--access", "invited");
+    const guest = await open("phone", colorScheme, invited.url);
+    await guest.fill("#name", "anna");
+    await guest.press("#name", "Enter");
+    await guest.waitForSelector("#invite");
+    await check(guest, "invitation");
+    await guest.context().close();
+    await invited.stop();
   });
 }

@@ -130,6 +130,11 @@ export class Server {
     await ended;
   }
 
+  /** Makes an invitation, and returns its code. */
+  invite(...options) {
+    return JSON.parse(this.command(["invite", "--code", "--json"], options)).invited.code;
+  }
+
   /** Stops the server and removes its store. */
   async stop() {
     running.delete(this);

@@ -35,7 +35,7 @@ function started() {
   const ignore = () => undefined;
   const listener = { onEvent: ignore, onSession: ignore, onUnsent: ignore, onCrash: () => void (told.crashes += 1) };
   const driver = new Driver(engine as unknown as Engine, "ws://a.example/chat", listener);
-  driver.start({ name: "anna", rooms: [], seed: 7, session: null, unsent: null });
+  driver.start({ name: "anna", rooms: [], seed: 7, session: null, unsent: null, invite: null });
   return { driver, inputs, told };
 }
 

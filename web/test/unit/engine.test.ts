@@ -25,9 +25,13 @@ function frame(name: string): Uint8Array {
 }
 
 /** Starts an engine and opens its connection. */
-function connected(session: string | null = null, unsent: string | null = null): { engine: Engine; outputs: Output[] } {
+function connected(
+  session: string | null = null,
+  unsent: string | null = null,
+  invite: string | null = null,
+): { engine: Engine; outputs: Output[] } {
   const engine = new Engine(module);
-  const outputs = engine.start({ name: "anna", rooms: [], seed: 7, session, unsent });
+  const outputs = engine.start({ name: "anna", rooms: [], seed: 7, session, unsent, invite });
   outputs.push(...engine.input("connected", 10));
   return { engine, outputs };
 }
@@ -86,6 +90,35 @@ test("message is saved before it is sent, and sent by the next page with the sam
   assert.deepEqual(sends(join(connected(null, both).engine)).slice(1), sent);
   assert.deepEqual(sends(join(connected(null, second).engine)).slice(1), sent.slice(1), "it is not counted anew");
   assert.deepEqual(sends(join(connected(null, "{broken").engine)).slice(1), []);
+});
+
+test("invitation is sent until it is answered, and another one is asked for", () => {
+  // What `join` says as text: the name and the code.
+  const joinOf = (outputs: Output[]) => outputs.flatMap((it) => (it.kind === "send" ? [Buffer.from(it.bytes).toString("latin1")] : []))[0]!;
+  // An error about `join`, without a text.
+  const refusal = (code: number) => new Uint8Array([0, 7, 75, (code & 127) | 128, code >> 7, 2, 0, 0, 0]);
+  const { engine } = connected(null, null, "o123456789abcdef");
+  assert.match(joinOf(engine.input("received", 20, frame("server_hello: ordinary"))), /anna.*0123456789ABCDEF$/s);
+  const wanted = (code: number) => events(engine.input("received", 30, refusal(code))).find((it) => it.type === "invite_wanted");
+  assert.equal(wanted(210)?.reason, "invite_invalid");
+
+  // Name and code are answered together: the connection is opened only once.
+  assert.deepEqual(engine.input("name", 40, "bob").filter((it) => it.kind === "connect"), []);
+  assert.equal(engine.input("invite", 50, "").filter((it) => it.kind === "connect").length, 1);
+  engine.input("connected", 60);
+  const plain = joinOf(engine.input("received", 70, frame("server_hello: ordinary")));
+  assert.ok(plain.includes("bob") && !plain.includes("0123"), plain);
+  assert.equal(wanted(209)?.reason, "invite_required");
+  engine.input("invite", 80, "zzzzzzzzzzzzzzzz");
+  engine.input("connected", 90);
+  assert.match(joinOf(engine.input("received", 100, frame("server_hello: ordinary"))), /bob.*ZZZZZZZZZZZZZZZZ$/s);
+
+  // A refused name leaves the invitation as it is, unless the answer has another one.
+  engine.input("received", 110, frame("error: ordinary"));
+  assert.equal(engine.input("name", 120, "carl").filter((it) => it.kind === "connect").length, 1);
+  engine.input("invite", 130, "yyyyyyyyyyyyyyyy");
+  engine.input("connected", 140);
+  assert.match(joinOf(engine.input("received", 150, frame("server_hello: ordinary"))), /carl.*YYYYYYYYYYYYYYYY$/s);
 });
 
 test("invalid request is an error with its id", () => {

@@ -331,3 +331,10 @@ test("what sends the user out is told once: in a note, or at the end", () => {
   assert.deepEqual(model.toasts, []);
   assert.deepEqual(model.phase, { phase: "ended", name: "removed", text: "bob has banned you from this server.", sanctioned: ban });
 });
+
+test("missing invitation asks for it beside the name, which stays as it was entered", () => {
+  const model = new Model(() => undefined);
+  model.name = "anna";
+  model.handle({ type: "invite_wanted", reason: "invite_required", text: "Only invited people may come in." });
+  assert.deepEqual(model.phase, { phase: "name", name: "anna", refused: { name: "invite_required", text: "Only invited people may come in." } });
+});

@@ -23,6 +23,8 @@ test("reason of a refusal is in the user's language, with what only the server's
   assert.equal(reason("muted", "Only moderators may speak here now."), "Hier dürfen nur Moderatoren reden");
   assert.equal(reason("banned", "You are banned from this server for another 3 days."), "Du bist ausgesperrt · noch 3 Tage");
   assert.equal(reason("search_invalid", "This cannot be looked for."), "Eine Suche braucht ein Wort, und nicht zu viele.");
+  assert.equal(reason("invite_invalid", "This invitation is for the name an\u202ena."), "Diese Einladung ist für den Namen an\ufffdna.");
+  assert.equal(reason("invite_invalid", "This invitation has ended: ask for another one."), "Diese Einladung gilt nicht: vertippt, schon benutzt oder abgelaufen.");
   assert.equal(reason(null, "New\u202e trouble"), "New\ufffd trouble", "as the server says it");
 });
 

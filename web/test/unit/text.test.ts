@@ -5,6 +5,7 @@ import { parseLine } from "../../src/text/commands";
 import { parseLength } from "../../src/text/moderation-commands";
 import { parseSearch } from "../../src/text/search-query";
 import { foldName } from "../../src/text/fold";
+import { codeOfLink, readCode } from "../../src/text/invitation";
 import { chooseLanguage } from "../../src/text/l10n";
 import { mentions, splitText } from "../../src/text/pieces";
 import { safeLine, safeText } from "../../src/text/safe";
@@ -145,4 +146,17 @@ test("names are folded as the protocol says", () => {
 
 test("language is the first of the user's that there is a catalogue of", () => {
   assert.deepEqual([["fr", "de-AT", "en"], ["pt-BR"], ["en-GB", "de"]].map(chooseLanguage), ["de", "en", "en"]);
+});
+
+test("code of an invitation is read as it is typed, or pasted with its link", () => {
+  for (const text of ["0123-4567-89AB-CDEF", " 0123456789ab cdef", "http://pi.local:2480/#invite=0123-4567-89AB-CDEF", "chats://pi.local/#fingerprint=00&invite=0123456789abcdef"]) {
+    assert.equal(readCode(text)?.toUpperCase(), "0123456789ABCDEF", text);
+  }
+  assert.equal(readCode("OIL3-4567-89AB-CDEF"), "OIL3456789ABCDEF", "the engine reads what looks like a digit");
+  for (const text of ["", "0123-4567-89AB-CDE", "0123-4567-89AB-CDEF-0", "0123-4567-89AB-CDEU", "é123-4567-89AB-CDEF", "http://pi.local/#invite="]) {
+    assert.equal(readCode(text), null, text);
+  }
+  assert.deepEqual(["#invite=a-b", "#a=1&invite=a-b&c=2", "#invite=", "#", "", "#other"].map(codeOfLink), ["a-b", "a-b", "", null, null, null]);
+  assert.equal(codeOfLink(`#invite=${"a".repeat(5_000)}`)?.length, 99);
+  assert.equal(codeOfLink("#".repeat(1_000_000)), null);
 });
