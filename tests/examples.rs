@@ -468,3 +468,10 @@ fn password_is_sent_only_when_required() {
     assert_eq!(code, Some(0), "{lines:#?}");
     assert!(lines.iter().any(|line| line.ends_with("] anna: hello")), "{lines:#?}");
 }
+
+/// The signatures of the example that claims a name are those of the vectors.
+#[test]
+fn claim_example_signs_like_the_vectors() {
+    let (code, lines) = Program::start(python_example("test_claim_name.py")).finish();
+    assert_eq!(code, Some(0), "{lines:#?}");
+}

@@ -1,4 +1,5 @@
-//! Keys of users, with the real `chat-client` and the real server (`docs/protocol/identity.md`).
+//! Keys of users, names of their own and invitations, with the real `chat-client` and the real
+//! server (`docs/protocol/identity.md`).
 
 #![cfg(all(feature = "server", feature = "client"))]
 #![allow(
@@ -16,15 +17,26 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use common::{Server, WITH_TLS, isolated_command};
-use program::Program;
+use common::{Server, WITH_TLS, isolated_command, run_server_command};
+use program::{Program, python_example};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// Starts a server that keeps its messages in this directory, and speaks TLS as well.
+/// What a user is told whose name somebody else has claimed.
+const CLAIMED: &str = "anna: This name belongs to somebody. Choose another, or come from the \
+                       device on which it was claimed, or with the invitation for it.";
+
+/// Starts a server that keeps its messages in this directory, speaks TLS as well, and lets
+/// everybody claim a name.
 fn start(data: &Path) -> Server {
+    start_with(data, &["--claims", "open"])
+}
+
+/// Starts a server that keeps its messages in this directory, and speaks TLS as well, with further
+/// arguments.
+fn start_with(data: &Path, more: &[&str]) -> Server {
     let data = data.to_str().unwrap();
-    Server::start(&[WITH_TLS, &["--data", data, "--announce", "false"]].concat())
+    Server::start(&[WITH_TLS, &["--data", data, "--announce", "false"], more].concat())
 }
 
 /// Computer of a user: its home directory.
@@ -59,6 +71,21 @@ impl Computer {
         let output = command.stdin(Stdio::null()).output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+    }
+
+    /// Carries out a request in JSON lines as `name`, and returns its answer.
+    fn request(&self, server: &str, name: &str, kind: &str) -> Value {
+        let mut client = Program::start(self.client(server, name, &["--json"]));
+        client.send_json(&json!({"type": kind, "id": 7}));
+        let answer = client.expect_json(&json!({"id": 7}));
+        client.finish();
+        answer
+    }
+
+    /// Claims the name, or gives it up (`unclaim`). Panics if the server refuses.
+    fn change_claim(&self, server: &str, name: &str, kind: &str) {
+        let answer = self.request(server, name, kind);
+        assert_eq!(answer["type"], "done", "{answer}");
     }
 }
 
@@ -128,8 +155,8 @@ fn copy_sessions(from: &Path, to: &Path) {
     }
 }
 
-/// A server that keeps nothing takes no proofs: everything is as without keys, and no key is made
-/// for it.
+/// A server that keeps nothing takes no proofs: everything is as without keys, no key is made for it,
+/// and a claim is refused with the reason.
 #[test]
 fn server_without_a_key_is_as_before() {
     let server = Server::start(&[]);
@@ -137,6 +164,8 @@ fn server_without_a_key_is_as_before() {
     let address = server.address().to_string();
     let (session, _) = join(&computer, &address, &[]);
     assert_eq!(join(&computer, &address, &[]), (session, true));
+    let answer = computer.request(&address, "anna", "claim");
+    assert!(answer["text"].as_str().unwrap().contains("keeps nothing on disk"), "{answer}");
     assert!(!computer.key_file().exists());
 }
 
@@ -155,4 +184,145 @@ fn damaged_key_file_is_reported_and_kept() {
     }
     assert_eq!(computer.run(&address, "anna", &["--no-key"]).0, Some(0));
     assert_eq!(fs::read(computer.key_file()).unwrap(), b"my diary");
+}
+
+/// A claimed name is for who has the key, over plain TCP and TLS, also after a restart of client and
+/// server, and on a computer to which the key was copied. Others are told so, and get another name.
+#[test]
+fn claimed_name_is_for_who_has_the_key() {
+    let data = TempDir::new().unwrap();
+    let (annas, bobs, second) = (Computer::new(), Computer::new(), Computer::new());
+    let server = start(data.path());
+    annas.change_claim(&addresses(&server)[0], "anna", "claim");
+    fs::create_dir_all(second.state()).unwrap();
+    fs::copy(annas.key_file(), second.key_file()).unwrap();
+    drop(server);
+    let server = start(data.path());
+    for address in addresses(&server) {
+        let (code, told) = bobs.run(&address, "anna", &[]);
+        assert!(code == Some(77) && told.contains(CLAIMED), "{code:?} {told}");
+        let (code, told) = bobs.run(&address, "bob", &[]);
+        assert_eq!(code, Some(0), "{told}");
+        for computer in [&annas, &second] {
+            let (code, told) = computer.run(&address, "anna", &[]);
+            assert_eq!(code, Some(0), "{told}");
+        }
+    }
+}
+
+/// Without the key, or with `--no-key`, the name is refused, and the client says how to get it.
+/// With `--fresh` a key that is there counts, and none is made.
+#[test]
+fn key_is_used_unless_it_is_forbidden() {
+    let data = TempDir::new().unwrap();
+    let (annas, others) = (Computer::new(), Computer::new());
+    let server = start(data.path());
+    let [_, address] = addresses(&server);
+    annas.change_claim(&address, "anna", "claim");
+    let (code, told) = annas.run(&address, "anna", &["--no-key"]);
+    assert!(code == Some(77) && told.contains("come without --no-key"), "{told}");
+    let mut command = annas.client(&address, "anna", &[]);
+    let output = command.env("PI_CHAT_NO_KEY", "1").stdin(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(77));
+    let (code, told) = annas.run(&address, "anna", &["--fresh"]);
+    assert_eq!(code, Some(0), "{told}");
+    for more in ["--fresh", "--no-key"] {
+        let (code, told) = others.run(&address, "bob", &[more]);
+        assert_eq!(code, Some(0), "{told}");
+        assert!(!others.key_file().exists(), "{more}");
+    }
+    let answer = {
+        let mut client = Program::start(others.client(&address, "bob", &["--json", "--no-key"]));
+        client.send_json(&json!({"type": "claim", "id": 7}));
+        let answer = client.expect_json(&json!({"id": 7}));
+        client.finish();
+        answer
+    };
+    assert_eq!((&answer["type"], &answer["code"]), (&json!("error"), &json!(0)), "{answer}");
+}
+
+/// A claim that is given up leaves the name to others.
+#[test]
+fn name_is_free_when_the_claim_is_given_up() {
+    let data = TempDir::new().unwrap();
+    let (annas, bobs) = (Computer::new(), Computer::new());
+    let server = start(data.path());
+    let [address, _] = addresses(&server);
+    annas.change_claim(&address, "anna", "claim");
+    assert_eq!(bobs.run(&address, "anna", &[]).0, Some(77));
+    annas.change_claim(&address, "anna", "unclaim");
+    let (code, told) = bobs.run(&address, "anna", &[]);
+    assert_eq!(code, Some(0), "{told}");
+}
+
+/// Makes an invitation on a server with this data directory, and returns its code.
+fn invite(data: &Path) -> String {
+    let data = data.to_str().unwrap();
+    let output = run_server_command(&["invite", "--code", "--json", "--data", data]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let issued: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{output:?}"));
+    issued["invited"]["code"].as_str().unwrap().to_owned()
+}
+
+/// Where only invited people come in, the client says what is missing. A code admits, by itself or
+/// in a link, and is not needed again.
+#[test]
+fn invitation_admits_and_is_not_needed_again() {
+    let data = TempDir::new().unwrap();
+    let (annas, bobs) = (Computer::new(), Computer::new());
+    let server = start_with(data.path(), &["--access", "invited"]);
+    let [plain, tls] = addresses(&server);
+    let (code, told) = annas.run(&tls, "anna", &[]);
+    assert!(code == Some(77) && told.contains("--invite CODE"), "{told}");
+    let (code, told) = annas.run(&tls, "anna", &["--invite", "0000-0000-0000-0000"]);
+    assert!(code == Some(77) && told.contains("--invite CODE takes another one"), "{told}");
+    let (code, told) = annas.run(&tls, "anna", &["--invite", "0000"]);
+    assert!(code == Some(64) && told.contains("16 letters and digits"), "{told}");
+    let spelled = invite(data.path()).to_lowercase().replace('-', "");
+    let (code, told) = annas.run(&tls, "anna", &["--invite", &spelled]);
+    assert_eq!(code, Some(0), "{told}");
+    let (code, told) = annas.run(&tls, "anna", &[]);
+    assert_eq!(code, Some(0), "{told}");
+    let link = format!("{plain}/#invite={}", invite(data.path()));
+    let (code, told) = bobs.run(&link, "bob", &[]);
+    assert_eq!(code, Some(0), "{told}");
+    let (code, told) = bobs.run(&plain, "bob", &[]);
+    assert_eq!(code, Some(0), "{told}");
+}
+
+/// The example in Python claims a name, and comes in again with its key. Without it, the name is
+/// refused.
+#[test]
+fn python_example_claims_a_name() {
+    let data = TempDir::new().unwrap();
+    let server = start(data.path());
+    let run = |key: &str| {
+        let mut command = python_example("claim_name.py");
+        let (host, port) = (server.address().ip().to_string(), server.address().port());
+        command.args([&host, &port.to_string(), "python"]).arg(data.path().join(key));
+        Program::start(command).finish()
+    };
+    for _ in 0..2 {
+        assert_eq!(run("right"), (Some(0), vec!["-- the name is yours".to_owned()]));
+    }
+    let (code, lines) = run("other");
+    assert!(code == Some(1) && lines[0].starts_with("!! error 207"), "{lines:?}");
+    let (code, told) = Computer::new().run(&addresses(&server)[1], "python", &[]);
+    assert_eq!(code, Some(77), "{told}");
+}
+
+/// Where only who was invited may claim a name, a code permits it, also when it comes in a link.
+#[test]
+fn invitation_permits_a_claim() {
+    let data = TempDir::new().unwrap();
+    let (annas, bobs) = (Computer::new(), Computer::new());
+    let server = start_with(data.path(), &[]);
+    let [plain, tls] = addresses(&server);
+    let answer = annas.request(&tls, "anna", "claim");
+    assert_eq!((&answer["type"], &answer["code"]), (&json!("error"), &json!(317)), "{answer}");
+    let code = invite(data.path());
+    annas.change_claim(&format!("{tls}/#invite={code}"), "anna", "claim");
+    assert_eq!(bobs.run(&plain, "anna", &[]).0, Some(77));
+    let (code, told) = annas.run(&plain, "anna", &["--invite", &code]);
+    assert_eq!(code, Some(0), "{told}");
 }

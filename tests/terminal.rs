@@ -15,7 +15,7 @@ use std::net::UdpSocket;
 use std::path::Path;
 use std::process::Command;
 
-use common::Server;
+use common::{Server, run_server_command};
 
 /// Runs a Python script of this directory, which exits with 0 if it finds no fault. Panics with its
 /// error text otherwise.
@@ -50,6 +50,25 @@ fn taken_or_invalid_name_asks_for_another() {
             &server.address().to_string(),
             &port.to_string(),
             directory.path().to_str().unwrap(),
+        ],
+    );
+}
+
+/// Where only invited people come in, the user is asked for the code, until it is a valid one.
+#[test]
+fn missing_invitation_is_asked_for() {
+    let (data, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let path = data.path().to_str().unwrap();
+    let server = Server::start(&["--data", path, "--announce", "false", "--access", "invited"]);
+    let output = run_server_command(&["invite", "--code", "--json", "--data", path]);
+    let issued: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    run_script(
+        "invite_question.py",
+        &[
+            env!("CARGO_BIN_EXE_chat-client"),
+            &server.address().to_string(),
+            issued["invited"]["code"].as_str().unwrap(),
+            home.path().to_str().unwrap(),
         ],
     );
 }

@@ -18,8 +18,9 @@ pub struct Settings {
     /// Password of the server; `None` if the user gave none. It is sent only after the server has
     /// asked for one, in this process or an earlier one.
     pub password: Option<Password>,
-    /// Invitation to this server; `None` if the user gave none. It is sent until a `welcome` comes,
-    /// and not after that: then the session or the key is known to the server.
+    /// Invitation to this server; `None` if the user gave none. Each join has it, because it may
+    /// also permit a claim, until a name is claimed, or until the server refuses it although it has
+    /// admitted the user before.
     pub invite: Option<InvitationCode>,
     /// True if the client shows messages: the link resumes from the saved position and advances it.
     /// False if the client only sends: the link joins without a position, and keeps the saved one.

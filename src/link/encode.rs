@@ -15,11 +15,13 @@ impl ChatCommand {
             Self::Members { .. } => kind::MEMBERS,
             Self::Search(_) => kind::SEARCH,
             Self::Moderate(command) => command.frame_kind(),
+            #[cfg(feature = "ui")]
+            Self::Claim(_) => kind::CLAIM,
         }
     }
 
     /// Returns the selector of the room that the command applies to. `None` for `Direct`, for
-    /// `Enter` and `Search`, whose room is a plain name, and for the whole server.
+    /// `Enter` and `Search`, whose room is a plain name, for the whole server, and for a claim.
     pub(super) const fn room_selector(&self) -> Option<&RoomSelector> {
         match self {
             Self::Say { room, .. }
@@ -28,6 +30,8 @@ impl ChatCommand {
             | Self::Members { room, .. } => Some(room),
             Self::Moderate(command) => command.room(),
             Self::Direct { .. } | Self::Enter { .. } | Self::Search(_) => None,
+            #[cfg(feature = "ui")]
+            Self::Claim(_) => None,
         }
     }
 
@@ -45,6 +49,20 @@ impl ChatCommand {
                 }
             }
             Self::Direct { .. } | Self::Enter { .. } | Self::Search(_) => {}
+            #[cfg(feature = "ui")]
+            Self::Claim(_) => {}
+        }
+    }
+
+    /// Returns true if the command changes what a second one of its kind would change again: roles,
+    /// sanctions, topics, modes, removed messages, claims. It is not sent again after the loss of
+    /// a connection.
+    pub(super) const fn is_change(&self) -> bool {
+        match self {
+            Self::Moderate(command) => !command.is_query(),
+            #[cfg(feature = "ui")]
+            Self::Claim(_) => true,
+            _ => false,
         }
     }
 
@@ -58,7 +76,8 @@ impl ChatCommand {
 
     /// Returns the recipient of a direct message, the user whom a moderation command names, or the
     /// name of the room that the command applies to. Empty if the selector is not resolved to a
-    /// name, if a search covers all rooms, or if a moderation command applies to the whole server.
+    /// name, if a search covers all rooms, for a claim, or if a moderation command applies to the
+    /// whole server.
     pub(super) fn target(&self) -> String {
         match (self, self.room_selector()) {
             (Self::Direct { to, .. }, _) => to.clone(),
@@ -83,6 +102,8 @@ impl ChatCommand {
         let room = self.target();
         match self {
             Self::Moderate(command) => command.to_frame(reference),
+            #[cfg(feature = "ui")]
+            Self::Claim(action) => action.to_frame(reference),
             Self::Say { style, text, .. } => {
                 Say { reference, room, style: style.0, text: text.clone() }.into()
             }

@@ -64,8 +64,7 @@ impl Link {
     ///   [`Settings::can_ask_name`](super::Settings::can_ask_name) is true: disconnects and asks
     ///   the user for another username. Token and position stay (`docs/protocol/tcp.md`, section
     ///   13).
-    /// - If the server wants an invitation, or another one, a user can be asked, and no `welcome` was
-    ///   received before: disconnects and asks the user.
+    /// - If the server wants an invitation, or another one: see `Link::on_invite_refused`.
     /// - If the server wants a password, the link has one, and the last join did not include it:
     ///   sends the join again with the password.
     /// - Otherwise, if the server wants a password, the user can be asked, and no `welcome` was
@@ -81,8 +80,7 @@ impl Link {
             self.emit(Event::NameWanted { name, code: error.code, text: error.text });
             return;
         }
-        if self.asks_for_invite(known) {
-            self.ask_for_invite(error.code, error.text);
+        if self.on_invite_refused(now, known, error.code, &error.text) {
             return;
         }
         if !wants_password {

@@ -109,12 +109,10 @@ impl Link {
 
     /// Handles `welcome`: the join has succeeded. Adopts the log and the session, and marks all
     /// requests as unsent. Persists the new token, and reports the join and the rooms from which
-    /// the user is banned. Drops the invitation: it was accepted, or not needed. Enters
-    /// [`Phase::Replaying`].
+    /// the user is banned. Enters [`Phase::Replaying`].
     fn on_welcome(&mut self, now: Moment, welcome: Welcome) {
         let session_kept = welcome.flags & flag::SESSION_KEPT != 0;
         let position_kept = welcome.flags & flag::POSITION_KEPT != 0;
-        self.drop_invite();
         let knows_log = self.cursor.log_id().is_some() || self.preserved_position.is_some();
         if !knows_log && !session_kept {
             // A session that was saved without a position may be of another log. There, its number

@@ -15,6 +15,7 @@
 //! - `cursor`, `accepted`: the position, duplicate detection and gap detection
 //! - `timers`, `backoff`: timeouts, pings, reconnect delays
 //! - `moderation`: roles, sanctions, topics, removed messages, list of rooms
+//! - `claims`: claiming a username
 //! - `invite`: the user's invitation, and the question for one
 //! - `answer_watch`: notices a dead connection by an unanswered request
 //! - `reconnect`: connecting at once for the user
@@ -24,6 +25,8 @@
 mod accepted;
 mod answer_watch;
 mod backoff;
+#[cfg(feature = "ui")]
+mod claims;
 mod contract;
 mod cursor;
 mod encode;
@@ -385,7 +388,7 @@ impl Link {
 
     /// Sends `join`; the caller sets the phase. The frame includes the token of the session, if
     /// there is one. It includes the password only if this server has asked for one, the position
-    /// only if `sends_position` is true, and the invitation until there was a `welcome`.
+    /// only if `sends_position` is true, and the invitation while there is one.
     ///
     /// Call it only after `server_hello`. Otherwise a join on an abandoned connection could reach
     /// the server late and end the next connection.
@@ -425,7 +428,7 @@ impl Link {
     /// Handles the end of the connection or a failed attempt.
     ///
     /// If the `leave` of a room was sent and need not be repeated, removes the room and reports it
-    /// as left. Refuses the changes by moderation that were sent. Then reports the loss and
+    /// as left. Refuses the changes by moderation and of claims that were sent. Then reports the loss and
     /// schedules a reconnect. `advice` is the delay that the server asks for; `None` if it asks for
     /// none. If no join has been completed yet and [`Settings::retry_first_connect`] is false, ends
     /// the link instead.
@@ -435,7 +438,7 @@ impl Link {
             self.rooms.retain(|it| NameKey::of(it) != key);
             self.emit(Event::Left { tag, room, is_forced: false });
         }
-        self.refuse_sent_moderation();
+        self.refuse_sent_changes();
         if !self.has_joined && !self.settings.retry_first_connect {
             self.phase = Phase::BackingOff { until: now };
             self.finish(EndReason::Unavailable { reason });

@@ -184,10 +184,10 @@ impl Link {
         }
     }
 
-    /// Refuses the changes that were sent on the lost connection and not answered. They are not
-    /// sent again: a second kick or announcement would do more than the first.
-    pub(super) fn refuse_sent_moderation(&mut self) {
-        for item in self.pending.remove_sent_moderation() {
+    /// Refuses the changes, also of claims, that were sent on the lost connection and not answered.
+    /// They are not sent again: a second kick or announcement would do more than the first.
+    pub(super) fn refuse_sent_changes(&mut self) {
+        for item in self.pending.remove_sent_changes() {
             self.refuse(item.tag, 0, PERHAPS_DONE_TEXT.to_owned(), &item.command);
         }
     }
@@ -232,13 +232,17 @@ impl Link {
     pub(super) fn on_done(&mut self, now: Moment, done: &Done) {
         if !matches!(
             done.about,
-            kind::TOPIC | kind::REMOVE | kind::MODERATE | kind::ANNOUNCE | kind::ROLE
+            kind::TOPIC | kind::REMOVE | kind::MODERATE | kind::ANNOUNCE | kind::ROLE | kind::CLAIM
         ) {
             return;
         }
         let Some(item) = self.take_request(now, done.about, done.reference) else {
             return;
         };
+        #[cfg(feature = "ui")]
+        if let ChatCommand::Claim(action) = item.command {
+            self.report_claim(item.tag.clone(), action, done.affected);
+        }
         if let ChatCommand::Moderate(command) = item.command {
             let is_durable = self.welcome.as_ref().is_some_and(|it| it.flags & flag::DURABLE != 0);
             self.emit_moderation(ModerationEvent::Done {

@@ -149,7 +149,7 @@ impl PendingRequests {
     }
 
     /// Returns true if a request is in flight for which the server waits for its log: it reads
-    /// messages, or stores what a moderator has done. The server answers later requests and pings
+    /// messages, or stores what a moderator has done or that a name was claimed. The server answers later requests and pings
     /// only after that.
     pub(super) fn waits_for_log(&self) -> bool {
         let uses_log = |it: &ChatCommand| {
@@ -159,7 +159,7 @@ impl PendingRequests {
                     | ChatCommand::History { .. }
                     | ChatCommand::Search(_)
                     | ChatCommand::Moderate(_)
-            )
+            ) || it.is_change()
         };
         self.items.iter().any(|item| item.in_flight && uses_log(&item.command))
     }
@@ -188,12 +188,10 @@ impl PendingRequests {
         left
     }
 
-    /// Removes and returns the changes by moderation that were sent on the lost connection. Call it
-    /// when the connection is lost: they must not be sent again.
-    pub(super) fn remove_sent_moderation(&mut self) -> Vec<PendingRequest> {
-        let is_change = |item: &PendingRequest| {
-            matches!(&item.command, ChatCommand::Moderate(it) if !it.is_query()) && item.in_flight
-        };
+    /// Removes and returns the changes by moderation and of claims that were sent on the lost
+    /// connection. Call it when the connection is lost: they must not be sent again.
+    pub(super) fn remove_sent_changes(&mut self) -> Vec<PendingRequest> {
+        let is_change = |item: &PendingRequest| item.command.is_change() && item.in_flight;
         let items = std::mem::take(&mut self.items);
         let (removed, kept): (Vec<_>, Vec<_>) = items.into_iter().partition(is_change);
         self.items = kept.into();

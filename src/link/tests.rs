@@ -2,6 +2,7 @@
 //! point.
 
 mod answers;
+mod claims;
 mod invites;
 mod log_change;
 mod model_server;

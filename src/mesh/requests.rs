@@ -103,6 +103,10 @@ impl Mesh {
                 let why = "Among peers nobody is a moderator.".to_owned();
                 self.refuse(tag, 0, why, None);
             }
+            ChatCommand::Claim(_) => {
+                let why = "Among peers there is no server that would keep a name.".to_owned();
+                self.refuse(tag, 0, why, None);
+            }
             ChatCommand::Members { .. } => {
                 self.report_roster(now, tag);
             }

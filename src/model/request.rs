@@ -122,6 +122,21 @@ pub enum ChatCommand {
     Search(SearchRequest),
     /// Changes roles, sanctions, topics, modes or messages, or lists sanctions or rooms.
     Moderate(ModerationCommand),
+    /// Claims the username that the user holds, or gives up the claim. The answer is
+    /// [`super::Event::Done`] or [`super::Event::Refused`]. If the connection is lost meanwhile, it
+    /// is not sent again but refused: the server may have carried it out.
+    #[cfg(feature = "ui")]
+    Claim(ClaimAction),
+}
+
+/// What is done about a claim: the right of a key to a username.
+#[cfg(feature = "ui")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClaimAction {
+    /// Claims the username that the session holds: without the key, nobody else gets it.
+    Claim,
+    /// Gives up the claim.
+    GiveUp,
 }
 
 /// Command that only the peer's engine supports. Each is answered by an event.

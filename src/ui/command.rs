@@ -3,7 +3,7 @@
 use super::ignore_command::IgnoreCommand;
 use super::moderation_command::{MODERATION_COMMANDS, ModerationLine, parse_moderation};
 use super::view_state::Dialect;
-use crate::model::{ChatCommand, PeerCommand, RoomSelector, Style, strip_room_prefix};
+use crate::model::{ChatCommand, ClaimAction, PeerCommand, RoomSelector, Style, strip_room_prefix};
 
 /// Help text of the server dialect, without what only moderators need.
 const SERVER_HELP: &str = "\
@@ -24,6 +24,9 @@ a line            is said to the room
                   the same person writes under another name, but also whoever takes this one
 /ignore           tells whom you ignore
 /unignore NAME    shows it again
+/claim            makes the name that you have here yours: nobody without the key of this
+                  device gets it any more (docs/using.md)
+/unclaim          gives your claim up
 /rooms            tells which rooms there are
 /topic [TEXT]     tells the topic of the room, or sets it; /topic - takes it away
 /remove           removes what you have said last in this room
@@ -77,6 +80,7 @@ const SERVER_COMMANDS: &[&str] = &[
     "/announce",
     "/ban",
     "/bans",
+    "/claim",
     "/help",
     "/history",
     "/ignore",
@@ -98,6 +102,7 @@ const SERVER_COMMANDS: &[&str] = &[
     "/slow",
     "/topic",
     "/unban",
+    "/unclaim",
     "/unignore",
     "/unmute",
     "/who",
@@ -250,6 +255,11 @@ pub(super) fn parse_line(
                 _ => Err("/history [N]: N is a number from 1 to 100.".to_owned()),
             }
         }
+        "claim" | "unclaim" if !text.is_empty() => Err(format!(
+            "/{word} is about the name that you have here, and needs nothing after it."
+        )),
+        "claim" => Ok(ParsedLine::ChatCommand(ChatCommand::Claim(ClaimAction::Claim))),
+        "unclaim" => Ok(ParsedLine::ChatCommand(ChatCommand::Claim(ClaimAction::GiveUp))),
         "search" => Ok(ParsedLine::Search(text.to_owned())),
         "ignore" if text.is_empty() => Ok(ParsedLine::Ignore(IgnoreCommand::List)),
         "ignore" => Ok(ParsedLine::Ignore(IgnoreCommand::Add(named()?))),
@@ -291,6 +301,9 @@ fn unavailable_command(word: &str, text: &str, dialect: Dialect) -> Option<&'sta
         (Dialect::Peers, word) if is_moderation(word) => Some(
             "Among peers nobody is a moderator. /block NAME hides from you what somebody writes.",
         ),
+        (Dialect::Peers, "claim" | "unclaim") => {
+            Some("Names cannot be claimed among peers: there is no server that would keep them.")
+        }
         (Dialect::Peers, "reconnect") => {
             Some("There is no server: a peer finds the others by itself.")
         }
@@ -336,9 +349,17 @@ mod tests {
     /// Unknown commands and missing arguments are errors.
     #[test]
     fn invalid_commands_are_errors() {
-        for line in
-            ["/nosuch", "/etc/passwd", "/", "/me", "/msg bob", "/join", "/history 0", "/history x"]
-        {
+        for line in [
+            "/nosuch",
+            "/etc/passwd",
+            "/",
+            "/me",
+            "/msg bob",
+            "/join",
+            "/history 0",
+            "/history x",
+            "/claim anna",
+        ] {
             assert!(parse_line(line, RoomSelector::First, Dialect::Server).is_err(), "{line}");
         }
     }
@@ -359,6 +380,9 @@ mod tests {
         assert_eq!(parsed("/room"), ParsedLine::SelectRoom(None));
         assert_eq!(parsed("/quit"), ParsedLine::Quit);
         assert_eq!(parsed("/reconnect"), ParsedLine::Reconnect);
+        for (line, action) in [("/claim", ClaimAction::Claim), ("/unclaim ", ClaimAction::GiveUp)] {
+            assert_eq!(parsed(line), ParsedLine::ChatCommand(ChatCommand::Claim(action)));
+        }
         assert_eq!(parsed("/search  a \"b  c\" "), ParsedLine::Search("a \"b  c\"".into()));
         assert_eq!(parsed("/search"), ParsedLine::Search(String::new()));
         let ParsedLine::ChatCommand(ChatCommand::Direct { to, text, .. }) =

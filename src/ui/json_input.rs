@@ -134,8 +134,8 @@ mod tests {
 
     use super::*;
     use crate::model::{
-        ChatCommand, PeerCommand, RoomSelector, SearchRequest, Sequence, SessionId, Style,
-        Timestamp,
+        ChatCommand, ClaimAction, PeerCommand, RoomSelector, SearchRequest, Sequence, SessionId,
+        Style, Timestamp,
     };
 
     /// Parses a line in the server dialect.
@@ -166,6 +166,11 @@ mod tests {
             command(r#"{"type":"history","before":7}"#),
             Ok(Command::Chat(ChatCommand::History { .. }))
         ));
+        for (kind, action) in [("claim", ClaimAction::Claim), ("unclaim", ClaimAction::GiveUp)] {
+            let line = format!(r#"{{"type":"{kind}"}}"#);
+            assert_eq!(command(&line), Ok(Command::Chat(ChatCommand::Claim(action))));
+            assert!(command_of(&line, Dialect::Peers).is_err());
+        }
     }
 
     /// Sequences and sessions may be numbers or strings of digits, as in the JSON output.

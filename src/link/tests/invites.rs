@@ -46,10 +46,10 @@ fn joins_have_the_proof_of_their_connection() {
     assert_eq!(proofs, [Some(proof(1)), Some(proof(1)), Some(proof(2)), None]);
 }
 
-/// An invitation is sent until the server has admitted the user, also if the connection is lost
-/// before, and not after that.
+/// An invitation is sent with each join, for it may permit a claim, until the server refuses it. If
+/// the user has been in before, the join is then sent without it, and the link goes on.
 #[test]
-fn invite_is_sent_until_it_is_accepted() {
+fn invite_is_sent_until_it_is_refused() {
     let settings = Settings { invite: invite(RIGHT), retry_first_connect: true, ..settings() };
     let mut sim = Simulation::new(settings, closed_server());
     sim.connect();
@@ -58,11 +58,14 @@ fn invite_is_sent_until_it_is_accepted() {
     }
     sim.break_connection();
     sim.run_until_idle();
-    sim.break_connection();
-    sim.run_until_idle();
-    assert_eq!(sim.end, None);
-    let codes: Vec<_> = sim.server.credentials.iter().map(|(_, code)| code.clone()).collect();
-    assert_eq!(codes, [Some(RIGHT.to_owned()), Some(RIGHT.to_owned()), None]);
+    sim.server.refuses_invites = true;
+    for _ in 0..2 {
+        sim.break_connection();
+        sim.run_until_idle();
+    }
+    assert_eq!((&sim.end, sim.link.phase), (&None, Phase::Live));
+    let codes: Vec<_> = sim.server.credentials.iter().map(|(_, code)| code.as_deref()).collect();
+    assert_eq!(codes, [Some(RIGHT), Some(RIGHT), Some(RIGHT), None, None]);
 }
 
 /// A user at the keyboard is asked for an invitation while the connection is closed, and again if it
@@ -123,6 +126,7 @@ fn missing_invite_ends_a_link_that_cannot_ask() {
     sim.run_until_idle();
     sim.break_connection();
     sim.server.expire_disconnected_sessions();
+    sim.server.invite = Some(WRONG);
     sim.run_until_idle();
     assert!(refused(&sim, ErrorCode::InviteRequired), "{:?}", sim.end);
     assert_eq!(sim.count_events(|it| matches!(it, Event::InviteWanted { .. })), 0);

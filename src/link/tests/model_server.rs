@@ -52,6 +52,8 @@ pub(super) struct ModelServer {
     pub(super) joins: Vec<Option<String>>,
     /// Code that joins without a known token must include; `None` if none is required.
     pub(super) invite: Option<&'static str>,
+    /// True if joins with a code are refused: it was used up.
+    pub(super) refuses_invites: bool,
     /// Proof and code of each join received, in order.
     pub(super) credentials: Vec<(Option<Proof>, Option<String>)>,
     /// Direct messages received. The server neither answers nor logs them.
@@ -84,6 +86,7 @@ impl ModelServer {
             banned_room: None,
             joins: Vec::new(),
             invite: None,
+            refuses_invites: false,
             credentials: Vec::new(),
             received_directs: Vec::new(),
             received_moderation: Vec::new(),
@@ -308,6 +311,9 @@ impl ModelServer {
             return vec![Error::about(ErrorCode::NameTaken, 2, Reference::NONE).into()];
         }
         let kept = self.sessions.iter().position(|it| Some(it.token) == join.token);
+        if self.refuses_invites && join.invite.is_some() {
+            return vec![Error::about(ErrorCode::InviteInvalid, 2, Reference::NONE).into()];
+        }
         if kept.is_none() && self.invite.is_some() && join.invite.as_deref() != self.invite {
             let is_given = join.invite.is_some();
             let code = if is_given { ErrorCode::InviteInvalid } else { ErrorCode::InviteRequired };

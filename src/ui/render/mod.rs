@@ -23,7 +23,7 @@ pub(super) const MAX_LISTED_NAMES: usize = 50;
 
 /// What to do about a name that somebody else has claimed.
 pub const CLAIMED_NAME_TEXT: &str = "This name belongs to somebody. Choose another, or come from \
-    the device on which it was claimed.";
+    the device on which it was claimed, or with the invitation for it.";
 
 /// Kind of a rendered text, which determines its output stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""Claims a name with a key, so that nobody else gets it: docs/protocol/identity.md.
+
+    claim_name.py HOST PORT NAME KEYFILE [INVITATION]
+
+KEYFILE holds the secret half of the key, 32 bytes; it is made if it is missing. Run it again with the same file, and the
+server knows that it is the same user. Over plain TCP only: a proof over TLS needs bytes of the TLS exporter, which
+Python's ssl does not give.
+"""
+import hashlib
+import os
+import socket
+import sys
+
+from codec import decode_frame, encode_frame
+
+# Ed25519 (RFC 8032, section 5.1), only what signing needs. It is slow, and an attacker on this machine could measure how
+# long it takes: a program that people use takes a library.
+P = 2**255 - 19
+ORDER = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, P - 2, P) % P
+BASE_Y = 4 * pow(5, P - 2, P) % P
+BASE_X = 15112221349535400772501151409588531511454012693041857206046113283949847762202
+BASE = (BASE_X, BASE_Y, 1, BASE_X * BASE_Y % P)
+
+
+def add(one, other):
+    """Add two points in extended coordinates."""
+    a = (one[1] - one[0]) * (other[1] - other[0]) % P
+    b = (one[1] + one[0]) * (other[1] + other[0]) % P
+    c, d = 2 * one[3] * other[3] * D % P, 2 * one[2] * other[2] % P
+    e, f, g, h = b - a, d - c, d + c, b + a
+    return e * f % P, g * h % P, f * g % P, e * h % P
+
+
+def multiply(number, point):
+    """Add a point to itself so many times."""
+    result = (0, 1, 1, 0)
+    while number:
+        if number & 1:
+            result = add(result, point)
+        point, number = add(point, point), number >> 1
+    return result
+
+
+def encoded(point):
+    """Return the 32 bytes of a point."""
+    inverse = pow(point[2], P - 2, P)
+    x, y = point[0] * inverse % P, point[1] * inverse % P
+    return (y | (x & 1) << 255).to_bytes(32, "little")
+
+
+def number_of(data):
+    """Return the number of which these are the bytes, the smallest first."""
+    return int.from_bytes(data, "little")
+
+
+def key_pair(seed):
+    """Return the secret number of a seed, what makes its signatures unpredictable, and the public key."""
+    digest = hashlib.sha512(seed).digest()
+    secret = number_of(digest[:32]) & (1 << 254) - 8 | 1 << 254
+    return secret, digest[32:], encoded(multiply(secret, BASE))
+
+
+def sign(seed, message):
+    """Return the public key of a seed, and its signature of a message."""
+    secret, prefix, key = key_pair(seed)
+    nonce = number_of(hashlib.sha512(prefix + message).digest()) % ORDER
+    commitment = encoded(multiply(nonce, BASE))
+    challenge = number_of(hashlib.sha512(commitment + key + message).digest())
+    return key, commitment + ((nonce + challenge * secret) % ORDER).to_bytes(32, "little")
+
+
+def proof(seed, challenge, server_key):
+    """Return the proof for a connection over plain TCP: the binding is 0, and its data 32 zero bytes."""
+    key, signature = sign(seed, b"pi-chat proof 1\0" + challenge + server_key + b"\0" + bytes(32))
+    return {"key": key, "binding": 0, "signature": signature}
+
+
+def load_seed(path):
+    """Return the secret half of the key in a file, which is made if it is missing, for its owner only."""
+    if not os.path.exists(path):
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(os.urandom(32))
+    with open(path, "rb") as file:
+        seed = file.read()
+    if len(seed) != 32:
+        sys.exit(f"!! {path} holds no key")
+    return seed
+
+
+def main(host, port, name, path, invite=None):
+    """Prove the key, join, claim the name, and leave."""
+    seed = load_seed(path)
+    sock = socket.create_connection((host, int(port)))
+    stream = sock.makefile("rb")
+    sock.sendall(encode_frame("hello", magic=b"PiCh", min_version=1, max_version=1, features=IDENTITY,
+                              client_name="claim", client_version="1"))
+    while len(length := stream.read(2)) == 2:
+        frame = decode_frame(stream.read(int.from_bytes(length, "big")))
+        if frame is None:
+            continue
+        if frame.name == "server_hello":
+            if not frame.features & IDENTITY:
+                sys.exit("!! this server takes no keys")
+            sock.sendall(encode_frame("join", username=name, password=None, rooms=[], token=None, position=None,
+                                      proof=proof(seed, frame.challenge, frame.server_key), invite=invite))
+        elif frame.name == "end" and frame.about == 2:
+            sock.sendall(encode_frame("claim", reference=1, action=1))
+        elif frame.name == "done" and frame.about == 20:
+            print("-- the name is yours")
+            break
+        elif frame.name == "error":
+            sys.exit(f"!! error {frame.code}: {frame.text}")
+    sock.shutdown(socket.SHUT_WR)  # this client leaves
+    stream.read()
+
+
+IDENTITY = 8
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
