@@ -1,4 +1,4 @@
-/** Typed lines: messages and commands, which are those of the terminal's client. */
+/** Typed lines: messages and commands, which are those of the terminal's client, without those for its key. */
 
 import type { ChatRequest } from "../engine/events";
 import { moderationRequest, splitWord } from "./moderation-commands";
