@@ -413,6 +413,16 @@ fn server_says_at_the_start_what_it_is() {
     assert!(summary(&["--data", data]).contains(&format!("{kept}; ")));
 }
 
+/// Where only invited people may join, the first line does not say that everybody may.
+#[test]
+fn first_line_says_that_only_invited_users_may_join() {
+    let server = Server::start(&["--access", "invited", "--announce", "false"]);
+    server.wait_for_log(|lines| {
+        let told = lines.iter().find(|line| line.contains(common::SUMMARY));
+        told.inspect(|it| assert!(it.contains("; who is invited may join; "), "{it}")).is_some()
+    });
+}
+
 #[test]
 fn sigint_stops_server() {
     let mut server = Server::start(&[]);

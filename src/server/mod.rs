@@ -86,7 +86,7 @@ use self::trusted_proxies::TrustedProxies;
 use self::unproven::Unproven;
 use self::web::{WebTlsWayIn, WebWayIn};
 use crate::log::{LogOpenError, LogSettings, MemoryLimits, OpenedLog, StoreError};
-use crate::model::{HubSettings, IpNetwork, Sequence};
+use crate::model::{Access, HubSettings, IpNetwork, Sequence};
 use crate::os::Clock;
 use crate::systemd;
 use crate::tls::{DamagedIdentity, Identity, IdentityError, StoredIdentity};
@@ -386,9 +386,11 @@ fn startup_summary(settings: &ServerSettings, is_empty: bool, own: Option<&Ident
             format!("messages are kept in {}{found}", store.directory.display())
         }
     };
-    let access = match settings.hub.password {
-        Some(_) => "the password lets users in",
-        None => "everybody who reaches it may join",
+    let access = match (&settings.hub.password, settings.hub.access) {
+        (Some(_), Access::Everybody) => "the password lets users in",
+        (None, Access::Everybody) => "everybody who reaches it may join",
+        (Some(_), Access::Invited) => "who is invited and has the password may join",
+        (None, Access::Invited) => "who is invited may join",
     };
     let discovery = if settings.announce { "chat-client finds it on this network" } else { "" };
     let tls = match (settings.tls.certificate.as_ref().or(own), &settings.tls.listen, &settings.log)
