@@ -30,7 +30,8 @@ impl Link {
             }
             ClaimAction::GiveUp if affected == 0 => "you have claimed no name here".to_owned(),
             ClaimAction::GiveUp => "you have given up your claim: whoever comes first may have \
-                                    the name when you are away"
+                                    the name when you are away, and a new claim may need a new \
+                                    invitation"
                 .to_owned(),
         };
         if action == ClaimAction::Claim {
