@@ -11,13 +11,16 @@ use super::handshake::JoinRefusal;
 use super::joins::PendingJoin;
 use super::moderation::Requester;
 use crate::model::{
-    Access, Actor, ErrorCode, FactDraft, IdentityKey, InvitationCode, InvitationHash,
+    Access, Actor, ErrorCode, FactDraft, IdentityKey, Invitation, InvitationCode, InvitationHash,
     ModerationAction, NamedSession, SessionId, Timestamp, Username,
 };
 use crate::moderation::{ClaimConflict, Invitee, MadeInvitation};
 
 /// Text of error 202 about a name that looks like a claimed one.
 const LOOKS_CLAIMED: &str = "This looks too much like a name that belongs to somebody.";
+
+/// Text of error 207 about a name that an invitation reserves.
+const KEPT_FOR_INVITED: &str = "This name is kept for somebody who was invited.";
 
 /// Text of error 308 about a `join` whose invitation could not be spent.
 const NOT_SPENT: &str = "The server cannot note that your invitation is used, so it cannot let you in now. Try again \
@@ -35,10 +38,11 @@ pub(super) struct Newcomer<'a> {
 }
 
 impl Newcomer<'_> {
-    /// Returns the user of an invitation that this is; `None` for a new session without a key.
-    fn invitee(&self) -> Option<Invitee> {
+    /// Returns those by whose use of an invitation this user has used it: the key, and the session
+    /// that is resumed.
+    fn invitees(&self) -> impl Iterator<Item = Invitee> {
         let session = self.session.map(Invitee::Session);
-        self.key.map(Invitee::Key).or(session)
+        self.key.map(Invitee::Key).into_iter().chain(session)
     }
 }
 
@@ -87,9 +91,7 @@ impl Hub {
         let hash = code.parse::<InvitationCode>().map_err(|_| unknown())?.hash();
         let MadeInvitation { invitation, fact } =
             self.moderation.invitation(hash).ok_or_else(unknown)?;
-        let has_used =
-            newcomer.invitee().is_some_and(|it| self.moderation.use_of(hash, it).is_some());
-        if has_used {
+        if self.has_used(newcomer, hash) {
             return Ok(None);
         }
         if let Some(name) = invitation.username.as_ref().filter(|it| *it != newcomer.username) {
@@ -104,8 +106,14 @@ impl Hub {
         Ok(Some(hash))
     }
 
+    /// Returns true if the key, or the session that is resumed, has used an invitation.
+    fn has_used(&self, newcomer: Newcomer<'_>, hash: InvitationHash) -> bool {
+        newcomer.invitees().any(|it| self.moderation.use_of(hash, it).is_some())
+    }
+
     /// Checks that a name is not claimed by somebody else, does not look like such a name, and is not
-    /// reserved by an invitation. `invitation`: the one that the user brings and may use.
+    /// reserved by an invitation. `invitation`: the one that the user brings and may use. Who holds
+    /// the name, connected or waiting for it to come back, keeps it, unless it is claimed.
     ///
     /// # Errors
     /// Error 207 or 202.
@@ -115,8 +123,9 @@ impl Hub {
         newcomer: Newcomer<'_>,
         invitation: Option<InvitationHash>,
     ) -> Result<(), JoinRefusal> {
-        let Newcomer { username, key, .. } = newcomer;
-        let refuses = self.settings.refuse_lookalikes;
+        let Newcomer { username, key, session } = newcomer;
+        let holds_name = session.is_some() && self.names.holder(username.key()) == session;
+        let refuses = self.settings.refuse_lookalikes && !holds_name;
         match self.moderation.claim_conflict(username, key.as_ref(), refuses) {
             Some(ClaimConflict::Name) => return Err(ErrorCode::NameClaimed.into()),
             Some(ClaimConflict::Lookalike) => {
@@ -124,27 +133,46 @@ impl Hub {
             }
             None => {}
         }
-        if self.is_reserved_for_others(now, username, key, invitation) {
-            return Err(ErrorCode::NameClaimed.into());
+        if !holds_name && self.is_reserved_for_others(now, newcomer, invitation) {
+            return Err(JoinRefusal::with_text(ErrorCode::NameClaimed, KEPT_FOR_INVITED));
         }
         Ok(())
     }
 
-    /// Returns true if an invitation reserves a name for somebody else: whoever neither brings this
-    /// invitation (`invitation`) nor has used it with `key`.
+    /// Returns true if an invitation reserves a name for somebody else: it is not the one that the
+    /// user brings (`invitation`), and the user has not used it.
     pub(super) fn is_reserved_for_others(
         &self,
         now: Timestamp,
-        username: &Username,
-        key: Option<IdentityKey>,
+        newcomer: Newcomer<'_>,
         invitation: Option<InvitationHash>,
     ) -> bool {
-        self.moderation.reservations(username.key()).any(|it| {
+        self.moderation.reservations(newcomer.username.key(), now).any(|it| {
             let hash = it.invitation.hash;
-            let has_used =
-                key.is_some_and(|it| self.moderation.use_of(hash, Invitee::Key(it)).is_some());
-            !it.invitation.has_ended(it.fact.time, now) && Some(hash) != invitation && !has_used
+            Some(hash) != invitation && !self.has_used(newcomer, hash)
         })
+    }
+
+    /// Returns why no invitation for a name can be made, for the owner who asks for it; `None` if
+    /// one can. The log decides again when it stores the invitation.
+    pub(super) fn invitation_conflict(
+        &self,
+        now: Timestamp,
+        invitation: &Invitation,
+    ) -> Option<String> {
+        let name = invitation.username.as_ref()?;
+        if let Some(claim) = self.moderation.claim(name.key()) {
+            let name = claim.username;
+            return Some(format!(
+                "The name {name} is claimed: chat-server claims release {name} makes it free."
+            ));
+        }
+        let made = self.moderation.reservations(name.key(), now).next()?;
+        let id = made.invitation.hash.id();
+        Some(format!(
+            "The invitation {id} keeps the name {name} already: chat-server invitations revoke {id} \
+             ends it."
+        ))
     }
 
     /// If a new session needs its invitation to come in, proposes to spend it, and returns true: the

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::Hub;
+use super::admission::Newcomer;
 use super::clock_trust::ClockTrust;
 use super::contract::{ConnectionId, Now};
 use super::moderation::Requester;
@@ -129,7 +130,11 @@ impl Hub {
         };
         if let Some(invitation) = invitation {
             let NamedSession { session, username } = user.clone();
-            self.propose_use(Requester::Hub, session, username, Some(key), invitation, true);
+            let key = match self.invitee_to_claim(invitation, session, key) {
+                Invitee::Key(key) => Some(key),
+                Invitee::Session(_) => None,
+            };
+            self.propose_use(Requester::Hub, session, username, key, invitation, true);
         }
         let actor = Actor::Session(user.clone());
         let action = ModerationAction::NameClaimed { holder: user, key, invitation };
@@ -146,7 +151,7 @@ impl Hub {
         key: IdentityKey,
     ) -> Result<Option<InvitationHash>, ClaimRefusal> {
         let NamedSession { session, username } = user;
-        let now = self.identity_timer.clock.last().map_or(Timestamp(0), |it| it.time);
+        let now = self.wall_clock();
         let refuses = self.settings.refuse_lookalikes;
         match self.moderation.claim_conflict(username, Some(&key), refuses) {
             Some(ClaimConflict::Name) => return Err("This name belongs to somebody.".to_owned()),
@@ -158,7 +163,8 @@ impl Hub {
             None => {}
         }
         let invitation = self.find_claim_permit(now, *session, username, key);
-        if self.is_reserved_for_others(now, username, Some(key), invitation) {
+        let claimer = Newcomer { username, key: Some(key), session: Some(*session) };
+        if self.is_reserved_for_others(now, claimer, invitation) {
             return Err("This name is kept for somebody who was invited.".to_owned());
         }
         match self.settings.claims {
@@ -170,7 +176,7 @@ impl Hub {
             ClaimPolicy::Invited => Ok(invitation),
             ClaimPolicy::Open => {
                 let reserves = |hash: &InvitationHash| {
-                    let mut reserving = self.moderation.reservations(username.key());
+                    let mut reserving = self.moderation.reservations(username.key(), now);
                     reserving.any(|it| it.invitation.hash == *hash)
                 };
                 Ok(invitation.filter(reserves))
@@ -178,8 +184,8 @@ impl Hub {
         }
     }
 
-    /// Returns an invitation by which a session may claim a name: one that its key has come in by,
-    /// or the one that it has brought, if that has not ended. One for this name is preferred.
+    /// Returns an invitation by which a session may claim a name: one that it or its key has come in
+    /// by, or the one that it has brought, if that has not ended. One for this name is preferred.
     fn find_claim_permit(
         &self,
         now: Timestamp,
@@ -191,14 +197,35 @@ impl Hub {
             let made = self.moderation.invitation(*it);
             made.is_some_and(|it| !it.invitation.has_ended(it.fact.time, now))
         });
-        let invitee = Invitee::Key(key);
         self.moderation
             .used_by(&key)
+            .chain(self.moderation.used_by_session(session))
             .chain(brought)
-            .filter(|it| self.moderation.may_use(*it, invitee, username, true))
+            .filter(|it| {
+                let invitee = self.invitee_to_claim(*it, session, key);
+                self.moderation.may_use(*it, invitee, username, true)
+            })
             .max_by_key(|it| {
                 self.moderation.invitation(*it).is_some_and(|it| it.invitation.username.is_some())
             })
+    }
+
+    /// Returns by whose use of an invitation a session claims a name: its own, if it came in by it
+    /// before it was bound to the key; else that of the key. So a claim costs no second use.
+    fn invitee_to_claim(
+        &self,
+        invitation: InvitationHash,
+        session: SessionId,
+        key: IdentityKey,
+    ) -> Invitee {
+        let own = Invitee::Session(session);
+        let has_used = |it| self.moderation.use_of(invitation, it).is_some();
+        if has_used(own) && !has_used(Invitee::Key(key)) { own } else { Invitee::Key(key) }
+    }
+
+    /// Returns the time of the wall clock, right or wrong, at the input that is handled.
+    pub(super) fn wall_clock(&self) -> Timestamp {
+        self.identity_timer.clock.last().map_or(Timestamp(0), |it| it.time)
     }
 
     /// Gives up the claim of a key. Answers at once if there is none.

@@ -9,7 +9,8 @@ use super::ModerationState;
 use super::judge::FactError;
 use super::register::{Invitee, Register};
 use crate::model::{
-    IdentityKey, Invitation, InvitationHash, ModerationAction, NameKey, SharedFact, Username,
+    IdentityKey, Invitation, InvitationHash, ModerationAction, NameKey, SessionId, SharedFact,
+    Timestamp, Username,
 };
 
 /// Claim of a name that is in force.
@@ -67,13 +68,17 @@ impl<'a> MadeInvitation<'a> {
 }
 
 impl ModerationState {
-    /// Judges the part of a claim, or of an invitation's use or end, that depends on the facts before
-    /// it.
-    /// Other actions pass.
+    /// Judges the part of a claim, or of an invitation, its use or its end, that depends on the facts
+    /// before it. Other actions pass. `time`: that of the fact.
     ///
     /// # Errors
-    /// [`FactError::Claimed`], [`FactError::NotInvited`] or [`FactError::NotInForce`].
-    pub(super) fn judge_identity(&self, action: &ModerationAction) -> Result<(), FactError> {
+    /// [`FactError::Claimed`], [`FactError::Reserved`], [`FactError::NotInvited`] or
+    /// [`FactError::NotInForce`].
+    pub(super) fn judge_identity(
+        &self,
+        action: &ModerationAction,
+        time: Timestamp,
+    ) -> Result<(), FactError> {
         match action {
             ModerationAction::NameClaimed { holder, key, invitation } => {
                 let name = holder.username.key();
@@ -82,11 +87,27 @@ impl ModerationState {
                 if is_others || held.is_some_and(|it| it.username.key() != name) {
                     return Err(FactError::Claimed);
                 }
-                let permits = |it| self.use_of(it, Invitee::Key(*key)) == Some(true);
+                let permits = |hash| {
+                    let invitees = [Invitee::Key(*key), Invitee::Session(holder.session)];
+                    invitees.into_iter().any(|it| self.use_of(hash, it) == Some(true))
+                };
                 if held.is_none() && invitation.is_some_and(|it| !permits(it)) {
                     return Err(FactError::NotInvited);
                 }
                 Ok(())
+            }
+            ModerationAction::InvitationMade(invitation) => {
+                let Some(name) = invitation.username.as_ref().map(Username::key) else {
+                    return Ok(());
+                };
+                let reserves = |it: &MadeInvitation<'_>| it.invitation.hash != invitation.hash;
+                if self.claim(name).is_some() {
+                    Err(FactError::Claimed)
+                } else if self.reservations(name, time).any(|it| reserves(&it)) {
+                    Err(FactError::Reserved)
+                } else {
+                    Ok(())
+                }
             }
             ModerationAction::InvitationUsed { invitation, user, key, is_for_claim } => {
                 let invitee = Invitee::of(user.session, *key);
@@ -203,10 +224,13 @@ impl ModerationState {
         if invitation.username.as_ref().is_some_and(|it| it != username) {
             return false;
         }
-        if is_for_claim && (!invitation.permits_claim || !matches!(invitee, Invitee::Key(_))) {
+        if is_for_claim && !invitation.permits_claim {
             return false;
         }
         match self.use_of(hash, invitee) {
+            // A session without a key claims nothing; the use by which it came in is good for a
+            // claim once it is bound to a key.
+            None if is_for_claim && matches!(invitee, Invitee::Session(_)) => false,
             None => self.uses_left(hash) > 0,
             Some(was_for_claim) => is_for_claim && !was_for_claim,
         }
@@ -217,18 +241,28 @@ impl ModerationState {
         self.identities.used(key).copied()
     }
 
+    /// Returns the invitations by which a session came in before it was bound to a key, except
+    /// those that are revoked.
+    pub fn used_by_session(&self, session: SessionId) -> impl Iterator<Item = InvitationHash> {
+        let hashes = self.invitations().into_iter().map(|it| it.invitation.hash);
+        hashes.filter(move |it| self.use_of(*it, Invitee::Session(session)).is_some())
+    }
+
     /// Returns true if whoever has a key has come in by an invitation, or has claimed a name.
     #[must_use]
     pub fn is_admitted(&self, key: &IdentityKey) -> bool {
         self.used_by(key).next().is_some() || self.claim_of(key).is_some()
     }
 
-    /// Returns the invitations that reserve a name: those under this name that somebody may still
-    /// use to come in, or has used and may claim the name with. Whether their time is over, the
-    /// caller checks.
-    pub fn reservations(&self, name: &NameKey) -> impl Iterator<Item = MadeInvitation<'_>> {
+    /// Returns the invitations that reserve a name at `now`: those under this name, whose time is not
+    /// over, that somebody may still use to come in, or has used and may claim the name with.
+    pub fn reservations(
+        &self,
+        name: &NameKey,
+        now: Timestamp,
+    ) -> impl Iterator<Item = MadeInvitation<'_>> {
         let found = self.identities.invitations(name).filter_map(|it| self.invitation(*it));
-        found.filter(|it| {
+        found.filter(move |it| !it.invitation.has_ended(it.fact.time, now)).filter(|it| {
             let may_claim = |fact: &SharedFact| {
                 let action = &fact.draft.action;
                 matches!(

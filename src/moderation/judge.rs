@@ -24,7 +24,7 @@ use super::ModerationState;
 use super::register::{Register, Write};
 use crate::model::{
     Actor, ClaimEnd, Draft, FactDraft, ModerationAction, NameKey, Role, Sanction, SanctionKind,
-    SessionId, Target, Username,
+    SessionId, Target, Timestamp, Username,
 };
 
 /// Reason why a fact is not effective.
@@ -43,6 +43,9 @@ pub enum FactError {
     /// The name is claimed with another key, or the key has claimed another name.
     #[error("the name or the key has another claim")]
     Claimed,
+    /// An invitation keeps the name for somebody.
+    #[error("an invitation keeps the name")]
+    Reserved,
     /// The invitation does not permit this use, or no further one.
     #[error("the invitation does not permit this")]
     NotInvited,
@@ -93,11 +96,11 @@ impl Rank {
 impl ModerationState {
     /// Judges a fact at its place in the log: is the actor permitted to do this, is what should end
     /// in force, does a claim or the use of an invitation agree with those before it, and is there
-    /// room for a further register of its class?
+    /// room for a further register of its class? `time`: that of the fact.
     ///
     /// # Errors
     /// [`FactError`]: the fact is not effective.
-    pub fn judge(&self, draft: &FactDraft) -> Result<(), FactError> {
+    pub fn judge(&self, draft: &FactDraft, time: Timestamp) -> Result<(), FactError> {
         let FactDraft { actor, action, .. } = draft;
         let is_permitted = match actor {
             Actor::CommandLine => true,
@@ -110,7 +113,7 @@ impl ModerationState {
         let Some(register) = Register::of(action) else {
             return Ok(());
         };
-        self.judge_identity(action)?;
+        self.judge_identity(action, time)?;
         let held = self.registers.get(&register);
         match Write::of(action) {
             Write::Set if held.is_none() && self.is_full(&register, actor) => Err(FactError::Full),

@@ -27,7 +27,7 @@ impl Hub {
         }
         self.head = fact.sequence;
         // The log has judged the fact with the same state; this says why, if it was refused.
-        let verdict = self.moderation.judge(&fact.draft);
+        let verdict = self.moderation.judge(&fact.draft, fact.time);
         if let Some(change) = self.moderation.apply(fact) {
             self.deadlines.update(change, now.moment);
         }

@@ -138,6 +138,12 @@ impl Hub {
             let request = RemovalRequest { requester, actor, room, message, reason, problem };
             return self.read_message_to_remove(request);
         }
+        if let ModerationRequest::MakeInvitation(invitation) = &request
+            && actor == Actor::CommandLine
+            && let Some(text) = self.invitation_conflict(now.time, invitation)
+        {
+            return self.refuse_with_text(&requester, ErrorCode::CannotClaim, text);
+        }
         let resolved = self.resolve_request(now.moment, request);
         let problem = problem.or(resolved.problem);
         self.propose_resolved(requester, actor, ResolvedRequest { problem, ..resolved });
@@ -152,7 +158,7 @@ impl Hub {
     ) {
         let ResolvedRequest { action, reason, problem, announcement, is_dry_run } = resolved;
         let draft = FactDraft { actor, action, reason };
-        let verdict = self.moderation.judge(&draft);
+        let verdict = self.moderation.judge(&draft, self.wall_clock());
         let answer = match (verdict, problem) {
             (Err(FactError::NotPermitted), _) => Some(Err(ErrorCode::NotPermitted)),
             (_, Some(code)) => Some(Err(code)),
@@ -272,7 +278,9 @@ pub(super) const fn answer_to(error: FactError) -> Result<usize, ErrorCode> {
     match error {
         FactError::NotPermitted => Err(ErrorCode::NotPermitted),
         FactError::Full => Err(ErrorCode::TooMany),
-        FactError::Claimed | FactError::NotInvited => Err(ErrorCode::CannotClaim),
+        FactError::Claimed | FactError::Reserved | FactError::NotInvited => {
+            Err(ErrorCode::CannotClaim)
+        }
         // What should end has ended.
         FactError::NotInForce => Ok(0),
     }

@@ -62,8 +62,8 @@ impl Harness {
     /// Judges a fact and appends it to the log. If it removes a message, overwrites that. Returns
     /// the fact, without reporting it to the hub.
     pub(super) fn append_fact(&mut self, draft: FactDraft) -> SharedFact {
-        let is_effective = self.moderation.judge(&draft).is_ok();
         let time = self.current_time().time;
+        let is_effective = self.moderation.judge(&draft, time).is_ok();
         let fact = Arc::new(Fact { sequence: self.head().next(), time, draft, is_effective });
         self.moderation.apply(&fact);
         self.facts.push(fact.clone());

@@ -66,6 +66,8 @@ pub(super) struct Harness {
     pub(super) moderation: ModerationState,
     /// Answers to requests of the command line, with the numbers of the requests.
     pub(super) owner_answers: Vec<(u64, Result<u32, ErrorCode>)>,
+    /// Text of the last refusal of such a request; empty before the first one.
+    pub(super) owner_text: String,
     /// Client connections by identifier.
     pub(super) clients: BTreeMap<ConnectionId, ClientConnection>,
     /// Moment of the hub's last `WakeAt`; `None` before the first one, and after each wake.
@@ -138,6 +140,7 @@ impl Harness {
             facts: Vec::new(),
             moderation: ModerationState::default(),
             owner_answers: Vec::new(),
+            owner_text: String::new(),
             clients: BTreeMap::new(),
             wake_at: None,
             connected_users: 0,
@@ -204,6 +207,9 @@ impl Harness {
                 self.pending_drafts.push_back(PendingDraft::Fact(ticket, draft));
             }
             Output::Moderated { id, outcome } => {
+                if let Err(refusal) = &outcome {
+                    self.owner_text.clone_from(&refusal.text);
+                }
                 self.owner_answers.push((id.0, outcome.map_err(|it| it.code)));
             }
             Output::Read { tag, request } => {

@@ -160,7 +160,7 @@ impl MemoryLog {
     /// removes the text of the message that it removes, if any. Returns the fact with the verdict.
     fn append_fact(&mut self, time: Timestamp, draft: FactDraft) -> SharedFact {
         self.head = self.head.next();
-        let is_effective = self.moderation.judge(&draft).is_ok();
+        let is_effective = self.moderation.judge(&draft, time).is_ok();
         let fact = Arc::new(Fact { sequence: self.head, time, draft, is_effective });
         self.moderation.apply(&fact);
         if let Some(message) = fact.removed_message() {

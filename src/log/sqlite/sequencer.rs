@@ -251,7 +251,7 @@ impl Sequencer {
     ) -> (SharedFact, Option<RegisterChange>) {
         delta.head = delta.head.next();
         let state = delta.moderation.get_or_insert_with(|| self.moderation.clone());
-        let is_effective = state.judge(&draft).is_ok();
+        let is_effective = state.judge(&draft, time).is_ok();
         let fact = Arc::new(Fact { sequence: delta.head, time, draft, is_effective });
         let change = state.apply(&fact);
         (fact, change)

@@ -74,7 +74,7 @@ proptest! {
         let mut state = reloaded(&ModerationState::fold(stored));
         let mut rows = state.encode();
         for fact in rest {
-            prop_assert_eq!(state.judge(&fact.draft).is_ok(), fact.is_effective);
+            prop_assert_eq!(state.judge(&fact.draft, fact.time).is_ok(), fact.is_effective);
             if let Some((key, value)) = state.apply(fact).map(|it| it.encode()) {
                 match value {
                     Some(value) => rows.insert(key, value),
@@ -103,7 +103,7 @@ proptest! {
     fn every_fact_is_accepted(steps in logs()) {
         let log = FactLog::unjudged(&steps);
         for step in &steps {
-            let _ = log.state.judge(&step.draft);
+            let _ = log.state.judge(&step.draft, log.next_time());
         }
         prop_assert_eq!(reloaded(&log.state), log.state);
     }

@@ -100,6 +100,55 @@ fn claimed_name_and_its_lookalikes_are_for_its_key() {
     assert_eq!(conflict(&log, "anna", Some(2), true), taken);
 }
 
+/// A session that has come in without a key claims by that use once it has a key, and spends no
+/// second one.
+#[test]
+fn session_that_gets_a_key_claims_by_its_own_use() {
+    let mut log = FactLog::default();
+    let used = |session, is_for_claim| {
+        by(session, invitation_use(7, user(session, "anna"), None, is_for_claim))
+    };
+    log.commit(command(invitation(7, None, 2))).unwrap();
+    assert_eq!(log.commit(used(3, true)), Err(FactError::NotInvited), "no key to claim");
+    log.commit(used(3, false)).unwrap();
+    assert_eq!(log.state.used_by_session(SessionId(3)).collect::<Vec<_>>(), [hash(7)]);
+    let claimed = |session| by(session, claim(user(session, "anna"), key(1), Some(7)));
+    assert_eq!(log.commit(claimed(3)), Err(FactError::NotInvited), "not for a claim yet");
+    assert_eq!(log.commit(used(3, true)), Ok(()));
+    assert_eq!(log.commit(used(3, true)), Err(FactError::NotInvited), "once only");
+    assert_eq!(log.state.uses_left(hash(7)), 1);
+    assert_eq!(log.commit(claimed(4)), Err(FactError::NotInvited), "another session");
+    assert_eq!(log.commit(claimed(3)), Ok(()));
+}
+
+/// A name has one invitation at a time, and none while it is claimed.
+#[test]
+fn name_is_kept_by_one_invitation() {
+    let mut log = FactLog::default();
+    let made = |log: &mut FactLog, number, name| log.commit(command(invitation(number, name, 1)));
+    log.commit(command(invitation(1, Some("anna"), 1))).unwrap();
+    assert_eq!(made(&mut log, 2, Some("ANNA")), Err(FactError::Reserved));
+    assert_eq!(made(&mut log, 2, Some("bob")), Ok(()));
+    assert_eq!(made(&mut log, 3, None), Ok(()));
+    let use_ = by(1, invitation_use(1, user(1, "anna"), Some(key(1)), false));
+    log.commit(use_).unwrap();
+    assert_eq!(made(&mut log, 4, Some("anna")), Err(FactError::Reserved), "for the claim");
+    log.commit(command(ModerationAction::InvitationRevoked { invitation: hash(1) })).unwrap();
+    assert_eq!(made(&mut log, 4, Some("anna")), Ok(()), "it was revoked");
+    log.commit(by(2, claim(user(2, "carla"), key(2), None))).unwrap();
+    assert_eq!(made(&mut log, 5, Some("carla")), Err(FactError::Claimed));
+    // An invitation that is over keeps nothing.
+    let mut for_a_minute = invitation(6, Some("dora"), 1);
+    if let ModerationAction::InvitationMade(it) = &mut for_a_minute {
+        it.length = SanctionLength::from_seconds(60).unwrap();
+    }
+    log.commit(command(for_a_minute)).unwrap();
+    let end = Timestamp(log.facts.last().unwrap().time.0 + 60_000);
+    let again = command(invitation(7, Some("dora"), 1));
+    assert_eq!(log.state.judge(&again, Timestamp(end.0 - 1)), Err(FactError::Reserved));
+    assert_eq!(log.state.judge(&again, end), Ok(()));
+}
+
 /// The last use goes to the first in the log. Who has used an invitation uses it again at no cost.
 #[test]
 fn last_use_goes_to_the_first_in_the_log() {
@@ -118,7 +167,6 @@ fn last_use_goes_to_the_first_in_the_log() {
     assert_eq!(log.state.uses_left(hash(7)), 0);
     assert_eq!(log.commit(used(7, 4, Some(4), false)), Err(FactError::NotInvited), "used up");
     assert_eq!(log.commit(used(7, 5, None, false)), Err(FactError::NotInvited), "used up");
-    assert_eq!(log.commit(used(7, 3, None, true)), Err(FactError::NotInvited), "no key to claim");
     // A claim by an invitation needs its use for a claim, which this key still has.
     let claimed = by(2, claim(anna(2), key(1), Some(7)));
     assert_eq!(log.commit(claimed.clone()), Err(FactError::NotInvited));
@@ -143,7 +191,8 @@ fn last_use_goes_to_the_first_in_the_log() {
 #[test]
 fn invitation_for_a_name_reserves_it() {
     let mut log = FactLog::default();
-    let is_reserved = |log: &FactLog| log.state.reservations(name("BOB").key()).next().is_some();
+    let is_reserved =
+        |log: &FactLog| log.state.reservations(name("BOB").key(), log.next_time()).next().is_some();
     assert!(!is_reserved(&log));
     log.commit(command(invitation(7, Some("bob"), 1))).unwrap();
     assert!(is_reserved(&log));

@@ -129,15 +129,24 @@ struct FactLog {
 impl FactLog {
     /// Judges a draft and appends it, as a log does, also if it is refused. Returns the verdict.
     fn commit(&mut self, draft: FactDraft) -> Result<(), FactError> {
-        let verdict = self.state.judge(&draft);
+        let verdict = self.state.judge(&draft, self.next_time());
         self.append(draft, verdict.is_ok());
         verdict
     }
 
+    /// Returns the sequence of the next fact.
+    fn next_sequence(&self) -> Sequence {
+        self.facts.last().map_or(Sequence::ZERO, |it| it.sequence).next()
+    }
+
+    /// Returns the time of the next fact.
+    fn next_time(&self) -> Timestamp {
+        Timestamp(self.next_sequence().0 * 1_000)
+    }
+
     /// Appends a draft with a given verdict. Its time, in seconds, is its sequence.
     fn append(&mut self, draft: FactDraft, is_effective: bool) {
-        let sequence = self.facts.last().map_or(Sequence::ZERO, |it| it.sequence).next();
-        let time = Timestamp(sequence.0 * 1_000);
+        let (sequence, time) = (self.next_sequence(), self.next_time());
         let fact = Arc::new(Fact { sequence, time, draft, is_effective });
         self.state.apply(&fact);
         self.facts.push(fact);

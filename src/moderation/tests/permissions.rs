@@ -22,7 +22,7 @@ fn verdicts(action: &ModerationAction) -> String {
     log.commit(command(ban(lobby(), "pest", None, 60))).unwrap();
     log.commit(command(ban(Scope::Server, "pest", None, 60))).unwrap();
     let sessions = (10..15).map(|it| Actor::Session(user(it, &format!("user{it}"))));
-    let verdict = |actor| match log.state.judge(&draft(actor, action.clone())) {
+    let verdict = |actor| match log.state.judge(&draft(actor, action.clone()), log.next_time()) {
         Ok(()) => '+',
         Err(FactError::NotPermitted) => '-',
         Err(error) => panic!("{action:?}: {error}"),

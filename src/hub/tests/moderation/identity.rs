@@ -30,6 +30,11 @@ fn claim(reference: u64, action: u8) -> Claim {
 impl Harness {
     /// Makes the invitation with this code, for a name or for any name, with this number of uses.
     fn invite(&mut self, number: u8, name: Option<&str>, uses: u16) {
+        assert_eq!(self.try_invite(number, name, uses), Ok(1));
+    }
+
+    /// Makes an invitation as [`Self::invite`], and returns the answer.
+    fn try_invite(&mut self, number: u8, name: Option<&str>, uses: u16) -> Result<u32, ErrorCode> {
         let invitation = Invitation {
             hash: code(number).hash(),
             username: name.map(|it| Username::new(it).unwrap()),
@@ -37,7 +42,7 @@ impl Harness {
             length: SanctionLength::from_seconds(7 * 24 * 60 * 60).unwrap(),
             permits_claim: true,
         };
-        assert_eq!(self.owner(ModerationRequest::MakeInvitation(invitation)), Ok(1));
+        self.owner(ModerationRequest::MakeInvitation(invitation))
     }
 
     /// Joins with the key and the code of these numbers, if they are given. Returns the connection
@@ -394,4 +399,101 @@ fn invitations_that_are_over_are_forgotten() {
     harness.advance(7 * A_DAY);
     assert_eq!(count(&harness), 0);
     assert_eq!(harness.come("anna", Some(1), None).1, "welcome anna 4 last 0", "by the key");
+}
+
+/// Joins without a key and returns the token.
+fn join_without_key(harness: &mut Harness, name: &str, invitation: u8) -> Token {
+    let (client, _) = harness.greet_for_proof();
+    harness.send(client, Join { invite: Some(code(invitation).to_string()), ..join(name, &[]) });
+    let token = welcome(&harness.take_received(client)).token;
+    harness.disconnect(client);
+    token
+}
+
+/// What a session has used without a key counts as used by its later `join`s with a key: the code
+/// may come again, and permits the claim without a second use, after a restart too.
+#[test]
+fn code_used_without_a_key_goes_on_with_one() {
+    let invited = settings(Access::Invited, ClaimPolicy::Invited);
+    let mut harness = Harness::with(invited.clone());
+    harness.invite(9, None, 1);
+    harness.invite(8, None, 2);
+    let lea = join_without_key(&mut harness, "lea", 9);
+    let leo = join_without_key(&mut harness, "leo", 8);
+    for _ in 0..2 {
+        let (client, welcome) = harness.come_with("lea", Some(1), Some(9), Some(lea));
+        assert_eq!(welcome, "welcome lea 5 last 0", "to be bound, and bound");
+        harness.disconnect(client);
+    }
+    assert_eq!(harness.come("lea", Some(1), None).1, "invite_required 2 0", "without the token");
+    harness.restart(invited, 60_000);
+    let (client, _) = harness.come_with("lea", Some(1), None, Some(lea));
+    assert_eq!(harness.claim(client, claim_action::CLAIM), "done 20 1");
+    let (client, welcome) = harness.come_with("leo", Some(2), Some(8), Some(leo));
+    assert_eq!(welcome, "welcome leo 5 last 0");
+    assert_eq!(harness.claim(client, claim_action::CLAIM), "done 20 1");
+    assert_eq!(harness.hub.moderation().uses_left(code(8).hash()), 1, "no second use");
+    assert_eq!(harness.claim(client, claim_action::GIVE_UP), "done 20 1");
+    assert_eq!(harness.claim(client, claim_action::CLAIM), "cannot_claim 20 7", "once only");
+    harness.check_fold();
+}
+
+/// A name has one invitation at a time, and none while it is claimed. The owner reads what to do.
+#[test]
+fn second_invitation_for_a_name_is_refused() {
+    let mut harness = Harness::with(settings(Access::Everybody, ClaimPolicy::Open));
+    harness.claim_and_go("sara", 3);
+    harness.invite(9, Some("paul"), 1);
+    assert_eq!(harness.try_invite(8, Some("PAUL"), 1), Err(ErrorCode::CannotClaim));
+    let told = harness.owner_text.clone();
+    assert!(told.contains(&format!("revoke {}", code(9).hash().id())), "{told}");
+    assert_eq!(harness.try_invite(8, Some("Sara"), 1), Err(ErrorCode::CannotClaim));
+    let told = harness.owner_text.clone();
+    assert!(told.contains("claims release sara"), "{told}");
+    assert_eq!(
+        harness.come("paul", Some(1), Some(9)).1,
+        "welcome paul 4 last 0",
+        "the first holds"
+    );
+    harness.start_time_ms += 7 * A_DAY;
+    harness.invite(8, Some("paul"), 1);
+    harness.check_fold();
+}
+
+/// Whoever holds a name when an invitation for it is made, or a claim of one that looks like it,
+/// keeps it also while it waits for the session. Others do not get it, and are told why.
+#[test]
+fn waiting_name_is_kept_from_invitations_and_lookalikes() {
+    let mut harness = Harness::with(settings(Access::Everybody, ClaimPolicy::Open));
+    for is_lookalike in [false, true] {
+        let name = if is_lookalike { "dora" } else { "lena" };
+        let client = harness.connect_and_greet(feature::RESUME);
+        harness.send(client, join(name, &[]));
+        let token = welcome(&harness.take_received(client)).token;
+        if is_lookalike {
+            // With a Cyrillic letter. It was claimed where look-alikes are allowed.
+            harness.input(Input::SettingsChanged(HubSettings {
+                refuse_lookalikes: false,
+                ..settings(Access::Everybody, ClaimPolicy::Open)
+            }));
+            harness.claim_and_go("dor\u{430}", 5);
+            harness.input(Input::SettingsChanged(settings(Access::Everybody, ClaimPolicy::Open)));
+        } else {
+            harness.invite(9, Some(name), 1);
+        }
+        harness.disconnect(client);
+        let (client, _) = harness.greet_for_proof();
+        harness.send(client, join(name, &[]));
+        let error = harness.take_error(client);
+        match is_lookalike {
+            false => assert!(error.code == 207 && error.text.contains("was invited"), "{error:?}"),
+            true => assert_eq!(error.code, 202),
+        }
+        let (client, welcome) = harness.come_with(name, None, None, Some(token));
+        assert_eq!(welcome, format!("welcome {name} 5 last 0"));
+        harness.disconnect(client);
+        let (_, refused) = harness.come_with(name, None, None, Some(token));
+        let expected = if is_lookalike { "name_lookalike 2 0" } else { "name_claimed 2 0" };
+        assert_eq!(refused, expected, "they have left");
+    }
 }
