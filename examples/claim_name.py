@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
 """Claims a name with a key, so that nobody else gets it: docs/protocol/identity.md.
 
-    claim_name.py HOST PORT NAME KEYFILE [INVITATION]
+    claim_name.py [chats://]HOST PORT NAME KEYFILE [INVITATION]
 
-KEYFILE holds the secret half of the key, 32 bytes; it is made if it is missing. Run it again with the same file, and the
-server knows that it is the same user. Over plain TCP only: a proof over TLS needs bytes of the TLS exporter, which
-Python's ssl does not give.
+With chats:// it uses TLS. KEYFILE holds the secret half of the key, 32 bytes; it is made if it is missing. Run it again
+with the same file, and the server knows that it is the same user.
 """
 import hashlib
 import os
 import socket
 import sys
 
+import say_over_tls
 from codec import decode_frame, encode_frame
 
 # Ed25519 (RFC 8032, section 5.1), only what signing needs. It is slow, and an attacker on this machine could measure how
@@ -71,10 +71,21 @@ def sign(seed, message):
     return key, commitment + ((nonce + challenge * secret) % ORDER).to_bytes(32, "little")
 
 
-def proof(seed, challenge, server_key):
-    """Return the proof for a connection over plain TCP: the binding is 0, and its data 32 zero bytes."""
-    key, signature = sign(seed, b"pi-chat proof 1\0" + challenge + server_key + b"\0" + bytes(32))
-    return {"key": key, "binding": 0, "signature": signature}
+def proof(seed, challenge, server_key, fingerprint=None):
+    """Return the proof for a connection: over plain TCP the binding is 0, and its data 32 zero bytes. Over TLS it is 3,
+    the fingerprint of the server's key, as Python's ssl does not give the bytes of the exporter, binding 1."""
+    binding, data = (0, bytes(32)) if fingerprint is None else (3, fingerprint)
+    key, signature = sign(seed, b"pi-chat proof 1\0" + challenge + server_key + bytes([binding]) + data)
+    return {"key": key, "binding": binding, "signature": signature}
+
+
+def connect(host, port):
+    """Connect, over TLS with chats:// before the host. Return the socket, and with TLS the fingerprint of the server's
+    key. A program that people use compares it with that of the last time before it says who they are."""
+    if not host.startswith("chats://"):
+        return socket.create_connection((host, port)), None
+    sock = say_over_tls.connect(host.removeprefix("chats://"), port)
+    return sock, hashlib.sha256(say_over_tls.public_key(sock.getpeercert(True))).digest()
 
 
 def load_seed(path):
@@ -92,7 +103,7 @@ def load_seed(path):
 def main(host, port, name, path, invite=None):
     """Prove the key, join, claim the name, and leave."""
     seed = load_seed(path)
-    sock = socket.create_connection((host, int(port)))
+    sock, fingerprint = connect(host, int(port))
     stream = sock.makefile("rb")
     sock.sendall(encode_frame("hello", magic=b"PiCh", min_version=1, max_version=1, features=IDENTITY,
                               client_name="claim", client_version="1"))
@@ -104,7 +115,7 @@ def main(host, port, name, path, invite=None):
             if not frame.features & IDENTITY:
                 sys.exit("!! this server takes no keys")
             sock.sendall(encode_frame("join", username=name, password=None, rooms=[], token=None, position=None,
-                                      proof=proof(seed, frame.challenge, frame.server_key), invite=invite))
+                                      proof=proof(seed, frame.challenge, frame.server_key, fingerprint), invite=invite))
         elif frame.name == "end" and frame.about == 2:
             sock.sendall(encode_frame("claim", reference=1, action=1))
         elif frame.name == "done" and frame.about == 20:
@@ -112,8 +123,12 @@ def main(host, port, name, path, invite=None):
             break
         elif frame.name == "error":
             sys.exit(f"!! error {frame.code}: {frame.text}")
-    sock.shutdown(socket.SHUT_WR)  # this client leaves
-    stream.read()
+    # This client leaves.
+    if fingerprint is None:
+        sock.shutdown(socket.SHUT_WR)
+        stream.read()
+    else:
+        sock.unwrap()
 
 
 IDENTITY = 8

@@ -18,8 +18,10 @@ class ProofTest(unittest.TestCase):
             seed, signed = bytes.fromhex(vector["seed"]), bytes.fromhex(vector["signed"])
             key, signature = claim_name.sign(seed, signed)
             self.assertEqual((key.hex(), signature.hex()), (vector["key"], vector["signature"]), vector["name"])
-            if vector["binding"] == 0:
-                made = claim_name.proof(seed, bytes.fromhex(vector["challenge"]), bytes.fromhex(vector["server_key"]))
+            if vector["binding"] in (0, 3):
+                fingerprint = bytes.fromhex(vector["binding_data"]) if vector["binding"] == 3 else None
+                made = claim_name.proof(seed, bytes.fromhex(vector["challenge"]), bytes.fromhex(vector["server_key"]),
+                                        fingerprint)
                 self.assertEqual(made["signature"], signature)
             checked += 1
         self.assertGreaterEqual(checked, 7)

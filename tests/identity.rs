@@ -91,7 +91,7 @@ fn each_way_in_needs_its_own_binding() {
     let https = TestClient::connect_web_tls(server.web_tls_address());
     let bindings = [
         ChannelBinding::None,
-        ChannelBinding::TlsExporter(exporter),
+        ChannelBinding::of_exporter(exporter),
         ChannelBinding::of_origin(&format!("http://{}", server.web_address())),
         ChannelBinding::of_origin(&format!("https://{}", server.web_tls_address())),
     ];
@@ -133,11 +133,11 @@ fn proof_relayed_between_two_tls_connections_is_refused() {
     let data = TempDir::new().unwrap();
     let server = start(data.path());
     let mut between = TestClient::connect_tls(server.tls_address());
-    let of_between = ChannelBinding::TlsExporter(between.exporter(LABEL));
+    let of_between = ChannelBinding::of_exporter(between.exporter(LABEL));
     let context = greet(&mut between, of_between);
     // Stands for the connection of the client to whoever sits in between.
     let client = TestClient::connect_tls(server.tls_address());
-    let of_client = ChannelBinding::TlsExporter(client.exporter(LABEL));
+    let of_client = ChannelBinding::of_exporter(client.exporter(LABEL));
     assert_ne!(of_client, of_between);
     let proof = key_pair(1).prove(&ProofContext { binding: of_client, ..context.clone() });
     between.send(join_proving("anna", None, proof));
@@ -266,7 +266,7 @@ fn key_counts_over_every_way_in() {
     let data = TempDir::new().unwrap();
     let server = start(data.path());
     let mut tls = TestClient::connect_tls(server.tls_address());
-    let exporter = ChannelBinding::TlsExporter(tls.exporter(LABEL));
+    let exporter = ChannelBinding::of_exporter(tls.exporter(LABEL));
     let context = greet(&mut tls, exporter);
     tls.send(join_proving("anna", None, key_pair(1).prove(&context)));
     let welcome = tls.join_answer().welcome;
@@ -290,7 +290,7 @@ fn connection_of_a_trusted_proxy_is_bound_as_the_server_sees_it() {
     client
         .send_bytes(b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x01\x7f\0\0\x01\0\x01\x09\x7c");
     let context = greet(&mut client, ChannelBinding::None);
-    let ended = ProofContext { binding: ChannelBinding::TlsExporter([1; 32]), ..context.clone() };
+    let ended = ProofContext { binding: ChannelBinding::of_exporter([1; 32]), ..context.clone() };
     client.send(join_proving("anna", None, key_pair(1).prove(&ended)));
     client.expect_error(PROOF_INVALID);
     client.send(join_proving("anna", None, key_pair(1).prove(&context)));

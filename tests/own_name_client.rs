@@ -14,6 +14,7 @@ mod common;
 mod program;
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -296,17 +297,22 @@ fn invitation_admits_and_is_not_needed_again() {
 fn python_example_claims_a_name() {
     let data = TempDir::new().unwrap();
     let server = start(data.path());
-    let run = |key: &str| {
+    let run = |scheme: &str, address: SocketAddr, key: &str| {
         let mut command = python_example("claim_name.py");
-        let (host, port) = (server.address().ip().to_string(), server.address().port());
-        command.args([&host, &port.to_string(), "python"]).arg(data.path().join(key));
+        let (host, port) = (format!("{scheme}{}", address.ip()), address.port().to_string());
+        command.args([&host, &port, "python"]).arg(data.path().join(key));
         Program::start(command).finish()
     };
-    for _ in 0..2 {
-        assert_eq!(run("right"), (Some(0), vec!["-- the name is yours".to_owned()]));
+    for (scheme, address) in [("", server.address()), ("chats://", server.tls_address())] {
+        let (code, lines) = run(scheme, address, "right");
+        assert_eq!(
+            (code, lines.last().map(String::as_str)),
+            (Some(0), Some("-- the name is yours"))
+        );
+        let (code, lines) = run(scheme, address, "other");
+        assert_eq!(code, Some(1));
+        assert!(lines.iter().any(|it| it.starts_with("!! error 207")), "{lines:?}");
     }
-    let (code, lines) = run("other");
-    assert!(code == Some(1) && lines[0].starts_with("!! error 207"), "{lines:?}");
     let (code, told) = Computer::new().run(&addresses(&server)[1], "python", &[]);
     assert_eq!(code, Some(77), "{told}");
 }

@@ -31,7 +31,7 @@ impl Stream {
         match self {
             Self::Plain(_) => Some(ChannelBinding::None),
             Self::Tls(socket) => {
-                socket.exporter(TLS_EXPORTER_LABEL).map(ChannelBinding::TlsExporter)
+                socket.exporter(TLS_EXPORTER_LABEL).map(ChannelBinding::of_exporter)
             }
         }
     }

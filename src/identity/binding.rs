@@ -12,35 +12,60 @@ pub const TLS_EXPORTER_LABEL: &[u8] = b"EXPORTER-pi-chat-proof";
 pub enum ChannelBinding {
     /// Plain TCP: nothing ties a proof to the connection but the challenge.
     None,
-    /// TLS: bytes of the exporter with [`TLS_EXPORTER_LABEL`].
-    TlsExporter([u8; 32]),
+    /// TLS.
+    Tls {
+        /// Bytes of the exporter with [`TLS_EXPORTER_LABEL`].
+        exporter: [u8; 32],
+        /// Fingerprint of the server's key, which clients sign whose libraries have no exporter.
+        /// `None` on the client's side: ours have one.
+        fingerprint: Option<[u8; 32]>,
+    },
     /// WebSocket: SHA-256 of the page's origin.
     WebOrigin([u8; 32]),
 }
 
 impl ChannelBinding {
+    /// Returns the binding that a client with these bytes of the exporter signs.
+    #[must_use]
+    pub const fn of_exporter(exporter: [u8; 32]) -> Self {
+        Self::Tls { exporter, fingerprint: None }
+    }
+
     /// Returns the binding of a WebSocket whose request had this `Origin`.
     #[must_use]
     pub fn of_origin(origin: &str) -> Self {
         Self::WebOrigin(Sha256::digest(origin).into())
     }
 
-    /// Returns the number of the binding, as a proof has it.
+    /// Returns the number of the binding that ours sign, as a proof has it.
     #[must_use]
     pub const fn number(&self) -> u8 {
         match self {
             Self::None => binding::NONE,
-            Self::TlsExporter(_) => binding::TLS_EXPORTER,
+            Self::Tls { .. } => binding::TLS_EXPORTER,
             Self::WebOrigin(_) => binding::WEB_ORIGIN,
         }
     }
 
-    /// Returns the data of the binding, which a proof signs.
+    /// Returns the data of the binding that ours sign.
     #[must_use]
     pub const fn data(&self) -> [u8; 32] {
         match self {
             Self::None => [0; 32],
-            Self::TlsExporter(data) | Self::WebOrigin(data) => *data,
+            Self::Tls { exporter: data, .. } | Self::WebOrigin(data) => *data,
+        }
+    }
+
+    /// Returns the data that a proof with the binding of this number signs on this connection;
+    /// `None`: such a proof is refused here.
+    #[must_use]
+    pub const fn data_of(&self, number: u8) -> Option<[u8; 32]> {
+        match (self, number) {
+            (Self::None, binding::NONE) => Some([0; 32]),
+            (Self::Tls { exporter, .. }, binding::TLS_EXPORTER) => Some(*exporter),
+            (Self::Tls { fingerprint, .. }, binding::TLS_FINGERPRINT) => *fingerprint,
+            (Self::WebOrigin(data), binding::WEB_ORIGIN) => Some(*data),
+            _ => None,
         }
     }
 }

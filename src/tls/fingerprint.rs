@@ -65,6 +65,12 @@ impl Fingerprint {
         Ok(Self::of_public_key(&parsed.subject_public_key_info()))
     }
 
+    /// Returns all bytes.
+    #[must_use]
+    pub const fn to_bytes(self) -> [u8; 32] {
+        self.0
+    }
+
     /// Returns the form that people compare.
     #[must_use]
     pub fn digits(&self) -> FingerprintDigits {

@@ -109,7 +109,7 @@ fn only_a_proof_for_this_connection_holds() {
     let pair = key_pair(1);
     let (client, own) = harness.greet_for_proof();
     let other = context(99);
-    let tls = ProofContext { binding: ChannelBinding::TlsExporter([0; 32]), ..own.clone() };
+    let tls = ProofContext { binding: ChannelBinding::of_exporter([0; 32]), ..own.clone() };
     let server = ProofContext { server_key: IdentityKey([0xbb; 32]), ..own.clone() };
     let stranger = Proof { key: key_pair(2).public(), ..pair.prove(&own) };
     let wrong = [pair.prove(&other), pair.prove(&tls), pair.prove(&server), stranger];

@@ -14,7 +14,7 @@ use crate::model::AddressGroup;
 use crate::os::Clock;
 use crate::server::ServerSettings;
 use crate::server::group_rates::GroupRates;
-use crate::tls::{Identity, TlsSocket};
+use crate::tls::{Fingerprint, Identity, TlsSocket};
 
 /// Maximum time from accepting a connection to the end of its handshake, with the time for which
 /// the rate of its address group makes it wait.
@@ -42,14 +42,15 @@ impl Handshakes {
         client: IpAddr,
     ) -> Option<TlsTransport> {
         let accepted = timeout(HANDSHAKE_TIMEOUT, self.accept(stream, client)).await;
-        Some(TlsTransport::new(accepted.ok()??, self.clock))
+        let (socket, fingerprint) = accepted.ok()??;
+        Some(TlsTransport::new(socket, fingerprint, self.clock))
     }
 
     /// Completes the handshake, after the time for which the rate of the client's address group
     /// makes it wait. It counts for that rate when the client begins it: until then it costs no
-    /// work. Returns `None` if the handshake fails, would have to wait too long, or the server
-    /// cannot use its certificate.
-    async fn accept(&self, stream: TcpStream, client: IpAddr) -> Option<TlsSocket> {
+    /// work. Returns the socket, and the fingerprint of the key that the client has seen. `None` if
+    /// the handshake fails, would have to wait too long, or the server cannot use its certificate.
+    async fn accept(&self, stream: TcpStream, client: IpAddr) -> Option<(TlsSocket, Fingerprint)> {
         stream.readable().await.ok()?;
         let now = self.clock.now();
         let rate = self.rates.rate_of(now, AddressGroup::of(client));
@@ -58,8 +59,9 @@ impl Handshakes {
             sleep(wait).await;
         }
         let certificate = self.settings.borrow().tls.certificate.clone();
-        let config = certificate.as_ref().or(self.own.as_ref())?.config()?;
-        let (stream, tls) = TlsAcceptor::from(config).accept(stream).await.ok()?.into_inner();
-        Some(TlsSocket::new(stream, tls))
+        let identity = certificate.as_ref().or(self.own.as_ref())?;
+        let acceptor = TlsAcceptor::from(identity.config()?);
+        let (stream, tls) = acceptor.accept(stream).await.ok()?.into_inner();
+        Some((TlsSocket::new(stream, tls), identity.fingerprint()))
     }
 }

@@ -24,7 +24,6 @@ use super::listen::{self, Bound, ListenError};
 use super::listen_address::ListenAddress;
 use super::trusted_proxies::TrustedProxies;
 use super::unproven::{Place, Unproven};
-use crate::identity::ChannelBinding;
 use crate::model::AddressGroup;
 use crate::model::limits::{DEFAULT_PORT, DEFAULT_TLS_PORT};
 use crate::tls::Identity;
@@ -137,7 +136,7 @@ impl TlsWayIn {
         };
         drop(place);
         if let Some(transport) = transport {
-            let binding = transport.exporter().map(ChannelBinding::TlsExporter);
+            let binding = transport.channel_binding();
             self.admission.admit(transport, client, binding, permit).await;
         }
     }

@@ -5,11 +5,11 @@ use std::io::{self, ErrorKind, IoSlice};
 use tokio::io::{Interest, Ready};
 use tokio::time::timeout;
 
-use crate::identity::TLS_EXPORTER_LABEL;
+use crate::identity::{ChannelBinding, TLS_EXPORTER_LABEL};
 use crate::model::{ErrorCode, TokenBucket};
 use crate::os::Clock;
 use crate::server::connection::{LINGER, Transport};
-use crate::tls::TlsSocket;
+use crate::tls::{Fingerprint, TlsSocket};
 
 /// Number of bytes beside frames that a client may send at once: overhead of records, padding,
 /// messages of TLS itself.
@@ -22,6 +22,8 @@ const OVERHEAD_PER_MINUTE: u32 = 256 << 10;
 pub(in crate::server) struct TlsTransport {
     /// Socket that encrypts.
     socket: TlsSocket,
+    /// Fingerprint of the key that the client has seen.
+    fingerprint: Fingerprint,
     /// Rate limit of the bytes beside frames.
     overhead: TokenBucket,
     /// Number of bytes beside frames that are charged.
@@ -31,16 +33,18 @@ pub(in crate::server) struct TlsTransport {
 }
 
 impl TlsTransport {
-    /// Wraps a socket on which the handshake is complete.
-    pub(super) fn new(socket: TlsSocket, clock: Clock) -> Self {
+    /// Wraps a socket on which the handshake is complete. `fingerprint`: that of the key that the
+    /// client has seen in it.
+    pub(super) fn new(socket: TlsSocket, fingerprint: Fingerprint, clock: Clock) -> Self {
         let overhead = TokenBucket::new(OVERHEAD_BURST, OVERHEAD_PER_MINUTE);
-        Self { socket, overhead, charged: 0, clock }
+        Self { socket, fingerprint, overhead, charged: 0, clock }
     }
 
-    /// Returns the bytes that bind a proof of a key to this connection; `None` does not happen
-    /// after a handshake.
-    pub(super) fn exporter(&self) -> Option<[u8; 32]> {
-        self.socket.exporter(TLS_EXPORTER_LABEL)
+    /// Returns what binds a proof of a key to this connection; `None` does not happen after a
+    /// handshake.
+    pub(super) fn channel_binding(&self) -> Option<ChannelBinding> {
+        let exporter = self.socket.exporter(TLS_EXPORTER_LABEL)?;
+        Some(ChannelBinding::Tls { exporter, fingerprint: Some(self.fingerprint.to_bytes()) })
     }
 
     /// Charges the bytes beside frames that are not charged yet. Returns true if the client may

@@ -12,6 +12,8 @@ pub mod binding {
     pub const TLS_EXPORTER: u8 = 1;
     /// The proof is bound to the origin of the web page that made it.
     pub const WEB_ORIGIN: u8 = 2;
+    /// The proof is bound to the key of the TLS server, by its fingerprint.
+    pub const TLS_FINGERPRINT: u8 = 3;
 }
 
 /// Proof that a client has the secret half of a key. Not verified yet.
