@@ -168,6 +168,7 @@ impl Hub {
             ));
         }
         let made = self.moderation.reservations(name.key(), now).next()?;
+        let name = made.invitation.username.as_ref().unwrap_or(name);
         let id = made.invitation.hash.id();
         Some(format!(
             "The invitation {id} keeps the name {name} already: chat-server invitations revoke {id} \

@@ -446,7 +446,8 @@ fn second_invitation_for_a_name_is_refused() {
     harness.invite(9, Some("paul"), 1);
     assert_eq!(harness.try_invite(8, Some("PAUL"), 1), Err(ErrorCode::CannotClaim));
     let told = harness.owner_text.clone();
-    assert!(told.contains(&format!("revoke {}", code(9).hash().id())), "{told}");
+    let expected = format!("revoke {}", code(9).hash().id());
+    assert!(told.contains(&expected) && told.contains("the name paul already"), "{told}");
     assert_eq!(harness.try_invite(8, Some("Sara"), 1), Err(ErrorCode::CannotClaim));
     let told = harness.owner_text.clone();
     assert!(told.contains("claims release sara"), "{told}");
