@@ -3,6 +3,7 @@
 //!
 //! What ends by the wall clock ends only when that is trusted ([`ClockTrust`]).
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Hub;
@@ -45,6 +46,9 @@ pub(super) struct IdentityTimer {
     is_trusted: bool,
     /// Moment of the next look.
     next: Moment,
+    /// Last uses of claimed names since the start of the server, by the monotonic clock: the key of
+    /// the claim, and the moment. It has at most one for each claim in force.
+    uses: BTreeMap<NameKey, (IdentityKey, Moment)>,
 }
 
 impl IdentityTimer {
@@ -52,7 +56,7 @@ impl IdentityTimer {
     pub(super) fn start(now: Now) -> Self {
         let mut clock = ClockTrust::default();
         let is_trusted = clock.update(now);
-        Self { clock, is_trusted, next: now.moment + CHECK_INTERVAL }
+        Self { clock, is_trusted, next: now.moment + CHECK_INTERVAL, uses: BTreeMap::new() }
     }
 
     /// Takes a reading of the clocks. Call it for each input, so that it notices when the clock is
@@ -64,6 +68,17 @@ impl IdentityTimer {
     /// Returns the moment of the next look.
     pub(super) const fn next(&self) -> Moment {
         self.next
+    }
+
+    /// Notes that a claimed name is in use with the key of its claim.
+    pub(super) fn note_use(&mut self, name: NameKey, key: IdentityKey, now: Moment) {
+        self.uses.insert(name, (key, now));
+    }
+
+    /// Returns the time since a claimed name was last used; `None` if it was not since the start.
+    fn time_since_use(&self, claim: &Claim<'_>, now: Moment) -> Option<Duration> {
+        let (key, moment) = self.uses.get(claim.username.key())?;
+        (*key == claim.key).then(|| now.since(*moment))
     }
 
     /// Returns true if a look is due, and sets the moment of the next one. There is nothing to do
@@ -238,16 +253,20 @@ impl Hub {
         self.propose_fact(requester, draft, None);
     }
 
-    /// Renews the claim of the name with which a session has joined, if that is due.
-    pub(super) fn renew_claim(&mut self, now: Timestamp, session: SessionId) {
+    /// Notes that a session has joined under a name that is claimed with its key, and renews the
+    /// claim if that is due. While the clock is not trusted, the next look at the claims does that.
+    pub(super) fn renew_claim(&mut self, now: Now, session: SessionId) {
         let Some(known) = self.sessions.get(session) else {
             return;
         };
         let user = NamedSession { session, username: known.username.clone() };
         let claim = self.moderation.claim(known.username.key());
-        if let Some(claim) = claim.filter(|it| Some(it.key) == known.key)
-            && claim.fact.time.until(now) >= self.renewal_interval()
-        {
+        let Some(claim) = claim.filter(|it| Some(it.key) == known.key) else {
+            return;
+        };
+        self.identity_timer.note_use(claim.username.key().clone(), claim.key, now.moment);
+        let is_due = claim.fact.time.until(now.time) >= self.renewal_interval();
+        if is_due && self.identity_timer.is_trusted {
             let draft = renewal_of(claim, user);
             self.propose_fact(Requester::Hub, draft, None);
         }
@@ -273,7 +292,20 @@ impl Hub {
         if !self.identity_timer.take_due(now.moment) {
             return;
         }
-        let claims = self.moderation.claims().filter_map(|it| self.due_change(now.time, it));
+        let is_in_force = |name: &NameKey, key: IdentityKey| {
+            self.moderation.claim(name).is_some_and(|it| it.key == key)
+        };
+        self.identity_timer.uses.retain(|name, (key, _)| is_in_force(name, *key));
+        let present: Vec<(NameKey, IdentityKey)> = self
+            .moderation
+            .claims()
+            .filter(|it| self.present_holder(it.username.key(), it.key).is_some())
+            .map(|it| (it.username.key().clone(), it.key))
+            .collect();
+        for (name, key) in present {
+            self.identity_timer.note_use(name, key, now.moment);
+        }
+        let claims = self.moderation.claims().filter_map(|it| self.due_change(now, it));
         let over = self.moderation.invitations().into_iter().map(|it| it.invitation.hash);
         let over = over.filter(|it| self.is_forgotten(now.time, *it)).map(|invitation| {
             let action = ModerationAction::InvitationRevoked { invitation };
@@ -285,19 +317,25 @@ impl Hub {
         }
     }
 
-    /// Returns the fact that renews or ends a claim, if one is due.
-    fn due_change(&self, now: Timestamp, claim: Claim<'_>) -> Option<FactDraft> {
-        let idle = claim.fact.time.until(now);
-        if let Some(holder) = self.present_holder(claim.username.key(), claim.key) {
-            return (idle >= self.renewal_interval()).then(|| renewal_of(claim, holder));
+    /// Returns the fact that renews or ends a claim, if one is due. The wall clock tells when the claim
+    /// was made or renewed, and may have been wrong then. So a use since the start counts by the
+    /// monotonic clock.
+    fn due_change(&self, now: Now, claim: Claim<'_>) -> Option<FactDraft> {
+        let ModerationAction::NameClaimed { holder, .. } = &claim.fact.draft.action else {
+            return None;
+        };
+        let age = claim.fact.time.until(now.time);
+        let since_use = self.identity_timer.time_since_use(&claim, now.moment);
+        let unused = since_use.map_or(age, |it| it.min(age));
+        if age.saturating_sub(unused) >= self.renewal_interval() {
+            let present = self.present_holder(claim.username.key(), claim.key);
+            return Some(renewal_of(claim, present.unwrap_or_else(|| holder.clone())));
         }
         let most = Duration::from_secs(u64::from(self.settings.claims_unused) * DAY);
-        if most.is_zero() || idle < most {
+        if most.is_zero() || unused < most {
             return None;
         }
-        if claim.fact.time < EARLIEST_PLAUSIBLE
-            && let ModerationAction::NameClaimed { holder, .. } = &claim.fact.draft.action
-        {
+        if claim.fact.time < EARLIEST_PLAUSIBLE {
             return Some(renewal_of(claim, holder.clone()));
         }
         let action = end_of(claim, ClaimEnd::Unused);

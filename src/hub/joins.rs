@@ -150,7 +150,7 @@ impl Hub {
     ) {
         let group = pending.group;
         self.accept_join(now, id, pending, session);
-        self.renew_claim(now.time, session);
+        self.renew_claim(now, session);
         self.send_out_if_banned(now, session, group);
     }
 

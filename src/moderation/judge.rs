@@ -113,6 +113,7 @@ impl ModerationState {
         let Some(register) = Register::of(action) else {
             return Ok(());
         };
+        self.judge_place_of_claim(actor, action)?;
         self.judge_identity(action, time)?;
         let held = self.registers.get(&register);
         match Write::of(action) {
@@ -122,6 +123,35 @@ impl ModerationState {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Judges whether a claim finds a place. The use of an invitation that a claim follows is judged
+    /// as the claim will be, so that a refused claim spends no invitation. Other actions pass.
+    fn judge_place_of_claim(
+        &self,
+        actor: &Actor,
+        action: &ModerationAction,
+    ) -> Result<(), FactError> {
+        use ModerationAction as Action;
+
+        let (user, used_key) = match action {
+            Action::NameClaimed { holder, .. } => (holder, None),
+            Action::InvitationUsed { user, key, is_for_claim: true, .. } => (user, Some(*key)),
+            _ => return Ok(()),
+        };
+        let name = user.username.key();
+        let claim = self.claim(name);
+        if let Some(key) = used_key {
+            let is_others = claim.is_some_and(|it| Some(it.key) != key);
+            let has_claim = key.is_some_and(|it| self.claim_of(&it).is_some());
+            if is_others || has_claim {
+                return Err(FactError::Claimed);
+            }
+        }
+        if claim.is_none() && self.is_full(&Register::Claim(name.clone()), actor) {
+            return Err(FactError::Full);
+        }
+        Ok(())
     }
 
     /// Returns true if as many registers of this one's class are set as this actor may fill.

@@ -98,8 +98,11 @@ impl Hub {
                 let notice = text.map(|it| Notice::new(NoticeCode::Announcement, it.as_str()));
                 notice.map_or(0, |it| self.announce(scope, it))
             }
-            ModerationAction::NameClaimed { .. }
-            | ModerationAction::ClaimEnded { .. }
+            ModerationAction::NameClaimed { holder, key, .. } => {
+                self.identity_timer.note_use(holder.username.key().clone(), *key, now.moment);
+                1
+            }
+            ModerationAction::ClaimEnded { .. }
             | ModerationAction::InvitationMade(_)
             | ModerationAction::InvitationRevoked { .. }
             | ModerationAction::InvitationUsed { .. } => 1,

@@ -1,6 +1,7 @@
 //! Claims and invitations: verdicts, and who may have which name.
 
 use super::*;
+use crate::moderation::register::{COMMAND_LINE_RESERVE, MAX_CLAIMS};
 
 /// Returns the draft of an action that a session performs itself.
 fn by(session: u64, action: ModerationAction) -> FactDraft {
@@ -214,4 +215,34 @@ fn invitation_for_a_name_reserves_it() {
     let revoked = ModerationAction::InvitationRevoked { invitation: hash(9) };
     log.commit(command(revoked)).unwrap();
     assert!(!is_reserved(&log));
+}
+
+/// A claim that would be refused spends no invitation: neither if no place for a claim is left, nor if
+/// the name or the key has another claim.
+#[test]
+fn refused_claim_spends_no_invitation() {
+    let mut log = FactLog::default();
+    let used = |username: &str| by(1, invitation_use(7, user(1, username), Some(key(1)), true));
+    log.commit(command(invitation(7, None, 1))).unwrap();
+    log.commit(by(2, claim(user(2, "bob"), key(2), None))).unwrap();
+    assert_eq!(log.commit(used("bob")), Err(FactError::Claimed), "of another key");
+    let places = MAX_CLAIMS - COMMAND_LINE_RESERVE;
+    for number in 1..places as u64 {
+        let mut key = [9; 32];
+        key[..8].copy_from_slice(&number.to_be_bytes());
+        let action = claim(user(3, &format!("name{number}")), IdentityKey(key), None);
+        log.append(by(3, action), true);
+    }
+    assert_eq!(log.commit(used("anna")), Err(FactError::Full));
+    assert_eq!(log.commit(by(1, claim(user(1, "anna"), key(1), Some(7)))), Err(FactError::Full));
+    assert_eq!(log.state.uses_left(hash(7)), 1);
+    let bobs = log.facts.iter().find(|it| it.draft == by(2, claim(user(2, "bob"), key(2), None)));
+    let end = claim_end(bobs.unwrap(), ClaimEnd::Released);
+    log.commit(command(end)).unwrap();
+    assert_eq!(log.commit(used("anna")), Ok(()), "a place is left again");
+    assert_eq!(log.commit(by(1, claim(user(1, "anna"), key(1), Some(7)))), Ok(()));
+    log.commit(command(invitation(8, None, 1))).unwrap();
+    let second = invitation_use(8, user(1, "carl"), Some(key(1)), true);
+    assert_eq!(log.commit(by(1, second)), Err(FactError::Claimed), "this key has a claim");
+    assert_eq!(log.state.uses_left(hash(8)), 1);
 }

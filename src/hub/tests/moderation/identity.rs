@@ -383,6 +383,60 @@ fn claim_ends_by_a_trusted_clock_only() {
     assert_eq!(unset.come("anna", None, None).1, "name_claimed 2 0");
 }
 
+/// A clock that was wrong when a claim was made or used, and is set later, ends no claim that was used
+/// since the start. The claim is renewed, by the clock that is trusted by then.
+#[test]
+fn claim_used_before_the_clock_was_set_stays() {
+    let settings =
+        HubSettings { claims_unused: 30, ..settings(Access::Everybody, ClaimPolicy::Open) };
+    let trusted = u64::try_from(CLOCK_TRUST_AFTER.as_millis()).unwrap();
+    let mut harness = Harness::with(settings.clone());
+    harness.start_time_ms += 1_700_000_000_000;
+    harness.claim_and_go("anna", 1);
+    harness.claim_and_go("bob", 2);
+    // A server that was switched off for 400 days, and starts with the time at which it was.
+    harness.restart(settings.clone(), 0);
+    let (anna, welcome) = harness.come("anna", Some(1), None);
+    assert_eq!(welcome, "welcome anna 4 last 0");
+    harness.disconnect(anna);
+    harness.claim_and_go("carl", 3);
+    harness.start_time_ms += 400 * A_DAY;
+    let (other, _) = harness.come("dora", None, None);
+    harness.disconnect(other);
+    assert_eq!(harness.facts.len(), 3);
+    harness.advance(3 * trusted);
+    let claimed = |harness: &Harness| -> Vec<String> {
+        harness.hub.moderation().claims().map(|it| it.username.to_string()).collect()
+    };
+    assert_eq!(claimed(&harness), ["anna", "carl"], "bob was not there");
+    assert_eq!(harness.facts.len(), 6, "two are renewed, and one has ended");
+    harness.advance(29 * A_DAY);
+    assert_eq!(harness.facts.len(), 6, "a use renews once");
+    harness.advance(2 * A_DAY);
+    assert_eq!(claimed(&harness), [""; 0], "they are unused now");
+    harness.check_fold();
+}
+
+/// No claim is renewed by a clock that is not trusted: it may be years ahead.
+#[test]
+fn renewal_is_dated_by_a_trusted_clock() {
+    let settings = settings(Access::Everybody, ClaimPolicy::Open);
+    let trusted = u64::try_from(CLOCK_TRUST_AFTER.as_millis()).unwrap();
+    let mut harness = Harness::with(settings.clone());
+    harness.start_time_ms += 1_700_000_000_000;
+    harness.claim_and_go("anna", 1);
+    harness.start_time_ms += 1_000 * A_DAY;
+    harness.restart(settings, 0);
+    let (anna, _) = harness.come("anna", Some(1), None);
+    harness.disconnect(anna);
+    assert_eq!(harness.facts.len(), 1);
+    harness.start_time_ms -= 990 * A_DAY;
+    harness.advance(3 * trusted);
+    assert_eq!(harness.facts.len(), 2, "renewed by the clock as it was set");
+    let (first, renewed) = (harness.facts[0].time, harness.facts[1].time);
+    assert!(first.until(renewed).as_millis() < u128::from(11 * A_DAY));
+}
+
 /// Invitations that were over or used up a month ago are forgotten, and only they.
 #[test]
 fn invitations_that_are_over_are_forgotten() {
