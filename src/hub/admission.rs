@@ -76,6 +76,16 @@ impl Hub {
         self.settings.access == Access::Invited && !is_admitted
     }
 
+    /// Returns true if a code is, or was, that of an invitation: it is no guess. One that was
+    /// revoked or forgotten is known as long as its uses are.
+    pub(super) fn is_known_code(&self, code: &str) -> bool {
+        code.parse::<InvitationCode>().is_ok_and(|it| {
+            let hash = it.hash();
+            self.moderation.invitation(hash).is_some()
+                || self.moderation.uses(hash).next().is_some()
+        })
+    }
+
     /// Checks the code of an invitation, as [`Self::check_access`].
     ///
     /// # Errors

@@ -93,8 +93,9 @@ pub enum Quota {
     Connections,
     /// Rate of `join`s. Beyond the limit, the connection is closed.
     Joins,
-    /// Number of wrong passwords and unknown invitations. Beyond the limit, a pause begins: every
-    /// `join` with a password or an invitation is refused, and its connection is closed.
+    /// Number of wrong passwords, and apart from them of unknown codes of invitations. Beyond the
+    /// limit, a pause begins: every `join` with a password, or with an unknown code, is refused, and
+    /// its connection is closed.
     Passwords,
     /// Number of open rooms. A `join` or `enter` that would open a further room is refused if the
     /// address group has opened too many, or if the server has too many.

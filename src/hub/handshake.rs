@@ -73,11 +73,6 @@ impl JoinRefusal {
         Self { text: Some(text.to_owned()), ..code.into() }
     }
 
-    /// Returns true if the `join` has brought an invitation that does not exist: perhaps a guess.
-    fn is_unknown_invitation(&self) -> bool {
-        self.code == ErrorCode::InviteInvalid && self.text.is_none()
-    }
-
     /// Builds the error frame. If a name waits, the frame's text and `retry_after` say for how
     /// long.
     fn to_error(&self) -> Error {
@@ -148,7 +143,8 @@ impl Hub {
 
     /// Handles `join`: proposes it to the log, or sends an error.
     /// Closes the connection after the last permitted attempt, or if a quota for `join`s or for wrong
-    /// passwords and unknown invitations is used up.
+    /// passwords and unknown codes is used up. A code that the server knows is no guess: it waits
+    /// for no pause.
     pub(super) fn handle_join(&mut self, now: Now, id: ConnectionId, join: &Join) {
         let Some(group) = self.connections.get(&id).map(|it| it.group) else {
             return;
@@ -158,10 +154,12 @@ impl Hub {
             return self.close_for_quota(now, id, Quota::Joins, about, QUOTA_RETRY_AFTER);
         }
         let tries_password = self.settings.password.is_some() && join.password.is_some();
-        if (tries_password || join.invite.is_some())
-            && let Some(pause) = self.quotas.password_pause(group, now.moment)
-        {
+        if tries_password && let Some(pause) = self.quotas.password_pause(group, now.moment) {
             return self.close_for_quota(now, id, Quota::Passwords, about, pause);
+        }
+        let guesses_code = join.invite.as_ref().is_some_and(|it| !self.is_known_code(it));
+        if guesses_code && let Some(pause) = self.quotas.code_pause(group, now.moment) {
+            return self.close_for_unknown_code(now, id, group, pause);
         }
         match self.check_join(now, (id, group), join) {
             Ok(valid) => {
@@ -173,12 +171,32 @@ impl Hub {
                 self.report_room_refusal(group, code);
                 if code == ErrorCode::PasswordWrong {
                     self.quotas.record_password_failure(group, now.moment);
-                } else if refusal.is_unknown_invitation() {
-                    self.quotas.record_unknown_invitation(group, now.moment);
+                } else if code == ErrorCode::InviteInvalid && guesses_code {
+                    self.quotas.record_unknown_code(group, now.moment);
                 }
                 self.refuse_join(now, id, &refusal);
             }
         }
+    }
+
+    /// Closes a connection whose `join` brings an unknown code during a pause. The text says what to
+    /// wait for, because nobody would guess it.
+    fn close_for_unknown_code(
+        &mut self,
+        now: Now,
+        id: ConnectionId,
+        group: AddressGroup,
+        pause: Duration,
+    ) {
+        self.report_quota(group, Quota::Passwords);
+        let retry_after = u32::try_from(pause.as_millis()).unwrap_or(u32::MAX).max(1);
+        let text = format!(
+            "This invitation does not exist, like too many others from your address. Check the \
+             code, and try again in {} s.",
+            retry_after.div_ceil(1_000)
+        );
+        let error = Error::about(ErrorCode::TooManyFromAddress, kind::JOIN, Reference::NONE);
+        self.close_with_error(now, id, Error { retry_after, text, ..error });
     }
 
     /// Refuses a `join`: sends its error. Closes the connection after the last permitted attempt.

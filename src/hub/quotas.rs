@@ -1,5 +1,6 @@
 //! Quotas by address group: usage and limits of connections, rooms, `join`s, wrong passwords,
-//! requests (those that read the log, moderate or ask for a list), and further replay pages.
+//! unknown codes of invitations, requests (those that read the log, moderate or ask for a list),
+//! and further replay pages.
 //!
 //! The quota of sessions is in `sessions`, that of names in `waiting_names`. The driver has the
 //! quotas of messages and of unsent bytes.
@@ -55,7 +56,7 @@ pub(super) struct GroupLimits {
     request_burst: u32,
     /// Rate limit of requests and of further replay pages, in units per minute after the burst.
     requests_per_minute: u32,
-    /// Number of wrong passwords before the first pause.
+    /// Number of wrong passwords, and of unknown codes, before the first pause.
     free_failures: u32,
 }
 
@@ -76,24 +77,21 @@ impl GroupLimits {
     }
 }
 
-/// Wrong passwords and unknown invitations of an address group, and the pause that follows them.
+/// Wrong guesses of an address group at one kind of secret, and the pause that follows them.
 #[derive(Clone, Copy, Debug, Default)]
-struct PasswordFailures {
-    /// Number of wrong passwords and unknown invitations that are not forgotten.
+struct WrongGuesses {
+    /// Number of wrong guesses that are not forgotten.
     count: u32,
-    /// True if there are unknown invitations among them. A right password does not make these be
-    /// forgotten: who knows it could guess on.
-    has_unknown_invitation: bool,
     /// End of the last pause. There is no pause from this moment on.
     paused_until: Moment,
-    /// Moment when the wrong passwords are forgotten. A further wrong password postpones it.
+    /// Moment when the wrong guesses are forgotten. A further one postpones it.
     forgotten_at: Moment,
 }
 
-impl PasswordFailures {
-    /// Counts a wrong password. First forgets earlier wrong passwords whose time is over. The first
-    /// `free` wrong passwords cause no pause. Each further one causes a pause, twice as long as the
-    /// one before, at most [`MAX_PASSWORD_PAUSE`].
+impl WrongGuesses {
+    /// Counts a wrong guess. First forgets earlier ones whose time is over. The first `free` wrong
+    /// guesses cause no pause. Each further one causes a pause, twice as long as the one before, at
+    /// most [`MAX_PASSWORD_PAUSE`].
     fn record(&mut self, now: Moment, free: u32) {
         if self.forgotten_at <= now {
             *self = Self::default();
@@ -108,6 +106,11 @@ impl PasswordFailures {
         };
         self.paused_until = now + pause;
         self.forgotten_at = self.paused_until + PASSWORD_FAILURES_LIFETIME;
+    }
+
+    /// Returns the remaining time of the pause; `None` if there is none.
+    fn pause(&self, now: Moment) -> Option<Duration> {
+        (now < self.paused_until).then(|| self.paused_until.since(now))
     }
 }
 
@@ -126,7 +129,10 @@ struct GroupUsage {
     /// Token bucket (rate limit) of requests and of further replay pages, in units.
     requests: TokenBucket,
     /// Wrong passwords.
-    failures: PasswordFailures,
+    passwords: WrongGuesses,
+    /// Unknown codes of invitations. They are counted apart from passwords: mistyped codes keep
+    /// nobody out who knows the password, and a right password gives nobody new guesses at codes.
+    codes: WrongGuesses,
     /// Moment when the address group can be forgotten, which is its key in [`Quotas::idle`]. `None`
     /// if the group is not idle.
     forgotten_at: Option<Moment>,
@@ -283,38 +289,35 @@ impl Quotas {
     /// Returns the remaining time of an address group's pause after wrong passwords; `None` if
     /// there is no pause.
     pub(super) fn password_pause(&self, group: AddressGroup, now: Moment) -> Option<Duration> {
-        let until = self.groups.get(&group)?.failures.paused_until;
-        (now < until).then(|| until.since(now))
+        self.groups.get(&group)?.passwords.pause(now)
+    }
+
+    /// Returns the remaining time of an address group's pause after unknown codes of invitations;
+    /// `None` if there is no pause.
+    pub(super) fn code_pause(&self, group: AddressGroup, now: Moment) -> Option<Duration> {
+        self.groups.get(&group)?.codes.pause(now)
     }
 
     /// Counts a wrong password of an address group. A wrong password beyond the free ones begins a
     /// pause.
     pub(super) fn record_password_failure(&mut self, group: AddressGroup, now: Moment) {
-        self.update(group, now, |usage, limits| {
-            usage.failures.record(now, limits.free_failures);
-        });
+        self.update(group, now, |usage, limits| usage.passwords.record(now, limits.free_failures));
     }
 
-    /// Counts an unknown invitation of an address group like a wrong password.
-    pub(super) fn record_unknown_invitation(&mut self, group: AddressGroup, now: Moment) {
-        self.update(group, now, |usage, limits| {
-            usage.failures.record(now, limits.free_failures);
-            usage.failures.has_unknown_invitation = true;
-        });
+    /// Counts an unknown code of an invitation of an address group. One beyond the free ones begins
+    /// a pause.
+    pub(super) fn record_unknown_code(&mut self, group: AddressGroup, now: Moment) {
+        self.update(group, now, |usage, limits| usage.codes.record(now, limits.free_failures));
     }
 
-    /// Forgets the wrong passwords of an address group that has sent the right one, unless there are
-    /// unknown invitations among them. A client that does not know the password cannot cause this.
+    /// Forgets the wrong passwords of an address group that has sent the right one. A client that
+    /// does not know the password cannot cause this.
     pub(super) fn clear_password_failures(&mut self, group: AddressGroup, now: Moment) {
-        self.update(group, now, |usage, _| {
-            if !usage.failures.has_unknown_invitation {
-                usage.failures = PasswordFailures::default();
-            }
-        });
+        self.update(group, now, |usage, _| usage.passwords = WrongGuesses::default());
     }
 
     /// Removes the idle groups whose usage is over: the token buckets are full, and no wrong
-    /// password counts any more. Call it at each wake-up. [`Self::add_connection`] calls it too.
+    /// password or unknown code counts any more. Call it at each wake-up. [`Self::add_connection`] calls it too.
     pub(super) fn forget_idle(&mut self, now: Moment) {
         while let Some((at, group)) = self.idle.first().copied()
             && at <= now
@@ -342,7 +345,8 @@ impl Quotas {
             rooms: 0,
             joins: TokenBucket::new(limits.join_burst, limits.joins_per_minute),
             requests: TokenBucket::new(limits.request_burst, limits.requests_per_minute),
-            failures: PasswordFailures::default(),
+            passwords: WrongGuesses::default(),
+            codes: WrongGuesses::default(),
             forgotten_at: None,
         });
         let before = usage.live.len();
@@ -361,7 +365,8 @@ impl Quotas {
             return result;
         }
         let buckets = usage.joins.full_at().max(usage.requests.full_at());
-        let at = buckets.max(usage.failures.forgotten_at);
+        let guesses = usage.passwords.forgotten_at.max(usage.codes.forgotten_at);
+        let at = buckets.max(guesses);
         if at <= now {
             groups.remove(&group);
             return result;

@@ -310,6 +310,38 @@ fn guessed_codes_are_limited() {
     assert_eq!(harness.reached_quotas.last().unwrap().1, Quota::Passwords);
 }
 
+/// Unknown codes of an address keep out neither whoever brings a code that exists, nor whoever knows
+/// the password.
+#[test]
+fn pause_after_unknown_codes_is_for_unknown_codes() {
+    let password = Some("sesame".to_owned());
+    let settings = HubSettings { password, ..settings(Access::Everybody, ClaimPolicy::Open) };
+    let mut harness = Harness::with(settings);
+    harness.invite(9, None, 1);
+    harness.invite(8, None, 1);
+    let mut come = |name: &str, password: &str, invite: Option<String>| {
+        let (client, _) = harness.greet_for_proof();
+        let password = Some(password.to_owned());
+        harness.send(client, Join { password, invite, ..join(name, &[]) });
+        let answer = harness.take_summaries(client).remove(0);
+        harness.disconnect(client);
+        answer
+    };
+    let unknown = |number: u32| Some(format!("0000-0000-0000-{number:04}"));
+    let is_paused = |answer: &str| answer == "too_many_from_address 2 0";
+    let guesses =
+        (0..40).take_while(|it| !is_paused(&come("anna", "sesame", unknown(*it)))).count();
+    assert!((30..40).contains(&guesses), "{guesses}");
+    assert!(come("anna", "sesame", Some(code(9).to_string())).starts_with("welcome anna"));
+    assert!(come("bob", "sesame", None).starts_with("welcome bob"));
+    assert!(is_paused(&come("carl", "sesame", unknown(50))), "a right password changes nothing");
+    // A known code is no way round the pause after wrong passwords.
+    let wrong = |it: usize| (it > 35).then(|| code(8).to_string());
+    let tries = (0..40).take_while(|it| !is_paused(&come("dora", "wrong", wrong(*it)))).count();
+    assert!((30..40).contains(&tries), "{tries}");
+    assert!(is_paused(&come("dora", "sesame", Some(code(8).to_string()))));
+}
+
 /// The owner revokes invitations and releases names. Who has come in stays.
 #[test]
 fn owner_revokes_and_releases() {
