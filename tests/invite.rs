@@ -275,7 +275,7 @@ fn sheet_has_a_slip_for_each_invitation() {
             FINGERPRINT,
             "lang=\"de\"",
             URLS[0],
-            "until 1970-01-01 00:01",
+            "until / <span lang=\"de\">bis</span> 19",
             &format!(">{code}<"),
             &link,
         ] {

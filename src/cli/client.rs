@@ -27,7 +27,7 @@ use crate::os::random_bytes;
 use crate::text_input;
 use crate::tls::{Fingerprint, FingerprintDigits, SaidFingerprint, ServerLink};
 use crate::ui::terminal::hold_resize_signal;
-use crate::ui::{CLAIMED_NAME_TEXT, PlainScreen, Screen, SharedViewState, safe_line};
+use crate::ui::{CLAIMED_NAME_TEXT, PlainScreen, Screen, SharedViewState, invited_name, safe_line};
 
 /// Chat on a pi-chat server.
 ///
@@ -562,9 +562,10 @@ fn exit_code(
             Some(ErrorCode::InviteRequired) => {
                 format!("{reason} Give the code of your invitation with --invite CODE.")
             }
-            Some(ErrorCode::InviteInvalid) => {
-                format!("{reason} --invite CODE takes another one.")
-            }
+            Some(ErrorCode::InviteInvalid) => match invited_name(reason) {
+                Some(name) => format!("{reason} It is of use with --name {name}."),
+                None => format!("{reason} --invite CODE takes another one."),
+            },
             Some(ErrorCode::NameInvalid | ErrorCode::NameTaken | ErrorCode::NameLookalike) => {
                 format!("{reason} You asked for “{}”; --name asks for another.", config.name)
             }

@@ -16,6 +16,7 @@ use crate::model::{
     ModerationRequest, Reason, Role, RoomName, RoomSetting, SanctionKind, SanctionLength, Scope,
     Sequence, SessionId, SlowMode, Topic, UserSelector, Username,
 };
+use crate::os::Clock;
 use crate::server::{ControlAnswer, ControlList, ControlRequest};
 
 /// Text for the owner if the server does not answer a request for a moderation action.
@@ -486,7 +487,9 @@ impl ListArgs {
             ControlAnswer::Roles(roles) => write_roles(&roles),
             ControlAnswer::Sanctions(sanctions) => write_sanctions(&sanctions),
             ControlAnswer::Rooms(rooms) => write_rooms(&rooms),
-            ControlAnswer::Invitations(invitations) => write_invitations(&invitations),
+            ControlAnswer::Invitations(invitations) => {
+                write_invitations(&invitations, Clock::start().time_of_day())
+            }
             ControlAnswer::Claims(claims) => write_claims(&claims),
             _ => bail!("the server has answered something else"),
         })

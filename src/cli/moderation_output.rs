@@ -53,22 +53,30 @@ pub(super) fn write_rooms(rooms: &[RoomListing]) -> String {
     or_none(text, "there is no room yet")
 }
 
-/// Formats invitations, a line each.
-pub(super) fn write_invitations(invitations: &[InvitationListing]) -> String {
+/// Formats invitations, a line each. `now`: the present time, by which some are over.
+pub(super) fn write_invitations(invitations: &[InvitationListing], now: Timestamp) -> String {
     let mut text = String::new();
     for it in invitations {
-        let _ = writeln!(text, "{}  {}", it.id, invitation_text(it));
+        let _ = writeln!(text, "{}  {}", it.id, invitation_text(it, now));
     }
     or_none(text, "there is no invitation")
 }
 
-/// Describes an invitation: for whom, how often, until when.
-pub(super) fn invitation_text(invitation: &InvitationListing) -> String {
+/// Describes an invitation: for whom, how often, until when. Of one that is over at `now`, it does
+/// not say that uses are left.
+pub(super) fn invitation_text(invitation: &InvitationListing, now: Timestamp) -> String {
     let InvitationListing { name, uses, left, until, permits_claim, id: _ } = invitation;
     let name = name.as_ref().map_or_else(String::new, |it| format!("for {it}, "));
     let uses = if *uses == 1 { "1 use".to_owned() } else { format!("{uses} uses") };
     let claim = if *permits_claim { "" } else { ", without a claim" };
-    format!("{name}{uses}, {left} left, {}{claim}", until_text(*until))
+    let until = until.map(Timestamp);
+    match until.filter(|it| *it <= now).and_then(format_readable) {
+        Some(over) => {
+            let used = if *left == 0 { "used up" } else { "not used up" };
+            format!("{name}{uses}, {used}, over since {over}{claim}")
+        }
+        None => format!("{name}{uses}, {left} left, {}{claim}", until_text(until.map(|it| it.0))),
+    }
 }
 
 /// Formats claims, a line each.
@@ -101,4 +109,26 @@ fn or_none(text: String, none: &str) -> String {
 /// Returns how a scope is written: the server, or a room.
 fn place(scope: &Scope) -> String {
     scope.room().map(RoomName::as_str).map_or("the server".to_owned(), |it| format!("#{it}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nobody is told that uses are left of an invitation that is over.
+    #[test]
+    fn invitation_that_is_over_has_nothing_left() {
+        let invitation = InvitationListing {
+            id: "0123abcd".parse().unwrap(),
+            name: None,
+            uses: 2,
+            left: 1,
+            until: Some(60_000),
+            permits_claim: true,
+        };
+        let before = invitation_text(&invitation, Timestamp(59_999));
+        assert_eq!(before, "2 uses, 1 left, until 1970-01-01 00:01:00Z");
+        let after = invitation_text(&invitation, Timestamp(60_000));
+        assert_eq!(after, "2 uses, not used up, over since 1970-01-01 00:01:00Z");
+    }
 }

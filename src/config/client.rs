@@ -260,7 +260,7 @@ mod tests {
         let link = format!("chats://pi:7/#invite={linked}");
         assert_eq!(resolve("pi", None), Some(None));
         assert_eq!(resolve(&link, None), code(linked));
-        assert_eq!(resolve(&link, Some(" oooo-0000-0000-0000 ")), code(other));
+        assert_eq!(resolve(&link, Some(" oooo 0000-0000 0000 ")), code(other));
         assert_eq!(resolve("pi", Some(&link)), code(linked));
         for wrong in [" ", "chats://pi/#invite=", "ABCD"] {
             assert_eq!(resolve("pi", Some(wrong)), None, "{wrong}");

@@ -92,6 +92,10 @@ impl IdentityTimer {
     }
 }
 
+/// Text of error 317 for whoever has an invitation that excludes a claim.
+const CLAIM_NOT_PERMITTED: &str =
+    "Your invitation does not permit a claim: ask whoever runs the server for one that does.";
+
 /// Refusal of a `claim`: the text of error 317.
 type ClaimRefusal = String;
 
@@ -180,13 +184,17 @@ impl Hub {
         let invitation = self.find_claim_permit(now, *session, username, key);
         let claimer = Newcomer { username, key: Some(key), session: Some(*session) };
         if self.is_reserved_for_others(now, claimer, invitation) {
-            return Err("This name is kept for somebody who was invited.".to_owned());
+            let brought = self.sessions.get(*session).and_then(|it| it.invitation);
+            return Err(if self.is_reserved_for_others(now, claimer, brought) {
+                "This name is kept for somebody who was invited.".to_owned()
+            } else {
+                CLAIM_NOT_PERMITTED.to_owned()
+            });
         }
         match self.settings.claims {
             ClaimPolicy::Off => Err("On this server no name can be claimed.".to_owned()),
             ClaimPolicy::Invited if invitation.is_none() => {
-                Err("You need an invitation to claim this name: ask whoever runs the server."
-                    .to_owned())
+                Err(self.text_without_permit(*session, key).to_owned())
             }
             ClaimPolicy::Invited => Ok(invitation),
             ClaimPolicy::Open => {
@@ -196,6 +204,22 @@ impl Hub {
                 };
                 Ok(invitation.filter(reserves))
             }
+        }
+    }
+
+    /// Returns the text for whoever needs an invitation that permits a claim, and has none.
+    fn text_without_permit(&self, session: SessionId, key: IdentityKey) -> &'static str {
+        let brought = self.sessions.get(session).and_then(|it| it.invitation);
+        let mut own = self
+            .moderation
+            .used_by(&key)
+            .chain(self.moderation.used_by_session(session))
+            .chain(brought)
+            .filter_map(|it| self.moderation.invitation(it));
+        if own.any(|it| !it.invitation.permits_claim) {
+            CLAIM_NOT_PERMITTED
+        } else {
+            "You need an invitation to claim this name: ask whoever runs the server."
         }
     }
 

@@ -38,14 +38,16 @@ impl InvitationCode {
     pub const LINK_KEY: &str = "invite=";
 
     /// Parses what the holder of an invitation has typed or copied: a code, or a link with it.
+    /// White space does not matter.
     ///
     /// # Errors
     /// It is neither.
     #[cfg(feature = "ui")]
     pub fn from_text(text: &str) -> Result<Self, InvitationCodeError> {
-        let Some((_, fragment)) = text.rsplit_once('#') else { return text.trim().parse() };
+        let text: String = text.split_whitespace().collect();
+        let Some((_, fragment)) = text.rsplit_once('#') else { return text.parse() };
         let code = fragment.split('&').find_map(|it| it.strip_prefix(Self::LINK_KEY));
-        code.ok_or(InvitationCodeError)?.trim().parse()
+        code.ok_or(InvitationCodeError)?.parse()
     }
 
     /// Returns the canonical form: 16 characters in upper case without hyphens.

@@ -43,7 +43,7 @@ pub(crate) use json::escape_dangerous;
 pub use json_input::read_json;
 pub use name_question::NameQuestion;
 pub use plain::{PlainScreen, read_plain};
-pub use render::CLAIMED_NAME_TEXT;
+pub use render::{CLAIMED_NAME_TEXT, invited_name};
 pub use safe::{safe_line, sanitize_text};
 pub use view_state::{Dialect, SharedViewState, ViewState};
 

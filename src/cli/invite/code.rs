@@ -10,7 +10,7 @@ use super::super::moderation_output::invitation_text;
 use super::super::status;
 use super::output;
 use super::sheet::SlipCount;
-use crate::model::{InvitationCode, InvitationUses, SanctionLength, Username};
+use crate::model::{InvitationCode, InvitationUses, SanctionLength, Timestamp, Username};
 use crate::server::{
     ControlAnswer, ControlRequest, InviteRequest, IssuedInvitation, is_remote_url,
 };
@@ -100,14 +100,22 @@ pub(super) fn issue(
 /// fingerprint of its key; `None`: the invited user has to know where the server is.
 fn text(issued: &IssuedInvitation, link: Option<&str>) -> String {
     let IssuedInvitation { code, invitation } = issued;
-    let described = invitation_text(invitation);
+    // It was made just now: its time is not over.
+    let described = invitation_text(invitation, Timestamp(0));
+    let permits = if invitation.permits_claim {
+        "It lets somebody in where only invited users may come in, and permits to claim a name. \
+         Where access is \"everybody\", nobody needs it to come in."
+    } else {
+        "It lets somebody in where only invited users may come in. Where access is \"everybody\", \
+         nobody needs it."
+    };
     let arguments = match link {
         Some(link) => format!("'{link}&{}{code}'", InvitationCode::LINK_KEY),
         None => format!("SERVER --invite {code}"),
     };
     format!(
-        "{code}\n\n{described}\nIt is a secret: whoever has the code may use it. To revoke it: \
-         chat-server invitations revoke {}\nWho is invited types\n\n    chat-client {arguments}\n",
+        "{code}\n\n{described}\n{permits}\nIt is a secret: whoever has the code may use it. To \
+         revoke it: chat-server invitations revoke {}\nWho is invited types\n\n    chat-client {arguments}\n",
         invitation.id,
     )
 }
@@ -131,6 +139,7 @@ mod tests {
         let issued = IssuedInvitation { code: "0123-4567-89AB-CDEF".to_owned(), invitation };
         let link = "chats://pi-chat.local/#fingerprint=00";
         let with_link = text(&issued, Some(link));
+        assert!(with_link.contains("access is \"everybody\", nobody needs it to come in"));
         let start = "0123-4567-89AB-CDEF\n\nfor anna, 1 use, 1 left, until 1970-01-01 00:01:00Z\n";
         assert!(with_link.starts_with(start), "{with_link}");
         assert!(with_link.contains("chat-server invitations revoke 0123abcd\n"), "{with_link}");

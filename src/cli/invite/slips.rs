@@ -2,12 +2,13 @@
 //! user. It needs no other file.
 
 use anyhow::Result;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::invitation::Invitation;
 use super::page::size_between;
 use super::sheet::Slip;
 use super::wifi::Wifi;
-use crate::cli::moderation_output::until_text;
 use crate::qr_code::{QrCode, escape_markup};
 
 /// Style of the sheet.
@@ -58,7 +59,7 @@ fn slip_html(server: &Invitation, slip: &Slip, title: &str, network: &str) -> Re
     let (size, address) = (size_between(ADDRESS_SIZES, url), escape_markup(url));
     let (how, key) = (how(has_wifi, server.is_local), encrypted(server, slip));
     let invitation = &slip.issued.invitation;
-    let until = invitation.until.map_or(String::new(), |it| format!(", {}", until_text(Some(it))));
+    let until = invitation.until.map_or(String::new(), |it| until(it, TimeZone::system()));
     Ok(format!(
         "<article class=\"slip\">\n<div class=\"row\">\n{network}\
          <div class=\"step\">\n{number}{code}</div>\n<div class=\"words\">\n\
@@ -68,6 +69,16 @@ fn slip_html(server: &Invitation, slip: &Slip, title: &str, network: &str) -> Re
          </article>\n",
         slip.issued.code
     ))
+}
+
+/// Returns until when a slip may be used, to the minute, in the time zone of this machine. `until`:
+/// in milliseconds since 1970. Empty for a time after the year 9999.
+fn until(until: u64, zone: TimeZone) -> String {
+    let until = i64::try_from(until).ok().and_then(|it| Timestamp::from_millisecond(it).ok());
+    until.map_or(String::new(), |it| {
+        let until = it.to_zoned(zone).strftime("%Y-%m-%d %H:%M");
+        format!(", until / <span lang=\"de\">bis</span> {until}")
+    })
 }
 
 /// Returns the part of a slip by which phones join a Wi-Fi.
@@ -127,4 +138,18 @@ fn encrypted(server: &Invitation, slip: &Slip) -> String {
         "<div class=\"key\">\n{command}<p>Key of the server / <span lang=\"de\">Schlüssel des \
          Servers</span>: <b>{fingerprint}</b></p>\n</div>\n"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Who holds a slip reads the time of the clock on the wall, in both languages.
+    #[test]
+    fn slip_ends_in_local_time() {
+        let berlin = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        let told = until(1_774_742_459_999, berlin.clone());
+        assert_eq!(told, ", until / <span lang=\"de\">bis</span> 2026-03-29 01:00");
+        assert_eq!(until(u64::MAX, berlin), "");
+    }
 }

@@ -25,6 +25,13 @@ pub(super) const MAX_LISTED_NAMES: usize = 50;
 pub const CLAIMED_NAME_TEXT: &str = "This name belongs to somebody. Choose another, or come from \
     the device on which it was claimed, or with the invitation for it.";
 
+/// Returns the name that an invitation is for, from the server's text of error 210; `None` if the
+/// text has another reason.
+#[must_use]
+pub fn invited_name(text: &str) -> Option<&str> {
+    text.strip_prefix("This invitation is for the name ")?.strip_suffix('.')
+}
+
 /// Kind of a rendered text, which determines its output stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LineKind {
@@ -193,7 +200,14 @@ impl Renderer {
             | Event::HistoryEnd { .. }
             | Event::Acknowledged { .. }
             | Event::PasswordWanted { .. } => {}
-            Event::InviteWanted { text, .. } => out.push(error_line(&safe_line(text))),
+            Event::InviteWanted { text, .. } => {
+                out.push(error_line(&safe_line(text)));
+                if let Some(name) = invited_name(text) {
+                    let name = safe_name(name);
+                    let line = format!("-- To use it: /quit, and start again with --name {name}.");
+                    out.push(self.chat_line(&line));
+                }
+            }
         }
         out
     }

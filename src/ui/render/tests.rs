@@ -463,3 +463,20 @@ fn carried_out_changes_are_rendered() {
     let remove = |room| ModerationCommand::Remove { room, message: Sequence(1), reason: None };
     assert_eq!(line(remove(RoomSelector::First), 0, true), "-- that message was removed before");
 }
+
+/// Whoever has an invitation for another name is told how to use it, and is not only asked for a
+/// code again.
+#[test]
+fn invitation_for_another_name_says_how_to_use_it() {
+    let mut renderer = test_renderer();
+    let mut ask = |text: &str| {
+        let text = text.to_owned();
+        shown(&mut renderer, &Event::InviteWanted { code: 210, text })
+    };
+    let told = ask("This invitation is for the name bea.");
+    assert!(told.starts_with("!! This invitation is for the name bea.\n-- "), "{told}");
+    assert!(told.ends_with("with --name bea."), "{told}");
+    assert_eq!(ask("This invitation has ended."), "!! This invitation has ended.");
+    let hostile = ask("This invitation is for the name b\u{1b}[2J.");
+    assert!(!hostile.contains('\u{1b}'), "{hostile}");
+}

@@ -27,6 +27,17 @@ fn claim(reference: u64, action: u8) -> Claim {
     Claim { reference: Reference(reference), action }
 }
 
+/// Builds the invitation with this code, for a name or for any name, with this number of uses.
+fn invitation(number: u8, name: Option<&str>, uses: u16) -> Invitation {
+    Invitation {
+        hash: code(number).hash(),
+        username: name.map(|it| Username::new(it).unwrap()),
+        uses: InvitationUses::new(uses).unwrap(),
+        length: SanctionLength::from_seconds(7 * 24 * 60 * 60).unwrap(),
+        permits_claim: true,
+    }
+}
+
 impl Harness {
     /// Makes the invitation with this code, for a name or for any name, with this number of uses.
     fn invite(&mut self, number: u8, name: Option<&str>, uses: u16) {
@@ -35,14 +46,7 @@ impl Harness {
 
     /// Makes an invitation as [`Self::invite`], and returns the answer.
     fn try_invite(&mut self, number: u8, name: Option<&str>, uses: u16) -> Result<u32, ErrorCode> {
-        let invitation = Invitation {
-            hash: code(number).hash(),
-            username: name.map(|it| Username::new(it).unwrap()),
-            uses: InvitationUses::new(uses).unwrap(),
-            length: SanctionLength::from_seconds(7 * 24 * 60 * 60).unwrap(),
-            permits_claim: true,
-        };
-        self.owner(ModerationRequest::MakeInvitation(invitation))
+        self.owner(ModerationRequest::MakeInvitation(invitation(number, name, uses)))
     }
 
     /// Joins with the key and the code of these numbers, if they are given. Returns the connection
@@ -165,6 +169,26 @@ fn claim_spends_an_invitation() {
     harness.disconnect(anna);
     assert_eq!(harness.come("anna", Some(1), Some(9)).1, "welcome anna 4 last 0", "and harmless");
     harness.check_fold();
+}
+
+/// Whoever has an invitation that excludes a claim is told so, also about the name that it keeps.
+#[test]
+fn invitation_that_excludes_a_claim_is_named_as_the_reason() {
+    for access in [Access::Everybody, Access::Invited] {
+        let mut harness = Harness::with(settings(access, ClaimPolicy::Invited));
+        for (number, name) in [(9, Some("anna")), (8, None)] {
+            let invitation = Invitation { permits_claim: false, ..invitation(number, name, 1) };
+            assert_eq!(harness.owner(ModerationRequest::MakeInvitation(invitation)), Ok(1));
+        }
+        for (name, number) in [("anna", 9), ("bob", 8)] {
+            let (client, _) = harness.come(name, Some(number), Some(number));
+            harness.take_received(client);
+            harness.send(client, claim(7, claim_action::CLAIM));
+            let error = harness.take_error(client);
+            assert_eq!(error.code, 317);
+            assert!(error.text.starts_with("Your invitation does not permit a claim"), "{error:?}");
+        }
+    }
 }
 
 /// Where only invited users may come in: an invitation admits, once for each session without a key,
@@ -336,10 +360,10 @@ fn pause_after_unknown_codes_is_for_unknown_codes() {
     assert!(come("bob", "sesame", None).starts_with("welcome bob"));
     assert!(is_paused(&come("carl", "sesame", unknown(50))), "a right password changes nothing");
     // A known code is no way round the pause after wrong passwords.
-    let wrong = |it: usize| (it > 35).then(|| code(8).to_string());
-    let tries = (0..40).take_while(|it| !is_paused(&come("dora", "wrong", wrong(*it)))).count();
+    let known = || Some(code(8).to_string());
+    let tries = (0..40).take_while(|_| !is_paused(&come("dora", "wrong", known()))).count();
     assert!((30..40).contains(&tries), "{tries}");
-    assert!(is_paused(&come("dora", "sesame", Some(code(8).to_string()))));
+    assert!(is_paused(&come("dora", "sesame", known())));
 }
 
 /// The owner revokes invitations and releases names. Who has come in stays.
