@@ -153,10 +153,7 @@ fn format_json(fact: &Fact) -> Result<String, ArchiveError> {
         room: draft.action.room().map(|it| it.as_str()),
         user: user(&draft.action),
         value: value(&draft.action),
-        address: match &draft.action {
-            ModerationAction::Banned { group, .. } => group.as_ref().map(ToString::to_string),
-            _ => None,
-        },
+        address: draft.action.banned_group().map(|it| it.to_string()),
         reason: draft.reason.as_ref().map(|it| it.as_str()),
         effective: fact.is_effective,
     };
@@ -167,7 +164,7 @@ fn format_json(fact: &Fact) -> Result<String, ArchiveError> {
 const fn action_name(action: &ModerationAction) -> &'static str {
     match action {
         ModerationAction::RoleSet { .. } => "role",
-        ModerationAction::Banned { .. } => "ban",
+        ModerationAction::Banned { .. } | ModerationAction::BannedWithKey { .. } => "ban",
         ModerationAction::Muted(_) => "mute",
         ModerationAction::SanctionEnded { kind: SanctionKind::Ban, .. } => "unban",
         ModerationAction::SanctionEnded { kind: SanctionKind::Mute, .. } => "unmute",
@@ -195,7 +192,9 @@ fn user(action: &ModerationAction) -> Option<UserObject<'_>> {
         | ModerationAction::MessageRemoved { author: it, .. }
         | ModerationAction::NameClaimed { holder: it, .. }
         | ModerationAction::InvitationUsed { user: it, .. } => Some(UserObject::of_session(it)),
-        ModerationAction::Banned { sanction: it, .. } | ModerationAction::Muted(it) => {
+        ModerationAction::Banned { sanction: it, .. }
+        | ModerationAction::BannedWithKey { sanction: it, .. }
+        | ModerationAction::Muted(it) => {
             Some(UserObject { username: it.username.as_str(), session: of_sanction(it) })
         }
         ModerationAction::SanctionEnded { username, .. }
@@ -215,9 +214,9 @@ fn user(action: &ModerationAction) -> Option<UserObject<'_>> {
 fn value(action: &ModerationAction) -> serde_json::Value {
     match action {
         ModerationAction::RoleSet { role, .. } => role.map(role_name).into(),
-        ModerationAction::Banned { sanction: it, .. } | ModerationAction::Muted(it) => {
-            it.length.seconds().into()
-        }
+        ModerationAction::Banned { sanction: it, .. }
+        | ModerationAction::BannedWithKey { sanction: it, .. }
+        | ModerationAction::Muted(it) => it.length.seconds().into(),
         ModerationAction::RoomSet { setting, .. } => match setting {
             RoomSetting::Topic(topic) => topic.as_ref().map(|it| it.as_str()).into(),
             RoomSetting::SlowMode(mode) => mode.interval().as_secs().into(),
@@ -301,7 +300,8 @@ fn what_was_done(action: &ModerationAction, place: &str) -> String {
                 None => format!("took the role of {holder} in {place}"),
             }
         }
-        ModerationAction::Banned { sanction, group } => {
+        ModerationAction::Banned { sanction, group }
+        | ModerationAction::BannedWithKey { sanction, group, .. } => {
             let target = sanction_text("banned", "from", sanction, place);
             match group {
                 Some(group) => format!("{target}, with {group}"),

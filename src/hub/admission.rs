@@ -22,6 +22,10 @@ const LOOKS_CLAIMED: &str = "This looks too much like a name that belongs to som
 /// Text of error 207 about a name that an invitation reserves.
 const KEPT_FOR_INVITED: &str = "This name is kept for somebody who was invited.";
 
+/// Text of error 202 about a name that looks like one that an invitation reserves.
+const LOOKS_KEPT: &str =
+    "This looks too much like a name that is kept for somebody who was invited.";
+
 /// Text of error 308 about a `join` whose invitation could not be spent.
 const NOT_SPENT: &str = "The server cannot note that your invitation is used, so it cannot let you in now. Try again \
      later.";
@@ -146,7 +150,29 @@ impl Hub {
         if !holds_name && self.is_reserved_for_others(now, newcomer, invitation) {
             return Err(JoinRefusal::with_text(ErrorCode::NameClaimed, KEPT_FOR_INVITED));
         }
+        if refuses && self.looks_reserved_for_others(now, newcomer, invitation) {
+            return Err(JoinRefusal::with_text(ErrorCode::NameLookalike, LOOKS_KEPT));
+        }
         Ok(())
+    }
+
+    /// Returns true if an invitation reserves a name for somebody else that looks like the user's
+    /// name. Nothing looks like a name that the user has claimed, or that an invitation reserves: it
+    /// is the user's own.
+    pub(super) fn looks_reserved_for_others(
+        &self,
+        now: Timestamp,
+        newcomer: Newcomer<'_>,
+        invitation: Option<InvitationHash>,
+    ) -> bool {
+        let name = newcomer.username.key();
+        let is_own = self.moderation.claim(name).is_some()
+            || self.moderation.reservations(name, now).next().is_some();
+        !is_own
+            && self.moderation.lookalike_reservations(name, now).any(|it| {
+                let hash = it.invitation.hash;
+                Some(hash) != invitation && !self.has_used(newcomer, hash)
+            })
     }
 
     /// Returns true if an invitation reserves a name for somebody else: it is not the one that the

@@ -191,6 +191,11 @@ impl Hub {
                 CLAIM_NOT_PERMITTED.to_owned()
             });
         }
+        if refuses && self.looks_reserved_for_others(now, claimer, invitation) {
+            return Err("This name looks too much like one that is kept for somebody who was \
+                        invited."
+                .to_owned());
+        }
         match self.settings.claims {
             ClaimPolicy::Off => Err("On this server no name can be claimed.".to_owned()),
             ClaimPolicy::Invited if invitation.is_none() => {

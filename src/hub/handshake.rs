@@ -233,13 +233,18 @@ impl Hub {
             (bound_to.is_none() || bound_to == key).then_some((session, token))
         });
         let own = resumed.map(|(session, _)| session);
-        if let Some(ban) = self.find_ban(None, &username, own, group) {
-            let ban = Some(self.describe_ban(ban, now));
-            return Err(JoinRefusal { ban, ..ErrorCode::Banned.into() });
-        }
+        let check_ban = |key| match self.find_ban(None, &username, own, key, group) {
+            Some(ban) => {
+                let ban = Some(self.describe_ban(ban, now));
+                Err(JoinRefusal { ban, ..ErrorCode::Banned.into() })
+            }
+            None => Ok(()),
+        };
+        check_ban(None)?;
         if !self.is_proof_valid(id, join) {
             return Err(ErrorCode::ProofInvalid.into());
         }
+        check_ban(key)?;
         let newcomer = Newcomer { username: &username, key, session: own };
         let invitation = self.check_access(time, newcomer, join.invite.as_deref())?;
         let rooms = parse_rooms(&join.rooms)?;
@@ -264,7 +269,7 @@ impl Hub {
     }
 
     /// Returns the key that a session is bound to: also by a `join` that is proposed to the log.
-    fn bound_key(&self, session: SessionId) -> Option<IdentityKey> {
+    pub(super) fn bound_key(&self, session: SessionId) -> Option<IdentityKey> {
         let bound = self.sessions.get(session).and_then(|it| it.key);
         bound.or_else(|| {
             let pending = self.pending_joins.values().map(|it| &it.join);

@@ -220,6 +220,15 @@ pub enum ModerationAction {
         /// True if it was used to claim a name.
         is_for_claim: bool,
     },
+    /// A user whose session is bound to a key was banned, as by [`Self::Banned`].
+    BannedWithKey {
+        /// Target, scope and length.
+        sanction: Sanction,
+        /// Address group that the ban applies to as well, except to sessions with a role.
+        group: Option<AddressGroup>,
+        /// Key that the ban applies to as well, except to sessions with a role.
+        key: IdentityKey,
+    },
 }
 
 impl ModerationAction {
@@ -229,6 +238,7 @@ impl ModerationAction {
         match self {
             Self::RoleSet { scope, .. }
             | Self::Banned { sanction: Sanction { scope, .. }, .. }
+            | Self::BannedWithKey { sanction: Sanction { scope, .. }, .. }
             | Self::Muted(Sanction { scope, .. })
             | Self::SanctionEnded { scope, .. }
             | Self::Kicked { scope, .. }
@@ -246,8 +256,20 @@ impl ModerationAction {
     #[must_use]
     pub const fn sanction(&self) -> Option<(SanctionKind, &Sanction)> {
         match self {
-            Self::Banned { sanction, .. } => Some((SanctionKind::Ban, sanction)),
+            Self::Banned { sanction, .. } | Self::BannedWithKey { sanction, .. } => {
+                Some((SanctionKind::Ban, sanction))
+            }
             Self::Muted(sanction) => Some((SanctionKind::Mute, sanction)),
+            _ => None,
+        }
+    }
+
+    /// Returns the address group that the ban applies to as well; `None` if the action is no ban by
+    /// address.
+    #[must_use]
+    pub const fn banned_group(&self) -> Option<AddressGroup> {
+        match self {
+            Self::Banned { group, .. } | Self::BannedWithKey { group, .. } => *group,
             _ => None,
         }
     }

@@ -262,17 +262,37 @@ impl ModerationState {
         now: Timestamp,
     ) -> impl Iterator<Item = MadeInvitation<'_>> {
         let found = self.identities.invitations(name).filter_map(|it| self.invitation(*it));
-        found.filter(move |it| !it.invitation.has_ended(it.fact.time, now)).filter(|it| {
-            let may_claim = |fact: &SharedFact| {
-                let action = &fact.draft.action;
-                matches!(
-                    action,
-                    ModerationAction::InvitationUsed { key: Some(_), is_for_claim: false, .. }
-                )
-            };
-            let hash = it.invitation.hash;
-            self.uses_left(hash) > 0
-                || it.invitation.permits_claim && self.uses(hash).any(may_claim)
+        found.filter(move |it| self.reserves_name(*it, now))
+    }
+
+    /// Returns the invitations that reserve another name that looks like this one at `now`, as
+    /// [`Self::reservations`].
+    pub fn lookalike_reservations(
+        &self,
+        name: &NameKey,
+        now: Timestamp,
+    ) -> impl Iterator<Item = MadeInvitation<'_>> {
+        let skeleton = name.skeleton();
+        let found: Vec<_> = self.identities.invited_lookalikes(&skeleton).copied().collect();
+        let name = name.clone();
+        found.into_iter().filter_map(|it| self.invitation(it)).filter(move |it| {
+            let is_other = it.invitation.username.as_ref().is_some_and(|it| *it.key() != name);
+            is_other && self.reserves_name(*it, now)
         })
+    }
+
+    /// Returns true if an invitation for a name reserves it at `now`.
+    fn reserves_name(&self, made: MadeInvitation<'_>, now: Timestamp) -> bool {
+        let may_claim = |fact: &SharedFact| {
+            let action = &fact.draft.action;
+            matches!(
+                action,
+                ModerationAction::InvitationUsed { key: Some(_), is_for_claim: false, .. }
+            )
+        };
+        let hash = made.invitation.hash;
+        !made.invitation.has_ended(made.fact.time, now)
+            && (self.uses_left(hash) > 0
+                || made.invitation.permits_claim && self.uses(hash).any(may_claim))
     }
 }

@@ -44,6 +44,8 @@ pub(super) struct IdentityIndex {
     lookalikes: MultiMap<String, NameKey>,
     /// Invitations by the name under which the invited user comes in.
     invitations: MultiMap<NameKey, InvitationHash>,
+    /// The same by the confusable skeleton of the name.
+    invited_lookalikes: MultiMap<String, InvitationHash>,
     /// Invitations that whoever has a key has used.
     used: MultiMap<IdentityKey, InvitationHash>,
 }
@@ -69,7 +71,9 @@ impl IdentityIndex {
             }
             ModerationAction::InvitationMade(it) => {
                 if let Some(username) = &it.username {
-                    self.invitations.set(username.key().clone(), it.hash, is_in);
+                    let name = username.key();
+                    self.invitations.set(name.clone(), it.hash, is_in);
+                    self.invited_lookalikes.set(name.skeleton(), it.hash, is_in);
                 }
             }
             ModerationAction::InvitationUsed { invitation, key: Some(key), .. } => {
@@ -97,6 +101,14 @@ impl IdentityIndex {
     /// Returns the invitations under this name.
     pub(super) fn invitations(&self, name: &NameKey) -> impl Iterator<Item = &InvitationHash> {
         self.invitations.get(name)
+    }
+
+    /// Returns the invitations under the names with this confusable skeleton.
+    pub(super) fn invited_lookalikes(
+        &self,
+        skeleton: &String,
+    ) -> impl Iterator<Item = &InvitationHash> {
+        self.invited_lookalikes.get(skeleton)
     }
 
     /// Returns the invitations that whoever has this key has used.

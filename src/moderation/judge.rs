@@ -173,10 +173,13 @@ impl ModerationState {
                 self.owner_rank(actor, room) > Rank::of(max(*role, held), room)
                     && rank > self.rank(holder.session, room)
             }
-            Action::Banned { sanction, group: None } | Action::Muted(sanction) => {
+            Action::Banned { sanction, group: None }
+            | Action::BannedWithKey { sanction, group: None, .. }
+            | Action::Muted(sanction) => {
                 rank >= moderator && rank > self.target_rank(sanction, room)
             }
-            Action::Banned { sanction, group: Some(_) } => {
+            Action::Banned { sanction, group: Some(_) }
+            | Action::BannedWithKey { sanction, group: Some(_), .. } => {
                 rank >= Rank::ServerModerator && rank > self.target_rank(sanction, room)
             }
             Action::SanctionEnded { .. } => {

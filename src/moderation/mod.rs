@@ -41,8 +41,8 @@ use self::identity_index::IdentityIndex;
 use self::register::Write;
 use self::sanction_index::{Identifier, SanctionIndex};
 use crate::model::{
-    AddressGroup, ModerationAction, NameKey, Role, RoomName, RoomSetting, SanctionKind, SessionId,
-    SharedFact, SlowMode, Topic, Username,
+    AddressGroup, IdentityKey, ModerationAction, NameKey, Role, RoomName, RoomSetting,
+    SanctionKind, SessionId, SharedFact, SlowMode, Topic, Username,
 };
 
 /// Moderation state in force: the fold of all facts so far.
@@ -63,6 +63,8 @@ pub struct Joiner<'a> {
     pub username: &'a Username,
     /// Session that is resumed, or is in already. `None` for a new one.
     pub session: Option<SessionId>,
+    /// Key that the user has proved.
+    pub key: Option<IdentityKey>,
     /// Address group of the connection.
     pub group: AddressGroup,
     /// True if a ban also applies to names that look like its name: the setting
@@ -171,7 +173,7 @@ impl ModerationState {
 
     /// Returns the ban from a room, or from the server (`None`), that applies to a user. If several
     /// do, the one that ends last. Only a ban of
-    /// its own session applies to a session with a role there, none by name or address.
+    /// its own session applies to a session with a role there, none by name, key or address.
     /// A ban from the server is not looked for in a room: ask for both.
     #[must_use]
     pub fn ban(&self, room: Option<&NameKey>, joiner: &Joiner<'_>) -> Option<&SharedFact> {
@@ -187,6 +189,7 @@ impl ModerationState {
             is_guest.then(|| Identifier::Name(name.clone())),
             (is_guest && joiner.matches_lookalikes).then(|| Identifier::Skeleton(name.skeleton())),
             is_guest.then_some(Identifier::Group(joiner.group)),
+            joiner.key.filter(|_| is_guest).map(Identifier::Key),
         ];
         self.find_sanction(SanctionKind::Ban, room, identifiers.into_iter().flatten())
     }

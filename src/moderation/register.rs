@@ -82,7 +82,7 @@ impl Register {
         let scope = action.room().map(|it| it.key().clone());
         match action {
             Action::RoleSet { holder, .. } => Some(Self::Role(holder.session, scope)),
-            Action::Banned { sanction: it, .. } => {
+            Action::Banned { sanction: it, .. } | Action::BannedWithKey { sanction: it, .. } => {
                 Some(Self::Sanction(SanctionKind::Ban, scope, it.username.key().clone()))
             }
             Action::Muted(it) => {

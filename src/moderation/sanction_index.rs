@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::register::Register;
 use crate::model::{
-    AddressGroup, Fact, ModerationAction, NameKey, Sanction, SanctionKind, SessionId,
+    AddressGroup, Fact, IdentityKey, ModerationAction, NameKey, Sanction, SanctionKind, SessionId,
 };
 
 /// Identifier of a user that a sanction is compared with.
@@ -19,6 +19,8 @@ pub(super) enum Identifier {
     Skeleton(String),
     /// Address group. Only bans are compared with it.
     Group(AddressGroup),
+    /// Key that was proved. Only bans are compared with it.
+    Key(IdentityKey),
 }
 
 /// Index of sanctions: kind, scope and identifier to the names under which the sanctions are
@@ -75,8 +77,9 @@ fn index_keys(
     fact: &Fact,
 ) -> impl Iterator<Item = ((SanctionKind, Option<NameKey>, Identifier), NameKey)> {
     let action = &fact.draft.action;
-    let group = match action {
-        ModerationAction::Banned { group, .. } => *group,
+    let group = action.banned_group();
+    let banned_key = match action {
+        ModerationAction::BannedWithKey { key, .. } => Some(*key),
         _ => None,
     };
     action.sanction().into_iter().flat_map(
@@ -88,6 +91,7 @@ fn index_keys(
                 session.map(Identifier::Session),
                 is_ban.then(|| Identifier::Skeleton(name.skeleton())),
                 group.map(Identifier::Group),
+                banned_key.map(Identifier::Key),
             ];
             let scope = scope.room().map(|it| it.key().clone());
             let key = move |identifier| ((kind, scope.clone(), identifier), name.clone());

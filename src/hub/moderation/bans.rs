@@ -4,23 +4,28 @@ use super::super::Hub;
 use super::super::contract::Now;
 use super::words;
 use crate::model::{
-    AddressGroup, ErrorCode, Moment, NameKey, RoomName, Scope, SessionId, SharedFact, Username,
+    AddressGroup, ErrorCode, IdentityKey, Moment, NameKey, RoomName, Scope, SessionId, SharedFact,
+    Username,
 };
 use crate::moderation::Joiner;
 use crate::wire::tcp::Error;
 
 impl Hub {
     /// Returns the ban from a room, or from the server (`None`), that applies to a user who wants
-    /// to come in.
+    /// to come in, or is in already. `key`: the key that the user has proved on this connection; the
+    /// one that `session` is bound to counts as well.
     pub(in super::super) fn find_ban(
         &self,
         room: Option<&NameKey>,
         username: &Username,
         session: Option<SessionId>,
+        key: Option<IdentityKey>,
         group: AddressGroup,
     ) -> Option<&SharedFact> {
         let matches_lookalikes = self.settings.refuse_lookalikes;
-        self.moderation.ban(room, &Joiner { username, session, group, matches_lookalikes })
+        let bound = session.and_then(|it| self.sessions.get(it)).and_then(|it| it.key);
+        let key = key.or(bound);
+        self.moderation.ban(room, &Joiner { username, session, key, group, matches_lookalikes })
     }
 
     /// Returns the rooms among these from which a user is not banned.
@@ -32,7 +37,7 @@ impl Hub {
         group: AddressGroup,
     ) -> Vec<RoomName> {
         let is_open = |room: &RoomName| {
-            self.find_ban(Some(room.key()), username, Some(session), group).is_none()
+            self.find_ban(Some(room.key()), username, Some(session), None, group).is_none()
         };
         rooms.into_iter().filter(is_open).collect()
     }
@@ -60,7 +65,7 @@ impl Hub {
     ) -> Option<Error> {
         let name = RoomName::new(room).ok()?;
         let username = &self.sessions.get(session)?.username;
-        let ban = self.find_ban(Some(name.key()), username, Some(session), group)?;
+        let ban = self.find_ban(Some(name.key()), username, Some(session), None, group)?;
         let (retry_after, text) = self.describe_ban(ban, now);
         Some(Error { retry_after, text, ..Error::new(ErrorCode::Banned) })
     }
@@ -75,7 +80,7 @@ impl Hub {
         let ban = self
             .sessions
             .get(session)
-            .and_then(|it| self.find_ban(None, &it.username, Some(session), group))
+            .and_then(|it| self.find_ban(None, &it.username, Some(session), None, group))
             .cloned();
         if let Some(ban) = ban {
             self.send_out(now, session, &Scope::Server, &ban);

@@ -53,7 +53,8 @@ impl Hub {
                 let holder = self.sessions.get(holder.session);
                 usize::from(holder.is_some_and(|it| it.connection.is_some()))
             }
-            ModerationAction::Banned { sanction, .. } => {
+            ModerationAction::Banned { sanction, .. }
+            | ModerationAction::BannedWithKey { sanction, .. } => {
                 let hit = self.banned_sessions(&self.moderation, sanction);
                 for session in &hit {
                     self.send_out(now, *session, &sanction.scope, fact);
@@ -122,7 +123,7 @@ impl Hub {
 
     /// Returns the number of connected users that an action which is not committed would hit.
     pub(super) fn count_hits(&self, draft: &FactDraft) -> usize {
-        let ModerationAction::Banned { sanction, .. } = &draft.action else {
+        let Some((SanctionKind::Ban, sanction)) = draft.action.sanction() else {
             return 0;
         };
         let mut state = self.moderation.clone();
@@ -150,6 +151,7 @@ impl Hub {
             let joiner = Joiner {
                 username: &known.username,
                 session: Some(*session),
+                key: known.key,
                 group,
                 matches_lookalikes: self.settings.refuse_lookalikes,
             };

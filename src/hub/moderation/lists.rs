@@ -9,8 +9,7 @@ use super::super::contract::{ConnectionId, Delivery};
 use super::words;
 use crate::model::limits::MAX_LISTED_ITEMS;
 use crate::model::{
-    ErrorCode, ModerationAction, NameKey, Reference, RoomName, SanctionKind, SessionId, SharedFact,
-    Timestamp, Topic,
+    ErrorCode, NameKey, Reference, RoomName, SanctionKind, SessionId, SharedFact, Timestamp, Topic,
 };
 use crate::moderation::{ModerationState, Register};
 use crate::wire::tcp::{
@@ -204,8 +203,7 @@ fn room_item(room: &RoomSummary) -> RoomItem {
 /// Returns the fact that imposed a sanction as an item of `sanctions_list`.
 fn sanction_item(fact: &SharedFact) -> Option<SanctionItem> {
     let (sanction_kind, sanction) = fact.draft.action.sanction()?;
-    let is_by_address =
-        matches!(fact.draft.action, ModerationAction::Banned { group: Some(_), .. });
+    let is_by_address = fact.draft.action.banned_group().is_some();
     Some(SanctionItem {
         kind: match sanction_kind {
             SanctionKind::Ban => action::BAN,

@@ -49,7 +49,11 @@ impl Hub {
                 // Any address will do: it needs the permission to ban by address.
                 let placeholder = AddressGroup::of(Ipv4Addr::UNSPECIFIED.into());
                 let group = group.or(unknown.map(|_| placeholder));
-                let action = ModerationAction::Banned { sanction, group };
+                let key = found.and_then(|it| self.bound_key(it));
+                let action = match key {
+                    Some(key) => ModerationAction::BannedWithKey { sanction, group, key },
+                    None => ModerationAction::Banned { sanction, group },
+                };
                 ResolvedRequest { reason, problem, is_dry_run, ..ResolvedRequest::new(action) }
             }
             ModerationRequest::Mute { scope, user, length, reason } => {

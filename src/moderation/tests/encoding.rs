@@ -9,7 +9,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// Returns examples of each action.
-fn examples() -> [ModerationAction; 17] {
+fn examples() -> [ModerationAction; 18] {
     use ModerationAction as Action;
 
     let room = RoomName::new("Attic").unwrap();
@@ -52,6 +52,11 @@ fn examples() -> [ModerationAction; 17] {
         invitation(0xd1, Some("Bob"), 300),
         Action::InvitationRevoked { invitation: hash(0xd1) },
         invitation_use(0xd1, user(2, "bob"), Some(key(0xc1)), true),
+        Action::BannedWithKey {
+            sanction: sanction(Scope::Server, "Bob", Some(2), 600),
+            group: None,
+            key: key(0xc1),
+        },
     ]
 }
 
@@ -94,6 +99,7 @@ fn facts_are_stored_as_these_bytes() {
         "010fe807000ad1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d10103426f62ac02000101047370616d01",
         "0110e807010bd1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d101047370616d01",
         "0111e807020104416e6e610cd1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d10203626f6201c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c10101047370616d01",
+        "0112e807000d0003426f620102d80400c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c101047370616d01",
     ];
     assert_eq!(bytes.iter().map(|it| hex(it)).collect::<Vec<_>>(), expected);
     let decoded: Vec<Fact> = bytes.iter().map(|it| decode_fact(it).unwrap()).collect();
@@ -124,6 +130,7 @@ fn registers_are_stored_as_these_bytes() {
         "06d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1",
         "06d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1",
         "07d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d100c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1",
+        "01000003626f62",
     ];
     assert_eq!(examples().each_ref().map(|it| bytes(it).unwrap_or_default()), expected);
 }

@@ -29,8 +29,12 @@ fn scanned_ban<'a>(
 ) -> Option<&'a SharedFact> {
     let rank = joiner.session.map_or(Rank::Guest, |it| state.rank(it, room));
     let applies = |fact: &&SharedFact| {
-        let ModerationAction::Banned { sanction: it, group } = &fact.draft.action else {
-            return false;
+        let (it, group, key) = match &fact.draft.action {
+            ModerationAction::Banned { sanction, group } => (sanction, group, None),
+            ModerationAction::BannedWithKey { sanction, group, key } => {
+                (sanction, group, Some(*key))
+            }
+            _ => return false,
         };
         it.scope.room().map(RoomName::key) == room
             && (it.session.is_some() && it.session == joiner.session
@@ -38,7 +42,8 @@ fn scanned_ban<'a>(
                     && (it.username == *joiner.username
                         || joiner.matches_lookalikes
                             && it.username.key().skeleton() == joiner.username.key().skeleton()
-                        || *group == Some(joiner.group)))
+                        || *group == Some(joiner.group)
+                        || key.is_some() && key == joiner.key))
     };
     state
         .sanctions()
@@ -125,7 +130,7 @@ proptest! {
         state.registers.values().for_each(|it| identities.insert(&it.draft.action));
         prop_assert_eq!(&state.identities, &identities);
         let session = session.map(SessionId);
-        let joiner = Joiner { username: &username, session, group, matches_lookalikes };
+        let joiner = Joiner { username: &username, session, key: None, group, matches_lookalikes };
         let attic = NameKey::of("attic");
         for room in [None, Some(RoomName::lobby().key()), Some(&attic)] {
             prop_assert_eq!(state.ban(room, &joiner), scanned_ban(&state, room, &joiner));

@@ -30,7 +30,7 @@ fn ban_applies_by_each_identifier() {
     let (here, elsewhere) = (group("192.0.2.1"), group("192.0.2.2"));
     let is_banned = |username: &str, session: Option<u64>, group, matches_lookalikes| {
         let (username, session) = (&name(username), session.map(SessionId));
-        let joiner = Joiner { username, session, group, matches_lookalikes };
+        let joiner = Joiner { username, session, key: None, group, matches_lookalikes };
         log.state.ban(None, &joiner).is_some()
     };
     assert!(is_banned("ANNA", None, elsewhere, false));
@@ -45,6 +45,7 @@ fn ban_applies_by_each_identifier() {
     let joiner = Joiner {
         username: &name("bob"),
         session: Some(SessionId(7)),
+        key: None,
         group: here,
         matches_lookalikes: true,
     };
@@ -78,4 +79,36 @@ fn roles_and_room_settings_are_read_as_they_were_set() {
     assert_eq!((log.state.topic(&key), log.state.slow_mode(&key)), (None, SlowMode::OFF));
     assert_eq!(roles(&log), (None, None, false));
     assert_eq!(log.state, ModerationState::default());
+}
+
+/// A ban of a session that is bound to a key applies to whoever proves this key, but not to a session
+/// with a role; and lifting it lifts it for the key.
+#[test]
+fn ban_applies_to_the_key() {
+    let here = group("192.0.2.1");
+    let mut log = FactLog::default();
+    log.commit(command(role_set(Scope::Server, 8, Some(Role::Moderator)))).unwrap();
+    let ban = ModerationAction::BannedWithKey {
+        sanction: sanction(Scope::Server, "anna", Some(9), 0),
+        group: None,
+        key: key(1),
+    };
+    log.commit(command(ban)).unwrap();
+    let is_banned = |log: &FactLog, username, session: Option<u64>, key| {
+        let (username, session) = (&name(username), session.map(SessionId));
+        let joiner = Joiner { username, session, key, group: here, matches_lookalikes: true };
+        log.state.ban(None, &joiner).is_some()
+    };
+    assert!(is_banned(&log, "bob", None, Some(key(1))), "under any name");
+    assert!(is_banned(&log, "bob", Some(9), None) && is_banned(&log, "anna", None, None));
+    assert!(!is_banned(&log, "bob", None, Some(key(2))) && !is_banned(&log, "bob", None, None));
+    assert!(!is_banned(&log, "bob", Some(8), Some(key(1))), "a role protects");
+    let end = ModerationAction::SanctionEnded {
+        kind: SanctionKind::Ban,
+        scope: Scope::Server,
+        username: name("anna"),
+        sanction: log.facts.last().unwrap().sequence,
+    };
+    log.commit(command(end)).unwrap();
+    assert!(!is_banned(&log, "bob", None, Some(key(1))));
 }

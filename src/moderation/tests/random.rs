@@ -124,8 +124,12 @@ fn actions() -> impl Strategy<Value = ModerationAction> {
     prop_oneof![
         3 => (scopes(), sessions(), role)
             .prop_map(|(scope, holder, role)| Action::RoleSet { scope, holder, role }),
-        3 => (sanctions(), option::of(groups()))
-            .prop_map(|(sanction, group)| Action::Banned { sanction, group }),
+        3 => (sanctions(), option::of(groups()), option::of(keys())).prop_map(
+            |(sanction, group, key)| match key {
+                Some(key) => Action::BannedWithKey { sanction, group, key },
+                None => Action::Banned { sanction, group },
+            }
+        ),
         3 => sanctions().prop_map(Action::Muted),
         1 => (scopes(), sessions()).prop_map(|(scope, target)| Action::Kicked { scope, target }),
         3 => (rooms(), settings()).prop_map(|(room, setting)| Action::RoomSet { room, setting }),

@@ -164,7 +164,7 @@ impl SanctionListing {
                 Actor::CommandLine | Actor::Server => None,
             },
             reason: fact.draft.reason.as_ref().map(|it| it.as_str().to_owned()),
-            by_address: matches!(action, ModerationAction::Banned { group: Some(_), .. }),
+            by_address: action.banned_group().is_some(),
         })
     }
 }

@@ -439,6 +439,70 @@ fn claim_ends_by_a_trusted_clock_only() {
     assert_eq!(unset.come("anna", None, None).1, "name_claimed 2 0");
 }
 
+/// What looks like a name that an invitation keeps is refused, unless the server permits look-alikes;
+/// whoever held it before stays, and cannot claim it.
+#[test]
+fn invitation_for_a_name_keeps_lookalikes_away() {
+    const LOOKALIKE: &str = "c\u{430}rl";
+    let mut harness = Harness::with(settings(Access::Everybody, ClaimPolicy::Open));
+    let (before, _) = harness.come(LOOKALIKE, Some(3), None);
+    harness.invite(9, Some("carl"), 1);
+    assert_eq!(harness.claim(before, claim_action::CLAIM), "cannot_claim 20 7");
+    harness.disconnect(before);
+    assert_eq!(harness.come(LOOKALIKE, Some(2), None).1, "name_lookalike 2 0");
+    let (carl, welcome) = harness.come("carl", Some(1), Some(9));
+    assert_eq!(welcome, "welcome carl 4 last 0");
+    assert_eq!(harness.claim(carl, claim_action::CLAIM), "done 20 1");
+    harness.disconnect(carl);
+    // Two invitations for names that look alike do not lock each other out.
+    harness.invite(7, Some("eva"), 1);
+    harness.invite(8, Some("\u{435}va"), 1);
+    assert_eq!(harness.come("eva", Some(4), Some(7)).1, "welcome eva 4 last 0");
+    let permits =
+        HubSettings { refuse_lookalikes: false, ..settings(Access::Everybody, ClaimPolicy::Open) };
+    harness.invite(6, Some("otto"), 1);
+    harness.input(Input::SettingsChanged(permits));
+    assert_eq!(harness.come("\u{43e}tto", None, None).1, "welcome \u{43e}tto 4 last 0");
+    harness.check_fold();
+}
+
+/// A ban of a user with a key applies to the key: under another name, in a new session and by another
+/// invitation too, after a restart, until it is lifted. It sends out all sessions of the key.
+#[test]
+fn banned_user_does_not_come_back_with_the_key() {
+    let invited = settings(Access::Invited, ClaimPolicy::Invited);
+    let mut harness = Harness::with(invited.clone());
+    harness.invite(9, None, 1);
+    harness.invite(8, None, 2);
+    let (anna, _) = harness.come("anna", Some(1), Some(9));
+    harness.disconnect(anna);
+    let (anna, _) = harness.come("annabel", Some(1), None);
+    let (second, _) = harness.come("annika", Some(1), None);
+    let (bob, _) = harness.come("bob", Some(2), Some(8));
+    assert_eq!(harness.ban("", "annabel", 0), 2);
+    for client in [anna, second] {
+        let summaries = harness.take_summaries(client);
+        assert!(summaries.iter().any(|it| it.starts_with("removed")), "{summaries:?}");
+    }
+    let told = harness.take_summaries(bob);
+    assert!(!told.iter().any(|it| it == "closed"), "the key of somebody else: {told:?}");
+    for after_restart in [false, true] {
+        if after_restart {
+            harness.restart(invited.clone(), 60_000);
+        }
+        for invitation in [None, Some(8)] {
+            let (_, answer) = harness.come("zoe", Some(1), invitation);
+            assert!(answer.starts_with("banned 2"), "{answer}");
+        }
+    }
+    let username = Username::new("annabel").unwrap();
+    let kind = crate::model::SanctionKind::Ban;
+    let lift = ModerationRequest::EndSanction { kind, scope: Scope::Server, username };
+    assert_eq!(harness.owner(lift), Ok(1));
+    assert_eq!(harness.come("zoe", Some(1), None).1, "welcome zoe 4 last 0");
+    harness.check_fold();
+}
+
 /// A clock that was wrong when a claim was made or used, and is set later, ends no claim that was used
 /// since the start. The claim is renewed, by the clock that is trusted by then.
 #[test]
