@@ -19,7 +19,7 @@ enum State {
     /// The user has no key.
     None,
     /// The key.
-    Loaded(KeyPair),
+    Loaded(Box<KeyPair>),
     /// There is no key yet. The first proof creates it, in this directory.
     Missing(PathBuf),
 }
@@ -38,7 +38,7 @@ impl UserKey {
     /// [`KeyError`] if the file is there, and cannot be read or holds no key.
     pub fn load(directory: &Path, may_create: bool) -> Result<Self, KeyError> {
         Ok(Self(match key_file::load(directory, FILE_NAME)? {
-            Some(seed) => State::Loaded(KeyPair::from_seed(&seed)),
+            Some(seed) => State::Loaded(Box::new(KeyPair::from_seed(&seed))),
             None if may_create => State::Missing(directory.to_owned()),
             None => State::None,
         }))
@@ -58,7 +58,7 @@ impl UserKey {
         if let State::Missing(directory) = &self.0 {
             let created = create(directory);
             self.0 = State::None;
-            self.0 = State::Loaded(created?);
+            self.0 = State::Loaded(Box::new(created?));
         }
         match &self.0 {
             State::Loaded(key) => Ok(Some(key.prove(context))),
