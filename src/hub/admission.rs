@@ -103,11 +103,12 @@ impl Hub {
         let unknown = || JoinRefusal::from(ErrorCode::InviteInvalid);
         let invalid = |text: &str| JoinRefusal::with_text(ErrorCode::InviteInvalid, text);
         let hash = code.parse::<InvitationCode>().map_err(|_| unknown())?.hash();
-        let MadeInvitation { invitation, fact } =
-            self.moderation.invitation(hash).ok_or_else(unknown)?;
+        // Before the invitation, which may be revoked or forgotten: its user need not notice.
         if self.has_used(newcomer, hash) {
             return Ok(None);
         }
+        let MadeInvitation { invitation, fact } =
+            self.moderation.invitation(hash).ok_or_else(unknown)?;
         if let Some(name) = invitation.username.as_ref().filter(|it| *it != newcomer.username) {
             return Err(invalid(&format!("This invitation is for the name {name}.")));
         }

@@ -382,7 +382,10 @@ fn owner_revokes_and_releases() {
     assert_eq!(harness.owner(release()), Ok(0));
     assert!(harness.ask(anna, say(1, "x"))[0].ends_with("anna: x (0)"), "she stays");
     harness.disconnect(anna);
-    assert_eq!(harness.come("anna", Some(1), None).1, "welcome anna 4 last 0");
+    let (anna, welcome) = harness.come("anna", Some(1), None);
+    assert_eq!(welcome, "welcome anna 4 last 0");
+    harness.disconnect(anna);
+    assert_eq!(harness.come("anna", Some(1), Some(9)).1, "welcome anna 4 last 0", "her own code");
     harness.check_fold();
 }
 
