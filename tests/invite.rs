@@ -239,6 +239,82 @@ fn fingerprint_and_links_are_told_where_there_is_tls() {
     assert!(text.contains(LINKS[1]) && !text.contains(LINKS[0]), "{text}");
 }
 
+/// Where browsers find no way in, or only this machine's do, every form leads `chat-client` in.
+#[test]
+fn without_a_page_the_link_is_shown() {
+    for urls in [&[][..], &["http://127.0.0.1:2480/"]] {
+        let directory = tempfile::tempdir().unwrap();
+        let (control, _) = serve_invitations(&directory, urls, &LINKS, 2);
+        let text = output_of(invite(&control, &[], ""));
+        assert_eq!(codes_of_text(&text), [LINKS[0]]);
+        for part in [
+            &format!("    chat-client {}\n", LINKS[0]),
+            &format!("or  chat-client {}\n", LINKS[1]),
+            FINGERPRINT,
+            "Browsers find no way in: ",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        let svg = output_of(invite(&control, &["--svg", "-"], ""));
+        assert_eq!(codes_of_svg(&svg), [LINKS[0]]);
+        let page = output_of(invite(&control, &["--page", "-"], ""));
+        assert_eq!(codes_of_svg(&page), [LINKS[0]]);
+        assert_eq!(page.matches(LINKS[0]).count(), 2, "title of the code, and to read: {page}");
+        assert!(page.contains("in a terminal: it stands below") && !page.contains("browser"));
+        let object = output_of(invite(&control, &["--json"], ""));
+        let object: Value = serde_json::from_str(&object).unwrap();
+        assert_eq!((&object["url"], &object["urls"]), (&Value::Null, &json!([])));
+        assert_eq!(object["links"], json!(LINKS));
+
+        let sheet = output_of(invite(&control, &["--sheet", "2", "--page", "-"], ""));
+        let link = |number| format!("{}&invite={}", LINKS[0], code(number));
+        assert_eq!(codes_of_svg(&sheet), [link(1), link(2)]);
+        let typed = link(2).replace('&', "&amp;");
+        assert!(sheet.contains(&format!("chat-client &quot;{typed}&quot;")), "{sheet}");
+        assert!(sheet.contains("the line below in a terminal") && !sheet.contains("browser"));
+    }
+}
+
+/// The QR code of an invitation by code leads a phone to the page with the code; where browsers find
+/// no way in, it has the link; and where there is no address, there is none.
+#[test]
+fn invitation_by_code_has_a_qr_code() {
+    let made = |urls: &[&str], links: &[&str], flags: &[&str]| {
+        let directory = tempfile::tempdir().unwrap();
+        let (control, _) = serve_invitations(&directory, urls, links, 1);
+        output_of(invite(&control, &[&["--code"], flags].concat(), ""))
+    };
+    let url = format!("{}#invite={}", URLS[0], code(1));
+    let link = format!("{}&invite={}", LINKS[0], code(1));
+    let text = made(&URLS, &LINKS, &[]);
+    assert_eq!(codes_of_text(&text), [url.as_str()]);
+    let typed = format!("    chat-client '{link}'\n");
+    assert!(text.contains(&format!("    {url}\n")) && text.ends_with(&typed), "{text}");
+    let text = made(&[], &LINKS, &["--name", "anna", "--no-claim"]);
+    assert_eq!(codes_of_text(&text), [link.as_str()]);
+    assert!(text.ends_with(&typed) && !text.contains("browser"), "{text}");
+    let text = made(&URLS, &LINKS, &["--url", URLS[1]]);
+    assert_eq!(codes_of_text(&text), [url.replace(URLS[0], URLS[1])]);
+    // Nobody else reaches this server by what its status tells: the invited user has to know.
+    let text = made(&[], &[], &[]);
+    assert!(codes_of_text(&text).is_empty(), "{text}");
+    assert!(text.ends_with(&format!("    chat-client SERVER --invite {}\n", code(1))), "{text}");
+
+    let object: Value = serde_json::from_str(&made(&URLS, &LINKS, &["--json"])).unwrap();
+    let object = &object["invited"];
+    assert_eq!((&object["code"], &object["id"]), (&json!(code(1)), &json!(id(1))));
+    assert_eq!((&object["url"], &object["link"]), (&json!(url), &json!(link)));
+    let object: Value = serde_json::from_str(&made(&[], &[], &["--json"])).unwrap();
+    let object = &object["invited"];
+    assert_eq!((&object["url"], &object["link"]), (&Value::Null, &Value::Null));
+
+    let directory = tempfile::tempdir().unwrap();
+    let (control, requests) = serve_invitations(&directory, &URLS, &LINKS, 1);
+    let flags = ["--code", "--url", "http://pi.local/#x"];
+    assert!(error_of(&invite(&control, &flags, ""), 1).contains("must not have a #"));
+    assert!(requests.lock().unwrap().iter().all(Value::is_null), "no invitation was made");
+}
+
 /// Each slip has its own code: in a QR code that leads to the page with it, in a link, and to read.
 /// Four slips take a page, and only the owner may read the file.
 #[test]

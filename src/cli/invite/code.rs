@@ -3,17 +3,19 @@
 
 use anyhow::{Result, bail};
 use clap::Args;
+use serde::Serialize;
+use serde_json::json;
 
 use super::super::control::ControlArgs;
 use super::super::moderation::request_action;
 use super::super::moderation_output::invitation_text;
 use super::super::status;
-use super::output;
+use super::invitation::Invitation;
 use super::sheet::SlipCount;
+use super::{InviteArgs, output, text};
 use crate::model::{InvitationCode, InvitationUses, SanctionLength, Timestamp, Username};
-use crate::server::{
-    ControlAnswer, ControlRequest, InviteRequest, IssuedInvitation, is_remote_url,
-};
+use crate::qr_code::QrCode;
+use crate::server::{ControlAnswer, ControlRequest, InviteRequest, IssuedInvitation};
 
 /// Lifetime of an invitation if none is given.
 const DEFAULT_LENGTH: &str = "7d";
@@ -23,7 +25,7 @@ const DEFAULT_LENGTH: &str = "7d";
 pub(super) struct CodeArgs {
     /// Make a code by which somebody may come in and claim a name, and show it. It is not kept, and
     /// cannot be shown again. With --json, one JSON object (docs/status.md)
-    #[arg(long, group = "made", conflicts_with_all = ["url", "svg", "page", "ssid"])]
+    #[arg(long, group = "made", conflicts_with_all = ["svg", "page", "ssid"])]
     pub(super) code: bool,
 
     /// Make so many codes for one user each, 1 to 100, and a sheet to print, to the file of --page:
@@ -69,37 +71,68 @@ impl CodeArgs {
     }
 }
 
-/// Makes an invitation by code, and prints it, in JSON if `json`.
-///
-/// # Errors
-/// The server cannot be reached, does not answer in time, or refuses; or the output cannot be
-/// written.
-pub(super) fn invite(flags: &CodeArgs, socket: &ControlArgs, json: bool) -> Result<()> {
-    // The address first: an invitation that nobody is told must not be made.
-    let links = status::query(socket)?.tls.map(|it| it.links).unwrap_or_default();
-    let link = links.into_iter().find(|it| is_remote_url(it));
-    let (issued, line) = issue(flags.request()?, socket)?;
-    output::print(&if json { line } else { text(&issued, link.as_deref()) })
+/// Invitation by code that was made, and where it leads. Its fields are the JSON keys of the output.
+#[derive(Debug, Serialize)]
+pub(super) struct CodeInvitation {
+    /// Invitation with its code.
+    #[serde(flatten)]
+    pub(super) issued: IssuedInvitation,
+    /// Address of the page, with the code behind it; `None` if browsers find no way in.
+    pub(super) url: Option<String>,
+    /// Link for `chat-client`, with fingerprint and code; `None` without TLS.
+    pub(super) link: Option<String>,
 }
 
-/// Makes an invitation. Returns it, and the server's answer as a line of JSON.
+impl CodeInvitation {
+    /// Returns the invitation to this server.
+    pub(super) fn new(issued: IssuedInvitation, server: &Invitation) -> Self {
+        let (key, code) = (InvitationCode::LINK_KEY, &issued.code);
+        let url = server.url.as_ref().map(|it| format!("{it}#{key}{code}"));
+        // A link of the server's ends with the fingerprint.
+        let link = server.links.first().map(|it| format!("{it}&{key}{code}"));
+        Self { issued, url, link }
+    }
+
+    /// Returns what is in the QR code: the address for browsers, or else the link for `chat-client`;
+    /// `None` if there is neither.
+    pub(super) fn address(&self) -> Option<&str> {
+        self.url.as_deref().or(self.link.as_deref())
+    }
+}
+
+/// Makes an invitation by code, and prints it.
+///
+/// # Errors
+/// The server cannot be reached, does not answer in time, or refuses; the code cannot come behind the
+/// address; or the output cannot be written.
+pub(super) fn invite(command: &InviteArgs) -> Result<()> {
+    let socket = &command.socket;
+    // The address first: an invitation that nobody is told must not be made.
+    let server = Invitation::of(command.url.as_deref(), Ok(status::query(socket)?))?;
+    server.check_room_for_code()?;
+    let made = CodeInvitation::new(issue(command.code.request()?, socket)?, &server);
+    if command.json {
+        return output::print(&format!("{}\n", json!({ "invited": made })));
+    }
+    // Without the QR code, which may be too large, the invitation can be used as well.
+    let drawn = made.address().and_then(|it| QrCode::new(it).ok()).map(|it| text::draw(&it));
+    output::print(&text_of(&made, drawn.as_deref()))
+}
+
+/// Makes an invitation.
 ///
 /// # Errors
 /// The server cannot be reached, does not answer in time, or refuses.
-pub(super) fn issue(
-    request: InviteRequest,
-    socket: &ControlArgs,
-) -> Result<(IssuedInvitation, String)> {
+pub(super) fn issue(request: InviteRequest, socket: &ControlArgs) -> Result<IssuedInvitation> {
     match request_action(socket, &ControlRequest::Invite(request))? {
-        (ControlAnswer::Invited(issued), line) => Ok((issued, line)),
+        (ControlAnswer::Invited(issued), _) => Ok(issued),
         _ => bail!("the server has answered something else"),
     }
 }
 
-/// Returns what the terminal shows. `link`: where `chat-client` finds the server over TLS, with the
-/// fingerprint of its key; `None`: the invited user has to know where the server is.
-fn text(issued: &IssuedInvitation, link: Option<&str>) -> String {
-    let IssuedInvitation { code, invitation } = issued;
+/// Returns what the terminal shows. `drawn`: QR code of [`CodeInvitation::address`], in lines.
+fn text_of(made: &CodeInvitation, drawn: Option<&str>) -> String {
+    let IssuedInvitation { code, invitation } = &made.issued;
     // It was made just now: its time is not over.
     let described = invitation_text(invitation, Timestamp(0));
     let permits = if invitation.permits_claim {
@@ -109,14 +142,32 @@ fn text(issued: &IssuedInvitation, link: Option<&str>) -> String {
         "It lets somebody in where only invited users may come in. Where access is \"everybody\", \
          nobody needs it."
     };
-    let arguments = match link {
-        Some(link) => format!("'{link}&{}{code}'", InvitationCode::LINK_KEY),
-        None => format!("SERVER --invite {code}"),
+    let id = invitation.id;
+    let typed = match &made.link {
+        Some(link) => format!("chat-client '{link}'"),
+        None => format!("chat-client SERVER --invite {code}"),
+    };
+    let drawn = drawn.map_or(String::new(), |it| format!("{it}\n"));
+    let how = match &made.url {
+        Some(url) => {
+            let encrypted = if made.link.is_some() { ", encrypted" } else { "" };
+            let claim = match invitation.permits_claim {
+                true => " (a name can be claimed there only)",
+                false => "",
+            };
+            format!(
+                "Who is invited scans this code with a phone, or opens the address in a browser:\n\n\
+                 {drawn}    {url}\n\nIn a terminal{encrypted}{claim}:\n\n    {typed}\n"
+            )
+        }
+        None => {
+            let has_link = if made.link.is_some() { " (the QR code has the link)" } else { "" };
+            format!("Who is invited types in a terminal{has_link}:\n\n{drawn}    {typed}\n")
+        }
     };
     format!(
         "{code}\n\n{described}\n{permits}\nIt is a secret: whoever has the code may use it. To \
-         revoke it: chat-server invitations revoke {}\nWho is invited types\n\n    chat-client {arguments}\n",
-        invitation.id,
+         revoke it: chat-server invitations revoke {id}\n\n{how}"
     )
 }
 
@@ -125,9 +176,8 @@ mod tests {
     use super::*;
     use crate::server::InvitationListing;
 
-    /// The text has the code, its limits and what to type.
-    #[test]
-    fn text_says_what_the_invited_user_types() {
+    /// Returns an invitation with this way in.
+    fn invitation(url: Option<&str>, link: Option<&str>) -> CodeInvitation {
         let invitation = InvitationListing {
             id: "0123abcd".parse().unwrap(),
             name: Some("anna".to_owned()),
@@ -137,15 +187,28 @@ mod tests {
             permits_claim: true,
         };
         let issued = IssuedInvitation { code: "0123-4567-89AB-CDEF".to_owned(), invitation };
-        let link = "chats://pi-chat.local/#fingerprint=00";
-        let with_link = text(&issued, Some(link));
-        assert!(with_link.contains("access is \"everybody\", nobody needs it to come in"));
+        CodeInvitation { issued, url: url.map(str::to_owned), link: link.map(str::to_owned) }
+    }
+
+    /// The text has the code, its limits, what to open and what to type.
+    #[test]
+    fn text_says_what_the_invited_user_does() {
+        let (url, link) = ("http://pi-chat.local/#invite=0", "chats://pi-chat.local/#invite=0");
+        let both = text_of(&invitation(Some(url), Some(link)), Some("QR\n"));
+        assert!(both.contains("access is \"everybody\", nobody needs it to come in"));
         let start = "0123-4567-89AB-CDEF\n\nfor anna, 1 use, 1 left, until 1970-01-01 00:01:00Z\n";
-        assert!(with_link.starts_with(start), "{with_link}");
-        assert!(with_link.contains("chat-server invitations revoke 0123abcd\n"), "{with_link}");
-        let typed = format!("    chat-client '{link}&invite=0123-4567-89AB-CDEF'\n");
-        assert!(with_link.ends_with(&typed), "{with_link}");
-        let without = "    chat-client SERVER --invite 0123-4567-89AB-CDEF\n";
-        assert!(text(&issued, None).ends_with(without));
+        assert!(both.starts_with(start), "{both}");
+        assert!(both.contains("chat-server invitations revoke 0123abcd\n"), "{both}");
+        assert!(both.contains(&format!("\nQR\n\n    {url}\n")), "{both}");
+        assert!(both.ends_with(&format!("    chat-client '{link}'\n")), "{both}");
+
+        let link_only = text_of(&invitation(None, Some(link)), Some("QR\n"));
+        let end = format!("(the QR code has the link):\n\nQR\n\n    chat-client '{link}'\n");
+        assert!(link_only.ends_with(&end) && !link_only.contains("browser"), "{link_only}");
+        let typed = "    chat-client SERVER --invite 0123-4567-89AB-CDEF\n";
+        let neither = text_of(&invitation(None, None), None);
+        assert!(neither.ends_with(typed) && !neither.contains("QR"), "{neither}");
+        let page_only = text_of(&invitation(Some(url), None), Some("QR\n"));
+        assert!(page_only.ends_with(typed) && !page_only.contains("encrypted"), "{page_only}");
     }
 }

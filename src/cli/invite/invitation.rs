@@ -1,6 +1,8 @@
-//! Addresses that lead to the server.
+//! Addresses and links that lead to the server.
 
-use anyhow::{Result, ensure};
+use std::fmt;
+
+use anyhow::{Result, anyhow, ensure};
 use serde::Serialize;
 
 use crate::cli::control::ControlArgs;
@@ -10,14 +12,41 @@ use crate::server::{Status, TlsStatus, is_remote_url};
 /// Maximum length of a URL, in bytes. Its QR code can be read on paper and in a terminal.
 const MAX_URL: usize = 300;
 
-/// Where people find the server with a browser. Its fields are the JSON keys of the output.
+/// Why browsers find no way in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum NoPage {
+    /// The server has no page, or does not listen for browsers.
+    SwitchedOff,
+    /// Only this machine reaches the page, at this address.
+    OnlyHere(String),
+}
+
+impl fmt::Display for NoPage {
+    /// Says why, and what to do.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SwitchedOff => f.write_str(
+                "the server lets no browsers in: its page is not installed (web-root), or this \
+                 way in is switched off (web)",
+            ),
+            Self::OnlyHere(url) => write!(
+                f,
+                "only this machine reaches the server with a browser, at {url}: web-listen says \
+                 where the server listens, and --url names an address that a proxy has"
+            ),
+        }
+    }
+}
+
+/// Where people find the server, with a browser or with `chat-client`. Its fields are the JSON keys
+/// of the output.
 #[derive(Debug, Serialize)]
 pub(super) struct Invitation {
     /// Name of the server; `None` if it could not be asked.
     pub(super) name: Option<String>,
-    /// Address in the QR code.
-    url: String,
-    /// All addresses, best first: first that in the QR code.
+    /// Address for browsers in the QR code; `None` if they find no way in.
+    pub(super) url: Option<String>,
+    /// All addresses for browsers, best first: first that in the QR code.
     urls: Vec<String>,
     /// Fingerprint of the server's key, as people compare it; `None` without TLS, or if the server
     /// could not be asked.
@@ -27,6 +56,9 @@ pub(super) struct Invitation {
     /// True if the addresses are the server's own, on its network.
     #[serde(skip)]
     pub(super) is_local: bool,
+    /// Why browsers find no way in; `None` if they do.
+    #[serde(skip)]
+    pub(super) no_page: Option<NoPage>,
 }
 
 impl Invitation {
@@ -34,7 +66,7 @@ impl Invitation {
     /// does.
     ///
     /// # Errors
-    /// The server cannot be asked, lets no browsers in, or only this machine reaches it.
+    /// The server cannot be asked.
     pub(super) fn collect(url: Option<&str>, socket: &ControlArgs) -> Result<Self> {
         Self::of(url, status::query(socket))
     }
@@ -44,7 +76,7 @@ impl Invitation {
     /// are those with the same host; otherwise there are none.
     ///
     /// # Errors
-    /// The server could not be asked, lets no browsers in, or only this machine reaches it.
+    /// The server could not be asked.
     pub(super) fn of(url: Option<&str>, status: Result<Status>) -> Result<Self> {
         if let Some(url) = url {
             let status = status.ok();
@@ -58,52 +90,61 @@ impl Invitation {
             });
             return Ok(Self {
                 name,
-                url: url.to_owned(),
+                url: Some(url.to_owned()),
                 urls: vec![url.to_owned()],
                 fingerprint,
                 links: links.unwrap_or_default(),
                 is_local,
+                no_page: None,
             });
         }
         let status = status?;
-        Self::new(status.name, status.web, status.tls)
+        Ok(Self::new(status.name, status.web, status.tls))
     }
 
     /// Returns the invitation to a server with this name, these addresses for browsers, best first,
     /// and this way in over TLS.
-    ///
-    /// # Errors
-    /// There are none, or only this machine reaches them. The text says what to do.
-    fn new(name: String, urls: Vec<String>, tls: Option<TlsStatus>) -> Result<Self> {
-        let url = urls.first().cloned().unwrap_or_default();
-        ensure!(
-            !url.is_empty(),
-            "the server lets no browsers in: its page is not installed (web-root), or this way in \
-             is switched off (web)"
-        );
-        ensure!(
-            is_remote_url(&url),
-            "only this machine reaches the server with a browser, at {url}: web-listen says where \
-             the server listens, and --url names an address that a proxy has"
-        );
+    fn new(name: String, urls: Vec<String>, tls: Option<TlsStatus>) -> Self {
+        let no_page = match urls.first() {
+            None => Some(NoPage::SwitchedOff),
+            Some(url) if !is_remote_url(url) => Some(NoPage::OnlyHere(url.clone())),
+            Some(_) => None,
+        };
+        let urls = if no_page.is_some() { Vec::new() } else { urls };
         let (fingerprint, mut links) = tls.map(|it| (it.fingerprint, it.links)).unzip();
         links.iter_mut().for_each(|it: &mut Vec<String>| it.retain(|link| is_remote_url(link)));
-        Ok(Self {
+        Self {
             name: Some(name),
-            url,
+            url: urls.first().cloned(),
             urls,
             fingerprint,
             links: links.unwrap_or_default(),
             is_local: true,
-        })
+            no_page,
+        }
     }
 
-    /// Returns the address in the QR code.
-    pub(super) fn url(&self) -> &str {
-        &self.url
+    /// Returns what is in the QR code: the address for browsers, or else the best link for
+    /// `chat-client`.
+    ///
+    /// # Errors
+    /// There is neither. The text says what to do.
+    pub(super) fn address(&self) -> Result<&str> {
+        let address = self.url.as_deref().or_else(|| self.links.first().map(String::as_str));
+        address.ok_or_else(|| anyhow!("{}", self.no_page.as_ref().unwrap_or(&NoPage::SwitchedOff)))
     }
 
-    /// Returns the other addresses.
+    /// Checks that the code of an invitation can come behind the address for browsers.
+    ///
+    /// # Errors
+    /// The address has a fragment already.
+    pub(super) fn check_room_for_code(&self) -> Result<()> {
+        let has_fragment = self.url.as_ref().is_some_and(|it| it.contains('#'));
+        ensure!(!has_fragment, "with a code, the URL must not have a #: the code comes there");
+        Ok(())
+    }
+
+    /// Returns the other addresses for browsers.
     pub(super) fn other_urls(&self) -> impl Iterator<Item = &str> {
         self.urls.iter().skip(1).map(String::as_str)
     }
@@ -158,7 +199,9 @@ mod tests {
     /// Returns the error of a server with these addresses.
     fn error_of(urls: &[&str]) -> String {
         let urls = urls.iter().map(|it| (*it).to_owned()).collect();
-        Invitation::new("attic".to_owned(), urls, None).unwrap_err().to_string()
+        let invitation = Invitation::new("attic".to_owned(), urls, None);
+        assert_eq!(invitation.url, None);
+        invitation.address().unwrap_err().to_string()
     }
 
     #[test]
@@ -171,12 +214,29 @@ mod tests {
         }
     }
 
+    /// Without a page the link for `chat-client` leads to the server.
+    #[test]
+    fn without_a_page_the_link_is_the_address() {
+        let link = "chats://192.0.2.7/#fingerprint=00";
+        for urls in [&[][..], &["http://127.0.0.1:2480/".to_owned()]] {
+            let tls = TlsStatus {
+                listening: Vec::new(),
+                fingerprint: "00000".to_owned(),
+                sha256: "00".to_owned(),
+                links: vec!["chats://127.0.0.1/#fingerprint=00".to_owned(), link.to_owned()],
+            };
+            let invitation = Invitation::new("attic".to_owned(), urls.to_vec(), Some(tls));
+            assert_eq!(invitation.address().unwrap(), link);
+            assert!(invitation.url.is_none() && invitation.no_page.is_some());
+        }
+    }
+
     #[test]
     fn first_address_is_the_best() {
         let urls = ["http://attic-chat.local:2480/", "http://192.0.2.7:2480/"];
         let invitation =
-            Invitation::new("attic".to_owned(), urls.map(str::to_owned).to_vec(), None).unwrap();
-        assert_eq!(invitation.url(), urls[0]);
+            Invitation::new("attic".to_owned(), urls.map(str::to_owned).to_vec(), None);
+        assert_eq!(invitation.address().unwrap(), urls[0]);
         assert_eq!(invitation.other_urls().collect::<Vec<_>>(), urls[1..]);
     }
 

@@ -1,5 +1,5 @@
-//! The command `chat-server invite`. It shows how people get into the server on this machine with a
-//! browser: addresses and QR codes, in the terminal, as SVG, or on a page to print. Or it makes a
+//! The command `chat-server invite`. It shows how people get into the server on this machine, with a
+//! browser or with `chat-client`: addresses, links and QR codes, in the terminal, as SVG, or on a page to print. Or it makes a
 //! code by which somebody may come in and claim a name, or a sheet of slips with such codes.
 //!
 //! | file | part |
@@ -51,8 +51,8 @@ pub(super) struct InviteArgs {
     #[arg(long, value_name = "FILE", groups = ["form", "sheet_form"])]
     page: Option<PathBuf>,
 
-    /// One JSON object: name, url, urls, fingerprint, links; with --code: code, id and what it
-    /// permits (docs/status.md)
+    /// One JSON object: name, url, urls, fingerprint, links; with --code: code, id, what it
+    /// permits, url and link (docs/status.md)
     #[arg(long, groups = ["form", "sheet_form"])]
     json: bool,
 
@@ -74,7 +74,7 @@ pub(super) struct InviteArgs {
 pub(super) fn run(command: &InviteArgs) -> ExitCode {
     let outcome = match (command.code.code, command.code.sheet) {
         (_, Some(count)) => sheet::invite(command, count),
-        (true, None) => code::invite(&command.code, &command.socket, command.json),
+        (true, None) => code::invite(command),
         (false, None) => invite(command),
     };
     match outcome {
@@ -89,24 +89,29 @@ pub(super) fn run(command: &InviteArgs) -> ExitCode {
 /// Finds out the addresses, and shows or writes the invitation.
 ///
 /// # Errors
-/// The server cannot be asked, nobody else can reach it with a browser, the password of the Wi-Fi
-/// cannot be read or is invalid, or the output cannot be written.
+/// The server cannot be asked, nobody else can reach it with a browser or over TLS, the password of
+/// the Wi-Fi cannot be read or is invalid, or the output cannot be written.
 fn invite(command: &InviteArgs) -> Result<()> {
     let invitation = Invitation::collect(command.url.as_deref(), &command.socket)?;
     let wifi = command.wifi.read()?;
-    let code = QrCode::new(invitation.url())?;
+    let address = invitation.address()?;
+    let code = QrCode::new(address)?;
     if command.json {
         return output::print(&(serde_json::to_string(&invitation)? + "\n"));
     }
     if let Some(path) = &command.svg {
-        return output::write(path, &code.to_svg(invitation.url()), false);
+        return output::write(path, &code.to_svg(address), false);
     }
     let wifi = wifi.map(Wifi::with_code).transpose()?;
     match &command.page {
         Some(path) => {
             // The code of the Wi-Fi has its password.
-            output::write(path, &page::html(&invitation, &code, wifi.as_ref()), wifi.is_some())
+            output::write(
+                path,
+                &page::html(&invitation, address, &code, wifi.as_ref()),
+                wifi.is_some(),
+            )
         }
-        None => output::print(&text::of(&invitation, &code, wifi.as_ref())),
+        None => output::print(&text::of(&invitation, address, &code, wifi.as_ref())),
     }
 }

@@ -18,14 +18,14 @@ const LARGE_SIZES: (usize, usize) = (13, 34);
 /// Maximum number of other addresses on the page.
 const MAX_OTHERS: usize = 2;
 
-/// Returns the page as HTML. `code`: that of the address; `wifi`: Wi-Fi to join first, with its
-/// code.
+/// Returns the page as HTML. `address`: address for browsers or link for `chat-client`, of the code;
+/// `wifi`: Wi-Fi to join first, with its code.
 pub(super) fn html(
     invitation: &Invitation,
+    address: &str,
     code: &QrCode,
     wifi: Option<&(QrCode, Wifi)>,
 ) -> String {
-    let url = invitation.url();
     let name = invitation.name.as_deref().unwrap_or("Chat");
     let (title_size, title) = (size_of(name), escape_markup(name));
     let network = wifi.map_or(String::new(), |(code, wifi)| wifi_step(code, wifi));
@@ -33,22 +33,26 @@ pub(super) fn html(
         Some(_) => "<h2>2. Chat</h2>\n",
         None => "",
     };
-    let code = code.to_svg(url);
-    let (size, address) = (size_of(url), escape_markup(url));
+    let code = code.to_svg(address);
+    let (size, shown) = (size_of(address), escape_markup(address));
     let others: String = invitation
         .other_urls()
         .take(MAX_OTHERS)
         .map(|it| format!("<p class=\"other\">or / oder&ensp;{}</p>\n", escape_markup(it)))
         .collect();
-    let how = how(wifi.is_some(), invitation.is_local) + &encrypted(invitation);
+    let how = match invitation.url {
+        Some(_) => how(wifi.is_some(), invitation.is_local),
+        None => how_in_a_terminal(wifi.is_some()),
+    };
+    let encrypted = encrypted(invitation);
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n\
          <style>\n{STYLE}</style>\n</head>\n<body>\n\
          <h1 dir=\"auto\" style=\"font-size: {title_size}pt\">{title}</h1>\n\
          <div class=\"steps\">\n{network}<section class=\"step\">\n{heading}{code}</section>\n\
-         </div>\n<div>\n<p class=\"address\" style=\"font-size: {size}pt\">{address}</p>\n\
-         {others}</div>\n{how}</body>\n</html>\n"
+         </div>\n<div>\n<p class=\"address\" style=\"font-size: {size}pt\">{shown}</p>\n\
+         {others}</div>\n{how}{encrypted}</body>\n</html>\n"
     )
 }
 
@@ -59,6 +63,8 @@ fn encrypted(invitation: &Invitation) -> String {
     let link = invitation
         .links
         .first()
+        // Without a page it is the address.
+        .filter(|_| invitation.url.is_some())
         .map_or(String::new(), |it| format!("<p>chat-client {}</p>\n", escape_markup(it)));
     format!(
         "<div class=\"key\">\n<p>Encrypted, in a terminal; key of the server / \
@@ -105,6 +111,29 @@ fn how(has_wifi: bool, is_local: bool) -> String {
         "<div class=\"how\">\n<p>{english} Or type the address into a browser. Choose a name and \
          talk: there is nothing to install.</p>\n<p lang=\"de\">{german} Oder tippe die Adresse \
          in einen Browser. Wähle einen Namen und rede mit: Du musst nichts installieren.</p>\n\
+         </div>\n"
+    )
+}
+
+/// Returns what to do where browsers find no way in, in both languages. `has_wifi`: true if there
+/// are two codes.
+fn how_in_a_terminal(has_wifi: bool) -> String {
+    let (english, german) = match has_wifi {
+        true => (
+            "Scan code 1 to join the Wi-Fi. Then type chat-client and the link of code 2 in a \
+             terminal",
+            "Scanne Code 1, dann bist du im WLAN. Tippe danach in einem Terminal chat-client und \
+             den Link von Code 2",
+        ),
+        false => (
+            "Join the Wi-Fi here, then type chat-client and the link of the code in a terminal",
+            "Verbinde dich mit dem WLAN hier und tippe dann in einem Terminal chat-client und den \
+             Link des Codes",
+        ),
+    };
+    format!(
+        "<div class=\"how\">\n<p>{english}: it stands below the code. Choose a name and talk.</p>\n\
+         <p lang=\"de\">{german}: Er steht unter dem Code. Wähle einen Namen und rede mit.</p>\n\
          </div>\n"
     )
 }

@@ -4,11 +4,10 @@
 use std::num::NonZeroU8;
 use std::str::FromStr;
 
-use anyhow::{Error, Result, ensure};
-use serde::Serialize;
+use anyhow::{Error, Result};
 
 use super::InviteArgs;
-use super::code::issue;
+use super::code::{CodeInvitation, issue};
 use super::invitation::Invitation;
 use super::output::{self, Target};
 use super::slips;
@@ -16,8 +15,8 @@ use super::wifi::Wifi;
 use crate::cli::control::ControlArgs;
 use crate::cli::moderation::moderate;
 use crate::cli::status;
-use crate::model::{InvitationCode, InvitationId, ModerationRequest};
-use crate::server::{InviteRequest, IssuedInvitation};
+use crate::model::{InvitationId, ModerationRequest};
+use crate::server::InviteRequest;
 
 /// Greatest number of slips on a sheet.
 const MAX_SLIPS: u8 = 100;
@@ -36,44 +35,18 @@ impl FromStr for SlipCount {
     }
 }
 
-/// Slip: an invitation for one user, and how they get in by it. Its fields are the JSON keys of the
-/// output.
-#[derive(Debug, Serialize)]
-pub(super) struct Slip {
-    /// Invitation with its code.
-    #[serde(flatten)]
-    pub(super) issued: IssuedInvitation,
-    /// Address of the page, with the code behind it.
-    pub(super) url: String,
-    /// Link for `chat-client`, with fingerprint and code; `None` without TLS.
-    pub(super) link: Option<String>,
-}
-
-impl Slip {
-    /// Returns the slip for an invitation to this server.
-    fn new(issued: IssuedInvitation, server: &Invitation) -> Self {
-        let (key, code) = (InvitationCode::LINK_KEY, &issued.code);
-        let url = format!("{}#{key}{code}", server.url());
-        // A link of the server's ends with the fingerprint.
-        let link = server.links.first().map(|it| format!("{it}&{key}{code}"));
-        Self { issued, url, link }
-    }
-}
-
 /// Makes the invitations, and writes the sheet or prints them in JSON. Whatever fails: no file and
 /// no invitation is left, or the error says which.
 ///
 /// # Errors
-/// The server cannot be asked, nobody else can reach it with a browser, it refuses an invitation,
-/// the password of the Wi-Fi cannot be read or is invalid, or the output cannot be written.
+/// The server cannot be asked, nobody else can reach it with a browser or over TLS, it refuses an
+/// invitation, the password of the Wi-Fi cannot be read or is invalid, or the output cannot be written.
 pub(super) fn invite(command: &InviteArgs, count: SlipCount) -> Result<()> {
     // Whatever can fail comes first: an invitation that nobody is told must not be made.
     let socket = &command.socket;
     let server = Invitation::of(command.url.as_deref(), Ok(status::query(socket)?))?;
-    ensure!(
-        !server.url().contains('#'),
-        "for a sheet, the URL must not have a #: the code comes there"
-    );
+    server.address()?;
+    server.check_room_for_code()?;
     let wifi = command.wifi.read()?.map(Wifi::with_code).transpose()?;
     let target = command.page.as_ref().map(|it| Target::create(it, true)).transpose()?;
     let slips = match make(count, &command.code.request()?, &server, socket) {
@@ -102,12 +75,12 @@ fn make(
     request: &InviteRequest,
     server: &Invitation,
     socket: &ControlArgs,
-) -> Result<Vec<Slip>> {
+) -> Result<Vec<CodeInvitation>> {
     let count = count.0.get();
     let mut slips = Vec::new();
     for number in 1..=count {
         match issue(request.clone(), socket) {
-            Ok((issued, _)) => slips.push(Slip::new(issued, server)),
+            Ok(issued) => slips.push(CodeInvitation::new(issued, server)),
             Err(error) => return Err(undo(error, number, count, &slips, socket)),
         }
     }
@@ -116,7 +89,13 @@ fn make(
 
 /// Revokes the invitations of these slips, because another one could not be made. Returns the error
 /// that says so.
-fn undo(error: Error, number: u8, count: u8, slips: &[Slip], socket: &ControlArgs) -> Error {
+fn undo(
+    error: Error,
+    number: u8,
+    count: u8,
+    slips: &[CodeInvitation],
+    socket: &ControlArgs,
+) -> Error {
     let failed = format!("cannot make invitation {number} of {count}");
     match slips {
         [] => error.context(failed),
@@ -126,7 +105,7 @@ fn undo(error: Error, number: u8, count: u8, slips: &[Slip], socket: &ControlArg
 
 /// Revokes the invitations of these slips. Returns what to tell the owner: that they are revoked, or
 /// which are not, and what to do.
-fn revoke(slips: &[Slip], socket: &ControlArgs) -> String {
+fn revoke(slips: &[CodeInvitation], socket: &ControlArgs) -> String {
     let is_left = |id: &InvitationId| {
         moderate(socket, ModerationRequest::RevokeInvitation { id: *id }).is_err()
     };

@@ -1,13 +1,13 @@
 //! The sheet to print: slips of paper on A4, in English and German, to be cut apart. Each invites one
 //! user. It needs no other file.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::code::CodeInvitation;
 use super::invitation::Invitation;
 use super::page::size_between;
-use super::sheet::Slip;
 use super::wifi::Wifi;
 use crate::qr_code::{QrCode, escape_markup};
 
@@ -26,7 +26,7 @@ const ADDRESS_SIZES: (usize, usize) = (6, 12);
 /// An address is too long for a QR code.
 pub(super) fn html(
     server: &Invitation,
-    slips: &[Slip],
+    slips: &[CodeInvitation],
     wifi: Option<&(QrCode, Wifi)>,
 ) -> Result<String> {
     let title = escape_markup(server.name.as_deref().unwrap_or("Chat"));
@@ -51,13 +51,25 @@ pub(super) fn html(
 ///
 /// # Errors
 /// The address is too long for a QR code.
-fn slip_html(server: &Invitation, slip: &Slip, title: &str, network: &str) -> Result<String> {
+fn slip_html(
+    server: &Invitation,
+    slip: &CodeInvitation,
+    title: &str,
+    network: &str,
+) -> Result<String> {
     let has_wifi = !network.is_empty();
     let number = if has_wifi { "<b>2. Chat</b>\n" } else { "" };
-    let code = QrCode::new(&slip.url)?.to_svg(&slip.url);
-    let url = server.url();
-    let (size, address) = (size_between(ADDRESS_SIZES, url), escape_markup(url));
-    let (how, key) = (how(has_wifi, server.is_local), encrypted(server, slip));
+    let address = slip.address().context("there is no address for the slips")?;
+    let code = QrCode::new(address)?.to_svg(address);
+    let typed = server.url.as_ref().map_or(String::new(), |url| {
+        let (size, url) = (size_between(ADDRESS_SIZES, url), escape_markup(url));
+        format!("<p class=\"address\" style=\"font-size: {size}pt\">{url}</p>\n")
+    });
+    let how = match server.url {
+        Some(_) => how(has_wifi, server.is_local),
+        None => how_in_a_terminal(has_wifi),
+    };
+    let key = encrypted(server, slip);
     let invitation = &slip.issued.invitation;
     let until = invitation.until.map_or(String::new(), |it| until(it, TimeZone::system()));
     Ok(format!(
@@ -65,7 +77,7 @@ fn slip_html(server: &Invitation, slip: &Slip, title: &str, network: &str) -> Re
          <div class=\"step\">\n{number}{code}</div>\n<div class=\"words\">\n\
          <h1 dir=\"auto\">{title}</h1>\n<p class=\"code\">{}</p>\n\
          <p>For one person / <span lang=\"de\">für eine Person</span>{until}</p>\n{how}</div>\n\
-         </div>\n<p class=\"address\" style=\"font-size: {size}pt\">{address}</p>\n{key}\
+         </div>\n{typed}{key}\
          </article>\n",
         slip.issued.code
     ))
@@ -122,9 +134,29 @@ fn how(has_wifi: bool, is_local: bool) -> String {
     )
 }
 
+/// Returns what to do where browsers find no way in, in both languages. `has_wifi`: true if there
+/// are two QR codes.
+fn how_in_a_terminal(has_wifi: bool) -> String {
+    let (english, german) = match has_wifi {
+        true => (
+            "Scan code 1 to join the Wi-Fi. Then type",
+            "Scanne Code 1, dann bist du im WLAN. Tippe danach",
+        ),
+        false => {
+            ("Join the Wi-Fi here, then type", "Verbinde dich mit dem WLAN hier und tippe dann")
+        }
+    };
+    format!(
+        "<p>{english} the line below in a terminal: the code has its link. Whoever has it can come \
+         in: show it to nobody.</p>\n\
+         <p lang=\"de\">{german} die Zeile unten in einem Terminal: Der Code enthält den Link. Wer \
+         ihn hat, kommt damit hinein: Zeig ihn niemandem.</p>\n"
+    )
+}
+
 /// Returns the part of a slip for those who come with `chat-client`, encrypted: fingerprint, and the
 /// command. Empty for a server without TLS.
-fn encrypted(server: &Invitation, slip: &Slip) -> String {
+fn encrypted(server: &Invitation, slip: &CodeInvitation) -> String {
     let Some(fingerprint) = &server.fingerprint else { return String::new() };
     // The quotation marks are for the shell, to which & has a meaning.
     let command = slip.link.as_ref().map_or(String::new(), |it| {

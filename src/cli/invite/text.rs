@@ -56,16 +56,27 @@ fn style_of(is_terminal: bool, variable: impl Fn(&str) -> Option<String>) -> Ter
     }
 }
 
-/// Returns the invitation for the terminal on standard output. `code`: that of the address; `wifi`:
-/// Wi-Fi to join first, with its code.
-pub(super) fn of(invitation: &Invitation, code: &QrCode, wifi: Option<&(QrCode, Wifi)>) -> String {
-    lines(Terminal::of_standard_output(), invitation, code, wifi)
+/// Returns a code as lines for the terminal on standard output, or what to do if that is too narrow.
+pub(super) fn draw(code: &QrCode) -> String {
+    Terminal::of_standard_output().draw(code)
+}
+
+/// Returns the invitation for the terminal on standard output. `address`: address or link of the
+/// code; `wifi`: Wi-Fi to join first, with its code.
+pub(super) fn of(
+    invitation: &Invitation,
+    address: &str,
+    code: &QrCode,
+    wifi: Option<&(QrCode, Wifi)>,
+) -> String {
+    lines(Terminal::of_standard_output(), invitation, address, code, wifi)
 }
 
 /// Returns the invitation for a terminal.
 fn lines(
     terminal: Terminal,
     invitation: &Invitation,
+    address: &str,
     code: &QrCode,
     wifi: Option<&(QrCode, Wifi)>,
 ) -> String {
@@ -74,32 +85,47 @@ fn lines(
         let code = terminal.draw(code);
         format!("First into the Wi-Fi “{}”: scan this code with a phone.\n\n{code}\n", wifi.ssid)
     });
+    let code = terminal.draw(code);
+    if let Some(why) = &invitation.no_page {
+        let others: String = or_links(invitation.links.iter().skip(1));
+        let fingerprint = fingerprint_line(invitation);
+        return format!(
+            "{network}To get into {name}, type this in a terminal. The QR code has the \
+             link.\n\n{code}\n    chat-client {address}\n{others}{fingerprint}\nBrowsers find no \
+             way in: {why}.\n"
+        );
+    }
     let others: String = invitation.other_urls().map(|it| format!("or  {it}\n")).collect();
     let encrypted = encrypted(invitation);
     format!(
         "{network}To get into {name}, scan this code with a phone, or type the address into a \
-         browser.\n\n{}\n    {}\n{others}{encrypted}",
-        terminal.draw(code),
-        invitation.url(),
+         browser.\n\n{code}\n    {address}\n{others}{encrypted}",
     )
 }
 
 /// Returns what those need who come with `chat-client`, encrypted: links and fingerprint. Empty for
 /// a server without TLS.
 fn encrypted(invitation: &Invitation) -> String {
-    let Some(fingerprint) = &invitation.fingerprint else { return String::new() };
-    let links: String = match invitation.links.split_first() {
-        None => String::new(),
-        Some((first, others)) => {
-            let others: String =
-                others.iter().map(|it| format!("or  chat-client {it}\n")).collect();
-            format!(
-                "\nIn a terminal, encrypted, with the server's key checked:\n\n    chat-client \
-                 {first}\n{others}"
-            )
-        }
-    };
-    format!("{links}\nThe fingerprint of the server's key is {fingerprint}.\n")
+    let links = invitation.links.split_first().map_or(String::new(), |(first, others)| {
+        let others = or_links(others);
+        format!(
+            "\nIn a terminal, encrypted, with the server's key checked:\n\n    chat-client \
+             {first}\n{others}"
+        )
+    });
+    links + &fingerprint_line(invitation)
+}
+
+/// Returns the lines with further links for `chat-client`.
+fn or_links<'a>(links: impl IntoIterator<Item = &'a String>) -> String {
+    links.into_iter().map(|it| format!("or  chat-client {it}\n")).collect()
+}
+
+/// Returns the line with the fingerprint of the server's key, after an empty one. Empty for a server
+/// without TLS.
+fn fingerprint_line(invitation: &Invitation) -> String {
+    let line = |it: &String| format!("\nThe fingerprint of the server's key is {it}.\n");
+    invitation.fingerprint.as_ref().map_or(String::new(), line)
 }
 
 #[cfg(test)]
