@@ -11,7 +11,7 @@
 //! | 1 | [`wire`], `json`, `identity`, `moderation`, `qr_code` | conversion between bytes, JSON objects and values; proofs of keys; roles, sanctions and room settings, folded from the log's facts; QR codes |
 //! | 0 | [`model`] | vocabulary: names, texts, ids, times, limits, error codes |
 //!
-//! `model`, `wire` and `link` alone (feature `link`) build for WebAssembly.
+//! `model`, `wire` and `link` alone (feature `link`) build for WebAssembly, and so does `identity`.
 //!
 //! The protocols are documented in `docs/protocol/`, which is the authority.
 

@@ -2,7 +2,7 @@
  * Builds the page: bundles script and style, gives all files but the first their hash as a name, and
  * compresses them.
  *
- * usage: node build.mjs ENGINE.wasm DIRECTORY
+ * usage: node build.mjs ENGINE.wasm SIGNER.wasm DIRECTORY
  */
 
 import { execFileSync } from "node:child_process";
@@ -15,8 +15,11 @@ import { build } from "esbuild";
 /** Directory of the page's sources. */
 const sources = dirname(fileURLToPath(import.meta.url));
 
-/** Bytes of all files, compressed, at most: what a phone has to load. */
+/** Bytes of the files that every browser loads, compressed, at most. */
 const BUDGET = 150_000;
+
+/** Bytes of the signer, compressed, at most: only a browser with a key loads it. */
+const SIGNER_BUDGET = 20_000;
 
 /** Returns the path of an asset: its content's hash is in its name, so it may be cached for ever. */
 function assetPath(name, extension, content) {
@@ -39,25 +42,26 @@ async function bundle(entry, options = {}) {
 }
 
 /**
- * Returns a smaller engine that does the same. LLVM has optimised it for size already; Binaryen, which
+ * Returns a smaller module that does the same. LLVM has optimised it for size already; Binaryen, which
  * knows WebAssembly itself, finds 3 % more. It allows the instructions that the compiler uses, and no more.
  */
-function shrink(enginePath) {
+function shrink(modulePath) {
   const options = ["-Oz", "--enable-bulk-memory-opt", "--enable-nontrapping-float-to-int", "--enable-sign-ext",
     "--enable-mutable-globals", "--enable-reference-types", "--enable-multivalue", "--enable-bulk-memory"];
   const wasmOpt = join(sources, "node_modules/binaryen/bin/wasm-opt");
-  return execFileSync(process.execPath, [wasmOpt, enginePath, ...options, "--output", "-"], { maxBuffer: 16 << 20 });
+  return execFileSync(process.execPath, [wasmOpt, modulePath, ...options, "--output", "-"], { maxBuffer: 16 << 20 });
 }
 
-/** Returns the files of the page by their paths. */
-async function makeFiles(engine) {
+/** Returns the files of the page by their paths; the signer's is the last. */
+async function makeFiles(engine, signer) {
   const enginePath = assetPath("engine", "wasm", engine);
+  const signerPath = assetPath("signer", "wasm", signer);
   const script = await bundle("src/main.tsx", {
     format: "esm",
     jsx: "automatic",
     jsxImportSource: "preact",
     loader: { ".ftl": "text" },
-    define: { ENGINE_FILE: JSON.stringify(`/${enginePath}`) },
+    define: { ENGINE_FILE: JSON.stringify(`/${enginePath}`), SIGNER_FILE: JSON.stringify(`/${signerPath}`) },
   });
   const style = await bundle("page/style.css");
   const scriptPath = assetPath("page", "js", script);
@@ -72,25 +76,32 @@ async function makeFiles(engine) {
     [enginePath, engine],
     [scriptPath, script],
     [stylePath, style],
+    [signerPath, signer],
   ]);
 }
 
-const [enginePath, directory] = process.argv.slice(2);
-if (!enginePath || !directory) throw new Error("usage: node build.mjs ENGINE.wasm DIRECTORY");
-const files = await makeFiles(shrink(enginePath));
+/** Says how large a part of the page is; it is an error if it is larger than its budget. */
+function check(part, size, budget) {
+  console.log(`${String(size).padStart(8)}  ${part}, of ${budget} bytes`);
+  if (size <= budget) return;
+  console.error(`${part}: larger than the budget`);
+  process.exitCode = 1;
+}
+
+const [enginePath, signerPath, directory] = process.argv.slice(2);
+if (!directory) throw new Error("usage: node build.mjs ENGINE.wasm SIGNER.wasm DIRECTORY");
+const files = await makeFiles(shrink(enginePath), shrink(signerPath));
 await rm(directory, { recursive: true, force: true });
 await mkdir(join(directory, "assets"), { recursive: true });
-let total = 0;
+const sizes = [];
 for (const [path, content] of files) {
   await writeFile(join(directory, path), content);
   // Zopfli takes its time, once: what it makes is 5 % smaller than what gzip -9 does.
   const compressed = execFileSync("zopfli", ["-c", join(directory, path)]);
   await writeFile(join(directory, `${path}.gz`), compressed);
-  total += compressed.length;
+  sizes.push(compressed.length);
   console.log(`${String(compressed.length).padStart(8)}  ${path}`);
 }
-console.log(`${String(total).padStart(8)}  in all, of ${BUDGET} bytes`);
-if (total > BUDGET) {
-  console.error("the page is larger than its budget");
-  process.exitCode = 1;
-}
+const signerSize = sizes.pop();
+check("what every browser loads", sizes.reduce((sum, it) => sum + it), BUDGET);
+check("the signer", signerSize, SIGNER_BUDGET);

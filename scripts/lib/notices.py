@@ -90,8 +90,9 @@ def main():
     print("\nSQLite, where it is in them, is in the public domain.")
     if rest == ["--page"]:
         print("\nThe page for browsers contains these, compiled or minified:\n")
-        engine = crates("wasm32-unknown-unknown", ["--package", "pi-chat-web-engine"])
-        list_libraries([*engine, *npm_packages()], by_text)
+        members = ["--package", "pi-chat-web-engine", "--package", "pi-chat-web-signer"]
+        compiled = crates("wasm32-unknown-unknown", members)
+        list_libraries([*compiled, *npm_packages()], by_text)
     for text, names in by_text.items():
         print("\n" + "=" * 72 + "\n" + ", ".join(dict.fromkeys(names)) + "\n\n" + text)
     print("\n" + "=" * 72 + "\nRust's standard library\n")

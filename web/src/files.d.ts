@@ -6,3 +6,6 @@ declare module "*.ftl" {
 
 /** Name of the engine's file, beside the page's script. */
 declare const ENGINE_FILE: string;
+
+/** Name of the signer's file, beside the page's script. */
+declare const SIGNER_FILE: string;
