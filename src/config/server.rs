@@ -142,7 +142,8 @@ pub struct ServerOptions {
     access: Option<AccessMode>,
 
     /// With --data, who may claim a name, so that nobody else gets it: off is nobody, invited is
-    /// who has an invitation, open is everybody whose client has a key [default: invited]
+    /// who has an invitation, open is everybody whose client has a key, but from one address only
+    /// 32 names and then one an hour [default: invited]
     #[arg(long, value_name = "WHO", env = "CHAT_SERVER_CLAIMS")]
     claims: Option<ClaimMode>,
 

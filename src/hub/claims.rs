@@ -9,10 +9,10 @@ use std::time::Duration;
 use super::Hub;
 use super::admission::Newcomer;
 use super::clock_trust::ClockTrust;
-use super::contract::{ConnectionId, Now};
+use super::contract::{ConnectionId, Now, Quota};
 use super::moderation::Requester;
 use crate::model::{
-    Actor, ClaimEnd, ClaimPolicy, ErrorCode, FactDraft, IdentityKey, InvitationHash,
+    Actor, AddressGroup, ClaimEnd, ClaimPolicy, ErrorCode, FactDraft, IdentityKey, InvitationHash,
     ModerationAction, Moment, NameKey, NamedSession, SessionId, Timestamp, Username,
 };
 use crate::moderation::{Claim, ClaimConflict, Invitee};
@@ -96,14 +96,28 @@ impl IdentityTimer {
 const CLAIM_NOT_PERMITTED: &str =
     "Your invitation does not permit a claim: ask whoever runs the server for one that does.";
 
+/// Text of error 317 for whose address has made too many claims.
+const TOO_MANY_CLAIMS: &str = "Your address has claimed many names lately: try again in an hour, or ask whoever \
+     runs the server for an invitation.";
+
 /// Refusal of a `claim`: the text of error 317.
 type ClaimRefusal = String;
+
+/// What permits a claim.
+enum ClaimPermit {
+    /// This invitation.
+    Invitation(InvitationHash),
+    /// The policy: everybody may claim a name. The claim counts for the claimer's address group. If
+    /// that may make no more, this invitation permits the claim, if there is one.
+    Policy(Option<InvitationHash>),
+}
 
 impl Hub {
     /// Handles `claim`: claims the name of the session with its key, or gives up the claim of this
     /// key. The log decides; the answer is `done`, or error 317.
     pub(super) fn handle_claim(
         &mut self,
+        now: Moment,
         id: ConnectionId,
         session: SessionId,
         frame: &ClaimFrame,
@@ -113,12 +127,15 @@ impl Hub {
         let Some(known) = self.sessions.get(session) else {
             return;
         };
+        let Some(group) = self.connections.get(&id).map(|it| it.group) else {
+            return;
+        };
         let user = NamedSession { session, username: known.username.clone() };
         let Some(key) = known.key else {
             return self.refuse_claim(&requester, self.text_without_key());
         };
         match frame.action {
-            claim_action::CLAIM => self.claim_name(requester, user, key),
+            claim_action::CLAIM => self.claim_name(now, requester, group, user, key),
             claim_action::GIVE_UP => self.give_up_claim(requester, user, &key),
             _ => self.answer_moderation(&requester, Err(ErrorCode::NotPermitted)),
         }
@@ -134,7 +151,14 @@ impl Hub {
     }
 
     /// Claims the name of a session, or says why not.
-    fn claim_name(&mut self, requester: Requester, user: NamedSession, key: IdentityKey) {
+    fn claim_name(
+        &mut self,
+        now: Moment,
+        requester: Requester,
+        group: AddressGroup,
+        user: NamedSession,
+        key: IdentityKey,
+    ) {
         if let Some(held) = self.moderation.claim_of(&key) {
             if held.username == &user.username {
                 return self.answer_moderation(&requester, Ok(1));
@@ -144,7 +168,17 @@ impl Hub {
             return self.refuse_claim(&requester, text);
         }
         let invitation = match self.permit_claim(&user, key) {
-            Ok(invitation) => invitation,
+            Ok(ClaimPermit::Invitation(it)) => Some(it),
+            Ok(ClaimPermit::Policy(spare)) => {
+                if self.quotas.take_claim(group, now) {
+                    None
+                } else if spare.is_some() {
+                    spare
+                } else {
+                    self.report_quota(group, Quota::Claims);
+                    return self.refuse_claim(&requester, TOO_MANY_CLAIMS.to_owned());
+                }
+            }
             Err(text) => return self.refuse_claim(&requester, text),
         };
         if let Some(invitation) = invitation {
@@ -160,7 +194,7 @@ impl Hub {
         self.propose_fact(requester, FactDraft { actor, action, reason: None }, None);
     }
 
-    /// Returns the invitation that permits a claim; `None` if none is needed.
+    /// Returns what permits a claim.
     ///
     /// # Errors
     /// Why the name cannot be claimed.
@@ -168,7 +202,7 @@ impl Hub {
         &self,
         user: &NamedSession,
         key: IdentityKey,
-    ) -> Result<Option<InvitationHash>, ClaimRefusal> {
+    ) -> Result<ClaimPermit, ClaimRefusal> {
         let NamedSession { session, username } = user;
         let now = self.wall_clock();
         let refuses = self.settings.refuse_lookalikes;
@@ -198,16 +232,19 @@ impl Hub {
         }
         match self.settings.claims {
             ClaimPolicy::Off => Err("On this server no name can be claimed.".to_owned()),
-            ClaimPolicy::Invited if invitation.is_none() => {
-                Err(self.text_without_permit(*session, key).to_owned())
-            }
-            ClaimPolicy::Invited => Ok(invitation),
+            ClaimPolicy::Invited => match invitation {
+                Some(it) => Ok(ClaimPermit::Invitation(it)),
+                None => Err(self.text_without_permit(*session, key).to_owned()),
+            },
             ClaimPolicy::Open => {
                 let reserves = |hash: &InvitationHash| {
                     let mut reserving = self.moderation.reservations(username.key(), now);
                     reserving.any(|it| it.invitation.hash == *hash)
                 };
-                Ok(invitation.filter(reserves))
+                Ok(match invitation {
+                    Some(it) if reserves(&it) => ClaimPermit::Invitation(it),
+                    spare => ClaimPermit::Policy(spare),
+                })
             }
         }
     }

@@ -97,6 +97,9 @@ pub enum Quota {
     /// limit, a pause begins: every `join` with a password, or with an unknown code, is refused, and
     /// its connection is closed.
     Passwords,
+    /// Rate of claims without an invitation, where everybody may claim a name. Beyond the limit, a
+    /// claim is refused.
+    Claims,
     /// Number of open rooms. A `join` or `enter` that would open a further room is refused if the
     /// address group has opened too many, or if the server has too many.
     Rooms,
@@ -124,6 +127,7 @@ impl Quota {
         Self::Connections,
         Self::Joins,
         Self::Passwords,
+        Self::Claims,
         Self::Rooms,
         Self::Sessions,
         Self::Requests,
@@ -139,6 +143,7 @@ impl Quota {
             Self::Connections => "connections",
             Self::Joins => "joins",
             Self::Passwords => "passwords",
+            Self::Claims => "claims",
             Self::Rooms => "rooms",
             Self::Sessions => "sessions",
             Self::Requests => "requests",

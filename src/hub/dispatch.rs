@@ -114,7 +114,9 @@ impl Hub {
                 self.handle_sanctions(id, session, &request);
             }
             (ClientFrame::Directory(request), Some(_)) => self.handle_directory(id, &request),
-            (ClientFrame::Claim(claim), Some(session)) => self.handle_claim(id, session, &claim),
+            (ClientFrame::Claim(claim), Some(session)) => {
+                self.handle_claim(now.moment, id, session, &claim);
+            }
             (
                 frame @ (ClientFrame::Topic(_)
                 | ClientFrame::Remove(_)

@@ -1,5 +1,5 @@
 //! Quotas by address group: usage and limits of connections, rooms, `join`s, wrong passwords,
-//! unknown codes of invitations, requests (those that read the log, moderate or ask for a list),
+//! unknown codes of invitations, claims of names, requests (those that read the log, moderate or ask for a list),
 //! and further replay pages.
 //!
 //! The quota of sessions is in `sessions`, that of names in `waiting_names`. The driver has the
@@ -27,6 +27,10 @@ const MAX_REQUEST_WAIT: Duration = Duration::from_secs(10);
 
 /// Units that each page of a replay after the first one costs the address group.
 const REPLAY_PAGE_UNITS: u32 = 1;
+
+/// Time in which an address group gains one claim without an invitation. In the year after which
+/// unused claims end by default, the group gains fewer than the server keeps.
+const CLAIM_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 /// Pause after the first wrong password beyond the free ones. Each further wrong password doubles
 /// the pause.
@@ -58,6 +62,8 @@ pub(super) struct GroupLimits {
     requests_per_minute: u32,
     /// Number of wrong passwords, and of unknown codes, before the first pause.
     free_failures: u32,
+    /// Burst of claims without an invitation: number that an address group may make at once.
+    claim_burst: u32,
 }
 
 impl GroupLimits {
@@ -73,7 +79,13 @@ impl GroupLimits {
             request_burst: many.max(300),
             requests_per_minute: many.saturating_mul(12).max(3_000),
             free_failures: (many / 8).max(30),
+            claim_burst: (many / 8).max(30),
         }
+    }
+
+    /// Returns the full token bucket of claims without an invitation.
+    fn claims(&self) -> TokenBucket {
+        TokenBucket::with_interval(self.claim_burst, CLAIM_INTERVAL)
     }
 }
 
@@ -128,6 +140,8 @@ struct GroupUsage {
     joins: TokenBucket,
     /// Token bucket (rate limit) of requests and of further replay pages, in units.
     requests: TokenBucket,
+    /// Token bucket (rate limit) of claims without an invitation.
+    claims: TokenBucket,
     /// Wrong passwords.
     passwords: WrongGuesses,
     /// Unknown codes of invitations. They are counted apart from passwords: mistyped codes keep
@@ -181,6 +195,7 @@ impl Quotas {
             self.update(group, now, |usage, limits| {
                 usage.joins.set_rate(now, limits.join_burst, limits.joins_per_minute);
                 usage.requests.set_rate(now, limits.request_burst, limits.requests_per_minute);
+                usage.claims.set_limits(now, limits.claims());
             });
         }
     }
@@ -256,6 +271,13 @@ impl Quotas {
     #[must_use]
     pub(super) fn take_join(&mut self, group: AddressGroup, now: Moment) -> bool {
         self.update(group, now, |usage, _| usage.joins.try_take(now))
+    }
+
+    /// Takes a token for a claim without an invitation, and returns true. If the address group has no
+    /// token left, takes nothing and returns false.
+    #[must_use]
+    pub(super) fn take_claim(&mut self, group: AddressGroup, now: Moment) -> bool {
+        self.update(group, now, |usage, _| usage.claims.try_take(now))
     }
 
     /// Takes tokens of an address group for a request that costs this number of units. Returns when
@@ -345,6 +367,7 @@ impl Quotas {
             rooms: 0,
             joins: TokenBucket::new(limits.join_burst, limits.joins_per_minute),
             requests: TokenBucket::new(limits.request_burst, limits.requests_per_minute),
+            claims: limits.claims(),
             passwords: WrongGuesses::default(),
             codes: WrongGuesses::default(),
             forgotten_at: None,
@@ -364,7 +387,8 @@ impl Quotas {
         if usage.connections > 0 || usage.rooms > 0 {
             return result;
         }
-        let buckets = usage.joins.full_at().max(usage.requests.full_at());
+        let buckets =
+            usage.joins.full_at().max(usage.requests.full_at()).max(usage.claims.full_at());
         let guesses = usage.passwords.forgotten_at.max(usage.codes.forgotten_at);
         let at = buckets.max(guesses);
         if at <= now {

@@ -22,18 +22,29 @@ impl TokenBucket {
     /// argument of 0 counts as 1: a bucket that never refills would block a connection for ever.
     #[must_use]
     pub fn new(burst: u32, per_minute: u32) -> Self {
-        let interval = Duration::from_secs(60) / per_minute.max(1);
+        Self::with_interval(burst, Duration::from_secs(60) / per_minute.max(1))
+    }
+
+    /// Creates a full bucket that holds `burst` tokens and gains one in each `interval`. A burst of 0
+    /// counts as 1.
+    #[must_use]
+    pub fn with_interval(burst: u32, interval: Duration) -> Self {
         let capacity = interval.saturating_mul(burst.max(1));
         Self { capacity, interval, full_at: Moment::START }
     }
 
     /// Changes burst and rate; the arguments are those of [`Self::new`]. The bucket then lacks as
-    /// many whole tokens as before, so the additional tokens of a larger burst can be used at once.
-    /// If it lacked more than the new burst, it is empty afterwards, not overdrawn.
+    /// many whole tokens as before, as [`Self::set_limits`] says.
     pub fn set_rate(&mut self, now: Moment, burst: u32, per_minute: u32) {
+        self.set_limits(now, Self::new(burst, per_minute));
+    }
+
+    /// Changes burst and rate to those of another bucket, which is full. The bucket then lacks as many
+    /// whole tokens as before, so the additional tokens of a larger burst can be used at once. If it
+    /// lacked more than the new burst, it is empty afterwards, not overdrawn.
+    pub fn set_limits(&mut self, now: Moment, new: Self) {
         let missing = self.full_at.since(now).as_nanos() / self.interval.as_nanos().max(1);
         let missing = u32::try_from(missing).unwrap_or(u32::MAX);
-        let new = Self::new(burst, per_minute);
         let full_at = now + new.interval.saturating_mul(missing).min(new.capacity);
         *self = Self { full_at, ..new };
     }

@@ -44,8 +44,13 @@ impl Harness {
     /// Connects a client that asks for a challenge, and greets. Returns the connection and what its
     /// proofs sign. The challenge is new for each connection.
     pub(super) fn greet_for_proof(&mut self) -> (ConnectionId, ProofContext) {
+        self.greet_for_proof_from(HERE)
+    }
+
+    /// Connects a client at this address as [`Self::greet_for_proof`].
+    pub(super) fn greet_for_proof_from(&mut self, address: IpAddr) -> (ConnectionId, ProofContext) {
         let context = context(u8::try_from(self.last_connection + 1).unwrap());
-        let connection = self.connect_with(HERE, Some(context.clone()));
+        let connection = self.connect_with(address, Some(context.clone()));
         self.send(connection, hello(feature::IDENTITY | feature::PRESENCE));
         self.take_received(connection);
         (connection, context)

@@ -116,6 +116,57 @@ fn claimed_name_is_for_its_key_until_it_is_given_up() {
     harness.check_fold();
 }
 
+/// Where everybody may claim a name, an address makes 32 claims at once, given up or not, and one an
+/// hour after that. Nobody else notices, and an invitation permits a further one.
+#[test]
+fn claims_of_an_address_are_bounded_where_everybody_may_claim() {
+    let mut harness = Harness::with(settings(Access::Everybody, ClaimPolicy::Open));
+    harness.invite(200, None, 1);
+    harness.invite(201, Some("zoe"), 1);
+    for number in 1..=32 {
+        harness.claim_and_go(&format!("name{number}"), number);
+        // The units of the request, too, are the address's.
+        harness.advance(1_000);
+    }
+    let refuse = |harness: &mut Harness, number| {
+        let (client, _) = harness.come(&format!("name{number}"), Some(number), None);
+        harness.take_received(client);
+        harness.send(client, claim(3, claim_action::CLAIM));
+        let error = harness.take_error(client);
+        assert!(error.code == 317 && error.text.contains("in an hour"), "{error:?}");
+        let reached = harness.reached_quotas.last().unwrap();
+        assert_eq!(*reached, ("127.0.0.1".to_owned(), Quota::Claims));
+        harness.disconnect(client);
+        harness.advance(1_000);
+    };
+    refuse(&mut harness, 33);
+    let (first, _) = harness.come("name1", Some(1), None);
+    assert_eq!(harness.claim(first, claim_action::CLAIM), "done 20 1", "it has the claim already");
+    assert_eq!(harness.claim(first, claim_action::GIVE_UP), "done 20 1");
+    harness.disconnect(first);
+    harness.advance(1_000);
+    refuse(&mut harness, 1);
+
+    let (elsewhere, context) = harness.greet_for_proof_from("192.0.2.7".parse().unwrap());
+    let proof = Some(Box::new(key_pair(100).prove(&context)));
+    harness.send(elsewhere, Join { proof, ..join("elsewhere", &[]) });
+    harness.take_received(elsewhere);
+    assert_eq!(harness.claim(elsewhere, claim_action::CLAIM), "done 20 1");
+    harness.disconnect(elsewhere);
+    for (name, key, code) in [("invited", 101, 200), ("zoe", 102, 201)] {
+        let (invited, _) = harness.come(name, Some(key), Some(code));
+        assert_eq!(harness.claim(invited, claim_action::CLAIM), "done 20 1");
+        harness.disconnect(invited);
+        harness.advance(1_000);
+    }
+
+    harness.advance(60 * 60 * 1_000);
+    harness.claim_and_go("name33", 33);
+    harness.advance(1_000);
+    refuse(&mut harness, 34);
+    harness.check_fold();
+}
+
 /// A key has one claim. Without a key there is none. What is refused is said.
 #[test]
 fn refused_claim_says_why() {
