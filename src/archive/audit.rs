@@ -9,8 +9,8 @@ use super::json_lines::NumberOrString;
 use super::{ArchiveError, open, time_format};
 use crate::log::sqlite::facts;
 use crate::model::{
-    Actor, ClaimEnd, Fact, Invitation, ModerationAction, NamedSession, Role, RoomName, RoomSetting,
-    Sanction, SanctionKind, Sequence, SlowMode, Timestamp, sanitize_text,
+    Actor, ClaimEnd, Fact, IdentityKey, Invitation, ModerationAction, NamedSession, Role, RoomName,
+    RoomSetting, Sanction, SanctionKind, Sequence, SlowMode, Timestamp, sanitize_text,
 };
 
 /// Format of an audit.
@@ -40,6 +40,10 @@ impl AuditOptions {
             && self.since.is_none_or(|it| fact.time >= it)
     }
 }
+
+/// Number of hexadecimal digits of a key that a line for people has, where the key is not what the
+/// line is about.
+const SHORT_FINGERPRINT: usize = 16;
 
 /// Number of facts read from the database at a time.
 const PAGE_FACTS: usize = 256;
@@ -129,6 +133,8 @@ struct FactLine<'a> {
     value: serde_json::Value,
     /// Address or network that a ban applies to as well.
     address: Option<String>,
+    /// Key that a ban applies to as well, in 64 hexadecimal digits.
+    key: Option<String>,
     /// Reason that the actor gave.
     reason: Option<&'a str>,
     /// False if the action had no effect: it was not permitted, or not possible.
@@ -154,6 +160,7 @@ fn format_json(fact: &Fact) -> Result<String, ArchiveError> {
         user: user(&draft.action),
         value: value(&draft.action),
         address: draft.action.banned_group().map(|it| it.to_string()),
+        key: banned_key(&draft.action).map(|it| it.to_string()),
         reason: draft.reason.as_ref().map(|it| it.as_str()),
         effective: fact.is_effective,
     };
@@ -303,9 +310,11 @@ fn what_was_done(action: &ModerationAction, place: &str) -> String {
         ModerationAction::Banned { sanction, group }
         | ModerationAction::BannedWithKey { sanction, group, .. } => {
             let target = sanction_text("banned", "from", sanction, place);
-            match group {
-                Some(group) => format!("{target}, with {group}"),
-                None => target,
+            let key = banned_key(action).map(|it| format!("key {}", short_fingerprint(&it)));
+            let also: Vec<String> = group.map(|it| it.to_string()).into_iter().chain(key).collect();
+            match also.is_empty() {
+                true => target,
+                false => format!("{target}, with {}", also.join(" and ")),
             }
         }
         ModerationAction::Muted(sanction) => sanction_text("muted", "in", sanction, place),
@@ -355,6 +364,22 @@ fn what_was_done(action: &ModerationAction, place: &str) -> String {
     }
 }
 
+/// Returns the key that a ban applies to as well; `None` if there is none.
+const fn banned_key(action: &ModerationAction) -> Option<IdentityKey> {
+    match action {
+        ModerationAction::BannedWithKey { key, .. } => Some(*key),
+        _ => None,
+    }
+}
+
+/// Returns the beginning of a key, by which people find it among the others: 16 hexadecimal digits of
+/// the 64, and an ellipsis.
+fn short_fingerprint(key: &IdentityKey) -> String {
+    let mut digits = key.to_string();
+    digits.truncate(SHORT_FINGERPRINT);
+    digits + "…"
+}
+
 /// Describes the making of an invitation.
 fn invitation_text(invitation: &Invitation) -> String {
     let Invitation { hash, username, uses, length, permits_claim } = invitation;
@@ -385,7 +410,7 @@ fn sanction_text(done: &str, at: &str, sanction: &Sanction, place: &str) -> Stri
 mod tests {
     use super::*;
     use crate::model::{
-        FactDraft, IdentityKey, InvitationHash, InvitationUses, Reason, SanctionLength, Scope,
+        AddressGroup, FactDraft, InvitationHash, InvitationUses, Reason, SanctionLength, Scope,
         SessionId, Username,
     };
 
@@ -424,7 +449,7 @@ mod tests {
         let expected = serde_json::json!({
             "sequence": 7, "time": "1970-01-01T00:00:00.000Z", "action": "ban", "room": null,
             "by": {"username": "anna", "session": 3}, "user": {"username": "bob", "session": null},
-            "value": 600, "address": null, "reason": "spam", "effective": false,
+            "value": 600, "address": null, "key": null, "reason": "spam", "effective": false,
         });
         assert_eq!(json, expected);
         let author = user("bob", 4);
@@ -434,6 +459,32 @@ mod tests {
             format_text(&fact(removal, false)),
             format!("{begin} {removed}{WITHOUT_EFFECT}")
         );
+    }
+
+    /// A ban that holds for address and key as well tells both: for people the beginning of the key.
+    #[test]
+    fn line_tells_the_banned_key() {
+        let sanction = Sanction {
+            scope: Scope::Server,
+            username: Username::new("bob").unwrap(),
+            session: None,
+            length: SanctionLength::from_seconds(600).unwrap(),
+        };
+        let key = IdentityKey([0x12; 32]);
+        let line = |group: Option<&str>| {
+            let group = group.map(|it| AddressGroup::of(it.parse().unwrap()));
+            let action = ModerationAction::BannedWithKey { sanction: sanction.clone(), group, key };
+            let fact = fact(action, true);
+            let object: serde_json::Value =
+                serde_json::from_str(&format_json(&fact).unwrap()).unwrap();
+            assert_eq!(object["key"], "12".repeat(32));
+            format_text(&fact)
+        };
+        let told = line(None);
+        assert!(told.ends_with(" for 600 s, with key 1212121212121212…: spam"), "{told}");
+        let told = line(Some("192.0.2.7"));
+        let end = " for 600 s, with 192.0.2.7 and key 1212121212121212…: spam";
+        assert!(told.ends_with(end), "{told}");
     }
 
     /// Claims and invitations are told with name, key and identifier. What the server does by itself
