@@ -93,6 +93,7 @@ async fn append_messages(log: &mut SqliteLog, messages: u64) {
                 let words: Vec<String> = (0..4 + random.below(12)).map(|_| random.word()).collect();
                 let room = if random.below(100) == 0 { "attic" } else { "lobby" };
                 Proposal::Message(Draft {
+                    person: None,
                     session: SessionId(1),
                     username: Username::new(&format!("guest{}", random.below(50))).unwrap(),
                     reference: Reference(reference),

@@ -142,6 +142,7 @@ fn audit_lists_the_moderation_actions() {
     };
     let text = MessageText::new("a secret").unwrap();
     let said = Draft {
+        person: None,
         session: SessionId(4),
         username: Username::new("bob").unwrap(),
         reference: Reference(1),

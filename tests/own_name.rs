@@ -130,7 +130,7 @@ impl Place {
 
 /// Sends a `claim`, and returns the number in `done`, or the error.
 fn claim(client: &mut TestClient, action: u8) -> Result<u32, Error> {
-    client.send(Claim { reference: Reference(7), action });
+    client.send(Claim { reference: Reference(7), action, code_hash: [0; 32] });
     loop {
         match client.next() {
             ServerFrame::Done(done) if done.about == 20 => return Ok(done.affected),

@@ -186,6 +186,8 @@ const fn action_name(action: &ModerationAction) -> &'static str {
         ModerationAction::InvitationMade(_) => "invite",
         ModerationAction::InvitationRevoked { .. } => "revoke_invitation",
         ModerationAction::InvitationUsed { .. } => "use_invitation",
+        ModerationAction::DeviceInvited { .. } => "invite_device",
+        ModerationAction::DeviceLinked { .. } => "link_device",
     }
 }
 
@@ -198,7 +200,9 @@ fn user(action: &ModerationAction) -> Option<UserObject<'_>> {
         | ModerationAction::Kicked { target: it, .. }
         | ModerationAction::MessageRemoved { author: it, .. }
         | ModerationAction::NameClaimed { holder: it, .. }
-        | ModerationAction::InvitationUsed { user: it, .. } => Some(UserObject::of_session(it)),
+        | ModerationAction::InvitationUsed { user: it, .. }
+        | ModerationAction::DeviceInvited { person: it, .. }
+        | ModerationAction::DeviceLinked { person: it, .. } => Some(UserObject::of_session(it)),
         ModerationAction::Banned { sanction: it, .. }
         | ModerationAction::BannedWithKey { sanction: it, .. }
         | ModerationAction::Muted(it) => {
@@ -232,11 +236,14 @@ fn value(action: &ModerationAction) -> serde_json::Value {
         ModerationAction::MessageRemoved { message: it, .. } => {
             serde_json::json!(NumberOrString::from_u64(it.0))
         }
-        ModerationAction::NameClaimed { key, .. } => key.to_string().into(),
+        ModerationAction::NameClaimed { key, .. } | ModerationAction::DeviceLinked { key, .. } => {
+            key.to_string().into()
+        }
         ModerationAction::ClaimEnded { why, .. } => claim_end_name(*why).into(),
         ModerationAction::InvitationMade(it) => it.hash.id().to_string().into(),
         ModerationAction::InvitationRevoked { invitation: it }
-        | ModerationAction::InvitationUsed { invitation: it, .. } => it.id().to_string().into(),
+        | ModerationAction::InvitationUsed { invitation: it, .. }
+        | ModerationAction::DeviceInvited { code: it, .. } => it.id().to_string().into(),
         ModerationAction::SanctionEnded { .. }
         | ModerationAction::Kicked { .. }
         | ModerationAction::Announced(_) => serde_json::Value::Null,
@@ -360,6 +367,16 @@ fn what_was_done(action: &ModerationAction, place: &str) -> String {
         ModerationAction::InvitationUsed { invitation, is_for_claim, .. } => {
             let purpose = if *is_for_claim { "claim a name" } else { "come in" };
             format!("used invitation {} to {purpose}", invitation.id())
+        }
+        ModerationAction::DeviceInvited { person, code } => {
+            format!("made link code {} for a device of {}", code.id(), person.username)
+        }
+        ModerationAction::DeviceLinked { person, key, code } => {
+            let name = &person.username;
+            format!(
+                "linked the device with key {key} to the name {name}, by link code {}",
+                code.id()
+            )
         }
     }
 }

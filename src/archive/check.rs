@@ -168,14 +168,15 @@ fn check_messages(connection: &Connection, report: &mut CheckReport) -> rusqlite
     for_each_row(connection, &query, |row| {
         report.messages = report.messages.saturating_add(1);
         let (sequence, previous): (i64, i64) = (row.get(0)?, row.get(1)?);
-        let room: i64 = row.get(8)?;
-        if row.get_ref(9)?.as_str().is_err() {
+        let room: i64 = row.get(9)?;
+        if row.get_ref(10)?.as_str().is_err() {
             report.add_fault(format!("message {sequence}: its room {room} is not there"));
             return Ok(());
         }
-        let entry = rows::read_room_name(row, 9).and_then(|name| rows::read_room_entry(row, &name));
+        let entry =
+            rows::read_room_name(row, 10).and_then(|name| rows::read_room_entry(row, &name));
         report.ok_or_fault(format_args!("message {sequence}"), entry);
-        if !links.check_next(room, sequence, previous, row.get(10)?) {
+        if !links.check_next(room, sequence, previous, row.get(11)?) {
             report.add_fault(format!("message {sequence}: {previous} is not the one before it"));
         }
         Ok(())
@@ -196,10 +197,10 @@ fn check_directs(connection: &Connection, report: &mut CheckReport) -> rusqlite:
 }
 
 /// Checks that every direct message is in at least one mailbox. Checks that a mailbox contains only
-/// existing direct messages of its own session.
+/// existing direct messages of its own session or person.
 fn check_mailboxes(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
     let query = "SELECT m.sequence FROM mailboxes m LEFT JOIN directs d ON d.sequence = m.sequence
-                 WHERE d.sequence IS NULL OR m.session NOT IN (d.session, d.to_session)";
+                 WHERE d.sequence IS NULL OR m.session NOT IN (coalesce(d.person, d.session), d.to_session)";
     fault_for_each_row(connection, report, query, |it| {
         format!("direct message {it} is in a mailbox, and not there or somebody else's")
     })?;

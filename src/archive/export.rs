@@ -134,7 +134,7 @@ impl<'a> Pages<'a> {
         let mut lines = String::new();
         while let Some(row) = found.next()? {
             self.position = row.get(0)?;
-            let room = rows::read_room_name(row, 8)?;
+            let room = rows::read_room_name(row, 9)?;
             let entry = rows::read_room_entry(row, &room)?;
             match self.options.format {
                 ExportFormat::JsonLines => {

@@ -223,6 +223,7 @@ mod tests {
                 previous: Sequence::ZERO,
                 time: Timestamp(number.min(i64::MAX as u64)),
                 draft: Draft {
+                    person: None,
                     session: SessionId(number),
                     username: Username::new("anna").unwrap(),
                     reference: Reference(number),

@@ -50,19 +50,20 @@ const ORDER_MESSAGES: &str = "
         FROM (SELECT DISTINCT session FROM temp.aside);
     CREATE TEMP TABLE ordered (
         sequence INTEGER PRIMARY KEY, old INTEGER, room INTEGER, session INTEGER, username TEXT,
-        time INTEGER, reference INTEGER, style INTEGER, text TEXT
+        time INTEGER, reference INTEGER, style INTEGER, text TEXT, person INTEGER
     ) STRICT;
     INSERT INTO temp.ordered
         SELECT row_number() OVER (ORDER BY time, is_new, place), iif(is_new, NULL, place), room,
-            session, username, time, reference, style, text
+            session, username, time, reference, style, text, person
         FROM (
             SELECT time, 0 AS is_new, sequence AS place, room, session, username, reference,
-                style, text FROM main.entries
-            UNION ALL SELECT time, 0, sequence, NULL, NULL, NULL, NULL, NULL, NULL FROM main.directs
-            UNION ALL SELECT time, 0, sequence, NULL, NULL, NULL, NULL, NULL, NULL
+                style, text, person FROM main.entries
+            UNION ALL SELECT time, 0, sequence, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+                FROM main.directs
+            UNION ALL SELECT time, 0, sequence, NULL, NULL, NULL, NULL, NULL, NULL, NULL
                 FROM temp.fact_places
             UNION ALL SELECT time, 1, line, room, :last_session + n.new, username, reference,
-                style, text FROM temp.aside a JOIN temp.numbers n ON n.old = a.session
+                style, text, NULL FROM temp.aside a JOIN temp.numbers n ON n.old = a.session
         );
     CREATE INDEX temp.ordered_by_room ON ordered (room, sequence);
     CREATE INDEX temp.ordered_by_old ON ordered (old);
@@ -76,19 +77,21 @@ const ORDER_MESSAGES: &str = "
 const REWRITE_LOG: &str = "
     DELETE FROM main.entries;
     INSERT INTO main.entries
-        (sequence, room, previous, session, username, time, reference, style, text)
+        (sequence, room, previous, session, username, time, reference, style, text, person)
         SELECT sequence, room, ifnull((
             SELECT max(p.sequence) FROM temp.ordered p
             WHERE p.room = o.room AND p.sequence < o.sequence
-        ), 0), session, username, time, reference, style, text
+        ), 0), session, username, time, reference, style, text, person
         FROM temp.ordered o WHERE room IS NOT NULL ORDER BY sequence;
     CREATE TEMP TABLE moved (old INTEGER PRIMARY KEY, new INTEGER NOT NULL) STRICT;
     INSERT INTO temp.moved SELECT old, sequence FROM temp.ordered WHERE room IS NULL;
     DELETE FROM main.mailboxes;
     DELETE FROM main.directs;
     INSERT INTO main.directs
-        (sequence, session, username, to_session, to_username, time, reference, style, text)
-        SELECT m.new, session, username, to_session, to_username, time, reference, style, text
+        (sequence, session, username, to_session, to_username, time, reference, style, text,
+         person)
+        SELECT m.new, session, username, to_session, to_username, time, reference, style, text,
+            person
         FROM temp.old_directs d JOIN temp.moved m ON m.old = d.sequence;
     INSERT INTO main.mailboxes (session, sequence)
         SELECT b.session, m.new

@@ -88,7 +88,7 @@ impl Reindexer {
             self.position = row.get(0)?;
             // The room's name is not indexed, only its number.
             if let Ok(entry) = rows::read_room_entry(row, &RoomName::lobby()) {
-                rows::insert_room_entry(&transaction, row.get(8)?, &entry)?;
+                rows::insert_room_entry(&transaction, row.get(9)?, &entry)?;
                 valid.push(self.position);
             }
         }

@@ -555,8 +555,9 @@ fn exit_code(
                 format!("{name}: {CLAIMED_NAME_TEXT} --name asks for another.{hint}")
             }
             Some(ErrorCode::ProofInvalid) => format!(
-                "{reason} If a proxy that you trust ends the encryption on the way, start with \
-                 --no-key; if you know of none, somebody may be reading along."
+                "{reason} What the server sees is not the connection that you see: a proxy in \
+                 between may end the encryption, or somebody reads along. --no-key goes on without \
+                 your key."
             ),
             Some(ErrorCode::InviteRequired) => {
                 format!("{reason} Give the code of your invitation with --invite CODE.")

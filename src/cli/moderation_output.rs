@@ -82,10 +82,14 @@ pub(super) fn invitation_text(invitation: &InvitationListing, now: Timestamp) ->
 /// Formats claims, a line each.
 pub(super) fn write_claims(claims: &[ClaimListing]) -> String {
     let mut text = String::new();
-    for ClaimListing { name, key, renewed, invitation } in claims {
+    for ClaimListing { name, key, renewed, invitation, devices } in claims {
         let since = format_readable(Timestamp(*renewed)).unwrap_or_else(|| "long ago".to_owned());
         let by = invitation.map_or_else(String::new, |it| format!(", by invitation {it}"));
-        let _ = writeln!(text, "{name}  claimed or renewed {since}{by}, key {key}");
+        let devices = match devices {
+            1 => String::new(),
+            devices => format!(", {devices} devices"),
+        };
+        let _ = writeln!(text, "{name}  claimed or renewed {since}{by}{devices}, key {key}");
     }
     or_none(text, "no name is claimed")
 }

@@ -143,6 +143,7 @@ impl ServerConnection {
     fn echo_message(&mut self) -> String {
         let Some(ClientFrame::Say(say)) = self.read() else { panic!() };
         let entry = Entry {
+            person: SessionId(0),
             flags: 0,
             sequence: Sequence(say.reference.0),
             previous: Sequence(0),

@@ -7,7 +7,7 @@
 
 use super::Hub;
 use super::contract::{ConnectionId, Now};
-use super::handshake::JoinRefusal;
+use super::handshake::{JoinRefusal, ValidatedJoin};
 use super::joins::PendingJoin;
 use super::moderation::Requester;
 use crate::model::{
@@ -87,6 +87,7 @@ impl Hub {
             let hash = it.hash();
             self.moderation.invitation(hash).is_some()
                 || self.moderation.uses(hash).next().is_some()
+                || self.moderation.find_link_code(hash).is_some()
         })
     }
 
@@ -123,7 +124,12 @@ impl Hub {
 
     /// Returns true if the key, or the session that is resumed, has used an invitation.
     fn has_used(&self, newcomer: Newcomer<'_>, hash: InvitationHash) -> bool {
+        let has_linked = |key: &IdentityKey| {
+            let claim = self.moderation.claim_of(key);
+            claim.is_some_and(|it| self.moderation.is_linked_by(&it, key, hash))
+        };
         newcomer.invitees().any(|it| self.moderation.use_of(hash, it).is_some())
+            || newcomer.key.as_ref().is_some_and(has_linked)
     }
 
     /// Checks that a name is not claimed by somebody else, does not look like such a name, and is not
@@ -139,7 +145,8 @@ impl Hub {
         invitation: Option<InvitationHash>,
     ) -> Result<(), JoinRefusal> {
         let Newcomer { username, key, session } = newcomer;
-        let holds_name = session.is_some() && self.names.holder(username.key()) == session;
+        let holds_name =
+            session.is_some_and(|it| self.names.holders(username.key()).any(|of| of == it));
         let refuses = self.settings.refuse_lookalikes && !holds_name;
         match self.moderation.claim_conflict(username, key.as_ref(), refuses) {
             Some(ClaimConflict::Name) => return Err(ErrorCode::NameClaimed.into()),
@@ -222,6 +229,10 @@ impl Hub {
         session: SessionId,
     ) -> bool {
         let (key, username) = (pending.join.key, pending.join.username.clone());
+        if self.propose_link(id, &pending.join) {
+            pending.begun = Some(session);
+            return true;
+        }
         let Some(invitation) = pending.join.invitation else {
             return false;
         };
@@ -231,6 +242,15 @@ impl Hub {
         pending.begun = Some(session);
         self.propose_use(Requester::Join(id), session, username, key, invitation, false);
         true
+    }
+
+    /// Returns true if a `join` whose invitation or link code was not accepted has no need of it:
+    /// another one of its key has used that.
+    fn is_admitted_meanwhile(&self, join: &ValidatedJoin) -> bool {
+        match join.link_code {
+            Some(_) => self.is_still_of_person(join),
+            None => !self.needs_invitation(join.key),
+        }
     }
 
     /// Proposes to spend a use of an invitation.
@@ -266,8 +286,8 @@ impl Hub {
         match (outcome, pending.lost) {
             (_, Some(_)) => self.release_name(session),
             (Ok(_), None) => self.complete_join(now, id, pending, session),
-            // Another join of this key has spent the use meanwhile, which admits the key.
-            (Err(ErrorCode::CannotClaim), None) if !self.needs_invitation(pending.join.key) => {
+            // Another join of this key has spent the use or the link code meanwhile.
+            (Err(ErrorCode::CannotClaim), None) if self.is_admitted_meanwhile(&pending.join) => {
                 self.complete_join(now, id, pending, session);
             }
             (Err(code), None) => {

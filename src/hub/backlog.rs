@@ -69,7 +69,7 @@ impl Backlog {
         let is_wanted = |entry: &&SharedEntry| match &entry.draft.target {
             Target::Room(room) => rooms.contains(room),
             Target::Session(to, _) => {
-                session.is_some_and(|it| it == *to || it == entry.draft.session)
+                session.is_some_and(|it| it == *to || it == entry.draft.author())
             }
         };
         let later = self.entries.iter().filter(|it| it.sequence > head).filter(is_wanted);

@@ -137,6 +137,9 @@ impl Hub {
         match frame.action {
             claim_action::CLAIM => self.claim_name(now, requester, group, user, key),
             claim_action::GIVE_UP => self.give_up_claim(requester, user, &key),
+            claim_action::LINK | claim_action::UNLINK_OTHERS => {
+                self.handle_device_claim(requester, session, key, frame);
+            }
             _ => self.answer_moderation(&requester, Err(ErrorCode::NotPermitted)),
         }
     }
@@ -325,15 +328,16 @@ impl Hub {
         let Some(known) = self.sessions.get(session) else {
             return;
         };
-        let user = NamedSession { session, username: known.username.clone() };
-        let claim = self.moderation.claim(known.username.key());
-        let Some(claim) = claim.filter(|it| Some(it.key) == known.key) else {
+        let username = known.username.clone();
+        let is_own =
+            |it: &Claim<'_>| known.key.is_some_and(|key| self.moderation.is_key_of(it, &key));
+        let Some(claim) = self.moderation.claim(username.key()).filter(is_own) else {
             return;
         };
         self.identity_timer.note_use(claim.username.key().clone(), claim.key, now.moment);
         let is_due = claim.fact.time.until(now.time) >= self.renewal_interval();
         if is_due && self.identity_timer.is_trusted {
-            let draft = renewal_of(claim, user);
+            let draft = renewal_of(claim, username);
             self.propose_fact(Requester::Hub, draft, None);
         }
     }
@@ -365,7 +369,7 @@ impl Hub {
         let present: Vec<(NameKey, IdentityKey)> = self
             .moderation
             .claims()
-            .filter(|it| self.present_holder(it.username.key(), it.key).is_some())
+            .filter(|it| self.present_name(it).is_some())
             .map(|it| (it.username.key().clone(), it.key))
             .collect();
         for (name, key) in present {
@@ -394,26 +398,29 @@ impl Hub {
         let since_use = self.identity_timer.time_since_use(&claim, now.moment);
         let unused = since_use.map_or(age, |it| it.min(age));
         if age.saturating_sub(unused) >= self.renewal_interval() {
-            let present = self.present_holder(claim.username.key(), claim.key);
-            return Some(renewal_of(claim, present.unwrap_or_else(|| holder.clone())));
+            let name = self.present_name(&claim).unwrap_or_else(|| holder.username.clone());
+            return Some(renewal_of(claim, name));
         }
         let most = Duration::from_secs(u64::from(self.settings.claims_unused) * DAY);
         if most.is_zero() || unused < most {
             return None;
         }
         if claim.fact.time < EARLIEST_PLAUSIBLE {
-            return Some(renewal_of(claim, holder.clone()));
+            return Some(renewal_of(claim, holder.username.clone()));
         }
         let action = end_of(claim, ClaimEnd::Unused);
         Some(FactDraft { actor: Actor::Server, action, reason: None })
     }
 
-    /// Returns the connected session that has a name and is bound to a key.
-    fn present_holder(&self, name: &NameKey, key: IdentityKey) -> Option<NamedSession> {
-        let session = self.names.holder(name)?;
-        let known = self.sessions.get(session)?;
-        let is_present = known.connection.is_some() && known.key == Some(key);
-        is_present.then(|| NamedSession { session, username: known.username.clone() })
+    /// Returns the name of a person who is connected, in the spelling of the session that came last.
+    fn present_name(&self, claim: &Claim<'_>) -> Option<Username> {
+        let sessions: Vec<_> = self.names.holders(claim.username.key()).collect();
+        let present = sessions.into_iter().rev().filter_map(|it| self.sessions.get(it));
+        let is_own = |key: IdentityKey| self.moderation.is_key_of(claim, &key);
+        present
+            .filter(|it| it.connection.is_some() && it.key.is_some_and(is_own))
+            .map(|it| it.username.clone())
+            .next()
     }
 
     /// Returns true if an invitation is over, or used up, for so long that it is forgotten.
@@ -429,7 +436,7 @@ impl Hub {
     }
 
     /// Answers a `claim` by error 317 with a text.
-    fn refuse_claim(&mut self, requester: &Requester, text: ClaimRefusal) {
+    pub(super) fn refuse_claim(&mut self, requester: &Requester, text: ClaimRefusal) {
         self.refuse_with_text(requester, ErrorCode::CannotClaim, text);
     }
 }
@@ -440,9 +447,11 @@ fn end_of(claim: Claim<'_>, why: ClaimEnd) -> ModerationAction {
     ModerationAction::ClaimEnded { username, key, claim: claim.fact.sequence, why }
 }
 
-/// Returns the fact that renews a claim. `holder`: who has the name.
-fn renewal_of(claim: Claim<'_>, holder: NamedSession) -> FactDraft {
+/// Returns the fact that renews a claim. `username`: the claimed name, in its latest spelling.
+fn renewal_of(claim: Claim<'_>, username: Username) -> FactDraft {
     let (key, invitation) = (claim.key, claim.invitation);
+    // The number of the person stays, whichever session is there.
+    let holder = NamedSession { session: claim.person, username };
     let action = ModerationAction::NameClaimed { holder, key, invitation };
     FactDraft { actor: Actor::Server, action, reason: None }
 }

@@ -193,7 +193,7 @@ pub enum Proposal {
     /// a session comes before its first message. The log does not answer.
     PersistSession(SessionRecord),
     /// Delete a session that has expired or was evicted, with the direct messages that are kept for
-    /// it. Its number is not used again. The log does not answer.
+    /// it, unless its number is that of a person who has claimed a name. Its number is not used again. The log does not answer.
     DeleteSession(SessionId),
     /// Order this change among the other volatile ones, and do not store it. The log answers with
     /// [`Input::Committed`], and does not refuse it, not even while its storage is failing. It may
@@ -533,7 +533,8 @@ pub(super) enum ReadPurpose {
 pub struct ReadRequest {
     /// Rooms whose entries are read.
     pub rooms: Vec<RoomName>,
-    /// Session whose direct messages, sent and received, are read too; `None`: no direct messages.
+    /// Session or person whose direct messages, sent and received, are read too, by the number of
+    /// their mailbox; `None`: no direct messages.
     /// Used only with [`ReadRange::Latest`] and [`ReadRange::After`].
     pub session: Option<SessionId>,
     /// Range of entries to read.

@@ -32,6 +32,11 @@ pub(super) struct ValidatedJoin {
     pub(super) key: Option<IdentityKey>,
     /// Invitation that the client has brought and may use.
     pub(super) invitation: Option<InvitationHash>,
+    /// Number of the person who has claimed the name, if it is a session of theirs, or will be when
+    /// its device is linked.
+    pub(super) person: Option<SessionId>,
+    /// Link code by which the client's device becomes one of the person's.
+    pub(super) link_code: Option<InvitationHash>,
 }
 
 impl ValidatedJoin {
@@ -233,7 +238,11 @@ impl Hub {
             (bound_to.is_none() || bound_to == key).then_some((session, token))
         });
         let own = resumed.map(|(session, _)| session);
-        let check_ban = |key| match self.find_ban(None, &username, own, key, group) {
+        let claim = self.moderation.claim(username.key());
+        let claim = claim.filter(|it| key.is_some_and(|key| self.moderation.is_key_of(it, &key)));
+        let person = claim.map(|it| it.person);
+        let number = person.or(own);
+        let check_ban = |key| match self.find_ban(None, &username, number, key, group) {
             Some(ban) => {
                 let ban = Some(self.describe_ban(ban, now));
                 Err(JoinRefusal { ban, ..ErrorCode::Banned.into() })
@@ -245,20 +254,57 @@ impl Hub {
             return Err(ErrorCode::ProofInvalid.into());
         }
         check_ban(key)?;
+        if person.is_none()
+            && let Some(code) = self.find_link_code(join.invite.as_deref())
+        {
+            let person = self.check_link_code(time, &username, key, &code)?;
+            let rooms = self.check_rooms(group, &join.rooms)?;
+            self.check_name(now, &username, None, Some(person))?;
+            let (person, link_code) = (Some(person), Some(code.code));
+            let (resumed, invitation) = (None, None);
+            return Ok(ValidatedJoin {
+                username,
+                rooms,
+                resumed,
+                key,
+                invitation,
+                person,
+                link_code,
+            });
+        }
         let newcomer = Newcomer { username: &username, key, session: own };
         let invitation = self.check_access(time, newcomer, join.invite.as_deref())?;
-        let rooms = parse_rooms(&join.rooms)?;
+        let rooms = self.check_rooms(group, &join.rooms)?;
+        self.check_claims(time, newcomer, invitation)?;
+        self.check_name(now, &username, own, person)?;
+        let link_code = None;
+        Ok(ValidatedJoin { username, rooms, resumed, key, invitation, person, link_code })
+    }
+
+    /// Validates the rooms of a `join`, of which there may not be too many.
+    fn check_rooms(&self, group: AddressGroup, raw: &[String]) -> Result<Vec<RoomName>, ErrorCode> {
+        let rooms = parse_rooms(raw)?;
         if rooms.len() > usize::from(MAX_ROOMS) {
-            return Err(ErrorCode::TooManyRooms.into());
+            return Err(ErrorCode::TooManyRooms);
         }
         if !self.may_open(group, &rooms) {
-            return Err(ErrorCode::RoomsFull.into());
+            return Err(ErrorCode::RoomsFull);
         }
-        self.check_claims(time, newcomer, invitation)?;
+        Ok(rooms)
+    }
+
+    /// Checks that nobody else holds a name. `session`: the one that is resumed. `person`: the one
+    /// who has claimed the name, if it is a session of theirs.
+    fn check_name(
+        &self,
+        now: Moment,
+        username: &Username,
+        session: Option<SessionId>,
+        person: Option<SessionId>,
+    ) -> Result<(), JoinRefusal> {
         self.names
-            .check_available(&username, own)
-            .map_err(|it| JoinRefusal::of_conflict(it, &self.waiting_names, now))?;
-        Ok(ValidatedJoin { username, rooms, resumed, key, invitation })
+            .check_available(username, session, person)
+            .map_err(|it| JoinRefusal::of_conflict(it, &self.waiting_names, now))
     }
 
     /// Returns false if a `join` brings a proof that does not hold on this connection.

@@ -71,17 +71,18 @@ impl Hub {
     fn propose_pending(&mut self, id: ConnectionId, pending: PendingJoin) {
         let session = pending.join.resumed.map(|(session, _)| session);
         let username = pending.join.username.clone();
-        self.names.reserve(id, username.clone(), session);
+        let person = pending.join.person;
+        self.names.reserve(id, username.clone(), session, person);
         self.pending_joins.insert(id, pending);
-        let draft = VolatileDraft::SessionBegin { connection: id, session, username };
+        let draft = VolatileDraft::SessionBegin { connection: id, session, username, person };
         self.outputs.push_back(Output::Propose(Proposal::Volatile(draft)));
     }
 
     /// Applies a committed volatile change.
     pub(super) fn handle_volatile(&mut self, now: Now, item: &VolatileItem) {
         match item {
-            VolatileItem::SessionBegan { connection, session, username, hold } => {
-                let claimed = self.names.claim(username, *session, *hold);
+            VolatileItem::SessionBegan { connection, session, username, person, hold } => {
+                let claimed = self.names.claim(username, *session, *person, *hold);
                 if let Some(id) = connection {
                     self.handle_session_began(now, *id, *session, claimed);
                 }
@@ -120,6 +121,11 @@ impl Hub {
                 self.release_name(session);
             }
             (Ok(()), Some(keeps_name)) => self.lose_join(now, id, pending, session, keeps_name),
+            (Ok(()), None) if !self.is_still_of_person(&pending.join) => {
+                self.release_name(session);
+                let refusal = ErrorCode::NameClaimed.into();
+                self.refuse_pending_join(now, id, pending.token, &refusal);
+            }
             (Ok(()), None) if is_session_gone => {
                 self.release_name(session);
                 if pending.join.invitation.is_none() && self.needs_invitation(pending.join.key) {
@@ -202,7 +208,7 @@ impl Hub {
     /// are too many. Starts to read history or missed entries; `send_replay_page` continues.
     fn accept_join(&mut self, now: Now, id: ConnectionId, join: PendingJoin, session: SessionId) {
         let PendingJoin { join, position, token: fresh, group, .. } = join;
-        let ValidatedJoin { username, rooms, resumed, key, invitation } = join;
+        let ValidatedJoin { username, rooms, resumed, key, invitation, .. } = join;
         let token = resumed.map_or(fresh, |(_, token)| token);
         if resumed.is_none() {
             self.evict_session_if_full(self.settings.max_sessions);
@@ -226,7 +232,8 @@ impl Hub {
             Some(WelcomeData { token, flags: session_flag | position_flag | durable_flag });
         // Direct messages may be sent to a new session while the read is pending. They belong to
         // its history.
-        let request = ReadRequest { rooms: names, session: Some(session), range };
+        let session_or_person = Some(self.number_of(session));
+        let request = ReadRequest { rooms: names, session: session_or_person, range };
         let mut read = PendingRead::new(ReadPurpose::Join, request);
         if resumed.is_none() {
             let motd = self.settings.motd.as_ref();
@@ -298,7 +305,9 @@ impl Hub {
             }
         }
         for room in &new_rooms {
-            self.rooms.add_member(*room, &username, now);
+            if !same_name || !old_rooms.contains(room) {
+                self.rooms.add_member(*room, &username, now);
+            }
         }
         for room in old_rooms {
             self.close_if_empty(room, now);

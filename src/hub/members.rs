@@ -6,19 +6,42 @@ use std::ops::Bound;
 use crate::model::limits::MAX_LISTED_NAMES;
 use crate::model::{NameKey, Username};
 
+/// Member of a room: a user, who may be in it with several sessions.
+struct Member {
+    /// Username, in the spelling of the session that came last.
+    username: Username,
+    /// Number of sessions; not 0.
+    sessions: u32,
+}
+
 /// Members of a room, ordered by name key.
 #[derive(Default)]
-pub(super) struct RoomMembers(BTreeMap<NameKey, Username>);
+pub(super) struct RoomMembers(BTreeMap<NameKey, Member>);
 
 impl RoomMembers {
-    /// Adds a member, or replaces the spelling of the member with the same name key.
-    pub(super) fn insert(&mut self, username: &Username) {
-        self.0.insert(username.key().clone(), username.clone());
+    /// Adds a session of a member, whose spelling is that of the session from now on. Returns true
+    /// if the member was not here in exactly this spelling.
+    pub(super) fn insert(&mut self, username: &Username) -> bool {
+        let is_new = !self.contains_exactly(username);
+        let member = self
+            .0
+            .entry(username.key().clone())
+            .or_insert_with(|| Member { username: username.clone(), sessions: 0 });
+        member.sessions = member.sessions.saturating_add(1);
+        if is_new {
+            member.username = username.clone();
+        }
+        is_new
     }
 
-    /// Removes the member with this name in any spelling. Returns true if there was one.
+    /// Removes a session of the member with this name in any spelling. Returns true if it was the
+    /// member's last one.
     pub(super) fn remove(&mut self, username: &Username) -> bool {
-        self.0.remove(username.key()).is_some()
+        let Some(member) = self.0.get_mut(username.key()) else {
+            return false;
+        };
+        member.sessions = member.sessions.saturating_sub(1);
+        member.sessions == 0 && self.0.remove(username.key()).is_some()
     }
 
     /// Returns the number of members.
@@ -33,7 +56,12 @@ impl RoomMembers {
 
     /// Returns true if a member has this name in exactly this spelling.
     pub(super) fn contains_exactly(&self, name: &Username) -> bool {
-        self.0.get(name.key()).is_some_and(|it| it.as_str() == name.as_str())
+        self.0.get(name.key()).is_some_and(|it| it.username.as_str() == name.as_str())
+    }
+
+    /// Returns the spelling of a member's name; `None` if nobody has the name.
+    pub(super) fn spelling(&self, key: &NameKey) -> Option<&Username> {
+        self.0.get(key).map(|it| &it.username)
     }
 
     /// Returns the keys of the members' names, in order.
@@ -50,7 +78,7 @@ impl RoomMembers {
         let names = behind
             .by_ref()
             .take(MAX_LISTED_NAMES)
-            .map(|(_, name)| name.as_str().to_owned())
+            .map(|(_, it)| it.username.as_str().to_owned())
             .collect();
         (names, behind.next().is_some())
     }

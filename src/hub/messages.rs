@@ -134,13 +134,13 @@ impl Hub {
         }
     }
 
-    /// Finds the recipient of a direct message by username: the session that holds the name,
-    /// connected or with a waiting name. If no session holds the name, finds the session that was
-    /// disconnected last under it, if that can be resumed.
+    /// Finds the recipient of a direct message by username: the person who has claimed the name, or
+    /// else the session that holds it, connected or with a waiting name. If no session holds the
+    /// name, finds the session that was disconnected last under it, if that can be resumed.
     ///
     /// # Errors
-    /// [`ErrorCode::RecipientUnknown`] if there is no such session. [`ErrorCode::RecipientChanged`]
-    /// if `required_session` is neither 0 nor this session.
+    /// [`ErrorCode::RecipientUnknown`] if there is nobody. [`ErrorCode::RecipientChanged`]
+    /// if `required_session` is neither 0 nor this session, nor one of this person's.
     fn find_recipient(
         &self,
         now: Moment,
@@ -148,6 +148,13 @@ impl Hub {
         required_session: SessionId,
     ) -> Result<Target, ErrorCode> {
         let name = Username::new(to).map_err(|_| ErrorCode::RecipientUnknown)?;
+        if let Some(claim) = self.moderation.claim(name.key()) {
+            let is_own = self.number_of(required_session) == claim.person;
+            if required_session != SessionId(0) && !is_own {
+                return Err(ErrorCode::RecipientChanged);
+            }
+            return Ok(Target::Session(claim.person, claim.username.clone()));
+        }
         let found = self
             .names
             .holder(name.key())
@@ -174,7 +181,8 @@ impl Hub {
         let Some(username) = self.sessions.get(session).map(|it| it.username.clone()) else {
             return;
         };
-        let draft = Draft { session, username, reference, target, style, text };
+        let person = self.person_of(session);
+        let draft = Draft { session, person, username, reference, target, style, text };
         if let Err(error) = self.check_speech(now, &draft) {
             return self.refuse_message(id, session, kind, reference, error);
         }
@@ -240,9 +248,14 @@ impl Hub {
                 self.acknowledge_room_message(author, room, entry.draft.reference);
             }
             Target::Session(to, _) => {
-                self.send_direct_entry(*to, entry);
-                if *to != author {
-                    self.send_direct_entry(author, entry);
+                let mut parties = self.sessions_known_by(*to);
+                for session in self.sessions_known_by(entry.draft.author()) {
+                    if !parties.contains(&session) {
+                        parties.push(session);
+                    }
+                }
+                for session in parties {
+                    self.send_direct_entry(session, entry);
                 }
                 self.acknowledge_direct_message(author, entry.draft.reference);
             }

@@ -15,6 +15,7 @@
 //! | `handshake` | `hello` and `join`, until the `join` is proposed to the log |
 //! | `admission` | who may come in, and under which name: invitations and claims at a `join` |
 //! | `claims` | `claim`; renewal and end of claims; invitations that are over |
+//! | `persons` | several devices of a user who has claimed a name: link codes, whose session is whose |
 //! | `joins` | `join`s on their way through the log, and what follows when they are committed |
 //! | `messages` | `say`, `direct`, and the log's commits |
 //! | `requests` | `enter`, `leave`, `history`, `members`, `search` |
@@ -49,6 +50,7 @@ mod message_dedup;
 mod messages;
 mod moderation;
 mod names;
+mod persons;
 mod presence;
 mod quotas;
 mod read_completion;

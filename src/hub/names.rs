@@ -27,6 +27,8 @@ struct Hold {
     username: Username,
     /// Number of the hold.
     number: NameHold,
+    /// Number of the person who has claimed the name and whose session this is.
+    person: Option<SessionId>,
     /// True if this hub has proposed to release the name.
     is_releasing: bool,
 }
@@ -39,19 +41,21 @@ struct Reservation {
     skeleton: String,
     /// Session that is resumed; `None`: a new session.
     session: Option<SessionId>,
+    /// Number of the person who has claimed the name.
+    person: Option<SessionId>,
 }
 
 /// Registry of the usernames of all connected sessions, and of those that
-/// [wait](super::waiting_names) for a session. A session holds at most one name, and at most one
-/// session holds a name.
+/// [wait](super::waiting_names) for a session. A session holds at most one name. One session holds a
+/// name, or several of the person who has claimed it.
 pub(super) struct NameRegistry {
     /// Holds by session.
     holds: HashMap<SessionId, Hold>,
-    /// Session that holds each name, by name key.
-    holders: HashMap<NameKey, SessionId>,
-    /// Session that holds each name, by the confusable skeleton of the name. Empty if look-alikes
-    /// are allowed.
-    skeleton_holders: HashMap<String, SessionId>,
+    /// Sessions that hold each name, by name key, in the order in which they got it. No list is
+    /// empty.
+    holders: HashMap<NameKey, Vec<SessionId>>,
+    /// Name that is held, by its confusable skeleton. Empty if look-alikes are allowed.
+    held_skeletons: HashMap<String, NameKey>,
     /// Reserved names by the connections of the pending joins.
     reservations: BTreeMap<ConnectionId, Reservation>,
     /// Look-alike policy: true if names that look like a name in use are refused.
@@ -61,8 +65,8 @@ pub(super) struct NameRegistry {
 impl NameRegistry {
     /// Creates an empty registry.
     pub(super) fn new(refuse_lookalikes: bool) -> Self {
-        let (holds, holders, skeleton_holders, reservations) = Default::default();
-        Self { holds, holders, skeleton_holders, reservations, refuse_lookalikes }
+        let (holds, holders, held_skeletons, reservations) = Default::default();
+        Self { holds, holders, held_skeletons, reservations, refuse_lookalikes }
     }
 
     /// Sets the look-alike policy. If it changes, rebuilds or clears the index of skeletons. Names
@@ -70,16 +74,16 @@ impl NameRegistry {
     pub(super) fn set_refuse_lookalikes(&mut self, refuse_lookalikes: bool) {
         if self.refuse_lookalikes != refuse_lookalikes {
             self.refuse_lookalikes = refuse_lookalikes;
-            let looks = self.holders.iter().filter(|_| refuse_lookalikes);
-            self.skeleton_holders =
-                looks.map(|(key, session)| (key.skeleton(), *session)).collect();
+            let names = self.holders.keys().filter(|_| refuse_lookalikes);
+            self.held_skeletons = names.map(|key| (key.skeleton(), key.clone())).collect();
         }
     }
 
     /// Checks, before a `join` is proposed, that no other session holds this name, and that no
     /// pending join wants it. If look-alikes are refused, also checks that for similar names. A
     /// name that is being released counts as free. `session`: the session that wants the name;
-    /// `None` for a new session. Then call [`Self::reserve`].
+    /// `None` for a new session. `person`: the person whose session it is; the name may be held by
+    /// other sessions of this person. Then call [`Self::reserve`].
     ///
     /// # Errors
     /// The conflict with the other session.
@@ -87,15 +91,19 @@ impl NameRegistry {
         &self,
         name: &Username,
         session: Option<SessionId>,
+        person: Option<SessionId>,
     ) -> Result<(), NameConflict> {
         let is_releasing = |it: SessionId| self.holds.get(&it).is_some_and(|it| it.is_releasing);
-        self.check_holders(name, |it| Some(it) == session || is_releasing(it))?;
+        self.check_holders(name, person, |it| Some(it) == session || is_releasing(it))?;
         if self.reservations.is_empty() {
             return Ok(());
         }
         let skeleton = name.key().skeleton();
         for it in self.reservations.values() {
             let code = if it.username.key() == name.key() {
+                if person.is_some() && it.person == person {
+                    continue;
+                }
                 ErrorCode::NameTaken
             } else if self.refuse_lookalikes && it.skeleton == skeleton {
                 ErrorCode::NameLookalike
@@ -110,36 +118,45 @@ impl NameRegistry {
     }
 
     /// Checks that no session holds this name or, if look-alikes are refused, a similar one.
-    /// Sessions for which `is_ignored` returns true do not count.
+    /// Sessions for which `is_ignored` returns true do not count, nor do those of the same person
+    /// that hold this name.
     ///
     /// # Errors
     /// The conflict with the session.
     fn check_holders(
         &self,
         name: &Username,
+        person: Option<SessionId>,
         is_ignored: impl Fn(SessionId) -> bool,
     ) -> Result<(), NameConflict> {
-        let counts = |holder: &&SessionId| !is_ignored(**holder);
-        if let Some(holder) = self.holders.get(name.key()).filter(counts) {
-            return Err(NameConflict { code: ErrorCode::NameTaken, holder: Some(*holder) });
+        let find = |key: &NameKey, counts: &dyn Fn(SessionId) -> bool| {
+            self.sessions_with(key).find(|it| !is_ignored(*it) && counts(*it))
+        };
+        let is_other = |it: SessionId| person.is_none() || self.person(it) != person;
+        if let Some(holder) = find(name.key(), &is_other) {
+            return Err(NameConflict { code: ErrorCode::NameTaken, holder: Some(holder) });
         }
         if self.refuse_lookalikes
-            && let Some(holder) = self.skeleton_holders.get(&name.key().skeleton()).filter(counts)
+            && let Some(alike) = self.held_skeletons.get(&name.key().skeleton())
+            && alike != name.key()
+            && let Some(holder) = find(alike, &|_| true)
         {
-            return Err(NameConflict { code: ErrorCode::NameLookalike, holder: Some(*holder) });
+            return Err(NameConflict { code: ErrorCode::NameLookalike, holder: Some(holder) });
         }
         Ok(())
     }
 
     /// Reserves a name for the pending join of a connection. `session`: session that is resumed.
+    /// `person`: person who has claimed the name, if it is a session of theirs.
     pub(super) fn reserve(
         &mut self,
         connection: ConnectionId,
         username: Username,
         session: Option<SessionId>,
+        person: Option<SessionId>,
     ) {
         let skeleton = username.key().skeleton();
-        self.reservations.insert(connection, Reservation { username, skeleton, session });
+        self.reservations.insert(connection, Reservation { username, skeleton, session, person });
     }
 
     /// Ends the reservation for the pending join of a connection. Does nothing if there is none.
@@ -148,35 +165,63 @@ impl NameRegistry {
     }
 
     /// Applies a committed `join`: gives the name to the session, in place of the one that it held.
+    /// `person`: person who has claimed the name, if it is a session of theirs.
     ///
     /// # Errors
-    /// Another session holds the name, or one that looks like it. Then nothing has changed.
+    /// A session of somebody else holds the name, or one that looks like it. Then nothing has
+    /// changed.
     pub(super) fn claim(
         &mut self,
         name: &Username,
         session: SessionId,
+        person: Option<SessionId>,
         number: NameHold,
     ) -> Result<(), NameConflict> {
-        self.check_holders(name, |it| it == session)?;
+        self.check_holders(name, person, |it| it == session)?;
         self.remove(session);
-        self.insert(name, session, number);
+        self.insert(name, session, person, number);
         Ok(())
     }
 
     /// Restores the hold on a name that waits since before the start of the server. No session may
-    /// hold the name. Names that look like it may be held.
-    pub(super) fn restore(&mut self, name: &Username, session: SessionId) {
-        self.insert(name, session, NameHold::RESTORED);
+    /// hold the name, except those of the same person. Names that look like it may be held.
+    pub(super) fn restore(
+        &mut self,
+        name: &Username,
+        session: SessionId,
+        person: Option<SessionId>,
+    ) {
+        self.insert(name, session, person, NameHold::RESTORED);
     }
 
     /// Adds a hold of a session that has none.
-    fn insert(&mut self, name: &Username, session: SessionId, number: NameHold) {
-        self.holders.insert(name.key().clone(), session);
+    fn insert(
+        &mut self,
+        name: &Username,
+        session: SessionId,
+        person: Option<SessionId>,
+        number: NameHold,
+    ) {
+        self.holders.entry(name.key().clone()).or_default().push(session);
         if self.refuse_lookalikes {
-            self.skeleton_holders.insert(name.key().skeleton(), session);
+            self.held_skeletons.insert(name.key().skeleton(), name.key().clone());
         }
-        let hold = Hold { username: name.clone(), number, is_releasing: false };
+        let hold = Hold { username: name.clone(), number, person, is_releasing: false };
         self.holds.insert(session, hold);
+    }
+
+    /// Records whose session holds a name: that of a person, or nobody's who has claimed the name.
+    /// Does nothing if the session holds none.
+    pub(super) fn set_person(&mut self, session: SessionId, person: Option<SessionId>) {
+        if let Some(hold) = self.holds.get_mut(&session) {
+            hold.person = person;
+        }
+    }
+
+    /// Returns the number of the person whose session this is. `None` if it holds no name, or one
+    /// that is not claimed by its user.
+    pub(super) fn person(&self, session: SessionId) -> Option<SessionId> {
+        self.holds.get(&session).and_then(|it| it.person)
     }
 
     /// Marks the name of a session as being released: it counts as free from now on. Returns the
@@ -201,20 +246,38 @@ impl NameRegistry {
         let Some(Hold { username, .. }) = self.holds.remove(&session) else {
             return;
         };
+        let Some(sessions) = self.holders.get_mut(username.key()) else {
+            return;
+        };
+        sessions.retain(|it| *it != session);
+        if !sessions.is_empty() {
+            return;
+        }
         self.holders.remove(username.key());
         if self.refuse_lookalikes {
             let look = username.key().skeleton();
-            if self.skeleton_holders.get(&look) == Some(&session) {
-                self.skeleton_holders.remove(&look);
+            if self.held_skeletons.get(&look) == Some(username.key()) {
+                self.held_skeletons.remove(&look);
             }
         }
     }
 
-    /// Returns the session that holds the name with this key, connected or away with a name that
-    /// waits for it; `None` if the name is free or is being released.
+    /// Returns the sessions that hold the name with this key, also those that are releasing it.
+    fn sessions_with(&self, key: &NameKey) -> impl Iterator<Item = SessionId> {
+        self.holders.get(key).into_iter().flatten().copied()
+    }
+
+    /// Returns the sessions that hold the name with this key, connected or away with a name that
+    /// waits for them, in the order in which they got it. Those that are releasing it are left out.
+    pub(super) fn holders(&self, key: &NameKey) -> impl Iterator<Item = SessionId> {
+        let is_held = |it: &SessionId| self.holds.get(it).is_some_and(|it| !it.is_releasing);
+        self.sessions_with(key).filter(is_held)
+    }
+
+    /// Returns the session that has got the name with this key last, as [`Self::holders`]; `None` if
+    /// the name is free or is being released.
     pub(super) fn holder(&self, key: &NameKey) -> Option<SessionId> {
-        let holder = self.holders.get(key)?;
-        self.holds.get(holder).filter(|it| !it.is_releasing).map(|_| *holder)
+        self.holders(key).last()
     }
 
     /// Returns true if no name is in use.
@@ -222,7 +285,7 @@ impl NameRegistry {
     pub(super) fn is_empty(&self) -> bool {
         self.holds.is_empty()
             && self.holders.is_empty()
-            && self.skeleton_holders.is_empty()
+            && self.held_skeletons.is_empty()
             && self.reservations.is_empty()
     }
 }

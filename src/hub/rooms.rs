@@ -167,19 +167,23 @@ impl Rooms {
         id
     }
 
-    /// Adds a member to a room, or replaces the spelling of a member's name. Records the presence
-    /// change. Does nothing if the room is not open, or has the member in exactly this spelling.
+    /// Adds a session of a member to a room. Records the presence change, unless the member is there
+    /// in exactly this spelling with another session. Does nothing if the room is not open.
     pub(super) fn add_member(&mut self, id: RoomId, username: &Username, now: Moment) {
-        if let Some(room) = self.by_id.get_mut(&id)
-            && !room.members.contains_exactly(username)
-        {
-            room.members.insert(username);
+        let Some(room) = self.by_id.get_mut(&id) else {
+            return;
+        };
+        let before = room.members.spelling(username.key()).cloned();
+        if room.members.insert(username) {
             self.record_presence_change(id, username, now);
+            if let Some(before) = before {
+                self.record_presence_change(id, &before, now);
+            }
         }
     }
 
-    /// Removes a member from a room, and records the presence change. Does nothing if the user is
-    /// no member. Then call [`Self::close_if_empty`], or add another member at once.
+    /// Removes a session of a member from a room. Records the presence change if it was the member's
+    /// last one there. Then call [`Self::close_if_empty`], or add another member at once.
     pub(super) fn remove_member(&mut self, id: RoomId, username: &Username, now: Moment) {
         if let Some(room) = self.by_id.get_mut(&id)
             && room.members.remove(username)

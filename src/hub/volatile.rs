@@ -26,6 +26,8 @@ pub enum VolatileDraft {
         session: Option<SessionId>,
         /// Username that the session wants.
         username: Username,
+        /// Number of the person who has claimed the name, if it is a session of theirs.
+        person: Option<SessionId>,
     },
     /// A session gives up its username.
     NameRelease {
@@ -39,7 +41,7 @@ pub enum VolatileDraft {
 /// Volatile change at its place in the log's order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum VolatileItem {
-    /// A client has joined, if no other session holds the name at this place of the log. The
+    /// A client has joined, if nobody else's session holds the name at this place of the log. The
     /// session then holds this name, and no longer the one before.
     SessionBegan {
         /// Connection of the `join`; `None` if another hub has proposed it.
@@ -48,6 +50,8 @@ pub enum VolatileItem {
         session: SessionId,
         /// Username that the session wants.
         username: Username,
+        /// Number of the person who has claimed the name, if it is a session of theirs.
+        person: Option<SessionId>,
         /// Number of the session's hold on the name.
         hold: NameHold,
     },

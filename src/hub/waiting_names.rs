@@ -8,6 +8,7 @@ use super::Hub;
 use super::contract::Quota;
 use crate::model::limits::NAME_WAIT;
 use crate::model::{AddressGroup, Moment, SessionId, Username};
+use crate::moderation::Claim;
 
 /// Name that waits for its session. The [registry](super::names) still has the session as its
 /// holder.
@@ -106,16 +107,22 @@ impl Hub {
     }
 
     /// Lets the names of restored sessions wait for these sessions, for [`NAME_WAIT`] from `now`.
-    /// If several sessions have the same name, the name waits for the last one in `names`. The
-    /// others are persisted without a waiting name.
+    /// If several sessions have the same name, the name waits for the last one in `names`, and for
+    /// the others of the same person. The rest are persisted without a waiting name.
     pub(super) fn restore_waiting_names(&mut self, names: Vec<(SessionId, Username)>, now: Moment) {
         for (session, username) in names.into_iter().rev() {
-            if self.names.holder(username.key()).is_some() {
+            let claim = self.moderation.claim(username.key());
+            let key = self.sessions.get(session).and_then(|it| it.key);
+            let is_own =
+                |it: &Claim<'_>| key.is_some_and(|key| self.moderation.is_key_of(it, &key));
+            let person = claim.filter(is_own).map(|it| it.person);
+            let holder = self.names.holder(username.key());
+            if holder.is_some_and(|it| person.is_none() || self.names.person(it) != person) {
                 self.sessions.set_keeps_name(session, false);
                 self.persist_session(session);
                 continue;
             }
-            self.names.restore(&username, session);
+            self.names.restore(&username, session, person);
             self.waiting_names.insert(session, None, now);
         }
     }
@@ -142,7 +149,7 @@ impl Hub {
 
     /// Frees the name that waits for a session, and persists that it no longer does. Does nothing
     /// if no name waits for the session.
-    fn free_waiting_name(&mut self, session: SessionId) {
+    pub(super) fn free_waiting_name(&mut self, session: SessionId) {
         if self.waiting_names.remove(session) {
             self.release_name(session);
             self.sessions.set_keeps_name(session, false);

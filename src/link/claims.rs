@@ -15,7 +15,7 @@ impl ClaimAction {
             Self::Claim => claim_action::CLAIM,
             Self::GiveUp => claim_action::GIVE_UP,
         };
-        Claim { reference, action }.into()
+        Claim { reference, action, code_hash: [0; 32] }.into()
     }
 }
 

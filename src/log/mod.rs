@@ -147,7 +147,8 @@ pub trait Log: Send {
     ///
     /// [`Proposal::DeleteSession`] deletes the record of a session, so that the session cannot be
     /// resumed. It also deletes the session's direct messages, including those proposed before. The
-    /// other session of a direct message keeps its copy.
+    /// other session of a direct message keeps its copy. While the number is that of a person who
+    /// has claimed a name, the direct messages stay: they are the person's.
     ///
     /// # Volatile changes
     /// Each [`Proposal::Volatile`] is answered once, in a [`LogEvent::Committed`], in the order in

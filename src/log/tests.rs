@@ -242,7 +242,9 @@ impl LogPair {
     fn begin(&mut self, who: usize, session: Option<SessionId>) {
         let username = Username::new(NAMES[who]).unwrap();
         let connection = ConnectionId(who as u64);
-        let draft = VolatileDraft::SessionBegin { connection, session, username: username.clone() };
+        let person = Some(SessionId(7));
+        let draft =
+            VolatileDraft::SessionBegin { connection, session, username: username.clone(), person };
         self.propose(self.now(), vec![Proposal::Volatile(draft)]);
         let [disk, memory] = self.poll_volatile();
         for (log, item) in [(0, disk), (1, memory)] {
@@ -251,7 +253,10 @@ impl LogPair {
             self.holds[log] = hold;
             let (connection, session) = (Some(connection), self.sessions[who]);
             let username = username.clone();
-            assert_eq!(item, VolatileItem::SessionBegan { connection, session, username, hold });
+            assert_eq!(
+                item,
+                VolatileItem::SessionBegan { connection, session, username, person, hold }
+            );
         }
         let (session, hold) = (self.sessions[who], self.holds[0]);
         let draft = VolatileDraft::NameRelease { session, hold };
@@ -499,6 +504,7 @@ impl LogPair {
         };
         Draft {
             session: self.sessions[who],
+            person: None,
             username: Username::new(NAMES[who]).unwrap(),
             reference: Reference(self.references[who]),
             target,

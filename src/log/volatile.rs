@@ -23,11 +23,11 @@ impl VolatileSequencer {
     /// Commits a volatile change: assigns its numbers.
     pub(super) fn commit(&mut self, draft: VolatileDraft) -> LogItem {
         LogItem::Volatile(match draft {
-            VolatileDraft::SessionBegin { connection, session, username } => {
+            VolatileDraft::SessionBegin { connection, session, username, person } => {
                 let session = session.unwrap_or_else(|| self.take_session());
                 self.last_hold = NameHold(self.last_hold.0.saturating_add(1));
                 let (connection, hold) = (Some(connection), self.last_hold);
-                VolatileItem::SessionBegan { connection, session, username, hold }
+                VolatileItem::SessionBegan { connection, session, username, person, hold }
             }
             VolatileDraft::NameRelease { session, hold } => {
                 VolatileItem::NameReleased { session, hold }

@@ -18,6 +18,8 @@ pub enum Target {
 pub struct Draft {
     /// Author's session number.
     pub session: SessionId,
+    /// Number of the person whose session it was; `None` if it was nobody's who has claimed a name.
+    pub person: Option<SessionId>,
     /// Author's username when the message was sent.
     pub username: Username,
     /// Reference number that the author's client gave to the message; never [`Reference::NONE`].
@@ -30,6 +32,19 @@ pub struct Draft {
     pub text: MessageText,
 }
 
+#[cfg(feature = "server")]
+impl Draft {
+    /// Returns the number by which moderation and mailboxes know the author: that of the person or,
+    /// without one, of the session.
+    #[must_use]
+    pub const fn author(&self) -> SessionId {
+        match self.person {
+            Some(person) => person,
+            None => self.session,
+        }
+    }
+}
+
 #[cfg(test)]
 #[cfg(feature = "server")]
 impl Draft {
@@ -37,6 +52,7 @@ impl Draft {
     pub(crate) fn example() -> Self {
         Self {
             session: SessionId(1),
+            person: None,
             username: Username::new("anna").unwrap(),
             reference: Reference(1),
             target: Target::Room(RoomName::lobby()),

@@ -173,15 +173,17 @@ pub enum ModerationAction {
         room: RoomName,
         /// Sequence of the message.
         message: Sequence,
-        /// Author of the message.
+        /// Author of the message, by the number of [`Draft::author`](super::Draft::author).
         author: NamedSession,
     },
     /// An announcement was made, in one room or to everybody. The text is not recorded.
     Announced(Scope),
     /// A name was claimed with a key: from now on only whoever proves the key may have it. If the
-    /// actor is the server, the claim was renewed, because it is in use.
+    /// actor is the server, the claim was renewed, because it is in use. If the name was the
+    /// actor's already, it belongs to this key alone from now on: other devices are unlinked.
     NameClaimed {
-        /// Session that has the name, which is the claimed one.
+        /// Session that has the name, which is the claimed one. Its number is that of the person,
+        /// and stays so when the claim is renewed.
         holder: NamedSession,
         /// Key that the session has proved.
         key: IdentityKey,
@@ -229,6 +231,24 @@ pub enum ModerationAction {
         /// Key that the ban applies to as well, except to sessions with a role.
         key: IdentityKey,
     },
+    /// A person has made a link code, by which one further device joins under the claimed name. It
+    /// replaces an earlier one.
+    DeviceInvited {
+        /// The person: number and claimed name.
+        person: NamedSession,
+        /// Hash of the link code.
+        code: InvitationHash,
+    },
+    /// A device was linked by a link code, which is spent: its key is one of the person's from now
+    /// on.
+    DeviceLinked {
+        /// The person: number and claimed name.
+        person: NamedSession,
+        /// Key of the device.
+        key: IdentityKey,
+        /// Hash of the link code.
+        code: InvitationHash,
+    },
 }
 
 impl ModerationAction {
@@ -248,7 +268,9 @@ impl ModerationAction {
             | Self::ClaimEnded { .. }
             | Self::InvitationMade(_)
             | Self::InvitationRevoked { .. }
-            | Self::InvitationUsed { .. } => None,
+            | Self::InvitationUsed { .. }
+            | Self::DeviceInvited { .. }
+            | Self::DeviceLinked { .. } => None,
         }
     }
 
@@ -330,7 +352,7 @@ pub struct RemovedMessage<'a> {
     pub room: &'a RoomName,
     /// Sequence of the message.
     pub sequence: Sequence,
-    /// Session of its author.
+    /// Its author: the session or, if that was one of a person's, the person's number.
     pub author: SessionId,
 }
 
@@ -340,7 +362,7 @@ impl RemovedMessage<'_> {
     pub fn is_entry(&self, entry: &LogEntry) -> bool {
         let is_in_room =
             matches!(&entry.draft.target, Target::Room(it) if it.key() == self.room.key());
-        is_in_room && entry.sequence == self.sequence && entry.draft.session == self.author
+        is_in_room && entry.sequence == self.sequence && entry.draft.author() == self.author
     }
 }
 

@@ -33,7 +33,9 @@ impl fmt::Display for Sequence {
 /// Public session number: identifies a user's session on a server, or a peer. It does not depend on
 /// the username. Unique among the sessions of one log ([`LogId`]). Not 0, except in frames where 0
 /// stands for any session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct SessionId(pub u64);
 
 impl fmt::Display for SessionId {

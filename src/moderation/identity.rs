@@ -1,24 +1,31 @@
-//! Claimed names and invitations: verdicts on their facts, and who may have which name
+//! Claimed names, their devices, and invitations: verdicts on their facts, and who may have which name
 //! (`docs/protocol/identity.md`).
 //!
 //! A key has at most one claim. An invitation counts its uses by their registers, one for each
 //! [`Invitee`]: so whoever has used it may use it again at no cost, and the log's order decides who
 //! gets the last use.
 
+use std::time::Duration;
+
 use super::ModerationState;
 use super::judge::FactError;
-use super::register::{Invitee, Register};
+use super::register::{Invitee, MAX_DEVICES_OF_PERSON, Register};
 use crate::model::{
-    IdentityKey, Invitation, InvitationHash, ModerationAction, NameKey, SessionId, SharedFact,
-    Timestamp, Username,
+    Actor, IdentityKey, Invitation, InvitationHash, ModerationAction, NameKey, NamedSession,
+    SessionId, SharedFact, Timestamp, Username,
 };
 
-/// Claim of a name that is in force.
+/// Time for which a link code may be used.
+const LINK_CODE_LIFETIME: Duration = Duration::from_secs(300);
+
+/// Claim of a name that is in force: a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claim<'a> {
     /// Claimed name.
     pub username: &'a Username,
-    /// Key with which it is claimed.
+    /// Number of the person: that of the session that has claimed the name.
+    pub person: SessionId,
+    /// Key with which it is claimed. [Linked devices](ModerationState::devices) have other ones.
     pub key: IdentityKey,
     /// Invitation that permitted the claim.
     pub invitation: Option<InvitationHash>,
@@ -31,8 +38,8 @@ impl<'a> Claim<'a> {
     fn of(fact: &'a SharedFact) -> Option<Self> {
         match &fact.draft.action {
             ModerationAction::NameClaimed { holder, key, invitation } => {
-                let (username, key, invitation) = (&holder.username, *key, *invitation);
-                Some(Self { username, key, invitation, fact })
+                let NamedSession { session: person, username } = holder;
+                Some(Self { username, person: *person, key: *key, invitation: *invitation, fact })
             }
             _ => None,
         }
@@ -42,9 +49,9 @@ impl<'a> Claim<'a> {
 /// Why a user may not have a name because of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClaimConflict {
-    /// The name is claimed with another key.
+    /// The name is claimed, and the key is not one of that person.
     Name,
-    /// A name that looks like it is claimed with another key.
+    /// A name that looks like it is claimed, and the key is not one of that person.
     Lookalike,
 }
 
@@ -67,6 +74,35 @@ impl<'a> MadeInvitation<'a> {
     }
 }
 
+/// Link code that was made and not used. Its time may be over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkCode<'a> {
+    /// The person who has made it: number and claimed name.
+    pub person: &'a NamedSession,
+    /// Hash of the code.
+    pub code: InvitationHash,
+    /// Fact by which it was made.
+    pub fact: &'a SharedFact,
+}
+
+impl<'a> LinkCode<'a> {
+    /// Returns the link code that a fact makes; `None` if it makes none.
+    fn of(fact: &'a SharedFact) -> Option<Self> {
+        match &fact.draft.action {
+            ModerationAction::DeviceInvited { person, code } => {
+                Some(Self { person, code: *code, fact })
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns true if the code, which was made at the time of its fact, has ended by `now`.
+    #[must_use]
+    pub fn has_ended(&self, now: Timestamp) -> bool {
+        self.fact.time.until(now) >= LINK_CODE_LIFETIME
+    }
+}
+
 impl ModerationState {
     /// Judges the part of a claim, or of an invitation, its use or its end, that depends on the facts
     /// before it. Other actions pass. `time`: that of the fact.
@@ -82,7 +118,9 @@ impl ModerationState {
         match action {
             ModerationAction::NameClaimed { holder, key, invitation } => {
                 let name = holder.username.key();
-                let is_others = self.claim(name).is_some_and(|it| it.key != *key);
+                let is_others = self
+                    .claim(name)
+                    .is_some_and(|it| it.person != holder.session || !self.is_key_of(&it, key));
                 let held = self.claim_of(key);
                 if is_others || held.is_some_and(|it| it.username.key() != name) {
                     return Err(FactError::Claimed);
@@ -117,8 +155,34 @@ impl ModerationState {
             ModerationAction::InvitationRevoked { invitation } => {
                 self.invitation(*invitation).map(|_| ()).ok_or(FactError::NotInForce)
             }
+            ModerationAction::DeviceInvited { person, .. } => {
+                if self.is_person(person) {
+                    Ok(())
+                } else {
+                    Err(FactError::Claimed)
+                }
+            }
+            ModerationAction::DeviceLinked { person, key, code } => {
+                let name = person.username.key();
+                let is_open =
+                    self.link_code(name).is_some_and(|it| it.code == *code && !it.has_ended(time));
+                if !self.is_person(person) || self.claim_of(key).is_some() {
+                    Err(FactError::Claimed)
+                } else if !is_open {
+                    Err(FactError::NotInvited)
+                } else if self.device_count(name) >= MAX_DEVICES_OF_PERSON {
+                    Err(FactError::Full)
+                } else {
+                    Ok(())
+                }
+            }
             _ => Ok(()),
         }
+    }
+
+    /// Returns true if somebody with this number has claimed this name.
+    fn is_person(&self, person: &NamedSession) -> bool {
+        self.claim(person.username.key()).is_some_and(|it| it.person == person.session)
     }
 
     /// Returns the claim of a name.
@@ -130,10 +194,87 @@ impl ModerationState {
         self.registers.get(&Register::Claim(name.clone())).and_then(Claim::of)
     }
 
-    /// Returns the claim that was made with a key.
+    /// Returns the claim of the person who has a key: the one that was made with it, or to which its
+    /// device is linked.
     #[must_use]
     pub fn claim_of(&self, key: &IdentityKey) -> Option<Claim<'_>> {
         self.identities.names(key).next().and_then(|name| self.claim(name))
+    }
+
+    /// Returns the claim of the person with this number.
+    #[must_use]
+    pub fn claim_of_person(&self, person: SessionId) -> Option<Claim<'_>> {
+        self.identities.names_of_person(&person).next().and_then(|name| self.claim(name))
+    }
+
+    /// Returns true if a key is that of a claim, or of a device linked to its name.
+    #[must_use]
+    pub fn is_key_of(&self, claim: &Claim<'_>, key: &IdentityKey) -> bool {
+        let name = claim.username.key();
+        claim.key == *key || self.registers.contains_key(&Register::Device(name.clone(), *key))
+    }
+
+    /// Returns the facts by which the devices of a name were linked, in order of keys. The one that
+    /// claimed the name is not among them.
+    pub fn devices(&self, name: &NameKey) -> impl Iterator<Item = &SharedFact> {
+        self.device_registers(name).map(|(_, fact)| fact)
+    }
+
+    /// Returns the registers of the devices of a name.
+    fn device_registers(&self, name: &NameKey) -> impl Iterator<Item = (&Register, &SharedFact)> {
+        let name = name.clone();
+        let first = Register::Device(name.clone(), IdentityKey([0; 32]));
+        let is_here = move |(it, _): &(&Register, &SharedFact)| matches!(it, Register::Device(of, _) if *of == name);
+        self.registers.range(first..).take_while(is_here)
+    }
+
+    /// Returns true if the device with this key was linked to the name of a claim by this code.
+    #[must_use]
+    pub fn is_linked_by(&self, claim: &Claim<'_>, key: &IdentityKey, code: InvitationHash) -> bool {
+        let register = Register::Device(claim.username.key().clone(), *key);
+        self.registers.get(&register).is_some_and(|fact| {
+            matches!(&fact.draft.action, ModerationAction::DeviceLinked { code: it, .. } if *it == code)
+        })
+    }
+
+    /// Returns the number of devices of a name that is claimed.
+    #[must_use]
+    pub fn device_count(&self, name: &NameKey) -> usize {
+        self.devices(name).count().saturating_add(1)
+    }
+
+    /// Returns the link code of a name that is not used. Its time may be over.
+    #[must_use]
+    pub fn link_code(&self, name: &NameKey) -> Option<LinkCode<'_>> {
+        self.registers.get(&Register::LinkCode(name.clone())).and_then(LinkCode::of)
+    }
+
+    /// Returns the link code with this hash that is not used. Its time may be over.
+    #[must_use]
+    pub fn find_link_code(&self, hash: InvitationHash) -> Option<LinkCode<'_>> {
+        let name = self.identities.link_codes(&hash).next()?;
+        self.link_code(name)
+    }
+
+    /// Returns the registers of link codes and devices that an effective action clears, beside the
+    /// one that it writes: those of a name end with its claim, and when the claim goes over to one
+    /// key; a link code also when it is used.
+    pub(super) fn devices_ended_by(
+        &self,
+        actor: &Actor,
+        action: &ModerationAction,
+    ) -> Vec<Register> {
+        let (name, ends_devices) = match action {
+            ModerationAction::NameClaimed { .. } if *actor == Actor::Server => return Vec::new(),
+            ModerationAction::NameClaimed { holder, .. } => (holder.username.key(), true),
+            ModerationAction::ClaimEnded { username, .. } => (username.key(), true),
+            ModerationAction::DeviceLinked { person, .. } => (person.username.key(), false),
+            _ => return Vec::new(),
+        };
+        let code = Register::LinkCode(name.clone());
+        let code = self.registers.contains_key(&code).then_some(code);
+        let devices = self.device_registers(name).filter(|_| ends_devices);
+        code.into_iter().chain(devices.map(|(it, _)| it.clone())).collect()
     }
 
     /// Returns all claims, in order of names.
@@ -141,7 +282,7 @@ impl ModerationState {
         self.registers.values().filter_map(Claim::of)
     }
 
-    /// Returns why a user may not have a name: it is claimed with another key, or looks like such a
+    /// Returns why a user may not have a name: somebody else has claimed it, or it looks like such a
     /// name. `None` if neither is so. `key`: the key that the user has proved.
     #[must_use]
     pub fn claim_conflict(
@@ -150,12 +291,13 @@ impl ModerationState {
         key: Option<&IdentityKey>,
         refuse_lookalikes: bool,
     ) -> Option<ClaimConflict> {
-        let is_others = |name: &NameKey| self.claim(name).is_some_and(|it| Some(&it.key) != key);
+        let is_own = |claim: &Claim<'_>| key.is_some_and(|it| self.is_key_of(claim, it));
+        let is_others = |name: &NameKey| self.claim(name).is_some_and(|it| !is_own(&it));
         if self.identities.has_no_claims() {
             None
         } else if let Some(claim) = self.claim(username.key()) {
             // Who has claimed a name may have it, whatever it looks like.
-            (Some(&claim.key) != key).then_some(ClaimConflict::Name)
+            (!is_own(&claim)).then_some(ClaimConflict::Name)
         } else if refuse_lookalikes
             && self.identities.lookalikes(&username.key().skeleton()).any(is_others)
         {

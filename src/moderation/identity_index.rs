@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{IdentityKey, InvitationHash, ModerationAction, NameKey};
+use crate::model::{IdentityKey, InvitationHash, ModerationAction, NameKey, SessionId};
 
 /// Map from keys to sets of values, without empty sets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,8 +38,13 @@ impl<K: Ord, V: Ord> MultiMap<K, V> {
 /// Index of claims, invitations and their uses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct IdentityIndex {
-    /// Claimed names by key. A judged log gives each key one at most.
+    /// Claimed names by key, also by those of linked devices. A judged log gives each key one at
+    /// most.
     names: MultiMap<IdentityKey, NameKey>,
+    /// Claimed names by the number of the person. A judged log gives each person one at most.
+    persons: MultiMap<SessionId, NameKey>,
+    /// Claimed names by their link codes.
+    link_codes: MultiMap<InvitationHash, NameKey>,
     /// Claimed names by their confusable skeletons.
     lookalikes: MultiMap<String, NameKey>,
     /// Invitations by the name under which the invited user comes in.
@@ -67,6 +72,7 @@ impl IdentityIndex {
             ModerationAction::NameClaimed { holder, key, .. } => {
                 let name = holder.username.key();
                 self.names.set(*key, name.clone(), is_in);
+                self.persons.set(holder.session, name.clone(), is_in);
                 self.lookalikes.set(name.skeleton(), name.clone(), is_in);
             }
             ModerationAction::InvitationMade(it) => {
@@ -76,6 +82,12 @@ impl IdentityIndex {
                     self.invited_lookalikes.set(name.skeleton(), it.hash, is_in);
                 }
             }
+            ModerationAction::DeviceInvited { person, code } => {
+                self.link_codes.set(*code, person.username.key().clone(), is_in);
+            }
+            ModerationAction::DeviceLinked { person, key, .. } => {
+                self.names.set(*key, person.username.key().clone(), is_in);
+            }
             ModerationAction::InvitationUsed { invitation, key: Some(key), .. } => {
                 self.used.set(*key, *invitation, is_in);
             }
@@ -83,7 +95,17 @@ impl IdentityIndex {
         }
     }
 
-    /// Returns the names that are claimed with a key.
+    /// Returns the names that the person with this number has claimed.
+    pub(super) fn names_of_person(&self, person: &SessionId) -> impl Iterator<Item = &NameKey> {
+        self.persons.get(person)
+    }
+
+    /// Returns the names whose link code has this hash.
+    pub(super) fn link_codes(&self, hash: &InvitationHash) -> impl Iterator<Item = &NameKey> {
+        self.link_codes.get(hash)
+    }
+
+    /// Returns the names that are claimed with a key, or to which its device is linked.
     pub(super) fn names(&self, key: &IdentityKey) -> impl Iterator<Item = &NameKey> {
         self.names.get(key)
     }

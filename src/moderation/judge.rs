@@ -9,7 +9,8 @@
 //! | give or take the role of an owner of a room | owners of the server |
 //! | give or take the role of an owner of the server | the command line |
 //! | claim a name, use an invitation | everybody, for themselves |
-//! | give up a claim | whoever has its key |
+//! | link a device | whoever has the key, with a link code of the person |
+//! | make a link code; give up a claim; leave it to one key | whoever has one of its keys |
 //! | make and revoke invitations, release names | the command line |
 //!
 //! A role on the server counts in every room. Nobody acts on somebody of equal or higher [`Rank`],
@@ -204,6 +205,9 @@ impl ModerationState {
                 let is_held = self.claim(username.key()).is_some_and(|it| it.key == *key);
                 *why == ClaimEnd::GivenBack && is_held
             }
+            Action::DeviceInvited { person: it, .. } | Action::DeviceLinked { person: it, .. } => {
+                it.session == actor
+            }
             Action::InvitationMade(_) | Action::InvitationRevoked { .. } => false,
         }
     }
@@ -272,10 +276,10 @@ impl ModerationState {
         match &draft.target {
             Target::Room(room) => {
                 let room = Some(room.key());
-                self.judge_author(draft.session, &draft.username, room)
+                self.judge_author(draft.author(), &draft.username, room)
             }
             Target::Session(recipient, _) => {
-                match self.judge_author(draft.session, &draft.username, None) {
+                match self.judge_author(draft.author(), &draft.username, None) {
                     Err(SpeechError::Muted) if self.has_role(*recipient) => Ok(()),
                     verdict => verdict,
                 }

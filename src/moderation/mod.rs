@@ -1,5 +1,5 @@
 //! Layer 1: the moderation state, folded from the facts of the log: roles, bans, mutes, topics and
-//! modes of rooms, claimed names and invitations.
+//! modes of rooms, claimed names with their devices, and invitations.
 //!
 //! [`ModerationState`] is a map of last-writer-wins registers: each [`Register`] holds the fact
 //! that wrote it last. The fold is deterministic. It consults neither a clock nor settings, so the
@@ -13,7 +13,7 @@
 //! |---|---|
 //! | `register` | registers, and the table of which fact writes which register |
 //! | `judge` | who may do what to whom: ranks, permissions, limits; who may talk |
-//! | `identity` | claimed names and invitations: verdicts and lookups |
+//! | `identity` | claimed names, their devices, and invitations: verdicts and lookups |
 //! | `identity_index` | index of the claims and invitations by key, name and look-alike |
 //! | `sanction_index` | index of the sanctions by name, session, look-alike and address |
 //! | `encoding` | canonical bytes of facts and of the state |
@@ -33,15 +33,15 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 pub use encoding::{decode_fact, encode_fact};
-pub use identity::{Claim, ClaimConflict, MadeInvitation};
+pub use identity::{Claim, ClaimConflict, LinkCode, MadeInvitation};
 pub use judge::{FactError, SpeechError};
-pub use register::{Invitee, Register, RegisterChange};
+pub use register::{Invitee, MAX_DEVICES_OF_PERSON, Register, RegisterChange};
 
 use self::identity_index::IdentityIndex;
 use self::register::Write;
 use self::sanction_index::{Identifier, SanctionIndex};
 use crate::model::{
-    AddressGroup, IdentityKey, ModerationAction, NameKey, Role, RoomName, RoomSetting,
+    AddressGroup, FactDraft, IdentityKey, ModerationAction, NameKey, Role, RoomName, RoomSetting,
     SanctionKind, SessionId, SharedFact, SlowMode, Topic, Username,
 };
 
@@ -82,20 +82,28 @@ impl ModerationState {
         state
     }
 
-    /// Applies the next fact of the log. Returns the register that it has changed, if any. Every
-    /// fact is accepted; one that is not effective changes nothing.
-    pub fn apply(&mut self, fact: &SharedFact) -> Option<RegisterChange> {
-        let action = &fact.draft.action;
-        let register = Register::of(action).filter(|_| fact.is_effective)?;
+    /// Applies the next fact of the log. Returns the registers that it has changed. Every fact is
+    /// accepted; one that is not effective changes nothing.
+    pub fn apply(&mut self, fact: &SharedFact) -> Vec<RegisterChange> {
+        let FactDraft { actor, action, .. } = &fact.draft;
+        let Some(register) = Register::of(action).filter(|_| fact.is_effective) else {
+            return Vec::new();
+        };
         let held = self.registers.get(&register).map(|it| it.sequence);
         let value = match Write::of(action) {
             Write::Set => Some(fact.clone()),
             Write::Clear if held.is_some() => None,
             Write::ClearIf(sequence) if held == Some(sequence) => None,
-            Write::Clear | Write::ClearIf(_) => return None,
+            Write::Clear | Write::ClearIf(_) => return Vec::new(),
         };
-        self.write(register.clone(), value.clone());
-        Some(RegisterChange { register, value })
+        let ended = self.devices_ended_by(actor, action);
+        // Devices end first: the key of one of them may be that of the claim from now on.
+        let ended = ended.into_iter().map(|register| RegisterChange { register, value: None });
+        let changes: Vec<_> = ended.chain([RegisterChange { register, value }]).collect();
+        for RegisterChange { register, value } in &changes {
+            self.write(register.clone(), value.clone());
+        }
+        changes
     }
 
     /// Sets a register to a fact, or clears it (`None`), and updates the indexes.

@@ -25,6 +25,12 @@ pub(super) const MAX_INVITATIONS: usize = 1_000;
 /// Maximum number of uses of invitations that are remembered.
 pub(super) const MAX_INVITATION_USES: usize = 20_000;
 
+/// Maximum number of devices that are linked to claimed names, over all persons.
+pub(super) const MAX_DEVICES: usize = 20_000;
+
+/// Maximum number of devices of one person, the one that claimed the name included.
+pub const MAX_DEVICES_OF_PERSON: usize = 8;
+
 /// Number of places of each class of registers that only the command line takes. So the server's
 /// owner can act although moderators have used up theirs.
 pub(super) const COMMAND_LINE_RESERVE: usize = 100;
@@ -70,6 +76,11 @@ pub enum Register {
     Invitation(InvitationHash),
     /// Use of an invitation by a user. It stays when the invitation ends.
     InvitationUse(InvitationHash, Invitee),
+    /// Link code of the person who has claimed a name. It is cleared when the code is used, and when
+    /// the claim ends or goes over to another key.
+    LinkCode(NameKey),
+    /// Key of a device that is linked to a claimed name, beside the key of the claim itself.
+    Device(NameKey, IdentityKey),
 }
 
 impl Register {
@@ -103,6 +114,12 @@ impl Register {
             Action::InvitationUsed { invitation, user, key, .. } => {
                 Some(Self::InvitationUse(*invitation, Invitee::of(user.session, *key)))
             }
+            Action::DeviceInvited { person, .. } => {
+                Some(Self::LinkCode(person.username.key().clone()))
+            }
+            Action::DeviceLinked { person, key, .. } => {
+                Some(Self::Device(person.username.key().clone(), *key))
+            }
             Action::Kicked { .. } | Action::MessageRemoved { .. } | Action::Announced(_) => None,
         }
     }
@@ -116,6 +133,9 @@ impl Register {
             Self::Claim(_) => RegisterClass::Claims,
             Self::Invitation(_) => RegisterClass::Invitations,
             Self::InvitationUse(..) => RegisterClass::InvitationUses,
+            // One for each claim at most.
+            Self::LinkCode(_) => RegisterClass::LinkCodes,
+            Self::Device(..) => RegisterClass::Devices,
         }
     }
 }
@@ -135,6 +155,10 @@ pub(super) enum RegisterClass {
     Invitations,
     /// Uses of invitations.
     InvitationUses,
+    /// Link codes.
+    LinkCodes,
+    /// Linked devices.
+    Devices,
 }
 
 impl RegisterClass {
@@ -144,7 +168,8 @@ impl RegisterClass {
             Self::Roles => MAX_ROLES,
             Self::Sanctions => MAX_SANCTIONS,
             Self::RoomSettings => MAX_ROOM_SETTINGS,
-            Self::Claims => MAX_CLAIMS,
+            Self::Claims | Self::LinkCodes => MAX_CLAIMS,
+            Self::Devices => MAX_DEVICES,
             Self::Invitations => MAX_INVITATIONS,
             Self::InvitationUses => MAX_INVITATION_USES,
         }

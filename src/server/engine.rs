@@ -360,7 +360,9 @@ impl Engine {
                 ControlAnswer::Invitations(listings.collect())
             }
             ControlList::Claims => {
-                ControlAnswer::Claims(moderation.claims().map(ClaimListing::from).collect())
+                let claims = moderation.claims();
+                let listings = claims.map(|it| ClaimListing::of(it, moderation));
+                ControlAnswer::Claims(listings.collect())
             }
         }
     }

@@ -500,6 +500,7 @@ mod tests {
             previous: Sequence::ZERO,
             time: Timestamp(0),
             draft: Draft {
+                person: None,
                 session: SessionId(1),
                 username: Username::new("anna").unwrap(),
                 reference: Reference(1),

@@ -328,6 +328,7 @@ mod tests {
     /// Returns a log entry: a short message in the lobby.
     fn entry() -> LogEntry {
         let draft = Draft {
+            person: None,
             session: SessionId(1),
             username: Username::new("anna").unwrap(),
             reference: Reference(1),

@@ -356,6 +356,7 @@ impl World {
                 reference,
                 style: bytes.u8(),
                 text: bytes.text(),
+                from_person: SessionId(bytes.number()),
             }
             .into(),
             _ => Entry {
@@ -369,6 +370,7 @@ impl World {
                 reference,
                 style: bytes.u8(),
                 text: bytes.text(),
+                person: SessionId(bytes.number()),
             }
             .into(),
         };

@@ -28,7 +28,7 @@ pub(crate) fn frame(reference: Reference, bytes: &mut Bytes<'_>) -> ClientFrame 
             let (username, session) = (bytes.name(), SessionId(bytes.number()));
             RoleRequest { reference, room, username, session, role: bytes.u8() % 4 }.into()
         }
-        6 => Claim { reference, action: bytes.u8() % 4 }.into(),
+        6 => Claim { reference, action: bytes.u8() % 6, code_hash: [bytes.u8() % 3; 32] }.into(),
         _ => Moderate {
             reference,
             action: bytes.u8() % 9,

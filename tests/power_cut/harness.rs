@@ -136,6 +136,7 @@ impl LogHarness {
         };
         let text: String = (0..random.usize(1..1_500)).map(|_| random.alphabetic()).collect();
         let draft = Draft {
+            person: None,
             session,
             username: session_record(session.0).username,
             reference: Reference(
@@ -249,6 +250,7 @@ pub(super) fn read(path: PathBuf) -> rusqlite::Result<Vec<LogEntry>> {
 fn message(row: &Row<'_>, target: Target, previous: Sequence) -> rusqlite::Result<LogEntry> {
     let number = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
     let draft = Draft {
+        person: None,
         session: SessionId(number(2)?),
         username: Username::new(&row.get::<_, String>(3)?).unwrap(),
         reference: Reference(number(4)?),

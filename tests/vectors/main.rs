@@ -24,9 +24,9 @@ mod websocket;
 use std::fs;
 use std::path::Path;
 
-use pi_chat::model::{MessageText, RoomName, Username};
+use pi_chat::model::{MessageText, RoomName, SessionId, Username};
 use pi_chat::wire::FrameReader;
-use pi_chat::wire::tcp::{ClientFrame, Decoded, Join, ServerFrame, ServerHello};
+use pi_chat::wire::tcp::{Claim, ClientFrame, Decoded, Join, ServerFrame, ServerHello};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -76,6 +76,24 @@ fn server_hello_fields(hello: &ServerHello) -> Value {
     value
 }
 
+/// A `claim` as our JSON has it: with its trailing field, if it is there.
+fn claim_fields(claim: &Claim) -> Value {
+    let mut value = fields(claim);
+    if claim.code_hash != [0; 32] {
+        value["code_hash"] = json!(claim.code_hash);
+    }
+    value
+}
+
+/// An entry as our JSON has it: with the trailing field for its author as a person, if that is
+/// there.
+fn with_person(mut value: Value, field: &str, person: SessionId) -> Value {
+    if person != SessionId(0) {
+        value[field] = json!(person);
+    }
+    value
+}
+
 /// A vector's `value` as serde would write our structs: bytes as arrays,
 /// numbers as numbers.
 fn as_ours(value: &Value) -> Value {
@@ -85,7 +103,13 @@ fn as_ours(value: &Value) -> Value {
             .map(|(key, value)| {
                 let is_bytes = matches!(
                     key.as_str(),
-                    "magic" | "log_id" | "challenge" | "server_key" | "key" | "signature"
+                    "magic"
+                        | "log_id"
+                        | "challenge"
+                        | "server_key"
+                        | "key"
+                        | "signature"
+                        | "code_hash"
                 ) || key == "token"
                     && value.as_str().is_some_and(|it| it.len() == 32);
                 let is_text = matches!(
@@ -139,8 +163,8 @@ enum Outcome {
 fn decode(from: &str, body: &[u8]) -> Outcome {
     /// Fields of whichever frame it is.
     macro_rules! fields_of {
-        ($frame:expr, $enum:ident: $($variant:ident)*; $other:ident($it:ident) => $fields:expr) => {
-            match $frame { $($enum::$variant(it) => fields(it),)* $enum::$other($it) => $fields }
+        ($frame:expr, $enum:ident: $($variant:ident)*; $($other:ident($it:ident) => $fields:expr),*) => {
+            match $frame { $($enum::$variant(it) => fields(it),)* $($enum::$other($it) => $fields,)* }
         };
     }
     let mut encoded = Vec::new();
@@ -150,7 +174,7 @@ fn decode(from: &str, body: &[u8]) -> Outcome {
                 frame.encode(&mut encoded);
                 let fields = fields_of!(&frame, ClientFrame: Hello Say Direct Enter Leave
                     History Members Ping Pong Search Topic Remove Moderate Sanctions Directory
-                    Announce Role Claim; Join(it) => join_fields(it));
+                    Announce Role; Claim(it) => claim_fields(it), Join(it) => join_fields(it));
                 Outcome::Frame(frame.kind(), fields, encoded)
             }
             Decoded::Ignored => Outcome::Ignored,
@@ -160,9 +184,11 @@ fn decode(from: &str, body: &[u8]) -> Outcome {
             Decoded::Frame(frame) => {
                 frame.encode(&mut encoded);
                 let fields = fields_of!(&frame, ServerFrame: Ping Pong Welcome Entered
-                    Entry DirectEntry End Left Roster Presence Accepted Notice Error Done Removed
+                    End Left Roster Presence Accepted Notice Error Done Removed
                     TopicChanged RoomModes RoleChanged SanctionsList Rooms Sanctioned;
-                    ServerHello(it) => server_hello_fields(it));
+                    ServerHello(it) => server_hello_fields(it),
+                    Entry(it) => with_person(fields(it), "person", it.person),
+                    DirectEntry(it) => with_person(fields(it), "from_person", it.from_person));
                 Outcome::Frame(frame.kind(), fields, encoded)
             }
             Decoded::Ignored => Outcome::Ignored,

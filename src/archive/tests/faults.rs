@@ -13,7 +13,7 @@ fn create_log(directory: &Path) {
     import_all(directory, &[message(1, "anna", 1, 1, "a"), other, message(3, "anna", 1, 2, "c")]);
     change(
         directory,
-        "INSERT INTO directs VALUES (10, 1, 'anna', 2, 'bob', 4, 3, 0, 'psst');
+        "INSERT INTO directs VALUES (10, 1, 'anna', 2, 'bob', 4, 3, 0, 'psst', NULL);
          INSERT INTO mailboxes VALUES (1, 10), (2, 10);
          INSERT INTO sessions VALUES (2, zeroblob(32), 'bob', NULL, 1, zeroblob(0), 0, 0, NULL);",
     );
@@ -111,7 +111,7 @@ fn stored_sequence_gaps_are_no_fault() {
         .unwrap();
     check_without_faults(directory.path());
     let say =
-        "INSERT INTO entries SELECT ?, room, 3, session, username, time, reference, style, text
+        "INSERT INTO entries SELECT ?, room, 3, session, username, time, reference, style, text, person
                FROM entries WHERE sequence = 3";
     connection.execute(say, [to.cast_signed() + 5]).unwrap();
     check_without_faults(directory.path());
@@ -135,7 +135,7 @@ fn changed_texts_are_found_among_many() {
         "DELETE FROM entries WHERE sequence % 5 = 0; DELETE FROM found WHERE rowid % 5 = 0;
          UPDATE rooms SET dropped = 2500; UPDATE entries SET previous = sequence - 2 WHERE sequence % 5 = 1;
          UPDATE entries SET previous = 0 WHERE sequence = 1;
-         INSERT INTO entries VALUES (2501, 1, 2499, 1, 'anna', 2501, 2501, 0, 'not indexed');",
+         INSERT INTO entries VALUES (2501, 1, 2499, 1, 'anna', 2501, 2501, 0, 'not indexed', NULL);",
     );
     check_without_faults(directory.path());
     change(

@@ -51,7 +51,7 @@ fn export_while(
 /// Inserts a message after all others.
 const SAY: &str =
     "INSERT INTO entries SELECT max(sequence) + 1, room, max(sequence), session, username,
-                   time, reference, style, 'said meanwhile' FROM entries";
+                   time, reference, style, 'said meanwhile', NULL FROM entries";
 
 /// While an export waits for its output, a checkpoint can empty the write-ahead log.
 #[test]

@@ -8,12 +8,9 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::log::sqlite::database::{open_to_read, open_to_write};
-use crate::log::sqlite::{rows, schema, search};
+use crate::log::sqlite::{schema, search};
 use crate::log::{SqliteLog, StoreError, StoreSettings};
-use crate::model::{
-    Draft, LogEntry, MessageText, Reference, RoomName, SearchQuery, SearchTerms, Sequence,
-    SessionId, Timestamp,
-};
+use crate::model::{RoomName, SearchQuery, SearchTerms, Sequence, SessionId};
 use crate::os::Clock;
 
 /// Returns the settings of a log in a directory.
@@ -30,17 +27,11 @@ fn create_format_1(directory: &Path) -> PathBuf {
     let session = "INSERT INTO sessions VALUES (1, zeroblob(32), 'anna', NULL, 20, x'', 20)";
     connection.execute_batch(session).unwrap();
     for number in 1..=20 {
-        let entry = LogEntry {
-            sequence: Sequence(number),
-            previous: Sequence(number - 1),
-            time: Timestamp(number),
-            draft: Draft {
-                reference: Reference(number),
-                text: MessageText::new(&format!("number {number}")).unwrap(),
-                ..Draft::example()
-            },
-        };
-        rows::insert_room_entry(&connection, 1, &entry).unwrap();
+        let entry = format!(
+            "INSERT INTO entries VALUES
+                 ({number}, 1, {number} - 1, 1, 'anna', {number}, {number}, 0, 'number {number}')"
+        );
+        connection.execute_batch(&entry).unwrap();
     }
     path
 }

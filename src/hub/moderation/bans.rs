@@ -12,8 +12,9 @@ use crate::wire::tcp::Error;
 
 impl Hub {
     /// Returns the ban from a room, or from the server (`None`), that applies to a user who wants
-    /// to come in, or is in already. `key`: the key that the user has proved on this connection; the
-    /// one that `session` is bound to counts as well.
+    /// to come in, or is in already. `session`: the session, or the number of the person. `key`: the
+    /// key that the user has proved on this connection; the one that `session` is bound to counts as
+    /// well.
     pub(in super::super) fn find_ban(
         &self,
         room: Option<&NameKey>,
@@ -25,7 +26,19 @@ impl Hub {
         let matches_lookalikes = self.settings.refuse_lookalikes;
         let bound = session.and_then(|it| self.sessions.get(it)).and_then(|it| it.key);
         let key = key.or(bound);
+        let session = self.banned_as(session, key);
         self.moderation.ban(room, &Joiner { username, session, key, group, matches_lookalikes })
+    }
+
+    /// Returns the number by which bans know a user: that of the person who has the key, under
+    /// whatever name, or else that of the session.
+    pub(super) fn banned_as(
+        &self,
+        session: Option<SessionId>,
+        key: Option<IdentityKey>,
+    ) -> Option<SessionId> {
+        let claim = key.and_then(|it| self.moderation.claim_of(&it));
+        claim.map(|it| it.person).or_else(|| session.map(|it| self.number_of(it)))
     }
 
     /// Returns the rooms among these from which a user is not banned.

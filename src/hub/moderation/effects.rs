@@ -6,7 +6,7 @@ use super::super::Hub;
 use super::super::contract::{FactTicket, Now};
 use super::proposals::answer_to;
 use crate::model::{
-    AnnouncementText, Fact, FactDraft, ModerationAction, NameKey, NoticeCode, RoomSetting,
+    Actor, AnnouncementText, Fact, FactDraft, ModerationAction, NameKey, NoticeCode, RoomSetting,
     Sanction, SanctionKind, Scope, Sequence, SessionId, SharedFact, Timestamp, Username,
 };
 use crate::moderation::{Joiner, ModerationState};
@@ -28,12 +28,19 @@ impl Hub {
         self.head = fact.sequence;
         // The log has judged the fact with the same state; this says why, if it was refused.
         let verdict = self.moderation.judge(&fact.draft, fact.time);
-        if let Some(change) = self.moderation.apply(fact) {
+        let ended = match &fact.draft.action {
+            ModerationAction::ClaimEnded { username, .. } => {
+                self.moderation.claim(username.key()).map(|it| it.person)
+            }
+            _ => None,
+        };
+        for change in self.moderation.apply(fact) {
             self.deadlines.update(change, now.moment);
         }
         let pending = ticket.and_then(|it| Some((it, self.facts.take(it)?)));
         let text = pending.as_ref().and_then(|(_, it)| it.announcement.clone());
-        let affected = if fact.is_effective { self.carry_out(now, fact, text.as_ref()) } else { 0 };
+        let affected =
+            if fact.is_effective { self.carry_out(now, fact, text.as_ref(), ended) } else { 0 };
         if let Some((ticket, pending)) = pending {
             let outcome = match verdict {
                 Err(error) if !fact.is_effective => answer_to(error),
@@ -45,13 +52,19 @@ impl Hub {
 
     /// Carries out an effective fact, which is applied already. Returns the number of connected
     /// users that it has hit; for an end of a sanction, a removal, a claim and an invitation 1.
-    /// `text`: text of an announcement of this hub; another hub's has none here.
-    fn carry_out(&mut self, now: Now, fact: &SharedFact, text: Option<&AnnouncementText>) -> usize {
+    /// `text`: text of an announcement of this hub; another hub's has none here. `ended`: the person
+    /// whose claim the fact has ended.
+    fn carry_out(
+        &mut self,
+        now: Now,
+        fact: &SharedFact,
+        text: Option<&AnnouncementText>,
+        ended: Option<SessionId>,
+    ) -> usize {
         match &fact.draft.action {
             ModerationAction::RoleSet { scope, holder, role } => {
                 self.tell_role(scope.room(), holder, *role);
-                let holder = self.sessions.get(holder.session);
-                usize::from(holder.is_some_and(|it| it.connection.is_some()))
+                usize::from(self.is_present(holder.session))
             }
             ModerationAction::Banned { sanction, .. }
             | ModerationAction::BannedWithKey { sanction, .. } => {
@@ -79,7 +92,9 @@ impl Hub {
                 1
             }
             ModerationAction::Kicked { scope, target } => {
-                usize::from(self.send_out(now, target.session, scope, fact))
+                let sessions = self.sessions_known_by(target.session);
+                let sent = sessions.into_iter().filter(|it| self.send_out(now, *it, scope, fact));
+                usize::from(sent.count() > 0)
             }
             ModerationAction::RoomSet { room, setting } => {
                 let Some(id) = self.rooms.find(room) else {
@@ -101,9 +116,19 @@ impl Hub {
             }
             ModerationAction::NameClaimed { holder, key, .. } => {
                 self.identity_timer.note_use(holder.username.key().clone(), *key, now.moment);
+                if fact.draft.actor != Actor::Server {
+                    self.settle_claim(now, holder, *key);
+                }
                 1
             }
-            ModerationAction::ClaimEnded { .. }
+            ModerationAction::ClaimEnded { .. } => {
+                if let Some(person) = ended {
+                    self.end_person(person);
+                }
+                1
+            }
+            ModerationAction::DeviceInvited { .. }
+            | ModerationAction::DeviceLinked { .. }
             | ModerationAction::InvitationMade(_)
             | ModerationAction::InvitationRevoked { .. }
             | ModerationAction::InvitationUsed { .. } => 1,
@@ -150,7 +175,7 @@ impl Hub {
             };
             let joiner = Joiner {
                 username: &known.username,
-                session: Some(*session),
+                session: self.banned_as(Some(*session), known.key),
                 key: known.key,
                 group,
                 matches_lookalikes: self.settings.refuse_lookalikes,
@@ -160,13 +185,24 @@ impl Hub {
         sessions.into_iter().filter(is_banned).collect()
     }
 
-    /// Returns the connected sessions that a mute applies to: the one with its name, and the one
-    /// that had the name when it was imposed.
-    fn named_sessions(&self, username: &Username, session: Option<SessionId>) -> Vec<SessionId> {
-        let holder = self.names.holder(username.key());
-        let other = session.filter(|it| Some(*it) != holder);
+    /// Returns the connected sessions that a mute applies to: those with its name, and those of whoever
+    /// had the name when it was imposed. `number`: by which that user is known.
+    fn named_sessions(&self, username: &Username, number: Option<SessionId>) -> Vec<SessionId> {
+        let mut sessions: Vec<_> = self.names.holders(username.key()).collect();
+        for session in number.map(|it| self.sessions_known_by(it)).unwrap_or_default() {
+            if !sessions.contains(&session) {
+                sessions.push(session);
+            }
+        }
         let is_connected =
             |it: &SessionId| self.sessions.get(*it).is_some_and(|known| known.connection.is_some());
-        holder.into_iter().chain(other).filter(is_connected).collect()
+        sessions.into_iter().filter(is_connected).collect()
+    }
+
+    /// Returns true if a session or person who is known by a number is connected.
+    fn is_present(&self, number: SessionId) -> bool {
+        let sessions = self.sessions_known_by(number);
+        let mut known = sessions.into_iter().filter_map(|it| self.sessions.get(it));
+        known.any(|it| it.connection.is_some())
     }
 }

@@ -35,7 +35,8 @@ impl Hub {
             Ok(parsed) => parsed,
             Err((scope, code)) => {
                 let key = scope.as_ref().and_then(Scope::room).map(RoomName::key);
-                let is_guest = scope.is_some() && !self.moderation.has_role_in(session, key);
+                let number = self.number_of(session);
+                let is_guest = scope.is_some() && !self.moderation.has_role_in(number, key);
                 let code = if is_guest { ErrorCode::NotPermitted } else { code };
                 return self.answer_moderation(&requester, Err(code));
             }
@@ -43,7 +44,7 @@ impl Hub {
         let Some(username) = self.sessions.get(session).map(|it| it.username.clone()) else {
             return;
         };
-        let actor = Actor::Session(NamedSession { session, username });
+        let actor = Actor::Session(NamedSession { session: self.number_of(session), username });
         self.request_moderation(now, requester, actor, request, problem);
     }
 }

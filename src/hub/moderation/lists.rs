@@ -114,7 +114,8 @@ impl Hub {
             name => RoomName::new(name).map(|it| Some(it.key().clone())),
         };
         let checked = room.map_err(|_| ErrorCode::RoomInvalid).and_then(|room| {
-            let may_see = self.moderation.has_role_in(session, room.as_ref());
+            let number = self.number_of(session);
+            let may_see = self.moderation.has_role_in(number, room.as_ref());
             may_see.then_some(room).ok_or(ErrorCode::NotPermitted)
         });
         match checked {

@@ -102,8 +102,9 @@ impl Hub {
         };
         let found = outcome.entries.iter().find(|it| it.sequence == message);
         let resolved = match found.map(|it| &it.draft) {
-            Some(Draft { session, username, target: Target::Room(room), style, .. }) => {
-                let author = NamedSession { session: *session, username: username.clone() };
+            Some(draft @ Draft { username, target: Target::Room(room), style, .. }) => {
+                let session = draft.author();
+                let author = NamedSession { session, username: username.clone() };
                 let room = room.clone();
                 let action = ModerationAction::MessageRemoved { room, message, author };
                 // A message that is removed already is left as it is.

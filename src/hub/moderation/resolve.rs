@@ -40,7 +40,9 @@ impl Hub {
             ModerationRequest::Ban { scope, user, length, by_address, is_dry_run, reason } => {
                 let (found, problem) = self.find_or_none(now, &user);
                 let sanction = self.sanction(scope, user.username, found, length);
-                let group = found.filter(|_| by_address);
+                let sessions = found.map(|it| self.sessions_known_by(it)).unwrap_or_default();
+                let latest = sessions.last().copied();
+                let group = latest.filter(|_| by_address);
                 let group = group.and_then(|it| self.sessions.get(it)).and_then(|it| it.group());
                 // A ban by address that would leave the address out is another ban.
                 let unknown =
@@ -49,7 +51,8 @@ impl Hub {
                 // Any address will do: it needs the permission to ban by address.
                 let placeholder = AddressGroup::of(Ipv4Addr::UNSPECIFIED.into());
                 let group = group.or(unknown.map(|_| placeholder));
-                let key = found.and_then(|it| self.bound_key(it));
+                let claim = found.and_then(|it| self.moderation.claim_of_person(it));
+                let key = claim.map(|it| it.key).or(latest.and_then(|it| self.bound_key(it)));
                 let action = match key {
                     Some(key) => ModerationAction::BannedWithKey { sanction, group, key },
                     None => ModerationAction::Banned { sanction, group },
@@ -98,13 +101,13 @@ impl Hub {
     /// role of a session can be taken whose name somebody else has now, and of one that will not come
     /// back.
     fn find_role_holder(&self, scope: &Scope, user: &UserSelector) -> Option<NamedSession> {
-        let present = self.names.holder(user.username.key());
+        let present = self.names.holder(user.username.key()).map(|it| self.number_of(it));
         let mut first = None;
         for fact in self.moderation.roles() {
             if let ModerationAction::RoleSet { scope: held, holder, .. } = &fact.draft.action
                 && held.room() == scope.room()
                 && holder.username == user.username
-                && user.session.is_none_or(|it| it == holder.session)
+                && user.session.is_none_or(|it| self.number_of(it) == holder.session)
             {
                 if Some(holder.session) == present {
                     return Some(holder.clone());
@@ -115,19 +118,20 @@ impl Hub {
         first.cloned()
     }
 
-    /// Returns the session that a selector means: the holder of the name, or else the session that
-    /// was disconnected last under it. If there is none, or another one than the selector requires,
-    /// returns a placeholder and the error.
+    /// Returns the user that a selector means, by [number](Hub::number_of): the person who has
+    /// claimed the name, or else the session that holds it, or that was disconnected last under it.
+    /// If there is none, or another one than the selector requires, returns a placeholder and the
+    /// error.
     fn find_present(&self, now: Moment, user: &UserSelector) -> (NamedSession, Option<ErrorCode>) {
         let (found, changed) = self.find_or_none(now, user);
         let problem = changed.or(found.is_none().then_some(ErrorCode::RecipientUnknown));
-        let known = found.and_then(|it| self.sessions.get(it));
-        let username = known.map_or_else(|| user.username.clone(), |it| it.username.clone());
+        let username = found.and_then(|it| self.name_known_by(it));
+        let username = username.unwrap_or_else(|| user.username.clone());
         (NamedSession { session: found.unwrap_or(NOBODY), username }, problem)
     }
 
-    /// Returns the session that a selector means, as [`Self::find_present`] does; `None` if nobody
-    /// has the name. Also returns an error if the selector requires another session.
+    /// Returns the number of the user that a selector means, as [`Self::find_present`] does; `None` if
+    /// nobody has the name. Also returns an error if the selector requires another session.
     fn find_or_none(
         &self,
         now: Moment,
@@ -135,12 +139,25 @@ impl Hub {
     ) -> (Option<SessionId>, Option<ErrorCode>) {
         let key = user.username.key();
         let found = self
-            .names
-            .holder(key)
-            .filter(|it| self.sessions.get(*it).is_some())
+            .moderation
+            .claim(key)
+            .map(|it| it.person)
+            .or_else(|| self.names.holder(key).filter(|it| self.sessions.get(*it).is_some()))
             .or_else(|| self.sessions.find_away_by_name(key, now));
-        let is_other = user.session.is_some() && user.session != found;
+        let required = user.session.map(|it| self.number_of(it));
+        let is_other = required.is_some() && required != found;
         (found, is_other.then_some(ErrorCode::RecipientChanged))
+    }
+
+    /// Returns the name of a user in the spelling of their session, or of their claim. `number`: by
+    /// which the user is known.
+    fn name_known_by(&self, number: SessionId) -> Option<Username> {
+        let present = self.sessions_known_by(number).into_iter().rev();
+        let mut known = present.filter_map(|it| self.sessions.get(it));
+        known
+            .next()
+            .map(|it| it.username.clone())
+            .or_else(|| self.moderation.claim_of_person(number).map(|it| it.username.clone()))
     }
 
     /// Builds a sanction. Its username has the spelling of the session, if one is found.
@@ -151,8 +168,7 @@ impl Hub {
         session: Option<SessionId>,
         length: crate::model::SanctionLength,
     ) -> Sanction {
-        let known = session.and_then(|it| self.sessions.get(it));
-        let username = known.map_or(username, |it| it.username.clone());
+        let username = session.and_then(|it| self.name_known_by(it)).unwrap_or(username);
         Sanction { scope: self.canonical_scope(scope), username, session, length }
     }
 

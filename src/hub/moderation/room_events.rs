@@ -33,7 +33,7 @@ impl Hub {
             return;
         };
         let username = self.sessions.get(session).map(|it| it.username.clone());
-        let role = self.moderation.role(session, room.map(RoomName::key));
+        let role = self.moderation.role(self.number_of(session), room.map(RoomName::key));
         if let (Some(username), Some(role)) = (username, role) {
             self.send_frame(id, role_frame(room, &NamedSession { session, username }, Some(role)));
         }
@@ -93,17 +93,22 @@ impl Hub {
         holder: &NamedSession,
         role: Option<Role>,
     ) {
-        let frame = role_frame(room, holder, role);
+        let scope = room;
+        let frame = role_frame(scope, holder, role);
         let room = room.and_then(|it| self.rooms.find(it));
         if let Some(room) = room {
             self.tell_members(room, &frame);
         }
-        let is_member = self
-            .sessions
-            .get(holder.session)
-            .is_some_and(|it| room.is_some_and(|room| it.rooms.contains(&room)));
-        if !is_member {
-            self.tell_session(holder.session, &frame);
+        for session in self.sessions_known_by(holder.session) {
+            let known = self.sessions.get(session);
+            let is_member =
+                known.is_some_and(|it| room.is_some_and(|room| it.rooms.contains(&room)));
+            // A client knows its own role by its session.
+            if !is_member || session != holder.session {
+                let username = holder.username.clone();
+                let own = role_frame(scope, &NamedSession { session, username }, role);
+                self.tell_session(session, &own);
+            }
         }
     }
 
@@ -134,7 +139,10 @@ impl Hub {
     pub(super) fn member_sessions(&self, room: RoomId) -> Vec<SessionId> {
         let keys: Vec<&NameKey> =
             self.rooms.get(room).map(|it| it.members.keys().collect()).unwrap_or_default();
-        keys.into_iter().filter_map(|it| self.names.holder(it)).collect()
+        let is_in = |it: &SessionId| {
+            self.sessions.get(*it).is_some_and(|known| known.rooms.contains(&room))
+        };
+        keys.into_iter().flat_map(|it| self.names.holders(it)).filter(is_in).collect()
     }
 
     /// Returns the connections that have joined and are in a room.

@@ -54,7 +54,7 @@ impl Hub {
             return Duration::ZERO;
         };
         let interval = self.moderation.slow_mode(room.key()).interval();
-        if interval.is_zero() || self.moderation.has_role_in(draft.session, Some(room.key())) {
+        if interval.is_zero() || self.moderation.has_role_in(draft.author(), Some(room.key())) {
             return Duration::ZERO;
         }
         let last = self.sessions.get(draft.session).and_then(|it| it.last_spoken.0.get(room.key()));
@@ -82,7 +82,7 @@ impl Hub {
             let text = "Only moderators may speak here now.".to_owned();
             return Error { text, ..Error::new(code) };
         }
-        let mute = |room| self.moderation.mute(room, draft.session, &draft.username);
+        let mute = |room| self.moderation.mute(room, draft.author(), &draft.username);
         let Some(fact) = mute(None).or_else(|| room.and_then(|it| mute(Some(it)))) else {
             return Error::new(code);
         };

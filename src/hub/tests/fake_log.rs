@@ -94,7 +94,8 @@ impl Harness {
         let hold = NameHold(self.last_hold);
         let session = SessionId(1_000_000 + self.last_hold);
         let username = Username::new(name).unwrap();
-        let began = VolatileItem::SessionBegan { connection: None, session, username, hold };
+        let began =
+            VolatileItem::SessionBegan { connection: None, session, username, person: None, hold };
         self.input(Input::Committed { items: vec![LogItem::Volatile(began)] });
         (session, hold)
     }
@@ -108,14 +109,14 @@ impl Harness {
     /// Turns a volatile change into a committed item, with the numbers that it lacks.
     pub(super) fn assign_numbers(&mut self, draft: VolatileDraft) -> LogItem {
         LogItem::Volatile(match draft {
-            VolatileDraft::SessionBegin { connection, session, username } => {
+            VolatileDraft::SessionBegin { connection, session, username, person } => {
                 let session = session.unwrap_or_else(|| {
                     self.last_session += 1;
                     SessionId(self.last_session)
                 });
                 self.last_hold += 1;
                 let (connection, hold) = (Some(connection), NameHold(self.last_hold));
-                VolatileItem::SessionBegan { connection, session, username, hold }
+                VolatileItem::SessionBegan { connection, session, username, person, hold }
             }
             VolatileDraft::NameRelease { session, hold } => {
                 VolatileItem::NameReleased { session, hold }
@@ -182,7 +183,7 @@ impl Harness {
             .map(|room| self.log.iter().filter(|it| is_in(it, room)).cloned().collect())
             .collect();
         let is_own = |it: &&SharedEntry| match it.draft.target {
-            Target::Session(to, _) => [to, it.draft.session].contains(&request.session.unwrap()),
+            Target::Session(to, _) => [to, it.draft.author()].contains(&request.session.unwrap()),
             Target::Room(_) => false,
         };
         if request.session.is_some() {

@@ -48,7 +48,7 @@ fn claim_is_sent_and_done_answers_it() {
         let mut sim = live();
         request_claim(&mut sim, action);
         let reference = Reference(1);
-        let sent = Claim { reference, action: number };
+        let sent = Claim { reference, action: number, code_hash: [0; 32] };
         assert_eq!(sim.server.received_moderation, [sent.into()]);
         let done = Done { about: 20, reference, affected: 1 };
         for _ in 0..2 {

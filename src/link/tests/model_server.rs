@@ -127,6 +127,7 @@ impl ModelServer {
     ) -> Entry {
         let before = self.log.iter().rev().find(|it| it.room == room);
         let entry = Entry {
+            person: SessionId(0),
             flags: 0,
             sequence: self.head().next(),
             previous: before.map_or(Sequence::ZERO, |it| it.sequence),
@@ -169,6 +170,7 @@ impl ModelServer {
         self.directs += 1;
         Some(
             DirectEntry {
+                from_person: SessionId(0),
                 flags: 0,
                 sequence: self.head(),
                 from_session: SessionId(session),

@@ -204,8 +204,8 @@ impl MemoryLog {
             }
             Target::Session(recipient, _) => {
                 self.store_direct(*recipient, entry);
-                if *recipient != entry.draft.session {
-                    self.store_direct(entry.draft.session, entry);
+                if *recipient != entry.draft.author() {
+                    self.store_direct(entry.draft.author(), entry);
                 }
             }
         }

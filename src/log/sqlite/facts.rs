@@ -11,18 +11,17 @@ use crate::model::{Fact, MessageText, NameKey, RemovedMessage, Sequence, SharedF
 use crate::moderation::{ModerationState, RegisterChange, decode_fact, encode_fact};
 
 /// Inserts a fact, removes the text of the message that it removes, if any, and updates the stored
-/// moderation state by the change that the fact makes (`None`: it makes none). Fails if its
-/// sequence exists. Call it within a transaction, in the order of the log.
+/// moderation state by the changes that the fact makes. Fails if its sequence exists. Call it within a transaction, in the order of the log.
 pub(super) fn insert(
     connection: &Connection,
     fact: &Fact,
-    change: Option<&RegisterChange>,
+    changes: &[RegisterChange],
 ) -> rusqlite::Result<()> {
     insert_row(connection, fact)?;
     if let Some(removed) = fact.removed_message() {
         remove_text(connection, &removed)?;
     }
-    if let Some(change) = change {
+    for change in changes {
         store_change(connection, change)?;
     }
     write_property(connection, property::MODERATED_UP_TO, sequence_to_sql(fact.sequence))
@@ -34,7 +33,7 @@ pub(super) fn insert(
 /// message any more.
 fn remove_text(connection: &Connection, message: &RemovedMessage<'_>) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
-        "UPDATE entries SET style = ?, text = ? WHERE sequence = ? AND session = ?
+        "UPDATE entries SET style = ?, text = ? WHERE sequence = ? AND coalesce(person, session) = ?
          AND room = (SELECT id FROM rooms WHERE key = ?)",
     )?;
     let changed = statement.execute(params![

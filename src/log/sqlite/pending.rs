@@ -91,7 +91,7 @@ impl PendingWrites {
                     let is_greatest = greatest.take_if(|it| *it == record.session).is_some();
                     seen.insert(record.session) || is_greatest
                 }
-                Change::PersistLastReference(session, ..) | Change::DeleteSession(session, _) => {
+                Change::PersistLastReference(session, ..) | Change::DeleteSession(session, ..) => {
                     seen.insert(*session)
                 }
             };
@@ -154,12 +154,12 @@ mod tests {
         for session in 1..=2_000 {
             let changes = [persist(session, 1), persist(session, 2)];
             pending.add(&changes);
-            pending.add(&[Change::DeleteSession(SessionId(session), Sequence(1))]);
+            pending.add(&[Change::DeleteSession(SessionId(session), Sequence(1), false)]);
         }
         pending.compact();
         let persisted: Vec<_> = pending.changes().iter().filter_map(persisted_session).collect();
         assert_eq!(persisted, [SessionId(2_000)]);
         let last = pending.changes().last().unwrap();
-        assert!(matches!(last, Change::DeleteSession(SessionId(2_000), _)), "{last:?}");
+        assert!(matches!(last, Change::DeleteSession(SessionId(2_000), ..)), "{last:?}");
     }
 }

@@ -14,12 +14,12 @@ use crate::model::{
 /// Columns of the table `entries` (alias `e`) for a SELECT, in the order that [`read_room_entry`]
 /// expects.
 pub(crate) const ENTRY_COLUMNS: &str =
-    "e.sequence, e.previous, e.session, e.username, e.time, e.reference, e.style, e.text";
+    "e.sequence, e.previous, e.session, e.username, e.time, e.reference, e.style, e.text, e.person";
 
 /// Columns of the table `directs` (alias `d`) for a SELECT, in the order that [`read_direct_entry`]
 /// expects.
 pub(crate) const DIRECT_COLUMNS: &str = "d.sequence, d.session, d.username, d.to_session, d.to_username, \
-                                 d.time, d.reference, d.style, d.text";
+                                 d.time, d.reference, d.style, d.text, d.person";
 
 /// Converts a number to an SQL integer with the same bits. SQL integers are signed, so a number of
 /// 2^63 or more becomes negative.
@@ -88,8 +88,8 @@ pub(crate) fn insert_room_entry(
     entry: &LogEntry,
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO entries (sequence, room, previous, session, username, time, reference, style, text)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO entries (sequence, room, previous, session, username, time, reference, style, text, person)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?;
     let draft = &entry.draft;
     statement.execute(params![
@@ -102,6 +102,7 @@ pub(crate) fn insert_room_entry(
         u64_to_sql(draft.reference.0),
         draft.style.0,
         draft.text.as_str(),
+        draft.person.map(|it| u64_to_sql(it.0)),
     ])?;
     Ok(())
 }
@@ -115,8 +116,8 @@ pub(crate) fn insert_direct(
     to_username: &Username,
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO directs (sequence, session, username, to_session, to_username, time, reference, style, text)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO directs (sequence, session, username, to_session, to_username, time, reference, style, text, person)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?;
     let draft = &entry.draft;
     statement.execute(params![
@@ -129,6 +130,7 @@ pub(crate) fn insert_direct(
         u64_to_sql(draft.reference.0),
         draft.style.0,
         draft.text.as_str(),
+        draft.person.map(|it| u64_to_sql(it.0)),
     ])?;
     Ok(())
 }
@@ -138,6 +140,7 @@ pub(crate) fn insert_direct(
 pub(crate) fn read_room_entry(row: &Row<'_>, room: &RoomName) -> rusqlite::Result<SharedEntry> {
     let draft = Draft {
         session: SessionId(row.get::<_, i64>(2)?.cast_unsigned()),
+        person: read_person(row, 8)?,
         username: read_username(row, 3)?,
         reference: Reference(row.get::<_, i64>(5)?.cast_unsigned()),
         target: Target::Room(room.clone()),
@@ -158,6 +161,7 @@ pub(crate) fn read_direct_entry(row: &Row<'_>) -> rusqlite::Result<SharedEntry> 
     let to = SessionId(row.get::<_, i64>(3)?.cast_unsigned());
     let draft = Draft {
         session: SessionId(row.get::<_, i64>(1)?.cast_unsigned()),
+        person: read_person(row, 9)?,
         username: read_username(row, 2)?,
         reference: Reference(row.get::<_, i64>(6)?.cast_unsigned()),
         target: Target::Session(to, read_username(row, 4)?),
@@ -170,6 +174,11 @@ pub(crate) fn read_direct_entry(row: &Row<'_>) -> rusqlite::Result<SharedEntry> 
         time: Timestamp(row.get::<_, i64>(5)?.cast_unsigned()),
         draft,
     }))
+}
+
+/// Reads the number of a person from a column; `None`: nobody who has claimed a name.
+fn read_person(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<SessionId>> {
+    Ok(row.get::<_, Option<i64>>(column)?.map(|it| SessionId(it.cast_unsigned())))
 }
 
 /// Reads a username from a column, and validates it.
@@ -229,6 +238,13 @@ pub(crate) fn upsert_session(
         record.keeps_name,
         record.key.map(|it| it.0),
     ])?;
+    Ok(())
+}
+
+/// Deletes the record of a session, if there is one.
+pub(super) fn delete_session(connection: &Connection, session: SessionId) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached("DELETE FROM sessions WHERE id = ?")?;
+    statement.execute([u64_to_sql(session.0)])?;
     Ok(())
 }
 

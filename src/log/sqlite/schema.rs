@@ -82,6 +82,12 @@ const MIGRATIONS: &[&str] = &[
     -- The key that the session is bound to; NULL if none.
     ALTER TABLE sessions ADD COLUMN key BLOB;
     ",
+    // Format 6: persons.
+    "
+    -- The number of the person who is the author; NULL if none. It is the number of the mailbox.
+    ALTER TABLE entries ADD COLUMN person INTEGER;
+    ALTER TABLE directs ADD COLUMN person INTEGER;
+    ",
 ];
 
 /// Returns the latest format (schema version), which this program reads and writes.

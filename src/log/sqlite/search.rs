@@ -126,7 +126,7 @@ fn collect_matches(
     while found.len() < limit
         && let Some(row) = found_rows.next()?
     {
-        let number: i64 = row.get(8)?;
+        let number: i64 = row.get(9)?;
         if let Some((_, room)) = rooms.iter().find(|(it, _)| *it == number) {
             let entry = rows::skip_damaged(rows::read_room_entry(row, room))?;
             found.extend(entry.filter(|it| matches(it)).map(|it| (it.sequence, it)));

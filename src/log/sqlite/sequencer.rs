@@ -42,17 +42,18 @@ impl WriteRequest {
 pub(super) enum Change {
     /// An entry to insert.
     Entry(SharedEntry),
-    /// A fact to insert, with the ticket of its proposal and the change that it makes in the
-    /// moderation state, if any.
-    Fact(FactTicket, SharedFact, Option<RegisterChange>),
+    /// A fact to insert, with the ticket of its proposal and the changes that it makes in the
+    /// moderation state.
+    Fact(FactTicket, SharedFact, Vec<RegisterChange>),
     /// A session record to store. The sequence is the head of the log at that point: the record's
     /// `last_reference` covers the session's entries up to it.
     PersistSession(SessionRecord, Sequence),
     /// A new `last_reference` for a stored session record. It covers the session's entries up to
     /// this sequence.
     PersistLastReference(SessionId, Reference, Sequence),
-    /// A session to delete. The sequence is the head of the log at that point.
-    DeleteSession(SessionId, Sequence),
+    /// A session to delete. The sequence is the head of the log at that point. True: its direct
+    /// messages stay, because the number is that of a person.
+    DeleteSession(SessionId, Sequence, bool),
     /// A sequence gap `(first, second]` to store. Its sequences are never assigned.
     SkipSequences(Sequence, Sequence),
 }
@@ -206,8 +207,8 @@ impl Sequencer {
                     items.push(LogItem::Message(entry));
                 }
                 WriteRequest::Fact(time, ticket, draft) => {
-                    let (fact, change) = self.assign_fact(&mut delta, time, draft);
-                    changes.push(Change::Fact(ticket, fact.clone(), change));
+                    let (fact, made) = self.assign_fact(&mut delta, time, draft);
+                    changes.push(Change::Fact(ticket, fact.clone(), made));
                     items.push(LogItem::Fact { ticket: Some(ticket), fact });
                 }
                 WriteRequest::ClockSet => {
@@ -228,7 +229,9 @@ impl Sequencer {
                     ));
                 }
                 WriteRequest::DeleteSession(session) => {
-                    changes.push(Change::DeleteSession(session, delta.head));
+                    let moderation = delta.moderation.as_ref().unwrap_or(&self.moderation);
+                    let is_person = moderation.claim_of_person(session).is_some();
+                    changes.push(Change::DeleteSession(session, delta.head, is_person));
                 }
             }
         }
@@ -241,20 +244,20 @@ impl Sequencer {
     }
 
     /// Turns the draft of a fact into a fact: assigns the next sequence, and judges it. Returns it
-    /// with the change that it makes in the moderation state. Records the changes in `delta`, not
-    /// in the sequencer itself.
+    /// with the changes that it makes in the moderation state. Records them in `delta`, not in the
+    /// sequencer itself.
     fn assign_fact(
         &self,
         delta: &mut Delta,
         time: Timestamp,
         draft: FactDraft,
-    ) -> (SharedFact, Option<RegisterChange>) {
+    ) -> (SharedFact, Vec<RegisterChange>) {
         delta.head = delta.head.next();
         let state = delta.moderation.get_or_insert_with(|| self.moderation.clone());
         let is_effective = state.judge(&draft, time).is_ok();
         let fact = Arc::new(Fact { sequence: delta.head, time, draft, is_effective });
-        let change = state.apply(&fact);
-        (fact, change)
+        let changes = state.apply(&fact);
+        (fact, changes)
     }
 
     /// Turns a draft into an entry: assigns the next sequence, and the link to the previous entry
@@ -296,7 +299,7 @@ impl Sequencer {
                 Change::PersistSession(record, _) => {
                     self.unpersisted_sessions.remove(&record.session);
                 }
-                Change::DeleteSession(session, _) => {
+                Change::DeleteSession(session, ..) => {
                     self.unpersisted_sessions.remove(session);
                     self.last_references.remove(session);
                 }
@@ -375,7 +378,7 @@ impl Plan {
                 Change::PersistSession(record, _) => {
                     requests.push(WriteRequest::PersistSession(record));
                 }
-                Change::DeleteSession(session, _) => {
+                Change::DeleteSession(session, ..) => {
                     requests.push(WriteRequest::DeleteSession(session));
                 }
                 Change::PersistLastReference(..) | Change::SkipSequences(..) => {}

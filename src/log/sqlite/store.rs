@@ -213,7 +213,7 @@ fn apply_change(
             }
             Target::Session(to, username) => insert_direct(connection, entry, *to, username),
         },
-        Change::Fact(_, fact, change) => facts::insert(connection, fact, change.as_ref()),
+        Change::Fact(_, fact, changes) => facts::insert(connection, fact, changes),
         Change::PersistSession(record, noted) => rows::upsert_session(connection, record, *noted),
         Change::PersistLastReference(session, reference, noted) => {
             let mut statement = connection
@@ -225,7 +225,12 @@ fn apply_change(
             ])?;
             Ok(())
         }
-        Change::DeleteSession(session, head) => delete_session(connection, *session, *head),
+        Change::DeleteSession(session, head, keeps_directs) => {
+            if !keeps_directs {
+                delete_mailbox(connection, *session, *head)?;
+            }
+            rows::delete_session(connection, *session)
+        }
         Change::SkipSequences(from, to) => {
             sequence_gaps::store(connection, *from, *to)?;
             // No sequence of the gap may be assigned, even if no message follows.
@@ -259,7 +264,7 @@ fn room_id(
 }
 
 /// Inserts a direct message, and puts it into the mailboxes of its sender and its recipient. Trims
-/// these mailboxes. A mailbox is the list of the direct messages kept for a session.
+/// these mailboxes. A mailbox is the list of the direct messages kept for a session or a person.
 fn insert_direct(
     connection: &Connection,
     entry: &LogEntry,
@@ -271,10 +276,10 @@ fn insert_direct(
         connection.prepare_cached("INSERT INTO mailboxes (session, sequence) VALUES (?, ?)")?;
     statement.execute(params![u64_to_sql(to.0), sequence_to_sql(entry.sequence)])?;
     trim_mailbox(connection, to)?;
-    if to != entry.draft.session {
-        statement
-            .execute(params![u64_to_sql(entry.draft.session.0), sequence_to_sql(entry.sequence)])?;
-        trim_mailbox(connection, entry.draft.session)?;
+    let author = entry.draft.author();
+    if to != author {
+        statement.execute(params![u64_to_sql(author.0), sequence_to_sql(entry.sequence)])?;
+        trim_mailbox(connection, author)?;
     }
     Ok(())
 }
@@ -316,9 +321,9 @@ fn delete_from_mailbox(
     Ok(dropped.len())
 }
 
-/// Deletes a session record, and empties the session's mailbox. If a message is removed, also
-/// stores `head`, the last sequence of the log: the message's sequence is then not assigned again.
-fn delete_session(
+/// Deletes all direct messages from a session's mailbox. If there were any, stores the head of the
+/// log, because their sequences must not be assigned again.
+fn delete_mailbox(
     connection: &Connection,
     session: SessionId,
     head: Sequence,
@@ -326,8 +331,6 @@ fn delete_session(
     if delete_from_mailbox(connection, session, i64::MAX)? > 0 {
         write_property(connection, property::HEAD, sequence_to_sql(head))?;
     }
-    let mut statement = connection.prepare_cached("DELETE FROM sessions WHERE id = ?")?;
-    statement.execute([u64_to_sql(session.0)])?;
     Ok(())
 }
 

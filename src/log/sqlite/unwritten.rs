@@ -115,7 +115,7 @@ fn is_requested(entry: &SharedEntry, request: &ReadRequest) -> bool {
     let is_ours = match &entry.draft.target {
         Target::Room(room) => request.rooms.contains(room),
         Target::Session(to, _) => {
-            request.session.is_some_and(|it| it == *to || it == entry.draft.session)
+            request.session.is_some_and(|it| it == *to || it == entry.draft.author())
         }
     };
     is_ours

@@ -80,7 +80,7 @@ proptest! {
         let mut rows = state.encode();
         for fact in rest {
             prop_assert_eq!(state.judge(&fact.draft, fact.time).is_ok(), fact.is_effective);
-            if let Some((key, value)) = state.apply(fact).map(|it| it.encode()) {
+            for (key, value) in state.apply(fact).iter().map(RegisterChange::encode) {
                 match value {
                     Some(value) => rows.insert(key, value),
                     None => rows.remove(&key),

@@ -29,10 +29,15 @@ fn name_belongs_to_one_key_and_key_has_one_name() {
         Err(FactError::NotPermitted),
         "for another session"
     );
-    // Claiming it again renews the claim.
-    assert_eq!(log.commit(by(3, claim(user(3, "ANNA"), key(1), None))), Ok(()));
+    assert_eq!(
+        log.commit(by(3, claim(user(3, "ANNA"), key(1), None))),
+        Err(FactError::Claimed),
+        "under another number"
+    );
+    // Claiming it again leaves it to this key alone.
+    assert_eq!(log.commit(by(1, claim(user(1, "ANNA"), key(1), None))), Ok(()));
     let held = log.state.claim(name("anna").key()).unwrap();
-    assert_eq!((held.key, held.fact.sequence.0), (key(1), 5));
+    assert_eq!((held.key, held.fact.sequence.0), (key(1), 6));
     let end = |fact: &Fact, why| claim_end(fact, why);
     let renewed = log.facts.last().unwrap().clone();
     assert_eq!(

@@ -244,16 +244,19 @@ pub struct ClaimListing {
     pub renewed: u64,
     /// Invitation by which it was claimed; `None`: the settings permitted it.
     pub invitation: Option<InvitationId>,
+    /// Number of devices of the person, the one that claimed the name included.
+    pub devices: usize,
 }
 
-impl From<Claim<'_>> for ClaimListing {
-    /// Describes a claim.
-    fn from(claim: Claim<'_>) -> Self {
+impl ClaimListing {
+    /// Describes a claim. `state`: the one that has it.
+    pub(in super::super) fn of(claim: Claim<'_>, state: &ModerationState) -> Self {
         Self {
             name: claim.username.as_str().to_owned(),
             key: claim.key.to_string(),
             renewed: claim.fact.time.0,
             invitation: claim.invitation.map(|it| it.id()),
+            devices: state.device_count(claim.username.key()),
         }
     }
 }

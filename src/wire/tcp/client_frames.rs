@@ -230,13 +230,17 @@ pub struct RoleRequest {
     pub role: u8,
 }
 
-/// `claim`, kind 20: claims the username that the session holds, or gives up the claim.
+/// `claim`, kind 20: claims the username that the session holds, gives up the claim, or links and
+/// unlinks devices.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
     /// Reference of the request: any number except 0. The answer repeats it.
     pub reference: Reference,
     /// Number of the action: one of [`super::claim_action`].
     pub action: u8,
+    /// Hash of the link code, with [`super::claim_action::LINK`]. All zero: none. Trailing.
+    #[serde(skip)]
+    pub code_hash: [u8; 32],
 }
 
 /// `ping`, kind 9: keep-alive request of either side.

@@ -171,6 +171,10 @@ pub mod claim_action {
     pub const CLAIM: u8 = 1;
     /// Gives up the claim.
     pub const GIVE_UP: u8 = 2;
+    /// Makes a link code, by which a further device joins under the claimed name.
+    pub const LINK: u8 = 3;
+    /// Leaves the claimed name to this device alone.
+    pub const UNLINK_OTHERS: u8 = 4;
 }
 
 /// Role numbers of `role` and `role_changed`.
@@ -286,7 +290,7 @@ frames! {
         Directory(Directory) = kind::DIRECTORY;
         Announce(AnnounceRequest) = kind::ANNOUNCE;
         Role(RoleRequest) = kind::ROLE;
-        Claim(Claim) = kind::CLAIM;
+        Claim(Claim) = kind::CLAIM, then code_hash;
     }
 }
 
@@ -298,8 +302,8 @@ frames! {
         ServerHello(ServerHello) = kind::SERVER_HELLO, then challenge, server_key;
         Welcome(Welcome) = kind::WELCOME;
         Entered(Entered) = kind::ENTERED;
-        Entry(Entry) = kind::ENTRY;
-        DirectEntry(DirectEntry) = kind::DIRECT_ENTRY;
+        Entry(Entry) = kind::ENTRY, then person;
+        DirectEntry(DirectEntry) = kind::DIRECT_ENTRY, then from_person;
         End(End) = kind::END;
         Left(Left) = kind::LEFT;
         Roster(Roster) = kind::ROSTER;
@@ -548,6 +552,7 @@ pub fn entry_frame(entry: &LogEntry, flags: u8) -> ServerFrame {
             reference: draft.reference,
             style: draft.style.0,
             text: draft.text.as_str().to_owned(),
+            person: draft.person.unwrap_or_default(),
         }),
         Target::Session(to_session, to) => ServerFrame::DirectEntry(DirectEntry {
             flags,
@@ -560,6 +565,7 @@ pub fn entry_frame(entry: &LogEntry, flags: u8) -> ServerFrame {
             reference: draft.reference,
             style: draft.style.0,
             text: draft.text.as_str().to_owned(),
+            from_person: draft.person.unwrap_or_default(),
         }),
     }
 }

@@ -114,6 +114,9 @@ pub struct Entry {
     pub style: u8,
     /// Text of the message.
     pub text: String,
+    /// Number of the person whose session the author is; 0: nobody who has claimed a name. Trailing.
+    #[serde(skip)]
+    pub person: SessionId,
 }
 
 /// `direct_entry`, kind 68: direct message, from the log.
@@ -139,6 +142,9 @@ pub struct DirectEntry {
     pub style: u8,
     /// Text of the message.
     pub text: String,
+    /// Number of the person whose session the author is; 0: nobody who has claimed a name. Trailing.
+    #[serde(skip)]
+    pub from_person: SessionId,
 }
 
 /// `end`, kind 69: end of the entries that answer a `join`, `enter`, `history` or `search`.

@@ -1,5 +1,6 @@
 //! Tests of moderation: what moderators and the owner ask for, and what users see of it.
 
+mod devices;
 mod expiry;
 mod identity;
 mod lists;

@@ -45,13 +45,13 @@ fn damaged_rows_are_skipped() {
     let connection = database::open_to_write(&path, None).unwrap();
     let damage = "
         INSERT INTO rooms (id, key, name) VALUES (1, 'lobby', 'Lobby'), (2, 'attic', '');
-        INSERT INTO entries VALUES (1, 1, 0, 1, 'anna', 1, 1, 0, 'tea');
-        INSERT INTO entries VALUES (2, 1, 1, 1, '', 2, 2, 0, 'nobody');
-        INSERT INTO entries VALUES (3, 1, 2, 1, 'anna', 3, 3, 256, 'how?');
-        INSERT INTO entries VALUES (4, 1, 3, 1, 'anna', 4, 4, 0, CAST(x'ff' AS TEXT));
-        INSERT INTO entries VALUES (5, 1, 4, 1, 'bob', 5, 5, 0, 'milk');
-        INSERT INTO directs VALUES (6, 1, '', 2, 'bob', 6, 6, 0, 'psst');
-        INSERT INTO directs VALUES (7, 1, 'anna', 2, 'bob', 7, 7, 0, 'hush');
+        INSERT INTO entries VALUES (1, 1, 0, 1, 'anna', 1, 1, 0, 'tea', NULL);
+        INSERT INTO entries VALUES (2, 1, 1, 1, '', 2, 2, 0, 'nobody', NULL);
+        INSERT INTO entries VALUES (3, 1, 2, 1, 'anna', 3, 3, 256, 'how?', NULL);
+        INSERT INTO entries VALUES (4, 1, 3, 1, 'anna', 4, 4, 0, CAST(x'ff' AS TEXT), NULL);
+        INSERT INTO entries VALUES (5, 1, 4, 1, 'bob', 5, 5, 0, 'milk', NULL);
+        INSERT INTO directs VALUES (6, 1, '', 2, 'bob', 6, 6, 0, 'psst', NULL);
+        INSERT INTO directs VALUES (7, 1, 'anna', 2, 'bob', 7, 7, 0, 'hush', NULL);
         INSERT INTO mailboxes VALUES (2, 6), (2, 7);
         INSERT INTO sessions VALUES (1, zeroblob(32), '', NULL, 0, x'', 0, 0, NULL);
         INSERT INTO sessions VALUES (2, zeroblob(32), 'bob', NULL, 0, x'', 0, 0, NULL);

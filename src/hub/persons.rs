@@ -1,0 +1,178 @@
+//! Persons: users who have claimed a name, with a session on each of their devices
+//! (`docs/protocol/identity.md`, "Several devices").
+//!
+//! A session is a person's while it holds the claimed name and is bound to one of the person's keys.
+//! Moderation and mailboxes know a person by one number, that of the session which claimed the name;
+//! everybody else they know by the number of the session.
+
+use super::Hub;
+use super::contract::{ConnectionId, Now, Output, Proposal};
+use super::handshake::{JoinRefusal, ValidatedJoin};
+use super::moderation::Requester;
+use crate::model::{
+    Actor, ErrorCode, FactDraft, IdentityKey, InvitationCode, InvitationHash, ModerationAction,
+    NamedSession, SessionId, Timestamp, Username,
+};
+use crate::moderation::{LinkCode, MAX_DEVICES_OF_PERSON};
+use crate::wire::tcp::{Claim as ClaimFrame, Error, claim_action};
+
+/// Text of error 317 for a session that is not one of a person.
+const NO_PERSON: &str = "Claim this name first: only then can it have several devices.";
+
+/// Text of error 113 for the session of a device that was unlinked.
+const UNLINKED: &str =
+    "This device may use the name no longer: another device of yours has unlinked it.";
+
+impl Hub {
+    /// Returns the number by which moderation and mailboxes know a session: that of its person or,
+    /// if it is nobody's who has claimed the name, its own.
+    pub(super) fn number_of(&self, session: SessionId) -> SessionId {
+        self.person_of(session).unwrap_or(session)
+    }
+
+    /// Returns the number of the person whose session this is.
+    pub(super) fn person_of(&self, session: SessionId) -> Option<SessionId> {
+        let person = self.names.person(session)?;
+        self.moderation.claim_of_person(person).map(|_| person)
+    }
+
+    /// Returns the sessions that are known by a number: those of a person, or the one with this
+    /// number.
+    pub(super) fn sessions_known_by(&self, number: SessionId) -> Vec<SessionId> {
+        let claim = self.moderation.claim_of_person(number);
+        let holders = claim.map(|it| self.names.holders(it.username.key()));
+        let mut sessions: Vec<_> = holders
+            .into_iter()
+            .flatten()
+            .filter(|it| self.names.person(*it) == Some(number))
+            .collect();
+        if self.number_of(number) == number && !sessions.contains(&number) {
+            sessions.push(number);
+        }
+        sessions
+    }
+
+    /// Returns the link code that a `join` brings, if there is such a code and it is not used.
+    pub(super) fn find_link_code(&self, code: Option<&str>) -> Option<LinkCode<'_>> {
+        let code = code?.parse::<InvitationCode>().ok()?;
+        self.moderation.find_link_code(code.hash())
+    }
+
+    /// Checks a link code. Returns the number of the person.
+    ///
+    /// # Errors
+    /// The device cannot be linked by it (210). The text says why.
+    pub(super) fn check_link_code(
+        &self,
+        now: Timestamp,
+        username: &Username,
+        key: Option<IdentityKey>,
+        code: &LinkCode<'_>,
+    ) -> Result<SessionId, JoinRefusal> {
+        let name = &code.person.username;
+        let text = if name != username {
+            format!("This invitation is for the name {name}.")
+        } else if code.has_ended(now) {
+            "This code has ended: make another one on your first device.".to_owned()
+        } else if let Some(held) = key.and_then(|it| self.moderation.claim_of(&it)) {
+            let held = held.username;
+            format!("You have claimed the name {held} already: give it up first.")
+        } else if self.moderation.device_count(name.key()) >= MAX_DEVICES_OF_PERSON {
+            format!("You have {MAX_DEVICES_OF_PERSON} devices already: unlink the others first.")
+        } else if key.is_none() {
+            "This code links a device, and your client has proved no key.".to_owned()
+        } else {
+            return Ok(code.person.session);
+        };
+        Err(JoinRefusal::with_text(ErrorCode::InviteInvalid, &text))
+    }
+
+    /// Returns true if a `join` that was found to be a person's still is: the claim is in force, and
+    /// has the key or the link code. So is one that was not a person's.
+    pub(super) fn is_still_of_person(&self, join: &ValidatedJoin) -> bool {
+        let Some(person) = join.person else { return true };
+        let Some(claim) = self.moderation.claim_of_person(person) else { return false };
+        let has_key = join.key.is_some_and(|it| self.moderation.is_key_of(&claim, &it));
+        let code = self.moderation.link_code(claim.username.key()).map(|it| it.code);
+        has_key || join.link_code.is_some() && join.link_code == code
+    }
+
+    /// If a `join` brings a link code that it needs, proposes to link its device, and returns true:
+    /// the `join` is completed by [`Self::finish_admission`].
+    pub(super) fn propose_link(&mut self, id: ConnectionId, join: &ValidatedJoin) -> bool {
+        let (Some(code), Some(key), Some(person)) = (join.link_code, join.key, join.person) else {
+            return false;
+        };
+        let Some(claim) = self.moderation.claim_of_person(person) else { return false };
+        if self.moderation.is_key_of(&claim, &key) {
+            return false;
+        }
+        let person = NamedSession { session: person, username: claim.username.clone() };
+        let actor = Actor::Session(person.clone());
+        let action = ModerationAction::DeviceLinked { person, key, code };
+        let draft = FactDraft { actor, action, reason: None };
+        self.propose_fact(Requester::Join(id), draft, None);
+        true
+    }
+
+    /// Handles a `claim` about the devices of a person: proposes a link code, or leaves the name to
+    /// this device alone.
+    pub(super) fn handle_device_claim(
+        &mut self,
+        requester: Requester,
+        session: SessionId,
+        key: IdentityKey,
+        frame: &ClaimFrame,
+    ) {
+        let person = self.person_of(session).and_then(|it| self.moderation.claim_of_person(it));
+        let Some(claim) = person.filter(|it| self.moderation.is_key_of(it, &key)) else {
+            return self.refuse_claim(&requester, NO_PERSON.to_owned());
+        };
+        let person = NamedSession { session: claim.person, username: claim.username.clone() };
+        let actor = Actor::Session(person.clone());
+        let action = if frame.action == claim_action::LINK {
+            let code = InvitationHash(frame.code_hash);
+            if frame.code_hash == [0; 32] || self.moderation.invitation(code).is_some() {
+                return self.answer_moderation(&requester, Err(ErrorCode::NotPermitted));
+            }
+            ModerationAction::DeviceInvited { person, code }
+        } else {
+            ModerationAction::NameClaimed { holder: person, key, invitation: claim.invitation }
+        };
+        self.propose_fact(requester, FactDraft { actor, action, reason: None }, None);
+    }
+
+    /// Carries out that a name was claimed, or left to one key: the sessions that hold it and are
+    /// bound to the key are the person's. Others end, if the name was the person's before.
+    pub(super) fn settle_claim(&mut self, now: Now, holder: &NamedSession, key: IdentityKey) {
+        let person = holder.session;
+        let sessions: Vec<_> = self.names.holders(holder.username.key()).collect();
+        for session in sessions {
+            if self.bound_key(session) == Some(key) {
+                self.names.set_person(session, Some(person));
+            } else if self.names.person(session) == Some(person) {
+                self.end_unlinked(now, session);
+            }
+        }
+    }
+
+    /// Ends the session of a device that was unlinked. It can be resumed under another name.
+    fn end_unlinked(&mut self, now: Now, session: SessionId) {
+        match self.sessions.get(session).and_then(|it| it.connection) {
+            Some(id) => {
+                let text = UNLINKED.to_owned();
+                let error = Error::new(ErrorCode::Removed);
+                self.close_with_error(now, id, Error { text, ..error });
+            }
+            None => self.free_waiting_name(session),
+        }
+    }
+
+    /// Carries out that the claim of a person has ended: their direct messages end if the session
+    /// that claimed the name is gone. Who holds the name keeps it until they leave.
+    pub(super) fn end_person(&mut self, person: SessionId) {
+        if self.sessions.get(person).is_none() {
+            self.outputs.push_back(Output::Propose(Proposal::DeleteSession(person)));
+        }
+    }
+}
