@@ -8,11 +8,9 @@ use serde_json::Value;
 use super::moderation::{MODERATION_REQUESTS, moderation_command};
 use super::tag_from_id;
 use super::time::parse_time;
-#[cfg(feature = "ui")]
-use crate::model::ClaimAction;
 use crate::model::{
-    ChatCommand, Command, Dialect, PeerCommand, Request, RequestTag, RoomSelector, SearchRequest,
-    Sequence, SessionId, Style, strip_room_prefix,
+    ChatCommand, ClaimAction, Command, Dialect, PeerCommand, Request, RequestTag, RoomSelector,
+    SearchRequest, Sequence, SessionId, Style, strip_room_prefix,
 };
 
 /// Error: a text is not a valid request.
@@ -172,19 +170,15 @@ impl RequestObject {
                 Err(format!("{} is for chat-peer", self.kind))
             }
             (Dialect::Server, "reconnect") => Ok(Command::Reconnect { is_forced: true }),
-            #[cfg(feature = "ui")]
             (Dialect::Server, "claim") => Ok(Command::Chat(ChatCommand::Claim(ClaimAction::Claim))),
-            #[cfg(feature = "ui")]
             (Dialect::Server, "unclaim") => {
                 Ok(Command::Chat(ChatCommand::Claim(ClaimAction::GiveUp)))
             }
-            #[cfg(feature = "ui")]
-            (Dialect::Peers, "claim" | "unclaim") => {
-                Err(format!("there is no {} among peers", self.kind))
-            }
-            (Dialect::Peers, "direct" | "join" | "leave" | "history" | "search" | "reconnect") => {
-                Err(format!("there is no {} among peers", self.kind))
-            }
+            (
+                Dialect::Peers,
+                "direct" | "join" | "leave" | "history" | "search" | "reconnect" | "claim"
+                | "unclaim",
+            ) => Err(format!("there is no {} among peers", self.kind)),
             (_, "search") => self.into_search().map(|it| Command::Chat(ChatCommand::Search(it))),
             (Dialect::Peers, kind) if MODERATION_REQUESTS.contains(&kind) => {
                 Err(format!("there is no {kind} among peers"))

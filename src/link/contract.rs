@@ -72,7 +72,8 @@ pub enum Input {
         /// Proof of the user's key, for the joins on this connection. `None` if the server takes
         /// none, or the user has no key. A driver that makes proofs sets [`feature::IDENTITY`] in
         /// the `hello`, and passes this input when it has received `server_hello`, which holds what
-        /// a proof signs.
+        /// a proof signs; or it passes `None` here, holds `server_hello` back, and calls
+        /// [`Link::set_proof`](super::Link::set_proof) before it passes that.
         proof: Option<Proof>,
     },
     /// The connection requested by [`Output::Connect`] failed.

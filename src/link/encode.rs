@@ -15,7 +15,6 @@ impl ChatCommand {
             Self::Members { .. } => kind::MEMBERS,
             Self::Search(_) => kind::SEARCH,
             Self::Moderate(command) => command.frame_kind(),
-            #[cfg(feature = "ui")]
             Self::Claim(_) => kind::CLAIM,
         }
     }
@@ -30,7 +29,6 @@ impl ChatCommand {
             | Self::Members { room, .. } => Some(room),
             Self::Moderate(command) => command.room(),
             Self::Direct { .. } | Self::Enter { .. } | Self::Search(_) => None,
-            #[cfg(feature = "ui")]
             Self::Claim(_) => None,
         }
     }
@@ -49,7 +47,6 @@ impl ChatCommand {
                 }
             }
             Self::Direct { .. } | Self::Enter { .. } | Self::Search(_) => {}
-            #[cfg(feature = "ui")]
             Self::Claim(_) => {}
         }
     }
@@ -60,7 +57,6 @@ impl ChatCommand {
     pub(super) const fn is_change(&self) -> bool {
         match self {
             Self::Moderate(command) => !command.is_query(),
-            #[cfg(feature = "ui")]
             Self::Claim(_) => true,
             _ => false,
         }
@@ -102,7 +98,6 @@ impl ChatCommand {
         let room = self.target();
         match self {
             Self::Moderate(command) => command.to_frame(reference),
-            #[cfg(feature = "ui")]
             Self::Claim(action) => action.to_frame(reference),
             Self::Say { style, text, .. } => {
                 Say { reference, room, style: style.0, text: text.clone() }.into()

@@ -25,7 +25,6 @@
 mod accepted;
 mod answer_watch;
 mod backoff;
-#[cfg(feature = "ui")]
 mod claims;
 mod contract;
 mod cursor;
@@ -274,6 +273,12 @@ impl Link {
         }
         self.run_timers(now);
         self.announce_wake();
+    }
+
+    /// Sets the proof of the user's key for the joins on the present connection: for a driver that
+    /// makes it only after [`Input::Connected`]. Call it before the input with `server_hello`.
+    pub fn set_proof(&mut self, proof: Option<Proof>) {
+        self.proof = proof;
     }
 
     /// Removes and returns the next output. Call it after every input, and once after

@@ -239,7 +239,6 @@ impl Link {
         let Some(item) = self.take_request(now, done.about, done.reference) else {
             return;
         };
-        #[cfg(feature = "ui")]
         if let ChatCommand::Claim(action) = item.command {
             self.report_claim(item.tag.clone(), action, done.affected);
         }

@@ -205,7 +205,6 @@ const fn required_feature(command: &ChatCommand) -> (u64, &'static str) {
             (feature::DIRECTORY, DIRECTORY_UNSUPPORTED_TEXT)
         }
         ChatCommand::Moderate(_) => (feature::EVENTS, MODERATION_UNSUPPORTED_TEXT),
-        #[cfg(feature = "ui")]
         ChatCommand::Claim(_) => (feature::IDENTITY, super::claims::CLAIMS_UNSUPPORTED_TEXT),
         _ => (0, ""),
     }

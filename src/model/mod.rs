@@ -67,11 +67,9 @@ pub use name::NAME_RULE;
 pub use name::{NameError, NameKey, RoomName, Username, strip_room_prefix};
 pub use network::{IpNetwork, NetworkError};
 pub use peer::{Lamport, Path, PathSet, PeerId, RoomClock};
-#[cfg(feature = "ui")]
-pub use request::ClaimAction;
 pub use request::{
-    ChatCommand, Command, Dialect, Password, PeerCommand, Request, RequestTag, RoomSelector,
-    SearchRequest,
+    ChatCommand, ClaimAction, Command, Dialect, Password, PeerCommand, Request, RequestTag,
+    RoomSelector, SearchRequest,
 };
 pub use sanitize::{
     REPLACEMENT, displayable_chars, is_unsafe_char, safe_line, safe_name, sanitize_text,

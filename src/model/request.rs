@@ -125,12 +125,10 @@ pub enum ChatCommand {
     /// Claims the username that the user holds, or gives up the claim. The answer is
     /// [`super::Event::Done`] or [`super::Event::Refused`]. If the connection is lost meanwhile, it
     /// is not sent again but refused: the server may have carried it out.
-    #[cfg(feature = "ui")]
     Claim(ClaimAction),
 }
 
 /// What is done about a claim: the right of a key to a username.
-#[cfg(feature = "ui")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClaimAction {
     /// Claims the username that the session holds: without the key, nobody else gets it.

@@ -1,12 +1,13 @@
 /** Puts engine, model, storage and view together. */
 
+import { UserKey } from "./browser/key";
 import { notify, showUnread } from "./browser/attention";
 import { load, save } from "./browser/storage";
 import { Tabs } from "./browser/tabs";
 import { Driver } from "./engine/driver";
 import { Engine, type Start } from "./engine/engine";
 import type { ChatRequest } from "./engine/events";
-import { Model } from "./model/model";
+import { Model, type Proof } from "./model/model";
 import { type SavedModel, saveModel } from "./model/saved";
 import { foldName } from "./text/fold";
 import { safeLine } from "./text/safe";
@@ -38,6 +39,9 @@ export class Session {
   readonly #render: (shared: Shared) => unknown;
   readonly #onFailure: (error: unknown) => void;
   readonly #tabs = new Tabs(() => this.#onLost());
+  readonly #key = new UserKey();
+  /** True if the server has refused a proof: the page goes on without its key. */
+  #isKeyRefused = false;
   #ignored = new Set(load("ignored") ?? []);
   #overlay: Overlay | null = null;
   #isMenuOpen = false;
@@ -45,7 +49,7 @@ export class Session {
   #driver: Driver | null = null;
   #saveTimer: ReturnType<typeof setTimeout> | undefined;
   #isDrawing = false;
-  /** Code of an invitation, until it was used or refused; empty if there is none. */
+  /** Code of an invitation, until it was used or refused, for a name as well; empty if there is none. */
   #invite = load("invite") ?? "";
   /** Requests that were made before the engine was there. */
   #early: ChatRequest[] = [];
@@ -101,6 +105,7 @@ export class Session {
     // While an event is handled, requests wait: the engine's outputs are carried out in order.
     const model = new Model((request: ChatRequest) => queueMicrotask(() => this.#request(model, request)));
     model.invite = this.#invite;
+    model.claimed = load("claimed") ?? this.#model?.claimed ?? "";
     model.onChange = () => this.#onChange();
     model.ignores = (name) => this.#ignored.has(foldName(name));
     model.onAttention = ({ conversation, from, text }) => {
@@ -140,25 +145,64 @@ export class Session {
     const engine = new Engine(await this.#module);
     if (model !== this.#model || model.phase.phase === "elsewhere") return;
     const url = `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}${CHAT_PATH}`;
+    let proof: Proof = "impossible";
     this.#driver = new Driver(engine, url, {
       onEvent: (event) => {
         model.handle(event);
         if (event.type === "welcome") {
+          // Only now: while the page connects again, the button to keep the name stays where it is.
+          model.proof = proof;
+          proof = "impossible";
           save("name", event.name);
-          this.#keepInvite("");
+          // Where nothing is stored, the key goes with the page, and would leave behind a name for nobody.
+          if (this.#invite && model.proof === "given" && load("key") !== null) model.claim("invited");
+          else this.#keepInvite("");
         }
+        if (event.type === "done") save("claimed", model.claimed || null);
+        // Without a code: the connection was lost before the answer.
+        if ("id" in event && event.id === "invited" && (event.type === "done" || (event.type === "error" && event.code))) this.#keepInvite("");
         if (event.type === "invite_wanted" && event.reason === INVITE_INVALID) this.#keepInvite("");
-        if (event.type === "end") save("session", null);
+        if (event.type === "end") {
+          save("session", null);
+          this.#isKeyRefused ||= event.name === "proof_invalid";
+        }
         // A refused message is the page's alone from now on.
         if (event.type === "error" || event.type === "unsent") this.#store();
       },
       onCrash: (error) => this.#onCrash(model, error),
       onSession: (text) => save("session", text),
       onUnsent: (text) => save("unsent", this.#isLeaving ? null : text || null),
+      onChallenge: async (challenge) => {
+        const proved = await this.#prove(challenge);
+        proof = proved.length ? "given" : this.#isKeyRefused ? "impossible" : "none";
+        return proved;
+      },
     });
     const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
     this.#driver.start({ ...start, seed });
     for (const request of this.#early.splice(0)) this.#driver?.request(request);
+  }
+
+  /** Proves the user's key. Who is invited gets one for that; without the signer they come in without. */
+  async #prove(challenge: Uint8Array): Promise<Uint8Array> {
+    if (this.#isKeyRefused) return new Uint8Array();
+    if (this.#invite) await this.#key.make().catch(() => undefined);
+    return this.#key.prove(challenge);
+  }
+
+  /** Claims the name for the user's key, which may have to be made and proved first. */
+  async #keepName(): Promise<void> {
+    const model = this.#model;
+    try {
+      if (model.proof === "none") {
+        await this.#key.make();
+        this.#retry();
+      }
+      model.claim("wanted");
+    } catch {
+      model.toast({ id: "broken-text", args: { address: location.origin } }, "error");
+      this.#onChange();
+    }
   }
 
   /** Says that the engine has stopped in the middle of its work. The next one goes on with what is stored. */
@@ -263,6 +307,7 @@ export class Session {
     },
     answerPassword: (password) => this.#driver?.answerPassword(password),
     retry: () => this.#retry(),
+    keepName: () => void this.#keepName(),
     leave: () => {
       this.#overlay = null;
       this.#isLeaving = true;

@@ -46,6 +46,19 @@ fn joins_have_the_proof_of_their_connection() {
     assert_eq!(proofs, [Some(proof(1)), Some(proof(1)), Some(proof(2)), None]);
 }
 
+/// A proof that comes only after the connection is in its join, and in none of the next connection.
+#[test]
+fn late_proof_is_in_the_join() {
+    let mut sim = Simulation::new(settings(), ModelServer::new());
+    sim.connect();
+    sim.link.set_proof(Some(proof(1)));
+    sim.run_until_idle();
+    sim.break_connection();
+    sim.run_until_idle();
+    let proofs: Vec<_> = sim.server.credentials.iter().map(|(proof, _)| proof.clone()).collect();
+    assert_eq!(proofs, [Some(proof(1)), None]);
+}
+
 /// An invitation is sent with each join, for it may permit a claim, until the server refuses it. If
 /// the user has been in before, the join is then sent without it, and the link goes on.
 #[test]

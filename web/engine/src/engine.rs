@@ -4,13 +4,17 @@ use std::time::Duration;
 
 use pi_chat::json::{RequestObject, error_object};
 use pi_chat::link::{Input, Link, SavedSession, Settings};
-use pi_chat::model::{Command, Dialect, InvitationCode, Moment, Password, Request, RequestTag};
+use pi_chat::model::{
+    Command, Dialect, IdentityKey, InvitationCode, Moment, Password, Request, RequestTag,
+};
 use pi_chat::wire::FrameReader;
-use pi_chat::wire::tcp::ServerFrame;
+use pi_chat::wire::tcp::{
+    Decoded, Proof, ProofSignature, ServerFrame, ServerHello, binding, feature,
+};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::outputs::{encode_event, encode_output, encode_unsent};
+use crate::outputs::{encode_challenge, encode_event, encode_output, encode_unsent};
 use crate::session::SessionText;
 use crate::unsent::{format_unsent, restore_unsent};
 
@@ -54,6 +58,10 @@ pub(crate) struct Engine {
     errors: Vec<Value>,
     /// Text of the last output `unsent`.
     unsent: String,
+    /// `server_hello` of a server that takes proofs of keys, until the page has made one.
+    hello: Option<ServerHello>,
+    /// True if the page has not been asked yet to prove a key for `hello`.
+    is_to_prove: bool,
 }
 
 impl Engine {
@@ -83,6 +91,8 @@ impl Engine {
             saved: start.session.and_then(|it| SessionText::parse(&it)),
             errors: Vec::new(),
             unsent,
+            hello: None,
+            is_to_prove: false,
         })
     }
 
@@ -100,11 +110,16 @@ impl Engine {
         while let Some(output) = self.link.poll_output() {
             encode_output(&output, out);
         }
+        if let Some(hello) = self.hello.as_ref().filter(|_| self.is_to_prove) {
+            encode_challenge(&hello.challenge, &hello.server_key, out);
+            self.is_to_prove = false;
+        }
     }
 
     /// Handles an open connection, whose `hello` is sent.
     pub(crate) fn on_connected(&mut self, now: f64) {
         self.reader = FrameReader::from_server();
+        self.hello = None;
         let saved = self.saved.take();
         self.link.handle_input(moment(now), Input::Connected { saved, proof: None });
     }
@@ -119,16 +134,33 @@ impl Engine {
         self.link.handle_input(moment(now), Input::Disconnected { reason });
     }
 
-    /// Handles received bytes: whole frames, or any part of the stream.
+    /// Handles received bytes: whole frames, or any part of the stream. Holds back the
+    /// `server_hello` of a server that takes proofs of keys.
     pub(crate) fn on_received(&mut self, now: f64, bytes: &[u8]) {
         let (link, now) = (&mut self.link, moment(now));
         link.handle_input(now, Input::BytesReceived);
         let outcome = self.reader.feed(bytes, |body| {
-            link.handle_input(now, Input::Received(ServerFrame::decode(body)));
+            match ServerFrame::decode(body) {
+                Decoded::Frame(ServerFrame::ServerHello(hello)) if takes_proofs(&hello) => {
+                    self.hello = Some(hello);
+                    self.is_to_prove = true;
+                }
+                frame => link.handle_input(now, Input::Received(frame)),
+            }
             true
         });
         if outcome.is_err() {
             link.handle_input(now, Input::FramingError);
+        }
+    }
+
+    /// Handles the answer to the output `challenge`: key and signature of a proof, or anything else
+    /// if the page proves no key. The join follows.
+    pub(crate) fn on_proved(&mut self, now: f64, proof: &[u8]) {
+        if let Some(hello) = self.hello.take() {
+            self.link.set_proof(proof_of(proof));
+            let hello = Decoded::Frame(hello.into());
+            self.link.handle_input(moment(now), Input::Received(hello));
         }
     }
 
@@ -173,6 +205,19 @@ impl Engine {
         let request = Request { tag: RequestTag::default(), command };
         self.link.handle_input(moment(now), Input::Request(request));
     }
+}
+
+/// Returns true if a server takes proofs of keys.
+fn takes_proofs(hello: &ServerHello) -> bool {
+    let ServerHello { features, challenge, server_key, .. } = hello;
+    features & feature::IDENTITY != 0 && *challenge != [0; 32] && *server_key != [0; 32]
+}
+
+/// Returns the proof of a page's key with this key and signature; `None` if their length is wrong.
+fn proof_of(bytes: &[u8]) -> Option<Proof> {
+    let (key, signature) = bytes.split_first_chunk()?;
+    let signature = ProofSignature(signature.try_into().ok()?);
+    Some(Proof { key: IdentityKey(*key), binding: binding::WEB_ORIGIN, signature })
 }
 
 /// Converts milliseconds since the page was loaded to the link's time. What is no time counts as

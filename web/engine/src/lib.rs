@@ -124,6 +124,9 @@ inputs! {
     disconnected => |engine, now| engine.on_disconnected(now, take_text());
     /// The input was received: the bytes of a binary message.
     received => |engine, now| engine.on_received(now, &INPUT.take());
+    /// The input is the answer to the output `challenge`: key and signature of a proof (32 and 64
+    /// bytes), or empty if the page proves no key.
+    proved => |engine, now| engine.on_proved(now, &INPUT.take());
     /// The input is the JSON text of a request. If it is not valid, the answer is an `error` event.
     request => |engine, now| engine.on_request(now, &take_text());
     /// The input is another username, the answer to the event `name_wanted`. Before [`invite`], it

@@ -4,7 +4,7 @@
 use pi_chat::json::{EventContext, event_objects};
 use pi_chat::link::{EndReason, Output};
 use pi_chat::model::ModerationCommand;
-use pi_chat::wire::tcp::ClientFrame;
+use pi_chat::wire::tcp::{ClientFrame, Hello, feature};
 use serde_json::{Value, json};
 
 use crate::session::SessionText;
@@ -28,6 +28,9 @@ mod kind {
     /// Save the messages that are not acknowledged: any text, which `start` takes; empty if there
     /// are none.
     pub(super) const UNSENT: u8 = 8;
+    /// Call `proved` with a proof of the user's key, or with nothing. The content is what the proof
+    /// signs: the server's challenge and its key, 32 bytes each.
+    pub(super) const CHALLENGE: u8 = 9;
 }
 
 /// The page: it hides whom the user ignores, and has words of its own.
@@ -48,7 +51,8 @@ pub(crate) fn encode_output(output: &Output, out: &mut Vec<u8>) {
     match output {
         Output::Connect { hello } => {
             let mut frame = Vec::new();
-            ClientFrame::Hello(hello.clone()).encode(&mut frame);
+            let features = hello.features | feature::IDENTITY;
+            ClientFrame::Hello(Hello { features, ..hello.clone() }).encode(&mut frame);
             encode(kind::CONNECT, &frame, out);
         }
         Output::Send(frame) => {
@@ -72,6 +76,11 @@ pub(crate) fn encode_output(output: &Output, out: &mut Vec<u8>) {
         }
         Output::Finished(end) => encode_event(&end_object(end), out),
     }
+}
+
+/// Appends the output that asks for a proof to `out`.
+pub(crate) fn encode_challenge(challenge: &[u8; 32], server_key: &[u8; 32], out: &mut Vec<u8>) {
+    encode(kind::CHALLENGE, &[*challenge, *server_key].concat(), out);
 }
 
 /// Appends the object of an event to `out`.

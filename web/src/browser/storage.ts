@@ -6,6 +6,10 @@ import type { SavedModel } from "../model/saved";
 interface Stored {
   /** Name of this user. */
   name: string;
+  /** Secret half of this user's key: 32 bytes. */
+  key: number[];
+  /** Name that the server keeps for the key. */
+  claimed: string;
   /** Code of an invitation, until it was used or refused. */
   invite: string;
   /** Session of the engine. */

@@ -23,6 +23,11 @@ export interface Listener {
   onSession(session: string): void;
   /** Saves the messages that are not acknowledged, before any of them is sent; empty: none. */
   onUnsent(messages: string): void;
+  /**
+   * Returns a proof of the user's key for a server with this challenge and key; empty if the user has none. If it fails,
+   * the connection is given up.
+   */
+  onChallenge(challenge: Uint8Array): Promise<Uint8Array>;
 }
 
 /** A clock that goes on while the device sleeps, and never back. In milliseconds. */
@@ -122,6 +127,9 @@ export class Driver {
         case "persist":
           this.#listener.onSession(output.session);
           break;
+        case "challenge":
+          void this.#prove(output.bytes);
+          break;
         case "unsent":
           this.#listener.onUnsent(output.messages);
           break;
@@ -154,6 +162,16 @@ export class Driver {
       this.#socket = null;
       this.#input(opened ? "disconnected" : "connect_failed", reason);
     };
+  }
+
+  /** Answers the server's challenge, unless the connection is another one by then. */
+  async #prove(challenge: Uint8Array): Promise<void> {
+    const socket = this.#socket;
+    const proof = await this.#listener.onChallenge(challenge).catch(() => null);
+    if (socket !== this.#socket) return;
+    if (proof) return this.#input("proved", proof);
+    this.#closeSocket(GIVE_UP);
+    this.#input("disconnected", "no proof");
   }
 
   #closeSocket(code: number): void {

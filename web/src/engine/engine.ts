@@ -9,6 +9,7 @@ type InputName =
   | "connect_failed"
   | "disconnected"
   | "received"
+  | "proved"
   | "request"
   | "name"
   | "invite"

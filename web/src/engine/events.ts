@@ -127,7 +127,7 @@ export type ChatEvent =
   | { type: "topic"; room: string; text: string | null; by: string | null; changed: boolean }
   | { type: "modes"; room: string; slow_seconds: number; moderated: boolean }
   | { type: "role"; room: string | null; session: number; name: string; role: Role | null; own: boolean }
-  | { type: "done"; text: string; affected: number; id?: string }
+  | { type: "done"; text: string; affected?: number; id?: string }
   | { type: "rooms"; rooms: ListedRoom[]; id?: string }
   | { type: "sanctions"; room: string | null; items: Sanction[]; id?: string }
   | { type: "end"; reason: "left" | "unavailable" | "refused" | "protocol"; name?: string | null; text: string };

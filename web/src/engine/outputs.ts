@@ -11,7 +11,8 @@ export type Output =
   | { kind: "event"; event: ChatEvent }
   | { kind: "persist"; session: string }
   | { kind: "wake"; at: number }
-  | { kind: "unsent"; messages: string };
+  | { kind: "unsent"; messages: string }
+  | { kind: "challenge"; bytes: Uint8Array<ArrayBuffer> };
 
 /** Bytes before an output's content: its kind, and the length of the content. */
 const HEADER = 5;
@@ -36,6 +37,8 @@ function decodeOutput(kind: number, content: Uint8Array<ArrayBuffer>): Output | 
       return { kind: "wake", at: Number(text()) };
     case 8:
       return { kind: "unsent", messages: text() };
+    case 9:
+      return { kind: "challenge", bytes: content };
     default:
       return null;
   }

@@ -45,8 +45,17 @@ export interface Attention {
   text: string;
 }
 
+/** Whether the user's key was proved to the server; `impossible`: the server takes no proofs. */
+export type Proof = "impossible" | "none" | "given";
+
+/** Why a name is claimed: the user wants it, or comes with an invitation, which may not permit it. */
+export type ClaimReason = "wanted" | "invited";
+
 /** Default room. */
 const LOBBY = "lobby";
+
+/** Id of the request that gives the claimed name up. */
+const GIVE_UP = "give-up";
 
 /** What the page knows. */
 export class Model {
@@ -58,6 +67,9 @@ export class Model {
   invite = "";
   /** This user's name, as the server has it; before that, as it was entered. */
   name = "";
+  /** Name that the server keeps for the user's key; empty if there is none. */
+  claimed = "";
+  proof: Proof = "impossible";
   server = "";
   /** Longest text in bytes. */
   maxText = 4_000;
@@ -239,6 +251,8 @@ export class Model {
   }
 
   #onError(event: ErrorEvent): void {
+    // Nobody has asked for it.
+    if (event.id === "invited") return;
     if (event.id && this.#outbox.refuse(event)) return;
     if (this.search.fail(event)) return;
     this.#history.fail(event);
@@ -285,7 +299,12 @@ export class Model {
     else this.toast({ sanctioned: event }, event.action.startsWith("un") ? "info" : "error");
   }
 
-  #onDone(id: string | undefined, affected: number): void {
+  #onDone(id: string | undefined, affected = 0): void {
+    if (id === "wanted" || id === "invited") {
+      this.claimed = this.name;
+      return this.toast({ id: "name-kept", args: { name: this.name } });
+    }
+    if (id === GIVE_UP) this.claimed = "";
     const name = this.moderation.onDone(id);
     if (name === null) this.toast({ id: "done", args: { affected } });
     else this.toast({ id: "ban-counted", args: { name, affected } });
@@ -398,6 +417,16 @@ export class Model {
     if (conversation.kind === "room") return void this.request({ type: "leave", room: conversation.name });
     this.conversations.delete(conversation.key);
     this.select(this.conversations.firstKey);
+  }
+
+  /** Claims the name for the user's key. */
+  claim(reason: ClaimReason): void {
+    this.#send({ type: "claim", id: reason });
+  }
+
+  /** Gives the claimed name up. */
+  giveUpName(): void {
+    this.#send({ type: "unclaim", id: GIVE_UP });
   }
 
   /** Opens a conversation with one person. */

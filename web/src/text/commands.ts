@@ -1,4 +1,4 @@
-/** Typed lines: messages and commands, which are those of the terminal's client, without those for its key. */
+/** Typed lines: messages and commands, which are those of the terminal's client. */
 
 import type { ChatRequest } from "../engine/events";
 import { moderationRequest, splitWord } from "./moderation-commands";
@@ -26,6 +26,8 @@ export type Line =
   /** Leaves a room; empty: the present one. */
   | { kind: "leave"; room: string }
   | { kind: "topic" }
+  /** Keeps the name for this user's key, or gives it up. */
+  | { kind: "own-name"; isKept: boolean }
   | { kind: "quit" }
   | { kind: "error"; message: "unknown-command" | "command-incomplete"; command: string };
 
@@ -86,6 +88,9 @@ function parseCommand(command: string, text: string, room: string | null): Line 
       return { kind: "ignore", name, isIgnored: true };
     case "unignore":
       return name ? { kind: "ignore", name, isIgnored: false } : null;
+    case "claim":
+    case "unclaim":
+      return text ? null : { kind: "own-name", isKept: command === "claim" };
     case "reconnect":
       return { kind: "request", request: { type: "reconnect" } };
     case "quit":

@@ -29,6 +29,8 @@ export interface Actions {
   answerPassword(password: string): void;
   /** Connects at once. */
   retry(): void;
+  /** Claims the name for the user's key. */
+  keepName(): void;
   /** Leaves, and frees the name. */
   leave(): void;
   /** Begins again after the end. */

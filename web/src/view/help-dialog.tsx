@@ -16,6 +16,7 @@ const COMMANDS: [string, string][] = [
   ["/who", "who"],
   ["/remove", "remove"],
   ["/ignore NAME", "ignore"],
+  ["/claim", "claim"],
   ["/quit", "quit"],
 ];
 

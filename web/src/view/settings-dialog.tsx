@@ -21,6 +21,21 @@ function Notifications() {
   );
 }
 
+/** Keeps the name for this user, or gives it up, on a server that can keep it. */
+function OwnName() {
+  const { model, l10n, actions } = useShared();
+  if (model.proof === "impossible") return null;
+  const label = l10n.text(model.claimed ? "name-give-up" : "name-keep");
+  const note = l10n.text("name-give-up-note");
+  const giveUp = () => actions.show({ kind: "confirm", label, note, carryOut: () => model.giveUpName() });
+  return (
+    <>
+      <p class="hint">{model.claimed ? l10n.text("name-kept", { name: model.claimed }) : l10n.text("name-keep-note")}</p>
+      <button type="button" onClick={model.claimed ? giveUp : actions.keepName}>{label}</button>
+    </>
+  );
+}
+
 /** The user, and how the page behaves. */
 export function SettingsDialog() {
   const { model, l10n, actions } = useShared();
@@ -28,6 +43,7 @@ export function SettingsDialog() {
   return (
     <Dialog title={l10n.text("settings")}>
       <p>{l10n.text("settings-name", { name: safeLine(model.name), server: safeLine(model.server) })}</p>
+      <OwnName />
       <label class="check">
         <input
           type="checkbox"

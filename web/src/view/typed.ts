@@ -33,6 +33,10 @@ export function carryOut(typed: string, conversation: Conversation, shared: Shar
       return true;
     case "search":
       return search(line.query, shared);
+    case "own-name":
+      if (line.isKept) actions.keepName();
+      else model.giveUpName();
+      return true;
     case "quit":
       actions.leave();
       return true;

@@ -55,6 +55,8 @@ export const WITH_HTTPS = ["--web-tls", "true", "--web-tls-listen", "127.0.0.1:0
 /** A chat-server with a store of its own, which serves the page. */
 export class Server {
   #data = mkdtempSync(join(tmpdir(), "pi-chat-page-"));
+  /** Options by which it keeps its messages, and an owner's command finds it. */
+  #place = ["--data", this.#data];
   #process;
   /** Ports for programs, for browsers, and for them over https. It keeps the first two when it starts again. */
   #ports = [0, 0, 0];
@@ -63,6 +65,15 @@ export class Server {
   static async start(...options) {
     const server = new Server();
     running.add(server);
+    await server.startAgain(...options);
+    return server;
+  }
+
+  /** Starts a server that keeps nothing on the disk. */
+  static async startInMemory(...options) {
+    const server = new Server();
+    running.add(server);
+    server.#place = ["--control", join(server.#data, "control.sock")];
     await server.startAgain(...options);
     return server;
   }
@@ -88,7 +99,8 @@ export class Server {
     this.#process = spawn(
       program("chat-server"),
       [
-        ...["--data", this.#data, "--listen", port, "--announce", "false"],
+        ...this.#place,
+        ...["--listen", port, "--announce", "false"],
         ...["--web-listen", webPort, "--web-root", join(target, "web")],
         ...options,
       ],
@@ -116,7 +128,7 @@ export class Server {
 
   /** Runs an owner's command, such as `role add`, on the store. Returns its output. */
   command(words, options = [], input = "") {
-    const arguments_ = [...words, "--data", this.#data, ...options];
+    const arguments_ = [...words, ...this.#place, ...options];
     const { status, stdout, stderr } = spawnSync(program("chat-server"), arguments_, { input });
     if (status !== 0) throw new Error(`chat-server ${words.join(" ")}: ${stderr}`);
     return stdout.toString();

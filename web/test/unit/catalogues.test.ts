@@ -50,7 +50,8 @@ test("every error that the server may send has a text, unless the server's own i
   const codes = registry.slice(registry.indexOf("## 7."), registry.indexOf("## 8."));
   const names = [...codes.matchAll(/^\| [23]\d\d \| `(\w+)` \|/gm)].map((it) => it[1]!);
   assert.ok(names.length > 20);
-  // The user never sees these: the page asks for the password, claims no name, and numbers its requests itself.
+  // Why a name cannot be claimed only the server's text says. The user never sees the others: the page asks for the
+  // password, and numbers its requests itself.
   const silent = new Set(["password_required", "password_wrong", "cannot_claim", "reference_invalid"]);
   const english = messages("en.ftl");
   for (const name of names) assert.ok(silent.has(name) || english.has(`error-${name}`), name);

@@ -140,3 +140,35 @@ test("engine connects again after a lost connection, later each time", () => {
   const again = engine.input("wake", 60_000);
   assert.ok(again.some((it) => it.kind === "connect"));
 });
+
+test("server that takes proofs is answered with one, or with none, before the join", () => {
+  const greeting = frame("server_hello: identity");
+  for (const proof of [new Uint8Array(96).fill(7), new Uint8Array()]) {
+    const { engine, outputs } = connected();
+    const hello = outputs.find((it) => it.kind === "connect")!.bytes;
+    assert.equal(hello[9]! & 8, 8, "identity is asked for");
+    const asked = engine.input("received", 20, greeting);
+    assert.deepEqual(asked.map((it) => it.kind).filter((it) => it !== "wake"), ["challenge"]);
+    const { bytes } = asked.find((it) => it.kind === "challenge")!;
+    assert.equal(Buffer.from(greeting).indexOf(Buffer.from(bytes)), greeting.length - 64);
+    assert.deepEqual(engine.input("wake", 30).filter((it) => it.kind !== "wake"), [], "it is asked for once");
+    const join = engine.input("proved", 40, proof).find((it) => it.kind === "send")!.bytes;
+    // The number of the binding is between key and signature.
+    assert.equal(Buffer.from(join).includes(Buffer.from([7, 2, 7])), proof.length > 0);
+    assert.deepEqual(engine.input("proved", 50, proof), []);
+  }
+});
+
+test("claim is sent, and its answer has the id", () => {
+  const { engine } = connected();
+  engine.input("received", 20, frame("server_hello: identity"));
+  engine.input("proved", 25);
+  engine.input("received", 30, frame("welcome: ordinary"));
+  engine.input("received", 40, frame("end: ordinary"));
+  for (const [type, action, reference] of [["claim", 1, 1], ["unclaim", 2, 2]] as const) {
+    const sent = engine.input("request", 50, JSON.stringify({ type, id: type })).find((it) => it.kind === "send")!;
+    assert.deepEqual([...sent.bytes], [0, 3, 20, reference, action]);
+    const [done] = events(engine.input("received", 60, new Uint8Array([0, 4, 76, 20, reference, 1])));
+    assert.ok(done?.type === "done" && done.id === type);
+  }
+});

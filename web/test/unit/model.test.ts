@@ -338,3 +338,21 @@ test("missing invitation asks for it beside the name, which stays as it was ente
   model.handle({ type: "invite_wanted", reason: "invite_required", text: "Only invited people may come in." });
   assert.deepEqual(model.phase, { phase: "name", name: "anna", refused: { name: "invite_required", text: "Only invited people may come in." } });
 });
+
+test("name is kept and given up as the server answers, and an invitation that permits no claim is no trouble", () => {
+  const { model, requests } = joined();
+  requests.length = 0;
+  model.claim("invited");
+  model.claim("wanted");
+  assert.deepEqual(requests, [{ type: "claim", id: "invited" }, { type: "claim", id: "wanted" }]);
+  const refuse = (id: string) => model.handle({ type: "error", code: 317, name: "cannot_claim", text: "No.", id });
+  refuse("invited");
+  assert.deepEqual([model.toasts.length, model.claimed], [0, ""]);
+  refuse("wanted");
+  assert.deepEqual(model.toasts[0]?.message, { error: { name: "cannot_claim", text: "No." } });
+  model.handle({ type: "done", text: "", id: "invited" });
+  assert.deepEqual([model.toasts[1]?.message, model.claimed], [{ id: "name-kept", args: { name: "anna" } }, "anna"]);
+  model.giveUpName();
+  model.handle({ type: "done", text: "", id: requests.at(-1)!.id! });
+  assert.equal(model.claimed, "");
+});
