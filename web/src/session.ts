@@ -158,7 +158,7 @@ export class Session {
           if (this.#invite && model.proof === "given" && load("key") !== null) model.claim("invited");
           else this.#keepInvite("");
         }
-        if (event.type === "done") save("claimed", model.claimed || null);
+        if (event.type === "done" || event.type === "welcome") save("claimed", model.claimed || null);
         // Without a code: the connection was lost before the answer.
         if ("id" in event && event.id === "invited" && (event.type === "done" || (event.type === "error" && event.code))) this.#keepInvite("");
         if (event.type === "invite_wanted" && event.reason === INVITE_INVALID) this.#keepInvite("");

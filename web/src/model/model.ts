@@ -204,6 +204,8 @@ export class Model {
     this.name = event.name;
     this.server = event.server;
     this.maxText = event.max_text;
+    // A new log knows no claims.
+    if (event.log_changed) this.claimed = "";
     this.phase = { phase: "chat" };
     this.connection = "live";
     this.conversations.onWelcome(event);

@@ -352,7 +352,12 @@ test("name is kept and given up as the server answers, and an invitation that pe
   assert.deepEqual(model.toasts[0]?.message, { error: { name: "cannot_claim", text: "No." } });
   model.handle({ type: "done", text: "", id: "invited" });
   assert.deepEqual([model.toasts[1]?.message, model.claimed], [{ id: "name-kept", args: { name: "anna" } }, "anna"]);
+  model.handle(welcome());
+  assert.equal(model.claimed, "anna");
   model.giveUpName();
   model.handle({ type: "done", text: "", id: requests.at(-1)!.id! });
   assert.equal(model.claimed, "");
+  model.handle({ type: "done", text: "", id: "wanted" });
+  model.handle(welcome({ log_changed: true }));
+  assert.equal(model.claimed, "", "a new log keeps no name");
 });
