@@ -32,7 +32,6 @@ pub struct Draft {
     pub text: MessageText,
 }
 
-#[cfg(feature = "server")]
 impl Draft {
     /// Returns the number by which moderation and mailboxes know the author: that of the person or,
     /// without one, of the session.

@@ -159,8 +159,9 @@ export class Session {
           else this.#keepInvite("");
         }
         if (event.type === "done" || event.type === "welcome") save("claimed", model.claimed || null);
-        // Without a code: the connection was lost before the answer.
-        if ("id" in event && event.id === "invited" && (event.type === "done" || (event.type === "error" && event.code))) this.#keepInvite("");
+        // After another error, such as a lost connection, the next welcome tries again.
+        const isClaimRefused = event.type === "error" && event.id === "invited" && event.name === "cannot_claim";
+        if (isClaimRefused || (event.type === "done" && model.claimed)) this.#keepInvite("");
         if (event.type === "invite_wanted" && event.reason === INVITE_INVALID) this.#keepInvite("");
         if (event.type === "end") {
           save("session", null);
