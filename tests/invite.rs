@@ -506,7 +506,7 @@ fn without_a_way_in_the_error_says_what_to_do() {
     fs::create_dir(&root).unwrap();
     let flags = ["--control", &control, "--web-root", root.to_str().unwrap()];
     let _server = Server::start(&[WITH_WEB, &flags].concat());
-    assert!(error_of(&invite(&control, &[], ""), 1).contains("its page is not installed"));
+    assert!(error_of(&invite(&control, &[], ""), 1).contains("the page is not installed"));
     fs::write(root.join("index.html"), "page").unwrap();
     let told = error_of(&invite(&control, &[], ""), 1);
     assert!(told.contains("only this machine reaches") && told.contains("127.0.0.1"), "{told}");

@@ -12,6 +12,8 @@
 mod common;
 #[path = "common/program.rs"]
 mod program;
+#[path = "common/tls_proxy.rs"]
+mod tls_proxy;
 
 use std::fs;
 use std::net::SocketAddr;
@@ -22,6 +24,7 @@ use common::{Server, WITH_TLS, isolated_command, run_server_command};
 use program::{Program, python_example};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tls_proxy::TlsProxy;
 
 /// What a user is told whose name somebody else has claimed.
 const CLAIMED: &str = "anna: This name belongs to somebody. Choose another, or come from the \
@@ -241,6 +244,24 @@ fn key_is_used_unless_it_is_forbidden() {
         answer
     };
     assert_eq!((&answer["type"], &answer["code"]), (&json!("error"), &json!(0)), "{answer}");
+}
+
+/// Behind a proxy that ends TLS no proof holds. The client says what to do, and that helps.
+#[test]
+fn proof_behind_a_proxy_that_ends_tls_is_refused_with_the_way_out() {
+    let (data, computer) = (TempDir::new().unwrap(), Computer::new());
+    let server = start(data.path());
+    let proxy = TlsProxy::start(server.address());
+    let address = format!("chats://{}", proxy.address);
+    for more in [&[][..], &["--json"]] {
+        let (code, told) = computer.run(&address, "anna", more);
+        assert_eq!(code, Some(77), "{told}");
+        let way_out =
+            "If a proxy that you trust ends the encryption on the way, start with --no-key;";
+        assert!(told.contains(way_out), "{told}");
+    }
+    let (code, told) = computer.run(&address, "anna", &["--no-key"]);
+    assert_eq!(code, Some(0), "{told}");
 }
 
 /// A claim that is given up leaves the name to others.

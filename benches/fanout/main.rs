@@ -8,8 +8,9 @@
 //!
 //! The server is measured with clients over TCP and with clients over WebSockets. Two relays over
 //! WebSockets differ in their codec only: the server's own one, and tungstenite with small buffers.
-//! With its log on disk it is also measured with clients over TLS. `--only relays` leaves out the
-//! server, and `--only tls` all but the clients over TLS and those over TCP beside them.
+//! With its log on disk it is also measured with clients over TLS, over TCP beside them, and over
+//! WebSockets with TLS; and so is `nats-server` (in the path, or named by `NATS_SERVER`), if it is
+//! there, over TLS and over TCP. `--only relays` leaves out the server, and `--only tls` all but these.
 //!
 //! All clients are in one room. 4 of them send messages of 64 bytes, each with up to 32 of them
 //! unacknowledged. Server and load generator have a core each.
@@ -22,6 +23,9 @@
     reason = "a benchmark fails by panicking"
 )]
 
+mod nats;
+#[path = "../../tests/common/owner_files.rs"]
+mod owner_files;
 #[path = "../common/process.rs"]
 mod process;
 mod relay;
@@ -76,6 +80,12 @@ enum Target {
     Disk,
     /// The same, with clients over TLS.
     DiskTls,
+    /// The same, with clients over WebSockets with TLS.
+    DiskWebTls,
+    /// `nats-server`.
+    Nats,
+    /// The same, with clients over TLS.
+    NatsTls,
     /// The bare relay.
     Relay,
     /// Relay over WebSockets, with the server's own codec.
@@ -87,12 +97,27 @@ enum Target {
 impl Target {
     /// Returns true if the clients come by WebSocket.
     const fn is_web(self) -> bool {
-        matches!(self, Self::Web | Self::OwnCodec | Self::Tungstenite)
+        matches!(self, Self::Web | Self::DiskWebTls | Self::OwnCodec | Self::Tungstenite)
+    }
+
+    /// Returns true if the clients begin with TLS.
+    const fn is_tls(self) -> bool {
+        matches!(self, Self::DiskTls | Self::DiskWebTls)
+    }
+
+    /// Returns true if it is `nats-server`.
+    const fn is_nats(self) -> bool {
+        matches!(self, Self::Nats | Self::NatsTls)
     }
 
     /// Returns true if it is a relay, which knows no joins and forwards bytes unchanged.
     const fn is_relay(self) -> bool {
         matches!(self, Self::Relay | Self::OwnCodec | Self::Tungstenite)
+    }
+
+    /// Returns true if it forwards bytes unchanged: then a message has to be an entry already.
+    const fn forwards(self) -> bool {
+        self.is_relay() || self.is_nats()
     }
 }
 
@@ -233,28 +258,69 @@ fn measure_server(load: Load, rounds: u64) {
     println!("median of deliveries per CPU second, log on disk/log in memory: {disk:.2}");
 }
 
-/// Measures the server, with its log on disk, with clients over TCP and over TLS, in turns, and
-/// prints the figures.
+/// Measures the server, with its log on disk, with clients over TCP, over TLS and over WebSockets
+/// with TLS, and `nats-server` beside it if it is there, in turns, and prints the figures.
 fn measure_tls(load: Load, rounds: u64) {
-    let mut ratios = Vec::new();
+    let nats = nats::program();
+    match &nats {
+        Some(program) => println!("compared with {}", nats::version(program)),
+        None => println!(
+            "nats-server is not there, so it is not compared: install it, or name it with NATS_SERVER"
+        ),
+    }
+    let (mut ratios, mut nats_ratios) = (Vec::new(), Vec::new());
     for round in 1..=rounds {
         let plain = measure(load, Target::Disk);
         let tls = measure(load, Target::DiskTls);
+        let web = measure(load, Target::DiskWebTls);
         println!(
             "round {round}: CPU seconds per million deliveries: over TLS {:.3}, over TCP {:.3}, ratio {:.2}; \
-             server's memory {:.2} and {:.2} kB per client; CPU microseconds for a client that \
-             joins {:.1} and {:.1}",
+             over WebSockets with TLS {:.3}; server's memory {:.2}, {:.2} and {:.2} kB per client; CPU \
+             microseconds for a client that joins {:.1}, {:.1} and {:.1}",
             tls.cpu_seconds,
             plain.cpu_seconds,
             tls.cpu_seconds / plain.cpu_seconds,
+            web.cpu_seconds,
             kilobytes_per_client(load, &tls),
             kilobytes_per_client(load, &plain),
+            kilobytes_per_client(load, &web),
             tls.join_microseconds,
             plain.join_microseconds,
+            web.join_microseconds,
         );
         ratios.push(tls.cpu_seconds / plain.cpu_seconds);
+        if nats.is_some() {
+            nats_ratios.push(measure_nats(load, &plain, &tls));
+        }
     }
     println!("median ratio TLS/TCP {:.2}", median(ratios));
+    if !nats_ratios.is_empty() {
+        let (over_tls, over_tcp): (Vec<_>, Vec<_>) = nats_ratios.into_iter().unzip();
+        println!(
+            "median ratio chat-server/nats-server: {:.2} over TLS, {:.2} over TCP",
+            median(over_tls),
+            median(over_tcp)
+        );
+    }
+}
+
+/// Measures `nats-server` over TCP and over TLS, and prints the figures. Returns how many times as
+/// much CPU time `chat-server` has taken, over TLS and over TCP.
+fn measure_nats(load: Load, plain: &Measurement, tls: &Measurement) -> (f64, f64) {
+    let nats = measure(load, Target::Nats);
+    let nats_tls = measure(load, Target::NatsTls);
+    println!(
+        "         nats-server: over TLS {:.3}, over TCP {:.3}, ratio {:.2}; memory {:.2} and {:.2} kB per \
+         client; CPU microseconds for a client that connects {:.1} and {:.1}",
+        nats_tls.cpu_seconds,
+        nats.cpu_seconds,
+        nats_tls.cpu_seconds / nats.cpu_seconds,
+        kilobytes_per_client(load, &nats_tls),
+        kilobytes_per_client(load, &nats),
+        nats_tls.join_microseconds,
+        nats.join_microseconds,
+    );
+    (tls.cpu_seconds / nats_tls.cpu_seconds, plain.cpu_seconds / nats.cpu_seconds)
 }
 
 /// Runs this program again, pinned to core 1 by `taskset`. Returns false if that is not possible.
@@ -268,8 +334,8 @@ fn rerun_pinned() -> bool {
     })
 }
 
-/// Starts a program pinned to core 0. Returns it with the address from the line on standard error
-/// that begins with `prefix`.
+/// Starts a program pinned to core 0. Returns it with the address at the end of the line on standard
+/// error that has `prefix` before it.
 fn start_pinned(
     program: &std::ffi::OsStr,
     arguments: &[&str],
@@ -285,7 +351,7 @@ fn start_pinned(
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let address = loop {
         let line = lines.next().expect("it ended before it listened").unwrap();
-        if let Some(address) = line.strip_prefix(prefix) {
+        if let Some((_, address)) = line.split_once(prefix) {
             break address.parse().unwrap();
         }
     };
@@ -318,6 +384,11 @@ fn start_server(data: Option<&str>, target: Target) -> (Child, SocketAddr) {
             arguments.extend(["--web", "false", "--tls-listen", "127.0.0.1:0"]);
             "listening with TLS on "
         }
+        Target::DiskWebTls => {
+            arguments.extend(["--web", "false", "--tls", "false"]);
+            arguments.extend(["--web-tls", "true", "--web-tls-listen", "127.0.0.1:0"]);
+            "listening for browsers with TLS on "
+        }
         _ => {
             arguments.extend(["--web", "false", "--tls", "false"]);
             "listening on "
@@ -336,7 +407,12 @@ fn measure(load: Load, target: Target) -> Measurement {
     let data = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let (mut child, address) = match target {
         Target::Server | Target::Web => start_server(None, target),
-        Target::Disk | Target::DiskTls => start_server(data.path().to_str(), target),
+        Target::Disk | Target::DiskTls | Target::DiskWebTls => {
+            start_server(data.path().to_str(), target)
+        }
+        Target::Nats | Target::NatsTls => {
+            nats::start(data.path(), matches!(target, Target::NatsTls))
+        }
         Target::Relay => start_relay("--relay"),
         Target::OwnCodec => start_relay("--relay-own-codec"),
         Target::Tungstenite => start_relay("--relay-tungstenite"),
@@ -379,7 +455,7 @@ struct Client {
     reader: FrameReader,
     /// Encrypts and decrypts, over TLS.
     tls: Tls,
-    /// Removes the headers of WebSocket messages from the received bytes.
+    /// Removes what is around the frames in the received bytes.
     messages: MessageReader,
     /// Program that it is connected to.
     target: Target,
@@ -400,16 +476,22 @@ async fn connect_all(load: Load, target: Target, address: SocketAddr) -> Vec<Cli
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut messages = MessageReader::default();
-        if target.is_web() {
-            shake_hands(&mut stream);
-            messages.is_active = true;
-        }
         let mut tls = match target {
-            Target::DiskTls => Tls::connect(&mut stream),
+            Target::Nats | Target::NatsTls => {
+                nats::join(&mut stream, matches!(target, Target::NatsTls))
+            }
+            it if it.is_tls() => Tls::connect(&mut stream),
             _ => Tls::default(),
         };
-        let (reader, session) = match target.is_relay() {
+        let mut messages = match target {
+            it if it.is_nats() => MessageReader::Nats(nats::Unwrapper::default()),
+            it if it.is_web() => {
+                shake_hands(&mut stream, &mut tls);
+                MessageReader::WebSocket(WebSocketReader::default())
+            }
+            _ => MessageReader::Bare,
+        };
+        let (reader, session) = match target.forwards() {
             false => join(&mut stream, number, &mut tls, &mut messages),
             true => (FrameReader::from_server(), 1 + number as u64),
         };
@@ -431,16 +513,16 @@ async fn connect_all(load: Load, target: Target, address: SocketAddr) -> Vec<Cli
 }
 
 /// Opens a WebSocket.
-fn shake_hands(stream: &mut TcpStream) {
+fn shake_hands(stream: &mut TcpStream, tls: &mut Tls) {
     let request = "GET /chat HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
         Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: pi-chat\r\n\
         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    stream.write_all(request.as_bytes()).unwrap();
+    stream.write_all(&tls.encrypt(request.as_bytes().to_vec())).unwrap();
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
         stream.read_exact(&mut byte).unwrap();
-        head.push(byte[0]);
+        head.extend(tls.decrypt(&byte));
     }
     assert!(head.starts_with(b"HTTP/1.1 101 "));
 }
@@ -455,24 +537,49 @@ fn wrap_message(payload: &[u8]) -> Vec<u8> {
     [&header[..], &[0; 4], payload].concat()
 }
 
+/// Removes what is around the frames that a server sends.
+enum MessageReader {
+    /// Nothing is.
+    Bare,
+    /// The headers of WebSocket messages.
+    WebSocket(WebSocketReader),
+    /// What `nats-server` writes around them.
+    Nats(nats::Unwrapper),
+}
+
+impl MessageReader {
+    /// Returns the pieces of payload in received bytes.
+    fn payloads<'a>(&mut self, bytes: &'a [u8]) -> Vec<&'a [u8]> {
+        match self {
+            Self::Bare => vec![bytes],
+            Self::WebSocket(reader) => reader.payloads(bytes),
+            Self::Nats(unwrapper) => unwrapper.payloads(bytes),
+        }
+    }
+
+    /// Returns what a client sends for a frame.
+    fn wrap(&self, frame: Vec<u8>) -> Vec<u8> {
+        match self {
+            Self::Bare => frame,
+            Self::WebSocket(_) => wrap_message(&frame),
+            Self::Nats(_) => nats::publish(&frame),
+        }
+    }
+}
+
 /// Removes the headers of a server's WebSocket messages.
 #[derive(Default)]
-struct MessageReader {
-    /// False over TCP: then nothing is removed.
-    is_active: bool,
+struct WebSocketReader {
     /// Incomplete header.
     header: Vec<u8>,
     /// Number of bytes of the message that have not come.
     missing: usize,
 }
 
-impl MessageReader {
+impl WebSocketReader {
     /// Returns the pieces of payload in received bytes.
     fn payloads<'a>(&mut self, mut bytes: &'a [u8]) -> Vec<&'a [u8]> {
         let mut pieces = Vec::new();
-        if !self.is_active {
-            return vec![bytes];
-        }
         while !bytes.is_empty() {
             if self.missing == 0 {
                 self.header.push(bytes[0]);
@@ -523,10 +630,7 @@ fn join(
     };
     ClientFrame::from(hello).encode(&mut bytes);
     ClientFrame::from(join).encode(&mut bytes);
-    if messages.is_active {
-        bytes = wrap_message(&bytes);
-    }
-    stream.write_all(&tls.encrypt(bytes)).unwrap();
+    stream.write_all(&tls.encrypt(messages.wrap(bytes))).unwrap();
     let mut reader = FrameReader::from_server();
     let (mut session, mut is_joined) = (0, false);
     let mut buffer = [0; 4_096];
@@ -584,8 +688,8 @@ impl Client {
     /// Encodes the next message into the send buffer.
     fn queue_message(&mut self, unsent: &mut VecDeque<u8>) {
         let mut bytes = Vec::new();
-        if self.target.is_relay() {
-            // The relay forwards bytes unchanged, so the message has to be an entry already.
+        if self.target.forwards() {
+            // A relay forwards bytes unchanged, so the message has to be an entry already.
             ServerFrame::from(Entry {
                 person: SessionId(0),
                 flags: 0,
@@ -609,8 +713,7 @@ impl Client {
             })
             .encode(&mut bytes);
         }
-        let bytes = if self.messages.is_active { wrap_message(&bytes) } else { bytes };
-        unsent.extend(self.tls.encrypt(bytes));
+        unsent.extend(self.tls.encrypt(self.messages.wrap(bytes)));
     }
 
     /// Writes as much of the send buffer as the socket takes.

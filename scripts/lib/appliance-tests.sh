@@ -327,7 +327,7 @@ test_upgrade() {
   before=$(property MainPID)
   install_package "${packages:?}/chat-server.deb" &
   installing=$!
-  # Messages are sent for as long as the upgrade takes.
+  # Messages are sent for as long as the upgrade takes, at the pace of a user.
   while kill -0 "$installing" 2>/dev/null; do
     sent=$((sent + 1))
     send_message bob "while upgrading $sent"
@@ -447,7 +447,8 @@ test_power_cut() {
   local number last=0
   start_client anna
   send_and_confirm anna 'before the power cut'
-  # A message is safe after one second; the rest is for a slow machine.
+  # The promise is about time: a message is safe after one second. The rest is for a
+  # slow machine.
   sleep 3
   for number in {1..8}; do send_message anna "at the last moment $number"; done
   wait_for_message anna 'at the last moment 1' || die "anna is not answered"

@@ -555,9 +555,8 @@ fn exit_code(
                 format!("{name}: {CLAIMED_NAME_TEXT} --name asks for another.{hint}")
             }
             Some(ErrorCode::ProofInvalid) => format!(
-                "{reason} What the server sees is not the connection that you see: a proxy in \
-                 between may end the encryption, or somebody reads along. --no-key goes on without \
-                 your key."
+                "{reason} If a proxy that you trust ends the encryption on the way, start with \
+                 --no-key; if you know of none, somebody may be reading along."
             ),
             Some(ErrorCode::InviteRequired) => {
                 format!("{reason} Give the code of your invitation with --invite CODE.")

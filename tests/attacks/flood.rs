@@ -55,8 +55,6 @@ pub(crate) fn flood(target: &Target<'_>, clients: Vec<Client>, frames: &[u8], re
 
 /// Keeps connections open until the attack is over, without sending or reading. Then closes them.
 pub(crate) fn hold<T>(target: &Target<'_>, connections: T) {
-    while !target.is_over() {
-        thread::sleep(Duration::from_millis(10));
-    }
+    target.wait_until_over();
     drop(connections);
 }

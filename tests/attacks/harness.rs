@@ -12,8 +12,8 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -120,6 +120,9 @@ pub(crate) struct Attack<'a> {
     /// Whether the port for TLS is open, which needs [`Self::on_disk`]. The newcomer then comes by it,
     /// too.
     pub(crate) has_tls: bool,
+    /// Whether the port for browsers over https is open, which needs [`Self::on_disk`]. The newcomer
+    /// then comes by it, too.
+    pub(crate) has_https: bool,
     /// Room in which the pair talks.
     pub(crate) pair_room: &'a str,
     /// Whether the newcomer searches, too, and has to get an answer within [`SEARCH_TIME`].
@@ -151,6 +154,7 @@ impl Default for Attack<'_> {
             open_files: None,
             has_web: false,
             has_tls: false,
+            has_https: false,
             pair_room: "lobby",
             newcomer_searches: false,
             reaches: &[],
@@ -158,6 +162,34 @@ impl Default for Attack<'_> {
             recruit: &|_| Vec::new(),
             after: &|_| {},
         }
+    }
+}
+
+/// End of an attack, for which its threads wait.
+#[derive(Default)]
+struct End {
+    /// True if the attack is over.
+    is_over: Mutex<bool>,
+    /// Signalled when it is.
+    told: Condvar,
+}
+
+impl End {
+    /// Ends the attack.
+    fn tell(&self) {
+        *self.is_over.lock().unwrap() = true;
+        self.told.notify_all();
+    }
+
+    /// Returns true if the attack is over.
+    fn is_told(&self) -> bool {
+        *self.is_over.lock().unwrap()
+    }
+
+    /// Waits until the attack is over.
+    fn wait(&self) {
+        let is_over = self.is_over.lock().unwrap();
+        drop(self.told.wait_while(is_over, |is_over| !*is_over).unwrap());
     }
 }
 
@@ -169,6 +201,8 @@ pub(crate) struct Target<'a> {
     web: Option<SocketAddr>,
     /// Where it listens for TLS; `None` without [`Attack::has_tls`].
     tls: Option<SocketAddr>,
+    /// Where it listens for browsers over https; `None` without [`Attack::has_https`].
+    https: Option<SocketAddr>,
     /// Path of its control socket.
     pub(crate) control: &'a Path,
     /// Where the attacker connects from.
@@ -178,13 +212,18 @@ pub(crate) struct Target<'a> {
     /// Attackers that have joined already.
     recruits: Mutex<Vec<Client>>,
     /// The attack is over.
-    over: &'a AtomicBool,
+    over: &'a End,
 }
 
 impl Target<'_> {
     /// Returns true if the attack is over.
     pub(crate) fn is_over(&self) -> bool {
-        self.over.load(Ordering::Relaxed)
+        self.over.is_told()
+    }
+
+    /// Waits until the attack is over.
+    pub(crate) fn wait_until_over(&self) {
+        self.over.wait();
     }
 
     /// Returns where the server listens for browsers. Panics without [`Attack::has_web`].
@@ -195,6 +234,12 @@ impl Target<'_> {
     /// Returns where the server listens for TLS. Panics without [`Attack::has_tls`].
     pub(crate) fn tls(&self) -> SocketAddr {
         self.tls.unwrap()
+    }
+
+    /// Returns where the server listens for browsers over https. Panics without
+    /// [`Attack::has_https`].
+    pub(crate) fn https(&self) -> SocketAddr {
+        self.https.unwrap()
     }
 
     /// Takes the attackers that have joined already; none at a second call.
@@ -267,10 +312,15 @@ impl Attack<'_> {
         }
         arguments.extend(self.arguments);
         let root = path("web");
-        if self.has_web {
+        if self.has_web || self.has_https {
             crate::web::write_page(Path::new(&root));
-            arguments.extend(common::WITH_WEB);
             arguments.extend(["--web-root", &root]);
+        }
+        if self.has_web {
+            arguments.extend(common::WITH_WEB);
+        }
+        if self.has_https {
+            arguments.extend(common::WITH_WEB_TLS);
         }
         if self.has_tls {
             arguments.extend(common::WITH_TLS);
@@ -322,14 +372,16 @@ impl Attack<'_> {
         let mut pair = Pair::join(address, self.pair_room, self.password);
         let memory = MemoryWatch::start(fortress.server.id());
         let own = pair.measure(BEFORE);
-        let over = AtomicBool::new(false);
+        let over = End::default();
         let recruits = Mutex::new(fortress.recruits);
         let web = self.has_web.then(|| fortress.server.web_address());
         let tls = self.has_tls.then(|| fortress.server.tls_address());
+        let https = self.has_https.then(|| fortress.server.web_tls_address());
         let target = Target {
             address,
             web,
             tls,
+            https,
             control: &fortress.control,
             origin: self.origin,
             connections: AtomicU64::new(0),
@@ -348,11 +400,14 @@ impl Attack<'_> {
                 web.map_or(Ok(()), |it| crate::web::arrive(NEWCOMER, it))?;
                 tls.map_or(Ok(()), |it| crate::tls::arrive(NEWCOMER, it))
                     .map_err(|error| format!("over TLS: {error}"))?;
+                https
+                    .map_or(Ok(()), |it| crate::web::arrive_over_https(NEWCOMER, it))
+                    .map_err(|error| format!("over https: {error}"))?;
                 Ok::<_, String>(joined)
             });
             let under = pair.measure(DURING);
             let newcomer = newcomer.join().unwrap();
-            over.store(true, Ordering::Relaxed);
+            over.tell();
             (under, newcomer)
         });
         let peak = memory.peak();

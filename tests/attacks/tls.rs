@@ -1,5 +1,5 @@
-//! Floods of the port for TLS: connections that say nothing, garbage, and handshakes as fast as one
-//! address can begin and complete them. A newcomer joins over TLS meanwhile.
+//! Floods of the ports with TLS: connections that say nothing, garbage, and handshakes as fast as one
+//! address can begin and complete them. A newcomer joins over TLS, or by https, meanwhile.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
@@ -55,17 +55,17 @@ pub(crate) fn arrive(from: Ipv4Addr, tls: SocketAddr) -> io::Result<()> {
     if entries > 0 { Ok(()) } else { Err(io::Error::other("no history")) }
 }
 
-/// Connects an attacker. `None` if the server does not take the connection.
-fn connect(target: &Target<'_>) -> Option<TcpStream> {
-    client::connect(ATTACKER, target.tls(), 0).ok()
+/// Connects an attacker to a port. `None` if the server does not take the connection.
+fn connect(port: SocketAddr) -> Option<TcpStream> {
+    client::connect(ATTACKER, port, 0).ok()
 }
 
 /// Keeps [`SILENT`] connections open that say nothing; opens those again that the server closes.
-fn say_nothing(target: &Target<'_>) {
+fn say_nothing(target: &Target<'_>, port: SocketAddr) {
     let mut silent: Vec<TcpStream> = Vec::new();
     while !target.is_over() {
         let missing = SILENT - silent.len();
-        silent.extend((0..missing).filter_map(|_| connect(target)));
+        silent.extend((0..missing).filter_map(|_| connect(port)));
         thread::sleep(ROUND);
         silent.retain(|stream| {
             stream.set_nonblocking(true).is_ok()
@@ -75,12 +75,12 @@ fn say_nothing(target: &Target<'_>) {
 }
 
 /// Opens connections and sends garbage on each, of which every other one looks like a record of TLS.
-fn send_garbage(target: &Target<'_>) {
+fn send_garbage(target: &Target<'_>, port: SocketAddr) {
     let noise: Vec<u8> = (0..GARBAGE).map(|it| (it * 31 % 251) as u8).collect();
     let record = [&[0x16, 0x03, 0x01, 0x40, 0x00], &noise[..]].concat();
     while !target.is_over() {
         for bytes in [&noise, &record] {
-            if let Some(mut stream) = connect(target) {
+            if let Some(mut stream) = connect(port) {
                 // Writing fails when the server has had enough.
                 let _ = stream.write_all(bytes);
             }
@@ -90,12 +90,12 @@ fn send_garbage(target: &Target<'_>) {
 
 /// Begins handshakes as fast as the server takes them, and leaves them there: each costs the server
 /// the whole work.
-fn begin_handshakes(target: &Target<'_>) {
+fn begin_handshakes(target: &Target<'_>, port: SocketAddr) {
     let mut hello = Vec::new();
-    tls_connection(target.tls()).write_tls(&mut hello).unwrap();
+    tls_connection(port).write_tls(&mut hello).unwrap();
     let mut begun = VecDeque::new();
     while !target.is_over() {
-        if let Some(mut stream) = connect(target)
+        if let Some(mut stream) = connect(port)
             && stream.write_all(&hello).is_ok()
         {
             begun.push_back(stream);
@@ -107,24 +107,34 @@ fn begin_handshakes(target: &Target<'_>) {
 }
 
 /// Completes handshakes as fast as the server does, and leaves.
-fn complete_handshakes(target: &Target<'_>) {
+fn complete_handshakes(target: &Target<'_>, port: SocketAddr) {
     while !target.is_over() {
-        let Some(mut stream) = connect(target) else { continue };
-        let mut tls = tls_connection(target.tls());
+        let Some(mut stream) = connect(port) else { continue };
+        let mut tls = tls_connection(port);
         while tls.is_handshaking() && tls.complete_io(&mut stream).is_ok_and(|it| it != (0, 0)) {}
     }
 }
 
-/// All of these at once, from one address.
+/// Does all of these at a port at once, from one address.
+fn flood(target: &Target<'_>, port: SocketAddr) {
+    thread::scope(|scope| {
+        for flood in [say_nothing, send_garbage, begin_handshakes, complete_handshakes] {
+            scope.spawn(move || flood(target, port));
+        }
+    });
+}
+
+/// All floods at the port for TLS.
 #[test]
 fn handshake_floods() {
     let attack = Attack { name: "handshake floods", has_tls: true, ..Attack::default() };
-    attack.run(|target| {
-        thread::scope(|scope| {
-            let floods = [say_nothing, send_garbage, begin_handshakes, complete_handshakes];
-            for flood in floods {
-                scope.spawn(move || flood(target));
-            }
-        });
-    });
+    attack.run(|target| flood(target, target.tls()));
+}
+
+/// All floods at the port for browsers over https.
+#[test]
+fn handshake_floods_over_https() {
+    let name = "handshake floods over https";
+    let attack = Attack { name, has_https: true, ..Attack::default() };
+    attack.run(|target| flood(target, target.https()));
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use pi_chat::model::{Reference, Sequence};
 use pi_chat::wire::FrameReader;
 use pi_chat::wire::tcp::{Decoded, History, ServerFrame};
+use tokio_rustls::rustls::StreamOwned;
 
 use crate::client::{self, Client, encoded, greeting};
 use crate::common;
@@ -58,23 +59,41 @@ fn request(path: &str, host: &str) -> String {
 /// # Errors
 /// A description of the problem: no page, no WebSocket or no history after some attempts.
 pub(crate) fn arrive(from: Ipv4Addr, web: SocketAddr) -> Result<(), String> {
-    let retry = |step: &dyn Fn() -> io::Result<()>| {
-        let mut outcome = step();
+    arrive_over(|| client::connect(from, web, 0))
+}
+
+/// Does the same over https.
+///
+/// # Errors
+/// Those of [`arrive`].
+pub(crate) fn arrive_over_https(from: Ipv4Addr, https: SocketAddr) -> Result<(), String> {
+    arrive_over(|| {
+        let stream = client::connect(from, https, 0)?;
+        Ok(StreamOwned::new(common::tls_connection(https), stream))
+    })
+}
+
+/// Loads the page, then joins by WebSocket, each on a connection that `connect` makes.
+///
+/// # Errors
+/// Those of [`arrive`].
+fn arrive_over<S: Read + Write>(connect: impl Fn() -> io::Result<S>) -> Result<(), String> {
+    let retry = |step: fn(S) -> io::Result<()>| {
+        let mut outcome = connect().and_then(step);
         for _ in 1..ATTEMPTS {
-            outcome = outcome.or_else(|_| step());
+            outcome = outcome.or_else(|_| connect().and_then(step));
         }
         outcome.map_err(|error| error.to_string())
     };
-    retry(&|| load_page(from, web)).map_err(|error| format!("no page: {error}"))?;
-    retry(&|| join(from, web)).map_err(|error| format!("no WebSocket: {error}"))
+    retry(load_page).map_err(|error| format!("no page: {error}"))?;
+    retry(join).map_err(|error| format!("no WebSocket: {error}"))
 }
 
 /// Loads the first file of the page.
 ///
 /// # Errors
 /// The server does not send it.
-fn load_page(from: Ipv4Addr, web: SocketAddr) -> io::Result<()> {
-    let mut stream = client::connect(from, web, 0)?;
+fn load_page(mut stream: impl Read + Write) -> io::Result<()> {
     stream.write_all((request("/", "localhost") + "Connection: close\r\n\r\n").as_bytes())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
@@ -86,8 +105,8 @@ fn load_page(from: Ipv4Addr, web: SocketAddr) -> io::Result<()> {
 ///
 /// # Errors
 /// The server refuses one of both, or sends no history.
-fn join(from: Ipv4Addr, web: SocketAddr) -> io::Result<()> {
-    let mut stream = open(from, web, 0)?;
+fn join(stream: impl Read + Write) -> io::Result<()> {
+    let mut stream = upgrade(stream)?;
     stream.write_all(&message(&greeting("newcomer", &[])))?;
     let (mut reader, mut entries, mut is_over) = (FrameReader::from_server(), 0, false);
     while !is_over {
@@ -109,7 +128,14 @@ fn join(from: Ipv4Addr, web: SocketAddr) -> io::Result<()> {
 /// # Errors
 /// The server does not accept it.
 fn open(from: Ipv4Addr, web: SocketAddr, receive_buffer: usize) -> io::Result<TcpStream> {
-    let mut stream = client::connect(from, web, receive_buffer)?;
+    upgrade(client::connect(from, web, receive_buffer)?)
+}
+
+/// Opens a WebSocket on a connection, and returns that.
+///
+/// # Errors
+/// The server does not accept it.
+fn upgrade<S: Read + Write>(mut stream: S) -> io::Result<S> {
     stream.write_all((request("/chat", "localhost") + UPGRADE).as_bytes())?;
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -126,7 +152,7 @@ fn open(from: Ipv4Addr, web: SocketAddr, receive_buffer: usize) -> io::Result<Tc
 ///
 /// # Errors
 /// Those of the socket.
-fn read_message(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+fn read_message(stream: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut head = [0; 2];
     stream.read_exact(&mut head)?;
     let mut length = usize::from(head[1]);

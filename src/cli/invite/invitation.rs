@@ -26,13 +26,12 @@ impl fmt::Display for NoPage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SwitchedOff => f.write_str(
-                "the server lets no browsers in: its page is not installed (web-root), or this \
-                 way in is switched off (web)",
+                "the page is not installed (web-root), or the port for browsers is switched off (web)",
             ),
             Self::OnlyHere(url) => write!(
                 f,
-                "only this machine reaches the server with a browser, at {url}: web-listen says \
-                 where the server listens, and --url names an address that a proxy has"
+                "only this machine reaches the page, at {url}. web-listen says where the server \
+                 listens, and --url names an address that a proxy has"
             ),
         }
     }
@@ -131,7 +130,8 @@ impl Invitation {
     /// There is neither. The text says what to do.
     pub(super) fn address(&self) -> Result<&str> {
         let address = self.url.as_deref().or_else(|| self.links.first().map(String::as_str));
-        address.ok_or_else(|| anyhow!("{}", self.no_page.as_ref().unwrap_or(&NoPage::SwitchedOff)))
+        let why = self.no_page.as_ref().unwrap_or(&NoPage::SwitchedOff);
+        address.ok_or_else(|| anyhow!("browsers find no way in: {why}"))
     }
 
     /// Checks that the code of an invitation can come behind the address for browsers.
