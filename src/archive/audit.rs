@@ -368,7 +368,7 @@ fn what_was_done(action: &ModerationAction, place: &str) -> String {
             let purpose = if *is_for_claim { "claim a name" } else { "come in" };
             format!("used invitation {} to {purpose}", invitation.id())
         }
-        ModerationAction::DeviceInvited { person, code } => {
+        ModerationAction::DeviceInvited { person, code, .. } => {
             format!("made link code {} for a device of {}", code.id(), person.username)
         }
         ModerationAction::DeviceLinked { person, key, code } => {

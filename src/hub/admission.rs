@@ -248,7 +248,7 @@ impl Hub {
     /// another one of its key has used that.
     fn is_admitted_meanwhile(&self, join: &ValidatedJoin) -> bool {
         match join.link_code {
-            Some(_) => self.is_still_of_person(join),
+            Some(_) => self.is_linked(join),
             None => !self.needs_invitation(join.key),
         }
     }

@@ -138,7 +138,7 @@ impl Hub {
             claim_action::CLAIM => self.claim_name(now, requester, group, user, key),
             claim_action::GIVE_UP => self.give_up_claim(requester, user, &key),
             claim_action::LINK | claim_action::UNLINK_OTHERS => {
-                self.handle_device_claim(requester, session, key, frame);
+                self.handle_device_claim(now, requester, group, session, key, frame);
             }
             _ => self.answer_moderation(&requester, Err(ErrorCode::NotPermitted)),
         }

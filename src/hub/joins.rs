@@ -120,9 +120,17 @@ impl Hub {
                 // Nobody has the token of a new session yet.
                 self.release_name(session);
             }
-            (Ok(()), Some(keeps_name)) => self.lose_join(now, id, pending, session, keeps_name),
+            (Ok(()), Some(keeps_name)) => {
+                let keeps_name = keeps_name && self.is_still_of_person(&pending.join);
+                self.lose_join(now, id, &pending, session, keeps_name);
+            }
             (Ok(()), None) if !self.is_still_of_person(&pending.join) => {
-                self.release_name(session);
+                if pending.join.resumed.is_none() || is_session_gone {
+                    self.release_name(session);
+                } else {
+                    // The session holds this name, and may not: it is away from now on.
+                    self.lose_join(now, id, &pending, session, false);
+                }
                 let refusal = ErrorCode::NameClaimed.into();
                 self.refuse_pending_join(now, id, pending.token, &refusal);
             }
@@ -185,14 +193,14 @@ impl Hub {
         &mut self,
         now: Now,
         id: ConnectionId,
-        pending: PendingJoin,
+        pending: &PendingJoin,
         session: SessionId,
         keeps_name: bool,
     ) {
         let PendingJoin { join, group, .. } = pending;
         self.sessions.bind(session, join.key);
-        self.attach_session(now.moment, (id, group), session, join.username, &[]);
-        self.end_session(now, session, group, keeps_name);
+        self.attach_session(now.moment, (id, *group), session, join.username.clone(), &[]);
+        self.end_session(now, session, *group, keeps_name);
     }
 
     /// Proposes to release the name of a session. For the clients of this hub it is free from now
@@ -218,6 +226,8 @@ impl Hub {
         self.sessions.note_invitation(session, invitation);
         let rooms = self.without_bans(rooms, &username, session, group);
         let names = self.attach_session(now.moment, (id, group), session, username, &rooms);
+        // The name may have been claimed while the `join` was on its way.
+        self.names.set_person(session, self.person_of(session));
         self.limit_names(group);
         self.persist_session(session);
 

@@ -34,14 +34,21 @@ impl RoomMembers {
         is_new
     }
 
-    /// Removes a session of the member with this name in any spelling. Returns true if it was the
-    /// member's last one.
-    pub(super) fn remove(&mut self, username: &Username) -> bool {
-        let Some(member) = self.0.get_mut(username.key()) else {
-            return false;
-        };
+    /// Removes a session of the member with this name in any spelling. If it was the member's last
+    /// one, returns the spelling that the member had.
+    pub(super) fn remove(&mut self, username: &Username) -> Option<Username> {
+        let member = self.0.get_mut(username.key())?;
         member.sessions = member.sessions.saturating_sub(1);
-        member.sessions == 0 && self.0.remove(username.key()).is_some()
+        if member.sessions > 0 {
+            return None;
+        }
+        self.0.remove(username.key()).map(|it| it.username)
+    }
+
+    /// Returns the number of sessions of each member, by name key.
+    #[cfg(test)]
+    pub(super) fn session_counts(&self) -> BTreeMap<NameKey, u32> {
+        self.0.iter().map(|(key, it)| (key.clone(), it.sessions)).collect()
     }
 
     /// Returns the number of members.

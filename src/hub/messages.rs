@@ -249,7 +249,10 @@ impl Hub {
             }
             Target::Session(to, _) => {
                 let mut parties = self.sessions_known_by(*to);
-                for session in self.sessions_known_by(entry.draft.author()) {
+                // Who has sent it gets its echo, also if they are the person no longer.
+                for session in
+                    self.sessions_known_by(entry.draft.author()).into_iter().chain([author])
+                {
                     if !parties.contains(&session) {
                         parties.push(session);
                     }

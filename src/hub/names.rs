@@ -218,6 +218,15 @@ impl NameRegistry {
         }
     }
 
+    /// Records that the claim of the name with this key has ended: those who hold it are nobody's
+    /// sessions any more.
+    pub(super) fn end_person(&mut self, name: &NameKey) {
+        let sessions: Vec<_> = self.sessions_with(name).collect();
+        for session in sessions {
+            self.set_person(session, None);
+        }
+    }
+
     /// Returns the number of the person whose session this is. `None` if it holds no name, or one
     /// that is not claimed by its user.
     pub(super) fn person(&self, session: SessionId) -> Option<SessionId> {

@@ -1,17 +1,17 @@
 //! Persons: users who have claimed a name, with a session on each of their devices
 //! (`docs/protocol/identity.md`, "Several devices").
 //!
-//! A session is a person's while it holds the claimed name and is bound to one of the person's keys.
+//! A session is a person's while it has the claimed name and is bound to one of the person's keys.
 //! Moderation and mailboxes know a person by one number, that of the session which claimed the name;
 //! everybody else they know by the number of the session.
 
 use super::Hub;
-use super::contract::{ConnectionId, Now, Output, Proposal};
+use super::contract::{ConnectionId, Now, Output, Proposal, Quota};
 use super::handshake::{JoinRefusal, ValidatedJoin};
 use super::moderation::Requester;
 use crate::model::{
-    Actor, ErrorCode, FactDraft, IdentityKey, InvitationCode, InvitationHash, ModerationAction,
-    NamedSession, SessionId, Timestamp, Username,
+    Actor, AddressGroup, ErrorCode, FactDraft, IdentityKey, InvitationCode, InvitationHash,
+    ModerationAction, Moment, NameKey, NamedSession, SessionId, Timestamp, Username,
 };
 use crate::moderation::{LinkCode, MAX_DEVICES_OF_PERSON};
 use crate::wire::tcp::{Claim as ClaimFrame, Error, claim_action};
@@ -20,8 +20,11 @@ use crate::wire::tcp::{Claim as ClaimFrame, Error, claim_action};
 const NO_PERSON: &str = "Claim this name first: only then can it have several devices.";
 
 /// Text of error 113 for the session of a device that was unlinked.
-const UNLINKED: &str =
-    "This device may use the name no longer: another device of yours has unlinked it.";
+const UNLINKED: &str = "This device may use the name no longer: the name was left to another device, or claimed there.";
+
+/// Text of error 317 for whose address has made too many link codes.
+const TOO_MANY_CODES: &str =
+    "Your address has claimed many names or linked many devices lately: try again in an hour.";
 
 impl Hub {
     /// Returns the number by which moderation and mailboxes know a session: that of its person or,
@@ -30,10 +33,21 @@ impl Hub {
         self.person_of(session).unwrap_or(session)
     }
 
-    /// Returns the number of the person whose session this is.
+    /// Returns the number of the person whose session this is, connected or away.
     pub(super) fn person_of(&self, session: SessionId) -> Option<SessionId> {
-        let person = self.names.person(session)?;
-        self.moderation.claim_of_person(person).map(|_| person)
+        let known = self.sessions.get(session)?;
+        let key = known.key?;
+        let claim = self.moderation.claim(known.username.key())?;
+        self.moderation.is_key_of(&claim, &key).then_some(claim.person)
+    }
+
+    /// Returns true if a session has the number of a person, and its key is the person's no longer:
+    /// its device is unlinked. It must not be there, under any name: whoever has the number has the
+    /// person's mailbox and roles. `key`: the one that the session is bound to.
+    pub(super) fn is_unlinked_claimer(&self, session: SessionId, key: Option<IdentityKey>) -> bool {
+        self.moderation
+            .claim_of_person(session)
+            .is_some_and(|it| !key.is_some_and(|key| self.moderation.is_key_of(&it, &key)))
     }
 
     /// Returns the sessions that are known by a number: those of a person, or the one with this
@@ -44,7 +58,7 @@ impl Hub {
         let mut sessions: Vec<_> = holders
             .into_iter()
             .flatten()
-            .filter(|it| self.names.person(*it) == Some(number))
+            .filter(|it| self.person_of(*it) == Some(number))
             .collect();
         if self.number_of(number) == number && !sessions.contains(&number) {
             sessions.push(number);
@@ -56,6 +70,13 @@ impl Hub {
     pub(super) fn find_link_code(&self, code: Option<&str>) -> Option<LinkCode<'_>> {
         let code = code?.parse::<InvitationCode>().ok()?;
         self.moderation.find_link_code(code.hash())
+    }
+
+    /// Returns true if the key of a `join` is one of the person's whose link code it has brought:
+    /// another `join` of the key has used the code.
+    pub(super) fn is_linked(&self, join: &ValidatedJoin) -> bool {
+        let claim = join.person.and_then(|it| self.moderation.claim_of_person(it));
+        claim.is_some_and(|it| join.key.is_some_and(|key| self.moderation.is_key_of(&it, &key)))
     }
 
     /// Checks a link code. Returns the number of the person.
@@ -88,9 +109,14 @@ impl Hub {
     }
 
     /// Returns true if a `join` that was found to be a person's still is: the claim is in force, and
-    /// has the key or the link code. So is one that was not a person's.
+    /// has the key or the link code. So is one that was not a person's, unless somebody else has
+    /// claimed the name meanwhile.
     pub(super) fn is_still_of_person(&self, join: &ValidatedJoin) -> bool {
-        let Some(person) = join.person else { return true };
+        let Some(person) = join.person else {
+            let claim = self.moderation.claim(join.username.key());
+            return claim
+                .is_none_or(|it| join.key.is_some_and(|key| self.moderation.is_key_of(&it, &key)));
+        };
         let Some(claim) = self.moderation.claim_of_person(person) else { return false };
         let has_key = join.key.is_some_and(|it| self.moderation.is_key_of(&claim, &it));
         let code = self.moderation.link_code(claim.username.key()).map(|it| it.code);
@@ -116,10 +142,14 @@ impl Hub {
     }
 
     /// Handles a `claim` about the devices of a person: proposes a link code, or leaves the name to
-    /// this device alone.
+    /// this device alone. A link code counts as a claim for the address group: its fact must not push
+    /// those of moderators out of the log. So nobody can leave the name to a device very often
+    /// either: that needs no fact if there is no other device and no link code.
     pub(super) fn handle_device_claim(
         &mut self,
+        now: Moment,
         requester: Requester,
+        group: AddressGroup,
         session: SessionId,
         key: IdentityKey,
         frame: &ClaimFrame,
@@ -128,6 +158,13 @@ impl Hub {
         let Some(claim) = person.filter(|it| self.moderation.is_key_of(it, &key)) else {
             return self.refuse_claim(&requester, NO_PERSON.to_owned());
         };
+        let name = claim.username.key();
+        let is_alone = claim.key == key
+            && self.moderation.device_count(name) == 1
+            && self.moderation.link_code(name).is_none();
+        if frame.action == claim_action::UNLINK_OTHERS && is_alone {
+            return self.answer_moderation(&requester, Ok(1));
+        }
         let person = NamedSession { session: claim.person, username: claim.username.clone() };
         let actor = Actor::Session(person.clone());
         let action = if frame.action == claim_action::LINK {
@@ -135,24 +172,55 @@ impl Hub {
             if frame.code_hash == [0; 32] || self.moderation.invitation(code).is_some() {
                 return self.answer_moderation(&requester, Err(ErrorCode::NotPermitted));
             }
-            ModerationAction::DeviceInvited { person, code }
+            ModerationAction::DeviceInvited { person, key, code }
         } else {
             ModerationAction::NameClaimed { holder: person, key, invitation: claim.invitation }
         };
+        if frame.action == claim_action::LINK && !self.quotas.take_claim(group, now) {
+            self.report_quota(group, Quota::Claims);
+            return self.refuse_claim(&requester, TOO_MANY_CODES.to_owned());
+        }
         self.propose_fact(requester, FactDraft { actor, action, reason: None }, None);
     }
 
     /// Carries out that a name was claimed, or left to one key: the sessions that hold it and are
-    /// bound to the key are the person's. Others end, if the name was the person's before.
+    /// bound to the key are the person's. Others end. So does the session that has claimed the name,
+    /// whatever name it has now, if it is not bound to the key: it has the person's number.
     pub(super) fn settle_claim(&mut self, now: Now, holder: &NamedSession, key: IdentityKey) {
         let person = holder.session;
         let sessions: Vec<_> = self.names.holders(holder.username.key()).collect();
         for session in sessions {
             if self.bound_key(session) == Some(key) {
                 self.names.set_person(session, Some(person));
-            } else if self.names.person(session) == Some(person) {
+            } else {
                 self.end_unlinked(now, session);
             }
+        }
+        let bound = self.sessions.get(person).map(|it| it.key);
+        if bound.is_some_and(|it| self.is_unlinked_claimer(person, it)) {
+            self.end_unlinked(now, person);
+            self.forget_session(person);
+        }
+    }
+
+    /// Forgets the session that has claimed a name, and proposes to delete it: it must be away. The
+    /// person's direct messages stay.
+    fn forget_session(&mut self, session: SessionId) {
+        if self.sessions.forget(session) {
+            self.delete_session(session);
+        }
+    }
+
+    /// Forgets, at a start, the sessions that have the number of a person and must not be there:
+    /// the server has stopped before it could delete them.
+    pub(super) fn forget_unlinked_claimers(&mut self) {
+        let claims = self.moderation.claims();
+        let unlinked: Vec<_> = claims
+            .filter_map(|it| Some((it.person, self.sessions.get(it.person)?.key)))
+            .filter(|(person, key)| self.is_unlinked_claimer(*person, *key))
+            .collect();
+        for (person, _) in unlinked {
+            self.forget_session(person);
         }
     }
 
@@ -168,9 +236,11 @@ impl Hub {
         }
     }
 
-    /// Carries out that the claim of a person has ended: their direct messages end if the session
-    /// that claimed the name is gone. Who holds the name keeps it until they leave.
-    pub(super) fn end_person(&mut self, person: SessionId) {
+    /// Carries out that the claim of a person on a name has ended: their direct messages end if the
+    /// session that claimed the name is gone. Who holds the name keeps it until they leave, or until
+    /// one of them claims it.
+    pub(super) fn end_person(&mut self, name: &NameKey, person: SessionId) {
+        self.names.end_person(name);
         if self.sessions.get(person).is_none() {
             self.outputs.push_back(Output::Propose(Proposal::DeleteSession(person)));
         }

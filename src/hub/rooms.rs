@@ -186,9 +186,9 @@ impl Rooms {
     /// last one there. Then call [`Self::close_if_empty`], or add another member at once.
     pub(super) fn remove_member(&mut self, id: RoomId, username: &Username, now: Moment) {
         if let Some(room) = self.by_id.get_mut(&id)
-            && room.members.remove(username)
+            && let Some(gone) = room.members.remove(username)
         {
-            self.record_presence_change(id, username, now);
+            self.record_presence_change(id, &gone, now);
         }
     }
 

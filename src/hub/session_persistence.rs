@@ -15,8 +15,9 @@ pub(super) fn hash_token(token: &Token) -> TokenHash {
 impl Hub {
     /// Restores sessions and room names from the log. All sessions are then away. Sessions that
     /// were connected when the server stopped count as away from now, and are persisted so. Names
-    /// wait from now on for the sessions that keep them. Removes expired sessions, and evicts
-    /// sessions above the maximum; proposes to delete both.
+    /// wait from now on for the sessions that keep them. Removes expired sessions and those of
+    /// unlinked devices that have a person's number, and evicts sessions above the maximum; proposes
+    /// to delete all of them.
     pub(super) fn restore(
         &mut self,
         now: Now,
@@ -43,6 +44,7 @@ impl Hub {
             }
         }
         self.restore_waiting_names(waiting_names, now.moment);
+        self.forget_unlinked_claimers();
         self.remove_expired_sessions(now.moment);
         let one_more = self.settings.max_sessions.saturating_add(1);
         while self.evict_session_if_full(one_more) {}

@@ -351,6 +351,17 @@ impl Sessions {
         }
     }
 
+    /// Removes a session that is away, and returns true; false, and does nothing, if there is no such
+    /// session or if it is connected. The caller must free its waiting name, and delete it in the
+    /// log.
+    pub(super) fn forget(&mut self, id: SessionId) -> bool {
+        let is_away = self.get(id).is_some_and(|it| it.connection.is_none());
+        if is_away {
+            self.remove(id);
+        }
+        is_away
+    }
+
     /// If there are `max` sessions or more, evicts a session that is away. Returns the session's
     /// number and address group; the group of a restored session is `None`. Returns `None` if there
     /// are fewer sessions, or if none is away. Call it before a new session is created. The caller
@@ -398,6 +409,12 @@ impl Sessions {
     /// Returns the number of connected sessions.
     pub(super) fn connected_count(&self) -> usize {
         self.by_id.len().saturating_sub(self.away.len())
+    }
+
+    /// Returns all sessions, in no order.
+    #[cfg(test)]
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&SessionId, &Session)> {
+        self.by_id.iter()
     }
 
     /// Returns true if there are no sessions.

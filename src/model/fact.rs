@@ -102,7 +102,7 @@ pub struct Sanction {
 pub enum RoomSetting {
     /// Topic of the room; `None`: no topic.
     Topic(Option<Topic>),
-    /// Minimum interval between two messages of one session.
+    /// Minimum interval between two messages of one user.
     SlowMode(SlowMode),
     /// True if only sessions with a role may talk in the room.
     Moderated(bool),
@@ -236,6 +236,8 @@ pub enum ModerationAction {
     DeviceInvited {
         /// The person: number and claimed name.
         person: NamedSession,
+        /// Key of the device that has made it.
+        key: IdentityKey,
         /// Hash of the link code.
         code: InvitationHash,
     },

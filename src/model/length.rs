@@ -80,7 +80,7 @@ impl FromStr for SanctionLength {
     }
 }
 
-/// Slow mode of a room: minimum interval between two messages of one session, up to an hour, or
+/// Slow mode of a room: minimum interval between two messages of one user, up to an hour, or
 /// off.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "u16", into = "u16")]

@@ -73,7 +73,7 @@ pub enum ModerationCommand {
         /// Reason, which the user is told.
         reason: Option<Reason>,
     },
-    /// Sets the minimum interval between two messages of one session in a room.
+    /// Sets the minimum interval between two messages of one user in a room.
     SetSlowMode {
         /// The room.
         room: RoomSelector,
@@ -250,7 +250,7 @@ pub enum ModerationEvent {
     RoomModes {
         /// Canonical name of the room.
         room: String,
-        /// Minimum interval between two messages of one session; zero: no slow mode.
+        /// Minimum interval between two messages of one user; zero: no slow mode.
         slow: Duration,
         /// True if only users with a role may talk.
         is_moderated: bool,

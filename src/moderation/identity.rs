@@ -89,7 +89,7 @@ impl<'a> LinkCode<'a> {
     /// Returns the link code that a fact makes; `None` if it makes none.
     fn of(fact: &'a SharedFact) -> Option<Self> {
         match &fact.draft.action {
-            ModerationAction::DeviceInvited { person, code } => {
+            ModerationAction::DeviceInvited { person, code, .. } => {
                 Some(Self { person, code: *code, fact })
             }
             _ => None,
@@ -155,12 +155,11 @@ impl ModerationState {
             ModerationAction::InvitationRevoked { invitation } => {
                 self.invitation(*invitation).map(|_| ()).ok_or(FactError::NotInForce)
             }
-            ModerationAction::DeviceInvited { person, .. } => {
-                if self.is_person(person) {
-                    Ok(())
-                } else {
-                    Err(FactError::Claimed)
-                }
+            ModerationAction::DeviceInvited { person, key, .. } => {
+                // The device may have been unlinked meanwhile.
+                let has_key =
+                    self.claim(person.username.key()).is_some_and(|it| self.is_key_of(&it, key));
+                if has_key && self.is_person(person) { Ok(()) } else { Err(FactError::Claimed) }
             }
             ModerationAction::DeviceLinked { person, key, code } => {
                 let name = person.username.key();

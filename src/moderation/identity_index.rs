@@ -82,7 +82,7 @@ impl IdentityIndex {
                     self.invited_lookalikes.set(name.skeleton(), it.hash, is_in);
                 }
             }
-            ModerationAction::DeviceInvited { person, code } => {
+            ModerationAction::DeviceInvited { person, code, .. } => {
                 self.link_codes.set(*code, person.username.key().clone(), is_in);
             }
             ModerationAction::DeviceLinked { person, key, .. } => {

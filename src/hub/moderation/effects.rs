@@ -121,9 +121,9 @@ impl Hub {
                 }
                 1
             }
-            ModerationAction::ClaimEnded { .. } => {
+            ModerationAction::ClaimEnded { username, .. } => {
                 if let Some(person) = ended {
-                    self.end_person(person);
+                    self.end_person(username.key(), person);
                 }
                 1
             }

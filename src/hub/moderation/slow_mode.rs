@@ -61,13 +61,20 @@ impl Hub {
         last.map_or(Duration::ZERO, |at| interval.saturating_sub(now.since(*at)))
     }
 
-    /// Records that a message is proposed, for the slow mode of its room.
+    /// Records that a message is proposed, for the slow mode of its room. It counts for all devices of
+    /// a person.
     pub(in super::super) fn record_speech(&mut self, now: Moment, draft: &Draft) {
-        if let Target::Room(room) = &draft.target
-            && !self.moderation.slow_mode(room.key()).interval().is_zero()
-            && let Some(author) = self.sessions.get_mut(draft.session)
-        {
-            author.last_spoken.record(room.key().clone(), now);
+        let Target::Room(room) = &draft.target else {
+            return;
+        };
+        if self.moderation.slow_mode(room.key()).interval().is_zero() {
+            return;
+        }
+        let others = self.sessions_known_by(draft.author()).into_iter();
+        for session in others.chain([draft.session]) {
+            if let Some(author) = self.sessions.get_mut(session) {
+                author.last_spoken.record(room.key().clone(), now);
+            }
         }
     }
 

@@ -49,11 +49,24 @@ impl Harness {
 
     /// Connects a client at this address as [`Self::greet_for_proof`].
     pub(super) fn greet_for_proof_from(&mut self, address: IpAddr) -> (ConnectionId, ProofContext) {
-        let context = context(u8::try_from(self.last_connection + 1).unwrap());
+        let context = self.next_context();
         let connection = self.connect_with(address, Some(context.clone()));
         self.send(connection, hello(feature::IDENTITY | feature::PRESENCE));
         self.take_received(connection);
         (connection, context)
+    }
+
+    /// Connects a client that may prove a key. Sends no `hello`. Returns the connection and what its
+    /// proofs sign.
+    pub(super) fn connect_for_proof(&mut self) -> (ConnectionId, ProofContext) {
+        let context = self.next_context();
+        (self.connect_with(HERE, Some(context.clone())), context)
+    }
+
+    /// Returns what proofs sign on the next connection, with a challenge that the 250 before did not
+    /// have.
+    fn next_context(&self) -> ProofContext {
+        context(u8::try_from(self.last_connection % 250 + 1).unwrap())
     }
 
     /// Connects a client that proves a key, and joins. Does not check the answer.

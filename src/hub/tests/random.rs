@@ -8,16 +8,20 @@ use proptest::prelude::*;
 use super::frames::*;
 use super::harness::*;
 use super::inspect::{is_answer, is_echo, is_entering, new_entry, sequence_of, session_of};
+use super::proofs::key_pair;
 use super::steps::{NAMES, ROOMS, Step, step};
 use crate::hub::read_queue::ReadQueue;
 use crate::hub::{
     ConnectionId, Hub, Input, NameHold, OwnerRequestId, RestoredState, StorageHealth,
 };
 use crate::model::{
-    HubSettings, ModerationRequest, Position, Reference, Role, RoomName, RoomSetting, SanctionKind,
-    SanctionLength, Scope, Sequence, SessionId, SlowMode, Token, UserSelector, Username,
+    ClaimPolicy, HubSettings, InvitationCode, ModerationRequest, Position, Reference, Role,
+    RoomName, RoomSetting, SanctionKind, SanctionLength, Scope, Sequence, SessionId, SlowMode,
+    Token, UserSelector, Username,
 };
-use crate::wire::tcp::{ClientFrame, Join, Moderate, Remove, ServerFrame, action, feature, flag};
+use crate::wire::tcp::{
+    Claim, ClientFrame, Join, Moderate, Remove, ServerFrame, action, feature, flag,
+};
 
 /// Simulated clients around the harness.
 struct Simulation {
@@ -45,6 +49,8 @@ struct Simulation {
     elsewhere: Vec<(SessionId, NameHold)>,
     /// Number of requests of the command line since the last restart.
     owner_requests: usize,
+    /// Persons whose session each session was at some time, by their numbers.
+    persons: HashMap<SessionId, BTreeSet<SessionId>>,
     /// Last message reference of each session.
     last_references: HashMap<SessionId, u64>,
 }
@@ -72,6 +78,7 @@ impl Simulation {
             greatest_sequences: HashMap::new(),
             elsewhere: Vec::new(),
             owner_requests: 0,
+            persons: HashMap::new(),
             last_references: HashMap::new(),
         }
     }
@@ -95,9 +102,16 @@ impl Simulation {
     /// Performs a step, records the progress, and checks the invariants.
     fn apply(&mut self, step: &Step) {
         match step {
-            Step::Join { name, rooms, features, token, position } => {
-                self.join(*name, rooms, *features, *token, *position);
+            Step::Join { name, rooms, features, token, position, key, code } => {
+                let credentials = (*token, *key, *code);
+                self.join(*name, rooms, *features, credentials, *position);
             }
+            Step::Claim(who, action, number) => {
+                let (action, code_hash) = (*action, code(*number).hash().0);
+                let claim = Claim { reference: Reference(1), action, code_hash };
+                self.send_request(*who, claim.into());
+            }
+            Step::Release(name) => self.release(*name),
             Step::Disconnect(who) => {
                 if let Some(id) = self.pick_client(*who) {
                     self.disconnect(id);
@@ -199,16 +213,26 @@ impl Simulation {
         self.check_invariants();
     }
 
-    /// Connects a client and sends its `join`.
+    /// Releases the claim of a name, as the command line does.
+    fn release(&mut self, name: usize) {
+        let username = Username::new(NAMES[name]).unwrap();
+        self.request_as_owner(ModerationRequest::ReleaseClaim { username });
+    }
+
+    /// Connects a client and sends its `join`, with a token, the proof of a key, and a link code, if
+    /// they are given.
     fn join(
         &mut self,
         name: usize,
         rooms: &[usize],
         features: u64,
-        token: Option<usize>,
+        (token, key, link_code): (Option<usize>, Option<u8>, Option<u8>),
         position: u8,
     ) {
-        let id = self.harness.connect();
+        let (id, context) = self.harness.connect_for_proof();
+        let features = features | key.map_or(0, |_| feature::IDENTITY);
+        let proof = key.map(|it| Box::new(key_pair(it).prove(&context)));
+        let invite = link_code.map(|it| code(it).to_string());
         let rooms: Vec<&str> = rooms.iter().map(|it| ROOMS[*it]).collect();
         let known = token.and_then(|it| self.tokens.get(it % self.tokens.len().max(1))).copied();
         let reached = known.and_then(|(_, session)| self.greatest_sequences.get(&session).copied());
@@ -223,7 +247,7 @@ impl Simulation {
         let token = known.map(|(token, _)| token);
         let position = position.map(|sequence| Position { log_id: LOG, sequence });
         self.harness.send(id, hello(features));
-        self.harness.send(id, Join { token, position, ..join(NAMES[name], &rooms) });
+        self.harness.send(id, Join { token, position, proof, invite, ..join(NAMES[name], &rooms) });
         self.clients.push(id);
     }
 
@@ -300,6 +324,9 @@ impl Simulation {
     fn record_progress(&mut self) {
         for client in self.harness.clients.values() {
             let Some(session) = session_of(&client.received) else { continue };
+            if let Some(person) = self.harness.hub.person_of(session) {
+                self.persons.entry(session).or_default().insert(person);
+            }
             let token = welcome(&client.received).token;
             if !self.tokens.iter().any(|it| it.0 == token) {
                 self.tokens.push((token, session));
@@ -312,16 +339,30 @@ impl Simulation {
 
     /// Checks the invariants that hold at any time. The harness checks others.
     fn check_invariants(&self) {
-        let mut names = HashSet::new();
+        let hub = &self.harness.hub;
+        let nobody = BTreeSet::new();
+        let mut names: HashMap<String, &BTreeSet<SessionId>> = HashMap::new();
         let mut sessions = HashSet::new();
         for client in self.harness.clients.values() {
             let Some(session) = session_of(&client.received) else { continue };
             if !client.received.contains(&ClientEvent::Closed) {
                 let name = Username::new(&welcome(&client.received).username).unwrap();
-                assert!(names.insert(name.key().skeleton()), "{name} twice");
-                let holder = self.harness.hub.names.holder(name.key());
-                assert_eq!(holder, Some(session), "{name}");
+                let persons = self.persons.get(&session).unwrap_or(&nobody);
+                if let Some(others) = names.insert(name.key().skeleton(), persons) {
+                    assert!(!others.is_disjoint(persons), "{name} twice");
+                }
+                let mut holders = hub.names.holders(name.key());
+                assert!(holders.any(|it| it == session), "{name}");
                 assert!(sessions.insert(session), "{session} twice");
+                assert_eq!(hub.names.person(session), hub.person_of(session), "{name}");
+            }
+            let own = self.persons.get(&session).into_iter().flatten().chain([&session]);
+            let own: Vec<_> = own.copied().collect();
+            for it in &client.received {
+                if let ClientEvent::Frame(ServerFrame::DirectEntry(it)) = it {
+                    let parties = [it.to_session, it.from_session, it.from_person];
+                    assert!(parties.iter().any(|it| own.contains(it)), "not for {session}: {it:?}");
+                }
             }
             let sequences: Vec<Sequence> = client.received.iter().filter_map(new_entry).collect();
             // An entered room brings its history, which may be older.
@@ -332,7 +373,8 @@ impl Simulation {
                 assert!(sequences.is_sorted_by(|a, b| a < b), "{sequences:?}");
             }
         }
-        let state = self.harness.hub.moderation().encode();
+        self.check_sessions();
+        let state = hub.moderation().encode();
         assert_eq!(state, self.harness.observer.as_ref().unwrap().moderation().encode());
         for client in self.harness.clients.values() {
             check_removals(&client.received);
@@ -348,6 +390,23 @@ impl Simulation {
                     assert!(taken.contains(&(session, it.reference)), "{it:?} is not in the log");
                 }
             }
+        }
+    }
+
+    /// Checks that the members of each room are those whose sessions are in it, with as many
+    /// sessions. Checks that nobody has the number of a person but a session with one of their keys.
+    fn check_sessions(&self) {
+        let hub = &self.harness.hub;
+        for room in hub.rooms.iter() {
+            let id = hub.rooms.find(&room.name).unwrap();
+            let mut counts = BTreeMap::new();
+            for (_, session) in hub.sessions.iter().filter(|(_, it)| it.rooms.contains(&id)) {
+                *counts.entry(session.username.key().clone()).or_default() += 1;
+            }
+            assert_eq!(room.members.session_counts(), counts, "in {}", room.name);
+        }
+        for (session, known) in hub.sessions.iter() {
+            assert!(!hub.is_unlinked_claimer(*session, known.key), "{session}");
         }
     }
 
@@ -429,7 +488,8 @@ impl Simulation {
                     since.get(&room.as_str().to_lowercase()).copied()
                 }
                 crate::model::Target::Session(to, _) => {
-                    start.filter(|_| [*to, entry.draft.session].contains(&session))
+                    let number = self.harness.hub.number_of(session);
+                    start.filter(|_| [*to, entry.draft.author()].contains(&number))
                 }
             };
             if from.is_some_and(|from| entry.sequence > from) {
@@ -491,6 +551,7 @@ impl Simulation {
         while !self.elsewhere.is_empty() {
             self.end_elsewhere();
         }
+        (0..NAMES.len()).for_each(|it| self.release(it));
         self.harness.run_log();
         assert_eq!(self.harness.connected_users, 0);
         self.harness.advance(2 * 24 * 60 * 60 * 1_000);
@@ -519,6 +580,11 @@ fn check_removals(received: &[ClientEvent]) {
             _ => {}
         }
     }
+}
+
+/// Returns the link code with this number.
+fn code(number: u8) -> InvitationCode {
+    InvitationCode::from_random([number; 10])
 }
 
 /// Returns a scope: a room, or the server (`None`).
@@ -575,6 +641,7 @@ fn settings() -> HubSettings {
         max_connections: 12,
         max_connections_per_address: 8,
         max_rooms: 3,
+        claims: ClaimPolicy::Open,
         ..HubSettings::default()
     }
 }

@@ -15,7 +15,21 @@ pub(super) const ROOMS: &[&str] = &["lobby", "attic", "Attic", "cellar"];
 pub(super) enum Step {
     /// A client connects and joins, with or without a token. `position`: 0 for none, 1 for the
     /// start of the log, 2 for the last sequence that the session has received.
-    Join { name: usize, rooms: Vec<usize>, features: u64, token: Option<usize>, position: u8 },
+    /// `key`: number of the key that it proves. `code`: number of the link code that it brings.
+    Join {
+        name: usize,
+        rooms: Vec<usize>,
+        features: u64,
+        token: Option<usize>,
+        position: u8,
+        key: Option<u8>,
+        code: Option<u8>,
+    },
+    /// A client claims its name, gives up the claim, makes a link code or unlinks the others: client,
+    /// action, number of the link code.
+    Claim(usize, u8, u8),
+    /// The command line releases the claim of a name.
+    Release(usize),
     /// A client disconnects.
     Disconnect(usize),
     /// A client half-closes its connection: client, true if inside a frame.
@@ -87,16 +101,23 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         ]),
         prop::option::of(any::<usize>()),
         0_u8..3,
+        prop::option::weighted(0.7, 1_u8..4),
+        prop::option::weighted(0.7, 0_u8..2),
     )
-        .prop_map(|(name, rooms, features, token, position)| Step::Join {
+        .prop_map(|(name, rooms, features, token, position, key, code)| Step::Join {
             name,
             rooms,
             features,
             token,
             position,
+            key,
+            code,
         });
     prop_oneof![
         6 => join,
+        8 => (any::<usize>(), 1_u8..5, 0_u8..2)
+            .prop_map(|(who, action, code)| Step::Claim(who, action, code)),
+        1 => (0..NAMES.len()).prop_map(Step::Release),
         2 => any::<usize>().prop_map(Step::Disconnect),
         1 => any::<(usize, bool)>().prop_map(|(who, in_frame)| Step::HalfClose(who, in_frame)),
         8 => (any::<usize>(), 0..ROOMS.len()).prop_map(|(who, room)| Step::Say(who, room)),

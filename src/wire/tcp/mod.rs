@@ -159,7 +159,7 @@ pub mod action {
     pub const MUTE: u8 = 4;
     /// Lifts a mute.
     pub const UNMUTE: u8 = 5;
-    /// Sets the minimum interval between two messages of a session in a room.
+    /// Sets the minimum interval between two messages of a user in a room.
     pub const SLOW: u8 = 6;
     /// Sets whether only sessions with a role may talk in a room.
     pub const MODERATED: u8 = 7;

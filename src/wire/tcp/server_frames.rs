@@ -280,7 +280,7 @@ pub struct TopicChanged {
 pub struct RoomModes {
     /// Canonical name of the room.
     pub room: String,
-    /// Minimum interval between two messages of one session, in seconds; 0: no slow mode.
+    /// Minimum interval between two messages of one user, in seconds; 0: no slow mode.
     pub slow: u32,
     /// True if only sessions with a role may talk.
     pub moderated: bool,
