@@ -86,7 +86,7 @@ test("what was not acknowledged is sent after a reload, once and in order", asyn
   network.holdAnswers();
   for (const text of numbered(1, 3)) await say(page, text);
   await client.event((it) => it.text === "number 3");
-  assert.equal(await page.locator(".is-pending").count(), 3);
+  await until(async () => (await page.locator(".is-pending").count()) === 3);
   await page.goto("about:blank");
   network.cut();
   await page.goto(network.url);
