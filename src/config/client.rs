@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 
 use super::user::{default_username, env_bool, read_config_file};
@@ -101,7 +101,9 @@ impl PartialConfig {
     /// another value not UTF-8, except the path.
     pub fn from_environment() -> Result<Self> {
         let timeout = env_text("PI_CHAT_TIMEOUT")?
-            .map(|it| it.parse().with_context(|| format!("PI_CHAT_TIMEOUT={it} is no number")))
+            .map(|it| {
+                it.parse().map_err(|_| anyhow!("PI_CHAT_TIMEOUT={it} must be a whole number"))
+            })
             .transpose()?;
         Ok(Self {
             server: env_text("PI_CHAT_SERVER")?,
@@ -145,7 +147,7 @@ impl PartialConfig {
     /// It is neither.
     pub fn server_link(&self) -> Result<Option<ServerLink>> {
         let parse = |text: &String| {
-            text.parse().with_context(|| format!("“{text}” is no server's address"))
+            text.parse().with_context(|| format!("“{text}” is not the address of a server"))
         };
         self.server.as_ref().map(parse).transpose()
     }
@@ -177,11 +179,11 @@ impl PartialConfig {
         let mut password = self.password;
         if let (None, Some(file)) = (&password, &self.password_file) {
             let line = read_first_line(file)
-                .with_context(|| format!("cannot read the password in {}", file.display()))?;
+                .with_context(|| format!("cannot read the password file {}", file.display()))?;
             password = Some(line);
         }
         if password.as_ref().is_some_and(|it| it.is_empty() || it.len() > MAX_PASSWORD) {
-            bail!("a password has 1 to {MAX_PASSWORD} bytes");
+            bail!("the password must have 1 to {MAX_PASSWORD} bytes");
         }
         Ok(Config {
             server,
@@ -221,7 +223,7 @@ mod tests {
         let path = directory.path().join("client.toml");
         fs::write(&path, "server = \"pi\"\nnmae = \"anna\"\n").unwrap();
         let error = format!("{:#}", PartialConfig::from_file(Some(&path)).err().unwrap());
-        assert!(error.contains("nmae") && error.contains("line 2"), "{error}");
+        assert!(error.ends_with("line 2: unknown key “nmae”; did you mean “name”?"), "{error}");
         fs::write(&path, "server = \"pi\"\npassword-file = \"secret\"\n").unwrap();
         let partial = PartialConfig::from_file(Some(&path)).unwrap();
         assert_eq!(partial.password_file, Some(directory.path().join("secret")));

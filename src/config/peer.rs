@@ -82,7 +82,7 @@ impl PartialConfig {
     pub fn from_environment() -> Result<Self> {
         let list = |key: &str| env_text(key).map(|text| text.map(|it| split_list(&it)));
         let port = env_text("PI_CHAT_PORT")?
-            .map(|it| it.parse().with_context(|| format!("PI_CHAT_PORT={it} is no port")))
+            .map(|it| it.parse().map_err(|_| anyhow!("PI_CHAT_PORT={it} must be from 1 to 65535")))
             .transpose()?;
         Ok(Self {
             name: env_text("PI_CHAT_NAME")?,
@@ -118,18 +118,19 @@ impl PartialConfig {
     /// A name, port or address is invalid, or the passphrase cannot be read or is empty.
     pub fn into_config(self) -> Result<Config> {
         let name = self.name.unwrap_or_else(default_username);
-        let name = Username::new(&name).map_err(|it| anyhow!("“{name}” is no name: {it}"))?;
+        let name = Username::new(&name).map_err(|it| anyhow!("“{name}” cannot be a name: {it}"))?;
         let room = match self.room {
             Some(room) => RoomName::new(strip_room_prefix(&room))
-                .map_err(|it| anyhow!("“{room}” is no room's name: {it}"))?,
+                .map_err(|it| anyhow!("“{room}” cannot be the name of a room: {it}"))?,
             None => RoomName::lobby(),
         };
         let port = self.port.unwrap_or(DEFAULT_PORT);
         if port == 0 {
-            bail!("0 is no port (1 to 65535)");
+            bail!("the port must be from 1 to 65535");
         }
-        let parse =
-            |it: &String| it.parse().with_context(|| format!("“{it}” is no peer's address"));
+        let parse = |it: &String| {
+            it.parse().with_context(|| format!("“{it}” is not the address of a peer"))
+        };
         let hosts: Result<Vec<HostAddress>> = self.peers.iter().flatten().map(parse).collect();
         let interfaces = self.interfaces.into_iter().flatten().collect();
         let passphrase = match (self.passphrase_file, env::var_os("CREDENTIALS_DIRECTORY")) {
@@ -174,9 +175,9 @@ fn systemd_passphrase(directory: &Path) -> Result<Option<Password>> {
 /// The file cannot be read, is not text, or its first line is empty.
 fn read_passphrase(file: &Path) -> Result<Password> {
     let line = read_first_line(file)
-        .with_context(|| format!("cannot read the passphrase in {}", file.display()))?;
+        .with_context(|| format!("cannot read the passphrase file {}", file.display()))?;
     if line.is_empty() {
-        bail!("the first line of {} is empty: it has to be the passphrase", file.display());
+        bail!("the first line of {} is empty: write the passphrase there", file.display());
     }
     Ok(Password(line))
 }

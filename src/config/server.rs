@@ -274,7 +274,7 @@ impl ServerOptions {
     /// names the line.
     pub fn from_file(path: &Path) -> Result<Self> {
         let text = text_input::read_file(path)
-            .with_context(|| format!("cannot read the configuration {}", path.display()))?;
+            .with_context(|| format!("cannot read the configuration file {}", path.display()))?;
         parse_toml(path, &text)
     }
 
@@ -466,7 +466,10 @@ impl ServerOptions {
         settings.hub.check()?;
         let FanoutLimits { feed_bytes, total_bytes } = settings.backlog;
         ensure!(feed_bytes >= MAX_FRAME, "max-backlog: must be at least {MAX_FRAME}");
-        ensure!(total_bytes >= feed_bytes, "max-backlog-total: must not be below max-backlog");
+        ensure!(
+            total_bytes >= feed_bytes,
+            "max-backlog-total: must be at least max-backlog ({feed_bytes})"
+        );
         Ok(settings)
     }
 }
@@ -477,7 +480,7 @@ impl ServerOptions {
 /// A text is no address or network.
 fn parse_networks(texts: &[String]) -> Result<Vec<IpNetwork>> {
     let parse = |text: &String| {
-        text.parse().map_err(|error: NetworkError| anyhow!("trusted-proxies: {text}: {error}"))
+        text.parse().map_err(|error: NetworkError| anyhow!("trusted-proxies: “{text}” {error}"))
     };
     texts.iter().map(parse).collect()
 }
@@ -489,7 +492,7 @@ fn parse_networks(texts: &[String]) -> Result<Vec<IpNetwork>> {
 fn parse_rooms(names: &[String]) -> Result<Vec<RoomName>> {
     let parse = |name: &String| {
         RoomName::new(strip_room_prefix(name))
-            .map_err(|_| anyhow!("reserved-rooms: not the name of a room: {name}"))
+            .map_err(|_| anyhow!("reserved-rooms: “{name}” cannot be the name of a room"))
     };
     names.iter().map(parse).collect()
 }
@@ -500,7 +503,7 @@ fn parse_rooms(names: &[String]) -> Result<Vec<RoomName>> {
 /// It is more than a line or too long.
 fn parse_motd(motd: Option<&str>) -> Result<Option<AnnouncementText>> {
     let motd = motd.filter(|it| !it.is_empty()).map(AnnouncementText::new);
-    motd.transpose().context("motd is no line of at most 512 bytes")
+    motd.transpose().context("motd must be one line of at most 512 bytes")
 }
 
 /// Returns the server's password: `given`, otherwise the first line of `file`. `None` if neither is
@@ -510,11 +513,11 @@ fn parse_motd(motd: Option<&str>) -> Result<Option<AnnouncementText>> {
 /// Both are set, or the file cannot be read.
 fn read_password(given: Option<String>, file: Option<PathBuf>) -> Result<Option<String>> {
     match (given, file) {
-        (Some(_), Some(_)) => bail!("password and password-file exclude each other"),
+        (Some(_), Some(_)) => bail!("set either password or password-file, not both"),
         (given, None) => Ok(given),
         (None, Some(path)) => {
             let line = text_input::read_first_line(&path)
-                .with_context(|| format!("cannot read the password from {}", path.display()))?;
+                .with_context(|| format!("cannot read the password file {}", path.display()))?;
             Ok(Some(line))
         }
     }

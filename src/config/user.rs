@@ -66,7 +66,7 @@ fn parse_bool(key: &str, text: &str) -> Result<bool> {
     match text {
         "1" | "true" | "yes" => Ok(true),
         "0" | "false" | "no" => Ok(false),
-        _ => bail!("{key}={text} is neither 1 nor 0"),
+        _ => bail!("{key}={text} must be 1 or 0"),
     }
 }
 
@@ -111,6 +111,6 @@ mod tests {
     fn booleans_are_parsed() {
         let says = |text| parse_bool("PI_CHAT_ASK", text);
         assert!(says("1").unwrap() && says("true").unwrap() && !says("0").unwrap());
-        assert_eq!(says("maybe").unwrap_err().to_string(), "PI_CHAT_ASK=maybe is neither 1 nor 0");
+        assert_eq!(says("maybe").unwrap_err().to_string(), "PI_CHAT_ASK=maybe must be 1 or 0");
     }
 }

@@ -60,21 +60,21 @@ impl FromStr for ServerAddress {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AddressError {
     /// The host is empty.
-    #[error("it names no host")]
+    #[error("the host is missing")]
     NoHost,
     /// The text after the host is not a port from 1 to 65535. The field holds that text.
-    #[error("“{0}” is no port (1 to 65535)")]
+    #[error("“{0}” is not a port (1 to 65535)")]
     Port(String),
     /// The scheme is `chats://` (TLS), where only plain addresses are meant: among peers.
-    #[error("chats:// (TLS) is for servers")]
+    #[error("chats:// (TLS) is for servers only")]
     Tls,
     /// The scheme is neither `chat://` nor `chats://`.
-    #[error("only chat:// and chats:// addresses are meant here")]
+    #[error("an address begins with chat:// or chats:// (TLS), or with the host")]
     Scheme,
     /// The host contains this character, which is not allowed. No host may contain a control
     /// character. Only a service instance name may contain white space or one of `/[]@?#`.
     /// A missing closing bracket is reported as `[`.
-    #[error("a host has no “{0}” in it")]
+    #[error("a host cannot have “{0}” in it")]
     Character(char),
 }
 

@@ -21,7 +21,7 @@ pub struct IpNetwork {
 pub enum NetworkError {
     /// The text is neither an address nor an address with a slash and a prefix length, or the
     /// prefix is longer than the address. An IPv4-mapped IPv6 address is refused too.
-    #[error("not an IP address, or a network such as 192.0.2.0/24 or 2001:db8::/32")]
+    #[error("is not an IP address, or a network such as 192.0.2.0/24 or 2001:db8::/32")]
     Syntax,
     /// The address has bits after the prefix.
     #[error("has address bits after its prefix; the network of this address is {0}")]

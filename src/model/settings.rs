@@ -147,7 +147,7 @@ impl HubSettings {
             return wrong("max-rooms", "must be at least 1");
         }
         if self.max_sessions < self.max_connections {
-            return wrong("max-sessions", "must not be below max-connections");
+            return wrong("max-sessions", "must be at least max-connections");
         }
         if self.burst == 0 {
             return wrong("burst", "must be at least 1");

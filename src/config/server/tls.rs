@@ -62,13 +62,15 @@ impl ServerOptions {
                 Some(identity.context("tls-certificate and tls-key")?)
             }
             (None, None) => None,
-            _ => bail!("tls-certificate and tls-key need each other"),
+            _ => bail!("tls-certificate and tls-key must be set together"),
         };
         let has_key = self.has_tls_key();
         let is_default = self.tls_listen.is_none();
         let listen = self.tls_listen.clone().unwrap_or_else(|| self.default_tls_listen());
         if listen.is_empty() && has_key && self.tls == Some(true) {
-            bail!("tls-listen is needed, because listen has no address with port {DEFAULT_PORT}");
+            bail!(
+                "set tls-listen: its default follows from listen, which has no address with port {DEFAULT_PORT}"
+            );
         }
         let is_on = self.tls.unwrap_or(true) && has_key && !listen.is_empty();
         Ok(TlsSettings { listen: is_on.then_some(listen), is_default, certificate })

@@ -37,7 +37,7 @@ fn check_hosts(hosts: &[String]) -> Result<()> {
         !it.is_empty() && it.bytes().all(|c| c.is_ascii_alphanumeric() || b"-._".contains(&c))
     };
     match hosts.iter().find(|it| !is_name(it)) {
-        Some(host) => bail!("web-hosts: not the name of a host: {host}"),
+        Some(host) => bail!("web-hosts: “{host}” is not the name of a host"),
         None => Ok(()),
     }
 }
@@ -52,7 +52,9 @@ fn check_origins(origins: &[String]) -> Result<()> {
         it == "*" || host.is_some_and(|it| !it.is_empty() && !it.contains('/'))
     };
     match origins.iter().find(|it| !is_origin(it)) {
-        Some(origin) => bail!("web-origins: not an origin, such as https://example.org: {origin}"),
+        Some(origin) => {
+            bail!("web-origins: “{origin}” is not an origin, such as https://example.org")
+        }
         None => Ok(()),
     }
 }
