@@ -93,7 +93,7 @@ fn validate_rejects_invalid_configurations() {
 
     let (code, told) = run_with_config("name = \"attic\"\nport = 2428\n", &["validate"]);
     assert_eq!(code, Some(78));
-    assert!(told.contains("line 2") && told.contains("`port`"), "{told}");
+    assert!(told.contains("line 2") && told.contains("“port”"), "{told}");
 
     for text in [
         "burst = 0",

@@ -314,11 +314,11 @@ fn only_a_key_that_is_kept_is_said_to_be_remembered() {
         start_client(home.path(), &arguments).finish().1.join("\n")
     };
     let fresh = told(&["--fresh"]);
-    assert!(fresh.contains("a key that is new here") && !fresh.contains("remembered"), "{fresh}");
+    assert!(fresh.contains("this key is new here") && !fresh.contains("remembered"), "{fresh}");
     let first = told(&[]);
     assert!(first.contains("will be remembered"), "{first}");
     let again = told(&[]);
-    assert!(again.contains("the same key as ever"), "{again}");
+    assert!(again.contains("the same key as before"), "{again}");
     let sent = send(home.path(), &address, &[]);
     assert!(sent.status.success() && sent.stdout.is_empty() && sent.stderr.is_empty(), "{sent:?}");
 }

@@ -225,7 +225,9 @@ async fn resolve_host(address: &HostAddress) -> Result<Vec<SocketAddr>, String> 
     let host = &address.host;
     match timeout(LOOKUP_TIMEOUT, lookup_host((host.as_str(), address.port))).await {
         Ok(Ok(found)) => Ok(found.collect()),
-        Ok(Err(error)) => Err(format!("The name {host} was not found ({error}).")),
+        Ok(Err(error)) => {
+            Err(format!("There is no host called {host}: {error}. Check the spelling."))
+        }
         Err(_) => Err(format!("Looking up the name {host} took too long.")),
     }
 }
@@ -238,11 +240,11 @@ async fn rediscover_server(server: &Destination) -> Result<DiscoveredServer, Str
     match found {
         Ok(Ok(Rediscovery::Found(found))) => Ok(found),
         Ok(Ok(Rediscovery::Replaced)) => Err(format!(
-            "The server that was {server} is not on this network, and another one is called so now. (To go there, start again.)"
+            "{server} is no longer on this network, and another server has its name now. To connect to that one, start again."
         )),
         Ok(Ok(Rediscovery::NotFound)) => Err(format!("{server} was not found on this network.")),
-        Ok(Err(error)) => Err(format!("Cannot look for {server} ({error}).")),
-        Err(error) => Err(format!("Cannot look for {server} ({error}).")),
+        Ok(Err(error)) => Err(format!("Cannot look for {server}: {error}.")),
+        Err(error) => Err(format!("Cannot look for {server}: {error}.")),
     }
 }
 
@@ -275,7 +277,10 @@ async fn connect(
         Ok(greeted) => Ok((prefer_tls(greeted, &server, DEFAULT_TLS_PORT, &hello).await, server)),
         Err(failures) => Err(match wrong_fingerprint(&failures) {
             Some(wrong) => ConnectError::WrongKey(describe_wrong_fingerprint(&server, wrong)),
-            None => format!("No connection to {server} ({}).", describe_failures(&failures)).into(),
+            None => {
+                let why = describe_failures(&server.to_string(), &failures);
+                format!("Cannot connect to {server}: {why}.").into()
+            }
         }),
     }
 }
@@ -316,7 +321,7 @@ fn expectation_of(
 ) -> Result<Expectation, String> {
     let key = server.trust_key();
     let kept = key.map(|key| known.load(&key)).transpose();
-    let kept = kept.map_err(|error| format!("No connection to {server}: {error}."))?;
+    let kept = kept.map_err(|error| format!("Cannot connect to {server}: {error}."))?;
     Ok(Expectation { kept: kept.flatten(), said })
 }
 
@@ -369,8 +374,7 @@ async fn route_to_host(
 /// Describes for users that a server must have TLS and does not offer it.
 fn describe_missing_tls(server: &Destination) -> String {
     format!(
-        "No connection to {server}: it was or should be encrypted (TLS), and is not offered so \
-         now. Somebody may be in between. (To go there unencrypted, say chat:// before it.)"
+        "Cannot connect to {server}: the connection must be encrypted (TLS), but the server offers no encryption now. Somebody may be in between. To connect without encryption all the same, write chat:// before the address."
     )
 }
 
@@ -379,7 +383,7 @@ fn describe_wrong_fingerprint(server: &Destination, wrong: &WrongFingerprint) ->
     let WrongFingerprint { expected, found, is_kept } = wrong;
     let (how, way_out) = match is_kept {
         true => (
-            "had so far",
+            "had",
             format!(
                 " If its owner reads this new fingerprint out to you, start with --fingerprint \
                  \"{found}\"."

@@ -36,7 +36,7 @@ pub use key::UserKey;
 pub use trust::{TrustError, forget as forget_fingerprint};
 
 use self::connection::{ConnectError, Connection, ConnectionEvent, OpenConnection};
-use self::race::GreetedConnection;
+use self::race::{GreetedConnection, describe_io_error};
 use self::session_store::{SessionStore, StoreError, server_directory};
 use self::trust::{KeptFingerprint, KnownServers, Trust};
 use crate::identity::ProofContext;
@@ -331,7 +331,7 @@ impl Driver<'_> {
             Ok(proof) => proof,
             Err(error) => {
                 let source = error.source().map(|it| format!(" ({it})")).unwrap_or_default();
-                let text = format!("{error}{source}: you go on without a key of your own.");
+                let text = format!("{error}{source}. You go on without a key of your own.");
                 // If the screen has failed, showing the next event of the link reveals it.
                 let _ = self.screen.show(&Event::Problem { code: 0, text });
                 None
@@ -356,7 +356,7 @@ impl Driver<'_> {
         if trust != Trust::Known
             && let Err(error) = self.known.keep(&key, kept)
         {
-            let text = format!("{error}: the server's key will not be recognised next time.");
+            let text = format!("{error}. The server's key will not be recognised next time.");
             let _ = self.screen.show(&Event::Problem { code: 0, text });
         }
     }
@@ -450,7 +450,9 @@ impl Driver<'_> {
     /// Shows on the screen that the session cannot be saved or loaded.
     fn report_store_error(&mut self, error: &StoreError) {
         let why = &error.source;
-        let text = format!("{error} ({why}): coming back later will not be exact.");
+        let text = format!(
+            "{error}: {why}. When you come back later, messages may be missing or shown twice."
+        );
         // If the screen has failed, showing the next event of the link reveals it.
         let _ = self.screen.show(&Event::Problem { code: 0, text });
     }
@@ -468,7 +470,7 @@ impl Driver<'_> {
                 Ok(None) => return,
                 Err(error) => {
                     self.connection = Connection::Closed;
-                    let reason = format!("The connection broke ({error}).");
+                    let reason = format!("The connection broke: {}.", describe_io_error(&error));
                     self.handle_input(Input::Disconnected { reason });
                     return;
                 }
@@ -513,7 +515,7 @@ impl Driver<'_> {
             return;
         }
         self.connection = Connection::Closed;
-        let reason = format!("The connection broke ({error}).");
+        let reason = format!("The connection broke: {}.", describe_io_error(error));
         self.handle_input(Input::Disconnected { reason });
     }
 }

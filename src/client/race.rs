@@ -123,15 +123,29 @@ impl AttemptError {
     }
 }
 
+/// Describes an error of the operating system for users: without its number, and in lower case, as
+/// a part of a sentence.
+pub(super) fn describe_io_error(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error ").next().unwrap_or_default();
+    let mut rest = text.chars();
+    match (rest.next(), rest.clone().next()) {
+        (Some(first), Some(second)) if second.is_lowercase() => {
+            first.to_lowercase().chain(rest).collect()
+        }
+        _ => text.to_owned(),
+    }
+}
+
 impl fmt::Display for AttemptError {
     /// Writes the reason for users.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoGreeting => f.write_str("connected, but nobody answered there"),
+            Self::NoGreeting => f.write_str("connected, but nothing answered"),
             Self::Closed => f.write_str("the server closed the connection"),
             Self::Fingerprint(_) => f.write_str("its key is not the expected one"),
             Self::Handshake(error) => error.fmt(f),
-            Self::Io(error) => error.fmt(f),
+            Self::Io(error) => f.write_str(&describe_io_error(error)),
             Self::NoAnswer => f.write_str("no answer"),
         }
     }
@@ -147,16 +161,19 @@ pub(super) fn wrong_fingerprint(failures: &[FailedAttempt]) -> Option<&WrongFing
 
 /// Describes the failed attempts of a race for users: the most useful reason with its address, and
 /// the number of further failed addresses.
-pub(super) fn describe_failures(failures: &[FailedAttempt]) -> String {
+/// `server`: how the user knows the server; an address that is the same is not repeated.
+pub(super) fn describe_failures(server: &str, failures: &[FailedAttempt]) -> String {
     let Some(FailedAttempt { address, reason }) =
         failures.iter().min_by_key(|it| it.reason.usefulness_rank())
     else {
-        return "it has no address".to_owned();
+        return "its name has no address".to_owned();
     };
+    let address = address.to_string();
+    let at = if address == server { String::new() } else { format!(" at {address}") };
     match failures.len() - 1 {
-        0 => format!("{address}: {reason}"),
-        1 => format!("{address}: {reason}; another address failed as well"),
-        others => format!("{address}: {reason}; {others} other addresses failed as well"),
+        0 => format!("{reason}{at}"),
+        1 => format!("{reason}{at}; another address failed as well"),
+        others => format!("{reason}{at}; {others} other addresses failed as well"),
     }
 }
 
@@ -460,12 +477,17 @@ mod tests {
             failed(AttemptError::NoAnswer),
             failed(io(ErrorKind::ConnectionRefused)),
         ];
-        let text = describe_failures(&failures);
-        assert!(text.starts_with(&format!("{address}: connection refused")), "{text}");
-        assert!(text.ends_with("2 other addresses failed as well"), "{text}");
+        let text = describe_failures("pi:2428", &failures);
+        let all = "2 other addresses failed as well";
+        assert_eq!(text, format!("connection refused at {address}; {all}"));
+        let text = describe_failures(&address.to_string(), &failures[2..]);
+        assert_eq!(text, "connection refused");
         let (all_failed, _) = run_race(vec![address, closed_port()]);
         assert_eq!(all_failed.unwrap_err().len(), 2);
-        assert_eq!(describe_failures(&run_race(Vec::new()).0.unwrap_err()), "it has no address");
+        let none = run_race(Vec::new()).0.unwrap_err();
+        assert_eq!(describe_failures("pi:2428", &none), "its name has no address");
+        let refused = std::net::TcpStream::connect(address).unwrap_err();
+        assert_eq!(describe_io_error(&refused), "connection refused");
     }
 
     /// At most 8 attempts are in flight.

@@ -94,13 +94,13 @@ impl Link {
         self.server_program = format!("{} {}", hello.server_program, hello.server_version);
         if version != VERSION && version != 0 {
             self.end_with_protocol_error(format!(
-                "The server chose version {version}, which this client does not speak."
+                "The server chose version {version} of the protocol, which this client does not speak."
             ));
         } else if version == 0 {
             let is_older = max_version < VERSION;
             let which = if is_older { "the server" } else { "this client" };
             self.end_with_protocol_error(format!(
-                "The server speaks versions {min_version} to {max_version}, this client speaks {VERSION}: update {which}."
+                "The server speaks versions {min_version} to {max_version} of the protocol, this client speaks {VERSION}. Update {which}."
             ));
         } else {
             self.send_join();

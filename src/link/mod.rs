@@ -256,7 +256,7 @@ impl Link {
                 self.on_received(now, received);
             }
             Input::FramingError if self.is_connected() => {
-                self.end_with_protocol_error("What came from there is not pi-chat.".to_owned());
+                self.end_with_protocol_error("The other side does not speak pi-chat.".to_owned());
             }
             Input::ConnectFailed { reason } if self.phase == Phase::Connecting => {
                 self.on_connection_lost(now, reason, None);

@@ -20,7 +20,7 @@ use crate::wire::tcp::{
 
 /// Refusal text for a change whose answer was lost with the connection.
 const PERHAPS_DONE_TEXT: &str =
-    "The connection was lost before the answer: this was perhaps carried out, perhaps not.";
+    "The connection was lost before the answer. This may have been done or not.";
 
 /// Maximum number of items collected for one list of sanctions or rooms. Further ones are dropped.
 const MAX_COLLECTED_ITEMS: usize = 10_000;
@@ -178,7 +178,7 @@ impl Link {
         let has_long_name = is_long(command.room_name()) || is_long(command.username());
         let command = ChatCommand::Moderate(command);
         if has_long_name {
-            self.refuse(tag, 0, "Nothing has so long a name.".to_owned(), &command);
+            self.refuse(tag, 0, "That name is too long.".to_owned(), &command);
         } else {
             self.queue(tag, command);
         }

@@ -21,7 +21,7 @@ const MODERATION_UNSUPPORTED_TEXT: &str = "This server has no moderation.";
 
 /// Refusal text for a direct message that was meant for a session of a former log. The user may
 /// send it again, to the session that holds the name now.
-const RECIPIENT_VOID_TEXT: &str = "The server has a new log: somebody else may have this name now. The message may have arrived before.";
+const RECIPIENT_VOID_TEXT: &str = "The server has a new log, so somebody else may have this name now. The message may have arrived before. Send it again if you like.";
 
 /// Maximum number of messages that are sent and not acknowledged. Further messages wait in the
 /// queue, and so do the requests behind them.
@@ -49,7 +49,7 @@ impl Link {
             Command::Peer(_) => self.emit(Event::Refused(Refusal {
                 tag,
                 code: 0,
-                text: "That can be done among peers only.".to_owned(),
+                text: "Only chat-peer can do that.".to_owned(),
                 to: String::new(),
                 message: None,
             })),
@@ -86,7 +86,9 @@ impl Link {
             Ok(_) if !is_too_long => self.queue(tag, command),
             Ok(_) => {
                 let (have, most) = (text.len(), most.unwrap_or_default());
-                let why = format!("The message has {have} bytes; the server takes {most}.");
+                let why = format!(
+                    "The message is too long: it has {have} bytes, and this server takes {most}."
+                );
                 self.refuse(tag, 0, why, &command);
             }
             Err(wrong) => {
@@ -102,7 +104,7 @@ impl Link {
     pub(super) fn queue(&mut self, tag: RequestTag, command: ChatCommand) {
         if !self.has_room_for(&command) {
             let why = format!(
-                "Not sent: {} messages are waiting for the server already.",
+                "Not sent: {} messages are already waiting for the server.",
                 self.pending.len()
             );
             self.refuse(tag, 0, why, &command);
@@ -224,9 +226,11 @@ fn resolve_room(rooms: &[String], room: &RoomSelector) -> Result<String, &'stati
             let known = rooms.iter().find(|it| NameKey::of(it) == key);
             Ok(known.unwrap_or(name).clone())
         }
-        RoomSelector::Only if rooms.len() > 1 => Err("You are in several rooms: say which one."),
+        RoomSelector::Only if rooms.len() > 1 => {
+            Err("You are in several rooms. Say which one you mean.")
+        }
         RoomSelector::Only | RoomSelector::First => {
-            rooms.first().cloned().ok_or("You are in no room: enter one first.")
+            rooms.first().cloned().ok_or("You are not in a room. Type /join ROOM.")
         }
     }
 }

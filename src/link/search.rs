@@ -14,9 +14,11 @@ impl Link {
             |name: &Option<String>| name.as_ref().is_some_and(|it| it.len() > MAX_RAW_NAME_BYTES);
         let bytes = search.text.len();
         let why = if bytes > MAX_SEARCH_TEXT {
-            format!("This is too long to be looked for: {bytes} bytes, of {MAX_SEARCH_TEXT}.")
+            format!(
+                "This is too long to search for: it has {bytes} bytes, and {MAX_SEARCH_TEXT} is the most."
+            )
         } else if name_is_long(&search.room) || name_is_long(&search.from) {
-            "Nothing has so long a name.".to_owned()
+            "That name is too long.".to_owned()
         } else {
             let limit = search.limit.clamp(1, MAX_SEARCH_PAGE);
             return self.queue(tag, ChatCommand::Search(SearchRequest { limit, ..search }));

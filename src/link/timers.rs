@@ -26,7 +26,7 @@ impl Link {
         if let Phase::AwaitingHello { since } | Phase::AwaitingWelcome { since } = self.phase
             && now >= since + HANDSHAKE_TIMEOUT
         {
-            self.abandon_connection(now, "Nobody answered there.");
+            self.abandon_connection(now, "Nothing answered there.");
         } else if self.is_connected() && now >= self.last_received + idle_after {
             self.abandon_connection(now, "The server fell silent.");
         } else if self.sends_pings()

@@ -84,7 +84,7 @@ impl Mesh {
                 self.refuse(tag, code, "Among peers there is one room.".to_owned(), Some(text));
             }
             ChatCommand::Direct { text, .. } => {
-                let why = "There are no direct messages among peers.".to_owned();
+                let why = "There are no direct messages without a server.".to_owned();
                 self.refuse(tag, 0, why, Some(text));
             }
             ChatCommand::Enter { .. } | ChatCommand::Leave { .. } => {

@@ -217,7 +217,7 @@ impl<'a> Driver<'a> {
         match Username::new(name) {
             Ok(username) => self.settings.username = username,
             Err(error) => {
-                let text = format!("This cannot be a username: {error}.");
+                let text = format!("This cannot be a name: {error}.");
                 let code = ErrorCode::NameInvalid.number();
                 self.show(&Event::NameWanted { name: name.to_owned(), code, text });
                 return Ok(());

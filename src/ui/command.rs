@@ -7,72 +7,73 @@ use crate::model::{ChatCommand, ClaimAction, PeerCommand, RoomSelector, Style, s
 
 /// Help text of the server dialect, without what only moderators need.
 const SERVER_HELP: &str = "\
-a line            is said to the room
-//text            says “/text”
+any text          is a message to the room
+//text            sends “/text” as a message
 /me TEXT          says what you do: * anna waves
-/msg NAME TEXT    says it to one person only
-/join ROOM        enters a further room and talks there
+/msg NAME TEXT    sends a message to one person only
+/join ROOM        enters another room; what you type goes there
 /leave [ROOM]     leaves a room
-/room [NAME]      chooses the room you talk in; tells which one it is
-/who [ROOM]       tells who is there
-/history [N]      shows N older messages (20)
-/search WORDS     looks for messages of all rooms you are in that hold all of these words;
+/room [NAME]      switches to a room that you are in, or says which one you talk in
+/who [ROOM]       lists who is there
+/history [N]      shows N older messages (20 without N)
+/search WORDS     finds messages with all of these words, in all rooms that you are in;
                   also \"A PHRASE\", BEGIN*, from:NAME, in:ROOM, before:DATE, after:DATE
                   (2026-11-03, 2026-11-03T14:30, today, yesterday)
-                  without words: older messages of the last search
-/ignore NAME      hides what comes under this name: only here, also after a restart; not what
-                  the same person writes under another name, but also whoever takes this one
-/ignore           tells whom you ignore
-/unignore NAME    shows it again
+                  without words: shows older results of the last search
+/ignore NAME      hides what comes from this name, for you only, until /unignore; the same person
+                  under another name is shown, anybody else who takes this name is hidden
+/ignore           lists whom you ignore
+/unignore NAME    stops ignoring a name
 /claim            makes the name that you have here yours: nobody without the key of this
                   device gets it any more (docs/using.md)
 /unclaim          gives your claim up
-/rooms            tells which rooms there are
-/topic [TEXT]     tells the topic of the room, or sets it; /topic - takes it away
-/remove           removes what you have said last in this room
-/moderation       lists the commands of moderators
+/rooms            lists the rooms
+/topic [TEXT]     shows the topic of the room, or sets it; /topic - removes it
+/remove           removes your last message in this room
+/moderation       lists the commands for moderators
 /reconnect        connects again at once; so does Enter while the server does not answer
-/quit             leaves
-/help             this";
+/quit             leaves the chat
+/help             shows this list";
 
 /// Help text about moderation, of the server dialect.
 const MODERATION_HELP: &str = "\
-/remove NAME [TEXT]   removes the latest message of NAME in this room (that holds TEXT)
-/kick NAME [REASON]   sends somebody out of this room
-/ban NAME [LENGTH] [REASON]    sends out and keeps out: 90s, 10m, 2h, 7d, or without end
-/ban --address NAME   keeps out everybody with the same address: first tells how many it would
-                      send out; with --yes it does it
+/remove NAME [TEXT]   removes the latest message of NAME in this room (with TEXT in it)
+/kick NAME [REASON]   sends somebody out of this room; they may come back
+/ban NAME [LENGTH] [REASON]    sends somebody out and keeps them out, for 90s, 10m, 2h, 7d, or
+                      without LENGTH for ever
+/ban --address NAME   keeps out everybody with the same address: says how many people that would
+                      send out, and does it only with --yes
 /unban NAME           lifts a ban
 /bans                 lists the bans and mutes of this room
-/mute NAME [LENGTH] [REASON]   lets somebody read but not talk
-/unmute NAME          lifts it
-/slow 10s             everybody may say something every 10 seconds only; /slow off
-/moderated on         only moderators may talk here; /moderated off
-/announce TEXT        tells everybody in this room
-/role NAME moderator  makes somebody a moderator of this room; also owner, none
-With --server before the NAME, kick, ban, unban, bans, mute, unmute, announce and role are about
+/mute NAME [LENGTH] [REASON]   lets somebody read but not write
+/unmute NAME          lifts a mute
+/slow 10s             lets everybody send one message in 10 seconds; /slow off ends that
+/moderated on         lets only moderators write here; /moderated off ends that
+/announce TEXT        announces something to everybody in this room
+/role NAME moderator  makes somebody a moderator of this room; also owner, or none
+With --server before the NAME, kick, ban, unban, bans, mute, unmute, announce and role apply to
 the whole server.";
 
 /// Help text of the peer dialect.
 const PEER_HELP: &str = "\
-a line            is said to the room
-//text            says “/text”
+any text          is a message to the room
+//text            sends “/text” as a message
 /me TEXT          says what you do: * anna waves
-/who              tells who is there
-/peers            tells who is there since when, and how each one is reached
-/ignore NAME      hides what comes under this name: only here, also after a restart; not what
-                  the same person writes under another name, but also whoever takes this one
-/ignore           tells whom you ignore
-/unignore NAME    shows it again
-/block NAME       hides from you what somebody writes, by their key, also under another name,
-                  and objects when they join again; until you quit
-/block            tells who is blocked
+/who              lists who is there
+/peers            lists who is there, for how long, and how each one is reached
+/ignore NAME      hides what comes from this name, for you only, until /unignore; the same person
+                  under another name is shown, anybody else who takes this name is hidden
+/ignore           lists whom you ignore
+/unignore NAME    stops ignoring a name
+/block NAME       hides what somebody writes, also under another name, because it goes by their
+                  key, and objects when they join again; until you quit
+/block            lists who is blocked
 /unblock NAME     ends a block
 /yes NAME         lets somebody in who wants to come in (--ask)
-/no NAME          does not
-/room             tells which room this is
-/quit             leaves
-/help             this";
+/no NAME          keeps them out
+/room             says which room this is
+/quit             leaves the chat
+/help             shows this list";
 
 /// Command names of the server dialect, sorted, for tab completion. Aliases such as `/exit` are
 /// left out.
@@ -213,7 +214,7 @@ pub(super) fn parse_line(
         return Err(error_text.to_owned());
     }
     let named = || match text.strip_prefix('@').unwrap_or(text) {
-        "" => Err(format!("/{word} NAME: whom?")),
+        "" => Err(format!("Whom do you mean? Type /{word} NAME.")),
         name => Ok(name.to_owned()),
     };
     let by_name =
@@ -223,7 +224,7 @@ pub(super) fn parse_line(
         "moderation" => Ok(ParsedLine::ModerationHelp),
         "quit" | "exit" => Ok(ParsedLine::Quit),
         "reconnect" => Ok(ParsedLine::Reconnect),
-        "me" if text.is_empty() => Err("/me TEXT: what do you do?".to_owned()),
+        "me" if text.is_empty() => Err("What do you do? Type /me TEXT.".to_owned()),
         "me" => say(text, Style::ACTION),
         "msg" => match text.split_once(char::is_whitespace) {
             Some((to, text)) if !text.trim().is_empty() => {
@@ -234,9 +235,9 @@ pub(super) fn parse_line(
                     text: text.trim_start().to_owned(),
                 }))
             }
-            _ => Err("/msg NAME TEXT: to whom, and what?".to_owned()),
+            _ => Err("To whom, and what? Type /msg NAME TEXT.".to_owned()),
         },
-        "join" if text.is_empty() => Err("/join ROOM: which room?".to_owned()),
+        "join" if text.is_empty() => Err("Which room? Type /join ROOM.".to_owned()),
         "join" => Ok(ParsedLine::ChatCommand(ChatCommand::Enter {
             room: strip_room_prefix(text).to_owned(),
         })),
@@ -252,11 +253,11 @@ pub(super) fn parse_line(
                     before: None,
                     limit,
                 })),
-                _ => Err("/history [N]: N is a number from 1 to 100.".to_owned()),
+                _ => Err("Type /history N with a number from 1 to 100.".to_owned()),
             }
         }
         "claim" | "unclaim" if !text.is_empty() => Err(format!(
-            "/{word} is about the name that you have here, and needs nothing after it."
+            "/{word} is about the name that you have here. Type it without anything after it."
         )),
         "claim" => Ok(ParsedLine::ChatCommand(ChatCommand::Claim(ClaimAction::Claim))),
         "unclaim" => Ok(ParsedLine::ChatCommand(ChatCommand::Claim(ClaimAction::GiveUp))),
@@ -272,48 +273,58 @@ pub(super) fn parse_line(
         "no" => by_name(|name| PeerCommand::Admit { name, is_welcome: false }),
         word => match parse_moderation(word, text, here) {
             Some(line) => line.map(ParsedLine::Moderation),
-            None => Err(format!(
-                "There is no command /{word}; /help lists them. (To say it, begin with //.)"
-            )),
+            None => Err(unknown_command(word, dialect)),
         },
     }
+}
+
+/// Returns the error text for an unknown command, with the nearest known one if one is near.
+fn unknown_command(word: &str, dialect: Dialect) -> String {
+    let moderation = match dialect {
+        Dialect::Server => MODERATION_COMMANDS,
+        Dialect::Peers => &[],
+    };
+    let typed = format!("/{word}");
+    let known = command_names(dialect).iter().chain(moderation);
+    let nearest = known
+        .map(|it| (strsim::damerau_levenshtein(&typed, it), *it))
+        .min()
+        .filter(|(distance, it)| *distance <= 2 && *distance + 2 < it.len());
+    let meant = match nearest {
+        Some((_, it)) => format!("Did you mean {it}?"),
+        None => "Type /help to see the commands.".to_owned(),
+    };
+    format!("There is no command {typed}. {meant} (To send it as a message, write /{typed}.)")
 }
 
 /// Returns the error text for a command that only the other dialect has, or that takes an argument
 /// only there. Returns `None` for any other command. `text` is the argument.
 fn unavailable_command(word: &str, text: &str, dialect: Dialect) -> Option<&'static str> {
     match (dialect, word) {
-        (Dialect::Peers, "msg") => Some("There are no direct messages among peers."),
+        (Dialect::Peers, "msg") => Some("There are no direct messages without a server."),
         (Dialect::Peers, "join" | "leave") => Some(
-            "A peer is in one room for as long as it runs; \
-             another chat-peer with --room can be in another.",
+            "chat-peer stays in one room. To be in another one too, start chat-peer again with --room.",
         ),
         (Dialect::Peers, "room") if !text.is_empty() => Some(
-            "A peer is in one room for as long as it runs; \
-             another chat-peer with --room can be in another.",
+            "chat-peer stays in one room. To be in another one too, start chat-peer again with --room.",
         ),
-        (Dialect::Peers, "history") => {
-            Some("There is nothing older: whoever comes in gets the 10 most recent messages.")
-        }
+        (Dialect::Peers, "history") => Some(
+            "There is nothing older: chat-peer gets only the 10 most recent messages when you come in.",
+        ),
         (Dialect::Peers, "search") => {
-            Some("There is nothing to search in: the messages are with the peers, not on a server.")
+            Some("There is nothing to search: without a server, nobody keeps the messages.")
         }
         (Dialect::Peers, word) if is_moderation(word) => Some(
-            "Among peers nobody is a moderator. /block NAME hides from you what somebody writes.",
+            "There are no moderators without a server. To hide what somebody writes, type /block NAME.",
         ),
-        (Dialect::Peers, "claim" | "unclaim") => {
-            Some("Names cannot be claimed among peers: there is no server that would keep them.")
-        }
+        (Dialect::Peers, "claim" | "unclaim") => Some("Names cannot be claimed without a server."),
         (Dialect::Peers, "reconnect") => {
-            Some("There is no server: a peer finds the others by itself.")
+            Some("There is no server to reconnect to: chat-peer finds the others by itself.")
         }
-        (Dialect::Server, "block" | "unblock") => Some(
-            "That is for chat-peer, where there is no server. \
-             /ignore NAME hides what comes under a name.",
-        ),
-        (Dialect::Server, "peers" | "yes" | "no") => {
-            Some("That is for chat-peer, where there is no server.")
+        (Dialect::Server, "block" | "unblock") => {
+            Some("Only chat-peer can do that. To hide what comes from a name, type /ignore NAME.")
         }
+        (Dialect::Server, "peers" | "yes" | "no") => Some("Only chat-peer can do that."),
         _ => None,
     }
 }
@@ -408,7 +419,10 @@ mod tests {
         assert_eq!(command("/unblock bob"), PeerCommand::Unblock { name: name() });
         assert_eq!(command("/YES bob "), PeerCommand::Admit { name: name(), is_welcome: true });
         assert_eq!(command("/no bob"), PeerCommand::Admit { name: name(), is_welcome: false });
-        assert_eq!(peers("/msg bob hi").unwrap_err(), "There are no direct messages among peers.");
+        assert_eq!(
+            peers("/msg bob hi").unwrap_err(),
+            "There are no direct messages without a server."
+        );
         for line in [
             "/join x",
             "/leave",
@@ -440,7 +454,7 @@ mod tests {
                 parsed("/unignore bob "),
                 Ok(ParsedLine::Ignore(IgnoreCommand::Remove(bob())))
             );
-            assert_eq!(parsed("/unignore").unwrap_err(), "/unignore NAME: whom?");
+            assert_eq!(parsed("/unignore").unwrap_err(), "Whom do you mean? Type /unignore NAME.");
         }
     }
 

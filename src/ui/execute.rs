@@ -58,7 +58,7 @@ pub(super) fn execute_line(
                 && view.with(|it| it.ignore_list.has(to))
             {
                 let to = safe_name(to);
-                tell(information(&format!("-- you ignore {to}: an answer is not shown")));
+                tell(information(&format!("-- you ignore {to}, so you will not see an answer")));
             }
             return send_chat_command(command, view, requests);
         }
@@ -72,8 +72,8 @@ pub(super) fn execute_line(
             }
             Ok(None) => {
                 let text = view.with(|it| match (it.current_room(), it.current_topic()) {
-                    (None, _) => "-- you are in no room".to_owned(),
-                    (Some(_), None) => "-- there is no topic".to_owned(),
+                    (None, _) => "-- you are not in a room: type /join ROOM".to_owned(),
+                    (Some(_), None) => "-- this room has no topic".to_owned(),
                     (Some(_), Some(topic)) => format!("-- topic: {}", super::safe_line(topic)),
                 });
                 tell(information(&text));
@@ -84,9 +84,10 @@ pub(super) fn execute_line(
         Ok(ParsedLine::Help) => tell(information(help_text(dialect))),
         Ok(ParsedLine::SelectRoom(None)) => {
             let here = view.with(|it| it.current_room().map(safe_name));
-            let information_text = here.map_or("-- you are in no room".to_owned(), |here| {
-                format!("-- you are talking in #{here}")
-            });
+            let information_text = here
+                .map_or("-- you are not in a room: type /join ROOM".to_owned(), |here| {
+                    format!("-- you are talking in #{here}")
+                });
             tell(information(&information_text));
         }
         Ok(ParsedLine::SelectRoom(Some(room))) => match view.with(|it| it.select_room(&room)) {
@@ -96,7 +97,9 @@ pub(super) fn execute_line(
             None => {
                 view.with(|it| it.input_errors += 1);
                 let room = safe_name(&room);
-                tell(error_line(&format!("You are not in #{room}; /join {room} enters it.")));
+                tell(error_line(&format!(
+                    "You are not in #{room}. Type /join {room} to enter it."
+                )));
             }
         },
         Ok(ParsedLine::Quit) => return AfterLine::Stop,
@@ -159,13 +162,13 @@ fn moderation_command(
         ModerationLine::RemoveLatest { author, text } => (author, text),
     };
     view.with(|it| {
-        let room = it.current_room().ok_or("You are in no room.")?.to_owned();
+        let room = it.current_room().ok_or("You are not in a room. Type /join ROOM.")?.to_owned();
         match it.recent_messages.take_latest(&room, author.as_deref(), &text) {
             Some(message) => {
                 let room = RoomSelector::Named(room);
                 Ok(Some(ModerationCommand::Remove { room, message, reason: None }))
             }
-            None => Err("No such message was shown here lately.".to_owned()),
+            None => Err("No such message was shown here recently.".to_owned()),
         }
     })
 }
@@ -178,7 +181,7 @@ fn moderation_command(
 /// user.
 fn build_search(typed: &str, view: &SharedViewState) -> Result<SearchRequest, String> {
     if typed.is_empty() {
-        let nothing = "There is nothing older to show. /search WORDS looks for messages.";
+        let nothing = "There are no older results. To search, type /search WORDS.";
         return view.with(|it| it.older_search.clone()).ok_or_else(|| nothing.to_owned());
     }
     parse_search(typed, &LocalTimeZone::system(), Clock::start().time_of_day())

@@ -45,7 +45,7 @@ pub(super) fn execute_ignore(
             let text = if change.is_new {
                 added_text(&change.name, dialect, list.is_saved())
             } else {
-                format!("You ignore {} already.", change.name)
+                format!("You already ignore {}.", change.name)
             };
             (text, change.problem)
         }
@@ -61,10 +61,10 @@ pub(super) fn execute_ignore(
 fn list_text(list: &SharedIgnoreList) -> String {
     let names = list.names();
     if names.is_empty() {
-        return "You ignore nobody. /ignore NAME hides what comes under a name.".to_owned();
+        return "You ignore nobody. Type /ignore NAME to hide what comes from a name.".to_owned();
     }
     let until = if list.is_saved() { "" } else { " (until you quit)" };
-    format!("You ignore {}{until}. /unignore NAME ends it.", names.join(", "))
+    format!("You ignore {}{until}. Type /unignore NAME to stop.", names.join(", "))
 }
 
 /// Returns the text for a name that is ignored from now on: what that does, what it does not do,
@@ -76,25 +76,25 @@ fn added_text(name: &str, dialect: Dialect, is_saved: bool) -> String {
     };
     let block = match dialect {
         Dialect::Server => String::new(),
-        Dialect::Peers => format!(" Your peer does not object to {name}; /block does."),
+        Dialect::Peers => format!(" {name} can still join; /block NAME objects to that."),
     };
-    let until =
-        if is_saved { ", quitting does not" } else { "; so does quitting: the list is not saved" };
+    let until = if is_saved {
+        ", quitting does not"
+    } else {
+        ", and so does quitting, because the list is not saved"
+    };
     format!(
-        "{name} is ignored: what comes under this name is not shown here ({what}). Nobody is told, \
-         and {name} still reads what you write. It goes by the name: what the same person writes \
-         under another name is shown, and whoever takes this name is hidden.{block} /unignore \
-         {name} ends it{until}."
+        "You ignore {name} now: what comes from this name is not shown here ({what}). Nobody is told, and {name} can still read what you write. Only the name counts: the same person under another name is shown, and anybody else who takes this name is hidden.{block} /unignore {name} ends it{until}."
     )
 }
 
 /// Returns the text for a name that is not ignored any more.
 fn removed_text(name: &str, dialect: Dialect) -> String {
     let hidden = match dialect {
-        Dialect::Server => format!("/search from:{name} finds what was hidden."),
+        Dialect::Server => format!("To see what was hidden, type /search from:{name}."),
         Dialect::Peers => "What was hidden stays hidden.".to_owned(),
     };
-    format!("{name} is not ignored any more. {hidden}")
+    format!("You no longer ignore {name}. {hidden}")
 }
 
 #[cfg(test)]
@@ -112,15 +112,15 @@ mod tests {
             view.with(|it| it.ignore_list.open(None)).unwrap();
             assert!(run(IgnoreCommand::List).unwrap().starts_with("You ignore nobody."));
             let text = add("bob").unwrap();
-            assert!(
-                text.ends_with("/unignore bob ends it; so does quitting: the list is not saved.")
-            );
+            assert!(text.ends_with(
+                "/unignore bob ends it, and so does quitting, because the list is not saved."
+            ));
             assert_eq!((text.contains("direct"), text.contains("/block")), (!peers, peers));
-            assert_eq!(add("BOB").unwrap(), "You ignore BOB already.");
+            assert_eq!(add("BOB").unwrap(), "You already ignore BOB.");
             let listed = run(IgnoreCommand::List).unwrap();
-            assert_eq!(listed, "You ignore bob (until you quit). /unignore NAME ends it.");
+            assert_eq!(listed, "You ignore bob (until you quit). Type /unignore NAME to stop.");
             let text = run(IgnoreCommand::Remove("Bob".to_owned())).unwrap();
-            assert!(text.starts_with("bob is not ignored any more. "), "{text}");
+            assert!(text.starts_with("You no longer ignore bob. "), "{text}");
             assert_eq!(text.contains("/search from:bob"), !peers);
             assert_eq!(add("Anna"), Err(IgnoreError::OwnName));
         }

@@ -71,8 +71,8 @@ impl IgnoredNames {
     fn from_texts(texts: &[String]) -> Result<Self, String> {
         let mut names = Self::default();
         for text in texts {
-            let name =
-                Username::new(text).map_err(|error| format!("“{text}” is no name: {error}"))?;
+            let name = Username::new(text)
+                .map_err(|error| format!("“{text}” cannot be a name: {error}"))?;
             names
                 .insert(&name)
                 .map_err(|ListFull| format!("more than {MAX_IGNORED_NAMES} names"))?;

@@ -24,7 +24,7 @@ enum Storage {
 #[derive(Debug, PartialEq, Eq, Error)]
 pub(super) enum IgnoreError {
     /// The text is not a username.
-    #[error("“{name}” cannot be a username: {error}.")]
+    #[error("“{name}” cannot be a name: {error}.")]
     InvalidName {
         /// Text that was given as a name.
         name: String,
@@ -35,10 +35,12 @@ pub(super) enum IgnoreError {
     #[error("That is you.")]
     OwnName,
     /// The list is full.
-    #[error("You ignore {MAX_IGNORED_NAMES} names already; /unignore NAME makes room.")]
+    #[error(
+        "You already ignore {MAX_IGNORED_NAMES} names, which is the most. Type /unignore NAME to make room."
+    )]
     Full,
     /// The name to remove is not on the list.
-    #[error("{name} is not ignored. /ignore without a name lists whom you ignore.")]
+    #[error("You do not ignore {name}. Type /ignore to see whom you ignore.")]
     NotIgnored {
         /// Name to remove.
         name: String,
@@ -215,8 +217,7 @@ impl IgnoreList {
 #[must_use]
 pub fn ignore_problem_text(error: &IgnoreFileError) -> String {
     format!(
-        "{error}: whom you ignore from now on is forgotten when you quit. Nothing was changed in \
-         the file; mend or remove it, and start again."
+        "{error}. Whom you ignore from now on is forgotten when you quit. The file was not changed: repair or remove it, and start again."
     )
 }
 

@@ -116,9 +116,9 @@ pub fn read_json(
                 Err(wrong) => (wrong.text, wrong.id),
             },
             Ok(Some(Line::TooLong(bytes))) => {
-                (format!("a line of {bytes} bytes is too long"), None)
+                (format!("the line is too long: it has {bytes} bytes"), None)
             }
-            Ok(Some(Line::InvalidUtf8)) => ("the line is no UTF-8".to_owned(), None),
+            Ok(Some(Line::InvalidUtf8)) => ("the line is not UTF-8".to_owned(), None),
             Ok(None) | Err(_) => break,
         };
         view.with(|it| it.input_errors += 1);

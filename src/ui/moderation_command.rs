@@ -63,7 +63,11 @@ impl Options {
                 "--server" => self.is_server = true,
                 "--address" => self.by_address = true,
                 "--yes" => self.is_confirmed = true,
-                _ => return Err(format!("There is no option {option} here.")),
+                _ => {
+                    return Err(format!(
+                        "There is no option {option} here. Type /moderation to see the commands."
+                    ));
+                }
             }
             rest = after;
         }
@@ -99,11 +103,11 @@ pub(super) fn parse_moderation(
         "rooms" => Ok(ModerationCommand::ListRooms),
         "slow" => match text.parse::<SlowMode>() {
             Ok(mode) => Ok(ModerationCommand::SetSlowMode { room: here, mode }),
-            Err(error) => Err(format!("/slow 10s, /slow off: {error}.")),
+            Err(error) => Err(format!("Type /slow 10s or /slow off: {error}.")),
         },
         "moderated" => match text {
             "on" | "off" => Ok(ModerationCommand::SetModerated { room: here, is_on: text == "on" }),
-            _ => Err("/moderated on, /moderated off: which one?".to_owned()),
+            _ => Err("Type /moderated on or /moderated off.".to_owned()),
         },
         "announce" => parse_announce(text, here),
         "role" => parse_role(text, here),
@@ -119,7 +123,9 @@ pub(super) fn parse_moderation(
 fn parse_topic(text: &str, here: RoomSelector) -> Result<ModerationCommand, String> {
     let topic = match text {
         "-" => None,
-        text => Some(Topic::new(text).map_err(|error| format!("This is no topic: {error}."))?),
+        text => {
+            Some(Topic::new(text).map_err(|error| format!("This cannot be a topic: {error}."))?)
+        }
     };
     Ok(ModerationCommand::SetTopic { room: here, topic })
 }
@@ -144,7 +150,7 @@ fn parse_action(word: &str, text: &str, here: RoomSelector) -> Result<Moderation
     let (name, rest) = split_word(options.take(text)?);
     let name = name.strip_prefix('@').unwrap_or(name);
     if name.is_empty() {
-        return Err(format!("/{word} NAME: whom?"));
+        return Err(format!("Whom do you mean? Type /{word} NAME."));
     }
     let rest = options.take(rest)?;
     let (length, rest) = match word {
@@ -153,10 +159,12 @@ fn parse_action(word: &str, text: &str, here: RoomSelector) -> Result<Moderation
     };
     let reason = match options.take(rest)? {
         "" => None,
-        text => Some(Reason::new(text).map_err(|error| format!("This is no reason: {error}."))?),
+        text => {
+            Some(Reason::new(text).map_err(|error| format!("This cannot be a reason: {error}."))?)
+        }
     };
     if options.by_address && word != "ban" {
-        return Err("--address is for /ban only.".to_owned());
+        return Err("Only /ban takes --address.".to_owned());
     }
     let action = match word {
         "kick" => UserAction::Kick,
@@ -189,7 +197,7 @@ fn take_length(text: &str) -> Result<(SanctionLength, &str), String> {
     match first.parse::<SanctionLength>() {
         Ok(length) => Ok((length, after)),
         Err(error) if first.starts_with(|it: char| it.is_ascii_digit()) => {
-            Err(format!("{error}. A reason that begins with a digit stands after the length."))
+            Err(format!("{error}. If your reason begins with a digit, write the length before it."))
         }
         Err(_) => Ok((SanctionLength::FOREVER, text)),
     }
@@ -204,7 +212,7 @@ fn parse_options_only(text: &str) -> Result<Options, String> {
     match options.take(text)? {
         "" => Ok(options),
         other => Err(format!(
-            "What is {other}? /bans lists those of this room, /bans --server those of the server."
+            "“{other}” is not understood. Type /bans for this room, or /bans --server for the server."
         )),
     }
 }
@@ -217,7 +225,7 @@ fn parse_announce(text: &str, here: RoomSelector) -> Result<ModerationCommand, S
     let mut options = Options::default();
     let text = options.take(text)?;
     if text.is_empty() {
-        return Err("/announce TEXT: what?".to_owned());
+        return Err("What do you want to announce? Type /announce TEXT.".to_owned());
     }
     let text = AnnouncementText::new(text).map_err(|error| format!("Not sent: {error}."))?;
     Ok(ModerationCommand::Announce { place: options.place(here), text })
@@ -233,7 +241,8 @@ fn parse_role(text: &str, here: RoomSelector) -> Result<ModerationCommand, Strin
     let (role, after) = split_word(options.take(rest)?);
     let rest = options.take(after)?;
     let role = parse_role_name(role).filter(|_| rest.is_empty() && !name.is_empty());
-    let role = role.ok_or("/role NAME moderator, /role NAME owner, /role NAME none: which?")?;
+    let role =
+        role.ok_or("Which role? Type /role NAME moderator, /role NAME owner or /role NAME none.")?;
     Ok(ModerationCommand::SetRole {
         place: options.place(here),
         username: name.strip_prefix('@').unwrap_or(name).to_owned(),

@@ -54,7 +54,7 @@ impl NameQuestion {
         self.open(name);
         let reason = match Username::new(name) {
             Ok(_) => String::new(),
-            Err(error) => format!("This cannot be a username: {error}."),
+            Err(error) => format!("This cannot be a name: {error}."),
         };
         self.render(name, &reason)
     }
@@ -66,7 +66,9 @@ impl NameQuestion {
         let suggestion = safe_name(suggestion.as_str());
         vec![
             format!("!! {}: {}", safe_line(name), safe_line(reason)),
-            format!("-- Which name instead? {NAME_RULE}. Enter takes {suggestion}."),
+            format!(
+                "-- Which name would you like instead? A name has {NAME_RULE}. Press Enter to take {suggestion}."
+            ),
         ]
     }
 
@@ -185,7 +187,7 @@ mod tests {
         assert_eq!(question.suggestion(), None);
         question.open("anna2");
         let asked = question.answer("two words").unwrap_err().join("\n");
-        for part in ["!! two words: ", "are allowed", "1 to 32", "Enter takes two-words."] {
+        for part in ["!! two words: ", "are allowed", "1 to 32", "Press Enter to take two-words."] {
             assert!(asked.contains(part), "{asked}");
         }
         assert_eq!(question.answer("").as_deref(), Ok("two-words"));

@@ -96,9 +96,9 @@ pub fn read_plain(
                 AfterLine::Stop => break,
             },
             Ok(Some(Line::TooLong(bytes))) => {
-                format!("Not sent: a line of {bytes} bytes; a message has at most {MAX_TEXT}.")
+                format!("Not sent: the line has {bytes} bytes, and a message can have {MAX_TEXT}.")
             }
-            Ok(Some(Line::InvalidUtf8)) => "Not sent: a line that is no UTF-8.".to_owned(),
+            Ok(Some(Line::InvalidUtf8)) => "Not sent: the line is not UTF-8.".to_owned(),
             Ok(None) => break,
             Err(error) => {
                 tell(error_line(&format!("The input cannot be read: {error}.")));

@@ -29,8 +29,13 @@ pub(super) fn parse_search(
         };
         let date = || time.parse_typed(value, now).ok_or_else(|| date_error(value));
         let is_new = match filter.to_ascii_lowercase().as_str() {
-            _ if value.is_empty() => {
-                return Err(format!("What is meant has to follow {filter}: without a blank."));
+            name if value.is_empty() => {
+                let example = match name {
+                    "from" => "NAME",
+                    "in" => "ROOM",
+                    _ => "DATE",
+                };
+                return Err(format!("Write {filter}:{example} without a space."));
             }
             "from" => {
                 set_filter(&mut search.from, value.strip_prefix('@').unwrap_or(value).to_owned())
@@ -40,13 +45,12 @@ pub(super) fn parse_search(
             "after" => set_filter(&mut search.since, date()?),
             _ => {
                 return Err(format!(
-                    "{filter}: is nothing to search by; there are {FILTER_SYNTAX}. \
-                     (To look for it as text, put it in quotes: \"{piece}\".)"
+                    "You cannot search by {filter}: but by {FILTER_SYNTAX}. To search for it as text, put it in quotes: \"{piece}\"."
                 ));
             }
         };
         if !is_new {
-            return Err(format!("There can be only one {filter}: in a search."));
+            return Err(format!("A search can have {filter}: only once."));
         }
     }
     search.text = words.join(" ");
@@ -86,7 +90,7 @@ fn set_filter<T>(place: &mut Option<T>, value: T) -> bool {
 
 /// Returns the error text for an invalid date.
 fn date_error(value: &str) -> String {
-    format!("{value} is no date: write 2026-11-03, 2026-11-03T14:30, today or yesterday.")
+    format!("{value} is not a date. Write 2026-11-03, 2026-11-03T14:30, today or yesterday.")
 }
 
 #[cfg(test)]
@@ -158,15 +162,15 @@ mod tests {
     #[test]
     fn invalid_filters_are_errors() {
         for (typed, part) in [
-            ("after:monday", "monday is no date: write 2026-11-03"),
-            ("after:2026-13-01", "is no date"),
-            ("after:2026-11-03T14:30Z", "is no date"),
-            ("after:1815-06-18", "is no date"),
-            ("before:2026-11-22x", "is no date"),
+            ("after:monday", "monday is not a date. Write 2026-11-03"),
+            ("after:2026-13-01", "is not a date"),
+            ("after:2026-11-03T14:30Z", "is not a date"),
+            ("after:1815-06-18", "is not a date"),
+            ("before:2026-11-22x", "is not a date"),
             ("frm:bob", "from:NAME, in:ROOM, before:DATE and after:DATE"),
             ("frm:bob", "\"frm:bob\""),
-            ("from: bob", "without a blank"),
-            ("from:bob From:anna", "only one From:"),
+            ("from: bob", "Write from:NAME without a space."),
+            ("from:bob From:anna", "From: only once"),
         ] {
             let error_text = parsed(typed).unwrap_err();
             assert!(error_text.contains(part), "{typed}: {error_text}");

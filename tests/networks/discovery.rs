@@ -359,7 +359,7 @@ fn client_recognises_its_server_by_id() {
     second.terminate();
     let second = start(1);
     assert_eq!(entries_of(&[&second])[0], [before[0][0].clone(), before[1][1].clone()]);
-    anna.expect_text("another one is called so now");
+    anna.expect_text("another server has its name now");
     let first = start(0);
     anna.send_json(&json!({"type": "say", "text": "after", "id": 2}));
     anna.expect_json(&json!({"type": "acknowledged", "id": 2}));

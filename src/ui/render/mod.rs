@@ -125,11 +125,9 @@ impl Renderer {
             Event::Direct(message) => self.render_direct(message, &mut out),
             Event::JoinedServer(joined) => self.render_welcome(joined, &mut out),
             Event::Entered { room, members, .. } if !self.is_replaying => {
-                let others = members.saturating_sub(1);
+                let others = describe_others(members.saturating_sub(1));
                 let room = safe_name(room);
-                out.push(
-                    self.chat_line(&format!("-- you are in #{room} now, with {others} others")),
-                );
+                out.push(self.chat_line(&format!("-- you are in #{room} now; {others}")));
             }
             Event::Left { room, is_forced, .. } => {
                 let how = if *is_forced { "you are no longer in" } else { "you have left" };
@@ -137,7 +135,9 @@ impl Renderer {
             }
             Event::Gap { room } => {
                 let room = safe_name(room);
-                out.push(self.chat_line(&format!("-- older messages of #{room} are missing here")));
+                out.push(
+                    self.chat_line(&format!("-- some older messages of #{room} are missing here")),
+                );
             }
             Event::HistoryEnd { room: Some(room), more: false, requested: true, .. } => {
                 out.push(self.chat_line(&format!("-- that is all of #{}", safe_name(room))));
@@ -151,7 +151,7 @@ impl Renderer {
                 let notes = notes.as_deref().unwrap_or_default();
                 let line = match names {
                     Some(names) => format!("here: {} ({members})", self.list_members(names, notes)),
-                    None => format!("{members} people are here"),
+                    None => count_people(*members),
                 };
                 out.push(self.room_line(room, &line));
             }
@@ -194,7 +194,7 @@ impl Renderer {
             Event::Moderation(event) => self.render_moderation(event, &mut out),
             Event::Acknowledged { unechoed: Some(text), .. } => {
                 let text = indent(&sanitize_text(text));
-                out.push(self.chat_line(&format!("-- this had arrived before: {text}")));
+                out.push(self.chat_line(&format!("-- this message had already arrived: {text}")));
             }
             Event::Entered { .. }
             | Event::HistoryEnd { .. }
@@ -204,7 +204,7 @@ impl Renderer {
                 out.push(error_line(&safe_line(text)));
                 if let Some(name) = invited_name(text) {
                     let name = safe_name(name);
-                    let line = format!("-- To use it: /quit, and start again with --name {name}.");
+                    let line = format!("-- To use it, /quit and start again with --name {name}.");
                     out.push(self.chat_line(&line));
                 }
             }
@@ -318,7 +318,7 @@ impl Renderer {
         }
         self.render_retention(joined, out);
         if joined.log_changed {
-            let line = "the server has lost part of its log: what follows may overlap with what you have seen, or lack something";
+            let line = "the server has lost part of its log: messages may be missing from what follows, or shown twice";
             out.push(self.status_line(line));
         }
         // Messages of today need no date line; older ones of the history do.
@@ -330,7 +330,7 @@ impl Renderer {
         let names = self.ignore_list.names();
         if !names.is_empty() {
             let names = peers::list_names(&names, &[], &SharedIgnoreList::default());
-            let line = format!("you ignore {names}: what they write is not shown");
+            let line = format!("you ignore {names}, so what they write is not shown");
             out.push(self.status_line(&line));
         }
     }
@@ -340,8 +340,8 @@ impl Renderer {
     fn render_hidden(&self, count: usize, out: &mut Vec<RenderedText>) {
         let line = match count {
             0 => return,
-            1 => "-- 1 message is not shown: you ignore its author".to_owned(),
-            _ => format!("-- {count} messages are not shown: you ignore their authors"),
+            1 => "-- 1 message is not shown, because you ignore its author".to_owned(),
+            _ => format!("-- {count} messages are not shown, because you ignore their authors"),
         };
         out.push(self.chat_line(&line));
     }
@@ -363,7 +363,7 @@ impl Renderer {
         out: &mut Vec<RenderedText>,
     ) {
         let (Some(joined), Some(left)) = (joined, left) else {
-            out.push(self.room_line(room, &format!("{members} people are here")));
+            out.push(self.room_line(room, &count_people(members)));
             return;
         };
         // The user's own joining is known already.
@@ -403,7 +403,7 @@ impl Renderer {
             ConnectionState::Responsive => out.push(self.status_line("the server answers again")),
             ConnectionState::Waiting { requests } => {
                 let waits = counted_waiting(*requests);
-                let line = format!("{waits} for the server; Enter or /reconnect tries at once");
+                let line = format!("{waits} for the server; press Enter to try at once");
                 out.push(self.status_line(&line));
             }
             ConnectionState::Plain { is_tls_offered } => {
@@ -413,14 +413,13 @@ impl Renderer {
             }
             ConnectionState::Encrypted { security, fingerprint } => {
                 let line = match security {
-                    Security::Verified => "encrypted (TLS), with the verified key".to_owned(),
-                    Security::Known => "encrypted (TLS), with the same key as ever".to_owned(),
+                    Security::Verified => "encrypted (TLS), and the key is verified".to_owned(),
+                    Security::Known => "encrypted (TLS), with the same key as before".to_owned(),
                     Security::FirstUse | Security::Unkept => {
                         let is_kept = *security == Security::FirstUse;
                         let kept = if is_kept { " and will be remembered" } else { "" };
                         format!(
-                            "encrypted (TLS), with a key that is new here{kept}; the owner can \
-                             compare its fingerprint: {fingerprint}"
+                            "encrypted (TLS); this key is new here{kept}. Compare its fingerprint with the owner's: {fingerprint}"
                         )
                     }
                 };
@@ -457,10 +456,30 @@ pub(super) fn error_line(line: &str) -> RenderedText {
     RenderedText { text: format!("!! {line}"), kind: LineKind::Status, bell: false }
 }
 
-/// Returns the number of waiting requests as words: “1 message waits”, “2 messages wait”. Counts
-/// other requests as messages, because they are rare.
+/// Returns the number of waiting requests as words: “1 message is waiting”. Counts other
+/// requests as messages, because they are rare.
 fn counted_waiting(requests: usize) -> String {
-    if requests == 1 { "1 message waits".to_owned() } else { format!("{requests} messages wait") }
+    match requests {
+        1 => "1 message is waiting".to_owned(),
+        _ => format!("{requests} messages are waiting"),
+    }
+}
+
+/// Describes how many people are in a room.
+fn count_people(people: u32) -> String {
+    match people {
+        1 => "1 person is here".to_owned(),
+        _ => format!("{people} people are here"),
+    }
+}
+
+/// Describes how many others are in the room that the user has entered.
+fn describe_others(others: u32) -> String {
+    match others {
+        0 => "nobody else is here".to_owned(),
+        1 => "1 other person is here".to_owned(),
+        _ => format!("{others} other people are here"),
+    }
 }
 
 /// Renders a refused request as an error line: the room or username of the request, then the
@@ -471,6 +490,8 @@ fn render_refusal(refusal: &Refusal) -> RenderedText {
     let refers_to_target = ![0, ErrorCode::SearchInvalid.number()].contains(&refusal.code);
     let why = if !refers_to_target || refusal.to.is_empty() {
         safe_line(&refusal.text)
+    } else if refusal.code == ErrorCode::RecipientUnknown.number() {
+        format!("Nobody here is called “{}”.", safe_name(&refusal.to))
     } else {
         format!("{}: {}", safe_name(&refusal.to), safe_line(&refusal.text))
     };

@@ -25,7 +25,7 @@ impl Renderer {
                 let by = by_text(by.as_deref().filter(|_| *is_change), None);
                 let text = match topic {
                     Some(topic) => format!("topic: {}{by}", safe_line(topic)),
-                    None => format!("there is no topic any more{by}"),
+                    None => format!("the topic was removed{by}"),
                 };
                 out.push(self.room_line(room, &text));
             }

@@ -35,7 +35,9 @@ pub(super) fn admitted_text(it: &JoinedMesh) -> String {
 /// Returns the line that asks whether to admit a candidate.
 pub(super) fn admission_question(name: &str) -> String {
     let name = safe_name(name);
-    format!("-- {name} wants to come in: /yes {name} or /no {name} (in 10 s it is a yes)")
+    format!(
+        "-- {name} wants to come in. Type /yes {name} or /no {name}; without an answer, it is a yes in 10 s."
+    )
 }
 
 /// Returns the names of a member list, each with its notes, as `anna, bob (ignored), dora (heard
@@ -73,7 +75,7 @@ fn status_text(status: &RosterStatus) -> String {
 /// Returns the error text for a change of the user's own name after a name conflict.
 pub(super) fn renamed_text(from: &str, to: &str) -> String {
     let (from, to) = (safe_name(from), safe_name(to));
-    format!("Somebody has been {from} for longer than you: you are {to} now.")
+    format!("Somebody has been called {from} for longer than you, so you are called {to} now.")
 }
 
 /// Returns the lines of the `/peers` table, with a heading and aligned columns. The columns are

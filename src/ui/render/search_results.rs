@@ -24,7 +24,7 @@ impl Renderer {
         let hidden = found.messages.len() + before - out.len();
         self.render_hidden(hidden, out);
         if found.more {
-            out.push(self.chat_line("-- there are older ones: /search shows them"));
+            out.push(self.chat_line("-- there are older ones: type /search to see them"));
         }
     }
 

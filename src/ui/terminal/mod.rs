@@ -301,7 +301,8 @@ impl TerminalInput {
 /// ends. `again`: true if the previous password was wrong. Returns the command for the driver: the
 /// password, or to quit if there is no answer.
 fn ask_password(again: bool) -> Command {
-    let question = if again { "Wrong. The password: " } else { "The server's password: " };
+    let question =
+        if again { "That was wrong. The server's password: " } else { "The server's password: " };
     match rpassword::prompt_password(question) {
         Ok(password) => Command::Password(Password(password)),
         Err(_) => Command::Quit,
