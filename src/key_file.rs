@@ -28,7 +28,7 @@ pub enum KeyError {
         source: io::Error,
     },
     /// The file is neither empty nor a seed of 32 bytes.
-    #[error("{path} holds no key; remove it to get a new one")]
+    #[error("{path} does not contain a key: remove it to get a new one")]
     NotAKey {
         /// Key file.
         path: PathBuf,

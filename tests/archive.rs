@@ -126,7 +126,7 @@ fn export_works_beside_running_server() {
     // The export has not disturbed the server.
     assert_eq!(anna.say_in_lobby("third").text, "third");
     let checked = workspace.tool_output("log", &["check"]);
-    assert!(checked.starts_with("no fault found: 3 messages in 2 rooms, 1 direct messages, "));
+    assert!(checked.starts_with("no fault found: 3 messages in 2 rooms, 1 direct message, "));
 }
 
 /// The audit names who did what to whom, also what had no effect, and says nothing of texts.
@@ -227,9 +227,9 @@ fn import_merges_into_another_log() {
     assert!(complaint.contains(&format!("is in use by process {}", server.id())), "{complaint}");
     server.terminate();
     let done = workspace.tool_output("other", &["import", &file]);
-    assert_eq!(done, "2 messages added, 0 were there already\n");
+    assert_eq!(done, "2 messages added, 0 already there\n");
     let again = workspace.tool_output("other", &["import", &file]);
-    assert_eq!(again, "0 messages added, 2 were there already\n");
+    assert_eq!(again, "0 messages added, 2 already there\n");
     assert!(workspace.tool_output("other", &["check"]).starts_with("no fault found: 3 messages"));
 
     let server = workspace.start_server("other");
@@ -286,7 +286,7 @@ fn killed_or_failed_import_changes_nothing() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(workspace.tool_output("log", &["export"]), before);
-    assert!(workspace.tool_output("log", &["check"]).starts_with("no fault found: 1 messages"));
+    assert!(workspace.tool_output("log", &["check"]).starts_with("no fault found: 1 message in"));
     // A failed import changes nothing either, and a complete one succeeds.
     for (more, added) in [("{\n", None), ("", Some("20000 messages added"))] {
         let mut child = start_partial_import(&workspace, "log", &all);
@@ -335,7 +335,7 @@ fn backup_of_running_server_can_be_restored() {
     // Restored as described in `--help`.
     fs::create_dir(workspace.path("other")).unwrap();
     fs::copy(&file, workspace.path("other/chat.db")).unwrap();
-    assert!(workspace.tool_output("other", &["check"]).starts_with("no fault found: 1 messages"));
+    assert!(workspace.tool_output("other", &["check"]).starts_with("no fault found: 1 message in"));
     drop(server);
     let server = workspace.start_server("other");
     // The session is in the backup; the later position belongs to another log.
@@ -359,7 +359,7 @@ fn check_reports_faults() {
     assert_eq!(output.status.code(), Some(1));
     let told = to_text(&output.stdout);
     let expected =
-        "message 3: 1 is not the one before it\nfaults found: 1, in 3 messages in 1 rooms";
+        "message 3: 1 is not the one before it\nfaults found: 1, in 3 messages in 1 room";
     assert!(told.starts_with(expected), "{told}");
 }
 
@@ -417,7 +417,7 @@ fn directory_comes_from_flag_environment_or_config() {
     found(Some(("CHAT_SERVER_CONFIG", &config)), &[]);
     found(None, &["--config", config.to_str().unwrap()]);
     let nowhere = workspace.tool_error("nowhere", &["export"]);
-    assert!(nowhere.contains("there is no log in"), "{nowhere}");
+    assert!(nowhere.contains("there is no chat.db in"), "{nowhere}");
     assert!(!workspace.path("nowhere").exists());
 }
 

@@ -422,7 +422,7 @@ fn ignored_name_is_hidden_also_after_restart() {
     let start_anna = || Program::start(saving_client_command(&address, home.path(), "--plain"));
     let mut anna = start_anna();
     anna.type_line("/ignore BOB");
-    anna.expect_text("-- BOB is ignored: ");
+    anna.expect_text("-- You ignore BOB now: ");
     let mut bob = Program::start(client_command(&address, "bob"));
     bob.type_line("from bob");
     bob.type_line("/msg anna psst");
@@ -431,7 +431,7 @@ fn ignored_name_is_hidden_also_after_restart() {
     carla.say_in_lobby("from carla");
     anna.expect_text("carla joined");
     anna.type_line("/msg bob hello");
-    anna.expect_text("you ignore bob: an answer is not shown");
+    anna.expect_text("you ignore bob, so you will not see an answer");
     anna.expect_text("(direct) you -> bob: hello");
     let (code, lines) = anna.finish();
     assert_eq!(code, Some(0), "{lines:#?}");
@@ -442,14 +442,14 @@ fn ignored_name_is_hidden_also_after_restart() {
     bob.type_line("while away");
     bob.expect_text("bob: while away");
     let mut anna = start_anna();
-    anna.expect_text("-- you ignore BOB: ");
+    anna.expect_text("-- you ignore BOB, so ");
     anna.expect_text("-- 1 message is not shown");
     anna.type_line("/search away");
     anna.expect_text("-- 1 message with away:");
     anna.type_line("/who");
     anna.expect_text("bob (ignored)");
     anna.type_line("/unignore bob");
-    anna.expect_text("-- BOB is not ignored any more.");
+    anna.expect_text("-- You no longer ignore BOB.");
     bob.type_line("heard again");
     anna.expect_text("bob: heard again");
     let (code, lines) = anna.finish();

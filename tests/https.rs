@@ -161,7 +161,7 @@ fn certificate_of_the_owner_is_used_and_read_again() {
     assert_eq!(urls(data.path())[0], format!("https://{}/", server.web_tls_address()));
     let second = write_owner_files(data.path(), &["chat.example.org"]);
     server.signal(Signal::HUP);
-    server.wait_for_log(|lines| lines.iter().any(|it| it.contains("read again and applied")));
+    server.wait_for_log(|lines| lines.iter().any(|it| it.contains("configuration reloaded")));
     assert_eq!(fingerprint(), second);
     assert_eq!(urls(data.path())[0], format!("http://{}/", server.web_address()));
     drop(server);
@@ -175,7 +175,7 @@ fn certificate_of_the_owner_is_used_and_read_again() {
 fn https_needs_a_key() {
     let server = Server::start(&["--web-tls", "true", "--announce", "false"]);
     server.wait_for_log(|lines| {
-        lines.iter().any(|it| it.contains("there is no TLS while messages are kept in memory"))
+        lines.iter().any(|it| it.contains("there is no TLS, because messages are kept in memory"))
     });
 }
 

@@ -251,7 +251,7 @@ fn without_a_page_the_link_is_shown() {
             &format!("    chat-client {}\n", LINKS[0]),
             &format!("or  chat-client {}\n", LINKS[1]),
             FINGERPRINT,
-            "Browsers find no way in: ",
+            "Browsers cannot get in: ",
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }
@@ -424,7 +424,7 @@ fn sheet_that_cannot_be_written_makes_no_invitation() {
     fs::write(&mine, "mine").unwrap();
     let mine = mine.to_str().unwrap();
     for (flags, part) in [
-        (&["--page", mine][..], "exists already"),
+        (&["--page", mine][..], "already exists"),
         (&["--page", "-", "--wifi", "home"], "8 to 63"),
         (&["--page", "-", "--url", "http://pi.local/#x"], "must not have a #"),
     ] {
@@ -435,7 +435,7 @@ fn sheet_that_cannot_be_written_makes_no_invitation() {
     assert!(requests.lock().unwrap().iter().all(Value::is_null), "only the status was asked for");
     let nowhere = ["--sheet", "2", "--page", "-", "--url", "http://pi.local/"];
     let told = error_of(&invite("/nowhere/control", &nowhere, ""), 1);
-    assert!(told.contains("no server can be asked"), "{told}");
+    assert!(told.contains("no server was found"), "{told}");
 }
 
 /// The password comes from standard input or a file, and the codes of both forms let a phone in.
@@ -480,7 +480,7 @@ fn files_are_not_overwritten_and_errors_name_them() {
     let (svg, page) = (path("a.svg"), path("a.html"));
     fs::write(&svg, "mine").unwrap();
     let told = error_of(&write("--svg", &svg), 1);
-    assert!(told.contains(&format!("{svg} exists already")), "{told}");
+    assert!(told.contains(&format!("{svg} already exists")), "{told}");
     assert_eq!(fs::read_to_string(&svg).unwrap(), "mine");
     let told = error_of(&write("--page", &path("none/a.html")), 1);
     assert!(told.contains("cannot create") && told.contains("none/a.html"), "{told}");
@@ -499,7 +499,7 @@ fn files_are_not_overwritten_and_errors_name_them() {
 #[test]
 fn without_a_way_in_the_error_says_what_to_do() {
     let told = error_of(&invite("/nowhere/control", &[], ""), 1);
-    assert!(told.contains("no server can be asked at /nowhere/control"), "{told}");
+    assert!(told.contains("no server was found at /nowhere/control"), "{told}");
     let directory = tempfile::tempdir().unwrap();
     let control = directory.path().join("control").to_str().unwrap().to_owned();
     let root = directory.path().join("web");
@@ -543,7 +543,7 @@ fn wrong_flags_and_passwords_are_refused() {
     error_of(&invite("/nowhere", &["--code", "--sheet", "2", "--json"], ""), 64);
     assert!(error_of(&run(&["--wifi", "home"], "short\n"), 1).contains("8 to 63"));
     let missing = error_of(&run(&["--wifi", "home", "--wifi-password-file", "/nowhere"], ""), 1);
-    assert!(missing.contains("cannot read the password in /nowhere"), "{missing}");
+    assert!(missing.contains("cannot read the password file /nowhere"), "{missing}");
 }
 
 /// Requests the server's QR code by this host, with further fields, each with its line end. Returns

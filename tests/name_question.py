@@ -41,7 +41,7 @@ def expect_question(terminal):
     """Waits for the question, and returns the name that is suggested."""
     terminal.expect("Somebody here has this name")
     terminal.expect("1 to 32 letters and digits")
-    return terminal.expect(r"Enter takes (\S+)\.\s").group(1)
+    return terminal.expect(r"Press Enter to take (\S+)\.\s").group(1)
 
 
 def expect_name(terminal):
@@ -115,7 +115,7 @@ def meet(program):
     # A name that cannot be one.
     fifth = program("--name", "anna smith")
     fifth.expect("anna smith: This cannot be a username")
-    fifth.expect(r"Enter takes anna-smith\.")
+    fifth.expect(r"Press Enter to take anna-smith\.")
     fifth.type("\r")
     assert expect_name(fifth) == "anna-smith"
     # Leaving instead of an answer.

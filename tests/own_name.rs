@@ -219,7 +219,7 @@ fn claim_needs_an_invitation() {
     place.refused("anna", Some(2), Some(&code), INVITE_INVALID);
     assert_eq!(place.succeed(&["invitations", "revoke", &id]), "done\n");
     let told = place.fail(&["invitations", "revoke", &id]);
-    assert!(told.contains("there is no invitation"), "{told}");
+    assert!(told.contains("there are no invitations"), "{told}");
     assert_eq!(place.succeed(&["invitations"]), "there is no invitation\n");
 }
 

@@ -183,7 +183,7 @@ fn damaged_key_file_is_reported_and_kept() {
     let address = server.address().to_string();
     let (code, told) = computer.run(&address, "anna", &[]);
     assert_eq!(code, Some(71), "{told}");
-    for part in ["client.key holds no key", "remove it", "--no-key"] {
+    for part in ["client.key does not contain a key", "remove it", "--no-key"] {
         assert!(told.contains(part), "{told}");
     }
     assert_eq!(computer.run(&address, "anna", &["--no-key"]).0, Some(0));
@@ -298,7 +298,10 @@ fn invitation_admits_and_is_not_needed_again() {
     let (code, told) = annas.run(&tls, "anna", &[]);
     assert!(code == Some(77) && told.contains("--invite CODE"), "{told}");
     let (code, told) = annas.run(&tls, "anna", &["--invite", "0000-0000-0000-0000"]);
-    assert!(code == Some(77) && told.contains("--invite CODE takes another one"), "{told}");
+    assert!(
+        code == Some(77) && told.contains("To use another one, start with --invite CODE"),
+        "{told}"
+    );
     let (code, told) = annas.run(&tls, "anna", &["--invite", "0000"]);
     assert!(code == Some(64) && told.contains("16 letters and digits"), "{told}");
     let spelled = invite(data.path()).to_lowercase().replace('-', "");

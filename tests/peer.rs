@@ -210,7 +210,10 @@ fn taken_name_is_rejected_with_reason() {
             .contains("error: anna says no: Somebody here has this name. anna has been here for "),
         "{told}"
     );
-    assert!(advice.contains("You asked for “ANNA”; --name asks for another."), "{told}");
+    assert!(
+        advice.contains("You asked for “ANNA”. To ask for another name, use --name."),
+        "{told}"
+    );
     let (end, status) = room.start("Anna", &[]).finish();
     assert_eq!((&end["reason"], status.code()), (&json!("rejected"), Some(77)));
     assert_eq!((&end["by"], &end["code"]), (&json!("anna"), &json!(201)));
@@ -275,7 +278,7 @@ fn peer_that_cannot_use_its_key_file_warns_and_chats() {
     let state = home("bob").join(".local/state/pi-chat");
     fs::create_dir_all(&state).unwrap();
     fs::write(state.join("peer.key"), "my diary").unwrap();
-    for (name, told) in [("anna", "Not a directory"), ("bob", "holds no key")] {
+    for (name, told) in [("anna", "Not a directory"), ("bob", "does not contain a key")] {
         let command = room.program(name, &["--json"]);
         let output = run_with_input(command, "{\"type\":\"say\",\"text\":\"hi\"}\n");
         let (shown, warned) = (to_text(&output.stdout), to_text(&output.stderr));
@@ -357,8 +360,8 @@ fn doctor_says_what_to_do_about_port_and_hosts() {
     let lines: Vec<_> = said.lines().collect();
     for (problem, remedy) in [
         (
-            format!("fail  UDP port {number} cannot be used by IPv4: another program has it"),
-            "do    end the program that has the port (",
+            format!("fail  UDP port {number} cannot be used by IPv4: another program uses it"),
+            "do    stop the program that uses the port (",
         ),
         (
             "fail  peer no-such-host.invalid:2428: not found: ".to_owned(),
@@ -366,7 +369,7 @@ fn doctor_says_what_to_do_about_port_and_hosts() {
         ),
         (
             format!("fail  peer {silent}: no answer from {silent}"),
-            "do    see that it is on and runs chat-peer in this room, and allow incoming UDP",
+            "do    make sure that it is on and runs chat-peer in this room, and allow incoming UDP",
         ),
     ] {
         let is_pair = |it: &[&str]| it[0].starts_with(&problem) && it[1].starts_with(remedy);
@@ -429,7 +432,7 @@ fn plain_mode_lists_peers_and_refuses_direct_messages() {
     let (said, told) = (to_text(&output.stdout), to_text(&output.stderr));
     assert_eq!(output.status.code(), Some(64), "{said}{told}");
     assert!(told.contains("-- you are in #lobby as bob; anna is here"), "{told}");
-    assert!(told.contains("!! There are no direct messages among peers."), "{told}");
+    assert!(told.contains("!! There are no direct messages without a server."), "{told}");
     assert!(said.contains("--  bob (you)"), "{said}");
     let row = said.lines().find(|it| it.starts_with("--  anna")).unwrap();
     assert!(row.contains("IPv4 group"), "{said}");
@@ -535,7 +538,10 @@ fn named_host_is_reached_by_unicast() {
     };
     let mut anna = start("anna", &one.port, None);
     let told = anna.next_of_type("error");
-    assert!(told["text"].as_str().unwrap().contains("no interface nosuch0"), "{told}");
+    assert!(
+        told["text"].as_str().unwrap().contains("The interface nosuch0 does not exist or is down"),
+        "{told}"
+    );
     anna.next_of_type("admitted");
     let mut bob = start("bob", &other.port, Some(format!("127.0.0.1:{}", one.port)));
     assert_eq!(bob.next_of_type("admitted")["history_from"], "anna");
@@ -554,8 +560,8 @@ fn port_that_another_program_has_is_reported() {
     let mut anna = room.start("anna", &[]);
     let problem = anna.next_of_type("error");
     let text = problem["text"].as_str().unwrap();
-    assert!(text.starts_with("Another program has port "), "{text}");
-    assert!(text.ends_with("by IPv4 this peer hears only those that it speaks to."), "{text}");
+    assert!(text.starts_with("Another program uses port "), "{text}");
+    assert!(text.contains("Over IPv4, this peer hears only those that it talks to."), "{text}");
     anna.next_of_type("admitted");
     let (end, status) = anna.finish();
     assert_eq!((&end["reason"], status.code()), (&json!("left"), Some(0)));
@@ -597,14 +603,14 @@ fn ignored_name_is_hidden_here_only_and_after_restart() {
     assert_eq!(anna.finish().1.code(), Some(0));
 
     let mut anna = Program::start(room.program("anna", &["--plain"]));
-    anna.expect_text("-- you ignore BOB: ");
+    anna.expect_text("-- you ignore BOB, so ");
     anna.expect_text("-- 1 message is not shown");
     anna.type_line("/unignore bob");
-    anna.expect_text("-- BOB is not ignored any more. What was hidden stays hidden.");
+    anna.expect_text("-- You no longer ignore BOB. What was hidden stays hidden.");
     bob.say("seen again");
     anna.expect_text("bob: seen again");
     anna.type_line("/ignore bob");
-    anna.expect_text("Your peer does not object to bob; /block does.");
+    anna.expect_text("bob can still join; /block bob objects to that.");
     let (code, lines) = anna.finish();
     assert_eq!(code, Some(0), "{lines:#?}");
     assert!(!lines.iter().any(|it| it.contains("unseen")), "{lines:#?}");
@@ -621,7 +627,11 @@ fn damaged_ignore_list_is_reported_and_kept() {
     let output = run_with_input(room.program("anna", &["--plain"]), "/ignore bob\n");
     let told = to_text(&output.stderr);
     assert!(told.contains(&format!("!! {} cannot be used (", file.display())), "{told}");
-    assert!(to_text(&output.stdout).contains("; so does quitting"), "{}", to_text(&output.stdout));
+    assert!(
+        to_text(&output.stdout).contains(", and so does quitting"),
+        "{}",
+        to_text(&output.stdout)
+    );
     assert_eq!(output.status.code(), Some(0));
     let mut bot = room.start("anna", &[]);
     let error = bot.next_of_type("error");

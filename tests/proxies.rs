@@ -294,7 +294,7 @@ fn reload_changes_the_trusted_proxies() {
     connect_proxied(&server, &header("192.0.2.1", &[])).expect_error(NOT_PI_CHAT);
     fs::write(&file, "trusted-proxies = [\"127.0.0.8/31\"]\n").unwrap();
     server.signal(Signal::HUP);
-    let applied = "configuration read again and applied";
+    let applied = "configuration reloaded";
     server.wait_for_log(|lines| lines.iter().any(|it| it.ends_with(applied)));
     send_join(&server, "192.0.2.1", join("anna", &[])).join_answer();
 }

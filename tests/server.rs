@@ -405,7 +405,7 @@ fn server_says_at_the_start_what_it_is() {
         told
     };
     let told = summary(&["--name", "attic", "--announce", "false"]);
-    let expected = "this is “attic”; messages are kept in memory until it stops; \
+    let expected = "this is “attic”; messages are kept in memory until the server stops; \
                     everybody who reaches it may join; without TLS, as it keeps no key";
     assert!(told.ends_with(expected), "{told}");
     let kept = format!("messages are kept in {data}");
@@ -419,7 +419,7 @@ fn first_line_says_that_only_invited_users_may_join() {
     let server = Server::start(&["--access", "invited", "--announce", "false"]);
     server.wait_for_log(|lines| {
         let told = lines.iter().find(|line| line.contains(common::SUMMARY));
-        told.inspect(|it| assert!(it.contains("; who is invited may join; "), "{it}")).is_some()
+        told.inspect(|it| assert!(it.contains("; whoever is invited may join; "), "{it}")).is_some()
     });
 }
 

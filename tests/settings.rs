@@ -46,7 +46,7 @@ fn missing_address_is_retried() {
         Server::start(&["--listen", &format!("{},{},127.0.0.1:0", missing[0], missing[1])]);
     assert!(server.address().ip().is_loopback());
     for address in missing {
-        let told = format!("{address} is no address of this machine yet");
+        let told = format!("{address} is not an address of this machine yet");
         server.wait_for_log(|lines| lines.iter().any(|line| line.contains(&told)));
     }
     server.join("anna");
@@ -90,6 +90,8 @@ fn validate_rejects_invalid_configurations() {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("debian/chat-server.toml");
     let output = run_server_command(&["validate", "--config", shipped.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(told, format!("The configuration {} is valid.\n", shipped.display()));
 
     let (code, told) = run_with_config("name = \"attic\"\nport = 2428\n", &["validate"]);
     assert_eq!(code, Some(78));

@@ -80,7 +80,7 @@ fn servers_started_by_hand_are_found_and_told_apart() {
         })
     };
     let told = error_text(&run_unnamed(runtime.path(), &["status"]));
-    assert!(told.contains("no server can be asked: none that you have started by hand"), "{told}");
+    assert!(told.contains("no running server was found: none that you started by hand"), "{told}");
     let attic = start("attic");
     let sockets = runtime.path().join("pi-chat");
     assert_eq!(fs::metadata(&sockets).unwrap().permissions().mode() & 0o777, 0o700);
@@ -168,7 +168,7 @@ fn status_reports_counters_and_health() {
     assert!(told["refusals"]["joins"] == 0 && told["pressure"].is_null(), "{told}");
     server.terminate();
     assert!(!path.exists(), "the socket's file is left");
-    assert!(error_text(&run_status(&path, &[])).contains("no server can be asked"));
+    assert!(error_text(&run_status(&path, &[])).contains("no server was found"));
 }
 
 /// Requests that are begun and never completed do not keep others waiting. Those here are held for
@@ -280,7 +280,7 @@ fn announcement_reaches_everybody_as_notice() {
         assert_eq!(run_announce(&control, wrong).status.code(), Some(64), "{wrong:?}");
     }
     drop(server);
-    assert!(error_text(&run_announce(&control, "x")).contains("no server can be asked"));
+    assert!(error_text(&run_announce(&control, "x")).contains("no server was found"));
 }
 
 /// `chat-server announce` then fails and says so.
@@ -357,7 +357,7 @@ fn stale_control_socket_is_replaced_and_live_one_kept() {
     let mut first = Server::start(&["--control", &control]);
     first.kill();
     assert!(path.exists());
-    assert!(error_text(&run_status(&path, &[])).contains("no server can be asked"));
+    assert!(error_text(&run_status(&path, &[])).contains("no server was found"));
     let second = Server::start(&["--control", &control]);
     assert_eq!(json_status(&path).0["process"], second.id());
     let mut third = Server::start(&["--control", &control]);
@@ -524,7 +524,7 @@ fn reload_applies_runtime_settings() {
     for number in 0..6 {
         anna.say_in_lobby(&format!("{number}"));
     }
-    assert!(it.server.log().iter().any(|line| line.contains("applied")));
+    assert!(it.server.log().iter().any(|line| line.contains("configuration reloaded")));
 }
 
 /// Counts the messages of the lobby that are still in the log, up to 100.
@@ -568,11 +568,13 @@ fn reload_applies_retention() {
 fn invalid_reload_changes_nothing_and_is_reported() {
     let it = ReloadableServer::start("name = \"attic\"\n");
     it.reload("name = \"cellar\"\npassword = 7\n");
-    let told = it.wait_for_notification(|word| word.contains("not read again"));
+    let told = it.wait_for_notification(|word| word.contains("was not reloaded"));
     assert!(told.contains("line 2") && told.contains("nobody is here"), "{told}");
     assert!(told.trim_end().lines().count() == 1, "{told}");
     assert_eq!(it.name(), "attic");
-    assert!(it.server.log().iter().any(|line| line.contains("the old one goes on")));
+    assert!(
+        it.server.log().iter().any(|line| line.contains("The server goes on with the old one"))
+    );
     // A valid configuration clears the error.
     it.reload("name = \"cellar\"\n");
     it.wait_for_notification(|word| word == "STATUS=nobody is here");

@@ -68,14 +68,14 @@ def main(client, server, server_program):
         terminal.expect("here: anna")
         # What comes under an ignored name is not shown. Tab completes the ignored name.
         terminal.type("/ignore BOB\r")
-        terminal.expect("BOB is ignored")
+        terminal.expect("You ignore BOB now")
         bob_says("unseen")
         terminal.type("after it\r")
         shown = terminal.expect(r"(?s)(.*)\] anna: after it\r?\n").group(1)
         if "unseen" in shown:
             sys.exit(f"what bob says is not hidden: {shown!r}")
         terminal.type("/unig\tB\t\r")
-        terminal.expect("BOB is not ignored any more")
+        terminal.expect("You no longer ignore BOB")
         bob_says("seen again")
         terminal.expect(r"\] bob: seen again")
         # A program that was stopped and is continued goes on editing; the arrow keys move the cursor.

@@ -144,7 +144,7 @@ fn import_reads_a_file_with_a_byte_order_mark() {
     let import = ["import", "--data", copy.to_str().unwrap(), file.to_str().unwrap()];
     let output = run_server_command(&import);
     assert_eq!(result(&output), (Some(0), String::new()));
-    assert!(String::from_utf8_lossy(&output.stdout).starts_with("1 messages added"), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with("1 message added"), "{output:?}");
 }
 
 /// Client and peer exit with 64, and name the variable.

@@ -245,7 +245,7 @@ fn changed_key_is_refused_before_anything_is_sent() {
     let refused = send(home.path(), &address, &[]);
     let told = stderr(&refused);
     assert_eq!(refused.status.code(), Some(77), "{told}");
-    assert!(!told.contains("Does chat-server run"), "{told}");
+    assert!(!told.contains("Is chat-server running"), "{told}");
     for part in [&right, &format!("--fingerprint \"{}\"", man.fingerprint)] {
         assert!(told.contains(part.as_str()), "{told}");
     }
@@ -407,7 +407,7 @@ fn restored_backup_keeps_the_key() {
     }
     let none = Server::start(&["--tls", "true", "--announce", "false"]);
     none.wait_for_log(|lines| {
-        lines.iter().any(|it| it.contains("there is no TLS while messages are kept in memory"))
+        lines.iter().any(|it| it.contains("there is no TLS, because messages are kept in memory"))
     });
 }
 
@@ -477,7 +477,9 @@ fn own_certificate_is_read_again() {
     let good_key = fs::read(&key).unwrap();
     fs::write(&key, "no key").unwrap();
     server.signal(Signal::HUP);
-    server.wait_for_log(|lines| lines.iter().any(|it| it.contains("configuration not read again")));
+    server.wait_for_log(|lines| {
+        lines.iter().any(|it| it.contains("the configuration was not reloaded"))
+    });
     assert_eq!(fingerprint_at(server.tls_address()), first);
     fs::write(&key, good_key).unwrap();
 
@@ -485,7 +487,7 @@ fn own_certificate_is_read_again() {
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
     let warnings = server.log().iter().filter(|it| is_warning(it)).count();
     server.signal(Signal::HUP);
-    server.wait_for_log(|lines| lines.iter().any(|it| it.contains("read again and applied")));
+    server.wait_for_log(|lines| lines.iter().any(|it| it.contains("configuration reloaded")));
     assert_eq!(fingerprint_at(server.tls_address()), second);
     assert_ne!(first, second);
     assert_eq!(server.log().iter().filter(|it| is_warning(it)).count(), warnings);

@@ -17,7 +17,7 @@ pub(super) struct AnnounceArgs {
     #[command(flatten)]
     socket: ControlArgs,
 
-    /// What everybody is to read: one line, at most 512 bytes
+    /// The announcement: one line, at most 512 bytes
     #[arg(value_name = "TEXT", value_parser = AnnouncementText::new)]
     text: AnnouncementText,
 }
@@ -27,7 +27,7 @@ pub(super) struct AnnounceArgs {
 pub(super) fn run(command: &AnnounceArgs) -> ExitCode {
     match announce(command) {
         Ok(users) => {
-            let users = if users == 1 { "1 person".to_owned() } else { format!("{users} people") };
+            let users = super::counted(users, "person", "people");
             // The stream may be closed. The exit code reports the result too.
             let _ = writeln!(stdout(), "sent to {users}");
             ExitCode::SUCCESS
@@ -48,14 +48,14 @@ fn announce(command: &AnnounceArgs) -> Result<usize> {
     let mut line = serde_json::to_vec(&request)?;
     line.push(b'\n');
     let answer = control::exchange(&command.socket.locate()?, &line).map_err(|error| {
-        if error.is::<NoAnswer>() { error.context("perhaps it was sent") } else { error }
+        if error.is::<NoAnswer>() { error.context("it may have been sent") } else { error }
     })?;
     // A server of an older version sends its status, whatever the request is.
     let answer = serde_json::from_str(&answer)
-        .context("the server is of another version of this program; nothing was announced")?;
+        .context("the server has another version than this program, so nothing was announced")?;
     match answer {
         ControlAnswer::Announced(users) => Ok(users),
-        ControlAnswer::Error(problem) => bail!("the server refuses: {problem}"),
-        _ => bail!("the server has answered something else"),
+        ControlAnswer::Error(problem) => bail!("the server refused: {problem}"),
+        _ => bail!("the server's answer was not expected"),
     }
 }

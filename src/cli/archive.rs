@@ -26,17 +26,17 @@ pub(super) enum ArchiveCommand {
     /// for messages that the server deletes before their turn. Direct messages are
     /// never exported, for they belong to two people.
     ///
-    /// Exit status: 0 done, 1 failed, 64 wrong usage, 78 no directory is named
+    /// Exit status: 0 done, 1 failed, 64 wrong usage, 78 no directory was given
     /// or the configuration is wrong.
     Export(ExportArgs),
 
-    /// Write who has moderated whom: all bans, mutes, roles, removals and so on
+    /// Write what moderators have done: all bans, mutes, roles, removals and so on
     ///
     /// In the order of the log: who did what to whom, where, when and why, and
     /// whether it had an effect. Texts of messages are not among it. The latest 50,000
     /// actions are kept. A server may be running.
     ///
-    /// Exit status: 0 done, 1 failed, 64 wrong usage, 78 no directory is named
+    /// Exit status: 0 done, 1 failed, 64 wrong usage, 78 no directory was given
     /// or the configuration is wrong.
     Audit(AuditArgs),
 
@@ -49,11 +49,11 @@ pub(super) enum ArchiveCommand {
     /// imported. What is older or more than the server is told to keep
     /// (keep-days, keep-messages, keep-bytes), it forgets when it runs.
     ///
-    /// Exit status: 0 done, 1 failed, 64 wrong usage, 78 no directory is named
+    /// Exit status: 0 done, 1 failed, 64 wrong usage, 78 no directory was given
     /// or the configuration is wrong.
     Import(ImportArgs),
 
-    /// Copy everything to a file, direct messages and sessions as well
+    /// Copy everything to a file, including direct messages and sessions
     ///
     /// A server may be running. The file is for its owner only.
     ///
@@ -62,16 +62,16 @@ pub(super) enum ArchiveCommand {
     /// chat.db, and let it belong to whom the directory belongs; start the server.
     /// Clients that come back then begin afresh, as newcomers do.
     ///
-    /// Exit status: 0 done, 1 failed, 64 wrong usage, 78 no directory is named
+    /// Exit status: 0 done, 1 failed, 64 wrong usage, 78 no directory was given
     /// or the configuration is wrong.
     Backup(BackupArgs),
 
-    /// Look whether everything in the directory is as it should be
+    /// Check that everything in the directory is as it should be
     ///
     /// A server may be running. Nothing is changed.
     ///
     /// Exit status: 0 no fault found, 1 faults found or failed, 64 wrong usage,
-    /// 78 no directory is named or the configuration is wrong.
+    /// 78 no directory was given or the configuration is wrong.
     Check(CheckArgs),
 }
 
@@ -99,9 +99,7 @@ impl DirectoryArgs {
             (None, Some(config)) => ServerOptions::from_file(config)?.data_dir(),
             (None, None) => None,
         };
-        named.context(
-            "no directory is named: --data DIR says which, or data-dir in the file of --config",
-        )
+        named.context("no directory was given: use --data DIR, or data-dir in the file of --config")
     }
 }
 
@@ -121,7 +119,7 @@ pub(super) struct ExportArgs {
     #[arg(long, value_name = "TIME", value_parser = parse_since)]
     since: Option<Timestamp>,
 
-    /// How
+    /// Format
     #[arg(long, value_name = "FORMAT", default_value = "jsonl")]
     format: Format,
 }
@@ -142,7 +140,7 @@ pub(super) struct AuditArgs {
     #[arg(long, value_name = "TIME", value_parser = parse_since)]
     since: Option<Timestamp>,
 
-    /// A line of JSON each (docs/status.md)
+    /// Print one line of JSON for each action (docs/status.md)
     #[arg(long)]
     json: bool,
 }
@@ -150,7 +148,7 @@ pub(super) struct AuditArgs {
 /// Format of exported messages.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Format {
-    /// A line of JSON each, which can be imported
+    /// One line of JSON for each message, which can be imported
     Jsonl,
     /// For people
     Text,
@@ -174,7 +172,7 @@ pub(super) struct BackupArgs {
     #[command(flatten)]
     location: DirectoryArgs,
 
-    /// Must not be there yet
+    /// The file to write, which must not exist yet
     file: PathBuf,
 }
 
@@ -188,7 +186,8 @@ pub(super) struct CheckArgs {
 
 /// Parses the time of the flag `--since`. The error is text for the user.
 fn parse_since(typed: &str) -> Result<Timestamp, String> {
-    archive::parse_since(typed).ok_or_else(|| "no date, and no date with a time".to_owned())
+    archive::parse_since(typed)
+        .ok_or_else(|| "this is not a date, such as 2026-11-03, or a date with a time".to_owned())
 }
 
 impl ArchiveCommand {
@@ -280,7 +279,8 @@ fn import(directory: &Path, file: &Path) -> Result<ExitCode> {
         Box::new(BufReader::new(opened))
     };
     let done = archive::import(directory, &mut input)?;
-    print_line(&format!("{} messages added, {} were there already", done.added, done.duplicates));
+    let added = super::counted(done.added, "message", "messages");
+    print_line(&format!("{added} added, {} already there", done.duplicates));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -310,10 +310,10 @@ fn check(directory: &Path) -> Result<ExitCode> {
         0 => "no fault found:".to_owned(),
         _ => format!("faults found: {faults}, in"),
     };
-    print_line(&format!(
-        "{found} {messages} messages in {rooms} rooms, {directs} direct messages, \
-         {bytes} bytes"
-    ));
+    let messages = super::counted(messages, "message", "messages");
+    let rooms = super::counted(rooms, "room", "rooms");
+    let directs = super::counted(directs, "direct message", "direct messages");
+    print_line(&format!("{found} {messages} in {rooms}, {directs}, {bytes} bytes"));
     Ok(if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -31,35 +31,34 @@ use crate::ui::{CLAIMED_NAME_TEXT, PlainScreen, Screen, SharedViewState, invited
 
 /// Chat on a pi-chat server.
 ///
-/// Lines that you type are messages; /help lists the commands, /moderation those of moderators.
-/// Without a terminal, lines of the input are messages, and at its end it leaves as soon as all of
-/// them have arrived. /ignore NAME hides what comes under a name, only here; /unignore NAME ends
-/// that.
+/// What you type is sent as messages; /help lists the commands, /moderation those for moderators.
+/// Without a terminal, the lines of the input are messages, and the client leaves when all of them
+/// have arrived.
 ///
-/// Without a SERVER it looks for one on this network: it takes the only one,
-/// and on a terminal lets you choose among several.
+/// Without SERVER, the client looks for a server on this network. If it finds several, you can
+/// choose one on a terminal.
 #[derive(Parser)]
 #[command(
     name = "chat-client",
     version,
     args_conflicts_with_subcommands = true,
     after_help = "\
-Settings come from flags, else from the environment (PI_CHAT_SERVER, PI_CHAT_NAME,
+Settings come from flags, then from the environment (PI_CHAT_SERVER, PI_CHAT_NAME,
 PI_CHAT_ROOM, PI_CHAT_PASSWORD, PI_CHAT_PASSWORD_FILE, PI_CHAT_INVITE, PI_CHAT_NO_KEY,
-PI_CHAT_WAIT, PI_CHAT_TIMEOUT), else from the file client.toml (server, name, rooms,
+PI_CHAT_WAIT, PI_CHAT_TIMEOUT), then from the file client.toml (server, name, rooms,
 password, password-file, no-key, wait, timeout).
 
 Exit codes:
-  0   left as asked; everything arrived
-  64  the command line, the configuration or a line of a script makes no sense
-  69  no server there or found, or messages of a script did not arrive in time
-  71  something in this computer does not work
+  0   ended as asked; everything arrived
+  64  the command line, the configuration or a line of a script is wrong
+  69  no server was found or reached, or messages of a script did not arrive in time
+  71  something on this computer does not work
   76  client and server do not understand each other
-  77  the server says no: a name that is taken or belongs to somebody, a wrong
-      password, no invitation, a request of a script that was refused; or its
-      key is not the expected one
-Codes of a script (an input that is no terminal, also with --json) are those of
-its end: it goes on after a line that makes no sense and after a refusal."
+  77  the server refused: the name is taken or belongs to somebody, the password
+      is wrong, an invitation is missing, or a request of a script was refused;
+      or the server's key is not the expected one
+A script (input that does not come from a terminal, or --json) goes on after a
+wrong line and after a refusal; its exit code shows at the end that there was one."
 )]
 struct Cli {
     /// Subcommand; `None` for a chat.
@@ -73,11 +72,11 @@ struct Cli {
 /// Subcommands of `chat-client`.
 #[derive(Subcommand)]
 enum Action {
-    /// Say one thing, wait until it has arrived, and leave.
+    /// Send one message, wait until it has arrived, and leave
     Send(Box<SendArgs>),
-    /// List the servers on this network that tell of themselves.
+    /// List the servers announced on this network
     Discover(DiscoverArgs),
-    /// Forget the key of a server, because its owner says that it has changed.
+    /// Forget the key of a server, after its owner has said that it has changed
     ///
     /// The next connection over TLS then trusts the key that it finds.
     Forget(ForgetArgs),
@@ -86,37 +85,37 @@ enum Action {
 /// Flags that a chat and `send` share.
 #[derive(Args)]
 struct CommonArgs {
-    /// What you would like to be called [default: the one that you chose when yours was
-    /// taken, else your login name]
+    /// Your name in the chat [default: the name that you chose when yours was taken, otherwise
+    /// your login name]
     #[arg(long, short)]
     name: Option<String>,
-    /// Go into this room; may be given several times [default: lobby]
+    /// Enter this room; can be given several times [default: lobby]
     #[arg(long, short)]
     room: Vec<String>,
-    /// The first line of this file is the server's password
+    /// Read the server's password from the first line of this file
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
-    /// The code of an invitation to the server, or the link with it
+    /// Use this invitation: its code, or the link with the code
     #[arg(long, value_name = "CODE")]
     invite: Option<String>,
-    /// Prove no key to the server: come as somebody whom it does not know again by a key, and claim
-    /// no name
+    /// Do not prove your key: the server does not recognise you by it, and you cannot claim a
+    /// name
     #[arg(long)]
     no_key: bool,
-    /// Settings [default: client.toml in your configuration directory]
+    /// Read settings from this file [default: client.toml in your configuration directory]
     #[arg(long, value_name = "FILE", env = "PI_CHAT_CONFIG")]
     config: Option<PathBuf>,
-    /// Keep trying when the server is not there yet
+    /// Keep trying if the server cannot be reached yet
     #[arg(long)]
     wait: bool,
-    /// When the input has ended: give up after so long without an answer [default: 60]
+    /// After the end of the input, wait this long for an answer before giving up [default: 60]
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u32>,
-    /// Do not come back to an earlier session, and leave nothing on disk
+    /// Start a new session instead of resuming the last one, and save nothing on disk
     #[arg(long)]
     fresh: bool,
-    /// The fingerprint of the server's key, as its owner reads it from `chat-server status`: talk
-    /// only to the server that has it, over TLS
+    /// Connect only over TLS, and only to the server whose key has this fingerprint; its owner finds
+    /// it with `chat-server status`
     #[arg(long, value_name = "DIGITS")]
     fingerprint: Option<FingerprintDigits>,
 }
@@ -124,7 +123,7 @@ struct CommonArgs {
 /// Flags of `forget`.
 #[derive(Args)]
 struct ForgetArgs {
-    /// The server, as the message about its key says: an id, chats://host:port or a link to it
+    /// The server, as in the message about its key: an id, chats://host:port or a link
     server: String,
 }
 
@@ -133,7 +132,7 @@ struct ForgetArgs {
 struct ChatArgs {
     /// host, host:port, [::1]:port, chats://host (TLS), chat://host (unencrypted), or the link that
     /// `chat-server invite` shows
-    /// [default: the one that is found on this network]
+    /// [default: the server on this network]
     #[arg(id = "place", value_name = "SERVER")]
     address: Option<String>,
     /// The server's port, as in host:port
@@ -142,10 +141,10 @@ struct ChatArgs {
     /// The same as SERVER, as a flag
     #[arg(long, value_name = "SERVER", conflicts_with = "place")]
     server: Option<String>,
-    /// Lines in and out, also on a terminal
+    /// Read and print plain lines, even on a terminal
     #[arg(long, conflicts_with = "json")]
     plain: bool,
-    /// One JSON object a line, in and out (docs/json.md)
+    /// Read and print JSON, one object per line (docs/json.md)
     #[arg(long)]
     json: bool,
     /// Shared flags.
@@ -158,13 +157,13 @@ struct ChatArgs {
 struct SendArgs {
     /// host, host:port, [::1]:port, chats://host (TLS), chat://host (unencrypted), or the link that
     /// `chat-server invite` shows
-    /// [default: the one that is found on this network]
+    /// [default: the server on this network]
     #[arg(long, value_name = "SERVER")]
     server: Option<String>,
-    /// Say it to this person only
+    /// Send it to this person only
     #[arg(long, value_name = "NAME")]
     to: Option<String>,
-    /// What to say [default: all of the input]; before it may stand the server
+    /// The message [default: all of the input]; the server can come before it
     #[arg(value_name = "[SERVER] TEXT", num_args = 0..=2)]
     words: Vec<String>,
     /// Shared flags.
@@ -241,7 +240,9 @@ impl SendArgs {
             (server, []) => Ok((server.clone(), None)),
             (server, [text]) => Ok((server.clone(), Some(text.clone()))),
             (None, [server, text, ..]) => Ok((Some(server.clone()), Some(text.clone()))),
-            (Some(_), [..]) => bail!("the server is given twice: as a flag and before the text"),
+            (Some(_), [..]) => bail!(
+                "the server is given twice: leave out --server, or the server before the text"
+            ),
         }
     }
 }
@@ -306,7 +307,9 @@ fn said_fingerprint(
 ) -> Result<Option<SaidFingerprint>> {
     match (linked, digits) {
         (Some(whole), Some(digits)) if whole.digits() != digits => {
-            bail!("--fingerprint and the link name two keys: ask the server's owner")
+            bail!(
+                "the fingerprint after --fingerprint and the one in the link differ: ask the server's owner which is right"
+            )
         }
         (Some(whole), _) => Ok(Some(SaidFingerprint::Whole(whole))),
         (None, digits) => Ok(digits.map(SaidFingerprint::Digits)),
@@ -323,15 +326,21 @@ fn forget_server(command: &ForgetArgs) -> Result<u8, Failure> {
         Ok(id) => Some(format!("id {id}")),
         Err(_) => {
             let link = text.parse::<ServerLink>();
-            let link = link.with_context(|| format!("“{text}” is no server's address"));
+            let link = link.with_context(|| format!("“{text}” is not the address of a server"));
             Destination::from(link.map_err(usage_failure)?.address).trust_key()
         }
     };
-    let key = key.with_context(|| format!("the port of TLS is missing: chats://{text}"));
+    let key = key.with_context(|| {
+        format!("the port is missing: write chats://HOST:PORT, as the message about the key does")
+    });
     let key = key.map_err(usage_failure)?;
     let Some(directory) = state_directory() else { return Ok(0) };
     let is_forgotten = forget_fingerprint(&directory, &key).map_err(|it| os_failure(it.into()))?;
-    let told = if is_forgotten { "The key is forgotten." } else { "No key was kept." };
+    let told = if is_forgotten {
+        "The key is forgotten."
+    } else {
+        "There was no key of this server to forget."
+    };
     // Standard output may be closed.
     let _ = writeln!(stdout(), "{told}");
     Ok(0)
@@ -354,8 +363,7 @@ fn user_key(config: &Config, common: &CommonArgs) -> Result<UserKey> {
     };
     UserKey::load(&directory, !common.fresh).map_err(|error| {
         anyhow!(
-            "{:#}. (Names that were claimed with the old key stay with it; --no-key goes on \
-             without a key.)",
+            "{:#}. (Names that were claimed with the old key need that key; to go on without a key, use --no-key.)",
             anyhow!(error)
         )
     })
@@ -541,18 +549,22 @@ fn exit_code(
     match end {
         EndReason::Left { unsent, .. } if *unsent > 0 => Err((
             exit::UNAVAILABLE,
-            anyhow!("{unsent} messages were not acknowledged by {}.", config.server),
+            anyhow!(
+                "{} not delivered to {}.",
+                super::counted(*unsent, "message was", "messages were"),
+                config.server
+            ),
         )),
         EndReason::Left { refused, .. } if *refused > 0 && is_script => Ok(exit::REFUSED),
         EndReason::Left { .. } => Ok(0),
         EndReason::Unavailable { reason } => failed(format!(
-            "{reason} Does chat-server run at {}? (--wait keeps trying.)",
+            "{reason} Is chat-server running at {}? (With --wait, the client keeps trying.)",
             config.server
         )),
         EndReason::Refused { code: why, reason } => failed(match why {
             Some(ErrorCode::NameClaimed) => {
                 let (name, hint) = (&config.name, if config.no_key { NO_KEY_HINT } else { "" });
-                format!("{name}: {CLAIMED_NAME_TEXT} --name asks for another.{hint}")
+                format!("{name}: {CLAIMED_NAME_TEXT} To ask for another name, use --name.{hint}")
             }
             Some(ErrorCode::ProofInvalid) => format!(
                 "{reason} If a proxy that you trust ends the encryption on the way, start with \
@@ -562,11 +574,14 @@ fn exit_code(
                 format!("{reason} Give the code of your invitation with --invite CODE.")
             }
             Some(ErrorCode::InviteInvalid) => match invited_name(reason) {
-                Some(name) => format!("{reason} It is of use with --name {name}."),
-                None => format!("{reason} --invite CODE takes another one."),
+                Some(name) => format!("{reason} To use it, start with --name {name}."),
+                None => format!("{reason} To use another one, start with --invite CODE."),
             },
             Some(ErrorCode::NameInvalid | ErrorCode::NameTaken | ErrorCode::NameLookalike) => {
-                format!("{reason} You asked for “{}”; --name asks for another.", config.name)
+                format!(
+                    "{reason} You asked for “{}”. To ask for another name, use --name.",
+                    config.name
+                )
             }
             Some(ErrorCode::PasswordRequired | ErrorCode::PasswordWrong) => {
                 format!("{reason} Give it with --password-file or PI_CHAT_PASSWORD.")

@@ -27,16 +27,16 @@ const MAX_ANSWER_BYTES: usize = 16 << 20;
 /// Flags that locate the control socket.
 #[derive(Args, Debug)]
 pub(super) struct ControlArgs {
-    /// The server's socket [default: as the server finds it, else that of the service,
-    /// /run/chat-server/control, else that of the server that you have started by hand]
+    /// Control socket of the server [default: the one that the settings name, otherwise that of the
+    /// service, /run/chat-server/control, otherwise that of the server that you started by hand]
     #[arg(long, value_name = "SOCKET", env = "CHAT_SERVER_CONTROL")]
     control: Option<PathBuf>,
 
-    /// The server keeps its messages here, and may have its socket here
+    /// Directory where the server keeps its messages, and maybe its socket
     #[arg(long = "data", value_name = "DIR", env = "CHAT_SERVER_DATA")]
     data_dir: Option<PathBuf>,
 
-    /// The server's configuration
+    /// Configuration file of the server
     #[arg(long, value_name = "FILE", env = "CHAT_SERVER_CONFIG")]
     config: Option<PathBuf>,
 }
@@ -71,12 +71,11 @@ impl ControlArgs {
         match servers.as_slice() {
             [_] => Ok(servers.remove(0)),
             [] => Err(Error::from(service).context(format!(
-                "no server can be asked: none that you have started by hand, and not the service \
-                 at {SERVICE_SOCKET} (--control or --data names another)"
+                "no running server was found: none that you started by hand, and no service at {SERVICE_SOCKET} (if it runs elsewhere, use --control or --data)"
             ))),
             several => {
                 let lines: String = several.iter().map(|it| describe_server(it)).collect();
-                bail!("several servers of yours run here; say which one:{lines}")
+                bail!("several of your servers are running; choose one of them:{lines}")
             }
         }
     }
@@ -113,8 +112,9 @@ pub(super) fn exchange(path: &Path, request: &[u8]) -> Result<String> {
     let clock = Clock::start();
     let mut stream = connect_control(path, ANSWER_TIMEOUT).map_err(|error| match error.kind() {
         ErrorKind::WouldBlock => anyhow!("the server at {shown} does not answer"),
-        _ => Error::from(error)
-            .context(format!("no server can be asked at {shown} (--control names another)")),
+        _ => Error::from(error).context(format!(
+            "no server was found at {shown} (if it runs elsewhere, use --control)"
+        )),
     })?;
     // If the server has ended the connection already, writing fails, but an answer may still be
     // readable. Shutting down the sending half tells the server that the request is complete.
@@ -142,5 +142,5 @@ pub(super) fn exchange(path: &Path, request: &[u8]) -> Result<String> {
         answer.extend(piece.iter().take(count));
     }
     ensure!(!answer.is_empty(), no_answer());
-    String::from_utf8(answer).context("the answer is no text")
+    String::from_utf8(answer).context("the server's answer is not text")
 }

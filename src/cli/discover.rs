@@ -20,17 +20,15 @@ const DISCOVERY_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Error text with advice, used if no server is found.
 const NOT_FOUND_HELP: &str = "\
-no server was found on this network. Does chat-server run, and are both machines on the same \
-network (a guest Wi-Fi often keeps them apart)? If it runs somewhere else, say where, as in \
-“chat-client raspberrypi.local”, or put PI_CHAT_SERVER or the file client.toml to use";
+no server was found on this network. Is chat-server running, and are both machines on the same network (a guest Wi-Fi often keeps them apart)? If it runs somewhere else, say where, as in “chat-client raspberrypi.local”, or set PI_CHAT_SERVER, or 'server' in client.toml";
 
 /// Flags of `discover`.
 #[derive(Args)]
 pub(super) struct DiscoverArgs {
-    /// One JSON object a line (docs/json.md)
+    /// Print JSON, one object per line (docs/json.md)
     #[arg(long)]
     json: bool,
-    /// Look for so long
+    /// Look for this long
     #[arg(long, value_name = "SECONDS", default_value_t = 3)]
     wait: u16,
 }
@@ -67,7 +65,7 @@ pub(super) fn run(command: &DiscoverArgs) -> Result<u8, Failure> {
 pub(super) fn choose_server(can_ask: bool, is_patient: bool) -> Result<Destination, Failure> {
     let mut found = discover_servers()?;
     if found.is_empty() && is_patient {
-        print_notice("no server was found on this network yet; looking on");
+        print_notice("no server was found on this network yet; still looking");
         while found.is_empty() {
             found = discover_servers()?;
         }
@@ -80,7 +78,9 @@ pub(super) fn choose_server(can_ask: bool, is_patient: bool) -> Result<Destinati
         }
         several if can_ask => prompt_for_server(several),
         several => {
-            let mut text = "several servers were found on this network; say which one:".to_owned();
+            let mut text =
+                "several servers were found on this network. Name the one that you want:"
+                    .to_owned();
             for server in several {
                 // Writing to a string does not fail.
                 let _ = write!(text, "\n  {}", describe(server));
@@ -120,7 +120,8 @@ fn prompt_for_server(several: &[DiscoveredServer]) -> Result<Destination, Failur
         let _ = writeln!(question, "{number:3}  {}", describe(server));
     }
     loop {
-        let asked = write!(screen, "{question}Which one (a name, or 1 to {})? ", several.len());
+        let asked =
+            write!(screen, "{question}Which one? Type its name, or 1 to {}: ", several.len());
         asked.and_then(|()| screen.flush()).context("cannot ask").map_err(os_failure)?;
         let mut line = String::new();
         let count =

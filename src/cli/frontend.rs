@@ -121,7 +121,7 @@ impl Screen for RememberingScreen<'_> {
             self.is_asked = false;
             // Chatting works without it; the next time the user is asked again.
             if let Some(Err(error)) = self.file.as_ref().map(|it| it.save(name)) {
-                tracing::debug!("the name cannot be remembered: {error}");
+                tracing::debug!("the name could not be saved for next time: {error}");
             }
         }
         self.screen.show(event)
@@ -155,5 +155,5 @@ pub(super) fn exit_code_and_text(outcome: Result<u8, Failure>) -> (u8, String) {
 /// # Errors
 /// The operating system refuses its resources.
 pub(super) fn build_runtime() -> Result<Runtime> {
-    Builder::new_current_thread().enable_all().build().context("cannot begin")
+    Builder::new_current_thread().enable_all().build().context("cannot start")
 }

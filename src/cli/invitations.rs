@@ -25,14 +25,14 @@ pub(super) struct InvitationsArgs {
 /// What to do with an invitation.
 #[derive(Debug, Subcommand)]
 enum InvitationsAction {
-    /// Revoke an invitation; who has come in by it may go on to
+    /// Revoke an invitation; whoever has come in with it can still come in
     Revoke(RevokeArgs),
 }
 
 /// Arguments of `invitations revoke`.
 #[derive(Args, Debug)]
 struct RevokeArgs {
-    /// Which one: the 8 digits that `invitations` shows, not the code
+    /// The 8 digits that `invitations` shows, not the code
     #[arg(value_name = "ID")]
     id: InvitationId,
 
@@ -74,8 +74,8 @@ pub(super) struct ClaimsArgs {
 /// What to do with a claim.
 #[derive(Debug, Subcommand)]
 enum ClaimsAction {
-    /// End the claim of a name, so that everybody may have it; who has it now keeps it until they
-    /// go
+    /// End the claim of a name, so that anybody may have it; whoever has it now keeps it until they
+    /// leave
     Release(ReleaseArgs),
 }
 

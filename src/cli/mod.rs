@@ -33,6 +33,7 @@ mod signals;
 #[cfg(feature = "server")]
 mod status;
 
+use std::fmt::Display;
 use std::io::{Write, stderr};
 use std::process::ExitCode;
 
@@ -55,4 +56,10 @@ fn print_warning(text: &str) {
 fn print_error(error: &anyhow::Error) {
     // The stream may be closed. The exit code reports the failure too.
     let _ = writeln!(stderr(), "error: {error:#}");
+}
+
+/// Returns a number with what it counts: `one` for 1, `many` for any other number.
+fn counted<T: Display + PartialEq + From<u8>>(number: T, one: &str, many: &str) -> String {
+    let what = if number == T::from(1) { one } else { many };
+    format!("{number} {what}")
 }

@@ -20,25 +20,23 @@ use crate::os::Clock;
 use crate::server::{ControlAnswer, ControlList, ControlRequest};
 
 /// Text for the owner if the server does not answer a request for a moderation action.
-const PERHAPS_DONE: &str = "perhaps it was done, or will be when the server can store it \
-    (`chat-server audit` tells what was done; `bans`, `role list`, `rooms`, `invitations` and \
-    `claims` what is in force)";
+const PERHAPS_DONE: &str = "it may have been done, or will be when the server can write to its disk (`chat-server audit` shows what was done; `bans`, `role list`, `rooms`, `invitations` and `claims` show what is in force)";
 
 /// Moderation commands.
 #[derive(Debug, Subcommand)]
 pub(super) enum ModerationCommand {
-    /// Give, take and list roles: who is owner or moderator, of the server or of a room
+    /// Give, take away and list roles: owners and moderators of the server or of a room
     ///
     /// A role belongs to the session of whoever has the name now, and comes back with them when
-    /// they reconnect. Somebody who loses what their client has saved, or is away for longer
-    /// than a day, loses the role: give it again.
+    /// they reconnect. Somebody who loses what their client has saved, or is away for more than
+    /// a day, loses the role: give it again.
     #[command(subcommand)]
     Role(RoleCommand),
 
-    /// Send somebody out of the server, or of a room; they may come back
+    /// Send somebody out of the server or of a room; they may come back
     Kick(KickArgs),
 
-    /// Keep somebody out of the server, or of a room
+    /// Keep somebody out of the server or of a room
     ///
     /// It applies to the name and to whoever has it now, under every name. It survives a
     /// restart, and ends by itself. A second ban of the same name replaces the first one.
@@ -50,16 +48,16 @@ pub(super) enum ModerationCommand {
     /// List the bans and mutes in force
     Bans(ListArgs),
 
-    /// Keep somebody from talking, on the server or in a room
+    /// Keep somebody from writing, on the server or in a room
     Mute(MuteArgs),
 
     /// Lift a mute
     Unmute(LiftArgs),
 
-    /// Let everybody talk in a room once in an interval only
+    /// Let everybody write in a room only once in an interval
     Slow(SlowArgs),
 
-    /// Let only moderators and owners talk in a room
+    /// Let only moderators and owners write in a room
     Moderated(ModeratedArgs),
 
     /// Set the topic of a room; without a text, remove it
@@ -73,7 +71,7 @@ pub(super) enum ModerationCommand {
     /// Clients show a placeholder in its place. Backups that were made before keep the text.
     Remove(RemoveArgs),
 
-    /// List the invitations that `chat-server invite --code` has made, or revoke one
+    /// List the invitations made with `chat-server invite --code`, or revoke one
     ///
     /// The codes are not kept, so they cannot be listed. An invitation that is over or used up is
     /// listed for another 30 days.
@@ -90,7 +88,7 @@ pub(super) enum ModerationCommand {
 pub(super) enum RoleCommand {
     /// Give a role
     Add(RoleAddArgs),
-    /// Take a role
+    /// Take a role away
     Remove(RoleRemoveArgs),
     /// List the roles in force
     List(ListArgs),
@@ -99,7 +97,7 @@ pub(super) enum RoleCommand {
 /// Flags of a command for the whole server or one room.
 #[derive(Args, Debug)]
 struct ScopeArgs {
-    /// Only in this room; without it on the whole server
+    /// Only in this room [default: on the whole server]
     #[arg(long, value_name = "ROOM", value_parser = RoomName::new)]
     room: Option<RoomName>,
 }
@@ -177,7 +175,7 @@ pub(super) struct RoleRemoveArgs {
 /// Arguments of a command that lists something.
 #[derive(Args, Debug)]
 pub(super) struct ListArgs {
-    /// One JSON object (docs/status.md)
+    /// Print one JSON object (docs/status.md)
     #[arg(long)]
     json: bool,
 
@@ -189,11 +187,11 @@ pub(super) struct ListArgs {
 /// Arguments of `kick`.
 #[derive(Args, Debug)]
 pub(super) struct KickArgs {
-    /// Whom
+    /// Name of the person
     #[arg(value_parser = Username::new)]
     name: Username,
 
-    /// Why; they are told
+    /// Reason, which the person is told
     #[arg(long, value_name = "TEXT", value_parser = Reason::new)]
     reason: Option<Reason>,
 
@@ -209,7 +207,7 @@ pub(super) struct KickArgs {
 /// Arguments of `ban`.
 #[derive(Args, Debug)]
 pub(super) struct BanArgs {
-    /// Whom; they need not be in
+    /// Name of the person, who need not be in
     #[arg(value_parser = Username::new)]
     name: Username,
 
@@ -217,16 +215,16 @@ pub(super) struct BanArgs {
     #[arg(value_name = "LENGTH", default_value = "forever")]
     length: SanctionLength,
 
-    /// Also the address that they have now, and so everybody in the same house. Says how many
-    /// people that hits, and does it only with --yes
+    /// Also ban the address that they have now, and so everybody in the same house. Says how many
+    /// people that would send out, and does it only with --yes
     #[arg(long)]
     address: bool,
 
-    /// With --address, do it
+    /// With --address, really do it
     #[arg(long, requires = "address")]
     yes: bool,
 
-    /// Why; they are told
+    /// Reason, which the person is told
     #[arg(long, value_name = "TEXT", value_parser = Reason::new)]
     reason: Option<Reason>,
 
@@ -242,7 +240,7 @@ pub(super) struct BanArgs {
 /// Arguments of `mute`.
 #[derive(Args, Debug)]
 pub(super) struct MuteArgs {
-    /// Whom; they need not be in
+    /// Name of the person, who need not be in
     #[arg(value_parser = Username::new)]
     name: Username,
 
@@ -250,7 +248,7 @@ pub(super) struct MuteArgs {
     #[arg(value_name = "LENGTH", default_value = "forever")]
     length: SanctionLength,
 
-    /// Why; they are told
+    /// Reason, which the person is told
     #[arg(long, value_name = "TEXT", value_parser = Reason::new)]
     reason: Option<Reason>,
 
@@ -266,7 +264,7 @@ pub(super) struct MuteArgs {
 /// Arguments of `unban` and `unmute`.
 #[derive(Args, Debug)]
 pub(super) struct LiftArgs {
-    /// Whom: the name that `bans` shows
+    /// The name that `bans` shows
     #[arg(value_parser = Username::new)]
     name: Username,
 
@@ -326,7 +324,7 @@ pub(super) struct TopicArgs {
     #[arg(value_parser = RoomName::new)]
     room: RoomName,
 
-    /// The topic: a line
+    /// The topic: one line
     #[arg(value_name = "TEXT", value_parser = Topic::new)]
     topic: Option<Topic>,
 
@@ -346,7 +344,7 @@ pub(super) struct RemoveArgs {
     #[arg(value_name = "SEQUENCE")]
     message: u64,
 
-    /// Why; for the audit log and the clients
+    /// Reason, for the audit log and the clients
     #[arg(long, value_name = "TEXT", value_parser = Reason::new)]
     reason: Option<Reason>,
 
@@ -451,7 +449,7 @@ impl BanArgs {
         };
         if is_dry_run {
             let people = people(moderate(&self.socket, request)?);
-            bail!("nothing was done: this would send out {people}; with --yes it is done");
+            bail!("nothing was done yet: this would send out {people}. To do it, add --yes");
         }
         act(&self.socket, request)
     }
@@ -467,7 +465,7 @@ impl LiftArgs {
         let shown = username.as_str().to_owned();
         let lift = ModerationRequest::EndSanction { kind, scope: scope.scope(), username };
         if moderate(&socket, lift)? == 0 {
-            bail!("nothing was done: no such sanction of {shown} is in force");
+            bail!("nothing was done: {shown} is neither banned nor muted like that");
         }
         print("done\n")
     }
@@ -491,7 +489,7 @@ impl ListArgs {
                 write_invitations(&invitations, Clock::start().time_of_day())
             }
             ControlAnswer::Claims(claims) => write_claims(&claims),
-            _ => bail!("the server has answered something else"),
+            _ => bail!("the server's answer was not expected"),
         })
     }
 }
@@ -518,7 +516,7 @@ fn act(socket: &ControlArgs, request: ModerationRequest) -> Result<()> {
 pub(super) fn moderate(socket: &ControlArgs, action: ModerationRequest) -> Result<u32> {
     match request_action(socket, &ControlRequest::Moderate(action))?.0 {
         ControlAnswer::Done(hit) => Ok(hit),
-        _ => bail!("the server has answered something else"),
+        _ => bail!("the server's answer was not expected"),
     }
 }
 
@@ -544,9 +542,9 @@ fn request(socket: &ControlArgs, request: &ControlRequest) -> Result<(ControlAns
     let answer = control::exchange(&socket.locate()?, &line)?;
     // A server of an older version sends its status, whatever the request is.
     match serde_json::from_str(&answer)
-        .context("the server is of another version of this program; nothing was done")?
+        .context("the server has another version than this program, so nothing was done")?
     {
-        ControlAnswer::Error(problem) => bail!("the server refuses: {problem}"),
+        ControlAnswer::Error(problem) => bail!("the server refused: {problem}"),
         parsed => Ok((parsed, answer)),
     }
 }

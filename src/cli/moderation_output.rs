@@ -50,7 +50,7 @@ pub(super) fn write_rooms(rooms: &[RoomListing]) -> String {
         let topic = topic.as_ref().map(|it| format!("  {}", sanitize_text(it))).unwrap_or_default();
         let _ = writeln!(text, "#{name}  {people}{topic}");
     }
-    or_none(text, "there is no room yet")
+    or_none(text, "there are no rooms yet")
 }
 
 /// Formats invitations, a line each. `now`: the present time, by which some are over.
@@ -59,7 +59,7 @@ pub(super) fn write_invitations(invitations: &[InvitationListing], now: Timestam
     for it in invitations {
         let _ = writeln!(text, "{}  {}", it.id, invitation_text(it, now));
     }
-    or_none(text, "there is no invitation")
+    or_none(text, "there are no invitations")
 }
 
 /// Describes an invitation: for whom, how often, until when. Of one that is over at `now`, it does

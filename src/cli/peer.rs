@@ -36,33 +36,30 @@ const SCRIPT_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Chat without a server: with everybody in the same network.
 ///
-/// Lines that you type are messages; /help lists the commands. Without a
-/// terminal, lines of the input are messages, and at its end it leaves.
-/// A room with a passphrase can be read only by those who know it.
-/// /ignore NAME hides what comes under a name, only here; /unignore NAME
-/// ends that. /block NAME hides from you what somebody writes, by their key,
-/// and objects when they join again; /unblock NAME or quitting ends that.
+/// What you type is sent as messages; /help lists the commands. Without a
+/// terminal, the lines of the input are messages, and chat-peer leaves at its end.
+/// A room with a passphrase can be read only by those who know the passphrase.
 #[derive(Parser)]
 #[command(
     name = "chat-peer",
     version,
     args_conflicts_with_subcommands = true,
     after_help = "\
-Settings come from flags, else from the environment (PI_CHAT_NAME, PI_CHAT_ROOM,
+Settings come from flags, then from the environment (PI_CHAT_NAME, PI_CHAT_ROOM,
 PI_CHAT_PASSPHRASE_FILE, PI_CHAT_PORT, PI_CHAT_INTERFACE, PI_CHAT_PEER,
-PI_CHAT_ASK=1), else from the file peer.toml (name, room, passphrase-file, port,
+PI_CHAT_ASK=1), then from the file peer.toml (name, room, passphrase-file, port,
 interfaces, peers, ask).
 
 Exit codes:
-  0   left as asked
-  64  the command line, the configuration or a line of a script makes no sense
-  69  messages of a script were not sent; doctor: nobody can be
-      reached, for a reason that it has found (docs/using.md)
-  71  something in this computer does not work
-  77  somebody in the room says no: the name is taken, you are blocked; or a
+  0   ended as asked
+  64  the command line, the configuration or a line of a script is wrong
+  69  messages of a script were not sent; doctor: it has found why nobody can be
+      reached (docs/using.md)
+  71  something on this computer does not work
+  77  somebody in the room refused: the name is taken, or you are blocked; or a
       request of a script was refused
-Codes of a script (an input that is no terminal, also with --json) are those of
-its end: it goes on after a line that makes no sense and after a refusal."
+A script (input that does not come from a terminal, or --json) goes on after a
+wrong line and after a refusal; its exit code shows at the end that there was one."
 )]
 struct Cli {
     /// Subcommand; `None` for a chat.
@@ -76,36 +73,37 @@ struct Cli {
 /// Subcommands of `chat-peer`.
 #[derive(Subcommand)]
 enum Action {
-    /// Ping by each way, each peer that is heard and each named one, say in
-    /// plain words what works, what is wrong and what to do, and leave; does
-    /// not go into the room. Takes 6 to 15 seconds
+    /// Find out why others cannot be reached, and say what to do
+    ///
+    /// Pings each peer in every way without entering the room, says in plain words what works and
+    /// what does not, and leaves. Takes 6 to 15 seconds.
     Doctor(CommonArgs),
 }
 
 /// Flags that a chat and `doctor` share.
 #[derive(Args)]
 struct CommonArgs {
-    /// What you would like to be called [default: the one that you chose when yours was
-    /// taken, else your login name]
+    /// Your name in the chat [default: the name that you chose when yours was taken, otherwise
+    /// your login name]
     #[arg(long, short)]
     name: Option<String>,
-    /// The room [default: lobby]
+    /// Enter this room [default: lobby]
     #[arg(long, short)]
     room: Option<String>,
-    /// The first line of this file is the room's passphrase
+    /// Read the room's passphrase from the first line of this file
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
-    /// The room's UDP port, the same for all [default: 2428]
+    /// UDP port of the room, the same for everybody in it [default: 2428]
     #[arg(long, value_name = "N")]
     port: Option<u16>,
-    /// Use only this network interface; may be given several times. lo is
+    /// Use only this network interface; can be given several times. lo is
     /// for peers on one machine [default: all but lo]
     #[arg(long, value_name = "IF")]
     interface: Vec<String>,
-    /// Somebody beyond the network; may be given several times
+    /// Also reach this peer outside the network; can be given several times
     #[arg(long, value_name = "HOST[:PORT]")]
     peer: Vec<String>,
-    /// Settings [default: peer.toml in your configuration directory]
+    /// Read settings from this file [default: peer.toml in your configuration directory]
     #[arg(long, value_name = "FILE", env = "PI_CHAT_PEER_CONFIG")]
     config: Option<PathBuf>,
 }
@@ -113,17 +111,17 @@ struct CommonArgs {
 /// Flags of a chat.
 #[derive(Args)]
 struct ChatArgs {
-    /// Lines in and out, also on a terminal
+    /// Read and print plain lines, even on a terminal
     #[arg(long, conflicts_with_all = ["json", "headless"])]
     plain: bool,
-    /// One JSON object a line, in and out (docs/json.md)
+    /// Read and print JSON, one object per line (docs/json.md)
     #[arg(long, conflicts_with = "headless")]
     json: bool,
-    /// Nobody sits here: only keep the room's messages, and log to standard
+    /// Run without a user: only keep the room's messages, and log to standard
     /// error
     #[arg(long)]
     headless: bool,
-    /// Be asked about each newcomer; no answer for 10 seconds is a yes
+    /// Ask before letting somebody in; no answer for 10 seconds is a yes
     #[arg(long, conflicts_with = "headless")]
     ask: bool,
     /// Shared flags.
@@ -273,7 +271,7 @@ fn load_key(warn: impl FnOnce(&str)) -> Result<PeerKey> {
     let Some(directory) = state_directory() else { return Ok(PeerKey::ephemeral()?) };
     match PeerKey::load_or_create(&directory) {
         Err(error @ (KeyError::Disk { .. } | KeyError::NotAKey { .. })) => {
-            warn(&format!("{:#}: this run has a key of its own", anyhow!(error)));
+            warn(&format!("{:#}. This run uses a new key", anyhow!(error)));
             Ok(PeerKey::ephemeral()?)
         }
         key => Ok(key?),
@@ -348,11 +346,11 @@ fn run_chat(chat: &ChatArgs) -> Result<u8, Failure> {
     match ui_mode {
         UiMode::Headless => {
             if !setup.key.is_persistent() {
-                tracing::info!("another peer has the key, or there is no place for one");
+                tracing::info!("another chat-peer uses the key, or there is no directory for it");
             }
             match config.passphrase {
-                Some(_) => tracing::info!("a room with a passphrase"),
-                None => tracing::info!("an open room: everybody in the network can read along"),
+                Some(_) => tracing::info!("this room has a passphrase"),
+                None => tracing::info!("this room is open: everybody on the network can read it"),
             }
             let outcome = run_driver(setup, &mut HeadlessScreen::default(), request_queue)
                 .map_err(os_failure);
@@ -427,9 +425,10 @@ fn write_end(screen: &mut JsonScreen<impl Write>, end: &End, outcome: Result<u8,
 /// it does not count.
 fn exit_code(end: &End, config: &Config, is_script: bool) -> Result<u8, Failure> {
     match end {
-        End::Left { unsent, .. } if *unsent > 0 => {
-            Err((exit::UNAVAILABLE, anyhow!("{unsent} messages were not sent.")))
-        }
+        End::Left { unsent, .. } if *unsent > 0 => Err((
+            exit::UNAVAILABLE,
+            anyhow!("{} not sent.", super::counted(*unsent, "message was", "messages were")),
+        )),
         End::Left { refused, .. } if *refused > 0 && is_script => Ok(exit::REFUSED),
         End::Left { .. } => Ok(0),
         End::Rejected { by, code, reason } => {
@@ -446,7 +445,10 @@ fn describe_rejection(by: &str, code: u16, reason: &str, config: &Config) -> Str
     let reason = rejection_reason(code, reason);
     let hint = match ErrorCode::from_number(code) {
         Some(code) if code.is_about_name() => {
-            format!(" You asked for “{}”; --name asks for another.", config.name.as_str())
+            format!(
+                " You asked for “{}”. To ask for another name, use --name.",
+                config.name.as_str()
+            )
         }
         _ => String::new(),
     };
@@ -466,7 +468,7 @@ mod tests {
         assert_eq!(
             text(201, "anna has been here for 5 minutes."),
             "anna says no: Somebody here has this name. anna has been here for 5 minutes. \
-             You asked for “Anna”; --name asks for another."
+             You asked for “Anna”. To ask for another name, use --name."
         );
         let blocked = ErrorCode::Blocked.default_text();
         assert_eq!(text(400, blocked), format!("anna says no: {blocked}"));

@@ -1,7 +1,7 @@
 //! Command line of `chat-server`.
 
 use std::io::{IsTerminal, Write, stdin, stdout};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -55,38 +55,40 @@ pub struct Cli {
 /// Subcommands of `chat-server`.
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Check a configuration, and do nothing else
+    /// Check a configuration without starting a server
     Validate(Box<RunArgs>),
 
     /// Owner's commands for the log on disk.
     #[command(flatten)]
     Archive(ArchiveCommand),
 
-    /// Tell how the server on this machine fares: exit status 0 if it does well, 1 if it cannot
-    /// be reached, does not answer, or cannot write to its disk
+    /// Show whether the server on this machine is healthy
+    ///
+    /// Exit status: 0 healthy; 1 the server cannot be reached, does not answer, or cannot write to
+    /// its disk.
     Status(StatusArgs),
 
     /// Send a line of text to everybody who is in the server on this machine
     ///
-    /// Clients show it as a message of the server. It is not kept: who comes in
-    /// later does not see it.
+    /// Clients show it as a message of the server. It is not kept: people who come in
+    /// later do not see it.
     ///
-    /// Exit status: 0 sent, also if nobody is in; 1 the server cannot be reached, does
+    /// Exit status: 0 sent, even if nobody is in; 1 the server cannot be reached, does
     /// not answer or refuses; 64 wrong usage, such as a text that is too long.
     Announce(AnnounceArgs),
 
     /// Show how people get in with a browser: address and QR code, to scan or to print; with --code,
-    /// make an invitation by which somebody may come in and claim a name
+    /// make an invitation for somebody to come in and claim a name
     ///
-    /// It asks the server on this machine where its page is to be had. In the QR code is the
-    /// name that the server announces, if it does, for that stays the same; a phone that does
-    /// not know the name gets in by the address with numbers: --url puts it into the code.
+    /// It asks the server on this machine where its page is. The QR code has the name that the
+    /// server announces, if it does, because the name stays the same. For a phone that cannot
+    /// find the name, --url puts the address with numbers into the code.
     ///
-    /// In a terminal the code is black on white. Where the output is no terminal, the code has
-    /// no colours and is meant for a dark background; --svg and --page make files.
+    /// In a terminal the code is black on white. If the output is not a terminal, the code has
+    /// no colours and needs a dark background; --svg and --page make files.
     ///
-    /// Exit status: 0 done; 1 the server cannot be asked or is not to be reached with a
-    /// browser, or a file exists already or cannot be written; 64 wrong usage.
+    /// Exit status: 0 done; 1 the server cannot be asked or cannot be reached with a
+    /// browser, or a file already exists or cannot be written; 64 wrong usage.
     Invite(InviteArgs),
 
     /// Make a key for TLS and print it: the server runs this in a process of its own
@@ -132,8 +134,7 @@ impl RunArgs {
             && disk::is_world_readable(path)
         {
             tracing::warn!(
-                "everybody on this machine can read the password in {}; chmod o-r would keep it \
-                 from them, and the server's user has to be able to read it still",
+                "everybody on this machine can read the password in {}: run chmod o-r on it, and make sure that the server's user can still read it",
                 path.display()
             );
         }
@@ -141,34 +142,28 @@ impl RunArgs {
             && disk::is_world_readable(path)
         {
             tracing::warn!(
-                "everybody on this machine can read the key for TLS in {}, and be this server to \
-                 others; chmod o-r would keep it from them, and the server's user has to be able to \
-                 read it still",
+                "everybody on this machine can read the key for TLS in {}, and so pretend to be this server: run chmod o-r on it, and make sure that the server's user can still read it",
                 path.display()
             );
         }
         if options.lacks_log_to_back_up() {
             tracing::warn!(
-                "backup-dir does nothing while messages are kept in memory: it needs data-dir, \
-                 which the packaged service has by itself"
+                "no backups are made, because messages are kept in memory: set data-dir too (the packaged service does so itself)"
             );
         }
         if options.lacks_log_for_claims() {
             tracing::warn!(
-                "no name can be claimed while messages are kept in memory: claims needs data-dir, \
-                 which the packaged service has by itself"
+                "no name can be claimed, because messages are kept in memory: set data-dir too (the packaged service does so itself)"
             );
         }
         if options.forgets_invitations() {
             tracing::warn!(
-                "while messages are kept in memory, a restart forgets all invitations: access = \
-                 \"invited\" should have data-dir, which the packaged service has by itself"
+                "a restart forgets all invitations, because messages are kept in memory: with access = \"invited\", set data-dir too (the packaged service does so itself)"
             );
         }
         if options.lacks_key_for_tls() {
             tracing::warn!(
-                "there is no TLS while messages are kept in memory, because the key is kept with \
-                 them: it needs data-dir, or tls-certificate and tls-key"
+                "there is no TLS, because messages are kept in memory, and the key would be kept with them: set data-dir, or tls-certificate and tls-key"
             );
         }
         options.into_settings()
@@ -213,7 +208,11 @@ pub fn run() -> ExitCode {
             super::print_error(&error);
             ExitCode::from(BAD_CONFIG)
         }
-        Ok(_) if only_validate => ExitCode::SUCCESS,
+        Ok(_) if only_validate => {
+            // The stream may be closed. The exit code reports the result too.
+            let _ = writeln!(stdout(), "{}", describe_valid(run.config.as_deref()));
+            ExitCode::SUCCESS
+        }
         Ok(settings) => match run_server(run, settings) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
@@ -222,6 +221,14 @@ pub fn run() -> ExitCode {
                 ExitCode::FAILURE
             }
         },
+    }
+}
+
+/// Returns the message that the configuration is valid. `file`: the configuration file.
+fn describe_valid(file: Option<&Path>) -> String {
+    match file {
+        Some(file) => format!("The configuration {} is valid.", file.display()),
+        None => "The configuration is valid. (No file was named: --config says which.)".to_owned(),
     }
 }
 

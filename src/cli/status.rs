@@ -14,7 +14,7 @@ use crate::server::{BackupStatus, Status, StoreKind, StoreState, StoreStatus, Tl
 /// Flags of `status`: control socket and output format.
 #[derive(Args, Debug)]
 pub(super) struct StatusArgs {
-    /// One JSON object (docs/status.md)
+    /// Print one JSON object (docs/status.md)
     #[arg(long)]
     json: bool,
 
@@ -49,8 +49,7 @@ pub(super) fn query(socket: &ControlArgs) -> Result<Status> {
 /// # Errors
 /// It is none.
 fn parse(answer: &str) -> Result<Status> {
-    serde_json::from_str(answer)
-        .context("the server's answer is of another version of this program")
+    serde_json::from_str(answer).context("the server has another version than this program")
 }
 
 /// Queries the server and prints its status. Returns true if the server is healthy.
@@ -64,7 +63,7 @@ fn query_and_print(command: StatusArgs) -> Result<bool> {
     match stdout().write_all(shown.as_bytes()) {
         // The reader of a pipe may stop early.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(error).context("cannot write the answer")
+            Err(error).context("cannot print the answer")
         }
         _ => Ok(status.healthy),
     }
@@ -72,12 +71,14 @@ fn query_and_print(command: StatusArgs) -> Result<bool> {
 
 /// Formats the status as text for the owner.
 fn format_status(status: &Status) -> String {
-    let Status { name, version, people, connections, rooms, messages, .. } = status;
+    let Status { name, version, people, messages, .. } = status;
+    let connections = super::counted(status.connections, "connection", "connections");
+    let rooms = super::counted(status.rooms, "room", "rooms");
     let state = if status.healthy { "healthy" } else { "NOT HEALTHY" };
     let rate = f64::from(u32::try_from(status.messages_last_minute).unwrap_or(u32::MAX)) / 60.0;
     let memory = status.memory.map_or("unknown".to_owned(), format_megabytes);
     let watchdog = match status.watchdog {
-        Some(seconds) => format!("has to be fed every {seconds} s"),
+        Some(seconds) => format!("expects a sign of life every {seconds} s"),
         None => "none".to_owned(),
     };
     let limits = format_limits(status);
@@ -85,7 +86,7 @@ fn format_status(status: &Status) -> String {
     format!(
         "“{name}” is {state} (chat-server {version}, process {})\n\
          running    {}\n\
-         people     {people} ({connections} connections, {rooms} rooms{waiting})\n\
+         people     {people} ({connections}, {rooms}{waiting})\n\
          messages   {messages} since the start, {rate:.2} a second in the last minute\n\
          log        at {}, kept {}\n\
          memory     {memory}\n\
@@ -132,7 +133,7 @@ fn format_store(store: &StoreStatus) -> String {
             let durability = store.durability.as_deref().unwrap_or("unknown");
             format!("in {} ({bytes}, {durability})", directory.display())
         }
-        _ => "in memory, until it stops".to_owned(),
+        _ => "in memory, until the server stops".to_owned(),
     };
     match store.state {
         StoreState::Sound => place,
@@ -147,8 +148,8 @@ fn format_store(store: &StoreStatus) -> String {
 fn format_waiting_names(count: usize) -> String {
     match count {
         0 => String::new(),
-        1 => ", 1 name waits".to_owned(),
-        _ => format!(", {count} names wait"),
+        1 => ", 1 name waiting".to_owned(),
+        _ => format!(", {count} names waiting"),
     }
 }
 
@@ -158,10 +159,13 @@ fn format_limits(status: &Status) -> String {
     let times: u64 = status.refusals.values().sum();
     match (&status.pressure, times) {
         (_, 0) => "none reached".to_owned(),
-        (None, _) => format!("reached {times} times since the start"),
+        (None, _) => format!("reached {} since the start", super::counted(times, "time", "times")),
         (Some(it), _) => format!(
-            "reached {times} times since the start, {} times a minute by {} ({})",
-            it.times, it.address, it.limit
+            "reached {} since the start, {} a minute by {} ({})",
+            super::counted(times, "time", "times"),
+            super::counted(it.times, "time", "times"),
+            it.address,
+            it.limit
         ),
     }
 }
@@ -218,7 +222,7 @@ mod tests {
     #[test]
     fn waiting_names_are_shown_if_there_are_any() {
         let texts = [0, 1, 2].map(format_waiting_names);
-        assert_eq!(texts, ["", ", 1 name waits", ", 2 names wait"]);
+        assert_eq!(texts, ["", ", 1 name waiting", ", 2 names waiting"]);
     }
 
     #[test]

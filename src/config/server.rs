@@ -35,29 +35,29 @@ use crate::text_input;
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ServerOptions {
-    /// Listen here; may be given several times. Port 0 takes a free one. A link-local IPv6
-    /// address has its interface after a %: [fe80::1%eth0]:2428
+    /// Listen here; can be given several times. Port 0 takes any free port. A link-local IPv6
+    /// address needs its interface after a %: [fe80::1%eth0]:2428
     /// [default: [::]:2428, all addresses of IPv6 and IPv4]
     #[arg(long, value_name = "ADDR:PORT", env = "CHAT_SERVER_LISTEN", value_delimiter = ',')]
     listen: Option<Vec<ListenAddress>>,
 
-    /// Listen for plain, unencrypted TCP, too; false: TLS and browsers only [default: true]
+    /// Accept plain, unencrypted TCP too; false: TLS and browsers only [default: true]
     #[arg(long, value_name = "BOOL", env = "CHAT_SERVER_PLAIN")]
     plain: Option<bool>,
 
-    /// Let clients in over TLS. Without a directory for messages there is no key, so it needs
-    /// --tls-certificate then [default: true if there is a key and an address]
+    /// Accept TLS. Without --data, the server keeps no key, and you must give one with
+    /// --tls-certificate [default: true if there is a key and an address]
     #[arg(long, value_name = "BOOL", env = "CHAT_SERVER_TLS")]
     tls: Option<bool>,
 
-    /// Listen here for TLS; may be given several times, as --listen
-    /// [default: the addresses of --listen that have port 2428, with --plain false all of them, with
-    /// port 2429; left out if another program has this port]
+    /// Listen here for TLS; can be given several times, as --listen
+    /// [default: port 2429 at the addresses of --listen that have port 2428, with --plain false at
+    /// all of them; left out if another program uses this port]
     #[arg(long, value_name = "ADDR:PORT", env = "CHAT_SERVER_TLS_LISTEN", value_delimiter = ',')]
     tls_listen: Option<Vec<ListenAddress>>,
 
-    /// Use the certificate in this file for TLS (PEM, with those that certify it after it), and the
-    /// key in --tls-key [default: one that the server makes and keeps with its messages]
+    /// Use the certificate in this file for TLS (PEM, followed by its chain), and the key in --tls-key
+    /// [default: one that the server makes and keeps with its messages]
     #[arg(long, value_name = "FILE", env = "CHAT_SERVER_TLS_CERTIFICATE")]
     tls_certificate: Option<PathBuf>,
 
@@ -65,23 +65,23 @@ pub struct ServerOptions {
     #[arg(long, value_name = "FILE", env = "CHAT_SERVER_TLS_KEY")]
     tls_key: Option<PathBuf>,
 
-    /// Let browsers in over plain HTTP: send the files of the page, and accept WebSockets
-    /// [default: true]
+    /// Let browsers in over plain HTTP: serve the page, and accept WebSockets [default: true]
     #[arg(long, value_name = "BOOL", env = "CHAT_SERVER_WEB")]
     web: Option<bool>,
 
-    /// Listen here for browsers; may be given several times, as --listen
-    /// [default: [::]:2480, unless another program has this port]
+    /// Listen here for browsers; can be given several times, as --listen
+    /// [default: [::]:2480, unless another program uses this port]
     #[arg(long, value_name = "ADDR:PORT", env = "CHAT_SERVER_WEB_LISTEN", value_delimiter = ',')]
     web_listen: Option<Vec<ListenAddress>>,
 
-    /// Let browsers in over https, too, with the key and certificate of TLS; with --web false, over
-    /// https only. Browsers warn of the certificate that the server makes itself [default: false]
+    /// Let browsers in over https too, with the key and certificate of TLS; with --web false, over
+    /// https only. Browsers warn about a certificate that the server has made itself
+    /// [default: false]
     #[arg(long, value_name = "BOOL", env = "CHAT_SERVER_WEB_TLS")]
     web_tls: Option<bool>,
 
-    /// Listen here for browsers over https; may be given several times, as --listen
-    /// [default: [::]:2443, unless another program has this port]
+    /// Listen here for browsers over https; can be given several times, as --listen
+    /// [default: [::]:2443, unless another program uses this port]
     #[arg(
         long,
         value_name = "ADDR:PORT",
@@ -94,18 +94,18 @@ pub struct ServerOptions {
     #[arg(long, value_name = "DIR", env = "CHAT_SERVER_WEB_ROOT")]
     web_root: Option<PathBuf>,
 
-    /// Names by which browsers may reach this server, beside addresses, localhost, *.local and the
-    /// name of this machine [default: none]
+    /// Host names by which browsers may reach this server, besides addresses, localhost, *.local and
+    /// the name of this machine [default: none]
     #[arg(long, value_name = "HOST", env = "CHAT_SERVER_WEB_HOSTS", value_delimiter = ',')]
     web_hosts: Option<Vec<String>>,
 
-    /// Origins (scheme and host) of other web pages that may talk to this server; *: all
+    /// Origins (scheme and host) of other web pages that may connect to this server; *: all
     /// [default: none]
     #[arg(long, value_name = "ORIGIN", env = "CHAT_SERVER_WEB_ORIGINS", value_delimiter = ',')]
     web_origins: Option<Vec<String>>,
 
-    /// Reverse proxies, as addresses or networks: their connections, and no others, have to begin
-    /// with a PROXY protocol header of version 2, which states the client's address; over HTTP,
+    /// Reverse proxies, as addresses or networks: their connections, and only theirs, must begin
+    /// with a PROXY protocol header of version 2, which gives the client's address; over HTTP,
     /// their X-Forwarded-For counts instead [default: none]
     #[arg(
         long,
@@ -115,132 +115,132 @@ pub struct ServerOptions {
     )]
     trusted_proxies: Option<Vec<String>>,
 
-    /// What this server is called [default: pi-chat]
+    /// Name of this server [default: pi-chat]
     #[arg(long, value_name = "SERVERNAME", env = "CHAT_SERVER_NAME")]
     name: Option<String>,
 
-    /// Message of the day: a line that everybody reads who comes in [default: none]
+    /// Message of the day: a line for everybody who comes in [default: none]
     #[arg(long, value_name = "TEXT", env = "CHAT_SERVER_MOTD")]
     motd: Option<String>,
 
-    /// Let in only who knows the password. (No flag: the process list would
+    /// Let in only people who know this password. (No flag: the process list would
     /// show it.)
     #[arg(skip)]
     password: Option<String>,
 
-    /// Let in only who knows the password in the first line of this file
+    /// Let in only people who know the password in the first line of this file
     #[arg(long, value_name = "FILE", env = "CHAT_SERVER_PASSWORD_FILE")]
     password_file: Option<PathBuf>,
 
-    /// What to do with usernames that look like one of somebody here [default: refuse]
+    /// What to do with a username that looks like the name of somebody here [default: refuse]
     #[arg(long, value_name = "POLICY", env = "CHAT_SERVER_LOOK_ALIKES")]
     look_alikes: Option<LookAlikes>,
 
-    /// Who may come in: everybody (who knows the password, if there is one), or only who was
-    /// invited by `chat-server invite --code` [default: everybody]
+    /// Who may come in: everybody (who knows the password, if there is one), or only people who
+    /// were invited with `chat-server invite --code` [default: everybody]
     #[arg(long, value_name = "WHO", env = "CHAT_SERVER_ACCESS")]
     access: Option<AccessMode>,
 
-    /// With --data, who may claim a name, so that nobody else gets it: off is nobody, invited is
-    /// who has an invitation, open is everybody whose client has a key, but from one address only
+    /// With --data, who may claim a name, so that nobody else gets it: nobody (off), people with an
+    /// invitation (invited), or everybody whose client has a key (open), but from one address only
     /// 32 names and then one an hour [default: invited]
     #[arg(long, value_name = "WHO", env = "CHAT_SERVER_CLAIMS")]
     claims: Option<ClaimMode>,
 
-    /// End the claim of a name that was not used for so many days; 0: never [default: 365]
+    /// End the claim of a name that was not used for this many days; 0: never [default: 365]
     #[arg(long, value_name = "DAYS", env = "CHAT_SERVER_CLAIMS_UNUSED")]
     claims_unused: Option<u32>,
 
-    /// Connections in all [default: 10000]
+    /// Most connections altogether [default: 10000]
     #[arg(long, value_name = "N", env = "CHAT_SERVER_MAX_CONNECTIONS")]
     max_connections: Option<usize>,
 
-    /// Connections from one address or IPv6 /64; other limits of an address grow with it
+    /// Most connections from one address or IPv6 /64; other limits of an address grow with it
     /// [default: 256]
     #[arg(long, value_name = "N", env = "CHAT_SERVER_MAX_CONNECTIONS_PER_ADDRESS")]
     max_connections_per_address: Option<usize>,
 
-    /// Rooms with somebody in them [default: 1000]
+    /// Most rooms with somebody in them [default: 1000]
     #[arg(long, value_name = "N", env = "CHAT_SERVER_MAX_ROOMS")]
     max_rooms: Option<usize>,
 
-    /// Rooms that can always be entered, whatever the limits; the lobby can in any case
+    /// Rooms that can always be entered, whatever the limits; the lobby is always one of them
     /// [default: lobby]
     #[arg(long, value_name = "ROOM", env = "CHAT_SERVER_RESERVED_ROOMS", value_delimiter = ',')]
     reserved_rooms: Option<Vec<String>>,
 
-    /// Sessions that are remembered for a day after they went [default: 20000]
+    /// Most sessions that are remembered, each for a day after its user has left [default: 20000]
     #[arg(long, value_name = "N", env = "CHAT_SERVER_MAX_SESSIONS")]
     max_sessions: Option<usize>,
 
-    /// Messages and requests that one connection may send at once [default: 60]
+    /// Most messages and requests that one connection may send at once [default: 60]
     #[arg(long, value_name = "N", env = "CHAT_SERVER_BURST")]
     burst: Option<u32>,
 
-    /// How many per minute after that; who sends faster is read more slowly [default: 600]
+    /// How many per minute after that; whoever sends faster is read more slowly [default: 600]
     #[arg(long, value_name = "N", env = "CHAT_SERVER_PER_MINUTE")]
     per_minute: Option<u32>,
 
-    /// Bytes that a slow reader may be behind its room [default: 1048576]
+    /// Most bytes that one slow reader may lag behind [default: 1048576]
     #[arg(long, value_name = "BYTES", env = "CHAT_SERVER_MAX_BACKLOG")]
     max_backlog: Option<usize>,
 
-    /// Bytes that may wait for all slow readers together [default: 33554432]
+    /// Most bytes that may wait for all slow readers together [default: 33554432]
     #[arg(long, value_name = "BYTES", env = "CHAT_SERVER_MAX_BACKLOG_TOTAL")]
     max_backlog_total: Option<usize>,
 
-    /// Messages of each room that are kept, for those who come back; at least 10 [default: 10000]
+    /// Without --data, most messages that are kept of each room, at least 10 [default: 10000]
     #[arg(long, value_name = "N", env = "CHAT_SERVER_LOG_LENGTH")]
     log_length: Option<usize>,
 
-    /// Memory for the messages of all rooms [default: 33554432]
+    /// Without --data, most memory for the messages of all rooms, in bytes [default: 33554432]
     #[arg(long, value_name = "BYTES", env = "CHAT_SERVER_LOG_BYTES")]
     log_bytes: Option<usize>,
 
-    /// Keep messages in this directory, beyond restarts. Without it they are kept in systemd's
-    /// STATE_DIRECTORY, else in memory, as --log-length and --log-bytes say
+    /// Keep messages in this directory, so that they survive a restart. Without it they are kept in
+    /// systemd's STATE_DIRECTORY, otherwise in memory (--log-length, --log-bytes)
     #[arg(long = "data", value_name = "DIR", env = "CHAT_SERVER_DATA")]
     data_dir: Option<PathBuf>,
 
-    /// With --data, what a power cut may cost: relaxed is the last second, strict is
-    /// nothing that anybody saw [default: relaxed]
+    /// With --data, what a power cut may cost: the last second (relaxed), or nothing that
+    /// anybody saw (strict) [default: relaxed]
     #[arg(long, value_name = "MODE", env = "CHAT_SERVER_DURABILITY")]
     durability: Option<DurabilityMode>,
 
-    /// With --data, what becomes of messages while the disk takes nothing: continue
-    /// in memory, or refuse them [default: continue; with strict: refuse]
+    /// With --data, what to do with messages while the disk cannot be written to: keep them in
+    /// memory (continue), or refuse them [default: continue; with strict: refuse]
     #[arg(long, value_name = "WHAT", env = "CHAT_SERVER_ON_DISK_FAILURE")]
     on_disk_failure: Option<DiskFailure>,
 
-    /// With --data, forget messages after so many days; 0: never [default: 0]
+    /// With --data, forget messages after this many days; 0: never [default: 0]
     #[arg(long, value_name = "DAYS", env = "CHAT_SERVER_KEEP_DAYS")]
     keep_days: Option<u32>,
 
-    /// With --data, keep so many messages of each room, at least 10; 0: all [default: 0]
+    /// With --data, keep this many messages of each room, at least 10; 0: all [default: 0]
     #[arg(long, value_name = "N", env = "CHAT_SERVER_KEEP_MESSAGES")]
     keep_messages: Option<u32>,
 
-    /// With --data, let the messages take so much of the disk, at least 1048576; 0: all of it.
-    /// Of each room the last 10 stay [default: 1073741824]
+    /// With --data, keep this many bytes of messages on disk, at least 1048576; 0: no limit.
+    /// The last 10 of each room always stay [default: 1073741824]
     #[arg(long, value_name = "BYTES", env = "CHAT_SERVER_KEEP_BYTES")]
     keep_bytes: Option<u64>,
 
-    /// With --data, make a backup in this directory each night at 3 o'clock, or soon after the
-    /// start if that was missed [default: none]
+    /// With --data, make a backup in this directory every night at 3 o'clock, or soon after the
+    /// start if one was missed [default: none]
     #[arg(long, value_name = "DIR", env = "CHAT_SERVER_BACKUP_DIR")]
     backup_dir: Option<PathBuf>,
 
-    /// With --backup-dir, keep so many of these backups, at least 1 [default: 7]
+    /// With --backup-dir, keep this many of these backups, at least 1 [default: 7]
     #[arg(long, value_name = "N", env = "CHAT_SERVER_BACKUP_KEEP")]
     backup_keep: Option<usize>,
 
-    /// Tell whoever runs `chat-server status` here how the server fares: a Unix socket
-    /// [default: control in systemd's RUNTIME_DIRECTORY, else control.sock in --data, else in a
-    /// private directory of yours]
+    /// Unix socket for `chat-server status` and the other commands for a running server
+    /// [default: control in systemd's RUNTIME_DIRECTORY, otherwise control.sock in --data,
+    /// otherwise in a private directory of yours]
     #[arg(long, value_name = "SOCKET", env = "CHAT_SERVER_CONTROL")]
     control: Option<PathBuf>,
 
-    /// Let clients on the network find this server by themselves (DNS-SD, mDNS) [default: true]
+    /// Announce this server on the network, so that clients find it (DNS-SD, mDNS) [default: true]
     #[arg(long, value_name = "BOOL", env = "CHAT_SERVER_ANNOUNCE")]
     announce: Option<bool>,
 }

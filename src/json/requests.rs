@@ -123,7 +123,7 @@ impl RequestObject {
     pub fn parse(text: &str) -> Result<Self, InvalidRequest> {
         let error = |text: String| InvalidRequest { text, id: None };
         if !text.trim_start().starts_with('{') {
-            return Err(error("the line is no object".to_owned()));
+            return Err(error("the line is not a JSON object".to_owned()));
         }
         let object: Self = serde_json::from_str(text).map_err(|it| error(it.to_string()))?;
         if object.tag().0.as_ref().is_some_and(|it| it.len() > MAX_ID_BYTES) {
@@ -271,7 +271,7 @@ impl RequestObject {
                 before: self.before.map(|it| it.parse("before")).transpose()?.map(Sequence),
                 limit: self.limit.unwrap_or(DEFAULT_LIMIT),
             }),
-            other => Err(format!("there is no type {other}")),
+            other => Err(format!("there is no type “{other}”")),
         }
     }
 }

@@ -64,7 +64,7 @@ impl Mesh {
     /// of the keys. Refuses an invalid name and this peer's own name.
     pub(super) fn block(&mut self, tag: RequestTag, name: &str) {
         let Ok(name) = Username::new(name) else {
-            self.refuse(tag, 0, "That is no name.".to_owned(), None);
+            self.refuse(tag, 0, "That cannot be a name.".to_owned(), None);
             return;
         };
         let name_key = name.key().clone();
@@ -76,11 +76,7 @@ impl Mesh {
         self.block_list.add(name_key, &keys);
         let text = match keys.len() {
             1 => format!(
-                "{name} is blocked. What {name} writes with the present key is hidden from you, \
-                 also under another name; the others still read it, and {name} still reads what \
-                 you write. Your peer objects to anybody who joins with this key or as {name}. \
-                 Somebody else who gets the name in another way is not hidden, and {name} with a \
-                 new key and another name is not recognised. To end it: /unblock {name}, or quit."
+                "You block {name} now. What {name} writes is hidden from you, also under another name, because it goes by the key; the others can still read it, and {name} can still read what you write. Your peer objects to anybody who joins with this key or as {name}. But {name} is not recognised with a new key and another name. To end it, type /unblock {name}, or quit."
             ),
             count @ 2.. => format!(
                 "{name} is blocked. {count} who are here hold this name: what each of them writes \
@@ -111,7 +107,7 @@ impl Mesh {
             );
             self.emit(Event::Done { tag, text });
         } else {
-            let text = format!("{name} is not blocked. /block without a name lists who is.");
+            let text = format!("{name} is not blocked. Type /block to see who is.");
             self.refuse(tag, 0, text, None);
         }
     }

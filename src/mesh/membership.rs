@@ -91,10 +91,10 @@ impl Mesh {
             }
             Place::GroupFull(_) if self.ping_for_place(now, id) => return false,
             Place::GroupFull(Some(group)) => {
-                format!("Too many peers come from {group}: no more are let in from there.")
+                format!("Too many peers come from {group}. Nobody else from there can come in.")
             }
             Place::GroupFull(None) | Place::Full => {
-                "This room is full: further peers are not let in.".to_owned()
+                "This room is full. Nobody else can come in.".to_owned()
             }
         };
         if self.full_notices.len() < MAX_FULL_NOTICES && self.full_notices.insert(text.clone()) {
@@ -166,9 +166,9 @@ impl Mesh {
         let others: Vec<PeerId> = self.contacts.holders(&key).filter(|it| *it != id).collect();
         let is_mine = *self.name.key() == key;
         let text = match others.as_slice() {
-            [] if is_mine => format!("Another peer is called {name}, as you are."),
+            [] if is_mine => format!("Somebody else here is called {name} too."),
             [other] if !is_mine && public_key(*other) != public_key(id) => {
-                format!("Two peers here are called {name}.")
+                format!("Two people here are called {name}.")
             }
             _ => return,
         };

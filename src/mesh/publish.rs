@@ -95,10 +95,12 @@ impl Mesh {
         let checked = MessageText::new(text);
         let why = match &checked {
             Ok(_) if bytes > MAX_PEER_TEXT => {
-                format!("The message has {bytes} bytes; among peers {MAX_PEER_TEXT} are possible.")
+                format!(
+                    "The message is too long: it has {bytes} bytes, and without a server {MAX_PEER_TEXT} is the most."
+                )
             }
             Ok(_) if self.outbox.queue.len() >= MAX_QUEUE => {
-                "Not sent: too many messages are waiting already.".to_owned()
+                "Not sent: too many messages are already waiting.".to_owned()
             }
             Ok(_) => String::new(),
             Err(wrong) => format!("Not sent: {wrong}."),
@@ -145,7 +147,8 @@ impl Mesh {
     /// sequences are used up or the Lamport counter is at its end.
     fn publish(&mut self, now: Now, tag: RequestTag, style: Style, text: &MessageText) {
         let Some(sequence) = self.outbox.sequence.checked_add(1) else {
-            let why = "This program has said all that it can number; start it again.".to_owned();
+            let why = "This program has sent as many messages as it can number. Start it again."
+                .to_owned();
             self.refuse(tag, 0, why, Some(text.as_str().to_owned()));
             return;
         };

@@ -168,8 +168,7 @@ impl Mesh {
             return false;
         }
         if !strangers.is_empty() {
-            let text = "Somebody unknown has objected to you. None of those here knows it, so it \
-                        does not count.";
+            let text = "Somebody unknown has objected to you. Nobody here knows them, so it does not count.";
             self.emit(Event::Problem { code: 0, text: text.to_owned() });
         }
         true

@@ -35,7 +35,7 @@ impl Mesh {
             if self.outbox.deferred.len() < MAX_DEFERRED_REQUESTS {
                 self.outbox.deferred.push(request);
             } else {
-                let why = "Too many requests are waiting already.".to_owned();
+                let why = "Too many requests are already waiting.".to_owned();
                 self.refuse(request.tag, 0, why, None);
             }
             return;
@@ -81,30 +81,37 @@ impl Mesh {
             }
             ChatCommand::Say { text, .. } => {
                 let code = ErrorCode::NotInRoom.number();
-                self.refuse(tag, code, "Among peers there is one room.".to_owned(), Some(text));
+                self.refuse(
+                    tag,
+                    code,
+                    "Without a server there is one room only.".to_owned(),
+                    Some(text),
+                );
             }
             ChatCommand::Direct { text, .. } => {
                 let why = "There are no direct messages without a server.".to_owned();
                 self.refuse(tag, 0, why, Some(text));
             }
             ChatCommand::Enter { .. } | ChatCommand::Leave { .. } => {
-                let why = "Among peers there is one room for each program.".to_owned();
+                let why =
+                    "chat-peer stays in one room. To be in another one too, start chat-peer again."
+                        .to_owned();
                 self.refuse(tag, 0, why, None);
             }
             ChatCommand::History { .. } => {
-                let why = "There is nothing older here than what was shown.".to_owned();
+                let why = "There is nothing older than what was shown.".to_owned();
                 self.refuse(tag, 0, why, None);
             }
             ChatCommand::Search(_) => {
-                let why = "Among peers there is nothing to search in.".to_owned();
+                let why = "There is nothing to search without a server.".to_owned();
                 self.refuse(tag, 0, why, None);
             }
             ChatCommand::Moderate(_) => {
-                let why = "Among peers nobody is a moderator.".to_owned();
+                let why = "There are no moderators without a server.".to_owned();
                 self.refuse(tag, 0, why, None);
             }
             ChatCommand::Claim(_) => {
-                let why = "Among peers there is no server that would keep a name.".to_owned();
+                let why = "Names cannot be claimed without a server.".to_owned();
                 self.refuse(tag, 0, why, None);
             }
             ChatCommand::Members { .. } => {

@@ -18,7 +18,7 @@ pub struct SanctionLength(
 
 /// Error for a text or number that is not a valid [`SanctionLength`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("a length is “forever”, or a number of s, m, h or d, such as 10m: up to 3650d")]
+#[error("a length is “forever”, or a number with s, m, h or d, such as 10m, up to 3650d")]
 pub struct SanctionLengthError;
 
 impl SanctionLength {
@@ -91,7 +91,7 @@ pub struct SlowMode(
 
 /// Error for a text or number that is not a valid [`SlowMode`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("slow mode is “off”, or a number of s or m, such as 10s: up to 1h")]
+#[error("slow mode is “off”, or a number with s or m, such as 10s, up to 1h")]
 pub struct SlowModeError;
 
 impl SlowMode {

@@ -18,7 +18,7 @@ pub enum LineError {
     #[error("it is longer than {MAX_LINE} bytes")]
     TooLong,
     /// A control character, or a separator of lines or paragraphs.
-    #[error("it is more than a line, or holds a control character")]
+    #[error("it must be one line without control characters")]
     Control,
 }
 

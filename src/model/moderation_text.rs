@@ -16,9 +16,9 @@ pub fn done_text(command: &ModerationCommand, affected: u32, is_durable: bool) -
             (format!("the topic of {} {what}", room_text(room)), topic.is_some())
         }
         ModerationCommand::Remove { .. } if affected == 0 => {
-            ("that message was removed before".to_owned(), false)
+            ("that message was already removed".to_owned(), false)
         }
-        ModerationCommand::Remove { .. } => ("the message is removed".to_owned(), false),
+        ModerationCommand::Remove { .. } => ("the message was removed".to_owned(), false),
         ModerationCommand::ActOnUser { place, username, action, .. } => {
             action_text(*action, &safe_name(username), &place_text(place), affected)
         }
@@ -58,7 +58,7 @@ fn action_text(action: UserAction, name: &str, place: &str, affected: u32) -> (S
         UserAction::Ban { is_dry_run: true, .. } => {
             let count = people(affected);
             let text = format!(
-                "nothing is done yet: this ban would send out {count}; the same command with --yes does it"
+                "nothing was done yet: this ban would send out {count}. To do it, add --yes"
             );
             (text, false)
         }
@@ -69,16 +69,16 @@ fn action_text(action: UserAction, name: &str, place: &str, affected: u32) -> (S
             (format!("{name} is banned from {place}{address} {length}; it sent out {count}"), true)
         }
         UserAction::Unban if affected == 0 => {
-            (format!("nothing is done: no ban of {name} from {place} is in force"), false)
+            (format!("nothing was done: {name} is not banned from {place}"), false)
         }
         UserAction::Unmute if affected == 0 => {
-            (format!("nothing is done: no mute of {name} in {place} is in force"), false)
+            (format!("nothing was done: {name} is not muted in {place}"), false)
         }
-        UserAction::Unban => (format!("{name} is not banned from {place} now"), false),
+        UserAction::Unban => (format!("{name} is no longer banned from {place}"), false),
         UserAction::Mute(length) => {
             (format!("{name} is muted in {place} {}", length_text(length)), true)
         }
-        UserAction::Unmute => (format!("{name} is not muted in {place} now"), false),
+        UserAction::Unmute => (format!("{name} is no longer muted in {place}"), false),
     }
 }
 

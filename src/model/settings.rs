@@ -132,7 +132,7 @@ impl HubSettings {
             return wrong("name", "must have 1 to 64 bytes");
         }
         if self.server_name.chars().any(is_unsafe_char) {
-            return wrong("name", "must not hold characters that control how it is shown");
+            return wrong("name", "must not contain characters that control how it is shown");
         }
         if self.password.as_ref().is_some_and(|p| p.is_empty() || p.len() > limits::MAX_PASSWORD) {
             return wrong("password", "must have 1 to 256 bytes");

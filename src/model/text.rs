@@ -23,7 +23,7 @@ pub enum TextError {
     #[error("the message is longer than {MAX_TEXT} bytes")]
     TooLong,
     /// A control character other than newline and tab.
-    #[error("the message holds a control character")]
+    #[error("the message contains a control character")]
     Control,
 }
 
@@ -92,7 +92,7 @@ pub enum AnnouncementError {
     #[error("the announcement is longer than {MAX_ERROR_TEXT} bytes")]
     TooLong,
     /// A control character, or a separator of lines or paragraphs.
-    #[error("the announcement is more than a line, or holds a control character")]
+    #[error("the announcement must be one line without control characters")]
     Control,
 }
 

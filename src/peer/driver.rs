@@ -438,7 +438,8 @@ impl<'a> Driver<'a> {
         let is_alone = || self.mesh.report(now).len() == 1;
         if self.has_joined && !self.has_reported_other_room && is_alone() {
             self.has_reported_other_room = true;
-            let text = "Others here are in another room: one of another name or passphrase.";
+            let text =
+                "Others on this network are in another room, with another name or passphrase.";
             self.show(&Event::Problem { code: 0, text: text.to_owned() });
         }
     }
@@ -477,20 +478,20 @@ impl<'a> Driver<'a> {
             .cloned()
             .collect();
         for name in missing_interfaces.difference(&self.missing_interfaces.clone()) {
-            let text = format!("There is no interface {name}, or it is down: waiting for it.");
+            let text = format!("The interface {name} does not exist or is down. Waiting for it.");
             self.show(&Event::Problem { code: 0, text });
         }
         for name in self.missing_interfaces.clone().difference(&missing_interfaces) {
-            let text = format!("the interface {name} is there");
+            let text = format!("the interface {name} is up");
             self.show(&Event::Done { tag: RequestTag::default(), text });
         }
         let is_offline = !found.values().any(|it| it.is_running);
         if is_offline && !self.is_offline && self.selected_interfaces.is_empty() {
-            let text = "This computer is in no network: waiting for one.".to_owned();
+            let text = "This computer is not on a network. Waiting for one.".to_owned();
             self.show(&Event::Problem { code: 0, text });
         }
         if self.is_offline && !is_offline && self.selected_interfaces.is_empty() {
-            let text = "this computer is in a network now".to_owned();
+            let text = "this computer is on a network again".to_owned();
             self.show(&Event::Done { tag: RequestTag::default(), text });
         }
         (self.missing_interfaces, self.is_offline) = (missing_interfaces, is_offline);
@@ -558,12 +559,12 @@ fn failed_join_texts(known: &BTreeSet<(Path, String)>, failed: &[FailedJoin]) ->
 fn unusable_socket_text(port: u16, what: &str, error: &io::Error) -> String {
     match what.strip_prefix("the ").and_then(|it| it.strip_suffix(" port")) {
         Some(family) if error.kind() == io::ErrorKind::AddrInUse => format!(
-            "Another program has port {port} for itself ({error}): by {family} this peer hears only those that it speaks to."
+            "Another program uses port {port} ({error}). Over {family}, this peer hears only those that it talks to. Use another --port for everybody."
         ),
         Some(family) => format!(
-            "Port {port} cannot be used ({error}): by {family} this peer hears only those that it speaks to."
+            "Port {port} cannot be used ({error}). Over {family}, this peer hears only those that it talks to."
         ),
-        None => format!("{what} cannot be used ({error}): this peer goes on without it."),
+        None => format!("{what} cannot be used ({error}). This peer goes on without it."),
     }
 }
 
@@ -604,14 +605,14 @@ mod tests {
     fn unusable_socket_text_says_what_goes_on() {
         let text = |what, kind: io::ErrorKind| unusable_socket_text(2428, what, &kind.into());
         let taken = text("the IPv4 port", io::ErrorKind::AddrInUse);
-        assert!(taken.starts_with("Another program has port 2428 for itself ("), "{taken}");
+        assert!(taken.starts_with("Another program uses port 2428 ("), "{taken}");
         assert!(
-            taken.ends_with("by IPv4 this peer hears only those that it speaks to."),
+            taken.contains("Over IPv4, this peer hears only those that it talks to."),
             "{taken}"
         );
         let refused = text("the IPv6 port", io::ErrorKind::PermissionDenied);
         assert!(refused.starts_with("Port 2428 cannot be used (permission denied)"), "{refused}");
         let off = text("IPv6", io::ErrorKind::Unsupported);
-        assert_eq!(off, "IPv6 cannot be used (unsupported): this peer goes on without it.");
+        assert_eq!(off, "IPv6 cannot be used (unsupported). This peer goes on without it.");
     }
 }

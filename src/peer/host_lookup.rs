@@ -43,7 +43,9 @@ pub(super) async fn resolve_repeatedly(
         for (host, known) in hosts.iter().zip(&mut known) {
             match timeout(LOOKUP_TIMEOUT, lookup_host((host.host.as_str(), host.port))).await {
                 Ok(Ok(addresses)) => *known = addresses.collect(),
-                Ok(Err(error)) => errors.push(format!("{} was not found ({error}).", host.host)),
+                Ok(Err(error)) => {
+                    errors.push(format!("There is no host called {}: {error}.", host.host))
+                }
                 Err(_) => errors.push(format!("Looking up {} took too long.", host.host)),
             }
         }

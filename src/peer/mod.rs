@@ -101,13 +101,13 @@ pub struct NetworkSettings {
 #[derive(Debug, Error)]
 pub enum PeerError {
     /// Neither an IPv4 nor an IPv6 socket can be opened.
-    #[error("this computer has no network")]
+    #[error("this computer is not on a network")]
     Network(#[source] io::Error),
     /// The operating system's random source fails.
     #[error("the system's random source does not work")]
     Random(#[from] getrandom::Error),
     /// All 2⁴⁸−1 datagram counters are used up. After a restart, the counters begin anew.
-    #[error("this peer has sent all that it can; start it again")]
+    #[error("this peer has sent as many messages as it can. Start it again")]
     UsedUp,
 }
 

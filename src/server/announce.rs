@@ -183,7 +183,7 @@ impl Advertiser {
         match Self::try_begin(wanted) {
             Ok(advertiser) => Some(advertiser),
             Err(error) => {
-                tracing::warn!("clients cannot find this server by themselves: {error}");
+                tracing::warn!("clients cannot find this server automatically: {error}");
                 None
             }
         }

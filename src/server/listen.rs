@@ -57,7 +57,7 @@ impl Bound {
         match self {
             Self::Listening(listener) => listener,
             Self::NotYet(address) => {
-                tracing::warn!("{address} is no address of this machine yet; waiting for it");
+                tracing::warn!("{address} is not an address of this machine yet; waiting for it");
                 bind_when_available(&address).await
             }
         }

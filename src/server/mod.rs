@@ -168,12 +168,11 @@ pub enum ServerError {
     #[error("a bug has ended the server's engine")]
     Engine,
     /// Neither plain TCP nor TLS nor the way in for browsers is on.
-    #[error("nobody could get in: plain and web are off, and there is no TLS")]
+    #[error("nobody could get in: plain and web are off, and there is no TLS. Turn one of them on")]
     NoWayIn,
     /// The key and certificate that the server has made for itself cannot be used.
     #[error(
-        "the server's key for TLS, in its database, cannot be used ({0}): restore a backup; or set \
-         tls-certificate and tls-key, or tls and web-tls = false"
+        "the server's key for TLS, in its database, cannot be used ({0}): restore a backup, or set tls-certificate and tls-key, or turn off tls and web-tls"
     )]
     Identity(#[source] IdentityError),
     /// The operating system has no random numbers.
@@ -380,7 +379,7 @@ pub async fn run(
 /// mistyped. `own`: identity for TLS that the server has made for itself.
 fn startup_summary(settings: &ServerSettings, is_empty: bool, own: Option<&Identity>) -> String {
     let log = match &settings.log {
-        LogSettings::Memory(_) => "messages are kept in memory until it stops".to_owned(),
+        LogSettings::Memory(_) => "messages are kept in memory until the server stops".to_owned(),
         LogSettings::Disk(store) => {
             let found = if is_empty { ", where there are none yet" } else { "" };
             format!("messages are kept in {}{found}", store.directory.display())
@@ -389,10 +388,10 @@ fn startup_summary(settings: &ServerSettings, is_empty: bool, own: Option<&Ident
     let access = match (&settings.hub.password, settings.hub.access) {
         (Some(_), Access::Everybody) => "the password lets users in",
         (None, Access::Everybody) => "everybody who reaches it may join",
-        (Some(_), Access::Invited) => "who is invited and has the password may join",
-        (None, Access::Invited) => "who is invited may join",
+        (Some(_), Access::Invited) => "whoever is invited and has the password may join",
+        (None, Access::Invited) => "whoever is invited may join",
     };
-    let discovery = if settings.announce { "chat-client finds it on this network" } else { "" };
+    let discovery = if settings.announce { "chat-client can find it on this network" } else { "" };
     let tls = match (settings.tls.certificate.as_ref().or(own), &settings.tls.listen, &settings.log)
     {
         (Some(identity), Some(_), _) => format!("with TLS ({})", identity.fingerprint()),

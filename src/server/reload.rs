@@ -43,8 +43,8 @@ impl Reloader {
             match reread {
                 Ok(wanted) => self.apply(*wanted).await,
                 Err(problem) => {
-                    let told = format!("configuration not read again: {problem}");
-                    tracing::error!("{told}; the old one goes on");
+                    let told = format!("the configuration was not reloaded: {problem}");
+                    tracing::error!("{told}. The server goes on with the old one");
                     self.config_problem.send_replace(Some(told));
                 }
             }
@@ -69,8 +69,8 @@ impl Reloader {
         let config_problem =
             (!later.is_empty()).then(|| format!("restart to apply {}", later.join(", ")));
         match &config_problem {
-            None => tracing::info!("configuration read again and applied"),
-            Some(told) => tracing::warn!("configuration read again and applied, but for: {told}"),
+            None => tracing::info!("configuration reloaded"),
+            Some(told) => tracing::warn!("configuration reloaded, except: {told}"),
         }
         self.config_problem.send_replace(config_problem);
     }

@@ -357,6 +357,20 @@ mod tests {
         assert_eq!(parse_line(" ", RoomSelector::First, Dialect::Server), Ok(ParsedLine::Empty));
     }
 
+    /// An unknown command comes with the nearest known one, if one is near.
+    #[test]
+    fn unknown_command_has_suggestion() {
+        let told = |line, dialect| parse_line(line, RoomSelector::First, dialect).unwrap_err();
+        assert_eq!(
+            told("/serach x", Dialect::Server),
+            "There is no command /serach. Did you mean /search? (To send it as a message, write //serach.)"
+        );
+        assert!(told("/slwo 10s", Dialect::Server).contains("Did you mean /slow?"));
+        assert!(told("/peesr", Dialect::Peers).contains("Did you mean /peers?"));
+        let far = told("/nonsense", Dialect::Server);
+        assert!(far.contains("Type /help to see the commands."), "{far}");
+    }
+
     /// Unknown commands and missing arguments are errors.
     #[test]
     fn invalid_commands_are_errors() {

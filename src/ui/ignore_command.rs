@@ -76,7 +76,7 @@ fn added_text(name: &str, dialect: Dialect, is_saved: bool) -> String {
     };
     let block = match dialect {
         Dialect::Server => String::new(),
-        Dialect::Peers => format!(" {name} can still join; /block NAME objects to that."),
+        Dialect::Peers => format!(" {name} can still join; /block {name} objects to that."),
     };
     let until = if is_saved {
         ", quitting does not"

@@ -26,7 +26,7 @@ pub enum HttpRequestError {
     #[error("the head of the request is too long")]
     TooLong,
     /// The bytes are no request of HTTP/1.0 or 1.1, or a field makes no sense.
-    #[error("this is no HTTP request")]
+    #[error("this is not an HTTP request")]
     Malformed,
 }
 

@@ -461,7 +461,7 @@ fn proxy_header(address: u128) -> Vec<u8> {
 /// says that it is applied.
 fn reload(server: &Server, path: &str, config: &str) {
     let reloads =
-        |lines: &[String]| lines.iter().filter(|it| it.contains("read again and applied")).count();
+        |lines: &[String]| lines.iter().filter(|it| it.contains("configuration reloaded")).count();
     let before = reloads(&server.log());
     std::fs::write(path, config).unwrap();
     server.signal(Signal::HUP);

@@ -202,7 +202,7 @@ fn doctor_names_faults_of_the_network() {
     From::machine(anna).drop_groups(&it);
     let lines = (
         "warn  no group reaches everybody who answers, only broadcast does",
-        "do    nothing must be done, chat-peer falls back to broadcast",
+        "do    nothing needs to be done, chat-peer falls back to broadcast",
     );
     cases.push(Case::new(it, "", 0, lines));
 
@@ -244,7 +244,7 @@ fn doctor_names_faults_of_the_network() {
     From::machine(ben).drop_groups(&it).drop_broadcast(&it);
     let lines = (
         "warn  one way only: multicast and broadcast from here arrive there",
-        "do    nothing must be done, the others send a copy to each; allow incoming multicast",
+        "do    nothing needs to be done, the others send a copy to each; allow incoming multicast",
     );
     cases.push(Case::new(it, "", 0, lines).cured(accept_all, ""));
 
@@ -253,7 +253,7 @@ fn doctor_names_faults_of_the_network() {
     From::machine(&it).drop_groups(ben).drop_broadcast(ben);
     let lines = (
         "warn  one way only: multicast or broadcast from there arrives here",
-        "do    nothing must be done, chat-peer falls back to a copy for each peer; allow incoming",
+        "do    nothing needs to be done, chat-peer falls back to a copy for each peer; allow incoming",
     );
     let cure = |it: &Machine| {
         let From { groups, broadcast, .. } = From::machine(it);
@@ -266,7 +266,8 @@ fn doctor_names_faults_of_the_network() {
     it.drop_incoming("meta l4proto udp numgen random mod 100 < 30");
     let from = it.addresses[0].clone();
     ben.drop_incoming(&format!("ip saddr {from} numgen random mod 100 < 30"));
-    let lines = ("warn  the network loses datagrams: ", "do    nothing must be done, chat-peer re");
+    let lines =
+        ("warn  the network loses datagrams: ", "do    nothing needs to be done, chat-peer re");
     let cure = |it: &Machine| {
         accept_all(it);
         ben.accept_incoming(&format!("ip saddr {}", it.addresses[0]));

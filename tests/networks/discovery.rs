@@ -259,7 +259,8 @@ fn reload_changes_and_stops_the_announcement() {
     let reads = |text: &str, times: usize| {
         fs::write(&config, text).unwrap();
         first.signal(Signal::HUP);
-        let applied = |log: &[String]| log.iter().filter(|it| it.contains("applied")).count();
+        let applied =
+            |log: &[String]| log.iter().filter(|it| it.contains("configuration reloaded")).count();
         first.wait_for_log(|log| applied(log) == times);
     };
     reads("name = \"cellar\"\n", 1);
@@ -283,7 +284,7 @@ fn client_finds_its_server_at_a_new_address() {
     let home = tempfile::tempdir().unwrap();
     let patient = ["--json", "--name", "anna", "--wait"];
     let mut anna = Program::start(client_command(&machines[1], &home, &patient));
-    anna.expect_text("looking on");
+    anna.expect_text("still looking");
     let mut server = start_server(&machines[0], "attic", &keep);
     anna.send_json(&json!({"type": "say", "text": "before", "id": 1}));
     anna.expect_json(&json!({"type": "acknowledged", "id": 1}));

@@ -75,7 +75,7 @@ fn doctor_reports_broadcast_where_multicast_is_dropped() {
         "ok    interface eth0: broadcast reaches anna, on another machine",
         "ok    interface eth0: broadcast brings what is sent by anna, on another machine",
         "warn  no group reaches everybody who answers, only broadcast does",
-        "do    nothing must be done, chat-peer falls back to broadcast",
+        "do    nothing needs to be done, chat-peer falls back to broadcast",
     ];
     assert_lines_begin_with(&report, &lines);
     assert_eq!(code, Some(0), "{report}");

@@ -23,31 +23,31 @@ const DEFAULT_LENGTH: &str = "7d";
 /// Flags of an invitation by code.
 #[derive(Args, Debug)]
 pub(super) struct CodeArgs {
-    /// Make a code by which somebody may come in and claim a name, and show it. It is not kept, and
-    /// cannot be shown again. With --json, one JSON object (docs/status.md)
+    /// Make a code with which somebody may come in and claim a name, and show it. It is not kept, so
+    /// it cannot be shown again. With --json, prints one JSON object (docs/status.md)
     #[arg(long, group = "made", conflicts_with_all = ["svg", "page", "ssid"])]
     pub(super) code: bool,
 
-    /// Make so many codes for one user each, 1 to 100, and a sheet to print, to the file of --page:
-    /// slips of paper to cut apart, each with a QR code that leads into the chat. With --json, an
-    /// array of codes, addresses and links, and no sheet (docs/status.md)
+    /// Make this many codes, 1 to 100, for one person each, and write a sheet to print to the file of
+    /// --page: slips of paper to cut apart, each with a QR code that leads into the chat. With --json,
+    /// prints an array of codes, addresses and links, and makes no sheet (docs/status.md)
     #[arg(long, value_name = "N", group = "made", requires = "sheet_form")]
     #[arg(conflicts_with_all = ["svg", "name", "uses"])]
     pub(super) sheet: Option<SlipCount>,
 
-    /// With --code, for this name only, which is reserved until it is claimed or the code ends
+    /// With --code, for this name only; the name is reserved until it is claimed or the code ends
     #[arg(long, value_name = "NAME", requires = "code", value_parser = Username::new)]
     name: Option<Username>,
 
-    /// With --code, how many may use it, up to 1000 [default: 1]
+    /// With --code, how many people may use it, up to 1000 [default: 1]
     #[arg(long, value_name = "N", requires = "code", conflicts_with = "name")]
     uses: Option<InvitationUses>,
 
-    /// With --code or --sheet, for how long: 10m, 2h, 3d or forever [default: 7d]
+    /// With --code or --sheet, how long it is valid: 10m, 2h, 3d or forever [default: 7d]
     #[arg(long = "for", value_name = "LENGTH", requires = "made")]
     length: Option<SanctionLength>,
 
-    /// With --code or --sheet, no name may be claimed with it
+    /// With --code or --sheet, do not let people claim a name with it
     #[arg(long, requires = "made")]
     no_claim: bool,
 }
@@ -126,7 +126,7 @@ pub(super) fn invite(command: &InviteArgs) -> Result<()> {
 pub(super) fn issue(request: InviteRequest, socket: &ControlArgs) -> Result<IssuedInvitation> {
     match request_action(socket, &ControlRequest::Invite(request))? {
         (ControlAnswer::Invited(issued), _) => Ok(issued),
-        _ => bail!("the server has answered something else"),
+        _ => bail!("the server's answer was not expected"),
     }
 }
 
@@ -136,11 +136,9 @@ fn text_of(made: &CodeInvitation, drawn: Option<&str>) -> String {
     // It was made just now: its time is not over.
     let described = invitation_text(invitation, Timestamp(0));
     let permits = if invitation.permits_claim {
-        "It lets somebody in where only invited users may come in, and permits to claim a name. \
-         Where access is \"everybody\", nobody needs it to come in."
+        "Whoever has it can come in where only invited users may, and can claim a name. Where access is \"everybody\", nobody needs it to come in."
     } else {
-        "It lets somebody in where only invited users may come in. Where access is \"everybody\", \
-         nobody needs it."
+        "Whoever has it can come in where only invited users may. Where access is \"everybody\", nobody needs it."
     };
     let id = invitation.id;
     let typed = match &made.link {
@@ -156,13 +154,13 @@ fn text_of(made: &CodeInvitation, drawn: Option<&str>) -> String {
                 false => "",
             };
             format!(
-                "Who is invited scans this code with a phone, or opens the address in a browser:\n\n\
+                "The invited person scans this code with a phone, or opens the address in a browser:\n\n\
                  {drawn}    {url}\n\nIn a terminal{encrypted}{claim}:\n\n    {typed}\n"
             )
         }
         None => {
             let has_link = if made.link.is_some() { " (the QR code has the link)" } else { "" };
-            format!("Who is invited types in a terminal{has_link}:\n\n{drawn}    {typed}\n")
+            format!("The invited person types in a terminal{has_link}:\n\n{drawn}    {typed}\n")
         }
     };
     format!(

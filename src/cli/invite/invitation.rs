@@ -140,7 +140,10 @@ impl Invitation {
     /// The address has a fragment already.
     pub(super) fn check_room_for_code(&self) -> Result<()> {
         let has_fragment = self.url.as_ref().is_some_and(|it| it.contains('#'));
-        ensure!(!has_fragment, "with a code, the URL must not have a #: the code comes there");
+        ensure!(
+            !has_fragment,
+            "with a code, the URL must not have a #, because the code goes there"
+        );
         Ok(())
     }
 
@@ -184,10 +187,10 @@ pub(super) fn parse_url(text: &str) -> Result<String, String> {
         return Err("this URL has no host".to_owned());
     }
     if !text.bytes().all(|c| c.is_ascii_graphic()) {
-        return Err("a URL has visible characters of ASCII only".to_owned());
+        return Err("a URL can have only visible ASCII characters".to_owned());
     }
     if text.len() > MAX_URL {
-        return Err(format!("a URL has at most {MAX_URL} bytes here"));
+        return Err(format!("a URL can have at most {MAX_URL} bytes here"));
     }
     Ok(text.to_owned())
 }

@@ -38,7 +38,7 @@ use crate::qr_code::QrCode;
 /// Arguments of `invite`.
 #[derive(Args, Debug)]
 pub(super) struct InviteArgs {
-    /// Invite to this address, such as that of a proxy in front of the server, which then need
+    /// Invite to this address, such as that of a proxy in front of the server; the server then need
     /// not run
     #[arg(long, value_name = "URL", value_parser = parse_url)]
     url: Option<String>,
@@ -51,7 +51,7 @@ pub(super) struct InviteArgs {
     #[arg(long, value_name = "FILE", groups = ["form", "sheet_form"])]
     page: Option<PathBuf>,
 
-    /// One JSON object: name, url, urls, fingerprint, links; with --code: code, id, what it
+    /// Print one JSON object: name, url, urls, fingerprint, links; with --code: code, id, what it
     /// permits, url and link (docs/status.md)
     #[arg(long, groups = ["form", "sheet_form"])]
     json: bool,

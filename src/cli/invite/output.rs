@@ -45,7 +45,7 @@ impl<'a> Target<'a> {
         match options.open(path) {
             Ok(file) => Ok(Self { path, file: Some(file) }),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                bail!("{shown} exists already: remove it, or name another file")
+                bail!("{shown} already exists: remove it, or name another file")
             }
             Err(error) => Err(error).with_context(|| format!("cannot create {shown}")),
         }

@@ -36,7 +36,7 @@ impl Terminal {
         let needed = self.style.columns(code);
         match self.columns {
             Some(columns) if columns < needed => format!(
-                "(The QR code needs a terminal of {needed} columns, and this has {columns}.)\n"
+                "(The QR code needs a terminal with {needed} columns, and this one has {columns}.)\n"
             ),
             _ => self.style.draw(code),
         }
@@ -83,7 +83,7 @@ fn lines(
     let name = invitation.quoted_name();
     let network = wifi.map_or(String::new(), |(code, wifi)| {
         let code = terminal.draw(code);
-        format!("First into the Wi-Fi “{}”: scan this code with a phone.\n\n{code}\n", wifi.ssid)
+        format!("First join the Wi-Fi “{}”: scan this code with a phone.\n\n{code}\n", wifi.ssid)
     });
     let code = terminal.draw(code);
     if let Some(why) = &invitation.no_page {
@@ -91,8 +91,7 @@ fn lines(
         let fingerprint = fingerprint_line(invitation);
         return format!(
             "{network}To get into {name}, type this in a terminal. The QR code has the \
-             link.\n\n{code}\n    chat-client {address}\n{others}{fingerprint}\nBrowsers find no \
-             way in: {why}.\n"
+             link.\n\n{code}\n    chat-client {address}\n{others}{fingerprint}\nBrowsers cannot get in: {why}.\n"
         );
     }
     let others: String = invitation.other_urls().map(|it| format!("or  {it}\n")).collect();

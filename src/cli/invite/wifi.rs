@@ -25,8 +25,8 @@ const MAX_PASSWORD_LINE: u64 = 1_024;
 /// processes.
 #[derive(Args, Debug)]
 pub(super) struct WifiArgs {
-    /// Add a QR code by which phones join this Wi-Fi, to the text or to the page. Its password
-    /// is asked for, or is the first line of standard input if that is no terminal
+    /// Add a QR code with which phones join this Wi-Fi. Asks for its password; if standard input is
+    /// not a terminal, reads its first line
     #[arg(long = "wifi", value_name = "SSID", value_parser = parse_ssid)]
     #[arg(conflicts_with_all = ["svg", "json"])]
     ssid: Option<String>,
@@ -53,7 +53,7 @@ impl WifiArgs {
         }
         let password = match &self.password_file {
             Some(path) => text_input::read_first_line(path)
-                .with_context(|| format!("cannot read the password in {}", path.display()))?,
+                .with_context(|| format!("cannot read the password file {}", path.display()))?,
             None if stdin().is_terminal() => {
                 rpassword::prompt_password(format!("Password of the Wi-Fi “{ssid}”: "))
                     .context("cannot ask for the password of the Wi-Fi")?
@@ -72,7 +72,7 @@ impl WifiArgs {
 fn read_password_line(input: impl BufRead) -> Result<String> {
     let mut line = Vec::new();
     input.take(MAX_PASSWORD_LINE).read_until(b'\n', &mut line)?;
-    let text = text_input::decode(&line).context("the password of the Wi-Fi is no text")?;
+    let text = text_input::decode(&line).context("the password of the Wi-Fi is not text")?;
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
@@ -85,11 +85,13 @@ fn check_password(password: &str) -> Result<()> {
         password.len() == HEX_KEY_LENGTH && password.bytes().all(|c| c.is_ascii_hexdigit());
     ensure!(
         is_key || PASSPHRASE_LENGTHS.contains(&password.len()),
-        "the password of a Wi-Fi has 8 to 63 bytes, of which a letter such as ä takes two, \
-         and this has {} (a Wi-Fi without a password: --wifi-open)",
+        "the password of a Wi-Fi has 8 to 63 bytes (a letter such as ä takes two), and this one has {}. For a Wi-Fi without a password, use --wifi-open",
         password.len()
     );
-    ensure!(!password.chars().any(char::is_control), "the password has a control character");
+    ensure!(
+        !password.chars().any(char::is_control),
+        "the password must not have control characters"
+    );
     Ok(())
 }
 
@@ -102,7 +104,7 @@ fn parse_ssid(text: &str) -> Result<String, String> {
         return Err(format!("the name of a Wi-Fi has 1 to {MAX_SSID} bytes"));
     }
     if text.chars().any(char::is_control) {
-        return Err("the name of a Wi-Fi has no control characters here".to_owned());
+        return Err("the name of the Wi-Fi must not have control characters".to_owned());
     }
     Ok(text.to_owned())
 }

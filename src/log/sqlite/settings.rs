@@ -68,10 +68,10 @@ pub enum StoreError {
         source: io::Error,
     },
     /// This directory contains no log.
-    #[error("there is no log in {}", .0.display())]
+    #[error("there is no chat.db in {}", .0.display())]
     Missing(PathBuf),
     /// The directory is locked already, by another process or by another log of this process.
-    #[error("{} is in use by process {holder}", directory.display())]
+    #[error("{} is in use by process {holder}: stop that server first", directory.display())]
     InUse {
         /// Directory of the log.
         directory: PathBuf,

@@ -214,7 +214,7 @@ fn second_holder_of_a_name_is_told() {
     bench.meet(&mut bert, "bert");
     assert_eq!(shared_names(&bench), [""; 0]);
     bench.meet(&mut other, "bert");
-    let expected = ["Two peers here are called bert. One of the two will get another name."];
+    let expected = ["Two people here are called bert. One of the two will get another name."];
     assert_eq!(shared_names(&bench), expected);
     // The same again, and a third one.
     bench.receive_heartbeat(&mut bert, "bert", 0, vec![]);
@@ -222,7 +222,7 @@ fn second_holder_of_a_name_is_told() {
     bench.meet(&mut FakePeer::new(3), "bert");
     assert_eq!(shared_names(&bench).len(), 1);
     bench.receive_heartbeat(&mut other, "anna", 0, vec![]);
-    let own = "Another peer is called anna, as you are. One of the two will get another name.";
+    let own = "Somebody else here is called anna too. One of the two will get another name.";
     assert_eq!(shared_names(&bench)[1..], [own]);
     let mut bench = TestBench::alone();
     let mut bert = FakePeer::new(1);

@@ -219,7 +219,7 @@ impl Diagnosis {
             Self::WrongInterface => wrong_interface_problem(seen),
             Self::PortTaken => {
                 let family = if seen.has_port { " by IPv4" } else { "" };
-                format!("UDP port {port} cannot be used{family}: another program has it for itself")
+                format!("UDP port {port} cannot be used{family}: another program uses it")
             }
             Self::OtherPort => format!(
                 "nobody is on UDP port {port}; {} in this room on port {DEFAULT_PORT}",
@@ -244,10 +244,10 @@ impl Diagnosis {
                 "nothing: chat-peer needs broadcast only where no group works".to_owned()
             }
             Self::MulticastBlocked => {
-                format!("nothing must be done, chat-peer falls back to broadcast; {repair}")
+                format!("nothing needs to be done, chat-peer falls back to broadcast; {repair}")
             }
             Self::NoCommonPath => format!(
-                "nothing must be done, chat-peer falls back to a copy for each peer that the \
+                "nothing needs to be done, chat-peer falls back to a copy for each peer that the \
                  others do not reach; {repair}"
             ),
             Self::OnlyUnicast => format!(
@@ -259,11 +259,11 @@ impl Diagnosis {
                  receives on a port of its own too, not only on {port}"
             ),
             Self::OneWayOut => format!(
-                "nothing must be done, the others send a copy to each; allow incoming multicast \
+                "nothing needs to be done, the others send a copy to each; allow incoming multicast \
                  to UDP port {port} on this computer, or {repair}"
             ),
             Self::OneWayIn => format!(
-                "nothing must be done, chat-peer falls back to a copy for each peer; allow \
+                "nothing needs to be done, chat-peer falls back to a copy for each peer; allow \
                  incoming multicast to UDP port {port} on the other devices, or {repair}"
             ),
             Self::NoAnswers => format!(
@@ -273,14 +273,16 @@ impl Diagnosis {
                  device alone (turn off “client isolation”), else what this device sends"
             ),
             Self::Loss if seen.loss.is_worse_by_paths() => {
-                "nothing must be done, chat-peer repairs losses, but late; on Wi-Fi turn on \
+                "nothing needs to be done, chat-peer repairs losses, but late; on Wi-Fi turn on \
                  “multicast to unicast” or raise the multicast rate of the access point, or use \
                  a cable"
                     .to_owned()
             }
-            Self::Loss => "nothing must be done, chat-peer repairs losses, but late; move nearer \
+            Self::Loss => {
+                "nothing needs to be done, chat-peer repairs losses, but late; move nearer \
                            to the access point, change its channel, or use a cable"
-                .to_owned(),
+                    .to_owned()
+            }
             Self::AnswersOnly => format!(
                 "{}; without that, only those named with --peer HOST are reached",
                 admit(port)
@@ -302,8 +304,7 @@ impl Diagnosis {
             }
             Self::WrongInterface => wrong_interface_remedy(seen),
             Self::PortTaken => format!(
-                "end the program that has the port (on Linux sudo ss -ulpn 'sport = :{port}' \
-                 names it), or give all peers another --port"
+                "stop the program that uses the port (on Linux, sudo ss -ulpn 'sport = :{port}' shows it), or give all peers another --port"
             ),
             Self::OtherPort => {
                 format!("leave out --port {port} (and port in peer.toml), or give it to all peers")
@@ -480,7 +481,7 @@ fn host_remedy(host: &Host) -> String {
             "connect this computer to the network of the host, or check the address".to_owned()
         }
         Silence::Unknown => format!(
-            "see that it is on and runs chat-peer in this room, and allow incoming UDP to port \
+            "make sure that it is on and runs chat-peer in this room, and allow incoming UDP to port \
              {port} in its firewall and in the router between"
         ),
     }

@@ -142,7 +142,7 @@ async fn observe(
     let OpenedSockets { mut sockets, mut incoming, failed } = opened;
     report_port(network.port, sockets.has_shared_socket(), &failed, tell);
     let scanned = Scan::new(&network.interfaces).map_err(|error| {
-        let remedy = "see that this user and this sandbox may list network interfaces";
+        let remedy = "make sure that this user and this sandbox may list network interfaces";
         Failure::new("the networks cannot be listed", &error, remedy)
     })?;
     for missing in network.interfaces.iter().filter(|it| !scanned.selected.contains_key(*it)) {
@@ -168,7 +168,7 @@ async fn observe(
     let checks = start_address_checks(&seen.hosts);
     let pings = ping_devices(&scanned.selected);
     let random = |error| {
-        let remedy = "start this computer anew";
+        let remedy = "restart this computer";
         Failure::new("the system's random source does not work", &error, remedy)
     };
     let Scan { selected, others, local_addresses, .. } = &scanned;

@@ -141,9 +141,9 @@ impl Inbound {
         }
         let is_sent = std::mem::replace(&mut self.is_slow_down_sent, true);
         let text = if is_group_limited {
-            "Your network address sends more than this server takes; it reads you more slowly."
+            "Too much comes from your network address, so this server reads it more slowly."
         } else {
-            "You are sending faster than this server takes; it reads you more slowly."
+            "You are sending too fast, so this server reads what you send more slowly."
         };
         (!is_sent).then_some(text)
     }
@@ -280,7 +280,7 @@ mod tests {
         let short = MIN_NOTICED_GROUP_WAIT - Duration::from_millis(1);
         assert_eq!(inbound.slow_down_text(short, true), None);
         let text = inbound.slow_down_text(MIN_NOTICED_GROUP_WAIT, true).unwrap();
-        assert!(text.starts_with("Your network address"), "{text}");
+        assert!(text.contains("your network address"), "{text}");
         assert_eq!(inbound.slow_down_text(MIN_NOTICED_GROUP_WAIT, true), None);
         let text = greeted().slow_down_text(short, false).unwrap();
         assert!(text.starts_with("You are"), "{text}");

@@ -54,7 +54,7 @@ impl InviteRequest {
     pub(super) fn invitation(self, hash: InvitationHash) -> Result<Invitation, String> {
         let Self { name: username, uses, length, permits_claim } = self;
         if username.is_some() && uses != InvitationUses::ONE {
-            return Err("an invitation for a name has one use".to_owned());
+            return Err("an invitation for a name can be used only once".to_owned());
         }
         Ok(Invitation { hash, username, uses, length, permits_claim })
     }

@@ -26,7 +26,7 @@ const NO_PAGE: &str = "This is a pi-chat server, but the files of its page for b
      installed (web-root). Programs can connect to the WebSocket at /chat.\n";
 
 /// What a user reads in place of a QR code that would lead nowhere.
-const NO_INVITATION: &str = "No address is known that leads others here.\n";
+const NO_INVITATION: &str = "This server knows no address that others could use.\n";
 
 /// What the server offers to browsers: what all conversations share.
 #[derive(Clone)]
@@ -81,7 +81,11 @@ impl Site {
             return text("421 Misdirected Request", told, None);
         }
         if request.has_body {
-            return text("413 Content Too Large", "No request has a body here.\n", Some(&host));
+            return text(
+                "413 Content Too Large",
+                "Requests must not have a body here.\n",
+                Some(&host),
+            );
         }
         if request.method == HttpMethod::Other {
             let told = "Only GET and HEAD are understood.\n";
@@ -101,7 +105,7 @@ impl Site {
                 self.answer_websocket(request, websocket, &host, is_alone)
             }
             _ => {
-                let told = "This is the place of a WebSocket.\n";
+                let told = "Only WebSockets are accepted here.\n";
                 let answer = text("426 Upgrade Required", told, Some(&host));
                 let answer = with_field(answer, "Upgrade", "websocket");
                 with_field(answer, "Connection", "Upgrade")
@@ -121,7 +125,7 @@ impl Site {
             is_allowed_origin(origin, host, &self.settings.borrow().web.origins)
         });
         if !is_allowed {
-            let told = "Pages from elsewhere may not talk to this server (web-origins).\n";
+            let told = "Pages of other sites may not connect to this server (web-origins).\n";
             return text("403 Forbidden", told, Some(host));
         }
         if !websocket.is_version_13 {
@@ -200,7 +204,7 @@ pub(super) fn refuse_head(error: HttpRequestError) -> Answer {
         HttpRequestError::TooLong => "431 Request Header Fields Too Large",
         HttpRequestError::Malformed => "400 Bad Request",
     };
-    text(status, &format!("This server does not understand: {error}.\n"), None)
+    text(status, &format!("This server does not understand the request: {error}.\n"), None)
 }
 
 /// Returns the answer with a file, or that the browser's copy is still right. `group`: that of the

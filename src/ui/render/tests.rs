@@ -184,6 +184,25 @@ fn peer_events_are_rendered() {
     assert!(text.starts_with(begin), "{text}");
 }
 
+/// Numbers of people are in the singular and in the plural.
+#[test]
+fn people_are_counted() {
+    let mut renderer = test_renderer();
+    let mut entered = |members| {
+        let (tag, room) = (RequestTag::default(), "garden".to_owned());
+        shown(&mut renderer, &Event::Entered { tag, room, members })
+    };
+    assert_eq!(entered(1), "-- you are in #garden now; nobody else is here");
+    assert_eq!(entered(2), "-- you are in #garden now; 1 other person is here");
+    assert_eq!(entered(3), "-- you are in #garden now; 2 other people are here");
+    let mut present = |members| {
+        let (room, joined, left) = ("lobby".to_owned(), None, None);
+        shown(&mut renderer, &Event::Presence { room, members, joined, left })
+    };
+    assert_eq!(present(1), "-- 1 person is here");
+    assert_eq!(present(300), "-- 300 people are here");
+}
+
 /// Refusals name the recipient or room, unless the client itself has refused.
 #[test]
 fn refusals_are_rendered() {
@@ -442,7 +461,7 @@ fn carried_out_changes_are_rendered() {
     };
     assert_eq!(
         line(on_bob(ban(true)), 3, false),
-        "-- nothing is done yet: this ban would send out 3 people; the same command with --yes does it"
+        "-- nothing was done yet: this ban would send out 3 people. To do it, add --yes"
     );
     assert_eq!(
         line(on_bob(ban(false)), 1, false),
@@ -453,7 +472,7 @@ fn carried_out_changes_are_rendered() {
     assert_eq!(line(on_bob(UserAction::Kick), 0, false), expected);
     assert_eq!(
         line(on_bob(UserAction::Unban), 0, true),
-        "-- nothing is done: no ban of bob from #lobby is in force"
+        "-- nothing was done: bob is not banned from #lobby"
     );
     let role = |role| ModerationCommand::SetRole {
         place: Place::Server,
@@ -463,7 +482,7 @@ fn carried_out_changes_are_rendered() {
     };
     assert_eq!(line(role(Some(Role::Owner)), 1, true), "-- bob is an owner of the server now");
     let remove = |room| ModerationCommand::Remove { room, message: Sequence(1), reason: None };
-    assert_eq!(line(remove(RoomSelector::First), 0, true), "-- that message was removed before");
+    assert_eq!(line(remove(RoomSelector::First), 0, true), "-- that message was already removed");
 }
 
 /// Whoever has an invitation for another name is told how to use it, and is not only asked for a

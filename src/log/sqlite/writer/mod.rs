@@ -307,7 +307,9 @@ impl Writer {
         }
         let lost = self.state.pending.unwritten().entries.len();
         if self.state.storage_health != StorageHealth::Sound {
-            tracing::error!("the disk takes nothing: {lost} messages that were seen are lost");
+            tracing::error!(
+                "the disk cannot be written to: {lost} messages that were seen are lost"
+            );
             return;
         }
         let references = self.sequencer.unpersisted_references();
