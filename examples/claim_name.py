@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Claims a name with a key, so that nobody else gets it: docs/protocol/identity.md.
 
-    claim_name.py [chats://]HOST PORT NAME KEYFILE [INVITATION]
+    claim_name.py [--link] [chats://]HOST PORT NAME KEYFILE [INVITATION]
 
 With chats:// it uses TLS. KEYFILE holds the secret half of the key, 32 bytes; it is made if it is missing. Run it again
-with the same file, and the server knows that it is the same user.
+with the same file, and the server knows that it is the same user. With --link it also makes a code by which another
+device comes in under the name, as an INVITATION.
 """
 import hashlib
 import os
+import secrets
 import socket
 import sys
 
@@ -100,9 +102,17 @@ def load_seed(path):
     return seed
 
 
-def main(host, port, name, path, invite=None):
-    """Prove the key, join, claim the name, and leave."""
+def link_code():
+    """Return 80 random bits in Crockford's base32, in groups of four, and the hash that the server gets of them."""
+    code = "".join(secrets.choice("0123456789ABCDEFGHJKMNPQRSTVWXYZ") for _ in range(16))
+    shown = "-".join(code[at:at + 4] for at in range(0, 16, 4))
+    return shown, hashlib.sha256(code.encode("ascii")).digest()
+
+
+def main(host, port, name, path, invite=None, links=False):
+    """Prove the key, join, claim the name, make a link code if asked to, and leave."""
     seed = load_seed(path)
+    code, code_hash = link_code()
     sock, fingerprint = connect(host, int(port))
     stream = sock.makefile("rb")
     sock.sendall(encode_frame("hello", magic=b"PiCh", min_version=1, max_version=1, features=IDENTITY,
@@ -119,8 +129,13 @@ def main(host, port, name, path, invite=None):
         elif frame.name == "end" and frame.about == 2:
             sock.sendall(encode_frame("claim", reference=1, action=1))
         elif frame.name == "done" and frame.about == 20:
+            if frame.reference == 2:
+                print(f"-- code for another device: {code}")
+                break
             print("-- the name is yours")
-            break
+            if not links:
+                break
+            sock.sendall(encode_frame("claim", reference=2, action=3, code_hash=code_hash))
         elif frame.name == "error":
             sys.exit(f"!! error {frame.code}: {frame.text}")
     # This client leaves.
@@ -134,4 +149,5 @@ def main(host, port, name, path, invite=None):
 IDENTITY = 8
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    arguments = [it for it in sys.argv[1:] if it != "--link"]
+    main(*arguments, links="--link" in sys.argv)

@@ -14,7 +14,7 @@ class ProtocolError(Exception):
 
 
 # The tables of section 14: kind, name, and fields in order. `?` is an option, `*` a list, `~` a field that may be
-# missing: the frame then ends before it, and it is none or all zero.
+# missing: the frame then ends before it, and it is none or zero.
 FRAME_TABLES = """
  1 hello magic:bytes4 min_version:u16 max_version:u16 features:u64 client_name:string client_version:string
  2 join username:string password:string? rooms:string* token:bytes16? position:position? \
@@ -35,7 +35,7 @@ FRAME_TABLES = """
 17 directory reference:u64
 18 announce reference:u64 room:string text:string
 19 role reference:u64 room:string username:string session:u64 role:u8
-20 claim reference:u64 action:u8
+20 claim reference:u64 action:u8 code_hash:bytes32~
 64 server_hello version:u16 min_version:u16 max_version:u16 features:u64 server_program:string server_version:string \
    challenge:bytes32~ server_key:bytes32~
 65 welcome session:u64 username:string token:bytes16 flags:u8 last_reference:u64 log_id:bytes16 time:u64 \
@@ -44,9 +44,9 @@ FRAME_TABLES = """
    keep_days:u32 keep_messages:u32 keep_bytes:u64
 66 entered reference:u64 room:string flags:u8 members:u32
 67 entry flags:u8 sequence:u64 previous:u64 room:string session:u64 username:string time:u64 reference:u64 \
-   style:u8 text:string
+   style:u8 text:string person:u64~
 68 direct_entry flags:u8 sequence:u64 from_session:u64 from_name:string to_session:u64 to_name:string time:u64 \
-   reference:u64 style:u8 text:string
+   reference:u64 style:u8 text:string from_person:u64~
 69 end about:u16 reference:u64 head:u64 flags:u8
 70 left reference:u64 room:string
 71 roster reference:u64 room:string flags:u8 members:u32 names:string*
@@ -108,8 +108,10 @@ def encode_value(field_type, value):
 
 
 def default(field_type):
-    """Return what a field that may be missing then is: none for an option, else all zero."""
-    return None if field_type.endswith("?~") else bytes(int(field_type[5:-1]))
+    """Return what a field that may be missing then is: none for an option, else zero."""
+    if field_type.endswith("?~"):
+        return None
+    return bytes(int(field_type[5:-1])) if field_type.startswith("bytes") else 0
 
 
 def encode_frame(name, **fields):

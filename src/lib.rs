@@ -52,7 +52,7 @@ pub mod moderation;
 pub mod os;
 #[cfg(feature = "peer")]
 pub mod peer;
-#[cfg(feature = "server")]
+#[cfg(any(feature = "server", feature = "client"))]
 mod qr_code;
 #[cfg(feature = "server")]
 pub mod server;

@@ -22,12 +22,13 @@ use crate::config::user::{default_username, state_directory};
 use crate::link::{EndReason, Settings};
 use crate::model::{
     ChatCommand, Command, ErrorCode, Request, RequestTag, RoomSelector, ServerId, Style,
+    invited_name,
 };
 use crate::os::random_bytes;
 use crate::text_input;
 use crate::tls::{Fingerprint, FingerprintDigits, SaidFingerprint, ServerLink};
 use crate::ui::terminal::hold_resize_signal;
-use crate::ui::{CLAIMED_NAME_TEXT, PlainScreen, Screen, SharedViewState, invited_name, safe_line};
+use crate::ui::{CLAIMED_NAME_TEXT, PlainScreen, Screen, SharedViewState, safe_line};
 
 /// Chat on a pi-chat server.
 ///
@@ -85,8 +86,8 @@ enum Action {
 /// Flags that a chat and `send` share.
 #[derive(Args)]
 struct CommonArgs {
-    /// Your name in the chat [default: the name that you chose when yours was taken, otherwise
-    /// your login name]
+    /// Your name in the chat [default: the name that the invitation is for, otherwise the name that
+    /// you chose when yours was taken, otherwise your login name]
     #[arg(long, short)]
     name: Option<String>,
     /// Enter this room; can be given several times [default: lobby]
@@ -95,7 +96,8 @@ struct CommonArgs {
     /// Read the server's password from the first line of this file
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
-    /// Use this invitation: its code, or the link with the code
+    /// Use this invitation, or this code that /link shows on another device of yours: the code
+    /// itself, or the link with it
     #[arg(long, value_name = "CODE")]
     invite: Option<String>,
     /// Do not prove your key: the server does not recognise you by it, and you cannot claim a
@@ -258,6 +260,7 @@ impl CommonArgs {
     /// error too.
     fn load_config(&self, server: Option<String>, can_ask: bool) -> Result<Config, Failure> {
         let mut partial = self.merged_config(server).map_err(usage_failure)?;
+        let is_default_name = partial.name.is_none();
         if can_ask {
             partial.name = partial.name.or_else(|| remembered_name()?.load());
         }
@@ -270,7 +273,8 @@ impl CommonArgs {
             Some(link) => link.address.into(),
             None => discover::choose_server(can_ask, is_patient)?,
         };
-        partial.into_config(server, said, invite).map_err(usage_failure)
+        let config = partial.into_config(server, said, invite).map_err(usage_failure)?;
+        Ok(Config { is_default_name, ..config })
     }
 
     /// Merges the settings of flags, environment and file. Flags take precedence, then the
@@ -330,9 +334,8 @@ fn forget_server(command: &ForgetArgs) -> Result<u8, Failure> {
             Destination::from(link.map_err(usage_failure)?.address).trust_key()
         }
     };
-    let key = key.with_context(|| {
-        format!("the port is missing: write chats://HOST:PORT, as the message about the key does")
-    });
+    let key = key
+        .context("the port is missing: write chats://HOST:PORT, as the message about the key does");
     let key = key.map_err(usage_failure)?;
     let Some(directory) = state_directory() else { return Ok(0) };
     let is_forgotten = forget_fingerprint(&directory, &key).map_err(|it| os_failure(it.into()))?;
@@ -390,6 +393,7 @@ fn driver_setup(
         retry_first_connect: config.wait,
         can_prompt: ui_mode == UiMode::Terminal,
         can_ask_name,
+        takes_invited_name: config.is_default_name,
         program: "chat-client",
         version: env!("CARGO_PKG_VERSION"),
         seed: u64::from_ne_bytes(seed),
@@ -469,12 +473,14 @@ fn run_chat(chat: ChatArgs) -> Result<u8, Failure> {
     let end = match ui_mode {
         UiMode::Terminal => {
             let mut screen = frontend::open_terminal(view_state, requests)?;
-            let mut screen = RememberingScreen::new(&mut screen, name_file, false);
+            let mut screen =
+                RememberingScreen::new(&mut screen, name_file, false).of_request(&config.name);
             run_driver(setup, &mut screen, request_queue).map_err(os_failure)?
         }
         UiMode::Plain | UiMode::Silent => {
             let mut screen = frontend::open_plain(view_state.clone(), requests, patience);
-            let mut screen = RememberingScreen::new(&mut screen, name_file, false);
+            let mut screen =
+                RememberingScreen::new(&mut screen, name_file, false).of_request(&config.name);
             let end = run_driver(setup, &mut screen, request_queue).map_err(os_failure)?;
             return frontend::script_exit_code(&view_state, |is_script| {
                 exit_code(&end, &config, is_script)

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use super::exit::{self, Failure, os_failure};
 use crate::config::remembered_name::RememberedName;
-use crate::model::{Event, Request};
+use crate::model::{Event, NameKey, Request};
 use crate::ui::terminal::{self, TerminalScreen};
 use crate::ui::{JsonScreen, PlainScreen, Screen, SharedViewState, read_json, read_plain};
 
@@ -88,12 +88,15 @@ pub(super) fn open_json(
 }
 
 /// Screen that passes all events on. When the user has joined under a username that was chosen
-/// because another was refused, saves it as the remembered one. A failure to save is only logged.
+/// because another was refused, or that is the one of their invitation, saves it as the remembered
+/// one. A failure to save is only logged.
 pub(super) struct RememberingScreen<'a> {
     /// Screen that shows the events.
     screen: &'a mut dyn Screen,
     /// File to remember the name in; `None` to remember nothing.
     file: Option<RememberedName>,
+    /// Username that the server is asked for, before the first join; otherwise `None`.
+    requested: Option<NameKey>,
     /// True if the user has been asked for a name that has not been remembered yet.
     is_asked: bool,
 }
@@ -105,7 +108,14 @@ impl<'a> RememberingScreen<'a> {
         file: Option<RememberedName>,
         is_asked: bool,
     ) -> Self {
-        Self { screen, file, is_asked }
+        Self { screen, file, requested: None, is_asked }
+    }
+
+    /// Changes the screen to remember also the username of the first join, if it is another one than
+    /// this, which is requested; and returns it.
+    #[cfg(feature = "client")]
+    pub(super) fn of_request(self, name: &str) -> Self {
+        Self { requested: Some(NameKey::of(name)), ..self }
     }
 }
 
@@ -116,7 +126,13 @@ impl Screen for RememberingScreen<'_> {
             Event::JoinedMesh(joined) => Some(&joined.username),
             _ => None,
         };
-        self.is_asked |= matches!(event, Event::NameWanted { .. });
+        self.is_asked |= match event {
+            Event::NameWanted { .. } => true,
+            Event::JoinedServer(joined) => {
+                self.requested.take().is_some_and(|it| it != NameKey::of(&joined.username))
+            }
+            _ => false,
+        };
         if let (true, Some(name)) = (self.is_asked, name) {
             self.is_asked = false;
             // Chatting works without it; the next time the user is asked again.

@@ -162,6 +162,14 @@ impl OpenConnection {
         Self { stream, outgoing: Vec::new(), reader: FrameReader::from_server() }
     }
 
+    /// Returns the address and port of the server.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub(super) fn server_address(&self) -> io::Result<SocketAddr> {
+        self.stream.tcp().peer_addr()
+    }
+
     /// Encodes a frame into the send buffer. [`OpenConnection::flush`] writes the buffer.
     pub(super) fn queue_frame(&mut self, frame: &ClientFrame) {
         frame.encode(&mut self.outgoing);

@@ -42,10 +42,11 @@ use self::trust::{KeptFingerprint, KnownServers, Trust};
 use crate::identity::ProofContext;
 use crate::link::{EndReason, Input, Link, Output, SavedSession, Settings};
 use crate::model::{
-    Command, ConnectionState, Event, Moment, NameKey, Request, RequestTag, Security,
+    Command, ConnectionState, Event, HostAddress, InvitationCode, Moment, NameKey, Request,
+    RequestTag, Scheme, Security, ServerAddress, is_service_instance,
 };
 use crate::os::Clock;
-use crate::tls::{Fingerprint, SaidFingerprint};
+use crate::tls::{Fingerprint, SaidFingerprint, ServerLink};
 use crate::ui::{IgnoreFile, Screen, SharedIgnoreList, ignore_problem_text};
 use crate::wire::tcp::{Proof, ServerFrame};
 
@@ -109,6 +110,8 @@ struct Driver<'a> {
     server: Destination,
     /// True if it is certain which server `server` is; see [`Destination::is_certain`].
     is_server_certain: bool,
+    /// Fingerprint of the server on the present connection; `None` over plain TCP, and without one.
+    fingerprint: Option<Fingerprint>,
     /// Requested username. With the server it determines the session file.
     username: String,
     /// Directory for saved sessions and ignore lists. `None` if nothing is to be saved.
@@ -165,6 +168,7 @@ pub async fn run(
         },
         said: setup.fingerprint,
         key: setup.key,
+        fingerprint: None,
         is_server_certain: setup.server.is_certain(),
         server: setup.server,
         state_dir: setup.state_dir,
@@ -242,6 +246,7 @@ impl Driver<'_> {
         while let Some(output) = self.link.poll_output() {
             match output {
                 Output::Connect { hello } => {
+                    self.follow_username();
                     let (server, known) = (self.server.clone(), self.known.clone());
                     let can_prove = self.key.can_prove();
                     self.connection.connect(server, known, self.said, can_prove, hello);
@@ -255,7 +260,10 @@ impl Driver<'_> {
                 Output::Abandon => self.connection.reset(),
                 // The output may be closed, for example a pipe. A script's requests are still
                 // carried out, up to the end of its input.
-                Output::Event(event) => {
+                Output::Event(mut event) => {
+                    if let Event::LinkCode(made) = &mut event {
+                        made.link = self.link_with(made.code);
+                    }
                     if !self.screen_failed && self.screen.show(&event).is_err() {
                         self.screen_failed = true;
                         if !self.throttle_requests {
@@ -309,6 +317,7 @@ impl Driver<'_> {
     /// and passes on what was received.
     fn on_connected(&mut self, greeted: GreetedConnection, server: Destination) {
         self.connection = Connection::Open(OpenConnection::new(greeted.stream));
+        self.fingerprint = greeted.identity.as_ref().map(|(fingerprint, _)| *fingerprint);
         match greeted.identity {
             Some((fingerprint, trust)) => self.on_encrypted(&server, fingerprint, trust),
             None => {
@@ -405,6 +414,34 @@ impl Driver<'_> {
             self.is_store_tried = false;
         }
         name.clone_into(&mut self.username);
+    }
+
+    /// Changes the username if the link has taken another one: that of the user's invitation.
+    fn follow_username(&mut self) {
+        if self.link.username() != self.username {
+            let name = self.link.username().to_owned();
+            self.change_username(&name);
+        }
+    }
+
+    /// Returns the link to the server with a link code, for another device: by the name that the
+    /// user has given, else by that of the server's own, else by its address; with the fingerprint
+    /// of its key over TLS. `None` if there is no connection.
+    fn link_with(&self, code: InvitationCode) -> Option<String> {
+        let Connection::Open(open) = &self.connection else { return None };
+        let address = open.server_address().ok()?;
+        let host = if !is_service_instance(&self.server.address.host) {
+            self.server.address.host.clone()
+        } else if let Some(name) = &self.server.dns_host {
+            name.clone()
+        } else {
+            address.ip().to_string()
+        };
+        let scheme = if self.fingerprint.is_some() { Scheme::Tls } else { Scheme::Plain };
+        let address = HostAddress { host, port: address.port() };
+        let address = ServerAddress { scheme: Some(scheme), address };
+        let link = ServerLink { address, fingerprint: self.fingerprint, invite: Some(code) };
+        Some(link.to_string())
     }
 
     /// Opens the session store and loads the saved session. Does nothing on further calls with the

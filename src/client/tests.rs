@@ -204,6 +204,7 @@ fn run_client_with_key(
         retry_first_connect: false,
         can_prompt: false,
         can_ask_name: false,
+        takes_invited_name: false,
         program: "test",
         version: "1",
         seed: 1,

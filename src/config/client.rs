@@ -54,6 +54,8 @@ pub struct Config {
     pub fingerprint: Option<SaidFingerprint>,
     /// Requested username.
     pub name: String,
+    /// True if the user has not chosen this name: it is the remembered one, or the login name.
+    pub is_default_name: bool,
     /// Names of the rooms to join. Empty: the server's lobby.
     pub rooms: Vec<String>,
     /// Password of the server; `None` if the user gave none.
@@ -188,6 +190,7 @@ impl PartialConfig {
         Ok(Config {
             server,
             fingerprint,
+            is_default_name: self.name.is_none(),
             name: self.name.unwrap_or_else(default_username),
             rooms: self.rooms.unwrap_or_default(),
             password: password.map(Password),

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 
 use super::moderation::moderation_object;
 use super::{error_object, number_value, time_value, with_id};
+#[cfg(feature = "ui")]
+use crate::model::LINK_CODE_SECONDS;
 use crate::model::{
     ConnectionState, DirectMessage, ErrorCode, Event, Message, ModerationCommand, Path, PeerReport,
     PeerRoute, Refusal, RequestTag, RosterNote, RosterStatus, Security, SessionId, Style,
@@ -124,6 +126,16 @@ fn event_object(event: &Event, context: &impl EventContext) -> Value {
             with_id(json!({"type": "peers", "peers": peers}), tag)
         }
         Event::Done { tag, text } => with_id(json!({"type": "done", "text": text}), tag),
+        #[cfg(feature = "ui")]
+        Event::LinkCode(it) => with_id(
+            json!({
+                "type": "link_code", "name": it.name, "code": it.code.to_string(), "link": it.link,
+                "seconds": LINK_CODE_SECONDS,
+            }),
+            &it.tag,
+        ),
+        #[cfg(feature = "ui")]
+        Event::HolderChanged { name } => json!({"type": "holder_changed", "name": name}),
         Event::Moderation(event) => moderation_object(event, context),
         Event::Problem { code, text } => error_object(*code, text),
     }
@@ -198,7 +210,8 @@ fn connection_state_object(state: &ConnectionState) -> Value {
 fn message_object(it: &Message, is_ignored: bool) -> Value {
     let mut object = json!({
         "type": "message", "seq": number_value(it.sequence.0), "time": time_value(it.time), "room": it.room,
-        "from": it.from, "session": number_value(it.session.0), "style": style_name(it.style), "text": it.text,
+        "from": it.from, "session": number_value(it.session.0), "person": person_value(it.person),
+        "style": style_name(it.style), "text": it.text,
         "history": it.history, "requested": it.requested, "own": it.own, "late": it.late,
         "ignored": is_ignored,
     });
@@ -207,6 +220,11 @@ fn message_object(it: &Message, is_ignored: bool) -> Value {
         fields.insert("lamport".to_owned(), lamport.0.into());
     }
     with_id(object, &it.tag)
+}
+
+/// Returns the number of the person of an author; null if they have claimed no name.
+fn person_value(person: Option<SessionId>) -> Option<Value> {
+    person.map(|it| number_value(it.0))
 }
 
 /// Returns the id of a peer as 16 lower-case hexadecimal digits. Sorted as texts, ids keep their
@@ -222,8 +240,8 @@ fn search_result_object(it: &Message, tag: &RequestTag, is_ignored: bool) -> Val
     with_id(
         json!({
             "type": "found", "seq": number_value(it.sequence.0), "time": time_value(it.time), "room": it.room,
-            "from": it.from, "session": number_value(it.session.0), "style": style_name(it.style), "text": it.text,
-            "own": it.own, "ignored": is_ignored,
+            "from": it.from, "session": number_value(it.session.0), "person": person_value(it.person),
+            "style": style_name(it.style), "text": it.text, "own": it.own, "ignored": is_ignored,
         }),
         tag,
     )
@@ -234,7 +252,7 @@ fn direct_object(it: &DirectMessage, is_ignored: bool) -> Value {
     with_id(
         json!({
             "type": "direct", "seq": number_value(it.sequence.0), "time": time_value(it.time), "from": it.from,
-            "from_session": number_value(it.from_session.0), "to": it.to, "to_session": number_value(it.to_session.0),
+            "from_session": number_value(it.from_session.0), "from_person": person_value(it.from_person), "to": it.to, "to_session": number_value(it.to_session.0),
             "style": style_name(it.style), "text": it.text, "history": it.history, "own": it.own,
             "ignored": is_ignored,
         }),

@@ -174,10 +174,14 @@ impl RequestObject {
             (Dialect::Server, "unclaim") => {
                 Ok(Command::Chat(ChatCommand::Claim(ClaimAction::GiveUp)))
             }
+            #[cfg(feature = "ui")]
+            (Dialect::Server, "unlink") => {
+                Ok(Command::Chat(ChatCommand::Claim(ClaimAction::UnlinkOthers)))
+            }
             (
                 Dialect::Peers,
                 "direct" | "join" | "leave" | "history" | "search" | "reconnect" | "claim"
-                | "unclaim",
+                | "unclaim" | "link" | "unlink",
             ) => Err(format!("there is no {} among peers", self.kind)),
             (_, "search") => self.into_search().map(|it| Command::Chat(ChatCommand::Search(it))),
             (Dialect::Peers, kind) if MODERATION_REQUESTS.contains(&kind) => {

@@ -1,6 +1,9 @@
-//! Claims: the right of the user's key to a username (`docs/protocol/identity.md`).
+//! Claims: the right of the user to a username, and the devices that have it
+//! (`docs/protocol/identity.md`).
 
 use super::Link;
+#[cfg(feature = "ui")]
+use crate::model::LinkCode;
 use crate::model::{ClaimAction, Event, Reference, RequestTag};
 use crate::wire::tcp::{Claim, ClientFrame, claim_action};
 
@@ -11,17 +14,22 @@ pub(super) const CLAIMS_UNSUPPORTED_TEXT: &str = "Names cannot be claimed in thi
 impl ClaimAction {
     /// Returns the request frame for this action, with this reference.
     pub(super) fn to_frame(self, reference: Reference) -> ClientFrame {
-        let action = match self {
-            Self::Claim => claim_action::CLAIM,
-            Self::GiveUp => claim_action::GIVE_UP,
+        let (action, code_hash) = match self {
+            Self::Claim => (claim_action::CLAIM, [0; 32]),
+            Self::GiveUp => (claim_action::GIVE_UP, [0; 32]),
+            #[cfg(feature = "ui")]
+            Self::Link(code) => (claim_action::LINK, code.hash().0),
+            #[cfg(feature = "ui")]
+            Self::UnlinkOthers => (claim_action::UNLINK_OTHERS, [0; 32]),
         };
-        Claim { reference, action, code_hash: [0; 32] }.into()
+        Claim { reference, action, code_hash }.into()
     }
 }
 
 impl Link {
     /// Reports that the server has carried out a request about a claim. `affected`: 0 if there was
-    /// nothing to do. A claimed name needs no invitation any more.
+    /// nothing to do. A claimed name needs no invitation any more. A claim or its end may give the
+    /// user another number as a person.
     pub(super) fn report_claim(&mut self, tag: RequestTag, action: ClaimAction, affected: u32) {
         let name = self.welcome.as_ref().map_or("", |it| &it.username);
         let text = match action {
@@ -33,7 +41,20 @@ impl Link {
                                     the name when you are away, and a new claim may need a new \
                                     invitation"
                 .to_owned(),
+            #[cfg(feature = "ui")]
+            ClaimAction::Link(code) => {
+                let (name, link) = (name.to_owned(), None);
+                return self.emit(Event::LinkCode(LinkCode { tag, name, code, link }));
+            }
+            #[cfg(feature = "ui")]
+            ClaimAction::UnlinkOthers => format!(
+                "{name} is the name of this device alone now: your other devices are out, and each \
+                 needs a new link code to come in under it"
+            ),
         };
+        if matches!(action, ClaimAction::Claim | ClaimAction::GiveUp) {
+            self.own_person = None;
+        }
         if action == ClaimAction::Claim {
             self.settings.invite = None;
         }

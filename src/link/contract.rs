@@ -38,6 +38,10 @@ pub struct Settings {
     /// True if a user can answer [`Event::NameWanted`]. If false, the link ends when the username
     /// is refused.
     pub can_ask_name: bool,
+    /// True if the user has not chosen the username: if the invitation is for another one, the link
+    /// joins under that. If false, the user is told.
+    #[cfg(feature = "ui")]
+    pub takes_invited_name: bool,
     /// Name of the client program, sent in `hello`; at most 32 bytes.
     pub program: &'static str,
     /// Version of the client program, sent in `hello`; at most 32 bytes.

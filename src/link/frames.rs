@@ -3,6 +3,8 @@
 use super::contract::SavedSession;
 use super::cursor::Novelty;
 use super::pending::PendingRequest;
+#[cfg(feature = "ui")]
+use super::persons::Author;
 use super::search::collect;
 use super::{Link, Phase};
 use crate::model::{
@@ -121,6 +123,9 @@ impl Link {
         }
         let log_changed = self.adopt_log(welcome.log_id, position_kept);
         self.pending.begin_session(session_kept, log_changed, welcome.last_reference);
+        if self.welcome.as_ref().is_some_and(|it| it.username != welcome.username) {
+            self.own_person = None;
+        }
         self.own_sessions.retain(|it| *it != welcome.session);
         self.own_sessions.push(welcome.session);
         self.saved = Some(SavedSession {
@@ -181,6 +186,7 @@ impl Link {
             self.accepted_messages.clear();
             self.removed_messages.clear();
             self.own_sessions.clear();
+            self.own_person = None;
         }
         changed
     }
@@ -218,7 +224,7 @@ impl Link {
     /// reported. Acknowledges the pending message that the entry echoes.
     fn on_entry(&mut self, now: Moment, entry: Entry) {
         let (session, reference, previous) = (entry.session, entry.reference, entry.previous);
-        let message = self.to_message(entry);
+        let message = self.message_of(entry);
         let (sequence, time) = (message.sequence, message.time);
         let is_news = !message.requested
             && message.style == Style::REMOVED
@@ -238,6 +244,11 @@ impl Link {
             self.emit(Event::Gap { room: message.room.clone() });
         }
         let is_new = verdict != Novelty::Duplicate;
+        #[cfg(feature = "ui")]
+        if is_new && !message.own && !message.history && !message.requested {
+            let person = message.person.unwrap_or_default();
+            self.report_new_holder(&message.from, Author { session, person });
+        }
         if is_new && (message.requested || !self.was_shown_when_accepted(session, reference)) {
             let tag = tag.clone().unwrap_or_default();
             self.emit(Event::Message(Message { tag, ..message }));
@@ -254,8 +265,10 @@ impl Link {
     }
 
     /// Converts an entry to a message for the user interface, without a tag.
-    fn to_message(&self, entry: Entry) -> Message {
+    fn message_of(&mut self, entry: Entry) -> Message {
         Message {
+            own: self.is_own(entry.session, entry.person, &entry.username),
+            person: known_person(entry.person),
             sequence: entry.sequence,
             time: entry.time,
             room: entry.room,
@@ -266,30 +279,37 @@ impl Link {
             history: entry.flags & flag::HISTORY != 0,
             requested: entry.flags & flag::REQUESTED != 0,
             late: false,
-            own: self.own_sessions.contains(&entry.session),
             lamport: None,
             tag: RequestTag::default(),
         }
     }
 
-    /// Handles `direct_entry`, a direct message to or from this client. Reports the message if it
-    /// is no duplicate and was not shown when `accepted` came. If another client sent the reported
-    /// message, pins the sender's name to the sender's session. Acknowledges the pending message
-    /// that the entry echoes. Schedules a write of the session.
+    /// Handles `direct_entry`, a direct message to or from the user. Reports the message if it is no
+    /// duplicate and was not shown when `accepted` came. If somebody else sent the reported message,
+    /// pins the sender's name to them. Acknowledges the pending message that the entry echoes.
+    /// Schedules a write of the session.
     fn on_direct(&mut self, now: Moment, entry: DirectEntry) {
         self.schedule_persist(now);
         let verdict = self.cursor.on_direct(entry.sequence);
-        let own = self.own_sessions.contains(&entry.from_session);
+        // A person who had the user's present name may have written to the user under another one.
+        let is_to_me =
+            entry.to_session != entry.from_person && self.own_sessions.contains(&entry.to_session);
+        let own = self.is_own(entry.from_session, entry.from_person, &entry.from)
+            && (!is_to_me || self.own_sessions.contains(&entry.from_session));
         let tag = self.take_answered_message(now, entry.from_session, entry.reference);
         let is_shown = self.was_shown_when_accepted(entry.from_session, entry.reference);
         if verdict != Novelty::Duplicate && !is_shown {
+            #[cfg(feature = "ui")]
+            self.note_direct(&entry, own);
             if !own {
-                self.pinned_sessions.pin(&entry.from, entry.from_session);
+                let number = known_person(entry.from_person).unwrap_or(entry.from_session);
+                self.pinned_sessions.pin(&entry.from, number);
             }
             self.emit(Event::Direct(DirectMessage {
                 sequence: entry.sequence,
                 time: entry.time,
                 from_session: entry.from_session,
+                from_person: known_person(entry.from_person),
                 from: entry.from,
                 to_session: entry.to_session,
                 to: entry.to,
@@ -499,4 +519,10 @@ impl Link {
         self.record_answer(now);
         Some(item)
     }
+}
+
+/// Returns the number of the person of an entry's author; `None` if it is 0: they have claimed no
+/// name.
+fn known_person(person: SessionId) -> Option<SessionId> {
+    Some(person).filter(|it| *it != SessionId(0))
 }

@@ -15,7 +15,9 @@
 //! - `cursor`, `accepted`: the position, duplicate detection and gap detection
 //! - `timers`, `backoff`: timeouts, pings, reconnect delays
 //! - `moderation`: roles, sanctions, topics, removed messages, list of rooms
-//! - `claims`: claiming a username
+//! - `claims`: claiming a username, and linking further devices to it
+//! - `person`: the user's other devices
+//! - `persons`: persons with whom direct messages were exchanged, and others who have their names
 //! - `invite`: the user's invitation, and the question for one
 //! - `answer_watch`: notices a dead connection by an unanswered request
 //! - `reconnect`: connecting at once for the user
@@ -34,6 +36,9 @@ mod frames;
 mod invite;
 mod moderation;
 mod pending;
+mod person;
+#[cfg(feature = "ui")]
+mod persons;
 mod pinned;
 mod reconnect;
 mod requests;
@@ -151,9 +156,11 @@ pub struct Link {
     removed_messages: RemovedMessages,
     /// Queue of unanswered requests.
     pending: PendingRequests,
-    /// Session from which each username last sent a direct message. Replies to the username go to
-    /// this session.
+    /// Who last sent a direct message under each username. Replies to the username go to them.
     pinned_sessions: PinnedSessions,
+    /// Number of the person whom the user is, if the user has claimed the name; `None` if that is
+    /// not known.
+    own_person: Option<SessionId>,
     /// Session state to save to disk, with the token for the next join. `None` before the first
     /// `welcome`, unless a saved session was restored.
     saved: Option<SavedSession>,
@@ -217,6 +224,7 @@ impl Link {
             removed_messages: RemovedMessages::default(),
             pending: PendingRequests::default(),
             pinned_sessions: PinnedSessions::default(),
+            own_person: None,
             preserved_position: None,
             sends_position: settings.observe,
             own_sessions: Vec::new(),
@@ -295,6 +303,12 @@ impl Link {
     pub fn has_capacity(&self) -> bool {
         self.pending.len() < MAX_PENDING_REQUESTS / 4
             && self.pending.bytes() < MAX_PENDING_BYTES / 4
+    }
+
+    /// Returns the username that the next join requests, or that the present session has requested.
+    #[cfg(feature = "client")]
+    pub(crate) fn username(&self) -> &str {
+        &self.settings.username
     }
 
     /// Appends an output to the queue.

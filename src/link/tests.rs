@@ -3,6 +3,7 @@
 
 mod answers;
 mod claims;
+mod devices;
 mod invites;
 mod log_change;
 mod model_server;

@@ -218,6 +218,7 @@ impl Mesh {
             requested: false,
             own: is_own,
             late: is_late,
+            person: None,
             lamport: Some(fields.lamport),
             tag: tag.clone().unwrap_or_default(),
         }));

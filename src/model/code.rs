@@ -1,6 +1,14 @@
 //! Error and notice codes: the registry of `docs/protocol/README.md`, sections 7 and 8. A test
 //! compares the table of errors with that page.
 
+/// Returns the name that an invitation or link code is for, from the server's text of error 210;
+/// `None` if the text has another reason.
+#[cfg(feature = "ui")]
+#[must_use]
+pub fn invited_name(text: &str) -> Option<&str> {
+    text.strip_prefix("This invitation is for the name ")?.strip_suffix('.')
+}
+
 /// Defines [`ErrorCode`] from a table of number, name, *closes*, *final* and text of each code.
 macro_rules! error_codes {
     ($($(#[$doc:meta])* $variant:ident = $number:literal, $name:literal, $closes:ident, $final:ident, $text:literal;)*) => {

@@ -6,6 +6,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+#[cfg(feature = "ui")]
+use super::InvitationCode;
 use super::{
     Lamport, ModerationEvent, Path, RequestTag, Retention, SearchRequest, Sequence, SessionId,
     Style, Timestamp,
@@ -178,6 +180,17 @@ pub enum Event {
         /// Human-readable text.
         text: String,
     },
+    /// A link code was made, as [`super::ClaimAction::Link`] has asked for.
+    #[cfg(feature = "ui")]
+    LinkCode(LinkCode),
+    /// The user has exchanged direct messages with somebody of this name, whom the server knew by a
+    /// key, and whoever has the name now is not known by it. Reported once for each new holder,
+    /// directly before their first message. The next direct message to the name is refused once.
+    #[cfg(feature = "ui")]
+    HolderChanged {
+        /// Username.
+        name: String,
+    },
     /// Event about moderation.
     Moderation(ModerationEvent),
     /// Error that does not answer a pending request.
@@ -292,6 +305,9 @@ pub struct Message {
     pub room: String,
     /// Author's session number.
     pub session: SessionId,
+    /// Number of the person whose session that is; `None`: nobody's who has claimed a name. All
+    /// devices of a person have this number.
+    pub person: Option<SessionId>,
     /// Author's username at that time.
     pub from: String,
     /// Display style of the text.
@@ -303,8 +319,8 @@ pub struct Message {
     /// True if the message answers a [`super::ChatCommand::History`] or
     /// [`super::ChatCommand::Search`].
     pub requested: bool,
-    /// True if the message was written in a session of this user: the current one, or an earlier
-    /// one that the engine remembers.
+    /// True if the message was written by this user: in the current session, in an earlier one that
+    /// the engine remembers, or on another device of the user.
     pub own: bool,
     /// True if the message sorts before one that was already reported. Only messages of peers can
     /// be late.
@@ -325,9 +341,11 @@ pub struct DirectMessage {
     pub time: Timestamp,
     /// Author's session number.
     pub from_session: SessionId,
+    /// Number of the person whose session that is; `None`: nobody's who has claimed a name.
+    pub from_person: Option<SessionId>,
     /// Author's username at that time.
     pub from: String,
-    /// Recipient's session number.
+    /// Recipient's session number; that of the person if the name is claimed.
     pub to_session: SessionId,
     /// Recipient's username at that time.
     pub to: String,
@@ -337,12 +355,30 @@ pub struct DirectMessage {
     pub text: String,
     /// True if the message is old (replayed). False if it is live.
     pub history: bool,
-    /// True if the message was written in a session of this user: the current one, or an earlier
-    /// one that the engine remembers.
+    /// True if the message was written by this user: in the current session, in an earlier one that
+    /// the engine remembers, or on another device of the user.
     pub own: bool,
     /// Tag of the pending request that sent this message. Empty if no pending request did.
     pub tag: RequestTag,
 }
+
+/// Code by which one other device of the user gets the claimed username.
+#[cfg(feature = "ui")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkCode {
+    /// Tag of the request.
+    pub tag: RequestTag,
+    /// The claimed username.
+    pub name: String,
+    /// The code. It is good once, for [`LINK_CODE_SECONDS`] after it was made.
+    pub code: InvitationCode,
+    /// Link to the server with the code, which the client's driver adds; `None` from the engine.
+    pub link: Option<String>,
+}
+
+/// Time for which a link code is good, in seconds by the server's clock.
+#[cfg(feature = "ui")]
+pub const LINK_CODE_SECONDS: u32 = 300;
 
 /// Refused request, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -36,12 +36,16 @@ pub use address::{
 };
 pub use address_group::AddressGroup;
 pub use bucket::TokenBucket;
+#[cfg(feature = "ui")]
+pub use code::invited_name;
 pub use code::{ErrorCode, NoticeCode};
 pub use entry::{Draft, LogEntry, SharedEntry, Target};
 pub use event::{
     ConnectionState, DirectMessage, Event, JoinedMesh, JoinedServer, Message, PeerReport,
     PeerRoute, Refusal, RosterNote, RosterStatus, SearchResult, Security,
 };
+#[cfg(feature = "ui")]
+pub use event::{LINK_CODE_SECONDS, LinkCode};
 pub use fact::{
     Actor, ClaimEnd, Fact, FactDraft, ModerationAction, NamedSession, RemovedMessage, Role,
     RoomSetting, Sanction, SanctionKind, Scope, SharedFact,

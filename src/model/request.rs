@@ -122,19 +122,27 @@ pub enum ChatCommand {
     Search(SearchRequest),
     /// Changes roles, sanctions, topics, modes or messages, or lists sanctions or rooms.
     Moderate(ModerationCommand),
-    /// Claims the username that the user holds, or gives up the claim. The answer is
-    /// [`super::Event::Done`] or [`super::Event::Refused`]. If the connection is lost meanwhile, it
-    /// is not sent again but refused: the server may have carried it out.
+    /// Claims the username that the user holds, gives up the claim, or links and unlinks devices.
+    /// The answer is [`super::Event::Done`], [`super::Event::LinkCode`] or
+    /// [`super::Event::Refused`]. If the connection is lost meanwhile, it is not sent again but
+    /// refused: the server may have carried it out.
     Claim(ClaimAction),
 }
 
-/// What is done about a claim: the right of a key to a username.
+/// What is done about a claim: the right of a person, with the keys of their devices, to a username.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClaimAction {
     /// Claims the username that the session holds: without the key, nobody else gets it.
     Claim,
     /// Gives up the claim.
     GiveUp,
+    /// Makes this code a link code: one other device that joins with it gets the claimed username
+    /// too. It replaces an earlier link code.
+    #[cfg(feature = "ui")]
+    Link(InvitationCode),
+    /// Takes the claimed username from all other devices.
+    #[cfg(feature = "ui")]
+    UnlinkOthers,
 }
 
 /// Command that only the peer's engine supports. Each is answered by an event.

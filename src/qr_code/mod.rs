@@ -9,6 +9,7 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "server")]
 use std::fmt::Write as _;
 
 use qrcodegen::{Mask, QrCodeEcc, QrSegment, Version};
@@ -41,6 +42,7 @@ impl QrCode {
     ///
     /// # Errors
     /// [`TextTooLong`]
+    #[cfg(feature = "server")]
     pub(crate) fn new(text: &str) -> Result<Self, TextTooLong> {
         Self::encode(text, None)
     }
@@ -79,6 +81,7 @@ impl QrCode {
 
     /// Returns the code as SVG, black on white, one unit for each module. It has no size of its own
     /// and fits its place. `title`: name for people who do not see it.
+    #[cfg(feature = "server")]
     pub(crate) fn to_svg(&self, title: &str) -> String {
         let (width, title) = (self.width(), escape_markup(title));
         let mut path = String::new();
@@ -97,6 +100,7 @@ impl QrCode {
     }
 
     /// Returns begin and length of each run of dark modules in a row.
+    #[cfg(feature = "server")]
     fn dark_runs(&self, y: usize) -> Vec<(usize, usize)> {
         let mut runs: Vec<(usize, usize)> = Vec::new();
         for x in (0..self.width()).filter(|x| self.is_dark(*x, y)) {
@@ -110,6 +114,7 @@ impl QrCode {
 }
 
 /// Escapes a text for the contents and the quoted attributes of HTML and SVG.
+#[cfg(feature = "server")]
 pub(crate) fn escape_markup(text: &str) -> String {
     let mut escaped = String::new();
     for c in text.chars() {

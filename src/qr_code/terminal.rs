@@ -27,6 +27,24 @@ pub(crate) struct TerminalStyle {
 }
 
 impl TerminalStyle {
+    /// Returns what a terminal can show, by the usual environment variables, which `variable`
+    /// returns. Without `is_terminal` it takes no colours.
+    pub(crate) fn of_terminal(
+        is_terminal: bool,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Self {
+        let is_set = |name: &&str| variable(name).is_some_and(|it| !it.is_empty());
+        // The first of these that is set decides, as for setlocale(3).
+        let locale =
+            ["LC_ALL", "LC_CTYPE", "LANG"].iter().copied().find(is_set).and_then(&variable);
+        let locale = locale.unwrap_or_default().to_ascii_lowercase();
+        let is_dumb = variable("TERM").is_none_or(|it| it == "dumb");
+        Self {
+            is_utf8: locale.contains("utf-8") || locale.contains("utf8"),
+            has_colors: is_terminal && !is_dumb && !is_set(&"NO_COLOR"),
+        }
+    }
+
     /// Returns the number of columns that a code takes.
     pub(crate) fn columns(self, code: &QrCode) -> usize {
         if self.is_utf8 { code.width() } else { 2 * code.width() }

@@ -27,6 +27,8 @@ any text          is a message to the room
 /claim            makes the name that you have here yours: nobody without the key of this
                   device gets it any more (docs/using.md)
 /unclaim          gives your claim up
+/link             makes a code with which another device of yours can use your name too
+/unlink           takes the name from all your other devices, for example when you have lost one
 /rooms            lists the rooms
 /topic [TEXT]     shows the topic of the room, or sets it; /topic - removes it
 /remove           removes your last message in this room
@@ -88,6 +90,7 @@ const SERVER_COMMANDS: &[&str] = &[
     "/join",
     "/kick",
     "/leave",
+    "/link",
     "/me",
     "/moderated",
     "/moderation",
@@ -105,6 +108,7 @@ const SERVER_COMMANDS: &[&str] = &[
     "/unban",
     "/unclaim",
     "/unignore",
+    "/unlink",
     "/unmute",
     "/who",
 ];
@@ -171,6 +175,10 @@ pub(super) enum ParsedLine {
     Search(String),
     /// Select this room as the target of typed lines. `None`: show which room is the target.
     SelectRoom(Option<String>),
+    /// Make a link code.
+    Link,
+    /// Tell what `/unlink --yes` does.
+    AskUnlink,
     /// Connect to the server again at once.
     Reconnect,
     /// Quit once all requests are answered.
@@ -256,11 +264,16 @@ pub(super) fn parse_line(
                 _ => Err("Type /history N with a number from 1 to 100.".to_owned()),
             }
         }
-        "claim" | "unclaim" if !text.is_empty() => Err(format!(
+        "unlink" if text == "--yes" => {
+            Ok(ParsedLine::ChatCommand(ChatCommand::Claim(ClaimAction::UnlinkOthers)))
+        }
+        "claim" | "unclaim" | "link" | "unlink" if !text.is_empty() => Err(format!(
             "/{word} is about the name that you have here. Type it without anything after it."
         )),
         "claim" => Ok(ParsedLine::ChatCommand(ChatCommand::Claim(ClaimAction::Claim))),
         "unclaim" => Ok(ParsedLine::ChatCommand(ChatCommand::Claim(ClaimAction::GiveUp))),
+        "link" => Ok(ParsedLine::Link),
+        "unlink" => Ok(ParsedLine::AskUnlink),
         "search" => Ok(ParsedLine::Search(text.to_owned())),
         "ignore" if text.is_empty() => Ok(ParsedLine::Ignore(IgnoreCommand::List)),
         "ignore" => Ok(ParsedLine::Ignore(IgnoreCommand::Add(named()?))),
@@ -317,7 +330,9 @@ fn unavailable_command(word: &str, text: &str, dialect: Dialect) -> Option<&'sta
         (Dialect::Peers, word) if is_moderation(word) => Some(
             "There are no moderators without a server. To hide what somebody writes, type /block NAME.",
         ),
-        (Dialect::Peers, "claim" | "unclaim") => Some("Names cannot be claimed without a server."),
+        (Dialect::Peers, "claim" | "unclaim" | "link" | "unlink") => {
+            Some("Names cannot be claimed without a server.")
+        }
         (Dialect::Peers, "reconnect") => {
             Some("There is no server to reconnect to: chat-peer finds the others by itself.")
         }
@@ -384,6 +399,8 @@ mod tests {
             "/history 0",
             "/history x",
             "/claim anna",
+            "/link anna",
+            "/unlink anna",
         ] {
             assert!(parse_line(line, RoomSelector::First, Dialect::Server).is_err(), "{line}");
         }

@@ -6,6 +6,7 @@ use tokio::sync::mpsc::Sender;
 
 use super::command::{ParsedLine, help_text, moderation_help_text, parse_line};
 use super::ignore_command::{IgnoreCommand, execute_ignore};
+use super::link_code::{UNLINK_QUESTION, request_link};
 use super::local_time::LocalTimeZone;
 use super::moderation_command::ModerationLine;
 use super::name_question::execute_answer;
@@ -53,6 +54,11 @@ pub(super) fn execute_line(
         }
         Ok(ParsedLine::Ignore(command)) => execute_ignore_line(&command, view, tell),
         Ok(ParsedLine::Reconnect) => request_reconnect(requests, true),
+        Ok(ParsedLine::Link) => match request_link() {
+            Ok(command) => return send_chat_command(command, view, requests),
+            Err(error_text) => tell(input_error(&error_text, view)),
+        },
+        Ok(ParsedLine::AskUnlink) => tell(information(UNLINK_QUESTION)),
         Ok(ParsedLine::ChatCommand(command)) => {
             if let ChatCommand::Direct { to, .. } = &command
                 && view.with(|it| it.ignore_list.has(to))

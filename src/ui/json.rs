@@ -179,6 +179,7 @@ mod tests {
             history: false,
             requested: false,
             own: false,
+            person: None,
             lamport: lamport.map(Lamport),
             tag: RequestTag::default(),
         }
@@ -238,7 +239,7 @@ mod tests {
         let all = objects(&found);
         let first = json!({
             "type": "found", "seq": 7, "time": "2026-11-22T22:03:07.123Z", "room": "lobby",
-            "from": "bob", "session": 2, "style": "action", "text": "makes tea", "own": false,
+            "from": "bob", "session": 2, "person": null, "style": "action", "text": "makes tea", "own": false,
             "ignored": false, "id": "s1",
         });
         assert_eq!((&all[0], &all[1]["seq"]), (&first, &json!(9)));

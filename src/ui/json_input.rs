@@ -9,6 +9,7 @@ use super::execute::request_finish;
 use super::ignore_command::{IgnoreCommand, execute_ignore};
 use super::json::{JsonScreen, ignored_object, input_error_object};
 use super::lines::{Line, read_line};
+use super::link_code::request_link;
 use super::view_state::{Dialect, SharedViewState};
 use crate::json::{InvalidRequest, RequestObject, error_object, id_from_tag};
 use crate::model::{Command, Request, RequestTag};
@@ -36,6 +37,11 @@ fn parse_request(
     let tag = object.tag();
     match ignore_command(&object) {
         Ok(Some(command)) => Ok(ParsedRequest::Ignore(command, tag)),
+        Ok(None) if object.kind == "link" && dialect == Dialect::Server => {
+            let command = request_link();
+            let command = command.map_err(|text| InvalidRequest { text, id: id_from_tag(&tag) })?;
+            Ok(ParsedRequest::Request(Request { tag, command: Command::Chat(command) }))
+        }
         Ok(None) => object.into_request(dialect, patience).map(ParsedRequest::Request),
         Err(text) => Err(InvalidRequest { text, id: id_from_tag(&tag) }),
     }
@@ -166,11 +172,21 @@ mod tests {
             command(r#"{"type":"history","before":7}"#),
             Ok(Command::Chat(ChatCommand::History { .. }))
         ));
-        for (kind, action) in [("claim", ClaimAction::Claim), ("unclaim", ClaimAction::GiveUp)] {
+        for (kind, action) in [
+            ("claim", ClaimAction::Claim),
+            ("unclaim", ClaimAction::GiveUp),
+            ("unlink", ClaimAction::UnlinkOthers),
+        ] {
             let line = format!(r#"{{"type":"{kind}"}}"#);
             assert_eq!(command(&line), Ok(Command::Chat(ChatCommand::Claim(action))));
             assert!(command_of(&line, Dialect::Peers).is_err());
         }
+        let link = r#"{"type":"link"}"#;
+        assert!(matches!(
+            command(link),
+            Ok(Command::Chat(ChatCommand::Claim(ClaimAction::Link(_))))
+        ));
+        assert!(command_of(link, Dialect::Peers).is_err());
     }
 
     /// Sequences and sessions may be numbers or strings of digits, as in the JSON output.

@@ -8,6 +8,7 @@
 //! - `view_state`: state that screen and reader share
 //! - `command`, `search_query`, `execute`: parsing and executing typed lines
 //! - `name_question`: the question for another username
+//! - `link_code`: codes by which further devices get the user's name
 //! - `ignore_list`, `ignore_file`, `ignore_command`: names that are not shown (`/ignore`)
 //! - `render`, `local_time`, `safe`: rendering events as text
 //! - `plain`, `lines`: plain lines
@@ -22,6 +23,7 @@ mod ignore_list;
 mod json;
 mod json_input;
 mod lines;
+mod link_code;
 mod local_time;
 mod moderation_command;
 mod name_question;
@@ -43,7 +45,7 @@ pub(crate) use json::escape_dangerous;
 pub use json_input::read_json;
 pub use name_question::NameQuestion;
 pub use plain::{PlainScreen, read_plain};
-pub use render::{CLAIMED_NAME_TEXT, invited_name};
+pub use render::CLAIMED_NAME_TEXT;
 pub use safe::{safe_line, sanitize_text};
 pub use view_state::{Dialect, SharedViewState, ViewState};
 

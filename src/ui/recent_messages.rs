@@ -113,6 +113,7 @@ mod tests {
             requested: false,
             own: from == "Anna",
             late: false,
+            person: None,
             lamport: None,
             tag: RequestTag::default(),
         }

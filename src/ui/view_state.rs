@@ -344,6 +344,7 @@ mod tests {
             requested: true,
             own: false,
             late: false,
+            person: None,
             lamport: None,
             tag: RequestTag::default(),
         };

@@ -14,6 +14,7 @@ pub(crate) fn link_settings(username: String, seed: u64) -> Settings {
         retry_first_connect: false,
         can_prompt: false,
         can_ask_name: false,
+        takes_invited_name: false,
         program: "test",
         version: "1",
         seed,

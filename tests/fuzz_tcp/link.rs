@@ -93,6 +93,7 @@ pub(crate) fn run(bytes: &[u8]) -> Summary {
         retry_first_connect: choice & 16 == 0,
         can_prompt: choice & 32 == 0,
         can_ask_name: choice & 64 == 0,
+        takes_invited_name: false,
         program: "fuzz",
         version: "1",
         seed: 7,

@@ -26,7 +26,7 @@ impl Terminal {
         let is_terminal = stdout().is_terminal();
         let columns = tcgetwinsize(stdout()).ok().map(|it| usize::from(it.ws_col));
         Self {
-            style: style_of(is_terminal, variable),
+            style: TerminalStyle::of_terminal(is_terminal, variable),
             columns: columns.filter(|it| is_terminal && *it > 0),
         }
     }
@@ -40,19 +40,6 @@ impl Terminal {
             ),
             _ => self.style.draw(code),
         }
-    }
-}
-
-/// Returns what a terminal can show, by the usual environment variables.
-fn style_of(is_terminal: bool, variable: impl Fn(&str) -> Option<String>) -> TerminalStyle {
-    let is_set = |name: &&str| variable(name).is_some_and(|it| !it.is_empty());
-    // The first of these that is set decides, as for setlocale(3).
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().copied().find(is_set).and_then(&variable);
-    let locale = locale.unwrap_or_default().to_ascii_lowercase();
-    let is_dumb = variable("TERM").is_none_or(|it| it == "dumb");
-    TerminalStyle {
-        is_utf8: locale.contains("utf-8") || locale.contains("utf8"),
-        has_colors: is_terminal && !is_dumb && !is_set(&"NO_COLOR"),
     }
 }
 
@@ -133,7 +120,7 @@ mod tests {
 
     /// Returns the style for these variables.
     fn style(is_terminal: bool, variables: &[(&str, &str)]) -> TerminalStyle {
-        style_of(is_terminal, |name| {
+        TerminalStyle::of_terminal(is_terminal, |name| {
             variables.iter().find(|(it, _)| *it == name).map(|(_, value)| (*value).to_owned())
         })
     }

@@ -42,9 +42,11 @@ fn claim_needs_no_invitation_afterwards() {
 /// A claim and its end are sent, and `done` answers each with a text that names the username.
 #[test]
 fn claim_is_sent_and_done_answers_it() {
-    for (action, number) in
-        [(ClaimAction::Claim, claim_action::CLAIM), (ClaimAction::GiveUp, claim_action::GIVE_UP)]
-    {
+    for (action, number) in [
+        (ClaimAction::Claim, claim_action::CLAIM),
+        (ClaimAction::GiveUp, claim_action::GIVE_UP),
+        (ClaimAction::UnlinkOthers, claim_action::UNLINK_OTHERS),
+    ] {
         let mut sim = live();
         request_claim(&mut sim, action);
         let reference = Reference(1);
@@ -56,8 +58,25 @@ fn claim_is_sent_and_done_answers_it() {
         }
         let [Event::Done { tag, text }] = &sim.events[..] else { panic!("{:?}", sim.events) };
         assert_eq!(tag.0.as_deref(), Some("7"));
-        assert_eq!(text.contains("anna"), action == ClaimAction::Claim, "{text}");
+        assert_eq!(text.contains("anna"), action != ClaimAction::GiveUp, "{text}");
     }
+}
+
+/// A link code is sent as its hash, and reported with the name when the server has taken it. It does
+/// not end the invitation that the link has.
+#[test]
+fn link_code_is_sent_as_hash_and_reported() {
+    let mut sim = live();
+    let code: crate::model::InvitationCode = "0123456789ABCDEF".parse().unwrap();
+    request_claim(&mut sim, ClaimAction::Link(code));
+    let reference = Reference(1);
+    let sent = Claim { reference, action: claim_action::LINK, code_hash: code.hash().0 };
+    assert_eq!(sim.server.received_moderation, [sent.into()]);
+    assert_eq!(sim.count_events(|it| matches!(it, Event::LinkCode(_))), 0);
+    sim.input(Input::Received(Decoded::Frame(Done { about: 20, reference, affected: 1 }.into())));
+    let [Event::LinkCode(made)] = &sim.events[..] else { panic!("{:?}", sim.events) };
+    assert_eq!((made.code, made.name.as_str(), made.link.as_ref()), (code, "anna", None));
+    assert_eq!(made.tag.0.as_deref(), Some("7"));
 }
 
 /// A claim is refused by the server, by the link if the server takes no proofs, and after the loss

@@ -52,6 +52,8 @@ pub(super) struct ModelServer {
     pub(super) joins: Vec<Option<String>>,
     /// Code that joins without a known token must include; `None` if none is required.
     pub(super) invite: Option<&'static str>,
+    /// Username that the invitation is for; `None` if it is for any.
+    pub(super) invited_name: Option<&'static str>,
     /// True if joins with a code are refused: it was used up.
     pub(super) refuses_invites: bool,
     /// Proof and code of each join received, in order.
@@ -86,6 +88,7 @@ impl ModelServer {
             banned_room: None,
             joins: Vec::new(),
             invite: None,
+            invited_name: None,
             refuses_invites: false,
             credentials: Vec::new(),
             received_directs: Vec::new(),
@@ -311,6 +314,11 @@ impl ModelServer {
         }
         if self.taken_name.is_some_and(|it| NameKey::of(it) == NameKey::of(&join.username)) {
             return vec![Error::about(ErrorCode::NameTaken, 2, Reference::NONE).into()];
+        }
+        if let Some(name) = self.invited_name.filter(|it| **it != *join.username) {
+            let text = format!("This invitation is for the name {name}.");
+            let error = Error::about(ErrorCode::InviteInvalid, 2, Reference::NONE);
+            return vec![Error { text, ..error }.into()];
         }
         let kept = self.sessions.iter().position(|it| Some(it.token) == join.token);
         if self.refuses_invites && join.invite.is_some() {

@@ -53,6 +53,7 @@ pub(super) fn settings() -> Settings {
         retry_first_connect: false,
         can_prompt: false,
         can_ask_name: false,
+        takes_invited_name: false,
         program: "test",
         version: "1",
         seed: 7,

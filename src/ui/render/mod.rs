@@ -10,12 +10,13 @@ use jiff::civil::Date;
 
 use self::layout::{CONTINUATION_PREFIX, MIN_WIDTH, indent};
 use super::SharedIgnoreList;
+use super::link_code::link_code_text;
 use super::local_time::LocalTimeZone;
 use super::safe::{safe_line, safe_name, sanitize_text};
 use super::view_state::{Dialect, SharedViewState};
 use crate::model::{
     ConnectionState, DirectMessage, ErrorCode, Event, JoinedServer, Message, NameKey, Refusal,
-    RosterNote, Security, Style, Timestamp,
+    RosterNote, Security, Style, Timestamp, invited_name,
 };
 
 /// Maximum number of names that one line lists. Further names are only counted.
@@ -24,13 +25,6 @@ pub(super) const MAX_LISTED_NAMES: usize = 50;
 /// What to do about a name that somebody else has claimed.
 pub const CLAIMED_NAME_TEXT: &str = "This name belongs to somebody. Choose another, or come from \
     the device on which it was claimed, or with the invitation for it.";
-
-/// Returns the name that an invitation is for, from the server's text of error 210; `None` if the
-/// text has another reason.
-#[must_use]
-pub fn invited_name(text: &str) -> Option<&str> {
-    text.strip_prefix("This invitation is for the name ")?.strip_suffix('.')
-}
 
 /// Kind of a rendered text, which determines its output stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,6 +184,19 @@ impl Renderer {
             Event::Done { text, .. } => {
                 out.push(self.chat_line(&format!("-- {}", safe_line(text))))
             }
+            Event::LinkCode(made) => {
+                let text = link_code_text(made, self.is_terminal, self.width);
+                out.push(RenderedText { text, kind: LineKind::Chat, bell: false });
+            }
+            Event::HolderChanged { name } if self.ignore_list.has(name) => {}
+            Event::HolderChanged { name } => {
+                let text = format!(
+                    "!! {}, who writes now, is not the one with whom you have exchanged direct \
+                     messages, as far as the server can tell",
+                    safe_name(name)
+                );
+                out.push(RenderedText { text, kind: LineKind::Chat, bell: false });
+            }
             Event::Connection(state) => self.render_state(state, &mut out),
             Event::Moderation(event) => self.render_moderation(event, &mut out),
             Event::Acknowledged { unechoed: Some(text), .. } => {
@@ -253,7 +260,8 @@ impl Renderer {
     /// the date has changed. The bell rings if the message is new and another user's.
     fn render_direct(&mut self, message: &DirectMessage, out: &mut Vec<RenderedText>) {
         self.render_date_change(message.time, out);
-        let is_to_me = message.to_session == message.from_session;
+        let is_to_me =
+            [Some(message.from_session), message.from_person].contains(&Some(message.to_session));
         let (from, to) = (safe_name(&message.from), safe_name(&message.to));
         let who = match (message.own, is_to_me) {
             (true, true) => "(direct) you -> you".to_owned(),
@@ -495,6 +503,9 @@ fn render_refusal(refusal: &Refusal) -> RenderedText {
     } else {
         format!("{}: {}", safe_name(&refusal.to), safe_line(&refusal.text))
     };
+    let is_changed = refusal.code == ErrorCode::RecipientChanged.number();
+    let hint = if is_changed { " Send it again to write to whoever has it." } else { "" };
+    let why = why + hint;
     match &refusal.message {
         Some(text) => {
             error_line(&format!("{why}\n{CONTINUATION_PREFIX}{}", indent(&sanitize_text(text))))

@@ -34,6 +34,7 @@ fn message_from(from: &str, text: &str) -> Message {
         history: false,
         requested: false,
         own: false,
+        person: None,
         lamport: None,
         tag: RequestTag::default(),
     }
@@ -100,6 +101,7 @@ fn messages_of_ignored_names_are_hidden() {
             sequence: Sequence(1),
             time: Timestamp(1_795_384_987_123),
             from_session: SessionId(2),
+            from_person: None,
             from: from.to_owned(),
             to_session: SessionId(3),
             to: to.to_owned(),
@@ -500,4 +502,40 @@ fn invitation_for_another_name_says_how_to_use_it() {
     assert_eq!(ask("This invitation has ended."), "!! This invitation has ended.");
     let hostile = ask("This invitation is for the name b\u{1b}[2J.");
     assert!(!hostile.contains('\u{1b}'), "{hostile}");
+}
+
+/// A new holder of a name is told of, unless the name is ignored; the refusal of a reply says what to
+/// do. A direct message that one device of the user sends to the user is one to oneself.
+#[test]
+fn names_that_changed_hands_and_own_devices_are_rendered() {
+    let changed = Event::HolderChanged { name: "bob".to_owned() };
+    let told = shown(&mut test_renderer(), &changed);
+    assert!(told.starts_with("!! bob, who writes now, is not the one"), "{told}");
+    assert_eq!(shown(&mut renderer_ignoring(&["BOB"]), &changed), "");
+    let refused = Event::Refused(Refusal {
+        tag: RequestTag::default(),
+        code: ErrorCode::RecipientChanged.number(),
+        text: "Somebody else has this name now.".to_owned(),
+        to: "bob".to_owned(),
+        message: Some("hi".to_owned()),
+    });
+    let told = shown(&mut test_renderer(), &refused);
+    let expected =
+        "!! bob: Somebody else has this name now. Send it again to write to whoever has it.";
+    assert!(told.starts_with(expected), "{told}");
+    let note = Event::Direct(DirectMessage {
+        sequence: Sequence(1),
+        time: Timestamp(1_795_384_987_123),
+        from_session: SessionId(5),
+        from_person: Some(SessionId(2)),
+        from: "anna".to_owned(),
+        to_session: SessionId(2),
+        to: "anna".to_owned(),
+        style: Style::SAID,
+        text: "milk".to_owned(),
+        history: false,
+        own: true,
+        tag: RequestTag::default(),
+    });
+    assert!(shown(&mut test_renderer(), &note).ends_with("(direct) you -> you: milk"));
 }

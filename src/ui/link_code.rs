@@ -1,0 +1,90 @@
+//! Link codes, by which a further device of the user gets the claimed username.
+
+use super::safe::{safe_line, safe_name};
+use crate::model::{ChatCommand, ClaimAction, InvitationCode, LINK_CODE_SECONDS, LinkCode};
+use crate::os::random_bytes;
+#[cfg(feature = "client")]
+use crate::qr_code::{QrCode, TerminalStyle};
+
+/// What `/unlink` does, for a user who has not said that it shall.
+pub(super) const UNLINK_QUESTION: &str = "-- /unlink --yes takes your name from all your other \
+    devices: they are out at once, and each needs a new link code to come in under it again";
+
+/// Makes a link code. Returns the command for the engine.
+///
+/// # Errors
+/// The operating system's random source fails. The error text is for the user.
+pub(super) fn request_link() -> Result<ChatCommand, String> {
+    let bits = random_bytes().map_err(|error| format!("There are no random numbers: {error}."))?;
+    Ok(ChatCommand::Claim(ClaimAction::Link(InvitationCode::from_random(bits))))
+}
+
+/// Renders a link code, with what to do on the other device. On a terminal, `is_terminal`, adds the
+/// link as a QR code, if `width` columns are enough; `None`: that many are there.
+pub(super) fn link_code_text(made: &LinkCode, is_terminal: bool, width: Option<usize>) -> String {
+    let LinkCode { name, code, link, .. } = made;
+    let (name, minutes) = (safe_name(name), LINK_CODE_SECONDS / 60);
+    let mut text = format!(
+        "-- {code} is the code for another device of yours: it is good once, and for {minutes} \
+         minutes. There it makes you {name} as well."
+    );
+    let Some(link) = link else { return text };
+    let link = safe_line(link);
+    text.push_str(&format!(
+        "\n-- On the other device type: chat-client '{link}'\n-- In a browser there, open the \
+         server's page with /#{}{code} behind its address.",
+        InvitationCode::LINK_KEY
+    ));
+    #[cfg(feature = "client")]
+    if is_terminal && let Some(code) = draw(&link, width) {
+        text = format!("{text}\n{}", code.trim_end_matches('\n'));
+    }
+    #[cfg(not(feature = "client"))]
+    let _ = (is_terminal, width);
+    text
+}
+
+/// Draws a text as a QR code for a terminal of this width, in columns; `None` if that is too narrow.
+#[cfg(feature = "client")]
+fn draw(text: &str, width: Option<usize>) -> Option<String> {
+    let style = TerminalStyle::of_terminal(true, |name| std::env::var(name).ok());
+    let code = QrCode::with_fixed_mask(text).ok()?;
+    let is_wide_enough = width.is_none_or(|it| it >= style.columns(&code));
+    is_wide_enough.then(|| style.draw(&code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::RequestTag;
+
+    /// The text has the code, the name and how to use it; without a link only the code.
+    #[test]
+    fn link_code_is_shown_with_what_to_do() {
+        let code = InvitationCode::from_random([7; 10]);
+        let (tag, name) = (RequestTag::default(), "anna".to_owned());
+        let link = Some(format!("chats://pi.local/#fingerprint=00&invite={code}"));
+        let mut made = LinkCode { tag, name, code, link };
+        let told = link_code_text(&made, false, None);
+        assert!(told.starts_with(&format!("-- {code} is the code")) && told.contains("5 minutes"));
+        assert!(told.contains("makes you anna"), "{told}");
+        assert!(
+            told.contains(&format!("chat-client 'chats://pi.local/#fingerprint=00&invite={code}'"))
+        );
+        assert!(told.contains(&format!("with /#invite={code} behind")), "{told}");
+        #[cfg(feature = "client")]
+        for (width, is_drawn) in [(None, true), (Some(200), true), (Some(20), false)] {
+            let with_code = link_code_text(&made, true, width);
+            assert_eq!(with_code.lines().count() > told.lines().count() + 15, is_drawn);
+            assert!(with_code.starts_with(&told), "{with_code}");
+        }
+        made.link = None;
+        assert_eq!(link_code_text(&made, true, None).lines().count(), 1);
+    }
+
+    /// Each code is another one.
+    #[test]
+    fn codes_differ() {
+        assert_ne!(request_link(), request_link());
+    }
+}
