@@ -6,6 +6,7 @@
 //! everybody else they know by the number of the session.
 
 use super::Hub;
+use super::connection::ConnectionState;
 use super::contract::{ConnectionId, Now, Output, Proposal, Quota};
 use super::handshake::{JoinRefusal, ValidatedJoin};
 use super::moderation::Requester;
@@ -238,9 +239,21 @@ impl Hub {
 
     /// Carries out that the claim of a person on a name has ended: their direct messages end if the
     /// session that claimed the name is gone. Who holds the name keeps it until they leave, or until
-    /// one of them claims it.
-    pub(super) fn end_person(&mut self, name: &NameKey, person: SessionId) {
+    /// one of them claims it. Other devices that are
+    /// joining lose their connections.
+    pub(super) fn end_person(&mut self, now: Now, name: &NameKey, person: SessionId) {
         self.names.end_person(name);
+        let holders = self.names.holders(name).filter(|it| *it != person);
+        let connections = holders.filter_map(|it| self.sessions.get(it)?.connection);
+        let is_joining = |id: &ConnectionId| {
+            let state = self.connections.get(id).map(|it| &it.state);
+            matches!(state, Some(ConnectionState::Joining { .. }))
+        };
+        let joining: Vec<_> = connections.filter(is_joining).collect();
+        for id in joining {
+            // What is being read for it is the person's. It reconnects, and gets what is its own.
+            self.close_with_code(now, id, ErrorCode::Internal);
+        }
         if self.sessions.get(person).is_none() {
             self.outputs.push_back(Output::Propose(Proposal::DeleteSession(person)));
         }

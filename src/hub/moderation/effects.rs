@@ -123,7 +123,7 @@ impl Hub {
             }
             ModerationAction::ClaimEnded { username, .. } => {
                 if let Some(person) = ended {
-                    self.end_person(username.key(), person);
+                    self.end_person(now, username.key(), person);
                 }
                 1
             }

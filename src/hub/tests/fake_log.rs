@@ -9,8 +9,8 @@ use crate::hub::{
     Ticket, VolatileDraft, VolatileItem,
 };
 use crate::model::{
-    Draft, Fact, FactDraft, LogEntry, RoomName, Sequence, SessionId, SharedEntry, SharedFact,
-    Target, Timestamp, Username,
+    Draft, Fact, FactDraft, LogEntry, ModerationAction, RoomName, Sequence, SessionId, SharedEntry,
+    SharedFact, Target, Timestamp, Username,
 };
 
 impl Harness {
@@ -66,6 +66,11 @@ impl Harness {
         let is_effective = self.moderation.judge(&draft, time).is_ok();
         let fact = Arc::new(Fact { sequence: self.head().next(), time, draft, is_effective });
         self.moderation.apply(&fact);
+        if fact.is_effective
+            && let ModerationAction::NameClaimed { holder, .. } = &fact.draft.action
+        {
+            self.persons.entry(holder.session).or_default().insert(holder.session);
+        }
         self.facts.push(fact.clone());
         if let Some(removed) = fact.removed_message()
             && let Some(entry) = self.log.iter_mut().find(|it| removed.is_entry(it))
@@ -116,6 +121,7 @@ impl Harness {
                 });
                 self.last_hold += 1;
                 let (connection, hold) = (Some(connection), NameHold(self.last_hold));
+                self.persons.entry(session).or_default().extend(person);
                 VolatileItem::SessionBegan { connection, session, username, person, hold }
             }
             VolatileDraft::NameRelease { session, hold } => {

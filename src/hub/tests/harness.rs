@@ -1,6 +1,6 @@
 //! Test harness: a hub, a simulated log, and clients that record what they receive.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -86,6 +86,8 @@ pub(super) struct Harness {
     pub(super) pending_drafts: VecDeque<PendingDraft>,
     /// Queue of volatile changes that the log has not committed.
     pub(super) pending_volatile: VecDeque<VolatileDraft>,
+    /// Persons whose session each session was at some time, by their numbers.
+    pub(super) persons: HashMap<SessionId, BTreeSet<SessionId>>,
     /// Number of the session that the log has begun last; 0 before the first one.
     pub(super) last_session: u64,
     /// Number of the hold on a name that the log has assigned last; 0 before the first one.
@@ -149,6 +151,7 @@ impl Harness {
             page_limit: u16::MAX,
             pending_drafts: VecDeque::new(),
             pending_volatile: VecDeque::new(),
+            persons: HashMap::new(),
             last_session: 0,
             last_hold: 0,
             pending_reads: VecDeque::new(),

@@ -49,8 +49,6 @@ struct Simulation {
     elsewhere: Vec<(SessionId, NameHold)>,
     /// Number of requests of the command line since the last restart.
     owner_requests: usize,
-    /// Persons whose session each session was at some time, by their numbers.
-    persons: HashMap<SessionId, BTreeSet<SessionId>>,
     /// Last message reference of each session.
     last_references: HashMap<SessionId, u64>,
 }
@@ -78,9 +76,23 @@ impl Simulation {
             greatest_sequences: HashMap::new(),
             elsewhere: Vec::new(),
             owner_requests: 0,
-            persons: HashMap::new(),
             last_references: HashMap::new(),
         }
+    }
+
+    /// Brings in a user who claims a name and links a second device.
+    fn begin_with_a_person(&mut self) {
+        let join = |name, key, code| {
+            let (rooms, features) = (vec![0, 1], feature::PRESENCE | feature::RESUME);
+            Step::Join { name, rooms, features, token: None, position: 0, key: Some(key), code }
+        };
+        let (claim, link) = (Step::Claim(0, 1, 0), Step::Claim(0, 3, 0));
+        for step in [join(0, 1, None), claim, link, join(1, 2, Some(0))] {
+            self.apply(&step);
+            self.harness.run_log();
+        }
+        self.record_progress();
+        assert_eq!(self.harness.persons.len(), 2);
     }
 
     /// Returns the connected client at index `who` modulo the number of clients; `None` if there is
@@ -324,9 +336,6 @@ impl Simulation {
     fn record_progress(&mut self) {
         for client in self.harness.clients.values() {
             let Some(session) = session_of(&client.received) else { continue };
-            if let Some(person) = self.harness.hub.person_of(session) {
-                self.persons.entry(session).or_default().insert(person);
-            }
             let token = welcome(&client.received).token;
             if !self.tokens.iter().any(|it| it.0 == token) {
                 self.tokens.push((token, session));
@@ -347,7 +356,7 @@ impl Simulation {
             let Some(session) = session_of(&client.received) else { continue };
             if !client.received.contains(&ClientEvent::Closed) {
                 let name = Username::new(&welcome(&client.received).username).unwrap();
-                let persons = self.persons.get(&session).unwrap_or(&nobody);
+                let persons = self.harness.persons.get(&session).unwrap_or(&nobody);
                 if let Some(others) = names.insert(name.key().skeleton(), persons) {
                     assert!(!others.is_disjoint(persons), "{name} twice");
                 }
@@ -356,7 +365,7 @@ impl Simulation {
                 assert!(sessions.insert(session), "{session} twice");
                 assert_eq!(hub.names.person(session), hub.person_of(session), "{name}");
             }
-            let own = self.persons.get(&session).into_iter().flatten().chain([&session]);
+            let own = self.harness.persons.get(&session).into_iter().flatten().chain([&session]);
             let own: Vec<_> = own.copied().collect();
             for it in &client.received {
                 if let ClientEvent::Frame(ServerFrame::DirectEntry(it)) = it {
@@ -649,8 +658,14 @@ fn settings() -> HubSettings {
 proptest! {
     /// The guarantees of the protocol page hold for random sequences of steps.
     #[test]
-    fn protocol_invariants_hold_for_random_operations(steps in prop::collection::vec(step(), 1..120)) {
+    fn protocol_invariants_hold_for_random_operations(
+        has_person in any::<bool>(),
+        steps in prop::collection::vec(step(), 1..120),
+    ) {
         let mut simulation = Simulation::new();
+        if has_person {
+            simulation.begin_with_a_person();
+        }
         for (number, step) in steps.iter().enumerate() {
             simulation.apply(step);
             if number % 40 == 39 {

@@ -582,3 +582,31 @@ fn unlinked_device_makes_no_link_code_at_that_moment() {
     assert_eq!(harness.come("anna", Some(4), Some(51)).1, "invite_invalid 2 0");
     harness.check_fold();
 }
+
+/// A device whose claim ends while it is joining loses its connection: it gets no message to whoever
+/// has the person's number from then on.
+#[test]
+fn joining_device_of_an_ended_claim_loses_its_connection() {
+    for read_comes_first in [false, true] {
+        let mut harness = Harness::with(open());
+        let (laptop, phone) = harness.anna_on_two_devices();
+        let (bob, _) = harness.join("bob", &[]);
+        harness.disconnect(phone);
+        let (laptop, _) = harness.come_with("otto", Some(1), None, Some(token_of(laptop)));
+        harness.manual_log = true;
+        let (phone, _) = harness.come("anna", Some(2), None);
+        if read_comes_first {
+            harness.perform_read();
+        }
+        let username = Username::new("anna").unwrap();
+        let request = ModerationRequest::ReleaseClaim { username };
+        harness.input(Input::Moderate { id: OwnerRequestId(8), request });
+        harness.commit(1);
+        harness.send(bob, direct("otto", 0, 1, "secret"));
+        harness.send(bob, direct("anna", 0, 2, "hello"));
+        harness.commit(2);
+        harness.let_log_go();
+        assert_eq!(harness.take_messages(laptop), ["5:bob>otto: secret (0)"]);
+        assert_eq!(harness.take_messages(phone), ["closed"], "{read_comes_first}");
+    }
+}
