@@ -1,5 +1,6 @@
 //! What a committed fact does.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::super::Hub;
@@ -69,17 +70,18 @@ impl Hub {
             ModerationAction::Banned { sanction, .. }
             | ModerationAction::BannedWithKey { sanction, .. } => {
                 let hit = self.banned_sessions(&self.moderation, sanction);
+                let users = self.count_users(&hit);
                 for session in &hit {
                     self.send_out(now, *session, &sanction.scope, fact);
                 }
-                hit.len()
+                users
             }
             ModerationAction::Muted(sanction) => {
                 let hit = self.named_sessions(&sanction.username, sanction.session);
                 for session in &hit {
                     self.tell_sanction(*session, action::MUTE, fact);
                 }
-                hit.len()
+                self.count_users(&hit)
             }
             ModerationAction::SanctionEnded { kind, username, .. } => {
                 let number = match kind {
@@ -155,7 +157,13 @@ impl Hub {
         let (sequence, time) = (Sequence(u64::MAX), Timestamp(0));
         let fact = Fact { sequence, time, draft: draft.clone(), is_effective: true };
         state.apply(&Arc::new(fact));
-        self.banned_sessions(&state, sanction).len()
+        self.count_users(&self.banned_sessions(&state, sanction))
+    }
+
+    /// Returns the number of users whose sessions these are: a person counts once.
+    fn count_users(&self, sessions: &[SessionId]) -> usize {
+        let numbers: BTreeSet<_> = sessions.iter().map(|it| self.number_of(*it)).collect();
+        numbers.len()
     }
 
     /// Returns the connected sessions in the scope of a ban that may not be there any longer.

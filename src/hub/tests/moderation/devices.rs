@@ -243,7 +243,7 @@ fn moderation_goes_by_person() {
         is_dry_run: false,
         reason: None,
     };
-    assert_eq!(harness.owner(ban("anna")), Ok(2));
+    assert_eq!(harness.owner(ban("anna")), Ok(1), "one user");
     for device in [laptop, phone] {
         assert_eq!(harness.take_summaries(device).last().unwrap(), "closed");
     }
