@@ -1,5 +1,6 @@
 //! Tests of the writer on a full disk: a database that may not grow.
 
+mod persons;
 mod removed_texts;
 
 use std::sync::atomic::AtomicUsize;
