@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { browser, close, enter, openPage, openTab, say, sees, Server, setUp, until } from "./support.mjs";
+import { browser, Client, close, enter, openPage, openTab, say, sees, Server, setUp, until } from "./support.mjs";
 
 /** A server where everybody may claim a name, and one where only invited people may. */
 let open;
@@ -120,6 +120,37 @@ test("invitation keeps the name by itself, and the key comes in without a code l
   await page.reload();
   await enter(page, "carla");
   await close(page, other);
+});
+
+test("link code of a chat-client makes the page another device of its user", async () => {
+  const laptop = await Client.start(open, "greta", true);
+  laptop.send({ type: "claim", id: 1 });
+  await laptop.event((it) => it.type === "done" && it.id === 1);
+  laptop.send({ type: "link", id: 2 });
+  const { code } = await laptop.event((it) => it.type === "link_code");
+
+  const page = await openNoting(`${open.url}#invite=${code}`);
+  await enter(page, "greta");
+  laptop.say("from the laptop");
+  await sees(page, "from the laptop");
+  await say(page, "from the phone");
+  await laptop.event((it) => it.type === "message" && it.text === "from the phone");
+  const hugo = await Client.start(open, "hugo");
+  hugo.send({ type: "members", room: "lobby", id: 3 });
+  const { names } = await hugo.event((it) => it.type === "roster" && it.asked);
+  assert.deepEqual(names.filter((it) => it === "greta"), ["greta"]);
+  hugo.send({ type: "direct", to: "greta", text: "to both" });
+  await laptop.event((it) => it.type === "direct" && it.text === "to both");
+  await page.getByText("to both").first().waitFor();
+  await page.reload();
+  await page.waitForSelector("#compose");
+  await sees(page, "from the laptop");
+
+  laptop.send({ type: "unlink", id: 3 });
+  await page.getByText("This device may use the name no longer").first().waitFor();
+  await close(page);
+  laptop.stop();
+  hugo.stop();
 });
 
 test("invitation without a claim lets in and says nothing about names", async () => {

@@ -159,18 +159,24 @@ export class Server {
 export class Client {
   #process;
   #lines;
+  /** Directory for what it keeps; null: it keeps nothing. */
+  #state = null;
   /** Objects that it has written. */
   events = [];
 
-  /** Starts a client and waits until it has joined. */
-  static async start(server, name) {
+  /** Starts a client and waits until it has joined. `hasKey`: it has a key, which it keeps. */
+  static async start(server, name, hasKey = false) {
     const client = new Client();
     running.add(client);
-    client.#process = spawn(
-      program("chat-client"),
-      [`127.0.0.1:${server.port}`, "--name", name, "--json", "--fresh"],
-      { stdio: ["pipe", "pipe", "inherit"] },
-    );
+    const options = [`127.0.0.1:${server.port}`, "--name", name, "--json"];
+    const env = { ...process.env };
+    if (hasKey) {
+      client.#state = mkdtempSync(join(tmpdir(), "pi-chat-client-"));
+      env.XDG_STATE_HOME = client.#state;
+    } else {
+      options.push("--fresh");
+    }
+    client.#process = spawn(program("chat-client"), options, { env, stdio: ["pipe", "pipe", "inherit"] });
     client.#lines = createInterface(client.#process.stdout);
     client.#lines.on("line", (line) => client.events.push(JSON.parse(line)));
     await until(() => client.events.find((it) => it.type === "history_end"));
@@ -201,6 +207,7 @@ export class Client {
   stop() {
     running.delete(this);
     this.#process.kill();
+    if (this.#state) rmSync(this.#state, { recursive: true, force: true });
   }
 }
 
