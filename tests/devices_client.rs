@@ -202,7 +202,7 @@ fn linked_device_comes_back_without_a_code() {
     let code = link(&mut first, 1)["code"].as_str().unwrap().to_owned();
     let (status, told) = phone.run(&[&address, "--name", "bob", "--invite", &code]);
     assert_eq!(status, Some(REFUSED), "{told}");
-    assert!(told.contains("It is of use with --name anna."), "{told}");
+    assert!(told.contains("To use it, start with --name anna."), "{told}");
     let (status, told) = phone.run(&[&address, "--invite", &code]);
     assert!(status == Some(0) && told.contains("you are anna in #lobby"), "{told}");
     assert_eq!(fs::read_to_string(phone.state().join("client.name")).unwrap(), "anna\n");

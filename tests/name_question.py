@@ -103,7 +103,7 @@ def meet(program):
     third = program("--name", login.upper())
     expect_question(third)
     third.type("two words\r")
-    third.expect("two words: This cannot be a username: only visible letters and digits")
+    third.expect("two words: This cannot be a name: only visible letters and digits")
     third.expect(re.escape("name [two-words]> "))
     third.type("kitty\r")
     assert expect_name(third) == "kitty"
@@ -114,7 +114,7 @@ def meet(program):
     assert expect_name(fourth) == "kitty2"
     # A name that cannot be one.
     fifth = program("--name", "anna smith")
-    fifth.expect("anna smith: This cannot be a username")
+    fifth.expect("anna smith: This cannot be a (user)?name: ")
     fifth.expect(r"Press Enter to take anna-smith\.")
     fifth.type("\r")
     assert expect_name(fifth) == "anna-smith"
