@@ -8,8 +8,8 @@ use crate::model::{ClaimAction, Event, Reference, RequestTag};
 use crate::wire::tcp::{Claim, ClientFrame, claim_action};
 
 /// Refusal text for a request about a claim to a server that takes no proof of a key.
-pub(super) const CLAIMS_UNSUPPORTED_TEXT: &str = "Names cannot be claimed in this session: the \
-    server is too old for it, or keeps nothing on disk, or this program was started without a key.";
+pub(super) const CLAIMS_UNSUPPORTED_TEXT: &str = "Names cannot be claimed here: the server is too \
+    old, keeps nothing on disk, or was shown no key.";
 
 impl ClaimAction {
     /// Returns the request frame for this action, with this reference.
@@ -31,8 +31,31 @@ impl Link {
     /// nothing to do. A claimed name needs no invitation any more. A claim or its end may give the
     /// user another number as a person.
     pub(super) fn report_claim(&mut self, tag: RequestTag, action: ClaimAction, affected: u32) {
+        #[cfg(feature = "ui")]
+        if let ClaimAction::Link(code) = action {
+            let name = self.welcome.as_ref().map_or_else(String::new, |it| it.username.clone());
+            return self.emit(Event::LinkCode(LinkCode { tag, name, code, link: None }));
+        }
+        #[cfg(feature = "ui")]
+        let text = self.claim_text(action, affected);
+        // The page has texts of its own, and no bytes to spare.
+        #[cfg(not(feature = "ui"))]
+        let (text, _) = (String::new(), affected);
+        if matches!(action, ClaimAction::Claim | ClaimAction::GiveUp) {
+            self.own_person = None;
+        }
+        if action == ClaimAction::Claim {
+            self.settings.invite = None;
+        }
+        self.emit(Event::Done { tag, text });
+    }
+    /// Returns what the server has done about a claim, for people.
+    #[cfg(feature = "ui")]
+    fn claim_text(&self, action: ClaimAction, affected: u32) -> String {
         let name = self.welcome.as_ref().map_or("", |it| &it.username);
-        let text = match action {
+        match action {
+            // It is answered by the code.
+            ClaimAction::Link(_) => String::new(),
             ClaimAction::Claim => {
                 format!("{name} is your name now: nobody gets it without the key of this device")
             }
@@ -41,23 +64,10 @@ impl Link {
                                     the name when you are away, and a new claim may need a new \
                                     invitation"
                 .to_owned(),
-            #[cfg(feature = "ui")]
-            ClaimAction::Link(code) => {
-                let (name, link) = (name.to_owned(), None);
-                return self.emit(Event::LinkCode(LinkCode { tag, name, code, link }));
-            }
-            #[cfg(feature = "ui")]
             ClaimAction::UnlinkOthers => format!(
                 "{name} is the name of this device alone now: your other devices are out, and each \
                  needs a new link code to come in under it"
             ),
-        };
-        if matches!(action, ClaimAction::Claim | ClaimAction::GiveUp) {
-            self.own_person = None;
         }
-        if action == ClaimAction::Claim {
-            self.settings.invite = None;
-        }
-        self.emit(Event::Done { tag, text });
     }
 }
