@@ -141,7 +141,9 @@ test("link code of a chat-client makes the page another device of its user", asy
   assert.deepEqual(names.filter((it) => it === "greta"), ["greta"]);
   hugo.send({ type: "direct", to: "greta", text: "to both" });
   await laptop.event((it) => it.type === "direct" && it.text === "to both");
-  await page.getByText("to both").first().waitFor();
+  await page.locator(".conversation", { hasText: "hugo" }).click();
+  await sees(page, "to both");
+  await page.locator(".conversation", { hasText: "lobby" }).click();
   await page.reload();
   await page.waitForSelector("#compose");
   await sees(page, "from the laptop");
