@@ -219,8 +219,8 @@ fn claim_needs_an_invitation() {
     place.refused("anna", Some(2), Some(&code), INVITE_INVALID);
     assert_eq!(place.succeed(&["invitations", "revoke", &id]), "done\n");
     let told = place.fail(&["invitations", "revoke", &id]);
-    assert!(told.contains("there are no invitations"), "{told}");
-    assert_eq!(place.succeed(&["invitations"]), "there is no invitation\n");
+    assert!(told.contains("there is no invitation"), "{told}");
+    assert_eq!(place.succeed(&["invitations"]), "there are no invitations\n");
 }
 
 /// With `access = "invited"` only who brings a code comes in, and comes back by key, also after a
