@@ -151,8 +151,8 @@ test("link code of a chat-client makes the page another device of its user", asy
   laptop.send({ type: "unlink", id: 3 });
   await page.getByText("This device may use the name no longer").first().waitFor();
   await close(page);
-  laptop.stop();
-  hugo.stop();
+  await laptop.stop();
+  await hugo.stop();
 });
 
 test("invitation without a claim lets in and says nothing about names", async () => {

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -203,10 +204,13 @@ export class Client {
     return until(() => this.events.find(matches));
   }
 
-  /** Ends the client. */
-  stop() {
+  /** Ends the client, and removes what it has kept when it has ended. */
+  async stop() {
     running.delete(this);
+    const { exitCode, signalCode } = this.#process;
+    const ended = exitCode === null && signalCode === null && once(this.#process, "exit");
     this.#process.kill();
+    await ended;
     if (this.#state) rmSync(this.#state, { recursive: true, force: true });
   }
 }
