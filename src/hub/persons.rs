@@ -239,8 +239,7 @@ impl Hub {
 
     /// Carries out that the claim of a person on a name has ended: their direct messages end if the
     /// session that claimed the name is gone. Who holds the name keeps it until they leave, or until
-    /// one of them claims it. Other devices that are
-    /// joining lose their connections.
+    /// one of them claims it. Other devices that are joining lose their connections.
     pub(super) fn end_person(&mut self, now: Now, name: &NameKey, person: SessionId) {
         self.names.end_person(name);
         let holders = self.names.holders(name).filter(|it| *it != person);

@@ -2,9 +2,9 @@
 
 use super::contract::SavedSession;
 use super::cursor::Novelty;
-use super::pending::PendingRequest;
 #[cfg(feature = "ui")]
-use super::persons::Author;
+use super::known_persons::Author;
+use super::pending::PendingRequest;
 use super::search::collect;
 use super::{Link, Phase};
 use crate::model::{

@@ -16,8 +16,8 @@
 //! - `timers`, `backoff`: timeouts, pings, reconnect delays
 //! - `moderation`: roles, sanctions, topics, removed messages, list of rooms
 //! - `claims`: claiming a username, and linking further devices to it
-//! - `person`: the user's other devices
-//! - `persons`: persons with whom direct messages were exchanged, and others who have their names
+//! - `own_messages`: which messages are the user's own, from other devices too
+//! - `known_persons`: persons with whom direct messages were exchanged, and others who have their names
 //! - `invite`: the user's invitation, and the question for one
 //! - `answer_watch`: notices a dead connection by an unanswered request
 //! - `reconnect`: connecting at once for the user
@@ -34,11 +34,11 @@ mod encode;
 mod errors;
 mod frames;
 mod invite;
-mod moderation;
-mod pending;
-mod person;
 #[cfg(feature = "ui")]
-mod persons;
+mod known_persons;
+mod moderation;
+mod own_messages;
+mod pending;
 mod pinned;
 mod reconnect;
 mod requests;

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 #[cfg(feature = "ui")]
-use super::persons::KnownPersons;
+use super::known_persons::KnownPersons;
 use crate::model::{NameKey, SessionId};
 
 /// Map from a username to whoever last sent this client a direct message under it.

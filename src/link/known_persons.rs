@@ -7,7 +7,9 @@
 
 use std::collections::VecDeque;
 
-use crate::model::{NameKey, SessionId};
+use super::Link;
+use crate::model::{Event, NameKey, SessionId};
+use crate::wire::tcp::DirectEntry;
 
 /// Author of a message.
 #[derive(Clone, Copy, Debug)]
@@ -115,5 +117,27 @@ impl KnownPersons {
     /// Forgets all persons. Their numbers have no meaning in another log.
     pub(super) fn clear(&mut self) {
         self.persons.clear();
+    }
+}
+
+impl Link {
+    /// Notes author or recipient of a direct message; `is_own`: the user has sent it. Reports a new
+    /// holder of the author's name.
+    pub(super) fn note_direct(&mut self, entry: &DirectEntry, is_own: bool) {
+        if is_own {
+            self.pinned_sessions.persons.note_recipient(&entry.to, entry.to_session);
+        } else {
+            let author = Author { session: entry.from_session, person: entry.from_person };
+            self.report_new_holder(&entry.from, author);
+            self.pinned_sessions.persons.note_author(&entry.from, author);
+        }
+    }
+
+    /// Notes the author of a message. If the user has exchanged direct messages with another person
+    /// of this name, reports the new holder, once.
+    pub(super) fn report_new_holder(&mut self, name: &str, author: Author) {
+        if self.pinned_sessions.persons.see(name, author) {
+            self.emit(Event::HolderChanged { name: name.to_owned() });
+        }
     }
 }
