@@ -329,9 +329,7 @@ impl Hub {
             return;
         };
         let username = known.username.clone();
-        let is_own =
-            |it: &Claim<'_>| known.key.is_some_and(|key| self.moderation.is_key_of(it, &key));
-        let Some(claim) = self.moderation.claim(username.key()).filter(is_own) else {
+        let Some(claim) = self.moderation.own_claim(username.key(), known.key) else {
             return;
         };
         self.identity_timer.note_use(claim.username.key().clone(), claim.key, now.moment);

@@ -238,9 +238,7 @@ impl Hub {
             (bound_to.is_none() || bound_to == key).then_some((session, token))
         });
         let own = resumed.map(|(session, _)| session);
-        let claim = self.moderation.claim(username.key());
-        let claim = claim.filter(|it| key.is_some_and(|key| self.moderation.is_key_of(it, &key)));
-        let person = claim.map(|it| it.person);
+        let person = self.moderation.own_claim(username.key(), key).map(|it| it.person);
         let number = person.or(own);
         let check_ban = |key| match self.find_ban(None, &username, number, key, group) {
             Some(ban) => {

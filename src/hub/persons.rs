@@ -37,9 +37,7 @@ impl Hub {
     /// Returns the number of the person whose session this is, connected or away.
     pub(super) fn person_of(&self, session: SessionId) -> Option<SessionId> {
         let known = self.sessions.get(session)?;
-        let key = known.key?;
-        let claim = self.moderation.claim(known.username.key())?;
-        self.moderation.is_key_of(&claim, &key).then_some(claim.person)
+        self.moderation.own_claim(known.username.key(), known.key).map(|it| it.person)
     }
 
     /// Returns true if a session has the number of a person, and its key is the person's no longer:
@@ -114,9 +112,9 @@ impl Hub {
     /// claimed the name meanwhile.
     pub(super) fn is_still_of_person(&self, join: &ValidatedJoin) -> bool {
         let Some(person) = join.person else {
-            let claim = self.moderation.claim(join.username.key());
-            return claim
-                .is_none_or(|it| join.key.is_some_and(|key| self.moderation.is_key_of(&it, &key)));
+            let name = join.username.key();
+            return self.moderation.claim(name).is_none()
+                || self.moderation.own_claim(name, join.key).is_some();
         };
         let Some(claim) = self.moderation.claim_of_person(person) else { return false };
         let has_key = join.key.is_some_and(|it| self.moderation.is_key_of(&claim, &it));

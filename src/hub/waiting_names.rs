@@ -8,7 +8,6 @@ use super::Hub;
 use super::contract::Quota;
 use crate::model::limits::NAME_WAIT;
 use crate::model::{AddressGroup, Moment, SessionId, Username};
-use crate::moderation::Claim;
 
 /// Name that waits for its session. The [registry](super::names) still has the session as its
 /// holder.
@@ -111,11 +110,8 @@ impl Hub {
     /// the others of the same person. The rest are persisted without a waiting name.
     pub(super) fn restore_waiting_names(&mut self, names: Vec<(SessionId, Username)>, now: Moment) {
         for (session, username) in names.into_iter().rev() {
-            let claim = self.moderation.claim(username.key());
             let key = self.sessions.get(session).and_then(|it| it.key);
-            let is_own =
-                |it: &Claim<'_>| key.is_some_and(|key| self.moderation.is_key_of(it, &key));
-            let person = claim.filter(is_own).map(|it| it.person);
+            let person = self.moderation.own_claim(username.key(), key).map(|it| it.person);
             let holder = self.names.holder(username.key());
             if holder.is_some_and(|it| person.is_none() || self.names.person(it) != person) {
                 self.sessions.set_keeps_name(session, false);

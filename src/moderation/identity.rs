@@ -213,6 +213,13 @@ impl ModerationState {
         claim.key == *key || self.registers.contains_key(&Register::Device(name.clone(), *key))
     }
 
+    /// Returns the claim of a name if a key is one of that person's: the claim is the user's own.
+    #[must_use]
+    pub fn own_claim(&self, name: &NameKey, key: Option<IdentityKey>) -> Option<Claim<'_>> {
+        let key = key?;
+        self.claim(name).filter(|it| self.is_key_of(it, &key))
+    }
+
     /// Returns the facts by which the devices of a name were linked, in order of keys. The one that
     /// claimed the name is not among them.
     pub fn devices(&self, name: &NameKey) -> impl Iterator<Item = &SharedFact> {
