@@ -17,7 +17,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::{Server, WITH_TLS, isolated_command};
+use common::{Server, WITH_TLS, isolated_command, run_server_command};
 use program::{Program, python_example};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -213,6 +213,10 @@ fn linked_device_comes_back_without_a_code() {
     second.expect_json(&json!({"type": "message", "text": "meanwhile", "own": true}));
     let (status, told) = Device::new().run(&[&address, "--name", "anna"]);
     assert_eq!(status, Some(REFUSED), "{told}");
+    let data = data.path().to_str().unwrap();
+    let claims = run_server_command(&["claims", "--data", data]);
+    let claims = String::from_utf8(claims.stdout).unwrap();
+    assert!(claims.starts_with("anna  claimed") && claims.contains(", 2 devices, key"), "{claims}");
     // A linked device may link further ones.
     let third = Device::new().follow(link(&mut second, 1)["link"].as_str().unwrap());
     assert_eq!(third.expect_json(&json!({"type": "welcome"}))["name"], "anna");

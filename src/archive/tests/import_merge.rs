@@ -67,9 +67,12 @@ fn server_log(directory: &Path) -> RestoredState {
         )
         .unwrap();
     let lobby = RoomName::new("Lobby").unwrap();
-    rows::insert_room_entry(&transaction, 1, &entry(101, 2_000, Target::Room(lobby))).unwrap();
+    let mut said = entry(101, 2_000, Target::Room(lobby));
+    said.draft.person = Some(SessionId(4));
+    rows::insert_room_entry(&transaction, 1, &said).unwrap();
     let (to, name) = (SessionId(4), Username::new("bob").unwrap());
-    let direct = entry(102, 3_000, Target::Session(to, name.clone()));
+    let mut direct = entry(102, 3_000, Target::Session(to, name.clone()));
+    direct.draft.person = Some(SessionId(3));
     rows::insert_direct(&transaction, &direct, to, &name).unwrap();
     transaction
         .execute_batch("INSERT INTO mailboxes (session, sequence) VALUES (3, 102), (4, 102)")
@@ -118,6 +121,9 @@ fn import_preserves_direct_messages_and_sessions() {
     assert_eq!(all("SELECT session, sequence FROM mailboxes"), [(3, 4), (4, 4)]);
     assert_eq!(all("SELECT sequence, time FROM directs"), [(4, 3_000)]);
     assert_eq!(all("SELECT sequence, previous FROM entries"), [(1, 0), (2, 1), (3, 2), (5, 3)]);
+    assert_eq!(all("SELECT sequence, person FROM directs"), [(4, 3)]);
+    let of_persons = all("SELECT sequence, person FROM entries WHERE person IS NOT NULL");
+    assert_eq!(of_persons, [(2, 4)], "who is imported is no person");
     assert_eq!(all("SELECT dropped, id FROM rooms"), [(0, 1)]);
     assert_eq!(all("SELECT value, 0 FROM properties WHERE name = 'forgotten'"), [(0, 0)]);
     // The log id given by the import stays, although the boot id has changed.

@@ -219,6 +219,22 @@ fn lost_device_is_unlinked() {
     harness.check_fold();
 }
 
+/// What one device has said, another one may take back.
+#[test]
+fn message_is_removed_from_another_device() {
+    let mut harness = Harness::with(open());
+    let (laptop, phone) = harness.anna_on_two_devices();
+    let (bob, _) = harness.join("bob", &[]);
+    // The number of the other device is the person's.
+    harness.send(phone, say(1, "oops"));
+    let said = harness.head().0;
+    assert_eq!(harness.ask(bob, remove(1, "lobby", said, "")), ["not_permitted 13 1"]);
+    assert_eq!(harness.ask(laptop, remove(1, "lobby", said, "")), ["done 13 1"]);
+    let (_, messages) = harness.come_back(1);
+    assert!(!messages.iter().any(|it| it.contains("oops")), "{messages:?}");
+    harness.check_fold();
+}
+
 /// A role, a mute and a ban of a person hold on all devices; the role is that of the session which
 /// has claimed the name.
 #[test]

@@ -5,7 +5,7 @@ use super::Fixture;
 use crate::hub::FactTicket;
 use crate::model::{
     Actor, ClaimEnd, Draft, FactDraft, IdentityKey, ModerationAction, NamedSession, Reference,
-    Sequence, SessionId, Target, Timestamp, Username,
+    RoomName, Sequence, SessionId, Style, Target, Timestamp, Username,
 };
 
 /// Session that has claimed the name, whose number is the person's.
@@ -38,6 +38,33 @@ fn directs(reference: u64) -> [WriteRequest; 2] {
     let (session, username) = (SessionId(9), bob);
     let to = Draft { session, username, target: to_anna, reference, ..Draft::example() };
     [from, to].map(|it| WriteRequest::Draft(Timestamp(2), it))
+}
+
+/// A message that one device of a person has sent is removed by the person's number, and nobody
+/// else's is.
+#[test]
+fn message_of_a_person_is_removed() {
+    let mut fixture = Fixture::new();
+    let said = |reference| {
+        let (session, person) = (SessionId(6), Some(CLAIMER));
+        let reference = Reference(reference);
+        WriteRequest::Draft(Timestamp(1), Draft { session, person, reference, ..Draft::example() })
+    };
+    fixture.write(vec![said(1), said(2)]);
+    for (message, author) in [(1, SessionId(6)), (2, CLAIMER)] {
+        let author = NamedSession { session: author, username: Username::new("anna").unwrap() };
+        let (room, message) = (RoomName::lobby(), Sequence(message));
+        let actor = Actor::CommandLine;
+        let action = ModerationAction::MessageRemoved { room, message, author };
+        let draft = FactDraft { actor, action, reason: None };
+        fixture.write(vec![WriteRequest::Fact(Timestamp(2), FactTicket(1), draft)]);
+    }
+    let connection = &fixture.writer.store.connection;
+    let ask = "SELECT style FROM entries WHERE sequence <= 2 ORDER BY sequence";
+    let mut statement = connection.prepare(ask).unwrap();
+    let styles: Vec<u8> =
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    assert_eq!(styles, [Style::SAID.0, Style::REMOVED.0]);
 }
 
 /// A person's mailbox stays when the session that has claimed the name is deleted, and when that of
