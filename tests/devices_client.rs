@@ -9,15 +9,17 @@
     reason = "tests fail by panicking"
 )]
 
+#[path = "common/client_home.rs"]
+mod client_home;
 mod common;
 #[path = "common/program.rs"]
 mod program;
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
-use common::{Server, WITH_TLS, isolated_command, run_server_command};
+use client_home::{ClientHome, addresses};
+use common::{Server, WITH_TLS, run_server_command};
 use program::{Program, python_example};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -33,51 +35,18 @@ fn start(data: &Path) -> Server {
     Server::start(&[WITH_TLS, &flags].concat())
 }
 
-/// Returns the addresses of a server: over plain TCP and over TLS.
-fn addresses(server: &Server) -> [String; 2] {
-    [format!("chat://{}", server.address()), format!("chats://{}", server.tls_address())]
+/// Starts the client for JSON lines as `name`, and waits until it has joined.
+fn join(home: &ClientHome, server: &str, name: &str) -> Program {
+    let program = Program::start(home.client(&[server, "--name", name, "--json"]));
+    program.expect_json(&json!({"type": "history_end"}));
+    program
 }
 
-/// Device of a user: its home directory.
-struct Device(TempDir);
-
-impl Device {
-    /// Creates a device on which nothing is saved.
-    fn new() -> Self {
-        Self(TempDir::new().unwrap())
-    }
-
-    /// Returns the directory in which `chat-client` keeps what it needs.
-    fn state(&self) -> PathBuf {
-        self.0.path().join(".local/state/pi-chat")
-    }
-
-    /// Returns a command for `chat-client` with these arguments.
-    fn client(&self, arguments: &[&str]) -> Command {
-        let mut command = isolated_command(env!("CARGO_BIN_EXE_chat-client"));
-        command.env("HOME", self.0.path()).env("USER", "somebody").args(arguments);
-        command
-    }
-
-    /// Starts the client for JSON lines as `name`, and waits until it has joined.
-    fn join(&self, server: &str, name: &str) -> Program {
-        let program = Program::start(self.client(&[server, "--name", name, "--json"]));
-        program.expect_json(&json!({"type": "history_end"}));
-        program
-    }
-
-    /// Starts the client for JSON lines with a link, without a name, and waits until it has joined.
-    fn follow(&self, link: &str) -> Program {
-        let program = Program::start(self.client(&[link, "--json"]));
-        program.expect_json(&json!({"type": "history_end"}));
-        program
-    }
-
-    /// Runs a script that says nothing. Returns its exit code and everything that it has written.
-    fn run(&self, arguments: &[&str]) -> (Option<i32>, String) {
-        let (code, lines) = Program::start(self.client(arguments)).finish();
-        (code, lines.join("\n"))
-    }
+/// Starts the client for JSON lines with a link, without a name, and waits until it has joined.
+fn follow(home: &ClientHome, link: &str) -> Program {
+    let program = Program::start(home.client(&[link, "--json"]));
+    program.expect_json(&json!({"type": "history_end"}));
+    program
 }
 
 /// Carries out a request with this id, and returns the answer.
@@ -132,23 +101,23 @@ fn two_devices_are_one_user() {
         let data = TempDir::new().unwrap();
         let server = start(data.path());
         let address = &addresses(&server)[at];
-        let (laptop, phone, bobs) = (Device::new(), Device::new(), Device::new());
+        let (laptop, phone, bobs) = (ClientHome::new(), ClientHome::new(), ClientHome::new());
         let name = if scheme == "chat://" { "anna" } else { "Amy" };
-        let mut first = laptop.join(address, name);
+        let mut first = join(&laptop, address, name);
         let answer = request(&mut first, &json!({"type": "link", "id": 1}));
         assert_eq!((&answer["type"], &answer["code"]), (&json!("error"), &json!(317)), "{answer}");
         claim(&mut first);
-        let mut bob = bobs.join(address, "bob");
+        let mut bob = join(&bobs, address, "bob");
         bob.expect_json(&json!({"type": "presence"}));
         let made = link(&mut first, 2);
         let written = made["link"].as_str().unwrap();
         assert!(written.starts_with(scheme) && made["name"] == name, "{made}");
         assert_eq!(written.contains("#fingerprint="), scheme == "chats://", "{made}");
 
-        let mut second = phone.follow(written);
+        let mut second = follow(&phone, written);
         let came = second.expect_json(&json!({"type": "welcome"}));
         assert_eq!((&came["name"], &came["session_kept"]), (&json!(name), &json!(false)));
-        let late = Device::new().run(&[written]);
+        let late = ClientHome::new().visit(&[written]);
         assert_eq!(late.0, Some(REFUSED), "used twice: {}", late.1);
 
         say(&mut bob, "hello all");
@@ -179,7 +148,7 @@ fn two_devices_are_one_user() {
         assert_eq!(having(&objects, &json!({"type": "message", "text": "hello all"})).len(), 1);
         assert_eq!(having(&objects, &json!({"type": "direct", "text": "psst"})).len(), 1);
         say(&mut first, "still here");
-        let eves = Device::new().join(address, "eve");
+        let eves = join(&ClientHome::new(), address, "eve");
         let came = bob.expect_json(&json!({"type": "presence", "joined": ["eve"]}));
         assert_eq!((&came["left"], &came["members"]), (&json!([]), &json!(3)));
         let heard = finish(bob);
@@ -196,29 +165,29 @@ fn linked_device_comes_back_without_a_code() {
     let data = TempDir::new().unwrap();
     let server = start(data.path());
     let [_, address] = addresses(&server);
-    let (laptop, phone) = (Device::new(), Device::new());
-    let mut first = laptop.join(&address, "anna");
+    let (laptop, phone) = (ClientHome::new(), ClientHome::new());
+    let mut first = join(&laptop, &address, "anna");
     claim(&mut first);
     let code = link(&mut first, 1)["code"].as_str().unwrap().to_owned();
-    let (status, told) = phone.run(&[&address, "--name", "bob", "--invite", &code]);
+    let (status, told) = phone.visit(&[&address, "--name", "bob", "--invite", &code]);
     assert_eq!(status, Some(REFUSED), "{told}");
     assert!(told.contains("To use it, start with --name anna."), "{told}");
-    let (status, told) = phone.run(&[&address, "--invite", &code]);
+    let (status, told) = phone.visit(&[&address, "--invite", &code]);
     assert!(status == Some(0) && told.contains("you are anna in #lobby"), "{told}");
     assert_eq!(fs::read_to_string(phone.state().join("client.name")).unwrap(), "anna\n");
     say(&mut first, "meanwhile");
-    let mut second = phone.join(&address, "anna");
+    let mut second = join(&phone, &address, "anna");
     let welcome = second.expect_json(&json!({"type": "welcome"}));
     assert_eq!(welcome["session_kept"], true, "{welcome}");
     second.expect_json(&json!({"type": "message", "text": "meanwhile", "own": true}));
-    let (status, told) = Device::new().run(&[&address, "--name", "anna"]);
+    let (status, told) = ClientHome::new().visit(&[&address, "--name", "anna"]);
     assert_eq!(status, Some(REFUSED), "{told}");
     let data = data.path().to_str().unwrap();
     let claims = run_server_command(&["claims", "--data", data]);
     let claims = String::from_utf8(claims.stdout).unwrap();
     assert!(claims.starts_with("anna  claimed") && claims.contains(", 2 devices, key"), "{claims}");
     // A linked device may link further ones.
-    let third = Device::new().follow(link(&mut second, 1)["link"].as_str().unwrap());
+    let third = follow(&ClientHome::new(), link(&mut second, 1)["link"].as_str().unwrap());
     assert_eq!(third.expect_json(&json!({"type": "welcome"}))["name"], "anna");
 }
 
@@ -228,7 +197,7 @@ fn unlinked_device_is_out() {
     let data = TempDir::new().unwrap();
     let server = start(data.path());
     let [address, _] = addresses(&server);
-    let (laptop, phone) = (Device::new(), Device::new());
+    let (laptop, phone) = (ClientHome::new(), ClientHome::new());
     let mut first = Program::start(laptop.client(&[&address, "--name", "anna"]));
     first.expect_text("you are anna");
     first.type_line("/claim");
@@ -249,9 +218,9 @@ fn unlinked_device_is_out() {
     let (status, lines) = second.finish();
     assert_eq!(status, Some(REFUSED), "{lines:?}");
     assert!(!lines.iter().any(|it| it.contains("trying again")), "{lines:?}");
-    let (status, told) = phone.run(&[&address, "--name", "anna"]);
+    let (status, told) = phone.visit(&[&address, "--name", "anna"]);
     assert_eq!(status, Some(REFUSED), "{told}");
-    let (status, told) = phone.run(&[&address, "--name", "bob"]);
+    let (status, told) = phone.visit(&[&address, "--name", "bob"]);
     assert_eq!(status, Some(0), "{told}");
 }
 
@@ -262,16 +231,16 @@ fn new_holder_of_a_name_is_noticed() {
     let data = TempDir::new().unwrap();
     let server = start(data.path());
     let [address, _] = addresses(&server);
-    let (annas, strangers, bobs) = (Device::new(), Device::new(), Device::new());
-    let mut bob = bobs.join(&address, "bob");
-    let mut anna = annas.join(&address, "anna");
+    let (annas, strangers, bobs) = (ClientHome::new(), ClientHome::new(), ClientHome::new());
+    let mut bob = join(&bobs, &address, "bob");
+    let mut anna = join(&annas, &address, "anna");
     claim(&mut anna);
     send(&mut anna, "bob", "it is me");
     send(&mut bob, "anna", "I know");
     request(&mut anna, &json!({"type": "unclaim", "id": 1}));
     finish(anna);
 
-    let mut stranger = strangers.join(&address, "anna");
+    let mut stranger = join(&strangers, &address, "anna");
     claim(&mut stranger);
     for text in ["me again", "really"] {
         send(&mut stranger, "bob", text);
@@ -303,6 +272,6 @@ fn python_example_links_a_device() {
     let (status, lines) = Program::start(command).finish();
     assert_eq!(status, Some(0), "{lines:?}");
     let code = lines.last().and_then(|it| it.strip_prefix("-- code for another device: ")).unwrap();
-    let (status, told) = Device::new().run(&[&addresses(&server)[1], "--invite", code]);
+    let (status, told) = ClientHome::new().visit(&[&addresses(&server)[1], "--invite", code]);
     assert!(status == Some(0) && told.contains("you are python in"), "{told}");
 }

@@ -8,30 +8,27 @@
     reason = "tests fail by panicking"
 )]
 
+#[path = "common/client_home.rs"]
+mod client_home;
 mod common;
 
 use std::fs;
-use std::process::Stdio;
 
-use common::{Server, WITH_TLS, isolated_command, run_server_command};
-use tempfile::TempDir;
+use client_home::{ClientHome, addresses};
+use common::{Server, WITH_TLS, run_server_command};
 
 /// Exit code of a client whose join was refused.
 const REFUSED: i32 = 77;
 
-/// Runs `chat-client` on a computer with this home directory; it says nothing, and leaves. Returns
-/// its exit code and what it has written.
-fn visit(home: &TempDir, server: &str, more: &[&str]) -> (Option<i32>, String) {
-    let mut command = isolated_command(env!("CARGO_BIN_EXE_chat-client"));
-    command.env("HOME", home.path()).args([server, "--name", "anna"]).args(more);
-    let output = command.stdin(Stdio::null()).output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+/// Runs `chat-client` on a computer as anna; it says nothing, and leaves. Returns its exit code and
+/// what it has written.
+fn visit(home: &ClientHome, server: &str, more: &[&str]) -> (Option<i32>, String) {
+    home.visit(&[&[server, "--name", "anna"], more].concat())
 }
 
 /// Removes what the client has saved on a computer, except its key.
-fn forget_all_but_the_key(home: &TempDir) {
-    for entry in fs::read_dir(home.path().join(".local/state/pi-chat")).unwrap() {
+fn forget_all_but_the_key(home: &ClientHome) {
+    for entry in fs::read_dir(home.state()).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             fs::remove_dir_all(path).unwrap();
@@ -50,10 +47,8 @@ fn code_admits_and_the_key_is_known_ever_after() {
     let (data, control) = (path("data"), path("control"));
     let flags = ["--data", &data, "--control", &control, "--access", "invited"];
     let server = Server::start(&[WITH_TLS, &flags, &["--announce", "false"]].concat());
-    let ways_in =
-        [format!("chat://{}", server.address()), format!("chats://{}", server.tls_address())];
-    for address in &ways_in {
-        let (home, other) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    for address in &addresses(&server) {
+        let (home, other) = (ClientHome::new(), ClientHome::new());
         let made = run_server_command(&["invite", "--code", "--control", &control]);
         let made = String::from_utf8(made.stdout).unwrap();
         let code = made.lines().next().unwrap();

@@ -9,6 +9,8 @@
     reason = "tests fail by panicking"
 )]
 
+#[path = "common/client_home.rs"]
+mod client_home;
 mod common;
 #[path = "common/program.rs"]
 mod program;
@@ -20,7 +22,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use common::{Server, WITH_TLS, isolated_command, run_server_command};
+use client_home::{ClientHome, addresses};
+use common::{Server, WITH_TLS, run_server_command};
 use program::{Program, python_example};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -43,18 +46,18 @@ fn start_with(data: &Path, more: &[&str]) -> Server {
     Server::start(&[WITH_TLS, &["--data", data, "--announce", "false"], more].concat())
 }
 
-/// Computer of a user: its home directory.
-struct Computer(TempDir);
+/// Computer of a user.
+struct Computer(ClientHome);
 
 impl Computer {
     /// Creates a computer on which nothing is saved.
     fn new() -> Self {
-        Self(TempDir::new().unwrap())
+        Self(ClientHome::new())
     }
 
     /// Returns the directory in which `chat-client` keeps what it needs.
     fn state(&self) -> PathBuf {
-        self.0.path().join(".local/state/pi-chat")
+        self.0.state()
     }
 
     /// Returns the file with the user's key.
@@ -64,17 +67,12 @@ impl Computer {
 
     /// Returns a command for `chat-client` as `name`.
     fn client(&self, server: &str, name: &str, more: &[&str]) -> Command {
-        let mut command = isolated_command(env!("CARGO_BIN_EXE_chat-client"));
-        command.env("HOME", self.0.path()).args([server, "--name", name]).args(more);
-        command
+        self.0.client(&[&[server, "--name", name], more].concat())
     }
 
     /// Runs a script that says nothing. Returns its exit code and everything that it has written.
     fn run(&self, server: &str, name: &str, more: &[&str]) -> (Option<i32>, String) {
-        let mut command = self.client(server, name, more);
-        let output = command.stdin(Stdio::null()).output().unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+        self.0.visit(&[&[server, "--name", name], more].concat())
     }
 
     /// Carries out a request in JSON lines as `name`, and returns its answer.
@@ -91,11 +89,6 @@ impl Computer {
         let answer = self.request(server, name, kind);
         assert_eq!(answer["type"], "done", "{answer}");
     }
-}
-
-/// Returns the addresses of a server: over plain TCP and over TLS.
-fn addresses(server: &Server) -> [String; 2] {
-    [format!("chat://{}", server.address()), format!("chats://{}", server.tls_address())]
 }
 
 /// Joins as anna, with further arguments. Returns the number of the session, and true if it is that

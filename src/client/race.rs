@@ -480,6 +480,11 @@ mod tests {
         let text = describe_failures("pi:2428", &failures);
         let all = "2 other addresses failed as well";
         assert_eq!(text, format!("connection refused at {address}; {all}"));
+        let text = describe_failures("pi:2428", &failures[1..]);
+        assert_eq!(
+            text,
+            format!("connection refused at {address}; another address failed as well")
+        );
         let text = describe_failures(&address.to_string(), &failures[2..]);
         assert_eq!(text, "connection refused");
         let (all_failed, _) = run_race(vec![address, closed_port()]);
