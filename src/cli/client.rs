@@ -1,5 +1,7 @@
 //! Command line of `chat-client`.
 
+mod end;
+
 use std::io::{Read, Write, stderr, stdin, stdout};
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
@@ -10,8 +12,9 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use tokio::sync::mpsc::Receiver;
 
+use self::end::{end_reason_and_code, exit_code};
 use super::discover::{self, DiscoverArgs};
-use super::exit::{self, Failure, os_failure, usage_failure};
+use super::exit::{Failure, os_failure, usage_failure};
 use super::frontend::{self, RememberingScreen};
 use super::signals::termination_signal;
 use super::{print_clap_message, print_error};
@@ -20,15 +23,12 @@ use crate::config::client::{Config, PartialConfig, split_rooms};
 use crate::config::remembered_name::RememberedName;
 use crate::config::user::{default_username, state_directory};
 use crate::link::{EndReason, Settings};
-use crate::model::{
-    ChatCommand, Command, ErrorCode, Request, RequestTag, RoomSelector, ServerId, Style,
-    invited_name,
-};
+use crate::model::{ChatCommand, Command, Request, RequestTag, RoomSelector, ServerId, Style};
 use crate::os::random_bytes;
 use crate::text_input;
 use crate::tls::{Fingerprint, FingerprintDigits, SaidFingerprint, ServerLink};
 use crate::ui::terminal::hold_resize_signal;
-use crate::ui::{CLAIMED_NAME_TEXT, PlainScreen, Screen, SharedViewState, safe_line};
+use crate::ui::{PlainScreen, Screen, SharedViewState};
 
 /// Chat on a pi-chat server.
 ///
@@ -172,9 +172,6 @@ struct SendArgs {
     #[command(flatten)]
     common: CommonArgs,
 }
-
-/// Hint for a user whose name is claimed, and who has forbidden to prove a key.
-const NO_KEY_HINT: &str = " If you have claimed it yourself, come without --no-key.";
 
 /// User interface of a run: format of input and output.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -520,82 +517,6 @@ fn run_driver(
     // Do not wait for a host name that is still being resolved.
     runtime.shutdown_background();
     Ok(end)
-}
-
-/// Returns the name of an end reason for the JSON object `end`, and the exit code. The code does
-/// not consider unsent messages and refused requests: see [`exit_code`].
-const fn end_reason_and_code(end: &Result<EndReason, WrongKey>) -> (&'static str, u8) {
-    let end = match end {
-        Ok(end) => end,
-        Err(WrongKey(_)) => return ("wrong_key", exit::REFUSED),
-    };
-    match end {
-        EndReason::Left { .. } => ("left", 0),
-        EndReason::Unavailable { .. } => ("unavailable", exit::UNAVAILABLE),
-        EndReason::Refused { .. } => ("refused", exit::REFUSED),
-        EndReason::Protocol { .. } => ("protocol", exit::PROTOCOL),
-    }
-}
-
-/// Converts an end reason to the exit code, or to a failure with a text for the user.
-/// Unacknowledged messages are a failure. With `is_script`, a refused request gives
-/// [`exit::REFUSED`]; otherwise it does not count.
-fn exit_code(
-    end: &Result<EndReason, WrongKey>,
-    config: &Config,
-    is_script: bool,
-) -> Result<u8, Failure> {
-    let (_, code) = end_reason_and_code(end);
-    // The text may contain text of the server.
-    let failed = |text: String| Err((code, anyhow!(safe_line(&text))));
-    let end = match end {
-        Ok(end) => end,
-        Err(WrongKey(text)) => return failed(text.clone()),
-    };
-    match end {
-        EndReason::Left { unsent, .. } if *unsent > 0 => Err((
-            exit::UNAVAILABLE,
-            anyhow!(
-                "{} not delivered to {}.",
-                super::counted(*unsent, "message was", "messages were"),
-                config.server
-            ),
-        )),
-        EndReason::Left { refused, .. } if *refused > 0 && is_script => Ok(exit::REFUSED),
-        EndReason::Left { .. } => Ok(0),
-        EndReason::Unavailable { reason } => failed(format!(
-            "{reason} Is chat-server running at {}? (With --wait, the client keeps trying.)",
-            config.server
-        )),
-        EndReason::Refused { code: why, reason } => failed(match why {
-            Some(ErrorCode::NameClaimed) => {
-                let (name, hint) = (&config.name, if config.no_key { NO_KEY_HINT } else { "" });
-                format!("{name}: {CLAIMED_NAME_TEXT} To ask for another name, use --name.{hint}")
-            }
-            Some(ErrorCode::ProofInvalid) => format!(
-                "{reason} If a proxy that you trust ends the encryption on the way, start with \
-                 --no-key; if you know of none, somebody may be reading along."
-            ),
-            Some(ErrorCode::InviteRequired) => {
-                format!("{reason} Give the code of your invitation with --invite CODE.")
-            }
-            Some(ErrorCode::InviteInvalid) => match invited_name(reason) {
-                Some(name) => format!("{reason} To use it, start with --name {name}."),
-                None => format!("{reason} To use another one, start with --invite CODE."),
-            },
-            Some(ErrorCode::NameInvalid | ErrorCode::NameTaken | ErrorCode::NameLookalike) => {
-                format!(
-                    "{reason} You asked for “{}”. To ask for another name, use --name.",
-                    config.name
-                )
-            }
-            Some(ErrorCode::PasswordRequired | ErrorCode::PasswordWrong) => {
-                format!("{reason} Give it with --password-file or PI_CHAT_PASSWORD.")
-            }
-            _ => reason.clone(),
-        }),
-        EndReason::Protocol { reason } => failed(format!("{reason} ({})", config.server)),
-    }
 }
 
 #[cfg(test)]
