@@ -17,6 +17,7 @@
 
 mod command;
 mod execute;
+pub mod full_screen;
 mod ignore_command;
 mod ignore_file;
 mod ignore_list;
