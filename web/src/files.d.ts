@@ -1,8 +1,5 @@
-/** Catalogues are bundled as texts. */
-declare module "*.ftl" {
-  const text: string;
-  export default text;
-}
+/** Names of the catalogues' files, beside the page's script, by language. */
+declare const CATALOGUE_FILES: Record<string, string>;
 
 /** Name of the engine's file, beside the page's script. */
 declare const ENGINE_FILE: string;

@@ -35,7 +35,7 @@ function roomsOf(saved: SavedModel | null): string[] {
 /** The page's session: it has one engine at a time. */
 export class Session {
   readonly #module: Promise<WebAssembly.Module>;
-  readonly #l10n: L10n;
+  #l10n: L10n;
   readonly #render: (shared: Shared) => unknown;
   readonly #onFailure: (error: unknown) => void;
   readonly #tabs = new Tabs(() => this.#onLost());
@@ -69,6 +69,12 @@ export class Session {
     this.#render = render;
     this.#onFailure = onFailure;
     this.#model = this.#newModel();
+  }
+
+  /** Shows the page in another language. */
+  setL10n(l10n: L10n): void {
+    this.#l10n = l10n;
+    this.#onChange();
   }
 
   /** Begins: goes on with the session of an earlier page, or asks for a name. */

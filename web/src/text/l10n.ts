@@ -1,20 +1,11 @@
 /** The page's texts in the user's language, and dates and times in it. */
 
 import { FluentBundle, FluentResource, type FluentVariable } from "@fluent/bundle";
-import german from "../../locales/de.ftl";
-import english from "../../locales/en.ftl";
+import type { Catalogue } from "./catalogues";
 import { safeLine } from "./safe";
-
-/** Catalogues by language. */
-const CATALOGUES: Record<string, string> = { en: english, de: german };
 
 /** Arguments of a text. */
 export type Args = Record<string, FluentVariable>;
-
-/** Returns the first of the user's languages that there is a catalogue of. */
-export function chooseLanguage(wanted: readonly string[]): string {
-  return wanted.map((it) => it.split("-")[0] ?? "").find((it) => it in CATALOGUES) ?? "en";
-}
 
 /** Returns a function that makes something when it is called first. */
 function lazy<T>(make: () => T): () => T {
@@ -33,10 +24,10 @@ export class L10n {
   readonly #relative: () => Intl.RelativeTimeFormat;
 
   /** `locales`: the user's languages with regions, which say how times are written. */
-  constructor(locales: readonly string[]) {
-    this.language = chooseLanguage(locales);
-    this.#bundle = new FluentBundle(this.language);
-    this.#bundle.addResource(new FluentResource(CATALOGUES[this.language] ?? english));
+  constructor({ language, texts }: Catalogue, locales: readonly string[]) {
+    this.language = language;
+    this.#bundle = new FluentBundle(language);
+    this.#bundle.addResource(new FluentResource(texts));
     const regional = locales.find((it) => it.startsWith(this.language)) ?? this.language;
     const format = (options: Intl.DateTimeFormatOptions) => lazy(() => new Intl.DateTimeFormat(regional, options));
     this.#clock = format({ timeStyle: "short" });

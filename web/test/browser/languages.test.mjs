@@ -6,6 +6,53 @@ import { browser, Client, close, enter, openPage, say, sees, server, setUp } fro
 
 setUp();
 
+/** Opens the page, and notes in `page.catalogues` which languages it loads. */
+async function openNoting(options, prepare = () => undefined) {
+  const page = await openPage(browser, "about:blank", options);
+  page.catalogues = [];
+  page.context().on("request", (it) => {
+    const [, language] = /\/(\w+)-\w+\.ftl$/.exec(it.url()) ?? [];
+    if (language) page.catalogues.push(language);
+  });
+  await prepare(page);
+  await page.goto(server.url);
+  return page;
+}
+
+test("browser loads the texts of its language only, and another language's when its own is changed", async () => {
+  const page = await openNoting({ locale: "de-DE" });
+  await enter(page, "lena");
+  await say(page, "hallo");
+  await page.locator(".line.day", { hasText: "heute" }).waitFor();
+  assert.deepEqual(page.catalogues, ["de"]);
+  const devtools = await page.context().newCDPSession(page);
+  const speak = async (language) => {
+    const userAgent = await page.evaluate(() => navigator.userAgent);
+    await devtools.send("Emulation.setUserAgentOverride", { userAgent, acceptLanguage: language });
+    await page.evaluate(() => dispatchEvent(new Event("languagechange")));
+  };
+  // What is drawn already is drawn again.
+  await speak("en-GB");
+  await page.getByRole("button", { name: "You and this page" }).waitFor();
+  await page.getByRole("button", { name: /^What to do with this message/ }).waitFor({ state: "attached" });
+  assert.equal(await page.getAttribute("html", "lang"), "en");
+  assert.deepEqual(page.catalogues, ["de", "en"]);
+  // Without the server as well: what a browser has loaded once it keeps.
+  await page.context().setOffline(true);
+  await speak("de-DE");
+  await page.getByRole("button", { name: "Du und diese Seite" }).waitFor();
+  await close(page);
+});
+
+test("page whose texts cannot be loaded says so in all languages", async () => {
+  const page = await openNoting({ locale: "en-GB" }, (it) => it.context().route("**/*.ftl", (route) => route.abort()));
+  await page.getByText(/could not be loaded\. Reload it\. .* konnte nicht geladen werden/).waitFor();
+  await page.context().unroute("**/*.ftl");
+  await page.reload();
+  await page.getByText("What shall the others call you?").waitFor();
+  await page.context().close();
+});
+
 test("browser in German has the page in German, with its times; one in French has it in English", async () => {
   const page = await openPage(browser, server.url, { locale: "de-AT", timezoneId: "Europe/Vienna" });
   assert.equal(await page.getAttribute("html", "lang"), "de");

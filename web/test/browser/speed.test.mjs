@@ -51,10 +51,11 @@ test("slow phone asks for the name before it loads the engine, and shows the cha
   await enter(page, "anna");
   await sees(page, "hello phone");
   console.log(`  a slow phone asks for the name after ${Math.round(formAfter)} ms, and shows the chat after ${Date.now() - start} ms`);
-  const { script, engine } = await page.evaluate(() => {
-    const find = (name) => performance.getEntriesByType("resource").find((it) => it.name.includes(name));
-    return { script: find("/page-").responseEnd, engine: find("/engine-").startTime };
+  const { script, engine, texts } = await page.evaluate(() => {
+    const find = (name, end = "") => performance.getEntriesByType("resource").find((it) => it.name.includes(name) && it.name.endsWith(end));
+    return { script: find("/page-", "js").responseEnd, engine: find("/engine-").startTime, texts: find(".ftl").startTime };
   });
+  assert.ok(texts < script, "the texts come beside the script");
   assert.ok(engine >= script, "the engine does not take the script's share of the network");
   // The aim is 1,500; a machine on which others run tests is slower than a phone.
   assert.ok(formAfter < 5_000, `${formAfter} ms`);

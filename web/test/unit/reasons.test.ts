@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import texts from "../../locales/de.ftl";
 import type { Sanctioned } from "../../src/engine/events";
 import { L10n } from "../../src/text/l10n";
 import { reasonText, sanctionedText } from "../../src/text/reasons";
 
 /** Texts in German. */
-const german = new L10n(["de-DE"]);
+const german = new L10n({ language: "de", texts }, ["de-DE"]);
 
 /** Removes the invisible characters that keep the direction of an argument apart. */
 function plain(text: string): string {

@@ -6,7 +6,7 @@ import { parseLength } from "../../src/text/moderation-commands";
 import { parseSearch } from "../../src/text/search-query";
 import { foldName } from "../../src/text/fold";
 import { codeOfLink, readCode } from "../../src/text/invitation";
-import { chooseLanguage } from "../../src/text/l10n";
+import { chooseLanguage } from "../../src/text/language";
 import { mentions, splitText } from "../../src/text/pieces";
 import { safeLine, safeText } from "../../src/text/safe";
 
@@ -148,7 +148,7 @@ test("names are folded as the protocol says", () => {
 });
 
 test("language is the first of the user's that there is a catalogue of", () => {
-  assert.deepEqual([["fr", "de-AT", "en"], ["pt-BR"], ["en-GB", "de"]].map(chooseLanguage), ["de", "en", "en"]);
+  assert.deepEqual([["fr", "de-AT", "en"], ["pt-BR"], ["en-GB", "de"]].map((it) => chooseLanguage(it, ["de", "en"])), ["de", "en", "en"]);
 });
 
 test("code of an invitation is read as it is typed, or pasted with its link", () => {
