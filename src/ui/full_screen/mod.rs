@@ -1,1 +1,3 @@
 //! Full-screen interface on a terminal.
+
+pub mod text;
