@@ -1,3 +1,4 @@
 //! Full-screen interface on a terminal.
 
+pub mod composer;
 pub mod text;
