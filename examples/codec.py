@@ -36,6 +36,7 @@ FRAME_TABLES = """
 18 announce reference:u64 room:string text:string
 19 role reference:u64 room:string username:string session:u64 role:u8
 20 claim reference:u64 action:u8 code_hash:bytes32~
+23 mark_read room:string sequence:u64
 64 server_hello version:u16 min_version:u16 max_version:u16 features:u64 server_program:string server_version:string \
    challenge:bytes32~ server_key:bytes32~
 65 welcome session:u64 username:string token:bytes16 flags:u8 last_reference:u64 log_id:bytes16 time:u64 \
@@ -61,6 +62,7 @@ FRAME_TABLES = """
 81 role_changed room:string session:u64 username:string role:u8
 82 sanctions_list reference:u64 last:bool items:sanction*
 83 rooms reference:u64 last:bool items:room*
+85 read_mark room:string sequence:u64
 87 sanctioned action:u8 room:string by:string reason:string until:u64
 """
 

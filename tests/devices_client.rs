@@ -275,3 +275,36 @@ fn python_example_links_a_device() {
     let (status, told) = ClientHome::new().visit(&[&addresses(&server)[1], "--invite", code]);
     assert!(status == Some(0) && told.contains("you are python in"), "{told}");
 }
+
+/// What was read on one device is told to the other: at once, and when it comes again after a
+/// restart of the server.
+#[test]
+fn what_one_device_has_read_is_read_on_all() {
+    let data = TempDir::new().unwrap();
+    let mut server = start(data.path());
+    let (laptops, phones) = (ClientHome::new(), ClientHome::new());
+    let mut laptop = join(&laptops, &addresses(&server)[0], "anna");
+    claim(&mut laptop);
+    let made = link(&mut laptop, 1);
+    let phone = follow(&phones, made["link"].as_str().unwrap());
+    say(&mut laptop, "hello");
+    send(&mut laptop, "anna", "note to self");
+    let said = phone.expect_json(&json!({"type": "message", "text": "hello"}));
+    let noted = phone.expect_json(&json!({"type": "direct", "text": "note to self"}));
+
+    laptop.send_json(&json!({"type": "mark_read", "room": "lobby"}));
+    laptop.send_json(&json!({"type": "mark_read", "seq": noted["seq"]}));
+    let lobby = json!({"type": "read_mark", "room": "lobby", "seq": said["seq"]});
+    let directs = json!({"type": "read_mark", "room": null, "seq": noted["seq"]});
+    for mark in [&lobby, &directs] {
+        phone.expect_json(mark);
+    }
+    finish(phone);
+    server.terminate();
+    let server = start(data.path());
+    let objects = finish(join(&phones, &addresses(&server)[0], "anna"));
+    let marks = having(&objects, &json!({"type": "read_mark"}));
+    assert_eq!(marks, [directs, lobby], "before the messages");
+    let place = |kind: &str| objects.iter().position(|it| it["type"] == kind).unwrap();
+    assert!(place("welcome") < place("read_mark") && place("read_mark") < place("message"));
+}

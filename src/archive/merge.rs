@@ -72,7 +72,7 @@ const ORDER_MESSAGES: &str = "
 ";
 
 /// SQL: replaces the messages of the log by those of [`ORDER_MESSAGES`], with their new sequences
-/// and links. Empties the search index. Sets `dropped` to 0 in all rooms, because no new sequence
+/// and links. Read marks stay at the messages that were read last. Empties the search index. Sets `dropped` to 0 in all rooms, because no new sequence
 /// belongs to a deleted message.
 const REWRITE_LOG: &str = "
     DELETE FROM main.entries;
@@ -96,6 +96,10 @@ const REWRITE_LOG: &str = "
     INSERT INTO main.mailboxes (session, sequence)
         SELECT b.session, m.new
         FROM temp.old_mailboxes b JOIN temp.moved m ON m.old = b.sequence;
+    UPDATE main.read_marks SET sequence = ifnull((
+        SELECT o.sequence FROM temp.ordered o
+        WHERE o.old <= read_marks.sequence ORDER BY o.old DESC LIMIT 1
+    ), 0);
     UPDATE main.rooms SET dropped = 0;
     INSERT INTO main.found (found) VALUES ('delete-all');
     DELETE FROM main.days;

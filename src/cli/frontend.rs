@@ -54,6 +54,7 @@ pub(super) fn open_terminal(
     view_state: SharedViewState,
     requests: Sender<Request>,
 ) -> Result<TerminalScreen, Failure> {
+    view_state.with(|it| it.has_reader = true);
     let (screen, input) = terminal::open(view_state)
         .context("cannot use this terminal (try --plain)")
         .map_err(os_failure)?;
@@ -69,6 +70,7 @@ pub(super) fn open_plain(
     requests: Sender<Request>,
     patience: Duration,
 ) -> PlainScreen<Stdout, Stderr> {
+    view_state.with(|it| it.has_reader = stdin().is_terminal());
     let screen = PlainScreen::new(stdout(), stderr(), stdout().is_terminal(), view_state.clone());
     thread::spawn(move || read_plain(&mut stdin().lock(), &view_state, &requests, patience));
     screen

@@ -438,7 +438,7 @@ impl Connection {
             (ConnectionState::Greeted { .. }, Some(kind)) => {
                 matches!(kind, kind::JOIN | kind::PING | kind::PONG)
             }
-            (_, Some(kind)) => (kind::SAY..=kind::CLAIM).contains(&kind),
+            (_, Some(kind)) => (kind::SAY..=kind::MARK_READ).contains(&kind),
         };
         match (allowed, readable) {
             (false, _) => Some(ErrorCode::Unexpected),

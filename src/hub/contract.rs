@@ -7,8 +7,8 @@ use super::volatile::{VolatileDraft, VolatileItem};
 use crate::identity::ProofContext;
 use crate::model::{
     AddressGroup, AnnouncementText, Draft, ErrorCode, FactDraft, HubSettings, LogId,
-    ModerationRequest, Moment, Reference, RoomName, SearchQuery, Sequence, SessionId,
-    SessionRecord, SharedEntry, SharedFact, Timestamp, Token,
+    ModerationRequest, Moment, PersonReadMarks, Reference, RoomName, SearchQuery, Sequence,
+    SessionId, SessionRecord, SharedEntry, SharedFact, Timestamp, Token,
 };
 use crate::moderation::{ModerationState, SpeechError};
 use crate::wire::tcp::{ClientFrame, Decoded, ServerFrame};
@@ -52,6 +52,8 @@ pub struct RestoredState {
     pub sequence_gaps: Vec<(Sequence, Sequence)>,
     /// Moderation state: the fold of all facts up to the head.
     pub moderation: ModerationState,
+    /// What persons have read, as it was stored last.
+    pub read_marks: Vec<PersonReadMarks>,
 }
 
 impl RestoredState {
@@ -66,6 +68,7 @@ impl RestoredState {
             rooms: Vec::new(),
             sequence_gaps: Vec::new(),
             moderation: ModerationState::default(),
+            read_marks: Vec::new(),
         }
     }
 }
@@ -195,6 +198,9 @@ pub enum Proposal {
     /// Delete a session that has expired or was evicted, with the direct messages that are kept for
     /// it, unless its number is that of a person who has claimed a name. Its number is not used again. The log does not answer.
     DeleteSession(SessionId),
+    /// Store the read marks of these persons, in place of their former ones. The log does not
+    /// answer.
+    KeepReadMarks(Vec<PersonReadMarks>),
     /// Order this change among the other volatile ones, and do not store it. The log answers with
     /// [`Input::Committed`], and does not refuse it, not even while its storage is failing. It may
     /// overtake messages, and be overtaken by them.

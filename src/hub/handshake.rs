@@ -116,7 +116,9 @@ impl Hub {
         let in_common = (hello.min_version..=hello.max_version).contains(&VERSION);
         let context = self.connections.get(&id).and_then(|it| it.proof_context.as_deref());
         let tls = if self.settings.offers_tls { feature::TLS } else { 0 };
-        let identity = if context.is_some() { feature::IDENTITY } else { 0 };
+        // Marks are a person's, and nobody is a person who has proved no key.
+        let proves = context.is_some() && hello.features & feature::IDENTITY != 0;
+        let identity = if proves { feature::IDENTITY | feature::READ_MARKS } else { 0 };
         let provided = tls
             | identity
             | feature::PRESENCE

@@ -283,7 +283,7 @@ impl Hub {
     }
 
     /// Handles all expired timers: of connections, throttled requests and replays, quotas, presence
-    /// updates, waiting names, sanctions, claims, invitations, and sessions.
+    /// updates, waiting names, sanctions, claims, invitations, read marks, and sessions.
     pub(super) fn handle_wake(&mut self, now: Now) {
         self.wake_at = None;
         self.run_connection_timers(now);
@@ -297,6 +297,7 @@ impl Hub {
         self.free_expired_names(now.moment);
         self.end_expired_sanctions(now.moment);
         self.check_identities(now);
+        self.keep_due_read_marks(now.moment);
         self.remove_expired_sessions(now.moment);
     }
 
@@ -348,10 +349,11 @@ impl Hub {
         }
     }
 
-    /// Handles the shutdown of the server: closes all connections with error `shutting_down`. New
+    /// Handles the shutdown of the server: stores the read marks, and closes all connections with error `shutting_down`. New
     /// ones are then refused. `retry_after`: advice for clients, in milliseconds; 0 for none.
     pub(super) fn handle_shut_down(&mut self, now: Now, retry_after: u32) {
         self.shutting_down = Some(retry_after);
+        self.keep_read_marks();
         let connections: Vec<ConnectionId> = self.connections.keys().copied().collect();
         for id in connections {
             self.close_with_error(

@@ -16,6 +16,7 @@
 //! | `admission` | who may come in, and under which name: invitations and claims at a `join` |
 //! | `claims` | `claim`; renewal and end of claims; invitations that are over |
 //! | `persons` | several devices of a user who has claimed a name: link codes, whose session is whose |
+//! | `read_marks` | what persons have read, for all their devices |
 //! | `joins` | `join`s on their way through the log, and what follows when they are committed |
 //! | `messages` | `say`, `direct`, and the log's commits |
 //! | `requests` | `enter`, `leave`, `history`, `members`, `search` |
@@ -54,6 +55,7 @@ mod persons;
 mod presence;
 mod quotas;
 mod read_completion;
+mod read_marks;
 mod read_queue;
 mod replay;
 mod requests;
@@ -82,6 +84,7 @@ pub use moderation::{ModerationRefusal, OwnerRequestId, RoomSummary};
 use moderation::{PendingFacts, RecentRemovals, SanctionDeadlines};
 use names::NameRegistry;
 use quotas::{GroupLimits, Quotas};
+use read_marks::ReadMarks;
 use read_queue::ReadQueue;
 use rooms::Rooms;
 use sessions::Sessions;
@@ -142,6 +145,8 @@ pub struct Hub {
     waiting_names: WaitingNames,
     /// Open rooms: those with members.
     rooms: Rooms,
+    /// What persons have read.
+    read_marks: ReadMarks,
     /// Log reads that wait for their turn or are in progress.
     reads: ReadQueue,
     /// Entries committed while reads for `join` or `enter` are in progress.
@@ -192,6 +197,7 @@ impl Hub {
             names,
             waiting_names: WaitingNames::default(),
             rooms: Rooms::default(),
+            read_marks: ReadMarks::default(),
             reads: ReadQueue::new(),
             backlog: Backlog::default(),
             storage: StorageHealth::Sound,
@@ -204,6 +210,7 @@ impl Hub {
             injected_panic: None,
         };
         hub.restore(now, restored.sessions, restored.rooms);
+        hub.restore_read_marks(restored.read_marks);
         hub.schedule_wake();
         hub
     }
@@ -345,6 +352,7 @@ impl Hub {
             self.waiting_names.next_deadline(),
             self.deadlines.next(),
             self.next_identity_check(),
+            self.read_marks.next_write(),
             self.throttled.first().map(|(moment, _)| *moment),
         ];
         let earliest = timers.into_iter().flatten().min();

@@ -240,6 +240,7 @@ impl Hub {
     /// one of them claims it. Other devices that are joining lose their connections.
     pub(super) fn end_person(&mut self, now: Now, name: &NameKey, person: SessionId) {
         self.names.end_person(name);
+        self.forget_read_marks(person);
         let holders = self.names.holders(name).filter(|it| *it != person);
         let connections = holders.filter_map(|it| self.sessions.get(it)?.connection);
         let is_joining = |id: &ConnectionId| {

@@ -210,6 +210,7 @@ impl Hub {
         };
         self.send_frame(id, entered);
         self.send_room_state(id, room);
+        self.send_read_mark(id, Some(room));
     }
 
     /// Sends entries to a connection. Does nothing if there are none.

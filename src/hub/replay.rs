@@ -102,6 +102,7 @@ impl Hub {
         };
         self.send_frame(id, welcome);
         self.send_own_role(id, None);
+        self.send_read_mark(id, None);
         for room in rooms {
             self.send_entered(id, room, Reference::NONE, gaps);
         }

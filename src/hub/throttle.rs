@@ -13,7 +13,7 @@ use crate::wire::tcp::{ClientFrame, FrameClass};
 pub(super) const QUOTA_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 impl Hub {
-    /// Charges a request of [`FrameClass::ChargedRequest`] to the address group of its connection.
+    /// Charges a request of [`FrameClass::ChargedRequest`], or a read mark, to the address group of its connection.
     /// Returns the frame if it may be handled now; a frame of another class is free. Otherwise
     /// reports the quota and returns `None`: the connection is blocked until the group's tokens are
     /// available. If that would take too long, the connection is closed instead.
@@ -23,7 +23,7 @@ impl Hub {
         id: ConnectionId,
         frame: ClientFrame,
     ) -> Option<ClientFrame> {
-        if frame.class() != FrameClass::ChargedRequest {
+        if !matches!(frame.class(), FrameClass::ChargedRequest | FrameClass::Mark) {
             return Some(frame);
         }
         // A request costs its address group as many units as its connection.

@@ -136,6 +136,9 @@ fn event_object(event: &Event, context: &impl EventContext) -> Value {
         ),
         #[cfg(feature = "ui")]
         Event::HolderChanged { name } => json!({"type": "holder_changed", "name": name}),
+        Event::ReadMark { room, sequence } => {
+            json!({"type": "read_mark", "room": room, "seq": number_value(sequence.0)})
+        }
         Event::Moderation(event) => moderation_object(event, context),
         Event::Problem { code, text } => error_object(*code, text),
     }

@@ -83,7 +83,7 @@ pub struct RequestObject {
     pub(crate) name: Option<String>,
     /// True: the request about moderation applies to the whole server, not to a room.
     pub(super) server: Option<bool>,
-    /// Sequence of the message to remove.
+    /// Sequence of the message to remove, or of the last one that was read.
     pub(super) seq: Option<Number>,
     /// Reason of a moderator.
     pub(super) reason: Option<String>,
@@ -170,6 +170,7 @@ impl RequestObject {
                 Err(format!("{} is for chat-peer", self.kind))
             }
             (Dialect::Server, "reconnect") => Ok(Command::Reconnect { is_forced: true }),
+            (Dialect::Server, "mark_read") => self.into_mark(),
             (Dialect::Server, "claim") => Ok(Command::Chat(ChatCommand::Claim(ClaimAction::Claim))),
             (Dialect::Server, "unclaim") => {
                 Ok(Command::Chat(ChatCommand::Claim(ClaimAction::GiveUp)))
@@ -181,7 +182,7 @@ impl RequestObject {
             (
                 Dialect::Peers,
                 "direct" | "join" | "leave" | "history" | "search" | "reconnect" | "claim"
-                | "unclaim" | "link" | "unlink",
+                | "unclaim" | "link" | "unlink" | "mark_read",
             ) => Err(format!("there is no {} among peers", self.kind)),
             (_, "search") => self.into_search().map(|it| Command::Chat(ChatCommand::Search(it))),
             (Dialect::Peers, kind) if MODERATION_REQUESTS.contains(&kind) => {
@@ -208,6 +209,16 @@ impl RequestObject {
                 is_welcome: self.welcome.ok_or(needs("welcome"))?,
             }),
         }
+    }
+
+    /// Converts an object of type `mark_read` to a command.
+    ///
+    /// # Errors
+    /// `seq` is no number. The error text names the field.
+    fn into_mark(self) -> Result<Command, String> {
+        let room = self.room.as_deref().map(|it| strip_room_prefix(it).to_owned());
+        let sequence = self.seq.map(|it| it.parse("seq")).transpose()?.map(Sequence);
+        Ok(Command::MarkRead { room, sequence })
     }
 
     /// Converts an object of type `search` to a search request.

@@ -160,6 +160,15 @@ impl ReceiveCursor {
         self.rooms.get(&NameKey::of(room)).and_then(|it| it.oldest_shown)
     }
 
+    /// Returns the sequence of the newest entry received of a room, or of the newest direct message
+    /// (empty); `None` if none was received.
+    pub(super) fn newest(&self, room: &str) -> Option<Sequence> {
+        if room.is_empty() {
+            return Some(self.newest_direct).filter(|it| *it != Sequence::ZERO);
+        }
+        self.rooms.get(&NameKey::of(room))?.newest_received
+    }
+
     /// Records a direct message: raises the position to it, and returns whether the message is new.
     /// A new message has a sequence above the start of the current replay and above all earlier
     /// direct messages. Reports no gaps.

@@ -103,10 +103,14 @@ impl Link {
 
     /// Handles an error that refuses a request. Removes the request from the queue, reports it as
     /// refused, then sends further requests. If no such request is pending, reports only the error,
-    /// as [`Event::Problem`]. If the error says that the name has a new holder, unpins the
+    /// as [`Event::Problem`], unless it is about a read mark. If the error says that the name has a new holder, unpins the
     /// recipient.
     fn on_request_refused(&mut self, now: Moment, known: Option<ErrorCode>, error: Error) {
         let Some(item) = self.take_answered(now, &error) else {
+            if error.about == kind::MARK_READ {
+                // A moderator has sent the user out of the room meanwhile.
+                return;
+            }
             self.emit(Event::Problem { code: error.code, text: error.text });
             return;
         };

@@ -83,6 +83,7 @@ impl Link {
             ServerFrame::RoleChanged(changed) => self.on_role_changed(changed),
             ServerFrame::SanctionsList(list) => self.on_sanctions_list(now, list),
             ServerFrame::Rooms(list) => self.on_rooms(now, list),
+            ServerFrame::ReadMark(mark) => self.on_read_mark(mark),
             ServerFrame::Sanctioned(sanctioned) => self.on_sanctioned(sanctioned),
         }
     }
@@ -123,6 +124,7 @@ impl Link {
         }
         let log_changed = self.adopt_log(welcome.log_id, position_kept);
         self.pending.begin_session(session_kept, log_changed, welcome.last_reference);
+        self.renew_marks(log_changed);
         if self.welcome.as_ref().is_some_and(|it| it.username != welcome.username) {
             self.own_person = None;
         }

@@ -18,6 +18,7 @@
 //! - `claims`: claiming a username, and linking further devices to it
 //! - `own_messages`: which messages are the user's own, from other devices too
 //! - `known_persons`: persons with whom direct messages were exchanged, and others who have their names
+//! - `read_marks`: how far the user has read, on all devices
 //! - `invite`: the user's invitation, and the question for one
 //! - `answer_watch`: notices a dead connection by an unanswered request
 //! - `reconnect`: connecting at once for the user
@@ -40,6 +41,7 @@ mod moderation;
 mod own_messages;
 mod pending;
 mod pinned;
+mod read_marks;
 mod reconnect;
 mod requests;
 mod search;
@@ -61,6 +63,7 @@ use self::cursor::ReceiveCursor;
 use self::moderation::RemovedMessages;
 use self::pending::PendingRequests;
 use self::pinned::PinnedSessions;
+use self::read_marks::RoomMark;
 use crate::model::{
     ChatCommand, ConnectionState, Event, Moment, NameKey, Position, Refusal, RequestTag, RoomName,
     SessionId,
@@ -84,8 +87,11 @@ const MAX_PENDING_BYTES: usize = 1 << 20;
 const REQUESTED_FEATURES: u64 = feature::RESUME;
 
 /// Protocol features that `hello` also requests if [`Settings::observe`] is true.
-const OBSERVER_FEATURES: u64 =
-    feature::PRESENCE | feature::SEARCH | feature::EVENTS | feature::DIRECTORY;
+const OBSERVER_FEATURES: u64 = feature::PRESENCE
+    | feature::SEARCH
+    | feature::EVENTS
+    | feature::DIRECTORY
+    | feature::READ_MARKS;
 
 /// Phase of the connection: the state of the link's state machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,6 +167,8 @@ pub struct Link {
     /// Number of the person whom the user is, if the user has claimed the name; `None` if that is
     /// not known.
     own_person: Option<SessionId>,
+    /// How far the user has read each room, and the direct messages.
+    read_marks: Vec<RoomMark>,
     /// Session state to save to disk, with the token for the next join. `None` before the first
     /// `welcome`, unless a saved session was restored.
     saved: Option<SavedSession>,
@@ -225,6 +233,7 @@ impl Link {
             pending: PendingRequests::default(),
             pinned_sessions: PinnedSessions::default(),
             own_person: None,
+            read_marks: Vec::new(),
             preserved_position: None,
             sends_position: settings.observe,
             own_sessions: Vec::new(),
@@ -510,6 +519,7 @@ impl Link {
         if self.persist_at.take().is_some() {
             self.persist();
         }
+        self.send_last_marks();
         if self.is_connected() {
             self.push_output(Output::Disconnect);
         }

@@ -68,6 +68,9 @@ impl Link {
                 }
             }
             Command::Invite(invite) => self.on_invite(now, invite),
+            Command::MarkRead { room, sequence } => {
+                self.mark_read(now, room.as_deref().unwrap_or_default(), sequence);
+            }
             Command::Finish { patience } => {
                 self.draining = Some(Draining { patience, last_answer: now });
             }

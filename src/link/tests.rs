@@ -9,6 +9,7 @@ mod log_change;
 mod model_server;
 mod moderation;
 mod names;
+mod read_marks;
 mod search;
 mod simulation;
 mod unanswered;
@@ -90,7 +91,7 @@ proptest! {
     #[test]
     fn arbitrary_server_bytes_do_not_panic(
         bodies in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..40), 0..40),
-        kinds in prop::collection::vec(prop::option::of(60_u8..80), 40),
+        kinds in prop::collection::vec(prop::option::of(60_u8..90), 40),
     ) {
         let mut sim = Simulation::new(settings(), ModelServer::new());
         sim.run_until_idle();
@@ -274,8 +275,7 @@ fn only_abandoned_connections_are_reset() {
         let Some(ClientFrame::Hello(hello)) = sim.to_server.front() else {
             panic!("no hello");
         };
-        let shown = feature::PRESENCE | feature::SEARCH | feature::EVENTS | feature::DIRECTORY;
-        let others = if observe { shown } else { 0 };
+        let others = if observe { OBSERVER_FEATURES } else { 0 };
         assert_eq!(hello.features, feature::RESUME | others);
         sim.run_until_idle();
         sim.advance(Duration::from_secs(60));

@@ -37,6 +37,7 @@ impl Link {
             self.send(Ping { token: 0 });
         }
         self.run_answer_watch(now);
+        self.send_marks(now);
         if self.persist_at.is_some_and(|at| now >= at) {
             self.persist_at = None;
             self.persist();
@@ -93,6 +94,7 @@ impl Link {
                         + if self.ping_outstanding { idle_after } else { ping_after },
                 );
                 due.extend(self.answer_due());
+                due.extend(self.marks_due());
             }
         }
         due.extend(self.draining.map(|it| it.last_answer + it.patience));

@@ -120,8 +120,8 @@ const SEARCH_TIMEOUT: Duration = Duration::from_secs(2);
 /// - A read that cannot be performed is answered with [`ReadFailed`]; the log remains usable.
 /// - A log that has broken down ends its events (see [`Log::poll_event`]).
 pub trait Log: Send {
-    /// Makes changes to the log in this order: appends drafts, stores session records, and deletes
-    /// sessions.
+    /// Makes changes to the log in this order: appends drafts, stores session records and read marks,
+    /// and deletes sessions.
     ///
     /// # Messages and facts
     /// Each draft ([`Proposal::Message`], [`Proposal::Fact`]) is answered once: in a
@@ -149,6 +149,11 @@ pub trait Log: Send {
     /// resumed. It also deletes the session's direct messages, including those proposed before. The
     /// other session of a direct message keeps its copy. While the number is that of a person who
     /// has claimed a name, the direct messages stay: they are the person's.
+    ///
+    /// # Read marks
+    /// [`Proposal::KeepReadMarks`] replaces the read marks of persons, which are restored after a
+    /// restart ([`read_marks`](crate::hub::RestoredState::read_marks)). They have no place in the
+    /// order of the log, and no event answers. A log that does not survive a restart ignores them.
     ///
     /// # Volatile changes
     /// Each [`Proposal::Volatile`] is answered once, in a [`LogEvent::Committed`], in the order in

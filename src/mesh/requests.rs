@@ -61,6 +61,7 @@ impl Mesh {
             Command::Password(_)
             | Command::Name(_)
             | Command::Invite(_)
+            | Command::MarkRead { .. }
             | Command::Reconnect { .. } => {}
             Command::Finish { patience } => {
                 let (progress_at, undelivered, check_at) = (now.moment, usize::MAX, now.moment);

@@ -191,6 +191,13 @@ pub enum Event {
         /// Username.
         name: String,
     },
+    /// The user has read this far: on another device, or before this client joined.
+    ReadMark {
+        /// Canonical name of the room; `None`: the direct messages.
+        room: Option<String>,
+        /// Sequence of the last message that was read.
+        sequence: Sequence,
+    },
     /// Event about moderation.
     Moderation(ModerationEvent),
     /// Error that does not answer a pending request.

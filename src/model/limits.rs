@@ -100,6 +100,13 @@ pub const MAX_LISTED_ITEMS: usize = 30;
 /// Maximum number of direct messages, sent and received, that the log keeps of one session.
 pub const MAX_KEPT_DIRECT_MESSAGES: usize = 100;
 
+/// Maximum number of read marks that the server keeps of one person: of as many rooms, or of one
+/// less and the direct messages.
+pub const MAX_READ_MARKS_OF_PERSON: usize = 64;
+
+/// Maximum number of read marks that the server keeps of all persons.
+pub const MAX_READ_MARKS: usize = 20_000;
+
 /// Maximum number of references of refused messages that are remembered for one session. Beyond it,
 /// the lowest are forgotten: such a message, sent again, is taken for a duplicate and acknowledged.
 pub const MAX_REFUSED_REFERENCES: usize = 64;

@@ -23,6 +23,7 @@ mod moderation_text;
 mod name;
 mod network;
 mod peer;
+mod read_mark;
 mod request;
 mod sanitize;
 mod search;
@@ -71,6 +72,7 @@ pub use name::NAME_RULE;
 pub use name::{NameError, NameKey, RoomName, Username, strip_room_prefix};
 pub use network::{IpNetwork, NetworkError};
 pub use peer::{Lamport, Path, PathSet, PeerId, RoomClock};
+pub use read_mark::{PersonReadMarks, ReadMark};
 pub use request::{
     ChatCommand, ClaimAction, Command, Dialect, Password, PeerCommand, Request, RequestTag,
     RoomSelector, SearchRequest,

@@ -31,7 +31,7 @@ pub enum Dialect {
 }
 
 /// Command for an engine: a chat command, a command that only peers support, a password, a
-/// username, a reconnection, or a disconnection.
+/// username, a read mark, a reconnection, or a disconnection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Carries out a chat command. A client's engine queues it until the client has joined.
@@ -48,6 +48,15 @@ pub enum Command {
     /// one. If the engine has not asked, it keeps the invitation for the next join. Ignored once the
     /// client has joined. Peers ignore it.
     Invite(Option<InvitationCode>),
+    /// Says how far the user has read, for the user's other devices. No event answers. A client's
+    /// engine sends one every few seconds, the latest, and only where the name is claimed. Peers
+    /// ignore the command.
+    MarkRead {
+        /// Name of a joined room, in any spelling; `None`: the direct messages.
+        room: Option<String>,
+        /// Sequence of the last message that was read; `None`: the last one that was reported.
+        sequence: Option<Sequence>,
+    },
     /// Leaves gracefully: a client disconnects as soon as every request is answered, a peer leaves
     /// as soon as the other members have all its messages. Either also leaves when there was no
     /// progress for `patience`.

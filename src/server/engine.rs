@@ -263,7 +263,7 @@ impl Engine {
             }
             EngineInput::Received { connection, frames, memory } => {
                 for frame in frames {
-                    if !is_chat_message(&frame) {
+                    if !may_overtake_drafts(&frame) {
                         self.commit();
                     }
                     self.input_of(connection, Input::Received { connection, frame });
@@ -576,9 +576,14 @@ impl Engine {
     }
 }
 
-/// Returns true for frames that become drafts if they are valid: messages.
-fn is_chat_message(frame: &Decoded<ClientFrame>) -> bool {
-    matches!(frame, Decoded::Frame(frame) if frame.class() == FrameClass::Message)
+/// Returns true for frames that may be handled before the log has the drafts of earlier messages:
+/// messages themselves, and read marks, which are about messages that were sent out.
+fn may_overtake_drafts(frame: &Decoded<ClientFrame>) -> bool {
+    let class = match frame {
+        Decoded::Frame(frame) => frame.class(),
+        Decoded::Ignored | Decoded::Malformed(_) => return false,
+    };
+    matches!(class, FrameClass::Message | FrameClass::Mark)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use super::name_question::execute_answer;
 use super::render::{LineKind, RenderedText, error_line};
 use super::safe::safe_name;
 use super::search_query::parse_search;
-use super::view_state::SharedViewState;
+use super::view_state::{Dialect, SharedViewState};
 use crate::model::{
     ChatCommand, Command, ModerationCommand, Request, RequestTag, RoomSelector, SearchRequest,
 };
@@ -66,6 +66,10 @@ pub(super) fn execute_line(
                 let to = safe_name(to);
                 tell(information(&format!("-- you ignore {to}, so you will not see an answer")));
             }
+            if let Some(mark) = mark_of_writer(&command, view) {
+                let _ =
+                    requests.blocking_send(Request { tag: RequestTag::default(), command: mark });
+            }
             return send_chat_command(command, view, requests);
         }
         Ok(ParsedLine::Search(typed)) => match build_search(&typed, view) {
@@ -112,6 +116,19 @@ pub(super) fn execute_line(
         Err(error_text) => tell(input_error(&error_text, view)),
     }
     AfterLine::Continue
+}
+
+/// Returns the command that marks as read what a person at the keyboard has seen, when they write
+/// into a room, or a direct message. `None` if the command sends no message, or nobody types.
+fn mark_of_writer(command: &ChatCommand, view: &SharedViewState) -> Option<Command> {
+    let room = match command {
+        ChatCommand::Direct { .. } => None,
+        ChatCommand::Say { room: RoomSelector::Named(room), .. } => Some(room.clone()),
+        ChatCommand::Say { .. } => Some(view.with(|it| it.current_room().map(str::to_owned))?),
+        _ => return None,
+    };
+    let is_read = view.with(|it| it.has_reader && it.dialect == Dialect::Server);
+    is_read.then_some(Command::MarkRead { room, sequence: None })
 }
 
 /// Executes a command about the ignore list. Tells the user what has happened, or why the command
@@ -209,4 +226,41 @@ pub(super) fn request_finish(requests: &Sender<Request>, patience: Duration) {
     let request = Request { tag: RequestTag::default(), command: Command::Finish { patience } };
     // An error means only that the driver has ended already.
     let _ = requests.blocking_send(request);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Style;
+
+    /// Who writes into a room, or a direct message, has read what is there; but not a script, not
+    /// among peers, and not by another command.
+    #[test]
+    fn writer_has_read_the_room() {
+        let text = || "hi".to_owned();
+        let say = |room| ChatCommand::Say { room, style: Style::SAID, text: text() };
+        let (to, style, session) = ("bob".to_owned(), Style::SAID, None);
+        let direct = ChatCommand::Direct { to, session, style, text: text() };
+        let attic = || RoomSelector::Named("attic".to_owned());
+        for (dialect, has_reader) in
+            [(Dialect::Server, true), (Dialect::Server, false), (Dialect::Peers, true)]
+        {
+            let view = SharedViewState::with_dialect(dialect);
+            view.with(|it| {
+                it.has_reader = has_reader;
+                it.rooms = vec!["lobby".to_owned()];
+            });
+            let marked = |command: &ChatCommand| match mark_of_writer(command, &view) {
+                Some(Command::MarkRead { room, sequence: None }) => Some(room),
+                None => None,
+                other => panic!("{other:?}"),
+            };
+            let is_expected = dialect == Dialect::Server && has_reader;
+            let expect = |room: Option<&str>| is_expected.then(|| room.map(str::to_owned));
+            assert_eq!(marked(&say(RoomSelector::First)), expect(Some("lobby")));
+            assert_eq!(marked(&say(attic())), expect(Some("attic")));
+            assert_eq!(marked(&direct), expect(None));
+            assert_eq!(marked(&ChatCommand::Members { room: attic() }), None);
+        }
+    }
 }

@@ -181,6 +181,19 @@ mod tests {
             assert_eq!(command(&line), Ok(Command::Chat(ChatCommand::Claim(action))));
             assert!(command_of(&line, Dialect::Peers).is_err());
         }
+        let mark = |room: Option<&str>, sequence: Option<u64>| {
+            let (room, sequence) = (room.map(str::to_owned), sequence.map(Sequence));
+            Ok(Command::MarkRead { room, sequence })
+        };
+        for (fields, expected) in [
+            ("", mark(None, None)),
+            (r##","room":"#lobby","seq":7"##, mark(Some("lobby"), Some(7))),
+            (r#","room":null,"seq":"8""#, mark(None, Some(8))),
+        ] {
+            let line = format!(r#"{{"type":"mark_read"{fields}}}"#);
+            assert_eq!(command(&line), expected);
+            assert!(command_of(&line, Dialect::Peers).is_err());
+        }
         let link = r#"{"type":"link"}"#;
         assert!(matches!(
             command(link),

@@ -39,6 +39,8 @@ pub struct ViewState {
     topics: BTreeMap<NameKey, String>,
     /// Messages that were shown lately, to remove one of them.
     pub recent_messages: RecentMessages,
+    /// True if a person at a keyboard types the lines: who writes into a room has read it.
+    pub has_reader: bool,
     /// Number of invalid input lines so far.
     pub input_errors: usize,
     /// Question for another username. It is open after a username was refused, until the user

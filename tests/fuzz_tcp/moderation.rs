@@ -8,14 +8,14 @@ use pi_chat::model::{
     SessionId, SlowMode, Topic, UserSelector, Username,
 };
 use pi_chat::wire::tcp::{
-    AnnounceRequest, Claim, ClientFrame, Directory, Moderate, Remove, RoleRequest,
+    AnnounceRequest, Claim, ClientFrame, Directory, MarkRead, Moderate, Remove, RoleRequest,
     SanctionsRequest, TopicRequest,
 };
 
 /// Returns a moderation frame of a client. Many are invalid, and most clients may do nothing.
 pub(crate) fn frame(reference: Reference, bytes: &mut Bytes<'_>) -> ClientFrame {
     let room = bytes.name();
-    match bytes.u8() % 8 {
+    match bytes.u8() % 9 {
         0 => TopicRequest { reference, room, text: bytes.text() }.into(),
         1 => {
             let sequence = Sequence(bytes.number());
@@ -29,6 +29,7 @@ pub(crate) fn frame(reference: Reference, bytes: &mut Bytes<'_>) -> ClientFrame 
             RoleRequest { reference, room, username, session, role: bytes.u8() % 4 }.into()
         }
         6 => Claim { reference, action: bytes.u8() % 6, code_hash: [bytes.u8() % 3; 32] }.into(),
+        7 => MarkRead { room, sequence: Sequence(bytes.number()) }.into(),
         _ => Moderate {
             reference,
             action: bytes.u8() % 9,

@@ -174,7 +174,7 @@ fn decode(from: &str, body: &[u8]) -> Outcome {
                 frame.encode(&mut encoded);
                 let fields = fields_of!(&frame, ClientFrame: Hello Say Direct Enter Leave
                     History Members Ping Pong Search Topic Remove Moderate Sanctions Directory
-                    Announce Role; Claim(it) => claim_fields(it), Join(it) => join_fields(it));
+                    Announce Role MarkRead; Claim(it) => claim_fields(it), Join(it) => join_fields(it));
                 Outcome::Frame(frame.kind(), fields, encoded)
             }
             Decoded::Ignored => Outcome::Ignored,
@@ -185,7 +185,7 @@ fn decode(from: &str, body: &[u8]) -> Outcome {
                 frame.encode(&mut encoded);
                 let fields = fields_of!(&frame, ServerFrame: Ping Pong Welcome Entered
                     End Left Roster Presence Accepted Notice Error Done Removed
-                    TopicChanged RoomModes RoleChanged SanctionsList Rooms Sanctioned;
+                    TopicChanged RoomModes RoleChanged SanctionsList Rooms ReadMark Sanctioned;
                     ServerHello(it) => server_hello_fields(it),
                     Entry(it) => with_person(fields(it), "person", it.person),
                     DirectEntry(it) => with_person(fields(it), "from_person", it.from_person));

@@ -75,7 +75,11 @@ fn server_log(directory: &Path) -> RestoredState {
     direct.draft.person = Some(SessionId(3));
     rows::insert_direct(&transaction, &direct, to, &name).unwrap();
     transaction
-        .execute_batch("INSERT INTO mailboxes (session, sequence) VALUES (3, 102), (4, 102)")
+        .execute_batch(
+            "INSERT INTO mailboxes (session, sequence) VALUES (3, 102), (4, 102);
+             INSERT INTO read_marks VALUES
+                 (4, 'lobby', 101, 0), (4, 'attic', 85, 1), (4, '', 110, 2);",
+        )
         .unwrap();
     transaction.commit().unwrap();
     drop(connection);
@@ -107,6 +111,9 @@ fn import_preserves_direct_messages_and_sessions() {
     assert_ne!(after.log_id, before.log_id, "clients begin afresh");
     assert_eq!(after.head, Sequence(5));
     assert_eq!(after.next_session, SessionId(7));
+    // Read marks stay at the messages that were read last.
+    let marks: Vec<_> = after.read_marks[0].marks.iter().map(|it| it.sequence.0).collect();
+    assert_eq!(marks, [2, 0, 4]);
     // The last references of the sessions are restored. They are not computed from the new
     // sequences.
     assert_eq!(after.sessions, before.sessions);

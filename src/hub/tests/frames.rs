@@ -172,6 +172,7 @@ pub(super) fn summarize(received: &ClientEvent) -> String {
                 it.items.iter().map(|it| format!("{} {} {:?}", it.name, it.members, it.topic));
             format!("rooms {:?} last {}", items.collect::<Vec<_>>(), it.last)
         }
+        ServerFrame::ReadMark(it) => format!("read {} {}", it.room, it.sequence.0),
         ServerFrame::Sanctioned(it) => {
             format!("sanctioned {} {:?} by {:?} {:?}", it.action, it.room, it.by, it.reason)
         }

@@ -10,8 +10,8 @@ use crate::hub::{
 };
 use crate::identity::ProofContext;
 use crate::model::{
-    Draft, ErrorCode, FactDraft, HubSettings, LogId, Moment, Position, Sequence, SessionId,
-    SessionRecord, SharedEntry, SharedFact, Timestamp, Token,
+    Draft, ErrorCode, FactDraft, HubSettings, LogId, Moment, PersonReadMarks, Position, Sequence,
+    SessionId, SessionRecord, SharedEntry, SharedFact, Timestamp, Token,
 };
 use crate::moderation::ModerationState;
 use crate::wire::tcp::{ClientFrame, Decoded, Join, Welcome, entry_frame};
@@ -100,6 +100,8 @@ pub(super) struct Harness {
     pub(super) read_requests: Vec<ReadRequest>,
     /// Session records persisted so far.
     pub(super) persisted_sessions: Vec<SessionRecord>,
+    /// Read marks that were to be stored so far, one list for each write.
+    pub(super) kept_marks: Vec<Vec<PersonReadMarks>>,
     /// Sessions deleted so far.
     pub(super) deleted_sessions: Vec<SessionId>,
     /// Rooms closed so far.
@@ -158,6 +160,7 @@ impl Harness {
             pending_outcomes: VecDeque::new(),
             read_requests: Vec::new(),
             persisted_sessions: Vec::new(),
+            kept_marks: Vec::new(),
             deleted_sessions: Vec::new(),
             closed_rooms: Vec::new(),
             reached_quotas: Vec::new(),
@@ -249,6 +252,7 @@ impl Harness {
             Output::Propose(Proposal::PersistSession(record)) => {
                 self.persisted_sessions.push(record);
             }
+            Output::Propose(Proposal::KeepReadMarks(marks)) => self.kept_marks.push(marks),
             Output::Propose(Proposal::Volatile(draft)) => self.pending_volatile.push_back(draft),
             Output::Propose(Proposal::DeleteSession(session)) => {
                 self.deleted_sessions.push(session);

@@ -8,7 +8,8 @@ use super::harness::*;
 use crate::hub::session_persistence::hash_token;
 use crate::hub::{Hub, RestoredState};
 use crate::model::{
-    HubSettings, Reference, RoomName, SessionId, SessionRecord, Target, Timestamp, Token,
+    HubSettings, PersonReadMarks, Reference, RoomName, SessionId, SessionRecord, Target, Timestamp,
+    Token,
 };
 use crate::moderation::ModerationState;
 
@@ -31,6 +32,13 @@ impl Harness {
         sessions.into_values().collect()
     }
 
+    /// Returns the read marks that are stored.
+    fn stored_marks(&self) -> Vec<PersonReadMarks> {
+        let latest: BTreeMap<SessionId, PersonReadMarks> =
+            self.kept_marks.iter().flatten().map(|it| (it.person, it.clone())).collect();
+        latest.into_values().filter(|it| !it.marks.is_empty()).collect()
+    }
+
     /// Crashes the server and restarts it `after` milliseconds later. All connections, and all
     /// requests pending at the log, are lost.
     pub(super) fn restart(&mut self, settings: HubSettings, after: u64) {
@@ -50,6 +58,7 @@ impl Harness {
             rooms,
             sequence_gaps: Vec::new(),
             moderation: ModerationState::fold(&self.facts),
+            read_marks: self.stored_marks(),
         };
         self.clients.clear();
         self.pending_drafts.clear();

@@ -6,7 +6,7 @@ use crate::model::{
 };
 use crate::wire::tcp::{
     Accepted, ClientFrame, Direct, DirectEntry, End, Entered, Entry, Error, History, Join, Left,
-    Pong, Proof, Search, ServerFrame, ServerHello, Welcome, flag,
+    MarkRead, Pong, Proof, Search, ServerFrame, ServerHello, Welcome, flag,
 };
 
 /// Session number of the author of the messages of [`ModelServer::other_says`].
@@ -62,6 +62,8 @@ pub(super) struct ModelServer {
     pub(super) received_directs: Vec<Direct>,
     /// Room from which the user is banned, as its key; `None` if there is none.
     pub(super) banned_room: Option<&'static str>,
+    /// Read marks received.
+    pub(super) received_marks: Vec<MarkRead>,
     /// Requests about moderation received. The server does not answer them.
     pub(super) received_moderation: Vec<ClientFrame>,
 }
@@ -92,6 +94,7 @@ impl ModelServer {
             refuses_invites: false,
             credentials: Vec::new(),
             received_directs: Vec::new(),
+            received_marks: Vec::new(),
             received_moderation: Vec::new(),
             features: 0,
             search_error: None,
@@ -252,6 +255,10 @@ impl ModelServer {
             | ClientFrame::Role(_)
             | ClientFrame::Claim(_) => {
                 self.received_moderation.push(frame);
+                vec![]
+            }
+            ClientFrame::MarkRead(mark) => {
+                self.received_marks.push(mark);
                 vec![]
             }
             ClientFrame::Members(_) => panic!("this test asks for nothing of the kind"),

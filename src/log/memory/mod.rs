@@ -366,7 +366,7 @@ impl MemoryLog {
 }
 
 impl Log for MemoryLog {
-    /// Ignores session records: sessions in memory do not survive a restart.
+    /// Ignores session records and read marks: nothing in memory survives a restart.
     fn propose(&mut self, now: Now, proposals: Vec<Proposal>) {
         let mut items = Vec::with_capacity(proposals.len());
         let mut refusals = Vec::new();
@@ -388,7 +388,7 @@ impl Log for MemoryLog {
                     let fact = self.append_fact(time, draft);
                     items.push(LogItem::Fact { ticket: Some(ticket), fact });
                 }
-                Proposal::PersistSession(_) => {}
+                Proposal::PersistSession(_) | Proposal::KeepReadMarks(_) => {}
                 Proposal::DeleteSession(session) => self.delete_session(session),
                 Proposal::Volatile(draft) => items.push(self.volatile.commit(draft)),
             }

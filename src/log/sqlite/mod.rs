@@ -21,6 +21,7 @@
 //! | `directory` | the directory, its lock and its permissions |
 //! | `schema`, `database`, `rows`, `facts` | tables and their versions; connections; entries and sessions as rows; facts and the moderation state as rows |
 //! | `facts` | facts and the moderation state as rows |
+//! | `read_marks` | what persons have read, as rows |
 //! | `recovery` | log id and state when the log is opened |
 //! | `server_key` | the server's key pair |
 //! | `sequencer` | assigns sequences and links, without I/O |
@@ -36,6 +37,7 @@ pub(crate) mod facts;
 mod index_purge;
 mod pending;
 mod queries;
+mod read_marks;
 mod reader;
 pub(crate) mod recovery;
 pub(crate) mod retention;
@@ -229,7 +231,10 @@ fn draft_bytes(proposal: &Proposal) -> usize {
     match proposal {
         Proposal::Message(draft) => DRAFT_OVERHEAD + draft.text.as_str().len(),
         Proposal::Fact { draft, .. } => DRAFT_OVERHEAD + fact_text_bytes(draft),
-        Proposal::PersistSession(_) | Proposal::DeleteSession(_) | Proposal::Volatile(_) => 0,
+        Proposal::PersistSession(_)
+        | Proposal::DeleteSession(_)
+        | Proposal::KeepReadMarks(_)
+        | Proposal::Volatile(_) => 0,
     }
 }
 
@@ -283,6 +288,9 @@ impl Log for SqliteLog {
                 }
                 Proposal::DeleteSession(session) => {
                     requests.push(WriteRequest::DeleteSession(session));
+                }
+                Proposal::KeepReadMarks(marks) => {
+                    requests.extend(marks.into_iter().map(WriteRequest::KeepReadMarks));
                 }
                 Proposal::Volatile(draft) => items.push(self.volatile.commit(draft)),
             }

@@ -75,12 +75,13 @@ impl PendingWrites {
         self.unwritten.get_or_insert_with(collect).clone()
     }
 
-    /// Removes changes of sessions that later changes replace. One change for each session is
+    /// Removes changes of sessions and read marks that later changes replace. One change for each session is
     /// enough, however long the disk fails; but the record with the greatest session number is kept
     /// even if its session is deleted later. Keeps all entries, facts and sequence gaps.
     fn compact(&mut self) {
         let mut greatest = self.changes.iter().filter_map(persisted_session).max();
         let mut seen = HashSet::new();
+        let mut marked = HashSet::new();
         let mut kept: Vec<Change> = Vec::new();
         for change in self.changes.drain(..).rev() {
             let is_latest = match &change {
@@ -94,6 +95,7 @@ impl PendingWrites {
                 Change::PersistLastReference(session, ..) | Change::DeleteSession(session, ..) => {
                     seen.insert(*session)
                 }
+                Change::KeepReadMarks(marks) => marked.insert(marks.person),
             };
             if is_latest {
                 kept.push(change);

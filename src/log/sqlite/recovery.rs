@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::database::{property, read_property, write_property};
 use super::facts;
+use super::read_marks;
 use super::rows::{self, sequence_from_sql};
 use super::sequence_gaps;
 use super::server_key::StoredServerKey;
@@ -178,7 +179,7 @@ fn file_id(path: &Path) -> Result<String, StoreError> {
 }
 
 /// Reads the state that the hub restores: head, next session number, sessions, rooms, sequence
-/// gaps, moderation state. Skips damaged sessions, rooms and facts. Corrects the session records by
+/// gaps, moderation state, read marks. Skips damaged sessions, rooms and facts. Corrects the session records by
 /// later messages ([`apply_later_messages`]), but only in the result. `log_id` becomes part of the
 /// result.
 pub(crate) fn restore_state(
@@ -198,7 +199,17 @@ pub(crate) fn restore_state(
     let (rooms, sequence_gaps) =
         (recent_room_names(connection)?, sequence_gaps::read_all(connection)?);
     let moderation = facts::read_state(connection)?;
-    Ok(RestoredState { log_id, head, next_session, sessions, rooms, sequence_gaps, moderation })
+    let read_marks = read_marks::read_all(connection)?;
+    Ok(RestoredState {
+        log_id,
+        head,
+        next_session,
+        sessions,
+        rooms,
+        sequence_gaps,
+        moderation,
+        read_marks,
+    })
 }
 
 /// Returns the head of the log: the greatest sequence among the stored head, the room entries, the

@@ -88,6 +88,15 @@ const MIGRATIONS: &[&str] = &[
     ALTER TABLE entries ADD COLUMN person INTEGER;
     ALTER TABLE directs ADD COLUMN person INTEGER;
     ",
+    // Format 7: read marks.
+    "
+    -- How far a person has read a room, given by its key, or their direct messages (empty).
+    -- `place`: in ascending order of the time when the marks were set.
+    CREATE TABLE read_marks (
+        person INTEGER NOT NULL, room TEXT NOT NULL, sequence INTEGER NOT NULL,
+        place INTEGER NOT NULL, PRIMARY KEY (person, room)
+    ) STRICT, WITHOUT ROWID;
+    ",
 ];
 
 /// Returns the latest format (schema version), which this program reads and writes.

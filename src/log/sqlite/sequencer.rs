@@ -7,13 +7,13 @@ use std::sync::Arc;
 use super::super::LogEvent;
 use crate::hub::{FactTicket, LogItem, NotStoredReason, Ticket};
 use crate::model::{
-    Draft, Fact, FactDraft, LogEntry, NameKey, Reference, Sequence, SessionId, SessionRecord,
-    SharedEntry, SharedFact, Target, Timestamp,
+    Draft, Fact, FactDraft, LogEntry, NameKey, PersonReadMarks, ReadMark, Reference, Sequence,
+    SessionId, SessionRecord, SharedEntry, SharedFact, Target, Timestamp,
 };
 use crate::moderation::{ModerationState, RegisterChange, SpeechError};
 
-/// Write request to the log: append a message or a fact, store a session record, or delete a
-/// session. A clock change is marked by a write request too. [`Sequencer::plan`] turns write
+/// Write request to the log: append a message or a fact, store a session record or read marks, or
+/// delete a session. A clock change is marked by a write request too. [`Sequencer::plan`] turns write
 /// requests into changes.
 #[derive(Clone, Debug)]
 pub(super) enum WriteRequest {
@@ -27,6 +27,8 @@ pub(super) enum WriteRequest {
     PersistSession(SessionRecord),
     /// A session to delete.
     DeleteSession(SessionId),
+    /// The read marks of a person, to store in place of the former ones.
+    KeepReadMarks(PersonReadMarks),
 }
 
 impl WriteRequest {
@@ -37,7 +39,7 @@ impl WriteRequest {
 }
 
 /// Change to write to the database: an entry, a fact, a session record, a last reference, the
-/// deletion of a session, or a sequence gap.
+/// deletion of a session, read marks, or a sequence gap.
 #[derive(Clone, Debug)]
 pub(super) enum Change {
     /// An entry to insert.
@@ -54,9 +56,14 @@ pub(super) enum Change {
     /// A session to delete. The sequence is the head of the log at that point. True: its direct
     /// messages stay, because the number is that of a person.
     DeleteSession(SessionId, Sequence, bool),
+    /// The read marks of a person, to store in place of the former ones.
+    KeepReadMarks(PersonReadMarks),
     /// A sequence gap `(first, second]` to store. Its sequences are never assigned.
     SkipSequences(Sequence, Sequence),
 }
+
+/// Approximate memory of a read mark, in bytes: with the key of a name of usual length.
+const READ_MARK_BYTES: usize = size_of::<ReadMark>() + 32;
 
 impl Change {
     /// Returns the approximate memory of the change, in bytes.
@@ -66,6 +73,7 @@ impl Change {
             // The fact may also be the value of the change.
             Self::Fact(_, fact, _) => size_of::<Fact>() + fact_text_bytes(&fact.draft),
             Self::PersistSession(record, _) => record.refused.len() * size_of::<Reference>(),
+            Self::KeepReadMarks(marks) => marks.marks.len() * READ_MARK_BYTES,
             Self::PersistLastReference(..) | Self::DeleteSession(..) | Self::SkipSequences(..) => 0,
         };
         size_of::<Self>() + text
@@ -79,6 +87,7 @@ impl Change {
             | Self::PersistSession(..)
             | Self::PersistLastReference(..)
             | Self::DeleteSession(..)
+            | Self::KeepReadMarks(..)
             | Self::SkipSequences(..) => None,
         }
     }
@@ -233,6 +242,7 @@ impl Sequencer {
                     let is_person = moderation.claim_of_person(session).is_some();
                     changes.push(Change::DeleteSession(session, delta.head, is_person));
                 }
+                WriteRequest::KeepReadMarks(marks) => changes.push(Change::KeepReadMarks(marks)),
             }
         }
         let has_unreported_clock_change = clock_was_set && items.is_empty();
@@ -303,8 +313,10 @@ impl Sequencer {
                     self.unpersisted_sessions.remove(session);
                     self.last_references.remove(session);
                 }
-                Change::Fact(..) | Change::PersistLastReference(..) | Change::SkipSequences(..) => {
-                }
+                Change::Fact(..)
+                | Change::PersistLastReference(..)
+                | Change::KeepReadMarks(..)
+                | Change::SkipSequences(..) => {}
             }
         }
     }
@@ -381,6 +393,7 @@ impl Plan {
                 Change::DeleteSession(session, ..) => {
                     requests.push(WriteRequest::DeleteSession(session));
                 }
+                Change::KeepReadMarks(marks) => requests.push(WriteRequest::KeepReadMarks(marks)),
                 Change::PersistLastReference(..) | Change::SkipSequences(..) => {}
             }
         }

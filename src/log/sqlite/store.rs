@@ -11,6 +11,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::database::{BUSY_TIMEOUT, property, read_property, write_property};
 use super::facts;
+use super::read_marks;
 use super::retention::{self, RetentionProgress, RetentionStepResult};
 use super::rows::{self, sequence_to_sql, u64_to_sql};
 use super::sequence_gaps;
@@ -231,6 +232,7 @@ fn apply_change(
             }
             rows::delete_session(connection, *session)
         }
+        Change::KeepReadMarks(marks) => read_marks::replace(connection, marks),
         Change::SkipSequences(from, to) => {
             sequence_gaps::store(connection, *from, *to)?;
             // No sequence of the gap may be assigned, even if no message follows.

@@ -6,6 +6,8 @@ mod peers;
 mod search_results;
 mod server_info;
 
+use std::collections::BTreeMap;
+
 use jiff::civil::Date;
 
 use self::layout::{CONTINUATION_PREFIX, MIN_WIDTH, indent};
@@ -16,7 +18,7 @@ use super::safe::{safe_line, safe_name, sanitize_text};
 use super::view_state::{Dialect, SharedViewState};
 use crate::model::{
     ConnectionState, DirectMessage, ErrorCode, Event, JoinedServer, Message, NameKey, Refusal,
-    RosterNote, Security, Style, Timestamp, invited_name,
+    RosterNote, Security, Sequence, Style, Timestamp, invited_name,
 };
 
 /// Maximum number of names that one line lists. Further names are only counted.
@@ -67,6 +69,9 @@ pub(super) struct Renderer {
     width: Option<usize>,
     /// True once the history after the first join has been shown completely.
     has_joined: bool,
+    /// How far the user has read each room, by the key of its name: from the server's answer to a
+    /// join or `/join` until the end of the history that follows, or until a line says what is new.
+    read_marks: BTreeMap<NameKey, Sequence>,
     /// True from a welcome to the end of the history that follows it.
     is_replaying: bool,
     /// Text about retention at the last welcome; `None` before the first one. A later welcome shows
@@ -87,6 +92,7 @@ impl Renderer {
             last_date: None,
             width: None,
             has_joined: false,
+            read_marks: BTreeMap::new(),
             is_replaying: false,
             last_retention: None,
         }
@@ -107,6 +113,7 @@ impl Renderer {
         if matches!(event, Event::HistoryEnd { .. }) {
             let hidden = std::mem::take(&mut self.hidden_messages);
             self.render_hidden(hidden, &mut out);
+            self.read_marks.clear();
         }
         match event {
             Event::Message(it) if self.ignore_list.hides_message(it) => {
@@ -197,6 +204,12 @@ impl Renderer {
                 );
                 out.push(RenderedText { text, kind: LineKind::Chat, bell: false });
             }
+            Event::ReadMark { room, sequence } => {
+                let is_joined = |it: &&String| self.view.with(|view| view.rooms.contains(*it));
+                if let Some(room) = room.as_ref().filter(is_joined) {
+                    self.read_marks.insert(NameKey::of(room), *sequence);
+                }
+            }
             Event::Connection(state) => self.render_state(state, &mut out),
             Event::Moderation(event) => self.render_moderation(event, &mut out),
             Event::Acknowledged { unechoed: Some(text), .. } => {
@@ -239,6 +252,7 @@ impl Renderer {
     /// changed ([`Self::render_date_change`]). The bell rings if the message is new, is another
     /// user's, and mentions the user.
     fn render_message(&mut self, message: &Message, out: &mut Vec<RenderedText>) {
+        self.render_unread_line(message, out);
         self.render_date_change(message.time, out);
         let room = if self.view.with(|it| it.has_several_rooms()) {
             format!("#{} ", safe_name(&message.room))
@@ -254,6 +268,18 @@ impl Renderer {
         let head = if message.late { format!("(late) {head}") } else { head };
         let when = self.local_time.format_time(message.time);
         out.push(self.message_lines(&when, message.history, &head, &message.text, bell));
+    }
+
+    /// Renders a line before the first message of a history that the user has not read, on any of
+    /// their devices. Does nothing if it is not known how far they have read.
+    fn render_unread_line(&mut self, message: &Message, out: &mut Vec<RenderedText>) {
+        let key = NameKey::of(&message.room);
+        let is_candidate = message.history && !message.requested && !message.own;
+        let is_unread = |read: &Sequence| is_candidate && message.sequence > *read;
+        if self.read_marks.get(&key).is_some_and(is_unread) {
+            self.read_marks.remove(&key);
+            out.push(self.room_line(&message.room, "new since you looked:"));
+        }
     }
 
     /// Renders a direct message: time, sender, recipient and text, after a line with the date if

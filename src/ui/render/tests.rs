@@ -63,6 +63,37 @@ fn messages_are_rendered() {
     assert_eq!(text, "-- Monday, 2026-11-23\n~[22:03:07] #lobby * bob waves");
 }
 
+/// In a history, a line stands before the first message that somebody else has written since the
+/// user looked, on any device; once for each room, and only where that is known.
+#[test]
+fn line_stands_before_what_is_new() {
+    let mut renderer = test_renderer();
+    renderer.view.with(|it| it.rooms = vec!["lobby".to_owned()]);
+    let mark = |room: &str, sequence| Event::ReadMark {
+        room: Some(room.to_owned()),
+        sequence: Sequence(sequence),
+    };
+    let old = |sequence, own| {
+        let sequence = Sequence(sequence);
+        let message = Message { sequence, own, history: true, ..message_from("bob", "hi") };
+        Event::Message(message)
+    };
+    let is_marked = |renderer: &mut Renderer, event: &Event| {
+        shown(renderer, event).starts_with("-- new since you looked:\n")
+    };
+    assert_eq!(shown(&mut renderer, &mark("lobby", 7)), "");
+    shown(&mut renderer, &mark("attic", 7));
+    let marked = [(6, false), (7, false), (8, true), (9, false), (10, false)]
+        .map(|(sequence, own)| is_marked(&mut renderer, &old(sequence, own)));
+    assert_eq!(marked, [false, false, false, true, false]);
+    assert!(renderer.read_marks.is_empty(), "the user is not in the attic");
+    let end =
+        Event::HistoryEnd { tag: RequestTag::default(), room: None, more: false, requested: false };
+    shown(&mut renderer, &mark("lobby", 7));
+    shown(&mut renderer, &end);
+    assert!(!is_marked(&mut renderer, &old(11, false)));
+}
+
 /// Returns a renderer for a user who ignores these names.
 fn renderer_ignoring(names: &[&str]) -> Renderer {
     let renderer = test_renderer();

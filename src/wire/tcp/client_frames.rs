@@ -243,6 +243,15 @@ pub struct Claim {
     pub code_hash: [u8; 32],
 }
 
+/// `mark_read`, kind 23: says how far the user has read. `docs/protocol/identity.md`, "Read marks".
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MarkRead {
+    /// Name of the room, in any spelling; empty: the direct messages.
+    pub room: String,
+    /// Sequence of the last message that the user has read.
+    pub sequence: Sequence,
+}
+
 /// `ping`, kind 9: keep-alive request of either side.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ping {

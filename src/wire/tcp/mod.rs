@@ -59,6 +59,8 @@ pub mod kind {
     pub const ROLE: u16 = 19;
     /// Kind number of the `claim` frame, which a client sends.
     pub const CLAIM: u16 = 20;
+    /// Kind number of the `mark_read` frame, which a client sends.
+    pub const MARK_READ: u16 = 23;
     /// Kind number of the `server_hello` frame, which a server sends.
     pub const SERVER_HELLO: u16 = 64;
     /// Kind number of the `welcome` frame, which a server sends.
@@ -97,6 +99,8 @@ pub mod kind {
     pub const SANCTIONS_LIST: u16 = 82;
     /// Kind number of the `rooms` frame, which a server sends.
     pub const ROOMS: u16 = 83;
+    /// Kind number of the `read_mark` frame, which a server sends.
+    pub const READ_MARK: u16 = 85;
     /// Kind number of the `sanctioned` frame, which a server sends.
     pub const SANCTIONED: u16 = 87;
 }
@@ -119,6 +123,9 @@ pub mod feature {
     pub const DIRECTORY: u64 = 32;
     /// The server is to be reached over TLS, at its default port of the same address.
     pub const TLS: u64 = 64;
+    /// The server keeps what a person has read, and tells it to the person's other devices. It is
+    /// provided together with [`IDENTITY`] only.
+    pub const READ_MARKS: u64 = 128;
 }
 
 /// Bits of the `flags` fields. A bit means different things in different frames.
@@ -291,6 +298,7 @@ frames! {
         Announce(AnnounceRequest) = kind::ANNOUNCE;
         Role(RoleRequest) = kind::ROLE;
         Claim(Claim) = kind::CLAIM, then code_hash;
+        MarkRead(MarkRead) = kind::MARK_READ;
     }
 }
 
@@ -318,6 +326,7 @@ frames! {
         RoleChanged(RoleChanged) = kind::ROLE_CHANGED;
         SanctionsList(SanctionsList) = kind::SANCTIONS_LIST;
         Rooms(Rooms) = kind::ROOMS;
+        ReadMark(ReadMark) = kind::READ_MARK;
         Sanctioned(Sanctioned) = kind::SANCTIONED;
     }
 }
@@ -346,6 +355,9 @@ pub enum FrameClass {
     /// Request that reads the log, moderates or asks for a list. It needs a reference, and costs the
     /// sender's address units of its own (section 12).
     ChargedRequest,
+    /// Read mark. It has no reference and no answer, and costs the sender's address as a
+    /// [`Self::ChargedRequest`] does.
+    Mark,
 }
 
 impl ClientFrame {
@@ -396,7 +408,8 @@ impl ClientFrame {
             | Self::Remove(_)
             | Self::Moderate(_)
             | Self::Announce(_)
-            | Self::Role(_) => 1,
+            | Self::Role(_)
+            | Self::MarkRead(_) => 1,
             // Each is a fact in the log, and everybody may send it.
             Self::Claim(_) => 30,
         }
@@ -421,6 +434,7 @@ impl ClientFrame {
             | Self::Announce(_)
             | Self::Role(_)
             | Self::Claim(_) => FrameClass::ChargedRequest,
+            Self::MarkRead(_) => FrameClass::Mark,
         }
     }
 
@@ -443,7 +457,9 @@ impl ClientFrame {
             Self::Announce(it) => it.reference,
             Self::Role(it) => it.reference,
             Self::Claim(it) => it.reference,
-            Self::Hello(_) | Self::Join(_) | Self::Ping(_) | Self::Pong(_) => Reference::NONE,
+            Self::Hello(_) | Self::Join(_) | Self::Ping(_) | Self::Pong(_) | Self::MarkRead(_) => {
+                Reference::NONE
+            }
         }
     }
 
@@ -471,6 +487,7 @@ impl ClientFrame {
             Self::Remove(it) => &[&it.room, &it.reason],
             Self::Moderate(it) => &[&it.room, &it.username, &it.reason],
             Self::Sanctions(it) => &[&it.room],
+            Self::MarkRead(it) => &[&it.room],
             Self::Announce(it) => &[&it.room, &it.text],
             Self::Role(it) => &[&it.room, &it.username],
             Self::Ping(_) | Self::Pong(_) | Self::Directory(_) | Self::Claim(_) => &[],

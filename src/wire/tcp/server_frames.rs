@@ -353,6 +353,16 @@ pub struct RoomItem {
     pub topic: String,
 }
 
+/// `read_mark`, kind 85: the user has read this far on another device.
+/// `docs/protocol/identity.md`, "Read marks".
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadMark {
+    /// Canonical name of the room; empty: the direct messages.
+    pub room: String,
+    /// Sequence of the last message that the user has read.
+    pub sequence: Sequence,
+}
+
 /// `sanctioned`, kind 87: a moderator has acted on this client's user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sanctioned {

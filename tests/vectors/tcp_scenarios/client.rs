@@ -377,11 +377,12 @@ frames! {
     client: Hello "hello" Join "join" Say "say" Direct "direct" Enter "enter" Leave "leave"
         History "history" Members "members" Ping "ping" Pong "pong" Search "search"
         Topic "topic" Remove "remove" Moderate "moderate" Sanctions "sanctions"
-        Directory "directory" Announce "announce" Role "role" Claim "claim";
+        Directory "directory" Announce "announce" Role "role" Claim "claim"
+        MarkRead "mark_read";
     server: Ping "ping" Pong "pong" ServerHello "server_hello" Welcome "welcome" Entered "entered"
         Entry "entry" DirectEntry "direct_entry" End "end" Left "left" Roster "roster"
         Presence "presence" Accepted "accepted" Notice "notice" Error "error"
         Done "done" Removed "removed" TopicChanged "topic_changed" RoomModes "room_modes"
         RoleChanged "role_changed" SanctionsList "sanctions_list" Rooms "rooms"
-        Sanctioned "sanctioned"
+        ReadMark "read_mark" Sanctioned "sanctioned"
 }

@@ -4,6 +4,7 @@ mod devices;
 mod expiry;
 mod identity;
 mod lists;
+mod read_marks;
 mod removals;
 mod requests;
 mod sending_out;

@@ -2,5 +2,6 @@
 
 mod damage;
 mod indexing;
+mod read_marks;
 mod recovery;
 mod unicode_search;

@@ -65,7 +65,7 @@ impl Writer {
 
     /// Commits a plan in memory, as pending writes, and sends its events. If that would exceed
     /// [`MAX_PENDING_BYTES`], the storage becomes [`StorageHealth::Refusing`]. In that state, the
-    /// plan's drafts are refused. Changes of sessions are kept in any case.
+    /// plan's drafts are refused. Changes of sessions and read marks are kept in any case.
     pub(super) fn keep_in_memory(&mut self, plan: Plan) {
         let bytes: usize = plan.changes.iter().map(Change::bytes).sum();
         let is_full = self.state.pending.bytes() + bytes > MAX_PENDING_BYTES;
@@ -92,9 +92,9 @@ impl Writer {
                 WriteRequest::Draft(_, draft) => self.refuse(Ticket::of_message(&draft)),
                 WriteRequest::Fact(_, ticket, _) => self.refuse(Ticket::Fact(ticket)),
                 WriteRequest::ClockSet => self.state.has_unreported_clock_change = true,
-                WriteRequest::PersistSession(_) | WriteRequest::DeleteSession(_) => {
-                    left.push(request)
-                }
+                WriteRequest::PersistSession(_)
+                | WriteRequest::DeleteSession(_)
+                | WriteRequest::KeepReadMarks(_) => left.push(request),
             }
         }
         self.sequencer.plan(self.sequencer.head, left)

@@ -1,6 +1,7 @@
 //! Tests of the writer on a full disk: a database that may not grow.
 
 mod persons;
+mod read_marks;
 mod removed_texts;
 
 use std::sync::atomic::AtomicUsize;
