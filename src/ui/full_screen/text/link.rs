@@ -1,6 +1,8 @@
 //! Finding links in a text.
 //!
-//! The page in a browser has nearly the same rules (`web/src/text/pieces.ts`).
+//! The page in a browser (`web/src/text/pieces.ts`) has the same rules, except in three places: here
+//! addresses of servers are links, too, and brackets of all kinds may belong to one; `*`, `_`, `~` and
+//! Chinese or Japanese punctuation at its end do not.
 
 use std::ops::Range;
 

@@ -313,6 +313,8 @@ mod tests {
     fn links_and_code_stay_whole() {
         let cases = [
             ("https://a.b/_c_/*d*/e", "<l>https://a.b/_c_/*d*/e<>"),
+            ("https://a.b/(*c*)", "<l>https://a.b/(*c*)<>"),
+            ("*a https://a.b/(*) d", "*a <l>https://a.b/(*)<> d"),
             ("(see https://a.b/c).", "(see <l>https://a.b/c<>)."),
             ("`curl https://a.b`", "<c>`curl https://a.b`<>"),
             ("`https://a.b` https://c.d", "<c>`https://a.b`<> <l>https://c.d<>"),
