@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use ratatui::buffer::Buffer;
+use ratatui::buffer::{Buffer, CellWidth as _};
 use ratatui::layout::{Position, Rect};
 use ratatui::style::{Modifier, Style};
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory as _};
@@ -19,7 +19,7 @@ const MASK: &str = "•";
 
 /// What is shown in place of a character that is not visible by itself, and below an accent without
 /// a letter.
-const DOTTED_CIRCLE: &str = "◌";
+const DOTTED_CIRCLE: char = '◌';
 
 /// What is shown in place of a wide character in an area of one column.
 const TOO_WIDE: &str = "…";
@@ -129,18 +129,14 @@ fn draw_piece(piece: &Piece<'_>, style: Style, x: u16, row: Rect, buffer: &mut B
     next
 }
 
-/// Returns what is drawn for a cluster: something that has a width.
+/// Returns what is drawn for a cluster: something that has a width. What has none, such as an accent
+/// without a letter, gets a circle; characters that are never visible are only the circle.
 pub(super) fn symbol(cluster: &str) -> Cow<'_, str> {
-    use ratatui::buffer::CellWidth as _;
     if cluster.cell_width() > 0 {
         return cluster.into();
     }
-    let is_mark = |c: char| c.general_category_group() == GeneralCategoryGroup::Mark;
-    if cluster.starts_with(is_mark) {
-        format!("{DOTTED_CIRCLE}{cluster}").into()
-    } else {
-        DOTTED_CIRCLE.into()
-    }
+    let is_visible = |c: &char| c.general_category_group() != GeneralCategoryGroup::Other;
+    [DOTTED_CIRCLE].into_iter().chain(cluster.chars().filter(is_visible)).collect()
 }
 
 /// Puts spaces into a row.
@@ -190,8 +186,9 @@ mod tests {
     /// Marks without a letter and invisible characters are seen.
     #[test]
     fn characters_without_width_are_seen() {
-        let editor = Editor::new("\u{301}x\n\u{ad}");
-        assert_eq!(drawn(&editor, 4, 2), (vec!["◌\u{301}x  ".into(), "◌   ".into()], (1, 1)));
+        let editor = Editor::new("\u{301}x\n\u{ad}\u{11a8}");
+        let rows = vec!["◌\u{301}x  ".into(), "◌◌\u{11a8}  ".into()];
+        assert_eq!(drawn(&editor, 4, 2), (rows, (2, 1)));
     }
 
     /// Areas outside the buffer and without cells draw nothing.

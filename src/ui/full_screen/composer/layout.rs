@@ -111,17 +111,16 @@ impl Layout {
 /// an area with `width` columns, 2 or more.
 pub(super) fn pieces(part: &str, start: usize, width: u16) -> impl Iterator<Item = Piece<'_>> {
     part.grapheme_indices(true).flat_map(move |(at, cluster)| {
-        let split_at = if cluster_columns(cluster) > width { 1 } else { cluster.len().max(1) };
-        let mut rest = cluster;
-        let mut at = start + at;
-        std::iter::from_fn(move || {
-            let end = rest.char_indices().map(|(at, c)| at + c.len_utf8());
-            let end = end.into_iter().find(|it| *it >= split_at)?;
-            let (text, after) = rest.split_at_checked(end)?;
-            let piece = Piece { start: at, text, columns: cluster_columns(text) };
-            (rest, at) = (after, at + end);
-            Some(piece)
-        })
+        let columns = cluster_columns(cluster);
+        let start = start + at;
+        let is_whole = columns <= width;
+        let whole = is_whole.then_some(Piece { start, text: cluster, columns });
+        let to_split = if is_whole { "" } else { cluster };
+        let characters = to_split.char_indices().map(move |(at, c)| {
+            let text = to_split.get(at..at + c.len_utf8()).unwrap_or_default();
+            Piece { start: start + at, text, columns: cluster_columns(text) }
+        });
+        whole.into_iter().chain(characters)
     })
 }
 
