@@ -3,8 +3,8 @@
 //! `docs/protocol/udp.md` must hold.
 //!
 //! `SIM_SEED=… cargo test --release --test sim_mesh` repeats one seed, `SIM_SEEDS=N` sets the
-//! number of seeds, `SIM_FROM=N` the first one, `SIM_TRACE=N` the number of trace lines shown for a
-//! failure.
+//! number of seeds, `SIM_PERCENT=N` runs that share of the usual number, `SIM_FROM=N` sets the first
+//! one, `SIM_TRACE=N` the number of trace lines shown for a failure.
 
 #![allow(
     clippy::unwrap_used,

@@ -26,11 +26,13 @@ pub(crate) fn number(name: &str) -> Option<u64> {
 }
 
 /// Runs the scenarios of `count` seeds in parallel, and panics with a report if any check fails.
-/// `SIM_SEEDS` overrides the count, `SIM_FROM` the first seed; `SIM_SEED` runs a single one.
+/// `SIM_PERCENT` runs that share of them, at least one; `SIM_SEEDS` overrides the count, `SIM_FROM`
+/// the first seed; `SIM_SEED` runs a single one.
 pub(crate) fn run_seeds(what: &str, count: u64, plan: impl Fn(u64) -> Scenario + Sync) {
+    let share = (count * number("SIM_PERCENT").unwrap_or(100) / 100).max(1);
     let (first, count) = match number("SIM_SEED") {
         Some(seed) => (seed, 1),
-        None => (number("SIM_FROM").unwrap_or(1), number("SIM_SEEDS").unwrap_or(count)),
+        None => (number("SIM_FROM").unwrap_or(1), number("SIM_SEEDS").unwrap_or(share)),
     };
     let next = AtomicU64::new(first);
     let failures = Mutex::new(BTreeMap::new());
