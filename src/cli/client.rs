@@ -27,7 +27,6 @@ use crate::model::{ChatCommand, Command, Request, RequestTag, RoomSelector, Serv
 use crate::os::random_bytes;
 use crate::text_input;
 use crate::tls::{Fingerprint, FingerprintDigits, SaidFingerprint, ServerLink};
-use crate::ui::terminal::hold_resize_signal;
 use crate::ui::{PlainScreen, Screen, SharedViewState};
 
 /// Chat on a pi-chat server.
@@ -176,8 +175,8 @@ struct SendArgs {
 /// User interface of a run: format of input and output.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum UiMode {
-    /// Line editor on a terminal.
-    Terminal,
+    /// The full screen of a terminal.
+    FullScreen,
     /// Plain lines of text on standard input and output.
     Plain,
     /// JSON lines on standard input and output.
@@ -388,14 +387,14 @@ fn driver_setup(
         invite: config.invite,
         observe: ui_mode != UiMode::Silent,
         retry_first_connect: config.wait,
-        can_prompt: ui_mode == UiMode::Terminal,
+        can_prompt: ui_mode == UiMode::FullScreen,
         can_ask_name,
         takes_invited_name: config.is_default_name,
         program: "chat-client",
         version: env!("CARGO_PKG_VERSION"),
         seed: u64::from_ne_bytes(seed),
     };
-    let throttle_requests = ui_mode != UiMode::Terminal;
+    let throttle_requests = ui_mode != UiMode::FullScreen;
     let known_servers = state_directory();
     let state = known_servers.clone().filter(|_| !common.fresh);
     Ok(Setup {
@@ -451,13 +450,12 @@ fn send_message(send: SendArgs) -> Result<u8, Failure> {
 /// remembered, but not with JSON lines. With JSON lines, the failure of a chat that has begun is
 /// not returned as an error: it is in the object `end`.
 fn run_chat(chat: ChatArgs) -> Result<u8, Failure> {
-    hold_resize_signal();
     let server = chat.server();
     let can_ask = frontend::is_interactive() && !chat.json;
     let config = chat.common.load_config(server, can_ask)?;
     let ui_mode = match (chat.json, chat.plain) {
         (true, _) => UiMode::Json,
-        (_, false) if frontend::can_edit_lines() => UiMode::Terminal,
+        (_, false) if frontend::has_full_screen() => UiMode::FullScreen,
         _ => UiMode::Plain,
     };
     let mut setup = driver_setup(&config, &chat.common, ui_mode, can_ask).map_err(os_failure)?;
@@ -468,8 +466,8 @@ fn run_chat(chat: ChatArgs) -> Result<u8, Failure> {
     let (requests, request_queue) = frontend::request_queue();
     let patience = Duration::from_secs(config.timeout.into());
     let end = match ui_mode {
-        UiMode::Terminal => {
-            let mut screen = frontend::open_terminal(view_state, requests)?;
+        UiMode::FullScreen => {
+            let mut screen = frontend::open_full_screen(view_state, requests)?;
             let mut screen =
                 RememberingScreen::new(&mut screen, name_file, false).of_request(&config.name);
             run_driver(setup, &mut screen, request_queue).map_err(os_failure)?

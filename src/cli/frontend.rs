@@ -2,7 +2,7 @@
 //! thread that reads the input, and computes the exit codes of scripts.
 
 use std::env;
-use std::io::{self, IsTerminal, Stderr, Stdout, stderr, stdin, stdout};
+use std::io::{self, IsTerminal, Stderr, Stdout, Write, stderr, stdin, stdout};
 use std::thread;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use super::exit::{self, Failure, os_failure};
 use crate::config::remembered_name::RememberedName;
 use crate::model::{Event, NameKey, Request};
-use crate::ui::terminal::{self, TerminalScreen};
+use crate::ui::full_screen::{self, FullScreen};
 use crate::ui::{JsonScreen, PlainScreen, Screen, SharedViewState, read_json, read_plain};
 
 /// Capacity of the queue from the input thread to the driver, in requests.
@@ -27,7 +27,7 @@ pub(super) fn request_queue() -> (Sender<Request>, Receiver<Request>) {
     mpsc::channel(REQUEST_QUEUE_LENGTH)
 }
 
-/// Values of `TERM` for terminals that cannot move the cursor, so that no line can be edited.
+/// Values of `TERM` for terminals that cannot move the cursor.
 const DUMB_TERMINALS: [&str; 3] = ["dumb", "cons25", "emacs"];
 
 /// Returns true if standard input and standard output are both terminals, so that a user can be
@@ -36,30 +36,35 @@ pub(super) fn is_interactive() -> bool {
     stdin().is_terminal() && stdout().is_terminal()
 }
 
-/// Returns true if standard input and standard output are terminals on which the user can edit
-/// lines. On other terminals the programs read and print plain lines.
-pub(super) fn can_edit_lines() -> bool {
+/// Returns true if standard input and standard output are terminals for the full-screen interface.
+/// Elsewhere the programs read and print plain lines; a user at a terminal is told why.
+pub(super) fn has_full_screen() -> bool {
     let is_dumb = env::var_os("TERM")
         .is_some_and(|term| DUMB_TERMINALS.iter().any(|it| term.eq_ignore_ascii_case(it)));
-    is_interactive() && !is_dumb
+    let reason = match (stdin().is_terminal(), stdout().is_terminal()) {
+        (true, true) if is_dumb => "this terminal cannot show a full screen",
+        (true, true) => return true,
+        (true, false) => "the output is not a terminal",
+        (false, true) => "the input is not a terminal",
+        (false, false) => return false,
+    };
+    // The stream may be closed.
+    let _ = writeln!(stderr(), "-- plain lines: {reason}");
+    false
 }
 
-/// Opens the line editor on the terminal, and starts the thread that reads its lines and queues the
-/// requests. At Ctrl-D or `/quit`, the thread requests a graceful shutdown, with
-/// [`TERMINAL_PATIENCE`] as the maximum time without an answer; at Ctrl-C, the end at once.
+/// Opens the full-screen interface on the terminal. At Ctrl-D or `/quit`, it requests a graceful
+/// shutdown, with [`TERMINAL_PATIENCE`] as the maximum time without an answer.
 ///
 /// # Errors
 /// The terminal cannot be used (exit code [`exit::OS`]).
-pub(super) fn open_terminal(
+pub(super) fn open_full_screen(
     view_state: SharedViewState,
     requests: Sender<Request>,
-) -> Result<TerminalScreen, Failure> {
-    view_state.with(|it| it.has_reader = true);
-    let (screen, input) = terminal::open(view_state)
+) -> Result<FullScreen, Failure> {
+    full_screen::open(view_state, requests, TERMINAL_PATIENCE, full_screen::color_scheme())
         .context("cannot use this terminal (try --plain)")
-        .map_err(os_failure)?;
-    thread::spawn(move || input.run(&requests, TERMINAL_PATIENCE));
-    Ok(screen)
+        .map_err(os_failure)
 }
 
 /// Opens a screen of plain lines. Starts the thread that reads lines from standard input and queues

@@ -23,7 +23,6 @@ use crate::mesh::End;
 use crate::model::{ErrorCode, Event, Request, Username};
 use crate::peer::{HeadlessScreen, PeerKey, PeerSettings, doctor, rejection_reason, run as drive};
 use crate::systemd;
-use crate::ui::terminal::hold_resize_signal;
 use crate::ui::{
     Dialect, IgnoreFile, JsonScreen, NameQuestion, Screen, SharedIgnoreList, SharedViewState,
     ignore_problem_text, safe_line,
@@ -132,8 +131,8 @@ struct ChatArgs {
 /// User interface of a run: format of input and output.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum UiMode {
-    /// Line editor on a terminal.
-    Terminal,
+    /// The full screen of a terminal.
+    FullScreen,
     /// Plain lines of text on standard input and output.
     Plain,
     /// JSON lines on standard input and output.
@@ -301,7 +300,6 @@ fn run_doctor(common: &CommonArgs) -> Result<u8, Failure> {
 /// lines, the rejection or unsent messages are not returned as an error: they are in the object
 /// `end`.
 fn run_chat(chat: &ChatArgs) -> Result<u8, Failure> {
-    hold_resize_signal();
     let can_ask_name = frontend::is_interactive() && !chat.json && !chat.headless;
     let mut partial = chat.common.merged_config(chat.ask).map_err(usage_failure)?;
     let mut is_name_chosen = false;
@@ -313,7 +311,7 @@ fn run_chat(chat: &ChatArgs) -> Result<u8, Failure> {
     let ui_mode = match (chat.headless, chat.json, chat.plain) {
         (true, ..) => UiMode::Headless,
         (_, true, _) => UiMode::Json,
-        (.., false) if frontend::can_edit_lines() => UiMode::Terminal,
+        (.., false) if frontend::has_full_screen() => UiMode::FullScreen,
         _ => UiMode::Plain,
     };
     if ui_mode == UiMode::Headless {
@@ -321,7 +319,7 @@ fn run_chat(chat: &ChatArgs) -> Result<u8, Failure> {
     }
     let key = load_key(|warning| match ui_mode {
         UiMode::Headless => tracing::warn!("{warning}"),
-        UiMode::Terminal | UiMode::Plain | UiMode::Json => print_warning(warning),
+        UiMode::FullScreen | UiMode::Plain | UiMode::Json => print_warning(warning),
     });
     let setup = PeerSettings {
         wire_room: derive_room(&config).map_err(os_failure)?,
@@ -358,8 +356,8 @@ fn run_chat(chat: &ChatArgs) -> Result<u8, Failure> {
             drop(requests);
             exit_code(&outcome?, &config, false)
         }
-        UiMode::Terminal => {
-            let mut screen = frontend::open_terminal(view_state, requests)?;
+        UiMode::FullScreen => {
+            let mut screen = frontend::open_full_screen(view_state, requests)?;
             let mut remembering = RememberingScreen::new(&mut screen, name_file, is_name_chosen);
             show_problem(&mut remembering, ignore_problem.as_ref());
             let end = run_driver(setup, &mut remembering, request_queue).map_err(os_failure)?;

@@ -28,14 +28,26 @@ pub(super) enum AfterLine {
     Stop,
 }
 
+/// Takes the user's requests, on their way to the driver.
+pub(super) trait RequestSink {
+    /// Passes a request on. Returns [`AfterLine::Stop`] if the driver has ended.
+    fn send(&self, request: Request) -> AfterLine;
+}
+
+/// The driver's queue. Sending blocks while it is full, and panics within a tokio runtime.
+impl RequestSink for Sender<Request> {
+    fn send(&self, request: Request) -> AfterLine {
+        if self.blocking_send(request).is_ok() { AfterLine::Continue } else { AfterLine::Stop }
+    }
+}
+
 /// Executes a typed line, a command or a message: takes it as the answer if a username is asked
 /// for, sends its request to the driver, or carries it out here. Passes texts for the user to
-/// `tell`, and counts errors in the view state. Blocks while the queue of requests is full; panics
-/// within a tokio runtime.
+/// `tell`, and counts errors in the view state.
 pub(super) fn execute_line(
     line: &str,
     view: &SharedViewState,
-    requests: &Sender<Request>,
+    requests: &impl RequestSink,
     mut tell: impl FnMut(RenderedText),
 ) -> AfterLine {
     let information =
@@ -48,12 +60,10 @@ pub(super) fn execute_line(
         Ok(ParsedLine::Empty) => {}
         Ok(ParsedLine::PeerCommand(command)) => {
             let request = Request { tag: RequestTag::default(), command: Command::Peer(command) };
-            if requests.blocking_send(request).is_err() {
-                return AfterLine::Stop;
-            }
+            return requests.send(request);
         }
         Ok(ParsedLine::Ignore(command)) => execute_ignore_line(&command, view, tell),
-        Ok(ParsedLine::Reconnect) => request_reconnect(requests, true),
+        Ok(ParsedLine::Reconnect) => return request_reconnect(requests, true),
         Ok(ParsedLine::Link) => match request_link() {
             Ok(command) => return send_chat_command(command, view, requests),
             Err(error_text) => tell(input_error(&error_text, view)),
@@ -67,8 +77,7 @@ pub(super) fn execute_line(
                 tell(information(&format!("-- you ignore {to}, so you will not see an answer")));
             }
             if let Some(mark) = mark_of_writer(&command, view) {
-                let _ =
-                    requests.blocking_send(Request { tag: RequestTag::default(), command: mark });
+                let _ = requests.send(Request { tag: RequestTag::default(), command: mark });
             }
             return send_chat_command(command, view, requests);
         }
@@ -156,18 +165,17 @@ fn input_error(error_text: &str, view: &SharedViewState) -> RenderedText {
     error_line(&super::safe_line(error_text))
 }
 
-/// Sends a command to the driver as a request, with the tag from [`prepare_request`]. Blocks while
-/// the queue of requests is full. Returns [`AfterLine::Stop`] if the driver has ended.
+/// Sends a command to the driver as a request, with the tag from [`prepare_request`]. Returns
+/// [`AfterLine::Stop`] if the driver has ended.
 ///
 /// [`prepare_request`]: super::view_state::ViewState::prepare_request
 fn send_chat_command(
     command: ChatCommand,
     view: &SharedViewState,
-    requests: &Sender<Request>,
+    requests: &impl RequestSink,
 ) -> AfterLine {
     let tag = view.with(|it| it.prepare_request(&command));
-    let request = Request { tag, command: Command::Chat(command) };
-    if requests.blocking_send(request).is_ok() { AfterLine::Continue } else { AfterLine::Stop }
+    requests.send(Request { tag, command: Command::Chat(command) })
 }
 
 /// Returns the command to request for a line about moderation. `None`: show the topic of the
@@ -211,21 +219,19 @@ fn build_search(typed: &str, view: &SharedViewState) -> Result<SearchRequest, St
 }
 
 /// Requests a new connection to the server at once. Without `is_forced`, a connection whose server
-/// answers is kept. Blocks while the queue of requests is full. Does nothing if the driver has
-/// ended.
-pub(super) fn request_reconnect(requests: &Sender<Request>, is_forced: bool) {
+/// answers is kept. Returns [`AfterLine::Stop`] if the driver has ended.
+pub(super) fn request_reconnect(requests: &impl RequestSink, is_forced: bool) -> AfterLine {
     let command = Command::Reconnect { is_forced };
-    // If the driver has ended, reading the next line finds out.
-    let _ = requests.blocking_send(Request { tag: RequestTag::default(), command });
+    requests.send(Request { tag: RequestTag::default(), command })
 }
 
 /// Requests a graceful shutdown. A client's driver ends once all requests are answered, a peer's
 /// driver once the other members have all own messages; either ends when there was no progress for
-/// `patience`. Blocks while the queue of requests is full. Does nothing if the driver has ended.
-pub(super) fn request_finish(requests: &Sender<Request>, patience: Duration) {
+/// `patience`. Does nothing if the driver has ended.
+pub(super) fn request_finish(requests: &impl RequestSink, patience: Duration) {
     let request = Request { tag: RequestTag::default(), command: Command::Finish { patience } };
-    // An error means only that the driver has ended already.
-    let _ = requests.blocking_send(request);
+    // The result says only whether the driver has ended already.
+    let _ = requests.send(request);
 }
 
 #[cfg(test)]

@@ -34,6 +34,11 @@ impl LocalTimeZone {
         self.format(time, "%H:%M:%S")
     }
 
+    /// Formats the local time of day to the minute, as `14:03`.
+    pub(super) fn format_minute(&self, time: Timestamp) -> String {
+        self.format(time, "%H:%M")
+    }
+
     /// Returns the local date of a time; `None` after the year 9999.
     pub(super) fn date(&self, time: Timestamp) -> Option<Date> {
         Some(to_jiff(time)?.to_zoned(self.zone.clone()).date())

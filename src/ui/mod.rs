@@ -1,9 +1,10 @@
 //! Layer 3: the user interface. It shows events and turns input into requests. It does not know the
 //! engines, so client and peer share it.
 //!
-//! There are three interfaces: plain lines ([`PlainScreen`]), JSON lines ([`JsonScreen`]), and a
-//! line editor ([`terminal`]). Each has a [`Screen`], which the driver calls, and an input reader,
-//! which runs in a thread of its own. Screen and reader share a [`ViewState`].
+//! There are three interfaces: the full screen of a terminal ([`full_screen`]), plain lines
+//! ([`PlainScreen`]), and JSON lines ([`JsonScreen`]). Each has a [`Screen`], which the driver calls.
+//! Lines are read in a thread of its own, which shares a [`ViewState`] with the screen; the full
+//! screen has a thread for everything.
 //!
 //! - `view_state`: state that screen and reader share
 //! - `command`, `search_query`, `execute`: parsing and executing typed lines
@@ -13,7 +14,7 @@
 //! - `render`, `local_time`, `safe`: rendering events as text
 //! - `plain`, `lines`: plain lines
 //! - `json`, `json_input`: JSON lines, `docs/json.md`
-//! - `terminal`: the line editor
+//! - `full_screen`: the full screen of a terminal
 
 mod command;
 mod execute;
@@ -33,7 +34,6 @@ mod recent_messages;
 mod render;
 mod safe;
 mod search_query;
-pub mod terminal;
 mod view_state;
 
 use std::io;

@@ -1,8 +1,6 @@
 //! Question to the user for another username, after a username was refused.
 
-use tokio::sync::mpsc::Sender;
-
-use super::execute::AfterLine;
+use super::execute::{AfterLine, RequestSink};
 use super::render::{LineKind, RenderedText};
 use super::safe::{safe_line, safe_name};
 use super::view_state::SharedViewState;
@@ -122,12 +120,12 @@ impl NameQuestion {
 }
 
 /// If the question is open, takes a typed line as the answer: requests the name, or tells the user
-/// why the line cannot be a username. Blocks while the queue of requests is full. If the question
-/// is not open, or the line is a command, does nothing and returns `None`.
+/// why the line cannot be a username. If the question is not open, or the line is a command, does
+/// nothing and returns `None`.
 pub(super) fn execute_answer(
     line: &str,
     view: &SharedViewState,
-    requests: &Sender<Request>,
+    requests: &impl RequestSink,
     tell: &mut impl FnMut(RenderedText),
 ) -> Option<AfterLine> {
     let is_open = view.with(|it| it.name_question.suggestion().is_some());
@@ -137,8 +135,7 @@ pub(super) fn execute_answer(
     match view.with(|it| it.name_question.answer(line)) {
         Ok(name) => {
             let request = Request { tag: RequestTag::default(), command: Command::Name(name) };
-            let sent = requests.blocking_send(request).is_ok();
-            Some(if sent { AfterLine::Continue } else { AfterLine::Stop })
+            Some(requests.send(request))
         }
         Err(lines) => {
             for text in lines {

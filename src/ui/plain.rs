@@ -1,4 +1,4 @@
-//! Plain line interface, for scripts and for terminals without the line editor.
+//! Plain line interface, for scripts and for terminals that cannot show a full screen.
 
 use std::io::{self, BufRead, Write};
 use std::time::Duration;

@@ -220,6 +220,14 @@ impl ViewState {
         self.topics.get(&NameKey::of(self.current_room()?)).map(String::as_str)
     }
 
+    /// Returns the names of the known members of a room, the user's own included, sorted.
+    #[must_use]
+    pub fn members_of(&self, room: &str) -> Vec<String> {
+        let mut names = self.members.get(&NameKey::of(room)).cloned().unwrap_or_default();
+        names.sort_by_cached_key(|it| NameKey::of(it));
+        names
+    }
+
     /// Returns the names of all known members of all rooms, the user's own included, sorted and
     /// without duplicates.
     #[must_use]

@@ -5,7 +5,7 @@ use unicode_width::UnicodeWidthChar;
 use super::Renderer;
 
 /// Prefix of each line of a message after the first. So no such line can look like another message.
-pub(super) const CONTINUATION_PREFIX: &str = "         | ";
+pub(in crate::ui) const CONTINUATION_PREFIX: &str = "         | ";
 
 /// Minimum screen width in columns. A narrower screen is treated as this wide. This width leaves
 /// room for [`CONTINUATION_PREFIX`] and one wide character.

@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 
-use self::layout::{CONTINUATION_PREFIX, MIN_WIDTH, indent};
+pub(super) use self::layout::CONTINUATION_PREFIX;
+use self::layout::{MIN_WIDTH, indent};
 use super::SharedIgnoreList;
 use super::link_code::link_code_text;
 use super::local_time::LocalTimeZone;
@@ -55,6 +56,8 @@ pub(super) struct Renderer {
     local_time: LocalTimeZone,
     /// True to render for a terminal, with dimmed lines and the bell.
     is_terminal: bool,
+    /// True if lines about a room name it where the user is in several.
+    names_rooms: bool,
     /// View state, for the joined rooms and the user's own name.
     view: SharedViewState,
     /// Names that the user ignores, the same as in the view state.
@@ -86,6 +89,7 @@ impl Renderer {
         Self {
             local_time,
             is_terminal,
+            names_rooms: true,
             ignore_list: view.with(|it| it.ignore_list.clone()),
             view,
             hidden_messages: 0,
@@ -96,6 +100,12 @@ impl Renderer {
             is_replaying: false,
             last_retention: None,
         }
+    }
+
+    /// Changes the renderer not to name the room in lines about one, and returns it: each room has a
+    /// place of its own.
+    pub(super) fn without_room_names(self) -> Self {
+        Self { names_rooms: false, ..self }
     }
 
     /// Sets the screen width in columns, raised to [`MIN_WIDTH`]. `None`: no wrapping. Call it when
@@ -240,7 +250,7 @@ impl Renderer {
     /// Renders text about a room as a dimmed chat line. The line names the room if several are
     /// joined.
     fn room_line(&self, room: &str, line: &str) -> RenderedText {
-        if self.view.with(|it| it.has_several_rooms()) {
+        if self.names_rooms && self.view.with(|it| it.has_several_rooms()) {
             self.chat_line(&format!("-- #{} {line}", safe_name(room)))
         } else {
             self.chat_line(&format!("-- {line}"))
@@ -473,7 +483,7 @@ impl Renderer {
 
     /// Returns true if the text contains the user's own name as a word, in any spelling. Returns
     /// false before the first join.
-    fn mentions_user(&self, text: &str) -> bool {
+    pub(super) fn mentions_user(&self, text: &str) -> bool {
         let Some(me) = self.view.with(|it| it.own_name.clone()) else {
             return false;
         };

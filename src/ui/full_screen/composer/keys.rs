@@ -1,6 +1,6 @@
 //! What each key does.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 /// What a key does in the input line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -33,7 +33,6 @@ use std::mem;
 
 use completion::Cycle;
 pub use completion::{Candidate, ChatCompleter, Completer};
-use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use draw::ShownText;
 use editor::{Editor, MAX_TEXT_BYTES};
 pub use history::MAX_LINES as MAX_HISTORY_LINES;
@@ -43,6 +42,7 @@ use layout::Layout;
 use length::message_bytes;
 use paste::{MAX_UNASKED_LINES, clean, clean_line};
 use ratatui::buffer::Buffer;
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::layout::{Position, Rect};
 use search::Search;
 

@@ -1,0 +1,308 @@
+//! Conversation: the lines of a room or of the direct messages with one person, what of it is
+//! unread, and how far it is scrolled.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::line::{Content, Line, LineId, MessageLine, PendingMessage, PresenceLine};
+use crate::model::{NameKey, RequestTag, Sequence, Style};
+use crate::ui::full_screen::composer::Draft;
+
+/// Maximum number of lines kept of a conversation. Beyond it, the oldest are forgotten.
+pub const MAX_LINES: usize = 10_000;
+
+/// Maximum length of the texts kept of a conversation, in bytes. Beyond it, the oldest lines are
+/// forgotten.
+pub const MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// What a conversation is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// What the program says before the user is in a room.
+    Start,
+    /// A room, in the server's spelling.
+    Room(String),
+    /// Direct messages with one person.
+    Direct(String),
+}
+
+impl Place {
+    /// Returns true if both are the same, in any spelling.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Start, Self::Start) => true,
+            (Self::Room(one), Self::Room(other)) | (Self::Direct(one), Self::Direct(other)) => {
+                NameKey::of(one) == NameKey::of(other)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// What calls for the user's attention in a room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Attention {
+    /// Every message.
+    All,
+    /// Messages that name the user.
+    #[default]
+    Mentions,
+    /// Nothing.
+    Nothing,
+}
+
+/// How far a conversation is scrolled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scroll {
+    /// At its end: new lines are shown as they come.
+    #[default]
+    End,
+    /// The lowest row that is shown belongs to this line; `below` more rows of it are hidden below
+    /// the window.
+    At {
+        /// The line.
+        line: LineId,
+        /// Number of its rows below the window.
+        below: usize,
+    },
+}
+
+/// State of the request for older messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Older {
+    /// There may be older messages.
+    #[default]
+    Unknown,
+    /// They were requested.
+    Requested,
+    /// There are none.
+    None,
+}
+
+/// Lines of a room or of the direct messages with one person.
+pub struct Conversation {
+    /// What it is about.
+    pub place: Place,
+    /// Lines, oldest first.
+    lines: VecDeque<Line>,
+    /// Length of all texts, in bytes.
+    bytes: usize,
+    /// The user's messages on their way, in the order in which they were sent. They are shown below
+    /// the lines.
+    pending: Vec<PendingMessage>,
+    /// Number of messages that the user has not seen.
+    pub unread: usize,
+    /// Number of those that name the user or are direct messages.
+    pub mentions: usize,
+    /// Last line that the user has seen before they looked away; a mark is shown below it. `None`:
+    /// no mark.
+    pub seen_until: Option<LineId>,
+    /// How far it is scrolled.
+    pub scroll: Scroll,
+    /// State of the request for older messages.
+    pub older: Older,
+    /// What the user was typing here.
+    pub draft: Draft,
+    /// What calls for the user's attention.
+    pub attention: Attention,
+    /// Number of people, as far as it is known.
+    pub people: Option<u32>,
+}
+
+impl Conversation {
+    /// Creates an empty conversation.
+    #[must_use]
+    pub fn new(place: Place) -> Self {
+        let attention = match place {
+            Place::Direct(_) => Attention::All,
+            Place::Start | Place::Room(_) => Attention::default(),
+        };
+        Self {
+            place,
+            lines: VecDeque::new(),
+            bytes: 0,
+            pending: Vec::new(),
+            unread: 0,
+            mentions: 0,
+            seen_until: None,
+            scroll: Scroll::default(),
+            older: Older::default(),
+            draft: Draft::default(),
+            attention,
+            people: None,
+        }
+    }
+
+    /// Returns the lines, oldest first.
+    #[must_use]
+    pub const fn lines(&self) -> &VecDeque<Line> {
+        &self.lines
+    }
+
+    /// Returns the user's messages on their way, oldest first.
+    #[must_use]
+    pub fn pending(&self) -> &[PendingMessage] {
+        &self.pending
+    }
+
+    /// Returns the index of a line. If it is gone, returns that of the oldest line after it.
+    #[must_use]
+    pub fn index_of(&self, id: LineId) -> usize {
+        // Ids do not grow with the index where older messages were added later.
+        self.lines.iter().position(|it| it.id == id).unwrap_or(0)
+    }
+
+    /// Adds a message. One of the server's log is placed by its sequence, and replaces the one that
+    /// is there already; others go to the end. Returns true if it was not there before.
+    pub fn add_message(&mut self, id: LineId, message: MessageLine) -> bool {
+        let at = match message.sequence {
+            Some(sequence) => match self.place_of(sequence) {
+                Ok(at) => {
+                    if let Some(line) = self.lines.get_mut(at) {
+                        self.bytes = self.bytes.saturating_sub(bytes_of(line)) + message.text.len();
+                        line.content = Content::Message(message);
+                    }
+                    return false;
+                }
+                Err(at) => at,
+            },
+            None => self.lines.len(),
+        };
+        self.insert(at, Line { id, content: Content::Message(message) });
+        true
+    }
+
+    /// Returns the index of the message with this sequence, or as an error the index at which it is
+    /// to be inserted: directly before the next later message, or else at the end.
+    fn place_of(&self, sequence: Sequence) -> Result<usize, usize> {
+        // Nearly always the message is the latest, so this begins at the end.
+        let mut place = self.lines.len();
+        for (at, line) in self.lines.iter().enumerate().rev() {
+            match sequence_of(line) {
+                Some(it) if it == sequence => return Ok(at),
+                Some(it) if it < sequence => break,
+                Some(_) => place = at,
+                None => {}
+            }
+        }
+        Err(place)
+    }
+
+    /// Adds a text of the program.
+    pub fn add_note(&mut self, id: LineId, text: String, is_error: bool) {
+        let content = Content::Note { text, is_error };
+        self.insert(self.lines.len(), Line { id, content });
+    }
+
+    /// Adds people who have come or left, to the last line if that is about such changes too.
+    pub fn add_presence(&mut self, id: LineId, joined: &[String], left: &[String]) {
+        if joined.is_empty() && left.is_empty() {
+            return;
+        }
+        let is_presence =
+            self.lines.back().is_some_and(|it| matches!(it.content, Content::Presence(_)));
+        if !is_presence {
+            let content = Content::Presence(PresenceLine::default());
+            self.insert(self.lines.len(), Line { id, content });
+        }
+        if let Some(Line { content: Content::Presence(line), .. }) = self.lines.back_mut() {
+            left.iter().for_each(|it| line.leave(it));
+            joined.iter().for_each(|it| line.join(it));
+        }
+    }
+
+    /// Adds a message of the user that is on its way.
+    pub fn add_pending(&mut self, pending: PendingMessage) {
+        self.pending.push(pending);
+    }
+
+    /// Removes a message from those on their way, because its answer has come. Returns it; `None`
+    /// if there is none with this tag.
+    pub fn take_pending(&mut self, tag: &RequestTag) -> Option<PendingMessage> {
+        let at = self.pending.iter().position(|it| it.tag == *tag)?;
+        Some(self.pending.remove(at))
+    }
+
+    /// Replaces the text of a message by a note that it was removed. Returns true if it was there.
+    pub fn remove_message(&mut self, sequence: Sequence) -> bool {
+        let line = self.lines.iter_mut().find(|it| sequence_of(it) == Some(sequence));
+        let Some(Line { content: Content::Message(message), .. }) = line else { return false };
+        self.bytes = self.bytes.saturating_sub(message.text.len());
+        message.style = Style::REMOVED;
+        message.text.clear();
+        true
+    }
+
+    /// Returns the sequence of the latest message of the server's log; `None` if there is none.
+    #[must_use]
+    pub fn last_sequence(&self) -> Option<Sequence> {
+        self.lines.iter().rev().find_map(sequence_of)
+    }
+
+    /// Removes all lines. Messages on their way stay.
+    pub fn clear(&mut self) {
+        self.lines.clear();
+        self.bytes = 0;
+        self.scroll = Scroll::End;
+        self.seen_until = None;
+    }
+
+    /// Marks everything as seen: the user looks at the end of the conversation.
+    pub const fn mark_seen(&mut self) {
+        self.unread = 0;
+        self.mentions = 0;
+    }
+
+    /// Notes that the user looks away: what comes from now on is new to them.
+    pub fn look_away(&mut self) {
+        if self.unread == 0 {
+            self.seen_until = self.lines.back().map(|it| it.id);
+        }
+    }
+
+    /// Takes the lines of another conversation, which come first.
+    pub fn take_lines(&mut self, other: &mut Self) {
+        let mut lines = std::mem::take(&mut other.lines);
+        self.bytes += std::mem::take(&mut other.bytes);
+        lines.append(&mut self.lines);
+        self.lines = lines;
+    }
+
+    /// Returns the time for which the oldest message has been on its way; `None` if there is none.
+    #[must_use]
+    pub fn waiting_for(&self, now: Duration) -> Option<Duration> {
+        Some(now.saturating_sub(self.pending.first()?.since))
+    }
+
+    /// Inserts a line, and forgets the oldest ones beyond the limits.
+    fn insert(&mut self, at: usize, line: Line) {
+        self.bytes += bytes_of(&line);
+        self.lines.insert(at, line);
+        while self.lines.len() > MAX_LINES || self.bytes > MAX_BYTES {
+            let Some(oldest) = self.lines.pop_front() else { break };
+            self.bytes = self.bytes.saturating_sub(bytes_of(&oldest));
+            // What was forgotten can be requested again.
+            if self.older == Older::None {
+                self.older = Older::Unknown;
+            }
+        }
+    }
+}
+
+/// Returns the sequence of a message of the server's log; `None` for other lines.
+const fn sequence_of(line: &Line) -> Option<Sequence> {
+    match &line.content {
+        Content::Message(message) => message.sequence,
+        Content::Presence(_) | Content::Note { .. } => None,
+    }
+}
+
+/// Returns the length of a line's texts, in bytes.
+const fn bytes_of(line: &Line) -> usize {
+    match &line.content {
+        Content::Message(message) => message.text.len(),
+        Content::Presence(_) => 0,
+        Content::Note { text, .. } => text.len(),
+    }
+}

@@ -1,0 +1,372 @@
+//! What events of the engine do to the model.
+
+use std::sync::Arc;
+
+use super::conversation::{Attention, Older, Place};
+use super::line::MessageLine;
+use super::question::Question;
+use super::{App, Output};
+use crate::model::{
+    ConnectionState, DirectMessage, Event, Message, ModerationEvent, NameKey, RequestTag,
+};
+use crate::ui::render::RenderedText;
+use crate::ui::safe::{safe_line, safe_name, sanitize_text};
+
+/// Maximum length of the text of a notification of the desktop, in characters.
+const MAX_NOTIFICATION_CHARS: usize = 120;
+
+/// Time in which the user can answer whether somebody may come into the room of peers.
+const ADMISSION_TIME: std::time::Duration = std::time::Duration::from_secs(10);
+
+impl App {
+    /// Shows an event.
+    pub(super) fn handle_event(&mut self, event: &Event) {
+        self.shared.with(|it| it.update(event));
+        let notes = match event {
+            Event::Message(message) => self.show_message(message, event),
+            Event::Direct(message) => self.show_direct(message, event),
+            Event::Acknowledged { tag, .. } => {
+                let _ = self.take_pending(tag);
+                self.render(event)
+            }
+            Event::Refused(refusal) => match self.refuse(&refusal.tag, &safe_line(&refusal.text)) {
+                true => Vec::new(),
+                false => self.render(event),
+            },
+            Event::Unsent { tag, .. } => self.show_unsent(tag, event),
+            Event::Presence { room, members, joined, left } => {
+                self.show_presence(room, *members, joined.as_deref(), left.as_deref());
+                Vec::new()
+            }
+            Event::Roster { room, members, requested, .. } => {
+                if let Some(it) = self.conversations.find_mut(&Place::Room(room.clone())) {
+                    it.people = Some(*members);
+                }
+                if *requested { self.render(event) } else { Vec::new() }
+            }
+            Event::JoinedServer(joined) => {
+                self.connection.joined();
+                self.connection.server_name = safe_line(&joined.server_name);
+                self.has_joined = true;
+                self.composer.set_max_bytes(joined.max_text.into());
+                self.keep_rooms(&joined.rooms);
+                self.render(event)
+            }
+            Event::JoinedMesh(joined) => {
+                self.connection.joined();
+                self.connection.set_closed(joined.is_closed);
+                self.has_joined = true;
+                self.keep_rooms(std::slice::from_ref(&joined.room));
+                let place = Place::Room(joined.room.clone());
+                let people = u32::try_from(joined.members.len()).unwrap_or(u32::MAX);
+                self.conversations.open(&place).people = Some(people);
+                self.render(event)
+            }
+            Event::Entered { room, members, .. } => {
+                self.enter(room, *members);
+                self.render(event)
+            }
+            Event::Left { room, .. } => {
+                let notes = self.render(event);
+                if let Some(index) = self.conversations.index_of(&Place::Room(room.clone())) {
+                    self.close(index);
+                }
+                notes
+            }
+            Event::HistoryEnd { room: Some(room), more, requested: true, .. } => {
+                if let Some(it) = self.conversations.find_mut(&Place::Room(room.clone())) {
+                    it.older = if *more { Older::Unknown } else { Older::None };
+                }
+                self.render_silently(event);
+                Vec::new()
+            }
+            Event::Connection(state) => self.show_connection(state, event),
+            Event::PasswordWanted { again } => {
+                self.ask(Question::Password { again: *again });
+                Vec::new()
+            }
+            Event::InviteWanted { .. } => {
+                self.ask(Question::Invite);
+                self.render(event)
+            }
+            Event::NameWanted { .. } => {
+                self.composer.clear();
+                self.render(event)
+            }
+            Event::AdmissionRequested { name } => {
+                self.admissions.push_back((name.clone(), self.now + ADMISSION_TIME));
+                self.outputs.push_back(Output::Bell);
+                Vec::new()
+            }
+            Event::Moderation(event) => self.show_moderation(event),
+            _ => self.render(event),
+        };
+        let room = room_of(event).map(str::to_owned);
+        for note in notes {
+            let (text, is_error) = plain_note(&note);
+            let id = self.line_id();
+            self.conversations.room_or_current(room.as_deref()).add_note(id, text, is_error);
+            if is_error && self.is_leaving {
+                self.farewell.push(note.text);
+            }
+        }
+    }
+
+    /// Renders an event as texts.
+    fn render(&mut self, event: &Event) -> Vec<RenderedText> {
+        self.renderer.render(event)
+    }
+
+    /// Lets the renderer know of an event that is shown in another way.
+    fn render_silently(&mut self, event: &Event) {
+        let _ = self.renderer.render(event);
+    }
+
+    /// Shows a message in its room.
+    fn show_message(&mut self, message: &Message, event: &Event) -> Vec<RenderedText> {
+        if self.shared.with(|it| it.ignore_list.hides_message(message)) {
+            return self.render(event);
+        }
+        let _ = self.take_pending(&message.tag);
+        let is_mention = !message.own && self.renderer.mentions_user(&message.text);
+        let line = MessageLine {
+            sequence: message.lamport.is_none().then_some(message.sequence),
+            time: Some(message.time),
+            from: Arc::from(safe_name(&message.from)),
+            own: message.own,
+            style: message.style,
+            text: sanitize_text(&message.text),
+            is_history: message.history,
+            is_late: message.late,
+            is_mention,
+            refused: None,
+        };
+        let place = Place::Room(message.room.clone());
+        self.show_line(&place, line, message.requested);
+        Vec::new()
+    }
+
+    /// Shows a direct message in the conversation with the other person.
+    fn show_direct(&mut self, message: &DirectMessage, event: &Event) -> Vec<RenderedText> {
+        if self.shared.with(|it| it.ignore_list.hides_direct(message)) {
+            return self.render(event);
+        }
+        let _ = self.take_pending(&message.tag);
+        let other = if message.own { &message.to } else { &message.from };
+        let line = MessageLine {
+            sequence: Some(message.sequence),
+            time: Some(message.time),
+            from: Arc::from(safe_name(&message.from)),
+            own: message.own,
+            style: message.style,
+            text: sanitize_text(&message.text),
+            is_history: message.history,
+            is_late: false,
+            is_mention: !message.own,
+            refused: None,
+        };
+        self.show_line(&Place::Direct(other.clone()), line, false);
+        Vec::new()
+    }
+
+    /// Adds a message to a conversation, and calls for attention if it is unread. A message that was
+    /// `requested` is an old one that the user has asked for.
+    fn show_line(&mut self, place: &Place, line: MessageLine, requested: bool) {
+        let id = self.line_id();
+        let is_shown = self.conversations.current().place.is(place) && self.is_looking();
+        let (own, is_mention, is_history) = (line.own, line.is_mention, line.is_history);
+        let (title, text) = (line.from.to_string(), line.text.clone());
+        let conversation = self.conversations.open(place);
+        let is_new = conversation.add_message(id, line);
+        if !is_new || own || requested || is_shown {
+            return;
+        }
+        // What was said before the user came is not new to anybody's eyes.
+        if is_history && conversation.seen_until.is_none() && conversation.unread == 0 {
+            return;
+        }
+        conversation.unread += 1;
+        conversation.mentions += usize::from(is_mention);
+        let calls = match conversation.attention {
+            Attention::All => true,
+            Attention::Mentions => is_mention,
+            Attention::Nothing => false,
+        };
+        if calls && !is_history {
+            let title = match place {
+                Place::Room(room) => format!("{title} in #{}", safe_name(room)),
+                Place::Start | Place::Direct(_) => title,
+            };
+            let text = text.chars().take(MAX_NOTIFICATION_CHARS).collect();
+            self.outputs.push_back(Output::Bell);
+            if !self.is_focused {
+                self.outputs.push_back(Output::Notify { title, text });
+            }
+        }
+    }
+
+    /// Removes the user's message with this tag from those on their way, and notes how long it took.
+    fn take_pending(&mut self, tag: &RequestTag) -> Option<(Place, super::PendingMessage)> {
+        tag.0.as_ref()?;
+        let now = self.now;
+        let (place, pending) = self
+            .conversations
+            .iter_mut()
+            .find_map(|it| it.take_pending(tag).map(|pending| (it.place.clone(), pending)))?;
+        self.connection.latency = Some(now.saturating_sub(pending.since));
+        Some((place, pending))
+    }
+
+    /// Shows a message of the user as not sent, for this reason. Returns false if there is none with
+    /// this tag.
+    fn refuse(&mut self, tag: &RequestTag, reason: &str) -> bool {
+        let Some((place, pending)) = self.take_pending(tag) else { return false };
+        let line = MessageLine {
+            sequence: None,
+            time: None,
+            from: Arc::from(safe_name(&self.own_name().unwrap_or_default())),
+            own: true,
+            style: pending.style,
+            text: sanitize_text(&pending.text),
+            is_history: false,
+            is_late: false,
+            is_mention: false,
+            refused: Some(reason.to_owned()),
+        };
+        let id = self.line_id();
+        self.conversations.open(&place).add_message(id, line);
+        true
+    }
+
+    /// Shows a message of the user that was not acknowledged before the end. It is told once more
+    /// when the screen is gone.
+    fn show_unsent(&mut self, tag: &RequestTag, event: &Event) -> Vec<RenderedText> {
+        let notes = self.render(event);
+        self.farewell.extend(notes.iter().map(|it| it.text.clone()));
+        let _ = self.take_pending(tag);
+        notes
+    }
+
+    /// Notes who has come into a room and who has left it, without the user and ignored people.
+    fn show_presence(
+        &mut self,
+        room: &str,
+        members: u32,
+        joined: Option<&[String]>,
+        left: Option<&[String]>,
+    ) {
+        let me = self.own_name().map(|it| NameKey::of(&it));
+        let shown = |names: Option<&[String]>| -> Vec<String> {
+            let is_shown = |it: &&String| Some(NameKey::of(it)) != me && !self.is_ignored(it);
+            names.unwrap_or_default().iter().filter(is_shown).map(|it| safe_name(it)).collect()
+        };
+        let (joined, left) = (shown(joined), shown(left));
+        let id = self.line_id();
+        if let Some(it) = self.conversations.find_mut(&Place::Room(room.to_owned())) {
+            it.people = Some(members);
+            it.add_presence(id, &joined, &left);
+        }
+    }
+
+    /// Keeps the conversations of these rooms, begins those that are missing, and closes the others.
+    fn keep_rooms(&mut self, rooms: &[String]) {
+        for room in rooms {
+            self.conversations.open(&Place::Room(room.clone()));
+        }
+        let is_gone = |place: &Place| match place {
+            Place::Room(room) => !rooms.iter().any(|it| NameKey::of(it) == NameKey::of(room)),
+            Place::Start | Place::Direct(_) => false,
+        };
+        loop {
+            let gone = self.conversations.iter().position(|it| is_gone(&it.place));
+            let Some(index) = gone else { break };
+            self.close(index);
+        }
+        self.select_current_room();
+    }
+
+    /// Begins the conversation of a room that the user has entered. Shows it if they have asked to
+    /// enter it.
+    fn enter(&mut self, room: &str, members: u32) {
+        let place = Place::Room(room.to_owned());
+        self.conversations.open(&place).people = Some(members);
+        let is_wanted = self.shared.with(|it| it.selected_room.as_deref() == Some(room));
+        if is_wanted && let Some(index) = self.conversations.index_of(&place) {
+            self.show_conversation(index);
+        }
+    }
+
+    /// Shows a change of the connection. What the status line tells as long as it lasts is no line
+    /// of the conversation.
+    fn show_connection(&mut self, state: &ConnectionState, event: &Event) -> Vec<RenderedText> {
+        self.connection.update(state, self.now);
+        let notes = self.render(event);
+        match state {
+            ConnectionState::Disconnected { .. } => notes,
+            ConnectionState::Encrypted { .. } | ConnectionState::Plain { .. }
+                if !self.has_joined =>
+            {
+                notes
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Shows an event about moderation.
+    fn show_moderation(&mut self, event: &ModerationEvent) -> Vec<RenderedText> {
+        if let ModerationEvent::MessageRemoved { room, message, .. } = event
+            && let Some(it) = self.conversations.find_mut(&Place::Room(room.clone()))
+        {
+            it.remove_message(*message);
+        }
+        self.render(&Event::Moderation(event.clone()))
+    }
+
+    /// Asks a question. What the user was typing is kept for afterwards.
+    pub(super) fn ask(&mut self, question: Question) {
+        self.end_question();
+        match question {
+            Question::Password { .. } => self.composer.set_masked(true),
+            _ => self.conversations.current_mut().draft = self.composer.take_draft(),
+        }
+        self.question = question;
+        self.outputs.push_back(Output::Bell);
+    }
+
+    /// Ends the question that a line has answered, and brings back what the user was typing.
+    pub(super) fn end_question(&mut self) {
+        self.composer.set_masked(false);
+        if self.question == Question::Invite {
+            let draft = std::mem::take(&mut self.conversations.current_mut().draft);
+            self.composer.restore_draft(draft);
+        }
+        self.question = Question::None;
+    }
+}
+
+/// Returns the room that an event is about; `None`: none, or all.
+fn room_of(event: &Event) -> Option<&str> {
+    match event {
+        Event::Entered { room, .. }
+        | Event::Gap { room }
+        | Event::Roster { room, .. }
+        | Event::Presence { room, .. } => Some(room),
+        Event::Moderation(
+            ModerationEvent::Topic { room, .. }
+            | ModerationEvent::RoomModes { room, .. }
+            | ModerationEvent::MessageRemoved { room, .. },
+        ) => Some(room),
+        _ => None,
+    }
+}
+
+/// Returns the text of a note without the marks that plain lines have, and true if it says that
+/// something went wrong.
+pub(super) fn plain_note(note: &RenderedText) -> (String, bool) {
+    let is_error = note.text.starts_with("!! ");
+    let lines = note.text.lines().map(|line| {
+        let line = line.strip_prefix("!! ").or_else(|| line.strip_prefix("-- ")).unwrap_or(line);
+        line.strip_prefix(crate::ui::render::CONTINUATION_PREFIX).unwrap_or(line)
+    });
+    (lines.collect::<Vec<_>>().join("\n"), is_error)
+}

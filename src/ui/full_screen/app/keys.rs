@@ -1,0 +1,214 @@
+//! Keys, pasted text and the mouse.
+
+use ratatui::crossterm::event::{
+    KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
+};
+use ratatui::layout::Position;
+
+use super::question::Question;
+use super::window_command::WINDOW_COMMANDS;
+use super::{App, Content, Conversation, Output, Overlay};
+use crate::model::{Command, PeerCommand};
+use crate::ui::SharedViewState;
+use crate::ui::command::command_names;
+use crate::ui::full_screen::composer::{ChatCompleter, Completer, ComposerOutcome};
+use crate::ui::full_screen::layout::areas;
+
+/// Number of rows that a step of the mouse wheel scrolls.
+const WHEEL_ROWS: usize = 3;
+
+/// Number of the latest messages whose authors are offered first when a name is completed.
+const MAX_RECENT_AUTHORS: usize = 100;
+
+impl App {
+    /// Carries out a key.
+    pub(super) fn handle_key(&mut self, key: KeyEvent) {
+        if key.kind == KeyEventKind::Release {
+            return;
+        }
+        if self.overlay != Overlay::None {
+            return self.handle_overlay_key(key);
+        }
+        if self.answer_by_key(key) || self.handle_window_key(key) {
+            return;
+        }
+        let (shared, conversation) = (&self.shared, self.conversations.current());
+        let complete = |before: &str| completer(shared, conversation).complete(before);
+        match self.composer.handle_key(key, &complete) {
+            ComposerOutcome::Unused(key) => self.handle_leaving_key(key),
+            ComposerOutcome::Changed => {}
+            ComposerOutcome::Submit(text) => self.submit(&text),
+            ComposerOutcome::AskPaste { lines, is_cut } => {
+                self.question = Question::Paste { lines, is_cut };
+            }
+            ComposerOutcome::OpenEditor(text) => self.outputs.push_back(Output::Edit(text)),
+        }
+    }
+
+    /// Inserts pasted text, after a question if it has many lines.
+    pub(super) fn handle_paste(&mut self, text: &str) {
+        if let ComposerOutcome::AskPaste { lines, is_cut } = self.composer.paste(text) {
+            self.question = Question::Paste { lines, is_cut };
+        }
+    }
+
+    /// Carries out what was done with the mouse: the wheel scrolls, a click shows a conversation.
+    pub(super) fn handle_mouse(&mut self, mouse: MouseEvent) {
+        let step = match mouse.kind {
+            MouseEventKind::ScrollUp => Some(true),
+            MouseEventKind::ScrollDown => Some(false),
+            _ => None,
+        };
+        match (step, self.overlay) {
+            (Some(is_up), Overlay::Help(at)) => {
+                let rows = u16::try_from(WHEEL_ROWS).unwrap_or(1);
+                let at = if is_up { at.saturating_sub(rows) } else { at.saturating_add(rows) };
+                self.overlay = Overlay::Help(at);
+            }
+            (Some(true), Overlay::None) => self.scroll_up(WHEEL_ROWS),
+            (Some(false), Overlay::None) => self.scroll_down(WHEEL_ROWS),
+            (None, _) => {
+                let at = Position::new(mouse.column, mouse.row);
+                let list = areas(self).conversations.filter(|it| it.contains(at));
+                if let (MouseEventKind::Down(MouseButton::Left), Some(list)) = (mouse.kind, list) {
+                    let first = crate::ui::full_screen::view::first_listed(self, list.height);
+                    self.show_conversation(first + usize::from(mouse.row - list.y));
+                }
+            }
+        }
+    }
+
+    /// Answers a question for which one key is enough. Returns true if the key was the answer.
+    fn answer_by_key(&mut self, key: KeyEvent) -> bool {
+        let is_yes = matches!(key.code, KeyCode::Char('y' | 'Y'));
+        match self.question {
+            Question::Paste { .. } => {
+                self.question = Question::None;
+                self.composer.confirm_paste(is_yes);
+                true
+            }
+            Question::Leave => {
+                self.question = Question::None;
+                let is_again = is_control(key, 'c');
+                if is_yes || is_again {
+                    self.leave();
+                }
+                // Any other key means that the user stays, and does what it always does.
+                is_yes
+                    || is_again
+                    || key.code == KeyCode::Esc
+                    || matches!(key.code, KeyCode::Char('n' | 'N'))
+            }
+            Question::None if !self.admissions.is_empty() && self.composer.is_empty() => {
+                let is_no = matches!(key.code, KeyCode::Char('n' | 'N'));
+                if !is_yes && !is_no {
+                    return false;
+                }
+                if let Some((name, _)) = self.admissions.pop_front() {
+                    self.request(Command::Peer(PeerCommand::Admit { name, is_welcome: is_yes }));
+                }
+                true
+            }
+            Question::None | Question::Password { .. } | Question::Invite => false,
+        }
+    }
+
+    /// Carries out a key about the window. Returns false if it is none.
+    fn handle_window_key(&mut self, key: KeyEvent) -> bool {
+        let is_alt = key.modifiers.contains(KeyModifiers::ALT);
+        let is_control = key.modifiers.contains(KeyModifiers::CONTROL);
+        let page = usize::from(areas(self).messages.height.saturating_sub(1).max(1));
+        match key.code {
+            KeyCode::F(1) => self.overlay = Overlay::Help(0),
+            KeyCode::PageUp => self.scroll_up(page),
+            KeyCode::PageDown => self.scroll_down(page),
+            KeyCode::Home if is_alt || is_control => self.scroll_up(usize::MAX),
+            KeyCode::End if is_alt || is_control => self.scroll_to_end(),
+            KeyCode::F(5) => self.show_neighbour(false),
+            KeyCode::F(6) => self.show_neighbour(true),
+            KeyCode::Up | KeyCode::Left if is_alt => self.show_neighbour(false),
+            KeyCode::Down | KeyCode::Right if is_alt => self.show_neighbour(true),
+            KeyCode::Char(digit @ '0'..='9') if is_alt => {
+                // As on the keyboard: 0 comes after 9.
+                let number = digit.to_digit(10).unwrap_or(0);
+                let index = if number == 0 { 9 } else { number - 1 };
+                self.show_conversation(usize::try_from(index).unwrap_or(0));
+            }
+            KeyCode::Char('a') if is_alt => {
+                if let Some(index) = self.conversations.next_unread() {
+                    self.show_conversation(index);
+                }
+            }
+            KeyCode::Char('l') if is_control => self.outputs.push_back(Output::Redraw),
+            KeyCode::Char('z') if is_control => self.outputs.push_back(Output::Suspend),
+            KeyCode::Esc if self.conversations.current().scroll != super::Scroll::End => {
+                self.scroll_to_end();
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// Carries out a key while something lies over the conversation: scrolls it or closes it.
+    fn handle_overlay_key(&mut self, key: KeyEvent) {
+        let Overlay::Help(at) = self.overlay else { return };
+        let page = areas(self).messages.height.saturating_sub(1).max(1);
+        self.overlay = match key.code {
+            KeyCode::Up => Overlay::Help(at.saturating_sub(1)),
+            KeyCode::Down => Overlay::Help(at.saturating_add(1)),
+            KeyCode::PageUp => Overlay::Help(at.saturating_sub(page)),
+            KeyCode::PageDown | KeyCode::Char(' ') => Overlay::Help(at.saturating_add(page)),
+            KeyCode::Home => Overlay::Help(0),
+            _ => Overlay::None,
+        };
+    }
+
+    /// Carries out a key for which the line that is typed has no use: those that leave.
+    fn handle_leaving_key(&mut self, key: KeyEvent) {
+        if is_control(key, 'd') {
+            self.leave();
+        } else if is_control(key, 'c') {
+            if self.is_leaving || !self.has_joined {
+                self.leave();
+            } else {
+                self.question = Question::Leave;
+            }
+        }
+    }
+
+    /// Shows the next conversation, or the one before.
+    fn show_neighbour(&mut self, is_next: bool) {
+        let count = self.conversations.len();
+        let step = if is_next { 1 } else { count - 1 };
+        self.show_conversation((self.conversations.current_index() + step) % count);
+    }
+}
+
+/// Returns the completer of a conversation: those who have written last are offered first.
+fn completer(shared: &SharedViewState, conversation: &Conversation) -> ChatCompleter {
+    let authors = conversation.lines().iter().rev().filter_map(|line| match &line.content {
+        Content::Message(message) if !message.own => Some(message.from.to_string()),
+        _ => None,
+    });
+    let mut names: Vec<String> = Vec::new();
+    for author in authors.take(MAX_RECENT_AUTHORS) {
+        if !names.contains(&author) {
+            names.push(author);
+        }
+    }
+    shared.with(|it| {
+        names.extend(it.member_names());
+        let commands = command_names(it.dialect).iter().copied().chain(WINDOW_COMMANDS);
+        ChatCompleter {
+            names,
+            rooms: it.rooms.clone(),
+            commands: commands.map(str::to_owned).collect(),
+            ignored: it.ignore_list.names(),
+        }
+    })
+}
+
+/// Returns true if a key is Ctrl and this letter.
+fn is_control(key: KeyEvent, letter: char) -> bool {
+    key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char(letter)
+}

@@ -1,0 +1,120 @@
+//! Scrolling: by rows of the screen, fast and without a jump when lines are added.
+
+use super::conversation::{Older, Place, Scroll};
+use super::{App, Output};
+use crate::model::{ChatCommand, Command, Dialect, Request, RequestTag, RoomSelector};
+use crate::ui::full_screen::layout::areas;
+use crate::ui::full_screen::rows::{item_count, rows_of};
+
+/// Number of older messages requested at a time.
+const OLDER_MESSAGES: u16 = 100;
+
+/// Lowest row of the window: `below` rows of the item with this index are below it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Anchor {
+    /// Index of the item.
+    index: usize,
+    /// Number of its rows below the window.
+    below: usize,
+}
+
+impl App {
+    /// Scrolls up by this many rows, at most to the first one. There, older messages are requested.
+    pub(super) fn scroll_up(&mut self, rows: usize) {
+        let count = item_count(self);
+        if count == 0 {
+            return self.request_older();
+        }
+        let top = self.top_anchor();
+        let mut at = self.anchor();
+        at.below = at.below.saturating_add(rows);
+        while at.index > top.map_or(0, |it| it.index) {
+            let height = rows_of(self, at.index).len();
+            if at.below < height {
+                break;
+            }
+            at.below -= height;
+            at.index -= 1;
+        }
+        let Some(top) = top else {
+            return self.request_older();
+        };
+        let is_at_top = at.index < top.index || (at.index == top.index && at.below >= top.below);
+        self.set_anchor(if is_at_top { top } else { at });
+        if is_at_top {
+            self.request_older();
+        }
+    }
+
+    /// Scrolls down by this many rows, at most to the end.
+    pub(super) fn scroll_down(&mut self, rows: usize) {
+        let mut at = self.anchor();
+        let mut left = rows;
+        while left > at.below {
+            left -= at.below;
+            at = Anchor { index: at.index + 1, below: 0 };
+            if at.index >= item_count(self) {
+                return self.scroll_to_end();
+            }
+            at.below = rows_of(self, at.index).len();
+        }
+        at.below -= left;
+        self.set_anchor(at);
+    }
+
+    /// Scrolls to the end.
+    pub(super) fn scroll_to_end(&mut self) {
+        self.conversations.current_mut().scroll = Scroll::End;
+    }
+
+    /// Returns the lowest row that is shown.
+    fn anchor(&self) -> Anchor {
+        let conversation = self.conversations.current();
+        match conversation.scroll {
+            Scroll::End => Anchor { index: item_count(self).saturating_sub(1), below: 0 },
+            Scroll::At { line, below } => Anchor { index: conversation.index_of(line), below },
+        }
+    }
+
+    /// Returns the anchor with which the first row is the highest one shown; `None` if all rows fit
+    /// into the window.
+    fn top_anchor(&self) -> Option<Anchor> {
+        let height = usize::from(areas(self).messages.height);
+        let mut rows = 0;
+        for index in 0..item_count(self) {
+            rows += rows_of(self, index).len();
+            if rows > height {
+                return Some(Anchor { index, below: rows - height });
+            }
+        }
+        None
+    }
+
+    /// Scrolls so that this is the lowest row.
+    fn set_anchor(&mut self, at: Anchor) {
+        let last = item_count(self).saturating_sub(1);
+        let conversation = self.conversations.current_mut();
+        let is_end = at.index > last || (at.index == last && at.below == 0);
+        conversation.scroll = match conversation.lines().get(at.index) {
+            Some(line) if !is_end => Scroll::At { line: line.id, below: at.below },
+            _ => Scroll::End,
+        };
+    }
+
+    /// Requests older messages of the room, unless they are on their way or there are none.
+    fn request_older(&mut self) {
+        if self.dialect() == Dialect::Peers || !self.connection.is_up() {
+            return;
+        }
+        let conversation = self.conversations.current_mut();
+        let Place::Room(room) = &conversation.place else { return };
+        if conversation.older != Older::Unknown {
+            return;
+        }
+        let room = RoomSelector::Named(room.clone());
+        conversation.older = Older::Requested;
+        let command = ChatCommand::History { room, before: None, limit: OLDER_MESSAGES };
+        let request = Request { tag: RequestTag::default(), command: Command::Chat(command) };
+        self.outputs.push_back(Output::Request(request));
+    }
+}

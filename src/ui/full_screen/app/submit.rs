@@ -1,0 +1,236 @@
+//! Execution of what the user has typed.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use super::conversation::{Attention, Place};
+use super::events::plain_note;
+use super::line::PendingMessage;
+use super::question::Question;
+use super::window_command::{self, WindowCommand};
+use super::{App, Output, Overlay};
+use crate::model::{ChatCommand, Command, InvitationCode, Password, Request, RequestTag, Style};
+use crate::ui::execute::{AfterLine, RequestSink, execute_line};
+use crate::ui::full_screen::text::Theme;
+use crate::ui::safe::safe_name;
+
+/// Requests of an executed line.
+#[derive(Default)]
+struct RequestList(RefCell<Vec<Request>>);
+
+impl RequestSink for RequestList {
+    fn send(&self, request: Request) -> AfterLine {
+        self.0.borrow_mut().push(request);
+        AfterLine::Continue
+    }
+}
+
+impl App {
+    /// Executes a line that the user has typed: answers the question that is open, or carries out
+    /// the command, or sends the message.
+    pub(super) fn submit(&mut self, text: &str) {
+        match self.question {
+            Question::Password { .. } => {
+                self.end_question();
+                self.request(Command::Password(Password(text.to_owned())));
+            }
+            Question::Invite => self.answer_invite(text),
+            Question::None | Question::Leave | Question::Paste { .. } => self.execute(text),
+        }
+    }
+
+    /// Takes a line as the code of an invitation.
+    fn answer_invite(&mut self, text: &str) {
+        if text.trim() == "/quit" {
+            self.leave();
+            return;
+        }
+        match InvitationCode::from_text(text) {
+            Ok(invite) => {
+                self.end_question();
+                self.request(Command::Invite(Some(invite)));
+            }
+            Err(error) => self.note(&error.to_string(), true),
+        }
+    }
+
+    /// Executes a command or sends a message.
+    fn execute(&mut self, text: &str) {
+        let is_naming = self.shared.with(|it| it.name_question.suggestion().is_some());
+        if text.trim().is_empty() && !is_naming {
+            // A user who presses Enter does not want to wait for the reconnect delay.
+            if !self.connection.is_up() {
+                self.request(Command::Reconnect { is_forced: false });
+            }
+            return;
+        }
+        if let Some(command) = window_command::parse(text) {
+            match command {
+                Ok(command) => self.execute_window_command(command),
+                Err(error_text) => self.note(&error_text, true),
+            }
+            return;
+        }
+        if !self.has_joined && text.trim_start().starts_with("/ignore") {
+            self.note("You are not connected yet. Try again when you are.", true);
+            return;
+        }
+        if let (Place::Direct(to), false) = (&self.conversations.current().place, is_naming)
+            && let Some((style, text)) = direct_text(text)
+        {
+            let to = to.clone();
+            self.send(ChatCommand::Direct { to, session: None, style, text });
+            return;
+        }
+        let requests = RequestList::default();
+        let mut notes = Vec::new();
+        let shared = self.shared.clone();
+        let after = execute_line(text, &shared, &requests, |it| notes.push(it));
+        for note in notes {
+            let (text, is_error) = plain_note(&note);
+            self.note(&text, is_error);
+        }
+        for request in requests.0.into_inner() {
+            match request.command {
+                Command::Chat(command) if request.tag == RequestTag::default() => {
+                    self.send(command)
+                }
+                command => {
+                    self.outputs.push_back(Output::Request(Request { tag: request.tag, command }));
+                }
+            }
+        }
+        self.show_selected_room();
+        if after == AfterLine::Stop {
+            self.leave();
+        }
+    }
+
+    /// Requests a chat command. A message is shown at once, as one on its way.
+    fn send(&mut self, command: ChatCommand) {
+        let shown = match &command {
+            ChatCommand::Say { style, text, .. } => {
+                let room = self.shared.with(|it| it.current_room().map(str::to_owned));
+                let place = room.map_or(Place::Start, Place::Room);
+                Some((place, *style, text.clone()))
+            }
+            ChatCommand::Direct { to, style, text, .. } => {
+                Some((Place::Direct(to.clone()), *style, text.clone()))
+            }
+            _ => None,
+        };
+        let mut tag = RequestTag::default();
+        if let Some((place, style, text)) = shown {
+            self.next_message += 1;
+            // Never the name of a room, which tags of other requests hold.
+            tag = RequestTag(Some(Arc::from(format!("#{}", self.next_message))));
+            let pending = PendingMessage { tag: tag.clone(), style, text, since: self.now };
+            let index = self.conversations.index_of(&place);
+            let is_shown = index == Some(self.conversations.current_index());
+            let conversation = match index {
+                None if matches!(place, Place::Room(_)) => self.conversations.current_mut(),
+                _ => self.conversations.open(&place),
+            };
+            conversation.add_pending(pending);
+            conversation.seen_until = None;
+            if is_shown {
+                conversation.scroll = super::Scroll::End;
+            }
+        }
+        self.outputs.push_back(Output::Request(Request { tag, command: Command::Chat(command) }));
+    }
+
+    /// Carries out a command about the window.
+    fn execute_window_command(&mut self, command: WindowCommand) {
+        match command {
+            WindowCommand::Help => self.overlay = Overlay::Help(0),
+            WindowCommand::Clear => self.conversations.current_mut().clear(),
+            WindowCommand::Query(name) => {
+                let place = Place::Direct(name);
+                self.conversations.open(&place);
+                if let Some(index) = self.conversations.index_of(&place) {
+                    self.show_conversation(index);
+                }
+            }
+            WindowCommand::Close => match self.conversations.current().place.clone() {
+                Place::Room(_) => self.execute("/leave"),
+                Place::Direct(_) => self.close(self.conversations.current_index()),
+                Place::Start => self.note("There is nothing to close.", true),
+            },
+            WindowCommand::Notify(attention) => {
+                self.conversations.current_mut().attention = attention;
+                let what = match attention {
+                    Attention::All => "every message calls you",
+                    Attention::Mentions => "messages that name you call you",
+                    Attention::Nothing => "nothing calls you",
+                };
+                self.note(&format!("Here {what} now."), false);
+            }
+            WindowCommand::Theme(scheme) => self.theme = Theme::new(scheme),
+        }
+    }
+
+    /// Shows the conversation of the room that is the target of typed lines, after a command may
+    /// have changed it.
+    fn show_selected_room(&mut self) {
+        let room = self.shared.with(|it| it.selected_room.clone());
+        if let (Place::Room(_), Some(room)) = (&self.conversations.current().place, room)
+            && let Some(index) = self.conversations.index_of(&Place::Room(room))
+        {
+            self.show_conversation(index);
+        }
+    }
+
+    /// Makes the current conversation's room the target of typed lines.
+    pub(super) fn select_current_room(&mut self) {
+        if let Place::Room(room) = &self.conversations.current().place {
+            let room = room.clone();
+            let _ = self.shared.with(|it| it.select_room(&room));
+        }
+    }
+
+    /// Shows another conversation, with what the user was typing there.
+    pub(super) fn show_conversation(&mut self, index: usize) {
+        if index == self.conversations.current_index() || index >= self.conversations.len() {
+            return;
+        }
+        let is_asking = self.question.prompt().is_some();
+        if !is_asking {
+            self.conversations.current_mut().draft = self.composer.take_draft();
+        }
+        self.conversations.show(index);
+        if !is_asking {
+            let draft = std::mem::take(&mut self.conversations.current_mut().draft);
+            self.composer.restore_draft(draft);
+        }
+        self.select_current_room();
+    }
+
+    /// Closes a conversation. If it is shown, what the user was typing stays in the line.
+    pub(super) fn close(&mut self, index: usize) {
+        self.conversations.remove(index);
+        self.select_current_room();
+    }
+
+    /// Returns what the user wants to hear about: the label of a place.
+    #[must_use]
+    pub fn label(place: &Place) -> String {
+        match place {
+            Place::Start => "start".to_owned(),
+            Place::Room(room) => format!("#{}", safe_name(room)),
+            Place::Direct(name) => format!("@{}", safe_name(name)),
+        }
+    }
+}
+
+/// Returns style and text of a line that is a direct message; `None` if it is a command.
+fn direct_text(line: &str) -> Option<(Style, String)> {
+    match line.strip_prefix('/') {
+        None => Some((Style::SAID, line.to_owned())),
+        Some(rest) if rest.starts_with('/') => Some((Style::SAID, rest.to_owned())),
+        Some(rest) => {
+            let text = rest.strip_prefix("me ")?.trim();
+            (!text.is_empty()).then(|| (Style::ACTION, text.to_owned()))
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Modes of the terminal: set while the interface is on the screen, and restored afterwards, also
+//! when the program panics.
+
+use std::io::{self, Write, stdout};
+use std::panic;
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ratatui::crossterm::event::{
+    DisableBracketedPaste, DisableFocusChange, EnableBracketedPaste, EnableFocusChange,
+};
+use ratatui::crossterm::terminal::{
+    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
+use ratatui::crossterm::{cursor, execute};
+
+/// True while the modes are set.
+static IS_ENTERED: AtomicBool = AtomicBool::new(false);
+
+/// Installs the panic hook once.
+static HOOK: Once = Once::new();
+
+/// Saves the title of the window, and reports the mouse's buttons and wheel. Only presses are
+/// reported, not movements: with Shift the terminal selects text as always.
+const ENTER: &str = "\u{1b}[22;2t\u{1b}[?1000h\u{1b}[?1006h";
+
+/// Takes back [`ENTER`], in the opposite order.
+const LEAVE: &str = "\u{1b}[?1006l\u{1b}[?1000l\u{1b}[23;2t";
+
+/// Sets the modes, on a screen of its own. Does nothing if they are set.
+///
+/// # Errors
+/// There is no terminal, or it cannot be written.
+pub(super) fn enter() -> io::Result<()> {
+    HOOK.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            leave();
+            before(info);
+        }));
+    });
+    if IS_ENTERED.swap(true, Ordering::SeqCst) {
+        return Ok(());
+    }
+    enable_raw_mode()?;
+    execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste, EnableFocusChange)?;
+    stdout().write_all(ENTER.as_bytes())?;
+    stdout().flush()
+}
+
+/// Restores the modes. Does nothing if they are not set. Errors are ignored: if the terminal is
+/// gone, there is nothing to restore.
+pub(super) fn leave() {
+    if !IS_ENTERED.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    let _ = stdout().write_all(LEAVE.as_bytes());
+    let _ = execute!(
+        stdout(),
+        DisableFocusChange,
+        DisableBracketedPaste,
+        LeaveAlternateScreen,
+        cursor::Show
+    );
+    let _ = disable_raw_mode();
+}
+
+/// Sets the modes again, after another program may have changed them.
+///
+/// # Errors
+/// There is no terminal, or it cannot be written.
+pub(super) fn enter_again() -> io::Result<()> {
+    leave();
+    enter()
+}

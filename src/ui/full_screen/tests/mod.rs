@@ -1,0 +1,9 @@
+//! Tests of the model and of what it draws, with keys and events, in virtual time.
+
+mod desk;
+mod messages;
+mod questions;
+mod random;
+mod rooms;
+mod screens;
+mod scrolling;

@@ -1,0 +1,109 @@
+//! Title, status line, and the line above the input: questions, completions, hints.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::model::Dialect;
+use crate::ui::full_screen::app::{App, Place, Scroll};
+use crate::ui::full_screen::text::{columns, truncate};
+use crate::ui::safe_line;
+
+/// Draws the title: place and topic, and on the right the server.
+pub(super) fn draw_title(app: &App, area: Rect, buffer: &mut Buffer) {
+    let place = &app.conversations.current().place;
+    let mut left = match place {
+        Place::Start => String::new(),
+        Place::Room(_) | Place::Direct(_) => App::label(place),
+    };
+    match (place, app.topic()) {
+        (_, Some(topic)) => left = format!("{left}  {}", safe_line(&topic)),
+        (Place::Direct(_), None) => left.push_str("  direct messages"),
+        (Place::Start | Place::Room(_), None) => {}
+    }
+    draw_line(
+        &left,
+        &app.connection.server_name,
+        area,
+        buffer,
+        app.theme.selection.patch(app.theme.title),
+    );
+}
+
+/// Draws the status line: the connection on the left; on the right encryption, latency, people.
+pub(super) fn draw_status(app: &App, area: Rect, buffer: &mut Buffer) {
+    let mut left = vec![app.connection.describe(app.dialect(), app.now)];
+    match app.waiting_messages() {
+        0 => {}
+        1 => left.push("1 message waiting".to_owned()),
+        count => left.push(format!("{count} messages waiting")),
+    }
+    let conversation = app.conversations.current();
+    if conversation.scroll != Scroll::End {
+        let unread = conversation.unread;
+        let more = if unread == 0 { String::new() } else { format!(", {unread} new below") };
+        left.push(format!("reading back{more} (Esc: to the end)"));
+    }
+    let elsewhere: usize =
+        app.conversations.iter().map(|it| it.unread).sum::<usize>() - conversation.unread;
+    if elsewhere > 0 {
+        left.push(format!("{elsewhere} unread elsewhere (Alt-A)"));
+    }
+    let mut right = Vec::new();
+    if let Some(people) = conversation.people {
+        right.push(describe_people(people, app.dialect()));
+    }
+    if let Some(latency) = app.connection.latency {
+        right.push(format!("{} ms", latency.as_millis()));
+    }
+    right.extend(app.connection.describe_encryption().map(str::to_owned));
+    right.push("F1 help".to_owned());
+    let is_up = app.connection.is_up();
+    let style =
+        if is_up { app.theme.selection } else { app.theme.selection.patch(app.theme.error) };
+    draw_line(&left.join(" · "), &right.join(" · "), area, buffer, style);
+}
+
+/// Draws the line above the input.
+pub(super) fn draw_hint(app: &App, area: Rect, buffer: &mut Buffer) {
+    if let Some(hint) = app.hint() {
+        draw_line(&hint, "", area, buffer, app.theme.mention);
+    }
+}
+
+/// Describes how many people are in the room, or peers.
+fn describe_people(people: u32, dialect: Dialect) -> String {
+    match (people, dialect) {
+        (1, Dialect::Server) => "1 person".to_owned(),
+        (people, Dialect::Server) => format!("{people} people"),
+        (1, Dialect::Peers) => "nobody else".to_owned(),
+        (people, Dialect::Peers) => format!("{people} peers"),
+    }
+}
+
+/// Draws a line across an area: text on the left, and on the right if there is room for it.
+fn draw_line(
+    left: &str,
+    right: &str,
+    area: Rect,
+    buffer: &mut Buffer,
+    style: ratatui::style::Style,
+) {
+    if area.is_empty() {
+        return;
+    }
+    buffer.set_style(area, style);
+    let inner = area.width.saturating_sub(2);
+    let left = truncate(left, inner);
+    buffer.set_stringn(area.x + area.width.min(1), area.y, &left, usize::from(inner), style);
+    let free = inner.saturating_sub(columns(&left));
+    let mut right = right;
+    // What does not fit is left out from its beginning.
+    while columns(right) + 2 > free {
+        match right.split_once(" · ") {
+            Some((_, rest)) => right = rest,
+            None => return,
+        }
+    }
+    let x = area.right().saturating_sub(1 + columns(right));
+    buffer.set_stringn(x, area.y, right, usize::from(inner), style);
+}
