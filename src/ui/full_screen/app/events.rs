@@ -90,7 +90,7 @@ impl App {
                 self.render(event)
             }
             Event::NameWanted { .. } => {
-                self.composer.clear();
+                self.ask(Question::Name);
                 self.render(event)
             }
             Event::AdmissionRequested { name } => {
@@ -324,7 +324,9 @@ impl App {
 
     /// Asks a question. What the user was typing is kept for afterwards.
     pub(super) fn ask(&mut self, question: Question) {
-        self.end_question();
+        if self.question.takes_line() {
+            self.end_question();
+        }
         match question {
             Question::Password { .. } => self.composer.set_masked(true),
             _ => self.conversations.current_mut().draft = self.composer.take_draft(),
@@ -336,7 +338,7 @@ impl App {
     /// Ends the question that a line has answered, and brings back what the user was typing.
     pub(super) fn end_question(&mut self) {
         self.composer.set_masked(false);
-        if self.question == Question::Invite {
+        if matches!(self.question, Question::Invite | Question::Name) {
             let draft = std::mem::take(&mut self.conversations.current_mut().draft);
             self.composer.restore_draft(draft);
         }

@@ -109,7 +109,7 @@ impl App {
                 }
                 true
             }
-            Question::None | Question::Password { .. } | Question::Invite => false,
+            Question::None | Question::Password { .. } | Question::Invite | Question::Name => false,
         }
     }
 

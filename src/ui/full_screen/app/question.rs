@@ -13,6 +13,8 @@ pub enum Question {
     },
     /// An invitation. The next line is the answer.
     Invite,
+    /// Another username. The next line is the answer.
+    Name,
     /// Whether to leave. The next key is the answer.
     Leave,
     /// Whether to insert a pasted text. The next key is the answer.
@@ -25,13 +27,20 @@ pub enum Question {
 }
 
 impl Question {
-    /// Returns what stands before the line that answers the question; `None` if no line does.
+    /// Returns true if the next line is the answer.
+    #[must_use]
+    pub const fn takes_line(&self) -> bool {
+        matches!(self, Self::Password { .. } | Self::Invite | Self::Name)
+    }
+
+    /// Returns what stands before the line that answers the question; `None` if no line does, or it
+    /// depends on the question for a name.
     #[must_use]
     pub const fn prompt(&self) -> Option<&'static str> {
         match self {
             Self::Password { .. } => Some("password> "),
             Self::Invite => Some("invitation> "),
-            Self::None | Self::Leave | Self::Paste { .. } => None,
+            Self::None | Self::Name | Self::Leave | Self::Paste { .. } => None,
         }
     }
 
@@ -39,7 +48,7 @@ impl Question {
     #[must_use]
     pub fn text(&self) -> Option<String> {
         match self {
-            Self::None => None,
+            Self::None | Self::Name => None,
             Self::Password { again: false } => {
                 Some("The server has a password. What is it?".to_owned())
             }

@@ -35,6 +35,12 @@ impl App {
                 self.request(Command::Password(Password(text.to_owned())));
             }
             Question::Invite => self.answer_invite(text),
+            Question::Name => {
+                self.execute(text);
+                if !self.is_naming() {
+                    self.end_question();
+                }
+            }
             Question::None | Question::Leave | Question::Paste { .. } => self.execute(text),
         }
     }
@@ -54,9 +60,14 @@ impl App {
         }
     }
 
+    /// Returns true while another username is asked for.
+    fn is_naming(&self) -> bool {
+        self.shared.with(|it| it.name_question.suggestion().is_some())
+    }
+
     /// Executes a command or sends a message.
     fn execute(&mut self, text: &str) {
-        let is_naming = self.shared.with(|it| it.name_question.suggestion().is_some());
+        let is_naming = self.is_naming();
         if text.trim().is_empty() && !is_naming {
             // A user who presses Enter does not want to wait for the reconnect delay.
             if !self.connection.is_up() {
@@ -194,7 +205,7 @@ impl App {
         if index == self.conversations.current_index() || index >= self.conversations.len() {
             return;
         }
-        let is_asking = self.question.prompt().is_some();
+        let is_asking = self.question.takes_line();
         if !is_asking {
             self.conversations.current_mut().draft = self.composer.take_draft();
         }

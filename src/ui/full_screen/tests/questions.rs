@@ -39,6 +39,7 @@ fn password_is_not_shown() {
 #[test]
 fn taken_name_is_asked_again() {
     let mut desk = Desk::new(80, 12);
+    desk.write("half a line");
     let (name, text) = ("anna".to_owned(), "Somebody here has this name.".to_owned());
     desk.event(Event::NameWanted { name, code: 201, text });
     let screen = desk.screen();
@@ -47,6 +48,7 @@ fn taken_name_is_asked_again() {
     desk.enter_line("");
     let Command::Name(name) = only_command(&mut desk) else { panic!() };
     assert_eq!(name, "anna2");
+    assert_eq!(desk.app.composer.text(), "half a line");
 }
 
 /// The code of an invitation is asked for until it can be one.
