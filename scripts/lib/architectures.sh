@@ -59,6 +59,15 @@ host_architecture() {
   esac
 }
 
+# Sets the flags of programs that are released. Most of what the dynamic linker changes
+# in a program when it starts is a list of places to add its address to. Packed, that
+# list takes 10 kB instead of 470 kB, all of which is read at the start: an idle server
+# has 0.8 MB less in memory. It needs the glibc of Debian 12, and a linker that can do
+# it: GNU's for ARM cannot.
+set_release_flags() {
+  export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS="-Clink-arg=-Wl,-z,pack-relative-relocs"
+}
+
 # Sets cargo's linker for an architecture, and the emulator that runs its
 # programs on this machine. (For SQLite's C code cargo finds the compiler of the
 # same name by itself.) Nothing is set for this machine's own architecture:
