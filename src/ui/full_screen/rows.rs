@@ -5,7 +5,7 @@ use ratatui::style::{Modifier, Style as CellStyle};
 
 use super::app::{App, Content, Line, MessageLine, PendingMessage, PresenceLine};
 use super::layout::areas;
-use super::text::{Piece, Row, columns, styled, wrap};
+use super::text::{Piece, Row, columns, styled, visible, wrap};
 use crate::model::Style;
 
 /// Number of columns by which rows after the first are indented: as wide as the time.
@@ -95,7 +95,7 @@ fn pending_rows(app: &App, pending: &PendingMessage, width: u16) -> Vec<Row> {
     let me = app.own_name().unwrap_or_default();
     let mut pieces = vec![piece("  …  ", theme.dim), blank(1)];
     push_author(&mut pieces, &me, pending.style, theme.dim, theme.dim);
-    let text = crate::ui::sanitize_text(&pending.text);
+    let text = visible(&pending.text);
     pieces.extend(styled(&text, theme.dim, theme));
     wrap(&pieces, width, INDENT)
 }

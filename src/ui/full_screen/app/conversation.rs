@@ -2,7 +2,6 @@
 //! unread, and how far it is scrolled.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use super::line::{Content, Line, LineId, MessageLine, PendingMessage, PresenceLine};
 use crate::model::{NameKey, RequestTag, Sequence, Style};
@@ -267,12 +266,6 @@ impl Conversation {
         self.bytes += std::mem::take(&mut other.bytes);
         lines.append(&mut self.lines);
         self.lines = lines;
-    }
-
-    /// Returns the time for which the oldest message has been on its way; `None` if there is none.
-    #[must_use]
-    pub fn waiting_for(&self, now: Duration) -> Option<Duration> {
-        Some(now.saturating_sub(self.pending.first()?.since))
     }
 
     /// Inserts a line, and forgets the oldest ones beyond the limits.

@@ -9,8 +9,9 @@ use super::{App, Output};
 use crate::model::{
     ConnectionState, DirectMessage, Event, Message, ModerationEvent, NameKey, RequestTag,
 };
+use crate::ui::full_screen::text::visible;
 use crate::ui::render::RenderedText;
-use crate::ui::safe::{safe_line, safe_name, sanitize_text};
+use crate::ui::safe::{safe_line, safe_name};
 
 /// Maximum length of the text of a notification of the desktop, in characters.
 const MAX_NOTIFICATION_CHARS: usize = 120;
@@ -135,7 +136,7 @@ impl App {
             from: Arc::from(safe_name(&message.from)),
             own: message.own,
             style: message.style,
-            text: sanitize_text(&message.text),
+            text: visible(&message.text).into_owned(),
             is_history: message.history,
             is_late: message.late,
             is_mention,
@@ -159,7 +160,7 @@ impl App {
             from: Arc::from(safe_name(&message.from)),
             own: message.own,
             style: message.style,
-            text: sanitize_text(&message.text),
+            text: visible(&message.text).into_owned(),
             is_history: message.history,
             is_late: false,
             is_mention: !message.own,
@@ -227,7 +228,7 @@ impl App {
             from: Arc::from(safe_name(&self.own_name().unwrap_or_default())),
             own: true,
             style: pending.style,
-            text: sanitize_text(&pending.text),
+            text: visible(&pending.text).into_owned(),
             is_history: false,
             is_late: false,
             is_mention: false,
@@ -370,5 +371,5 @@ pub(super) fn plain_note(note: &RenderedText) -> (String, bool) {
         let line = line.strip_prefix("!! ").or_else(|| line.strip_prefix("-- ")).unwrap_or(line);
         line.strip_prefix(crate::ui::render::CONTINUATION_PREFIX).unwrap_or(line)
     });
-    (lines.collect::<Vec<_>>().join("\n"), is_error)
+    (visible(&lines.collect::<Vec<_>>().join("\n")).into_owned(), is_error)
 }
