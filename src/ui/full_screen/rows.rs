@@ -22,7 +22,7 @@ pub fn item_count(app: &App) -> usize {
 }
 
 /// Returns the rows of an item of the current conversation, at least one. Before a line of another
-/// day than the one before comes the date; below what the user has seen comes a mark.
+/// day than the one before comes the date; above the first one that was new comes a mark.
 #[must_use]
 pub fn rows_of(app: &App, index: usize) -> Vec<Row> {
     let width = areas(app).messages.width;
@@ -31,8 +31,7 @@ pub fn rows_of(app: &App, index: usize) -> Vec<Row> {
     if let Some(line) = lines.get(index) {
         let mut rows = Vec::new();
         rows.extend(date_row(app, index, width));
-        let before = index.checked_sub(1).and_then(|it| lines.get(it)).map(|it| it.id);
-        if before.is_some() && before == conversation.seen_until {
+        if conversation.new_from == Some(line.id) {
             rows.push(rule("new", width, app.theme.unread));
         }
         rows.extend(rows_of_line(app, line, width));

@@ -94,9 +94,13 @@ pub struct Conversation {
     pub unread: usize,
     /// Number of those that name the user or are direct messages.
     pub mentions: usize,
-    /// Last line that the user has seen before they looked away; a mark is shown below it. `None`:
-    /// no mark.
-    pub seen_until: Option<LineId>,
+    /// First line that was new when the user looked here; a mark is shown above it. `None`: no mark.
+    pub new_from: Option<LineId>,
+    /// How far the user has read, here or on another device; `None`: not known.
+    pub read_mark: Option<Sequence>,
+    /// True once the history that the user got when they came has been shown: what is missing then
+    /// was missed.
+    pub has_history: bool,
     /// How far it is scrolled.
     pub scroll: Scroll,
     /// State of the request for older messages.
@@ -124,7 +128,9 @@ impl Conversation {
             pending: Vec::new(),
             unread: 0,
             mentions: 0,
-            seen_until: None,
+            new_from: None,
+            read_mark: None,
+            has_history: false,
             scroll: Scroll::default(),
             older: Older::default(),
             draft: Draft::default(),
@@ -244,7 +250,7 @@ impl Conversation {
         self.lines.clear();
         self.bytes = 0;
         self.scroll = Scroll::End;
-        self.seen_until = None;
+        self.new_from = None;
     }
 
     /// Marks everything as seen: the user looks at the end of the conversation.
@@ -254,9 +260,40 @@ impl Conversation {
     }
 
     /// Notes that the user looks away: what comes from now on is new to them.
-    pub fn look_away(&mut self) {
+    pub const fn look_away(&mut self) {
         if self.unread == 0 {
-            self.seen_until = self.lines.back().map(|it| it.id);
+            self.new_from = None;
+        }
+    }
+
+    /// Returns true if a message is new to the user, although it was there before they came: it is
+    /// beyond what they have read, or was missed.
+    #[must_use]
+    pub fn is_missed(&self, sequence: Option<Sequence>) -> bool {
+        match (self.read_mark, sequence) {
+            (Some(read), Some(sequence)) => sequence > read,
+            _ => self.has_history,
+        }
+    }
+
+    /// Notes that the user has read this far on another device. What is beyond stays unread.
+    pub fn read_elsewhere(&mut self, sequence: Sequence) {
+        self.read_mark = Some(sequence);
+        let is_beyond = |it: &&Line| sequence_of(it).is_some_and(|it| it > sequence);
+        let messages = self.lines.iter().rev().take_while(is_beyond_or_other(sequence));
+        let messages = messages.filter(is_beyond).filter_map(|it| match &it.content {
+            Content::Message(message) if !message.own => Some(message.is_mention),
+            _ => None,
+        });
+        let (mut count, mut mentions) = (0, 0);
+        for is_mention in messages {
+            count += 1;
+            mentions += usize::from(is_mention);
+        }
+        self.unread = self.unread.min(count);
+        self.mentions = self.mentions.min(mentions);
+        if self.unread == 0 {
+            self.new_from = None;
         }
     }
 
@@ -281,6 +318,11 @@ impl Conversation {
             }
         }
     }
+}
+
+/// Returns a function that is false for a message that is not beyond this sequence.
+fn is_beyond_or_other(sequence: Sequence) -> impl Fn(&&Line) -> bool {
+    move |line| sequence_of(line).is_none_or(|it| it > sequence)
 }
 
 /// Returns the sequence of a message of the server's log; `None` for other lines.

@@ -1,13 +1,15 @@
 //! What events of the engine do to the model.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::conversation::{Attention, Older, Place};
+use super::conversation::{Attention, Conversation, Older, Place};
 use super::line::MessageLine;
 use super::question::Question;
 use super::{App, Output};
 use crate::model::{
-    ConnectionState, DirectMessage, Event, Message, ModerationEvent, NameKey, RequestTag,
+    Command, ConnectionState, Dialect, DirectMessage, Event, Message, ModerationEvent, NameKey,
+    RequestTag, Sequence,
 };
 use crate::ui::full_screen::text::visible;
 use crate::ui::render::RenderedText;
@@ -16,8 +18,11 @@ use crate::ui::safe::{safe_line, safe_name};
 /// Maximum length of the text of a notification of the desktop, in characters.
 const MAX_NOTIFICATION_CHARS: usize = 120;
 
+/// Minimum time between two marks of how far the user has read.
+const MARK_INTERVAL: Duration = Duration::from_secs(2);
+
 /// Time in which the user can answer whether somebody may come into the room of peers.
-const ADMISSION_TIME: std::time::Duration = std::time::Duration::from_secs(10);
+const ADMISSION_TIME: Duration = Duration::from_secs(10);
 
 impl App {
     /// Shows an event.
@@ -79,6 +84,18 @@ impl App {
                     it.older = if *more { Older::Unknown } else { Older::None };
                 }
                 self.render_silently(event);
+                Vec::new()
+            }
+            Event::HistoryEnd { room, requested: false, .. } => {
+                let is_of =
+                    |it: &Place| room.as_ref().is_none_or(|room| it.is(&Place::Room(room.clone())));
+                for it in self.conversations.iter_mut().filter(|it| is_of(&it.place)) {
+                    it.has_history = true;
+                }
+                self.render(event)
+            }
+            Event::ReadMark { room, sequence } => {
+                self.read_elsewhere(room.as_deref(), *sequence);
                 Vec::new()
             }
             Event::Connection(state) => self.show_connection(state, event),
@@ -178,12 +195,15 @@ impl App {
         let (own, is_mention, is_history) = (line.own, line.is_mention, line.is_history);
         let (title, text) = (line.from.to_string(), line.text.clone());
         let conversation = self.conversations.open(place);
-        let is_new = conversation.add_message(id, line);
-        if !is_new || own || requested || is_shown {
+        let is_missed = !is_history || conversation.is_missed(line.sequence);
+        let is_added = conversation.add_message(id, line);
+        if !is_added || own || requested || !is_missed {
             return;
         }
-        // What was said before the user came is not new to anybody's eyes.
-        if is_history && conversation.seen_until.is_none() && conversation.unread == 0 {
+        if conversation.new_from.is_none() && (is_history || !is_shown) {
+            conversation.new_from = Some(id);
+        }
+        if is_shown {
             return;
         }
         conversation.unread += 1;
@@ -246,6 +266,55 @@ impl App {
         self.farewell.extend(notes.iter().map(|it| it.text.clone()));
         let _ = self.take_pending(tag);
         notes
+    }
+
+    /// Notes that the user has read a room, or all direct messages, this far on another device.
+    fn read_elsewhere(&mut self, room: Option<&str>, sequence: Sequence) {
+        if let Some(room) = room {
+            self.conversations.open(&Place::Room(room.to_owned())).read_elsewhere(sequence);
+            return;
+        }
+        self.direct_read = Some(sequence);
+        let is_direct = |it: &Place| matches!(it, Place::Direct(_));
+        for it in self.conversations.iter_mut().filter(|it| is_direct(&it.place)) {
+            it.read_elsewhere(sequence);
+        }
+    }
+
+    /// Says how far the user has read what is shown, for their other devices: every
+    /// [`MARK_INTERVAL`] at most. Direct messages have one mark, so it waits for those that are
+    /// unread elsewhere.
+    pub(super) fn mark_read(&mut self) {
+        let is_early = self.marked_at.is_some_and(|it| self.now < it + MARK_INTERVAL);
+        if is_early || !self.connection.is_up() || self.dialect() == Dialect::Peers {
+            return;
+        }
+        let conversation = self.conversations.current();
+        let Some(sequence) = conversation.last_sequence() else { return };
+        if conversation.read_mark.is_some_and(|it| it >= sequence) {
+            return;
+        }
+        let room = match &conversation.place {
+            Place::Start => return,
+            Place::Room(room) => Some(room.clone()),
+            Place::Direct(_) => {
+                let is_unread =
+                    |it: &Conversation| matches!(it.place, Place::Direct(_)) && it.unread > 0;
+                if self.conversations.iter().any(is_unread) {
+                    return;
+                }
+                None
+            }
+        };
+        self.conversations.current_mut().read_mark = Some(sequence);
+        if room.is_none() {
+            if self.direct_read.is_some_and(|it| it >= sequence) {
+                return;
+            }
+            self.direct_read = Some(sequence);
+        }
+        self.marked_at = Some(self.now);
+        self.request(Command::MarkRead { room, sequence: Some(sequence) });
     }
 
     /// Notes who has come into a room and who has left it, without the user and ignored people.

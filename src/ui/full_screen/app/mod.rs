@@ -35,7 +35,7 @@ pub use self::line::{Content, Line, LineId, MessageLine, PendingMessage, Presenc
 pub use self::question::Question;
 use super::composer::Composer;
 use super::text::Theme;
-use crate::model::{Command, Dialect, Request, RequestTag};
+use crate::model::{Command, Dialect, Request, RequestTag, Sequence};
 use crate::ui::SharedViewState;
 use crate::ui::local_time::LocalTimeZone;
 use crate::ui::render::Renderer;
@@ -82,6 +82,10 @@ pub struct App {
     pub size: Size,
     /// Time of the program's clock at the last input.
     pub now: Duration,
+    /// How far the user has read their direct messages; `None`: not known.
+    direct_read: Option<Sequence>,
+    /// Time at which it was last said how far the user has read; `None`: not yet.
+    marked_at: Option<Duration>,
     /// Number of the next line.
     next_line: u64,
     /// Number of the next message that is sent.
@@ -125,6 +129,8 @@ impl App {
             is_focused: true,
             size,
             now: Duration::ZERO,
+            direct_read: None,
+            marked_at: None,
             next_line: 0,
             next_message: 0,
             has_joined: false,
@@ -157,6 +163,7 @@ impl App {
         }
         if self.is_looking() {
             self.conversations.current_mut().mark_seen();
+            self.mark_read();
         }
         self.update_title();
     }

@@ -143,7 +143,7 @@ impl App {
                 _ => self.conversations.open(&place),
             };
             conversation.add_pending(pending);
-            conversation.seen_until = None;
+            conversation.new_from = None;
             if is_shown {
                 conversation.scroll = super::Scroll::End;
             }
