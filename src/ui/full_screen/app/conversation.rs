@@ -96,8 +96,10 @@ pub struct Conversation {
     pub mentions: usize,
     /// First line that was new when the user looked here; a mark is shown above it. `None`: no mark.
     pub new_from: Option<LineId>,
-    /// How far the user has read, here or on another device; `None`: not known.
+    /// How far the user has read on another device, or earlier; `None`: not known.
     pub read_mark: Option<Sequence>,
+    /// How far the user has read, as this device has told or was told; `None`: not yet.
+    pub told_mark: Option<Sequence>,
     /// True once the history that the user got when they came has been shown: what is missing then
     /// was missed.
     pub has_history: bool,
@@ -130,6 +132,7 @@ impl Conversation {
             mentions: 0,
             new_from: None,
             read_mark: None,
+            told_mark: None,
             has_history: false,
             scroll: Scroll::default(),
             older: Older::default(),
@@ -279,6 +282,7 @@ impl Conversation {
     /// Notes that the user has read this far on another device. What is beyond stays unread.
     pub fn read_elsewhere(&mut self, sequence: Sequence) {
         self.read_mark = Some(sequence);
+        self.told_mark = Some(sequence);
         let is_beyond = |it: &&Line| sequence_of(it).is_some_and(|it| it > sequence);
         let messages = self.lines.iter().rev().take_while(is_beyond_or_other(sequence));
         let messages = messages.filter(is_beyond).filter_map(|it| match &it.content {

@@ -194,7 +194,9 @@ impl App {
         let is_shown = self.conversations.current().place.is(place) && self.is_looking();
         let (own, is_mention, is_history) = (line.own, line.is_mention, line.is_history);
         let (title, text) = (line.from.to_string(), line.text.clone());
+        let direct_read = self.direct_read.filter(|_| matches!(place, Place::Direct(_)));
         let conversation = self.conversations.open(place);
+        conversation.read_mark = conversation.read_mark.or(direct_read);
         let is_missed = !is_history || conversation.is_missed(line.sequence);
         let is_added = conversation.add_message(id, line);
         if !is_added || own || requested || !is_missed {
@@ -281,19 +283,25 @@ impl App {
         }
     }
 
+    /// Returns the time at which to say how far the user has read what is shown; `None` if there is
+    /// nothing new to say.
+    pub(super) fn next_mark(&self) -> Option<Duration> {
+        let conversation = self.conversations.current();
+        let sequence = conversation.last_sequence()?;
+        let is_told = conversation.told_mark.is_some_and(|it| it >= sequence);
+        let is_due = !is_told && self.dialect() == Dialect::Server;
+        is_due.then(|| self.marked_at.map_or(Duration::ZERO, |it| it + MARK_INTERVAL))
+    }
+
     /// Says how far the user has read what is shown, for their other devices: every
     /// [`MARK_INTERVAL`] at most. Direct messages have one mark, so it waits for those that are
     /// unread elsewhere.
     pub(super) fn mark_read(&mut self) {
-        let is_early = self.marked_at.is_some_and(|it| self.now < it + MARK_INTERVAL);
-        if is_early || !self.connection.is_up() || self.dialect() == Dialect::Peers {
+        if self.next_mark().is_none_or(|it| it > self.now) || !self.connection.is_up() {
             return;
         }
         let conversation = self.conversations.current();
         let Some(sequence) = conversation.last_sequence() else { return };
-        if conversation.read_mark.is_some_and(|it| it >= sequence) {
-            return;
-        }
         let room = match &conversation.place {
             Place::Start => return,
             Place::Room(room) => Some(room.clone()),
@@ -306,7 +314,7 @@ impl App {
                 None
             }
         };
-        self.conversations.current_mut().read_mark = Some(sequence);
+        self.conversations.current_mut().told_mark = Some(sequence);
         if room.is_none() {
             if self.direct_read.is_some_and(|it| it >= sequence) {
                 return;

@@ -181,7 +181,8 @@ impl App {
         let counts = self.connection.is_counting() || is_waiting;
         let second = counts.then(|| self.now + COUNTING_INTERVAL);
         let admission = self.admissions.iter().map(|(_, until)| *until).min();
-        second.into_iter().chain(admission).min()
+        let mark = self.next_mark().filter(|_| self.is_looking());
+        [second, admission, mark].into_iter().flatten().min()
     }
 
     /// Returns what the user has to be told after the screen is gone: messages that were not sent.

@@ -146,8 +146,14 @@ impl Desk {
         }));
     }
 
-    /// Takes the requests so far.
+    /// Takes the requests so far, without those that tell how far the user has read.
     pub(super) fn take_requests(&mut self) -> Vec<Request> {
+        let is_mark = |it: &Request| matches!(it.command, Command::MarkRead { .. });
+        self.take_all_requests().into_iter().filter(|it| !is_mark(it)).collect()
+    }
+
+    /// Takes all requests so far.
+    pub(super) fn take_all_requests(&mut self) -> Vec<Request> {
         let outputs = std::mem::take(&mut self.outputs);
         let requests = outputs.into_iter().filter_map(|it| match it {
             Output::Request(request) => Some(request),

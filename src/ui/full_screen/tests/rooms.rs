@@ -1,9 +1,11 @@
 //! Rooms and people: which one is shown, what is unread, who is there.
 
+use std::time::Duration;
+
 use ratatui::crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 
 use super::desk::Desk;
-use crate::model::{ChatCommand, Command, Event, RequestTag, RoomSelector};
+use crate::model::{ChatCommand, Command, Event, Message, RequestTag, RoomSelector, Sequence};
 use crate::ui::full_screen::app::{App, Input};
 
 /// Returns the labels of all conversations, with unread messages and mentions.
@@ -65,6 +67,109 @@ fn unread_messages_are_counted_and_marked() {
     // Whoever answers has read it.
     desk.enter_line("hi");
     assert!(!desk.screen().contains("─ new ─"));
+}
+
+/// Takes the marks of how far the user has read.
+fn take_marks(desk: &mut Desk) -> Vec<(Option<String>, u64)> {
+    let marks = desk.take_all_requests().into_iter().filter_map(|it| match it.command {
+        Command::MarkRead { room, sequence } => Some((room, sequence.unwrap().0)),
+        _ => None,
+    });
+    marks.collect()
+}
+
+/// What is on the screen is told to the user's other devices, at most every two seconds.
+#[test]
+fn what_is_read_is_told_to_other_devices() {
+    let mut desk = Desk::in_lobby(80, 12);
+    let lobby = || Some("lobby".to_owned());
+    desk.hear("bob", "one");
+    assert_eq!(take_marks(&mut desk), [(lobby(), 1)]);
+    desk.hear("bob", "two");
+    desk.hear("bob", "three");
+    assert_eq!(take_marks(&mut desk), []);
+    desk.now += Duration::from_secs(2);
+    desk.input(Input::Tick);
+    assert_eq!(take_marks(&mut desk), [(lobby(), 3)]);
+    // Not what the user does not see.
+    desk.now += Duration::from_secs(10);
+    desk.input(Input::Focus(false));
+    desk.hear("bob", "four");
+    desk.hear_direct("bob", "psst");
+    assert_eq!(take_marks(&mut desk), []);
+    desk.input(Input::Focus(true));
+    assert_eq!(take_marks(&mut desk), [(lobby(), 4)]);
+    desk.now += Duration::from_secs(10);
+    desk.press(KeyCode::Char('a'), KeyModifiers::ALT);
+    assert_eq!(take_marks(&mut desk), [(None, 5)]);
+}
+
+/// What was read on another device is not unread here.
+#[test]
+fn what_was_read_elsewhere_is_read() {
+    let mut desk = Desk::in_lobby(80, 12);
+    desk.enter_line("/join garden");
+    desk.enter("garden", 1);
+    for text in ["one, anna", "two", "three"] {
+        desk.hear("bob", text);
+    }
+    desk.hear_direct("bob", "psst");
+    assert_eq!(labels(&desk)[0], ("#lobby".to_owned(), 3, 1));
+    let read = |room: Option<&str>, sequence| Event::ReadMark {
+        room: room.map(str::to_owned),
+        sequence: Sequence(sequence),
+    };
+    desk.event(read(Some("lobby"), 1));
+    assert_eq!(labels(&desk)[0], ("#lobby".to_owned(), 2, 0));
+    desk.event(read(Some("lobby"), 3));
+    assert_eq!(labels(&desk)[0], ("#lobby".to_owned(), 0, 0));
+    desk.event(read(None, 4));
+    assert_eq!(labels(&desk)[2], ("@bob".to_owned(), 0, 0));
+}
+
+/// Of what the user gets when they come in, that is new which no device of theirs has shown; without
+/// a claimed name nothing is.
+#[test]
+fn history_begins_to_be_new_where_nobody_has_read() {
+    for (mark, rule) in [(None, false), (Some(2), true), (Some(3), false)] {
+        let mut desk = Desk::in_lobby(80, 12);
+        if let Some(sequence) = mark {
+            let (room, sequence) = (Some("lobby".to_owned()), Sequence(sequence));
+            desk.event(Event::ReadMark { room, sequence });
+        }
+        for text in ["one", "two", "three"] {
+            let message = desk.message("lobby", "bob", text);
+            desk.event(Event::Message(Message { history: true, ..message }));
+        }
+        let (tag, requested) = (RequestTag::default(), false);
+        desk.event(Event::HistoryEnd { tag, room: None, more: false, requested });
+        let screen = desk.screen();
+        assert_eq!(screen.contains("─ new ─"), rule, "{mark:?}\n{screen}");
+        if rule {
+            assert!(screen.find("bob: two") < screen.find("─ new ─"), "{screen}");
+        }
+    }
+}
+
+/// What came while the connection was lost is new.
+#[test]
+fn what_was_missed_is_new() {
+    let mut desk = Desk::in_lobby(80, 12);
+    let end = || Event::HistoryEnd {
+        tag: RequestTag::default(),
+        room: None,
+        more: false,
+        requested: false,
+    };
+    desk.event(end());
+    desk.hear("bob", "before");
+    desk.join(&["lobby"]);
+    let message = desk.message("lobby", "bob", "meanwhile");
+    desk.event(Event::Message(Message { history: true, ..message }));
+    desk.event(end());
+    let screen = desk.screen();
+    assert!(screen.find("─ new ─") < screen.find("meanwhile"), "{screen}");
+    assert!(screen.contains("─ new ─"), "{screen}");
 }
 
 /// Each room keeps what the user was typing there.
