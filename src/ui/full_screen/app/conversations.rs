@@ -69,10 +69,9 @@ impl Conversations {
         self.list.iter_mut().find(|it| it.place.is(place))
     }
 
-    /// Returns the conversation of a room, or else the one that is shown.
-    pub fn room_or_current(&mut self, room: Option<&str>) -> &mut Conversation {
-        let index = room.and_then(|it| self.index_of(&Place::Room(it.to_owned())));
-        let index = index.unwrap_or(self.current);
+    /// Returns a conversation, or the one that is shown if there is none of this place.
+    pub fn find_or_current(&mut self, place: Option<&Place>) -> &mut Conversation {
+        let index = place.and_then(|it| self.index_of(it)).unwrap_or(self.current);
         #[expect(clippy::indexing_slicing, reason = "the index was found, or is the current one")]
         &mut self.list[index]
     }

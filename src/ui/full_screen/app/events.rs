@@ -35,10 +35,11 @@ impl App {
                 let _ = self.take_pending(tag);
                 self.render(event)
             }
-            Event::Refused(refusal) => match self.refuse(&refusal.tag, &safe_line(&refusal.text)) {
-                true => Vec::new(),
-                false => self.render(event),
-            },
+            Event::Refused(refusal) => {
+                let notes = self.render(event);
+                let reason = notes.first().map(|it| reason_of(it, &refusal.to)).unwrap_or_default();
+                if self.refuse(&refusal.tag, &reason) { Vec::new() } else { notes }
+            }
             Event::Unsent { tag, .. } => self.show_unsent(tag, event),
             Event::Presence { room, members, joined, left } => {
                 self.show_presence(room, *members, joined.as_deref(), left.as_deref());
@@ -119,11 +120,11 @@ impl App {
             Event::Moderation(event) => self.show_moderation(event),
             _ => self.render(event),
         };
-        let room = room_of(event).map(str::to_owned);
+        let place = place_of(event);
         for note in notes {
             let (text, is_error) = plain_note(&note);
             let id = self.line_id();
-            self.conversations.room_or_current(room.as_deref()).add_note(id, text, is_error);
+            self.conversations.find_or_current(place.as_ref()).add_note(id, text, is_error);
             if is_error && self.is_leaving {
                 self.farewell.push(note.text);
             }
@@ -424,20 +425,29 @@ impl App {
     }
 }
 
-/// Returns the room that an event is about; `None`: none, or all.
-fn room_of(event: &Event) -> Option<&str> {
+/// Returns the conversation that a note about an event belongs to; `None`: the one that is shown.
+fn place_of(event: &Event) -> Option<Place> {
     match event {
         Event::Entered { room, .. }
         | Event::Gap { room }
         | Event::Roster { room, .. }
-        | Event::Presence { room, .. } => Some(room),
-        Event::Moderation(
+        | Event::Moderation(
             ModerationEvent::Topic { room, .. }
             | ModerationEvent::RoomModes { room, .. }
             | ModerationEvent::MessageRemoved { room, .. },
-        ) => Some(room),
+        ) => Some(Place::Room(room.clone())),
+        Event::HolderChanged { name } => Some(Place::Direct(name.clone())),
         _ => None,
     }
+}
+
+/// Returns the reason for a refusal from its note: without its mark, the place `to`, and the text of
+/// the message, which are shown elsewhere.
+fn reason_of(note: &RenderedText, to: &str) -> String {
+    let (text, _) = plain_note(note);
+    let reason = text.lines().next().unwrap_or_default();
+    let prefix = format!("{}: ", safe_name(to));
+    reason.strip_prefix(&prefix).unwrap_or(reason).to_owned()
 }
 
 /// Returns the text of a note without the marks that plain lines have, and true if it says that
