@@ -51,6 +51,18 @@ pub enum Attention {
     Nothing,
 }
 
+impl Attention {
+    /// Returns true if a message calls for it.
+    #[must_use]
+    pub const fn is_for(self, is_mention: bool) -> bool {
+        match self {
+            Self::All => true,
+            Self::Mentions => is_mention,
+            Self::Nothing => false,
+        }
+    }
+}
+
 /// How far a conversation is scrolled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scroll {

@@ -1,25 +1,14 @@
 //! What events of the engine do to the model.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::conversation::{Attention, Conversation, Older, Place};
-use super::line::MessageLine;
+use super::conversation::{Older, Place};
 use super::question::Question;
 use super::{App, Output};
-use crate::model::{
-    Command, ConnectionState, Dialect, DirectMessage, Event, Message, ModerationEvent, NameKey,
-    RequestTag, Sequence,
-};
+use crate::model::{ConnectionState, Event, ModerationEvent, NameKey};
 use crate::ui::full_screen::text::visible;
 use crate::ui::render::RenderedText;
 use crate::ui::safe::{safe_line, safe_name};
-
-/// Maximum length of the text of a notification of the desktop, in characters.
-const MAX_NOTIFICATION_CHARS: usize = 120;
-
-/// Minimum time between two marks of how far the user has read.
-const MARK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Time in which the user can answer whether somebody may come into the room of peers.
 const ADMISSION_TIME: Duration = Duration::from_secs(10);
@@ -132,198 +121,13 @@ impl App {
     }
 
     /// Renders an event as texts.
-    fn render(&mut self, event: &Event) -> Vec<RenderedText> {
+    pub(super) fn render(&mut self, event: &Event) -> Vec<RenderedText> {
         self.renderer.render(event)
     }
 
     /// Lets the renderer know of an event that is shown in another way.
-    fn render_silently(&mut self, event: &Event) {
+    pub(super) fn render_silently(&mut self, event: &Event) {
         let _ = self.renderer.render(event);
-    }
-
-    /// Shows a message in its room.
-    fn show_message(&mut self, message: &Message, event: &Event) -> Vec<RenderedText> {
-        if self.shared.with(|it| it.ignore_list.hides_message(message)) {
-            return self.render(event);
-        }
-        let _ = self.take_pending(&message.tag);
-        let is_mention = !message.own && self.renderer.mentions_user(&message.text);
-        let line = MessageLine {
-            sequence: message.lamport.is_none().then_some(message.sequence),
-            time: Some(message.time),
-            from: Arc::from(safe_name(&message.from)),
-            own: message.own,
-            style: message.style,
-            text: visible(&message.text).into_owned(),
-            is_history: message.history,
-            is_late: message.late,
-            is_mention,
-            refused: None,
-        };
-        let place = Place::Room(message.room.clone());
-        self.show_line(&place, line, message.requested);
-        Vec::new()
-    }
-
-    /// Shows a direct message in the conversation with the other person.
-    fn show_direct(&mut self, message: &DirectMessage, event: &Event) -> Vec<RenderedText> {
-        if self.shared.with(|it| it.ignore_list.hides_direct(message)) {
-            return self.render(event);
-        }
-        let _ = self.take_pending(&message.tag);
-        let other = if message.own { &message.to } else { &message.from };
-        let line = MessageLine {
-            sequence: Some(message.sequence),
-            time: Some(message.time),
-            from: Arc::from(safe_name(&message.from)),
-            own: message.own,
-            style: message.style,
-            text: visible(&message.text).into_owned(),
-            is_history: message.history,
-            is_late: false,
-            is_mention: !message.own,
-            refused: None,
-        };
-        self.show_line(&Place::Direct(other.clone()), line, false);
-        Vec::new()
-    }
-
-    /// Adds a message to a conversation, and calls for attention if it is unread. A message that was
-    /// `requested` is an old one that the user has asked for.
-    fn show_line(&mut self, place: &Place, line: MessageLine, requested: bool) {
-        let id = self.line_id();
-        let is_shown = self.conversations.current().place.is(place) && self.is_looking();
-        let (own, is_mention, is_history) = (line.own, line.is_mention, line.is_history);
-        let (title, text) = (line.from.to_string(), line.text.clone());
-        let direct_read = self.direct_read.filter(|_| matches!(place, Place::Direct(_)));
-        let conversation = self.conversations.open(place);
-        conversation.read_mark = conversation.read_mark.or(direct_read);
-        let is_missed = !is_history || conversation.is_missed(line.sequence);
-        let is_added = conversation.add_message(id, line);
-        if !is_added || own || requested || !is_missed {
-            return;
-        }
-        if conversation.new_from.is_none() && (is_history || !is_shown) {
-            conversation.new_from = Some(id);
-        }
-        if is_shown {
-            return;
-        }
-        conversation.unread += 1;
-        conversation.mentions += usize::from(is_mention);
-        let calls = match conversation.attention {
-            Attention::All => true,
-            Attention::Mentions => is_mention,
-            Attention::Nothing => false,
-        };
-        if calls && !is_history {
-            let title = match place {
-                Place::Room(room) => format!("{title} in #{}", safe_name(room)),
-                Place::Start | Place::Direct(_) => title,
-            };
-            let text = text.chars().take(MAX_NOTIFICATION_CHARS).collect();
-            self.outputs.push_back(Output::Bell);
-            if !self.is_focused {
-                self.outputs.push_back(Output::Notify { title, text });
-            }
-        }
-    }
-
-    /// Removes the user's message with this tag from those on their way, and notes how long it took.
-    fn take_pending(&mut self, tag: &RequestTag) -> Option<(Place, super::PendingMessage)> {
-        tag.0.as_ref()?;
-        let now = self.now;
-        let (place, pending) = self
-            .conversations
-            .iter_mut()
-            .find_map(|it| it.take_pending(tag).map(|pending| (it.place.clone(), pending)))?;
-        self.connection.latency = Some(now.saturating_sub(pending.since));
-        Some((place, pending))
-    }
-
-    /// Shows a message of the user as not sent, for this reason. Returns false if there is none with
-    /// this tag.
-    fn refuse(&mut self, tag: &RequestTag, reason: &str) -> bool {
-        let Some((place, pending)) = self.take_pending(tag) else { return false };
-        let line = MessageLine {
-            sequence: None,
-            time: None,
-            from: Arc::from(safe_name(&self.own_name().unwrap_or_default())),
-            own: true,
-            style: pending.style,
-            text: visible(&pending.text).into_owned(),
-            is_history: false,
-            is_late: false,
-            is_mention: false,
-            refused: Some(reason.to_owned()),
-        };
-        let id = self.line_id();
-        self.conversations.open(&place).add_message(id, line);
-        true
-    }
-
-    /// Shows a message of the user that was not acknowledged before the end. It is told once more
-    /// when the screen is gone.
-    fn show_unsent(&mut self, tag: &RequestTag, event: &Event) -> Vec<RenderedText> {
-        let notes = self.render(event);
-        self.farewell.extend(notes.iter().map(|it| it.text.clone()));
-        let _ = self.take_pending(tag);
-        notes
-    }
-
-    /// Notes that the user has read a room, or all direct messages, this far on another device.
-    fn read_elsewhere(&mut self, room: Option<&str>, sequence: Sequence) {
-        if let Some(room) = room {
-            self.conversations.open(&Place::Room(room.to_owned())).read_elsewhere(sequence);
-            return;
-        }
-        self.direct_read = Some(sequence);
-        let is_direct = |it: &Place| matches!(it, Place::Direct(_));
-        for it in self.conversations.iter_mut().filter(|it| is_direct(&it.place)) {
-            it.read_elsewhere(sequence);
-        }
-    }
-
-    /// Returns the time at which to say how far the user has read what is shown; `None` if there is
-    /// nothing new to say.
-    pub(super) fn next_mark(&self) -> Option<Duration> {
-        let conversation = self.conversations.current();
-        let sequence = conversation.last_sequence()?;
-        let is_told = conversation.told_mark.is_some_and(|it| it >= sequence);
-        let is_due = !is_told && self.dialect() == Dialect::Server;
-        is_due.then(|| self.marked_at.map_or(Duration::ZERO, |it| it + MARK_INTERVAL))
-    }
-
-    /// Says how far the user has read what is shown, for their other devices: every
-    /// [`MARK_INTERVAL`] at most. Direct messages have one mark, so it waits for those that are
-    /// unread elsewhere.
-    pub(super) fn mark_read(&mut self) {
-        if self.next_mark().is_none_or(|it| it > self.now) || !self.connection.is_up() {
-            return;
-        }
-        let conversation = self.conversations.current();
-        let Some(sequence) = conversation.last_sequence() else { return };
-        let room = match &conversation.place {
-            Place::Start => return,
-            Place::Room(room) => Some(room.clone()),
-            Place::Direct(_) => {
-                let is_unread =
-                    |it: &Conversation| matches!(it.place, Place::Direct(_)) && it.unread > 0;
-                if self.conversations.iter().any(is_unread) {
-                    return;
-                }
-                None
-            }
-        };
-        self.conversations.current_mut().told_mark = Some(sequence);
-        if room.is_none() {
-            if self.direct_read.is_some_and(|it| it >= sequence) {
-                return;
-            }
-            self.direct_read = Some(sequence);
-        }
-        self.marked_at = Some(self.now);
-        self.request(Command::MarkRead { room, sequence: Some(sequence) });
     }
 
     /// Notes who has come into a room and who has left it, without the user and ignored people.

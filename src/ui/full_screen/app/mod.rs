@@ -6,7 +6,7 @@
 //! - `line`, `conversation`, `conversations`: what was said where
 //! - `connection`: state of the connection, in words
 //! - `question`: questions that the next line or key answers
-//! - `events`: events of the engine
+//! - `events`, `messages`, `read_marks`: events of the engine
 //! - `keys`, `scrolling`: keys and mouse
 //! - `submit`, `window_command`: execution of what the user has typed
 
@@ -17,7 +17,9 @@ mod conversations;
 mod events;
 mod keys;
 mod line;
+mod messages;
 mod question;
+mod read_marks;
 mod scrolling;
 mod submit;
 mod window_command;
@@ -86,6 +88,8 @@ pub struct App {
     direct_read: Option<Sequence>,
     /// Time at which it was last said how far the user has read; `None`: not yet.
     marked_at: Option<Duration>,
+    /// Time at which the user was last called; `None`: not yet.
+    called_at: Option<Duration>,
     /// Number of the next line.
     next_line: u64,
     /// Number of the next message that is sent.
@@ -131,6 +135,7 @@ impl App {
             now: Duration::ZERO,
             direct_read: None,
             marked_at: None,
+            called_at: None,
             next_line: 0,
             next_message: 0,
             has_joined: false,

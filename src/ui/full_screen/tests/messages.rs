@@ -119,6 +119,10 @@ fn mentions_call_the_user() {
     assert_eq!(calls(&mut desk), (0, 0));
     desk.hear("bob", "hello anna!");
     assert_eq!(calls(&mut desk), (1, 1));
+    // Not again within a second.
+    desk.hear("bob", "anna anna anna");
+    assert_eq!(calls(&mut desk), (0, 0));
+    desk.now += Duration::from_secs(1);
     desk.enter_line("/set notify nothing");
     desk.hear("bob", "hello anna!");
     assert_eq!(calls(&mut desk), (0, 0));

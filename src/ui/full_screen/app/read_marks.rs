@@ -1,0 +1,67 @@
+//! How far the user has read, on this device and on their others.
+
+use std::time::Duration;
+
+use super::App;
+use super::conversation::{Conversation, Place};
+use crate::model::{Command, Dialect, Sequence};
+
+/// Minimum time between two marks of how far the user has read.
+const MARK_INTERVAL: Duration = Duration::from_secs(2);
+
+impl App {
+    /// Notes that the user has read a room, or all direct messages, this far on another device.
+    pub(super) fn read_elsewhere(&mut self, room: Option<&str>, sequence: Sequence) {
+        if let Some(room) = room {
+            self.conversations.open(&Place::Room(room.to_owned())).read_elsewhere(sequence);
+            return;
+        }
+        self.direct_read = Some(sequence);
+        let is_direct = |it: &Place| matches!(it, Place::Direct(_));
+        for it in self.conversations.iter_mut().filter(|it| is_direct(&it.place)) {
+            it.read_elsewhere(sequence);
+        }
+    }
+
+    /// Returns the time at which to say how far the user has read what is shown; `None` if there is
+    /// nothing new to say.
+    pub(super) fn next_mark(&self) -> Option<Duration> {
+        let conversation = self.conversations.current();
+        let sequence = conversation.last_sequence()?;
+        let is_told = conversation.told_mark.is_some_and(|it| it >= sequence);
+        let is_due = !is_told && self.dialect() == Dialect::Server;
+        is_due.then(|| self.marked_at.map_or(Duration::ZERO, |it| it + MARK_INTERVAL))
+    }
+
+    /// Says how far the user has read what is shown, for their other devices: every
+    /// [`MARK_INTERVAL`] at most. Direct messages have one mark, so it waits for those that are
+    /// unread elsewhere.
+    pub(super) fn mark_read(&mut self) {
+        if self.next_mark().is_none_or(|it| it > self.now) || !self.connection.is_up() {
+            return;
+        }
+        let conversation = self.conversations.current();
+        let Some(sequence) = conversation.last_sequence() else { return };
+        let room = match &conversation.place {
+            Place::Start => return,
+            Place::Room(room) => Some(room.clone()),
+            Place::Direct(_) => {
+                let is_unread =
+                    |it: &Conversation| matches!(it.place, Place::Direct(_)) && it.unread > 0;
+                if self.conversations.iter().any(is_unread) {
+                    return;
+                }
+                None
+            }
+        };
+        self.conversations.current_mut().told_mark = Some(sequence);
+        if room.is_none() {
+            if self.direct_read.is_some_and(|it| it >= sequence) {
+                return;
+            }
+            self.direct_read = Some(sequence);
+        }
+        self.marked_at = Some(self.now);
+        self.request(Command::MarkRead { room, sequence: Some(sequence) });
+    }
+}
