@@ -308,3 +308,38 @@ fn what_one_device_has_read_is_read_on_all() {
     let place = |kind: &str| objects.iter().position(|it| it["type"] == kind).unwrap();
     assert!(place("welcome") < place("read_mark") && place("read_mark") < place("message"));
 }
+
+/// Who has claimed the name is ignored as a person, on every device: whoever takes the name after
+/// them is not. That is so in a later run of the program, too.
+#[test]
+fn person_is_ignored_and_not_the_name() {
+    let data = TempDir::new().unwrap();
+    let server = start(data.path());
+    let address = &addresses(&server)[0];
+    let (annas, laptops, phones) = (ClientHome::new(), ClientHome::new(), ClientHome::new());
+    let mut anna = join(&annas, address, "anna");
+    let mut bob = join(&laptops, address, "bob");
+    claim(&mut bob);
+    say(&mut bob, "one");
+    let heard = anna.expect_json(&json!({"type": "message", "text": "one", "ignored": false}));
+    let ignored = request(&mut anna, &json!({"type": "ignore", "name": "BOB", "id": 1}));
+    let expected = json!([{"name": "BOB", "person": heard["person"]}]);
+    assert_eq!((&ignored["names"], &ignored["persons"]), (&json!(["BOB"]), &expected));
+    // Each connection makes one claim: of one that makes several, the server would see the end late.
+    finish(bob);
+    let mut bob = join(&laptops, address, "bob");
+    let made = link(&mut bob, 2);
+    let mut phone = follow(&phones, made["link"].as_str().unwrap());
+    say(&mut phone, "two");
+    anna.expect_json(&json!({"type": "message", "text": "two", "ignored": true}));
+    finish(bob);
+    let answer = request(&mut phone, &json!({"type": "unclaim", "id": 3}));
+    assert_eq!(answer["type"], "done", "{answer}");
+    finish(phone);
+    finish(anna);
+    let others = ClientHome::new();
+    let mut other = join(&others, address, "bob");
+    say(&mut other, "three");
+    let anna = join(&annas, address, "anna");
+    anna.expect_json(&json!({"type": "message", "text": "three", "ignored": false}));
+}

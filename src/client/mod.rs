@@ -116,8 +116,10 @@ struct Driver<'a> {
     username: String,
     /// Directory for saved sessions and ignore lists. `None` if nothing is to be saved.
     state_dir: Option<PathBuf>,
-    /// Ignore list to open; `None` if there is none, or once it has been opened.
+    /// Ignore list; `None` if there is none.
     ignore_list: Option<SharedIgnoreList>,
+    /// True once the ignore list has been opened.
+    is_ignore_list_open: bool,
     /// True once the driver has tried to open the store for the current server and username.
     is_store_tried: bool,
     /// Store of the saved session. `None` before it is opened, if it cannot be used, or after a
@@ -173,6 +175,7 @@ pub async fn run(
         server: setup.server,
         state_dir: setup.state_dir,
         ignore_list: setup.ignore_list,
+        is_ignore_list_open: false,
         is_store_tried: false,
         store: None,
         former_stores: Vec::new(),
@@ -261,8 +264,10 @@ impl Driver<'_> {
                 // The output may be closed, for example a pipe. A script's requests are still
                 // carried out, up to the end of its input.
                 Output::Event(mut event) => {
-                    if let Event::LinkCode(made) = &mut event {
-                        made.link = self.link_with(made.code);
+                    match &mut event {
+                        Event::LinkCode(made) => made.link = self.link_with(made.code),
+                        Event::JoinedServer(_) => self.tell_log(),
+                        _ => {}
                     }
                     if !self.screen_failed && self.screen.show(&event).is_err() {
                         self.screen_failed = true;
@@ -471,7 +476,10 @@ impl Driver<'_> {
     /// Opens the ignore list of the server; only in memory if there is no directory for saved
     /// state. Does nothing on further calls. If its file cannot be used, reports that.
     fn open_ignore_list(&mut self) {
-        let Some(list) = self.ignore_list.take() else { return };
+        let Some(list) = self.ignore_list.clone().filter(|_| !self.is_ignore_list_open) else {
+            return;
+        };
+        self.is_ignore_list_open = true;
         let file = self.state_dir.as_ref().map(|directory| {
             let server = self.server.key();
             let path = server_directory(directory, &server).join(IGNORE_FILE_NAME);
@@ -481,6 +489,13 @@ impl Driver<'_> {
             // If the screen has failed, showing the next event of the link reveals it.
             let text = ignore_problem_text(&error);
             let _ = self.screen.show(&Event::Problem { code: 0, text });
+        }
+    }
+
+    /// Tells the ignore list to which log the numbers of persons belong.
+    fn tell_log(&self) {
+        if let (Some(list), Some(log)) = (&self.ignore_list, self.link.log_id()) {
+            list.set_log(log);
         }
     }
 

@@ -24,8 +24,9 @@ const fn style_name(style: Style) -> &'static str {
 
 /// What the objects of events depend on beside the events themselves.
 pub trait EventContext {
-    /// Returns true if the user ignores a name: what somebody else wrote under it is marked.
-    fn ignores(&self, name: &str) -> bool;
+    /// Returns true if the user ignores whoever has written under a name: what they wrote is marked.
+    /// `session`, `person`: numbers of the author.
+    fn ignores(&self, name: &str, session: SessionId, person: Option<SessionId>) -> bool;
 
     /// Describes a change that the server has carried out, for the `text` of `done`. `affected`:
     /// number of connected users whom it concerned. `is_durable`: false if a restart of the server
@@ -39,9 +40,8 @@ pub trait EventContext {
 pub fn event_objects(event: &Event, context: &impl EventContext) -> Vec<Value> {
     let mut objects = Vec::new();
     if let Event::SearchResult(found) = event {
-        let object = |it: &Message| {
-            search_result_object(it, &found.tag, !it.own && context.ignores(&it.from))
-        };
+        let is_ignored = |it: &Message| !it.own && context.ignores(&it.from, it.session, it.person);
+        let object = |it: &Message| search_result_object(it, &found.tag, is_ignored(it));
         objects.extend(found.messages.iter().map(object));
     }
     objects.push(event_object(event, context));
@@ -66,8 +66,12 @@ fn event_object(event: &Event, context: &impl EventContext) -> Value {
         Event::Left { tag, room, is_forced } => {
             with_id(json!({"type": "left", "room": room, "forced": is_forced}), tag)
         }
-        Event::Message(it) => message_object(it, !it.own && context.ignores(&it.from)),
-        Event::Direct(it) => direct_object(it, !it.own && context.ignores(&it.from)),
+        Event::Message(it) => {
+            message_object(it, !it.own && context.ignores(&it.from, it.session, it.person))
+        }
+        Event::Direct(it) => {
+            direct_object(it, !it.own && context.ignores(&it.from, it.from_session, it.from_person))
+        }
         Event::Gap { room } => json!({"type": "gap", "room": room}),
         Event::HistoryEnd { tag, room, more, requested } => with_id(
             json!({"type": "history_end", "room": room, "more": more, "requested": requested}),

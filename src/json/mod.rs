@@ -31,7 +31,7 @@ fn time_value(time: Timestamp) -> Value {
 
 /// Returns an integer as JSON: a number up to [`MAX_EXACT_NUMBER`], a string of digits beyond. Used
 /// for integers that a server may choose freely.
-fn number_value(number: u64) -> Value {
+pub(crate) fn number_value(number: u64) -> Value {
     if number <= MAX_EXACT_NUMBER { number.into() } else { number.to_string().into() }
 }
 

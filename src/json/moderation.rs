@@ -178,13 +178,13 @@ fn room_object(it: &ListedRoom) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{RequestTag, Timestamp};
+    use crate::model::{RequestTag, SessionId, Timestamp};
 
     /// Ignores nobody and describes nothing.
     struct Plain;
 
     impl EventContext for Plain {
-        fn ignores(&self, _: &str) -> bool {
+        fn ignores(&self, _: &str, _: SessionId, _: Option<SessionId>) -> bool {
             false
         }
 

@@ -20,8 +20,8 @@ any text          is a message to the room
                   also \"A PHRASE\", BEGIN*, from:NAME, in:ROOM, before:DATE, after:DATE
                   (2026-11-03, 2026-11-03T14:30, today, yesterday)
                   without words: shows older results of the last search
-/ignore NAME      hides what comes from this name, for you only, until /unignore; the same person
-                  under another name is shown, anybody else who takes this name is hidden
+/ignore NAME      hides what comes from this name, for you only, until /unignore; if it is claimed,
+                  it hides the person, and shows anybody else who takes this name later
 /ignore           lists whom you ignore
 /unignore NAME    stops ignoring a name
 /claim            makes the name that you have here yours: nobody without the key of this

@@ -1,7 +1,7 @@
 //! Commands about the ignore list: `/ignore`, `/unignore`, and the JSON requests of these names.
 //! They are executed here: no engine and no server takes part.
 
-use super::ignore_list::{IgnoreError, SharedIgnoreList, ignore_problem_text};
+use super::ignore_list::{IgnoreChange, IgnoreError, SharedIgnoreList, ignore_problem_text};
 use super::view_state::{Dialect, SharedViewState};
 
 /// Command about the ignore list.
@@ -43,7 +43,7 @@ pub(super) fn execute_ignore(
         IgnoreCommand::Add(name) => {
             let change = list.add(name, own_name.as_deref())?;
             let text = if change.is_new {
-                added_text(&change.name, dialect, list.is_saved())
+                added_text(&change, dialect, list.is_saved())
             } else {
                 format!("You already ignore {}.", change.name)
             };
@@ -63,13 +63,28 @@ fn list_text(list: &SharedIgnoreList) -> String {
     if names.is_empty() {
         return "You ignore nobody. Type /ignore NAME to hide what comes from a name.".to_owned();
     }
+    let persons = list.persons();
+    let is_person = |name: &str| persons.iter().any(|(it, _)| it == name);
+    let names = names.into_iter().map(|name| match is_person(&name) {
+        true => format!("{name} (the person)"),
+        false => name,
+    });
+    let names = names.collect::<Vec<_>>().join(", ");
     let until = if list.is_saved() { "" } else { " (until you quit)" };
-    format!("You ignore {}{until}. Type /unignore NAME to stop.", names.join(", "))
+    format!("You ignore {names}{until}. Type /unignore NAME to stop.")
 }
 
-/// Returns the text for a name that is ignored from now on: what that does, what it does not do,
+/// Returns the text for somebody who is ignored from now on: what that does, what it does not do,
 /// and how it ends.
-fn added_text(name: &str, dialect: Dialect, is_saved: bool) -> String {
+fn added_text(change: &IgnoreChange, dialect: Dialect, is_saved: bool) -> String {
+    let name = &change.name;
+    let whom = if change.is_person {
+        format!(
+            "{name} has claimed the name, so the person counts: they are hidden under another name, too, where the server knows that it is them, and whoever has the name {name} after them is shown."
+        )
+    } else {
+        "Only the name counts: the same person under another name is shown, and anybody else who takes this name is hidden.".to_owned()
+    };
     let what = match dialect {
         Dialect::Server => "messages, direct messages, joining and leaving",
         Dialect::Peers => "messages, joining and leaving",
@@ -84,7 +99,7 @@ fn added_text(name: &str, dialect: Dialect, is_saved: bool) -> String {
         ", and so does quitting, because the list is not saved"
     };
     format!(
-        "You ignore {name} now: what comes from this name is not shown here ({what}). Nobody is told, and {name} can still read what you write. Only the name counts: the same person under another name is shown, and anybody else who takes this name is hidden.{block} /unignore {name} ends it{until}."
+        "You ignore {name} now: what comes from this name is not shown here ({what}). Nobody is told, and {name} can still read what you write. {whom}{block} /unignore {name} ends it{until}."
     )
 }
 
@@ -100,6 +115,7 @@ fn removed_text(name: &str, dialect: Dialect) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{LogId, Sequence, SessionId};
 
     /// Each command says what it has done and what to do, in the words of its dialect.
     #[test]
@@ -123,6 +139,18 @@ mod tests {
             assert!(text.starts_with("You no longer ignore bob. "), "{text}");
             assert_eq!(text.contains("/search from:bob"), !peers);
             assert_eq!(add("Anna"), Err(IgnoreError::OwnName));
+            if !peers {
+                view.with(|it| {
+                    it.ignore_list.set_log(LogId([1; 16]));
+                    let (session, person) = (SessionId(2), Some(SessionId(2)));
+                    it.ignore_list.note_author("eve", Sequence(1), session, person);
+                });
+                assert!(
+                    add("eve").unwrap().contains("whoever has the name eve after them is shown")
+                );
+                let listed = run(IgnoreCommand::List).unwrap();
+                assert!(listed.starts_with("You ignore eve (the person) (until"), "{listed}");
+            }
         }
     }
 }

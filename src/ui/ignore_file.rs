@@ -1,7 +1,7 @@
 //! The file that keeps the ignore list of a server, or of all rooms of peers. Only its owner can
 //! read it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -9,73 +9,160 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::name_holders::Author;
 use crate::disk::{create_private_dir, open_private_file, replace_private_file};
-use crate::model::{NameKey, Username};
+use crate::model::{LogId, NameKey, SessionId, Username};
 
 /// Maximum number of names on an ignore list.
 pub(super) const MAX_IGNORED_NAMES: usize = 1_000;
 
-/// Maximum length of the file, in bytes. A full list needs less than a tenth of it.
+/// Maximum length of the file, in bytes. A full list needs less than a third of it.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
-/// Names that are ignored, at most [`MAX_IGNORED_NAMES`], by their keys.
+/// Person whom the user ignores: their number in a log. In another log, the number means nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct IgnoredPerson {
+    /// Id of the log.
+    log: [u8; 16],
+    /// Number of the person.
+    number: u64,
+}
+
+impl IgnoredPerson {
+    /// Returns the person with this number in a log.
+    pub(super) const fn new(log: LogId, person: SessionId) -> Self {
+        Self { log: log.0, number: person.0 }
+    }
+
+    /// Returns the number of the person, if this is the log that it belongs to.
+    pub(super) fn number_in(self, log: Option<LogId>) -> Option<SessionId> {
+        (log?.0 == self.log).then_some(SessionId(self.number))
+    }
+}
+
+/// Who is ignored, at most [`MAX_IGNORED_NAMES`]: names by their keys, each with the person who had
+/// it. `None`: whoever has the name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct IgnoredNames(BTreeMap<NameKey, Username>);
+pub(super) struct IgnoredNames(BTreeMap<(NameKey, Option<IgnoredPerson>), Username>);
 
 /// Error: the ignore list has [`MAX_IGNORED_NAMES`] names already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ListFull;
 
 impl IgnoredNames {
-    /// Returns true if no name is ignored.
+    /// Returns true if nobody is ignored.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Returns true if the name with this key is ignored.
-    pub(super) fn contains(&self, name: &NameKey) -> bool {
-        self.0.contains_key(name)
+    /// Returns true if an author is ignored: by the name, or as a person of this log under any name.
+    /// A name of which only the person is ignored counts as ignored if the log is another.
+    pub(super) fn contains(&self, name: &NameKey, author: Author, log: Option<LogId>) -> bool {
+        self.0.keys().any(|(key, person)| match person.and_then(|it| it.number_in(log)) {
+            Some(number) => author.is_person(number),
+            None => key == name,
+        })
     }
 
-    /// Adds a name. Returns true if it was not on the list. A name that is on the list keeps its
-    /// spelling.
+    /// Returns true if somebody is ignored who has or had this name.
+    pub(super) fn has_name(&self, name: &NameKey) -> bool {
+        self.0.keys().any(|(key, _)| key == name)
+    }
+
+    /// Adds a name, or the person who has it. Returns true if it was not on the list. A name that is
+    /// on the list keeps its spelling.
     ///
     /// # Errors
     /// The list is full.
-    pub(super) fn insert(&mut self, name: &Username) -> Result<bool, ListFull> {
-        if self.contains(name.key()) {
+    pub(super) fn insert(
+        &mut self,
+        name: &Username,
+        person: Option<IgnoredPerson>,
+    ) -> Result<bool, ListFull> {
+        let key = (name.key().clone(), person);
+        if self.0.contains_key(&key) {
             return Ok(false);
         }
         if self.0.len() >= MAX_IGNORED_NAMES {
             return Err(ListFull);
         }
-        self.0.insert(name.key().clone(), name.clone());
+        let known = self.0.iter().find(|((it, _), _)| it == name.key());
+        let name = known.map_or(name, |(_, it)| it).clone();
+        self.0.insert(key, name);
         Ok(true)
     }
 
-    /// Removes the name with this key. Returns the name as it was spelled on the list; `None` if it
-    /// was not there.
-    pub(super) fn remove(&mut self, name: &NameKey) -> Option<Username> {
-        self.0.remove(name)
+    /// Removes everybody who has or had a name; if there is nobody, this person. Returns the name as
+    /// it was spelled on the list; `None` if nobody was removed.
+    pub(super) fn remove(
+        &mut self,
+        name: &NameKey,
+        person: Option<IgnoredPerson>,
+    ) -> Option<Username> {
+        let is_named = self.has_name(name);
+        let is_meant = |(key, it): &(NameKey, Option<IgnoredPerson>)| match is_named {
+            true => key == name,
+            false => person.is_some() && *it == person,
+        };
+        let meant: Vec<_> = self.0.keys().filter(|it| is_meant(it)).cloned().collect();
+        meant.iter().filter_map(|it| self.0.remove(it)).last()
     }
 
     /// Returns the names, sorted by their keys.
     pub(super) fn to_vec(&self) -> Vec<String> {
-        self.0.values().map(|it| it.as_str().to_owned()).collect()
+        let mut names: Vec<(&NameKey, &Username)> =
+            self.0.iter().map(|((key, _), name)| (key, name)).collect();
+        names.dedup_by_key(|(key, _)| *key);
+        names.into_iter().map(|(_, name)| name.as_str().to_owned()).collect()
     }
 
-    /// Validates the names of a file.
+    /// Returns the persons of a log, with the names under which they were ignored.
+    pub(super) fn persons(&self, log: Option<LogId>) -> Vec<(String, SessionId)> {
+        let persons = self.0.iter().filter_map(|((_, person), name)| {
+            Some((name.as_str().to_owned(), person.as_ref()?.number_in(log)?))
+        });
+        persons.collect()
+    }
+
+    /// Returns the content of the file, for the list of this server.
+    fn to_content(&self, server: Option<String>) -> FileContent {
+        let persons = self.0.iter().filter_map(|((key, person), name)| {
+            let person = (*person)?;
+            let by_name = self.0.contains_key(&(key.clone(), None));
+            let log = format!("{:032x}", u128::from_be_bytes(person.log));
+            Some(FilePerson { name: name.as_str().to_owned(), log, number: person.number, by_name })
+        });
+        FileContent { server, names: self.to_vec(), persons: persons.collect() }
+    }
+
+    /// Validates the names and persons of a file.
     ///
     /// # Errors
-    /// A text is no username, or there are too many.
-    fn from_texts(texts: &[String]) -> Result<Self, String> {
+    /// A text is no username or no id of a log, or there are too many.
+    fn from_content(content: &FileContent) -> Result<Self, String> {
         let mut names = Self::default();
-        for text in texts {
+        let mut insert = |text: &str, person| {
             let name = Username::new(text)
                 .map_err(|error| format!("“{text}” cannot be a name: {error}"))?;
-            names
-                .insert(&name)
-                .map_err(|ListFull| format!("more than {MAX_IGNORED_NAMES} names"))?;
+            let inserted = names.insert(&name, person);
+            inserted.map_err(|ListFull| format!("more than {MAX_IGNORED_NAMES} names"))?;
+            Ok::<_, String>(name.key().clone())
+        };
+        let mut by_person = BTreeSet::new();
+        for FilePerson { name, log, number, by_name } in &content.persons {
+            let id = u128::from_str_radix(log, 16).ok().filter(|_| log.len() == 32);
+            let id = id.ok_or_else(|| format!("“{log}” cannot be the id of a log"))?;
+            let person = IgnoredPerson { log: id.to_be_bytes(), number: *number };
+            let key = insert(name, Some(person))?;
+            if *by_name {
+                insert(name, None)?;
+            }
+            by_person.insert(key);
+        }
+        for text in &content.names {
+            if !by_person.contains(&NameKey::of(text)) {
+                insert(text, None)?;
+            }
         }
         Ok(names)
     }
@@ -97,8 +184,26 @@ pub struct IgnoreFileError {
 struct FileContent {
     /// Key of the server to which the list belongs; `None` among peers.
     server: Option<String>,
-    /// Ignored names in the spelling in which they are displayed.
+    /// Ignored names in the spelling in which they are displayed, those of persons included.
+    /// Programs that know no persons read only these.
     names: Vec<String>,
+    /// Persons who are ignored under any name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    persons: Vec<FilePerson>,
+}
+
+/// Person in the file.
+#[derive(Debug, Serialize, Deserialize)]
+struct FilePerson {
+    /// Name under which the person was ignored.
+    name: String,
+    /// Id of the log to which the number belongs, in hexadecimal.
+    log: String,
+    /// Number of the person.
+    number: u64,
+    /// True if whoever has the name is ignored as well.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    by_name: bool,
 }
 
 /// Private JSON file with an ignore list. It need not exist. All programs of the user that have the
@@ -158,7 +263,7 @@ impl IgnoreFile {
         if content.server != self.server {
             return Err(damaged("it belongs to another server"));
         }
-        IgnoredNames::from_texts(&content.names).map_err(|why| damaged(&why))
+        IgnoredNames::from_content(&content).map_err(|why| damaged(&why))
     }
 
     /// Changes the list, as [`Self::update`] says.
@@ -181,7 +286,7 @@ impl IgnoreFile {
 
     /// Replaces the file by one with this list.
     fn write(&self, names: &IgnoredNames) -> io::Result<()> {
-        let content = FileContent { server: self.server.clone(), names: names.to_vec() };
+        let content = names.to_content(self.server.clone());
         replace_private_file(&self.path, &serde_json::to_vec(&content)?)
     }
 
@@ -210,7 +315,7 @@ mod tests {
     /// Adds a name to a file.
     fn add(file: &IgnoreFile, name: &str) -> Result<bool, ListFull> {
         let name = Username::new(name).unwrap();
-        file.update(|names| names.insert(&name)).unwrap().1
+        file.update(|names| names.insert(&name, None)).unwrap().1
     }
 
     /// A list is read as it was written, by another handle too, and without its private data being
@@ -226,7 +331,7 @@ mod tests {
         assert_eq!(add(&one, "bob"), Ok(false));
         assert_eq!(one.read().unwrap().to_vec(), ["Bob", "ÉVE"]);
         let key = NameKey::of("éve");
-        assert_eq!(other.update(|it| it.remove(&key)).unwrap().1, Username::new("ÉVE").ok());
+        assert_eq!(other.update(|it| it.remove(&key, None)).unwrap().1, Username::new("ÉVE").ok());
         assert_eq!(one.read().unwrap().to_vec(), ["Bob"]);
         #[cfg(unix)]
         {
@@ -235,6 +340,35 @@ mod tests {
             assert_eq!(mode(&one.path), 0o600);
             assert_eq!(mode(one.path.parent().unwrap()), 0o700);
         }
+    }
+
+    /// A person is read as it was written. A file from before there were persons has names only, and
+    /// a program of that time reads the names of a new one.
+    #[test]
+    fn persons_are_kept_beside_their_names() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = file_in(directory.path(), "pi");
+        let log = LogId([7; 16]);
+        let [bob, eve] = ["Bob", "Eve"].map(|it| Username::new(it).unwrap());
+        let person = |number| Some(IgnoredPerson::new(log, SessionId(number)));
+        let fill = |names: &mut IgnoredNames| {
+            for (name, person) in
+                [(&bob, person(u64::MAX)), (&bob, person(8)), (&eve, person(9)), (&eve, None)]
+            {
+                assert_eq!(names.insert(name, person), Ok(true));
+            }
+            names.clone()
+        };
+        let (_, filled) = file.update(fill).unwrap();
+        assert_eq!(file.read().unwrap(), filled);
+        let content: serde_json::Value =
+            serde_json::from_str(&fs::read_to_string(&file.path).unwrap()).unwrap();
+        assert_eq!(content["names"], serde_json::json!(["Bob", "Eve"]));
+        assert_eq!(filled.persons(Some(log)).len(), 3);
+        assert_eq!(filled.persons(Some(LogId([8; 16]))), []);
+        fs::write(&file.path, r#"{"server":"pi","names":["Bob"]}"#).unwrap();
+        let old = file.read().unwrap();
+        assert_eq!((old.to_vec(), old.persons(Some(log))), (vec!["Bob".to_owned()], vec![]));
     }
 
     /// A damaged file, and that of another server, is an error with its path. It is left as it is.
@@ -252,6 +386,8 @@ mod tests {
             "{\"server\":\"attic\",\"names\":[]}".to_owned(),
             "{\"server\":null,\"names\":[]}".to_owned(),
             serde_json::json!({"server": "pi", "names": many}).to_string(),
+            r#"{"server":"pi","names":[],"persons":[{"name":"x","log":"7","number":7}]}"#
+                .to_owned(),
             long,
         ] {
             fs::write(&file.path, &content).unwrap();
@@ -270,11 +406,12 @@ mod tests {
         let name =
             |number: usize| Username::new(&format!("{}{number:04}", "é".repeat(28))).unwrap();
         let fill = |names: &mut IgnoredNames| {
-            (0..MAX_IGNORED_NAMES).all(|number| names.insert(&name(number)) == Ok(true))
+            let person = |it| Some(IgnoredPerson { log: [255; 16], number: u64::MAX - it as u64 });
+            (0..MAX_IGNORED_NAMES).all(|it| names.insert(&name(it), person(it)) == Ok(true))
         };
         assert!(file.update(fill).unwrap().1);
         assert_eq!(add(&file, "bob"), Err(ListFull));
         assert_eq!(file.read().unwrap().to_vec().len(), MAX_IGNORED_NAMES);
-        assert!(fs::metadata(&file.path).unwrap().len() < MAX_FILE_BYTES / 10);
+        assert!(fs::metadata(&file.path).unwrap().len() < MAX_FILE_BYTES / 3);
     }
 }

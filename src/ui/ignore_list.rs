@@ -1,12 +1,17 @@
-//! Ignore list: names under which the user does not want to read anything (`/ignore`). It hides on
-//! this side only, and by name: `docs/using.md`.
+//! Ignore list: whom the user does not want to read (`/ignore`). It hides on this side only: persons
+//! who have claimed their names by their numbers, others by name (`docs/using.md`).
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use thiserror::Error;
 
-use super::ignore_file::{IgnoreFile, IgnoreFileError, IgnoredNames, ListFull, MAX_IGNORED_NAMES};
-use crate::model::{DirectMessage, Message, NameError, NameKey, Username};
+use super::ignore_file::{
+    IgnoreFile, IgnoreFileError, IgnoredNames, IgnoredPerson, ListFull, MAX_IGNORED_NAMES,
+};
+use super::name_holders::{Author, NameHolders};
+use crate::model::{
+    DirectMessage, LogId, Message, NameError, NameKey, Sequence, SessionId, Username,
+};
 
 /// Storage of the list: memory or a file.
 #[derive(Debug, Default)]
@@ -54,6 +59,8 @@ pub(super) struct IgnoreChange {
     pub(super) name: String,
     /// True if the list has changed: the name was not ignored before, or is not any more.
     pub(super) is_new: bool,
+    /// True if the person is ignored who has the name, and not the name.
+    pub(super) is_person: bool,
     /// Reason why the change was not saved, if saving has failed now. Later changes are not saved
     /// either.
     pub(super) problem: Option<IgnoreFileError>,
@@ -66,6 +73,10 @@ struct IgnoreList {
     names: IgnoredNames,
     /// Storage of the names: memory or a file.
     storage: Storage,
+    /// Log of the server; `None` if it is not known, and among peers.
+    log: Option<LogId>,
+    /// Who has which name in this log.
+    holders: NameHolders,
 }
 
 /// Ignore list that screen, input reader and driver share. They run in different threads. A clone
@@ -110,27 +121,67 @@ impl SharedIgnoreList {
         drop(self.lock_open());
     }
 
-    /// Returns true if a name is ignored, in any spelling with the same key. False before the list
-    /// is open.
+    /// Sets the log of the server. In another one, the numbers of persons mean nothing: those who
+    /// were ignored by them are ignored by name.
+    pub fn set_log(&self, log: LogId) {
+        self.with(|list| {
+            if list.log != Some(log) {
+                list.log = Some(log);
+                list.holders.clear();
+            }
+        });
+    }
+
+    /// Notes who has written a message. Call it for each message, also for those that are not shown.
+    pub(super) fn note_author(
+        &self,
+        name: &str,
+        sequence: Sequence,
+        session: SessionId,
+        person: Option<SessionId>,
+    ) {
+        self.with(|list| {
+            if list.log.is_some() {
+                list.holders.note(name, sequence, Author { session, person });
+            }
+        });
+    }
+
+    /// Returns true if whoever has a name now, as far as that is known, is ignored. Names are
+    /// compared by their keys. False before the list is open.
     pub(super) fn has(&self, name: &str) -> bool {
-        self.with(|list| !list.names.is_empty() && list.names.contains(&NameKey::of(name)))
+        self.with(|list| !list.names.is_empty() && list.has(&NameKey::of(name)))
     }
 
-    /// Returns true if a message in a room is not to be shown: somebody else wrote it under an
-    /// ignored name.
+    /// Returns true if an author is ignored who has written under a name. False before the list is
+    /// open.
+    pub(super) fn hides(&self, name: &str, session: SessionId, person: Option<SessionId>) -> bool {
+        let author = Author { session, person };
+        self.with(|list| {
+            !list.names.is_empty() && list.names.contains(&NameKey::of(name), author, list.log)
+        })
+    }
+
+    /// Returns true if a message in a room is not to be shown: somebody wrote it who is ignored.
     pub(super) fn hides_message(&self, message: &Message) -> bool {
-        !message.own && self.has(&message.from)
+        !message.own && self.hides(&message.from, message.session, message.person)
     }
 
-    /// Returns true if a direct message is not to be shown: somebody else wrote it under an ignored
-    /// name. The user's own messages to such a name are shown.
+    /// Returns true if a direct message is not to be shown: somebody wrote it who is ignored. The
+    /// user's own messages to them are shown.
     pub(super) fn hides_direct(&self, message: &DirectMessage) -> bool {
-        !message.own && self.has(&message.from)
+        !message.own && self.hides(&message.from, message.from_session, message.from_person)
     }
 
     /// Returns the ignored names, sorted; none before the list is open.
     pub(super) fn names(&self) -> Vec<String> {
         self.with(|list| list.names.to_vec())
+    }
+
+    /// Returns the persons who are ignored, with the names under which they were; none before the
+    /// list is open, and in another log.
+    pub(super) fn persons(&self) -> Vec<(String, SessionId)> {
+        self.with(|list| list.names.persons(list.log))
     }
 
     /// Returns true if the list is kept in a file, so that it is there after the program has ended.
@@ -139,7 +190,8 @@ impl SharedIgnoreList {
         self.with(|list| matches!(list.storage, Storage::File(_)))
     }
 
-    /// Ignores a name at the user's request. `own_name`: the user's own name, if it is known. Waits
+    /// Ignores whoever has a name, at the user's request: the person, if it is known to be somebody
+    /// who has claimed it, and else the name. `own_name`: the user's own name, if it is known. Waits
     /// until the list is open.
     ///
     /// # Errors
@@ -154,20 +206,34 @@ impl SharedIgnoreList {
         if own_name.map(NameKey::of).as_ref() == Some(name.key()) {
             return Err(IgnoreError::OwnName);
         }
-        let (result, problem) = self.lock_open().update(|names| names.insert(&name));
+        let mut list = self.lock_open();
+        let person = list.person(name.key());
+        let (log, holder) = (list.log, list.holders.get(name.key()));
+        let (result, problem) = list.update(|names| {
+            let is_ignored = match holder {
+                Some(author) => names.contains(name.key(), author, log),
+                None => names.has_name(name.key()),
+            };
+            if is_ignored { Ok(false) } else { names.insert(&name, person) }
+        });
         let is_new = result.map_err(|ListFull| IgnoreError::Full)?;
-        Ok(IgnoreChange { name: name.as_str().to_owned(), is_new, problem })
+        let is_person = person.is_some();
+        Ok(IgnoreChange { name: name.as_str().to_owned(), is_new, is_person, problem })
     }
 
-    /// Stops ignoring a name, at the user's request. Waits until the list is open.
+    /// Stops ignoring a name and the persons who were ignored under it; or whoever has the name now,
+    /// if they are ignored under another one. Waits until the list is open.
     ///
     /// # Errors
     /// The name is not ignored.
     pub(super) fn remove(&self, name: &str) -> Result<IgnoreChange, IgnoreError> {
         let key = NameKey::of(name);
-        let (result, problem) = self.lock_open().update(|names| names.remove(&key));
+        let mut list = self.lock_open();
+        let person = list.person(&key);
+        let (result, problem) = list.update(|names| names.remove(&key, person));
         let removed = result.ok_or_else(|| IgnoreError::NotIgnored { name: name.to_owned() })?;
-        Ok(IgnoreChange { name: removed.as_str().to_owned(), is_new: true, problem })
+        let is_person = false;
+        Ok(IgnoreChange { name: removed.as_str().to_owned(), is_new: true, is_person, problem })
     }
 
     /// Locks the list, calls a function with it, and returns the function's result.
@@ -190,6 +256,20 @@ impl SharedIgnoreList {
 }
 
 impl IgnoreList {
+    /// Returns true if whoever has a name now, as far as that is known, is ignored.
+    fn has(&self, name: &NameKey) -> bool {
+        match self.holders.get(name) {
+            Some(author) => self.names.contains(name, author, self.log),
+            None => self.names.has_name(name),
+        }
+    }
+
+    /// Returns the person who has a name; `None` if nobody is known to have it who has claimed it.
+    fn person(&self, name: &NameKey) -> Option<IgnoredPerson> {
+        let person = self.holders.get(name)?.person?;
+        self.log.map(|log| IgnoredPerson::new(log, person))
+    }
+
     /// Changes the names, in the file if there is one. Returns the result of `change`. If the file
     /// cannot be used, the change is made in memory, as all later ones, and the reason is returned
     /// too. `change` may be called twice.
@@ -242,6 +322,46 @@ mod tests {
         assert_eq!(list.remove("strasse").unwrap().name, "Straße");
         let name = "strasse".to_owned();
         assert_eq!(list.remove("strasse").unwrap_err(), IgnoreError::NotIgnored { name });
+    }
+
+    /// A person who has claimed their name is ignored under any name, and a new holder of the name is
+    /// not. In another log the name counts.
+    #[test]
+    fn persons_are_ignored_under_any_name() {
+        let (list, log) = (SharedIgnoreList::default(), LogId([1; 16]));
+        list.open(None).unwrap();
+        list.set_log(log);
+        let note = |name: &str, sequence, session, person: Option<u64>| {
+            let person = person.map(SessionId);
+            list.note_author(name, Sequence(sequence), SessionId(session), person);
+            list.hides(name, SessionId(session), person)
+        };
+        assert!(!note("bob", 1, 5, Some(3)));
+        assert!(list.add("BOB", None).unwrap().is_person);
+        assert!(list.has("bob") && list.hides("bob", SessionId(9), Some(SessionId(3))));
+        assert!(list.hides("bob", SessionId(3), None), "before the claim");
+        assert!(note("robert", 2, 6, Some(3)) && list.has("robert"));
+        assert!(!list.add("robert", None).unwrap().is_new);
+        // Somebody else has taken the name, with a claim or without.
+        assert!(!note("bob", 3, 7, Some(7)) && !note("bob", 4, 8, None) && !list.has("bob"));
+        let both = list.add("bob", None).unwrap();
+        assert!(both.is_new && !both.is_person);
+        assert!(note("bob", 5, 7, Some(7)) && note("robert", 6, 6, Some(3)));
+        assert_eq!(list.names(), ["BOB"]);
+        assert_eq!(list.persons(), [("BOB".to_owned(), SessionId(3))]);
+        list.remove("bob").unwrap();
+        assert!(list.names().is_empty() && !list.has("robert"));
+
+        note("eve", 7, 4, Some(4));
+        list.add("eve", None).unwrap();
+        note("eva", 8, 4, Some(4));
+        list.set_log(LogId([2; 16]));
+        assert!(!note("eva", 1, 4, Some(4)) && note("eve", 2, 9, None) && list.has("eve"));
+        assert!(!list.add("eve", None).unwrap().is_new);
+        list.set_log(log);
+        note("eva", 9, 4, Some(4));
+        assert_eq!(list.remove("eva").unwrap().name, "eve");
+        assert!(list.names().is_empty());
     }
 
     /// A list that is opened later, in another run, has the names of the file. A change adds what

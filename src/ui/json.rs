@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::safe::is_unsafe_char;
 use super::view_state::SharedViewState;
 use super::{Screen, SharedIgnoreList};
-use crate::json::{EventContext, event_objects, with_id};
-use crate::model::{Event, ModerationCommand, RequestTag, done_text};
+use crate::json::{EventContext, event_objects, number_value, with_id};
+use crate::model::{Event, ModerationCommand, RequestTag, SessionId, done_text};
 
 /// Screen that writes events as JSON lines.
 pub struct JsonScreen<O> {
@@ -48,8 +48,8 @@ impl<O: Write> Screen for JsonScreen<O> {
 }
 
 impl EventContext for SharedIgnoreList {
-    fn ignores(&self, name: &str) -> bool {
-        self.has(name)
+    fn ignores(&self, name: &str, session: SessionId, person: Option<SessionId>) -> bool {
+        self.hides(name, session, person)
     }
 
     fn describe_done(
@@ -80,7 +80,10 @@ pub(crate) fn escape_dangerous(json: &str) -> String {
 /// Returns the JSON object that lists the ignored names. `id` is the request id, if there is one.
 pub(super) fn ignored_object(ignore_list: &SharedIgnoreList, tag: &RequestTag) -> Value {
     let (names, is_saved) = (ignore_list.names(), ignore_list.is_saved());
-    with_id(json!({"type": "ignored", "names": names, "saved": is_saved}), tag)
+    let persons = ignore_list.persons().into_iter();
+    let persons = persons.map(|(name, it)| json!({"name": name, "person": number_value(it.0)}));
+    let persons: Vec<_> = persons.collect();
+    with_id(json!({"type": "ignored", "names": names, "persons": persons, "saved": is_saved}), tag)
 }
 
 /// Returns the JSON object that reports an invalid input line. `line` is the line's number, counted
@@ -160,7 +163,7 @@ mod tests {
         let id = tag_from_id(Some(&json!(3)));
         assert_eq!(
             ignored_object(&ignored, &id),
-            json!({"type": "ignored", "names": [of_author.from.to_uppercase()], "saved": false, "id": 3})
+            json!({"type": "ignored", "names": [of_author.from.to_uppercase()], "persons": [], "saved": false, "id": 3})
         );
     }
 

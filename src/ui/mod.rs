@@ -10,7 +10,7 @@
 //! - `command`, `search_query`, `execute`: parsing and executing typed lines
 //! - `name_question`: the question for another username
 //! - `link_code`: codes by which further devices get the user's name
-//! - `ignore_list`, `ignore_file`, `ignore_command`: names that are not shown (`/ignore`)
+//! - `ignore_list`, `ignore_file`, `ignore_command`, `name_holders`: who is not shown (`/ignore`)
 //! - `render`, `local_time`, `safe`: rendering events as text
 //! - `plain`, `lines`: plain lines
 //! - `json`, `json_input`: JSON lines, `docs/json.md`
@@ -28,6 +28,7 @@ mod lines;
 mod link_code;
 mod local_time;
 mod moderation_command;
+mod name_holders;
 mod name_question;
 mod plain;
 mod recent_messages;

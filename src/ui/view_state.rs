@@ -8,7 +8,8 @@ use super::recent_messages::RecentMessages;
 use super::{NameQuestion, SharedIgnoreList};
 pub use crate::model::Dialect;
 use crate::model::{
-    ChatCommand, Event, ModerationEvent, NameKey, RequestTag, RoomSelector, SearchRequest,
+    ChatCommand, DirectMessage, Event, Message, ModerationEvent, NameKey, RequestTag, RoomSelector,
+    SearchRequest,
 };
 
 /// Maximum number of member names kept of each room. Further names are ignored.
@@ -96,7 +97,15 @@ impl ViewState {
             }
             Event::NameWanted { name, .. } => self.name_question.open(name),
             Event::Renamed { to, .. } => self.own_name = Some(to.clone()),
-            Event::Message(message) => self.recent_messages.add(message),
+            Event::Message(message) => {
+                let Message { from, sequence, session, person, .. } = message;
+                self.ignore_list.note_author(from, *sequence, *session, *person);
+                self.recent_messages.add(message);
+            }
+            Event::Direct(message) => {
+                let DirectMessage { from, sequence, from_session, from_person, .. } = message;
+                self.ignore_list.note_author(from, *sequence, *from_session, *from_person);
+            }
             Event::Moderation(ModerationEvent::MessageRemoved { message, .. }) => {
                 self.recent_messages.mark_removed(*message);
             }

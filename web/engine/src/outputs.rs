@@ -3,7 +3,7 @@
 
 use pi_chat::json::{EventContext, event_objects};
 use pi_chat::link::{EndReason, Output};
-use pi_chat::model::ModerationCommand;
+use pi_chat::model::{ModerationCommand, SessionId};
 use pi_chat::wire::tcp::{ClientFrame, Hello, feature};
 use serde_json::{Value, json};
 
@@ -37,7 +37,7 @@ mod kind {
 struct Page;
 
 impl EventContext for Page {
-    fn ignores(&self, _name: &str) -> bool {
+    fn ignores(&self, _name: &str, _: SessionId, _: Option<SessionId>) -> bool {
         false
     }
 
