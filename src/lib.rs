@@ -11,7 +11,8 @@
 //! | 1 | [`wire`], `json`, `identity`, `moderation`, `qr_code` | conversion between bytes, JSON objects and values; proofs of keys; roles, sanctions and room settings, folded from the log's facts; QR codes |
 //! | 0 | [`model`] | vocabulary: names, texts, ids, times, limits, error codes |
 //!
-//! `model`, `wire` and `link` alone (feature `link`) build for WebAssembly, and so does `identity`.
+//! `model`, `wire` and `link` alone (feature `link`) build for WebAssembly, and so do `identity` and
+//! `qr_code` (feature `link-codes`).
 //!
 //! The protocols are documented in `docs/protocol/`, which is the authority.
 
@@ -52,8 +53,8 @@ pub mod moderation;
 pub mod os;
 #[cfg(feature = "peer")]
 pub mod peer;
-#[cfg(any(feature = "server", feature = "client"))]
-mod qr_code;
+#[cfg(feature = "link-codes")]
+pub mod qr_code;
 #[cfg(feature = "server")]
 pub mod server;
 #[cfg(any(feature = "server", feature = "peer"))]

@@ -2,7 +2,7 @@
  * Builds the page: bundles script and style, gives all files but the first their hash as a name, and
  * compresses them.
  *
- * usage: node build.mjs ENGINE.wasm SIGNER.wasm DIRECTORY
+ * usage: node build.mjs ENGINE.wasm LINKER.wasm SIGNER.wasm DIRECTORY
  */
 
 import { execFileSync } from "node:child_process";
@@ -20,6 +20,9 @@ const BUDGET = 150_000;
 
 /** Bytes of the signer, compressed, at most: only a browser with a key loads it. */
 const SIGNER_BUDGET = 20_000;
+
+/** Bytes of the maker of link codes, compressed, at most: only who adds a device loads it. */
+const LINKER_BUDGET = 21_000;
 
 /** Returns the path of an asset: its content's hash is in its name, so it may be cached for ever. */
 function assetPath(name, extension, content) {
@@ -69,13 +72,15 @@ function blankPaths(module) {
   return Buffer.from(module.toString("latin1").replace(path, (it) => "\0".repeat(it.length)), "latin1");
 }
 
-/** Returns the files of the page by their paths, in parts: what every browser loads, the catalogues of which it loads one, and the signer. */
-async function makeFiles(engine, signer) {
+/** Returns the files of the page by their paths, in parts: what every browser loads, the catalogues of which it loads one, and what only some load. */
+async function makeFiles(engine, linker, signer) {
   const texts = await readCatalogues();
   const catalogues = Object.entries(texts).map(([language, text]) => [assetPath(language, "ftl", text), text]);
   const catalogueFiles = Object.fromEntries(Object.keys(texts).map((it, at) => [it, `/${catalogues[at][0]}`]));
   const enginePath = assetPath("engine", "wasm", engine);
+  const linkerPath = assetPath("linker", "wasm", linker);
   const signerPath = assetPath("signer", "wasm", signer);
+  const modules = { ENGINE_FILE: enginePath, LINKER_FILE: linkerPath, SIGNER_FILE: signerPath };
   const chooser = await bundle("src/text/catalogues.ts", { format: "esm", define: { CATALOGUE_FILES: JSON.stringify(catalogueFiles) } });
   const chooserPath = assetPath("texts", "js", chooser);
   // The page's script takes the texts from the script that has asked for them already.
@@ -88,7 +93,7 @@ async function makeFiles(engine, signer) {
     jsx: "automatic",
     jsxImportSource: "preact",
     plugins: [external],
-    define: { ENGINE_FILE: JSON.stringify(`/${enginePath}`), SIGNER_FILE: JSON.stringify(`/${signerPath}`) },
+    define: Object.fromEntries(Object.entries(modules).map(([name, path]) => [name, JSON.stringify(`/${path}`)])),
   });
   const style = await bundle("page/style.css");
   const scriptPath = assetPath("page", "js", script);
@@ -108,7 +113,7 @@ async function makeFiles(engine, signer) {
       [stylePath, style],
     ],
     catalogues,
-    signer: [[signerPath, signer]],
+    some: [[linkerPath, linker], [signerPath, signer]],
   };
 }
 
@@ -134,13 +139,14 @@ function check(part, size, budget) {
   process.exitCode = 1;
 }
 
-const [enginePath, signerPath, directory] = process.argv.slice(2);
-if (!directory) throw new Error("usage: node build.mjs ENGINE.wasm SIGNER.wasm DIRECTORY");
-const files = await makeFiles(blankPaths(shrink(enginePath)), blankPaths(shrink(signerPath)));
+const [enginePath, linkerPath, signerPath, directory] = process.argv.slice(2);
+if (!directory) throw new Error("usage: node build.mjs ENGINE.wasm LINKER.wasm SIGNER.wasm DIRECTORY");
+const files = await makeFiles(...[enginePath, linkerPath, signerPath].map((it) => blankPaths(shrink(it))));
 await rm(directory, { recursive: true, force: true });
 await mkdir(join(directory, "assets"), { recursive: true });
 const everywhere = (await write(files.everywhere, directory)).reduce((sum, it) => sum + it);
 const largest = Math.max(...(await write(files.catalogues, directory)));
-const [signerSize] = await write(files.signer, directory);
+const [linkerSize, signerSize] = await write(files.some, directory);
 check("what a browser loads, with the largest language", everywhere + largest, BUDGET);
+check("the maker of link codes", linkerSize, LINKER_BUDGET);
 check("the signer", signerSize, SIGNER_BUDGET);

@@ -90,7 +90,8 @@ def main():
     print("\nSQLite, where it is in them, is in the public domain.")
     if rest == ["--page"]:
         print("\nThe page for browsers contains these, compiled or minified:\n")
-        members = ["--package", "pi-chat-web-engine", "--package", "pi-chat-web-signer"]
+        packages = [f"pi-chat-web-{it}" for it in ("engine", "linker", "signer")]
+        members = [word for it in packages for word in ("--package", it)]
         compiled = crates("wasm32-unknown-unknown", members)
         list_libraries([*compiled, *npm_packages()], by_text)
     for text, names in by_text.items():

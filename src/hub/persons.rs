@@ -12,16 +12,19 @@ use super::handshake::{JoinRefusal, ValidatedJoin};
 use super::moderation::Requester;
 use crate::model::{
     Actor, AddressGroup, ErrorCode, FactDraft, IdentityKey, InvitationCode, InvitationHash,
-    ModerationAction, Moment, NameKey, NamedSession, SessionId, Timestamp, Username,
+    ModerationAction, Moment, NameKey, NamedSession, NoticeCode, SessionId, Timestamp, Username,
 };
 use crate::moderation::{LinkCode, MAX_DEVICES_OF_PERSON};
-use crate::wire::tcp::{Claim as ClaimFrame, Error, claim_action};
+use crate::wire::tcp::{Claim as ClaimFrame, Error, Notice, claim_action};
 
 /// Text of error 317 for a session that is not one of a person.
 const NO_PERSON: &str = "Claim this name first: only then can it have several devices.";
 
 /// Text of error 113 for the session of a device that was unlinked.
 const UNLINKED: &str = "This device may use the name no longer: the name was left to another device, or claimed there.";
+
+/// Text of the notice for the devices of a person when another one has come.
+const DEVICE_LINKED: &str = "Another device has come in under your name. If it is not yours, take the name from it: /unlink --yes.";
 
 /// Text of error 317 for whose address has made too many link codes.
 const TOO_MANY_CODES: &str =
@@ -138,6 +141,22 @@ impl Hub {
         let draft = FactDraft { actor, action, reason: None };
         self.propose_fact(Requester::Join(id), draft, None);
         true
+    }
+
+    /// Tells the devices of a person that are there that another device, which has this key, was linked:
+    /// whoever has made the code sees that it has arrived, and everybody else that there was one.
+    pub(super) fn tell_device_linked(&mut self, person: SessionId, key: IdentityKey) {
+        let sessions = self.sessions_known_by(person).into_iter();
+        let others = sessions.filter(|it| self.bound_key(*it) != Some(key));
+        let connections = others.filter_map(|it| self.sessions.get(it)?.connection);
+        let has_joined = |id: &ConnectionId| {
+            self.connections.get(id).is_some_and(|it| it.joined_session().is_some())
+        };
+        let devices = connections.filter(has_joined).collect();
+        self.send_frame_to_all(
+            devices,
+            Notice::new(NoticeCode::DeviceLinked, DEVICE_LINKED).into(),
+        );
     }
 
     /// Handles a `claim` about the devices of a person: proposes a link code, or leaves the name to

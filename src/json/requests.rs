@@ -175,7 +175,6 @@ impl RequestObject {
             (Dialect::Server, "unclaim") => {
                 Ok(Command::Chat(ChatCommand::Claim(ClaimAction::GiveUp)))
             }
-            #[cfg(feature = "ui")]
             (Dialect::Server, "unlink") => {
                 Ok(Command::Chat(ChatCommand::Claim(ClaimAction::UnlinkOthers)))
             }

@@ -19,7 +19,7 @@ impl ClaimAction {
             Self::GiveUp => (claim_action::GIVE_UP, [0; 32]),
             #[cfg(feature = "ui")]
             Self::Link(code) => (claim_action::LINK, code.hash().0),
-            #[cfg(feature = "ui")]
+            Self::LinkHash(hash) => (claim_action::LINK, hash.0),
             Self::UnlinkOthers => (claim_action::UNLINK_OTHERS, [0; 32]),
         };
         Claim { reference, action, code_hash }.into()
@@ -54,8 +54,8 @@ impl Link {
     fn claim_text(&self, action: ClaimAction, affected: u32) -> String {
         let name = self.welcome.as_ref().map_or("", |it| &it.username);
         match action {
-            // It is answered by the code.
-            ClaimAction::Link(_) => String::new(),
+            // They are answered by the code, and asked for by a page, which has its own texts.
+            ClaimAction::Link(_) | ClaimAction::LinkHash(_) => String::new(),
             ClaimAction::Claim => {
                 format!("{name} is your name now: nobody gets it without the key of this device")
             }

@@ -209,6 +209,8 @@ pub enum NoticeCode {
     MessageOfTheDay,
     /// Among peers: two peers that are here have one name, for example after a merge.
     NameShared,
+    /// To the devices of a person: another device has come in by a link code.
+    DeviceLinked,
 }
 
 impl NoticeCode {
@@ -225,6 +227,7 @@ impl NoticeCode {
             Self::NotHeard => 7,
             Self::MessageOfTheDay => 8,
             Self::NameShared => 9,
+            Self::DeviceLinked => 10,
         }
     }
 }

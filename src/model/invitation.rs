@@ -59,7 +59,7 @@ impl InvitationCode {
     }
 
     /// Hashes the code: SHA-256 of its canonical form.
-    #[cfg(any(feature = "server", feature = "ui"))]
+    #[cfg(any(feature = "server", feature = "ui", feature = "link-codes"))]
     #[must_use]
     pub fn hash(&self) -> InvitationHash {
         use sha2::{Digest, Sha256};

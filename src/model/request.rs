@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{InvitationCode, ModerationCommand, Sequence, SessionId, Style, Timestamp};
+use super::{
+    InvitationCode, InvitationHash, ModerationCommand, Sequence, SessionId, Style, Timestamp,
+};
 
 /// Correlation id of a request, chosen by the user interface. The events that answer the request
 /// repeat it. Engines do not interpret it. `None` (empty): the request has no id.
@@ -149,8 +151,10 @@ pub enum ClaimAction {
     /// too. It replaces an earlier link code.
     #[cfg(feature = "ui")]
     Link(InvitationCode),
+    /// Makes the code with this hash a link code, as [`Self::Link`] does, for whoever keeps the code
+    /// to themselves: the answer is [`super::Event::Done`].
+    LinkHash(InvitationHash),
     /// Takes the claimed username from all other devices.
-    #[cfg(feature = "ui")]
     UnlinkOthers,
 }
 

@@ -5,16 +5,17 @@
 //! | here | the code, and its SVG |
 //! | `terminal` | the code as text |
 
+#[cfg(any(feature = "server", feature = "client"))]
 mod terminal;
 #[cfg(test)]
 mod tests;
 
-#[cfg(feature = "server")]
 use std::fmt::Write as _;
 
 use qrcodegen::{Mask, QrCodeEcc, QrSegment, Version};
 use thiserror::Error;
 
+#[cfg(any(feature = "server", feature = "client"))]
 pub(crate) use self::terminal::TerminalStyle;
 
 /// Width of the light margin that a scanner needs on each side, in modules (ISO/IEC 18004).
@@ -30,11 +31,11 @@ const FIXED_MASK: u8 = 2;
 /// Error of a text that does not fit into a QR code, which takes about 2,300 bytes.
 #[derive(Debug, PartialEq, Eq, Error)]
 #[error("this is too long for a QR code")]
-pub(crate) struct TextTooLong;
+pub struct TextTooLong;
 
 /// QR code of a text, with its quiet zone. Its coordinates count modules from the upper left corner
 /// of the quiet zone.
-pub(crate) struct QrCode(qrcodegen::QrCode);
+pub struct QrCode(qrcodegen::QrCode);
 
 impl QrCode {
     /// Encodes a text, in UTF-8 if it is not ASCII. Chooses the mask that scanners read best, for
@@ -47,12 +48,12 @@ impl QrCode {
         Self::encode(text, None)
     }
 
-    /// Encodes a text like [`Self::new`], but does not choose the mask, which takes nine tenths of
+    /// Encodes a text, in UTF-8 if it is not ASCII. Does not choose the mask, which takes nine tenths of
     /// the time: for a screen.
     ///
     /// # Errors
     /// [`TextTooLong`]
-    pub(crate) fn with_fixed_mask(text: &str) -> Result<Self, TextTooLong> {
+    pub fn with_fixed_mask(text: &str) -> Result<Self, TextTooLong> {
         Self::encode(text, Some(Mask::new(FIXED_MASK)))
     }
 
@@ -69,7 +70,8 @@ impl QrCode {
     }
 
     /// Returns width and height in modules, with the quiet zone.
-    pub(crate) fn width(&self) -> usize {
+    #[must_use]
+    pub fn width(&self) -> usize {
         usize::try_from(self.0.size()).unwrap_or_default() + 2 * QUIET_ZONE
     }
 
@@ -81,8 +83,8 @@ impl QrCode {
 
     /// Returns the code as SVG, black on white, one unit for each module. It has no size of its own
     /// and fits its place. `title`: name for people who do not see it.
-    #[cfg(feature = "server")]
-    pub(crate) fn to_svg(&self, title: &str) -> String {
+    #[must_use]
+    pub fn to_svg(&self, title: &str) -> String {
         let (width, title) = (self.width(), escape_markup(title));
         let mut path = String::new();
         for y in 0..width {
@@ -100,7 +102,6 @@ impl QrCode {
     }
 
     /// Returns begin and length of each run of dark modules in a row.
-    #[cfg(feature = "server")]
     fn dark_runs(&self, y: usize) -> Vec<(usize, usize)> {
         let mut runs: Vec<(usize, usize)> = Vec::new();
         for x in (0..self.width()).filter(|x| self.is_dark(*x, y)) {
@@ -114,7 +115,6 @@ impl QrCode {
 }
 
 /// Escapes a text for the contents and the quoted attributes of HTML and SVG.
-#[cfg(feature = "server")]
 pub(crate) fn escape_markup(text: &str) -> String {
     let mut escaped = String::new();
     for c in text.chars() {

@@ -1,12 +1,15 @@
 /** Puts engine, model, storage and view together. */
 
 import { UserKey } from "./browser/key";
+import { pageAddress } from "./browser/address";
 import { notify, showUnread } from "./browser/attention";
 import { load, save } from "./browser/storage";
 import { Tabs } from "./browser/tabs";
 import { Driver } from "./engine/driver";
 import { Engine, type Start } from "./engine/engine";
 import type { ChatRequest } from "./engine/events";
+import { makeLinkCode, RANDOM_LENGTH } from "./engine/linker";
+import { LINK } from "./model/devices";
 import { Model, type Proof } from "./model/model";
 import { type SavedModel, saveModel } from "./model/saved";
 import { foldName } from "./text/fold";
@@ -164,6 +167,8 @@ export class Session {
           if (this.#invite && model.proof === "given" && load("key") !== null) model.claim("invited");
           else this.#keepInvite("");
         }
+        if (event.type === "done" && event.id === LINK) this.#actions.show({ kind: "device" });
+        if (!model.linkCode && this.#overlay?.kind === "device") this.#actions.show(null);
         if (event.type === "done" || event.type === "welcome") save("claimed", model.claimed || null);
         // After another error, such as a lost connection, the next welcome tries again.
         const isClaimRefused = event.type === "error" && event.id === "invited" && event.name === "cannot_claim";
@@ -199,18 +204,28 @@ export class Session {
 
   /** Claims the name for the user's key, which may have to be made and proved first. */
   async #keepName(): Promise<void> {
-    const model = this.#model;
-    try {
-      if (model.proof === "none") {
-        await this.#key.make();
-        this.#retry();
-      }
-      model.claim("wanted");
-    } catch {
-      model.toast({ id: "broken-text", args: { address: location.origin } }, "error");
-      this.#onChange();
+    if (this.#model.proof === "none") {
+      await this.#key.make();
+      this.#retry();
     }
+    this.#model.claim("wanted");
   }
+
+  /** Makes a code for another device, which is shown once the server has taken it. */
+  async #linkDevice(): Promise<void> {
+    const [module, address] = await Promise.all([WebAssembly.compileStreaming(fetch(LINKER_FILE)), pageAddress()]);
+    const random = crypto.getRandomValues(new Uint8Array(RANDOM_LENGTH));
+    const { hash, code, svg } = makeLinkCode(module, random, address.url);
+    // An address that only this machine reaches is none to scan.
+    this.#model.linkCode = { code, svg: address.svg && svg, url: address.url, end: 0 };
+    this.#driver?.link(hash);
+  }
+
+  /** Says that a part of the page could not be loaded. */
+  readonly #tellBroken = (): void => {
+    this.#model.toast({ id: "broken-text", args: { address: location.origin } }, "error");
+    this.#onChange();
+  };
 
   /** Says that the engine has stopped in the middle of its work. The next one goes on with what is stored. */
   #onCrash(model: Model, error: unknown): void {
@@ -314,7 +329,8 @@ export class Session {
     },
     answerPassword: (password) => this.#driver?.answerPassword(password),
     retry: () => this.#retry(),
-    keepName: () => void this.#keepName(),
+    keepName: () => void this.#keepName().catch(this.#tellBroken),
+    linkDevice: () => void this.#linkDevice().catch(this.#tellBroken),
     leave: () => {
       this.#overlay = null;
       this.#isLeaving = true;

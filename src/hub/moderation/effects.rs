@@ -129,8 +129,11 @@ impl Hub {
                 }
                 1
             }
+            ModerationAction::DeviceLinked { person, key, .. } => {
+                self.tell_device_linked(person.session, *key);
+                1
+            }
             ModerationAction::DeviceInvited { .. }
-            | ModerationAction::DeviceLinked { .. }
             | ModerationAction::InvitationMade(_)
             | ModerationAction::InvitationRevoked { .. }
             | ModerationAction::InvitationUsed { .. } => 1,

@@ -79,6 +79,20 @@ fn link_code_is_sent_as_hash_and_reported() {
     assert_eq!(made.tag.0.as_deref(), Some("7"));
 }
 
+/// Whoever keeps the code to themselves sends its hash, and `done` is the answer.
+#[test]
+fn link_code_of_somebody_elses_is_sent_as_hash() {
+    let mut sim = live();
+    let code: crate::model::InvitationCode = "0123456789ABCDEF".parse().unwrap();
+    request_claim(&mut sim, ClaimAction::LinkHash(code.hash()));
+    let reference = Reference(1);
+    let sent = Claim { reference, action: claim_action::LINK, code_hash: code.hash().0 };
+    assert_eq!(sim.server.received_moderation, [sent.into()]);
+    sim.input(Input::Received(Decoded::Frame(Done { about: 20, reference, affected: 1 }.into())));
+    let [Event::Done { tag, .. }] = &sim.events[..] else { panic!("{:?}", sim.events) };
+    assert_eq!(tag.0.as_deref(), Some("7"));
+}
+
 /// A claim is refused by the server, by the link if the server takes no proofs, and after the loss
 /// of the connection, for it was perhaps carried out.
 #[test]

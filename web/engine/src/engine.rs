@@ -5,7 +5,8 @@ use std::time::Duration;
 use pi_chat::json::{RequestObject, error_object};
 use pi_chat::link::{Input, Link, SavedSession, Settings};
 use pi_chat::model::{
-    Command, Dialect, IdentityKey, InvitationCode, Moment, Password, Request, RequestTag,
+    ChatCommand, ClaimAction, Command, Dialect, IdentityKey, InvitationCode, InvitationHash,
+    Moment, Password, Request, RequestTag,
 };
 use pi_chat::wire::FrameReader;
 use pi_chat::wire::tcp::{
@@ -23,6 +24,9 @@ const PROGRAM: &str = "pi-chat-web";
 
 /// Version of the program in `hello`.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Id of the request for a link code, as JSON.
+const LINK_ID: &str = "\"link\"";
 
 /// Longest time to wait for an answer when the user leaves.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -177,6 +181,16 @@ impl Engine {
                 }
                 self.errors.push(object);
             }
+        }
+    }
+
+    /// Handles the hash of a link code. Does nothing if it has another length.
+    pub(crate) fn on_link(&mut self, now: f64, hash: &[u8]) {
+        if let Ok(hash) = hash.try_into() {
+            let command = ClaimAction::LinkHash(InvitationHash(hash));
+            let tag = RequestTag(Some(LINK_ID.into()));
+            let request = Request { tag, command: Command::Chat(ChatCommand::Claim(command)) };
+            self.link.handle_input(moment(now), Input::Request(request));
         }
     }
 

@@ -129,6 +129,9 @@ inputs! {
     proved => |engine, now| engine.on_proved(now, &INPUT.take());
     /// The input is the JSON text of a request. If it is not valid, the answer is an `error` event.
     request => |engine, now| engine.on_request(now, &take_text());
+    /// The input is the hash of a link code that the page has made, 32 bytes: the request is answered
+    /// by the event `done` or `error` with the id `link`.
+    link => |engine, now| engine.on_link(now, &INPUT.take());
     /// The input is another username, the answer to the event `name_wanted`. Before [`invite`], it
     /// also is a part of the answer to `invite_wanted`.
     name => |engine, now| engine.on_name(now, take_text());

@@ -69,6 +69,11 @@ export class Driver {
     this.#input("request", JSON.stringify(request));
   }
 
+  /** Asks the server to take a link code with this hash. The answer is the event `done` or `error` with the id `link`. */
+  link(hash: Uint8Array): void {
+    this.#input("link", hash);
+  }
+
   /** Answers `name_wanted` or `invite_wanted`. `invite`: the code of an invitation; empty if there is none. */
   answerName(name: string, invite: string): void {
     this.#input("name", name);

@@ -11,6 +11,7 @@ type InputName =
   | "received"
   | "proved"
   | "request"
+  | "link"
   | "name"
   | "invite"
   | "password"

@@ -18,6 +18,7 @@ import { mentions } from "../text/pieces";
 import { type Connection, connectionAfter } from "./connection";
 import type { Conversation } from "./conversation";
 import { Conversations } from "./conversations";
+import { CODE_TIME, DEVICE_LINKED, LINK, type ShownCode } from "./devices";
 import { History, PAGE } from "./history";
 import { type Message, type PendingMessage, toMessage } from "./message";
 import { Moderation } from "./moderation";
@@ -70,6 +71,8 @@ export class Model {
   /** Name that the server keeps for the user's key; empty if there is none. */
   claimed = "";
   proof: Proof = "impossible";
+  /** Code for another device of this user; null: there is none, or it was used. */
+  linkCode: ShownCode | null = null;
   server = "";
   /** Longest text in bytes. */
   maxText = 4_000;
@@ -184,6 +187,10 @@ export class Model {
         this.moderation.sanctions = event.items;
         return;
       case "notice":
+        if (event.code === DEVICE_LINKED) {
+          this.linkCode = null;
+          return this.toast({ id: "device-linked" }, "notice");
+        }
         return this.toast({ text: event.text }, "notice");
       case "name_wanted":
         this.phase = { phase: "name", name: event.name, refused: { name: event.reason, text: event.text } };
@@ -306,6 +313,7 @@ export class Model {
       this.claimed = this.name;
       return this.toast({ id: "name-kept", args: { name: this.name } });
     }
+    if (id === LINK) return void (this.linkCode && (this.linkCode.end = Date.now() + CODE_TIME));
     if (id === GIVE_UP) this.claimed = "";
     const name = this.moderation.onDone(id);
     if (name === null) this.toast({ id: "done", args: { affected } });
@@ -429,6 +437,11 @@ export class Model {
   /** Gives the claimed name up. */
   giveUpName(): void {
     this.#send({ type: "unclaim", id: GIVE_UP });
+  }
+
+  /** Takes the claimed name from all other devices. */
+  unlinkOthers(): void {
+    this.#send({ type: "unlink" });
   }
 
   /** Opens a conversation with one person. */

@@ -28,6 +28,10 @@ export type Line =
   | { kind: "topic" }
   /** Keeps the name for this user's key, or gives it up. */
   | { kind: "own-name"; isKept: boolean }
+  /** Makes a code for another device of the user. */
+  | { kind: "link" }
+  /** Takes the name from the other devices; unless the user is sure, asks first. */
+  | { kind: "unlink"; isSure: boolean }
   | { kind: "quit" }
   | { kind: "error"; message: "unknown-command" | "command-incomplete"; command: string };
 
@@ -91,6 +95,10 @@ function parseCommand(command: string, text: string, room: string | null): Line 
     case "claim":
     case "unclaim":
       return text ? null : { kind: "own-name", isKept: command === "claim" };
+    case "link":
+      return text ? null : { kind: "link" };
+    case "unlink":
+      return /^(--yes)?$/.test(text) ? { kind: "unlink", isSure: text !== "" } : null;
     case "reconnect":
       return { kind: "request", request: { type: "reconnect" } };
     case "quit":

@@ -5,6 +5,7 @@ import { safeLine } from "../text/safe";
 import { ConfirmDialog, MessageDialog, PersonDialog } from "./actions-dialog";
 import { Composer } from "./composer";
 import { type Shared, SharedContext, useShared } from "./context";
+import { DeviceDialog } from "./device-dialog";
 import { Elsewhere, Ended, NameForm, PasswordForm } from "./entrance";
 import { HelpDialog } from "./help-dialog";
 import { IconButton } from "./icon";
@@ -98,7 +99,7 @@ function Notes() {
 
 /** The dialog that is open, if any. */
 function OpenDialog() {
-  const { overlay } = useShared();
+  const { model, overlay } = useShared();
   switch (overlay?.kind) {
     case "rooms":
       return <RoomsDialog />;
@@ -110,6 +111,8 @@ function OpenDialog() {
       return <SettingsDialog />;
     case "invite":
       return <InviteDialog key="invite" />;
+    case "device":
+      return model.linkCode && <DeviceDialog key="device" made={model.linkCode} />;
     case "help":
       return <HelpDialog key="help" />;
     case "moderation":

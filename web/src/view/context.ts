@@ -13,6 +13,8 @@ export type Overlay =
   | { kind: "settings" }
   | { kind: "help" }
   | { kind: "invite" }
+  /** The code for another device of the user. */
+  | { kind: "device" }
   /** Moderation of a room; null: of the whole server. */
   | { kind: "moderation"; room: string | null }
   | { kind: "sanction"; action: "ban" | "mute"; name: string; room: string; session: number | undefined }
@@ -31,6 +33,8 @@ export interface Actions {
   retry(): void;
   /** Claims the name for the user's key. */
   keepName(): void;
+  /** Makes a code for another device of the user, and shows it. */
+  linkDevice(): void;
   /** Leaves, and frees the name. */
   leave(): void;
   /** Begins again after the end. */

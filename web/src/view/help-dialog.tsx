@@ -17,6 +17,7 @@ const COMMANDS: [string, string][] = [
   ["/remove", "remove"],
   ["/ignore NAME", "ignore"],
   ["/claim", "claim"],
+  ["/link", "link"],
   ["/quit", "quit"],
 ];
 

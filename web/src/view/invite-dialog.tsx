@@ -1,11 +1,10 @@
 /** Inviting others: the address of the chat, its QR code, and ways to pass it on. */
 
 import { useEffect, useState } from "preact/hooks";
+import { pageAddress } from "../browser/address";
 import { useShared } from "./context";
 import { Dialog } from "./dialog";
-
-/** Path of the QR code, which has the address for others as its title. */
-const CODE = "/invite.svg";
+import { QrCode } from "./qr-code";
 
 /** A button that passes the address on. Browsers allow that on https and localhost only. */
 function PassOn({ url }: { url: string }) {
@@ -32,14 +31,12 @@ function PassOn({ url }: { url: string }) {
 /** Shows how others get here. Without a code from the server it is the address of this page. */
 export function InviteDialog() {
   const { l10n } = useShared();
-  const [code, setCode] = useState("");
-  useEffect(() => void fetch(CODE).then(async (it) => setCode(await it.text()), () => {}), []);
-  const found = /<title>(.*)<\/title>/.exec(code)?.[1];
-  const url = found ?? `${location.origin}/`;
+  const [{ url, svg }, setAddress] = useState({ url: `${location.origin}/`, svg: "" });
+  useEffect(() => void pageAddress().then(setAddress), []);
   return (
     <Dialog title={l10n.text("invite")}>
       <p>{l10n.text("invite-how")}</p>
-      {found && <img class="code" alt="QR" src={`data:image/svg+xml,${encodeURIComponent(code)}`} />}
+      <QrCode svg={svg} />
       <p><a href={url}>{url}</a></p>
       <PassOn url={url} />
     </Dialog>

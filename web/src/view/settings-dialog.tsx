@@ -5,6 +5,7 @@ import { notificationState } from "../browser/attention";
 import { load, save } from "../browser/storage";
 import { safeLine } from "../text/safe";
 import { useShared } from "./context";
+import { askUnlink } from "./device-dialog";
 import { Dialog } from "./dialog";
 
 /** Whether notifications are shown, or why not. */
@@ -23,7 +24,8 @@ function Notifications() {
 
 /** Keeps the name for this user, or gives it up, on a server that can keep it. */
 function OwnName() {
-  const { model, l10n, actions } = useShared();
+  const shared = useShared();
+  const { model, l10n, actions } = shared;
   if (model.proof === "impossible") return null;
   const label = l10n.text(model.claimed ? "name-give-up" : "name-keep");
   const note = l10n.text("name-give-up-note");
@@ -31,6 +33,12 @@ function OwnName() {
   return (
     <>
       <p class="hint">{model.claimed ? l10n.text("name-kept", { name: model.claimed }) : l10n.text("name-keep-note")}</p>
+      {model.claimed && (
+        <>
+          <button type="button" onClick={actions.linkDevice}>{l10n.text("device-add")}</button>
+          <button type="button" onClick={() => askUnlink(shared)}>{l10n.text("device-unlink")}</button>
+        </>
+      )}
       <button type="button" onClick={model.claimed ? giveUp : actions.keepName}>{label}</button>
     </>
   );

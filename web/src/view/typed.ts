@@ -5,6 +5,7 @@ import type { Model } from "../model/model";
 import { type Line, parseLine } from "../text/commands";
 import { parseSearch } from "../text/search-query";
 import type { Shared } from "./context";
+import { askUnlink } from "./device-dialog";
 
 /** Carries out what is typed in a conversation. Returns false if the line is to stay. */
 export function carryOut(typed: string, conversation: Conversation, shared: Shared): boolean {
@@ -36,6 +37,13 @@ export function carryOut(typed: string, conversation: Conversation, shared: Shar
     case "own-name":
       if (line.isKept) actions.keepName();
       else model.giveUpName();
+      return true;
+    case "link":
+      actions.linkDevice();
+      return true;
+    case "unlink":
+      if (line.isSure) model.unlinkOthers();
+      else askUnlink(shared);
       return true;
     case "quit":
       actions.leave();

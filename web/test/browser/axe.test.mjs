@@ -105,6 +105,21 @@ for (const colorScheme of ["light", "dark"]) {
     await close(page);
   });
 
+  test(`axe finds nothing where a device is added: ${colorScheme}`, async () => {
+    const claims = await Server.start("--claims", "open");
+    const page = await open("phone", colorScheme, claims.url.replace("127.0.0.1", NAME));
+    await enter(page, "anna");
+    await say(page, "/claim");
+    await page.locator(".toast", { hasText: "is kept for you" }).waitFor();
+    await say(page, "/link");
+    await page.locator("dialog img").waitFor();
+    await checkDialog(page, "link code");
+    await say(page, "/unlink");
+    await checkDialog(page, "unlink");
+    await close(page);
+    await claims.stop();
+  });
+
   test(`axe finds nothing outside of the chat: ${colorScheme}`, async () => {
     const directory = mkdtempSync(join(tmpdir(), "pi-chat-password-"));
     writeFileSync(join(directory, "password"), "secret\n", { mode: 0o600 });

@@ -361,3 +361,17 @@ test("name is kept and given up as the server answers, and an invitation that pe
   model.handle(welcome({ log_changed: true }));
   assert.equal(model.claimed, "", "a new log keeps no name");
 });
+
+test("code for another device is good for five minutes once the server has taken it, until the device has come", () => {
+  const { model } = joined();
+  model.linkCode = { code: "0123-4567-89AB-CDEF", url: "http://pi.local/", svg: "", end: 0 };
+  model.handle({ type: "done", text: "", id: "link" });
+  const left = model.linkCode.end - Date.now();
+  assert.ok(left > 290_000 && left <= 300_000, `${left} ms`);
+  assert.deepEqual(model.toasts, []);
+  model.handle({ type: "notice", code: 3, text: "dinner" });
+  assert.notEqual(model.linkCode, null);
+  model.handle({ type: "notice", code: 10, text: "Another device" });
+  assert.equal(model.linkCode, null);
+  assert.deepEqual(model.toasts.map((it) => it.message), [{ text: "dinner" }, { id: "device-linked" }]);
+});

@@ -96,12 +96,14 @@ test("commands that are no requests", () => {
   assert.deepEqual(parsed("/moderation"), { kind: "view", view: "help" });
   assert.deepEqual(parsed("/claim"), { kind: "own-name", isKept: true });
   assert.deepEqual(parsed("/unclaim"), { kind: "own-name", isKept: false });
+  assert.deepEqual(parsed("/link"), { kind: "link" });
+  assert.deepEqual(["/unlink", "/unlink --yes"].map((it) => parsed(it)), [false, true].map((isSure) => ({ kind: "unlink", isSure })));
   assert.deepEqual(parsed("/QUIT"), { kind: "quit" });
 });
 
 test("commands that are unknown, incomplete or mistyped are told, and never sent", () => {
   assert.deepEqual(parseLine("/dance now", "lobby"), { kind: "error", message: "unknown-command", command: "dance" });
-  const wrong = ["/kick", "/me", "/msg bob", "/slow x", "/role bob king", "/ban bob 10min", "/mute bob 0s", "/ban --srever bob", "/kick --address bob", "/history 0", "/history 101", "/unignore", "/bans bob", "/claim anna"];
+  const wrong = ["/kick", "/me", "/msg bob", "/slow x", "/role bob king", "/ban bob 10min", "/mute bob 0s", "/ban --srever bob", "/kick --address bob", "/history 0", "/history 101", "/unignore", "/bans bob", "/claim anna", "/link anna", "/unlink anna"];
   for (const line of wrong) assert.equal(parseLine(line, "lobby").kind, "error", line);
   for (const line of ["/kick bob", "/topic", "/topic x", "/remove", "/history"]) assert.equal(parseLine(line, null).kind, "error", `${line} with one person`);
   assert.equal(parseLine("/kick --server bob", null).kind, "request");
@@ -109,8 +111,8 @@ test("commands that are unknown, incomplete or mistyped are told, and never sent
 
 test("every command of docs/using.md is known", () => {
   const page = readFileSync("../docs/using.md", "utf8");
-  // This is what the peers have, and what chat-client has alone.
-  const others = ["/block", "/link", "/unlink"];
+  // This is what the peers have.
+  const others = ["/block"];
   const commands = new Set([...page.slice(page.indexOf("## Commands"), page.indexOf("## Scripts")).matchAll(/`(\/[a-z]+)[^`]*`/g)].map((it) => it[1]!));
   assert.ok(commands.size > 25, `${commands.size} commands`);
   for (const it of commands) {

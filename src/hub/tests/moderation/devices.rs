@@ -116,6 +116,29 @@ fn devices_are_one_member() {
     harness.check_fold();
 }
 
+/// The other devices that are there are told that one has come: not those of others, not the one that
+/// comes, and nobody when it comes again.
+#[test]
+fn devices_are_told_of_another_one() {
+    let mut harness = Harness::with(open());
+    let (laptop, phone) = harness.anna_on_two_devices();
+    let (bob, _) = harness.join("bob", &[]);
+    harness.take_received(phone);
+    assert_eq!(harness.ask(laptop, link(51)), ["done 20 1"]);
+    for client in [laptop, phone, bob] {
+        harness.take_received(client);
+    }
+    let (tablet, _) = harness.come("anna", Some(3), Some(51));
+    assert_eq!(harness.take_summaries(laptop), ["notice 10"]);
+    assert_eq!(harness.take_summaries(phone), ["notice 10"]);
+    assert_eq!(harness.take_summaries(bob), [""; 0]);
+    assert_eq!(harness.take_messages(tablet), [""; 0]);
+    harness.disconnect(tablet);
+    harness.come_back(3);
+    assert_eq!(harness.take_summaries(laptop), [""; 0]);
+    assert_eq!(harness.take_summaries(phone), [""; 0]);
+}
+
 /// A direct message goes to all devices, and so does what one of them writes; also later, to a
 /// device that was away, after a restart, and when its session has ended.
 #[test]

@@ -1,0 +1,17 @@
+/** The address by which others reach this page. */
+
+/** Path of the QR code of that address, which has the address as its title. */
+const CODE = "/invite.svg";
+
+/** Address of the page for others, with its QR code as SVG; empty if the server has none. */
+export interface PageAddress {
+  url: string;
+  svg: string;
+}
+
+/** Asks the server for the address. If it knows none that others reach, it is that of this page. */
+export async function pageAddress(): Promise<PageAddress> {
+  const svg = await fetch(CODE).then((it) => it.text(), () => "");
+  const url = /<title>(.*)<\/title>/.exec(svg)?.[1];
+  return url ? { url, svg } : { url: `${location.origin}/`, svg: "" };
+}
