@@ -7,8 +7,8 @@ use super::volatile::{VolatileDraft, VolatileItem};
 use crate::identity::ProofContext;
 use crate::model::{
     AddressGroup, AnnouncementText, Draft, ErrorCode, FactDraft, HubSettings, LogId,
-    ModerationRequest, Moment, PersonReadMarks, Reference, RoomName, SearchQuery, Sequence,
-    SessionId, SessionRecord, SharedEntry, SharedFact, Timestamp, Token,
+    ModerationRequest, Moment, PageUrl, PersonReadMarks, Reference, RoomName, SearchQuery,
+    Sequence, SessionId, SessionRecord, SharedEntry, SharedFact, Timestamp, Token,
 };
 use crate::moderation::{ModerationState, SpeechError};
 use crate::wire::tcp::{ClientFrame, Decoded, ServerFrame};
@@ -394,6 +394,8 @@ pub enum Input {
     /// The settings were reloaded. Existing connections, sessions and rooms stay, even above new
     /// limits. `is_durable` keeps its value.
     SettingsChanged(HubSettings),
+    /// The URL of the page for browsers is this one now; `None`: there is none that others reach.
+    PageUrl(Option<PageUrl>),
     /// The server shuts down: the hub closes all connections, and refuses new ones.
     ShutDown {
         /// Time after which clients should reconnect, in milliseconds; 0 for no advice.

@@ -91,7 +91,7 @@ use sessions::Sessions;
 pub use volatile::{NameHold, VolatileDraft, VolatileItem};
 use waiting_names::WaitingNames;
 
-use crate::model::{AddressGroup, HubSettings, LogId, Moment, RoomName, Sequence};
+use crate::model::{AddressGroup, HubSettings, LogId, Moment, PageUrl, RoomName, Sequence};
 use crate::moderation::ModerationState;
 use crate::wire::tcp::{Pong, ServerFrame};
 
@@ -99,6 +99,8 @@ use crate::wire::tcp::{Pong, ServerFrame};
 pub struct Hub {
     /// Current settings.
     settings: HubSettings,
+    /// URL of the page for browsers that others reach; `None` if there is none, or it is not known.
+    page_url: Option<PageUrl>,
     /// Maximum number of deferred frames of a connection. Reloaded settings can only raise this
     /// maximum, so that connected clients keep the rate stated in their welcome.
     max_deferred_frames: usize,
@@ -182,6 +184,7 @@ impl Hub {
             quotas: Quotas::new(GroupLimits::new(&settings)),
             throttled: BTreeSet::new(),
             settings,
+            page_url: None,
             log_id: restored.log_id,
             head: restored.head,
             sequence_gaps: restored.sequence_gaps,
@@ -248,6 +251,7 @@ impl Hub {
             Input::Announce(text) => self.handle_announce(&text),
             Input::Probe { connection, token } => self.send_frame(connection, Pong { token }),
             Input::Wake => self.handle_wake(now),
+            Input::PageUrl(url) => self.page_url = url,
             Input::SettingsChanged(settings) => self.apply_settings(now, settings),
             Input::ShutDown { retry_after } => self.handle_shut_down(now, retry_after),
         }

@@ -134,7 +134,7 @@ fn event_object(event: &Event, context: &impl EventContext) -> Value {
         Event::LinkCode(it) => with_id(
             json!({
                 "type": "link_code", "name": it.name, "code": it.code.to_string(), "link": it.link,
-                "seconds": LINK_CODE_SECONDS,
+                "page_link": it.page_link, "seconds": LINK_CODE_SECONDS,
             }),
             &it.tag,
         ),

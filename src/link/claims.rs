@@ -2,10 +2,10 @@
 //! (`docs/protocol/identity.md`).
 
 use super::Link;
-#[cfg(feature = "ui")]
-use crate::model::LinkCode;
 use crate::model::{ClaimAction, Event, Reference, RequestTag};
-use crate::wire::tcp::{Claim, ClientFrame, claim_action};
+#[cfg(feature = "ui")]
+use crate::model::{LinkCode, PageUrl};
+use crate::wire::tcp::{Claim, ClientFrame, Done, claim_action};
 
 /// Refusal text for a request about a claim to a server that takes no proof of a key.
 pub(super) const CLAIMS_UNSUPPORTED_TEXT: &str = "Names cannot be claimed here: the server is too \
@@ -27,20 +27,21 @@ impl ClaimAction {
 }
 
 impl Link {
-    /// Reports that the server has carried out a request about a claim. `affected`: 0 if there was
-    /// nothing to do. A claimed name needs no invitation any more. A claim or its end may give the
+    /// Reports that the server has carried out a request about a claim, as `done` says. A claimed name needs no invitation any more. A claim or its end may give the
     /// user another number as a person.
-    pub(super) fn report_claim(&mut self, tag: RequestTag, action: ClaimAction, affected: u32) {
+    pub(super) fn report_claim(&mut self, tag: RequestTag, action: ClaimAction, done: &Done) {
         #[cfg(feature = "ui")]
         if let ClaimAction::Link(code) = action {
             let name = self.welcome.as_ref().map_or_else(String::new, |it| it.username.clone());
-            return self.emit(Event::LinkCode(LinkCode { tag, name, code, link: None }));
+            let page_link = PageUrl::new(done.page.clone()).map(|it| it.link(code));
+            let made = LinkCode { tag, name, code, link: None, page_link };
+            return self.emit(Event::LinkCode(made));
         }
         #[cfg(feature = "ui")]
-        let text = self.claim_text(action, affected);
+        let text = self.claim_text(action, done.affected);
         // The page has texts of its own, and no bytes to spare.
         #[cfg(not(feature = "ui"))]
-        let (text, _) = (String::new(), affected);
+        let (text, _) = (String::new(), done);
         if matches!(action, ClaimAction::Claim | ClaimAction::GiveUp) {
             self.own_person = None;
         }

@@ -240,7 +240,7 @@ impl Link {
             return;
         };
         if let ChatCommand::Claim(action) = item.command {
-            self.report_claim(item.tag.clone(), action, done.affected);
+            self.report_claim(item.tag.clone(), action, done);
         }
         if let ChatCommand::Moderate(command) = item.command {
             let is_durable = self.welcome.as_ref().is_some_and(|it| it.flags & flag::DURABLE != 0);

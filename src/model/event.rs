@@ -381,6 +381,8 @@ pub struct LinkCode {
     pub code: InvitationCode,
     /// Link to the server with the code, which the client's driver adds; `None` from the engine.
     pub link: Option<String>,
+    /// Link to the server's page for browsers with the code; `None` if the server has named none.
+    pub page_link: Option<String>,
 }
 
 /// Time for which a link code is good, in seconds by the server's clock.

@@ -22,6 +22,7 @@ mod moderation_request;
 mod moderation_text;
 mod name;
 mod network;
+mod page_url;
 mod peer;
 mod read_mark;
 mod request;
@@ -71,6 +72,7 @@ pub use moderation_text::{by_text, done_text, role_text, room_or_server, span_te
 pub use name::NAME_RULE;
 pub use name::{NameError, NameKey, RoomName, Username, strip_room_prefix};
 pub use network::{IpNetwork, NetworkError};
+pub use page_url::PageUrl;
 pub use peer::{Lamport, Path, PathSet, PeerId, RoomClock};
 pub use read_mark::{PersonReadMarks, ReadMark};
 pub use request::{

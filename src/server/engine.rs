@@ -323,6 +323,7 @@ impl Engine {
                 self.log.set_retention(settings.retention);
                 self.catch_panic(|it| it.input(Input::SettingsChanged(settings)));
             }
+            EngineInput::PageUrl(url) => self.catch_panic(|it| it.input(Input::PageUrl(url))),
             EngineInput::ShutDown { retry_after } => {
                 let now = self.clock.now();
                 self.ends_at = Some(now + SHUTDOWN_TIMEOUT);

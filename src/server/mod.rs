@@ -336,6 +336,7 @@ pub async fn run(
         config_problem.subscribe(),
         backup,
         urls,
+        handle.clone(),
         clock,
     ));
     helpers.spawn(service::feed_watchdog(handle.clone()));

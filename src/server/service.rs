@@ -10,8 +10,9 @@ use super::backup::BackupState;
 use super::engine::{EngineHandle, EngineInput};
 use super::outbox::Outbox;
 use super::public_urls::PublicUrls;
+use super::web::is_remote;
 use crate::hub::ConnectionId;
-use crate::model::Timestamp;
+use crate::model::{PageUrl, Timestamp};
 use crate::os::Clock;
 use crate::systemd;
 
@@ -33,12 +34,14 @@ pub(super) async fn update_status_line(
     mut config_problem: watch::Receiver<Option<String>>,
     mut backup: watch::Receiver<Option<BackupState>>,
     mut urls: PublicUrls,
+    engine: EngineHandle,
     clock: Clock,
 ) {
     let mut ticks = interval(STATUS_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut shown = String::new();
     let mut is_browser_told = false;
+    let mut told: Option<PageUrl> = None;
     loop {
         ticks.tick().await;
         let people_now = match *people.borrow_and_update() {
@@ -50,7 +53,13 @@ pub(super) async fn update_status_line(
         let now = clock.time_of_day();
         let backup_now = backup.borrow_and_update().as_ref().map(|it| format_backup(it, now));
         let has_backup = backup_now.is_some();
-        let page = format_urls(&urls.now());
+        let urls_now = urls.now();
+        let best = urls_now.iter().find(|it| is_remote(it)).cloned().and_then(PageUrl::new);
+        if best != told {
+            let _ = engine.send(EngineInput::PageUrl(best.clone())).await;
+            told = best;
+        }
+        let page = format_urls(&urls_now);
         if let Some(page) = page.as_ref().filter(|_| !is_browser_told) {
             is_browser_told = true;
             tracing::info!("{page}");

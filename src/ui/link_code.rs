@@ -20,23 +20,33 @@ pub(super) fn request_link() -> Result<ChatCommand, String> {
 }
 
 /// Renders a link code, with what to do on the other device. On a terminal, `is_terminal`, adds the
-/// link as a QR code, if `width` columns are enough; `None`: that many are there.
+/// link as a QR code, if `width` columns are enough; `None`: that many are there. It is the link to
+/// the server's page, if it has one: a telephone opens that.
 pub(super) fn link_code_text(made: &LinkCode, is_terminal: bool, width: Option<usize>) -> String {
-    let LinkCode { name, code, link, .. } = made;
+    let LinkCode { name, code, link, page_link, .. } = made;
     let (name, minutes) = (safe_name(name), LINK_CODE_SECONDS / 60);
     let mut text = format!(
         "-- {code} is the code for another device of yours: it is good once, and for {minutes} \
          minutes. There it makes you {name} as well."
     );
-    let Some(link) = link else { return text };
-    let link = safe_line(link);
-    text.push_str(&format!(
-        "\n-- On the other device type: chat-client '{link}'\n-- In a browser there, open the \
-         server's page with /#{}{code} behind its address.",
-        InvitationCode::LINK_KEY
-    ));
+    let link = link.as_deref().map(safe_line);
+    if let Some(link) = &link {
+        text.push_str(&format!("\n-- On the other device type: chat-client '{link}'"));
+    }
+    let page = page_link.as_deref().map(safe_line);
+    match &page {
+        Some(page) => text.push_str(&format!("\n-- Or open in a browser there: {page}")),
+        None if link.is_some() => text.push_str(&format!(
+            "\n-- In a browser there, open the server's page with /#{}{code} behind its address.",
+            InvitationCode::LINK_KEY
+        )),
+        None => {}
+    }
     #[cfg(feature = "client")]
-    if is_terminal && let Some(code) = draw(&link, width) {
+    if is_terminal
+        && let Some(link) = page.or(link)
+        && let Some(code) = draw(&link, width)
+    {
         text = format!("{text}\n{}", code.trim_end_matches('\n'));
     }
     #[cfg(not(feature = "client"))]
@@ -64,7 +74,7 @@ mod tests {
         let code = InvitationCode::from_random([7; 10]);
         let (tag, name) = (RequestTag::default(), "anna".to_owned());
         let link = Some(format!("chats://pi.local/#fingerprint=00&invite={code}"));
-        let mut made = LinkCode { tag, name, code, link };
+        let mut made = LinkCode { tag, name, code, link, page_link: None };
         let told = link_code_text(&made, false, None);
         assert!(told.starts_with(&format!("-- {code} is the code")) && told.contains("5 minutes"));
         assert!(told.contains("makes you anna"), "{told}");
@@ -78,7 +88,21 @@ mod tests {
             assert_eq!(with_code.lines().count() > told.lines().count() + 15, is_drawn);
             assert!(with_code.starts_with(&told), "{with_code}");
         }
-        made.link = None;
+        let chats = link_code_text(&made, true, None);
+        let page = format!("http://pi.local:2480/#invite={code}");
+        made.page_link = Some(page.clone());
+        let told = link_code_text(&made, false, None);
+        assert!(told.contains("chat-client 'chats://pi.local/"), "{told}");
+        assert!(told.ends_with(&format!("\n-- Or open in a browser there: {page}")), "{told}");
+        #[cfg(feature = "client")]
+        {
+            // What a telephone scans is the page.
+            let drawn = link_code_text(&made, true, None);
+            let expected = draw(&page, None).unwrap();
+            assert!(drawn.ends_with(expected.trim_end_matches('\n')) && drawn.starts_with(&told));
+            assert!(!chats.ends_with(expected.trim_end_matches('\n')));
+        }
+        (made.link, made.page_link) = (None, None);
         assert_eq!(link_code_text(&made, true, None).lines().count(), 1);
     }
 

@@ -26,7 +26,7 @@ use std::path::Path;
 
 use pi_chat::model::{MessageText, RoomName, SessionId, Username};
 use pi_chat::wire::FrameReader;
-use pi_chat::wire::tcp::{Claim, ClientFrame, Decoded, Join, ServerFrame, ServerHello};
+use pi_chat::wire::tcp::{Claim, ClientFrame, Decoded, Done, Join, ServerFrame, ServerHello};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -85,6 +85,15 @@ fn claim_fields(claim: &Claim) -> Value {
     value
 }
 
+/// A `done` as our JSON has it: with its trailing field, if it is there.
+fn done_fields(done: &Done) -> Value {
+    let mut value = fields(done);
+    if !done.page.is_empty() {
+        value["page"] = json!(done.page);
+    }
+    value
+}
+
 /// An entry as our JSON has it: with the trailing field for its author as a person, if that is
 /// there.
 fn with_person(mut value: Value, field: &str, person: SessionId) -> Value {
@@ -131,6 +140,7 @@ fn as_ours(value: &Value) -> Value {
                         | "reason"
                         | "name"
                         | "topic"
+                        | "page"
                 );
                 let ours = match value {
                     // Serde has no arrays of 64 bytes.
@@ -184,9 +194,9 @@ fn decode(from: &str, body: &[u8]) -> Outcome {
             Decoded::Frame(frame) => {
                 frame.encode(&mut encoded);
                 let fields = fields_of!(&frame, ServerFrame: Ping Pong Welcome Entered
-                    End Left Roster Presence Accepted Notice Error Done Removed
+                    End Left Roster Presence Accepted Notice Error Removed
                     TopicChanged RoomModes RoleChanged SanctionsList Rooms ReadMark Sanctioned;
-                    ServerHello(it) => server_hello_fields(it),
+                    ServerHello(it) => server_hello_fields(it), Done(it) => done_fields(it),
                     Entry(it) => with_person(fields(it), "person", it.person),
                     DirectEntry(it) => with_person(fields(it), "from_person", it.from_person));
                 Outcome::Frame(frame.kind(), fields, encoded)

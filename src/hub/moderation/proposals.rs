@@ -11,7 +11,7 @@ use crate::model::{
     Reference, SanctionLength,
 };
 use crate::moderation::{FactError, Register};
-use crate::wire::tcp::{Done, Error};
+use crate::wire::tcp::{Done, Error, kind};
 
 /// Identifier of a request of the server's command line, chosen by the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -257,7 +257,9 @@ impl Hub {
                 let (about, reference) = (*about, *reference);
                 match outcome {
                     Ok(affected) => {
-                        self.send_frame(*connection, Done { about, reference, affected })
+                        let url = self.page_url.as_ref().filter(|_| about == kind::CLAIM);
+                        let page = url.map_or_else(String::new, |it| it.as_str().to_owned());
+                        self.send_frame(*connection, Done { about, reference, affected, page });
                     }
                     Err(ModerationRefusal { code, text }) => {
                         let error = Error::about(code, about, reference);

@@ -31,7 +31,7 @@ fn claim_needs_no_invitation_afterwards() {
     let mut sim = Simulation::new(Settings { invite, ..settings() }, server);
     sim.run_until_idle();
     request_claim(&mut sim, ClaimAction::Claim);
-    let done = Done { about: 20, reference: Reference(1), affected: 1 };
+    let done = Done { about: 20, reference: Reference(1), affected: 1, page: String::new() };
     sim.input(Input::Received(Decoded::Frame(done.into())));
     sim.break_connection();
     sim.run_until_idle();
@@ -52,7 +52,7 @@ fn claim_is_sent_and_done_answers_it() {
         let reference = Reference(1);
         let sent = Claim { reference, action: number, code_hash: [0; 32] };
         assert_eq!(sim.server.received_moderation, [sent.into()]);
-        let done = Done { about: 20, reference, affected: 1 };
+        let done = Done { about: 20, reference, affected: 1, page: String::new() };
         for _ in 0..2 {
             sim.input(Input::Received(Decoded::Frame(done.clone().into())));
         }
@@ -73,9 +73,12 @@ fn link_code_is_sent_as_hash_and_reported() {
     let sent = Claim { reference, action: claim_action::LINK, code_hash: code.hash().0 };
     assert_eq!(sim.server.received_moderation, [sent.into()]);
     assert_eq!(sim.count_events(|it| matches!(it, Event::LinkCode(_))), 0);
-    sim.input(Input::Received(Decoded::Frame(Done { about: 20, reference, affected: 1 }.into())));
+    sim.input(Input::Received(Decoded::Frame(
+        Done { about: 20, reference, affected: 1, page: String::new() }.into(),
+    )));
     let [Event::LinkCode(made)] = &sim.events[..] else { panic!("{:?}", sim.events) };
     assert_eq!((made.code, made.name.as_str(), made.link.as_ref()), (code, "anna", None));
+    assert_eq!(made.page_link, None);
     assert_eq!(made.tag.0.as_deref(), Some("7"));
 }
 
@@ -88,7 +91,9 @@ fn link_code_of_somebody_elses_is_sent_as_hash() {
     let reference = Reference(1);
     let sent = Claim { reference, action: claim_action::LINK, code_hash: code.hash().0 };
     assert_eq!(sim.server.received_moderation, [sent.into()]);
-    sim.input(Input::Received(Decoded::Frame(Done { about: 20, reference, affected: 1 }.into())));
+    sim.input(Input::Received(Decoded::Frame(
+        Done { about: 20, reference, affected: 1, page: String::new() }.into(),
+    )));
     let [Event::Done { tag, .. }] = &sim.events[..] else { panic!("{:?}", sim.events) };
     assert_eq!(tag.0.as_deref(), Some("7"));
 }
@@ -124,4 +129,20 @@ fn claim_is_refused_by_server_and_link() {
     );
     assert!(refusals[2].0 == 0 && refusals[2].1.contains("cannot be claimed"), "{refusals:?}");
     assert_eq!((refusals.len(), sim.server.received_moderation.len()), (3, 2));
+}
+
+/// Where the server has a page, the code comes with the link to it: not where it names no page.
+#[test]
+fn link_code_has_the_link_to_the_page() {
+    let code: crate::model::InvitationCode = "0123456789ABCDEF".parse().unwrap();
+    let link = "http://pi.local:2480/#invite=0123-4567-89AB-CDEF";
+    for (page, expected) in [("http://pi.local:2480/", Some(link)), ("javascript:alert(1)", None)] {
+        let mut sim = live();
+        request_claim(&mut sim, ClaimAction::Link(code));
+        let (reference, page) = (Reference(1), page.to_owned());
+        let done = Done { about: 20, reference, affected: 1, page };
+        sim.input(Input::Received(Decoded::Frame(done.into())));
+        let [Event::LinkCode(made)] = &sim.events[..] else { panic!("{:?}", sim.events) };
+        assert_eq!(made.page_link.as_deref(), expected);
+    }
 }

@@ -109,10 +109,19 @@ fn ban_is_sent_and_done_answers_it() {
     };
     assert_eq!(sent, [frame.into()]);
     // Neither another reference nor another kind answers it.
-    receive(&mut sim, Done { about: 15, reference: Reference(2), affected: 1 });
-    receive(&mut sim, Done { about: 13, reference: Reference(1), affected: 1 });
+    receive(
+        &mut sim,
+        Done { about: 15, reference: Reference(2), affected: 1, page: String::new() },
+    );
+    receive(
+        &mut sim,
+        Done { about: 13, reference: Reference(1), affected: 1, page: String::new() },
+    );
     assert_eq!(take_moderation(&mut sim), []);
-    receive(&mut sim, Done { about: 15, reference: Reference(1), affected: 3 });
+    receive(
+        &mut sim,
+        Done { about: 15, reference: Reference(1), affected: 3, page: String::new() },
+    );
     let mut resolved = command;
     *resolved.room_mut().unwrap() = named("lobby");
     let done = ModerationEvent::Done {

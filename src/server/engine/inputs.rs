@@ -12,7 +12,7 @@ use super::super::quota_log::Pressure;
 use super::owner_requests::ModerationOutcome;
 use crate::hub::{ConnectionId, HubStats, Quota};
 use crate::identity::ProofContext;
-use crate::model::{AnnouncementText, ErrorCode, HubSettings, ModerationRequest, Token};
+use crate::model::{AnnouncementText, ErrorCode, HubSettings, ModerationRequest, PageUrl, Token};
 use crate::wire::tcp::{ClientFrame, Decoded};
 
 /// Maximum number of inputs in the engine's queue. While the queue is full, senders wait.
@@ -117,6 +117,8 @@ pub(in crate::server) enum EngineInput {
     },
     /// New settings of the hub, and in them the retention of the log, to be applied at once.
     SettingsChanged(HubSettings),
+    /// URL of the page for browsers that others reach; `None` if there is none.
+    PageUrl(Option<PageUrl>),
     /// Shutdown request: closes all connections with error 111, and ends the engine when they are
     /// gone, at the latest after [`SHUTDOWN_TIMEOUT`](super::SHUTDOWN_TIMEOUT). Before that, waits for the log to answer the
     /// drafts, for at most half of that time.

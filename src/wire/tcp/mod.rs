@@ -319,7 +319,7 @@ frames! {
         Accepted(Accepted) = kind::ACCEPTED;
         Notice(Notice) = kind::NOTICE;
         Error(Error) = kind::ERROR;
-        Done(Done) = kind::DONE;
+        Done(Done) = kind::DONE, then page;
         Removed(Removed) = kind::REMOVED;
         TopicChanged(TopicChanged) = kind::TOPIC_CHANGED;
         RoomModes(RoomModes) = kind::ROOM_MODES;

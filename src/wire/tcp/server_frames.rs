@@ -247,6 +247,10 @@ pub struct Done {
     pub reference: Reference,
     /// Number of connected users that the request concerned: section 21.
     pub affected: u32,
+    /// About a `claim`: URL of the server's page for browsers, at most 255 bytes; empty: it knows
+    /// none that others reach. Trailing field.
+    #[serde(skip)]
+    pub page: String,
 }
 
 /// `removed`, kind 77: the text of a message was removed.

@@ -4,7 +4,7 @@ use super::super::proofs::key_pair;
 use super::identity::{code, settings};
 use super::*;
 use crate::hub::Quota;
-use crate::model::{Access, ClaimPolicy, HubSettings, RoomSetting, SlowMode, Token};
+use crate::model::{Access, ClaimPolicy, HubSettings, PageUrl, RoomSetting, SlowMode, Token};
 use crate::wire::tcp::{Claim, Join, claim_action};
 
 /// Returns the settings of a server where everybody may come in and claim a name.
@@ -114,6 +114,32 @@ fn devices_are_one_member() {
     assert_eq!(harness.take_summaries(bob), [r#"presence lobby 0 1 +[] -["Anna"]"#]);
     assert_eq!(harness.come("anna", None, None).1, "name_claimed 2 0");
     harness.check_fold();
+}
+
+/// The answer about a claim has the URL of the page, if there is one. Other answers do not have it.
+#[test]
+fn answer_about_a_claim_names_the_page() {
+    let mut harness = Harness::with(open());
+    let laptop = harness.claim_anna();
+    harness.send(laptop, say(1, "oops"));
+    let mut page_of = |url: Option<&str>, frame: ClientFrame| {
+        let url = url.and_then(|it| PageUrl::new(it.to_owned()));
+        harness.input(Input::PageUrl(url));
+        harness.take_received(laptop);
+        harness.send(laptop, frame);
+        let received = harness.take_received(laptop);
+        let page = |it: &ClientEvent| match it {
+            ClientEvent::Frame(ServerFrame::Done(it)) => Some(it.page.clone()),
+            _ => None,
+        };
+        received.iter().find_map(page).unwrap()
+    };
+    let url = "http://pi.local:2480/";
+    assert_eq!(page_of(Some(url), link(50).into()), url);
+    assert_eq!(page_of(None, link(51).into()), "");
+    let (reference, room, sequence) = (Reference(9), "lobby".to_owned(), Sequence(2));
+    let remove = Remove { reference, room, sequence, reason: String::new() };
+    assert_eq!(page_of(Some(url), remove.into()), "");
 }
 
 /// The other devices that are there are told that one has come: not those of others, not the one that
