@@ -11,6 +11,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { compileCatalogue } from "./catalogues.mjs";
 
 /** Directory of the page's sources. */
 const sources = dirname(fileURLToPath(import.meta.url));
@@ -44,11 +45,11 @@ async function bundle(entry, options = {}) {
   return outputFiles[0].text;
 }
 
-/** Returns the catalogues by language, without what only translators read: comments and empty lines. */
+/** Returns the compiled catalogues as JSON, by language. */
 async function readCatalogues() {
   const files = (await readdir(join(sources, "locales"))).sort();
-  const read = async (it) => [it.split(".")[0], (await readFile(join(sources, "locales", it), "utf8")).replace(/^(#.*)?\n/gm, "")];
-  return Object.fromEntries(await Promise.all(files.map(read)));
+  const compile = async (it) => [it.split(".")[0], JSON.stringify(compileCatalogue(await readFile(join(sources, "locales", it), "utf8")))];
+  return Object.fromEntries(await Promise.all(files.map(compile)));
 }
 
 /**
@@ -75,7 +76,7 @@ function blankPaths(module) {
 /** Returns the files of the page by their paths, in parts: what every browser loads, the catalogues of which it loads one, and what only some load. */
 async function makeFiles(engine, linker, signer) {
   const texts = await readCatalogues();
-  const catalogues = Object.entries(texts).map(([language, text]) => [assetPath(language, "ftl", text), text]);
+  const catalogues = Object.entries(texts).map(([language, text]) => [assetPath(language, "json", text), text]);
   const catalogueFiles = Object.fromEntries(Object.keys(texts).map((it, at) => [it, `/${catalogues[at][0]}`]));
   const enginePath = assetPath("engine", "wasm", engine);
   const linkerPath = assetPath("linker", "wasm", linker);

@@ -14,6 +14,7 @@ import { run } from "node:test";
 import { spec } from "node:test/reporters";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { catalogues } from "../catalogues.mjs";
 
 /** Files that run beside each other: they wait more than they work. */
 const CONCURRENCY = 3;
@@ -41,7 +42,7 @@ await build({
   format: "esm",
   outdir: bundled,
   outExtension: { ".js": ".mjs" },
-  loader: { ".ftl": "text" },
+  plugins: [catalogues],
   logLevel: "warning",
 });
 process.chdir(join(directory, ".."));

@@ -4,11 +4,12 @@
  */
 
 import { chooseLanguage } from "./language";
+import type { Pattern } from "./pattern";
 
-/** The texts of a language, in Fluent's format. */
+/** The texts of a language, by their ids. */
 export interface Catalogue {
   language: string;
-  texts: string;
+  texts: Record<string, Pattern>;
 }
 
 /** Loads the catalogue for a user who reads these languages. Fails if that cannot be loaded. */
@@ -16,7 +17,7 @@ export async function loadCatalogue(wanted: readonly string[]): Promise<Catalogu
   const language = chooseLanguage(wanted, Object.keys(CATALOGUE_FILES));
   const answer = await fetch(CATALOGUE_FILES[language]!);
   if (!answer.ok) throw new Error(answer.statusText);
-  return { language, texts: await answer.text() };
+  return { language, texts: (await answer.json()) as Catalogue["texts"] };
 }
 
 /** The catalogue for the browser's languages, which is on its way. */

@@ -1,11 +1,11 @@
 /** The page's texts in the user's language, and dates and times in it. */
 
-import { FluentBundle, FluentResource, type FluentVariable } from "@fluent/bundle";
 import type { Catalogue } from "./catalogues";
+import { type Argument, formatPattern } from "./pattern";
 import { safeLine } from "./safe";
 
 /** Arguments of a text. */
-export type Args = Record<string, FluentVariable>;
+export type Args = Record<string, Argument>;
 
 /** Returns a function that makes something when it is called first. */
 function lazy<T>(make: () => T): () => T {
@@ -16,7 +16,7 @@ function lazy<T>(make: () => T): () => T {
 /** Texts, dates and times in a language. */
 export class L10n {
   readonly language: string;
-  readonly #bundle: FluentBundle;
+  readonly #texts: Catalogue["texts"];
   // The first of these takes a slow phone 0.3 s: the form for the name does without.
   readonly #clock: () => Intl.DateTimeFormat;
   readonly #day: () => Intl.DateTimeFormat;
@@ -26,8 +26,7 @@ export class L10n {
   /** `locales`: the user's languages with regions, which say how times are written. */
   constructor({ language, texts }: Catalogue, locales: readonly string[]) {
     this.language = language;
-    this.#bundle = new FluentBundle(language);
-    this.#bundle.addResource(new FluentResource(texts));
+    this.#texts = texts;
     const regional = locales.find((it) => it.startsWith(this.language)) ?? this.language;
     const format = (options: Intl.DateTimeFormatOptions) => lazy(() => new Intl.DateTimeFormat(regional, options));
     this.#clock = format({ timeStyle: "short" });
@@ -41,10 +40,10 @@ export class L10n {
    * made safe here, and not the result, which has the invisible characters that keep their direction apart.
    */
   find(id: string, args: Args = {}): string | null {
-    const message = this.#bundle.getMessage(id);
-    if (!message?.value) return null;
+    const pattern = this.#texts[id];
+    if (pattern === undefined) return null;
     const safe = Object.entries(args).map(([name, it]) => [name, typeof it === "string" ? safeLine(it) : it] as const);
-    return this.#bundle.formatPattern(message.value, Object.fromEntries(safe));
+    return formatPattern(pattern, Object.fromEntries(safe), this.language);
   }
 
   /** Returns a text. One that is missing is its id: a test finds it. */

@@ -11,7 +11,7 @@ async function openNoting(options, prepare = () => undefined) {
   const page = await openPage(browser, "about:blank", options);
   page.catalogues = [];
   page.context().on("request", (it) => {
-    const [, language] = /\/(\w+)-\w+\.ftl$/.exec(it.url()) ?? [];
+    const [, language] = /\/(\w+)-\w+\.json$/.exec(it.url()) ?? [];
     if (language) page.catalogues.push(language);
   });
   await prepare(page);
@@ -45,9 +45,9 @@ test("browser loads the texts of its language only, and another language's when 
 });
 
 test("page whose texts cannot be loaded says so in all languages", async () => {
-  const page = await openNoting({ locale: "en-GB" }, (it) => it.context().route("**/*.ftl", (route) => route.abort()));
+  const page = await openNoting({ locale: "en-GB" }, (it) => it.context().route("**/assets/*.json", (route) => route.abort()));
   await page.getByText(/could not be loaded\. Reload it\. .* konnte nicht geladen werden/).waitFor();
-  await page.context().unroute("**/*.ftl");
+  await page.context().unroute("**/assets/*.json");
   await page.reload();
   await page.getByText("What shall the others call you?").waitFor();
   await page.context().close();

@@ -53,7 +53,7 @@ test("slow phone asks for the name before it loads the engine, and shows the cha
   console.log(`  a slow phone asks for the name after ${Math.round(formAfter)} ms, and shows the chat after ${Date.now() - start} ms`);
   const { script, engine, texts } = await page.evaluate(() => {
     const find = (name, end = "") => performance.getEntriesByType("resource").find((it) => it.name.includes(name) && it.name.endsWith(end));
-    return { script: find("/page-", "js").responseEnd, engine: find("/engine-").startTime, texts: find(".ftl").startTime };
+    return { script: find("/page-", "js").responseEnd, engine: find("/engine-").startTime, texts: find(".json").startTime };
   });
   assert.ok(texts < script, "the texts come beside the script");
   assert.ok(engine >= script, "the engine does not take the script's share of the network");
