@@ -51,7 +51,7 @@ pub(crate) fn encode_output(output: &Output, out: &mut Vec<u8>) {
     match output {
         Output::Connect { hello } => {
             let mut frame = Vec::new();
-            let features = hello.features | feature::IDENTITY;
+            let features = hello.features | feature::IDENTITY | feature::READ_MARKS;
             ClientFrame::Hello(Hello { features, ..hello.clone() }).encode(&mut frame);
             encode(kind::CONNECT, &frame, out);
         }

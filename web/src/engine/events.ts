@@ -122,6 +122,7 @@ export type ChatEvent =
   | { type: "unsent"; to: string; text: string; perhaps_taken: boolean; id?: string }
   | { type: "roster"; room: string; members: number; names: string[] | null; asked: boolean }
   | { type: "presence"; room: string; members: number; joined: string[] | null; left: string[] | null }
+  | { type: "read_mark"; room: string | null; seq: number }
   | { type: "notice"; code: number; text: string }
   | { type: "removed"; room: string; seq: number; by: string | null; reason: string | null }
   | { type: "topic"; room: string; text: string | null; by: string | null; changed: boolean }

@@ -190,6 +190,21 @@ export class Conversation {
     return isOther;
   }
 
+  /** Sequence of the first message of somebody else that is not read; null if none is known of. */
+  get firstUnread(): number | null {
+    return this.messages.find((it) => it.seq > this.read && !it.own)?.seq ?? null;
+  }
+
+  /** Handles that the user has read up to a sequence on another device. What was read here stays read. */
+  readElsewhere(seq: number): void {
+    if (seq <= this.read) return;
+    this.read = seq;
+    const rest = this.messages.filter((it) => it.seq > seq && !it.own).length;
+    this.unread = seq < this.latest ? Math.min(this.unread, rest) : 0;
+    this.mentions = Math.min(this.mentions, this.unread);
+    if (this.newAfter !== null) this.newAfter = this.unread ? seq : null;
+  }
+
   /** Marks everything as read. */
   markRead(): void {
     this.read = Math.max(this.read, this.latest);

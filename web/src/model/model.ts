@@ -103,6 +103,8 @@ export class Model {
   readonly #send: (request: ChatRequest) => void;
   #nextId = 1;
   #joining: string | null = null;
+  /** Sequence up to which this user has read direct messages on another device. */
+  #directRead = 0;
   #welcome: Welcome | null = null;
   /** What sends this user out of the server: the end follows. */
   #sentOut: Sanctioned | null = null;
@@ -186,6 +188,12 @@ export class Model {
       case "sanctions":
         this.moderation.sanctions = event.items;
         return;
+      case "read_mark":
+        if (event.room === null) this.#directRead = event.seq;
+        for (const it of this.conversations.values()) {
+          if (event.room === null ? it.kind === "direct" : it.name === event.room) it.readElsewhere(event.seq);
+        }
+        return;
       case "notice":
         if (event.code === DEVICE_LINKED) {
           this.linkCode = null;
@@ -212,7 +220,10 @@ export class Model {
     this.server = event.server;
     this.maxText = event.max_text;
     // A new log knows no claims.
-    if (event.log_changed) this.claimed = "";
+    if (event.log_changed) {
+      this.claimed = "";
+      this.#directRead = 0;
+    }
     this.phase = { phase: "chat" };
     this.connection = "live";
     this.conversations.onWelcome(event);
@@ -230,6 +241,8 @@ export class Model {
   #onDirect(event: DirectMessage): void {
     if (event.id) this.#outbox.drop(event.id);
     const conversation = this.conversations.open("direct", event.own ? event.to : event.from);
+    // The mark of a device that has just come is there before its messages are.
+    conversation.readElsewhere(this.#directRead);
     const anew = !event.own && conversation.meet(event.from_session);
     this.#take(conversation, { ...toMessage(event), anew }, event, false, true);
   }
@@ -245,9 +258,9 @@ export class Model {
     const isCurrent = conversation === this.conversation;
     if (!conversation.receive(message, isCurrent && this.isReading) || isRead) return;
     if (event.own || this.ignores(event.from) || event.seq <= conversation.read) {
-      if (isCurrent && this.isLooking) conversation.markRead();
+      if (isCurrent && this.isLooking) this.#read(conversation);
     } else if (isCurrent && this.isLooking) {
-      conversation.markRead();
+      this.#read(conversation);
       this.announcement = `${message.from}: ${message.text}`;
     } else {
       conversation.newAfter ??= conversation.read || event.seq - 1;
@@ -374,9 +387,21 @@ export class Model {
     this.current = key;
     this.isReading = false;
     next?.retry();
-    if (this.isLooking) next?.markRead();
+    if (this.isLooking && next) this.#read(next);
     this.#fill();
     this.onChange();
+  }
+
+  /** Marks a conversation as read, and tells that to the user's other devices. The engine sends no more than is due. */
+  #read(conversation: Conversation): void {
+    conversation.markRead();
+    if (!this.claimed) return;
+    if (conversation.kind === "room") return this.#send({ type: "mark_read", room: conversation.name, seq: conversation.read });
+    // One mark is for all of them: up to the first message that is unread in any.
+    const direct = [...this.conversations.values()].filter((it) => it.kind === "direct");
+    const unread = direct.flatMap((it) => it.firstUnread ?? []);
+    const seq = unread.length > 0 ? Math.min(...unread) - 1 : Math.max(...direct.map((it) => it.read));
+    this.#send({ type: "mark_read", seq });
   }
 
   /** Says whether the user sees the newest messages of the present conversation. */
@@ -384,7 +409,7 @@ export class Model {
     const conversation = this.conversation;
     if (!conversation || this.isLooking === isLooking) return void (this.isLooking = isLooking);
     this.isLooking = isLooking;
-    if (isLooking) conversation.markRead();
+    if (isLooking) this.#read(conversation);
     else conversation.newAfter = null;
     this.onChange();
   }

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { browser, Client, close, enter, openPage, openTab, say, sees, Server, setUp } from "./support.mjs";
+import { browser, Client, close, enter, openPage, openTab, say, sees, Server, setUp, until } from "./support.mjs";
 
 /** Name of the server in the local network, which leads to this machine. */
 const NAME = "attic-chat.local";
@@ -116,4 +116,47 @@ test("who has claimed no name is told so", async () => {
   await openSettings(page);
   assert.equal(await page.getByRole("button", { name: "Add another device" }).count(), 0);
   await closeLocal(page);
+});
+
+test("what is read on one device is read on the other, also on one that comes later", async () => {
+  const page = await openPage(browser, open.url);
+  await comeAndKeep(page, "erik");
+  const code = await makeCode(page);
+  const phone = await openPage(browser, `${open.url}#invite=${code}`);
+  await enter(phone, "erik");
+  await page.locator("dialog").waitFor({ state: "detached" });
+  const client = await Client.start(open, "frieda");
+  client.send({ type: "direct", to: "erik", text: "one" });
+  // Both look at this conversation, not at the lobby.
+  for (const it of [page, phone]) {
+    await it.locator(".conversation", { hasText: "frieda" }).click();
+    await sees(it, "one");
+  }
+  const lobby = (it) => it.locator(".conversation", { hasText: "lobby" });
+  const badge = (it) => lobby(it).locator(".badge");
+  client.say("hello", "erik?");
+  for (const it of [page, phone]) await badge(it).getByText("2", { exact: true }).waitFor();
+  await lobby(page).click();
+  await sees(page, "erik?");
+  await badge(phone).waitFor({ state: "detached" });
+  // Direct messages have one mark for all of them.
+  client.send({ type: "direct", to: "erik", text: "two" });
+  await sees(phone, "two");
+  await page.locator(".conversation", { hasText: "frieda" }).locator(".badge").waitFor({ state: "detached" });
+
+  await phone.goto("about:blank");
+  client.say("while the phone is away");
+  await sees(page, "while the phone is away");
+  client.send({ type: "direct", to: "erik", text: "three" });
+  await page.locator(".conversation", { hasText: "frieda" }).click();
+  await sees(page, "three");
+  // The mark is sent when the last one is five seconds old.
+  await until(async () => {
+    await phone.goto(open.url);
+    await phone.waitForSelector("#compose");
+    await sees(phone, "three");
+    return (await phone.locator(".conversation .badge").count()) === 0;
+  });
+  await closeLocal(page, phone);
+  await client.stop();
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ChatEvent, ChatRequest, RoomMessage, Welcome } from "../../src/engine/events";
+import type { ChatEvent, ChatRequest, DirectMessage, RoomMessage, Welcome } from "../../src/engine/events";
 import { Model } from "../../src/model/model";
 import { saveModel } from "../../src/model/saved";
 
@@ -9,6 +9,14 @@ function message(seq: number, more: Partial<RoomMessage> = {}): RoomMessage {
   return {
     type: "message", seq, time: "2026-11-22T14:03:07.123Z", room: "lobby", from: "bob", session: 2, style: "said",
     text: `text ${seq}`, history: false, requested: false, own: false, ...more,
+  };
+}
+
+/** A message to anna alone. */
+function direct(seq: number, from: string, more: Partial<DirectMessage> = {}): DirectMessage {
+  return {
+    type: "direct", seq, time: null, from, to: "anna", from_session: 2, to_session: 1, style: "said", text: "psst",
+    history: false, own: false, ...more,
   };
 }
 
@@ -374,4 +382,61 @@ test("code for another device is good for five minutes once the server has taken
   model.handle({ type: "notice", code: 10, text: "Another device" });
   assert.equal(model.linkCode, null);
   assert.deepEqual(model.toasts.map((it) => it.message), [{ text: "dinner" }, { id: "device-linked" }]);
+});
+
+test("what was read on another device is read here, and what was read here stays so", () => {
+  const { model } = joined();
+  model.isLooking = false;
+  for (const seq of [5, 6, 8]) model.handle(message(seq, { text: seq === 8 ? "anna!" : "hello" }));
+  const lobby = model.conversations.get("lobby")!;
+  assert.deepEqual([lobby.unread, lobby.mentions, lobby.newAfter], [3, 1, 4]);
+  const mark = (seq: number, room: string | null = "lobby") => model.handle({ type: "read_mark", room, seq });
+  mark(9, "garden");
+  mark(9, null);
+  mark(6);
+  assert.deepEqual([lobby.unread, lobby.mentions, lobby.newAfter], [1, 1, 6]);
+  mark(5);
+  assert.deepEqual([lobby.unread, lobby.read], [1, 6]);
+  mark(8);
+  assert.deepEqual([lobby.unread, lobby.mentions, lobby.newAfter], [0, 0, null]);
+  model.handle(message(9));
+  assert.equal(lobby.unread, 1);
+});
+
+test("mark that comes before the first history says which of it is new", () => {
+  const model = new Model(() => undefined);
+  model.isLooking = false;
+  model.handle(welcome());
+  model.handle({ type: "entered", room: "lobby", members: 2 });
+  model.handle({ type: "read_mark", room: "lobby", seq: 3 });
+  for (const seq of [2, 3, 4]) model.handle(message(seq, { history: true }));
+  model.handle(CAUGHT_UP);
+  assert.deepEqual([model.conversations.get("lobby")!.unread, model.conversations.get("lobby")!.newAfter], [1, 3]);
+
+  // So it is with people whose first messages come after it.
+  model.handle({ type: "read_mark", room: null, seq: 6 });
+  for (const seq of [5, 6, 7]) model.handle(direct(seq, "bob", { history: true }));
+  assert.deepEqual([model.conversations.get("@bob")!.unread, model.conversations.get("@bob")!.newAfter], [1, 6]);
+});
+
+test("what the user sees is told to the other devices of somebody who has claimed the name", () => {
+  const { model, requests } = joined();
+  const marks = () => requests.splice(0).filter((it) => it.type === "mark_read").map(({ room, seq }) => [room, seq]);
+  model.handle(message(5));
+  assert.deepEqual(marks(), []);
+  model.claimed = "anna";
+  model.handle(message(6));
+  assert.deepEqual(marks(), [["lobby", 6]]);
+  model.isLooking = false;
+  for (const it of [message(7), direct(8, "bob"), direct(9, "carl"), direct(10, "bob")]) model.handle(it);
+  assert.deepEqual(marks(), []);
+  model.setLooking(true);
+  assert.deepEqual(marks(), [["lobby", 7]]);
+  // One mark is for all direct messages: what carl has written is not read yet.
+  model.openDirect("bob");
+  assert.deepEqual(marks(), [[undefined, 8]]);
+  model.openDirect("carl");
+  assert.deepEqual(marks(), [[undefined, 10]]);
+  model.handle(direct(11, "anna", { to: "carl", own: true }));
+  assert.deepEqual(marks(), [[undefined, 11]]);
 });
