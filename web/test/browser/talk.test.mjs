@@ -126,6 +126,8 @@ test("direct message does not reach somebody who has taken the name, unless its 
   assert.ok(!stranger.events.some((it) => it.type === "direct"));
   await page.getByRole("button", { name: "Send it to them anyway" }).last().click();
   await stranger.event((it) => it.type === "direct" && it.text === "are you there?");
+  // The one that was sent is refused no longer when the page has drawn that.
+  await until(async () => (await page.locator(".is-refused").count()) === 1);
   await page.getByRole("button", { name: "Discard" }).click();
   await page.locator(".is-refused").waitFor({ state: "detached" });
   assert.equal(stranger.events.filter((it) => it.type === "direct").length, 1);
