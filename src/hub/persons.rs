@@ -143,12 +143,11 @@ impl Hub {
         true
     }
 
-    /// Tells the devices of a person that are there that another device, which has this key, was linked:
-    /// whoever has made the code sees that it has arrived, and everybody else that there was one.
-    pub(super) fn tell_device_linked(&mut self, person: SessionId, key: IdentityKey) {
+    /// Tells the devices of a person that are there that another device was linked: whoever has made the
+    /// code sees that it was used, and so does whoever has lost it. The new device has not joined yet.
+    pub(super) fn tell_device_linked(&mut self, person: SessionId) {
         let sessions = self.sessions_known_by(person).into_iter();
-        let others = sessions.filter(|it| self.bound_key(*it) != Some(key));
-        let connections = others.filter_map(|it| self.sessions.get(it)?.connection);
+        let connections = sessions.filter_map(|it| self.sessions.get(it)?.connection);
         let has_joined = |id: &ConnectionId| {
             self.connections.get(id).is_some_and(|it| it.joined_session().is_some())
         };

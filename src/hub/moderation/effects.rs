@@ -129,8 +129,8 @@ impl Hub {
                 }
                 1
             }
-            ModerationAction::DeviceLinked { person, key, .. } => {
-                self.tell_device_linked(person.session, *key);
+            ModerationAction::DeviceLinked { person, .. } => {
+                self.tell_device_linked(person.session);
                 1
             }
             ModerationAction::DeviceInvited { .. }

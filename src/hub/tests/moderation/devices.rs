@@ -154,11 +154,16 @@ fn devices_are_told_of_another_one() {
     for client in [laptop, phone, bob] {
         harness.take_received(client);
     }
-    let (tablet, _) = harness.come("anna", Some(3), Some(51));
+    let (tablet, context) = harness.greet_for_proof();
+    let proof = Some(Box::new(key_pair(3).prove(&context)));
+    let invite = Some(code(51).to_string());
+    harness.send(tablet, Join { proof, invite, ..join("anna", &[]) });
     assert_eq!(harness.take_summaries(laptop), ["notice 10"]);
     assert_eq!(harness.take_summaries(phone), ["notice 10"]);
     assert_eq!(harness.take_summaries(bob), [""; 0]);
-    assert_eq!(harness.take_messages(tablet), [""; 0]);
+    let of_tablet = harness.take_summaries(tablet);
+    assert!(of_tablet[0].starts_with("welcome anna"), "{of_tablet:?}");
+    assert!(!of_tablet.contains(&"notice 10".to_owned()), "{of_tablet:?}");
     harness.disconnect(tablet);
     harness.come_back(3);
     assert_eq!(harness.take_summaries(laptop), [""; 0]);
