@@ -39,10 +39,8 @@ pub(super) fn is_interactive() -> bool {
 /// Returns true if standard input and standard output are terminals for the full-screen interface.
 /// Elsewhere the programs read and print plain lines; a user at a terminal is told why.
 pub(super) fn has_full_screen() -> bool {
-    let is_dumb = env::var_os("TERM")
-        .is_some_and(|term| DUMB_TERMINALS.iter().any(|it| term.eq_ignore_ascii_case(it)));
     let reason = match (stdin().is_terminal(), stdout().is_terminal()) {
-        (true, true) if is_dumb => "this terminal cannot show a full screen",
+        (true, true) if is_dumb_terminal() => "this terminal cannot show a full screen",
         (true, true) => return true,
         (true, false) => "the output is not a terminal",
         (false, true) => "the input is not a terminal",
@@ -51,6 +49,12 @@ pub(super) fn has_full_screen() -> bool {
     // The stream may be closed.
     let _ = writeln!(stderr(), "-- plain lines: {reason}");
     false
+}
+
+/// Returns true if the terminal cannot move its cursor. It would show control sequences as text.
+fn is_dumb_terminal() -> bool {
+    env::var_os("TERM")
+        .is_some_and(|term| DUMB_TERMINALS.iter().any(|it| term.eq_ignore_ascii_case(it)))
 }
 
 /// Opens the full-screen interface on the terminal. At Ctrl-D or `/quit`, it requests a graceful
@@ -76,7 +80,8 @@ pub(super) fn open_plain(
     patience: Duration,
 ) -> PlainScreen<Stdout, Stderr> {
     view_state.with(|it| it.has_reader = stdin().is_terminal());
-    let screen = PlainScreen::new(stdout(), stderr(), stdout().is_terminal(), view_state.clone());
+    let is_terminal = stdout().is_terminal() && !is_dumb_terminal();
+    let screen = PlainScreen::new(stdout(), stderr(), is_terminal, view_state.clone());
     thread::spawn(move || read_plain(&mut stdin().lock(), &view_state, &requests, patience));
     screen
 }

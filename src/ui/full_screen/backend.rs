@@ -35,12 +35,18 @@ pub(super) struct LinkBackend {
     inner: CrosstermBackend<Stdout>,
     /// Links of the frame.
     links: Links,
+    /// Where the cursor was put last.
+    cursor: Position,
 }
 
 impl LinkBackend {
     /// Creates the backend for standard output.
     pub(super) fn new() -> Self {
-        Self { inner: CrosstermBackend::new(stdout()), links: Links::default() }
+        Self {
+            inner: CrosstermBackend::new(stdout()),
+            links: Links::default(),
+            cursor: Position::ORIGIN,
+        }
     }
 
     /// Returns the handle by which the links of a frame are set.
@@ -78,12 +84,15 @@ impl Backend for LinkBackend {
         self.inner.show_cursor()
     }
 
+    /// Returns where the cursor was put last. Asking the terminal would take as long as its answer,
+    /// which the thread that reads keys would read as well; and not every terminal answers.
     fn get_cursor_position(&mut self) -> io::Result<Position> {
-        self.inner.get_cursor_position()
+        Ok(self.cursor)
     }
 
     fn set_cursor_position<P: Into<Position>>(&mut self, position: P) -> io::Result<()> {
-        self.inner.set_cursor_position(position)
+        self.cursor = position.into();
+        self.inner.set_cursor_position(self.cursor)
     }
 
     fn clear(&mut self) -> io::Result<()> {

@@ -104,6 +104,8 @@ impl Driver {
     fn handle(&mut self, signal: Signal) -> io::Result<bool> {
         match signal {
             Signal::End => return Ok(true),
+            // The editor has stopped itself: the shell takes both for one job.
+            Signal::Stop if self.is_away => drop(signals::stop_self()),
             Signal::Stop => self.suspend()?,
             Signal::Continued if self.is_away => {}
             Signal::Continued => self.take_terminal()?,
@@ -175,18 +177,20 @@ impl Driver {
         }
         self.is_dirty = false;
         self.next_frame = now + Duration::from_secs(1) / FRAMES_PER_SECOND;
-        let app = &mut self.app;
-        let mut drawn = view::Drawn::default();
-        execute!(stdout(), BeginSynchronizedUpdate)?;
-        let links = self.terminal.backend().links();
-        self.terminal.draw(|frame| {
-            // The size may have changed before the signal of it has come.
-            app.size = frame.area().as_size();
-            drawn = view::draw(app, frame.buffer_mut());
-            links.set(std::mem::take(&mut drawn.links));
-            frame.set_cursor_position(drawn.cursor);
-        })?;
-        execute!(stdout(), EndSynchronizedUpdate)
+        let (app, screen) = (&mut self.app, &mut self.terminal);
+        terminal::while_entered(|| {
+            let mut drawn = view::Drawn::default();
+            execute!(stdout(), BeginSynchronizedUpdate)?;
+            let links = screen.backend().links();
+            screen.draw(|frame| {
+                // The size may have changed before the signal of it has come.
+                app.size = frame.area().as_size();
+                drawn = view::draw(app, frame.buffer_mut());
+                links.set(std::mem::take(&mut drawn.links));
+                frame.set_cursor_position(drawn.cursor);
+            })?;
+            execute!(stdout(), EndSynchronizedUpdate)
+        })
     }
 
     /// Gives the terminal to the user's editor. The chat goes on meanwhile.
@@ -205,14 +209,14 @@ impl Driver {
         Ok(())
     }
 
-    /// Gives the terminal back to the shell and stops the program. Returns when it goes on.
+    /// Gives the terminal back to the shell and stops the program. The terminal is taken again when
+    /// [`Signal::Continued`] comes: this thread may run a little further before it is stopped.
     fn suspend(&mut self) -> io::Result<()> {
         if self.is_away {
             return Ok(());
         }
         terminal::leave();
-        signals::stop_self();
-        self.take_terminal()
+        if signals::stop_self() { Ok(()) } else { self.take_terminal() }
     }
 
     /// Takes the terminal again, which has shown something else meanwhile.

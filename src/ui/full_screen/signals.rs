@@ -42,10 +42,10 @@ mod platform {
         Ok(())
     }
 
-    /// Stops the program until it is continued.
-    pub(in crate::ui::full_screen) fn stop_self() {
-        // If that fails, the program just goes on.
-        let _ = kill_process(getpid(), Number::STOP);
+    /// Stops the program until it is continued. The calling thread may run a little further. Returns
+    /// false if the program is not stopped.
+    pub(in crate::ui::full_screen) fn stop_self() -> bool {
+        kill_process(getpid(), Number::STOP).is_ok()
     }
 }
 
@@ -64,8 +64,10 @@ mod platform {
         Ok(())
     }
 
-    /// Does nothing.
-    pub(in crate::ui::full_screen) const fn stop_self() {}
+    /// Returns false: the program is not stopped.
+    pub(in crate::ui::full_screen) const fn stop_self() -> bool {
+        false
+    }
 }
 
 pub(super) use platform::{stop_self, watch};

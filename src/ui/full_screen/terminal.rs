@@ -48,9 +48,20 @@ pub(super) fn enter() -> io::Result<()> {
     stdout().flush()
 }
 
+/// Writes to the terminal while the modes are set; does nothing if they are not. Meanwhile no other
+/// thread restores them, such as one that panics: nothing would take back what is written then.
+///
+/// # Errors
+/// `write` fails.
+pub(super) fn while_entered(write: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    let _output = stdout().lock();
+    if IS_ENTERED.load(Ordering::SeqCst) { write() } else { Ok(()) }
+}
+
 /// Restores the modes. Does nothing if they are not set. Errors are ignored: if the terminal is
 /// gone, there is nothing to restore.
 pub(super) fn leave() {
+    let _output = stdout().lock();
     if !IS_ENTERED.swap(false, Ordering::SeqCst) {
         return;
     }
