@@ -1,6 +1,8 @@
 //! Search: parses the words and phrases of a search text and matches them against messages
 //! (`docs/protocol/tcp.md`, section 10).
 
+#[cfg(feature = "ui")]
+use std::ops::Range;
 use std::ops::RangeInclusive;
 
 use thiserror::Error;
@@ -87,6 +89,33 @@ impl SearchTerms {
         let words = words(text);
         self.0.iter().all(|phrase| phrase.is_in(&words))
     }
+
+    /// Returns where the phrases stand in a text, as ranges of bytes from the first to the last word
+    /// of each: ascending, without overlaps. Of a prefix, the whole word counts.
+    #[cfg(feature = "ui")]
+    #[must_use]
+    pub fn ranges_in(&self, text: &str) -> Vec<Range<usize>> {
+        let (places, words): (Vec<_>, Vec<_>) =
+            split_words(text).map(|(at, word)| (at..at + word.len(), fold(word))).unzip();
+        let mut found: Vec<Range<usize>> = Vec::new();
+        for phrase in &self.0 {
+            let count = phrase.words.len();
+            let windows = words.windows(count).zip(places.windows(count));
+            found.extend(windows.filter_map(|(words, places)| {
+                let (first, last) = (places.first()?, places.last()?);
+                phrase.is_at(words).then_some(first.start..last.end)
+            }));
+        }
+        found.sort_by_key(|it| it.start);
+        let mut merged: Vec<Range<usize>> = Vec::new();
+        for range in found {
+            match merged.last_mut() {
+                Some(last) if range.start < last.end => last.end = last.end.max(range.end),
+                _ => merged.push(range),
+            }
+        }
+        merged
+    }
 }
 
 impl Phrase {
@@ -102,33 +131,40 @@ impl Phrase {
     /// folded words of a message. The last word of a prefix phrase matches every word that begins
     /// with it.
     fn is_in(&self, words: &[String]) -> bool {
-        let (Some((last, first)), count) = (self.words.split_last(), self.words.len()) else {
+        words.windows(self.words.len().max(1)).any(|window| self.is_at(window))
+    }
+
+    /// Returns true if these words, as many as the phrase has, are the phrase.
+    fn is_at(&self, window: &[String]) -> bool {
+        let (Some((last, first)), Some((end, begin))) =
+            (self.words.split_last(), window.split_last())
+        else {
             return false;
         };
-        words.windows(count).any(|window| {
-            window.split_last().is_some_and(|(end, begin)| {
-                begin == first && (end == last || self.is_prefix && end.starts_with(last))
-            })
-        })
+        begin == first && (end == last || self.is_prefix && end.starts_with(last))
     }
 }
 
-/// Tokenizes a text: returns its words, folded by [`fold`]. A word is a run of letters, digits and
-/// their accents.
+/// Tokenizes a text: returns its words, folded by [`fold`].
+fn words(text: &str) -> Vec<String> {
+    split_words(text).map(|(_, word)| fold(word)).collect()
+}
+
+/// Returns the words of a text, each with the index of its first byte. A word is a run of letters,
+/// digits and their accents.
 ///
 /// Splits as the SQLite tokenizer `unicode61` does, so that a search finds the same messages with
 /// and without the index.
-fn words(text: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut rest = text;
-    while let Some(begin) = rest.find(is_letter) {
-        let (_, from) = rest.split_at(begin);
+fn split_words(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let rest = text.get(at..)?;
+        let begin = at + rest.find(is_letter)?;
+        let from = text.get(begin..)?;
         let end = from.find(|it| !is_letter(it) && !is_accent(it)).unwrap_or(from.len());
-        let (word, behind) = from.split_at(end);
-        words.push(fold(word));
-        rest = behind;
-    }
-    words
+        at = begin + end;
+        Some((begin, from.get(..end)?))
+    })
 }
 
 /// Enclosed alphanumerics (letters in circles and squares). They are not part of words, although
@@ -232,6 +268,22 @@ mod tests {
         assert!(finds("caf\u{e9}", "cafe\u{301}") && finds("TI\u{1ebe}NG", "ti\u{ea}\u{301}ng"));
         assert!(SearchTerms::new(&"สวัสดี ".repeat(12)).is_ok(), "these are 12 words");
         assert_eq!(SearchTerms::new("Ⓐ 🅱 \u{301}"), Err(SearchError::NoWord));
+    }
+
+    /// What was searched for is found again in the text, wherever it stands there.
+    #[cfg(feature = "ui")]
+    #[test]
+    fn places_of_phrases_are_found() {
+        let places = |query: &str, text: &str| -> Vec<String> {
+            let terms = SearchTerms::new(query).unwrap();
+            terms.ranges_in(text).into_iter().map(|it| text[it].to_owned()).collect()
+        };
+        assert_eq!(places("tea milk", "Milk, then TEA: tea!"), ["Milk", "TEA", "tea"]);
+        assert_eq!(places("\"hot milk\" milk", "milk: hot, milk"), ["milk", "hot, milk"]);
+        assert_eq!(places("rasp*", "grasp Raspberry"), ["Raspberry"]);
+        assert_eq!(places("cafe", "Im Cafe\u{301}, 喫茶 café"), ["Cafe\u{301}", "café"]);
+        assert_eq!(places("\"a a\"", "a a a b"), ["a a a"]);
+        assert!(places("tea", "steam").is_empty() && places("", "tea").is_empty());
     }
 
     #[test]

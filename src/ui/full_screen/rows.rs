@@ -1,5 +1,5 @@
 //! Rows of the screen that an item of a conversation takes. Items are its lines, then the user's
-//! messages on their way.
+//! messages on their way. Messages around one that was found end with a line that says so.
 
 use ratatui::style::{Modifier, Style as CellStyle};
 
@@ -11,14 +11,19 @@ use crate::model::Style;
 /// Number of columns by which rows after the first are indented: as wide as the time.
 const INDENT: u16 = 6;
 
+/// What stands below messages around one that was found.
+const CONTEXT_END: &str =
+    "    · newer ones are not shown: Page Down fetches them, Esc goes to the newest";
+
 /// Number of names that a line about people who came and left shows; others are counted.
 const MAX_NAMES: usize = 8;
 
 /// Returns the number of items of the current conversation.
 #[must_use]
 pub fn item_count(app: &App) -> usize {
-    let conversation = app.conversations.current();
-    conversation.lines().len() + conversation.pending().len()
+    let conversation = app.shown();
+    let ends = usize::from(app.context.is_some());
+    conversation.lines().len() + conversation.pending().len() + ends
 }
 
 /// Returns the rows of an item of the current conversation, at least one. Before a line of another
@@ -26,7 +31,7 @@ pub fn item_count(app: &App) -> usize {
 #[must_use]
 pub fn rows_of(app: &App, index: usize) -> Vec<Row> {
     let width = areas(app).messages.width;
-    let conversation = app.conversations.current();
+    let conversation = app.shown();
     let lines = conversation.lines();
     if let Some(line) = lines.get(index) {
         let mut rows = Vec::new();
@@ -34,11 +39,22 @@ pub fn rows_of(app: &App, index: usize) -> Vec<Row> {
         if conversation.new_from == Some(line.id) {
             rows.push(rule("new", width, app.theme.unread));
         }
-        rows.extend(rows_of_line(app, line, width));
+        let is_marked = conversation.marked.is_some();
+        let is_marked = is_marked && conversation.sequence_at(index) == conversation.marked;
+        let mut own_rows = rows_of_line(app, line, width);
+        if is_marked {
+            for piece in own_rows.iter_mut().flatten() {
+                piece.style = piece.style.patch(app.theme.selection);
+            }
+        }
+        rows.extend(own_rows);
         return rows;
     }
     let pending = index.checked_sub(lines.len()).and_then(|it| conversation.pending().get(it));
-    pending.map_or_else(|| vec![Row::new()], |it| pending_rows(app, it, width))
+    match pending {
+        Some(pending) => pending_rows(app, pending, width),
+        None => wrap(&[piece(CONTEXT_END, app.theme.status)], width, INDENT),
+    }
 }
 
 /// Returns the rows of a line.
@@ -100,7 +116,7 @@ fn pending_rows(app: &App, pending: &PendingMessage, width: u16) -> Vec<Row> {
 }
 
 /// Adds the author before the text: `anna `, or `* anna ` before what they do.
-fn push_author(
+pub(super) fn push_author(
     pieces: &mut Vec<Piece>,
     name: &str,
     style: Style,
@@ -116,7 +132,7 @@ fn push_author(
 
 /// Returns a row with the date if a message is the first one of its day.
 fn date_row(app: &App, index: usize, width: u16) -> Option<Row> {
-    let conversation = app.conversations.current();
+    let conversation = app.shown();
     let time_of = |line: &Line| match &line.content {
         Content::Message(message) => message.time,
         Content::Presence(_) | Content::Note { .. } => None,
@@ -164,6 +180,6 @@ pub(super) fn piece(text: &str, style: CellStyle) -> Piece {
 }
 
 /// Returns a piece of this many spaces.
-fn blank(width: u16) -> Piece {
+pub(super) fn blank(width: u16) -> Piece {
     piece(&" ".repeat(usize::from(width)), CellStyle::default())
 }

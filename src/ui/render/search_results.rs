@@ -2,6 +2,7 @@
 
 use super::{RenderedText, Renderer};
 use crate::model::{Message, SearchRequest, SearchResult, Style};
+use crate::ui::local_time::LocalTimeZone;
 use crate::ui::safe::{safe_line, safe_name};
 
 impl Renderer {
@@ -9,7 +10,7 @@ impl Renderer {
     /// included. The messages follow, except for those of ignored names, which are counted; then a
     /// hint if there are older messages.
     pub(super) fn render_search_results(&self, found: &SearchResult, out: &mut Vec<RenderedText>) {
-        let about = self.describe_search(&found.search);
+        let about = describe_search(&found.search, &self.local_time);
         let older = if found.search.before.is_some() { "older " } else { "" };
         let heading = match found.messages.len() {
             0 => format!("-- nothing {older}found{about}"),
@@ -28,28 +29,6 @@ impl Renderer {
         }
     }
 
-    /// Describes a query for the heading, as ` with tea from bob in #attic`. Returns an empty text
-    /// if the query has no text and no filter.
-    fn describe_search(&self, search: &SearchRequest) -> String {
-        let mut about = String::new();
-        if !search.text.is_empty() {
-            about.push_str(&format!(" with {}", safe_line(&search.text)));
-        }
-        if let Some(name) = &search.from {
-            about.push_str(&format!(" from {}", safe_name(name)));
-        }
-        if let Some(room) = &search.room {
-            about.push_str(&format!(" in #{}", safe_name(room)));
-        }
-        if let Some(time) = search.since {
-            about.push_str(&format!(" since {}", self.local_time.format_date_minute(time)));
-        }
-        if let Some(time) = search.until {
-            about.push_str(&format!(" before {}", self.local_time.format_date_minute(time)));
-        }
-        about
-    }
-
     /// Renders one message of a search result, with its date. It always names the room, because the
     /// result may cover rooms that the user has left since.
     fn search_result_line(&self, message: &Message) -> RenderedText {
@@ -61,4 +40,26 @@ impl Renderer {
         let when = self.local_time.format_date_time(message.time);
         self.message_lines(&when, true, &head, &message.text, false)
     }
+}
+
+/// Describes a query for a heading, as ` with tea from bob in #attic`. Returns an empty text if the
+/// query has no text and no filter.
+pub(in crate::ui) fn describe_search(search: &SearchRequest, zone: &LocalTimeZone) -> String {
+    let mut about = String::new();
+    if !search.text.is_empty() {
+        about.push_str(&format!(" with {}", safe_line(&search.text)));
+    }
+    if let Some(name) = &search.from {
+        about.push_str(&format!(" from {}", safe_name(name)));
+    }
+    if let Some(room) = &search.room {
+        about.push_str(&format!(" in #{}", safe_name(room)));
+    }
+    if let Some(time) = search.since {
+        about.push_str(&format!(" since {}", zone.format_date_minute(time)));
+    }
+    if let Some(time) = search.until {
+        about.push_str(&format!(" before {}", zone.format_date_minute(time)));
+    }
+    about
 }

@@ -125,6 +125,8 @@ pub struct Conversation {
     pub attention: Attention,
     /// Number of people, as far as it is known.
     pub people: Option<u32>,
+    /// Message that the user has looked for, which is marked; `None`: none.
+    pub marked: Option<Sequence>,
 }
 
 impl Conversation {
@@ -151,6 +153,7 @@ impl Conversation {
             draft: Draft::default(),
             attention,
             people: None,
+            marked: None,
         }
     }
 
@@ -171,6 +174,25 @@ impl Conversation {
     pub fn index_of(&self, id: LineId) -> usize {
         // Ids do not grow with the index where older messages were added later.
         self.lines.iter().position(|it| it.id == id).unwrap_or(0)
+    }
+
+    /// Returns the index of the message with this sequence; `None` if it is not here.
+    #[must_use]
+    pub fn index_of_sequence(&self, sequence: Sequence) -> Option<usize> {
+        self.lines.iter().position(|it| sequence_of(it) == Some(sequence))
+    }
+
+    /// Returns the sequence of the message with this index; `None` if there is none.
+    #[must_use]
+    pub fn sequence_at(&self, index: usize) -> Option<Sequence> {
+        self.lines.get(index).and_then(sequence_of)
+    }
+
+    /// Adds messages, as [`Self::add_message`] does, which are neither new nor missed.
+    pub fn add_all(&mut self, messages: Vec<(LineId, MessageLine)>) {
+        for (id, message) in messages {
+            let _ = self.add_message(id, message);
+        }
     }
 
     /// Adds a message. One of the server's log is placed by its sequence, and replaces the one that
@@ -254,6 +276,12 @@ impl Conversation {
         true
     }
 
+    /// Returns the sequence of the oldest message of the server's log; `None` if there is none.
+    #[must_use]
+    pub fn first_sequence(&self) -> Option<Sequence> {
+        self.lines.iter().find_map(sequence_of)
+    }
+
     /// Returns the sequence of the latest message of the server's log; `None` if there is none.
     #[must_use]
     pub fn last_sequence(&self) -> Option<Sequence> {
@@ -311,6 +339,26 @@ impl Conversation {
         if self.unread == 0 {
             self.new_from = None;
         }
+    }
+
+    /// Adds the messages of another conversation, which are older. Lines about other things are
+    /// left out.
+    pub fn take_older(&mut self, other: Self) {
+        let messages = other.lines.into_iter().filter_map(|it| match it.content {
+            Content::Message(message) => Some((it.id, message)),
+            Content::Presence(_) | Content::Note { .. } => None,
+        });
+        self.add_all(messages.collect());
+    }
+
+    /// Notes that the server's log is another one: no message here has a place in it.
+    pub fn forget_log(&mut self) {
+        for line in &mut self.lines {
+            if let Content::Message(message) = &mut line.content {
+                message.sequence = None;
+            }
+        }
+        (self.read_mark, self.marked, self.older) = (None, None, Older::Unknown);
     }
 
     /// Takes the lines of another conversation, which come first.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::conversation::{Older, Place};
+use super::conversation::{Conversation, Older, Place};
 use super::question::Question;
-use super::{App, Output};
+use super::{App, Output, Overlay};
 use crate::model::{ConnectionState, Event, ModerationEvent, NameKey};
 use crate::ui::full_screen::text::visible;
 use crate::ui::render::RenderedText;
@@ -24,10 +24,17 @@ impl App {
                 let _ = self.take_pending(tag);
                 self.render(event)
             }
+            Event::SearchResult(found) => match self.show_found(found) {
+                true => Vec::new(),
+                false => self.render(event),
+            },
             Event::Refused(refusal) => {
                 let notes = self.render(event);
                 let reason = notes.first().map(|it| reason_of(it, &refusal.to)).unwrap_or_default();
-                if self.refuse(&refusal.tag, &reason) { Vec::new() } else { notes }
+                self.fail_load(&refusal.tag);
+                let is_shown =
+                    self.refuse_search(&refusal.tag, &reason) || self.refuse(&refusal.tag, &reason);
+                if is_shown { Vec::new() } else { notes }
             }
             Event::Unsent { tag, .. } => self.show_unsent(tag, event),
             Event::Presence { room, members, joined, left } => {
@@ -43,6 +50,10 @@ impl App {
             Event::JoinedServer(joined) => {
                 self.connection.joined();
                 self.connection.server_name = safe_line(&joined.server_name);
+                if joined.log_changed {
+                    self.forget_found();
+                    self.conversations.iter_mut().for_each(Conversation::forget_log);
+                }
                 self.has_joined = true;
                 self.composer.set_max_bytes(joined.max_text.into());
                 self.keep_rooms(&joined.rooms);
@@ -68,6 +79,12 @@ impl App {
                     self.close(index);
                 }
                 notes
+            }
+            Event::HistoryEnd { tag, more, requested: true, .. }
+                if self.finish_load(tag, *more) =>
+            {
+                self.render_silently(event);
+                Vec::new()
             }
             Event::HistoryEnd { room: Some(room), more, requested: true, .. } => {
                 if let Some(it) = self.conversations.find_mut(&Place::Room(room.clone())) {
@@ -201,6 +218,10 @@ impl App {
             && let Some(it) = self.conversations.find_mut(&Place::Room(room.clone()))
         {
             it.remove_message(*message);
+            if let Some(context) = &mut self.context {
+                context.conversation.remove_message(*message);
+            }
+            self.remove_hit(*message);
         }
         self.render(&Event::Moderation(event.clone()))
     }
@@ -210,6 +231,7 @@ impl App {
         if self.question.takes_line() {
             self.end_question();
         }
+        self.overlay = Overlay::None;
         match question {
             Question::Password { .. } => self.composer.set_masked(true),
             _ => self.conversations.current_mut().draft = self.composer.take_draft(),

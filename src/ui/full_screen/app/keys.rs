@@ -8,11 +8,12 @@ use ratatui::layout::Position;
 use super::question::Question;
 use super::window_command::WINDOW_COMMANDS;
 use super::{App, Content, Conversation, Output, Overlay};
-use crate::model::{Command, PeerCommand};
+use crate::model::{Command, Dialect, PeerCommand};
 use crate::ui::SharedViewState;
 use crate::ui::command::command_names;
 use crate::ui::full_screen::composer::{ChatCompleter, Completer, ComposerOutcome};
 use crate::ui::full_screen::layout::areas;
+use crate::ui::full_screen::view::{first_listed, hit_at};
 
 /// Number of rows that a step of the mouse wheel scrolls.
 const WHEEL_ROWS: usize = 3;
@@ -26,8 +27,13 @@ impl App {
         if key.kind == KeyEventKind::Release {
             return;
         }
-        if self.overlay != Overlay::None {
-            return self.handle_overlay_key(key);
+        let overlay = self.overlay;
+        match overlay {
+            Overlay::None => {}
+            Overlay::Help(at) => return self.handle_help_key(key, at),
+            Overlay::Search if self.handle_search_key(key) => return,
+            // Any other key returns to the chat, and does what it always does.
+            Overlay::Search => self.overlay = Overlay::None,
         }
         if self.answer_by_key(key) || self.handle_window_key(key) {
             return;
@@ -67,11 +73,19 @@ impl App {
             }
             (Some(true), Overlay::None) => self.scroll_up(WHEEL_ROWS),
             (Some(false), Overlay::None) => self.scroll_down(WHEEL_ROWS),
+            (Some(is_up), Overlay::Search) => self.step_in_search(is_up),
             (None, _) => {
                 let at = Position::new(mouse.column, mouse.row);
                 let list = areas(self).conversations.filter(|it| it.contains(at));
-                if let (MouseEventKind::Down(MouseButton::Left), Some(list)) = (mouse.kind, list) {
-                    let first = crate::ui::full_screen::view::first_listed(self, list.height);
+                if mouse.kind != MouseEventKind::Down(MouseButton::Left) {
+                    return;
+                }
+                if let Some(hit) = hit_at(self, at).filter(|_| self.overlay == Overlay::Search) {
+                    return self.open_hit(hit);
+                }
+                if let Some(list) = list {
+                    self.overlay = Overlay::None;
+                    let first = first_listed(self, list.height);
                     self.show_conversation(first + usize::from(mouse.row - list.y));
                 }
             }
@@ -141,17 +155,29 @@ impl App {
             }
             KeyCode::Char('l') if is_control => self.outputs.push_back(Output::Redraw),
             KeyCode::Char('z') if is_control => self.outputs.push_back(Output::Suspend),
-            KeyCode::Esc if self.conversations.current().scroll != super::Scroll::End => {
+            KeyCode::Esc
+                if self.is_reading_back()
+                    || self.is_opening()
+                    || self.conversations.current().marked.is_some() =>
+            {
                 self.scroll_to_end();
+            }
+            KeyCode::Char('f')
+                if is_control
+                    && self.composer.is_empty()
+                    && self.has_joined
+                    && self.question == Question::None
+                    && self.dialect() == Dialect::Server =>
+            {
+                self.composer.insert("/search ");
             }
             _ => return false,
         }
         true
     }
 
-    /// Carries out a key while something lies over the conversation: scrolls it or closes it.
-    fn handle_overlay_key(&mut self, key: KeyEvent) {
-        let Overlay::Help(at) = self.overlay else { return };
+    /// Carries out a key while the help is shown from this row on: scrolls it or closes it.
+    fn handle_help_key(&mut self, key: KeyEvent, at: u16) {
         let page = areas(self).messages.height.saturating_sub(1).max(1);
         self.overlay = match key.code {
             KeyCode::Up => Overlay::Help(at.saturating_sub(1)),

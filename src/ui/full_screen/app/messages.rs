@@ -21,6 +21,9 @@ impl App {
     /// Shows a message in its room.
     pub(super) fn show_message(&mut self, message: &Message, event: &Event) -> Vec<RenderedText> {
         if self.shared.with(|it| it.ignore_list.hides_message(message)) {
+            if message.requested {
+                let _ = self.take_loaded(&message.room, message.sequence, None);
+            }
             return self.render(event);
         }
         let _ = self.take_pending(&message.tag);
@@ -37,8 +40,13 @@ impl App {
             is_mention,
             refused: None,
         };
-        let place = Place::Room(message.room.clone());
-        self.show_line(&place, line, message.requested);
+        let line = match message.requested {
+            true => self.take_loaded(&message.room, message.sequence, Some(line)),
+            false => Some(line),
+        };
+        if let Some(line) = line {
+            self.show_line(&Place::Room(message.room.clone()), line, message.requested);
+        }
         Vec::new()
     }
 

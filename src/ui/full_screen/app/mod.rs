@@ -8,9 +8,11 @@
 //! - `question`: questions that the next line or key answers
 //! - `events`, `messages`, `read_marks`: events of the engine
 //! - `keys`, `scrolling`: keys and mouse
+//! - `search_list`, `context`: what a search has found, and the messages around it
 //! - `submit`, `window_command`: execution of what the user has typed
 
 mod connection;
+mod context;
 mod contract;
 mod conversation;
 mod conversations;
@@ -21,6 +23,7 @@ mod messages;
 mod question;
 mod read_marks;
 mod scrolling;
+mod search_list;
 mod submit;
 mod window_command;
 
@@ -30,11 +33,14 @@ use std::time::Duration;
 use ratatui::layout::Size;
 
 pub use self::connection::Connection;
+pub use self::context::Context;
+use self::context::Loads;
 pub use self::contract::{Input, Output};
 pub use self::conversation::{Attention, Conversation, MAX_BYTES, MAX_LINES, Older, Place, Scroll};
 pub use self::conversations::Conversations;
 pub use self::line::{Content, Line, LineId, MessageLine, PendingMessage, PresenceLine};
 pub use self::question::Question;
+pub use self::search_list::{Hit, Progress, SearchList};
 use super::composer::Composer;
 use super::text::Theme;
 use crate::model::{Command, Dialect, Request, RequestTag, Sequence};
@@ -54,6 +60,8 @@ pub enum Overlay {
     None,
     /// Help: keys and commands, scrolled by this many rows.
     Help(u16),
+    /// Results of the latest search: [`App::search`].
+    Search,
 }
 
 /// Model of the full-screen interface.
@@ -76,6 +84,13 @@ pub struct App {
     pub admissions: VecDeque<(String, Duration)>,
     /// What lies over the conversation.
     pub overlay: Overlay,
+    /// Results of the latest search; `None`: there was none.
+    pub search: Option<SearchList>,
+    /// Messages around one that was found, which are shown in place of the current conversation's
+    /// lines; `None`: those are shown.
+    pub context: Option<Context>,
+    /// Requests for older messages that are on their way.
+    loads: Loads,
     /// Colours.
     pub theme: Theme,
     /// True if the window has the focus, as far as the terminal says.
@@ -129,6 +144,9 @@ impl App {
             question: Question::default(),
             admissions: VecDeque::new(),
             overlay: Overlay::default(),
+            search: None,
+            context: None,
+            loads: Loads::new(),
             theme,
             is_focused: true,
             size,
@@ -257,7 +275,8 @@ impl App {
             return Some(shown.skip(chosen.saturating_sub(2)).collect::<Vec<_>>().join(" "));
         }
         match self.composer.bytes_over() {
-            0 if self.conversations.current().older == Older::Requested => {
+            0 if self.is_opening() => Some("fetching the messages around it …".to_owned()),
+            0 if self.shown().older == Older::Requested => {
                 Some("fetching older messages …".to_owned())
             }
             0 => None,
@@ -296,9 +315,7 @@ impl App {
 
     /// Returns true if the user sees the end of the current conversation.
     fn is_looking(&self) -> bool {
-        self.is_focused
-            && self.overlay == Overlay::None
-            && self.conversations.current().scroll == Scroll::End
+        self.is_focused && self.overlay == Overlay::None && !self.is_reading_back()
     }
 
     /// Notes whether the window has the focus.

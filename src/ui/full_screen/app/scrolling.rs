@@ -1,8 +1,8 @@
 //! Scrolling: by rows of the screen, fast and without a jump when lines are added.
 
-use super::conversation::{Older, Place, Scroll};
-use super::{App, Output};
-use crate::model::{ChatCommand, Command, Dialect, Request, RequestTag, RoomSelector};
+use super::App;
+use super::conversation::Scroll;
+use crate::model::Dialect;
 use crate::ui::full_screen::layout::areas;
 use crate::ui::full_screen::rows::{item_count, rows_of};
 
@@ -54,7 +54,8 @@ impl App {
             left -= at.below;
             at = Anchor { index: at.index + 1, below: 0 };
             if at.index >= item_count(self) {
-                return self.scroll_to_end();
+                self.shown_mut().scroll = Scroll::End;
+                return self.load_newer();
             }
             at.below = rows_of(self, at.index).len();
         }
@@ -62,14 +63,15 @@ impl App {
         self.set_anchor(at);
     }
 
-    /// Scrolls to the end.
+    /// Returns to the newest message of the conversation.
     pub(super) fn scroll_to_end(&mut self) {
+        self.close_context();
         self.conversations.current_mut().scroll = Scroll::End;
     }
 
     /// Returns the lowest row that is shown.
     fn anchor(&self) -> Anchor {
-        let conversation = self.conversations.current();
+        let conversation = self.shown();
         match conversation.scroll {
             Scroll::End => Anchor { index: item_count(self).saturating_sub(1), below: 0 },
             Scroll::At { line, below } => Anchor { index: conversation.index_of(line), below },
@@ -93,7 +95,7 @@ impl App {
     /// Scrolls so that this is the lowest row.
     fn set_anchor(&mut self, at: Anchor) {
         let last = item_count(self).saturating_sub(1);
-        let conversation = self.conversations.current_mut();
+        let conversation = self.shown_mut();
         let is_end = at.index > last || (at.index == last && at.below == 0);
         conversation.scroll = match conversation.lines().get(at.index) {
             Some(line) if !is_end => Scroll::At { line: line.id, below: at.below },
@@ -101,20 +103,37 @@ impl App {
         };
     }
 
+    /// Scrolls so that the item with this index is in the middle.
+    pub(super) fn center(&mut self, index: usize) {
+        let height = usize::from(areas(self).messages.height);
+        let mut at = Anchor { index, below: 0 };
+        let mut left = height.saturating_sub(rows_of(self, index).len()) / 2;
+        while left > 0 && at.index + 1 < item_count(self) {
+            at.index += 1;
+            let rows = rows_of(self, at.index).len();
+            at.below = rows.saturating_sub(left);
+            left = left.saturating_sub(rows);
+        }
+        self.set_anchor(at);
+        self.fill_window();
+    }
+
+    /// Scrolls down so far that no rows at the top of the window are empty.
+    pub(super) fn fill_window(&mut self) {
+        let at = self.anchor();
+        let Some(top) = self.top_anchor() else {
+            self.shown_mut().scroll = Scroll::End;
+            return;
+        };
+        if at.index < top.index || (at.index == top.index && at.below > top.below) {
+            self.set_anchor(top);
+        }
+    }
+
     /// Requests older messages of the room, unless they are on their way or there are none.
     fn request_older(&mut self) {
-        if self.dialect() == Dialect::Peers || !self.connection.is_up() {
-            return;
+        if self.dialect() == Dialect::Server && self.connection.is_up() {
+            self.load_older(OLDER_MESSAGES);
         }
-        let conversation = self.conversations.current_mut();
-        let Place::Room(room) = &conversation.place else { return };
-        if conversation.older != Older::Unknown {
-            return;
-        }
-        let room = RoomSelector::Named(room.clone());
-        conversation.older = Older::Requested;
-        let command = ChatCommand::History { room, before: None, limit: OLDER_MESSAGES };
-        let request = Request { tag: RequestTag::default(), command: Command::Chat(command) };
-        self.outputs.push_back(Output::Request(request));
     }
 }

@@ -1,7 +1,6 @@
 //! Execution of what the user has typed.
 
 use std::cell::RefCell;
-use std::sync::Arc;
 
 use super::conversation::{Attention, Place};
 use super::events::plain_note;
@@ -9,7 +8,9 @@ use super::line::PendingMessage;
 use super::question::Question;
 use super::window_command::{self, WindowCommand};
 use super::{App, Output, Overlay};
-use crate::model::{ChatCommand, Command, InvitationCode, Password, Request, RequestTag, Style};
+use crate::model::{
+    ChatCommand, Command, Dialect, InvitationCode, Password, Request, RequestTag, Style,
+};
 use crate::ui::execute::{AfterLine, RequestSink, execute_line};
 use crate::ui::full_screen::text::Theme;
 use crate::ui::safe::safe_name;
@@ -75,6 +76,9 @@ impl App {
             }
             return;
         }
+        if text.trim() == "/search" && self.dialect() == Dialect::Server && !is_naming {
+            return self.show_search();
+        }
         if let Some(command) = window_command::parse(text) {
             match command {
                 Ok(command) => self.execute_window_command(command),
@@ -130,11 +134,16 @@ impl App {
             }
             _ => None,
         };
+        let command = match command {
+            ChatCommand::Search(search) => return self.begin_search(search),
+            ChatCommand::History { limit, .. } if self.has_joined => {
+                return self.show_older(limit);
+            }
+            command => command,
+        };
         let mut tag = RequestTag::default();
         if let Some((place, style, text)) = shown {
-            self.next_message += 1;
-            // Never the name of a room, which tags of other requests hold.
-            tag = RequestTag(Some(Arc::from(format!("#{}", self.next_message))));
+            tag = self.new_tag();
             let pending = PendingMessage { tag: tag.clone(), style, text, since: self.now };
             let index = self.conversations.index_of(&place);
             let is_shown = index == Some(self.conversations.current_index());
@@ -145,7 +154,7 @@ impl App {
             conversation.add_pending(pending);
             conversation.new_from = None;
             if is_shown {
-                conversation.scroll = super::Scroll::End;
+                self.scroll_to_end();
             }
         }
         self.outputs.push_back(Output::Request(Request { tag, command: Command::Chat(command) }));
@@ -155,7 +164,10 @@ impl App {
     fn execute_window_command(&mut self, command: WindowCommand) {
         match command {
             WindowCommand::Help => self.overlay = Overlay::Help(0),
-            WindowCommand::Clear => self.conversations.current_mut().clear(),
+            WindowCommand::Clear => {
+                self.close_context();
+                self.conversations.current_mut().clear();
+            }
             WindowCommand::Query(name) => {
                 let place = Place::Direct(name);
                 self.conversations.open(&place);
@@ -205,6 +217,7 @@ impl App {
         if index == self.conversations.current_index() || index >= self.conversations.len() {
             return;
         }
+        self.close_context();
         let is_asking = self.question.takes_line();
         if !is_asking {
             self.conversations.current_mut().draft = self.composer.take_draft();
@@ -219,6 +232,9 @@ impl App {
 
     /// Closes a conversation. If it is shown, what the user was typing stays in the line.
     pub(super) fn close(&mut self, index: usize) {
+        if index == self.conversations.current_index() {
+            self.close_context();
+        }
         self.conversations.remove(index);
         self.select_current_room();
     }

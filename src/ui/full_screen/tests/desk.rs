@@ -43,6 +43,7 @@ impl Desk {
         let zone = LocalTimeZone::from_posix("UTC0");
         let theme = Theme::new(ColorScheme::Monochrome);
         let shared = SharedViewState::with_dialect(dialect);
+        shared.with(|it| it.ignore_list.open(None)).unwrap();
         let app = App::new(shared, zone, theme, Size { width, height }, Duration::from_secs(5));
         Self { app, now: Duration::ZERO, next: 1, outputs: Vec::new() }
     }

@@ -7,3 +7,4 @@ mod random;
 mod rooms;
 mod screens;
 mod scrolling;
+mod search;

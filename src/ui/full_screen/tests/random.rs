@@ -5,7 +5,7 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseEvent, Mou
 use ratatui::layout::Size;
 
 use super::desk::Desk;
-use crate::model::{ConnectionState, Event, RequestTag};
+use crate::model::{ConnectionState, Event, Message, RequestTag, SearchRequest, SearchResult};
 use crate::ui::full_screen::app::Input;
 
 /// Returns a random input.
@@ -57,6 +57,24 @@ fn any_input() -> impl Strategy<Value = Input> {
             room: room.to_owned(),
             is_forced: true,
         }),
+        (1_u64..9, 1_u64..50, any::<bool>()).prop_map(|(tag, at, more)| {
+            Event::SearchResult(SearchResult {
+                tag: RequestTag(Some(format!("#{tag}").into())),
+                search: SearchRequest { text: "tea".to_owned(), ..SearchRequest::default() },
+                messages: vec![super::desk::message(at, "lobby", "bob", "a tea")],
+                more,
+            })
+        }),
+        (1_u64..9, any::<bool>()).prop_map(|(tag, more)| Event::HistoryEnd {
+            tag: RequestTag(Some(format!("#{tag}").into())),
+            room: Some("lobby".to_owned()),
+            more,
+            requested: true,
+        }),
+        (1_u64..50).prop_map(|at| {
+            let message = super::desk::message(at, "lobby", "bob", "requested");
+            Event::Message(Message { history: true, requested: true, ..message })
+        }),
         Just(Event::PasswordWanted { again: false }),
         Just(Event::Connection(ConnectionState::Responsive)),
     ];
@@ -70,6 +88,7 @@ fn any_input() -> impl Strategy<Value = Input> {
         }),
         1 => any::<bool>().prop_map(Input::Focus),
         1 => Just(Input::Tick),
+        1 => Just(Input::Paste("/search tea".to_owned())),
     ]
 }
 

@@ -61,21 +61,22 @@ fn older_messages_come_without_a_jump() {
     for sequence in 901..=1_000 {
         hear(&mut desk, sequence, true);
     }
-    let end = |more| Event::HistoryEnd {
-        tag: RequestTag::default(),
+    let end = |tag: &RequestTag, more| Event::HistoryEnd {
+        tag: tag.clone(),
         room: Some("lobby".to_owned()),
         more,
         requested: true,
     };
-    desk.event(end(true));
+    desk.event(end(&requests[0].tag, true));
     // The hint is gone, so there is one row more.
     assert!(rows(&mut desk).ends_with(&before[1..]), "{:?}\n{before:?}", rows(&mut desk));
     desk.press(KeyCode::PageUp, KeyModifiers::NONE);
     assert!(rows(&mut desk)[0].contains("message 9"), "{:?}", rows(&mut desk));
     // Where there is nothing older, nothing is requested.
     desk.press(KeyCode::Home, KeyModifiers::ALT);
-    assert_eq!(desk.take_requests().len(), 1);
-    desk.event(end(false));
+    let requests = desk.take_requests();
+    assert_eq!(requests.len(), 1);
+    desk.event(end(&requests[0].tag, false));
     desk.press(KeyCode::PageUp, KeyModifiers::NONE);
     assert!(desk.take_requests().is_empty());
     assert!(rows(&mut desk)[0].contains("message 901"));

@@ -48,7 +48,7 @@ pub struct Theme {
     pub status: Style,
     /// What went wrong.
     pub error: Style,
-    /// The user's own name in a message of somebody else.
+    /// The user's own name in a message of somebody else; words that were searched for.
     pub mention: Style,
     /// Line with a date between messages.
     pub date: Style,

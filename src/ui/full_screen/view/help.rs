@@ -17,6 +17,7 @@ Up, Down          bring back what you have sent; Ctrl-R searches it
 Tab               completes names, commands and rooms
 PageUp, PageDown  scroll; Alt-End or Esc returns to the newest message
 Alt-1 to Alt-9    show a room or a person; also Alt-Left and Alt-Right, or a click
+Ctrl-F            on an empty line begins a search; Enter shows what was found where it was said
 Alt-A             shows where something is unread
 Ctrl-X Ctrl-E     opens your editor ($EDITOR) for a long message
 Ctrl-C            clears the line; on an empty line it asks whether you want to leave

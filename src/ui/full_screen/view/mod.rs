@@ -3,9 +3,11 @@
 //! - `lists`: conversations on the left, people on the right
 //! - `status`: title, status line, question
 //! - `help`: keys and commands
+//! - `search`: what a search has found
 
 mod help;
 mod lists;
+mod search;
 mod status;
 
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 pub use self::lists::first_listed;
+pub use self::search::{hit_at, hits_that_fit};
 use super::app::{App, Overlay, Scroll};
 use super::layout::areas;
 use super::rows::{item_count, rows_of};
@@ -54,6 +57,7 @@ pub fn draw(app: &mut App, buffer: &mut Buffer) -> Drawn {
     match app.overlay {
         Overlay::None => draw_messages(app, areas.messages, buffer, &mut links),
         Overlay::Help(at) => help::draw_help(app, at, areas.messages, buffer),
+        Overlay::Search => search::draw_search(app, areas.messages, buffer),
     }
     status::draw_status(app, areas.status, buffer);
     if let Some(area) = areas.question {
@@ -66,7 +70,7 @@ pub fn draw(app: &mut App, buffer: &mut Buffer) -> Drawn {
 /// Draws the messages, from the lowest row up.
 fn draw_messages(app: &App, area: Rect, buffer: &mut Buffer, links: &mut Vec<Link>) {
     let count = item_count(app);
-    let conversation = app.conversations.current();
+    let conversation = app.shown();
     let (mut index, mut below) = match conversation.scroll {
         Scroll::End => (count, 0),
         Scroll::At { line, below } => (conversation.index_of(line) + 1, below),

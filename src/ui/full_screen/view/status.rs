@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::model::Dialect;
-use crate::ui::full_screen::app::{App, Place, Scroll};
+use crate::ui::full_screen::app::{App, Place};
 use crate::ui::full_screen::text::{columns, truncate};
 use crate::ui::safe_line;
 
@@ -38,7 +38,7 @@ pub(super) fn draw_status(app: &App, area: Rect, buffer: &mut Buffer) {
         count => left.push(format!("{count} messages waiting")),
     }
     let conversation = app.conversations.current();
-    if conversation.scroll != Scroll::End {
+    if app.is_reading_back() {
         let unread = conversation.unread;
         let more = if unread == 0 { String::new() } else { format!(", {unread} new below") };
         left.push(format!("reading back{more} (Esc: to the end)"));
@@ -81,7 +81,7 @@ fn describe_people(people: u32, dialect: Dialect) -> String {
 }
 
 /// Draws a line across an area: text on the left, and on the right if there is room for it.
-fn draw_line(
+pub(super) fn draw_line(
     left: &str,
     right: &str,
     area: Rect,
