@@ -32,6 +32,7 @@ use crate::ui::{PlainScreen, Screen, SharedViewState};
 /// Chat on a pi-chat server.
 ///
 /// What you type is sent as messages; /help lists the commands, /moderation those for moderators.
+/// /list, /names and /part do what /rooms, /who and /leave do.
 /// Without a terminal, the lines of the input are messages, and the client leaves when all of them
 /// have arrived.
 ///

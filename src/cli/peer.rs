@@ -35,7 +35,7 @@ const SCRIPT_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Chat without a server: with everybody in the same network.
 ///
-/// What you type is sent as messages; /help lists the commands. Without a
+/// What you type is sent as messages; /help lists the commands; /names does what /who does. Without a
 /// terminal, the lines of the input are messages, and chat-peer leaves at its end.
 /// A room with a passphrase can be read only by those who know the passphrase.
 #[derive(Parser)]

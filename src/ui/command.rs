@@ -2,6 +2,7 @@
 
 use super::ignore_command::IgnoreCommand;
 use super::moderation_command::{MODERATION_COMMANDS, ModerationLine, parse_moderation};
+use super::other_chats::{advice, our_name};
 use super::view_state::Dialect;
 use crate::model::{ChatCommand, ClaimAction, PeerCommand, RoomSelector, Style, strip_room_prefix};
 
@@ -35,7 +36,8 @@ any text          is a message to the room
 /moderation       lists the commands for moderators
 /reconnect        connects again at once; so does Enter while the server does not answer
 /quit             leaves the chat
-/help             shows this list";
+/help             shows this list
+other names       /list is /rooms, /names is /who, /part is /leave, /exit is /quit";
 
 /// Help text about moderation, of the server dialect.
 const MODERATION_HELP: &str = "\
@@ -75,7 +77,8 @@ any text          is a message to the room
 /no NAME          keeps them out
 /room             says which room this is
 /quit             leaves the chat
-/help             shows this list";
+/help             shows this list
+other names       /names is /who, /exit is /quit";
 
 /// Command names of the server dialect, sorted, for tab completion. Aliases such as `/exit` are
 /// left out.
@@ -186,7 +189,9 @@ pub(super) enum ParsedLine {
 }
 
 /// Parses a typed line, without its line ending, in a dialect. `here` selects the room for
-/// messages, and for commands without a room argument.
+/// messages, and for commands without a room argument. `window_commands`: names of further commands,
+/// with their slash, which the caller executes itself; one of them may have been meant by an unknown
+/// command.
 ///
 /// # Errors
 /// The command is unknown or not available in this dialect, or its arguments are invalid. The error
@@ -195,6 +200,7 @@ pub(super) fn parse_line(
     line: &str,
     here: RoomSelector,
     dialect: Dialect,
+    window_commands: &[&'static str],
 ) -> Result<ParsedLine, String> {
     if line.trim().is_empty() {
         return Ok(ParsedLine::Empty);
@@ -218,7 +224,8 @@ pub(super) fn parse_line(
         if text.is_empty() { room } else { RoomSelector::Named(strip_room_prefix(text).to_owned()) }
     };
     let word = word.to_ascii_lowercase();
-    if let Some(error_text) = unavailable_command(&word, text, dialect) {
+    let word = our_name(&word);
+    if let Some(error_text) = unavailable_command(word, text, dialect) {
         return Err(error_text.to_owned());
     }
     let named = || match text.strip_prefix('@').unwrap_or(text) {
@@ -227,10 +234,10 @@ pub(super) fn parse_line(
     };
     let by_name =
         |command: fn(String) -> PeerCommand| Ok(ParsedLine::PeerCommand(command(named()?)));
-    match word.as_str() {
-        "help" | "?" => Ok(ParsedLine::Help),
+    match word {
+        "help" => Ok(ParsedLine::Help),
         "moderation" => Ok(ParsedLine::ModerationHelp),
-        "quit" | "exit" => Ok(ParsedLine::Quit),
+        "quit" => Ok(ParsedLine::Quit),
         "reconnect" => Ok(ParsedLine::Reconnect),
         "me" if text.is_empty() => Err("What do you do? Type /me TEXT.".to_owned()),
         "me" => say(text, Style::ACTION),
@@ -286,19 +293,19 @@ pub(super) fn parse_line(
         "no" => by_name(|name| PeerCommand::Admit { name, is_welcome: false }),
         word => match parse_moderation(word, text, here) {
             Some(line) => line.map(ParsedLine::Moderation),
-            None => Err(unknown_command(word, dialect)),
+            None => Err(unknown_command(word, dialect, window_commands)),
         },
     }
 }
 
 /// Returns the error text for an unknown command, with the nearest known one if one is near.
-fn unknown_command(word: &str, dialect: Dialect) -> String {
+fn unknown_command(word: &str, dialect: Dialect, window_commands: &[&'static str]) -> String {
     let moderation = match dialect {
         Dialect::Server => MODERATION_COMMANDS,
         Dialect::Peers => &[],
     };
     let typed = format!("/{word}");
-    let known = command_names(dialect).iter().chain(moderation);
+    let known = command_names(dialect).iter().chain(moderation).chain(window_commands);
     let nearest = known
         .map(|it| (strsim::damerau_levenshtein(&typed, it), *it))
         .min()
@@ -315,7 +322,7 @@ fn unknown_command(word: &str, dialect: Dialect) -> String {
 fn unavailable_command(word: &str, text: &str, dialect: Dialect) -> Option<&'static str> {
     match (dialect, word) {
         (Dialect::Peers, "msg") => Some("There are no direct messages without a server."),
-        (Dialect::Peers, "join" | "leave") => Some(
+        (Dialect::Peers, "join" | "leave" | "rooms") => Some(
             "chat-peer stays in one room. To be in another one too, start chat-peer again with --room.",
         ),
         (Dialect::Peers, "room") if !text.is_empty() => Some(
@@ -336,11 +343,14 @@ fn unavailable_command(word: &str, text: &str, dialect: Dialect) -> Option<&'sta
         (Dialect::Peers, "reconnect") => {
             Some("There is no server to reconnect to: chat-peer finds the others by itself.")
         }
-        (Dialect::Server, "block" | "unblock") => {
+        (Dialect::Server, "block") => {
             Some("Only chat-peer can do that. To hide what comes from a name, type /ignore NAME.")
         }
+        (Dialect::Server, "unblock") => {
+            Some("Only chat-peer can do that. To stop ignoring a name, type /unignore NAME.")
+        }
         (Dialect::Server, "peers" | "yes" | "no") => Some("Only chat-peer can do that."),
-        _ => None,
+        _ => advice(word, dialect),
     }
 }
 
@@ -355,7 +365,7 @@ mod tests {
 
     /// Parses a line. Returns text and style if it is a message, otherwise `None`.
     fn parse_said(line: &str) -> Option<(String, Style)> {
-        match parse_line(line, RoomSelector::First, Dialect::Server) {
+        match parse_line(line, RoomSelector::First, Dialect::Server, &[]) {
             Ok(ParsedLine::ChatCommand(ChatCommand::Say { text, style, .. })) => {
                 Some((text, style))
             }
@@ -369,19 +379,25 @@ mod tests {
         assert_eq!(parse_said("  hello "), Some(("  hello ".to_owned(), Style::SAID)));
         assert_eq!(parse_said("//me x"), Some(("/me x".to_owned(), Style::SAID)));
         assert_eq!(parse_said("/me  waves"), Some(("waves".to_owned(), Style::ACTION)));
-        assert_eq!(parse_line(" ", RoomSelector::First, Dialect::Server), Ok(ParsedLine::Empty));
+        assert_eq!(
+            parse_line(" ", RoomSelector::First, Dialect::Server, &[]),
+            Ok(ParsedLine::Empty)
+        );
     }
 
     /// An unknown command comes with the nearest known one, if one is near.
     #[test]
     fn unknown_command_has_suggestion() {
-        let told = |line, dialect| parse_line(line, RoomSelector::First, dialect).unwrap_err();
+        let told = |line, dialect| parse_line(line, RoomSelector::First, dialect, &[]).unwrap_err();
         assert_eq!(
             told("/serach x", Dialect::Server),
             "There is no command /serach. Did you mean /search? (To send it as a message, write //serach.)"
         );
         assert!(told("/slwo 10s", Dialect::Server).contains("Did you mean /slow?"));
         assert!(told("/peesr", Dialect::Peers).contains("Did you mean /peers?"));
+        let window =
+            |line| parse_line(line, RoomSelector::First, Dialect::Server, &["/query"]).unwrap_err();
+        assert!(window("/qeury bob").contains("Did you mean /query?"), "{}", window("/qeury bob"));
         let far = told("/nonsense", Dialect::Server);
         assert!(far.contains("Type /help to see the commands."), "{far}");
     }
@@ -402,7 +418,7 @@ mod tests {
             "/link anna",
             "/unlink anna",
         ] {
-            assert!(parse_line(line, RoomSelector::First, Dialect::Server).is_err(), "{line}");
+            assert!(parse_line(line, RoomSelector::First, Dialect::Server, &[]).is_err(), "{line}");
         }
     }
 
@@ -410,7 +426,7 @@ mod tests {
     #[test]
     fn commands_are_parsed() {
         let garden = RoomSelector::Named("garden".to_owned());
-        let parsed = |line| parse_line(line, RoomSelector::First, Dialect::Server).unwrap();
+        let parsed = |line| parse_line(line, RoomSelector::First, Dialect::Server, &[]).unwrap();
         assert_eq!(
             parsed("/JOIN #garden"),
             ParsedLine::ChatCommand(ChatCommand::Enter { room: "garden".into() })
@@ -438,7 +454,7 @@ mod tests {
     /// Each dialect has its own commands, and refuses those of the other with an explanation.
     #[test]
     fn commands_depend_on_dialect() {
-        let peers = |line| parse_line(line, RoomSelector::First, Dialect::Peers);
+        let peers = |line| parse_line(line, RoomSelector::First, Dialect::Peers, &[]);
         let command = |line| match peers(line) {
             Ok(ParsedLine::PeerCommand(command)) => command,
             other => panic!("{line}: {other:?}"),
@@ -468,7 +484,8 @@ mod tests {
         }
         assert_eq!(peers("/room"), Ok(ParsedLine::SelectRoom(None)));
         for line in ["/peers", "/block bob", "/unblock bob", "/yes bob", "/no bob"] {
-            let error_text = parse_line(line, RoomSelector::First, Dialect::Server).unwrap_err();
+            let error_text =
+                parse_line(line, RoomSelector::First, Dialect::Server, &[]).unwrap_err();
             assert!(error_text.contains("chat-peer"), "{error_text}");
         }
     }
@@ -477,7 +494,7 @@ mod tests {
     #[test]
     fn ignore_is_parsed_in_both_dialects() {
         for dialect in [Dialect::Server, Dialect::Peers] {
-            let parsed = |line| parse_line(line, RoomSelector::First, dialect);
+            let parsed = |line| parse_line(line, RoomSelector::First, dialect, &[]);
             let bob = || "bob".to_owned();
             assert_eq!(parsed("/ignore "), Ok(ParsedLine::Ignore(IgnoreCommand::List)));
             assert_eq!(parsed("/IGNORE @bob"), Ok(ParsedLine::Ignore(IgnoreCommand::Add(bob()))));

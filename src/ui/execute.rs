@@ -55,8 +55,9 @@ pub(super) fn execute_line(
     if let Some(after) = execute_answer(line, view, requests, &mut tell) {
         return after;
     }
-    let (dialect, place) = view.with(|it| (it.dialect, it.target_room()));
-    match parse_line(line, place, dialect) {
+    let (dialect, place, window_commands) =
+        view.with(|it| (it.dialect, it.target_room(), it.window_commands));
+    match parse_line(line, place, dialect, window_commands) {
         Ok(ParsedLine::Empty) => {}
         Ok(ParsedLine::PeerCommand(command)) => {
             let request = Request { tag: RequestTag::default(), command: Command::Peer(command) };

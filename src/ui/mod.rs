@@ -30,6 +30,7 @@ mod local_time;
 mod moderation_command;
 mod name_holders;
 mod name_question;
+mod other_chats;
 mod plain;
 mod recent_messages;
 mod render;

@@ -42,6 +42,8 @@ pub struct ViewState {
     pub recent_messages: RecentMessages,
     /// True if a person at a keyboard types the lines: who writes into a room has read it.
     pub has_reader: bool,
+    /// Names of the commands about the window, with their slash; empty where lines are printed.
+    pub window_commands: &'static [&'static str],
     /// Number of invalid input lines so far.
     pub input_errors: usize,
     /// Question for another username. It is open after a username was refused, until the user

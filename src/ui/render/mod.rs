@@ -12,7 +12,7 @@ use jiff::civil::Date;
 
 pub(super) use self::layout::CONTINUATION_PREFIX;
 use self::layout::{MIN_WIDTH, indent};
-pub(super) use self::search_results::describe_search;
+pub(super) use self::search_results::{describe_search, is_hidden};
 use super::SharedIgnoreList;
 use super::link_code::link_code_text;
 use super::local_time::LocalTimeZone;

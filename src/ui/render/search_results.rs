@@ -1,13 +1,14 @@
 //! Rendering of search results as lines.
 
 use super::{RenderedText, Renderer};
-use crate::model::{Message, SearchRequest, SearchResult, Style};
+use crate::model::{Message, NameKey, SearchRequest, SearchResult, Style};
+use crate::ui::SharedIgnoreList;
 use crate::ui::local_time::LocalTimeZone;
 use crate::ui::safe::{safe_line, safe_name};
 
 impl Renderer {
     /// Renders a search result. A heading shows the query and the number of messages, hidden ones
-    /// included. The messages follow, except for those of ignored names, which are counted; then a
+    /// included. The messages follow, except for hidden ones ([`is_hidden`]), which are counted; then a
     /// hint if there are older messages.
     pub(super) fn render_search_results(&self, found: &SearchResult, out: &mut Vec<RenderedText>) {
         let about = describe_search(&found.search, &self.local_time);
@@ -18,7 +19,7 @@ impl Renderer {
             count => format!("-- {count} {older}messages{about}:"),
         };
         out.push(self.chat_line(&heading));
-        let is_shown = |it: &&Message| !self.ignore_list.hides_message(it);
+        let is_shown = |it: &&Message| !is_hidden(it, &found.search, &self.ignore_list);
         let shown = found.messages.iter().filter(is_shown);
         let before = out.len();
         out.extend(shown.map(|message| self.search_result_line(message)));
@@ -40,6 +41,17 @@ impl Renderer {
         let when = self.local_time.format_date_time(message.time);
         self.message_lines(&when, true, &head, &message.text, false)
     }
+}
+
+/// Returns true if a message that was found is not to be shown: its author is ignored, and what they
+/// wrote was not asked for by `from:`.
+pub(in crate::ui) fn is_hidden(
+    message: &Message,
+    search: &SearchRequest,
+    ignored: &SharedIgnoreList,
+) -> bool {
+    let wanted = search.from.as_deref().map(NameKey::of);
+    ignored.hides_message(message) && wanted != Some(NameKey::of(&message.from))
 }
 
 /// Describes a query for a heading, as ` with tea from bob in #attic`. Returns an empty text if the

@@ -190,8 +190,12 @@ fn search_results_of_ignored_names_are_hidden() {
     assert!(lines[1].contains("#lobby eve: tea"), "{lines:?}");
     assert_eq!(lines[2], "-- 1 message is not shown, because you ignore its author");
     found.messages.truncate(1);
-    let lines = shown(&mut renderer, &Event::SearchResult(found));
+    let lines = shown(&mut renderer, &Event::SearchResult(found.clone()));
     assert!(!lines.contains("bob"), "{lines}");
+    // Who looks for what they wrote wants to see it.
+    found.search.from = Some("BOB".to_owned());
+    let lines = shown(&mut renderer, &Event::SearchResult(found));
+    assert!(lines.contains("#lobby bob: tea"), "{lines}");
 }
 
 /// Late messages are marked, and notices among peers have no `server:` prefix.

@@ -41,6 +41,7 @@ pub use self::conversations::Conversations;
 pub use self::line::{Content, Line, LineId, MessageLine, PendingMessage, PresenceLine};
 pub use self::question::Question;
 pub use self::search_list::{Hit, Progress, SearchList};
+use self::window_command::WINDOW_COMMANDS;
 use super::composer::Composer;
 use super::text::Theme;
 use crate::model::{Command, Dialect, Request, RequestTag, Sequence};
@@ -133,6 +134,7 @@ impl App {
         size: Size,
         patience: Duration,
     ) -> Self {
+        shared.with(|it| it.window_commands = &WINDOW_COMMANDS);
         let renderer = Renderer::new(zone.clone(), false, shared.clone()).without_room_names();
         Self {
             shared,

@@ -12,6 +12,7 @@ use crate::model::{
 };
 use crate::ui::full_screen::text::visible;
 use crate::ui::full_screen::view::hits_that_fit;
+use crate::ui::render::is_hidden;
 use crate::ui::safe::{safe_line, safe_name};
 
 /// Maximum number of messages in the list. Beyond it, no older ones are requested.
@@ -144,7 +145,8 @@ impl App {
         };
         list.progress = Progress::Done;
         list.older = found.older();
-        let is_hidden = |it: &&Message| shared.with(|view| view.ignore_list.hides_message(it));
+        let ignored = shared.with(|it| it.ignore_list.clone());
+        let is_hidden = |it: &&Message| is_hidden(it, &found.search, &ignored);
         list.hidden += found.messages.iter().filter(is_hidden).count();
         let shown = found.messages.iter().rev().filter(|it| !is_hidden(it));
         list.hits.extend(shown.map(|it| Hit {

@@ -168,6 +168,9 @@ impl App {
                 self.close_context();
                 self.conversations.current_mut().clear();
             }
+            WindowCommand::Query(_) if self.dialect() == Dialect::Peers => {
+                self.note("There are no direct messages without a server.", true);
+            }
             WindowCommand::Query(name) => {
                 let place = Place::Direct(name);
                 self.conversations.open(&place);

@@ -4,7 +4,7 @@ use super::conversation::Attention;
 use crate::ui::full_screen::text::ColorScheme;
 
 /// Names of the commands about the window, for completion.
-pub(super) const WINDOW_COMMANDS: [&str; 4] = ["/clear", "/close", "/query", "/set"];
+pub(super) static WINDOW_COMMANDS: [&str; 4] = ["/clear", "/close", "/query", "/set"];
 
 /// What `/set` can change, for a user who has not said it.
 const SETTINGS: &str = "/set notify all, mentions or nothing: what calls you in this room. \

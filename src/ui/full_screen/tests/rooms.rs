@@ -5,8 +5,32 @@ use std::time::Duration;
 use ratatui::crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 
 use super::desk::Desk;
-use crate::model::{ChatCommand, Command, Event, Message, RequestTag, RoomSelector, Sequence};
+use crate::model::{
+    ChatCommand, Command, Dialect, Event, Message, Request, RequestTag, RoomSelector, Sequence,
+};
 use crate::ui::full_screen::app::{App, Input};
+
+/// A command that nearly is one about the window is told as that; commands known from elsewhere are
+/// known here, too.
+#[test]
+fn commands_from_elsewhere_are_known() {
+    let mut desk = Desk::in_lobby(80, 24);
+    desk.enter_line("/qeury bob");
+    assert!(desk.screen().contains("Did you mean /query?"), "{}", desk.screen());
+    desk.enter_line("/nick carl");
+    assert!(desk.screen().contains("Your name cannot change"), "{}", desk.screen());
+    desk.take_requests();
+    desk.enter_line("/part");
+    let requests = desk.take_requests();
+    let is_leave = matches!(
+        requests.as_slice(),
+        [Request { command: Command::Chat(ChatCommand::Leave { .. }), .. }]
+    );
+    assert!(is_leave, "{requests:?}");
+    let mut desk = Desk::with_dialect(80, 24, Dialect::Peers);
+    desk.enter_line("/query bob");
+    assert!(desk.screen().contains("no direct messages without a server"), "{}", desk.screen());
+}
 
 /// Returns the labels of all conversations, with unread messages and mentions.
 fn labels(desk: &Desk) -> Vec<(String, usize, usize)> {

@@ -243,6 +243,12 @@ fn refusals_and_ignored_people_are_told() {
     desk.event(Event::SearchResult(SearchResult { tag, search, messages, more: false }));
     let screen = desk.screen();
     assert!(!screen.contains("spam") && screen.contains("1 is not shown"), "{screen}");
+    press(&mut desk, KeyCode::Esc);
+    desk.enter_line("/search tea from:carl");
+    let (tag, search) = take_search(&mut desk);
+    let messages = vec![message(1, "lobby", "carl", "tea spam")];
+    desk.event(Event::SearchResult(SearchResult { tag, search, messages, more: false }));
+    assert!(desk.screen().contains("carl: tea spam"), "{}", desk.screen());
 }
 
 /// A message whose text is removed is no longer in the list.
