@@ -33,15 +33,25 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Keys as a terminal sends them.
 pub(crate) mod key {
+    /// Clears the line, or asks whether to leave.
     pub(crate) const CTRL_C: &str = "\x03";
+    /// Leaves.
     pub(crate) const CTRL_D: &str = "\x04";
+    /// Opens the editor.
     pub(crate) const CTRL_X_CTRL_E: &str = "\x18\x05";
+    /// Stops the program.
     pub(crate) const CTRL_Z: &str = "\x1a";
+    /// Goes down.
     pub(crate) const DOWN: &str = "\x1b[B";
+    /// Enters the line.
     pub(crate) const ENTER: &str = "\r";
+    /// Escape.
     pub(crate) const ESC: &str = "\x1b";
+    /// Scrolls up.
     pub(crate) const PAGE_UP: &str = "\x1b[5~";
+    /// Completes.
     pub(crate) const TAB: &str = "\t";
+    /// Goes up.
     pub(crate) const UP: &str = "\x1b[A";
 }
 
