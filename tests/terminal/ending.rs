@@ -7,9 +7,9 @@ use pi_chat::ui::SharedViewState;
 use pi_chat::ui::full_screen::{color_scheme, open};
 use rustix::process::Signal;
 
-use super::User;
 use super::common::{Server, server_command};
 use super::terminal::{Life, Terminal, key};
+use super::{User, stop};
 
 /// Every way to leave restores the terminal.
 #[test]
@@ -34,7 +34,7 @@ fn every_way_out_restores_the_terminal() {
 fn unsent_messages_are_told_at_the_end() {
     let server = Server::start(&[]);
     let anna = User::new("anna").join(&server);
-    server.signal(Signal::STOP);
+    stop(&server);
     anna.enter("the message that waits");
     anna.expect("1 message waiting");
     anna.type_text("/quit\r/quit\r");

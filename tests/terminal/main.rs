@@ -41,6 +41,7 @@ use std::sync::Arc;
 
 use client_home::ClientHome;
 use common::Server;
+use rustix::process::{Pid, Signal, WaitOptions, waitpid};
 use terminal::Terminal;
 
 /// User with a computer of their own.
@@ -74,6 +75,20 @@ impl User {
         expect_lobby(&terminal);
         terminal
     }
+}
+
+/// Stops a server, which says nothing more from then on.
+fn stop(server: &Server) {
+    server.signal(Signal::STOP);
+    let pid = Pid::from_raw(server.id().try_into().unwrap());
+    // Its threads do not stop at once.
+    let (_, status) = waitpid(pid, WaitOptions::UNTRACED).unwrap().unwrap();
+    assert!(status.stopped(), "{status:?}");
+}
+
+/// Waits until what the user has said has arrived.
+fn expect_said(terminal: &Terminal, text: &str) {
+    terminal.wait_for(text, |it| it.has(text) && !it.has("waiting"));
 }
 
 /// Waits until the user is in the lobby, with nothing typed.

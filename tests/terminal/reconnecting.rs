@@ -7,8 +7,8 @@ use tempfile::tempdir;
 
 use super::User;
 use super::common::Server;
-use super::leave;
 use super::terminal::{Picture, Terminal};
+use super::{leave, stop};
 
 /// Time in which the screen says that something has happened to the server.
 const TELLING: Duration = Duration::from_secs(2);
@@ -80,7 +80,7 @@ fn a_killed_server_loses_nothing() {
 fn a_silent_server_is_noticed() {
     let server = Server::start(&[]);
     let anna = User::new("anna").join(&server);
-    server.signal(Signal::STOP);
+    stop(&server);
     anna.enter("hello?");
     expect_soon(&anna, "that the message waits", |it| it.has("1 message waiting"));
     anna.expect("not answering for");

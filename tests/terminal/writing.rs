@@ -2,7 +2,7 @@
 
 use super::common::Server;
 use super::terminal::key;
-use super::{User, leave};
+use super::{User, expect_said, leave};
 
 /// What is typed is there once, whoever speaks meanwhile. What arrives changes neither the line that
 /// is typed nor its cursor.
@@ -24,7 +24,7 @@ fn messages_come_while_a_line_is_typed() {
     anna.type_text("!");
     anna.wait_for("the letter at the cursor", |it| it.input() == "#lobby> half a li!ne");
     anna.type_text(key::ENTER);
-    anna.expect(" anna: half a li!ne");
+    expect_said(&anna, " anna: half a li!ne");
     bob.say("lobby", "and good night");
     let picture = anna.expect(" bob: and good night");
     for text in [" anna: first", " bob: here I am", " anna: half a li!ne"] {
