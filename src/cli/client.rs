@@ -6,6 +6,7 @@ use std::io::{Read, Write, stderr, stdin, stdout};
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::{PoisonError, mpsc};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -15,18 +16,21 @@ use tokio::sync::mpsc::Receiver;
 use self::end::{end_reason_and_code, exit_code};
 use super::discover::{self, DiscoverArgs};
 use super::exit::{Failure, os_failure, usage_failure};
+use super::first_questions::{self, name_default};
 use super::frontend::{self, RememberingScreen};
 use super::signals::termination_signal;
 use super::{print_clap_message, print_error};
 use crate::client::{Destination, Setup, UserKey, WrongKey, forget_fingerprint, run as drive};
 use crate::config::client::{Config, PartialConfig, split_rooms};
 use crate::config::remembered_name::RememberedName;
+use crate::config::remembered_server::RememberedServer;
 use crate::config::user::{default_username, state_directory};
 use crate::link::{EndReason, Settings};
 use crate::model::{ChatCommand, Command, Request, RequestTag, RoomSelector, ServerId, Style};
 use crate::os::random_bytes;
 use crate::text_input;
 use crate::tls::{Fingerprint, FingerprintDigits, SaidFingerprint, ServerLink};
+use crate::ui::full_screen::start::{Entered, Questions, ServerChoice, ServerQuestion};
 use crate::ui::{PlainScreen, Screen, SharedViewState};
 
 /// Chat on a pi-chat server.
@@ -37,7 +41,7 @@ use crate::ui::{PlainScreen, Screen, SharedViewState};
 /// have arrived.
 ///
 /// Without SERVER, the client looks for a server on this network. If it finds several, you can
-/// choose one on a terminal.
+/// choose one on a terminal; the full screen remembers which. The first time it asks for your name.
 #[derive(Parser)]
 #[command(
     name = "chat-client",
@@ -87,7 +91,7 @@ enum Action {
 #[derive(Args)]
 struct CommonArgs {
     /// Your name in the chat [default: the name that the invitation is for, otherwise the name that
-    /// you chose when yours was taken, otherwise your login name]
+    /// you chose when you were asked, otherwise your login name]
     #[arg(long, short)]
     name: Option<String>,
     /// Enter this room; can be given several times [default: lobby]
@@ -262,16 +266,93 @@ impl CommonArgs {
             partial.name = partial.name.or_else(|| remembered_name()?.load());
         }
         let is_patient = partial.wait.unwrap_or(false);
+        let config = self.complete(partial, || discover::choose_server(can_ask, is_patient))?;
+        Ok(Config { is_default_name, ..config })
+    }
+
+    /// Loads the complete settings for a chat on the full screen. If no server is named, or no name
+    /// is known, asks for them in the window. Returns `None` if the user leaves.
+    ///
+    /// # Errors
+    /// A setting is invalid, or the terminal cannot be used.
+    fn load_in_window(&self, server: Option<String>) -> Result<Option<InWindow>, Failure> {
+        let mut partial = self.merged_config(server).map_err(usage_failure)?;
+        let is_default_name = partial.name.is_none();
+        let link = partial.server_link().map_err(usage_failure)?;
+        let invite = partial.invite(link.as_ref()).map_err(usage_failure)?;
+        partial.name = partial.name.or_else(|| remembered_name()?.load());
+        // An invitation may bring the name, and with `--fresh` none would be remembered.
+        let asks_name = partial.name.is_none() && invite.is_none() && !self.fresh;
+        let remembered = RememberedServer::in_state_directory().filter(|_| !self.fresh);
+        let questions = Questions {
+            program: "chat-client",
+            server: link.is_none().then(|| ServerQuestion {
+                last: remembered.as_ref().and_then(RememberedServer::load),
+                check: check_address,
+            }),
+            name: asks_name.then(|| name_default(&default_username(), None)),
+        };
+        if questions.server.is_none() && questions.name.is_none() {
+            let config = self.complete(partial, || discover::choose_server(false, false))?;
+            let config = Config { is_default_name, ..config };
+            return Ok(Some(InWindow { config, is_named: false, at_join: None, _entered: None }));
+        }
+        let (inputs, queue) = mpsc::channel();
+        let found = link.is_none().then(|| discover::offer_servers(inputs.clone()));
+        let Some((answers, entered)) = first_questions::ask(questions, inputs, &queue)? else {
+            return Ok(None);
+        };
+        let is_named = answers.name.is_some();
+        partial.name = answers.name.or(partial.name);
+        let mut destination = None;
+        let mut chosen = None;
+        match answers.server {
+            Some(ServerChoice::Found(key)) => {
+                let found = found.unwrap_or_default();
+                destination =
+                    found.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+                chosen = Some(ServerChoice::Found(key));
+            }
+            Some(ServerChoice::Typed(text)) => {
+                // An invitation is good once, and the fingerprint is kept elsewhere.
+                let address = text.split('#').next().unwrap_or_default().trim_end_matches('/');
+                chosen = Some(ServerChoice::Typed(address.to_owned()));
+                partial.server = Some(text);
+            }
+            None => {}
+        }
+        let missing = || os_failure(anyhow!("the server is no longer there"));
+        let config = self.complete(partial, || destination.ok_or_else(missing))?;
+        let config = Config { is_default_name: is_default_name && !is_named, ..config };
+        let at_join = remembered.zip(chosen).map(|(file, server)| -> Box<dyn FnOnce()> {
+            Box::new(move || {
+                // Chatting works without it; the next time the user is asked again.
+                if let Err(error) = file.save(&server) {
+                    tracing::debug!("the server could not be saved for next time: {error}");
+                }
+            })
+        });
+        Ok(Some(InWindow { config, is_named, at_join, _entered: Some(entered) }))
+    }
+
+    /// Completes the settings. `find` finds a server if none is named.
+    ///
+    /// # Errors
+    /// A setting is invalid, or `find` fails.
+    fn complete(
+        &self,
+        partial: PartialConfig,
+        find: impl FnOnce() -> Result<Destination, Failure>,
+    ) -> Result<Config, Failure> {
         let link = partial.server_link().map_err(usage_failure)?;
         let linked = link.as_ref().and_then(|it| it.fingerprint);
         let said = said_fingerprint(linked, self.fingerprint).map_err(usage_failure)?;
         let invite = partial.invite(link.as_ref()).map_err(usage_failure)?;
         let server = match link {
             Some(link) => link.address.into(),
-            None => discover::choose_server(can_ask, is_patient)?,
+            None => find()?,
         };
-        let config = partial.into_config(server, said, invite).map_err(usage_failure)?;
-        Ok(Config { is_default_name, ..config })
+        partial.into_config(server, said, invite).map_err(usage_failure)
     }
 
     /// Merges the settings of flags, environment and file. Flags take precedence, then the
@@ -296,6 +377,26 @@ impl CommonArgs {
         let environment = PartialConfig::from_environment()?;
         Ok(flags.or(environment).or(PartialConfig::from_file(self.config.as_deref())?))
     }
+}
+
+/// Settings of a chat on the full screen, and what the first questions leave.
+struct InWindow {
+    /// Complete settings.
+    config: Config,
+    /// True if the user has been asked for the name.
+    is_named: bool,
+    /// Remembers the server, when the user has joined it; `None` if it was not asked for.
+    at_join: Option<Box<dyn FnOnce()>>,
+    /// Keeps the full screen open until the chat has ended; `None` if nothing was asked.
+    _entered: Option<Entered>,
+}
+
+/// Returns why a text cannot be the address of a server; nothing if it can.
+fn check_address(text: &str) -> Result<(), String> {
+    let parsed = text.parse::<ServerLink>();
+    parsed
+        .map(|_| ())
+        .map_err(|it| format!("“{text}” is no server in the list, nor an address: {it}."))
 }
 
 /// Returns the fingerprint that the user has said: that of a link, or the one of the flag.
@@ -346,7 +447,7 @@ fn forget_server(command: &ForgetArgs) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// Returns the file with the username that the user has chosen when another was refused. `None` if
+/// Returns the file with the username that the user has chosen when they were asked. `None` if
 /// the user has no home directory.
 fn remembered_name() -> Option<RememberedName> {
     RememberedName::in_state_directory("client.name")
@@ -453,11 +554,20 @@ fn send_message(send: SendArgs) -> Result<u8, Failure> {
 fn run_chat(chat: ChatArgs) -> Result<u8, Failure> {
     let server = chat.server();
     let can_ask = frontend::is_interactive() && !chat.json;
-    let config = chat.common.load_config(server, can_ask)?;
     let ui_mode = match (chat.json, chat.plain) {
         (true, _) => UiMode::Json,
         (_, false) if frontend::has_full_screen() => UiMode::FullScreen,
         _ => UiMode::Plain,
+    };
+    let InWindow { config, is_named, at_join, _entered } = match ui_mode {
+        UiMode::FullScreen => match chat.common.load_in_window(server)? {
+            Some(loaded) => loaded,
+            None => return Ok(0),
+        },
+        UiMode::Plain | UiMode::Json | UiMode::Silent => {
+            let config = chat.common.load_config(server, can_ask)?;
+            InWindow { config, is_named: false, at_join: None, _entered: None }
+        }
     };
     let mut setup = driver_setup(&config, &chat.common, ui_mode, can_ask).map_err(os_failure)?;
     let view_state = SharedViewState::default();
@@ -469,8 +579,8 @@ fn run_chat(chat: ChatArgs) -> Result<u8, Failure> {
     let end = match ui_mode {
         UiMode::FullScreen => {
             let mut screen = frontend::open_full_screen(view_state, requests)?;
-            let mut screen =
-                RememberingScreen::new(&mut screen, name_file, false).of_request(&config.name);
+            let screen = RememberingScreen::new(&mut screen, name_file, is_named);
+            let mut screen = screen.of_request(&config.name).at_join(at_join);
             run_driver(setup, &mut screen, request_queue).map_err(os_failure)?
         }
         UiMode::Plain | UiMode::Silent => {

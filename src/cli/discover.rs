@@ -1,8 +1,13 @@
 //! Server discovery on the local network: the command `chat-client discover`, and the choice of a
 //! server if none is named.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{Write, stderr, stdin, stdout};
+use std::path::Path;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
@@ -10,9 +15,11 @@ use clap::Args;
 use serde_json::json;
 
 use super::exit::{self, Failure, os_failure, usage_failure};
-use crate::client::Destination;
 use crate::client::discovery::{self, DiscoveredServer};
+use crate::client::{Destination, is_key_known};
+use crate::config::user::state_directory;
 use crate::model::NameKey;
+use crate::ui::full_screen::start::{Lock, Offer, StartInput};
 use crate::ui::{escape_dangerous, safe_line};
 
 /// Maximum time of one search for servers if none is named.
@@ -88,6 +95,55 @@ pub(super) fn choose_server(can_ask: bool, is_patient: bool) -> Result<Destinati
             Err(usage_failure(anyhow!(text)))
         }
     }
+}
+
+/// Servers that were found, by the keys of the [`Offer`]s.
+pub(super) type FoundServers = Arc<Mutex<BTreeMap<String, Destination>>>;
+
+/// Starts a thread that looks for servers, and offers them to the window, until that is closed.
+/// Returns the servers that were offered.
+pub(super) fn offer_servers(inputs: Sender<StartInput>) -> FoundServers {
+    let servers = FoundServers::default();
+    let found = servers.clone();
+    thread::spawn(move || {
+        let state = state_directory();
+        let offer = |server: &DiscoveredServer| {
+            let destination = server.destination();
+            let offer = to_offer(server, &destination, state.as_deref());
+            let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+            found.insert(offer.key.clone(), destination);
+            offer
+        };
+        loop {
+            let each = |it: &DiscoveredServer| inputs.send(StartInput::Found(offer(it))).is_ok();
+            let told = match discovery::discover_each(DISCOVERY_TIMEOUT, each) {
+                Ok(all) => StartInput::Searched(all.iter().map(&offer).collect()),
+                Err(error) => {
+                    // The window is left to the user, who may know an address.
+                    let _ = inputs.send(StartInput::SearchFailed(error.to_string()));
+                    return;
+                }
+            };
+            if inputs.send(told).is_err() {
+                return;
+            }
+        }
+    });
+    servers
+}
+
+/// Describes a server for the list in the window. `state`: directory with the known keys.
+fn to_offer(server: &DiscoveredServer, destination: &Destination, state: Option<&Path>) -> Offer {
+    let is_known =
+        state.zip(destination.trust_key()).is_some_and(|(it, key)| is_key_known(it, &key));
+    let lock = match server.tls_port {
+        None => Lock::Open,
+        Some(_) if is_known => Lock::Known,
+        Some(_) => Lock::Encrypted,
+    };
+    let address = server.addresses.first().map(ToString::to_string).unwrap_or_default();
+    let (name, host) = (server.name.clone(), server.host.clone());
+    Offer { key: destination.key(), name, host, address, lock }
 }
 
 /// Searches for servers until 1.2 seconds after the first answer, at most for

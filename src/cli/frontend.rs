@@ -99,9 +99,8 @@ pub(super) fn open_json(
     screen
 }
 
-/// Screen that passes all events on. When the user has joined under a username that was chosen
-/// because another was refused, or that is the one of their invitation, saves it as the remembered
-/// one. A failure to save is only logged.
+/// Screen that passes all events on. When the user has joined under a username that they have chosen
+/// when they were asked, or that is the one of their invitation, saves it as the remembered one. A failure to save is only logged.
 pub(super) struct RememberingScreen<'a> {
     /// Screen that shows the events.
     screen: &'a mut dyn Screen,
@@ -111,6 +110,8 @@ pub(super) struct RememberingScreen<'a> {
     requested: Option<NameKey>,
     /// True if the user has been asked for a name that has not been remembered yet.
     is_asked: bool,
+    /// Called once, at the first join; `None`: it was, or there is nothing to do.
+    at_join: Option<Box<dyn FnOnce()>>,
 }
 
 impl<'a> RememberingScreen<'a> {
@@ -120,7 +121,7 @@ impl<'a> RememberingScreen<'a> {
         file: Option<RememberedName>,
         is_asked: bool,
     ) -> Self {
-        Self { screen, file, requested: None, is_asked }
+        Self { screen, file, requested: None, is_asked, at_join: None }
     }
 
     /// Changes the screen to remember also the username of the first join, if it is another one than
@@ -129,10 +130,21 @@ impl<'a> RememberingScreen<'a> {
     pub(super) fn of_request(self, name: &str) -> Self {
         Self { requested: Some(NameKey::of(name)), ..self }
     }
+
+    /// Changes the screen to call a function once, when the user has joined a server.
+    #[cfg(feature = "client")]
+    pub(super) fn at_join(self, act: Option<Box<dyn FnOnce()>>) -> Self {
+        Self { at_join: act, ..self }
+    }
 }
 
 impl Screen for RememberingScreen<'_> {
     fn show(&mut self, event: &Event) -> io::Result<()> {
+        if matches!(event, Event::JoinedServer(_))
+            && let Some(at_join) = self.at_join.take()
+        {
+            at_join();
+        }
         let name = match event {
             Event::JoinedServer(joined) => Some(&joined.username),
             Event::JoinedMesh(joined) => Some(&joined.username),

@@ -13,6 +13,8 @@ mod control;
 mod discover;
 mod exit;
 #[cfg(feature = "ui")]
+mod first_questions;
+#[cfg(feature = "ui")]
 mod frontend;
 #[cfg(feature = "server")]
 mod invitations;

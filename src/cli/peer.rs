@@ -3,7 +3,7 @@
 use std::io::{Write, stdin, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
@@ -12,6 +12,7 @@ use serde_json::json;
 use tokio::sync::mpsc::Receiver;
 
 use super::exit::{self, Failure, os_failure, usage_failure};
+use super::first_questions::{self, name_default};
 use super::frontend::{self, RememberingScreen};
 use super::signals::termination_signal;
 use super::{logging, print_clap_message, print_error, print_warning};
@@ -23,6 +24,7 @@ use crate::mesh::End;
 use crate::model::{ErrorCode, Event, Request, Username};
 use crate::peer::{HeadlessScreen, PeerKey, PeerSettings, doctor, rejection_reason, run as drive};
 use crate::systemd;
+use crate::ui::full_screen::start::{Answers, Entered, Questions};
 use crate::ui::{
     Dialect, IgnoreFile, JsonScreen, NameQuestion, Screen, SharedIgnoreList, SharedViewState,
     ignore_problem_text, safe_line,
@@ -82,7 +84,7 @@ enum Action {
 /// Flags that a chat and `doctor` share.
 #[derive(Args)]
 struct CommonArgs {
-    /// Your name in the chat [default: the name that you chose when yours was taken, otherwise
+    /// Your name in the chat [default: the name that you chose when you were asked, otherwise
     /// your login name]
     #[arg(long, short)]
     name: Option<String>,
@@ -210,10 +212,22 @@ fn show_problem(screen: &mut dyn Screen, problem: Option<&Event>) {
     let _ = problem.map(|it| screen.show(it));
 }
 
-/// Returns the file with the username that the user has chosen when another was refused. `None` if
+/// Returns the file with the username that the user has chosen when they were asked. `None` if
 /// the user has no home directory.
 fn remembered_name() -> Option<RememberedName> {
     RememberedName::in_state_directory("peer.name")
+}
+
+/// Asks the user for a username on the full screen. `wrong`: one that cannot be a username. Returns
+/// the answer, and a guard to keep until the chat has ended; `None` if the user leaves.
+///
+/// # Errors
+/// The terminal cannot be used.
+fn ask_in_window(wrong: Option<&str>) -> Result<Option<(Answers, Entered)>, Failure> {
+    let name = Some(name_default(&default_username(), wrong));
+    let questions = Questions { program: "chat-peer", server: None, name };
+    let (inputs, queue) = mpsc::channel();
+    first_questions::ask(questions, inputs, &queue)
 }
 
 /// If `name` is an invalid username, asks the user on the terminal until a name is valid. An empty
@@ -302,12 +316,6 @@ fn run_doctor(common: &CommonArgs) -> Result<u8, Failure> {
 fn run_chat(chat: &ChatArgs) -> Result<u8, Failure> {
     let can_ask_name = frontend::is_interactive() && !chat.json && !chat.headless;
     let mut partial = chat.common.merged_config(chat.ask).map_err(usage_failure)?;
-    let mut is_name_chosen = false;
-    if can_ask_name {
-        let name = partial.name.or_else(|| remembered_name()?.load());
-        (partial.name, is_name_chosen) = ask_for_valid_name(name)?;
-    }
-    let config = partial.into_config().map_err(usage_failure)?;
     let ui_mode = match (chat.headless, chat.json, chat.plain) {
         (true, ..) => UiMode::Headless,
         (_, true, _) => UiMode::Json,
@@ -321,6 +329,19 @@ fn run_chat(chat: &ChatArgs) -> Result<u8, Failure> {
         UiMode::Headless => tracing::warn!("{warning}"),
         UiMode::FullScreen | UiMode::Plain | UiMode::Json => print_warning(warning),
     });
+    let mut is_name_chosen = false;
+    let mut _entered = None;
+    if can_ask_name {
+        partial.name = partial.name.or_else(|| remembered_name()?.load());
+        let name = partial.name.as_deref();
+        if ui_mode != UiMode::FullScreen {
+            (partial.name, is_name_chosen) = ask_for_valid_name(partial.name)?;
+        } else if name.is_none_or(|it| Username::new(it).is_err()) {
+            let Some((answers, entered)) = ask_in_window(name)? else { return Ok(0) };
+            (partial.name, is_name_chosen, _entered) = (answers.name, true, Some(entered));
+        }
+    }
+    let config = partial.into_config().map_err(usage_failure)?;
     let setup = PeerSettings {
         wire_room: derive_room(&config).map_err(os_failure)?,
         key: key.map_err(os_failure)?,

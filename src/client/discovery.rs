@@ -91,6 +91,23 @@ pub fn discover_some(patience: Duration) -> Result<Vec<DiscoveredServer>, Discov
     Ok(browse(patience, |_| CollectAction::KeepThenStopSoon)?.into_values().collect())
 }
 
+/// Discovers servers for `patience`, and passes each one on as soon as it is found, or as more is
+/// known about it. Then returns all that are still there, sorted by instance name. `found` returns
+/// false if nobody needs more.
+///
+/// # Errors
+/// The network cannot be queried.
+pub fn discover_each(
+    patience: Duration,
+    found: impl Fn(&DiscoveredServer) -> bool,
+) -> Result<Vec<DiscoveredServer>, DiscoveryError> {
+    let action = |it: &DiscoveredServer| match found(it) {
+        true => CollectAction::Keep,
+        false => CollectAction::KeepAndStop,
+    };
+    Ok(browse(patience, action)?.into_values().collect())
+}
+
 /// Result of [`rediscover`], the search for a server that was discovered before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Rediscovery {

@@ -33,7 +33,7 @@ use tokio::time::{Instant, sleep_until};
 
 pub use destination::Destination;
 pub use key::UserKey;
-pub use trust::{TrustError, forget as forget_fingerprint};
+pub use trust::{TrustError, forget as forget_fingerprint, is_known as is_key_known};
 
 use self::connection::{ConnectError, Connection, ConnectionEvent, OpenConnection};
 use self::race::{GreetedConnection, describe_io_error};

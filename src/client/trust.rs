@@ -177,6 +177,13 @@ pub fn forget(directory: &Path, server: &str) -> Result<bool, TrustError> {
     }
 }
 
+/// Returns true if the fingerprint of the server with this key is kept. False if it cannot be read.
+#[must_use]
+pub fn is_known(directory: &Path, server: &str) -> bool {
+    let text = fs::read(path_of(directory, server));
+    text.is_ok_and(|it| parse(&it, server).is_some())
+}
+
 /// Returns the path of the file with the fingerprint of a server.
 fn path_of(directory: &Path, server: &str) -> PathBuf {
     server_directory(directory, server).join(FILE_NAME)

@@ -7,6 +7,8 @@ pub mod client;
 pub mod peer;
 #[cfg(feature = "ui")]
 pub mod remembered_name;
+#[cfg(feature = "client")]
+pub mod remembered_server;
 #[cfg(feature = "server")]
 pub mod server;
 mod toml_error;

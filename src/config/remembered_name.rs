@@ -1,5 +1,5 @@
-//! Remembered username: the user chose it after another username was refused. It is the default
-//! from then on.
+//! Remembered username: the user chose it at the first start, or after another username was refused.
+//! It is the default from then on.
 
 use std::fs::File;
 use std::io::{self, Read};

@@ -94,6 +94,9 @@ fn expect_name(terminal: &Terminal, name: &str) {
 /// and has it the next time.
 fn meet(start: impl Fn(&[&str]) -> Terminal) {
     let first = start(&[]);
+    // Who comes for the first time is asked for a name.
+    first.expect("What do you want to be called?");
+    first.type_text(key::ENTER);
     let picture =
         first.wait_for("the login name", |it| it.has("you are ") && it.has_typed("#lobby> "));
     let row = picture.rows.iter().find(|it| it.contains("you are ")).unwrap();

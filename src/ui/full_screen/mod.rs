@@ -5,6 +5,7 @@
 //! - `composer`: the line that the user is typing
 //! - `text`: layout and colours of text
 //! - `driver`: the thread that has the terminal
+//! - `start`: questions before the chat: which server, which name
 //! - `backend`, `terminal`, `keyboard`, `signals`, `editor`, `notification`: the terminal and what
 //!   is around it
 
@@ -18,6 +19,7 @@ pub mod layout;
 mod notification;
 pub mod rows;
 mod signals;
+pub mod start;
 mod terminal;
 #[cfg(test)]
 mod tests;
@@ -108,9 +110,12 @@ fn run(
     let backend = LinkBackend::new();
     let size = backend.size()?;
     let theme = Theme::new(scheme);
+    let mut terminal = Terminal::new(backend)?;
+    // The first questions may be on the screen.
+    terminal.clear()?;
     let driver = Driver {
         app: App::new(view, LocalTimeZone::system(), theme, size, patience),
-        terminal: Terminal::new(backend)?,
+        terminal,
         requests,
         unsent: VecDeque::new(),
         keyboard: Keyboard::spawn(signals.clone())?,

@@ -13,7 +13,7 @@ use crate::ui::SharedViewState;
 use crate::ui::command::command_names;
 use crate::ui::full_screen::composer::{ChatCompleter, Completer, ComposerOutcome};
 use crate::ui::full_screen::layout::areas;
-use crate::ui::full_screen::view::{first_listed, hit_at};
+use crate::ui::full_screen::view::{first_listed, hit_at, person_at};
 
 /// Number of rows that a step of the mouse wheel scrolls.
 const WHEEL_ROWS: usize = 3;
@@ -58,7 +58,8 @@ impl App {
         }
     }
 
-    /// Carries out what was done with the mouse: the wheel scrolls, a click shows a conversation.
+    /// Carries out what was done with the mouse: the wheel scrolls, a click shows a conversation, or the
+    /// direct messages with a person.
     pub(super) fn handle_mouse(&mut self, mouse: MouseEvent) {
         let step = match mouse.kind {
             MouseEventKind::ScrollUp => Some(true),
@@ -82,6 +83,13 @@ impl App {
                 }
                 if let Some(hit) = hit_at(self, at).filter(|_| self.overlay == Overlay::Search) {
                     return self.open_hit(hit);
+                }
+                if let Some(name) = person_at(self, at)
+                    && self.dialect() == Dialect::Server
+                    && self.own_name().as_ref() != Some(&name)
+                {
+                    self.overlay = Overlay::None;
+                    return self.show_person(name);
                 }
                 if let Some(list) = list {
                     self.overlay = Overlay::None;

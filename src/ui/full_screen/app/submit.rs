@@ -171,13 +171,7 @@ impl App {
             WindowCommand::Query(_) if self.dialect() == Dialect::Peers => {
                 self.note("There are no direct messages without a server.", true);
             }
-            WindowCommand::Query(name) => {
-                let place = Place::Direct(name);
-                self.conversations.open(&place);
-                if let Some(index) = self.conversations.index_of(&place) {
-                    self.show_conversation(index);
-                }
-            }
+            WindowCommand::Query(name) => self.show_person(name),
             WindowCommand::Close => match self.conversations.current().place.clone() {
                 Place::Room(_) => self.execute("/leave"),
                 Place::Direct(_) => self.close(self.conversations.current_index()),
@@ -193,6 +187,15 @@ impl App {
                 self.note(&format!("Here {what} now."), false);
             }
             WindowCommand::Theme(scheme) => self.theme = Theme::new(scheme),
+        }
+    }
+
+    /// Shows the direct messages with a person.
+    pub(super) fn show_person(&mut self, name: String) {
+        let place = Place::Direct(name);
+        self.conversations.open(&place);
+        if let Some(index) = self.conversations.index_of(&place) {
+            self.show_conversation(index);
         }
     }
 

@@ -10,6 +10,27 @@ use crate::model::{
 };
 use crate::ui::full_screen::app::{App, Input};
 
+/// A click on a person shows the direct messages with them; on oneself it does nothing.
+#[test]
+fn click_on_a_person_shows_direct_messages() {
+    let mut desk = Desk::in_lobby(120, 24);
+    let mut click = |name: &str| {
+        let screen = desk.screen();
+        let rows: Vec<_> = screen.lines().collect();
+        let row = rows.iter().position(|it| it.ends_with(name)).unwrap();
+        desk.input(Input::Mouse(MouseEvent {
+            kind: MouseEventKind::Down(MouseButton::Left),
+            column: 110,
+            row: u16::try_from(row).unwrap(),
+            modifiers: KeyModifiers::NONE,
+        }));
+        App::label(&desk.app.conversations.current().place)
+    };
+    assert_eq!(click("anna"), "#lobby");
+    assert_eq!(click("3 people"), "#lobby");
+    assert_eq!(click("Ünal"), "@Ünal");
+}
+
 /// A command that nearly is one about the window is told as that; commands known from elsewhere are
 /// known here, too.
 #[test]

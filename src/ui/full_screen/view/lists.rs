@@ -1,9 +1,10 @@
 //! Lists beside the messages: conversations on the left, people on the right.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
 use crate::ui::full_screen::app::App;
+use crate::ui::full_screen::layout::areas;
 use crate::ui::full_screen::text::{columns, truncate};
 use crate::ui::safe::safe_name;
 
@@ -45,6 +46,21 @@ pub(super) fn draw_conversations(app: &App, area: Rect, buffer: &mut Buffer) {
     }
 }
 
+/// Returns the name at this place of the list of people; `None` if there is none.
+#[must_use]
+pub fn person_at(app: &App, at: Position) -> Option<String> {
+    let area = areas(app).people.filter(|it| it.contains(at))?;
+    let people = app.people();
+    let row = usize::from(at.y.checked_sub(area.y + 1)?);
+    people.get(row).filter(|_| row < shown_people(people.len(), area)).cloned()
+}
+
+/// Returns how many of this many people are shown by name in an area.
+fn shown_people(count: usize, area: Rect) -> usize {
+    let rows = usize::from(area.height.saturating_sub(1));
+    if count > rows { rows.saturating_sub(1) } else { count }
+}
+
 /// Draws the number of people in the room, and their names.
 pub(super) fn draw_people(app: &App, area: Rect, buffer: &mut Buffer) {
     if area.is_empty() {
@@ -63,7 +79,7 @@ pub(super) fn draw_people(app: &App, area: Rect, buffer: &mut Buffer) {
     buffer.set_stringn(x, area.y, head, usize::from(width), theme.dim);
     let rows = usize::from(area.height.saturating_sub(1));
     let is_cut = people.len() > rows;
-    let shown = if is_cut { rows.saturating_sub(1) } else { people.len() };
+    let shown = shown_people(people.len(), area);
     let me = app.own_name();
     for (name, y) in people.iter().take(shown).zip(area.y + 1..area.bottom()) {
         let is_own = me.as_deref() == Some(name);

@@ -15,8 +15,9 @@ use std::sync::Arc;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-pub use self::lists::first_listed;
+pub use self::lists::{first_listed, person_at};
 pub use self::search::{hit_at, hits_that_fit};
+pub(super) use self::status::draw_line;
 use super::app::{App, Overlay, Scroll};
 use super::layout::areas;
 use super::rows::{item_count, rows_of};

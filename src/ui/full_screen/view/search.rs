@@ -6,8 +6,7 @@ use std::ops::Range;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::draw_row;
-use super::status::draw_line;
+use super::{draw_line, draw_row};
 use crate::model::Style;
 use crate::ui::full_screen::app::{App, Hit, Overlay, Progress, SearchList};
 use crate::ui::full_screen::layout::areas;

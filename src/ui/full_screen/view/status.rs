@@ -81,7 +81,7 @@ fn describe_people(people: u32, dialect: Dialect) -> String {
 }
 
 /// Draws a line across an area: text on the left, and on the right if there is room for it.
-pub(super) fn draw_line(
+pub(in crate::ui::full_screen) fn draw_line(
     left: &str,
     right: &str,
     area: Rect,
