@@ -10,9 +10,9 @@ import { Engine, type Start } from "./engine/engine";
 import type { ChatRequest } from "./engine/events";
 import { makeLinkCode, RANDOM_LENGTH } from "./engine/linker";
 import { LINK } from "./model/devices";
+import { Ignored } from "./model/ignored";
 import { Model, type Proof } from "./model/model";
 import { type SavedModel, saveModel } from "./model/saved";
-import { foldName } from "./text/fold";
 import { safeLine } from "./text/safe";
 import { codeOfLink, readCode } from "./text/invitation";
 import type { L10n } from "./text/l10n";
@@ -45,7 +45,7 @@ export class Session {
   readonly #key = new UserKey();
   /** True if the server has refused a proof: the page goes on without its key. */
   #isKeyRefused = false;
-  #ignored = new Set(load("ignored") ?? []);
+  #ignored = Ignored.of(load("ignored") ?? []);
   #overlay: Overlay | null = null;
   #isMenuOpen = false;
   #model: Model;
@@ -110,13 +110,20 @@ export class Session {
     save("invite", code || null);
   }
 
+  /** Keeps whom the user ignores, for the next page as well. */
+  #keepIgnored(ignored: Ignored): void {
+    this.#ignored = ignored;
+    save("ignored", ignored.stored);
+  }
+
   #newModel(): Model {
     // While an event is handled, requests wait: the engine's outputs are carried out in order.
     const model = new Model((request: ChatRequest) => queueMicrotask(() => this.#request(model, request)));
     model.invite = this.#invite;
     model.claimed = load("claimed") ?? this.#model?.claimed ?? "";
     model.onChange = () => this.#onChange();
-    model.ignores = (name) => this.#ignored.has(foldName(name));
+    model.ignores = (author) => this.#ignored.hides(author);
+    model.onNewLog = () => this.#keepIgnored(this.#ignored.byName());
     model.onAttention = ({ conversation, from, text }) => {
       notify(from, text, () => model.select(conversation.key));
     };
@@ -370,11 +377,9 @@ export class Session {
     },
     keepDraft: () => this.#storeSoon(),
     ignore: (name, isIgnored) => {
-      const key = foldName(name);
-      this.#ignored = new Set([...this.#ignored].filter((it) => it !== key));
-      if (isIgnored) this.#ignored.add(key);
+      const others = this.#ignored.without(name);
+      this.#keepIgnored(isIgnored ? others.with(name, this.#model.conversations.personOf(name)) : others);
       this.#model.announcement = "";
-      save("ignored", [...this.#ignored]);
       this.#onChange();
     },
   };

@@ -20,7 +20,7 @@ interface Stored {
   model: SavedModel;
   /** Whether a sound is played. */
   sound: boolean;
-  /** Names that are not shown. */
+  /** Who is not shown: see `Ignored`. */
   ignored: string[];
   /** Page that has the session. */
   owner: string;

@@ -17,8 +17,13 @@ interface MessageFields {
   id?: string;
 }
 
+/** Field of messages in rooms, also found ones: number of the person that has claimed the name. */
+interface OfPerson {
+  person?: number | null;
+}
+
 /** Message in a room. */
-export interface RoomMessage extends MessageFields {
+export interface RoomMessage extends MessageFields, OfPerson {
   type: "message";
   room: string;
   session: number;
@@ -31,12 +36,13 @@ export interface DirectMessage extends MessageFields {
   type: "direct";
   to: string;
   from_session: number;
+  from_person?: number | null;
   to_session: number;
   history: boolean;
 }
 
 /** Message that a search has found. */
-export interface FoundMessage extends MessageFields {
+export interface FoundMessage extends MessageFields, OfPerson {
   type: "found";
   room: string;
 }

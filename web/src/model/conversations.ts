@@ -36,6 +36,14 @@ export class Conversations extends Map<string, Conversation> {
     return [...this.values()].find((it) => it.kind === "room" && foldName(it.name) === key);
   }
 
+  /** Returns the number of the person that has claimed a name and has written something that is here; null if there is none. */
+  personOf(name: string): number | null {
+    const key = foldName(name);
+    const all = [...this.values()].flatMap((it) => it.messages);
+    const latest = all.filter((it) => foldName(it.from) === key).sort((one, other) => one.seq - other.seq).pop();
+    return latest?.person ?? null;
+  }
+
   /** Handles a welcome: what does not hold in this session goes, and the rooms are those that it names. */
   onWelcome(event: Welcome): void {
     for (const it of this.values()) {

@@ -14,6 +14,8 @@ export interface Message {
   own: boolean;
   /** Session of the author. */
   session?: number;
+  /** Number of the person that has claimed the author's name; missing: nobody has. */
+  person?: number | undefined;
   /** True if messages after this one are lost for good. */
   gap?: boolean;
   /** True if it is a direct message from another session than the one before. */
@@ -39,5 +41,6 @@ export function toMessage(event: RoomMessage | DirectMessage): Message {
     text: event.style === "removed" ? "" : event.text,
     own: event.own,
     session: event.type === "message" ? event.session : event.from_session,
+    person: (event.type === "message" ? event.person : event.from_person) ?? undefined,
   };
 }

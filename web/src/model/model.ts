@@ -20,6 +20,7 @@ import type { Conversation } from "./conversation";
 import { Conversations } from "./conversations";
 import { CODE_TIME, DEVICE_LINKED, LINK, type ShownCode } from "./devices";
 import { History, PAGE } from "./history";
+import type { Author } from "./ignored";
 import { type Message, type PendingMessage, toMessage } from "./message";
 import { Moderation } from "./moderation";
 import { Outbox, parseUnsent } from "./outbox";
@@ -94,8 +95,10 @@ export class Model {
   isReading = false;
   /** What the screen reader is told. */
   announcement = "";
-  /** Whether the user ignores what comes under a name: it is neither counted nor announced. */
-  ignores: (name: string) => boolean = () => false;
+  /** Whether the user ignores who has written something: it is neither counted nor announced. */
+  ignores: (author: Author) => boolean = () => false;
+  /** Called when the server has another log than before. */
+  onNewLog: () => void = () => undefined;
   /** Called when the model has changed. */
   onChange: () => void = () => undefined;
   /** Called for a message that concerns this user and was not seen. */
@@ -223,6 +226,7 @@ export class Model {
     if (event.log_changed) {
       this.claimed = "";
       this.#directRead = 0;
+      this.onNewLog();
     }
     this.phase = { phase: "chat" };
     this.connection = "live";
@@ -257,7 +261,7 @@ export class Model {
   ): void {
     const isCurrent = conversation === this.conversation;
     if (!conversation.receive(message, isCurrent && this.isReading) || isRead) return;
-    if (event.own || this.ignores(event.from) || event.seq <= conversation.read) {
+    if (event.own || this.ignores(message) || event.seq <= conversation.read) {
       if (isCurrent && this.isLooking) this.#read(conversation);
     } else if (isCurrent && this.isLooking) {
       this.#read(conversation);

@@ -2,7 +2,6 @@
 
 import type { Conversation } from "../model/conversation";
 import type { Message } from "../model/message";
-import { foldName } from "../text/fold";
 import { safeLine } from "../text/safe";
 import { useShared } from "./context";
 import { Dialog } from "./dialog";
@@ -43,7 +42,7 @@ function PersonChoices({ name, room, session }: { name: string; room: Conversati
   const { model, l10n, actions, ignored } = useShared();
   if (name === model.name) return null;
   const args = { name: safeLine(name) };
-  const isIgnored = ignored.has(foldName(name));
+  const isIgnored = ignored.has(name);
   const role = room.kind === "room" ? model.roleIn(room) : null;
   const who = { name, room: room.name, session };
   const moderate = (id: string, type: string, more = {}) => {

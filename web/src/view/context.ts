@@ -2,6 +2,7 @@
 
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
+import type { Ignored } from "../model/ignored";
 import type { Model } from "../model/model";
 import type { L10n } from "../text/l10n";
 
@@ -60,7 +61,7 @@ export interface Shared {
   actions: Actions;
   overlay: Overlay | null;
   isMenuOpen: boolean;
-  ignored: ReadonlySet<string>;
+  ignored: Ignored;
 }
 
 export const SharedContext = createContext<Shared | null>(null);

@@ -4,7 +4,6 @@ import { Component } from "preact";
 import type { Conversation } from "../model/conversation";
 import type { Message, PendingMessage } from "../model/message";
 import type { L10n } from "../text/l10n";
-import { foldName } from "../text/fold";
 import { mentions, splitText } from "../text/pieces";
 import { reasonText } from "../text/reasons";
 import { safeLine, safeText } from "../text/safe";
@@ -135,7 +134,7 @@ export function MessageRow({ message, isFirst }: { message: Message; isFirst: bo
     message,
     isFirst,
     isMarked: message.seq === model.conversation?.marked,
-    isHidden: !message.own && ignored.has(foldName(message.from)),
+    isHidden: !message.own && ignored.hides(message),
     name: model.name,
     l10n,
     actions,

@@ -16,7 +16,7 @@ export function SearchDialog() {
   const [wrong, setWrong] = useState<string | null>(null);
   // Who looks for what an ignored person wrote wants to see it.
   const shown = foldName(search.query.from ?? "");
-  const isHidden = ({ own, from }: FoundMessage) => !own && ignored.has(foldName(from)) && foldName(from) !== shown;
+  const isHidden = (it: FoundMessage) => !it.own && ignored.hides(it) && foldName(it.from) !== shown;
   const [query, setQuery] = useState(search.typed);
   return (
     <Dialog title={l10n.text("search")} class="wide">

@@ -95,7 +95,7 @@ function inConversation(line: ConversationLine, conversation: Conversation, { mo
       break;
     case "ignore":
       if (line.name) actions.ignore(line.name, line.isIgnored);
-      else tell("ignored-list", { names: [...ignored].join(", "), count: ignored.size });
+      else tell("ignored-list", { names: ignored.names.join(", "), count: ignored.names.length });
       break;
     case "topic":
       tell(conversation.topic ? "topic" : "topic-none", { topic: conversation.topic ?? "" });

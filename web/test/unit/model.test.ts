@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ChatEvent, ChatRequest, DirectMessage, RoomMessage, Welcome } from "../../src/engine/events";
+import { Ignored } from "../../src/model/ignored";
 import { Model } from "../../src/model/model";
 import { saveModel } from "../../src/model/saved";
 
@@ -71,7 +72,7 @@ test("history of the first join is read, and what comes unseen is not", () => {
 
 test("what an ignored person writes is neither counted nor announced", () => {
   const { model } = joined();
-  model.ignores = (name) => name === "bob";
+  model.ignores = ({ from }) => from === "bob";
   model.onAttention = () => assert.fail("no attention");
   model.handle(message(1, { text: "in sight, anna" }));
   assert.equal(model.announcement, "");
@@ -79,6 +80,32 @@ test("what an ignored person writes is neither counted nor announced", () => {
   model.handle(message(2, { text: "out of sight, anna" }));
   assert.deepEqual(model.conversations.unread, { messages: 0, mentions: 0 });
   assert.deepEqual(sequences(model), [1, 2], "but it is there");
+});
+
+test("whom the user ignores is a person where one is known, and a name otherwise", () => {
+  const { model } = joined();
+  model.handle(message(1, { person: 7 }));
+  model.handle(message(2, { from: "carl", person: null }));
+  assert.equal(model.conversations.personOf("BOB"), 7);
+  assert.equal(model.conversations.personOf("carl"), null);
+  assert.equal(model.conversations.personOf("dora"), null);
+  const ignored = Ignored.of([]).with("Bob", 7).with("carl", null);
+  assert.deepEqual(ignored.stored, ["bob 7", "carl"]);
+  for (const it of [ignored, Ignored.of(ignored.stored)]) {
+    assert.ok(it.hides({ from: "bob", person: 7 }));
+    assert.ok(it.hides({ from: "robert", person: 7 }), "the person under another name");
+    assert.ok(!it.hides({ from: "bob", person: 8 }), "another person who has the name now");
+    assert.ok(!it.hides({ from: "bob" }), "somebody without a key who has the name now");
+    assert.ok(it.hides({ from: "CARL", person: 9 }), "a name is a name");
+    assert.ok(it.has("bob") && !it.has("dora"));
+  }
+  assert.deepEqual(ignored.without("BOB").names, ["carl"]);
+  // In another log the number may be somebody else's.
+  let isNew = false;
+  model.onNewLog = () => (isNew = true);
+  model.handle(welcome({ log_changed: true }));
+  assert.ok(isNew);
+  assert.ok(ignored.byName().hides({ from: "bob" }) && !ignored.byName().hides({ from: "robert", person: 7 }));
 });
 
 test("what was missed while the page was closed is unread, and only that", () => {
