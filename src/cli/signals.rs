@@ -3,19 +3,33 @@
 #[cfg(unix)]
 use tokio::signal::unix::{SignalKind, signal};
 
+#[cfg(unix)]
+use crate::ui::full_screen::is_editing;
+
 /// Resolves at the first termination signal: Ctrl-C (SIGINT), and on Unix also SIGTERM and SIGHUP.
 /// From the first poll on, until the process ends, these signals no longer end it by themselves. A
 /// signal whose handler cannot be installed does what the operating system does by default.
 pub(super) async fn termination_signal() {
     #[cfg(unix)]
     tokio::select! {
-        () = received(SignalKind::interrupt()) => {}
+        () = interrupted() => {}
         () = received(SignalKind::terminate()) => {}
         () = received(SignalKind::hangup()) => {}
     }
     #[cfg(not(unix))]
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending().await
+    }
+}
+
+/// Resolves at Ctrl-C (SIGINT), except while the user's editor has the terminal.
+#[cfg(unix)]
+async fn interrupted() {
+    loop {
+        received(SignalKind::interrupt()).await;
+        if !is_editing() {
+            return;
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use super::app::{App, Input, Output};
 use super::backend::LinkBackend;
 use super::keyboard::Keyboard;
 use super::{editor, notification, signals, terminal, view};
-use crate::model::Request;
+use crate::model::{Command, Request, RequestTag};
 use crate::os::Clock;
 
 /// Maximum number of times that the screen is drawn in a second.
@@ -41,6 +41,8 @@ pub(super) enum Signal {
     Stop,
     /// The program was stopped and goes on (SIGCONT).
     Continued,
+    /// No more keys come: the terminal is gone.
+    KeyboardGone,
     /// The chat has ended.
     End,
 }
@@ -63,6 +65,8 @@ pub(super) struct Driver {
     pub(super) clock: Clock,
     /// True while the user's editor has the terminal.
     pub(super) is_away: bool,
+    /// True if the chat has ended while the user's editor has the terminal.
+    pub(super) is_ending: bool,
     /// True if the model may have changed since it was drawn.
     pub(super) is_dirty: bool,
     /// Time of the program's clock at which the screen may be drawn again.
@@ -103,15 +107,26 @@ impl Driver {
     /// Handles one signal. Returns true at the end of the chat.
     fn handle(&mut self, signal: Signal) -> io::Result<bool> {
         match signal {
+            // The editor has the terminal: it shall not be taken from the user in mid-sentence.
+            Signal::End if self.is_away => self.is_ending = true,
             Signal::End => return Ok(true),
+            Signal::KeyboardGone => {
+                let (tag, command) = (RequestTag::default(), Command::Quit);
+                self.unsent.push_back(Request { tag, command });
+            }
             // The editor has stopped itself: the shell takes both for one job.
             Signal::Stop if self.is_away => drop(signals::stop_self()),
             Signal::Stop => self.suspend()?,
             Signal::Continued if self.is_away => {}
             Signal::Continued => self.take_terminal()?,
             Signal::Input(input) => {
-                if matches!(input, Input::Edited(_)) {
+                if let Input::Edited(edited) = &input {
                     self.is_away = false;
+                    if self.is_ending {
+                        let text = edited.as_deref().unwrap_or_default();
+                        writeln!(stdout(), "The chat has ended meanwhile. Not sent:\n{text}")?;
+                        return Ok(true);
+                    }
                     self.take_terminal()?;
                 }
                 self.app.handle_input(self.now(), input);
@@ -195,7 +210,9 @@ impl Driver {
 
     /// Gives the terminal to the user's editor. The chat goes on meanwhile.
     fn edit(&mut self, text: String) -> io::Result<()> {
-        self.is_away = true;
+        if std::mem::replace(&mut self.is_away, true) {
+            return Ok(());
+        }
         let (keyboard, signals) = (self.keyboard.clone(), self.signals.clone());
         let edit = move || {
             let pause = keyboard.pause();

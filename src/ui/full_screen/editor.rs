@@ -4,9 +4,20 @@ use std::env;
 use std::fs;
 use std::io::{self, Write};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Editor if the user has set none.
 const DEFAULT_EDITOR: &str = if cfg!(windows) { "notepad" } else { "vi" };
+
+/// True while the user's editor has the terminal.
+static IS_EDITING: AtomicBool = AtomicBool::new(false);
+
+/// Returns true while the user's editor has the terminal. Ctrl-C is meant for the editor then, but
+/// the terminal sends it to this program as well.
+#[must_use]
+pub fn is_editing() -> bool {
+    IS_EDITING.load(Ordering::SeqCst)
+}
 
 /// Lets the user edit a text in the program that the environment variable `VISUAL` or `EDITOR`
 /// names, and waits for its end. Returns the edited text.
@@ -24,7 +35,10 @@ pub(super) fn edit(text: &str) -> io::Result<String> {
     // The variable may hold arguments, such as `code --wait`.
     let mut words = command.split_whitespace();
     let program = words.next().unwrap_or(DEFAULT_EDITOR);
-    let status = Command::new(program).args(words).arg(file.path()).status()?;
+    IS_EDITING.store(true, Ordering::SeqCst);
+    let status = Command::new(program).args(words).arg(file.path()).status();
+    IS_EDITING.store(false, Ordering::SeqCst);
+    let status = status?;
     if !status.success() {
         return Err(io::Error::other(format!("{program} ended with {status}")));
     }

@@ -44,6 +44,7 @@ impl Keyboard {
         let keyboard = Self::default();
         let reader = keyboard.clone();
         thread::Builder::new().name("keyboard".to_owned()).spawn(move || {
+            let _gone = Gone(inputs.clone());
             while let Ok(read) = reader.read() {
                 if read.is_some_and(|it| inputs.send(Signal::Input(it)).is_err()) {
                     break;
@@ -78,6 +79,16 @@ impl Keyboard {
             Event::FocusLost => Input::Focus(false),
             Event::Resize(width, height) => Input::Resize(Size { width, height }),
         }))
+    }
+}
+
+/// Tells that the thread that reads keys has ended, also by a panic, when it is dropped.
+struct Gone(SyncSender<Signal>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        // If nobody takes it, the interface has ended.
+        let _ = self.0.send(Signal::KeyboardGone);
     }
 }
 

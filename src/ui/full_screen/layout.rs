@@ -4,7 +4,7 @@
 use ratatui::layout::Rect;
 
 use super::app::App;
-use super::text::columns;
+use super::text::{columns, truncate};
 
 /// Minimum width of the terminal for the list of conversations, in columns.
 const LIST_MIN_WIDTH: u16 = 60;
@@ -47,7 +47,7 @@ pub struct Areas {
 #[must_use]
 pub fn areas(app: &App) -> Areas {
     let mut rest = Rect::new(0, 0, app.size.width, app.size.height);
-    let prompt = columns(&app.prompt());
+    let prompt = columns(&shown_prompt(app, rest.width));
     let input_width = rest.width.saturating_sub(prompt).max(1);
     let most = MAX_INPUT_ROWS.min((rest.height / 3).max(1));
     let input_rows = app.composer.rows(input_width).clamp(1, most);
@@ -60,6 +60,18 @@ pub fn areas(app: &App) -> Areas {
     let has_people = app.size.width >= PEOPLE_MIN_WIDTH && app.has_people();
     let people = has_people.then(|| take_right(&mut rest, PEOPLE_WIDTH));
     Areas { title, conversations, messages: rest, people, status, question, input }
+}
+
+/// Returns what stands before the line that is typed in a terminal of this width: of a long name only
+/// the beginning, so that there is room to type.
+#[must_use]
+pub fn shown_prompt(app: &App, width: u16) -> String {
+    let prompt = app.prompt();
+    let most = (width / 3).max(4);
+    if columns(&prompt) <= most {
+        return prompt;
+    }
+    format!("{}> ", truncate(prompt.trim_end_matches("> "), most.saturating_sub(2)))
 }
 
 /// Takes rows from the bottom of an area, as many as there are.

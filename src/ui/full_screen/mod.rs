@@ -29,7 +29,7 @@ pub mod view;
 use std::collections::VecDeque;
 use std::env;
 use std::io;
-use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -40,6 +40,7 @@ use tokio::sync::mpsc::Sender;
 use self::app::{App, Input};
 use self::backend::LinkBackend;
 use self::driver::{Driver, Signal};
+pub use self::editor::is_editing;
 use self::keyboard::Keyboard;
 use self::text::{ColorScheme, Theme};
 use super::local_time::LocalTimeZone;
@@ -49,6 +50,10 @@ use crate::os::Clock;
 
 /// Capacity of the queue to the thread of the interface.
 const QUEUE_CAPACITY: usize = 1_024;
+
+/// Time after which the chat ends because the terminal takes nothing: signals, such as SIGTERM, are
+/// not handled meanwhile.
+const STUCK_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Longest time for which the end of the program waits until the terminal is restored.
 const END_TIMEOUT: Duration = Duration::from_secs(1);
@@ -122,6 +127,7 @@ fn run(
         signals,
         clock: Clock::start(),
         is_away: false,
+        is_ending: false,
         is_dirty: true,
         next_frame: Duration::ZERO,
     };
@@ -136,10 +142,24 @@ pub fn color_scheme() -> ColorScheme {
 }
 
 impl Screen for FullScreen {
-    /// Passes the event to the thread of the interface. Blocks while its queue is full.
+    /// Passes the event to the thread of the interface. Blocks while its queue is full, because the
+    /// terminal takes nothing, for [`STUCK_TIMEOUT`] at most.
     fn show(&mut self, event: &Event) -> io::Result<()> {
-        let sent = self.signals.send(Signal::Input(Input::Event(event.clone())));
-        sent.map_err(|_| io::ErrorKind::BrokenPipe.into())
+        let clock = Clock::start();
+        let mut signal = Signal::Input(Input::Event(event.clone()));
+        loop {
+            match self.signals.try_send(signal) {
+                Ok(()) => return Ok(()),
+                Err(TrySendError::Disconnected(_)) => return Err(io::ErrorKind::BrokenPipe.into()),
+                Err(TrySendError::Full(_)) if clock.now().since_start() > STUCK_TIMEOUT => {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+                Err(TrySendError::Full(full)) => {
+                    signal = full;
+                    thread::sleep(STUCK_TIMEOUT / 10_000);
+                }
+            }
+        }
     }
 }
 
@@ -153,7 +173,12 @@ impl Drop for FullScreen {
             }
             thread::sleep(END_TIMEOUT / 100);
         }
-        let ended = self.end.recv_timeout(END_TIMEOUT) == Err(mpsc::RecvTimeoutError::Disconnected);
+        let mut ended = self.end.recv_timeout(END_TIMEOUT);
+        // The user's editor has the terminal until the user leaves it.
+        while ended == Err(RecvTimeoutError::Timeout) && is_editing() {
+            ended = self.end.recv_timeout(END_TIMEOUT);
+        }
+        let ended = ended == Err(RecvTimeoutError::Disconnected);
         match self.thread.take() {
             Some(thread) if ended => drop(thread.join()),
             _ => terminal::leave(),

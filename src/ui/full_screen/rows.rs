@@ -4,7 +4,6 @@
 use ratatui::style::{Modifier, Style as CellStyle};
 
 use super::app::{App, Content, Line, MessageLine, PendingMessage, PresenceLine};
-use super::layout::areas;
 use super::text::{Piece, Row, columns, styled, visible, wrap};
 use crate::model::Style;
 
@@ -26,11 +25,11 @@ pub fn item_count(app: &App) -> usize {
     conversation.lines().len() + conversation.pending().len() + ends
 }
 
-/// Returns the rows of an item of the current conversation, at least one. Before a line of another
+/// Returns the rows of an item of the current conversation in a window of this width, at least
+/// one. Before a line of another
 /// day than the one before comes the date; above the first one that was new comes a mark.
 #[must_use]
-pub fn rows_of(app: &App, index: usize) -> Vec<Row> {
-    let width = areas(app).messages.width;
+pub fn rows_of(app: &App, index: usize, width: u16) -> Vec<Row> {
     let conversation = app.shown();
     let lines = conversation.lines();
     if let Some(line) = lines.get(index) {
@@ -62,8 +61,9 @@ fn rows_of_line(app: &App, line: &Line, width: u16) -> Vec<Row> {
     match &line.content {
         Content::Message(message) => message_rows(app, message, width),
         Content::Presence(presence) => {
-            let text = presence_text(presence);
-            wrap(&[blank(INDENT), piece(&text, app.theme.dim)], width, INDENT)
+            // Where it stands, no text of others does.
+            let text = format!("    · {}", presence_text(presence));
+            wrap(&[piece(&text, app.theme.dim)], width, INDENT)
         }
         Content::Note { text, is_error } => {
             let style = if *is_error { app.theme.error } else { app.theme.status };

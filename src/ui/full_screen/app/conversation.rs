@@ -89,6 +89,8 @@ pub enum Older {
     Requested,
     /// There are none.
     None,
+    /// There may be some, but no more lines are kept.
+    Full,
 }
 
 /// Lines of a room or of the direct messages with one person.
@@ -237,6 +239,24 @@ impl Conversation {
         self.insert(self.lines.len(), Line { id, content });
     }
 
+    /// Returns the program's texts at the end, at most three, oldest first.
+    #[must_use]
+    pub fn last_notes(&self) -> Vec<String> {
+        let notes = self.lines.iter().rev().map_while(|it| match &it.content {
+            Content::Note { text, .. } => Some(text.clone()),
+            Content::Message(_) | Content::Presence(_) => None,
+        });
+        let mut notes: Vec<_> = notes.take(3).collect();
+        notes.reverse();
+        notes
+    }
+
+    /// Returns true if no more lines are kept: adding one forgets the oldest.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.lines.len() >= MAX_LINES || self.bytes + usize::from(u16::MAX) >= MAX_BYTES
+    }
+
     /// Adds people who have come or left, to the last line if that is about such changes too.
     pub fn add_presence(&mut self, id: LineId, joined: &[String], left: &[String]) {
         if joined.is_empty() && left.is_empty() {
@@ -375,6 +395,11 @@ impl Conversation {
         self.lines.insert(at, line);
         while self.lines.len() > MAX_LINES || self.bytes > MAX_BYTES {
             let Some(oldest) = self.lines.pop_front() else { break };
+            if let (Scroll::At { line, .. }, Some(next)) = (self.scroll, self.lines.front())
+                && line == oldest.id
+            {
+                self.scroll = Scroll::At { line: next.id, below: 0 };
+            }
             self.bytes = self.bytes.saturating_sub(bytes_of(&oldest));
             // What was forgotten can be requested again.
             if self.older == Older::None {

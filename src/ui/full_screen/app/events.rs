@@ -7,7 +7,7 @@ use super::question::Question;
 use super::{App, Output, Overlay};
 use crate::model::{ConnectionState, Event, ModerationEvent, NameKey};
 use crate::ui::full_screen::text::visible;
-use crate::ui::render::RenderedText;
+use crate::ui::render::{RenderedText, error_line};
 use crate::ui::safe::{safe_line, safe_name};
 
 /// Time in which the user can answer whether somebody may come into the room of peers.
@@ -49,6 +49,7 @@ impl App {
             }
             Event::JoinedServer(joined) => {
                 self.connection.joined();
+                self.trouble = None;
                 self.connection.server_name = safe_line(&joined.server_name);
                 if joined.log_changed {
                     self.forget_found();
@@ -73,9 +74,14 @@ impl App {
                 self.enter(room, *members);
                 self.render(event)
             }
-            Event::Left { room, .. } => {
-                let notes = self.render(event);
-                if let Some(index) = self.conversations.index_of(&Place::Room(room.clone())) {
+            Event::Left { room, is_forced, .. } => {
+                let mut notes = self.render(event);
+                let place = Place::Room(room.clone());
+                // Why the user is out was told there just before.
+                let reasons = self.conversations.find_mut(&place).filter(|_| *is_forced);
+                let reasons = reasons.map(|it| it.last_notes()).unwrap_or_default();
+                notes.splice(0..0, reasons.into_iter().map(|text| error_line(&text)));
+                if let Some(index) = self.conversations.index_of(&place) {
                     self.close(index);
                 }
                 notes
@@ -120,7 +126,10 @@ impl App {
             }
             Event::AdmissionRequested { name } => {
                 self.admissions.push_back((name.clone(), self.now + ADMISSION_TIME));
-                self.outputs.push_back(Output::Bell);
+                self.call(Output::Notify {
+                    title: safe_name(name),
+                    text: "wants to come in".to_owned(),
+                });
                 Vec::new()
             }
             Event::Moderation(event) => self.show_moderation(event),
@@ -202,7 +211,12 @@ impl App {
         self.connection.update(state, self.now);
         let notes = self.render(event);
         match state {
-            ConnectionState::Disconnected { .. } => notes,
+            ConnectionState::Disconnected { reason } => {
+                // Every attempt may fail for the same reason.
+                let is_known = self.trouble.as_deref() == Some(reason);
+                self.trouble = Some(reason.clone());
+                if is_known { Vec::new() } else { notes }
+            }
             ConnectionState::Encrypted { .. } | ConnectionState::Plain { .. }
                 if !self.has_joined =>
             {
@@ -232,6 +246,7 @@ impl App {
             self.end_question();
         }
         self.overlay = Overlay::None;
+        self.was_asked |= matches!(question, Question::Password { .. } | Question::Invite);
         match question {
             Question::Password { .. } => self.composer.set_masked(true),
             _ => self.conversations.current_mut().draft = self.composer.take_draft(),

@@ -121,9 +121,10 @@ impl App {
                     || key.code == KeyCode::Esc
                     || matches!(key.code, KeyCode::Char('n' | 'N'))
             }
-            Question::None if !self.admissions.is_empty() && self.composer.is_empty() => {
+            Question::None if !self.admissions.is_empty() => {
+                let is_alt = key.modifiers.contains(KeyModifiers::ALT);
                 let is_no = matches!(key.code, KeyCode::Char('n' | 'N'));
-                if !is_yes && !is_no {
+                if !is_alt || (!is_yes && !is_no) {
                     return false;
                 }
                 if let Some((name, _)) = self.admissions.pop_front() {

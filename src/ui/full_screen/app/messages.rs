@@ -109,7 +109,7 @@ impl App {
 
     /// Calls the user: rings the bell, and shows a notification if the window has no focus. Does
     /// nothing within [`CALL_INTERVAL`] after the last call, so that nobody can make a noise of it.
-    fn call(&mut self, notice: Output) {
+    pub(super) fn call(&mut self, notice: Output) {
         if self.called_at.is_some_and(|it| self.now < it + CALL_INTERVAL) {
             return;
         }

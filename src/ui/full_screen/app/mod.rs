@@ -104,6 +104,10 @@ pub struct App {
     direct_read: Option<Sequence>,
     /// Time at which it was last said how far the user has read; `None`: not yet.
     marked_at: Option<Duration>,
+    /// Why the last connection has failed or ended; `None`: it has not.
+    trouble: Option<String>,
+    /// True once a password or an invitation was asked for.
+    was_asked: bool,
     /// Time at which the user was last called; `None`: not yet.
     called_at: Option<Duration>,
     /// Number of the next line.
@@ -155,6 +159,8 @@ impl App {
             now: Duration::ZERO,
             direct_read: None,
             marked_at: None,
+            trouble: None,
+            was_asked: false,
             called_at: None,
             next_line: 0,
             next_message: 0,
@@ -268,7 +274,14 @@ impl App {
         if let Some((name, until)) = self.admissions.front() {
             let left = until.saturating_sub(self.now).as_secs();
             let name = safe_name(name);
-            return Some(format!("Let {name} in? Press y or n; in {left} s the answer is yes."));
+            let others = match self.admissions.len() {
+                1 => String::new(),
+                2 => " 1 more asks.".to_owned(),
+                count => format!(" {} more ask.", count - 1),
+            };
+            return Some(format!(
+                "Let {name} in? Press Alt-Y or Alt-N; in {left} s the answer is yes.{others}"
+            ));
         }
         if let Some((candidates, chosen)) = self.composer.candidates().filter(|it| it.0.len() > 1) {
             let shown = candidates.iter().enumerate().map(|(at, it)| {
@@ -280,6 +293,9 @@ impl App {
             0 if self.is_opening() => Some("fetching the messages around it …".to_owned()),
             0 if self.shown().older == Older::Requested => {
                 Some("fetching older messages …".to_owned())
+            }
+            0 if self.shown().older == Older::Full && self.shown().scroll != Scroll::End => {
+                Some("Older messages are not kept here: /search finds them.".to_owned())
             }
             0 => None,
             1 => Some("The message is 1 byte too long.".to_owned()),
@@ -307,6 +323,12 @@ impl App {
             Place::Direct(name) => format!("@{}> ", safe_name(name)),
             Place::Start => "> ".to_owned(),
         }
+    }
+
+    /// Returns true once the user has asked to leave.
+    #[must_use]
+    pub const fn is_leaving(&self) -> bool {
+        self.is_leaving
     }
 
     /// Returns the number of the user's messages that wait for an answer.

@@ -24,44 +24,46 @@ impl App {
     }
 
     /// Returns the time at which to say how far the user has read what is shown; `None` if there is
-    /// nothing new to say.
+    /// nothing to say now.
     pub(super) fn next_mark(&self) -> Option<Duration> {
-        let conversation = self.conversations.current();
-        let sequence = conversation.last_sequence()?;
-        let is_told = conversation.told_mark.is_some_and(|it| it >= sequence);
-        let is_due = !is_told && self.dialect() == Dialect::Server;
-        is_due.then(|| self.marked_at.map_or(Duration::ZERO, |it| it + MARK_INTERVAL))
+        self.mark()?;
+        Some(self.marked_at.map_or(Duration::ZERO, |it| it + MARK_INTERVAL))
     }
 
     /// Says how far the user has read what is shown, for their other devices: every
-    /// [`MARK_INTERVAL`] at most. Direct messages have one mark, so it waits for those that are
-    /// unread elsewhere.
+    /// [`MARK_INTERVAL`] at most.
     pub(super) fn mark_read(&mut self) {
-        if self.next_mark().is_none_or(|it| it > self.now) || !self.connection.is_up() {
+        if self.next_mark().is_none_or(|it| it > self.now) {
             return;
         }
+        let Some((room, sequence)) = self.mark() else { return };
+        if room.is_none() {
+            self.direct_read = Some(sequence);
+        }
+        self.conversations.current_mut().told_mark = Some(sequence);
+        self.marked_at = Some(self.now);
+        self.request(Command::MarkRead { room, sequence: Some(sequence) });
+    }
+
+    /// Returns the room, or `None` for direct messages, and how far the user has read there, if that
+    /// is not told yet and can be told now. Direct messages have one mark, so it waits for those
+    /// that are unread elsewhere.
+    fn mark(&self) -> Option<(Option<String>, Sequence)> {
         let conversation = self.conversations.current();
-        let Some(sequence) = conversation.last_sequence() else { return };
-        let room = match &conversation.place {
-            Place::Start => return,
-            Place::Room(room) => Some(room.clone()),
+        let sequence = conversation.last_sequence()?;
+        let is_told = conversation.told_mark.is_some_and(|it| it >= sequence);
+        if is_told || self.dialect() == Dialect::Peers || !self.connection.is_up() {
+            return None;
+        }
+        match &conversation.place {
+            Place::Start => None,
+            Place::Room(room) => Some((Some(room.clone()), sequence)),
             Place::Direct(_) => {
                 let is_unread =
                     |it: &Conversation| matches!(it.place, Place::Direct(_)) && it.unread > 0;
-                if self.conversations.iter().any(is_unread) {
-                    return;
-                }
-                None
+                let is_known = self.direct_read.is_some_and(|it| it >= sequence);
+                (!is_known && !self.conversations.iter().any(is_unread)).then_some((None, sequence))
             }
-        };
-        self.conversations.current_mut().told_mark = Some(sequence);
-        if room.is_none() {
-            if self.direct_read.is_some_and(|it| it >= sequence) {
-                return;
-            }
-            self.direct_read = Some(sequence);
         }
-        self.marked_at = Some(self.now);
-        self.request(Command::MarkRead { room, sequence: Some(sequence) });
     }
 }

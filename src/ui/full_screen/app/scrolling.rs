@@ -1,7 +1,9 @@
 //! Scrolling: by rows of the screen, fast and without a jump when lines are added.
 
+use ratatui::layout::Size;
+
 use super::App;
-use super::conversation::Scroll;
+use super::conversation::{Older, Scroll};
 use crate::model::Dialect;
 use crate::ui::full_screen::layout::areas;
 use crate::ui::full_screen::rows::{item_count, rows_of};
@@ -25,11 +27,12 @@ impl App {
         if count == 0 {
             return self.request_older();
         }
+        let width = self.message_width();
         let top = self.top_anchor();
         let mut at = self.anchor();
         at.below = at.below.saturating_add(rows);
         while at.index > top.map_or(0, |it| it.index) {
-            let height = rows_of(self, at.index).len();
+            let height = rows_of(self, at.index, width).len();
             if at.below < height {
                 break;
             }
@@ -48,16 +51,17 @@ impl App {
 
     /// Scrolls down by this many rows, at most to the end.
     pub(super) fn scroll_down(&mut self, rows: usize) {
+        let width = self.message_width();
         let mut at = self.anchor();
         let mut left = rows;
         while left > at.below {
             left -= at.below;
             at = Anchor { index: at.index + 1, below: 0 };
-            if at.index >= item_count(self) {
+            if at.index >= self.end_of_lines() {
                 self.shown_mut().scroll = Scroll::End;
                 return self.load_newer();
             }
-            at.below = rows_of(self, at.index).len();
+            at.below = rows_of(self, at.index, width).len();
         }
         at.below -= left;
         self.set_anchor(at);
@@ -74,17 +78,34 @@ impl App {
         let conversation = self.shown();
         match conversation.scroll {
             Scroll::End => Anchor { index: item_count(self).saturating_sub(1), below: 0 },
-            Scroll::At { line, below } => Anchor { index: conversation.index_of(line), below },
+            Scroll::At { line, below } => {
+                let index = conversation.index_of(line);
+                // In a wider window the line has fewer rows than when it was scrolled.
+                let rows = rows_of(self, index, self.message_width()).len();
+                Anchor { index, below: below.min(rows.saturating_sub(1)) }
+            }
         }
+    }
+
+    /// Returns the width of the window with the messages.
+    fn message_width(&self) -> u16 {
+        areas(self).messages.width
+    }
+
+    /// Returns the number of items that the window can be scrolled to: without the user's messages
+    /// on their way.
+    fn end_of_lines(&self) -> usize {
+        item_count(self) - self.shown().pending().len()
     }
 
     /// Returns the anchor with which the first row is the highest one shown; `None` if all rows fit
     /// into the window.
     fn top_anchor(&self) -> Option<Anchor> {
-        let height = usize::from(areas(self).messages.height);
+        let Size { width, height } = areas(self).messages.as_size();
+        let height = usize::from(height);
         let mut rows = 0;
         for index in 0..item_count(self) {
-            rows += rows_of(self, index).len();
+            rows += rows_of(self, index, width).len();
             if rows > height {
                 return Some(Anchor { index, below: rows - height });
             }
@@ -97,25 +118,42 @@ impl App {
         let last = item_count(self).saturating_sub(1);
         let conversation = self.shown_mut();
         let is_end = at.index > last || (at.index == last && at.below == 0);
-        conversation.scroll = match conversation.lines().get(at.index) {
-            Some(line) if !is_end => Scroll::At { line: line.id, below: at.below },
+        // The user's messages on their way are passed in one step.
+        let is_pending = at.index >= conversation.lines().len();
+        let (line, below) = match conversation.lines().get(at.index) {
+            Some(line) => (Some(line), at.below),
+            None => (conversation.lines().back(), 0),
+        };
+        conversation.scroll = match line {
+            Some(line) if !is_end && (!is_pending || !conversation.pending().is_empty()) => {
+                Scroll::At { line: line.id, below }
+            }
             _ => Scroll::End,
         };
     }
 
     /// Scrolls so that the item with this index is in the middle.
     pub(super) fn center(&mut self, index: usize) {
-        let height = usize::from(areas(self).messages.height);
+        let Size { width, height } = areas(self).messages.as_size();
+        let height = usize::from(height);
         let mut at = Anchor { index, below: 0 };
-        let mut left = height.saturating_sub(rows_of(self, index).len()) / 2;
+        let mut left = height.saturating_sub(rows_of(self, index, width).len()) / 2;
         while left > 0 && at.index + 1 < item_count(self) {
             at.index += 1;
-            let rows = rows_of(self, at.index).len();
+            let rows = rows_of(self, at.index, width).len();
             at.below = rows.saturating_sub(left);
             left = left.saturating_sub(rows);
         }
         self.set_anchor(at);
         self.fill_window();
+    }
+
+    /// Keeps the window full while the user reads back: the terminal's size may have changed, and
+    /// lines above may have been forgotten.
+    pub fn keep_window_full(&mut self) {
+        if self.shown().scroll != Scroll::End {
+            self.fill_window();
+        }
     }
 
     /// Scrolls down so far that no rows at the top of the window are empty.
@@ -132,7 +170,9 @@ impl App {
 
     /// Requests older messages of the room, unless they are on their way or there are none.
     fn request_older(&mut self) {
-        if self.dialect() == Dialect::Server && self.connection.is_up() {
+        if self.shown().is_full() {
+            self.shown_mut().older = Older::Full;
+        } else if self.dialect() == Dialect::Server && self.connection.is_up() {
             self.load_older(OLDER_MESSAGES);
         }
     }

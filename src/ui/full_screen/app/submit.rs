@@ -9,7 +9,7 @@ use super::question::Question;
 use super::window_command::{self, WindowCommand};
 use super::{App, Output, Overlay};
 use crate::model::{
-    ChatCommand, Command, Dialect, InvitationCode, Password, Request, RequestTag, Style,
+    ChatCommand, Command, Dialect, InvitationCode, Password, Request, RequestTag, Style, Username,
 };
 use crate::ui::execute::{AfterLine, RequestSink, execute_line};
 use crate::ui::full_screen::text::Theme;
@@ -84,6 +84,12 @@ impl App {
                 Ok(command) => self.execute_window_command(command),
                 Err(error_text) => self.note(&error_text, true),
             }
+            return;
+        }
+        // Perhaps the answer to a question that has not come again yet: nobody else must read it.
+        if !self.has_joined && self.was_asked && !text.starts_with('/') {
+            self.composer.set_text(text);
+            self.note("You are not in the chat yet, so this was not sent.", true);
             return;
         }
         if !self.has_joined && text.trim_start().starts_with("/ignore") {
@@ -171,6 +177,10 @@ impl App {
             WindowCommand::Query(_) if self.dialect() == Dialect::Peers => {
                 self.note("There are no direct messages without a server.", true);
             }
+            WindowCommand::Query(name) if Username::new(&name).is_err() => {
+                let name = safe_name(&name);
+                self.note(&format!("{name} cannot be a name. For a room, type /join ROOM."), true);
+            }
             WindowCommand::Query(name) => self.show_person(name),
             WindowCommand::Close => match self.conversations.current().place.clone() {
                 Place::Room(_) => self.execute("/leave"),
@@ -236,12 +246,20 @@ impl App {
         self.select_current_room();
     }
 
-    /// Closes a conversation. If it is shown, what the user was typing stays in the line.
+    /// Closes a conversation. If it is shown, what the user was typing goes into the history of typed
+    /// lines, and what they were typing in the one that is shown then comes back.
     pub(super) fn close(&mut self, index: usize) {
-        if index == self.conversations.current_index() {
+        let is_shown = index == self.conversations.current_index();
+        if is_shown {
             self.close_context();
         }
         self.conversations.remove(index);
+        if is_shown && !self.question.takes_line() {
+            // What was being typed was meant for the place that is gone: Up brings it back.
+            self.composer.discard();
+            let draft = std::mem::take(&mut self.conversations.current_mut().draft);
+            self.composer.restore_draft(draft);
+        }
         self.select_current_room();
     }
 

@@ -453,8 +453,8 @@ impl Composer {
     }
 
     /// Removes the text. The history keeps it, and Ctrl-_ brings it back.
-    fn discard(&mut self) {
-        if self.is_masked() {
+    pub fn discard(&mut self) {
+        if self.is_masked() || self.is_empty() {
             self.clear();
         } else {
             self.keep_in_history();

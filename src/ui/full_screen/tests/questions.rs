@@ -64,6 +64,19 @@ fn invitation_is_asked_for() {
     assert!(matches!(only_command(&mut desk), Command::Quit));
 }
 
+/// What is typed while the answer to a question is on its way is not sent to everybody.
+#[test]
+fn answer_that_is_typed_early_is_not_sent() {
+    let mut desk = Desk::new(80, 12);
+    desk.event(Event::PasswordWanted { again: false });
+    desk.enter_line("wrong");
+    desk.take_requests();
+    desk.enter_line("sesame");
+    assert!(desk.take_requests().is_empty());
+    assert_eq!(desk.app.composer.text(), "sesame");
+    assert!(desk.screen().contains("You are not in the chat yet"), "{}", desk.screen());
+}
+
 /// Ctrl-C clears the line first, and asks before it leaves. Nothing that was typed is lost.
 #[test]
 fn control_c_asks_before_it_leaves() {
@@ -121,7 +134,7 @@ fn long_paste_is_asked_about() {
     assert_eq!(desk.take_said().1, text);
 }
 
-/// A peer that asks shows who wants to come in; y and n answer, unless something is being typed.
+/// A peer that asks shows who wants to come in; Alt-Y and Alt-N answer.
 #[test]
 fn admission_is_a_question_in_the_window() {
     let mut desk = Desk::with_dialect(80, 12, Dialect::Peers);
@@ -137,17 +150,20 @@ fn admission_is_a_question_in_the_window() {
         desk.event(Event::AdmissionRequested { name: name.to_owned() });
     };
     ask(&mut desk, "bob");
-    assert!(desk.screen().contains("Let bob in? Press y or n"), "{}", desk.screen());
-    desk.write("n");
+    assert!(desk.screen().contains("Let bob in? Press Alt-Y or Alt-N"), "{}", desk.screen());
+    desk.press(KeyCode::Char('n'), KeyModifiers::ALT);
     let Command::Peer(PeerCommand::Admit { name, is_welcome: false }) = only_command(&mut desk)
     else {
         panic!()
     };
     assert_eq!(name, "bob");
-    desk.write("wh");
+    // A message that begins with one of the letters is no answer.
     ask(&mut desk, "carl");
-    desk.write("y");
-    assert_eq!(desk.app.composer.text(), "why");
+    ask(&mut desk, "dora");
+    assert!(desk.screen().contains("1 more asks."), "{}", desk.screen());
+    desk.write("no wait");
+    assert_eq!(desk.app.composer.text(), "no wait");
+    assert!(desk.take_requests().is_empty());
     // After ten seconds the question has answered itself.
     desk.now += Duration::from_secs(11);
     desk.input(Input::Tick);

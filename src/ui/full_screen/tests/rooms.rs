@@ -6,7 +6,8 @@ use ratatui::crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEvent, 
 
 use super::desk::Desk;
 use crate::model::{
-    ChatCommand, Command, Dialect, Event, Message, Request, RequestTag, RoomSelector, Sequence,
+    ChatCommand, Command, ConnectionState, Dialect, Event, Message, Request, RequestTag,
+    RoomSelector, Sequence,
 };
 use crate::ui::full_screen::app::{App, Input};
 
@@ -269,6 +270,59 @@ fn left_rooms_are_closed() {
     assert_eq!(labels(&desk).len(), 2);
     desk.join(&["lobby"]);
     assert_eq!(labels(&desk).len(), 1);
+}
+
+/// Who is sent out of a room reads why, and does not send to another room what was meant for it.
+#[test]
+fn kick_tells_its_reason_and_sends_nothing_elsewhere() {
+    let mut desk = Desk::in_lobby(80, 12);
+    desk.write("draft of the lobby");
+    desk.event(Event::Entered { tag: RequestTag::default(), room: "attic".to_owned(), members: 2 });
+    desk.press(KeyCode::Char('2'), KeyModifiers::ALT);
+    desk.write("my secret");
+    let text = "you have been sent out of #attic: because".to_owned();
+    desk.event(Event::Problem { code: 0, text });
+    let (tag, room) = (RequestTag::default(), "attic".to_owned());
+    desk.event(Event::Left { tag, room, is_forced: true });
+    let screen = desk.screen();
+    assert!(screen.contains("sent out of #attic: because"), "{screen}");
+    assert!(screen.contains("you are no longer in #attic"), "{screen}");
+    assert_eq!(desk.app.composer.text(), "draft of the lobby");
+    desk.press(KeyCode::Up, KeyModifiers::NONE);
+    assert_eq!(desk.app.composer.text(), "my secret");
+}
+
+/// The program sleeps while there is nothing to say about what was read.
+#[test]
+fn nothing_is_due_while_marks_cannot_be_told() {
+    let mut desk = Desk::in_lobby(80, 12);
+    desk.hear("bob", "one");
+    desk.hear("bob", "two");
+    let reason = "the server has closed the connection".to_owned();
+    desk.event(Event::Connection(ConnectionState::Disconnected { reason }));
+    assert_eq!(desk.app.next_tick(), None);
+    desk.event(Event::Connection(ConnectionState::Responsive));
+    assert!(desk.app.next_tick().is_some());
+    // Direct messages have one mark.
+    desk.hear_direct("carla", "hey");
+    desk.hear_direct("bob", "psst");
+    desk.now += Duration::from_secs(10);
+    desk.press(KeyCode::Char('3'), KeyModifiers::ALT);
+    assert_eq!(shown(&desk), "@bob");
+    desk.now += Duration::from_secs(10);
+    desk.input(Input::Tick);
+    assert_eq!(desk.app.next_tick(), None);
+}
+
+/// A server that cannot be reached is told once, not at every attempt.
+#[test]
+fn equal_troubles_are_told_once() {
+    let mut desk = Desk::in_lobby(80, 16);
+    for _ in 0..5 {
+        let reason = "Cannot connect to Club: connection refused.".to_owned();
+        desk.event(Event::Connection(ConnectionState::Disconnected { reason }));
+    }
+    assert_eq!(desk.screen().matches("connection refused").count(), 1, "{}", desk.screen());
 }
 
 /// People who come and leave between two messages are one line.

@@ -1,6 +1,7 @@
 //! Scrolling: rows, older messages, and that nothing jumps.
 
 use ratatui::crossterm::event::{KeyCode, KeyModifiers, MouseEvent, MouseEventKind};
+use ratatui::layout::Size;
 
 use super::desk::{Desk, message};
 use crate::model::{ChatCommand, Command, Event, Message, RequestTag};
@@ -80,6 +81,46 @@ fn older_messages_come_without_a_jump() {
     desk.press(KeyCode::PageUp, KeyModifiers::NONE);
     assert!(desk.take_requests().is_empty());
     assert!(rows(&mut desk)[0].contains("message 901"));
+}
+
+/// Page Up also works while the user's own messages wait.
+#[test]
+fn reading_back_works_beside_waiting_messages() {
+    let mut desk = desk_with_messages();
+    for number in 0..20 {
+        desk.enter_line(&format!("waiting {number}"));
+    }
+    desk.press(KeyCode::PageUp, KeyModifiers::NONE);
+    desk.press(KeyCode::PageUp, KeyModifiers::NONE);
+    assert!(rows(&mut desk).len() > 3, "{}", desk.screen());
+    for _ in 0..5 {
+        desk.press(KeyCode::PageDown, KeyModifiers::NONE);
+    }
+    assert_eq!(desk.app.conversations.current().scroll, Scroll::End);
+}
+
+/// Whoever reads back sees a full window, whatever is forgotten above and however wide it becomes.
+#[test]
+fn window_stays_full() {
+    let mut desk = Desk::in_lobby(40, 14);
+    for _ in 0..3 {
+        desk.hear("bob", &"long words ".repeat(60));
+    }
+    desk.press(KeyCode::PageUp, KeyModifiers::NONE);
+    desk.press(KeyCode::PageUp, KeyModifiers::NONE);
+    desk.input(Input::Resize(Size { width: 200, height: 14 }));
+    assert!(desk.screen().contains("long words"), "{}", desk.screen());
+    let mut desk = desk_with_messages();
+    desk.press(KeyCode::PageUp, KeyModifiers::NONE);
+    for sequence in 2_000..13_000 {
+        hear(&mut desk, sequence, false);
+    }
+    assert!(rows(&mut desk).len() > 8, "{}", desk.screen());
+    desk.press(KeyCode::Home, KeyModifiers::ALT);
+    desk.take_requests();
+    desk.press(KeyCode::PageUp, KeyModifiers::NONE);
+    assert!(desk.take_requests().is_empty(), "what would be forgotten at once is not requested");
+    assert!(desk.screen().contains("/search finds them"), "{}", desk.screen());
 }
 
 /// Row by row from the end to the beginning, every row of every message is on the screen once.

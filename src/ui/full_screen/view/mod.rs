@@ -19,7 +19,7 @@ pub use self::lists::{first_listed, person_at};
 pub use self::search::{hit_at, hits_that_fit};
 pub(super) use self::status::draw_line;
 use super::app::{App, Overlay, Scroll};
-use super::layout::areas;
+use super::layout::{areas, shown_prompt};
 use super::rows::{item_count, rows_of};
 use super::text::{Row, columns};
 
@@ -43,6 +43,7 @@ pub struct Drawn {
 
 /// Draws the whole screen.
 pub fn draw(app: &mut App, buffer: &mut Buffer) -> Drawn {
+    app.keep_window_full();
     let areas = areas(app);
     buffer.set_style(buffer.area, app.theme.base);
     let mut links = Vec::new();
@@ -79,7 +80,7 @@ fn draw_messages(app: &App, area: Rect, buffer: &mut Buffer, links: &mut Vec<Lin
     let mut y = area.bottom();
     while index > 0 && y > area.top() {
         index -= 1;
-        let rows = rows_of(app, index);
+        let rows = rows_of(app, index, area.width);
         let shown = rows.len().saturating_sub(below);
         below = 0;
         for row in rows.iter().take(shown).rev() {
@@ -113,7 +114,7 @@ fn draw_input(app: &mut App, area: Rect, buffer: &mut Buffer) -> Position {
     if area.is_empty() {
         return area.as_position();
     }
-    let prompt = app.prompt();
+    let prompt = shown_prompt(app, area.width);
     let width = columns(&prompt).min(area.width.saturating_sub(2));
     buffer.set_stringn(area.x, area.y, &prompt, usize::from(width), app.theme.title);
     let area = Rect { x: area.x + width, width: area.width - width, ..area };

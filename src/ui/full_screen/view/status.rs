@@ -31,7 +31,11 @@ pub(super) fn draw_title(app: &App, area: Rect, buffer: &mut Buffer) {
 
 /// Draws the status line: the connection on the left; on the right encryption, latency, people.
 pub(super) fn draw_status(app: &App, area: Rect, buffer: &mut Buffer) {
-    let mut left = vec![app.connection.describe(app.dialect(), app.now)];
+    let mut left = Vec::new();
+    if app.is_leaving() {
+        left.push("leaving (Ctrl-C: at once)".to_owned());
+    }
+    left.push(app.connection.describe(app.dialect(), app.now));
     match app.waiting_messages() {
         0 => {}
         1 => left.push("1 message waiting".to_owned()),
