@@ -640,6 +640,6 @@ fn damaged_ignore_list_is_reported_and_kept() {
     assert_eq!((&error["code"], &error["name"]), (&json!(0), &json!("client")));
     bot.request(&json!({"type": "ignored"}));
     let answer = bot.next_of_type("ignored");
-    assert_eq!(answer, json!({"type": "ignored", "names": [], "saved": false}));
+    assert_eq!(answer, json!({"type": "ignored", "names": [], "persons": [], "saved": false}));
     assert_eq!(fs::read_to_string(file).unwrap(), "damaged");
 }

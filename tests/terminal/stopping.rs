@@ -79,7 +79,7 @@ fn a_shell_stops_the_program_and_goes_on_with_it() {
     // The shell reads lines, and the terminal echoes them.
     shell.enter("echo sum-$((40+2))");
     shell.expect("sum-42");
-    // It is stopped from outside as well, while it has the terminal.
+    // And back again.
     shell.enter("fg");
     shell.wait_for("the chat", |it| it.is_alternate && it.has_typed("#lobby> draft"));
     shell.type_text(&format!("s{}", key::ENTER));

@@ -115,12 +115,12 @@ fn run(
     let backend = LinkBackend::new();
     let size = backend.size()?;
     let theme = Theme::new(scheme);
-    let mut terminal = Terminal::new(backend)?;
+    let mut screen = Terminal::new(backend)?;
     // The first questions may be on the screen.
-    terminal.clear()?;
+    terminal::while_entered(|| screen.clear())?;
     let driver = Driver {
         app: App::new(view, LocalTimeZone::system(), theme, size, patience),
-        terminal,
+        terminal: screen,
         requests,
         unsent: VecDeque::new(),
         keyboard: Keyboard::spawn(signals.clone())?,
@@ -143,7 +143,7 @@ pub fn color_scheme() -> ColorScheme {
 
 impl Screen for FullScreen {
     /// Passes the event to the thread of the interface. Blocks while its queue is full, because the
-    /// terminal takes nothing, for [`STUCK_TIMEOUT`] at most.
+    /// terminal takes nothing, for 20 seconds at most; then it is an error.
     fn show(&mut self, event: &Event) -> io::Result<()> {
         let clock = Clock::start();
         let mut signal = Signal::Input(Input::Event(event.clone()));
