@@ -127,6 +127,8 @@ pub struct Conversation {
     pub attention: Attention,
     /// Number of people, as far as it is known.
     pub people: Option<u32>,
+    /// True if the user has written here.
+    pub has_own: bool,
     /// Message that the user has looked for, which is marked; `None`: none.
     pub marked: Option<Sequence>,
 }
@@ -155,6 +157,7 @@ impl Conversation {
             draft: Draft::default(),
             attention,
             people: None,
+            has_own: false,
             marked: None,
         }
     }
@@ -200,6 +203,7 @@ impl Conversation {
     /// Adds a message. One of the server's log is placed by its sequence, and replaces the one that
     /// is there already; others go to the end. Returns true if it was not there before.
     pub fn add_message(&mut self, id: LineId, message: MessageLine) -> bool {
+        self.has_own |= message.own;
         let at = match message.sequence {
             Some(sequence) => match self.place_of(sequence) {
                 Ok(at) => {
@@ -276,6 +280,7 @@ impl Conversation {
 
     /// Adds a message of the user that is on its way.
     pub fn add_pending(&mut self, pending: PendingMessage) {
+        self.has_own = true;
         self.pending.push(pending);
     }
 

@@ -2,8 +2,9 @@
 
 use super::conversation::{Conversation, Place};
 
-/// Maximum number of conversations with one person each. Beyond it, the one that was read and used
-/// longest ago is closed.
+/// Maximum number of conversations with one person each in which the user has not written. Beyond
+/// it, the oldest one that was read is closed, or else the oldest one: strangers cannot fill the
+/// memory, nor close the conversations of others.
 const MAX_DIRECT: usize = 100;
 
 /// All conversations, and which of them is shown. There is always one.
@@ -113,7 +114,7 @@ impl Conversations {
 
     /// Closes conversations with one person each beyond the limit.
     fn forget_direct(&mut self) {
-        let is_direct = |it: &Conversation| matches!(it.place, Place::Direct(_));
+        let is_direct = |it: &Conversation| matches!(it.place, Place::Direct(_)) && !it.has_own;
         while self.list.iter().filter(|it| is_direct(it)).count() >= MAX_DIRECT {
             let candidates = || {
                 self.list.iter().enumerate().filter(|(at, it)| is_direct(it) && *at != self.current)
@@ -201,10 +202,12 @@ mod tests {
         all.open(&person("first"));
         all.show(1);
         all.open(&person("unread")).unread = 1;
+        all.open(&person("friend")).has_own = true;
         for number in 0..200 {
             all.open(&person(&format!("stranger{number}")));
         }
-        assert_eq!(all.len(), 1 + MAX_DIRECT);
+        assert_eq!(all.len(), 2 + MAX_DIRECT);
+        assert!(all.index_of(&person("friend")).is_some());
         assert!(all.index_of(&person("unread")).is_some());
         assert_eq!(all.current().place, person("first"));
         assert_eq!(all.next_unread(), all.index_of(&person("unread")));
