@@ -14,7 +14,7 @@ class ProtocolError(Exception):
 
 
 # The tables of section 14: kind, name, and fields in order. `?` is an option, `*` a list, `~` a field that may be
-# missing: the frame then ends before it, and it is none or zero.
+# missing: the frame then ends before it, and it is none, zero or empty.
 FRAME_TABLES = """
  1 hello magic:bytes4 min_version:u16 max_version:u16 features:u64 client_name:string client_version:string
  2 join username:string password:string? rooms:string* token:bytes16? position:position? \
@@ -55,7 +55,7 @@ FRAME_TABLES = """
 73 accepted reference:u64
 74 notice code:u16 text:string
 75 error code:u16 about:u16 reference:u64 retry_after:u32 text:string
-76 done about:u16 reference:u64 affected:u32
+76 done about:u16 reference:u64 affected:u32 page:string~
 77 removed room:string sequence:u64 by:string reason:string
 79 topic_changed room:string text:string by:string time:u64
 80 room_modes room:string slow:u32 moderated:bool
@@ -110,9 +110,11 @@ def encode_value(field_type, value):
 
 
 def default(field_type):
-    """Return what a field that may be missing then is: none for an option, else zero."""
+    """Return what a field that may be missing then is: none for an option, else zero or empty."""
     if field_type.endswith("?~"):
         return None
+    if field_type == "string~":
+        return ""
     return bytes(int(field_type[5:-1])) if field_type.startswith("bytes") else 0
 
 
