@@ -61,10 +61,12 @@ function parseCommand(command: string, text: string, room: string | null): Line 
     case "moderation":
       return { kind: "view", view: "help" };
     case "rooms":
+    case "list":
       return { kind: "view", view: "rooms" };
     case "bans":
       return text === "" || text === "--server" ? { kind: "bans", isServer: text !== "" || room === null } : null;
     case "who":
+    case "names":
       return { kind: "people", room: roomName };
     case "search":
       return { kind: "search", query: text };
@@ -77,6 +79,7 @@ function parseCommand(command: string, text: string, room: string | null): Line 
     case "join":
       return roomName ? { kind: "request", request: { type: "join", room: roomName } } : null;
     case "leave":
+    case "part":
       return { kind: "leave", room: roomName };
     case "room":
       return { kind: "room", room: roomName };

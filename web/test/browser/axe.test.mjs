@@ -47,6 +47,7 @@ for (const colorScheme of ["light", "dark"]) {
   for (const device of Object.keys(DEVICES)) {
     test(`axe finds nothing: ${device}, ${colorScheme}`, async () => {
       const page = await open(device, colorScheme);
+      await page.locator("#name").waitFor();
       await check(page, "name");
       await page.fill("#name", "bob");
       await page.press("#name", "Enter");
