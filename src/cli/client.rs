@@ -1,8 +1,9 @@
 //! Command line of `chat-client`.
 
 mod end;
+mod forget;
+mod send;
 
-use std::io::{Read, Write, stderr, stdin, stdout};
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,24 +15,25 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use tokio::sync::mpsc::Receiver;
 
 use self::end::{end_reason_and_code, exit_code};
+use self::forget::{ForgetArgs, forget_server};
+use self::send::{SendArgs, send_message};
 use super::discover::{self, DiscoverArgs};
 use super::exit::{Failure, os_failure, usage_failure};
 use super::first_questions::{self, name_default};
 use super::frontend::{self, RememberingScreen};
 use super::signals::termination_signal;
 use super::{print_clap_message, print_error};
-use crate::client::{Destination, Setup, UserKey, WrongKey, forget_fingerprint, run as drive};
+use crate::client::{Destination, Setup, UserKey, WrongKey, run as drive};
 use crate::config::client::{Config, PartialConfig, split_rooms};
 use crate::config::remembered_name::RememberedName;
 use crate::config::remembered_server::RememberedServer;
 use crate::config::user::{default_username, state_directory};
 use crate::link::{EndReason, Settings};
-use crate::model::{ChatCommand, Command, Request, RequestTag, RoomSelector, ServerId, Style};
+use crate::model::Request;
 use crate::os::random_bytes;
-use crate::text_input;
 use crate::tls::{Fingerprint, FingerprintDigits, SaidFingerprint, ServerLink};
 use crate::ui::full_screen::start::{Entered, Questions, ServerChoice, ServerQuestion};
-use crate::ui::{PlainScreen, Screen, SharedViewState};
+use crate::ui::{Screen, SharedViewState};
 
 /// Chat on a pi-chat server.
 ///
@@ -126,13 +128,6 @@ struct CommonArgs {
     fingerprint: Option<FingerprintDigits>,
 }
 
-/// Flags of `forget`.
-#[derive(Args)]
-struct ForgetArgs {
-    /// The server, as in the message about its key: an id, chats://host:port or a link
-    server: String,
-}
-
 /// Flags of a chat.
 #[derive(Args)]
 struct ChatArgs {
@@ -153,25 +148,6 @@ struct ChatArgs {
     /// Read and print JSON, one object per line (docs/json.md)
     #[arg(long)]
     json: bool,
-    /// Shared flags.
-    #[command(flatten)]
-    common: CommonArgs,
-}
-
-/// Flags of `send`.
-#[derive(Args)]
-struct SendArgs {
-    /// host, host:port, [::1]:port, chats://host (TLS), chat://host (unencrypted), or the link that
-    /// `chat-server invite` shows
-    /// [default: the server on this network]
-    #[arg(long, value_name = "SERVER")]
-    server: Option<String>,
-    /// Send it to this person only
-    #[arg(long, value_name = "NAME")]
-    to: Option<String>,
-    /// The message [default: all of the input]; the server can come before it
-    #[arg(value_name = "[SERVER] TEXT", num_args = 0..=2)]
-    words: Vec<String>,
     /// Shared flags.
     #[command(flatten)]
     common: CommonArgs,
@@ -229,24 +205,6 @@ impl ChatArgs {
             Some(port) => format!("{place}:{port}"),
             None => place.clone(),
         })
-    }
-}
-
-impl SendArgs {
-    /// Returns the server, `None` if none is given, and the text, `None` to read the input. A
-    /// single argument is the text.
-    ///
-    /// # Errors
-    /// The server is given twice.
-    fn server_and_text(&self) -> Result<(Option<String>, Option<String>)> {
-        match (&self.server, self.words.as_slice()) {
-            (server, []) => Ok((server.clone(), None)),
-            (server, [text]) => Ok((server.clone(), Some(text.clone()))),
-            (None, [server, text, ..]) => Ok((Some(server.clone()), Some(text.clone()))),
-            (Some(_), [..]) => bail!(
-                "the server is given twice: leave out --server, or the server before the text"
-            ),
-        }
     }
 }
 
@@ -418,35 +376,6 @@ fn said_fingerprint(
     }
 }
 
-/// Runs `chat-client forget`: forgets the fingerprint of a server. Returns the exit code.
-///
-/// # Errors
-/// The argument is no id and no address, or the file cannot be removed.
-fn forget_server(command: &ForgetArgs) -> Result<u8, Failure> {
-    let text = &command.server;
-    let key = match text.parse::<ServerId>() {
-        Ok(id) => Some(format!("id {id}")),
-        Err(_) => {
-            let link = text.parse::<ServerLink>();
-            let link = link.with_context(|| format!("“{text}” is not the address of a server"));
-            Destination::from(link.map_err(usage_failure)?.address).trust_key()
-        }
-    };
-    let key = key
-        .context("the port is missing: write chats://HOST:PORT, as the message about the key does");
-    let key = key.map_err(usage_failure)?;
-    let Some(directory) = state_directory() else { return Ok(0) };
-    let is_forgotten = forget_fingerprint(&directory, &key).map_err(|it| os_failure(it.into()))?;
-    let told = if is_forgotten {
-        "The key is forgotten."
-    } else {
-        "There was no key of this server to forget."
-    };
-    // Standard output may be closed.
-    let _ = writeln!(stdout(), "{told}");
-    Ok(0)
-}
-
 /// Returns the file with the username that the user has chosen when they were asked. `None` if
 /// the user has no home directory.
 fn remembered_name() -> Option<RememberedName> {
@@ -509,39 +438,6 @@ fn driver_setup(
         ignore_list: None,
         throttle_requests,
     })
-}
-
-/// Runs `chat-client send`: sends one message, waits for its acknowledgement, and leaves. Gives up
-/// when no answer has come for the time of the `timeout` setting. If the command line has no text,
-/// sends all of standard input as one message, without line endings at its end, and with LF for
-/// each CR LF. Without `--to`, the message goes to the first room. Returns the exit code.
-fn send_message(send: SendArgs) -> Result<u8, Failure> {
-    let (server, text) = send.server_and_text().map_err(usage_failure)?;
-    let config = send.common.load_config(server, false)?;
-    let text = match text {
-        Some(text) => text,
-        None => {
-            let mut bytes = Vec::new();
-            let text = stdin().read_to_end(&mut bytes).and_then(|_| text_input::decode(&bytes));
-            let text = text.context("cannot read the input").map_err(usage_failure)?;
-            text.trim_end_matches(['\n', '\r']).replace("\r\n", "\n")
-        }
-    };
-    let command = match send.to {
-        Some(to) => ChatCommand::Direct { to, session: None, style: Style::SAID, text },
-        None => ChatCommand::Say { room: RoomSelector::First, style: Style::SAID, text },
-    };
-    let setup = driver_setup(&config, &send.common, UiMode::Silent, false).map_err(os_failure)?;
-    let (requests, request_queue) = frontend::request_queue();
-    let patience = Duration::from_secs(config.timeout.into());
-    for command in [Command::Chat(command), Command::Finish { patience }] {
-        // Sending cannot fail: the queue is empty and holds both.
-        let _ = requests.try_send(Request { tag: RequestTag::default(), command });
-    }
-    let mut screen =
-        PlainScreen::new(stdout(), stderr(), false, SharedViewState::default()).quiet();
-    let end = run_driver(setup, &mut screen, request_queue).map_err(os_failure)?;
-    exit_code(&end, &config, true)
 }
 
 /// Runs a chat in the terminal, with plain lines or with JSON lines. Ends when the user leaves, the
