@@ -266,9 +266,11 @@ impl Conversation {
         if joined.is_empty() && left.is_empty() {
             return;
         }
-        let is_presence =
-            self.lines.back().is_some_and(|it| matches!(it.content, Content::Presence(_)));
-        if !is_presence {
+        let has_room = |it: &Line| match &it.content {
+            Content::Presence(line) => !line.is_full(),
+            Content::Message(_) | Content::Note { .. } => false,
+        };
+        if !self.lines.back().is_some_and(has_room) {
             let content = Content::Presence(PresenceLine::default());
             self.insert(self.lines.len(), Line { id, content });
         }

@@ -61,42 +61,48 @@ impl App {
     /// Carries out what was done with the mouse: the wheel scrolls, a click shows a conversation, or the
     /// direct messages with a person.
     pub(super) fn handle_mouse(&mut self, mouse: MouseEvent) {
-        let step = match mouse.kind {
-            MouseEventKind::ScrollUp => Some(true),
-            MouseEventKind::ScrollDown => Some(false),
-            _ => None,
-        };
-        match (step, self.overlay) {
-            (Some(is_up), Overlay::Help(at)) => {
+        match mouse.kind {
+            MouseEventKind::ScrollUp => self.turn_wheel(true),
+            MouseEventKind::ScrollDown => self.turn_wheel(false),
+            // A question is answered first.
+            MouseEventKind::Down(MouseButton::Left) if self.question == Question::None => {
+                self.click(Position::new(mouse.column, mouse.row));
+            }
+            _ => {}
+        }
+    }
+
+    /// Scrolls what is on top by a step of the mouse wheel.
+    fn turn_wheel(&mut self, is_up: bool) {
+        match self.overlay {
+            Overlay::Help(at) => {
                 let rows = u16::try_from(WHEEL_ROWS).unwrap_or(1);
                 let at = if is_up { at.saturating_sub(rows) } else { at.saturating_add(rows) };
                 self.overlay = Overlay::Help(at);
             }
-            (Some(true), Overlay::None) => self.scroll_up(WHEEL_ROWS),
-            (Some(false), Overlay::None) => self.scroll_down(WHEEL_ROWS),
-            (Some(is_up), Overlay::Search) => self.step_in_search(is_up),
-            (None, _) => {
-                let at = Position::new(mouse.column, mouse.row);
-                let list = areas(self).conversations.filter(|it| it.contains(at));
-                if mouse.kind != MouseEventKind::Down(MouseButton::Left) {
-                    return;
-                }
-                if let Some(hit) = hit_at(self, at).filter(|_| self.overlay == Overlay::Search) {
-                    return self.open_hit(hit);
-                }
-                if let Some(name) = person_at(self, at)
-                    && self.dialect() == Dialect::Server
-                    && self.own_name().as_ref() != Some(&name)
-                {
-                    self.overlay = Overlay::None;
-                    return self.show_person(name);
-                }
-                if let Some(list) = list {
-                    self.overlay = Overlay::None;
-                    let first = first_listed(self, list.height);
-                    self.show_conversation(first + usize::from(mouse.row - list.y));
-                }
-            }
+            Overlay::Search => self.step_in_search(is_up),
+            Overlay::None if is_up => self.scroll_up(WHEEL_ROWS),
+            Overlay::None => self.scroll_down(WHEEL_ROWS),
+        }
+    }
+
+    /// Shows what was clicked on: the context of a hit, or else a person's or a room's messages,
+    /// for which an overlay is closed.
+    fn click(&mut self, at: Position) {
+        if let Some(hit) = hit_at(self, at).filter(|_| self.overlay == Overlay::Search) {
+            return self.open_hit(hit);
+        }
+        if let Some(name) = person_at(self, at)
+            && self.dialect() == Dialect::Server
+            && self.own_name().as_ref() != Some(&name)
+        {
+            self.overlay = Overlay::None;
+            return self.show_person(name);
+        }
+        if let Some(list) = areas(self).conversations.filter(|it| it.contains(at)) {
+            self.overlay = Overlay::None;
+            let first = first_listed(self, list.height);
+            self.show_conversation(first + usize::from(at.y - list.y));
         }
     }
 

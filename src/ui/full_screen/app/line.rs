@@ -83,7 +83,16 @@ pub struct PresenceLine {
     pub passed: Vec<String>,
 }
 
+/// Maximum number of names in a line about people who came and left. Then a new line begins.
+const MAX_NAMES: usize = 200;
+
 impl PresenceLine {
+    /// Returns true if the line takes no more names.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.joined.len() + self.left.len() + self.passed.len() >= MAX_NAMES
+    }
+
     /// Adds a person who has come.
     pub fn join(&mut self, name: &str) {
         Self::change(name, &mut self.left, &mut self.joined, &mut self.passed);
@@ -129,5 +138,7 @@ mod tests {
         assert_eq!(line.passed, ["anna", "carl"]);
         line.join("anna");
         assert_eq!((line.joined.len(), line.passed.len()), (2, 1));
+        (0..MAX_NAMES).for_each(|it| line.join(&format!("user{it}")));
+        assert!(line.is_full());
     }
 }
