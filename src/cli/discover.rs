@@ -117,7 +117,13 @@ pub(super) fn offer_servers(inputs: Sender<StartInput>) -> FoundServers {
         loop {
             let each = |it: &DiscoveredServer| inputs.send(StartInput::Found(offer(it))).is_ok();
             let told = match discovery::discover_each(DISCOVERY_TIMEOUT, each) {
-                Ok(all) => StartInput::Searched(all.iter().map(&offer).collect()),
+                Ok(all) => {
+                    let offers: Vec<Offer> = all.iter().map(&offer).collect();
+                    let is_there = |key: &String| offers.iter().any(|it| it.key == *key);
+                    let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+                    found.retain(|key, _| is_there(key));
+                    StartInput::Searched(offers)
+                }
                 Err(error) => {
                     // The window is left to the user, who may know an address.
                     let _ = inputs.send(StartInput::SearchFailed(error.to_string()));

@@ -5,13 +5,9 @@
 use std::time::Duration;
 
 use super::{Link, Phase};
+use crate::model::limits::ANSWER_TIMEOUT;
 use crate::model::{ConnectionState, Event, Moment};
 use crate::wire::tcp::Ping;
-
-/// Time without a received byte, while a request is unanswered, after which the link sends a ping.
-/// Also the minimum time without a received byte after this ping until the link gives up the
-/// connection.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Maximum cost of a watched request and the ping together, in units of the server's rate limit
 /// (section 12). The longest message costs 5 units, the ping 1.

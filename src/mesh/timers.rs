@@ -33,9 +33,8 @@ pub(super) const VOUCH_TIMEOUT: Duration = Duration::from_millis(2_500);
 /// candidate.
 pub(super) const MAX_OBJECTION_WAIT: Duration = Duration::from_secs(3);
 
-/// Time that the user has to approve or refuse a newcomer. After it, silence counts as a yes. Also
-/// the time, from its last announce, for which a candidate counts as a rival for its name.
-pub(super) const APPROVAL_TIMEOUT: Duration = Duration::from_secs(10);
+/// Also the time, from its last announce, for which a candidate counts as a rival for its name.
+pub(super) use crate::model::limits::APPROVAL_TIMEOUT;
 /// Maximum random delay of an `agree`, in milliseconds.
 pub(super) const MAX_AGREE_DELAY_MS: u64 = 100;
 /// Time between requests (`recall` or `want`) for the history.

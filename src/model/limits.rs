@@ -114,6 +114,14 @@ pub const MAX_REFUSED_REFERENCES: usize = 64;
 /// Number of refused `join`s on one connection after which it is closed.
 pub const MAX_JOIN_ATTEMPTS: u8 = 5;
 
+/// Time without a received byte, while a request is unanswered, after which a client says that the
+/// server does not answer.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Time that the user of a peer has to approve or refuse a newcomer. After it, silence counts as a
+/// yes.
+pub const APPROVAL_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Handshake timeout: maximum time from accepting a connection to its first `join`.
 pub const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
 

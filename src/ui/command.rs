@@ -20,7 +20,8 @@ any text          is a message to the room
 /search WORDS     finds messages with all of these words, in all rooms that you are in;
                   also \"A PHRASE\", BEGIN*, from:NAME, in:ROOM, before:DATE, after:DATE
                   (2026-11-03, 2026-11-03T14:30, today, yesterday)
-                  without words: shows older results of the last search
+                  without words: shows older results of the last search, or on the full screen
+                  the last search again
 /ignore NAME      hides what comes from this name, for you only, until /unignore; if it is claimed,
                   it hides the person, and shows anybody else who takes this name later
 /ignore           lists whom you ignore

@@ -31,7 +31,7 @@ pub struct ViewState {
     /// Room that the user has asked to enter, as typed; `None` if there is none. Until the request
     /// is answered, typed lines go to this room. Once entered, the room is selected.
     pending_room: Option<String>,
-    /// Names of the known members of each room, by the key of the room's name.
+    /// Names of the known members of each room, sorted, by the key of the room's name.
     members: BTreeMap<NameKey, Vec<String>>,
     /// Search for the page before the last search result. `None` before the first result, if there
     /// are no older messages, or if the log has changed since.
@@ -94,8 +94,8 @@ impl ViewState {
                 self.own_name = Some(admitted.username.clone());
                 self.rooms = vec![admitted.room.clone()];
                 self.keep_selection_if_joined();
-                let names = admitted.members.iter().take(MAX_MEMBERS_PER_ROOM).cloned().collect();
-                self.members = BTreeMap::from([(NameKey::of(&admitted.room), names)]);
+                self.members = BTreeMap::new();
+                self.set_members(&admitted.room, admitted.members.iter());
             }
             Event::NameWanted { name, .. } => self.name_question.open(name),
             Event::Renamed { to, .. } => self.own_name = Some(to.clone()),
@@ -144,8 +144,7 @@ impl ViewState {
                 }
             }
             Event::Roster { room, names, .. } => {
-                let names = names.iter().flatten().take(MAX_MEMBERS_PER_ROOM).cloned().collect();
-                self.members.insert(NameKey::of(room), names);
+                self.set_members(room, names.iter().flatten());
             }
             Event::SearchResult(found) => self.older_search = found.older(),
             Event::Presence { room, joined, left, .. } => {
@@ -157,6 +156,7 @@ impl ViewState {
                 present.retain(|it| !left.contains(it) && !joined.contains(it));
                 let free = MAX_MEMBERS_PER_ROOM.saturating_sub(present.len());
                 present.extend(joined.iter().take(free).cloned());
+                sort_names(present);
             }
             _ => {}
         }
@@ -231,12 +231,19 @@ impl ViewState {
         self.topics.get(&NameKey::of(self.current_room()?)).map(String::as_str)
     }
 
-    /// Returns the names of the known members of a room, the user's own included, sorted.
+    /// Sets the members of a room.
+    fn set_members<'a>(&mut self, room: &str, names: impl Iterator<Item = &'a String>) {
+        let mut names: Vec<_> = names.take(MAX_MEMBERS_PER_ROOM).cloned().collect();
+        sort_names(&mut names);
+        self.members.insert(NameKey::of(room), names);
+    }
+
+    /// Returns the first `limit` names of the known members of a room, the user's own included,
+    /// sorted, and the number of all.
     #[must_use]
-    pub fn members_of(&self, room: &str) -> Vec<String> {
-        let mut names = self.members.get(&NameKey::of(room)).cloned().unwrap_or_default();
-        names.sort_by_cached_key(|it| NameKey::of(it));
-        names
+    pub fn first_members(&self, room: &str, limit: usize) -> (Vec<String>, usize) {
+        let names = self.members.get(&NameKey::of(room)).map_or(&[][..], Vec::as_slice);
+        (names.iter().take(limit).cloned().collect(), names.len())
     }
 
     /// Returns the names of all known members of all rooms, the user's own included, sorted and
@@ -254,6 +261,11 @@ impl ViewState {
     pub fn has_several_rooms(&self) -> bool {
         self.rooms.len() > 1
     }
+}
+
+/// Sorts names by their keys.
+fn sort_names(names: &mut [String]) {
+    names.sort_by_cached_key(|it| NameKey::of(it));
 }
 
 /// Returns true if two spellings name the same room: their name keys are equal.

@@ -23,7 +23,7 @@ use crate::os::Clock;
 /// Maximum number of times that the screen is drawn in a second.
 const FRAMES_PER_SECOND: u32 = 60;
 
-/// Maximum number of inputs that are handled without looking at the clock.
+/// Maximum number of inputs that are handled before the screen is drawn.
 const MAX_BATCH: usize = 256;
 
 /// Time after which requests are offered to the driver of the chat again, if its queue was full.
@@ -123,7 +123,7 @@ impl Driver {
                 if let Input::Edited(edited) = &input {
                     self.is_away = false;
                     if self.is_ending {
-                        let text = edited.as_deref().unwrap_or_default();
+                        let text = edited.as_deref().unwrap_or("");
                         writeln!(stdout(), "The chat has ended meanwhile. Not sent:\n{text}")?;
                         return Ok(true);
                     }
@@ -217,7 +217,7 @@ impl Driver {
         let edit = move || {
             let pause = keyboard.pause();
             terminal::leave();
-            let edited = editor::edit(&text).ok();
+            let edited = editor::edit(&text).map_err(|error| error.to_string());
             drop(pause);
             // If the thread has ended, nobody wants the text.
             let _ = signals.send(Signal::Input(Input::Edited(edited)));

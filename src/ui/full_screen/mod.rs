@@ -85,8 +85,8 @@ pub fn open(
     let (running, end) = mpsc::channel();
     let thread = {
         let signals = signals.clone();
-        terminal::enter()?;
         signals::watch(signals.clone())?;
+        terminal::enter()?;
         thread::Builder::new().name("screen".to_owned()).spawn(move || {
             let _running: mpsc::Sender<()> = running;
             // An error means that the terminal is gone; then nothing can be told either.

@@ -1,8 +1,8 @@
 //! Notifications of the desktop, which the terminal shows.
 
 /// Returns the control sequences that show a notification: OSC 9 (iTerm2, Windows Terminal), OSC
-/// 777 (urxvt, foot, Ghostty) and OSC 99 (kitty). Each terminal shows the one that it knows, and
-/// ignores the others. Title and text must have no control characters.
+/// 777 (urxvt, foot, Ghostty) and OSC 99 (kitty). Most terminals know one of them, and ignore
+/// the others. Title and text must have no control characters.
 #[must_use]
 pub(super) fn sequence(title: &str, text: &str) -> String {
     let text = text.replace(['\n', '\t', ';'], " ");

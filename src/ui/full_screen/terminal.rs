@@ -42,6 +42,11 @@ pub(super) fn enter() -> io::Result<()> {
     if IS_ENTERED.swap(true, Ordering::SeqCst) {
         return Ok(());
     }
+    set_modes().inspect_err(|_| leave())
+}
+
+/// Sets the modes. If that fails, some of them may be set.
+fn set_modes() -> io::Result<()> {
     enable_raw_mode()?;
     execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste, EnableFocusChange)?;
     stdout().write_all(ENTER.as_bytes())?;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::model::limits::ANSWER_TIMEOUT;
 use crate::model::{ConnectionState, Dialect, Security};
 
 /// State of the connection to a server or to a room of peers.
@@ -46,9 +47,6 @@ enum Encryption {
     Passphrase,
 }
 
-/// Time without an answer after which the engine reports a silent server.
-const SILENCE_BEFORE_REPORT: Duration = Duration::from_secs(5);
-
 impl Connection {
     /// Updates the state for an event.
     pub fn update(&mut self, state: &ConnectionState, now: Duration) {
@@ -65,7 +63,7 @@ impl Connection {
                 self.phase = Phase::Reconnecting(now + *delay)
             }
             ConnectionState::Unresponsive { .. } => {
-                self.phase = Phase::Silent(now.saturating_sub(SILENCE_BEFORE_REPORT));
+                self.phase = Phase::Silent(now.saturating_sub(ANSWER_TIMEOUT));
             }
             ConnectionState::Responsive => self.phase = Phase::Joined,
         }

@@ -135,7 +135,10 @@ impl App {
     pub(super) fn show_older(&mut self, limit: u16) {
         self.close_context();
         let conversation = self.conversations.current_mut();
-        if conversation.older == Older::None {
+        if !matches!(conversation.place, Place::Room(_)) {
+            return self.note("There are no older messages here: only rooms have a history.", true);
+        }
+        if conversation.older != Older::Requested {
             conversation.older = Older::Unknown;
         }
         self.load_older(limit);
@@ -165,6 +168,12 @@ impl App {
         let first = self.conversations.current().first_sequence();
         let before = first.map_or(ahead, |it| it.min(ahead));
         self.load(room, before, PAGE, Kind::ContextNewer);
+    }
+
+    /// Returns true if messages around a found one are on their way.
+    #[must_use]
+    pub(super) fn is_opening(&self) -> bool {
+        self.loads.iter().any(Load::is_around)
     }
 
     /// Requests messages of a room.

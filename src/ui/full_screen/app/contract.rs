@@ -20,8 +20,10 @@ pub enum Input {
     Focus(bool),
     /// The terminal has this size.
     Resize(Size),
-    /// The user's editor has ended with this text; `None`: it could not be used.
-    Edited(Option<String>),
+    /// The user's editor has ended with this text.
+    ///
+    /// As an error: why there is none.
+    Edited(Result<String, String>),
     /// Time has passed.
     Tick,
 }

@@ -6,13 +6,14 @@ use std::collections::VecDeque;
 use super::line::{Content, Line, LineId, MessageLine, PendingMessage, PresenceLine};
 use crate::model::{NameKey, RequestTag, Sequence, Style};
 use crate::ui::full_screen::composer::Draft;
+use crate::ui::safe::safe_name;
 
 /// Maximum number of lines kept of a conversation. Beyond it, the oldest are forgotten.
-pub const MAX_LINES: usize = 10_000;
+const MAX_LINES: usize = 10_000;
 
 /// Maximum length of the texts kept of a conversation, in bytes. Beyond it, the oldest lines are
 /// forgotten.
-pub const MAX_BYTES: usize = 4 * 1024 * 1024;
+const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// What a conversation is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +27,16 @@ pub enum Place {
 }
 
 impl Place {
+    /// Returns the label of the place: `#lobby`, `@bob`.
+    #[must_use]
+    pub fn label(&self) -> String {
+        match self {
+            Self::Start => "start".to_owned(),
+            Self::Room(room) => format!("#{}", safe_name(room)),
+            Self::Direct(name) => format!("@{}", safe_name(name)),
+        }
+    }
+
     /// Returns true if both are the same, in any spelling.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
@@ -321,6 +332,9 @@ impl Conversation {
         self.bytes = 0;
         self.scroll = Scroll::End;
         self.new_from = None;
+        if self.older != Older::Requested {
+            self.older = Older::Unknown;
+        }
     }
 
     /// Marks everything as seen: the user looks at the end of the conversation.
@@ -386,14 +400,6 @@ impl Conversation {
             }
         }
         (self.read_mark, self.marked, self.older) = (None, None, Older::Unknown);
-    }
-
-    /// Takes the lines of another conversation, which come first.
-    pub fn take_lines(&mut self, other: &mut Self) {
-        let mut lines = std::mem::take(&mut other.lines);
-        self.bytes += std::mem::take(&mut other.bytes);
-        lines.append(&mut self.lines);
-        self.lines = lines;
     }
 
     /// Inserts a line, and forgets the oldest ones beyond the limits.

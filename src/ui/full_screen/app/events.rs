@@ -1,17 +1,13 @@
 //! What events of the engine do to the model.
 
-use std::time::Duration;
-
 use super::conversation::{Conversation, Older, Place};
 use super::question::Question;
 use super::{App, Output, Overlay};
+use crate::model::limits::APPROVAL_TIMEOUT;
 use crate::model::{ConnectionState, Event, ModerationEvent, NameKey};
 use crate::ui::full_screen::text::visible;
 use crate::ui::render::{RenderedText, error_line};
 use crate::ui::safe::{safe_line, safe_name};
-
-/// Time in which the user can answer whether somebody may come into the room of peers.
-const ADMISSION_TIME: Duration = Duration::from_secs(10);
 
 impl App {
     /// Shows an event.
@@ -125,7 +121,7 @@ impl App {
                 self.render(event)
             }
             Event::AdmissionRequested { name } => {
-                self.admissions.push_back((name.clone(), self.now + ADMISSION_TIME));
+                self.admissions.push_back((name.clone(), self.now + APPROVAL_TIMEOUT));
                 self.call(Output::Notify {
                     title: safe_name(name),
                     text: "wants to come in".to_owned(),

@@ -3,17 +3,17 @@
 use ratatui::crossterm::event::{
     KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
 };
-use ratatui::layout::Position;
+use ratatui::layout::{Position, Size};
 
 use super::question::Question;
 use super::window_command::WINDOW_COMMANDS;
 use super::{App, Content, Conversation, Output, Overlay};
-use crate::model::{Command, Dialect, PeerCommand};
+use crate::model::{Dialect, PeerCommand};
 use crate::ui::SharedViewState;
 use crate::ui::command::command_names;
 use crate::ui::full_screen::composer::{ChatCompleter, Completer, ComposerOutcome};
 use crate::ui::full_screen::layout::areas;
-use crate::ui::full_screen::view::{first_listed, hit_at, person_at};
+use crate::ui::full_screen::view::{first_listed, help_height, hit_at, person_at};
 
 /// Number of rows that a step of the mouse wheel scrolls.
 const WHEEL_ROWS: usize = 3;
@@ -47,7 +47,7 @@ impl App {
             ComposerOutcome::AskPaste { lines, is_cut } => {
                 self.question = Question::Paste { lines, is_cut };
             }
-            ComposerOutcome::OpenEditor(text) => self.outputs.push_back(Output::Edit(text)),
+            ComposerOutcome::OpenEditor(text) => self.open_editor(text),
         }
     }
 
@@ -77,8 +77,11 @@ impl App {
         match self.overlay {
             Overlay::Help(at) => {
                 let rows = u16::try_from(WHEEL_ROWS).unwrap_or(1);
-                let at = if is_up { at.saturating_sub(rows) } else { at.saturating_add(rows) };
-                self.overlay = Overlay::Help(at);
+                self.show_help(if is_up {
+                    at.saturating_sub(rows)
+                } else {
+                    at.saturating_add(rows)
+                });
             }
             Overlay::Search => self.step_in_search(is_up),
             Overlay::None if is_up => self.scroll_up(WHEEL_ROWS),
@@ -133,8 +136,9 @@ impl App {
                 if !is_alt || (!is_yes && !is_no) {
                     return false;
                 }
-                if let Some((name, _)) = self.admissions.pop_front() {
-                    self.request(Command::Peer(PeerCommand::Admit { name, is_welcome: is_yes }));
+                if let Some((name, _)) = self.admissions.front() {
+                    let (name, is_welcome) = (name.clone(), is_yes);
+                    self.request_of_peer(PeerCommand::Admit { name, is_welcome });
                 }
                 true
             }
@@ -163,11 +167,13 @@ impl App {
                 let index = if number == 0 { 9 } else { number - 1 };
                 self.show_conversation(usize::try_from(index).unwrap_or(0));
             }
-            KeyCode::Char('a') if is_alt => {
-                if let Some(index) = self.conversations.next_unread() {
-                    self.show_conversation(index);
+            KeyCode::Char('a') if is_alt => match self.conversations.next_unread() {
+                Some(index) if index == self.conversations.current_index() => {
+                    self.scroll_to_end();
                 }
-            }
+                Some(index) => self.show_conversation(index),
+                None => {}
+            },
             KeyCode::Char('l') if is_control => self.outputs.push_back(Output::Redraw),
             KeyCode::Char('z') if is_control => self.outputs.push_back(Output::Suspend),
             KeyCode::Esc
@@ -194,14 +200,21 @@ impl App {
     /// Carries out a key while the help is shown from this row on: scrolls it or closes it.
     fn handle_help_key(&mut self, key: KeyEvent, at: u16) {
         let page = areas(self).messages.height.saturating_sub(1).max(1);
-        self.overlay = match key.code {
-            KeyCode::Up => Overlay::Help(at.saturating_sub(1)),
-            KeyCode::Down => Overlay::Help(at.saturating_add(1)),
-            KeyCode::PageUp => Overlay::Help(at.saturating_sub(page)),
-            KeyCode::PageDown | KeyCode::Char(' ') => Overlay::Help(at.saturating_add(page)),
-            KeyCode::Home => Overlay::Help(0),
-            _ => Overlay::None,
-        };
+        match key.code {
+            KeyCode::Up => self.show_help(at.saturating_sub(1)),
+            KeyCode::Down => self.show_help(at.saturating_add(1)),
+            KeyCode::PageUp => self.show_help(at.saturating_sub(page)),
+            KeyCode::PageDown | KeyCode::Char(' ') => self.show_help(at.saturating_add(page)),
+            KeyCode::Home => self.show_help(0),
+            _ => self.overlay = Overlay::None,
+        }
+    }
+
+    /// Shows the help from this row on, at most so far that its last row is the lowest.
+    fn show_help(&mut self, at: u16) {
+        let Size { width, height } = areas(self).messages.as_size();
+        let last = help_height(self, width).saturating_sub(height);
+        self.overlay = Overlay::Help(at.min(last));
     }
 
     /// Carries out a key for which the line that is typed has no use: those that leave.

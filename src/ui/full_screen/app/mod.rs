@@ -10,6 +10,7 @@
 //! - `keys`, `scrolling`: keys and mouse
 //! - `search_list`, `context`: what a search has found, and the messages around it
 //! - `submit`, `window_command`: execution of what the user has typed
+//! - `showing`: which conversation is shown
 
 mod connection;
 mod context;
@@ -24,10 +25,12 @@ mod question;
 mod read_marks;
 mod scrolling;
 mod search_list;
+mod showing;
 mod submit;
 mod window_command;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ratatui::layout::Size;
@@ -36,12 +39,13 @@ pub use self::connection::Connection;
 pub use self::context::Context;
 use self::context::Loads;
 pub use self::contract::{Input, Output};
-pub use self::conversation::{Attention, Conversation, MAX_BYTES, MAX_LINES, Older, Place, Scroll};
+pub use self::conversation::{Attention, Conversation, Older, Place, Scroll};
 pub use self::conversations::Conversations;
 pub use self::line::{Content, Line, LineId, MessageLine, PendingMessage, PresenceLine};
 pub use self::question::Question;
 pub use self::search_list::{Hit, Progress, SearchList};
 use self::window_command::WINDOW_COMMANDS;
+pub use self::window_command::WINDOW_HELP;
 use super::composer::Composer;
 use super::text::Theme;
 use crate::model::{Command, Dialect, Request, RequestTag, Sequence};
@@ -100,6 +104,8 @@ pub struct App {
     pub size: Size,
     /// Time of the program's clock at the last input.
     pub now: Duration,
+    /// Place for which the user is writing in their editor; `None`: they are not.
+    editing: Option<Place>,
     /// How far the user has read their direct messages; `None`: not known.
     direct_read: Option<Sequence>,
     /// Time at which it was last said how far the user has read; `None`: not yet.
@@ -157,6 +163,7 @@ impl App {
             is_focused: true,
             size,
             now: Duration::ZERO,
+            editing: None,
             direct_read: None,
             marked_at: None,
             trouble: None,
@@ -186,10 +193,7 @@ impl App {
             Input::Mouse(mouse) => self.handle_mouse(mouse),
             Input::Focus(is_focused) => self.set_focus(is_focused),
             Input::Resize(size) => self.size = size,
-            Input::Edited(text) => match text {
-                Some(text) => self.composer.set_text(text.trim_end_matches('\n')),
-                None => self.note("The editor could not be used: set EDITOR.", true),
-            },
+            Input::Edited(edited) => self.take_edited(edited),
             Input::Tick => {}
         }
         if self.is_looking() {
@@ -208,8 +212,7 @@ impl App {
     /// [`Input::Tick`], because the screen changes then; `None` if it does not change by itself.
     #[must_use]
     pub fn next_tick(&self) -> Option<Duration> {
-        let is_waiting = self.conversations.iter().any(|it| !it.pending().is_empty());
-        let counts = self.connection.is_counting() || is_waiting;
+        let counts = self.connection.is_counting() || !self.admissions.is_empty();
         let second = counts.then(|| self.now + COUNTING_INTERVAL);
         let admission = self.admissions.iter().map(|(_, until)| *until).min();
         let mark = self.next_mark().filter(|_| self.is_looking());
@@ -243,12 +246,13 @@ impl App {
         }
     }
 
-    /// Returns the names of the people in the current room, sorted by their keys.
+    /// Returns the first `limit` names of the people in the current room, sorted by their keys, and
+    /// the number of all that are known.
     #[must_use]
-    pub fn people(&self) -> Vec<String> {
+    pub fn people(&self, limit: usize) -> (Vec<String>, usize) {
         match &self.conversations.current().place {
-            Place::Room(room) => self.shared.with(|it| it.members_of(room)),
-            Place::Start | Place::Direct(_) => Vec::new(),
+            Place::Room(room) => self.shared.with(|it| it.first_members(room, limit)),
+            Place::Start | Place::Direct(_) => (Vec::new(), 0),
         }
     }
 
@@ -356,10 +360,41 @@ impl App {
         LineId(self.next_line)
     }
 
+    /// Lets the user go on with a text in their editor.
+    fn open_editor(&mut self, text: String) {
+        self.editing = Some(self.conversations.current().place.clone());
+        self.outputs.push_back(Output::Edit(text));
+    }
+
+    /// Takes the text from the user's editor. If what it was for is not shown any more, or something
+    /// is asked meanwhile, it must not be taken for something else: it goes into the history.
+    fn take_edited(&mut self, edited: Result<String, String>) {
+        let place = self.editing.take();
+        let text = match edited {
+            Ok(text) => text,
+            Err(reason) => return self.note(&format!("The text is as it was: {reason}."), true),
+        };
+        let text = text.trim_end_matches('\n');
+        let is_here = place.is_none_or(|it| it.is(&self.conversations.current().place));
+        if is_here && !self.question.takes_line() {
+            self.composer.set_text(text);
+        } else {
+            self.composer.remember(text);
+            self.note("What you wrote in the editor is kept: Up brings it back.", false);
+        }
+    }
+
     /// Adds a text of the program to the current conversation.
     fn note(&mut self, text: &str, is_error: bool) {
         let id = self.line_id();
         self.conversations.current_mut().add_note(id, text.to_owned(), is_error);
+    }
+
+    /// Returns a tag for a request.
+    pub(super) fn new_tag(&mut self) -> RequestTag {
+        self.next_message += 1;
+        // Never the name of a room, which tags of other requests hold.
+        RequestTag(Some(Arc::from(format!("#{}", self.next_message))))
     }
 
     /// Requests something without a tag.

@@ -49,10 +49,13 @@ impl App {
     /// is not told yet and can be told now. Direct messages have one mark, so it waits for those
     /// that are unread elsewhere.
     fn mark(&self) -> Option<(Option<String>, Sequence)> {
+        // Messages of peers have no sequences: all of them would be looked through.
+        if self.dialect() == Dialect::Peers || !self.connection.is_up() {
+            return None;
+        }
         let conversation = self.conversations.current();
         let sequence = conversation.last_sequence()?;
-        let is_told = conversation.told_mark.is_some_and(|it| it >= sequence);
-        if is_told || self.dialect() == Dialect::Peers || !self.connection.is_up() {
+        if conversation.told_mark.is_some_and(|it| it >= sequence) {
             return None;
         }
         match &conversation.place {

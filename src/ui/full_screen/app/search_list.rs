@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
 
-use super::context::Load;
 use super::{App, Output, Overlay};
 use crate::model::{
     ChatCommand, Command, Message, Request, RequestTag, SearchRequest, SearchResult, SearchTerms,
@@ -59,6 +58,8 @@ pub struct SearchList {
     pub hidden: usize,
     /// Request for the messages before these; `None`: there are none.
     pub older: Option<SearchRequest>,
+    /// True if there are older ones, but the list is full.
+    pub is_full: bool,
     /// What the search is waiting for.
     pub progress: Progress,
     /// Index of the selected message; the number of messages stands for the line about older ones.
@@ -78,6 +79,7 @@ impl SearchList {
             hits: Vec::new(),
             hidden: 0,
             older: None,
+            is_full: false,
             progress: Progress::Searching(tag),
             selected: 0,
             top: 0,
@@ -157,8 +159,8 @@ impl App {
             style: it.style,
             text: safe_line(&visible(&it.text)),
         }));
-        if list.hits.len() >= MAX_HITS {
-            list.older = None;
+        if list.hits.len() >= MAX_HITS && list.older.take().is_some() {
+            list.is_full = true;
         }
         list.selected = list.selected.min(list.last());
         true
@@ -256,18 +258,5 @@ impl App {
         if self.overlay == Overlay::Search {
             self.overlay = Overlay::None;
         }
-    }
-
-    /// Returns a tag for a request.
-    pub(super) fn new_tag(&mut self) -> RequestTag {
-        self.next_message += 1;
-        // Never the name of a room, which tags of other requests hold.
-        RequestTag(Some(Arc::from(format!("#{}", self.next_message))))
-    }
-
-    /// Returns true if messages around a found one are on their way.
-    #[must_use]
-    pub(super) fn is_opening(&self) -> bool {
-        self.loads.iter().any(Load::is_around)
     }
 }

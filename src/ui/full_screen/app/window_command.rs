@@ -6,6 +6,13 @@ use crate::ui::full_screen::text::ColorScheme;
 /// Names of the commands about the window, for completion.
 pub(super) static WINDOW_COMMANDS: [&str; 4] = ["/clear", "/close", "/query", "/set"];
 
+/// Help text about the commands of the window.
+pub const WINDOW_HELP: &str = "\
+/query NAME       shows the direct messages with one person
+/close            leaves this room, or closes the direct messages with this person
+/clear            empties this part of the screen
+/set              tells what can be set: what calls you, and the colours";
+
 /// What `/set` can change, for a user who has not said it.
 const SETTINGS: &str = "/set notify all, mentions or nothing: what calls you in this room. \
     /set theme terminal, dark, light or none: the colours.";
@@ -66,6 +73,15 @@ fn parse_setting(text: &str) -> Result<WindowCommand, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The help has all commands that are completed.
+    #[test]
+    fn help_has_all_commands() {
+        let words = WINDOW_HELP.lines().filter_map(|it| it.split(' ').next());
+        let mut listed: Vec<_> = words.collect();
+        listed.sort_unstable();
+        assert_eq!(listed, WINDOW_COMMANDS);
+    }
 
     /// Commands about the window are recognised; others are left to the common parser.
     #[test]

@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 
-use super::editor::{Editor, MAX_TEXT_BYTES};
-use super::paste::clean;
+use super::editor::Editor;
 
 /// Maximum number of lines that are kept.
-pub const MAX_LINES: usize = 500;
+const MAX_LINES: usize = 500;
 
 /// Maximum size of all kept lines together, in bytes.
 const MAX_BYTES: usize = 1024 * 1024;
@@ -48,16 +47,6 @@ impl History {
         }
     }
 
-    /// Forgets all lines and keeps these instead, the newest last.
-    pub(super) fn set(&mut self, lines: impl IntoIterator<Item = String>) {
-        self.first = self.end();
-        self.lines.clear();
-        self.bytes = 0;
-        for line in lines {
-            self.push(&clean(&line, MAX_TEXT_BYTES).text);
-        }
-    }
-
     /// Returns the lines, the newest last.
     pub(super) fn lines(&self) -> impl DoubleEndedIterator<Item = &str> + ExactSizeIterator {
         self.lines.iter().map(String::as_str)
@@ -77,11 +66,6 @@ impl History {
     pub(super) fn get(&self, number: LineNumber) -> Option<&str> {
         let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
         self.lines.get(index).map(String::as_str)
-    }
-
-    /// Returns the number that the next line will get.
-    fn end(&self) -> LineNumber {
-        self.first + self.lines.len() as LineNumber
     }
 }
 
@@ -159,7 +143,7 @@ mod tests {
     /// Returns a history with these lines.
     fn history(lines: &[&str]) -> History {
         let mut history = History::default();
-        history.set(lines.iter().map(|&it| it.to_owned()));
+        lines.iter().for_each(|it| history.push(it));
         history
     }
 
@@ -229,11 +213,11 @@ mod tests {
         let mut lines = history(&["a", "b"]);
         let (mut browse, mut editor) = (Browse::default(), Editor::new("typed"));
         browse.go_older(&lines, &mut editor);
-        lines.set(["c".to_owned(), "d".to_owned()]);
+        (0..MAX_LINES).for_each(|it| lines.push(&format!("c{it}")));
         browse.go_older(&lines, &mut editor);
         assert_eq!(editor.text(), "b");
         browse.go_newer(&lines, &mut editor);
-        assert_eq!(editor.text(), "c");
+        assert_eq!(editor.text(), "c0");
         assert_eq!(browse.finish().as_deref(), Some("typed"));
     }
 }

@@ -35,7 +35,6 @@ use completion::Cycle;
 pub use completion::{Candidate, ChatCompleter, Completer};
 use draw::ShownText;
 use editor::{Editor, MAX_TEXT_BYTES};
-pub use history::MAX_LINES as MAX_HISTORY_LINES;
 use history::{Browse, History};
 use keys::{Action, Motion, action};
 use layout::Layout;
@@ -145,12 +144,6 @@ impl Default for Composer {
 }
 
 impl Composer {
-    /// Creates an input line without text and history.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// Handles a key. The release of a key does nothing.
     pub fn handle_key(&mut self, key: KeyEvent, completer: &dyn Completer) -> ComposerOutcome {
         if key.kind == KeyEventKind::Release {
@@ -339,18 +332,6 @@ impl Composer {
         self.password.is_some()
     }
 
-    /// Sets the lines that were entered in former times, the oldest first. The newest 500 are kept.
-    pub fn set_history(&mut self, lines: impl IntoIterator<Item = String>) {
-        self.search = None;
-        self.history.set(lines);
-    }
-
-    /// Returns the lines that were entered, the oldest first: at most 500, together at most 1 MiB.
-    /// A line may have line breaks.
-    pub fn history(&self) -> impl Iterator<Item = &str> {
-        self.history.lines()
-    }
-
     /// Returns the candidates of the completion that is going on, and the index of the one that is
     /// in the text. `None`: there is no completion, or only one candidate.
     #[must_use]
@@ -450,6 +431,11 @@ impl Composer {
         self.keep_in_history();
         let submitted = mem::take(&mut self.draft.editor);
         ComposerOutcome::Submit(submitted.text().trim_end_matches('\n').to_owned())
+    }
+
+    /// Keeps a text in the history, as if it had been entered.
+    pub fn remember(&mut self, text: &str) {
+        self.history.push(text);
     }
 
     /// Removes the text. The history keeps it, and Ctrl-_ brings it back.

@@ -120,8 +120,9 @@ mod tests {
     #[test]
     fn lines_are_found_from_the_newest() {
         let mut history = History::default();
-        history
-            .set(["Word one", "two", "WORD three", "word four", "WORD three"].map(str::to_owned));
+        for line in ["Word one", "two", "WORD three", "word four", "WORD three"] {
+            history.push(line);
+        }
         let mut search = Search::default();
         search.go_older(&history);
         assert_eq!(found(&search, &history), None);

@@ -59,7 +59,7 @@ fn press(composer: &mut Composer, written: &str) -> ComposerOutcome {
 
 /// Returns an input line with the text of `marked` and the cursor at its `|`.
 fn composer(marked: &str) -> Composer {
-    let mut composer = Composer::new();
+    let mut composer = Composer::default();
     let (before, after) = marked.split_once('|').unwrap();
     composer.draft.editor = Editor::new(&format!("{before}{after}"));
     composer.draft.editor.move_to(before.len());
@@ -193,7 +193,7 @@ fn enter_submits() {
     assert_eq!(press(&mut composer, "Enter"), submitted("one\ntwo"));
     assert_eq!(marked(&composer), "|");
     assert_eq!(press(&mut composer, "C-_ Enter"), submitted(""));
-    assert_eq!(composer.history().collect::<Vec<_>>(), ["one\ntwo"]);
+    assert_eq!(composer.history.lines().collect::<Vec<_>>(), ["one\ntwo"]);
 }
 
 /// A message that is too long is not submitted, and one is told by how much.
@@ -211,11 +211,16 @@ fn too_long_message_stays() {
     assert!(matches!(press(&mut composer, "Enter"), ComposerOutcome::Submit(_)));
 }
 
+/// Keeps lines in the history of a composer, the oldest first.
+fn remember(composer: &mut Composer, lines: impl IntoIterator<Item = String>) {
+    lines.into_iter().for_each(|it| composer.remember(&it));
+}
+
 /// Up and Down go through the history at the first and the last row, and back to what was typed.
 #[test]
 fn history_is_browsed() {
-    let mut composer = Composer::new();
-    composer.set_history(["first", "a\nb"].map(str::to_owned));
+    let mut composer = Composer::default();
+    remember(&mut composer, ["first", "a\nb"].map(str::to_owned));
     for (pressed, expected) in [
         ("typed Left", "type|d"),
         ("Up", "a\nb|"),
@@ -233,14 +238,14 @@ fn history_is_browsed() {
     assert_eq!(press(&mut composer, "Enter"), ComposerOutcome::Submit("first!".to_owned()));
     // What was typed before is not lost.
     let kept = ["first", "a\nb", "typed", "first!"];
-    assert_eq!(composer.history().collect::<Vec<_>>(), kept);
+    assert_eq!(composer.history.lines().collect::<Vec<_>>(), kept);
 }
 
 /// Rows are those of the screen, so Up moves within a long line first.
 #[test]
 fn up_moves_by_rows_of_the_screen() {
     let mut composer = composer("hello world|");
-    composer.set_history(["old".to_owned()]);
+    remember(&mut composer, ["old".to_owned()]);
     drawn(&mut composer, 8, 2);
     press(&mut composer, "Up");
     assert_eq!(marked(&composer), "hello| world");
@@ -280,7 +285,7 @@ fn history_is_searched() {
         ("C-r Enter C-g", None, "type|d"),
     ] {
         let mut composer = composer("type|d");
-        composer.set_history(["two", "three", "one two", "x"].map(str::to_owned));
+        remember(&mut composer, ["two", "three", "one two", "x"].map(str::to_owned));
         let expected = match outcome {
             Some(text) => ComposerOutcome::Submit(text.to_owned()),
             None => ComposerOutcome::Changed,
@@ -294,7 +299,7 @@ fn history_is_searched() {
 #[test]
 fn search_is_drawn() {
     let mut composer = composer("typed|");
-    composer.set_history(["hello world".to_owned()]);
+    remember(&mut composer, ["hello world".to_owned()]);
     press(&mut composer, "C-r wor");
     let (rows, cursor) = drawn(&mut composer, 40, 1);
     assert_eq!(rows, ["(search) 'wor': hello world"]);
@@ -369,7 +374,7 @@ fn cut_of_pasted_text_is_told() {
 #[test]
 fn password_is_separate() {
     let mut composer = composer("dra|ft");
-    composer.set_history(["old".to_owned()]);
+    remember(&mut composer, ["old".to_owned()]);
     composer.set_masked(true);
     for pressed in ["Up", "Tab", "C-r", "C-j", "C-x C-e", "M-Enter"] {
         assert_eq!(press(&mut composer, pressed), ComposerOutcome::Changed, "{pressed}");
@@ -390,7 +395,7 @@ fn password_is_separate() {
     press(&mut composer, "again");
     composer.set_masked(false);
     assert_eq!(marked(&composer), "dra|ft");
-    assert_eq!(composer.history().collect::<Vec<_>>(), ["old"]);
+    assert_eq!(composer.history.lines().collect::<Vec<_>>(), ["old"]);
 }
 
 /// Text that was deleted elsewhere is inserted into a password as one line.
@@ -407,7 +412,7 @@ fn password_has_one_line() {
 #[test]
 fn draft_is_restored() {
     let mut composer = composer("dra|ft");
-    composer.set_history(["old".to_owned()]);
+    remember(&mut composer, ["old".to_owned()]);
     press(&mut composer, "x Up");
     let draft = composer.take_draft();
     assert_eq!((marked(&composer), draft.text()), ("|".to_owned(), "old"));
@@ -472,8 +477,8 @@ proptest! {
         steps in prop::collection::vec((any_key(), prop::option::weighted(0.05, any_text())), 0..80),
         (x, y, width, height) in (0_u16..4, 0_u16..4, 2_u16..30, 1_u16..5),
     ) {
-        let mut composer = Composer::new();
-        composer.set_history(["old", "a\nb", "/join x"].map(str::to_owned));
+        let mut composer = Composer::default();
+        remember(&mut composer, ["old", "a\nb", "/join x"].map(str::to_owned));
         for (key, pasted) in steps {
             composer.handle_key(key, &completer());
             if let Some(text) = pasted {
@@ -497,7 +502,7 @@ proptest! {
     /// All of the text is drawn if the area is as high as it wants to be, and the cursor is in it.
     #[test]
     fn whole_text_is_drawn(text in any_text(), width in 2_u16..30, at in any::<prop::sample::Index>()) {
-        let mut composer = Composer::new();
+        let mut composer = Composer::default();
         composer.set_text(&text);
         let text = composer.text();
         composer.draft.editor.move_to(at.index(text.len() + 1));
@@ -520,7 +525,7 @@ proptest! {
         before in prop::collection::vec(any_key(), 0..40),
         between in prop::collection::vec(any_key(), 0..40),
     ) {
-        let mut composer = Composer::new();
+        let mut composer = Composer::default();
         for key in before {
             composer.handle_key(key, &completer());
         }
@@ -537,7 +542,7 @@ proptest! {
     /// A text that was typed is submitted as it is, except for empty lines at its end.
     #[test]
     fn typed_text_is_submitted(text in "[a-z é漢\u{301}👩👧\u{200d}]{0,60}") {
-        let mut composer = Composer::new();
+        let mut composer = Composer::default();
         for c in text.chars() {
             composer.handle_key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE), &completer());
         }
@@ -551,7 +556,7 @@ proptest! {
         text in any_text(),
         keys in prop::collection::vec(any_key(), 0..40),
     ) {
-        let mut composer = Composer::new();
+        let mut composer = Composer::default();
         composer.draft.editor = Editor::new(&clean(&text, MAX_TEXT_BYTES).text);
         let begin = composer.text();
         // Keys that do not change to another text.

@@ -162,11 +162,17 @@ impl Start {
             }
             StartInput::Found(offer) => self.add(now, offer),
             StartInput::Searched(offers) => {
+                let selected = self.entry(self.selected);
                 let is_there = |it: &Offer| offers.iter().any(|offer| offer.key == it.key);
                 self.offers.retain(is_there);
+                if offers.is_empty() {
+                    self.found_at = None;
+                }
                 offers.into_iter().for_each(|it| self.add(now, it));
                 self.is_searched = true;
-                self.selected = self.selected.min(self.entry_count().saturating_sub(1));
+                // The mark stays at its server; if that is gone, Enter takes the first one.
+                let mut entries = (0..self.entry_count()).map(|it| self.entry(it));
+                self.selected = entries.position(|it| it == selected).unwrap_or(0);
             }
             StartInput::SearchFailed(reason) => {
                 self.is_searched = true;

@@ -103,6 +103,31 @@ fn control_c_asks_before_it_leaves() {
     assert_eq!(desk.app.composer.text(), "half a line");
 }
 
+/// What was written in the editor is not taken for something else that is asked or shown meanwhile.
+#[test]
+fn text_of_the_editor_stays_with_its_place() {
+    let mut desk = Desk::in_lobby(80, 12);
+    let edit = |desk: &mut Desk| {
+        desk.control('x');
+        desk.control('e');
+    };
+    edit(&mut desk);
+    desk.input(Input::Edited(Ok("for the lobby\n".to_owned())));
+    assert_eq!(desk.app.composer.text(), "for the lobby");
+    edit(&mut desk);
+    desk.event(Event::PasswordWanted { again: false });
+    desk.input(Input::Edited(Ok("my secret".to_owned())));
+    assert_eq!(desk.app.composer.text(), "");
+    desk.enter_line("sesame");
+    assert_eq!(desk.app.composer.text(), "for the lobby");
+    desk.press(KeyCode::Up, KeyModifiers::NONE);
+    assert_eq!(desk.app.composer.text(), "my secret");
+    edit(&mut desk);
+    desk.input(Input::Edited(Err("vi ended with exit status: 1".to_owned())));
+    assert!(desk.screen().contains("vi ended with exit status: 1"), "{}", desk.screen());
+    assert_eq!(desk.app.composer.text(), "my secret");
+}
+
 /// Ctrl-D on an empty line leaves; before the user has joined it ends the program at once.
 #[test]
 fn control_d_leaves() {
@@ -151,12 +176,21 @@ fn admission_is_a_question_in_the_window() {
     };
     ask(&mut desk, "bob");
     assert!(desk.screen().contains("Let bob in? Press Alt-Y or Alt-N"), "{}", desk.screen());
+    assert!(desk.screen().contains("in 10 s the answer is yes"), "{}", desk.screen());
+    desk.now = desk.app.next_tick().unwrap();
+    desk.input(Input::Tick);
+    assert!(desk.screen().contains("in 9 s the answer is yes"), "{}", desk.screen());
     desk.press(KeyCode::Char('n'), KeyModifiers::ALT);
     let Command::Peer(PeerCommand::Admit { name, is_welcome: false }) = only_command(&mut desk)
     else {
         panic!()
     };
     assert_eq!(name, "bob");
+    // A command is an answer, too.
+    ask(&mut desk, "emil");
+    desk.enter_line("/yes EMIL");
+    assert!(matches!(only_command(&mut desk), Command::Peer(PeerCommand::Admit { .. })));
+    assert!(!desk.screen().contains("Let emil in?"), "{}", desk.screen());
     // A message that begins with one of the letters is no answer.
     ask(&mut desk, "carl");
     ask(&mut desk, "dora");
@@ -180,6 +214,8 @@ fn help_lies_over_the_messages() {
         desk.press(KeyCode::PageDown, KeyModifiers::NONE);
     }
     assert!(desk.screen().contains("Any other key closes this."), "{}", desk.screen());
+    desk.press(KeyCode::Up, KeyModifiers::NONE);
+    assert!(!desk.screen().contains("Any other key closes this."), "{}", desk.screen());
     desk.press(KeyCode::Esc, KeyModifiers::NONE);
     assert!(!desk.screen().contains("closes this"));
     desk.enter_line("/help");

@@ -9,7 +9,7 @@ use crate::model::{
     ChatCommand, Command, ConnectionState, Dialect, Event, Message, Request, RequestTag,
     RoomSelector, Sequence,
 };
-use crate::ui::full_screen::app::{App, Input};
+use crate::ui::full_screen::app::Input;
 
 /// A click on a person shows the direct messages with them; on oneself it does nothing.
 #[test]
@@ -25,7 +25,7 @@ fn click_on_a_person_shows_direct_messages() {
             row: u16::try_from(row).unwrap(),
             modifiers: KeyModifiers::NONE,
         }));
-        App::label(&desk.app.conversations.current().place)
+        desk.app.conversations.current().place.label()
     };
     assert_eq!(click("anna"), "#lobby");
     assert_eq!(click("3 people"), "#lobby");
@@ -57,12 +57,12 @@ fn commands_from_elsewhere_are_known() {
 /// Returns the labels of all conversations, with unread messages and mentions.
 fn labels(desk: &Desk) -> Vec<(String, usize, usize)> {
     let all = desk.app.conversations.iter();
-    all.map(|it| (App::label(&it.place), it.unread, it.mentions)).collect()
+    all.map(|it| (it.place.label(), it.unread, it.mentions)).collect()
 }
 
 /// Returns the label of the conversation that is shown.
 fn shown(desk: &Desk) -> String {
-    App::label(&desk.app.conversations.current().place)
+    desk.app.conversations.current().place.label()
 }
 
 /// A room that the user asks for is shown when it is entered; typed lines go there.

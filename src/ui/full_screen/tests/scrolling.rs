@@ -123,6 +123,29 @@ fn window_stays_full() {
     assert!(desk.screen().contains("/search finds them"), "{}", desk.screen());
 }
 
+/// After `/clear`, older messages can be fetched again, and Alt-A leads to what is unread below.
+#[test]
+fn cleared_conversation_can_be_read_back() {
+    let mut desk = desk_with_messages();
+    let end = Event::HistoryEnd {
+        tag: RequestTag::default(),
+        room: Some("lobby".to_owned()),
+        more: false,
+        requested: true,
+    };
+    desk.event(end);
+    desk.enter_line("/clear");
+    desk.take_requests();
+    desk.press(KeyCode::PageUp, KeyModifiers::NONE);
+    assert_eq!(desk.take_requests().len(), 1);
+    let mut desk = desk_with_messages();
+    desk.press(KeyCode::PageUp, KeyModifiers::NONE);
+    hear(&mut desk, 1_041, false);
+    assert!(!desk.screen().contains("message 1041"), "{}", desk.screen());
+    desk.press(KeyCode::Char('a'), KeyModifiers::ALT);
+    assert!(desk.screen().contains("message 1041"), "{}", desk.screen());
+}
+
 /// Row by row from the end to the beginning, every row of every message is on the screen once.
 #[test]
 fn every_row_is_reached() {

@@ -6,32 +6,38 @@ use ratatui::layout::Rect;
 use super::draw_row;
 use crate::model::Dialect;
 use crate::ui::command::{help_text, moderation_help_text};
-use crate::ui::full_screen::app::App;
+use crate::ui::full_screen::app::{App, WINDOW_HELP};
 use crate::ui::full_screen::rows::piece;
 use crate::ui::full_screen::text::{Row, wrap};
 
 /// Keys, and what they do.
 const KEYS: &str = "\
 Enter             sends what you have typed; Alt-Enter begins a new line
-Up, Down          bring back what you have sent; Ctrl-R searches it
+Up, Down          bring back what you have sent, as Ctrl-P and Ctrl-N; Ctrl-R searches it
 Tab               completes names, commands and rooms
-PageUp, PageDown  scroll; Alt-End or Esc returns to the newest message
-Alt-1 to Alt-9    show a room or a person; also Alt-Left and Alt-Right, or a click
+PageUp, PageDown  scroll; Alt-Home goes to the oldest message here, Alt-End or Esc to the newest
+Alt-1 to Alt-9    show a room or a person; also Alt with an arrow, F5 and F6, or a click
 Ctrl-F            on an empty line begins a search; Enter shows what was found where it was said
 Alt-A             shows where something is unread
 Ctrl-X Ctrl-E     opens your editor ($EDITOR) for a long message
 Ctrl-C            clears the line; on an empty line it asks whether you want to leave
+Ctrl-L            draws the screen again
 Ctrl-Z            stops the program until you type fg
 Shift with the mouse selects text";
 
 /// Draws the help, from this row on.
 pub(super) fn draw_help(app: &App, at: u16, area: Rect, buffer: &mut Buffer) {
     let rows = help_rows(app, area.width);
-    let most = rows.len().saturating_sub(usize::from(area.height));
-    let shown = rows.iter().skip(usize::from(at).min(most));
+    let shown = rows.iter().skip(usize::from(at));
     for (row, y) in shown.zip(area.top()..area.bottom()) {
         draw_row(row, Rect { y, height: 1, ..area }, buffer, &mut Vec::new());
     }
+}
+
+/// Returns the number of rows of the help in a window of this width.
+#[must_use]
+pub fn help_height(app: &App, width: u16) -> u16 {
+    u16::try_from(help_rows(app, width).len()).unwrap_or(u16::MAX)
 }
 
 /// Returns all rows of the help.
@@ -40,7 +46,12 @@ fn help_rows(app: &App, width: u16) -> Vec<Row> {
     let mut rows = Vec::new();
     let dialect = app.dialect();
     let more = if dialect == Dialect::Server { moderation_help_text() } else { "" };
-    let parts = [("Keys", KEYS), ("Commands", help_text(dialect)), ("For moderators", more)];
+    let parts = [
+        ("Keys", KEYS),
+        ("Commands", help_text(dialect)),
+        ("Commands about the window", WINDOW_HELP),
+        ("For moderators", more),
+    ];
     for (title, text) in parts.into_iter().filter(|(_, text)| !text.is_empty()) {
         rows.extend(wrap(&[piece(&format!(" {title}"), theme.title)], width, 0));
         for line in text.lines() {

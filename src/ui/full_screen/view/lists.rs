@@ -39,7 +39,7 @@ pub(super) fn draw_conversations(app: &App, area: Rect, buffer: &mut Buffer) {
         };
         let number = if index < 10 { format!("{} ", (index + 1) % 10) } else { "  ".to_owned() };
         let free = width.saturating_sub(columns(&unread) + 3);
-        let label = truncate(&App::label(&conversation.place), free);
+        let label = truncate(&conversation.place.label(), free);
         let gap = free.saturating_sub(columns(&label)) + 1;
         let text = format!("{number}{label}{}{unread}", " ".repeat(usize::from(gap)));
         buffer.set_stringn(area.x, y, text, usize::from(width), style);
@@ -50,15 +50,19 @@ pub(super) fn draw_conversations(app: &App, area: Rect, buffer: &mut Buffer) {
 #[must_use]
 pub fn person_at(app: &App, at: Position) -> Option<String> {
     let area = areas(app).people.filter(|it| it.contains(at))?;
-    let people = app.people();
     let row = usize::from(at.y.checked_sub(area.y + 1)?);
-    people.get(row).filter(|_| row < shown_people(people.len(), area)).cloned()
+    listed_people(app, area).0.into_iter().nth(row)
 }
 
-/// Returns how many of this many people are shown by name in an area.
-fn shown_people(count: usize, area: Rect) -> usize {
+/// Returns the names that are listed in an area, and the number of all that are known. If not all
+/// fit, the last row says how many more there are.
+fn listed_people(app: &App, area: Rect) -> (Vec<String>, usize) {
     let rows = usize::from(area.height.saturating_sub(1));
-    if count > rows { rows.saturating_sub(1) } else { count }
+    let (mut names, count) = app.people(rows);
+    if count > rows {
+        names.truncate(rows.saturating_sub(1));
+    }
+    (names, count)
 }
 
 /// Draws the number of people in the room, and their names.
@@ -69,26 +73,20 @@ pub(super) fn draw_people(app: &App, area: Rect, buffer: &mut Buffer) {
     let theme = &app.theme;
     draw_border(app, area.x, area, buffer);
     let (x, width) = (area.x + 2, area.width.saturating_sub(2));
-    let people = app.people();
-    let count = app
-        .conversations
-        .current()
-        .people
-        .map_or(people.len(), |it| usize::try_from(it).unwrap_or(0));
+    let (names, known) = listed_people(app, area);
+    let count = app.conversations.current().people;
+    let count = count.map_or(known, |it| usize::try_from(it).unwrap_or(0));
     let head = if count == 1 { "1 person".to_owned() } else { format!("{count} people") };
     buffer.set_stringn(x, area.y, head, usize::from(width), theme.dim);
-    let rows = usize::from(area.height.saturating_sub(1));
-    let is_cut = people.len() > rows;
-    let shown = shown_people(people.len(), area);
     let me = app.own_name();
-    for (name, y) in people.iter().take(shown).zip(area.y + 1..area.bottom()) {
+    for (name, y) in names.iter().zip(area.y + 1..area.bottom()) {
         let is_own = me.as_deref() == Some(name);
         let style = if is_own { theme.own_name } else { theme.name(name) };
         let style = if app.is_ignored(name) { theme.dim } else { style };
         buffer.set_stringn(x, y, truncate(&safe_name(name), width), usize::from(width), style);
     }
-    if is_cut && rows > 0 {
-        let more = format!("… {} more", people.len() - shown);
+    if names.len() < known && area.height > 1 {
+        let more = format!("… {} more", known - names.len());
         buffer.set_stringn(x, area.bottom() - 1, more, usize::from(width), theme.dim);
     }
 }

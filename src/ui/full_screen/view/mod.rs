@@ -1,4 +1,5 @@
-//! Drawing of the model. Nothing here changes it, apart from where the composer is scrolled.
+//! Drawing of the model. Nothing here changes it, apart from how far composer and messages are
+//! scrolled: the terminal may have got another size.
 //!
 //! - `lists`: conversations on the left, people on the right
 //! - `status`: title, status line, question
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
+pub use self::help::help_height;
 pub use self::lists::{first_listed, person_at};
 pub use self::search::{hit_at, hits_that_fit};
 pub(super) use self::status::draw_line;

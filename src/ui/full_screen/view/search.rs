@@ -119,6 +119,9 @@ fn last_line(list: &SearchList) -> Option<String> {
     match (&list.progress, &list.older) {
         (Progress::Searching(_), _) => Some("searching for older ones …".to_owned()),
         (_, Some(_)) => Some(format!("older results: Enter or Page Down{hidden}")),
+        (_, None) if list.is_full => {
+            Some(format!("more are not shown: search for more words{hidden}"))
+        }
         (_, None) if list.hidden > 0 => Some(format!("no older ones{hidden}")),
         (_, None) => None,
     }

@@ -13,7 +13,7 @@ pub(super) fn draw_title(app: &App, area: Rect, buffer: &mut Buffer) {
     let place = &app.conversations.current().place;
     let mut left = match place {
         Place::Start => String::new(),
-        Place::Room(_) | Place::Direct(_) => App::label(place),
+        Place::Room(_) | Place::Direct(_) => place.label(),
     };
     match (place, app.topic()) {
         (_, Some(topic)) => left = format!("{left}  {}", safe_line(&topic)),
