@@ -45,7 +45,8 @@ impl Hub {
     /// Checks and dispatches a frame (`docs/protocol/tcp.md`, section 15, steps 3 to 9). Call it
     /// when the frame need not be deferred. Closes the connection if the frame violates the
     /// protocol. Answers a request with reference 0 by an error. Ignores [`Decoded::Ignored`]. A
-    /// request of [`FrameClass::ChargedRequest`] or a read mark may have to wait first (`throttle`).
+    /// request of [`FrameClass::ChargedRequest`], or a person's read mark, may have to wait first
+    /// (`throttle`).
     fn process_frame(&mut self, now: Now, id: ConnectionId, frame: Decoded<ClientFrame>) {
         let Some(connection) = self.connections.get(&id) else {
             return;

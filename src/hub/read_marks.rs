@@ -77,6 +77,25 @@ impl ReadMarks {
         }
     }
 
+    /// Takes over stored marks, which count as stored as they are. The order in which they were set
+    /// is not stored: the persons are taken in the order of their highest marks, so that beyond
+    /// [`MAX_READ_MARKS`], the lowest go first. Returns the persons whose marks were forgotten so.
+    ///
+    /// `head`: the log's head. A crash may have taken the end of the log: a mark above the head
+    /// counts as the head.
+    fn restore(&mut self, mut stored: Vec<PersonReadMarks>, head: Sequence) -> Vec<SessionId> {
+        stored.sort_by_key(|it| it.marks.iter().map(|it| it.sequence).max());
+        for PersonReadMarks { person, marks } in stored {
+            for mark in marks {
+                let sequence = mark.sequence.min(head);
+                self.set(person, ReadMark { sequence, ..mark });
+            }
+        }
+        let mut changed = std::mem::take(&mut self.unwritten);
+        changed.retain(|it| !self.by_person.contains_key(it));
+        changed.into_iter().collect()
+    }
+
     /// Removes the marks of a person. Returns true if there were any, or if what is stored is not
     /// as it should be.
     fn remove(&mut self, person: SessionId) -> bool {
@@ -111,23 +130,17 @@ impl ReadMarks {
 }
 
 impl Hub {
-    /// Takes over the marks that were stored before the start. Those of persons whose claims have
-    /// ended are forgotten; proposes to delete these.
+    /// Takes over the marks that were stored before the start, up to [`MAX_READ_MARKS`]. Those of
+    /// persons whose claims have ended are forgotten. Proposes to delete what is not taken over.
     pub(super) fn restore_read_marks(&mut self, stored: Vec<PersonReadMarks>) {
-        let mut ended = Vec::new();
-        for PersonReadMarks { person, marks } in stored {
-            if self.moderation.claim_of_person(person).is_none() {
-                ended.push(PersonReadMarks { person, marks: Vec::new() });
-                continue;
-            }
-            for mark in marks {
-                // A crash may have taken the end of the log.
-                let sequence = mark.sequence.min(self.head);
-                self.read_marks.set(person, ReadMark { sequence, ..mark });
-            }
-        }
-        self.read_marks.unwritten.clear();
-        self.propose_read_marks(ended);
+        let is_claimed =
+            |it: &PersonReadMarks| self.moderation.claim_of_person(it.person).is_some();
+        let (kept, ended): (Vec<_>, Vec<_>) = stored.into_iter().partition(is_claimed);
+        let forgotten = self.read_marks.restore(kept, self.head);
+        let without_marks = ended.iter().map(|it| it.person).chain(forgotten);
+        let without_marks =
+            without_marks.map(|person| PersonReadMarks { person, marks: Vec::new() });
+        self.propose_read_marks(without_marks.collect());
     }
 
     /// Handles `mark_read`: notes how far the person has read, and tells the other devices. Has no
@@ -261,5 +274,34 @@ mod tests {
             marks.remove(person(number));
         }
         assert_eq!((marks.count, marks.by_change.len()), (0, 0));
+    }
+
+    /// After a restart, the person whose highest mark is the lowest counts as the one who has set
+    /// none for longest, whatever their number. Who is forgotten is told: their marks are still
+    /// stored.
+    #[test]
+    fn lowest_marks_are_forgotten_after_a_restart() {
+        let of = |number: u64, marks: &[ReadMark]| PersonReadMarks {
+            person: SessionId(number),
+            marks: marks.to_vec(),
+        };
+        let count = MAX_READ_MARKS as u64;
+        let head = Sequence(2 * count + 10);
+        // The marks of persons with lower numbers are higher; the first person has two.
+        let mut stored = vec![of(1, &[mark(0, 2), mark(1, u64::MAX)])];
+        stored.extend((2..=count + 1).map(|it| of(it, &[mark(0, 2 * count - it)])));
+        let mut marks = ReadMarks::default();
+        assert_eq!(marks.restore(stored, head), [SessionId(count), SessionId(count + 1)]);
+        assert_eq!((marks.count, marks.take_unwritten().len()), (MAX_READ_MARKS, 0));
+        assert_eq!(marks.get(SessionId(1), mark(1, 0).room.as_ref()), Some(head));
+        marks.set(SessionId(count - 1), mark(0, 1));
+        marks.set(SessionId(count), mark(0, 1));
+        let forgotten: Vec<SessionId> = marks
+            .take_unwritten()
+            .into_iter()
+            .filter(|it| it.marks.is_empty())
+            .map(|it| it.person)
+            .collect();
+        assert_eq!(forgotten, [SessionId(count - 2)], "the one before has set a mark since");
     }
 }

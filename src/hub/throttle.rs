@@ -13,17 +13,22 @@ use crate::wire::tcp::{ClientFrame, FrameClass};
 pub(super) const QUOTA_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 impl Hub {
-    /// Charges a request of [`FrameClass::ChargedRequest`], or a read mark, to the address group of its connection.
-    /// Returns the frame if it may be handled now; a frame of another class is free. Otherwise
-    /// reports the quota and returns `None`: the connection is blocked until the group's tokens are
-    /// available. If that would take too long, the connection is closed instead.
+    /// Charges a request of [`FrameClass::ChargedRequest`], or a read mark of a person, to the
+    /// address group of its connection. Returns the frame if it may be handled now; any other frame
+    /// is free. Otherwise reports the quota and returns `None`: the connection is blocked until the
+    /// group's tokens are available. If that would take too long, the connection is closed instead.
     pub(super) fn throttle(
         &mut self,
         now: Now,
         id: ConnectionId,
         frame: ClientFrame,
     ) -> Option<ClientFrame> {
-        if !matches!(frame.class(), FrameClass::ChargedRequest | FrameClass::Mark) {
+        let is_charged = match frame.class() {
+            FrameClass::ChargedRequest => true,
+            FrameClass::Mark => self.sends_marks_of_a_person(id),
+            _ => false,
+        };
+        if !is_charged {
             return Some(frame);
         }
         // A request costs its address group as many units as its connection.
@@ -48,6 +53,12 @@ impl Hub {
             }
         }
         None
+    }
+
+    /// Returns true if read marks of this connection have an effect: its session is one of a person.
+    fn sends_marks_of_a_person(&self, id: ConnectionId) -> bool {
+        let session = self.connections.get(&id).and_then(|it| it.joined_session());
+        session.is_some_and(|it| self.person_of(it).is_some())
     }
 
     /// Charges the next page of a paused replay to the address group of its connection. If the

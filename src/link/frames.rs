@@ -163,6 +163,7 @@ impl Link {
         }));
         self.report_rooms_left_out(&welcome.rooms);
         self.welcome = Some(welcome);
+        self.forget_marks_of_left_rooms();
     }
 
     /// Adopts the log of a `welcome`, and starts the replay in the cursor. Returns true if another
@@ -447,6 +448,7 @@ impl Link {
     fn on_left(&mut self, now: Moment, left: Left) {
         if left.reference == Reference::NONE {
             if self.on_sent_out(&left.room) {
+                self.forget_marks_of_left_rooms();
                 self.schedule_persist(now);
                 let tag = RequestTag::default();
                 self.emit(Event::Left { tag, room: left.room, is_forced: true });
@@ -455,6 +457,7 @@ impl Link {
         }
         let key = NameKey::of(&left.room);
         self.rooms.retain(|it| NameKey::of(it) != key);
+        self.forget_marks_of_left_rooms();
         let tag = self.take_request(now, kind::LEAVE, left.reference).map(|it| it.tag);
         self.schedule_persist(now);
         let tag = tag.unwrap_or_default();

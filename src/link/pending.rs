@@ -68,6 +68,13 @@ impl PendingRequest {
         }
     }
 
+    /// Returns true if the request is an `enter` of this room that `entered` has answered, on the
+    /// current connection.
+    fn is_entering(&self, room: &NameKey) -> bool {
+        matches!(&self.command, ChatCommand::Enter { room: entered }
+            if self.in_flight && self.has_entered && NameKey::of(entered) == *room)
+    }
+
     /// Returns the request as it is saved for a later process. It must be a message.
     pub(super) fn to_unanswered(&self) -> UnansweredMessage {
         UnansweredMessage {
@@ -201,13 +208,14 @@ impl PendingRequests {
     /// Marks the `enter` of this room that was answered by `entered` and waits for its `end`: the
     /// user was sent out of the room. Returns false if there is none.
     pub(super) fn mark_sent_out(&mut self, room: &NameKey) -> bool {
-        let item = self.items.iter_mut().find(|item| match &item.command {
-            ChatCommand::Enter { room: entered } => {
-                item.in_flight && item.has_entered && NameKey::of(entered) == *room
-            }
-            _ => false,
-        });
+        let item = self.items.iter_mut().find(|item| item.is_entering(room));
         item.map(|item| item.was_sent_out = true).is_some()
+    }
+
+    /// Returns true if `entered` has answered an `enter` of this room that waits for its `end`, and
+    /// nobody has sent the user out since.
+    pub(super) fn is_entering(&self, room: &NameKey) -> bool {
+        self.items.iter().any(|item| item.is_entering(room) && !item.was_sent_out)
     }
 
     /// Returns the request of this frame kind that was sent with this reference, in this session

@@ -10,11 +10,7 @@ use crate::wire::tcp::{MarkRead, ReadMark, feature};
 /// Minimum time between two marks of one room. Of those within it, the last one is sent.
 const MARK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Maximum number of rooms whose marks are remembered. It bounds the memory that a server can make
-/// the client use.
-const MAX_ROOMS: usize = 64;
-
-/// Mark of a room or of the direct messages.
+/// Mark of a room that the user is in or enters, or of the direct messages.
 #[derive(Debug)]
 pub(super) struct RoomMark {
     /// Name of the room; empty: the direct messages.
@@ -76,14 +72,24 @@ impl Link {
     }
 
     /// Handles `read_mark`: another device of the user has read this far, or this one before it
-    /// joined. A mark that waits to be sent and is not above it is dropped.
+    /// joined. A mark that waits to be sent and is not above it is dropped. Ignores a room in which
+    /// the user is not.
     pub(super) fn on_read_mark(&mut self, frame: ReadMark) {
         let ReadMark { room, sequence } = frame;
-        if let Some(mark) = self.room_mark(&room) {
-            mark.known = Some(sequence);
-            mark.wanted = mark.wanted.filter(|it| *it > sequence);
-        }
+        let Some(mark) = self.room_mark(&room) else {
+            return;
+        };
+        mark.known = Some(sequence);
+        mark.wanted = mark.wanted.filter(|it| *it > sequence);
         self.emit(Event::ReadMark { room: (!room.is_empty()).then_some(room), sequence });
+    }
+
+    /// Forgets the marks of rooms in which the user is no longer. Call it when rooms were left, and
+    /// after a `welcome`.
+    pub(super) fn forget_marks_of_left_rooms(&mut self) {
+        let mut marks = std::mem::take(&mut self.read_marks);
+        marks.retain(|it| self.can_have_mark(&it.room));
+        self.read_marks = marks;
     }
 
     /// Adapts the marks to a `welcome`: what was sent may be lost, and in another log the sequences
@@ -100,17 +106,33 @@ impl Link {
         self.phase == Phase::Live && self.features & feature::READ_MARKS != 0
     }
 
-    /// Returns the mark of a room, or of the direct messages (empty). `None` if too many are
-    /// remembered.
+    /// Returns true if there may be a mark of this room: it is empty, which stands for the direct
+    /// messages, or the user is in it or enters it. So there are no more marks than rooms, and one.
+    fn can_have_mark(&self, room: &str) -> bool {
+        let key = NameKey::of(room);
+        // The first join may name no room; until its replay ends, the rooms are those of `welcome`.
+        let rooms = match &self.welcome {
+            Some(welcome) if self.phase == Phase::Replaying => &welcome.rooms,
+            _ => &self.rooms,
+        };
+        room.is_empty()
+            || rooms.iter().any(|it| NameKey::of(it) == key)
+            || self.pending.is_entering(&key)
+    }
+
+    /// Returns the mark of a room, or of the direct messages (empty). `None` if the user is not in
+    /// the room.
     fn room_mark(&mut self, room: &str) -> Option<&mut RoomMark> {
-        let at = self.read_marks.iter().position(|it| it.room == room);
-        if at.is_none() && self.read_marks.len() < MAX_ROOMS {
+        if !self.can_have_mark(room) {
+            return None;
+        }
+        let key = NameKey::of(room);
+        let at = self.read_marks.iter().position(|it| NameKey::of(&it.room) == key);
+        let at = at.unwrap_or_else(|| {
             let (room, next) = (room.to_owned(), Moment::START);
             self.read_marks.push(RoomMark { room, known: None, wanted: None, next });
-        }
-        match at {
-            Some(at) => self.read_marks.get_mut(at),
-            None => self.read_marks.last_mut().filter(|it| it.room == room),
-        }
+            self.read_marks.len() - 1
+        });
+        self.read_marks.get_mut(at)
     }
 }

@@ -51,8 +51,8 @@ pub enum Command {
     /// client has joined. Peers ignore it.
     Invite(Option<InvitationCode>),
     /// Says how far the user has read, for the user's other devices. No event answers. A client's
-    /// engine sends one every few seconds, the latest, and only where the name is claimed. Peers
-    /// ignore the command.
+    /// engine sends one every few seconds, the latest, and only to a server with read marks, which
+    /// ignores it if the user has not claimed the name. Peers ignore the command.
     MarkRead {
         /// Name of a joined room, in any spelling; `None`: the direct messages.
         room: Option<String>,

@@ -2,14 +2,19 @@
 
 use super::*;
 use crate::model::Reference;
-use crate::wire::tcp::{MarkRead, ReadMark};
+use crate::wire::tcp::{Left, MarkRead, ReadMark};
+
+/// Creates a simulation with a server that takes read marks.
+fn simulation() -> Simulation {
+    let mut server = ModelServer::new();
+    server.features = feature::IDENTITY | feature::READ_MARKS;
+    Simulation::new(settings(), server)
+}
 
 /// Creates a simulation whose link is live in the lobby, with a server that takes read marks. The
 /// lobby has five messages.
 fn live() -> Simulation {
-    let mut server = ModelServer::new();
-    server.features = feature::IDENTITY | feature::READ_MARKS;
-    let mut sim = Simulation::new(settings(), server);
+    let mut sim = simulation();
     sim.run_until_idle();
     for _ in 0..5 {
         sim.other_says("lobby");
@@ -127,12 +132,103 @@ fn refused_mark_is_not_reported() {
     }
 }
 
-/// A server cannot make the link remember marks without end.
+/// Lets the user enter a room.
+fn enter(sim: &mut Simulation, room: &str) {
+    sim.request(Command::Chat(ChatCommand::Enter { room: room.to_owned() }));
+}
+
+/// Lets the user leave a room.
+fn leave(sim: &mut Simulation, room: &str) {
+    let room = RoomSelector::Named(room.to_owned());
+    sim.request(Command::Chat(ChatCommand::Leave { room }));
+}
+
+/// A mark of a room counts while the user is in it: from `entered` on, in a replay too, until they
+/// leave or are sent out. One that comes before is ignored.
+#[test]
+fn mark_of_a_room_that_the_user_is_not_in_is_ignored() {
+    let told = |sim: &mut Simulation, room: &str, sequence: u64| {
+        let before = sim.count_events(|it| matches!(it, Event::ReadMark { .. }));
+        tell(sim, room, sequence);
+        sim.count_events(|it| matches!(it, Event::ReadMark { .. })) > before
+    };
+    let mut sim = simulation();
+    sim.connect();
+    while sim.link.phase != Phase::Replaying {
+        assert!(sim.deliver_to_server() || sim.deliver_to_client());
+    }
+    assert!(sim.link.rooms.is_empty(), "the first join has named no room");
+    assert!(told(&mut sim, "lobby", 1) && !told(&mut sim, "garden", 1));
+
+    let mut sim = live();
+    assert!(!told(&mut sim, "garden", 1));
+    enter(&mut sim, "garden");
+    assert!(sim.deliver_to_server());
+    assert!(!told(&mut sim, "garden", 2), "just before `entered`");
+    assert!(sim.deliver_to_client());
+    assert!(told(&mut sim, "garden", 3));
+    sim.run_until_idle();
+    assert!(told(&mut sim, "GARDEN", 4));
+    sim.break_connection();
+    while sim.link.phase != Phase::Replaying {
+        sim.connect();
+        if !sim.deliver_to_server() && !sim.deliver_to_client() {
+            sim.advance(Duration::from_millis(500));
+        }
+    }
+    assert!(told(&mut sim, "garden", 5));
+    sim.run_until_idle();
+    leave(&mut sim, "garden");
+    sim.run_until_idle();
+    assert!(!told(&mut sim, "garden", 6));
+    assert!(told(&mut sim, "", 7));
+    enter(&mut sim, "garden");
+    assert!(sim.deliver_to_server() && sim.deliver_to_client());
+    let left = Left { reference: Reference::NONE, room: "garden".to_owned() };
+    sim.input(Input::Received(Decoded::Frame(left.into())));
+    assert!(!told(&mut sim, "garden", 8));
+}
+
+/// A mark that waits ends with the stay in its room, however that ends. So there is one for the last
+/// of a hundred rooms, too.
+#[test]
+fn mark_of_a_room_that_was_left_is_dropped() {
+    let mut sim = live();
+    for number in 0..100 {
+        let room = format!("room{number}");
+        enter(&mut sim, &room);
+        sim.run_until_idle();
+        mark(&mut sim, Some(&room), Some(number));
+        assert_eq!(take_marks(&mut sim), [(room.clone(), number)]);
+        mark(&mut sim, Some(&room), Some(number + 1));
+        match number % 3 {
+            0 => leave(&mut sim, &room),
+            1 => {
+                leave(&mut sim, &room);
+                while sim.deliver_to_server() {}
+                sim.break_connection();
+            }
+            _ => {
+                let left = Left { reference: Reference::NONE, room };
+                sim.input(Input::Received(Decoded::Frame(left.into())));
+            }
+        }
+        sim.run_until_idle();
+        assert!(sim.link.read_marks.is_empty());
+    }
+    sim.advance(Duration::from_secs(10));
+    assert_eq!(take_marks(&mut sim), []);
+}
+
+/// A server cannot make the link remember more marks than the user has rooms, and one.
 #[test]
 fn number_of_marks_is_bounded() {
     let mut sim = live();
     for number in 0..1_000 {
         tell(&mut sim, &format!("room{number}"), 1);
     }
-    assert!(sim.link.read_marks.len() <= 64);
+    for room in ["lobby", "Lobby", "LOBBY", ""] {
+        tell(&mut sim, room, 1);
+    }
+    assert_eq!(sim.link.read_marks.len(), 2);
 }

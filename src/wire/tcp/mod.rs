@@ -355,8 +355,8 @@ pub enum FrameClass {
     /// Request that reads the log, moderates or asks for a list. It needs a reference, and costs the
     /// sender's address units of its own (section 12).
     ChargedRequest,
-    /// Read mark. It has no reference and no answer, and costs the sender's address as a
-    /// [`Self::ChargedRequest`] does.
+    /// Read mark. It has no reference and no answer. If the session is one of a person, it costs the
+    /// sender's address as a [`Self::ChargedRequest`] does.
     Mark,
 }
 

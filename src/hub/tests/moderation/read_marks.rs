@@ -166,6 +166,27 @@ fn invalid_marks_are_refused() {
     assert_eq!(harness.take_summaries(early), ["unexpected 23 0", "closed"]);
 }
 
+/// Marks of a person cost the address group units, and wait when these are used up. Those of others,
+/// which are ignored, cost it nothing.
+#[test]
+fn marks_of_persons_are_throttled() {
+    for is_person in [false, true] {
+        let mut harness = Harness::with(open());
+        let laptop = harness.come_to(("anna", &[]), 1, MARKS, None);
+        if is_person {
+            assert_eq!(harness.claim(laptop, claim_action::CLAIM), "done 20 1");
+        }
+        for number in 0..400 {
+            harness.send(laptop, mark("attic", number));
+        }
+        let refused = harness.take_marks(laptop).len();
+        let is_quota = |(_, it): &(_, crate::hub::Quota)| *it == crate::hub::Quota::Requests;
+        assert_eq!(harness.reached_quotas.iter().any(is_quota), is_person);
+        let expected = if is_person { 250..400 } else { 0..1 };
+        assert!(expected.contains(&refused), "{refused}");
+    }
+}
+
 /// Marks are stored at most once a minute, all together, and at an orderly stop; after a restart
 /// they are as they were.
 #[test]

@@ -13,7 +13,9 @@ impl App {
     /// Notes that the user has read a room, or all direct messages, this far on another device.
     pub(super) fn read_elsewhere(&mut self, room: Option<&str>, sequence: Sequence) {
         if let Some(room) = room {
-            self.conversations.open(&Place::Room(room.to_owned())).read_elsewhere(sequence);
+            if let Some(it) = self.conversations.find_mut(&Place::Room(room.to_owned())) {
+                it.read_elsewhere(sequence);
+            }
             return;
         }
         self.direct_read = Some(sequence);
