@@ -27,8 +27,8 @@ const PROBE_CONNECTION: ConnectionId = ConnectionId(0);
 
 /// Updates systemd's status line when its text changes: the problem with the configuration, the
 /// number of connected users, the last backup, where to point a browser. Also logs the latter once
-/// it is known. Returns when a sender of one of these values is
-/// gone, for example because the engine has ended.
+/// it is known, and tells the engine the URL of the page for other machines whenever it changes.
+/// Returns when a sender of one of these values is gone, for example because the engine has ended.
 pub(super) async fn update_status_line(
     mut people: watch::Receiver<usize>,
     mut config_problem: watch::Receiver<Option<String>>,
@@ -54,7 +54,7 @@ pub(super) async fn update_status_line(
         let backup_now = backup.borrow_and_update().as_ref().map(|it| format_backup(it, now));
         let has_backup = backup_now.is_some();
         let urls_now = urls.now();
-        let best = urls_now.iter().find(|it| is_remote(it)).cloned().and_then(PageUrl::new);
+        let best = best_page_url(&urls_now);
         if best != told {
             let _ = engine.send(EngineInput::PageUrl(best.clone())).await;
             told = best;
@@ -81,6 +81,12 @@ pub(super) async fn update_status_line(
             return;
         }
     }
+}
+
+/// Returns the first URL that other machines can open and that may be told to clients; `None` if
+/// there is none.
+fn best_page_url(urls: &[String]) -> Option<PageUrl> {
+    urls.iter().filter(|it| is_remote(it)).find_map(|it| PageUrl::new(it.clone()))
 }
 
 /// Formats where to point a browser; `None` if there is no way in for browsers.
@@ -138,6 +144,16 @@ pub(super) async fn probe(engine: &EngineHandle) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A URL that other machines cannot open, or that is too long to be told, is passed over.
+    #[test]
+    fn first_usable_url_is_told() {
+        let long = format!("http://{}.example/", "x".repeat(300));
+        let urls = ["http://127.0.0.1:2480/", &long, "http://pi.local:2480/", "http://10.0.0.2/"];
+        let urls = urls.map(str::to_owned);
+        assert_eq!(best_page_url(&urls).unwrap().as_str(), "http://pi.local:2480/");
+        assert_eq!(best_page_url(&urls[..2]), None);
+    }
 
     /// The status line states the age of the last backup, or the error if backups fail.
     #[test]

@@ -40,10 +40,15 @@ impl IgnoredPerson {
     }
 }
 
-/// Who is ignored, at most [`MAX_IGNORED_NAMES`]: names by their keys, each with the person who had
-/// it. `None`: whoever has the name.
+/// Who is ignored, at most [`MAX_IGNORED_NAMES`]. Each message asks for its author, so these look-ups
+/// do not search the whole list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct IgnoredNames(BTreeMap<(NameKey, Option<IgnoredPerson>), Username>);
+pub(super) struct IgnoredNames {
+    /// Names by their keys, each with the person who had it. `None`: whoever has the name.
+    names: BTreeMap<(NameKey, Option<IgnoredPerson>), Username>,
+    /// The persons of `names`.
+    persons: BTreeSet<IgnoredPerson>,
+}
 
 /// Error: the ignore list has [`MAX_IGNORED_NAMES`] names already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,21 +57,29 @@ pub(super) struct ListFull;
 impl IgnoredNames {
     /// Returns true if nobody is ignored.
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.names.is_empty()
     }
 
     /// Returns true if an author is ignored: by the name, or as a person of this log under any name.
     /// A name of which only the person is ignored counts as ignored if the log is another.
     pub(super) fn contains(&self, name: &NameKey, author: Author, log: Option<LogId>) -> bool {
-        self.0.keys().any(|(key, person)| match person.and_then(|it| it.number_in(log)) {
-            Some(number) => author.is_person(number),
-            None => key == name,
-        })
+        let is_person = |log| self.persons.contains(&IgnoredPerson::new(log, author.number()));
+        let is_of_log = |it: &Option<IgnoredPerson>| it.and_then(|it| it.number_in(log)).is_some();
+        log.is_some_and(is_person) || self.of_name(name).any(|(it, _)| !is_of_log(it))
     }
 
     /// Returns true if somebody is ignored who has or had this name.
     pub(super) fn has_name(&self, name: &NameKey) -> bool {
-        self.0.keys().any(|(key, _)| key == name)
+        self.of_name(name).next().is_some()
+    }
+
+    /// Returns the entries of a name: the persons who had it, `None` for whoever has it, with the
+    /// name as it is spelled on the list.
+    fn of_name(&self, name: &NameKey) -> impl Iterator<Item = (&Option<IgnoredPerson>, &Username)> {
+        // `None` is the lowest.
+        let from = self.names.range((name.clone(), None)..);
+        let of_name = from.take_while(move |((key, _), _)| key == name);
+        of_name.map(|((_, person), name)| (person, name))
     }
 
     /// Adds a name, or the person who has it. Returns true if it was not on the list. A name that is
@@ -80,15 +93,15 @@ impl IgnoredNames {
         person: Option<IgnoredPerson>,
     ) -> Result<bool, ListFull> {
         let key = (name.key().clone(), person);
-        if self.0.contains_key(&key) {
+        if self.names.contains_key(&key) {
             return Ok(false);
         }
-        if self.0.len() >= MAX_IGNORED_NAMES {
+        if self.names.len() >= MAX_IGNORED_NAMES {
             return Err(ListFull);
         }
-        let known = self.0.iter().find(|((it, _), _)| it == name.key());
-        let name = known.map_or(name, |(_, it)| it).clone();
-        self.0.insert(key, name);
+        let name = self.of_name(name.key()).next().map_or(name, |(_, it)| it).clone();
+        self.names.insert(key, name);
+        self.persons.extend(person);
         Ok(true)
     }
 
@@ -104,21 +117,24 @@ impl IgnoredNames {
             true => key == name,
             false => person.is_some() && *it == person,
         };
-        let meant: Vec<_> = self.0.keys().filter(|it| is_meant(it)).cloned().collect();
-        meant.iter().filter_map(|it| self.0.remove(it)).last()
+        let meant: Vec<_> = self.names.keys().filter(|it| is_meant(it)).cloned().collect();
+        let removed = meant.iter().filter_map(|it| self.names.remove(it)).last();
+        // A person may be on the list under another name, too.
+        self.persons = self.names.keys().filter_map(|(_, person)| *person).collect();
+        removed
     }
 
     /// Returns the names, sorted by their keys.
     pub(super) fn to_vec(&self) -> Vec<String> {
         let mut names: Vec<(&NameKey, &Username)> =
-            self.0.iter().map(|((key, _), name)| (key, name)).collect();
+            self.names.iter().map(|((key, _), name)| (key, name)).collect();
         names.dedup_by_key(|(key, _)| *key);
         names.into_iter().map(|(_, name)| name.as_str().to_owned()).collect()
     }
 
     /// Returns the persons of a log, with the names under which they were ignored.
     pub(super) fn persons(&self, log: Option<LogId>) -> Vec<(String, SessionId)> {
-        let persons = self.0.iter().filter_map(|((_, person), name)| {
+        let persons = self.names.iter().filter_map(|((_, person), name)| {
             Some((name.as_str().to_owned(), person.as_ref()?.number_in(log)?))
         });
         persons.collect()
@@ -126,9 +142,9 @@ impl IgnoredNames {
 
     /// Returns the content of the file, for the list of this server.
     fn to_content(&self, server: Option<String>) -> FileContent {
-        let persons = self.0.iter().filter_map(|((key, person), name)| {
+        let persons = self.names.iter().filter_map(|((key, person), name)| {
             let person = (*person)?;
-            let by_name = self.0.contains_key(&(key.clone(), None));
+            let by_name = self.names.contains_key(&(key.clone(), None));
             let log = format!("{:032x}", u128::from_be_bytes(person.log));
             Some(FilePerson { name: name.as_str().to_owned(), log, number: person.number, by_name })
         });
@@ -369,6 +385,40 @@ mod tests {
         fs::write(&file.path, r#"{"server":"pi","names":["Bob"]}"#).unwrap();
         let old = file.read().unwrap();
         assert_eq!((old.to_vec(), old.persons(Some(log))), (vec!["Bob".to_owned()], vec![]));
+    }
+
+    /// A person is ignored under any name in their log, and in another log by the name. Who is
+    /// ignored under two names, and taken off the list under one, is still ignored.
+    #[test]
+    fn person_is_ignored_under_any_name() {
+        let [log, other] = [7, 8].map(|it| LogId([it; 16]));
+        let person = Some(IgnoredPerson::new(log, SessionId(4)));
+        let author = |session| Author { session: SessionId(session), person: None };
+        let of_person = Author { session: SessionId(9), person: Some(SessionId(4)) };
+        let [bob, bill] = ["Bob", "Bill"].map(|it| Username::new(it).unwrap());
+        let mut names = IgnoredNames::default();
+        names.insert(&bob, person).unwrap();
+        names.insert(&bill, person).unwrap();
+        let carl = NameKey::of("carl");
+        for (name, author, log, expected) in [
+            (&carl, of_person, Some(log), true),
+            (&carl, author(4), Some(log), true),
+            (&carl, of_person, Some(other), false),
+            (&carl, of_person, None, false),
+            (bob.key(), author(5), Some(log), false),
+            (bob.key(), author(5), Some(other), true),
+            (bob.key(), author(5), None, true),
+        ] {
+            assert_eq!(names.contains(name, author, log), expected, "{name:?} {author:?}");
+        }
+        assert_eq!(names.remove(bob.key(), None), Some(bob.clone()));
+        assert!(!names.has_name(bob.key()));
+        assert!(names.contains(bob.key(), of_person, Some(log)));
+        names.insert(&bob, None).unwrap();
+        assert!(names.contains(bob.key(), author(5), Some(log)));
+        assert!(!names.contains(&carl, author(5), Some(log)));
+        assert_eq!(names.remove(bill.key(), None), Some(bill));
+        assert!(!names.contains(&carl, of_person, Some(log)));
     }
 
     /// A damaged file, and that of another server, is an error with its path. It is left as it is.

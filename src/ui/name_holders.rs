@@ -18,10 +18,10 @@ pub(super) struct Author {
 }
 
 impl Author {
-    /// Returns true if the author is the person with this number. The session that has claimed the
-    /// name has the number of the person, also before the claim.
-    pub(super) fn is_person(self, number: SessionId) -> bool {
-        self.person.unwrap_or(self.session) == number
+    /// Returns the number of the author as a person. A session that claims a name gets its own
+    /// number as a person, so it has this number also before the claim.
+    pub(super) fn number(self) -> SessionId {
+        self.person.unwrap_or(self.session)
     }
 }
 
