@@ -9,7 +9,7 @@
 //! | 3 | `server`, `log`, `archive`, `client`, `peer`, `ui`, `os`, `disk`, `key_file`, `text_input`, `tls`, `mdns`, `systemd` | drivers: sockets, clock, randomness, disk, terminal |
 //! | 2 | `hub`, `link`, `mesh` | engines of the server, the client and the peer, without I/O |
 //! | 1 | [`wire`], `json`, `identity`, `moderation`, `qr_code` | conversion between bytes, JSON objects and values; proofs of keys; roles, sanctions and room settings, folded from the log's facts; QR codes |
-//! | 0 | [`model`] | vocabulary: names, texts, ids, times, limits, error codes |
+//! | 0 | [`model`], `l10n` | vocabulary: names, texts, ids, times, limits, error codes; what people read, in their language |
 //!
 //! `model`, `wire` and `link` alone (feature `link`) build for WebAssembly, and so do `identity` and
 //! `qr_code` (feature `link-codes`).
@@ -38,6 +38,8 @@ pub mod identity;
 pub mod json;
 #[cfg(feature = "ui")]
 pub mod key_file;
+#[cfg(feature = "ui")]
+pub mod l10n;
 #[cfg(feature = "link")]
 pub mod link;
 #[cfg(feature = "server")]

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 /// Layer of each module. A new module has to be added here.
 const LAYERS: &[(&str, u8)] = &[
     ("model", 0),
+    ("l10n", 0),
     ("wire", 1),
     ("json", 1),
     ("identity", 1),

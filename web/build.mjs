@@ -11,7 +11,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import { compileCatalogue } from "./catalogues.mjs";
+import { compileCatalogue, readCatalogue } from "./catalogues.mjs";
 
 /** Directory of the page's sources. */
 const sources = dirname(fileURLToPath(import.meta.url));
@@ -47,9 +47,9 @@ async function bundle(entry, options = {}) {
 
 /** Returns the compiled catalogues as JSON, by language. */
 async function readCatalogues() {
-  const files = (await readdir(join(sources, "locales"))).sort();
-  const compile = async (it) => [it.split(".")[0], JSON.stringify(compileCatalogue(await readFile(join(sources, "locales", it), "utf8")))];
-  return Object.fromEntries(await Promise.all(files.map(compile)));
+  const languages = (await readdir(join(sources, "locales"))).sort().map((it) => it.split(".")[0]);
+  const compile = async (it) => [it, JSON.stringify(compileCatalogue(await readCatalogue(it)))];
+  return Object.fromEntries(await Promise.all(languages.map(compile)));
 }
 
 /**

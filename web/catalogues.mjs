@@ -4,7 +4,12 @@
  */
 
 import { readFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parse } from "@fluent/syntax";
+
+/** Directory of the page's sources. */
+const sources = dirname(fileURLToPath(import.meta.url));
 
 /** Compiles a pattern of Fluent. `place` says where it stands, for errors. */
 function compilePattern({ elements }, place) {
@@ -33,12 +38,19 @@ export function compileCatalogue(text) {
   );
 }
 
-/** Plugin of esbuild: a catalogue that is imported is the compiled one. */
+/** Returns a language's texts: the page's own, and those that it shares with the programs. */
+export async function readCatalogue(language) {
+  const files = [`locales/${language}.ftl`, `../src/l10n/locales/${language}/shared.ftl`];
+  const texts = await Promise.all(files.map((it) => readFile(join(sources, it), "utf8")));
+  return texts.join("\n");
+}
+
+/** Plugin of esbuild, for tests: a catalogue that is imported is the compiled one, with the shared texts. */
 export const catalogues = {
   name: "catalogues",
   setup: ({ onLoad }) =>
     onLoad({ filter: /\.ftl$/ }, async ({ path }) => ({
-      contents: JSON.stringify(compileCatalogue(await readFile(path, "utf8"))),
+      contents: JSON.stringify(compileCatalogue(await readCatalogue(basename(path, ".ftl")))),
       loader: "json",
     })),
 };

@@ -176,6 +176,7 @@ pub fn command() -> clap::Command {
 /// code.
 #[must_use]
 pub fn run() -> ExitCode {
+    frontend::set_language();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(message) => return print_clap_message(&message),

@@ -12,6 +12,7 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use super::exit::{self, Failure, os_failure};
 use crate::config::remembered_name::RememberedName;
+use crate::l10n::{self, Language};
 use crate::model::{Event, NameKey, Request};
 use crate::ui::full_screen::{self, FullScreen};
 use crate::ui::{JsonScreen, PlainScreen, Screen, SharedViewState, read_json, read_plain};
@@ -21,6 +22,13 @@ const REQUEST_QUEUE_LENGTH: usize = 16;
 
 /// Maximum time without an answer in the graceful shutdown when the user of a terminal leaves.
 const TERMINAL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Sets the language of what people read: that of the locale, which the environment variables
+/// `LANGUAGE`, `LC_ALL`, `LC_MESSAGES` and `LANG` name, in this order; on Windows and macOS that of
+/// the system. Call it first.
+pub(super) fn set_language() {
+    l10n::set_language(Language::choose(sys_locale::get_locales()));
+}
 
 /// Creates the bounded queue of requests from the input thread to the driver.
 pub(super) fn request_queue() -> (Sender<Request>, Receiver<Request>) {

@@ -153,6 +153,7 @@ pub fn command() -> clap::Command {
 /// passes its error to systemd as the status. Returns the exit code.
 #[must_use]
 pub fn run() -> ExitCode {
+    frontend::set_language();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(message) => return print_clap_message(&message),

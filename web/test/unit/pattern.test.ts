@@ -28,7 +28,7 @@ function uses(catalogue: string): [id: string, names: string[]][] {
 }
 
 test("compiled texts are what Fluent makes of the catalogues", () => {
-  for (const [language, catalogue] of [...["de", "en"].map((it) => [it, readFileSync(`locales/${it}.ftl`, "utf8")]), ["en", MORE]]) {
+  for (const [language, catalogue] of [...["de", "en"].flatMap((it) => [`locales/${it}.ftl`, `../src/l10n/locales/${it}/shared.ftl`].map((file) => [it, readFileSync(file, "utf8")])), ["en", MORE]]) {
     const bundle = new FluentBundle(language!);
     bundle.addResource(new FluentResource(catalogue!));
     const compiled = compileCatalogue(catalogue!);

@@ -1,0 +1,1 @@
+# Texte: was im Chat geschieht: Nachrichten, Räume, Leute, Moderation.

@@ -1,0 +1,1 @@
+# Texte: was getippt wird: Befehle, ihre Hilfe und ihre Fehler.

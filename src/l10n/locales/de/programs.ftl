@@ -1,0 +1,1 @@
+# Texte: die Programme: Start, Verbindung, Ende und was nicht geht.

@@ -1,0 +1,1 @@
+# Texte: der ganze Bildschirm: seine Zeilen, Fragen und Hilfe.

@@ -1,0 +1,1 @@
+# Texts about what happens in the chat: messages, rooms, people, moderation.

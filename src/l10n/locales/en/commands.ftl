@@ -1,0 +1,1 @@
+# Texts about what is typed: commands, their help and their errors.

@@ -1,0 +1,1 @@
+# Texts about the programs: start, connection, end, and what does not work.

@@ -1,0 +1,1 @@
+# Texts about the full screen: its lines, questions and help.
