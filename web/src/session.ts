@@ -224,8 +224,9 @@ export class Session {
     const random = crypto.getRandomValues(new Uint8Array(RANDOM_LENGTH));
     const { hash, code, svg } = makeLinkCode(module, random, address.url);
     // An address that only this machine reaches is none to scan.
-    this.#model.linkCode = { code, svg: address.svg && svg, url: address.url, end: 0 };
-    this.#driver?.link(hash);
+    if (!this.#driver) return;
+    this.#model.offerLink({ code, svg: address.svg && svg, url: address.url });
+    this.#driver.link(hash);
   }
 
   /** Says that a part of the page could not be loaded. */

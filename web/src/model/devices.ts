@@ -10,12 +10,16 @@ export const DEVICE_LINKED = 10;
 export const CODE_TIME = 300_000;
 
 /** A link code, by which another device of the user comes in under the name. */
-export interface ShownCode {
+export interface LinkCode {
   code: string;
   /** Address of the page, for the other device. */
   url: string;
   /** QR code of that address with the code, as SVG; empty if there is none. */
   svg: string;
-  /** When the code ends, in milliseconds since 1970; 0: the server has not taken it yet. */
+}
+
+/** A link code that the server has taken. */
+export interface ShownCode extends LinkCode {
+  /** When the code ends, in milliseconds since 1970. */
   end: number;
 }

@@ -18,7 +18,7 @@ import { mentions } from "../text/pieces";
 import { type Connection, connectionAfter } from "./connection";
 import type { Conversation } from "./conversation";
 import { Conversations } from "./conversations";
-import { CODE_TIME, DEVICE_LINKED, LINK, type ShownCode } from "./devices";
+import { CODE_TIME, DEVICE_LINKED, LINK, type LinkCode, type ShownCode } from "./devices";
 import { History, PAGE } from "./history";
 import type { Author } from "./ignored";
 import { type Message, type PendingMessage, toMessage } from "./message";
@@ -85,6 +85,8 @@ export class Model {
   listedRooms: ListedRoom[] | null = null;
   readonly search: Search;
   readonly moderation: Moderation;
+  /** Codes for another device that the server has not taken yet, in the order in which it answers. */
+  readonly #offered: LinkCode[] = [];
   readonly #outbox: Outbox;
   readonly #history: History;
   /** This user's role on the whole server. */
@@ -106,7 +108,7 @@ export class Model {
   readonly #send: (request: ChatRequest) => void;
   #nextId = 1;
   #joining: string | null = null;
-  /** Sequence up to which this user has read direct messages on another device. */
+  /** Mark of the direct messages: sequence up to which this user has read them, here or on another device. */
   #directRead = 0;
   #welcome: Welcome | null = null;
   /** What sends this user out of the server: the end follows. */
@@ -279,6 +281,7 @@ export class Model {
   #onError(event: ErrorEvent): void {
     // Nobody has asked for it.
     if (event.id === "invited") return;
+    if (event.id === LINK) this.#offered.shift();
     if (event.id && this.#outbox.refuse(event)) return;
     if (this.search.fail(event)) return;
     this.#history.fail(event);
@@ -330,8 +333,16 @@ export class Model {
       this.claimed = this.name;
       return this.toast({ id: "name-kept", args: { name: this.name } });
     }
-    if (id === LINK) return void (this.linkCode && (this.linkCode.end = Date.now() + CODE_TIME));
-    if (id === GIVE_UP) this.claimed = "";
+    if (id === LINK) {
+      const offered = this.#offered.shift();
+      if (offered) this.linkCode = { ...offered, end: Date.now() + CODE_TIME };
+      return;
+    }
+    if (id === GIVE_UP) {
+      this.claimed = "";
+      // Whoever claims a name again is a new person, without marks.
+      this.#directRead = 0;
+    }
     const name = this.moderation.onDone(id);
     if (name === null) this.toast({ id: "done", args: { affected } });
     else this.toast({ id: "ban-counted", args: { name, affected } });
@@ -400,12 +411,19 @@ export class Model {
   #read(conversation: Conversation): void {
     conversation.markRead();
     if (!this.claimed) return;
-    if (conversation.kind === "room") return this.#send({ type: "mark_read", room: conversation.name, seq: conversation.read });
+    if (conversation.kind === "room") {
+      const { name: room, read: seq } = conversation;
+      // Before the room's mark and its first messages are here, there is nothing to tell: the server keeps what comes last.
+      return void (seq && this.#send({ type: "mark_read", room, seq }));
+    }
     // One mark is for all of them: up to the first message that is unread in any.
     const direct = [...this.conversations.values()].filter((it) => it.kind === "direct");
     const unread = direct.flatMap((it) => it.firstUnread ?? []);
     const seq = unread.length > 0 ? Math.min(...unread) - 1 : Math.max(...direct.map((it) => it.read));
+    // Another device may know conversations that are not here.
+    if (seq <= this.#directRead) return;
     this.#send({ type: "mark_read", seq });
+    this.#directRead = seq;
   }
 
   /** Says whether the user sees the newest messages of the present conversation. */
@@ -471,6 +489,11 @@ export class Model {
   /** Takes the claimed name from all other devices. */
   unlinkOthers(): void {
     this.#send({ type: "unlink" });
+  }
+
+  /** Notes a code for another device, which the server is asked to take. One that is on show stays until it has. */
+  offerLink(code: LinkCode): void {
+    this.#offered.push(code);
   }
 
   /** Opens a conversation with one person. */

@@ -399,9 +399,10 @@ test("name is kept and given up as the server answers, and an invitation that pe
 
 test("code for another device is good for five minutes once the server has taken it, until the device has come", () => {
   const { model } = joined();
-  model.linkCode = { code: "0123-4567-89AB-CDEF", url: "http://pi.local/", svg: "", end: 0 };
+  model.offerLink({ code: "0123-4567-89AB-CDEF", url: "http://pi.local/", svg: "" });
+  assert.equal(model.linkCode, null);
   model.handle({ type: "done", text: "", id: "link" });
-  const left = model.linkCode.end - Date.now();
+  const left = (model.linkCode?.end ?? 0) - Date.now();
   assert.ok(left > 290_000 && left <= 300_000, `${left} ms`);
   assert.deepEqual(model.toasts, []);
   model.handle({ type: "notice", code: 3, text: "dinner" });
@@ -409,6 +410,25 @@ test("code for another device is good for five minutes once the server has taken
   model.handle({ type: "notice", code: 10, text: "Another device" });
   assert.equal(model.linkCode, null);
   assert.deepEqual(model.toasts.map((it) => it.message), [{ text: "dinner" }, { id: "device-linked" }]);
+});
+
+test("code that the server refuses leaves the one before on show", () => {
+  const { model } = joined();
+  const offer = (code: string) => model.offerLink({ code, url: "http://pi.local/", svg: "" });
+  const refuse = () => model.handle({ type: "error", code: 317, name: "cannot_link", text: "Too many.", id: "link" });
+  offer("first");
+  model.handle({ type: "done", text: "", id: "link" });
+  const { end } = model.linkCode!;
+  offer("second");
+  assert.deepEqual([model.linkCode?.code, model.linkCode?.end], ["first", end], "the server has not answered");
+  refuse();
+  assert.deepEqual([model.linkCode?.code, model.linkCode?.end, model.toasts.length], ["first", end, 1]);
+  // The server answers in order.
+  offer("third");
+  offer("fourth");
+  model.handle({ type: "done", text: "", id: "link" });
+  refuse();
+  assert.equal(model.linkCode?.code, "third");
 });
 
 test("what was read on another device is read here, and what was read here stays so", () => {
@@ -466,4 +486,30 @@ test("what the user sees is told to the other devices of somebody who has claime
   assert.deepEqual(marks(), [[undefined, 10]]);
   model.handle(direct(11, "anna", { to: "carl", own: true }));
   assert.deepEqual(marks(), [[undefined, 11]]);
+});
+
+test("who comes into a room does not take back how far another device has read", () => {
+  const requests: ChatRequest[] = [];
+  const model = new Model((request) => requests.push(request));
+  const marks = () => requests.splice(0).filter((it) => it.type === "mark_read").map(({ room, seq }) => [room, seq]);
+  model.claimed = "anna";
+  model.handle(welcome());
+  assert.deepEqual(marks(), [], "neither messages nor mark have come");
+  model.handle({ type: "read_mark", room: "lobby", seq: 30 });
+  model.handle(message(31));
+  assert.deepEqual(marks(), [["lobby", 31]]);
+});
+
+test("device without the old conversations does not take back how far direct messages were read", () => {
+  const { model, requests } = joined();
+  const marks = () => requests.splice(0).filter((it) => it.type === "mark_read").map(({ room, seq }) => [room, seq]);
+  model.claimed = "anna";
+  model.handle({ type: "read_mark", room: null, seq: 500 });
+  model.openDirect("dora");
+  assert.deepEqual(marks(), []);
+  model.handle(direct(501, "dora"));
+  assert.deepEqual(marks(), [[undefined, 501]]);
+  model.openDirect("carl");
+  model.openDirect("dora");
+  assert.deepEqual(marks(), [], "nothing is new");
 });
