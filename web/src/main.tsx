@@ -39,9 +39,13 @@ async function main(root: Element): Promise<void> {
     const module = WebAssembly.compileStreaming(fetch(ENGINE_FILE));
     module.catch(fail);
     const session = new Session(module, l10n, (shared) => hasFailed || render(<App {...shared} />, root), fail);
+    let changes = 0;
     // A language whose texts cannot be loaded is left for the next page.
     addEventListener("languagechange", () => {
+      const change = ++changes;
       loadCatalogue(navigator.languages).then((it) => {
+        // The texts of an earlier change may come after those of the latest one.
+        if (change !== changes) return;
         l10n = new L10n(it, navigator.languages);
         document.documentElement.lang = l10n.language;
         session.setL10n(l10n);

@@ -11,7 +11,8 @@ export interface PageAddress {
 
 /** Asks the server for the address. If it knows none that others reach, it is that of this page. */
 export async function pageAddress(): Promise<PageAddress> {
-  const svg = await fetch(CODE).then((it) => it.text(), () => "");
-  const url = /<title>(.*)<\/title>/.exec(svg)?.[1];
-  return url ? { url, svg } : { url: `${location.origin}/`, svg: "" };
+  const svg = await fetch(CODE).then((it) => (it.ok ? it.text() : ""), () => "");
+  // Read as HTML, in which nothing is an error: one would bring styles that the page does not allow.
+  const url = new DOMParser().parseFromString(svg, "text/html").querySelector("title")?.textContent ?? "";
+  return /^https?:\/\//.test(url) ? { url, svg } : { url: `${location.origin}/`, svg: "" };
 }

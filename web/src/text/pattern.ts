@@ -14,6 +14,16 @@ type Part = string | [name: string, variants?: [key: string, pattern: Pattern][]
 /** Invisible characters that keep the direction of an argument apart from that of the text around it. */
 const [ISOLATE, END] = ["\u2068", "\u2069"];
 
+/** Plural forms by language: to make them takes far longer than to ask them. */
+const plurals = new Map<string, Intl.PluralRules>();
+
+/** Returns the plural form of a number in a language. */
+function pluralForm(value: number, language: string): string {
+  const rules = plurals.get(language) ?? new Intl.PluralRules(language);
+  plurals.set(language, rules);
+  return rules.select(value);
+}
+
 /** Puts arguments into a text of a language. */
 export function formatPattern(pattern: Pattern, args: Record<string, Argument>, language: string): string {
   if (typeof pattern === "string") return pattern;
@@ -29,7 +39,7 @@ export function formatPattern(pattern: Pattern, args: Record<string, Argument>, 
 function formatPart([name, variants, otherwise = 0]: Exclude<Part, string>, args: Record<string, Argument>, language: string): string {
   const value = args[name] ?? "";
   if (!variants) return value.toLocaleString(language);
-  const form = typeof value === "number" ? new Intl.PluralRules(language).select(value) : "";
+  const form = typeof value === "number" ? pluralForm(value, language) : "";
   const [, pattern = ""] = variants.find(([key]) => key === String(value) || key === form) ?? variants[otherwise] ?? [];
   return formatPattern(pattern, args, language);
 }

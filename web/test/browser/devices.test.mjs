@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { browser, Client, close, enter, openPage, openTab, say, sees, Server, setUp, until } from "./support.mjs";
+import { browser, Client, close, closed, enter, openPage, openTab, say, sees, Server, setUp, until } from "./support.mjs";
 
 /** Name of the server in the local network, which leads to this machine. */
 const NAME = "attic-chat.local";
@@ -86,6 +86,7 @@ test("code is made by a command, is enough when it is typed, and ends after five
   await page.goto(open.url);
   await comeAndKeep(page, "clara");
   await page.getByRole("button", { name: "Schließen" }).click();
+  await closed(page);
   await say(page, "/link");
   const code = await page.locator(".link-code").textContent();
   // Only this machine reaches the address: there is nothing to scan.

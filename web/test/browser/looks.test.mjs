@@ -166,6 +166,7 @@ test("who is in no room has the menu, and closing a conversation asks first", as
   await enter(page, "nowhere");
   await page.getByRole("button", { name: "Leave this room" }).tap();
   await page.getByRole("button", { name: "Close", exact: true }).tap();
+  await closed(page);
   await page.locator("h1", { hasText: "#lobby" }).waitFor();
   await page.getByRole("button", { name: "Leave this room" }).tap();
   await page.locator("dialog").getByRole("button", { name: "Leave this room" }).tap();

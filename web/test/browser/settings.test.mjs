@@ -119,6 +119,7 @@ test("ignored person is hidden in any spelling of the name, until the user wants
   await page.press("#search-field", "Enter");
   await page.locator(".result", { hasText: "one can read this" }).waitFor();
   await page.keyboard.press("Escape");
+  await closed(page);
   await say(page, "/ignore");
   await page.locator(".toast", { hasText: /Hidden: .bob/ }).waitFor();
   await page.reload();
