@@ -114,6 +114,7 @@ room-here = Du bist in #{ $room }.
 topic = Thema: { $topic }
 topic-none = Dieser Raum hat kein Thema.
 remove-none = Eine solche Nachricht ist hier nicht.
+ignored-person = { $name } (die Person)
 ignored-list = { $count ->
     [0] Du siehst, was alle schreiben.
    *[other] Ausgeblendet: { $names }

@@ -114,6 +114,7 @@ room-here = You are in #{ $room }.
 topic = Topic: { $topic }
 topic-none = This room has no topic.
 remove-none = There is no such message here.
+ignored-person = { $name } (the person)
 ignored-list = { $count ->
     [0] You see what everybody writes.
    *[other] Hidden: { $names }

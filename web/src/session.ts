@@ -377,9 +377,8 @@ export class Session {
       this.#onChange();
     },
     keepDraft: () => this.#storeSoon(),
-    ignore: (name, isIgnored) => {
-      const others = this.#ignored.without(name);
-      this.#keepIgnored(isIgnored ? others.with(name, this.#model.conversations.personOf(name)) : others);
+    ignore: (author, isIgnored) => {
+      this.#keepIgnored(isIgnored ? this.#ignored.with(this.#model.conversations.identify(author)) : this.#ignored.without(author));
       this.#model.announcement = "";
       this.#onChange();
     },

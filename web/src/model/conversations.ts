@@ -3,6 +3,7 @@
 import type { Welcome } from "../engine/events";
 import { foldName } from "../text/fold";
 import { Conversation, conversationKey } from "./conversation";
+import type { Author } from "./ignored";
 
 /** Rooms that this user is in, and people that this user writes with, by their keys and in the order in which they came. */
 export class Conversations extends Map<string, Conversation> {
@@ -36,12 +37,18 @@ export class Conversations extends Map<string, Conversation> {
     return [...this.values()].find((it) => it.kind === "room" && foldName(it.name) === key);
   }
 
-  /** Returns the number of the person that has claimed a name and has written something that is here; null if there is none. */
-  personOf(name: string): number | null {
+  /** Returns who has a name, by the latest message that is here; if there is none, only the name is known. */
+  authorOf(name: string): Author {
     const key = foldName(name);
     const all = [...this.values()].flatMap((it) => it.messages);
     const latest = all.filter((it) => foldName(it.from) === key).sort((one, other) => one.seq - other.seq).pop();
-    return latest?.person ?? null;
+    return { ...latest, from: name };
+  }
+
+  /** Returns an author with the number of the person, also if only a later message has it: somebody has claimed the name meanwhile. */
+  identify(author: Author): Author {
+    const latest = this.authorOf(author.from);
+    return latest.person === (author.person ?? author.session) ? latest : author;
   }
 
   /** Handles a welcome: what does not hold in this session goes, and the rooms are those that it names. */

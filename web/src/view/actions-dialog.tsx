@@ -1,6 +1,7 @@
 /** What can be done with a message or a person, as a list of buttons. */
 
 import type { Conversation } from "../model/conversation";
+import type { Author } from "../model/ignored";
 import type { Message } from "../model/message";
 import { safeLine } from "../text/safe";
 import { useShared } from "./context";
@@ -37,12 +38,13 @@ export function ConfirmDialog({ label, note, carryOut }: { label: string; note?:
   );
 }
 
-/** What can be done with a person. */
-function PersonChoices({ name, room, session }: { name: string; room: Conversation; session?: number | undefined }) {
+/** What can be done with a person. `session`: where it is about a message, that of its author. */
+function PersonChoices({ author, room, session }: { author: Author; room: Conversation; session?: number | undefined }) {
   const { model, l10n, actions, ignored } = useShared();
+  const name = author.from;
   if (name === model.name) return null;
   const args = { name: safeLine(name) };
-  const isIgnored = ignored.has(name);
+  const isIgnored = ignored.has(author);
   const role = room.kind === "room" ? model.roleIn(room) : null;
   const who = { name, room: room.name, session };
   const moderate = (id: string, type: string, more = {}) => {
@@ -55,7 +57,7 @@ function PersonChoices({ name, room, session }: { name: string; room: Conversati
     <>
       <Choice label={l10n.text("action-write", args)} onClick={() => model.openDirect(name)} />
       {room.kind === "room" && <Choice label={l10n.text("action-mention", args)} onClick={() => actions.compose(`@${name} `)} />}
-      <Choice label={l10n.text(isIgnored ? "action-unignore" : "action-ignore", args)} onClick={() => actions.ignore(name, !isIgnored)} />
+      <Choice label={l10n.text(isIgnored ? "action-unignore" : "action-ignore", args)} onClick={() => actions.ignore(author, !isIgnored)} />
       {role && (
         <>
           <Choice label={l10n.text("action-mute", args)} danger onClick={() => ask("mute")} />
@@ -92,7 +94,7 @@ export function MessageDialog({ seq }: { seq: number }) {
         {mayRemove && (
           <Choice label={label} danger onClick={() => actions.show({ kind: "confirm", label, note: safeLine(message.text), carryOut })} />
         )}
-        <PersonChoices name={message.from} room={room} session={message.session} />
+        <PersonChoices author={message} room={room} session={message.session} />
       </ul>
     </Dialog>
   );
@@ -107,7 +109,7 @@ export function PersonDialog({ name }: { name: string }) {
     <Dialog title={safeLine(name)}>
       {name === model.name && <p class="hint">{l10n.text("you")}</p>}
       <ul class="actions">
-        <PersonChoices name={name} room={room} />
+        <PersonChoices author={model.conversations.authorOf(name)} room={room} />
       </ul>
     </Dialog>
   );

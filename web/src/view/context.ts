@@ -2,7 +2,7 @@
 
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
-import type { Ignored } from "../model/ignored";
+import type { Author, Ignored } from "../model/ignored";
 import type { Model } from "../model/model";
 import type { L10n } from "../text/l10n";
 
@@ -51,7 +51,7 @@ export interface Actions {
   /** Has a draft that was typed stored soon. */
   keepDraft(): void;
   /** Hides what somebody writes, or shows it again. */
-  ignore(name: string, isIgnored: boolean): void;
+  ignore(author: Author, isIgnored: boolean): void;
 }
 
 /** Everything that the view needs. */

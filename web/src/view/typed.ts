@@ -82,7 +82,7 @@ function search(typed: string, { model, actions }: Shared): boolean {
 type ConversationLine = Extract<Line, { kind: "people" | "history" | "remove" | "ignore" | "room" | "leave" | "topic" }>;
 
 /** Carries out a line that is about a room, its messages or members. */
-function inConversation(line: ConversationLine, conversation: Conversation, { model, actions, ignored }: Shared): boolean {
+function inConversation(line: ConversationLine, conversation: Conversation, { model, l10n, actions, ignored }: Shared): boolean {
   const find = (name: string) => (name ? model.conversations.findRoom(name) : conversation);
   const tell = (id: string, args = {}) => model.toast({ id, args });
   switch (line.kind) {
@@ -94,8 +94,11 @@ function inConversation(line: ConversationLine, conversation: Conversation, { mo
       if (!model.moderation.removeLatest(conversation, line.name, line.text)) tell("remove-none");
       break;
     case "ignore":
-      if (line.name) actions.ignore(line.name, line.isIgnored);
-      else tell("ignored-list", { names: ignored.names.join(", "), count: ignored.names.length });
+      if (line.name) actions.ignore(model.conversations.authorOf(line.name), line.isIgnored);
+      else {
+        const names = ignored.entries.map(([name, person]) => (person === null ? name : l10n.text("ignored-person", { name })));
+        tell("ignored-list", { names: names.join(", "), count: names.length });
+      }
       break;
     case "topic":
       tell(conversation.topic ? "topic" : "topic-none", { topic: conversation.topic ?? "" });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ChatEvent, ChatRequest, DirectMessage, RoomMessage, Welcome } from "../../src/engine/events";
-import { Ignored } from "../../src/model/ignored";
+import { type Author, Ignored } from "../../src/model/ignored";
 import { Model } from "../../src/model/model";
 import { saveModel } from "../../src/model/saved";
 
@@ -86,10 +86,14 @@ test("whom the user ignores is a person where one is known, and a name otherwise
   const { model } = joined();
   model.handle(message(1, { person: 7 }));
   model.handle(message(2, { from: "carl", person: null }));
-  assert.equal(model.conversations.personOf("BOB"), 7);
-  assert.equal(model.conversations.personOf("carl"), null);
-  assert.equal(model.conversations.personOf("dora"), null);
-  const ignored = Ignored.of([]).with("Bob", 7).with("carl", null);
+  assert.equal(model.conversations.authorOf("BOB").person, 7);
+  assert.ok(!model.conversations.authorOf("carl").person);
+  assert.deepEqual(model.conversations.authorOf("dora"), { from: "dora" });
+  assert.equal(model.conversations.authorOf("BOB").from, "BOB", "as they are called now");
+  const identify = (author: Author) => model.conversations.identify(author).person;
+  assert.equal(identify({ from: "bob", session: 7 }), 7, "what they wrote before the claim");
+  assert.equal(identify({ from: "bob", session: 8 }), undefined, "who had the name before them");
+  const ignored = Ignored.of([]).with({ from: "Bob", person: 7 }).with({ from: "carl", session: 3, person: null });
   assert.deepEqual(ignored.stored, ["bob 7", "carl"]);
   for (const it of [ignored, Ignored.of(ignored.stored)]) {
     assert.ok(it.hides({ from: "bob", person: 7 }));
@@ -97,9 +101,23 @@ test("whom the user ignores is a person where one is known, and a name otherwise
     assert.ok(!it.hides({ from: "bob", person: 8 }), "another person who has the name now");
     assert.ok(!it.hides({ from: "bob" }), "somebody without a key who has the name now");
     assert.ok(it.hides({ from: "CARL", person: 9 }), "a name is a name");
-    assert.ok(it.has("bob") && !it.has("dora"));
+    assert.ok(it.hides({ from: "bob", session: 7 }), "what the person wrote before the claim");
+    assert.ok(it.hides({ from: "bob", session: 9, person: 7 }), "another device of the person");
+    assert.ok(!it.hides({ from: "bob", session: 7, person: 8 }), "a session is somebody else's once the server says so");
+    assert.ok(it.has({ from: "BOB" }) && !it.has({ from: "dora" }), "of whom only the name is known");
+    assert.ok(!it.has({ from: "bob", session: 8, person: 8 }), "the button offers to hide the new holder");
   }
-  assert.deepEqual(ignored.without("BOB").names, ["carl"]);
+  assert.equal(ignored.with({ from: "carl", session: 9, person: 9 }), ignored, "hidden already, by the name");
+  assert.equal(ignored.with({ from: "bob" }), ignored, "hidden already, as far as is known");
+  assert.deepEqual(ignored.without({ from: "BOB" }).stored, ["carl"]);
+  assert.deepEqual(ignored.without({ from: "robert", person: 7 }).stored, ["carl"], "the person under another name");
+  assert.deepEqual(ignored.without({ from: "dora", session: 4 }).stored, ignored.stored);
+  // Several persons had one name, and nobody is ignored twice.
+  const both = ignored.with({ from: "bob", person: 8 }).with({ from: "robert", person: 8 });
+  assert.deepEqual(both.stored, ["bob 7", "carl", "bob 8"]);
+  assert.ok(both.hides({ from: "x", person: 7 }) && both.hides({ from: "x", person: 8 }));
+  assert.deepEqual(both.byName().stored, ["bob", "carl"]);
+  assert.deepEqual(both.without({ from: "bob" }).stored, ["carl"]);
   // In another log the number may be somebody else's.
   let isNew = false;
   model.onNewLog = () => (isNew = true);
