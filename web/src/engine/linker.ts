@@ -1,12 +1,6 @@
 /** The maker of link codes: a WebAssembly module, `web/linker`. */
 
-/** What the module exports. */
-interface Exports {
-  memory: WebAssembly.Memory;
-  allocate: (length: number) => number;
-  make: () => number;
-  output: () => number;
-}
+import { callModule } from "./module";
 
 /** Random bytes in a code. */
 export const RANDOM_LENGTH = 10;
@@ -19,7 +13,7 @@ export interface LinkCode {
   /** What the server is told of it. */
   hash: Uint8Array;
   code: string;
-  /** QR code of the page's address with the code, as SVG; empty if the address is too long. */
+  /** QR code of the page's address with the code, as SVG; empty if the address is too long, or none of a page. */
   svg: string;
 }
 
@@ -27,12 +21,7 @@ export interface LinkCode {
  * Makes a link code of random bytes. `module`: the compiled module. `url`: address of the page, for other devices.
  */
 export function makeLinkCode(module: WebAssembly.Module, random: Uint8Array, url: string): LinkCode {
-  const { memory, allocate, make, output } = new WebAssembly.Instance(module).exports as unknown as Exports;
-  const input = [...random, ...new TextEncoder().encode(url)];
-  const address = allocate(input.length);
-  new Uint8Array(memory.buffer).set(input, address);
-  const length = make();
-  const made = new Uint8Array(memory.buffer).slice(output(), output() + length);
+  const made = callModule(module, [...random], url);
   const text = (from: number, to?: number) => new TextDecoder().decode(made.subarray(from, to));
   const svgFrom = HASH_LENGTH + CODE_LENGTH;
   return { hash: made.subarray(0, HASH_LENGTH), code: text(HASH_LENGTH, svgFrom), svg: text(svgFrom) };

@@ -19,7 +19,9 @@ test("link code is written as invitations are, and its hash is that of the code 
   assert.match(svg, /^<svg .*<title>http:\/\/pi\.local:2480\/#invite=0123-4567-89AB-CDEF<\/title>/);
 });
 
-test("address that is too long for a QR code has none, but the code is there", () => {
-  const { code, svg } = makeLinkCode(module, BYTES, "x".repeat(3_000));
-  assert.deepEqual([code, svg], ["0123-4567-89AB-CDEF", ""]);
+test("address that is too long, or none of a page, has no QR code, but the code is there", () => {
+  for (const url of [`http://${"x".repeat(3_000)}/`, "404 Not Found", "javascript:alert(1)", "http://pi.local/#x", ""]) {
+    const { code, svg } = makeLinkCode(module, BYTES, url);
+    assert.deepEqual([code, svg], ["0123-4567-89AB-CDEF", ""], url);
+  }
 });
