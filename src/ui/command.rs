@@ -1,85 +1,11 @@
-//! Parsing of typed lines as messages and slash commands, and the help text.
+//! Parsing of typed lines as messages and slash commands.
 
 use super::ignore_command::IgnoreCommand;
 use super::moderation_command::{MODERATION_COMMANDS, ModerationLine, parse_moderation};
 use super::other_chats::{advice, our_name};
 use super::view_state::Dialect;
 use crate::model::{ChatCommand, ClaimAction, PeerCommand, RoomSelector, Style, strip_room_prefix};
-
-/// Help text of the server dialect, without what only moderators need.
-const SERVER_HELP: &str = "\
-any text          is a message to the room
-//text            sends “/text” as a message
-/me TEXT          says what you do: * anna waves
-/msg NAME TEXT    sends a message to one person only
-/join ROOM        enters another room; what you type goes there
-/leave [ROOM]     leaves a room
-/room [NAME]      switches to a room that you are in, or says which one you talk in
-/who [ROOM]       lists who is there
-/history [N]      shows N older messages (20 without N)
-/search WORDS     finds messages with all of these words, in all rooms that you are in;
-                  also \"A PHRASE\", BEGIN*, from:NAME, in:ROOM, before:DATE, after:DATE
-                  (2026-11-03, 2026-11-03T14:30, today, yesterday)
-                  without words: shows older results of the last search, or on the full screen
-                  the last search again
-/ignore NAME      hides what comes from this name, for you only, until /unignore; if it is claimed,
-                  it hides the person, and shows anybody else who takes this name later
-/ignore           lists whom you ignore
-/unignore NAME    stops ignoring a name
-/claim            makes the name that you have here yours: nobody without the key of this
-                  device gets it any more (docs/using.md)
-/unclaim          gives your claim up
-/link             makes a code with which another device of yours can use your name too
-/unlink           takes the name from all your other devices, for example when you have lost one
-/rooms            lists the rooms
-/topic [TEXT]     shows the topic of the room, or sets it; /topic - removes it
-/remove           removes your last message in this room
-/moderation       lists the commands for moderators
-/reconnect        connects again at once; so does Enter while the server does not answer
-/quit             leaves the chat
-/help             shows this list
-other names       /list is /rooms, /names is /who, /part is /leave, /exit is /quit";
-
-/// Help text about moderation, of the server dialect.
-const MODERATION_HELP: &str = "\
-/remove NAME [TEXT]   removes the latest message of NAME in this room (with TEXT in it)
-/kick NAME [REASON]   sends somebody out of this room; they may come back
-/ban NAME [LENGTH] [REASON]    sends somebody out and keeps them out, for 90s, 10m, 2h, 7d, or
-                      without LENGTH for ever
-/ban --address NAME   keeps out everybody with the same address: says how many people that would
-                      send out, and does it only with --yes
-/unban NAME           lifts a ban
-/bans                 lists the bans and mutes of this room
-/mute NAME [LENGTH] [REASON]   lets somebody read but not write
-/unmute NAME          lifts a mute
-/slow 10s             lets everybody send one message in 10 seconds; /slow off ends that
-/moderated on         lets only moderators write here; /moderated off ends that
-/announce TEXT        announces something to everybody in this room
-/role NAME moderator  makes somebody a moderator of this room; also owner, or none
-With --server before the NAME, kick, ban, unban, bans, mute, unmute, announce and role apply to
-the whole server.";
-
-/// Help text of the peer dialect.
-const PEER_HELP: &str = "\
-any text          is a message to the room
-//text            sends “/text” as a message
-/me TEXT          says what you do: * anna waves
-/who              lists who is there
-/peers            lists who is there, for how long, and how each one is reached
-/ignore NAME      hides what comes from this name, for you only, until /unignore; the same person
-                  under another name is shown, anybody else who takes this name is hidden
-/ignore           lists whom you ignore
-/unignore NAME    stops ignoring a name
-/block NAME       hides what somebody writes, also under another name, because it goes by their
-                  key, and objects when they join again; until you quit
-/block            lists who is blocked
-/unblock NAME     ends a block
-/yes NAME         lets somebody in who wants to come in (--ask)
-/no NAME          keeps them out
-/room             says which room this is
-/quit             leaves the chat
-/help             shows this list
-other names       /names is /who, /exit is /quit";
+use crate::text;
 
 /// Command names of the server dialect, sorted, for tab completion. Aliases such as `/exit` are
 /// left out.
@@ -133,19 +59,6 @@ const PEER_COMMANDS: &[&str] = &[
     "/yes",
 ];
 
-/// Returns the help text of a dialect.
-pub(super) const fn help_text(dialect: Dialect) -> &'static str {
-    match dialect {
-        Dialect::Server => SERVER_HELP,
-        Dialect::Peers => PEER_HELP,
-    }
-}
-
-/// Returns the help text about moderation.
-pub(super) const fn moderation_help_text() -> &'static str {
-    MODERATION_HELP
-}
-
 /// Returns the command names of a dialect with their slash, for tab completion.
 pub(super) const fn command_names(dialect: Dialect) -> &'static [&'static str] {
     match dialect {
@@ -156,6 +69,9 @@ pub(super) const fn command_names(dialect: Dialect) -> &'static [&'static str] {
 
 /// Number of messages that `/history` requests if the user gives none.
 const DEFAULT_HISTORY_LIMIT: u16 = 20;
+
+/// Maximum number of messages that `/history` requests.
+const MAX_HISTORY_LIMIT: u16 = 100;
 
 /// Result of parsing a typed line: the action that it asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -227,10 +143,10 @@ pub(super) fn parse_line(
     let word = word.to_ascii_lowercase();
     let word = our_name(&word);
     if let Some(error_text) = unavailable_command(word, text, dialect) {
-        return Err(error_text.to_owned());
+        return Err(error_text);
     }
     let named = || match text.strip_prefix('@').unwrap_or(text) {
-        "" => Err(format!("Whom do you mean? Type /{word} NAME.")),
+        "" => Err(text!("wrong-name", command = format!("/{word}"))),
         name => Ok(name.to_owned()),
     };
     let by_name =
@@ -240,7 +156,7 @@ pub(super) fn parse_line(
         "moderation" => Ok(ParsedLine::ModerationHelp),
         "quit" => Ok(ParsedLine::Quit),
         "reconnect" => Ok(ParsedLine::Reconnect),
-        "me" if text.is_empty() => Err("What do you do? Type /me TEXT.".to_owned()),
+        "me" if text.is_empty() => Err(text!("wrong-me")),
         "me" => say(text, Style::ACTION),
         "msg" => match text.split_once(char::is_whitespace) {
             Some((to, text)) if !text.trim().is_empty() => {
@@ -251,9 +167,9 @@ pub(super) fn parse_line(
                     text: text.trim_start().to_owned(),
                 }))
             }
-            _ => Err("To whom, and what? Type /msg NAME TEXT.".to_owned()),
+            _ => Err(text!("wrong-msg")),
         },
-        "join" if text.is_empty() => Err("Which room? Type /join ROOM.".to_owned()),
+        "join" if text.is_empty() => Err(text!("wrong-join")),
         "join" => Ok(ParsedLine::ChatCommand(ChatCommand::Enter {
             room: strip_room_prefix(text).to_owned(),
         })),
@@ -264,20 +180,22 @@ pub(super) fn parse_line(
         "history" => {
             let limit = if text.is_empty() { Ok(DEFAULT_HISTORY_LIMIT) } else { text.parse() };
             match limit {
-                Ok(limit @ 1..=100) => Ok(ParsedLine::ChatCommand(ChatCommand::History {
-                    room: here,
-                    before: None,
-                    limit,
-                })),
-                _ => Err("Type /history N with a number from 1 to 100.".to_owned()),
+                Ok(limit @ 1..=MAX_HISTORY_LIMIT) => {
+                    Ok(ParsedLine::ChatCommand(ChatCommand::History {
+                        room: here,
+                        before: None,
+                        limit,
+                    }))
+                }
+                _ => Err(text!("wrong-history", most = MAX_HISTORY_LIMIT)),
             }
         }
         "unlink" if text == "--yes" => {
             Ok(ParsedLine::ChatCommand(ChatCommand::Claim(ClaimAction::UnlinkOthers)))
         }
-        "claim" | "unclaim" | "link" | "unlink" if !text.is_empty() => Err(format!(
-            "/{word} is about the name that you have here. Type it without anything after it."
-        )),
+        "claim" | "unclaim" | "link" | "unlink" if !text.is_empty() => {
+            Err(text!("wrong-claim", command = format!("/{word}")))
+        }
         "claim" => Ok(ParsedLine::ChatCommand(ChatCommand::Claim(ClaimAction::Claim))),
         "unclaim" => Ok(ParsedLine::ChatCommand(ChatCommand::Claim(ClaimAction::GiveUp))),
         "link" => Ok(ParsedLine::Link),
@@ -311,46 +229,27 @@ fn unknown_command(word: &str, dialect: Dialect, window_commands: &[&'static str
         .map(|it| (strsim::damerau_levenshtein(&typed, it), *it))
         .min()
         .filter(|(distance, it)| *distance <= 2 && *distance + 2 < it.len());
-    let meant = match nearest {
-        Some((_, it)) => format!("Did you mean {it}?"),
-        None => "Type /help to see the commands.".to_owned(),
-    };
-    format!("There is no command {typed}. {meant} (To send it as a message, write /{typed}.)")
+    match nearest {
+        Some((_, near)) => text!("wrong-command-near", command = typed, near = near),
+        None => text!("wrong-command", command = typed),
+    }
 }
 
 /// Returns the error text for a command that only the other dialect has, or that takes an argument
 /// only there. Returns `None` for any other command. `text` is the argument.
-fn unavailable_command(word: &str, text: &str, dialect: Dialect) -> Option<&'static str> {
+fn unavailable_command(word: &str, text: &str, dialect: Dialect) -> Option<String> {
     match (dialect, word) {
-        (Dialect::Peers, "msg") => Some("There are no direct messages without a server."),
-        (Dialect::Peers, "join" | "leave" | "rooms") => Some(
-            "chat-peer stays in one room. To be in another one too, start chat-peer again with --room.",
-        ),
-        (Dialect::Peers, "room") if !text.is_empty() => Some(
-            "chat-peer stays in one room. To be in another one too, start chat-peer again with --room.",
-        ),
-        (Dialect::Peers, "history") => Some(
-            "There is nothing older: chat-peer gets only the 10 most recent messages when you come in.",
-        ),
-        (Dialect::Peers, "search") => {
-            Some("There is nothing to search: without a server, nobody keeps the messages.")
-        }
-        (Dialect::Peers, word) if is_moderation(word) => Some(
-            "There are no moderators without a server. To hide what somebody writes, type /block NAME.",
-        ),
-        (Dialect::Peers, "claim" | "unclaim" | "link" | "unlink") => {
-            Some("Names cannot be claimed without a server.")
-        }
-        (Dialect::Peers, "reconnect") => {
-            Some("There is no server to reconnect to: chat-peer finds the others by itself.")
-        }
-        (Dialect::Server, "block") => {
-            Some("Only chat-peer can do that. To hide what comes from a name, type /ignore NAME.")
-        }
-        (Dialect::Server, "unblock") => {
-            Some("Only chat-peer can do that. To stop ignoring a name, type /unignore NAME.")
-        }
-        (Dialect::Server, "peers" | "yes" | "no") => Some("Only chat-peer can do that."),
+        (Dialect::Peers, "msg") => Some(text!("absent-direct")),
+        (Dialect::Peers, "join" | "leave" | "rooms") => Some(text!("absent-other-room")),
+        (Dialect::Peers, "room") if !text.is_empty() => Some(text!("absent-other-room")),
+        (Dialect::Peers, "history") => Some(text!("absent-history")),
+        (Dialect::Peers, "search") => Some(text!("absent-search")),
+        (Dialect::Peers, word) if is_moderation(word) => Some(text!("absent-moderation")),
+        (Dialect::Peers, "claim" | "unclaim" | "link" | "unlink") => Some(text!("absent-claim")),
+        (Dialect::Peers, "reconnect") => Some(text!("absent-reconnect")),
+        (Dialect::Server, "block") => Some(text!("absent-block")),
+        (Dialect::Server, "unblock") => Some(text!("absent-unblock")),
+        (Dialect::Server, "peers" | "yes" | "no") => Some(text!("absent-peers")),
         _ => advice(word, dialect),
     }
 }
@@ -363,6 +262,8 @@ fn is_moderation(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::l10n::Language;
+    use crate::l10n::tests::with_language;
 
     /// Parses a line. Returns text and style if it is a message, otherwise `None`.
     fn parse_said(line: &str) -> Option<(String, Style)> {
@@ -401,6 +302,27 @@ mod tests {
         assert!(window("/qeury bob").contains("Did you mean /query?"), "{}", window("/qeury bob"));
         let far = told("/nonsense", Dialect::Server);
         assert!(far.contains("Type /help to see the commands."), "{far}");
+    }
+
+    /// Errors are in the user's language; commands are as they are typed.
+    #[test]
+    fn errors_are_in_german() {
+        for (line, dialect, expected) in [
+            (
+                "/serach x",
+                Dialect::Server,
+                "Es gibt keinen Befehl /serach. Meinst du /search? (Um es als Nachricht zu senden, tippe //serach.)",
+            ),
+            ("/unignore", Dialect::Server, "Wen meinst du? Tippe /unignore NAME."),
+            ("/join", Dialect::Server, "In welchen Raum? Tippe /join RAUM."),
+            ("/history 500", Dialect::Server, "Tippe /history N mit einer Zahl von 1 bis 100."),
+            ("/msg bob hi", Dialect::Peers, "Ohne Server gibt es keine Direktnachrichten."),
+        ] {
+            let told = with_language(Language::German, || {
+                parse_line(line, RoomSelector::First, dialect, &[]).unwrap_err()
+            });
+            assert_eq!(told, expected);
+        }
     }
 
     /// Unknown commands and missing arguments are errors.
@@ -504,21 +426,6 @@ mod tests {
                 Ok(ParsedLine::Ignore(IgnoreCommand::Remove(bob())))
             );
             assert_eq!(parsed("/unignore").unwrap_err(), "Whom do you mean? Type /unignore NAME.");
-        }
-    }
-
-    /// The help texts list the same commands as tab completion.
-    #[test]
-    fn help_lists_all_completed_commands() {
-        for dialect in [Dialect::Server, Dialect::Peers] {
-            let more = if dialect == Dialect::Server { moderation_help_text() } else { "" };
-            let lines = help_text(dialect).lines().chain(more.lines());
-            let words = lines.filter_map(|line| line.split([' ', '[']).next());
-            let mut listed: Vec<_> =
-                words.filter(|it| it.starts_with('/') && !it.starts_with("//")).collect();
-            listed.sort_unstable();
-            listed.dedup();
-            assert_eq!(listed, command_names(dialect));
         }
     }
 }

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::Sender;
 
-use super::command::{ParsedLine, help_text, moderation_help_text, parse_line};
+use super::command::{ParsedLine, parse_line};
+use super::command_help::{MAX_HELP_WIDTH, help_rows, help_text, moderation_help_rows};
 use super::ignore_command::{IgnoreCommand, execute_ignore};
 use super::link_code::{UNLINK_QUESTION, request_link};
 use super::local_time::LocalTimeZone;
 use super::moderation_command::ModerationLine;
 use super::name_question::execute_answer;
+use super::plain::terminal_width;
 use super::render::{LineKind, RenderedText, error_line};
 use super::safe::safe_name;
 use super::search_query::parse_search;
@@ -18,6 +20,7 @@ use crate::model::{
     ChatCommand, Command, ModerationCommand, Request, RequestTag, RoomSelector, SearchRequest,
 };
 use crate::os::Clock;
+use crate::text;
 
 /// Result of executing a typed line: tells the reader whether to continue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +55,7 @@ pub(super) fn execute_line(
 ) -> AfterLine {
     let information =
         |text: &str| RenderedText { text: text.to_owned(), kind: LineKind::Chat, bell: false };
+    let note = |text: String| information(&format!("-- {text}"));
     if let Some(after) = execute_answer(line, view, requests, &mut tell) {
         return after;
     }
@@ -74,8 +78,7 @@ pub(super) fn execute_line(
             if let ChatCommand::Direct { to, .. } = &command
                 && view.with(|it| it.ignore_list.has(to))
             {
-                let to = safe_name(to);
-                tell(information(&format!("-- you ignore {to}, so you will not see an answer")));
+                tell(note(text!("ignore-no-answer", name = safe_name(to))));
             }
             if let Some(mark) = mark_of_writer(&command, view) {
                 let _ = requests.send(Request { tag: RequestTag::default(), command: mark });
@@ -91,41 +94,51 @@ pub(super) fn execute_line(
                 return send_chat_command(ChatCommand::Moderate(command), view, requests);
             }
             Ok(None) => {
-                let text = view.with(|it| match (it.current_room(), it.current_topic()) {
-                    (None, _) => "-- you are not in a room: type /join ROOM".to_owned(),
-                    (Some(_), None) => "-- this room has no topic".to_owned(),
-                    (Some(_), Some(topic)) => format!("-- topic: {}", super::safe_line(topic)),
-                });
-                tell(information(&text));
+                tell(note(view.with(|it| match (it.current_room(), it.current_topic()) {
+                    (None, _) => text!("here-none"),
+                    (Some(_), None) => text!("here-no-topic"),
+                    (Some(_), Some(topic)) => {
+                        text!("here-topic", topic = super::safe_line(topic))
+                    }
+                })));
             }
             Err(error_text) => tell(input_error(&error_text, view)),
         },
-        Ok(ParsedLine::ModerationHelp) => tell(information(moderation_help_text())),
-        Ok(ParsedLine::Help) => tell(information(help_text(dialect))),
+        Ok(ParsedLine::ModerationHelp) => {
+            tell(information(&help_text(&moderation_help_rows(), help_width(window_commands))));
+        }
+        Ok(ParsedLine::Help) => {
+            tell(information(&help_text(&help_rows(dialect), help_width(window_commands))));
+        }
         Ok(ParsedLine::SelectRoom(None)) => {
             let here = view.with(|it| it.current_room().map(safe_name));
-            let information_text = here
-                .map_or("-- you are not in a room: type /join ROOM".to_owned(), |here| {
-                    format!("-- you are talking in #{here}")
-                });
-            tell(information(&information_text));
+            tell(note(match here {
+                Some(here) => text!("here-room", room = here),
+                None => text!("here-none"),
+            }));
         }
         Ok(ParsedLine::SelectRoom(Some(room))) => match view.with(|it| it.select_room(&room)) {
             Some(room) => {
-                tell(information(&format!("-- you are talking in #{} now", safe_name(&room))));
+                tell(note(text!("here-switched", room = safe_name(&room))));
             }
             None => {
                 view.with(|it| it.input_errors += 1);
-                let room = safe_name(&room);
-                tell(error_line(&format!(
-                    "You are not in #{room}. Type /join {room} to enter it."
-                )));
+                tell(error_line(&text!("here-not-in", room = safe_name(&room))));
             }
         },
         Ok(ParsedLine::Quit) => return AfterLine::Stop,
         Err(error_text) => tell(input_error(&error_text, view)),
     }
     AfterLine::Continue
+}
+
+/// Returns the width of a help text, in columns. A window with commands of its own breaks the lines
+/// itself.
+fn help_width(window_commands: &[&str]) -> usize {
+    match window_commands {
+        [] => terminal_width().map_or(MAX_HELP_WIDTH, |it| it.min(MAX_HELP_WIDTH)),
+        [..] => usize::MAX,
+    }
 }
 
 /// Returns the command that marks as read what a person at the keyboard has seen, when they write
@@ -194,13 +207,13 @@ fn moderation_command(
         ModerationLine::RemoveLatest { author, text } => (author, text),
     };
     view.with(|it| {
-        let room = it.current_room().ok_or("You are not in a room. Type /join ROOM.")?.to_owned();
+        let room = it.current_room().ok_or_else(|| text!("here-nowhere"))?.to_owned();
         match it.recent_messages.take_latest(&room, author.as_deref(), &text) {
             Some(message) => {
                 let room = RoomSelector::Named(room);
                 Ok(Some(ModerationCommand::Remove { room, message, reason: None }))
             }
-            None => Err("No such message was shown here recently.".to_owned()),
+            None => Err(text!("here-no-message")),
         }
     })
 }
@@ -213,8 +226,8 @@ fn moderation_command(
 /// user.
 fn build_search(typed: &str, view: &SharedViewState) -> Result<SearchRequest, String> {
     if typed.is_empty() {
-        let nothing = "There are no older results. To search, type /search WORDS.";
-        return view.with(|it| it.older_search.clone()).ok_or_else(|| nothing.to_owned());
+        let older = view.with(|it| it.older_search.clone());
+        return older.ok_or_else(|| text!("query-no-older"));
     }
     parse_search(typed, &LocalTimeZone::system(), Clock::start().time_of_day())
 }
@@ -237,8 +250,50 @@ pub(super) fn request_finish(requests: &impl RequestSink, patience: Duration) {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::*;
+    use crate::l10n::Language;
+    use crate::l10n::tests::with_language;
     use crate::model::Style;
+
+    /// Takes no requests.
+    struct NoRequests;
+
+    impl RequestSink for NoRequests {
+        fn send(&self, request: Request) -> AfterLine {
+            panic!("{request:?}");
+        }
+    }
+
+    /// What typed lines say is in the user's language. The help of a window is not broken into lines.
+    #[test]
+    fn lines_are_answered_in_german() {
+        let view = SharedViewState::with_dialect(Dialect::Server);
+        let told = RefCell::new(Vec::new());
+        let run = |line: &str| {
+            with_language(Language::German, || {
+                let tell = |it: RenderedText| told.borrow_mut().push(it.text);
+                execute_line(line, &view, &NoRequests, tell);
+            });
+            told.take().join("\n")
+        };
+        assert_eq!(run("/room"), "-- du bist in keinem Raum: tippe /join RAUM");
+        assert_eq!(run("/remove"), "!! Du bist in keinem Raum. Tippe /join RAUM.");
+        view.with(|it| it.rooms = vec!["lobby".to_owned()]);
+        assert_eq!(run("/room"), "-- du redest in #lobby");
+        assert_eq!(
+            run("/room attic"),
+            "!! Du bist nicht in #attic. Tippe /join attic, um hineinzugehen."
+        );
+        assert_eq!(run("/topic"), "-- dieser Raum hat kein Thema");
+        let help = run("/help");
+        assert!(help.contains("\n/join RAUM        geht in einen weiteren Raum;"), "{help}");
+        assert!(help.lines().count() > help_rows(Dialect::Server).len());
+        view.with(|it| it.window_commands = &["/query"]);
+        assert_eq!(run("/help").lines().count(), help_rows(Dialect::Server).len());
+        assert!(run("/moderation").contains("\n/kick NAME [GRUND]    weist jemanden aus"));
+    }
 
     /// Who writes into a room, or a direct message, has read what is there; but not a script, not
     /// among peers, and not by another command.

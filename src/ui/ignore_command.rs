@@ -3,6 +3,7 @@
 
 use super::ignore_list::{IgnoreChange, IgnoreError, SharedIgnoreList, ignore_problem_text};
 use super::view_state::{Dialect, SharedViewState};
+use crate::text;
 
 /// Command about the ignore list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +46,7 @@ pub(super) fn execute_ignore(
             let text = if change.is_new {
                 added_text(&change, dialect, list.is_saved())
             } else {
-                format!("You already ignore {}.", change.name)
+                text!("ignore-already", name = change.name.as_str())
             };
             (text, change.problem)
         }
@@ -61,61 +62,93 @@ pub(super) fn execute_ignore(
 fn list_text(list: &SharedIgnoreList) -> String {
     let names = list.names();
     if names.is_empty() {
-        return "You ignore nobody. Type /ignore NAME to hide what comes from a name.".to_owned();
+        return text!("ignore-none");
     }
     let persons = list.persons();
     let is_person = |name: &str| persons.iter().any(|(it, _)| it == name);
     let names = names.into_iter().map(|name| match is_person(&name) {
-        true => format!("{name} (the person)"),
+        true => text!("ignore-person", name = name),
         false => name,
     });
     let names = names.collect::<Vec<_>>().join(", ");
-    let until = if list.is_saved() { "" } else { " (until you quit)" };
-    format!("You ignore {names}{until}. Type /unignore NAME to stop.")
+    match list.is_saved() {
+        true => text!("ignore-list", names = names),
+        false => text!("ignore-list-unsaved", names = names),
+    }
 }
 
 /// Returns the text for somebody who is ignored from now on: what that does, what it does not do,
 /// and how it ends.
 fn added_text(change: &IgnoreChange, dialect: Dialect, is_saved: bool) -> String {
     let name = &change.name;
-    let whom = if change.is_person {
-        format!(
-            "{name} has claimed the name, so the person counts: they are hidden under another name, too, where the server knows that it is them, and whoever has the name {name} after them is shown."
-        )
-    } else {
-        "Only the name counts: the same person under another name is shown, and anybody else who takes this name is hidden.".to_owned()
-    };
-    let what = match dialect {
-        Dialect::Server => "messages, direct messages, joining and leaving",
-        Dialect::Peers => "messages, joining and leaving",
-    };
-    let block = match dialect {
-        Dialect::Server => String::new(),
-        Dialect::Peers => format!(" {name} can still join; /block {name} objects to that."),
-    };
-    let until = if is_saved {
-        ", quitting does not"
-    } else {
-        ", and so does quitting, because the list is not saved"
-    };
-    format!(
-        "You ignore {name} now: what comes from this name is not shown here ({what}). Nobody is told, and {name} can still read what you write. {whom}{block} /unignore {name} ends it{until}."
-    )
+    let mut sentences = vec![match dialect {
+        Dialect::Server => text!("ignore-added", name = name),
+        Dialect::Peers => text!("ignore-added-peer", name = name),
+    }];
+    sentences.push(match change.is_person {
+        true => text!("ignore-added-person", name = name),
+        false => text!("ignore-added-name"),
+    });
+    if dialect == Dialect::Peers {
+        sentences.push(text!("ignore-added-block", name = name));
+    }
+    sentences.push(match is_saved {
+        true => text!("ignore-until-unignored", name = name),
+        false => text!("ignore-until-quit", name = name),
+    });
+    sentences.join(" ")
 }
 
 /// Returns the text for a name that is not ignored any more.
 fn removed_text(name: &str, dialect: Dialect) -> String {
-    let hidden = match dialect {
-        Dialect::Server => format!("To see what was hidden, type /search from:{name}."),
-        Dialect::Peers => "What was hidden stays hidden.".to_owned(),
-    };
-    format!("You no longer ignore {name}. {hidden}")
+    match dialect {
+        Dialect::Server => text!("ignore-removed", name = name),
+        Dialect::Peers => text!("ignore-removed-peer", name = name),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::l10n::Language;
+    use crate::l10n::tests::with_language;
     use crate::model::{LogId, Sequence, SessionId};
+
+    /// What commands say is in the user's language.
+    #[test]
+    fn texts_are_in_german() {
+        let view = SharedViewState::with_dialect(Dialect::Peers);
+        view.with(|it| it.ignore_list.open(None)).unwrap();
+        let run = |command: IgnoreCommand| {
+            let outcome = with_language(Language::German, || {
+                execute_ignore(&command, &view).map_err(|error| error.to_string())
+            });
+            outcome.map_or_else(|error_text| error_text, |it| it.text)
+        };
+        let bob = || "bob".to_owned();
+        assert_eq!(
+            run(IgnoreCommand::Add(bob())),
+            "Ab jetzt ist bob ausgeblendet: Was von diesem Namen kommt, siehst du hier nicht \
+             (Nachrichten, Kommen und Gehen). Niemand erfährt davon, und bob kann weiter lesen, \
+             was du schreibst. Es gilt nur dem Namen: Dieselbe Person unter einem anderen Namen ist \
+             zu sehen, und jemand anderes unter diesem Namen nicht. bob kann weiterhin \
+             hereinkommen; /block bob widerspricht dem. Das gilt, bis du /unignore bob tippst oder \
+             gehst, denn die Liste wird nicht gespeichert."
+        );
+        assert_eq!(
+            run(IgnoreCommand::List),
+            "Ausgeblendet, bis du gehst: bob. /unignore NAME beendet das."
+        );
+        assert_eq!(
+            run(IgnoreCommand::Remove("eve".to_owned())),
+            "eve ist nicht ausgeblendet. /ignore zeigt, wen du ausblendest."
+        );
+        assert_eq!(
+            run(IgnoreCommand::Add("zwei Wörter".to_owned())),
+            "„zwei Wörter“ kann kein Name sein. Ein Name hat Buchstaben und Ziffern, auch - _ und \
+             ., und beginnt mit einem Buchstaben oder einer Ziffer."
+        );
+    }
 
     /// Each command says what it has done and what to do, in the words of its dialect.
     #[test]

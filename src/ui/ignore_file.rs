@@ -12,6 +12,7 @@ use thiserror::Error;
 use super::name_holders::Author;
 use crate::disk::{create_private_dir, open_private_file, replace_private_file};
 use crate::model::{LogId, NameKey, SessionId, Username};
+use crate::text;
 
 /// Maximum number of names on an ignore list.
 pub(super) const MAX_IGNORED_NAMES: usize = 1_000;
@@ -155,19 +156,17 @@ impl IgnoredNames {
     ///
     /// # Errors
     /// A text is no username or no id of a log, or there are too many.
-    fn from_content(content: &FileContent) -> Result<Self, String> {
+    fn from_content(content: &FileContent) -> Result<Self, FileProblem> {
         let mut names = Self::default();
         let mut insert = |text: &str, person| {
-            let name = Username::new(text)
-                .map_err(|error| format!("“{text}” cannot be a name: {error}"))?;
-            let inserted = names.insert(&name, person);
-            inserted.map_err(|ListFull| format!("more than {MAX_IGNORED_NAMES} names"))?;
-            Ok::<_, String>(name.key().clone())
+            let name = Username::new(text).map_err(|_| FileProblem::Name(text.to_owned()))?;
+            names.insert(&name, person).map_err(|ListFull| FileProblem::Full)?;
+            Ok::<_, FileProblem>(name.key().clone())
         };
         let mut by_person = BTreeSet::new();
         for FilePerson { name, log, number, by_name } in &content.persons {
             let id = u128::from_str_radix(log, 16).ok().filter(|_| log.len() == 32);
-            let id = id.ok_or_else(|| format!("“{log}” cannot be the id of a log"))?;
+            let id = id.ok_or_else(|| FileProblem::Log(log.clone()))?;
             let person = IgnoredPerson { log: id.to_be_bytes(), number: *number };
             let key = insert(name, Some(person))?;
             if *by_name {
@@ -185,14 +184,58 @@ impl IgnoredNames {
 }
 
 /// I/O error of the file, or a content that is no ignore list, with the path. The file is
-/// unchanged.
+/// unchanged. The text is a sentence in the user's language.
 #[derive(Debug, Error)]
-#[error("{path} cannot be used ({source})")]
+#[error("{}", problem.text(path))]
 pub struct IgnoreFileError {
     /// Path of the file.
     path: PathBuf,
-    /// Cause of the error.
-    source: io::Error,
+    /// Why the file cannot be used.
+    problem: FileProblem,
+}
+
+/// Reason why the file cannot be used.
+#[derive(Debug)]
+enum FileProblem {
+    /// It cannot be read or written.
+    Io(io::Error),
+    /// It has more than [`MAX_FILE_BYTES`] bytes.
+    TooLong,
+    /// It is no JSON object as [`FileContent`].
+    Damaged(serde_json::Error),
+    /// It is the list of another server.
+    OtherServer,
+    /// This text in it is no username.
+    Name(String),
+    /// This text in it is no id of a log.
+    Log(String),
+    /// It has more than [`MAX_IGNORED_NAMES`] names.
+    Full,
+}
+
+impl From<io::Error> for FileProblem {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl FileProblem {
+    /// Returns the text for the user about the file at this path.
+    fn text(&self, path: &Path) -> String {
+        let path = path.display().to_string();
+        match self {
+            Self::Io(error) => text!("ignore-file-failed", path = path, reason = error.to_string()),
+            Self::TooLong => text!("ignore-file-long", path = path, bytes = MAX_FILE_BYTES),
+            Self::Damaged(error) => {
+                let (line, column) = (error.line(), error.column());
+                text!("ignore-file-damaged", path = path, line = line, column = column)
+            }
+            Self::OtherServer => text!("ignore-file-other", path = path),
+            Self::Name(name) => text!("ignore-file-name", path = path, name = name),
+            Self::Log(log) => text!("ignore-file-log", path = path, log = log),
+            Self::Full => text!("ignore-file-full", path = path, count = MAX_IGNORED_NAMES),
+        }
+    }
 }
 
 /// JSON content of the file.
@@ -245,7 +288,7 @@ impl IgnoreFile {
     /// # Errors
     /// The file cannot be read, is damaged or too long, or belongs to another server.
     pub(super) fn read(&self) -> Result<IgnoredNames, IgnoreFileError> {
-        self.try_read().map_err(|source| self.error(source))
+        self.try_read().map_err(|problem| self.error(problem))
     }
 
     /// Reads the list, changes it, and replaces the file atomically if that has changed the list. A
@@ -259,34 +302,33 @@ impl IgnoreFile {
         &self,
         change: impl FnOnce(&mut IgnoredNames) -> T,
     ) -> Result<(IgnoredNames, T), IgnoreFileError> {
-        self.try_update(change).map_err(|source| self.error(source))
+        self.try_update(change).map_err(|problem| self.error(problem))
     }
 
     /// Reads the list, as [`Self::read`] says.
-    fn try_read(&self) -> io::Result<IgnoredNames> {
+    fn try_read(&self) -> Result<IgnoredNames, FileProblem> {
         let file = match File::open(&self.path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(IgnoredNames::default()),
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         };
         let mut text = Vec::new();
         file.take(MAX_FILE_BYTES + 1).read_to_end(&mut text)?;
         if text.len() as u64 > MAX_FILE_BYTES {
-            return Err(damaged(&format!("more than {MAX_FILE_BYTES} bytes")));
+            return Err(FileProblem::TooLong);
         }
-        let content: FileContent =
-            serde_json::from_slice(&text).map_err(|error| damaged(&error.to_string()))?;
+        let content: FileContent = serde_json::from_slice(&text).map_err(FileProblem::Damaged)?;
         if content.server != self.server {
-            return Err(damaged("it belongs to another server"));
+            return Err(FileProblem::OtherServer);
         }
-        IgnoredNames::from_content(&content).map_err(|why| damaged(&why))
+        IgnoredNames::from_content(&content)
     }
 
     /// Changes the list, as [`Self::update`] says.
     fn try_update<T>(
         &self,
         change: impl FnOnce(&mut IgnoredNames) -> T,
-    ) -> io::Result<(IgnoredNames, T)> {
+    ) -> Result<(IgnoredNames, T), FileProblem> {
         create_private_dir(self.path.parent().unwrap_or(Path::new(".")))?;
         // The lock ends when its file is closed, at the end of this function.
         let lock = open_private_file(&self.path.with_extension("lock"))?;
@@ -306,15 +348,10 @@ impl IgnoreFile {
         replace_private_file(&self.path, &serde_json::to_vec(&content)?)
     }
 
-    /// Returns an I/O error with the path of this file.
-    fn error(&self, source: io::Error) -> IgnoreFileError {
-        IgnoreFileError { path: self.path.clone(), source }
+    /// Returns an error with the path of this file.
+    fn error(&self, problem: FileProblem) -> IgnoreFileError {
+        IgnoreFileError { path: self.path.clone(), problem }
     }
-}
-
-/// Returns the error for a content that is no ignore list of this server.
-fn damaged(why: &str) -> io::Error {
-    io::Error::new(ErrorKind::InvalidData, why.to_owned())
 }
 
 #[cfg(test)]
@@ -322,6 +359,8 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::l10n::Language;
+    use crate::l10n::tests::with_language;
 
     /// Returns a handle of a file in a directory that does not exist yet.
     fn file_in(directory: &Path, server: &str) -> IgnoreFile {
@@ -429,20 +468,32 @@ mod tests {
         assert_eq!(add(&file, "bob"), Ok(true));
         let many: Vec<_> = (0..=MAX_IGNORED_NAMES).map(|it| format!("u{it}")).collect();
         let long = format!("{{\"server\":\"pi\",\"names\":[]}}{}", " ".repeat(1 << 20));
-        for content in [
-            String::new(),
-            "{\"server\":\"pi\"".to_owned(),
-            "{\"server\":\"pi\",\"names\":[\"two words\"]}".to_owned(),
-            "{\"server\":\"attic\",\"names\":[]}".to_owned(),
-            "{\"server\":null,\"names\":[]}".to_owned(),
-            serde_json::json!({"server": "pi", "names": many}).to_string(),
-            r#"{"server":"pi","names":[],"persons":[{"name":"x","log":"7","number":7}]}"#
-                .to_owned(),
-            long,
+        for (content, reason) in [
+            (String::new(), "it has an error in line 1, column 0"),
+            ("{\"server\":\"pi\"".to_owned(), "it has an error in line 1, column 14"),
+            (
+                "{\"server\":\"pi\",\"names\":[\"two words\"]}".to_owned(),
+                "“two words” in it cannot be a name",
+            ),
+            ("{\"server\":\"attic\",\"names\":[]}".to_owned(), "it belongs to another server"),
+            ("{\"server\":null,\"names\":[]}".to_owned(), "it belongs to another server"),
+            (
+                serde_json::json!({"server": "pi", "names": many}).to_string(),
+                "it has more than 1000 names",
+            ),
+            (
+                r#"{"server":"pi","names":[],"persons":[{"name":"x","log":"7","number":7}]}"#
+                    .to_owned(),
+                "“7” in it cannot be the id of a log",
+            ),
+            (long, "it has more than 1048576 bytes"),
         ] {
             fs::write(&file.path, &content).unwrap();
             let error_text = file.read().unwrap_err().to_string();
-            assert!(error_text.contains("ignored.json cannot be used ("), "{error_text}");
+            let expected = format!("{} cannot be used ({reason}).", file.path.display());
+            assert_eq!(error_text, expected);
+            let german = with_language(Language::German, || file.read().unwrap_err().to_string());
+            assert!(german.contains("ignored.json lässt sich nicht benutzen ("), "{german}");
             assert!(file.update(|names| *names = IgnoredNames::default()).is_err());
             assert_eq!(fs::read_to_string(&file.path).unwrap(), content);
         }

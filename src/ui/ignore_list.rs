@@ -9,9 +9,8 @@ use super::ignore_file::{
     IgnoreFile, IgnoreFileError, IgnoredNames, IgnoredPerson, ListFull, MAX_IGNORED_NAMES,
 };
 use super::name_holders::{Author, NameHolders};
-use crate::model::{
-    DirectMessage, LogId, Message, NameError, NameKey, Sequence, SessionId, Username,
-};
+use crate::model::{DirectMessage, LogId, Message, NameKey, Sequence, SessionId, Username};
+use crate::text;
 
 /// Storage of the list: memory or a file.
 #[derive(Debug, Default)]
@@ -25,27 +24,23 @@ enum Storage {
     File(IgnoreFile),
 }
 
-/// Reason why the list was not changed. The text is for the user.
+/// Reason why the list was not changed. The text is for the user, in the user's language.
 #[derive(Debug, PartialEq, Eq, Error)]
 pub(super) enum IgnoreError {
     /// The text is not a username.
-    #[error("“{name}” cannot be a name: {error}.")]
+    #[error("{} {}", text!("ignore-wrong-name", name = name), text!("error-name_invalid"))]
     InvalidName {
         /// Text that was given as a name.
         name: String,
-        /// Rule that it violates.
-        error: NameError,
     },
     /// The name is the user's own.
-    #[error("That is you.")]
+    #[error("{}", text!("ignore-self"))]
     OwnName,
     /// The list is full.
-    #[error(
-        "You already ignore {MAX_IGNORED_NAMES} names, which is the most. Type /unignore NAME to make room."
-    )]
+    #[error("{}", text!("ignore-full", count = MAX_IGNORED_NAMES))]
     Full,
     /// The name to remove is not on the list.
-    #[error("You do not ignore {name}. Type /ignore to see whom you ignore.")]
+    #[error("{}", text!("ignore-unknown", name = name))]
     NotIgnored {
         /// Name to remove.
         name: String,
@@ -201,8 +196,8 @@ impl SharedIgnoreList {
         name: &str,
         own_name: Option<&str>,
     ) -> Result<IgnoreChange, IgnoreError> {
-        let name = Username::new(name)
-            .map_err(|error| IgnoreError::InvalidName { name: name.to_owned(), error })?;
+        let name =
+            Username::new(name).map_err(|_| IgnoreError::InvalidName { name: name.to_owned() })?;
         if own_name.map(NameKey::of).as_ref() == Some(name.key()) {
             return Err(IgnoreError::OwnName);
         }
@@ -296,9 +291,7 @@ impl IgnoreList {
 /// Returns the text for the user about an ignore list whose file cannot be used.
 #[must_use]
 pub fn ignore_problem_text(error: &IgnoreFileError) -> String {
-    format!(
-        "{error}. Whom you ignore from now on is forgotten when you quit. The file was not changed: repair or remove it, and start again."
-    )
+    format!("{error} {}", text!("ignore-file-kept"))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 //!
 //! - `view_state`: state that screen and reader share
 //! - `command`, `search_query`, `execute`: parsing and executing typed lines
+//! - `command_help`: what can be typed (`/help`)
 //! - `name_question`: the question for another username
 //! - `link_code`: codes by which further devices get the user's name
 //! - `ignore_list`, `ignore_file`, `ignore_command`, `name_holders`: who is not shown (`/ignore`)
@@ -17,6 +18,7 @@
 //! - `full_screen`: the full screen of a terminal
 
 mod command;
+mod command_help;
 mod execute;
 pub mod full_screen;
 mod ignore_command;

@@ -1,10 +1,12 @@
 //! Parsing of the slash commands about moderation.
 
 use crate::json::parse_role_name;
+use crate::model::limits::{MAX_ERROR_TEXT, MAX_LINE};
 use crate::model::{
-    AnnouncementText, ModerationCommand, Place, Reason, RoomSelector, SanctionLength, SlowMode,
-    Topic, UserAction,
+    AnnouncementError, AnnouncementText, LineError, ModerationCommand, Place, Reason, RoomSelector,
+    SanctionLength, SlowMode, SlowModeError, Topic, UserAction,
 };
+use crate::text;
 
 /// Names of the commands about moderation, sorted, for tab completion.
 pub(super) const MODERATION_COMMANDS: &[&str] = &[
@@ -64,9 +66,7 @@ impl Options {
                 "--address" => self.by_address = true,
                 "--yes" => self.is_confirmed = true,
                 _ => {
-                    return Err(format!(
-                        "There is no option {option} here. Type /moderation to see the commands."
-                    ));
+                    return Err(text!("wrong-option", option = option));
                 }
             }
             rest = after;
@@ -103,11 +103,11 @@ pub(super) fn parse_moderation(
         "rooms" => Ok(ModerationCommand::ListRooms),
         "slow" => match text.parse::<SlowMode>() {
             Ok(mode) => Ok(ModerationCommand::SetSlowMode { room: here, mode }),
-            Err(error) => Err(format!("Type /slow 10s or /slow off: {error}.")),
+            Err(SlowModeError) => Err(text!("wrong-slow")),
         },
         "moderated" => match text {
             "on" | "off" => Ok(ModerationCommand::SetModerated { room: here, is_on: text == "on" }),
-            _ => Err("Type /moderated on or /moderated off.".to_owned()),
+            _ => Err(text!("wrong-moderated")),
         },
         "announce" => parse_announce(text, here),
         "role" => parse_role(text, here),
@@ -123,11 +123,19 @@ pub(super) fn parse_moderation(
 fn parse_topic(text: &str, here: RoomSelector) -> Result<ModerationCommand, String> {
     let topic = match text {
         "-" => None,
-        text => {
-            Some(Topic::new(text).map_err(|error| format!("This cannot be a topic: {error}."))?)
-        }
+        text => Some(Topic::new(text).map_err(|error| {
+            text!("wrong-topic", problem = line_problem(error), bytes = MAX_LINE)
+        })?),
     };
     Ok(ModerationCommand::SetTopic { room: here, topic })
+}
+
+/// Returns what is wrong with a topic or a reason, as texts call it.
+const fn line_problem(error: LineError) -> &'static str {
+    match error {
+        LineError::TooLong => "long",
+        LineError::Empty | LineError::Control => "other",
+    }
 }
 
 /// Parses what follows `/remove`: nothing, or the author and a part of the text.
@@ -150,7 +158,7 @@ fn parse_action(word: &str, text: &str, here: RoomSelector) -> Result<Moderation
     let (name, rest) = split_word(options.take(text)?);
     let name = name.strip_prefix('@').unwrap_or(name);
     if name.is_empty() {
-        return Err(format!("Whom do you mean? Type /{word} NAME."));
+        return Err(text!("wrong-name", command = format!("/{word}")));
     }
     let rest = options.take(rest)?;
     let (length, rest) = match word {
@@ -159,12 +167,12 @@ fn parse_action(word: &str, text: &str, here: RoomSelector) -> Result<Moderation
     };
     let reason = match options.take(rest)? {
         "" => None,
-        text => {
-            Some(Reason::new(text).map_err(|error| format!("This cannot be a reason: {error}."))?)
-        }
+        text => Some(Reason::new(text).map_err(|error| {
+            text!("wrong-reason", problem = line_problem(error), bytes = MAX_LINE)
+        })?),
     };
     if options.by_address && word != "ban" {
-        return Err("Only /ban takes --address.".to_owned());
+        return Err(text!("wrong-address"));
     }
     let action = match word {
         "kick" => UserAction::Kick,
@@ -196,8 +204,8 @@ fn take_length(text: &str) -> Result<(SanctionLength, &str), String> {
     let (first, after) = split_word(text);
     match first.parse::<SanctionLength>() {
         Ok(length) => Ok((length, after)),
-        Err(error) if first.starts_with(|it: char| it.is_ascii_digit()) => {
-            Err(format!("{error}. If your reason begins with a digit, write the length before it."))
+        Err(_) if first.starts_with(|it: char| it.is_ascii_digit()) => {
+            Err(text!("wrong-length", typed = first))
         }
         Err(_) => Ok((SanctionLength::FOREVER, text)),
     }
@@ -211,9 +219,7 @@ fn parse_options_only(text: &str) -> Result<Options, String> {
     let mut options = Options::default();
     match options.take(text)? {
         "" => Ok(options),
-        other => Err(format!(
-            "“{other}” is not understood. Type /bans for this room, or /bans --server for the server."
-        )),
+        other => Err(text!("wrong-bans", typed = other)),
     }
 }
 
@@ -225,9 +231,12 @@ fn parse_announce(text: &str, here: RoomSelector) -> Result<ModerationCommand, S
     let mut options = Options::default();
     let text = options.take(text)?;
     if text.is_empty() {
-        return Err("What do you want to announce? Type /announce TEXT.".to_owned());
+        return Err(text!("wrong-announce"));
     }
-    let text = AnnouncementText::new(text).map_err(|error| format!("Not sent: {error}."))?;
+    let text = AnnouncementText::new(text).map_err(|error| {
+        let problem = if error == AnnouncementError::TooLong { "long" } else { "other" };
+        text!("wrong-announcement", problem = problem, bytes = MAX_ERROR_TEXT)
+    })?;
     Ok(ModerationCommand::Announce { place: options.place(here), text })
 }
 
@@ -241,8 +250,7 @@ fn parse_role(text: &str, here: RoomSelector) -> Result<ModerationCommand, Strin
     let (role, after) = split_word(options.take(rest)?);
     let rest = options.take(after)?;
     let role = parse_role_name(role).filter(|_| rest.is_empty() && !name.is_empty());
-    let role =
-        role.ok_or("Which role? Type /role NAME moderator, /role NAME owner or /role NAME none.")?;
+    let role = role.ok_or_else(|| text!("wrong-role"))?;
     Ok(ModerationCommand::SetRole {
         place: options.place(here),
         username: name.strip_prefix('@').unwrap_or(name).to_owned(),
@@ -254,6 +262,8 @@ fn parse_role(text: &str, here: RoomSelector) -> Result<ModerationCommand, Strin
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::l10n::Language;
+    use crate::l10n::tests::with_language;
     use crate::model::Role;
 
     /// Parses a command about moderation in the first room.
@@ -365,6 +375,29 @@ mod tests {
         };
         assert_eq!(parsed("remove"), Ok(remove(None, "")));
         assert_eq!(parsed("remove @bob buy pills"), Ok(remove(Some("bob"), "buy pills")));
+    }
+
+    /// What is wrong is told in the user's language.
+    #[test]
+    fn errors_are_in_german() {
+        let long = "x".repeat(600);
+        for (line, expected) in [
+            ("kick".to_owned(), "Wen meinst du? Tippe /kick NAME."),
+            (
+                "ban bob 10min".to_owned(),
+                "10min ist keine Dauer: Tippe 90s, 10m, 2h, 7d (bis 3650d) oder forever.",
+            ),
+            (format!("topic {long}"), "Dieses Thema ist zu lang: Es darf 256 Bytes haben."),
+            (format!("kick bob {long}"), "Dieser Grund ist zu lang: Er darf 256 Bytes haben."),
+            ("kick bob a\tb".to_owned(), "Ein Grund ist eine Zeile ohne Steuerzeichen."),
+            (
+                format!("announce {long}"),
+                "Nicht gesendet: Das ist zu lang. Eine Durchsage darf 512 Bytes haben.",
+            ),
+        ] {
+            let told = with_language(Language::German, || parsed(&line).unwrap_err());
+            assert!(told.starts_with(expected), "{told}");
+        }
     }
 
     /// What is missing or wrong is told.

@@ -2,6 +2,7 @@
 //! those that we do not have.
 
 use super::view_state::Dialect;
+use crate::text;
 
 /// Returns our name for a command, without its slash; the name itself if it has no other.
 pub(super) fn our_name(word: &str) -> &str {
@@ -17,29 +18,19 @@ pub(super) fn our_name(word: &str) -> &str {
 
 /// Returns what to do in place of a command that we do not have, or that only the full screen has;
 /// `None` for any other command. `word` is the command without its slash.
-pub(super) fn advice(word: &str, dialect: Dialect) -> Option<&'static str> {
+pub(super) fn advice(word: &str, dialect: Dialect) -> Option<String> {
     use Dialect::{Peers, Server};
     Some(match (dialect, word) {
-        (_, "nick") => {
-            "Your name cannot change while you are in the chat. Type /quit, and start again with --name NAME."
-        }
-        (_, "away") => {
-            "Nobody is told that you are away. What is said meanwhile is on your screen when you are back; to be gone for the others, type /quit."
-        }
-        (Server, "whois") => "To see who is there, type /who.",
-        (Peers, "whois") => "To see who is there and from which address, type /peers.",
-        (Server, "query") => "/query belongs to the full screen. Type /msg NAME TEXT.",
-        (Peers, "query") => "There are no direct messages without a server.",
-        (Server, "close") => {
-            "/close belongs to the full screen. To leave a room, type /leave [ROOM]."
-        }
-        (Peers, "close") => "/close belongs to the full screen. To leave the chat, type /quit.",
-        (_, "clear") => {
-            "/clear belongs to the full screen. Lines that are printed belong to the terminal, which can clear them."
-        }
-        (_, "set") => {
-            "/set belongs to the full screen. There is nothing to set for lines that are printed."
-        }
+        (_, "nick") => text!("absent-nick"),
+        (_, "away") => text!("absent-away"),
+        (Server, "whois") => text!("absent-whois"),
+        (Peers, "whois") => text!("absent-whois-peer"),
+        (Server, "query") => text!("absent-query"),
+        (Peers, "query") => text!("absent-direct"),
+        (Server, "close") => text!("absent-close"),
+        (Peers, "close") => text!("absent-close-peer"),
+        (_, "clear") => text!("absent-clear"),
+        (_, "set") => text!("absent-set"),
         _ => return None,
     })
 }
@@ -47,6 +38,8 @@ pub(super) fn advice(word: &str, dialect: Dialect) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::l10n::Language;
+    use crate::l10n::tests::with_language;
     use crate::model::RoomSelector;
     use crate::ui::command::{command_names, parse_line};
 
@@ -67,18 +60,28 @@ mod tests {
         }
     }
 
-    /// For each command that is missing, the advice names one that is there.
+    /// For each command that is missing, the advice names one that is there, in each language.
     #[test]
     fn advice_names_what_is_there() {
-        for dialect in [Dialect::Server, Dialect::Peers] {
-            for word in ["nick", "away", "whois", "query", "close", "clear", "set"] {
-                let line = format!("/{word} anna");
-                let text = parse_line(&line, RoomSelector::First, dialect, &[]).unwrap_err();
-                assert!(!text.starts_with("There is no command"), "{text}");
-                let named = text.split([' ', '.', ',']).filter(|it| it.starts_with('/'));
-                for name in named.filter(|it| it.trim_start_matches('/') != word) {
-                    assert!(command_names(dialect).contains(&name), "{line}: {text}");
-                }
+        for language in [Language::English, Language::German] {
+            for dialect in [Dialect::Server, Dialect::Peers] {
+                with_language(language, || advice_is_right(dialect));
+            }
+        }
+    }
+
+    /// Checks the advice of a dialect.
+    fn advice_is_right(dialect: Dialect) {
+        for word in ["nick", "away", "whois", "query", "close", "clear", "set"] {
+            let line = format!("/{word} anna");
+            let text = parse_line(&line, RoomSelector::First, dialect, &[]).unwrap_err();
+            let is_unknown = ["There is no command", "Es gibt keinen Befehl"]
+                .iter()
+                .any(|it| text.starts_with(it));
+            assert!(!is_unknown, "{text}");
+            let named = text.split([' ', '.', ',']).filter(|it| it.starts_with('/'));
+            for name in named.filter(|it| it.trim_start_matches('/') != word) {
+                assert!(command_names(dialect).contains(&name), "{line}: {text}");
             }
         }
     }

@@ -13,6 +13,7 @@ use super::render::{LineKind, RenderedText, Renderer, error_line};
 use super::view_state::SharedViewState;
 use crate::model::limits::MAX_TEXT;
 use crate::model::{Event, Request};
+use crate::text;
 
 /// Screen that writes chat lines to one stream and status lines to another.
 pub struct PlainScreen<O, E> {
@@ -96,12 +97,12 @@ pub fn read_plain(
                 AfterLine::Stop => break,
             },
             Ok(Some(Line::TooLong(bytes))) => {
-                format!("Not sent: the line has {bytes} bytes, and a message can have {MAX_TEXT}.")
+                text!("input-long", bytes = bytes, most = MAX_TEXT)
             }
-            Ok(Some(Line::InvalidUtf8)) => "Not sent: the line is not UTF-8.".to_owned(),
+            Ok(Some(Line::InvalidUtf8)) => text!("input-encoding"),
             Ok(None) => break,
             Err(error) => {
-                tell(error_line(&format!("The input cannot be read: {error}.")));
+                tell(error_line(&text!("input-failed", reason = error.to_string())));
                 break;
             }
         };

@@ -1,13 +1,47 @@
-//! Parsing of the query typed after `/search`: words, phrases, and filters such as `from:anna`.
+//! Parsing of the query typed after `/search`: words, phrases, and filters such as `from:anna`. As in
+//! the browser, the filters have their German names in every language, too.
 
 use super::local_time::LocalTimeZone;
 use crate::model::{SearchRequest, Timestamp, strip_room_prefix};
+use crate::text;
 
 /// Maximum number of messages in one page of search results.
 const RESULTS_PER_PAGE: u16 = 20;
 
-/// Syntax of the search filters, for error texts.
-const FILTER_SYNTAX: &str = "from:NAME, in:ROOM, before:DATE and after:DATE";
+/// Filter of a search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Filter {
+    /// Username of the author.
+    From,
+    /// Room.
+    In,
+    /// Time before which the messages are.
+    Before,
+    /// Time from which on the messages are.
+    After,
+}
+
+impl Filter {
+    /// Returns the filter of this name; `None` if there is none.
+    fn of_name(name: &str) -> Option<Self> {
+        match name.to_ascii_lowercase().as_str() {
+            "from" | "von" => Some(Self::From),
+            "in" => Some(Self::In),
+            "before" | "vor" => Some(Self::Before),
+            "after" | "nach" => Some(Self::After),
+            _ => None,
+        }
+    }
+
+    /// Returns what stands behind the filter, as texts call it.
+    const fn value_kind(self) -> &'static str {
+        match self {
+            Self::From => "name",
+            Self::In => "room",
+            Self::Before | Self::After => "date",
+        }
+    }
+}
 
 /// Parses a typed query as a search for its first page. Terms other than filters become the text of
 /// the search. `time`: time zone of the dates. `now`: current time, for `today` and `yesterday`.
@@ -23,34 +57,30 @@ pub(super) fn parse_search(
     let mut search = SearchRequest { limit: RESULTS_PER_PAGE, ..SearchRequest::default() };
     let mut words = Vec::new();
     for piece in split_terms(typed) {
-        let Some((filter, value)) = split_filter(piece) else {
+        let Some((name, value)) = split_filter(piece) else {
             words.push(piece);
             continue;
         };
-        let date = || time.parse_typed(value, now).ok_or_else(|| date_error(value));
-        let is_new = match filter.to_ascii_lowercase().as_str() {
-            name if value.is_empty() => {
-                let example = match name {
-                    "from" => "NAME",
-                    "in" => "ROOM",
-                    _ => "DATE",
-                };
-                return Err(format!("Write {filter}:{example} without a space."));
-            }
-            "from" => {
+        let Some(filter) = Filter::of_name(name) else {
+            return Err(text!("query-filter", filter = name, piece = piece));
+        };
+        if value.is_empty() {
+            return Err(text!("query-blank", filter = name, kind = filter.value_kind()));
+        }
+        let date = || {
+            let date = time.parse_typed(english_date(value), now);
+            date.ok_or_else(|| text!("query-date", value = value))
+        };
+        let is_new = match filter {
+            Filter::From => {
                 set_filter(&mut search.from, value.strip_prefix('@').unwrap_or(value).to_owned())
             }
-            "in" => set_filter(&mut search.room, strip_room_prefix(value).to_owned()),
-            "before" => set_filter(&mut search.until, date()?),
-            "after" => set_filter(&mut search.since, date()?),
-            _ => {
-                return Err(format!(
-                    "You cannot search by {filter}: but by {FILTER_SYNTAX}. To search for it as text, put it in quotes: \"{piece}\"."
-                ));
-            }
+            Filter::In => set_filter(&mut search.room, strip_room_prefix(value).to_owned()),
+            Filter::Before => set_filter(&mut search.until, date()?),
+            Filter::After => set_filter(&mut search.since, date()?),
         };
         if !is_new {
-            return Err(format!("A search can have {filter}: only once."));
+            return Err(text!("query-twice", filter = name));
         }
     }
     search.text = words.join(" ");
@@ -77,8 +107,7 @@ fn split_terms(typed: &str) -> impl Iterator<Item = &str> {
 fn split_filter(piece: &str) -> Option<(&str, &str)> {
     let (filter, value) = piece.split_once(':')?;
     let is_word = !filter.is_empty() && filter.chars().all(char::is_alphabetic);
-    let is_known =
-        ["from", "in", "before", "after"].iter().any(|it| it.eq_ignore_ascii_case(filter));
+    let is_known = Filter::of_name(filter).is_some();
     let is_text = value.is_empty() || value.starts_with("//");
     (is_word && (is_known || !is_text)).then(|| (filter, value.trim_matches('"')))
 }
@@ -88,14 +117,20 @@ fn set_filter<T>(place: &mut Option<T>, value: T) -> bool {
     place.replace(value).is_none()
 }
 
-/// Returns the error text for an invalid date.
-fn date_error(value: &str) -> String {
-    format!("{value} is not a date. Write 2026-11-03, 2026-11-03T14:30, today or yesterday.")
+/// Returns the English word for a German one that stands for a day; other texts as they are.
+fn english_date(typed: &str) -> &str {
+    match typed.to_lowercase().as_str() {
+        "heute" => "today",
+        "gestern" => "yesterday",
+        _ => typed,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::l10n::Language;
+    use crate::l10n::tests::with_language;
 
     /// 2026-11-22T23:03:07 in Berlin (winter time).
     const NOW: Timestamp = Timestamp(1_795_384_987_123);
@@ -158,6 +193,29 @@ mod tests {
         assert_eq!(bounds("after:2026-06-30"), (Some(summer), None));
     }
 
+    /// Filters and days have German names, too, in every language.
+    #[test]
+    fn filters_have_german_names() {
+        for (german, english) in [
+            ("Tee von:@Bob in:#keller", "Tee from:@Bob in:#keller"),
+            ("VOR:heute nach:Gestern x", "before:today after:yesterday x"),
+        ] {
+            assert_eq!(parsed(german).unwrap(), parsed(english).unwrap(), "{german}");
+        }
+        with_language(Language::German, || {
+            for (typed, expected) in [
+                ("vno:bob", "Nach vno: kannst du nicht suchen, aber mit von:NAME"),
+                ("von: bob", "Schreib von:NAME ohne Leerzeichen."),
+                ("in: keller", "Schreib in:RAUM ohne Leerzeichen."),
+                ("nach:montag", "montag ist kein Datum."),
+                ("von:bob from:bob", "Eine Suche kann nur ein from: haben."),
+            ] {
+                let told = parsed(typed).unwrap_err();
+                assert!(told.starts_with(expected), "{typed}: {told}");
+            }
+        });
+    }
+
     /// Invalid filters are errors, with a text that explains the syntax.
     #[test]
     fn invalid_filters_are_errors() {
@@ -170,6 +228,7 @@ mod tests {
             ("frm:bob", "from:NAME, in:ROOM, before:DATE and after:DATE"),
             ("frm:bob", "\"frm:bob\""),
             ("from: bob", "Write from:NAME without a space."),
+            ("Before: today", "Write Before:DATE without a space."),
             ("from:bob From:anna", "From: only once"),
         ] {
             let error_text = parsed(typed).unwrap_err();

@@ -15,6 +15,13 @@ sanctioned-mute = Du wurdest stumm geschaltet
 sanctioned-unmute = Du darfst wieder reden
 whole-server = ganzer Server
 
+## What commands do. Each text stands beside the command.
+
+help-me = sagt, was du tust: * anna winkt
+help-msg = sagt es nur einer Person
+help-mute = lässt jemanden lesen, aber nicht reden
+help-quit = verlässt den Chat
+
 ## Why something was refused
 
 error-unsent = Es wurde nicht gesendet.

@@ -16,6 +16,13 @@ sanctioned-mute = You are silenced
 sanctioned-unmute = You may talk again
 whole-server = the whole server
 
+## What commands do. Each text stands beside the command.
+
+help-me = says what you do: * anna waves
+help-msg = says it to one person only
+help-mute = lets somebody read but not talk
+help-quit = leaves the chat
+
 ## Why something was refused
 
 error-unsent = It was not sent.

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 
 use super::draw_row;
 use crate::model::Dialect;
-use crate::ui::command::{help_text, moderation_help_text};
+use crate::ui::command_help::{HelpRow, effect_column, help_rows, moderation_help_rows};
 use crate::ui::full_screen::app::{App, WINDOW_HELP};
 use crate::ui::full_screen::rows::piece;
 use crate::ui::full_screen::text::{Row, wrap};
@@ -27,7 +27,7 @@ Shift with the mouse selects text";
 
 /// Draws the help, from this row on.
 pub(super) fn draw_help(app: &App, at: u16, area: Rect, buffer: &mut Buffer) {
-    let rows = help_rows(app, area.width);
+    let rows = all_rows(app, area.width);
     let shown = rows.iter().skip(usize::from(at));
     for (row, y) in shown.zip(area.top()..area.bottom()) {
         draw_row(row, Rect { y, height: 1, ..area }, buffer, &mut Vec::new());
@@ -37,20 +37,29 @@ pub(super) fn draw_help(app: &App, at: u16, area: Rect, buffer: &mut Buffer) {
 /// Returns the number of rows of the help in a window of this width.
 #[must_use]
 pub fn help_height(app: &App, width: u16) -> u16 {
-    u16::try_from(help_rows(app, width).len()).unwrap_or(u16::MAX)
+    u16::try_from(all_rows(app, width).len()).unwrap_or(u16::MAX)
+}
+
+/// Returns a line for each row about commands.
+fn command_lines(rows: &[HelpRow]) -> String {
+    let column = effect_column(rows);
+    rows.iter().map(|it| format!("{}\n", it.line(column))).collect()
 }
 
 /// Returns all rows of the help.
-fn help_rows(app: &App, width: u16) -> Vec<Row> {
+fn all_rows(app: &App, width: u16) -> Vec<Row> {
     let theme = &app.theme;
     let mut rows = Vec::new();
     let dialect = app.dialect();
-    let more = if dialect == Dialect::Server { moderation_help_text() } else { "" };
+    let more = match dialect {
+        Dialect::Server => command_lines(&moderation_help_rows()),
+        Dialect::Peers => String::new(),
+    };
     let parts = [
         ("Keys", KEYS),
-        ("Commands", help_text(dialect)),
+        ("Commands", &command_lines(&help_rows(dialect))),
         ("Commands about the window", WINDOW_HELP),
-        ("For moderators", more),
+        ("For moderators", &more),
     ];
     for (title, text) in parts.into_iter().filter(|(_, text)| !text.is_empty()) {
         rows.extend(wrap(&[piece(&format!(" {title}"), theme.title)], width, 0));
