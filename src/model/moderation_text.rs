@@ -134,8 +134,7 @@ fn length_text(length: SanctionLength) -> String {
 }
 
 /// Returns a number of seconds in the greatest unit that divides it: `10m`.
-#[must_use]
-pub fn span_text(seconds: u32) -> String {
+fn span_text(seconds: u32) -> String {
     let units = [(86_400, 'd'), (3_600, 'h'), (60, 'm')];
     let unit = units.iter().find(|(unit, _)| seconds >= *unit && seconds.is_multiple_of(*unit));
     unit.map_or_else(

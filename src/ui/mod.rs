@@ -48,9 +48,9 @@ pub use json::JsonScreen;
 #[cfg(feature = "client")]
 pub(crate) use json::escape_dangerous;
 pub use json_input::read_json;
-pub use name_question::NameQuestion;
+pub use name_question::{NameQuestion, impossible_name_text};
 pub use plain::{PlainScreen, read_plain};
-pub use render::CLAIMED_NAME_TEXT;
+pub use render::reason_text;
 pub use safe::{safe_line, sanitize_text};
 pub use view_state::{Dialect, SharedViewState, ViewState};
 

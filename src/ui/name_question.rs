@@ -1,10 +1,11 @@
 //! Question to the user for another username, after a username was refused.
 
 use super::execute::{AfterLine, RequestSink};
-use super::render::{LineKind, RenderedText};
+use super::render::{LineKind, RenderedText, name_problem_text};
 use super::safe::{safe_line, safe_name};
 use super::view_state::SharedViewState;
-use crate::model::{Command, NAME_RULE, NameKey, Request, RequestTag, Username};
+use crate::model::{Command, NameError, NameKey, Request, RequestTag, Username};
+use crate::text;
 
 /// Maximum number of refused names that are remembered. Beyond it, the oldest is forgotten.
 /// Remembered names are not suggested again.
@@ -44,7 +45,7 @@ impl NameQuestion {
     #[must_use]
     pub fn prompt(&self) -> Option<String> {
         let suggestion = safe_name(self.suggestion.as_ref()?.as_str());
-        Some(format!("name [{suggestion}]> "))
+        Some(text!("name-prompt", suggestion = suggestion) + " ")
     }
 
     /// Opens the question, because `name` cannot be a username. Returns the lines of the question.
@@ -52,7 +53,7 @@ impl NameQuestion {
         self.open(name);
         let reason = match Username::new(name) {
             Ok(_) => String::new(),
-            Err(error) => format!("This cannot be a name: {error}."),
+            Err(problem) => impossible_name_text(problem),
         };
         self.render(name, &reason)
     }
@@ -64,9 +65,7 @@ impl NameQuestion {
         let suggestion = safe_name(suggestion.as_str());
         vec![
             format!("!! {}: {}", safe_line(name), safe_line(reason)),
-            format!(
-                "-- Which name would you like instead? A name has {NAME_RULE}. Press Enter to take {suggestion}."
-            ),
+            format!("-- {}", text!("name-question-again", suggestion = suggestion)),
         ]
     }
 
@@ -119,6 +118,12 @@ impl NameQuestion {
     }
 }
 
+/// Returns the text that a text cannot be a name, and why.
+#[must_use]
+pub fn impossible_name_text(problem: NameError) -> String {
+    text!("name-impossible", problem = name_problem_text(problem))
+}
+
 /// If the question is open, takes a typed line as the answer: requests the name, or tells the user
 /// why the line cannot be a username. If the question is not open, or the line is a command, does
 /// nothing and returns `None`.
@@ -149,6 +154,8 @@ pub(super) fn execute_answer(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::l10n::Language;
+    use crate::l10n::tests::with_language;
 
     /// Refuses each of the names in turn. Returns the suggestion after each refusal.
     fn suggestions(usual: Option<&str>, refused: &[&str]) -> Vec<String> {
@@ -190,5 +197,19 @@ mod tests {
         assert_eq!(question.answer("").as_deref(), Ok("two-words"));
         question.open("two-words");
         assert_eq!(question.answer("kitty").as_deref(), Ok("kitty"));
+    }
+
+    /// The question is asked in the user's language, with what is wrong with the name.
+    #[test]
+    fn question_is_in_german() {
+        let (asked, prompt) = with_language(Language::German, || {
+            let mut question = NameQuestion::default();
+            let asked = question.answer("two words").unwrap_err().join("\n");
+            (asked, question.prompt())
+        });
+        let expected = "!! two words: Das kann kein Name sein: Nur sichtbare Buchstaben";
+        assert!(asked.starts_with(expected), "{asked}");
+        assert!(asked.ends_with("Mit der Eingabetaste nimmst du two-words."), "{asked}");
+        assert_eq!(prompt.as_deref(), Some("Name [two-words]> "));
     }
 }

@@ -66,7 +66,7 @@ fn invitation_is_asked_for() {
     anna.expect("an invitation has 16 letters and digits");
     anna.enter("0000-0000-0000-0000");
     anna.wait_for("the question again", |it| {
-        it.has("This invitation is not valid.")
+        it.has("This invitation is not valid: mistyped")
             && it.has("What is the code")
             && it.has_typed("invitation> ")
     });
@@ -157,7 +157,7 @@ fn impossible_name_is_asked_for_again() {
     let server = Server::start(&[]);
     let user = User::new("anna smith");
     let anna = user.start(&server);
-    anna.expect("anna smith: This cannot be a username: ");
+    anna.expect("anna smith: This cannot be a name: only visible letters and digits");
     anna.expect_typed("name [anna-smith]> ");
     anna.type_text(key::ENTER);
     expect_name(&anna, "anna-smith");

@@ -8,7 +8,7 @@ use crate::client::WrongKey;
 use crate::config::client::Config;
 use crate::link::EndReason;
 use crate::model::{ErrorCode, invited_name};
-use crate::ui::{CLAIMED_NAME_TEXT, safe_line};
+use crate::ui::{reason_text, safe_line};
 
 /// Hint for a user whose name is claimed, and who has forbidden to prove a key.
 const NO_KEY_HINT: &str = " If you have claimed it yourself, come without --no-key.";
@@ -61,7 +61,8 @@ pub(super) fn exit_code(
         EndReason::Refused { code: why, reason } => failed(match why {
             Some(ErrorCode::NameClaimed) => {
                 let (name, hint) = (&config.name, if config.no_key { NO_KEY_HINT } else { "" });
-                format!("{name}: {CLAIMED_NAME_TEXT} To ask for another name, use --name.{hint}")
+                let reason = reason_text(ErrorCode::NameClaimed.number(), reason);
+                format!("{name}: {reason} To ask for another name, use --name.{hint}")
             }
             Some(ErrorCode::ProofInvalid) => format!(
                 "{reason} If a proxy that you trust ends the encryption on the way, start with \

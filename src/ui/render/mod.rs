@@ -2,7 +2,9 @@
 
 mod layout;
 mod moderation;
+mod numbers;
 mod peers;
+mod reasons;
 mod search_results;
 mod server_info;
 
@@ -12,23 +14,23 @@ use jiff::civil::Date;
 
 pub(super) use self::layout::CONTINUATION_PREFIX;
 use self::layout::{MIN_WIDTH, indent};
+pub(super) use self::reasons::name_problem_text;
+pub use self::reasons::reason_text;
 pub(super) use self::search_results::{describe_search, is_hidden};
 use super::SharedIgnoreList;
 use super::link_code::link_code_text;
 use super::local_time::LocalTimeZone;
+use super::name_question::impossible_name_text;
 use super::safe::{safe_line, safe_name, sanitize_text};
 use super::view_state::{Dialect, SharedViewState};
 use crate::model::{
     ConnectionState, DirectMessage, ErrorCode, Event, JoinedServer, Message, NameKey, Refusal,
-    RosterNote, Security, Sequence, Style, Timestamp, invited_name,
+    RosterNote, Security, Sequence, Style, Timestamp, Username, invited_name,
 };
+use crate::text;
 
 /// Maximum number of names that one line lists. Further names are only counted.
 pub(super) const MAX_LISTED_NAMES: usize = 50;
-
-/// What to do about a name that somebody else has claimed.
-pub const CLAIMED_NAME_TEXT: &str = "This name belongs to somebody. Choose another, or come from \
-    the device on which it was claimed, or with the invitation for it.";
 
 /// Kind of a rendered text, which determines its output stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,18 +173,20 @@ impl Renderer {
                 self.render_presence(room, *members, joined.as_deref(), left.as_deref(), &mut out);
             }
             Event::Notice { code, text } => out.push(self.render_notice(*code, text)),
-            Event::Refused(refusal) => out.push(render_refusal(refusal)),
+            Event::Refused(refusal) => out.push(self.render_refusal(refusal)),
             Event::Unsent { to, text, perhaps_taken, .. } => {
                 let how = if *perhaps_taken { "perhaps not sent" } else { "not sent" };
                 let to = if to.is_empty() { to.clone() } else { format!(" to {}", safe_name(to)) };
                 let text = indent(&sanitize_text(text));
                 out.push(error_line(&format!("{how}{to}: {text}")));
             }
-            Event::Problem { text, .. } => out.push(error_line(&safe_line(text))),
+            Event::Problem { code, text } => out.push(error_line(&self.reason(*code, text))),
             Event::NameWanted { name, code, text } => {
-                let is_claimed = *code == ErrorCode::NameClaimed.number();
-                let text = if is_claimed { CLAIMED_NAME_TEXT } else { text };
-                let lines = self.view.with(|it| it.name_question.render(name, text));
+                let reason = match Username::new(name) {
+                    Err(problem) => impossible_name_text(problem),
+                    Ok(_) => self.reason(*code, text),
+                };
+                let lines = self.view.with(|it| it.name_question.render(name, &reason));
                 let line = |text| RenderedText { text, kind: LineKind::Status, bell: false };
                 out.extend(lines.into_iter().map(line));
             }
@@ -231,8 +235,8 @@ impl Renderer {
             | Event::HistoryEnd { .. }
             | Event::Acknowledged { .. }
             | Event::PasswordWanted { .. } => {}
-            Event::InviteWanted { text, .. } => {
-                out.push(error_line(&safe_line(text)));
+            Event::InviteWanted { code, text } => {
+                out.push(error_line(&self.reason(*code, text)));
                 if let Some(name) = invited_name(text) {
                     let name = safe_name(name);
                     let line = format!("-- To use it, /quit and start again with --name {name}.");
@@ -430,6 +434,42 @@ impl Renderer {
         }
     }
 
+    /// Returns why something was refused, safe to show. Peers say it in words of their own.
+    fn reason(&self, code: u16, text: &str) -> String {
+        match self.view.with(|it| it.dialect) {
+            Dialect::Server => reason_text(code, text),
+            Dialect::Peers => safe_line(text),
+        }
+    }
+
+    /// Renders a refused request as an error line: the room or username of the request, then the
+    /// reason; the reason alone if the engine itself has refused, or a search text. The text of a
+    /// refused message follows below, so that the user does not lose it.
+    fn render_refusal(&self, refusal: &Refusal) -> RenderedText {
+        let code = ErrorCode::from_number(refusal.code);
+        let to = safe_name(&refusal.to);
+        let reason = match code {
+            Some(ErrorCode::RecipientUnknown) if !to.is_empty() => {
+                text!("refused-nobody", name = to)
+            }
+            Some(ErrorCode::RecipientChanged) if !to.is_empty() => {
+                text!("refused-changed", name = to)
+            }
+            // Most of the other reasons are about "this name" or "this room", so it is named.
+            Some(code) if code != ErrorCode::SearchInvalid && !to.is_empty() => {
+                format!("{to}: {}", self.reason(refusal.code, &refusal.text))
+            }
+            _ => self.reason(refusal.code, &refusal.text),
+        };
+        match &refusal.message {
+            Some(text) => {
+                let text = indent(&sanitize_text(text));
+                error_line(&format!("{reason}\n{CONTINUATION_PREFIX}{text}"))
+            }
+            None => error_line(&reason),
+        }
+    }
+
     /// Renders a change of the connection state as a status line. A client's connection attempts
     /// and successes are not shown.
     fn render_state(&self, state: &ConnectionState, out: &mut Vec<RenderedText>) {
@@ -524,30 +564,6 @@ fn describe_others(others: u32) -> String {
         0 => "nobody else is here".to_owned(),
         1 => "1 other person is here".to_owned(),
         _ => format!("{others} other people are here"),
-    }
-}
-
-/// Renders a refused request as an error line: the room or username of the request, then the
-/// reason; the reason alone if the engine itself has refused, or a search text. The text of a
-/// refused message follows below, so that the user does not lose it.
-fn render_refusal(refusal: &Refusal) -> RenderedText {
-    // Most error texts of the server refer to "this name" or "this room". So the name is added.
-    let refers_to_target = ![0, ErrorCode::SearchInvalid.number()].contains(&refusal.code);
-    let why = if !refers_to_target || refusal.to.is_empty() {
-        safe_line(&refusal.text)
-    } else if refusal.code == ErrorCode::RecipientUnknown.number() {
-        format!("Nobody here is called “{}”.", safe_name(&refusal.to))
-    } else {
-        format!("{}: {}", safe_name(&refusal.to), safe_line(&refusal.text))
-    };
-    let is_changed = refusal.code == ErrorCode::RecipientChanged.number();
-    let hint = if is_changed { " Send it again to write to whoever has it." } else { "" };
-    let why = why + hint;
-    match &refusal.message {
-        Some(text) => {
-            error_line(&format!("{why}\n{CONTINUATION_PREFIX}{}", indent(&sanitize_text(text))))
-        }
-        None => error_line(&why),
     }
 }
 

@@ -1,10 +1,12 @@
 //! Rendering of events about moderation.
 
+use super::numbers::seconds_text;
 use super::{RenderedText, Renderer, error_line};
 use crate::model::{
     ListedSanction, ModerationEvent, SanctionKind, Sanctioning, Sequence, Timestamp, by_text,
-    done_text, role_text, room_or_server, span_text,
+    done_text, role_text, room_or_server,
 };
+use crate::text;
 use crate::ui::safe::{safe_line, safe_name};
 
 impl Renderer {
@@ -30,12 +32,14 @@ impl Renderer {
                 out.push(self.room_line(room, &text));
             }
             ModerationEvent::RoomModes { room, slow, is_moderated } => {
-                let talk = if *is_moderated { "only moderators" } else { "everybody" };
-                let slow = match u32::try_from(slow.as_secs()).unwrap_or(u32::MAX) {
-                    0 => "without slow mode".to_owned(),
-                    seconds => format!("a message every {}", span_text(seconds)),
+                let who = if *is_moderated { "moderators" } else { "all" };
+                let text = match u32::try_from(slow.as_secs()).unwrap_or(u32::MAX) {
+                    0 => text!("room-modes", who = who),
+                    seconds => {
+                        text!("room-modes-slow", who = who, time = seconds_text(seconds))
+                    }
                 };
-                out.push(self.room_line(room, &format!("{talk} may talk here, {slow}")));
+                out.push(self.room_line(room, &text));
             }
             ModerationEvent::RoleChanged { room, username, role, own, .. } => {
                 let who = if *own { "you".to_owned() } else { safe_name(username) };

@@ -6,6 +6,8 @@ use unicode_width::UnicodeWidthChar;
 use super::*;
 use std::time::Duration;
 
+use crate::l10n::Language;
+use crate::l10n::tests::with_language;
 use crate::model::{
     ListedRoom, ListedSanction, ModerationCommand, ModerationEvent, NoticeCode, Place, RequestTag,
     Retention, Role, RoomSelector, SanctionKind, Sanctioning, SearchRequest, SearchResult,
@@ -255,11 +257,19 @@ fn refusals_are_rendered() {
     assert_eq!(lines[0], "!! Nobody here is called “nob\u{fffd}ody”.");
     assert_eq!(lines[1..], ["         | hi", "         | there"]);
     assert!(!text.contains('\u{202e}'));
-    for code in [0, 310] {
+    for (code, reason) in
+        [(0, "Nobody has this name."), (310, "There must be a word in a search, and not too many.")]
+    {
         refusal.code = code;
         let text = shown(&mut test_renderer(), &Event::Refused(refusal.clone()));
-        assert!(text.starts_with("!! Nobody has this name.\n"), "{text}");
+        assert!(text.starts_with(&format!("!! {reason}\n")), "{text}");
     }
+    refusal.code = 301;
+    let german = with_language(Language::German, || {
+        shown(&mut test_renderer(), &Event::Refused(refusal.clone()))
+    });
+    let expected = "!! nob\u{fffd}ody: Du bist nicht in diesem Raum.\n";
+    assert!(german.starts_with(expected), "{german}");
 }
 
 /// Search results show the query. Each message shows its date and room.
@@ -431,7 +441,10 @@ fn moderation_is_rendered() {
         slow: Duration::from_secs(seconds),
         is_moderated,
     };
-    assert_eq!(line(modes(60, false)), "-- everybody may talk here, a message every 1m");
+    assert_eq!(
+        line(modes(60, false)),
+        "-- everybody may talk here, slow mode: 1 minute between two messages"
+    );
     assert_eq!(line(modes(0, true)), "-- only moderators may talk here, without slow mode");
     let role = |role, own: bool| ModerationEvent::RoleChanged {
         room: own.then(|| "lobby".to_owned()),
@@ -534,7 +547,8 @@ fn invitation_for_another_name_says_how_to_use_it() {
     let told = ask("This invitation is for the name bea.");
     assert!(told.starts_with("!! This invitation is for the name bea.\n-- "), "{told}");
     assert!(told.ends_with("with --name bea."), "{told}");
-    assert_eq!(ask("This invitation has ended."), "!! This invitation has ended.");
+    let expected = "!! This invitation has ended: ask for another one.";
+    assert_eq!(ask("This invitation has ended: ask for another one."), expected);
     let hostile = ask("This invitation is for the name b\u{1b}[2J.");
     assert!(!hostile.contains('\u{1b}'), "{hostile}");
 }
