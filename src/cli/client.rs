@@ -32,6 +32,7 @@ use crate::link::{EndReason, Settings};
 use crate::model::Request;
 use crate::os::random_bytes;
 use crate::tls::{Fingerprint, FingerprintDigits, SaidFingerprint, ServerLink};
+use crate::ui::full_screen::SettingsFile;
 use crate::ui::full_screen::start::{Entered, Questions, ServerChoice, ServerQuestion};
 use crate::ui::{Screen, SharedViewState};
 
@@ -258,7 +259,9 @@ impl CommonArgs {
         }
         let (inputs, queue) = mpsc::channel();
         let found = link.is_none().then(|| discover::offer_servers(inputs.clone()));
-        let Some((answers, entered)) = first_questions::ask(questions, inputs, &queue)? else {
+        let Some((answers, entered)) =
+            first_questions::ask(questions, inputs, &queue, &window_settings(self.fresh))?
+        else {
             return Ok(None);
         };
         let is_named = answers.name.is_some();
@@ -383,6 +386,11 @@ fn remembered_name() -> Option<RememberedName> {
     RememberedName::in_state_directory("client.name")
 }
 
+/// Returns the file of what the user sets in the window. With `--fresh`, nothing is kept.
+fn window_settings(is_fresh: bool) -> SettingsFile {
+    frontend::settings_file("client.window.json", !is_fresh)
+}
+
 /// Loads the key of the user. With `--fresh`, only one that is there: no new one is left on disk.
 /// Returns no key if the settings say so, or if the user has no home directory.
 ///
@@ -475,7 +483,10 @@ fn run_chat(chat: ChatArgs) -> Result<u8, Failure> {
     let patience = Duration::from_secs(config.timeout.into());
     let end = match ui_mode {
         UiMode::FullScreen => {
-            let mut screen = frontend::open_full_screen(view_state, requests)?;
+            let mut screen = {
+                let settings = window_settings(chat.common.fresh);
+                frontend::open_full_screen(view_state, requests, settings)?
+            };
             let screen = RememberingScreen::new(&mut screen, name_file, is_named);
             let mut screen = screen.of_request(&config.name).at_join(at_join);
             run_driver(setup, &mut screen, request_queue).map_err(os_failure)?

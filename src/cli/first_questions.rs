@@ -10,10 +10,10 @@ use super::exit::{Failure, os_failure};
 use super::frontend::build_runtime;
 use super::signals::termination_signal;
 use crate::model::Username;
-use crate::ui::full_screen::color_scheme;
 use crate::ui::full_screen::start::{
     self, Answers, Entered, NameDefault, Outcome, Questions, StartInput,
 };
+use crate::ui::full_screen::{SettingsFile, color_scheme};
 
 /// Asks the questions on the full screen. `inputs` and `queue`: both ends of the queue for what
 /// happens meanwhile. Returns the answers, and a guard to keep until the chat has ended; `None` if
@@ -25,6 +25,7 @@ pub(super) fn ask(
     questions: Questions,
     inputs: Sender<StartInput>,
     queue: &Receiver<StartInput>,
+    settings: &SettingsFile,
 ) -> Result<Option<(Answers, Entered)>, Failure> {
     // Dropped at the end, which ends the thread.
     let (_asking, asked) = oneshot::channel::<()>();
@@ -40,7 +41,7 @@ pub(super) fn ask(
             }
         });
     });
-    let ended = start::ask(questions, color_scheme(), queue)
+    let ended = start::ask(questions, color_scheme(&settings.load()), queue)
         .context("cannot use this terminal (try --plain)")
         .map_err(os_failure)?;
     Ok(match ended {

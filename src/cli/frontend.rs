@@ -12,9 +12,10 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use super::exit::{self, Failure, os_failure};
 use crate::config::remembered_name::RememberedName;
+use crate::config::user::state_directory;
 use crate::l10n::{self, Language};
 use crate::model::{Event, NameKey, Request};
-use crate::ui::full_screen::{self, FullScreen};
+use crate::ui::full_screen::{self, FullScreen, SettingsFile};
 use crate::ui::{JsonScreen, PlainScreen, Screen, SharedViewState, read_json, read_plain};
 
 /// Capacity of the queue from the input thread to the driver, in requests.
@@ -66,17 +67,25 @@ fn is_dumb_terminal() -> bool {
 }
 
 /// Opens the full-screen interface on the terminal. At Ctrl-D or `/quit`, it requests a graceful
-/// shutdown, with [`TERMINAL_PATIENCE`] as the maximum time without an answer.
+/// shutdown, with [`TERMINAL_PATIENCE`] as the maximum time without an answer. `settings`: file of
+/// what the user has set.
 ///
 /// # Errors
 /// The terminal cannot be used (exit code [`exit::OS`]).
 pub(super) fn open_full_screen(
     view_state: SharedViewState,
     requests: Sender<Request>,
+    settings: SettingsFile,
 ) -> Result<FullScreen, Failure> {
-    full_screen::open(view_state, requests, TERMINAL_PATIENCE, full_screen::color_scheme())
+    full_screen::open(view_state, requests, TERMINAL_PATIENCE, settings)
         .context("cannot use this terminal (try --plain)")
         .map_err(os_failure)
+}
+
+/// Returns the file in the user's state directory in which what they set in the window is kept. If
+/// `is_kept` is false, or the user has no home directory, nothing is.
+pub(super) fn settings_file(name: &str, is_kept: bool) -> SettingsFile {
+    SettingsFile::new(state_directory().filter(|_| is_kept).map(|it| it.join(name)))
 }
 
 /// Opens a screen of plain lines. Starts the thread that reads lines from standard input and queues

@@ -24,6 +24,7 @@ use crate::mesh::End;
 use crate::model::{ErrorCode, Event, Request, Username};
 use crate::peer::{HeadlessScreen, PeerKey, PeerSettings, doctor, rejection_reason, run as drive};
 use crate::systemd;
+use crate::ui::full_screen::SettingsFile;
 use crate::ui::full_screen::start::{Answers, Entered, Questions};
 use crate::ui::{
     Dialect, IgnoreFile, JsonScreen, NameQuestion, Screen, SharedIgnoreList, SharedViewState,
@@ -219,6 +220,11 @@ fn remembered_name() -> Option<RememberedName> {
     RememberedName::in_state_directory("peer.name")
 }
 
+/// Returns the file of what the user sets in the window.
+fn window_settings() -> SettingsFile {
+    frontend::settings_file("peer.window.json", true)
+}
+
 /// Asks the user for a username on the full screen. `wrong`: one that cannot be a username. Returns
 /// the answer, and a guard to keep until the chat has ended; `None` if the user leaves.
 ///
@@ -228,7 +234,7 @@ fn ask_in_window(wrong: Option<&str>) -> Result<Option<(Answers, Entered)>, Fail
     let name = Some(name_default(&default_username(), wrong));
     let questions = Questions { program: "chat-peer", server: None, name };
     let (inputs, queue) = mpsc::channel();
-    first_questions::ask(questions, inputs, &queue)
+    first_questions::ask(questions, inputs, &queue, &window_settings())
 }
 
 /// If `name` is an invalid username, asks the user on the terminal until a name is valid. An empty
@@ -379,7 +385,7 @@ fn run_chat(chat: &ChatArgs) -> Result<u8, Failure> {
             exit_code(&outcome?, &config, false)
         }
         UiMode::FullScreen => {
-            let mut screen = frontend::open_full_screen(view_state, requests)?;
+            let mut screen = frontend::open_full_screen(view_state, requests, window_settings())?;
             let mut remembering = RememberingScreen::new(&mut screen, name_file, is_name_chosen);
             show_problem(&mut remembering, ignore_problem.as_ref());
             let end = run_driver(setup, &mut remembering, request_queue).map_err(os_failure)?;

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use pi_chat::ui::SharedViewState;
-use pi_chat::ui::full_screen::{color_scheme, open};
+use pi_chat::ui::full_screen::{SettingsFile, open};
 use rustix::process::Signal;
 
 use super::common::{Server, server_command};
@@ -89,6 +89,7 @@ fn panicking_program() {
     }
     let (requests, _queue) = tokio::sync::mpsc::channel(1);
     let patience = Duration::from_secs(1);
-    let _screen = open(SharedViewState::default(), requests, patience, color_scheme()).unwrap();
+    let _screen =
+        open(SharedViewState::default(), requests, patience, SettingsFile::default()).unwrap();
     panic!("nobody expects this");
 }

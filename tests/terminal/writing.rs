@@ -1,7 +1,7 @@
 //! The line that is typed, and messages that come meanwhile.
 
 use super::common::Server;
-use super::terminal::key;
+use super::terminal::{Terminal, key};
 use super::{User, expect_said, leave};
 
 /// What is typed is there once, whoever speaks meanwhile. What arrives changes neither the line that
@@ -137,5 +137,22 @@ fn names_ring_and_ignored_people_are_not_shown() {
     anna.expect(" bob: anna! seen");
     assert!(!anna.written().contains('\u{202e}'));
     anna.expect_written("\u{7}");
+    leave(&anna);
+}
+
+/// What is set lasts: the next start has the same colours.
+#[test]
+fn settings_last() {
+    let (server, user) = (Server::start(&[]), User::new("anna"));
+    let background = |it: &Terminal| {
+        it.with_screen(|screen| screen.cell(5, 0).map(vt100::Cell::bgcolor)).unwrap()
+    };
+    let anna = user.join(&server);
+    assert_eq!(background(&anna), vt100::Color::Default);
+    anna.enter("/set theme dark");
+    anna.expect_written("48;5;");
+    leave(&anna);
+    let anna = user.join(&server);
+    assert_ne!(background(&anna), vt100::Color::Default);
     leave(&anna);
 }

@@ -16,6 +16,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use super::app::{App, Input, Output};
 use super::backend::LinkBackend;
 use super::keyboard::Keyboard;
+use super::settings_file::SettingsFile;
 use super::{editor, notification, signals, terminal, view};
 use crate::model::{Command, Request, RequestTag};
 use crate::os::Clock;
@@ -61,6 +62,8 @@ pub(super) struct Driver {
     pub(super) keyboard: Keyboard,
     /// The thread's own queue, for what other threads tell it.
     pub(super) signals: SyncSender<Signal>,
+    /// File of what the user has set.
+    pub(super) settings_file: SettingsFile,
     /// The program's clock.
     pub(super) clock: Clock,
     /// True while the user's editor has the terminal.
@@ -144,6 +147,12 @@ impl Driver {
         match output {
             Output::Request(request) => self.unsent.push_back(request),
             Output::Edit(text) => self.edit(text)?,
+            Output::KeepSettings(settings) => {
+                if let Err(error) = self.settings_file.save(&settings) {
+                    let input = Input::SettingsNotKept(error.to_string());
+                    self.app.handle_input(self.clock.now().since_start(), input);
+                }
+            }
             Output::Suspend => self.suspend()?,
             Output::Redraw => self.terminal.clear()?,
             // Another program has the terminal.

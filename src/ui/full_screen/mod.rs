@@ -5,6 +5,7 @@
 //! - `composer`: the line that the user is typing
 //! - `text`: layout and colours of text
 //! - `driver`: the thread that has the terminal
+//! - `settings_file`: what the user has set
 //! - `start`: questions before the chat: which server, which name
 //! - `backend`, `terminal`, `keyboard`, `signals`, `editor`, `notification`: the terminal and what
 //!   is around it
@@ -18,6 +19,7 @@ mod keyboard;
 pub mod layout;
 mod notification;
 pub mod rows;
+mod settings_file;
 mod signals;
 pub mod start;
 mod terminal;
@@ -37,11 +39,12 @@ use ratatui::Terminal;
 use ratatui::backend::Backend;
 use tokio::sync::mpsc::Sender;
 
-use self::app::{App, Input};
+use self::app::{App, Input, WindowSettings};
 use self::backend::LinkBackend;
 use self::driver::{Driver, Signal};
 pub use self::editor::is_editing;
 use self::keyboard::Keyboard;
+pub use self::settings_file::SettingsFile;
 use self::text::{ColorScheme, Theme};
 use super::local_time::LocalTimeZone;
 use super::{Screen, SharedViewState};
@@ -70,7 +73,7 @@ pub struct FullScreen {
 }
 
 /// Opens the full-screen interface on the terminal, and starts the threads that draw and that read
-/// keys. They queue the user's requests. `patience`: longest time without an answer when the user
+/// keys. They queue the user's requests. `settings`: file of what the user has set. `patience`: longest time without an answer when the user
 /// leaves.
 ///
 /// # Errors
@@ -79,7 +82,7 @@ pub fn open(
     view: SharedViewState,
     requests: Sender<Request>,
     patience: Duration,
-    scheme: ColorScheme,
+    settings: SettingsFile,
 ) -> io::Result<FullScreen> {
     let (signals, queue) = mpsc::sync_channel(QUEUE_CAPACITY);
     let (running, end) = mpsc::channel();
@@ -90,7 +93,7 @@ pub fn open(
         thread::Builder::new().name("screen".to_owned()).spawn(move || {
             let _running: mpsc::Sender<()> = running;
             // An error means that the terminal is gone; then nothing can be told either.
-            let _ = run(view, requests, patience, scheme, signals, &queue);
+            let _ = run(view, requests, patience, settings, signals, &queue);
             terminal::leave();
         })
     };
@@ -108,18 +111,20 @@ fn run(
     view: SharedViewState,
     requests: Sender<Request>,
     patience: Duration,
-    scheme: ColorScheme,
+    settings_file: SettingsFile,
     signals: SyncSender<Signal>,
     queue: &Receiver<Signal>,
 ) -> io::Result<()> {
     let backend = LinkBackend::new();
     let size = backend.size()?;
-    let theme = Theme::new(scheme);
+    let settings = settings_file.load();
+    let theme = Theme::new(color_scheme(&settings));
     let mut screen = Terminal::new(backend)?;
     // The first questions may be on the screen.
     terminal::while_entered(|| screen.clear())?;
     let driver = Driver {
-        app: App::new(view, LocalTimeZone::system(), theme, size, patience),
+        app: App::new(view, LocalTimeZone::system(), theme, settings, size, patience),
+        settings_file,
         terminal: screen,
         requests,
         unsent: VecDeque::new(),
@@ -135,10 +140,11 @@ fn run(
     Ok(())
 }
 
-/// Returns the colours for this terminal: none if the environment variable `NO_COLOR` is set.
+/// Returns the colours: those that the user has set, else none if the environment variable
+/// `NO_COLOR` is set.
 #[must_use]
-pub fn color_scheme() -> ColorScheme {
-    ColorScheme::choose(None, env::var("NO_COLOR").ok().as_deref())
+pub fn color_scheme(settings: &WindowSettings) -> ColorScheme {
+    ColorScheme::choose(settings.theme, env::var("NO_COLOR").ok().as_deref())
 }
 
 impl Screen for FullScreen {

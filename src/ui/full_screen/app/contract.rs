@@ -3,6 +3,7 @@
 use ratatui::crossterm::event::{KeyEvent, MouseEvent};
 use ratatui::layout::Size;
 
+use super::settings::WindowSettings;
 use crate::model::{Event, Request};
 
 /// Something that has happened.
@@ -24,6 +25,8 @@ pub enum Input {
     ///
     /// As an error: why there is none.
     Edited(Result<String, String>),
+    /// What the user has set could not be kept, for this reason.
+    SettingsNotKept(String),
     /// Time has passed.
     Tick,
 }
@@ -46,6 +49,8 @@ pub enum Output {
     Title(String),
     /// Let the user edit this text in their editor.
     Edit(String),
+    /// Keep what the user has set, for the next time.
+    KeepSettings(WindowSettings),
     /// Stop the program, so that the shell is there, until it is continued.
     Suspend,
     /// Draw everything again.

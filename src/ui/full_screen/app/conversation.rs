@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use super::line::{Content, Line, LineId, MessageLine, PendingMessage, PresenceLine};
 use crate::model::{NameKey, RequestTag, Sequence, Style};
 use crate::ui::full_screen::composer::Draft;
@@ -51,12 +53,12 @@ impl Place {
 }
 
 /// What calls for the user's attention in a room.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Attention {
     /// Every message.
     All,
     /// Messages that name the user.
-    #[default]
     Mentions,
     /// Nothing.
     Nothing,
@@ -134,8 +136,6 @@ pub struct Conversation {
     pub older: Older,
     /// What the user was typing here.
     pub draft: Draft,
-    /// What calls for the user's attention.
-    pub attention: Attention,
     /// Number of people, as far as it is known.
     pub people: Option<u32>,
     /// True if the user has written here.
@@ -148,10 +148,6 @@ impl Conversation {
     /// Creates an empty conversation.
     #[must_use]
     pub fn new(place: Place) -> Self {
-        let attention = match place {
-            Place::Direct(_) => Attention::All,
-            Place::Start | Place::Room(_) => Attention::default(),
-        };
         Self {
             place,
             lines: VecDeque::new(),
@@ -166,7 +162,6 @@ impl Conversation {
             scroll: Scroll::default(),
             older: Older::default(),
             draft: Draft::default(),
-            attention,
             people: None,
             has_own: false,
             marked: None,

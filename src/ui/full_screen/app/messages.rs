@@ -84,12 +84,12 @@ impl App {
         let is_shown = self.conversations.current().place.is(place) && self.is_looking();
         let (own, is_mention, is_history) = (line.own, line.is_mention, line.is_history);
         let direct_read = self.direct_read.filter(|_| matches!(place, Place::Direct(_)));
+        let attention = self.settings.attention(&self.connection.server_name, place);
         let conversation = self.conversations.open(place);
         conversation.read_mark = conversation.read_mark.or(direct_read);
         let is_missed = !is_history || conversation.is_missed(line.sequence);
         let is_unread = is_missed && !own && !requested;
-        let calls =
-            is_unread && !is_shown && !is_history && conversation.attention.is_for(is_mention);
+        let calls = is_unread && !is_shown && !is_history && attention.is_for(is_mention);
         let notice = calls.then(|| notification(place, &line));
         if !conversation.add_message(id, line) || !is_unread {
             return;

@@ -25,6 +25,7 @@ mod question;
 mod read_marks;
 mod scrolling;
 mod search_list;
+mod settings;
 mod showing;
 mod submit;
 mod window_command;
@@ -44,11 +45,13 @@ pub use self::conversations::Conversations;
 pub use self::line::{Content, Line, LineId, MessageLine, PendingMessage, PresenceLine};
 pub use self::question::Question;
 pub use self::search_list::{Hit, Progress, SearchList};
+pub use self::settings::WindowSettings;
 use self::window_command::WINDOW_COMMANDS;
 pub use self::window_command::WINDOW_HELP;
 use super::composer::Composer;
 use super::text::Theme;
 use crate::model::{Command, Dialect, Request, RequestTag, Sequence};
+use crate::text;
 use crate::ui::SharedViewState;
 use crate::ui::local_time::LocalTimeZone;
 use crate::ui::render::Renderer;
@@ -98,6 +101,8 @@ pub struct App {
     loads: Loads,
     /// Colours.
     pub theme: Theme,
+    /// What the user has set.
+    settings: WindowSettings,
     /// True if the window has the focus, as far as the terminal says.
     is_focused: bool,
     /// Size of the terminal.
@@ -135,12 +140,13 @@ pub struct App {
 }
 
 impl App {
-    /// Creates the model. `patience`: longest time without an answer when the user leaves.
+    /// Creates the model, with what the user has set earlier. `patience`: longest time without an answer when the user leaves.
     #[must_use]
     pub(in crate::ui) fn new(
         shared: SharedViewState,
         zone: LocalTimeZone,
         theme: Theme,
+        settings: WindowSettings,
         size: Size,
         patience: Duration,
     ) -> Self {
@@ -160,6 +166,7 @@ impl App {
             context: None,
             loads: Loads::new(),
             theme,
+            settings,
             is_focused: true,
             size,
             now: Duration::ZERO,
@@ -194,6 +201,9 @@ impl App {
             Input::Focus(is_focused) => self.set_focus(is_focused),
             Input::Resize(size) => self.size = size,
             Input::Edited(edited) => self.take_edited(edited),
+            Input::SettingsNotKept(reason) => {
+                self.note(&text!("setting-not-kept", reason = reason), true);
+            }
             Input::Tick => {}
         }
         if self.is_looking() {

@@ -199,7 +199,9 @@ impl App {
                 Place::Start => self.note("There is nothing to close.", true),
             },
             WindowCommand::Notify(attention) => {
-                self.conversations.current_mut().attention = attention;
+                let place = &self.conversations.current().place;
+                self.settings.set_attention(&self.connection.server_name, place, attention);
+                self.keep_settings();
                 let what = match attention {
                     Attention::All => "every message calls you",
                     Attention::Mentions => "messages that name you call you",
@@ -207,8 +209,17 @@ impl App {
                 };
                 self.note(&format!("Here {what} now."), false);
             }
-            WindowCommand::Theme(scheme) => self.theme = Theme::new(scheme),
+            WindowCommand::Theme(scheme) => {
+                self.theme = Theme::new(scheme);
+                self.settings.theme = Some(scheme);
+                self.keep_settings();
+            }
         }
+    }
+
+    /// Lets the driver keep what is set.
+    fn keep_settings(&mut self) {
+        self.outputs.push_back(Output::KeepSettings(self.settings.clone()));
     }
 }
 

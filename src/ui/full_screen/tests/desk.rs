@@ -12,7 +12,7 @@ use crate::model::{
     RequestTag, Retention, Sequence, SessionId, Style, Timestamp,
 };
 use crate::ui::SharedViewState;
-use crate::ui::full_screen::app::{App, Input, Output};
+use crate::ui::full_screen::app::{App, Input, Output, WindowSettings};
 use crate::ui::full_screen::text::{ColorScheme, Theme};
 use crate::ui::full_screen::view::{Drawn, draw};
 use crate::ui::local_time::LocalTimeZone;
@@ -44,7 +44,14 @@ impl Desk {
         let theme = Theme::new(ColorScheme::Monochrome);
         let shared = SharedViewState::with_dialect(dialect);
         shared.with(|it| it.ignore_list.open(None)).unwrap();
-        let app = App::new(shared, zone, theme, Size { width, height }, Duration::from_secs(5));
+        let app = App::new(
+            shared,
+            zone,
+            theme,
+            WindowSettings::default(),
+            Size { width, height },
+            Duration::from_secs(5),
+        );
         Self { app, now: Duration::ZERO, next: 1, outputs: Vec::new() }
     }
 

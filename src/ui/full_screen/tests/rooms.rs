@@ -9,7 +9,8 @@ use crate::model::{
     ChatCommand, Command, ConnectionState, Dialect, Event, Message, Request, RequestTag,
     RoomSelector, Sequence,
 };
-use crate::ui::full_screen::app::Input;
+use crate::ui::full_screen::app::{Attention, Input, Output, Place};
+use crate::ui::full_screen::text::ColorScheme;
 
 /// A click on a person shows the direct messages with them; on oneself it does nothing.
 #[test]
@@ -357,4 +358,22 @@ fn query_shows_a_person_and_close_ends_that() {
     assert_eq!(shown(&desk), "#lobby");
     desk.enter_line("/close now");
     assert_eq!(labels(&desk).len(), 1);
+}
+
+/// What calls in a room, and the colours, are set for good: the driver gets them to keep.
+#[test]
+fn settings_are_kept() {
+    let mut desk = Desk::in_lobby(80, 12);
+    desk.enter_line("/set notify nothing");
+    desk.enter_line("/set theme dark");
+    let kept = desk.outputs.iter().rev().find_map(|it| match it {
+        Output::KeepSettings(settings) => Some(settings.clone()),
+        _ => None,
+    });
+    let kept = kept.unwrap();
+    assert_eq!(kept.theme, Some(ColorScheme::Dark));
+    let lobby = Place::Room("lobby".to_owned());
+    assert_eq!(kept.attention("Club", &lobby), Attention::Nothing);
+    desk.input(Input::SettingsNotKept("disk full".to_owned()));
+    assert!(desk.screen().contains("until you leave only: disk full"), "{}", desk.screen());
 }

@@ -1,12 +1,14 @@
 //! Colours of the interface.
 
 use ratatui::style::{Color, Modifier, Style};
+use serde::{Deserialize, Serialize};
 
 use super::palette;
 use crate::model::NameKey;
 
 /// Which colours are used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum ColorScheme {
     /// Background and text have the terminal's own colours. The other colours can be read on black
     /// and on white.
