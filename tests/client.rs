@@ -219,7 +219,7 @@ fn refused_searches_state_reason() {
     };
     let refused = |text: &str| (Some(77), format!("!! {text}"));
     assert_eq!(outcome_of("/search tea in:attic"), refused("attic: You are not in this room."));
-    let none = "This cannot be looked for: there must be a word in it, and not too many.";
+    let none = "There must be a word in a search, and not too many.";
     assert_eq!(outcome_of("/search ?!"), refused(none));
     let (code, told) = outcome_of("/search tea frm:bob");
     assert!(code == Some(64) && told.contains("but by from:NAME, in:ROOM"), "{told}");

@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, u8)] = &[
     ("model", 0),
     ("l10n", 0),
+    // The macro `text!` of l10n.
+    ("text", 0),
     ("wire", 1),
     ("json", 1),
     ("identity", 1),

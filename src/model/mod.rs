@@ -67,7 +67,7 @@ pub use moderation_command::{
     ListedRoom, ListedSanction, ModerationCommand, ModerationEvent, Place, Sanctioning, UserAction,
 };
 pub use moderation_request::{ModerationRequest, UserSelector};
-pub use moderation_text::{by_text, done_text, role_text, room_or_server};
+pub use moderation_text::done_text;
 #[cfg(feature = "ui")]
 pub use name::NAME_RULE;
 pub use name::{NameError, NameKey, RoomName, Username, strip_room_prefix};

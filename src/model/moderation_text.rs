@@ -1,8 +1,7 @@
-//! Texts about moderation, for people and for the `text` of JSON objects.
+//! Texts about moderation, for the `text` of JSON objects.
 
 use super::{
-    ModerationCommand, Place, Role, RoomSelector, SanctionLength, SlowMode, UserAction, safe_line,
-    safe_name,
+    ModerationCommand, Place, Role, RoomSelector, SanctionLength, SlowMode, UserAction, safe_name,
 };
 
 /// Describes a change that the server has carried out. `affected`: number of connected users whom
@@ -36,7 +35,7 @@ pub fn done_text(command: &ModerationCommand, affected: u32, is_durable: bool) -
             (format!("{who} may talk in {} now", room_text(room)), *is_on)
         }
         ModerationCommand::SetRole { place, username, role, .. } => {
-            (role_text(&safe_name(username), *role, &place_text(place), " now"), role.is_some())
+            (role_text(&safe_name(username), *role, &place_text(place)), role.is_some())
         }
         ModerationCommand::Announce { .. } => (format!("announced to {}", people(affected)), false),
         ModerationCommand::ListSanctions { .. } | ModerationCommand::ListRooms => {
@@ -82,15 +81,12 @@ fn action_text(action: UserAction, name: &str, place: &str, affected: u32) -> (S
     }
 }
 
-/// Describes a role: “bob is a moderator of #lobby”. `when` follows, such as “ now”. `who` and
-/// `place` must be sanitized.
-#[must_use]
-pub fn role_text(who: &str, role: Option<Role>, place: &str, when: &str) -> String {
-    let verb = if who == "you" { "are" } else { "is" };
+/// Describes a role that a user has now: “bob is a moderator of #lobby now”.
+fn role_text(name: &str, role: Option<Role>, place: &str) -> String {
     match role {
-        Some(Role::Moderator) => format!("{who} {verb} a moderator of {place}{when}"),
-        Some(Role::Owner) => format!("{who} {verb} an owner of {place}{when}"),
-        None => format!("{who} {verb} no moderator or owner of {place}{when}"),
+        Some(Role::Moderator) => format!("{name} is a moderator of {place} now"),
+        Some(Role::Owner) => format!("{name} is an owner of {place} now"),
+        None => format!("{name} is no moderator or owner of {place} now"),
     }
 }
 
@@ -108,21 +104,6 @@ fn room_text(room: &RoomSelector) -> String {
         RoomSelector::Named(room) => format!("#{}", safe_name(room)),
         RoomSelector::Only | RoomSelector::First => "the room".to_owned(),
     }
-}
-
-/// Returns a room, or the server for `None`, as a text.
-#[must_use]
-pub fn room_or_server(room: Option<&str>) -> String {
-    room.map_or_else(|| "the server".to_owned(), |it| format!("#{}", safe_name(it)))
-}
-
-/// Returns who did something and why, as the end of a sentence: “, by anna: spam”. Empty if both
-/// are unknown.
-#[must_use]
-pub fn by_text(by: Option<&str>, reason: Option<&str>) -> String {
-    let by = by.map(|it| format!(", by {}", safe_name(it))).unwrap_or_default();
-    let reason = reason.map(|it| format!(": {}", safe_line(it))).unwrap_or_default();
-    format!("{by}{reason}")
 }
 
 /// Returns the length of a sanction: “for 10m”, “without end”.

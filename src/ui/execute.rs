@@ -7,7 +7,7 @@ use tokio::sync::mpsc::Sender;
 use super::command::{ParsedLine, parse_line};
 use super::command_help::{MAX_HELP_WIDTH, help_rows, help_text, moderation_help_rows};
 use super::ignore_command::{IgnoreCommand, execute_ignore};
-use super::link_code::{UNLINK_QUESTION, request_link};
+use super::link_code::{request_link, unlink_question};
 use super::local_time::LocalTimeZone;
 use super::moderation_command::ModerationLine;
 use super::name_question::execute_answer;
@@ -73,7 +73,7 @@ pub(super) fn execute_line(
             Ok(command) => return send_chat_command(command, view, requests),
             Err(error_text) => tell(input_error(&error_text, view)),
         },
-        Ok(ParsedLine::AskUnlink) => tell(information(UNLINK_QUESTION)),
+        Ok(ParsedLine::AskUnlink) => tell(information(&unlink_question())),
         Ok(ParsedLine::ChatCommand(command)) => {
             if let ChatCommand::Direct { to, .. } = &command
                 && view.with(|it| it.ignore_list.has(to))

@@ -5,17 +5,20 @@ use crate::model::{ChatCommand, ClaimAction, InvitationCode, LINK_CODE_SECONDS, 
 use crate::os::random_bytes;
 #[cfg(feature = "client")]
 use crate::qr_code::{QrCode, TerminalStyle};
+use crate::text;
 
-/// What `/unlink` does, for a user who has not said that it shall.
-pub(super) const UNLINK_QUESTION: &str = "-- /unlink --yes takes your name from all your other \
-    devices: they are out at once, and each needs a new link code to come in under it again";
+/// Returns the line that says what `/unlink` does, for a user who has not said that it shall.
+pub(super) fn unlink_question() -> String {
+    format!("-- {}", text!("link-unlink-question"))
+}
 
 /// Makes a link code. Returns the command for the engine.
 ///
 /// # Errors
 /// The operating system's random source fails. The error text is for the user.
 pub(super) fn request_link() -> Result<ChatCommand, String> {
-    let bits = random_bytes().map_err(|error| format!("There are no random numbers: {error}."))?;
+    let bits =
+        random_bytes().map_err(|error| text!("link-no-random", problem = error.to_string()))?;
     Ok(ChatCommand::Claim(ClaimAction::Link(InvitationCode::from_random(bits))))
 }
 
@@ -25,23 +28,24 @@ pub(super) fn request_link() -> Result<ChatCommand, String> {
 pub(super) fn link_code_text(made: &LinkCode, is_terminal: bool, width: Option<usize>) -> String {
     let LinkCode { name, code, link, page_link, .. } = made;
     let (name, minutes) = (safe_name(name), LINK_CODE_SECONDS / 60);
-    let mut text = format!(
-        "-- {code} is the code for another device of yours: it is good once, and for {minutes} \
-         minutes. There it makes you {name} as well."
-    );
+    let mut lines =
+        vec![text!("link-code", code = code.to_string(), minutes = minutes, name = name)];
     let link = link.as_deref().map(safe_line);
     if let Some(link) = &link {
-        text.push_str(&format!("\n-- On the other device type: chat-client '{link}'"));
+        lines.push(text!("link-command", command = format!("chat-client '{link}'")));
     }
     let page = page_link.as_deref().map(safe_line);
     match &page {
-        Some(page) => text.push_str(&format!("\n-- Or open in a browser there: {page}")),
-        None if link.is_some() => text.push_str(&format!(
-            "\n-- In a browser there, open the server's page with /#{}{code} behind its address.",
-            InvitationCode::LINK_KEY
-        )),
+        Some(page) => lines.push(text!("link-page", address = page)),
+        None if link.is_some() => {
+            let ending = format!("/#{}{code}", InvitationCode::LINK_KEY);
+            lines.push(text!("link-page-unknown", ending = ending));
+        }
         None => {}
     }
+    let lines = lines.iter().map(|it| format!("-- {it}"));
+    #[cfg_attr(not(feature = "client"), expect(unused_mut))]
+    let mut text = lines.collect::<Vec<_>>().join("\n");
     #[cfg(feature = "client")]
     if is_terminal
         && let Some(link) = page.or(link)

@@ -5,6 +5,7 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 
 use crate::model::Timestamp;
+use crate::text;
 
 /// Placeholder for a time that cannot be formatted because it is after the year 9999.
 const INVALID_TIME: &str = "--:--:--";
@@ -44,16 +45,24 @@ impl LocalTimeZone {
         Some(to_jiff(time)?.to_zoned(self.zone.clone()).date())
     }
 
-    /// Formats local date and time, as `2026-11-22 14:03:07`; [`INVALID_TIME`] after the year 9999.
+    /// Formats local date and time, as `2026-11-22 14:03:07`, the date as the user's language has
+    /// it; [`INVALID_TIME`] after the year 9999.
     pub(super) fn format_date_time(&self, time: Timestamp) -> String {
-        self.format(time, "%Y-%m-%d %H:%M:%S")
+        match self.date(time) {
+            Some(date) => format!("{} {}", date_text(date), self.format_time(time)),
+            None => INVALID_TIME.to_owned(),
+        }
     }
 
-    /// Formats local date and minute, as `2026-11-22 14:03`. Formats the start of a day as the date
-    /// alone, and a time after the year 9999 as [`INVALID_TIME`].
+    /// Formats local date and minute, as `2026-11-22 14:03`, the date as the user's language has it.
+    /// Formats the start of a day as the date alone, and a time after the year 9999 as
+    /// [`INVALID_TIME`].
     pub(super) fn format_date_minute(&self, time: Timestamp) -> String {
-        let is_day = self.date(time).is_some_and(|day| self.start_of_day(day) == Some(time));
-        self.format(time, if is_day { "%Y-%m-%d" } else { "%Y-%m-%d %H:%M" })
+        match self.date(time) {
+            Some(day) if self.start_of_day(day) == Some(time) => date_text(day),
+            Some(day) => format!("{} {}", date_text(day), self.format_minute(time)),
+            None => INVALID_TIME.to_owned(),
+        }
     }
 
     /// Parses a local date or time that the user typed: `2026-11-03`, `2026-11-03T14:30`, `today`
@@ -92,6 +101,23 @@ impl LocalTimeZone {
     }
 }
 
+/// Returns a date with its weekday in the user's language, as `Monday, 2026-11-23`.
+pub(super) fn date_line(date: Date) -> String {
+    let weekday = date.weekday().to_monday_one_offset();
+    text!("date-line", weekday = weekday, date = date_text(date))
+}
+
+/// Returns a date as the user's language has it, as `2026-11-23`.
+fn date_text(date: Date) -> String {
+    let (year, month, day) = (date.year(), date.month(), date.day());
+    text!(
+        "date-day",
+        year = format!("{year:04}"),
+        month = format!("{month:02}"),
+        day = format!("{day:02}"),
+    )
+}
+
 /// Converts a time of the library to a protocol timestamp. Returns `None` if it is not after the
 /// start of 1970, because zero means "no time" in the protocol.
 fn checked_timestamp(time: Instant) -> Option<Timestamp> {
@@ -107,6 +133,27 @@ fn to_jiff(time: Timestamp) -> Option<Instant> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::l10n::Language;
+    use crate::l10n::tests::with_language;
+
+    /// Dates, and the names of days, are as the user's language has them.
+    #[test]
+    fn dates_are_in_the_language() {
+        let zone = LocalTimeZone::from_posix("UTC0");
+        let time = Timestamp(1_772_409_787_123); // 2026-03-02T00:03:07Z
+        let all = || {
+            let day = Timestamp(time.0 - 187_123);
+            let shown = [zone.format_date_time(time), zone.format_date_minute(time)];
+            [&shown[..], &[zone.format_date_minute(day), date_line(zone.date(time).unwrap())]]
+                .concat()
+        };
+        let english =
+            ["2026-03-02 00:03:07", "2026-03-02 00:03", "2026-03-02", "Monday, 2026-03-02"];
+        assert_eq!(all(), english);
+        let german =
+            ["02.03.2026 00:03:07", "02.03.2026 00:03", "02.03.2026", "Montag, 02.03.2026"];
+        assert_eq!(with_language(Language::German, all), german);
+    }
 
     /// Daylight saving is applied for the formatted time, not for the current time.
     #[test]

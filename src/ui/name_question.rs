@@ -209,7 +209,7 @@ mod tests {
         });
         let expected = "!! two words: Das kann kein Name sein: Nur sichtbare Buchstaben";
         assert!(asked.starts_with(expected), "{asked}");
-        assert!(asked.ends_with("Mit der Eingabetaste nimmst du two-words."), "{asked}");
+        assert!(asked.ends_with("Mit Enter nimmst du two-words."), "{asked}");
         assert_eq!(prompt.as_deref(), Some("Name [two-words]> "));
     }
 }

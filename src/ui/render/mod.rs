@@ -14,12 +14,13 @@ use jiff::civil::Date;
 
 pub(super) use self::layout::CONTINUATION_PREFIX;
 use self::layout::{MIN_WIDTH, indent};
+use self::numbers::tenths;
 pub(super) use self::reasons::name_problem_text;
 pub use self::reasons::reason_text;
 pub(super) use self::search_results::{describe_search, is_hidden};
 use super::SharedIgnoreList;
 use super::link_code::link_code_text;
-use super::local_time::LocalTimeZone;
+use super::local_time::{LocalTimeZone, date_line};
 use super::name_question::impossible_name_text;
 use super::safe::{safe_line, safe_name, sanitize_text};
 use super::view_state::{Dialect, SharedViewState};
@@ -139,22 +140,24 @@ impl Renderer {
             Event::Direct(message) => self.render_direct(message, &mut out),
             Event::JoinedServer(joined) => self.render_welcome(joined, &mut out),
             Event::Entered { room, members, .. } if !self.is_replaying => {
-                let others = describe_others(members.saturating_sub(1));
-                let room = safe_name(room);
-                out.push(self.chat_line(&format!("-- you are in #{room} now; {others}")));
+                let others = members.saturating_sub(1);
+                let text = text!("room-entered", room = safe_name(room), others = others);
+                out.push(self.chat_line(&format!("-- {text}")));
             }
             Event::Left { room, is_forced, .. } => {
-                let how = if *is_forced { "you are no longer in" } else { "you have left" };
-                out.push(self.chat_line(&format!("-- {how} #{}", safe_name(room))));
+                let text = match is_forced {
+                    true => text!("room-left-forced", room = safe_name(room)),
+                    false => text!("room-left", room = safe_name(room)),
+                };
+                out.push(self.chat_line(&format!("-- {text}")));
             }
             Event::Gap { room } => {
-                let room = safe_name(room);
-                out.push(
-                    self.chat_line(&format!("-- some older messages of #{room} are missing here")),
-                );
+                let text = text!("room-gap", room = safe_name(room));
+                out.push(self.chat_line(&format!("-- {text}")));
             }
             Event::HistoryEnd { room: Some(room), more: false, requested: true, .. } => {
-                out.push(self.chat_line(&format!("-- that is all of #{}", safe_name(room))));
+                let text = text!("room-all", room = safe_name(room));
+                out.push(self.chat_line(&format!("-- {text}")));
             }
             Event::HistoryEnd { room: None, .. } => {
                 self.has_joined = true;
@@ -164,8 +167,11 @@ impl Renderer {
             Event::Roster { room, members, names, notes, .. } => {
                 let notes = notes.as_deref().unwrap_or_default();
                 let line = match names {
-                    Some(names) => format!("here: {} ({members})", self.list_members(names, notes)),
-                    None => count_people(*members),
+                    Some(names) => {
+                        let names = self.list_members(names, notes);
+                        text!("room-here", names = names, count = *members)
+                    }
+                    None => text!("room-count", count = *members),
                 };
                 out.push(self.room_line(room, &line));
             }
@@ -175,10 +181,16 @@ impl Renderer {
             Event::Notice { code, text } => out.push(self.render_notice(*code, text)),
             Event::Refused(refusal) => out.push(self.render_refusal(refusal)),
             Event::Unsent { to, text, perhaps_taken, .. } => {
-                let how = if *perhaps_taken { "perhaps not sent" } else { "not sent" };
-                let to = if to.is_empty() { to.clone() } else { format!(" to {}", safe_name(to)) };
                 let text = indent(&sanitize_text(text));
-                out.push(error_line(&format!("{how}{to}: {text}")));
+                let line = match (to.as_str(), perhaps_taken) {
+                    ("", false) => text!("message-unsent", text = text),
+                    ("", true) => text!("message-perhaps-unsent", text = text),
+                    (to, false) => text!("message-unsent-to", name = safe_name(to), text = text),
+                    (to, true) => {
+                        text!("message-perhaps-unsent-to", name = safe_name(to), text = text)
+                    }
+                };
+                out.push(error_line(&line));
             }
             Event::Problem { code, text } => out.push(error_line(&self.reason(*code, text))),
             Event::NameWanted { name, code, text } => {
@@ -212,11 +224,7 @@ impl Renderer {
             }
             Event::HolderChanged { name } if self.ignore_list.has(name) => {}
             Event::HolderChanged { name } => {
-                let text = format!(
-                    "!! {}, who writes now, is not the one with whom you have exchanged direct \
-                     messages, as far as the server can tell",
-                    safe_name(name)
-                );
+                let text = format!("!! {}", text!("people-changed", name = safe_name(name)));
                 out.push(RenderedText { text, kind: LineKind::Chat, bell: false });
             }
             Event::ReadMark { room, sequence } => {
@@ -229,7 +237,8 @@ impl Renderer {
             Event::Moderation(event) => self.render_moderation(event, &mut out),
             Event::Acknowledged { unechoed: Some(text), .. } => {
                 let text = indent(&sanitize_text(text));
-                out.push(self.chat_line(&format!("-- this message had already arrived: {text}")));
+                let text = text!("message-arrived-before", text = text);
+                out.push(self.chat_line(&format!("-- {text}")));
             }
             Event::Entered { .. }
             | Event::HistoryEnd { .. }
@@ -238,9 +247,8 @@ impl Renderer {
             Event::InviteWanted { code, text } => {
                 out.push(error_line(&self.reason(*code, text)));
                 if let Some(name) = invited_name(text) {
-                    let name = safe_name(name);
-                    let line = format!("-- To use it, /quit and start again with --name {name}.");
-                    out.push(self.chat_line(&line));
+                    let text = text!("invitation-name-hint", name = safe_name(name));
+                    out.push(self.chat_line(&format!("-- {text}")));
                 }
             }
         }
@@ -280,7 +288,7 @@ impl Renderer {
             _ => format!("{room}{from}: "),
         };
         let bell = !message.history && !message.own && self.mentions_user(&message.text);
-        let head = if message.late { format!("(late) {head}") } else { head };
+        let head = if message.late { format!("{} {head}", text!("message-late")) } else { head };
         let when = self.local_time.format_time(message.time);
         out.push(self.message_lines(&when, message.history, &head, &message.text, bell));
     }
@@ -293,7 +301,7 @@ impl Renderer {
         let is_unread = |read: &Sequence| is_candidate && message.sequence > *read;
         if self.read_marks.get(&key).is_some_and(is_unread) {
             self.read_marks.remove(&key);
-            out.push(self.room_line(&message.room, "new since you looked:"));
+            out.push(self.room_line(&message.room, &text!("room-new-since")));
         }
     }
 
@@ -305,9 +313,9 @@ impl Renderer {
             [Some(message.from_session), message.from_person].contains(&Some(message.to_session));
         let (from, to) = (safe_name(&message.from), safe_name(&message.to));
         let who = match (message.own, is_to_me) {
-            (true, true) => "(direct) you -> you".to_owned(),
-            (true, false) => format!("(direct) you -> {to}"),
-            (false, _) => format!("(direct) {from} -> you"),
+            (true, true) => text!("message-direct-self"),
+            (true, false) => text!("message-direct-to", name = to),
+            (false, _) => text!("message-direct-from", name = &from),
         };
         let head = match message.style {
             Style::ACTION => format!("{who}: * {from} "),
@@ -344,8 +352,7 @@ impl Renderer {
             return;
         };
         if self.last_date.is_some_and(|before| before != date) {
-            let line = format!("-- {}", date.strftime("%A, %Y-%m-%d"));
-            out.push(self.chat_line(&line));
+            out.push(self.chat_line(&format!("-- {}", date_line(date))));
         }
         self.last_date = Some(date);
     }
@@ -360,15 +367,16 @@ impl Renderer {
         let rooms: Vec<_> = joined.rooms.iter().map(|it| format!("#{}", safe_name(it))).collect();
         let rooms = rooms.join(", ");
         if self.has_joined {
-            out.push(self.status_line(&format!("connected again to {server} as {me}")));
+            let text = text!("connection-joined-again", server = server, name = me);
+            out.push(self.status_line(&text));
         } else {
-            out.push(self.status_line(&format!("{server}: you are {me} in {rooms}")));
+            let text = text!("connection-joined", server = server, name = me, rooms = rooms);
+            out.push(self.status_line(&text));
             self.render_ignored_names(out);
         }
         self.render_retention(joined, out);
         if joined.log_changed {
-            let line = "the server has lost part of its log: messages may be missing from what follows, or shown twice";
-            out.push(self.status_line(line));
+            out.push(self.status_line(&text!("connection-log-lost")));
         }
         // Messages of today need no date line; older ones of the history do.
         self.last_date = self.last_date.or(self.local_time.date(joined.time));
@@ -379,20 +387,17 @@ impl Renderer {
         let names = self.ignore_list.names();
         if !names.is_empty() {
             let names = peers::list_names(&names, &[], &SharedIgnoreList::default());
-            let line = format!("you ignore {names}, so what they write is not shown");
-            out.push(self.status_line(&line));
+            out.push(self.status_line(&text!("ignored-names", names = names)));
         }
     }
 
     /// Renders how many old messages are not shown because their authors are ignored, if there are
     /// any.
     fn render_hidden(&self, count: usize, out: &mut Vec<RenderedText>) {
-        let line = match count {
-            0 => return,
-            1 => "-- 1 message is not shown, because you ignore its author".to_owned(),
-            _ => format!("-- {count} messages are not shown, because you ignore their authors"),
-        };
-        out.push(self.chat_line(&line));
+        if count > 0 {
+            let text = text!("ignored-messages", count = count);
+            out.push(self.chat_line(&format!("-- {text}")));
+        }
     }
 
     /// Returns the names of a member list with notes, also about who is ignored.
@@ -412,7 +417,7 @@ impl Renderer {
         out: &mut Vec<RenderedText>,
     ) {
         let (Some(joined), Some(left)) = (joined, left) else {
-            out.push(self.room_line(room, &count_people(members)));
+            out.push(self.room_line(room, &text!("room-count", count = members)));
             return;
         };
         // The user's own joining is known already.
@@ -424,10 +429,12 @@ impl Renderer {
         let (joined, left) = (others(joined), others(left));
         let mut parts = Vec::new();
         if !joined.is_empty() {
-            parts.push(format!("{} joined", self.list_members(&joined, &[])));
+            let names = self.list_members(&joined, &[]);
+            parts.push(text!("room-joined", names = names, count = joined.len()));
         }
         if !left.is_empty() {
-            parts.push(format!("{} left", self.list_members(&left, &[])));
+            let names = self.list_members(&left, &[]);
+            parts.push(text!("room-gone", names = names, count = left.len()));
         }
         if !parts.is_empty() {
             out.push(self.room_line(room, &parts.join("; ")));
@@ -478,40 +485,33 @@ impl Renderer {
                 out.push(self.status_line(&safe_line(reason)))
             }
             ConnectionState::Reconnecting { delay } => {
-                let line = format!("trying again in {:.1} s", delay.as_secs_f32());
-                out.push(self.status_line(&line));
+                let delay = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+                let seconds = tenths(delay.saturating_add(50) / 100);
+                out.push(self.status_line(&text!("connection-again-in", seconds = seconds)));
             }
             ConnectionState::Unresponsive { requests } => {
-                let waits = counted_waiting(*requests);
-                out.push(self.status_line(&format!("the server does not answer; {waits}")));
+                // Other requests count as messages, because they are rare.
+                out.push(self.status_line(&text!("connection-silent", count = *requests)));
             }
-            ConnectionState::Responsive => out.push(self.status_line("the server answers again")),
+            ConnectionState::Responsive => out.push(self.status_line(&text!("connection-answers"))),
             ConnectionState::Waiting { requests } => {
-                let waits = counted_waiting(*requests);
-                let line = format!("{waits} for the server; press Enter to try at once");
-                out.push(self.status_line(&line));
+                out.push(self.status_line(&text!("connection-waiting", count = *requests)));
             }
-            ConnectionState::Plain { is_tls_offered } => {
-                let although =
-                    if *is_tls_offered { ", although the server offers TLS" } else { "" };
-                out.push(self.status_line(&format!("not encrypted{although}")));
-            }
+            ConnectionState::Plain { is_tls_offered } => out.push(match is_tls_offered {
+                true => self.status_line(&text!("connection-plain-anyway")),
+                false => self.status_line(&text!("connection-plain")),
+            }),
             ConnectionState::Encrypted { security, fingerprint } => {
                 let line = match security {
-                    Security::Verified => "encrypted (TLS), and the key is verified".to_owned(),
-                    Security::Known => "encrypted (TLS), with the same key as before".to_owned(),
-                    Security::FirstUse | Security::Unkept => {
-                        let is_kept = *security == Security::FirstUse;
-                        let kept = if is_kept { " and will be remembered" } else { "" };
-                        format!(
-                            "encrypted (TLS); this key is new here{kept}. Compare its fingerprint with the owner's: {fingerprint}"
-                        )
-                    }
+                    Security::Verified => text!("connection-verified"),
+                    Security::Known => text!("connection-known"),
+                    Security::FirstUse => text!("connection-first", fingerprint = fingerprint),
+                    Security::Unkept => text!("connection-new-key", fingerprint = fingerprint),
                 };
                 out.push(self.status_line(&line));
             }
             ConnectionState::Connecting if self.view.with(|it| it.dialect) == Dialect::Peers => {
-                out.push(self.status_line("looking for others"));
+                out.push(self.status_line(&text!("connection-looking")));
             }
             ConnectionState::Connecting | ConnectionState::Connected => {}
         }
@@ -539,32 +539,6 @@ impl Renderer {
 /// Renders text as an error line, which begins with `!!`. The text must be sanitized already.
 pub(super) fn error_line(line: &str) -> RenderedText {
     RenderedText { text: format!("!! {line}"), kind: LineKind::Status, bell: false }
-}
-
-/// Returns the number of waiting requests as words: “1 message is waiting”. Counts other
-/// requests as messages, because they are rare.
-fn counted_waiting(requests: usize) -> String {
-    match requests {
-        1 => "1 message is waiting".to_owned(),
-        _ => format!("{requests} messages are waiting"),
-    }
-}
-
-/// Describes how many people are in a room.
-fn count_people(people: u32) -> String {
-    match people {
-        1 => "1 person is here".to_owned(),
-        _ => format!("{people} people are here"),
-    }
-}
-
-/// Describes how many others are in the room that the user has entered.
-fn describe_others(others: u32) -> String {
-    match others {
-        0 => "nobody else is here".to_owned(),
-        1 => "1 other person is here".to_owned(),
-        _ => format!("{others} other people are here"),
-    }
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use super::numbers::seconds_text;
 use super::{RenderedText, Renderer, error_line};
 use crate::model::{
-    ListedSanction, ModerationEvent, SanctionKind, Sanctioning, Sequence, Timestamp, by_text,
-    done_text, role_text, room_or_server,
+    ListedSanction, ModerationCommand, ModerationEvent, Place, Role, RoomSelector, SanctionKind,
+    SanctionLength, Sanctioning, Sequence, SlowMode, Timestamp, UserAction,
 };
 use crate::text;
 use crate::ui::safe::{safe_line, safe_name};
@@ -20,16 +20,16 @@ impl Renderer {
             }
             ModerationEvent::MessageRemoved { room, message, by, reason } => {
                 let what = self.removed_message_text(*message);
-                let by = by_text(by.as_deref(), reason.as_deref());
-                out.push(self.room_line(room, &format!("{what} was removed{by}")));
+                let text = self.with_notes(what, None, by.as_deref(), reason.as_deref());
+                out.push(self.room_line(room, &text));
             }
             ModerationEvent::Topic { room, topic, by, is_change, .. } => {
-                let by = by_text(by.as_deref().filter(|_| *is_change), None);
                 let text = match topic {
-                    Some(topic) => format!("topic: {}{by}", safe_line(topic)),
-                    None => format!("the topic was removed{by}"),
+                    Some(topic) => text!("here-topic", topic = safe_line(topic)),
+                    None => text!("moderation-topic-removed"),
                 };
-                out.push(self.room_line(room, &text));
+                let by = by.as_deref().filter(|_| *is_change);
+                out.push(self.room_line(room, &self.with_notes(text, None, by, None)));
             }
             ModerationEvent::RoomModes { room, slow, is_moderated } => {
                 let who = if *is_moderated { "moderators" } else { "all" };
@@ -42,27 +42,33 @@ impl Renderer {
                 out.push(self.room_line(room, &text));
             }
             ModerationEvent::RoleChanged { room, username, role, own, .. } => {
-                let who = if *own { "you".to_owned() } else { safe_name(username) };
-                let text = role_text(&who, *role, &room_or_server(room.as_deref()), "");
+                let (place, role) = (place_argument(room.as_deref()), role_argument(*role));
+                let text = match own {
+                    true => text!("moderation-your-role", place = place, role = role),
+                    false => {
+                        let name = safe_name(username);
+                        text!("moderation-role", place = place, role = role, name = name)
+                    }
+                };
                 out.push(self.chat_line(&format!("-- {text}")));
             }
             ModerationEvent::Sanctioned { action, room, by, reason, until } => {
-                let place = room_or_server(room.as_deref());
-                let until = self.until_text(*until);
+                let place = place_argument(room.as_deref());
                 let what = match action {
-                    Sanctioning::Kicked => format!("you have been sent out of {place}"),
-                    Sanctioning::Banned => format!("you are banned from {place}{until}"),
-                    Sanctioning::Unbanned => format!("you are no longer banned from {place}"),
-                    Sanctioning::Muted => format!("you are muted in {place}{until}"),
-                    Sanctioning::Unmuted => format!("you are no longer muted in {place}"),
+                    Sanctioning::Kicked => text!("moderation-you-kicked", place = place),
+                    Sanctioning::Banned => text!("moderation-you-banned", place = place),
+                    Sanctioning::Unbanned => text!("moderation-you-unbanned", place = place),
+                    Sanctioning::Muted => text!("moderation-you-muted", place = place),
+                    Sanctioning::Unmuted => text!("moderation-you-unmuted", place = place),
                 };
-                let by = by_text(by.as_deref(), reason.as_deref());
-                out.push(error_line(&format!("{what}{by}")));
+                let text = self.with_notes(what, *until, by.as_deref(), reason.as_deref());
+                out.push(error_line(&text));
             }
             ModerationEvent::Sanctions { room, items, .. } => {
                 if items.is_empty() {
-                    let place = room_or_server(room.as_deref());
-                    out.push(self.chat_line(&format!("-- nobody is banned or muted in {place}")));
+                    let place = place_argument(room.as_deref());
+                    let text = text!("moderation-nobody", place = place);
+                    out.push(self.chat_line(&format!("-- {text}")));
                 }
                 out.extend(items.iter().map(|it| self.render_sanction(it)));
             }
@@ -74,32 +80,164 @@ impl Renderer {
         }
     }
 
-    /// Describes a removed message: its author and time, if it was shown not long ago.
+    /// Says that a message was removed: with its author and time, if it was shown not long ago.
     fn removed_message_text(&self, message: Sequence) -> String {
         match self.view.with(|it| it.recent_messages.author_and_time(message)) {
             Some((author, time)) => {
                 let time = self.local_time.format_time(time);
-                format!("what {} said at {time}", safe_name(&author))
+                text!("moderation-removed", name = safe_name(&author), time = time)
             }
-            None => "an older message".to_owned(),
+            None => text!("moderation-removed-older"),
         }
     }
 
     /// Renders a ban or mute of a list.
     fn render_sanction(&self, it: &ListedSanction) -> RenderedText {
-        let what = match it.kind {
-            SanctionKind::Ban if it.by_address => "banned with the address",
-            SanctionKind::Ban => "banned",
-            SanctionKind::Mute => "muted",
+        let name = safe_name(&it.username);
+        let text = match it.kind {
+            SanctionKind::Ban if it.by_address => text!("moderation-list-ban-address", name = name),
+            SanctionKind::Ban => text!("moderation-list-ban", name = name),
+            SanctionKind::Mute => text!("moderation-list-mute", name = name),
         };
-        let until = self.until_text(it.until);
-        let by = by_text(it.by.as_deref(), it.reason.as_deref());
-        self.chat_line(&format!("-- {}: {what}{until}{by}", safe_name(&it.username)))
+        let text = self.with_notes(text, it.until, it.by.as_deref(), it.reason.as_deref());
+        self.chat_line(&format!("-- {text}"))
     }
 
-    /// Returns when a sanction ends: “ until 2026-11-22 22:13”; empty for `None`.
-    fn until_text(&self, until: Option<Timestamp>) -> String {
-        let format = |it| format!(" until {}", self.local_time.format_date_minute(it));
-        until.map(format).unwrap_or_default()
+    /// Adds to a text when what it tells ends, who did it and why, as far as that is known: “…,
+    /// until 2026-11-22 22:13, by carla: spam”.
+    fn with_notes(
+        &self,
+        text: String,
+        until: Option<Timestamp>,
+        by: Option<&str>,
+        reason: Option<&str>,
+    ) -> String {
+        let until = until.map(|it| self.local_time.format_date_minute(it));
+        let notes = [
+            Some(text),
+            until.map(|it| text!("sanction-until", time = it)),
+            by.map(|it| text!("sanction-by", by = safe_name(it))),
+        ];
+        let told = notes.into_iter().flatten().collect::<Vec<_>>().join(", ");
+        match reason {
+            Some(reason) => format!("{told}: {}", safe_line(reason)),
+            None => told,
+        }
+    }
+}
+
+/// Describes a change that the server has carried out. `affected`: number of connected users whom
+/// it concerned. If `is_durable` is false, says that the server forgets the change, if it is one
+/// that lasts.
+fn done_text(command: &ModerationCommand, affected: u32, is_durable: bool) -> String {
+    let (text, lasts) = match command {
+        ModerationCommand::SetTopic { room, topic: Some(_) } => {
+            (text!("done-topic-set", room = room_argument(room)), true)
+        }
+        ModerationCommand::SetTopic { room, topic: None } => {
+            (text!("done-topic-removed", room = room_argument(room)), false)
+        }
+        ModerationCommand::Remove { .. } if affected == 0 => (text!("done-removed-before"), false),
+        ModerationCommand::Remove { .. } => (text!("done-removed"), false),
+        ModerationCommand::ActOnUser { place, username, action, .. } => {
+            done_to_user_text(*action, &safe_name(username), &place_of_command(place), affected)
+        }
+        ModerationCommand::SetSlowMode { room, mode } if *mode == SlowMode::OFF => {
+            (text!("done-slow-off", room = room_argument(room)), false)
+        }
+        ModerationCommand::SetSlowMode { room, mode } => {
+            let time = seconds_text(u16::from(*mode).into());
+            (text!("done-slow", room = room_argument(room), time = time), true)
+        }
+        ModerationCommand::SetModerated { room, is_on: true } => {
+            (text!("done-moderated", room = room_argument(room)), true)
+        }
+        ModerationCommand::SetModerated { room, is_on: false } => {
+            (text!("done-moderated-off", room = room_argument(room)), false)
+        }
+        ModerationCommand::SetRole { place, username, role, .. } => {
+            let (place, name) = (place_of_command(place), safe_name(username));
+            let key = role_argument(*role);
+            (text!("moderation-role", place = place, role = key, name = name), role.is_some())
+        }
+        ModerationCommand::Announce { .. } => (text!("done-announced", count = affected), false),
+        ModerationCommand::ListSanctions { .. } | ModerationCommand::ListRooms => {
+            (text!("done-listed"), false)
+        }
+    };
+    if lasts && !is_durable { text!("done-forgotten", text = text) } else { text }
+}
+
+/// Describes an action on a user, and whether it lasts: [`done_text`].
+fn done_to_user_text(action: UserAction, name: &str, place: &str, affected: u32) -> (String, bool) {
+    match action {
+        UserAction::Kick if affected == 0 => {
+            (text!("done-kick-nobody", place = place, name = name), false)
+        }
+        UserAction::Kick => (text!("done-kick", place = place, name = name), false),
+        UserAction::Ban { is_dry_run: true, .. } => {
+            (text!("done-ban-counted", count = affected), false)
+        }
+        UserAction::Ban { length, by_address, .. } => {
+            let notes = [
+                Some(text!("done-ban", place = place, name = name)),
+                by_address.then(|| text!("done-with-address")),
+                Some(length_text(length)),
+            ];
+            let text = notes.into_iter().flatten().collect::<Vec<_>>().join(", ");
+            (text!("done-sent-out", text = text, count = affected), true)
+        }
+        UserAction::Unban if affected == 0 => {
+            (text!("done-unban-none", place = place, name = name), false)
+        }
+        UserAction::Unban => (text!("done-unban", place = place, name = name), false),
+        UserAction::Mute(length) => {
+            let text = text!("done-mute", place = place, name = name);
+            (format!("{text}, {}", length_text(length)), true)
+        }
+        UserAction::Unmute if affected == 0 => {
+            (text!("done-unmute-none", place = place, name = name), false)
+        }
+        UserAction::Unmute => (text!("done-unmute", place = place, name = name), false),
+    }
+}
+
+/// Returns the length of a sanction: “for 10 minutes”, “without end”.
+fn length_text(length: SanctionLength) -> String {
+    match length.seconds() {
+        0 => text!("done-without-end"),
+        seconds => text!("done-for", time = seconds_text(seconds)),
+    }
+}
+
+/// Returns the argument of texts that says where something is: a room with its `#`, or `server` for
+/// `None`.
+fn place_argument(room: Option<&str>) -> String {
+    room.map_or_else(|| "server".to_owned(), |it| format!("#{}", safe_name(it)))
+}
+
+/// Returns the argument of texts that says where a command applies: [`place_argument`].
+fn place_of_command(place: &Place) -> String {
+    match place {
+        Place::Server => place_argument(None),
+        Place::Room(room) => room_argument(room),
+    }
+}
+
+/// Returns the argument of texts that says in which room a command was carried out. The engine has
+/// replaced a selector by the room's name.
+fn room_argument(room: &RoomSelector) -> String {
+    match room {
+        RoomSelector::Named(room) => place_argument(Some(room)),
+        RoomSelector::Only | RoomSelector::First => "#".to_owned(),
+    }
+}
+
+/// Returns the argument of texts that says which role it is.
+const fn role_argument(role: Option<Role>) -> &'static str {
+    match role {
+        Some(Role::Moderator) => "moderator",
+        Some(Role::Owner) => "owner",
+        None => "none",
     }
 }

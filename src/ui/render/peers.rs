@@ -5,7 +5,9 @@ use std::time::Duration;
 use unicode_width::UnicodeWidthStr;
 
 use super::MAX_LISTED_NAMES;
+use super::numbers::tenths;
 use crate::model::{JoinedMesh, Path, PeerReport, PeerRoute, RosterNote, RosterStatus};
+use crate::text;
 use crate::ui::SharedIgnoreList;
 use crate::ui::safe::safe_name;
 
@@ -20,24 +22,22 @@ const MIN_SHOWN_SKEW_MS: u64 = 500;
 /// more than [`MAX_NAMED_MEMBERS`] are counted.
 pub(super) fn admitted_text(it: &JoinedMesh) -> String {
     let (room, name) = (safe_name(&it.room), safe_name(&it.username));
-    let closed = if it.is_closed { " (closed)" } else { "" };
+    let place = match it.is_closed {
+        true => text!("mesh-closed-room", room = room),
+        false => format!("#{room}"),
+    };
     let others: Vec<_> =
         it.members.iter().filter(|other| **other != it.username).map(|it| safe_name(it)).collect();
-    let who = match others.as_slice() {
-        [] => "you are the first".to_owned(),
-        [one] => format!("{one} is here"),
-        all if all.len() <= MAX_NAMED_MEMBERS => format!("{} are here", all.join(", ")),
-        all => format!("{} others are here", all.len()),
-    };
-    format!("you are in #{room}{closed} as {name}; {who}")
+    let (count, names) = (others.len(), others.join(", "));
+    if count > MAX_NAMED_MEMBERS {
+        return text!("mesh-joined-many", place = place, name = name, count = count);
+    }
+    text!("mesh-joined", place = place, name = name, names = names, count = count)
 }
 
 /// Returns the line that asks whether to admit a candidate.
 pub(super) fn admission_question(name: &str) -> String {
-    let name = safe_name(name);
-    format!(
-        "-- {name} wants to come in. Type /yes {name} or /no {name}; without an answer, it is a yes in 10 s."
-    )
+    format!("-- {}", text!("mesh-admission", name = safe_name(name)))
 }
 
 /// Returns the names of a member list, each with its notes, as `anna, bob (ignored), dora (heard
@@ -48,7 +48,7 @@ pub(super) fn list_names(
     ignore_list: &SharedIgnoreList,
 ) -> String {
     let shown = names.iter().take(MAX_LISTED_NAMES).map(|name| {
-        let ignored = ignore_list.has(name).then(|| "ignored".to_owned());
+        let ignored = ignore_list.has(name).then(|| text!("people-ignored"));
         let note = notes.iter().find(|it| it.name == *name).map(|it| status_text(&it.status));
         let remarks: Vec<_> = ignored.into_iter().chain(note).collect();
         match remarks.as_slice() {
@@ -58,30 +58,36 @@ pub(super) fn list_names(
     });
     let shown = shown.collect::<Vec<_>>().join(", ");
     let rest = names.len().saturating_sub(MAX_LISTED_NAMES);
-    if rest > 0 { format!("{shown} and {rest} others") } else { shown }
+    if rest > 0 { text!("people-and-others", names = shown, count = rest) } else { shown }
 }
 
 /// Describes why a member needs a note: it is heard through others only, or does not hear the user.
 fn status_text(status: &RosterStatus) -> String {
     match status {
         RosterStatus::Indirect { through: Some(name) } => {
-            format!("heard through {}", safe_name(name))
+            text!("people-heard-through", name = safe_name(name))
         }
-        RosterStatus::Indirect { through: None } => "heard through others".to_owned(),
-        RosterStatus::Deaf => "does not hear you".to_owned(),
+        RosterStatus::Indirect { through: None } => text!("people-heard-through-others"),
+        RosterStatus::Deaf => text!("people-deaf"),
     }
 }
 
 /// Returns the error text for a change of the user's own name after a name conflict.
 pub(super) fn renamed_text(from: &str, to: &str) -> String {
-    let (from, to) = (safe_name(from), safe_name(to));
-    format!("Somebody has been called {from} for longer than you, so you are called {to} now.")
+    text!("mesh-renamed", from = safe_name(from), to = safe_name(to))
 }
 
 /// Returns the lines of the `/peers` table, with a heading and aligned columns. The columns are
 /// name, time in the room, route, time since last heard, loss and clock skew.
 pub(super) fn peers_table(peers: &[PeerReport]) -> Vec<String> {
-    let titles = ["name", "here for", "reached by", "heard", "loss", "clock"].map(str::to_owned);
+    let titles = [
+        text!("peers-name"),
+        text!("peers-present"),
+        text!("peers-route"),
+        text!("peers-heard"),
+        text!("peers-loss"),
+        text!("peers-clock"),
+    ];
     let rows: Vec<[String; 6]> =
         std::iter::once(titles).chain(peers.iter().map(peer_row)).collect();
     let mut widths = [0; 6];
@@ -107,23 +113,24 @@ fn peer_row(it: &PeerReport) -> [String; 6] {
     let name = safe_name(&it.name);
     if it.is_self {
         let present = duration_text(it.present);
-        return [format!("{name} (you)"), present, "–".into(), "–".into(), "–".into(), "–".into()];
+        let name = text!("peers-you", name = name);
+        return [name, present, "–".into(), "–".into(), "–".into(), "–".into()];
     }
     let reach = match it.route {
-        PeerRoute::Local => "–",
-        PeerRoute::Indirect => "others only",
-        _ if !it.hears_me => "not reached",
-        PeerRoute::Path(Path::GroupV4) => "IPv4 group",
-        PeerRoute::Path(Path::GroupV6) => "IPv6 group",
-        PeerRoute::Path(Path::Broadcast) => "broadcast",
-        PeerRoute::Unicast => "unicast",
+        PeerRoute::Local => "–".to_owned(),
+        PeerRoute::Indirect => text!("peers-others-only"),
+        _ if !it.hears_me => text!("peers-not-reached"),
+        PeerRoute::Path(Path::GroupV4) => text!("peers-group-v4"),
+        PeerRoute::Path(Path::GroupV6) => text!("peers-group-v6"),
+        PeerRoute::Path(Path::Broadcast) => text!("peers-broadcast"),
+        PeerRoute::Unicast => text!("peers-unicast"),
     };
     let heard = match it.silence.as_secs() {
-        0..5 => "now".to_owned(),
-        _ => format!("{} ago", duration_text(it.silence)),
+        0..5 => text!("peers-now"),
+        _ => text!("peers-ago", time = duration_text(it.silence)),
     };
-    let loss = format!("{}.{} %", it.loss / 10, it.loss % 10);
-    [name, duration_text(it.present), reach.to_owned(), heard, loss, skew_text(it.skew)]
+    let loss = format!("{} %", tenths(it.loss.into()));
+    [name, duration_text(it.present), reach, heard, loss, skew_text(it.skew)]
 }
 
 /// Describes a peer's clock skew, as `7.0 s slow`. `skew` is in milliseconds; a positive skew is
@@ -131,14 +138,13 @@ fn peer_row(it: &PeerReport) -> [String; 6] {
 fn skew_text(skew: i64) -> String {
     let apart = skew.unsigned_abs();
     if apart < MIN_SHOWN_SKEW_MS {
-        return "right".to_owned();
+        return text!("peers-right");
     }
-    let how = if skew > 0 { "fast" } else { "slow" };
-    let apart = Duration::from_millis(apart);
-    match apart.as_secs() {
-        0..60 => format!("{:.1} s {how}", apart.as_secs_f32()),
-        _ => format!("{} {how}", duration_text(apart)),
-    }
+    let time = match apart {
+        0..60_000 => text!("peers-seconds", seconds = tenths((apart + 50) / 100)),
+        _ => duration_text(Duration::from_millis(apart)),
+    };
+    if skew > 0 { text!("peers-fast", time = time) } else { text!("peers-slow", time = time) }
 }
 
 /// Formats a duration, rounded down, in its two largest units, as `2 h 5 min`. Below a minute: in
@@ -147,16 +153,18 @@ fn duration_text(it: Duration) -> String {
     let seconds = it.as_secs();
     let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
     match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3_600 => format!("{minutes} min {} s", seconds % 60),
-        3_600..86_400 => format!("{hours} h {} min", minutes % 60),
-        _ => format!("{days} d {} h", hours % 24),
+        0..60 => text!("peers-seconds", seconds = seconds),
+        60..3_600 => text!("peers-minutes", minutes = minutes, seconds = seconds % 60),
+        3_600..86_400 => text!("peers-hours", hours = hours, minutes = minutes % 60),
+        _ => text!("peers-days", days = days, hours = hours % 24),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::l10n::Language;
+    use crate::l10n::tests::with_language;
     use crate::model::SessionId;
 
     /// Returns the admission of a user named anna, with these other members present.
@@ -232,8 +240,18 @@ mod tests {
             ..bob.clone()
         };
         let deaf = PeerReport { name: "dora".to_owned(), hears_me: false, ..bob.clone() };
+        let peers = [me, bob, far, deaf];
+        let german = with_language(Language::German, || peers_table(&peers));
         assert_eq!(
-            peers_table(&[me, bob, far, deaf]),
+            german[..3],
+            [
+                "--  Name       hier seit  erreicht über   gehört   Verlust  Uhr",
+                "--  anna (du)  2 h 5 min  –               –        –        –",
+                "--  b好b       2 h 5 min  IPv4-Gruppe     vor 7 s  2,5 %    7,0 s nach",
+            ]
+        );
+        assert_eq!(
+            peers_table(&peers),
             [
                 "--  name        here for   reached by   heard    loss   clock",
                 "--  anna (you)  2 h 5 min  –            –        –      –",

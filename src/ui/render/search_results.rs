@@ -2,6 +2,7 @@
 
 use super::{RenderedText, Renderer};
 use crate::model::{Message, NameKey, SearchRequest, SearchResult, Style};
+use crate::text;
 use crate::ui::SharedIgnoreList;
 use crate::ui::local_time::LocalTimeZone;
 use crate::ui::safe::{safe_line, safe_name};
@@ -12,13 +13,12 @@ impl Renderer {
     /// hint if there are older messages.
     pub(super) fn render_search_results(&self, found: &SearchResult, out: &mut Vec<RenderedText>) {
         let about = describe_search(&found.search, &self.local_time);
-        let older = if found.search.before.is_some() { "older " } else { "" };
-        let heading = match found.messages.len() {
-            0 => format!("-- nothing {older}found{about}"),
-            1 => format!("-- 1 {older}message{about}:"),
-            count => format!("-- {count} {older}messages{about}:"),
+        let count = found.messages.len();
+        let heading = match found.search.before {
+            None => text!("found-messages", count = count, about = about),
+            Some(_) => text!("found-older", count = count, about = about),
         };
-        out.push(self.chat_line(&heading));
+        out.push(self.chat_line(&format!("-- {heading}")));
         let is_shown = |it: &&Message| !is_hidden(it, &found.search, &self.ignore_list);
         let shown = found.messages.iter().filter(is_shown);
         let before = out.len();
@@ -26,7 +26,7 @@ impl Renderer {
         let hidden = found.messages.len() + before - out.len();
         self.render_hidden(hidden, out);
         if found.more {
-            out.push(self.chat_line("-- there are older ones: type /search to see them"));
+            out.push(self.chat_line(&format!("-- {}", text!("found-more"))));
         }
     }
 
@@ -57,21 +57,13 @@ pub(in crate::ui) fn is_hidden(
 /// Describes a query for a heading, as ` with tea from bob in #attic`. Returns an empty text if the
 /// query has no text and no filter.
 pub(in crate::ui) fn describe_search(search: &SearchRequest, zone: &LocalTimeZone) -> String {
-    let mut about = String::new();
-    if !search.text.is_empty() {
-        about.push_str(&format!(" with {}", safe_line(&search.text)));
-    }
-    if let Some(name) = &search.from {
-        about.push_str(&format!(" from {}", safe_name(name)));
-    }
-    if let Some(room) = &search.room {
-        about.push_str(&format!(" in #{}", safe_name(room)));
-    }
-    if let Some(time) = search.since {
-        about.push_str(&format!(" since {}", zone.format_date_minute(time)));
-    }
-    if let Some(time) = search.until {
-        about.push_str(&format!(" before {}", zone.format_date_minute(time)));
-    }
-    about
+    let text = Some(&search.text).filter(|it| !it.is_empty());
+    let parts = [
+        text.map(|it| text!("found-with", text = safe_line(it))),
+        search.from.as_ref().map(|it| text!("found-from", name = safe_name(it))),
+        search.room.as_ref().map(|it| text!("found-in", room = safe_name(it))),
+        search.since.map(|it| text!("found-since", time = zone.format_date_minute(it))),
+        search.until.map(|it| text!("found-before", time = zone.format_date_minute(it))),
+    ];
+    parts.into_iter().flatten().map(|it| format!(" {it}")).collect()
 }

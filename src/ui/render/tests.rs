@@ -10,8 +10,8 @@ use crate::l10n::Language;
 use crate::l10n::tests::with_language;
 use crate::model::{
     ListedRoom, ListedSanction, ModerationCommand, ModerationEvent, NoticeCode, Place, RequestTag,
-    Retention, Role, RoomSelector, SanctionKind, Sanctioning, SearchRequest, SearchResult,
-    Sequence, SessionId, UserAction,
+    Retention, Role, RoomSelector, RosterStatus, SanctionKind, Sanctioning, SearchRequest,
+    SearchResult, Sequence, SessionId, UserAction,
 };
 use crate::ui::safe::is_unsafe_char;
 
@@ -464,7 +464,7 @@ fn moderation_is_rendered() {
     };
     assert_eq!(
         line(sanctioned(Sanctioning::Banned, Some(Timestamp(1_795_385_587_123)))),
-        "!! you are banned from #lobby until 2026-11-22 22:13, by carla: spam"
+        "!! you are banned from #lobby, until 2026-11-22 22:13, by carla: spam"
     );
     assert_eq!(
         line(sanctioned(Sanctioning::Kicked, None)),
@@ -474,7 +474,7 @@ fn moderation_is_rendered() {
     let tag = RequestTag::default;
     assert_eq!(line(ModerationEvent::Rooms { tag: tag(), rooms }), "-- #lobby (3) tea");
     let sanctions = |items| ModerationEvent::Sanctions { tag: tag(), room: None, items };
-    assert_eq!(line(sanctions(vec![])), "-- nobody is banned or muted in the server");
+    assert_eq!(line(sanctions(vec![])), "-- nobody is banned or muted on the server");
     let item = ListedSanction {
         kind: SanctionKind::Ban,
         username: "bob".to_owned(),
@@ -515,7 +515,7 @@ fn carried_out_changes_are_rendered() {
     );
     assert_eq!(
         line(on_bob(ban(false)), 1, false),
-        "-- bob is banned from #lobby with their address for 2h; it sent out 1 person; the server forgets it when it restarts"
+        "-- bob is banned from #lobby, with their address, for 2 hours; 1 person was sent out; the server forgets it when it restarts"
     );
     assert_eq!(line(on_bob(UserAction::Kick), 1, false), "-- bob is sent out of #lobby");
     let expected = "-- nobody is sent out of #lobby: bob is not there";
@@ -530,7 +530,7 @@ fn carried_out_changes_are_rendered() {
         session: None,
         role,
     };
-    assert_eq!(line(role(Some(Role::Owner)), 1, true), "-- bob is an owner of the server now");
+    assert_eq!(line(role(Some(Role::Owner)), 1, true), "-- bob is an owner of the server");
     let remove = |room| ModerationCommand::Remove { room, message: Sequence(1), reason: None };
     assert_eq!(line(remove(RoomSelector::First), 0, true), "-- that message was already removed");
 }
@@ -587,4 +587,122 @@ fn names_that_changed_hands_and_own_devices_are_rendered() {
         tag: RequestTag::default(),
     });
     assert!(shown(&mut test_renderer(), &note).ends_with("(direct) you -> you: milk"));
+}
+
+/// What happens is told in German: rooms and people, with what depends on their number.
+#[test]
+fn rooms_and_people_are_in_german() {
+    let mut renderer = test_renderer();
+    renderer.ignore_list.open(None).unwrap();
+    renderer.ignore_list.add("carl", None).unwrap();
+    let (tag, room) = (RequestTag::default, || "garten".to_owned());
+    let names = |it: &[&str]| Some(it.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>());
+    let entered = |members| Event::Entered { tag: tag(), room: room(), members };
+    let presence = |joined: &[&str], left: &[&str]| {
+        let (joined, left) = (names(joined), names(left));
+        Event::Presence { room: room(), members: 4, joined, left }
+    };
+    let note = RosterNote {
+        name: "dora".to_owned(),
+        status: RosterStatus::Indirect { through: Some("bob".to_owned()) },
+    };
+    let roster = Event::Roster {
+        tag: tag(),
+        room: room(),
+        members: 3,
+        names: names(&["Anna", "carl", "dora"]),
+        notes: Some(vec![note]),
+        requested: true,
+    };
+    let waiting = |requests| Event::Connection(ConnectionState::Waiting { requests });
+    let delay = Duration::from_millis(4_249);
+    let later = Message {
+        time: Timestamp(1_795_384_987_123 + 86_400_000),
+        late: true,
+        ..message_from("bob", "hallo")
+    };
+    let cases = [
+        (entered(1), "-- du bist jetzt in #garten; sonst ist niemand hier"),
+        (entered(2), "-- du bist jetzt in #garten; 1 andere Person ist hier"),
+        (entered(3), "-- du bist jetzt in #garten; 2 andere sind hier"),
+        (presence(&["eva"], &["bob", "dora"]), "-- eva ist gekommen; bob, dora sind gegangen"),
+        (roster, "-- hier: Anna, carl (ausgeblendet), dora (zu hören über bob) (3)"),
+        (waiting(1), "-- 1 Nachricht wartet auf den Server; Enter versucht es sofort"),
+        (Event::Connection(ConnectionState::Reconnecting { delay }), "-- neuer Versuch in 4,2 s"),
+        (Event::Message(message_from("bob", "hallo")), "[22:03:07] bob: hallo"),
+        (Event::Message(later), "-- Montag, 23.11.2026\n[22:03:07] (verspätet) bob: hallo"),
+        (
+            Event::Unsent {
+                tag: tag(),
+                to: "bob".to_owned(),
+                text: "hallo\ndu".to_owned(),
+                perhaps_taken: true,
+            },
+            "!! vielleicht nicht gesendet an bob: hallo\n         | du",
+        ),
+    ];
+    with_language(Language::German, || {
+        for (event, expected) in cases {
+            assert_eq!(shown(&mut renderer, &event), expected);
+        }
+    });
+}
+
+/// What moderators do is told in German, also what they do to the user.
+#[test]
+fn moderation_is_in_german() {
+    let mut renderer = test_renderer();
+    let mut line = |event| shown(&mut renderer, &Event::Moderation(event));
+    let text = |text: &str| Some(text.to_owned());
+    let sanctioned = |action, room, until| ModerationEvent::Sanctioned {
+        action,
+        room,
+        by: text("carla"),
+        reason: text("spam"),
+        until,
+    };
+    let ban =
+        UserAction::Ban { length: "7d".parse().unwrap(), by_address: true, is_dry_run: false };
+    let done = |action, affected| ModerationEvent::Done {
+        tag: RequestTag::default(),
+        command: ModerationCommand::ActOnUser {
+            place: Place::Room(RoomSelector::Named("lobby".to_owned())),
+            username: "bob".to_owned(),
+            session: None,
+            action,
+            reason: None,
+        },
+        affected,
+        is_durable: false,
+    };
+    let role = |role, own| ModerationEvent::RoleChanged {
+        room: text("lobby"),
+        session: SessionId(1),
+        username: "bob".to_owned(),
+        role,
+        own,
+    };
+    let cases = [
+        (
+            sanctioned(Sanctioning::Banned, text("lobby"), Some(Timestamp(1_795_385_587_123))),
+            "!! du bist aus #lobby ausgesperrt, bis 22.11.2026 22:13, von carla: spam",
+        ),
+        (
+            sanctioned(Sanctioning::Kicked, None, None),
+            "!! du wurdest vom Server gewiesen, von carla: spam",
+        ),
+        (
+            done(ban, 2),
+            "-- bob ist aus #lobby ausgesperrt, samt der Adresse, für 7 Tage; 2 Personen wurden \
+             hinausgeschickt; der Server vergisst es, wenn er neu startet",
+        ),
+        (done(UserAction::Unmute, 1), "-- bob darf in #lobby wieder reden"),
+        (role(Some(Role::Moderator), true), "-- du bist Moderator von #lobby"),
+        (role(None, false), "-- bob ist nicht Moderator oder Eigentümer von #lobby"),
+    ];
+    with_language(Language::German, || {
+        for (event, expected) in cases {
+            assert_eq!(line(event), expected);
+        }
+    });
 }

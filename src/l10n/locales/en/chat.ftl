@@ -25,6 +25,121 @@ time-days = { $count ->
    *[other] { $count } days
 }
 
+## Dates
+
+date-day = { $year }-{ $month }-{ $day }
+date-line = { $weekday ->
+    [1] Monday
+    [2] Tuesday
+    [3] Wednesday
+    [4] Thursday
+    [5] Friday
+    [6] Saturday
+   *[7] Sunday
+}, { $date }
+
+## The connection
+
+connection-joined = { $server }: you are { $name } in { $rooms }
+connection-joined-again = connected again to { $server } as { $name }
+connection-log-lost = the server has lost part of its log: messages may be missing from what follows, or shown twice
+connection-again-in = trying again in { $seconds } s
+connection-silent = { $count ->
+    [one] the server does not answer; 1 message is waiting
+   *[other] the server does not answer; { $count } messages are waiting
+}
+connection-answers = the server answers again
+connection-waiting = { $count ->
+    [one] 1 message is waiting for the server; press Enter to try at once
+   *[other] { $count } messages are waiting for the server; press Enter to try at once
+}
+connection-plain = not encrypted
+connection-plain-anyway = not encrypted, although the server offers TLS
+connection-verified = encrypted (TLS), and the key is verified
+connection-known = encrypted (TLS), with the same key as before
+connection-first = encrypted (TLS); this key is new here and will be remembered. Compare its fingerprint with the owner's: { $fingerprint }
+connection-new-key = encrypted (TLS); this key is new here. Compare its fingerprint with the owner's: { $fingerprint }
+connection-looking = looking for others
+
+## Rooms and people
+
+room-entered = { $others ->
+    [0] you are in #{ $room } now; nobody else is here
+    [one] you are in #{ $room } now; 1 other person is here
+   *[other] you are in #{ $room } now; { $others } other people are here
+}
+room-left = you have left #{ $room }
+room-left-forced = you are no longer in #{ $room }
+room-gap = some older messages of #{ $room } are missing here
+room-all = that is all of #{ $room }
+room-new-since = new since you looked:
+room-here = here: { $names } ({ $count })
+room-count = { $count ->
+    [one] 1 person is here
+   *[other] { $count } people are here
+}
+room-joined = { $count ->
+   *[other] { $names } joined
+}
+room-gone = { $count ->
+   *[other] { $names } left
+}
+people-and-others = { $count ->
+    [one] { $names } and 1 other
+   *[other] { $names } and { $count } others
+}
+people-ignored = ignored
+people-heard-through = heard through { $name }
+people-heard-through-others = heard through others
+people-deaf = does not hear you
+people-changed = { $name }, who writes now, is not the one with whom you have exchanged direct messages, as far as the server can tell
+ignored-names = you ignore { $names }, so what they write is not shown
+ignored-messages = { $count ->
+    [one] 1 message is not shown, because you ignore its author
+   *[other] { $count } messages are not shown, because you ignore their authors
+}
+
+## Messages
+
+message-late = (late)
+message-direct-to = (direct) you -> { $name }
+message-direct-from = (direct) { $name } -> you
+message-direct-self = (direct) you -> you
+message-unsent = not sent: { $text }
+message-unsent-to = not sent to { $name }: { $text }
+message-perhaps-unsent = perhaps not sent: { $text }
+message-perhaps-unsent-to = perhaps not sent to { $name }: { $text }
+message-arrived-before = this message had already arrived: { $text }
+
+## Finding
+
+found-messages = { $count ->
+    [0] nothing found{ $about }
+    [one] 1 message{ $about }:
+   *[other] { $count } messages{ $about }:
+}
+found-older = { $count ->
+    [0] nothing older found{ $about }
+    [one] 1 older message{ $about }:
+   *[other] { $count } older messages{ $about }:
+}
+found-more = there are older ones: type /search to see them
+found-with = with { $text }
+found-from = from { $name }
+found-in = in #{ $room }
+found-since = since { $time }
+found-before = before { $time }
+
+## Several devices, and invitations
+
+link-code = { $code } is the code for another device of yours: it is good once, and for { $minutes } minutes. There it makes you { $name } as well.
+link-command = On the other device type: { $command }
+link-page = Or open in a browser there: { $address }
+link-page-unknown = In a browser there, open the server's page with { $ending } behind its address.
+link-no-random = There are no random numbers: { $problem }.
+link-unlink-question = /unlink --yes takes your name from all your other devices: they are out at once, and each needs a new link code to come in under it again
+invitation-name-hint = To use it, /quit and start again with --name { $name }.
+
 ## The question for another name
 
 name-impossible = This cannot be a name: { $problem }.
@@ -126,3 +241,154 @@ room-modes-slow = { $who ->
     [moderators] only moderators may talk here, slow mode: { $time } between two messages
    *[all] everybody may talk here, slow mode: { $time } between two messages
 }
+moderation-topic-removed = the topic was removed
+moderation-removed = what { $name } said at { $time } was removed
+moderation-removed-older = an older message was removed
+moderation-your-role = { $place ->
+    [server] { $role ->
+        [moderator] you are a moderator of the server
+        [owner] you are an owner of the server
+       *[none] you are no moderator or owner of the server
+    }
+   *[room] { $role ->
+        [moderator] you are a moderator of { $place }
+        [owner] you are an owner of { $place }
+       *[none] you are no moderator or owner of { $place }
+    }
+}
+moderation-role = { $place ->
+    [server] { $role ->
+        [moderator] { $name } is a moderator of the server
+        [owner] { $name } is an owner of the server
+       *[none] { $name } is no moderator or owner of the server
+    }
+   *[room] { $role ->
+        [moderator] { $name } is a moderator of { $place }
+        [owner] { $name } is an owner of { $place }
+       *[none] { $name } is no moderator or owner of { $place }
+    }
+}
+moderation-you-kicked = { $place ->
+    [server] you have been sent out of the server
+   *[room] you have been sent out of { $place }
+}
+moderation-you-banned = { $place ->
+    [server] you are banned from the server
+   *[room] you are banned from { $place }
+}
+moderation-you-unbanned = { $place ->
+    [server] you are no longer banned from the server
+   *[room] you are no longer banned from { $place }
+}
+moderation-you-muted = { $place ->
+    [server] you are muted on the server
+   *[room] you are muted in { $place }
+}
+moderation-you-unmuted = { $place ->
+    [server] you are no longer muted on the server
+   *[room] you are no longer muted in { $place }
+}
+moderation-nobody = { $place ->
+    [server] nobody is banned or muted on the server
+   *[room] nobody is banned or muted in { $place }
+}
+moderation-list-ban = { $name }: banned
+moderation-list-ban-address = { $name }: banned with the address
+moderation-list-mute = { $name }: muted
+
+## What a moderator has done
+
+done-forgotten = { $text }; the server forgets it when it restarts
+done-topic-set = the topic of { $room } is set
+done-topic-removed = the topic of { $room } is taken away
+done-removed = the message was removed
+done-removed-before = that message was already removed
+done-slow = slow mode of { $room }: { $time } between two messages
+done-slow-off = slow mode of { $room }: off
+done-moderated = only moderators may talk in { $room } now
+done-moderated-off = everybody may talk in { $room } now
+done-announced = { $count ->
+    [0] announced to nobody
+    [one] announced to 1 person
+   *[other] announced to { $count } people
+}
+done-kick = { $place ->
+    [server] { $name } is sent out of the server
+   *[room] { $name } is sent out of { $place }
+}
+done-kick-nobody = { $place ->
+    [server] nobody is sent out of the server: { $name } is not there
+   *[room] nobody is sent out of { $place }: { $name } is not there
+}
+done-ban-counted = { $count ->
+    [0] nothing was done yet: this ban would send out nobody. To do it, add --yes
+    [one] nothing was done yet: this ban would send out 1 person. To do it, add --yes
+   *[other] nothing was done yet: this ban would send out { $count } people. To do it, add --yes
+}
+done-ban = { $place ->
+    [server] { $name } is banned from the server
+   *[room] { $name } is banned from { $place }
+}
+done-mute = { $place ->
+    [server] { $name } is muted on the server
+   *[room] { $name } is muted in { $place }
+}
+done-with-address = with their address
+done-for = for { $time }
+done-without-end = without end
+done-sent-out = { $count ->
+    [0] { $text }; nobody was sent out
+    [one] { $text }; 1 person was sent out
+   *[other] { $text }; { $count } people were sent out
+}
+done-unban = { $place ->
+    [server] { $name } is no longer banned from the server
+   *[room] { $name } is no longer banned from { $place }
+}
+done-unban-none = { $place ->
+    [server] nothing was done: { $name } is not banned from the server
+   *[room] nothing was done: { $name } is not banned from { $place }
+}
+done-unmute = { $place ->
+    [server] { $name } is no longer muted on the server
+   *[room] { $name } is no longer muted in { $place }
+}
+done-unmute-none = { $place ->
+    [server] nothing was done: { $name } is not muted on the server
+   *[room] nothing was done: { $name } is not muted in { $place }
+}
+done-listed = done
+
+## Chat without a server
+
+mesh-closed-room = #{ $room } (closed)
+mesh-joined = { $count ->
+    [0] you are in { $place } as { $name }; you are the first
+    [one] you are in { $place } as { $name }; { $names } is here
+   *[other] you are in { $place } as { $name }; { $names } are here
+}
+mesh-joined-many = you are in { $place } as { $name }; { $count } others are here
+mesh-admission = { $name } wants to come in. Type /yes { $name } or /no { $name }; without an answer, it is a yes in 10 s.
+mesh-renamed = Somebody has been called { $from } for longer than you, so you are called { $to } now.
+peers-name = name
+peers-present = here for
+peers-route = reached by
+peers-heard = heard
+peers-loss = loss
+peers-clock = clock
+peers-you = { $name } (you)
+peers-others-only = others only
+peers-not-reached = not reached
+peers-group-v4 = IPv4 group
+peers-group-v6 = IPv6 group
+peers-broadcast = broadcast
+peers-unicast = unicast
+peers-now = now
+peers-ago = { $time } ago
+peers-right = right
+peers-fast = { $time } fast
+peers-slow = { $time } slow
+peers-seconds = { $seconds } s
+peers-minutes = { $minutes } min { $seconds } s
+peers-hours = { $hours } h { $minutes } min
+peers-days = { $days } d { $hours } h
