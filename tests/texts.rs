@@ -88,7 +88,9 @@ fn code() -> String {
     sources
         .map(|it| {
             let source = fs::read_to_string(it).unwrap();
-            let lines = source.lines().take_while(|it| !it.starts_with("#[cfg(test)]"));
+            // What follows `mod tests;` is code.
+            let begins_tests = |it: &&str| it.starts_with("mod tests {");
+            let lines = source.lines().take_while(|it| !begins_tests(it));
             lines.map(|it| format!("{it}\n")).collect::<String>()
         })
         .collect()

@@ -182,7 +182,6 @@ help-remove = löscht, was du zuletzt gesagt hast
 help-ignore = blendet aus, was jemand schreibt; /unignore
 help-claim = behält deinen Namen für diesen Browser; /unclaim
 help-link = gibt einem weiteren Gerät deinen Namen; /unlink nimmt ihn zurück
-help-moderators = Für Moderatoren
 help-kick = weist jemanden aus dem Raum
 help-ban = sperrt jemanden aus: 10m, 2h, 7d oder ohne Ende
 help-remove-of = löscht die letzte Nachricht einer Person, in der TEXT steht

@@ -182,7 +182,6 @@ help-remove = removes what you have said last
 help-ignore = hides what somebody writes; /unignore
 help-claim = keeps your name for this browser; /unclaim
 help-link = gives your name to another device; /unlink takes it back
-help-moderators = For moderators
 help-kick = sends somebody out of the room
 help-ban = keeps somebody out: 10m, 2h, 7d, or without end
 help-remove-of = removes the latest message of somebody that holds TEXT

@@ -20,6 +20,7 @@ use super::settings_file::SettingsFile;
 use super::{editor, notification, signals, terminal, view};
 use crate::model::{Command, Request, RequestTag};
 use crate::os::Clock;
+use crate::text;
 
 /// Maximum number of times that the screen is drawn in a second.
 const FRAMES_PER_SECOND: u32 = 60;
@@ -127,7 +128,7 @@ impl Driver {
                     self.is_away = false;
                     if self.is_ending {
                         let text = edited.as_deref().unwrap_or("");
-                        writeln!(stdout(), "The chat has ended meanwhile. Not sent:\n{text}")?;
+                        writeln!(stdout(), "{}\n{text}", text!("editor-too-late"))?;
                         return Ok(true);
                     }
                     self.take_terminal()?;
@@ -226,7 +227,7 @@ impl Driver {
         let edit = move || {
             let pause = keyboard.pause();
             terminal::leave();
-            let edited = editor::edit(&text).map_err(|error| error.to_string());
+            let edited = editor::edit(&text);
             drop(pause);
             // If the thread has ended, nobody wants the text.
             let _ = signals.send(Signal::Input(Input::Edited(edited)));

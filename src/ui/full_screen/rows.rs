@@ -6,13 +6,10 @@ use ratatui::style::{Modifier, Style as CellStyle};
 use super::app::{App, Content, Line, MessageLine, PendingMessage, PresenceLine};
 use super::text::{Piece, Row, columns, styled, visible, wrap};
 use crate::model::Style;
+use crate::text;
 
 /// Number of columns by which rows after the first are indented: as wide as the time.
 const INDENT: u16 = 6;
-
-/// What stands below messages around one that was found.
-const CONTEXT_END: &str =
-    "    · newer ones are not shown: Page Down fetches them, Esc goes to the newest";
 
 /// Number of names that a line about people who came and left shows; others are counted.
 const MAX_NAMES: usize = 8;
@@ -36,7 +33,7 @@ pub fn rows_of(app: &App, index: usize, width: u16) -> Vec<Row> {
         let mut rows = Vec::new();
         rows.extend(date_row(app, index, width));
         if conversation.new_from == Some(line.id) {
-            rows.push(rule("new", width, app.theme.unread));
+            rows.push(rule(&text!("row-new"), width, app.theme.unread));
         }
         let is_marked = conversation.marked.is_some();
         let is_marked = is_marked && conversation.sequence_at(index) == conversation.marked;
@@ -52,7 +49,11 @@ pub fn rows_of(app: &App, index: usize, width: u16) -> Vec<Row> {
     let pending = index.checked_sub(lines.len()).and_then(|it| conversation.pending().get(it));
     match pending {
         Some(pending) => pending_rows(app, pending, width),
-        None => wrap(&[piece(CONTEXT_END, app.theme.status)], width, INDENT),
+        // What stands below messages around one that was found.
+        None => {
+            let text = format!("    · {}", text!("row-context-end"));
+            wrap(&[piece(&text, app.theme.status)], width, INDENT)
+        }
     }
 }
 
@@ -80,7 +81,7 @@ fn message_rows(app: &App, message: &MessageLine, width: u16) -> Vec<Row> {
     let time_style = if message.is_mention { theme.mention } else { theme.time };
     let mut pieces = vec![piece(&time, time_style), blank(1)];
     if message.is_late {
-        pieces.push(piece("(late) ", theme.dim));
+        pieces.push(piece(&format!("({}) ", text!("row-late")), theme.dim));
     }
     let name_style = if message.own { theme.own_name } else { theme.name(&message.from) };
     let base = if message.refused.is_some() {
@@ -92,13 +93,13 @@ fn message_rows(app: &App, message: &MessageLine, width: u16) -> Vec<Row> {
     };
     push_author(&mut pieces, &message.from, message.style, name_style, base);
     if message.style == Style::REMOVED {
-        pieces.push(piece("[removed]", theme.dim));
+        pieces.push(piece(&format!("[{}]", text!("row-removed")), theme.dim));
     } else {
         pieces.extend(styled(&message.text, base, theme));
     }
     let mut rows = wrap(&pieces, width, INDENT);
     if let Some(reason) = &message.refused {
-        let text = format!("not sent: {reason} (press Up to edit it again)");
+        let text = text!("row-refused", reason = reason);
         rows.extend(wrap(&[blank(INDENT), piece(&text, theme.error)], width, INDENT));
     }
     rows
@@ -139,20 +140,26 @@ fn date_row(app: &App, index: usize, width: u16) -> Option<Row> {
     };
     let date = app.zone.date(time_of(conversation.lines().get(index)?)?)?;
     let before = conversation.lines().range(..index).rev().find_map(time_of);
-    let is_same = before.and_then(|it| app.zone.date(it)) == Some(date);
-    let text = date.strftime("%A, %Y-%m-%d").to_string();
-    (!is_same).then(|| rule(&text, width, app.theme.date))
+    if before.and_then(|it| app.zone.date(it)) == Some(date) {
+        return None;
+    }
+    Some(rule(&date.strftime("%A, %Y-%m-%d").to_string(), width, app.theme.date))
 }
 
 /// Describes who came and left.
 fn presence_text(presence: &PresenceLine) -> String {
-    let groups = [
-        (&presence.joined, "joined"),
-        (&presence.left, "left"),
-        (&presence.passed, "came and went"),
-    ];
-    let told = groups.into_iter().filter(|(names, _)| !names.is_empty());
-    told.map(|(names, what)| format!("{} {what}", list_names(names))).collect::<Vec<_>>().join("; ")
+    let PresenceLine { joined, left, passed } = presence;
+    let mut told = Vec::new();
+    if !joined.is_empty() {
+        told.push(text!("row-joined", names = list_names(joined), count = joined.len()));
+    }
+    if !left.is_empty() {
+        told.push(text!("row-left", names = list_names(left), count = left.len()));
+    }
+    if !passed.is_empty() {
+        told.push(text!("row-passed", names = list_names(passed), count = passed.len()));
+    }
+    told.join("; ")
 }
 
 /// Lists names, at most [`MAX_NAMES`].
@@ -160,8 +167,7 @@ fn list_names(names: &[String]) -> String {
     let shown = names.iter().take(MAX_NAMES).map(String::as_str).collect::<Vec<_>>().join(", ");
     match names.len().saturating_sub(MAX_NAMES) {
         0 => shown,
-        1 => format!("{shown} and 1 other"),
-        more => format!("{shown} and {more} others"),
+        more => text!("row-names-more", names = shown, count = more),
     }
 }
 

@@ -21,6 +21,7 @@ help-me = sagt, was du tust: * anna winkt
 help-msg = sagt es nur einer Person
 help-mute = lässt jemanden lesen, aber nicht reden
 help-quit = verlässt den Chat
+help-moderators = Für Moderatoren
 
 ## Why something was refused
 

@@ -22,6 +22,7 @@ help-me = says what you do: * anna waves
 help-msg = says it to one person only
 help-mute = lets somebody read but not talk
 help-quit = leaves the chat
+help-moderators = For moderators
 
 ## Why something was refused
 

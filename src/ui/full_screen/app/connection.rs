@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::model::limits::ANSWER_TIMEOUT;
 use crate::model::{ConnectionState, Dialect, Security};
+use crate::text;
 
 /// State of the connection to a server or to a room of peers.
 #[derive(Clone, Debug, Default)]
@@ -90,31 +91,31 @@ impl Connection {
     #[must_use]
     pub fn describe(&self, dialect: Dialect, now: Duration) -> String {
         match (&self.phase, dialect) {
-            (Phase::Connecting, Dialect::Server) => "connecting …".to_owned(),
-            (Phase::Connecting, Dialect::Peers) => "looking for others …".to_owned(),
-            (Phase::Joined, Dialect::Server) => "connected".to_owned(),
-            (Phase::Joined, Dialect::Peers) => "in the room".to_owned(),
+            (Phase::Connecting, Dialect::Server) => text!("status-connecting"),
+            (Phase::Connecting, Dialect::Peers) => text!("status-connecting-peers"),
+            (Phase::Joined, Dialect::Server) => text!("status-connected"),
+            (Phase::Joined, Dialect::Peers) => text!("status-connected-peers"),
             (Phase::Reconnecting(at), _) => {
-                let left = at.saturating_sub(now).as_millis().div_ceil(1000);
-                format!("reconnecting in {left} s")
+                let left = at.saturating_sub(now);
+                let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
+                text!("status-reconnecting", seconds = seconds)
             }
             (Phase::Silent(since), _) => {
-                format!("not answering for {} s", now.saturating_sub(*since).as_secs())
+                text!("status-silent", seconds = now.saturating_sub(*since).as_secs())
             }
-            (Phase::Disconnected, _) => "not connected".to_owned(),
+            (Phase::Disconnected, _) => text!("status-disconnected"),
         }
     }
 
     /// Describes the encryption in a word or two; `None`: nothing is known.
     #[must_use]
-    pub const fn describe_encryption(&self) -> Option<&'static str> {
-        match self.encryption {
-            Some(Encryption::Verified) => Some("encrypted, verified"),
-            Some(Encryption::Encrypted) => Some("encrypted"),
-            Some(Encryption::Plain) => Some("not encrypted"),
-            Some(Encryption::Passphrase) => Some("closed room"),
-            None => None,
-        }
+    pub fn describe_encryption(&self) -> Option<String> {
+        Some(match self.encryption? {
+            Encryption::Verified => text!("status-verified"),
+            Encryption::Encrypted => text!("status-encrypted"),
+            Encryption::Plain => text!("status-plain"),
+            Encryption::Passphrase => text!("status-closed"),
+        })
     }
 
     /// Returns true if [`Self::describe`] changes with every second.

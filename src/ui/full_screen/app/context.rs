@@ -14,6 +14,7 @@ use super::conversation::{Conversation, Older, Place, Scroll};
 use super::line::MessageLine;
 use super::{App, Output};
 use crate::model::{ChatCommand, Command, NameKey, Request, RequestTag, RoomSelector, Sequence};
+use crate::text;
 
 /// Number of messages that are requested at a time; a server gives no more.
 const PAGE: u16 = 100;
@@ -105,7 +106,7 @@ impl App {
         let place = Place::Room(room.to_owned());
         let Some(index) = self.conversations.index_of(&place) else {
             let room = crate::ui::safe::safe_name(room);
-            return self.note(&format!("You are not in #{room}. Type /join {room} first."), true);
+            return self.note(&text!("note-not-in-room", room = room), true);
         };
         self.show_conversation(index);
         self.close_context();
@@ -136,7 +137,7 @@ impl App {
         self.close_context();
         let conversation = self.conversations.current_mut();
         if !matches!(conversation.place, Place::Room(_)) {
-            return self.note("There are no older messages here: only rooms have a history.", true);
+            return self.note(&text!("note-no-history"), true);
         }
         if conversation.older != Older::Requested {
             conversation.older = Older::Unknown;
@@ -269,7 +270,7 @@ impl App {
         conversation.marked = Some(sequence);
         conversation.add_all(self.numbered(load.messages));
         if conversation.lines().is_empty() {
-            return self.note("That message is no longer there.", true);
+            return self.note(&text!("note-message-gone"), true);
         }
         self.context = Some(Context { conversation, covered: load.before, step: STEP });
         self.join_context();

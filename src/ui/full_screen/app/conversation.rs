@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::line::{Content, Line, LineId, MessageLine, PendingMessage, PresenceLine};
 use crate::model::{NameKey, RequestTag, Sequence, Style};
+use crate::text;
 use crate::ui::full_screen::composer::Draft;
 use crate::ui::safe::safe_name;
 
@@ -33,7 +34,7 @@ impl Place {
     #[must_use]
     pub fn label(&self) -> String {
         match self {
-            Self::Start => "start".to_owned(),
+            Self::Start => text!("place-start"),
             Self::Room(room) => format!("#{}", safe_name(room)),
             Self::Direct(name) => format!("@{}", safe_name(name)),
         }

@@ -5,6 +5,7 @@ use super::question::Question;
 use super::{App, Output, Overlay};
 use crate::model::limits::APPROVAL_TIMEOUT;
 use crate::model::{ConnectionState, Event, ModerationEvent, NameKey};
+use crate::text;
 use crate::ui::full_screen::text::visible;
 use crate::ui::render::{RenderedText, error_line};
 use crate::ui::safe::{safe_line, safe_name};
@@ -124,7 +125,7 @@ impl App {
                 self.admissions.push_back((name.clone(), self.now + APPROVAL_TIMEOUT));
                 self.call(Output::Notify {
                     title: safe_name(name),
-                    text: "wants to come in".to_owned(),
+                    text: text!("notice-admission"),
                 });
                 Vec::new()
             }

@@ -9,6 +9,7 @@ use super::question::Question;
 use super::window_command::WINDOW_COMMANDS;
 use super::{App, Content, Conversation, Output, Overlay};
 use crate::model::{Dialect, PeerCommand};
+use crate::text;
 use crate::ui::SharedViewState;
 use crate::ui::command::command_names;
 use crate::ui::full_screen::composer::{ChatCompleter, Completer, ComposerOutcome};
@@ -111,7 +112,7 @@ impl App {
 
     /// Answers a question for which one key is enough. Returns true if the key was the answer.
     fn answer_by_key(&mut self, key: KeyEvent) -> bool {
-        let is_yes = matches!(key.code, KeyCode::Char('y' | 'Y'));
+        let is_yes = says_yes(key.code);
         match self.question {
             Question::Paste { .. } => {
                 self.question = Question::None;
@@ -260,6 +261,13 @@ fn completer(shared: &SharedViewState, conversation: &Conversation) -> ChatCompl
             ignored: it.ignore_list.names(),
         }
     })
+}
+
+/// Returns true if a key says yes: Y, or the letter for it in the user's language.
+fn says_yes(key: KeyCode) -> bool {
+    let KeyCode::Char(letter) = key else { return false };
+    let is_letter = |it: char| it.eq_ignore_ascii_case(&letter);
+    is_letter('y') || text!("key-yes").chars().any(is_letter)
 }
 
 /// Returns true if a key is Ctrl and this letter.

@@ -7,6 +7,7 @@ use super::conversation::Place;
 use super::line::{MessageLine, PendingMessage};
 use super::{App, Output};
 use crate::model::{DirectMessage, Event, Message, RequestTag};
+use crate::text;
 use crate::ui::full_screen::text::visible;
 use crate::ui::render::RenderedText;
 use crate::ui::safe::safe_name;
@@ -166,7 +167,9 @@ impl App {
 /// Returns the notification of a message.
 fn notification(place: &Place, line: &MessageLine) -> Output {
     let title = match place {
-        Place::Room(room) => format!("{} in #{}", line.from, safe_name(room)),
+        Place::Room(room) => {
+            text!("notice-in-room", name = line.from.as_ref(), room = safe_name(room))
+        }
         Place::Start | Place::Direct(_) => line.from.to_string(),
     };
     Output::Notify { title, text: line.text.chars().take(MAX_NOTIFICATION_CHARS).collect() }

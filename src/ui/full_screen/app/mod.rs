@@ -47,7 +47,7 @@ pub use self::question::Question;
 pub use self::search_list::{Hit, Progress, SearchList};
 pub use self::settings::WindowSettings;
 use self::window_command::WINDOW_COMMANDS;
-pub use self::window_command::WINDOW_HELP;
+pub(in crate::ui) use self::window_command::window_help;
 use super::composer::Composer;
 use super::text::Theme;
 use crate::model::{Command, Dialect, Request, RequestTag, Sequence};
@@ -286,15 +286,11 @@ impl App {
             return Some(question);
         }
         if let Some((name, until)) = self.admissions.front() {
-            let left = until.saturating_sub(self.now).as_secs();
-            let name = safe_name(name);
-            let others = match self.admissions.len() {
-                1 => String::new(),
-                2 => " 1 more asks.".to_owned(),
-                count => format!(" {} more ask.", count - 1),
-            };
-            return Some(format!(
-                "Let {name} in? Press Alt-Y or Alt-N; in {left} s the answer is yes.{others}"
+            return Some(text!(
+                "ask-admission",
+                name = safe_name(name),
+                seconds = until.saturating_sub(self.now).as_secs(),
+                others = self.admissions.len() - 1,
             ));
         }
         if let Some((candidates, chosen)) = self.composer.candidates().filter(|it| it.0.len() > 1) {
@@ -304,16 +300,13 @@ impl App {
             return Some(shown.skip(chosen.saturating_sub(2)).collect::<Vec<_>>().join(" "));
         }
         match self.composer.bytes_over() {
-            0 if self.is_opening() => Some("fetching the messages around it …".to_owned()),
-            0 if self.shown().older == Older::Requested => {
-                Some("fetching older messages …".to_owned())
-            }
+            0 if self.is_opening() => Some(text!("hint-opening")),
+            0 if self.shown().older == Older::Requested => Some(text!("hint-older")),
             0 if self.shown().older == Older::Full && self.shown().scroll != Scroll::End => {
-                Some("Older messages are not kept here: /search finds them.".to_owned())
+                Some(text!("hint-full"))
             }
             0 => None,
-            1 => Some("The message is 1 byte too long.".to_owned()),
-            bytes => Some(format!("The message is {bytes} bytes too long.")),
+            bytes => Some(text!("hint-too-long", bytes = bytes)),
         }
     }
 
@@ -327,7 +320,7 @@ impl App {
     #[must_use]
     pub fn prompt(&self) -> String {
         if let Some(prompt) = self.question.prompt() {
-            return prompt.to_owned();
+            return prompt;
         }
         if let Some(question) = self.shared.with(|it| it.name_question.prompt()) {
             return question;
@@ -382,7 +375,7 @@ impl App {
         let place = self.editing.take();
         let text = match edited {
             Ok(text) => text,
-            Err(reason) => return self.note(&format!("The text is as it was: {reason}."), true),
+            Err(reason) => return self.note(&text!("editor-failed", reason = reason), true),
         };
         let text = text.trim_end_matches('\n');
         let is_here = place.is_none_or(|it| it.is(&self.conversations.current().place));
@@ -390,7 +383,7 @@ impl App {
             self.composer.set_text(text);
         } else {
             self.composer.remember(text);
-            self.note("What you wrote in the editor is kept: Up brings it back.", false);
+            self.note(&text!("editor-kept"), false);
         }
     }
 
@@ -432,7 +425,7 @@ impl App {
         let place = match &self.conversations.current().place {
             Place::Room(room) => format!("#{}", safe_name(room)),
             Place::Direct(name) => safe_name(name),
-            Place::Start => "chat".to_owned(),
+            Place::Start => text!("title-chat"),
         };
         let title = if mentions == 0 { place } else { format!("({mentions}) {place}") };
         if title != self.title {

@@ -1,5 +1,7 @@
 //! Questions that the next line or key answers.
 
+use crate::text;
+
 /// Question to the user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Question {
@@ -36,37 +38,26 @@ impl Question {
     /// Returns what stands before the line that answers the question; `None` if no line does, or it
     /// depends on the question for a name.
     #[must_use]
-    pub const fn prompt(&self) -> Option<&'static str> {
-        match self {
-            Self::Password { .. } => Some("password> "),
-            Self::Invite => Some("invitation> "),
-            Self::None | Self::Name | Self::Leave | Self::Paste { .. } => None,
-        }
+    pub fn prompt(&self) -> Option<String> {
+        let what = match self {
+            Self::Password { .. } => text!("prompt-password"),
+            Self::Invite => text!("prompt-invite"),
+            Self::None | Self::Name | Self::Leave | Self::Paste { .. } => return None,
+        };
+        Some(format!("{what}> "))
     }
 
     /// Returns the question in words; `None` if there is none.
     #[must_use]
     pub fn text(&self) -> Option<String> {
-        match self {
-            Self::None | Self::Name => None,
-            Self::Password { again: false } => {
-                Some("The server has a password. What is it?".to_owned())
-            }
-            Self::Password { again: true } => {
-                Some("That was not the password. What is it?".to_owned())
-            }
-            Self::Invite => {
-                Some("Only invited people come in. What is the code of your invitation?".to_owned())
-            }
-            Self::Leave => Some("Leave the chat? Press y to leave.".to_owned()),
-            Self::Paste { lines, is_cut } => {
-                let what = match (is_cut, lines) {
-                    (true, _) => "That is too much: paste its beginning?".to_owned(),
-                    (false, 1) => "Paste 1 line?".to_owned(),
-                    (false, _) => format!("Paste {lines} lines?"),
-                };
-                Some(format!("{what} Press y to insert, any other key not to. Enter sends."))
-            }
-        }
+        Some(match self {
+            Self::None | Self::Name => return None,
+            Self::Password { again: false } => text!("ask-password"),
+            Self::Password { again: true } => text!("ask-password-again"),
+            Self::Invite => text!("ask-invite"),
+            Self::Leave => text!("ask-leave"),
+            Self::Paste { is_cut: true, .. } => text!("ask-paste-cut"),
+            Self::Paste { is_cut: false, lines } => text!("ask-paste", lines = *lines),
+        })
     }
 }

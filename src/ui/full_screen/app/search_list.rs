@@ -9,6 +9,7 @@ use crate::model::{
     ChatCommand, Command, Message, Request, RequestTag, SearchRequest, SearchResult, SearchTerms,
     Sequence, Style, Timestamp,
 };
+use crate::text;
 use crate::ui::full_screen::text::visible;
 use crate::ui::full_screen::view::hits_that_fit;
 use crate::ui::render::is_hidden;
@@ -117,7 +118,7 @@ impl App {
         if self.search.is_some() {
             self.overlay = Overlay::Search;
         } else {
-            self.note("Type /search WORDS to find messages.", true);
+            self.note(&text!("note-search-what"), true);
         }
     }
 

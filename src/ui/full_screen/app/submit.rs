@@ -12,6 +12,7 @@ use crate::model::{
     ChatCommand, Command, Dialect, InvitationCode, NameKey, Password, PeerCommand, Request,
     RequestTag, Style, Username,
 };
+use crate::text;
 use crate::ui::execute::{AfterLine, RequestSink, execute_line};
 use crate::ui::full_screen::text::Theme;
 use crate::ui::safe::safe_name;
@@ -90,11 +91,11 @@ impl App {
         // Perhaps the answer to a question that has not come again yet: nobody else must read it.
         if !self.has_joined && self.was_asked && !text.starts_with('/') {
             self.composer.set_text(text);
-            self.note("You are not in the chat yet, so this was not sent.", true);
+            self.note(&text!("note-not-in-chat"), true);
             return;
         }
         if !self.has_joined && text.trim_start().starts_with("/ignore") {
-            self.note("You are not connected yet. Try again when you are.", true);
+            self.note(&text!("note-not-connected"), true);
             return;
         }
         if let (Place::Direct(to), false) = (&self.conversations.current().place, is_naming)
@@ -186,28 +187,27 @@ impl App {
                 self.conversations.current_mut().clear();
             }
             WindowCommand::Query(_) if self.dialect() == Dialect::Peers => {
-                self.note("There are no direct messages without a server.", true);
+                self.note(&text!("note-no-direct"), true);
             }
             WindowCommand::Query(name) if Username::new(&name).is_err() => {
-                let name = safe_name(&name);
-                self.note(&format!("{name} cannot be a name. For a room, type /join ROOM."), true);
+                self.note(&text!("note-no-name", name = safe_name(&name)), true);
             }
             WindowCommand::Query(name) => self.show_person(name),
             WindowCommand::Close => match self.conversations.current().place.clone() {
                 Place::Room(_) => self.execute("/leave"),
                 Place::Direct(_) => self.close(self.conversations.current_index()),
-                Place::Start => self.note("There is nothing to close.", true),
+                Place::Start => self.note(&text!("note-nothing-to-close"), true),
             },
             WindowCommand::Notify(attention) => {
                 let place = &self.conversations.current().place;
                 self.settings.set_attention(&self.connection.server_name, place, attention);
                 self.keep_settings();
-                let what = match attention {
-                    Attention::All => "every message calls you",
-                    Attention::Mentions => "messages that name you call you",
-                    Attention::Nothing => "nothing calls you",
+                let told = match attention {
+                    Attention::All => text!("notify-all"),
+                    Attention::Mentions => text!("notify-mentions"),
+                    Attention::Nothing => text!("notify-nothing"),
                 };
-                self.note(&format!("Here {what} now."), false);
+                self.note(&told, false);
             }
             WindowCommand::Theme(scheme) => {
                 self.theme = Theme::new(scheme);

@@ -1,21 +1,24 @@
 //! Commands about the window, which only the full-screen interface has.
 
 use super::conversation::Attention;
+use crate::text;
+use crate::ui::command_help::HelpRow;
 use crate::ui::full_screen::text::ColorScheme;
 
 /// Names of the commands about the window, for completion.
 pub(super) static WINDOW_COMMANDS: [&str; 4] = ["/clear", "/close", "/query", "/set"];
 
-/// Help text about the commands of the window.
-pub const WINDOW_HELP: &str = "\
-/query NAME       shows the direct messages with one person
-/close            leaves this room, or closes the direct messages with this person
-/clear            empties this part of the screen
-/set              tells what can be set: what calls you, and the colours";
-
-/// What `/set` can change, for a user who has not said it.
-const SETTINGS: &str = "/set notify all, mentions or nothing: what calls you in this room. \
-    /set theme terminal, dark, light or none: the colours.";
+/// Returns the commands of the window, and what each does.
+pub(in crate::ui) fn window_help() -> Vec<HelpRow> {
+    let commands = [
+        ("/query NAME", text!("window-query")),
+        ("/close", text!("window-close")),
+        ("/clear", text!("window-clear")),
+        ("/set", text!("window-set")),
+    ];
+    let row = |(usage, effect): (&str, String)| HelpRow { usage: usage.to_owned(), effect };
+    commands.into_iter().map(row).collect()
+}
 
 /// Command about the window.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +50,7 @@ pub(super) fn parse(line: &str) -> Option<Result<WindowCommand, String>> {
         "clear" => Ok(WindowCommand::Clear),
         "close" => Ok(WindowCommand::Close),
         "query" => match text.strip_prefix('@').unwrap_or(text) {
-            "" => Err("With whom? Type /query NAME.".to_owned()),
+            "" => Err(text!("window-query-whom")),
             name => Ok(WindowCommand::Query(name.to_owned())),
         },
         "set" => parse_setting(text),
@@ -66,7 +69,7 @@ fn parse_setting(text: &str) -> Result<WindowCommand, String> {
         ("theme", "dark") => WindowCommand::Theme(ColorScheme::Dark),
         ("theme", "light") => WindowCommand::Theme(ColorScheme::Light),
         ("theme", "none") => WindowCommand::Theme(ColorScheme::Monochrome),
-        _ => return Err(SETTINGS.to_owned()),
+        _ => return Err(text!("window-set-what")),
     })
 }
 
@@ -77,8 +80,8 @@ mod tests {
     /// The help has all commands that are completed.
     #[test]
     fn help_has_all_commands() {
-        let words = WINDOW_HELP.lines().filter_map(|it| it.split(' ').next());
-        let mut listed: Vec<_> = words.collect();
+        let rows = window_help();
+        let mut listed: Vec<_> = rows.iter().filter_map(|it| it.usage.split(' ').next()).collect();
         listed.sort_unstable();
         assert_eq!(listed, WINDOW_COMMANDS);
     }

@@ -74,7 +74,8 @@ impl Completer for ChatCompleter {
         if let Some((filter, begun)) = rest_after("in:").filter(|_| is_search) {
             return matching(&self.rooms, filter, begun, " ");
         }
-        if let Some((filter, begun)) = rest_after("from:").filter(|_| is_search) {
+        let from = rest_after("from:").or_else(|| rest_after("von:"));
+        if let Some((filter, begun)) = from.filter(|_| is_search) {
             return matching(&self.names, filter, begun, " ");
         }
         if ["/room", "/join", "/leave", "/who"].contains(&command.as_str()) {
@@ -211,6 +212,7 @@ mod tests {
             ("/rooms l", &[]),
             ("/who l", &["lobby "]),
             ("/search from:a", &["from:Anna "]),
+            ("/search von:a", &["von:Anna "]),
             ("/search x in:l", &["in:lobby "]),
             ("/search an", &["Anna "]),
             ("in:l", &[]),

@@ -13,6 +13,7 @@ use super::editor::Editor;
 use super::history::History;
 use super::layout::{Layout, Piece, pieces};
 use super::search::Search;
+use crate::text;
 
 /// What is shown for each character of a password.
 const MASK: &str = "•";
@@ -54,7 +55,7 @@ impl<'a> ShownText<'a> {
     pub(super) fn search(search: &Search, history: &History) -> Self {
         let line = search.found().and_then(|it| history.get(it));
         let is_failing = line.is_none() && !search.query().is_empty();
-        let result = if is_failing { "search: not found" } else { "search" };
+        let result = if is_failing { text!("typed-not-found") } else { text!("typed-search") };
         let before_cursor = format!("({result}) '{}", search.query());
         let prompt = format!("{before_cursor}': ");
         let text = format!("{prompt}{}", line.unwrap_or_default()).into();

@@ -15,7 +15,8 @@ pub use self::driver::{Entered, ask};
 pub use self::offer::{Lock, Offer};
 use super::composer::{Composer, ComposerOutcome};
 use super::text::Theme;
-use crate::model::{NAME_RULE, NameKey, Username};
+use crate::model::{NameKey, Username};
+use crate::text;
 use crate::ui::safe::safe_line;
 
 /// Time after the first server was found in which others may answer, too: the only one is taken then.
@@ -176,8 +177,7 @@ impl Start {
             }
             StartInput::SearchFailed(reason) => {
                 self.is_searched = true;
-                self.problem =
-                    Some(format!("Servers cannot be looked for: {}", safe_line(&reason)));
+                self.problem = Some(text!("start-no-search", reason = safe_line(&reason)));
             }
             StartInput::Tick => {}
             StartInput::End => self.outcome = Some(Outcome::Left),
@@ -276,13 +276,11 @@ impl Start {
         let text = line.trim();
         let number = text.parse::<usize>().ok();
         let chosen = match (text, number) {
-            ("", _) => self.entry(self.selected).ok_or_else(|| {
-                "No server was found yet. Wait, or type the address of one.".to_owned()
-            }),
+            ("", _) => self.entry(self.selected).ok_or_else(|| text!("start-none-yet")),
             (_, Some(number)) => number
                 .checked_sub(1)
                 .and_then(|it| self.entry(it))
-                .ok_or_else(|| format!("There is no number {number} in the list.")),
+                .ok_or_else(|| text!("start-no-number", number = number)),
             (text, None) => self.named(text),
         };
         match chosen {
@@ -300,9 +298,7 @@ impl Start {
         let mut named = self.offers.iter().filter(|it| it.is_called(&key));
         match (named.next(), named.next()) {
             (Some(only), None) => Ok(ServerChoice::Found(only.key.clone())),
-            (Some(_), Some(_)) => {
-                Err(format!("Several servers are called “{text}”. Type the number of one."))
-            }
+            (Some(_), Some(_)) => Err(text!("start-several", name = safe_line(text))),
             (None, _) => {
                 let check = self.questions.server.as_ref().map(|it| it.check);
                 check.map_or(Ok(()), |it| it(text))?;
@@ -348,20 +344,21 @@ impl Start {
     /// Returns what stands before the line that the user is typing.
     fn prompt(&self) -> String {
         match &self.questions.name {
-            Some(default) if !self.asks_server() => format!("name [{}]> ", default.name.as_str()),
-            _ => "server> ".to_owned(),
+            Some(default) if !self.asks_server() => {
+                format!("{}> ", text!("prompt-name", name = default.name.as_str()))
+            }
+            _ => format!("{}> ", text!("prompt-server")),
         }
     }
 
     /// Returns the question in words.
     fn question(&self) -> String {
         if self.asks_server() {
-            return "Which server?".to_owned();
+            return text!("start-which-server");
         }
         let default = self.questions.name.as_ref().map_or("", |it| it.name.as_str());
-        format!(
-            "What do you want to be called? A name has {NAME_RULE}. Press Enter to take {default}."
-        )
+        let default = text!("start-name-default", name = default);
+        format!("{} {} {default}", text!("start-name"), text!("name-rule"))
     }
 
     /// Returns what the user is to know about the list of servers.
@@ -369,16 +366,11 @@ impl Start {
         if !self.asks_server() {
             return None;
         }
-        let note = match (self.last(), self.offers.is_empty()) {
-            (_, true) if !self.is_searched => "Looking for servers on this network …",
-            (_, true) => {
-                "No server was found on this network yet. Is chat-server running, and are both machines on the same network (a guest Wi-Fi often keeps them apart)? If it runs somewhere else, type its address."
-            }
-            (Some(ServerChoice::Found(_)), false) => {
-                "The server of the last time has not answered yet. Choose another one, or wait for it."
-            }
+        Some(match (self.last(), self.offers.is_empty()) {
+            (_, true) if !self.is_searched => text!("start-looking"),
+            (_, true) => text!("start-none"),
+            (Some(ServerChoice::Found(_)), false) => text!("start-last-silent"),
             _ => return None,
-        };
-        Some(note.to_owned())
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! Server in the list.
 
 use crate::model::NameKey;
+use crate::text;
 
 /// How the way to a server is protected, as far as it is known before the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,11 +17,11 @@ pub enum Lock {
 impl Lock {
     /// Returns the protection in words.
     #[must_use]
-    pub const fn describe(self) -> &'static str {
+    pub fn describe(self) -> String {
         match self {
-            Self::Open => "not encrypted",
-            Self::Encrypted => "encrypted",
-            Self::Known => "encrypted, known key",
+            Self::Open => text!("status-plain"),
+            Self::Encrypted => text!("status-encrypted"),
+            Self::Known => text!("start-known-key"),
         }
     }
 }

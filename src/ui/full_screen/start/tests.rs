@@ -11,6 +11,8 @@ use super::{
     Answers, Lock, NameDefault, Offer, Outcome, Questions, ServerChoice, ServerQuestion, Start,
     StartInput, view,
 };
+use crate::l10n::Language;
+use crate::l10n::tests::with_language;
 use crate::model::Username;
 use crate::ui::full_screen::text::{ColorScheme, Theme};
 
@@ -106,6 +108,21 @@ fn name_on_a_usual_terminal() {
     enter(&mut start, "pi.local");
     enter(&mut start, "two words");
     assert_snapshot!(screen(&mut start, 80, 24));
+}
+
+#[test]
+fn servers_on_a_small_terminal_in_german() {
+    let screen = || screen(&mut with_three(), 40, 10);
+    assert_snapshot!(with_language(Language::German, screen));
+}
+
+#[test]
+fn name_in_german() {
+    assert_snapshot!(with_language(Language::German, || {
+        let mut start = start(None, true);
+        enter(&mut start, "pi.local");
+        screen(&mut start, 80, 24)
+    }));
 }
 
 /// A server is chosen by arrow, number, name, host or address; what is none of them is told, and

@@ -4,19 +4,20 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::Start;
+use crate::text;
 use crate::ui::full_screen::rows::piece;
 use crate::ui::full_screen::text::{Row, columns, visible, wrap};
 use crate::ui::full_screen::view::{draw_line, draw_row};
 use crate::ui::safe::safe_line;
 
-/// How to answer the question for a server.
-const HOW_TO_CHOOSE: &str = "Up and Down select, Enter takes it; or type a number, or an address such as pi.local or chats://pi.local:2429";
-
-/// The same in short.
-const HOW_TO_CHOOSE_BRIEFLY: &str = "Enter takes it; or type its number, or an address";
-
 /// Minimum height of the terminal for empty rows and the longer text, in rows.
 const ROOMY_HEIGHT: u16 = 14;
+
+/// Width of the mark and the number before the name of a server, in columns.
+const BEFORE_NAME: u16 = 6;
+
+/// Entry of the list: name, address, and how the way to it is protected.
+type Entry = (String, String, String);
 
 /// Draws the question on the whole screen. Returns where the cursor goes.
 pub(super) fn draw(start: &mut Start, buffer: &mut Buffer) -> Position {
@@ -27,7 +28,7 @@ pub(super) fn draw(start: &mut Start, buffer: &mut Buffer) -> Position {
     }
     let title = Rect { height: 1, ..area };
     let style = start.theme.selection.patch(start.theme.title);
-    draw_line(start.questions.program, "Ctrl-C leaves", title, buffer, style);
+    draw_line(start.questions.program, &text!("start-leave"), title, buffer, style);
     let input = Rect { y: area.bottom() - 1, height: 1, ..area };
     let is_roomy = area.height >= ROOMY_HEIGHT;
     let above = rows_above(start, area.width, is_roomy);
@@ -60,27 +61,33 @@ fn rows_above(start: &Start, width: u16, is_roomy: bool) -> Vec<Row> {
 }
 
 /// Returns the rows of the list, as many as there is room for, with the selected one among them.
+/// Where not all fits, addresses are left out.
 fn list_rows(start: &Start, width: u16, room: usize) -> Vec<Row> {
     if !start.asks_server() {
         return Vec::new();
     }
     let theme = &start.theme;
-    let typed = start.last_typed().map(|it| (it.to_owned(), "as the last time".to_owned(), ""));
+    let typed = start.last_typed();
+    let typed = typed.map(|it| (safe_line(it), String::new(), text!("start-last-time")));
     let found = start.offers.iter();
-    let found = found.map(|it| (it.name.clone(), it.address.clone(), it.lock.describe()));
+    let found = found.map(|it| (safe_line(&it.name), it.address.clone(), it.lock.describe()));
     let entries: Vec<_> = typed.into_iter().chain(found).collect();
-    let names = entries.iter().map(|it| columns(&safe_line(&it.0))).max().unwrap_or(0);
-    let addresses = entries.iter().map(|it| columns(&it.1)).max().unwrap_or(0);
+    let widest = |of: fn(&Entry) -> &String| entries.iter().map(|it| columns(of(it))).max();
+    let names = widest(|it| &it.0).unwrap_or(0).min(width / 3);
+    let addresses = widest(|it| &it.1).unwrap_or(0);
+    let locks = widest(|it| &it.2).unwrap_or(0);
+    let has_addresses = BEFORE_NAME + names + 2 + addresses + 2 + locks <= width;
     let pad = |text: &str, to: u16| {
         format!("{text}{}", " ".repeat(usize::from(to.saturating_sub(columns(text)))))
     };
     let first = (start.selected + 1).saturating_sub(room);
-    let shown = entries.into_iter().enumerate().skip(first).take(room);
+    let shown = entries.iter().enumerate().skip(first).take(room);
     let rows = shown.map(|(index, (name, address, lock))| {
         let is_selected = index == start.selected;
         let mark = if is_selected { ">" } else { " " };
-        let name = pad(&visible(&safe_line(&name)), names.min(width / 3));
-        let text = format!(" {mark} {:2} {name}  {}  {lock} ", index + 1, pad(&address, addresses));
+        let name = pad(&visible(name), names);
+        let address = if has_addresses { pad(address, addresses) + "  " } else { String::new() };
+        let text = format!(" {mark} {:2} {name}  {address}{lock} ", index + 1);
         let style = if is_selected { theme.selection } else { theme.base };
         vec![piece(&text, style)]
     });
@@ -95,7 +102,7 @@ fn rows_below(start: &Start, width: u16, is_roomy: bool) -> Vec<Row> {
         rows.extend(wrap(&[piece(&format!(" ! {problem}"), theme.error)], width, 3));
     }
     if start.asks_server() {
-        let how = if is_roomy { HOW_TO_CHOOSE } else { HOW_TO_CHOOSE_BRIEFLY };
+        let how = if is_roomy { text!("start-how") } else { text!("start-how-briefly") };
         rows.extend(wrap(&[piece(&format!(" {how}"), theme.dim)], width, 1));
     }
     rows

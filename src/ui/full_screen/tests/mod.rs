@@ -1,6 +1,7 @@
 //! Tests of the model and of what it draws, with keys and events, in virtual time.
 
 mod desk;
+mod german;
 mod messages;
 mod questions;
 mod random;

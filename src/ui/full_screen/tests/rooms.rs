@@ -375,5 +375,5 @@ fn settings_are_kept() {
     let lobby = Place::Room("lobby".to_owned());
     assert_eq!(kept.attention("Club", &lobby), Attention::Nothing);
     desk.input(Input::SettingsNotKept("disk full".to_owned()));
-    assert!(desk.screen().contains("until you leave only: disk full"), "{}", desk.screen());
+    assert!(desk.screen().contains("only until you leave: disk full"), "{}", desk.screen());
 }

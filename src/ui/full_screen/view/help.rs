@@ -5,25 +5,30 @@ use ratatui::layout::Rect;
 
 use super::draw_row;
 use crate::model::Dialect;
+use crate::text;
 use crate::ui::command_help::{HelpRow, effect_column, help_rows, moderation_help_rows};
-use crate::ui::full_screen::app::{App, WINDOW_HELP};
+use crate::ui::full_screen::app::{App, window_help};
 use crate::ui::full_screen::rows::piece;
 use crate::ui::full_screen::text::{Row, wrap};
 
-/// Keys, and what they do.
-const KEYS: &str = "\
-Enter             sends what you have typed; Alt-Enter begins a new line
-Up, Down          bring back what you have sent, as Ctrl-P and Ctrl-N; Ctrl-R searches it
-Tab               completes names, commands and rooms
-PageUp, PageDown  scroll; Alt-Home goes to the oldest message here, Alt-End or Esc to the newest
-Alt-1 to Alt-9    show a room or a person; also Alt with an arrow, F5 and F6, or a click
-Ctrl-F            on an empty line begins a search; Enter shows what was found where it was said
-Alt-A             shows where something is unread
-Ctrl-X Ctrl-E     opens your editor ($EDITOR) for a long message
-Ctrl-C            clears the line; on an empty line it asks whether you want to leave
-Ctrl-L            draws the screen again
-Ctrl-Z            stops the program until you type fg
-Shift with the mouse selects text";
+/// Returns keys, and what they do.
+fn keys() -> Vec<HelpRow> {
+    let keys = [
+        (text!("key-enter"), text!("key-enter-does")),
+        (text!("key-up"), text!("key-up-does")),
+        (text!("key-tab"), text!("key-tab-does")),
+        (text!("key-page-up"), text!("key-page-up-does")),
+        (text!("key-alt-digit"), text!("key-alt-digit-does")),
+        (text!("key-control-f"), text!("key-control-f-does")),
+        (text!("key-alt-a"), text!("key-alt-a-does")),
+        (text!("key-editor"), text!("key-editor-does")),
+        (text!("key-control-c"), text!("key-control-c-does")),
+        (text!("key-control-l"), text!("key-control-l-does")),
+        (text!("key-control-z"), text!("key-control-z-does")),
+        (text!("key-shift-mouse"), text!("key-shift-mouse-does")),
+    ];
+    keys.into_iter().map(|(usage, effect)| HelpRow { usage, effect }).collect()
+}
 
 /// Draws the help, from this row on.
 pub(super) fn draw_help(app: &App, at: u16, area: Rect, buffer: &mut Buffer) {
@@ -40,34 +45,29 @@ pub fn help_height(app: &App, width: u16) -> u16 {
     u16::try_from(all_rows(app, width).len()).unwrap_or(u16::MAX)
 }
 
-/// Returns a line for each row about commands.
-fn command_lines(rows: &[HelpRow]) -> String {
-    let column = effect_column(rows);
-    rows.iter().map(|it| format!("{}\n", it.line(column))).collect()
-}
-
 /// Returns all rows of the help.
 fn all_rows(app: &App, width: u16) -> Vec<Row> {
+    let dialect = app.dialect();
+    let mut parts = vec![
+        (text!("help-keys"), keys()),
+        (text!("help-commands"), help_rows(dialect)),
+        (text!("help-window"), window_help()),
+    ];
+    if dialect == Dialect::Server {
+        parts.push((text!("help-moderators"), moderation_help_rows()));
+    }
     let theme = &app.theme;
     let mut rows = Vec::new();
-    let dialect = app.dialect();
-    let more = match dialect {
-        Dialect::Server => command_lines(&moderation_help_rows()),
-        Dialect::Peers => String::new(),
-    };
-    let parts = [
-        ("Keys", KEYS),
-        ("Commands", &command_lines(&help_rows(dialect))),
-        ("Commands about the window", WINDOW_HELP),
-        ("For moderators", &more),
-    ];
-    for (title, text) in parts.into_iter().filter(|(_, text)| !text.is_empty()) {
+    for (title, lines) in parts {
         rows.extend(wrap(&[piece(&format!(" {title}"), theme.title)], width, 0));
-        for line in text.lines() {
-            rows.extend(wrap(&[piece(&format!(" {line}"), theme.base)], width, 19));
+        let column = effect_column(&lines);
+        let indent = u16::try_from(column + 1).unwrap_or(0);
+        for line in lines {
+            let text = format!(" {}", line.line(column));
+            rows.extend(wrap(&[piece(&text, theme.base)], width, indent));
         }
         rows.push(Row::new());
     }
-    rows.extend(wrap(&[piece(" Any other key closes this.", theme.dim)], width, 0));
+    rows.extend(wrap(&[piece(&format!(" {}", text!("help-closes")), theme.dim)], width, 0));
     rows
 }

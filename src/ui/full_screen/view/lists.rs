@@ -3,6 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
+use crate::text;
 use crate::ui::full_screen::app::App;
 use crate::ui::full_screen::layout::areas;
 use crate::ui::full_screen::text::{columns, truncate};
@@ -76,7 +77,7 @@ pub(super) fn draw_people(app: &App, area: Rect, buffer: &mut Buffer) {
     let (names, known) = listed_people(app, area);
     let count = app.conversations.current().people;
     let count = count.map_or(known, |it| usize::try_from(it).unwrap_or(0));
-    let head = if count == 1 { "1 person".to_owned() } else { format!("{count} people") };
+    let head = text!("people-count", count = count);
     buffer.set_stringn(x, area.y, head, usize::from(width), theme.dim);
     let me = app.own_name();
     for (name, y) in names.iter().zip(area.y + 1..area.bottom()) {
@@ -86,7 +87,7 @@ pub(super) fn draw_people(app: &App, area: Rect, buffer: &mut Buffer) {
         buffer.set_stringn(x, y, truncate(&safe_name(name), width), usize::from(width), style);
     }
     if names.len() < known && area.height > 1 {
-        let more = format!("… {} more", known - names.len());
+        let more = text!("people-more", count = known - names.len());
         buffer.set_stringn(x, area.bottom() - 1, more, usize::from(width), theme.dim);
     }
 }

@@ -8,6 +8,7 @@ use ratatui::layout::{Position, Rect};
 
 use super::{draw_line, draw_row};
 use crate::model::Style;
+use crate::text;
 use crate::ui::full_screen::app::{App, Hit, Overlay, Progress, SearchList};
 use crate::ui::full_screen::layout::areas;
 use crate::ui::full_screen::rows::{blank, piece, push_author};
@@ -74,8 +75,8 @@ pub(super) fn draw_search(app: &App, area: Rect, buffer: &mut Buffer) {
         return;
     }
     let heading = heading(app, list);
-    let keys = "Enter shows it there · Esc closes";
-    draw_line(&heading, keys, Rect { height: 1, ..area }, buffer, app.theme.title);
+    let keys = format!("{} · {}", text!("hits-enter"), text!("hits-close"));
+    draw_line(&heading, &keys, Rect { height: 1, ..area }, buffer, app.theme.title);
     let area = list_area(area);
     let (top, _) = hits_that_fit(app);
     let mut y = area.y;
@@ -108,35 +109,31 @@ fn line_count(list: &SearchList) -> usize {
 
 /// Returns the line below the messages; `None` if there is nothing to say.
 fn last_line(list: &SearchList) -> Option<String> {
-    let hidden = match list.hidden {
-        0 => String::new(),
-        1 => " (1 is not shown: you ignore its author)".to_owned(),
-        count => format!(" ({count} are not shown: you ignore their authors)"),
+    let is_empty = list.hits.is_empty() && list.older.is_none();
+    let line = match (&list.progress, &list.older) {
+        _ if is_empty && list.hidden == 0 => return None,
+        _ if is_empty => text!("hits-only-hidden"),
+        (Progress::Searching(_), _) => return Some(text!("hits-searching-older")),
+        (_, Some(_)) => text!("hits-older"),
+        (_, None) if list.is_full => text!("hits-too-many"),
+        (_, None) if list.hidden > 0 => text!("hits-no-older"),
+        (_, None) => return None,
     };
-    if list.hits.is_empty() && list.older.is_none() {
-        return (list.hidden > 0).then(|| format!("nothing to show{hidden}"));
-    }
-    match (&list.progress, &list.older) {
-        (Progress::Searching(_), _) => Some("searching for older ones …".to_owned()),
-        (_, Some(_)) => Some(format!("older results: Enter or Page Down{hidden}")),
-        (_, None) if list.is_full => {
-            Some(format!("more are not shown: search for more words{hidden}"))
-        }
-        (_, None) if list.hidden > 0 => Some(format!("no older ones{hidden}")),
-        (_, None) => None,
-    }
+    Some(match list.hidden {
+        0 => line,
+        hidden => format!("{line} ({})", text!("hits-hidden", count = hidden)),
+    })
 }
 
 /// Returns the heading: what is searched for, and how many messages were found so far.
 fn heading(app: &App, list: &SearchList) -> String {
     let about = describe_search(&list.search, &app.zone);
-    let latest = if list.has_more() { "latest " } else { "" };
     match (&list.progress, list.hits.len()) {
-        (Progress::Refused(reason), _) => format!("not found: {reason}"),
-        (Progress::Searching(_), 0) => format!("searching{about} …"),
-        (Progress::Done, 0) if list.hidden == 0 => format!("nothing found{about}"),
-        (_, 1) => format!("1 message{about}"),
-        (_, count) => format!("{latest}{count} messages{about}"),
+        (Progress::Refused(reason), _) => text!("hits-refused", reason = reason),
+        (Progress::Searching(_), 0) => text!("hits-searching", about = about),
+        (Progress::Done, 0) if list.hidden == 0 => text!("hits-nothing", about = about),
+        (_, count) if list.has_more() => text!("hits-latest", count = count, about = about),
+        (_, count) => text!("hits-all", count = count, about = about),
     }
 }
 
@@ -173,7 +170,7 @@ fn hit_pieces(app: &App, list: &SearchList, hit: &Hit) -> Vec<Piece> {
     ];
     push_author(&mut pieces, &hit.from, hit.style, theme.name(&hit.from), theme.base);
     if hit.style == Style::REMOVED {
-        pieces.push(piece("[removed]", theme.dim));
+        pieces.push(piece(&format!("[{}]", text!("row-removed")), theme.dim));
         return pieces;
     }
     let found = list.terms.ranges_in(&hit.text);

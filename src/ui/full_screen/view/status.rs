@@ -4,6 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::model::Dialect;
+use crate::text;
 use crate::ui::full_screen::app::{App, Place};
 use crate::ui::full_screen::text::{columns, truncate};
 use crate::ui::safe_line;
@@ -17,7 +18,7 @@ pub(super) fn draw_title(app: &App, area: Rect, buffer: &mut Buffer) {
     };
     match (place, app.topic()) {
         (_, Some(topic)) => left = format!("{left}  {}", safe_line(&topic)),
-        (Place::Direct(_), None) => left.push_str("  direct messages"),
+        (Place::Direct(_), None) => left = format!("{left}  {}", text!("title-direct")),
         (Place::Start | Place::Room(_), None) => {}
     }
     draw_line(
@@ -33,34 +34,35 @@ pub(super) fn draw_title(app: &App, area: Rect, buffer: &mut Buffer) {
 pub(super) fn draw_status(app: &App, area: Rect, buffer: &mut Buffer) {
     let mut left = Vec::new();
     if app.is_leaving() {
-        left.push("leaving (Ctrl-C: at once)".to_owned());
+        left.push(text!("status-leaving"));
     }
     left.push(app.connection.describe(app.dialect(), app.now));
     match app.waiting_messages() {
         0 => {}
-        1 => left.push("1 message waiting".to_owned()),
-        count => left.push(format!("{count} messages waiting")),
+        count => left.push(text!("status-waiting", count = count)),
     }
     let conversation = app.conversations.current();
     if app.is_reading_back() {
-        let unread = conversation.unread;
-        let more = if unread == 0 { String::new() } else { format!(", {unread} new below") };
-        left.push(format!("reading back{more} (Esc: to the end)"));
+        left.push(text!("status-reading-back", unread = conversation.unread));
     }
     let elsewhere: usize =
         app.conversations.iter().map(|it| it.unread).sum::<usize>() - conversation.unread;
     if elsewhere > 0 {
-        left.push(format!("{elsewhere} unread elsewhere (Alt-A)"));
+        left.push(text!("status-elsewhere", count = elsewhere));
     }
     let mut right = Vec::new();
     if let Some(people) = conversation.people {
-        right.push(describe_people(people, app.dialect()));
+        right.push(match app.dialect() {
+            Dialect::Server => text!("people-count", count = people),
+            Dialect::Peers => text!("status-peers", count = people),
+        });
     }
     if let Some(latency) = app.connection.latency {
-        right.push(format!("{} ms", latency.as_millis()));
+        let latency = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);
+        right.push(text!("status-latency", milliseconds = latency));
     }
-    right.extend(app.connection.describe_encryption().map(str::to_owned));
-    right.push("F1 help".to_owned());
+    right.extend(app.connection.describe_encryption());
+    right.push(text!("status-help"));
     let is_up = app.connection.is_up();
     let style =
         if is_up { app.theme.selection } else { app.theme.selection.patch(app.theme.error) };
@@ -71,16 +73,6 @@ pub(super) fn draw_status(app: &App, area: Rect, buffer: &mut Buffer) {
 pub(super) fn draw_hint(app: &App, area: Rect, buffer: &mut Buffer) {
     if let Some(hint) = app.hint() {
         draw_line(&hint, "", area, buffer, app.theme.mention);
-    }
-}
-
-/// Describes how many people are in the room, or peers.
-fn describe_people(people: u32, dialect: Dialect) -> String {
-    match (people, dialect) {
-        (1, Dialect::Server) => "1 person".to_owned(),
-        (people, Dialect::Server) => format!("{people} people"),
-        (1, Dialect::Peers) => "nobody else".to_owned(),
-        (people, Dialect::Peers) => format!("{people} peers"),
     }
 }
 
