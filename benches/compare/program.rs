@@ -1,0 +1,197 @@
+//! A server under measurement, as a process: started on one core, stopped with its guard.
+
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use tempfile::TempDir;
+
+use crate::process::cpu_time;
+
+/// Longest time until a server listens.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Pause between two looks at something that is awaited.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Cores of server and generator.
+#[derive(Clone, Copy)]
+pub(crate) struct Cores {
+    /// Core of the server.
+    server: usize,
+    /// Core of the generator; the same if there is no other one.
+    generator: usize,
+}
+
+impl Cores {
+    /// Picks the first and the last core on which this process may run, and moves to the last.
+    pub(crate) fn pick() -> Self {
+        let allowed = sched_getaffinity(None).unwrap();
+        let mut cores = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core));
+        let server = cores.next().unwrap();
+        let generator = cores.next_back().unwrap_or(server);
+        run_on(generator);
+        Self { server, generator }
+    }
+
+    /// Returns true if server and generator have a core each.
+    pub(crate) const fn are_two(self) -> bool {
+        self.server != self.generator
+    }
+}
+
+/// Moves the calling thread, and what it starts from now on, to a core.
+fn run_on(core: usize) {
+    let mut cores = CpuSet::new();
+    cores.set(core);
+    sched_setaffinity(None, &cores).unwrap();
+}
+
+/// How a server tells that it listens.
+pub(crate) enum Listening<'a> {
+    /// By a line that ends with the address, behind these words.
+    Says(&'a str),
+    /// It was told the address, and accepts a connection there.
+    At(SocketAddr),
+}
+
+/// A running server. It is killed when this value is dropped, and by the kernel when this process
+/// ends in any other way.
+pub(crate) struct Program {
+    /// Its process.
+    child: Child,
+    /// Address at which clients connect.
+    pub(crate) address: SocketAddr,
+    /// Directory with its files, which is removed with it.
+    _directory: TempDir,
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Program {
+    /// Starts a program on the server's core, and waits until it listens. Its output goes into the
+    /// directory.
+    ///
+    /// # Panics
+    /// If it ends, or does not listen in time; with its output.
+    pub(crate) fn start(
+        cores: Cores,
+        program: &Path,
+        arguments: &[&str],
+        directory: TempDir,
+        listening: Listening<'_>,
+    ) -> Self {
+        let output_path = directory.path().join("output");
+        let output = File::create(&output_path).unwrap();
+        // A child inherits the core of the thread that starts it.
+        run_on(cores.server);
+        let child = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL"])
+            .arg(program)
+            .args(arguments)
+            .current_dir(directory.path())
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().unwrap())
+            .stderr(output)
+            .spawn();
+        run_on(cores.generator);
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let mut started =
+            Self { child: child.expect("setpriv is missing"), address, _directory: directory };
+        let start = Instant::now();
+        loop {
+            let text = String::from_utf8_lossy(&fs::read(&output_path).unwrap()).into_owned();
+            if let Some(address) = listening.address(&text) {
+                started.address = address;
+                return started;
+            }
+            let has_ended = started.child.try_wait().unwrap().is_some();
+            if has_ended || start.elapsed() > PATIENCE {
+                panic!("{} does not listen:\n{text}", program.display());
+            }
+            thread::sleep(PAUSE);
+        }
+    }
+
+    /// Returns the CPU time that it has used.
+    pub(crate) fn cpu_time(&self) -> Duration {
+        cpu_time(self.child.id()).max(self.cpu_time_in_ticks())
+    }
+
+    /// Returns the CPU time that it has used, rounded down to ticks of 10 ms, but including that of
+    /// threads that have ended.
+    fn cpu_time_in_ticks(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        // The name of the program, in parentheses, may have spaces.
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        let ticks = fields.split(' ').skip(11).take(2).map(|it| it.parse::<u64>().unwrap());
+        Duration::from_millis(10 * ticks.sum::<u64>())
+    }
+
+    /// Returns its memory in kilobytes.
+    pub(crate) fn memory(&self) -> Memory {
+        let path = format!("/proc/{}/smaps_rollup", self.child.id());
+        let text = fs::read_to_string(path).unwrap();
+        let value = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.trim().trim_end_matches(" kB").parse().unwrap()
+        };
+        Memory { resident: value("Rss:"), proportional: value("Pss:") }
+    }
+
+    /// Waits until it does nothing for a while: work that it has put off is done then.
+    pub(crate) fn wait_until_idle(&self) {
+        let (slice, patience) = (Duration::from_millis(100), Duration::from_secs(5));
+        let start = Instant::now();
+        while start.elapsed() < patience {
+            let before = self.cpu_time();
+            thread::sleep(slice);
+            if self.cpu_time() - before < slice / 50 {
+                return;
+            }
+        }
+    }
+}
+
+impl Listening<'_> {
+    /// Returns the address if the server listens; `output` is what it has written.
+    fn address(&self, output: &str) -> Option<SocketAddr> {
+        match self {
+            Self::Says(words) => {
+                // Only a whole line has the whole address.
+                let (lines, _) = output.rsplit_once('\n')?;
+                let (_, address) = lines.lines().find_map(|line| line.split_once(words))?;
+                address.trim().parse().ok()
+            }
+            Self::At(address) => TcpStream::connect(address).is_ok().then_some(*address),
+        }
+    }
+}
+
+/// Memory of a process in kilobytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Memory {
+    /// Resident memory, that of shared libraries included.
+    pub(crate) resident: f64,
+    /// The same, but only its part of what it shares with other processes (PSS).
+    pub(crate) proportional: f64,
+}
+
+/// Returns an address on loopback with a port that is free now, for a server that has to be told one.
+pub(crate) fn free_address() -> SocketAddr {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
+}
+
+/// Makes a directory for the files of a server, on the disk of the build.
+pub(crate) fn directory() -> TempDir {
+    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
+}
