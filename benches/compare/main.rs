@@ -6,7 +6,9 @@
 //!     [--quick] [--output DIRECTORY]
 //! ```
 //!
-//! A server that is not installed is left out. `--quick` only tries everything out.
+//! `scripts/bench` installs the other servers and runs it; `docs/performance.md` says what the rows
+//! mean and how they are measured. A server that is not installed is left out. `--quick` only tries
+//! everything out.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,6 +19,7 @@
 )]
 
 mod arguments;
+mod conditions;
 mod deliveries;
 mod files;
 mod generator;
@@ -45,13 +48,14 @@ fn main() {
     let arguments = Arguments::read();
     rlimit::increase_nofile_limit(u64::MAX).unwrap();
     let cores = Cores::pick();
+    let before = conditions::busy_share();
     let mut results = Results {
         columns: arguments.servers.iter().map(|server| column(&**server)).collect(),
         lines: Vec::new(),
         remarks: BTreeMap::new(),
         rounds: arguments.rounds,
         command: command(),
-        conditions: Vec::new(),
+        conditions: vec![conditions::machine()],
     };
     if !cores.are_two() {
         let condition = "Server and generator shared a core: the machine has no second one.";
@@ -63,6 +67,7 @@ fn main() {
         results.conditions.push(condition.to_owned());
     }
     run(&arguments, cores, &mut results);
+    results.conditions.push(conditions::disturbance(before, conditions::busy_share()));
     print!("{}", table::table(&results));
     if let Some(directory) = &arguments.output {
         files::write(&results, directory);
