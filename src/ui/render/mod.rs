@@ -454,16 +454,16 @@ impl Renderer {
     /// refused message follows below, so that the user does not lose it.
     fn render_refusal(&self, refusal: &Refusal) -> RenderedText {
         let code = ErrorCode::from_number(refusal.code);
-        let to = safe_name(&refusal.to);
+        let (to, has_target) = (safe_name(&refusal.to), !refusal.to.is_empty());
         let reason = match code {
-            Some(ErrorCode::RecipientUnknown) if !to.is_empty() => {
+            Some(ErrorCode::RecipientUnknown) if has_target => {
                 text!("refused-nobody", name = to)
             }
-            Some(ErrorCode::RecipientChanged) if !to.is_empty() => {
+            Some(ErrorCode::RecipientChanged) if has_target => {
                 text!("refused-changed", name = to)
             }
             // Most of the other reasons are about "this name" or "this room", so it is named.
-            Some(code) if code != ErrorCode::SearchInvalid && !to.is_empty() => {
+            Some(code) if code != ErrorCode::SearchInvalid && has_target => {
                 format!("{to}: {}", self.reason(refusal.code, &refusal.text))
             }
             _ => self.reason(refusal.code, &refusal.text),

@@ -270,6 +270,11 @@ fn refusals_are_rendered() {
     });
     let expected = "!! nob\u{fffd}ody: Du bist nicht in diesem Raum.\n";
     assert!(german.starts_with(expected), "{german}");
+    for (code, reason) in [(306, "Nobody has this name."), (313, "You may not do this.")] {
+        (refusal.code, refusal.to) = (code, String::new());
+        let text = shown(&mut test_renderer(), &Event::Refused(refusal.clone()));
+        assert!(text.starts_with(&format!("!! {reason}\n")), "{text}");
+    }
 }
 
 /// Search results show the query. Each message shows its date and room.

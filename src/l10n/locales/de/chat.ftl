@@ -57,8 +57,8 @@ connection-plain = nicht verschlüsselt
 connection-plain-anyway = nicht verschlüsselt, obwohl der Server TLS anbietet
 connection-verified = verschlüsselt (TLS), und der Schlüssel ist geprüft
 connection-known = verschlüsselt (TLS), mit demselben Schlüssel wie zuvor
-connection-first = verschlüsselt (TLS); diesen Schlüssel siehst du zum ersten Mal, und er wird gemerkt. Vergleiche seinen Fingerabdruck mit dem, den der Betreiber hat: { $fingerprint }
-connection-new-key = verschlüsselt (TLS); diesen Schlüssel siehst du zum ersten Mal. Vergleiche seinen Fingerabdruck mit dem, den der Betreiber hat: { $fingerprint }
+connection-first = verschlüsselt (TLS); dieser Schlüssel ist neu hier und ab jetzt bekannt. Vergleiche seinen Fingerabdruck mit dem, den dir nennt, wer den Server betreibt: { $fingerprint }
+connection-new-key = verschlüsselt (TLS); dieser Schlüssel ist neu hier. Vergleiche seinen Fingerabdruck mit dem, den dir nennt, wer den Server betreibt: { $fingerprint }
 connection-looking = suche andere
 
 ## Rooms and people
@@ -95,7 +95,7 @@ people-heard-through = zu hören über { $name }
 people-heard-through-others = nur über andere zu hören
 people-deaf = hört dich nicht
 people-changed = { $name } schreibt jetzt, ist aber nicht die Person, mit der du Direktnachrichten ausgetauscht hast, soweit der Server es weiß
-ignored-names = du blendest { $names } aus: Was von dort kommt, siehst du nicht
+ignored-names = ausgeblendet und darum nicht zu sehen: { $names }
 ignored-messages = { $count ->
     [one] 1 Nachricht siehst du nicht, weil du ausblendest, wer sie geschrieben hat
    *[other] { $count } Nachrichten siehst du nicht, weil du ausblendest, wer sie geschrieben hat
@@ -140,7 +140,7 @@ link-page = Oder öffne dort in einem Browser: { $address }
 link-page-unknown = Oder öffne dort in einem Browser die Seite des Servers, mit { $ending } hinter ihrer Adresse.
 link-no-random = Es gibt keine Zufallszahlen: { $problem }.
 link-unlink-question = /unlink --yes nimmt allen deinen anderen Geräten deinen Namen: Sie sind sofort draußen, und jedes braucht einen neuen Code, um wieder unter ihm zu kommen
-invitation-name-hint = Um sie zu benutzen, tipp /quit und starte neu mit --name { $name }.
+invitation-name-hint = Um sie zu benutzen, tippe /quit und starte neu mit --name { $name }.
 
 ## The question for another name
 
@@ -156,7 +156,7 @@ name-prompt = Name [{ $suggestion }]>
 
 refused-nobody = Niemand hier heißt „{ $name }“.
 refused-changed = { $name }: Diesen Namen hat jetzt jemand anderes. Sende es noch einmal, um dorthin zu schreiben.
-error-not_pi_chat = Hier spricht pi-chat; das war etwas anderes.
+error-not_pi_chat = Auf diesem Port spricht man pi-chat; das war etwas anderes.
 error-version_unsupported = Client und Server sind zu verschieden alt: Aktualisiere den älteren.
 error-frame_too_large = Der Client hat mehr gesendet, als der Server annimmt.
 error-malformed = Der Client hat etwas gesendet, das man nicht lesen kann.
