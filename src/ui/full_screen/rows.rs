@@ -7,6 +7,7 @@ use super::app::{App, Content, Line, MessageLine, PendingMessage, PresenceLine};
 use super::text::{Piece, Row, columns, styled, visible, wrap};
 use crate::model::Style;
 use crate::text;
+use crate::ui::local_time::date_line;
 
 /// Number of columns by which rows after the first are indented: as wide as the time.
 const INDENT: u16 = 6;
@@ -143,7 +144,7 @@ fn date_row(app: &App, index: usize, width: u16) -> Option<Row> {
     if before.and_then(|it| app.zone.date(it)) == Some(date) {
         return None;
     }
-    Some(rule(&date.strftime("%A, %Y-%m-%d").to_string(), width, app.theme.date))
+    Some(rule(&date_line(date), width, app.theme.date))
 }
 
 /// Describes who came and left.
