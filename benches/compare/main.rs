@@ -31,7 +31,9 @@ mod program;
 mod results;
 mod rows;
 mod servers;
+mod signals;
 mod table;
+mod targets;
 mod text;
 
 use std::collections::BTreeMap;
@@ -46,6 +48,7 @@ fn main() {
         run_relay();
     }
     let arguments = Arguments::read();
+    signals::watch();
     rlimit::increase_nofile_limit(u64::MAX).unwrap();
     let cores = Cores::pick();
     let before = conditions::busy_share();

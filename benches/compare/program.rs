@@ -11,12 +11,16 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tempfile::TempDir;
 
 use crate::process::cpu_time;
+use crate::signals;
 
 /// Longest time until a server listens.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Pause between two looks at something that is awaited.
 const PAUSE: Duration = Duration::from_millis(5);
+
+/// Name of the file with the output of a server.
+const OUTPUT: &str = "output";
 
 /// Cores of server and generator.
 #[derive(Clone, Copy)]
@@ -59,20 +63,21 @@ pub(crate) enum Listening<'a> {
     At(SocketAddr),
 }
 
-/// A running server. It is killed when this value is dropped, and by the kernel when this process
-/// ends in any other way.
+/// A running server. It is killed when this value is dropped, by [`signals`] when a signal ends this
+/// process, and by the kernel when it ends in any other way.
 pub(crate) struct Program {
     /// Its process.
     child: Child,
     /// Address at which clients connect.
     pub(crate) address: SocketAddr,
     /// Directory with its files, which is removed with it.
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Drop for Program {
     fn drop(&mut self) {
         let _ = self.child.kill();
+        signals::note_stopped();
         let _ = self.child.wait();
     }
 }
@@ -90,7 +95,7 @@ impl Program {
         directory: TempDir,
         listening: Listening<'_>,
     ) -> Self {
-        let output_path = directory.path().join("output");
+        let output_path = directory.path().join(OUTPUT);
         let output = File::create(&output_path).unwrap();
         // A child inherits the core of the thread that starts it.
         run_on(cores.server);
@@ -104,9 +109,10 @@ impl Program {
             .stderr(output)
             .spawn();
         run_on(cores.generator);
+        let child = child.expect("setpriv is missing");
+        signals::note_started(child.id(), directory.path());
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let mut started =
-            Self { child: child.expect("setpriv is missing"), address, _directory: directory };
+        let mut started = Self { child, address, directory };
         let start = Instant::now();
         loop {
             let text = String::from_utf8_lossy(&fs::read(&output_path).unwrap()).into_owned();
@@ -123,6 +129,9 @@ impl Program {
     }
 
     /// Returns the CPU time that it has used.
+    ///
+    /// # Panics
+    /// If it has ended; with its output.
     pub(crate) fn cpu_time(&self) -> Duration {
         cpu_time(self.child.id()).max(self.cpu_time_in_ticks())
     }
@@ -133,6 +142,10 @@ impl Program {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
         // The name of the program, in parentheses, may have spaces.
         let (_, fields) = stat.rsplit_once(") ").unwrap();
+        if fields.starts_with('Z') {
+            let output = fs::read(self.directory.path().join(OUTPUT)).unwrap();
+            panic!("the server has ended:\n{}", String::from_utf8_lossy(&output));
+        }
         let ticks = fields.split(' ').skip(11).take(2).map(|it| it.parse::<u64>().unwrap());
         Duration::from_millis(10 * ticks.sum::<u64>())
     }

@@ -4,11 +4,12 @@ use std::fmt::Write;
 
 use crate::measure::Metric;
 use crate::results::{Kind, Line, Results};
+use crate::targets::targets;
 
 /// Name of the bare relay, with which everything is compared.
 const RELAY: &str = "relay";
 
-/// Returns the table, and what has to be said about it.
+/// Returns the table, what has to be said about it, and how far the targets are met.
 pub(crate) fn table(results: &Results) -> String {
     let mut text = String::new();
     let columns = results.measured_columns();
@@ -34,6 +35,10 @@ pub(crate) fn table(results: &Results) -> String {
     text.push('\n');
     for note in notes(results) {
         writeln!(text, "- {note}").unwrap();
+    }
+    let targets = targets(results);
+    if !targets.is_empty() {
+        write!(text, "\nTargets:\n\n{targets}").unwrap();
     }
     text
 }
@@ -108,11 +113,14 @@ pub(crate) fn number(figure: f64) -> String {
 
 /// Returns what has to be said about the table.
 pub(crate) fn notes(results: &Results) -> Vec<String> {
+    let rounds = match results.rounds {
+        1 => "One round".to_owned(),
+        count => format!("Medians of {count} rounds"),
+    };
     let mut notes = vec![format!(
-        "Medians of {} rounds. In parentheses: the ratio to the relay. In the last columns: that of `chat`, with \
+        "{rounds}. In parentheses: the ratio to the relay. In the last columns: that of `chat`, with \
          its log in memory, to the best server that people use and that stores nothing; then that of \
-         `chat-relaxed` to `jetstream`, and what a message costs `chat-relaxed` more than `chat`.",
-        results.rounds
+         `chat-relaxed` to `jetstream`, and what a message costs `chat-relaxed` more than `chat`."
     )];
     notes.extend(results.conditions.iter().cloned());
     for column in &results.columns {

@@ -1,0 +1,109 @@
+//! The targets of `chat-server`, each as a ratio to another server in the same run or as a bound.
+
+use std::fmt::Write;
+
+use crate::measure::Metric;
+use crate::results::{Line, Results};
+use crate::table::{number, unit};
+
+/// A target for some lines of the table.
+struct Target {
+    /// What it demands.
+    title: &'static str,
+    /// Returns the figure and what it must not exceed; `None` if the line is not concerned, or was not
+    /// measured.
+    compare: fn(&Results, &Line) -> Option<(f64, f64)>,
+}
+
+/// All targets.
+const TARGETS: &[Target] = &[
+    Target {
+        title: "chat is not above the best server that people use",
+        compare: |results, line| {
+            let is_concerned = line.metric != Metric::Slowdown;
+            let (_, best) = results.best(line, false).filter(|_| is_concerned)?;
+            Some((line.median("chat")?, best))
+        },
+    },
+    Target {
+        title: "chat is at most 1.3 × relay in rooms of 1,000 and of 100",
+        compare: |_, line| {
+            let is_concerned = ["room-1000", "room-100"].contains(&line.row);
+            let bound = 1.3 * line.median("relay").filter(|_| is_concerned)?;
+            Some((line.median("chat")?, bound))
+        },
+    },
+    Target {
+        title: "chat-relaxed takes at most 5 µs more for a message than chat",
+        compare: |_, line| {
+            let memory = line.median("chat").filter(|_| line.metric == Metric::Cpu)?;
+            Some((line.median("chat-relaxed")?, memory + 5.0 / line.people as f64))
+        },
+    },
+    Target {
+        title: "chat-relaxed takes at most 0.5 × the CPU time of jetstream",
+        compare: |_, line| {
+            let bound = 0.5 * line.median("jetstream").filter(|_| line.metric == Metric::Cpu)?;
+            Some((line.median("chat-relaxed")?, bound))
+        },
+    },
+    Target {
+        title: "a connection takes chat at most 2 kB",
+        compare: |_, line| {
+            let figure = line.median("chat").filter(|_| line.metric == Metric::Connection)?;
+            Some((figure, 2.0))
+        },
+    },
+    Target {
+        title: "p50 of chat is at most 1.25 × relay",
+        compare: |_, line| {
+            let bound = 1.25 * line.median("relay").filter(|_| line.metric == Metric::Median)?;
+            Some((line.median("chat")?, bound))
+        },
+    },
+    Target {
+        title: "p50 of chat-relaxed is at most 1.25 × relay",
+        compare: |_, line| {
+            let bound = 1.25 * line.median("relay").filter(|_| line.metric == Metric::Median)?;
+            Some((line.median("chat-relaxed")?, bound))
+        },
+    },
+    Target {
+        title: "p99 of chat-relaxed is not above the best server that people use",
+        compare: |results, line| {
+            let is_concerned = line.metric == Metric::Percentile99;
+            let (_, best) = results.best(line, false).filter(|_| is_concerned)?;
+            Some((line.median("chat-relaxed")?, best))
+        },
+    },
+];
+
+/// Returns a list in Markdown: each target that something was measured for, and where it is missed.
+pub(crate) fn targets(results: &Results) -> String {
+    let mut text = String::new();
+    for Target { title, compare } in TARGETS {
+        let compared: Vec<(&Line, f64, f64)> = results
+            .lines
+            .iter()
+            .filter_map(|line| compare(results, line).map(|(figure, most)| (line, figure, most)))
+            .collect();
+        if compared.is_empty() {
+            continue;
+        }
+        let missed: Vec<String> = compared
+            .iter()
+            .filter(|(_, figure, most)| figure > most)
+            .map(|(line, figure, most)| {
+                let (row, unit) = (line.row, unit(line.metric));
+                format!("{row} ({unit}: {}, at most {})", number(*figure), number(*most))
+            })
+            .collect();
+        let met = compared.len() - missed.len();
+        write!(text, "- {title}: met in {met} of {}", compared.len()).unwrap();
+        if !missed.is_empty() {
+            write!(text, "; missed in {}", missed.join(", ")).unwrap();
+        }
+        text.push_str(".\n");
+    }
+    text
+}
