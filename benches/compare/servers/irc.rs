@@ -74,7 +74,9 @@ impl Server for Irc {
         match self {
             // It lets everybody in who waits once a second.
             Self::InspIrcd => 500,
-            Self::NgIrcd => 1,
+            // It looks at all connections whenever one has something to say, but keeps only ten
+            // waiting that are new.
+            Self::NgIrcd => 8,
         }
     }
 
