@@ -10,7 +10,7 @@ const WATCHED: Duration = Duration::from_secs(2);
 /// Share of the CPU time above which other programs disturb.
 const BUSY: f64 = 0.05;
 
-/// Returns the processor, the number of cores and the kernel.
+/// Returns the processor, the number of cores and the version of the kernel.
 pub(crate) fn machine() -> String {
     let processor = fs::read_to_string("/proc/cpuinfo").unwrap();
     let model = processor.lines().find_map(|line| {
@@ -23,7 +23,7 @@ pub(crate) fn machine() -> String {
         "Machine: {} with {cores} cores, {}, Linux {}.",
         model.unwrap_or("unknown processor"),
         std::env::consts::ARCH,
-        kernel.trim()
+        kernel.trim().split('-').next().unwrap_or_default()
     )
 }
 

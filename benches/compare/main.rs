@@ -110,8 +110,12 @@ fn column(server: &dyn Server) -> Column {
     Column { name: server.name(), version: server.version(), kind, has_disk: server.has_disk() }
 }
 
-/// Returns the command that makes the same report.
+/// Returns the command that measures the same, without the directory of the report.
 fn command() -> String {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|it| it != "--bench").collect();
+    let mut arguments: Vec<String> =
+        std::env::args().skip(1).filter(|it| it != "--bench").collect();
+    if let Some(at) = arguments.iter().position(|it| it == "--output") {
+        arguments.drain(at..(at + 2).min(arguments.len()));
+    }
     ["cargo bench --bench compare --", &arguments.join(" ")].join(" ").trim().to_owned()
 }
