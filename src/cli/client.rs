@@ -177,11 +177,11 @@ pub fn command() -> clap::Command {
 /// code.
 #[must_use]
 pub fn run() -> ExitCode {
-    frontend::set_language();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(message) => return print_clap_message(&message),
     };
+    frontend::set_language(cli.is_for_programs());
     let outcome = match cli.action {
         Some(Action::Send(send)) => send_message(*send),
         Some(Action::Discover(command)) => discover::run(&command),
@@ -193,6 +193,17 @@ pub fn run() -> ExitCode {
         Err((code, error)) => {
             print_error(&error);
             code.into()
+        }
+    }
+}
+
+impl Cli {
+    /// Returns true if programs read the output, as JSON.
+    const fn is_for_programs(&self) -> bool {
+        match &self.action {
+            Some(Action::Discover(discover)) => discover.json,
+            Some(Action::Send(_) | Action::Forget(_)) => false,
+            None => self.chat.json,
         }
     }
 }

@@ -34,7 +34,7 @@ no server was found on this network. Is chat-server running, and are both machin
 pub(super) struct DiscoverArgs {
     /// Print JSON, one object per line (docs/json.md)
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     /// Look for this long
     #[arg(long, value_name = "SECONDS", default_value_t = 3)]
     wait: u16,

@@ -26,9 +26,13 @@ const TERMINAL_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Sets the language of what people read: that of the locale, which the environment variables
 /// `LANGUAGE`, `LC_ALL`, `LC_MESSAGES` and `LANG` name, in this order; on Windows and macOS that of
-/// the system. Call it first.
-pub(super) fn set_language() {
-    l10n::set_language(Language::choose(sys_locale::get_locales()));
+/// the system. If `is_for_programs` is true, it is English: programs read the output (`--json`), or
+/// it goes to a log (`--headless`). Call it once, before anything is told to the user.
+pub(super) fn set_language(is_for_programs: bool) {
+    l10n::set_language(match is_for_programs {
+        true => Language::English,
+        false => Language::choose(sys_locale::get_locales()),
+    });
 }
 
 /// Creates the bounded queue of requests from the input thread to the driver.

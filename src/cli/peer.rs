@@ -154,12 +154,12 @@ pub fn command() -> clap::Command {
 /// passes its error to systemd as the status. Returns the exit code.
 #[must_use]
 pub fn run() -> ExitCode {
-    frontend::set_language();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(message) => return print_clap_message(&message),
     };
     let is_service = cli.chat.headless;
+    frontend::set_language(is_service || cli.chat.json);
     let outcome = match cli.action {
         Some(Action::Doctor(common)) => run_doctor(&common),
         None => run_chat(&cli.chat),

@@ -34,14 +34,14 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// Maximum length of a message that a server sends by WebSocket, in bytes.
 const MAX_MESSAGE: usize = 1 << 20;
 
-/// Returns a command for one of our programs, given by its path, with an empty environment. The
-/// environment variable PI_CHAT_RUNNER may hold a program, with arguments, that runs it, such as
+/// Returns a command for one of our programs, given by its path. Its environment has only the
+/// locale, in which it speaks English, whoever runs the tests. The environment variable PI_CHAT_RUNNER may hold a program, with arguments, that runs it, such as
 /// the emulator of `scripts/test arm`.
 pub(crate) fn isolated_command(program: &str) -> Command {
     let runner = env::var("PI_CHAT_RUNNER").unwrap_or_default();
     let mut words = runner.split_whitespace().chain([program]);
     let mut command = Command::new(words.next().unwrap());
-    command.args(words).env_clear();
+    command.args(words).env_clear().env("LANG", "C.UTF-8");
     command
 }
 

@@ -44,6 +44,11 @@ pub(crate) fn python_example_with_module(module: &str, file: &str) -> Command {
 fn example_command(interpreter: &Path, file: &str) -> Command {
     let mut command = Command::new(interpreter);
     command.args(["-B", "-E", "-X", "utf8"]);
+    // The programs that it starts speak English, whoever runs the tests.
+    for variable in ["LANGUAGE", "LC_ALL", "LC_MESSAGES"] {
+        command.env_remove(variable);
+    }
+    command.env("LANG", "C.UTF-8");
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(file));
     command
 }

@@ -180,8 +180,8 @@ impl Terminal {
     }
 
     /// Starts a program on a terminal of this size. The command's environment must be of its own
-    /// (`env_clear`). Unless it says something else, the terminal is a usual one (`TERM`) and the
-    /// time zone is UTC.
+    /// (`env_clear`). Unless it says something else, the terminal is a usual one (`TERM`), the time
+    /// zone is UTC, and the language is English.
     pub(crate) fn with_size(command: &Command, columns: u16, rows: u16) -> Self {
         Self::start_with(command, columns, rows, |_| {})
     }
@@ -205,6 +205,7 @@ impl Terminal {
         // `setsid` makes the terminal the controlling one, and then is the program.
         let mut on_terminal = Command::new("setsid");
         on_terminal.env_clear().env("TERM", "xterm-256color").env("TZ", "UTC");
+        on_terminal.env("LANG", "C.UTF-8");
         on_terminal.arg("--ctty").arg(command.get_program()).args(command.get_args());
         for (name, value) in command.get_envs() {
             if let Some(value) = value {
