@@ -21,8 +21,8 @@ use super::discover::{self, DiscoverArgs};
 use super::exit::{Failure, os_failure, usage_failure};
 use super::first_questions::{self, name_default};
 use super::frontend::{self, RememberingScreen};
+use super::print_clap_message;
 use super::signals::termination_signal;
-use super::{print_clap_message, print_error};
 use crate::client::{Destination, Setup, UserKey, WrongKey, run as drive};
 use crate::config::client::{Config, PartialConfig, split_rooms};
 use crate::config::remembered_name::RememberedName;
@@ -31,10 +31,11 @@ use crate::config::user::{default_username, state_directory};
 use crate::link::{EndReason, Settings};
 use crate::model::Request;
 use crate::os::random_bytes;
-use crate::tls::{Fingerprint, FingerprintDigits, SaidFingerprint, ServerLink};
+use crate::text;
+use crate::tls::{Fingerprint, FingerprintDigits, LinkError, SaidFingerprint, ServerLink};
 use crate::ui::full_screen::SettingsFile;
 use crate::ui::full_screen::start::{Entered, Questions, ServerChoice, ServerQuestion};
-use crate::ui::{Screen, SharedViewState};
+use crate::ui::{Screen, SharedViewState, key_error_text, link_error_text, safe_line};
 
 /// Chat on a pi-chat server.
 ///
@@ -191,7 +192,7 @@ pub fn run() -> ExitCode {
     match outcome {
         Ok(code) => code.into(),
         Err((code, error)) => {
-            print_error(&error);
+            frontend::print_error(&error);
             code.into()
         }
     }
@@ -294,7 +295,7 @@ impl CommonArgs {
             }
             None => {}
         }
-        let missing = || os_failure(anyhow!("the server is no longer there"));
+        let missing = || os_failure(anyhow!(text!("chosen-server-gone")));
         let config = self.complete(partial, || destination.ok_or_else(missing))?;
         let config = Config { is_default_name: is_default_name && !is_named, ..config };
         let at_join = remembered.zip(chosen).map(|(file, server)| -> Box<dyn FnOnce()> {
@@ -367,9 +368,10 @@ struct InWindow {
 /// Returns why a text cannot be the address of a server; nothing if it can.
 fn check_address(text: &str) -> Result<(), String> {
     let parsed = text.parse::<ServerLink>();
-    parsed
-        .map(|_| ())
-        .map_err(|it| format!("“{text}” is no server in the list, nor an address: {it}."))
+    let refuse = |error: LinkError| {
+        text!("no-such-server", text = safe_line(text), reason = link_error_text(&error))
+    };
+    parsed.map(|_| ()).map_err(refuse)
 }
 
 /// Returns the fingerprint that the user has said: that of a link, or the one of the flag.
@@ -382,9 +384,7 @@ fn said_fingerprint(
 ) -> Result<Option<SaidFingerprint>> {
     match (linked, digits) {
         (Some(whole), Some(digits)) if whole.digits() != digits => {
-            bail!(
-                "the fingerprint after --fingerprint and the one in the link differ: ask the server's owner which is right"
-            )
+            bail!(text!("fingerprints-differ"))
         }
         (Some(whole), _) => Ok(Some(SaidFingerprint::Whole(whole))),
         (None, digits) => Ok(digits.map(SaidFingerprint::Digits)),
@@ -411,12 +411,8 @@ fn user_key(config: &Config, common: &CommonArgs) -> Result<UserKey> {
     let Some(directory) = state_directory().filter(|_| !config.no_key) else {
         return Ok(UserKey::none());
     };
-    UserKey::load(&directory, !common.fresh).map_err(|error| {
-        anyhow!(
-            "{:#}. (Names that were claimed with the old key need that key; to go on without a key, use --no-key.)",
-            anyhow!(error)
-        )
-    })
+    UserKey::load(&directory, !common.fresh)
+        .map_err(|error| anyhow!(text!("key-unusable", reason = key_error_text(&error))))
 }
 
 /// Builds the setup of the client's driver, without an ignore list. With `--fresh`, no earlier
@@ -430,7 +426,7 @@ fn driver_setup(
     ui_mode: UiMode,
     can_ask_name: bool,
 ) -> Result<Setup> {
-    let seed = random_bytes::<8>().context("the system's random source does not work")?;
+    let seed = random_bytes::<8>().with_context(|| text!("no-random-source"))?;
     let settings = Settings {
         username: config.name.clone(),
         rooms: config.rooms.clone(),

@@ -19,15 +19,12 @@ use crate::client::discovery::{self, DiscoveredServer};
 use crate::client::{Destination, is_key_known};
 use crate::config::user::state_directory;
 use crate::model::NameKey;
+use crate::text;
 use crate::ui::full_screen::start::{Lock, Offer, StartInput};
 use crate::ui::{escape_dangerous, safe_line};
 
 /// Maximum time of one search for servers if none is named.
 const DISCOVERY_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// Error text with advice, used if no server is found.
-const NOT_FOUND_HELP: &str = "\
-no server was found on this network. Is chat-server running, and are both machines on the same network (a guest Wi-Fi often keeps them apart)? If it runs somewhere else, say where, as in “chat-client raspberrypi.local”, or set PI_CHAT_SERVER, or 'server' in client.toml";
 
 /// Flags of `discover`.
 #[derive(Args)]
@@ -47,7 +44,7 @@ pub(super) struct DiscoverArgs {
 /// No server was found, the network cannot be queried, or the output cannot be written.
 pub(super) fn run(command: &DiscoverArgs) -> Result<u8, Failure> {
     let found = discovery::discover_all(Duration::from_secs(command.wait.into()));
-    let found = found.context("cannot look for servers").map_err(os_failure)?;
+    let found = found.with_context(|| text!("discover-failed")).map_err(os_failure)?;
     let mut lines = String::new();
     for server in &found {
         let line = if command.json {
@@ -58,8 +55,15 @@ pub(super) fn run(command: &DiscoverArgs) -> Result<u8, Failure> {
         lines.push_str(&line);
         lines.push('\n');
     }
-    stdout().write_all(lines.as_bytes()).context("cannot write the list").map_err(os_failure)?;
-    if found.is_empty() { Err((exit::UNAVAILABLE, anyhow!(NOT_FOUND_HELP))) } else { Ok(0) }
+    stdout()
+        .write_all(lines.as_bytes())
+        .with_context(|| text!("discover-not-written"))
+        .map_err(os_failure)?;
+    if found.is_empty() {
+        Err((exit::UNAVAILABLE, anyhow!(text!("discover-not-found"))))
+    } else {
+        Ok(0)
+    }
 }
 
 /// Chooses a server on the local network. If only one is found, takes it. If several are found and
@@ -72,22 +76,20 @@ pub(super) fn run(command: &DiscoverArgs) -> Result<u8, Failure> {
 pub(super) fn choose_server(can_ask: bool, is_patient: bool) -> Result<Destination, Failure> {
     let mut found = discover_servers()?;
     if found.is_empty() && is_patient {
-        print_notice("no server was found on this network yet; still looking");
+        print_notice(&text!("discover-still-looking"));
         while found.is_empty() {
             found = discover_servers()?;
         }
     }
     match found.as_slice() {
-        [] => Err((exit::UNAVAILABLE, anyhow!(NOT_FOUND_HELP))),
+        [] => Err((exit::UNAVAILABLE, anyhow!(text!("discover-not-found")))),
         [only] => {
-            print_notice(&format!("found {}", describe(only)));
+            print_notice(&text!("discover-found", server = describe(only)));
             Ok(only.destination())
         }
         several if can_ask => prompt_for_server(several),
         several => {
-            let mut text =
-                "several servers were found on this network. Name the one that you want:"
-                    .to_owned();
+            let mut text = text!("discover-several");
             for server in several {
                 // Writing to a string does not fail.
                 let _ = write!(text, "\n  {}", describe(server));
@@ -159,7 +161,7 @@ fn to_offer(server: &DiscoveredServer, destination: &Destination, state: Option<
 /// The network cannot be queried.
 fn discover_servers() -> Result<Vec<DiscoveredServer>, Failure> {
     discovery::discover_some(DISCOVERY_TIMEOUT)
-        .context("cannot look for servers")
+        .with_context(|| text!("discover-failed"))
         .map_err(os_failure)
 }
 
@@ -176,20 +178,25 @@ fn print_notice(line: &str) {
 /// The terminal cannot be used, or its input ends.
 fn prompt_for_server(several: &[DiscoveredServer]) -> Result<Destination, Failure> {
     let mut screen = stdout();
-    let mut question = "Servers on this network:\n".to_owned();
+    let mut question = text!("discover-list") + "\n";
     for (number, server) in (1..).zip(several) {
         // Writing to a string does not fail.
         let _ = writeln!(question, "{number:3}  {}", describe(server));
     }
     loop {
-        let asked =
-            write!(screen, "{question}Which one? Type its name, or 1 to {}: ", several.len());
-        asked.and_then(|()| screen.flush()).context("cannot ask").map_err(os_failure)?;
+        let prompt = text!("discover-which", count = several.len());
+        let asked = write!(screen, "{question}{prompt} ");
+        asked
+            .and_then(|()| screen.flush())
+            .with_context(|| text!("cannot-ask"))
+            .map_err(os_failure)?;
         let mut line = String::new();
-        let count =
-            stdin().read_line(&mut line).context("cannot read the answer").map_err(os_failure)?;
+        let count = stdin()
+            .read_line(&mut line)
+            .with_context(|| text!("answer-unreadable"))
+            .map_err(os_failure)?;
         if count == 0 {
-            return Err(usage_failure(anyhow!("no server was chosen")));
+            return Err(usage_failure(anyhow!(text!("discover-none-chosen"))));
         }
         if let Some(server) = find_choice(several, line.trim()) {
             return Ok(server.destination());
@@ -218,13 +225,19 @@ fn find_choice<'a>(several: &'a [DiscoveredServer], answer: &str) -> Option<&'a 
 /// characters that are dangerous to a terminal are replaced.
 fn describe(server: &DiscoveredServer) -> String {
     let addresses: Vec<String> = server.addresses.iter().map(ToString::to_string).collect();
-    let mut text = format!("{} at {} ({}", server.name, addresses.join(", "), server.host);
-    if !server.version.is_empty() {
-        // Writing to a string does not fail.
-        let _ = write!(text, ", version {}", server.version);
+    let (name, host) = (safe_line(&server.name), safe_line(&server.host));
+    let addresses = addresses.join(", ");
+    if server.version.is_empty() {
+        return text!("discover-server", name = name, addresses = addresses, host = host);
     }
-    text.push(')');
-    safe_line(&text)
+    let version = safe_line(&server.version);
+    text!(
+        "discover-server-version",
+        name = name,
+        addresses = addresses,
+        host = host,
+        version = version
+    )
 }
 
 /// Converts a discovered server to a JSON object (docs/json.md). Its texts may contain characters

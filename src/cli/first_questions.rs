@@ -10,10 +10,12 @@ use super::exit::{Failure, os_failure};
 use super::frontend::build_runtime;
 use super::signals::termination_signal;
 use crate::model::Username;
+use crate::text;
 use crate::ui::full_screen::start::{
     self, Answers, Entered, NameDefault, Outcome, Questions, StartInput,
 };
 use crate::ui::full_screen::{SettingsFile, color_scheme};
+use crate::ui::impossible_name_text;
 
 /// Asks the questions on the full screen. `inputs` and `queue`: both ends of the queue for what
 /// happens meanwhile. Returns the answers, and a guard to keep until the chat has ended; `None` if
@@ -42,7 +44,7 @@ pub(super) fn ask(
         });
     });
     let ended = start::ask(questions, color_scheme(&settings.load()), queue)
-        .context("cannot use this terminal (try --plain)")
+        .with_context(|| text!("terminal-unusable"))
         .map_err(os_failure)?;
     Ok(match ended {
         (Outcome::Answered(answers), entered) => Some((answers, entered)),
@@ -54,6 +56,6 @@ pub(super) fn ask(
 pub(super) fn name_default(default: &str, wrong: Option<&str>) -> NameDefault {
     let name = Username::from_text(wrong.unwrap_or(default));
     let error = wrong.and_then(|it| Username::new(it).err().map(|error| (it, error)));
-    let problem = error.map(|(it, error)| format!("{it}: This cannot be a name: {error}."));
+    let problem = error.map(|(it, error)| format!("{it}: {}", impossible_name_text(error)));
     NameDefault { name, problem }
 }

@@ -15,6 +15,7 @@ use crate::config::remembered_name::RememberedName;
 use crate::config::user::state_directory;
 use crate::l10n::{self, Language};
 use crate::model::{Event, NameKey, Request};
+use crate::text;
 use crate::ui::full_screen::{self, FullScreen, SettingsFile};
 use crate::ui::{JsonScreen, PlainScreen, Screen, SharedViewState, read_json, read_plain};
 
@@ -35,6 +36,12 @@ pub(super) fn set_language(is_for_programs: bool) {
     });
 }
 
+/// Prints an error on standard error, followed by its causes.
+pub(super) fn print_error(error: &anyhow::Error) {
+    // The stream may be closed. The exit code reports the failure too.
+    let _ = writeln!(stderr(), "{}", text!("program-error", text = format!("{error:#}")));
+}
+
 /// Creates the bounded queue of requests from the input thread to the driver.
 pub(super) fn request_queue() -> (Sender<Request>, Receiver<Request>) {
     mpsc::channel(REQUEST_QUEUE_LENGTH)
@@ -53,14 +60,14 @@ pub(super) fn is_interactive() -> bool {
 /// Elsewhere the programs read and print plain lines; a user at a terminal is told why.
 pub(super) fn has_full_screen() -> bool {
     let reason = match (stdin().is_terminal(), stdout().is_terminal()) {
-        (true, true) if is_dumb_terminal() => "this terminal cannot show a full screen",
+        (true, true) if is_dumb_terminal() => text!("plain-because-terminal"),
         (true, true) => return true,
-        (true, false) => "the output is not a terminal",
-        (false, true) => "the input is not a terminal",
+        (true, false) => text!("plain-because-output"),
+        (false, true) => text!("plain-because-input"),
         (false, false) => return false,
     };
     // The stream may be closed.
-    let _ = writeln!(stderr(), "-- plain lines: {reason}");
+    let _ = writeln!(stderr(), "-- {reason}");
     false
 }
 
@@ -82,7 +89,7 @@ pub(super) fn open_full_screen(
     settings: SettingsFile,
 ) -> Result<FullScreen, Failure> {
     full_screen::open(view_state, requests, TERMINAL_PATIENCE, settings)
-        .context("cannot use this terminal (try --plain)")
+        .with_context(|| text!("terminal-unusable"))
         .map_err(os_failure)
 }
 
@@ -216,5 +223,5 @@ pub(super) fn exit_code_and_text(outcome: Result<u8, Failure>) -> (u8, String) {
 /// # Errors
 /// The operating system refuses its resources.
 pub(super) fn build_runtime() -> Result<Runtime> {
-    Builder::new_current_thread().enable_all().build().context("cannot start")
+    Builder::new_current_thread().enable_all().build().with_context(|| text!("cannot-start"))
 }

@@ -205,7 +205,7 @@ impl CommonArgs {
 fn open_ignore_list(ignore_list: &SharedIgnoreList) -> Option<Event> {
     let file = state_directory().map(|it| IgnoreFile::new(it.join("peer.ignored.json"), None));
     let error = ignore_list.open(file).err()?;
-    Some(Event::Problem { code: 0, text: ignore_problem_text(&error) })
+    Some(Event::Problem { code: 0, text: ignore_problem_text(&error).into() })
 }
 
 /// Shows the event of [`open_ignore_list`], if there is one.

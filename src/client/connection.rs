@@ -20,7 +20,9 @@ use super::stream::Stream;
 use super::trust::{Expectation, KnownServers, WrongFingerprint};
 use crate::model::limits::DEFAULT_TLS_PORT;
 use crate::model::{HostAddress, Scheme, is_service_instance};
+use crate::text;
 use crate::tls::SaidFingerprint;
+use crate::ui::{disk_error_text, safe_line};
 use crate::wire::FrameReader;
 use crate::wire::tcp::{ClientFrame, Hello, feature};
 
@@ -234,9 +236,10 @@ async fn resolve_host(address: &HostAddress) -> Result<Vec<SocketAddr>, String> 
     match timeout(LOOKUP_TIMEOUT, lookup_host((host.as_str(), address.port))).await {
         Ok(Ok(found)) => Ok(found.collect()),
         Ok(Err(error)) => {
-            Err(format!("There is no host called {host}: {error}. Check the spelling."))
+            let (host, reason) = (safe_line(host), error.to_string());
+            Err(text!("no-such-host", host = host, reason = reason))
         }
-        Err(_) => Err(format!("Looking up the name {host} took too long.")),
+        Err(_) => Err(text!("lookup-too-long", host = safe_line(host))),
     }
 }
 
@@ -244,15 +247,16 @@ async fn resolve_host(address: &HostAddress) -> Result<Vec<SocketAddr>, String> 
 /// may have changed. The error is text for the user.
 async fn rediscover_server(server: &Destination) -> Result<DiscoveredServer, String> {
     let sought = server.clone();
+    let name = || safe_line(&server.to_string());
+    let failed =
+        |reason: String| Err(text!("rediscovery-failed", server = name(), reason = reason));
     let found = spawn_blocking(move || discovery::rediscover(&sought, LOOKUP_TIMEOUT)).await;
     match found {
         Ok(Ok(Rediscovery::Found(found))) => Ok(found),
-        Ok(Ok(Rediscovery::Replaced)) => Err(format!(
-            "{server} is no longer on this network, and another server has its name now. To connect to that one, start again."
-        )),
-        Ok(Ok(Rediscovery::NotFound)) => Err(format!("{server} was not found on this network.")),
-        Ok(Err(error)) => Err(format!("Cannot look for {server}: {error}.")),
-        Err(error) => Err(format!("Cannot look for {server}: {error}.")),
+        Ok(Ok(Rediscovery::Replaced)) => Err(text!("server-replaced", server = name())),
+        Ok(Ok(Rediscovery::NotFound)) => Err(text!("server-not-found", server = name())),
+        Ok(Err(error)) => failed(error.to_string()),
+        Err(error) => failed(error.to_string()),
     }
 }
 
@@ -286,8 +290,9 @@ async fn connect(
         Err(failures) => Err(match wrong_fingerprint(&failures) {
             Some(wrong) => ConnectError::WrongKey(describe_wrong_fingerprint(&server, wrong)),
             None => {
-                let why = describe_failures(&server.to_string(), &failures);
-                format!("Cannot connect to {server}: {why}.").into()
+                let server = server.to_string();
+                let reason = describe_failures(&server, &failures);
+                text!("cannot-connect", server = safe_line(&server), reason = reason).into()
             }
         }),
     }
@@ -329,7 +334,11 @@ fn expectation_of(
 ) -> Result<Expectation, String> {
     let key = server.trust_key();
     let kept = key.map(|key| known.load(&key)).transpose();
-    let kept = kept.map_err(|error| format!("Cannot connect to {server}: {error}."))?;
+    let kept = kept.map_err(|error| {
+        let server = safe_line(&server.to_string());
+        let reason = disk_error_text(&error.path, &error.source);
+        text!("cannot-connect", server = server, reason = reason)
+    })?;
     Ok(Expectation { kept: kept.flatten(), said })
 }
 
@@ -381,29 +390,18 @@ async fn route_to_host(
 
 /// Describes for users that a server must have TLS and does not offer it.
 fn describe_missing_tls(server: &Destination) -> String {
-    format!(
-        "Cannot connect to {server}: the connection must be encrypted (TLS), but the server offers no encryption now. Somebody may be in between. To connect without encryption all the same, write chat:// before the address."
-    )
+    text!("tls-missing", server = safe_line(&server.to_string()))
 }
 
 /// Describes for users that a server has another fingerprint than it should have, and what to do.
 fn describe_wrong_fingerprint(server: &Destination, wrong: &WrongFingerprint) -> String {
     let WrongFingerprint { expected, found, is_kept } = wrong;
-    let (how, way_out) = match is_kept {
-        true => (
-            "had",
-            format!(
-                " If its owner reads this new fingerprint out to you, start with --fingerprint \
-                 \"{found}\"."
-            ),
-        ),
-        false => ("should have", String::new()),
-    };
-    format!(
-        "THE KEY OF {server} IS NOT THE ONE THAT IT {}. Somebody may be in between; nothing was \
-         sent. Its fingerprint is {found}, and it {how} {expected}.{way_out}",
-        how.to_uppercase()
-    )
+    let (server, found) = (safe_line(&server.to_string()), found.to_string());
+    let expected = expected.to_string();
+    match is_kept {
+        true => text!("wrong-key-kept", server = server, found = found, expected = expected),
+        false => text!("wrong-key-said", server = server, found = found, expected = expected),
+    }
 }
 
 #[cfg(test)]

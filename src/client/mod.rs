@@ -23,7 +23,6 @@ mod stream;
 mod tests;
 mod trust;
 
-use std::error::Error as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -36,7 +35,7 @@ pub use key::UserKey;
 pub use trust::{TrustError, forget as forget_fingerprint, is_known as is_key_known};
 
 use self::connection::{ConnectError, Connection, ConnectionEvent, OpenConnection};
-use self::race::{GreetedConnection, describe_io_error};
+use self::race::GreetedConnection;
 use self::session_store::{SessionStore, StoreError, server_directory};
 use self::trust::{KeptFingerprint, KnownServers, Trust};
 use crate::identity::ProofContext;
@@ -46,8 +45,12 @@ use crate::model::{
     RequestTag, Scheme, Security, ServerAddress, is_service_instance,
 };
 use crate::os::Clock;
+use crate::text;
 use crate::tls::{Fingerprint, SaidFingerprint, ServerLink};
-use crate::ui::{IgnoreFile, Screen, SharedIgnoreList, ignore_problem_text};
+use crate::ui::{
+    IgnoreFile, Screen, SharedIgnoreList, disk_error_text, ignore_problem_text, io_error_text,
+    key_error_text,
+};
 use crate::wire::tcp::{Proof, ServerFrame};
 
 /// Maximum time without an answer in a graceful shutdown that the driver itself requests.
@@ -344,10 +347,9 @@ impl Driver<'_> {
         match self.key.prove(context) {
             Ok(proof) => proof,
             Err(error) => {
-                let source = error.source().map(|it| format!(" ({it})")).unwrap_or_default();
-                let text = format!("{error}{source}. You go on without a key of your own.");
+                let text = text!("no-own-key", reason = key_error_text(&error));
                 // If the screen has failed, showing the next event of the link reveals it.
-                let _ = self.screen.show(&Event::Problem { code: 0, text });
+                let _ = self.screen.show(&Event::Problem { code: 0, text: text.into() });
                 None
             }
         }
@@ -370,8 +372,9 @@ impl Driver<'_> {
         if trust != Trust::Known
             && let Err(error) = self.known.keep(&key, kept)
         {
-            let text = format!("{error}. The server's key will not be recognised next time.");
-            let _ = self.screen.show(&Event::Problem { code: 0, text });
+            let reason = disk_error_text(&error.path, &error.source);
+            let text = text!("server-key-not-kept", reason = reason);
+            let _ = self.screen.show(&Event::Problem { code: 0, text: text.into() });
         }
     }
 
@@ -488,7 +491,7 @@ impl Driver<'_> {
         if let Err(error) = list.open(file) {
             // If the screen has failed, showing the next event of the link reveals it.
             let text = ignore_problem_text(&error);
-            let _ = self.screen.show(&Event::Problem { code: 0, text });
+            let _ = self.screen.show(&Event::Problem { code: 0, text: text.into() });
         }
     }
 
@@ -501,12 +504,10 @@ impl Driver<'_> {
 
     /// Shows on the screen that the session cannot be saved or loaded.
     fn report_store_error(&mut self, error: &StoreError) {
-        let why = &error.source;
-        let text = format!(
-            "{error}: {why}. When you come back later, messages may be missing or shown twice."
-        );
+        let reason = disk_error_text(&error.path, &error.source);
+        let text = text!("session-not-kept", reason = reason);
         // If the screen has failed, showing the next event of the link reveals it.
-        let _ = self.screen.show(&Event::Problem { code: 0, text });
+        let _ = self.screen.show(&Event::Problem { code: 0, text: text.into() });
     }
 
     /// Reads from the socket and passes the received frames to the link. Stops when nothing more is
@@ -522,14 +523,14 @@ impl Driver<'_> {
                 Ok(None) => return,
                 Err(error) => {
                     self.connection = Connection::Closed;
-                    let reason = format!("The connection broke: {}.", describe_io_error(&error));
+                    let reason = text!("connection-broke", reason = io_error_text(&error));
                     self.handle_input(Input::Disconnected { reason });
                     return;
                 }
             };
             if chunk.is_empty() {
                 self.connection = Connection::Closed;
-                let reason = "The server closed the connection.".to_owned();
+                let reason = text!("connection-closed");
                 self.handle_input(Input::Disconnected { reason });
                 return;
             }
@@ -567,7 +568,7 @@ impl Driver<'_> {
             return;
         }
         self.connection = Connection::Closed;
-        let reason = format!("The connection broke: {}.", describe_io_error(error));
+        let reason = text!("connection-broke", reason = io_error_text(error));
         self.handle_input(Input::Disconnected { reason });
     }
 }

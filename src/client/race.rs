@@ -10,7 +10,6 @@
 //! sessions.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -23,7 +22,9 @@ use super::stream::Stream;
 use super::trust::{Expectation, Trust, WrongFingerprint};
 use crate::identity::ProofContext;
 use crate::model::IdentityKey;
+use crate::text;
 use crate::tls::{self, Fingerprint, HandshakeError};
+use crate::ui::io_error_text;
 use crate::wire::FrameReader;
 use crate::wire::tcp::{Decoded, ServerFrame, ServerHello, VERSION, feature};
 
@@ -123,30 +124,21 @@ impl AttemptError {
     }
 }
 
-/// Describes an error of the operating system for users: without its number, and in lower case, as
-/// a part of a sentence.
-pub(super) fn describe_io_error(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error ").next().unwrap_or_default();
-    let mut rest = text.chars();
-    match (rest.next(), rest.clone().next()) {
-        (Some(first), Some(second)) if second.is_lowercase() => {
-            first.to_lowercase().chain(rest).collect()
-        }
-        _ => text.to_owned(),
-    }
-}
-
-impl fmt::Display for AttemptError {
-    /// Writes the reason for users.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl AttemptError {
+    /// Returns the reason for users, as a part of a sentence.
+    fn text(&self) -> String {
         match self {
-            Self::NoGreeting => f.write_str("connected, but nothing answered"),
-            Self::Closed => f.write_str("the server closed the connection"),
-            Self::Fingerprint(_) => f.write_str("its key is not the expected one"),
-            Self::Handshake(error) => error.fmt(f),
-            Self::Io(error) => f.write_str(&describe_io_error(error)),
-            Self::NoAnswer => f.write_str("no answer"),
+            Self::NoGreeting => text!("attempt-no-greeting"),
+            Self::Closed => text!("attempt-closed"),
+            Self::Fingerprint(_) => text!("attempt-wrong-key"),
+            Self::Handshake(HandshakeError::Io(error)) => {
+                text!("attempt-no-tls", reason = io_error_text(error))
+            }
+            Self::Handshake(HandshakeError::Tls(error)) => {
+                text!("attempt-no-tls", reason = error.to_string())
+            }
+            Self::Io(error) => io_error_text(error),
+            Self::NoAnswer => text!("attempt-no-answer"),
         }
     }
 }
@@ -166,15 +158,14 @@ pub(super) fn describe_failures(server: &str, failures: &[FailedAttempt]) -> Str
     let Some(FailedAttempt { address, reason }) =
         failures.iter().min_by_key(|it| it.reason.usefulness_rank())
     else {
-        return "its name has no address".to_owned();
+        return text!("attempt-no-address");
     };
-    let address = address.to_string();
-    let at = if address == server { String::new() } else { format!(" at {address}") };
-    match failures.len() - 1 {
-        0 => format!("{reason}{at}"),
-        1 => format!("{reason}{at}; another address failed as well"),
-        others => format!("{reason}{at}; {others} other addresses failed as well"),
-    }
+    let (address, reason) = (address.to_string(), reason.text());
+    let reason = match address == server {
+        true => reason,
+        false => text!("attempt-at-address", reason = reason, address = address),
+    };
+    text!("attempts-failed", reason = reason, count = failures.len() - 1)
 }
 
 /// Connects to the addresses of one server in a race, and returns the connection on which
@@ -492,7 +483,7 @@ mod tests {
         let none = run_race(Vec::new()).0.unwrap_err();
         assert_eq!(describe_failures("pi:2428", &none), "its name has no address");
         let refused = std::net::TcpStream::connect(address).unwrap_err();
-        assert_eq!(describe_io_error(&refused), "connection refused");
+        assert_eq!(io_error_text(&refused), "connection refused");
     }
 
     /// At most 8 attempts are in flight.

@@ -97,7 +97,9 @@ fn event_object(event: &Event, context: &impl EventContext) -> Value {
         Event::Presence { room, members, joined, left } => json!({
             "type": "presence", "room": room, "members": members, "joined": joined, "left": left,
         }),
-        Event::Notice { code, text } => json!({"type": "notice", "code": code, "text": text}),
+        Event::Notice { code, text } => {
+            json!({"type": "notice", "code": code, "text": text.to_string()})
+        }
         Event::Acknowledged { tag, sequence, time: when, unechoed } => with_id(
             json!({
                 "type": "acknowledged", "seq": sequence.map(|it| number_value(it.0)), "time": when.map(time_value),
@@ -129,7 +131,9 @@ fn event_object(event: &Event, context: &impl EventContext) -> Value {
             let peers: Vec<Value> = peers.iter().map(peer_object).collect();
             with_id(json!({"type": "peers", "peers": peers}), tag)
         }
-        Event::Done { tag, text } => with_id(json!({"type": "done", "text": text}), tag),
+        Event::Done { tag, text } => {
+            with_id(json!({"type": "done", "text": text.to_string()}), tag)
+        }
         #[cfg(feature = "ui")]
         Event::LinkCode(it) => with_id(
             json!({
@@ -144,7 +148,7 @@ fn event_object(event: &Event, context: &impl EventContext) -> Value {
             json!({"type": "read_mark", "room": room, "seq": number_value(sequence.0)})
         }
         Event::Moderation(event) => moderation_object(event, context),
-        Event::Problem { code, text } => error_object(*code, text),
+        Event::Problem { code, text } => error_object(*code, &text.to_string()),
     }
 }
 
@@ -196,7 +200,7 @@ fn connection_state_object(state: &ConnectionState) -> Value {
             json!({"type": "encryption", "encrypted": false, "tls_offered": is_tls_offered})
         }
         ConnectionState::Disconnected { reason } => {
-            json!({"type": "state", "state": "disconnected", "reason": reason})
+            json!({"type": "state", "state": "disconnected", "reason": reason.to_string()})
         }
         ConnectionState::Reconnecting { delay } => {
             let delay = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
@@ -270,7 +274,7 @@ fn direct_object(it: &DirectMessage, is_ignored: bool) -> Value {
 /// Returns the JSON object of a refused request: an error object that also holds the recipient or
 /// room. If known, it also holds the message text and the request id.
 fn refusal_object(it: &Refusal) -> Value {
-    let mut object = error_object(it.code, &it.text);
+    let mut object = error_object(it.code, &it.text.to_string());
     if let Some(object) = object.as_object_mut() {
         object.insert("to".to_owned(), json!(it.to));
         if let Some(message) = &it.message {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Link, Phase};
 use crate::model::limits::ANSWER_TIMEOUT;
-use crate::model::{ConnectionState, Event, Moment};
+use crate::model::{ConnectionState, Event, LinkSentence, Moment};
 use crate::wire::tcp::Ping;
 
 /// Maximum cost of a watched request and the ping together, in units of the server's rate limit
@@ -64,7 +64,7 @@ impl Link {
             return;
         }
         if self.answer_watch.is_asking() {
-            self.abandon_connection(now, "The server does not answer.");
+            self.abandon_connection(now, LinkSentence::NoAnswer);
             return;
         }
         self.answer_watch.asked_at = Some(now);

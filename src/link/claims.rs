@@ -2,14 +2,10 @@
 //! (`docs/protocol/identity.md`).
 
 use super::Link;
-use crate::model::{ClaimAction, Event, Reference, RequestTag};
+use crate::model::{ClaimAction, Event, Reference, RequestTag, Sentence};
 #[cfg(feature = "ui")]
-use crate::model::{LinkCode, PageUrl};
+use crate::model::{LinkCode, LinkSentence, PageUrl};
 use crate::wire::tcp::{Claim, ClientFrame, Done, claim_action};
-
-/// Refusal text for a request about a claim to a server that takes no proof of a key.
-pub(super) const CLAIMS_UNSUPPORTED_TEXT: &str = "Names cannot be claimed here: the server is too \
-    old, keeps nothing on disk, or was shown no key.";
 
 impl ClaimAction {
     /// Returns the request frame for this action, with this reference.
@@ -41,7 +37,7 @@ impl Link {
         let text = self.claim_text(action, done.affected);
         // The page has texts of its own, and no bytes to spare.
         #[cfg(not(feature = "ui"))]
-        let (text, _) = (String::new(), done);
+        let (text, _) = (Sentence::Worded(String::new()), done);
         if matches!(action, ClaimAction::Claim | ClaimAction::GiveUp) {
             self.own_person = None;
         }
@@ -52,23 +48,16 @@ impl Link {
     }
     /// Returns what the server has done about a claim, for people.
     #[cfg(feature = "ui")]
-    fn claim_text(&self, action: ClaimAction, affected: u32) -> String {
-        let name = self.welcome.as_ref().map_or("", |it| &it.username);
-        match action {
+    fn claim_text(&self, action: ClaimAction, affected: u32) -> Sentence {
+        let name = || self.welcome.as_ref().map_or_else(String::new, |it| it.username.clone());
+        let sentence = match action {
             // They are answered by the code, and asked for by a page, which has its own texts.
-            ClaimAction::Link(_) | ClaimAction::LinkHash(_) => String::new(),
-            ClaimAction::Claim => {
-                format!("{name} is your name now: nobody gets it without the key of this device")
-            }
-            ClaimAction::GiveUp if affected == 0 => "you have claimed no name here".to_owned(),
-            ClaimAction::GiveUp => "you have given up your claim: whoever comes first may have \
-                                    the name when you are away, and a new claim may need a new \
-                                    invitation"
-                .to_owned(),
-            ClaimAction::UnlinkOthers => format!(
-                "{name} is the name of this device alone now: your other devices are out, and each \
-                 needs a new link code to come in under it"
-            ),
-        }
+            ClaimAction::Link(_) | ClaimAction::LinkHash(_) => return String::new().into(),
+            ClaimAction::Claim => LinkSentence::Claimed { name: name() },
+            ClaimAction::GiveUp if affected == 0 => LinkSentence::NoClaim,
+            ClaimAction::GiveUp => LinkSentence::ClaimGivenUp,
+            ClaimAction::UnlinkOthers => LinkSentence::OthersUnlinked { name: name() },
+        };
+        sentence.into()
     }
 }

@@ -1,7 +1,8 @@
 //! The link's contract with its driver: settings, inputs and outputs.
 
 use crate::model::{
-    ErrorCode, Event, InvitationCode, Moment, Password, Position, Request, SessionId, Token,
+    ErrorCode, Event, InvitationCode, Moment, Password, Position, Request, Sentence, SessionId,
+    Token,
 };
 #[cfg(doc)]
 use crate::wire::tcp::feature;
@@ -152,19 +153,19 @@ pub enum EndReason {
     /// Or a graceful shutdown timed out before that join.
     Unavailable {
         /// Human-readable reason.
-        reason: String,
+        reason: Sentence,
     },
     /// The server refused the client for good, for example because of its name or password.
     Refused {
         /// Error code; `None` if this client does not know the number.
         code: Option<ErrorCode>,
         /// Human-readable reason.
-        reason: String,
+        reason: Sentence,
     },
     /// The server violated the protocol, reported a violation by the client, or speaks no common
     /// version.
     Protocol {
         /// Human-readable reason.
-        reason: String,
+        reason: Sentence,
     },
 }

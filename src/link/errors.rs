@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::contract::Output;
+use super::contract::{EndReason, Output};
 use super::pending::PendingRequest;
 use super::{Link, Phase};
-use crate::model::{ErrorCode, Event, Moment};
+use crate::model::{ErrorCode, Event, Moment, Sentence};
 use crate::wire::tcp::{Error, kind};
 
 impl Link {
@@ -45,17 +45,23 @@ impl Link {
             )
         );
         if is_protocol {
-            self.end_with_protocol_error(error.text);
+            self.end_with_protocol_error(said(&error));
         } else if known.is_some_and(ErrorCode::is_final) {
-            self.finish_refused(error.code, error.text);
+            self.finish_refused(&error);
         } else {
             if let Some(item) = self.take_answered(now, &error) {
                 self.refuse(item.tag, error.code, error.text.clone(), &item.command);
             }
             let advice = u64::from(error.retry_after);
             let advice = (advice > 0).then(|| Duration::from_millis(advice));
-            self.drop_connection(now, error.text, advice);
+            self.drop_connection(now, said(&error), advice);
         }
+    }
+
+    /// Ends the link with [`EndReason::Refused`] after an error of the server.
+    fn finish_refused(&mut self, error: &Error) {
+        let code = ErrorCode::from_number(error.code);
+        self.finish(EndReason::Refused { code, reason: said(error) });
     }
 
     /// Handles an error that refuses the join.
@@ -84,7 +90,7 @@ impl Link {
             return;
         }
         if !wants_password {
-            self.finish_refused(error.code, error.text);
+            self.finish_refused(&error);
             return;
         }
         self.password_required = true;
@@ -97,7 +103,7 @@ impl Link {
             self.phase = Phase::AwaitingPassword;
             self.emit(Event::PasswordWanted { again });
         } else {
-            self.finish_refused(error.code, error.text);
+            self.finish_refused(&error);
         }
     }
 
@@ -111,7 +117,7 @@ impl Link {
                 // A moderator has sent the user out of the room meanwhile.
                 return;
             }
-            self.emit(Event::Problem { code: error.code, text: error.text });
+            self.emit(Event::Problem { code: error.code, text: error.text.into() });
             return;
         };
         if known == Some(ErrorCode::RecipientChanged) {
@@ -132,4 +138,9 @@ impl Link {
         self.record_answer(now);
         Some(item)
     }
+}
+
+/// Returns what the server says by an error.
+fn said(error: &Error) -> Sentence {
+    Sentence::Server { code: error.code, text: error.text.clone() }
 }

@@ -8,8 +8,8 @@ use super::pending::PendingRequest;
 use super::search::collect;
 use super::{Link, Phase};
 use crate::model::{
-    ChatCommand, DirectMessage, Event, JoinedServer, LogId, Message, Moment, NameKey, Reference,
-    RequestTag, Retention, RoomSelector, Sequence, SessionId, Style, Timestamp,
+    ChatCommand, DirectMessage, Event, JoinedServer, LinkSentence, LogId, Message, Moment, NameKey,
+    Reference, RequestTag, Retention, RoomSelector, Sequence, SessionId, Style, Timestamp,
 };
 use crate::wire::tcp::{
     Decoded, DirectEntry, End, Entered, Entry, Left, Pong, Presence, Roster, ServerFrame,
@@ -32,9 +32,7 @@ impl Link {
             Decoded::Ignored => {}
             Decoded::Malformed(kind) if kind != 0 && !self.is_allowed_in_phase(kind) => {}
             Decoded::Malformed(kind) => {
-                self.end_with_protocol_error(format!(
-                    "The server sent a frame of kind {kind} that cannot be read."
-                ));
+                self.end_with_protocol_error(LinkSentence::FrameUnreadable { kind }.into());
             }
             Decoded::Frame(frame) => {
                 if self.is_allowed_in_phase(frame.kind()) {
@@ -73,7 +71,7 @@ impl Link {
             ServerFrame::Presence(presence) => self.on_presence(presence),
             ServerFrame::Accepted(accepted) => self.on_accepted(now, accepted.reference),
             ServerFrame::Notice(notice) => {
-                self.emit(Event::Notice { code: notice.code, text: notice.text });
+                self.emit(Event::Notice { code: notice.code, text: notice.text.into() });
             }
             ServerFrame::Error(error) => self.on_error(now, error),
             ServerFrame::Done(done) => self.on_done(now, &done),
@@ -96,15 +94,10 @@ impl Link {
         self.features = hello.features;
         self.server_program = format!("{} {}", hello.server_program, hello.server_version);
         if version != VERSION && version != 0 {
-            self.end_with_protocol_error(format!(
-                "The server chose version {version} of the protocol, which this client does not speak."
-            ));
+            self.end_with_protocol_error(LinkSentence::VersionUnknown { version }.into());
         } else if version == 0 {
-            let is_older = max_version < VERSION;
-            let which = if is_older { "the server" } else { "this client" };
-            self.end_with_protocol_error(format!(
-                "The server speaks versions {min_version} to {max_version} of the protocol, this client speaks {VERSION}. Update {which}."
-            ));
+            let (min, max, own) = (min_version, max_version, VERSION);
+            self.end_with_protocol_error(LinkSentence::NoCommonVersion { min, max, own }.into());
         } else {
             self.send_join();
         }

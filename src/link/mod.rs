@@ -65,8 +65,8 @@ use self::pending::PendingRequests;
 use self::pinned::PinnedSessions;
 use self::read_marks::RoomMark;
 use crate::model::{
-    ChatCommand, ConnectionState, Event, Moment, NameKey, Position, Refusal, RequestTag, RoomName,
-    SessionId,
+    ChatCommand, ConnectionState, Event, LinkSentence, Moment, NameKey, Position, Refusal,
+    RequestTag, RoomName, Sentence, SessionId,
 };
 use crate::wire::tcp::{ClientFrame, Hello, Join, MAGIC, Proof, VERSION, Welcome, feature};
 
@@ -273,13 +273,13 @@ impl Link {
                 self.on_received(now, received);
             }
             Input::FramingError if self.is_connected() => {
-                self.end_with_protocol_error("The other side does not speak pi-chat.".to_owned());
+                self.end_with_protocol_error(LinkSentence::NotPiChat.into());
             }
             Input::ConnectFailed { reason } if self.phase == Phase::Connecting => {
-                self.on_connection_lost(now, reason, None);
+                self.on_connection_lost(now, reason.into(), None);
             }
             Input::Disconnected { reason } if self.is_connected() => {
-                self.on_connection_lost(now, reason, None);
+                self.on_connection_lost(now, reason.into(), None);
             }
             Input::Request(request) => self.on_request(now, request),
             // Late inputs from a connection that the link has given up, and early wake-ups.
@@ -460,7 +460,7 @@ impl Link {
     /// schedules a reconnect. `advice` is the delay that the server asks for; `None` if it asks for
     /// none. If no join has been completed yet and [`Settings::retry_first_connect`] is false, ends
     /// the link instead.
-    fn on_connection_lost(&mut self, now: Moment, reason: String, advice: Option<Duration>) {
+    fn on_connection_lost(&mut self, now: Moment, reason: Sentence, advice: Option<Duration>) {
         for (tag, room) in self.pending.remove_sent_leaves() {
             let key = NameKey::of(&room);
             self.rooms.retain(|it| NameKey::of(it) != key);
@@ -479,21 +479,21 @@ impl Link {
     }
 
     /// Closes the connection and handles its loss: see [`Link::on_connection_lost`].
-    fn drop_connection(&mut self, now: Moment, reason: String, advice: Option<Duration>) {
+    fn drop_connection(&mut self, now: Moment, reason: Sentence, advice: Option<Duration>) {
         self.push_output(Output::Disconnect);
         self.on_connection_lost(now, reason, advice);
     }
 
     /// Gives up the connection without closing it in order, because the server no longer answers,
     /// and handles its loss: see [`Link::on_connection_lost`].
-    fn abandon_connection(&mut self, now: Moment, reason: &str) {
+    fn abandon_connection(&mut self, now: Moment, reason: LinkSentence) {
         self.push_output(Output::Abandon);
-        self.on_connection_lost(now, reason.to_owned(), None);
+        self.on_connection_lost(now, reason.into(), None);
     }
 
     /// Ends the link because the server violated the protocol or speaks no common version. `reason`
     /// is text for the user.
-    fn end_with_protocol_error(&mut self, reason: String) {
+    fn end_with_protocol_error(&mut self, reason: Sentence) {
         self.finish(EndReason::Protocol { reason });
     }
 
@@ -575,7 +575,14 @@ impl Link {
     /// Reports a command as refused, with its message text if it has one, and counts the refusal.
     /// Does not remove it from the queue. `code` is the server's error code, or 0 if the link
     /// itself refuses.
-    fn refuse(&mut self, tag: RequestTag, code: u16, text: String, command: &ChatCommand) {
+    fn refuse(
+        &mut self,
+        tag: RequestTag,
+        code: u16,
+        text: impl Into<Sentence>,
+        command: &ChatCommand,
+    ) {
+        let text = text.into();
         self.refused_count += 1;
         let (to, message) = (command.target(), command.message_text().map(str::to_owned));
         self.emit(Event::Refused(Refusal { tag, code, text, to, message }));

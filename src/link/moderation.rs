@@ -8,19 +8,15 @@ use super::pending::PendingRequest;
 use super::{Link, Phase};
 use crate::model::limits::MAX_RAW_NAME_BYTES;
 use crate::model::{
-    ChatCommand, Event, ListedRoom, ListedSanction, ModerationCommand, ModerationEvent, Moment,
-    NameKey, Reference, RequestTag, Role, SanctionKind, Sanctioning, Sequence, SessionId,
-    Timestamp, UserAction,
+    ChatCommand, Event, LinkSentence, ListedRoom, ListedSanction, ModerationCommand,
+    ModerationEvent, Moment, NameKey, Reference, RequestTag, Role, SanctionKind, Sanctioning,
+    Sequence, SessionId, Timestamp, UserAction,
 };
 use crate::wire::tcp::{
     AnnounceRequest, ClientFrame, Directory, Done, Moderate, Remove, Removed, RoleChanged,
     RoleRequest, RoomModes, Rooms, Sanctioned, SanctionsList, SanctionsRequest, TopicChanged,
     TopicRequest, action, flag, kind, role,
 };
-
-/// Refusal text for a change whose answer was lost with the connection.
-const PERHAPS_DONE_TEXT: &str =
-    "The connection was lost before the answer. This may have been done or not.";
 
 /// Maximum number of items collected for one list of sanctions or rooms. Further ones are dropped.
 const MAX_COLLECTED_ITEMS: usize = 10_000;
@@ -178,7 +174,7 @@ impl Link {
         let has_long_name = is_long(command.room_name()) || is_long(command.username());
         let command = ChatCommand::Moderate(command);
         if has_long_name {
-            self.refuse(tag, 0, "That name is too long.".to_owned(), &command);
+            self.refuse(tag, 0, LinkSentence::NameTooLong, &command);
         } else {
             self.queue(tag, command);
         }
@@ -188,7 +184,7 @@ impl Link {
     /// They are not sent again: a second kick or announcement would do more than the first.
     pub(super) fn refuse_sent_changes(&mut self) {
         for item in self.pending.remove_sent_changes() {
-            self.refuse(item.tag, 0, PERHAPS_DONE_TEXT.to_owned(), &item.command);
+            self.refuse(item.tag, 0, LinkSentence::PerhapsDone, &item.command);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Link, Phase};
-use crate::model::Moment;
+use crate::model::{LinkSentence, Moment};
 
 /// Minimum time from the last connection attempt to one that the user asks for. It bounds the
 /// attempts that a key held down can cause.
@@ -47,6 +47,6 @@ impl Link {
 
     /// Abandons the connection because the user wants a new one.
     fn drop_for_user(&mut self, now: Moment) {
-        self.abandon_connection(now, "Connecting again.");
+        self.abandon_connection(now, LinkSentence::ConnectingAgain);
     }
 }

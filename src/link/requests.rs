@@ -1,27 +1,13 @@
 //! Requests of the user interface: validation, queueing, sending, refusing.
 
-use super::contract::{EndReason, Output};
+use super::contract::Output;
 use super::encode::FrameContext;
 use super::{Draining, Link, MAX_PENDING_BYTES, MAX_PENDING_REQUESTS, Phase};
 use crate::model::{
-    ChatCommand, Command, ConnectionState, ErrorCode, Event, MessageText, ModerationCommand,
-    Moment, NameKey, Refusal, Request, RequestTag, RoomSelector,
+    ChatCommand, Command, ConnectionState, ErrorCode, Event, LinkSentence, MessageText,
+    ModerationCommand, Moment, NameKey, Refusal, Request, RequestTag, RoomSelector,
 };
 use crate::wire::tcp::feature;
-
-/// Refusal text for a search if the server has not granted the search feature. Such a server would
-/// ignore the request and never answer.
-const SEARCH_UNSUPPORTED_TEXT: &str = "This server cannot search.";
-
-/// Refusal text for a list of rooms if the server has not granted the feature `directory`.
-const DIRECTORY_UNSUPPORTED_TEXT: &str = "This server does not list its rooms.";
-
-/// Refusal text for a moderation command if the server has not granted the feature `events`.
-const MODERATION_UNSUPPORTED_TEXT: &str = "This server has no moderation.";
-
-/// Refusal text for a direct message that was meant for a session of a former log. The user may
-/// send it again, to the session that holds the name now.
-const RECIPIENT_VOID_TEXT: &str = "The server has a new log, so somebody else may have this name now. The message may have arrived before. Send it again if you like.";
 
 /// Maximum number of messages that are sent and not acknowledged. Further messages wait in the
 /// queue, and so do the requests behind them.
@@ -49,7 +35,7 @@ impl Link {
             Command::Peer(_) => self.emit(Event::Refused(Refusal {
                 tag,
                 code: 0,
-                text: "Only chat-peer can do that.".to_owned(),
+                text: LinkSentence::PeersOnly.into(),
                 to: String::new(),
                 message: None,
             })),
@@ -88,14 +74,12 @@ impl Link {
         match MessageText::new(text) {
             Ok(_) if !is_too_long => self.queue(tag, command),
             Ok(_) => {
-                let (have, most) = (text.len(), most.unwrap_or_default());
-                let why = format!(
-                    "The message is too long: it has {have} bytes, and this server takes {most}."
-                );
+                let (bytes, limit) = (text.len(), most.unwrap_or_default());
+                let why = LinkSentence::MessageTooLong { bytes, limit };
                 self.refuse(tag, 0, why, &command);
             }
-            Err(wrong) => {
-                let why = format!("Not sent: {wrong} (it has {} bytes).", text.len());
+            Err(error) => {
+                let why = LinkSentence::TextInvalid { error, bytes: text.len() };
                 self.refuse(tag, 0, why, &command);
             }
         }
@@ -106,10 +90,7 @@ impl Link {
     /// if the command waits because the server cannot be reached or does not answer.
     pub(super) fn queue(&mut self, tag: RequestTag, command: ChatCommand) {
         if !self.has_room_for(&command) {
-            let why = format!(
-                "Not sent: {} messages are already waiting for the server.",
-                self.pending.len()
-            );
+            let why = LinkSentence::QueueFull { waiting: self.pending.len() };
             self.refuse(tag, 0, why, &command);
             return;
         }
@@ -145,7 +126,10 @@ impl Link {
         let mut messages = self.pending.messages_in_flight();
         loop {
             if self.pending.next_unsent_names_former_log() {
-                self.refuse_next_unsent(ErrorCode::RecipientChanged.number(), RECIPIENT_VOID_TEXT);
+                self.refuse_next_unsent(
+                    ErrorCode::RecipientChanged.number(),
+                    LinkSentence::FormerLog,
+                );
                 continue;
             }
             let Some(command) = self.pending.next_unsent() else {
@@ -155,8 +139,9 @@ impl Link {
                 return;
             }
             messages += usize::from(command.message_text().is_some());
-            let (needed, why) = required_feature(command);
-            if self.features & needed != needed {
+            if let Some((needed, why)) = required_feature(command)
+                && self.features & needed != needed
+            {
                 self.refuse_next_unsent(0, why);
                 continue;
             }
@@ -187,32 +172,26 @@ impl Link {
 
     /// Removes the first unsent request and reports it as refused. Does nothing if there is none.
     /// `code` is an error code, or 0 if the link itself refuses.
-    fn refuse_next_unsent(&mut self, code: u16, why: &str) {
+    fn refuse_next_unsent(&mut self, code: u16, why: LinkSentence) {
         if let Some(item) = self.pending.remove_next_unsent() {
-            self.refuse(item.tag, code, why.to_owned(), &item.command);
+            self.refuse(item.tag, code, why, &item.command);
         }
-    }
-
-    /// Ends the link with [`EndReason::Refused`]. `code` is the number of the server's error.
-    pub(super) fn finish_refused(&mut self, code: u16, text: String) {
-        let code = ErrorCode::from_number(code);
-        self.finish(EndReason::Refused { code, reason: text });
     }
 }
 
 /// Returns the features that the server must have granted for a command, as bits of [`feature`],
-/// and the refusal text if it has not. Without them the server would ignore the request and never
+/// and what to say if it has not; `None` if it needs none. Without them the server would ignore the request and never
 /// answer.
-const fn required_feature(command: &ChatCommand) -> (u64, &'static str) {
-    match command {
-        ChatCommand::Search(_) => (feature::SEARCH, SEARCH_UNSUPPORTED_TEXT),
+const fn required_feature(command: &ChatCommand) -> Option<(u64, LinkSentence)> {
+    Some(match command {
+        ChatCommand::Search(_) => (feature::SEARCH, LinkSentence::NoSearch),
         ChatCommand::Moderate(ModerationCommand::ListRooms) => {
-            (feature::DIRECTORY, DIRECTORY_UNSUPPORTED_TEXT)
+            (feature::DIRECTORY, LinkSentence::NoDirectory)
         }
-        ChatCommand::Moderate(_) => (feature::EVENTS, MODERATION_UNSUPPORTED_TEXT),
-        ChatCommand::Claim(_) => (feature::IDENTITY, super::claims::CLAIMS_UNSUPPORTED_TEXT),
-        _ => (0, ""),
-    }
+        ChatCommand::Moderate(_) => (feature::EVENTS, LinkSentence::NoModeration),
+        ChatCommand::Claim(_) => (feature::IDENTITY, LinkSentence::NoClaims),
+        _ => return None,
+    })
 }
 
 /// Resolves a room selector to a room name. `rooms`: the joined rooms. Returns the name of a joined
@@ -220,20 +199,18 @@ const fn required_feature(command: &ChatCommand) -> (u64, &'static str) {
 /// `enter` of that room may be in flight.
 ///
 /// # Errors
-/// Text for the user, if the selector names no room and no room is joined. Also if the selector is
+/// What to say to the user, if the selector names no room and no room is joined. Also if the selector is
 /// [`RoomSelector::Only`] and several rooms are joined.
-fn resolve_room(rooms: &[String], room: &RoomSelector) -> Result<String, &'static str> {
+fn resolve_room(rooms: &[String], room: &RoomSelector) -> Result<String, LinkSentence> {
     match room {
         RoomSelector::Named(name) => {
             let key = NameKey::of(name);
             let known = rooms.iter().find(|it| NameKey::of(it) == key);
             Ok(known.unwrap_or(name).clone())
         }
-        RoomSelector::Only if rooms.len() > 1 => {
-            Err("You are in several rooms. Say which one you mean.")
-        }
+        RoomSelector::Only if rooms.len() > 1 => Err(LinkSentence::SeveralRooms),
         RoomSelector::Only | RoomSelector::First => {
-            rooms.first().cloned().ok_or("You are not in a room. Type /join ROOM.")
+            rooms.first().cloned().ok_or(LinkSentence::NoRoom)
         }
     }
 }

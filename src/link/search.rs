@@ -3,7 +3,9 @@
 use super::Link;
 use super::pending::PendingRequest;
 use crate::model::limits::{MAX_RAW_NAME_BYTES, MAX_SEARCH_PAGE, MAX_SEARCH_TEXT};
-use crate::model::{ChatCommand, Event, Message, RequestTag, SearchRequest, SearchResult};
+use crate::model::{
+    ChatCommand, Event, LinkSentence, Message, RequestTag, SearchRequest, SearchResult,
+};
 
 impl Link {
     /// Queues a search ([`Self::queue`]), with its limit clamped to 1 to [`MAX_SEARCH_PAGE`].
@@ -14,11 +16,9 @@ impl Link {
             |name: &Option<String>| name.as_ref().is_some_and(|it| it.len() > MAX_RAW_NAME_BYTES);
         let bytes = search.text.len();
         let why = if bytes > MAX_SEARCH_TEXT {
-            format!(
-                "This is too long to search for: it has {bytes} bytes, and {MAX_SEARCH_TEXT} is the most."
-            )
+            LinkSentence::SearchTooLong { bytes }
         } else if name_is_long(&search.room) || name_is_long(&search.from) {
-            "That name is too long.".to_owned()
+            LinkSentence::NameTooLong
         } else {
             let limit = search.limit.clamp(1, MAX_SEARCH_PAGE);
             return self.queue(tag, ChatCommand::Search(SearchRequest { limit, ..search }));

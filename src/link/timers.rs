@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::contract::{EndReason, Output};
 use super::{Link, Phase};
-use crate::model::Moment;
 use crate::model::limits::{IDLE_TIMEOUT, PING_INTERVAL};
+use crate::model::{LinkSentence, Moment};
 use crate::wire::tcp::Ping;
 
 /// Maximum time from `hello` to `server_hello`. Also the maximum time from `join` to `welcome`.
@@ -26,9 +26,9 @@ impl Link {
         if let Phase::AwaitingHello { since } | Phase::AwaitingWelcome { since } = self.phase
             && now >= since + HANDSHAKE_TIMEOUT
         {
-            self.abandon_connection(now, "Nothing answered there.");
+            self.abandon_connection(now, LinkSentence::NothingAnswered);
         } else if self.is_connected() && now >= self.last_received + idle_after {
-            self.abandon_connection(now, "The server fell silent.");
+            self.abandon_connection(now, LinkSentence::FellSilent);
         } else if self.sends_pings()
             && !self.ping_outstanding
             && now >= self.last_received + ping_after
@@ -50,7 +50,7 @@ impl Link {
                 if self.has_joined {
                     self.finish_left();
                 } else {
-                    let reason = "The server could not be reached in time.".to_owned();
+                    let reason = LinkSentence::NotReachedInTime.into();
                     self.finish(EndReason::Unavailable { reason });
                 }
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::contact::{Contact, Stage};
 use super::timers::{UNHEARD_HINT_DELAY, gone_after, listing_patience};
 use super::{Mesh, Now};
-use crate::model::{Event, Moment, NoticeCode, PeerId};
+use crate::model::{Event, MeshSentence, Moment, NoticeCode, PeerId};
 use crate::wire::udp::{Control, PageItem};
 
 /// Maximum number of usernames in the hint that nobody hears this peer.
@@ -140,20 +140,16 @@ impl Mesh {
             return;
         }
         hint.is_reported = true;
-        let text = self.unheard_text(now);
+        let text = self.not_heard(now).into();
         self.emit(Event::Notice { code: NoticeCode::NotHeard.number(), text });
     }
 
-    /// Returns the text of the hint that nobody hears this peer, with the names of some that it
+    /// Returns the hint that nobody hears this peer, with the names of some that it
     /// hears.
-    fn unheard_text(&self, now: Moment) -> String {
+    fn not_heard(&self, now: Moment) -> MeshSentence {
         let heard = self.contacts.iter().filter(|(_, it)| self.is_audible(now, it));
-        let names: Vec<&str> = heard.map(|(_, it)| it.name()).take(MAX_NAMES_IN_HINT + 1).collect();
-        let shown = names.get(..MAX_NAMES_IN_HINT).unwrap_or(&names).join(", ");
-        let others = if names.len() > MAX_NAMES_IN_HINT { " and others" } else { "" };
-        format!(
-            "Nobody seems to hear you, though you hear {shown}{others}. Something blocks one \
-             direction, here or there: run \"chat-peer doctor\" on both machines."
-        )
+        let mut heard = heard.map(|(_, it)| it.name().to_owned());
+        let names = heard.by_ref().take(MAX_NAMES_IN_HINT).collect();
+        MeshSentence::NotHeard { heard: names, has_more: heard.next().is_some() }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Mesh;
-use crate::model::{Event, NameKey, RequestTag, Username};
+use crate::model::{Event, MeshSentence, NameKey, RequestTag, Username};
 
 /// Names and public keys that the user has blocked.
 #[derive(Debug, Default)]
@@ -42,19 +42,12 @@ impl BlockList {
         self.keys.contains_key(key)
     }
 
-    /// Returns a human-readable list of the blocked names. Marks the names for which no key is
-    /// blocked.
-    fn to_text(&self) -> String {
+    /// Returns which names are blocked. Marks the names for which no key is blocked.
+    fn to_sentence(&self) -> MeshSentence {
         let by_key: BTreeSet<_> = self.keys.values().collect();
         let all: BTreeSet<_> = by_key.iter().copied().chain(&self.names).collect();
-        if all.is_empty() {
-            return "Nobody is blocked.".to_owned();
-        }
-        let item = |it: &&NameKey| {
-            let what = if by_key.contains(*it) { "" } else { " (only the name)" };
-            format!("{}{what}", it.as_str())
-        };
-        format!("Blocked: {}.", all.iter().map(item).collect::<Vec<_>>().join(", "))
+        let item = |it: &NameKey| (it.as_str().to_owned(), by_key.contains(it));
+        MeshSentence::BlockList { names: all.into_iter().map(item).collect() }
     }
 }
 
@@ -64,33 +57,18 @@ impl Mesh {
     /// of the keys. Refuses an invalid name and this peer's own name.
     pub(super) fn block(&mut self, tag: RequestTag, name: &str) {
         let Ok(name) = Username::new(name) else {
-            self.refuse(tag, 0, "That cannot be a name.".to_owned(), None);
+            self.refuse(tag, 0, MeshSentence::NameInvalid, None);
             return;
         };
         let name_key = name.key().clone();
         if name_key == *self.name.key() {
-            self.refuse(tag, 0, "That is you.".to_owned(), None);
+            self.refuse(tag, 0, MeshSentence::Oneself, None);
             return;
         }
         let keys = self.keys_of_holders(&name_key);
         self.block_list.add(name_key, &keys);
-        let text = match keys.len() {
-            1 => format!(
-                "You block {name} now. What {name} writes is hidden from you, also under another name, because it goes by the key; the others can still read it, and {name} can still read what you write. Your peer objects to anybody who joins with this key or as {name}. But {name} is not recognised with a new key and another name. To end it, type /unblock {name}, or quit."
-            ),
-            count @ 2.. => format!(
-                "{name} is blocked. {count} who are here hold this name: what each of them writes \
-                 with the present key is hidden from you, also under another name; the others \
-                 still read it, and they still read what you write. Your peer objects to anybody \
-                 who joins with one of these keys or as {name}. To end it: /unblock {name}, or \
-                 quit."
-            ),
-            0 => format!(
-                "The name {name} is blocked. No {name} is here whose key is known, so nothing is \
-                 hidden: block again to hide what a {name} who is here writes. Your peer objects \
-                 to anybody who joins as {name}. To end it: /unblock {name}, or quit."
-            ),
-        };
+        let name = name.as_str().to_owned();
+        let text = MeshSentence::Blocked { name, keys: keys.len() }.into();
         self.emit(Event::Done { tag, text });
     }
 
@@ -100,21 +78,16 @@ impl Mesh {
         let name_key = NameKey::of(name);
         let keys = self.keys_of_holders(&name_key);
         if self.block_list.remove(&name_key, &keys) {
-            let text = format!(
-                "{name} is not blocked any more. What was hidden stays hidden; what {name} writes \
-                 from now on is shown. Your peer does not object any more; others may have blocked \
-                 {name} as well."
-            );
+            let text = MeshSentence::Unblocked { name: name.to_owned() }.into();
             self.emit(Event::Done { tag, text });
         } else {
-            let text = format!("{name} is not blocked. Type /block to see who is.");
-            self.refuse(tag, 0, text, None);
+            self.refuse(tag, 0, MeshSentence::NotBlocked { name: name.to_owned() }, None);
         }
     }
 
     /// Tells the user which names are blocked.
     pub(super) fn report_block_list(&mut self, tag: RequestTag) {
-        let text = self.block_list.to_text();
+        let text = self.block_list.to_sentence().into();
         self.emit(Event::Done { tag, text });
     }
 

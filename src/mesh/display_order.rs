@@ -12,7 +12,8 @@ use super::requests::session;
 use super::timers::{HOLD_BACK_TIMEOUT, ORDER_HOLD};
 use super::{Mesh, Now};
 use crate::model::{
-    Event, Lamport, Message, Moment, NameKey, PeerId, RequestTag, Sequence, Style, Timestamp,
+    Event, Lamport, MeshSentence, Message, Moment, NameKey, PeerId, RequestTag, Sequence, Style,
+    Timestamp,
 };
 use crate::wire::udp::Entry;
 
@@ -251,13 +252,13 @@ impl Mesh {
         if !is_new {
             return;
         }
-        let how = if contact.skew > 0 { "ahead of" } else { "behind" };
-        let text = format!(
-            "The clock of {} is {} {how} yours: the times of those messages differ by that.",
-            contact.name(),
-            duration_text(contact.skew.unsigned_abs() / 1_000)
-        );
-        self.emit(Event::Notice { code: crate::model::NoticeCode::ClockDiffers.number(), text });
+        let text = MeshSentence::ClockDiffers {
+            name: contact.name().to_owned(),
+            seconds: contact.skew.unsigned_abs() / 1_000,
+            is_ahead: contact.skew > 0,
+        };
+        let code = crate::model::NoticeCode::ClockDiffers.number();
+        self.emit(Event::Notice { code, text: text.into() });
     }
 
     /// Returns the clock skew in milliseconds: how far a clock that shows `time` is ahead of this
@@ -265,16 +266,5 @@ impl Mesh {
     pub(super) fn clock_skew(now: Now, time: Timestamp) -> i64 {
         let ahead = i128::from(time.0) - i128::from(now.time.0);
         i64::try_from(ahead).unwrap_or(if ahead < 0 { i64::MIN } else { i64::MAX })
-    }
-}
-
-/// Returns a number of seconds as a human-readable duration, in whole units, rounded down. The unit
-/// is minutes from 2 minutes on, hours from 2 hours on, and days from 2 days on.
-pub(super) fn duration_text(seconds: u64) -> String {
-    match seconds {
-        0..120 => format!("{seconds} seconds"),
-        120..7_200 => format!("{} minutes", seconds / 60),
-        7_200..172_800 => format!("{} hours", seconds / 3_600),
-        _ => format!("{} days", seconds / 86_400),
     }
 }

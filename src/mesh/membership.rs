@@ -7,7 +7,7 @@ use super::contact::Stage;
 use super::contacts::Place;
 use super::timers::{address_patience, gone_after};
 use super::{Mesh, Now};
-use crate::model::{Event, Moment, NameKey, NoticeCode, PeerId};
+use crate::model::{Event, MeshSentence, Moment, NameKey, NoticeCode, PeerId};
 use crate::wire::udp::PageItem;
 
 /// Maximum number of notices shown to the user about a full room or address group.
@@ -90,15 +90,12 @@ impl Mesh {
                 return true;
             }
             Place::GroupFull(_) if self.ping_for_place(now, id) => return false,
-            Place::GroupFull(Some(group)) => {
-                format!("Too many peers come from {group}. Nobody else from there can come in.")
-            }
-            Place::GroupFull(None) | Place::Full => {
-                "This room is full. Nobody else can come in.".to_owned()
-            }
+            Place::GroupFull(Some(group)) => MeshSentence::GroupFull { group },
+            Place::GroupFull(None) | Place::Full => MeshSentence::RoomFull,
         };
-        if self.full_notices.len() < MAX_FULL_NOTICES && self.full_notices.insert(text.clone()) {
-            self.emit(Event::Problem { code: 0, text });
+        if self.full_notices.len() < MAX_FULL_NOTICES && self.full_notices.insert(text.to_string())
+        {
+            self.emit(Event::Problem { code: 0, text: text.into() });
         }
         false
     }
@@ -166,15 +163,14 @@ impl Mesh {
         let others: Vec<PeerId> = self.contacts.holders(&key).filter(|it| *it != id).collect();
         let is_mine = *self.name.key() == key;
         let text = match others.as_slice() {
-            [] if is_mine => format!("Somebody else here is called {name} too."),
+            [] if is_mine => MeshSentence::OwnNameShared { name },
             [other] if !is_mine && public_key(*other) != public_key(id) => {
-                format!("Two people here are called {name}.")
+                MeshSentence::NameShared { name }
             }
             _ => return,
         };
         let code = NoticeCode::NameShared.number();
-        let text = format!("{text} One of the two will get another name.");
-        self.emit(Event::Notice { code, text });
+        self.emit(Event::Notice { code, text: text.into() });
     }
 
     /// Handles a page item by which the verified peer `by` vouches for another peer. If *ago* is

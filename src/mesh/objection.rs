@@ -5,9 +5,8 @@ use std::net::SocketAddr;
 use super::admission::Approval;
 use super::contacts::Seniority;
 use super::dispatch::PacketMeta;
-use super::display_order::duration_text;
 use super::{Mesh, Now};
-use crate::model::{ErrorCode, PeerId, RoomClock, Username};
+use crate::model::{ErrorCode, PeerId, RoomClock, Username, rounded_duration};
 use crate::wire::udp::{Announce, Control, Nonce, Object, VERSION};
 
 /// Silence of a name's holder, in seconds, from which on the text of an objection suggests trying
@@ -116,7 +115,7 @@ impl Mesh {
             // The holder is a candidate, about which there is nothing to say.
             None => return code.default_text().to_owned(),
         };
-        let present = duration_text(self.room_clock(now.moment).since(since).as_secs());
+        let present = rounded_duration(self.room_clock(now.moment).since(since).as_secs());
         let silence =
             self.contacts.member(holder).map(|it| now.moment.since(it.last_vouched).as_secs());
         match code {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{End, Mesh, Now, Outgoing};
 use crate::model::limits::MAX_PEER_TEXT;
 use crate::model::{
-    ErrorCode, Event, MessageText, Moment, Request, RequestTag, Style, TokenBucket,
+    ErrorCode, Event, MeshSentence, MessageText, Moment, Request, RequestTag, Style, TokenBucket,
 };
 use crate::wire::udp::{Bye, Control, EntryFields};
 
@@ -93,28 +93,18 @@ impl Mesh {
     pub(super) fn enqueue_message(&mut self, now: Now, tag: RequestTag, style: Style, text: &str) {
         let bytes = text.len();
         let checked = MessageText::new(text);
-        let why = match &checked {
-            Ok(_) if bytes > MAX_PEER_TEXT => {
-                format!(
-                    "The message is too long: it has {bytes} bytes, and without a server {MAX_PEER_TEXT} is the most."
-                )
-            }
-            Ok(_) if self.outbox.queue.len() >= MAX_QUEUE => {
-                "Not sent: too many messages are already waiting.".to_owned()
-            }
-            Ok(_) => String::new(),
-            Err(wrong) => format!("Not sent: {wrong}."),
-        };
-        match checked {
-            Ok(text) if why.is_empty() => {
+        let why = match checked {
+            Ok(_) if bytes > MAX_PEER_TEXT => MeshSentence::MessageTooLong { bytes },
+            Ok(_) if self.outbox.queue.len() >= MAX_QUEUE => MeshSentence::TooManyMessages,
+            Ok(text) => {
                 self.outbox.queue.push_back((tag, style, text));
                 self.outbox.send_at.get_or_insert(now.moment);
+                return;
             }
-            _ => {
-                let code = ErrorCode::TextInvalid.number();
-                self.refuse(tag, code, why, Some(text.to_owned()));
-            }
-        }
+            Err(error) => MeshSentence::TextInvalid(error),
+        };
+        let code = ErrorCode::TextInvalid.number();
+        self.refuse(tag, code, why, Some(text.to_owned()));
     }
 
     /// Runs the deferred requests, and publishes the queued messages as far as the rate limit
@@ -147,13 +137,12 @@ impl Mesh {
     /// sequences are used up or the Lamport counter is at its end.
     fn publish(&mut self, now: Now, tag: RequestTag, style: Style, text: &MessageText) {
         let Some(sequence) = self.outbox.sequence.checked_add(1) else {
-            let why = "This program has sent as many messages as it can number. Start it again."
-                .to_owned();
+            let why = MeshSentence::SequencesUsedUp;
             self.refuse(tag, 0, why, Some(text.as_str().to_owned()));
             return;
         };
         let Some(lamport) = self.logs.next_lamport() else {
-            let why = "The room's counter is at its end.".to_owned();
+            let why = MeshSentence::CounterAtEnd;
             self.refuse(tag, 0, why, Some(text.as_str().to_owned()));
             return;
         };

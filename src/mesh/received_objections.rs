@@ -9,7 +9,7 @@ use super::dispatch::PacketMeta;
 use super::timers::{JOIN_WINDOW, MAX_OBJECTION_WAIT, VOUCH_TIMEOUT};
 use super::{End, Mesh, Now, Phase};
 use crate::model::limits::MAX_PEERS;
-use crate::model::{ErrorCode, Event, Moment, NameKey, PeerId};
+use crate::model::{ErrorCode, Event, MeshSentence, Moment, NameKey, PeerId};
 use crate::wire::udp::{Control, Object, PageItem, Where};
 
 /// Maximum number of remembered objections to one candidacy.
@@ -168,8 +168,8 @@ impl Mesh {
             return false;
         }
         if !strangers.is_empty() {
-            let text = "Somebody unknown has objected to you. Nobody here knows them, so it does not count.";
-            self.emit(Event::Problem { code: 0, text: text.to_owned() });
+            let text = MeshSentence::UnknownObjector.into();
+            self.emit(Event::Problem { code: 0, text });
         }
         true
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::publish::{Leaving, MAX_DEFERRED_REQUESTS};
 use super::{Mesh, Now};
 use crate::model::{
-    ChatCommand, Command, ErrorCode, Event, NameKey, Path, PathSet, PeerCommand, PeerId,
-    PeerReport, PeerRoute, Refusal, Request, RequestTag, RoomSelector, SessionId,
+    ChatCommand, Command, ErrorCode, Event, MeshSentence, NameKey, Path, PathSet, PeerCommand,
+    PeerId, PeerReport, PeerRoute, Refusal, Request, RequestTag, RoomSelector, SessionId,
 };
 
 /// Returns the session id that users see for a peer: the peer's id as a big-endian number.
@@ -35,7 +35,7 @@ impl Mesh {
             if self.outbox.deferred.len() < MAX_DEFERRED_REQUESTS {
                 self.outbox.deferred.push(request);
             } else {
-                let why = "Too many requests are already waiting.".to_owned();
+                let why = MeshSentence::TooManyRequests;
                 self.refuse(request.tag, 0, why, None);
             }
             return;
@@ -52,10 +52,10 @@ impl Mesh {
             Command::Peer(PeerCommand::ListBlocked) => self.report_block_list(tag),
             Command::Peer(PeerCommand::Admit { name, is_welcome }) => {
                 if self.resolve_approval(now, &name, is_welcome) {
-                    let may = if is_welcome { "may" } else { "may not" };
-                    self.emit(Event::Done { tag, text: format!("{name} {may} come in.") });
+                    let text = MeshSentence::Admitted { name, is_welcome }.into();
+                    self.emit(Event::Done { tag, text });
                 } else {
-                    self.refuse(tag, 0, format!("{name} is not waiting to come in."), None);
+                    self.refuse(tag, 0, MeshSentence::NotWaiting { name }, None);
                 }
             }
             Command::Password(_)
@@ -82,38 +82,25 @@ impl Mesh {
             }
             ChatCommand::Say { text, .. } => {
                 let code = ErrorCode::NotInRoom.number();
-                self.refuse(
-                    tag,
-                    code,
-                    "Without a server there is one room only.".to_owned(),
-                    Some(text),
-                );
+                self.refuse(tag, code, MeshSentence::OneRoom, Some(text));
             }
             ChatCommand::Direct { text, .. } => {
-                let why = "There are no direct messages without a server.".to_owned();
-                self.refuse(tag, 0, why, Some(text));
+                self.refuse(tag, 0, MeshSentence::NoDirect, Some(text));
             }
             ChatCommand::Enter { .. } | ChatCommand::Leave { .. } => {
-                let why =
-                    "chat-peer stays in one room. To be in another one too, start chat-peer again."
-                        .to_owned();
-                self.refuse(tag, 0, why, None);
+                self.refuse(tag, 0, MeshSentence::StaysInRoom, None);
             }
             ChatCommand::History { .. } => {
-                let why = "There is nothing older than what was shown.".to_owned();
-                self.refuse(tag, 0, why, None);
+                self.refuse(tag, 0, MeshSentence::NoHistory, None);
             }
             ChatCommand::Search(_) => {
-                let why = "There is nothing to search without a server.".to_owned();
-                self.refuse(tag, 0, why, None);
+                self.refuse(tag, 0, MeshSentence::NoSearch, None);
             }
             ChatCommand::Moderate(_) => {
-                let why = "There are no moderators without a server.".to_owned();
-                self.refuse(tag, 0, why, None);
+                self.refuse(tag, 0, MeshSentence::NoModerators, None);
             }
             ChatCommand::Claim(_) => {
-                let why = "Names cannot be claimed without a server.".to_owned();
-                self.refuse(tag, 0, why, None);
+                self.refuse(tag, 0, MeshSentence::NoClaims, None);
             }
             ChatCommand::Members { .. } => {
                 self.report_roster(now, tag);
@@ -136,11 +123,11 @@ impl Mesh {
         &mut self,
         tag: RequestTag,
         code: u16,
-        text: String,
+        why: MeshSentence,
         message: Option<String>,
     ) {
         self.outbox.refused += 1;
-        let to = self.settings.room.as_str().to_owned();
+        let (text, to) = (why.into(), self.settings.room.as_str().to_owned());
         self.emit(Event::Refused(Refusal { tag, code, text, to, message }));
     }
 

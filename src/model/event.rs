@@ -9,8 +9,8 @@ use std::time::Duration;
 #[cfg(feature = "ui")]
 use super::InvitationCode;
 use super::{
-    Lamport, ModerationEvent, Path, RequestTag, Retention, SearchRequest, Sequence, SessionId,
-    Style, Timestamp,
+    Lamport, ModerationEvent, Path, RequestTag, Retention, SearchRequest, Sentence, Sequence,
+    SessionId, Style, Timestamp,
 };
 
 /// Event for the user interface, from an engine or from the program around the engine.
@@ -98,7 +98,7 @@ pub enum Event {
         /// Number in the registry of notice codes.
         code: u16,
         /// Human-readable text.
-        text: String,
+        text: Sentence,
     },
     /// The message of a `Say` or `Direct` request was stored in the log. Usually its echo has just
     /// been reported: [`Event::Message`] or [`Event::Direct`].
@@ -178,7 +178,7 @@ pub enum Event {
         /// Tag of the request.
         tag: RequestTag,
         /// Human-readable text.
-        text: String,
+        text: Sentence,
     },
     /// A link code was made, as [`super::ClaimAction::Link`] has asked for.
     #[cfg(feature = "ui")]
@@ -205,7 +205,7 @@ pub enum Event {
         /// Number in the registry of error codes; 0 if the error does not come from the server.
         code: u16,
         /// Human-readable text.
-        text: String,
+        text: Sentence,
     },
 }
 
@@ -232,7 +232,7 @@ pub enum ConnectionState {
     /// The connection has ended.
     Disconnected {
         /// Human-readable reason.
-        reason: String,
+        reason: Sentence,
     },
     /// A reconnection is scheduled.
     Reconnecting {
@@ -397,7 +397,7 @@ pub struct Refusal {
     /// Number in the registry of error codes; 0 if the refusal has no code.
     pub code: u16,
     /// Human-readable reason.
-    pub text: String,
+    pub text: Sentence,
     /// Room or username of the request; empty if the request has none. Among peers: always this
     /// peer's room.
     pub to: String,

@@ -28,6 +28,7 @@ mod read_mark;
 mod request;
 mod sanitize;
 mod search;
+mod sentence;
 mod session;
 mod settings;
 mod text;
@@ -83,6 +84,11 @@ pub use sanitize::{
     REPLACEMENT, displayable_chars, is_unsafe_char, safe_line, safe_name, sanitize_text,
 };
 pub use search::{Phrase, SearchError, SearchQuery, SearchTerms};
+#[cfg(feature = "link")]
+pub use sentence::LinkSentence;
+pub use sentence::Sentence;
+#[cfg(feature = "peer")]
+pub use sentence::{MeshSentence, rounded_duration};
 pub use session::{SessionRecord, TokenHash};
 pub use settings::{Access, ClaimPolicy, HubSettings, Retention, SettingsError};
 pub use text::{AnnouncementError, AnnouncementText, MessageText, Style, TextError};

@@ -313,7 +313,7 @@ impl<'a> Driver<'a> {
     /// in the last minute.
     fn show_problem_limited(&mut self, text: String) {
         if self.warning_limiter.should_report(self.clock.now(), &text) {
-            self.show(&Event::Problem { code: 0, text });
+            self.show(&Event::Problem { code: 0, text: text.into() });
         }
     }
 
@@ -363,7 +363,7 @@ impl<'a> Driver<'a> {
             {
                 let path = path_name(path);
                 let text = format!("Nothing goes out by {path}: {error}. Other paths work.");
-                self.show(&Event::Problem { code: 0, text });
+                self.show(&Event::Problem { code: 0, text: text.into() });
             }
         }
         // The interface may have another address since the last scan.
@@ -440,7 +440,7 @@ impl<'a> Driver<'a> {
             self.has_reported_other_room = true;
             let text =
                 "Others on this network are in another room, with another name or passphrase.";
-            self.show(&Event::Problem { code: 0, text: text.to_owned() });
+            self.show(&Event::Problem { code: 0, text: text.to_owned().into() });
         }
     }
 
@@ -479,20 +479,20 @@ impl<'a> Driver<'a> {
             .collect();
         for name in missing_interfaces.difference(&self.missing_interfaces.clone()) {
             let text = format!("The interface {name} does not exist or is down. Waiting for it.");
-            self.show(&Event::Problem { code: 0, text });
+            self.show(&Event::Problem { code: 0, text: text.into() });
         }
         for name in self.missing_interfaces.clone().difference(&missing_interfaces) {
             let text = format!("the interface {name} is up");
-            self.show(&Event::Done { tag: RequestTag::default(), text });
+            self.show(&Event::Done { tag: RequestTag::default(), text: text.into() });
         }
         let is_offline = !found.values().any(|it| it.is_running);
         if is_offline && !self.is_offline && self.selected_interfaces.is_empty() {
             let text = "This computer is not on a network. Waiting for one.".to_owned();
-            self.show(&Event::Problem { code: 0, text });
+            self.show(&Event::Problem { code: 0, text: text.into() });
         }
         if self.is_offline && !is_offline && self.selected_interfaces.is_empty() {
             let text = "this computer is on a network again".to_owned();
-            self.show(&Event::Done { tag: RequestTag::default(), text });
+            self.show(&Event::Done { tag: RequestTag::default(), text: text.into() });
         }
         (self.missing_interfaces, self.is_offline) = (missing_interfaces, is_offline);
         let failed = self.sockets.set_interfaces(found);
@@ -503,7 +503,7 @@ impl<'a> Driver<'a> {
     /// interface once while the failure lasts. Interfaces with the same reason share a line.
     fn report_failed_joins(&mut self, failed: &[FailedJoin]) {
         for text in failed_join_texts(&self.failed_joins, failed) {
-            self.show(&Event::Problem { code: 0, text });
+            self.show(&Event::Problem { code: 0, text: text.into() });
         }
         self.failed_joins = failed.iter().map(|it| (it.path, it.interface.clone())).collect();
     }
@@ -527,7 +527,7 @@ impl<'a> Driver<'a> {
     ) {
         for (what, error) in failed {
             let text = unusable_socket_text(port, what, error);
-            self.show(&Event::Problem { code: 0, text });
+            self.show(&Event::Problem { code: 0, text: text.into() });
         }
     }
 }

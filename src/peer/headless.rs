@@ -50,9 +50,9 @@ impl Screen for HeadlessScreen {
             }
             Event::Gap { .. } => tracing::warn!("messages are missing for good"),
             Event::Notice { text, .. } | Event::Done { text, .. } => {
-                tracing::info!("{}", safe_line(text));
+                tracing::info!("{}", safe_line(&text.to_string()));
             }
-            Event::Problem { text, .. } => tracing::warn!("{}", safe_line(text)),
+            Event::Problem { text, .. } => tracing::warn!("{}", safe_line(&text.to_string())),
             _ => {}
         }
         Ok(())

@@ -12,7 +12,7 @@
 //! - `name_question`: the question for another username
 //! - `link_code`: codes by which further devices get the user's name
 //! - `ignore_list`, `ignore_file`, `ignore_command`, `name_holders`: who is not shown (`/ignore`)
-//! - `render`, `local_time`, `safe`: rendering events as text
+//! - `render`, `sentences`, `local_time`, `safe`: rendering events as text
 //! - `plain`, `lines`: plain lines
 //! - `json`, `json_input`: JSON lines, `docs/json.md`
 //! - `full_screen`: the full screen of a terminal
@@ -38,6 +38,7 @@ mod recent_messages;
 mod render;
 mod safe;
 mod search_query;
+mod sentences;
 mod view_state;
 
 use std::io;
@@ -52,6 +53,9 @@ pub use name_question::{NameQuestion, impossible_name_text};
 pub use plain::{PlainScreen, read_plain};
 pub use render::reason_text;
 pub use safe::{safe_line, sanitize_text};
+#[cfg(feature = "client")]
+pub use sentences::link_error_text;
+pub use sentences::{disk_error_text, io_error_text, key_error_text, sentence_text};
 pub use view_state::{Dialect, SharedViewState, ViewState};
 
 use crate::model::Event;

@@ -318,7 +318,7 @@ mod tests {
         assert_eq!(view.target_room(), named_room("kitchen"));
         let (mut view, _) = view_entering_kitchen();
         let refused = |tag: &RequestTag| {
-            let (text, to, message) = (String::new(), String::new(), None);
+            let (text, to, message) = (String::new().into(), String::new(), None);
             Event::Refused(Refusal { tag: tag.clone(), code: 1, text, to, message })
         };
         view.update(&refused(&RequestTag::default()));

@@ -2,16 +2,14 @@
 
 use anyhow::anyhow;
 
-use super::super::counted;
 use super::super::exit::{self, Failure};
 use crate::client::WrongKey;
 use crate::config::client::Config;
+use crate::l10n::{self, Language};
 use crate::link::EndReason;
-use crate::model::{ErrorCode, invited_name};
-use crate::ui::{reason_text, safe_line};
-
-/// Hint for a user whose name is claimed, and who has forbidden to prove a key.
-const NO_KEY_HINT: &str = " If you have claimed it yourself, come without --no-key.";
+use crate::model::{ErrorCode, Sentence, invited_name, safe_name};
+use crate::text;
+use crate::ui::{safe_line, sentence_text};
 
 /// Returns the name of an end reason for the JSON object `end`, and the exit code. The code does
 /// not consider unsent messages and refused requests: see [`exit_code`].
@@ -43,49 +41,54 @@ pub(super) fn exit_code(
         Ok(end) => end,
         Err(WrongKey(text)) => return failed(text.clone()),
     };
+    let server = config.server.to_string();
     match end {
-        EndReason::Left { unsent, .. } if *unsent > 0 => Err((
-            exit::UNAVAILABLE,
-            anyhow!(
-                "{} not delivered to {}.",
-                counted(*unsent, "message was", "messages were"),
-                config.server
-            ),
-        )),
+        EndReason::Left { unsent, .. } if *unsent > 0 => {
+            let text = text!("end-undelivered", count = *unsent, server = safe_line(&server));
+            Err((exit::UNAVAILABLE, anyhow!(text)))
+        }
         EndReason::Left { refused, .. } if *refused > 0 && is_script => Ok(exit::REFUSED),
         EndReason::Left { .. } => Ok(0),
-        EndReason::Unavailable { reason } => failed(format!(
-            "{reason} Is chat-server running at {}? (With --wait, the client keeps trying.)",
-            config.server
+        EndReason::Unavailable { reason } => failed(text!(
+            "end-unavailable",
+            reason = sentence_text(reason),
+            server = safe_line(&server)
         )),
-        EndReason::Refused { code: why, reason } => failed(match why {
-            Some(ErrorCode::NameClaimed) => {
-                let (name, hint) = (&config.name, if config.no_key { NO_KEY_HINT } else { "" });
-                let reason = reason_text(ErrorCode::NameClaimed.number(), reason);
-                format!("{name}: {reason} To ask for another name, use --name.{hint}")
-            }
-            Some(ErrorCode::ProofInvalid) => format!(
-                "{reason} If a proxy that you trust ends the encryption on the way, start with \
-                 --no-key; if you know of none, somebody may be reading along."
-            ),
-            Some(ErrorCode::InviteRequired) => {
-                format!("{reason} Give the code of your invitation with --invite CODE.")
-            }
-            Some(ErrorCode::InviteInvalid) => match invited_name(reason) {
-                Some(name) => format!("{reason} To use it, start with --name {name}."),
-                None => format!("{reason} To use another one, start with --invite CODE."),
-            },
-            Some(ErrorCode::NameInvalid | ErrorCode::NameTaken | ErrorCode::NameLookalike) => {
-                format!(
-                    "{reason} You asked for “{}”. To ask for another name, use --name.",
-                    config.name
-                )
-            }
-            Some(ErrorCode::PasswordRequired | ErrorCode::PasswordWrong) => {
-                format!("{reason} Give it with --password-file or PI_CHAT_PASSWORD.")
-            }
-            _ => reason.clone(),
-        }),
-        EndReason::Protocol { reason } => failed(format!("{reason} ({})", config.server)),
+        EndReason::Refused { code: why, reason } => failed(refused_text(*why, reason, config)),
+        EndReason::Protocol { reason } => failed(format!("{} ({server})", server_text(reason))),
+    }
+}
+
+/// Says why the server has refused the client, and what to do.
+fn refused_text(code: Option<ErrorCode>, reason: &Sentence, config: &Config) -> String {
+    let (reason, sentence) = (server_text(reason), reason.to_string());
+    let name = safe_name(&config.name);
+    match code {
+        Some(ErrorCode::NameClaimed) if config.no_key => {
+            text!("end-name-claimed-no-key", name = name)
+        }
+        Some(ErrorCode::NameClaimed) => text!("end-name-claimed", name = name),
+        Some(ErrorCode::ProofInvalid) => text!("end-proof-invalid", reason = reason),
+        Some(ErrorCode::InviteRequired) => text!("end-invite-required", reason = reason),
+        Some(ErrorCode::InviteInvalid) => match invited_name(&sentence) {
+            Some(name) => text!("end-invite-for-name", reason = reason, name = safe_name(name)),
+            None => text!("end-invite-invalid", reason = reason),
+        },
+        Some(ErrorCode::NameInvalid | ErrorCode::NameTaken | ErrorCode::NameLookalike) => {
+            text!("end-name-refused", reason = reason, name = name)
+        }
+        Some(ErrorCode::PasswordRequired | ErrorCode::PasswordWrong) => {
+            text!("end-password", reason = reason)
+        }
+        _ => reason,
+    }
+}
+
+/// Returns what the server has said. That is in English, so its own words are those for programs, and
+/// for users who read English.
+fn server_text(reason: &Sentence) -> String {
+    match l10n::language() == Language::English {
+        true => reason.to_string(),
+        false => sentence_text(reason),
     }
 }

@@ -2,14 +2,16 @@
 
 use std::io::{Write, stdout};
 
-use anyhow::Context;
+use anyhow::anyhow;
 use clap::Args;
 
 use crate::cli::exit::{Failure, os_failure, usage_failure};
 use crate::client::{Destination, forget_fingerprint};
 use crate::config::user::state_directory;
 use crate::model::ServerId;
+use crate::text;
 use crate::tls::ServerLink;
+use crate::ui::{disk_error_text, link_error_text, safe_line};
 
 /// Flags of `forget`.
 #[derive(Args)]
@@ -28,20 +30,18 @@ pub(super) fn forget_server(command: &ForgetArgs) -> Result<u8, Failure> {
         Ok(id) => Some(format!("id {id}")),
         Err(_) => {
             let link = text.parse::<ServerLink>();
-            let link = link.with_context(|| format!("“{text}” is not the address of a server"));
+            let link = link.map_err(|error| {
+                let (text, reason) = (safe_line(text), link_error_text(&error));
+                anyhow!(text!("forget-no-address", text = text, reason = reason))
+            });
             Destination::from(link.map_err(usage_failure)?.address).trust_key()
         }
     };
-    let key = key
-        .context("the port is missing: write chats://HOST:PORT, as the message about the key does");
-    let key = key.map_err(usage_failure)?;
+    let key = key.ok_or_else(|| usage_failure(anyhow!(text!("forget-no-port"))))?;
     let Some(directory) = state_directory() else { return Ok(0) };
-    let is_forgotten = forget_fingerprint(&directory, &key).map_err(|it| os_failure(it.into()))?;
-    let told = if is_forgotten {
-        "The key is forgotten."
-    } else {
-        "There was no key of this server to forget."
-    };
+    let is_forgotten = forget_fingerprint(&directory, &key)
+        .map_err(|it| os_failure(anyhow!(disk_error_text(&it.path, &it.source))))?;
+    let told = if is_forgotten { text!("forget-done") } else { text!("forget-none") };
     // Standard output may be closed.
     let _ = writeln!(stdout(), "{told}");
     Ok(0)

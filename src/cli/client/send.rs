@@ -11,8 +11,8 @@ use super::{CommonArgs, UiMode, driver_setup, run_driver};
 use crate::cli::exit::{Failure, os_failure, usage_failure};
 use crate::cli::frontend;
 use crate::model::{ChatCommand, Command, Request, RequestTag, RoomSelector, Style};
-use crate::text_input;
 use crate::ui::{PlainScreen, SharedViewState};
+use crate::{text, text_input};
 
 /// Flags of `send`.
 #[derive(Args)]
@@ -44,9 +44,7 @@ impl SendArgs {
             (server, []) => Ok((server.clone(), None)),
             (server, [text]) => Ok((server.clone(), Some(text.clone()))),
             (None, [server, text, ..]) => Ok((Some(server.clone()), Some(text.clone()))),
-            (Some(_), [..]) => bail!(
-                "the server is given twice: leave out --server, or the server before the text"
-            ),
+            (Some(_), [..]) => bail!(text!("send-server-twice")),
         }
     }
 }
@@ -63,7 +61,7 @@ pub(super) fn send_message(send: SendArgs) -> Result<u8, Failure> {
         None => {
             let mut bytes = Vec::new();
             let text = stdin().read_to_end(&mut bytes).and_then(|_| text_input::decode(&bytes));
-            let text = text.context("cannot read the input").map_err(usage_failure)?;
+            let text = text.context(text!("input-unreadable")).map_err(usage_failure)?;
             text.trim_end_matches(['\n', '\r']).replace("\r\n", "\n")
         }
     };

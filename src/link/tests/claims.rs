@@ -58,7 +58,7 @@ fn claim_is_sent_and_done_answers_it() {
         }
         let [Event::Done { tag, text }] = &sim.events[..] else { panic!("{:?}", sim.events) };
         assert_eq!(tag.0.as_deref(), Some("7"));
-        assert_eq!(text.contains("anna"), action != ClaimAction::GiveUp, "{text}");
+        assert_eq!(text.to_string().contains("anna"), action != ClaimAction::GiveUp, "{text}");
     }
 }
 
@@ -118,11 +118,11 @@ fn claim_is_refused_by_server_and_link() {
         .events
         .iter()
         .filter_map(|it| match it {
-            Event::Refused(it) => Some((it.code, it.text.as_str())),
+            Event::Refused(it) => Some((it.code, it.text.to_string())),
             _ => None,
         })
         .collect();
-    assert_eq!(refusals[0], (317, "taken"));
+    assert_eq!(refusals[0], (317, "taken".to_owned()));
     assert!(
         refusals[1].0 == 0 && refusals[1].1.contains("may have been done or not"),
         "{refusals:?}"

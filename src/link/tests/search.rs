@@ -60,11 +60,11 @@ fn shown_history(sim: &Simulation) -> Vec<u64> {
 }
 
 /// Returns code and text of each refused request.
-fn refusals(sim: &Simulation) -> Vec<(u16, &str)> {
+fn refusals(sim: &Simulation) -> Vec<(u16, String)> {
     let mut all = Vec::new();
     for event in &sim.events {
         if let Event::Refused(it) = event {
-            all.push((it.code, it.text.as_str()));
+            all.push((it.code, it.text.to_string()));
         }
     }
     all
@@ -129,7 +129,7 @@ fn unsupported_or_oversized_search_is_refused_locally() {
     let mut sim = Simulation::new(settings(), ModelServer::new());
     sim.run_until_idle();
     search(&mut sim, "tea", None);
-    assert_eq!(refusals(&sim), [(0, "This server cannot search.")]);
+    assert_eq!(refusals(&sim), [(0, "This server cannot search.".to_owned())]);
     assert!(sim.to_server.is_empty());
     // After a reconnect the server may have the feature.
     sim.server.features = feature::SEARCH;
@@ -152,7 +152,7 @@ fn refused_search_does_not_affect_later_searches() {
         sim.server.search_error = Some(code);
         search(&mut sim, "tea", None);
         sim.run_until_idle();
-        assert_eq!(refusals(&sim), [(code.number(), code.default_text())]);
+        assert_eq!(refusals(&sim), [(code.number(), code.default_text().to_owned())]);
         sim.server.search_error = None;
         search(&mut sim, "tea", None);
         sim.run_until_idle();

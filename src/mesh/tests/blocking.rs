@@ -12,7 +12,9 @@ impl SimRoom {
     fn answer_to(&mut self, number: u8, request: PeerCommand) -> String {
         self.request(number, Command::Peer(request));
         match self.peers[&number].events.last() {
-            Some(Event::Done { text, .. } | Event::Refused(Refusal { text, .. })) => text.clone(),
+            Some(Event::Done { text, .. } | Event::Refused(Refusal { text, .. })) => {
+                text.to_string()
+            }
             other => panic!("no answer, but {other:?}"),
         }
     }
@@ -150,7 +152,7 @@ fn all_holders_of_a_blocked_name_are_hidden() {
         let (tag, command) = (RequestTag::default(), Command::Peer(command));
         bench.input(Input::Request(Request { tag, command }));
         match bench.events.last() {
-            Some(Event::Done { text, .. }) => text.clone(),
+            Some(Event::Done { text, .. }) => text.to_string(),
             other => panic!("no answer, but {other:?}"),
         }
     };

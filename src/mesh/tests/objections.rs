@@ -72,8 +72,7 @@ fn strangers_do_not_reject_a_newcomer() {
     assert_eq!(bench.rejected_by(), None);
     bench.advance(15_000);
     assert!(bench.has_joined());
-    let is_told =
-        |it: &Event| matches!(it, Event::Problem { text, .. } if text.contains("unknown"));
+    let is_told = |it: &Event| matches!(it, Event::Problem { text, .. } if text.to_string().contains("unknown"));
     assert_eq!(bench.events.iter().filter(|it| is_told(it)).count(), 1);
 }
 

@@ -12,11 +12,11 @@ use crate::model::{
 use crate::wire::udp::{Control, Cookie, PageItem, Ping};
 
 /// Returns the texts of the hints that nobody hears the peer.
-fn hints(events: &[Event]) -> Vec<&str> {
+fn hints(events: &[Event]) -> Vec<String> {
     let code = NoticeCode::NotHeard.number();
     let hint = |it: &'_ Event| matches!(it, Event::Notice { code: it, .. } if *it == code);
     let texts = events.iter().filter(|it| hint(it)).filter_map(|it| match it {
-        Event::Notice { text, .. } => Some(text.as_str()),
+        Event::Notice { text, .. } => Some(text.to_string()),
         _ => None,
     });
     texts.collect()
@@ -45,7 +45,7 @@ impl SimRoom {
     }
 
     /// Returns the hints that a peer has given its user.
-    fn hints(&self, number: u8) -> Vec<&str> {
+    fn hints(&self, number: u8) -> Vec<String> {
         hints(&self.peers[&number].events)
     }
 

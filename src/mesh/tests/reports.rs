@@ -195,10 +195,10 @@ fn clock_that_differs_by_more_than_five_seconds_is_reported() {
 }
 
 /// Returns the texts of the notices that two peers have one name.
-fn shared_names(bench: &TestBench) -> Vec<&str> {
+fn shared_names(bench: &TestBench) -> Vec<String> {
     let code = NoticeCode::NameShared.number();
     let notices = bench.events.iter().filter_map(|it| match it {
-        Event::Notice { code: it, text } if *it == code => Some(text.as_str()),
+        Event::Notice { code: it, text } if *it == code => Some(text.to_string()),
         _ => None,
     });
     notices.collect()

@@ -23,6 +23,7 @@ use super::link_code::link_code_text;
 use super::local_time::{LocalTimeZone, date_line};
 use super::name_question::impossible_name_text;
 use super::safe::{safe_line, safe_name, sanitize_text};
+use super::sentences::sentence_text;
 use super::view_state::{Dialect, SharedViewState};
 use crate::model::{
     ConnectionState, DirectMessage, ErrorCode, Event, JoinedServer, Message, NameKey, Refusal,
@@ -178,7 +179,9 @@ impl Renderer {
             Event::Presence { room, members, joined, left } => {
                 self.render_presence(room, *members, joined.as_deref(), left.as_deref(), &mut out);
             }
-            Event::Notice { code, text } => out.push(self.render_notice(*code, text)),
+            Event::Notice { code, text } => {
+                out.push(self.render_notice(*code, &sentence_text(text)));
+            }
             Event::Refused(refusal) => out.push(self.render_refusal(refusal)),
             Event::Unsent { to, text, perhaps_taken, .. } => {
                 let text = indent(&sanitize_text(text));
@@ -192,7 +195,9 @@ impl Renderer {
                 };
                 out.push(error_line(&line));
             }
-            Event::Problem { code, text } => out.push(error_line(&self.reason(*code, text))),
+            Event::Problem { code, text } => {
+                out.push(error_line(&self.reason(*code, &sentence_text(text))));
+            }
             Event::NameWanted { name, code, text } => {
                 let reason = match Username::new(name) {
                     Err(problem) => impossible_name_text(problem),
@@ -216,7 +221,7 @@ impl Renderer {
                 out.extend(peers::peers_table(peers).iter().map(|line| self.chat_line(line)));
             }
             Event::Done { text, .. } => {
-                out.push(self.chat_line(&format!("-- {}", safe_line(text))))
+                out.push(self.chat_line(&format!("-- {}", safe_line(&sentence_text(text)))))
             }
             Event::LinkCode(made) => {
                 let text = link_code_text(made, self.is_terminal, self.width);
@@ -464,9 +469,9 @@ impl Renderer {
             }
             // Most of the other reasons are about "this name" or "this room", so it is named.
             Some(code) if code != ErrorCode::SearchInvalid && has_target => {
-                format!("{to}: {}", self.reason(refusal.code, &refusal.text))
+                format!("{to}: {}", self.reason(refusal.code, &sentence_text(&refusal.text)))
             }
-            _ => self.reason(refusal.code, &refusal.text),
+            _ => self.reason(refusal.code, &sentence_text(&refusal.text)),
         };
         match &refusal.message {
             Some(text) => {
@@ -482,7 +487,7 @@ impl Renderer {
     fn render_state(&self, state: &ConnectionState, out: &mut Vec<RenderedText>) {
         match state {
             ConnectionState::Disconnected { reason } => {
-                out.push(self.status_line(&safe_line(reason)))
+                out.push(self.status_line(&safe_line(&sentence_text(reason))))
             }
             ConnectionState::Reconnecting { delay } => {
                 let delay = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);

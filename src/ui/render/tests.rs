@@ -208,7 +208,7 @@ fn peer_events_are_rendered() {
     let message = Message { late: true, ..message_from("bob", "hello") };
     let text = shown(&mut renderer, &Event::Message(message));
     assert_eq!(text, "[22:03:07] (late) bob: hello");
-    let text = "bob's clock is 7 s slow".to_owned();
+    let text = "bob's clock is 7 s slow".to_owned().into();
     let text = shown(&mut renderer, &Event::Notice { code: 4, text });
     assert_eq!(text, "-- bob's clock is 7 s slow");
     let (from, to) = ("anna".to_owned(), "anna-2".to_owned());
@@ -248,7 +248,7 @@ fn refusals_are_rendered() {
     let mut refusal = Refusal {
         tag: RequestTag::default(),
         code: 306,
-        text: "Nobody has this name.".to_owned(),
+        text: "Nobody has this name.".to_owned().into(),
         to: "nob\u{202e}ody".to_owned(),
         message: Some("hi\nthere".to_owned()),
     };
@@ -355,7 +355,7 @@ fn storage_notices_are_shown_as_errors() {
     let view = SharedViewState::default();
     let mut renderer = Renderer::new(LocalTimeZone::from_posix("UTC0"), true, view);
     let mut notice = |code: NoticeCode| {
-        let event = Event::Notice { code: code.number(), text: "so\nit is".to_owned() };
+        let event = Event::Notice { code: code.number(), text: "so\nit is".to_owned().into() };
         let rendered = renderer.render(&event).remove(0);
         (rendered.text, rendered.kind)
     };
@@ -569,7 +569,7 @@ fn names_that_changed_hands_and_own_devices_are_rendered() {
     let refused = Event::Refused(Refusal {
         tag: RequestTag::default(),
         code: ErrorCode::RecipientChanged.number(),
-        text: "Somebody else has this name now.".to_owned(),
+        text: "Somebody else has this name now.".to_owned().into(),
         to: "bob".to_owned(),
         message: Some("hi".to_owned()),
     });

@@ -106,14 +106,14 @@ fn end_object(end: &EndReason) -> Value {
     match end {
         EndReason::Left { .. } => json!({"type": "end", "reason": "left", "text": ""}),
         EndReason::Unavailable { reason } => {
-            json!({"type": "end", "reason": "unavailable", "text": reason})
+            json!({"type": "end", "reason": "unavailable", "text": reason.to_string()})
         }
         EndReason::Refused { code, reason } => {
             let name = code.map(|it| it.name());
-            json!({"type": "end", "reason": "refused", "name": name, "text": reason})
+            json!({"type": "end", "reason": "refused", "name": name, "text": reason.to_string()})
         }
         EndReason::Protocol { reason } => {
-            json!({"type": "end", "reason": "protocol", "text": reason})
+            json!({"type": "end", "reason": "protocol", "text": reason.to_string()})
         }
     }
 }

@@ -141,7 +141,7 @@ mod tests {
         assert_eq!(told(&connection, 13), "not answering for 8 s");
         connection.update(&ConnectionState::Responsive, seconds(14));
         assert!(connection.is_up());
-        let reason = "the server has closed the connection".to_owned();
+        let reason = "the server has closed the connection".to_owned().into();
         connection.update(&ConnectionState::Disconnected { reason }, seconds(20));
         assert_eq!(told(&connection, 20), "not connected");
         let delay = Duration::from_millis(3_500);

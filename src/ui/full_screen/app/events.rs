@@ -210,7 +210,7 @@ impl App {
         match state {
             ConnectionState::Disconnected { reason } => {
                 // Every attempt may fail for the same reason.
-                let is_known = self.trouble.as_deref() == Some(reason);
+                let is_known = self.trouble.as_ref() == Some(reason);
                 self.trouble = Some(reason.clone());
                 if is_known { Vec::new() } else { notes }
             }

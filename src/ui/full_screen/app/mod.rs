@@ -50,7 +50,7 @@ use self::window_command::WINDOW_COMMANDS;
 pub(in crate::ui) use self::window_command::window_help;
 use super::composer::Composer;
 use super::text::Theme;
-use crate::model::{Command, Dialect, Request, RequestTag, Sequence};
+use crate::model::{Command, Dialect, Request, RequestTag, Sentence, Sequence};
 use crate::text;
 use crate::ui::SharedViewState;
 use crate::ui::local_time::LocalTimeZone;
@@ -116,7 +116,7 @@ pub struct App {
     /// Time at which it was last said how far the user has read; `None`: not yet.
     marked_at: Option<Duration>,
     /// Why the last connection has failed or ended; `None`: it has not.
-    trouble: Option<String>,
+    trouble: Option<Sentence>,
     /// True once a password or an invitation was asked for.
     was_asked: bool,
     /// Time at which the user was last called; `None`: not yet.

@@ -78,7 +78,7 @@ fn status_line_fits() {
         ConnectionState::Responsive,
         ConnectionState::Reconnecting { delay: Duration::from_secs(12) },
         ConnectionState::Unresponsive { requests: 1 },
-        ConnectionState::Disconnected { reason: "gone".to_owned() },
+        ConnectionState::Disconnected { reason: "gone".to_owned().into() },
     ];
     for waiting in [0, 1, 11] {
         (0..waiting).for_each(|_| desk.enter_line("hello"));

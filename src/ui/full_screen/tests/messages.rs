@@ -54,7 +54,7 @@ fn refused_message_stays_and_can_be_edited_again() {
     let refusal = Refusal {
         tag,
         code: 500,
-        text: "You are muted.".to_owned(),
+        text: "You are muted.".to_owned().into(),
         to: "lobby".to_owned(),
         message: Some(text),
     };
@@ -82,7 +82,7 @@ fn unsent_messages_are_told_at_the_end() {
 #[test]
 fn status_line_tells_of_waiting_messages() {
     let mut desk = Desk::in_lobby(80, 12);
-    let reason = "the server has closed the connection".to_owned();
+    let reason = "the server has closed the connection".to_owned().into();
     desk.event(Event::Connection(ConnectionState::Disconnected { reason }));
     let delay = Duration::from_secs(4);
     desk.event(Event::Connection(ConnectionState::Reconnecting { delay }));

@@ -281,7 +281,7 @@ fn kick_tells_its_reason_and_sends_nothing_elsewhere() {
     desk.event(Event::Entered { tag: RequestTag::default(), room: "attic".to_owned(), members: 2 });
     desk.press(KeyCode::Char('2'), KeyModifiers::ALT);
     desk.write("my secret");
-    let text = "you have been sent out of #attic: because".to_owned();
+    let text = "you have been sent out of #attic: because".to_owned().into();
     desk.event(Event::Problem { code: 0, text });
     let (tag, room) = (RequestTag::default(), "attic".to_owned());
     desk.event(Event::Left { tag, room, is_forced: true });
@@ -299,7 +299,7 @@ fn nothing_is_due_while_marks_cannot_be_told() {
     let mut desk = Desk::in_lobby(80, 12);
     desk.hear("bob", "one");
     desk.hear("bob", "two");
-    let reason = "the server has closed the connection".to_owned();
+    let reason = "the server has closed the connection".to_owned().into();
     desk.event(Event::Connection(ConnectionState::Disconnected { reason }));
     assert_eq!(desk.app.next_tick(), None);
     desk.event(Event::Connection(ConnectionState::Responsive));
@@ -320,7 +320,7 @@ fn nothing_is_due_while_marks_cannot_be_told() {
 fn equal_troubles_are_told_once() {
     let mut desk = Desk::in_lobby(80, 16);
     for _ in 0..5 {
-        let reason = "Cannot connect to Club: connection refused.".to_owned();
+        let reason = "Cannot connect to Club: connection refused.".to_owned().into();
         desk.event(Event::Connection(ConnectionState::Disconnected { reason }));
     }
     assert_eq!(desk.screen().matches("connection refused").count(), 1, "{}", desk.screen());

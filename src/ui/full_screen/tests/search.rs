@@ -232,7 +232,7 @@ fn refusals_and_ignored_people_are_told() {
     let mut desk = Desk::in_lobby(80, 24);
     desk.enter_line("/search ?!");
     let (tag, _) = take_search(&mut desk);
-    let text = "This cannot be looked for.".to_owned();
+    let text = "This cannot be looked for.".to_owned().into();
     desk.event(Event::Refused(Refusal { tag, code: 310, text, to: String::new(), message: None }));
     let told = "not found: There must be a word in a search, and not too many.";
     assert!(desk.screen().contains(told), "{}", desk.screen());
