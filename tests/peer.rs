@@ -278,7 +278,7 @@ fn peer_that_cannot_use_its_key_file_warns_and_chats() {
     let state = home("bob").join(".local/state/pi-chat");
     fs::create_dir_all(&state).unwrap();
     fs::write(state.join("peer.key"), "my diary").unwrap();
-    for (name, told) in [("anna", "Not a directory"), ("bob", "does not contain a key")] {
+    for (name, told) in [("anna", "not a directory"), ("bob", "does not contain a key")] {
         let command = room.program(name, &["--json"]);
         let output = run_with_input(command, "{\"type\":\"say\",\"text\":\"hi\"}\n");
         let (shown, warned) = (to_text(&output.stdout), to_text(&output.stderr));
@@ -323,7 +323,7 @@ fn doctor_reports_paths_and_peers() {
     }
     let is_annas = |it: &str| it.starts_with("ok    anna at ") && it.ends_with(", unicast");
     assert!(said.lines().any(is_annas), "{said}");
-    assert!(!said.contains("network"), "{said}");
+    assert!(!said.contains("the network"), "{said}");
     anna.wait_for_members(&["anna"]);
 
     let output = examine(&["--interface", "lo", "--room", "desert"]);

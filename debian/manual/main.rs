@@ -60,7 +60,8 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Writes the man page of a command, and recursively those of its subcommands.
+/// Writes the man page of a command, and recursively those of its subcommands. The users' programs,
+/// whose section is 1, have a section ENVIRONMENT about the language.
 ///
 /// `related` is the list of pages in its section SEE ALSO; a subcommand's names its parent.
 fn write_pages(directory: &Path, command: &Command, section: &str, related: &str) -> Result<()> {
@@ -70,6 +71,9 @@ fn write_pages(directory: &Path, command: &Command, section: &str, related: &str
         File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
     let manual = Man::new(command.clone()).section(section);
     manual.source(SOURCE).manual(MANUAL).render(&mut page)?;
+    if section == "1" {
+        settings::environment().to_writer(&mut page)?;
+    }
     settings::see_also(related).to_writer(&mut page)?;
     let parent = format!("{name}({section})");
     for subcommand in command.get_subcommands().filter(|it| !it.is_hide_set()) {

@@ -52,6 +52,27 @@ pub(crate) fn see_also(related: &str) -> Roff {
     section
 }
 
+/// Variables that say which language the users' programs speak, in the order in which they count.
+const LANGUAGE_VARIABLES: [&str; 4] = ["LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"];
+
+/// What the [`LANGUAGE_VARIABLES`] do.
+const LANGUAGE_TEXT: &str = "Language of what the program tells people, English or German: the \
+                             first of these variables that names one of the two. LANGUAGE may \
+                             name several, separated by colons. Without any it is English, and so \
+                             is what programs read (--json) and what goes to a log.";
+
+/// Returns the section ENVIRONMENT of the users' programs: the variables of the language.
+pub(crate) fn environment() -> Roff {
+    let mut section = Roff::new();
+    section.control("SH", ["ENVIRONMENT"]);
+    for (index, variable) in LANGUAGE_VARIABLES.into_iter().enumerate() {
+        section.control(if index == 0 { "TP" } else { "TQ" }, []);
+        section.text([bold(variable)]);
+    }
+    section.text([roman(LANGUAGE_TEXT)]);
+    section
+}
+
 /// Splits a configuration file into paragraphs, at its empty lines.
 fn split_paragraphs(text: &str) -> Vec<Paragraph<'_>> {
     let mut found = vec![Paragraph::default()];

@@ -42,6 +42,13 @@ pub(super) fn print_error(error: &anyhow::Error) {
     let _ = writeln!(stderr(), "{}", text!("program-error", text = format!("{error:#}")));
 }
 
+/// Prints a warning on standard error.
+#[cfg(feature = "peer")]
+pub(super) fn print_warning(text: &str) {
+    // The stream may be closed; the program goes on without the warning.
+    let _ = writeln!(stderr(), "{}", text!("program-warning", text = text));
+}
+
 /// Creates the bounded queue of requests from the input thread to the driver.
 pub(super) fn request_queue() -> (Sender<Request>, Receiver<Request>) {
     mpsc::channel(REQUEST_QUEUE_LENGTH)

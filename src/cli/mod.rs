@@ -35,7 +35,9 @@ mod signals;
 #[cfg(feature = "server")]
 mod status;
 
+#[cfg(feature = "server")]
 use std::fmt::Display;
+#[cfg(feature = "server")]
 use std::io::{Write, stderr};
 use std::process::ExitCode;
 
@@ -47,20 +49,15 @@ fn print_clap_message(message: &clap::Error) -> ExitCode {
     if message.use_stderr() { ExitCode::from(exit::USAGE) } else { ExitCode::SUCCESS }
 }
 
-/// Prints a warning on standard error.
-#[cfg(feature = "peer")]
-fn print_warning(text: &str) {
-    // The stream may be closed; the program goes on without the warning.
-    let _ = writeln!(stderr(), "warning: {text}");
-}
-
 /// Prints an error on standard error, followed by its causes.
+#[cfg(feature = "server")]
 fn print_error(error: &anyhow::Error) {
     // The stream may be closed. The exit code reports the failure too.
     let _ = writeln!(stderr(), "error: {error:#}");
 }
 
 /// Returns a number with what it counts: `one` for 1, `many` for any other number.
+#[cfg(feature = "server")]
 fn counted<T: Display + PartialEq + From<u8>>(number: T, one: &str, many: &str) -> String {
     let what = if number == T::from(1) { one } else { many };
     format!("{number} {what}")

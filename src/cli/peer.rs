@@ -15,20 +15,23 @@ use super::exit::{self, Failure, os_failure, usage_failure};
 use super::first_questions::{self, name_default};
 use super::frontend::{self, RememberingScreen};
 use super::signals::termination_signal;
-use super::{logging, print_clap_message, print_error, print_warning};
+use super::{logging, print_clap_message};
 use crate::config::peer::{Config, PartialConfig, split_list};
 use crate::config::remembered_name::RememberedName;
 use crate::config::user::{default_username, state_directory};
 use crate::key_file::KeyError;
-use crate::mesh::End;
+use crate::mesh::{End, UNKNOWN_NAME};
 use crate::model::{ErrorCode, Event, Request, Username};
-use crate::peer::{HeadlessScreen, PeerKey, PeerSettings, doctor, rejection_reason, run as drive};
+use crate::peer::{
+    HeadlessScreen, PeerError, PeerKey, PeerSettings, doctor, rejection_reason, run as drive,
+};
 use crate::systemd;
+use crate::text;
 use crate::ui::full_screen::SettingsFile;
 use crate::ui::full_screen::start::{Answers, Entered, Questions};
 use crate::ui::{
     Dialect, IgnoreFile, JsonScreen, NameQuestion, Screen, SharedIgnoreList, SharedViewState,
-    ignore_problem_text, safe_line,
+    ignore_problem_text, io_error_text, key_error_text, safe_line,
 };
 use crate::wire::udp::Room;
 
@@ -170,7 +173,7 @@ pub fn run() -> ExitCode {
             if is_service {
                 systemd::notify_status(&format!("{error:#}"));
             }
-            print_error(&error);
+            frontend::print_error(&error);
             code.into()
         }
     }
@@ -253,12 +256,17 @@ fn ask_for_valid_name(name: Option<String>) -> Result<(Option<String>, bool), Fa
         let mut out = stdout();
         let asked =
             write!(out, "{}\n{}", refusal.join("\n"), question.prompt().unwrap_or_default());
-        asked.and_then(|()| out.flush()).context("cannot ask").map_err(os_failure)?;
+        asked
+            .and_then(|()| out.flush())
+            .with_context(|| text!("cannot-ask"))
+            .map_err(os_failure)?;
         let mut line = String::new();
-        let count =
-            stdin().read_line(&mut line).context("cannot read the answer").map_err(os_failure)?;
+        let count = stdin()
+            .read_line(&mut line)
+            .with_context(|| text!("answer-unreadable"))
+            .map_err(os_failure)?;
         if count == 0 {
-            return Err(usage_failure(anyhow!("no name was chosen")));
+            return Err(usage_failure(anyhow!(text!("no-name-chosen"))));
         }
         match question.answer(&line) {
             Ok(chosen) => return Ok((Some(chosen), true)),
@@ -291,10 +299,10 @@ fn load_key(warn: impl FnOnce(&str)) -> Result<PeerKey> {
     let Some(directory) = state_directory() else { return Ok(PeerKey::ephemeral()?) };
     match PeerKey::load_or_create(&directory) {
         Err(error @ (KeyError::Disk { .. } | KeyError::NotAKey { .. })) => {
-            warn(&format!("{:#}. This run uses a new key", anyhow!(error)));
+            warn(&text!("peer-new-key", reason = key_error_text(&error)));
             Ok(PeerKey::ephemeral()?)
         }
-        key => Ok(key?),
+        key => key.map_err(|error| anyhow!(key_error_text(&error))),
     }
 }
 
@@ -334,7 +342,7 @@ fn run_chat(chat: &ChatArgs) -> Result<u8, Failure> {
     }
     let key = load_key(|warning| match ui_mode {
         UiMode::Headless => tracing::warn!("{warning}"),
-        UiMode::FullScreen | UiMode::Plain | UiMode::Json => print_warning(warning),
+        UiMode::FullScreen | UiMode::Plain | UiMode::Json => frontend::print_warning(warning),
     });
     let mut is_name_chosen = false;
     let mut _entered = None;
@@ -428,7 +436,13 @@ fn run_driver(
     let end = runtime.block_on(drive(setup, screen, request_queue, termination_signal()));
     // Do not wait for a host name that is still being resolved.
     runtime.shutdown_background();
-    end.map_err(Into::into)
+    end.map_err(|error| match error {
+        PeerError::Network(error) => {
+            anyhow!(text!("peer-no-network", reason = io_error_text(&error)))
+        }
+        PeerError::Random(_) => anyhow!(text!("no-random-source")),
+        PeerError::UsedUp => anyhow!(text!("peer-used-up")),
+    })
 }
 
 /// Writes the JSON object `end`, the last line of output, with the error text of `outcome`, which
@@ -451,10 +465,9 @@ fn write_end(screen: &mut JsonScreen<impl Write>, end: &End, outcome: Result<u8,
 /// it does not count.
 fn exit_code(end: &End, config: &Config, is_script: bool) -> Result<u8, Failure> {
     match end {
-        End::Left { unsent, .. } if *unsent > 0 => Err((
-            exit::UNAVAILABLE,
-            anyhow!("{} not sent.", super::counted(*unsent, "message was", "messages were")),
-        )),
+        End::Left { unsent, .. } if *unsent > 0 => {
+            Err((exit::UNAVAILABLE, anyhow!(text!("peer-unsent", count = *unsent))))
+        }
         End::Left { refused, .. } if *refused > 0 && is_script => Ok(exit::REFUSED),
         End::Left { .. } => Ok(0),
         End::Rejected { by, code, reason } => {
@@ -468,22 +481,22 @@ fn exit_code(end: &End, config: &Config, is_script: bool) -> Result<u8, Failure>
 /// the reason is the user's name, adds how to request another. The text may contain characters that
 /// are dangerous to a terminal.
 fn describe_rejection(by: &str, code: u16, reason: &str, config: &Config) -> String {
+    let by = if by == UNKNOWN_NAME { text!("peer-somebody") } else { by.to_owned() };
     let reason = rejection_reason(code, reason);
-    let hint = match ErrorCode::from_number(code) {
+    match ErrorCode::from_number(code) {
         Some(code) if code.is_about_name() => {
-            format!(
-                " You asked for “{}”. To ask for another name, use --name.",
-                config.name.as_str()
-            )
+            let name = config.name.as_str();
+            text!("peer-rejected-name", by = by, reason = reason, name = name)
         }
-        _ => String::new(),
-    };
-    format!("{by} says no: {reason}{hint}")
+        _ => text!("peer-rejected", by = by, reason = reason),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::l10n::Language;
+    use crate::l10n::tests::with_language;
 
     /// Known and unknown error codes give a text with a reason.
     #[test]
@@ -501,5 +514,14 @@ mod tests {
         assert_eq!(text(400, ""), format!("anna says no: {blocked}"));
         assert_eq!(text(999, " not today "), "anna says no: not today");
         assert_eq!(text(999, ""), "anna says no: no reason is given.");
+        with_language(Language::German, || {
+            assert_eq!(
+                text(201, "anna has been here for 3 days."),
+                "anna sagt Nein: Hier hat schon jemand diesen Namen. anna ist seit 3 Tagen hier. \
+                 Du wolltest „Anna“ heißen. Einen anderen Namen nennst du mit --name."
+            );
+            assert_eq!(text(400, blocked), "anna sagt Nein: Jemand hier hat dich gesperrt.");
+            assert_eq!(text(999, " not today "), "anna sagt Nein: not today");
+        });
     }
 }

@@ -91,6 +91,7 @@ use roster::IndirectPeers;
 use sha2::{Digest, Sha256};
 
 pub use contract::{Drops, End, Input, Now, Outgoing, Output, Settings, Sign};
+pub use received_objections::UNKNOWN_NAME;
 pub use stats::MeshStats;
 
 use crate::model::{

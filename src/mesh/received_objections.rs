@@ -22,8 +22,9 @@ const MAX_LISTERS: usize = 32;
 const MAX_LISTERS_PER_GROUP: usize = 4;
 /// Maximum number of members remembered from the lists of one peer.
 const MAX_LISTED: usize = 512;
-/// Name shown for an objector whose name is unknown or doubtful.
-const UNKNOWN: &str = "somebody unknown";
+/// Name in [`End::Rejected`](super::End::Rejected) of an objector whose name is unknown or doubtful. It
+/// cannot be a username.
+pub const UNKNOWN_NAME: &str = "somebody unknown";
 
 /// Latest objection of one peer to this candidate.
 #[derive(Debug)]
@@ -233,13 +234,13 @@ impl Mesh {
     }
 
     /// Returns the name to show for an objector: the name that the objector last stated in an
-    /// `agree` or heartbeat, else the name in its objection. Returns [`UNKNOWN`] if a verified peer
+    /// `agree` or heartbeat, else the name in its objection. Returns [`UNKNOWN_NAME`] if a verified peer
     /// that has not objected states the same name.
     fn name_of_objector(&self, id: PeerId) -> String {
-        let Phase::Announcing(candidacy) = &self.phase else { return UNKNOWN.to_owned() };
+        let Phase::Announcing(candidacy) = &self.phase else { return UNKNOWN_NAME.to_owned() };
         let stated = self.contacts.get(id).map(Contact::name).filter(|it| !it.is_empty());
         let claimed = candidacy.objections.by_peer.get(&id).map(|it| it.object.by.as_str());
-        let name = stated.or(claimed).unwrap_or(UNKNOWN);
+        let name = stated.or(claimed).unwrap_or(UNKNOWN_NAME);
         let key = NameKey::of(name);
         let is_held_by_another = self.contacts.iter().any(|(other, it)| {
             other != id
@@ -247,7 +248,7 @@ impl Mesh {
                 && it.is_verified
                 && it.profile.as_ref().is_some_and(|it| it.key == key)
         });
-        if is_held_by_another { UNKNOWN.to_owned() } else { name.to_owned() }
+        if is_held_by_another { UNKNOWN_NAME.to_owned() } else { name.to_owned() }
     }
 }
 

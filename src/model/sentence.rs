@@ -5,7 +5,7 @@ use std::fmt;
 
 #[cfg(feature = "peer")]
 use super::AddressGroup;
-#[cfg(feature = "link")]
+#[cfg(any(feature = "link", feature = "peer"))]
 use super::TextError;
 #[cfg(feature = "peer")]
 use super::limits::MAX_PEER_TEXT;

@@ -15,7 +15,7 @@ use super::source_limiter::SourceLimiter;
 use super::unsent_messages::UnsentMessages;
 use super::warning_limiter::WarningLimiter;
 use super::{
-    DEFAULT_FINISH_PATIENCE, PeerError, PeerKey, PeerSettings, interfaces, path_name,
+    DEFAULT_FINISH_PATIENCE, PeerError, PeerKey, PeerSettings, interfaces, path_name, path_text,
     rejection_reason,
 };
 use crate::mesh::{End, Input, Mesh, Now, Outgoing, Output, Settings, Sign};
@@ -24,7 +24,8 @@ use crate::model::{
     RequestTag, Username,
 };
 use crate::os::{Clock, random_bytes};
-use crate::ui::Screen;
+use crate::text;
+use crate::ui::{Screen, impossible_name_text, io_error_text};
 use crate::wire::udp::{
     DropReason, Entry, EntryFields, Identity, Room, Sealer, Signer, UnverifiedPacket, open,
 };
@@ -217,7 +218,7 @@ impl<'a> Driver<'a> {
         match Username::new(name) {
             Ok(username) => self.settings.username = username,
             Err(error) => {
-                let text = format!("This cannot be a name: {error}.");
+                let text = impossible_name_text(error);
                 let code = ErrorCode::NameInvalid.number();
                 self.show(&Event::NameWanted { name: name.to_owned(), code, text });
                 return Ok(());
@@ -348,8 +349,8 @@ impl<'a> Driver<'a> {
         if let (0, false, Some((Some(path), error))) =
             (sent.copies_sent, self.is_offline, sent.failed.first())
         {
-            let path = path_name(*path);
-            self.show_problem_limited(format!("Nothing can be sent by {path}: {error}."));
+            let (path, reason) = (path_text(*path), io_error_text(error));
+            self.show_problem_limited(text!("peer-nothing-sent", path = path, reason = reason));
         }
         let now = self.clock.now();
         for path in Path::ALL.into_iter().filter(|it| paths.has(*it)) {
@@ -361,8 +362,8 @@ impl<'a> Driver<'a> {
                 && !self.sockets.is_loopback_only()
                 && self.path_failures.record_failure(now, path)
             {
-                let path = path_name(path);
-                let text = format!("Nothing goes out by {path}: {error}. Other paths work.");
+                let (path, reason) = (path_text(path), io_error_text(error));
+                let text = text!("peer-path-fails", path = path, reason = reason);
                 self.show(&Event::Problem { code: 0, text: text.into() });
             }
         }
@@ -438,9 +439,8 @@ impl<'a> Driver<'a> {
         let is_alone = || self.mesh.report(now).len() == 1;
         if self.has_joined && !self.has_reported_other_room && is_alone() {
             self.has_reported_other_room = true;
-            let text =
-                "Others on this network are in another room, with another name or passphrase.";
-            self.show(&Event::Problem { code: 0, text: text.to_owned().into() });
+            let text = text!("peer-other-room").into();
+            self.show(&Event::Problem { code: 0, text });
         }
     }
 
@@ -466,8 +466,8 @@ impl<'a> Driver<'a> {
         let found = match interfaces::scan(&self.selected_interfaces) {
             Ok(found) => found,
             Err(error) => {
-                return self
-                    .show_problem_limited(format!("The networks cannot be listed: {error}."));
+                let reason = io_error_text(&error);
+                return self.show_problem_limited(text!("peer-no-networks", reason = reason));
             }
         };
         self.pass_own_addresses();
@@ -478,20 +478,20 @@ impl<'a> Driver<'a> {
             .cloned()
             .collect();
         for name in missing_interfaces.difference(&self.missing_interfaces.clone()) {
-            let text = format!("The interface {name} does not exist or is down. Waiting for it.");
+            let text = text!("peer-interface-missing", interface = name);
             self.show(&Event::Problem { code: 0, text: text.into() });
         }
         for name in self.missing_interfaces.clone().difference(&missing_interfaces) {
-            let text = format!("the interface {name} is up");
+            let text = text!("peer-interface-up", interface = name);
             self.show(&Event::Done { tag: RequestTag::default(), text: text.into() });
         }
         let is_offline = !found.values().any(|it| it.is_running);
         if is_offline && !self.is_offline && self.selected_interfaces.is_empty() {
-            let text = "This computer is not on a network. Waiting for one.".to_owned();
+            let text = text!("peer-offline");
             self.show(&Event::Problem { code: 0, text: text.into() });
         }
         if self.is_offline && !is_offline && self.selected_interfaces.is_empty() {
-            let text = "this computer is on a network again".to_owned();
+            let text = text!("peer-online");
             self.show(&Event::Done { tag: RequestTag::default(), text: text.into() });
         }
         (self.missing_interfaces, self.is_offline) = (missing_interfaces, is_offline);
@@ -539,17 +539,19 @@ fn failed_join_texts(known: &BTreeSet<(Path, String)>, failed: &[FailedJoin]) ->
     let mut interfaces: BTreeMap<(Path, String), Vec<&str>> = BTreeMap::new();
     let is_new = |it: &&FailedJoin| !known.contains(&(it.path, it.interface.clone()));
     for it in failed.iter().filter(is_new) {
-        let names = interfaces.entry((it.path, it.error.to_string())).or_default();
+        let names = interfaces.entry((it.path, io_error_text(&it.error))).or_default();
         names.push(&it.interface);
     }
     let text = |((path, error), names): ((Path, String), Vec<&str>)| {
         let shown = names.get(..MAX_SHOWN_INTERFACES).unwrap_or(&names).join(", ");
-        let rest = match names.len().saturating_sub(MAX_SHOWN_INTERFACES) {
-            0 => String::new(),
-            rest => format!(" and {rest} others"),
-        };
-        let path = path_name(path);
-        format!("This peer does not hear what is sent to {path} on {shown}{rest}: {error}.")
+        let rest = names.len().saturating_sub(MAX_SHOWN_INTERFACES);
+        text!(
+            "peer-not-joined",
+            path = path_text(path),
+            interfaces = shown,
+            count = rest,
+            reason = error
+        )
     };
     interfaces.into_iter().map(text).collect()
 }
@@ -557,14 +559,13 @@ fn failed_join_texts(known: &BTreeSet<(Path, String)>, failed: &[FailedJoin]) ->
 /// Returns the text about a socket that could not be opened. `what` is its name in
 /// [`OpenedSockets::failed`](super::sockets::OpenedSockets::failed).
 fn unusable_socket_text(port: u16, what: &str, error: &io::Error) -> String {
+    let (port, reason) = (port.to_string(), io_error_text(error));
     match what.strip_prefix("the ").and_then(|it| it.strip_suffix(" port")) {
-        Some(family) if error.kind() == io::ErrorKind::AddrInUse => format!(
-            "Another program uses port {port} ({error}). Over {family}, this peer hears only those that it talks to. Use another --port for everybody."
-        ),
-        Some(family) => format!(
-            "Port {port} cannot be used ({error}). Over {family}, this peer hears only those that it talks to."
-        ),
-        None => format!("{what} cannot be used ({error}). This peer goes on without it."),
+        Some(family) if error.kind() == io::ErrorKind::AddrInUse => {
+            text!("peer-port-taken", port = port, reason = reason, family = family)
+        }
+        Some(family) => text!("peer-port-unusable", port = port, reason = reason, family = family),
+        None => text!("peer-socket-unusable", what = what, reason = reason),
     }
 }
 

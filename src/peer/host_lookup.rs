@@ -8,6 +8,8 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 use crate::model::HostAddress;
+use crate::text;
+use crate::ui::safe_line;
 
 /// Pause between two DNS lookups of all hosts.
 const LOOKUP_INTERVAL: Duration = Duration::from_secs(60);
@@ -44,9 +46,10 @@ pub(super) async fn resolve_repeatedly(
             match timeout(LOOKUP_TIMEOUT, lookup_host((host.host.as_str(), host.port))).await {
                 Ok(Ok(addresses)) => *known = addresses.collect(),
                 Ok(Err(error)) => {
-                    errors.push(format!("There is no host called {}: {error}.", host.host))
+                    let (host, reason) = (safe_line(&host.host), error.to_string());
+                    errors.push(text!("peer-no-such-host", host = host, reason = reason));
                 }
-                Err(_) => errors.push(format!("Looking up {} took too long.", host.host)),
+                Err(_) => errors.push(text!("peer-lookup-too-long", host = safe_line(&host.host))),
             }
         }
         let addresses: Vec<_> = known.iter().flatten().copied().collect();

@@ -30,12 +30,14 @@ pub use key::PeerKey;
 
 use self::driver::Driver;
 use self::sockets::OpenedSockets;
+use crate::l10n::{self, Language};
 use crate::mesh::{End, Input};
 use crate::model::{
     ChatCommand, Command, ConnectionState, ErrorCode, Event, HostAddress, Path, Request, RoomName,
     Username,
 };
 use crate::systemd;
+use crate::text;
 use crate::ui::Screen;
 use crate::wire::udp::Room;
 
@@ -220,14 +222,44 @@ pub async fn run(
 /// there is neither text, says that no reason is given.
 #[must_use]
 pub fn rejection_reason(code: u16, reason: &str) -> String {
-    let meaning = ErrorCode::from_number(code).map_or("", ErrorCode::default_text);
-    let own = Some(reason.trim()).filter(|it| !it.is_empty() && *it != meaning);
-    match (meaning, own) {
-        ("", None) => "no reason is given.".to_owned(),
-        ("", Some(own)) => own.to_owned(),
-        (meaning, None) => meaning.to_owned(),
-        (meaning, Some(own)) => format!("{meaning} {own}"),
+    let code = ErrorCode::from_number(code);
+    let default = code.map_or("", ErrorCode::default_text);
+    let own = Some(reason.trim()).filter(|it| !it.is_empty() && *it != default);
+    let meaning = code.map(meaning_of);
+    match (meaning, own.map(objection_text)) {
+        (None, None) => text!("peer-no-reason"),
+        (None, Some(own)) => own,
+        (Some(meaning), None) => meaning,
+        (Some(meaning), Some(own)) => format!("{meaning} {own}"),
     }
+}
+
+/// Returns what an error of another peer means, for people.
+fn meaning_of(code: ErrorCode) -> String {
+    let known = l10n::find(&format!("error-{}", code.name()), &[]);
+    // In English, the code's own text is the same, or says more.
+    known
+        .filter(|_| l10n::language() != Language::English)
+        .unwrap_or_else(|| code.default_text().to_owned())
+}
+
+/// Returns what another peer says about its objection, in the user's language if the peer's program
+/// has made the sentence (`docs/protocol/udp.md`), otherwise as it is.
+fn objection_text(own: &str) -> String {
+    if let Some((name, rest)) = own.split_once(" has been here for ")
+        && let Some((count, unit)) = rest.strip_suffix('.').and_then(|it| it.split_once(' '))
+        && let Ok(count) = count.parse::<u64>()
+        && ["seconds", "minutes", "hours", "days"].contains(&unit)
+    {
+        return text!("peer-has-been-here", name = name, count = count, unit = unit);
+    }
+    if let Some((name, rest)) = own.split_once(" was here ")
+        && let Some(seconds) = rest.strip_suffix(" s ago; try again.")
+        && let Ok(seconds) = seconds.parse::<u64>()
+    {
+        return text!("peer-was-here", name = name, seconds = seconds);
+    }
+    own.to_owned()
 }
 
 /// Returns true if the request sends a message to the room. Such a request is answered later: by an
@@ -242,5 +274,25 @@ const fn path_name(path: Path) -> &'static str {
         Path::GroupV4 => "the IPv4 group",
         Path::GroupV6 => "the IPv6 group",
         Path::Broadcast => "broadcast",
+    }
+}
+
+/// Returns the name of a path for people.
+fn path_text(path: Path) -> String {
+    match path {
+        Path::GroupV4 => text!("path-group-v4"),
+        Path::GroupV6 => text!("path-group-v6"),
+        Path::Broadcast => text!("path-broadcast"),
+    }
+}
+
+/// Returns the name of a socket that could not be opened, for people. `what` is its name in
+/// [`OpenedSockets::failed`].
+fn socket_text(what: &str) -> String {
+    match what {
+        "the IPv4 port" => text!("socket-port-v4"),
+        "the IPv6 port" => text!("socket-port-v6"),
+        // A protocol has no other name in any language.
+        _ => what.to_owned(),
     }
 }

@@ -7,7 +7,8 @@ use super::loss::one_way_percent;
 use super::observations::{Host, Observations, SendError, Silence};
 use crate::model::Path;
 use crate::model::limits::DEFAULT_PORT;
-use crate::peer::path_name;
+use crate::peer::path_text;
+use crate::text;
 
 /// Number of other devices that answer a ping, from which on an access point probably does not
 /// isolate its clients. Known routers are not counted. An unknown router and an access point may be
@@ -166,67 +167,39 @@ impl Diagnosis {
 
     /// Returns the line that says what is wrong.
     pub(super) fn problem(&self, seen: &Observations) -> String {
-        let Observations { room, port, .. } = seen;
+        let port = seen.port.to_string();
         match self {
-            Self::Works(path) => {
-                format!("one datagram by {} reaches everybody who answers", path_name(*path))
+            Self::Works(path) => text!("doctor-works", path = path_text(*path)),
+            Self::BroadcastBlocked(path) => {
+                text!("doctor-broadcast-blocked", path = path_text(*path))
             }
-            Self::BroadcastBlocked(path) => format!(
-                "one datagram by {} reaches everybody who answers; broadcast reaches nobody",
-                path_name(*path)
-            ),
-            Self::MulticastBlocked => "no group reaches everybody who answers, only broadcast \
-                                       does: the network drops multicast"
-                .to_owned(),
-            Self::NoCommonPath => "no way reaches everybody who answers: a part of the network \
-                                   drops multicast and broadcast"
-                .to_owned(),
-            Self::OnlyUnicast => "no way to many reaches anybody: multicast and broadcast are \
-                                  dropped, or the peers are in another network"
-                .to_owned(),
-            Self::UnicastBlocked => "peers answer what is sent to many, and not what is sent to \
-                                     them alone"
-                .to_owned(),
-            Self::OneWayOut => "one way only: multicast and broadcast from here arrive there, \
-                                those from there do not arrive here"
-                .to_owned(),
-            Self::OneWayIn => "one way only: multicast or broadcast from there arrives here, that \
-                               from here does not arrive there"
-                .to_owned(),
-            Self::NoAnswers => "peers are heard, and no answer of theirs comes back: what is sent \
-                                from here does not arrive there, or answers to one device alone \
-                                do not arrive here"
-                .to_owned(),
+            Self::MulticastBlocked => text!("doctor-multicast-blocked"),
+            Self::NoCommonPath => text!("doctor-no-common-path"),
+            Self::OnlyUnicast => text!("doctor-only-unicast"),
+            Self::UnicastBlocked => text!("doctor-unicast-blocked"),
+            Self::OneWayOut => text!("doctor-one-way-out"),
+            Self::OneWayIn => text!("doctor-one-way-in"),
+            Self::NoAnswers => text!("doctor-no-answers"),
             Self::Loss => loss_problem(seen),
-            Self::AnswersOnly => "this computer's firewall lets in only answers, and nothing that \
-                                  others send first"
-                .to_owned(),
-            Self::PortOnly => format!(
-                "this computer's firewall lets in what comes to UDP port {port}, and no answers"
-            ),
-            Self::ReceivingBlocked => "this computer's firewall lets no UDP in: not even what it \
-                                       sends to everybody comes back to it"
-                .to_owned(),
+            Self::AnswersOnly => text!("doctor-answers-only"),
+            Self::PortOnly => text!("doctor-port-only", port = port),
+            Self::ReceivingBlocked => text!("doctor-receiving-blocked"),
             Self::SendingBlocked(error) if error.is_forbidden => {
-                format!("this computer's firewall lets no UDP out: {}", error.text)
+                text!("doctor-sending-forbidden", reason = &error.text)
             }
-            Self::SendingBlocked(error) => {
-                format!("there is no network: nothing can be sent: {}", error.text)
-            }
-            Self::NoNetwork => {
-                "there is no network: no interface is up and has an address".to_owned()
-            }
+            Self::SendingBlocked(error) => text!("doctor-sending-fails", reason = &error.text),
+            Self::NoNetwork => text!("doctor-no-network"),
             Self::WrongInterface => wrong_interface_problem(seen),
-            Self::PortTaken => {
-                let family = if seen.has_port { " by IPv4" } else { "" };
-                format!("UDP port {port} cannot be used{family}: another program uses it")
-            }
-            Self::OtherPort => format!(
-                "nobody is on UDP port {port}; {} in this room on port {DEFAULT_PORT}",
-                count_peers(seen.default_port_peers.len())
+            Self::PortTaken if seen.has_port => text!("doctor-port-taken-v4", port = port),
+            Self::PortTaken => text!("doctor-port-taken", port = port),
+            Self::OtherPort => text!(
+                "doctor-other-port",
+                port = port,
+                count = seen.default_port_peers.len(),
+                default = DEFAULT_PORT.to_string()
             ),
             Self::OtherRoom => other_room_problem(seen),
-            Self::Nobody => nobody_problem(room, seen.answering_devices),
+            Self::Nobody => nobody_problem(&seen.room, seen.answering_devices),
             Self::HostSilent(number) => {
                 seen.hosts.get(*number).map(host_problem).unwrap_or_default()
             }
@@ -235,83 +208,30 @@ impl Diagnosis {
 
     /// Returns the line that says what to do.
     pub(super) fn remedy(&self, seen: &Observations) -> String {
-        let port = seen.port;
-        let repair = "where the network can be changed, turn off its multicast filter (“IGMP \
-                      snooping”, “multicast enhancement”)";
+        let port = seen.port.to_string();
         match self {
-            Self::Works(_) => "nothing: chat-peer works here".to_owned(),
-            Self::BroadcastBlocked(_) => {
-                "nothing: chat-peer needs broadcast only where no group works".to_owned()
+            Self::Works(_) => text!("doctor-do-works"),
+            Self::BroadcastBlocked(_) => text!("doctor-do-broadcast-blocked"),
+            Self::MulticastBlocked => text!("doctor-do-multicast-blocked"),
+            Self::NoCommonPath => text!("doctor-do-no-common-path"),
+            Self::OnlyUnicast => text!("doctor-do-only-unicast"),
+            Self::UnicastBlocked => text!("doctor-do-unicast-blocked", port = port),
+            Self::OneWayOut => text!("doctor-do-one-way-out", port = port),
+            Self::OneWayIn => text!("doctor-do-one-way-in", port = port),
+            Self::NoAnswers => text!("doctor-do-no-answers", port = port),
+            Self::Loss if seen.loss.is_worse_by_paths() => text!("doctor-do-loss-by-paths"),
+            Self::Loss => text!("doctor-do-loss"),
+            Self::AnswersOnly => text!("doctor-do-answers-only", port = port),
+            Self::PortOnly => text!("doctor-do-port-only"),
+            Self::ReceivingBlocked => text!("doctor-do-receiving-blocked", port = port),
+            Self::SendingBlocked(error) if error.is_forbidden => {
+                text!("doctor-do-sending-forbidden", port = port)
             }
-            Self::MulticastBlocked => {
-                format!("nothing needs to be done, chat-peer falls back to broadcast; {repair}")
-            }
-            Self::NoCommonPath => format!(
-                "nothing needs to be done, chat-peer falls back to a copy for each peer that the \
-                 others do not reach; {repair}"
-            ),
-            Self::OnlyUnicast => format!(
-                "name one peer with --peer HOST at each start, chat-peer falls back to a copy for \
-                 each peer; {repair}"
-            ),
-            Self::UnicastBlocked => format!(
-                "on the other device, let in UDP from this network to chat-peer on every port: it \
-                 receives on a port of its own too, not only on {port}"
-            ),
-            Self::OneWayOut => format!(
-                "nothing needs to be done, the others send a copy to each; allow incoming multicast \
-                 to UDP port {port} on this computer, or {repair}"
-            ),
-            Self::OneWayIn => format!(
-                "nothing needs to be done, chat-peer falls back to a copy for each peer; allow \
-                 incoming multicast to UDP port {port} on the other devices, or {repair}"
-            ),
-            Self::NoAnswers => format!(
-                "allow incoming UDP (port {port} and answers) in the firewalls of the other \
-                 devices and of this one; if that does not help, run chat-peer here and the \
-                 doctor there: if it hears this device, the network drops what is sent to one \
-                 device alone (turn off “client isolation”), else what this device sends"
-            ),
-            Self::Loss if seen.loss.is_worse_by_paths() => {
-                "nothing needs to be done, chat-peer repairs losses, but late; on Wi-Fi turn on \
-                 “multicast to unicast” or raise the multicast rate of the access point, or use \
-                 a cable"
-                    .to_owned()
-            }
-            Self::Loss => {
-                "nothing needs to be done, chat-peer repairs losses, but late; move nearer \
-                           to the access point, change its channel, or use a cable"
-                    .to_owned()
-            }
-            Self::AnswersOnly => format!(
-                "{}; without that, only those named with --peer HOST are reached",
-                admit(port)
-            ),
-            Self::PortOnly => "in this computer's firewall, allow incoming UDP that answers what \
-                               this computer has sent (“established”)"
-                .to_owned(),
-            Self::ReceivingBlocked => {
-                format!("{}, and answers to what this computer has sent", admit(port))
-            }
-            Self::SendingBlocked(error) if error.is_forbidden => format!(
-                "allow outgoing UDP to port {port}, and to any port of this network, in this \
-                 computer's firewall"
-            ),
-            Self::NoNetwork | Self::SendingBlocked(_) => {
-                "connect a cable or Wi-Fi and run the doctor again; peers on this \
-                                machine alone need --interface lo"
-                    .to_owned()
-            }
+            Self::NoNetwork | Self::SendingBlocked(_) => text!("doctor-do-no-network"),
             Self::WrongInterface => wrong_interface_remedy(seen),
-            Self::PortTaken => format!(
-                "stop the program that uses the port (on Linux, sudo ss -ulpn 'sport = :{port}' shows it), or give all peers another --port"
-            ),
-            Self::OtherPort => {
-                format!("leave out --port {port} (and port in peer.toml), or give it to all peers")
-            }
-            Self::OtherRoom => "give the --room and, for a closed room, the --passphrase-file \
-                                that the others have"
-                .to_owned(),
+            Self::PortTaken => text!("doctor-do-port-taken", port = port),
+            Self::OtherPort => text!("doctor-do-other-port", port = port),
+            Self::OtherRoom => text!("doctor-do-other-room"),
             Self::Nobody => nobody_remedy(seen),
             Self::HostSilent(number) => {
                 seen.hosts.get(*number).map(host_remedy).unwrap_or_default()
@@ -320,33 +240,22 @@ impl Diagnosis {
     }
 }
 
-/// Returns the advice to let in datagrams to the room's port.
-fn admit(port: u16) -> String {
-    format!(
-        "allow incoming UDP to port {port} in this computer's firewall (with ufw: sudo ufw allow \
-         {port}/udp; on Windows: allow chat-peer in private networks)"
-    )
-}
-
-/// Returns “1 peer is” or “n peers are”.
-fn count_peers(count: usize) -> String {
-    if count == 1 { "1 peer is".to_owned() } else { format!("{count} peers are") }
-}
-
 /// Describes the loss: of all pings, by each means, and the estimate for one way.
 fn loss_problem(seen: &Observations) -> String {
     let total = seen.loss.total();
-    let (percent, one_way) = (total.lost_percent(), one_way_percent(total.lost_percent()));
-    let paths = seen.loss.paths.iter().map(|(path, it)| (path_name(*path), *it));
-    let measured = paths.chain([("unicast", seen.loss.unicast)]).filter(|(_, it)| it.sent > 0);
+    let percent = total.lost_percent();
+    let paths = seen.loss.paths.iter().map(|(path, it)| (path_text(*path), *it));
+    let unicast = [(text!("path-unicast"), seen.loss.unicast)];
+    let measured = paths.chain(unicast).filter(|(_, it)| it.sent > 0);
     let means: Vec<_> =
         measured.map(|(name, it)| format!("{name} {} %", it.lost_percent())).collect();
-    format!(
-        "the network loses datagrams: {} of {} pings had no answer, {percent} % ({}); if both \
-         ways are alike, each loses {one_way} %",
-        total.lost(),
-        total.sent,
-        means.join(", ")
+    text!(
+        "doctor-loss",
+        lost = total.lost(),
+        sent = total.sent,
+        percent = percent,
+        means = means.join(", "),
+        oneway = one_way_percent(percent)
     )
 }
 
@@ -354,135 +263,105 @@ fn loss_problem(seen: &Observations) -> String {
 /// names, or the selected ones are absent, down or without an address.
 fn wrong_interface_problem(seen: &Observations) -> String {
     let named: Vec<_> = seen.named_interfaces.iter().map(String::as_str).collect();
-    let named =
-        if named.is_empty() { "the interfaces in use".to_owned() } else { named.join(", ") };
+    let (count, named) = (named.len(), named.join(", "));
     let with_peers = seen.interfaces_with_peers();
-    if !with_peers.is_empty() {
-        let heard = format!("peers of #{} are heard on {}", seen.room, with_peers.join(", "));
-        format!("wrong interface: nobody is on {named}; {heard}")
-    } else {
-        format!("wrong interface: {named} is not there, or down, or has no address")
+    if with_peers.is_empty() {
+        return text!("doctor-interface-unusable", count = count, interfaces = named);
     }
+    text!(
+        "doctor-interface-wrong",
+        count = count,
+        interfaces = named,
+        room = &seen.room,
+        others = with_peers.join(", ")
+    )
 }
 
 /// Names the interfaces that may be the right ones.
 fn wrong_interface_remedy(seen: &Observations) -> String {
     let (with_peers, usable) = (seen.interfaces_with_peers(), seen.usable_other_interfaces());
     match (with_peers.first(), usable.as_slice()) {
-        (Some(right), _) => format!("use --interface {right}"),
-        (None, [only]) => format!("use --interface {only}, which is up"),
-        (None, several) => {
-            format!("use --interface with one of those that are up: {}", several.join(", "))
-        }
+        (Some(right), _) => text!("doctor-do-interface", interface = *right),
+        (None, [only]) => text!("doctor-do-interface-up", interface = *only),
+        (None, several) => text!("doctor-do-interfaces-up", interfaces = several.join(", ")),
     }
 }
 
 /// Describes the rooms that were heard instead, at most three.
 fn other_room_problem(seen: &Observations) -> String {
     let rooms = &seen.other_rooms;
-    let name = |tag: &[u8; 5], kind: &str| match rooms.known_names.get(tag) {
-        Some(name) => name.clone(),
-        None => format!("another {kind} room"),
-    };
+    let describe =
+        |tag: &[u8; 5], count: usize, kind: &'static str| match rooms.known_names.get(tag) {
+            Some(name) => text!("doctor-peers-in-room", count = count, room = name),
+            None => text!("doctor-peers-in-other-room", count = count, kind = kind),
+        };
     let all = [(&rooms.open, "open"), (&rooms.closed, "closed")];
     let texts: Vec<_> = all
         .iter()
         .flat_map(|(rooms, kind)| rooms.iter().map(move |(tag, peers)| (tag, peers, *kind)))
-        .map(|(tag, peers, kind)| format!("{} in {}", count_peers(peers.len()), name(tag, kind)))
+        .map(|(tag, peers, kind)| describe(tag, peers.len(), kind))
         .take(3)
         .collect();
-    let here = if seen.is_closed { " with this passphrase" } else { "" };
-    format!("nobody is in #{}{here}; {}", seen.room, texts.join(", "))
+    let (room, others) = (&seen.room, texts.join(", "));
+    match seen.is_closed {
+        true => text!("doctor-nobody-in-closed-room", room = room, others = others),
+        false => text!("doctor-nobody-in-room", room = room, others = others),
+    }
 }
 
 /// Describes that nobody was found on another machine. From one side alone, isolation cannot be
 /// told from an empty room, except that other devices may answer pings.
 fn nobody_problem(room: &str, answering_devices: Option<usize>) -> String {
     match answering_devices {
-        Some(count) if count >= MANY_DEVICES => format!(
-            "nobody on another machine is in #{room}; {count} other devices answer a ping, so the \
-             network probably does not keep devices apart"
-        ),
-        Some(count) => format!(
-            "nobody on another machine is in #{room}, or an access point keeps devices apart \
-             (isolation): {}",
-            match count {
-                0 => "no other device answers a ping".to_owned(),
-                1 => "1 other device answers a ping, perhaps the router".to_owned(),
-                _ =>
-                    format!("{count} other devices answer a ping, perhaps router and access point"),
-            }
-        ),
-        None => format!(
-            "nobody on another machine is in #{room}, or an access point keeps devices apart \
-             (isolation); this device alone cannot tell them apart"
-        ),
+        Some(count) if count >= MANY_DEVICES => {
+            text!("doctor-nobody-but-devices", room = room, count = count)
+        }
+        Some(count) => text!("doctor-nobody-or-isolated", room = room, count = count),
+        None => text!("doctor-nobody-or-unknown", room = room),
     }
 }
 
 /// Says how to tell an empty room from isolation, and names interfaces that are up and not
 /// selected.
 fn nobody_remedy(seen: &Observations) -> String {
-    let port = seen.port;
+    let port = seen.port.to_string();
     let others = seen.usable_other_interfaces();
-    let interface = if others.is_empty() {
-        String::new()
-    } else {
-        format!("; also try without --interface, for {} is up", others.join(", "))
-    };
-    format!(
-        "run chat-peer on a second device, with the same room and port {port}, and here the \
-         doctor with --peer and its address: if that does not answer either, turn off “client \
-         isolation” (guest network) of the access point or use a cable{interface}"
-    )
+    match others.is_empty() {
+        true => text!("doctor-do-nobody", port = port),
+        false => text!("doctor-do-nobody-here", port = port, interfaces = others.join(", ")),
+    }
 }
 
 /// Describes why no peer answers at a named host.
 fn host_problem(host: &Host) -> String {
-    let named = &host.named;
+    let (name, port) = (host.named.to_string(), host.named.port.to_string());
     let addresses: Vec<_> = host.addresses.iter().map(ToString::to_string).collect();
-    let addresses = addresses.join(", ");
     match &host.silence {
-        Silence::NotFound(reason) => format!("peer {named}: not found: {reason}"),
-        Silence::ThisMachine => {
-            format!("peer {named}: this is this machine, and what is sent there comes back")
+        Silence::NotFound(reason) => text!("doctor-host-not-found", host = name, reason = reason),
+        Silence::ThisMachine => text!("doctor-host-this-machine", host = name),
+        Silence::Refused => text!("doctor-host-refuses", host = name, port = port),
+        Silence::NoDevice => text!("doctor-host-no-device", host = name),
+        Silence::SendFailed(error) => {
+            text!("doctor-host-unsendable", host = name, reason = &error.text)
         }
-        Silence::Refused => format!(
-            "peer {named}: the host is there, and refuses UDP port {}: no chat-peer is on it",
-            named.port
-        ),
-        Silence::NoDevice => format!(
-            "peer {named}: no device has this address: it is off, has another address, or is kept \
-             apart"
-        ),
-        Silence::SendFailed(error) => format!("peer {named}: it cannot be sent to: {}", error.text),
-        Silence::Unknown => format!("peer {named}: no answer from {addresses}"),
+        Silence::Unknown => {
+            text!("doctor-host-silent", host = name, addresses = addresses.join(", "))
+        }
     }
 }
 
 /// Says what to do about a named host at which no peer answers.
 fn host_remedy(host: &Host) -> String {
-    let port = host.named.port;
+    let port = host.named.port.to_string();
     match host.silence {
-        Silence::NotFound(_) => {
-            "check the spelling, or give the IP address instead of the name".to_owned()
-        }
-        Silence::ThisMachine => "name another device".to_owned(),
-        Silence::Refused => {
-            "start chat-peer there, or give the port that it uses: --peer HOST:PORT".to_owned()
-        }
-        Silence::NoDevice => "turn it on, and check its address on it (ip address, ipconfig); if \
-                              it is right, turn off “client isolation” of the access point"
-            .to_owned(),
+        Silence::NotFound(_) => text!("doctor-do-host-not-found"),
+        Silence::ThisMachine => text!("doctor-do-host-this-machine"),
+        Silence::Refused => text!("doctor-do-host-refuses"),
+        Silence::NoDevice => text!("doctor-do-host-no-device"),
         Silence::SendFailed(ref error) if error.is_forbidden => {
-            format!("allow outgoing UDP to port {port} in this computer's firewall")
+            text!("doctor-do-host-forbidden", port = port)
         }
-        Silence::SendFailed(_) => {
-            "connect this computer to the network of the host, or check the address".to_owned()
-        }
-        Silence::Unknown => format!(
-            "make sure that it is on and runs chat-peer in this room, and allow incoming UDP to port \
-             {port} in its firewall and in the router between"
-        ),
+        Silence::SendFailed(_) => text!("doctor-do-host-unsendable"),
+        Silence::Unknown => text!("doctor-do-host-silent", port = port),
     }
 }

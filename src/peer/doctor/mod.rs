@@ -32,10 +32,11 @@ use self::other_rooms::OtherRooms;
 use self::probe::Probe;
 use super::interfaces::{self, Interfaces};
 use super::sockets::{self, FailedJoin, OpenedSockets, Sockets};
-use super::{NetworkSettings, path_name};
+use super::{NetworkSettings, path_text, socket_text};
 use crate::model::limits::DEFAULT_PORT;
 use crate::model::{HostAddress, PeerId, RoomName};
-use crate::ui::safe_line;
+use crate::text;
+use crate::ui::{io_error_text, safe_line};
 use crate::wire::udp::{Control, Room};
 
 /// Maximum time for the DNS lookup of one named host.
@@ -104,7 +105,7 @@ pub async fn diagnose(
         Ok(seen) => report::report_all(&seen, &mut tell),
         Err(Failure { problem, remedy }) => {
             tell(Verdict::Fail, problem);
-            tell(Verdict::Remedy, remedy.to_owned());
+            tell(Verdict::Remedy, remedy);
             false
         }
     }
@@ -115,13 +116,13 @@ struct Failure {
     /// Text that says what is wrong.
     problem: String,
     /// Text that says what to do.
-    remedy: &'static str,
+    remedy: String,
 }
 
 impl Failure {
     /// Creates a failure of the operating system.
-    fn new(problem: &str, error: &dyn fmt::Display, remedy: &'static str) -> Self {
-        Self { problem: format!("{problem}: {error}"), remedy }
+    const fn new(problem: String, remedy: String) -> Self {
+        Self { problem, remedy }
     }
 }
 
@@ -136,17 +137,17 @@ async fn observe(
     tell: &mut impl FnMut(Verdict, String),
 ) -> Result<Observations, Failure> {
     let opened = sockets::open(network.port).map_err(|error| {
-        let remedy = "turn on IPv4 or IPv6 on this computer";
-        Failure::new("this computer can use neither IPv4 nor IPv6", &error, remedy)
+        let reason = io_error_text(&error);
+        Failure::new(text!("doctor-no-sockets", reason = reason), text!("doctor-do-no-sockets"))
     })?;
     let OpenedSockets { mut sockets, mut incoming, failed } = opened;
     report_port(network.port, sockets.has_shared_socket(), &failed, tell);
     let scanned = Scan::new(&network.interfaces).map_err(|error| {
-        let remedy = "make sure that this user and this sandbox may list network interfaces";
-        Failure::new("the networks cannot be listed", &error, remedy)
+        let reason = io_error_text(&error);
+        Failure::new(text!("doctor-no-list", reason = reason), text!("doctor-do-no-list"))
     })?;
     for missing in network.interfaces.iter().filter(|it| !scanned.selected.contains_key(*it)) {
-        let text = format!("interface {missing}: not there, or down; chat-peer waits for it");
+        let text = text!("doctor-interface-missing", interface = missing);
         tell(Verdict::Warn, text);
     }
     report_address_families(&scanned.selected, tell);
@@ -167,9 +168,9 @@ async fn observe(
     };
     let checks = start_address_checks(&seen.hosts);
     let pings = ping_devices(&scanned.selected);
-    let random = |error| {
-        let remedy = "restart this computer";
-        Failure::new("the system's random source does not work", &error, remedy)
+    let random = |error: getrandom::Error| {
+        let reason = error.to_string();
+        Failure::new(text!("doctor-no-random", reason = reason), text!("doctor-do-no-random"))
     };
     let Scan { selected, others, local_addresses, .. } = &scanned;
     let probe = Probe::new(room, selected, others, local_addresses, seen);
@@ -229,8 +230,9 @@ impl Scan {
 /// `sockets` count all these interfaces as selected.
 fn join_groups(sockets: &mut Sockets, scanned: &Scan, tell: &mut impl FnMut(Verdict, String)) {
     for FailedJoin { path, interface, error } in sockets.set_interfaces(scanned.selected.clone()) {
-        let path = path_name(path);
-        tell(Verdict::Warn, format!("interface {interface}: {path} cannot be joined: {error}"));
+        let (path, reason) = (path_text(path), io_error_text(&error));
+        let text = text!("doctor-not-joined", interface = interface, path = path, reason = reason);
+        tell(Verdict::Warn, text);
     }
     let all = scanned.selected.iter().chain(&scanned.others);
     sockets.set_interfaces(all.map(|(name, it)| (name.clone(), it.clone())).collect());
@@ -326,19 +328,19 @@ fn report_port(
     tell: &mut impl FnMut(Verdict, String),
 ) {
     for (what, error) in failed {
-        tell(Verdict::Warn, format!("{what} cannot be used: {error}"));
+        let reason = io_error_text(error);
+        tell(
+            Verdict::Warn,
+            text!("doctor-socket-unusable", what = socket_text(what), reason = reason),
+        );
     }
     if is_shared {
         // Of a port that can be used by one family only, the line before tells.
         if failed.iter().all(|(what, _)| !what.ends_with("port")) {
-            tell(Verdict::Ok, format!("UDP port {port} can be used"));
+            tell(Verdict::Ok, text!("doctor-port-usable", port = port.to_string()));
         }
     } else {
-        let text = format!(
-            "UDP port {port} cannot be used: chat-peer hears nobody but those named with --peer; \
-             is it taken by another program?"
-        );
-        tell(Verdict::Fail, text);
+        tell(Verdict::Fail, text!("doctor-port-unusable", port = port.to_string()));
     }
 }
 
@@ -348,9 +350,9 @@ fn report_address_families(found: &Interfaces, tell: &mut impl FnMut(Verdict, St
     let has_v4 = found.values().any(|it| !it.networks.is_empty());
     let has_v6 = found.values().any(|it| it.has_v6);
     match (has_v4, has_v6) {
-        (true, true) => tell(Verdict::Ok, "there are IPv4 and IPv6 addresses".to_owned()),
-        (true, false) => tell(Verdict::Warn, "there is no IPv6 address: IPv4 only".to_owned()),
-        (false, true) => tell(Verdict::Warn, "there is no IPv4 address: IPv6 only".to_owned()),
+        (true, true) => tell(Verdict::Ok, text!("doctor-addresses-both")),
+        (true, false) => tell(Verdict::Warn, text!("doctor-addresses-v4")),
+        (false, true) => tell(Verdict::Warn, text!("doctor-addresses-v6")),
         // The diagnosis tells.
         (false, false) => {}
     }
@@ -367,7 +369,7 @@ async fn resolve_hosts(named: &[HostAddress]) -> Vec<Host> {
             let found = match timeout(LOOKUP_TIMEOUT, lookup).await {
                 Ok(Ok(found)) => Ok(found.collect()),
                 Ok(Err(error)) => Err(error.to_string()),
-                Err(_) => Err("looking it up takes too long".to_owned()),
+                Err(_) => Err(text!("doctor-lookup-too-long")),
             };
             (number, Host::new(host, found))
         });

@@ -7,6 +7,7 @@ use super::found_peers::{FoundPeers, InterfacePath};
 use super::loss::Loss;
 use super::other_rooms::OtherRooms;
 use crate::model::{HostAddress, PeerId};
+use crate::ui::io_error_text;
 
 /// Results of a run of the doctor.
 #[derive(Debug, Default)]
@@ -76,7 +77,7 @@ pub(super) struct LoopbackResult {
 /// Error of sending a datagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SendError {
-    /// Text of the system.
+    /// What is wrong, for people.
     pub(super) text: String,
     /// True if sending is forbidden, as a firewall does on Linux.
     pub(super) is_forbidden: bool,
@@ -116,7 +117,7 @@ pub(super) enum Silence {
 impl From<&std::io::Error> for SendError {
     fn from(error: &std::io::Error) -> Self {
         let is_forbidden = error.kind() == std::io::ErrorKind::PermissionDenied;
-        Self { text: error.to_string(), is_forbidden }
+        Self { text: io_error_text(error), is_forbidden }
     }
 }
 

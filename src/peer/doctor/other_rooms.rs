@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{PeerId, RoomName};
+use crate::text;
 use crate::ui::safe_line;
 use crate::wire::udp::{Room, UnverifiedHeader};
 
@@ -26,11 +27,15 @@ impl OtherRooms {
     pub(super) fn new(name: &RoomName, room: &Room) -> Self {
         let lobby = RoomName::lobby();
         let mut known_names = BTreeMap::new();
-        for (known, suffix) in [(&lobby, ""), (name, " without a passphrase")] {
+        for (known, is_own) in [(&lobby, false), (name, true)] {
             let open = Room::open(known);
             if !is_same(&open, room) {
                 let [a, b, c, d] = open.tag();
-                let text = format!("#{}{suffix}", safe_line(known.as_str()));
+                let name = safe_line(known.as_str());
+                let text = match is_own {
+                    true => text!("doctor-room-without-passphrase", room = name),
+                    false => format!("#{name}"),
+                };
                 known_names.insert([open.kind(), a, b, c, d], text);
             }
         }

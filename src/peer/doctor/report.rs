@@ -6,7 +6,8 @@ use super::diagnosis::diagnose;
 use super::found_peers::{FoundPeer, InterfacePath};
 use super::observations::{Host, Observations};
 use crate::model::Path;
-use crate::peer::path_name;
+use crate::peer::path_text;
+use crate::text;
 
 /// Maximum number of peers that have a line of their own in the report.
 const MAX_LISTED_PEERS: usize = 30;
@@ -39,16 +40,26 @@ pub(super) fn report_all(seen: &Observations, tell: &mut impl FnMut(Verdict, Str
 /// this machine.
 fn report_loopback(seen: &Observations, tell: &mut impl FnMut(Verdict, String)) {
     for (InterfacePath { interface, path }, result) in &seen.loopback_results {
-        let path = path_name(*path);
-        let (verdict, text) = match (&result.error, result.has_looped_back) {
-            (Some(error), _) => (Verdict::Warn, format!("{path} cannot be used: {}", error.text)),
-            (None, true) => (Verdict::Ok, format!("{path} works inside this machine")),
-            (None, false) => {
-                let text = "does not come back inside this machine; a firewall?";
-                (Verdict::Warn, format!("what is sent by {path} {text}"))
-            }
-        };
-        tell(verdict, format!("interface {interface}: {text}"));
+        let path = path_text(*path);
+        match (&result.error, result.has_looped_back) {
+            (Some(error), _) => tell(
+                Verdict::Warn,
+                text!(
+                    "doctor-loopback-unusable",
+                    interface = interface,
+                    path = path,
+                    reason = &error.text
+                ),
+            ),
+            (None, true) => tell(
+                Verdict::Ok,
+                text!("doctor-loopback-works", interface = interface, path = path),
+            ),
+            (None, false) => tell(
+                Verdict::Warn,
+                text!("doctor-loopback-silent", interface = interface, path = path),
+            ),
+        }
     }
 }
 
@@ -61,30 +72,59 @@ fn report_paths(seen: &Observations, tell: &mut impl FnMut(Verdict, String)) {
     if peers.is_empty() {
         return;
     }
-    let is_elsewhere = seen.peers.has_remote_peer();
-    let place = if is_elsewhere { "on another machine" } else { "on this machine" };
+    let place = if seen.peers.has_remote_peer() { "elsewhere" } else { "here" };
     for interface_path in seen.loopback_results.keys() {
-        let (interface, path) = (&interface_path.interface, path_name(interface_path.path));
+        let (interface, path) = (&interface_path.interface, path_text(interface_path.path));
         let (verdict, text) = match join_names(
             peers.iter().copied().filter(|it| it.answered_on.contains(interface_path)),
         ) {
-            Some(names) => (Verdict::Ok, format!("{path} reaches {names}, {place}")),
-            None => (Verdict::Warn, format!("nobody {place} answers what is sent by {path}")),
+            Some(names) => (
+                Verdict::Ok,
+                text!(
+                    "doctor-path-reaches",
+                    interface = interface,
+                    path = &path,
+                    names = names,
+                    place = place
+                ),
+            ),
+            None => (
+                Verdict::Warn,
+                text!(
+                    "doctor-path-reaches-nobody",
+                    interface = interface,
+                    place = place,
+                    path = &path
+                ),
+            ),
         };
-        tell(verdict, format!("interface {interface}: {text}"));
+        tell(verdict, text);
         let (verdict, text) = match join_names(
             peers.iter().copied().filter(|it| it.heard_on.contains(interface_path)),
         ) {
-            Some(names) => (Verdict::Ok, format!("{path} brings what is sent by {names}, {place}")),
+            Some(names) => (
+                Verdict::Ok,
+                text!(
+                    "doctor-path-brings",
+                    interface = interface,
+                    path = path,
+                    names = names,
+                    place = place
+                ),
+            ),
             // Peers send only now and then on a path that they do not need.
             None if !seen.is_conclusive => continue,
             None => {
-                let seconds = seen.duration_seconds;
-                let text = format!("in {seconds} seconds {path} has brought nothing from there");
+                let text = text!(
+                    "doctor-path-brings-nothing",
+                    interface = interface,
+                    seconds = seen.duration_seconds,
+                    path = path
+                );
                 (Verdict::Warn, text)
             }
         };
-        tell(verdict, format!("interface {interface}: {text}"));
+        tell(verdict, text);
     }
 }
 
@@ -97,13 +137,15 @@ fn report_peers(seen: &Observations, tell: &mut impl FnMut(Verdict, String)) {
     let (count, elsewhere) = (all.len(), all.len() - here);
     if all.is_empty() {
         let seconds = seen.duration_seconds;
-        let text = format!("nobody was heard in #{} in {seconds} seconds", seen.room);
+        let text = text!("doctor-nobody-heard", room = &seen.room, seconds = seconds);
         return tell(Verdict::Warn, text);
     }
-    let s = if count == 1 { "" } else { "s" };
-    let text = format!(
-        "{count} peer{s} found in #{}: {here} on this machine, {elsewhere} on other machines",
-        seen.room
+    let text = text!(
+        "doctor-peers-found",
+        count = count,
+        room = &seen.room,
+        here = here,
+        elsewhere = elsewhere
     );
     tell(Verdict::Ok, text);
     for peer in all.values().take(MAX_LISTED_PEERS) {
@@ -112,24 +154,27 @@ fn report_peers(seen: &Observations, tell: &mut impl FnMut(Verdict, String)) {
     if count > MAX_LISTED_PEERS {
         let rest = all.values().skip(MAX_LISTED_PEERS);
         let answering = rest.filter(|it| it.has_answered()).count();
-        let text = format!("and {} more, {answering} of whom answer", count - MAX_LISTED_PEERS);
+        let count = count - MAX_LISTED_PEERS;
+        let text = text!("doctor-peers-more", count = count, answering = answering);
         tell(Verdict::Ok, text);
     }
 }
 
 /// Reports by which paths pings reach a peer, and whether unicast pings reach it.
 fn report_peer(peer: &FoundPeer, tell: &mut impl FnMut(Verdict, String)) {
-    let (name, address) = (display_name(peer), peer.address);
-    let paths = Path::ALL.into_iter().filter(|it| peer.paths().has(*it)).map(path_name);
-    let means: Vec<_> = paths.chain(peer.answers_unicast.then_some("unicast")).collect();
+    let (name, address) = (display_name(peer), peer.address.to_string());
+    let paths = Path::ALL.into_iter().filter(|it| peer.paths().has(*it)).map(path_text);
+    let means: Vec<_> = paths.chain(peer.answers_unicast.then(|| text!("path-unicast"))).collect();
     if means.is_empty() {
-        let text = format!("{name} at {address} is heard, and does not answer");
-        tell(Verdict::Warn, text);
-    } else {
-        let verdict = if peer.answers_unicast { Verdict::Ok } else { Verdict::Warn };
-        let missing = if peer.answers_unicast { "" } else { "; not what is sent to it alone" };
+        tell(Verdict::Warn, text!("doctor-peer-silent", name = name, address = address));
+    } else if peer.answers_unicast {
         let means = means.join(", ");
-        tell(verdict, format!("{name} at {address} answers what is sent by {means}{missing}"));
+        let text = text!("doctor-peer-answers", name = name, address = address, means = means);
+        tell(Verdict::Ok, text);
+    } else {
+        let means = means.join(", ");
+        let text = text!("doctor-peer-answers-many", name = name, address = address, means = means);
+        tell(Verdict::Warn, text);
     }
 }
 
@@ -140,7 +185,7 @@ fn report_loss(seen: &Observations, tell: &mut impl FnMut(Verdict, String)) {
     if total.sent > 0 {
         let verdict = if seen.loss.is_lossy() { Verdict::Warn } else { Verdict::Ok };
         let (lost, sent, percent) = (total.lost(), total.sent, total.lost_percent());
-        let text = format!("{lost} of {sent} pings to them had no answer: {percent} % lost");
+        let text = text!("doctor-pings-lost", lost = lost, sent = sent, percent = percent);
         tell(verdict, text);
     }
 }
@@ -149,7 +194,8 @@ fn report_loss(seen: &Observations, tell: &mut impl FnMut(Verdict, String)) {
 fn report_host(host: &Host, seen: &Observations, tell: &mut impl FnMut(Verdict, String)) {
     let answering = host.answering_peers.iter().filter_map(|it| seen.peers.by_id.get(it));
     if let Some(names) = join_names(answering) {
-        tell(Verdict::Ok, format!("peer {}: {names} answers", host.named));
+        let host = host.named.to_string();
+        tell(Verdict::Ok, text!("doctor-host-answers", host = host, names = names));
     }
 }
 
@@ -158,25 +204,26 @@ fn report_other_rooms(seen: &Observations, tell: &mut impl FnMut(Verdict, String
     let rooms = &seen.other_rooms;
     for (rooms, kind) in [(&rooms.open, "open"), (&rooms.closed, "closed")] {
         for peers in rooms.values() {
-            let (count, s) = (peers.len(), if peers.len() == 1 { "" } else { "s" });
-            tell(Verdict::Ok, format!("{count} peer{s} in another room, which is {kind}"));
+            tell(Verdict::Ok, text!("doctor-other-room", count = peers.len(), kind = kind));
         }
     }
 }
 
 /// Returns the username of a peer, or a replacement text if no heartbeat was received.
-fn display_name(peer: &FoundPeer) -> &str {
-    peer.name.as_deref().unwrap_or("somebody whose name was not heard")
+fn display_name(peer: &FoundPeer) -> String {
+    peer.name.clone().unwrap_or_else(|| text!("doctor-name-unknown"))
 }
 
 /// Joins the usernames of peers with commas. Lists at most [`MAX_NAMES`], then the number of
 /// further peers. `None` if there are no peers.
 fn join_names<'a>(peers: impl Iterator<Item = &'a FoundPeer>) -> Option<String> {
     let all: Vec<_> = peers.map(display_name).collect();
-    let shown = all.iter().take(MAX_NAMES).copied().collect::<Vec<_>>().join(", ");
+    let shown = all.get(..MAX_NAMES).unwrap_or(&all).join(", ");
     match all.len() {
         0 => None,
-        count if count > MAX_NAMES => Some(format!("{shown} and {} more", count - MAX_NAMES)),
+        count if count > MAX_NAMES => {
+            Some(text!("doctor-names-more", names = shown, count = count - MAX_NAMES))
+        }
         _ => Some(shown),
     }
 }

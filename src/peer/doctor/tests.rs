@@ -10,6 +10,9 @@ use super::found_peers::{FoundPeer, InterfacePath};
 use super::loss::{Loss, PingCount, one_way_percent};
 use super::observations::{Host, LoopbackResult, Observations, OtherInterface, SendError, Silence};
 use super::other_rooms::OtherRooms;
+use super::report::report_all;
+use crate::l10n::Language;
+use crate::l10n::tests::with_language;
 use crate::model::{HostAddress, Path, PeerId, RoomName};
 use crate::wire::udp::{Control, Identity, Ping, Room, Sealer};
 
@@ -100,6 +103,37 @@ fn assert_ends(
     assert!(wrong.contains(problem), "no “{problem}” in “{wrong}”");
     assert!(to_do.contains(remedy), "no “{remedy}” in “{to_do}”");
     assert!(!wrong.contains('\n') && !to_do.contains('\n'), "{wrong} {to_do}");
+}
+
+/// The report is in the user's language.
+#[test]
+fn report_is_in_the_language_of_the_user() {
+    let mut seen = with_peer(&GROUPS, &GROUPS, true);
+    seen.hosts.push(silent_host(Silence::Refused));
+    let mut lines = Vec::new();
+    with_language(Language::German, || {
+        report_all(&seen, &mut |verdict, text| lines.push((verdict, text)));
+    });
+    let has = |verdict, text: &str| lines.iter().any(|it| *it == (verdict, text.to_owned()));
+    for (verdict, text) in [
+        (Good, "Schnittstelle eth0: die IPv4-Gruppe erreicht anna auf einem anderen Rechner"),
+        (
+            Warn,
+            "Schnittstelle eth0: niemand auf einem anderen Rechner antwortet auf das, was über Broadcast geht",
+        ),
+        (Good, "in #lobby ist 1 Person: 0 auf diesem Rechner, 1 auf anderen"),
+        (
+            Good,
+            "ein Datagramm über die IPv4-Gruppe erreicht alle, die antworten; Broadcast erreicht niemanden",
+        ),
+        (Verdict::Remedy, "nichts: chat-peer braucht Broadcast nur, wo keine Gruppe geht"),
+        (
+            Warn,
+            "192.0.2.9:2428: Den Host gibt es, aber er weist UDP-Port 2428 ab: Dort läuft kein chat-peer",
+        ),
+    ] {
+        assert!(has(verdict, text), "no “{text}” in {lines:#?}");
+    }
 }
 
 #[test]

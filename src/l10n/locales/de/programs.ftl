@@ -214,3 +214,202 @@ end-invite-for-name = { $reason } Um sie zu benutzen, starte mit --name { $name 
 end-invite-invalid = { $reason } Um eine andere zu benutzen, starte mit --invite CODE.
 end-name-refused = { $reason } Du wolltest „{ $name }“ heißen. Einen anderen Namen nennst du mit --name.
 end-password = { $reason } Gib es mit --password-file oder PI_CHAT_PASSWORD an.
+
+## What a peer says about itself and the network
+
+program-warning = Warnung: { $text }
+path-group-v4 = die IPv4-Gruppe
+path-group-v6 = die IPv6-Gruppe
+path-broadcast = Broadcast
+path-unicast = Unicast
+socket-port-v4 = der IPv4-Port
+socket-port-v6 = der IPv6-Port
+no-name-chosen = kein Name wurde gewählt
+peer-new-key = { $reason }. Diesmal wird ein neuer Schlüssel benutzt
+peer-no-network = dieser Rechner ist in keinem Netz: { $reason }
+peer-used-up = dieses Programm hat so viele Nachrichten gesendet, wie es kann. Starte es neu
+peer-nothing-sent = Über { $path } lässt sich nichts senden: { $reason }.
+peer-path-fails = Über { $path } geht nichts hinaus: { $reason }. Andere Wege gehen.
+peer-other-room = Andere in diesem Netz sind in einem anderen Raum, mit anderem Namen oder anderer Passphrase.
+peer-no-networks = Die Netze lassen sich nicht auflisten: { $reason }.
+peer-interface-missing = Die Schnittstelle { $interface } gibt es nicht, oder sie ist aus. chat-peer wartet darauf.
+peer-interface-up = die Schnittstelle { $interface } ist da
+peer-offline = Dieser Rechner ist in keinem Netz. chat-peer wartet auf eines.
+peer-online = dieser Rechner ist wieder in einem Netz
+peer-not-joined = { $count ->
+    [0] Was an { $path } geht, kommt über { $interfaces } hier nicht an: { $reason }.
+    [one] Was an { $path } geht, kommt über { $interfaces } und { $count } weitere hier nicht an: { $reason }.
+   *[other] Was an { $path } geht, kommt über { $interfaces } und { $count } weitere hier nicht an: { $reason }.
+}
+peer-port-taken = Ein anderes Programm hat Port { $port } ({ $reason }). Über { $family } sind nur die zu hören, mit denen chat-peer selbst spricht. Nehmt alle einen anderen --port.
+peer-port-unusable = Port { $port } lässt sich nicht benutzen ({ $reason }). Über { $family } sind nur die zu hören, mit denen chat-peer selbst spricht.
+peer-socket-unusable = { $what } lässt sich nicht benutzen ({ $reason }). Es geht ohne weiter.
+peer-no-such-host = Es gibt keinen Host namens { $host }: { $reason }.
+peer-lookup-too-long = Die Adresse von { $host } zu finden dauerte zu lange.
+peer-unsent = { $count ->
+    [one] { $count } Nachricht wurde nicht gesendet.
+   *[other] { $count } Nachrichten wurden nicht gesendet.
+}
+peer-rejected = { $by } sagt Nein: { $reason }
+peer-rejected-name = { $by } sagt Nein: { $reason } Du wolltest „{ $name }“ heißen. Einen anderen Namen nennst du mit --name.
+peer-somebody = Jemand Unbekanntes
+peer-no-reason = ohne Grund.
+peer-has-been-here = { $unit ->
+    [seconds] { $name } ist seit { $count } Sekunden hier.
+    [minutes] { $name } ist seit { $count } Minuten hier.
+    [hours] { $name } ist seit { $count } Stunden hier.
+   *[days] { $name } ist seit { $count } Tagen hier.
+}
+peer-was-here = { $name } war vor { $seconds } s hier; versuch es noch einmal.
+
+## What chat-peer doctor finds
+
+-repair = wo du das Netz ändern kannst, schalte seinen Multicast-Filter aus („IGMP snooping“, „multicast enhancement“)
+doctor-no-sockets = dieser Rechner kann weder IPv4 noch IPv6 benutzen: { $reason }
+doctor-do-no-sockets = schalte auf diesem Rechner IPv4 oder IPv6 ein
+doctor-no-list = die Netze lassen sich nicht auflisten: { $reason }
+doctor-do-no-list = sorge dafür, dass Benutzer und Sandbox die Netzschnittstellen auflisten dürfen
+doctor-no-random = der Zufallsgenerator des Systems geht nicht: { $reason }
+doctor-do-no-random = starte diesen Rechner neu
+doctor-interface-missing = Schnittstelle { $interface }: nicht da oder aus; chat-peer wartet darauf
+doctor-not-joined = Schnittstelle { $interface }: { $path } lässt sich nicht empfangen: { $reason }
+doctor-socket-unusable = { $what } lässt sich nicht benutzen: { $reason }
+doctor-port-usable = UDP-Port { $port } lässt sich benutzen
+doctor-port-unusable = UDP-Port { $port } lässt sich nicht benutzen: chat-peer hört nur die, die mit --peer genannt sind; hat ihn ein anderes Programm?
+doctor-addresses-both = es gibt Adressen für IPv4 und IPv6
+doctor-addresses-v4 = es gibt keine IPv6-Adresse: nur IPv4
+doctor-addresses-v6 = es gibt keine IPv4-Adresse: nur IPv6
+doctor-lookup-too-long = die Adresse zu finden dauert zu lange
+doctor-loopback-unusable = Schnittstelle { $interface }: { $path } lässt sich nicht benutzen: { $reason }
+doctor-loopback-works = Schnittstelle { $interface }: { $path } geht innerhalb dieses Rechners
+doctor-loopback-silent = Schnittstelle { $interface }: was über { $path } geht, kommt innerhalb dieses Rechners nicht zurück; eine Firewall?
+doctor-path-reaches = { $place ->
+    [elsewhere] Schnittstelle { $interface }: { $path } erreicht { $names } auf einem anderen Rechner
+   *[here] Schnittstelle { $interface }: { $path } erreicht { $names } auf diesem Rechner
+}
+doctor-path-reaches-nobody = { $place ->
+    [elsewhere] Schnittstelle { $interface }: niemand auf einem anderen Rechner antwortet auf das, was über { $path } geht
+   *[here] Schnittstelle { $interface }: niemand auf diesem Rechner antwortet auf das, was über { $path } geht
+}
+doctor-path-brings = { $place ->
+    [elsewhere] Schnittstelle { $interface }: { $path } bringt Daten von { $names } auf einem anderen Rechner
+   *[here] Schnittstelle { $interface }: { $path } bringt Daten von { $names } auf diesem Rechner
+}
+doctor-path-brings-nothing = Schnittstelle { $interface }: in { $seconds } Sekunden kam über { $path } nichts von dort
+doctor-nobody-heard = in #{ $room } war { $seconds } Sekunden lang niemand zu hören
+doctor-peers-found = { $count ->
+    [one] in #{ $room } ist { $count } Person: { $here } auf diesem Rechner, { $elsewhere } auf anderen
+   *[other] in #{ $room } sind { $count } Personen: { $here } auf diesem Rechner, { $elsewhere } auf anderen
+}
+doctor-peers-more = und { $count } weitere, von denen { $answering } antworten
+doctor-peer-silent = { $name } unter { $address } ist zu hören, antwortet aber nicht
+doctor-peer-answers = { $name } unter { $address } antwortet auf das, was so gesendet wird: { $means }
+doctor-peer-answers-many = { $name } unter { $address } antwortet auf das, was so gesendet wird: { $means }; nicht auf das, was nur dorthin geht
+doctor-name-unknown = jemand, dessen Name nicht zu hören war
+doctor-names-more = { $names } und { $count } weitere
+doctor-pings-lost = { $lost } von { $sent } Pings blieben ohne Antwort: { $percent } % verloren
+doctor-host-answers = { $host }: Antwort von { $names }
+doctor-other-room = { $kind ->
+    [open] { $count ->
+        [one] { $count } Person in einem anderen, offenen Raum
+       *[other] { $count } Personen in einem anderen, offenen Raum
+    }
+   *[closed] { $count ->
+        [one] { $count } Person in einem anderen, geschlossenen Raum
+       *[other] { $count } Personen in einem anderen, geschlossenen Raum
+    }
+}
+doctor-room-without-passphrase = #{ $room } ohne Passphrase
+
+## What chat-peer doctor concludes, and what to do
+
+doctor-works = ein Datagramm über { $path } erreicht alle, die antworten
+doctor-do-works = nichts: chat-peer geht hier
+doctor-broadcast-blocked = ein Datagramm über { $path } erreicht alle, die antworten; Broadcast erreicht niemanden
+doctor-do-broadcast-blocked = nichts: chat-peer braucht Broadcast nur, wo keine Gruppe geht
+doctor-multicast-blocked = keine Gruppe erreicht alle, die antworten, nur Broadcast: Das Netz verwirft Multicast
+doctor-do-multicast-blocked = nichts muss getan werden, chat-peer nimmt Broadcast; { -repair }
+doctor-no-common-path = kein Weg erreicht alle, die antworten: Ein Teil des Netzes verwirft Multicast und Broadcast
+doctor-do-no-common-path = nichts muss getan werden, chat-peer schickt eigene Kopien an die, die sonst nicht zu erreichen sind; { -repair }
+doctor-only-unicast = kein Weg an viele erreicht irgendwen: Multicast und Broadcast werden verworfen, oder die anderen sind in einem anderen Netz
+doctor-do-only-unicast = nenne bei jedem Start jemanden mit --peer HOST, chat-peer schickt dann allen eine eigene Kopie; { -repair }
+doctor-unicast-blocked = die anderen antworten auf das, was an viele geht, und nicht auf das, was nur an sie geht
+doctor-do-unicast-blocked = lass auf dem anderen Gerät UDP aus diesem Netz zu chat-peer auf jedem Port herein: Es empfängt auch auf einem eigenen Port, nicht nur auf { $port }
+doctor-one-way-out = nur eine Richtung: Multicast und Broadcast von hier kommen dort an, die von dort nicht hier
+doctor-do-one-way-out = nichts muss getan werden, die anderen schicken eigene Kopien; erlaube auf diesem Rechner eingehendes Multicast an UDP-Port { $port }, oder { -repair }
+doctor-one-way-in = nur eine Richtung: Multicast oder Broadcast von dort kommt hier an, das von hier nicht dort
+doctor-do-one-way-in = nichts muss getan werden, chat-peer schickt allen eine eigene Kopie; erlaube auf den anderen Geräten eingehendes Multicast an UDP-Port { $port }, oder { -repair }
+doctor-no-answers = andere sind zu hören, aber keine Antwort von ihnen kommt zurück: Was von hier gesendet wird, kommt dort nicht an, oder Antworten an ein einzelnes Gerät kommen hier nicht an
+doctor-do-no-answers = erlaube eingehendes UDP (Port { $port } und Antworten) in den Firewalls der anderen Geräte und dieses Geräts; hilft das nicht, dann starte hier chat-peer und dort den doctor: Hört er dieses Gerät, dann verwirft das Netz, was an ein einzelnes Gerät geht (schalte „client isolation“ aus), sonst das, was dieses Gerät sendet
+doctor-loss = das Netz verliert Datagramme: { $lost } von { $sent } Pings blieben ohne Antwort, { $percent } % ({ $means }); sind beide Richtungen gleich, verliert jede { $oneway } %
+doctor-do-loss-by-paths = nichts muss getan werden, chat-peer holt Verlorenes nach, aber spät; schalte im WLAN „multicast to unicast“ ein, erhöhe die Multicast-Rate des Access Points, oder nimm ein Kabel
+doctor-do-loss = nichts muss getan werden, chat-peer holt Verlorenes nach, aber spät; geh näher an den Access Point, ändere seinen Kanal, oder nimm ein Kabel
+doctor-answers-only = die Firewall dieses Rechners lässt nur Antworten herein, und nichts, was andere zuerst senden
+doctor-do-answers-only = erlaube in der Firewall dieses Rechners eingehendes UDP an Port { $port } (mit ufw: sudo ufw allow { $port }/udp; unter Windows: chat-peer in privaten Netzen zulassen); sonst sind nur die zu erreichen, die mit --peer HOST genannt sind
+doctor-port-only = die Firewall dieses Rechners lässt herein, was an UDP-Port { $port } kommt, und keine Antworten
+doctor-do-port-only = erlaube in der Firewall dieses Rechners eingehendes UDP, das auf etwas antwortet, was dieser Rechner gesendet hat („established“)
+doctor-receiving-blocked = die Firewall dieses Rechners lässt kein UDP herein: Nicht einmal, was er selbst an alle sendet, kommt zurück
+doctor-do-receiving-blocked = erlaube in der Firewall dieses Rechners eingehendes UDP an Port { $port } (mit ufw: sudo ufw allow { $port }/udp; unter Windows: chat-peer in privaten Netzen zulassen), und Antworten auf das, was dieser Rechner gesendet hat
+doctor-sending-forbidden = die Firewall dieses Rechners lässt kein UDP hinaus: { $reason }
+doctor-do-sending-forbidden = erlaube in der Firewall dieses Rechners ausgehendes UDP an Port { $port } und an jeden Port dieses Netzes
+doctor-sending-fails = es gibt kein Netz: Nichts lässt sich senden: { $reason }
+doctor-no-network = es gibt kein Netz: Keine Schnittstelle ist an und hat eine Adresse
+doctor-do-no-network = stecke ein Kabel ein oder verbinde dich mit dem WLAN und starte den doctor noch einmal; auf diesem Rechner allein braucht chat-peer --interface lo
+doctor-interface-wrong = { $count ->
+    [0] falsche Schnittstelle: Auf den benutzten Schnittstellen ist niemand; aus #{ $room } sind andere zu hören auf { $others }
+   *[other] falsche Schnittstelle: Auf { $interfaces } ist niemand; aus #{ $room } sind andere zu hören auf { $others }
+}
+doctor-interface-unusable = { $count ->
+    [0] falsche Schnittstelle: Die benutzten Schnittstellen sind nicht da, aus oder ohne Adresse
+   *[other] falsche Schnittstelle: { $interfaces } ist nicht da, aus oder ohne Adresse
+}
+doctor-do-interface = nimm --interface { $interface }
+doctor-do-interface-up = nimm --interface { $interface }, die an ist
+doctor-do-interfaces-up = nimm --interface mit einer von denen, die an sind: { $interfaces }
+doctor-port-taken = UDP-Port { $port } lässt sich nicht benutzen: Ein anderes Programm hat ihn
+doctor-port-taken-v4 = UDP-Port { $port } lässt sich über IPv4 nicht benutzen: Ein anderes Programm hat ihn
+doctor-do-port-taken = beende das Programm, das den Port hat (unter Linux zeigt es sudo ss -ulpn 'sport = :{ $port }'), oder nehmt alle einen anderen --port
+doctor-other-port = { $count ->
+    [one] auf UDP-Port { $port } ist niemand; { $count } Person ist in diesem Raum auf Port { $default }
+   *[other] auf UDP-Port { $port } ist niemand; { $count } Personen sind in diesem Raum auf Port { $default }
+}
+doctor-do-other-port = lass --port { $port } weg (und port in peer.toml), oder nehmt ihn alle
+doctor-nobody-in-room = in #{ $room } ist niemand; { $others }
+doctor-nobody-in-closed-room = in #{ $room } ist mit dieser Passphrase niemand; { $others }
+doctor-peers-in-room = { $count ->
+    [one] { $count } Person ist in { $room }
+   *[other] { $count } Personen sind in { $room }
+}
+doctor-peers-in-other-room = { $kind ->
+    [open] { $count ->
+        [one] { $count } Person ist in einem anderen offenen Raum
+       *[other] { $count } Personen sind in einem anderen offenen Raum
+    }
+   *[closed] { $count ->
+        [one] { $count } Person ist in einem anderen geschlossenen Raum
+       *[other] { $count } Personen sind in einem anderen geschlossenen Raum
+    }
+}
+doctor-do-other-room = nimm --room und, bei einem geschlossenen Raum, --passphrase-file wie die anderen
+doctor-nobody-but-devices = auf einem anderen Rechner ist niemand in #{ $room }; { $count } andere Geräte antworten auf einen Ping, also trennt das Netz die Geräte wahrscheinlich nicht
+doctor-nobody-or-isolated = { $count ->
+    [0] auf einem anderen Rechner ist niemand in #{ $room }, oder ein Access Point trennt die Geräte (Isolation): Kein anderes Gerät antwortet auf einen Ping
+    [one] auf einem anderen Rechner ist niemand in #{ $room }, oder ein Access Point trennt die Geräte (Isolation): { $count } anderes Gerät antwortet auf einen Ping, vielleicht der Router
+   *[other] auf einem anderen Rechner ist niemand in #{ $room }, oder ein Access Point trennt die Geräte (Isolation): { $count } andere Geräte antworten auf einen Ping, vielleicht Router und Access Point
+}
+doctor-nobody-or-unknown = auf einem anderen Rechner ist niemand in #{ $room }, oder ein Access Point trennt die Geräte (Isolation); von diesem Gerät allein aus lässt sich das nicht sagen
+doctor-do-nobody = starte chat-peer auf einem zweiten Gerät, mit demselben Raum und Port { $port }, und hier den doctor mit --peer und dessen Adresse: Antwortet das auch nicht, dann schalte „client isolation“ (Gastnetz) des Access Points aus, oder nimm ein Kabel
+doctor-do-nobody-here = starte chat-peer auf einem zweiten Gerät, mit demselben Raum und Port { $port }, und hier den doctor mit --peer und dessen Adresse: Antwortet das auch nicht, dann schalte „client isolation“ (Gastnetz) des Access Points aus, oder nimm ein Kabel; versuch es auch ohne --interface, denn an ist { $interfaces }
+doctor-host-not-found = { $host }: nicht gefunden: { $reason }
+doctor-do-host-not-found = prüfe die Schreibweise, oder gib statt des Namens die IP-Adresse an
+doctor-host-this-machine = { $host }: Das ist dieser Rechner, und was dorthin geht, kommt zurück
+doctor-do-host-this-machine = nenne ein anderes Gerät
+doctor-host-refuses = { $host }: Den Host gibt es, aber er weist UDP-Port { $port } ab: Dort läuft kein chat-peer
+doctor-do-host-refuses = starte dort chat-peer, oder gib den Port an, den es benutzt: --peer HOST:PORT
+doctor-host-no-device = { $host }: Kein Gerät hat diese Adresse: Es ist aus, hat eine andere Adresse oder ist abgetrennt
+doctor-do-host-no-device = schalte es ein, und prüfe dort seine Adresse (ip address, ipconfig); stimmt sie, dann schalte „client isolation“ des Access Points aus
+doctor-host-unsendable = { $host }: Dorthin lässt sich nicht senden: { $reason }
+doctor-do-host-forbidden = erlaube in der Firewall dieses Rechners ausgehendes UDP an Port { $port }
+doctor-do-host-unsendable = verbinde diesen Rechner mit dem Netz des Hosts, oder prüfe die Adresse
+doctor-host-silent = { $host }: keine Antwort von { $addresses }
+doctor-do-host-silent = sorge dafür, dass es an ist und dort chat-peer in diesem Raum läuft, und erlaube eingehendes UDP an Port { $port } in seiner Firewall und im Router dazwischen

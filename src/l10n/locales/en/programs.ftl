@@ -214,3 +214,202 @@ end-invite-for-name = { $reason } To use it, start with --name { $name }.
 end-invite-invalid = { $reason } To use another one, start with --invite CODE.
 end-name-refused = { $reason } You asked for “{ $name }”. To ask for another name, use --name.
 end-password = { $reason } Give it with --password-file or PI_CHAT_PASSWORD.
+
+## What a peer says about itself and the network
+
+program-warning = warning: { $text }
+path-group-v4 = the IPv4 group
+path-group-v6 = the IPv6 group
+path-broadcast = broadcast
+path-unicast = unicast
+socket-port-v4 = the IPv4 port
+socket-port-v6 = the IPv6 port
+no-name-chosen = no name was chosen
+peer-new-key = { $reason }. This run uses a new key
+peer-no-network = this computer is not on a network: { $reason }
+peer-used-up = this peer has sent as many messages as it can. Start it again
+peer-nothing-sent = Nothing can be sent by { $path }: { $reason }.
+peer-path-fails = Nothing goes out by { $path }: { $reason }. Other paths work.
+peer-other-room = Others on this network are in another room, with another name or passphrase.
+peer-no-networks = The networks cannot be listed: { $reason }.
+peer-interface-missing = The interface { $interface } does not exist or is down. Waiting for it.
+peer-interface-up = the interface { $interface } is up
+peer-offline = This computer is not on a network. Waiting for one.
+peer-online = this computer is on a network again
+peer-not-joined = { $count ->
+    [0] This peer does not hear what is sent to { $path } on { $interfaces }: { $reason }.
+    [one] This peer does not hear what is sent to { $path } on { $interfaces } and { $count } other: { $reason }.
+   *[other] This peer does not hear what is sent to { $path } on { $interfaces } and { $count } others: { $reason }.
+}
+peer-port-taken = Another program uses port { $port } ({ $reason }). Over { $family }, this peer hears only those that it talks to. Use another --port for everybody.
+peer-port-unusable = Port { $port } cannot be used ({ $reason }). Over { $family }, this peer hears only those that it talks to.
+peer-socket-unusable = { $what } cannot be used ({ $reason }). This peer goes on without it.
+peer-no-such-host = There is no host called { $host }: { $reason }.
+peer-lookup-too-long = Looking up { $host } took too long.
+peer-unsent = { $count ->
+    [one] { $count } message was not sent.
+   *[other] { $count } messages were not sent.
+}
+peer-rejected = { $by } says no: { $reason }
+peer-rejected-name = { $by } says no: { $reason } You asked for “{ $name }”. To ask for another name, use --name.
+peer-somebody = somebody unknown
+peer-no-reason = no reason is given.
+peer-has-been-here = { $unit ->
+    [seconds] { $name } has been here for { $count } seconds.
+    [minutes] { $name } has been here for { $count } minutes.
+    [hours] { $name } has been here for { $count } hours.
+   *[days] { $name } has been here for { $count } days.
+}
+peer-was-here = { $name } was here { $seconds } s ago; try again.
+
+## What chat-peer doctor finds
+
+-repair = where the network can be changed, turn off its multicast filter (“IGMP snooping”, “multicast enhancement”)
+doctor-no-sockets = this computer can use neither IPv4 nor IPv6: { $reason }
+doctor-do-no-sockets = turn on IPv4 or IPv6 on this computer
+doctor-no-list = the networks cannot be listed: { $reason }
+doctor-do-no-list = make sure that this user and this sandbox may list network interfaces
+doctor-no-random = the system's random source does not work: { $reason }
+doctor-do-no-random = restart this computer
+doctor-interface-missing = interface { $interface }: not there, or down; chat-peer waits for it
+doctor-not-joined = interface { $interface }: { $path } cannot be joined: { $reason }
+doctor-socket-unusable = { $what } cannot be used: { $reason }
+doctor-port-usable = UDP port { $port } can be used
+doctor-port-unusable = UDP port { $port } cannot be used: chat-peer hears nobody but those named with --peer; is it taken by another program?
+doctor-addresses-both = there are IPv4 and IPv6 addresses
+doctor-addresses-v4 = there is no IPv6 address: IPv4 only
+doctor-addresses-v6 = there is no IPv4 address: IPv6 only
+doctor-lookup-too-long = looking it up takes too long
+doctor-loopback-unusable = interface { $interface }: { $path } cannot be used: { $reason }
+doctor-loopback-works = interface { $interface }: { $path } works inside this machine
+doctor-loopback-silent = interface { $interface }: what is sent by { $path } does not come back inside this machine; a firewall?
+doctor-path-reaches = { $place ->
+    [elsewhere] interface { $interface }: { $path } reaches { $names }, on another machine
+   *[here] interface { $interface }: { $path } reaches { $names }, on this machine
+}
+doctor-path-reaches-nobody = { $place ->
+    [elsewhere] interface { $interface }: nobody on another machine answers what is sent by { $path }
+   *[here] interface { $interface }: nobody on this machine answers what is sent by { $path }
+}
+doctor-path-brings = { $place ->
+    [elsewhere] interface { $interface }: { $path } brings what is sent by { $names }, on another machine
+   *[here] interface { $interface }: { $path } brings what is sent by { $names }, on this machine
+}
+doctor-path-brings-nothing = interface { $interface }: in { $seconds } seconds { $path } has brought nothing from there
+doctor-nobody-heard = nobody was heard in #{ $room } in { $seconds } seconds
+doctor-peers-found = { $count ->
+    [one] { $count } peer found in #{ $room }: { $here } on this machine, { $elsewhere } on other machines
+   *[other] { $count } peers found in #{ $room }: { $here } on this machine, { $elsewhere } on other machines
+}
+doctor-peers-more = and { $count } more, { $answering } of whom answer
+doctor-peer-silent = { $name } at { $address } is heard, and does not answer
+doctor-peer-answers = { $name } at { $address } answers what is sent by { $means }
+doctor-peer-answers-many = { $name } at { $address } answers what is sent by { $means }; not what is sent to it alone
+doctor-name-unknown = somebody whose name was not heard
+doctor-names-more = { $names } and { $count } more
+doctor-pings-lost = { $lost } of { $sent } pings to them had no answer: { $percent } % lost
+doctor-host-answers = peer { $host }: { $names } answers
+doctor-other-room = { $kind ->
+    [open] { $count ->
+        [one] { $count } peer in another room, which is open
+       *[other] { $count } peers in another room, which is open
+    }
+   *[closed] { $count ->
+        [one] { $count } peer in another room, which is closed
+       *[other] { $count } peers in another room, which is closed
+    }
+}
+doctor-room-without-passphrase = #{ $room } without a passphrase
+
+## What chat-peer doctor concludes, and what to do
+
+doctor-works = one datagram by { $path } reaches everybody who answers
+doctor-do-works = nothing: chat-peer works here
+doctor-broadcast-blocked = one datagram by { $path } reaches everybody who answers; broadcast reaches nobody
+doctor-do-broadcast-blocked = nothing: chat-peer needs broadcast only where no group works
+doctor-multicast-blocked = no group reaches everybody who answers, only broadcast does: the network drops multicast
+doctor-do-multicast-blocked = nothing needs to be done, chat-peer falls back to broadcast; { -repair }
+doctor-no-common-path = no way reaches everybody who answers: a part of the network drops multicast and broadcast
+doctor-do-no-common-path = nothing needs to be done, chat-peer falls back to a copy for each peer that the others do not reach; { -repair }
+doctor-only-unicast = no way to many reaches anybody: multicast and broadcast are dropped, or the peers are in another network
+doctor-do-only-unicast = name one peer with --peer HOST at each start, chat-peer falls back to a copy for each peer; { -repair }
+doctor-unicast-blocked = peers answer what is sent to many, and not what is sent to them alone
+doctor-do-unicast-blocked = on the other device, let in UDP from this network to chat-peer on every port: it receives on a port of its own too, not only on { $port }
+doctor-one-way-out = one way only: multicast and broadcast from here arrive there, those from there do not arrive here
+doctor-do-one-way-out = nothing needs to be done, the others send a copy to each; allow incoming multicast to UDP port { $port } on this computer, or { -repair }
+doctor-one-way-in = one way only: multicast or broadcast from there arrives here, that from here does not arrive there
+doctor-do-one-way-in = nothing needs to be done, chat-peer falls back to a copy for each peer; allow incoming multicast to UDP port { $port } on the other devices, or { -repair }
+doctor-no-answers = peers are heard, and no answer of theirs comes back: what is sent from here does not arrive there, or answers to one device alone do not arrive here
+doctor-do-no-answers = allow incoming UDP (port { $port } and answers) in the firewalls of the other devices and of this one; if that does not help, run chat-peer here and the doctor there: if it hears this device, the network drops what is sent to one device alone (turn off “client isolation”), else what this device sends
+doctor-loss = the network loses datagrams: { $lost } of { $sent } pings had no answer, { $percent } % ({ $means }); if both ways are alike, each loses { $oneway } %
+doctor-do-loss-by-paths = nothing needs to be done, chat-peer repairs losses, but late; on Wi-Fi turn on “multicast to unicast” or raise the multicast rate of the access point, or use a cable
+doctor-do-loss = nothing needs to be done, chat-peer repairs losses, but late; move nearer to the access point, change its channel, or use a cable
+doctor-answers-only = this computer's firewall lets in only answers, and nothing that others send first
+doctor-do-answers-only = allow incoming UDP to port { $port } in this computer's firewall (with ufw: sudo ufw allow { $port }/udp; on Windows: allow chat-peer in private networks); without that, only those named with --peer HOST are reached
+doctor-port-only = this computer's firewall lets in what comes to UDP port { $port }, and no answers
+doctor-do-port-only = in this computer's firewall, allow incoming UDP that answers what this computer has sent (“established”)
+doctor-receiving-blocked = this computer's firewall lets no UDP in: not even what it sends to everybody comes back to it
+doctor-do-receiving-blocked = allow incoming UDP to port { $port } in this computer's firewall (with ufw: sudo ufw allow { $port }/udp; on Windows: allow chat-peer in private networks), and answers to what this computer has sent
+doctor-sending-forbidden = this computer's firewall lets no UDP out: { $reason }
+doctor-do-sending-forbidden = allow outgoing UDP to port { $port }, and to any port of this network, in this computer's firewall
+doctor-sending-fails = there is no network: nothing can be sent: { $reason }
+doctor-no-network = there is no network: no interface is up and has an address
+doctor-do-no-network = connect a cable or Wi-Fi and run the doctor again; peers on this machine alone need --interface lo
+doctor-interface-wrong = { $count ->
+    [0] wrong interface: nobody is on the interfaces in use; peers of #{ $room } are heard on { $others }
+   *[other] wrong interface: nobody is on { $interfaces }; peers of #{ $room } are heard on { $others }
+}
+doctor-interface-unusable = { $count ->
+    [0] wrong interface: the interfaces in use is not there, or down, or has no address
+   *[other] wrong interface: { $interfaces } is not there, or down, or has no address
+}
+doctor-do-interface = use --interface { $interface }
+doctor-do-interface-up = use --interface { $interface }, which is up
+doctor-do-interfaces-up = use --interface with one of those that are up: { $interfaces }
+doctor-port-taken = UDP port { $port } cannot be used: another program uses it
+doctor-port-taken-v4 = UDP port { $port } cannot be used by IPv4: another program uses it
+doctor-do-port-taken = stop the program that uses the port (on Linux, sudo ss -ulpn 'sport = :{ $port }' shows it), or give all peers another --port
+doctor-other-port = { $count ->
+    [one] nobody is on UDP port { $port }; { $count } peer is in this room on port { $default }
+   *[other] nobody is on UDP port { $port }; { $count } peers are in this room on port { $default }
+}
+doctor-do-other-port = leave out --port { $port } (and port in peer.toml), or give it to all peers
+doctor-nobody-in-room = nobody is in #{ $room }; { $others }
+doctor-nobody-in-closed-room = nobody is in #{ $room } with this passphrase; { $others }
+doctor-peers-in-room = { $count ->
+    [one] { $count } peer is in { $room }
+   *[other] { $count } peers are in { $room }
+}
+doctor-peers-in-other-room = { $kind ->
+    [open] { $count ->
+        [one] { $count } peer is in another open room
+       *[other] { $count } peers are in another open room
+    }
+   *[closed] { $count ->
+        [one] { $count } peer is in another closed room
+       *[other] { $count } peers are in another closed room
+    }
+}
+doctor-do-other-room = give the --room and, for a closed room, the --passphrase-file that the others have
+doctor-nobody-but-devices = nobody on another machine is in #{ $room }; { $count } other devices answer a ping, so the network probably does not keep devices apart
+doctor-nobody-or-isolated = { $count ->
+    [0] nobody on another machine is in #{ $room }, or an access point keeps devices apart (isolation): no other device answers a ping
+    [one] nobody on another machine is in #{ $room }, or an access point keeps devices apart (isolation): { $count } other device answers a ping, perhaps the router
+   *[other] nobody on another machine is in #{ $room }, or an access point keeps devices apart (isolation): { $count } other devices answer a ping, perhaps router and access point
+}
+doctor-nobody-or-unknown = nobody on another machine is in #{ $room }, or an access point keeps devices apart (isolation); this device alone cannot tell them apart
+doctor-do-nobody = run chat-peer on a second device, with the same room and port { $port }, and here the doctor with --peer and its address: if that does not answer either, turn off “client isolation” (guest network) of the access point or use a cable
+doctor-do-nobody-here = run chat-peer on a second device, with the same room and port { $port }, and here the doctor with --peer and its address: if that does not answer either, turn off “client isolation” (guest network) of the access point or use a cable; also try without --interface, for { $interfaces } is up
+doctor-host-not-found = peer { $host }: not found: { $reason }
+doctor-do-host-not-found = check the spelling, or give the IP address instead of the name
+doctor-host-this-machine = peer { $host }: this is this machine, and what is sent there comes back
+doctor-do-host-this-machine = name another device
+doctor-host-refuses = peer { $host }: the host is there, and refuses UDP port { $port }: no chat-peer is on it
+doctor-do-host-refuses = start chat-peer there, or give the port that it uses: --peer HOST:PORT
+doctor-host-no-device = peer { $host }: no device has this address: it is off, has another address, or is kept apart
+doctor-do-host-no-device = turn it on, and check its address on it (ip address, ipconfig); if it is right, turn off “client isolation” of the access point
+doctor-host-unsendable = peer { $host }: it cannot be sent to: { $reason }
+doctor-do-host-forbidden = allow outgoing UDP to port { $port } in this computer's firewall
+doctor-do-host-unsendable = connect this computer to the network of the host, or check the address
+doctor-host-silent = peer { $host }: no answer from { $addresses }
+doctor-do-host-silent = make sure that it is on and runs chat-peer in this room, and allow incoming UDP to port { $port } in its firewall and in the router between
