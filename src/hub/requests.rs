@@ -15,8 +15,15 @@ impl Hub {
     /// Returns the room with this name, in any spelling, if the session is a member. `None` if the
     /// session is no member, or if the name is invalid.
     pub(super) fn joined_room(&self, session: SessionId, name: &str) -> Option<RoomId> {
+        let joined = &self.sessions.get(session)?.rooms;
+        // Clients use the server's spelling: most names need not be folded.
+        let is_spelled_so =
+            |it: &&RoomId| self.rooms.get(**it).is_some_and(|room| room.name.as_str() == name);
+        if let Some(room) = joined.iter().find(is_spelled_so) {
+            return Some(*room);
+        }
         let room = self.rooms.find(&RoomName::new(name).ok()?)?;
-        self.sessions.get(session)?.rooms.contains(&room).then_some(room)
+        joined.contains(&room).then_some(room)
     }
 
     /// Handles `enter`: adds the session to the room, which is opened if there is none, queues the

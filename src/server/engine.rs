@@ -188,6 +188,7 @@ impl Engine {
                     if count == 0 {
                         break;
                     }
+                    self.gather(&mut batch).await;
                     for input in batch.drain(..) {
                         self.handle_input(input);
                     }
@@ -208,6 +209,19 @@ impl Engine {
         }
         self.error_log.flush();
         self.log
+    }
+
+    /// Adds inputs to a batch: those of connections that have received something already. Their
+    /// tasks run first, which otherwise would not run before the engine has handled the input that
+    /// woke it. So what arrives at the same time is appended to the log, published and written
+    /// together, and nothing waits for what has not arrived.
+    async fn gather(&mut self, batch: &mut Vec<EngineInput>) {
+        yield_now().await;
+        while batch.len() < MAX_BATCH
+            && let Ok(input) = self.inputs.try_recv()
+        {
+            batch.push(input);
+        }
     }
 
     /// Returns true if the loop must end: the hub was told to shut down and no connection is left,

@@ -29,7 +29,8 @@ const MAX_LINGER_BYTES: usize = 1 << 20;
 /// Each slice that is written holds whole frames, until a part of it is written.
 pub(in crate::server) trait Transport: Send + Sync + 'static {
     /// Waits until the socket is ready to read or write, as `interest` says. It may return although
-    /// the socket is not ready.
+    /// the socket is not ready. It must return if [`Self::try_read`] has something left to report,
+    /// although the socket below has nothing more.
     fn ready(&self, interest: Interest) -> impl Future<Output = io::Result<Ready>> + Send;
 
     /// Reads once into `buffer`. Returns the number of bytes of frames in it; 0 if the client has
@@ -60,8 +61,21 @@ impl Transport for TcpStream {
         Self::ready(self, interest)
     }
 
+    /// After a read that has not filled the buffer, the socket counts as not ready: so it costs no
+    /// further read to find that there is nothing more. What arrives later makes it ready again.
     fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        Self::try_read(self, buffer)
+        let mut count = None;
+        // In one call with the read: otherwise what arrives between the two would go unnoticed.
+        let outcome = self.try_io(Interest::READABLE, || {
+            let got = rustix::io::read(&*self, &mut *buffer)?;
+            count = Some(got);
+            if got > 0 && got < buffer.len() { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        });
+        match (count, outcome) {
+            (Some(count), _) => Ok(count),
+            (None, Err(error)) => Err(error),
+            (None, Ok(())) => Ok(0),
+        }
     }
 
     fn try_write(&mut self, frames: &[IoSlice<'_>]) -> io::Result<usize> {

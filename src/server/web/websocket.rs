@@ -173,6 +173,10 @@ impl<T: Transport> WebSocket<T> {
 
 impl<T: Transport> Transport for WebSocket<T> {
     async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        // An end that came together with frames is reported by the next read.
+        if self.end.is_some() && interest.is_readable() {
+            return Ok(Ready::READABLE);
+        }
         self.stream.ready(interest).await
     }
 
