@@ -5,7 +5,7 @@
 //! committed all the same: its session then comes and goes at once.
 
 use super::Hub;
-use super::connection::{Connection, ConnectionState, PendingRead, WelcomeData};
+use super::connection::{ConnectionState, PendingRead, WelcomeData};
 use super::contract::{
     ConnectionId, Now, Output, Proposal, Quota, ReadPurpose, ReadRange, ReadRequest,
 };
@@ -328,7 +328,7 @@ impl Hub {
             .filter_map(|room| self.rooms.get(*room))
             .map(|room| room.name.clone())
             .collect();
-        let comes_back = self.connections.get(&id).is_some_and(Connection::comes_back);
+        let comes_back = self.connections.get(&id).is_some_and(|it| it.comes_back());
         self.sessions.connect(session, (id, group), comes_back, username, new_rooms);
         names
     }

@@ -54,7 +54,8 @@ impl Hub {
             self.deliver(id, Delivery::Close);
             return;
         }
-        self.connections.insert(id, Connection::new(group, token, proof_context, now.moment));
+        let connection = Connection::new(group, token, proof_context, now.moment);
+        self.connections.insert(id, Box::new(connection));
         self.quotas.add_connection(group, id, now.moment);
         let deadline = now.moment + GREETING_TIMEOUT;
         self.next_timer_check = Some(self.next_timer_check.map_or(deadline, |at| at.min(deadline)));
@@ -168,7 +169,7 @@ impl Hub {
     /// Closes a connection with an error frame, and disconnects its session at once. The connection
     /// itself stays until `Disconnected`. Does nothing if the connection is closing.
     pub(super) fn close_with_error(&mut self, now: Now, id: ConnectionId, error: Error) {
-        if self.connections.get(&id).is_none_or(Connection::is_closing) {
+        if self.connections.get(&id).is_none_or(|it| it.is_closing()) {
             return;
         }
         let may_come_back = ErrorCode::from_number(error.code).is_none_or(|it| !it.is_final());

@@ -129,7 +129,7 @@ pub struct Hub {
     /// connection is removed when the driver reports it as gone. A half-closed one is removed
     /// earlier, if the hub closes it without an error. The map is ordered, so that the same inputs
     /// give the same outputs.
-    connections: BTreeMap<ConnectionId, Connection>,
+    connections: BTreeMap<ConnectionId, Box<Connection>>,
     /// Half-closed connections whose client still waits for an answer: the connection is joining or
     /// defers its frames, or its session has a message in flight.
     half_closed: BTreeSet<ConnectionId>,

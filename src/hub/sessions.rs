@@ -83,7 +83,7 @@ impl AwaySessions {
 #[derive(Default)]
 pub(super) struct Sessions {
     /// Sessions by session number.
-    by_id: HashMap<SessionId, Session>,
+    by_id: HashMap<SessionId, Box<Session>>,
     /// Session numbers by token hash. The time that a lookup takes reveals nothing about tokens,
     /// because the keys are hashes.
     by_token: HashMap<TokenHash, SessionId>,
@@ -104,12 +104,12 @@ pub(super) struct Sessions {
 impl Sessions {
     /// Returns a session by its number; `None` if there is none.
     pub(super) fn get(&self, id: SessionId) -> Option<&Session> {
-        self.by_id.get(&id)
+        self.by_id.get(&id).map(|it| &**it)
     }
 
     /// Returns a session by its number, for changes; `None` if there is none.
     pub(super) fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
-        self.by_id.get_mut(&id)
+        self.by_id.get_mut(&id).map(|it| &mut **it)
     }
 
     /// Finds the session with this token hash, connected or away; `None` if there is none or it has
@@ -148,7 +148,7 @@ impl Sessions {
             away_since: None,
             keeps_name: false,
         };
-        self.by_id.insert(id, session);
+        self.by_id.insert(id, Box::new(session));
     }
 
     /// Restores a session after a restart, as away since the wall-clock time `since`. Of several
@@ -414,7 +414,7 @@ impl Sessions {
     /// Returns all sessions, in no order.
     #[cfg(test)]
     pub(super) fn iter(&self) -> impl Iterator<Item = (&SessionId, &Session)> {
-        self.by_id.iter()
+        self.by_id.iter().map(|(id, session)| (id, &**session))
     }
 
     /// Returns true if there are no sessions.

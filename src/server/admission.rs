@@ -93,10 +93,7 @@ impl Admission {
         };
         let bucket = self.rate_limit();
         let group_rate = self.group_rates.rate_of(self.clock.now(), AddressGroup::of(address));
-        tokio::spawn(async move {
-            connection.run(transport, bucket, group_rate).await;
-            drop(permit);
-        });
+        tokio::spawn(connection.run(transport, bucket, group_rate, permit));
     }
 
     /// Returns the rate limit of a joined client by the settings in force: a full token bucket.

@@ -327,7 +327,7 @@ impl Engine {
             }
             EngineInput::Moderate { request, answer } => {
                 let id = self.owner_requests.begin(answer);
-                self.catch_panic(|it| it.input(Input::Moderate { id, request }));
+                self.catch_panic(|it| it.input(Input::Moderate { id, request: *request }));
             }
             EngineInput::List { list, answer } => {
                 // The receiver may have been dropped.
@@ -335,7 +335,7 @@ impl Engine {
             }
             EngineInput::SettingsChanged(settings) => {
                 self.log.set_retention(settings.retention);
-                self.catch_panic(|it| it.input(Input::SettingsChanged(settings)));
+                self.catch_panic(|it| it.input(Input::SettingsChanged(*settings)));
             }
             EngineInput::PageUrl(url) => self.catch_panic(|it| it.input(Input::PageUrl(url))),
             EngineInput::ShutDown { retry_after } => {

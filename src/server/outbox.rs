@@ -10,7 +10,6 @@ use tokio::sync::Notify;
 use super::feed::FeedReader;
 use super::memory_budget::MemoryBudget;
 use crate::hub::RoomId;
-use crate::model::limits::MAX_FRAME;
 use crate::model::{AddressGroup, LogEntry, Sequence, SharedEntry};
 use crate::wire::tcp::entry_frame;
 
@@ -224,7 +223,8 @@ impl Outbox {
         let mut queue = self.lock();
         let queued = queue.items.pop_front()?;
         self.release(&mut queue, queued.item.bytes());
-        if queue.items.is_empty() && queue.items.capacity() > MAX_FRAME / size_of::<Queued>() {
+        if queue.items.is_empty() {
+            // Most outboxes are empty most of the time: those of all idle clients.
             queue.items = VecDeque::new();
         }
         Some(queued.item)

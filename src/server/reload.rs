@@ -64,7 +64,8 @@ impl Reloader {
         self.group_rates.set_limits(now, Limit::of_messages(&settings.hub));
         self.handshake_rates.set_limits(now, Limit::of_handshakes(&settings.hub));
         // An engine that has ended also ends the server.
-        let _ = self.engine.send(EngineInput::SettingsChanged(settings.hub.clone())).await;
+        let _ =
+            self.engine.send(EngineInput::SettingsChanged(Box::new(settings.hub.clone()))).await;
         self.current.send_replace(settings);
         let config_problem =
             (!later.is_empty()).then(|| format!("restart to apply {}", later.join(", ")));

@@ -40,7 +40,7 @@ pub(super) struct Inbound {
     group_rate: GroupRate,
     /// Message that has exceeded the rate limit of the address group. The next call of
     /// [`Self::cut`] returns it. `None` if there is none.
-    held: Option<Decoded<ClientFrame>>,
+    held: Option<Box<Decoded<ClientFrame>>>,
     /// Time of the last `pong` that was free of charge; `None` before the first one.
     free_pong_at: Option<Moment>,
     /// True after the `slow_down` notice, until a call of [`Self::cut`] finds the bucket full.
@@ -98,7 +98,7 @@ impl Inbound {
     pub(super) fn cut(&mut self, bytes: &[u8], now: Moment) -> Cut {
         let Self { reader, bucket, group_rate, held, free_pong_at, is_slow_down_sent, .. } = self;
         *is_slow_down_sent &= !bucket.is_full(now);
-        let mut frames: Vec<_> = held.take().into_iter().collect();
+        let mut frames: Vec<_> = held.take().map(|it| *it).into_iter().collect();
         let mut wait = Duration::ZERO;
         let mut is_group_limited = false;
         let outcome = reader.feed(bytes, |body| {
@@ -110,7 +110,7 @@ impl Inbound {
             if !group_wait.is_zero() {
                 is_group_limited = group_wait > wait;
                 wait = wait.max(group_wait);
-                *held = Some(frame);
+                *held = Some(Box::new(frame));
             } else {
                 frames.push(frame);
             }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{Interest, Ready};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::yield_now;
 use tokio::time::sleep_until;
 
@@ -115,12 +115,16 @@ impl Connection {
     /// client once it has joined. `group_rate`: rate limit of the messages of its address group.
     /// After a regular end, lingers if a permit is free. Then reports the end to the engine, even
     /// if this task panics.
-    pub(super) async fn run(
+    ///
+    /// It is no `async fn`: then each task would have its arguments in memory twice, as they came
+    /// and as they are used.
+    pub(super) fn run(
         self,
         transport: impl Transport,
         bucket: TokenBucket,
         group_rate: GroupRate,
-    ) {
+        permit: OwnedSemaphorePermit,
+    ) -> impl Future<Output = ()> + Send {
         let disconnect = DisconnectOnDrop { engine: self.engine.clone(), id: self.id };
         let lingering = self.lingering.clone();
         let mut driver = Driver {
@@ -132,14 +136,20 @@ impl Connection {
             ends_at: None,
             connection: self,
         };
-        // A connection that may not linger is closed at once. Then bytes that the client has not
-        // read yet may be lost.
-        if driver.serve().await.is_ok()
-            && let Ok(_permit) = lingering.try_acquire()
-        {
-            driver.transport.close(driver.outgoing.end_error()).await;
+        async move {
+            // A connection that may not linger is closed at once. Then bytes that the client has
+            // not read yet may be lost.
+            if driver.serve().await.is_ok()
+                && let Ok(_permit) = lingering.try_acquire()
+            {
+                // Boxed, because it is large for some transports, and the task is not.
+                Box::pin(driver.transport.close(driver.outgoing.end_error())).await;
+            } else {
+                drop(driver.transport);
+            }
+            drop(disconnect);
+            drop(permit);
         }
-        drop(disconnect);
     }
 }
 

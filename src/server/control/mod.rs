@@ -270,7 +270,11 @@ async fn moderate(
     status_source: &StatusSource,
 ) -> Option<ControlAnswer> {
     let (answer, outcome) = oneshot::channel();
-    status_source.engine.send(EngineInput::Moderate { request, answer }).await.ok()?;
+    status_source
+        .engine
+        .send(EngineInput::Moderate { request: Box::new(request), answer })
+        .await
+        .ok()?;
     Some(match outcome.await.ok()? {
         Ok(users) => ControlAnswer::Done(users),
         Err(refusal) => ControlAnswer::Error(refusal.text),

@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::super::control::{ControlAnswer, ControlList};
@@ -23,6 +24,7 @@ const QUEUE_CAPACITY: usize = 1_024;
 const QUEUE_MEMORY: usize = 4 << 20;
 
 /// Event for the engine. Connections, listeners and services put events into the engine's queue.
+/// What is large and rare is boxed: the queue has places of this size.
 #[derive(Debug)]
 pub(in crate::server) enum EngineInput {
     /// A connection was admitted.
@@ -103,7 +105,7 @@ pub(in crate::server) enum EngineInput {
     /// Moderation request of the owner.
     Moderate {
         /// The request.
-        request: ModerationRequest,
+        request: Box<ModerationRequest>,
         /// Receives the result when the log has committed or refused the action. Nothing is sent
         /// if the engine ends before.
         answer: oneshot::Sender<ModerationOutcome>,
@@ -116,7 +118,7 @@ pub(in crate::server) enum EngineInput {
         answer: oneshot::Sender<ControlAnswer>,
     },
     /// New settings of the hub, and in them the retention of the log, to be applied at once.
-    SettingsChanged(HubSettings),
+    SettingsChanged(Box<HubSettings>),
     /// URL of the page for browsers that others reach; `None` if there is none.
     PageUrl(Option<PageUrl>),
     /// Shutdown request: closes all connections with error 111, and ends the engine when they are
@@ -127,6 +129,9 @@ pub(in crate::server) enum EngineInput {
         retry_after: u32,
     },
 }
+
+/// The queue has [`QUEUE_CAPACITY`] places, and tasks hold an input while they wait for one.
+const _: () = assert!(size_of::<EngineInput>() <= 64, "box what is large");
 
 /// Snapshot of the engine's counters.
 #[derive(Debug)]
@@ -163,7 +168,14 @@ impl EngineHandle {
     /// # Errors
     /// [`EngineGone`] if the engine has ended.
     pub(in crate::server) async fn send(&self, message: EngineInput) -> Result<(), EngineGone> {
-        self.inputs.send(message).await.or(Err(EngineGone))
+        match self.inputs.try_send(message) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Closed(_)) => Err(EngineGone),
+            // The tasks of all connections have this future in them, and seldom have to wait.
+            Err(TrySendError::Full(message)) => {
+                Box::pin(self.inputs.send(message)).await.or(Err(EngineGone))
+            }
+        }
     }
 
     /// Puts a connection's frames into the queue. Waits while the queue is full or its memory is
@@ -179,7 +191,13 @@ impl EngineHandle {
         memory: usize,
     ) -> Result<(), EngineGone> {
         let permits = u32::try_from(memory.min(QUEUE_MEMORY)).unwrap_or(u32::MAX);
-        let memory = self.memory.clone().acquire_many_owned(permits).await.or(Err(EngineGone))?;
+        let memory = match self.memory.clone().try_acquire_many_owned(permits) {
+            Ok(memory) => memory,
+            Err(_) => {
+                let memory = Box::pin(self.memory.clone().acquire_many_owned(permits));
+                memory.await.or(Err(EngineGone))?
+            }
+        };
         self.send(EngineInput::Received { connection, frames, memory }).await
     }
 
@@ -193,7 +211,7 @@ impl EngineHandle {
     /// instead; inputs sent later may then arrive earlier. Drops the input if the engine has ended.
     /// Call it in the tokio runtime.
     pub(in crate::server) fn send_eventually(&self, message: EngineInput) {
-        if let Err(mpsc::error::TrySendError::Full(message)) = self.inputs.try_send(message) {
+        if let Err(TrySendError::Full(message)) = self.inputs.try_send(message) {
             let sender = self.inputs.clone();
             tokio::spawn(async move { sender.send(message).await });
         }
