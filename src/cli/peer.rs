@@ -520,7 +520,7 @@ mod tests {
                 "anna sagt Nein: Hier hat schon jemand diesen Namen. anna ist seit 3 Tagen hier. \
                  Du wolltest „Anna“ heißen. Einen anderen Namen nennst du mit --name."
             );
-            assert_eq!(text(400, blocked), "anna sagt Nein: Jemand hier hat dich gesperrt.");
+            assert_eq!(text(400, blocked), "anna sagt Nein: Jemand hier hat dich blockiert.");
             assert_eq!(text(999, " not today "), "anna sagt Nein: not today");
         });
     }

@@ -64,7 +64,7 @@ fn an_editor_that_fails_loses_nothing() {
     let server = Server::start(&[]);
     let anna = start(&User::new("anna"), &server, "/bin/false");
     anna.type_text(&format!("draft{}", key::CTRL_X_CTRL_E));
-    anna.expect("The text is as it was: /bin/false ended with exit status: 1.");
+    anna.expect("The text is as it was: /bin/false ended with error 1.");
     anna.expect_typed("#lobby> draft");
     leave_with_draft(&anna);
 }

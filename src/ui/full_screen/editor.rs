@@ -78,7 +78,7 @@ mod tests {
     fn failures_of_the_editor_are_told() {
         let fail = |command: &str| edit_with(command, "hello").unwrap_err();
         assert_eq!(fail("no-such-editor"), "there is no program no-such-editor");
-        assert_eq!(fail("false"), "false has reported error 1");
+        assert_eq!(fail("false"), "false ended with error 1");
         assert_eq!(edit_with("true --wait", "hello").as_deref(), Ok("hello"));
         let german = with_language(Language::German, || fail("false"));
         assert_eq!(german, "false hat den Fehler 1 gemeldet");

@@ -360,7 +360,7 @@ doctor-interface-wrong = { $count ->
    *[other] wrong interface: nobody is on { $interfaces }; peers of #{ $room } are heard on { $others }
 }
 doctor-interface-unusable = { $count ->
-    [0] wrong interface: the interfaces in use is not there, or down, or has no address
+    [0] wrong interface: the interfaces in use are not there, or down, or have no address
    *[other] wrong interface: { $interfaces } is not there, or down, or has no address
 }
 doctor-do-interface = use --interface { $interface }
