@@ -44,7 +44,6 @@ key-yes = j
 prompt-password = Passwort
 prompt-invite = Einladung
 prompt-server = Server
-prompt-name = Name [{ $name }]
 ask-password = Wie lautet das Passwort des Servers?
 ask-password-again = Falsches Passwort. Wie lautet es?
 ask-invite = Hierher kommt nur, wer eingeladen ist. Wie lautet dein Code?

@@ -47,7 +47,6 @@ key-yes = y
 prompt-password = password
 prompt-invite = invitation
 prompt-server = server
-prompt-name = name [{ $name }]
 ask-password = The server has a password. What is it?
 ask-password-again = That was not the password. What is it?
 ask-invite = Only invited people come in. What is the code of your invitation?

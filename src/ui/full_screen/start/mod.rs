@@ -17,6 +17,7 @@ use super::composer::{Composer, ComposerOutcome};
 use super::text::Theme;
 use crate::model::{NameKey, Username};
 use crate::text;
+use crate::ui::impossible_name_text;
 use crate::ui::safe::safe_line;
 
 /// Time after the first server was found in which others may answer, too: the only one is taken then.
@@ -326,7 +327,8 @@ impl Start {
             _ if text.is_empty() => self.answers.name = Some(default.name.as_str().to_owned()),
             Ok(name) => self.answers.name = Some(name.as_str().to_owned()),
             Err(error) => {
-                self.problem = Some(safe_line(&format!("{text}: This cannot be a name: {error}.")));
+                self.problem =
+                    Some(format!("{}: {}", safe_line(text), impossible_name_text(error)));
                 default.name = Username::from_text(text);
             }
         }
@@ -345,7 +347,7 @@ impl Start {
     fn prompt(&self) -> String {
         match &self.questions.name {
             Some(default) if !self.asks_server() => {
-                format!("{}> ", text!("prompt-name", name = default.name.as_str()))
+                text!("name-prompt", suggestion = default.name.as_str()) + " "
             }
             _ => format!("{}> ", text!("prompt-server")),
         }

@@ -6,7 +6,7 @@ use insta::assert_snapshot;
 use ratatui::crossterm::event::{KeyCode, KeyModifiers};
 
 use super::desk::Desk;
-use super::screens::make_busy;
+use super::screens::busy_desk;
 use crate::l10n::tests::with_language;
 use crate::l10n::{self, Argument, Language};
 use crate::model::{ConnectionState, Event, Security};
@@ -16,9 +16,7 @@ use crate::ui::full_screen::text::columns;
 /// Returns the screen of a German user.
 fn german_screen(width: u16, height: u16, has_help: bool) -> String {
     with_language(Language::German, || {
-        let mut desk = Desk::in_lobby(width, height);
-        desk.enter_line("/clear");
-        make_busy(&mut desk);
+        let mut desk = busy_desk(width, height);
         desk.event(Event::Presence {
             room: "lobby".to_owned(),
             members: 4,

@@ -7,14 +7,8 @@ use super::desk::Desk;
 use crate::model::{Event, Message, Style};
 
 /// Returns a desk with messages of all kinds on a terminal of this size.
-fn busy_desk(width: u16, height: u16) -> Desk {
+pub(super) fn busy_desk(width: u16, height: u16) -> Desk {
     let mut desk = Desk::in_lobby(width, height);
-    make_busy(&mut desk);
-    desk
-}
-
-/// Adds messages of all kinds.
-pub(super) fn make_busy(desk: &mut Desk) {
     for (from, text) in [
         ("bob", "Has anybody seen my keys? They were on the table when I left this morning."),
         ("Ünal", "Look under *the sofa*: https://example.org/where-keys-go, `ls -l`."),
@@ -31,6 +25,7 @@ pub(super) fn make_busy(desk: &mut Desk) {
     desk.press(KeyCode::Char('1'), KeyModifiers::ALT);
     desk.hear_direct("bob", "thank you");
     desk.write("and now a longer line that");
+    desk
 }
 
 #[test]
