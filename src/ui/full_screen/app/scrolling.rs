@@ -102,12 +102,16 @@ impl App {
     /// into the window.
     fn top_anchor(&self) -> Option<Anchor> {
         let Size { width, height } = areas(self).messages.as_size();
-        let height = usize::from(height);
+        let height = usize::from(height).max(1);
         let mut rows = 0;
+        let mut top = None;
         for index in 0..item_count(self) {
             rows += rows_of(self, index, width).len();
+            if rows >= height {
+                top = top.or(Some(Anchor { index, below: rows - height }));
+            }
             if rows > height {
-                return Some(Anchor { index, below: rows - height });
+                return top;
             }
         }
         None

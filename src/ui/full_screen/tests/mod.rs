@@ -9,3 +9,4 @@ mod rooms;
 mod screens;
 mod scrolling;
 mod search;
+mod window;

@@ -83,7 +83,8 @@ fn draw_messages(app: &App, area: Rect, buffer: &mut Buffer, links: &mut Vec<Lin
     while index > 0 && y > area.top() {
         index -= 1;
         let rows = rows_of(app, index, area.width);
-        let shown = rows.len().saturating_sub(below);
+        // In a wider window the lowest line may have fewer rows than when it was scrolled.
+        let shown = rows.len().saturating_sub(below).max(1);
         below = 0;
         for row in rows.iter().take(shown).rev() {
             if y == area.top() {
