@@ -350,7 +350,7 @@ proptest! {
             if let (Some(rows), Some((before, total)), Some((after, after_total))) =
                 (scrolled.filter(|_| is_same_height), before, after.clone())
             {
-                let least = height.min(total);
+                let least = height.max(1).min(total);
                 let end = before.end.saturating_add_signed(rows).clamp(least, total);
                 let scrolled = format!("{before:?} of {total} by {rows}: {after:?} of {after_total}");
                 prop_assert_eq!((after.end, after_total), (end, total), "{}", scrolled);
