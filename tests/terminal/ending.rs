@@ -7,6 +7,7 @@ use pi_chat::ui::SharedViewState;
 use pi_chat::ui::full_screen::{SettingsFile, open};
 use rustix::process::Signal;
 
+use super::client_home::ClientHome;
 use super::common::{Server, server_command};
 use super::terminal::{Life, Terminal, key};
 use super::{User, stop};
@@ -52,6 +53,16 @@ fn a_closed_terminal_ends_the_client() {
     let mut anna = User::new("anna").join(&server);
     anna.hang_up();
     assert_eq!(anna.end(), Life::Exited(0));
+}
+
+/// So does closing it at the first question, which waits for the terminal in another way.
+#[test]
+fn a_closed_terminal_ends_the_questions() {
+    let (server, home) = (Server::start(&[]), ClientHome::new());
+    let mut anna = Terminal::start(&home.client(&[&server.address().to_string()]));
+    anna.expect("What do you want to be called?");
+    anna.hang_up();
+    assert!(anna.end().is_over());
 }
 
 /// Closing the window of a server stops the server.

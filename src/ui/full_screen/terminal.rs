@@ -1,11 +1,16 @@
 //! Modes of the terminal: set while the interface is on the screen, and restored afterwards, also
 //! when the program panics.
 
+#[cfg(target_os = "linux")]
+use std::io::stdin;
 use std::io::{self, Write, stdout};
 use std::panic;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+#[cfg(not(target_os = "linux"))]
+use ratatui::crossterm::event;
 use ratatui::crossterm::event::{
     DisableBracketedPaste, DisableFocusChange, EnableBracketedPaste, EnableFocusChange,
 };
@@ -88,4 +93,35 @@ pub(super) fn leave() {
 pub(super) fn enter_again() -> io::Result<()> {
     leave();
     enter()
+}
+
+/// Waits until there is something to read, for at most `timeout`. Returns false if the terminal is
+/// gone: crossterm would read its end over and over, and never return.
+///
+/// # Errors
+/// The terminal cannot be waited for.
+#[cfg(target_os = "linux")]
+pub(super) fn wait_for_input(timeout: Duration) -> io::Result<bool> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::io::Errno;
+
+    let input = stdin();
+    let mut waiting = [PollFd::new(&input, PollFlags::IN)];
+    let timeout = Timespec::try_from(timeout).map_err(io::Error::other)?;
+    match poll(&mut waiting, Some(&timeout)) {
+        Ok(_) | Err(Errno::INTR) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let [terminal] = waiting;
+    Ok(!terminal.revents().intersects(PollFlags::HUP | PollFlags::ERR))
+}
+
+/// Waits until there is something to read, for at most `timeout`. Returns true.
+///
+/// # Errors
+/// The terminal is gone, or cannot be waited for.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn wait_for_input(timeout: Duration) -> io::Result<bool> {
+    // A terminal cannot be waited for with `poll` everywhere.
+    event::poll(timeout).map(|_| true)
 }

@@ -57,15 +57,20 @@ pub fn ask(
                 Ok(())
             })?;
         }
-        let pressed = if event::poll(KEY_WAIT)? { Some(event::read()?) } else { None };
-        is_dirty = pressed.is_some();
-        let pressed = match pressed {
-            Some(Event::Key(key)) => StartInput::Key(key),
-            Some(Event::Paste(text)) => StartInput::Paste(text),
-            _ => StartInput::Tick,
-        };
+        if !terminal::wait_for_input(KEY_WAIT)? {
+            return Ok((Outcome::Left, entered));
+        }
         let now = clock.now().since_start();
-        start.handle(now, pressed);
+        start.handle(now, StartInput::Tick);
+        is_dirty = false;
+        while start.outcome().is_none() && event::poll(Duration::ZERO)? {
+            is_dirty = true;
+            match event::read()? {
+                Event::Key(key) => start.handle(now, StartInput::Key(key)),
+                Event::Paste(text) => start.handle(now, StartInput::Paste(text)),
+                _ => {}
+            }
+        }
         while let Ok(input) = inputs.try_recv() {
             if start.outcome().is_none() {
                 start.handle(now, input);
