@@ -339,7 +339,7 @@ fn doctor_names_faults_of_the_firewall() {
     let it = machine();
     it.drop_outgoing("meta l4proto udp");
     let lines = (
-        "fail  this computer's firewall lets no UDP out: Operation not permitted",
+        "fail  this computer's firewall lets no UDP out: permission denied",
         "do    allow outgoing UDP to port 2428, and to any port of this network",
     );
     let cure = |it: &Machine| it.accept_outgoing("meta l4proto udp");
