@@ -5,14 +5,16 @@ use std::path::Path;
 
 use crate::key_file::KeyError;
 use crate::l10n::Argument;
+#[cfg(feature = "client")]
+use crate::model::AddressError;
 #[cfg(feature = "peer")]
 use crate::model::MeshSentence;
 #[cfg(feature = "peer")]
 use crate::model::limits::MAX_PEER_TEXT;
 use crate::model::limits::MAX_TEXT;
 use crate::model::safe_name;
-#[cfg(feature = "client")]
-use crate::model::{AddressError, LinkSentence, limits::MAX_SEARCH_TEXT};
+#[cfg(feature = "link")]
+use crate::model::{LinkSentence, limits::MAX_SEARCH_TEXT};
 use crate::model::{Sentence, TextError};
 use crate::text;
 #[cfg(feature = "client")]
@@ -26,7 +28,7 @@ pub fn sentence_text(sentence: &Sentence) -> String {
     match sentence {
         Sentence::Worded(text) => text.clone(),
         Sentence::Server { code, text } => reason_text(*code, text),
-        #[cfg(feature = "client")]
+        #[cfg(feature = "link")]
         Sentence::Link(sentence) => link_text(sentence),
         #[cfg(feature = "peer")]
         Sentence::Mesh(sentence) => mesh_text(sentence),
@@ -39,7 +41,7 @@ fn number(value: usize) -> Argument<'static> {
 }
 
 /// Returns the words of a sentence of the client's engine.
-#[cfg(feature = "client")]
+#[cfg(feature = "link")]
 fn link_text(sentence: &LinkSentence) -> String {
     match sentence {
         LinkSentence::NoSearch => text!("client-no-search"),
