@@ -34,8 +34,10 @@ const ROUND: Duration = Duration::from_millis(20);
 pub(crate) fn arrive(from: Ipv4Addr, tls: SocketAddr) -> io::Result<()> {
     let stream = client::connect(from, tls, 0)?;
     let mut stream = StreamOwned::new(tls_connection(tls), stream);
-    stream.write_all(&greeting("newcomer", &[]))?;
+    // The server may still be busy with the leave of the newcomer without TLS, who has the other name.
+    stream.write_all(&greeting("latecomer", &[]))?;
     let (mut reader, mut entries, mut is_over) = (FrameReader::from_server(), 0, false);
+    let mut refusal = None;
     while !is_over {
         let mut buffer = [0; 4_096];
         let count = stream.read(&mut buffer)?;
@@ -45,14 +47,22 @@ pub(crate) fn arrive(from: Ipv4Addr, tls: SocketAddr) -> io::Result<()> {
         let take = |body: &[u8]| {
             match ServerFrame::decode(body) {
                 Decoded::Frame(ServerFrame::Entry(_)) => entries += 1,
-                Decoded::Frame(ServerFrame::End(_) | ServerFrame::Error(_)) => is_over = true,
+                Decoded::Frame(ServerFrame::End(_)) => is_over = true,
+                Decoded::Frame(ServerFrame::Error(error)) => {
+                    refusal = Some(error.text);
+                    is_over = true;
+                }
                 _ => {}
             }
             true
         };
         reader.feed(&buffer[..count], take).map_err(io::Error::other)?;
     }
-    if entries > 0 { Ok(()) } else { Err(io::Error::other("no history")) }
+    match refusal {
+        Some(text) => Err(io::Error::other(text)),
+        None if entries == 0 => Err(io::Error::other("no history")),
+        None => Ok(()),
+    }
 }
 
 /// Connects an attacker to a port. `None` if the server does not take the connection.
