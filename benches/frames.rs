@@ -344,7 +344,7 @@ fn measure(kind: &Kind, address: SocketAddr, server: &Child, count: u64) -> Pric
         });
         first += batch;
     }
-    let cpu = settled_cpu_time(server.id()) - before;
+    let cpu = settled_cpu_time(server.id()).saturating_sub(before);
     leave(&mut stream);
     price_of(cpu, bytes_received, count)
 }
@@ -362,7 +362,7 @@ fn greeting(address: SocketAddr, server: &Child, load: Load) -> Price {
         stream.read_to_end(&mut answer).unwrap();
         bytes_received += answer.len();
     }
-    price_of(settled_cpu_time(server.id()) - before, bytes_received, count)
+    price_of(settled_cpu_time(server.id()).saturating_sub(before), bytes_received, count)
 }
 
 /// Measures the pages of replays: connections that join the room [`FULL`] at its first message.
@@ -390,7 +390,7 @@ fn replay(address: SocketAddr, server: &Child, load: Load) -> Price {
         });
         leave(&mut stream);
     }
-    price_of(settled_cpu_time(server.id()) - before, bytes_received, rounds * pages)
+    price_of(settled_cpu_time(server.id()).saturating_sub(before), bytes_received, rounds * pages)
 }
 
 /// Closes the sending half and reads to the end: the name is then free.

@@ -127,7 +127,7 @@ fn measure_load(server: &Server, seconds: u32, is_full: bool) -> Duration {
     let (took, messages) = (begin.elapsed(), bursts * BURST);
     bob.say("lobby", "the very last");
     client.expect("the very last");
-    let cpu = cpu_time(client.id()) - cpu;
+    let cpu = cpu_time(client.id()).saturating_sub(cpu);
     let frames = client.frames() - frames;
     println!(
         "{what}: {:.0} messages a second, {:.1} % of a core, {:.1} µs for each message",

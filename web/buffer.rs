@@ -5,6 +5,9 @@
 //!    it returns.
 //! 2. It calls [`run`], which returns the length of the output.
 //! 3. It reads the output at the address that [`output`] returns.
+//!
+//! `web/engine` has buffers of its own, with the input apart from the outputs: its `fold` has the
+//! page call [`allocate`] in the middle of a call.
 
 use std::cell::RefCell;
 

@@ -3,7 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
-/// Returns the CPU time used by all threads of a process.
+/// Returns the CPU time used by all threads that a process has now. It falls when one of them ends, so
+/// a difference has to be a saturating one.
 pub(crate) fn cpu_time(pid: u32) -> Duration {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     let nanoseconds = tasks

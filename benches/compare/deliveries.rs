@@ -78,7 +78,8 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
-    /// Returns the number of all of them.
+    /// Returns the number of all of them. A delivery that came behind a later one counts twice: as lost
+    /// and as repeated.
     pub(crate) const fn count(self) -> u64 {
         self.lost + self.repeated + self.damaged
     }

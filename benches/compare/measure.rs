@@ -34,7 +34,7 @@ pub(crate) struct Measurement {
     pub(crate) figures: Vec<(Metric, f64)>,
     /// Number of deliveries.
     pub(crate) deliveries: u64,
-    /// Number of deliveries that were lost, repeated or damaged.
+    /// Number of deliveries that were lost, repeated or damaged; one that came late counts twice.
     pub(crate) faults: u64,
     /// True if the generator was the bottleneck: it used its core for more than nine tenths of the
     /// time, or sent too late.
@@ -121,7 +121,8 @@ fn run_window_of(
     let after = Times::take(program);
     let wall = (after.at - before.at).as_secs_f64();
     let mut measured = measurement(generator, program, &before, delivered);
-    measured.is_generator_busy = (after.generator - before.generator).as_secs_f64() > BUSY * wall;
+    let generator_time = after.generator.saturating_sub(before.generator);
+    measured.is_generator_busy = generator_time.as_secs_f64() > BUSY * wall;
     let seconds = wall / measured.deliveries as f64;
     (measured, seconds)
 }

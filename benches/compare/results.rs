@@ -45,7 +45,7 @@ pub(crate) struct Line {
 /// What has to be said about a row with a server.
 #[derive(Default)]
 pub(crate) struct Remark {
-    /// Number of deliveries that were lost, repeated or damaged.
+    /// Number of deliveries that were lost, repeated or damaged; one that came late counts twice.
     pub(crate) faults: u64,
     /// True if the generator was the bottleneck.
     pub(crate) is_generator_busy: bool,

@@ -139,8 +139,10 @@ pub(crate) fn notes(results: &Results) -> Vec<String> {
     for ((row, server), remark) in remarks() {
         if remark.faults > 0 {
             let count = remark.faults;
-            notes
-                .push(format!("‡: {row}, {server}: {count} deliveries lost, repeated or damaged."));
+            notes.push(format!(
+                "‡: {row}, {server}: deliveries lost, repeated or damaged: {count} (one that came \
+                 behind a later one counts as lost and as repeated)."
+            ));
         }
         for note in &remark.notes {
             notes.push(format!("{row}, {server}: {note}."));

@@ -42,10 +42,7 @@ const TARGETS: &[Target] = &[
     },
     Target {
         title: "chat-relaxed takes at most 0.5 × the CPU time of jetstream",
-        compare: |_, line| {
-            let bound = 0.5 * line.median("jetstream").filter(|_| line.metric == Metric::Cpu)?;
-            Some((line.median("chat-relaxed")?, bound))
-        },
+        compare: |_, line| ratio(line, Metric::Cpu, "chat-relaxed", 0.5, "jetstream"),
     },
     Target {
         title: "a connection takes chat at most 2 kB",
@@ -56,17 +53,11 @@ const TARGETS: &[Target] = &[
     },
     Target {
         title: "p50 of chat is at most 1.25 × relay",
-        compare: |_, line| {
-            let bound = 1.25 * line.median("relay").filter(|_| line.metric == Metric::Median)?;
-            Some((line.median("chat")?, bound))
-        },
+        compare: |_, line| ratio(line, Metric::Median, "chat", 1.25, "relay"),
     },
     Target {
         title: "p50 of chat-relaxed is at most 1.25 × relay",
-        compare: |_, line| {
-            let bound = 1.25 * line.median("relay").filter(|_| line.metric == Metric::Median)?;
-            Some((line.median("chat-relaxed")?, bound))
-        },
+        compare: |_, line| ratio(line, Metric::Median, "chat-relaxed", 1.25, "relay"),
     },
     Target {
         title: "p99 of chat-relaxed is not above the best server that people use",
@@ -77,6 +68,18 @@ const TARGETS: &[Target] = &[
         },
     },
 ];
+
+/// Returns the figure of a server, and `factor` times that of another one, in lines with this metric.
+fn ratio(
+    line: &Line,
+    metric: Metric,
+    server: &str,
+    factor: f64,
+    other: &str,
+) -> Option<(f64, f64)> {
+    let bound = factor * line.median(other).filter(|_| line.metric == metric)?;
+    Some((line.median(server)?, bound))
+}
 
 /// Returns a list in Markdown: each target that something was measured for, and where it is missed.
 pub(crate) fn targets(results: &Results) -> String {

@@ -422,13 +422,13 @@ fn measure(load: Load, target: Target) -> Measurement {
     let measurement = runtime.block_on(async {
         let cpu_before_joins = cpu_time(child.id());
         let clients = connect_all(load, target, address).await;
-        let joins = cpu_time(child.id()) - cpu_before_joins;
+        let joins = cpu_time(child.id()).saturating_sub(cpu_before_joins);
         let resident = resident_kilobytes(child.id());
         let (cpu, start_time) = (cpu_time(child.id()), Instant::now());
         run_load(load, clients).await;
         let millions = load.messages as f64 * load.clients as f64 / 1e6;
         Measurement {
-            cpu_seconds: (cpu_time(child.id()) - cpu).as_secs_f64() / millions,
+            cpu_seconds: cpu_time(child.id()).saturating_sub(cpu).as_secs_f64() / millions,
             wall_seconds: start_time.elapsed().as_secs_f64() / millions,
             resident,
             resident_without_clients,

@@ -223,8 +223,8 @@ export class Session {
     const [module, address] = await Promise.all([WebAssembly.compileStreaming(fetch(LINKER_FILE)), pageAddress()]);
     const random = crypto.getRandomValues(new Uint8Array(RANDOM_LENGTH));
     const { hash, code, svg } = makeLinkCode(module, random, address.url);
-    // An address that only this machine reaches is none to scan.
     if (!this.#driver) return;
+    // An address that only this machine reaches is none to scan.
     this.#model.offerLink({ code, svg: address.svg && svg, url: address.url });
     this.#driver.link(hash);
   }
