@@ -1,6 +1,6 @@
 //! State of the peer's driver, and the handler of each kind of event.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -10,12 +10,13 @@ use super::drop_counters::DropCounters;
 use super::host_lookup::ResolvedHosts;
 use super::path_failures::PathFailures;
 use super::signature_budget::SignatureBudget;
-use super::sockets::{Datagram, FailedJoin, Sockets};
+use super::socket_texts::{failed_join_texts, path_text, unusable_socket_text};
+use super::sockets::{Datagram, FailedJoin, Sockets, UnusableSocket};
 use super::source_limiter::SourceLimiter;
 use super::unsent_messages::UnsentMessages;
 use super::warning_limiter::WarningLimiter;
 use super::{
-    DEFAULT_FINISH_PATIENCE, PeerError, PeerKey, PeerSettings, interfaces, path_name, path_text,
+    DEFAULT_FINISH_PATIENCE, PeerError, PeerKey, PeerSettings, interfaces, path_name,
     rejection_reason,
 };
 use crate::mesh::{End, Input, Mesh, Now, Outgoing, Output, Settings, Sign};
@@ -32,9 +33,6 @@ use crate::wire::udp::{
 
 /// Minimum time from the last scan of the network interfaces to a scan because of a failed send.
 const MIN_SCAN_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Maximum number of interface names in one report.
-const MAX_SHOWN_INTERFACES: usize = 3;
 
 /// Signer of log entries for the mesh engine. The engine itself has no signing key.
 struct EntrySigner {
@@ -520,100 +518,10 @@ impl<'a> Driver<'a> {
     }
 
     /// Tells the user of each socket that could not be opened, and what that means.
-    pub(super) fn report_unusable_sockets(
-        &mut self,
-        port: u16,
-        failed: &[(&'static str, io::Error)],
-    ) {
-        for (what, error) in failed {
-            let text = unusable_socket_text(port, what, error);
+    pub(super) fn report_unusable_sockets(&mut self, port: u16, failed: &[UnusableSocket]) {
+        for socket in failed {
+            let text = unusable_socket_text(port, socket);
             self.show(&Event::Problem { code: 0, text: text.into() });
         }
-    }
-}
-
-/// Returns the texts about multicast groups that could not be joined: one text for each path and
-/// reason, with the names of at most [`MAX_SHOWN_INTERFACES`] interfaces and the number of others.
-/// `known`: paths and interfaces of which the user was told; they are left out.
-fn failed_join_texts(known: &BTreeSet<(Path, String)>, failed: &[FailedJoin]) -> Vec<String> {
-    let mut interfaces: BTreeMap<(Path, String), Vec<&str>> = BTreeMap::new();
-    let is_new = |it: &&FailedJoin| !known.contains(&(it.path, it.interface.clone()));
-    for it in failed.iter().filter(is_new) {
-        let names = interfaces.entry((it.path, io_error_text(&it.error))).or_default();
-        names.push(&it.interface);
-    }
-    let text = |((path, error), names): ((Path, String), Vec<&str>)| {
-        let shown = names.get(..MAX_SHOWN_INTERFACES).unwrap_or(&names).join(", ");
-        let rest = names.len().saturating_sub(MAX_SHOWN_INTERFACES);
-        text!(
-            "peer-not-joined",
-            path = path_text(path),
-            interfaces = shown,
-            count = rest,
-            reason = error
-        )
-    };
-    interfaces.into_iter().map(text).collect()
-}
-
-/// Returns the text about a socket that could not be opened. `what` is its name in
-/// [`OpenedSockets::failed`](super::sockets::OpenedSockets::failed).
-fn unusable_socket_text(port: u16, what: &str, error: &io::Error) -> String {
-    let (port, reason) = (port.to_string(), io_error_text(error));
-    match what.strip_prefix("the ").and_then(|it| it.strip_suffix(" port")) {
-        Some(family) if error.kind() == io::ErrorKind::AddrInUse => {
-            text!("peer-port-taken", port = port, reason = reason, family = family)
-        }
-        Some(family) => text!("peer-port-unusable", port = port, reason = reason, family = family),
-        None => text!("peer-socket-unusable", what = what, reason = reason),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Interfaces on which a multicast group cannot be joined for the same reason are named in one
-    /// text. Each group and interface is reported once.
-    #[test]
-    fn failed_joins_are_reported_once() {
-        let failed = |path, interface: &str, kind: io::ErrorKind| FailedJoin {
-            path,
-            interface: interface.to_owned(),
-            error: kind.into(),
-        };
-        let mut all: Vec<_> = ["br0", "br1", "br2", "br3", "br4"]
-            .iter()
-            .map(|it| failed(Path::GroupV4, it, io::ErrorKind::OutOfMemory))
-            .collect();
-        let known = |all: &[FailedJoin]| {
-            all.iter().map(|it| (it.path, it.interface.clone())).collect::<BTreeSet<_>>()
-        };
-        let texts = failed_join_texts(&BTreeSet::new(), &all);
-        assert_eq!(texts.len(), 1);
-        assert!(texts[0].contains("the IPv4 group on br0, br1, br2 and 2 others: "), "{texts:?}");
-        let before = known(&all);
-        all.push(failed(Path::GroupV6, "br0", io::ErrorKind::PermissionDenied));
-        let texts = failed_join_texts(&before, &all);
-        assert_eq!(
-            texts,
-            ["This peer does not hear what is sent to the IPv6 group on br0: permission denied."]
-        );
-        assert!(failed_join_texts(&known(&all), &all).is_empty());
-    }
-
-    #[test]
-    fn unusable_socket_text_says_what_goes_on() {
-        let text = |what, kind: io::ErrorKind| unusable_socket_text(2428, what, &kind.into());
-        let taken = text("the IPv4 port", io::ErrorKind::AddrInUse);
-        assert!(taken.starts_with("Another program uses port 2428 ("), "{taken}");
-        assert!(
-            taken.contains("Over IPv4, this peer hears only those that it talks to."),
-            "{taken}"
-        );
-        let refused = text("the IPv6 port", io::ErrorKind::PermissionDenied);
-        assert!(refused.starts_with("Port 2428 cannot be used (permission denied)"), "{refused}");
-        let off = text("IPv6", io::ErrorKind::Unsupported);
-        assert_eq!(off, "IPv6 cannot be used (unsupported). This peer goes on without it.");
     }
 }

@@ -11,6 +11,7 @@ mod interfaces;
 mod key;
 mod path_failures;
 mod signature_budget;
+mod socket_texts;
 mod sockets;
 mod source_limiter;
 mod unsent_messages;
@@ -274,25 +275,5 @@ const fn path_name(path: Path) -> &'static str {
         Path::GroupV4 => "the IPv4 group",
         Path::GroupV6 => "the IPv6 group",
         Path::Broadcast => "broadcast",
-    }
-}
-
-/// Returns the name of a path for people.
-fn path_text(path: Path) -> String {
-    match path {
-        Path::GroupV4 => text!("path-group-v4"),
-        Path::GroupV6 => text!("path-group-v6"),
-        Path::Broadcast => text!("path-broadcast"),
-    }
-}
-
-/// Returns the name of a socket that could not be opened, for people. `what` is its name in
-/// [`OpenedSockets::failed`].
-fn socket_text(what: &str) -> String {
-    match what {
-        "the IPv4 port" => text!("socket-port-v4"),
-        "the IPv6 port" => text!("socket-port-v6"),
-        // A protocol has no other name in any language.
-        _ => what.to_owned(),
     }
 }

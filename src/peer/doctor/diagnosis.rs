@@ -7,7 +7,7 @@ use super::loss::one_way_percent;
 use super::observations::{Host, Observations, SendError, Silence};
 use crate::model::Path;
 use crate::model::limits::DEFAULT_PORT;
-use crate::peer::path_text;
+use crate::peer::socket_texts::path_text;
 use crate::text;
 
 /// Number of other devices that answer a ping, from which on an access point probably does not

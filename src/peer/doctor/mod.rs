@@ -30,9 +30,10 @@ use tokio::time::timeout;
 use self::observations::{Host, Observations, OtherInterface, Silence};
 use self::other_rooms::OtherRooms;
 use self::probe::Probe;
+use super::NetworkSettings;
 use super::interfaces::{self, Interfaces};
-use super::sockets::{self, FailedJoin, OpenedSockets, Sockets};
-use super::{NetworkSettings, path_text, socket_text};
+use super::socket_texts::{path_text, socket_text};
+use super::sockets::{self, FailedJoin, OpenedSockets, Sockets, UnusableSocket};
 use crate::model::limits::DEFAULT_PORT;
 use crate::model::{HostAddress, PeerId, RoomName};
 use crate::text;
@@ -157,7 +158,7 @@ async fn observe(
         is_closed: room.kind() != 0,
         port: network.port,
         has_port: sockets.has_shared_socket(),
-        has_ipv4_port: failed.iter().all(|(what, _)| *what != "the IPv4 port"),
+        has_ipv4_port: failed.iter().all(|it| it.is_v6 || !it.is_port_only),
         named_interfaces: network.interfaces.clone(),
         interfaces: scanned.selected.keys().cloned().collect(),
         is_loopback_only: scanned.selected.keys().all(|it| scanned.loopbacks.contains(it)),
@@ -324,19 +325,16 @@ async fn explain_silence(hosts: &mut [Host], checks: JoinSet<(usize, Silence)>) 
 fn report_port(
     port: u16,
     is_shared: bool,
-    failed: &[(&'static str, io::Error)],
+    failed: &[UnusableSocket],
     tell: &mut impl FnMut(Verdict, String),
 ) {
-    for (what, error) in failed {
-        let reason = io_error_text(error);
-        tell(
-            Verdict::Warn,
-            text!("doctor-socket-unusable", what = socket_text(what), reason = reason),
-        );
+    for socket in failed {
+        let (what, reason) = (socket_text(socket), io_error_text(&socket.error));
+        tell(Verdict::Warn, text!("doctor-socket-unusable", what = what, reason = reason));
     }
     if is_shared {
         // Of a port that can be used by one family only, the line before tells.
-        if failed.iter().all(|(what, _)| !what.ends_with("port")) {
+        if !failed.iter().any(|it| it.is_port_only) {
             tell(Verdict::Ok, text!("doctor-port-usable", port = port.to_string()));
         }
     } else {

@@ -6,7 +6,7 @@ use super::diagnosis::diagnose;
 use super::found_peers::{FoundPeer, InterfacePath};
 use super::observations::{Host, Observations};
 use crate::model::Path;
-use crate::peer::path_text;
+use crate::peer::socket_texts::path_text;
 use crate::text;
 
 /// Maximum number of peers that have a line of their own in the report.

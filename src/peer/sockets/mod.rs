@@ -138,10 +138,20 @@ pub(super) struct OpenedSockets {
     pub(super) sockets: Sockets,
     /// Queue of received datagrams and receive errors of all sockets.
     pub(super) incoming: mpsc::Receiver<io::Result<Datagram>>,
-    /// Sockets that could not be opened: a name for people, and the error. The name is “the IPv4
-    /// port” for a shared socket, and “IPv4” if the family has no sockets at all; the same for
-    /// IPv6.
-    pub(super) failed: Vec<(&'static str, io::Error)>,
+    /// Sockets that could not be opened.
+    pub(super) failed: Vec<UnusableSocket>,
+}
+
+/// Socket that could not be opened.
+#[derive(Debug)]
+pub(super) struct UnusableSocket {
+    /// True if only the port that all peers share is missing; false if the address family has no
+    /// socket at all.
+    pub(super) is_port_only: bool,
+    /// Address family.
+    pub(super) is_v6: bool,
+    /// Why.
+    pub(super) error: io::Error,
 }
 
 /// Opens the sockets of both address families, and starts a receiving task for each socket. Call it
@@ -164,7 +174,7 @@ pub(super) fn open(port: u16) -> io::Result<OpenedSockets> {
                 Some(socket)
             }
             Err(error) => {
-                failed.push((if is_v6 { "the IPv6 port" } else { "the IPv4 port" }, error));
+                failed.push(UnusableSocket { is_port_only: true, is_v6, error });
                 None
             }
         };
@@ -174,14 +184,14 @@ pub(super) fn open(port: u16) -> io::Result<OpenedSockets> {
         (Err(error), Err(_)) => return Err(error),
         (v4, v6) => (v4, v6),
     };
-    let mut keep = |what, it: io::Result<SocketPair>| match it {
+    let mut keep = |is_v6, it: io::Result<SocketPair>| match it {
         Ok(pair) => Some(pair),
         Err(error) => {
-            failed.push((what, error));
+            failed.push(UnusableSocket { is_port_only: false, is_v6, error });
             None
         }
     };
-    let (v4, v6) = (keep("IPv4", v4), keep("IPv6", v6));
+    let (v4, v6) = (keep(false, v4), keep(true, v6));
     let (interfaces, callers) = (Interfaces::new(), BTreeMap::new());
     let joined_groups = BTreeSet::new();
     let sockets =

@@ -243,7 +243,7 @@ peer-not-joined = { $count ->
 }
 peer-port-taken = Ein anderes Programm hat Port { $port } ({ $reason }). Über { $family } sind nur die zu hören, mit denen chat-peer selbst spricht. Nehmt alle einen anderen --port.
 peer-port-unusable = Port { $port } lässt sich nicht benutzen ({ $reason }). Über { $family } sind nur die zu hören, mit denen chat-peer selbst spricht.
-peer-socket-unusable = { $what } lässt sich nicht benutzen ({ $reason }). Es geht ohne weiter.
+peer-socket-unusable = { $family } lässt sich nicht benutzen ({ $reason }). Es geht ohne weiter.
 peer-no-such-host = Es gibt keinen Host namens { $host }: { $reason }.
 peer-lookup-too-long = Die Adresse von { $host } zu finden dauerte zu lange.
 peer-unsent = { $count ->

@@ -243,7 +243,7 @@ peer-not-joined = { $count ->
 }
 peer-port-taken = Another program uses port { $port } ({ $reason }). Over { $family }, this peer hears only those that it talks to. Use another --port for everybody.
 peer-port-unusable = Port { $port } cannot be used ({ $reason }). Over { $family }, this peer hears only those that it talks to.
-peer-socket-unusable = { $what } cannot be used ({ $reason }). This peer goes on without it.
+peer-socket-unusable = { $family } cannot be used ({ $reason }). This peer goes on without it.
 peer-no-such-host = There is no host called { $host }: { $reason }.
 peer-lookup-too-long = Looking up { $host } took too long.
 peer-unsent = { $count ->
