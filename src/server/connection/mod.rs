@@ -454,3 +454,24 @@ async fn wait_until(deadline: Option<Moment>, clock: Clock) {
         None => pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    /// Returns the size of what a function returns.
+    fn returned_size<A, B, C, D, E, R>(_: impl FnOnce(A, B, C, D, E) -> R) -> usize {
+        size_of::<R>()
+    }
+
+    /// Thousands of clients may be connected, most of them idle, so their tasks are small.
+    #[test]
+    fn task_of_a_connection_is_small() {
+        let run = |connection: Connection, stream: TcpStream, bucket, group_rate, permit| {
+            connection.run(stream, bucket, group_rate, permit)
+        };
+        assert!(returned_size(run) <= 1_056, "{}", returned_size(run));
+    }
+}

@@ -71,11 +71,7 @@ impl Transport for TcpStream {
             count = Some(got);
             if got > 0 && got < buffer.len() { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
         });
-        match (count, outcome) {
-            (Some(count), _) => Ok(count),
-            (None, Err(error)) => Err(error),
-            (None, Ok(())) => Ok(0),
-        }
+        count.map_or(outcome.map(|()| 0), Ok)
     }
 
     fn try_write(&mut self, frames: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -113,4 +109,57 @@ impl Transport for TcpStream {
 /// would be a part of the task.
 fn discard(stream: &TcpStream) -> io::Result<usize> {
     stream.try_read(&mut [0; 8_192])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Returns true if the socket counts as readable now.
+    async fn is_readable(stream: &TcpStream) -> bool {
+        tokio::select! {
+            biased;
+            ready = Transport::ready(stream, Interest::READABLE) => ready.unwrap().is_readable(),
+            () = ready(()) => false,
+        }
+    }
+
+    /// After a read that has not filled the buffer, the socket is not ready until more arrives.
+    /// After one that has, it is: there may be more. The end is found in any case.
+    #[tokio::test]
+    async fn short_read_is_the_last_until_more_arrives() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let connecting = TcpStream::connect(listener.local_addr().unwrap());
+        let (client, accepted) = tokio::join!(connecting, listener.accept());
+        let (mut client, (mut server, _)) = (client.unwrap(), accepted.unwrap());
+        let mut buffer = [0; 8];
+        for text in ["one", "two"] {
+            client.write_all(text.as_bytes()).await.unwrap();
+            Transport::ready(&server, Interest::READABLE).await.unwrap();
+            assert_eq!(Transport::try_read(&mut server, &mut buffer).unwrap(), 3);
+            assert!(!is_readable(&server).await, "{text}");
+        }
+        client.write_all(b"12345678and three").await.unwrap();
+        Transport::ready(&server, Interest::READABLE).await.unwrap();
+        assert_eq!(Transport::try_read(&mut server, &mut buffer).unwrap(), 8);
+        assert!(is_readable(&server).await);
+        assert_eq!(Transport::try_read(&mut server, &mut buffer).unwrap(), 8);
+        assert_eq!(Transport::try_read(&mut server, &mut buffer).unwrap(), 1);
+        client.write_all(b"bye").await.unwrap();
+        drop(client);
+        let mut read = Vec::new();
+        loop {
+            Transport::ready(&server, Interest::READABLE).await.unwrap();
+            match Transport::try_read(&mut server, &mut buffer) {
+                Ok(0) => break,
+                Ok(count) => read.extend_from_slice(&buffer[..count]),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+            }
+        }
+        assert_eq!(read, b"bye");
+    }
 }

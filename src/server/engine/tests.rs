@@ -2,21 +2,29 @@
 
 use std::net::IpAddr;
 
+use std::sync::Mutex;
+use std::task::{Context, Poll};
+
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::*;
 use crate::hub::{NotStoredReason, Ticket};
-use crate::log::{MemoryLimits, MemoryLog};
+use crate::log::{LogEvent, MemoryLimits, MemoryLog};
 use crate::model::{Draft, LogId, Reference, Token};
 use crate::server::outbox::{Item, Outbox};
 use crate::wire::tcp::{Hello, Join, MAGIC, Ping, Say};
 
 /// Returns an engine with default settings and a log in memory. Its loop does not run.
 fn engine() -> Engine {
-    let log = Box::new(MemoryLog::new(MemoryLimits::default()));
+    engine_with(Box::new(MemoryLog::new(MemoryLimits::default()))).0
+}
+
+/// Returns an engine with default settings and this log, and the handle of its queue.
+fn engine_with(log: Box<dyn Log>) -> (Engine, EngineHandle) {
     let restored = RestoredState::empty(LogId([0; 16]));
     let settings = HubSettings::default();
-    Engine::new(settings, restored, log, FanoutLimits::default(), Clock::start()).0
+    Engine::new(settings, restored, log, FanoutLimits::default(), Clock::start())
 }
 
 /// Connects a client from 127.0.0.1, and joins with the username `guest` and `number`. Returns the
@@ -206,19 +214,82 @@ fn committed_messages_are_published_in_turns() {
     assert!(published[0] < 40 && largest < Some(40), "{published:?}");
 }
 
+/// Log in memory that notes how many messages are proposed at a time.
+struct NotingLog {
+    /// The log.
+    log: MemoryLog,
+    /// Number of messages of each call that had any.
+    proposed: Arc<Mutex<Vec<usize>>>,
+}
+
+impl Log for NotingLog {
+    fn propose(&mut self, now: Now, proposals: Vec<Proposal>) {
+        let messages = proposals.iter().filter(|it| matches!(it, Proposal::Message(_))).count();
+        if messages > 0 {
+            self.proposed.lock().unwrap().push(messages);
+        }
+        self.log.propose(now, proposals);
+    }
+
+    fn read(&mut self, tag: crate::hub::ReadTag, request: crate::hub::ReadRequest) {
+        self.log.read(tag, request);
+    }
+
+    fn maintain(&mut self, is_open: &dyn Fn(&crate::model::RoomName) -> bool) {
+        self.log.maintain(is_open);
+    }
+
+    fn set_retention(&mut self, retention: crate::model::Retention) {
+        self.log.set_retention(retention);
+    }
+
+    fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<LogEvent>> {
+        self.log.poll_event(context)
+    }
+
+    fn close(self: Box<Self>) {}
+}
+
+/// What several connections have received at the same time is proposed to the log together,
+/// although the first of their tasks wakes the engine.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn messages_that_arrive_together_are_proposed_together() {
+    let proposed = Arc::new(Mutex::new(Vec::new()));
+    let log = MemoryLog::new(MemoryLimits::default());
+    let (mut engine, handle) = engine_with(Box::new(NotingLog { log, proposed: proposed.clone() }));
+    let numbers = 1..=8;
+    let outboxes: Vec<_> = numbers.clone().map(|it| joined_client(&mut engine, it)).collect();
+    tokio::spawn(engine.run());
+    tokio::spawn(async move {
+        for number in numbers {
+            let handle = handle.clone();
+            tokio::spawn(async move {
+                let (room, text) = ("lobby".to_owned(), "x".to_owned());
+                let say = Say { reference: Reference(1), room, style: 0, text };
+                let frames = vec![Decoded::Frame(say.into())];
+                handle.send_frames(ConnectionId(number), frames, 1).await.unwrap();
+            });
+        }
+    });
+    let count = || proposed.lock().unwrap().iter().sum::<usize>();
+    let all = async {
+        while count() < outboxes.len() {
+            yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(30), all).await.unwrap();
+    assert_eq!(*proposed.lock().unwrap(), [outboxes.len()]);
+}
+
 /// A probe that waits in the queue when the engine ends comes back as failed.
 #[tokio::test]
 async fn probe_ends_with_the_engine() {
-    let log = Box::new(MemoryLog::new(MemoryLimits::default()));
-    let restored = RestoredState::empty(LogId([0; 16]));
-    let settings = HubSettings::default();
-    let (engine, handle) =
-        Engine::new(settings, restored, log, FanoutLimits::default(), Clock::start());
+    let (engine, handle) = engine_with(Box::new(MemoryLog::new(MemoryLimits::default())));
     let probe = tokio::spawn(async move { crate::server::service::probe(&handle).await });
     while engine.inputs.is_empty() {
         yield_now().await;
     }
     drop(engine);
     let patience = Duration::from_secs(30);
-    assert!(!tokio::time::timeout(patience, probe).await.unwrap().unwrap());
+    assert!(!timeout(patience, probe).await.unwrap().unwrap());
 }
