@@ -9,8 +9,10 @@ mod owner_requests;
 mod publish_turn;
 
 use std::future::poll_fn;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -210,12 +212,15 @@ impl Engine {
         self.log
     }
 
-    /// Adds inputs to a batch: those of connections that have received something already. Their
-    /// tasks run first, which otherwise would not run before the engine has handled the input that
-    /// woke it. So what arrives at the same time is appended to the log, published and written
-    /// together, and nothing waits for what has not arrived.
+    /// Adds inputs to a batch, if it has place: those of connections whose tasks are ready to run.
+    /// Without this, the task that woke the engine would be followed by the engine at once. So what
+    /// arrives at the same time is appended to the log, published and written together, and nothing
+    /// waits for what has not arrived.
     async fn gather(&mut self, batch: &mut Vec<EngineInput>) {
-        yield_now().await;
+        if batch.len() == MAX_BATCH {
+            return;
+        }
+        requeue().await;
         while batch.len() < MAX_BATCH
             && let Ok(input) = self.inputs.try_recv()
         {
@@ -479,6 +484,20 @@ impl Engine {
         }
         self.fanout.deliver(connection, after, delivery);
     }
+}
+
+/// Puts the task that calls this behind the tasks that are ready to run. Unlike with `yield_now`,
+/// another thread may go on with it meanwhile, and sockets are not looked at before.
+async fn requeue() {
+    let mut is_requeued = false;
+    poll_fn(|context| {
+        if mem::replace(&mut is_requeued, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Returns true for frames that may be handled before the log has the drafts of earlier messages:

@@ -19,8 +19,9 @@ use std::time::Duration;
 
 use tokio::io::{Interest, Ready};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::coop::consume_budget;
 use tokio::task::yield_now;
-use tokio::time::sleep_until;
+use tokio::time::{sleep_until, timeout};
 
 use self::inbound::{Cut, Inbound};
 use self::outgoing::Outgoing;
@@ -351,7 +352,10 @@ impl<T: Transport> Driver<T> {
     /// Always [`Gone`].
     async fn on_failed_write(&mut self, error: &io::Error) -> Result<(), Gone> {
         while self.reading == Reading::Open {
-            ready(&self.transport, Some(Interest::READABLE)).await?;
+            // Boxed, because it is large and rare. If the socket is still open, nothing may come.
+            let ready = ready(&self.transport, Some(Interest::READABLE));
+            let Ok(ready) = Box::pin(timeout(LINGER, ready)).await else { break };
+            ready?;
             match self.read_and_cut() {
                 Ok((cut, false)) => self.pass_on(cut).await?,
                 Ok((_, true)) | Err(_) => break,
@@ -368,6 +372,8 @@ impl<T: Transport> Driver<T> {
     /// read after the pause finds the end. After a violation of the transport's rules, requests the
     /// end of the connection.
     async fn read(&mut self) -> Result<(), Gone> {
+        // Nothing below makes a task wait whose client sends without a pause.
+        consume_budget().await;
         let (cut, at_end) = match self.read_and_cut() {
             Ok(read) => read,
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use std::sync::Mutex;
-use std::task::{Context, Poll};
+use std::task::Context;
 
 use tokio::sync::Semaphore;
 use tokio::time::timeout;

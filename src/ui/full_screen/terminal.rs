@@ -113,7 +113,7 @@ pub(super) fn wait_for_input(timeout: Duration) -> io::Result<bool> {
         Err(error) => return Err(error.into()),
     }
     let [terminal] = waiting;
-    Ok(!terminal.revents().intersects(PollFlags::HUP | PollFlags::ERR))
+    Ok(!terminal.revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL))
 }
 
 /// Waits until there is something to read, for at most `timeout`. Returns true.
