@@ -55,8 +55,8 @@ test("page whose texts cannot be loaded says so in all languages", async () => {
 
 test("browser in German has the page in German, with its times; one in French has it in English", async () => {
   const page = await openPage(browser, server.url, { locale: "de-AT", timezoneId: "Europe/Vienna" });
-  assert.equal(await page.getAttribute("html", "lang"), "de");
   await page.getByText("Wie sollen dich die anderen nennen?").waitFor();
+  assert.equal(await page.getAttribute("html", "lang"), "de");
   await enter(page, "jürgen");
   await say(page, "Grüß Gott");
   await page.locator(".line.day", { hasText: "heute" }).waitFor();
@@ -83,8 +83,8 @@ test("browser in German has the page in German, with its times; one in French ha
   await close(page);
 
   const other = await openPage(browser, server.url, { locale: "fr-FR" });
-  assert.equal(await other.getAttribute("html", "lang"), "en");
   await other.getByText("What shall the others call you?").waitFor();
+  assert.equal(await other.getAttribute("html", "lang"), "en");
   await other.context().close();
 });
 

@@ -99,6 +99,7 @@ async function press(page, name, key = "Tab") {
 
 test("keyboard alone does everything", async () => {
   const page = await openPage(browser, server.url);
+  await page.waitForSelector("#name:focus");
   await page.keyboard.type("keys");
   await page.keyboard.press("Enter");
   await page.waitForSelector("#compose");
