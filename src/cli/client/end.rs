@@ -51,7 +51,7 @@ pub(super) fn exit_code(
         EndReason::Left { .. } => Ok(0),
         EndReason::Unavailable { reason } => failed(text!(
             "end-unavailable",
-            reason = sentence_text(reason),
+            reason = server_text(reason),
             server = safe_line(&server)
         )),
         EndReason::Refused { code: why, reason } => failed(refused_text(*why, reason, config)),
@@ -90,5 +90,39 @@ fn server_text(reason: &Sentence) -> String {
     match l10n::language() == Language::English {
         true => reason.to_string(),
         false => sentence_text(reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::client::PartialConfig;
+    use crate::l10n::tests::with_language;
+    use crate::model::{HostAddress, LinkSentence};
+
+    /// Why the server cannot be used is told as why it refuses is: in English in its own words, which
+    /// say more, in another language in those of its code; what the engine says, in the user's.
+    #[test]
+    fn unavailable_server_is_quoted_in_english() {
+        let server = "pi".parse::<HostAddress>().unwrap().into();
+        let config = PartialConfig::default().into_config(server, None, None).unwrap();
+        let told = |reason: Sentence, language| {
+            let end = Ok(EndReason::Unavailable { reason });
+            let (code, error) =
+                with_language(language, || exit_code(&end, &config, false)).unwrap_err();
+            assert_eq!(code, exit::UNAVAILABLE);
+            error.to_string()
+        };
+        let code = ErrorCode::ServerFull.number();
+        let full = Sentence::Server { code, text: "All 200 places are taken.".to_owned() };
+        let english = told(full.clone(), Language::English);
+        assert!(english.starts_with("All 200 places are taken. Is chat-server"), "{english}");
+        let german = told(full, Language::German);
+        assert!(
+            german.starts_with("Der Server hat so viele Gäste, wie er fassen kann. Läuft"),
+            "{german}"
+        );
+        let german = told(LinkSentence::NothingAnswered.into(), Language::German);
+        assert!(german.starts_with("Von dort kam keine Antwort. Läuft chat-server"), "{german}");
     }
 }

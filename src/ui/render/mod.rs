@@ -27,7 +27,7 @@ use super::sentences::sentence_text;
 use super::view_state::{Dialect, SharedViewState};
 use crate::model::{
     ConnectionState, DirectMessage, ErrorCode, Event, JoinedServer, Message, NameKey, Refusal,
-    RosterNote, Security, Sequence, Style, Timestamp, Username, invited_name,
+    RosterNote, Security, Sentence, Sequence, Style, Timestamp, Username, invited_name,
 };
 use crate::text;
 
@@ -455,23 +455,25 @@ impl Renderer {
     }
 
     /// Renders a refused request as an error line: the room or username of the request, then the
-    /// reason; the reason alone if the engine itself has refused, or a search text. The text of a
-    /// refused message follows below, so that the user does not lose it.
+    /// reason; the reason alone if the refusal has no code, or is of a search text. What a server
+    /// says may give way to the text of its code; what the engine itself says does not. The text of
+    /// a refused message follows below, so that the user does not lose it.
     fn render_refusal(&self, refusal: &Refusal) -> RenderedText {
         let code = ErrorCode::from_number(refusal.code);
         let (to, has_target) = (safe_name(&refusal.to), !refusal.to.is_empty());
+        let is_from_server = matches!(refusal.text, Sentence::Worded(_) | Sentence::Server { .. });
+        let said = sentence_text(&refusal.text);
+        let said = if is_from_server { self.reason(refusal.code, &said) } else { safe_line(&said) };
         let reason = match code {
-            Some(ErrorCode::RecipientUnknown) if has_target => {
+            Some(ErrorCode::RecipientUnknown) if has_target && is_from_server => {
                 text!("refused-nobody", name = to)
             }
-            Some(ErrorCode::RecipientChanged) if has_target => {
+            Some(ErrorCode::RecipientChanged) if has_target && is_from_server => {
                 text!("refused-changed", name = to)
             }
             // Most of the other reasons are about "this name" or "this room", so it is named.
-            Some(code) if code != ErrorCode::SearchInvalid && has_target => {
-                format!("{to}: {}", self.reason(refusal.code, &sentence_text(&refusal.text)))
-            }
-            _ => self.reason(refusal.code, &sentence_text(&refusal.text)),
+            Some(code) if code != ErrorCode::SearchInvalid && has_target => format!("{to}: {said}"),
+            _ => said,
         };
         match &refusal.message {
             Some(text) => {

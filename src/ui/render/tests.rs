@@ -558,6 +558,27 @@ fn invitation_for_another_name_says_how_to_use_it() {
     assert!(!hostile.contains('\u{1b}'), "{hostile}");
 }
 
+/// What the client's engine says is kept, whatever its code: only it knows that the message may have
+/// arrived.
+#[cfg(feature = "link")]
+#[test]
+fn refusal_after_a_new_log_says_that_the_message_may_have_arrived() {
+    let refused = Event::Refused(Refusal {
+        tag: RequestTag::default(),
+        code: ErrorCode::RecipientChanged.number(),
+        text: crate::model::LinkSentence::FormerLog.into(),
+        to: "bob".to_owned(),
+        message: Some("hi".to_owned()),
+    });
+    assert_eq!(
+        shown(&mut test_renderer(), &refused),
+        "!! bob: The server has a new log, so somebody else may have this name now. The message \
+         may have arrived before. Send it again if you like.\n         | hi"
+    );
+    let german = with_language(Language::German, || shown(&mut test_renderer(), &refused));
+    assert!(german.contains("Vielleicht ist die Nachricht vorher angekommen."), "{german}");
+}
+
 /// A new holder of a name is told of, unless the name is ignored; the refusal of a reply says what to
 /// do. A direct message that one device of the user sends to the user is one to oneself.
 #[test]
