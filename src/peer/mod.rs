@@ -277,3 +277,34 @@ const fn path_name(path: Path) -> &'static str {
         Path::Broadcast => "broadcast",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::l10n::tests::with_language;
+
+    /// What another peer says about a taken name is told in the user's language, with the plural of
+    /// the number; other words stay as they are.
+    #[test]
+    fn objections_of_peers_have_words() {
+        let told = |own: &str| {
+            let english = objection_text(own);
+            (english, with_language(Language::German, || objection_text(own)))
+        };
+        for (own, english, german) in [
+            (
+                "bea has been here for 1 seconds.",
+                "bea has been here for 1 second.",
+                "bea ist seit 1 Sekunde hier.",
+            ),
+            (
+                "bea has been here for 2 days.",
+                "bea has been here for 2 days.",
+                "bea ist seit 2 Tagen hier.",
+            ),
+            ("Not today.", "Not today.", "Not today."),
+        ] {
+            assert_eq!(told(own), (english.to_owned(), german.to_owned()));
+        }
+    }
+}

@@ -208,7 +208,7 @@ mod tests {
                 ("von: bob", "Schreib von:NAME ohne Leerzeichen."),
                 ("in: keller", "Schreib in:RAUM ohne Leerzeichen."),
                 ("nach:montag", "montag ist kein Datum."),
-                ("von:bob from:bob", "Eine Suche kann nur ein from: haben."),
+                ("von:bob from:bob", "from: darf in einer Suche nur einmal stehen."),
             ] {
                 let told = parsed(typed).unwrap_err();
                 assert!(told.starts_with(expected), "{typed}: {told}");

@@ -375,7 +375,7 @@ mod tests {
             MeshSentence::ClockDiffers { name: "anna".to_owned(), seconds: 90, is_ahead: true };
         assert_eq!(
             german(clock.into()),
-            "Die Uhr von anna geht gegen deine 90 Sekunden vor: Um so viel weichen die Zeiten dieser Nachrichten ab."
+            "Die Uhr von anna geht gegenüber deiner um 90 Sekunden vor: Um so viel weichen die Zeiten dieser Nachrichten ab."
         );
     }
 

@@ -72,7 +72,7 @@ command-other-names-peer = /names ist /who, /exit ist /quit
 ## What the commands of moderators do
 
 command-remove-of = löscht die letzte Nachricht von NAME in diesem Raum (in der TEXT steht)
-command-kick = weist jemanden aus diesem Raum; wiederkommen ist erlaubt
+command-kick = weist jemanden aus diesem Raum hinaus; wiederkommen ist erlaubt
 command-ban = sperrt jemanden aus, für 90s, 10m, 2h, 7d oder ohne DAUER für immer
 command-ban-address = sperrt alle mit derselben Adresse aus: sagt, wie viele das hinausschicken würde, und tut es nur mit --yes
 command-unban = lässt jemanden wieder herein
@@ -156,7 +156,7 @@ query-blank = Schreib { $filter }:{ $kind ->
    *[date] DATUM
 } ohne Leerzeichen.
 query-filter = Nach { $filter }: kannst du nicht suchen, aber mit von:NAME, in:RAUM, vor:DATUM und nach:DATUM. Um es als Text zu suchen, setz es in Anführungszeichen: "{ $piece }".
-query-twice = Eine Suche kann nur ein { $filter }: haben.
+query-twice = { $filter }: darf in einer Suche nur einmal stehen.
 query-date = { $value } ist kein Datum. Schreib 2026-11-03, 2026-11-03T14:30, heute oder gestern.
 query-no-older = Es gibt keine älteren Treffer. Um zu suchen, tippe /search WÖRTER.
 

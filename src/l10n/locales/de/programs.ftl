@@ -28,7 +28,7 @@ client-others-unlinked = { $name } gehört jetzt nur noch diesem Gerät: Deine a
 ## What the client says about the connection
 
 client-connecting-again = Neue Verbindung.
-client-nothing-answered = Dort antwortete nichts.
+client-nothing-answered = Von dort kam keine Antwort.
 client-fell-silent = Der Server ist verstummt.
 client-no-answer = Der Server antwortet nicht.
 client-not-reached-in-time = Der Server war nicht rechtzeitig zu erreichen.
@@ -84,8 +84,8 @@ peer-name-shared = Zwei Leute heißen hier { $name }. Einer der beiden bekommt e
 peer-unknown-objector = Jemand Unbekanntes hat dich abgelehnt. Niemand hier kennt diese Person, also zählt es nicht.
 peer-not-heard = Niemand scheint dich zu hören, obwohl du { $names } hörst. Hier oder dort ist eine Richtung blockiert: Starte „chat-peer doctor“ auf beiden Rechnern.
 peer-not-heard-more = Niemand scheint dich zu hören, obwohl du { $names } und andere hörst. Hier oder dort ist eine Richtung blockiert: Starte „chat-peer doctor“ auf beiden Rechnern.
-peer-clock-ahead = Die Uhr von { $name } geht gegen deine { $time } vor: Um so viel weichen die Zeiten dieser Nachrichten ab.
-peer-clock-behind = Die Uhr von { $name } geht gegen deine { $time } nach: Um so viel weichen die Zeiten dieser Nachrichten ab.
+peer-clock-ahead = Die Uhr von { $name } geht gegenüber deiner um { $time } vor: Um so viel weichen die Zeiten dieser Nachrichten ab.
+peer-clock-behind = Die Uhr von { $name } geht gegenüber deiner um { $time } nach: Um so viel weichen die Zeiten dieser Nachrichten ab.
 duration = { $unit ->
     [seconds] { $count ->
         [one] { $count } Sekunde
@@ -118,7 +118,7 @@ io-broken-pipe = die Gegenseite liest nicht mehr
 io-address-in-use = die Adresse ist schon belegt
 io-address-not-available = diese Adresse gibt es hier nicht
 io-permission-denied = keine Berechtigung
-io-not-found = keine solche Datei oder kein solches Verzeichnis
+io-not-found = Datei oder Verzeichnis nicht gefunden
 io-storage-full = kein Platz mehr
 io-read-only = dort kann nur gelesen werden
 io-not-a-directory = das ist kein Verzeichnis
@@ -255,10 +255,22 @@ peer-rejected-name = { $by } sagt Nein: { $reason } Du wolltest „{ $name }“ 
 peer-somebody = Jemand Unbekanntes
 peer-no-reason = ohne Grund.
 peer-has-been-here = { $unit ->
-    [seconds] { $name } ist seit { $count } Sekunden hier.
-    [minutes] { $name } ist seit { $count } Minuten hier.
-    [hours] { $name } ist seit { $count } Stunden hier.
-   *[days] { $name } ist seit { $count } Tagen hier.
+    [seconds] { $count ->
+        [one] { $name } ist seit { $count } Sekunde hier.
+       *[other] { $name } ist seit { $count } Sekunden hier.
+    }
+    [minutes] { $count ->
+        [one] { $name } ist seit { $count } Minute hier.
+       *[other] { $name } ist seit { $count } Minuten hier.
+    }
+    [hours] { $count ->
+        [one] { $name } ist seit { $count } Stunde hier.
+       *[other] { $name } ist seit { $count } Stunden hier.
+    }
+   *[days] { $count ->
+        [one] { $name } ist seit { $count } Tag hier.
+       *[other] { $name } ist seit { $count } Tagen hier.
+    }
 }
 peer-was-here = { $name } war vor { $seconds } s hier; versuch es noch einmal.
 

@@ -97,10 +97,10 @@ row-context-end = neuere sind nicht zu sehen: Bild ab holt sie, Esc geht zur neu
 
 ## What the program answers
 
-note-not-in-room = Du bist nicht in #{ $room }. Tipp erst /join { $room }.
+note-not-in-room = Du bist nicht in #{ $room }. Tippe erst /join { $room }.
 note-no-history = Hier gibt es keine älteren Nachrichten: die haben nur Räume.
 note-message-gone = Diese Nachricht ist nicht mehr da.
-note-search-what = Tipp /search WÖRTER, um Nachrichten zu finden.
+note-search-what = Tippe /search WÖRTER, um Nachrichten zu finden.
 note-not-in-chat = Du bist noch nicht im Chat, darum wurde das nicht gesendet.
 note-not-connected = Du bist noch nicht verbunden. Versuch es danach noch einmal.
 note-no-direct = Ohne Server gibt es keine Direktnachrichten.
@@ -129,7 +129,7 @@ editor-too-late = Der Chat ist inzwischen zu Ende. Nicht gesendet:
 ## Commands about the window
 
 window-query = zeigt die Direktnachrichten mit einer Person
-window-query-whom = Mit wem? Tipp /query NAME.
+window-query-whom = Mit wem? Tippe /query NAME.
 window-close = verlässt diesen Raum, oder schließt die Direktnachrichten mit dieser Person
 window-clear = leert diesen Teil des Bildschirms
 window-set = sagt, was du einstellen kannst: was dich ruft, und die Farben
@@ -164,17 +164,17 @@ hits-hidden = { $count ->
 
 start-leave = Strg-C beendet
 start-which-server = Welcher Server?
-start-how = Auf und Ab wählen, Enter nimmt ihn; oder tipp eine Nummer oder eine Adresse wie pi.local oder chats://pi.local:2429
-start-how-briefly = Enter nimmt ihn; oder tipp seine Nummer oder eine Adresse
+start-how = Wähl mit Pfeil auf und ab, Enter nimmt ihn; oder tippe eine Nummer oder eine Adresse wie pi.local oder chats://pi.local:2429
+start-how-briefly = Enter nimmt ihn; oder tippe seine Nummer oder eine Adresse
 start-last-time = wie beim letzten Mal
 start-known-key = verschlüsselt, bekannt
 start-looking = Suche Server in diesem Netz …
-start-none = In diesem Netz wurde noch kein Server gefunden. Läuft chat-server, und sind beide Rechner im selben Netz (ein WLAN für Gäste trennt sie oft)? Läuft er woanders, dann tipp seine Adresse.
-start-none-yet = Es wurde noch kein Server gefunden. Warte, oder tipp die Adresse von einem.
+start-none = In diesem Netz wurde noch kein Server gefunden. Läuft chat-server, und sind beide Rechner im selben Netz (ein WLAN für Gäste trennt sie oft)? Läuft er woanders, dann tippe seine Adresse.
+start-none-yet = Es wurde noch kein Server gefunden. Warte, oder tippe die Adresse von einem.
 start-last-silent = Der Server vom letzten Mal hat noch nicht geantwortet. Wähl einen anderen, oder warte auf ihn.
 start-no-search = Server lassen sich nicht suchen: { $reason }
 start-no-number = In der Liste gibt es keine Nummer { $number }.
-start-several = Mehrere Server heißen „{ $name }“. Tipp die Nummer von einem.
+start-several = Mehrere Server heißen „{ $name }“. Tippe die Nummer von einem.
 start-name = Wie willst du heißen?
 start-name-default = Enter nimmt { $name }.
 name-rule = Ein Name hat 1 bis 32 Buchstaben und Ziffern, auch „-“, „_“ und „.“, höchstens 64 Bytes, und beginnt mit einem Buchstaben oder einer Ziffer.

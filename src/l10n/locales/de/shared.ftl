@@ -50,4 +50,4 @@ error-muted = Du darfst hier nicht reden
 error-not_permitted = Das darfst du nicht.
 error-message_unknown = Diese Nachricht gibt es nicht.
 error-too_soon = Dieser Raum ist langsam gestellt: Warte ein wenig.
-error-too_many = Davon behält der Server nicht mehr.
+error-too_many = Mehr davon kann sich der Server nicht merken.

@@ -255,10 +255,22 @@ peer-rejected-name = { $by } says no: { $reason } You asked for “{ $name }”.
 peer-somebody = somebody unknown
 peer-no-reason = no reason is given.
 peer-has-been-here = { $unit ->
-    [seconds] { $name } has been here for { $count } seconds.
-    [minutes] { $name } has been here for { $count } minutes.
-    [hours] { $name } has been here for { $count } hours.
-   *[days] { $name } has been here for { $count } days.
+    [seconds] { $count ->
+        [one] { $name } has been here for { $count } second.
+       *[other] { $name } has been here for { $count } seconds.
+    }
+    [minutes] { $count ->
+        [one] { $name } has been here for { $count } minute.
+       *[other] { $name } has been here for { $count } minutes.
+    }
+    [hours] { $count ->
+        [one] { $name } has been here for { $count } hour.
+       *[other] { $name } has been here for { $count } hours.
+    }
+   *[days] { $count ->
+        [one] { $name } has been here for { $count } day.
+       *[other] { $name } has been here for { $count } days.
+    }
 }
 peer-was-here = { $name } was here { $seconds } s ago; try again.
 
