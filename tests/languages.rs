@@ -83,6 +83,24 @@ fn client_speaks_the_language_of_the_locale() {
     assert!(said.lines().any(|it| it == german), "{said}");
 }
 
+/// Of a name that nobody has, the client says nothing in the words of the system. It asks no network:
+/// there are no names under `.invalid`.
+#[test]
+fn unknown_host_is_told_in_the_language_of_the_locale() {
+    let home = TempDir::new().unwrap();
+    let arguments = ["no.such.invalid", "--plain", "--fresh"];
+    let (code, said) = run(command(CLIENT, &home, "de_DE.UTF-8", &arguments), "");
+    assert_eq!(code, Some(69), "{said}");
+    // Which of these it says depends on whether a name server answers.
+    let expected = [
+        "Es wurde kein Host namens no.such.invalid gefunden.",
+        "Die Adresse von no.such.invalid lässt sich gerade nicht nachschlagen.",
+        "Die Adresse von no.such.invalid zu finden dauerte zu lange.",
+    ];
+    assert!(expected.iter().any(|it| said.contains(it)), "{said}");
+    assert!(!said.contains("failed") && !said.contains("os error"), "{said}");
+}
+
 /// The client's engine and the server refuse in German for people, and in English for programs.
 #[test]
 fn refusals_are_in_the_language_of_the_locale() {

@@ -15,7 +15,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::exit::{self, Failure, os_failure, usage_failure};
-use crate::client::discovery::{self, DiscoveredServer};
+use crate::client::discovery::{self, DiscoveredServer, DiscoveryError, discovery_error_text};
 use crate::client::{Destination, is_key_known};
 use crate::config::user::state_directory;
 use crate::model::NameKey;
@@ -44,7 +44,7 @@ pub(super) struct DiscoverArgs {
 /// No server was found, the network cannot be queried, or the output cannot be written.
 pub(super) fn run(command: &DiscoverArgs) -> Result<u8, Failure> {
     let found = discovery::discover_all(Duration::from_secs(command.wait.into()));
-    let found = found.with_context(|| text!("discover-failed")).map_err(os_failure)?;
+    let found = found.map_err(|error| search_failure(&error))?;
     let mut lines = String::new();
     for server in &found {
         let line = if command.json {
@@ -128,7 +128,7 @@ pub(super) fn offer_servers(inputs: Sender<StartInput>) -> FoundServers {
                 }
                 Err(error) => {
                     // The window is left to the user, who may know an address.
-                    let _ = inputs.send(StartInput::SearchFailed(error.to_string()));
+                    let _ = inputs.send(StartInput::SearchFailed(discovery_error_text(&error)));
                     return;
                 }
             };
@@ -160,9 +160,12 @@ fn to_offer(server: &DiscoveredServer, destination: &Destination, state: Option<
 /// # Errors
 /// The network cannot be queried.
 fn discover_servers() -> Result<Vec<DiscoveredServer>, Failure> {
-    discovery::discover_some(DISCOVERY_TIMEOUT)
-        .with_context(|| text!("discover-failed"))
-        .map_err(os_failure)
+    discovery::discover_some(DISCOVERY_TIMEOUT).map_err(|error| search_failure(&error))
+}
+
+/// Converts an error of a search for servers to a failure, with a text for the user.
+fn search_failure(error: &DiscoveryError) -> Failure {
+    os_failure(anyhow!(discovery_error_text(error)).context(text!("discover-failed")))
 }
 
 /// Prints a progress line on standard error. Ignores write errors.

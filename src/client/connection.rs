@@ -14,7 +14,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::Destination;
-use super::discovery::{self, DiscoveredServer, Rediscovery};
+use super::discovery::{self, DiscoveredServer, Rediscovery, discovery_error_text};
 use super::race::{GreetedConnection, describe_failures, race, wrong_fingerprint};
 use super::stream::Stream;
 use super::trust::{Expectation, KnownServers, WrongFingerprint};
@@ -22,7 +22,7 @@ use crate::model::limits::DEFAULT_TLS_PORT;
 use crate::model::{HostAddress, Scheme, is_service_instance};
 use crate::text;
 use crate::tls::SaidFingerprint;
-use crate::ui::{disk_error_text, safe_line};
+use crate::ui::{disk_error_text, lookup_error_text, safe_line};
 use crate::wire::FrameReader;
 use crate::wire::tcp::{ClientFrame, Hello, feature};
 
@@ -235,10 +235,7 @@ async fn resolve_host(address: &HostAddress) -> Result<Vec<SocketAddr>, String> 
     let host = &address.host;
     match timeout(LOOKUP_TIMEOUT, lookup_host((host.as_str(), address.port))).await {
         Ok(Ok(found)) => Ok(found.collect()),
-        Ok(Err(error)) => {
-            let (host, reason) = (safe_line(host), error.to_string());
-            Err(text!("no-such-host", host = host, reason = reason))
-        }
+        Ok(Err(error)) => Err(lookup_error_text(host, &error)),
         Err(_) => Err(text!("lookup-too-long", host = safe_line(host))),
     }
 }
@@ -255,8 +252,9 @@ async fn rediscover_server(server: &Destination) -> Result<DiscoveredServer, Str
         Ok(Ok(Rediscovery::Found(found))) => Ok(found),
         Ok(Ok(Rediscovery::Replaced)) => Err(text!("server-replaced", server = name())),
         Ok(Ok(Rediscovery::NotFound)) => Err(text!("server-not-found", server = name())),
-        Ok(Err(error)) => failed(error.to_string()),
-        Err(error) => failed(error.to_string()),
+        Ok(Err(error)) => failed(discovery_error_text(&error)),
+        // The search has panicked.
+        Err(_) => failed(text!("mdns-fails")),
     }
 }
 

@@ -2,6 +2,7 @@
 //! `docs/protocol/discovery.md`.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV6};
 use std::time::Duration;
 
@@ -13,9 +14,23 @@ use crate::mdns;
 use crate::model::limits::MDNS_SERVICE;
 use crate::model::{HostAddress, ServerId};
 use crate::os::Clock;
+use crate::text;
+use crate::ui::io_error_text;
 
 /// Error of the multicast DNS daemon: the network cannot be queried.
 pub use mdns_sd::Error as DiscoveryError;
+
+/// Says why the network cannot be queried, as a part of a sentence. The daemon's own words are
+/// English, so only the number of the operating system's error is taken of them.
+#[must_use]
+pub fn discovery_error_text(error: &DiscoveryError) -> String {
+    let words = error.to_string();
+    let number = words.rsplit_once("(os error ").and_then(|(_, rest)| rest.split_once(')'));
+    match number.and_then(|(number, _)| number.parse().ok()).map(io::Error::from_raw_os_error) {
+        Some(error) => text!("mdns-fails-because", reason = io_error_text(&error)),
+        None => text!("mdns-fails"),
+    }
+}
 
 /// Time to wait for further servers after the first answer. Responders delay their answers at
 /// random to avoid collisions, and a lost query must be repeated.
@@ -334,6 +349,27 @@ mod tests {
     use std::slice;
 
     use super::*;
+    use crate::l10n::Language;
+    use crate::l10n::tests::with_language;
+
+    /// An error of the daemon has words in the user's language, and the reason if it is the operating
+    /// system's.
+    #[cfg(unix)]
+    #[test]
+    fn errors_of_the_daemon_have_words() {
+        let told = |error: &DiscoveryError| {
+            with_language(Language::German, || discovery_error_text(error))
+        };
+        let denied = "failed to create a socket: Operation not permitted (os error 1)".to_owned();
+        assert_eq!(
+            told(&DiscoveryError::Msg(denied)),
+            "Multicast-DNS geht auf diesem Rechner nicht: keine Berechtigung"
+        );
+        assert_eq!(
+            told(&DiscoveryError::DaemonShutdown),
+            "Multicast-DNS geht auf diesem Rechner nicht"
+        );
+    }
 
     /// The final dot and the escapes of dots are removed. Other backslashes are kept.
     #[test]

@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::model::HostAddress;
 use crate::text;
-use crate::ui::safe_line;
+use crate::ui::{lookup_error_text, safe_line};
 
 /// Pause between two DNS lookups of all hosts.
 const LOOKUP_INTERVAL: Duration = Duration::from_secs(60);
@@ -45,10 +45,7 @@ pub(super) async fn resolve_repeatedly(
         for (host, known) in hosts.iter().zip(&mut known) {
             match timeout(LOOKUP_TIMEOUT, lookup_host((host.host.as_str(), host.port))).await {
                 Ok(Ok(addresses)) => *known = addresses.collect(),
-                Ok(Err(error)) => {
-                    let (host, reason) = (safe_line(&host.host), error.to_string());
-                    errors.push(text!("peer-no-such-host", host = host, reason = reason));
-                }
+                Ok(Err(error)) => errors.push(lookup_error_text(&host.host, &error)),
                 Err(_) => errors.push(text!("peer-lookup-too-long", host = safe_line(&host.host))),
             }
         }

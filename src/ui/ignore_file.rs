@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::name_holders::Author;
+use super::sentences::io_error_text;
 use crate::disk::{create_private_dir, open_private_file, replace_private_file};
 use crate::model::{LogId, NameKey, SessionId, Username};
 use crate::text;
@@ -224,7 +225,9 @@ impl FileProblem {
     fn text(&self, path: &Path) -> String {
         let path = path.display().to_string();
         match self {
-            Self::Io(error) => text!("ignore-file-failed", path = path, reason = error.to_string()),
+            Self::Io(error) => {
+                text!("ignore-file-failed", path = path, reason = io_error_text(error))
+            }
             Self::TooLong => text!("ignore-file-long", path = path, bytes = MAX_FILE_BYTES),
             Self::Damaged(error) => {
                 let (line, column) = (error.line(), error.column());
@@ -371,6 +374,17 @@ mod tests {
     fn add(file: &IgnoreFile, name: &str) -> Result<bool, ListFull> {
         let name = Username::new(name).unwrap();
         file.update(|names| names.insert(&name, None)).unwrap().1
+    }
+
+    /// That the file cannot be used is said in the user's language, with the reason.
+    #[test]
+    fn errors_of_the_system_have_words() {
+        let full = IgnoreFileError {
+            path: PathBuf::from("/x"),
+            problem: io::Error::from_raw_os_error(28).into(),
+        };
+        let told = with_language(Language::German, || full.to_string());
+        assert_eq!(told, "/x lässt sich nicht benutzen (kein Platz mehr).");
     }
 
     /// A list is read as it was written, by another handle too, and without its private data being

@@ -17,8 +17,7 @@ pub(super) fn unlink_question() -> String {
 /// # Errors
 /// The operating system's random source fails. The error text is for the user.
 pub(super) fn request_link() -> Result<ChatCommand, String> {
-    let bits =
-        random_bytes().map_err(|error| text!("link-no-random", problem = error.to_string()))?;
+    let bits = random_bytes().map_err(|_| text!("link-no-random"))?;
     Ok(ChatCommand::Claim(ClaimAction::Link(InvitationCode::from_random(bits))))
 }
 

@@ -29,6 +29,7 @@ mod json_input;
 mod lines;
 mod link_code;
 mod local_time;
+mod lookup;
 mod moderation_command;
 mod name_holders;
 mod name_question;
@@ -49,6 +50,9 @@ pub use json::JsonScreen;
 #[cfg(feature = "client")]
 pub(crate) use json::escape_dangerous;
 pub use json_input::read_json;
+#[cfg(feature = "peer")]
+pub use lookup::is_name_unknown;
+pub use lookup::lookup_error_text;
 pub use name_question::{NameQuestion, impossible_name_text};
 pub use plain::{PlainScreen, read_plain};
 pub use render::reason_text;

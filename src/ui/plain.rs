@@ -10,6 +10,7 @@ use super::execute::{AfterLine, execute_line, request_finish};
 use super::lines::{Line, read_line};
 use super::local_time::LocalTimeZone;
 use super::render::{LineKind, RenderedText, Renderer, error_line};
+use super::sentences::io_error_text;
 use super::view_state::SharedViewState;
 use crate::model::limits::MAX_TEXT;
 use crate::model::{Event, Request};
@@ -102,7 +103,7 @@ pub fn read_plain(
             Ok(Some(Line::InvalidUtf8)) => text!("input-encoding"),
             Ok(None) => break,
             Err(error) => {
-                tell(error_line(&text!("input-failed", reason = error.to_string())));
+                tell(error_line(&text!("input-failed", reason = io_error_text(&error))));
                 break;
             }
         };

@@ -37,7 +37,7 @@ use super::sockets::{self, FailedJoin, OpenedSockets, Sockets, UnusableSocket};
 use crate::model::limits::DEFAULT_PORT;
 use crate::model::{HostAddress, PeerId, RoomName};
 use crate::text;
-use crate::ui::{io_error_text, safe_line};
+use crate::ui::{io_error_text, is_name_unknown, safe_line};
 use crate::wire::udp::{Control, Room};
 
 /// Maximum time for the DNS lookup of one named host.
@@ -169,10 +169,8 @@ async fn observe(
     };
     let checks = start_address_checks(&seen.hosts);
     let pings = ping_devices(&scanned.selected);
-    let random = |error: getrandom::Error| {
-        let reason = error.to_string();
-        Failure::new(text!("doctor-no-random", reason = reason), text!("doctor-do-no-random"))
-    };
+    let random =
+        |_: getrandom::Error| Failure::new(text!("doctor-no-random"), text!("doctor-do-no-random"));
     let Scan { selected, others, local_addresses, .. } = &scanned;
     let probe = Probe::new(room, selected, others, local_addresses, seen);
     let mut probe = probe.map_err(random)?;
@@ -366,7 +364,8 @@ async fn resolve_hosts(named: &[HostAddress]) -> Vec<Host> {
             let lookup = lookup_host((host.host.as_str(), host.port));
             let found = match timeout(LOOKUP_TIMEOUT, lookup).await {
                 Ok(Ok(found)) => Ok(found.collect()),
-                Ok(Err(error)) => Err(error.to_string()),
+                Ok(Err(error)) if is_name_unknown(&error) => Err(text!("doctor-no-such-name")),
+                Ok(Err(_)) => Err(text!("doctor-lookup-fails")),
                 Err(_) => Err(text!("doctor-lookup-too-long")),
             };
             (number, Host::new(host, found))

@@ -21,6 +21,7 @@ use super::{editor, notification, signals, terminal, view};
 use crate::model::{Command, Request, RequestTag};
 use crate::os::Clock;
 use crate::text;
+use crate::ui::io_error_text;
 
 /// Maximum number of times that the screen is drawn in a second.
 const FRAMES_PER_SECOND: u32 = 60;
@@ -150,7 +151,7 @@ impl Driver {
             Output::Edit(text) => self.edit(text)?,
             Output::KeepSettings(settings) => {
                 if let Err(error) = self.settings_file.save(&settings) {
-                    let input = Input::SettingsNotKept(error.to_string());
+                    let input = Input::SettingsNotKept(io_error_text(&error));
                     self.app.handle_input(self.clock.now().since_start(), input);
                 }
             }

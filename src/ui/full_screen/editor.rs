@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::NamedTempFile;
 
 use crate::text;
+use crate::ui::io_error_text;
 
 /// Editor if the user has set none.
 const DEFAULT_EDITOR: &str = if cfg!(windows) { "notepad" } else { "vi" };
@@ -44,9 +45,9 @@ fn edit_with(command: &str, text: &str) -> Result<String, String> {
     let describe = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => text!("editor-missing", program = program),
         io::ErrorKind::InvalidData => text!("editor-not-text"),
-        _ => error.to_string(),
+        _ => io_error_text(&error),
     };
-    let file = write(text).map_err(|error| error.to_string())?;
+    let file = write(text).map_err(|error| io_error_text(&error))?;
     IS_EDITING.store(true, Ordering::SeqCst);
     let status = Command::new(program).args(words).arg(file.path()).status();
     IS_EDITING.store(false, Ordering::SeqCst);

@@ -138,7 +138,7 @@ link-code = { $code } ist der Code für ein weiteres Gerät von dir: Er gilt ein
 link-command = Tippe auf dem anderen Gerät: { $command }
 link-page = Oder öffne dort in einem Browser: { $address }
 link-page-unknown = Oder öffne dort in einem Browser die Seite des Servers, mit { $ending } hinter ihrer Adresse.
-link-no-random = Es gibt keine Zufallszahlen: { $problem }.
+link-no-random = Es gibt keine Zufallszahlen, also auch keinen Code.
 link-unlink-question = /unlink --yes nimmt allen deinen anderen Geräten deinen Namen: Sie sind sofort draußen, und jedes braucht einen neuen Code, um wieder unter ihm zu kommen
 invitation-name-hint = Um sie zu benutzen, tippe /quit und starte neu mit --name { $name }.
 

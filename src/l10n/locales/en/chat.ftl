@@ -136,7 +136,7 @@ link-code = { $code } is the code for another device of yours: it is good once, 
 link-command = On the other device type: { $command }
 link-page = Or open in a browser there: { $address }
 link-page-unknown = In a browser there, open the server's page with { $ending } behind its address.
-link-no-random = There are no random numbers: { $problem }.
+link-no-random = There are no random numbers, so no code can be made.
 link-unlink-question = /unlink --yes takes your name from all your other devices: they are out at once, and each needs a new link code to come in under it again
 invitation-name-hint = To use it, /quit and start again with --name { $name }.
 
