@@ -101,6 +101,33 @@ fn unknown_host_is_told_in_the_language_of_the_locale() {
     assert!(!said.contains("failed") && !said.contains("os error"), "{said}");
 }
 
+/// In the locale C everything is English, whatever `LANGUAGE` says, as in other programs; elsewhere
+/// `LANGUAGE` comes first.
+#[cfg(target_os = "linux")]
+#[test]
+fn locale_c_is_english() {
+    let home = TempDir::new().unwrap();
+    let said = |variables: &[(&str, &str)]| {
+        let mut command = command(CLIENT, &home, "de_DE.UTF-8", &["forget", "pi:0"]);
+        command.envs(variables.iter().copied());
+        run(command, "").1
+    };
+    for c in ["C", "C.UTF-8", "POSIX"] {
+        let told = said(&[("LC_ALL", c), ("LANGUAGE", "de")]);
+        assert!(told.starts_with("error: "), "{c}: {told}");
+        let told = said(&[("LC_MESSAGES", c), ("LANGUAGE", "de")]);
+        assert!(told.starts_with("error: "), "{c}: {told}");
+    }
+    for (variables, begin) in [
+        (&[("LC_ALL", ""), ("LANGUAGE", "de")][..], "Fehler: "),
+        (&[("LC_ALL", "en_GB.UTF-8"), ("LANGUAGE", "de")], "Fehler: "),
+        (&[("LC_ALL", "de_DE.UTF-8"), ("LANGUAGE", "en")], "error: "),
+    ] {
+        let told = said(variables);
+        assert!(told.starts_with(begin), "{variables:?}: {told}");
+    }
+}
+
 /// The client's engine and the server refuse in German for people, and in English for programs.
 #[test]
 fn refusals_are_in_the_language_of_the_locale() {

@@ -58,8 +58,9 @@ const LANGUAGE_VARIABLES: [&str; 4] = ["LANGUAGE", "LC_ALL", "LC_MESSAGES", "LAN
 /// What the [`LANGUAGE_VARIABLES`] do.
 const LANGUAGE_TEXT: &str = "Language of what the program tells people, English or German: the \
                              first of these variables that names one of the two. LANGUAGE may \
-                             name several, separated by colons. Without any it is English, and so \
-                             is what programs read (--json) and what goes to a log.";
+                             name several, separated by colons; it does not count where the others \
+                             set the locale C or POSIX. Without any it is English, and so is what \
+                             programs read (--json) and what goes to a log.";
 
 /// Returns the section ENVIRONMENT of the users' programs: the variables of the language.
 pub(crate) fn environment() -> Roff {

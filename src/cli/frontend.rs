@@ -27,13 +27,23 @@ const TERMINAL_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Sets the language of what people read: that of the locale, which the environment variables
 /// `LANGUAGE`, `LC_ALL`, `LC_MESSAGES` and `LANG` name, in this order; on Windows and macOS that of
-/// the system. If `is_for_programs` is true, it is English: programs read the output (`--json`), or
-/// it goes to a log (`--headless`). Call it once, before anything is told to the user.
+/// the system. In the locale C it is English, whatever `LANGUAGE` says. If `is_for_programs` is
+/// true, it is English: programs read the output (`--json`), or it goes to a log (`--headless`).
+/// Call it once, before anything is told to the user.
 pub(super) fn set_language(is_for_programs: bool) {
-    l10n::set_language(match is_for_programs {
+    l10n::set_language(match is_for_programs || is_c_locale() {
         true => Language::English,
         false => Language::choose(sys_locale::get_locales()),
     });
+}
+
+/// Returns true if the environment variables set the locale C, in which `LANGUAGE` does not count.
+/// Returns false on Windows and macOS, where they do not set the language.
+fn is_c_locale() -> bool {
+    let value = |name: &str| env::var(name).ok().filter(|it| !it.is_empty());
+    let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(value);
+    let is_c = |it: String| matches!(it.split('.').next(), Some("C" | "POSIX"));
+    cfg!(all(unix, not(target_vendor = "apple"))) && locale.is_some_and(is_c)
 }
 
 /// Prints an error on standard error, followed by its causes.
