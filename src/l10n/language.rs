@@ -11,6 +11,9 @@ pub enum Language {
 }
 
 impl Language {
+    /// All languages, English first. A test compares them with the folders of the catalogues.
+    pub const ALL: &[Self] = &[Self::English, Self::German];
+
     /// Returns the first of the languages that a user reads that there are texts in; English if
     /// there is none. `wanted`: language tags, as `de-AT`, or the names of locales, as `de_AT.UTF-8`;
     /// `C` and `POSIX` stand for English.

@@ -37,13 +37,16 @@ pub fn language() -> Language {
 /// contain stands in it as it is, so texts of strangers must be made safe first. Call it where an id
 /// is put together; otherwise use [`text!`](crate::text).
 #[must_use]
-pub fn find(id: &str, arguments: &[(&'static str, Argument<'_>)]) -> Option<String> {
-    catalogue::of(language()).find(id, arguments)
+pub fn find<const N: usize>(
+    id: &str,
+    arguments: [(&'static str, Argument<'_>); N],
+) -> Option<String> {
+    catalogue::of(language()).find(id, &arguments.into_iter().collect())
 }
 
 /// Returns a text in the user's language. One that is missing is its id: a test finds it.
 #[must_use]
-pub fn format(id: &str, arguments: &[(&'static str, Argument<'_>)]) -> String {
+pub fn format<const N: usize>(id: &str, arguments: [(&'static str, Argument<'_>); N]) -> String {
     find(id, arguments).unwrap_or_else(|| id.to_owned())
 }
 
@@ -55,7 +58,7 @@ macro_rules! text {
     ($id:literal $(, $name:ident = $value:expr)* $(,)?) => {
         $crate::l10n::format(
             $id,
-            &[$((stringify!($name), $crate::l10n::Argument::from($value))),*],
+            [$((stringify!($name), $crate::l10n::Argument::from($value))),*],
         )
     };
 }
@@ -95,7 +98,7 @@ pub(crate) mod tests {
         assert_eq!(german, "Langsam: eine Nachricht alle 10 Sekunden");
         let name = String::from("anna");
         assert_eq!(text!("invite-for-name", name = &name), "This invitation is for the name anna.");
-        assert_eq!(find("no-such-text", &[]), None);
-        assert_eq!(format("no-such-text", &[]), "no-such-text");
+        assert_eq!(find("no-such-text", []), None);
+        assert_eq!(format("no-such-text", []), "no-such-text");
     }
 }

@@ -237,7 +237,7 @@ pub fn rejection_reason(code: u16, reason: &str) -> String {
 
 /// Returns what an error of another peer means, for people.
 fn meaning_of(code: ErrorCode) -> String {
-    let known = l10n::find(&format!("error-{}", code.name()), &[]);
+    let known = l10n::find(&format!("error-{}", code.name()), []);
     // In English, the code's own text is the same, or says more.
     known
         .filter(|_| l10n::language() != Language::English)

@@ -123,11 +123,11 @@ pub(super) fn moderation_help_rows() -> Vec<HelpRow> {
 fn rows(rows: &[(&str, &str)]) -> Vec<HelpRow> {
     let typed = |usage: &str| match usage.starts_with(['/', '-']) {
         true => usage.to_owned(),
-        false => l10n::format(usage, &[]),
+        false => l10n::format(usage, []),
     };
     let row = |(usage, effect): &(&str, &str)| HelpRow {
         usage: typed(usage),
-        effect: l10n::format(effect, &[]),
+        effect: l10n::format(effect, []),
     };
     rows.iter().map(row).collect()
 }
@@ -176,14 +176,14 @@ mod tests {
     /// The help lists the same commands as tab completion, in each language, and each has a text.
     #[test]
     fn help_lists_all_completed_commands() {
-        for language in [Language::English, Language::German] {
+        for language in Language::ALL {
             for dialect in [Dialect::Server, Dialect::Peers] {
-                let mut rows = with_language(language, || help_rows(dialect));
+                let mut rows = with_language(*language, || help_rows(dialect));
                 if dialect == Dialect::Server {
-                    rows.extend(with_language(language, moderation_help_rows));
+                    rows.extend(with_language(*language, moderation_help_rows));
                 }
                 for (_, effect) in SERVER_ROWS.iter().chain(MODERATION_ROWS).chain(PEER_ROWS) {
-                    let text = with_language(language, || l10n::find(effect, &[]));
+                    let text = with_language(*language, || l10n::find(effect, []));
                     assert!(text.is_some(), "{effect}");
                 }
                 let words = rows.iter().filter_map(|it| it.usage.split(' ').next());
@@ -220,9 +220,9 @@ mod tests {
         assert_eq!(help_text(&rows, 36), expected);
         let short = help_text(&rows[..1], usize::MAX);
         assert_eq!(short, "/one              does something that is long");
-        for language in [Language::English, Language::German] {
+        for language in Language::ALL {
             for width in [50, 80, MAX_HELP_WIDTH] {
-                let text = with_language(language, || {
+                let text = with_language(*language, || {
                     [help_rows(Dialect::Server), help_rows(Dialect::Peers), moderation_help_rows()]
                         .map(|it| help_text(&it, width))
                         .join("\n")

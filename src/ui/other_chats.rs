@@ -63,9 +63,9 @@ mod tests {
     /// For each command that is missing, the advice names one that is there, in each language.
     #[test]
     fn advice_names_what_is_there() {
-        for language in [Language::English, Language::German] {
+        for language in Language::ALL {
             for dialect in [Dialect::Server, Dialect::Peers] {
-                with_language(language, || advice_is_right(dialect));
+                with_language(*language, || advice_is_right(dialect));
             }
         }
     }

@@ -276,10 +276,43 @@ fn address_error_text(error: &AddressError) -> String {
 
 #[cfg(all(test, feature = "client", feature = "peer"))]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::l10n::Language;
     use crate::l10n::tests::with_language;
     use crate::model::AddressGroup;
+
+    /// Defines a function that returns the name of a sentence's kind, and the names of all kinds. The
+    /// compiler refuses to leave one out.
+    macro_rules! kinds {
+        ($sentence:ident, $kind:ident, $all:ident: $($variant:ident),* $(,)?) => {
+            /// Returns the name of a sentence's kind.
+            fn $kind(sentence: &$sentence) -> &'static str {
+                match sentence { $($sentence::$variant { .. } => stringify!($variant),)* }
+            }
+
+            /// Names of all kinds of sentences.
+            const $all: &[&str] = &[$(stringify!($variant)),*];
+        };
+    }
+
+    kinds! {
+        LinkSentence, link_kind, LINK_KINDS:
+        NoSearch, NoDirectory, NoModeration, NoClaims, FormerLog, PeersOnly, MessageTooLong,
+        TextInvalid, QueueFull, SeveralRooms, NoRoom, SearchTooLong, NameTooLong, PerhapsDone,
+        Claimed, NoClaim, ClaimGivenUp, OthersUnlinked, ConnectingAgain, NothingAnswered,
+        FellSilent, NoAnswer, NotReachedInTime, NotPiChat, FrameUnreadable, VersionUnknown,
+        NoCommonVersion,
+    }
+
+    kinds! {
+        MeshSentence, mesh_kind, MESH_KINDS:
+        TooManyRequests, TooManyMessages, Admitted, NotWaiting, OneRoom, StaysInRoom, NoDirect,
+        NoHistory, NoSearch, NoModerators, NoClaims, MessageTooLong, TextInvalid, SequencesUsedUp,
+        CounterAtEnd, GroupFull, RoomFull, OwnNameShared, NameShared, NameInvalid, Oneself, Blocked,
+        Unblocked, NotBlocked, BlockList, UnknownObjector, NotHeard, ClockDiffers,
+    }
 
     /// Returns a sentence of each kind, and in each form.
     fn sentences() -> Vec<Sentence> {
@@ -357,13 +390,31 @@ mod tests {
         links.chain(meshes.into_iter().map(Sentence::Mesh)).collect()
     }
 
-    /// A person who reads English has the words that programs have. Every sentence is in German too.
+    /// The list of sentences has one of every kind.
+    #[test]
+    fn every_kind_of_sentence_is_checked() {
+        let (mut links, mut meshes) = (BTreeSet::new(), BTreeSet::new());
+        for sentence in sentences() {
+            match sentence {
+                Sentence::Link(sentence) => links.insert(link_kind(&sentence)),
+                Sentence::Mesh(sentence) => meshes.insert(mesh_kind(&sentence)),
+                Sentence::Worded(_) | Sentence::Server { .. } => panic!("{sentence:?}"),
+            };
+        }
+        assert_eq!(links, LINK_KINDS.iter().copied().collect());
+        assert_eq!(meshes, MESH_KINDS.iter().copied().collect());
+    }
+
+    /// A person who reads English has the words that programs have. Every sentence is in
+    /// the other languages too.
     #[test]
     fn every_sentence_has_words() {
         for sentence in sentences() {
             assert_eq!(sentence_text(&sentence), sentence.to_string());
-            let german = with_language(Language::German, || sentence_text(&sentence));
-            assert_ne!(german, sentence.to_string());
+            for language in Language::ALL.iter().filter(|it| **it != Language::English) {
+                let text = with_language(*language, || sentence_text(&sentence));
+                assert_ne!(text, sentence.to_string(), "{language:?}");
+            }
         }
         let german =
             |sentence: Sentence| with_language(Language::German, || sentence_text(&sentence));

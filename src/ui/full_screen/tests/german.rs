@@ -118,7 +118,7 @@ fn questions_and_hints_fit() {
             ("lines", Argument::from(count)),
             ("bytes", Argument::from(count)),
         ];
-        columns(&l10n::find(id, &arguments).unwrap())
+        columns(&l10n::find(id, arguments).unwrap())
     };
     for id in [
         "ask-password",
