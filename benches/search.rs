@@ -5,8 +5,7 @@
 //! cargo bench --bench search -- [--messages 1000000]
 //! ```
 //!
-//! Words are as frequent as in ordinary language (Zipf's law: the n-th most frequent word is n
-//! times rarer than the first). Most messages are in one room.
+//! `common/messages.rs` says what is in the messages.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,42 +16,19 @@
     reason = "a benchmark fails by panicking"
 )]
 
-use std::future::poll_fn;
+#[path = "common/messages.rs"]
+mod messages;
+
 use std::time::{Duration, Instant};
 
-use pi_chat::hub::{Now, Proposal, ReadOutcome, ReadRange, ReadRequest, ReadTag};
-use pi_chat::log::{Log, LogEvent, SqliteLog, StoreSettings};
-use pi_chat::model::{
-    Draft, MessageText, Moment, NameKey, Reference, RoomName, SearchQuery, SearchTerms, Sequence,
-    SessionId, Style, Target, Timestamp, Username,
+use messages::{
+    MESSAGE_INTERVAL, Random, START, append_messages, query, search, wait_until_indexed,
 };
-
-/// Number of different words.
-const VOCABULARY_SIZE: u64 = 50_000;
+use pi_chat::log::{SqliteLog, StoreSettings};
+use pi_chat::model::{NameKey, SearchQuery, Sequence, Timestamp};
 
 /// Number of times that each search is repeated.
 const REPETITIONS: usize = 7;
-
-/// Milliseconds between two messages.
-const MESSAGE_INTERVAL: u64 = 60_000;
-
-/// Pseudo-random number generator with a fixed seed, so that all runs use the same messages.
-struct Random(u64);
-
-impl Random {
-    /// Returns a random number below `end`.
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % end
-    }
-
-    /// Returns a random word, distributed by Zipf's law.
-    fn word(&mut self) -> String {
-        let exponent = self.below(1_000_000) as f64 / 1_000_000.0;
-        format!("w{}", (VOCABULARY_SIZE as f64).powf(exponent) as u64)
-    }
-}
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -66,13 +42,10 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
         let start = Instant::now();
-        append_messages(&mut log, messages).await;
+        append_messages(&mut log, &mut Random(1), 0..messages).await;
         println!("{messages} messages written in {:.1} s", start.elapsed().as_secs_f64());
         let start = Instant::now();
-        while search(&mut log, "lobby", query("w1")).await.is_none() {
-            // The log refuses to search until all messages are indexed.
-            std::thread::sleep(Duration::from_millis(100));
-        }
+        wait_until_indexed(&mut log).await;
         println!("and made findable {:.1} s later", start.elapsed().as_secs_f64());
         let size = std::fs::metadata(directory.path().join("log/chat.db")).unwrap().len();
         println!("{:.0} bytes of database for each message", size as f64 / messages as f64);
@@ -81,64 +54,9 @@ fn main() {
     });
 }
 
-/// Appends this many random messages, in batches of 1,000.
-async fn append_messages(log: &mut SqliteLog, messages: u64) {
-    let mut random = Random(1);
-    let mut reference = 0;
-    while reference < messages {
-        let time = Timestamp(1_700_000_000_000 + reference * MESSAGE_INTERVAL);
-        let proposals: Vec<Proposal> = (0..1_000)
-            .map(|_| {
-                reference += 1;
-                let words: Vec<String> = (0..4 + random.below(12)).map(|_| random.word()).collect();
-                let room = if random.below(100) == 0 { "attic" } else { "lobby" };
-                Proposal::Message(Draft {
-                    person: None,
-                    session: SessionId(1),
-                    username: Username::new(&format!("guest{}", random.below(50))).unwrap(),
-                    reference: Reference(reference),
-                    target: Target::Room(RoomName::new(room).unwrap()),
-                    style: Style::SAID,
-                    text: MessageText::new(&words.join(" ")).unwrap(),
-                })
-            })
-            .collect();
-        let since_start = Duration::from_millis(reference * MESSAGE_INTERVAL);
-        log.propose(Now { moment: Moment::after_start(since_start), time }, proposals);
-        match poll_fn(|context| log.poll_event(context)).await.unwrap() {
-            LogEvent::Committed { .. } => {}
-            other => panic!("{other:?}"),
-        }
-    }
-}
-
-/// A query for these words, without filters.
-fn query(text: &str) -> SearchQuery {
-    SearchQuery {
-        text: SearchTerms::new(text).unwrap(),
-        from: None,
-        since: None,
-        until: None,
-        before: Sequence(u64::MAX),
-        limit: 50,
-    }
-}
-
-/// Searches some rooms, separated by blanks. Returns none if the log refuses.
-async fn search(log: &mut SqliteLog, room: &str, query: SearchQuery) -> Option<ReadOutcome> {
-    let rooms = room.split(' ').map(|it| RoomName::new(it).unwrap()).collect();
-    let range = ReadRange::Matching(query);
-    log.read(ReadTag::without_hub(), ReadRequest { rooms, session: None, range });
-    match poll_fn(|context| log.poll_event(context)).await.unwrap() {
-        LogEvent::ReadDone { outcome, .. } => outcome.ok(),
-        other => panic!("{other:?}"),
-    }
-}
-
 /// Measures various searches and prints their times. Returns the slowest median.
 async fn measure_searches(log: &mut SqliteLog, messages: u64) -> Duration {
-    let tenth =
-        |part: u64| Some(Timestamp(1_700_000_000_000 + messages / 10 * part * MESSAGE_INTERVAL));
+    let tenth = |part: u64| Some(Timestamp(START + messages / 10 * part * MESSAGE_INTERVAL));
     let from = |name: &str| Some(NameKey::of(name));
     let searches = [
         ("the most frequent word", "lobby", query("w1")),

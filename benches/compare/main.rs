@@ -19,11 +19,14 @@
 )]
 
 mod arguments;
+#[path = "../common/conditions.rs"]
 mod conditions;
 mod deliveries;
 mod files;
 mod generator;
 mod measure;
+#[path = "../common/number.rs"]
+mod number;
 mod plot;
 #[path = "../common/process.rs"]
 mod process;
@@ -35,6 +38,8 @@ mod signals;
 mod table;
 mod targets;
 mod text;
+#[path = "../common/verdict.rs"]
+mod verdict;
 
 use std::collections::BTreeMap;
 

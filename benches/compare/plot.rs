@@ -4,8 +4,9 @@
 use std::fmt::Write;
 
 use crate::measure::Metric;
+use crate::number::number;
 use crate::results::{Column, Kind, Line, Results};
-use crate::table::{number, unit};
+use crate::table::unit;
 
 /// Width of a plot.
 const WIDTH: f64 = 760.0;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tempfile::TempDir;
 
-use crate::process::cpu_time;
+use crate::process::{Memory, cpu_time, memory};
 use crate::signals;
 
 /// Longest time until a server listens.
@@ -156,15 +156,9 @@ impl Program {
         Duration::from_millis(10 * ticks.sum::<u64>())
     }
 
-    /// Returns its memory in kilobytes.
+    /// Returns its memory.
     pub(crate) fn memory(&self) -> Memory {
-        let path = format!("/proc/{}/smaps_rollup", self.child.id());
-        let text = fs::read_to_string(path).unwrap();
-        let value = |name: &str| {
-            let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-            line.trim().trim_end_matches(" kB").parse().unwrap()
-        };
-        Memory { resident: value("Rss:"), proportional: value("Pss:") }
+        memory(self.child.id())
     }
 
     /// Waits until it does nothing for a while: work that it has put off is done then.
@@ -194,15 +188,6 @@ impl Listening<'_> {
             Self::At(address) => TcpStream::connect(address).is_ok().then_some(*address),
         }
     }
-}
-
-/// Memory of a process in kilobytes.
-#[derive(Clone, Copy)]
-pub(crate) struct Memory {
-    /// Resident memory, that of shared libraries included.
-    pub(crate) resident: f64,
-    /// The same, but only its part of what it shares with other processes (PSS).
-    pub(crate) proportional: f64,
 }
 
 /// Returns an address on loopback with a port that is free now, for a server that has to be told one.

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::measure::Metric;
+use crate::number::number;
 use crate::results::{Kind, Line, Results};
 use crate::targets::targets;
 
@@ -89,25 +90,6 @@ fn price_of_disk(line: &Line) -> String {
     match (line.metric, line.median("chat-relaxed"), line.median("chat")) {
         (Metric::Cpu, Some(disk), Some(memory)) => number((disk - memory) * line.people as f64),
         _ => "–".to_owned(),
-    }
-}
-
-/// Returns a figure with as many digits as it deserves.
-pub(crate) fn number(figure: f64) -> String {
-    match figure.abs() {
-        0.0..10.0 => format!("{figure:.2}"),
-        10.0..100.0 => format!("{figure:.1}"),
-        _ => {
-            let digits = format!("{figure:.0}");
-            let mut text = String::new();
-            for (at, digit) in digits.chars().enumerate() {
-                if at > 0 && (digits.len() - at).is_multiple_of(3) {
-                    text.push(',');
-                }
-                text.push(digit);
-            }
-            text
-        }
     }
 }
 

@@ -1,10 +1,9 @@
 //! The targets of `chat-server`, each as a ratio to another server in the same run or as a bound.
 
-use std::fmt::Write;
-
 use crate::measure::Metric;
 use crate::results::{Line, Results};
-use crate::table::{number, unit};
+use crate::table::unit;
+use crate::verdict::{Compared, verdict};
 
 /// A target for some lines of the table.
 struct Target {
@@ -85,28 +84,15 @@ fn ratio(
 pub(crate) fn targets(results: &Results) -> String {
     let mut text = String::new();
     for Target { title, compare } in TARGETS {
-        let compared: Vec<(&Line, f64, f64)> = results
+        let compared: Vec<Compared> = results
             .lines
             .iter()
-            .filter_map(|line| compare(results, line).map(|(figure, most)| (line, figure, most)))
-            .collect();
-        if compared.is_empty() {
-            continue;
-        }
-        let missed: Vec<String> = compared
-            .iter()
-            .filter(|(_, figure, most)| figure > most)
-            .map(|(line, figure, most)| {
-                let (row, unit) = (line.row, unit(line.metric));
-                format!("{row} ({unit}: {}, at most {})", number(*figure), number(*most))
+            .filter_map(|line| {
+                let (figure, most) = compare(results, line)?;
+                Some(Compared { what: line.row.to_owned(), unit: unit(line.metric), figure, most })
             })
             .collect();
-        let met = compared.len() - missed.len();
-        write!(text, "- {title}: met in {met} of {}", compared.len()).unwrap();
-        if !missed.is_empty() {
-            write!(text, "; missed in {}", missed.join(", ")).unwrap();
-        }
-        text.push_str(".\n");
+        text.push_str(&verdict(title, &compared));
     }
     text
 }

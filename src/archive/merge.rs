@@ -161,7 +161,7 @@ pub(super) fn drop_duplicates(connection: &Connection) -> rusqlite::Result<u64> 
 pub(super) fn merge(connection: &Connection) -> Result<(), ArchiveError> {
     let log_id = random_bytes().map_err(|_| StoreError::System("random numbers"))?;
     // Last references are recovered by sequence, so read them before the sequences change.
-    let restored = recovery::restore_state(connection, LogId(log_id))?;
+    let (restored, _) = recovery::restore_state(connection, LogId(log_id))?;
     let facts = StoredFacts::read(connection)?;
     let last_session = u64_to_sql(restored.next_session.0).saturating_sub(1);
     connection

@@ -5,6 +5,8 @@
 //! with everything in it. Namespaces have no names, and nothing is changed in that of the host. So
 //! nothing is left behind, and several labs do not disturb each other.
 
+#![allow(dead_code, reason = "tests and benchmarks use a part each")]
+
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -34,8 +36,9 @@ static WORKING_OPTIONS: LazyLock<Result<&'static [&'static str], String>> = Lazy
 
 /// Counters of outgoing datagrams on each machine: name and nftables filter. A datagram's kind is
 /// the first byte after the UDP header (8 bytes) and the protocol's header (23 bytes), at bit 248.
-const COUNTERS: [(&str, &str); 6] = [
+const COUNTERS: [(&str, &str); 7] = [
     ("sent", "meta l4proto udp"),
+    ("heartbeats", "meta l4proto udp @th,248,8 4"),
     ("pings", "meta l4proto udp @th,248,8 5"),
     ("entries", "meta l4proto udp @th,248,8 7"),
     ("entries_group4", "ip daddr 239.255.24.28 @th,248,8 7"),
@@ -111,7 +114,7 @@ impl Drop for NamespaceHolder {
 }
 
 /// Runs a command with this input. Returns its standard output, or its standard error if it fails.
-fn run(command: &mut Command, input: &str) -> Result<String, String> {
+pub(crate) fn run(command: &mut Command, input: &str) -> Result<String, String> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|error| format!("{command:?}: {error}"))?;
     // It may fail before it has read everything.
@@ -257,9 +260,14 @@ impl Lab {
         }
     }
 
+    /// A command that runs in the namespace of the bridges.
+    pub(crate) fn switch_command(&self, program: &str) -> Command {
+        self.switches.command(self.options, program)
+    }
+
     /// Runs lines of `ip -batch` in the namespace of the bridges.
     fn ip(&self, lines: &str) {
-        run(self.switches.command(self.options, "ip").args(["-batch", "-"]), lines).unwrap();
+        run(self.switch_command("ip").args(["-batch", "-"]), lines).unwrap();
     }
 }
 
@@ -404,12 +412,7 @@ impl Machine {
     /// Reads the counters of outgoing datagrams.
     pub(crate) fn packet_counts(&self) -> PacketCounts {
         let mut list = self.command("nft");
-        let listing =
-            run(list.args(["-j", "list", "counters", "table", "inet", "lab"]), "").unwrap();
-        let listing: Value = serde_json::from_str(&listing).unwrap();
-        let counters = listing["nftables"].as_array().unwrap().iter().map(|it| &it["counter"]);
-        let count = |it: &Value| Some((it["name"].as_str()?.to_owned(), it["packets"].as_u64()?));
-        PacketCounts(counters.filter_map(count).collect())
+        PacketCounts::read(list.args(["-j", "list", "counters", "table", "inet", "lab"]))
     }
 
     /// Runs nftables commands on the machine.
@@ -418,11 +421,24 @@ impl Machine {
     }
 }
 
-/// Numbers of datagrams sent, by the names of [`COUNTERS`].
+/// Numbers of datagrams, by the names of counters, such as [`COUNTERS`].
 #[derive(Debug)]
 pub(crate) struct PacketCounts(BTreeMap<String, u64>);
 
 impl PacketCounts {
+    /// Reads the counters that an `nft` command lists in JSON.
+    pub(crate) fn read(list: &mut Command) -> Self {
+        let listing: Value = serde_json::from_str(&run(list, "").unwrap()).unwrap();
+        let counters = listing["nftables"].as_array().unwrap().iter().map(|it| &it["counter"]);
+        let count = |it: &Value| Some((it["name"].as_str()?.to_owned(), it["packets"].as_u64()?));
+        Self(counters.filter_map(count).collect())
+    }
+
+    /// Number of datagrams of one counter.
+    pub(crate) fn count(&self, name: &str) -> u64 {
+        self.0[name]
+    }
+
     /// Number of datagrams of one counter since `before`.
     pub(crate) fn since(&self, before: &Self, name: &str) -> u64 {
         self.0[name] - before.0[name]

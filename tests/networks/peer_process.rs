@@ -80,9 +80,14 @@ impl PeerProcess {
         self.process.send_signal(signal);
     }
 
+    /// Returns the process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// CPU time used so far: fields 14 and 15 of `/proc/…/stat`, in hundredths of a second.
     pub(crate) fn cpu_time(&self) -> Duration {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap();
         let (_, fields) = stat.rsplit_once(')').unwrap();
         let ticks = fields.split_whitespace().skip(11).take(2).map(|it| it.parse::<u64>().unwrap());
         Duration::from_millis(ticks.sum::<u64>() * 10)

@@ -249,6 +249,7 @@ fn import_of_12000_messages_is_indexed_and_linked() {
     let indexed = search::indexed_up_to(&connection).unwrap();
     assert_eq!(indexed, Sequence(12_000));
     assert!(
-        recovery::restore_state(&connection, crate::model::LogId([0; 16])).unwrap().head == indexed
+        recovery::restore_state(&connection, crate::model::LogId([0; 16])).unwrap().0.head
+            == indexed
     );
 }

@@ -138,7 +138,7 @@ impl SqliteLog {
             recovery::read_or_create_server_key(&connection, settings.makes_key_apart)?;
         let identity =
             recovery::read_or_create_identity(&mut connection, settings.makes_key_apart)?;
-        let restored = recovery::restore_state(&connection, log_id)?;
+        let (restored, corrected) = recovery::restore_state(&connection, log_id)?;
         let last_in_room = recovery::last_sequence_by_room(&connection)?;
         let last_time = recovery::last_entry_time(&connection)?;
         let mut search_connection = database::open_to_read(&path, vfs.as_deref())?;
@@ -159,6 +159,7 @@ impl SqliteLog {
                 restored.head,
                 last_in_room,
                 restored.sessions.iter().map(|it| (it.session, it.last_reference)).collect(),
+                corrected,
                 restored.moderation.clone(),
             ),
             settings,

@@ -1,7 +1,7 @@
 //! Recovery of the log's state from the database when it is opened: log id, server id, keys, head,
 //! sessions, rooms.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::{env, fs};
 
@@ -179,13 +179,13 @@ fn file_id(path: &Path) -> Result<String, StoreError> {
 }
 
 /// Reads the state that the hub restores: head, next session number, sessions, rooms, sequence
-/// gaps, moderation state, read marks. Skips damaged sessions, rooms and facts. Corrects the session records by
-/// later messages ([`apply_later_messages`]), but only in the result. `log_id` becomes part of the
-/// result.
+/// gaps, moderation state, read marks. Skips damaged sessions, rooms and facts. Corrects the session
+/// records by later messages ([`apply_later_messages`]), but only in the result. Also returns the
+/// sessions whose `last_reference` is corrected. `log_id` becomes part of the result.
 pub(crate) fn restore_state(
     connection: &Connection,
     log_id: LogId,
-) -> rusqlite::Result<RestoredState> {
+) -> rusqlite::Result<(RestoredState, BTreeSet<SessionId>)> {
     let head = read_head(connection)?;
     let last_session: Option<i64> = connection.query_row(
         "SELECT max(seq) FROM sqlite_sequence WHERE name = 'sessions'",
@@ -194,13 +194,13 @@ pub(crate) fn restore_state(
     )?;
     let next_session = SessionId(last_session.unwrap_or(0).cast_unsigned().saturating_add(1));
     let mut sessions = rows::read_sessions(connection)?;
-    apply_later_messages(connection, &mut sessions)?;
+    let corrected = apply_later_messages(connection, &mut sessions)?;
     let sessions = sessions.into_iter().map(|(record, _)| record).collect();
     let (rooms, sequence_gaps) =
         (recent_room_names(connection)?, sequence_gaps::read_all(connection)?);
     let moderation = facts::read_state(connection)?;
     let read_marks = read_marks::read_all(connection)?;
-    Ok(RestoredState {
+    let restored = RestoredState {
         log_id,
         head,
         next_session,
@@ -209,7 +209,8 @@ pub(crate) fn restore_state(
         sequence_gaps,
         moderation,
         read_marks,
-    })
+    };
+    Ok((restored, corrected))
 }
 
 /// Returns the head of the log: the greatest sequence among the stored head, the room entries, the
@@ -226,31 +227,43 @@ fn read_head(connection: &Connection) -> rusqlite::Result<Sequence> {
     Ok(sequence_from_sql(noted.max(kept)))
 }
 
-/// Corrects session records by the stored messages after the lowest `noted` sequence, and by those
-/// that may have been in flight then. Raises `last_reference` to the references of these messages,
-/// and removes these references from `refused`. So the hub accepts none of the messages twice.
+/// Corrects session records by the stored messages behind their `noted` sequences. Raises
+/// `last_reference` to the references of these messages, and removes these references from
+/// `refused`. So the hub accepts none of the messages twice. Returns the sessions whose
+/// `last_reference` was raised.
+///
+/// What a record says of refused messages may be older than its `noted` sequence: a message that
+/// was in flight when the record was made, and so came before it in the log, may be one of them. So
+/// a record with refused messages is compared with that many messages before, too.
 fn apply_later_messages(
     connection: &Connection,
     sessions: &mut [(SessionRecord, Sequence)],
-) -> rusqlite::Result<()> {
-    let Some(least) = sessions.iter().map(|(_, noted)| noted.0).min() else { return Ok(()) };
-    let begin = Sequence(least.saturating_sub(MAX_DRAFTS_IN_FLIGHT));
+) -> rusqlite::Result<BTreeSet<SessionId>> {
+    let mut raised = BTreeSet::new();
+    let begins = sessions.iter().map(|(record, noted)| match record.refused.is_empty() {
+        true => noted.0,
+        false => noted.0.saturating_sub(MAX_DRAFTS_IN_FLIGHT),
+    });
+    let Some(begin) = begins.min() else { return Ok(raised) };
     let mut by_id: HashMap<SessionId, &mut SessionRecord> =
         sessions.iter_mut().map(|(record, _)| (record.session, record)).collect();
     for table in ["entries", "directs"] {
         let mut statement = connection
             .prepare(&format!("SELECT session, reference FROM {table} WHERE sequence > ?"))?;
-        let mut found = statement.query([rows::sequence_to_sql(begin)])?;
+        let mut found = statement.query([rows::sequence_to_sql(Sequence(begin))])?;
         while let Some(row) = found.next()? {
             let session = SessionId(row.get::<_, i64>(0)?.cast_unsigned());
             let reference = Reference(row.get::<_, i64>(1)?.cast_unsigned());
             if let Some(record) = by_id.get_mut(&session) {
-                record.last_reference = record.last_reference.max(reference);
+                if record.last_reference < reference {
+                    record.last_reference = reference;
+                    raised.insert(session);
+                }
                 record.refused.retain(|it| *it != reference);
             }
         }
     }
-    Ok(())
+    Ok(raised)
 }
 
 /// Returns the sequence of the last entry of each room, by the key of the room's name. Rooms

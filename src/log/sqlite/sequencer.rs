@@ -1,7 +1,7 @@
 //! Sequencer: turns write requests into a plan of changes and events. Assigns the sequences of
 //! entries, and links each entry to the previous one of its room. Does no I/O.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::super::LogEvent;
@@ -121,7 +121,7 @@ pub(super) struct Sequencer {
     /// Greatest reference of each session that is stored or has sent a message.
     last_references: HashMap<SessionId, Reference>,
     /// Sessions with a last reference that is in no stored session record.
-    unpersisted_sessions: HashSet<SessionId>,
+    unpersisted_sessions: BTreeSet<SessionId>,
     /// Moderation state: the fold of all facts so far.
     moderation: ModerationState,
 }
@@ -170,14 +170,15 @@ pub(super) struct Plan {
 }
 
 impl Sequencer {
-    /// Creates a sequencer that continues from the restored state.
+    /// Creates a sequencer that continues from the restored state. `unpersisted_sessions`: those
+    /// whose last reference is greater than in the stored record.
     pub(super) fn new(
         head: Sequence,
         last_in_room: HashMap<NameKey, Sequence>,
         last_references: HashMap<SessionId, Reference>,
+        unpersisted_sessions: BTreeSet<SessionId>,
         moderation: ModerationState,
     ) -> Self {
-        let unpersisted_sessions = HashSet::new();
         Self { head, last_in_room, last_references, unpersisted_sessions, moderation }
     }
 

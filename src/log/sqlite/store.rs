@@ -23,6 +23,11 @@ use crate::model::{LogEntry, NameKey, Retention, RoomName, Sequence, SessionId, 
 /// Size of the write-ahead log at which a checkpoint is run, in pages.
 const CHECKPOINT_PAGES: i32 = 1_000;
 
+/// Number of sequences by which the head may be ahead of what a session record is right up to,
+/// before that is noted anew. So a start reads at most about twice as many messages to correct
+/// session records.
+pub(super) const MAX_NOTED_LAG: u64 = 10_000;
+
 /// Sync level of commits: what SQLite syncs to the disk (`PRAGMA synchronous`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SyncLevel {
@@ -155,9 +160,17 @@ impl Store {
         for change in changes {
             apply_change(&transaction, &mut self.room_ids, change)?;
         }
+        advance_noted(&transaction, head)?;
         write_property(&transaction, property::HEAD, sequence_to_sql(head))?;
         write_property(&transaction, property::IS_CLEAN, 1)?;
         transaction.commit()
+    }
+
+    /// Notes that the stored session records are right up to `head`, so that the next start need
+    /// not read the messages up to there. Does so only for records that lag behind by
+    /// [`MAX_NOTED_LAG`]. All last references up to `head` must be stored.
+    pub(super) fn advance_noted(&self, head: Sequence) -> rusqlite::Result<()> {
+        advance_noted(&self.connection, head)
     }
 
     /// Sets the sync level of the following commits.
@@ -197,6 +210,18 @@ impl Store {
         }
         Ok(step)
     }
+}
+
+/// Raises `noted` to `head` in the session records that are more than [`MAX_NOTED_LAG`] behind, but
+/// not in those with refused messages: what they say of these may be older
+/// (`recovery::apply_later_messages`).
+fn advance_noted(connection: &Connection, head: Sequence) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "UPDATE sessions SET noted = ?1 WHERE noted < ?2 AND length(refused) = 0",
+    )?;
+    let least = Sequence(head.0.saturating_sub(MAX_NOTED_LAG));
+    statement.execute([sequence_to_sql(head), sequence_to_sql(least)])?;
+    Ok(())
 }
 
 /// Writes one change to the database. Drops a last reference whose session has no record. Adds the

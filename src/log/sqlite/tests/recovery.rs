@@ -230,3 +230,71 @@ fn last_reference_survives_retention_and_a_kill() {
     let (_log, restored) = SqliteLog::open(StoreSettings { directory: copy, ..settings }).unwrap();
     assert_eq!(restored.sessions[0].last_reference, Reference(5));
 }
+
+/// Returns drafts of a session for the lobby, as proposals.
+fn drafts(session: u64, references: std::ops::RangeInclusive<u64>) -> Vec<Proposal> {
+    references.map(|it| draft(session, it)).collect()
+}
+
+/// Returns the stored sequences up to which the session records are right, by session.
+fn noted(directory: &Path) -> Vec<u64> {
+    let connection = database::open_to_read(&directory.join("chat.db"), None).unwrap();
+    let mut sessions = rows::read_sessions(&connection).unwrap();
+    sessions.sort_by_key(|(record, _)| record.session);
+    sessions.into_iter().map(|(_, noted)| noted.0).collect()
+}
+
+/// The record of a silent session does not make each start read all later messages. One with refused
+/// messages does, for it may have to be corrected.
+#[test]
+fn start_reads_no_messages_for_the_sake_of_silent_sessions() {
+    let parent = tempfile::tempdir().unwrap();
+    let directory = parent.path().join("log");
+    let settings = StoreSettings { directory: directory.clone(), ..Default::default() };
+    let (mut log, _) = SqliteLog::open(settings.clone()).unwrap();
+    let now = Now { moment: Moment::START, time: Timestamp(1) };
+    let refused = vec![Reference(7)];
+    let second = SessionRecord { session: SessionId(2), refused, ..record() };
+    log.propose(now, vec![Proposal::PersistSession(record())]);
+    log.propose(now, vec![Proposal::PersistSession(second.clone())]);
+    let count = store::MAX_NOTED_LAG + 1;
+    log.propose(now, drafts(3, 1..=count));
+    drop(log);
+    assert_eq!(noted(&directory), [count, 0]);
+    let (mut log, restored) = SqliteLog::open(settings.clone()).unwrap();
+    assert_eq!(restored.sessions, [record(), second.clone()]);
+    // The refused message is sent again after all.
+    log.propose(now, drafts(2, 7..=7));
+    drop(log);
+    let (_log, restored) = SqliteLog::open(settings).unwrap();
+    let corrected = SessionRecord { refused: vec![], last_reference: Reference(7), ..second };
+    assert_eq!(restored.sessions, [record(), corrected]);
+}
+
+/// What a start has found out about a session after a kill is stored before the start after that
+/// need not look for it any more.
+#[test]
+fn last_reference_survives_a_kill_and_many_later_messages() {
+    let parent = tempfile::tempdir().unwrap();
+    let (directory, copy) = (parent.path().join("log"), parent.path().join("copy"));
+    let settings = StoreSettings { directory: directory.clone(), ..Default::default() };
+    let (mut log, _) = SqliteLog::open(settings.clone()).unwrap();
+    let now = Now { moment: Moment::START, time: Timestamp(1) };
+    log.propose(now, vec![Proposal::PersistSession(record())]);
+    log.propose(now, drafts(1, 1..=5));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(poll_fn(|context| log.poll_event(context))).unwrap();
+    // These are the files as a killed process leaves them.
+    fs::create_dir(&copy).unwrap();
+    for name in ["chat.db", "chat.db-wal"] {
+        fs::copy(directory.join(name), copy.join(name)).unwrap();
+    }
+    let settings = StoreSettings { directory: copy.clone(), ..settings };
+    let (mut log, restored) = SqliteLog::open(settings.clone()).unwrap();
+    assert_eq!(restored.sessions[0].last_reference, Reference(5));
+    log.propose(now, drafts(2, 1..=store::MAX_NOTED_LAG + 1));
+    drop(log);
+    assert_eq!(noted(&copy), [store::MAX_NOTED_LAG + 6]);
+    let (_log, restored) = SqliteLog::open(settings).unwrap();
+    assert_eq!(restored.sessions[0].last_reference, Reference(5));
+}

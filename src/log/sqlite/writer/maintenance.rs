@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::store::MAX_NOTED_LAG;
 use super::super::{recovery, search};
 use super::failure::is_disk_error;
 use super::{SYNC_INTERVAL, Writer};
@@ -102,11 +103,11 @@ impl Writer {
     }
 
     /// Runs one step of maintenance: adds messages to the search index, stores last references,
-    /// deletes some messages beyond the retention limits, and purges the search index of removed
+    /// notes up to where session records are right, deletes some messages beyond the retention limits, and purges the search index of removed
     /// texts. Returns true if more is left to do.
     ///
     /// # Errors
-    /// Each of the four tasks is committed separately. Tasks before the failed one are kept.
+    /// Each of the five tasks is committed separately. Tasks before the failed one are kept.
     pub(super) fn run_maintenance(&mut self) -> rusqlite::Result<bool> {
         let mut more = self.index_messages()?;
         // Until they are stored, last references are recovered from messages. Retention may delete
@@ -115,6 +116,11 @@ impl Writer {
         if !references.is_empty() {
             self.write(&references)?;
             self.sequencer.mark_references_persisted();
+        }
+        let head = self.sequencer.head;
+        if head.0.saturating_sub(self.state.noted_up_to.0) > MAX_NOTED_LAG {
+            self.store.advance_noted(head)?;
+            self.state.noted_up_to = head;
         }
         let now = Now { moment: self.clock.now(), time: self.clock.time_of_day() };
         let retention = self.settings.retention;

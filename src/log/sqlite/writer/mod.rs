@@ -29,7 +29,7 @@ use super::sequencer::{Change, Plan, Sequencer, WriteRequest};
 use super::settings::{Durability, StoreSettings};
 use super::store::{Store, SyncLevel};
 use crate::hub::{ReadFailed, ReadRequest, ReadTag, StorageHealth};
-use crate::model::{Moment, NameKey, Retention, Target};
+use crate::model::{Moment, NameKey, Retention, Sequence, Target};
 use crate::os::Clock;
 
 /// Job for the writer thread.
@@ -113,6 +113,9 @@ pub(super) struct WriterState {
     index_purge: Option<IndexPurge>,
     /// Time from which on the next purge of the search index may begin.
     index_purge_at: Moment,
+    /// Head when it was last noted in session records up to where they are right; zero if this was
+    /// not done since the log was opened.
+    noted_up_to: Sequence,
     /// Rooms whose number of messages retention must check. At the start and after a change of the
     /// limits, all rooms are added. Later, each room that gets a message is added. Retention
     /// removes the rooms that are within the limit.
@@ -138,6 +141,7 @@ impl WriterState {
             failed_wal_truncations: 0,
             index_purge: None,
             index_purge_at: now,
+            noted_up_to: Sequence::ZERO,
             rooms_to_trim,
         }
     }
