@@ -26,9 +26,6 @@ const LOCALES: &str = "src/l10n/locales";
 /// The code that has no text: a server's own sentence always says why.
 const CODE_WITHOUT_TEXT: ErrorCode = ErrorCode::CannotClaim;
 
-/// Name that the page gives, as that of an error, to what could not be sent.
-const UNSENT: &str = "unsent";
-
 /// Forms that Fluent chooses by a number. A language has those that its grammar needs.
 const PLURAL_FORMS: &[&str] = &["zero", "one", "two", "few", "many", "other"];
 
@@ -179,16 +176,10 @@ fn code() -> Vec<String> {
         .collect()
 }
 
-/// Returns the ids that the programs and the page put together.
+/// Returns the ids that the programs put together.
 fn built_ids() -> BTreeSet<String> {
     let codes = ErrorCode::ALL.iter().filter(|it| **it != CODE_WITHOUT_TEXT).map(|it| it.name());
-    let errors = codes.chain([UNSENT]).map(|it| format!("error-{it}"));
-    // What moderators do to a user, as the page knows it: `action: "kick" | "ban" …`.
-    let events = fs::read_to_string("web/src/engine/events.ts").unwrap();
-    let (_, sanctioned) = events.split_once("type: \"sanctioned\";").unwrap();
-    let (actions, _) = sanctioned.split_once(';').unwrap();
-    let actions = actions.split('"').skip(1).step_by(2).map(|it| format!("sanctioned-{it}"));
-    errors.chain(actions).collect()
+    codes.map(|it| format!("error-{it}")).collect()
 }
 
 /// Returns what stands between a call's parentheses, the first of which is behind `call`, split at
@@ -214,6 +205,11 @@ fn call_arguments(call: &str) -> Vec<String> {
         arguments.last_mut().unwrap().push(character);
     }
     arguments.iter().map(|it| it.trim().to_owned()).filter(|it| !it.is_empty()).collect()
+}
+
+/// Returns true if this can be the beginning of an id.
+fn is_id(begin: &str) -> bool {
+    begin.ends_with('-') && begin.chars().all(|it| it.is_ascii_lowercase() || it == '-')
 }
 
 /// There is a folder of texts for each language, and for nothing else.
@@ -254,7 +250,7 @@ fn catalogues_are_complete() {
 }
 
 /// Every text that the programs ask for is there, with exactly the arguments that it uses, and the
-/// programs ask for every text, apart from those that only the page needs.
+/// programs ask for every text.
 #[test]
 fn code_and_catalogues_agree() {
     let (english, code) = (english(), code());
@@ -283,19 +279,28 @@ fn code_and_catalogues_agree() {
     // A file that asks for texts by ids from its tables.
     let has_tables = |it: &&String| it.contains("l10n::find(") || it.contains("l10n::format(");
     let tables: String = code.iter().filter(has_tables).map(String::as_str).collect();
-    let page: String =
-        files(Path::new("web/src")).into_iter().map(|it| fs::read_to_string(it).unwrap()).collect();
-    let shared = &catalogue(Language::English)["shared.ftl"];
     let terms: BTreeSet<_> = english.values().flat_map(|it| &it.terms).collect();
     for id in english.keys() {
         let quoted = format!("\"{id}\"");
-        let is_asked = asked.contains(id)
-            || terms.contains(id)
-            || tables.contains(&quoted)
-            || (shared.contains_key(id) && page.contains(&format!("text({quoted}")));
-        if !is_asked {
+        if !asked.contains(id) && !terms.contains(id) && !tables.contains(&quoted) {
             faults.push(format!("nobody asks for {id}"));
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// The page asks for every text that it shares with the programs: by its id, or by one that it puts
+/// together, as `error-${name}`.
+#[test]
+fn page_needs_the_shared_texts() {
+    let page: String =
+        files(Path::new("web/src")).into_iter().map(|it| fs::read_to_string(it).unwrap()).collect();
+    let built = page.split("(`").skip(1).filter_map(|it| it.split_once("${"));
+    let beginnings: BTreeSet<_> = built.map(|(begin, _)| begin).filter(|it| is_id(it)).collect();
+    let is_asked = |id: &str| {
+        page.contains(&format!("\"{id}\"")) || beginnings.iter().any(|it| id.starts_with(it))
+    };
+    let shared = &catalogue(Language::English)["shared.ftl"];
+    let unused: Vec<_> = shared.keys().filter(|it| !is_asked(it)).collect();
+    assert!(unused.is_empty(), "the page does not ask for {unused:?}");
 }

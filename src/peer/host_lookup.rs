@@ -46,7 +46,7 @@ pub(super) async fn resolve_repeatedly(
             match timeout(LOOKUP_TIMEOUT, lookup_host((host.host.as_str(), host.port))).await {
                 Ok(Ok(addresses)) => *known = addresses.collect(),
                 Ok(Err(error)) => errors.push(lookup_error_text(&host.host, &error)),
-                Err(_) => errors.push(text!("peer-lookup-too-long", host = safe_line(&host.host))),
+                Err(_) => errors.push(text!("lookup-too-long", host = safe_line(&host.host))),
             }
         }
         let addresses: Vec<_> = known.iter().flatten().copied().collect();

@@ -67,7 +67,7 @@ fn list_text(list: &SharedIgnoreList) -> String {
     let persons = list.persons();
     let is_person = |name: &str| persons.iter().any(|(it, _)| it == name);
     let names = names.into_iter().map(|name| match is_person(&name) {
-        true => text!("ignore-person", name = name),
+        true => text!("ignored-person", name = name),
         false => name,
     });
     let names = names.collect::<Vec<_>>().join(", ");

@@ -34,7 +34,7 @@ pub(super) enum IgnoreError {
         name: String,
     },
     /// The name is the user's own.
-    #[error("{}", text!("ignore-self"))]
+    #[error("{}", text!("that-is-you"))]
     OwnName,
     /// The list is full.
     #[error("{}", text!("ignore-full", count = MAX_IGNORED_NAMES))]

@@ -49,7 +49,7 @@ fn link_text(sentence: &LinkSentence) -> String {
         LinkSentence::NoModeration => text!("client-no-moderation"),
         LinkSentence::NoClaims => text!("client-no-claims"),
         LinkSentence::FormerLog => text!("client-former-log"),
-        LinkSentence::PeersOnly => text!("client-peers-only"),
+        LinkSentence::PeersOnly => text!("absent-peers"),
         LinkSentence::MessageTooLong { bytes, limit } => {
             text!("client-message-too-long", bytes = number(*bytes), limit = *limit)
         }
@@ -63,7 +63,7 @@ fn link_text(sentence: &LinkSentence) -> String {
             text!("client-queue-full", count = number(*waiting))
         }
         LinkSentence::SeveralRooms => text!("client-several-rooms"),
-        LinkSentence::NoRoom => text!("client-no-room"),
+        LinkSentence::NoRoom => text!("here-nowhere"),
         LinkSentence::SearchTooLong { bytes } => {
             text!("client-search-too-long", bytes = number(*bytes), limit = number(MAX_SEARCH_TEXT))
         }
@@ -109,7 +109,7 @@ fn mesh_text(sentence: &MeshSentence) -> String {
         MeshSentence::NotWaiting { name } => text!("peer-not-waiting", name = safe_name(name)),
         MeshSentence::OneRoom => text!("peer-one-room"),
         MeshSentence::StaysInRoom => text!("peer-stays-in-room"),
-        MeshSentence::NoDirect => text!("peer-no-direct"),
+        MeshSentence::NoDirect => text!("absent-direct"),
         MeshSentence::NoHistory => text!("peer-no-history"),
         MeshSentence::NoSearch => text!("peer-no-search"),
         MeshSentence::NoModerators => text!("peer-no-moderators"),
@@ -129,7 +129,7 @@ fn mesh_text(sentence: &MeshSentence) -> String {
         }
         MeshSentence::NameShared { name } => text!("peer-name-shared", name = safe_name(name)),
         MeshSentence::NameInvalid => text!("peer-name-invalid"),
-        MeshSentence::Oneself => text!("peer-oneself"),
+        MeshSentence::Oneself => text!("that-is-you"),
         MeshSentence::Blocked { name, keys } => {
             text!("peer-blocked", name = safe_name(name), keys = number(*keys))
         }

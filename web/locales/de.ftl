@@ -114,7 +114,6 @@ room-here = Du bist in #{ $room }.
 topic = Thema: { $topic }
 topic-none = Dieser Raum hat kein Thema.
 remove-none = Eine solche Nachricht ist hier nicht.
-ignored-person = { $name } (die Person)
 ignored-list = { $count ->
     [0] Du siehst, was alle schreiben.
    *[other] Ausgeblendet: { $names }
@@ -200,6 +199,7 @@ moderation-title = Moderation von #{ $room }
 moderation-topic = Thema
 moderation-set = Setzen
 moderation-slow = Langsam-Modus
+slow-mode = Langsam: eine Nachricht alle { $seconds } Sekunden
 slow-off = Kein Langsam-Modus
 sanctions-title = Ausgesperrt oder stumm
 sanctions-none = Niemand.
@@ -224,5 +224,10 @@ ban-counted = { $affected ->
 
 done = Erledigt.
 left-forced = Du wurdest aus #{ $room } gewiesen.
+sanctioned-unban = Du bist nicht mehr ausgesperrt
+sanctioned-mute = Du wurdest stumm geschaltet
+sanctioned-unmute = Du darfst wieder reden
+whole-server = ganzer Server
+error-unsent = Es wurde nicht gesendet.
 error-name_claimed = Dieser Name gehört jemandem. Wenn du unter ihm eingeladen bist, gib den Code ein.
 error-proof_invalid = Der Server nimmt den Schlüssel dieses Browsers nicht an. Du kannst ohne ihn hereinkommen.

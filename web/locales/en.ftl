@@ -114,7 +114,6 @@ room-here = You are in #{ $room }.
 topic = Topic: { $topic }
 topic-none = This room has no topic.
 remove-none = There is no such message here.
-ignored-person = { $name } (the person)
 ignored-list = { $count ->
     [0] You see what everybody writes.
    *[other] Hidden: { $names }
@@ -200,6 +199,7 @@ moderation-title = Moderation of #{ $room }
 moderation-topic = Topic
 moderation-set = Set
 moderation-slow = Slow mode
+slow-mode = Slow mode: a message every { $seconds } seconds
 slow-off = No slow mode
 sanctions-title = Banned or silenced
 sanctions-none = Nobody.
@@ -224,5 +224,10 @@ ban-counted = { $affected ->
 
 done = Done.
 left-forced = You were sent out of #{ $room }.
+sanctioned-unban = You may come again
+sanctioned-mute = You are silenced
+sanctioned-unmute = You may talk again
+whole-server = the whole server
+error-unsent = It was not sent.
 error-name_claimed = This name belongs to somebody. If you are invited by it, enter the code.
 error-proof_invalid = The server does not accept the key of this browser. You may come in without it.

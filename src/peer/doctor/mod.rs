@@ -170,7 +170,7 @@ async fn observe(
     let checks = start_address_checks(&seen.hosts);
     let pings = ping_devices(&scanned.selected);
     let random =
-        |_: getrandom::Error| Failure::new(text!("doctor-no-random"), text!("doctor-do-no-random"));
+        |_: getrandom::Error| Failure::new(text!("no-random-source"), text!("doctor-do-no-random"));
     let Scan { selected, others, local_addresses, .. } = &scanned;
     let probe = Probe::new(room, selected, others, local_addresses, seen);
     let mut probe = probe.map_err(random)?;

@@ -152,10 +152,10 @@ fn presence_text(presence: &PresenceLine) -> String {
     let PresenceLine { joined, left, passed } = presence;
     let mut told = Vec::new();
     if !joined.is_empty() {
-        told.push(text!("row-joined", names = list_names(joined), count = joined.len()));
+        told.push(text!("room-joined", names = list_names(joined), count = joined.len()));
     }
     if !left.is_empty() {
-        told.push(text!("row-left", names = list_names(left), count = left.len()));
+        told.push(text!("room-gone", names = list_names(left), count = left.len()));
     }
     if !passed.is_empty() {
         told.push(text!("row-passed", names = list_names(passed), count = passed.len()));

@@ -17,12 +17,13 @@ pub(in crate::ui) enum TimeUnit {
 
 /// Returns a length of time in words, as “5 minutes”.
 pub(in crate::ui) fn time_text(count: u64, unit: TimeUnit) -> String {
-    match unit {
-        TimeUnit::Seconds => text!("time-seconds", count = count),
-        TimeUnit::Minutes => text!("time-minutes", count = count),
-        TimeUnit::Hours => text!("time-hours", count = count),
-        TimeUnit::Days => text!("time-days", count = count),
-    }
+    let unit = match unit {
+        TimeUnit::Seconds => "seconds",
+        TimeUnit::Minutes => "minutes",
+        TimeUnit::Hours => "hours",
+        TimeUnit::Days => "days",
+    };
+    text!("duration", count = count, unit = unit)
 }
 
 /// Returns a number of seconds in words, in the greatest unit that divides it: “10 minutes”.

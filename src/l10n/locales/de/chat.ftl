@@ -8,21 +8,23 @@ size-bytes = { $count ->
     [one] { $count } Byte
    *[other] { $count } Bytes
 }
-time-seconds = { $count ->
-    [one] { $count } Sekunde
-   *[other] { $count } Sekunden
-}
-time-minutes = { $count ->
-    [one] { $count } Minute
-   *[other] { $count } Minuten
-}
-time-hours = { $count ->
-    [one] { $count } Stunde
-   *[other] { $count } Stunden
-}
-time-days = { $count ->
-    [one] { $count } Tag
-   *[other] { $count } Tage
+duration = { $unit ->
+    [seconds] { $count ->
+        [one] { $count } Sekunde
+       *[other] { $count } Sekunden
+    }
+    [minutes] { $count ->
+        [one] { $count } Minute
+       *[other] { $count } Minuten
+    }
+    [hours] { $count ->
+        [one] { $count } Stunde
+       *[other] { $count } Stunden
+    }
+   *[days] { $count ->
+        [one] { $count } Tag
+       *[other] { $count } Tage
+    }
 }
 
 ## Dates

@@ -165,7 +165,6 @@ query-no-older = Es gibt keine älteren Treffer. Um zu suchen, tippe /search WÖ
 ignore-none = Du blendest niemanden aus. /ignore NAME blendet aus, was von einem Namen kommt.
 ignore-list = Ausgeblendet: { $names }. /unignore NAME beendet das.
 ignore-list-unsaved = Ausgeblendet, bis du gehst: { $names }. /unignore NAME beendet das.
-ignore-person = { $name } (die Person)
 ignore-already = { $name } ist schon ausgeblendet.
 ignore-no-answer = du hast { $name } ausgeblendet, eine Antwort siehst du also nicht
 # What /ignore NAME says consists of several of the following sentences.
@@ -179,7 +178,7 @@ ignore-until-quit = Das gilt, bis du /unignore { $name } tippst oder gehst, denn
 ignore-removed = { $name } ist nicht mehr ausgeblendet. /search von:{ $name } zeigt, was verborgen war.
 ignore-removed-peer = { $name } ist nicht mehr ausgeblendet. Was verborgen war, bleibt verborgen.
 ignore-wrong-name = „{ $name }“ kann kein Name sein.
-ignore-self = Das bist du.
+that-is-you = Das bist du.
 ignore-full = Du hast schon { $count } Namen ausgeblendet, mehr geht nicht. /unignore NAME macht Platz.
 ignore-unknown = { $name } ist nicht ausgeblendet. /ignore zeigt, wen du ausblendest.
 

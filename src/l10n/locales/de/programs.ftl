@@ -7,7 +7,6 @@ client-no-directory = Dieser Server sagt nicht, welche Räume es gibt.
 client-no-moderation = Auf diesem Server gibt es keine Moderation.
 client-no-claims = Hier kann niemand einen Namen behalten: Der Server ist zu alt, speichert nichts oder hat keinen Schlüssel gesehen.
 client-former-log = Der Server hat von vorn angefangen, also kann jetzt jemand anderes diesen Namen haben. Vielleicht ist die Nachricht vorher angekommen. Schick sie noch einmal, wenn du willst.
-client-peers-only = Das kann nur chat-peer.
 client-message-too-long = Die Nachricht ist zu lang: Sie hat { $bytes } Bytes, und dieser Server nimmt höchstens { $limit }.
 client-text-invalid = { $error ->
     [empty] Nicht gesendet: Die Nachricht ist leer ({ $bytes } Bytes).
@@ -16,7 +15,6 @@ client-text-invalid = { $error ->
 }
 client-queue-full = Nicht gesendet: Es warten schon { $count } Nachrichten auf den Server.
 client-several-rooms = Du bist in mehreren Räumen. Sag, welchen du meinst.
-client-no-room = Du bist in keinem Raum. Tippe /join RAUM.
 client-search-too-long = Das ist zu lang zum Suchen: Es hat { $bytes } Bytes, und mehr als { $limit } gehen nicht.
 client-name-too-long = Dieser Name ist zu lang.
 client-perhaps-done = Die Verbindung brach vor der Antwort ab. Vielleicht ist es geschehen, vielleicht nicht.
@@ -47,7 +45,6 @@ peer-not-admitted = { $name } darf nicht herein.
 peer-not-waiting = { $name } wartet nicht darauf, hereinzukommen.
 peer-one-room = Ohne Server gibt es nur einen Raum.
 peer-stays-in-room = chat-peer bleibt in einem Raum. Um auch in einem anderen zu sein, starte chat-peer noch einmal.
-peer-no-direct = Ohne Server gibt es keine Direktnachrichten.
 peer-no-history = Es gibt nichts Älteres als das, was schon da steht.
 peer-no-search = Ohne Server gibt es nichts zu durchsuchen.
 peer-no-moderators = Ohne Server gibt es keine Moderatoren.
@@ -61,7 +58,6 @@ peer-text-invalid = { $error ->
 peer-sequences-used-up = Dieses Programm hat so viele Nachrichten gesendet, wie es nummerieren kann. Starte es neu.
 peer-counter-at-end = Der Zähler des Raums ist am Ende.
 peer-name-invalid = Das kann kein Name sein.
-peer-oneself = Das bist du.
 peer-blocked = { $keys ->
     [0] Der Name { $name } ist blockiert. Hier ist niemand namens { $name }, dessen Schlüssel bekannt ist, also wird nichts ausgeblendet: Blockiere noch einmal, um auszublenden, was jemand schreibt, der hier so heißt. Dein Programm lehnt alle ab, die als { $name } hereinwollen. Das endet mit /unblock { $name } oder wenn du gehst.
     [1] Du blockierst jetzt { $name }. Was { $name } schreibt, siehst du nicht mehr, auch nicht unter anderem Namen, denn es geht nach dem Schlüssel; die anderen können es weiter lesen, und { $name } kann weiter lesen, was du schreibst. Dein Programm lehnt alle ab, die mit diesem Schlüssel oder als { $name } hereinwollen. Mit neuem Schlüssel und anderem Namen ist { $name } aber nicht zu erkennen. Das endet mit /unblock { $name } oder wenn du gehst.
@@ -86,24 +82,6 @@ peer-not-heard = Niemand scheint dich zu hören, obwohl du { $names } hörst. Hi
 peer-not-heard-more = Niemand scheint dich zu hören, obwohl du { $names } und andere hörst. Hier oder dort ist eine Richtung blockiert: Starte „chat-peer doctor“ auf beiden Rechnern.
 peer-clock-ahead = Die Uhr von { $name } geht gegenüber deiner um { $time } vor: Um so viel weichen die Zeiten dieser Nachrichten ab.
 peer-clock-behind = Die Uhr von { $name } geht gegenüber deiner um { $time } nach: Um so viel weichen die Zeiten dieser Nachrichten ab.
-duration = { $unit ->
-    [seconds] { $count ->
-        [one] { $count } Sekunde
-       *[other] { $count } Sekunden
-    }
-    [minutes] { $count ->
-        [one] { $count } Minute
-       *[other] { $count } Minuten
-    }
-    [hours] { $count ->
-        [one] { $count } Stunde
-       *[other] { $count } Stunden
-    }
-   *[days] { $count ->
-        [one] { $count } Tag
-       *[other] { $count } Tage
-    }
-}
 
 ## Errors of the operating system, within a sentence
 
@@ -247,7 +225,6 @@ peer-not-joined = { $count ->
 peer-port-taken = Ein anderes Programm hat Port { $port } ({ $reason }). Über { $family } sind nur die zu hören, mit denen chat-peer selbst spricht. Nehmt alle einen anderen --port.
 peer-port-unusable = Port { $port } lässt sich nicht benutzen ({ $reason }). Über { $family } sind nur die zu hören, mit denen chat-peer selbst spricht.
 peer-socket-unusable = { $family } lässt sich nicht benutzen ({ $reason }). Es geht ohne weiter.
-peer-lookup-too-long = Die Adresse von { $host } zu finden dauerte zu lange.
 peer-unsent = { $count ->
     [one] { $count } Nachricht wurde nicht gesendet.
    *[other] { $count } Nachrichten wurden nicht gesendet.
@@ -283,7 +260,6 @@ doctor-no-sockets = dieser Rechner kann weder IPv4 noch IPv6 benutzen: { $reason
 doctor-do-no-sockets = schalte auf diesem Rechner IPv4 oder IPv6 ein
 doctor-no-list = die Netze lassen sich nicht auflisten: { $reason }
 doctor-do-no-list = sorge dafür, dass Benutzer und Sandbox die Netzschnittstellen auflisten dürfen
-doctor-no-random = der Zufallsgenerator des Systems geht nicht
 doctor-do-no-random = starte diesen Rechner neu
 doctor-interface-missing = Schnittstelle { $interface }: nicht da oder aus; chat-peer wartet darauf
 doctor-not-joined = Schnittstelle { $interface }: { $path } lässt sich nicht empfangen: { $reason }

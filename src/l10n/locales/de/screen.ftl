@@ -77,14 +77,6 @@ row-new = neu
 row-late = verspätet
 row-removed = entfernt
 row-refused = nicht gesendet: { $reason } (Pfeil auf holt es zurück)
-row-joined = { $count ->
-    [one] { $names } ist gekommen
-   *[other] { $names } sind gekommen
-}
-row-left = { $count ->
-    [one] { $names } ist gegangen
-   *[other] { $names } sind gegangen
-}
 row-passed = { $count ->
     [one] { $names } kam und ging
    *[other] { $names } kamen und gingen
@@ -103,7 +95,6 @@ note-message-gone = Diese Nachricht ist nicht mehr da.
 note-search-what = Tippe /search WÖRTER, um Nachrichten zu finden.
 note-not-in-chat = Du bist noch nicht im Chat, darum wurde das nicht gesendet.
 note-not-connected = Du bist noch nicht verbunden. Versuch es danach noch einmal.
-note-no-direct = Ohne Server gibt es keine Direktnachrichten.
 note-no-name = { $name } kann kein Name sein. In einen Raum kommst du mit /join RAUM.
 note-nothing-to-close = Hier gibt es nichts zu schließen.
 notify-all = Hier ruft dich jetzt jede Nachricht.

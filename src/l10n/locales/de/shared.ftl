@@ -3,17 +3,12 @@
 ## What moderators do
 
 invite-for-name = Diese Einladung ist für den Namen { $name }.
-slow-mode = Langsam: eine Nachricht alle { $seconds } Sekunden
 moderated-mode = Hier dürfen nur Moderatoren reden
 sanction-until = bis { $time }
 sanction-left = noch { $time }
 sanction-by = von { $by }
 sanctioned-kick = Du wurdest hinausgewiesen
 sanctioned-ban = Du wurdest ausgesperrt
-sanctioned-unban = Du bist nicht mehr ausgesperrt
-sanctioned-mute = Du wurdest stumm geschaltet
-sanctioned-unmute = Du darfst wieder reden
-whole-server = ganzer Server
 
 ## What commands do. Each text stands beside the command.
 
@@ -23,9 +18,12 @@ help-mute = lässt jemanden lesen, aber nicht reden
 help-quit = verlässt den Chat
 help-moderators = Für Moderatoren
 
+## Whom the user ignores
+
+ignored-person = { $name } (die Person)
+
 ## Why something was refused
 
-error-unsent = Es wurde nicht gesendet.
 error-server_full = Der Server hat so viele Gäste, wie er fassen kann.
 error-too_many_from_address = Von deiner Adresse kommt zu viel. Warte ein wenig.
 error-name_invalid = Ein Name hat Buchstaben und Ziffern, auch - _ und ., und beginnt mit einem Buchstaben oder einer Ziffer.

@@ -8,21 +8,23 @@ size-bytes = { $count ->
     [one] { $count } byte
    *[other] { $count } bytes
 }
-time-seconds = { $count ->
-    [one] { $count } second
-   *[other] { $count } seconds
-}
-time-minutes = { $count ->
-    [one] { $count } minute
-   *[other] { $count } minutes
-}
-time-hours = { $count ->
-    [one] { $count } hour
-   *[other] { $count } hours
-}
-time-days = { $count ->
-    [one] { $count } day
-   *[other] { $count } days
+duration = { $unit ->
+    [seconds] { $count ->
+        [one] { $count } second
+       *[other] { $count } seconds
+    }
+    [minutes] { $count ->
+        [one] { $count } minute
+       *[other] { $count } minutes
+    }
+    [hours] { $count ->
+        [one] { $count } hour
+       *[other] { $count } hours
+    }
+   *[days] { $count ->
+        [one] { $count } day
+       *[other] { $count } days
+    }
 }
 
 ## Dates

@@ -165,7 +165,6 @@ query-no-older = There are no older results. To search, type /search WORDS.
 ignore-none = You ignore nobody. Type /ignore NAME to hide what comes from a name.
 ignore-list = You ignore { $names }. Type /unignore NAME to stop.
 ignore-list-unsaved = You ignore { $names } (until you quit). Type /unignore NAME to stop.
-ignore-person = { $name } (the person)
 ignore-already = You already ignore { $name }.
 ignore-no-answer = you ignore { $name }, so you will not see an answer
 # What /ignore NAME says consists of several of the following sentences.
@@ -179,7 +178,7 @@ ignore-until-quit = /unignore { $name } ends it, and so does quitting, because t
 ignore-removed = You no longer ignore { $name }. To see what was hidden, type /search from:{ $name }.
 ignore-removed-peer = You no longer ignore { $name }. What was hidden stays hidden.
 ignore-wrong-name = “{ $name }” cannot be a name.
-ignore-self = That is you.
+that-is-you = That is you.
 ignore-full = You already ignore { $count } names, which is the most. Type /unignore NAME to make room.
 ignore-unknown = You do not ignore { $name }. Type /ignore to see whom you ignore.
 

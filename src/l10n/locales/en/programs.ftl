@@ -7,7 +7,6 @@ client-no-directory = This server does not list its rooms.
 client-no-moderation = This server has no moderation.
 client-no-claims = Names cannot be claimed here: the server is too old, keeps nothing on disk, or was shown no key.
 client-former-log = The server has a new log, so somebody else may have this name now. The message may have arrived before. Send it again if you like.
-client-peers-only = Only chat-peer can do that.
 client-message-too-long = The message is too long: it has { $bytes } bytes, and this server takes { $limit }.
 client-text-invalid = { $error ->
     [empty] Not sent: the message is empty (it has { $bytes } bytes).
@@ -16,7 +15,6 @@ client-text-invalid = { $error ->
 }
 client-queue-full = Not sent: { $count } messages are already waiting for the server.
 client-several-rooms = You are in several rooms. Say which one you mean.
-client-no-room = You are not in a room. Type /join ROOM.
 client-search-too-long = This is too long to search for: it has { $bytes } bytes, and { $limit } is the most.
 client-name-too-long = That name is too long.
 client-perhaps-done = The connection was lost before the answer. This may have been done or not.
@@ -47,7 +45,6 @@ peer-not-admitted = { $name } may not come in.
 peer-not-waiting = { $name } is not waiting to come in.
 peer-one-room = Without a server there is one room only.
 peer-stays-in-room = chat-peer stays in one room. To be in another one too, start chat-peer again.
-peer-no-direct = There are no direct messages without a server.
 peer-no-history = There is nothing older than what was shown.
 peer-no-search = There is nothing to search without a server.
 peer-no-moderators = There are no moderators without a server.
@@ -61,7 +58,6 @@ peer-text-invalid = { $error ->
 peer-sequences-used-up = This program has sent as many messages as it can number. Start it again.
 peer-counter-at-end = The room's counter is at its end.
 peer-name-invalid = That cannot be a name.
-peer-oneself = That is you.
 peer-blocked = { $keys ->
     [0] The name { $name } is blocked. No { $name } is here whose key is known, so nothing is hidden: block again to hide what a { $name } who is here writes. Your peer objects to anybody who joins as { $name }. To end it: /unblock { $name }, or quit.
     [1] You block { $name } now. What { $name } writes is hidden from you, also under another name, because it goes by the key; the others can still read it, and { $name } can still read what you write. Your peer objects to anybody who joins with this key or as { $name }. But { $name } is not recognised with a new key and another name. To end it, type /unblock { $name }, or quit.
@@ -86,24 +82,6 @@ peer-not-heard = Nobody seems to hear you, though you hear { $names }. Something
 peer-not-heard-more = Nobody seems to hear you, though you hear { $names } and others. Something blocks one direction, here or there: run "chat-peer doctor" on both machines.
 peer-clock-ahead = The clock of { $name } is { $time } ahead of yours: the times of those messages differ by that.
 peer-clock-behind = The clock of { $name } is { $time } behind yours: the times of those messages differ by that.
-duration = { $unit ->
-    [seconds] { $count ->
-        [one] { $count } second
-       *[other] { $count } seconds
-    }
-    [minutes] { $count ->
-        [one] { $count } minute
-       *[other] { $count } minutes
-    }
-    [hours] { $count ->
-        [one] { $count } hour
-       *[other] { $count } hours
-    }
-   *[days] { $count ->
-        [one] { $count } day
-       *[other] { $count } days
-    }
-}
 
 ## Errors of the operating system, within a sentence
 
@@ -247,7 +225,6 @@ peer-not-joined = { $count ->
 peer-port-taken = Another program uses port { $port } ({ $reason }). Over { $family }, this peer hears only those that it talks to. Use another --port for everybody.
 peer-port-unusable = Port { $port } cannot be used ({ $reason }). Over { $family }, this peer hears only those that it talks to.
 peer-socket-unusable = { $family } cannot be used ({ $reason }). This peer goes on without it.
-peer-lookup-too-long = Looking up { $host } took too long.
 peer-unsent = { $count ->
     [one] { $count } message was not sent.
    *[other] { $count } messages were not sent.
@@ -283,7 +260,6 @@ doctor-no-sockets = this computer can use neither IPv4 nor IPv6: { $reason }
 doctor-do-no-sockets = turn on IPv4 or IPv6 on this computer
 doctor-no-list = the networks cannot be listed: { $reason }
 doctor-do-no-list = make sure that this user and this sandbox may list network interfaces
-doctor-no-random = the system's random source does not work
 doctor-do-no-random = restart this computer
 doctor-interface-missing = interface { $interface }: not there, or down; chat-peer waits for it
 doctor-not-joined = interface { $interface }: { $path } cannot be joined: { $reason }

@@ -80,12 +80,6 @@ row-new = new
 row-late = late
 row-removed = removed
 row-refused = not sent: { $reason } (press Up to edit it again)
-row-joined = { $count ->
-   *[other] { $names } joined
-}
-row-left = { $count ->
-   *[other] { $names } left
-}
 row-passed = { $count ->
    *[other] { $names } came and went
 }
@@ -103,7 +97,6 @@ note-message-gone = That message is no longer there.
 note-search-what = Type /search WORDS to find messages.
 note-not-in-chat = You are not in the chat yet, so this was not sent.
 note-not-connected = You are not connected yet. Try again when you are.
-note-no-direct = There are no direct messages without a server.
 note-no-name = { $name } cannot be a name. For a room, type /join ROOM.
 note-nothing-to-close = There is nothing to close.
 notify-all = Here every message calls you now.

@@ -4,17 +4,12 @@
 ## What moderators do
 
 invite-for-name = This invitation is for the name { $name }.
-slow-mode = Slow mode: a message every { $seconds } seconds
 moderated-mode = Only moderators may talk here
 sanction-until = until { $time }
 sanction-left = for another { $time }
 sanction-by = by { $by }
 sanctioned-kick = You were sent out
 sanctioned-ban = You are kept out
-sanctioned-unban = You may come again
-sanctioned-mute = You are silenced
-sanctioned-unmute = You may talk again
-whole-server = the whole server
 
 ## What commands do. Each text stands beside the command.
 
@@ -24,9 +19,12 @@ help-mute = lets somebody read but not talk
 help-quit = leaves the chat
 help-moderators = For moderators
 
+## Whom the user ignores
+
+ignored-person = { $name } (the person)
+
 ## Why something was refused
 
-error-unsent = It was not sent.
 error-server_full = The server has as many guests as it can take.
 error-too_many_from_address = Too much comes from your address. Wait a little.
 error-name_invalid = A name has letters and digits, also - _ and ., and begins with a letter or a digit.

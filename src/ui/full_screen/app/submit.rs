@@ -187,7 +187,7 @@ impl App {
                 self.conversations.current_mut().clear();
             }
             WindowCommand::Query(_) if self.dialect() == Dialect::Peers => {
-                self.note(&text!("note-no-direct"), true);
+                self.note(&text!("absent-direct"), true);
             }
             WindowCommand::Query(name) if Username::new(&name).is_err() => {
                 self.note(&text!("note-no-name", name = safe_name(&name)), true);
