@@ -211,6 +211,8 @@ impl Writer {
 
     /// Plans requests and commits them: in the database or, while the disk fails, in memory. If
     /// writing fails, enters failure mode.
+    // Not inlined, so that the guard of instruction counts finds it (`benches/instructions/`).
+    #[inline(never)]
     fn write_requests(&mut self, mut requests: Vec<WriteRequest>) {
         if requests.iter().any(WriteRequest::is_draft)
             && std::mem::take(&mut self.state.has_unreported_clock_change)
