@@ -31,9 +31,8 @@ fn case(name: &'static str, times: u64, run: fn()) -> Case {
 }
 
 /// Counts appends of batches of messages to a log on disk: each is a transaction. What the first
-/// one prepares is shared by all. In all there are at most 256 messages: after as many the writer
-/// thread begins to add them to the search index between batches, and how far it gets depends on
-/// the time.
+/// one prepares is shared by all. In all there are at most 256 messages: beyond that the writer
+/// thread does maintenance between batches, and how much of it depends on the time.
 fn append_batches(batches: u64, size: u64) {
     let directory = tempfile::tempdir_in(".").unwrap();
     // Without syncs, for whether one is due depends on the time.
