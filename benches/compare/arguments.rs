@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::rows::{Length, ROWS, Row};
+use crate::rows::{GROWTH, Length, ROWS, Row};
 use crate::servers::{self, Server};
 
 /// What is to be measured, and where the report goes.
@@ -16,6 +16,8 @@ pub(crate) struct Arguments {
     pub(crate) rounds: usize,
     /// Length of each.
     pub(crate) length: Length,
+    /// Number of cores of the server.
+    pub(crate) server_cores: usize,
     /// Directory for the files of the report.
     pub(crate) output: Option<PathBuf>,
 }
@@ -28,6 +30,7 @@ impl Arguments {
     pub(crate) fn read() -> Self {
         let mut rows: Vec<&Row> = ROWS.iter().collect();
         let mut servers = servers::all();
+        let mut server_cores = 1;
         let (mut rounds, mut seconds, mut is_quick, mut output) = (None, None, false, None);
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
@@ -45,6 +48,8 @@ impl Arguments {
                     servers.retain(|server| is_named(&names, server.name()));
                     check(&names, &servers.iter().map(|it| it.name()).collect::<Vec<_>>());
                 }
+                "--growth" => rows = GROWTH.iter().collect(),
+                "--server-cores" => server_cores = value().parse().unwrap(),
                 "--rounds" => rounds = Some(value().parse().unwrap()),
                 "--seconds" => seconds = Some(value().parse().unwrap()),
                 "--output" => output = Some(value().into()),
@@ -57,7 +62,8 @@ impl Arguments {
         let (some_rounds, some_seconds) = if is_quick { (1, 0.2) } else { (3, 3.0) };
         let duration = Duration::from_secs_f64(seconds.unwrap_or(some_seconds));
         let length = Length { duration, is_quick };
-        Self { rows, servers, rounds: rounds.unwrap_or(some_rounds), length, output }
+        let rounds = rounds.unwrap_or(some_rounds);
+        Self { rows, servers, rounds, length, server_cores, output }
     }
 }
 

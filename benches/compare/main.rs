@@ -2,13 +2,14 @@
 //! the same run and in turns, because the speed of a machine varies.
 //!
 //! ```text
-//! cargo bench --bench compare -- [--rows NAME,…] [--servers NAME,…] [--rounds 3] [--seconds 3]
-//!     [--quick] [--output DIRECTORY]
+//! cargo bench --bench compare -- [--growth] [--rows NAME,…] [--servers NAME,…] [--rounds 3]
+//!     [--seconds 3] [--server-cores 1] [--quick] [--output DIRECTORY]
 //! ```
 //!
 //! `scripts/bench` installs the other servers and runs it; `docs/performance.md` says what the rows
-//! mean and how they are measured. A server that is not installed is left out. `--quick` only tries
-//! everything out.
+//! mean and how they are measured. A server that is not installed is left out. `--growth` measures
+//! other rows, which show how the cost grows with people and rooms; give it before `--rows`.
+//! `--quick` only tries everything out.
 
 #![allow(
     clippy::unwrap_used,
@@ -55,7 +56,7 @@ fn main() {
     let arguments = Arguments::read();
     signals::watch();
     rlimit::increase_nofile_limit(u64::MAX).unwrap();
-    let cores = Cores::pick();
+    let cores = Cores::pick(arguments.server_cores);
     let before = conditions::busy_share();
     let mut results = Results {
         columns: arguments.servers.iter().map(|server| column(&**server)).collect(),
@@ -65,8 +66,8 @@ fn main() {
         command: command(),
         conditions: vec![conditions::machine()],
     };
-    if !cores.are_two() {
-        let condition = "Server and generator shared a core: the machine has no second one.";
+    if !cores.are_apart() {
+        let condition = "Server and generator shared a core.";
         results.conditions.push(condition.to_owned());
     }
     if arguments.length.is_quick {
@@ -93,11 +94,12 @@ fn run(arguments: &Arguments, cores: Cores, results: &mut Results) {
                 let measured = measure::measure(row, &**server, arguments.length, cores);
                 let Some(measured) = measured else { continue };
                 eprintln!(
-                    "{}, round {round}, {}: {:?}, {} deliveries",
+                    "{}, round {round}, {}: {:?}, {} deliveries, {:.0} a second",
                     row.name,
                     server.name(),
                     measured.figures,
-                    measured.deliveries
+                    measured.deliveries,
+                    measured.rate
                 );
                 results.add(row, server.name(), measured);
             }

@@ -34,6 +34,8 @@ pub(crate) struct Measurement {
     pub(crate) figures: Vec<(Metric, f64)>,
     /// Number of deliveries.
     pub(crate) deliveries: u64,
+    /// Number of deliveries in a second, where senders write as fast as they can; 0 elsewhere.
+    pub(crate) rate: f64,
     /// Number of deliveries that were lost, repeated or damaged; one that came late counts twice.
     pub(crate) faults: u64,
     /// True if the generator was the bottleneck: it used its core for more than nine tenths of the
@@ -123,7 +125,8 @@ fn run_window_of(
     let mut measured = measurement(generator, program, &before, delivered);
     let generator_time = after.generator.saturating_sub(before.generator);
     measured.is_generator_busy = generator_time.as_secs_f64() > BUSY * wall;
-    let seconds = wall / measured.deliveries as f64;
+    measured.rate = measured.deliveries as f64 / wall;
+    let seconds = measured.rate.recip();
     (measured, seconds)
 }
 

@@ -26,34 +26,34 @@ const OUTPUT: &str = "output";
 /// Cores of server and generator.
 #[derive(Clone, Copy)]
 pub(crate) struct Cores {
-    /// Core of the server.
-    server: usize,
-    /// Core of the generator; the same if there is no other one.
-    generator: usize,
+    /// Cores of the server.
+    server: CpuSet,
+    /// Core of the generator; one of the server's if there is no other one.
+    generator: CpuSet,
 }
 
 impl Cores {
-    /// Picks the first and the last core on which this process may run, and moves to the last.
-    pub(crate) fn pick() -> Self {
+    /// Picks the first so many cores on which this process may run for the server, and the last one
+    /// for the generator; moves to the last.
+    pub(crate) fn pick(server_cores: usize) -> Self {
         let allowed = sched_getaffinity(None).unwrap();
-        let mut cores = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core));
-        let server = cores.next().unwrap();
-        let generator = cores.next_back().unwrap_or(server);
-        run_on(generator);
+        let cores: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core)).collect();
+        let (mut server, mut generator) = (CpuSet::new(), CpuSet::new());
+        cores.iter().take(server_cores).for_each(|core| server.set(*core));
+        generator.set(*cores.last().unwrap());
+        run_on(&generator);
         Self { server, generator }
     }
 
-    /// Returns true if server and generator have a core each.
-    pub(crate) const fn are_two(self) -> bool {
-        self.server != self.generator
+    /// Returns true if the generator has a core that the server has not.
+    pub(crate) fn are_apart(&self) -> bool {
+        (0..CpuSet::MAX_CPU).all(|core| !self.server.is_set(core) || !self.generator.is_set(core))
     }
 }
 
-/// Moves the calling thread, and what it starts from now on, to a core.
-fn run_on(core: usize) {
-    let mut cores = CpuSet::new();
-    cores.set(core);
-    sched_setaffinity(None, &cores).unwrap();
+/// Moves the calling thread, and what it starts from now on, to these cores.
+fn run_on(cores: &CpuSet) {
+    sched_setaffinity(None, cores).unwrap();
 }
 
 /// How a server tells that it listens.
@@ -101,7 +101,7 @@ impl Program {
         let output_path = directory.path().join(OUTPUT);
         let output = File::create(&output_path).unwrap();
         // A child inherits the core of the thread that starts it.
-        run_on(cores.server);
+        run_on(&cores.server);
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL"])
             .arg(program)
@@ -111,7 +111,7 @@ impl Program {
             .stdout(output.try_clone().unwrap())
             .stderr(output)
             .spawn();
-        run_on(cores.generator);
+        run_on(&cores.generator);
         let child = child.expect("setpriv is missing");
         signals::note_started(child.id(), directory.path());
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));

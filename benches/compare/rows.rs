@@ -112,6 +112,43 @@ pub(crate) const ROWS: &[Row] = &[
     },
 ];
 
+/// Rows that show how the cost grows with people and rooms; measured only when asked for.
+pub(crate) const GROWTH: &[Row] = &[
+    Row { name: "people-2", title: "1 room of 2", crowd: crowd(1, 2, 2), work: Work::Window(32) },
+    Row {
+        name: "people-10",
+        title: "1 room of 10",
+        crowd: crowd(1, 10, 2),
+        work: Work::Window(32),
+    },
+    Row {
+        name: "people-100",
+        title: "1 room of 100",
+        crowd: crowd(1, 100, 2),
+        work: Work::Window(32),
+    },
+    Row {
+        name: "people-1000",
+        title: "1 room of 1,000",
+        crowd: crowd(1, 1_000, 2),
+        work: Work::Window(32),
+    },
+    Row { name: "rooms-2", title: "2 rooms of 5", crowd: crowd(2, 5, 1), work: Work::Window(8) },
+    Row { name: "rooms-20", title: "20 rooms of 5", crowd: crowd(20, 5, 1), work: Work::Window(8) },
+    Row {
+        name: "rooms-200",
+        title: "200 rooms of 5",
+        crowd: crowd(200, 5, 1),
+        work: Work::Window(8),
+    },
+    Row {
+        name: "rooms-1000",
+        title: "1,000 rooms of 5",
+        crowd: crowd(1_000, 5, 1),
+        work: Work::Window(8),
+    },
+];
+
 impl Row {
     /// Returns the row as it is measured in a run that only tries everything out.
     pub(crate) fn shortened(&self) -> Crowd {

@@ -23,15 +23,6 @@ pub(super) struct Chat {
     pub(super) durability: Option<Durability>,
 }
 
-/// Returns the variables for glibc's `malloc` with which the package's service starts the server.
-fn malloc_settings() -> Vec<&'static str> {
-    include_str!("../../../debian/chat-server.service")
-        .lines()
-        .filter_map(|it| it.strip_prefix("Environment="))
-        .filter(|it| it.starts_with("MALLOC_"))
-        .collect()
-}
-
 impl Server for Chat {
     fn name(&self) -> &'static str {
         match self.durability {
@@ -54,9 +45,7 @@ impl Server for Chat {
     }
 
     fn start(&self, cores: Cores) -> Program {
-        let mut arguments = malloc_settings();
-        arguments.extend([
-            env!("CARGO_BIN_EXE_chat-server"),
+        let mut arguments = vec![
             "--listen",
             "127.0.0.1:0",
             "--web",
@@ -73,7 +62,7 @@ impl Server for Chat {
             "1000000",
             "--per-minute",
             "100000000",
-        ]);
+        ];
         if let Some(durability) = self.durability {
             let value = match durability {
                 Durability::Relaxed => "relaxed",
@@ -81,7 +70,7 @@ impl Server for Chat {
             };
             arguments.extend(["--data", "data", "--durability", value]);
         }
-        let program = Path::new("env");
+        let program = Path::new(env!("CARGO_BIN_EXE_chat-server"));
         Program::start(cores, program, &arguments, directory(), Listening::Says("listening on "))
     }
 
