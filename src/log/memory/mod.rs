@@ -261,11 +261,24 @@ impl MemoryLog {
             return;
         }
         // Free an eighth of the limit in addition, so that rooms are not trimmed at each append.
-        while self.room_bytes > self.limits.total_bytes - self.limits.total_bytes / 8 {
-            let spare = |ring: &&mut Ring| ring.entries.len() > usize::from(HISTORY_LENGTH);
-            let largest = self.rooms.values_mut().filter(spare).max_by_key(|ring| ring.bytes);
-            let Some(ring) = largest else { break };
-            self.room_bytes -= ring.drop_oldest();
+        let wanted = self.limits.total_bytes - self.limits.total_bytes / 8;
+        while self.room_bytes > wanted {
+            // Rooms that must keep all their entries leave less for the others. A room may become
+            // one of them here, and then the others are looked at again.
+            let has_spare = |ring: &Ring| ring.entries.len() > usize::from(HISTORY_LENGTH);
+            let sizes: Vec<usize> =
+                self.rooms.values().filter(|it| has_spare(it)).map(|it| it.bytes).collect();
+            let fixed = self.room_bytes - sizes.iter().sum::<usize>();
+            let level = common_size(sizes, wanted.saturating_sub(fixed));
+            let before = self.room_bytes;
+            for ring in self.rooms.values_mut() {
+                while ring.bytes > level && has_spare(ring) {
+                    self.room_bytes -= ring.drop_oldest();
+                }
+            }
+            if self.room_bytes == before {
+                break;
+            }
         }
     }
 
@@ -437,4 +450,21 @@ impl Log for MemoryLog {
     }
 
     fn close(self: Box<Self>) {}
+}
+
+/// Returns the greatest size to which all larger ones must be cut so that the sum is at most
+/// `total`.
+fn common_size(mut sizes: Vec<usize>, total: usize) -> usize {
+    sizes.sort_unstable();
+    let mut left = total;
+    let mut count = sizes.len();
+    for size in sizes {
+        let share = left / count;
+        if size > share {
+            return share;
+        }
+        left -= size;
+        count -= 1;
+    }
+    usize::MAX
 }

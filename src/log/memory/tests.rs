@@ -54,6 +54,44 @@ fn busy_room_does_not_displace_the_last_10_of_a_quiet_room() {
     assert_eq!(read(&log, &["busy"], None, ReadRange::Latest(10)).len(), 10);
 }
 
+/// Beyond the memory limit, all rooms that are larger than others are cut to the same size, whatever
+/// their order. Rooms that have no more than they must keep are not touched, however long their
+/// messages are.
+#[test]
+fn largest_rooms_are_cut_to_the_same_size() {
+    let rooms = [("small", 15), ("large", 300), ("larger", 500), ("long", 0)];
+    let mut log = log(MemoryLimits { total_bytes: 1 << 20, ..MemoryLimits::default() }, &rooms);
+    for _ in 0..10 {
+        append(&mut log, draft(Target::Room(room("long")), &"x".repeat(4_000)));
+    }
+    let count = |log: &MemoryLog, name: &str| log.rooms[room(name).key()].entries.len();
+    assert_eq!(count(&log, "larger"), 500);
+    log.limits.total_bytes = log.room_bytes - 1;
+    log.trim_rooms();
+    assert!(log.room_bytes <= log.limits.total_bytes - log.limits.total_bytes / 8);
+    assert!(log.room_bytes > log.limits.total_bytes / 8 * 7 - 1_000, "no more is dropped");
+    assert_eq!(["small", "large", "long"].map(|it| count(&log, it)), [15, 300, 10]);
+    log.limits.total_bytes = log.room_bytes / 2;
+    log.trim_rooms();
+    let [small, large, larger] = ["small", "large", "larger"].map(|it| count(&log, it));
+    assert_eq!((small, count(&log, "long")), (15, 10));
+    assert!(large.abs_diff(larger) <= 2 && large < 300, "{large} {larger}");
+    // Less than all must keep is impossible: everybody keeps that, and the loop ends.
+    log.limits.total_bytes = 0;
+    log.trim_rooms();
+    assert_eq!(["small", "large", "larger", "long"].map(|it| count(&log, it)), [10; 4]);
+}
+
+/// The sum of all sizes is at most the total, and the next greater one would be too large.
+#[test]
+fn common_size_divides_what_is_there() {
+    assert_eq!(common_size(vec![], 5), usize::MAX);
+    assert_eq!(common_size(vec![3, 1, 2], 6), usize::MAX);
+    assert_eq!(common_size(vec![3, 1, 2], 5), 2);
+    assert_eq!(common_size(vec![10, 10, 1], 10), 4);
+    assert_eq!(common_size(vec![10, 10, 1], 0), 0);
+}
+
 /// The entries of both rooms come in ascending order of sequence. A room that has dropped entries
 /// after the position is reported as a gap.
 #[test]
