@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use rusqlite::Connection;
 
-use crate::log::sqlite::rows::{self, ENTRY_COLUMNS};
+use crate::log::sqlite::rows::{self, ENTRY_COLUMNS, RoomEntryInsert};
 use crate::log::sqlite::{schema, search};
 use crate::model::RoomName;
 
@@ -83,15 +83,17 @@ impl Reindexer {
         transaction.execute_batch(
             "DELETE FROM entries; INSERT INTO found (found) VALUES ('delete-all');",
         )?;
+        let mut insert = RoomEntryInsert::prepare(&transaction)?;
         let mut valid = Vec::new();
         while let Some(row) = found.next()? {
             self.position = row.get(0)?;
             // The room's name is not indexed, only its number.
             if let Ok(entry) = rows::read_room_entry(row, &RoomName::lobby()) {
-                rows::insert_room_entry(&transaction, row.get(9)?, &entry)?;
+                insert.insert(row.get(9)?, &entry)?;
                 valid.push(self.position);
             }
         }
+        drop(insert);
         search::index_next(&transaction, BATCH)?;
         transaction.commit()?;
         if self.position == before {

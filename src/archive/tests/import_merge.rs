@@ -69,7 +69,7 @@ fn server_log(directory: &Path) -> RestoredState {
     let lobby = RoomName::new("Lobby").unwrap();
     let mut said = entry(101, 2_000, Target::Room(lobby));
     said.draft.person = Some(SessionId(4));
-    rows::insert_room_entry(&transaction, 1, &said).unwrap();
+    rows::RoomEntryInsert::prepare(&transaction).unwrap().insert(1, &said).unwrap();
     let (to, name) = (SessionId(4), Username::new("bob").unwrap());
     let mut direct = entry(102, 3_000, Target::Session(to, name.clone()));
     direct.draft.person = Some(SessionId(3));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 
 use crate::model::{
     Draft, IdentityKey, LogEntry, MessageText, NameKey, Reference, RoomName, Sequence, SessionId,
@@ -81,30 +81,37 @@ pub(crate) fn skip_damaged<T>(read: rusqlite::Result<T>) -> rusqlite::Result<Opt
     }
 }
 
-/// Inserts a room entry. Fails if its sequence exists. `room`: row id of its room.
-pub(crate) fn insert_room_entry(
-    connection: &Connection,
-    room: i64,
-    entry: &LogEntry,
-) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare_cached(
-        "INSERT INTO entries (sequence, room, previous, session, username, time, reference, style, text, person)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )?;
-    let draft = &entry.draft;
-    statement.execute(params![
-        sequence_to_sql(entry.sequence),
-        room,
-        sequence_to_sql(entry.previous),
-        u64_to_sql(draft.session.0),
-        draft.username.as_str(),
-        u64_to_sql(entry.time.0),
-        u64_to_sql(draft.reference.0),
-        draft.style.0,
-        draft.text.as_str(),
-        draft.person.map(|it| u64_to_sql(it.0)),
-    ])?;
-    Ok(())
+/// Statement that inserts room entries.
+pub(crate) struct RoomEntryInsert<'connection>(CachedStatement<'connection>);
+
+impl<'connection> RoomEntryInsert<'connection> {
+    /// Prepares the statement. Do so once for many entries: looking it up for each takes a seventh
+    /// of the time of an insertion.
+    pub(crate) fn prepare(connection: &'connection Connection) -> rusqlite::Result<Self> {
+        let statement = connection.prepare_cached(
+            "INSERT INTO entries (sequence, room, previous, session, username, time, reference, style, text, person)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )?;
+        Ok(Self(statement))
+    }
+
+    /// Inserts a room entry. Fails if its sequence exists. `room`: row id of its room.
+    pub(crate) fn insert(&mut self, room: i64, entry: &LogEntry) -> rusqlite::Result<()> {
+        let draft = &entry.draft;
+        self.0.execute(params![
+            sequence_to_sql(entry.sequence),
+            room,
+            sequence_to_sql(entry.previous),
+            u64_to_sql(draft.session.0),
+            draft.username.as_str(),
+            u64_to_sql(entry.time.0),
+            u64_to_sql(draft.reference.0),
+            draft.style.0,
+            draft.text.as_str(),
+            draft.person.map(|it| u64_to_sql(it.0)),
+        ])?;
+        Ok(())
+    }
 }
 
 /// Inserts a direct message into the table `directs`. Fails if its sequence exists. Does not put it

@@ -13,7 +13,7 @@ use super::database::{BUSY_TIMEOUT, property, read_property, write_property};
 use super::facts;
 use super::read_marks;
 use super::retention::{self, RetentionProgress, RetentionStepResult};
-use super::rows::{self, sequence_to_sql, u64_to_sql};
+use super::rows::{self, RoomEntryInsert, sequence_to_sql, u64_to_sql};
 use super::sequence_gaps;
 use super::sequencer::Change;
 use crate::hub::Now;
@@ -85,9 +85,7 @@ impl Store {
         // empty.
         let mut room_ids = std::mem::take(&mut self.room_ids);
         let transaction = self.connection.transaction()?;
-        for change in changes {
-            apply_change(&transaction, &mut room_ids, change)?;
-        }
+        apply_changes(&transaction, &mut room_ids, changes)?;
         transaction.commit()?;
         self.room_ids = room_ids;
         Ok(())
@@ -157,9 +155,7 @@ impl Store {
     ) -> rusqlite::Result<()> {
         self.set_sync_level(sync)?;
         let transaction = self.connection.transaction()?;
-        for change in changes {
-            apply_change(&transaction, &mut self.room_ids, change)?;
-        }
+        apply_changes(&transaction, &mut self.room_ids, changes)?;
         advance_noted(&transaction, head)?;
         write_property(&transaction, property::HEAD, sequence_to_sql(head))?;
         write_property(&transaction, property::IS_CLEAN, 1)?;
@@ -224,18 +220,36 @@ fn advance_noted(connection: &Connection, head: Sequence) -> rusqlite::Result<()
     Ok(())
 }
 
-/// Writes one change to the database. Drops a last reference whose session has no record. Adds the
-/// row ids that it looks up to the cache `room_ids`.
-fn apply_change(
+/// Writes changes to the database, in this order. Drops a last reference whose session has no record.
+/// Adds the row ids that it looks up to the cache `room_ids`.
+fn apply_changes(
     connection: &Connection,
     room_ids: &mut HashMap<NameKey, i64>,
+    changes: &[Change],
+) -> rusqlite::Result<()> {
+    let mut insert = None;
+    for change in changes {
+        apply_change(connection, room_ids, &mut insert, change)?;
+    }
+    Ok(())
+}
+
+/// Writes one change. `insert`: the statement for room entries; prepared if it is `None`.
+fn apply_change<'connection>(
+    connection: &'connection Connection,
+    room_ids: &mut HashMap<NameKey, i64>,
+    insert: &mut Option<RoomEntryInsert<'connection>>,
     change: &Change,
 ) -> rusqlite::Result<()> {
     match change {
         Change::Entry(entry) => match &entry.draft.target {
             Target::Room(room) => {
                 let room = room_id(connection, room_ids, room)?;
-                rows::insert_room_entry(connection, room, entry)
+                let insert = match insert {
+                    Some(insert) => insert,
+                    None => insert.insert(RoomEntryInsert::prepare(connection)?),
+                };
+                insert.insert(room, entry)
             }
             Target::Session(to, username) => insert_direct(connection, entry, *to, username),
         },

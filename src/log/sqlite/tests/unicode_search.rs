@@ -73,7 +73,7 @@ fn search_finds_text_in_any_script_before_and_after_indexing() {
         };
         let (sequence, previous) = (Sequence(number), Sequence(number - 1));
         let entry = LogEntry { sequence, previous, time: Timestamp(number), draft };
-        rows::insert_room_entry(&connection, 1, &entry).unwrap();
+        rows::RoomEntryInsert::prepare(&connection).unwrap().insert(1, &entry).unwrap();
     }
     // Queries for a text: the whole text, as it is, as a phrase, without accents, and in capitals;
     // each of its words; the beginning of each word as a prefix.
