@@ -1,4 +1,4 @@
-//! A room of real peers, each on a simulated machine of its own.
+//! A room of real peers on simulated machines.
 
 use std::io::Write;
 use std::thread;
@@ -12,7 +12,12 @@ use crate::process::cpu_time;
 use crate::switch::{self, ALL, UNICAST};
 
 /// Time without datagrams to single peers after which a room counts as settled.
-const QUIET_TIME: Duration = Duration::from_secs(3);
+const QUIET_TIME: Duration = Duration::from_secs(2);
+
+/// Greatest number of machines. Beyond it, machines have several peers. The kernel remembers the
+/// neighbours of all machines in one table of 1,024 places, so a hundred of them would lose
+/// datagrams that no network would.
+const MAX_MACHINES: usize = 20;
 
 /// Number of peers that are started at the same time, behind the first one. More would lose
 /// datagrams on a machine that has all of them, and need long to know one another.
@@ -26,7 +31,7 @@ pub(crate) struct Room {
     lan: Lan,
     /// The peers, `p0` first. All are members, and know one another.
     pub(crate) peers: Vec<PeerProcess>,
-    /// Their machines.
+    /// Their machines, at most [`MAX_MACHINES`].
     machines: Vec<Machine>,
     /// Command line of the peers behind the name.
     arguments: Vec<String>,
@@ -71,9 +76,11 @@ impl Room {
         let (peers, machines) = (Vec::new(), Vec::new());
         let mut room = Self { lab, lan, peers, machines, arguments, _passphrase: passphrase };
         for number in 0..count {
-            let (machine, peer) = room.newcomer(&format!("p{number}"));
-            room.machines.push(machine);
-            room.peers.push(peer);
+            if number < MAX_MACHINES {
+                room.machines.push(room.machine());
+            }
+            let machine = &room.machines[number % MAX_MACHINES];
+            room.peers.push(room.start_peer(machine, &format!("p{number}")));
             if number % WAVE == 0 {
                 for peer in &mut room.peers {
                     peer.wait_for_type("admitted");
@@ -92,10 +99,20 @@ impl Room {
 
     /// Starts a further peer on a machine of its own. Does not wait until it is in.
     pub(crate) fn newcomer(&self, name: &str) -> (Machine, PeerProcess) {
-        let machine = self.lab.machine(&[self.lan], Family::Both);
-        let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
-        let peer = PeerProcess::start(&machine, name, &arguments);
+        let machine = self.machine();
+        let peer = self.start_peer(&machine, name);
         (machine, peer)
+    }
+
+    /// Makes a machine on the room's network.
+    fn machine(&self) -> Machine {
+        self.lab.machine(&[self.lan], Family::Both)
+    }
+
+    /// Starts a peer on a machine.
+    fn start_peer(&self, machine: &Machine, name: &str) -> PeerProcess {
+        let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
+        PeerProcess::start(machine, name, &arguments)
     }
 
     /// Waits until no datagram goes to a single peer for [`QUIET_TIME`].

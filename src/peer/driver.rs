@@ -461,14 +461,14 @@ impl<'a> Driver<'a> {
     pub(super) fn scan_interfaces(&mut self) {
         self.scanned_at = self.clock.now();
         self.sockets.expire_callers(self.scanned_at);
-        let found = match interfaces::scan(&self.selected_interfaces) {
+        let (found, addresses) = match interfaces::scan(&self.selected_interfaces) {
             Ok(found) => found,
             Err(error) => {
                 let reason = io_error_text(&error);
                 return self.show_problem_limited(text!("peer-no-networks", reason = reason));
             }
         };
-        self.pass_own_addresses();
+        self.pass_own_addresses(addresses);
         let missing_interfaces: BTreeSet<String> = self
             .selected_interfaces
             .iter()
@@ -506,12 +506,9 @@ impl<'a> Driver<'a> {
         self.failed_joins = failed.iter().map(|it| (it.path, it.interface.clone())).collect();
     }
 
-    /// Passes the addresses of this machine to the mesh engine if they have changed. Does nothing
-    /// if they cannot be listed.
-    fn pass_own_addresses(&mut self) {
-        if let Ok(addresses) = interfaces::local_addresses()
-            && addresses != self.own_addresses
-        {
+    /// Passes the addresses of this machine to the mesh engine if they have changed.
+    fn pass_own_addresses(&mut self, addresses: BTreeSet<IpAddr>) {
+        if addresses != self.own_addresses {
             self.input(Input::OwnAddresses(addresses.iter().copied().collect()));
             self.own_addresses = addresses;
         }

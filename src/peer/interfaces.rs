@@ -33,12 +33,15 @@ pub(super) type Interfaces = BTreeMap<String, Interface>;
 
 /// Lists the network interfaces that have an IP address and whose name is in `named`. If `named` is
 /// empty, lists all that have one, except loopbacks. An interface without a link is included: it
-/// can be used again without a further scan when its link comes back.
+/// can be used again without a further scan when its link comes back. Also lists the IP addresses of
+/// all interfaces of this machine, loopbacks included.
 ///
 /// # Errors
 /// The operating system cannot list the interfaces.
-pub(super) fn scan(named: &BTreeSet<String>) -> io::Result<Interfaces> {
-    Ok(select_interfaces(if_addrs::get_if_addrs()?, named))
+pub(super) fn scan(named: &BTreeSet<String>) -> io::Result<(Interfaces, BTreeSet<IpAddr>)> {
+    let all = if_addrs::get_if_addrs()?;
+    let addresses = all.iter().map(if_addrs::Interface::ip).collect();
+    Ok((select_interfaces(all, named), addresses))
 }
 
 /// Lists all network interfaces that have an IP address, and the names of those that are loopbacks.
@@ -50,14 +53,6 @@ pub(super) fn scan_all() -> io::Result<(Interfaces, BTreeSet<String>)> {
     let names = all.iter().map(|it| it.name.clone()).collect();
     let loopbacks = all.iter().filter(|it| it.is_loopback()).map(|it| it.name.clone()).collect();
     Ok((select_interfaces(all, &names), loopbacks))
-}
-
-/// Lists the IP addresses of all network interfaces of this machine, loopbacks included.
-///
-/// # Errors
-/// The operating system cannot list the interfaces.
-pub(super) fn local_addresses() -> io::Result<BTreeSet<IpAddr>> {
-    Ok(if_addrs::get_if_addrs()?.iter().map(if_addrs::Interface::ip).collect())
 }
 
 /// Selects the interfaces whose name is in `named`. If `named` is empty, selects all except

@@ -206,11 +206,10 @@ impl Scan {
     /// # Errors
     /// The operating system cannot list the interfaces.
     fn new(named: &BTreeSet<String>) -> io::Result<Self> {
-        let mut selected = interfaces::scan(named)?;
+        let (mut selected, local_addresses) = interfaces::scan(named)?;
         selected.retain(|_, it| it.is_running);
         let (mut others, loopbacks) = interfaces::scan_all()?;
         others.retain(|name, it| it.is_running && !selected.contains_key(name));
-        let local_addresses = interfaces::local_addresses()?;
         Ok(Self { selected, others, loopbacks, local_addresses })
     }
 
