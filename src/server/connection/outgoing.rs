@@ -186,6 +186,8 @@ impl Outgoing {
             Item::Subscribe(room, mut reader) => {
                 // Entries up to the item's place are not for this connection.
                 reader.take(after, usize::MAX, drop)?;
+                // Most clients are in one room, and `push` would make room for four.
+                self.subscriptions.reserve_exact(1);
                 self.subscriptions.push(Subscription { room, reader });
                 self.has_joined = true;
             }
