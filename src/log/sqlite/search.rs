@@ -3,7 +3,7 @@
 //! Messages are added to the index in batches, some time after they were written. This saves writes
 //! to the SD card. A search scans the messages that are not in the index one by one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 
 use rusqlite::{Connection, Rows, params};
@@ -236,6 +236,8 @@ pub(crate) fn index_step(
     let mut insert =
         connection.prepare_cached("INSERT INTO found (rowid, tags, text) VALUES (?, ?, ?)")?;
     let mut days: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
+    // A few authors write most messages, and validating a name takes longer than looking it up.
+    let mut author_tags: HashMap<String, String> = HashMap::new();
     let mut last = sequence_to_sql(indexed);
     let (mut count, mut bytes) = (0_usize, 0_usize);
     let row_limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -247,7 +249,14 @@ pub(crate) fn index_step(
         count = count.saturating_add(1);
         let (room, time): (i64, i64) = (row.get(1)?, row.get(3)?);
         // A damaged row cannot be found, but indexing continues after it.
-        let tags = tags(room, row.get_ref(2)?.as_str().unwrap_or_default());
+        let username = row.get_ref(2)?.as_str().unwrap_or_default();
+        let author = match author_tags.get(username) {
+            Some(known) => known,
+            None => author_tags
+                .entry(username.to_owned())
+                .or_insert_with_key(|username| author_tag_of(username)),
+        };
+        let tags = tags(room, author);
         let text = row.get_ref(4)?.as_str().unwrap_or_default();
         bytes = bytes.saturating_add(text.len());
         insert.execute(params![last, tags, text])?;
@@ -285,16 +294,20 @@ pub(super) fn index_again(connection: &Connection, sequence: Sequence) -> rusqli
         connection.prepare_cached("INSERT INTO found (rowid, tags, text) VALUES (?, ?, ?)")?;
     let mut found_rows = select.query([sequence])?;
     while let Some(row) = found_rows.next()? {
-        let tags = tags(row.get(0)?, row.get_ref(1)?.as_str().unwrap_or_default());
+        let author = author_tag_of(row.get_ref(1)?.as_str().unwrap_or_default());
+        let tags = tags(row.get(0)?, &author);
         insert.execute(params![sequence, tags, row.get_ref(2)?.as_str().unwrap_or_default()])?;
     }
     Ok(())
 }
 
-/// Returns the tags of a message in the index: its room, given by row id, and its author. An
-/// invalid username is left out.
-fn tags(room: i64, username: &str) -> String {
-    let author = Username::new(username).map(|it| author_tag(it.key())).unwrap_or_default();
+/// Returns the index term (tag) of the author with this username; empty if it is invalid.
+fn author_tag_of(username: &str) -> String {
+    Username::new(username).map(|it| author_tag(it.key())).unwrap_or_default()
+}
+
+/// Returns the tags of a message in the index: its room, given by row id, and the tag of its author.
+fn tags(room: i64, author: &str) -> String {
     format!("r{room} {author}")
 }
 

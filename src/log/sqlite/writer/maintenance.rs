@@ -7,7 +7,7 @@ use super::super::{recovery, search};
 use super::failure::is_disk_error;
 use super::{SYNC_INTERVAL, Writer};
 use crate::hub::{Now, StorageHealth};
-use crate::model::Retention;
+use crate::model::{Moment, Retention};
 
 /// Time from maintenance that is complete, or has failed other than by a disk error, to the next.
 /// Sooner if [`super::MAINTENANCE_AFTER`] messages were committed since it was complete or failed.
@@ -18,7 +18,7 @@ const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(600);
 const MAINTENANCE_STEP_DELAY: Duration = Duration::from_millis(10);
 
 /// Maximum number of messages added to the search index in one step.
-const INDEX_BATCH: usize = 500;
+const INDEX_BATCH: usize = 1_000;
 
 /// Maximum total length of the texts that one step adds to the search index, in bytes. The text
 /// that reaches the maximum is still added. New messages wait for the step, for about 10 ms.
@@ -51,10 +51,10 @@ impl Writer {
     }
 
     /// Runs the tasks that are due. While the disk fails, only retries to write, and postpones
-    /// maintenance. Otherwise syncs, runs a checkpoint if the write-ahead log is large, truncates
-    /// the write-ahead log after a removal, and runs a maintenance step. A failed sync or
-    /// checkpoint, or a disk error of maintenance, begins the failure mode. After another error of
-    /// maintenance, warns and waits for [`MAINTENANCE_INTERVAL`].
+    /// maintenance and indexing. Otherwise syncs, runs a checkpoint if the write-ahead log is large,
+    /// truncates the write-ahead log after a removal, and runs a step of maintenance and one of
+    /// indexing. A failed sync or checkpoint, or a disk error of such a step, begins the failure
+    /// mode. After another error of a step, warns and waits for the interval of these steps.
     pub(super) fn run_due_tasks(&mut self) {
         let now = self.clock.now();
         if self.state.storage_health != StorageHealth::Sound {
@@ -62,54 +62,72 @@ impl Writer {
                 self.retry_writes();
             }
             self.state.maintenance_at = self.state.maintenance_at.max(self.state.retry_at);
+            self.state.index_schedule.postpone(self.state.retry_at);
             return;
         }
-        if self.state.is_unsynced && now >= self.state.last_timed_sync + SYNC_INTERVAL {
-            match self.store.sync(self.sequencer.head, self.full_sync()) {
-                Ok(()) => {
-                    self.state.last_timed_sync = now;
-                    self.state.is_unsynced = false;
-                }
-                Err(error) => return self.enter_failure_mode(&error, Vec::new()),
-            }
-        }
-        if let Err(error) = self.store.checkpoint_if_large() {
-            return self.enter_failure_mode(&error, Vec::new());
-        }
-        if let Err(error) = self.truncate_wal_if_due() {
+        if let Err(error) = self.run_due_disk_tasks(now) {
             return self.enter_failure_mode(&error, Vec::new());
         }
         if now >= self.state.maintenance_at {
-            match self.run_maintenance() {
-                Ok(true) => self.state.maintenance_at = now + MAINTENANCE_STEP_DELAY,
-                Ok(false) => {
-                    self.state.maintenance_at = now + MAINTENANCE_INTERVAL;
-                    self.state.entries_since_maintenance = 0;
-                }
+            let step = self.run_maintenance();
+            let is_complete = matches!(step, Ok(false));
+            if step.is_err() || is_complete {
+                // After an error, too: otherwise the next batch would make it due again.
+                self.state.entries_since_maintenance = 0;
+            }
+            let pause = if matches!(step, Ok(true)) {
+                MAINTENANCE_STEP_DELAY
+            } else {
+                MAINTENANCE_INTERVAL
+            };
+            self.state.maintenance_at = now + pause;
+            if let Err(error) = step {
+                self.handle_failed_step(&error);
+            }
+        }
+        let is_sound = self.state.storage_health == StorageHealth::Sound;
+        if is_sound && now >= self.state.index_schedule.due_at() {
+            match self.index_messages() {
+                Ok(more) => self.state.index_schedule.on_step(more, now),
                 Err(error) => {
-                    // Otherwise the next batch would make it due again.
-                    self.state.entries_since_maintenance = 0;
-                    if is_disk_error(&error) {
-                        // After a failed sync, the write-ahead log is suspect, no matter which data
-                        // was written.
-                        self.enter_failure_mode(&error, Vec::new());
-                    } else {
-                        tracing::warn!("cannot tidy up: {error}");
-                        self.state.maintenance_at = now + MAINTENANCE_INTERVAL;
-                    }
+                    self.state.index_schedule.on_failure(now);
+                    self.handle_failed_step(&error);
                 }
             }
         }
     }
 
-    /// Runs one step of maintenance: adds messages to the search index, stores last references,
-    /// notes up to where session records are right, deletes some messages beyond the retention limits, and purges the search index of removed
-    /// texts. Returns true if more is left to do.
+    /// Syncs, runs a checkpoint and truncates the write-ahead log, each if it is due.
     ///
     /// # Errors
-    /// Each of the five tasks is committed separately. Tasks before the failed one are kept.
+    /// The disk has failed. The tasks after the failed one are still due.
+    fn run_due_disk_tasks(&mut self, now: Moment) -> rusqlite::Result<()> {
+        if self.state.is_unsynced && now >= self.state.last_timed_sync + SYNC_INTERVAL {
+            self.store.sync(self.sequencer.head, self.full_sync())?;
+            self.state.last_timed_sync = now;
+            self.state.is_unsynced = false;
+        }
+        self.store.checkpoint_if_large()?;
+        self.truncate_wal_if_due()
+    }
+
+    /// Handles the error of a step of maintenance or indexing.
+    fn handle_failed_step(&mut self, error: &rusqlite::Error) {
+        if is_disk_error(error) {
+            // After a failed sync, the write-ahead log is suspect, no matter which data was written.
+            self.enter_failure_mode(error, Vec::new());
+        } else {
+            tracing::warn!("cannot tidy up: {error}");
+        }
+    }
+
+    /// Runs one step of maintenance: stores last references, notes up to where session records are
+    /// right, deletes some messages beyond the retention limits, and purges the search index of
+    /// removed texts. Returns true if more is left to do.
+    ///
+    /// # Errors
+    /// Each of the four tasks is committed separately. Tasks before the failed one are kept.
     pub(super) fn run_maintenance(&mut self) -> rusqlite::Result<bool> {
-        let mut more = self.index_messages()?;
         // Until they are stored, last references are recovered from messages. Retention may delete
         // those next.
         let references = self.sequencer.unpersisted_references();
@@ -136,8 +154,7 @@ impl Writer {
         for room in &step.trimmed {
             self.state.rooms_to_trim.remove(room);
         }
-        more |= step.more;
-        more |= self.purge_index()?;
-        Ok(more)
+        let is_purging = self.purge_index()?;
+        Ok(step.more || is_purging)
     }
 }

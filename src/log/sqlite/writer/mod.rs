@@ -4,10 +4,12 @@
 //! | module | contents |
 //! |---|---|
 //! | `failure` | while the disk fails: commits in memory or refuses, and retries |
+//! | `index_schedule` | when messages are added to the search index |
 //! | `maintenance` | timers: sync, checkpoint, search index, retention |
 //! | `removed_texts` | timers: removed texts leave the write-ahead log and the search index |
 
 mod failure;
+mod index_schedule;
 mod maintenance;
 mod removed_texts;
 #[cfg(test)]
@@ -21,6 +23,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use self::index_schedule::IndexSchedule;
 use super::super::LogEvent;
 use super::index_purge::IndexPurge;
 use super::pending::PendingWrites;
@@ -52,8 +55,8 @@ const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 /// Minimum time between attempts to write while the disk fails.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Number of committed messages after which maintenance (search index, retention) runs without
-/// waiting for its timer.
+/// Number of committed messages after which maintenance runs without waiting for its timer. No more
+/// than a step of retention deletes, so that retention keeps up.
 const MAINTENANCE_AFTER: usize = 256;
 
 /// Writer thread, with everything that it owns.
@@ -103,6 +106,8 @@ pub(super) struct WriterState {
     entries_since_maintenance: usize,
     /// Time of the next maintenance step.
     maintenance_at: Moment,
+    /// When the next messages are added to the search index.
+    index_schedule: IndexSchedule,
     /// Time at which the write-ahead log is truncated next, so that it holds no text that was
     /// removed; `None` if no text was removed since it was truncated.
     wal_truncation_at: Option<Moment>,
@@ -137,6 +142,7 @@ impl WriterState {
             is_unsynced: false,
             entries_since_maintenance: 0,
             maintenance_at: now,
+            index_schedule: IndexSchedule::new(now),
             wal_truncation_at: Some(now),
             failed_wal_truncations: 0,
             index_purge: None,
@@ -172,14 +178,18 @@ impl Writer {
     }
 
     /// Returns the time at which [`Self::run_due_tasks`] has something to do next: a retry while
-    /// the disk fails, else maintenance, a sync or the truncation of the write-ahead log. The
-    /// returned time must not be earlier than that: the thread would spin until then.
+    /// the disk fails, else maintenance, indexing, a sync or the truncation of the write-ahead log.
+    /// The returned time must not be earlier than that: the thread would spin until then.
     fn next_due_at(&self) -> Moment {
         if self.state.storage_health != StorageHealth::Sound {
             return self.state.retry_at;
         }
         let sync_at = self.state.last_timed_sync + SYNC_INTERVAL;
-        let others = [self.state.is_unsynced.then_some(sync_at), self.state.wal_truncation_at];
+        let others = [
+            self.state.is_unsynced.then_some(sync_at),
+            self.state.wal_truncation_at,
+            Some(self.state.index_schedule.due_at()),
+        ];
         others.into_iter().flatten().fold(self.state.maintenance_at, Moment::min)
     }
 
@@ -239,17 +249,21 @@ impl Writer {
         if plan.changes.iter().any(|it| it.removal().is_some()) {
             self.request_wal_truncation();
         }
+        let now = self.clock.now();
+        let mut room_messages = 0;
         for change in &plan.changes {
             if let Change::Entry(entry) = change {
                 self.state.entries_since_maintenance += 1;
                 if let Target::Room(room) = &entry.draft.target {
+                    room_messages += 1;
                     self.state.rooms_to_trim.insert(room.key().clone());
                 }
             }
         }
         if self.state.entries_since_maintenance >= MAINTENANCE_AFTER {
-            self.state.maintenance_at = self.clock.now();
+            self.state.maintenance_at = now;
         }
+        self.state.index_schedule.on_committed(room_messages, now);
         for event in plan.events {
             self.send_event(event);
         }

@@ -210,11 +210,12 @@ fn skipped_sequences_are_reported_as_voids() {
 #[test]
 fn failed_maintenance_is_not_tried_with_each_message() {
     let mut fixture = Fixture::new();
-    fixture.writer.store.connection.execute_batch("DROP TABLE found").unwrap();
+    fixture.writer.store.connection.execute_batch("DROP TABLE sessions; DROP TABLE found").unwrap();
     let mut attempts = BTreeSet::new();
     for _ in 0..600 {
         fixture.say();
         attempts.insert(fixture.writer.state.maintenance_at);
+        assert!(fixture.writer.state.index_schedule.due_at() > fixture.writer.clock.now());
     }
     assert_eq!(fixture.writer.state.storage_health, StorageHealth::Sound);
     assert_eq!(attempts.len(), 3, "at the start, and after 256 and 512 messages");
