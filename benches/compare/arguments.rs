@@ -28,7 +28,8 @@ impl Arguments {
     /// # Panics
     /// If it is wrong.
     pub(crate) fn read() -> Self {
-        let mut rows: Vec<&Row> = ROWS.iter().collect();
+        let is_growth = std::env::args().any(|it| it == "--growth");
+        let mut rows: Vec<&Row> = if is_growth { GROWTH } else { ROWS }.iter().collect();
         let mut servers = servers::all();
         let mut server_cores = 1;
         let (mut rounds, mut seconds, mut is_quick, mut output) = (None, None, false, None);
@@ -48,7 +49,8 @@ impl Arguments {
                     servers.retain(|server| is_named(&names, server.name()));
                     check(&names, &servers.iter().map(|it| it.name()).collect::<Vec<_>>());
                 }
-                "--growth" => rows = GROWTH.iter().collect(),
+                // Read above, for it decides which rows have names.
+                "--growth" => {}
                 "--server-cores" => server_cores = value().parse().unwrap(),
                 "--rounds" => rounds = Some(value().parse().unwrap()),
                 "--seconds" => seconds = Some(value().parse().unwrap()),

@@ -8,7 +8,7 @@
 //!
 //! `scripts/bench` installs the other servers and runs it; `docs/performance.md` says what the rows
 //! mean and how they are measured. A server that is not installed is left out. `--growth` measures
-//! other rows, which show how the cost grows with people and rooms; give it before `--rows`.
+//! other rows, which show how the cost grows with people and rooms.
 //! `--quick` only tries everything out.
 
 #![allow(

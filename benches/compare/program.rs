@@ -1,4 +1,4 @@
-//! A server under measurement, as a process: started on one core, stopped with its guard.
+//! A server under measurement, as a process: started on its cores, stopped with its guard.
 
 use std::cell::Cell;
 use std::fs::{self, File};
@@ -35,9 +35,13 @@ pub(crate) struct Cores {
 impl Cores {
     /// Picks the first so many cores on which this process may run for the server, and the last one
     /// for the generator; moves to the last.
+    ///
+    /// # Panics
+    /// If there are not so many.
     pub(crate) fn pick(server_cores: usize) -> Self {
         let allowed = sched_getaffinity(None).unwrap();
         let cores: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core)).collect();
+        assert!((1..=cores.len()).contains(&server_cores), "there are {} cores", cores.len());
         let (mut server, mut generator) = (CpuSet::new(), CpuSet::new());
         cores.iter().take(server_cores).for_each(|core| server.set(*core));
         generator.set(*cores.last().unwrap());
@@ -73,6 +77,8 @@ pub(crate) struct Program {
     pub(crate) address: SocketAddr,
     /// Directory with its files, which is removed with it.
     directory: TempDir,
+    /// Time for which it may put work off, beyond that which a pause of a moment shows; zero at first.
+    pub(crate) puts_off: Duration,
     /// Greatest CPU time that was seen.
     greatest_cpu_time: Cell<Duration>,
 }
@@ -86,7 +92,7 @@ impl Drop for Program {
 }
 
 impl Program {
-    /// Starts a program on the server's core, and waits until it listens. Its output goes into the
+    /// Starts a program on the server's cores, and waits until it listens. Its output goes into the
     /// directory.
     ///
     /// # Panics
@@ -115,7 +121,8 @@ impl Program {
         let child = child.expect("setpriv is missing");
         signals::note_started(child.id(), directory.path());
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let mut started = Self { child, address, directory, greatest_cpu_time: Cell::default() };
+        let (puts_off, greatest_cpu_time) = (Duration::ZERO, Cell::default());
+        let mut started = Self { child, address, directory, puts_off, greatest_cpu_time };
         let start = Instant::now();
         loop {
             let text = String::from_utf8_lossy(&fs::read(&output_path).unwrap()).into_owned();
@@ -161,8 +168,18 @@ impl Program {
         memory(self.child.id())
     }
 
-    /// Waits until it does nothing for a while: work that it has put off is done then.
+    /// Waits until it does nothing for a while, and again after [`Self::puts_off`]: work that it has
+    /// put off is done then.
     pub(crate) fn wait_until_idle(&self) {
+        self.wait_for_a_pause();
+        if !self.puts_off.is_zero() {
+            thread::sleep(self.puts_off);
+            self.wait_for_a_pause();
+        }
+    }
+
+    /// Waits until it does nothing for a moment.
+    fn wait_for_a_pause(&self) {
         let (slice, patience) = (Duration::from_millis(100), Duration::from_secs(5));
         let start = Instant::now();
         while start.elapsed() < patience {

@@ -1,6 +1,7 @@
 //! `chat-server`, with its log in memory or on disk.
 
 use std::path::Path;
+use std::time::Duration;
 
 use pi_chat::model::Reference;
 use pi_chat::wire::tcp::{ClientFrame, Hello, Join, MAGIC, Say};
@@ -21,6 +22,19 @@ pub(super) enum Durability {
 pub(super) struct Chat {
     /// Its log is on disk, with this setting; otherwise in memory.
     pub(super) durability: Option<Durability>,
+}
+
+/// Time after the last message for which a server with a disk waits before it adds messages to its
+/// search index, and somewhat more.
+const INDEX_PAUSE: Duration = Duration::from_millis(2_300);
+
+/// Returns the variables for glibc's `malloc` with which the package's service starts the server.
+fn malloc_settings() -> Vec<&'static str> {
+    include_str!("../../../debian/chat-server.service")
+        .lines()
+        .filter_map(|it| it.strip_prefix("Environment="))
+        .filter(|it| it.starts_with("MALLOC_"))
+        .collect()
 }
 
 impl Server for Chat {
@@ -45,7 +59,9 @@ impl Server for Chat {
     }
 
     fn start(&self, cores: Cores) -> Program {
-        let mut arguments = vec![
+        let mut arguments = malloc_settings();
+        arguments.extend([
+            env!("CARGO_BIN_EXE_chat-server"),
             "--listen",
             "127.0.0.1:0",
             "--web",
@@ -62,7 +78,7 @@ impl Server for Chat {
             "1000000",
             "--per-minute",
             "100000000",
-        ];
+        ]);
         if let Some(durability) = self.durability {
             let value = match durability {
                 Durability::Relaxed => "relaxed",
@@ -70,8 +86,13 @@ impl Server for Chat {
             };
             arguments.extend(["--data", "data", "--durability", value]);
         }
-        let program = Path::new(env!("CARGO_BIN_EXE_chat-server"));
-        Program::start(cores, program, &arguments, directory(), Listening::Says("listening on "))
+        let program = Path::new("env");
+        let listening = Listening::Says("listening on ");
+        let mut program = Program::start(cores, program, &arguments, directory(), listening);
+        if self.durability.is_some() {
+            program.puts_off = INDEX_PAUSE;
+        }
+        program
     }
 
     fn greeting(&self, member: Member) -> Vec<u8> {
