@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use pi_chat::hub::{Now, Proposal};
 use pi_chat::log::{Log, SqliteLog, StoreSettings};
 use pi_chat::model::{Moment, Reference, SessionId, SessionRecord, Timestamp, TokenHash, Username};
+use tempfile::TempDir;
 
 use crate::messages::{Random, append_messages, wait_until_indexed};
 
@@ -25,7 +26,7 @@ const MADE_BY: &str = "made-by";
 const EDITION: &str = "1";
 
 /// Returns the directory of a database with so many messages. Makes it, unless an earlier run has.
-pub(crate) fn database(messages: u64) -> PathBuf {
+fn database(messages: u64) -> PathBuf {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("startup-{messages}"));
     let mark = directory.join(MADE_BY);
     let made_by = format!("{} {EDITION}", env!("CARGO_PKG_VERSION"));
@@ -39,6 +40,16 @@ pub(crate) fn database(messages: u64) -> PathBuf {
     fs::write(mark, made_by).unwrap();
     eprintln!("{messages} messages written and made findable in {:.1?}", start.elapsed());
     directory.join("log")
+}
+
+/// Returns a copy of the database with so many messages, for servers to write to.
+pub(crate) fn copy(messages: u64) -> TempDir {
+    let original = database(messages);
+    let copy = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    for file in fs::read_dir(original).unwrap().map(Result::unwrap) {
+        fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+    }
+    copy
 }
 
 /// Writes a database.

@@ -65,8 +65,8 @@ fn main() {
     for end in [End::Stopped, End::Killed] {
         let mut empty = None;
         for size in SIZES.into_iter().filter(|it| !is_quick || *it <= QUICK_SIZE) {
-            let directory = database::database(size);
-            let figures = Figures::of(&starts::measure(&directory, end, rounds));
+            let directory = database::copy(size);
+            let figures = Figures::of(&starts::measure(directory.path(), end, rounds));
             let least = empty.get_or_insert(figures.listening.median);
             let ratio = figures.listening.median / *least;
             println!(

@@ -453,7 +453,7 @@ impl Log for MemoryLog {
 }
 
 /// Returns the greatest size to which all larger ones must be cut so that the sum is at most
-/// `total`.
+/// `total`; [`usize::MAX`] if it is not greater as they are.
 fn common_size(mut sizes: Vec<usize>, total: usize) -> usize {
     sizes.sort_unstable();
     let mut left = total;

@@ -86,7 +86,7 @@ pub(crate) struct RoomEntryInsert<'connection>(CachedStatement<'connection>);
 
 impl<'connection> RoomEntryInsert<'connection> {
     /// Prepares the statement. Do so once for many entries: looking it up for each takes a seventh
-    /// of the time of an insertion.
+    /// of the instructions of an insertion.
     pub(crate) fn prepare(connection: &'connection Connection) -> rusqlite::Result<Self> {
         let statement = connection.prepare_cached(
             "INSERT INTO entries (sequence, room, previous, session, username, time, reference, style, text, person)

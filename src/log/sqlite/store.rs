@@ -25,7 +25,8 @@ const CHECKPOINT_PAGES: i32 = 1_000;
 
 /// Number of sequences by which the head may be ahead of what a session record is right up to,
 /// before that is noted anew. So a start reads at most about twice as many messages to correct
-/// session records.
+/// session records, unless one of them has refused messages: such a record is not noted anew, and
+/// lives for a day at most after its session.
 pub(super) const MAX_NOTED_LAG: u64 = 10_000;
 
 /// Sync level of commits: what SQLite syncs to the disk (`PRAGMA synchronous`).

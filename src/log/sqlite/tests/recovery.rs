@@ -8,8 +8,8 @@ use super::super::*;
 use crate::hub::ReadRange;
 use crate::identity::KeyPair;
 use crate::model::{
-    Draft, IdentityKey, LogId, Moment, Reference, Sequence, ServerId, SessionId, SessionRecord,
-    Timestamp, TokenHash, Username,
+    Draft, IdentityKey, LogEntry, LogId, Moment, Reference, Sequence, ServerId, SessionId,
+    SessionRecord, Timestamp, TokenHash, Username,
 };
 
 /// Opens and closes the log of a directory, with this boot id in place of the operating system's.
@@ -276,25 +276,30 @@ fn start_reads_no_messages_for_the_sake_of_silent_sessions() {
 #[test]
 fn last_reference_survives_a_kill_and_many_later_messages() {
     let parent = tempfile::tempdir().unwrap();
-    let (directory, copy) = (parent.path().join("log"), parent.path().join("copy"));
+    let directory = parent.path().join("log");
     let settings = StoreSettings { directory: directory.clone(), ..Default::default() };
     let (mut log, _) = SqliteLog::open(settings.clone()).unwrap();
     let now = Now { moment: Moment::START, time: Timestamp(1) };
     log.propose(now, vec![Proposal::PersistSession(record())]);
-    log.propose(now, drafts(1, 1..=5));
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(poll_fn(|context| log.poll_event(context))).unwrap();
-    // These are the files as a killed process leaves them.
-    fs::create_dir(&copy).unwrap();
-    for name in ["chat.db", "chat.db-wal"] {
-        fs::copy(directory.join(name), copy.join(name)).unwrap();
+    drop(log);
+    // A process that was killed has left messages, and no last reference.
+    let connection = database::open_to_write(&directory.join("chat.db"), None).unwrap();
+    let room = "INSERT INTO rooms (id, key, name) VALUES (1, 'lobby', 'lobby')";
+    connection.execute(room, []).unwrap();
+    let mut insert = rows::RoomEntryInsert::prepare(&connection).unwrap();
+    for number in 1..=5 {
+        let draft =
+            Draft { session: SessionId(1), reference: Reference(number), ..Draft::example() };
+        let (sequence, previous) = (Sequence(number), Sequence(number - 1));
+        insert.insert(1, &LogEntry { sequence, previous, time: Timestamp(1), draft }).unwrap();
     }
-    let settings = StoreSettings { directory: copy.clone(), ..settings };
+    drop(insert);
+    drop(connection);
     let (mut log, restored) = SqliteLog::open(settings.clone()).unwrap();
     assert_eq!(restored.sessions[0].last_reference, Reference(5));
     log.propose(now, drafts(2, 1..=store::MAX_NOTED_LAG + 1));
     drop(log);
-    assert_eq!(noted(&copy), [store::MAX_NOTED_LAG + 6]);
+    assert_eq!(noted(&directory), [store::MAX_NOTED_LAG + 6]);
     let (_log, restored) = SqliteLog::open(settings).unwrap();
     assert_eq!(restored.sessions[0].last_reference, Reference(5));
 }
