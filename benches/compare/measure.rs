@@ -117,7 +117,7 @@ fn run_window_of(
     window: u32,
     until: Until,
 ) -> (Measurement, f64) {
-    program.wait_until_idle();
+    program.wait_for_work_put_off();
     let (before, delivered) = (Times::take(program), generator.deliveries.count());
     generator.run_window(window, until);
     let after = Times::take(program);
@@ -139,7 +139,7 @@ fn run_rate(
     duration: Duration,
 ) -> Measurement {
     let mut generator = Generator::connect(server, program.address, crowd);
-    program.wait_until_idle();
+    program.wait_for_work_put_off();
     let before = Times::take(program);
     generator.run_rate(rate, duration);
     let mut measured = measurement(&generator, program, &before, 0);
@@ -158,7 +158,7 @@ fn measurement(
     before: &Times,
     delivered: u64,
 ) -> Measurement {
-    program.wait_until_idle();
+    program.wait_for_work_put_off();
     let deliveries = generator.deliveries.count() - delivered;
     let cpu = (program.cpu_time() - before.server).as_secs_f64();
     Measurement {

@@ -77,8 +77,6 @@ pub(crate) struct Program {
     pub(crate) address: SocketAddr,
     /// Directory with its files, which is removed with it.
     directory: TempDir,
-    /// Time for which it may put work off, beyond that which a pause of a moment shows; zero at first.
-    pub(crate) puts_off: Duration,
     /// Greatest CPU time that was seen.
     greatest_cpu_time: Cell<Duration>,
 }
@@ -121,8 +119,7 @@ impl Program {
         let child = child.expect("setpriv is missing");
         signals::note_started(child.id(), directory.path());
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let (puts_off, greatest_cpu_time) = (Duration::ZERO, Cell::default());
-        let mut started = Self { child, address, directory, puts_off, greatest_cpu_time };
+        let mut started = Self { child, address, directory, greatest_cpu_time: Cell::default() };
         let start = Instant::now();
         loop {
             let text = String::from_utf8_lossy(&fs::read(&output_path).unwrap()).into_owned();
@@ -168,18 +165,16 @@ impl Program {
         memory(self.child.id())
     }
 
-    /// Waits until it does nothing for a while, and again after [`Self::puts_off`]: work that it has
-    /// put off is done then.
-    pub(crate) fn wait_until_idle(&self) {
-        self.wait_for_a_pause();
-        if !self.puts_off.is_zero() {
-            thread::sleep(self.puts_off);
-            self.wait_for_a_pause();
-        }
+    /// Waits until it does nothing, and so much longer that work which it has put off is done, too:
+    /// `chat-server` adds messages to its search index when nobody has written for 2 s.
+    pub(crate) fn wait_for_work_put_off(&self) {
+        self.wait_until_idle();
+        thread::sleep(Duration::from_millis(2_300));
+        self.wait_until_idle();
     }
 
     /// Waits until it does nothing for a moment.
-    fn wait_for_a_pause(&self) {
+    pub(crate) fn wait_until_idle(&self) {
         let (slice, patience) = (Duration::from_millis(100), Duration::from_secs(5));
         let start = Instant::now();
         while start.elapsed() < patience {

@@ -1,7 +1,6 @@
 //! `chat-server`, with its log in memory or on disk.
 
 use std::path::Path;
-use std::time::Duration;
 
 use pi_chat::model::Reference;
 use pi_chat::wire::tcp::{ClientFrame, Hello, Join, MAGIC, Say};
@@ -23,10 +22,6 @@ pub(super) struct Chat {
     /// Its log is on disk, with this setting; otherwise in memory.
     pub(super) durability: Option<Durability>,
 }
-
-/// Time after the last message for which a server with a disk waits before it adds messages to its
-/// search index, and somewhat more.
-const INDEX_PAUSE: Duration = Duration::from_millis(2_300);
 
 /// Returns the variables for glibc's `malloc` with which the package's service starts the server.
 fn malloc_settings() -> Vec<&'static str> {
@@ -88,11 +83,7 @@ impl Server for Chat {
         }
         let program = Path::new("env");
         let listening = Listening::Says("listening on ");
-        let mut program = Program::start(cores, program, &arguments, directory(), listening);
-        if self.durability.is_some() {
-            program.puts_off = INDEX_PAUSE;
-        }
-        program
+        Program::start(cores, program, &arguments, directory(), listening)
     }
 
     fn greeting(&self, member: Member) -> Vec<u8> {
