@@ -27,7 +27,10 @@ pub fn discovery_error_text(error: &DiscoveryError) -> String {
     let words = error.to_string();
     let number = words.rsplit_once("(os error ").and_then(|(_, rest)| rest.split_once(')'));
     match number.and_then(|(number, _)| number.parse().ok()).map(io::Error::from_raw_os_error) {
-        Some(error) => text!("mdns-fails-because", reason = io_error_text(&error)),
+        Some(reason) if mdns::is_port_unavailable(error) => {
+            text!("mdns-port-unavailable", reason = io_error_text(&reason))
+        }
+        Some(reason) => text!("mdns-fails-because", reason = io_error_text(&reason)),
         None => text!("mdns-fails"),
     }
 }
@@ -364,6 +367,11 @@ mod tests {
         assert_eq!(
             told(&DiscoveryError::Msg(denied)),
             "Multicast-DNS geht auf diesem Rechner nicht: keine Berechtigung"
+        );
+        let taken = "UDP port 5353 cannot be had: Address already in use (os error 98)".to_owned();
+        assert_eq!(
+            told(&DiscoveryError::Msg(taken)),
+            "UDP-Port 5353 ist nicht zu haben: die Adresse ist schon belegt"
         );
         assert_eq!(
             told(&DiscoveryError::DaemonShutdown),

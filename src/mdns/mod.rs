@@ -10,6 +10,15 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use mdns_sd::{Error, MDNS_PORT, ServiceDaemon};
 use socket2::{Domain, Protocol, Socket, Type};
 
+/// Beginning of the error of [`start_daemon`] if the port cannot be bound.
+const PORT_UNAVAILABLE: &str = "UDP port 5353 cannot be had";
+
+/// Returns true if an error says that the mDNS port cannot be bound.
+#[cfg(feature = "client")]
+pub(crate) fn is_port_unavailable(error: &Error) -> bool {
+    matches!(error, Error::Msg(words) if words.starts_with(PORT_UNAVAILABLE))
+}
+
 /// Starts the mDNS daemon of the `mdns-sd` library in a thread of its own. Call
 /// [`ServiceDaemon::shutdown`] to end it.
 ///
@@ -23,7 +32,7 @@ pub(crate) fn start_daemon() -> Result<ServiceDaemon, Error> {
     if let Err(error) = v4
         && try_bind_shared(SocketAddr::from((Ipv6Addr::UNSPECIFIED, MDNS_PORT))).is_err()
     {
-        return Err(Error::Msg(format!("UDP port {MDNS_PORT} cannot be had: {error}")));
+        return Err(Error::Msg(format!("{PORT_UNAVAILABLE}: {error}")));
     }
     ServiceDaemon::new()
 }

@@ -126,6 +126,7 @@ discover-not-found = in diesem Netz wurde kein Server gefunden. Läuft chat-serv
 discover-failed = die Suche nach Servern geht nicht
 mdns-fails = Multicast-DNS geht auf diesem Rechner nicht
 mdns-fails-because = Multicast-DNS geht auf diesem Rechner nicht: { $reason }
+mdns-port-unavailable = UDP-Port 5353 ist nicht zu haben: { $reason }
 discover-not-written = die Liste lässt sich nicht schreiben
 discover-still-looking = in diesem Netz wurde noch kein Server gefunden; die Suche geht weiter
 discover-found = gefunden: { $server }

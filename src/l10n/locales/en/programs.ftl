@@ -126,6 +126,7 @@ discover-not-found = no server was found on this network. Is chat-server running
 discover-failed = cannot look for servers
 mdns-fails = multicast DNS does not work on this computer
 mdns-fails-because = multicast DNS does not work on this computer: { $reason }
+mdns-port-unavailable = UDP port 5353 cannot be had: { $reason }
 discover-not-written = cannot write the list
 discover-still-looking = no server was found on this network yet; still looking
 discover-found = found { $server }
