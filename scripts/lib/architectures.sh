@@ -15,7 +15,7 @@ maximum_glibc=2.36
 # Regular expression of the DLLs that a Windows program may require: those that
 # are part of Windows 10. A compiler's own libraries are not.
 # shellcheck disable=SC2034  # for the scripts that source this
-windows_system_dlls='api-ms-win-core-[a-z0-9-]+|advapi32|bcryptprimitives|combase|gdi32|iphlpapi|kernel32|msvcrt|ntdll|secur32|shell32|user32|userenv|ws2_32'
+windows_system_dlls='api-ms-win-core-[a-z0-9-]+|advapi32|bcrypt|bcryptprimitives|combase|gdi32|iphlpapi|kernel32|msvcrt|ntdll|secur32|shell32|user32|userenv|ws2_32'
 
 # Sets the variables that describe an architecture: `triple`, Rust's name;
 # `gnu`, the prefix of its compiler and library directories; `emulator`, which

@@ -19,7 +19,7 @@ const NO_ANSWER_WORDS: [&str; 2] = ["temporary failure", "try again"];
 /// Except on Windows the resolver says which it is in words only. They are English, as the programs
 /// set no locale of the C library.
 #[must_use]
-pub fn is_name_unknown(error: &io::Error) -> bool {
+pub(crate) fn is_name_unknown(error: &io::Error) -> bool {
     match error.raw_os_error() {
         Some(code) => UNKNOWN_NAME_CODES.contains(&code),
         None => {

@@ -51,7 +51,7 @@ pub use json::JsonScreen;
 pub(crate) use json::escape_dangerous;
 pub use json_input::read_json;
 #[cfg(feature = "peer")]
-pub use lookup::is_name_unknown;
+pub(crate) use lookup::is_name_unknown;
 pub use lookup::lookup_error_text;
 pub use name_question::{NameQuestion, impossible_name_text};
 pub use plain::{PlainScreen, read_plain};

@@ -41,8 +41,10 @@ pub(super) enum Signal {
     /// Something for the model.
     Input(Input),
     /// The program is to be stopped (SIGTSTP).
+    #[cfg_attr(not(unix), expect(dead_code, reason = "other systems have no such signal"))]
     Stop,
     /// The program was stopped and goes on (SIGCONT).
+    #[cfg_attr(not(unix), expect(dead_code, reason = "other systems have no such signal"))]
     Continued,
     /// No more keys come: the terminal is gone.
     KeyboardGone,
