@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::search::IndexStep;
 use crate::model::Moment;
 
 /// Number of messages outside the index from which a pause in the conversation is used to add them.
@@ -30,7 +31,8 @@ pub(super) struct IndexSchedule {
     due_at: Moment,
     /// Latest time of the next step, however many messages come.
     latest: Moment,
-    /// Number of messages committed since nothing was left to add, or adding has failed.
+    /// Number of messages committed since nothing was left to add, or adding has failed, without
+    /// those that steps have added since.
     unindexed: usize,
     /// True while the steps follow each other until nothing is left to add.
     is_running: bool,
@@ -51,20 +53,19 @@ impl IndexSchedule {
     /// Counts messages that were committed, and are to be indexed.
     pub(super) fn on_committed(&mut self, messages: usize, now: Moment) {
         self.unindexed = self.unindexed.saturating_add(messages);
-        if messages == 0 || self.is_running {
-            return;
-        }
-        if self.unindexed >= MAX_MESSAGES {
+        if messages > 0 && self.unindexed >= MAX_MESSAGES {
+            // Also while steps follow each other: they must not fall behind.
             self.due_at = now;
             self.is_running = true;
-        } else if self.unindexed >= MIN_MESSAGES {
+        } else if messages > 0 && self.unindexed >= MIN_MESSAGES && !self.is_running {
             self.due_at = (now + PAUSE).min(self.latest);
         }
     }
 
-    /// Notes that a step was made. `more`: there may be more to add.
-    pub(super) fn on_step(&mut self, more: bool, now: Moment) {
-        if more {
+    /// Notes that a step was made.
+    pub(super) fn on_step(&mut self, step: IndexStep, now: Moment) {
+        if step.more {
+            self.unindexed = self.unindexed.saturating_sub(step.count);
             self.is_running = true;
             self.due_at = now + STEP_DELAY;
         } else {
@@ -92,6 +93,12 @@ impl IndexSchedule {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Sequence;
+
+    /// Returns the result of a step that has added so many messages.
+    fn step(count: usize, more: bool) -> IndexStep {
+        IndexStep { last: Sequence(1), count, more }
+    }
 
     /// Returns the time so many milliseconds after the start.
     fn at(milliseconds: u64) -> Moment {
@@ -102,7 +109,7 @@ mod tests {
     fn resting() -> IndexSchedule {
         let mut schedule = IndexSchedule::new(at(0));
         assert_eq!(schedule.due_at(), at(0), "what an earlier run has left is added at once");
-        schedule.on_step(false, at(0));
+        schedule.on_step(step(0, false), at(0));
         schedule
     }
 
@@ -132,17 +139,20 @@ mod tests {
         assert_eq!(schedule.due_at(), at(600_000));
     }
 
-    /// Steps follow each other, however many messages come meanwhile, until nothing is left.
+    /// Steps follow each other until nothing is left, and do not wait while they fall behind.
     #[test]
     fn steps_go_on_until_nothing_is_left() {
         let mut schedule = resting();
         schedule.on_committed(2_048, at(5));
-        schedule.on_step(true, at(5));
-        schedule.on_committed(2_048, at(6));
-        schedule.on_committed(1, at(7));
-        assert_eq!(schedule.due_at(), at(15));
-        schedule.on_step(false, at(15));
-        assert_eq!(schedule.due_at(), at(600_015));
+        schedule.on_step(step(1_000, true), at(5));
+        schedule.on_committed(900, at(7));
+        assert_eq!(schedule.due_at(), at(15), "1,948 are left");
+        schedule.on_committed(100, at(8));
+        assert_eq!(schedule.due_at(), at(8), "2,048 are left");
+        schedule.on_step(step(1_000, true), at(9));
+        assert_eq!(schedule.due_at(), at(19));
+        schedule.on_step(step(600, false), at(19));
+        assert_eq!(schedule.due_at(), at(600_019));
     }
 
     /// After a failure neither the next message nor the pause behind it brings the next step.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::search::IndexStep;
 use super::super::store::MAX_NOTED_LAG;
 use super::super::{recovery, search};
 use super::failure::is_disk_error;
@@ -37,9 +38,8 @@ impl Writer {
     }
 
     /// Adds the next messages to the search index: at most [`INDEX_BATCH`], until their texts have
-    /// [`INDEX_BYTES`]. Returns true if more may be left. The commit is not synced: after a crash,
-    /// indexing is repeated.
-    pub(super) fn index_messages(&mut self) -> rusqlite::Result<bool> {
+    /// [`INDEX_BYTES`]. The commit is not synced: after a crash, indexing is repeated.
+    pub(super) fn index_messages(&mut self) -> rusqlite::Result<IndexStep> {
         let sync = self.ordering_sync();
         self.store.set_sync_level(sync)?;
         let transaction = self.store.connection.transaction()?;
@@ -47,7 +47,7 @@ impl Writer {
         if step.count > 0 {
             transaction.commit()?;
         }
-        Ok(step.more)
+        Ok(step)
     }
 
     /// Runs the tasks that are due. While the disk fails, only retries to write, and postpones
@@ -88,7 +88,7 @@ impl Writer {
         let is_sound = self.state.storage_health == StorageHealth::Sound;
         if is_sound && now >= self.state.index_schedule.due_at() {
             match self.index_messages() {
-                Ok(more) => self.state.index_schedule.on_step(more, now),
+                Ok(step) => self.state.index_schedule.on_step(step, now),
                 Err(error) => {
                     self.state.index_schedule.on_failure(now);
                     self.handle_failed_step(&error);
