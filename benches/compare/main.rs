@@ -104,6 +104,10 @@ fn run(arguments: &Arguments, cores: Cores, results: &mut Results) {
                 results.add(row, server.name(), measured);
             }
         }
+        // Should a later row fail, this one is not lost.
+        if let Some(directory) = &arguments.output {
+            files::write(results, directory);
+        }
     }
 }
 

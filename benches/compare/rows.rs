@@ -142,9 +142,9 @@ pub(crate) const GROWTH: &[Row] = &[
         work: Work::Window(8),
     },
     Row {
-        name: "rooms-500",
-        title: "500 rooms of 5",
-        crowd: crowd(500, 5, 1),
+        name: "rooms-1000",
+        title: "1,000 rooms of 5",
+        crowd: crowd(1_000, 5, 1),
         work: Work::Window(8),
     },
 ];

@@ -69,6 +69,9 @@ impl Server for Chat {
             "100000",
             "--max-connections-per-address",
             "100000",
+            // An address may open a third of them.
+            "--max-rooms",
+            "100000",
             "--burst",
             "1000000",
             "--per-minute",
