@@ -104,6 +104,16 @@ pub struct ServerOptions {
     #[arg(long, value_name = "ORIGIN", env = "CHAT_SERVER_WEB_ORIGINS", value_delimiter = ',')]
     web_origins: Option<Vec<String>>,
 
+    /// Listen here for Prometheus, which reads metrics at /metrics; can be given several times, as
+    /// --listen. Whoever reaches this address can read them [default: none]
+    #[arg(
+        long,
+        value_name = "ADDR:PORT",
+        env = "CHAT_SERVER_METRICS_LISTEN",
+        value_delimiter = ','
+    )]
+    metrics_listen: Option<Vec<ListenAddress>>,
+
     /// Reverse proxies, as addresses or networks: their connections, and only theirs, must begin
     /// with a PROXY protocol header of version 2, which gives the client's address; over HTTP,
     /// their X-Forwarded-For counts instead [default: none]
@@ -309,6 +319,7 @@ impl ServerOptions {
             web_root: self.web_root.or(fallback.web_root),
             web_hosts: self.web_hosts.or(fallback.web_hosts),
             web_origins: self.web_origins.or(fallback.web_origins),
+            metrics_listen: self.metrics_listen.or(fallback.metrics_listen),
             trusted_proxies: self.trusted_proxies.or(fallback.trusted_proxies),
             motd: self.motd.or(fallback.motd),
             name: self.name.or(fallback.name),
@@ -427,6 +438,7 @@ impl ServerOptions {
             listen: self.listen.unwrap_or_default(),
             plain,
             tls,
+            metrics: self.metrics_listen.unwrap_or_default(),
             trusted_proxies: parse_networks(&self.trusted_proxies.unwrap_or_default())?,
             control,
             backup,

@@ -171,6 +171,8 @@ pub struct HubStats {
     pub rooms: usize,
     /// Number of names that wait for sessions that have lost their connections.
     pub waiting_names: usize,
+    /// Number of sessions, those that are away included.
+    pub sessions: usize,
     /// Hub's head: sequence of the last committed entry.
     pub head: Sequence,
     /// Health of the log's storage.

@@ -270,6 +270,7 @@ impl Hub {
             connections: self.connections.len(),
             rooms: self.rooms.len(),
             waiting_names: self.waiting_names.len(),
+            sessions: self.sessions.count(),
             head: self.head,
             storage: self.storage,
         }

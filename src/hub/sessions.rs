@@ -406,6 +406,11 @@ impl Sessions {
         self.away.first().map(|(end, _)| *end)
     }
 
+    /// Returns the number of sessions.
+    pub(super) fn count(&self) -> usize {
+        self.by_id.len()
+    }
+
     /// Returns the number of connected sessions.
     pub(super) fn connected_count(&self) -> usize {
         self.by_id.len().saturating_sub(self.away.len())

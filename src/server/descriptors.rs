@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use crate::model::HubSettings;
 
 /// Number of file descriptors reserved for everything except clients' connections: control socket,
-/// log, listening sockets, multicast DNS. If a process may open fewer than twice as many files,
+/// metrics, log, listening sockets, multicast DNS. If a process may open fewer than twice as many files,
 /// half of them are reserved.
 const RESERVED: usize = 64;
 

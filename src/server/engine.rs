@@ -20,6 +20,8 @@ use tokio::task::yield_now;
 use tokio::time::sleep_until;
 
 use self::inputs::queue;
+#[cfg(test)]
+pub(super) use self::inputs::unanswered_handle;
 pub(super) use self::inputs::{EngineHandle, EngineInput, EngineStats};
 use self::owner_requests::OwnerRequests;
 use self::publish_turn::PublishTurn;
@@ -31,6 +33,7 @@ use super::error_log::ErrorLog;
 use super::fanout::{Fanout, FanoutLimits, PublishedHead};
 use super::memory_budget::MemoryBudget;
 use super::message_rate::MessageRate;
+use super::metrics::LatencyMeter;
 use super::quota_log::QuotaLog;
 use crate::hub::{
     ConnectionId, Delivery, Hub, Input, Now, Output, Proposal, Quota, RestoredState, StorageHealth,
@@ -109,6 +112,8 @@ pub(super) struct Engine {
     connected_users: watch::Sender<usize>,
     /// Message counters, for the status.
     message_rate: MessageRate,
+    /// Measures the latency of messages, for metrics; `None` if nobody reads them.
+    latency: Option<Box<LatencyMeter>>,
     /// Clock of the server.
     clock: Clock,
     /// Receiving end of the engine's queue.
@@ -151,11 +156,17 @@ impl Engine {
             quota_log: QuotaLog::default(),
             connected_users: watch::Sender::new(0),
             message_rate: MessageRate::default(),
+            latency: None,
             clock,
             inputs,
             is_stopping: false,
         };
         (engine, handle)
+    }
+
+    /// Begins to measure the latency of messages. Call it before the engine runs.
+    pub(super) fn measure_latency(&mut self) {
+        self.latency = Some(Box::default());
     }
 
     /// Returns the published head, for the connections.
@@ -308,6 +319,8 @@ impl Engine {
                     last_minute: self.message_rate.last_minute(self.clock.now()),
                     refusals: self.quota_log.totals(),
                     pressure: self.quota_log.pressure(),
+                    unsent: self.fanout.budget().used(),
+                    latency: self.latency.as_ref().map(|it| it.histogram().clone()),
                 };
                 // The receiver may have been dropped.
                 let _ = answer.send(told);

@@ -48,7 +48,6 @@ impl MemoryBudget {
     }
 
     /// Returns the number of bytes in use.
-    #[cfg(test)]
     pub(super) fn used(&self) -> usize {
         self.used.load(Ordering::Relaxed)
     }

@@ -27,6 +27,7 @@ mod listen;
 mod listen_address;
 mod memory_budget;
 mod message_rate;
+mod metrics;
 mod outbox;
 mod outboxes;
 mod public_urls;
@@ -77,6 +78,7 @@ use self::descriptors::DescriptorLimit;
 use self::engine::{Engine, EngineInput};
 use self::group_rates::{GroupRates, Limit};
 use self::listen::Bound;
+use self::metrics::{MetricsSource, MetricsWayIn};
 use self::public_urls::PublicUrls;
 use self::reload::Reloader;
 use self::status::StatusSource;
@@ -112,6 +114,8 @@ pub struct ServerSettings {
     pub tls: TlsSettings,
     /// Way in for browsers.
     pub web: WebSettings,
+    /// Addresses to listen on for who reads the metrics. Empty: no listener.
+    pub metrics: Vec<ListenAddress>,
     /// Networks of trusted proxies, whose connections begin with a PROXY header, or over HTTP have
     /// `X-Forwarded-For`.
     pub trusted_proxies: Vec<IpNetwork>,
@@ -137,6 +141,7 @@ impl Default for ServerSettings {
             plain: true,
             tls: TlsSettings::default(),
             web: WebSettings::default(),
+            metrics: Vec::new(),
             trusted_proxies: Vec::new(),
             log: LogSettings::Memory(MemoryLimits::default()),
             backlog: FanoutLimits::default(),
@@ -222,8 +227,11 @@ pub async fn run(
     descriptors.lower_max_connections(&mut settings.hub);
     let tls_addresses = tls::bind_all(&settings)?;
     settings.hub.offers_tls = tls::is_offered(&settings, &tls_addresses);
-    let (engine, handle) =
+    let (mut engine, handle) =
         Engine::new(settings.hub.clone(), restored, log, settings.backlog, clock);
+    if !settings.metrics.is_empty() {
+        engine.measure_latency();
+    }
     let current = watch::Sender::new(settings.clone());
     let listening = Arc::new(watch::Sender::new(Vec::new()));
     let web_listening = Arc::new(watch::Sender::new(Vec::new()));
@@ -287,6 +295,7 @@ pub async fn run(
     let addresses = bind_all(&settings)?;
     let web_addresses = web::bind_all(&settings.web)?;
     let web_tls_addresses = web::bind_all_tls(&settings.web)?;
+    let metrics_addresses = metrics::bind_all(&settings.metrics)?;
     tracing::info!("{}", startup_summary(&settings, is_empty, own_identity.as_ref()));
     let mut helpers = JoinSet::new();
     let (backup_sender, backup) = watch::channel(None);
@@ -329,7 +338,18 @@ pub async fn run(
     for bound in web_tls_addresses {
         listeners.spawn(web_tls_acceptor.clone().run(bound));
     }
-    drop((acceptor, tls_acceptor, web_acceptor, web_tls_acceptor));
+    let metrics_source =
+        MetricsSource::new(handle.clone(), current.subscribe(), backup.clone(), clock);
+    let metrics_acceptor = Acceptor {
+        way_in: MetricsWayIn::new(metrics_source),
+        permits: metrics::permits(),
+        listening: Arc::new(watch::Sender::new(Vec::new())),
+        clock,
+    };
+    for bound in metrics_addresses {
+        listeners.spawn(metrics_acceptor.clone().run(bound));
+    }
+    drop((acceptor, tls_acceptor, web_acceptor, web_tls_acceptor, metrics_acceptor));
     let config_problem = watch::Sender::new(None);
     helpers.spawn(service::update_status_line(
         engine.connected_users(),

@@ -113,6 +113,7 @@ fn settings_to_apply(
     );
     // The server's own certificate is not loaded beside that of the owner.
     keep(new.tls.certificate.is_none() && old.tls.certificate.is_some(), "tls-certificate");
+    keep(new.metrics != old.metrics, "metrics-listen");
     keep(new.control != old.control, "control");
     keep(new.backlog.feed_bytes != old.backlog.feed_bytes, "max-backlog");
     keep(new.backlog.total_bytes != old.backlog.total_bytes, "max-backlog-total");
@@ -140,6 +141,7 @@ fn settings_to_apply(
     }
     new.tls.listen.clone_from(&old.tls.listen);
     new.tls.is_default = old.tls.is_default;
+    new.metrics.clone_from(&old.metrics);
     new.control.clone_from(&old.control);
     new.backlog = old.backlog;
     new.log = old.log.clone();
@@ -170,12 +172,13 @@ mod tests {
         wanted.hub.server_name = "attic".to_owned();
         wanted.listen = vec!["[::1]:1".parse().unwrap()];
         wanted.announce = false;
+        wanted.metrics = vec!["127.0.0.1:9428".parse().unwrap()];
         wanted.web.listen = Some(Vec::new());
         wanted.web.hosts = vec!["chat.example.org".to_owned()];
         let (new, later) = settings_to_apply(&old, wanted.clone());
-        assert_eq!(later, ["listen", "web", "durability"]);
+        assert_eq!(later, ["listen", "web", "metrics-listen", "durability"]);
         assert_eq!((new.hub.server_name.as_str(), new.hub.retention.days), ("attic", 2));
-        assert!(new.listen.is_empty() && !new.announce);
+        assert!(new.listen.is_empty() && new.metrics.is_empty() && !new.announce);
         assert_eq!((new.web.listen.as_ref(), new.web.hosts.len()), (None, 1));
         // Each reload names the keys that need a restart.
         assert_eq!(settings_to_apply(&new, wanted).1, later);

@@ -180,7 +180,7 @@ impl StatusSource {
         }
         let (answer, told) = oneshot::channel();
         self.engine.send(EngineInput::QueryStats { answer }).await.ok()?;
-        let EngineStats { hub, messages, last_minute, refusals, pressure } = told.await.ok()?;
+        let EngineStats { hub, messages, last_minute, refusals, pressure, .. } = told.await.ok()?;
         let identity = settings.tls.certificate.as_ref().or(self.own_identity.as_ref());
         let fingerprint = identity.map(Identity::fingerprint);
         let urls = self.urls.clone();
@@ -281,14 +281,14 @@ fn store_status(settings: &ServerSettings, storage: StorageHealth) -> StoreStatu
 
 /// Returns the size of all files directly in a directory, in bytes. Skips files whose size cannot
 /// be read. `None` if the directory cannot be read.
-fn directory_size(directory: &Path) -> Option<u64> {
+pub(super) fn directory_size(directory: &Path) -> Option<u64> {
     let entries = directory.read_dir().ok()?;
     Some(entries.filter_map(|it| Some(it.ok()?.metadata().ok()?.len())).sum())
 }
 
 /// Returns the resident memory of this process, in bytes. `None` if it cannot be read, for example
 /// without `/proc`.
-fn resident_memory() -> Option<u64> {
+pub(super) fn resident_memory() -> Option<u64> {
     let told = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = told.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;

@@ -1,6 +1,6 @@
-//! Connections that are not through their handshake (of WebSocket or TLS): their number is bounded,
-//! in all and for each address group, because they hold memory and descriptors without counting for
-//! the hub.
+//! Connections that do not count for the hub: those that are not through their handshake (of
+//! WebSocket or TLS), and those that ask for metrics. Their number is bounded, in all and for each
+//! address group, because they hold memory and descriptors.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,21 +9,25 @@ use tokio::sync::Notify;
 
 use crate::model::AddressGroup;
 
-/// Maximum number of such connections in all. Each may hold the head of a request, or an incomplete
+/// Maximum number of connections before their handshake in all. Each may hold the head of a request, or an incomplete
 /// message of TLS.
 const MAX_TOTAL: usize = 256;
 
-/// Maximum number of such connections of an address group. Browsers open up to six each, and all
+/// Maximum number of connections before their handshake of an address group. Browsers open up to six each, and all
 /// devices of a home network may be one group.
 const MAX_OF_GROUP: usize = 128;
 
-/// Places of the connections that are not through their handshake. Clones share them.
-#[derive(Clone, Debug, Default)]
+/// Places of such connections. Clones share them.
+#[derive(Clone, Debug)]
 pub(super) struct Unproven(Arc<Mutex<Places>>);
 
-/// Places that are taken.
-#[derive(Debug, Default)]
+/// Places that are taken, and how many there are.
+#[derive(Debug)]
 struct Places {
+    /// Maximum number of connections in all.
+    most: usize,
+    /// Maximum number of connections of an address group.
+    most_of_group: usize,
     /// Number of the next place.
     next: u64,
     /// Connections by the numbers of their places: the oldest first.
@@ -50,7 +54,20 @@ pub(super) struct Place {
     lost: Arc<Notify>,
 }
 
+impl Default for Unproven {
+    /// Returns the places for connections before their handshake.
+    fn default() -> Self {
+        Self::with_limits(MAX_TOTAL, MAX_OF_GROUP)
+    }
+}
+
 impl Unproven {
+    /// Creates so many places in all, and so many of them for an address group.
+    pub(super) fn with_limits(most: usize, most_of_group: usize) -> Self {
+        let places = Places { most, most_of_group, next: 0, taken: BTreeMap::new() };
+        Self(Arc::new(Mutex::new(places)))
+    }
+
     /// Reserves a place for a connection of this group; `None` for the group if the connection is
     /// that of a trusted proxy, which is only counted in all. If the group has as many places as it
     /// may have, it loses its oldest. If all places are taken, the group that has most of them
@@ -60,9 +77,9 @@ impl Unproven {
         let mut places = self.lock();
         let is_own = |it: &&Taken| group.is_some() && it.group == group;
         let own = places.taken.values().filter(is_own).count();
-        if own >= MAX_OF_GROUP {
+        if own >= places.most_of_group {
             places.take_oldest_of(|it| it == group)?;
-        } else if places.taken.len() >= MAX_TOTAL {
+        } else if places.taken.len() >= places.most {
             let counts = places.counts();
             let most = counts.values().copied().max()?;
             if own == most {

@@ -8,6 +8,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::super::control::{ControlAnswer, ControlList};
+use super::super::metrics::LatencyHistogram;
 use super::super::outbox::Outbox;
 use super::super::quota_log::Pressure;
 use super::owner_requests::ModerationOutcome;
@@ -147,6 +148,10 @@ pub(in crate::server) struct EngineStats {
     /// Address group that has reached a limit most often, in this minute or the last one. `None` if
     /// no group has.
     pub(in crate::server) pressure: Option<Pressure>,
+    /// Memory of all feeds and outboxes, in bytes.
+    pub(in crate::server) unsent: usize,
+    /// Latencies of messages since the start; `None` if they are not measured.
+    pub(in crate::server) latency: Option<LatencyHistogram>,
 }
 
 /// Sending end of the engine's queue.
@@ -222,4 +227,11 @@ impl EngineHandle {
 pub(super) fn queue() -> (EngineHandle, mpsc::Receiver<EngineInput>) {
     let (sender, inputs) = mpsc::channel(QUEUE_CAPACITY);
     (EngineHandle { inputs: sender, memory: Arc::new(Semaphore::new(QUEUE_MEMORY)) }, inputs)
+}
+
+/// Returns the handle of a queue whose engine answers nothing, and the queue. When it is dropped,
+/// the engine has ended.
+#[cfg(test)]
+pub(in crate::server) fn unanswered_handle() -> (EngineHandle, mpsc::Receiver<EngineInput>) {
+    queue()
 }

@@ -29,6 +29,9 @@ impl Engine {
         if drafts > 0 {
             self.drafts_proposed += drafts as u64;
             self.unanswered_since.get_or_insert(now.moment);
+            if let Some(latency) = &mut self.latency {
+                latency.propose(now.moment, drafts);
+            }
             self.log.maintain(&|room| self.hub.is_room_open(room));
         }
     }
@@ -56,7 +59,11 @@ impl Engine {
         let messages = items.iter().filter_map(LogItem::entry).count();
         let answered = items.iter().filter_map(LogItem::sequence).count();
         self.drafts_answered += answered as u64;
-        self.message_rate.count(self.clock.now(), messages);
+        let now = self.clock.now();
+        self.message_rate.count(now, messages);
+        if let Some(latency) = &mut self.latency {
+            latency.commit(now, &items);
+        }
         self.catch_panic(|it| it.input(Input::Committed { items }));
         if answered > 0 {
             self.on_drafts_answered();
@@ -79,6 +86,9 @@ impl Engine {
             }
             Some(LogEvent::NotStored { ticket, reason }) => {
                 self.drafts_answered += 1;
+                if let Some(latency) = &mut self.latency {
+                    latency.refuse();
+                }
                 self.catch_panic(|it| it.input(Input::NotStored { ticket, reason }));
                 self.on_drafts_answered();
             }

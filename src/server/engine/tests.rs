@@ -293,3 +293,25 @@ async fn probe_ends_with_the_engine() {
     let patience = Duration::from_secs(30);
     assert!(!timeout(patience, probe).await.unwrap().unwrap());
 }
+
+/// Latencies are measured only if somebody may read them; then each message has one.
+#[tokio::test]
+async fn latency_is_measured_on_request() {
+    for is_measured in [false, true] {
+        let mut engine = engine();
+        if is_measured {
+            engine.measure_latency();
+        }
+        joined_client(&mut engine, 1);
+        for number in 1..=3 {
+            let (room, text) = ("lobby".to_owned(), "x".to_owned());
+            send(&mut engine, 1, Say { reference: Reference(number), room, style: 0, text });
+        }
+        engine.commit();
+        let (answer, mut told) = tokio::sync::oneshot::channel();
+        engine.handle_input(EngineInput::QueryStats { answer });
+        let stats = told.try_recv().unwrap();
+        let measured = stats.latency.map(|it| it.buckets().iter().map(|(_, count)| count).sum());
+        assert_eq!((stats.messages, measured), (3, is_measured.then_some(3_u64)));
+    }
+}

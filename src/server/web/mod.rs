@@ -31,6 +31,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use self::conversation::{Conversation, Source, TimeLimits, Upgraded};
 use self::file_reads::FileReads;
 pub(super) use self::files::has_page;
+pub(super) use self::head_reader::HeadReader;
 pub(crate) use self::hosts::is_remote;
 use self::site::Site;
 use self::websocket::WebSocket;
