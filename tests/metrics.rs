@@ -23,6 +23,9 @@ use common::{PATIENCE, Server};
 /// The page about the metrics.
 const PAGE: &str = include_str!("../docs/metrics.md");
 
+/// The alert rules.
+const RULES: &str = include_str!("../debian/chat-server.rules.yml");
+
 /// Flags of a server with metrics.
 const WITH_METRICS: &[&str] = &["--metrics-listen", "127.0.0.1:0"];
 
@@ -250,13 +253,50 @@ fn idle_connections_block_no_scrape() {
     drop(idle);
 }
 
+/// Returns the rows of the page's table under this headline: the first column, without its quotes, and
+/// the second.
+fn told_rows(headline: &str) -> BTreeMap<String, String> {
+    let (_, section) = PAGE.split_once(&format!("\n## {headline}\n")).unwrap();
+    let lines = section.lines().take_while(|it| !it.starts_with("## "));
+    let rows = lines.filter_map(|it| it.strip_prefix("| `")?.split_once("` | "));
+    rows.map(|(name, rest)| (name.to_owned(), rest.split(' ').next().unwrap().to_owned())).collect()
+}
+
+/// Returns the types of the metrics that the page tells, by their names.
+fn told_metrics() -> BTreeMap<String, String> {
+    told_rows("What there is")
+}
+
+/// The alert rules ask for no metric that the server does not have, and the page tells all of them
+/// with their severity. `scripts/test alerts` tests the rules themselves.
+#[test]
+fn rules_ask_for_metrics_that_exist() {
+    let metrics = told_metrics();
+    let field = |line: &'static str, key: &str| {
+        line.trim_start_matches([' ', '-']).strip_prefix(key)?.strip_prefix(": ")
+    };
+    let mut asked = 0;
+    for expression in RULES.lines().filter_map(|it| field(it, "expr")) {
+        let words = expression.split(|it: char| !it.is_ascii_alphanumeric() && it != '_');
+        for word in words.filter(|it| it.contains("_server_") || it.starts_with("process_")) {
+            let base = word.strip_suffix("_bucket").unwrap_or(word);
+            let kind = metrics.get(base).unwrap_or_else(|| panic!("no {word}: {expression}"));
+            assert_eq!(kind == "histogram", base != word, "{expression}");
+            asked += 1;
+        }
+    }
+    assert!(asked >= 8);
+    let alerts = RULES.lines().filter_map(|it| field(it, "alert"));
+    let severities = RULES.lines().filter_map(|it| field(it, "severity"));
+    let rules: BTreeMap<String, String> =
+        alerts.map(str::to_owned).zip(severities.map(str::to_owned)).collect();
+    assert_eq!(rules, told_rows("Alerts"));
+}
+
 /// The table of the page has the metrics that a server with everything serves, with their types.
 #[test]
 fn page_has_all_metrics() {
-    let rows = PAGE.lines().filter_map(|it| it.strip_prefix("| `")?.split_once("` | "));
-    let told: BTreeMap<String, String> = rows
-        .map(|(name, rest)| (name.to_owned(), rest.split(' ').next().unwrap().to_owned()))
-        .collect();
+    let told = told_metrics();
     let directory = tempfile::tempdir().unwrap();
     let path = |name| directory.path().join(name).to_str().unwrap().to_owned();
     let (server, address) = start(&["--data", &path("data"), "--backup-dir", &path("backups")]);

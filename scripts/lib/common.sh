@@ -70,6 +70,12 @@ find_wine() {
   command -v wine || command -v wine64 || command -v /usr/lib/wine/wine64
 }
 
+# Prints the path of promtool, Prometheus's checker of rules: that of the machine, or
+# that below target/tools.
+find_promtool() {
+  command -v promtool || command -v "$target/tools/promtool"
+}
+
 # Prints the first container engine that works. Docker without a daemon, or
 # without permission to use it, does not.
 find_container_engine() {
