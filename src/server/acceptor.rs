@@ -20,8 +20,8 @@ const MAX_UNSENT_BYTES: u32 = 64 << 10;
 
 /// Way into the server: what happens to a socket that is accepted.
 pub(super) trait WayIn: Clone + Send + Sync + 'static {
-    /// Beginning of the line that says where the server listens; the address follows.
-    const LISTENING: &'static str;
+    /// Returns the beginning of the line that says where the server listens; the address follows.
+    fn listening(&self) -> &'static str;
 
     /// Takes an accepted socket from this address, which is in its canonical form. Spawns whatever
     /// has to wait for the client. `permit` must be kept until the socket is closed. The acceptor
@@ -69,13 +69,13 @@ impl<W: WayIn> Acceptor<W> {
         }
     }
 
-    /// Prints [`WayIn::LISTENING`] and the address to standard error, for scripts and users that
+    /// Prints [`WayIn::listening`] and the address to standard error, for scripts and users that
     /// wait for this line. Adds the address to [`Self::listening`]. Does nothing if the socket's
     /// address cannot be read.
     fn report_address(&self, listener: &TcpListener) {
         if let Ok(address) = listener.local_addr() {
             // Standard error may be closed.
-            let _ = writeln!(io::stderr(), "{} {address}", W::LISTENING);
+            let _ = writeln!(io::stderr(), "{} {address}", self.way_in.listening());
             self.listening.send_modify(|all| all.push(address));
         }
     }

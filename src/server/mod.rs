@@ -78,7 +78,7 @@ use self::descriptors::DescriptorLimit;
 use self::engine::{Engine, EngineInput};
 use self::group_rates::{GroupRates, Limit};
 use self::listen::Bound;
-use self::metrics::{MetricsSource, MetricsWayIn};
+use self::metrics::MetricsSource;
 use self::public_urls::PublicUrls;
 use self::reload::Reloader;
 use self::status::StatusSource;
@@ -272,8 +272,12 @@ pub async fn run(
         listening: web_tls_listening.clone(),
         clock,
     };
-    let web_acceptor =
-        Acceptor { way_in: web, permits: permits.clone(), listening: web_listening.clone(), clock };
+    let web_acceptor = Acceptor {
+        way_in: web.clone(),
+        permits: permits.clone(),
+        listening: web_listening.clone(),
+        clock,
+    };
     let proxies = TrustedProxies::new(current.subscribe(), descriptors.unproven_permits(), clock);
     let tls_acceptor = Acceptor {
         way_in: TlsWayIn {
@@ -341,7 +345,7 @@ pub async fn run(
     let metrics_source =
         MetricsSource::new(handle.clone(), current.subscribe(), backup.clone(), clock);
     let metrics_acceptor = Acceptor {
-        way_in: MetricsWayIn::new(metrics_source),
+        way_in: web.for_metrics(metrics_source),
         permits: metrics::permits(),
         listening: Arc::new(watch::Sender::new(Vec::new())),
         clock,

@@ -21,7 +21,9 @@ pub(super) struct TcpWayIn {
 }
 
 impl WayIn for TcpWayIn {
-    const LISTENING: &'static str = "listening on";
+    fn listening(&self) -> &'static str {
+        "listening on"
+    }
 
     /// Admits the connection. Waits while the engine's queue is full.
     async fn enter(&self, stream: TcpStream, address: IpAddr, permit: OwnedSemaphorePermit) {

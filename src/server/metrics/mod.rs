@@ -1,32 +1,32 @@
-//! Metrics for Prometheus: listeners of their own, which answer `GET /metrics` (`docs/metrics.md`).
+//! Metrics for Prometheus (`docs/metrics.md`). They have listeners of their own, whose connections
+//! are served as those of browsers are (`server::web`).
 //!
 //! | file | part |
 //! |---|---|
-//! | here | listeners |
-//! | `scrape` | the request and the answer on a connection |
+//! | here | listeners, and their limits |
 //! | `snapshot` | where the values come from |
 //! | `families` | names, types and texts of the metrics |
 //! | `latency` | how long messages take, measured by the engine |
 
 mod families;
 mod latency;
-mod scrape;
 mod snapshot;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 pub(super) use self::latency::{LatencyHistogram, LatencyMeter};
-use self::scrape::TimeLimits;
 pub(super) use self::snapshot::MetricsSource;
-use super::acceptor::WayIn;
 use super::listen::{self, Bound, ListenError};
 use super::listen_address::ListenAddress;
 use super::unproven::Unproven;
-use crate::model::AddressGroup;
+
+/// Path of the metrics.
+pub(super) const PATH: &str = "/metrics";
+
+/// Media type of the metrics: the text format of OpenMetrics.
+pub(super) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Maximum number of connections that are served at a time. When all are in use, the oldest of the
 /// address group that has most of them is closed in favour of a new one.
@@ -47,43 +47,13 @@ pub(super) fn bind_all(addresses: &[ListenAddress]) -> Result<Vec<Bound>, Listen
     addresses.iter().map(listen::bind).collect()
 }
 
+/// Returns the places for connections that ask for metrics.
+pub(super) fn places() -> Unproven {
+    Unproven::with_limits(MAX_CONNECTIONS, MAX_OF_GROUP)
+}
+
 /// Returns the semaphore for the acceptors of the metrics. It is not that of the clients: metrics
 /// are there when a server is full, too.
 pub(super) fn permits() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(MAX_SOCKETS))
-}
-
-/// Way to the metrics. Clones share the limits.
-#[derive(Clone)]
-pub(super) struct MetricsWayIn {
-    /// Source of the values.
-    source: Arc<MetricsSource>,
-    /// Places of the connections.
-    places: Unproven,
-}
-
-impl MetricsWayIn {
-    /// Creates the way to the metrics of this source.
-    pub(super) fn new(source: MetricsSource) -> Self {
-        let places = Unproven::with_limits(MAX_CONNECTIONS, MAX_OF_GROUP);
-        Self { source: source.into(), places }
-    }
-}
-
-impl WayIn for MetricsWayIn {
-    const LISTENING: &'static str = "metrics on";
-
-    /// Spawns the scrape on a connection. It ends early if the connection loses its place to
-    /// another one.
-    async fn enter(&self, stream: TcpStream, peer: IpAddr, permit: OwnedSemaphorePermit) {
-        let Some(place) = self.places.reserve(Some(AddressGroup::of(peer))) else { return };
-        let source = self.source.clone();
-        tokio::spawn(async move {
-            tokio::select! {
-                _ = scrape::serve(stream, &source, TimeLimits::default()) => {}
-                () = place.lost() => {}
-            }
-            drop(permit);
-        });
-    }
 }

@@ -18,6 +18,9 @@ use crate::server::backup::BackupState;
 use crate::server::engine::{EngineHandle, EngineInput, EngineStats};
 use crate::server::status::{directory_size, resident_memory};
 
+/// Maximum time that a scrape waits for the engine.
+const ENGINE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Maximum time that a scrape waits for the file system. After it, the answer says nothing about
 /// files: that a disk does not answer is no reason for no answer at all.
 const SYSTEM_TIMEOUT: Duration = Duration::from_secs(1);
@@ -90,8 +93,10 @@ pub(in crate::server) struct MetricsSource {
     /// One permit: so only one thread waits for a disk that does not answer, however often somebody
     /// asks.
     reader: Arc<Semaphore>,
+    /// Maximum time that a scrape waits for the engine.
+    engine_timeout: Duration,
     /// Maximum time that a scrape waits for the file system.
-    patience: Duration,
+    system_timeout: Duration,
 }
 
 impl MetricsSource {
@@ -103,12 +108,13 @@ impl MetricsSource {
         clock: Clock,
     ) -> Self {
         let reader = Arc::new(Semaphore::new(1));
-        Self { engine, settings, backup, clock, reader, patience: SYSTEM_TIMEOUT }
+        let (engine_timeout, system_timeout) = (ENGINE_TIMEOUT, SYSTEM_TIMEOUT);
+        Self { engine, settings, backup, clock, reader, engine_timeout, system_timeout }
     }
 
-    /// Returns the metrics in the text format of OpenMetrics. `None` if the engine has ended. Waits
-    /// as long as the engine hangs.
-    pub(super) async fn text(&self) -> Option<String> {
+    /// Returns the metrics in the text format of OpenMetrics. `None` if the engine has ended, or has
+    /// not answered within [`ENGINE_TIMEOUT`].
+    pub(in crate::server) async fn text(&self) -> Option<String> {
         let snapshot = self.snapshot().await?;
         let mut registry = Registry::default();
         registry.register_collector(Box::new(snapshot));
@@ -117,11 +123,19 @@ impl MetricsSource {
         Some(text)
     }
 
+    /// Returns the engine's counters, with the result of [`Self::text`].
+    async fn query_engine(&self) -> Option<EngineStats> {
+        let query = async {
+            let (answer, told) = oneshot::channel();
+            self.engine.send(EngineInput::QueryStats { answer }).await.ok()?;
+            told.await.ok()
+        };
+        timeout(self.engine_timeout, query).await.ok()?
+    }
+
     /// Collects a snapshot, with the result of [`Self::text`].
     async fn snapshot(&self) -> Option<Snapshot> {
-        let (answer, told) = oneshot::channel();
-        self.engine.send(EngineInput::QueryStats { answer }).await.ok()?;
-        let engine = told.await.ok()?;
+        let engine = self.query_engine().await?;
         let (directory, unsent_limit) = {
             let settings = self.settings.borrow();
             let directory = match &settings.log {
@@ -141,7 +155,7 @@ impl MetricsSource {
     }
 
     /// Reads on a thread for blocking work. `None` if that takes longer than
-    /// [`Self::patience`].
+    /// [`SYSTEM_TIMEOUT`].
     async fn read_system(
         &self,
         read: impl FnOnce() -> SystemFigures + Send + 'static,
@@ -155,7 +169,7 @@ impl MetricsSource {
             });
             blocking.await.ok()
         };
-        timeout(self.patience, read).await.ok()?
+        timeout(self.system_timeout, read).await.ok()?
     }
 }
 
@@ -166,17 +180,30 @@ mod tests {
     use super::*;
     use crate::server::engine::unanswered_handle;
 
+    /// Returns the source of a server with this engine.
+    fn source(engine: EngineHandle) -> MetricsSource {
+        let settings = watch::channel(ServerSettings::default()).1;
+        MetricsSource::new(engine, settings, watch::channel(None).1, Clock::start())
+    }
+
+    /// An engine that has ended, or does not answer, holds up nobody for ever.
+    #[tokio::test]
+    async fn silent_engine_is_not_waited_for() {
+        let (engine, queue) = unanswered_handle();
+        let mut source = source(engine);
+        source.engine_timeout = Duration::from_millis(20);
+        assert_eq!(source.text().await, None);
+        source.engine_timeout = Duration::from_secs(600);
+        drop(queue);
+        assert_eq!(source.text().await, None);
+    }
+
     /// While a read hangs, no further one begins, and who asks gets an answer without the disk.
     /// When it has ended, the next one gets everything.
     #[tokio::test]
     async fn hanging_disk_holds_one_thread() {
-        let mut source = MetricsSource::new(
-            unanswered_handle().0,
-            watch::channel(ServerSettings::default()).1,
-            watch::channel(None).1,
-            Clock::start(),
-        );
-        source.patience = Duration::from_millis(20);
+        let mut source = source(unanswered_handle().0);
+        source.system_timeout = Duration::from_millis(20);
         let figures = SystemFigures { memory: Some(1), ..SystemFigures::default() };
         let (release, hang) = mpsc::channel::<()>();
         let hanging = source.read_system(move || {
@@ -184,10 +211,9 @@ mod tests {
             figures
         });
         assert_eq!(hanging.await, None);
-        let second = source.read_system(|| panic!("the first one still hangs"));
-        assert_eq!(second.await, None);
+        assert_eq!(source.read_system(move || figures).await, None, "the first one still hangs");
         drop(release);
-        source.patience = Duration::from_secs(600);
+        source.system_timeout = Duration::from_secs(600);
         assert_eq!(source.read_system(move || figures).await, Some(figures));
     }
 

@@ -90,7 +90,9 @@ pub(super) struct TlsWayIn {
 }
 
 impl WayIn for TlsWayIn {
-    const LISTENING: &'static str = "listening with TLS on";
+    fn listening(&self) -> &'static str {
+        "listening with TLS on"
+    }
 
     /// Spawns the handshake of a connection. It may take the place of another one, if too many are
     /// not complete. The connection of a trusted proxy begins with a PROXY header.

@@ -267,8 +267,13 @@ mod tests {
             web_tls: none,
             settings: settings.clone(),
         };
-        let site =
-            Site { settings, reads: FileReads::default(), machine: "pi".into(), urls: urls.into() };
+        let site = Site {
+            settings,
+            reads: FileReads::default(),
+            machine: "pi".into(),
+            urls: urls.into(),
+            metrics: None,
+        };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, address) = listener.accept().await.unwrap();

@@ -6,7 +6,7 @@ use crate::wire::{HttpRequest, HttpRequestError, MAX_HTTP_HEAD};
 /// than the last time, so the work for a head does not grow with the number of pieces in which it
 /// comes.
 #[derive(Debug, Default)]
-pub(in crate::server) struct HeadReader {
+pub(super) struct HeadReader {
     /// Bytes, without empty lines at their beginning.
     bytes: Vec<u8>,
     /// Length of `bytes` when they were parsed last, and were the beginning of a head; 0: never.
@@ -17,7 +17,7 @@ pub(in crate::server) struct HeadReader {
 
 impl HeadReader {
     /// Adds received bytes.
-    pub(in crate::server) fn extend(&mut self, bytes: &[u8]) {
+    pub(super) fn extend(&mut self, bytes: &[u8]) {
         // The end of the head may have begun in the bytes before.
         let begin = self.bytes.len().saturating_sub(2);
         self.bytes.extend_from_slice(bytes);
@@ -32,7 +32,7 @@ impl HeadReader {
     }
 
     /// Returns true if no received bytes are left.
-    pub(in crate::server) const fn is_empty(&self) -> bool {
+    pub(super) const fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
@@ -41,9 +41,7 @@ impl HeadReader {
     ///
     /// A mistake in an incomplete head is noticed when the head is complete, or twice as long as at
     /// the last try.
-    pub(in crate::server) fn next_request(
-        &mut self,
-    ) -> Option<Result<HttpRequest, HttpRequestError>> {
+    pub(super) fn next_request(&mut self) -> Option<Result<HttpRequest, HttpRequestError>> {
         if !self.is_due() {
             return None;
         }

@@ -24,6 +24,7 @@ mod websocket;
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
@@ -31,7 +32,6 @@ use tokio::sync::OwnedSemaphorePermit;
 use self::conversation::{Conversation, Source, TimeLimits, Upgraded};
 use self::file_reads::FileReads;
 pub(super) use self::files::has_page;
-pub(super) use self::head_reader::HeadReader;
 pub(crate) use self::hosts::is_remote;
 use self::site::Site;
 use self::websocket::WebSocket;
@@ -41,6 +41,7 @@ use super::announce::machine_name;
 use super::connection::Transport;
 use super::listen::{self, Bound, ListenError};
 use super::listen_address::ListenAddress;
+use super::metrics::{self, MetricsSource};
 use super::public_urls::PublicUrls;
 use super::tls::Handshakes;
 use super::unproven::{Place, Unproven};
@@ -122,7 +123,8 @@ fn bind(listen: Option<&[ListenAddress]>, default_port: u16) -> Result<Vec<Bound
     }
 }
 
-/// Way in for browsers over plain HTTP. Clones share the limits of what has not become a WebSocket.
+/// Way in for browsers over plain HTTP, or way to the metrics. Clones share the limits of what has
+/// not become a WebSocket.
 #[derive(Clone)]
 pub(super) struct WebWayIn {
     /// Turns WebSockets into connections of the hub.
@@ -141,13 +143,27 @@ impl WebWayIn {
             reads: FileReads::default(),
             machine: machine_name().into(),
             urls: urls.into(),
+            metrics: None,
         };
         Self { admission, site, unproven: Unproven::default() }
+    }
+
+    /// Returns a way to the metrics of this source, and to nothing else: the same code serves both,
+    /// with limits of their own.
+    pub(super) fn for_metrics(&self, source: MetricsSource) -> Self {
+        let mut way_in = Self { unproven: metrics::places(), ..self.clone() };
+        way_in.site.metrics = Some(Arc::new(source));
+        way_in
     }
 }
 
 impl WayIn for WebWayIn {
-    const LISTENING: &'static str = "listening for browsers on";
+    fn listening(&self) -> &'static str {
+        match &self.site.metrics {
+            None => "listening for browsers on",
+            Some(_) => "metrics on",
+        }
+    }
 
     /// Spawns the conversation on a connection. Closes the connection if too many others have not
     /// become WebSockets, also later in favour of another address.
@@ -206,7 +222,9 @@ pub(super) struct WebTlsWayIn {
 }
 
 impl WayIn for WebTlsWayIn {
-    const LISTENING: &'static str = "listening for browsers with TLS on";
+    fn listening(&self) -> &'static str {
+        "listening for browsers with TLS on"
+    }
 
     /// Spawns the handshake and then the conversation on a connection, which has its place among
     /// those that have not become WebSockets from the beginning.

@@ -16,6 +16,7 @@ use super::invitation::{self, INVITATION_PATH, INVITATION_TYPE};
 use super::response::Head;
 use crate::model::AddressGroup;
 use crate::server::ServerSettings;
+use crate::server::metrics::{self, MetricsSource};
 use crate::server::public_urls::PublicUrls;
 use crate::wire::{
     HttpMethod, HttpRequest, HttpRequestError, WEBSOCKET_PROTOCOL, WebSocketRequest,
@@ -39,6 +40,8 @@ pub(super) struct Site {
     pub(super) machine: Arc<str>,
     /// Source of the URLs of the page.
     pub(super) urls: Arc<PublicUrls>,
+    /// Source of the metrics, which are then all that is answered; `None` for browsers.
+    pub(super) metrics: Option<Arc<MetricsSource>>,
 }
 
 /// Answer to a request.
@@ -94,6 +97,9 @@ impl Site {
                 "Allow",
                 "GET, HEAD",
             );
+        }
+        if let Some(source) = &self.metrics {
+            return answer_metrics(source, request, &host).await;
         }
         match request.path.as_str() {
             WEBSOCKET_PATH => {}
@@ -180,6 +186,25 @@ impl Site {
                 tracing::warn!("cannot read the file for {}: {error}", request.path);
                 text("500 Internal Server Error", "The file cannot be read.\n", Some(host))
             }
+        }
+    }
+}
+
+/// Returns the answer to a request for the metrics of this source.
+async fn answer_metrics(source: &MetricsSource, request: &HttpRequest, host: &Authority) -> Answer {
+    if request.path != metrics::PATH {
+        return text("404 Not Found", "The metrics are at /metrics.\n", Some(host));
+    }
+    // Boxed: the tasks of browsers have this future in them, too.
+    match Box::pin(source.text()).await {
+        Some(body) => {
+            let length = body.len() as u64;
+            let head = Head::new("200 OK", metrics::MEDIA_TYPE, length, Some(host));
+            Answer::Text(head.with("Cache-Control", "no-store"), body)
+        }
+        None => {
+            let told = "The server's engine does not answer.\n";
+            text("503 Service Unavailable", told, Some(host))
         }
     }
 }
