@@ -294,9 +294,10 @@ async fn probe_ends_with_the_engine() {
     assert!(!timeout(patience, probe).await.unwrap().unwrap());
 }
 
-/// Latencies are measured only if somebody may read them; then each message has one.
+/// Latencies are measured only if somebody may read them; then each message has one. The memory of
+/// what is unsent is told in any case.
 #[tokio::test]
-async fn latency_is_measured_on_request() {
+async fn stats_have_latencies_on_request() {
     for is_measured in [false, true] {
         let mut engine = engine();
         if is_measured {
@@ -308,10 +309,13 @@ async fn latency_is_measured_on_request() {
             send(&mut engine, 1, Say { reference: Reference(number), room, style: 0, text });
         }
         engine.commit();
+        engine.budget().take(7);
         let (answer, mut told) = tokio::sync::oneshot::channel();
         engine.handle_input(EngineInput::QueryStats { answer });
         let stats = told.try_recv().unwrap();
         let measured = stats.latency.map(|it| it.buckets().iter().map(|(_, count)| count).sum());
         assert_eq!((stats.messages, measured), (3, is_measured.then_some(3_u64)));
+        assert_eq!(stats.unsent, 7);
+        engine.budget().release(7);
     }
 }
