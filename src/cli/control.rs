@@ -19,7 +19,7 @@ const SERVICE_SOCKET: &str = "/run/chat-server/control";
 
 /// Maximum time of a request over the control socket, from connecting to the last byte of the
 /// answer.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(6);
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// Limit of the server's answer, in bytes. An answer of this length or more is an error.
 const MAX_ANSWER_BYTES: usize = 16 << 20;
@@ -42,6 +42,19 @@ pub(super) struct ControlArgs {
 }
 
 impl ControlArgs {
+    /// Returns the directory in which the server keeps its messages, from flags, environment or
+    /// configuration file; `None` if none names it.
+    ///
+    /// # Errors
+    /// The configuration file cannot be read or is invalid.
+    pub(super) fn data_directory(&self) -> Result<Option<PathBuf>> {
+        let of_file = match &self.config {
+            Some(path) => ServerOptions::from_file(path)?.data_dir(),
+            None => None,
+        };
+        Ok(self.data_dir.clone().or(of_file))
+    }
+
     /// Returns the path of the control socket, from flags, environment, or configuration file. If
     /// none names it: [`SERVICE_SOCKET`] if the service can be asked there, otherwise the socket of
     /// the only server that this user has started by hand. Connects to these sockets to find out,

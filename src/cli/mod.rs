@@ -29,6 +29,8 @@ mod moderation_output;
 #[cfg(feature = "peer")]
 pub mod peer;
 #[cfg(feature = "server")]
+mod promote;
+#[cfg(feature = "server")]
 pub mod server;
 #[cfg(feature = "ui")]
 mod signals;

@@ -15,6 +15,7 @@ use super::archive::ArchiveCommand;
 use super::exit::BAD_CONFIG;
 use super::invite::InviteArgs;
 use super::moderation::ModerationCommand;
+use super::promote::{self, PromoteArgs};
 use super::status::StatusArgs;
 use super::{announce, invite, logging, status};
 use crate::config::server::ServerOptions;
@@ -55,6 +56,26 @@ pub struct Cli {
 /// Subcommands of `chat-server`.
 #[derive(Debug, Subcommand)]
 enum Action {
+    /// Run a follower of another server: it has a copy of all that it keeps, for readers, and can
+    /// take its place (chat-server promote)
+    ///
+    /// HOST is a name, an address or a chats:// link, with the port of TLS. The key of an owner of
+    /// that server is in the file follow.key in --data, or in that of --follow-key.
+    ///
+    /// If the database in --data is that of a server that was replaced, it is set aside first.
+    ///
+    /// Exit status: as without a command.
+    Follow(Box<FollowArgs>),
+
+    /// Make a follower the server, when its server is gone for good
+    ///
+    /// What that server had not sent is lost. If it ever comes back and can be reached, it is told,
+    /// and does not serve any more. With --data of a follower that does not run, its database is
+    /// promoted, and serves when it is started.
+    ///
+    /// Exit status: 0 done; 1 it is no follower, or its copy is not complete.
+    Promote(PromoteArgs),
+
     /// Check a configuration without starting a server
     Validate(Box<RunArgs>),
 
@@ -114,6 +135,18 @@ struct RunArgs {
     /// Options that override the file.
     #[command(flatten)]
     options: ServerOptions,
+}
+
+/// Arguments of `follow`.
+#[derive(Args, Clone, Debug)]
+struct FollowArgs {
+    /// Server to follow
+    #[arg(value_name = "HOST")]
+    server: String,
+
+    /// Flags as without a command.
+    #[command(flatten)]
+    run: RunArgs,
 }
 
 impl RunArgs {
@@ -194,6 +227,11 @@ pub fn run() -> ExitCode {
         }
         Some(Action::MakeServerKey) => {
             return print_made(StoredServerKey::generate(), StoredServerKey::to_line);
+        }
+        Some(Action::Promote(command)) => return promote::run(&command),
+        Some(Action::Follow(follow)) => {
+            let FollowArgs { server, run } = *follow;
+            (RunArgs { options: run.options.following(server), ..run }, false)
         }
         Some(Action::Validate(run)) => (*run, true),
         Some(Action::Archive(command)) => return command.run(),

@@ -9,7 +9,9 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 use super::control::{self, ControlArgs};
-use crate::server::{BackupStatus, Status, StoreKind, StoreState, StoreStatus, TlsStatus};
+use crate::server::{
+    BackupStatus, FollowStatus, Status, StoreKind, StoreState, StoreStatus, TlsStatus,
+};
 
 /// Flags of `status`: control socket and output format.
 #[derive(Args, Debug)]
@@ -95,7 +97,8 @@ fn format_status(status: &Status) -> String {
          watchdog   {watchdog}\n\
          listening  {}\n\
          with TLS   {}\n\
-         browsers   {}\n",
+         browsers   {}\n\
+         {}",
         status.process,
         format_duration(status.uptime),
         status.head,
@@ -104,7 +107,25 @@ fn format_status(status: &Status) -> String {
         format_addresses(&status.listening),
         format_tls(status.tls.as_ref()),
         format_urls(&status.web),
+        status.follows.as_ref().map_or_else(String::new, format_follows),
     )
+}
+
+/// Formats whom a follower follows, and how far it is, as a line.
+fn format_follows(follows: &FollowStatus) -> String {
+    let FollowStatus { server, position, .. } = follows;
+    let lag = match follows.lag {
+        Some(0) => "has everything".to_owned(),
+        Some(lag) => format!("had everything {} ago", format_duration(lag)),
+        None => "has not had everything since the start".to_owned(),
+    };
+    let contact = match follows.last_contact {
+        Some(seconds) => format!("last heard of it {} ago", format_duration(seconds)),
+        None => "not heard of it since the start".to_owned(),
+    };
+    let error =
+        follows.error.as_ref().map_or_else(String::new, |it| format!("; NOT CONNECTED: {it}"));
+    format!("follows    {server}, up to {position}; {lag}; {contact}{error}\n")
 }
 
 /// Formats the addresses for plain TCP.

@@ -24,10 +24,14 @@ use super::parse_toml;
 use crate::log::LogSettings;
 use crate::model::limits::MAX_FRAME;
 use crate::model::{
-    AnnouncementText, HubSettings, IpNetwork, NetworkError, Retention, RoomName, strip_room_prefix,
+    AnnouncementText, HubSettings, IpNetwork, NetworkError, Retention, RoomName, Scheme,
+    strip_room_prefix,
 };
-use crate::server::{BackupSettings, ControlSocket, FanoutLimits, ListenAddress, ServerSettings};
+use crate::server::{
+    BackupSettings, ControlSocket, FanoutLimits, FollowSettings, ListenAddress, ServerSettings,
+};
 use crate::text_input;
+use crate::tls::ServerLink;
 
 /// Options of the server from one source (flags and environment, or the file), each of them
 /// optional. The field names in kebab case are the keys of the file. The flags have the same names,
@@ -244,6 +248,17 @@ pub struct ServerOptions {
     #[arg(long, value_name = "N", env = "CHAT_SERVER_BACKUP_KEEP")]
     backup_keep: Option<usize>,
 
+    /// Follow the server at this address over TLS: have a copy of all that it keeps, for readers,
+    /// and to take its place (chat-server promote). Needs --data and --follow-key
+    /// [default: none; port 2429]
+    #[arg(long, value_name = "HOST[:PORT]", env = "CHAT_SERVER_FOLLOW")]
+    follow: Option<String>,
+
+    /// With --follow, file with the key of an owner of that server, such as the client.key of their
+    /// chat-client [default: follow.key in --data]
+    #[arg(long, value_name = "FILE", env = "CHAT_SERVER_FOLLOW_KEY")]
+    follow_key: Option<PathBuf>,
+
     /// Unix socket for `chat-server status` and the other commands for a running server
     /// [default: control in systemd's RUNTIME_DIRECTORY, otherwise control.sock in --data,
     /// otherwise in a private directory of yours]
@@ -350,6 +365,8 @@ impl ServerOptions {
             keep_bytes: self.keep_bytes.or(fallback.keep_bytes),
             backup_dir: self.backup_dir.or(fallback.backup_dir),
             backup_keep: self.backup_keep.or(fallback.backup_keep),
+            follow: self.follow.or(fallback.follow),
+            follow_key: self.follow_key.or(fallback.follow_key),
             control: self.control.or(fallback.control),
             announce: self.announce.or(fallback.announce),
         }
@@ -396,6 +413,35 @@ impl ServerOptions {
         Ok(directory.map(|directory| BackupSettings { directory, keep }))
     }
 
+    /// Returns these options, with this server to follow.
+    #[must_use]
+    pub fn following(self, server: String) -> Self {
+        Self { follow: Some(server), ..self }
+    }
+
+    /// Returns the settings of a follower. `None` if `follow` is not set, or empty.
+    ///
+    /// # Errors
+    /// The address is none, or there is no directory for the copy.
+    fn follow_settings(&self) -> Result<Option<FollowSettings>> {
+        let Some(text) = self.follow.as_deref().filter(|it| !it.is_empty()) else {
+            return Ok(None);
+        };
+        let address = match text.contains("://") {
+            true => text.to_owned(),
+            false => format!("chats://{text}"),
+        };
+        let server: ServerLink =
+            address.parse().with_context(|| format!("follow: “{text}” is no server's address"))?;
+        ensure!(
+            server.address.scheme == Some(Scheme::Tls),
+            "follow: a server is followed over TLS only: chats://HOST"
+        );
+        let directory = self.log_directory().context("follow: set data-dir, for the copy")?;
+        let key = self.follow_key.clone().unwrap_or_else(|| directory.join("follow.key"));
+        Ok(Some(FollowSettings { server, key }))
+    }
+
     /// Returns the path of the control socket for `chat-server status` and `announce`. This is the
     /// `control` option, otherwise `control` in systemd's `RUNTIME_DIRECTORY`, otherwise
     /// `control.sock` in the data directory. `None` if none of these is set; then the server uses a
@@ -421,6 +467,7 @@ impl ServerOptions {
         let control = self.control_socket().map_or(ControlSocket::OfUser, ControlSocket::At);
         let backup = self.backup_settings()?;
         let tls = self.tls_settings()?;
+        let follow = self.follow_settings()?;
         let plain = self.plain.unwrap_or(true);
         let is_durable = matches!(log, LogSettings::Disk(_));
         let retention = match &log {
@@ -442,6 +489,7 @@ impl ServerOptions {
             trusted_proxies: parse_networks(&self.trusted_proxies.unwrap_or_default())?,
             control,
             backup,
+            follow,
             announce: self.announce.unwrap_or(server.announce),
             log,
             backlog: FanoutLimits {

@@ -96,6 +96,8 @@ pub(super) enum ConnectionState {
         /// Reason why the connection is blocked; `None` if received frames are handled at once.
         blocked_on: Option<BlockedOn>,
     },
+    /// The connection is a follower's: the driver sends it the log.
+    Replicating,
     /// The last frame is queued. Waits for [`Input::Disconnected`](super::Input::Disconnected).
     Closing,
 }
@@ -436,7 +438,10 @@ impl Connection {
             (ConnectionState::Connected { .. }, _) => return Some(ErrorCode::NotPiChat),
             (_, None) => true,
             (ConnectionState::Greeted { .. }, Some(kind)) => {
-                matches!(kind, kind::JOIN | kind::PING | kind::PONG)
+                matches!(kind, kind::JOIN | kind::REPLICATE | kind::PING | kind::PONG)
+            }
+            (ConnectionState::Replicating, Some(kind)) => {
+                matches!(kind, kind::REPLICATED | kind::PING | kind::PONG)
             }
             (_, Some(kind)) => (kind::SAY..=kind::MARK_READ).contains(&kind),
         };
@@ -480,6 +485,7 @@ impl Connection {
             ConnectionState::JoinProposed { .. }
             | ConnectionState::Joining { .. }
             | ConnectionState::Joined { .. }
+            | ConnectionState::Replicating
             | ConnectionState::Closing => None,
         }
     }

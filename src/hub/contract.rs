@@ -241,9 +241,22 @@ impl Ticket {
 pub enum NotStoredReason {
     /// The log cannot store it: the disk fails, or too much is waiting.
     Storage,
+    /// The log is that of a follower, which takes nothing but what the server it follows sends.
+    Follower,
     /// The author of the message may not send it. The log judges each message at its place in the
     /// log, by the facts before it.
     Forbidden(SpeechError),
+}
+
+/// What a follower asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplicationRequest {
+    /// Id of the log that the follower has; all zero: none.
+    pub log_id: LogId,
+    /// Sequence up to which the follower has everything.
+    pub position: Sequence,
+    /// Epoch of what the follower has.
+    pub epoch: u64,
 }
 
 /// Item that the log has committed.
@@ -475,6 +488,22 @@ pub enum Output {
         /// Number of connected users whom the action has hit or, in a dry run, would hit; or the
         /// reason of the refusal.
         outcome: Result<u32, ModerationRefusal>,
+    },
+    /// A connection is a follower's from now on: serve it by this request.
+    Replicate {
+        /// Connection of the follower.
+        connection: ConnectionId,
+        /// What it asks for.
+        request: ReplicationRequest,
+    },
+    /// A follower has stored and taken this much.
+    Replicated {
+        /// Connection of the follower.
+        connection: ConnectionId,
+        /// Sequence up to which it has stored everything.
+        position: Sequence,
+        /// Number of bytes that it has taken.
+        received: u64,
     },
     /// Number of connected sessions (users). It is output when it changes.
     ConnectedUsers(usize),

@@ -89,6 +89,8 @@ impl Hub {
             (ClientFrame::Hello(hello), _) => self.handle_hello(now, id, &hello),
             (ClientFrame::Join(join), _) => self.handle_join(now, id, &join),
             (ClientFrame::Ping(ping), _) => self.send_frame(id, Pong { token: ping.token }),
+            (ClientFrame::Replicate(request), _) => self.handle_replicate(now, id, &request),
+            (ClientFrame::Replicated(taken), _) => self.handle_replicated(id, &taken),
             (ClientFrame::Pong(_), _) | (_, None) => {}
             (ClientFrame::Say(say), Some(session)) => {
                 self.handle_say(now.moment, id, session, &say)

@@ -118,7 +118,9 @@ impl Hub {
         let tls = if self.settings.offers_tls { feature::TLS } else { 0 };
         // Marks are a person's, and nobody is a person who has proved no key.
         let proves = context.is_some() && hello.features & feature::IDENTITY != 0;
-        let identity = if proves { feature::IDENTITY | feature::READ_MARKS } else { 0 };
+        let replication = self.replication_feature(id);
+        let identity =
+            if proves { feature::IDENTITY | feature::READ_MARKS | replication } else { 0 };
         let provided = tls
             | identity
             | feature::PRESENCE

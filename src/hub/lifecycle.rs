@@ -247,6 +247,7 @@ impl Hub {
             ConnectionState::Connected { .. }
             | ConnectionState::Greeted { .. }
             | ConnectionState::JoinProposed { .. }
+            | ConnectionState::Replicating
             | ConnectionState::Closing => return None,
         };
         if let Some(read) = read {

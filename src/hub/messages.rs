@@ -333,6 +333,7 @@ impl Hub {
     ) {
         let code = match reason {
             NotStoredReason::Storage => ErrorCode::NotStored,
+            NotStoredReason::Follower => ErrorCode::Follower,
             NotStoredReason::Forbidden(error) => speech_code(error),
         };
         let author = self.sessions.get_mut(session);

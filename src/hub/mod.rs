@@ -23,6 +23,7 @@
 //! | `read_completion` | answers to requests, once the log has read or failed to read |
 //! | `read_queue` | which log read comes next: turns between connections and address groups |
 //! | `replay` | the welcome, then history and missed entries page by page |
+//! | `replication` | who may follow this server |
 //! | `room_limits` | who may open a room |
 //! | `throttle` | requests and replays that wait for their address group's tokens |
 //! | `quotas` | usage and limits of each address group |
@@ -58,6 +59,7 @@ mod read_completion;
 mod read_marks;
 mod read_queue;
 mod replay;
+mod replication;
 mod requests;
 mod room_limits;
 mod rooms;
@@ -72,8 +74,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 pub use clock_trust::{CLOCK_TRUST_AFTER, ClockTrust};
 pub use contract::{
     ConnectionId, Delivery, FactTicket, HubStats, Input, LogItem, NotStoredReason, Now, Output,
-    Proposal, Quota, ReadFailed, ReadOutcome, ReadRange, ReadRequest, ReadTag, RestoredState,
-    RoomId, StorageHealth, Ticket,
+    Proposal, Quota, ReadFailed, ReadOutcome, ReadRange, ReadRequest, ReadTag, ReplicationRequest,
+    RestoredState, RoomId, StorageHealth, Ticket,
 };
 
 use backlog::Backlog;
@@ -240,8 +242,8 @@ impl Hub {
             Input::NotStored { ticket: Ticket::Message { session, reference }, reason } => {
                 self.handle_not_stored(session, reference, reason);
             }
-            Input::NotStored { ticket: Ticket::Fact(ticket), .. } => {
-                self.handle_fact_not_stored(now, ticket);
+            Input::NotStored { ticket: Ticket::Fact(ticket), reason } => {
+                self.handle_fact_not_stored(now, ticket, reason);
             }
             Input::ReadDone { tag, outcome } => self.handle_read_done(now, &tag, outcome),
             Input::MarkReached { connection } => self.handle_mark_reached(now, connection),

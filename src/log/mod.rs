@@ -35,7 +35,14 @@ use std::time::Duration;
 pub use memory::{MemoryLimits, MemoryLog};
 pub use settings::{LogOpenError, LogSettings, OpenedLog};
 pub(crate) use sqlite::MAKE_SERVER_KEY;
-pub use sqlite::{Durability, OnFailure, SqliteLog, StoreError, StoreSettings, StoredServerKey};
+pub(crate) use sqlite::replica::{
+    CopyStore, FollowedServer, Refusal, ReplicaBatch, ReplicaSource, StoreRole, promote_stopped,
+    set_aside, store_role,
+};
+pub use sqlite::replica::{Replaced, ReplicaError};
+pub use sqlite::{
+    Durability, OnFailure, ReplicaHandle, SqliteLog, StoreError, StoreSettings, StoredServerKey,
+};
 pub use timestamps::TimestampSource;
 
 use crate::hub::{

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::{Log, MemoryLimits, MemoryLog, SqliteLog, StoreError, StoreSettings};
+use super::{Log, MemoryLimits, MemoryLog, ReplicaHandle, SqliteLog, StoreError, StoreSettings};
 use crate::hub::RestoredState;
 use crate::model::{IdentityKey, LogId, ServerId};
 use crate::os::random_bytes;
@@ -29,6 +29,8 @@ pub struct OpenedLog {
     pub server_id: Option<ServerId>,
     /// Public key of the server, as stored in the log. `None` for a log in memory.
     pub server_key: Option<IdentityKey>,
+    /// Handle for replication. `None` for a log in memory.
+    pub replica: Option<ReplicaHandle>,
     /// Key and certificate of the server for TLS, as stored in the log. `None` for a log in memory.
     pub identity: Option<Result<StoredIdentity, DamagedIdentity>>,
 }
@@ -63,6 +65,7 @@ impl LogSettings {
                     server_id: None,
                     server_key: None,
                     identity: None,
+                    replica: None,
                 })
             }
             Self::Disk(settings) => {
@@ -70,7 +73,15 @@ impl LogSettings {
                 let server_id = Some(log.server_id());
                 let server_key = Some(log.server_key());
                 let identity = Some(log.identity().clone());
-                Ok(OpenedLog { log: Box::new(log), restored, server_id, server_key, identity })
+                let replica = Some(log.replica());
+                Ok(OpenedLog {
+                    log: Box::new(log),
+                    restored,
+                    server_id,
+                    server_key,
+                    replica,
+                    identity,
+                })
             }
         }
     }

@@ -99,6 +99,11 @@ error_codes! {
     /// A moderator has sent the user out of the server, or banned the user from it. The client
     /// should show the text and stop.
     Removed = 113, "removed", true, true, "You have been sent out.";
+    /// Server that was replaced by a follower, which was promoted. Only followers and promoted
+    /// servers get it.
+    Superseded = 114, "superseded", true, true, "This server was replaced by another one.";
+    /// Follower whose position this server does not know. Only followers get it.
+    Diverged = 115, "diverged", true, true, "The follower has what this server does not have.";
     /// Invalid username. The client should ask for another name and `join` again.
     NameInvalid = 200, "name_invalid", false, true, "This cannot be a username: use letters, digits, -, _ and ..";
     /// Username in use, or waiting for a session that has lost its connection. The client should
@@ -166,6 +171,9 @@ error_codes! {
     TooMany = 316, "too_many", false, false, "There are as many of these as the server keeps.";
     /// Claim not carried out. The client should show the text, which says why.
     CannotClaim = 317, "cannot_claim", false, false, "The name cannot be claimed.";
+    /// Server that follows another one: it shows what that one has, and takes nothing. The client
+    /// should tell the user.
+    Follower = 318, "follower", false, false, "This server only follows another one: write there.";
     /// Among peers: a member blocks the candidate for the room. The candidate should tell its user.
     Blocked = 400, "blocked", false, true, "Somebody here has blocked you.";
     /// Among peers: a member's user was asked and rejected the candidate. The candidate should tell

@@ -35,6 +35,7 @@ use super::memory_budget::MemoryBudget;
 use super::message_rate::MessageRate;
 use super::metrics::LatencyMeter;
 use super::quota_log::QuotaLog;
+use super::replication::Followers;
 use crate::hub::{
     ConnectionId, Delivery, Hub, Input, Now, Output, Proposal, Quota, RestoredState, StorageHealth,
 };
@@ -120,6 +121,8 @@ pub(super) struct Engine {
     inputs: mpsc::Receiver<EngineInput>,
     /// True if the hub was told to shut down.
     is_stopping: bool,
+    /// Followers; `None` if there can be none, because the log is not on a disk.
+    followers: Option<Followers>,
 }
 
 impl Engine {
@@ -160,6 +163,7 @@ impl Engine {
             clock,
             inputs,
             is_stopping: false,
+            followers: None,
         };
         (engine, handle)
     }
@@ -167,6 +171,11 @@ impl Engine {
     /// Begins to measure the latency of messages. Call it before the engine runs.
     pub(super) fn measure_latency(&mut self) {
         self.latency = Some(Box::default());
+    }
+
+    /// Lets followers come.
+    pub(super) fn set_followers(&mut self, followers: Followers) {
+        self.followers = Some(followers);
     }
 
     /// Returns the published head, for the connections.
@@ -306,6 +315,9 @@ impl Engine {
                 self.input_of(connection, Input::Disconnected { connection });
                 self.fanout.disconnect(connection);
                 self.error_log.disconnected(connection);
+                if let Some(followers) = &mut self.followers {
+                    followers.end(connection);
+                }
             }
             EngineInput::Probe { connection, outbox } => {
                 self.fanout.connect(connection, outbox);
@@ -338,6 +350,9 @@ impl Engine {
             EngineInput::List { list, answer } => {
                 // The receiver may have been dropped.
                 let _ = answer.send(self.list(list));
+            }
+            EngineInput::Replica { connection, frames } => {
+                self.fanout.send_bytes(connection, frames);
             }
             EngineInput::SettingsChanged(settings) => {
                 self.log.set_retention(settings.retention);
@@ -471,7 +486,21 @@ impl Engine {
                 self.log.read(tag, request);
             }
             Output::Publish { room, entry } => self.fanout.publish(now.moment, room, &entry),
-            Output::Published { head } => self.fanout.published(now.moment, head),
+            Output::Published { head } => {
+                self.fanout.published(now.moment, head);
+                if let Some(followers) = &self.followers {
+                    followers.wake();
+                }
+            }
+            Output::Replicate { connection, request } => match &mut self.followers {
+                Some(followers) => followers.begin(connection, request),
+                None => tracing::error!("a follower has come, and there is no log on a disk"),
+            },
+            Output::Replicated { connection, received, .. } => {
+                if let Some(followers) = &self.followers {
+                    followers.note_taken(connection, received);
+                }
+            }
             Output::Deliver { connection, after, delivery } => {
                 self.deliver(connection, after, delivery);
             }

@@ -308,6 +308,12 @@ impl Fanout {
         self.put(connection, Queued { after, item });
     }
 
+    /// Puts encoded frames into a connection's outbox, as [`Self::deliver`] does, but before all
+    /// entries of its rooms.
+    pub(super) fn send_bytes(&mut self, connection: ConnectionId, frames: Bytes) {
+        self.put(connection, Queued { after: Sequence::ZERO, item: Item::Frames(frames) });
+    }
+
     /// Puts the same frame, encoded once, into the outboxes of these connections, as
     /// [`Self::deliver`] does: connections may be given up and feeds shrunk. Skips unknown
     /// connections. Call [`Self::take_overflowing`], [`Self::take_pressing_group`] and

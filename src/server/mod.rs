@@ -33,6 +33,7 @@ mod outboxes;
 mod public_urls;
 mod quota_log;
 mod reload;
+mod replication;
 mod service;
 mod status;
 mod tcp_way_in;
@@ -52,6 +53,7 @@ pub use fanout::FanoutLimits;
 pub use listen::ListenError;
 pub use listen_address::{ListenAddress, ListenAddressError};
 pub use reload::ReloadResult;
+pub use replication::{FollowSettings, FollowStatus, PromotionAnswer};
 pub use status::{
     BackupStatus, PressureStatus, Status, StoreKind, StoreState, StoreStatus, TlsStatus,
 };
@@ -62,12 +64,14 @@ pub(crate) use web::is_remote as is_remote_url;
 
 use std::future::Future;
 use std::net::IpAddr;
+use std::path::PathBuf;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -81,13 +85,14 @@ use self::listen::Bound;
 use self::metrics::MetricsSource;
 use self::public_urls::PublicUrls;
 use self::reload::Reloader;
+use self::replication::{End, FollowState, Followers, Role, RoleControl};
 use self::status::StatusSource;
 use self::tcp_way_in::TcpWayIn;
 use self::tls::{Handshakes, TlsWayIn};
 use self::trusted_proxies::TrustedProxies;
 use self::unproven::Unproven;
 use self::web::{WebTlsWayIn, WebWayIn};
-use crate::log::{LogOpenError, LogSettings, MemoryLimits, OpenedLog, StoreError};
+use crate::log::{LogOpenError, LogSettings, MemoryLimits, OpenedLog, Replaced, StoreError};
 use crate::model::{Access, HubSettings, IpNetwork, Sequence};
 use crate::os::Clock;
 use crate::systemd;
@@ -129,6 +134,8 @@ pub struct ServerSettings {
     pub announce: bool,
     /// Settings of the nightly backups; `None`: no backups. A log in memory is not backed up.
     pub backup: Option<BackupSettings>,
+    /// Server that this one follows; `None`: none. It needs a log on disk.
+    pub follow: Option<FollowSettings>,
 }
 
 impl Default for ServerSettings {
@@ -148,6 +155,7 @@ impl Default for ServerSettings {
             control: ControlSocket::None,
             announce: true,
             backup: None,
+            follow: None,
         }
     }
 }
@@ -172,6 +180,17 @@ pub enum ServerError {
     /// bugs.
     #[error("a bug has ended the server's engine")]
     Engine,
+    /// The server was replaced by a follower while it ran.
+    #[error(
+        "this server was replaced by another one, so it has ended, and does not start again: {0}. To have it follow the new server, start it with `chat-server follow HOST`"
+    )]
+    Superseded(Replaced),
+    /// The log is a server's own, and is to be a follower's copy.
+    #[error(
+        "the database in {} is a server's own, with messages in it, so it cannot follow another server: move chat.db away, or give another directory",
+        .0.display()
+    )]
+    FollowsOwn(PathBuf),
     /// Neither plain TCP nor TLS nor the way in for browsers is on.
     #[error("nobody could get in: plain and web are off, and there is no TLS. Turn one of them on")]
     NoWayIn,
@@ -204,10 +223,36 @@ impl From<LogOpenError> for ServerError {
 /// # Errors
 /// [`ServerError`] if the server cannot start, or if its engine has ended.
 pub async fn run(
-    mut settings: ServerSettings,
+    settings: ServerSettings,
     stop: impl Future<Output = ()>,
     reloads: mpsc::Receiver<ReloadResult>,
 ) -> Result<(), ServerError> {
+    let mut stop = pin!(stop);
+    let reloads = Arc::new(Mutex::new(reloads));
+    loop {
+        let role = tokio::select! {
+            role = replication::prepare(&settings) => role?,
+            () = &mut stop => return Ok(()),
+        };
+        match serve(settings.clone(), role, stop.as_mut(), reloads.clone()).await? {
+            None => return Ok(()),
+            Some(End::Reopen) => tracing::info!("opening the log again"),
+            Some(End::Superseded(replaced)) => return Err(ServerError::Superseded(replaced)),
+        }
+    }
+}
+
+/// Runs a server in one role, until `stop` completes or its role ends. In the second case, returns
+/// the reason. Everything else is as for [`run`].
+///
+/// # Errors
+/// Those of [`run`].
+async fn serve(
+    mut settings: ServerSettings,
+    role: Role,
+    stop: Pin<&mut impl Future<Output = ()>>,
+    reloads: Arc<Mutex<mpsc::Receiver<ReloadResult>>>,
+) -> Result<Option<End>, ServerError> {
     let is_closed = !settings.plain
         && settings.tls.listen.is_none()
         && settings.web.listen.is_none()
@@ -216,10 +261,15 @@ pub async fn run(
         return Err(ServerError::NoWayIn);
     }
     let clock = Clock::start();
+    if let (Role::Follower(_), LogSettings::Disk(store)) = (&role, &mut settings.log) {
+        store.is_follower = true;
+        // Clients would take it for the server, which has the same id.
+        settings.announce = false;
+    }
     let log = settings.log.clone();
     // Opening a large log blocks for a while.
     let opened = tokio::task::spawn_blocking(|| log.open()).await;
-    let OpenedLog { log, restored, server_id, server_key, identity } =
+    let OpenedLog { log, restored, server_id, server_key, replica, identity } =
         opened.map_err(|_| ServerError::Engine)??;
     let is_empty = restored.head == Sequence::ZERO;
 
@@ -227,10 +277,21 @@ pub async fn run(
     descriptors.lower_max_connections(&mut settings.hub);
     let tls_addresses = tls::bind_all(&settings)?;
     settings.hub.offers_tls = tls::is_offered(&settings, &tls_addresses);
+    let at = (restored.log_id, restored.head);
     let (mut engine, handle) =
         Engine::new(settings.hub.clone(), restored, log, settings.backlog, clock);
     if !settings.metrics.is_empty() {
         engine.measure_latency();
+    }
+    let end = watch::Sender::new(None);
+    let control = replica.map(|log| RoleControl { log, end: end.clone() });
+    let follow_state = watch::Sender::new(FollowState::default());
+    if let (Some(control), Role::Server(_), LogSettings::Disk(store)) =
+        (&control, &role, &settings.log)
+    {
+        let directory = store.directory.clone();
+        let followers = Followers::new(directory, handle.clone(), control.clone(), clock);
+        engine.set_followers(followers);
     }
     let current = watch::Sender::new(settings.clone());
     let listening = Arc::new(watch::Sender::new(Vec::new()));
@@ -304,7 +365,22 @@ pub async fn run(
     let mut helpers = JoinSet::new();
     let (backup_sender, backup) = watch::channel(None);
     helpers.spawn(backup::make_backups(server_id, clock, current.subscribe(), backup_sender));
-    if let Some(control) = Control::open(&settings) {
+    let is_follower = matches!(role, Role::Follower(_));
+    if let (Some(control), LogSettings::Disk(store)) = (control.clone(), &settings.log) {
+        let store = store.clone();
+        match role {
+            Role::Server(None) => {}
+            Role::Server(Some(former)) => {
+                let telling = replication::tell_former_server(former, store, at.0, control);
+                helpers.spawn(telling);
+            }
+            Role::Follower(followed) => {
+                let state = follow_state.clone();
+                helpers.spawn(replication::follow(followed, store, at, control, clock, state));
+            }
+        }
+    }
+    if let Some(socket) = Control::open(&settings) {
         let status_source = StatusSource {
             engine: handle.clone(),
             listening: listening.subscribe(),
@@ -312,8 +388,10 @@ pub async fn run(
             urls: urls.clone(),
             backup: backup.clone(),
             clock,
+            role: control.filter(|_| is_follower),
+            follow_state: is_follower.then(|| follow_state.subscribe()),
         };
-        helpers.spawn(control.serve(current.subscribe(), status_source));
+        helpers.spawn(socket.serve(current.subscribe(), status_source));
     }
     let announcing = announce::announce(
         server_id,
@@ -377,12 +455,16 @@ pub async fn run(
     let mut engine = tokio::spawn(engine.run());
     systemd::notify_ready();
 
+    let mut ended = end.subscribe();
     let outcome = tokio::select! {
-        () = stop => Ok(()),
+        () = stop => Ok(None),
+        why = ended.wait_for(Option::is_some) => Ok(why.ok().and_then(|it| *it)),
         // Nothing works without the engine, so let systemd restart the service.
         _ = &mut engine => return Err(ServerError::Engine),
     };
-    systemd::notify_stopping();
+    if !matches!(outcome, Ok(Some(End::Reopen))) {
+        systemd::notify_stopping();
+    }
     // This also ends the advertisement on the network.
     listeners.abort_all();
     handle.send_eventually(EngineInput::ShutDown { retry_after: RESTART_RETRY_AFTER });

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Mutex, mpsc, watch};
 
 use super::ServerSettings;
 use super::descriptors::DescriptorLimit;
@@ -38,7 +38,8 @@ impl Reloader {
     /// Applies each reloaded configuration, and then notifies systemd that the reload has ended. An
     /// invalid configuration changes no settings: its problem is logged and published. Never
     /// returns.
-    pub(super) async fn run(self, mut reloads: mpsc::Receiver<ReloadResult>) {
+    pub(super) async fn run(self, reloads: Arc<Mutex<mpsc::Receiver<ReloadResult>>>) {
+        let mut reloads = reloads.lock().await;
         while let Some(reread) = reloads.recv().await {
             match reread {
                 Ok(wanted) => self.apply(*wanted).await,
@@ -114,6 +115,7 @@ fn settings_to_apply(
     // The server's own certificate is not loaded beside that of the owner.
     keep(new.tls.certificate.is_none() && old.tls.certificate.is_some(), "tls-certificate");
     keep(new.metrics != old.metrics, "metrics-listen");
+    keep(new.follow != old.follow, "follow");
     keep(new.control != old.control, "control");
     keep(new.backlog.feed_bytes != old.backlog.feed_bytes, "max-backlog");
     keep(new.backlog.total_bytes != old.backlog.total_bytes, "max-backlog-total");
@@ -145,6 +147,11 @@ fn settings_to_apply(
     new.control.clone_from(&old.control);
     new.backlog = old.backlog;
     new.log = old.log.clone();
+    new.follow.clone_from(&old.follow);
+    if matches!(&new.log, LogSettings::Disk(store) if store.is_follower) {
+        // A follower never announces itself.
+        new.announce = false;
+    }
     (new, later)
 }
 

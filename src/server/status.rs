@@ -11,6 +11,7 @@ use tokio::task::spawn_blocking;
 use super::backup::{self, BackupState};
 use super::engine::{EngineHandle, EngineInput, EngineStats};
 use super::public_urls::PublicUrls;
+use super::replication::{FollowState, FollowStatus, RoleControl};
 use super::{ServerSettings, service};
 use crate::hub::StorageHealth;
 use crate::log::{Durability, LogSettings};
@@ -73,6 +74,9 @@ pub struct Status {
     /// URLs of the page for browsers; empty if there is no way in for them.
     #[serde(default)]
     pub web: Vec<String>,
+    /// Server that this one follows; `None` if it follows none.
+    #[serde(default)]
+    pub follows: Option<FollowStatus>,
 }
 
 /// Way in over TLS, as reported.
@@ -168,6 +172,10 @@ pub(super) struct StatusSource {
     pub(super) backup: watch::Receiver<Option<BackupState>>,
     /// Clock of the server, started with it.
     pub(super) clock: Clock,
+    /// Means to promote a follower; `None` if it is none.
+    pub(super) role: Option<RoleControl>,
+    /// How far a follower is; `None` if it is none.
+    pub(super) follow_state: Option<watch::Receiver<FollowState>>,
 }
 
 impl StatusSource {
@@ -218,6 +226,7 @@ impl StatusSource {
             listening: self.listening.borrow().clone(),
             tls,
             web,
+            follows: self.follow_state.as_ref().map(|it| it.borrow().report(self.clock.now())),
         })
     }
 }

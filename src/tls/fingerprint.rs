@@ -65,6 +65,12 @@ impl Fingerprint {
         Ok(Self::of_public_key(&parsed.subject_public_key_info()))
     }
 
+    /// Creates the fingerprint with these bytes.
+    #[cfg(feature = "server")]
+    pub(crate) const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// Returns all bytes.
     #[must_use]
     pub const fn to_bytes(self) -> [u8; 32] {

@@ -11,7 +11,7 @@
 //! | `handshake` | the client's side of the handshake |
 
 mod fingerprint;
-#[cfg(feature = "client")]
+#[cfg(any(feature = "client", feature = "server"))]
 mod handshake;
 #[cfg(feature = "server")]
 mod identity;
@@ -23,7 +23,9 @@ mod stored_identity;
 
 pub use fingerprint::{Fingerprint, FingerprintDigits, FingerprintError, SaidFingerprint};
 #[cfg(feature = "client")]
-pub(crate) use handshake::{HandshakeError, connect};
+pub(crate) use handshake::HandshakeError;
+#[cfg(any(feature = "client", feature = "server"))]
+pub(crate) use handshake::connect;
 #[cfg(feature = "server")]
 pub use identity::{Identity, IdentityError};
 pub use link::{LinkError, ServerLink};

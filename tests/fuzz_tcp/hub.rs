@@ -429,7 +429,9 @@ impl World {
                 let reads = |client: &Client| client.rooms.contains(&room);
                 assert!(!self.clients.values().any(reads), "a room with readers was closed");
             }
+            Output::Replicate { .. } => panic!("nobody here has an owner's key over TLS"),
             Output::Published { .. }
+            | Output::Replicated { .. }
             | Output::WakeAt(_)
             | Output::ConnectedUsers(_)
             | Output::QuotaReached { .. } => {}

@@ -14,6 +14,7 @@
 mod link_settings;
 #[cfg(any(feature = "server", feature = "client"))]
 mod proofs;
+mod replica;
 mod scenario;
 mod tcp_scenarios;
 mod udp;
@@ -184,7 +185,7 @@ fn decode(from: &str, body: &[u8]) -> Outcome {
                 frame.encode(&mut encoded);
                 let fields = fields_of!(&frame, ClientFrame: Hello Say Direct Enter Leave
                     History Members Ping Pong Search Topic Remove Moderate Sanctions Directory
-                    Announce Role MarkRead; Claim(it) => claim_fields(it), Join(it) => join_fields(it));
+                    Announce Role MarkRead Replicate Replicated; Claim(it) => claim_fields(it), Join(it) => join_fields(it));
                 Outcome::Frame(frame.kind(), fields, encoded)
             }
             Decoded::Ignored => Outcome::Ignored,

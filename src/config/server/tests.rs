@@ -16,6 +16,8 @@ const KEYS_WITHOUT_DEFAULT: &[&str] = &[
     "password-file",
     "data-dir",
     "backup-dir",
+    "follow",
+    "follow-key",
     "control",
 ];
 
@@ -54,6 +56,8 @@ fn packaged_config_shows_every_key_with_its_default() {
             "password_file: None",
             "data_dir: None",
             "backup_dir: None",
+            "follow: None",
+            "follow_key: None",
             "control: None"
         ]
     );

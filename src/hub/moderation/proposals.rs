@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::Hub;
 use super::super::connection::BlockedOn;
-use super::super::contract::{ConnectionId, FactTicket, Now, Output, Proposal};
+use super::super::contract::{ConnectionId, FactTicket, NotStoredReason, Now, Output, Proposal};
 use super::removals::RemovalRequest;
 use crate::model::{
     Actor, AnnouncementText, ErrorCode, FactDraft, ModerationAction, ModerationRequest, Reason,
@@ -192,14 +192,24 @@ impl Hub {
 
     /// Handles a fact that the log could not store: tells whoever asked. The end of a sanction is
     /// proposed again later.
-    pub(in super::super) fn handle_fact_not_stored(&mut self, now: Now, ticket: FactTicket) {
+    pub(in super::super) fn handle_fact_not_stored(
+        &mut self,
+        now: Now,
+        ticket: FactTicket,
+        reason: NotStoredReason,
+    ) {
         let Some(pending) = self.facts.take(ticket) else {
             return;
         };
         if let Requester::Expiry(register) = pending.requester {
             return self.deadlines.retry(&register, now.moment);
         }
-        self.finish_moderation(now, ticket, &pending.requester, Err(ErrorCode::NotStored));
+        let is_join = matches!(pending.requester, Requester::Join(_));
+        let code = match reason {
+            NotStoredReason::Follower if !is_join => ErrorCode::Follower,
+            _ => ErrorCode::NotStored,
+        };
+        self.finish_moderation(now, ticket, &pending.requester, Err(code));
     }
 
     /// Answers a request whose fact the log has answered, and handles the frames that the client

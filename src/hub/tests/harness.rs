@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use crate::hub::ReplicationRequest;
 use crate::hub::{
     ConnectionId, Delivery, FactTicket, Hub, Input, Now, Output, Proposal, Quota, ReadFailed,
     ReadOutcome, ReadRequest, ReadTag, RestoredState, RoomId, VolatileDraft,
@@ -108,6 +109,10 @@ pub(super) struct Harness {
     pub(super) closed_rooms: Vec<RoomId>,
     /// Address groups that have reached a limit so far, each with the limit.
     pub(super) reached_quotas: Vec<(String, Quota)>,
+    /// What followers have asked for.
+    pub(super) replications: Vec<(ConnectionId, ReplicationRequest)>,
+    /// What followers have taken: position and bytes.
+    pub(super) replicated: Vec<(Sequence, u64)>,
     /// Number of the last created connection; 0 before the first one.
     pub(super) last_connection: u64,
 }
@@ -164,6 +169,8 @@ impl Harness {
             deleted_sessions: Vec::new(),
             closed_rooms: Vec::new(),
             reached_quotas: Vec::new(),
+            replications: Vec::new(),
+            replicated: Vec::new(),
             last_connection: 0,
         }
     }
@@ -260,6 +267,12 @@ impl Harness {
             Output::WakeAt(moment) => self.wake_at = Some(moment),
             Output::QuotaReached { group, quota } => {
                 self.reached_quotas.push((group.to_string(), quota));
+            }
+            Output::Replicate { connection, request } => {
+                self.replications.push((connection, request));
+            }
+            Output::Replicated { position, received, .. } => {
+                self.replicated.push((position, received));
             }
             Output::ConnectedUsers(users) => {
                 assert_ne!(users, self.connected_users);

@@ -17,6 +17,7 @@ mod proofs;
 mod races;
 mod random;
 mod read_queue;
+mod replication;
 mod restart;
 mod rooms;
 mod steps;

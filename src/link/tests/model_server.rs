@@ -261,7 +261,9 @@ impl ModelServer {
                 self.received_marks.push(mark);
                 vec![]
             }
-            ClientFrame::Members(_) => panic!("this test asks for nothing of the kind"),
+            ClientFrame::Members(_) | ClientFrame::Replicate(_) | ClientFrame::Replicated(_) => {
+                panic!("this test asks for nothing of the kind")
+            }
         }
     }
 

@@ -58,6 +58,22 @@ pub(crate) mod property {
     pub(crate) const PURGE: &str = "purge";
     /// Sequence of the last fact that is applied to the table `moderation`.
     pub(crate) const MODERATED_UP_TO: &str = "moderated";
+    /// Epoch: how often a follower was promoted on the way to this log. Not stored if never.
+    pub(crate) const EPOCH: &str = "epoch";
+    /// 1 if the log is a copy of that of the server that this one follows; else not stored.
+    pub(crate) const FOLLOWS: &str = "follows";
+    /// 1 until the copy is complete for the first time; else not stored.
+    pub(crate) const IS_COPYING: &str = "copying";
+    /// Fingerprint of the TLS key of the server that is or was followed: 32 bytes.
+    pub(crate) const FOLLOWED_FINGERPRINT: &str = "followed_fingerprint";
+    /// Head of the copy when it was promoted; not stored if it never was.
+    pub(crate) const PROMOTED_AT: &str = "promoted_at";
+    /// 1 if the server that was followed has learned of the promotion; else not stored.
+    pub(crate) const HAS_TOLD: &str = "has_told";
+    /// Epoch of the server by which this one was replaced; not stored if it was not.
+    pub(crate) const SUPERSEDED_BY: &str = "superseded_by";
+    /// Sequence up to which that server has what this one had.
+    pub(crate) const SUPERSEDED_AT: &str = "superseded_at";
 }
 
 /// Opens a read-write connection to an existing file, and migrates the database to the latest
@@ -156,5 +172,11 @@ pub(crate) fn write_property(
     let mut statement = connection
         .prepare_cached("INSERT OR REPLACE INTO properties (name, value) VALUES (?, ?)")?;
     statement.execute(params![name, value])?;
+    Ok(())
+}
+
+/// Deletes a property, if it is stored.
+pub(super) fn delete_property(connection: &Connection, name: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached("DELETE FROM properties WHERE name = ?")?.execute([name])?;
     Ok(())
 }

@@ -29,6 +29,7 @@
 //! | `reader`, `queries`, `search` | the reader threads; queries for entries; the search index |
 //! | `index_purge` | the words of removed messages leave the search index |
 //! | `pending`, `unwritten`, `sequence_gaps` | while the disk fails: changes to write later, their entries in reads, skipped sequences |
+//! | `replica` | copies of the log: what a follower gets and writes, promotion |
 //! | `retention` | deletes what exceeds the retention limits |
 
 pub(crate) mod database;
@@ -40,6 +41,7 @@ mod queries;
 mod read_marks;
 mod reader;
 pub(crate) mod recovery;
+pub(crate) mod replica;
 pub(crate) mod retention;
 pub(crate) mod rows;
 pub(crate) mod schema;
@@ -69,6 +71,7 @@ pub use settings::{Durability, OnFailure, StoreError, StoreSettings};
 
 use self::directory::LockedDirectory;
 use self::reader::{ReadQueues, ThreadEndNotifier};
+pub use self::replica::ReplicaHandle;
 use self::sequencer::{Sequencer, WriteRequest, fact_text_bytes};
 use self::store::Store;
 use self::writer::{Job, Writer, WriterState};
@@ -112,6 +115,10 @@ pub struct SqliteLog {
     threads: Vec<JoinHandle<()>>,
     /// Permanent identifier of the server that the log belongs to.
     server_id: ServerId,
+    /// True if the log is a follower's copy: only what is replicated is written.
+    is_follower: bool,
+    /// Handle for replication.
+    replica: ReplicaHandle,
     /// Public key of that server.
     server_key: IdentityKey,
     /// Key and certificate of that server for TLS.
@@ -132,13 +139,14 @@ impl SqliteLog {
         let path = directory.database();
         let vfs = settings.vfs.clone();
         let mut connection = database::open_to_write(&path, vfs.as_deref())?;
+        let is_follower = replica::check_role(&connection, settings.is_follower)?;
         let log_id = recovery::establish_log_id(&mut connection, &settings, &path)?;
         let server_id = recovery::read_or_create_server_id(&connection)?;
         let server_key =
             recovery::read_or_create_server_key(&connection, settings.makes_key_apart)?;
         let identity =
             recovery::read_or_create_identity(&mut connection, settings.makes_key_apart)?;
-        let (restored, corrected) = recovery::restore_state(&connection, log_id)?;
+        let (mut restored, corrected) = recovery::restore_state(&connection, log_id)?;
         let last_in_room = recovery::last_sequence_by_room(&connection)?;
         let last_time = recovery::last_entry_time(&connection)?;
         let mut search_connection = database::open_to_read(&path, vfs.as_deref())?;
@@ -179,7 +187,14 @@ impl SqliteLog {
                 reader::run_reader(&mut read_connection, clock, &others, &sender);
             })?,
         ];
+        if is_follower {
+            // They are the server's. Those of the readers are stored nowhere.
+            restored.sessions.clear();
+            restored.next_session = replica::first_reader_session();
+        }
         let log = Self {
+            replica: ReplicaHandle::new(jobs.clone()),
+            is_follower,
             jobs: Some(jobs),
             events,
             reader_ends,
@@ -204,6 +219,12 @@ impl SqliteLog {
         self.server_id
     }
 
+    /// Returns a handle for replication.
+    #[must_use]
+    pub fn replica(&self) -> ReplicaHandle {
+        self.replica.clone()
+    }
+
     /// Returns the public key of the server. Its pair is made with the database, and stays as it is
     /// moved, or restored from a backup.
     #[must_use]
@@ -215,6 +236,30 @@ impl SqliteLog {
     /// and stay as it is moved, or restored from a backup.
     pub const fn identity(&self) -> &Result<StoredIdentity, DamagedIdentity> {
         &self.identity
+    }
+
+    /// Answers the proposals to a follower's copy: refuses messages and facts, commits volatile
+    /// changes, and drops what concerns sessions and read marks of its readers.
+    fn refuse(&mut self, proposals: Vec<Proposal>) {
+        let mut items = Vec::new();
+        let mut refused = Vec::new();
+        for proposal in proposals {
+            match proposal {
+                Proposal::Message(draft) => refused.push(Ticket::of_message(&draft)),
+                Proposal::Fact { ticket, .. } => refused.push(Ticket::Fact(ticket)),
+                Proposal::Volatile(draft) => items.push(self.volatile.commit(draft)),
+                Proposal::PersistSession(_)
+                | Proposal::DeleteSession(_)
+                | Proposal::KeepReadMarks(_) => {}
+            }
+        }
+        if !items.is_empty() {
+            let committed = LogEvent::Committed { items, clock_was_set: false };
+            self.immediate_events.push_back(committed);
+        }
+        let reason = NotStoredReason::Follower;
+        let refusals = refused.into_iter().map(|ticket| LogEvent::NotStored { ticket, reason });
+        self.immediate_events.extend(refusals);
     }
 
     /// Sends a job to the writer thread. If that thread has ended, the job is lost, and
@@ -253,6 +298,9 @@ fn spawn_thread(
 
 impl Log for SqliteLog {
     fn propose(&mut self, now: Now, proposals: Vec<Proposal>) {
+        if self.is_follower {
+            return self.refuse(proposals);
+        }
         let mut bytes = proposals.iter().map(draft_bytes).sum();
         let queued = self.queued_draft_bytes.load(Ordering::Relaxed);
         let is_full = queued + bytes > MAX_QUEUED_DRAFT_BYTES;
@@ -339,6 +387,7 @@ impl Drop for SqliteLog {
     /// Waits until everything is written and all threads have ended.
     fn drop(&mut self) {
         self.jobs = None;
+        self.replica.close();
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 tracing::error!("a bug has ended a thread of the log");

@@ -40,11 +40,12 @@ const MAX_RESTORED_ROOMS: i64 = 1_000;
 /// Determines the id under which the log continues, and marks the database as open. Both are
 /// committed before this function returns; after an error, neither is.
 ///
-/// The log keeps its id if none of its entries can be missing. That is so in three cases:
+/// The log keeps its id if none of its entries can be missing. That is so in four cases:
 /// - The database was closed properly.
 /// - Every commit since it was last opened was synced.
 /// - The operating system has not been rebooted since: it then still has everything that a killed
 ///   process has written.
+/// - The log is the copy of a follower, which gets again what it has lost.
 ///
 /// In all other cases, the log gets a new id. A copied file, which has another inode number, gets a
 /// new id too. Warns if an existing log gets a new id.
@@ -67,7 +68,10 @@ pub(super) fn establish_log_id(
     let is_same_boot = !boot_id.is_empty() && former_boot == boot_id;
     let former_file = read_property::<String>(&transaction, property::FILE_ID)?;
     let is_copy = former_file.is_some_and(|it| it != file_id);
+    // What a follower may have lost comes again, and has the same sequences.
+    let is_follower = read_property(&transaction, property::FOLLOWS)? == Some(1_i64);
     let log_id = match known {
+        Some(known) if is_follower => known,
         Some(known) if !is_copy && (was_clean || was_strict || is_same_boot) => known,
         _ => random_bytes().map_err(|_| StoreError::System("random numbers"))?,
     };
@@ -215,7 +219,7 @@ pub(crate) fn restore_state(
 
 /// Returns the head of the log: the greatest sequence among the stored head, the room entries, the
 /// direct messages and the facts. Zero if there is none.
-fn read_head(connection: &Connection) -> rusqlite::Result<Sequence> {
+pub(super) fn read_head(connection: &Connection) -> rusqlite::Result<Sequence> {
     let noted: i64 = read_property(connection, property::HEAD)?.unwrap_or(0);
     let kept: i64 = connection.query_row(
         "SELECT max(ifnull((SELECT max(sequence) FROM entries), 0),

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::super::LogEvent;
+use super::replica::ReplicaChange;
 use crate::hub::{FactTicket, LogItem, NotStoredReason, Ticket};
 use crate::model::{
     Draft, Fact, FactDraft, LogEntry, NameKey, PersonReadMarks, ReadMark, Reference, Sequence,
@@ -318,6 +319,56 @@ impl Sequencer {
                 | Change::PersistLastReference(..)
                 | Change::KeepReadMarks(..)
                 | Change::SkipSequences(..) => {}
+            }
+        }
+    }
+
+    /// Returns the moderation state: the fold of all facts so far.
+    pub(super) const fn moderation(&self) -> &ModerationState {
+        &self.moderation
+    }
+
+    /// Corrects the session records in changes of a copy by the last references that are known, and
+    /// returns the changes. The server may have written a record before messages of its session.
+    pub(super) fn correct_records(&self, changes: &mut [ReplicaChange]) {
+        for change in changes {
+            if let ReplicaChange::Own(Change::PersistSession(record, _)) = change
+                && let Some(known) = self.last_references.get(&record.session)
+            {
+                record.last_reference = record.last_reference.max(*known);
+            }
+        }
+    }
+
+    /// Advances a copy's sequencer by what was written. `head`: position of the copy.
+    pub(super) fn follow(
+        &mut self,
+        changes: &[ReplicaChange],
+        head: Sequence,
+        moderation: ModerationState,
+    ) {
+        self.head = head;
+        self.moderation = moderation;
+        for change in changes {
+            match change {
+                ReplicaChange::Own(Change::Entry(entry)) => {
+                    let Draft { session, reference, target, .. } = &entry.draft;
+                    if let Target::Room(room) = target {
+                        self.last_in_room.insert(room.key().clone(), entry.sequence);
+                    }
+                    let last = self.last_references.entry(*session).or_default();
+                    *last = (*last).max(*reference);
+                    self.unpersisted_sessions.insert(*session);
+                }
+                ReplicaChange::Own(Change::PersistSession(record, _)) => {
+                    let last = self.last_references.entry(record.session).or_default();
+                    *last = (*last).max(record.last_reference);
+                }
+                ReplicaChange::Own(Change::DeleteSession(session, ..)) => {
+                    self.unpersisted_sessions.remove(session);
+                    self.last_references.remove(session);
+                }
+                _ => {}
             }
         }
     }

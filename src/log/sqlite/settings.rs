@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use super::replica::Replaced;
 use crate::model::Retention;
 
 /// Durability mode: which messages a power cut may lose.
@@ -41,6 +42,9 @@ pub struct StoreSettings {
     pub retention: Retention,
     /// Policy for new messages while the disk fails.
     pub on_failure: OnFailure,
+    /// True if the log is to be opened as the copy of another server's: only what is replicated is
+    /// written.
+    pub is_follower: bool,
     /// True to make the server's keys in other processes of the program `chat-server`, to save
     /// memory ([`crate::tls::StoredIdentity::generate_apart`], and the same for the server key).
     pub makes_key_apart: bool,
@@ -108,6 +112,19 @@ pub enum StoreError {
     /// The file at this path is an SQLite database of another application.
     #[error("{} is not a log of chat-server", .0.display())]
     Foreign(PathBuf),
+    /// The server of this log was replaced by a follower, which was promoted.
+    #[error(
+        "this server was replaced: {0}. So that nobody is led astray, it does not serve any more. \
+         To have it follow the new server, start it with `chat-server follow HOST`; its database \
+         is then set aside, from where `chat-server export` gets the messages"
+    )]
+    Superseded(Replaced),
+    /// The log is the copy of a follower.
+    #[error(
+        "the database is a copy of another server's: follow that one (chat-server follow HOST), \
+         or make this one the server (chat-server promote)"
+    )]
+    Copy,
     /// SQLite cannot read or write the database.
     #[error("the database fails")]
     Database(#[from] rusqlite::Error),

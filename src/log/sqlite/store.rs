@@ -12,6 +12,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use super::database::{BUSY_TIMEOUT, property, read_property, write_property};
 use super::facts;
 use super::read_marks;
+use super::replica::{self, ReplicaChange};
 use super::retention::{self, RetentionProgress, RetentionStepResult};
 use super::rows::{self, RoomEntryInsert, sequence_to_sql, u64_to_sql};
 use super::sequence_gaps;
@@ -19,6 +20,7 @@ use super::sequencer::Change;
 use crate::hub::Now;
 use crate::model::limits::MAX_KEPT_DIRECT_MESSAGES;
 use crate::model::{LogEntry, NameKey, Retention, RoomName, Sequence, SessionId, Target, Username};
+use crate::wire::tcp::ReplicaCommit;
 
 /// Size of the write-ahead log at which a checkpoint is run, in pages.
 const CHECKPOINT_PAGES: i32 = 1_000;
@@ -87,6 +89,30 @@ impl Store {
         let mut room_ids = std::mem::take(&mut self.room_ids);
         let transaction = self.connection.transaction()?;
         apply_changes(&transaction, &mut room_ids, changes)?;
+        transaction.commit()?;
+        self.room_ids = room_ids;
+        Ok(())
+    }
+
+    /// Writes a batch of a replication in one transaction with this sync level. `commit`: its end. `epoch`: that
+    /// of the server.
+    ///
+    /// # Errors
+    /// None of the changes is written.
+    pub(super) fn write_replica(
+        &mut self,
+        changes: &[ReplicaChange],
+        commit: ReplicaCommit,
+        epoch: u64,
+        sync: SyncLevel,
+    ) -> rusqlite::Result<()> {
+        self.set_sync_level(sync)?;
+        let mut room_ids = std::mem::take(&mut self.room_ids);
+        let transaction = self.connection.transaction()?;
+        replica::write_changes(&transaction, &mut room_ids, changes, commit, |rooms, change| {
+            apply_change(&transaction, rooms, &mut None, change)
+        })?;
+        write_property(&transaction, property::EPOCH, u64_to_sql(epoch))?;
         transaction.commit()?;
         self.room_ids = room_ids;
         Ok(())
@@ -283,7 +309,7 @@ fn apply_change<'connection>(
 
 /// Returns the row id of a room, from the cache `room_ids` or the database. Inserts the room if the
 /// database does not have it.
-fn room_id(
+pub(super) fn room_id(
     connection: &Connection,
     room_ids: &mut HashMap<NameKey, i64>,
     room: &RoomName,
@@ -365,7 +391,7 @@ fn delete_from_mailbox(
 
 /// Deletes all direct messages from a session's mailbox. If there were any, stores the head of the
 /// log, because their sequences must not be assigned again.
-fn delete_mailbox(
+pub(super) fn delete_mailbox(
     connection: &Connection,
     session: SessionId,
     head: Sequence,

@@ -211,6 +211,17 @@ async fn carry_out(request: ControlRequest, status_source: &StatusSource) -> Opt
         ControlRequest::Moderate(request) => moderate(request, status_source).await,
         ControlRequest::Invite(request) => invite(request, status_source).await,
         ControlRequest::List(list) => self::list(list, status_source).await,
+        ControlRequest::Promote => Some(promote(status_source).await),
+    }
+}
+
+/// Makes a follower the server. Returns the answer, an error if it is none.
+async fn promote(status_source: &StatusSource) -> ControlAnswer {
+    match &status_source.role {
+        Some(role) => {
+            role.promote().await.map_or_else(ControlAnswer::Error, ControlAnswer::Promoted)
+        }
+        None => ControlAnswer::Error("this is no follower: it is the server already".to_owned()),
     }
 }
 

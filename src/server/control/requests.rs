@@ -8,6 +8,7 @@ use crate::model::{
     ModerationRequest, Role, SanctionKind, SanctionLength, Scope, Username,
 };
 use crate::moderation::{Claim, MadeInvitation, ModerationState};
+use crate::server::PromotionAnswer;
 
 /// Request on the control socket: a JSON object. Its only key is the name of the request, as in
 /// `{"announce": "text"}`.
@@ -22,6 +23,8 @@ pub enum ControlRequest {
     Invite(InviteRequest),
     /// Lists something.
     List(ControlList),
+    /// Makes a follower the server.
+    Promote,
 }
 
 /// Request for an invitation. Unknown keys are errors.
@@ -98,6 +101,8 @@ pub enum ControlAnswer {
     Invitations(Vec<InvitationListing>),
     /// Claimed names.
     Claims(Vec<ClaimListing>),
+    /// The follower is the server from now on.
+    Promoted(PromotionAnswer),
     /// The request was refused. The text says why.
     Error(String),
 }

@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
@@ -117,6 +118,13 @@ pub(in crate::server) enum EngineInput {
         list: ControlList,
         /// Receives the list.
         answer: oneshot::Sender<ControlAnswer>,
+    },
+    /// Frames for a follower, as encoded.
+    Replica {
+        /// Connection of the follower.
+        connection: ConnectionId,
+        /// The frames, one behind the other.
+        frames: Bytes,
     },
     /// New settings of the hub, and in them the retention of the log, to be applied at once.
     SettingsChanged(Box<HubSettings>),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Proof;
 use crate::model::limits::MAX_JOIN_ROOM_NAMES;
-use crate::model::{Position, Reference, Sequence, SessionId, Timestamp, Token};
+use crate::model::{LogId, Position, Reference, Sequence, SessionId, Timestamp, Token};
 use crate::wire::codec::vec_of_at_most;
 
 /// `hello`, kind 1: first frame of a client, which negotiates version and features.
@@ -250,6 +250,30 @@ pub struct MarkRead {
     pub room: String,
     /// Sequence of the last message that the user has read.
     pub sequence: Sequence,
+}
+
+/// `replicate`, kind 24: asks for everything after a position, as a follower. Its sender proves the
+/// key of an owner. `docs/protocol/replicate.md`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replicate {
+    /// Proof of the key.
+    pub proof: Box<Proof>,
+    /// Id of the log that the sender has; all zero: none.
+    pub log_id: LogId,
+    /// Sequence up to which the sender has everything; 0: it has nothing.
+    pub position: Sequence,
+    /// Epoch of what the sender has. One greater than the server's says that the server was
+    /// replaced.
+    pub epoch: u64,
+}
+
+/// `replicated`, kind 25: acknowledges what a follower has stored. `docs/protocol/replicate.md`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replicated {
+    /// Sequence up to which the follower has stored everything.
+    pub position: Sequence,
+    /// Number of bytes of `replica` frames that the follower has taken on this connection.
+    pub received: u64,
 }
 
 /// `ping`, kind 9: keep-alive request of either side.

@@ -2,10 +2,14 @@
 
 mod client_frames;
 mod proof;
+#[cfg(feature = "server")]
+mod replica;
 mod server_frames;
 
 pub use client_frames::*;
 pub use proof::*;
+#[cfg(feature = "server")]
+pub use replica::*;
 pub use server_frames::*;
 
 use super::codec::{self, Malformed};
@@ -61,6 +65,10 @@ pub mod kind {
     pub const CLAIM: u16 = 20;
     /// Kind number of the `mark_read` frame, which a client sends.
     pub const MARK_READ: u16 = 23;
+    /// Kind number of the `replicate` frame, which a follower sends.
+    pub const REPLICATE: u16 = 24;
+    /// Kind number of the `replicated` frame, which a follower sends.
+    pub const REPLICATED: u16 = 25;
     /// Kind number of the `server_hello` frame, which a server sends.
     pub const SERVER_HELLO: u16 = 64;
     /// Kind number of the `welcome` frame, which a server sends.
@@ -101,6 +109,8 @@ pub mod kind {
     pub const ROOMS: u16 = 83;
     /// Kind number of the `read_mark` frame, which a server sends.
     pub const READ_MARK: u16 = 85;
+    /// Kind number of the `replica` frame, which a server sends to its follower.
+    pub const REPLICA: u16 = 86;
     /// Kind number of the `sanctioned` frame, which a server sends.
     pub const SANCTIONED: u16 = 87;
 }
@@ -126,6 +136,9 @@ pub mod feature {
     /// The server keeps what a person has read, and tells it to the person's other devices. It is
     /// provided together with [`IDENTITY`] only.
     pub const READ_MARKS: u64 = 128;
+    /// The server can be followed. It is provided together with [`IDENTITY`], over TLS, by a server
+    /// with a log on disk only.
+    pub const REPLICATION: u64 = 256;
 }
 
 /// Bits of the `flags` fields. A bit means different things in different frames.
@@ -299,6 +312,8 @@ frames! {
         Role(RoleRequest) = kind::ROLE;
         Claim(Claim) = kind::CLAIM, then code_hash;
         MarkRead(MarkRead) = kind::MARK_READ;
+        Replicate(Replicate) = kind::REPLICATE;
+        Replicated(Replicated) = kind::REPLICATED;
     }
 }
 
@@ -409,7 +424,10 @@ impl ClientFrame {
             | Self::Moderate(_)
             | Self::Announce(_)
             | Self::Role(_)
-            | Self::MarkRead(_) => 1,
+            | Self::MarkRead(_)
+            | Self::Replicate(_) => 1,
+            // The server bounds what it sends without one.
+            Self::Replicated(_) => 0,
             // Each is a fact in the log, and everybody may send it.
             Self::Claim(_) => 30,
         }
@@ -419,9 +437,12 @@ impl ClientFrame {
     #[must_use]
     pub const fn class(&self) -> FrameClass {
         match self {
-            Self::Hello(_) | Self::Join(_) | Self::Ping(_) | Self::Pong(_) => {
-                FrameClass::Connection
-            }
+            Self::Hello(_)
+            | Self::Join(_)
+            | Self::Ping(_)
+            | Self::Pong(_)
+            | Self::Replicate(_)
+            | Self::Replicated(_) => FrameClass::Connection,
             Self::Say(_) | Self::Direct(_) => FrameClass::Message,
             Self::Enter(_) | Self::Leave(_) | Self::Members(_) => FrameClass::RoomRequest,
             Self::History(_)
@@ -457,9 +478,13 @@ impl ClientFrame {
             Self::Announce(it) => it.reference,
             Self::Role(it) => it.reference,
             Self::Claim(it) => it.reference,
-            Self::Hello(_) | Self::Join(_) | Self::Ping(_) | Self::Pong(_) | Self::MarkRead(_) => {
-                Reference::NONE
-            }
+            Self::Hello(_)
+            | Self::Join(_)
+            | Self::Ping(_)
+            | Self::Pong(_)
+            | Self::MarkRead(_)
+            | Self::Replicate(_)
+            | Self::Replicated(_) => Reference::NONE,
         }
     }
 
@@ -490,7 +515,12 @@ impl ClientFrame {
             Self::MarkRead(it) => &[&it.room],
             Self::Announce(it) => &[&it.room, &it.text],
             Self::Role(it) => &[&it.room, &it.username],
-            Self::Ping(_) | Self::Pong(_) | Self::Directory(_) | Self::Claim(_) => &[],
+            Self::Replicate(_) => return size_of::<Proof>(),
+            Self::Ping(_)
+            | Self::Pong(_)
+            | Self::Directory(_)
+            | Self::Claim(_)
+            | Self::Replicated(_) => &[],
         };
         strings.iter().map(|it| it.capacity()).sum()
     }

@@ -378,7 +378,7 @@ frames! {
         History "history" Members "members" Ping "ping" Pong "pong" Search "search"
         Topic "topic" Remove "remove" Moderate "moderate" Sanctions "sanctions"
         Directory "directory" Announce "announce" Role "role" Claim "claim"
-        MarkRead "mark_read";
+        MarkRead "mark_read" Replicate "replicate" Replicated "replicated";
     server: Ping "ping" Pong "pong" ServerHello "server_hello" Welcome "welcome" Entered "entered"
         Entry "entry" DirectEntry "direct_entry" End "end" Left "left" Roster "roster"
         Presence "presence" Accepted "accepted" Notice "notice" Error "error"

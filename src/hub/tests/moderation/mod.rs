@@ -76,7 +76,7 @@ fn announce(reference: u64, room: &str, text: &str) -> AnnounceRequest {
 
 impl Harness {
     /// Makes a request of the command line, and returns its answer. Panics if there is none yet.
-    fn owner(&mut self, request: ModerationRequest) -> Result<u32, ErrorCode> {
+    pub(in super::super) fn owner(&mut self, request: ModerationRequest) -> Result<u32, ErrorCode> {
         self.owner_answers.clear();
         self.input(Input::Moderate { id: OwnerRequestId(7), request });
         let (7, answer) = self.owner_answers.pop().expect("an answer") else { panic!() };

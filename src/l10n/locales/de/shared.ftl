@@ -49,3 +49,4 @@ error-not_permitted = Das darfst du nicht.
 error-message_unknown = Diese Nachricht gibt es nicht.
 error-too_soon = Dieser Raum ist langsam gestellt: Warte ein wenig.
 error-too_many = Mehr davon kann sich der Server nicht merken.
+error-follower = Dieser Server folgt nur einem anderen: Schreib dort.

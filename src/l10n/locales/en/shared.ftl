@@ -50,3 +50,4 @@ error-not_permitted = You may not do this.
 error-message_unknown = There is no such message.
 error-too_soon = This room is in slow mode: wait a little.
 error-too_many = There are as many of these as the server keeps.
+error-follower = This server only follows another one: write there.

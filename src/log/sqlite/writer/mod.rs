@@ -6,12 +6,14 @@
 //! | `failure` | while the disk fails: commits in memory or refuses, and retries |
 //! | `index_schedule` | when messages are added to the search index |
 //! | `maintenance` | timers: sync, checkpoint, search index, retention |
+//! | `replication` | what a follower's copy gets, and the ends of roles |
 //! | `removed_texts` | timers: removed texts leave the write-ahead log and the search index |
 
 mod failure;
 mod index_schedule;
 mod maintenance;
 mod removed_texts;
+mod replication;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +30,7 @@ use super::super::LogEvent;
 use super::index_purge::IndexPurge;
 use super::pending::PendingWrites;
 use super::reader::{ReadJob, ReadQueues};
+use super::replica::ReplicaJob;
 use super::sequencer::{Change, Plan, Sequencer, WriteRequest};
 use super::settings::{Durability, StoreSettings};
 use super::store::{Store, SyncLevel};
@@ -44,6 +47,8 @@ pub(super) enum Job {
     Read(ReadTag, ReadRequest),
     /// Use these retention limits from now on.
     SetRetention(Retention),
+    /// Do this for replication.
+    Replica(ReplicaJob),
 }
 
 /// Maximum number of jobs handled together, with one transaction for all their requests.
@@ -118,6 +123,8 @@ pub(super) struct WriterState {
     index_purge: Option<IndexPurge>,
     /// Time from which on the next purge of the search index may begin.
     index_purge_at: Moment,
+    /// True if the copy was promoted: it takes no batch any more, and its head is not written again.
+    is_over: bool,
     /// Head when it was last noted in session records up to where they are right; zero if this was
     /// not done since the log was opened.
     noted_up_to: Sequence,
@@ -147,6 +154,7 @@ impl WriterState {
             failed_wal_truncations: 0,
             index_purge: None,
             index_purge_at: now,
+            is_over: false,
             noted_up_to: Sequence::ZERO,
             rooms_to_trim,
         }
@@ -172,7 +180,9 @@ impl Writer {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            self.run_due_tasks();
+            if !self.state.is_over {
+                self.run_due_tasks();
+            }
         }
         self.close();
     }
@@ -183,6 +193,9 @@ impl Writer {
     fn next_due_at(&self) -> Moment {
         if self.state.storage_health != StorageHealth::Sound {
             return self.state.retry_at;
+        }
+        if self.state.is_over {
+            return self.clock.now() + RETRY_INTERVAL;
         }
         let sync_at = self.state.last_timed_sync + SYNC_INTERVAL;
         let others = [
@@ -208,6 +221,7 @@ impl Writer {
                 }
                 Job::Read(tag, request) => reads.push((tag, request)),
                 Job::SetRetention(retention) => self.set_retention(retention),
+                Job::Replica(job) => self.handle_replica_job(job),
             }
         }
         if !requests.is_empty() {
@@ -330,6 +344,10 @@ impl Writer {
             tracing::error!(
                 "the disk cannot be written to: {lost} messages that were seen are lost"
             );
+            return;
+        }
+        if self.state.is_over {
+            // The head in the database is another one, and it is marked as closed.
             return;
         }
         let references = self.sequencer.unpersisted_references();

@@ -1,0 +1,263 @@
+//! The follower's side of replication.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+
+use super::super::ServerError;
+use super::link::{FollowError, Link};
+use super::role::{End, RoleControl, blocking};
+use super::{FollowSettings, FollowState};
+use crate::hub::ReplicationRequest;
+use crate::log::{CopyStore, FollowedServer, ReplicaBatch, ReplicaError, StoreSettings, set_aside};
+use crate::model::{ErrorCode, LogId, Sequence};
+use crate::os::Clock;
+use crate::wire::tcp::{Replica, Replicated, replica_flag};
+
+/// Shortest pause before the server is tried again.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+
+/// Longest pause before the server is tried again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Number of bytes after which is acknowledged what was taken.
+const ACKNOWLEDGE_AFTER: u64 = 32 << 10;
+
+/// Maximum memory of the parts of a batch, in bytes, as they travel.
+const MAX_BATCH_BYTES: u64 = 64 << 20;
+
+/// Pause that grows from one failure to the next.
+struct BackOff(Duration);
+
+impl BackOff {
+    /// Waits, and doubles the next pause.
+    async fn wait(&mut self) {
+        sleep(self.0).await;
+        self.0 = (self.0 * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Receives the parts of the next batch. Acknowledges what is taken. `position`: what is stored.
+///
+/// # Errors
+/// [`FollowError`]: the connection is over.
+async fn next_batch(
+    link: &mut Link,
+    position: Sequence,
+    epoch: u64,
+) -> Result<ReplicaBatch, FollowError> {
+    let begun = link.taken;
+    let mut acknowledged = link.taken;
+    let mut parts = Vec::new();
+    loop {
+        match link.next_part().await? {
+            Replica::Commit(commit) => return Ok(ReplicaBatch { parts, commit, epoch }),
+            part => parts.push(part),
+        }
+        if link.taken - acknowledged >= ACKNOWLEDGE_AFTER {
+            acknowledged = link.taken;
+            link.send(&Replicated { position, received: acknowledged }.into()).await?;
+        }
+        if link.taken - begun > MAX_BATCH_BYTES {
+            return Err(ReplicaError::Malformed.into());
+        }
+    }
+}
+
+/// Copies everything from the server, however often the connection is lost meanwhile.
+///
+/// # Errors
+/// [`ServerError`]: the store cannot be used. A server that cannot be reached, or refuses, is tried
+/// again.
+pub(super) async fn copy_until_complete(
+    follow: &FollowSettings,
+    store: &StoreSettings,
+) -> Result<(), ServerError> {
+    let mut back_off = BackOff(FIRST_PAUSE);
+    loop {
+        match copy(follow, &store.directory).await {
+            Ok(()) => return Ok(()),
+            Err(FollowError::OtherLog) => drop(blocking(&store.directory, set_aside).await?),
+            Err(error) => tracing::warn!("cannot copy from {}: {error}", follow.name()),
+        }
+        back_off.wait().await;
+    }
+}
+
+/// Copies from the server, from the position that was reached, until the copy is complete.
+async fn copy(follow: &FollowSettings, directory: &Path) -> Result<(), FollowError> {
+    let failed = |error: &dyn std::fmt::Display| FollowError::Store(error.to_string());
+    let path = directory.to_path_buf();
+    let opened = spawn_blocking(move || CopyStore::open(&path)).await;
+    let opened = opened.map_err(|error| failed(&error))?;
+    let mut store = opened.map_err(|error| failed(&error))?;
+    let path = directory.to_path_buf();
+    let known = spawn_blocking(move || FollowedServer::read(&path)).await;
+    let known = known.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
+    let (log_id, mut position) = store.position().map_err(ReplicaError::from)?;
+    let request = ReplicationRequest { log_id, position, epoch: known.epoch };
+    let mut link = Link::open(follow, follow.expected(known.fingerprint), request).await?;
+    let Replica::Begin(begin) = link.next_part().await? else {
+        return Err(ReplicaError::Malformed.into());
+    };
+    if begin.is_whole && position > Sequence::ZERO {
+        return Err(FollowError::OtherLog);
+    }
+    store.begin(&begin, link.fingerprint).map_err(ReplicaError::from)?;
+    loop {
+        let batch = next_batch(&mut link, position, begin.epoch).await?;
+        let commit = batch.commit;
+        let applied = spawn_blocking(move || {
+            let applied = store.apply(batch);
+            (store, applied)
+        });
+        let applied = applied.await.map_err(|error| failed(&error))?;
+        store = applied.0;
+        applied.1?;
+        position = commit.head;
+        if commit.flags & replica_flag::CAUGHT_UP != 0 {
+            tracing::info!("the copy is complete");
+            return Ok(());
+        }
+        link.send(&Replicated { position, received: link.taken }.into()).await?;
+    }
+}
+
+/// Follower that has a complete copy and serves its readers.
+struct Follower {
+    /// Settings.
+    follow: FollowSettings,
+    /// Directory of the copy.
+    store: StoreSettings,
+    /// Log id and position of the copy.
+    at: (LogId, Sequence),
+    /// The open log, and the end of the role.
+    control: RoleControl,
+    /// Clock.
+    clock: Clock,
+    /// How far it is.
+    state: watch::Sender<FollowState>,
+}
+
+/// Follows the server until the role ends: applies what it sends, and connects again when the
+/// connection is lost. `at`: log id and position of the copy.
+pub(in crate::server) async fn follow(
+    follow: FollowSettings,
+    store: StoreSettings,
+    at: (LogId, Sequence),
+    control: RoleControl,
+    clock: Clock,
+    state: watch::Sender<FollowState>,
+) {
+    let mut follower = Follower { follow, store, at, control, clock, state };
+    let mut back_off = BackOff(FIRST_PAUSE);
+    let mut told = String::new();
+    loop {
+        let before = follower.at.1;
+        let Err(error) = follower.run().await else { return };
+        let text = error.to_string();
+        if text != told {
+            tracing::warn!("not following {}: {text}", follower.follow.name());
+            told.clone_from(&text);
+        }
+        if follower.at.1 != before {
+            back_off = BackOff(FIRST_PAUSE);
+            told.clear();
+        }
+        follower.state.send_modify(|it| {
+            it.is_connected = false;
+            it.error = Some(text);
+        });
+        back_off.wait().await;
+    }
+}
+
+impl Follower {
+    /// Follows the server over one connection. Returns without an error when the role has ended.
+    async fn run(&mut self) -> Result<(), FollowError> {
+        let known = blocking(&self.store.directory, FollowedServer::read).await;
+        let known = known.map_err(|error| FollowError::Store(error.to_string()))?;
+        let (log_id, position) = self.at;
+        self.state.send_modify(|it| {
+            it.server = self.follow.name();
+            it.position = position;
+        });
+        let request = ReplicationRequest { log_id, position, epoch: known.epoch };
+        let expected = self.follow.expected(known.fingerprint);
+        let mut link = Link::open(&self.follow, expected, request).await?;
+        let Replica::Begin(begin) = link.next_part().await? else {
+            return Err(ReplicaError::Malformed.into());
+        };
+        if begin.is_whole && (begin.log_id != log_id || position > Sequence::ZERO) {
+            tracing::warn!("{}", FollowError::OtherLog);
+            self.control.log.make_anew().await?;
+            self.control.end(End::Reopen);
+            return Ok(());
+        }
+        tracing::info!("following {}, from {}", self.follow.name(), position.0);
+        self.state.send_modify(|it| {
+            it.is_connected = true;
+            it.error = None;
+        });
+        let (state, clock) = (self.state.clone(), self.clock);
+        link.on_heard = Some(Box::new(move || {
+            state.send_modify(|it| it.heard_at = Some(clock.now()));
+        }));
+        loop {
+            let batch = next_batch(&mut link, self.at.1, begin.epoch).await?;
+            let is_complete = batch.commit.flags & replica_flag::CAUGHT_UP != 0;
+            let applied = self.control.log.apply(batch).await?;
+            self.at.1 = applied.head;
+            let now = self.clock.now();
+            self.state.send_modify(|it| {
+                it.position = applied.head;
+                it.is_complete = is_complete;
+                if is_complete {
+                    it.complete_at = Some(now);
+                }
+            });
+            if applied.must_reopen {
+                self.control.end(End::Reopen);
+                return Ok(());
+            }
+            let taken = Replicated { position: applied.head, received: link.taken };
+            link.send(&taken.into()).await?;
+        }
+    }
+}
+
+/// Tells the former server that this one was promoted, until it knows. It then ends, lastingly.
+pub(in crate::server) async fn tell_former_server(
+    follow: FollowSettings,
+    store: StoreSettings,
+    log_id: LogId,
+    control: RoleControl,
+) {
+    let mut back_off = BackOff(FIRST_PAUSE);
+    loop {
+        if let Ok(known) = blocking(&store.directory, FollowedServer::read).await {
+            let FollowedServer { fingerprint, epoch, promoted_at: position } = known;
+            let request = ReplicationRequest { log_id, position, epoch };
+            let told = match Link::open(&follow, follow.expected(fingerprint), request).await {
+                Ok(mut link) => link.next_part().await.map(drop),
+                Err(error) => Err(error),
+            };
+            match told {
+                Err(error) if error.is(ErrorCode::Superseded) => {
+                    tracing::info!("{} knows that it was replaced", follow.name());
+                    return control.log.note_told();
+                }
+                Err(error) => tracing::debug!("the former server does not know yet: {error}"),
+                // It has an epoch as great: somebody has promoted it as well.
+                Ok(()) => tracing::error!(
+                    "{} is a promoted server, too: decide which one is to go on, and stop the other",
+                    follow.name()
+                ),
+            }
+        }
+        back_off.wait().await;
+    }
+}
