@@ -9,8 +9,8 @@ use tokio::sync::Semaphore;
 use crate::model::HubSettings;
 
 /// Number of file descriptors reserved for everything except clients' connections: control socket,
-/// metrics, log, listening sockets, multicast DNS. If a process may open fewer than twice as many files,
-/// half of them are reserved.
+/// metrics, log, listening sockets, multicast DNS. If a process may open fewer than twice as many
+/// files, half of them are reserved.
 const RESERVED: usize = 64;
 
 /// Divisor of the clients' descriptors: one eighth is kept for connections that the hub refuses or

@@ -179,7 +179,7 @@ mod tests {
         wanted.hub.server_name = "attic".to_owned();
         wanted.listen = vec!["[::1]:1".parse().unwrap()];
         wanted.announce = false;
-        wanted.metrics = vec!["127.0.0.1:9428".parse().unwrap()];
+        wanted.metrics = vec!["127.0.0.1:2490".parse().unwrap()];
         wanted.web.listen = Some(Vec::new());
         wanted.web.hosts = vec!["chat.example.org".to_owned()];
         let (new, later) = settings_to_apply(&old, wanted.clone());

@@ -9,12 +9,12 @@ use tokio::sync::Notify;
 
 use crate::model::AddressGroup;
 
-/// Maximum number of connections before their handshake in all. Each may hold the head of a request, or an incomplete
-/// message of TLS.
+/// Maximum number of connections before their handshake in all. Each may hold the head of a
+/// request, or an incomplete message of TLS.
 const MAX_TOTAL: usize = 256;
 
-/// Maximum number of connections before their handshake of an address group. Browsers open up to six each, and all
-/// devices of a home network may be one group.
+/// Maximum number of connections before their handshake of an address group. Browsers open up to
+/// six each, and all devices of a home network may be one group.
 const MAX_OF_GROUP: usize = 128;
 
 /// Places of such connections. Clones share them.
