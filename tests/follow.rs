@@ -14,7 +14,7 @@ mod common;
 
 use std::fs;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
@@ -488,5 +488,40 @@ fn many_messages_come_through_cuts() {
     drop(second);
     let export = |name: &str| place.command(name, &["export"]);
     assert_eq!(export("first"), export("second"));
-    let _: &Path = place.directory.path();
+}
+
+/// A server that has begun another log is copied anew; the old copy is set aside. A follower is not
+/// followed.
+#[test]
+fn another_log_is_copied_anew() {
+    let place = Place::new();
+    let mut other = place.start("other");
+    other.join("bob").say_in_lobby("from elsewhere");
+    other.terminate();
+    let (mut first, mut anna, _) = start_first(&place);
+    anna.send(say(1, "lobby", "one"));
+    let one = next_message(&mut anna).sequence;
+    let link = CutLink::new(first.tls_address());
+    let second = place.follow("second", link.address);
+    place.wait_until_complete("second", one);
+    let third = place.follower_arguments("third", second.tls_address(), "owner.key");
+    let mut third: Vec<&str> = third.iter().map(String::as_str).collect();
+    third.truncate(third.len() - WITH_TLS.len());
+    // It listens nowhere before it has a copy.
+    let third = Server::start(&[&third[..], &["--plain", "true"]].concat());
+    third.wait_for_log(|lines| lines.iter().any(|it| it.contains("(313)")));
+    link.cut();
+    first.terminate();
+    let file = place.path("export.jsonl");
+    fs::write(&file, place.command("other", &["export"])).unwrap();
+    place.command("first", &["import", file.to_str().unwrap()]);
+    let first = place.start("first");
+    link.mend(first.tls_address());
+    let address = address_after_promotion(&second);
+    let mut reader = TestClient::connect(address);
+    reader.send_hello(0);
+    reader.send(join("rita", &[]));
+    let shown = reader.join_answer();
+    assert_eq!(shown.texts(), ["from elsewhere", "one"]);
+    assert!(place.path("second").join("chat.db.aside-1").exists());
 }

@@ -286,10 +286,9 @@ async fn serve(
     let end = watch::Sender::new(None);
     let control = replica.map(|log| RoleControl { log, end: end.clone() });
     let follow_state = watch::Sender::new(FollowState::default());
-    if let (Some(control), Role::Server(_), LogSettings::Disk(store)) =
-        (&control, &role, &settings.log)
-    {
-        let directory = store.directory.clone();
+    let is_follower = matches!(role, Role::Follower(_));
+    if let (Some(control), LogSettings::Disk(store)) = (&control, &settings.log) {
+        let directory = (!is_follower).then(|| store.directory.clone());
         let followers = Followers::new(directory, handle.clone(), control.clone(), clock);
         engine.set_followers(followers);
     }
@@ -365,7 +364,6 @@ async fn serve(
     let mut helpers = JoinSet::new();
     let (backup_sender, backup) = watch::channel(None);
     helpers.spawn(backup::make_backups(server_id, clock, current.subscribe(), backup_sender));
-    let is_follower = matches!(role, Role::Follower(_));
     if let (Some(control), LogSettings::Disk(store)) = (control.clone(), &settings.log) {
         let store = store.clone();
         match role {

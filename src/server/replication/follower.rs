@@ -15,6 +15,7 @@ use crate::hub::ReplicationRequest;
 use crate::log::{CopyStore, FollowedServer, ReplicaBatch, ReplicaError, StoreSettings, set_aside};
 use crate::model::{ErrorCode, LogId, Sequence};
 use crate::os::Clock;
+use crate::tls::Fingerprint;
 use crate::wire::tcp::{Replica, Replicated, replica_flag};
 
 /// Shortest pause before the server is tried again.
@@ -77,8 +78,10 @@ pub(super) async fn copy_until_complete(
     store: &StoreSettings,
 ) -> Result<(), ServerError> {
     let mut back_off = BackOff(FIRST_PAUSE);
+    // It is not forgotten with a copy that is set aside.
+    let mut known = None;
     loop {
-        match copy(follow, &store.directory).await {
+        match copy(follow, &store.directory, &mut known).await {
             Ok(()) => return Ok(()),
             Err(FollowError::OtherLog) => drop(blocking(&store.directory, set_aside).await?),
             Err(error) => tracing::warn!("cannot copy from {}: {error}", follow.name()),
@@ -88,7 +91,12 @@ pub(super) async fn copy_until_complete(
 }
 
 /// Copies from the server, from the position that was reached, until the copy is complete.
-async fn copy(follow: &FollowSettings, directory: &Path) -> Result<(), FollowError> {
+/// `fingerprint`: that of the server, as far as it is known.
+async fn copy(
+    follow: &FollowSettings,
+    directory: &Path,
+    fingerprint: &mut Option<Fingerprint>,
+) -> Result<(), FollowError> {
     let failed = |error: &dyn std::fmt::Display| FollowError::Store(error.to_string());
     let path = directory.to_path_buf();
     let opened = spawn_blocking(move || CopyStore::open(&path)).await;
@@ -99,7 +107,9 @@ async fn copy(follow: &FollowSettings, directory: &Path) -> Result<(), FollowErr
     let known = known.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
     let (log_id, mut position) = store.position().map_err(ReplicaError::from)?;
     let request = ReplicationRequest { log_id, position, epoch: known.epoch };
-    let mut link = Link::open(follow, follow.expected(known.fingerprint), request).await?;
+    *fingerprint = known.fingerprint.or(*fingerprint);
+    let mut link = Link::open(follow, follow.expected(*fingerprint), request).await?;
+    *fingerprint = Some(link.fingerprint);
     let Replica::Begin(begin) = link.next_part().await? else {
         return Err(ReplicaError::Malformed.into());
     };

@@ -33,8 +33,8 @@ const PAUSE_FACTOR: u32 = 10;
 
 /// Followers of a server.
 pub(in crate::server) struct Followers {
-    /// Directory of the log.
-    directory: PathBuf,
+    /// Directory of the log; `None` if this server is a follower itself, and is not followed.
+    directory: Option<PathBuf>,
     /// Queue of the engine.
     engine: EngineHandle,
     /// What ends this server's role.
@@ -48,9 +48,10 @@ pub(in crate::server) struct Followers {
 }
 
 impl Followers {
-    /// Creates the followers of a server whose log is in `directory`; there is none yet.
+    /// Creates the followers of a server whose log is in `directory`; there is none yet. `None`: it is
+    /// a follower itself, which is not followed.
     pub(in crate::server) fn new(
-        directory: PathBuf,
+        directory: Option<PathBuf>,
         engine: EngineHandle,
         control: RoleControl,
         clock: Clock,
@@ -59,21 +60,27 @@ impl Followers {
         Self { directory, engine, control, clock, wake, taken }
     }
 
-    /// Begins to serve a follower. If there are too many, its connection is closed.
+    /// Begins to serve a follower. If there are too many, or there can be none, its connection is
+    /// closed.
     pub(in crate::server) fn begin(
         &mut self,
         connection: ConnectionId,
         request: ReplicationRequest,
     ) {
-        if self.taken.len() >= MAX_FOLLOWERS {
-            let error = ErrorCode::ServerFull;
+        let error = match self.taken.len() {
+            _ if self.directory.is_none() => Some(ErrorCode::Follower),
+            MAX_FOLLOWERS.. => Some(ErrorCode::ServerFull),
+            _ => None,
+        };
+        if let Some(error) = error {
             return self.engine.send_eventually(EngineInput::Failed { connection, error });
         }
+        let Some(directory) = self.directory.clone() else { return };
         let (sender, taken) = watch::channel(0);
         self.taken.insert(connection, sender);
         let task = FollowerTask {
             connection,
-            directory: self.directory.clone(),
+            directory,
             engine: self.engine.clone(),
             control: self.control.clone(),
             clock: self.clock,

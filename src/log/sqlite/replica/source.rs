@@ -46,8 +46,6 @@ struct SentState {
     sessions: HashMap<SessionId, u64>,
     /// Hashes of the read marks, by person.
     marks: HashMap<SessionId, u64>,
-    /// Voids.
-    gaps: HashSet<SequenceGap>,
 }
 
 /// Reader of what a follower lacks.
@@ -58,6 +56,8 @@ pub(crate) struct ReplicaSource {
     position: Sequence,
     /// Position at which the follower has begun.
     begun_at: Sequence,
+    /// Voids that were sent.
+    gaps: HashSet<SequenceGap>,
     /// What was sent of the state; `None`: nothing yet.
     sent: Option<SentState>,
     /// SQLite's counter of other connections' commits when the state was last read.
@@ -107,6 +107,7 @@ impl ReplicaSource {
             connection,
             position,
             begun_at: position,
+            gaps: HashSet::new(),
             sent: None,
             state_version: 0,
             ready: VecDeque::from([first]),
@@ -140,6 +141,12 @@ impl ReplicaSource {
         let position = read_log(&transaction, self.position, head, &mut parts)?;
         let is_at_end = position == head;
         let mut frames = Frames::default();
+        // Before the entries behind it, as in a log of one's own.
+        for gap in sequence_gaps::read_all(&transaction)? {
+            if self.gaps.insert(gap) {
+                frames.push(&Replica::Void(gap.0, gap.1));
+            }
+        }
         if !parts.is_empty() || position > self.position {
             frames.extend(parts.into_iter().map(|(_, part)| part));
             let flags = 0;
@@ -297,17 +304,12 @@ fn read_forgotten(
     Ok(())
 }
 
-/// Reads the sessions, read marks and voids that are not as they were sent.
+/// Reads the sessions and read marks that are not as they were sent.
 fn read_state(
     connection: &Connection,
     sent: &mut SentState,
     frames: &mut Frames,
 ) -> rusqlite::Result<()> {
-    for gap in sequence_gaps::read_all(connection)? {
-        if sent.gaps.insert(gap) {
-            frames.push(&Replica::Void(gap.0, gap.1));
-        }
-    }
     let mut before = std::mem::take(&mut sent.sessions);
     rows::for_each_session(connection, |session| {
         if let Some((record, noted)) = skip_damaged(session)? {
