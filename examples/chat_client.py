@@ -104,7 +104,7 @@ PRESENCE, SEARCH, EVENTS, DIRECTORY = 1, 2, 16, 32  # features (section 4)
 REMOVED_STYLE = 2  # of an entry whose text was removed (README, section 3)
 
 # Codes of errors that close the connection and are final: reconnecting does not help (README, section 7).
-FINAL = {100, 101, 102, 103, 104, 110, 113, 205}
+FINAL = {100, 101, 102, 103, 104, 110, 113, 114, 115, 205}
 
 # The client's state table (section 16): frames that it acts on in each state. It ignores all others.
 ALLOWED_ALWAYS = {"notice", "ping", "pong", "error"}
