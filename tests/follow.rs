@@ -525,3 +525,75 @@ fn another_log_is_copied_anew() {
     assert_eq!(shown.texts(), ["from elsewhere", "one"]);
     assert!(place.path("second").join("chat.db.aside-1").exists());
 }
+
+/// A promoted server that has got the address of its former one knows itself there, and does not
+/// take itself for another promoted server.
+#[test]
+fn promoted_server_at_the_address_of_its_former_one_knows_itself() {
+    let place = Place::new();
+    let (first, mut anna, _) = start_first(&place);
+    anna.send(say(1, "lobby", "one"));
+    let one = next_message(&mut anna).sequence;
+    let link = CutLink::new(first.tls_address());
+    let second = place.follow("second", link.address);
+    place.wait_until_complete("second", one);
+    link.cut();
+    place.command("second", &["promote"]);
+    let prefix = "listening with TLS on ";
+    let lines =
+        second.wait_for_log(|lines| lines.iter().filter(|it| it.starts_with(prefix)).count() >= 2);
+    let own = lines.iter().rev().find_map(|it| it.strip_prefix(prefix)).unwrap();
+    link.mend(own.parse().unwrap());
+    let said = second.wait_for_log(|lines| {
+        lines
+            .iter()
+            .any(|it| it.contains("is this server by now") || it.contains("promoted server"))
+    });
+    assert!(said.iter().any(|it| it.contains("is this server by now")), "{said:?}");
+}
+
+/// A follower cannot be followed. One that is sent to another server of the same owner asks nothing
+/// of that one, and keeps its copy.
+#[test]
+fn followers_follow_the_server_of_their_copy_only() {
+    let place = Place::new();
+    let first = place.start("first");
+    let (mut anna, _) = join_with_key(&first, "anna", OWNER);
+    // The role is a person's, so a follower knows its key.
+    anna.send(pi_chat::wire::tcp::Claim { reference: Reference(1), action: 1, code_hash: [0; 32] });
+    anna.send(say(2, "lobby", "one"));
+    let one = next_message(&mut anna).sequence;
+    place.command("first", &["role", "add", "anna", "owner"]);
+    let mut second = place.follow("second", first.tls_address());
+    place.wait_until_complete("second", one);
+    let third = place.follower_arguments("third", second.tls_address(), "owner.key");
+    let third: Vec<&str> = third.iter().map(String::as_str).collect();
+    // It listens nowhere, as it gets no copy.
+    let third = Server::start(&[&third[..8], &["--plain", "true"]].concat());
+    third.wait_for_log(|lines| lines.iter().any(|it| it.contains("(318)")));
+    second.terminate();
+
+    let other = place.start("other");
+    let (_anna, _) = join_with_key(&other, "anna", OWNER);
+    place.command("other", &["role", "add", "anna", "owner"]);
+    let status = place.command("other", &["status", "--json"]);
+    let status: Value = serde_json::from_str(&status).unwrap();
+    let fingerprint = status["tls"]["sha256"].as_str().unwrap();
+    let address = format!("chats://{}/#fingerprint={fingerprint}", other.tls_address());
+    let (data, key) = (place.path("second"), place.path("owner.key"));
+    let second = Server::start(&[
+        "follow",
+        &address,
+        "--data",
+        data.to_str().unwrap(),
+        "--follow-key",
+        key.to_str().unwrap(),
+    ]);
+    let complaint = "another server answers there than the one";
+    second.wait_for_log(|lines| {
+        lines.iter().any(|it| it.contains(complaint) || it.contains("made anew"))
+    });
+    let (_reader, joined) = second.join_rooms("rita", &[]);
+    assert_eq!(joined.texts(), ["one"]);
+    assert!(second.log().iter().any(|it| it.contains(complaint)));
+}

@@ -179,6 +179,14 @@ impl RunArgs {
                 path.display()
             );
         }
+        if let Some(path) = options.follow_key_path()
+            && disk::is_world_readable(&path)
+        {
+            tracing::warn!(
+                "everybody on this machine can read the owner's key in {}, and so be the owner: run chmod o-r on it, and make sure that the server's user can still read it",
+                path.display()
+            );
+        }
         if options.lacks_log_to_back_up() {
             tracing::warn!(
                 "no backups are made, because messages are kept in memory: set data-dir too (the packaged service does so itself)"

@@ -419,6 +419,13 @@ impl ServerOptions {
         Self { follow: Some(server), ..self }
     }
 
+    /// Returns the file with the owner's key for a follower. `None` if the settings of a follower are
+    /// missing or wrong.
+    #[must_use]
+    pub fn follow_key_path(&self) -> Option<PathBuf> {
+        Some(self.follow_settings().ok()??.key)
+    }
+
     /// Returns the settings of a follower. `None` if `follow` is not set, or empty.
     ///
     /// # Errors

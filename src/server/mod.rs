@@ -223,7 +223,7 @@ impl From<LogOpenError> for ServerError {
 /// # Errors
 /// [`ServerError`] if the server cannot start, or if its engine has ended.
 pub async fn run(
-    settings: ServerSettings,
+    mut settings: ServerSettings,
     stop: impl Future<Output = ()>,
     reloads: mpsc::Receiver<ReloadResult>,
 ) -> Result<(), ServerError> {
@@ -235,15 +235,24 @@ pub async fn run(
             () = &mut stop => return Ok(()),
         };
         match serve(settings.clone(), role, stop.as_mut(), reloads.clone()).await? {
-            None => return Ok(()),
-            Some(End::Reopen) => tracing::info!("opening the log again"),
-            Some(End::Superseded(replaced)) => return Err(ServerError::Superseded(replaced)),
+            (None, _) => return Ok(()),
+            (Some(End::Reopen), current) => {
+                tracing::info!("opening the log again");
+                // What was reloaded meanwhile stays. What a follower has other than set does not.
+                let ServerSettings { announce, mut log, .. } = settings;
+                if let LogSettings::Disk(store) = &mut log {
+                    store.retention = current.hub.retention;
+                }
+                settings = ServerSettings { announce, log, ..current };
+            }
+            (Some(End::Superseded(replaced)), _) => return Err(ServerError::Superseded(replaced)),
         }
     }
 }
 
 /// Runs a server in one role, until `stop` completes or its role ends. In the second case, returns
-/// the reason. Everything else is as for [`run`].
+/// the reason. Also returns the settings that were in force at the end. Everything else is as for
+/// [`run`].
 ///
 /// # Errors
 /// Those of [`run`].
@@ -252,7 +261,7 @@ async fn serve(
     role: Role,
     stop: Pin<&mut impl Future<Output = ()>>,
     reloads: Arc<Mutex<mpsc::Receiver<ReloadResult>>>,
-) -> Result<Option<End>, ServerError> {
+) -> Result<(Option<End>, ServerSettings), ServerError> {
     let is_closed = !settings.plain
         && settings.tls.listen.is_none()
         && settings.web.listen.is_none()
@@ -441,7 +450,7 @@ async fn serve(
     ));
     helpers.spawn(service::feed_watchdog(handle.clone()));
     let reloader = Reloader {
-        current,
+        current: current.clone(),
         engine: handle.clone(),
         group_rates,
         handshake_rates,
@@ -455,12 +464,12 @@ async fn serve(
 
     let mut ended = end.subscribe();
     let outcome = tokio::select! {
-        () = stop => Ok(None),
-        why = ended.wait_for(Option::is_some) => Ok(why.ok().and_then(|it| *it)),
+        () = stop => None,
+        why = ended.wait_for(Option::is_some) => why.ok().and_then(|it| *it),
         // Nothing works without the engine, so let systemd restart the service.
         _ = &mut engine => return Err(ServerError::Engine),
     };
-    if !matches!(outcome, Ok(Some(End::Reopen))) {
+    if outcome != Some(End::Reopen) {
         systemd::notify_stopping();
     }
     // This also ends the advertisement on the network.
@@ -475,7 +484,8 @@ async fn serve(
     }
     // This also removes the file of the control socket.
     helpers.shutdown().await;
-    outcome
+    let current = current.borrow().clone();
+    Ok((outcome, current))
 }
 
 /// Returns a line for the owner: the server's name, where it keeps messages, whether users need a

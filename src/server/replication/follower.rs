@@ -24,6 +24,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// Longest pause before the server is tried again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// Pause of a promoted server that reaches itself at the address of its former server.
+const PAUSE_AT_ITSELF: Duration = Duration::from_secs(600);
+
 /// Number of bytes after which is acknowledged what was taken.
 const ACKNOWLEDGE_AFTER: u64 = 32 << 10;
 
@@ -108,7 +111,8 @@ async fn copy(
     let (log_id, mut position) = store.position().map_err(ReplicaError::from)?;
     let request = ReplicationRequest { log_id, position, epoch: known.epoch };
     *fingerprint = known.fingerprint.or(*fingerprint);
-    let mut link = Link::open(follow, follow.expected(*fingerprint), request).await?;
+    let known = FollowedServer { fingerprint: *fingerprint, ..known };
+    let mut link = Link::open(follow, &known, request).await?;
     *fingerprint = Some(link.fingerprint);
     let Replica::Begin(begin) = link.next_part().await? else {
         return Err(ReplicaError::Malformed.into());
@@ -196,8 +200,7 @@ impl Follower {
             it.position = position;
         });
         let request = ReplicationRequest { log_id, position, epoch: known.epoch };
-        let expected = self.follow.expected(known.fingerprint);
-        let mut link = Link::open(&self.follow, expected, request).await?;
+        let mut link = Link::open(&self.follow, &known, request).await?;
         let Replica::Begin(begin) = link.next_part().await? else {
             return Err(ReplicaError::Malformed.into());
         };
@@ -239,7 +242,24 @@ impl Follower {
     }
 }
 
+/// Asks a server to be followed from a position, by a promoted server. Nothing is followed.
+///
+/// # Errors
+/// [`FollowError`]: it refuses, or cannot be reached.
+async fn ask(
+    follow: &FollowSettings,
+    known: &FollowedServer,
+    log_id: LogId,
+    position: Sequence,
+) -> Result<(), FollowError> {
+    let request = ReplicationRequest { log_id, position, epoch: known.epoch };
+    Link::open(follow, known, request).await?.next_part().await.map(drop)
+}
+
 /// Tells the former server that this one was promoted, until it knows. It then ends, lastingly.
+///
+/// This server may have got the address of the former one, and then reaches itself. Only it is not
+/// refused at the end of the void that it has made.
 pub(in crate::server) async fn tell_former_server(
     follow: FollowSettings,
     store: StoreSettings,
@@ -247,25 +267,34 @@ pub(in crate::server) async fn tell_former_server(
     control: RoleControl,
 ) {
     let mut back_off = BackOff(FIRST_PAUSE);
+    let mut has_warned = false;
     loop {
         if let Ok(known) = blocking(&store.directory, FollowedServer::read).await {
-            let FollowedServer { fingerprint, epoch, promoted_at: position } = known;
-            let request = ReplicationRequest { log_id, position, epoch };
-            let told = match Link::open(&follow, follow.expected(fingerprint), request).await {
-                Ok(mut link) => link.next_part().await.map(drop),
-                Err(error) => Err(error),
-            };
-            match told {
+            match ask(&follow, &known, log_id, known.promoted_at).await {
                 Err(error) if error.is(ErrorCode::Superseded) => {
                     tracing::info!("{} knows that it was replaced", follow.name());
                     return control.log.note_told();
                 }
                 Err(error) => tracing::debug!("the former server does not know yet: {error}"),
-                // It has an epoch as great: somebody has promoted it as well.
-                Ok(()) => tracing::error!(
-                    "{} is a promoted server, too: decide which one is to go on, and stop the other",
-                    follow.name()
-                ),
+                // It has an epoch as great.
+                Ok(()) => match ask(&follow, &known, log_id, known.leaped_to).await {
+                    Ok(()) => {
+                        tracing::info!(
+                            "{} is this server by now, so its former server cannot be told there",
+                            follow.name()
+                        );
+                        sleep(PAUSE_AT_ITSELF).await;
+                    }
+                    Err(error) if error.is(ErrorCode::Diverged) && !has_warned => {
+                        has_warned = true;
+                        tracing::error!(
+                            "{} is a promoted server, too: decide which one is to go on, and stop \
+                             the other",
+                            follow.name()
+                        );
+                    }
+                    Err(error) => tracing::debug!("the former server: {error}"),
+                },
             }
         }
         back_off.wait().await;

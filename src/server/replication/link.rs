@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::FollowSettings;
 use crate::hub::ReplicationRequest;
 use crate::identity::{ChannelBinding, KeyPair, ProofContext, TLS_EXPORTER_LABEL};
-use crate::log::ReplicaError;
+use crate::log::{FollowedServer, ReplicaError};
 use crate::model::{ErrorCode, IdentityKey};
 use crate::tls::{Fingerprint, TlsSocket};
 use crate::wire::FrameReader;
@@ -48,6 +48,12 @@ pub(super) enum FollowError {
         "another server answers there, or somebody sits in between: its fingerprint is {0}. Nothing was sent to it"
     )]
     Fingerprint(Fingerprint),
+    /// Another server than that of the copy. It was not told an epoch, which would end it.
+    #[error(
+        "another server answers there than the one that this is a copy of, so nothing was asked of \
+         it: correct the address, or move chat.db away to follow that one"
+    )]
+    OtherServer,
     /// The server cannot be followed.
     #[error("that server cannot be followed: it is too old, or keeps nothing on a disk")]
     NotProvided,
@@ -89,24 +95,26 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Connects to the server, and asks to follow it. `expected`: the fingerprint that it must have.
+    /// Connects to the server, and asks to follow it. `known`: what is known of it. If the settings
+    /// have no fingerprint, it must have the one known; and it must be the server of the copy, if
+    /// there is one.
     ///
     /// # Errors
     /// [`FollowError`].
     pub(super) async fn open(
         settings: &FollowSettings,
-        expected: Option<Fingerprint>,
+        known: &FollowedServer,
         request: ReplicationRequest,
     ) -> Result<Self, FollowError> {
         let key = read_key(settings)?;
-        let opening = Self::greet(settings, expected, &key, request);
+        let opening = Self::greet(settings, known, &key, request);
         timeout(CONNECT_TIMEOUT, opening).await.map_err(|_| io::Error::from(ErrorKind::TimedOut))?
     }
 
     /// Connects, greets and asks.
     async fn greet(
         settings: &FollowSettings,
-        expected: Option<Fingerprint>,
+        known: &FollowedServer,
         key: &KeyPair,
         request: ReplicationRequest,
     ) -> Result<Self, FollowError> {
@@ -126,7 +134,7 @@ impl Link {
         let (socket, fingerprint) = crate::tls::connect(stream)
             .await
             .map_err(|error| FollowError::Tls(error.to_string()))?;
-        if expected.is_some_and(|it| it != fingerprint) {
+        if settings.expected(known.fingerprint).is_some_and(|it| it != fingerprint) {
             return Err(FollowError::Fingerprint(fingerprint));
         }
         let reader = FrameReader::from_server();
@@ -156,6 +164,9 @@ impl Link {
         }
         let exporter = link.socket.exporter(TLS_EXPORTER_LABEL).ok_or(FollowError::NotProvided)?;
         let server_key = IdentityKey(server_key);
+        if known.server_key.is_some_and(|it| it != server_key) {
+            return Err(FollowError::OtherServer);
+        }
         let binding = ChannelBinding::of_exporter(exporter);
         let proof = Box::new(key.prove(&ProofContext { challenge, server_key, binding }));
         let ReplicationRequest { log_id, position, epoch } = request;

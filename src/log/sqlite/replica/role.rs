@@ -15,7 +15,7 @@ use super::super::recovery::read_head;
 use super::super::rows::{sequence_from_sql, sequence_to_sql};
 use super::super::sequence_gaps::{self, MIN_GAP};
 use super::super::settings::StoreError;
-use crate::model::{Sequence, SessionId};
+use crate::model::{IdentityKey, Sequence, SessionId};
 use crate::os::random_bytes;
 use crate::tls::Fingerprint;
 
@@ -248,8 +248,12 @@ pub(crate) struct FollowedServer {
     pub(crate) fingerprint: Option<Fingerprint>,
     /// Epoch of the log.
     pub(crate) epoch: u64,
+    /// Public key of that server, which the copy has, too; `None`: there is no copy of it.
+    pub(crate) server_key: Option<IdentityKey>,
     /// Head of the copy when it was promoted; zero if it was not.
     pub(crate) promoted_at: Sequence,
+    /// End of the void that begins there: its length is random, so no other server has this end.
+    pub(crate) leaped_to: Sequence,
 }
 
 impl FollowedServer {
@@ -262,10 +266,18 @@ impl FollowedServer {
         let fingerprint: Option<[u8; 32]> =
             read_property(&connection, property::FOLLOWED_FINGERPRINT)?;
         let at: Option<i64> = read_property(&connection, property::PROMOTED_AT)?;
+        let promoted_at = at.map_or(Sequence::ZERO, sequence_from_sql);
+        let void = sequence_gaps::read_all(&connection)?;
+        let void = void.iter().rfind(|(after, _)| *after == promoted_at);
+        let is_of_another = at.is_some() || is_set(&connection, property::FOLLOWS)?;
+        let pair: Option<[u8; 64]> =
+            if is_of_another { read_property(&connection, property::SERVER_KEY)? } else { None };
         Ok(Self {
             fingerprint: fingerprint.map(Fingerprint::from_bytes),
             epoch: epoch(&connection)?,
-            promoted_at: at.map_or(Sequence::ZERO, sequence_from_sql),
+            server_key: pair.and_then(|it| it.last_chunk().copied()).map(IdentityKey),
+            promoted_at,
+            leaped_to: void.map_or(promoted_at, |(_, up_to)| *up_to),
         })
     }
 }
