@@ -178,8 +178,15 @@ impl Place {
 
 /// Joins with a key over plain TCP.
 fn join_with_key(server: &Server, name: &str, key: u8) -> (TestClient, Welcome) {
+    let mut client = send_join_with_key(server, name, key, 0);
+    let welcome = client.join_answer().welcome;
+    (client, welcome)
+}
+
+/// Sends a `join` with a key over plain TCP, with these features beside `identity`.
+fn send_join_with_key(server: &Server, name: &str, key: u8, features: u64) -> TestClient {
     let mut client = server.connect();
-    let hello = client.send_hello(feature::IDENTITY);
+    let hello = client.send_hello(feature::IDENTITY | features);
     let context = ProofContext {
         challenge: hello.challenge,
         server_key: IdentityKey(hello.server_key),
@@ -187,8 +194,7 @@ fn join_with_key(server: &Server, name: &str, key: u8) -> (TestClient, Welcome) 
     };
     let proof = Some(Box::new(KeyPair::from_seed(&[key; 32]).prove(&context)));
     client.send(Join { proof, ..join(name, &[]) });
-    let welcome = client.join_answer().welcome;
-    (client, welcome)
+    client
 }
 
 /// Joins with a token and a position at this address. Returns the client, the welcome and the texts of
@@ -400,6 +406,12 @@ fn stopped_follower_is_promoted_with_claims_and_read_marks() {
     anna.send(say(3, "lobby", "two"));
     let two = next_message(&mut anna).sequence;
     place.wait_until_complete("second", two);
+    // A server that stops stores the marks.
+    first.terminate();
+    place.wait_for_follower("second", |it| it["connected"] == false);
+    let mut first = place.start("first");
+    link.mend(first.tls_address());
+    place.wait_for_follower("second", |it| it["connected"] == true && it["lag"] == 0);
     let data = place.path("second");
     let data = data.to_str().unwrap();
     let refused = run_server_command(&["--data", data, "--listen", "127.0.0.1:0"]);
@@ -413,8 +425,17 @@ fn stopped_follower_is_promoted_with_claims_and_read_marks() {
     let again = run_server_command(&["promote", "--data", data]);
     assert_eq!(again.status.code(), Some(1), "it is the server already");
     let second = place.start("second");
-    let (_, promoted) = join_with_key(&second, "anna", OWNER);
+    let mut anna = send_join_with_key(&second, "anna", OWNER, feature::READ_MARKS);
+    let ServerFrame::Welcome(promoted) = anna.next() else { panic!("not in") };
     assert_eq!(promoted.log_id, welcome.log_id);
+    let mark = loop {
+        match anna.next() {
+            ServerFrame::ReadMark(mark) if mark.room == "lobby" => break mark.sequence,
+            ServerFrame::End(_) => panic!("no mark"),
+            _ => {}
+        }
+    };
+    assert_eq!(mark, one);
     let mut thief = second.connect();
     thief.send_hello(0);
     thief.send(join("anna", &[]));
@@ -527,7 +548,7 @@ fn another_log_is_copied_anew() {
 }
 
 /// A promoted server that has got the address of its former one knows itself there, and does not
-/// take itself for another promoted server.
+/// take itself for another promoted server. It has the settings that were reloaded before.
 #[test]
 fn promoted_server_at_the_address_of_its_former_one_knows_itself() {
     let place = Place::new();
@@ -535,10 +556,22 @@ fn promoted_server_at_the_address_of_its_former_one_knows_itself() {
     anna.send(say(1, "lobby", "one"));
     let one = next_message(&mut anna).sequence;
     let link = CutLink::new(first.tls_address());
-    let second = place.follow("second", link.address);
+    let config = place.path("second.toml");
+    fs::write(&config, "name = \"a follower\"").unwrap();
+    let mut arguments = place.follower_arguments("second", link.address, "owner.key");
+    arguments.extend(["--config".to_owned(), config.to_str().unwrap().to_owned()]);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let second = Server::start(&arguments);
     place.wait_until_complete("second", one);
+    fs::write(&config, "name = \"no follower any more\"").unwrap();
+    second.signal(rustix::process::Signal::HUP);
+    second.wait_for_log(|lines| lines.iter().any(|it| it.contains("configuration reloaded")));
     link.cut();
     place.command("second", &["promote"]);
+    let mut guest = TestClient::connect(address_after_promotion(&second));
+    guest.send_hello(0);
+    guest.send(join("guest", &[]));
+    assert_eq!(guest.join_answer().welcome.server_name, "no follower any more");
     let prefix = "listening with TLS on ";
     let lines =
         second.wait_for_log(|lines| lines.iter().filter(|it| it.starts_with(prefix)).count() >= 2);

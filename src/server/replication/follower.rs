@@ -213,6 +213,8 @@ impl Follower {
         tracing::info!("following {}, from {}", self.follow.name(), position.0);
         self.state.send_modify(|it| {
             it.is_connected = true;
+            // It may be that something came while there was no connection.
+            it.is_complete = false;
             it.error = None;
         });
         let (state, clock) = (self.state.clone(), self.clock);
