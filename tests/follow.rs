@@ -458,6 +458,12 @@ fn only_owners_follow_and_only_over_tls() {
     };
     let proof = Box::new(KeyPair::from_seed(&[OWNER; 32]).prove(&context));
     assert_eq!(proof.binding, binding::NONE);
+    let nowhere = ["follow", "127.0.0.1:9", "--listen", "127.0.0.1:0"];
+    let text = String::from_utf8(run_server_command(&nowhere).stderr).unwrap();
+    assert!(text.contains("keeps its copy on a disk"), "{text}");
+    let plainly = ["follow", "chat://127.0.0.1:9", "--data", "."];
+    let output = run_server_command(&plainly);
+    assert_eq!(output.status.code(), Some(78), "{output:?}");
     let (log_id, position) = (LogId([0; 16]), Sequence(0));
     plain.send(Replicate { proof, log_id, position, epoch: 0 });
     plain.expect_error(313);

@@ -426,10 +426,11 @@ impl ServerOptions {
         Some(self.follow_settings().ok()??.key)
     }
 
-    /// Returns the settings of a follower. `None` if `follow` is not set, or empty.
+    /// Returns the settings of a follower. `None` if `follow` is not set, or empty. Without a directory
+    /// for the copy, as only the service may know it, the server does not start.
     ///
     /// # Errors
-    /// The address is none, or there is no directory for the copy.
+    /// The address is none of TLS.
     fn follow_settings(&self) -> Result<Option<FollowSettings>> {
         let Some(text) = self.follow.as_deref().filter(|it| !it.is_empty()) else {
             return Ok(None);
@@ -444,7 +445,7 @@ impl ServerOptions {
             server.address.scheme == Some(Scheme::Tls),
             "follow: a server is followed over TLS only: chats://HOST"
         );
-        let directory = self.log_directory().context("follow: set data-dir, for the copy")?;
+        let directory = self.log_directory().unwrap_or_default();
         let key = self.follow_key.clone().unwrap_or_else(|| directory.join("follow.key"));
         Ok(Some(FollowSettings { server, key }))
     }

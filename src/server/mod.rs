@@ -191,6 +191,9 @@ pub enum ServerError {
         .0.display()
     )]
     FollowsOwn(PathBuf),
+    /// A server without a log on disk is to follow another one.
+    #[error("a follower keeps its copy on a disk: set data-dir")]
+    FollowsNowhere,
     /// Neither plain TCP nor TLS nor the way in for browsers is on.
     #[error("nobody could get in: plain and web are off, and there is no TLS. Turn one of them on")]
     NoWayIn,

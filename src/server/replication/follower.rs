@@ -182,6 +182,10 @@ pub(in crate::server) async fn follow(
             told.clear();
         }
         follower.state.send_modify(|it| {
+            if it.is_connected && it.is_complete {
+                // It was, as long as the server was heard.
+                it.complete_at = it.heard_at;
+            }
             it.is_connected = false;
             it.error = Some(text);
         });

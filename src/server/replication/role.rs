@@ -89,11 +89,11 @@ impl RoleControl {
 /// copy gets one first, however long that takes; systemd is told of it meanwhile.
 ///
 /// # Errors
-/// [`ServerError`]: the store cannot be used, or is a server's own and is to be a follower's.
+/// [`ServerError`]: the store cannot be used, is missing, or is a server's own and is to be a
+/// follower's.
 pub(in crate::server) async fn prepare(settings: &ServerSettings) -> Result<Role, ServerError> {
-    let (Some(follow), LogSettings::Disk(store)) = (&settings.follow, &settings.log) else {
-        return Ok(Role::Server(None));
-    };
+    let Some(follow) = &settings.follow else { return Ok(Role::Server(None)) };
+    let LogSettings::Disk(store) = &settings.log else { return Err(ServerError::FollowsNowhere) };
     loop {
         let directory = store.directory.clone();
         match blocking(&directory, store_role).await? {
