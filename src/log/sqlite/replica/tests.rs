@@ -284,3 +284,41 @@ fn lost_positions_and_replaced_servers_are_refused() {
     assert!(aside.exists());
     assert_eq!(store_role(server.path()).unwrap(), StoreRole::Empty);
 }
+
+/// A source that has read everything has nothing more, then only what has changed: a session that was
+/// stored anew, and the end of another one, whose direct messages go too.
+#[test]
+fn later_only_what_has_changed_comes() {
+    let (server, _) = place();
+    let mut source = ReplicaSource::open(server.path(), NOTHING).unwrap().unwrap();
+    let mut read = || {
+        let (mut reader, mut parts) = (FrameReader::from_server(), Vec::new());
+        while let Some(bytes) = source.next_bytes(Timestamp(2)).unwrap() {
+            let fed = reader.feed(&bytes, |body| {
+                parts.push(Replica::decode(body).unwrap().unwrap());
+                true
+            });
+            fed.unwrap();
+        }
+        parts
+    };
+    let sessions = |parts: &[Replica]| {
+        let told = parts.iter().filter_map(|it| match it {
+            Replica::Session(it) => Some((it.session.0, it.away_since)),
+            _ => None,
+        });
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(sessions(&read()), [(1, None), (2, None), (4, None)]);
+    assert_eq!(read(), []);
+    let away = Some(Timestamp(9));
+    let record = SessionRecord { away_since: away, ..record(2) };
+    write(
+        server.path(),
+        vec![Proposal::PersistSession(record), Proposal::DeleteSession(SessionId(4))],
+    );
+    let parts = read();
+    assert_eq!(sessions(&parts), [(2, away)]);
+    let ended = Replica::SessionDeleted(SessionId(4), false);
+    assert!(parts.contains(&ended) && parts.len() == 3, "{parts:?}");
+}
