@@ -373,6 +373,10 @@ impl Hub {
         for (name, key) in present {
             self.identity_timer.note_use(name, key, now.moment);
         }
+        if self.rank() > 0 {
+            // The oldest hub does it.
+            return;
+        }
         let claims = self.moderation.claims().filter_map(|it| self.due_change(now, it));
         let over = self.moderation.invitations().into_iter().map(|it| it.invitation.hash);
         let over = over.filter(|it| self.is_forgotten(now.time, *it)).map(|invitation| {
@@ -416,7 +420,7 @@ impl Hub {
         let present = sessions.into_iter().rev().filter_map(|it| self.sessions.get(it));
         let is_own = |key: IdentityKey| self.moderation.is_key_of(claim, &key);
         present
-            .filter(|it| it.connection.is_some() && it.key.is_some_and(is_own))
+            .filter(|it| it.is_connected() && it.key.is_some_and(is_own))
             .map(|it| it.username.clone())
             .next()
     }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::moderation::{ModerationRefusal, OwnerRequestId, RemovalRequest};
-use super::volatile::{VolatileDraft, VolatileItem};
+use super::volatile::{HeldName, HubId, SharedState, VolatileDraft, VolatileItem};
 use crate::identity::ProofContext;
 use crate::model::{
     AddressGroup, AnnouncementText, Draft, ErrorCode, FactDraft, HubSettings, LogId,
@@ -54,6 +54,8 @@ pub struct RestoredState {
     pub moderation: ModerationState,
     /// What persons have read, as it was stored last.
     pub read_marks: Vec<PersonReadMarks>,
+    /// This hub and the others, if the log is one that hubs share.
+    pub shared: Option<SharedState>,
 }
 
 impl RestoredState {
@@ -69,6 +71,7 @@ impl RestoredState {
             sequence_gaps: Vec::new(),
             moderation: ModerationState::default(),
             read_marks: Vec::new(),
+            shared: None,
         }
     }
 }
@@ -207,6 +210,14 @@ pub enum Proposal {
     /// [`Input::Committed`], and does not refuse it, not even while its storage is failing. It may
     /// overtake messages, and be overtaken by them.
     Volatile(VolatileDraft),
+    /// Hand this to the hub that has just begun: who is here, at the place of its
+    /// [`VolatileItem::HubBegan`]. Proposed only to a log that hubs share. The log does not answer.
+    HandOver {
+        /// Hub that begins.
+        to: HubId,
+        /// All names that are held, those of each name in the order in which the sessions got it.
+        holds: Vec<HeldName>,
+    },
 }
 
 /// Identifier of a proposed fact, assigned by the hub. It is not used again by the same hub.
@@ -285,6 +296,26 @@ pub enum LogItem {
     },
     /// Volatile change: it has no sequence, does not move the hub's head and is not stored.
     Volatile(VolatileItem),
+    /// What is stored about a session or a person, mostly by another hub of the log. It does not move
+    /// the hub's head. A log that is not shared has none.
+    Elsewhere(StoredElsewhere),
+}
+
+/// What is stored in a shared log besides messages and facts, mostly by another hub.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoredElsewhere {
+    /// A session record, in place of the session's earlier one. This hub is told of its own ones, too.
+    Session(HubId, SessionRecord),
+    /// A session was deleted, and its name is free. It stays if it is connected to a third hub at this
+    /// place of the log. This hub is told of what it has deleted itself, too.
+    SessionDeleted(HubId, SessionId),
+    /// The log has refused a message of another hub's session, which may send it again.
+    MessageRefused(SessionId, Reference),
+    /// A message that this hub has proposed is not appended: its reference says that it is in the log
+    /// already, for another hub has proposed it or a later one of the session.
+    MessageKnown(SessionId, Reference),
+    /// Read marks, in place of the former ones of these persons.
+    ReadMarks(Vec<PersonReadMarks>),
 }
 
 impl LogItem {
@@ -293,7 +324,7 @@ impl LogItem {
     pub const fn entry(&self) -> Option<&SharedEntry> {
         match self {
             Self::Message(entry) => Some(entry),
-            Self::Fact { .. } | Self::Void { .. } | Self::Volatile(_) => None,
+            Self::Fact { .. } | Self::Void { .. } | Self::Volatile(_) | Self::Elsewhere(_) => None,
         }
     }
 
@@ -303,7 +334,7 @@ impl LogItem {
         match self {
             Self::Message(entry) => Some(entry.sequence),
             Self::Fact { fact, .. } => Some(fact.sequence),
-            Self::Void { .. } | Self::Volatile(_) => None,
+            Self::Void { .. } | Self::Volatile(_) | Self::Elsewhere(_) => None,
         }
     }
 }

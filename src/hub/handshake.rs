@@ -28,6 +28,9 @@ pub(super) struct ValidatedJoin {
     pub(super) rooms: Vec<RoomName>,
     /// Session to resume, and its token; `None`: a new session.
     pub(super) resumed: Option<(SessionId, Token)>,
+    /// Token of a session that this hub does not know, if hubs share the log: another hub may have
+    /// begun the session, and this one has not read that yet. When the `join` is committed, it has.
+    pub(super) unknown_token: Option<Token>,
     /// Key that the client has proved; `None`: none.
     pub(super) key: Option<IdentityKey>,
     /// Invitation that the client has brought and may use.
@@ -236,10 +239,9 @@ impl Hub {
         let username = Username::new(&join.username).map_err(|_| ErrorCode::NameInvalid)?;
         // Not proved yet; if it is not, the `join` is refused.
         let key = join.proof.as_ref().map(|it| it.key);
-        let resumed = join.token.and_then(|token| {
-            let session = self.sessions.find_by_token(&hash_token(&token), now)?;
-            let bound_to = self.bound_key(session);
-            (bound_to.is_none() || bound_to == key).then_some((session, token))
+        let resumed = join.token.and_then(|it| self.find_resumable(it, key, now));
+        let unknown_token = join.token.filter(|it| {
+            self.is_log_shared() && self.sessions.find_by_token(&hash_token(it), now).is_none()
         });
         let own = resumed.map(|(session, _)| session);
         let person = self.moderation.own_claim(username.key(), key).map(|it| it.person);
@@ -261,13 +263,14 @@ impl Hub {
         {
             let person = self.check_link_code(time, &username, key, &code)?;
             let rooms = self.check_rooms(group, &join.rooms)?;
-            self.check_name(now, &username, None, Some(person))?;
+            self.check_name(now, &username, None, Some(person), unknown_token)?;
             let (person, link_code) = (Some(person), Some(code.code));
-            let (resumed, invitation) = (None, None);
+            let (resumed, unknown_token, invitation) = (None, None, None);
             return Ok(ValidatedJoin {
                 username,
                 rooms,
                 resumed,
+                unknown_token,
                 key,
                 invitation,
                 person,
@@ -278,9 +281,18 @@ impl Hub {
         let invitation = self.check_access(time, newcomer, join.invite.as_deref())?;
         let rooms = self.check_rooms(group, &join.rooms)?;
         self.check_claims(time, newcomer, invitation)?;
-        self.check_name(now, &username, own, person)?;
+        self.check_name(now, &username, own, person, unknown_token)?;
         let link_code = None;
-        Ok(ValidatedJoin { username, rooms, resumed, key, invitation, person, link_code })
+        Ok(ValidatedJoin {
+            username,
+            rooms,
+            resumed,
+            unknown_token,
+            key,
+            invitation,
+            person,
+            link_code,
+        })
     }
 
     /// Validates the rooms of a `join`, of which there may not be too many.
@@ -295,18 +307,38 @@ impl Hub {
         Ok(rooms)
     }
 
+    /// Returns the session that a client may resume with this token and the key that it proves, and
+    /// the token; `None` if there is none.
+    pub(super) fn find_resumable(
+        &self,
+        token: Token,
+        key: Option<IdentityKey>,
+        now: Moment,
+    ) -> Option<(SessionId, Token)> {
+        let session = self.sessions.find_by_token(&hash_token(&token), now)?;
+        let bound_to = self.bound_key(session);
+        (bound_to.is_none() || bound_to == key).then_some((session, token))
+    }
+
     /// Checks that nobody else holds a name. `session`: the one that is resumed. `person`: the one
-    /// who has claimed the name, if it is a session of theirs.
+    /// who has claimed the name, if it is a session of theirs. `unknown_token`: a session that is not
+    /// known may hold it, for it may be the one with this token.
     fn check_name(
         &self,
         now: Moment,
         username: &Username,
         session: Option<SessionId>,
         person: Option<SessionId>,
+        unknown_token: Option<Token>,
     ) -> Result<(), JoinRefusal> {
-        self.names
-            .check_available(username, session, person)
-            .map_err(|it| JoinRefusal::of_conflict(it, &self.waiting_names, now))
+        match self.names.check_available(username, session, person) {
+            Err(NameConflict { holder: Some(holder), .. })
+                if unknown_token.is_some() && self.sessions.get(holder).is_none() =>
+            {
+                Ok(())
+            }
+            checked => checked.map_err(|it| JoinRefusal::of_conflict(it, &self.waiting_names, now)),
+        }
     }
 
     /// Returns false if a `join` brings a proof that does not hold on this connection.

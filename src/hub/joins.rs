@@ -12,7 +12,7 @@ use super::contract::{
 use super::handshake::{JoinRefusal, ValidatedJoin};
 use super::names::NameConflict;
 use super::session_persistence::hash_token;
-use super::volatile::{NameHold, VolatileDraft, VolatileItem};
+use super::volatile::{JoinTerms, NameHold, VolatileDraft, VolatileItem};
 use crate::model::limits::{HISTORY_LENGTH, REPLAY_PAGE};
 use crate::model::{
     AddressGroup, ErrorCode, Moment, NoticeCode, Position, RoomName, Sequence, SessionId, Token,
@@ -30,6 +30,8 @@ pub(super) struct PendingJoin {
     token: Token,
     /// Address group of the client.
     pub(super) group: AddressGroup,
+    /// Whether the name waits for the session when this connection is lost, as it was proposed.
+    keeps_name: bool,
     /// Session that has begun, while the log spends the invitation by which it comes in.
     pub(super) begun: Option<SessionId>,
     /// Set when the connection ends before the commit: true if the name waits for the session.
@@ -63,31 +65,62 @@ impl Hub {
         let group = connection.group;
         self.propose_pending(
             id,
-            PendingJoin { join, position, token, group, begun: None, lost: None },
+            PendingJoin {
+                join,
+                position,
+                token,
+                group,
+                keeps_name: false,
+                begun: None,
+                lost: None,
+            },
         );
     }
 
     /// Proposes a pending join to the log, and reserves its name.
-    fn propose_pending(&mut self, id: ConnectionId, pending: PendingJoin) {
+    fn propose_pending(&mut self, id: ConnectionId, mut pending: PendingJoin) {
         let session = pending.join.resumed.map(|(session, _)| session);
         let username = pending.join.username.clone();
         let person = pending.join.person;
         self.names.reserve(id, username.clone(), session, person);
+        let token = pending.join.resumed.map_or(pending.token, |(_, token)| token);
+        pending.keeps_name = self.connections.get(&id).is_some_and(|it| it.comes_back());
+        let terms = Box::new(JoinTerms {
+            username,
+            person,
+            refuses_lookalikes: self.settings.refuse_lookalikes,
+            token: hash_token(&token),
+            key: pending.join.key,
+            keeps_name: pending.keeps_name,
+        });
         self.pending_joins.insert(id, pending);
-        let draft = VolatileDraft::SessionBegin { connection: id, session, username, person };
+        let draft = VolatileDraft::SessionBegin { connection: id, session, terms };
         self.outputs.push_back(Output::Propose(Proposal::Volatile(draft)));
     }
 
     /// Applies a committed volatile change.
     pub(super) fn handle_volatile(&mut self, now: Now, item: &VolatileItem) {
         match item {
-            VolatileItem::SessionBegan { connection, session, username, person, hold } => {
-                let claimed = self.names.claim(username, *session, *person, *hold);
-                if let Some(id) = connection {
-                    self.handle_session_began(now, *id, *session, claimed);
+            VolatileItem::SessionBegan { connection, hub, session, hold, terms } => {
+                let claimed = self.names.claim(*session, (*hub, *hold), terms);
+                match connection {
+                    Some(id) => self.handle_session_began(now, *id, *session, claimed),
+                    None if claimed.is_ok() => {
+                        self.move_session_elsewhere(now, *session, *hub, terms);
+                    }
+                    None => {}
                 }
             }
-            VolatileItem::NameReleased { session, hold } => self.names.release(*session, *hold),
+            VolatileItem::RoomsChanged { session, hold, rooms } => {
+                if self.names.number(*session) == Some(*hold) {
+                    self.set_rooms_elsewhere(now.moment, *session, rooms);
+                }
+            }
+            VolatileItem::NameReleased { session, hold } => {
+                self.handle_name_released(now, *session, *hold);
+            }
+            VolatileItem::HubBegan { hub } => self.handle_hub_began(*hub),
+            VolatileItem::HubEnded { hub } => self.handle_hub_ended(now, *hub),
         }
     }
 
@@ -108,17 +141,29 @@ impl Hub {
             return;
         };
         self.names.end_reservation(id);
+        let is_new = pending.join.resumed.is_none();
+        if pending.lost.is_none() && self.resume_after_all(now.moment, id, &mut pending) {
+            self.abandon(session, claimed.is_ok());
+            return self.propose_pending(id, pending);
+        }
         let is_session_gone =
             pending.join.resumed.is_some() && self.sessions.get(session).is_none();
         match (claimed, pending.lost) {
-            (Err(_), Some(_)) => {}
+            (Err(_), Some(_)) => {
+                if is_new {
+                    self.abandon(session, false);
+                }
+            }
             (Err(conflict), None) => {
+                if is_new {
+                    self.abandon(session, false);
+                }
                 let refusal = JoinRefusal::of_conflict(conflict, &self.waiting_names, now.moment);
                 self.refuse_pending_join(now, id, pending.token, &refusal);
             }
             (Ok(()), Some(_)) if is_session_gone || pending.join.resumed.is_none() => {
                 // Nobody has the token of a new session yet.
-                self.release_name(session);
+                self.abandon(session, true);
             }
             (Ok(()), Some(keeps_name)) => {
                 let keeps_name = keeps_name && self.is_still_of_person(&pending.join);
@@ -126,7 +171,7 @@ impl Hub {
             }
             (Ok(()), None) if !self.is_still_of_person(&pending.join) => {
                 if pending.join.resumed.is_none() || is_session_gone {
-                    self.release_name(session);
+                    self.abandon(session, true);
                 } else {
                     // The session holds this name, and may not: it is away from now on.
                     self.lose_join(now, id, &pending, session, false);
@@ -135,7 +180,7 @@ impl Hub {
                 self.refuse_pending_join(now, id, pending.token, &refusal);
             }
             (Ok(()), None) if is_session_gone => {
-                self.release_name(session);
+                self.abandon(session, true);
                 if pending.join.invitation.is_none() && self.needs_invitation(pending.join.key) {
                     let refusal = ErrorCode::InviteRequired.into();
                     return self.refuse_pending_join(now, id, pending.token, &refusal);
@@ -153,6 +198,37 @@ impl Hub {
         }
     }
 
+    /// Gives up a session that has begun or was to be resumed and is not known here: releases its
+    /// name if it has got it. If hubs share the log, also proposes to delete the session, which the
+    /// others know by now.
+    fn abandon(&mut self, session: SessionId, has_name: bool) {
+        if has_name {
+            self.release_name(session);
+        }
+        if self.is_log_shared() {
+            self.outputs.push_back(Output::Propose(Proposal::DeleteSession(session)));
+        }
+    }
+
+    /// If a committed `join` has brought the token of a session that was not known and is now, makes
+    /// it resume that session, and returns true.
+    fn resume_after_all(
+        &mut self,
+        now: Moment,
+        id: ConnectionId,
+        pending: &mut PendingJoin,
+    ) -> bool {
+        let Some(token) = pending.join.unknown_token.take() else {
+            return false;
+        };
+        pending.join.resumed = self.find_resumable(token, pending.join.key, now);
+        let is_known = pending.join.resumed.is_some();
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.has_token = is_known;
+        }
+        is_known
+    }
+
     /// Accepts a `join` that is committed. Sends the user out again who was banned meanwhile, and
     /// renews the claim of the name if that is due.
     pub(super) fn complete_join(
@@ -162,8 +238,9 @@ impl Hub {
         pending: PendingJoin,
         session: SessionId,
     ) {
-        let group = pending.group;
+        let (group, keeps_name) = (pending.group, pending.keeps_name);
         self.accept_join(now, id, pending, session);
+        self.note_logged(session, true, keeps_name);
         self.renew_claim(now, session);
         self.send_out_if_banned(now, session, group);
     }
@@ -200,6 +277,7 @@ impl Hub {
         let PendingJoin { join, group, .. } = pending;
         self.sessions.bind(session, join.key);
         self.attach_session(now.moment, (id, *group), session, join.username.clone(), &[]);
+        self.note_logged(session, true, pending.keeps_name);
         self.end_session(now, session, *group, keeps_name);
     }
 
@@ -323,6 +401,7 @@ impl Hub {
             self.close_if_empty(room, now);
         }
         self.waiting_names.remove(session);
+        self.note_rooms_changed(session);
         let names = new_rooms
             .iter()
             .filter_map(|room| self.rooms.get(*room))

@@ -96,10 +96,28 @@ impl MessageDedup {
         self.in_flight.insert(reference, kind);
     }
 
-    /// Records that the log has stored a message.
+    /// Records that the log has stored a message, which perhaps another hub has submitted.
     pub(super) fn mark_stored(&mut self, reference: Reference) {
         self.in_flight.remove(&reference);
         self.last_stored = self.last_stored.max(reference);
+        self.last_submitted = self.last_submitted.max(reference);
+        if let Ok(index) = self.refused.binary_search(&reference) {
+            self.refused.remove(index);
+        }
+    }
+
+    /// Records that a message counts as stored although the log has not appended it. Returns false,
+    /// and does nothing, if it is not in flight.
+    pub(super) fn accept_in_flight(&mut self, reference: Reference) -> bool {
+        self.in_flight.remove(&reference).is_some()
+    }
+
+    /// Takes over what a record of the log says, which another hub has stored: the greatest reference
+    /// that is stored, and those that are not although they may be below it.
+    pub(super) fn take_over(&mut self, last: Reference, refused: Vec<Reference>) {
+        self.refused = refused;
+        self.last_stored = self.last_stored.max(last);
+        self.last_submitted = self.last_submitted.max(last);
     }
 
     /// Records that the log could not store a message. Returns the kind number of its frame; `None`

@@ -197,16 +197,19 @@ impl Hub {
     }
 
     /// Handles committed items: messages ([`Self::handle_stored_message`]), facts
-    /// ([`Self::handle_stored_fact`]), voids, which it records as sequence gaps, and volatile
-    /// changes. Finally emits `Published`, unless all are volatile.
+    /// ([`Self::handle_stored_fact`]), voids, which it records as sequence gaps, volatile changes,
+    /// and what other hubs have stored ([`Self::handle_stored_elsewhere`]). Finally emits
+    /// `Published` if there are messages, facts or voids.
     pub(super) fn handle_committed(&mut self, now: Now, items: Vec<LogItem>) {
-        let is_published = items.iter().any(|it| !matches!(it, LogItem::Volatile(_)));
+        let is_published =
+            items.iter().any(|it| !matches!(it, LogItem::Volatile(_) | LogItem::Elsewhere(_)));
         for item in items {
             match item {
                 LogItem::Message(entry) => self.handle_stored_message(&entry),
                 LogItem::Fact { ticket, fact } => self.handle_stored_fact(now, ticket, &fact),
                 LogItem::Void { after, up_to } => self.note_sequence_gap(after, up_to),
                 LogItem::Volatile(item) => self.handle_volatile(now, &item),
+                LogItem::Elsewhere(stored) => self.handle_stored_elsewhere(now, stored),
             }
         }
         if is_published {
@@ -233,6 +236,8 @@ impl Hub {
             return;
         }
         self.head = entry.sequence;
+        let respelled = self.respell(entry);
+        let entry = respelled.as_ref().unwrap_or(entry);
         self.backlog.push(entry);
         let author = entry.draft.session;
         if let Some(author) = self.sessions.get_mut(author) {

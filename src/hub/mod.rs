@@ -32,6 +32,7 @@
 //! | `volatile` | changes that the log orders but does not store |
 //! | `moderation` | what moderators do, and its effects |
 //! | `session_persistence` | session records that survive a restart |
+//! | `other_hubs` | hubs that share the log: their sessions, and what they have stored |
 //! | `sessions`, `message_dedup`, `names` | the hub's state: users and their messages |
 //! | `rooms`, `members`, `presence`, `backlog` | the hub's state: rooms and recent entries |
 
@@ -52,6 +53,7 @@ mod message_dedup;
 mod messages;
 mod moderation;
 mod names;
+mod other_hubs;
 mod persons;
 mod presence;
 mod quotas;
@@ -75,7 +77,7 @@ pub use clock_trust::{CLOCK_TRUST_AFTER, ClockTrust};
 pub use contract::{
     ConnectionId, Delivery, FactTicket, HubStats, Input, LogItem, NotStoredReason, Now, Output,
     Proposal, Quota, ReadFailed, ReadOutcome, ReadRange, ReadRequest, ReadTag, ReplicationRequest,
-    RestoredState, RoomId, StorageHealth, Ticket,
+    RestoredState, RoomId, StorageHealth, StoredElsewhere, Ticket,
 };
 
 use backlog::Backlog;
@@ -85,12 +87,15 @@ use joins::PendingJoin;
 pub use moderation::{ModerationRefusal, OwnerRequestId, RoomSummary};
 use moderation::{PendingFacts, RecentRemovals, SanctionDeadlines};
 use names::NameRegistry;
+use other_hubs::SharedLog;
 use quotas::{GroupLimits, Quotas};
 use read_marks::ReadMarks;
 use read_queue::ReadQueue;
 use rooms::Rooms;
 use sessions::Sessions;
-pub use volatile::{NameHold, VolatileDraft, VolatileItem};
+pub use volatile::{
+    HeldName, HubId, JoinTerms, NameHold, SharedState, VolatileDraft, VolatileItem,
+};
 use waiting_names::WaitingNames;
 
 use crate::model::{AddressGroup, HubSettings, LogId, Moment, PageUrl, RoomName, Sequence};
@@ -151,6 +156,8 @@ pub struct Hub {
     rooms: Rooms,
     /// What persons have read.
     read_marks: ReadMarks,
+    /// Other hubs of the log; `None` if this hub is the only one.
+    shared: Option<SharedLog>,
     /// Log reads that wait for their turn or are in progress.
     reads: ReadQueue,
     /// Entries committed while reads for `join` or `enter` are in progress.
@@ -179,8 +186,10 @@ impl Hub {
     /// Creates a hub from the state that the log has restored. Then call [`Self::poll_output`]
     /// until it returns `None`.
     #[must_use]
-    pub fn new(now: Now, settings: HubSettings, restored: RestoredState) -> Self {
-        let names = NameRegistry::new(settings.refuse_lookalikes);
+    pub fn new(now: Now, settings: HubSettings, mut restored: RestoredState) -> Self {
+        let names = NameRegistry::new(settings.refuse_lookalikes, restored.shared.is_some());
+        let shared = restored.shared.as_ref().map(SharedLog::new);
+        let holds = restored.shared.as_mut().and_then(|it| it.holds.take());
         let mut hub = Self {
             max_deferred_frames: deferred_frame_limit(&settings),
             quotas: Quotas::new(GroupLimits::new(&settings)),
@@ -203,6 +212,7 @@ impl Hub {
             waiting_names: WaitingNames::default(),
             rooms: Rooms::default(),
             read_marks: ReadMarks::default(),
+            shared,
             reads: ReadQueue::new(),
             backlog: Backlog::default(),
             storage: StorageHealth::Sound,
@@ -214,7 +224,7 @@ impl Hub {
             #[cfg(test)]
             injected_panic: None,
         };
-        hub.restore(now, restored.sessions, restored.rooms);
+        hub.restore(now, restored.sessions, restored.rooms, holds);
         hub.restore_read_marks(restored.read_marks);
         hub.schedule_wake();
         hub
@@ -258,6 +268,7 @@ impl Hub {
             Input::ShutDown { retry_after } => self.handle_shut_down(now, retry_after),
         }
         self.close_half_closed(now);
+        self.tell_changed_rooms();
         self.report_connected_users();
         self.schedule_wake();
     }
@@ -357,7 +368,7 @@ impl Hub {
             self.rooms.next_presence_deadline(),
             self.sessions.next_expiry(),
             self.waiting_names.next_deadline(),
-            self.deadlines.next(),
+            self.deadlines.next(self.duty_delay()),
             self.next_identity_check(),
             self.read_marks.next_write(),
             self.throttled.first().map(|(moment, _)| *moment),

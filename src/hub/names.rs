@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::contract::ConnectionId;
-use super::volatile::NameHold;
+use super::volatile::{HeldName, HubId, JoinTerms, NameHold};
 use crate::model::{ErrorCode, NameKey, SessionId, Username};
 
 /// Conflict of a wanted name with another session: that session holds the name, or a name that
@@ -29,6 +29,8 @@ struct Hold {
     number: NameHold,
     /// Number of the person who has claimed the name and whose session this is.
     person: Option<SessionId>,
+    /// Hub at which the session has got the name.
+    hub: HubId,
     /// True if this hub has proposed to release the name.
     is_releasing: bool,
 }
@@ -54,28 +56,42 @@ pub(super) struct NameRegistry {
     /// Sessions that hold each name, by name key, in the order in which they got it. No list is
     /// empty.
     holders: HashMap<NameKey, Vec<SessionId>>,
-    /// Name that is held, by its confusable skeleton. Empty if look-alikes are allowed.
-    held_skeletons: HashMap<String, NameKey>,
+    /// Names that are held, by their confusable skeleton. No list is empty. Empty if nobody asks for
+    /// look-alikes.
+    held_skeletons: HashMap<String, Vec<NameKey>>,
     /// Reserved names by the connections of the pending joins.
     reservations: BTreeMap<ConnectionId, Reservation>,
     /// Look-alike policy: true if names that look like a name in use are refused.
     refuse_lookalikes: bool,
+    /// True if other hubs share the log. Their policies may differ, so names that look alike are
+    /// always found.
+    is_shared: bool,
 }
 
 impl NameRegistry {
-    /// Creates an empty registry.
-    pub(super) fn new(refuse_lookalikes: bool) -> Self {
+    /// Creates an empty registry. `is_shared`: true if other hubs share the log.
+    pub(super) fn new(refuse_lookalikes: bool, is_shared: bool) -> Self {
         let (holds, holders, held_skeletons, reservations) = Default::default();
-        Self { holds, holders, held_skeletons, reservations, refuse_lookalikes }
+        Self { holds, holders, held_skeletons, reservations, refuse_lookalikes, is_shared }
+    }
+
+    /// Returns true if names that look alike have to be found.
+    const fn indexes_lookalikes(&self) -> bool {
+        self.refuse_lookalikes || self.is_shared
     }
 
     /// Sets the look-alike policy. If it changes, rebuilds or clears the index of skeletons. Names
     /// in use stay, even if they look alike.
     pub(super) fn set_refuse_lookalikes(&mut self, refuse_lookalikes: bool) {
-        if self.refuse_lookalikes != refuse_lookalikes {
-            self.refuse_lookalikes = refuse_lookalikes;
-            let names = self.holders.keys().filter(|_| refuse_lookalikes);
-            self.held_skeletons = names.map(|key| (key.skeleton(), key.clone())).collect();
+        if self.refuse_lookalikes == refuse_lookalikes {
+            return;
+        }
+        self.refuse_lookalikes = refuse_lookalikes;
+        self.held_skeletons.clear();
+        if self.indexes_lookalikes() {
+            for key in self.holders.keys() {
+                self.held_skeletons.entry(key.skeleton()).or_default().push(key.clone());
+            }
         }
     }
 
@@ -94,7 +110,8 @@ impl NameRegistry {
         person: Option<SessionId>,
     ) -> Result<(), NameConflict> {
         let is_releasing = |it: SessionId| self.holds.get(&it).is_some_and(|it| it.is_releasing);
-        self.check_holders(name, person, |it| Some(it) == session || is_releasing(it))?;
+        let is_ignored = |it| Some(it) == session || is_releasing(it);
+        self.check_holders(name, person, self.refuse_lookalikes, is_ignored)?;
         if self.reservations.is_empty() {
             return Ok(());
         }
@@ -117,7 +134,7 @@ impl NameRegistry {
         Ok(())
     }
 
-    /// Checks that no session holds this name or, if look-alikes are refused, a similar one.
+    /// Checks that no session holds this name or, if `refuse_lookalikes` is true, a similar one.
     /// Sessions for which `is_ignored` returns true do not count, nor do those of the same person
     /// that hold this name.
     ///
@@ -127,6 +144,7 @@ impl NameRegistry {
         &self,
         name: &Username,
         person: Option<SessionId>,
+        refuse_lookalikes: bool,
         is_ignored: impl Fn(SessionId) -> bool,
     ) -> Result<(), NameConflict> {
         let find = |key: &NameKey, counts: &dyn Fn(SessionId) -> bool| {
@@ -136,10 +154,10 @@ impl NameRegistry {
         if let Some(holder) = find(name.key(), &is_other) {
             return Err(NameConflict { code: ErrorCode::NameTaken, holder: Some(holder) });
         }
-        if self.refuse_lookalikes
+        if refuse_lookalikes
             && let Some(alike) = self.held_skeletons.get(&name.key().skeleton())
-            && alike != name.key()
-            && let Some(holder) = find(alike, &|_| true)
+            && let Some(holder) =
+                alike.iter().filter(|it| *it != name.key()).find_map(|it| find(it, &|_| true))
         {
             return Err(NameConflict { code: ErrorCode::NameLookalike, holder: Some(holder) });
         }
@@ -165,21 +183,21 @@ impl NameRegistry {
     }
 
     /// Applies a committed `join`: gives the name to the session, in place of the one that it held.
-    /// `person`: person who has claimed the name, if it is a session of theirs.
+    /// `hub`: hub of the `join`.
     ///
     /// # Errors
     /// A session of somebody else holds the name, or one that looks like it. Then nothing has
     /// changed.
     pub(super) fn claim(
         &mut self,
-        name: &Username,
         session: SessionId,
-        person: Option<SessionId>,
-        number: NameHold,
+        (hub, number): (HubId, NameHold),
+        terms: &JoinTerms,
     ) -> Result<(), NameConflict> {
-        self.check_holders(name, person, |it| it == session)?;
+        let JoinTerms { username, person, refuses_lookalikes, .. } = terms;
+        self.check_holders(username, *person, *refuses_lookalikes, |it| it == session)?;
         self.remove(session);
-        self.insert(name, session, person, number);
+        self.insert(username, session, *person, (hub, number));
         Ok(())
     }
 
@@ -190,8 +208,9 @@ impl NameRegistry {
         name: &Username,
         session: SessionId,
         person: Option<SessionId>,
+        (hub, number): (HubId, NameHold),
     ) {
-        self.insert(name, session, person, NameHold::RESTORED);
+        self.insert(name, session, person, (hub, number));
     }
 
     /// Adds a hold of a session that has none.
@@ -200,13 +219,15 @@ impl NameRegistry {
         name: &Username,
         session: SessionId,
         person: Option<SessionId>,
-        number: NameHold,
+        (hub, number): (HubId, NameHold),
     ) {
-        self.holders.entry(name.key().clone()).or_default().push(session);
-        if self.refuse_lookalikes {
-            self.held_skeletons.insert(name.key().skeleton(), name.key().clone());
+        let sessions = self.holders.entry(name.key().clone()).or_default();
+        let is_first = sessions.is_empty();
+        sessions.push(session);
+        if is_first && self.indexes_lookalikes() {
+            self.held_skeletons.entry(name.key().skeleton()).or_default().push(name.key().clone());
         }
-        let hold = Hold { username: name.clone(), number, person, is_releasing: false };
+        let hold = Hold { username: name.clone(), number, person, hub, is_releasing: false };
         self.holds.insert(session, hold);
     }
 
@@ -243,15 +264,35 @@ impl NameRegistry {
         Some(hold.number)
     }
 
-    /// Applies a committed release. Does nothing if the session has another hold meanwhile.
-    pub(super) fn release(&mut self, session: SessionId, number: NameHold) {
-        if self.holds.get(&session).is_some_and(|it| it.number == number) {
-            self.remove(session);
-        }
+    /// Returns the number of the session's hold on its name; `None` if it holds none.
+    pub(super) fn number(&self, session: SessionId) -> Option<NameHold> {
+        self.holds.get(&session).map(|it| it.number)
+    }
+
+    /// Returns all holds, those of each name in the order in which the sessions got it. Connections,
+    /// records and rooms are left for the caller to fill in.
+    pub(super) fn all_held(&self) -> Vec<HeldName> {
+        let mut names: Vec<&NameKey> = self.holders.keys().collect();
+        names.sort_unstable();
+        let sessions = names.into_iter().flat_map(|it| self.sessions_with(it));
+        let held = sessions.filter_map(|session| {
+            let hold = self.holds.get(&session)?;
+            Some(HeldName {
+                session,
+                username: hold.username.clone(),
+                person: hold.person,
+                hold: hold.number,
+                hub: hold.hub,
+                is_connected: false,
+                record: None,
+                rooms: Vec::new(),
+            })
+        });
+        held.collect()
     }
 
     /// Removes the hold of a session, with its places in the indexes. Does nothing if it has none.
-    fn remove(&mut self, session: SessionId) {
+    pub(super) fn remove(&mut self, session: SessionId) {
         let Some(Hold { username, .. }) = self.holds.remove(&session) else {
             return;
         };
@@ -263,10 +304,13 @@ impl NameRegistry {
             return;
         }
         self.holders.remove(username.key());
-        if self.refuse_lookalikes {
+        if self.indexes_lookalikes() {
             let look = username.key().skeleton();
-            if self.held_skeletons.get(&look) == Some(username.key()) {
-                self.held_skeletons.remove(&look);
+            if let Some(alike) = self.held_skeletons.get_mut(&look) {
+                alike.retain(|it| it != username.key());
+                if alike.is_empty() {
+                    self.held_skeletons.remove(&look);
+                }
             }
         }
     }

@@ -116,6 +116,11 @@ impl Hub {
             outcome.removals.retain(|it| it.draft.action.room().is_some_and(is_in));
         }
         self.recent_removals.redact(&mut outcome.entries);
+        for entry in &mut outcome.entries {
+            if let Some(respelled) = self.respell(entry) {
+                *entry = respelled;
+            }
+        }
         outcome
     }
 

@@ -77,6 +77,30 @@ impl ReadMarks {
         }
     }
 
+    /// Takes over the marks of a person that another hub has stored, except those that have changed
+    /// here since the last write. Returns the rooms whose marks have changed by that; `None`: the
+    /// direct messages.
+    pub(super) fn take_over(
+        &mut self,
+        person: SessionId,
+        marks: Vec<ReadMark>,
+    ) -> Vec<Option<NameKey>> {
+        if self.unwritten.contains(&person) {
+            return Vec::new();
+        }
+        if marks.is_empty() {
+            self.remove(person);
+        }
+        let is_new = |it: &ReadMark| self.get(person, it.room.as_ref()) != Some(it.sequence);
+        let changed: Vec<_> = marks.into_iter().filter(is_new).collect();
+        let rooms = changed.iter().map(|it| it.room.clone()).collect();
+        for mark in changed {
+            self.set(person, mark);
+        }
+        self.unwritten.remove(&person);
+        rooms
+    }
+
     /// Takes over stored marks, which count as stored as they are. The order in which they were set
     /// is not stored: the persons are taken in the order of their highest marks, so that beyond
     /// [`MAX_READ_MARKS`], the lowest go first. Returns the persons whose marks were forgotten so.
@@ -168,8 +192,19 @@ impl Hub {
         }
         self.read_marks.set(person, ReadMark { room: key, sequence });
         self.read_marks.schedule_write(now);
+        self.tell_read_mark(person, room, Some(session));
+    }
+
+    /// Tells the devices of a person how far they have read a room, or their direct messages (`None`).
+    /// `except`: the session that knows it.
+    pub(super) fn tell_read_mark(
+        &mut self,
+        person: SessionId,
+        room: Option<RoomId>,
+        except: Option<SessionId>,
+    ) {
         for other in self.sessions_known_by(person) {
-            let known = self.sessions.get(other).filter(|_| other != session);
+            let known = self.sessions.get(other).filter(|_| Some(other) != except);
             let is_there = known.is_some_and(|it| room.is_none_or(|room| it.rooms.contains(&room)));
             let connection = known.and_then(|it| it.connection).filter(|_| is_there);
             if let Some(frame) = connection.and_then(|it| self.read_mark_frame(it, other, room)) {

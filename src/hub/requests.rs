@@ -57,6 +57,7 @@ impl Hub {
             known.rooms.push(room);
             self.rooms.add_member(room, &known.username, now);
         }
+        self.note_rooms_changed(session);
         let range = ReadRange::Latest(HISTORY_LENGTH);
         let purpose = ReadPurpose::Enter(enter.reference, name.clone());
         self.block_on_read(id, purpose, vec![name], range);
@@ -130,6 +131,7 @@ impl Hub {
             known.rooms.retain(|it| *it != room);
             self.rooms.remove_member(room, &known.username, now);
         }
+        self.note_rooms_changed(session);
         self.close_if_empty(room, now);
     }
 

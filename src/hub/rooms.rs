@@ -18,7 +18,7 @@ pub(super) struct Room {
     /// Unsent presence changes, and the subscribers of presence updates.
     pub(super) presence: PresenceChanges,
     /// Address group that opened the room, and for whose quota it counts; `None` for a reserved
-    /// room.
+    /// room, and for one that was opened at another hub.
     pub(super) opened_by: Option<AddressGroup>,
     /// True if something was ever said in the room, as far as the server remembers.
     has_messages: bool,
@@ -146,10 +146,15 @@ impl Rooms {
         self.by_name.get(name.key()).copied()
     }
 
+    /// Finds the open room whose name has this key; `None` if the room is not open.
+    pub(super) fn find_by_key(&self, key: &NameKey) -> Option<RoomId> {
+        self.by_name.get(key).copied()
+    }
+
     /// Opens the room with this name, in the spelling remembered from its last opening if there is
     /// one. Returns its identifier. The room must not be open, and the caller must add a member at
     /// once. `opened_by`: address group for whose quota the caller counts the room; `None` for a
-    /// reserved room.
+    /// reserved room, and for one that is opened at another hub.
     pub(super) fn open(&mut self, name: &RoomName, opened_by: Option<AddressGroup>) -> RoomId {
         // Identifiers wrap around after 2^32 rooms: skip those in use.
         loop {

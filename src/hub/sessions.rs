@@ -6,6 +6,8 @@ use std::collections::{BTreeSet, HashMap};
 use super::contract::{ConnectionId, Now, RoomId};
 use super::message_dedup::MessageDedup;
 use super::moderation::LastSpoken;
+use super::other_hubs::ConnectedElsewhere;
+use super::volatile::HubId;
 use crate::model::limits::SESSION_LIFETIME;
 use crate::model::{
     AddressGroup, IdentityKey, InvitationHash, Moment, NameKey, Reference, SessionId,
@@ -23,8 +25,13 @@ pub(super) struct Session {
     pub(super) invitation: Option<InvitationHash>,
     /// Current username; the last one while the session is away.
     pub(super) username: Username,
-    /// Connection of the session; `None` while it is away.
+    /// Connection of the session; `None` while it is away, or connected to another hub.
     pub(super) connection: Option<ConnectionId>,
+    /// Other hub to which the session is connected.
+    elsewhere: Option<HubId>,
+    /// For a session that was connected here last, and if hubs share the log: what the log says of it,
+    /// up to which this hub has read. What this hub has proposed since is not in there.
+    pub(super) logged: Option<LoggedPresence>,
     /// Rooms in the order of entering; empty while the session is away.
     pub(super) rooms: Vec<RoomId>,
     /// Last messages in rooms with slow mode.
@@ -42,7 +49,31 @@ pub(super) struct Session {
     keeps_name: bool,
 }
 
+/// What a shared log says of a session at one place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LoggedPresence {
+    /// True if the session is connected.
+    pub(super) is_connected: bool,
+    /// True if its name waits for it when its connection is lost, or waits now.
+    pub(super) keeps_name: bool,
+}
+
 impl Session {
+    /// Returns true if the session is connected, here or to another hub.
+    pub(super) const fn is_connected(&self) -> bool {
+        self.connection.is_some() || self.elsewhere.is_some()
+    }
+
+    /// Returns the other hub to which the session is connected.
+    pub(super) const fn elsewhere(&self) -> Option<HubId> {
+        self.elsewhere
+    }
+
+    /// Returns true if the username waits for the session when its connection is lost.
+    pub(super) const fn keeps_name(&self) -> bool {
+        self.keeps_name
+    }
+
     /// Returns the address group of the session's current or last connection; `None` for a restored
     /// session that was not resumed since the start of the server.
     pub(super) const fn group(&self) -> Option<AddressGroup> {
@@ -99,6 +130,8 @@ pub(super) struct Sessions {
     away_names: HashMap<NameKey, SessionId>,
     /// Number of connected sessions of each address group that has any.
     connected_by_group: HashMap<AddressGroup, usize>,
+    /// Sessions that are connected to other hubs.
+    elsewhere: ConnectedElsewhere,
 }
 
 impl Sessions {
@@ -140,6 +173,8 @@ impl Sessions {
             invitation: None,
             username,
             connection: None,
+            elsewhere: None,
+            logged: None,
             rooms: Vec::new(),
             last_spoken: LastSpoken::default(),
             dedup: MessageDedup::default(),
@@ -221,6 +256,7 @@ impl Sessions {
     ) {
         self.remove_from_away_indexes(id);
         self.uncount_connected(id);
+        self.leave_hub(id);
         if let Some(session) = self.by_id.get_mut(&id) {
             *self.connected_by_group.entry(group).or_default() += 1;
             session.connection = Some(connection);
@@ -262,20 +298,77 @@ impl Sessions {
     /// must have released the rooms. If `keeps_name` is false, the caller must also release the
     /// name.
     pub(super) fn disconnect(&mut self, id: SessionId, now: Now, keeps_name: bool) {
+        self.set_keeps_name(id, keeps_name);
+        self.set_away(id, now.time, now.moment + SESSION_LIFETIME);
+    }
+
+    /// Marks a session as away since the wall-clock time `since`: it can be resumed until `expires`.
+    /// The caller must have released the rooms.
+    pub(super) fn set_away(&mut self, id: SessionId, since: Timestamp, expires: Moment) {
         self.uncount_connected(id);
+        self.leave_hub(id);
+        self.remove_from_away_indexes(id);
         let Some(session) = self.by_id.get_mut(&id) else {
             return;
         };
-        session.keeps_name = keeps_name;
-        let end = now.moment + SESSION_LIFETIME;
         session.connection = None;
         session.rooms = Vec::new();
-        session.expires = Some(end);
-        session.away_since = Some(now.time);
+        session.expires = Some(expires);
+        session.away_since = Some(since);
         let is_disposable = session.dedup.last_submitted() == Reference::NONE;
         let group = session.group;
         self.away_names.insert(session.username.key().clone(), id);
-        self.index_away(id, group, end, is_disposable);
+        self.index_away(id, group, expires, is_disposable);
+    }
+
+    /// Marks a session as connected to another hub, with this name and in no rooms. The caller must
+    /// have released the previous ones. Does nothing if there is no such session.
+    pub(super) fn connect_elsewhere(&mut self, id: SessionId, hub: HubId, username: &Username) {
+        self.remove_from_away_indexes(id);
+        self.uncount_connected(id);
+        self.leave_hub(id);
+        if let Some(session) = self.by_id.get_mut(&id) {
+            session.connection = None;
+            session.group = None;
+            session.elsewhere = Some(hub);
+            session.logged = None;
+            session.username = username.clone();
+            session.last_spoken.clear();
+            self.elsewhere.insert(hub, id);
+        }
+    }
+
+    /// Removes a session from those of other hubs. Does nothing if it is connected to none.
+    fn leave_hub(&mut self, id: SessionId) {
+        let hub = self.by_id.get_mut(&id).and_then(|it| it.elsewhere.take());
+        if let Some(hub) = hub {
+            self.elsewhere.remove(hub, id);
+        }
+    }
+
+    /// Returns the sessions that are connected to another hub.
+    pub(super) fn connected_to(&self, hub: HubId) -> Vec<SessionId> {
+        self.elsewhere.of(hub)
+    }
+
+    /// Takes over the record that another hub has stored: adds the session if it is not known. The
+    /// session must not be connected here. The caller must mark it as connected elsewhere or as away
+    /// at once.
+    pub(super) fn store_elsewhere(&mut self, record: SessionRecord) {
+        let SessionRecord { session: id, token, username, last_reference, refused, .. } = record;
+        self.remove_from_away_indexes(id);
+        if self.by_id.contains_key(&id) {
+            self.by_token.insert(token, id);
+        } else {
+            self.create(id, token, username.clone());
+        }
+        if let Some(session) = self.by_id.get_mut(&id) {
+            session.token = token;
+            session.username = username;
+            session.key = record.key;
+            session.keeps_name = record.keeps_name;
+            session.dedup.take_over(last_reference, refused);
+        }
     }
 
     /// Adds a session that expires at `end` to the indexes of sessions that are away.
@@ -352,10 +445,10 @@ impl Sessions {
     }
 
     /// Removes a session that is away, and returns true; false, and does nothing, if there is no such
-    /// session or if it is connected. The caller must free its waiting name, and delete it in the
+    /// session or if it is connected, here or elsewhere. The caller must free its waiting name, and delete it in the
     /// log.
     pub(super) fn forget(&mut self, id: SessionId) -> bool {
-        let is_away = self.get(id).is_some_and(|it| it.connection.is_none());
+        let is_away = self.get(id).is_some_and(|it| !it.is_connected());
         if is_away {
             self.remove(id);
         }
@@ -411,9 +504,9 @@ impl Sessions {
         self.by_id.len()
     }
 
-    /// Returns the number of connected sessions.
+    /// Returns the number of sessions that are connected here.
     pub(super) fn connected_count(&self) -> usize {
-        self.by_id.len().saturating_sub(self.away.len())
+        self.by_id.len().saturating_sub(self.away.len()).saturating_sub(self.elsewhere.len())
     }
 
     /// Returns all sessions, in no order.
@@ -432,6 +525,7 @@ impl Sessions {
             && self.groups_by_rank.is_empty()
             && self.away_names.is_empty()
             && self.connected_by_group.is_empty()
+            && self.elsewhere.len() == 0
     }
 }
 

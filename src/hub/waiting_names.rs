@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Hub;
 use super::contract::Quota;
+use super::volatile::{HubId, NameHold};
 use crate::model::limits::NAME_WAIT;
 use crate::model::{AddressGroup, Moment, SessionId, Username};
 
@@ -34,7 +35,7 @@ pub(super) struct WaitingNames {
 impl WaitingNames {
     /// Adds a name that waits for its session for [`NAME_WAIT`] from `now`. `group`: see
     /// [`WaitingName::group`].
-    fn insert(&mut self, session: SessionId, group: Option<AddressGroup>, now: Moment) {
+    pub(super) fn insert(&mut self, session: SessionId, group: Option<AddressGroup>, now: Moment) {
         let until = now + NAME_WAIT;
         self.by_deadline.insert((until, session));
         if let Some(group) = group {
@@ -118,7 +119,8 @@ impl Hub {
                 self.persist_session(session);
                 continue;
             }
-            self.names.restore(&username, session, person);
+            let hold = (HubId::ALONE, NameHold::RESTORED);
+            self.names.restore(&username, session, person, hold);
             self.waiting_names.insert(session, None, now);
         }
     }

@@ -12,6 +12,7 @@
 //! | `settings` | selecting and opening an implementation |
 //! | `memory` | [`MemoryLog`]: entries in memory, until the process ends |
 //! | `sqlite` | [`SqliteLog`]: entries in an SQLite database, across restarts |
+//! | `shared` | what a log does that several hubs share, without I/O; no driver uses it yet |
 //! | `replay_page` | the first entries and removals after a position; used by both implementations |
 //! | `timestamps` | timestamps from a wall clock that may be set; used by both implementations |
 //! | `volatile` | changes that are ordered but not stored; used by both implementations |
@@ -23,6 +24,8 @@
 mod memory;
 mod replay_page;
 mod settings;
+#[cfg(test)]
+mod shared;
 pub(crate) mod sqlite;
 #[cfg(test)]
 mod tests;
@@ -86,6 +89,18 @@ const SEARCH_TIMEOUT: Duration = Duration::from_secs(2);
 ///   events before the `ReadDone`. Entries after `head`, which the read did not see, may have been
 ///   in such events too.
 /// - `StorageChanged` precedes the `Committed` events to which the new state applies.
+///
+/// # Other hubs
+///
+/// A log may be shared by several hubs. Then each of them gets, in one order:
+/// - all messages and facts, whoever has proposed them. A fact has the ticket of the hub that has
+///   proposed it for that hub only.
+/// - all volatile changes, except the rooms of its own sessions.
+/// - what other hubs have stored about sessions and persons ([`LogItem::Elsewhere`]), and which of
+///   their messages were refused. Of what it has stored itself it is told of sessions only.
+///
+/// A read then sees what was in events before the call, and perhaps more; drafts that this hub has
+/// proposed and that are not committed do not hold it up.
 ///
 /// # Facts
 ///

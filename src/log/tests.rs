@@ -11,7 +11,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::hub::{
-    ConnectionId, FactTicket, NameHold, ReadRange, RestoredState, VolatileDraft, VolatileItem,
+    ConnectionId, FactTicket, HubId, JoinTerms, NameHold, ReadRange, RestoredState, VolatileDraft,
+    VolatileItem,
 };
 use crate::model::{
     Actor, Draft, FactDraft, IdentityKey, MessageText, ModerationAction, Moment, NameKey,
@@ -240,11 +241,16 @@ impl LogPair {
     /// Lets a user join, with a new session or to resume this one. Asserts that both logs commit
     /// that at once, with the expected session. Then releases the username, and asserts the same.
     fn begin(&mut self, who: usize, session: Option<SessionId>) {
-        let username = Username::new(NAMES[who]).unwrap();
         let connection = ConnectionId(who as u64);
-        let person = Some(SessionId(7));
-        let draft =
-            VolatileDraft::SessionBegin { connection, session, username: username.clone(), person };
+        let terms = Box::new(JoinTerms {
+            username: Username::new(NAMES[who]).unwrap(),
+            person: Some(SessionId(7)),
+            refuses_lookalikes: true,
+            token: TokenHash([7; 32]),
+            key: None,
+            keeps_name: false,
+        });
+        let draft = VolatileDraft::SessionBegin { connection, session, terms: terms.clone() };
         self.propose(self.now(), vec![Proposal::Volatile(draft)]);
         let [disk, memory] = self.poll_volatile();
         for (log, item) in [(0, disk), (1, memory)] {
@@ -252,11 +258,8 @@ impl LogPair {
             assert!(hold.0 > self.holds[log].0, "a hold is used again");
             self.holds[log] = hold;
             let (connection, session) = (Some(connection), self.sessions[who]);
-            let username = username.clone();
-            assert_eq!(
-                item,
-                VolatileItem::SessionBegan { connection, session, username, person, hold }
-            );
+            let (hub, terms) = (HubId::ALONE, terms.clone());
+            assert_eq!(item, VolatileItem::SessionBegan { connection, hub, session, hold, terms });
         }
         let (session, hold) = (self.sessions[who], self.holds[0]);
         let draft = VolatileDraft::NameRelease { session, hold };
@@ -363,7 +366,7 @@ impl LogPair {
                 };
                 self.removed.extend(removed.filter(is_there).map(|it| it.sequence));
             }
-            LogItem::Void { .. } | LogItem::Volatile(_) => {}
+            LogItem::Void { .. } | LogItem::Volatile(_) | LogItem::Elsewhere(_) => {}
         }
     }
 

@@ -1,7 +1,7 @@
 //! Volatile changes ([`VolatileDraft`]) in logs of this process: they are committed at once, in the
 //! order of proposals, and are written nowhere.
 
-use crate::hub::{LogItem, NameHold, VolatileDraft, VolatileItem};
+use crate::hub::{HubId, LogItem, NameHold, VolatileDraft, VolatileItem};
 use crate::model::SessionId;
 
 /// Source of the numbers that volatile changes get.
@@ -20,14 +20,22 @@ impl VolatileSequencer {
         Self { next_session, last_hold: NameHold::RESTORED }
     }
 
-    /// Commits a volatile change: assigns its numbers.
+    /// Commits a volatile change of the only hub: assigns its numbers.
     pub(super) fn commit(&mut self, draft: VolatileDraft) -> LogItem {
         LogItem::Volatile(match draft {
-            VolatileDraft::SessionBegin { connection, session, username, person } => {
+            VolatileDraft::SessionBegin { connection, session, terms } => {
                 let session = session.unwrap_or_else(|| self.take_session());
                 self.last_hold = NameHold(self.last_hold.0.saturating_add(1));
-                let (connection, hold) = (Some(connection), self.last_hold);
-                VolatileItem::SessionBegan { connection, session, username, person, hold }
+                VolatileItem::SessionBegan {
+                    connection: Some(connection),
+                    hub: HubId::ALONE,
+                    session,
+                    hold: self.last_hold,
+                    terms,
+                }
+            }
+            VolatileDraft::RoomsChange { session, hold, rooms } => {
+                VolatileItem::RoomsChanged { session, hold, rooms }
             }
             VolatileDraft::NameRelease { session, hold } => {
                 VolatileItem::NameReleased { session, hold }

@@ -18,6 +18,9 @@ use crate::moderation::{ModerationState, Register, RegisterChange};
 /// Time until the end of a sanction is proposed again, if the log could not store it.
 const RETRY_PAUSE: Duration = Duration::from_secs(60);
 
+/// Time for which each hub of a log waits longer than the one that has begun before it.
+const DUTY_DELAY: Duration = Duration::from_secs(10);
+
 /// Ends of all bans and mutes in force that have one.
 #[derive(Debug, Default)]
 pub(in super::super) struct SanctionDeadlines {
@@ -129,9 +132,9 @@ impl SanctionDeadlines {
         }
     }
 
-    /// Takes a register whose sanction is over at `now`.
-    fn take_due(&mut self, now: Moment) -> Option<Register> {
-        let first = self.due.first().filter(|(end, _)| *end <= now)?.clone();
+    /// Takes a register whose sanction is over at `now` for this time.
+    fn take_due(&mut self, now: Moment, delay: Duration) -> Option<Register> {
+        let first = self.due.first().filter(|(end, _)| *end + delay <= now)?.clone();
         self.due.remove(&first);
         self.forget_unsettled(&first.1);
         Some(first.1)
@@ -150,10 +153,10 @@ impl SanctionDeadlines {
         Some(by_clock.map_or(left, |it| left.min(it)))
     }
 
-    /// Returns the moment when the next sanction ends or the wall clock is trusted, whichever is
-    /// earlier; `None` if no sanction has an end.
-    pub(in super::super) fn next(&self) -> Option<Moment> {
-        let end = self.due.first().map(|(end, _)| *end);
+    /// Returns the moment when the next sanction is over for this time or the wall clock is trusted,
+    /// whichever is earlier; `None` if no sanction has an end.
+    pub(in super::super) fn next(&self, delay: Duration) -> Option<Moment> {
+        let end = self.due.first().map(|(end, _)| *end + delay);
         let trusted_at = self.unsettled.as_ref().map(|it| it.clock.trusted_at());
         end.into_iter().chain(trusted_at).min()
     }
@@ -168,9 +171,16 @@ fn length_of(fact: &SharedFact) -> Option<Duration> {
 }
 
 impl Hub {
+    /// Returns the time for which this hub waits before it does what one of the hubs of a log has to
+    /// do: the oldest one should have done it by then.
+    pub(in super::super) fn duty_delay(&self) -> Duration {
+        DUTY_DELAY.saturating_mul(self.rank())
+    }
+
     /// Proposes the ends of the bans and mutes whose time is over.
     pub(in super::super) fn end_expired_sanctions(&mut self, now: Moment) {
-        while let Some(register) = self.deadlines.take_due(now) {
+        let delay = self.duty_delay();
+        while let Some(register) = self.deadlines.take_due(now, delay) {
             let Some((kind, imposed)) =
                 self.moderation.value(&register).and_then(|it| it.draft.action.sanction())
             else {

@@ -206,7 +206,7 @@ impl Hub {
             }
         }
         let is_connected =
-            |it: &SessionId| self.sessions.get(*it).is_some_and(|known| known.connection.is_some());
+            |it: &SessionId| self.sessions.get(*it).is_some_and(|known| known.is_connected());
         sessions.into_iter().filter(is_connected).collect()
     }
 
@@ -214,6 +214,6 @@ impl Hub {
     fn is_present(&self, number: SessionId) -> bool {
         let sessions = self.sessions_known_by(number);
         let mut known = sessions.into_iter().filter_map(|it| self.sessions.get(it));
-        known.any(|it| it.connection.is_some())
+        known.any(|it| it.is_connected())
     }
 }

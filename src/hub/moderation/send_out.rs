@@ -11,7 +11,8 @@ use crate::wire::tcp::{Error, Left, Notice, Sanctioned, action, feature};
 
 impl Hub {
     /// Sends a connected session out of a room or of the server, because of this fact, which is a
-    /// kick or a ban. Returns false, and does nothing, if the session is not there.
+    /// kick or a ban. Returns false, and does nothing, if the session is not there. One that is
+    /// connected to another hub is sent out by that hub.
     pub(super) fn send_out(
         &mut self,
         now: Now,
@@ -19,8 +20,13 @@ impl Hub {
         scope: &Scope,
         fact: &Fact,
     ) -> bool {
-        let Some(id) = self.sessions.get(session).and_then(|it| it.connection) else {
+        let Some(known) = self.sessions.get(session) else {
             return false;
+        };
+        let Some(id) = known.connection else {
+            let room = scope.room().map(|it| self.rooms.find(it));
+            return known.elsewhere().is_some()
+                && room.is_none_or(|it| it.is_some_and(|room| known.rooms.contains(&room)));
         };
         let number = match fact.draft.action {
             ModerationAction::Kicked { .. } => action::KICK,

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use super::harness::{Harness, PendingDraft};
 use crate::hub::{
-    Input, LogItem, NameHold, NotStoredReason, ReadFailed, ReadOutcome, ReadRange, ReadRequest,
-    Ticket, VolatileDraft, VolatileItem,
+    HubId, Input, JoinTerms, LogItem, NameHold, NotStoredReason, ReadFailed, ReadOutcome,
+    ReadRange, ReadRequest, StoredElsewhere, Ticket, VolatileDraft, VolatileItem,
 };
 use crate::model::{
     Draft, Fact, FactDraft, LogEntry, ModerationAction, RoomName, Sequence, SessionId, SharedEntry,
-    SharedFact, Target, Timestamp, Username,
+    SharedFact, Target, Timestamp, TokenHash, Username,
 };
 
 impl Harness {
@@ -98,9 +98,16 @@ impl Harness {
         self.last_hold += 1;
         let hold = NameHold(self.last_hold);
         let session = SessionId(1_000_000 + self.last_hold);
-        let username = Username::new(name).unwrap();
-        let began =
-            VolatileItem::SessionBegan { connection: None, session, username, person: None, hold };
+        let terms = Box::new(JoinTerms {
+            username: Username::new(name).unwrap(),
+            person: None,
+            refuses_lookalikes: false,
+            token: TokenHash(std::array::from_fn(|it| self.last_hold.to_be_bytes()[it % 8])),
+            key: None,
+            keeps_name: false,
+        });
+        let (connection, hub) = (None, HubId(1));
+        let began = VolatileItem::SessionBegan { connection, hub, session, hold, terms };
         self.input(Input::Committed { items: vec![LogItem::Volatile(began)] });
         (session, hold)
     }
@@ -108,22 +115,25 @@ impl Harness {
     /// Commits the end of another hub's session.
     pub(super) fn end_elsewhere(&mut self, session: SessionId, hold: NameHold) {
         let released = VolatileItem::NameReleased { session, hold };
-        self.input(Input::Committed { items: vec![LogItem::Volatile(released)] });
+        let deleted = LogItem::Elsewhere(StoredElsewhere::SessionDeleted(HubId(1), session));
+        self.input(Input::Committed { items: vec![LogItem::Volatile(released), deleted] });
     }
 
     /// Turns a volatile change into a committed item, with the numbers that it lacks.
     pub(super) fn assign_numbers(&mut self, draft: VolatileDraft) -> LogItem {
         LogItem::Volatile(match draft {
-            VolatileDraft::SessionBegin { connection, session, username, person } => {
+            VolatileDraft::SessionBegin { connection, session, terms } => {
                 let session = session.unwrap_or_else(|| {
                     self.last_session += 1;
                     SessionId(self.last_session)
                 });
                 self.last_hold += 1;
                 let (connection, hold) = (Some(connection), NameHold(self.last_hold));
-                self.persons.entry(session).or_default().extend(person);
-                VolatileItem::SessionBegan { connection, session, username, person, hold }
+                self.persons.entry(session).or_default().extend(terms.person);
+                let hub = HubId::ALONE;
+                VolatileItem::SessionBegan { connection, hub, session, hold, terms }
             }
+            VolatileDraft::RoomsChange { .. } => panic!("no other hub is there"),
             VolatileDraft::NameRelease { session, hold } => {
                 VolatileItem::NameReleased { session, hold }
             }

@@ -261,6 +261,7 @@ impl Harness {
             }
             Output::Propose(Proposal::KeepReadMarks(marks)) => self.kept_marks.push(marks),
             Output::Propose(Proposal::Volatile(draft)) => self.pending_volatile.push_back(draft),
+            Output::Propose(Proposal::HandOver { .. }) => panic!("no hub has begun"),
             Output::Propose(Proposal::DeleteSession(session)) => {
                 self.deleted_sessions.push(session);
             }

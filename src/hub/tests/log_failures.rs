@@ -95,7 +95,7 @@ fn only_a_reported_void_refuses_positions() {
         harness.run_log();
         let flags = if is_kept { 3 } else { 1 };
         let summaries = harness.take_summaries(back);
-        assert_eq!(summaries[0], format!("welcome anna {flags} last 0"), "{position}");
+        assert_eq!(summaries[0], format!("welcome anna {flags} last 1"), "{position}");
         assert!(summaries.contains(&"end 2 1005 0".to_owned()), "{position}: {summaries:?}");
     }
 }

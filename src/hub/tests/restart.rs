@@ -59,6 +59,7 @@ impl Harness {
             sequence_gaps: Vec::new(),
             moderation: ModerationState::fold(&self.facts),
             read_marks: self.stored_marks(),
+            shared: None,
         };
         self.clients.clear();
         self.pending_drafts.clear();

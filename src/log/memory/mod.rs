@@ -401,7 +401,9 @@ impl Log for MemoryLog {
                     let fact = self.append_fact(time, draft);
                     items.push(LogItem::Fact { ticket: Some(ticket), fact });
                 }
-                Proposal::PersistSession(_) | Proposal::KeepReadMarks(_) => {}
+                Proposal::PersistSession(_)
+                | Proposal::KeepReadMarks(_)
+                | Proposal::HandOver { .. } => {}
                 Proposal::DeleteSession(session) => self.delete_session(session),
                 Proposal::Volatile(draft) => items.push(self.volatile.commit(draft)),
             }

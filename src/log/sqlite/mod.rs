@@ -250,7 +250,8 @@ impl SqliteLog {
                 Proposal::Volatile(draft) => items.push(self.volatile.commit(draft)),
                 Proposal::PersistSession(_)
                 | Proposal::DeleteSession(_)
-                | Proposal::KeepReadMarks(_) => {}
+                | Proposal::KeepReadMarks(_)
+                | Proposal::HandOver { .. } => {}
             }
         }
         if !items.is_empty() {
@@ -280,7 +281,8 @@ fn draft_bytes(proposal: &Proposal) -> usize {
         Proposal::PersistSession(_)
         | Proposal::DeleteSession(_)
         | Proposal::KeepReadMarks(_)
-        | Proposal::Volatile(_) => 0,
+        | Proposal::Volatile(_)
+        | Proposal::HandOver { .. } => 0,
     }
 }
 
@@ -342,6 +344,8 @@ impl Log for SqliteLog {
                     requests.extend(marks.into_iter().map(WriteRequest::KeepReadMarks));
                 }
                 Proposal::Volatile(draft) => items.push(self.volatile.commit(draft)),
+                // No other hub shares this log.
+                Proposal::HandOver { .. } => {}
             }
         }
         if !items.is_empty() {

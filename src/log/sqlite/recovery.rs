@@ -213,6 +213,7 @@ pub(crate) fn restore_state(
         sequence_gaps,
         moderation,
         read_marks,
+        shared: None,
     };
     Ok((restored, corrected))
 }

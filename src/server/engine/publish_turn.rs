@@ -57,7 +57,7 @@ impl PublishTurn {
             let memory = match item {
                 LogItem::Message(entry) => size_of::<LogEntry>() + entry.draft.text.as_str().len(),
                 LogItem::Fact { .. } => FACT_MEMORY,
-                LogItem::Void { .. } | LogItem::Volatile(_) => 0,
+                LogItem::Void { .. } | LogItem::Volatile(_) | LogItem::Elsewhere(_) => 0,
             };
             self.left = self.left.saturating_sub(memory);
             count += 1;
