@@ -133,7 +133,7 @@ impl Harness {
                 let hub = HubId::ALONE;
                 VolatileItem::SessionBegan { connection, hub, session, hold, terms }
             }
-            VolatileDraft::RoomsChange { .. } => panic!("no other hub is there"),
+            VolatileDraft::RoomsChange { .. } => panic!("the log tells only other hubs of it"),
             VolatileDraft::NameRelease { session, hold } => {
                 VolatileItem::NameReleased { session, hold }
             }

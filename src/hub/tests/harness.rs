@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::hub::ReplicationRequest;
 use crate::hub::{
-    ConnectionId, Delivery, FactTicket, Hub, Input, Now, Output, Proposal, Quota, ReadFailed,
-    ReadOutcome, ReadRequest, ReadTag, RestoredState, RoomId, VolatileDraft,
+    ConnectionId, Delivery, FactTicket, HeldName, Hub, HubId, Input, Now, Output, Proposal, Quota,
+    ReadFailed, ReadOutcome, ReadRequest, ReadTag, RestoredState, RoomId, VolatileDraft,
 };
 use crate::identity::ProofContext;
 use crate::model::{
@@ -105,6 +105,8 @@ pub(super) struct Harness {
     pub(super) kept_marks: Vec<Vec<PersonReadMarks>>,
     /// Sessions deleted so far.
     pub(super) deleted_sessions: Vec<SessionId>,
+    /// What was handed over to other hubs so far.
+    pub(super) handed_over: Vec<(HubId, Vec<HeldName>)>,
     /// Rooms closed so far.
     pub(super) closed_rooms: Vec<RoomId>,
     /// Address groups that have reached a limit so far, each with the limit.
@@ -167,6 +169,7 @@ impl Harness {
             persisted_sessions: Vec::new(),
             kept_marks: Vec::new(),
             deleted_sessions: Vec::new(),
+            handed_over: Vec::new(),
             closed_rooms: Vec::new(),
             reached_quotas: Vec::new(),
             replications: Vec::new(),
@@ -260,8 +263,9 @@ impl Harness {
                 self.persisted_sessions.push(record);
             }
             Output::Propose(Proposal::KeepReadMarks(marks)) => self.kept_marks.push(marks),
+            Output::Propose(Proposal::Volatile(VolatileDraft::RoomsChange { .. })) => {}
             Output::Propose(Proposal::Volatile(draft)) => self.pending_volatile.push_back(draft),
-            Output::Propose(Proposal::HandOver { .. }) => panic!("no hub has begun"),
+            Output::Propose(Proposal::HandOver { to, holds }) => self.handed_over.push((to, holds)),
             Output::Propose(Proposal::DeleteSession(session)) => {
                 self.deleted_sessions.push(session);
             }

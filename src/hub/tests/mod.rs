@@ -11,6 +11,7 @@ mod lifecycle;
 mod log_failures;
 mod messages;
 mod moderation;
+mod other_hubs;
 mod paging;
 mod presence;
 mod proofs;

@@ -361,6 +361,10 @@ impl World {
             let hub = |it: &Server| it.running.as_ref().unwrap().hub.state_of_the_log();
             assert_eq!(hub(first), hub(server));
         }
+        for held in first.running.as_ref().unwrap().hub.holds() {
+            let keeps_name = held.record.is_some_and(|it| it.keeps_name);
+            assert!(held.is_connected || keeps_name, "{} is held for nobody", held.username);
+        }
     }
 }
 
