@@ -16,7 +16,7 @@ use super::volatile::{JoinTerms, NameHold, VolatileDraft, VolatileItem};
 use crate::model::limits::{HISTORY_LENGTH, REPLAY_PAGE};
 use crate::model::{
     AddressGroup, ErrorCode, Moment, NoticeCode, Position, RoomName, Sequence, SessionId, Token,
-    Username,
+    TokenHash, Username,
 };
 use crate::wire::tcp::{Notice, ServerFrame, flag};
 
@@ -30,6 +30,8 @@ pub(super) struct PendingJoin {
     token: Token,
     /// Address group of the client.
     pub(super) group: AddressGroup,
+    /// Hash of the token of the session that begins or is resumed, as it was proposed.
+    token_hash: TokenHash,
     /// Whether the name waits for the session when this connection is lost, as it was proposed.
     keeps_name: bool,
     /// Session that has begun, while the log spends the invitation by which it comes in.
@@ -70,6 +72,7 @@ impl Hub {
                 position,
                 token,
                 group,
+                token_hash: TokenHash([0; 32]),
                 keeps_name: false,
                 begun: None,
                 lost: None,
@@ -84,12 +87,13 @@ impl Hub {
         let person = pending.join.person;
         self.names.reserve(id, username.clone(), session, person);
         let token = pending.join.resumed.map_or(pending.token, |(_, token)| token);
+        pending.token_hash = hash_token(&token);
         pending.keeps_name = self.connections.get(&id).is_some_and(|it| it.comes_back());
         let terms = Box::new(JoinTerms {
             username,
             person,
             refuses_lookalikes: self.settings.refuse_lookalikes,
-            token: hash_token(&token),
+            token: pending.token_hash,
             key: pending.join.key,
             keeps_name: pending.keeps_name,
         });
@@ -293,12 +297,12 @@ impl Hub {
     /// and rooms, and persists the session. For a new session, first evicts another one if there
     /// are too many. Starts to read history or missed entries; `send_replay_page` continues.
     fn accept_join(&mut self, now: Now, id: ConnectionId, join: PendingJoin, session: SessionId) {
-        let PendingJoin { join, position, token: fresh, group, .. } = join;
+        let PendingJoin { join, position, token: fresh, token_hash, group, .. } = join;
         let ValidatedJoin { username, rooms, resumed, key, invitation, .. } = join;
         let token = resumed.map_or(fresh, |(_, token)| token);
         if resumed.is_none() {
             self.evict_session_if_full(self.settings.max_sessions);
-            self.sessions.create(session, hash_token(&token), username.clone());
+            self.sessions.create(session, token_hash, username.clone());
         }
         self.sessions.bind(session, key);
         self.sessions.note_invitation(session, invitation);

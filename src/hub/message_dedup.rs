@@ -101,7 +101,9 @@ impl MessageDedup {
         self.in_flight.remove(&reference);
         self.last_stored = self.last_stored.max(reference);
         self.last_submitted = self.last_submitted.max(reference);
-        if let Ok(index) = self.refused.binary_search(&reference) {
+        if !self.refused.is_empty()
+            && let Ok(index) = self.refused.binary_search(&reference)
+        {
             self.refused.remove(index);
         }
     }
