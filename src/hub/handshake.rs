@@ -43,6 +43,13 @@ pub(super) struct ValidatedJoin {
 }
 
 impl ValidatedJoin {
+    /// Creates the `join` of a new session, of nobody who has claimed the name.
+    const fn new(username: Username, rooms: Vec<RoomName>, key: Option<IdentityKey>) -> Self {
+        let (resumed, unknown_token, invitation) = (None, None, None);
+        let (person, link_code) = (None, None);
+        Self { username, rooms, resumed, unknown_token, key, invitation, person, link_code }
+    }
+
     /// Returns true if the `join` resumes this session.
     fn resumes(&self, session: SessionId) -> bool {
         self.resumed.is_some_and(|(it, _)| it == session)
@@ -263,36 +270,18 @@ impl Hub {
         {
             let person = self.check_link_code(time, &username, key, &code)?;
             let rooms = self.check_rooms(group, &join.rooms)?;
-            self.check_name(now, &username, None, Some(person), unknown_token)?;
+            self.check_name(now, &username, None, Some(person), None)?;
             let (person, link_code) = (Some(person), Some(code.code));
-            let (resumed, unknown_token, invitation) = (None, None, None);
-            return Ok(ValidatedJoin {
-                username,
-                rooms,
-                resumed,
-                unknown_token,
-                key,
-                invitation,
-                person,
-                link_code,
-            });
+            let join = ValidatedJoin::new(username, rooms, key);
+            return Ok(ValidatedJoin { person, link_code, ..join });
         }
         let newcomer = Newcomer { username: &username, key, session: own };
         let invitation = self.check_access(time, newcomer, join.invite.as_deref())?;
         let rooms = self.check_rooms(group, &join.rooms)?;
         self.check_claims(time, newcomer, invitation)?;
         self.check_name(now, &username, own, person, unknown_token)?;
-        let link_code = None;
-        Ok(ValidatedJoin {
-            username,
-            rooms,
-            resumed,
-            unknown_token,
-            key,
-            invitation,
-            person,
-            link_code,
-        })
+        let join = ValidatedJoin::new(username, rooms, key);
+        Ok(ValidatedJoin { resumed, unknown_token, invitation, person, ..join })
     }
 
     /// Validates the rooms of a `join`, of which there may not be too many.

@@ -30,9 +30,9 @@ pub(super) struct PendingJoin {
     token: Token,
     /// Address group of the client.
     pub(super) group: AddressGroup,
-    /// Hash of the token of the session that begins or is resumed, as it was proposed.
+    /// Hash of the token of the session that begins or is resumed.
     token_hash: TokenHash,
-    /// Whether the name waits for the session when this connection is lost, as it was proposed.
+    /// Whether the name waits for the session when this connection is lost.
     keeps_name: bool,
     /// Session that has begun, while the log spends the invitation by which it comes in.
     pub(super) begun: Option<SessionId>,
@@ -41,10 +41,21 @@ pub(super) struct PendingJoin {
 }
 
 impl PendingJoin {
+    /// Makes the `join` resume this session by its token; `None`: begin a new session.
+    fn retarget(&mut self, resumed: Option<(SessionId, Token)>) {
+        self.join.resumed = resumed;
+        self.token_hash = token_hash(resumed, &self.token);
+    }
+
     /// Returns the connection's own token, which its next `join` may need.
     pub(super) fn into_token(self) -> Token {
         self.token
     }
+}
+
+/// Returns the hash of the token of the session that is resumed or, with this token, begins.
+fn token_hash(resumed: Option<(SessionId, Token)>, fresh: &Token) -> TokenHash {
+    hash_token(&resumed.map_or(*fresh, |(_, token)| token))
 }
 
 impl Hub {
@@ -64,31 +75,20 @@ impl Hub {
         };
         connection.has_token = join.resumed.is_some();
         connection.wait_for_commit();
-        let group = connection.group;
-        self.propose_pending(
-            id,
-            PendingJoin {
-                join,
-                position,
-                token,
-                group,
-                token_hash: TokenHash([0; 32]),
-                keeps_name: false,
-                begun: None,
-                lost: None,
-            },
-        );
+        let (group, keeps_name) = (connection.group, connection.comes_back());
+        let token_hash = token_hash(join.resumed, &token);
+        let (begun, lost) = (None, None);
+        let pending =
+            PendingJoin { join, position, token, group, token_hash, keeps_name, begun, lost };
+        self.propose_pending(id, pending);
     }
 
     /// Proposes a pending join to the log, and reserves its name.
-    fn propose_pending(&mut self, id: ConnectionId, mut pending: PendingJoin) {
+    fn propose_pending(&mut self, id: ConnectionId, pending: PendingJoin) {
         let session = pending.join.resumed.map(|(session, _)| session);
         let username = pending.join.username.clone();
         let person = pending.join.person;
         self.names.reserve(id, username.clone(), session, person);
-        let token = pending.join.resumed.map_or(pending.token, |(_, token)| token);
-        pending.token_hash = hash_token(&token);
-        pending.keeps_name = self.connections.get(&id).is_some_and(|it| it.comes_back());
         let terms = Box::new(JoinTerms {
             username,
             person,
@@ -189,7 +189,7 @@ impl Hub {
                     let refusal = ErrorCode::InviteRequired.into();
                     return self.refuse_pending_join(now, id, pending.token, &refusal);
                 }
-                pending.join.resumed = None;
+                pending.retarget(None);
                 if let Some(connection) = self.connections.get_mut(&id) {
                     connection.has_token = false;
                 }
@@ -225,12 +225,14 @@ impl Hub {
         let Some(token) = pending.join.unknown_token.take() else {
             return false;
         };
-        pending.join.resumed = self.find_resumable(token, pending.join.key, now);
-        let is_known = pending.join.resumed.is_some();
+        let Some(found) = self.find_resumable(token, pending.join.key, now) else {
+            return false;
+        };
+        pending.retarget(Some(found));
         if let Some(connection) = self.connections.get_mut(&id) {
-            connection.has_token = is_known;
+            connection.has_token = true;
         }
-        is_known
+        true
     }
 
     /// Accepts a `join` that is committed. Sends the user out again who was banned meanwhile, and

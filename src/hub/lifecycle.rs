@@ -211,15 +211,10 @@ impl Hub {
         group: AddressGroup,
         keeps_name: bool,
     ) {
-        let Some(known) = self.sessions.get_mut(session) else {
+        if self.sessions.get(session).is_none() {
             return;
-        };
-        let rooms = std::mem::take(&mut known.rooms);
-        let username = known.username.clone();
-        for room in rooms {
-            self.rooms.remove_member(room, &username, now.moment);
-            self.close_if_empty(room, now.moment);
         }
+        self.leave_all_rooms(now.moment, session);
         self.sessions.disconnect(session, now, keeps_name);
         if keeps_name {
             self.let_name_wait(session, group, now.moment);
@@ -227,6 +222,19 @@ impl Hub {
             self.release_name(session);
         }
         self.persist_session(session);
+    }
+
+    /// Takes a session out of all its rooms, and closes those that are empty then. Does nothing if
+    /// there is no such session.
+    pub(super) fn leave_all_rooms(&mut self, now: Moment, session: SessionId) {
+        let Some(known) = self.sessions.get_mut(session) else {
+            return;
+        };
+        let (rooms, username) = (std::mem::take(&mut known.rooms), known.username.clone());
+        for room in rooms {
+            self.rooms.remove_member(room, &username, now);
+            self.close_if_empty(room, now);
+        }
     }
 
     /// Switches a connection to state `Closing`. Drops the deferred frames, the pending read and

@@ -6,9 +6,10 @@
 //! belongs to nobody: each hub frees its name and deletes it in time, and whoever is first in the log
 //! has done it.
 //!
-//! A hub applies what it proposes about sessions at once, and the log does not tell it of that. So a
-//! hub may read what another one has proposed before it knew. Then the hub to which the session is
-//! connected stores its record again, and the last record is right.
+//! A hub applies what it proposes about sessions at once, before the log has it. So a hub may read
+//! what another one has proposed before it knew. Then the hub to which the session is connected
+//! stores its record again, and the last record is right. Of its own records a hub only notes that
+//! the log has them: it hands over what the log says, not what it has applied.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -151,7 +152,7 @@ impl Hub {
         shared.live.remove(&hub);
         let is_oldest = self.rank() == 0;
         for session in self.sessions.connected_to(hub) {
-            self.leave_rooms_elsewhere(now.moment, session);
+            self.leave_all_rooms(now.moment, session);
             let keeps_name = self.sessions.get(session).is_some_and(|it| it.keeps_name());
             self.sessions.disconnect(session, now, keeps_name);
             self.settle_name_elsewhere(now.moment, session);
@@ -178,7 +179,7 @@ impl Hub {
             Some(None) => {}
             None => self.sessions.create(session, terms.token, terms.username.clone()),
         }
-        self.leave_rooms_elsewhere(now.moment, session);
+        self.leave_all_rooms(now.moment, session);
         self.waiting_names.remove(session);
         self.sessions.bind(session, terms.key);
         self.sessions.set_keeps_name(session, terms.keeps_name);
@@ -215,18 +216,6 @@ impl Hub {
         }
     }
 
-    /// Takes a session out of all its rooms. This hub proposes nothing.
-    fn leave_rooms_elsewhere(&mut self, now: Moment, session: SessionId) {
-        let Some(known) = self.sessions.get_mut(session) else {
-            return;
-        };
-        let (rooms, username) = (std::mem::take(&mut known.rooms), known.username.clone());
-        for room in rooms {
-            self.rooms.remove_member(room, &username, now);
-            self.close_if_empty(room, now);
-        }
-    }
-
     /// Handles what another hub has stored.
     pub(super) fn handle_stored_elsewhere(&mut self, now: Now, stored: StoredElsewhere) {
         match stored {
@@ -250,9 +239,9 @@ impl Hub {
     }
 
     /// Handles a record that is stored. If this hub has proposed it, notes only that the log says so
-    /// now. Otherwise adds or updates the session. Ignores the record if the
-    /// session is connected to a third hub, which stores it again. So does this hub if the session
-    /// is connected here. Ignores the record of a session that is away and not known: it was deleted.
+    /// now. Otherwise adds or updates the session. Ignores the record if the session is connected to a
+    /// third hub, which stores it again. So does this hub if the session is connected here. Ignores the
+    /// record of a session that is away and not known: it was deleted.
     fn handle_record_elsewhere(&mut self, now: Now, hub: HubId, record: SessionRecord) {
         let session = record.session;
         if hub == self.own_hub() {
@@ -277,7 +266,7 @@ impl Hub {
             self.sessions.connect_elsewhere(session, hub, &username);
             return;
         };
-        self.leave_rooms_elsewhere(now.moment, session);
+        self.leave_all_rooms(now.moment, session);
         let left = SESSION_LIFETIME.saturating_sub(since.until(now.time));
         self.sessions.set_away(session, since, now.moment + left);
         self.settle_name_elsewhere(now.moment, session);
@@ -304,7 +293,7 @@ impl Hub {
             if known.elsewhere().is_some_and(|it| it != hub) {
                 return;
             }
-            self.leave_rooms_elsewhere(now.moment, session);
+            self.leave_all_rooms(now.moment, session);
             self.sessions.disconnect(session, now, false);
             self.sessions.forget(session);
         }

@@ -445,8 +445,8 @@ impl Sessions {
     }
 
     /// Removes a session that is away, and returns true; false, and does nothing, if there is no such
-    /// session or if it is connected, here or elsewhere. The caller must free its waiting name, and delete it in the
-    /// log.
+    /// session or if it is connected, here or elsewhere. The caller must free its waiting name, and
+    /// delete it in the log.
     pub(super) fn forget(&mut self, id: SessionId) -> bool {
         let is_away = self.get(id).is_some_and(|it| !it.is_connected());
         if is_away {
