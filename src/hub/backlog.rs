@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use super::contract::{ReadRange, ReadRequest};
+use super::log_contract::{ReadRange, ReadRequest};
 use crate::model::{NameKey, Sequence, SharedEntry, Target};
 
 /// Buffer of the entries committed since the oldest registered read began. Empty while no read is

@@ -1,7 +1,8 @@
 //! Notices to all joined clients: `docs/protocol/README.md`, section 8.
 
 use super::Hub;
-use super::contract::{ConnectionId, StorageHealth};
+use super::contract::ConnectionId;
+use super::log_contract::StorageHealth;
 use crate::model::{AnnouncementText, NoticeCode};
 use crate::wire::tcp::Notice;
 

@@ -1,7 +1,7 @@
 //! State machine and timers of one connection: `docs/protocol/tcp.md`, sections 3, 16 and 17.
 
-use super::contract::{FactTicket, ReadPurpose, ReadRequest};
 use super::deferred_frames::{DeferredFrames, MAX_DEFERRED_BYTES};
+use super::log_contract::{FactTicket, ReadPurpose, ReadRequest};
 use super::moderation::ListPage;
 use crate::identity::ProofContext;
 use crate::model::limits::{

@@ -6,10 +6,9 @@
 
 use super::Hub;
 use super::connection::{ConnectionState, PendingRead, WelcomeData};
-use super::contract::{
-    ConnectionId, Now, Output, Proposal, Quota, ReadPurpose, ReadRange, ReadRequest,
-};
+use super::contract::{ConnectionId, Now, Output, Quota};
 use super::handshake::{JoinRefusal, ValidatedJoin};
+use super::log_contract::{Proposal, ReadPurpose, ReadRange, ReadRequest};
 use super::names::NameConflict;
 use super::session_persistence::hash_token;
 use super::volatile::{JoinTerms, NameHold, VolatileDraft, VolatileItem};

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::connection::{BlockedOn, Connection, ConnectionState, TimerAction};
-use super::contract::{ConnectionId, Delivery, Now, Output, Proposal, Quota};
+use super::contract::{ConnectionId, Delivery, Now, Output, Quota};
+use super::log_contract::Proposal;
 use super::{Hub, RoomId};
 use crate::identity::ProofContext;
 use crate::model::limits::GREETING_TIMEOUT;

@@ -2,9 +2,8 @@
 
 use super::Hub;
 use super::connection::{BlockedOn, ConnectionState, PendingRead};
-use super::contract::{
-    ConnectionId, Delivery, LogItem, NotStoredReason, Now, Output, Proposal, ReadPurpose, RoomId,
-};
+use super::contract::{ConnectionId, Delivery, Now, Output, RoomId};
+use super::log_contract::{LogItem, NotStoredReason, Proposal, ReadPurpose};
 use super::message_dedup::MessageStatus;
 use super::moderation::speech_code;
 use crate::model::{

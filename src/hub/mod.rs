@@ -6,7 +6,7 @@
 //!
 //! | file | concern |
 //! |---|---|
-//! | `contract` | inputs and outputs |
+//! | `contract`, `log_contract` | inputs and outputs; what of them concerns the log |
 //! | `clock_trust` | decides whether the wall clock is trusted |
 //! | `connection` | state machine and timers of one connection |
 //! | `lifecycle` | connecting, closing, timers, shutdown |
@@ -48,6 +48,7 @@ mod dispatch;
 mod handshake;
 mod joins;
 mod lifecycle;
+mod log_contract;
 mod members;
 mod message_dedup;
 mod messages;
@@ -75,9 +76,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use clock_trust::{CLOCK_TRUST_AFTER, ClockTrust};
 pub use contract::{
-    ConnectionId, Delivery, FactTicket, HubStats, Input, LogItem, NotStoredReason, Now, Output,
-    Proposal, Quota, ReadFailed, ReadOutcome, ReadRange, ReadRequest, ReadTag, ReplicationRequest,
-    RestoredState, RoomId, StorageHealth, StoredElsewhere, Ticket,
+    ConnectionId, Delivery, HubStats, Input, Now, Output, Quota, ReplicationRequest, RoomId,
+};
+pub use log_contract::{
+    FactTicket, LogItem, NotStoredReason, Proposal, ReadFailed, ReadOutcome, ReadRange,
+    ReadRequest, ReadTag, RestoredState, StorageHealth, StoredElsewhere, Ticket,
 };
 
 use backlog::Backlog;

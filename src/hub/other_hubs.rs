@@ -15,7 +15,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::Hub;
-use super::contract::{Now, Output, Proposal, StoredElsewhere};
+use super::contract::{Now, Output};
+use super::log_contract::{Proposal, StoredElsewhere};
 use super::sessions::LoggedPresence;
 use super::volatile::{HeldName, HubId, JoinTerms, NameHold, SharedState, VolatileDraft};
 use crate::model::limits::SESSION_LIFETIME;

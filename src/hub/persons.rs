@@ -7,8 +7,9 @@
 
 use super::Hub;
 use super::connection::ConnectionState;
-use super::contract::{ConnectionId, Now, Output, Proposal, Quota};
+use super::contract::{ConnectionId, Now, Output, Quota};
 use super::handshake::{JoinRefusal, ValidatedJoin};
+use super::log_contract::Proposal;
 use super::moderation::Requester;
 use crate::model::{
     Actor, AddressGroup, ErrorCode, FactDraft, IdentityKey, InvitationCode, InvitationHash,

@@ -2,9 +2,8 @@
 
 use super::Hub;
 use super::connection::{BlockedOn, PendingRead};
-use super::contract::{
-    ConnectionId, Delivery, Now, ReadFailed, ReadOutcome, ReadPurpose, ReadRange, ReadTag, RoomId,
-};
+use super::contract::{ConnectionId, Delivery, Now, RoomId};
+use super::log_contract::{ReadFailed, ReadOutcome, ReadPurpose, ReadRange, ReadTag};
 use crate::model::{ErrorCode, Reference, RoomName, SessionId, SharedEntry, Target};
 use crate::wire::tcp::{Accepted, End, Entered, ServerFrame, flag, kind};
 

@@ -7,7 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::contract::{ConnectionId, Output, Proposal};
+use super::contract::{ConnectionId, Output};
+use super::log_contract::Proposal;
 use super::{Hub, RoomId};
 use crate::model::limits::{MAX_READ_MARKS, MAX_READ_MARKS_OF_PERSON};
 use crate::model::{

@@ -11,7 +11,8 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::Hub;
-use super::contract::{ConnectionId, Output, ReadPurpose, ReadTag};
+use super::contract::{ConnectionId, Output};
+use super::log_contract::{ReadPurpose, ReadTag};
 use crate::model::AddressGroup;
 
 /// Maximum number of reads for `join` and `enter` in progress, pages of a replay included. It is

@@ -3,7 +3,8 @@
 
 use super::Hub;
 use super::connection::{PendingRead, WelcomeData};
-use super::contract::{ConnectionId, Delivery, Now, ReadOutcome, ReadPurpose};
+use super::contract::{ConnectionId, Delivery, Now};
+use super::log_contract::{ReadOutcome, ReadPurpose};
 use crate::model::limits::{
     HISTORY_LENGTH, IDLE_TIMEOUT, MAX_ROOMS, MAX_TEXT, PING_INTERVAL, SESSION_LIFETIME,
 };

@@ -3,7 +3,8 @@
 
 use super::Hub;
 use super::connection::{BlockedOn, PendingRead};
-use super::contract::{ConnectionId, Delivery, Now, ReadPurpose, ReadRange, ReadRequest, RoomId};
+use super::contract::{ConnectionId, Delivery, Now, RoomId};
+use super::log_contract::{ReadPurpose, ReadRange, ReadRequest};
 use crate::model::limits::{HISTORY_LENGTH, MAX_HISTORY_PAGE, MAX_ROOMS, MAX_SEARCH_PAGE};
 use crate::model::{
     AddressGroup, ErrorCode, Moment, NameKey, RoomName, SearchQuery, SearchTerms, Sequence,

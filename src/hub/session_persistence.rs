@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use sha2::{Digest, Sha256};
 
 use super::Hub;
-use super::contract::{Now, Output, Proposal};
+use super::contract::{Now, Output};
+use super::log_contract::Proposal;
 use super::volatile::HeldName;
 use crate::model::limits::SESSION_LIFETIME;
 use crate::model::{RoomName, SessionId, SessionRecord, Token, TokenHash};

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::super::Hub;
-use super::super::contract::{FactTicket, Now};
+use super::super::contract::Now;
+use super::super::log_contract::FactTicket;
 use super::proposals::answer_to;
 use crate::model::{
     Actor, AnnouncementText, Fact, FactDraft, ModerationAction, NameKey, NoticeCode, RoomSetting,

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::super::Hub;
 use super::super::connection::BlockedOn;
-use super::super::contract::{ConnectionId, FactTicket, NotStoredReason, Now, Output, Proposal};
+use super::super::contract::{ConnectionId, Now, Output};
+use super::super::log_contract::{FactTicket, NotStoredReason, Proposal};
 use super::removals::RemovalRequest;
 use crate::model::{
     Actor, AnnouncementText, ErrorCode, FactDraft, ModerationAction, ModerationRequest, Reason,

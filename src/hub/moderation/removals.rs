@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::super::Hub;
-use super::super::contract::{
-    ConnectionId, Output, ReadFailed, ReadOutcome, ReadPurpose, ReadRange, ReadRequest, ReadTag,
+use super::super::contract::{ConnectionId, Output};
+use super::super::log_contract::{
+    ReadFailed, ReadOutcome, ReadPurpose, ReadRange, ReadRequest, ReadTag,
 };
 use super::proposals::{Requester, ResolvedRequest};
 use super::resolve::removal_of_unknown;

@@ -2,7 +2,8 @@
 
 use super::super::Hub;
 use super::super::connection::{BlockedOn, ConnectionState};
-use super::super::contract::{ConnectionId, Delivery, Now, ReadPurpose, RoomId};
+use super::super::contract::{ConnectionId, Delivery, Now, RoomId};
+use super::super::log_contract::ReadPurpose;
 use super::words;
 use crate::model::{
     ErrorCode, Fact, ModerationAction, NoticeCode, Reference, RoomName, Scope, SessionId, Timestamp,

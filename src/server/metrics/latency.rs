@@ -54,7 +54,8 @@ impl LatencyHistogram {
     }
 }
 
-/// Measures latencies. The log answers drafts in the order in which they were proposed.
+/// Measures latencies. Takes the log's answers for those to the drafts that wait longest. A refusal may
+/// overtake them: then a message has the latency of one that was proposed next to it.
 #[derive(Debug, Default)]
 pub(in crate::server) struct LatencyMeter {
     /// Drafts that wait for the log: their number and the time, for each proposal. Their number is
