@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::Reference;
 use crate::model::limits::MAX_REFUSED_REFERENCES;
+use crate::model::{Reference, SessionReferences};
 
 /// Status of a message, derived from its reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,27 +25,19 @@ pub(super) enum MessageStatus {
 pub(super) struct MessageDedup {
     /// Greatest reference submitted to the log, stored or not.
     last_submitted: Reference,
-    /// Greatest reference that the log has stored.
-    last_stored: Reference,
+    /// References of the messages that the log has stored, and of those that the hub or the log has
+    /// refused.
+    references: SessionReferences,
     /// References submitted to the log and not answered, with the kind numbers of their frames.
     in_flight: BTreeMap<Reference, u16>,
-    /// References of messages that the hub or the log refused. They may be submitted again. At most
-    /// [`MAX_REFUSED_REFERENCES`]; the lowest are dropped.
-    ///
-    /// Ascending. A vector, because every session that is away keeps it: a tree takes four times
-    /// the memory.
-    refused: Vec<Reference>,
 }
 
 impl MessageDedup {
     /// Restores the references of a session after a restart. All references up to `last` count as
     /// stored, except those in `refused`.
     pub(super) fn restored(last: Reference, refused: Vec<Reference>) -> Self {
-        let mut dedup = Self { last_submitted: last, last_stored: last, ..Self::default() };
-        for reference in refused {
-            dedup.mark_refused(reference);
-        }
-        dedup
+        let references = SessionReferences::restored(last, refused);
+        Self { last_submitted: last, references, in_flight: BTreeMap::new() }
     }
 
     /// Returns true if any message is in flight: submitted to the log and not answered.
@@ -55,15 +47,16 @@ impl MessageDedup {
 
     /// Returns the greatest reference that the log has stored.
     pub(super) const fn last_stored(&self) -> Reference {
-        self.last_stored
+        self.references.last_stored()
     }
 
     /// Returns the references that may be submitted again after a restart of the server: the
     /// refused ones, and those in flight that are below the greatest stored one. Ascending, at most
     /// [`MAX_REFUSED_REFERENCES`]; the lowest are dropped.
     pub(super) fn resubmittable(&self) -> Vec<Reference> {
-        let in_flight = self.in_flight.keys().filter(|it| **it < self.last_stored);
-        let all: BTreeSet<Reference> = in_flight.chain(&self.refused).copied().collect();
+        let in_flight = self.in_flight.keys().filter(|it| **it < self.last_stored());
+        let all: BTreeSet<Reference> =
+            in_flight.chain(self.references.refused()).copied().collect();
         let excess = all.len().saturating_sub(MAX_REFUSED_REFERENCES);
         all.into_iter().skip(excess).collect()
     }
@@ -77,9 +70,7 @@ impl MessageDedup {
     pub(super) fn status(&self, reference: Reference) -> MessageStatus {
         if self.in_flight.contains_key(&reference) {
             MessageStatus::InFlight
-        } else if reference <= self.last_submitted
-            && self.refused.binary_search(&reference).is_err()
-        {
+        } else if reference <= self.last_submitted && !self.references.is_refused(reference) {
             MessageStatus::Accepted
         } else {
             MessageStatus::New
@@ -89,9 +80,7 @@ impl MessageDedup {
     /// Records that a message, whose status is `New`, is submitted to the log. `kind`: kind number
     /// of its frame.
     pub(super) fn submit(&mut self, reference: Reference, kind: u16) {
-        if let Ok(index) = self.refused.binary_search(&reference) {
-            self.refused.remove(index);
-        }
+        self.references.forget_refusal(reference);
         self.last_submitted = self.last_submitted.max(reference);
         self.in_flight.insert(reference, kind);
     }
@@ -99,13 +88,8 @@ impl MessageDedup {
     /// Records that the log has stored a message, which perhaps another hub has submitted.
     pub(super) fn mark_stored(&mut self, reference: Reference) {
         self.in_flight.remove(&reference);
-        self.last_stored = self.last_stored.max(reference);
+        self.references.mark_stored(reference);
         self.last_submitted = self.last_submitted.max(reference);
-        if !self.refused.is_empty()
-            && let Ok(index) = self.refused.binary_search(&reference)
-        {
-            self.refused.remove(index);
-        }
     }
 
     /// Records that a message counts as stored although the log has not appended it. Returns false,
@@ -117,8 +101,8 @@ impl MessageDedup {
     /// Takes over what a record of the log says, which another hub has stored: the greatest reference
     /// that is stored, and those that are not although they may be below it.
     pub(super) fn take_over(&mut self, last: Reference, refused: Vec<Reference>) {
-        self.refused = refused;
-        self.last_stored = self.last_stored.max(last);
+        let last_stored = self.last_stored().max(last);
+        self.references = SessionReferences::restored(last_stored, refused);
         self.last_submitted = self.last_submitted.max(last);
     }
 
@@ -134,15 +118,7 @@ impl MessageDedup {
     /// ones, it is no duplicate. Beyond [`MAX_REFUSED_REFERENCES`], forgets the lowest refused
     /// reference, which may be this one.
     pub(super) fn mark_refused(&mut self, reference: Reference) {
-        let Err(index) = self.refused.binary_search(&reference) else {
-            return;
-        };
-        if self.refused.len() < MAX_REFUSED_REFERENCES {
-            self.refused.insert(index, reference);
-        } else if let Some(index) = index.checked_sub(1) {
-            self.refused.remove(0);
-            self.refused.insert(index, reference);
-        }
+        self.references.mark_refused(reference);
     }
 }
 

@@ -30,6 +30,8 @@ mod sanitize;
 mod search;
 mod sentence;
 mod session;
+#[cfg(feature = "server")]
+mod session_references;
 mod settings;
 mod text;
 mod time;
@@ -90,6 +92,8 @@ pub use sentence::Sentence;
 #[cfg(feature = "peer")]
 pub use sentence::{MeshSentence, rounded_duration};
 pub use session::{SessionRecord, TokenHash};
+#[cfg(feature = "server")]
+pub use session_references::SessionReferences;
 pub use settings::{Access, ClaimPolicy, HubSettings, Retention, SettingsError};
 pub use text::{AnnouncementError, AnnouncementText, MessageText, Style, TextError};
 pub use time::{Moment, Timestamp};

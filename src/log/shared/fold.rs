@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::publication::{Publication, SharedChange};
-use super::session_references::SessionReferences;
 use crate::hub::{
     FactTicket, HubId, LogItem, NameHold, NotStoredReason, Proposal, StoredElsewhere, Ticket,
     VolatileDraft, VolatileItem,
@@ -16,7 +15,8 @@ use crate::log::LogEvent;
 use crate::model::limits::MAX_CLOCK_STEP;
 use crate::model::{
     Draft, Fact, FactDraft, LogEntry, NameKey, PersonReadMarks, Reference, RoomName, Sequence,
-    ServerId, SessionId, SessionRecord, SharedEntry, SharedFact, Target, Timestamp,
+    ServerId, SessionId, SessionRecord, SessionReferences, SharedEntry, SharedFact, Target,
+    Timestamp,
 };
 use crate::moderation::{ModerationState, SpeechError};
 
@@ -373,8 +373,8 @@ impl Fold {
         let known = self.sessions.entry(record.session).or_default();
         known.is_connected = is_connected;
         known.unrecorded_at = None;
-        known.references.take_over(record.last_reference, &record.refused);
-        let last_reference = known.references.last();
+        known.references.add_record(record.last_reference, &record.refused);
+        let last_reference = known.references.last_stored();
         let refused = known.references.refused().to_vec();
         Some(FoldedItem::Session(SessionRecord { last_reference, refused, ..record }))
     }

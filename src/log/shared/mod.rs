@@ -15,7 +15,6 @@
 //! |---|---|
 //! | `publication`, `encoding` | what is published; as bytes |
 //! | `fold` | what a publication comes to at its place of the stream |
-//! | `session_references` | which messages of a session are stored |
 //! | `publisher` | which publications are to be sent, and sent again |
 //!
 //! `tests/` connects hubs by such a log in virtual time.
@@ -24,7 +23,6 @@ mod encoding;
 mod fold;
 mod publication;
 mod publisher;
-mod session_references;
 #[cfg(test)]
 mod tests;
 
